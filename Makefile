@@ -1,0 +1,31 @@
+# Waybill: what a developer types; `make` alone lists it. The work is done by prod/local, which needs Python 3.11 or newer.
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint bench clean
+
+# Tried, not asked for its version: a pyenv shim is there for every Python that is not.
+FIND = for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && break; python=; done; \
+	test -n "$$python" || { echo "Waybill needs Python 3.11 or newer, and no python3 here is; install one (python.org, or your system's packages)." >&2; exit 1; };
+LOCAL = @$(FIND) exec "$$python" -m prod.local
+
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+run: ## server, one worker and a Redis here, until Ctrl-C
+	$(LOCAL) run
+
+demo: ## a mail from curl to the outbox, with its log lines; nothing is left behind
+	$(LOCAL) demo
+
+test: ## all tests, each on a Redis of its own (a part: make test ONLY="unit redis.test_queue")
+	$(LOCAL) test $(ONLY)
+
+lint: ## ruff and mypy --strict
+	$(LOCAL) lint
+
+bench: ## the figures that the README gives, measured here
+	$(LOCAL) bench
+
+clean: ## take away what make made: environments and caches; logs/ and var/ (your jobs) stay
+	rm -rf .venv .venv-lint .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

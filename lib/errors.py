@@ -1,0 +1,152 @@
+"""Every failure that Waybill expects, as a type: what a caller is told, with which status, and whether a retry helps.
+
+A room raises one of these; `lib/api/problems.py` turns it into `application/problem+json` (RFC 9457), and the worker
+reads `retryable`. Foreign errors (redis, smtplib, OSError) are translated into these once, at the door of the room
+that knows them. What is not in this file is a bug, and answered 500.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+
+class FieldError(NamedTuple):
+    """One wrong field: `pointer` is a JSON Pointer (RFC 6901) into the request's body, or the name of a parameter."""
+
+    pointer: str
+    detail: str
+
+
+class WaybillError(Exception):
+    """An expected failure. `detail` is one sentence for the caller: what is wrong and what to do."""
+
+    slug: ClassVar[str] = "internal-error"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong here"
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, detail: str, *, headers: Sequence[tuple[str, str]] = (), errors: Sequence[FieldError] = ()
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.headers = tuple(headers)
+        self.errors = tuple(errors)
+
+
+class ConfigError(Exception):
+    """Settings that Waybill refuses to start with; `faults` holds a line for each of them."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)
+
+
+# HTTP itself: raised by http1 and by the router.
+
+
+class HttpError(WaybillError):
+    """A request refused for its form. `closes`: the connection can't be trusted with another request."""
+
+    closes: ClassVar[bool] = False
+
+
+class BadRequest(HttpError):
+    slug, status, title, closes = "bad-request", 400, "Not a valid HTTP request", True
+
+
+class BadJson(HttpError):
+    slug, status, title = "bad-json", 400, "The body is not valid JSON"
+
+
+class NotFound(HttpError):
+    slug, status, title = "not-found", 404, "Nothing here"
+
+
+class MethodNotAllowed(HttpError):
+    slug, status, title = "method-not-allowed", 405, "This path does not take that method"
+
+
+class NotAcceptable(HttpError):
+    slug, status, title = "not-acceptable", 406, "No representation that you accept"
+
+
+class RequestTimeout(HttpError):
+    slug, status, title, closes = "request-timeout", 408, "The request took too long to arrive", True
+
+
+class PayloadTooLarge(HttpError):
+    slug, status, title, closes = "payload-too-large", 413, "The body is too large", True
+
+
+class UriTooLong(HttpError):
+    slug, status, title, closes = "uri-too-long", 414, "The request target is too long", True
+
+
+class UnsupportedMediaType(HttpError):
+    slug, status, title = "unsupported-media-type", 415, "The body is of a type this path does not take"
+
+
+class ExpectationFailed(HttpError):
+    slug, status, title, closes = "expectation-failed", 417, "Only Expect: 100-continue is known here", True
+
+
+class MisdirectedRequest(HttpError):
+    slug, status, title, closes = "misdirected-request", 421, "This server does not answer for that host", True
+
+
+class HeadersTooLarge(HttpError):
+    slug, status, title, closes = "headers-too-large", 431, "The header fields are too large or too many", True
+
+
+class MethodUnknown(HttpError):
+    slug, status, title, closes = "method-unknown", 501, "No such method in HTTP", True
+
+
+class CodingUnknown(HttpError):
+    slug, status, title, closes = "coding-unknown", 501, "A transfer coding other than chunked", True
+
+
+class VersionNotSupported(HttpError):
+    slug, status, title, closes = "version-not-supported", 505, "Only HTTP/1.1 and HTTP/1.0 are spoken here", True
+
+
+# What a caller asked for can't be done as asked.
+
+
+class InvalidFields(WaybillError):
+    slug, status, title = "invalid-fields", 422, "Some fields are not valid"
+
+
+class JobNotFound(WaybillError):
+    slug, status, title = "job-not-found", 404, "No such job"
+
+
+class QueueNotFound(WaybillError):
+    slug, status, title = "queue-not-found", 404, "No such queue"
+
+
+class WrongState(WaybillError):
+    slug, status, title = "wrong-state", 409, "The job's state does not allow this"
+
+
+# What Redis can't do at the moment.
+
+
+class RedisUnavailable(WaybillError):
+    """Redis is away or refuses writes; nothing was done."""
+
+    slug, status, title, retryable = "redis-unavailable", 503, "Redis is not available; nothing was accepted", True
+
+
+class OutcomeUnknown(RedisUnavailable):
+    """The link broke after the request was sent: it may have been done."""
+
+    slug, title = "outcome-unknown", "Redis did not answer; the request may have been carried out"
+
+
+class NotReplicated(RedisUnavailable):
+    slug, title = "not-replicated", "Written, but not confirmed by enough replicas"
+
+
+class Draining(WaybillError):
+    slug, status, title, retryable = "draining", 503, "This server is shutting down", True

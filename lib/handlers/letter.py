@@ -1,0 +1,133 @@
+"""A mail as bytes: mailboxes, headers and texts in, the message of RFC 5322 out, in ASCII and with CRLF throughout.
+
+Called by email.py for each attempt; mailer.py carries the letter as it is. Pure. Nothing here refuses anything: what
+comes in has passed email.py's checks.
+
+WHY NOT email.message: its generator turns a word over 78 characters into encoded words, which breaks List-Unsubscribe
+and every other header that holds a long URL; and it takes 1.4 ms for a mail of two lines, three times what sending it
+takes. The tests read every letter back with the standard library's parser.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from email.header import Header
+from email.utils import formatdate
+
+from lib.handlers.mailbox import Mailbox
+
+_LINE_CHARS = 78  # RFC 5322, 2.1.1: should; 998 is the must
+_WORD_CHARS = 900  # a longer word can't be folded below 998 with its header's name before it
+_PRINTABLE = re.compile(r"[ -~]*")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
+_PLAIN_BODY = re.compile(rb"[\t\n -~]*")
+_ASCII = bytes(range(128))
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail ready to go. `recipients` is the envelope, bcc among them; `name` is the job's id."""
+
+    name: str
+    message_id: str
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes = field(repr=False)
+
+
+def message_id(job_id: str, sender: Mailbox) -> str:
+    """One a job, over all its attempts: a receiver that got it twice can tell."""
+    return f"<{job_id}@{sender.domain}>"
+
+
+def content(headers: Iterable[tuple[str, str]], *, text: str | None, html: str | None, boundary: str) -> bytes:
+    """The whole message: `headers` (values in their final form, see below), then the texts."""
+    lines = [_folded(name, value) for name, value in headers]
+    return "\r\n".join([*lines, "MIME-Version: 1.0", ""]).encode("ascii") + _body(text, html, boundary)
+
+
+# Header values in their final form.
+
+
+def mailboxes(boxes: Sequence[Mailbox]) -> str:
+    return ", ".join(f"{_phrase(box.name)} <{box.address}>" if box.name else box.address for box in boxes)
+
+
+def date(seconds: float) -> str:
+    """`seconds` since 1970, as RFC 5322, 3.3 writes it."""
+    return formatdate(seconds)
+
+
+def unstructured(text: str) -> str:
+    """`text` as it is where a header can hold it, else as encoded words (RFC 2047)."""
+    is_plain = _PRINTABLE.fullmatch(text) and "=?" not in text and text == text.strip(" ")
+    return text if is_plain and max(map(len, text.split(" "))) <= _WORD_CHARS else _encoded(text)
+
+
+def _phrase(name: str) -> str:
+    if _PLAIN_NAME.fullmatch(name) and "=?" not in name:
+        return name
+    if _PRINTABLE.fullmatch(name):
+        return '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+    return _encoded(name)
+
+
+def _encoded(text: str) -> str:
+    # One word of 75 characters a line (RFC 2047, 2); the blank between two is no part of the text: _folded may use it.
+    return " ".join(Header(text, "utf-8", maxlinelen=75).encode().split("\n "))
+
+
+def _folded(name: str, value: str) -> str:
+    """The header in lines of 78 characters where its blanks allow it."""
+    if len(name) + 2 + len(value) <= _LINE_CHARS:
+        return f"{name}: {value}"
+    # Every line but the first begins with one blank and a word: a line of blanks alone ends the headers for some.
+    first, *words = re.split(r" (?=[^ ])", value)
+    lines = [f"{name}: {first}"]
+    for word in words:
+        if len(lines[-1]) + 1 + len(word) <= _LINE_CHARS:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f" {word}")
+    return "\r\n".join(lines)
+
+
+# The texts.
+
+
+def _body(text: str | None, html: str | None, boundary: str) -> bytes:
+    parts = [_part(kind, body) for kind, body in (("plain", text), ("html", html)) if body is not None]
+    if len(parts) == 1:
+        return parts[0]
+    mark = _unused(boundary, parts)
+    head = b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n' % mark
+    return head + b"".join(b"--%b\r\n%b\r\n" % (mark, part) for part in parts) + b"--%b--\r\n" % mark
+
+
+def _unused(boundary: str, parts: Sequence[bytes]) -> bytes:
+    """`boundary`, lengthened until no part holds it: a text that quotes it can't end its own part."""
+    mark = b"=_" + boundary.encode("ascii")
+    while any(mark in part for part in parts):
+        mark += b"_"
+    return mark
+
+
+def _part(kind: str, text: str) -> bytes:
+    lines = re.sub(r"\r\n?", "\n", text)
+    body = (lines if lines.endswith("\n") else lines + "\n").encode("utf-8")
+    coding, coded = _coded(body)
+    head = f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: {coding}\r\n\r\n'
+    return head.encode("ascii") + coded.replace(b"\n", b"\r\n")
+
+
+def _coded(body: bytes) -> tuple[str, bytes]:
+    """Name of the transfer encoding and the body in it: always 7-bit, so no server need offer 8BITMIME."""
+    if _PLAIN_BODY.fullmatch(body) and max(map(len, body.split(b"\n"))) <= _LINE_CHARS:
+        return "7bit", body
+    # Quoted-printable takes three bytes for one, base64 four for three: they meet where a sixth is beyond ASCII.
+    if len(body.translate(None, delete=_ASCII)) * 6 > len(body):
+        # RFC 2045, 6.8: line breaks within base64 are CRLF as well.
+        return "base64", base64.encodebytes(body.replace(b"\n", b"\r\n"))
+    return "quoted-printable", binascii.b2a_qp(body, istext=True)

@@ -1,0 +1,165 @@
+"""Open an SMTP session: the route that SMTP_URL names, the connection, EHLO, STARTTLS, login.
+
+Called by smtp.py. What comes back is a smtplib.SMTP that is ready for MAIL; every failure is one of smtp_verdicts.py.
+"""
+
+import base64
+import ipaddress
+import re
+import smtplib
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from lib.handlers.smtp_verdicts import SMTPLoginRefused, SMTPSessionRefused, check, refusal, translated
+
+CONNECT_S = 10.0
+REPLY_S = 30.0
+TOTAL_S = 55.0  # below the job's timeout_s of 60: the link is given up before the runner gives up the thread
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """SMTP_URL, read. `tls` is "none", "starttls" or "implicit"."""
+
+    host: str
+    port: int
+    tls: str
+    user: str | None = None
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds: for a connection to be made, for a reply, for everything that one mail takes."""
+
+    connect_s: float = CONNECT_S
+    reply_s: float = REPLY_S
+    total_s: float = TOTAL_S
+
+
+class Deadline:
+    """The end of the time that one mail may take, whatever its steps take each."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limits = limits
+        self._clock = clock
+        self._end = clock() + limits.total_s
+
+    def left_s(self, limit_s: float) -> float:
+        """`limit_s`, or what is left if that is less. Raises TimeoutError when nothing is."""
+        left = self._end - self._clock()
+        if left <= 0:
+            raise TimeoutError(f"not done within {self.limits.total_s:g} s")
+        return min(limit_s, left)
+
+
+def read_route(url: str) -> Route:
+    """`smtp[s]://user:password@host:port?starttls=1`, as lib/config.py has checked it. Raises ValueError."""
+    parts = urlsplit(url)
+    tls = "implicit" if parts.scheme == "smtps" else "starttls" if parts.query == "starttls=1" else "none"
+    port = parts.port or {"implicit": 465, "starttls": 587, "none": 25}[tls]
+    host = parts.hostname or ""
+    user = None if parts.username is None else unquote(parts.username)
+    if user is not None and tls == "none" and not _is_loopback(host):
+        raise ValueError(f"it would send a password to {host} unencrypted; use smtps:// or ?starttls=1")
+    return Route(host, port, tls, user, unquote(parts.password or ""))
+
+
+def open_session(route: Route, tls_context: ssl.SSLContext | None, deadline: Deadline) -> smtplib.SMTP:
+    """A session that takes MAIL. Raises SMTPLinkLost, SMTPServerBusy, SMTPSessionRefused or SMTPLoginRefused."""
+    with translated(f"{route.host}:{route.port}"):
+        smtp = _dial(route, tls_context, deadline)
+        try:
+            _begin(smtp, route, tls_context, deadline)
+        except BaseException:
+            smtp.close()
+            raise
+        return smtp
+
+
+def _dial(route: Route, tls_context: ssl.SSLContext | None, deadline: Deadline) -> smtplib.SMTP:
+    # local_hostname is given, lest smtplib ask the DNS for it: that may take seconds. _begin puts the right one in.
+    options: dict[str, Any] = {"local_hostname": "localhost", "timeout": deadline.left_s(deadline.limits.connect_s)}
+    try:
+        if route.tls == "implicit":
+            return smtplib.SMTP_SSL(route.host, route.port, context=tls_context, **options)
+        return smtplib.SMTP(route.host, route.port, **options)
+    except smtplib.SMTPConnectError as exc:
+        raise refusal("the greeting", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
+
+
+def _begin(smtp: smtplib.SMTP, route: Route, tls_context: ssl.SSLContext | None, deadline: Deadline) -> None:
+    """EHLO, STARTTLS where asked for, login where there is one."""
+    smtp.local_hostname = _own_name(smtp.sock)
+    _ehlo(smtp, deadline)
+    if route.tls == "starttls":
+        if not smtp.has_extn("starttls"):
+            # Never on in the clear: whoever stands between could have taken the offer out of the reply.
+            raise SMTPSessionRefused(f"{route.host} does not offer STARTTLS, and SMTP_URL asks for it")
+        _set_timeout(smtp, deadline)
+        try:
+            smtp.starttls(context=tls_context)
+        except smtplib.SMTPResponseException as exc:
+            raise refusal("STARTTLS", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
+        _ehlo(smtp, deadline)
+    if route.user is not None:
+        _login(smtp, route.user, route.password, deadline)
+
+
+def _ehlo(smtp: smtplib.SMTP, deadline: Deadline) -> None:
+    _set_timeout(smtp, deadline)
+    answer = smtp.ehlo()
+    if answer[0] in (500, 502):
+        # A server from before 1995 knows HELO alone (RFC 5321, 3.2).
+        answer = smtp.helo()
+    check("EHLO", answer, SMTPSessionRefused)
+
+
+def _login(smtp: smtplib.SMTP, user: str, password: str, deadline: Deadline) -> None:
+    _set_timeout(smtp, deadline)
+    if "PLAIN" not in smtp.esmtp_features.get("auth", "").upper().split():
+        _login_otherwise(smtp, user, password)
+        return
+    # By hand: smtplib's own can't send a password beyond ASCII, and offers a refused one again by every other method.
+    token = base64.b64encode(f"\0{user}\0{password}".encode()).decode("ascii")
+    check("AUTH", smtp.docmd("AUTH", f"PLAIN {token}"), SMTPLoginRefused)
+
+
+def _login_otherwise(smtp: smtplib.SMTP, user: str, password: str) -> None:
+    """CRAM-MD5 or LOGIN."""
+    try:
+        smtp.login(user, password)
+    except smtplib.SMTPAuthenticationError as exc:
+        raise refusal("AUTH", (exc.smtp_code, exc.smtp_error), SMTPLoginRefused) from exc
+    except smtplib.SMTPServerDisconnected:
+        raise
+    except (smtplib.SMTPException, UnicodeEncodeError) as exc:
+        raise SMTPLoginRefused("AUTH: the server offers no way of login that SMTP_URL's user can use") from exc
+
+
+def _set_timeout(smtp: smtplib.SMTP, deadline: Deadline) -> None:
+    if smtp.sock is not None:
+        smtp.sock.settimeout(deadline.left_s(deadline.limits.connect_s))
+
+
+def _own_name(sock: socket.socket | None) -> str:
+    """What EHLO says: this host's full name, or its address in brackets (RFC 5321, 4.1.3). Asks no DNS."""
+    name = socket.gethostname()
+    if _HOST_NAME.fullmatch(name) or sock is None:
+        return name
+    address = str(sock.getsockname()[0]).partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

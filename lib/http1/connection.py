@@ -1,0 +1,352 @@
+"""One socket's life: read bytes, feed the parser, call the app, write the reply.
+
+Called by the event loop and, for deadlines and draining, by listener.py. Knows asyncio; knows nothing of jobs or Redis.
+
+    READING --whole request--> HANDLING --reply--> READING ...
+       |                          |
+       +--refused, timed out------+--last answer--> LINGERING --> CLOSED
+
+Requests are answered strictly in order, one at a time: what is pipelined behind waits in the parser's buffer, unparsed.
+One task per connection, made at its first whole request, runs the app's handle(). It is never cancelled because the
+client went away: a job that is being committed must be. Only its answer is dropped then.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from math import inf
+from typing import Protocol
+
+from lib.errors import HttpError, RequestTimeout
+from lib.http1.limits import Limits
+from lib.http1.message import CONTINUE, DateLine, Request, Response
+from lib.http1.parser import Parser
+
+log = logging.getLogger("waybill.http")
+
+READ_BYTES = 64 * 1024
+
+
+class App(Protocol):
+    """What a connection needs of the application."""
+
+    def admit(self, request: Request) -> Response | None:
+        """Called with the head, before any of the body is taken and before "100 Continue". A Response refuses.
+
+        May change `request.body_limit_bytes`. A refused request with a body closes the connection."""
+
+    async def handle(self, request: Request) -> Response:
+        """Answer a whole request."""
+
+    def refuse(self, error: HttpError, request: Request | None, peer: str) -> Response:
+        """The answer to what is not a valid request, or took too long. `request` if its head could be read."""
+
+
+class State(Enum):
+    READING = "reading"
+    HANDLING = "handling"
+    LINGERING = "lingering"
+    CLOSED = "closed"
+
+
+@dataclass(slots=True, eq=False)
+class Common:
+    """What all connections of one listener share. `clock` is monotonic, in seconds."""
+
+    app: App
+    limits: Limits
+    clock: Callable[[], float]
+    date: DateLine
+    connections: set["Connection"] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    is_draining: bool = False
+    # One buffer for all: the selector loop calls get_buffer, reads and calls buffer_updated in one go.
+    read_buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(READ_BYTES)))
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One connection. The listener calls expire() once `deadline_s` has passed, and begin_drain()."""
+
+    def __init__(self, common: Common, *, refusal: HttpError | None = None) -> None:
+        self._common = common
+        self._limits = common.limits
+        self._app = common.app
+        self._refusal = refusal
+        self._parser = Parser(common.limits)
+        self._state = State.READING
+        self.deadline_s = inf
+        self._read_at = 0.0
+        self._first_byte_at = 0.0
+        self._body_from = 0.0
+        self._request: Request | None = None
+        self._ready: Request | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._answered = 0
+        self._lingered_bytes = 0
+        self._has_eof = False
+        self._is_write_paused = False
+        self._is_read_paused = False
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        # 0: paused means that the kernel has not taken the whole answer yet, which is what write_s is about.
+        transport.set_write_buffer_limits(high=0)
+        peername = transport.get_extra_info("peername")
+        self._peer = str(peername[0]) if peername else ""
+        self._common.connections.add(self)
+        self.deadline_s = self._common.clock() + self._limits.head_s
+        if self._refusal is not None:
+            self._refuse(self._refusal)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._common.read_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._state is State.LINGERING:
+            self._discard(nbytes)
+            return
+        self._read_at = now_s = self._common.clock()
+        parser = self._parser
+        if not parser.buffered_bytes:
+            self._first_byte_at = now_s
+            if self._state is State.READING and not self._is_write_paused:
+                self.deadline_s = now_s + self._limits.head_s
+        parser.feed(self._common.read_buffer[:nbytes])
+        if self._state is State.READING and not self._is_write_paused:
+            self._advance()
+        elif parser.buffered_bytes > self._limits.pipelined_bytes:
+            self._is_read_paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """True keeps the write side open: a client may shut down its own after the last request."""
+        self._has_eof = True
+        if self._state is State.READING and not self._is_write_paused:
+            self._advance()
+        return self._state is State.HANDLING or (self._state is State.READING and self._is_write_paused)
+
+    def pause_writing(self) -> None:
+        self._is_write_paused = True
+        self.deadline_s = self._common.clock() + self._limits.write_s
+
+    def resume_writing(self) -> None:
+        self._is_write_paused = False
+        if self._state is State.HANDLING:
+            self.deadline_s = inf
+        elif self._state is State.LINGERING:
+            self.deadline_s = self._common.clock() + self._limits.linger_s
+        elif self._state is State.READING:
+            self._await_next()
+            self._advance()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._state = State.CLOSED
+        self.deadline_s = inf
+        self._common.connections.discard(self)
+        self._wake()
+
+    # What the listener calls.
+
+    def expire(self) -> None:
+        """`deadline_s` has passed: say 408 to a request that is under way, end everything else silently."""
+        if self._is_write_paused or self._state is State.LINGERING:
+            self._transport.abort()
+        elif self._state is State.READING and (self._request is not None or self._parser.buffered_bytes):
+            self._refuse(RequestTimeout("The request did not arrive in time."))
+        else:
+            self._close()
+
+    def begin_drain(self) -> None:
+        """Close if idle. A request that is under way is finished; `Common.is_draining` makes its answer the last."""
+        if self._state is State.READING and self._request is None and not self._parser.buffered_bytes:
+            self._close()
+
+    def abort(self) -> None:
+        """Close at once, dropping what is not written yet."""
+        self._transport.abort()
+
+    # Reading.
+
+    def _advance(self) -> None:
+        """Take from the buffer until a request is handed over, more bytes are needed, or writing is paused."""
+        try:
+            while self._state is State.READING and not self._is_write_paused:
+                has_moved = self._take_head() if self._request is None else self._take_body(self._request)
+                if not has_moved:
+                    self._await_bytes()
+                    return
+        except HttpError as error:
+            self._refuse(error)
+        except Exception:
+            log.exception("request.failed")
+            self._fail()
+
+    def _take_head(self) -> bool:
+        request = self._parser.next_head()
+        if request is None:
+            return False
+        request.peer = self._peer
+        request.received_at = self._first_byte_at
+        # What is left in the buffer came with the last read, or is overwritten by the next.
+        self._first_byte_at = self._body_from = self._read_at
+        refusal = self._app.admit(request)
+        if refusal is None:
+            self._request = request
+        else:
+            # RFC 9112 section 9.3: a body that is not read must not be taken for the next request.
+            self._reply(request, refusal, closes=request.has_body)
+            if not request.has_body:
+                self._parser.next_body()
+        return True
+
+    def _take_body(self, request: Request) -> bool:
+        body = self._parser.next_body()
+        if body is None:
+            return False
+        request.body = body
+        self._request = None
+        self._hand_over(request)
+        return True
+
+    def _await_bytes(self) -> None:
+        if self._has_eof:
+            self._close()
+            return
+        if self._request is not None:
+            self._await_body(self._request)
+        if self._is_read_paused:
+            self._is_read_paused = False
+            self._transport.resume_reading()
+
+    def _await_body(self, request: Request) -> None:
+        limits, arrived_bytes = self._limits, self._parser.body_bytes
+        if request.expects_continue and not arrived_bytes:
+            request.expects_continue = False
+            self._transport.write(CONTINUE)
+        allowed_s = min(limits.body_s, limits.body_grace_s + arrived_bytes / limits.body_rate_bytes_s)
+        self.deadline_s = self._body_from + allowed_s
+
+    def _await_next(self) -> None:
+        """Start the clock of the next request: it may have begun already, behind the former."""
+        wait_s = self._limits.head_s if self._parser.buffered_bytes else self._limits.idle_s
+        self.deadline_s = self._common.clock() + wait_s
+
+    # Handling.
+
+    def _hand_over(self, request: Request) -> None:
+        self._state = State.HANDLING
+        self.deadline_s = inf
+        self._ready = request
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._serve())
+            self._common.tasks.add(self._task)
+            self._task.add_done_callback(self._common.tasks.discard)
+        else:
+            self._wake()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._state is State.READING or self._state is State.HANDLING:
+            request, self._ready = self._ready, None
+            if request is None:
+                self._waiter = loop.create_future()
+                await self._waiter
+                continue
+            await self._answer(request)
+            if self._parser.buffered_bytes and self._answered % self._limits.pipelined_requests == 0:
+                await asyncio.sleep(0)
+            self._advance()
+
+    async def _answer(self, request: Request) -> None:
+        try:
+            response = await self._app.handle(request)
+            self._reply(request, response)
+        except Exception:
+            log.exception("request.failed")
+            self._fail()
+
+    # Writing.
+
+    def _reply(self, request: Request, response: Response, *, closes: bool = False) -> None:
+        """Write the answer; then wait for the next request, or end the connection."""
+        if self._state is State.CLOSED:
+            return
+        self._answered += 1
+        closes = (
+            closes
+            or response.closes
+            or not request.keep_alive
+            or self._common.is_draining
+            or self._answered >= self._limits.requests_per_connection
+        )
+        self._write(request, response, closes)
+        if closes:
+            self._linger()
+        else:
+            self._state = State.READING
+            if not self._is_write_paused:
+                self._await_next()
+
+    def _write(self, request: Request | None, response: Response, closes: bool) -> None:
+        if closes:
+            connection = "Connection: close\r\n"
+        else:
+            connection = "Connection: keep-alive\r\n" if request and request.version == "1.0" else ""
+        is_head = request is not None and request.method == "HEAD"
+        self._transport.write(response.render(is_head=is_head, date=self._common.date(), connection=connection))
+
+    def _refuse(self, error: HttpError) -> None:
+        """Answer what can't be served, and end the connection."""
+        try:
+            response = self._app.refuse(error, self._request, self._peer)
+            self._write(self._request, response, closes=True)
+            self._linger()
+        except Exception:
+            log.exception("request.failed")
+            self._fail()
+
+    def _fail(self) -> None:
+        """The app let an exception through: a bare 500, because nothing of the app can be trusted to write one."""
+        if self._state in (State.READING, State.HANDLING):
+            self._write(None, Response(500), closes=True)
+            self._linger()
+
+    # Ending.
+
+    def _linger(self) -> None:
+        """Half-close and drop what still arrives: closing over unread bytes sends a reset that eats the answer."""
+        self._state = State.LINGERING
+        self._wake()
+        if self._has_eof:
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        if not self._is_write_paused:
+            self.deadline_s = self._common.clock() + self._limits.linger_s
+        if self._is_read_paused:
+            self._is_read_paused = False
+            self._transport.resume_reading()
+
+    def _discard(self, nbytes: int) -> None:
+        self._lingered_bytes += nbytes
+        if self._lingered_bytes > self._limits.linger_bytes:
+            self._close()
+
+    def _close(self) -> None:
+        """Close once everything is written."""
+        self._state = State.CLOSED if not self._is_write_paused else State.LINGERING
+        if not self._is_write_paused:
+            self.deadline_s = inf
+        self._wake()
+        self._transport.close()

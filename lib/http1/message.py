@@ -1,0 +1,128 @@
+"""Request and Response: what the app gets and what it gives back.
+
+The parser makes the Request, the connection adds the peer and the times, the middleware its own three attributes.
+A Response is rendered to bytes in one piece, for one write. Bodies are whole in both directions; a streamed answer
+would be a second class beside Response with a write path of its own in the connection.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+BODILESS_STATUSES = frozenset({204, 304})
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+# The connection alone knows these: an app that sent them too would frame the message twice.
+RESERVED_FIELDS = frozenset({"connection", "content-length", "content-type", "date", "keep-alive", "transfer-encoding"})
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One request. `body` is empty until the app's handle() is called.
+
+    `path` and `query` are raw: as sent, not percent-decoded, `query` without its "?". `headers` maps lower-case
+    names to values; repeated list fields are joined with ", ". `host` is lower-case, with the port if one was sent,
+    and empty only for HTTP/1.0 without Host. `version` is "1.1" or "1.0". `received_at` is monotonic: when the first
+    byte arrived (for a pipelined request: when the bytes it came with were read).
+    """
+
+    method: str
+    target: str
+    path: str
+    query: str
+    version: str
+    headers: dict[str, str]
+    host: str
+    keep_alive: bool
+    content_length: int
+    """Declared; 0 when none was."""
+    is_chunked: bool
+    expects_continue: bool
+    body_limit_bytes: int
+    """The app may change it in admit(), before any of the body is taken."""
+    body: bytes = b""
+    peer: str = ""
+    received_at: float = 0.0
+
+    # The middleware's own.
+    request_id: str = ""
+    trace: object | None = None
+    route: str = ""
+
+    @property
+    def has_body(self) -> bool:
+        """Whether bytes of a body follow the head, as its framing declares."""
+        return self.content_length > 0 or self.is_chunked
+
+
+class Response:
+    """A status, fields and a whole body. `closes` ends the connection after it.
+
+    Raises ValueError for an unknown status, for CR, LF or NUL in a field, for characters outside Latin-1, and for
+    the fields that the connection writes itself (`content_type` has its own argument).
+    """
+
+    __slots__ = ("_block", "body", "closes", "headers", "status")
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes = b"",
+        headers: Sequence[tuple[str, str]] = (),
+        *,
+        content_type: str = "application/json",
+        closes: bool = False,
+    ) -> None:
+        if status not in STATUS_LINES or status < 200:
+            raise ValueError(f"not a final HTTP status: {status}")
+        self.status = status
+        self.body = body
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self.closes = closes
+        self._block = _field_line("Content-Type", content_type) if body else ""
+        for name, value in headers:
+            self.add_header(name, value)
+
+    def add_header(self, name: str, value: str) -> None:
+        """Append one field. Raises ValueError as the class says."""
+        if name.lower() in RESERVED_FIELDS:
+            raise ValueError(f"{name} is written by the connection")
+        self._block += _field_line(name, value)
+        self.headers = (*self.headers, (name, value))
+
+    def render(self, *, is_head: bool, date: str, connection: str = "") -> bytes:
+        """The whole message. `date` and `connection` are complete field lines; HEAD gets GET's fields and no body."""
+        if self.status in BODILESS_STATUSES:
+            return f"{STATUS_LINES[self.status]}{date}{self._block}{connection}\r\n".encode("latin-1")
+        length = len(self.body)
+        head = f"{STATUS_LINES[self.status]}{date}{self._block}Content-Length: {length}\r\n{connection}\r\n"
+        return head.encode("latin-1") if is_head else head.encode("latin-1") + self.body
+
+
+def _field_line(name: str, value: str) -> str:
+    line = f"{name}: {value}\r\n"
+    # Counted on the whole line, so that neither the name nor the value can begin a field of its own.
+    if line.count("\r") != 1 or line.count("\n") != 1 or "\0" in line or not name:
+        raise ValueError(f"CR, LF or NUL in the header field {name!r}")
+    if not line.isascii():
+        line.encode("latin-1")
+    return line
+
+
+@dataclass(slots=True)
+class DateLine:
+    """The Date field, made anew once a second. `wall_clock` gives seconds since the epoch."""
+
+    wall_clock: Callable[[], float] = time.time
+    _second: int = field(default=-1, init=False)
+    _line: str = field(default="", init=False)
+
+    def __call__(self) -> str:
+        second = int(self.wall_clock())
+        if second != self._second:
+            self._second = second
+            self._line = f"Date: {formatdate(second, usegmt=True)}\r\n"
+        return self._line

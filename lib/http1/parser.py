@@ -1,0 +1,157 @@
+"""Bytes in, requests out. No sockets, no clock: the connection feeds it and asks; bytes alone test it.
+
+    feed(data) --> next_head() -> Request without body, or None: more bytes are needed
+                   next_body() -> bytes, or None: more bytes are needed     (then next_head() again)
+
+Between the two the app may refuse the request or change its `body_limit_bytes`. Both raise an HttpError for what is not
+a valid request; from then on the same error comes again, because nobody can say where the next request would begin.
+
+The answer depends on the bytes alone, never on how they were cut: an unfinished head is searched for bytes that can't
+be made right in the same order in which a finished one is. Every byte is looked at a constant number of times.
+"""
+
+from lib.errors import HeadersTooLarge, HttpError, PayloadTooLarge
+from lib.http1.chunked import ChunkedBody
+from lib.http1.head import parse_head, refuse_bad_bytes, refuse_long_line
+from lib.http1.limits import Limits
+from lib.http1.message import Request
+
+
+class Parser:
+    """The requests of one connection, one after the other."""
+
+    __slots__ = (
+        "_buffer",
+        "_chunked",
+        "_error",
+        "_has_skipped",
+        "_limits",
+        "_line_end",
+        "_request",
+        "_scanned",
+        "_small",
+    )
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        # A head that ends within this is inside both limits.
+        self._small = min(limits.request_line_bytes, limits.header_bytes)
+        self._buffer = bytearray()
+        self._request: Request | None = None
+        self._chunked: ChunkedBody | None = None
+        self._error: HttpError | None = None
+        self._begin_head()
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How many bytes were fed and not yet taken."""
+        return len(self._buffer)
+
+    @property
+    def body_bytes(self) -> int:
+        """How much of the unfinished body has arrived."""
+        return len(self._buffer) + (self._chunked.body_bytes if self._chunked else 0)
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Add what was read."""
+        self._buffer += data
+
+    def next_head(self) -> Request | None:
+        """The next request, without its body; None when more bytes are needed.
+
+        Raises BadRequest, UriTooLong, HeadersTooLarge, MethodUnknown, CodingUnknown, VersionNotSupported or
+        ExpectationFailed. next_body() must have given the former request's body before."""
+        if self._error is not None:
+            raise self._error
+        try:
+            return self._read_head()
+        except HttpError as error:
+            self._error = error
+            raise
+
+    def next_body(self) -> bytes | None:
+        """The whole body (b"" when there is none); None when more bytes are needed. Ends the request.
+
+        Raises PayloadTooLarge (at once for a declared length), BadRequest, or HeadersTooLarge for trailers."""
+        if self._error is not None:
+            raise self._error
+        try:
+            return self._read_body()
+        except HttpError as error:
+            self._error = error
+            raise
+
+    def _begin_head(self, *, has_skipped: bool = False) -> None:
+        self._scanned = 0
+        self._line_end = -1
+        self._has_skipped = has_skipped
+
+    def _read_head(self) -> Request | None:
+        buffer = self._buffer
+        if not buffer:
+            return None
+        # RFC 9112 section 2.2: one empty line before a request is forgiven.
+        if buffer[:2] == b"\r\n" and not self._has_skipped:
+            del buffer[:2]
+            self._begin_head(has_skipped=True)
+        end = buffer.find(b"\r\n\r\n", max(0, self._scanned - 3))
+        if end < 0 or end > self._small:
+            self._check_unfinished(end)
+            if end < 0:
+                return None
+        request = parse_head(buffer[: end + 2].decode("latin-1"), self._limits)
+        del buffer[: end + 4]
+        self._begin_head()
+        self._request = request
+        return request
+
+    def _check_unfinished(self, end: int) -> None:
+        """Refuse what no further byte can mend, and what is over a limit. `end`: of the head, -1 if not yet seen."""
+        arrived = len(self._buffer) if end < 0 else end + 4
+        if self._line_end < 0:
+            self._find_line_end(arrived)
+        if self._line_end >= 0:
+            # Two for the end of the request line, two for the empty line.
+            most = self._line_end + self._limits.header_bytes + 4
+            refuse_bad_bytes(self._buffer, self._scanned, min(arrived, most))
+            if arrived > most or (end < 0 and arrived == most):
+                raise HeadersTooLarge(f"The header fields are over {self._limits.header_bytes} bytes.")
+        self._scanned = arrived
+
+    def _find_line_end(self, arrived: int) -> None:
+        most = self._limits.request_line_bytes + 2
+        self._line_end = self._buffer.find(b"\r\n", max(0, self._scanned - 1), most)
+        if self._line_end < 0:
+            refuse_bad_bytes(self._buffer, self._scanned, min(arrived, most))
+            if arrived >= most:
+                refuse_long_line(bytes(self._buffer[: most - 2]))
+
+    def _read_body(self) -> bytes | None:
+        request = self._request
+        assert request is not None, "next_body() before next_head()"
+        if request.is_chunked:
+            body = self._read_chunked(request)
+        elif request.content_length > request.body_limit_bytes:
+            raise PayloadTooLarge(f"The body is over {request.body_limit_bytes} bytes.")
+        else:
+            body = self._read_counted(request.content_length)
+        if body is not None:
+            self._request = None
+        return body
+
+    def _read_counted(self, length: int) -> bytes | None:
+        if not length:
+            return b""
+        if len(self._buffer) < length:
+            return None
+        body = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        return body
+
+    def _read_chunked(self, request: Request) -> bytes | None:
+        if self._chunked is None:
+            self._chunked = ChunkedBody(self._limits, request.body_limit_bytes)
+        body = self._chunked.read(self._buffer)
+        if body is not None:
+            self._chunked = None
+        return body

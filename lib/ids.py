@@ -1,0 +1,75 @@
+"""The kinds of id: a request's (given or a new uuid4), a job's (queue and time in it), a worker's (new every start).
+
+Pure: the clock and the random source come in by the constructor.
+"""
+
+import re
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+
+QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+JOB_ID = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})-([0-9a-f]{32})")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_HOST_UNSAFE = re.compile(r"[^a-z0-9.]+")
+
+
+def new_request_id() -> str:
+    """A new uuid4 in its usual form of 36 characters."""
+    return str(uuid.uuid4())
+
+
+def request_id_from(header: str | None) -> str:
+    """The caller's X-Request-ID where it is fit for a log line, else a new one."""
+    if header is not None and _REQUEST_ID.fullmatch(header):
+        return header
+    return new_request_id()
+
+
+def queue_of(job_id: str) -> str | None:
+    """The queue that a job id names; None where the text can't be a job id."""
+    match = JOB_ID.fullmatch(job_id)
+    return match[1] if match else None
+
+
+def new_worker_id(host: str, pid: int, *, is_alone: bool = False) -> str:
+    """`<host>.<pid>.<8 hex>`: readable in a log, and never the same twice.
+
+    An isolation runner's ends in `.alone`, by which `reap.lua` knows that a crash is the one job's own doing.
+    """
+    name = _HOST_UNSAFE.sub("-", host.lower())[:48] or "host"
+    return f"{name}.{pid}.{secrets.token_hex(4)}" + (".alone" if is_alone else "")
+
+
+def wall_ms() -> int:
+    """This host's clock, in ms since 1970. It goes into ids alone; what decides anything is Redis' TIME."""
+    return time.time_ns() // 1_000_000
+
+
+class JobIds:
+    """Makes job ids: `<queue>-<32 hex>` in UUIDv7's layout (RFC 9562, 5.7), ascending within one process.
+
+    The 12 bits behind the version count the ids of one millisecond (RFC 9562, 6.2, method 1); the last 62 are random.
+    """
+
+    def __init__(
+        self, clock_ms: Callable[[], int] = wall_ms, random_bits: Callable[[int], int] = secrets.randbits
+    ) -> None:
+        self._clock_ms = clock_ms
+        self._random_bits = random_bits
+        self._last_ms = 0
+        self._sequence = 0
+
+    def new(self, queue: str) -> str:
+        now_ms = self._clock_ms()
+        if now_ms > self._last_ms:
+            self._last_ms, self._sequence = now_ms, 0
+        else:
+            # The clock stood still or went back: count on, and borrow from the next millisecond when full.
+            self._sequence += 1
+            if self._sequence > 0xFFF:
+                self._last_ms, self._sequence = self._last_ms + 1, 0
+        high = self._last_ms << 16 | 0x7000 | self._sequence
+        low = 0x8000_0000_0000_0000 | self._random_bits(62)
+        return f"{queue}-{high:016x}{low:016x}"

@@ -1,0 +1,28 @@
+"""How long a failed job waits before it runs again. Pure; called by `work/consumer.py`."""
+
+from random import Random
+from typing import NamedTuple
+
+
+class Backoff(NamedTuple):
+    """Exponential backoff: about `base_s` after the first failure, doubled after each, never over `cap_s`."""
+
+    base_s: float = 2.0
+    cap_s: float = 3600.0
+
+
+DEFAULT_BACKOFF = Backoff()
+
+
+def delay_s(attempt: int, *, base_s: float, cap_s: float, rng: Random) -> float:
+    """Seconds to wait before the retry that follows failed attempt number `attempt` (1 = the first).
+
+    Full jitter, so that jobs which failed together do not come back together, and at least base_s / 2, so that none
+    comes back at once. Raises ValueError if attempt < 1.
+    Source: AWS Architecture Blog, "Exponential Backoff And Jitter".
+    """
+    if attempt < 1:
+        raise ValueError(f"attempt is counted from 1, not {attempt}")
+    # 2.0 ** 1024 overflows a float; any cap is reached long before 2 ** 64.
+    ceiling_s = min(cap_s, base_s * 2.0 ** min(attempt - 1, 64))
+    return min(cap_s, max(base_s / 2, rng.uniform(0.0, ceiling_s)))

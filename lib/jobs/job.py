@@ -1,0 +1,132 @@
+"""What a job is, as pure values: the spec that is written once at enqueue, and the record that Redis keeps of its life.
+
+A spec is JSON text and opaque to Redis (Lua's cjson would change large integers, `[]` and `/`); the record's other
+fields are short texts that the scripts write. Times are ms since 1970, Redis' own clock.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from lib.jobs.backoff import Backoff
+from lib.tracing import Trace
+
+SPEC_VERSION = 1
+PRIORITIES = ("high", "normal", "low")
+HISTORY_KEPT = 20
+
+# One encoder for the whole process: json.dumps with options builds a new one at each call. NaN is refused, and a
+# character stands for itself, which keeps a spec half as large as \u escapes would for most of the world.
+to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+class SpecError(Exception):
+    """A spec that can't be read: somebody else wrote it, or it was cut."""
+
+
+class SpecTooNew(SpecError):
+    """A spec of a later version of Waybill: this worker is the older half of a rolling upgrade."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What was asked for. `payload` is the JSON object as it came."""
+
+    type: str
+    payload: dict[str, Any]
+    request_id: str
+    trace: Trace
+    max_attempts: int
+    timeout_s: float
+    backoff: Backoff
+    priority: str = "normal"
+
+    def to_text(self) -> str:
+        """JSON, in as few bytes as it can be: there may be millions of these in memory."""
+        base_s, cap_s = self.backoff
+        priority = "" if self.priority == "normal" else f',"priority":"{self.priority}"'
+        return (
+            f'{{"v":{SPEC_VERSION},"type":{to_json(self.type)},"request_id":"{self.request_id}",'
+            f'"trace":"{self.trace.traceparent[3:]}","max_attempts":{self.max_attempts},'
+            f'"timeout_s":{self.timeout_s:.15g},"backoff":[{base_s:.15g},{cap_s:.15g}]{priority},'
+            f'"payload":{to_json(self.payload)}}}'
+        )
+
+    @classmethod
+    def from_text(cls, text: bytes | str) -> "JobSpec":
+        """Raises SpecTooNew or SpecError."""
+        try:
+            fields = json.loads(text)
+            version = fields["v"]
+            if version != SPEC_VERSION:
+                raise SpecTooNew(f"spec version {version!r}; this is a worker of version {SPEC_VERSION}")
+            base_s, cap_s = fields["backoff"]
+            return cls(
+                fields["type"],
+                fields["payload"],
+                fields["request_id"],
+                Trace(*fields["trace"].split("-")),
+                fields["max_attempts"],
+                fields["timeout_s"],
+                Backoff(base_s, cap_s),
+                fields.get("priority", "normal"),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+            raise SpecError(f"the spec can't be read: {fault!r}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job on its way in. At most one of delay_ms (from now) and run_at_ms (ms since 1970) is set."""
+
+    job_id: str
+    priority: str
+    spec_text: str
+    delay_ms: int | None = None
+    run_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job in a runner's hands. `token` is what every later word about it must carry; see DESIGN's fence."""
+
+    job_id: str
+    token: int
+    attempt: int
+    unknown_since_ms: int | None
+    now_ms: int
+    spec_text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One line of a job's history. outcome: retried snoozed released crashed completed dead cancelled."""
+
+    attempt: int
+    started_ms: int | None
+    finished_ms: int | None
+    worker_id: str | None
+    outcome: str
+    error: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job as Redis holds it at one moment. `spec` is None where its text can't be read."""
+
+    job_id: str
+    queue: str
+    state: str
+    spec: JobSpec | None
+    attempts: int = 0
+    created_ms: int | None = None
+    run_at_ms: int | None = None
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    worker_id: str | None = None
+    cancel_requested_ms: int | None = None
+    progress: dict[str, Any] | None = None
+    result: Any = None
+    is_result_truncated: bool = False
+    error: dict[str, Any] | None = None
+    history: list[Attempt] = field(default_factory=list)

@@ -1,0 +1,226 @@
+"""JSON into the values that a handler asks for: a dataclass's fields are checked, each fault with a JSON Pointer.
+
+`decoder_for(Report)` is built once, when the job's module is loaded; the server calls it at POST (a wrong payload is
+422 before anything is queued) and the worker once more when it runs the job. Pure.
+
+Known: str int float bool None Any, list[X] tuple[X, ...] dict[str, X], X | Y, Literal, dataclasses in one another.
+A whole number is fine where a float is asked; nothing else is converted.
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Union
+
+from lib.errors import FieldError
+
+Decode = Callable[[Any, str], Any]
+
+
+class Invalid(Exception):
+    """A value that is not what was asked for. A dataclass's `__post_init__` may raise it to refuse its own fields."""
+
+    def __init__(self, errors: Sequence[FieldError] | str) -> None:
+        self.errors = [FieldError("", errors)] if isinstance(errors, str) else list(errors)
+        super().__init__("; ".join(f"{pointer or '/'}: {detail}" for pointer, detail in self.errors))
+
+
+class UnknownAnnotation(TypeError):
+    """A type that payloads can't be decoded into; said when the module is loaded, not when a job arrives."""
+
+
+def decoder_for(annotation: Any) -> Decode:
+    """The function that turns a JSON value into `annotation`.
+
+    It takes (value, pointer) and raises Invalid with every fault found. Raises UnknownAnnotation at once.
+    """
+    if annotation in _SCALARS:
+        return _SCALARS[annotation]
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        return _dataclass(annotation)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return _union(annotation, [decoder_for(argument) for argument in arguments])
+    if origin is Literal:
+        return _literal(arguments)
+    if origin is list or (origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis):
+        return _array(origin, decoder_for(arguments[0]))
+    if origin is dict and arguments[0] is str:
+        return _object(decoder_for(arguments[1]))
+    raise UnknownAnnotation(f"a payload can't hold {annotation!r}; see lib/jobs/payload.py for what it can")
+
+
+def escape_pointer(name: str) -> str:
+    """One reference token of a JSON Pointer (RFC 6901, 3)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def json_type(value: object) -> str:
+    """The word that JSON has for a value's type."""
+    return _JSON_TYPES.get(type(value), type(value).__name__)
+
+
+_JSON_TYPES: dict[type, str] = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "a boolean",
+    type(None): "null",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def _plain(kind: type) -> Decode:
+    def decode(value: Any, pointer: str) -> Any:
+        # type(), not isinstance: True is an int in Python and is not one in JSON.
+        if type(value) is not kind:
+            raise Invalid([FieldError(pointer, f"must be {_JSON_TYPES[kind]}, not {json_type(value)}")])
+        return value
+
+    return decode
+
+
+def _float(value: Any, pointer: str) -> float:
+    if type(value) not in (int, float):
+        raise Invalid([FieldError(pointer, f"must be a number, not {json_type(value)}")])
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise Invalid([FieldError(pointer, "is too large a number")])
+    return number
+
+
+def _anything(value: Any, pointer: str) -> Any:
+    return value
+
+
+_SCALARS: dict[Any, Decode] = {
+    str: _plain(str),
+    int: _plain(int),
+    bool: _plain(bool),
+    float: _float,
+    None: _plain(type(None)),
+    type(None): _plain(type(None)),
+    list: _plain(list),
+    dict: _plain(dict),
+    Any: _anything,
+    object: _anything,
+}
+
+
+def _dataclass(kind: type) -> Decode:
+    hints = typing.get_type_hints(kind)
+    fields = [field for field in dataclasses.fields(kind) if field.init]
+    decoders = {field.name: decoder_for(hints[field.name]) for field in fields}
+    required = {
+        field.name
+        for field in fields
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+
+    def decode(value: Any, pointer: str) -> Any:
+        if type(value) is not dict:
+            raise Invalid([FieldError(pointer, f"must be an object, not {json_type(value)}")])
+        errors = [FieldError(f"{pointer}/{name}", "is missing") for name in sorted(required - value.keys())]
+        arguments = {}
+        for name, item in value.items():
+            if name not in decoders:
+                errors.append(FieldError(f"{pointer}/{escape_pointer(name)}", _unknown_field(decoders)))
+                continue
+            try:
+                arguments[name] = decoders[name](item, f"{pointer}/{name}")
+            except Invalid as fault:
+                errors.extend(fault.errors)
+        if errors:
+            raise Invalid(errors)
+        return _construct(kind, arguments, pointer)
+
+    return decode
+
+
+def _construct(kind: type, arguments: dict[str, Any], pointer: str) -> Any:
+    """Build the dataclass; what its `__post_init__` refuses is a fault at the place where the object stands."""
+    try:
+        return kind(**arguments)
+    except Invalid as fault:
+        raise Invalid([FieldError(pointer + below, detail) for below, detail in fault.errors]) from None
+    except ValueError as fault:
+        raise Invalid([FieldError(pointer, str(fault) or "is not valid")]) from None
+
+
+def _unknown_field(known: dict[str, Decode]) -> str:
+    return "is not known here; known: " + ", ".join(sorted(known))
+
+
+def _union(annotation: Any, choices: list[Decode]) -> Decode:
+    def decode(value: Any, pointer: str) -> Any:
+        faults: list[FieldError] = []
+        for choice in choices:
+            try:
+                return choice(value, pointer)
+            except Invalid as fault:
+                # The fault that lies deepest is of the alternative that was meant.
+                if not faults or len(fault.errors[0].pointer) > len(faults[0].pointer):
+                    faults = fault.errors
+        if faults[0].pointer == pointer:
+            faults = [FieldError(pointer, f"must be {_say(annotation)}, not {json_type(value)}")]
+        raise Invalid(faults)
+
+    return decode
+
+
+def _say(annotation: Any) -> str:
+    words = [_JSON_TYPES.get(typing.get_origin(a) or a, "an object") for a in typing.get_args(annotation)]
+    return " or ".join(dict.fromkeys(words))
+
+
+def _literal(choices: tuple[Any, ...]) -> Decode:
+    allowed = {(type(choice), choice) for choice in choices}
+
+    def decode(value: Any, pointer: str) -> Any:
+        if type(value) not in (str, int, bool, type(None)) or (type(value), value) not in allowed:
+            raise Invalid([FieldError(pointer, "must be one of " + ", ".join(map(repr, choices)))])
+        return value
+
+    return decode
+
+
+def _array(kind: type, item: Decode) -> Decode:
+    def decode(value: Any, pointer: str) -> Any:
+        if type(value) is not list:
+            raise Invalid([FieldError(pointer, f"must be an array, not {json_type(value)}")])
+        errors: list[FieldError] = []
+        items = []
+        for index, element in enumerate(value):
+            try:
+                items.append(item(element, f"{pointer}/{index}"))
+            except Invalid as fault:
+                errors.extend(fault.errors)
+        if errors:
+            raise Invalid(errors)
+        return kind(items)
+
+    return decode
+
+
+def _object(item: Decode) -> Decode:
+    def decode(value: Any, pointer: str) -> Any:
+        if type(value) is not dict:
+            raise Invalid([FieldError(pointer, f"must be an object, not {json_type(value)}")])
+        errors: list[FieldError] = []
+        members = {}
+        for name, element in value.items():
+            try:
+                members[name] = item(element, f"{pointer}/{escape_pointer(name)}")
+            except Invalid as fault:
+                errors.extend(fault.errors)
+        if errors:
+            raise Invalid(errors)
+        return members
+
+    return decode

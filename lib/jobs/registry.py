@@ -1,0 +1,188 @@
+"""The job types that this deployment knows: `@job` marks a function, `load` imports JOB_MODULES and collects them.
+
+The server loads the same modules as the worker: it never runs a handler, but refuses a payload that the handler
+could not read. Nothing is registered at import time: the mark lies on the function, and `load` looks for it.
+"""
+
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from lib.errors import ConfigError
+from lib.ids import QUEUE_NAME
+from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
+from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for
+
+Handler = Callable[..., Any]
+Resource = TypeVar("Resource")
+_MARK = "__waybill_job__"
+
+
+class JobContext(Protocol):
+    """What a handler is given beside its payload: who it is, and what it may say while it runs."""
+
+    @property
+    def job_id(self) -> str: ...
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def traceparent(self) -> str:
+        """W3C trace context to send along with whatever the handler calls."""
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Someone asked for this job to be cancelled; a handler in a thread should look now and then and return."""
+
+    def log(self, text: str) -> None:
+        """Keep a line with the job (the last 200) and write it to the worker's log."""
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        """How far the job is, 0 to 1."""
+
+    def enqueue(self, type: str, payload: dict[str, Any], **options: Any) -> Any:
+        """Queue another job under the same request id; gives its id (to be awaited in an async handler)."""
+
+    def resource(self, factory: Callable[[Any], Resource]) -> Resource:
+        """`factory(settings)`, made once a runner and shared by its jobs; its `close()` is called at the end."""
+
+
+class Retry(Exception):
+    """Raised by a handler: this attempt failed, try again after `after_s` seconds (the backoff's where None)."""
+
+    def __init__(self, reason: str = "", *, after_s: float | None = None) -> None:
+        super().__init__(reason or "the handler asked for a retry")
+        self.after_s = after_s
+
+
+class Snooze(Exception):
+    """Raised by a handler: nothing failed, run me again in `after_s` seconds; the attempt does not count."""
+
+    def __init__(self, reason: str = "", *, after_s: float) -> None:
+        super().__init__(reason or "the handler asked to wait")
+        self.after_s = after_s
+
+
+class Discard(Exception):
+    """Raised by a handler: this can never work; the job is dead at once, with `reason`."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobType:
+    """A kind of job: its handler, and what a job of it gets where the request names nothing else."""
+
+    name: str
+    handler: Handler
+    decode: Decode
+    is_async: bool
+    queue: str = "default"
+    max_attempts: int = 5
+    timeout_s: float = 60.0
+    backoff: Backoff = DEFAULT_BACKOFF
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    name: str
+    queue: str
+    max_attempts: int
+    timeout_s: float
+    backoff: Backoff
+
+
+def job(
+    name: str,
+    *,
+    queue: str = "default",
+    max_attempts: int = 5,
+    timeout_s: float = 60.0,
+    backoff: tuple[float, float] = DEFAULT_BACKOFF,
+) -> Callable[[Handler], Handler]:
+    """Mark a function `(ctx, payload)`, async or plain, as the handler of jobs of type `name`.
+
+    backoff is (base_s, cap_s). A plain function runs in a thread. What it returns is the job's result, as JSON.
+    """
+
+    def mark(handler: Handler) -> Handler:
+        setattr(handler, _MARK, _Mark(name, queue, max_attempts, float(timeout_s), Backoff(*backoff)))
+        return handler
+
+    return mark
+
+
+class Registry:
+    """Job types by name."""
+
+    def __init__(self, types: Iterable[JobType]) -> None:
+        self._types = {job_type.name: job_type for job_type in types}
+
+    def get(self, name: str) -> JobType | None:
+        return self._types.get(name)
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self._types)
+
+    @property
+    def queues(self) -> list[str]:
+        """The queues that the types name themselves."""
+        return sorted({job_type.queue for job_type in self._types.values()})
+
+
+def load(modules: Iterable[str]) -> Registry:
+    """Import the modules and collect what `@job` marked in them. Raises ConfigError with every fault found."""
+    types: dict[str, JobType] = {}
+    faults: list[str] = []
+    for module in modules:
+        for name, found in _marked(module, faults):
+            if name in types and types[name].handler is not found.handler:
+                faults.append(f"JOB_MODULES: the job type {name!r} is defined twice, the second time in {module}")
+            types[name] = found
+    if faults:
+        raise ConfigError(faults)
+    return Registry(types.values())
+
+
+def _marked(module: str, faults: list[str]) -> Iterable[tuple[str, JobType]]:
+    try:
+        loaded = importlib.import_module(module)
+    except Exception as fault:  # noqa: BLE001  A user's module may fail in any way; it is said and the start refused.
+        faults.append(f"JOB_MODULES: {module} can't be imported: {type(fault).__name__}: {fault}")
+        return
+    for value in list(vars(loaded).values()):
+        # vars(), so that a module-level object with a magic __getattr__ is not mistaken for a handler.
+        mark = getattr(value, "__dict__", {}).get(_MARK) if callable(value) else None
+        if isinstance(mark, _Mark):
+            try:
+                yield mark.name, _job_type(mark, value)
+            except (ValueError, TypeError, NameError) as fault:
+                faults.append(f"JOB_MODULES: {module}.{getattr(value, '__name__', '?')}: {fault}")
+
+
+def _job_type(mark: _Mark, handler: Handler) -> JobType:
+    _check(mark)
+    parameters = list(inspect.signature(handler).parameters.values())
+    if len(parameters) != 2:
+        raise ValueError("a handler takes two arguments, (ctx, payload)")
+    annotation = typing.get_type_hints(handler).get(parameters[1].name, dict)
+    try:
+        decode = decoder_for(annotation)
+    except UnknownAnnotation as fault:
+        raise ValueError(str(fault)) from None
+    is_async = inspect.iscoroutinefunction(handler)
+    return JobType(mark.name, handler, decode, is_async, mark.queue, mark.max_attempts, mark.timeout_s, mark.backoff)
+
+
+def _check(mark: _Mark) -> None:
+    if not mark.name or len(mark.name) > 64 or not mark.name.isprintable():
+        raise ValueError(f"a job type's name has 1 to 64 printable characters: {mark.name!r}")
+    if not QUEUE_NAME.fullmatch(mark.queue):
+        raise ValueError(f"{mark.queue!r} can't name a queue: a-z, 0-9, _ and -, 64 at most")
+    if mark.max_attempts < 1 or mark.timeout_s <= 0 or not 0 < mark.backoff.base_s <= mark.backoff.cap_s:
+        raise ValueError("max_attempts >= 1, timeout_s > 0 and 0 < base_s <= cap_s are asked for")

@@ -1,0 +1,87 @@
+"""Group commit: what arrives while a call is in flight goes with the next one.
+
+One call to Redis costs about as much as the work of thirty jobs; so enqueue and finish are never sent alone under
+load, and never wait when there is none. Knows nothing of Redis: `send` does.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Generic, TypeVar
+
+from lib.errors import RedisUnavailable
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+MAX_ITEMS = 500  # A script over more than this holds Redis for over 10 ms.
+MAX_BYTES = 1 << 20
+
+
+class Committer(Generic[Item, Answer]):
+    """Collects items and hands them to `send` in batches, one batch at a time, in the order they came.
+
+    send: takes the items, gives as many answers, or raises what all of them are told. Where it raises, those that wait
+    behind are told RedisUnavailable at once: each would else wait for a failure of its own.
+    size_bytes: of one item. A batch holds at most MAX_ITEMS and MAX_BYTES, but always one item.
+    """
+
+    def __init__(
+        self, send: Callable[[list[Item]], Awaitable[list[Answer]]], size_bytes: Callable[[Item], int]
+    ) -> None:
+        self._send = send
+        self._size_bytes = size_bytes
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._sender: asyncio.Task[None] | None = None
+
+    def submit(self, item: Item) -> "asyncio.Future[Answer]":
+        """The answer to `item`, to be awaited. If nobody does, the item is sent all the same."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.append((item, answer))
+        if self._sender is None:
+            self._sender = loop.create_task(self._run())
+        return answer
+
+    async def settled(self) -> None:
+        """Wait until everything submitted so far has been answered."""
+        while self._sender is not None:
+            await asyncio.wait([self._sender])
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._commit(self._next_batch())
+        finally:
+            self._sender = None
+
+    def _next_batch(self) -> list[tuple[Item, "asyncio.Future[Answer]"]]:
+        batch = [self._waiting.popleft()]
+        room_bytes = MAX_BYTES - self._size_bytes(batch[0][0])
+        while self._waiting and len(batch) < MAX_ITEMS:
+            room_bytes -= self._size_bytes(self._waiting[0][0])
+            if room_bytes < 0:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
+
+    async def _commit(self, batch: list[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
+        try:
+            answers = await self._send([item for item, _ in batch])
+        except Exception as fault:  # noqa: BLE001  Whatever it is, those who wait for the answer are told.
+            _tell(batch, fault)
+            _tell(
+                self._waiting, RedisUnavailable("Redis failed the commit before this one; nothing of this one was sent")
+            )
+            self._waiting.clear()
+            return
+        for (_, answer), value in zip(batch, answers, strict=True):
+            if not answer.done():
+                answer.set_result(value)
+
+
+def _tell(batch: Iterable[tuple[Item, "asyncio.Future[Answer]"]], fault: Exception) -> None:
+    for _, answer in batch:
+        if not answer.done():
+            answer.set_exception(fault)
+            answer.exception()  # Marked as seen: an item that nobody awaits is no bug.

@@ -1,0 +1,57 @@
+"""The names of everything in Redis. With KEY_PREFIX `wb` and a queue `q`:
+
+wb:queues                     SET     the queues' names; SADD before a queue's first enqueue
+wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
+                                      worker ended result error history …
+wb:{q}:ready:high|normal|low  LIST    ids; LPUSH in, the right end is next
+wb:{q}:suspects               LIST    ids of jobs that were aboard two crashed runners; each runs alone
+wb:{q}:active:<worker>        LIST    ids that a runner holds
+wb:{q}:delayed                ZSET    id -> due ms
+wb:{q}:completed dead cancelled   ZSET    id -> finished ms
+wb:{q}:all                    ZSET    id -> created ms
+wb:{q}:workers beats          HASH    worker -> about it (JSON) | worker -> "<counter>:<ms of the last beat>"
+wb:{q}:graves                 ZSET    worker -> died ms
+wb:{q}:cancels:<worker>       SET     ids whose running was asked to stop; expires
+wb:{q}:commit:<process>       STRING  the last commit's number and answer; expires
+wb:{q}:gone                   SET     ids deleted while still in a list; claim drops them and forgets
+wb:{q}:quarantine             LIST    what was found in a list and is no job (the last 1,000)
+wb:{q}:log:<id>               LIST    what the job's handler logged (the last 200)
+wb:{q}:totals minute:<n>      HASH    event -> count since the queue began | in one minute; minutes expire
+wb:{q}:events                 STREAM  ids that ended, an entry a commit; about the last 1,000
+
+`{q}` puts all keys of one queue into one Cluster slot; every script gets the queue's base, `wb:{q}:`, as its only key.
+"""
+
+BELL = b"bell"
+"""Stands in ready:normal to wake a runner that blocks there; no job's id looks like it."""
+
+
+class Keys:
+    """Key names under one prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self.queues = f"{prefix}:queues"
+
+    def base(self, queue: str) -> str:
+        """What all keys of `queue` begin with, and the one key that its scripts are given."""
+        return f"{self._prefix}:{{{queue}}}:"
+
+    def waiting(self, queue: str) -> str:
+        """The list on which an idle runner blocks."""
+        return self.base(queue) + "ready:normal"
+
+    def active(self, queue: str, worker_id: str) -> str:
+        return f"{self.base(queue)}active:{worker_id}"
+
+    def cancels(self, queue: str, worker_id: str) -> str:
+        return f"{self.base(queue)}cancels:{worker_id}"
+
+    def events(self, queue: str) -> str:
+        return self.base(queue) + "events"
+
+    def quarantine(self, queue: str) -> str:
+        return self.base(queue) + "quarantine"
+
+    def log(self, queue: str, job_id: str) -> str:
+        return f"{self.base(queue)}log:{job_id}"

@@ -1,0 +1,143 @@
+"""One runner's place in one queue: what it claims, holds, and ends.
+
+A consumer has one of these. Every word about a job carries the token that its claim gave; a runner that was taken for
+dead meanwhile is told so by `NotRegistered`, and nothing it still says about its old jobs changes anything.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from lib.jobs.job import ClaimedJob, to_json
+from lib.queue.client import Link
+from lib.queue.keys import Keys
+from lib.queue.scripts import Scripts
+
+
+class NotRegistered(Exception):
+    """This runner was reaped: its jobs are somebody else's, and it must come back under a new id."""
+
+
+class Claim(NamedTuple):
+    """What a claim brought. `is_more`: claim again at once; next_due_s: until a delayed job is due, None if none is."""
+
+    jobs: list[ClaimedJob]
+    is_more: bool
+    next_due_s: float | None
+
+
+class Ended(NamedTuple):
+    """One attempt's end on its way to Redis: the text behind `id, token` as the script asks for it."""
+
+    job_id: str
+    token: int
+    rest: str
+
+
+class Lease:
+    """A runner's registration in one queue, under one worker id."""
+
+    def __init__(self, link: Link, pop_link: Link, keys: Keys, queue: str, worker_id: str) -> None:
+        self.queue = queue
+        self.worker_id = worker_id
+        self._link = link
+        self._pop_link = pop_link
+        self._keys = keys
+        self._scripts = Scripts(link)
+        self._base = keys.base(queue)
+        self._own_list = keys.active(queue, worker_id)
+
+    async def register(self, about: dict[str, Any]) -> None:
+        """Say that this runner serves the queue; from now on somebody must beat for it."""
+        await self._link.call("SADD", self._keys.queues, self.queue)
+        await self._scripts.call("register", self._base, self.worker_id, to_json(about))
+
+    async def claim(self, limit: int, found: Sequence[str] = (), source: str = "ready") -> Claim:
+        """Up to `limit` jobs, and what is `found` in the own list and held by nobody. Raises NotRegistered.
+
+        Not to be repeated where its reply is lost: what it claimed lies in the own list, see `held`.
+        """
+        reply: bytes = await self._scripts.call("claim", self._base, self.worker_id, limit, source, *found)
+        if reply == b"unregistered":
+            raise NotRegistered(self.worker_id)
+        head, *records = reply.split(b"\x1e")
+        more, now_ms, wait_ms = head.split(b"\x1f")
+        jobs = [_claimed(record, int(now_ms)) for record in records]
+        return Claim(jobs, bool(more), int(wait_ms) / 1000 if wait_ms else None)
+
+    async def pop(self, block_s: float) -> str | None:
+        """Wait for an id in ready:normal and move it to the own list. Never to be cancelled; see `end_pop`."""
+        popped = await self._pop_link.pop(self._keys.waiting(self.queue), self._own_list, block_s)
+        return popped.decode("utf-8", "surrogateescape") if popped else None
+
+    async def end_pop(self) -> None:
+        """Have a `pop` that blocks return at once."""
+        await self._pop_link.end_pop()
+
+    async def held(self) -> list[str]:
+        """The ids in the own list."""
+        ids = await self._link.call("LRANGE", self._own_list, 0, -1)
+        return [job_id.decode("utf-8", "surrogateescape") for job_id in ids]
+
+    async def cancels(self) -> set[str]:
+        """Ids of the jobs that were asked to stop while this runner had them."""
+        ids = await self._link.call("SMEMBERS", self._keys.cancels(self.queue, self.worker_id))
+        return {job_id.decode("utf-8", "replace") for job_id in ids}
+
+    async def promote(self) -> float | None:
+        """Make ready what is due. Gives the seconds until the next delayed job is."""
+        _, wait_ms = await self._scripts.call("promote", self._base, 500)
+        return int(wait_ms) / 1000 if wait_ms else None
+
+    async def end(self, script: str, ended: Sequence[Ended]) -> list[bool]:
+        """End attempts by `finish`, `fail`, `snooze` or `release`. False for each that was no longer this runner's.
+
+        Safe to repeat: an attempt that was ended before is answered True again.
+        """
+        records = "".join([f"{job_id}\x1f{token}{rest}\x1e" for job_id, token, rest in ended])
+        letters: bytes = await self._scripts.call(script, self._base, self.worker_id, records)
+        return [letter == 0x31 for letter in letters]
+
+    async def note(self, notes: Sequence[Ended]) -> None:
+        """Keep progress and log lines of jobs that run."""
+        records = "".join([f"{job_id}\x1f{token}{rest}\x1e" for job_id, token, rest in notes])
+        await self._scripts.call("note", self._base, self.worker_id, records)
+
+
+def finished(job_id: str, token: int, result: str, *, is_truncated: bool = False) -> Ended:
+    """For `finish`: the result as JSON text, "" for none."""
+    return Ended(job_id, token, f"\x1f{'t' if is_truncated else ''}\x1f{result}")
+
+
+def failed(job_id: str, token: int, error: dict[str, Any], delay_s: float | None) -> Ended:
+    """For `fail`: back after delay_s, or dead where it is None."""
+    delay_ms = "" if delay_s is None else str(max(0, round(delay_s * 1000)))
+    return Ended(job_id, token, f"\x1f{delay_ms}\x1f{to_json(error)}")
+
+
+def snoozed(job_id: str, token: int, reason: dict[str, Any], delay_s: float, *, is_unknown: bool = False) -> Ended:
+    """For `snooze`: back after delay_s, nothing counted. is_unknown: no handler for it is known here."""
+    return Ended(
+        job_id, token, f"\x1f{max(0, round(delay_s * 1000))}\x1f{'u' if is_unknown else ''}\x1f{to_json(reason)}"
+    )
+
+
+def released(job_id: str, token: int) -> Ended:
+    """For `release`."""
+    return Ended(job_id, token, "")
+
+
+def progress(job_id: str, token: int, fraction: float, note: str) -> Ended:
+    """For `note`."""
+    return Ended(job_id, token, "\x1fprogress\x1f" + json.dumps({"fraction": fraction, "note": note}))
+
+
+def log_line(job_id: str, token: int, text: str) -> Ended:
+    """For `note`. Control characters would cut the record in two."""
+    return Ended(job_id, token, "\x1flog\x1f" + "".join(c if c >= " " else " " for c in text))
+
+
+def _claimed(record: bytes, now_ms: int) -> ClaimedJob:
+    job_id, token, attempt, unknown_since, spec = record.split(b"\x1f")
+    since_ms = int(unknown_since) if unknown_since.isdigit() else None
+    return ClaimedJob(job_id.decode(), int(token), int(attempt), since_ms, now_ms, spec)

@@ -1,0 +1,21 @@
+-- promote_due(limit): move up to `limit` delayed jobs whose time has come to their ready lists, earliest first.
+-- Returns how many.
+local function promote_due(limit)
+  local due = redis.call('ZRANGEBYSCORE', base .. 'delayed', '-inf', now_ms, 'WITHSCORES', 'LIMIT', 0, limit)
+  local moved, rings = 0, false
+  for i = 1, #due, 2 do
+    local id, job = due[i], base .. 'job:' .. due[i]
+    local f = redis.pcall('HMGET', job, 'state', 'priority')
+    redis.call('ZREM', base .. 'delayed', id)
+    if f[1] == 'delayed' then
+      redis.call('HSET', job, 'state', 'ready', 'since', due[i + 1])
+      redis.call('LPUSH', base .. 'ready:' .. (f[2] or 'normal'), id)
+      rings = rings or f[2]
+      moved = moved + 1
+    else
+      quarantine(id, 'in delayed, and its state is not')
+    end
+  end
+  if rings then ring() end
+  return moved
+end

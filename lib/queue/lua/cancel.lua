@@ -1,0 +1,29 @@
+#!lua flags=allow-oom
+-- cancel.lua: stop a job that waits; ask one that runs to stop.
+-- KEYS 1 base
+-- ARGV 1 id
+-- RETURNS 'cancelled' | 'requested' | the state that does not allow it | '' no such job
+-- @transition ready --cancel--> cancelled
+-- @transition delayed --cancel--> cancelled
+-- @use clock tally ended
+-- WHY the id stays in its list, marked `listed`: to search a list of a million would stop Redis. claim drops it there.
+local id = ARGV[1]
+local job = base .. 'job:' .. id
+local state = redis.call('HGET', job, 'state')
+
+if not state then return '' end
+if state == 'active' then
+  redis.call('HSETNX', job, 'cancel_requested', now_ms)
+  local cancels = base .. 'cancels:' .. redis.call('HGET', job, 'worker')
+  redis.call('SADD', cancels, id)
+  redis.call('EXPIRE', cancels, 3600)
+  return 'requested'
+end
+if state ~= 'ready' and state ~= 'delayed' then return state end
+
+if state == 'ready' then redis.call('HSET', job, 'listed', '1') else redis.call('ZREM', base .. 'delayed', id) end
+redis.call('HSET', job, 'state', 'cancelled', 'finished', now_ms)
+redis.call('ZADD', base .. 'cancelled', now_ms, id)
+announce('cancelled', {id})
+tally('cancelled', 1)
+return 'cancelled'

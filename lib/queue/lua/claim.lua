@@ -1,0 +1,73 @@
+#!lua flags=allow-oom
+-- claim.lua: hand a runner up to `limit` jobs: what is due is promoted first, then high before normal before low.
+-- KEYS 1 base
+-- ARGV 1 worker  2 limit  3 'ready' or 'suspects'  4… ids in the runner's own list that it does not hold: just popped by
+--      BRPOPLPUSH, or strays of a call whose reply was lost
+-- RETURNS 'unregistered' | a text of records: 'more' or '', now_ms, ms until the next delayed job or ''; then for each
+--      job: id, token, attempt, unknown_since or '', spec. 'more': call again at once, the lists hold ids that are no jobs
+-- @transition ready --claim--> active
+-- @transition ready --claim--> dead
+-- @use clock ring quarantine promote next_due tally ended
+-- WHY RPOPLPUSH and not RPOP: should this script fail half-way, the id is in the runner's list and not nowhere.
+local worker, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local own = base .. 'active:' .. worker
+local SPARE = 200
+
+if redis.call('HEXISTS', base .. 'workers', worker) == 0 then return 'unregistered' end
+
+local reply, claimed = {''}, 0
+
+-- A job that nobody can read would stop every runner that is handed it.
+local function bury(id, job)
+  if string.find(id, '[^a-z0-9_-]') then return quarantine(id, 'this is no job id') end
+  local error_text = '{"type":"unreadable","message":"its spec is missing or holds bytes that JSON text does not"}'
+  redis.call('HSET', job, 'state', 'dead', 'finished', now_ms, 'error', error_text)
+  redis.call('ZADD', base .. 'dead', now_ms, id)
+  announce('dead', {id})
+  tally('dead', 1)
+end
+
+local function take(id)
+  local job = base .. 'job:' .. id
+  local f = redis.pcall('HMGET', job, 'spec', 'state', 'claims', 'attempts', 'worker', 'unknown_since')
+  local spec, state = f[1], f[2]
+  -- A claim whose reply was lost: the job is ours, nobody runs it; its attempt was counted and never made.
+  local is_lost_claim = state == 'active' and f[5] == worker
+  if state ~= 'ready' and not is_lost_claim then
+    redis.call('LREM', own, 1, id)
+    return drop(id, state)
+  end
+  if not spec or string.find(id, '[^a-z0-9_-]') or string.find(spec, '\30', 1, true) or string.find(spec, '\31', 1, true) then
+    redis.call('LREM', own, 1, id)
+    return bury(id, job)
+  end
+  local token = (tonumber(f[3]) or 0) + 1
+  local attempt = (tonumber(f[4]) or 0) + (is_lost_claim and 0 or 1)
+  redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', worker, 'started', now_ms)
+  claimed = claimed + 1
+  reply[claimed + 1] = table.concat({id, token, attempt, f[6] or '', spec}, '\31')
+end
+
+for i = 4, #ARGV do
+  -- Asked again, for the list may have been reaped since: an id is taken from a list that holds it or not at all.
+  if redis.call('LPOS', own, ARGV[i]) then take(ARGV[i]) end
+end
+
+local lists = {'suspects'}
+if source == 'ready' then
+  promote_due(100)
+  lists = {'ready:high', 'ready:normal', 'ready:low'}
+end
+local budget = limit + SPARE
+for _, list in ipairs(lists) do
+  while claimed < limit and budget > 0 do
+    local id = redis.call('RPOPLPUSH', base .. list, own)
+    if not id then break end
+    budget = budget - 1
+    take(id)
+  end
+end
+
+if source == 'ready' and claimed == limit and redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 then ring() end
+reply[1] = (budget == 0 and 'more' or '') .. '\31' .. now_ms .. '\31' .. wait_ms()
+return table.concat(reply, '\30')

@@ -1,0 +1,16 @@
+#!lua flags=allow-oom
+-- delete.lua: forget a finished job.
+-- KEYS 1 base
+-- ARGV 1 id
+-- RETURNS 'deleted' | the state that does not allow it | '' no such job
+-- @transition completed --delete--> -
+-- @transition dead --delete--> -
+-- @transition cancelled --delete--> -
+-- @use forget
+local id = ARGV[1]
+local state = redis.call('HGET', base .. 'job:' .. id, 'state')
+
+if not state then return '' end
+if state ~= 'completed' and state ~= 'dead' and state ~= 'cancelled' then return state end
+forget(state, {id})
+return 'deleted'

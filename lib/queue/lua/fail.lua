@@ -1,0 +1,37 @@
+#!lua flags=allow-oom
+-- fail.lua: end attempts that went wrong: the job comes back after its delay, or is dead.
+-- KEYS 1 base
+-- ARGV 1 worker  2 records: id, token, delay ms or '' for dead, error (JSON)
+-- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
+-- @transition active --fail--> delayed
+-- @transition active --fail--> dead
+-- @transition active --fail--> cancelled
+-- @use clock records tally ended ring fence history cancelled next_due
+local worker, records = ARGV[1], ARGV[2]
+
+local answers, dead, retried = {}, {}, 0
+local before = wait_ms()
+for id, token, delay, error_text in each_record(records, '^([^\31]*)\31(%d+)\31(%d*)\31(.*)$') do
+  local verdict = own(id, token, worker)
+  local job = base .. 'job:' .. id
+  if verdict == 'mine' then redis.call('HSET', job, 'error', error_text) end
+  if verdict == 'mine' and not stop_if_asked(job, id, token) then
+    if delay == '' then
+      redis.call('HSET', job, 'state', 'dead', 'finished', now_ms, 'ended', token)
+      redis.call('ZADD', base .. 'dead', now_ms, id)
+      dead[#dead + 1] = id
+    else
+      remember(job, 'retried', error_text)
+      redis.call('HSET', job, 'state', 'delayed', 'ended', token)
+      redis.call('ZADD', base .. 'delayed', now_ms + tonumber(delay), id)
+      retried = retried + 1
+    end
+  end
+  answers[#answers + 1] = ANSWER[verdict]
+end
+
+if wait_ms() ~= before then ring() end
+announce('dead', dead)
+tally('dead', #dead)
+tally('retried', retried)
+return table.concat(answers)

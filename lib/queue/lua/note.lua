@@ -1,0 +1,23 @@
+#!lua flags=allow-oom
+-- note.lua: keep what running handlers say, from those that still own their job.
+-- KEYS 1 base
+-- ARGV 1 worker  2 records: id, token, 'progress' or 'log', text
+-- RETURNS how many were kept
+-- @use records
+local worker, records = ARGV[1], ARGV[2]
+
+local kept = 0
+for id, token, kind, text in each_record(records, '^([^\31]*)\31(%d+)\31(%a+)\31(.*)$') do
+  local job = base .. 'job:' .. id
+  local f = redis.call('HMGET', job, 'state', 'worker', 'claims')
+  if f[1] == 'active' and f[2] == worker and f[3] == token then
+    if kind == 'progress' then
+      redis.call('HSET', job, 'progress', text)
+    else
+      redis.call('RPUSH', base .. 'log:' .. id, text)
+      redis.call('LTRIM', base .. 'log:' .. id, -200, -1)
+    end
+    kept = kept + 1
+  end
+end
+return kept

@@ -1,0 +1,17 @@
+#!lua flags=no-writes
+-- read.lua: jobs as they are now.
+-- KEYS 1 base
+-- ARGV 1… ids
+-- RETURNS for each: '' no such job | a text of fields: created ms, due ms while delayed, then name, value, name, value …
+local reply = {}
+for i, id in ipairs(ARGV) do
+  local fields = redis.pcall('HGETALL', base .. 'job:' .. id)
+  if fields.err or #fields == 0 then
+    reply[i] = ''
+  else
+    local created = redis.call('ZSCORE', base .. 'all', id) or ''
+    local due = redis.call('ZSCORE', base .. 'delayed', id) or ''
+    reply[i] = created .. '\31' .. due .. '\31' .. table.concat(fields, '\31')
+  end
+end
+return reply

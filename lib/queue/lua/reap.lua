@@ -1,0 +1,73 @@
+#!lua flags=allow-oom
+-- reap.lua: take back what a runner held that is gone, or that leaves; its registration goes, a grave stays.
+-- KEYS 1 base
+-- ARGV 1 worker  2 the beat that the reaper saw last, or '' where it knows that the process has ended
+--      3 '1' where the runner crashed  4 crash limit  5 most ids to handle
+-- RETURNS 'alive' (it has beaten since; nothing changed) | {handled, dead, 'more' or ''}
+-- @transition active --reap--> ready
+-- @transition active --reap--> dead
+-- @transition active --reap--> cancelled
+-- @use clock tally ended ring history cancelled quarantine
+-- WHY one crash convicts nobody: the jobs beside a poisonous one are innocent. The second time a job goes to `suspects`,
+-- where each runs in a runner of its own, and a crash there is the job's own doing.
+-- WHY the registration goes in the first call of several: a zombie's next claim is refused from then on.
+local worker, seen, crashed = ARGV[1], ARGV[2], ARGV[3] == '1'
+local crash_limit, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
+local isolated = string.sub(worker, -6) == '.alone'
+local own = base .. 'active:' .. worker
+
+if seen ~= '' and redis.call('HGET', base .. 'beats', worker) ~= seen then return 'alive' end
+redis.call('HDEL', base .. 'workers', worker)
+redis.call('HDEL', base .. 'beats', worker)
+redis.call('ZADD', base .. 'graves', 'NX', now_ms, worker)
+
+local dead = {}
+
+-- From the newest to the oldest, each to the right end: the one that was claimed first is next again.
+local function back_to_ready(id, priority) redis.call('RPUSH', base .. 'ready:' .. (priority or 'normal'), id) end
+
+local function take_back(id, job, priority, crashes)
+  if stop_if_asked(job, id) then return end
+  if not crashed then
+    remember(job, 'released')
+    redis.call('HINCRBY', job, 'attempts', -1)
+    redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
+    return back_to_ready(id, priority)
+  end
+  crashes = crashes + 1
+  redis.call('HSET', job, 'crashes', crashes)
+  if crashes >= crash_limit and isolated then
+    local error_text = '{"type":"worker_lost","message":"it took down ' .. crashes .. ' runners, the last one alone"}'
+    redis.call('HSET', job, 'state', 'dead', 'finished', now_ms, 'error', error_text)
+    redis.call('ZADD', base .. 'dead', now_ms, id)
+    dead[#dead + 1] = id
+    return
+  end
+  remember(job, 'crashed', '{"type":"worker_lost","message":"its runner ended while it ran"}')
+  redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
+  if crashes >= math.min(2, crash_limit) then
+    redis.call('LPUSH', base .. 'suspects', id)
+  else
+    back_to_ready(id, priority)
+  end
+end
+
+local ids = redis.call('LRANGE', own, 0, limit - 1)
+for _, id in ipairs(ids) do
+  local job = base .. 'job:' .. id
+  local f = redis.pcall('HMGET', job, 'state', 'worker', 'priority', 'crashes')
+  if f[1] == 'active' and f[2] == worker then
+    take_back(id, job, f[3], tonumber(f[4]) or 0)
+  elseif f[1] == 'ready' then
+    -- A stray: popped, and its runner was gone before it could claim it.
+    back_to_ready(id, f[3])
+  else
+    drop(id, f[1])
+  end
+  redis.call('LREM', own, 1, id)
+end
+
+if #ids > 0 then ring() end
+announce('dead', dead)
+tally('dead', #dead)
+return {#ids, #dead, redis.call('EXISTS', own) == 1 and 'more' or ''}

@@ -1,0 +1,26 @@
+#!lua flags=allow-oom
+-- release.lua: give jobs back at a shutdown, to the front; the attempt is given back, the claim is not.
+-- KEYS 1 base
+-- ARGV 1 worker  2 records: id, token
+-- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
+-- @transition active --release--> ready
+-- @transition active --release--> cancelled
+-- @use clock records tally ended ring fence history cancelled
+local worker, records = ARGV[1], ARGV[2]
+
+local answers = {}
+for id, token in each_record(records, '^([^\31]*)\31(%d+)$') do
+  local verdict = own(id, token, worker)
+  local job = base .. 'job:' .. id
+  if verdict == 'mine' and not stop_if_asked(job, id, token) then
+    remember(job, 'released')
+    redis.call('HINCRBY', job, 'attempts', -1)
+    redis.call('HSET', job, 'state', 'ready', 'ended', token, 'since', now_ms)
+    -- RPUSH, not LPUSH: a job given back is next, not last (claim takes the right end).
+    redis.call('RPUSH', base .. 'ready:' .. (redis.call('HGET', job, 'priority') or 'normal'), id)
+  end
+  answers[#answers + 1] = ANSWER[verdict]
+end
+
+ring()
+return table.concat(answers)

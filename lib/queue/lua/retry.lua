@@ -1,0 +1,28 @@
+#!lua
+-- retry.lua: run a finished job again, as if it were new; its history stays.
+-- KEYS 1 base
+-- ARGV 1 id
+-- RETURNS 'ready' | the state that does not allow it | '' no such job
+-- @transition dead --retry--> ready
+-- @transition completed --retry--> ready
+-- @transition cancelled --retry--> ready
+-- @use clock ring history
+-- WHY claims and ended stay: the fence must still know the old attempts' tokens.
+local id = ARGV[1]
+local job = base .. 'job:' .. id
+local f = redis.call('HMGET', job, 'state', 'priority', 'listed', 'error', 'finished', 'worker')
+local state = f[1]
+
+if not state then return '' end
+if state ~= 'dead' and state ~= 'completed' and state ~= 'cancelled' then return state end
+
+-- Without a worker it never ran: cancelled while it waited.
+if f[6] then remember(job, state, f[4], f[5]) end
+redis.call('ZREM', base .. state, id)
+redis.call('HDEL', job, 'listed', 'attempts', 'crashes', 'started', 'finished', 'worker', 'result', 'result_truncated',
+  'error', 'progress', 'cancel_requested', 'unknown_since')
+redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
+-- Cancelled while it waited, and not yet dropped from its list: it has its old place again.
+if not f[3] then redis.call('LPUSH', base .. 'ready:' .. (f[2] or 'normal'), id) end
+ring()
+return 'ready'

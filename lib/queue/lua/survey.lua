@@ -1,0 +1,34 @@
+#!lua flags=no-writes
+-- survey.lua: what upkeep needs to know of a queue, in one look; most of the time there is nothing to do.
+-- KEYS 1 base
+-- ARGV 1 completed jobs kept  2 ms that completed and cancelled jobs are kept  3 ms that dead jobs are kept
+--      4 most graves to look at
+-- RETURNS {'1' where something is due, '1' where something is to be trimmed, how many suspects, graves that hold ids
+--      parted by commas, worker, beat, worker, beat …}
+-- @use clock
+local kept, kept_ms, dead_ms, most_graves = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+
+local function is_first_before(key, ms)
+  local first = redis.call('ZRANGE', base .. key, 0, 0, 'WITHSCORES')[2]
+  return first ~= nil and tonumber(first) <= ms
+end
+
+local is_over = redis.call('ZCARD', base .. 'completed') > kept
+  or is_first_before('completed', now_ms - kept_ms)
+  or is_first_before('cancelled', now_ms - kept_ms)
+  or is_first_before('dead', now_ms - dead_ms)
+  or is_first_before('graves', now_ms - 86400000)
+
+local occupied = {}
+for _, worker in ipairs(redis.call('ZREVRANGE', base .. 'graves', 0, most_graves - 1)) do
+  if redis.call('EXISTS', base .. 'active:' .. worker) == 1 then occupied[#occupied + 1] = worker end
+end
+
+local reply = {
+  is_first_before('delayed', now_ms) and '1' or '',
+  is_over and '1' or '',
+  redis.call('LLEN', base .. 'suspects'),
+  table.concat(occupied, ','),
+}
+for _, item in ipairs(redis.call('HGETALL', base .. 'beats')) do reply[#reply + 1] = item end
+return reply

@@ -1,0 +1,227 @@
+"""Jobs as the API sees them: taken in, looked at, cancelled, run again, forgotten.
+
+`enqueue` is the one hot call: all jobs that arrive while a commit of their queue is in flight go with the next one.
+What the worker does with a job is `lease.py`'s; what is kept of a queue as a whole, `queues.py`'s.
+"""
+
+import asyncio
+import heapq
+import json
+import secrets
+import time
+from typing import Any, NamedTuple
+
+from lib.errors import JobNotFound, OutcomeUnknown, RedisUnavailable, WrongState
+from lib.ids import queue_of
+from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord, JobSpec, NewJob, SpecError
+from lib.jobs.state import FINISHED
+from lib.queue.client import Link
+from lib.queue.committer import Committer
+from lib.queue.keys import Keys
+from lib.queue.scripts import Scripts
+
+QUEUE_KNOWN_S = 30.0
+"""For so long a name is taken to stand in `wb:queues`; then it is written again, should someone have removed it."""
+
+
+class Place(NamedTuple):
+    """Where a listing stopped: the next page begins behind it. Newest first, so both fall."""
+
+    score: int
+    job_id: str
+
+
+class Queue:
+    """Every queue's jobs, by id. One for each process: a commit is known by this object's id and a number."""
+
+    def __init__(self, link: Link, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+        self._scripts = Scripts(link)
+        self._process_id = secrets.token_hex(8)
+        self._committers: dict[str, Committer[NewJob, int]] = {}
+        self._commits: dict[str, int] = {}
+        self._named_at: dict[str, float] = {}
+
+    async def enqueue(self, job: NewJob) -> int:
+        """Take a job in; it is in Redis when this returns. Gives created_ms, Redis' time.
+
+        Raises RedisUnavailable where it was not taken in, OutcomeUnknown where it may have been.
+        """
+        queue = queue_of(job.job_id) or ""
+        committer = self._committers.get(queue)
+        if committer is None:
+            committer = self._committers[queue] = Committer(lambda jobs: self._commit(queue, jobs), _size_bytes)
+        return await committer.submit(job)
+
+    async def read(self, job_id: str) -> JobRecord:
+        """Raises JobNotFound."""
+        records = await self.read_many([job_id])
+        if not records:
+            raise _not_found(job_id)
+        return records[0]
+
+    async def read_many(self, job_ids: list[str]) -> list[JobRecord]:
+        """Those of the jobs that exist, in the order asked for."""
+        by_queue: dict[str, list[str]] = {}
+        for job_id in job_ids:
+            by_queue.setdefault(queue_of(job_id) or "", []).append(job_id)
+        found: dict[str, JobRecord] = {}
+        for queue, ids in by_queue.items():
+            texts = await self._scripts.call("read", self._keys.base(queue), *ids) if queue else []
+            found.update((job_id, record_from(job_id, text)) for job_id, text in zip(ids, texts, strict=False) if text)
+        return [found[job_id] for job_id in job_ids if job_id in found]
+
+    async def page(self, queues: list[str], index: str, after: Place | None, limit: int) -> list[Place]:
+        """The next `limit` ids of an index (`all` or a state that has one) over several queues, newest first."""
+        score, job_id = (after.score, after.job_id) if after else ("", "")
+        calls = [self._scripts.call("page", self._keys.base(queue), index, score, job_id, limit) for queue in queues]
+        pages = []
+        for flat in await asyncio.gather(*calls):
+            ids, scores = flat[::2], flat[1::2]
+            pages.append(
+                [Place(int(float(ms)), raw.decode(errors="replace")) for raw, ms in zip(ids, scores, strict=True)]
+            )
+        return list(heapq.merge(*pages, reverse=True))[:limit]
+
+    async def cancel(self, job_id: str) -> None:
+        """Stop a job that waits, or ask the one that runs to stop. Raises JobNotFound or WrongState."""
+        state = await self._change("cancel", job_id)
+        if state not in ("cancelled", "requested"):
+            raise WrongState(f"the job is {state}; only one that is ready, delayed or active can be cancelled")
+
+    async def retry(self, job_id: str) -> None:
+        """Run a finished job again, its attempts at 0. Raises JobNotFound or WrongState."""
+        state = await self._change("retry", job_id)
+        if state != "ready":
+            raise WrongState(f"the job is {state}; only one that is dead, completed or cancelled can be run again")
+
+    async def delete(self, job_id: str) -> None:
+        """Forget a finished job. Raises JobNotFound or WrongState."""
+        state = await self._change("delete", job_id)
+        if state != "deleted":
+            raise WrongState(f"the job is {state}; cancel it first, then delete it")
+
+    async def log_of(self, job_id: str) -> list[str]:
+        """What its handler logged, newest last. Raises JobNotFound."""
+        await self.read(job_id)
+        lines = await self._link.call("LRANGE", self._keys.log(queue_of(job_id) or "", job_id), 0, -1)
+        return [line.decode("utf-8", "replace") for line in lines]
+
+    async def _change(self, script: str, job_id: str) -> str:
+        queue = queue_of(job_id)
+        if queue is None:
+            raise _not_found(job_id)
+        # A new state, or the one that forbids it; after a cancel the id may have been cancelled by this very call.
+        state: bytes = await self._scripts.call(script, self._keys.base(queue), job_id)
+        if not state:
+            raise _not_found(job_id)
+        return state.decode()
+
+    async def _commit(self, queue: str, jobs: list[NewJob]) -> list[int]:
+        """One commit. Sent again once where its reply was lost: under the same number, so it is not run twice."""
+        await self._name(queue)
+        number = self._commits[queue] = self._commits.get(queue, 0) + 1
+        records = "".join(map(_record, jobs))
+        arguments = ("enqueue", self._keys.base(queue), self._process_id, number, records)
+        try:
+            reply = await self._scripts.call(*arguments)
+        except OutcomeUnknown as fault:
+            try:
+                reply = await self._scripts.call(*arguments)
+            except RedisUnavailable:
+                raise fault from None
+        if not reply.isdigit():
+            raise OutcomeUnknown("a later commit of this process overtook this one")
+        return [int(reply)] * len(jobs)
+
+    async def _name(self, queue: str) -> None:
+        """See that the queue stands in the set of queues, before its first job is there to be found."""
+        now = time.monotonic()
+        if now - self._named_at.get(queue, -QUEUE_KNOWN_S) < QUEUE_KNOWN_S:
+            return
+        try:
+            await self._link.call("SADD", self._keys.queues, queue)
+        except OutcomeUnknown as fault:
+            # Whatever became of the name, no job was sent.
+            raise RedisUnavailable(fault.detail) from None
+        self._named_at[queue] = now
+
+
+def _not_found(job_id: str) -> JobNotFound:
+    return JobNotFound(f"there is no job {job_id[:120]}; it may have been trimmed, see RETAIN_COMPLETED")
+
+
+def _record(job: NewJob) -> str:
+    due = f"+{job.delay_ms}" if job.delay_ms is not None else "" if job.run_at_ms is None else str(job.run_at_ms)
+    return f"{job.job_id}\x1f{job.priority}\x1f{due}\x1f{job.spec_text}\x1e"
+
+
+def _size_bytes(job: NewJob) -> int:
+    return len(job.spec_text)
+
+
+def record_from(job_id: str, text: bytes) -> JobRecord:
+    """A job from the text that `read.lua` gives of it. A field that makes no sense (written by hand) is left out."""
+    created, due, *flat = text.split(b"\x1f")
+    fields = {name.decode("ascii", "replace"): value for name, value in zip(flat[::2], flat[1::2], strict=False)}
+    state = _text(fields.get("state")) or ""
+    has_run = state not in ("ready", "delayed")
+    return JobRecord(
+        job_id=job_id,
+        queue=queue_of(job_id) or "",
+        state=state,
+        spec=_spec(fields.get("spec", b"")),
+        attempts=_number(fields.get("attempts")) or 0,
+        created_ms=_number(created),
+        run_at_ms=_number(due) or _number(fields.get("since")),
+        started_ms=_number(fields.get("started")) if has_run else None,
+        finished_ms=_number(fields.get("finished")),
+        worker_id=_text(fields.get("worker")) if has_run else None,
+        cancel_requested_ms=_number(fields.get("cancel_requested")),
+        progress=_json(fields.get("progress")),
+        result=_json(fields.get("result")),
+        is_result_truncated="result_truncated" in fields,
+        error=_json(fields.get("error")),
+        history=_history(fields, state),
+    )
+
+
+def _history(fields: dict[str, bytes], state: str) -> list[Attempt]:
+    """The attempts that were written down, and the last one, which the job's own fields tell until it is run again."""
+    history = [_attempt(line.split(b"\x1d")) for line in fields.get("history", b"").split(b"\x1c") if line]
+    started_ms = _number(fields.get("started"))
+    is_told = bool(history) and history[-1].started_ms == started_ms
+    if state in FINISHED and started_ms is not None and not is_told:
+        names = ("attempts", "started", "finished", "worker", "state", "error")
+        history.append(_attempt([fields.get(name, b"") for name in names]))
+    return history[-HISTORY_KEPT:]
+
+
+def _attempt(parts: list[bytes]) -> Attempt:
+    attempt, started, finished, worker, outcome, error = (*parts, *[b""] * 6)[:6]
+    return Attempt(
+        _number(attempt) or 0, _number(started), _number(finished), _text(worker), _text(outcome) or "", _json(error)
+    )
+
+
+def _spec(text: bytes) -> JobSpec | None:
+    try:
+        return JobSpec.from_text(text)
+    except SpecError:
+        return None
+
+
+def _number(text: bytes | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
+
+
+def _text(text: bytes | None) -> str | None:
+    return text.decode("utf-8", "replace") if text else None
+
+
+def _json(text: bytes | None) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return None

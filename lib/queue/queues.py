@@ -1,0 +1,180 @@
+"""Queues as a whole: their names, counts and runners; and what upkeep does to them.
+
+Each upkeep step is one script, safe to run from any number of supervisors at once: none leads.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lib.errors import QueueNotFound
+from lib.queue.client import Link
+from lib.queue.keys import Keys
+from lib.queue.scripts import Scripts
+
+STATES_COUNTED = ("delayed", "completed", "dead", "cancelled")
+MOST_GRAVES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many completed jobs a queue keeps, and for how long the finished ones are kept."""
+
+    completed: int
+    completed_s: float
+    dead_s: float
+
+    @property
+    def arguments(self) -> tuple[int, int, int]:
+        return self.completed, round(self.completed_s * 1000), round(self.dead_s * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """One queue in numbers. per_minute: events in the last 60 s, about; totals: since the queue began."""
+
+    queue: str
+    counts: dict[str, int]
+    workers: int
+    oldest_ready_age_s: float | None
+    per_minute: dict[str, int]
+    totals: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What upkeep finds in one queue. beats: worker id -> what its counter shows."""
+
+    is_due: bool
+    is_trimmable: bool
+    suspects: int
+    graves: list[str]
+    beats: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSeen:
+    """A runner as one queue knows it. `about` is what it said of itself."""
+
+    worker_id: str
+    about: dict[str, Any]
+    beat_age_s: float | None
+    active: int
+
+
+class Queues:
+    """All queues, by name."""
+
+    def __init__(self, link: Link, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+        self._scripts = Scripts(link)
+
+    async def names(self) -> list[str]:
+        """Every queue that ever took a job or had a runner, sorted."""
+        return sorted(name.decode("utf-8", "replace") for name in await self._link.call("SMEMBERS", self._keys.queues))
+
+    async def census(self, queue: str) -> Census:
+        """Raises QueueNotFound."""
+        if not await self._link.call("SISMEMBER", self._keys.queues, queue):
+            raise QueueNotFound(f"there is no queue {queue!r}; a queue begins with its first job or its first worker")
+        return _census(queue, await self._scripts.call("census", self._keys.base(queue)))
+
+    async def census_of_all(self) -> list[Census]:
+        names = await self.names()
+        replies = await asyncio.gather(*[self._scripts.call("census", self._keys.base(name)) for name in names])
+        return [_census(name, reply) for name, reply in zip(names, replies, strict=True)]
+
+    async def roster(self, queue: str) -> list[RunnerSeen]:
+        """The runners that serve a queue."""
+        now_ms, *flat = await self._scripts.call("roster", self._keys.base(queue))
+        seen = []
+        for worker, about, beat, active in zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True):
+            beat_ms = beat.partition(b":")[2]
+            age_s = max(0, int(now_ms) - int(beat_ms)) / 1000 if beat_ms.isdigit() else None
+            seen.append(RunnerSeen(worker.decode("utf-8", "replace"), _object(about), age_s, int(active)))
+        return seen
+
+    # What supervisors do.
+
+    async def beat(self, queue: str, worker_ids: Sequence[str]) -> dict[str, bool]:
+        """Beat for runners. False for each that is not registered (it was reaped)."""
+        letters = await self._scripts.call("beat", self._keys.base(queue), *worker_ids)
+        return {worker_id: letter == 0x31 for worker_id, letter in zip(worker_ids, letters, strict=True)}
+
+    async def survey(self, queue: str, retention: Retention) -> Survey:
+        """One look at what there is to do. Changes nothing."""
+        arguments = (*retention.arguments, MOST_GRAVES)
+        due, trimmable, suspects, graves, *beats = await self._scripts.call(
+            "survey", self._keys.base(queue), *arguments
+        )
+        texts = [item.decode("utf-8", "replace") for item in beats]
+        occupied = graves.decode("utf-8", "replace").split(",") if graves else []
+        return Survey(
+            bool(due), bool(trimmable), int(suspects), occupied, dict(zip(texts[::2], texts[1::2], strict=True))
+        )
+
+    async def promote(self, queue: str) -> int:
+        """Make ready up to 500 delayed jobs that are due. Gives how many."""
+        moved, _ = await self._scripts.call("promote", self._keys.base(queue), 500)
+        return int(moved)
+
+    async def trim(self, queue: str, retention: Retention) -> bool:
+        """Forget up to 200 finished jobs. True where there are more."""
+        _, more = await self._scripts.call("trim", self._keys.base(queue), *retention.arguments, 200)
+        return bool(more)
+
+    async def reap(
+        self, queue: str, worker_id: str, *, beat_seen: str = "", is_crash: bool = True, crash_limit: int
+    ) -> int:
+        """Take back all that a runner holds. Gives how many jobs; 0 where it turned out to be alive.
+
+        beat_seen: what its counter showed throughout the lease; "" where its process is known to have ended.
+        """
+        handled = 0
+        while True:
+            arguments = (worker_id, beat_seen, "1" if is_crash else "", crash_limit, 200)
+            reply = await self._scripts.call("reap", self._keys.base(queue), *arguments)
+            if reply == b"alive":
+                return handled
+            handled += int(reply[0])
+            if not reply[2]:
+                return handled
+            # The registration is gone by now, so there is no counter to compare any more.
+            beat_seen = ""
+
+
+def _census(queue: str, reply: list[Any]) -> Census:
+    everything, active, *by_state, workers, oldest, now, totals, minute, last_minute = reply
+    counts = dict(zip(STATES_COUNTED, map(int, by_state), strict=True))
+    ready = max(0, int(everything) - int(active) - sum(counts.values()))
+    now_ms = int(now)
+    return Census(
+        queue=queue,
+        counts={"ready": ready, "active": int(active), **counts},
+        workers=int(workers),
+        oldest_ready_age_s=max(0, now_ms - int(oldest)) / 1000 if oldest else None,
+        per_minute=_per_minute(_counters(minute), _counters(last_minute), now_ms % 60_000 / 60_000),
+        totals=_counters(totals),
+    )
+
+
+def _per_minute(this: dict[str, int], last: dict[str, int], share: float) -> dict[str, int]:
+    """This minute so far, and of the last one the part that lies within 60 s."""
+    names = ("enqueued", "completed", "retried", "dead", "cancelled")
+    return {name: this.get(name, 0) + round(last.get(name, 0) * (1 - share)) for name in names}
+
+
+def _counters(text: bytes) -> dict[str, int]:
+    flat = text.decode("ascii", "replace").split("\x1f") if text else []
+    return {name: int(count) for name, count in zip(flat[::2], flat[1::2], strict=True) if count.isdigit()}
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        about = json.loads(text)
+    except ValueError:
+        about = None
+    return about if isinstance(about, dict) else {}

@@ -1,0 +1,41 @@
+"""The Lua files: read once, fragments put in front, called by their hash.
+
+A file's header says which fragments it uses (`-- @use clock ring`: `_clock.lua`, `_ring.lua`, in that order). Every
+script is given one key, the queue's base; it names the Cluster slot, and what the script touches all begins with it.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from lib.queue.client import Argument, Link, MissingScript
+
+FOLDER = Path(__file__).parent / "lua"
+_USE = re.compile(r"^-- @use (.+)$", re.MULTILINE)
+
+
+class Scripts:
+    """Every script of `lua/`, ready to be called over one link."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._texts = {path.stem: text_of(path) for path in FOLDER.glob("[a-z]*.lua")}
+        self._hashes = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in self._texts.items()}
+
+    async def call(self, name: str, base: str, *arguments: Argument) -> Any:
+        """Run one script on one queue. Raises what Link.call raises, but MissingScript."""
+        try:
+            return await self._link.call("EVALSHA", self._hashes[name], 1, base, *arguments)
+        except MissingScript:
+            return await self._link.call("EVAL", self._texts[name], 1, base, *arguments)
+
+
+def text_of(path: Path) -> str:
+    """A script as Redis gets it: the `#!lua` line, the fragments, the file's own code; the comments stay behind."""
+    source = path.read_text(encoding="utf-8")
+    shebang, _, body = source.partition("\n")
+    uses = _USE.search(source)
+    fragments = [(FOLDER / f"_{name}.lua").read_text(encoding="utf-8") for name in (uses[1].split() if uses else ())]
+    code = "\n".join(["local base = KEYS[1]", *fragments, body])
+    return shebang + "\n" + "\n".join(line for line in code.split("\n") if line and not line.lstrip().startswith("--"))

@@ -1,0 +1,69 @@
+"""The commands: a word from the Makefile in, an exit status out."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+from prod.local import ROOT, LocalError, demo, environments, redis_server, run
+
+CHECKED = ("server.py", "worker.py", "lib", "tests", "prod/local")
+LINTERS = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    # prod is a folder of files, not a package: without this mypy would know prod/local by two names.
+    ("mypy", "--strict", "--explicit-package-bases", *CHECKED),
+)
+
+
+def test(arguments: list[str]) -> int:
+    """Every test, or the named ones: see tests/__main__.py."""
+    return _module("tests", arguments)
+
+
+def bench(arguments: list[str]) -> int:
+    return _module("tests.bench", arguments)
+
+
+def _module(name: str, arguments: list[str]) -> int:
+    python = environments.for_running()
+    redis_server.binary_or_install()
+    return subprocess.run([python, "-m", name, *arguments], cwd=ROOT).returncode
+
+
+def lint(_arguments: list[str]) -> int:
+    """Every linter is heard, also when the first has found something."""
+    python = environments.for_linting()
+    failed = 0
+    for words in LINTERS:
+        print(f"== {' '.join(words)}")
+        failed += bool(subprocess.run([python, "-m", *words], cwd=ROOT).returncode)
+    return 1 if failed else 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "run": run.main,
+    "demo": demo.main,
+    "test": test,
+    "bench": bench,
+    "lint": lint,
+}
+
+
+def main(arguments: list[str]) -> int:
+    command = COMMANDS.get(arguments[0]) if arguments else None
+    if command is None:
+        raise LocalError(f"usage: python -m prod.local {'|'.join(COMMANDS)}", 2)
+    return command(arguments[1:])
+
+
+if __name__ == "__main__":
+    # Our lines stay in order with those of the processes that write to the same terminal or file.
+    sys.stdout = os.fdopen(sys.stdout.fileno(), "w", buffering=1, encoding=sys.stdout.encoding, closefd=False)
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except LocalError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.status)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,103 @@
+"""`make run`: Waybill on this machine until Ctrl-C, with the settings of the environment and the env files."""
+
+import http.client
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from lib import config
+from lib.errors import ConfigError
+from prod.local import ROOT, LocalError, environments, redis_server
+from prod.local.processes import Crew, Stopped, free_port
+
+READY_S = 30.0
+DEFAULT_REDIS_URL = next(setting.default for setting in config.SETTINGS if setting.name == "REDIS_URL")
+
+CURL = """\
+curl -sS {url}/api/jobs -H 'Content-Type: application/json' \\
+    -d '{{"type": "email", "payload": {{"to": "test@gmail.com", "subject": "Hi", "text": "Hello"}}}}'"""
+WELCOME = """
+Waybill runs: {url}   Ctrl-C stops it.
+Send a mail ({mail}):
+
+  {curl}
+"""
+
+
+def main(_arguments: list[str]) -> int:
+    """Sets up, starts all, and returns 0 after Ctrl-C or SIGTERM. Raises LocalError when something ended by itself."""
+    python = environments.for_running()
+    settings = _settings()
+    try:
+        with Crew(settings.shutdown_grace_s) as crew:
+            _run(crew, python, settings)
+    except Stopped:
+        print("Stopped: worker and server first, then what they need.")
+    return 0
+
+
+def _settings() -> config.Settings:
+    try:
+        return config.from_environment(ROOT)
+    except ConfigError as error:
+        raise LocalError(config.describe(error.faults).rstrip(), config.EXIT_CONFIG) from None
+
+
+def _run(crew: Crew, python: Path, settings: config.Settings) -> None:
+    port = settings.port or free_port()
+    _have_port(settings.host, port)
+    redis_url = settings.redis_url
+    # The default, written down or not, means: any Redis will do.
+    if redis_url == DEFAULT_REDIS_URL:
+        redis_url = redis_server.find_or_start(crew, ROOT / "var" / "redis")
+    environment = {**config.child_environment(), "REDIS_URL": redis_url, "PORT": str(port)}
+    start_service(crew, python, environment)
+    wait_ready(crew, settings.host, port)
+    mail = "it goes out by SMTP_URL" if settings.smtp_url else f"it lands in {settings.outbox_dir}"
+    url = base_url(settings.host, port)
+    print(WELCOME.format(url=url, mail=mail, curl=CURL.format(url=url)))
+    crew.watch()
+
+
+def start_service(crew: Crew, python: Path, environment: Mapping[str, str], console: Path | None = None) -> None:
+    """server.py and one worker.py. `console`: a file for what they print, else they print here."""
+    for name in ("server", "worker"):
+        command = [str(python), f"{name}.py"]
+        if console is None:
+            crew.start(name, command, environment=environment, folder=ROOT)
+            continue
+        with console.open("ab") as file:
+            crew.start(name, command, environment=environment, folder=ROOT, console=file)
+
+
+def wait_ready(crew: Crew, host: str, port: int) -> None:
+    """Until the server has Redis and says so."""
+    crew.until(
+        lambda: _status(host, port, "/readyz") == 200,
+        READY_S,
+        f"The server was not ready after {READY_S:g} s; ask {base_url(host, port)}/api/health, see logs/app.log.",
+    )
+
+
+def _status(host: str, port: int, path: str) -> int:
+    link = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        link.request("GET", path)
+        return link.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        link.close()
+
+
+def base_url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _have_port(host: str, port: int) -> None:
+    """Asked before the start: else another Waybill on that port would answer /readyz in place of ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as fault:
+        raise LocalError(f"Port {port} of {host} can't be listened on ({fault.strerror}); set PORT.") from None

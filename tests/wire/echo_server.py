@@ -1,0 +1,193 @@
+"""A real Listener with a small app, in a thread with a loop of its own, and a raw client for it.
+
+The app echoes what it got; some paths do something else: see EchoApp. Nothing here sleeps to wait: wait_until() looks
+for a condition until a deadline.
+"""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
+
+from lib.errors import HttpError
+from lib.http1.limits import Limits
+from lib.http1.listener import Listener
+from lib.http1.message import Request, Response
+
+T = TypeVar("T")
+
+PATIENCE_S = 10.0
+BIG_BYTES = 16 * 1024 * 1024
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Return once `condition` holds; AssertionError after PATIENCE_S."""
+    until_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > until_s:
+            raise AssertionError(f"did not come about: {what}")
+        time.sleep(0.002)
+
+
+class EchoApp:
+    """Answers "METHOD path body". In admit(): /refused is 401, /roomy allows 4 MiB, /admit-raises raises.
+
+    In handle(): /held waits for release(), /big answers BIG_BYTES, /raises raises, /yields lets the loop turn once."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.held = asyncio.Event()
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+        self.requests: list[Request] = []
+
+    def admit(self, request: Request) -> Response | None:
+        if request.path == "/admit-raises":
+            raise ZeroDivisionError
+        if request.path == "/roomy":
+            request.body_limit_bytes = 4 * 1024 * 1024
+        return Response(401, b"who?") if request.path == "/refused" else None
+
+    async def handle(self, request: Request) -> Response:
+        self.begun.append(request.path)
+        self.requests.append(request)
+        body = f"{request.method} {request.path} ".encode() + request.body
+        if request.path == "/held":
+            await self.held.wait()
+        elif request.path == "/yields":
+            await asyncio.sleep(0)
+        elif request.path == "/raises":
+            raise ZeroDivisionError
+        elif request.path == "/big":
+            body = bytes(BIG_BYTES)
+        self.ended.append(request.path)
+        return Response(200, body, [("X-Echo", request.path)], content_type="text/plain")
+
+    def refuse(self, error: HttpError, request: Request | None, peer: str) -> Response:
+        return Response(error.status, error.slug.encode(), error.headers)
+
+    def release(self) -> None:
+        self.loop.call_soon_threadsafe(self.held.set)
+
+
+class EchoServer:
+    """`with EchoServer(limits) as server:` listens on a free port of the loopback."""
+
+    app: EchoApp
+    listener: Listener
+    port: int
+
+    def __init__(
+        self, limits: Limits | None = None, *, max_connections: int = 100, sock: socket.socket | None = None
+    ) -> None:
+        self._limits = limits or Limits(sweep_s=0.02)
+        self._max_connections = max_connections
+        self._sock = sock
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.run(self._start())
+        return self
+
+    async def _start(self) -> None:
+        self.app = EchoApp()
+        self.listener = Listener(self.app, limits=self._limits, max_connections=self._max_connections)
+        await self.listener.start("127.0.0.1", 0, sock=self._sock)
+        self.port = self.listener.address[1]
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.app.release()
+        self.run(self.listener.drain(0.0))
+        self.run(self._settle())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE_S)
+        self._loop.close()
+
+    async def _settle(self) -> None:
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        if rest:
+            await asyncio.wait(rest, timeout=PATIENCE_S)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the server's loop, and wait for what it gives."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
+
+    def drain_in_background(self, grace_s: float) -> Future[int]:
+        return asyncio.run_coroutine_threadsafe(self.listener.drain(grace_s), self._loop)
+
+    def client(self, **options: int) -> "RawClient":
+        return RawClient(self.port, **options)
+
+
+class Answer(NamedTuple):
+    """One response as it came; header names are lower-case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class RawClient:
+    """A socket that sends what it is told and reads responses one by one."""
+
+    def __init__(self, port: int, *, receive_buffer_bytes: int = 0) -> None:
+        self.sock = socket.socket()
+        if receive_buffer_bytes:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        self.sock.settimeout(PATIENCE_S)
+        self.sock.connect(("127.0.0.1", port))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sock.close()
+
+    def send(self, raw: bytes) -> Self:
+        self.sock.sendall(raw)
+        return self
+
+    def half_close(self) -> Self:
+        self.sock.shutdown(socket.SHUT_WR)
+        return self
+
+    def reset(self) -> None:
+        """Close so that the peer gets RST instead of FIN."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.sock.close()
+
+    def answer(self, *, to_head: bool = False) -> Answer:
+        """The next response. Raises EOFError if the connection ends before it is whole."""
+        while b"\r\n\r\n" not in self._buffer:
+            self._read()
+        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        status_line, *lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        status = int(status_line.split(" ")[1])
+        length = 0 if to_head else int(headers.get("content-length", "0"))
+        while len(self._buffer) < length:
+            self._read()
+        body, self._buffer = self._buffer[:length], self._buffer[length:]
+        return Answer(status, headers, body)
+
+    def rest(self) -> bytes:
+        """All that comes until the server closes."""
+        try:
+            while True:
+                self._read()
+        except EOFError:
+            return self._buffer
+
+    def _read(self) -> None:
+        data = self.sock.recv(65536)
+        if not data:
+            raise EOFError(f"closed after {self._buffer[:200]!r}")
+        self._buffer += data
