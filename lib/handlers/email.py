@@ -35,12 +35,12 @@ MAX_HEADER_CHARS = 2000
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322, 3.6.8: ftext
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # What Waybill writes itself, and what only servers write.
-_OWN_HEADERS = frozenset(
-    ("from", "sender", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "mime-version", "x-request-id")
-    + ("return-path", "received", "received-spf", "dkim-signature", "domainkey-signature", "authentication-results")
-    + ("delivered-to", "x-original-to", "apparently-to")
+_OWN_HEADERS = re.compile(
+    r"""from | sender | to | cc | bcc | reply-to | subject | date | message-id | mime-version | x-request-id
+    | content-.* | resent-.* | arc-.* | dkim-signature | domainkey-signature | authentication-results
+    | received | received-spf | return-path | delivered-to | x-original-to | apparently-to""",
+    re.VERBOSE | re.IGNORECASE,
 )
-_OWN_PREFIXES = ("content-", "resent-", "arc-")
 
 _log = logging.getLogger("waybill.email")
 
@@ -195,7 +195,7 @@ def _header_faults(headers: dict[str, str]) -> list[FieldError]:
 def _name_faults(pointer: str, name: str, seen: set[str]) -> list[FieldError]:
     if not _HEADER_NAME.fullmatch(name):
         return [FieldError(pointer, "is not a header's name: 1 to 76 printable ASCII characters, no blank, no colon")]
-    if name.lower() in _OWN_HEADERS or name.lower().startswith(_OWN_PREFIXES):
+    if _OWN_HEADERS.fullmatch(name):
         return [FieldError(pointer, "is a header that Waybill or the mail servers write themselves")]
     if name.lower() in seen:
         return [FieldError(pointer, "stands there twice: headers differ by more than capitals")]

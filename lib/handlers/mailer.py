@@ -29,7 +29,8 @@ LOGIN_PAUSE_S = 60.0
 class Mailer:
     """Sends letters. `Mailer(settings)` reads SMTP_URL, MAIL_FROM and OUTBOX_DIR.
 
-    Raises ConfigError where they can't be used. Safe for any number of threads. tls_context: whom to trust, for tests; the system's certificates where None.
+    Raises ConfigError where they can't be used. Safe for any number of threads.
+    tls_context says whom to trust; None: the system's certificates.
     """
 
     def __init__(

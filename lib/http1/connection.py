@@ -195,10 +195,10 @@ class Connection(asyncio.BufferedProtocol):
         request.received_at = self._first_byte_at
         # What is left in the buffer came with the last read, or is overwritten by the next.
         self._first_byte_at = self._body_from = self._read_at
+        self._request = request
         refusal = self._app.admit(request)
-        if refusal is None:
-            self._request = request
-        else:
+        if refusal is not None:
+            self._request = None
             # RFC 9112 section 9.3: a body that is not read must not be taken for the next request.
             self._reply(request, refusal, closes=request.has_body)
             if not request.has_body:
@@ -280,7 +280,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def _reply(self, request: Request, response: Response, *, closes: bool = False) -> None:
         """Write the answer; then wait for the next request, or end the connection."""
-        if self._state is State.CLOSED:
+        if self._state is State.CLOSED or self._transport.is_closing():
+            # The second: a write has failed, and connection_lost is yet to come.
+            self._state = State.CLOSED
             return
         self._answered += 1
         closes = (
@@ -331,7 +333,12 @@ class Connection(asyncio.BufferedProtocol):
         if self._has_eof:
             self._transport.close()
             return
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:
+            # ENOTCONN: the client was gone, and its reset has answered our last write already.
+            self._transport.abort()
+            return
         if not self._is_write_paused:
             self.deadline_s = self._common.clock() + self._limits.linger_s
         if self._is_read_paused:

@@ -69,9 +69,14 @@ class Listener:
     async def start(self, host: str = "", port: int = 0, *, sock: socket.socket | None = None) -> None:
         """Listen on host:port, or on a socket that is bound already. Raises OSError, EADDRINUSE among them."""
         self._loop = asyncio.get_running_loop()
-        self._socket = sock or bind(host, port)
-        self._socket.setblocking(False)
-        self._socket.listen(BACKLOG)
+        sock = sock or bind(host, port)
+        try:
+            sock.setblocking(False)
+            sock.listen(BACKLOG)
+        except OSError:
+            sock.close()
+            raise
+        self._socket = sock
         self._loop.add_reader(self._socket, self._accept)
         self._sweep()
 
@@ -79,8 +84,8 @@ class Listener:
         """Stop accepting, close what is idle, finish what is under way; after `grace_s` close the rest.
 
         Gives the number of connections and requests that were cut off; their handlers are not cancelled."""
-        await self._stop_accepting()
         self._common.is_draining = True
+        await self._stop_accepting()
         for connection in tuple(self._common.connections):
             connection.begin_drain()
         await self._wait_until_empty(self._common.clock() + grace_s)
@@ -97,7 +102,7 @@ class Listener:
         if self._socket is None:
             return
         # Clients in the kernel's queue have been told that they are connected: closing now would reset them.
-        self._accept()
+        self._accept(BACKLOG)
         if self._accept_pause is not None:
             self._accept_pause.cancel()
         self._loop.remove_reader(self._socket)
@@ -121,9 +126,9 @@ class Listener:
 
     # Accepting.
 
-    def _accept(self) -> None:
+    def _accept(self, most: int = ACCEPTS_PER_TURN) -> None:
         assert self._socket is not None
-        for _ in range(ACCEPTS_PER_TURN):
+        for _ in range(most):
             try:
                 client, _address = self._socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -171,11 +176,11 @@ class Listener:
 
     def _sweep(self) -> None:
         """One timer for all connections: a timer per request would cost more than the request's own parsing."""
+        self._sweeper = self._loop.call_later(self._limits.sweep_s, self._sweep)
         now_s = self._common.clock()
         for connection in tuple(self._common.connections):
             if connection.deadline_s <= now_s:
                 connection.expire()
-        self._sweeper = self._loop.call_later(self._limits.sweep_s, self._sweep)
 
 
 def bind(host: str, port: int) -> socket.socket:

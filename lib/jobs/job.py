@@ -119,6 +119,7 @@ class JobRecord:
     state: str
     spec: JobSpec | None
     attempts: int = 0
+    token: int = 0
     created_ms: int | None = None
     run_at_ms: int | None = None
     started_ms: int | None = None

@@ -4,14 +4,22 @@ A consumer has one of these. Every word about a job carries the token that its c
 dead meanwhile is told so by `NotRegistered`, and nothing it still says about its old jobs changes anything.
 """
 
+import asyncio
+import functools
 import json
 from collections.abc import Sequence
+from random import Random
 from typing import Any, NamedTuple
 
+from lib.errors import RedisUnavailable
 from lib.jobs.job import ClaimedJob, to_json
 from lib.queue.client import Link
+from lib.queue.committer import Committer
 from lib.queue.keys import Keys
 from lib.queue.scripts import Scripts
+
+FIRST_PAUSE_S = 0.05
+LAST_PAUSE_S = 2.0
 
 
 class NotRegistered(Exception):
@@ -37,8 +45,9 @@ class Ended(NamedTuple):
 class Lease:
     """A runner's registration in one queue, under one worker id."""
 
-    def __init__(self, link: Link, pop_link: Link, keys: Keys, queue: str, worker_id: str) -> None:
+    def __init__(self, link: Link, pop_link: Link, keys: Keys, queue: str, worker_id: str, rng: Random) -> None:
         self.queue = queue
+        self._rng = rng
         self.worker_id = worker_id
         self._link = link
         self._pop_link = pop_link
@@ -46,6 +55,11 @@ class Lease:
         self._scripts = Scripts(link)
         self._base = keys.base(queue)
         self._own_list = keys.active(queue, worker_id)
+        self._committers = {
+            script: Committer(functools.partial(self._insist, script), _size_bytes)
+            for script in ("finish", "fail", "snooze", "release")
+        }
+        self._notes = Committer(self._note, _size_bytes)
 
     async def register(self, about: dict[str, Any]) -> None:
         """Say that this runner serves the queue; from now on somebody must beat for it."""
@@ -89,19 +103,38 @@ class Lease:
         _, wait_ms = await self._scripts.call("promote", self._base, 500)
         return int(wait_ms) / 1000 if wait_ms else None
 
-    async def end(self, script: str, ended: Sequence[Ended]) -> list[bool]:
-        """End attempts by `finish`, `fail`, `snooze` or `release`. False for each that was no longer this runner's.
+    def end(self, script: str, ended: Ended) -> "asyncio.Future[bool]":
+        """End an attempt by `finish`, `fail`, `snooze` or `release`; it goes with the next commit.
 
-        Safe to repeat: an attempt that was ended before is answered True again.
+        The answer comes when Redis has it, however long Redis is away. False: the job was no longer this runner's.
         """
-        records = "".join([f"{job_id}\x1f{token}{rest}\x1e" for job_id, token, rest in ended])
-        letters: bytes = await self._scripts.call(script, self._base, self.worker_id, records)
-        return [letter == 0x31 for letter in letters]
+        return self._committers[script].submit(ended)
 
-    async def note(self, notes: Sequence[Ended]) -> None:
-        """Keep progress and log lines of jobs that run."""
-        records = "".join([f"{job_id}\x1f{token}{rest}\x1e" for job_id, token, rest in notes])
-        await self._scripts.call("note", self._base, self.worker_id, records)
+    def note(self, words: Ended) -> None:
+        """Keep progress or a log line of a job that runs. Lost if Redis is away; the job is not."""
+        self._notes.submit(words)
+
+    async def settled(self) -> None:
+        """Wait until Redis has everything that was said."""
+        for committer in self._committers.values():
+            await committer.settled()
+        await self._notes.settled()
+
+    async def _insist(self, script: str, ended: list[Ended]) -> list[bool]:
+        """Safe to repeat: an attempt that was ended before, and its reply lost, is answered True again."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                letters: bytes = await self._scripts.call(script, self._base, self.worker_id, _records(ended))
+                return [letter == 0x31 for letter in letters]
+            except RedisUnavailable:
+                # Jitter, so that a fleet does not come back in step.
+                await asyncio.sleep(self._rng.uniform(pause_s / 2, pause_s))
+                pause_s = min(LAST_PAUSE_S, pause_s * 2)
+
+    async def _note(self, notes: list[Ended]) -> list[None]:
+        await self._scripts.call("note", self._base, self.worker_id, _records(notes))
+        return [None] * len(notes)
 
 
 def finished(job_id: str, token: int, result: str, *, is_truncated: bool = False) -> Ended:
@@ -112,7 +145,7 @@ def finished(job_id: str, token: int, result: str, *, is_truncated: bool = False
 def failed(job_id: str, token: int, error: dict[str, Any], delay_s: float | None) -> Ended:
     """For `fail`: back after delay_s, or dead where it is None."""
     delay_ms = "" if delay_s is None else str(max(0, round(delay_s * 1000)))
-    return Ended(job_id, token, f"\x1f{delay_ms}\x1f{to_json(error)}")
+    return Ended(job_id, token, f"\x1f{delay_ms}\x1f{json.dumps(error)}")
 
 
 def snoozed(job_id: str, token: int, reason: dict[str, Any], delay_s: float, *, is_unknown: bool = False) -> Ended:
@@ -135,6 +168,14 @@ def progress(job_id: str, token: int, fraction: float, note: str) -> Ended:
 def log_line(job_id: str, token: int, text: str) -> Ended:
     """For `note`. Control characters would cut the record in two."""
     return Ended(job_id, token, "\x1flog\x1f" + "".join(c if c >= " " else " " for c in text))
+
+
+def _records(ended: list[Ended]) -> str:
+    return "".join([f"{job_id}\x1f{token}{rest}\x1e" for job_id, token, rest in ended])
+
+
+def _size_bytes(ended: Ended) -> int:
+    return len(ended.rest)
 
 
 def _claimed(record: bytes, now_ms: int) -> ClaimedJob:

@@ -173,6 +173,7 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         state=state,
         spec=_spec(fields.get("spec", b"")),
         attempts=_number(fields.get("attempts")) or 0,
+        token=_number(fields.get("claims")) or 0,
         created_ms=_number(created),
         run_at_ms=_number(due) or _number(fields.get("since")),
         started_ms=_number(fields.get("started")) if has_run else None,

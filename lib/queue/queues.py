@@ -72,6 +72,11 @@ class Queues:
         self._keys = keys
         self._scripts = Scripts(link)
 
+    async def now_ms(self) -> int:
+        """Redis' clock."""
+        seconds, micros = await self._link.call("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
     async def names(self) -> list[str]:
         """Every queue that ever took a job or had a runner, sorted."""
         return sorted(name.decode("utf-8", "replace") for name in await self._link.call("SMEMBERS", self._keys.queues))

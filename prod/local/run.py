@@ -100,4 +100,5 @@ def _have_port(host: str, port: int) -> None:
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as fault:
-        raise LocalError(f"Port {port} of {host} can't be listened on ({fault.strerror}); set PORT.") from None
+        why = str(fault.strerror).partition(" (")[0]
+        raise LocalError(f"Port {port} of {host} can't be listened on: {why}. Set PORT to another.") from None

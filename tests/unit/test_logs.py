@@ -25,7 +25,7 @@ from lib.logs import (
     quoted,
 )
 
-# A line feed, an escape sequence, DEL, a C1 control (CSI), line separators, a right-to-left override, half a surrogate pair.
+# Line feed, escape sequence, DEL, a C1 control (CSI), line separators, right-to-left override, half a surrogate pair.
 HAZARDS = "\n\r\x00\x1b[31m\x7f\x85\x9b\u2028\u2029\u202e\u2066\ud800"
 
 
@@ -273,11 +273,12 @@ class HandOverTests(LogCase):
     def test_a_line_left_by_a_loop_that_ended_is_written_by_the_next_or_by_close(self) -> None:
         first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
 
-        def log_and_stop(loop: asyncio.AbstractEventLoop, msg: str) -> Callable[[], None]:
-            return lambda: (self.log.info("a.b", msg), loop.stop())[1]
+        def log_and_stop(loop: asyncio.AbstractEventLoop, msg: str) -> None:
+            self.log.info("a.b", msg)
+            loop.stop()
 
         for loop, msg in ((first, "one"), (second, "two")):
-            loop.call_soon(log_and_stop(loop, msg))
+            loop.call_soon(log_and_stop, loop, msg)
             loop.run_forever()
             loop.close()
         self.log.close()

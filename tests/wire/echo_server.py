@@ -36,11 +36,13 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 class EchoApp:
     """Answers "METHOD path body". In admit(): /refused is 401, /roomy allows 4 MiB, /admit-raises raises.
 
-    In handle(): /held waits for release(), /big answers BIG_BYTES, /raises raises, /yields lets the loop turn once."""
+    In handle(): /held waits for release(), /blocks blocks the whole loop until `unblocked` is set, /big answers
+    BIG_BYTES, /raises raises, /yields lets the loop turn once."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.held = asyncio.Event()
+        self.unblocked = threading.Event()
         self.begun: list[str] = []
         self.ended: list[str] = []
         self.requests: list[Request] = []
@@ -58,6 +60,8 @@ class EchoApp:
         body = f"{request.method} {request.path} ".encode() + request.body
         if request.path == "/held":
             await self.held.wait()
+        elif request.path == "/blocks":
+            self.unblocked.wait(PATIENCE_S)
         elif request.path == "/yields":
             await asyncio.sleep(0)
         elif request.path == "/raises":
@@ -141,9 +145,13 @@ class RawClient:
         if receive_buffer_bytes:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         self.sock.settimeout(PATIENCE_S)
-        self.sock.connect(("127.0.0.1", port))
+        try:
+            self.sock.connect(("127.0.0.1", port))
+        except OSError:
+            self.sock.close()
+            raise
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._buffer = b""
+        self._buffer = bytearray()
 
     def __enter__(self) -> Self:
         return self
@@ -168,15 +176,14 @@ class RawClient:
         """The next response. Raises EOFError if the connection ends before it is whole."""
         while b"\r\n\r\n" not in self._buffer:
             self._read()
-        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        head = self._take(self._buffer.index(b"\r\n\r\n") + 4)[:-4]
         status_line, *lines = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         status = int(status_line.split(" ")[1])
         length = 0 if to_head else int(headers.get("content-length", "0"))
         while len(self._buffer) < length:
             self._read()
-        body, self._buffer = self._buffer[:length], self._buffer[length:]
-        return Answer(status, headers, body)
+        return Answer(status, headers, self._take(length))
 
     def rest(self) -> bytes:
         """All that comes until the server closes."""
@@ -184,10 +191,15 @@ class RawClient:
             while True:
                 self._read()
         except EOFError:
-            return self._buffer
+            return bytes(self._buffer)
+
+    def _take(self, length: int) -> bytes:
+        taken = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        return taken
 
     def _read(self) -> None:
         data = self.sock.recv(65536)
         if not data:
-            raise EOFError(f"closed after {self._buffer[:200]!r}")
+            raise EOFError(f"closed after {bytes(self._buffer[:200])!r}")
         self._buffer += data

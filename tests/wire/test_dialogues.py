@@ -149,6 +149,17 @@ class TestClosing(DialogueTestCase):
 
         wait_until(lambda: self.app.ended == ["/held"], "the handler ends")
 
+    def test_a_client_that_is_gone_before_its_last_answer_is_no_failure_of_the_app(self) -> None:
+        # The answer meets a closed socket, whose reset comes back before the write side is shut down.
+        with self.assertNoLogs("waybill.http"):
+            self.client.send(get(b"/blocks", b"Connection: close\r\n"))
+            wait_until(lambda: self.app.begun == ["/blocks"], "the request is handled")
+            self.client.sock.close()
+
+            self.app.unblocked.set()
+
+            wait_until(lambda: self.server.listener.open_connections == 0, "the connection is gone")
+
     def test_a_client_that_vanishes_gets_none_of_its_pipelined_requests_served(self) -> None:
         self.client.send(get(b"/held") + get(b"/2"))
         wait_until(lambda: self.app.begun == ["/held"], "the request is handled")

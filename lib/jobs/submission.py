@@ -1,0 +1,186 @@
+"""A request for a job, checked: the JSON that POST /api/jobs takes, and what a handler's `ctx.enqueue` is given.
+
+Every fault is found at once, each with a pointer to the field. Pure: nothing is queued here.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from lib.errors import FieldError, InvalidFields
+from lib.ids import QUEUE_NAME, JobIds
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import PRIORITIES, JobSpec, NewJob
+from lib.jobs.payload import Invalid, escape_pointer, json_type
+from lib.jobs.registry import JobType, Registry
+from lib.tracing import Trace
+
+MAX_DELAY_S = 10 * 366 * 86_400
+MAX_TIMEOUT_S = 7 * 86_400
+MAX_ATTEMPTS = 1000
+_RFC3339 = re.compile(
+    r"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))[Tt ]"
+    r"((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(\.\d{1,9})?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
+)
+
+
+class Wrong(ValueError):
+    """A field's value is not what it must be; the message comes behind the pointer."""
+
+
+def read(
+    body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace
+) -> tuple[NewJob, JobSpec, JobType]:
+    """The job that `body` asks for. Raises InvalidFields with every fault."""
+    if type(body) is not dict:
+        raise _invalid([FieldError("", f"the body must be a JSON object, not {json_type(body)}")])
+    errors: list[FieldError] = []
+    fields = _fields(body, errors)
+    job_type = _type(fields.get("type"), registry, errors) if "type" in fields else None
+    if job_type is not None and "payload" in fields:
+        try:
+            job_type.decode(fields["payload"], "/payload")
+        except Invalid as fault:
+            errors.extend(fault.errors)
+    if errors or job_type is None:
+        raise _invalid(errors)
+    spec = JobSpec(
+        job_type.name,
+        fields["payload"],
+        request_id,
+        trace,
+        fields.get("max_attempts", job_type.max_attempts),
+        fields.get("timeout_s", job_type.timeout_s),
+        fields.get("backoff", job_type.backoff),
+        fields.get("priority", "normal"),
+    )
+    job_id = ids.new(fields.get("queue", job_type.queue))
+    return NewJob(job_id, spec.priority, spec.to_text(), fields.get("delay_s"), fields.get("run_at")), spec, job_type
+
+
+def milliseconds(text: str) -> int:
+    """An RFC 3339 time in ms since 1970. Raises Wrong."""
+    match = _RFC3339.fullmatch(text)
+    try:
+        if not match:
+            raise ValueError
+        date, clock, fraction, zone = match.groups()
+        seconds = datetime.fromisoformat(f"{date}T{clock}{'+00:00' if zone in 'Zz' else zone}").timestamp()
+        ms = int(seconds) * 1000 + int(float(fraction or 0) * 1000)
+    except (ValueError, OverflowError):
+        raise Wrong("must be a time as RFC 3339 has it, with its zone, such as 2026-11-23T12:49:48.123Z") from None
+    if ms < 0:
+        raise Wrong("is before 1970")
+    return ms
+
+
+def timestamp(ms: int) -> str:
+    """RFC 3339, UTC, with milliseconds."""
+    return f"{datetime.fromtimestamp(ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+
+
+def _invalid(errors: list[FieldError]) -> InvalidFields:
+    count = len(errors)
+    return InvalidFields(f"{count} field{'s are' if count > 1 else ' is'} not valid; see errors", errors=errors)
+
+
+def _fields(body: dict[str, Any], errors: list[FieldError]) -> dict[str, Any]:
+    """The fields that are there and right, in the form that a spec has them."""
+    fields = {}
+    for name, value in body.items():
+        check = _CHECKS.get(name)
+        try:
+            if check is None:
+                raise Wrong("is not known here; known: " + ", ".join(_CHECKS))
+            fields[name] = check(value)
+        except Wrong as fault:
+            errors.append(FieldError("/" + escape_pointer(name), str(fault)))
+    errors.extend(FieldError("/" + name, "is missing") for name in ("type", "payload") if name not in body)
+    if "delay_s" in body and "run_at" in body:
+        errors.append(FieldError("/run_at", "can't stand beside delay_s; give one of them"))
+    return fields
+
+
+def _type(name: str | None, registry: Registry, errors: list[FieldError]) -> JobType | None:
+    job_type = registry.get(name) if name is not None else None
+    if job_type is None:
+        known = ", ".join(registry.names) or "none"
+        errors.append(FieldError("/type", f"no job module defines it; known: {known} (see JOB_MODULES)"))
+    return job_type
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise Wrong(f"must be a string, not {json_type(value)}")
+    return value
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise Wrong(f"must be an object, not {json_type(value)}")
+    return value
+
+
+def _queue(value: Any) -> str:
+    if not QUEUE_NAME.fullmatch(_text(value)):
+        raise Wrong("must be a queue's name: a-z, 0-9, _ and -, beginning with a letter or digit, 64 at most")
+    return str(value)
+
+
+def _priority(value: Any) -> str:
+    if value not in PRIORITIES:
+        raise Wrong("must be one of " + ", ".join(PRIORITIES))
+    return str(value)
+
+
+def _number(value: Any, low: float, high: float, *, above_low: bool = False) -> float:
+    if type(value) not in (int, float):
+        raise Wrong(f"must be a number of seconds, not {json_type(value)}")
+    if not low <= value <= high or not math.isfinite(value) or (above_low and value == low):
+        raise Wrong(
+            f"must be {'above' if above_low else 'from'} {low:g} {'and' if above_low else 'to'} {high:g} at most"
+        )
+    return float(value)
+
+
+def _delay_ms(value: Any) -> int | None:
+    return round(_number(value, 0, MAX_DELAY_S) * 1000) or None
+
+
+def _run_at_ms(value: Any) -> int:
+    return milliseconds(_text(value))
+
+
+def _max_attempts(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= MAX_ATTEMPTS:
+        raise Wrong(f"must be an integer from 1 to {MAX_ATTEMPTS}")
+    return value
+
+
+def _timeout_s(value: Any) -> float:
+    return _number(value, 0, MAX_TIMEOUT_S, above_low=True)
+
+
+def _backoff(value: Any) -> Backoff:
+    if not _object(value).keys() <= {"base_s", "cap_s"}:
+        raise Wrong("takes base_s and cap_s alone")
+    base_s = _number(value.get("base_s", Backoff().base_s), 0, MAX_DELAY_S, above_low=True)
+    cap_s = _number(value.get("cap_s", max(base_s, Backoff().cap_s)), 0, MAX_DELAY_S, above_low=True)
+    if base_s > cap_s:
+        raise Wrong("has a base_s above its cap_s")
+    return Backoff(base_s, cap_s)
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "type": _text,
+    "payload": _object,
+    "queue": _queue,
+    "priority": _priority,
+    "delay_s": _delay_ms,
+    "run_at": _run_at_ms,
+    "max_attempts": _max_attempts,
+    "timeout_s": _timeout_s,
+    "backoff": _backoff,
+}

@@ -1,0 +1,173 @@
+"""One attempt of one job: spec and payload read, the handler run, and how it ended put into words for Redis.
+
+`consumer.py` decides when, `lease.py` sends the words. Here is every way in which a job's own code can end.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from lib.jobs.backoff import delay_s
+from lib.jobs.job import ClaimedJob, JobSpec, SpecError, SpecTooNew, to_json
+from lib.jobs.payload import Invalid
+from lib.jobs.registry import Discard, JobType, Retry, Snooze
+from lib.queue.lease import Ended, failed, finished, released, snoozed
+from lib.work.context import Context, Shared
+
+RESULT_BYTES = 64 << 10
+ERROR_CHARS = 8 << 10
+UNKNOWN_PAUSE_S = 10.0
+UNKNOWN_PATIENCE_S = 15 * 60.0
+
+
+class TimedOut(Exception):
+    """The handler ran longer than the job's timeout_s."""
+
+
+class Cancelled(Exception):
+    """Somebody asked for the job to be cancelled while it ran."""
+
+
+class Released(Exception):
+    """The runner leaves; the job goes back unfinished."""
+
+
+class NotNow(Exception):
+    """This runner can't read the job or does not know its type; another may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job that can be run: its handler, and the payload as that asks for it."""
+
+    spec: JobSpec
+    type: JobType
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended: the script that says so to Redis, its words, and what the log says."""
+
+    script: str
+    words: Ended
+    event: str
+    note: str
+    error: BaseException | None = None
+
+
+def prepare(job: ClaimedJob, shared: Shared) -> Prepared:
+    """Raises NotNow, or Discard where nobody will ever be able to run it."""
+    try:
+        spec = JobSpec.from_text(job.spec_text)
+    except SpecTooNew as fault:
+        raise NotNow(str(fault)) from None
+    except SpecError as fault:
+        raise Discard(str(fault)) from None
+    job_type = shared.registry.get(spec.type)
+    if job_type is None:
+        raise NotNow(f"no handler for the type {spec.type!r} is known here; see JOB_MODULES")
+    try:
+        return Prepared(spec, job_type, job_type.decode(spec.payload, "/payload"))
+    except Invalid as fault:
+        raise Discard(f"the payload does not fit the handler: {fault}") from None
+
+
+async def run(prepared: Prepared, context: Context, shared: Shared) -> Any:
+    """The handler's result. Whatever it raises comes out, SystemExit as well."""
+    handler = prepared.type.handler
+    if prepared.type.is_async:
+        context.enter()
+        return await handler(context, prepared.payload)
+
+    def in_thread() -> Any:
+        context.enter()
+        return handler(context, prepared.payload)
+
+    return await asyncio.get_running_loop().run_in_executor(shared.threads, in_thread)
+
+
+def completed(job: ClaimedJob, result: Any, shared: Shared) -> Ending:
+    """The handler came to its end."""
+    text, is_truncated = _result_text(result)
+    if is_truncated:
+        shared.log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {text}", job_id=job.job_id)
+        text = ""
+    words = finished(job.job_id, job.token, text, is_truncated=is_truncated)
+    return Ending("finish", words, "job.finished", f"Job finished: {job.job_id}")
+
+
+def went_wrong(job: ClaimedJob, spec: JobSpec, fault: BaseException, shared: Shared) -> Ending:
+    """The handler raised, ran too long, or was asked to stop."""
+    if isinstance(fault, Snooze):
+        words = snoozed(job.job_id, job.token, _error(fault), max(0.0, fault.after_s))
+        return Ending("snooze", words, "job.snoozed", f"Job snoozed for {fault.after_s:g} s: {job.job_id}")
+    if isinstance(fault, Discard) or job.attempt >= spec.max_attempts:
+        return dead(job, fault)
+    wait_s = fault.after_s if isinstance(fault, Retry) else None
+    if wait_s is None:
+        wait_s = delay_s(job.attempt, base_s=spec.backoff.base_s, cap_s=spec.backoff.cap_s, rng=shared.rng)
+    words = failed(job.job_id, job.token, _error(fault), max(0.0, wait_s))
+    if isinstance(fault, Cancelled):
+        return Ending("fail", words, "job.cancelled", f"Job cancelled: {job.job_id}")
+    note = f"Job retry {job.attempt + 1}/{spec.max_attempts} in {wait_s:.1f} s: {job.job_id} | {summary(fault)}"
+    return Ending("fail", words, "job.retried", note, fault)
+
+
+def dead(job: ClaimedJob, fault: BaseException) -> Ending:
+    """No attempt will help, or none is left."""
+    words = failed(job.job_id, job.token, _error(fault), None)
+    return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {summary(fault)}", fault)
+
+
+def put_off(job: ClaimedJob, fault: NotNow) -> Ending:
+    """Nobody here can run it. In a rolling upgrade somebody else can, soon; so it waits, and for 15 minutes at most."""
+    since_ms = job.unknown_since_ms
+    if since_ms is not None and job.now_ms - since_ms > UNKNOWN_PATIENCE_S * 1000:
+        words = failed(job.job_id, job.token, {"type": "unknown_type", "message": str(fault)[:ERROR_CHARS]}, None)
+        return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {fault}")
+    words = snoozed(job.job_id, job.token, _error(fault), UNKNOWN_PAUSE_S, is_unknown=True)
+    return Ending("snooze", words, "job.put_off", f"Job put off for {UNKNOWN_PAUSE_S:g} s: {job.job_id} | {fault}")
+
+
+def given_back(job: ClaimedJob) -> Ending:
+    """The runner leaves before the job has ended."""
+    words = released(job.job_id, job.token)
+    return Ending("release", words, "job.released", f"Job released: {job.job_id}")
+
+
+def summary(fault: BaseException) -> str:
+    """`Type: message`, cut at 8 KiB; for an exception whose str() raises, too."""
+    error = _error(fault)
+    return f"{error['type']}: {error['message']}"
+
+
+def _error(fault: BaseException) -> dict[str, Any]:
+    try:
+        message = str(fault)
+    except Exception:  # noqa: BLE001  A user's __str__ may fail in any way; the job has failed all the same.
+        message = "its message can't be shown: str() of it raised"
+    return {"type": type(fault).__name__, "message": message[:ERROR_CHARS]}
+
+
+def _result_text(result: Any) -> tuple[str, bool]:
+    """The result as JSON text; or a reason and True where it can't be kept. The job's work is done either way."""
+    if result is None:
+        return "", False
+    try:
+        text = to_json(result)
+    except (TypeError, ValueError, RecursionError) as fault:
+        return f"not JSON: {fault}", True
+    if not text.isascii():
+        try:
+            size_bytes = len(text.encode())
+        except UnicodeEncodeError:
+            # A lone surrogate can't be UTF-8; as an escape it can.
+            text = json.dumps(result)
+            size_bytes = len(text)
+    else:
+        size_bytes = len(text)
+    if size_bytes > RESULT_BYTES:
+        return f"{size_bytes} bytes, over {RESULT_BYTES}", True
+    return text, False

@@ -1,0 +1,165 @@
+"""What a handler is given: `JobContext` for real, and what all jobs of one runner share.
+
+A plain function runs in a thread; whatever it says goes to the loop by `call_soon_threadsafe`, so that the rest of
+the runner needs no locks.
+"""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from random import Random
+from typing import Any, TypeVar, cast
+
+from lib.config import Settings
+from lib.ids import JobIds
+from lib.jobs import submission
+from lib.jobs.job import ClaimedJob, JobSpec
+from lib.jobs.registry import Registry
+from lib.logs import Log
+from lib.queue.lease import Ended, log_line, progress
+from lib.queue.queue import Queue
+from lib.tracing import child_of
+
+Made = TypeVar("Made")
+
+LOG_LINE_CHARS = 2000
+_current: contextvars.ContextVar["Context | None"] = contextvars.ContextVar("job", default=None)
+
+
+def fields_of_current_job() -> dict[str, object]:
+    """For the log: whose line it is, when a handler or a library logs through the standard library."""
+    context = _current.get()
+    return context.log_fields if context else {}
+
+
+class Resources:
+    """What handlers keep for the whole runner: SMTP links, a database pool. Made at first use, closed at the end."""
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        self._settings = settings
+        self._log = log
+        self._made: dict[Any, Any] = {}
+        self._lock = threading.Lock()
+
+    def get(self, factory: Callable[[Settings], Made]) -> Made:
+        with self._lock:
+            if factory not in self._made:
+                self._made[factory] = factory(self._settings)
+            return cast(Made, self._made[factory])
+
+    def close(self) -> None:
+        for factory, made in self._made.items():
+            close = getattr(made, "close", None)
+            try:
+                if close is not None:
+                    close()
+            except Exception as fault:  # noqa: BLE001  A user's close() may fail in any way; the others still have to close.
+                self._log.exception("resource.close_failed", f"{factory!r} could not be closed", fault)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the consumers of one runner have in common."""
+
+    settings: Settings
+    registry: Registry
+    log: Log
+    queue: Queue
+    ids: JobIds
+    threads: ThreadPoolExecutor
+    resources: Resources
+    rng: Random
+    retire: Callable[[str], None]
+    """Called with a reason when a handler can't be stopped: the runner must make way for a new one."""
+
+
+class Context:
+    """JobContext of one attempt. `note` takes what the job says to Redis; it belongs to the loop."""
+
+    __slots__ = ("_job", "_loop", "_note", "_shared", "_spec", "is_cancelled", "log_fields")
+
+    def __init__(
+        self,
+        job: ClaimedJob,
+        spec: JobSpec,
+        shared: Shared,
+        note: Callable[[Ended], object],
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> None:
+        """loop: for a handler in a thread; None for one that runs on the loop itself."""
+        self._job = job
+        self._spec = spec
+        self._shared = shared
+        self._note = note
+        self._loop = loop
+        self.is_cancelled = False
+        self.log_fields: dict[str, object] = {
+            "request_id": spec.request_id,
+            "trace_id": spec.trace.trace_id,
+            "job_id": job.job_id,
+            "type": spec.type,
+            "attempt": job.attempt,
+        }
+
+    @property
+    def job_id(self) -> str:
+        return self._job.job_id
+
+    @property
+    def request_id(self) -> str:
+        return self._spec.request_id
+
+    @property
+    def traceparent(self) -> str:
+        return child_of(self._spec.trace).traceparent
+
+    @property
+    def attempt(self) -> int:
+        return self._job.attempt
+
+    @property
+    def cancelled(self) -> bool:
+        return self.is_cancelled
+
+    @property
+    def is_on_loop(self) -> bool:
+        """Whether the handler is a coroutine, and can be cancelled."""
+        return self._loop is None
+
+    def log(self, text: str) -> None:
+        self._shared.log.info("job.logged", str(text), **self.log_fields)
+        self._say(log_line(self._job.job_id, self._job.token, str(text)[:LOG_LINE_CHARS]))
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"progress is from 0 to 1, not {fraction!r}")
+        self._say(progress(self._job.job_id, self._job.token, float(fraction), str(note)[:LOG_LINE_CHARS]))
+
+    def enqueue(self, type: str, payload: dict[str, Any], **options: Any) -> Any:
+        """`options` are the other fields of POST /api/jobs. Raises InvalidFields, RedisUnavailable, OutcomeUnknown."""
+        enqueued = self._enqueue({"type": type, "payload": payload, **options})
+        return enqueued if self._loop is None else asyncio.run_coroutine_threadsafe(enqueued, self._loop).result()
+
+    def resource(self, factory: Callable[[Any], Made]) -> Made:
+        return self._shared.resources.get(factory)
+
+    def enter(self) -> None:
+        """From here on, lines that this task or thread logs are the job's."""
+        _current.set(self)
+
+    async def _enqueue(self, body: dict[str, Any]) -> str:
+        shared, spec = self._shared, self._spec
+        job, _, _ = submission.read(
+            body, shared.registry, shared.ids, request_id=spec.request_id, trace=child_of(spec.trace)
+        )
+        await shared.queue.enqueue(job)
+        return job.job_id
+
+    def _say(self, words: Ended) -> None:
+        if self._loop is None:
+            self._note(words)
+        else:
+            self._loop.call_soon_threadsafe(self._note, words)

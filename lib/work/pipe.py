@@ -1,0 +1,42 @@
+"""The line between a supervisor and a runner: a JSON object a line, both ways, over a socket pair.
+
+To the runner: {"do": "drain"} claim no more and leave when all has ended; {"do": "release"} leave now.
+To the supervisor: {"is": "tick", "workers": {queue: worker id}, "running": n, "silent_s": s} every second;
+{"is": "retiring", "why": "…"} start another in my place.
+
+When it closes, the other one is gone: a runner then beats for itself and drains.
+"""
+
+import asyncio
+import json
+import socket
+from typing import Any
+
+
+class Pipe:
+    """One end."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def over(cls, end: socket.socket) -> "Pipe":
+        end.setblocking(False)
+        return cls(*await asyncio.open_unix_connection(sock=end))
+
+    def send(self, **message: Any) -> None:
+        """Never waits: what is said is little, and a peer that does not read is a peer that will be replaced."""
+        if not self._writer.is_closing():
+            self._writer.write(json.dumps(message).encode() + b"\n")
+
+    async def receive(self) -> dict[str, Any] | None:
+        """The next message; None when the other end is gone."""
+        try:
+            line = await self._reader.readline()
+            return json.loads(line) if line.endswith(b"\n") else None
+        except (OSError, ValueError):
+            return None
+
+    def close(self) -> None:
+        self._writer.close()

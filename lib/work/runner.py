@@ -1,0 +1,197 @@
+"""A runner: the process in which handlers run. Started by the supervisor, and obeys its pipe alone.
+
+It ignores SIGINT and SIGTERM: Ctrl-C and PM2 signal the whole tree, and it is for the supervisor to say what a signal
+means. Should the supervisor die, the runner beats for itself, ends what it has begun, and leaves.
+
+It leaves by os._exit, for a handler's thread can't be stopped, and Python would wait for it.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from lib import __version__
+from lib.config import Settings
+from lib.errors import RedisUnavailable
+from lib.ids import JobIds, new_worker_id
+from lib.jobs.registry import Registry
+from lib.logs import Log
+from lib.queue.client import open_link
+from lib.queue.keys import Keys
+from lib.queue.lease import Lease
+from lib.queue.queue import Queue
+from lib.queue.queues import Queues
+from lib.work.consumer import Consumer
+from lib.work.context import Resources, Shared
+from lib.work.pipe import Pipe
+
+CALL_TIMEOUT_S = 5.0
+TICK_S = 1.0
+IDLE_ROUNDS = 3  # An isolation runner leaves when it has found no suspect so many times, a second apart.
+
+
+class Runner:
+    """One process's consumers, a queue each. is_alone: an isolation runner, for suspects, one job at a time."""
+
+    def __init__(
+        self, settings: Settings, registry: Registry, log: Log, worker_id: str, pipe: Pipe, *, is_alone: bool
+    ) -> None:
+        self._settings = settings
+        self._log = log
+        self._pipe = pipe
+        self._worker_id = worker_id
+        self._is_alone = is_alone
+        self._link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
+        self._keys = Keys(settings.key_prefix)
+        self._queues = Queues(self._link, self._keys)
+        self._shared = Shared(
+            settings=settings,
+            registry=registry,
+            log=log,
+            queue=Queue(self._link, self._keys),
+            ids=JobIds(),
+            threads=ThreadPoolExecutor(sum(settings.worker_queues.values()), "job"),
+            resources=Resources(settings, log),
+            rng=random.Random(),
+            retire=self._retire,
+        )
+        self._consumers = [self._consumer(queue, limit) for queue, limit in settings.worker_queues.items()]
+        self._drain = asyncio.Event()
+        self._release = asyncio.Event()
+        self._is_orphaned = False
+        self._is_retiring = False
+
+    async def run(self) -> None:
+        """Until told to leave, or until the supervisor is gone and all has ended."""
+        background = [asyncio.create_task(step()) for step in (self._obey, self._tick)]
+        if self._is_alone:
+            await self._run_suspects()
+        else:
+            await self._run_consumers()
+        await self._leave()
+        for task in background:
+            task.cancel()
+        self._shared.resources.close()
+
+    def _consumer(self, queue: str, limit: int) -> Consumer:
+        ids = iter([self._worker_id])
+
+        def make_lease() -> Lease:
+            # The id that the supervisor knows first; one of our own whenever that one was taken for dead.
+            worker_id = next(ids, None) or new_worker_id(socket.gethostname(), os.getpid(), is_alone=self._is_alone)
+            pop_link = open_link(self._settings.redis_url, timeout_s=CALL_TIMEOUT_S)
+            return Lease(self._link, pop_link, self._keys, queue, worker_id, self._shared.rng)
+
+        about: dict[str, object] = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "concurrency": 1 if self._is_alone else limit,
+            "started_ms": time.time_ns() // 1_000_000,
+            "version": __version__,
+        }
+        return Consumer(1 if self._is_alone else limit, make_lease, about, self._queues, self._shared)
+
+    async def _run_consumers(self) -> None:
+        rounds = [asyncio.create_task(consumer.run()) for consumer in self._consumers]
+        # A consumer ends by itself only through a bug; then the runner must not live on without it.
+        for task in rounds:
+            task.add_done_callback(lambda _: self._drain.set())
+        await self._drain.wait()
+        for consumer in self._consumers:
+            consumer.stop()
+        ended = asyncio.create_task(self._ended())
+        release = asyncio.create_task(self._release.wait())
+        await asyncio.wait({ended, release}, return_when=asyncio.FIRST_COMPLETED)
+        for consumer in self._consumers:
+            await consumer.release()
+        # Not cancelled: a blocked pop must come to its own end, or the id it brings is told to nobody.
+        for fault in await asyncio.gather(*rounds, return_exceptions=True):
+            if isinstance(fault, BaseException):
+                self._log.exception("consumer.failed", "A consumer ended by a fault of its own", fault)
+
+    async def _ended(self) -> None:
+        for consumer in self._consumers:
+            await consumer.ended()
+
+    async def _run_suspects(self) -> None:
+        idle_rounds = 0
+        while idle_rounds < IDLE_ROUNDS and not self._drain.is_set():
+            try:
+                found = [await consumer.run_suspects() for consumer in self._consumers]
+            except RedisUnavailable:
+                found = []
+            if any(found):
+                idle_rounds = 0
+                continue
+            idle_rounds += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drain.wait(), 1.0)
+        for consumer in self._consumers:
+            await consumer.release()
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                for consumer in self._consumers:
+                    await consumer.leave()
+        except (TimeoutError, RedisUnavailable) as fault:
+            # Nothing is lost: what is still in our list is given back by the supervisor, or by whoever reaps us.
+            self._log.warning("worker.left_unsigned", f"Worker left without signing off: {fault!r}")
+
+    async def _obey(self) -> None:
+        while (message := await self._pipe.receive()) is not None:
+            self._drain.set()
+            if message.get("do") == "release":
+                self._release.set()
+        self._is_orphaned = True
+        self._log.warning("supervisor.lost", "Supervisor gone; this runner ends what it has begun and leaves")
+        self._drain.set()
+
+    async def _tick(self) -> None:
+        """Every second: tell the supervisor that the loop turns, and stop what was cancelled."""
+        next_beat_s = 0.0
+        while True:
+            workers = {consumer.queue: consumer.worker_id for consumer in self._consumers}
+            silent_s = max(consumer.silent_s for consumer in self._consumers)
+            running = sum(consumer.running for consumer in self._consumers)
+            self._pipe.send(**{"is": "tick", "workers": workers, "running": running, "silent_s": silent_s})
+            with contextlib.suppress(RedisUnavailable):
+                for consumer in self._consumers:
+                    await consumer.look_for_cancels()
+                if self._is_orphaned and time.monotonic() > next_beat_s:
+                    next_beat_s = time.monotonic() + self._settings.lease_s / 5
+                    for queue, worker_id in workers.items():
+                        await self._queues.beat(queue, [worker_id])
+            await asyncio.sleep(TICK_S)
+
+    def _retire(self, why: str) -> None:
+        """A handler can't be stopped: claim no more, and have another runner started in our place."""
+        if not self._is_retiring:
+            self._is_retiring = True
+            self._log.warning("worker.retiring", f"Worker {self._worker_id} retires: {why}")
+            self._pipe.send(**{"is": "retiring", "why": why})
+            self._drain.set()
+
+
+def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_fd: int) -> None:
+    """The whole process; does not return."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    async def run() -> None:
+        pipe = await Pipe.over(socket.socket(fileno=link_fd))
+        await Runner(settings, registry, log, worker_id, pipe, is_alone=worker_id.endswith(".alone")).run()
+
+    code = 0
+    try:
+        asyncio.run(run())
+    except BaseException as fault:
+        log.exception("worker.crashed", "Worker crashed", fault)
+        code = 70
+    log.close()
+    os._exit(code)

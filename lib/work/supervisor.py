@@ -1,0 +1,339 @@
+"""The supervisor: starts runners, beats for them, takes back what a dead one held, and looks after every queue.
+
+It never runs a handler, so nothing that a job does can stop it. In its own words:
+1. A runner's process ends: whatever it held is ready again within milliseconds, and another is started at once.
+2. A runner lives: the supervisor beats for it. A handler that blocks the runner's loop costs no lease.
+3. A runner's loop is stuck past a job's deadline, or a consumer hears nothing while Redis answers us: it is killed.
+4. SIGTERM or SIGINT: runners drain for SHUTDOWN_GRACE_S, then give back what is left. A second signal, over a second
+   later: give back now.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from lib.config import EXIT_CONFIG, Settings, child_environment
+from lib.errors import RedisUnavailable
+from lib.ids import new_worker_id
+from lib.logs import Log
+from lib.queue.client import describe, open_link
+from lib.queue.keys import Keys
+from lib.queue.lease import Lease
+from lib.queue.queue import Queue
+from lib.queue.queues import Queues
+from lib.work.overdue import Overdue, overdue
+from lib.work.pipe import Pipe
+from lib.work.upkeep import EVERY_S, Upkeep
+
+CALL_TIMEOUT_S = 5.0
+STUCK_S = 2.5  # Without a tick for so long, a loop may be stuck: its jobs' deadlines are looked at.
+SILENT_S = 30.0
+YOUNG_S = 1.0
+LONGEST_RESTART_S = 5.0
+SECOND_SIGNAL_S = 1.0
+LEAVE_S = 8.0  # What a runner may take to give back what is left and sign off, before it is killed.
+AFTERSHOCKS_S = (0.2, 1.0)
+EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
+
+
+class Child:
+    """A runner as its supervisor knows it."""
+
+    def __init__(self, worker_id: str, process: asyncio.subprocess.Process, pipe: Pipe, queues: list[str]) -> None:
+        self.process = process
+        self.pipe = pipe
+        self.worker_ids = dict.fromkeys(queues, worker_id)
+        self.former_ids: set[tuple[str, str]] = set()
+        self.worker_id = worker_id
+        self.is_alone = worker_id.endswith(".alone")
+        self.started_s = time.monotonic()
+        self.tick_s = time.monotonic()
+        self.silent_s = 0.0
+        self.is_retiring = False
+        self.was_killed = False
+        self.late: list[Overdue] = []
+
+    def hear(self, message: dict[str, object]) -> None:
+        """A tick: the loop turns, and these are the ids that it serves its queues under."""
+        self.tick_s = time.monotonic()
+        silent_s = message.get("silent_s")
+        self.silent_s = float(silent_s) if isinstance(silent_s, int | float) else 0.0
+        workers = message.get("workers")
+        if isinstance(workers, dict) and workers != self.worker_ids:
+            self.former_ids.update(self.worker_ids.items())
+            self.worker_ids = workers
+
+    def kill(self) -> None:
+        """End it, on our order: whatever it ran is innocent."""
+        self.was_killed = True
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+
+
+class Supervisor:
+    """script: the worker.py to start runners with."""
+
+    def __init__(self, settings: Settings, log: Log, script: Path) -> None:
+        self._settings = settings
+        self._log = log
+        self._script = script
+        self._rng = random.Random()
+        self._link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
+        self._keys = Keys(settings.key_prefix)
+        self._queues = Queues(self._link, self._keys)
+        self._queue = Queue(self._link, self._keys)
+        self._upkeep = Upkeep(self._queues, settings, log)
+        self._children: set[Child] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_away = False
+        self._suspects = 0
+        self._signalled_at_s: float | None = None
+        self.exit_code = 0
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until a signal; returns when every runner has left."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal)
+        for _ in range(self._settings.worker_processes):
+            self._spawn(self._keep())
+        self._spawn(self._beat())
+        self._spawn(self._look_after())
+        queues = ", ".join(f"{queue}={limit}" for queue, limit in self._settings.worker_queues.items())
+        self._log.info(
+            "worker.started", f"Worker started: {self._settings.worker_processes} runners, {queues}", pid=os.getpid()
+        )
+        await self._stop.wait()
+        await self._drain()
+        self._log.info("worker.stopped", "Worker stopped")
+
+    def _on_signal(self) -> None:
+        now_s = time.monotonic()
+        if self._signalled_at_s is None:
+            # Not the last that is heard of it: PM2 and a shell may send the same signal twice at once.
+            self._signalled_at_s = now_s
+            self._stop.set()
+        elif now_s - self._signalled_at_s > SECOND_SIGNAL_S:
+            self._hurry.set()
+
+    async def _drain(self) -> None:
+        """Let what runs come to its end; what has not by the grace's end goes back to the front of its queue."""
+        grace_s = self._settings.shutdown_grace_s
+        self._log.info("worker.draining", f"Worker draining: running jobs have {grace_s:g} s")
+        for child in self._children:
+            child.pipe.send(do="drain")
+        gone = asyncio.create_task(self._all_gone())
+        hurry = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait([gone, hurry], timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        for child in self._children:
+            child.pipe.send(do="release")
+        await asyncio.wait([gone], timeout=LEAVE_S)
+        for child in self._children:
+            self._log.warning("runner.killed", f"Runner {child.worker_id} did not leave and is killed")
+            child.kill()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(gone, CALL_TIMEOUT_S)
+        hurry.cancel()
+
+    async def _all_gone(self) -> None:
+        while self._children:
+            await asyncio.wait([asyncio.create_task(child.process.wait()) for child in self._children])
+            await asyncio.sleep(0.01)  # `_keep` takes back what they held and lets go of them.
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._log.exception("supervisor.failed", "A part of the supervisor ended by a fault of its own", fault)
+            self.exit_code = EXIT_FAULT
+            self._stop.set()
+
+    # Runners: one `_keep` for each place, which outlives the runners that fill it.
+
+    async def _keep(self) -> None:
+        """Have a runner in this place until the end: start one, wait for its end, take back what it held, again."""
+        restart_s = 0.0
+        while not self._stop.is_set():
+            child = await self._start(is_alone=False)
+            retired = asyncio.create_task(self._listen(child))
+            await asyncio.wait(
+                [retired, asyncio.create_task(child.process.wait())], return_when=asyncio.FIRST_COMPLETED
+            )
+            if child.process.returncode is None and child.is_retiring:
+                # It has yet to end what it runs; its place is filled at once.
+                self._spawn(self._bury(child))
+                continue
+            await self._bury(child)
+            if child.process.returncode == EXIT_CONFIG:
+                # It has said why; the next one would say the same.
+                self.exit_code = EXIT_CONFIG
+                self._stop.set()
+            is_young = time.monotonic() - child.started_s < YOUNG_S
+            restart_s = min(LONGEST_RESTART_S, max(0.25, restart_s * 2)) if is_young else 0.0
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), restart_s)
+
+    async def _start(self, *, is_alone: bool) -> Child:
+        ours, theirs = socket.socketpair()
+        worker_id = new_worker_id(socket.gethostname(), os.getpid(), is_alone=is_alone)
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                str(self._script),
+                "--runner",
+                worker_id,
+                "--pipe",
+                str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
+                stdin=asyncio.subprocess.DEVNULL,
+                env=child_environment(),
+            )
+        child = Child(worker_id, process, await Pipe.over(ours), list(self._settings.worker_queues))
+        self._children.add(child)
+        if self._stop.is_set():
+            child.pipe.send(do="drain")
+        self._log.info("runner.started", f"Runner {worker_id} started", pid=process.pid)
+        return child
+
+    async def _listen(self, child: Child) -> None:
+        """Hear a runner out until it retires or ends."""
+        while (message := await child.pipe.receive()) is not None:
+            child.hear(message)
+            if message.get("is") == "retiring" and not child.is_retiring:
+                child.is_retiring = True
+                self._spawn(self._listen(child))
+                return
+
+    async def _bury(self, child: Child) -> None:
+        """Wait for a runner's end and give back what it held, at once; look again for what came too late."""
+        code = await child.process.wait()
+        is_crash = code != 0 and not child.was_killed
+        if code != 0:
+            level = self._log.error if is_crash else self._log.warning
+            level("runner.died", f"Runner {child.worker_id} ended: {_describe_end(code)}", pid=child.process.pid)
+        for item in child.late:
+            # Before the rest is taken back: a job that blocked its runner is to blame, the others are not.
+            await item.fail(self._rng)
+            msg = f"Job failed for its runner: {item.record.job_id} | it ran longer than its timeout_s"
+            self._log.warning("job.timed_out", msg, job_id=item.record.job_id)
+        await self._take_back(child, is_crash=is_crash)
+        child.pipe.close()
+        self._children.discard(child)
+        self._spawn(self._look_again(child))
+
+    async def _take_back(self, child: Child, *, is_crash: bool) -> None:
+        for queue, worker_id in {*child.worker_ids.items(), *child.former_ids}:
+            try:
+                arguments = {"is_crash": is_crash, "crash_limit": self._settings.crash_limit}
+                jobs = await self._queues.reap(queue, worker_id, **arguments)  # type: ignore[arg-type]
+            except RedisUnavailable:
+                continue  # Its lease will run out; whoever sees that takes the jobs back.
+            if jobs:
+                self._log.warning(
+                    "jobs.taken_back", f"{jobs} jobs of {queue} taken back from {worker_id}", queue=queue, jobs=jobs
+                )
+
+    async def _look_again(self, child: Child) -> None:
+        """A pop that lay in a dead connection's buffer may still put an id into the dead runner's list."""
+        for pause_s in AFTERSHOCKS_S:
+            await asyncio.sleep(pause_s)
+            await self._take_back(child, is_crash=True)
+
+    # Time: beats, upkeep, stuck runners.
+
+    async def _beat(self) -> None:
+        """Say for every runner that it lives, five times a lease."""
+        while True:
+            by_queue: dict[str, list[str]] = {}
+            for child in self._children:
+                if child.process.returncode is None:
+                    for queue, worker_id in child.worker_ids.items():
+                        by_queue.setdefault(queue, []).append(worker_id)
+            with contextlib.suppress(RedisUnavailable):
+                for queue, worker_ids in by_queue.items():
+                    await self._queues.beat(queue, worker_ids)
+            await asyncio.sleep(self._settings.lease_s / 5)
+
+    async def _look_after(self) -> None:
+        """Once a second: every queue's upkeep, and a look at our own runners."""
+        is_first = True
+        while True:
+            try:
+                suspects = await self._upkeep.round(time.monotonic())
+                if self._is_away or is_first:
+                    self._log.info("redis.found", f"Database connected: {describe(self._settings.redis_url)}")
+                self._is_away = is_first = False
+                await self._check_runners()
+                await self._isolate(suspects)
+            except RedisUnavailable as fault:
+                if not self._is_away:
+                    self._log.warning("redis.lost", f"Database away: {fault.detail}")
+                self._is_away = True
+            # Jitter, so that the supervisors of a fleet do not all look at the same moment.
+            await asyncio.sleep(EVERY_S * self._rng.uniform(0.9, 1.1))
+
+    async def _check_runners(self) -> None:
+        """Called when Redis answers, so that a silent runner is silent by its own doing."""
+        for child in list(self._children):
+            if child.process.returncode is not None:
+                continue
+            if child.silent_s > SILENT_S:
+                self._log.error(
+                    "runner.killed", f"Runner {child.worker_id} has heard nothing for {child.silent_s:.0f} s"
+                )
+                child.kill()
+            elif time.monotonic() - child.tick_s > STUCK_S:
+                await self._free_stuck(child)
+
+    async def _free_stuck(self, child: Child) -> None:
+        """Kill a runner whose loop is stuck past a job's deadline, and fail the jobs that are overdue."""
+        now_ms = await self._queues.now_ms()
+        late = []
+        for queue, worker_id in child.worker_ids.items():
+            late += await overdue(
+                Lease(self._link, self._link, self._keys, queue, worker_id, self._rng), self._queue, now_ms
+            )
+        is_hung = time.monotonic() - child.tick_s > SILENT_S and not await self._holds_any(child)
+        if not late and not is_hung:
+            return
+        self._log.error("runner.killed", f"Runner {child.worker_id} is stuck: {len(late)} jobs are past their time")
+        child.late = late
+        child.kill()
+
+    async def _holds_any(self, child: Child) -> bool:
+        """A loop that is stuck with jobs in hand has until their deadlines; one that holds none is just stuck."""
+        for queue, worker_id in child.worker_ids.items():
+            if await Lease(self._link, self._link, self._keys, queue, worker_id, self._rng).held():
+                return True
+        return False
+
+    async def _isolate(self, suspects: dict[str, int]) -> None:
+        """Have one isolation runner while there are suspects in a queue of ours."""
+        is_wanted = any(queue in self._settings.worker_queues for queue in suspects)
+        if is_wanted and not self._stop.is_set() and not any(child.is_alone for child in self._children):
+            child = await self._start(is_alone=True)
+            self._spawn(self._listen(child))
+            self._spawn(self._bury(child))
+
+
+def _describe_end(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

@@ -1,0 +1,94 @@
+"""What keeps queues healthy, whoever's they are: promote, reap, sweep graves, trim. The one list of all periodic work.
+
+Every supervisor does this for every queue, once a second. Each step is one atomic script, so it does no harm that
+others do the same; none leads, and none is missed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lib.config import Settings
+from lib.logs import Log
+from lib.queue.queues import Queues, Retention
+
+EVERY_S = 1.0
+MOST_BITES = 200  # of one queue's backlog in one round, so that the other queues get theirs
+
+
+@dataclass(slots=True)
+class _Watched:
+    beat: str
+    still_s: float = 0.0
+
+
+class LeaseWatch:
+    """Stopwatches for the runners of one queue: how long has each shown the same beat?
+
+    A watch advances only by the time between two good looks of this reaper's own, and by at most two intervals at a
+    time: through an outage of Redis, or while this process itself was stopped, nobody's lease runs out. Pure.
+    """
+
+    def __init__(self, lease_s: float, interval_s: float) -> None:
+        self._lease_s = lease_s
+        self._most_s = 2 * interval_s
+        self._watched: dict[str, _Watched] = {}
+        self._looked_at_s: float | None = None
+
+    def look(self, beats: Mapping[str, str], now_s: float) -> dict[str, str]:
+        """The runners whose lease has run out, each with the beat it has shown throughout."""
+        gap_s = 0.0 if self._looked_at_s is None else min(now_s - self._looked_at_s, self._most_s)
+        self._looked_at_s = now_s
+        for worker_id in self._watched.keys() - beats.keys():
+            del self._watched[worker_id]
+        for worker_id, beat in beats.items():
+            watched = self._watched.get(worker_id)
+            if watched is None or watched.beat != beat:
+                self._watched[worker_id] = _Watched(beat)
+            else:
+                watched.still_s += gap_s
+        return {name: w.beat for name, w in self._watched.items() if w.still_s >= self._lease_s}
+
+
+class Upkeep:
+    """The periodic work of one supervisor."""
+
+    def __init__(self, queues: Queues, settings: Settings, log: Log) -> None:
+        self._queues = queues
+        self._settings = settings
+        self._log = log
+        self._retention = Retention(settings.retain_completed, settings.retain_completed_s, settings.retain_dead_s)
+        self._watches: dict[str, LeaseWatch] = {}
+
+    async def round(self, now_s: float) -> dict[str, int]:
+        """Look after every queue once. Gives the number of suspects in each that has any. Raises RedisUnavailable."""
+        suspects = {}
+        for queue in await self._queues.names():
+            survey = await self._queues.survey(queue, self._retention)
+            if survey.suspects:
+                suspects[queue] = survey.suspects
+            watch = self._watches.setdefault(queue, LeaseWatch(self._settings.lease_s, EVERY_S))
+            for worker_id, beat in watch.look(survey.beats, now_s).items():
+                await self._reap(queue, worker_id, beat)
+            for worker_id in survey.graves:
+                # Something reached a dead runner's list after it was emptied: a pop that lay in a buffer.
+                await self._queues.reap(queue, worker_id, crash_limit=self._settings.crash_limit)
+            if survey.is_due:
+                await self._promote(queue)
+            if survey.is_trimmable:
+                await self._trim(queue)
+        return suspects
+
+    async def _reap(self, queue: str, worker_id: str, beat: str) -> None:
+        jobs = await self._queues.reap(queue, worker_id, beat_seen=beat, crash_limit=self._settings.crash_limit)
+        msg = f"Worker {worker_id} has not been heard of for {self._settings.lease_s:g} s: {jobs} jobs taken back"
+        self._log.warning("worker.reaped", msg, queue=queue, worker_id=worker_id, jobs=jobs)
+
+    async def _promote(self, queue: str) -> None:
+        for _ in range(MOST_BITES):
+            if await self._queues.promote(queue) < 500:
+                return
+
+    async def _trim(self, queue: str) -> None:
+        for _ in range(MOST_BITES):
+            if not await self._queues.trim(queue, self._retention):
+                return

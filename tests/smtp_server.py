@@ -1,0 +1,543 @@
+"""A real SMTP server for tests and measurements: it keeps what it is sent, and misbehaves as it is told to.
+
+    python tests/smtp_server.py --folder DIR [--port 0] [--tls starttls|implicit --cert FILE --key FILE]
+                                [--user NAME --password WORD] [--auth "PLAIN LOGIN"] [--no-keep] [--control]
+                                [--no-pipelining]
+
+It prints {"port": N} and then stores each mail as a line of DIR/mails.jsonl, written before the mail is answered.
+Tests start it with `SmtpServer`, below. Two ways to make it misbehave:
+
+1. By the recipient: `<phase>-<act>@…` or `<phase>-<act>-once@…` (once: the first time that this address is seen in
+   that phase). Phases: rcpt, data (the command), sent (after the last dot). Acts: a code from 400 to 599, `drop`
+   (hang up), `hang` (never answer), `lost` (keep the mail, then hang up).
+   So `rcpt-450-once@x.example` is put off once, and `sent-lost@x.example` leaves the sender in doubt.
+2. By a rule, for every phase (connect ehlo starttls auth mail rcpt data sent rset): `plan("connect", "421 busy")`.
+
+With --control it takes JSON lines on stdin, answers each with one, and ends when stdin does: no test leaves it behind.
+"""
+
+import argparse
+import asyncio
+import base64
+import json
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from collections.abc import Callable
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, ClassVar
+from urllib.parse import quote
+
+_MARK = re.compile(r"(rcpt|data|sent)-([45][0-9]{2}|drop|hang|lost)(-once)?@")
+_ADDRESS = re.compile(r"(?:FROM|TO):\s*<([^>]*)>(.*)", re.IGNORECASE)
+
+
+@dataclass
+class Rule:
+    """In `phase`, do `act` (a reply's text, "drop", "hang" or "lost"), `times` times or for ever."""
+
+    phase: str
+    act: str
+    times: int | None = 1
+
+
+class Server:
+    """What all sessions share: the settings, the rules, the file of mails."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.rules: list[Rule] = []
+        self.seen: set[str] = set()
+        self.sessions: set[Session] = set()
+        self.connections = 0
+        self.mails = 0
+        self._file = None if options.no_keep else (Path(options.folder) / "mails.jsonl").open("ab", buffering=0)
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        if not self.options.tls:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.options.cert, self.options.key)
+        return context
+
+    def planned(self, phase: str) -> str | None:
+        """The act that the rules have for this phase now."""
+        for rule in self.rules:
+            if rule.phase == phase and rule.times != 0:
+                if rule.times is not None:
+                    rule.times -= 1
+                return rule.act
+        return None
+
+    def marked(self, phase: str, recipients: list[str]) -> str | None:
+        """The act that the first marked recipient asks for in this phase."""
+        for address in recipients:
+            match = _MARK.match(address)
+            if match and match[1] == phase and not (match[3] and address in self.seen):
+                self.seen.add(address)
+                return f"{match[2]} as {address} asks" if match[2].isdigit() else match[2]
+        return None
+
+    def keep(self, mail: dict[str, Any]) -> None:
+        self.mails += 1
+        if self._file:
+            self._file.write(json.dumps(mail).encode() + b"\n")
+
+    def obey(self, order: dict[str, Any]) -> dict[str, Any]:
+        """One line of --control."""
+        if "plan" in order:
+            self.rules.append(Rule(**order["plan"]))
+        if "drop_idle" in order:
+            for session in [session for session in self.sessions if session.is_idle]:
+                session.goodbye(order["drop_idle"])
+        return {"connections": self.connections, "open": len(self.sessions), "mails": self.mails}
+
+
+class Session(asyncio.Protocol):
+    """One connection's dialogue (RFC 5321, with PIPELINING, SIZE, STARTTLS and AUTH)."""
+
+    def __init__(self, server: Server, is_secure: bool) -> None:
+        self._server = server
+        self._is_secure = is_secure
+        self._buffer = b""
+        self._out: list[bytes] = []
+        self._is_deaf = False
+        self._reader: Callable[[], bool] = self._read_line
+        self._on_line: Callable[[str], None] = self._command
+        self._task: asyncio.Task[None] | None = None
+        self._user: str | None = None
+        self._helo = ""
+        self._sender: str | None = None
+        self._forget()
+
+    @property
+    def is_idle(self) -> bool:
+        return self._sender is None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._server.connections += 1
+        self._number = self._server.connections
+        self._server.sessions.add(self)
+        self._answer("connect", "220 tests.example ESMTP")
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.sessions.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while self._buffer and not self._is_deaf and self._reader():
+            pass
+        self._flush()
+
+    def goodbye(self, last_words: str) -> None:
+        if last_words:
+            self._say(last_words)
+        self._flush()
+        self._hang_up()
+
+    # Reading.
+
+    def _read_line(self) -> bool:
+        line, end, rest = self._buffer.partition(b"\n")
+        if end:
+            self._buffer = rest
+            self._on_line(line.decode("utf-8", "replace").rstrip("\r"))
+        return bool(end)
+
+    def _read_mail(self) -> bool:
+        # The CRLF of the DATA command stands before, so a mail of nothing but the dot ends as well.
+        end = (b"\r\n" + self._buffer).find(b"\r\n.\r\n")
+        if end < 0:
+            return False
+        self._content, self._buffer = self._buffer[:end], self._buffer[end + 3 :]
+        self._reader = self._read_line
+        self._answer("sent", "250 2.0.0 kept", self._recipients, on_good=self._keep)
+        self._forget()
+        return True
+
+    # The dialogue.
+
+    def _command(self, line: str) -> None:
+        verb, _, argument = line.partition(" ")
+        handler = self._VERBS.get(verb.upper())
+        if handler is None:
+            self._say("500 5.5.1 what?")
+        else:
+            handler(self, argument)
+
+    def _ehlo(self, argument: str) -> None:
+        self._helo = argument
+        self._forget()
+        options = self._server.options
+        offers = ["tests.example", "SIZE 50000000"]
+        offers += [] if options.no_pipelining else ["PIPELINING"]
+        offers += ["STARTTLS"] if options.tls == "starttls" and not self._is_secure else []
+        offers += [f"AUTH {options.auth}"] if options.user else []
+        last = len(offers) - 1
+        self._answer("ehlo", "\r\n".join(f"250{' ' if n == last else '-'}{offer}" for n, offer in enumerate(offers)))
+
+    def _helo_only(self, argument: str) -> None:
+        self._helo = argument
+        self._say("250 tests.example")
+
+    def _start_tls(self, argument: str) -> None:
+        # Deaf until TLS stands: what was sent along in the clear must not be taken for a command.
+        self._answer("starttls", "220 go ahead", on_good=self._upgrade)
+
+    def _upgrade(self) -> None:
+        self._transport.pause_reading()
+        self._is_deaf, self._buffer = True, b""
+        self._task = asyncio.get_running_loop().create_task(self._handshake())
+
+    async def _handshake(self) -> None:
+        context = self._server.ssl_context()
+        assert context is not None
+        loop = asyncio.get_running_loop()
+        try:
+            transport = await loop.start_tls(self._transport, self, context, server_side=True)
+        except OSError:
+            return  # the client does not trust us, and says so by hanging up
+        if transport is not None:
+            self._transport, self._is_secure, self._is_deaf = transport, True, False
+
+    def _auth(self, argument: str) -> None:
+        method, _, first = argument.partition(" ")
+        if method.upper() == "PLAIN" and first:
+            _, user, password = _decoded(first).split("\0")
+            self._log_in(user, password)
+        elif method.upper() == "PLAIN":
+            self._ask("", lambda line: self._log_in(*_decoded(line).split("\0")[1:]))
+        elif method.upper() == "LOGIN" and first:
+            self._ask("Password:", lambda line: self._log_in(_decoded(first), _decoded(line)))
+        elif method.upper() == "LOGIN":
+            self._ask("Username:", lambda user: self._auth(f"LOGIN {user}"))
+        else:
+            self._say("504 5.5.4 no such method")
+
+    def _ask(self, prompt: str, then: Callable[[str], None]) -> None:
+        self._say(f"334 {base64.b64encode(prompt.encode()).decode()}")
+        self._on_line = then
+
+    def _log_in(self, user: str, password: str) -> None:
+        self._on_line = self._command
+        is_right = (user, password) == (self._server.options.user, self._server.options.password)
+        self._answer("auth", "235 2.7.0 welcome" if is_right else "535 5.7.8 wrong user or password")
+        self._user = user if is_right else None
+
+    def _mail(self, argument: str) -> None:
+        match = _ADDRESS.fullmatch(argument)
+        if match is None:
+            self._say("501 5.5.4 no sender")
+        elif self._server.options.user and self._user is None:
+            self._say("530 5.7.0 log in first")
+        else:
+            self._answer("mail", "250 2.1.0 ok", on_good=lambda: self._take_sender(match[1], match[2]))
+
+    def _take_sender(self, sender: str, parameters: str) -> None:
+        self._sender, self._parameters = sender, parameters.strip()
+
+    def _rcpt(self, argument: str) -> None:
+        match = _ADDRESS.fullmatch(argument)
+        if self._sender is None or match is None:
+            self._say("503 5.5.1 MAIL first, then RCPT TO:<…>")
+        else:
+            self._answer("rcpt", "250 2.1.5 ok", [match[1]], on_good=lambda: self._recipients.append(match[1]))
+
+    def _data(self, argument: str) -> None:
+        if not self._recipients:
+            self._say("503 5.5.1 RCPT first")
+        else:
+            self._answer("data", "354 go ahead", self._recipients, on_good=self._await_mail)
+
+    def _await_mail(self) -> None:
+        self._reader = self._read_mail
+
+    def _rset(self, argument: str) -> None:
+        self._forget()
+        self._answer("rset", "250 2.0.0 ok")
+
+    def _noop(self, argument: str) -> None:
+        self._say("250 2.0.0 ok")
+
+    def _quit(self, argument: str) -> None:
+        self.goodbye("221 2.0.0 bye")
+
+    _VERBS: ClassVar[dict[str, Callable[["Session", str], None]]] = {
+        "EHLO": _ehlo,
+        "HELO": _helo_only,
+        "STARTTLS": _start_tls,
+        "AUTH": _auth,
+        "MAIL": _mail,
+        "RCPT": _rcpt,
+        "DATA": _data,
+        "RSET": _rset,
+        "NOOP": _noop,
+        "QUIT": _quit,
+    }
+
+    # Answering.
+
+    def _answer(
+        self, phase: str, good: str, recipients: list[str] | None = None, *, on_good: Callable[[], None] | None = None
+    ) -> None:
+        """Say `good` and do `on_good`, unless a rule or a recipient asks for something else."""
+        act = self._server.planned(phase) or (self._server.marked(phase, recipients) if recipients else None)
+        if on_good and act in (None, "lost"):
+            on_good()
+        if act is None:
+            self._say(good)
+        elif act == "hang":
+            self._is_deaf = True
+        elif act in ("drop", "lost"):
+            self._flush()
+            self._hang_up()
+        else:
+            self._say(act)
+            if act.startswith("421"):
+                self.goodbye("")
+
+    def _say(self, reply: str) -> None:
+        self._out.append(f"{reply}\r\n".encode())
+
+    def _flush(self) -> None:
+        if self._out:
+            self._transport.write(b"".join(self._out))
+            self._out.clear()
+
+    def _hang_up(self) -> None:
+        self._is_deaf = True
+        self._transport.close()
+
+    # The mail at hand.
+
+    def _forget(self) -> None:
+        self._sender = None
+        self._parameters = ""
+        self._recipients: list[str] = []
+        self._content = b""
+
+    def _keep(self) -> None:
+        if self._server.options.no_keep:
+            self._server.mails += 1
+            return
+        content = re.sub(rb"(?m)^\.", b"", self._content)
+        self._server.keep(
+            {
+                "connection": self._number,
+                "helo": self._helo,
+                "is_secure": self._is_secure,
+                "user": self._user,
+                "sender": self._sender,
+                "parameters": self._parameters,
+                "recipients": self._recipients,
+                "content": content.decode("latin-1"),
+            }
+        )
+
+
+def _decoded(text: str) -> str:
+    return base64.b64decode(text).decode("utf-8", "replace")
+
+
+# The process.
+
+
+async def serve(options: argparse.Namespace) -> None:
+    loop = asyncio.get_running_loop()
+    server = Server(options)
+    is_secure = options.tls == "implicit"
+    context = server.ssl_context() if is_secure else None
+    listener = await loop.create_server(
+        lambda: Session(server, is_secure), "127.0.0.1", options.port, ssl=context, backlog=1000
+    )
+    print(json.dumps({"port": listener.sockets[0].getsockname()[1]}), flush=True)
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    if options.control:
+        threading.Thread(target=_obey, args=(server, loop, ended), daemon=True).start()
+    await ended.wait()
+
+
+def _obey(server: Server, loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    def act(line: str) -> None:
+        print(json.dumps(server.obey(json.loads(line))), flush=True)
+
+    for line in sys.stdin:
+        loop.call_soon_threadsafe(act, line)
+    loop.call_soon_threadsafe(ended.set)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="An SMTP server for tests.")
+    parser.add_argument("--folder", default=".")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--tls", choices=["starttls", "implicit"])
+    for name in ("--cert", "--key", "--user", "--password"):
+        parser.add_argument(name)
+    parser.add_argument("--auth", default="PLAIN LOGIN")
+    for flag in ("--no-keep", "--no-pipelining", "--control"):
+        parser.add_argument(flag, action="store_true")
+    return parser.parse_args()
+
+
+# For tests: the process as a context manager.
+
+
+@dataclass(frozen=True)
+class KeptMail:
+    """One mail as the server got it; `connection` counts from 1, in the order that they were made."""
+
+    connection: int
+    helo: str
+    is_secure: bool
+    user: str | None
+    sender: str
+    parameters: str
+    recipients: list[str]
+    content: bytes
+
+    @property
+    def message(self) -> EmailMessage:
+        message = message_from_bytes(self.content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        return message
+
+
+class SmtpServer:
+    """`with SmtpServer() as server:` runs the process; see `server.url()`, `server.mails()`, `server.plan(…)`.
+
+    tls: None, "starttls" or "implicit" (a certificate is made; the test is skipped where openssl is missing).
+    options: further flags, as in the module's docstring.
+    """
+
+    def __init__(
+        self, *options: str, tls: str | None = None, user: str | None = None, password: str = "", port: int = 0
+    ) -> None:
+        self.tls = tls
+        self.user = user
+        self.password = password
+        self._port = port
+        self._options = options
+
+    def __enter__(self) -> "SmtpServer":
+        self._folder = tempfile.TemporaryDirectory(prefix="waybill-smtp-")
+        try:
+            self._start()
+        except BaseException:
+            self._folder.cleanup()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _pipe(self._process.stdin).close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        _pipe(self._process.stdout).close()
+        self._folder.cleanup()
+
+    @property
+    def folder(self) -> Path:
+        return Path(self._folder.name)
+
+    @property
+    def certificate(self) -> Path:
+        return self.folder / "cert.pem"
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Trusts this server and no other."""
+        return ssl.create_default_context(cafile=self.certificate)
+
+    def url(self, user: str | None = None, password: str | None = None) -> str:
+        """SMTP_URL for this server; with its own user and password, where not told otherwise."""
+        user, password = user or self.user, self.password if password is None else password
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
+        scheme, query = (
+            ("smtps" if self.tls == "implicit" else "smtp"),
+            ("?starttls=1" if self.tls == "starttls" else ""),
+        )
+        return f"{scheme}://{login}127.0.0.1:{self.port}{query}"
+
+    def mails(self) -> list[KeptMail]:
+        """Every mail that was kept, in the order of their ends; one that was answered is here."""
+        lines = (self.folder / "mails.jsonl").read_bytes().splitlines()
+        mails = [json.loads(line) for line in lines]
+        return [KeptMail(**{**mail, "content": mail["content"].encode("latin-1")}) for mail in mails]
+
+    def plan(self, phase: str, act: str, times: int | None = 1) -> None:
+        """From now on, `times` times (None: always): see the module's docstring."""
+        self._order({"plan": {"phase": phase, "act": act, "times": times}})
+
+    def drop_idle(self, last_words: str = "") -> None:
+        """Hang up on every connection with no mail begun; `last_words` is what is said before, as "421 idle"."""
+        self._order({"drop_idle": last_words})
+
+    def counts(self) -> dict[str, int]:
+        """`connections` made so far, `open` now, `mails` so far."""
+        return self._order({})
+
+    def _start(self) -> None:
+        command = [
+            sys.executable,
+            "-I",
+            __file__,
+            "--control",
+            "--folder",
+            self._folder.name,
+            "--port",
+            str(self._port),
+        ]
+        if self.tls:
+            key = make_certificate(self.certificate)
+            command += ["--tls", self.tls, "--cert", str(self.certificate), "--key", str(key)]
+        if self.user:
+            command += ["--user", self.user, "--password", self.password]
+        command += self._options
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port: int = json.loads(_pipe(self._process.stdout).readline())["port"]
+
+    def _order(self, order: dict[str, Any]) -> dict[str, int]:
+        stdin, stdout = _pipe(self._process.stdin), _pipe(self._process.stdout)
+        stdin.write(json.dumps(order) + "\n")
+        stdin.flush()
+        answer: dict[str, int] = json.loads(stdout.readline())
+        return answer
+
+
+def make_certificate(path: Path) -> Path:
+    """A self-signed certificate for 127.0.0.1 and localhost at `path`; gives the key's path."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        raise unittest.SkipTest("the openssl binary is not installed, so there is no certificate to test TLS with")
+    key = path.with_suffix(".key")
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out", str(path)]
+    subprocess.run([openssl, *words.split(), *names], check=True, capture_output=True)
+    return key
+
+
+def _pipe(pipe: IO[str] | None) -> IO[str]:
+    assert pipe is not None
+    return pipe
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(_options()))
