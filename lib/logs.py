@@ -211,7 +211,7 @@ class LogFile(RotatingFileHandler):
                 self._open_fd()
             self._is_locked = self._lock()
             size = self._live_size()
-            if size is not None and not self._is_rotated(size, incoming_bytes):
+            if size is not None and not self._rotate_if_full(size, incoming_bytes):
                 return size
             self._close_fd()
         raise OSError("the file is moved away as often as it is opened")
@@ -259,8 +259,8 @@ class LogFile(RotatingFileHandler):
             return None
         return found.st_size if (found.st_dev, found.st_ino) == self._inode else None
 
-    def _is_rotated(self, size: int, incoming_bytes: int) -> bool:
-        """Rotate if the batch does not fit. Only a locked file; and a log that grows is better than none."""
+    def _rotate_if_full(self, size: int, incoming_bytes: int) -> bool:
+        """Whether the file was full and moved away. If moving it fails: a log that grows is better than none."""
         fits = self.maxBytes == 0 or self.backupCount == 0 or size == 0 or size + incoming_bytes <= self.maxBytes
         if fits or not self._is_locked:
             return False
@@ -274,7 +274,7 @@ class LogFile(RotatingFileHandler):
     def _write(self, data: bytes, size: int) -> int:
         done, head = 0, b""
         try:
-            if 0 < size != self._end and os.pread(self._fd, 1, size - 1) != b"\n":
+            if self._is_locked and 0 < size != self._end and os.pread(self._fd, 1, size - 1) != b"\n":
                 head = b"\n"  # a process killed in the middle of a write left half a line: ours does not go on with it
             batch = head + data
             while done < len(batch):
@@ -395,7 +395,7 @@ class Log:
         """Collect a line, whatever LOG_LEVEL says; `level` is one of NAMES."""
         try:
             stamp = self._stamp.now()
-            self._lines.append(self._bounded_line(stamp, level, event, msg, fields))
+            self._lines.append(self._json_line(stamp, level, event, msg, fields))
             if self._texts is not None:
                 self._texts.append(_text_line(stamp, level, msg, fields))
         except Exception:  # noqa: BLE001  the promise of this class: a line that can't be made is counted, not raised
@@ -478,24 +478,21 @@ class Log:
         as_json = self._json_line(stamp, ERROR, "log.failed", msg, fields)
         self._console.show(_text_line(stamp, ERROR, msg, fields) if self._is_text else as_json)
 
-    def _bounded_line(self, stamp: str, level: int, event: str, msg: str, fields: Mapping[str, object]) -> str:
-        try:
-            line = self._json_line(stamp, level, event, msg, fields)
-            if len(line) <= LINE_CHARS:
-                return line
-        except ValueError:  # Python prints no integer of more than 4,300 digits
-            pass
-        return self._json_line(stamp, level, event, shortened(msg), fields, CAREFUL)
-
     def _json_line(
         self, stamp: str, level: int, event: str, msg: str, fields: Mapping[str, object], encoders: Encoders = FAST
     ) -> str:
         keys, tail = self._keys, ""
-        for name, value in fields.items():
-            if value is not None:
-                tail += keys[name] + encoders[type(value)](value)
+        try:
+            for name, value in fields.items():
+                if value is not None:
+                    tail += keys[name] + encoders[type(value)](value)
+        except ValueError:  # Python prints no integer of more than 4,300 digits
+            return self._json_line(stamp, level, event, shortened(msg), fields, CAREFUL)
         # The message joins last: with an arrow in it, every addition after it would copy two bytes a letter.
-        return f'{{"ts":"{stamp}"{self._heads[level, event]}{quoted(msg)}{tail}}}\n'
+        line = f'{{"ts":"{stamp}"{self._heads[level, event]}{quoted(msg)}{tail}}}\n'
+        if len(line) <= LINE_CHARS or encoders is CAREFUL:
+            return line
+        return self._json_line(stamp, level, event, shortened(msg), fields, CAREFUL)
 
 
 def _taken(lines: list[str]) -> list[str]:

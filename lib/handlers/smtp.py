@@ -61,10 +61,7 @@ class Link:
         After a letter that was refused while the link lived on, `reset` makes it ready for the next.
         """
         self.mails += 1
-        answers = self._envelope(letter, deadline)
-        refused = {to: answer for to, answer in zip(letter.recipients, answers, strict=True) if answer[0] // 100 != 2}
-        if len(refused) == len(letter.recipients):
-            raise none_accepted(refused)
+        refused = self._envelope(letter, deadline)
         response = self._content(letter, deadline)
         accepted = tuple(to for to in letter.recipients if to not in refused)
         return Receipt(response, accepted, {to: say(*answer) for to, answer in refused.items()})
@@ -84,16 +81,36 @@ class Link:
                 self._smtp.putcmd("QUIT")
         self._smtp.close()
 
-    def _envelope(self, letter: Letter, deadline: Deadline) -> list[Reply]:
-        """MAIL and every RCPT; the answers to the RCPTs."""
-        size = f" SIZE={len(letter.content)}" if self._smtp.has_extn("size") else ""
-        commands = [f"MAIL FROM:<{letter.sender}>{size}", *(f"RCPT TO:<{to}>" for to in letter.recipients)]
-        answers: list[Reply] = []
-        # RFC 2920: all in one packet, where the server takes that; 100 recipients are one round trip, not 100.
-        for batch in [commands] if self._smtp.has_extn("pipelining") else [[command] for command in commands]:
-            answers += self._command(batch, deadline)
-            self._check_sender(answers[0])
+    def _envelope(self, letter: Letter, deadline: Deadline) -> dict[str, Reply]:
+        """MAIL, every RCPT, DATA. Gives the recipients that were refused, where others were accepted."""
+        is_pipelined = self._smtp.has_extn("pipelining")
+        answers = self._pipelined(letter, deadline) if is_pipelined else self._one_by_one(letter, deadline)
+        refused = {to: answer for to, answer in zip(letter.recipients, answers, strict=False) if answer[0] // 100 != 2}
+        if len(refused) == len(letter.recipients):
+            if answers[-1][0] == 354:
+                # RFC 2920, 3.1: told to go ahead with a mail for nobody, the client ends it at once.
+                self._command(["."], deadline)
+            raise none_accepted(refused)
+        if not is_pipelined:
+            answers = self._command(["DATA"], deadline)
+        check("DATA", answers[-1], MailRefused, wanted=3)
+        return refused
+
+    def _pipelined(self, letter: Letter, deadline: Deadline) -> list[Reply]:
+        """All commands in one packet (RFC 2920): 100 recipients are one round trip, not 100. The last answer is DATA's."""
+        answers = self._command([*self._commands(letter), "DATA"], deadline)
+        self._check_sender(answers[0])
         return answers[1:]
+
+    def _one_by_one(self, letter: Letter, deadline: Deadline) -> list[Reply]:
+        sender, *recipients = self._commands(letter)
+        self._check_sender(self._command([sender], deadline)[0])
+        return [self._command([recipient], deadline)[0] for recipient in recipients]
+
+    def _commands(self, letter: Letter) -> list[str]:
+        # SIZE (RFC 1870): a mail too large is refused before it is sent.
+        size = f" SIZE={len(letter.content)}" if self._smtp.has_extn("size") else ""
+        return [f"MAIL FROM:<{letter.sender}>{size}", *(f"RCPT TO:<{to}>" for to in letter.recipients)]
 
     def _check_sender(self, answer: Reply) -> None:
         if answer[0] in _LOGIN_WANTED:
@@ -101,8 +118,7 @@ class Link:
         check("MAIL", answer, MailRefused)
 
     def _content(self, letter: Letter, deadline: Deadline) -> str:
-        """DATA and the mail; what the server said to it. From the last byte on a lost link is an uncertain delivery."""
-        check("DATA", self._command(["DATA"], deadline)[0], MailRefused, wanted=3)
+        """The mail; what the server said to it. From its last byte on, a lost link is an uncertain delivery."""
         # A line that is a dot alone ends the mail, so each dot that begins a line is doubled (RFC 5321, 4.5.2).
         stuffed = letter.content.replace(b"\r\n.", b"\r\n..")
         with translated("the content"):

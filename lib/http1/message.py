@@ -50,7 +50,7 @@ class Request:
     # The middleware's own.
     request_id: str = ""
     trace: object | None = None
-    route: str = ""
+    route: object | None = None
 
     @property
     def has_body(self) -> bool:

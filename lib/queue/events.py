@@ -42,6 +42,11 @@ class Endings:
             if not waiters:
                 self._waiters[queue].pop(job_id, None)
 
+    def wake_all(self) -> None:
+        """Have everybody look again."""
+        for queue, waiters in self._waiters.items():
+            self._wake(queue, list(waiters))
+
     async def close(self) -> None:
         for reader in self._readers.values():
             reader.cancel()

@@ -25,15 +25,15 @@ for id, priority, due, spec in each_record(records, '^([^\31]*)\31(%a*)\31(%+?%d
   jobs = jobs + 1
   created[#created + 1] = now_ms
   created[#created + 1] = id
-  if due == '' then
-    redis.call('HSET', job, 'spec', spec, 'state', 'ready')
-    local list = ready[priority]
-    list[#list + 1] = id
-  else
-    local due_ms = string.sub(due, 1, 1) == '+' and now_ms + tonumber(due) or tonumber(due)
+  local due_ms = due ~= '' and (string.sub(due, 1, 1) == '+' and now_ms + tonumber(due) or tonumber(due))
+  if due_ms and due_ms > now_ms then
     redis.call('HSET', job, 'spec', spec, 'state', 'delayed')
     delayed[#delayed + 1] = due_ms
     delayed[#delayed + 1] = id
+  else
+    redis.call('HSET', job, 'spec', spec, 'state', 'ready')
+    local list = ready[priority]
+    list[#list + 1] = id
   end
   if priority ~= 'normal' then redis.call('HSET', job, 'priority', priority) end
 end

@@ -1,0 +1,226 @@
+"""/api/jobs: take a job in, look at it, list, cancel, run again, delete. Parse, one call, reply."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from lib.api import json_body, query
+from lib.api.router import Call
+from lib.errors import InvalidFields
+from lib.http1.message import Response
+from lib.ids import QUEUE_NAME, JobIds, queue_of
+from lib.jobs import submission
+from lib.jobs.job import JobRecord, to_json
+from lib.jobs.registry import Registry
+from lib.jobs.state import FINISHED, STATES
+from lib.jobs.submission import timestamp
+from lib.logs import Log
+from lib.queue.events import Endings
+from lib.queue.queue import Place, Queue
+from lib.queue.queues import Queues
+
+MAX_WAIT_S = 60.0
+LOOK_EVERY_S = 5.0
+SCANNED_PER_PAGE = 2000
+_INDEXED = frozenset({"delayed", "completed", "dead", "cancelled"})
+_SECRETS = ("secret", "authorization", "password", "passwd", "token", "api_key", "apikey")
+MASK = "********"
+
+
+class Jobs:
+    """The operations on jobs."""
+
+    def __init__(
+        self, queue: Queue, queues: Queues, registry: Registry, ids: JobIds, endings: Endings, log: Log
+    ) -> None:
+        self._queue = queue
+        self._queues = queues
+        self._registry = registry
+        self._ids = ids
+        self._endings = endings
+        self._log = log
+        self._draining = asyncio.Event()
+
+    def drain(self) -> None:
+        """Answer whoever waits for a job's end, now, with the job as it is."""
+        self._draining.set()
+        self._endings.wake_all()
+
+    async def create(self, call: Call) -> Response:
+        body = json_body.parse(call.body)
+        job, spec, job_type = submission.read(
+            body, self._registry, self._ids, request_id=call.request_id, trace=call.trace
+        )
+        created_ms = await self._queue.enqueue(job)
+        due_ms = created_ms + job.delay_ms if job.delay_ms is not None else job.run_at_ms
+        is_delayed = due_ms is not None and due_ms > created_ms
+        queue = queue_of(job.job_id) or ""
+        self._log.info(
+            "job.enqueued",
+            f"{job_type.name[:1].upper()}{job_type.name[1:]} job added to queue",
+            request_id=call.request_id,
+            trace_id=spec.trace.trace_id,
+            job_id=job.job_id,
+            queue=queue,
+            type=spec.type,
+        )
+        state = "delayed" if is_delayed else "ready"
+        record = JobRecord(
+            job.job_id, queue, state, spec, created_ms=created_ms, run_at_ms=due_ms if is_delayed else None
+        )
+        return _reply(202, present(record), [("Location", f"/api/jobs/{job.job_id}")])
+
+    async def read(self, call: Call) -> Response:
+        wait_s = query.seconds(call.parameters, "wait", MAX_WAIT_S)
+        job_id = call.path["job_id"]
+        record = await self._queue.read(job_id)
+        if wait_s and record.state not in FINISHED:
+            record = await self._wait(job_id, wait_s)
+        return _reply(200, present(record))
+
+    async def list_page(self, call: Call) -> Response:
+        limit = query.whole(call.parameters, "limit", 1, 200, 50)
+        after = query.cursor(call.parameters)
+        state, queue = call.parameters.get("state"), call.parameters.get("queue")
+        if state is not None and state not in STATES:
+            raise query.wrong("state", "must be one of " + ", ".join(STATES))
+        if queue is not None and not QUEUE_NAME.fullmatch(queue):
+            raise query.wrong("queue", "is not a queue's name")
+        queues = [queue] if queue is not None else await self._queues.names()
+        items, end = await self._page(queues, state, after, limit, call.parameters)
+        return _reply(
+            200,
+            {"items": [present(record) for record in items], "next_cursor": query.cursor_text(end) if end else None},
+        )
+
+    async def delete(self, call: Call) -> Response:
+        await self._queue.delete(call.path["job_id"])
+        self._log.info("job.deleted", f"Job deleted: {call.path['job_id']}", request_id=call.request_id)
+        return Response(204)
+
+    async def cancel(self, call: Call) -> Response:
+        await self._queue.cancel(call.path["job_id"])
+        return await self._changed(call, "job.cancel_asked", "Job asked to be cancelled")
+
+    async def retry(self, call: Call) -> Response:
+        await self._queue.retry(call.path["job_id"])
+        return await self._changed(call, "job.revived", "Job to be run again")
+
+    async def logs(self, call: Call) -> Response:
+        return _reply(200, {"items": await self._queue.log_of(call.path["job_id"])})
+
+    async def _changed(self, call: Call, event: str, msg: str) -> Response:
+        if call.body.strip() not in (b"", b"{}"):
+            raise InvalidFields("this operation takes no fields; send no body")
+        job_id = call.path["job_id"]
+        self._log.info(event, f"{msg}: {job_id}", request_id=call.request_id, job_id=job_id)
+        return _reply(200, present(await self._queue.read(job_id)))
+
+    async def _wait(self, job_id: str, wait_s: float) -> JobRecord:
+        """The job when it has finished, or as it is after wait_s."""
+        until_s = time.monotonic() + wait_s
+        with self._endings.of(queue_of(job_id) or "", job_id) as ended:
+            while True:
+                ended.clear()
+                record = await self._queue.read(job_id)
+                left_s = until_s - time.monotonic()
+                if record.state in FINISHED or left_s <= 0 or self._draining.is_set():
+                    return record
+                try:
+                    await asyncio.wait_for(ended.wait(), min(left_s, LOOK_EVERY_S))
+                except TimeoutError:
+                    continue
+
+    async def _page(
+        self, queues: list[str], state: str | None, after: Place | None, limit: int, wanted: dict[str, str]
+    ) -> tuple[list[JobRecord], Place | None]:
+        """Up to `limit` jobs that fit, and where to go on. A page may hold fewer: it looks at 2,000 jobs at most."""
+        index = state if state in _INDEXED else "all"
+        items: list[JobRecord] = []
+        looked_at = 0
+        while looked_at < SCANNED_PER_PAGE:
+            places = await self._queue.page(queues, index or "all", after, limit)
+            records = {record.job_id: record for record in await self._queue.read_many([p.job_id for p in places])}
+            for place in places:
+                after = place
+                record = records.get(place.job_id)
+                if record is not None and _fits(record, state, wanted):
+                    items.append(record)
+                    if len(items) == limit:
+                        return items, after
+            if len(places) < limit:
+                return items, None
+            looked_at += len(places)
+        return items, after
+
+
+def present(record: JobRecord) -> dict[str, Any]:
+    """A job as the API shows it."""
+    spec = record.spec
+    shown: dict[str, Any] = {
+        "id": record.job_id,
+        "type": spec.type if spec else None,
+        "queue": record.queue,
+        "state": record.state,
+        "priority": spec.priority if spec else None,
+        "payload": _masked(spec.payload) if spec else None,
+        "attempts": record.attempts,
+        "max_attempts": spec.max_attempts if spec else None,
+        "backoff": spec.backoff._asdict() if spec else None,
+        "timeout_s": spec.timeout_s if spec else None,
+        "created_at": _time(record.created_ms),
+        "run_at": _time(record.run_at_ms),
+        "started_at": _time(record.started_ms),
+        "finished_at": _time(record.finished_ms),
+        "progress": record.progress,
+        "result": record.result,
+        "error": record.error,
+        "worker_id": record.worker_id,
+        "request_id": spec.request_id if spec else None,
+        "trace_id": spec.trace.trace_id if spec else None,
+        "cancel_requested_at": _time(record.cancel_requested_ms),
+        "history": [
+            {
+                "attempt": attempt.attempt,
+                "started_at": _time(attempt.started_ms),
+                "finished_at": _time(attempt.finished_ms),
+                "worker_id": attempt.worker_id,
+                "outcome": attempt.outcome,
+                "error": attempt.error,
+            }
+            for attempt in record.history
+        ],
+    }
+    if record.is_result_truncated:
+        shown["result_truncated"] = True
+    return shown
+
+
+def _reply(status: int, value: Any, headers: Sequence[tuple[str, str]] = ()) -> Response:
+    return Response(status, to_json(value).encode("utf-8", "replace"), headers)
+
+
+def _time(ms: int | None) -> str | None:
+    return timestamp(ms) if ms is not None else None
+
+
+def _fits(record: JobRecord, state: str | None, wanted: dict[str, str]) -> bool:
+    spec = record.spec
+    return (
+        (state is None or record.state == state)
+        and ("type" not in wanted or (spec is not None and spec.type == wanted["type"]))
+        and ("request_id" not in wanted or (spec is not None and spec.request_id == wanted["request_id"]))
+    )
+
+
+def _masked(value: Any) -> Any:
+    """A payload without its secrets: whoever may look at a job need not be who may use its keys."""
+    if type(value) is dict:
+        return {
+            name: MASK if type(item) is str and any(word in name.lower() for word in _SECRETS) else _masked(item)
+            for name, item in value.items()
+        }
+    if type(value) is list:
+        return [_masked(item) for item in value]
+    return value

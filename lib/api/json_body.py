@@ -1,0 +1,87 @@
+"""A request's body as JSON (RFC 8259), strictly: what two parsers could read in two ways is refused.
+
+Pure. Refused: bytes that are no UTF-8, a name twice in one object, NaN and the infinities, numbers too large for a
+double, lone surrogates, integers of thousands of digits, depth. A whole number of any other size comes back as it came.
+"""
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from lib.errors import BadJson
+from lib.jobs.job import to_json
+
+MAX_DEPTH = 100
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+def parse(body: bytes) -> Any:
+    """Raises BadJson with the reason and, where there is one, the place."""
+    if not body:
+        raise BadJson("the body is empty; send a JSON object")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        raise BadJson(f"the body is not UTF-8: byte {fault.start}") from None
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        raise BadJson(f"arrays and objects are nested deeper than {MAX_DEPTH}")
+    try:
+        value = _decode(text)
+    except json.JSONDecodeError as fault:
+        raise BadJson(f"{fault.msg}: line {fault.lineno}, column {fault.colno}") from None
+    except (ValueError, RecursionError) as fault:
+        raise BadJson(str(fault)) from None
+    if "\\u" in text:
+        _refuse_lone_surrogates(value)
+    return value
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for character in _STRINGS.sub("", text):
+        if character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice!r} stands twice in one object")
+    return members
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return number
+
+
+def _int(text: str) -> int:
+    if len(text) > 1000:
+        raise ValueError(f"an integer of {len(text)} digits is too large")
+    return int(text)
+
+
+def _constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+# One decoder for the process; json.loads with hooks would build it anew at each call.
+_decode = json.JSONDecoder(
+    object_pairs_hook=_pairs, parse_float=_float, parse_int=_int, parse_constant=_constant
+).decode
+
+
+def _refuse_lone_surrogates(value: Any) -> None:
+    try:
+        to_json(value).encode()
+    except UnicodeEncodeError:
+        raise BadJson("a \\u escape names half of a surrogate pair") from None

@@ -1,0 +1,106 @@
+"""What happens to every request, in this order: an id, a log line, the host, the route; and at the end a log line.
+
+The HTTP room calls this: `admit` when the head is there, `handle` when the body is, `refuse` for what is not HTTP.
+Every answer bears X-Request-ID, whatever became of the request.
+"""
+
+import time
+from typing import cast
+
+from lib.api import query
+from lib.api.problems import InternalError, problem
+from lib.api.router import Call, Route, Router
+from lib.errors import HttpError, MisdirectedRequest, RedisUnavailable, WaybillError
+from lib.http1.message import Request, Response
+from lib.ids import new_request_id, request_id_from
+from lib.logs import Log
+from lib.tracing import Trace, trace_from
+
+NAMES = ("request id", "trace context", "request log", "allowed hosts", "router", "problem details")
+_HEADERS = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
+
+
+class Middleware:
+    """The App that the HTTP room serves. allowed_hosts: names without a port, `*` for any."""
+
+    def __init__(self, router: Router, log: Log, allowed_hosts: tuple[str, ...]) -> None:
+        self._router = router
+        self._log = log
+        self._allowed_hosts = frozenset(allowed_hosts)
+
+    def admit(self, request: Request) -> Response | None:
+        """The answer to a request that need not send its body; None where it should."""
+        request.request_id = request_id_from(request.headers.get("x-request-id"))
+        request.trace = trace_from(request.headers.get("traceparent"))
+        self._log.info(
+            "request.started",
+            f"Request Started → ID: {request.request_id} | {request.method} {request.path}",
+            request_id=request.request_id,
+            method=request.method,
+            path=request.path,
+        )
+        try:
+            self._check_host(request)
+            found = self._router.match(request)
+        except WaybillError as error:
+            return self._ended(request, problem(error, request.request_id))
+        if isinstance(found, Response):
+            return self._ended(request, found)
+        request.route = found
+        return None
+
+    async def handle(self, request: Request) -> Response:
+        route, path = cast(tuple[Route, dict[str, str]], request.route)
+        try:
+            parameters = query.parameters(request.query, route.parameters) if route.pattern.startswith("/api") else {}
+            call = Call(request.request_id, cast(Trace, request.trace), path, parameters, request.body)
+            response = await route.operation(call)
+        except WaybillError as error:
+            if isinstance(error, RedisUnavailable):
+                self._log.warning("redis.failed", error.detail, request_id=request.request_id)
+            response = problem(error, request.request_id)
+        except Exception as fault:  # noqa: BLE001  The one place where a request's bug is caught: logged, and answered 500.
+            self._log.exception(
+                "request.failed", "Request failed by a fault of ours", fault, request_id=request.request_id
+            )
+            response = problem(InternalError("the log has the details, under this request id"), request.request_id)
+        return self._ended(request, response)
+
+    def refuse(self, error: HttpError, request: Request | None, peer: str) -> Response:
+        """What is not HTTP, or came too slowly, gets an id and a line in the log as well."""
+        if request is not None and request.request_id:
+            return self._ended(request, problem(error, request.request_id))
+        request_id = request_id_from(request.headers.get("x-request-id")) if request else new_request_id()
+        response = problem(error, request_id)
+        response.add_header("X-Request-ID", request_id)
+        self._log.warning(
+            "request.refused",
+            f"Request Refused → ID: {request_id} | Status: {error.status} | {error.detail}",
+            request_id=request_id,
+            status=error.status,
+            peer=peer,
+        )
+        return response
+
+    def _check_host(self, request: Request) -> None:
+        name = (
+            request.host.rpartition(":")[0] if not request.host.endswith("]") and ":" in request.host else request.host
+        )
+        # HTTP/1.0 has no Host, and no browser that could be led astray.
+        if request.host and "*" not in self._allowed_hosts and name.lower() not in self._allowed_hosts:
+            raise MisdirectedRequest(f"the host {request.host[:100]} is not one of ALLOWED_HOSTS")
+
+    def _ended(self, request: Request, response: Response) -> Response:
+        duration_ms = (time.monotonic() - request.received_at) * 1000
+        self._log.info(
+            "request.ended",
+            f"Request Ended → ID: {request.request_id} | Status: {response.status} | {duration_ms:.1f} ms",
+            request_id=request.request_id,
+            trace_id=cast(Trace, request.trace).trace_id,
+            status=response.status,
+            duration_ms=round(duration_ms, 1),
+        )
+        response.add_header("X-Request-ID", request.request_id)
+        for name, value in _HEADERS:
+            response.add_header(name, value)
+        return response

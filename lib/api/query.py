@@ -1,0 +1,67 @@
+"""A request's query parameters, each checked; one that the operation does not know is refused, not ignored. Pure."""
+
+import base64
+import binascii
+import re
+from urllib.parse import unquote_plus
+
+from lib.errors import FieldError, InvalidFields
+from lib.queue.queue import Place
+
+
+def parameters(query: str, known: frozenset[str]) -> dict[str, str]:
+    """Name to value. Raises InvalidFields for a name that is unknown or stands twice, and for what is no UTF-8."""
+    found: dict[str, str] = {}
+    for item in filter(None, query.split("&")):
+        raw_name, _, raw_value = item.partition("=")
+        try:
+            name, value = unquote_plus(raw_name, errors="strict"), unquote_plus(raw_value, errors="strict")
+        except UnicodeDecodeError:
+            raise wrong(raw_name, "is not UTF-8") from None
+        if name not in known:
+            raise wrong(name, "is not known here; known: " + (", ".join(sorted(known)) or "none"))
+        if name in found:
+            raise wrong(name, "stands there twice")
+        found[name] = value
+    return found
+
+
+def wrong(name: str, detail: str) -> InvalidFields:
+    """A parameter's fault; its pointer is the name behind a question mark."""
+    return InvalidFields(f"the query parameter {name} {detail}", errors=[FieldError(f"?{name}", detail)])
+
+
+def whole(found: dict[str, str], name: str, low: int, high: int, default: int) -> int:
+    text = found.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+        raise wrong(name, f"must be a whole number from {low} to {high}")
+    return int(text)
+
+
+def seconds(found: dict[str, str], name: str, most: float) -> float | None:
+    text = found.get(name)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or float(text) > most:
+        raise wrong(name, f"must be a number of seconds from 0 to {most:g}")
+    return float(text)
+
+
+def cursor(found: dict[str, str]) -> Place | None:
+    """Where the last page ended; what `next_cursor` gave, and opaque to the caller."""
+    text = found.get("cursor")
+    if text is None:
+        return None
+    try:
+        score, _, job_id = base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)).decode().partition(" ")
+        if not re.fullmatch(r"[0-9]{1,16}", score) or not job_id:
+            raise ValueError
+    except (ValueError, binascii.Error):
+        raise wrong("cursor", "is not one that a page gave as next_cursor") from None
+    return Place(int(score), job_id)
+
+
+def cursor_text(place: Place) -> str:
+    return base64.urlsafe_b64encode(f"{place.score} {place.job_id}".encode()).rstrip(b"=").decode()

@@ -1,0 +1,119 @@
+"""Which operation a request asks for: the path, then the method, then what the operation takes.
+
+Paths are matched as they were sent. What is percent-encoded, doubled or dotted is no path of ours, and 404.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+
+from lib.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
+from lib.http1.message import Request, Response
+from lib.tracing import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as an operation sees it. `path` and `parameters` hold what the route's pattern and table row name."""
+
+    request_id: str
+    trace: Trace
+    path: dict[str, str]
+    parameters: dict[str, str]
+    body: bytes
+
+
+Operation = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row of the table. `{name}` in the pattern stands for one segment; `name` is openapi.yaml's operationId."""
+
+    method: str
+    pattern: str
+    name: str
+    operation: Operation
+    parameters: frozenset[str] = frozenset()
+    takes_body: bool = False
+
+
+@dataclass(slots=True)
+class _Node:
+    """What may stand at one place in a path."""
+
+    routes: dict[str, Route] = field(default_factory=dict)
+    children: dict[str, "_Node"] = field(default_factory=dict)
+    variable: "_Node | None" = None
+    variable_name: str = ""
+
+
+class Router:
+    """Finds routes by walking the path a segment at a time."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
+        self._root = _Node()
+        for route in self.routes:
+            self._node_for(route.pattern).routes[route.method] = route
+        self._methods = ", ".join(sorted({*self._allowed_of(route.method for route in self.routes)}))
+
+    def match(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
+        """The route and what its variables stand for, or the answer to an OPTIONS.
+
+        Raises NotFound, MethodNotAllowed (with Allow) or UnsupportedMediaType.
+        """
+        if request.path == "*":
+            return Response(204, headers=[("Allow", self._methods)])
+        node, values = self._walk(request.path)
+        if node is None or not node.routes:
+            raise NotFound(f"there is nothing at {request.path[:200]}; GET /openapi.yaml lists what there is")
+        method = "GET" if request.method == "HEAD" else request.method
+        route = node.routes.get(method)
+        if route is None:
+            allowed = ", ".join(sorted(self._allowed_of(node.routes)))
+            if method == "OPTIONS":
+                return Response(204, headers=[("Allow", allowed)])
+            raise MethodNotAllowed(f"{request.path[:200]} takes {allowed}", headers=[("Allow", allowed)])
+        if route.takes_body and not _is_json(
+            request.headers.get("content-type"), request.headers.get("content-encoding")
+        ):
+            raise UnsupportedMediaType("send the body as application/json, UTF-8, without a Content-Encoding")
+        return route, values
+
+    def _walk(self, path: str) -> tuple[_Node | None, dict[str, str]]:
+        node = self._root
+        values: dict[str, str] = {}
+        for segment in path.split("/")[1:]:
+            child = node.children.get(segment)
+            if child is None:
+                if node.variable is None or not segment:
+                    return None, values
+                values[node.variable_name] = segment
+                child = node.variable
+            node = child
+        return node, values
+
+    def _node_for(self, pattern: str) -> _Node:
+        node = self._root
+        for segment in pattern.split("/")[1:]:
+            if segment.startswith("{"):
+                node.variable = node.variable or _Node()
+                node.variable_name = segment.strip("{}")
+                node = node.variable
+            else:
+                node = node.children.setdefault(segment, _Node())
+        return node
+
+    @staticmethod
+    def _allowed_of(methods: Iterable[str]) -> set[str]:
+        found = set(methods)
+        return found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set())
+
+
+def _is_json(content_type: str | None, content_encoding: str | None) -> bool:
+    if content_encoding is not None and content_encoding.lower() != "identity":
+        return False
+    kind, _, parameter = (content_type or "").partition(";")
+    if kind.strip().lower() != "application/json":
+        return False
+    return parameter.strip().lower().replace('"', "") in ("", "charset=utf-8")

@@ -1,0 +1,65 @@
+"""/api/health, /livez, /readyz and the contract itself."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from lib import __version__
+from lib.api.queues import runners
+from lib.api.router import Call
+from lib.errors import Draining, RedisUnavailable
+from lib.http1.message import Response
+from lib.jobs.job import to_json
+from lib.queue import server
+from lib.queue.client import Link
+from lib.queue.queues import Queues
+
+
+class System:
+    """The operations that look at this service. contract: the file openapi.yaml."""
+
+    def __init__(self, link: Link, queues: Queues, contract: Path) -> None:
+        self._link = link
+        self._queues = queues
+        self._contract = contract.read_bytes()
+        self._started_s = time.monotonic()
+        self._is_draining = False
+
+    def drain(self) -> None:
+        """From now on, not ready."""
+        self._is_draining = True
+
+    async def health(self, call: Call) -> Response:
+        body: dict[str, Any] = {
+            "status": "ok",
+            "version": __version__,
+            "uptime_s": round(time.monotonic() - self._started_s, 3),
+            "redis": {"status": "up", "version": None, "latency_ms": None},
+            "workers": None,
+            "warnings": [],
+        }
+        try:
+            state = await server.inspect(self._link)
+            body["redis"] = {"status": "up", "version": state.version, "latency_ms": state.latency_ms}
+            body["warnings"] = state.warnings
+            body["workers"] = len(await runners(self._queues))
+        except RedisUnavailable as fault:
+            body["status"] = "unavailable"
+            body["redis"]["status"] = "down"
+            body["warnings"] = [fault.detail]
+            return Response(503, to_json(body).encode(), [("Retry-After", "2")])
+        if body["workers"] == 0:
+            body["warnings"].append("no worker is running: jobs wait; start one with python worker.py")
+        return Response(200, to_json(body).encode())
+
+    async def livez(self, call: Call) -> Response:
+        return Response(200, b'{"status":"ok"}')
+
+    async def readyz(self, call: Call) -> Response:
+        if self._is_draining:
+            raise Draining("this server is shutting down; another one takes new requests")
+        await server.ping(self._link)
+        return Response(200, b'{"status":"ok"}')
+
+    async def contract(self, call: Call) -> Response:
+        return Response(200, self._contract, content_type="application/yaml")

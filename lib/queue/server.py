@@ -1,0 +1,52 @@
+"""What the Redis server itself says: that it answers, how fast, and whether it is set up to keep what it is given."""
+
+import time
+from dataclasses import dataclass, field
+
+from lib.queue.client import Link
+
+OLDEST_VERSION = (7, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """`warnings`: a sentence for each setting under which jobs can be lost."""
+
+    version: str
+    latency_ms: float
+    warnings: list[str] = field(default_factory=list)
+
+
+async def ping(link: Link) -> None:
+    """Raises RedisUnavailable."""
+    await link.call("PING")
+
+
+async def inspect(link: Link) -> ServerState:
+    """Raises RedisUnavailable."""
+    began_s = time.perf_counter()
+    await link.call("PING")
+    latency_ms = (time.perf_counter() - began_s) * 1000
+    info = _fields(await link.call("INFO", "everything"))
+    version = info.get("valkey_version") or info.get("redis_version", "unknown")
+    return ServerState(version, round(latency_ms, 2), _warnings(info, version))
+
+
+def _fields(text: bytes | str) -> dict[str, str]:
+    lines = (text.decode("utf-8", "replace") if isinstance(text, bytes) else text).split("\r\n")
+    return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
+
+
+def _warnings(info: dict[str, str], version: str) -> list[str]:
+    warnings = []
+    numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    if numbers and tuple(numbers) < OLDEST_VERSION:
+        warnings.append(f"Redis {version} is older than 7.0, which Waybill's scripts ask for")
+    if info.get("aof_enabled") == "0":
+        warnings.append("appendonly is off: a restart of Redis loses jobs; set appendonly yes (prod/redis.conf)")
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        warnings.append(f"maxmemory-policy is {policy}: Redis may throw jobs away; set noeviction (prod/redis.conf)")
+    if info.get("aof_last_write_status", "ok") != "ok" or info.get("aof_last_bgrewrite_status", "ok") != "ok":
+        warnings.append("the last write to the append-only file failed; look at the disk of Redis")
+    return warnings

@@ -1,0 +1,136 @@
+"""python server.py: take jobs over HTTP. Settings, logs, Redis, listener, in this order; drains on SIGTERM."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import random
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from lib.api import middleware
+from lib.api.jobs import Jobs
+from lib.api.queues import QueueViews
+from lib.api.router import Router
+from lib.api.routes import routes
+from lib.api.system import System
+from lib.config import EXIT_CONFIG, Settings, describe, from_environment
+from lib.errors import ConfigError, RedisUnavailable
+from lib.http1.limits import Limits
+from lib.http1.listener import Listener, bind
+from lib.ids import JobIds
+from lib.jobs import registry
+from lib.jobs.registry import Registry
+from lib.logs import Log, open_logs
+from lib.queue import client, server
+from lib.queue.events import Endings
+from lib.queue.keys import Keys
+from lib.queue.queue import Queue
+from lib.queue.queues import Queues
+
+ROOT = Path(__file__).resolve().parent
+CALL_TIMEOUT_S = 0.9  # A commit is sent twice at most: with Redis away a POST is answered within 2 s.
+LOOK_FOR_REDIS_S = 1.0
+EXIT_CANT_LISTEN = 1
+
+
+def main() -> int:
+    """The exit code: 0 after a signal, 78 for settings that can't be used, 1 where the port can't be had."""
+    try:
+        settings = from_environment(ROOT)
+        types = registry.load(settings.job_modules)
+    except ConfigError as fault:
+        sys.stderr.write(describe(fault.faults))
+        return EXIT_CONFIG
+    try:
+        listening = bind(settings.host, settings.port)
+    except OSError as fault:
+        sys.stderr.write(_why_not(settings, fault))
+        return EXIT_CANT_LISTEN
+    log = open_logs(
+        settings.log_dir / "app.log",
+        level=settings.log_level,
+        console_format=settings.log_format,
+        max_bytes=settings.log_max_bytes,
+        backups=settings.log_backups,
+    )
+    log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
+    asyncio.run(serve(settings, types, log, listening))
+    log.close()
+    return 0
+
+
+async def serve(settings: Settings, types: Registry, log: Log, listening: socket.socket) -> None:
+    """Until SIGTERM or SIGINT; then until what is in flight has been answered."""
+    link = client.open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
+    keys = Keys(settings.key_prefix)
+    queues = Queues(link, keys)
+    endings = Endings(link, keys, random.Random())
+    jobs = Jobs(Queue(link, keys), queues, types, JobIds(), endings, log)
+    system = System(link, queues, ROOT / "openapi.yaml")
+    app = middleware.Middleware(Router(routes(jobs, QueueViews(queues), system)), log, _hosts(settings))
+    listener = Listener(app, limits=Limits(), max_connections=settings.max_connections)
+
+    connecting = asyncio.create_task(_announce_redis(settings, link, log))
+    await asyncio.sleep(0)
+    with contextlib.suppress(TimeoutError):
+        # The line about the database comes before the server's, if it can be known soon.
+        await asyncio.wait_for(asyncio.shield(connecting), LOOK_FOR_REDIS_S)
+    log.info("middlewares.loaded", f"Middlewares loaded: {', '.join(middleware.NAMES)}")
+    await listener.start(sock=listening)
+    host, port = listener.address
+    log.info("server.started", f"Server started: http://{f'[{host}]' if ':' in host else host}:{port}", pid=os.getpid())
+
+    await _signal()
+    log.info("server.draining", "Server draining: requests in flight are finished, new ones refused")
+    system.drain()
+    jobs.drain()
+    cut_off = await listener.drain(settings.shutdown_grace_s)
+    connecting.cancel()
+    await endings.close()
+    await link.close()
+    log.info("server.stopped", f"Server stopped: {cut_off} connections cut off", cut_off=cut_off)
+
+
+async def _announce_redis(settings: Settings, link: client.Link, log: Log) -> None:
+    """Say that the database is connected, once it is; and what about it is not as it should be."""
+    url = client.describe(settings.redis_url)
+    is_first = True
+    while True:
+        try:
+            state = await server.inspect(link)
+            break
+        except RedisUnavailable as fault:
+            if is_first:
+                log.warning(
+                    "redis.lost", f"Database away: {url}: {fault.detail}; requests are answered 503 until it is back"
+                )
+            is_first = False
+            await asyncio.sleep(LOOK_FOR_REDIS_S)
+    log.info("redis.found", f"Database connected: {url} (Redis {state.version}, {state.latency_ms} ms)")
+    for warning in state.warnings:
+        log.warning("redis.warned", warning)
+
+
+async def _signal() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def _hosts(settings: Settings) -> tuple[str, ...]:
+    return (*settings.allowed_hosts, settings.host.lower(), f"[{settings.host}]")
+
+
+def _why_not(settings: Settings, fault: OSError) -> str:
+    where = f"{settings.host}:{settings.port}"
+    if fault.errno == errno.EADDRINUSE:
+        return f"Waybill can't listen on {where}: another process does. Stop it, or set PORT to a free one.\n"
+    return f"Waybill can't listen on {where}: {fault.strerror or fault}. Set HOST and PORT.\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

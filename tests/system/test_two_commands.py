@@ -1,0 +1,203 @@
+"""`make demo` and `make run` as processes: what they start, what they print, and that nothing is left behind."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from prod.local import redis_server
+from prod.local.processes import Crew, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 20.0
+
+
+def local(command: str, **settings: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "prod.local", command],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def is_ready(url: str) -> bool:
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/readyz", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {LIMIT_S:g} s")
+        time.sleep(0.02)
+
+
+class Demo(unittest.TestCase):
+    def test_the_demo_shows_job_mail_and_log_lines_of_one_request_and_leaves_nothing(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, local("demo", TMPDIR=folder) as process:
+            said, _ = process.communicate(timeout=60)
+            left = os.listdir(folder)  # noqa: PTH208
+
+        self.assertEqual(0, process.returncode, said)
+        self.assertEqual([], left)
+        (request_id,) = set(re.findall(r"X-Request-ID: (demo-[0-9a-f]{16})", said))
+        self.assertIn('"state": "completed"', said)
+        self.assertIn("To: test@gmail.com", said)
+        app, _, worker = said.partition("--- app.log\n")[2].partition("--- worker.log\n")
+        for lines in (app, worker):
+            facts = [json.loads(line) for line in lines.split("\n") if line.startswith("{")]
+            self.assertTrue(facts, said)
+            self.assertEqual({request_id}, {fact["request_id"] for fact in facts})
+
+
+class Run(unittest.TestCase):
+    """On a Redis, a port and folders of its own: the developer's are not touched."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="waybill-run-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.port = free_port()
+        self.settings = {
+            "PORT": str(self.port),
+            "LOG_DIR": str(self.folder / "logs"),
+            "OUTBOX_DIR": str(self.folder / "outbox"),
+            "SMTP_URL": "",
+        }
+
+    def redis(self) -> Crew:
+        crew = Crew(5)
+        # Its handlers of signals are the command's business; here it is a Redis that ends with the test.
+        self.addCleanup(crew.stop)
+        program = redis_server.binary_or_install()
+        url = redis_server.start(crew, program, self.folder / "redis", free_port(), lambda _line: None)
+        self.settings["REDIS_URL"] = url
+        return crew
+
+    def started(self) -> subprocess.Popen[str]:
+        process = local("run", **self.settings)
+        self.addCleanup(process.communicate, timeout=60)
+        # Not SIGKILL: what it started would live on.
+        self.addCleanup(process.terminate)
+        return process
+
+    def said_by(self, process: subprocess.Popen[str]) -> str:
+        said, _ = process.communicate(timeout=LIMIT_S)
+        return said
+
+    def test_ctrl_c_and_sigterm_stop_all_of_it_and_leave_the_redis_that_was_there(self) -> None:
+        self.redis()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = self.started()
+            wait_until(lambda: is_ready(f"http://127.0.0.1:{self.port}"), "ready")
+
+            process.send_signal(number)
+            said = self.said_by(process)
+
+            self.assertEqual(0, process.returncode, said)
+            self.assertFalse(answers(self.port))
+            self.assertTrue(redis_server.is_usable(int(self.settings["REDIS_URL"].split(":")[2].split("/")[0])))
+
+    def test_what_it_prints_can_be_pasted(self) -> None:
+        self.redis()
+        process = self.started()
+        assert process.stdout is not None
+        said = ""
+        while "Hello" not in said:
+            line = process.stdout.readline()
+            self.assertTrue(line, said)
+            said += line
+
+        pasted = subprocess.run(
+            ["/bin/sh", "-c", said[said.index("curl ") :]], capture_output=True, text=True, timeout=30
+        )
+
+        self.assertIn('"id"', pasted.stdout + pasted.stderr)
+        wait_until(lambda: any((self.folder / "outbox").rglob("*.eml")), "the mail")
+        process.send_signal(signal.SIGINT)
+        self.said_by(process)
+
+    def test_a_port_in_use_is_one_line(self) -> None:
+        with socket.create_server(("127.0.0.1", self.port)):
+            process = self.started()
+            said = self.said_by(process)
+
+        self.assertEqual(1, process.returncode)
+        self.assertRegex(said, rf"(?m)\APort {self.port} of 127\.0\.0\.1 can't be listened on: .*\n\Z")
+
+    def test_wrong_settings_are_named_and_end_with_78(self) -> None:
+        self.settings |= {"PORT": "eighty", "LEASE_S": "1"}
+
+        process = self.started()
+        said = self.said_by(process)
+
+        self.assertEqual(78, process.returncode)
+        self.assertIn("PORT: 'eighty'", said)
+        self.assertIn("LEASE_S: '1'", said)
+
+    def test_when_one_process_ends_by_itself_the_others_are_stopped(self) -> None:
+        self.redis()
+        self.settings["JOB_MODULES"] = "no_such_module"
+
+        process = self.started()
+        said = self.said_by(process)
+
+        self.assertNotEqual(0, process.returncode, said)
+        self.assertIn("no_such_module", said)
+        self.assertIn("ended by itself", said)
+        self.assertFalse(answers(self.port))
+
+
+class OwnRedis(unittest.TestCase):
+    def test_a_second_start_in_the_same_folder_uses_the_first_ones_server_and_jobs_outlive_a_restart(self) -> None:
+        program = redis_server.binary_or_install()
+        with tempfile.TemporaryDirectory(prefix="waybill-run-") as name:
+            folder = Path(name)
+            first, second, third = Crew(5), Crew(5), Crew(5)
+            for crew in (first, second, third):
+                self.addCleanup(crew.stop)
+            quiet = list[str]().append
+
+            url = redis_server.start(first, program, folder, free_port(), quiet)
+            port = int(url.split(":")[2].split("/")[0])
+            redis_server._asked(port, "SET wb:kept 1")
+            self.assertEqual(url, redis_server.start(second, program, folder, free_port(), quiet))
+            second.stop()
+            self.assertTrue(redis_server.is_usable(port, quiet))
+            first.stop()
+            self.assertFalse(answers(port))
+
+            again = redis_server.start(third, program, folder, free_port(), quiet)
+            kept = redis_server._asked(int(again.split(":")[2].split("/")[0]), "GET wb:kept")
+            third.stop()
+
+        self.assertIn("$1\r\n1", kept)
+
+
+if __name__ == "__main__":
+    unittest.main()
