@@ -1,1 +1,27 @@
+"""The map of Waybill: the walk of a request, and what each room is for. Read it once; then open the file you need.
+
+A POST /api/jobs comes in at `http1/listener.py`, which accepts the socket and gives it a `http1/connection.py`; that
+feeds what it reads to `http1/parser.py` until a request is whole. `api/middleware.py` gives it its id and its first
+log line, `api/router.py` finds the operation in the table of `api/routes.py`, and `api/jobs.py` reads the body
+(`jobs/submission.py`, `jobs/payload.py`). `queue/queue.py` takes the job in: `queue/committer.py` lets it travel with
+its neighbours, and `queue/lua/enqueue.lua` writes it. The 202 goes out when Redis has it, and not before.
+
+In a runner, `work/consumer.py` claims it (`queue/lease.py`, `queue/lua/claim.lua`), `work/attempt.py` runs its handler
+(`handlers/email.py`, or one of yours), and how it ended goes back through `queue/lua/finish.lua` or `fail.lua`. The
+request's id is in each of these log lines, and on the mail.
+
+    server.py worker.py         the two programs: settings, logs, Redis, and then the room that does the work
+    api/                        HTTP operations: parse, one call, reply
+    work/                       supervisor, runners, consumers, upkeep: everything that happens to a job after the 202
+    handlers/                   the jobs that ship with it
+    queue/                      the only room that knows Redis; lua/ holds one transition of a job's life a file
+    http1/                      HTTP/1.1 and nothing else: knows no jobs, no Redis
+    jobs/                       what a job is, as pure values: spec, states, backoff, payloads, registry of types
+    config errors ids tracing   settings; every expected failure; the ids; W3C trace context
+    logs log_lines log_file     the log: what is said, how a line is written, where it goes
+
+Imports run downward in this order, and a test holds it: `server.py worker.py`, then `api work handlers` (none imports
+another), then `queue http1` (neither imports the other), then `jobs`, then the files of the last two lines.
+"""
+
 __version__ = "0.1.0"

@@ -99,11 +99,17 @@ class HeadersTooLarge(HttpError):
 
 
 class MethodUnknown(HttpError):
-    slug, status, title, closes = "method-unknown", 501, "No such method in HTTP", True
+    slug, status, title, closes = "method-unknown", 501, "Not a method that is known here", True
 
 
 class CodingUnknown(HttpError):
     slug, status, title, closes = "coding-unknown", 501, "A transfer coding other than chunked", True
+
+
+class TooManyConnections(HttpError):
+    """MAX_CONNECTIONS is reached: said at once, where a client in the backlog would wait and never learn why."""
+
+    slug, status, title, retryable, closes = "too-many-connections", 503, "Too many connections", True, True
 
 
 class VersionNotSupported(HttpError):

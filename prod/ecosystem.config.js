@@ -20,7 +20,8 @@ const app = (name) => ({
   // is left to finish within the grace.
   treekill: false,
   autorestart: true,
-  // 78: the settings are wrong. The same start would fail the same way until somebody mends them.
+  // 78: the settings are wrong. The same start would fail the same way until somebody mends them. (`pm2 ls` may then
+  // say "waiting restart": it waits for a restart by hand.)
   stop_exit_codes: [78],
   // 0.2 s after a crash, growing to 15 s. Without a number PM2 gives up for good after 16 quick ends.
   exp_backoff_restart_delay: 200,

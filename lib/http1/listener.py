@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from lib.errors import HttpError
+from lib.errors import HttpError, TooManyConnections
 from lib.http1.connection import App, Common, Connection
 from lib.http1.limits import Limits
 from lib.http1.message import DateLine
@@ -25,12 +25,6 @@ ACCEPTS_PER_TURN = 16
 ACCEPT_PAUSE_S = 1.0
 # Over the cap, clients are told so; beyond these many more they are closed without a word.
 TURNED_AWAY_AT_ONCE = 64
-
-
-class TooManyConnections(HttpError):
-    """The cap is reached: said at once, where a client in the backlog would wait and never learn why."""
-
-    slug, status, title, retryable, closes = "too-many-connections", 503, "Too many connections", True, True
 
 
 class Listener:

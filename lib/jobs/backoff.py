@@ -7,8 +7,8 @@ from typing import NamedTuple
 class Backoff(NamedTuple):
     """Exponential backoff: about `base_s` after the first failure, doubled after each, never over `cap_s`."""
 
-    base_s: float = 2.0
-    cap_s: float = 3600.0
+    base_s: float = 2
+    cap_s: float = 3600
 
 
 DEFAULT_BACKOFF = Backoff()

@@ -83,7 +83,7 @@ class JobType:
     is_async: bool
     queue: str = "default"
     max_attempts: int = 5
-    timeout_s: float = 60.0
+    timeout_s: float = 60
     backoff: Backoff = DEFAULT_BACKOFF
 
 
@@ -101,7 +101,7 @@ def job(
     *,
     queue: str = "default",
     max_attempts: int = 5,
-    timeout_s: float = 60.0,
+    timeout_s: float = 60,
     backoff: tuple[float, float] = DEFAULT_BACKOFF,
 ) -> Callable[[Handler], Handler]:
     """Mark a function `(ctx, payload)`, async or plain, as the handler of jobs of type `name`.
@@ -110,7 +110,7 @@ def job(
     """
 
     def mark(handler: Handler) -> Handler:
-        setattr(handler, _MARK, _Mark(name, queue, max_attempts, float(timeout_s), Backoff(*backoff)))
+        setattr(handler, _MARK, _Mark(name, queue, max_attempts, timeout_s, Backoff(*backoff)))
         return handler
 
     return mark

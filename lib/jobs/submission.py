@@ -142,7 +142,8 @@ def _number(value: Any, low: float, high: float, *, above_low: bool = False) -> 
         raise Wrong(
             f"must be {'above' if above_low else 'from'} {low:g} {'and' if above_low else 'to'} {high:g} at most"
         )
-    return float(value)
+    # 60.0 and 60 are one number; it is written, stored and shown in its short form.
+    return int(value) if value == int(value) else value
 
 
 def _delay_ms(value: Any) -> int | None:

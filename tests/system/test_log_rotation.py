@@ -20,7 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from lib.logs import CONSOLE_BYTES, LOCK_PATIENCE_S, Log, LogFile, open_logs
+from lib.log_file import CONSOLE_BYTES, LOCK_PATIENCE_S, LogFile
+from lib.logs import Log, open_logs
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITERS, LINES_EACH, DEADLINE_S = 4, 12_000, 60.0

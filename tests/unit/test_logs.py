@@ -10,20 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lib.logs import (
-    BATCH_LINES,
-    COMPLAINT_PAUSE_S,
-    DEBUG,
-    INFO,
-    TEXT_CHARS,
-    WARNING,
-    Bridge,
-    Console,
-    Log,
-    LogFile,
-    printable,
-    quoted,
-)
+from lib.log_file import Console, LogFile
+from lib.log_lines import DEBUG, INFO, TEXT_CHARS, WARNING, printable, quoted
+from lib.logs import BATCH_LINES, COMPLAINT_PAUSE_S, Bridge, Log
 
 # Line feed, escape sequence, DEL, a C1 control (CSI), line separators, right-to-left override, half a surrogate pair.
 HAZARDS = "\n\r\x00\x1b[31m\x7f\x85\x9b\u2028\u2029\u202e\u2066\ud800"

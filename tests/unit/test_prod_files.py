@@ -178,9 +178,21 @@ class Redis(Checkers):
         for order in ("appendonly yes", "appendfsync everysec", "maxmemory-policy noeviction", "user default off"):
             self.assertIn(order, orders)
 
-    def test_its_user_may_reach_waybills_keys_alone(self) -> None:
+    def setUp(self) -> None:
+        super().setUp()
         (user,) = re.findall(r"^user waybill (.*)$", text_of("redis.conf"), re.MULTILINE)
-        rules = user.split()
+        self.rules = user.split()
+
+    def test_its_user_may_run_every_command_of_the_scripts(self) -> None:
+        called = set[str]()
+        for script in (ROOT / "lib" / "queue" / "lua").glob("*.lua"):
+            called.update(re.findall(r"redis\.p?call\(\s*['\"](\w+)['\"]", script.read_text(encoding="utf-8")))
+
+        self.assertTrue(called)
+        self.assertEqual(set(), {f"+{command.lower()}" for command in called} - set(self.rules))
+
+    def test_its_user_may_reach_waybills_keys_alone(self) -> None:
+        rules = self.rules
 
         self.assertEqual([f"~{default('KEY_PREFIX')}:*"], [rule for rule in rules if rule.startswith("~")])
         self.assertLess(rules.index("-@all"), min(i for i, rule in enumerate(rules) if rule.startswith("+")))
