@@ -11,7 +11,8 @@ Tests start it with `SmtpServer`, below. Two ways to make it misbehave:
    that phase). Phases: rcpt, data (the command), sent (after the last dot). Acts: a code from 400 to 599, `drop`
    (hang up), `hang` (never answer), `lost` (keep the mail, then hang up).
    So `rcpt-450-once@x.example` is put off once, and `sent-lost@x.example` leaves the sender in doubt.
-2. By a rule, for every phase (connect ehlo starttls auth mail rcpt data sent rset): `plan("connect", "421 busy")`.
+2. By a rule, for every phase (connect ehlo starttls auth mail rcpt data sent rset, and content: hang up
+   amid the mail): `plan("connect", "421 busy")`.
 
 With --control it takes JSON lines on stdin, answers each with one, and ends when stdin does: no test leaves it behind.
 """
@@ -161,6 +162,9 @@ class Session(asyncio.Protocol):
         # The CRLF of the DATA command stands before, so a mail of nothing but the dot ends as well.
         end = (b"\r\n" + self._buffer).find(b"\r\n.\r\n")
         if end < 0:
+            if self._server.planned("content"):
+                self._is_deaf = True
+                self._transport.abort()
             return False
         self._content, self._buffer = self._buffer[:end], self._buffer[end + 3 :]
         self._reader = self._read_line

@@ -67,11 +67,12 @@ def unstructured(text: str) -> str:
 
 
 def _phrase(name: str) -> str:
-    if _PLAIN_NAME.fullmatch(name) and "=?" not in name:
+    # "=?" within quotes is no encoded word (RFC 2047, 5), and many readers decode it all the same.
+    if "=?" in name or not _PRINTABLE.fullmatch(name):
+        return _encoded(name)
+    if _PLAIN_NAME.fullmatch(name):
         return name
-    if _PRINTABLE.fullmatch(name):
-        return '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
-    return _encoded(name)
+    return '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
 
 
 def _encoded(text: str) -> str:

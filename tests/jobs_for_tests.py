@@ -1,0 +1,224 @@
+"""Jobs that behave as tests need them to: well, badly, and not at all. JOB_MODULES=tests.jobs_for_tests.
+
+A `ledger` is a file outside Redis: every execution that begins appends a line "job_id attempt pid" to it, in one
+write, so that a test knows how often a job truly ran.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lib.jobs.registry import Discard, JobContext, Retry, Snooze, job
+
+QUICK = (0.05, 0.1)
+
+
+@dataclass
+class Work:
+    """ledger: a file for executions, "" for none. until: a path; a handler that waits goes on when it exists."""
+
+    ledger: str = ""
+    seconds: float = 0.0
+    until: str = ""
+    text: str = ""
+    size: int = 0
+
+
+def enter(ctx: JobContext, work: Work) -> None:
+    """Write down that this attempt has begun."""
+    write_line(work.ledger, f"{ctx.job_id} {ctx.attempt} {os.getpid()}")
+
+
+def write_line(path: str, line: str) -> None:
+    if path:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(file, f"{line}\n".encode())
+        os.close(file)
+
+
+@job("noop")
+async def noop(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+
+
+@job("echo")
+async def echo(ctx: JobContext, payload: dict[str, Any]) -> Any:
+    return payload
+
+
+@job("sleep", backoff=QUICK)
+async def sleep(ctx: JobContext, work: Work) -> str:
+    """Waits `seconds`, or for the file `until`. A second line "ended <job_id>" follows where it came to its end."""
+    enter(ctx, work)
+    if work.until:
+        while not Path(work.until).exists():
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(work.seconds)
+    write_line(work.ledger, f"ended {ctx.job_id}")
+    return "slept"
+
+
+@job("sleep_thread", backoff=QUICK)
+def sleep_thread(ctx: JobContext, work: Work) -> str:
+    """As `sleep`, in a thread; returns early where it is asked to."""
+    enter(ctx, work)
+    ends_s = time.monotonic() + work.seconds
+    while (time.monotonic() < ends_s or (work.until and not Path(work.until).exists())) and not ctx.cancelled:
+        time.sleep(0.01)
+    write_line(work.ledger, f"ended {ctx.job_id}")
+    return "slept"
+
+
+@job("deaf_thread", backoff=QUICK)
+def deaf_thread(ctx: JobContext, work: Work) -> str:
+    """A thread that does not look whether it was asked to stop."""
+    enter(ctx, work)
+    time.sleep(work.seconds)
+    write_line(work.ledger, f"ended {ctx.job_id}")
+    return "slept"
+
+
+@job("block", backoff=QUICK)
+async def block(ctx: JobContext, work: Work) -> None:
+    """Blocks the loop, as a handler does that calls what is not async."""
+    enter(ctx, work)
+    time.sleep(work.seconds)
+
+
+@job("block_once", backoff=QUICK)
+async def block_once(ctx: JobContext, work: Work) -> str:
+    enter(ctx, work)
+    if ctx.attempt == 1:
+        time.sleep(work.seconds)
+    return "at the second attempt"
+
+
+@job("swallow", backoff=QUICK)
+async def swallow(ctx: JobContext, work: Work) -> str:
+    """Does not end when it is cancelled."""
+    enter(ctx, work)
+    ends_s = time.monotonic() + work.seconds
+    while time.monotonic() < ends_s:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.05)
+    return "swallowed"
+
+
+@job("fail", backoff=QUICK)
+async def fail(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+    raise ValueError(work.text or "as it was told to")
+
+
+@job("fail_once", backoff=QUICK)
+async def fail_once(ctx: JobContext, work: Work) -> str:
+    enter(ctx, work)
+    if ctx.attempt == 1:
+        raise ValueError("the first attempt fails")
+    return "at the second attempt"
+
+
+class Unspeakable(Exception):
+    """Its text can't be had."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("str() of this raises")
+
+    __repr__ = __str__
+
+
+@job("fail_unspeakably", backoff=QUICK, max_attempts=1)
+async def fail_unspeakably(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+    raise Unspeakable
+
+
+@job("exit", backoff=QUICK, max_attempts=1)
+async def leave(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+    sys.exit(3)
+
+
+@job("exit_thread", backoff=QUICK, max_attempts=1)
+def leave_thread(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+    sys.exit(3)
+
+
+@job("crash")
+async def crash(ctx: JobContext, work: Work) -> None:
+    """Takes its runner down, after `seconds` or when `until` exists."""
+    enter(ctx, work)
+    while work.until and not Path(work.until).exists():
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(work.seconds)
+    os._exit(9)
+
+
+@job("crash_once")
+async def crash_once(ctx: JobContext, work: Work) -> str:
+    """Takes its runner down in its first attempt alone, by SIGSEGV."""
+    enter(ctx, work)
+    if ctx.attempt == 1:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return "at the second attempt"
+
+
+@job("big")
+async def big(ctx: JobContext, work: Work) -> str:
+    enter(ctx, work)
+    return "x" * work.size
+
+
+@job("unserialisable")
+async def unserialisable(ctx: JobContext, work: Work) -> object:
+    enter(ctx, work)
+    return object()
+
+
+@job("retry")
+async def retry(ctx: JobContext, work: Work) -> str:
+    """Asks for another attempt after `seconds`, once."""
+    enter(ctx, work)
+    if ctx.attempt == 1:
+        raise Retry("not yet", after_s=work.seconds)
+    return "at the second attempt"
+
+
+@job("snooze", max_attempts=1)
+async def snooze(ctx: JobContext, work: Work) -> str:
+    """Snoozes for `seconds` until the file `until` exists."""
+    enter(ctx, work)
+    if not Path(work.until).exists():
+        raise Snooze("too early", after_s=work.seconds)
+    return "woken"
+
+
+@job("discard")
+async def discard(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+    raise Discard(work.text or "never")
+
+
+@job("talk")
+async def talk(ctx: JobContext, work: Work) -> str:
+    """Says all that a handler can say, and gives the id of the job that it queued."""
+    enter(ctx, work)
+    ctx.log("first line")
+    ctx.log("second\nline \x1e\x1f with controls")
+    ctx.progress(0.5, "half-way")
+    return str(await ctx.enqueue("noop", {"ledger": work.ledger}))
+
+
+@job("talk_thread")
+def talk_thread(ctx: JobContext, work: Work) -> str:
+    enter(ctx, work)
+    ctx.log("from a thread")
+    ctx.progress(1)
+    return str(ctx.enqueue("noop", {"ledger": work.ledger}))

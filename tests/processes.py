@@ -1,0 +1,212 @@
+"""server.py and worker.py as real processes, each with settings, logs and an outbox of its own.
+
+    with Worker(redis.url, WORKER_QUEUES="default=4") as worker:
+        (runner,) = worker.runner_pids()
+
+Every setting that a test does not name has its default, whatever the developer's environment and .env say. What a
+process prints goes to a file, which is shown where it does not do what is waited for.
+"""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+from lib.config import SETTINGS
+from tests.private_redis import wait_until
+
+ROOT = Path(__file__).resolve().parents[1]
+LIMIT_S = 20.0
+JOB_MODULES = "tests.jobs_for_tests"
+
+
+class Program:
+    """One of the two commands. Started by `start`, ended by `close` whatever became of it."""
+
+    script = ""
+    log_name = ""
+
+    def __init__(self, redis_url: str, **settings: object) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="wb-program-")
+        self.folder = Path(self._folder.name)
+        self.outbox = self.folder / "outbox"
+        defaults = {setting.name: setting.default for setting in SETTINGS}
+        own = {"LOG_DIR": self.folder / "logs", "OUTBOX_DIR": self.outbox, "JOB_MODULES": JOB_MODULES}
+        self.settings = {**defaults, **own, "REDIS_URL": redis_url, **settings}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Any:
+        self.start()
+        self.wait_until_ready()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None, "it was not started"
+        return self.process.pid
+
+    def start(self) -> None:
+        """Does not wait for anything."""
+        environment = {name: value for name, value in os.environ.items() if name not in self.settings}
+        environment.update({name: str(value) for name, value in self.settings.items()})
+        with (self.folder / "said").open("ab") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / self.script)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
+
+    def wait_until_ready(self) -> None:
+        raise NotImplementedError
+
+    def wait_for(self, event: str, count: int = 1, *, within_s: float = LIMIT_S) -> list[dict[str, Any]]:
+        """The log lines of that event, once there are so many."""
+        return list(
+            self.until(lambda: len(lines := self.logged(event)) >= count and lines, f"{count} {event}", within_s)
+        )
+
+    def until(self, condition: Any, what: str, within_s: float = LIMIT_S) -> Any:
+        """As wait_until; where it fails, what the process said is shown."""
+        try:
+            return wait_until(condition, what, within_s=within_s)
+        except AssertionError as fault:
+            raise AssertionError(f"{fault}\n--- {self.script} said:\n{self.said()[-6000:]}") from None
+
+    def logged(self, event: str = "") -> list[dict[str, Any]]:
+        """The lines of its log so far, of one event or all."""
+        return [line for line in self._lines() if event in ("", line["event"])]
+
+    def said(self) -> str:
+        """All that it printed so far."""
+        return (self.folder / "said").read_text(errors="replace")
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self, within_s: float = LIMIT_S) -> int:
+        """Its exit code, once it has ended."""
+        assert self.process is not None, "it was not started"
+        code = self.until(lambda: self._code() is not None and [self._code()], f"{self.script} ends", within_s)
+        return int(code[0])
+
+    def stop(self, within_s: float = LIMIT_S) -> int:
+        """SIGTERM; gives the exit code."""
+        self.signal(signal.SIGTERM)
+        return self.wait(within_s)
+
+    def kill(self) -> None:
+        """SIGKILL, to this process alone."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def close(self) -> None:
+        self.kill()
+        self._folder.cleanup()
+
+    def _code(self) -> int | None:
+        return self.process.poll() if self.process is not None else None
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        path = Path(str(self.settings["LOG_DIR"])) / self.log_name
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        for line in text.split("\n")[:-1]:
+            yield json.loads(line)
+
+
+class Worker(Program):
+    """worker.py: the supervisor and its runners. Ready when every runner serves every queue."""
+
+    script = "worker.py"
+    log_name = "worker.log"
+
+    def wait_until_ready(self) -> None:
+        queues = len(str(self.settings["WORKER_QUEUES"]).split(","))
+        self.wait_for("worker.registered", queues * int(str(self.settings["WORKER_PROCESSES"])))
+
+    def runner_pids(self) -> list[int]:
+        """The runners that live, oldest first."""
+        return [pid for pid in self._all_pids() if is_alive(pid)]
+
+    def close(self) -> None:
+        """Runners that the supervisor left behind, stopped ones too, are killed with it."""
+        self.kill()
+        for pid in self.runner_pids():
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not self.runner_pids(), "the runners have ended")
+        self._folder.cleanup()
+
+    def _all_pids(self) -> list[int]:
+        return [int(line["pid"]) for line in self.logged("runner.started")]
+
+
+class Server(Program):
+    """server.py on a free port. Ready when it answers that it is."""
+
+    script = "server.py"
+    log_name = "app.log"
+
+    def __init__(self, redis_url: str, **settings: object) -> None:
+        super().__init__(redis_url, **{"PORT": 0, **settings})
+
+    @property
+    def url(self) -> str:
+        """Where it listens; waits until it does."""
+        (line, *_) = self.wait_for("server.started")
+        return str(line["msg"]).split()[-1]
+
+    def wait_until_ready(self) -> None:
+        self.until(lambda: self.request("GET", "/readyz")[0] == 200, "/readyz is 200")
+
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
+        """One request on a connection of its own: status, body (JSON read), header fields by their small names.
+
+        body: bytes as they are, anything else as JSON. headers: `x_request_id="a"` is sent as X-Request-ID would be.
+        """
+        raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        if raw is not None:
+            fields.setdefault("content-type", "application/json")
+        parts = urlsplit(self.url)
+        link = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=LIMIT_S)
+        try:
+            link.request(method, path, raw, fields)
+            reply = link.getresponse()
+            return reply.status, _json(reply.read()), {name.lower(): value for name, value in reply.getheaders()}
+        finally:
+            link.close()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of that id is there; one that has ended and was not waited for is not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return not Path("/proc/self").exists()  # Without a /proc (macOS) the signal's word is all there is.
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw

@@ -1,0 +1,175 @@
+"""Says whether every job of a Redis is in exactly one state and in the one place that this state has.
+
+It reads the whole Redis in one script, so that what it judges is one moment, whoever works on it meanwhile; and it
+knows the keys by their names alone: nothing of lib/ helps it to be wrong in the same way.
+
+    assert_sound(redis.client)                  # after any test
+    assert_sound(redis.client, accepted=ids)    # and every id that was answered 202 is there
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+WAITING = ("ready:high", "ready:normal", "ready:low", "suspects")
+INDEXES = ("delayed", "completed", "dead", "cancelled")
+STATES = frozenset({"ready", "active", *INDEXES})
+SHOWN = 20
+
+# Never in production: KEYS over everything, and every value whole.
+_SNAPSHOT = """
+local read = {
+  string = function(key) return {redis.call('GET', key)} end,
+  hash = function(key) return redis.call('HGETALL', key) end,
+  list = function(key) return redis.call('LRANGE', key, 0, -1) end,
+  set = function(key) return redis.call('SMEMBERS', key) end,
+  zset = function(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end,
+  stream = function() return {} end,
+}
+local found = {}
+for i, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do
+  local kind = redis.call('TYPE', key).ok
+  found[i] = {key, kind, read[kind](key)}
+end
+return found
+"""
+
+
+@dataclass
+class _Queue:
+    """One queue as it was found: a list keeps its order, a zset is id -> score."""
+
+    jobs: dict[str, dict[str, str]] = field(default_factory=dict)
+    lists: dict[str, list[str]] = field(default_factory=dict)
+    indexes: dict[str, dict[str, float]] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    logs: set[str] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
+
+
+def assert_sound(client: redis.Redis, *, prefix: str = "wb", accepted: Iterable[str] = ()) -> None:
+    """Raises AssertionError with what is not as it must be. accepted: ids that must be there."""
+    found = faults(client, prefix=prefix)
+    missing = sorted(set(accepted) - set(states(client, prefix=prefix)))
+    found += [f"{job_id} was accepted and is not there" for job_id in missing]
+    if found:
+        more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        raise AssertionError("not in exactly one state and place:\n  " + "\n  ".join(found[:SHOWN]) + more)
+
+
+def faults(client: redis.Redis, *, prefix: str = "wb") -> list[str]:
+    """Everything that is not in its one place, a sentence each."""
+    names, queues = _snapshot(client, prefix)
+    found = []
+    for name, queue in sorted(queues.items()):
+        problems = [*queue.faults, *_faults_of(queue)]
+        if queue.jobs and name not in names:
+            problems.append("it has jobs and is not among the queues")
+        found += [f"{name}: {problem}" for problem in problems]
+    return found
+
+
+def states(client: redis.Redis, *, prefix: str = "wb") -> dict[str, str]:
+    """Every job's state, by id."""
+    _, queues = _snapshot(client, prefix)
+    return {job_id: job.get("state", "") for queue in queues.values() for job_id, job in queue.jobs.items()}
+
+
+def counts(client: redis.Redis, *, prefix: str = "wb") -> dict[str, int]:
+    """How many jobs are in each state; states without one are left out."""
+    return dict(Counter(states(client, prefix=prefix).values()))
+
+
+def _snapshot(client: redis.Redis, prefix: str) -> tuple[set[str], dict[str, _Queue]]:
+    pattern = re.compile(re.escape(prefix) + r":\{([^}]*)\}:(.*)", re.DOTALL)
+    names: set[str] = set()
+    queues: dict[str, _Queue] = {}
+    rows: Any = client.eval(_SNAPSHOT, 0, prefix)
+    for raw_key, raw_kind, raw_value in rows:
+        key, kind = raw_key.decode(errors="surrogateescape"), raw_kind.decode()
+        value = [item.decode(errors="surrogateescape") for item in raw_value]
+        match = pattern.fullmatch(key)
+        if key == f"{prefix}:queues":
+            names = set(value)
+        elif match:
+            _file(queues.setdefault(match[1], _Queue()), match[2], kind, value)
+    return names, queues
+
+
+def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
+    """Put one key's value where it belongs. Keys that hold no jobs (counters, beats, events) are passed over."""
+    head, _, rest = key.partition(":")
+    pairs = dict(zip(value[::2], value[1::2], strict=False))
+    if head == "job":
+        if kind == "hash":
+            queue.jobs[rest] = pairs
+        else:
+            queue.faults.append(f"{key} is a {kind}")
+    elif key in WAITING or head == "active":
+        queue.lists[key] = value
+    elif key in (*INDEXES, "all"):
+        queue.indexes[key] = {job_id: float(score) for job_id, score in pairs.items()}
+    elif key == "gone":
+        queue.gone = set(value)
+    elif head == "log":
+        queue.logs.add(rest)
+
+
+def _faults_of(queue: _Queue) -> list[str]:
+    places: dict[str, list[str]] = {}
+    for name, ids in queue.lists.items():
+        for job_id in ids:
+            places.setdefault(job_id, []).append(name)
+    for name in INDEXES:
+        for job_id in queue.indexes.get(name, {}):
+            places.setdefault(job_id, []).append(name)
+    bells = places.pop("bell", [])
+    found = []
+    if bells.count("ready:normal") > 1 or any(not name.startswith("active:") for name in set(bells) - {"ready:normal"}):
+        found.append(f"bells in {bells}")
+    for job_id, job in queue.jobs.items():
+        problem = _fault_of(job_id, job, places.pop(job_id, []))
+        if problem:
+            found.append(f"{job_id} {problem}")
+    found += _faults_of_ids_without_job(queue, places)
+    listed = queue.indexes.get("all", {})
+    found += [f"{job_id} is a job and not in `all`" for job_id in queue.jobs if job_id not in listed]
+    found += [f"{job_id} is in `all` and no job" for job_id in listed if job_id not in queue.jobs]
+    found += [f"{job_id} has a log and is no job" for job_id in queue.logs - queue.jobs.keys()]
+    return found
+
+
+def _fault_of(job_id: str, job: dict[str, str], places: list[str]) -> str:
+    """What is wrong with where one job is; "" for nothing."""
+    state = job.get("state", "")
+    if state not in STATES:
+        return f"has the state {state!r}"
+    if "listed" in job and state != "cancelled":
+        return f"is {state} and marked `listed`"
+    if state == "ready":
+        # A runner may have popped it and not yet claimed it; it is then in that runner's hands, and in no other place.
+        right = (f"ready:{job.get('priority', 'normal')}", "suspects")
+        is_right = len(places) == 1 and (places[0] in right or places[0].startswith("active:"))
+    elif state == "active":
+        is_right = places == [f"active:{job.get('worker')}"]
+    elif "listed" in job:
+        # A tombstone: cancelled while it waited, and not yet dropped from its list.
+        others = [name for name in places if name != state]
+        is_right = state in places and len(others) == 1 and (others[0] in WAITING or others[0].startswith("active:"))
+    else:
+        is_right = places == [state]
+    return "" if is_right else f"is {state} and stands in {places or 'no place'}"
+
+
+def _faults_of_ids_without_job(queue: _Queue, places: dict[str, list[str]]) -> list[str]:
+    found = []
+    for job_id, where in places.items():
+        is_tombstone = job_id in queue.gone and len(where) == 1 and where[0] not in INDEXES
+        if not is_tombstone:
+            found.append(f"{job_id!r} is no job and stands in {where}")
+    found += [f"{job_id!r} is noted as gone and stands nowhere" for job_id in queue.gone - places.keys()]
+    return found

@@ -1,0 +1,536 @@
+"""The email job against a real SMTP server: what arrives, and what each answer or broken link means for the job."""
+
+import dataclasses
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from lib import config
+from lib.errors import ConfigError
+from lib.handlers.email import DeliveryLeftUncertain, Email, send_email
+from lib.handlers.mailer import MAX_IDLE_S, MAX_MAILS, Mailer
+from lib.handlers.smtp_dial import Limits
+from lib.handlers.smtp_verdicts import (
+    DeliveryUncertain,
+    MailRefused,
+    SMTPLinkLost,
+    SMTPLoginRefused,
+    SMTPServerBusy,
+    SMTPSessionRefused,
+)
+from lib.jobs.registry import Discard, Retry
+from tests.smtp_server import SmtpServer
+
+T = TypeVar("T")
+JOB_ID = "email-019a0000000070008000000000000001"
+
+
+@dataclass
+class Context:
+    """What a runner would give the handler."""
+
+    mailer: Mailer
+    job_id: str = JOB_ID
+    request_id: str = "request-1"
+    traceparent: str = ""
+    attempt: int = 1
+    cancelled: bool = False
+    lines: list[str] = field(default_factory=list)
+
+    def log(self, text: str) -> None:
+        self.lines.append(text)
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        raise AssertionError("a mail has no progress")
+
+    def enqueue(self, type: str, payload: dict[str, Any], **options: Any) -> Any:
+        raise AssertionError("a mail queues nothing")
+
+    def resource(self, factory: Callable[[Any], T]) -> T:
+        assert factory is cast(Any, Mailer)
+        return cast(T, self.mailer)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def settings(**values: str) -> config.Settings:
+    return config.load({"MAIL_FROM": "Waybill <waybill@example.com>", **values}, Path(tempfile.gettempdir()) / "none")
+
+
+def email(to: str | list[str] = "test@gmail.com", **fields: Any) -> Email:
+    return Email(to=to, subject="Hi", **{"text": "Hello", **fields})
+
+
+class WireCase(unittest.TestCase):
+    def serve(self, *options: str, **how: Any) -> SmtpServer:
+        return self.enterContext(SmtpServer(*options, **how))
+
+    def mailer(self, url: str, **how: Any) -> Mailer:
+        mailer = Mailer(settings(SMTP_URL=url), **how)
+        self.addCleanup(mailer.close)
+        return mailer
+
+
+class Sending(WireCase):
+    def test_the_mail_arrives_as_it_was_asked_for(self) -> None:
+        server = self.serve()
+        payload = email("Tëst <test@gmail.com>", html="<p>Hello</p>", cc="c@x.example", bcc="b@x.example")
+
+        result = send_email(Context(self.mailer(server.url())), payload)
+
+        [mail] = server.mails()
+        self.assertEqual(mail.sender, "waybill@example.com")
+        self.assertEqual(mail.recipients, ["test@gmail.com", "c@x.example", "b@x.example"])
+        self.assertRegex(mail.parameters, r"^SIZE=[0-9]+$")
+        self.assertEqual(mail.message["To"], "Tëst <test@gmail.com>")
+        self.assertEqual(mail.message["X-Request-ID"], "request-1")
+        self.assertEqual(mail.message["Message-ID"], f"<{JOB_ID}@example.com>")
+        self.assertEqual(
+            result,
+            {
+                "message_id": f"<{JOB_ID}@example.com>",
+                "accepted": ["test@gmail.com", "c@x.example", "b@x.example"],
+                "refused": {},
+                "response": "250 2.0.0 kept",
+            },
+        )
+
+    def test_success_is_logged_with_the_message_id(self) -> None:
+        server = self.serve()
+
+        with self.assertLogs("waybill.email") as logs:
+            send_email(
+                Context(self.mailer(server.url())), email(["test@gmail.com", "A <a@x.example>"], bcc="b@x.example")
+            )
+
+        [record] = logs.records
+        self.assertEqual(record.getMessage(), "Email sent to test@gmail.com, a@x.example")
+        self.assertEqual(record.__dict__["event"], "email.sent")
+        self.assertEqual(record.__dict__["message_id"], f"<{JOB_ID}@example.com>")
+
+    def test_dots_and_long_lines_arrive_as_they_were(self) -> None:
+        text = ".\n..\n.a\n\n.\nMAIL FROM:<x@y.example>\n" + "x" * 3000 + "\n"
+        for options in ((), ("--no-pipelining",)):
+            with self.subTest(options=options):
+                server = self.serve(*options)
+
+                send_email(Context(self.mailer(server.url())), email(text=text))
+
+                self.assertEqual(server.mails()[0].message.get_content().replace("\r\n", "\n"), text)
+
+    def test_dots_of_a_7bit_mail_are_doubled_on_the_wire(self) -> None:
+        server = self.serve()
+
+        send_email(Context(self.mailer(server.url())), email(text=".\n..\n.a"))
+
+        self.assertTrue(server.mails()[0].content.endswith(b"7bit\r\n\r\n.\r\n..\r\n.a\r\n"))
+
+    def test_twenty_threads_send_every_mail_once_over_at_most_twenty_links(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+        ids = [f"email-{n:032x}" for n in range(400)]
+
+        with ThreadPoolExecutor(20) as threads:
+            list(threads.map(lambda job_id: send_email(Context(mailer, job_id), email()), ids))
+
+        self.assertEqual(
+            sorted(mail.message["Message-ID"] for mail in server.mails()), [f"<{i}@example.com>" for i in ids]
+        )
+        self.assertLessEqual(server.counts()["connections"], 20)
+
+    def test_a_cancelled_job_sends_nothing(self) -> None:
+        server = self.serve()
+
+        with self.assertRaises(Discard):
+            send_email(Context(self.mailer(server.url()), cancelled=True), email())
+
+        self.assertEqual(server.counts()["connections"], 0)
+
+
+class Verdicts(WireCase):
+    def outcome(self, server: SmtpServer, payload: Email, **limits: float) -> Exception:
+        mailer = Mailer(settings(SMTP_URL=server.url()), limits=Limits(**limits))
+        try:
+            with self.assertRaises(Exception) as caught:
+                send_email(Context(mailer), payload)
+        finally:
+            mailer.close()
+        return caught.exception
+
+    def test_what_an_answer_means_depends_on_its_class_and_its_step(self) -> None:
+        for options in ((), ("--no-pipelining",)):
+            server = self.serve(*options)
+            for step, answer, verdict in (
+                ("connect", "421 4.3.2 too many", SMTPServerBusy),
+                ("connect", "554 5.7.1 you are on a list", SMTPSessionRefused),
+                ("connect", "drop", SMTPLinkLost),
+                ("connect", "HTTP/1.1 400 Bad Request", SMTPLinkLost),
+                ("ehlo", "421 4.3.2 later", SMTPServerBusy),
+                ("ehlo", "550 5.7.1 no", SMTPSessionRefused),
+                ("mail", "421 4.3.2 going down", SMTPServerBusy),
+                ("mail", "451 4.7.1 slow down", SMTPServerBusy),
+                ("mail", "530 5.7.0 log in first", SMTPLoginRefused),
+                ("mail", "552 5.3.4 too large", MailRefused),
+                ("mail", "drop", SMTPLinkLost),
+                ("rcpt", "421 4.3.2 going down", SMTPServerBusy),
+                ("rcpt", "450 4.2.1 greylisted", SMTPServerBusy),
+                ("rcpt", "550 5.1.1 no such user", MailRefused),
+                ("rcpt", "drop", SMTPLinkLost),
+                ("rcpt", "not a reply", SMTPLinkLost),
+                ("data", "451 4.3.0 later", SMTPServerBusy),
+                ("data", "554 5.5.1 no", MailRefused),
+                ("data", "drop", SMTPLinkLost),
+                ("sent", "421 4.3.2 going down", SMTPServerBusy),
+                ("sent", "452 4.3.1 disk full", SMTPServerBusy),
+                ("sent", "554 5.7.1 spam", MailRefused),
+                ("sent", "lost", DeliveryUncertain),
+                ("sent", "drop", DeliveryUncertain),
+                ("sent", "not a reply", DeliveryUncertain),
+            ):
+                with self.subTest(step=step, answer=answer, options=options):
+                    server.plan(step, answer)
+
+                    fault = self.outcome(server, email())
+
+                    self.assertIs(type(fault), verdict)
+                    if answer[:3].isdigit():
+                        self.assertIn(answer, str(fault))
+
+    def test_a_link_that_breaks_amid_the_mail_leaves_no_doubt(self) -> None:
+        server = self.serve()
+        server.plan("content", "drop")
+
+        # More than the sockets' buffers hold, so that the last byte is still here when the link breaks.
+        fault = self.outcome(server, email(text=("x" * 70 + "\n") * 300_000))
+
+        self.assertIs(type(fault), SMTPLinkLost)
+
+    def test_only_refusals_of_the_mail_itself_are_final(self) -> None:
+        self.assertTrue(issubclass(MailRefused, Discard))
+        self.assertTrue(issubclass(DeliveryLeftUncertain, Discard))
+        for kind in (SMTPServerBusy, SMTPLinkLost, SMTPSessionRefused, SMTPLoginRefused, DeliveryUncertain):
+            self.assertFalse(issubclass(kind, Discard))
+
+    def test_nobody_listening_is_a_lost_link(self) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            port = unused.getsockname()[1]
+
+        with self.assertRaisesRegex(SMTPLinkLost, "refused"):
+            send_email(Context(self.mailer(f"smtp://127.0.0.1:{port}")), email())
+
+    def test_a_server_that_never_answers_is_given_up(self) -> None:
+        server = self.serve()
+        for step, verdict in (
+            ("connect", SMTPLinkLost),
+            ("ehlo", SMTPLinkLost),
+            ("mail", SMTPLinkLost),
+            ("sent", DeliveryUncertain),
+        ):
+            with self.subTest(step=step):
+                server.plan(step, "hang")
+
+                fault = self.outcome(server, email(), connect_s=0.2, reply_s=0.2, total_s=0.5)
+
+                self.assertIs(type(fault), verdict)
+
+    def test_one_mail_takes_no_longer_than_its_total_whatever_its_steps_take(self) -> None:
+        server = self.serve()
+        server.plan("rcpt", "hang")
+
+        fault = self.outcome(server, email(), connect_s=60, reply_s=60, total_s=0.3)
+
+        self.assertIs(type(fault), SMTPLinkLost)
+
+    def test_some_refused_beside_some_accepted_stand_in_the_result(self) -> None:
+        server = self.serve()
+        context = Context(self.mailer(server.url()))
+
+        result = send_email(context, email(["rcpt-550@x.example", "a@x.example", "rcpt-450@x.example"]))
+
+        self.assertEqual(result["accepted"], ["a@x.example"])
+        self.assertEqual(
+            {to: text[:3] for to, text in result["refused"].items()},
+            {"rcpt-550@x.example": "550", "rcpt-450@x.example": "450"},
+        )
+        self.assertEqual([mail.recipients for mail in server.mails()], [["a@x.example"]])
+        self.assertEqual(len(context.lines), 2)
+
+    def test_one_put_off_among_all_refused_is_reason_to_come_again(self) -> None:
+        server = self.serve()
+
+        fault = self.outcome(server, email(["rcpt-550@x.example", "rcpt-450@x.example"]))
+
+        self.assertIs(type(fault), SMTPServerBusy)
+        self.assertIn("rcpt-450@x.example", str(fault))
+
+    def test_an_uncertain_delivery_is_dead_where_the_payload_says_stop(self) -> None:
+        server = self.serve()
+
+        fault = self.outcome(server, email("sent-lost@x.example", on_uncertain="stop"))
+
+        self.assertIs(type(fault), DeliveryLeftUncertain)
+        self.assertEqual(len(server.mails()), 1)
+
+    def test_a_retry_carries_the_same_message_id(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+        with self.assertRaises(DeliveryUncertain):
+            send_email(Context(mailer), email("sent-lost-once@x.example"))
+
+        send_email(Context(mailer, attempt=2), email("sent-lost-once@x.example"))
+
+        first, second = server.mails()
+        self.assertEqual(first.message["Message-ID"], second.message["Message-ID"])
+
+    def test_a_servers_words_are_cut_and_kept_on_one_line(self) -> None:
+        server = self.serve()
+        server.plan("mail", "550-first\r\n550-\x1b[31m\x00" + "x" * 2000 + "\r\n550 last")
+
+        words = str(self.outcome(server, email()))
+
+        self.assertTrue(words.startswith("MAIL: 550 first [31m xxx"))
+        self.assertTrue(words.isprintable())
+        self.assertLess(len(words), 320)
+
+
+class Links(WireCase):
+    def send(self, mailer: Mailer, to: str = "a@x.example") -> None:
+        send_email(Context(mailer), email(to))
+
+    def connections(self, server: SmtpServer) -> list[int]:
+        return [mail.connection for mail in server.mails()]
+
+    def test_a_link_is_used_again(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+
+        for _ in range(3):
+            self.send(mailer)
+
+        self.assertEqual(self.connections(server), [1, 1, 1])
+
+    def test_a_link_that_the_server_closed_while_idle_costs_no_attempt(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+        for last_words in ("", "421 4.4.2 idle too long"):
+            self.send(mailer)
+            server.drop_idle(last_words)
+
+            self.send(mailer)
+
+        self.assertEqual(self.connections(server), [1, 2, 2, 3])
+
+    def test_a_421_to_a_kept_link_is_asked_again_over_a_new_one(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+        self.send(mailer)
+        server.plan("mail", "421 4.7.0 enough for one connection")
+
+        self.send(mailer)
+
+        self.assertEqual(self.connections(server), [1, 2])
+
+    def test_an_uncertain_delivery_is_never_sent_again_by_the_same_attempt(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+        self.send(mailer)
+
+        with self.assertRaises(DeliveryUncertain):
+            self.send(mailer, "sent-lost@x.example")
+
+        self.assertEqual(self.connections(server), [1, 1])
+
+    def test_a_link_goes_on_after_a_refusal_with_nothing_left_of_it(self) -> None:
+        for options in ((), ("--no-pipelining",)):
+            server = self.serve(*options)
+            mailer = self.mailer(server.url())
+            for to in ("rcpt-550@x.example", "rcpt-450@x.example", "data-554@x.example", "sent-554@x.example"):
+                with self.subTest(to=to, options=options), self.assertRaises((MailRefused, SMTPServerBusy)):
+                    self.send(mailer, to)
+
+            self.send(mailer)
+
+            self.assertEqual([(mail.connection, mail.recipients) for mail in server.mails()], [(1, ["a@x.example"])])
+
+    def test_a_link_that_was_idle_too_long_is_closed(self) -> None:
+        server, clock = self.serve(), Clock()
+        mailer = self.mailer(server.url(), clock=clock)
+        self.send(mailer)
+        clock.now_s += MAX_IDLE_S + 1
+
+        self.send(mailer)
+
+        self.assertEqual(self.connections(server), [1, 2])
+
+    def test_a_link_carries_a_hundred_mails(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+
+        for _ in range(MAX_MAILS + 1):
+            self.send(mailer)
+
+        self.assertEqual(self.connections(server), [1] * MAX_MAILS + [2])
+
+    def test_close_hangs_up_and_a_late_mail_leaves_no_link_behind(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+        self.send(mailer)
+
+        mailer.close()
+        self.send(mailer)
+
+        # The server counts a link as open until it has read the QUIT.
+        give_up_s = time.monotonic() + 5
+        while server.counts()["open"] and time.monotonic() < give_up_s:
+            pass
+        self.assertEqual(server.counts()["open"], 0)
+
+
+class Logins(WireCase):
+    def test_plain_and_login_with_a_password_of_any_letters(self) -> None:
+        for auth, password in (("PLAIN LOGIN", "pä:ss/wörd@%"), ("LOGIN", "pass:/word@%")):
+            with self.subTest(auth=auth):
+                server = self.serve("--auth", auth, user="me@x.example", password=password)
+
+                send_email(Context(self.mailer(server.url())), email())
+
+                self.assertEqual(server.mails()[0].user, "me@x.example")
+
+    def test_a_refused_login_waits_and_is_not_tried_with_every_mail(self) -> None:
+        server, clock = self.serve(user="me", password="right"), Clock()
+        mailer = self.mailer(server.url(password="wr0ng-secret"), clock=clock)
+        for _ in range(3):
+            with self.assertRaises(SMTPLoginRefused) as caught:
+                send_email(Context(mailer), email())
+            self.assertIsInstance(caught.exception, Retry)
+            self.assertEqual(caught.exception.after_s, 300)
+            self.assertNotIn("wr0ng-secret", str(caught.exception))
+        self.assertEqual(server.counts()["connections"], 1)
+
+        clock.now_s += 61
+        with self.assertRaises(SMTPLoginRefused):
+            send_email(Context(mailer), email())
+
+        self.assertEqual(server.counts()["connections"], 2)
+
+    def test_a_login_put_off_is_a_busy_server(self) -> None:
+        server = self.serve(user="me", password="right")
+        server.plan("auth", "454 4.7.0 temporary failure")
+
+        with self.assertRaises(SMTPServerBusy):
+            send_email(Context(self.mailer(server.url())), email())
+
+    def test_a_server_without_auth_is_a_refused_login(self) -> None:
+        server = self.serve()
+
+        with self.assertRaises(SMTPLoginRefused):
+            send_email(Context(self.mailer(server.url(user="me", password="x"))), email())
+
+
+class Encryption(WireCase):
+    def test_starttls_and_implicit_tls_with_login(self) -> None:
+        for tls in ("starttls", "implicit"):
+            with self.subTest(tls=tls):
+                server = self.serve(tls=tls, user="me", password="secret")
+                mailer = self.mailer(server.url(), tls_context=server.tls_context())
+
+                for _ in range(2):
+                    send_email(Context(mailer), email())
+
+                self.assertEqual([(m.is_secure, m.user, m.connection) for m in server.mails()], [(True, "me", 1)] * 2)
+
+    def test_a_certificate_that_nobody_vouches_for_is_refused(self) -> None:
+        for tls in ("starttls", "implicit"):
+            with self.subTest(tls=tls):
+                server = self.serve(tls=tls)
+
+                with self.assertRaisesRegex(SMTPLinkLost, "certificate"):
+                    send_email(Context(self.mailer(server.url())), email())
+
+                self.assertEqual(server.counts()["mails"], 0)
+
+    def test_ssl_cert_file_adds_a_certificate(self) -> None:
+        server = self.serve(tls="starttls")
+        script = "; ".join(
+            [
+                "import sys, pathlib",
+                "from lib import config",
+                "from lib.handlers.mailer import Mailer",
+                "from lib.handlers.letter import Letter",
+                "mailer = Mailer(config.load({'SMTP_URL': sys.argv[1]}, pathlib.Path('none')))",
+                "mailer.send(Letter('a', '<a@b>', 'a@b.example', ('c@d.example',), b'Subject: x\\r\\n\\r\\n'))",
+            ]
+        )
+        environment = {**os.environ, "SSL_CERT_FILE": str(server.certificate)}
+
+        subprocess.run([sys.executable, "-c", script, server.url()], env=environment, check=True)
+
+        self.assertTrue(server.mails()[0].is_secure)
+
+    def test_without_the_starttls_that_is_asked_for_nothing_is_sent(self) -> None:
+        server = self.serve()
+
+        with self.assertRaisesRegex(SMTPSessionRefused, "STARTTLS"):
+            send_email(Context(self.mailer(server.url() + "?starttls=1")), email())
+
+        self.assertEqual(server.counts()["mails"], 0)
+
+    def test_starttls_refused_for_now_is_a_busy_server(self) -> None:
+        server = self.serve(tls="starttls")
+        server.plan("starttls", "454 4.7.0 TLS not available")
+
+        with self.assertRaises(SMTPServerBusy):
+            send_email(Context(self.mailer(server.url(), tls_context=server.tls_context())), email())
+
+    def test_a_password_is_never_sent_in_the_clear_to_another_host(self) -> None:
+        with self.assertRaisesRegex(ConfigError, "SMTP_URL: .*unencrypted") as caught:
+            Mailer(settings(SMTP_URL="smtp://me:secret@mail.example:25"))
+
+        self.assertNotIn("secret", str(caught.exception))
+
+
+class Outboxes(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory())) / "deep" / "outbox"
+        self.mailer = Mailer(dataclasses.replace(settings(), outbox_dir=self.folder))
+
+    def test_a_mail_is_a_file_named_after_its_job(self) -> None:
+        result = send_email(Context(self.mailer), email(bcc="b@x.example"))
+
+        self.assertEqual([path.name for path in self.folder.iterdir()], [f"{JOB_ID}.eml"])
+        message = message_from_bytes((self.folder / result["file"]).read_bytes(), policy=policy.default)
+        self.assertEqual(message["Message-ID"], result["message_id"])
+        self.assertEqual(result["accepted"], ["test@gmail.com", "b@x.example"])
+
+    def test_a_second_attempt_writes_the_same_file(self) -> None:
+        send_email(Context(self.mailer), email(text="first"))
+
+        send_email(Context(self.mailer, attempt=2), email(text="second"))
+
+        [path] = self.folder.iterdir()
+        self.assertRegex(path.read_bytes(), re.compile(rb"second\r\n\Z"))
+
+    def test_a_folder_that_can_not_be_written_fails_the_attempt(self) -> None:
+        self.folder.parent.mkdir()
+        self.folder.write_text("a file stands in its place")
+
+        with self.assertRaises(OSError):
+            send_email(Context(self.mailer), email())
