@@ -131,6 +131,10 @@ class QueueNotFound(WaybillError):
     slug, status, title = "queue-not-found", 404, "No such queue"
 
 
+class KeyReused(WaybillError):
+    slug, status, title = "idempotency-key-reused", 422, "That Idempotency-Key came with another request"
+
+
 class WrongState(WaybillError):
     slug, status, title = "wrong-state", 409, "The job's state does not allow this"
 

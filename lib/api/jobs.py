@@ -1,17 +1,21 @@
 """/api/jobs: take a job in, look at it, list, cancel, run again, delete. Parse, one call, reply."""
 
 import asyncio
+import hashlib
+import json
+import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from lib.api import json_body, query
 from lib.api.router import Call
-from lib.errors import InvalidFields
+from lib.errors import FieldError, InvalidFields, JobNotFound, KeyReused
 from lib.http1.message import Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
 from lib.jobs import submission
-from lib.jobs.job import JobRecord, to_json
+from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob, to_json
 from lib.jobs.registry import Registry
 from lib.jobs.state import FINISHED, STATES
 from lib.jobs.submission import timestamp
@@ -26,6 +30,7 @@ SCANNED_PER_PAGE = 2000
 _INDEXED = frozenset({"delayed", "completed", "dead", "cancelled"})
 _SECRETS = ("secret", "authorization", "password", "passwd", "token", "api_key", "apikey")
 MASK = "********"
+_KEY = re.compile(r"[\x21\x23-\x7e]{1,255}")
 
 
 class Jobs:
@@ -52,24 +57,35 @@ class Jobs:
         job, spec, job_type = submission.read(
             body, self._registry, self._ids, request_id=call.request_id, trace=call.trace
         )
-        created_ms = await self._queue.enqueue(job)
-        due_ms = created_ms + job.delay_ms if job.delay_ms is not None else job.run_at_ms
-        is_delayed = due_ms is not None and due_ms > created_ms
-        queue = queue_of(job.job_id) or ""
+        key = call.headers.get("idempotency-key")
+        if key is not None:
+            job = replace(job, idempotency_key=f"- {_idempotency_key(key)}", fingerprint=_fingerprint(body))
+        accepted = await self._queue.enqueue(job)
+        if accepted.outcome != "new":
+            return await self._stand_in(accepted, job, spec)
         self._log.info(
             "job.enqueued",
             f"{job_type.name[:1].upper()}{job_type.name[1:]} job added to queue",
             request_id=call.request_id,
             trace_id=spec.trace.trace_id,
             job_id=job.job_id,
-            queue=queue,
+            queue=queue_of(job.job_id),
             type=spec.type,
         )
-        state = "delayed" if is_delayed else "ready"
-        record = JobRecord(
-            job.job_id, queue, state, spec, created_ms=created_ms, run_at_ms=due_ms if is_delayed else None
-        )
-        return _reply(202, present(record), [("Location", f"/api/jobs/{job.job_id}")])
+        return _reply(202, present(_just_taken(job, spec, accepted)), [_location(job.job_id)])
+
+    async def _stand_in(self, accepted: Accepted, job: NewJob, spec: JobSpec) -> Response:
+        """The answer where an earlier job stands for the one that was asked for."""
+        if accepted.outcome == "conflict":
+            raise KeyReused("it came before with another body; send the same body again, or another key")
+        try:
+            shown = present(await self._queue.read(accepted.job_id))
+        except JobNotFound:
+            # It was taken in, has ended, and its record has been trimmed: what was asked for is all that is known.
+            shown = {**present(_just_taken(replace(job, job_id=accepted.job_id), spec, accepted)), "state": None}
+        if accepted.outcome == "duplicate":
+            return _reply(200, shown, [_location(accepted.job_id)])
+        return _reply(202, shown, [_location(accepted.job_id), ("Idempotency-Replayed", "true")])
 
     async def read(self, call: Call) -> Response:
         wait_s = query.seconds(call.parameters, "wait", MAX_WAIT_S)
@@ -171,6 +187,7 @@ def present(record: JobRecord) -> dict[str, Any]:
         "timeout_s": spec.timeout_s if spec else None,
         "created_at": _time(record.created_ms),
         "run_at": _time(record.run_at_ms),
+        "expires_at": _time(record.expires_ms),
         "started_at": _time(record.started_ms),
         "finished_at": _time(record.finished_ms),
         "progress": record.progress,
@@ -179,6 +196,7 @@ def present(record: JobRecord) -> dict[str, Any]:
         "worker_id": record.worker_id,
         "request_id": spec.request_id if spec else None,
         "trace_id": spec.trace.trace_id if spec else None,
+        "unique_key": (spec.unique_key or None) if spec else None,
         "cancel_requested_at": _time(record.cancel_requested_ms),
         "history": [
             {
@@ -199,6 +217,41 @@ def present(record: JobRecord) -> dict[str, Any]:
 
 def _reply(status: int, value: Any, headers: Sequence[tuple[str, str]] = ()) -> Response:
     return Response(status, to_json(value).encode("utf-8", "replace"), headers)
+
+
+def _location(job_id: str) -> tuple[str, str]:
+    return "Location", f"/api/jobs/{job_id}"
+
+
+def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:
+    """The job as it is at the moment when it is taken in; nobody has to ask Redis for that."""
+    created_ms = accepted.created_ms
+    due_ms = created_ms + job.delay_ms if job.delay_ms is not None else job.run_at_ms
+    is_delayed = due_ms is not None and due_ms > created_ms
+    return JobRecord(
+        job.job_id,
+        queue_of(job.job_id) or "",
+        "delayed" if is_delayed else "ready",
+        spec,
+        created_ms=created_ms,
+        run_at_ms=due_ms if is_delayed else None,
+        expires_ms=None if job.expires_in_ms is None else created_ms + job.expires_in_ms,
+    )
+
+
+def _idempotency_key(text: str) -> str:
+    """The key of an Idempotency-Key header: a quoted string, as the draft has it, or the bare text."""
+    key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+    if not _KEY.fullmatch(key):
+        detail = "must be 1 to 255 visible ASCII characters, in double quotes if you like"
+        raise InvalidFields(f"the Idempotency-Key {detail}", errors=[FieldError("Idempotency-Key", detail)])
+    return key
+
+
+def _fingerprint(body: Any) -> str:
+    """Of what was asked for, not of how it was written: white space and the order of names do not count."""
+    text = json.dumps(body, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _time(ms: int | None) -> str | None:

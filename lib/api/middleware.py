@@ -53,7 +53,7 @@ class Middleware:
         route, path = cast(tuple[Route, dict[str, str]], request.route)
         try:
             parameters = query.parameters(request.query, route.parameters) if route.pattern.startswith("/api") else {}
-            call = Call(request.request_id, cast(Trace, request.trace), path, parameters, request.body)
+            call = Call(request.request_id, cast(Trace, request.trace), path, parameters, request.headers, request.body)
             response = await route.operation(call)
         except WaybillError as error:
             if isinstance(error, RedisUnavailable):

@@ -3,7 +3,7 @@
 Paths are matched as they were sent. What is percent-encoded, doubled or dotted is no path of ours, and 404.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lib.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
@@ -19,6 +19,7 @@ class Call:
     trace: Trace
     path: dict[str, str]
     parameters: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
 
 

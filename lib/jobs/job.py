@@ -40,15 +40,17 @@ class JobSpec:
     timeout_s: float
     backoff: Backoff
     priority: str = "normal"
+    unique_key: str = ""
 
     def to_text(self) -> str:
         """JSON, in as few bytes as it can be: there may be millions of these in memory."""
         base_s, cap_s = self.backoff
         priority = "" if self.priority == "normal" else f',"priority":"{self.priority}"'
+        unique = f',"unique_key":{to_json(self.unique_key)}' if self.unique_key else ""
         return (
             f'{{"v":{SPEC_VERSION},"type":{to_json(self.type)},"request_id":"{self.request_id}",'
             f'"trace":"{self.trace.traceparent[3:]}","max_attempts":{self.max_attempts},'
-            f'"timeout_s":{self.timeout_s:.15g},"backoff":[{base_s:.15g},{cap_s:.15g}]{priority},'
+            f'"timeout_s":{self.timeout_s:.15g},"backoff":[{base_s:.15g},{cap_s:.15g}]{priority}{unique},'
             f'"payload":{to_json(self.payload)}}}'
         )
 
@@ -70,6 +72,7 @@ class JobSpec:
                 fields["timeout_s"],
                 Backoff(base_s, cap_s),
                 fields.get("priority", "normal"),
+                fields.get("unique_key", ""),
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
             raise SpecError(f"the spec can't be read: {fault!r}") from None
@@ -77,13 +80,36 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job on its way in. At most one of delay_ms (from now) and run_at_ms (ms since 1970) is set."""
+    """A job on its way in. At most one of delay_ms (from now) and run_at_ms (ms since 1970) is set.
+
+    expires_in_ms: it is dead if it has not begun by then. unique_key: while a job under it lives, or for unique_ttl_ms,
+    there is no second one. idempotency_key: who sends it again within a day is told of the first job, if `fingerprint`
+    (of the request's body) is the same.
+    """
 
     job_id: str
     priority: str
     spec_text: str
     delay_ms: int | None = None
     run_at_ms: int | None = None
+    expires_in_ms: int | None = None
+    unique_key: str = ""
+    unique_ttl_ms: int = 0
+    idempotency_key: str = ""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a NewJob. `job_id` is another job's where that one stands in its place.
+
+    outcome: new | replayed (its idempotency key came before) | conflict (so it did, with another body) | duplicate (a
+    job under its unique key lives).
+    """
+
+    job_id: str
+    outcome: str
+    created_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +148,7 @@ class JobRecord:
     token: int = 0
     created_ms: int | None = None
     run_at_ms: int | None = None
+    expires_ms: int | None = None
     started_ms: int | None = None
     finished_ms: int | None = None
     worker_id: str | None = None

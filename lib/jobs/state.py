@@ -46,6 +46,8 @@ TRANSITIONS: Final[frozenset[Transition]] = frozenset(
         Transition("active", "reap", "ready"),
         Transition("active", "reap", "dead"),
         Transition("active", "reap", "cancelled"),
+        Transition("ready", "expire", "dead"),
+        Transition("delayed", "expire", "dead"),
         Transition("ready", "cancel", "cancelled"),
         Transition("delayed", "cancel", "cancelled"),
         Transition("dead", "retry", "ready"),

@@ -20,6 +20,8 @@ from lib.tracing import Trace
 MAX_DELAY_S = 10 * 366 * 86_400
 MAX_TIMEOUT_S = 7 * 86_400
 MAX_ATTEMPTS = 1000
+MAX_UNIQUE_KEY = 255
+UNIQUE_TTL_S = 86_400
 _RFC3339 = re.compile(
     r"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))[Tt ]"
     r"((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(\.\d{1,9})?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
@@ -46,6 +48,7 @@ def read(
             errors.extend(fault.errors)
     if errors or job_type is None:
         raise _invalid(errors)
+    unique_key, unique_ttl_ms = fields.get("unique", ("", 0))
     spec = JobSpec(
         job_type.name,
         fields["payload"],
@@ -55,9 +58,19 @@ def read(
         fields.get("timeout_s", job_type.timeout_s),
         fields.get("backoff", job_type.backoff),
         fields.get("priority", "normal"),
+        unique_key,
     )
-    job_id = ids.new(fields.get("queue", job_type.queue))
-    return NewJob(job_id, spec.priority, spec.to_text(), fields.get("delay_s"), fields.get("run_at")), spec, job_type
+    job = NewJob(
+        ids.new(fields.get("queue", job_type.queue)),
+        spec.priority,
+        spec.to_text(),
+        fields.get("delay_s"),
+        fields.get("run_at"),
+        fields.get("expires_in_s"),
+        unique_key,
+        unique_ttl_ms,
+    )
+    return job, spec, job_type
 
 
 def milliseconds(text: str) -> int:
@@ -174,6 +187,19 @@ def _backoff(value: Any) -> Backoff:
     return Backoff(base_s, cap_s)
 
 
+def _expires_in_ms(value: Any) -> int:
+    return max(1, round(_number(value, 0, MAX_DELAY_S, above_low=True) * 1000))
+
+
+def _unique(value: Any) -> tuple[str, int]:
+    if not _object(value).keys() <= {"key", "ttl_s"} or "key" not in value:
+        raise Wrong("takes key, and ttl_s if you like")
+    key = _text(value["key"])
+    if not 1 <= len(key) <= MAX_UNIQUE_KEY or not key.isprintable():
+        raise Wrong(f"has a key that is not of 1 to {MAX_UNIQUE_KEY} printable characters")
+    return key, round(_number(value.get("ttl_s", UNIQUE_TTL_S), 0, MAX_DELAY_S, above_low=True) * 1000) or 1
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "type": _text,
     "payload": _object,
@@ -184,4 +210,6 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "max_attempts": _max_attempts,
     "timeout_s": _timeout_s,
     "backoff": _backoff,
+    "expires_in_s": _expires_in_ms,
+    "unique": _unique,
 }

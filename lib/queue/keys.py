@@ -12,6 +12,9 @@ wb:{q}:all                    ZSET    id -> created ms
 wb:{q}:workers beats          HASH    worker -> about it (JSON) | worker -> "<counter>:<ms of the last beat>"
 wb:{q}:graves                 ZSET    worker -> died ms
 wb:{q}:cancels:<worker>       SET     ids whose running was asked to stop; expires
+wb:{q}:expiring               ZSET    id -> ms at which it is dead if it has not begun
+wb:{q}:unique:<key>           STRING  the id of the job under that key; expires
+wb:{q}:idem:<caller> <key>    STRING  the id of the job and the fingerprint of its request; expires after a day
 wb:{q}:commit:<process>       STRING  the last commit's number and answer; expires
 wb:{q}:gone                   SET     ids deleted while still in a list; claim drops them and forgets
 wb:{q}:quarantine             LIST    what was found in a list and is no job (the last 1,000)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from lib.errors import JobNotFound, OutcomeUnknown, RedisUnavailable, WrongState
 from lib.ids import queue_of
-from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord, JobSpec, NewJob, SpecError
+from lib.jobs.job import HISTORY_KEPT, Accepted, Attempt, JobRecord, JobSpec, NewJob, SpecError
 from lib.jobs.state import FINISHED
 from lib.queue.client import Link
 from lib.queue.committer import Committer
@@ -39,12 +39,12 @@ class Queue:
         self._keys = keys
         self._scripts = Scripts(link)
         self._process_id = secrets.token_hex(8)
-        self._committers: dict[str, Committer[NewJob, int]] = {}
+        self._committers: dict[str, Committer[NewJob, Accepted]] = {}
         self._commits: dict[str, int] = {}
         self._named_at: dict[str, float] = {}
 
-    async def enqueue(self, job: NewJob) -> int:
-        """Take a job in; it is in Redis when this returns. Gives created_ms, Redis' time.
+    async def enqueue(self, job: NewJob) -> Accepted:
+        """Take a job in; it is in Redis when this returns.
 
         Raises RedisUnavailable where it was not taken in, OutcomeUnknown where it may have been.
         """
@@ -118,12 +118,12 @@ class Queue:
             raise _not_found(job_id)
         return state.decode()
 
-    async def _commit(self, queue: str, jobs: list[NewJob]) -> list[int]:
+    async def _commit(self, queue: str, jobs: list[NewJob]) -> list[Accepted]:
         """One commit. Sent again once where its reply was lost: under the same number, so it is not run twice."""
         await self._name(queue)
-        number = self._commits[queue] = self._commits.get(queue, 0) + 1
+        commit = self._commits[queue] = self._commits.get(queue, 0) + 1
         records = "".join(map(_record, jobs))
-        arguments = ("enqueue", self._keys.base(queue), self._process_id, number, records)
+        arguments = ("enqueue", self._keys.base(queue), self._process_id, commit, records)
         try:
             reply = await self._scripts.call(*arguments)
         except OutcomeUnknown as fault:
@@ -131,9 +131,13 @@ class Queue:
                 reply = await self._scripts.call(*arguments)
             except RedisUnavailable:
                 raise fault from None
-        if not reply.isdigit():
+        if reply == b"superseded":
             raise OutcomeUnknown("a later commit of this process overtook this one")
-        return [int(reply)] * len(jobs)
+        now_ms, *stand_ins = reply.decode().split("\x1e")
+        accepted = [Accepted(job.job_id, "new", int(now_ms)) for job in jobs]
+        for number, outcome, job_id in (stand_in.split("\x1f") for stand_in in stand_ins):
+            accepted[int(number) - 1] = Accepted(job_id, outcome, int(now_ms))
+        return accepted
 
     async def _name(self, queue: str) -> None:
         """See that the queue stands in the set of queues, before its first job is there to be found."""
@@ -153,8 +157,16 @@ def _not_found(job_id: str) -> JobNotFound:
 
 
 def _record(job: NewJob) -> str:
+    return f"{job.job_id}\x1f{job.priority}\x1f{_options(job)}\x1f{job.spec_text}\x1e"
+
+
+def _options(job: NewJob) -> str:
     due = f"+{job.delay_ms}" if job.delay_ms is not None else "" if job.run_at_ms is None else str(job.run_at_ms)
-    return f"{job.job_id}\x1f{job.priority}\x1f{due}\x1f{job.spec_text}\x1e"
+    expires = "" if job.expires_in_ms is None else str(job.expires_in_ms)
+    if not (due or expires or job.unique_key or job.idempotency_key):
+        return ""
+    unique_ttl = str(job.unique_ttl_ms) if job.unique_key else ""
+    return "\x1d".join((due, expires, job.unique_key, unique_ttl, job.idempotency_key, job.fingerprint))
 
 
 def _size_bytes(job: NewJob) -> int:
@@ -176,6 +188,7 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         token=_number(fields.get("claims")) or 0,
         created_ms=_number(created),
         run_at_ms=_number(due) or _number(fields.get("since")),
+        expires_ms=_number(fields.get("expires")),
         started_ms=_number(fields.get("started")) if has_run else None,
         finished_ms=_number(fields.get("finished")),
         worker_id=_text(fields.get("worker")) if has_run else None,

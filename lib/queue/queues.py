@@ -48,6 +48,7 @@ class Survey:
     """What upkeep finds in one queue. beats: worker id -> what its counter shows."""
 
     is_due: bool
+    is_expiring: bool
     is_trimmable: bool
     suspects: int
     graves: list[str]
@@ -112,19 +113,21 @@ class Queues:
     async def survey(self, queue: str, retention: Retention) -> Survey:
         """One look at what there is to do. Changes nothing."""
         arguments = (*retention.arguments, MOST_GRAVES)
-        due, trimmable, suspects, graves, *beats = await self._scripts.call(
-            "survey", self._keys.base(queue), *arguments
-        )
+        reply = await self._scripts.call("survey", self._keys.base(queue), *arguments)
+        due, expiring, trimmable, suspects, graves, *beats = reply
         texts = [item.decode("utf-8", "replace") for item in beats]
         occupied = graves.decode("utf-8", "replace").split(",") if graves else []
-        return Survey(
-            bool(due), bool(trimmable), int(suspects), occupied, dict(zip(texts[::2], texts[1::2], strict=True))
-        )
+        shown = dict(zip(texts[::2], texts[1::2], strict=True))
+        return Survey(bool(due), bool(expiring), bool(trimmable), int(suspects), occupied, shown)
 
     async def promote(self, queue: str) -> int:
         """Make ready up to 500 delayed jobs that are due. Gives how many."""
         moved, _ = await self._scripts.call("promote", self._keys.base(queue), 500)
         return int(moved)
+
+    async def expire(self, queue: str) -> int:
+        """End up to 200 jobs that have not begun in time. Gives how many were looked at."""
+        return int(await self._scripts.call("expire", self._keys.base(queue), 200))
 
     async def trim(self, queue: str, retention: Retention) -> bool:
         """Forget up to 200 finished jobs. True where there are more."""

@@ -1,4 +1,4 @@
-"""What keeps queues healthy, whoever's they are: promote, reap, sweep graves, trim. The one list of all periodic work.
+"""What keeps queues healthy, whoever's they are: promote, reap, expire, trim. The one list of all periodic work.
 
 Every supervisor does this for every queue, once a second. Each step is one atomic script, so it does no harm that
 others do the same; none leads, and none is missed.
@@ -74,6 +74,8 @@ class Upkeep:
                 await self._queues.reap(queue, worker_id, crash_limit=self._settings.crash_limit)
             if survey.is_due:
                 await self._promote(queue)
+            if survey.is_expiring:
+                await self._expire(queue)
             if survey.is_trimmable:
                 await self._trim(queue)
         return suspects
@@ -86,6 +88,11 @@ class Upkeep:
     async def _promote(self, queue: str) -> None:
         for _ in range(MOST_BITES):
             if await self._queues.promote(queue) < 500:
+                return
+
+    async def _expire(self, queue: str) -> None:
+        for _ in range(MOST_BITES):
+            if await self._queues.expire(queue) < 200:
                 return
 
     async def _trim(self, queue: str) -> None:

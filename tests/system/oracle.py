@@ -148,7 +148,7 @@ def _fault_of(job_id: str, job: dict[str, str], places: list[str]) -> str:
     state = job.get("state", "")
     if state not in STATES:
         return f"has the state {state!r}"
-    if "listed" in job and state != "cancelled":
+    if "listed" in job and state not in ("cancelled", "dead"):
         return f"is {state} and marked `listed`"
     if state == "ready":
         # A runner may have popped it and not yet claimed it; it is then in that runner's hands, and in no other place.
@@ -157,7 +157,7 @@ def _fault_of(job_id: str, job: dict[str, str], places: list[str]) -> str:
     elif state == "active":
         is_right = places == [f"active:{job.get('worker')}"]
     elif "listed" in job:
-        # A tombstone: cancelled while it waited, and not yet dropped from its list.
+        # A tombstone: cancelled or expired while it waited, and not yet dropped from its list.
         others = [name for name in places if name != state]
         is_right = state in places and len(others) == 1 and (others[0] in WAITING or others[0].startswith("active:"))
     else:

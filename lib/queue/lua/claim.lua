@@ -7,7 +7,8 @@
 --      job: id, token, attempt, unknown_since or '', spec. 'more': call again at once, the lists hold ids that are no jobs
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
--- @use clock ring quarantine promote next_due tally ended
+-- @transition ready --expire--> dead
+-- @use clock ring quarantine promote next_due tally ended expire
 -- WHY RPOPLPUSH and not RPOP: should this script fail half-way, the id is in the runner's list and not nowhere.
 local worker, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local own = base .. 'active:' .. worker
@@ -29,7 +30,7 @@ end
 
 local function take(id)
   local job = base .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'spec', 'state', 'claims', 'attempts', 'worker', 'unknown_since')
+  local f = redis.pcall('HMGET', job, 'spec', 'state', 'claims', 'attempts', 'worker', 'unknown_since', 'expires')
   local spec, state = f[1], f[2]
   -- A claim whose reply was lost: the job is ours, nobody runs it; its attempt was counted and never made.
   local is_lost_claim = state == 'active' and f[5] == worker
@@ -40,6 +41,13 @@ local function take(id)
   if not spec or string.find(id, '[^a-z0-9_-]') or string.find(spec, '\30', 1, true) or string.find(spec, '\31', 1, true) then
     redis.call('LREM', own, 1, id)
     return bury(id, job)
+  end
+  if f[7] then
+    redis.call('ZREM', base .. 'expiring', id)
+    if state == 'ready' and tonumber(f[7]) <= now_ms and not f[3] then
+      redis.call('LREM', own, 1, id)
+      return expire(id, job)
+    end
   end
   local token = (tonumber(f[3]) or 0) + 1
   local attempt = (tonumber(f[4]) or 0) + (is_lost_claim and 0 or 1)

@@ -1,8 +1,11 @@
 #!lua
 -- enqueue.lua: take in a commit of new jobs, all or none.
 -- KEYS 1 base
--- ARGV 1 process id  2 commit number, ascending  3 records: id, priority, due ms or +delay ms or '', spec
--- RETURNS now_ms | 'superseded': a later commit of this process came first (this one was never answered, and is not run)
+-- ARGV 1 process id  2 commit number, ascending  3 records: id, priority, options, spec; options are '' or, parted by \29:
+--      due ms or +delay ms, ms until it expires, unique key, its ttl in ms, idempotency key, fingerprint; each may be ''
+-- RETURNS 'superseded': a later commit of this process came first (this one was never answered, and is not run)
+--      | now_ms, and behind it for each job that was not taken in as it is: \30, its number from 1, \31, why, \31, the id
+--      of the job that stands for it. why: replayed | conflict (idempotency key) | duplicate (unique key)
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
 -- @use clock records tally ring
@@ -10,19 +13,44 @@
 -- WHY the number: a commit whose reply was lost is sent again; it is answered, not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local commit = base .. 'commit:' .. process
+local DAY_S = 86400
 
 local last = redis.call('GET', commit)
 if last then
-  local last_number, answer = string.match(last, '^(%d+) (%d+)$')
+  local last_number, answer = string.match(last, '^(%d+) (.*)$')
   if tonumber(last_number) == number then return answer end
   if tonumber(last_number) > number then return 'superseded' end
 end
 
-local jobs, created, delayed, rings = 0, {}, {}, false
+local jobs, taken, answer = 0, 0, {tostring(now_ms)}
+local created, delayed = {}, {}
 local ready = {high = {}, normal = {}, low = {}}
-for id, priority, due, spec in each_record(records, '^([^\31]*)\31(%a*)\31(%+?%d*)\31(.*)$') do
+
+-- The job that stands where `id` would: why, and its id. Else notes that `id` is the one.
+local function stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint)
+  local idempotency = base .. 'idem:' .. idempotency_key
+  local unique = base .. 'unique:' .. unique_key
+  if idempotency_key ~= '' then
+    local known_id, known_print = string.match(redis.call('GET', idempotency) or '', '^(%S+) (%S+)$')
+    if known_id then return known_print == fingerprint and 'replayed' or 'conflict', known_id end
+  end
+  local why, first_id = nil, id
+  if unique_key ~= '' then
+    local holder = redis.call('GET', unique)
+    local state = holder and redis.call('HGET', base .. 'job:' .. holder, 'state')
+    if state == 'ready' or state == 'delayed' or state == 'active' then
+      why, first_id = 'duplicate', holder
+    else
+      redis.call('SET', unique, id, 'PX', unique_ttl)
+    end
+  end
+  if idempotency_key ~= '' then redis.call('SET', idempotency, first_id .. ' ' .. fingerprint, 'EX', DAY_S) end
+  return why, first_id
+end
+
+local function take_in(id, priority, due, expires, spec)
   local job = base .. 'job:' .. id
-  jobs = jobs + 1
+  taken = taken + 1
   created[#created + 1] = now_ms
   created[#created + 1] = id
   local due_ms = due ~= '' and (string.sub(due, 1, 1) == '+' and now_ms + tonumber(due) or tonumber(due))
@@ -36,9 +64,29 @@ for id, priority, due, spec in each_record(records, '^([^\31]*)\31(%a*)\31(%+?%d
     list[#list + 1] = id
   end
   if priority ~= 'normal' then redis.call('HSET', job, 'priority', priority) end
+  if expires ~= '' then
+    redis.call('HSET', job, 'expires', now_ms + tonumber(expires))
+    redis.call('ZADD', base .. 'expiring', now_ms + tonumber(expires), id)
+  end
 end
 
-redis.call('ZADD', base .. 'all', unpack(created))
+local OPTIONS = '^([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)$'
+for id, priority, options, spec in each_record(records, '^([^\31]*)\31(%a*)\31([^\31]*)\31(.*)$') do
+  jobs = jobs + 1
+  if options == '' then
+    take_in(id, priority, '', '', spec)
+  else
+    local due, expires, unique_key, unique_ttl, idempotency_key, fingerprint = string.match(options, OPTIONS)
+    local why, holder = stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint)
+    if why then
+      answer[#answer + 1] = jobs .. '\31' .. why .. '\31' .. holder
+    else
+      take_in(id, priority, due, expires, spec)
+    end
+  end
+end
+
+if taken > 0 then redis.call('ZADD', base .. 'all', unpack(created)) end
 for priority, ids in pairs(ready) do
   if #ids > 0 then redis.call('LPUSH', base .. 'ready:' .. priority, unpack(ids)) end
 end
@@ -48,6 +96,7 @@ if #delayed > 0 then
   redis.call('ZADD', base .. 'delayed', unpack(delayed))
   if redis.call('ZRANGE', base .. 'delayed', 0, 0)[1] ~= first then ring() end
 end
-tally('enqueued', jobs)
-redis.call('SET', commit, number .. ' ' .. now_ms, 'EX', 3600)
-return tostring(now_ms)
+tally('enqueued', taken)
+local text = table.concat(answer, '\30')
+redis.call('SET', commit, number .. ' ' .. text, 'EX', 3600)
+return text

@@ -20,7 +20,7 @@ if state ~= 'dead' and state ~= 'completed' and state ~= 'cancelled' then return
 if f[6] then remember(job, state, f[4], f[5]) end
 redis.call('ZREM', base .. state, id)
 redis.call('HDEL', job, 'listed', 'attempts', 'crashes', 'started', 'finished', 'worker', 'result', 'result_truncated',
-  'error', 'progress', 'cancel_requested', 'unknown_since')
+  'error', 'progress', 'cancel_requested', 'unknown_since', 'expires')
 redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
 -- Cancelled while it waited, and not yet dropped from its list: it has its old place again.
 if not f[3] then redis.call('LPUSH', base .. 'ready:' .. (f[2] or 'normal'), id) end

@@ -3,7 +3,7 @@
 -- KEYS 1 base
 -- ARGV 1 completed jobs kept  2 ms that completed and cancelled jobs are kept  3 ms that dead jobs are kept
 --      4 most graves to look at
--- RETURNS {'1' where something is due, '1' where something is to be trimmed, how many suspects, graves that hold ids
+-- RETURNS {'1' where something is due, '1' where something expires, '1' where something is to be trimmed, how many suspects, graves that hold ids
 --      parted by commas, worker, beat, worker, beat …}
 -- @use clock
 local kept, kept_ms, dead_ms, most_graves = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -26,6 +26,7 @@ end
 
 local reply = {
   is_first_before('delayed', now_ms) and '1' or '',
+  is_first_before('expiring', now_ms) and '1' or '',
   is_over and '1' or '',
   redis.call('LLEN', base .. 'suspects'),
   table.concat(occupied, ','),

@@ -1,0 +1,8 @@
+-- expire(id, job): it was to begin before a certain time and has not.
+local function expire(id, job)
+  local error_text = '{"type":"expired","message":"it had not begun when its expires_in_s was over"}'
+  redis.call('HSET', job, 'state', 'dead', 'finished', now_ms, 'error', error_text)
+  redis.call('ZADD', base .. 'dead', now_ms, id)
+  announce('dead', {id})
+  tally('dead', 1)
+end

@@ -1,0 +1,167 @@
+"""What the tests of lib/queue share: a Redis of their own, the room's objects over it, and the oracle at the end."""
+
+import asyncio
+import unittest
+from random import Random
+from typing import Any, ClassVar
+
+from lib.errors import OutcomeUnknown
+from lib.ids import JobIds
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import ClaimedJob, JobRecord, JobSpec, NewJob
+from lib.queue.client import Argument, Link, open_link
+from lib.queue.keys import Keys
+from lib.queue.lease import Claim, Ended, Lease, failed, finished, released, snoozed
+from lib.queue.queue import Queue
+from lib.queue.queues import Queues, Retention
+from lib.tracing import Trace
+from tests.private_redis import PrivateRedis
+from tests.system.oracle import assert_sound, states
+
+LIMIT_S = 10.0
+KEEP_ALL = Retention(10**8, 10**9, 10**9)
+ERROR = {"type": "ValueError", "message": "as it was told to"}
+TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
+
+
+class RedisCase(unittest.IsolatedAsyncioTestCase):
+    """A test of lib/queue. After each one the oracle looks; one that leaves garbage on purpose clears it away first."""
+
+    redis: ClassVar[PrivateRedis]
+    queue_name = "q"
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.redis = PrivateRedis()
+        cls.addClassCleanup(cls.redis.close)
+        cls.redis.start()
+
+    async def asyncSetUp(self) -> None:
+        asyncio.get_running_loop().set_debug(False)
+        self.client = self.redis.client
+        self.client.flushall()
+        self.ids = JobIds()
+        self.keys = Keys("wb")
+        self.base = self.keys.base(self.queue_name)
+        self.link = self.a_link()
+        self.queue = Queue(self.link, self.keys)
+        self.queues = Queues(self.link, self.keys)
+
+    async def asyncTearDown(self) -> None:
+        assert_sound(self.client)
+
+    def a_link(self) -> Link:
+        link = open_link(self.redis.url, timeout_s=5)
+        self.addAsyncCleanup(link.close)
+        return link
+
+    def job(self, priority: str = "normal", queue: str = "", **times: int) -> NewJob:
+        """A new job; times: delay_ms, run_at_ms."""
+        spec = JobSpec("noop", {}, "request", TRACE, 5, 60.0, Backoff(), priority)
+        return NewJob(self.ids.new(queue or self.queue_name), priority, spec.to_text(), **times)
+
+    async def enqueue(self, priority: str = "normal", **times: int) -> str:
+        """The id of a job that was taken in."""
+        job = self.job(priority, **times)
+        await self.queue.enqueue(job)
+        return job.job_id
+
+    async def enqueue_many(self, count: int, **times: int) -> list[str]:
+        jobs = [self.job(**times) for _ in range(count)]
+        await asyncio.gather(*[self.queue.enqueue(job) for job in jobs])
+        return [job.job_id for job in jobs]
+
+    async def lease(self, worker_id: str = "w", link: Link | None = None) -> Lease:
+        """A registered runner."""
+        lease = Lease(link or self.link, self.a_link(), self.keys, self.queue_name, worker_id, Random(1))
+        await lease.register({"pid": 1})
+        return lease
+
+    async def claimed(self, lease: Lease) -> ClaimedJob:
+        """The one job that there is, claimed."""
+        (job,) = (await lease.claim(1)).jobs
+        return job
+
+    async def state(self, job_id: str) -> str:
+        return (await self.queue.read(job_id)).state
+
+    async def record(self, job_id: str) -> JobRecord:
+        return await self.queue.read(job_id)
+
+    async def crash(self, worker_id: str, crash_limit: int = 3) -> int:
+        """Take back what a runner held whose process has ended."""
+        return await self.queues.reap(self.queue_name, worker_id, crash_limit=crash_limit)
+
+    async def make_due(self, job_id: str) -> None:
+        """Let a delayed job's time come, without waiting for it."""
+        self.client.zadd(self.base + "delayed", {job_id: await self.queues.now_ms() - 1})
+
+    def list(self, name: str) -> list[str]:
+        """A list's ids; the last one is next."""
+        found: Any = self.client.lrange(self.base + name, 0, -1)
+        return [item.decode() for item in found]
+
+    def dump(self) -> dict[bytes, bytes]:
+        """Everything in this Redis, by key, fit to be compared; less what moves by itself."""
+        passed_over = (b":minute:", b":totals", b":beats")
+        keys: Any = self.client.keys("*")
+        return {
+            key: bytes(self.client.dump(key) or b"")  # type: ignore[arg-type]
+            for key in keys
+            if not any(word in key for word in passed_over)
+        }
+
+    def states(self) -> dict[str, str]:
+        return states(self.client)
+
+
+def ids_of(claim: Claim) -> list[str]:
+    return [job.job_id for job in claim.jobs]
+
+
+def ending(script: str, job: ClaimedJob, *, delay_s: float | None = 60.0) -> Ended:
+    """The words with which `script` ends this attempt."""
+    if script == "finish":
+        return finished(job.job_id, job.token, '"result"')
+    if script == "fail":
+        return failed(job.job_id, job.token, ERROR, delay_s)
+    if script == "snooze":
+        return snoozed(job.job_id, job.token, ERROR, delay_s or 0)
+    return released(job.job_id, job.token)
+
+
+async def until(condition: Any, what: str) -> Any:
+    """What the async `condition` gives, once that is true; the deadline is LIMIT_S."""
+    async with asyncio.timeout(LIMIT_S):
+        while not (value := await condition()):
+            await asyncio.sleep(0.005)
+        return value
+    raise AssertionError(what)
+
+
+class LosesReplies:
+    """A link on which commands are carried out and their replies are lost: `lose` of the next ones whose first words
+    are these. `sent` keeps every command."""
+
+    def __init__(self, link: Link, *words: str) -> None:
+        self._link = link
+        self._words = words or ("EVALSHA", "EVAL")
+        self.lose = 0
+        self.sent: list[tuple[Argument, ...]] = []
+
+    async def call(self, *command: Argument) -> Any:
+        reply = await self._link.call(*command)
+        self.sent.append(command)
+        if self.lose and command[0] in self._words:
+            self.lose -= 1
+            raise OutcomeUnknown("the reply was lost")
+        return reply
+
+    async def pop(self, source: str, destination: str, block_s: float) -> bytes | None:
+        return await self._link.pop(source, destination, block_s)
+
+    async def end_pop(self) -> None:
+        await self._link.end_pop()
+
+    async def close(self) -> None:
+        await self._link.close()

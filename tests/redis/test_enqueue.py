@@ -1,0 +1,180 @@
+"""enqueue: a commit is taken in once, whatever becomes of its reply, and every job begins in its right place."""
+
+import asyncio
+import unittest
+
+from lib.errors import OutcomeUnknown, RedisUnavailable
+from lib.queue.queue import Queue
+from tests.redis.case import LosesReplies, RedisCase
+
+
+class Enqueue(RedisCase):
+    async def test_a_job_waits_with_its_spec_in_the_list_of_its_priority(self) -> None:
+        for priority in ("high", "normal", "low"):
+            job = self.job(priority)
+
+            await self.queue.enqueue(job)
+
+            record = await self.record(job.job_id)
+            self.assertIn(job.job_id, self.list(f"ready:{priority}"))
+            self.assertEqual(("ready", job.spec_text), (record.state, record.spec.to_text() if record.spec else ""))
+            self.assertEqual((0, 0, None), (record.attempts, record.token, record.started_ms))
+
+    async def test_a_queues_name_stands_before_its_first_job_does(self) -> None:
+        await self.enqueue()
+
+        self.assertEqual(["q"], await self.queues.names())
+
+    async def test_a_delayed_job_is_due_that_long_after_redis_own_time(self) -> None:
+        before_ms = await self.queues.now_ms()
+
+        job_id = await self.enqueue(delay_ms=60_000)
+
+        record = await self.record(job_id)
+        self.assertEqual("delayed", record.state)
+        self.assertIn((record.run_at_ms or 0) - before_ms, range(60_000, 61_000))
+
+    async def test_a_run_at_in_the_past_is_ready_at_once(self) -> None:
+        for run_at_ms in (0, 1, await self.queues.now_ms() - 1):
+            self.assertEqual("ready", await self.state(await self.enqueue(run_at_ms=run_at_ms)))
+
+    async def test_a_run_at_in_the_future_is_kept_to_the_millisecond(self) -> None:
+        run_at_ms = await self.queues.now_ms() + 123_456
+
+        record = await self.record(await self.enqueue("high", run_at_ms=run_at_ms))
+
+        self.assertEqual(("delayed", run_at_ms), (record.state, record.run_at_ms))
+
+    async def test_what_arrives_together_goes_in_few_calls_and_in_order(self) -> None:
+        link = LosesReplies(self.link)
+        self.queue = Queue(link, self.keys)
+
+        ids = await self.enqueue_many(1200)
+
+        calls = [command for command in link.sent if command[0] in ("EVALSHA", "EVAL")]
+        self.assertLessEqual(len(calls), 4)
+        self.assertEqual(ids, self.list("ready:normal")[::-1])
+
+    async def test_jobs_of_different_queues_do_not_mix(self) -> None:
+        one, other = self.job(queue="one"), self.job(queue="other")
+
+        await asyncio.gather(self.queue.enqueue(one), self.queue.enqueue(other))
+
+        self.assertEqual([one.job_id.encode()], self.client.lrange("wb:{one}:ready:normal", 0, -1))
+        self.assertEqual([other.job_id.encode()], self.client.lrange("wb:{other}:ready:normal", 0, -1))
+
+
+class Replies(RedisCase):
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.losing = LosesReplies(self.link)
+        self.queue = Queue(self.losing, self.keys)
+        await self.enqueue()  # Loads the script and writes the queue's name.
+
+    async def test_a_commit_whose_reply_was_lost_is_sent_again_and_runs_once(self) -> None:
+        self.losing.lose = 1
+
+        await self.enqueue("high")
+
+        self.assertEqual(2, len(self.states()))
+        self.assertEqual(2, (await self.queues.census("q")).totals["enqueued"])
+
+    async def test_a_commit_whose_reply_is_lost_twice_is_of_unknown_outcome(self) -> None:
+        self.losing.lose = 2
+
+        with self.assertRaises(OutcomeUnknown):
+            await self.enqueue()
+
+        self.assertEqual(2, len(self.states()))
+
+    async def test_a_commit_that_arrives_after_a_later_one_is_not_run(self) -> None:
+        """It lay in the buffer of a dead connection; who sent it was told that its outcome is unknown."""
+        job = self.job()
+        self.losing.lose = 2
+        with self.assertRaises(OutcomeUnknown):
+            await self.queue.enqueue(job)
+        late = self.losing.sent[-1]
+        await self.enqueue()
+        before = self.dump()
+
+        answer = await self.link.call(*late)
+
+        self.assertEqual(b"superseded", answer)
+        self.assertEqual(before, self.dump())
+
+    async def test_while_one_commit_fails_those_behind_it_are_told_at_once(self) -> None:
+        self.losing.lose = 2
+
+        answers = await asyncio.gather(*[self.enqueue() for _ in range(600)], return_exceptions=True)
+
+        kinds = [type(answer) for answer in answers]
+        self.assertEqual([OutcomeUnknown] * 500 + [RedisUnavailable] * 100, kinds)
+
+    async def test_the_next_commit_after_a_failed_one_is_taken_in(self) -> None:
+        self.losing.lose = 2
+        with self.assertRaises(OutcomeUnknown):
+            await self.enqueue()
+
+        job_id = await self.enqueue()
+
+        self.assertEqual("ready", await self.state(job_id))
+
+
+class Bells(RedisCase):
+    async def test_high_and_low_jobs_ring_for_a_runner_that_blocks_on_normal(self) -> None:
+        for priority in ("high", "low"):
+            self.client.flushall()
+            lease = await self.lease()
+            popping = asyncio.create_task(lease.pop(5))
+            await asyncio.sleep(0)
+
+            job_id = await self.enqueue(priority)
+
+            self.assertEqual("bell", await popping)
+            self.assertEqual([job_id], [job.job_id for job in (await lease.claim(1, ["bell"])).jobs])
+
+    async def test_there_is_one_bell_however_many_ring(self) -> None:
+        for _ in range(5):
+            await self.enqueue("high")
+
+        self.assertEqual(["bell"], self.list("ready:normal"))
+
+    async def test_nobody_rings_where_a_normal_job_is_there_to_be_popped(self) -> None:
+        normal = await self.enqueue()
+
+        await self.enqueue("low")
+
+        self.assertEqual([normal], self.list("ready:normal"))
+
+    async def test_a_new_earliest_due_time_rings_and_a_later_one_does_not(self) -> None:
+        await self.enqueue(delay_ms=60_000)
+        self.assertEqual(["bell"], self.list("ready:normal"))
+        self.client.delete(self.base + "ready:normal")
+
+        await self.enqueue(delay_ms=120_000)
+        self.assertEqual([], self.list("ready:normal"))
+
+        await self.enqueue(delay_ms=30_000)
+        self.assertEqual(["bell"], self.list("ready:normal"))
+
+
+class Refused(RedisCase):
+    async def asyncTearDown(self) -> None:
+        self.client.config_set("maxmemory", 0)
+        await super().asyncTearDown()
+
+    async def test_at_maxmemory_a_new_job_is_refused_whole_and_work_goes_on(self) -> None:
+        job_id = await self.enqueue()
+        lease = await self.lease()
+        self.client.config_set("maxmemory", 1)
+
+        with self.assertRaises(RedisUnavailable) as refused:
+            await self.enqueue()
+        job = await self.claimed(lease)
+
+        self.assertIn("maxmemory", str(refused.exception))
+        self.assertEqual((job_id, [job_id]), (job.job_id, list(self.states())))
+
+
+if __name__ == "__main__":
+    unittest.main()
