@@ -131,11 +131,11 @@ class Stamp:
         return text
 
 
-def text_line(stamp: str, level: int, msg: str, fields: Mapping[str, object]) -> str:
-    """A line for people; a traceback follows row by row, each behind a bar."""
+def text_line(stamp: str, level: int, msg: str, about: Mapping[str, object], fields: Mapping[str, object]) -> str:
+    """A line for people, with the ids that the message leaves out; a traceback follows, each row behind a bar."""
     text = f"{stamp} {NAMES[level]} {printable(msg)}"
     for name in CONSOLE_IDS:
-        value = fields.get(name)
+        value = fields.get(name) or about.get(name)
         if value is not None and str(value) not in msg:
             text += f" {name}={printable(str(value))}"
     if "traceback" in fields:

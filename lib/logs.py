@@ -21,7 +21,7 @@ import time
 from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from lib.log_file import Console, LogFile
 from lib.log_lines import (
@@ -49,6 +49,16 @@ BATCH_LINES = 1_000  # handed over before the turn ends: a loop that never yield
 CONSOLE_RETRY_S = 0.05
 COMPLAINT_PAUSE_S = 60.0
 RECORD_KEYS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class Bound(NamedTuple):
+    """Fields that several lines have in common, and their words. Made by `Log.bind`."""
+
+    fields: Mapping[str, object]
+    tail: str
+
+
+NOTHING = Bound({}, "")
 
 
 class Log:
@@ -79,33 +89,40 @@ class Log:
         self._complained_at = float("-inf")
         self.bridge: Bridge | None = None
 
-    def debug(self, event: str, msg: str, /, **fields: object) -> None:
+    def debug(self, event: str, msg: str, about: Bound = NOTHING, /, **fields: object) -> None:
         if self._level <= DEBUG:
-            self.add(DEBUG, event, msg, fields)
+            self.add(DEBUG, event, msg, fields, about)
 
-    def info(self, event: str, msg: str, /, **fields: object) -> None:
+    def info(self, event: str, msg: str, about: Bound = NOTHING, /, **fields: object) -> None:
         if self._level <= INFO:
-            self.add(INFO, event, msg, fields)
+            self.add(INFO, event, msg, fields, about)
 
-    def warning(self, event: str, msg: str, /, **fields: object) -> None:
+    def warning(self, event: str, msg: str, about: Bound = NOTHING, /, **fields: object) -> None:
         if self._level <= WARNING:
-            self.add(WARNING, event, msg, fields)
+            self.add(WARNING, event, msg, fields, about)
 
-    def error(self, event: str, msg: str, /, **fields: object) -> None:
+    def error(self, event: str, msg: str, about: Bound = NOTHING, /, **fields: object) -> None:
         if self._level <= ERROR:
-            self.add(ERROR, event, msg, fields)
+            self.add(ERROR, event, msg, fields, about)
 
-    def exception(self, event: str, msg: str, /, exc: BaseException, **fields: object) -> None:
+    def exception(self, event: str, msg: str, exc: BaseException, about: Bound = NOTHING, /, **fields: object) -> None:
         """An error with its traceback, shortened to TEXT_CHARS, in the field `traceback`."""
-        self.add(ERROR, event, msg, {**fields, "traceback": traceback_text(exc)})
+        self.add(ERROR, event, msg, {**fields, "traceback": traceback_text(exc)}, about)
 
-    def add(self, level: int, event: str, msg: str, fields: Mapping[str, object]) -> None:
+    def bind(self, **fields: object) -> Bound:
+        """Fields for several lines about one thing, put into words once: `log.info("job.started", "…", about)`."""
+        try:
+            return Bound(fields, self._tail(fields, FAST))
+        except Exception:  # noqa: BLE001  as in `add`
+            return Bound(fields, self._tail(fields, CAREFUL))
+
+    def add(self, level: int, event: str, msg: str, fields: Mapping[str, object], about: Bound = NOTHING) -> None:
         """Collect a line, whatever LOG_LEVEL says; `level` is one of NAMES."""
         try:
             stamp = self._stamp.now()
-            self._lines.append(self._json_line(stamp, level, event, msg, fields))
+            self._lines.append(self._json_line(stamp, level, event, msg, about, fields))
             if self._texts is not None:
-                self._texts.append(text_line(stamp, level, msg, fields))
+                self._texts.append(text_line(stamp, level, msg, about.fields, fields))
         except Exception:  # noqa: BLE001  the promise of this class: a line that can't be made is counted, not raised
             self._dropped += 1
         if level >= ERROR or len(self._lines) >= BATCH_LINES:
@@ -173,7 +190,7 @@ class Log:
 
     def _recovery(self) -> str:
         msg = f"Log file works again; {self._dropped} lines were dropped"
-        return self._json_line(self._stamp.now(), WARNING, "log.recovered", msg, {"dropped": self._dropped})
+        return self._json_line(self._stamp.now(), WARNING, "log.recovered", msg, NOTHING, {"dropped": self._dropped})
 
     def _complain(self, fault: OSError) -> None:
         """Tell the console, which is all that is left, once a minute."""
@@ -183,24 +200,29 @@ class Log:
         self._complained_at = now
         stamp, msg = self._stamp.now(), f"Log file in trouble: {fault} ({self._dropped} lines dropped)"
         fields = {"dropped": self._dropped}
-        as_json = self._json_line(stamp, ERROR, "log.failed", msg, fields)
-        self._console.show(text_line(stamp, ERROR, msg, fields) if self._is_text else as_json)
+        as_json = self._json_line(stamp, ERROR, "log.failed", msg, NOTHING, fields)
+        self._console.show(text_line(stamp, ERROR, msg, fields, {}) if self._is_text else as_json)
 
     def _json_line(
-        self, stamp: str, level: int, event: str, msg: str, fields: Mapping[str, object], encoders: Encoders = FAST
+        self, stamp: str, level: int, event: str, msg: str, about: Bound, fields: Mapping[str, object]
     ) -> str:
-        keys, tail = self._keys, ""
         try:
-            for name, value in fields.items():
-                if value is not None:
-                    tail += keys[name] + encoders[type(value)](value)
+            # The message joins last: with an arrow in it, every addition after it would copy two bytes a letter.
+            tail = about.tail + self._tail(fields, FAST)
+            line = f'{{"ts":"{stamp}"{self._heads[level, event]}{quoted(msg)}{tail}}}\n'
+            if len(line) <= LINE_CHARS:
+                return line
         except ValueError:  # Python prints no integer of more than 4,300 digits
-            return self._json_line(stamp, level, event, shortened(msg), fields, CAREFUL)
-        # The message joins last: with an arrow in it, every addition after it would copy two bytes a letter.
-        line = f'{{"ts":"{stamp}"{self._heads[level, event]}{quoted(msg)}{tail}}}\n'
-        if len(line) <= LINE_CHARS or encoders is CAREFUL:
-            return line
-        return self._json_line(stamp, level, event, shortened(msg), fields, CAREFUL)
+            pass
+        tail = self._tail({**about.fields, **fields}, CAREFUL)
+        return f'{{"ts":"{stamp}"{self._heads[level, event]}{quoted(shortened(msg))}{tail}}}\n'
+
+    def _tail(self, fields: Mapping[str, object], encoders: Encoders) -> str:
+        keys, tail = self._keys, ""
+        for name, value in fields.items():
+            if value is not None:
+                tail += keys[name] + encoders[type(value)](value)
+        return tail
 
 
 def _taken(lines: list[str]) -> list[str]:

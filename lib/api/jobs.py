@@ -1,12 +1,12 @@
 """/api/jobs: take a job in, look at it, list, cancel, run again, delete. Parse, one call, reply."""
 
 import asyncio
+import functools
 import hashlib
 import json
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from lib.api import json_body, query
@@ -28,7 +28,7 @@ MAX_WAIT_S = 60.0
 LOOK_EVERY_S = 5.0
 SCANNED_PER_PAGE = 2000
 _INDEXED = frozenset({"delayed", "completed", "dead", "cancelled"})
-_SECRETS = ("secret", "authorization", "password", "passwd", "token", "api_key", "apikey")
+_SECRETS = re.compile(r"secret|authorization|passw|token|api_?key", re.IGNORECASE)
 MASK = "********"
 _KEY = re.compile(r"[\x21\x23-\x7e]{1,255}")
 
@@ -59,7 +59,7 @@ class Jobs:
         )
         key = call.headers.get("idempotency-key")
         if key is not None:
-            job = replace(job, idempotency_key=f"- {_idempotency_key(key)}", fingerprint=_fingerprint(body))
+            job = job._replace(idempotency_key=f"- {_idempotency_key(key)}", fingerprint=_fingerprint(body))
         accepted = await self._queue.enqueue(job)
         if accepted.outcome != "new":
             return await self._stand_in(accepted, job, spec)
@@ -82,7 +82,7 @@ class Jobs:
             shown = present(await self._queue.read(accepted.job_id))
         except JobNotFound:
             # It was taken in, has ended, and its record has been trimmed: what was asked for is all that is known.
-            shown = {**present(_just_taken(replace(job, job_id=accepted.job_id), spec, accepted)), "state": None}
+            shown = {**present(_just_taken(job._replace(job_id=accepted.job_id), spec, accepted)), "state": None}
         if accepted.outcome == "duplicate":
             return _reply(200, shown, [_location(accepted.job_id)])
         return _reply(202, shown, [_location(accepted.job_id), ("Idempotency-Replayed", "true")])
@@ -267,13 +267,15 @@ def _fits(record: JobRecord, state: str | None, wanted: dict[str, str]) -> bool:
     )
 
 
+@functools.lru_cache(maxsize=4096)
+def _is_secret(name: str) -> bool:
+    return _SECRETS.search(name) is not None
+
+
 def _masked(value: Any) -> Any:
     """A payload without its secrets: whoever may look at a job need not be who may use its keys."""
     if type(value) is dict:
-        return {
-            name: MASK if type(item) is str and any(word in name.lower() for word in _SECRETS) else _masked(item)
-            for name, item in value.items()
-        }
+        return {name: MASK if _is_secret(name) and type(item) is str else _masked(item) for name, item in value.items()}
     if type(value) is list:
         return [_masked(item) for item in value]
     return value

@@ -11,13 +11,13 @@ from lib.api import query
 from lib.api.problems import InternalError, problem
 from lib.api.router import Call, Route, Router
 from lib.errors import HttpError, MisdirectedRequest, RedisUnavailable, WaybillError
-from lib.http1.message import Request, Response
+from lib.http1.message import FieldBlock, Request, Response
 from lib.ids import new_request_id, request_id_from
 from lib.logs import Log
 from lib.tracing import Trace, trace_from
 
 NAMES = ("request id", "trace context", "request log", "allowed hosts", "router", "problem details")
-_HEADERS = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
+_HEADERS = FieldBlock(("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
 
 
 class Middleware:
@@ -101,6 +101,5 @@ class Middleware:
             duration_ms=round(duration_ms, 1),
         )
         response.add_header("X-Request-ID", request.request_id)
-        for name, value in _HEADERS:
-            response.add_header(name, value)
+        response.add_block(_HEADERS)
         return response

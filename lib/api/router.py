@@ -5,14 +5,14 @@ Paths are matched as they were sent. What is percent-encoded, doubled or dotted 
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lib.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
 from lib.http1.message import Request, Response
 from lib.tracing import Trace
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A request as an operation sees it. `path` and `parameters` hold what the route's pattern and table row name."""
 
     request_id: str

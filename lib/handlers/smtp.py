@@ -130,8 +130,7 @@ class Link:
 
     def _final_answer(self, deadline: Deadline) -> Reply:
         try:
-            # All the time that is left: RFC 5321, 4.5.3.2.6 grants ten minutes here, for giving up makes duplicates.
-            self._arm(deadline, deadline.limits.total_s)
+            self._arm(deadline, deadline.limits.reply_s)
             answer = self._smtp.getreply()
         except OSError as exc:
             raise DeliveryUncertain(f"the mail was sent, no answer came: {reason(exc)}") from exc

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from lib.handlers.smtp_verdicts import SMTPLoginRefused, SMTPSessionRefused, check, refusal, translated
 
 CONNECT_S = 10.0
-REPLY_S = 30.0
+REPLY_S = 45.0  # RFC 5321, 4.5.3.2.6 grants ten minutes behind the mail: giving up there makes duplicates
 TOTAL_S = 55.0  # below the job's timeout_s of 60: the link is given up before the runner gives up the thread
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+")

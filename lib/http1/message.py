@@ -86,6 +86,11 @@ class Response:
         for name, value in headers:
             self.add_header(name, value)
 
+    def add_block(self, block: "FieldBlock") -> None:
+        """Append fields that are the same in every response, checked when the block was made."""
+        self._block += block.text
+        self.headers = (*self.headers, *block.headers)
+
     def add_header(self, name: str, value: str) -> None:
         """Append one field. Raises ValueError as the class says."""
         if name.lower() in RESERVED_FIELDS:
@@ -102,14 +107,25 @@ class Response:
         return head.encode("latin-1") if is_head else head.encode("latin-1") + self.body
 
 
+class FieldBlock:
+    """Header fields that many responses share. Raises ValueError as Response does."""
+
+    __slots__ = ("headers", "text")
+
+    def __init__(self, *headers: tuple[str, str]) -> None:
+        checked = Response(204, headers=headers)
+        self.headers = checked.headers
+        self.text = checked._block
+
+
 def _field_line(name: str, value: str) -> str:
-    line = f"{name}: {value}\r\n"
-    # Counted on the whole line, so that neither the name nor the value can begin a field of its own.
-    if line.count("\r") != 1 or line.count("\n") != 1 or "\0" in line or not name:
+    line = f"{name}: {value}"
+    # Looked for in the whole line, so that neither the name nor the value can begin a field of its own.
+    if "\r" in line or "\n" in line or "\0" in line or not name:
         raise ValueError(f"CR, LF or NUL in the header field {name!r}")
     if not line.isascii():
         line.encode("latin-1")
-    return line
+    return line + "\r\n"
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 Every fault is found at once, each with a pointer to the field. Pure: nothing is queued here.
 """
 
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -91,7 +92,12 @@ def milliseconds(text: str) -> int:
 
 def timestamp(ms: int) -> str:
     """RFC 3339, UTC, with milliseconds."""
-    return f"{datetime.fromtimestamp(ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
+
+
+@functools.lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _invalid(errors: list[FieldError]) -> InvalidFields:

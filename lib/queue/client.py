@@ -1,4 +1,4 @@
-"""The links to Redis: opened when needed, one command at a time on each, every failure translated once.
+"""The links to Redis: opened when needed, shared by all calls of a process, every failure translated once.
 
 redis-py's own retries are off: it sends a command again when only the reply was lost, and a BRPOPLPUSH sent twice
 strands a job. Who retries is decided above, where it is known what is safe to repeat.
@@ -7,9 +7,8 @@ Called by the rest of this room alone; nobody else imports `redis`.
 """
 
 import asyncio
-import time
-import weakref
-from typing import Any, Protocol, cast
+from collections import deque
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import ConnectionPool
@@ -22,7 +21,6 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     ConnectionError,
-    MovedError,
     NoScriptError,
     ReadOnlyError,
     RedisError,
@@ -35,7 +33,6 @@ from lib.errors import OutcomeUnknown, RedisUnavailable
 
 Argument = bytes | str | int | float
 
-RESTED_S = 1.0
 
 # The first words of replies by which Redis refuses for now, and nothing was done; all else is a bug of ours.
 # https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
@@ -71,11 +68,14 @@ class Link(Protocol):
         Raises RedisUnavailable where it was not carried out, OutcomeUnknown where nobody can know, MissingScript.
         """
 
-    async def pop(self, source: str, destination: str, block_s: float) -> bytes | None:
-        """BRPOPLPUSH. Never to be cancelled: the id would be moved, and nobody told."""
+    async def block(self, block_s: float, *command: Argument) -> Any:
+        """One command that Redis may hold for block_s, on a connection of its own.
 
-    async def end_pop(self) -> None:
-        """Have a `pop` that blocks right now answer None."""
+        A BRPOPLPUSH is never to be cancelled: the id would be moved, and nobody told.
+        """
+
+    async def end_block(self) -> None:
+        """Have a `block` that waits right now come back with nothing."""
 
     async def close(self) -> None: ...
 
@@ -153,99 +153,166 @@ def _translated(fault: BaseException, *, was_sent: bool) -> Exception:
     return fault if isinstance(fault, Exception) else RuntimeError(repr(fault))
 
 
+class _Wire:
+    """One connection that all calls share: each is written at once and answered in its turn.
+
+    Calls that are made in one turn of the loop leave in one packet, and their answers come back in one.
+    """
+
+    def __init__(self, connection: AbstractConnection, timeout_s: float) -> None:
+        self._connection = connection
+        self._timeout_s = timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._unsent: list[bytes] = []
+        self._watch: asyncio.TimerHandle | None = None
+        self._reader = self._loop.create_task(self._read())
+        self.is_broken = False
+
+    def send(self, command: tuple[Argument, ...]) -> "asyncio.Future[Any]":
+        """The reply, to be awaited; whoever stops waiting for it changes nothing."""
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent += self._connection.pack_command(*command)
+        self._waiting.append((reply, self._loop.time() + self._timeout_s))
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._timeout_s, self._look)
+        return reply
+
+    async def close(self) -> None:
+        self._reader.cancel()
+        self._break(ConnectionError("closed"))
+        await self._connection.disconnect(nowait=True)
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        # The connection's own send waits for the socket to take everything; here the committers see to it that
+        # little is on its way at any time.
+        writer = self._connection._writer
+        if writer is not None and not self.is_broken:
+            writer.write(b"".join(unsent))
+
+    def _look(self) -> None:
+        """Once in a while: has the oldest call waited too long? Then nobody can tell the later ones' answers apart."""
+        self._watch = None
+        if not self._waiting:
+            return
+        left_s = self._waiting[0][1] - self._loop.time()
+        if left_s <= 0:
+            self._break(TimeoutError(f"no answer within {self._timeout_s:g} s"))
+        else:
+            self._watch = self._loop.call_later(left_s, self._look)
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                try:
+                    answer = await self._connection.read_response(disconnect_on_error=False)
+                except (ResponseError, BusyLoadingError, AuthenticationError) as fault:
+                    self._answer_fault(fault)
+                else:
+                    reply, _ = self._waiting.popleft()
+                    if not reply.done():
+                        reply.set_result(answer)
+        except (RedisError, OSError, IndexError) as fault:
+            self._break(fault)
+
+    def _answer_fault(self, fault: RedisError) -> None:
+        reply, _ = self._waiting.popleft()
+        _refuse(reply, _translated(fault, was_sent=False))
+        if isinstance(fault, ReadOnlyError | AuthenticationError):
+            # A failover, or a new password: another connection may do better.
+            self._break(fault)
+
+    def _break(self, fault: BaseException) -> None:
+        """Give the connection up. What was sent on it and not answered may have been done."""
+        self.is_broken = True
+        if self._watch is not None:
+            self._watch.cancel()
+        while self._waiting:
+            _refuse(self._waiting.popleft()[0], _translated(fault, was_sent=True))
+        self._reader.cancel()
+        if self._connection._writer is not None:
+            self._connection._writer.close()
+
+
+def _refuse(reply: "asyncio.Future[Any]", fault: Exception) -> None:
+    if not reply.done():
+        reply.set_exception(fault)
+        reply.exception()  # Marked as seen: its caller may have been cancelled.
+
+
 class _SingleLink:
-    """One server, or the master that a Sentinel names: a stack of connections, the last used on top."""
+    """One server, or the master that a Sentinel names: a wire for the calls, a connection of its own for each block."""
 
     def __init__(self, pool: ConnectionPool, timeout_s: float) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
-        self._idle: list[tuple[AbstractConnection, float]] = []
-        self._numbers: weakref.WeakKeyDictionary[AbstractConnection, int] = weakref.WeakKeyDictionary()
-        self._popping_id: int | None = None
+        self._wire: _Wire | None = None
+        self._opening = asyncio.Lock()
+        self._blockable: list[tuple[AbstractConnection, int]] = []
+        self._blocked_number: int | None = None
 
     async def call(self, *command: Argument) -> Any:
-        was_sent = False
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                connection = await self._connection()
-                was_sent = True
-                return await self._exchange(connection, *command)
-        except (RedisError, OSError) as fault:
-            raise _translated(fault, was_sent=was_sent) from fault
+        wire = self._wire
+        if wire is None or wire.is_broken:
+            wire = await self._open()
+        return await wire.send(command)
 
-    async def pop(self, source: str, destination: str, block_s: float) -> bytes | None:
-        was_sent = False
+    async def block(self, block_s: float, *command: Argument) -> Any:
+        connection: AbstractConnection | None = None
         try:
             # Redis may end a block up to 100 ms late; 2 s more than asked for is a link that is dead.
             async with asyncio.timeout(block_s + 2 + self._timeout_s):
-                connection = await self._connection()
-                self._popping_id = await self._number_of(connection)
-                was_sent = True
-                return cast(bytes | None, await self._exchange(connection, "BRPOPLPUSH", source, destination, block_s))
-        except (RedisError, OSError) as fault:
-            raise _translated(fault, was_sent=was_sent) from fault
-        finally:
-            self._popping_id = None
-
-    async def end_pop(self) -> None:
-        if self._popping_id is not None:
-            await self.call("CLIENT", "UNBLOCK", self._popping_id, "TIMEOUT")
-
-    async def close(self) -> None:
-        await self._drop_idle()
-        await self._pool.disconnect()
-
-    async def _connection(self) -> AbstractConnection:
-        """A connection that nobody uses, by all that is known alive."""
-        while self._idle:
-            connection, idle_since = self._idle.pop()
-            # A link that rested may have been cut by the other end meanwhile, and a command sent on it would have an
-            # unknown outcome. The look costs as much as a command, so it is not taken under load.
-            if time.monotonic() - idle_since < RESTED_S or await _is_alive(connection):
-                return connection
-            await connection.disconnect(nowait=True)
-        connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        await connection.connect()
-        return cast(AbstractConnection, connection)
-
-    async def _exchange(self, connection: AbstractConnection, *command: Argument) -> Any:
-        """One command and its reply. The connection is put back only where it has answered."""
-        try:
-            await connection.send_command(*command)
-            reply = await connection.read_response()
-        except ResponseError as fault:
-            if isinstance(fault, ReadOnlyError):
-                # A failover: the other connections lead to the old master too.
+                connection, number = self._blockable.pop() if self._blockable else await self._connect_to_block()
+                self._blocked_number = number
+                await connection.send_command(*command)
+                reply = await connection.read_response()
+        except BaseException as fault:
+            if connection is not None:
+                # Cut or cancelled half-way: the next reply on it would answer the wrong command.
                 await connection.disconnect(nowait=True)
-                await self._drop_idle()
-            else:
-                self._idle.append((connection, time.monotonic()))
+            if isinstance(fault, RedisError | OSError):
+                raise _translated(fault, was_sent=connection is not None) from fault
             raise
-        except BaseException:
-            # Cut or cancelled half-way: the next reply on it would answer the wrong command.
-            await connection.disconnect(nowait=True)
-            raise
-        self._idle.append((connection, time.monotonic()))
+        finally:
+            self._blocked_number = None
+        self._blockable.append((connection, number))
         return reply
 
-    async def _number_of(self, connection: AbstractConnection) -> int:
-        """The connection's number at the server, by which CLIENT UNBLOCK finds it."""
-        if connection not in self._numbers:
-            await connection.send_command("CLIENT", "ID")
-            self._numbers[connection] = await connection.read_response()
-        return self._numbers[connection]
+    async def end_block(self) -> None:
+        if self._blocked_number is not None:
+            await self.call("CLIENT", "UNBLOCK", self._blocked_number, "TIMEOUT")
 
-    async def _drop_idle(self) -> None:
-        while self._idle:
-            connection, _ = self._idle.pop()
+    async def close(self) -> None:
+        if self._wire is not None:
+            await self._wire.close()
+        for connection, _ in self._blockable:
             await connection.disconnect(nowait=True)
+        await self._pool.disconnect()
 
+    async def _open(self) -> _Wire:
+        """A wire that works. Whoever calls meanwhile waits for the same one. Raises RedisUnavailable."""
+        async with self._opening:
+            if self._wire is None or self._wire.is_broken:
+                try:
+                    async with asyncio.timeout(self._timeout_s):
+                        self._wire = _Wire(await self._connect(), self._timeout_s)
+                except (RedisError, OSError) as fault:
+                    raise _translated(fault, was_sent=False) from fault
+            return self._wire
 
-async def _is_alive(connection: AbstractConnection) -> bool:
-    try:
-        return not await connection.can_read_destructive()
-    except (RedisError, OSError):
-        return False
+    async def _connect(self) -> AbstractConnection:
+        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        await connection.connect()  # type: ignore[no-untyped-call]
+        return connection
+
+    async def _connect_to_block(self) -> tuple[AbstractConnection, int]:
+        """A connection, and its number at the server, by which CLIENT UNBLOCK finds it."""
+        connection = await self._connect()
+        await connection.send_command("CLIENT", "ID")
+        return connection, await connection.read_response()
 
 
 class _ClusterLink:
@@ -268,7 +335,7 @@ class _ClusterLink:
             "client_name": "waybill",
         }
         self._cluster = RedisCluster(socket_timeout=timeout_s, **self._options)
-        self._popper = RedisCluster(socket_timeout=None, **self._options)
+        self._blocking = RedisCluster(socket_timeout=None, **self._options)
 
     async def call(self, *command: Argument) -> Any:
         try:
@@ -278,20 +345,16 @@ class _ClusterLink:
             # redis-py connects and sends in one go: whether it was sent is not told, so it may have been.
             raise _translated(fault, was_sent=True) from fault
 
-    async def pop(self, source: str, destination: str, block_s: float) -> bytes | None:
+    async def block(self, block_s: float, *command: Argument) -> Any:
         try:
             async with asyncio.timeout(block_s + 2 + self._timeout_s):
-                popped = await self._popper.execute_command("BRPOPLPUSH", source, destination, block_s)
-                return cast(bytes | None, popped)
-        except MovedError as fault:
-            await self._popper.aclose()
-            raise _translated(fault, was_sent=True) from fault
+                return await self._blocking.execute_command(*command)
         except (RedisError, OSError) as fault:
             raise _translated(fault, was_sent=True) from fault
 
-    async def end_pop(self) -> None:
+    async def end_block(self) -> None:
         """Nothing to do: which node's connection blocks is redis-py's own affair; the block ends by itself in 2 s."""
 
     async def close(self) -> None:
         await self._cluster.aclose()
-        await self._popper.aclose()
+        await self._blocking.aclose()

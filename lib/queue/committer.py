@@ -13,6 +13,7 @@ from lib.errors import RedisUnavailable
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Hear = Callable[[Answer | Exception], None]
 
 MAX_ITEMS = 500  # A script over more than this holds Redis for over 10 ms.
 MAX_BYTES = 1 << 20
@@ -31,20 +32,36 @@ class Committer(Generic[Item, Answer]):
     ) -> None:
         self._send = send
         self._size_bytes = size_bytes
-        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._waiting: deque[tuple[Item, Hear[Answer]]] = deque()
         self._sender: asyncio.Task[None] | None = None
 
-    def submit(self, item: Item) -> "asyncio.Future[Answer]":
-        """The answer to `item`, to be awaited. If nobody does, the item is sent all the same."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
-        self._waiting.append((item, answer))
+    def post(self, item: Item, hear: Hear[Answer]) -> None:
+        """Send `item` with the next batch; `hear` is called with its answer, or with what went wrong.
+
+        A plain call, no future: this is done for every job, and a future's callback costs a turn of the loop.
+        """
+        self._waiting.append((item, hear))
         if self._sender is None:
-            self._sender = loop.create_task(self._run())
+            self._sender = asyncio.get_running_loop().create_task(self._run())
+
+    def submit(self, item: Item) -> "asyncio.Future[Answer]":
+        """The same, with the answer to be awaited. If nobody does, the item is sent all the same."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def hear(heard: Answer | Exception) -> None:
+            if answer.done():
+                return
+            if isinstance(heard, Exception):
+                answer.set_exception(heard)
+                answer.exception()  # Marked as seen: an item that nobody awaits is no bug.
+            else:
+                answer.set_result(heard)
+
+        self.post(item, hear)
         return answer
 
     async def settled(self) -> None:
-        """Wait until everything submitted so far has been answered."""
+        """Wait until everything that was handed in so far has been answered."""
         while self._sender is not None:
             await asyncio.wait([self._sender])
 
@@ -55,7 +72,7 @@ class Committer(Generic[Item, Answer]):
         finally:
             self._sender = None
 
-    def _next_batch(self) -> list[tuple[Item, "asyncio.Future[Answer]"]]:
+    def _next_batch(self) -> list[tuple[Item, Hear[Answer]]]:
         batch = [self._waiting.popleft()]
         room_bytes = MAX_BYTES - self._size_bytes(batch[0][0])
         while self._waiting and len(batch) < MAX_ITEMS:
@@ -65,23 +82,18 @@ class Committer(Generic[Item, Answer]):
             batch.append(self._waiting.popleft())
         return batch
 
-    async def _commit(self, batch: list[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
+    async def _commit(self, batch: list[tuple[Item, Hear[Answer]]]) -> None:
         try:
             answers = await self._send([item for item, _ in batch])
         except Exception as fault:  # noqa: BLE001  Whatever it is, those who wait for the answer are told.
             _tell(batch, fault)
-            _tell(
-                self._waiting, RedisUnavailable("Redis failed the commit before this one; nothing of this one was sent")
-            )
-            self._waiting.clear()
+            behind, self._waiting = self._waiting, deque()
+            _tell(behind, RedisUnavailable("Redis failed the commit before this one; nothing of this one was sent"))
             return
-        for (_, answer), value in zip(batch, answers, strict=True):
-            if not answer.done():
-                answer.set_result(value)
+        for (_, hear), answer in zip(batch, answers, strict=True):
+            hear(answer)
 
 
-def _tell(batch: Iterable[tuple[Item, "asyncio.Future[Answer]"]], fault: Exception) -> None:
-    for _, answer in batch:
-        if not answer.done():
-            answer.set_exception(fault)
-            answer.exception()  # Marked as seen: an item that nobody awaits is no bug.
+def _tell(batch: Iterable[tuple[Item, Hear[Answer]]], fault: Exception) -> None:
+    for _, hear in batch:
+        hear(fault)

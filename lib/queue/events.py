@@ -72,7 +72,8 @@ class Endings:
             # Whoever looked before this moment looks again: the job may have ended in between.
             self._wake(queue, list(self._waiters[queue]))
             return newest[0][0] if newest else b"0-0"
-        reply = await self._link.call("XREAD", "COUNT", 1000, "BLOCK", BLOCK_MS, "STREAMS", stream, last_id)
+        read = ("XREAD", "COUNT", 1000, "BLOCK", BLOCK_MS, "STREAMS", stream, last_id)
+        reply = await self._link.block(BLOCK_MS / 1000, *read)
         for _, entries in reply or ():
             for entry_id, fields in entries:
                 last_id = entry_id

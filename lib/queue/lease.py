@@ -7,7 +7,7 @@ dead meanwhile is told so by `NotRegistered`, and nothing it still says about it
 import asyncio
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
@@ -81,12 +81,13 @@ class Lease:
 
     async def pop(self, block_s: float) -> str | None:
         """Wait for an id in ready:normal and move it to the own list. Never to be cancelled; see `end_pop`."""
-        popped = await self._pop_link.pop(self._keys.waiting(self.queue), self._own_list, block_s)
+        waiting = self._keys.waiting(self.queue)
+        popped: bytes | None = await self._pop_link.block(block_s, "BRPOPLPUSH", waiting, self._own_list, block_s)
         return popped.decode("utf-8", "surrogateescape") if popped else None
 
     async def end_pop(self) -> None:
         """Have a `pop` that blocks return at once."""
-        await self._pop_link.end_pop()
+        await self._pop_link.end_block()
 
     async def held(self) -> list[str]:
         """The ids in the own list."""
@@ -103,12 +104,16 @@ class Lease:
         _, wait_ms = await self._scripts.call("promote", self._base, 500)
         return int(wait_ms) / 1000 if wait_ms else None
 
-    def end(self, script: str, ended: Ended) -> "asyncio.Future[bool]":
+    def end(self, script: str, ended: Ended, hear: Callable[[bool | Exception], None]) -> None:
         """End an attempt by `finish`, `fail`, `snooze` or `release`; it goes with the next commit.
 
-        The answer comes when Redis has it, however long Redis is away. False: the job was no longer this runner's.
+        `hear` is called when Redis has it, however long Redis is away. False: the job was no longer this runner's.
         """
-        return self._committers[script].submit(ended)
+        self._committers[script].post(ended, hear)
+
+    async def ended(self, script: str, ended: Ended) -> bool:
+        """The same, to be awaited."""
+        return await self._committers[script].submit(ended)
 
     def note(self, words: Ended) -> None:
         """Keep progress or a log line of a job that runs. Lost if Redis is away; the job is not."""

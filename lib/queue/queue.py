@@ -201,7 +201,7 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
     )
 
 
-def _history(fields: dict[str, bytes], state: str) -> list[Attempt]:
+def _history(fields: dict[str, bytes], state: str) -> tuple[Attempt, ...]:
     """The attempts that were written down, and the last one, which the job's own fields tell until it is run again."""
     history = [_attempt(line.split(b"\x1d")) for line in fields.get("history", b"").split(b"\x1c") if line]
     started_ms = _number(fields.get("started"))
@@ -209,7 +209,7 @@ def _history(fields: dict[str, bytes], state: str) -> list[Attempt]:
     if state in FINISHED and started_ms is not None and not is_told:
         names = ("attempts", "started", "finished", "worker", "state", "error")
         history.append(_attempt([fields.get(name, b"") for name in names]))
-    return history[-HISTORY_KEPT:]
+    return tuple(history[-HISTORY_KEPT:])
 
 
 def _attempt(parts: list[bytes]) -> Attempt:

@@ -5,8 +5,7 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lib.jobs.backoff import delay_s
 from lib.jobs.job import ClaimedJob, JobSpec, SpecError, SpecTooNew, to_json
@@ -37,8 +36,7 @@ class NotNow(Exception):
     """This runner can't read the job or does not know its type; another may."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A job that can be run: its handler, and the payload as that asks for it."""
 
     spec: JobSpec
@@ -46,8 +44,7 @@ class Prepared:
     payload: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How an attempt ended: the script that says so to Redis, its words, and what the log says."""
 
     script: str

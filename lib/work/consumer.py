@@ -12,6 +12,7 @@ jobs in hand here are compared, and what the one holds and the other does not kn
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -77,6 +78,7 @@ class Consumer:
         self._idle_lanes: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_waking = False
+        self._unarmed: list[InHand] = []
         self._popped: list[str] = []
         self._is_list_known = False
         self._strays_at_s = 0.0
@@ -339,9 +341,9 @@ class Consumer:
         loop = asyncio.get_running_loop()
         context = Context(job, spec, shared, in_hand.lease.note, None if prepared.type.is_async else loop)
         in_hand.context = context
-        shared.log.info("job.started", f"Job started: {job.job_id}", queue=self.queue, **context.log_fields)
+        shared.log.info("job.started", f"Job started: {job.job_id}", context.about)
         in_hand.started_s = time.monotonic()
-        in_hand.timer = loop.call_later(spec.timeout_s, self._time_out, in_hand)
+        self._arm_later(in_hand)
         try:
             ending = attempt.completed(job, await attempt.run(prepared, context, shared), shared)
         except BaseException as fault:  # noqa: BLE001  SystemExit too: a job that calls exit() has failed, not the runner.
@@ -357,6 +359,19 @@ class Consumer:
         if isinstance(reason, Released):
             return attempt.given_back(in_hand.job)
         return attempt.went_wrong(in_hand.job, spec, reason, self._shared)
+
+    def _arm_later(self, in_hand: InHand) -> None:
+        """Set the deadlines at the end of this turn: a handler that has ended by then needs none."""
+        if not self._unarmed:
+            asyncio.get_running_loop().call_soon(self._arm)
+        self._unarmed.append(in_hand)
+
+    def _arm(self) -> None:
+        loop = asyncio.get_running_loop()
+        for in_hand in self._unarmed:
+            if in_hand.ending is None and in_hand.spec is not None:
+                in_hand.timer = loop.call_later(in_hand.spec.timeout_s, self._time_out, in_hand)
+        self._unarmed.clear()
 
     def _time_out(self, in_hand: InHand) -> None:
         timeout_s = in_hand.spec.timeout_s if in_hand.spec else 0.0
@@ -400,28 +415,28 @@ class Consumer:
         if not self._running:
             self._all_ended.set()
         self._say(in_hand, ending)
-        answer = in_hand.lease.end(ending.script, ending.words)
-        answer.add_done_callback(lambda done: self._heard(in_hand, done))
+        in_hand.lease.end(ending.script, ending.words, functools.partial(self._heard, in_hand))
 
     def _say(self, in_hand: InHand, ending: Ending) -> None:
-        fields = in_hand.context.log_fields if in_hand.context else {"job_id": in_hand.job.job_id}
+        about = (
+            in_hand.context.about if in_hand.context else self._log.bind(job_id=in_hand.job.job_id, queue=self.queue)
+        )
         duration_ms = round((time.monotonic() - in_hand.started_s) * 1000, 1)
         if ending.script == "finish":
-            self._log.info(ending.event, ending.note, queue=self.queue, duration_ms=duration_ms, **fields)
+            self._log.info(ending.event, ending.note, about, duration_ms=duration_ms)
         elif ending.event == "job.died" and ending.error is not None:
-            self._log.exception(
-                ending.event, ending.note, ending.error, queue=self.queue, duration_ms=duration_ms, **fields
-            )
+            self._log.exception(ending.event, ending.note, ending.error, about, duration_ms=duration_ms)
         else:
-            self._log.warning(ending.event, ending.note, queue=self.queue, duration_ms=duration_ms, **fields)
+            self._log.warning(ending.event, ending.note, about, duration_ms=duration_ms)
 
-    def _heard(self, in_hand: InHand, answer: "asyncio.Future[bool]") -> None:
+    def _heard(self, in_hand: InHand, is_ours: bool | Exception) -> None:
         """Redis knows. Only now is the job out of hand: until then its id in the own list is no stray."""
         job_id = in_hand.job.job_id
         if self._in_hand.get(job_id) is in_hand:
             del self._in_hand[job_id]
-        if answer.cancelled() or answer.exception() is not None:
-            return
-        if not answer.result():
+        if isinstance(is_ours, Exception):
+            # Not Redis' doing, whose failures are sat out; a bug. The job comes back when its lease has run out.
+            self._log.exception("job.unended", f"Job's end could not be told: {job_id}", is_ours, job_id=job_id)
+        elif not is_ours:
             msg = f"Job was no longer ours when it ended: {job_id}; it was given to another worker"
             self._log.warning("job.stale", msg, job_id=job_id, queue=self.queue)

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, TypeVar, cast
 
 from lib.config import Settings
-from lib.ids import JobIds
+from lib.ids import JobIds, queue_of
 from lib.jobs import submission
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import Registry
@@ -32,7 +32,7 @@ _current: contextvars.ContextVar["Context | None"] = contextvars.ContextVar("job
 def fields_of_current_job() -> dict[str, object]:
     """For the log: whose line it is, when a handler or a library logs through the standard library."""
     context = _current.get()
-    return context.log_fields if context else {}
+    return dict(context.about.fields) if context else {}
 
 
 class Resources:
@@ -79,7 +79,7 @@ class Shared:
 class Context:
     """JobContext of one attempt. `note` takes what the job says to Redis; it belongs to the loop."""
 
-    __slots__ = ("_job", "_loop", "_note", "_shared", "_spec", "is_cancelled", "log_fields")
+    __slots__ = ("_job", "_loop", "_note", "_shared", "_spec", "about", "is_cancelled")
 
     def __init__(
         self,
@@ -96,13 +96,14 @@ class Context:
         self._note = note
         self._loop = loop
         self.is_cancelled = False
-        self.log_fields: dict[str, object] = {
-            "request_id": spec.request_id,
-            "trace_id": spec.trace.trace_id,
-            "job_id": job.job_id,
-            "type": spec.type,
-            "attempt": job.attempt,
-        }
+        self.about = shared.log.bind(
+            request_id=spec.request_id,
+            trace_id=spec.trace.trace_id,
+            job_id=job.job_id,
+            queue=queue_of(job.job_id),
+            type=spec.type,
+            attempt=job.attempt,
+        )
 
     @property
     def job_id(self) -> str:
@@ -130,7 +131,7 @@ class Context:
         return self._loop is None
 
     def log(self, text: str) -> None:
-        self._shared.log.info("job.logged", str(text), **self.log_fields)
+        self._shared.log.info("job.logged", str(text), self.about)
         self._say(log_line(self._job.job_id, self._job.token, str(text)[:LOG_LINE_CHARS]))
 
     def progress(self, fraction: float, note: str = "") -> None:

@@ -24,7 +24,7 @@ class Overdue:
 
     async def fail(self, rng: Random) -> bool:
         """False where it was no longer the runner's."""
-        return await self.lease.end("fail", _timeout(self.record, rng))
+        return await self.lease.ended("fail", _timeout(self.record, rng))
 
 
 async def overdue(lease: Lease, queue: Queue, now_ms: int) -> list[Overdue]:

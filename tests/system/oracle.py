@@ -84,14 +84,23 @@ def counts(client: redis.Redis, *, prefix: str = "wb") -> dict[str, int]:
     return dict(Counter(states(client, prefix=prefix).values()))
 
 
+def everything(client: redis.Redis, *, prefix: str = "wb") -> dict[str, list[str]]:
+    """Every key's value, as a flat list; of streams nothing."""
+    rows: Any = client.eval(_SNAPSHOT, 0, prefix)
+    return {_text(key): [_text(item) for item in value] for key, _, value in rows}
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode(errors="surrogateescape")
+
+
 def _snapshot(client: redis.Redis, prefix: str) -> tuple[set[str], dict[str, _Queue]]:
     pattern = re.compile(re.escape(prefix) + r":\{([^}]*)\}:(.*)", re.DOTALL)
     names: set[str] = set()
     queues: dict[str, _Queue] = {}
     rows: Any = client.eval(_SNAPSHOT, 0, prefix)
     for raw_key, raw_kind, raw_value in rows:
-        key, kind = raw_key.decode(errors="surrogateescape"), raw_kind.decode()
-        value = [item.decode(errors="surrogateescape") for item in raw_value]
+        key, kind, value = _text(raw_key), raw_kind.decode(), [_text(item) for item in raw_value]
         match = pattern.fullmatch(key)
         if key == f"{prefix}:queues":
             names = set(value)

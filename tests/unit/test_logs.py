@@ -150,7 +150,7 @@ class LineTests(LogCase):
         try:
             raise ValueError("why" * TEXT_CHARS) from KeyError("cause")
         except ValueError as exc:
-            self.log.exception("job.failed", "Job failed", exc=exc, job_id="j")
+            self.log.exception("job.failed", "Job failed", exc, job_id="j")
 
         text = self.only_line()["traceback"]
         self.assertIn("KeyError: 'cause'", text)
@@ -162,7 +162,7 @@ class LineTests(LogCase):
             def __str__(self) -> str:
                 raise RuntimeError
 
-        self.log.exception("job.failed", "Job failed", exc=Wicked())
+        self.log.exception("job.failed", "Job failed", Wicked())
 
         self.assertIn("Wicked", self.only_line()["traceback"])
 
@@ -187,7 +187,7 @@ class HazardTests(LogCase):
     def test_rows_of_a_traceback_stand_behind_a_bar(self) -> None:
         forged = "x\n2023-11-14T22:13:20.250Z INFO forged\x85\x1b[2Jforged"
 
-        self.log.exception("job.failed", "Job failed", exc=ValueError(forged))
+        self.log.exception("job.failed", "Job failed", ValueError(forged))
 
         rows = self.screen.getvalue().splitlines()
         self.assertGreater(len(rows), 2)

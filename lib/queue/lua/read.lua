@@ -9,6 +9,8 @@ for i, id in ipairs(ARGV) do
   if fields.err or #fields == 0 then
     reply[i] = ''
   else
+    -- A spec that somebody wrote by hand may hold the separator; the other fields are to be read all the same.
+    for at = 2, #fields, 2 do fields[at] = (string.gsub(fields[at], '\31', ' ')) end
     local created = redis.call('ZSCORE', base .. 'all', id) or ''
     local due = redis.call('ZSCORE', base .. 'delayed', id) or ''
     reply[i] = created .. '\31' .. due .. '\31' .. table.concat(fields, '\31')

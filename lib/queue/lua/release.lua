@@ -8,7 +8,7 @@
 -- @use clock records tally ended ring fence history cancelled
 local worker, records = ARGV[1], ARGV[2]
 
-local answers = {}
+local answers, rings = {}, false
 for id, token in each_record(records, '^([^\31]*)\31(%d+)$') do
   local verdict = own(id, token, worker)
   local job = base .. 'job:' .. id
@@ -16,11 +16,12 @@ for id, token in each_record(records, '^([^\31]*)\31(%d+)$') do
     remember(job, 'released')
     redis.call('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'ready', 'ended', token, 'since', now_ms)
+    rings = true
     -- RPUSH, not LPUSH: a job given back is next, not last (claim takes the right end).
     redis.call('RPUSH', base .. 'ready:' .. (redis.call('HGET', job, 'priority') or 'normal'), id)
   end
   answers[#answers + 1] = ANSWER[verdict]
 end
 
-ring()
+if rings then ring() end
 return table.concat(answers)

@@ -1,0 +1,320 @@
+"""finish, fail, snooze, release: what ends an attempt, and the fence that keeps others from doing so."""
+
+import unittest
+
+from lib.jobs.job import ClaimedJob
+from lib.queue.lease import failed, finished, snoozed
+from lib.queue.queue import Queue
+from tests.redis.case import ERROR, LosesReplies, RedisCase, ending
+
+SCRIPTS = ("finish", "fail", "snooze", "release")
+AFTER = {"finish": "completed", "fail": "delayed", "snooze": "delayed", "release": "ready"}
+
+
+class Fence(RedisCase):
+    """Each of the four scripts, each way in which somebody may say what is not his to say."""
+
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.runner = await self.lease()
+
+    async def test_the_owner_ends_its_attempt(self) -> None:
+        for script in SCRIPTS:
+            with self.subTest(script):
+                await self.fresh()
+                job = await self.a_claimed_job()
+
+                was_ours = await self.runner.end(script, ending(script, job))
+
+                self.assertTrue(was_ours)
+                self.assertEqual((AFTER[script], []), (await self.state(job.job_id), await self.runner.held()))
+
+    async def test_said_twice_it_is_told_done_and_nothing_changes(self) -> None:
+        for script in SCRIPTS:
+            with self.subTest(script):
+                await self.fresh()
+                job = await self.a_claimed_job()
+                await self.runner.end(script, ending(script, job))
+                before = self.dump()
+
+                was_ours = await self.runner.end(script, ending(script, job))
+
+                self.assertTrue(was_ours)
+                self.assertEqual(before, self.dump())
+
+    async def test_said_again_after_the_next_claim_it_still_changes_nothing(self) -> None:
+        for script in ("fail", "snooze", "release"):
+            with self.subTest(script):
+                await self.fresh()
+                job = await self.a_claimed_job()
+                await self.runner.end(script, ending(script, job, delay_s=0))
+                again = await self.claimed(self.runner)
+                before = self.dump()
+
+                await self.runner.end(script, ending(script, job))
+
+                self.assertEqual((before, 2), (self.dump(), again.token))
+
+    async def test_another_runner_changes_nothing(self) -> None:
+        for script in SCRIPTS:
+            with self.subTest(script):
+                await self.fresh()
+                other = await self.lease("other")
+                job = await self.a_claimed_job()
+                before = self.dump()
+
+                was_ours = await other.end(script, ending(script, job))
+
+                self.assertFalse(was_ours)
+                self.assertEqual(before, self.dump())
+
+    async def test_another_token_changes_nothing(self) -> None:
+        for script in SCRIPTS:
+            with self.subTest(script):
+                await self.fresh()
+                job = await self.a_claimed_job()
+                before = self.dump()
+
+                for token in (0, job.token + 1, 10**15):
+                    words = ending(script, ClaimedJob(job.job_id, token, 1, None, 0, b""))
+                    self.assertFalse(await self.runner.end(script, words))
+
+                self.assertEqual(before, self.dump())
+
+    async def test_after_a_reap_it_changes_nothing(self) -> None:
+        for script in SCRIPTS:
+            with self.subTest(script):
+                await self.fresh()
+                job = await self.a_claimed_job()
+                await self.crash("w")
+                before = self.dump()
+
+                was_ours = await self.runner.end(script, ending(script, job))
+
+                self.assertFalse(was_ours)
+                self.assertEqual(before, self.dump())
+
+    async def test_after_a_reap_and_anothers_claim_it_changes_nothing(self) -> None:
+        for script in SCRIPTS:
+            with self.subTest(script):
+                await self.fresh()
+                job = await self.a_claimed_job()
+                await self.crash("w")
+                await self.claimed(await self.lease("other"))
+                before = self.dump()
+
+                was_ours = await self.runner.end(script, ending(script, job))
+
+                self.assertFalse(was_ours)
+                self.assertEqual(before, self.dump())
+
+    async def test_where_the_own_list_does_not_hold_the_id_it_changes_nothing(self) -> None:
+        for script in SCRIPTS:
+            with self.subTest(script):
+                await self.fresh()
+                job = await self.a_claimed_job()
+                self.client.lrem(self.base + "active:w", 1, job.job_id)
+                before = self.dump()
+
+                was_ours = await self.runner.end(script, ending(script, job))
+
+                self.assertFalse(was_ours)
+                self.assertEqual(before, self.dump())
+        self.client.flushall()
+
+    async def test_a_job_that_is_gone_or_of_a_wrong_type_is_not_ours(self) -> None:
+        for script in SCRIPTS:
+            await self.fresh()
+            self.client.set(f"{self.base}job:wrong", "x")
+            for job_id in ("wrong", "q-" + "0" * 32, ""):
+                words = ending(script, ClaimedJob(job_id, 1, 1, None, 0, b""))
+                self.assertFalse(await self.runner.end(script, words))
+        self.client.flushall()
+
+    async def test_a_batch_is_answered_one_by_one(self) -> None:
+        await self.enqueue_many(3)
+        jobs = (await self.runner.claim(3)).jobs
+        stale = ClaimedJob(jobs[1].job_id, 99, 1, None, 0, b"")
+
+        answers = [self.runner.end("finish", ending("finish", job)) for job in (jobs[0], stale, jobs[2])]
+
+        self.assertEqual([True, False, True], [await answer for answer in answers])
+
+    async def test_a_reply_that_was_lost_is_asked_for_again(self) -> None:
+        for script in SCRIPTS:
+            with self.subTest(script):
+                await self.fresh()
+                losing = LosesReplies(self.link)
+                self.runner = await self.lease(link=losing)
+                job = await self.a_claimed_job()
+                losing.lose = 3
+
+                was_ours = await self.runner.end(script, ending(script, job))
+
+                self.assertEqual((True, AFTER[script]), (was_ours, await self.state(job.job_id)))
+
+    async def fresh(self) -> None:
+        self.client.flushall()
+        self.queue = Queue(self.link, self.keys)  # That names its queues again.
+        self.runner = await self.lease()
+
+    async def a_claimed_job(self) -> ClaimedJob:
+        await self.enqueue()
+        return await self.claimed(self.runner)
+
+
+class Finish(RedisCase):
+    async def test_a_finished_job_keeps_its_result_and_when_it_ended(self) -> None:
+        await self.enqueue()
+        runner = await self.lease()
+        job = await self.claimed(runner)
+
+        await runner.end("finish", finished(job.job_id, job.token, '{"a":[1,"\\u001e"]}'))
+
+        record = await self.record(job.job_id)
+        self.assertEqual(("completed", {"a": [1, "\x1e"]}), (record.state, record.result))
+        self.assertGreaterEqual(record.finished_ms or 0, record.started_ms or 1)
+        self.assertEqual(["completed"], [line.outcome for line in record.history])
+
+    async def test_a_result_that_was_too_large_is_told(self) -> None:
+        await self.enqueue()
+        runner = await self.lease()
+        job = await self.claimed(runner)
+
+        await runner.end("finish", finished(job.job_id, job.token, "", is_truncated=True))
+
+        record = await self.record(job.job_id)
+        self.assertEqual((True, None), (record.is_result_truncated, record.result))
+
+    async def test_five_hundred_at_once_are_counted(self) -> None:
+        await self.enqueue_many(500)
+        runner = await self.lease()
+        jobs = (await runner.claim(500)).jobs
+
+        for answer in [runner.end("finish", ending("finish", job)) for job in jobs]:
+            self.assertTrue(await answer)
+
+        self.assertEqual(500, (await self.queues.census("q")).totals["completed"])
+
+
+class Fail(RedisCase):
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        await self.enqueue("high")
+        self.runner = await self.lease()
+        self.taken = await self.claimed(self.runner)
+        self.client.delete(self.base + "ready:normal")
+
+    async def test_a_failed_attempt_comes_back_after_its_delay(self) -> None:
+        now_ms = await self.queues.now_ms()
+
+        await self.runner.end("fail", failed(self.taken.job_id, self.taken.token, ERROR, 30))
+
+        record = await self.record(self.taken.job_id)
+        self.assertEqual(("delayed", 1, ERROR), (record.state, record.attempts, record.error))
+        self.assertAlmostEqual(now_ms + 30_000, record.run_at_ms or 0, delta=2000)
+        self.assertEqual([("retried", 1, ERROR)], [(a.outcome, a.attempt, a.error) for a in record.history])
+
+    async def test_the_next_claim_counts_the_next_attempt(self) -> None:
+        await self.runner.end("fail", failed(self.taken.job_id, self.taken.token, ERROR, 0))
+
+        job = await self.claimed(self.runner)
+
+        self.assertEqual((2, 2), (job.attempt, job.token))
+
+    async def test_without_a_delay_it_is_dead(self) -> None:
+        await self.runner.end("fail", failed(self.taken.job_id, self.taken.token, ERROR, None))
+
+        record = await self.record(self.taken.job_id)
+        self.assertEqual(("dead", ERROR, "dead"), (record.state, record.error, record.history[-1].outcome))
+        self.assertIsNotNone(record.finished_ms)
+
+    async def test_an_earlier_due_time_rings(self) -> None:
+        await self.runner.end("fail", failed(self.taken.job_id, self.taken.token, ERROR, 5))
+
+        self.assertEqual(["bell"], self.list("ready:normal"))
+
+    async def test_a_retry_keeps_its_priority(self) -> None:
+        await self.runner.end("fail", failed(self.taken.job_id, self.taken.token, ERROR, 0))
+
+        await self.queues.promote("q")
+
+        self.assertEqual([self.taken.job_id], self.list("ready:high"))
+
+    async def test_twenty_lines_of_history_are_kept(self) -> None:
+        job = self.taken
+        for _ in range(25):
+            await self.runner.end("fail", failed(job.job_id, job.token, ERROR, 0))
+            job = await self.claimed(self.runner)
+
+        history = (await self.record(job.job_id)).history
+
+        self.assertEqual(list(range(6, 26)), [line.attempt for line in history])
+
+
+class Snooze(RedisCase):
+    async def test_a_snooze_gives_the_attempt_back_and_not_the_claim(self) -> None:
+        await self.enqueue()
+        runner = await self.lease()
+        for number in (1, 2, 3):
+            job = await self.claimed(runner)
+            self.assertEqual((1, number), (job.attempt, job.token))
+            await runner.end("snooze", snoozed(job.job_id, job.token, ERROR, 0))
+
+        record = await self.record(job.job_id)
+        self.assertEqual((0, ["snoozed"] * 3), (record.attempts, [line.outcome for line in record.history]))
+
+    async def test_since_when_nobody_knows_its_type_is_told_from_the_first_time_on(self) -> None:
+        await self.enqueue()
+        runner = await self.lease()
+        job = await self.claimed(runner)
+        self.assertIsNone(job.unknown_since_ms)
+        since = []
+
+        for _ in range(2):
+            await runner.end("snooze", snoozed(job.job_id, job.token, ERROR, 0, is_unknown=True))
+            job = await self.claimed(runner)
+            since.append(job.unknown_since_ms)
+
+        self.assertIsNotNone(since[0])
+        self.assertEqual(since[0], since[1])
+
+    async def test_a_reason_that_is_no_utf8_spoils_neither_its_job_nor_the_others(self) -> None:
+        await self.enqueue_many(2)
+        runner = await self.lease()
+        bad, good = (await runner.claim(2)).jobs
+
+        answers = [
+            runner.end("snooze", snoozed(bad.job_id, bad.token, {"type": "X", "message": "lone \udc80"}, 60)),
+            runner.end("snooze", snoozed(good.job_id, good.token, ERROR, 60)),
+        ]
+
+        self.assertEqual([True, True], [await answer for answer in answers])
+
+
+class Release(RedisCase):
+    async def test_released_jobs_are_next_and_their_attempts_do_not_count(self) -> None:
+        ids = await self.enqueue_many(3)
+        runner = await self.lease()
+        job = await self.claimed(runner)
+
+        await runner.end("release", ending("release", job))
+
+        self.assertEqual(ids, self.list("ready:normal")[::-1])
+        self.assertEqual(0, (await self.record(job.job_id)).attempts)
+        again = await self.claimed(runner)
+        self.assertEqual((ids[0], 1, 2), (again.job_id, again.attempt, again.token))
+
+    async def test_a_released_job_rings_where_it_is_not_in_the_normal_list(self) -> None:
+        await self.enqueue("low")
+        runner = await self.lease()
+        job = await self.claimed(runner)
+        self.client.delete(self.base + "ready:normal")
+
+        await runner.end("release", ending("release", job))
+
+        self.assertEqual(["bell"], self.list("ready:normal"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,246 @@
+"""cancel, retry, delete: what a caller may do to a job, in each of its states."""
+
+import unittest
+
+from lib.errors import JobNotFound, WrongState
+from lib.queue.lease import failed, finished
+from tests.redis.case import ERROR, RedisCase, ending, ids_of
+
+
+class InState(RedisCase):
+    """Makes a job of each state."""
+
+    async def a_job(self, state: str) -> str:
+        if state in ("ready", "cancelled"):
+            job_id = await self.enqueue()
+        elif state == "delayed":
+            job_id = await self.enqueue(delay_ms=60_000)
+        else:
+            job_id = await self.enqueue("high")
+        if state == "cancelled":
+            await self.queue.cancel(job_id)
+        if state in ("active", "completed", "dead"):
+            self.runner = await self.lease()
+            (self.taken,) = (await self.runner.claim(1)).jobs
+            self.assertEqual(job_id, self.taken.job_id)
+        if state == "completed":
+            await self.runner.end("finish", finished(job_id, self.taken.token, "1"))
+        if state == "dead":
+            await self.runner.end("fail", failed(job_id, self.taken.token, ERROR, None))
+        return job_id
+
+
+class Cancel(InState):
+    async def test_a_job_that_waits_is_cancelled_at_once(self) -> None:
+        for state in ("ready", "delayed"):
+            job_id = await self.a_job(state)
+
+            await self.queue.cancel(job_id)
+
+            record = await self.record(job_id)
+            self.assertEqual("cancelled", record.state)
+            self.assertIsNotNone(record.finished_ms)
+
+    async def test_a_job_that_runs_is_asked_to_stop(self) -> None:
+        job_id = await self.a_job("active")
+
+        await self.queue.cancel(job_id)
+
+        record = await self.record(job_id)
+        self.assertEqual("active", record.state)
+        self.assertIsNotNone(record.cancel_requested_ms)
+        self.assertEqual({job_id}, await self.runner.cancels())
+
+    async def test_asked_twice_it_keeps_the_first_time(self) -> None:
+        job_id = await self.a_job("active")
+        await self.queue.cancel(job_id)
+        first = (await self.record(job_id)).cancel_requested_ms
+
+        await self.queue.cancel(job_id)
+
+        self.assertEqual(first, (await self.record(job_id)).cancel_requested_ms)
+
+    async def test_a_job_that_was_asked_to_stop_may_still_complete(self) -> None:
+        job_id = await self.a_job("active")
+        await self.queue.cancel(job_id)
+
+        await self.runner.end("finish", ending("finish", self.taken))
+
+        self.assertEqual("completed", await self.state(job_id))
+
+    async def test_a_job_that_was_asked_to_stop_does_not_run_again(self) -> None:
+        for script in ("fail", "snooze", "release"):
+            job_id = await self.a_job("active")
+            await self.queue.cancel(job_id)
+
+            was_ours = await self.runner.end(script, ending(script, self.taken))
+
+            self.assertEqual((True, "cancelled"), (was_ours, await self.state(job_id)))
+
+    async def test_a_job_that_was_asked_to_stop_and_whose_runner_dies_is_cancelled(self) -> None:
+        for is_crash in (True, False):
+            job_id = await self.a_job("active")
+            await self.queue.cancel(job_id)
+
+            await self.queues.reap("q", "w", is_crash=is_crash, crash_limit=3)
+
+            self.assertEqual("cancelled", await self.state(job_id))
+
+    async def test_a_job_that_has_ended_can_not_be_cancelled(self) -> None:
+        for state in ("completed", "dead"):
+            job_id = await self.a_job(state)
+            before = self.dump()
+
+            with self.assertRaises(WrongState) as refused:
+                await self.queue.cancel(job_id)
+
+            self.assertIn(state, refused.exception.detail)
+            self.assertEqual(before, self.dump())
+
+    async def test_a_job_that_is_cancelled_already_is_left_as_it_is(self) -> None:
+        job_id = await self.a_job("cancelled")
+        before = self.dump()
+
+        await self.queue.cancel(job_id)
+
+        self.assertEqual(before, self.dump())
+
+    async def test_a_job_that_is_not_there_is_not_found(self) -> None:
+        for job_id in ("q-" + "0" * 32, "no id", "", "q-0123", "Q-" + "0" * 32, "q-" + "0" * 31 + "\n"):
+            for change in (self.queue.cancel, self.queue.retry, self.queue.delete, self.queue.read, self.queue.log_of):
+                with self.assertRaises(JobNotFound):
+                    await change(job_id)
+
+
+class Retry(InState):
+    async def test_a_finished_job_is_ready_again_as_if_new(self) -> None:
+        for state in ("completed", "dead", "cancelled"):
+            job_id = await self.a_job(state)
+
+            await self.queue.retry(job_id)
+
+            record = await self.record(job_id)
+            self.assertEqual(
+                ("ready", 0, None, None, None),
+                (record.state, record.attempts, record.result, record.error, record.finished_ms),
+            )
+            self.assertIsNone(record.cancel_requested_ms)
+            await (await self.lease("clears_away")).claim(1)
+
+    async def test_its_history_and_its_tokens_go_on(self) -> None:
+        job_id = await self.a_job("dead")
+
+        await self.queue.retry(job_id)
+        job = await self.claimed(self.runner)
+
+        self.assertEqual((1, 2), (job.attempt, job.token))
+        self.assertEqual([("dead", ERROR)], [(a.outcome, a.error) for a in (await self.record(job_id)).history])
+
+    async def test_a_cancelled_job_that_is_still_listed_is_listed_once(self) -> None:
+        runner = await self.lease()
+        job_id = await self.a_job("cancelled")
+
+        await self.queue.retry(job_id)
+
+        self.assertEqual([job_id], self.list("ready:normal"))
+        self.assertEqual([[job_id], []], [ids_of(await runner.claim(1)), ids_of(await runner.claim(1))])
+
+    async def test_a_cancelled_job_that_claim_has_dropped_is_listed_again(self) -> None:
+        runner = await self.lease()
+        job_id = await self.a_job("cancelled")
+        await runner.claim(1)
+
+        await self.queue.retry(job_id)
+
+        self.assertEqual([job_id], ids_of(await runner.claim(1)))
+
+    async def test_a_job_cancelled_in_a_runners_hands_and_retried_runs_once(self) -> None:
+        runner = await self.lease()
+        job_id = await self.enqueue()
+        popped = await runner.pop(1) or ""
+        await self.queue.cancel(job_id)
+        await self.queue.retry(job_id)
+
+        claim = await runner.claim(2, [popped])
+
+        self.assertEqual([job_id], ids_of(claim))
+
+    async def test_a_job_that_was_asked_to_stop_and_is_run_again_is_not_asked_any_more(self) -> None:
+        job_id = await self.a_job("active")
+        await self.queue.cancel(job_id)
+        await self.runner.end("fail", ending("fail", self.taken))
+
+        await self.queue.retry(job_id)
+        await self.claimed(self.runner)
+
+        self.assertEqual(set(), await self.runner.cancels())
+
+    async def test_a_job_that_has_not_ended_can_not_be_run_again(self) -> None:
+        for state in ("delayed", "active"):
+            job_id = await self.a_job(state)
+            before = self.dump()
+
+            with self.assertRaises(WrongState):
+                await self.queue.retry(job_id)
+
+            self.assertEqual(before, self.dump())
+
+    async def test_a_job_that_is_ready_already_is_left_as_it_is(self) -> None:
+        job_id = await self.a_job("ready")
+        before = self.dump()
+
+        await self.queue.retry(job_id)
+
+        self.assertEqual(before, self.dump())
+
+    async def test_a_high_job_that_is_run_again_rings(self) -> None:
+        job_id = await self.a_job("dead")
+        self.client.delete(self.base + "ready:normal")
+
+        await self.queue.retry(job_id)
+
+        self.assertEqual([[job_id], ["bell"]], [self.list("ready:high"), self.list("ready:normal")])
+
+
+class Delete(InState):
+    async def test_a_finished_job_leaves_nothing(self) -> None:
+        for state in ("completed", "dead"):
+            job_id = await self.a_job(state)
+
+            await self.queue.delete(job_id)
+
+            self.assertEqual([], [key for key in self.client.keys("*") if job_id.encode() in bytes(key)])
+            with self.assertRaises(JobNotFound):
+                await self.queue.read(job_id)
+
+    async def test_a_cancelled_job_that_is_listed_leaves_a_tombstone(self) -> None:
+        job_id = await self.a_job("cancelled")
+
+        await self.queue.delete(job_id)
+
+        self.assertEqual({job_id.encode()}, self.client.smembers(self.base + "gone"))
+
+    async def test_a_tombstone_in_a_dead_runners_list_is_taken_away_with_it(self) -> None:
+        runner = await self.lease()
+        job_id = await self.enqueue()
+        await runner.pop(1)
+        await self.queue.cancel(job_id)
+        await self.queue.delete(job_id)
+
+        await self.crash("w")
+
+        self.assertEqual([0, 0], [self.client.scard(self.base + "gone"), self.client.llen(self.base + "quarantine")])
+
+    async def test_a_job_that_has_not_ended_can_not_be_deleted(self) -> None:
+        for state in ("ready", "delayed", "active"):
+            job_id = await self.a_job(state)
+            before = self.dump()
+
+            with self.assertRaises(WrongState):
+                await self.queue.delete(job_id)
+
+            self.assertEqual(before, self.dump())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,329 @@
+"""claim: which jobs a runner is handed, in which order, and what becomes of ids that are no jobs."""
+
+import asyncio
+import unittest
+
+from lib.errors import OutcomeUnknown
+from lib.queue.lease import Lease, NotRegistered, finished
+from tests.redis.case import LosesReplies, RedisCase, ending, ids_of
+
+
+class Claim(RedisCase):
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.runner = await self.lease()
+
+    async def test_high_comes_before_normal_before_low_and_each_in_the_order_it_came(self) -> None:
+        ids = [await self.enqueue(priority) for priority in ("low", "normal", "high", "low", "normal", "high")]
+
+        claim = await self.runner.claim(10)
+
+        self.assertEqual([ids[i] for i in (2, 5, 1, 4, 0, 3)], ids_of(claim))
+
+    async def test_a_claim_takes_no_more_than_its_limit(self) -> None:
+        ids = await self.enqueue_many(5)
+
+        first, second = await self.runner.claim(2), await self.runner.claim(10)
+
+        self.assertEqual((ids[:2], ids[2:]), (ids_of(first), ids_of(second)))
+
+    async def test_a_claimed_job_knows_its_token_attempt_and_spec(self) -> None:
+        new = self.job()
+        await self.queue.enqueue(new)
+
+        job = await self.claimed(self.runner)
+
+        record = await self.record(new.job_id)
+        self.assertEqual((1, 1, new.spec_text.encode()), (job.token, job.attempt, job.spec_text))
+        self.assertEqual(("active", "w", 1, 1), (record.state, record.worker_id, record.attempts, record.token), record)
+        self.assertEqual(job.now_ms, record.started_ms)
+
+    async def test_what_is_due_is_promoted_first(self) -> None:
+        due = await self.enqueue("high", delay_ms=60_000)
+        normal = await self.enqueue()
+        await self.make_due(due)
+
+        claim = await self.runner.claim(10)
+
+        self.assertEqual([due, normal], ids_of(claim))
+
+    async def test_a_claim_says_when_the_next_job_is_due(self) -> None:
+        self.assertIsNone((await self.runner.claim(1)).next_due_s)
+
+        await self.enqueue(delay_ms=60_000)
+
+        self.assertAlmostEqual(60, (await self.runner.claim(1)).next_due_s or 0, delta=5)
+
+    async def test_a_runner_that_leaves_work_behind_rings_on(self) -> None:
+        for _ in range(2):
+            await self.enqueue("high")
+        self.client.delete(self.base + "ready:normal")
+
+        await self.runner.claim(1)
+
+        self.assertEqual(["bell"], self.list("ready:normal"))
+
+    async def test_a_bell_is_no_job_and_takes_no_slot(self) -> None:
+        high = await self.enqueue("high")
+        self.assertEqual(["bell"], self.list("ready:normal"))
+
+        claim = await self.runner.claim(2)
+
+        self.assertEqual([high], ids_of(claim))
+        self.assertEqual([[], []], [self.list("ready:normal"), self.list("quarantine")])
+
+    async def test_a_runner_that_is_not_registered_is_refused_and_nothing_moves(self) -> None:
+        await self.enqueue()
+        stranger = Lease(self.link, self.link, self.keys, "q", "stranger", self.runner._rng)
+        before = self.dump()
+
+        with self.assertRaises(NotRegistered):
+            await stranger.claim(1)
+
+        self.assertEqual(before, self.dump())
+
+    async def test_suspects_are_handed_out_to_none_but_who_asks_for_them(self) -> None:
+        job_id = await self.enqueue()
+        for worker_id in ("a", "b"):
+            await self.claimed(await self.lease(worker_id))
+            await self.crash(worker_id)
+
+        ready = await self.runner.claim(1)
+        suspects = await self.runner.claim(1, source="suspects")
+
+        self.assertEqual(([], [job_id]), (ids_of(ready), ids_of(suspects)))
+
+    async def test_a_popped_id_is_claimed_before_the_others(self) -> None:
+        first, second = await self.enqueue_many(2)
+
+        popped = await self.runner.pop(1)
+        claim = await self.runner.claim(2, [popped or ""])
+
+        self.assertEqual((first, [first, second]), (popped, ids_of(claim)))
+
+    async def test_a_popped_job_that_was_cancelled_meanwhile_is_dropped(self) -> None:
+        job_id = await self.enqueue()
+        popped = await self.runner.pop(1)
+        await self.queue.cancel(job_id)
+
+        claim = await self.runner.claim(1, [popped or ""])
+
+        self.assertEqual(([], "cancelled"), (ids_of(claim), await self.state(job_id)))
+        self.assertEqual([], await self.runner.held())
+
+
+class Strays(RedisCase):
+    async def test_a_claim_whose_reply_was_lost_is_claimed_again_and_costs_no_attempt(self) -> None:
+        losing = LosesReplies(self.link)
+        runner = await self.lease(link=losing)
+        ids = await self.enqueue_many(3)
+        await self.runner_claims_in_vain(runner, losing)
+
+        claim = await runner.claim(3, await runner.held())
+
+        self.assertEqual(sorted(ids), sorted(ids_of(claim)))
+        self.assertEqual([(1, 2)] * 3, [(job.attempt, job.token) for job in claim.jobs])
+
+    async def test_the_lost_claims_token_ends_nothing_once_it_is_claimed_again(self) -> None:
+        losing = LosesReplies(self.link)
+        runner = await self.lease(link=losing)
+        job_id = await self.enqueue()
+        await self.runner_claims_in_vain(runner, losing)
+        await runner.claim(1, await runner.held())
+
+        was_ours = await runner.end("finish", finished(job_id, 1, ""))
+
+        self.assertEqual((False, "active"), (was_ours, await self.state(job_id)))
+
+    async def runner_claims_in_vain(self, runner: Lease, losing: LosesReplies) -> None:
+        await runner.claim(0)  # Loads the script: else EVALSHA and EVAL are two calls.
+        losing.lose = 1
+        with self.assertRaises(OutcomeUnknown):
+            await runner.claim(3)
+
+    async def test_an_id_that_was_reaped_meanwhile_is_not_taken_from_a_list_that_no_longer_holds_it(self) -> None:
+        runner, other = await self.lease("a"), await self.lease("b")
+        job_id = await self.enqueue()
+        popped = await runner.pop(1) or ""
+        await self.crash("a")
+        await runner.register({})
+        taken = await other.claim(1)
+
+        claim = await runner.claim(1, [popped])
+
+        self.assertEqual(([job_id], []), (ids_of(taken), ids_of(claim)))
+
+    async def test_a_job_in_the_own_list_that_another_runs_is_dropped_from_it(self) -> None:
+        runner, other = await self.lease("a"), await self.lease("b")
+        job_id = await self.enqueue()
+        job = await self.claimed(other)
+        self.client.lpush(self.base + "active:a", job_id)
+
+        claim = await runner.claim(1, [job_id])
+
+        self.assertEqual(([], []), (ids_of(claim), await runner.held()))
+        self.assertTrue(await other.end("finish", ending("finish", job)))
+
+    async def test_found_ids_that_are_not_there_are_passed_over(self) -> None:
+        runner = await self.lease()
+
+        claim = await runner.claim(1, ["nothing", "", "bell", "q-" + "0" * 32])
+
+        self.assertEqual(([], []), (ids_of(claim), self.list("quarantine")))
+
+
+class Garbage(RedisCase):
+    """Ids and hashes that somebody wrote by hand. A runner gets past them, and a person can look at them."""
+
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.runner = await self.lease()
+
+    async def asyncTearDown(self) -> None:
+        for key in self.client.scan_iter(self.base + "job:*"):
+            raw = bytes(key)
+            if b"job:q-" not in raw or self.client.type(raw) != b"hash":
+                self.client.delete(raw)
+        await super().asyncTearDown()
+
+    def push(self, raw_id: bytes | str) -> None:
+        self.client.rpush(self.base + "ready:normal", raw_id)
+
+    def quarantined(self) -> list[bytes]:
+        return [bytes(item).split(b"\x1f")[0] for item in self.client.lrange(self.base + "quarantine", 0, -1)]
+
+    async def test_ids_without_a_job_are_quarantined_and_good_ones_behind_them_claimed(self) -> None:
+        bad = [b"", b"x" * 1000, b"\x00\xff\xfe", b"a\x1eb\x1fc", b"q-" + b"0" * 32, b"{}", "ü€".encode(), b"bell2"]
+        good = await self.enqueue()
+        for raw_id in bad:
+            self.push(raw_id)
+
+        claim = await self.runner.claim(10)
+
+        self.assertEqual([good], ids_of(claim))
+        self.assertEqual(
+            sorted(raw_id[:256] for raw_id in bad if b"\x1f" not in raw_id),
+            sorted(item for item in self.quarantined() if not item.startswith(b"a\x1e")),
+        )
+        self.assertEqual(len(bad), len(self.quarantined()))
+        self.assertEqual([good], await self.runner.held())
+
+    async def test_a_job_key_of_the_wrong_type_is_quarantined(self) -> None:
+        good = await self.enqueue()
+        for number, make in enumerate((self.client.set, self.client.lpush, self.client.sadd)):
+            make(f"{self.base}job:wrong-{number}", "x")
+            self.push(f"wrong-{number}")
+
+        claim = await self.runner.claim(10)
+
+        self.assertEqual(([good], 3), (ids_of(claim), len(self.quarantined())))
+
+    async def test_a_job_without_a_spec_or_with_separators_in_it_is_dead_as_unreadable(self) -> None:
+        for damage in (b"a\x1eb", b"a\x1fb", None):
+            job_id = await self.enqueue()
+            if damage is None:
+                self.client.hdel(f"{self.base}job:{job_id}", "spec")
+            else:
+                self.client.hset(f"{self.base}job:{job_id}", "spec", damage)
+            good = await self.enqueue()
+
+            claim = await self.runner.claim(10)
+
+            record = await self.record(job_id)
+            self.assertEqual([good], ids_of(claim))
+            self.assertEqual(("dead", "unreadable"), (record.state, (record.error or {}).get("type")))
+
+    async def test_a_hash_under_an_id_that_is_none_is_quarantined(self) -> None:
+        raw_id = b"No Job\x1e"
+        self.client.hset(self.base.encode() + b"job:" + raw_id, mapping={"state": "ready", "spec": "{}"})
+        self.push(raw_id)
+
+        claim = await self.runner.claim(1)
+
+        self.assertEqual(([], [raw_id]), (ids_of(claim), self.quarantined()))
+
+    async def test_a_thousand_bad_ids_do_not_hold_up_one_claim_for_long_and_are_worked_off(self) -> None:
+        good = await self.enqueue("low")
+        self.client.delete(self.base + "ready:normal")
+        self.client.rpush(self.base + "ready:normal", *[f"bad-{number}" for number in range(1000)])
+
+        claims = [await self.runner.claim(1)]
+        while claims[-1].is_more:
+            claims.append(await self.runner.claim(1))
+
+        self.assertEqual([good], ids_of(claims[-1]))
+        self.assertGreater(len(claims), 4)
+
+    async def test_the_quarantine_keeps_the_last_thousand(self) -> None:
+        self.client.rpush(self.base + "ready:normal", *[f"bad-{number}" for number in range(1100)])
+
+        while (await self.runner.claim(1)).is_more:
+            pass
+
+        self.assertEqual(1000, len(self.quarantined()))
+
+    async def test_counters_that_make_no_sense_do_not_stop_a_claim(self) -> None:
+        job_id = await self.enqueue()
+        self.client.hset(f"{self.base}job:{job_id}", mapping={"claims": "many", "attempts": "-"})
+
+        job = await self.claimed(self.runner)
+
+        self.assertEqual((1, 1), (job.token, job.attempt))
+
+
+class Tombstones(RedisCase):
+    async def test_a_job_cancelled_while_it_waits_is_dropped_by_the_next_claim(self) -> None:
+        runner = await self.lease()
+        cancelled, other = await self.enqueue_many(2)
+        await self.queue.cancel(cancelled)
+
+        claim = await runner.claim(10)
+
+        self.assertEqual(([other], "cancelled"), (ids_of(claim), await self.state(cancelled)))
+        self.assertNotIn(b"listed", self.client.hkeys(f"{self.base}job:{cancelled}"))
+
+    async def test_a_job_deleted_while_its_id_is_listed_leaves_nothing_once_claim_meets_it(self) -> None:
+        runner = await self.lease()
+        deleted, other = await self.enqueue_many(2)
+        await self.queue.cancel(deleted)
+        await self.queue.delete(deleted)
+
+        claim = await runner.claim(10)
+
+        self.assertEqual([other], ids_of(claim))
+        self.assertEqual((0, []), (self.client.scard(self.base + "gone"), self.list("quarantine")))
+
+
+class Pop(RedisCase):
+    async def test_a_pop_ends_when_it_is_told_to(self) -> None:
+        runner = await self.lease()
+        popping = asyncio.create_task(runner.pop(30))
+        while not self.client.info("clients")["blocked_clients"]:
+            await asyncio.sleep(0.005)
+
+        await runner.end_pop()
+
+        self.assertIsNone(await asyncio.wait_for(popping, 5))
+
+    async def test_ending_a_pop_that_is_over_does_nothing(self) -> None:
+        runner = await self.lease()
+        await self.enqueue()
+        await runner.pop(1)
+
+        await runner.end_pop()
+
+        self.assertEqual(1, len(await runner.held()))
+
+    async def test_several_blocked_runners_each_get_one_of_a_batch(self) -> None:
+        runners = [await self.lease(f"w{number}") for number in range(4)]
+        popping = [asyncio.create_task(runner.pop(10)) for runner in runners]
+        while self.client.info("clients")["blocked_clients"] < 4:
+            await asyncio.sleep(0.005)
+
+        ids = await self.enqueue_many(4)
+
+        self.assertEqual(sorted(ids), sorted([await pop or "" for pop in popping]))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,286 @@
+"""reap, beats, survey: how a dead runner's jobs come back, and what tells it from one that lives."""
+
+import asyncio
+import unittest
+
+from tests.redis.case import KEEP_ALL, RedisCase, ending, ids_of
+
+
+class Reap(RedisCase):
+    async def test_after_one_crash_a_job_is_ready_again_and_the_attempt_counts(self) -> None:
+        job_id = await self.enqueue("low")
+        await self.claimed(await self.lease("a"))
+
+        handled = await self.crash("a")
+
+        record = await self.record(job_id)
+        self.assertEqual((1, "ready", 1), (handled, record.state, record.attempts))
+        self.assertEqual([job_id], self.list("ready:low"))
+        self.assertEqual(["crashed"], [line.outcome for line in record.history])
+        job = await self.claimed(await self.lease("b"))
+        self.assertEqual((2, 2), (job.attempt, job.token))
+
+    async def test_at_its_second_crash_a_job_is_a_suspect(self) -> None:
+        job_id = await self.enqueue()
+        for worker_id in ("a", "b"):
+            await self.claimed(await self.lease(worker_id))
+            await self.crash(worker_id)
+
+        self.assertEqual(([job_id], "ready"), (self.list("suspects"), await self.state(job_id)))
+
+    async def test_a_third_crash_alone_is_its_end(self) -> None:
+        job_id = await self.a_suspect()
+        await (await self.lease("c.alone")).claim(1, source="suspects")
+
+        await self.crash("c.alone")
+
+        record = await self.record(job_id)
+        self.assertEqual(("dead", "worker_lost"), (record.state, (record.error or {})["type"]))
+
+    async def test_a_third_crash_among_others_convicts_nobody(self) -> None:
+        job_id = await self.a_suspect()
+        await (await self.lease("c")).claim(1, source="suspects")
+
+        await self.crash("c")
+
+        self.assertEqual(([job_id], "ready"), (self.list("suspects"), await self.state(job_id)))
+
+    async def test_a_crash_alone_below_the_limit_is_not_the_end(self) -> None:
+        job_id = await self.a_suspect()
+        await (await self.lease("c.alone")).claim(1, source="suspects")
+
+        await self.crash("c.alone", crash_limit=4)
+
+        self.assertEqual([job_id], self.list("suspects"))
+
+    async def test_a_suspect_that_completes_is_done(self) -> None:
+        job_id = await self.a_suspect()
+        alone = await self.lease("c.alone")
+        (job,) = (await alone.claim(1, source="suspects")).jobs
+
+        await alone.end("finish", ending("finish", job))
+
+        self.assertEqual("completed", await self.state(job_id))
+
+    async def a_suspect(self) -> str:
+        job_id = await self.enqueue()
+        for worker_id in ("a", "b"):
+            await self.claimed(await self.lease(worker_id))
+            await self.crash(worker_id)
+        return job_id
+
+    async def test_a_clean_leave_gives_the_attempt_back_and_the_order(self) -> None:
+        ids = await self.enqueue_many(5)
+        await (await self.lease("a")).claim(3)
+
+        await self.queues.reap("q", "a", is_crash=False, crash_limit=3)
+
+        self.assertEqual(ids, self.list("ready:normal")[::-1])
+        self.assertEqual([0] * 5, [(await self.record(job_id)).attempts for job_id in ids])
+
+    async def test_a_stray_that_was_never_claimed_costs_nothing(self) -> None:
+        job_id = await self.enqueue()
+        await (await self.lease("a")).pop(1)
+
+        handled = await self.crash("a")
+
+        record = await self.record(job_id)
+        self.assertEqual((1, "ready", 0, []), (handled, record.state, record.attempts, record.history))
+
+    async def test_a_bell_in_a_dead_runners_list_goes(self) -> None:
+        await self.enqueue("high")
+        await (await self.lease("a")).pop(1)
+
+        await self.crash("a")
+
+        self.assertEqual([[], []], [self.list("active:a"), self.list("quarantine")])
+
+    async def test_what_is_no_job_in_a_dead_runners_list_is_quarantined(self) -> None:
+        await self.lease("a")
+        self.client.lpush(self.base + "active:a", "garbage", b"\xff\x00")
+
+        await self.crash("a")
+
+        self.assertEqual((0, 2), (self.client.llen(self.base + "active:a"), self.client.llen(self.base + "quarantine")))
+
+    async def test_more_than_one_bite_is_taken_back_whole(self) -> None:
+        ids = await self.enqueue_many(450)
+        await (await self.lease("a")).claim(450)
+
+        handled = await self.crash("a")
+
+        self.assertEqual((450, sorted(ids)), (handled, sorted(self.list("ready:normal"))))
+
+    async def test_two_reapers_at_once_return_each_job_once(self) -> None:
+        ids = await self.enqueue_many(300)
+        await (await self.lease("a")).claim(300)
+
+        handled = await asyncio.gather(*[self.crash("a") for _ in range(4)])
+
+        self.assertEqual(300, sum(handled))
+        self.assertEqual(sorted(ids), sorted(self.list("ready:normal")))
+        self.assertEqual({1}, {len((await self.record(job_id)).history) for job_id in ids[:20]})
+
+    async def test_reaping_twice_changes_nothing(self) -> None:
+        await self.enqueue_many(3)
+        await (await self.lease("a")).claim(3)
+        await self.crash("a")
+        before = self.dump()
+
+        self.assertEqual(0, await self.crash("a"))
+
+        self.assertEqual(before, self.dump())
+
+    async def test_a_runner_that_has_beaten_since_is_alive(self) -> None:
+        runner = await self.lease("a")
+        await self.enqueue()
+        job = await self.claimed(runner)
+        seen = (await self.queues.survey("q", KEEP_ALL)).beats["a"]
+        await self.queues.beat("q", ["a"])
+
+        handled = await self.queues.reap("q", "a", beat_seen=seen, crash_limit=3)
+
+        self.assertEqual(0, handled)
+        self.assertTrue(await runner.end("finish", ending("finish", job)))
+
+    async def test_a_runner_that_has_not_beaten_since_is_reaped(self) -> None:
+        await self.enqueue()
+        await self.claimed(await self.lease("a"))
+        seen = (await self.queues.survey("q", KEEP_ALL)).beats["a"]
+
+        handled = await self.queues.reap("q", "a", beat_seen=seen, crash_limit=3)
+
+        self.assertEqual(1, handled)
+
+    async def test_a_pop_that_comes_after_the_reap_is_found_in_the_grave(self) -> None:
+        runner = await self.lease("a")
+        await self.crash("a")
+        job_id = await self.enqueue()
+        await runner.pop(1)
+
+        graves = (await self.queues.survey("q", KEEP_ALL)).graves
+        await self.crash("a")
+
+        self.assertEqual((["a"], [job_id]), (graves, self.list("ready:normal")))
+        self.assertEqual([], (await self.queues.survey("q", KEEP_ALL)).graves)
+
+
+class Beats(RedisCase):
+    async def test_a_beat_moves_the_counter_of_those_that_are_registered(self) -> None:
+        await self.lease("a")
+        await self.lease("b")
+        before = (await self.queues.survey("q", KEEP_ALL)).beats
+
+        beaten = await self.queues.beat("q", ["a", "stranger"])
+
+        after = (await self.queues.survey("q", KEEP_ALL)).beats
+        self.assertEqual({"a": True, "stranger": False}, beaten)
+        self.assertNotEqual(before["a"], after["a"])
+        self.assertEqual((before["b"], {"a", "b"}), (after["b"], set(after)))
+
+    async def test_a_reaped_runners_beat_brings_it_not_back(self) -> None:
+        await self.lease("a")
+        await self.crash("a")
+
+        self.assertEqual({"a": False}, await self.queues.beat("q", ["a"]))
+
+        self.assertEqual([], await self.queues.roster("q"))
+
+    async def test_the_roster_tells_of_each_runner(self) -> None:
+        runner = await self.lease("a")
+        await self.enqueue_many(2)
+        await runner.claim(2)
+
+        (seen,) = await self.queues.roster("q")
+
+        self.assertEqual(("a", {"pid": 1}, 2), (seen.worker_id, seen.about, seen.active))
+        self.assertLess(seen.beat_age_s or 0, 5)
+
+
+class Survey(RedisCase):
+    async def test_an_idle_queue_has_nothing_to_do(self) -> None:
+        await self.enqueue()
+        await self.enqueue(delay_ms=60_000)
+        before = self.dump()
+
+        survey = await self.queues.survey("q", KEEP_ALL)
+
+        self.assertEqual(
+            (False, False, 0, [], {}),
+            (survey.is_due, survey.is_trimmable, survey.suspects, survey.graves, survey.beats),
+        )
+        self.assertEqual(before, self.dump())
+
+    async def test_what_is_due_suspected_and_dead_is_told(self) -> None:
+        await self.make_due(await self.enqueue(delay_ms=60_000))
+        self.assertTrue((await self.queues.survey("q", KEEP_ALL)).is_due)
+        for worker_id in ("a", "b"):
+            await (await self.lease(worker_id)).claim(1)
+            await self.crash(worker_id)
+
+        survey = await self.queues.survey("q", KEEP_ALL)
+
+        self.assertEqual((False, 1, []), (survey.is_due, survey.suspects, survey.graves))
+
+
+class Promote(RedisCase):
+    async def test_what_is_due_is_ready_in_its_priority_and_the_rest_waits(self) -> None:
+        high, low, later = [await self.enqueue(p, delay_ms=60_000) for p in ("high", "low", "normal")]
+        for job_id in (high, low):
+            await self.make_due(job_id)
+
+        moved = await self.queues.promote("q")
+
+        self.assertEqual((2, [high], [low]), (moved, self.list("ready:high"), self.list("ready:low")))
+        self.assertEqual("delayed", await self.state(later))
+
+    async def test_a_backlog_is_promoted_in_bites_earliest_first(self) -> None:
+        ids = await self.enqueue_many(1200, delay_ms=60_000)
+        now_ms = await self.queues.now_ms()
+        self.client.zadd(self.base + "delayed", {job_id: now_ms - 1200 + n for n, job_id in enumerate(ids)})
+
+        moved = [await self.queues.promote("q") for _ in range(4)]
+
+        self.assertEqual([500, 500, 200, 0], moved)
+        self.assertEqual(ids, [job_id for job_id in self.list("ready:normal")[::-1] if job_id != "bell"])
+
+    async def test_promoted_high_jobs_ring(self) -> None:
+        await self.make_due(await self.enqueue("high", delay_ms=60_000))
+        self.client.delete(self.base + "ready:normal")
+
+        await self.queues.promote("q")
+
+        self.assertEqual(["bell"], self.list("ready:normal"))
+
+    async def test_what_is_no_delayed_job_is_quarantined(self) -> None:
+        ready = await self.enqueue()
+        self.client.zadd(self.base + "delayed", {"garbage": 1, ready: 2})
+
+        moved = await self.queues.promote("q")
+
+        self.assertEqual(
+            (0, 2, [ready]), (moved, self.client.llen(self.base + "quarantine"), self.list("ready:normal"))
+        )
+
+    async def test_a_runner_is_told_when_the_next_one_is_due(self) -> None:
+        runner = await self.lease()
+        self.assertIsNone(await runner.promote())
+
+        await self.enqueue(delay_ms=60_000)
+
+        self.assertAlmostEqual(60, await runner.promote() or 0, delta=5)
+
+    async def test_nobody_claims_a_delayed_job_before_its_time(self) -> None:
+        runner = await self.lease()
+        job_id = await self.enqueue(delay_ms=100)
+        due_ms = (await self.record(job_id)).run_at_ms or 0
+        async with asyncio.timeout(10):
+            while not (claim := await runner.claim(1)).jobs:
+                await asyncio.sleep(claim.next_due_s or 0)
+
+        self.assertEqual([job_id], ids_of(claim))
+        self.assertGreaterEqual(claim.jobs[0].now_ms, due_ms)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,309 @@
+"""What is shown of queues and jobs: census, pages, what handlers said; and what trim leaves of it."""
+
+import asyncio
+import unittest
+from random import Random
+
+from lib.errors import JobNotFound, QueueNotFound
+from lib.queue.events import Endings
+from lib.queue.lease import failed, log_line, progress
+from lib.queue.queue import Place
+from lib.queue.queues import Retention
+from tests.redis.case import ERROR, LIMIT_S, RedisCase, ending
+
+
+class Census(RedisCase):
+    async def test_every_state_is_counted(self) -> None:
+        runner = await self.lease()
+        await self.enqueue_many(6)
+        jobs = (await runner.claim(4)).jobs
+        for script, job in zip(("finish", "fail"), jobs, strict=False):
+            await runner.end(script, ending(script, job))
+        await runner.end("fail", failed(jobs[2].job_id, jobs[2].token, ERROR, None))
+        await self.queue.cancel(await self.enqueue())
+        await self.enqueue("high")
+
+        census = await self.queues.census("q")
+
+        self.assertEqual(
+            {"ready": 3, "active": 1, "delayed": 1, "completed": 1, "dead": 1, "cancelled": 1}, census.counts
+        )
+        self.assertEqual(1, census.workers)
+        self.assertEqual({"enqueued": 8, "completed": 1, "retried": 1, "dead": 1, "cancelled": 1}, census.totals)
+        self.assertEqual(census.totals, census.per_minute)
+
+    async def test_the_age_is_that_of_the_oldest_that_waits(self) -> None:
+        first = await self.enqueue()
+        await self.enqueue("high")
+        self.client.zadd(self.base + "all", {first: await self.queues.now_ms() - 100_000})
+        self.assertAlmostEqual(100, (await self.queues.census("q")).oldest_ready_age_s or 0, delta=5)
+
+        await self.queue.cancel(first)
+
+        self.assertLess((await self.queues.census("q")).oldest_ready_age_s or 0, 10)
+
+    async def test_an_empty_queue_has_no_oldest_and_an_unknown_one_is_not_found(self) -> None:
+        await self.lease()
+
+        self.assertIsNone((await self.queues.census("q")).oldest_ready_age_s)
+
+        with self.assertRaises(QueueNotFound):
+            await self.queues.census("unknown")
+
+    async def test_all_queues_are_counted_by_name(self) -> None:
+        for queue in ("b", "a"):
+            await self.queue.enqueue(self.job(queue=queue))
+
+        found = await self.queues.census_of_all()
+
+        self.assertEqual([("a", 1), ("b", 1)], [(census.queue, census.counts["ready"]) for census in found])
+
+
+class Pages(RedisCase):
+    async def walk(self, index: str, limit: int, queues: tuple[str, ...] = ("q",)) -> list[str]:
+        """All ids of an index, a page at a time; no more pages than it can have."""
+        seen: list[str] = []
+        after: Place | None = None
+        for _ in range(10_000):
+            page = await self.queue.page(list(queues), index, after, limit)
+            if not page:
+                return seen
+            seen += [place.job_id for place in page]
+            after = page[-1]
+        raise AssertionError("the pages do not end")
+
+    async def test_three_thousand_jobs_of_one_millisecond_are_each_shown_once(self) -> None:
+        ids = await self.enqueue_many(3000)
+        self.client.zadd(self.base + "all", dict.fromkeys(ids, 1_700_000_000_000))
+
+        shown = await self.walk("all", 77)
+
+        self.assertEqual(sorted(ids, reverse=True), shown)
+
+    async def test_a_page_goes_on_where_the_last_one_ended_though_that_job_is_gone(self) -> None:
+        ids = await self.enqueue_many(3000)
+        self.client.zadd(self.base + "all", dict.fromkeys(ids, 1_700_000_000_000))
+        expected = sorted(ids, reverse=True)
+        for last in (0, 1, 1499, 2998, 2999):
+            after = Place(1_700_000_000_000, expected[last])
+            self.client.zrem(self.base + "all", expected[last])
+
+            page = await self.queue.page(["q"], "all", after, 10)
+
+            self.assertEqual(expected[last + 1 : last + 11], [place.job_id for place in page])
+            self.client.zadd(self.base + "all", {expected[last]: 1_700_000_000_000})
+
+    async def test_jobs_of_several_queues_are_shown_newest_first(self) -> None:
+        jobs = [self.job(queue=queue) for queue in ("a", "b", "a", "c", "b")]
+        for number, job in enumerate(jobs):
+            await self.queue.enqueue(job)
+            queue = job.job_id.split("-")[0]
+            self.client.zadd(f"wb:{{{queue}}}:all", {job.job_id: number})
+
+        for limit in (1, 2, 10):
+            shown = await self.walk("all", limit, ("a", "b", "c"))
+
+            self.assertEqual([job.job_id for job in reversed(jobs)], shown)
+
+    async def test_a_state_has_its_own_index(self) -> None:
+        delayed = await self.enqueue(delay_ms=60_000)
+        await self.enqueue()
+
+        self.assertEqual([delayed], await self.walk("delayed", 5))
+        self.assertEqual([], await self.walk("dead", 5))
+
+
+class Trim(RedisCase):
+    async def test_the_oldest_completed_jobs_over_the_count_go_in_bites(self) -> None:
+        ids = await self.complete(450)
+        self.client.zadd(self.base + "completed", {job_id: 1_000 + n for n, job_id in enumerate(ids)})
+        keep = Retention(50, 10**10, 10**10)
+        self.assertTrue((await self.queues.survey("q", keep)).is_trimmable)
+
+        bites = [await self.queues.trim("q", keep) for _ in range(3)]
+
+        self.assertEqual([True, True, False], bites)
+        self.assertEqual(set(ids[-50:]), set(self.states()))
+        self.assertFalse((await self.queues.survey("q", keep)).is_trimmable)
+
+    async def test_finished_jobs_go_when_they_are_old_and_dead_ones_later(self) -> None:
+        (completed,) = await self.complete(1)
+        runner = await self.lease()
+        dead = await self.enqueue()
+        job = await self.claimed(runner)
+        await runner.end("fail", failed(dead, job.token, ERROR, None))
+        cancelled = await self.enqueue(delay_ms=60_000)
+        await self.queue.cancel(cancelled)
+        hour_ago = await self.queues.now_ms() - 3_600_000
+        for state, job_id in (("completed", completed), ("dead", dead), ("cancelled", cancelled)):
+            self.client.zadd(self.base + state, {job_id: hour_ago})
+
+        await self.queues.trim("q", Retention(10, 1800, 7200))
+        self.assertEqual({dead: "dead"}, self.states())
+
+        await self.queues.trim("q", Retention(10, 1800, 1800))
+        self.assertEqual({}, self.states())
+
+    async def test_waiting_and_running_jobs_are_never_trimmed(self) -> None:
+        runner = await self.lease()
+        ids = await self.enqueue_many(3)
+        await runner.claim(1)
+        await self.enqueue(delay_ms=60_000)
+
+        await self.queues.trim("q", Retention(0, 0, 0))
+
+        self.assertEqual(len(ids) + 1, len(self.states()))
+
+    async def test_a_trimmed_job_leaves_neither_log_nor_id(self) -> None:
+        runner = await self.lease()
+        job_id = await self.enqueue()
+        job = await self.claimed(runner)
+        runner.note(log_line(job_id, job.token, "said"))
+        await runner.settled()
+        await runner.end("finish", ending("finish", job))
+
+        await self.queues.trim("q", Retention(0, 10, 10))
+
+        self.assertEqual([], [key for key in self.client.keys("*") if job_id.encode() in bytes(key)])
+
+    async def test_a_cancelled_job_that_is_listed_is_trimmed_to_a_tombstone(self) -> None:
+        runner = await self.lease()
+        job_id = await self.enqueue()
+        await self.queue.cancel(job_id)
+        self.client.zadd(self.base + "cancelled", {job_id: 1})
+
+        await self.queues.trim("q", Retention(0, 10, 10))
+        self.assertEqual(1, self.client.scard(self.base + "gone"))
+        await runner.claim(1)
+
+        self.assertEqual([0, 0], [self.client.scard(self.base + "gone"), self.client.llen(self.base + "quarantine")])
+
+    async def test_graves_are_forgotten_after_a_day(self) -> None:
+        await self.lease("old")
+        await self.crash("old")
+        self.client.zadd(self.base + "graves", {"old": await self.queues.now_ms() - 90_000_000})
+        keep = Retention(10, 10, 10)
+        self.assertTrue((await self.queues.survey("q", keep)).is_trimmable)
+
+        await self.queues.trim("q", keep)
+
+        self.assertEqual(0, self.client.zcard(self.base + "graves"))
+
+    async def complete(self, count: int) -> list[str]:
+        runner = await self.lease()
+        ids = await self.enqueue_many(count)
+        answers = [runner.end("finish", ending("finish", job)) for job in (await runner.claim(count)).jobs]
+        for answer in answers:
+            await answer
+        return ids
+
+
+class Notes(RedisCase):
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.runner = await self.lease()
+        self.job_id = await self.enqueue()
+        self.taken = await self.claimed(self.runner)
+
+    async def say(self, *lines: str, token: int | None = None) -> None:
+        for line in lines:
+            self.runner.note(log_line(self.job_id, self.taken.token if token is None else token, line))
+        await self.runner.settled()
+
+    async def test_lines_and_progress_are_kept_with_the_job(self) -> None:
+        await self.say("one", "two\x1e\x1f\n三")
+        self.runner.note(progress(self.job_id, self.taken.token, 0.25, "a quarter"))
+        await self.runner.settled()
+
+        self.assertEqual(["one", "two   三"], await self.queue.log_of(self.job_id))
+        self.assertEqual({"fraction": 0.25, "note": "a quarter"}, (await self.record(self.job_id)).progress)
+
+    async def test_the_last_two_hundred_lines_are_kept(self) -> None:
+        await self.say(*[f"line {number}" for number in range(250)])
+
+        self.assertEqual([f"line {number}" for number in range(50, 250)], await self.queue.log_of(self.job_id))
+
+    async def test_one_that_no_longer_owns_the_job_is_not_heard(self) -> None:
+        await self.say("stale", token=self.taken.token + 1)
+        await self.crash("w")
+        await self.say("reaped")
+
+        self.assertEqual([], await self.queue.log_of(self.job_id))
+
+    async def test_a_line_that_is_no_utf8_does_not_silence_the_others(self) -> None:
+        await self.say("one", "lone \udc80", "two")
+
+        lines = await self.queue.log_of(self.job_id)
+        self.assertEqual(("one", "two"), (lines[0], lines[-1]))
+
+    async def test_a_job_that_is_not_there_has_no_log(self) -> None:
+        with self.assertRaises(JobNotFound):
+            await self.queue.log_of("q-" + "0" * 32)
+
+
+class Waiting(RedisCase):
+    """Endings: who waits for a job is woken when it ends."""
+
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.endings = Endings(self.a_link(), self.keys, Random(1))
+        self.addAsyncCleanup(self.endings.close)
+
+    async def wakes(self, job_id: str, event: asyncio.Event) -> None:
+        """The event may be set early: who waits looks again. It must be set once the job has ended."""
+        async with asyncio.timeout(LIMIT_S):
+            while (await self.record(job_id)).finished_ms is None:
+                await event.wait()
+                event.clear()
+
+    async def test_every_end_wakes_who_waits_for_it(self) -> None:
+        for script, delay_s in (("finish", 0.0), ("fail", None), ("cancel", 0.0), ("reap", 0.0)):
+            runner = await self.lease()
+            job_id = await self.enqueue()
+            with self.endings.of("q", job_id) as event:
+                waiting = asyncio.create_task(self.wakes(job_id, event))
+                await asyncio.sleep(0.02)
+                if script == "cancel":
+                    await self.queue.cancel(job_id)
+                else:
+                    job = await self.claimed(runner)
+                    if script == "reap":
+                        await self.queue.cancel(job_id)
+                        await self.crash("w")
+                    else:
+                        await runner.end(script, ending(script, job, delay_s=delay_s))
+
+                await waiting
+
+    async def test_a_job_that_ended_before_the_reader_began_is_not_waited_for(self) -> None:
+        job_id = await self.enqueue()
+        with self.endings.of("q", job_id) as event:
+            await self.queue.cancel(job_id)
+
+            await self.wakes(job_id, event)
+
+    async def test_many_waiters_of_many_jobs_are_all_woken(self) -> None:
+        runner = await self.lease()
+        ids = await self.enqueue_many(200)
+
+        async def wait(job_id: str) -> None:
+            with self.endings.of("q", job_id) as event:
+                await self.wakes(job_id, event)
+
+        waiting = [asyncio.create_task(wait(job_id)) for job_id in ids]
+        for job in (await runner.claim(200)).jobs:
+            runner.end("finish", ending("finish", job))
+
+        await asyncio.gather(*waiting)
+
+    async def test_when_nobody_waits_any_more_nobody_reads(self) -> None:
+        with self.endings.of("q", "q-" + "0" * 32):
+            await asyncio.sleep(0)
+
+        async with asyncio.timeout(LIMIT_S):
+            while self.endings._readers:
+                await asyncio.sleep(0.01)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,439 @@
+"""openapi.yaml against the code: the same operations, fields, limits, words and errors; and the Postman collection
+against openapi.yaml. What a running server answers is held to it by tests/system/test_contract_live.py."""
+
+import ast
+import dataclasses
+import json
+import re
+import unittest
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+from unittest.mock import Mock
+
+import lib
+from lib import config
+from lib.api import jobs as api_jobs
+from lib.api.problems import RETRY_AFTER_S, InternalError
+from lib.api.router import Route
+from lib.api.routes import routes
+from lib.errors import WaybillError
+from lib.handlers import email
+from lib.http1.limits import Limits
+from lib.ids import JOB_ID, QUEUE_NAME
+from lib.jobs import registry, submission
+from lib.jobs.backoff import DEFAULT_BACKOFF
+from lib.jobs.job import HISTORY_KEPT, PRIORITIES, Attempt, JobRecord, JobSpec
+from lib.jobs.state import FINISHED, STATES
+from lib.queue.queues import Census
+from lib.tracing import new_trace
+from lib.work import attempt, context
+from tests import contract, yaml_subset
+from tests.contract import Contract, Operation
+
+ROOT = Path(__file__).resolve().parents[2]
+POSTMAN = ROOT / "prod" / "Postman_Collection.json"
+# The rooms that answer a request; what they name of lib/errors.py, a caller can be told.
+ANSWERING = ("api", "http1", "jobs", "queue")
+CONTRACT = contract.load()
+
+
+def table() -> tuple[Route, ...]:
+    return routes(Mock(), Mock(), Mock())
+
+
+def errors_that_can_be_raised() -> dict[str, type[WaybillError]]:
+    """By slug."""
+    files = [path for room in ANSWERING for path in (ROOT / "lib" / room).rglob("*.py")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+    named = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    # A class without a slug of its own is a kind of error, and none that is raised.
+    raised = {kind.slug: kind for kind in _kinds(WaybillError) if kind.__name__ in named and "slug" in vars(kind)}
+    return raised | {InternalError.slug: InternalError}
+
+
+def _kinds(of: type[WaybillError]) -> list[type[WaybillError]]:
+    return [kind for below in of.__subclasses__() for kind in (below, *_kinds(below))]
+
+
+def lua(name: str) -> str:
+    return (ROOT / "lib" / "queue" / "lua" / name).read_text(encoding="utf-8")
+
+
+class Operations(unittest.TestCase):
+    def test_the_table_and_the_contract_hold_the_same_operations_in_the_same_order(self) -> None:
+        self.assertEqual(
+            [(route.method, route.pattern, route.name) for route in table()],
+            [(operation.method, operation.path, operation.id) for operation in CONTRACT.operations],
+        )
+
+    def test_each_takes_the_parameters_and_the_body_that_the_table_says(self) -> None:
+        for route in table():
+            with self.subTest(route.name):
+                operation = CONTRACT.operation(route.name)
+
+                self.assertEqual(sorted(route.parameters), sorted(operation.parameters_in("query")))
+                self.assertEqual(re.findall(r"{(\w+)}", route.pattern), operation.parameters_in("path"))
+                self.assertEqual(["X-Request-ID", "traceparent"], operation.parameters_in("header"))
+                self.assertEqual(route.takes_body, "requestBody" in operation.fields)
+
+    def test_each_is_explained_and_shows_every_answer(self) -> None:
+        for operation in CONTRACT.operations:
+            for status, response in CONTRACT.responses(operation).items():
+                with self.subTest(operation=operation.id, status=status):
+                    self.assertTrue(operation.fields["summary"] and operation.fields["description"])
+                    self.assertTrue(response["description"])
+                    self.assertIn("X-Request-ID", response["headers"])
+                    self.assertEqual(status == "204", "content" not in response)
+                    for media in response.get("content", {}).values():
+                        self.assertTrue(media.keys() & {"example", "examples"})
+
+    def test_each_under_api_says_that_unknown_parameters_are_refused(self) -> None:
+        for operation in CONTRACT.operations:
+            self.assertEqual(operation.path.startswith("/api"), "422" in operation.fields["responses"], operation.id)
+
+    def test_every_503_says_when_to_come_back(self) -> None:
+        for operation in CONTRACT.operations:
+            response = CONTRACT.responses(operation).get("503")
+            if response is not None:
+                self.assertIn("Retry-After", response["headers"], operation.id)
+        self.assertEqual(str(RETRY_AFTER_S), CONTRACT.document["components"]["headers"]["RetryAfter"]["example"])
+
+
+class Facts(unittest.TestCase):
+    """What the code knows as a number or a word, and the contract says as well."""
+
+    def properties(self, schema: str) -> dict[str, Any]:
+        return dict(CONTRACT.schema(schema)["properties"])
+
+    def test_version_and_address(self) -> None:
+        defaults = {setting.name: setting.default for setting in config.SETTINGS}
+
+        self.assertEqual(lib.__version__, CONTRACT.document["info"]["version"])
+        (server,) = CONTRACT.document["servers"]
+        self.assertEqual(f"http://{defaults['HOST']}:{defaults['PORT']}", server["url"])
+
+    def test_states_and_priorities(self) -> None:
+        self.assertEqual(list(STATES), CONTRACT.schema("State")["enum"])
+        self.assertEqual(list(PRIORITIES), CONTRACT.schema("Priority")["enum"])
+        self.assertEqual([*PRIORITIES, None], self.properties("Job")["priority"]["enum"])
+        self.assertEqual(JobSpec.priority, self.properties("NewJob")["priority"]["default"])
+
+    def test_outcomes_of_attempts_are_those_that_the_scripts_write(self) -> None:
+        scripts = "".join(lua(path.name) for path in (ROOT / "lib/queue/lua").glob("*.lua"))
+        written = set(re.findall(r"remember\(job, '(\w+)'", scripts))
+
+        self.assertEqual(written | FINISHED, set(self.properties("Attempt")["outcome"]["enum"]))
+
+    def test_ids_and_names(self) -> None:
+        job_id = re.sub(r"\(([^()]*)\)", r"\1", JOB_ID.pattern)
+
+        self.assertEqual(f"^{QUEUE_NAME.pattern}$", CONTRACT.schema("QueueName")["pattern"])
+        self.assertEqual(f"^{job_id}$", CONTRACT.schema("JobId")["pattern"])
+        self.assertEqual(f"^{lib.ids._REQUEST_ID.pattern}$", CONTRACT.schema("RequestId")["pattern"])
+        location = CONTRACT.document["components"]["headers"]["Location"]["schema"]["pattern"]
+        self.assertEqual(f"^/api/jobs/{job_id}$", location)
+
+    def test_fields_of_a_new_job_and_their_bounds(self) -> None:
+        fields = self.properties("NewJob")
+        backoff = fields["backoff"]["properties"]
+
+        self.assertEqual(list(submission._CHECKS), list(fields))
+        for field in (fields["delay_s"], backoff["base_s"], backoff["cap_s"]):
+            self.assertEqual(submission.MAX_DELAY_S, field["maximum"])
+        self.assertEqual(submission.MAX_TIMEOUT_S, fields["timeout_s"]["maximum"])
+        self.assertEqual(submission.MAX_ATTEMPTS, fields["max_attempts"]["maximum"])
+        self.assertEqual(DEFAULT_BACKOFF._asdict(), {name: field["default"] for name, field in backoff.items()})
+
+    def test_what_an_email_job_gets_where_nothing_is_said(self) -> None:
+        fields = self.properties("NewJob")
+        (job_type,) = [found for _, found in registry._marked("lib.handlers.email", [])]
+
+        self.assertIn(f"`{job_type.queue}` for email", fields["queue"]["description"])
+        self.assertIn(f"{job_type.max_attempts} for email", fields["max_attempts"]["description"])
+        self.assertIn(f"{job_type.timeout_s:g} for email", fields["timeout_s"]["description"])
+        self.assertEqual(DEFAULT_BACKOFF, job_type.backoff)
+
+    def test_fields_of_a_mail_and_their_bounds(self) -> None:
+        fields = self.properties("EmailPayload")
+        taken = [field for field in dataclasses.fields(email.Email) if field.init]
+        required = [
+            field.name
+            for field in taken
+            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        ]
+
+        self.assertEqual([field.name for field in taken], list(fields))
+        self.assertEqual(required, CONTRACT.schema("EmailPayload")["required"])
+        self.assertEqual(email.MAX_SUBJECT_CHARS, fields["subject"]["maxLength"])
+        self.assertEqual(email.MAX_HEADERS, fields["headers"]["maxProperties"])
+        self.assertEqual(email.MAX_HEADER_CHARS, fields["headers"]["additionalProperties"]["maxLength"])
+        self.assertIn(f"{email.MAX_RECIPIENTS} recipients", CONTRACT.schema("EmailPayload")["description"])
+        on_uncertain = get_type_hints(email.Email)["on_uncertain"]
+        self.assertEqual(list(get_args(on_uncertain)), fields["on_uncertain"]["enum"])
+        self.assertEqual(email.Email.on_uncertain, fields["on_uncertain"]["default"])
+        for name in ("Recipients", "RecipientsOrNone"):
+            self.assertEqual(email.MAX_RECIPIENTS, CONTRACT.schema(name)["anyOf"][1]["maxItems"])
+
+    def test_a_job_has_the_fields_that_the_api_shows(self) -> None:
+        attempt_ended = Attempt(1, 1, 2, "host.1.00000000", "completed", None)
+        trace = new_trace()
+        spec = JobSpec("email", {}, "an-id", trace, 5, 60.0, DEFAULT_BACKOFF)
+        for known in (spec, None):
+            shown = api_jobs.present(
+                JobRecord(
+                    "email-" + "0" * 32,
+                    "email",
+                    "completed",
+                    known,
+                    created_ms=0,
+                    is_result_truncated=True,
+                    history=[attempt_ended],
+                )
+            )
+
+            self.assertEqual([], list(CONTRACT.faults(shown, CONTRACT.schema("Job"))))
+            self.assertEqual(sorted(shown), sorted(self.properties("Job")))
+            self.assertEqual(
+                sorted({*shown} - {"result_truncated"}),
+                sorted(CONTRACT.schema("Job")["required"]),
+            )
+
+    def test_a_queue_counts_every_state(self) -> None:
+        self.assertEqual(list(STATES), CONTRACT.schema("Queue")["properties"]["counts"]["required"])
+        self.assertEqual({"queue", *self.properties("Queue")} - {"name"}, {f.name for f in dataclasses.fields(Census)})
+
+    def test_what_is_cut_and_kept(self) -> None:
+        job = self.properties("Job")
+        lines = self.properties("JobLog")["items"]
+
+        self.assertEqual(HISTORY_KEPT, job["history"]["maxItems"])
+        self.assertEqual(attempt.ERROR_CHARS, self.properties("ErrorOrNull")["message"]["maxLength"])
+        self.assertIn(f"over {attempt.RESULT_BYTES >> 10} KiB", job["result_truncated"]["description"])
+        self.assertEqual(context.LOG_LINE_CHARS, lines["items"]["maxLength"])
+        self.assertIn(f"-{lines['maxItems']}, -1)", lua("note.lua"))
+        for word in (*api_jobs._SECRETS, api_jobs.MASK):
+            self.assertIn(f"`{word}`", job["payload"]["description"])
+
+    def test_bounds_of_parameters(self) -> None:
+        (wait,) = [one for one in CONTRACT.operation("readJob").parameters if one["name"] == "wait"]
+
+        self.assertEqual(api_jobs.MAX_WAIT_S, wait["schema"]["maximum"])
+        self.assertIn(f"{api_jobs.SCANNED_PER_PAGE:,} jobs", CONTRACT.operation("listJobs").fields["description"])
+
+    def test_the_limits_of_http(self) -> None:
+        limits = Limits()
+        (told,) = re.findall(r"\*\*Limits\.\*\* (.*)", CONTRACT.document["info"]["description"].replace("\n", " "))
+
+        for words in (
+            f"Body {limits.body_bytes >> 20} MiB",
+            f"request line {limits.request_line_bytes >> 10} KiB",
+            f"header fields {limits.header_bytes >> 10} KiB and {limits.header_fields} of them",
+            f"A head must be here within {limits.head_s:g} s",
+            f"a body within {limits.body_s:g} s",
+            f"closed after {limits.idle_s:g} s",
+            f"after {limits.requests_per_connection:,} requests",
+        ):
+            self.assertIn(words, told)
+
+
+class Problems(unittest.TestCase):
+    def setUp(self) -> None:
+        self.raised = errors_that_can_be_raised()
+        self.schema = CONTRACT.schema("Problem")
+
+    def test_the_types_are_the_errors_that_the_api_can_raise(self) -> None:
+        self.assertEqual(
+            sorted(f"/problems/{slug}" for slug in self.raised), sorted(self.schema["properties"]["type"]["enum"])
+        )
+
+    def test_each_is_explained_with_its_status(self) -> None:
+        rows = re.findall(r"^\| `/problems/([a-z-]+)` \| (\d+) \| .+ \|$", self.schema["description"], re.MULTILINE)
+
+        self.assertEqual({slug: kind.status for slug, kind in self.raised.items()}, {s: int(n) for s, n in rows})
+        self.assertEqual([f"/problems/{slug}" for slug, _ in rows], self.schema["properties"]["type"]["enum"])
+
+    def test_each_is_shown_once_at_least_with_its_own_title_and_status(self) -> None:
+        shown = set()
+        for operation in CONTRACT.operations:
+            for status, response in CONTRACT.responses(operation).items():
+                media = response.get("content", {}).get("application/problem+json", {"examples": {}})
+                for name, reference in media["examples"].items():
+                    value = CONTRACT.follow(reference)["value"]
+                    kind = self.raised[name]
+                    shown.add(name)
+
+                    self.assertEqual(
+                        (f"/problems/{name}", kind.title, kind.status), (value["type"], value["title"], value["status"])
+                    )
+                    self.assertIn(status, (str(kind.status), "default"))
+        self.assertEqual(set(self.raised), shown)
+
+
+class Examples(unittest.TestCase):
+    def test_each_is_what_its_schema_says(self) -> None:
+        examples = list(CONTRACT.examples())
+
+        self.assertGreater(len(examples), 50)
+        for example in examples:
+            with self.subTest(example.place):
+                self.assertEqual([], list(CONTRACT.faults(example.value, example.schema)))
+
+
+class Postman(unittest.TestCase):
+    """prod/Postman_Collection.json, as far as it can be judged without running it."""
+
+    def setUp(self) -> None:
+        self.collection = json.loads(POSTMAN.read_text(encoding="utf-8"))
+        self.items = [item for folder in self.collection["item"] for item in folder["item"]]
+
+    def asked(self, item: dict[str, Any]) -> Operation | None:
+        request = item["request"]
+        target = request["url"]["raw"].removeprefix("{{baseUrl}}")
+        for operation in CONTRACT.operations:
+            if operation.method == request["method"] and contract.path_matches(operation.path, target):
+                return operation
+        return None
+
+    def test_it_is_a_collection_of_version_2_1_with_its_variables(self) -> None:
+        self.assertEqual(
+            "https://schema.getpostman.com/json/collection/v2.1.0/collection.json", self.collection["info"]["schema"]
+        )
+        self.assertLessEqual(
+            {"baseUrl", "jobId", "requestId"}, {variable["key"] for variable in self.collection["variable"]}
+        )
+        (base,) = [one["value"] for one in self.collection["variable"] if one["key"] == "baseUrl"]
+        self.assertEqual(CONTRACT.document["servers"][0]["url"], base)
+
+    def test_it_asks_for_every_operation(self) -> None:
+        asked = {operation.id for item in self.items if (operation := self.asked(item)) is not None}
+
+        self.assertEqual({operation.id for operation in CONTRACT.operations}, asked)
+
+    def test_outside_of_the_refusals_it_asks_for_nothing_else(self) -> None:
+        for folder in self.collection["item"]:
+            for item in folder["item"]:
+                is_known = self.asked(item) is not None
+                self.assertTrue(is_known or folder["name"] in ("Refusals", "Methods"), item["name"])
+
+    def test_each_request_is_tested_and_bears_the_request_id(self) -> None:
+        for item in self.items:
+            with self.subTest(item["name"]):
+                tests = [event for event in item["event"] if event["listen"] == "test"]
+                script = "\n".join(line for event in tests for line in event["script"]["exec"])
+
+                self.assertIn("pm.test(", script)
+                self.assertIn("pm.response.to.have.status(", script)
+                headers = {header["key"]: header["value"] for header in item["request"]["header"]}
+                self.assertEqual("{{requestId}}", headers.get("X-Request-ID"))
+
+    def test_its_good_bodies_are_what_the_contract_takes(self) -> None:
+        for folder in self.collection["item"]:
+            for item in folder["item"]:
+                if "body" in item["request"] and folder["name"] != "Refusals":
+                    body = json.loads(item["request"]["body"]["raw"])
+                    self.assertEqual([], list(CONTRACT.faults(body, CONTRACT.schema("NewJob"))), item["name"])
+
+
+class Reader(unittest.TestCase):
+    """tests/yaml_subset.py: what it reads, and that it guesses at nothing."""
+
+    def test_blocks_flows_and_scalars(self) -> None:
+        text = "\n".join(
+            (
+                "# a comment",
+                "a: plain text, with a comma",
+                "'2': {b: [1, -2.5, 'it''s', \"\\u00e9\"], $c: null}",
+                "/d/{e}:",
+                "  - f: true",
+                "    g: []",
+                "  - h:i",
+                "",
+                "  - |",
+                "    one",
+                "      two",
+                "",
+                "    three",
+                "z: {}",
+            )
+        )
+
+        self.assertEqual(
+            {
+                "a": "plain text, with a comma",
+                "2": {"b": [1, -2.5, "it's", "é"], "$c": None},
+                "/d/{e}": [{"f": True, "g": []}, "h:i", "one\n  two\n\nthree\n"],
+                "z": {},
+            },
+            yaml_subset.read(text),
+        )
+
+    def test_what_could_mean_something_else_is_refused_with_its_line(self) -> None:
+        for text in (
+            "b: yes",
+            "b: &anchor 1",
+            "b: *anchor",
+            "b: !tag 1",
+            "b: > ",
+            "b: two: colons",
+            "b: text # no comment",
+            "b: 'open",
+            'b: "open',
+            "b: 'a' 'b'",
+            "b: [1, 2",
+            "b: {c}",
+            "b: [1] 2",
+            "b: ~",
+            "b:",
+            "b: @",
+            "a: 2",
+            "   b: 1",
+            "b:\n      c: 1",
+            "b: one\n  two",
+            "- 1",
+            "just words",
+        ):
+            with self.subTest(text), self.assertRaisesRegex(yaml_subset.NotInSubset, r"\Aline [23]: "):
+                yaml_subset.read(f"a: 1\n{text}")
+
+
+class Validator(unittest.TestCase):
+    """tests/contract.py: that each keyword can say no."""
+
+    def test_each_keyword_refuses_what_it_should_and_nothing_else(self) -> None:
+        document = {"openapi": "3.1.0", "paths": {}, "components": {"schemas": {"S": {"type": "string"}}}}
+        of = Contract(document)
+        for schema, good, bad in (
+            ({"type": "integer"}, [1, 1.0, -3], [True, 1.5, "1", None]),
+            ({"type": ["number", "null"]}, [1, 0.5, None], [False, "", []]),
+            ({"enum": ["a", 1, None]}, ["a", 1, None], [True, "b", 0]),
+            ({"const": True}, [True], [1, False]),
+            ({"required": ["a"]}, [{"a": None}, 1], [{}]),
+            ({"properties": {"a": {"type": "null"}}}, [{}, {"a": None}, {"b": 1}], [{"a": 1}]),
+            ({"properties": {"a": True}, "additionalProperties": False}, [{"a": 1}, {}], [{"b": 1}]),
+            ({"additionalProperties": {"type": "string"}}, [{"a": ""}], [{"a": 1}]),
+            ({"items": {"type": "string"}}, [[], ["a"]], [["a", 1]]),
+            ({"oneOf": [{"type": "number"}, {"type": "integer"}]}, [1.5], [1, ""]),
+            ({"anyOf": [{"type": "number"}, {"type": "integer"}]}, [1.5, 1], [""]),
+            ({"not": {"type": "number"}}, [""], [1]),
+            ({"minimum": 1, "maximum": 2}, [1, 2, "x"], [0, 2.1]),
+            ({"exclusiveMinimum": 0}, [0.1], [0, -1]),
+            ({"minItems": 1, "maxItems": 2}, [[1], [1, 2], "xxx"], [[], [1, 2, 3]]),
+            ({"maxLength": 2}, ["ab", 123], ["abc"]),
+            ({"maxProperties": 1}, [{"a": 1}], [{"a": 1, "b": 2}]),
+            ({"pattern": "^a+$"}, ["aa", 1], ["ab", ""]),
+            ({"format": "date-time"}, ["2026-11-23T12:49:48.123Z", "2026-11-23T12:49:48+01:00"], ["2026-11-23", "now"]),
+            ({"$ref": "#/components/schemas/S"}, ["a"], [1]),
+            (False, [], [1]),
+        ):
+            for value in good:
+                self.assertEqual([], list(of.faults(value, schema)), (schema, value))  # type: ignore[arg-type]
+            for value in bad:
+                self.assertTrue(list(of.faults(value, schema)), (schema, value))  # type: ignore[arg-type]
+
+    def test_a_keyword_that_is_not_known_is_an_error_and_not_a_pass(self) -> None:
+        with self.assertRaises(ValueError):
+            list(CONTRACT.faults(1, {"multipleOf": 2}))
+
+
+if __name__ == "__main__":
+    unittest.main()
