@@ -294,6 +294,7 @@ _KEYWORDS: dict[str, Callable[..., Faults]] = {
     "exclusiveMinimum": _bound(_NUMBERS, float, lambda value, bound: value > bound),
     "minItems": _bound(list, len, lambda value, bound: value >= bound),
     "maxItems": _bound(list, len, lambda value, bound: value <= bound),
+    "minLength": _bound(str, len, lambda value, bound: value >= bound),
     "maxLength": _bound(str, len, lambda value, bound: value <= bound),
     "maxProperties": _bound(dict, len, lambda value, bound: value <= bound),
     "pattern": _pattern,

@@ -1,0 +1,30 @@
+"""Fills a Redis with jobs, as POST /api/jobs would: python -m tests.bench.fill REDIS_URL COUNT BODY."""
+
+import asyncio
+import json
+import sys
+
+from lib.ids import JobIds, new_request_id
+from lib.jobs import registry, submission
+from lib.queue.client import open_link
+from lib.queue.keys import Keys
+from lib.queue.queue import Queue
+from lib.tracing import new_trace
+
+AT_ONCE = 5000
+
+
+async def fill(url: str, count: int, body: object) -> None:
+    link = open_link(url, timeout_s=30)
+    queue, ids, types = Queue(link, Keys("wb")), JobIds(), registry.load(["tests.bench.jobs"])
+    for begun in range(0, count, AT_ONCE):
+        jobs = [
+            submission.read(body, types, ids, request_id=new_request_id(), trace=new_trace())[0]
+            for _ in range(min(AT_ONCE, count - begun))
+        ]
+        await asyncio.gather(*map(queue.enqueue, jobs))
+    await link.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(fill(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])))
