@@ -68,7 +68,9 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     keys = Keys(settings.key_prefix)
     queues = Queues(link, keys)
     endings = Endings(link, keys, random.Random())
-    jobs = Jobs(Queue(link, keys), queues, types, JobIds(), endings, log)
+    commit_link = client.open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S) if settings.ack_replicas else None
+    queue = Queue(link, keys, commit_link=commit_link, ack_replicas=settings.ack_replicas)
+    jobs = Jobs(queue, queues, types, JobIds(), endings, log)
     system = System(link, queues, ROOT / "openapi.yaml")
     app = middleware.Middleware(Router(routes(jobs, QueueViews(queues), system)), log, _hosts(settings))
     listener = Listener(app, limits=Limits(), max_connections=settings.max_connections)

@@ -9,7 +9,7 @@ from lib.config import EXIT_CONFIG, Settings, describe, from_environment
 from lib.errors import ConfigError
 from lib.jobs import registry
 from lib.logs import Log, open_logs
-from lib.work import runner
+from lib.work import doctor, runner
 from lib.work.context import fields_of_current_job
 from lib.work.supervisor import Supervisor
 
@@ -21,6 +21,9 @@ def main() -> int:
     arguments = _arguments()
     try:
         settings = from_environment(ROOT)
+        if arguments.doctor:
+            registry.load(settings.job_modules)
+            return asyncio.run(_doctor(settings, is_thorough=arguments.check))
         # The supervisor does without the job modules: what they do when imported is not to happen to it.
         types = registry.load(settings.job_modules) if arguments.runner else None
     except ConfigError as fault:
@@ -36,11 +39,27 @@ def main() -> int:
     return supervisor.exit_code
 
 
+async def _doctor(settings: Settings, *, is_thorough: bool) -> int:
+    """Print what is found; 1 where anything is not as it should be."""
+    is_well = True
+    async for finding in doctor.examine(settings, ROOT, is_thorough=is_thorough):
+        is_well = is_well and finding.is_well
+        sys.stdout.write(f"{'ok   ' if finding.is_well else 'WRONG'}  {finding.text}\n")
+    return 0 if is_well else 1
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Runs Waybill's jobs. Settings: prod/.env.example.")
+    parser.add_argument(
+        "--doctor", action="store_true", help="say whether Redis, mail, logs and prod/ are as they should"
+    )
+    parser.add_argument("--check", action="store_true", help="with --doctor: read every job, too")
     parser.add_argument("--runner", metavar="ID", help=argparse.SUPPRESS)
     parser.add_argument("--pipe", metavar="FD", type=int, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.check and not arguments.doctor:
+        parser.error("--check goes with --doctor")
+    return arguments
 
 
 def _log(settings: Settings) -> Log:

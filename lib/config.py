@@ -38,6 +38,7 @@ class Settings:
     allowed_hosts: tuple[str, ...]
     redis_url: str = field(repr=False)
     key_prefix: str
+    ack_replicas: int
     log_dir: Path
     log_level: str
     log_format: str
@@ -88,6 +89,8 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
             checked[setting.name.lower()] = setting.parse(text)
         except ValueError as fault:
             faults.append(f"{setting.name}: {fault}")
+    if checked.get("ack_replicas") and "+cluster" in checked.get("redis_url", ""):
+        faults.append("ACK_REPLICAS: not with a Cluster; set 0, and min-replicas-to-write on its nodes")
     if faults:
         raise ConfigError(faults)
     for name in ("log_dir", "outbox_dir"):
@@ -283,6 +286,12 @@ SETTINGS: tuple[Setting, ...] = (
         "wb",
         "first part of every Redis key: letters, digits, _ and -, 32 at most",
         _matching(_PREFIX, "1 to 32 letters, digits, _ and -"),
+    ),
+    Setting(
+        "ACK_REPLICAS",
+        "0",
+        "replicas that must have a job before it is answered 202, 0 to 10; fewer within 500 ms: 503; not with Cluster",
+        _whole(0, 10),
     ),
     Setting("LOG_DIR", "logs", "folder of app.log and worker.log; relative to the project", _path),
     Setting("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _one_of("DEBUG", "INFO", "WARNING", "ERROR")),

@@ -80,7 +80,7 @@ class Contract:
         return next(operation for operation in self.operations if operation.id == operation_id)
 
     def follow(self, node: Any) -> Any:
-        """What a node that is a reference stands for; any other as it is. Raises KeyError for one that leads nowhere."""
+        """What a node that is a reference stands for; any other as it is. Raises KeyError where it leads nowhere."""
         while type(node) is dict and "$ref" in node and len(node) == 1:
             node = self._at(node["$ref"])
         return node
@@ -105,7 +105,7 @@ class Contract:
         return faults if is_head else [*faults, *self.faults(answer.body, media_types[media_type]["schema"])]
 
     def faults(self, value: Any, schema: Schema, place: str = "") -> Faults:
-        """Every way in which a value is not what a schema says. Raises ValueError for a keyword that is not known here."""
+        """Every way in which a value is not what a schema says. Raises ValueError for a keyword not known here."""
         if type(schema) is bool:
             if not schema:
                 yield f"{place or '/'} may not be there"

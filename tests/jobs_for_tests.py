@@ -200,6 +200,47 @@ async def snooze(ctx: JobContext, work: Work) -> str:
     return "woken"
 
 
+@job("snooze_lone_surrogate")
+async def snooze_lone_surrogate(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+    raise Snooze("half of a pair: \udc80", after_s=work.seconds)
+
+
+@job("fail_lone_surrogate", backoff=QUICK)
+async def fail_lone_surrogate(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+    raise ValueError("half of a pair: \udc80")
+
+
+@job("stop_iteration", backoff=QUICK)
+def stop_iteration(ctx: JobContext, work: Work) -> str:
+    """Raises what a Future refuses to hold, as next() on an empty iterator does."""
+    enter(ctx, work)
+    return next(iter(()))
+
+
+@job("shrug")
+async def shrug(ctx: JobContext, work: Work) -> str:
+    """Ends well when it is cancelled."""
+    enter(ctx, work)
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(60)
+    return "shrugged"
+
+
+@job("group", backoff=QUICK)
+async def group(ctx: JobContext, work: Work) -> None:
+    """Raises the ExceptionGroup of a TaskGroup in which one task fails."""
+    enter(ctx, work)
+
+    async def fails() -> None:
+        raise ValueError("one of the group")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(fails())
+        await asyncio.sleep(5)
+
+
 @job("discard")
 async def discard(ctx: JobContext, work: Work) -> None:
     enter(ctx, work)

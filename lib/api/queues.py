@@ -8,7 +8,7 @@ from lib.http1.message import Response
 from lib.ids import QUEUE_NAME
 from lib.jobs.job import to_json
 from lib.jobs.submission import timestamp
-from lib.queue.queues import Census, Queues, RunnerSeen
+from lib.queue.queues import Census, Quarantined, Queues, RunnerSeen
 
 
 class QueueViews:
@@ -24,7 +24,9 @@ class QueueViews:
         queue = call.path["queue"]
         if not QUEUE_NAME.fullmatch(queue):
             raise QueueNotFound("that can't be a queue's name: a-z, 0-9, _ and -, 64 at most")
-        return _reply(_present(await self._queues.census(queue)))
+        census = _present(await self._queues.census(queue))
+        found = await self._queues.quarantine(queue)
+        return _reply({**census, "quarantine": [_quarantined(item) for item in found]})
 
     async def workers(self, call: Call) -> Response:
         return _reply({"items": await runners(self._queues)})
@@ -68,6 +70,11 @@ def _present(census: Census) -> dict[str, Any]:
         "totals": census.totals,
         "workers": census.workers,
     }
+
+
+def _quarantined(item: Quarantined) -> dict[str, Any]:
+    found_at = timestamp(item.found_ms) if item.found_ms is not None else None
+    return {"id": item.job_id, "reason": item.reason, "found_at": found_at}
 
 
 def _reply(value: Any) -> Response:

@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lib.config import Settings
 from lib.errors import FieldError
 from lib.handlers.letter import Letter, content, date, mailboxes, message_id, unstructured
 from lib.handlers.mailbox import Mailbox, check_line, parse_mailbox
@@ -93,6 +94,15 @@ def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
         raise
     _tell(ctx, payload, letter, receipt)
     return _result(letter, receipt)
+
+
+def doctor(settings: Settings) -> str:
+    """For `worker.py --doctor`: log in where mails go, and say where that is. Raises what is wrong."""
+    mailer = Mailer(settings)
+    try:
+        return mailer.probe()
+    finally:
+        mailer.close()
 
 
 def compose(payload: Email, *, sender: Mailbox, job_id: str, request_id: str, now_s: float) -> Letter:

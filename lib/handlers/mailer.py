@@ -54,6 +54,10 @@ class Mailer:
         """Send or file one letter. Raises what smtp_verdicts.py lists, or OSError where a file can't be written."""
         return self._links.send(letter) if self._links else self._outbox.send(letter)
 
+    def probe(self) -> str:
+        """Log in and send nothing; says where mails go. Raises what `send` does."""
+        return self._links.probe() if self._links else self._outbox.probe()
+
     def close(self) -> None:
         if self._links:
             self._links.close()
@@ -78,6 +82,11 @@ class Outbox:
             Path(draft).unlink(missing_ok=True)
             raise
         return Receipt(f"written to {path.name}", letter.recipients, {}, path.name)
+
+    def probe(self) -> str:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=self._folder).close()
+        return f"Mail: SMTP_URL is unset; mails are written to {self._folder}"
 
 
 class Links:
@@ -107,6 +116,10 @@ class Links:
                 if link.is_open:
                     raise
         return self._send(self._open(deadline), letter, deadline)
+
+    def probe(self) -> str:
+        self._give(self._open(Deadline(self._limits, self._clock)))
+        return f"Mail: {self._route.host}:{self._route.port} takes our login"
 
     def close(self) -> None:
         with self._lock:

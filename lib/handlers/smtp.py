@@ -97,7 +97,7 @@ class Link:
         return refused
 
     def _pipelined(self, letter: Letter, deadline: Deadline) -> list[Reply]:
-        """All in one packet (RFC 2920): 100 recipients are one round trip, not 100. The last answer is DATA's."""
+        """All in one packet (RFC 2920): 100 recipients in one round trip. The last answer is DATA's."""
         answers = self._command([*self._commands(letter), "DATA"], deadline)
         self._check_sender(answers[0])
         return answers[1:]

@@ -149,6 +149,12 @@ def load(modules: Iterable[str]) -> Registry:
     return Registry(types.values())
 
 
+def checks_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], str]]]:
+    """The `doctor(settings)` of each module that has one: it says what is well, or raises what is not."""
+    found = [(name, getattr(importlib.import_module(name), "doctor", None)) for name in modules]
+    return [(name, check) for name, check in found if callable(check)]
+
+
 def _marked(module: str, faults: list[str]) -> Iterable[tuple[str, JobType]]:
     try:
         loaded = importlib.import_module(module)

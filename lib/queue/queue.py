@@ -11,7 +11,7 @@ import secrets
 import time
 from typing import Any, NamedTuple
 
-from lib.errors import JobNotFound, OutcomeUnknown, RedisUnavailable, WrongState
+from lib.errors import JobNotFound, NotReplicated, OutcomeUnknown, RedisUnavailable, WrongState
 from lib.ids import queue_of
 from lib.jobs.job import HISTORY_KEPT, Accepted, Attempt, JobRecord, JobSpec, NewJob, SpecError
 from lib.jobs.state import FINISHED
@@ -24,6 +24,9 @@ QUEUE_KNOWN_S = 30.0
 """For so long a name is taken to stand in `wb:queues`; then it is written again, should someone have removed it."""
 
 
+REPLICATION_MS = 500
+
+
 class Place(NamedTuple):
     """Where a listing stopped: the next page begins behind it. Newest first, so both fall."""
 
@@ -34,10 +37,14 @@ class Place(NamedTuple):
 class Queue:
     """Every queue's jobs, by id. One for each process: a commit is known by this object's id and a number."""
 
-    def __init__(self, link: Link, keys: Keys) -> None:
+    def __init__(self, link: Link, keys: Keys, *, commit_link: Link | None = None, ack_replicas: int = 0) -> None:
+        """commit_link: a link of its own for commits, where they wait for replicas and the other calls should not."""
         self._link = link
+        self._commit_link = commit_link or link
+        self._ack_replicas = ack_replicas
         self._keys = keys
         self._scripts = Scripts(link)
+        self._commit_scripts = Scripts(self._commit_link)
         self._process_id = secrets.token_hex(8)
         self._committers: dict[str, Committer[NewJob, Accepted]] = {}
         self._commits: dict[str, int] = {}
@@ -125,12 +132,14 @@ class Queue:
         records = "".join(map(_record, jobs))
         arguments = ("enqueue", self._keys.base(queue), self._process_id, commit, records)
         try:
-            reply = await self._scripts.call(*arguments)
+            reply = await self._commit_scripts.call(*arguments)
         except OutcomeUnknown as fault:
             try:
-                reply = await self._scripts.call(*arguments)
+                reply = await self._commit_scripts.call(*arguments)
             except RedisUnavailable:
                 raise fault from None
+        if self._ack_replicas:
+            await self._replicated()
         if reply == b"superseded":
             raise OutcomeUnknown("a later commit of this process overtook this one")
         now_ms, *stand_ins = reply.decode().split("\x1e")
@@ -138,6 +147,16 @@ class Queue:
         for number, outcome, job_id in (stand_in.split("\x1f") for stand_in in stand_ins):
             accepted[int(number) - 1] = Accepted(job_id, outcome, int(now_ms))
         return accepted
+
+    async def _replicated(self) -> None:
+        """Wait until enough replicas have what was written. Raises NotReplicated."""
+        try:
+            replicas = await self._commit_link.call("WAIT", self._ack_replicas, REPLICATION_MS)
+        except RedisUnavailable as fault:
+            raise OutcomeUnknown(fault.detail) from None
+        if replicas < self._ack_replicas:
+            detail = f"{replicas} of {self._ack_replicas} replicas have it after {REPLICATION_MS} ms"
+            raise NotReplicated(f"{detail}; send it again with the same Idempotency-Key")
 
     async def _name(self, queue: str) -> None:
         """See that the queue stands in the set of queues, before its first job is there to be found."""

@@ -7,7 +7,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lib.errors import QueueNotFound
 from lib.queue.client import Link
@@ -65,6 +65,14 @@ class RunnerSeen:
     active: int
 
 
+class Quarantined(NamedTuple):
+    """An id that was taken out of a list, and why."""
+
+    job_id: str
+    reason: str
+    found_ms: int | None
+
+
 class Queues:
     """All queues, by name."""
 
@@ -92,6 +100,11 @@ class Queues:
         names = await self.names()
         replies = await asyncio.gather(*[self._scripts.call("census", self._keys.base(name)) for name in names])
         return [_census(name, reply) for name, reply in zip(names, replies, strict=True)]
+
+    async def quarantine(self, queue: str) -> list[Quarantined]:
+        """What was found in the queue's lists and is no job; the newest first, 100 at most."""
+        rows = await self._link.call("LRANGE", self._keys.quarantine(queue), 0, 99)
+        return [_quarantined(row.decode("utf-8", "replace")) for row in rows]
 
     async def roster(self, queue: str) -> list[RunnerSeen]:
         """The runners that serve a queue."""
@@ -152,6 +165,11 @@ class Queues:
                 return handled
             # The registration is gone by now, so there is no counter to compare any more.
             beat_seen = ""
+
+
+def _quarantined(row: str) -> Quarantined:
+    job_id, reason, ms = (*row.rsplit("\x1f", 2), "", "")[:3]
+    return Quarantined(job_id, reason, int(ms) if ms.isdigit() else None)
 
 
 def _census(queue: str, reply: list[Any]) -> Census:

@@ -53,7 +53,7 @@ class Runner:
             settings=settings,
             registry=registry,
             log=log,
-            queue=Queue(self._link, self._keys),
+            queue=Queue(self._link, self._keys, ack_replicas=settings.ack_replicas),
             ids=JobIds(),
             threads=ThreadPoolExecutor(sum(settings.worker_queues.values()), "job"),
             resources=Resources(settings, log),

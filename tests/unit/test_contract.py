@@ -214,8 +214,18 @@ class Facts(unittest.TestCase):
         self.assertIn(f"over {attempt.RESULT_BYTES >> 10} KiB", job["result_truncated"]["description"])
         self.assertEqual(context.LOG_LINE_CHARS, lines["items"]["maxLength"])
         self.assertIn(f"-{lines['maxItems']}, -1)", lua("note.lua"))
-        for word in (*api_jobs._SECRETS, api_jobs.MASK):
-            self.assertIn(f"`{word}`", job["payload"]["description"])
+
+    def test_secrets_are_masked_under_every_name_that_it_gives(self) -> None:
+        words = re.findall(r"`(.+?)`", self.properties("Job")["payload"]["description"])
+        self.assertEqual(api_jobs.MASK, words.pop())
+        spec = JobSpec(
+            "any", {f"my_{word}_1": "hush" for word in words}, "an-id", new_trace(), 5, 60.0, DEFAULT_BACKOFF
+        )
+
+        shown = api_jobs.present(JobRecord("any-" + "0" * 32, "any", "ready", spec))
+
+        self.assertGreater(len(words), 4)
+        self.assertEqual({api_jobs.MASK}, set(shown["payload"].values()))
 
     def test_bounds_of_parameters(self) -> None:
         (wait,) = [one for one in CONTRACT.operation("readJob").parameters if one["name"] == "wait"]
@@ -429,9 +439,9 @@ class Validator(unittest.TestCase):
             (False, [], [1]),
         ):
             for value in good:
-                self.assertEqual([], list(of.faults(value, schema)), (schema, value))  # type: ignore[arg-type]
+                self.assertEqual([], list(of.faults(value, schema)), (schema, value))
             for value in bad:
-                self.assertTrue(list(of.faults(value, schema)), (schema, value))  # type: ignore[arg-type]
+                self.assertTrue(list(of.faults(value, schema)), (schema, value))
 
     def test_a_keyword_that_is_not_known_is_an_error_and_not_a_pass(self) -> None:
         with self.assertRaises(ValueError):

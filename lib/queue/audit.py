@@ -1,0 +1,92 @@
+"""Is every job in exactly one place? Reads one Redis in bites, changes nothing, and says what is not as it must be.
+
+For `python worker.py --doctor --check`. Jobs move while they are read, so what looks wrong is looked at once more, and
+only what looks wrong in the same way again is reported.
+"""
+
+from collections.abc import AsyncIterator
+
+from lib.queue.client import Link
+from lib.queue.keys import BELL, Keys
+from lib.queue.queues import Queues
+
+BITE = 1000
+LISTS = ("ready:high", "ready:normal", "ready:low", "suspects")
+INDEXES = ("delayed", "completed", "dead", "cancelled")
+
+
+async def faults(link: Link, keys: Keys) -> list[str]:
+    """A sentence for each job that is not in the one place that its state has, and for each id that is no job."""
+    found = []
+    for queue in await Queues(link, keys).names():
+        suspected = await _look(link, keys, queue)
+        if suspected:
+            again = await _look(link, keys, queue)
+            found += [f"{queue}: {job_id} {fault}" for job_id, fault in again.items() if suspected.get(job_id) == fault]
+    return found
+
+
+async def _look(link: Link, keys: Keys, queue: str) -> dict[str, str]:
+    """What looks wrong at this moment: id -> what."""
+    base = keys.base(queue)
+    places = await _places(link, base)
+    faults = {}
+    seen = set()
+    async for job_id in _members(link, base + "all"):
+        seen.add(job_id)
+        state, worker, listed = await link.call("HMGET", f"{base}job:{job_id}", "state", "worker", "listed")
+        fault = _fault(state, worker, listed, places.get(job_id, []))
+        if fault:
+            faults[job_id] = fault
+    for job_id, where in places.items():
+        if job_id not in seen and not await link.call("SISMEMBER", base + "gone", job_id):
+            faults[job_id] = f"is no job and stands in {', '.join(where)}"
+    return faults
+
+
+def _fault(state: bytes | None, worker: bytes | None, listed: bytes | None, places: list[str]) -> str:
+    """What is wrong with one job; "" for nothing."""
+    name = state.decode("utf-8", "replace") if state else ""
+    if not name:
+        return "is in `all` and has no record"
+    if name == "ready":
+        # Popped and not yet claimed, it is in a runner's list.
+        is_right = len(places) == 1 and places[0] not in INDEXES
+    elif name == "active":
+        is_right = places == [f"active:{worker.decode('utf-8', 'replace') if worker else ''}"]
+    elif listed is not None:
+        is_right = name in places and len(places) == 2
+    else:
+        is_right = places == [name]
+    return "" if is_right else f"is {name} and stands in {', '.join(places) or 'no place'}"
+
+
+async def _places(link: Link, base: str) -> dict[str, list[str]]:
+    """id -> the lists and indexes that hold it."""
+    places: dict[str, list[str]] = {}
+    workers = [*await link.call("HKEYS", base + "workers"), *await link.call("ZRANGE", base + "graves", 0, -1)]
+    lists = [*LISTS, *dict.fromkeys(f"active:{worker.decode('utf-8', 'replace')}" for worker in workers)]
+    for name in lists:
+        async for job_id in _elements(link, base + name):
+            places.setdefault(job_id, []).append(name)
+    for name in INDEXES:
+        async for job_id in _members(link, base + name):
+            places.setdefault(job_id, []).append(name)
+    places.pop(BELL.decode(), None)
+    return places
+
+
+async def _elements(link: Link, key: str) -> AsyncIterator[str]:
+    at = 0
+    while items := await link.call("LRANGE", key, at, at + BITE - 1):
+        for item in items:
+            yield item.decode("utf-8", "replace")
+        at += BITE
+
+
+async def _members(link: Link, key: str) -> AsyncIterator[str]:
+    at = 0
+    while items := await link.call("ZRANGE", key, at, at + BITE - 1):
+        for item in items:
+            yield item.decode("utf-8", "replace")
+        at += BITE

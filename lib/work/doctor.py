@@ -1,0 +1,113 @@
+"""`python worker.py --doctor`: is everything that Waybill leans on as it should be? A line each, and what to do.
+
+`--check` reads every job as well and says whether each is in exactly one place. Nothing is changed.
+"""
+
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from lib.config import Settings
+from lib.errors import RedisUnavailable
+from lib.jobs.registry import checks_of
+from lib.queue import audit, server
+from lib.queue.client import Link, describe, open_link
+from lib.queue.keys import Keys
+from lib.queue.queues import Queues
+
+CALL_TIMEOUT_S = 5.0
+SLOW_MS = 5.0
+CLOCKS_APART_MS = 1000
+_KILL_TIMEOUT = re.compile(r"KILL_TIMEOUT_MS = ([0-9_]+)")
+_STOP_SEC = re.compile(r"^TimeoutStopSec=([0-9]+)s?$", re.MULTILINE)
+
+
+class Finding(NamedTuple):
+    """One line: is it as it should be, what was looked at, and what to do where it is not."""
+
+    is_well: bool
+    text: str
+
+
+async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> AsyncIterator[Finding]:
+    """Every finding, as it is made. is_thorough: look at every job, too."""
+    link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
+    try:
+        async for finding in _redis(link, settings):
+            yield finding
+        if is_thorough:
+            async for finding in _jobs(link, settings):
+                yield finding
+    except RedisUnavailable as fault:
+        yield Finding(False, f"Redis: {describe(settings.redis_url)}: {fault.detail}; see REDIS_URL")
+    finally:
+        await link.close()
+    yield _log_folder(settings.log_dir)
+    for finding in (*_stop_times(settings, root), *_modules(settings)):
+        yield finding
+
+
+async def _redis(link: Link, settings: Settings) -> AsyncIterator[Finding]:
+    state = await server.inspect(link)
+    yield Finding(True, f"Redis {state.version} answers at {describe(settings.redis_url)}")
+    for warning in state.warnings:
+        yield Finding(False, f"Redis: {warning}")
+    is_slow = state.latency_ms > SLOW_MS
+    advice = "; put it nearer, or look at its SLOWLOG" if is_slow else ""
+    yield Finding(not is_slow, f"Redis: a round trip takes {state.latency_ms} ms{advice}")
+    apart_ms = abs(await Queues(link, Keys(settings.key_prefix)).now_ms() - time.time_ns() // 1_000_000)
+    are_apart = apart_ms > CLOCKS_APART_MS
+    advice = "; run NTP on both hosts, or run_at will seem to be off" if are_apart else ""
+    yield Finding(not are_apart, f"Clocks: this host and Redis are {apart_ms} ms apart{advice}")
+
+
+async def _jobs(link: Link, settings: Settings) -> AsyncIterator[Finding]:
+    faults = await audit.faults(link, Keys(settings.key_prefix))
+    for fault in faults:
+        yield Finding(False, f"Job: {fault}")
+    if not faults:
+        yield Finding(True, "Jobs: each is in exactly one place")
+
+
+def _log_folder(folder: Path) -> Finding:
+    probe = folder / ".doctor"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as fault:
+        return Finding(False, f"Logs: {folder} can't be written: {fault.strerror}; see LOG_DIR and whose it is")
+    return Finding(True, f"Logs: {folder} can be written")
+
+
+def _stop_times(settings: Settings, root: Path) -> Iterable[Finding]:
+    """PM2 and systemd must not kill what SHUTDOWN_GRACE_S still lets run."""
+    grace_s = settings.shutdown_grace_s
+    pm2 = root / "prod" / "ecosystem.config.js"
+    for path, pattern, unit_s in (
+        (pm2, _KILL_TIMEOUT, 0.001),
+        (root / "prod" / "systemd" / "waybill-server.service", _STOP_SEC, 1.0),
+        (root / "prod" / "systemd" / "waybill-worker.service", _STOP_SEC, 1.0),
+    ):
+        if not path.is_file():
+            continue
+        for text in pattern.findall(path.read_text(encoding="utf-8")):
+            stop_s = int(text.replace("_", "")) * unit_s
+            is_well = stop_s > grace_s
+            advice = "" if is_well else "; make it longer, or jobs are killed before they have had their time"
+            yield Finding(is_well, f"{path.name}: stops after {stop_s:g} s, SHUTDOWN_GRACE_S is {grace_s:g}{advice}")
+
+
+def _modules(settings: Settings) -> Iterable[Finding]:
+    """What the job modules say of themselves: a module may have a `doctor(settings)`, see registry.checks_of."""
+    for name, check in checks_of(settings.job_modules):
+        yield _asked(name, check, settings)
+
+
+def _asked(name: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return Finding(True, check(settings))
+    except Exception as fault:  # noqa: BLE001  A module's own check may fail in any way, and that is the finding.
+        return Finding(False, f"{name}: {type(fault).__name__}: {fault}")

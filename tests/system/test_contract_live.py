@@ -1,0 +1,383 @@
+"""openapi.yaml against a real Redis, server and worker: every answer is what the contract says, every success and every
+problem in it can be had, and every body that it shows is taken."""
+
+import json
+import signal
+import socket
+import unittest
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+from urllib.parse import urlsplit
+
+from lib.http1.limits import Limits
+from tests import contract, yaml_subset
+from tests.contract import Answer, Operation
+from tests.private_redis import PrivateRedis, wait_until
+from tests.processes import Server, Worker
+
+CONTRACT = contract.load()
+LIMITS = Limits()
+MAIL = {"type": "email", "payload": {"to": "test@gmail.com", "subject": "Hi", "text": "Hello"}}
+NO_JOB = "default-" + "0" * 32
+REQUEST_ID = "contract-test"
+MAX_CONNECTIONS = 12
+MODULES = "lib.handlers.email,tests.jobs_for_tests"
+
+
+def target(operation: Operation) -> str:
+    return operation.path.replace("{job_id}", NO_JOB).replace("{queue}", "email")
+
+
+def opened(server: Server, request: bytes = b"") -> socket.socket:
+    """A connection on which these bytes were sent."""
+    parts = urlsplit(server.url)
+    link = socket.create_connection((parts.hostname, parts.port), timeout=20)
+    link.sendall(request)
+    return link
+
+
+def read_answer(link: socket.socket) -> Answer:
+    """The one answer that comes; closes the connection."""
+    with link, link.makefile("rb") as stream:
+        head, body = stream.readline(), b""
+        headers: dict[str, str] = {}
+        while line := stream.readline().strip():
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.lower()] = value.strip()
+        body = stream.read(int(headers.get("content-length", "0")))
+    return Answer(int(head.split()[1]), headers, json.loads(body) if body else None)
+
+
+class Live(unittest.TestCase):
+    """What the test classes below share: asking, and holding the answer to the contract."""
+
+    server: ClassVar[Server]
+
+    def ask(self, operation_id: str, path: str = "", body: Any = None, **headers: str) -> Answer:
+        """One request for an operation, whose answer must be as the contract says. `path` is put behind its own."""
+        operation = CONTRACT.operation(operation_id)
+        where = path if path.startswith("/") else operation.path + path
+        return self.held(operation, Answer(*self.reply(operation.method, where, body, **headers)))
+
+    def reply(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], Any]:
+        status, content, fields = self.server.request(method, path, body, **{"x_request_id": REQUEST_ID, **headers})
+        return status, fields, content
+
+    def held(self, operation: Operation, answer: Answer) -> Answer:
+        body = answer.body
+        if answer.headers.get("content-type") == "application/yaml":
+            body = answer.body.decode()
+        faults = CONTRACT.answer_faults(operation, answer._replace(body=body))
+        self.assertEqual([], faults, (operation.id, answer))
+        return answer
+
+    def sent(self, lines: str, body: bytes = b"", operation_id: str = "createJob") -> Answer:
+        """The answer to a request that no client would send, held to an operation that it might have been."""
+        request = lines.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + body
+        return self.held(CONTRACT.operation(operation_id), read_answer(opened(self.server, request)))
+
+
+class Successes(Live):
+    redis: ClassVar[PrivateRedis]
+    worker: ClassVar[Worker]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.redis = cls.enterClassContext(PrivateRedis())
+        cls.worker = Worker(cls.redis.url, JOB_MODULES=MODULES)
+        cls.server = Server(cls.redis.url, JOB_MODULES=MODULES)
+        for program in (cls.worker, cls.server):
+            cls.addClassCleanup(program.close)
+            program.start()
+        for program in (cls.worker, cls.server):
+            program.wait_until_ready()
+
+    def create(self, body: Any, **headers: str) -> dict[str, Any]:
+        answer = self.ask("createJob", "", body, **headers)
+        self.assertEqual(202, answer.status)
+        return cast(dict[str, Any], answer.body)
+
+    def read(self, job: dict[str, Any], query: str = "") -> dict[str, Any]:
+        answer = self.ask("readJob", f"/api/jobs/{job['id']}{query}")
+        self.assertEqual(200, answer.status)
+        return cast(dict[str, Any], answer.body)
+
+    def change(self, operation_id: str, job: dict[str, Any]) -> Answer:
+        return self.ask(operation_id, CONTRACT.operation(operation_id).path.replace("{job_id}", job["id"]))
+
+    def until(self, job: dict[str, Any], state: str) -> dict[str, Any]:
+        return cast(
+            dict[str, Any], wait_until(lambda: (now := self.read(job))["state"] == state and now, f"the job is {state}")
+        )
+
+    def test_every_body_that_the_contract_shows_is_taken(self) -> None:
+        shown = list(CONTRACT.request_examples())
+
+        self.assertTrue(shown)
+        for operation, name, body in shown:
+            with self.subTest(name):
+                self.assertIn(self.ask(operation.id, "", body).status, (200, 202))
+
+    def test_a_mail_from_its_creation_to_its_deletion(self) -> None:
+        job = self.create(MAIL)
+        done = self.read(job, "?wait=20")
+        page = self.ask("listJobs", "?queue=email&state=completed&type=email&limit=200")
+        logs = self.change("readJobLogs", job)
+        again = self.change("retryJob", job)
+        done_again = self.read(job, "?wait=20")
+        deleted = self.change("deleteJob", job)
+
+        self.assertEqual("completed", done["state"])
+        self.assertIn(job["id"], [item["id"] for item in page.body["items"]])
+        self.assertEqual([200, 200, 204], [logs.status, again.status, deleted.status])
+        self.assertEqual(["completed", "completed"], [one["outcome"] for one in done_again["history"]])
+
+    def test_jobs_that_wait_run_talk_fail_and_end_in_every_way(self) -> None:
+        gate = str(self.worker.folder / "gate")
+        waiting = self.create({**MAIL, "delay_s": 600, "expires_in_s": 900.5, "queue": "elsewhere"})
+        running = self.create({"type": "sleep", "payload": {"until": gate}})
+        failing = self.create({"type": "fail", "payload": {}, "max_attempts": 2})
+        put_off = self.create({"type": "snooze", "payload": {"until": gate, "seconds": 60}})
+        talking = self.create({"type": "talk", "payload": {}})
+        too_big = self.create({"type": "big", "payload": {"size": 70_000}})
+        expired = self.create({"type": "noop", "payload": {}, "delay_s": 60, "expires_in_s": 0.001})
+
+        self.assertEqual("delayed", waiting["state"])
+        self.until(running, "active")
+        self.assertIsNotNone(self.change("cancelJob", running).body["cancel_requested_at"])
+        self.assertEqual("dead", self.read(failing, "?wait=20")["state"])
+        self.assertEqual("snoozed", self.until(put_off, "delayed")["history"][0]["outcome"])
+        self.assertEqual({"fraction": 0.5, "note": "half-way"}, self.read(talking, "?wait=20")["progress"])
+        self.assertEqual(2, len(self.change("readJobLogs", talking).body["items"]))
+        self.assertTrue(self.read(too_big, "?wait=20")["result_truncated"])
+        self.assertEqual("expired", self.read(expired, "?wait=20")["error"]["type"])
+        self.assertEqual("cancelled", self.read(running, "?wait=20")["state"])
+        self.assertEqual("cancelled", self.change("cancelJob", waiting).body["state"])
+        self.assertEqual(200, self.change("retryJob", failing).status)
+
+    def test_pages_go_on_where_the_last_one_ended(self) -> None:
+        wanted = {self.create({**MAIL, "delay_s": 600, "queue": "pages"})["id"] for _ in range(3)}
+
+        found, cursor = [], ""
+        for _ in range(5):
+            page = self.ask("listJobs", f"?queue=pages&limit=1{cursor}").body
+            found += [item["id"] for item in page["items"]]
+            if page["next_cursor"] is None:
+                break
+            cursor = f"&cursor={page['next_cursor']}"
+
+        self.assertEqual((wanted, 3), ({*found}, len(found)))
+
+    def test_keys_that_keep_a_second_job_away(self) -> None:
+        once = {**MAIL, "delay_s": 600, "unique": {"key": "only-one"}}
+        first = self.create(once)
+        second = self.ask("createJob", "", once)
+        keyed = self.create(MAIL, idempotency_key='"again"')
+        replayed = self.ask("createJob", "", MAIL, idempotency_key='"again"')
+        self.read(keyed, "?wait=20")
+        self.change("deleteJob", keyed)
+        after_deletion = self.ask("createJob", "", MAIL, idempotency_key='"again"')
+
+        self.assertEqual((200, first["id"]), (second.status, second.body["id"]))
+        for answer in (replayed, after_deletion):
+            self.assertEqual(
+                (202, keyed["id"], "true"),
+                (answer.status, answer.body["id"], answer.headers["idempotency-replayed"]),
+            )
+
+    def test_queues_workers_and_the_service(self) -> None:
+        self.create({**MAIL, "delay_s": 600})
+
+        self.assertIn("email", [queue["name"] for queue in self.ask("listQueues").body["items"]])
+        self.assertEqual("email", self.ask("readQueue", "/api/queues/email").body["name"])
+        self.assertEqual(1, len(self.ask("listWorkers").body["items"]))
+        self.assertEqual("ok", self.ask("readHealth").body["status"])
+        for operation_id in ("isAlive", "isReady"):
+            self.assertEqual(200, self.ask(operation_id).status)
+        served = self.ask("readContract")
+        self.assertEqual(CONTRACT.document, yaml_subset.read(served.body.decode()))
+
+    def test_the_request_id_comes_back_and_goes_into_the_job(self) -> None:
+        trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+        answer = self.ask("createJob", "", MAIL, x_request_id="mine.1", traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+        unfit = self.ask("isAlive", x_request_id="not fit")
+
+        self.assertEqual("mine.1", answer.headers["x-request-id"])
+        self.assertEqual(("mine.1", trace), (answer.body["request_id"], answer.body["trace_id"]))
+        self.assertRegex(unfit.headers["x-request-id"], r"\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+
+    def test_head_is_get_without_the_body_and_options_tells_the_methods(self) -> None:
+        for operation in CONTRACT.operations:
+            methods = {one.method for one in CONTRACT.operations if one.path == operation.path}
+            allowed = {*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+            status, headers, body = self.reply("OPTIONS", target(operation))
+
+            self.assertEqual((204, b""), (status, body))
+            self.assertEqual(", ".join(sorted(allowed)), headers["allow"])
+            if operation.method == "GET":
+                get, head = self.reply("GET", target(operation)), self.reply("HEAD", target(operation))
+
+                self.assertEqual((get[0], get[1].keys(), b""), (head[0], head[1].keys(), head[2]), operation.id)
+
+
+class Refusals(Live):
+    """Every problem that the contract lists is provoked, but for those of `Endings`."""
+
+    redis: ClassVar[PrivateRedis]
+    late: ClassVar[socket.socket]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.redis = cls.enterClassContext(PrivateRedis())
+        cls.server = cls.enterClassContext(Server(cls.redis.url, JOB_MODULES=MODULES, MAX_CONNECTIONS=MAX_CONNECTIONS))
+        # 5 s may pass before a body that does not come is given up; meanwhile the other tests run.
+        lines = ("POST /api/jobs HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Content-Length: 2")
+        cls.late = opened(cls.server, "\r\n".join((*lines, "", "")).encode())
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.late.close()
+
+    def test_every_problem_can_be_had_and_is_as_the_contract_says(self) -> None:
+        provoked = {}
+        for slug, provoke in self.provocations().items():
+            with self.subTest(slug):
+                answer = provoke()
+
+                self.assertEqual(f"/problems/{slug}", answer.body["type"])
+                self.assertEqual(answer.status, answer.body["status"])
+                self.assertEqual(answer.headers["x-request-id"], answer.body["request_id"])
+                self.assertEqual(answer.status == 503, "retry-after" in answer.headers)
+                self.assertEqual(answer.status == 405, "allow" in answer.headers)
+                provoked[f"/problems/{slug}"] = answer.status
+
+        elsewhere = {"/problems/redis-unavailable", "/problems/draining"}
+        self.assertEqual(set(CONTRACT.schema("Problem")["properties"]["type"]["enum"]) - elsewhere, provoked.keys())
+
+    def provocations(self) -> dict[str, Callable[[], Answer]]:
+        """By slug, in this order: those that take Redis away or crowd the server come last."""
+        host = "Host: localhost\nX-Request-ID: x\n"
+        return {
+            "bad-request": lambda: self.sent("POST /api/jobs HTTP/1.1\nHost: a\nHost: b"),
+            "bad-json": lambda: self.ask("createJob", "", b"{"),
+            "not-found": lambda: self.ask("readHealth", "/api/nothing"),
+            "job-not-found": lambda: self.ask("readJob", f"/api/jobs/{NO_JOB}"),
+            "queue-not-found": lambda: self.ask("readQueue", "/api/queues/nobody"),
+            "method-not-allowed": lambda: self.sent(f"PUT /api/jobs HTTP/1.1\n{host}Content-Length: 0"),
+            "wrong-state": self.deletion_of_a_job_that_waits,
+            "payload-too-large": lambda: self.sent(
+                f"POST /api/jobs HTTP/1.1\n{host}Content-Type: application/json\n"
+                f"Content-Length: {LIMITS.body_bytes + 1}"
+            ),
+            "uri-too-long": lambda: self.sent(f"GET /{'x' * LIMITS.request_line_bytes} HTTP/1.1\n{host}"[:-1]),
+            "unsupported-media-type": lambda: self.ask("createJob", "", b"{}", content_type="text/plain"),
+            "expectation-failed": lambda: self.sent(f"GET /livez HTTP/1.1\n{host}Expect: more"),
+            "misdirected-request": lambda: self.ask("isAlive", host="attacker.example"),
+            "invalid-fields": lambda: self.ask("createJob", "", {"type": "email", "payload": {"to": 1}, "x": 2}),
+            "idempotency-key-reused": self.another_body_under_the_same_key,
+            "headers-too-large": lambda: self.sent(f"GET /livez HTTP/1.1\n{host}" + "A: b\n" * 64 + "A: b"),
+            "method-unknown": lambda: self.sent(f"BREW /livez HTTP/1.1\n{host}"[:-1]),
+            "coding-unknown": lambda: self.sent(f"POST /api/jobs HTTP/1.1\n{host}Transfer-Encoding: gzip, chunked"),
+            "version-not-supported": lambda: self.sent(f"GET /livez HTTP/2.0\n{host}"[:-1]),
+            "internal-error": self.a_key_of_redis_that_somebody_spoiled,
+            "outcome-unknown": self.a_redis_that_stops_answering,
+            "request-timeout": lambda: self.held(CONTRACT.operation("createJob"), read_answer(self.late)),
+            "too-many-connections": self.one_connection_too_many,
+        }
+
+    def deletion_of_a_job_that_waits(self) -> Answer:
+        job = self.ask("createJob", "", {**MAIL, "delay_s": 600}).body
+        return self.ask("deleteJob", f"/api/jobs/{job['id']}")
+
+    def another_body_under_the_same_key(self) -> Answer:
+        self.ask("createJob", "", MAIL, idempotency_key="k")
+        return self.ask("createJob", "", {**MAIL, "priority": "low"}, idempotency_key="k")
+
+    def a_key_of_redis_that_somebody_spoiled(self) -> Answer:
+        self.redis.client.sadd("wb:queues", "spoiled")
+        self.redis.client.set("wb:{spoiled}:all", "a text, where a sorted set should be")
+        try:
+            return self.ask("readQueue", "/api/queues/spoiled")
+        finally:
+            self.redis.client.srem("wb:queues", "spoiled")
+
+    def a_redis_that_stops_answering(self) -> Answer:
+        self.ask("createJob", "", MAIL)
+        self.redis.freeze()
+        try:
+            return self.ask("createJob", "", MAIL)
+        finally:
+            self.redis.thaw()
+
+    def one_connection_too_many(self) -> Answer:
+        crowd = [opened(self.server) for _ in range(MAX_CONNECTIONS)]
+        try:
+            return self.held(CONTRACT.operation("isAlive"), read_answer(opened(self.server)))
+        finally:
+            for link in crowd:
+                link.close()
+
+    def test_each_operation_answers_the_refusals_that_all_of_them_have(self) -> None:
+        for operation in CONTRACT.operations:
+            first = f"{operation.method} {target(operation)} HTTP/1.1\n"
+            for status, lines in (
+                (400, f"{first}X-Request-ID: x"),
+                (421, f"{first}Host: attacker.example"),
+                (431, f"{first}Host: localhost\n" + "A: b\n" * 64 + "A: b"),
+            ):
+                with self.subTest(operation=operation.id, status=status):
+                    self.assertEqual(status, self.sent(lines, operation_id=operation.id).status)
+                    self.assertIn(str(status), operation.fields["responses"])
+
+    def test_each_operation_under_api_refuses_parameters_that_it_does_not_know(self) -> None:
+        for operation in CONTRACT.operations:
+            body = MAIL if operation.method == "POST" and "requestBody" in operation.fields else None
+            answer = self.held(
+                operation, Answer(*self.reply(operation.method, f"{target(operation)}?colour=red", body))
+            )
+
+            if operation.path.startswith("/api"):
+                self.assertEqual((422, "?colour"), (answer.status, answer.body["errors"][0]["pointer"]), operation.id)
+            else:
+                self.assertEqual(200, answer.status, operation.id)
+
+    def test_each_operation_that_can_miss_says_404(self) -> None:
+        for operation in CONTRACT.operations:
+            if "404" in operation.fields["responses"]:
+                path = target(operation).replace("/email", "/nobody")
+
+                self.assertEqual(404, self.held(operation, Answer(*self.reply(operation.method, path))).status)
+
+
+class Endings(Live):
+    """A server without a Redis, which is then stopped."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.server = Server("unix:///nonexistent/redis", JOB_MODULES=MODULES)
+        cls.addClassCleanup(cls.server.close)
+        cls.server.start()
+
+    def test_without_redis_each_operation_that_needs_it_is_503_and_then_the_server_says_that_it_leaves(self) -> None:
+        for operation in CONTRACT.operations:
+            body = MAIL if "requestBody" in operation.fields else None
+            answer = self.held(operation, Answer(*self.reply(operation.method, target(operation), body)))
+
+            with self.subTest(operation.id):
+                self.assertEqual("503" in operation.fields["responses"], answer.status == 503)
+                self.assertEqual(answer.status == 503, "retry-after" in answer.headers)
+
+        begun = opened(self.server, b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n")
+        # A request that has begun is let finish. The answer to a later one shows that this one was read.
+        self.reply("GET", "/livez")
+        self.server.signal(signal.SIGTERM)
+        self.server.wait_for("server.draining")
+        begun.sendall(b"\r\n")
+        leaving = self.held(CONTRACT.operation("isReady"), read_answer(begun))
+
+        self.assertEqual((503, "/problems/draining"), (leaving.status, leaving.body["type"]))
+        self.assertEqual(0, self.server.wait())
+
+
+if __name__ == "__main__":
+    unittest.main()

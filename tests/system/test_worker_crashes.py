@@ -1,0 +1,182 @@
+"""Runners, supervisors and both of them killed, stopped for too long, and taken down by the jobs they run."""
+
+import os
+import signal
+import time
+import unittest
+
+from lib.queue.keys import Keys
+from tests.processes import is_alive
+from tests.system.worker_case import WorkerCase
+
+
+class Killed(WorkerCase):
+    def test_a_killed_runners_jobs_run_again_within_two_seconds(self) -> None:
+        worker = self.ready()
+        flag = self.flag()
+        ids = self.post_many(5, "sleep", until=str(flag))
+        self.until_begun(*ids)
+        (pid,) = worker.runner_pids()
+
+        os.kill(pid, signal.SIGKILL)
+        killed_s = time.monotonic()
+        self.until_begun(*ids, attempts=2)
+        took_s = time.monotonic() - killed_s
+        flag.touch()
+
+        self.until_all(ids, "completed")
+        self.assertLess(took_s, 2.0)
+        self.assertEqual({1, 2}, {execution.attempt for execution in self.executions()})
+        self.assertNotIn(pid, worker.runner_pids())
+        self.assertEqual("crashed", self.record(ids[0]).history[0].outcome)
+
+    def test_a_killed_supervisors_runner_ends_what_it_has_begun_and_leaves(self) -> None:
+        worker = self.ready(LEASE_S=2)
+        flag = self.flag()
+        job_id = self.post("sleep", until=str(flag))
+        self.until_begun(job_id)
+        (runner,) = worker.runner_pids()
+
+        worker.kill()
+        worker.wait_for("supervisor.lost")
+        waiting = self.post("noop")
+        flag.touch()
+
+        self.until_all([job_id], "completed")
+        self.until(lambda: not is_alive(runner), "the runner has left")
+        self.assertEqual(1, len(self.executions(job_id)))
+        self.assertEqual("ready", self.record(waiting).state)
+
+    def test_an_orphaned_runner_beats_for_itself_so_that_nobody_reaps_it(self) -> None:
+        worker = self.ready(LEASE_S=3)
+        flag = self.flag()
+        job_id = self.post("sleep", until=str(flag))
+        self.until_begun(job_id)
+        worker.kill()
+        other = self.ready(LEASE_S=3)
+
+        beats = {self.beat(job_id)}
+        self.until(lambda: beats.add(self.beat(job_id)) or len(beats) > 4, "the orphan beats")
+        flag.touch()
+
+        self.until_all([job_id], "completed")
+        self.assertEqual((1, []), (len(self.executions(job_id)), other.logged("worker.reaped")))
+
+    def beat(self, job_id: str) -> object:
+        return self.redis.client.hget("wb:{default}:beats", self.record(job_id).worker_id or "")
+
+    def test_when_both_are_killed_another_host_takes_the_jobs_after_the_lease(self) -> None:
+        worker = self.ready(LEASE_S=2)
+        flag = self.flag()
+        ids = self.post_many(3, "sleep", until=str(flag))
+        self.until_begun(*ids)
+        other = self.ready(LEASE_S=2, WORKER_QUEUES="elsewhere=1,default=5")
+
+        for pid in (worker.pid, *worker.runner_pids()):
+            os.kill(pid, signal.SIGKILL)
+        self.until_begun(*ids, attempts=2)
+        flag.touch()
+
+        self.until_all(ids, "completed")
+        self.assertEqual(1, len(other.logged("worker.reaped")))
+        self.assertEqual([2] * 3, [len(self.executions(job_id)) for job_id in ids])
+
+    def test_a_runner_killed_with_a_popped_id_in_its_list_loses_nothing(self) -> None:
+        worker = self.ready()
+        (seen,) = self.redis.client.hkeys("wb:{default}:workers")
+        worker_id = bytes(seen).decode()
+        (runner,) = worker.runner_pids()
+        os.kill(runner, signal.SIGSTOP)
+
+        job_id = self.post("noop")
+        own_list = Keys("wb").active("default", worker_id)
+        self.until(lambda: self.redis.client.llen(own_list), "Redis hands the id to the stopped runner")
+        os.kill(runner, signal.SIGKILL)
+
+        self.until_all([job_id], "completed")
+        self.assertEqual([1], [execution.attempt for execution in self.executions(job_id)])
+
+
+class Zombie(WorkerCase):
+    def test_a_worker_stopped_past_its_lease_changes_nothing_when_it_goes_on(self) -> None:
+        zombie = self.ready(LEASE_S=2)
+        flag = self.flag()
+        job_id = self.post("sleep", until=str(flag))
+        self.until_begun(job_id)
+        (runner,) = zombie.runner_pids()
+        first_id = self.record(job_id).worker_id
+
+        for pid in (zombie.pid, runner):
+            os.kill(pid, signal.SIGSTOP)
+        other = self.ready(LEASE_S=2)
+        self.until_begun(job_id, attempts=2)
+        second_id = self.record(job_id).worker_id
+        flag.touch()
+        self.until_all([job_id], "completed")
+        before = self.record(job_id)
+        for pid in (zombie.pid, runner):
+            os.kill(pid, signal.SIGCONT)
+
+        zombie.wait_for("job.stale")
+        zombie.wait_for("worker.reaped")
+        zombie.wait_for("worker.registered", 2)
+        self.assertEqual(before, self.record(job_id))
+        self.assertNotEqual(first_id, second_id)
+        self.assertEqual(0, other.stop())
+        again = self.post("noop")
+        self.until_all([again], "completed")
+        self.assertNotIn(self.record(again).worker_id, (first_id, second_id))
+
+    def test_a_stopped_supervisor_that_goes_on_does_not_reap_its_own_runners(self) -> None:
+        worker = self.ready(LEASE_S=2)
+        flag = self.flag()
+        job_id = self.post("sleep", until=str(flag))
+        self.until_begun(job_id)
+        beat = self.redis.client.hgetall("wb:{default}:beats")
+
+        for _ in range(3):
+            os.kill(worker.pid, signal.SIGSTOP)
+            time.sleep(2.5)  # What is tested is that so long a stop does no harm: there is nothing to wait for.
+            os.kill(worker.pid, signal.SIGCONT)
+            self.until(lambda: self.redis.client.hgetall("wb:{default}:beats") != beat, "it beats again")  # noqa: B023
+            beat = self.redis.client.hgetall("wb:{default}:beats")
+        flag.touch()
+
+        self.until_all([job_id], "completed")
+        self.assertEqual((1, []), (len(self.executions(job_id)), worker.logged("worker.reaped")))
+
+
+class Poison(WorkerCase):
+    def test_a_poisonous_job_is_dead_and_the_innocents_beside_it_complete(self) -> None:
+        worker = self.ready(WORKER_QUEUES="default=6")
+        poison = self.post("crash", seconds=0.1)
+        innocents = self.post_many(5, "sleep", seconds=0.5)
+
+        self.until_all([poison], "dead", 30)
+        self.until_all(innocents, "completed", 30)
+
+        record = self.record(poison)
+        self.assertEqual("worker_lost", (record.error or {})["type"])
+        self.assertEqual(3, len(self.executions(poison)))
+        self.assertLessEqual(len(worker.logged("runner.died")), 3)
+        self.assertEqual(0, self.redis.client.llen("wb:{default}:suspects"))
+
+    def test_a_job_that_crashes_once_is_run_again(self) -> None:
+        self.ready()
+
+        job_id = self.post("crash_once")
+
+        self.until_all([job_id], "completed")
+        self.assertEqual("at the second attempt", self.record(job_id).result)
+
+    def test_innocents_that_were_aboard_two_crashes_are_cleared_one_by_one(self) -> None:
+        self.ready(WORKER_QUEUES="default=4")
+        poisons = [self.post("crash", seconds=0.3) for _ in range(2)]
+        innocents = self.post_many(2, "sleep", seconds=1.0)
+
+        self.until_all(poisons, "dead", 40)
+        self.until_all(innocents, "completed", 40)
+
+
+if __name__ == "__main__":
+    unittest.main()

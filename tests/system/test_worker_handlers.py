@@ -1,0 +1,234 @@
+"""Every way in which a handler can end, or not end, in a real worker."""
+
+import time
+import unittest
+from typing import Any
+
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import JobRecord, JobSpec, NewJob
+from lib.tracing import new_trace
+from tests.system.worker_case import WorkerCase
+
+
+def error_type(record: JobRecord) -> str:
+    return str((record.error or {}).get("type"))
+
+
+class Ends(WorkerCase):
+    """One worker runs all of these at once, as it does in life."""
+
+    def test_each_handler_ends_as_it_says_and_the_runner_outlives_them_all(self) -> None:
+        worker = self.ready(WORKER_QUEUES="default=50")
+        pids = worker.runner_pids()
+        flag = self.flag()
+        once = {"max_attempts": 1}
+        ids = {
+            "noop": self.post("noop"),
+            "sleep": self.post("sleep", seconds=0.05),
+            "thread": self.post("sleep_thread", seconds=0.05),
+            "fail": self.post("fail", {"max_attempts": 3}, text="no"),
+            "fail_once": self.post("fail_once"),
+            "unspeakable": self.post("fail_unspeakably"),
+            "exit": self.post("exit"),
+            "exit_thread": self.post("exit_thread"),
+            "big": self.post("big", size=100_000),
+            "fits": self.post("big", size=60_000),
+            "unserialisable": self.post("unserialisable"),
+            "retry": self.post("retry", seconds=0.1),
+            "discard": self.post("discard", {"max_attempts": 5}, text="never"),
+            "snooze": self.post("snooze", seconds=0.05, until=str(flag)),
+            "talk": self.post("talk"),
+            "talk_thread": self.post("talk_thread"),
+            "stop_iteration": self.post("stop_iteration", once),
+            "long_error": self.post("fail", once, text="é" * 50_000),
+            "surrogate": self.post("fail_lone_surrogate", once),
+        }
+        self.until_begun(ids["snooze"], attempts=3)
+        flag.touch()
+
+        dead = ("fail", "unspeakable", "exit", "exit_thread", "discard", "stop_iteration", "long_error", "surrogate")
+        self.until_all([ids[name] for name in dead], "dead")
+        self.until_all([job_id for name, job_id in ids.items() if name not in dead], "completed")
+
+        found = {name: self.record(job_id) for name, job_id in ids.items()}
+        self.assertEqual(
+            ("slept", "slept", "at the second attempt", "woken"),
+            (found["sleep"].result, found["thread"].result, found["retry"].result, found["snooze"].result),
+        )
+        self.assertEqual((3, "ValueError"), (found["fail"].attempts, error_type(found["fail"])))
+        self.assertEqual(["retried", "retried", "dead"], [line.outcome for line in found["fail"].history])
+        self.assertEqual(2, found["fail_once"].attempts)
+        self.assertEqual("Unspeakable", error_type(found["unspeakable"]))
+        self.assertEqual(["SystemExit"] * 2, [error_type(found[name]) for name in ("exit", "exit_thread")])
+        self.assertEqual((True, None), (found["big"].is_result_truncated, found["big"].result))
+        self.assertEqual((False, 60_000), (found["fits"].is_result_truncated, len(found["fits"].result)))
+        self.assertTrue(found["unserialisable"].is_result_truncated)
+        self.assertEqual(
+            (1, {"type": "Discard", "message": "never"}), (found["discard"].attempts, found["discard"].error)
+        )
+        self.assertEqual(1, found["snooze"].attempts)
+        self.assertLessEqual(len(str((found["long_error"].error or {})["message"])), 8192)
+        self.until_all([str(found["talk"].result), str(found["talk_thread"].result)], "completed")
+        self.assertEqual({"fraction": 0.5, "note": "half-way"}, found["talk"].progress)
+        lines = self.asked(lambda queue: queue.log_of(ids["talk"]))
+        self.assertEqual(["first line", "second line    with controls"], lines)
+        self.assertEqual(pids, worker.runner_pids())
+
+    def test_a_snooze_whose_reason_is_no_utf8_does_not_disturb_the_others(self) -> None:
+        self.ready()
+        bad = self.post("snooze_lone_surrogate", seconds=60)
+        good = self.post_many(3, "snooze", seconds=60)
+
+        self.until_all([bad, *good], "delayed")
+        self.assertEqual(1, len(self.executions(bad)))
+
+    def test_a_type_that_nobody_here_knows_is_put_off_and_costs_no_attempt(self) -> None:
+        worker = self.ready()
+        spec = JobSpec("of_next_week", {}, "r", new_trace(), 5, 60.0, Backoff())
+        newer = spec.to_text().replace('"v":1', '"v":999')
+        jobs = [NewJob(self.ids.new("default"), "normal", text) for text in (spec.to_text(), newer)]
+
+        ids = self.put(*jobs)
+
+        worker.wait_for("job.put_off", 2)
+        self.until_all(ids, "delayed")
+        for record in self.records(ids):
+            self.assertEqual((0, "snoozed"), (record.attempts, record.history[-1].outcome))
+            self.assertGreater((record.run_at_ms or 0) - (record.created_ms or 0), 9_000)
+
+    def test_a_payload_or_spec_that_nobody_can_read_is_dead_at_once(self) -> None:
+        self.ready()
+        wrong = JobSpec("noop", {"seconds": "many"}, "r", new_trace(), 5, 60.0, Backoff())
+        texts = (wrong.to_text(), "no JSON", "[]", '{"v":1}', "\ufffd")
+
+        ids = self.put(*[NewJob(self.ids.new("default"), "normal", text) for text in texts])
+
+        self.until_all(ids, "dead")
+        self.assertEqual([1] * 5, [record.attempts for record in self.records(ids)])
+
+    def test_a_job_of_one_lane_does_not_feel_what_the_one_before_it_did(self) -> None:
+        """A handler that shrugs off its cancellation and returns leaves its task marked as being cancelled."""
+        self.ready(WORKER_QUEUES="default=1")
+        shrugs = self.post("shrug", {"timeout_s": 0.2})
+        grouped = self.post("group", {"max_attempts": 1})
+
+        self.until_all([grouped], "dead")
+
+        self.assertEqual("ExceptionGroup", error_type(self.record(grouped)), self.record(shrugs))
+
+
+class Timeouts(WorkerCase):
+    once: dict[str, Any] = {"timeout_s": 0.3, "max_attempts": 1}  # noqa: RUF012
+
+    def test_a_coroutine_is_ended_at_its_timeout_and_the_runner_goes_on(self) -> None:
+        worker = self.ready(WORKER_QUEUES="default=1")
+        pids = worker.runner_pids()
+        began_s = time.monotonic()
+
+        late = self.post("sleep", self.once, seconds=60)
+        after = self.post("noop")
+
+        self.until_all([late], "dead")
+        self.until_all([after], "completed")
+        self.assertLess(time.monotonic() - began_s, 5)
+        self.assertEqual(("TimedOut", pids), (error_type(self.record(late)), worker.runner_pids()))
+
+    def test_a_timed_out_job_is_tried_again_while_it_has_attempts(self) -> None:
+        self.ready()
+
+        late = self.post("sleep", {"timeout_s": 0.1, "max_attempts": 3}, seconds=60)
+
+        self.until_all([late], "dead")
+        self.assertEqual(3, len(self.executions(late)))
+
+    def test_a_thread_is_left_behind_and_its_runner_replaced_without_harm_to_the_others(self) -> None:
+        worker = self.ready(WORKER_QUEUES="default=5")
+        (old,) = worker.runner_pids()
+        flag = self.flag()
+        beside = self.post("sleep", until=str(flag))
+        self.until_begun(beside)
+
+        late = self.post("deaf_thread", self.once, seconds=60)
+        self.until_all([late], "dead")
+        worker.wait_for("runner.started", 2)
+        after = self.post("noop")
+        self.until_all([after], "completed")
+        flag.touch()
+
+        self.until_all([beside], "completed")
+        self.assertEqual(1, len(self.executions(beside)))
+        self.until(lambda: old not in worker.runner_pids(), "the old runner has left")
+        self.assertEqual([], worker.logged("runner.died"))
+
+    def test_a_coroutine_that_swallows_its_cancellation_costs_its_runner_and_nobody_else(self) -> None:
+        worker = self.ready(WORKER_QUEUES="default=5")
+        (old,) = worker.runner_pids()
+
+        late = self.post("swallow", self.once, seconds=60)
+        beside = self.post("sleep", seconds=1)
+
+        self.until_all([late], "dead")
+        self.until_all([beside], "completed")
+        self.assertEqual((1, "TimedOut"), (len(self.executions(beside)), error_type(self.record(late))))
+        self.until(lambda: old not in worker.runner_pids(), "the old runner has left")
+
+    def test_a_handler_that_blocks_the_loop_is_failed_and_the_jobs_beside_it_lose_nothing(self) -> None:
+        worker = self.ready(WORKER_QUEUES="default=5")
+        beside = self.post_many(3, "sleep", seconds=1)
+        self.until_begun(*beside)
+
+        late = self.post("block", {"timeout_s": 0.5, "max_attempts": 1}, seconds=60)
+
+        self.until_all([late], "dead", 30)
+        self.until_all(beside, "completed", 30)
+        self.assertEqual("TimedOut", error_type(self.record(late)))
+        self.assertEqual([1] * 3, [record.attempts for record in self.records(beside)])
+        self.assertEqual([False], [line["level"] == "ERROR" for line in worker.logged("runner.died")])
+
+    def test_a_handler_that_blocks_longer_than_the_lease_but_in_time_is_left_alone(self) -> None:
+        worker = self.ready(LEASE_S=2)
+
+        job_id = self.post("block", {"timeout_s": 30}, seconds=4)
+
+        self.until_all([job_id], "completed")
+        self.assertEqual((1, []), (len(self.executions(job_id)), worker.logged("runner.killed")))
+
+
+class Cancels(WorkerCase):
+    def test_a_running_coroutine_is_stopped(self) -> None:
+        self.ready()
+        job_id = self.post("sleep", seconds=60)
+        self.until_begun(job_id)
+
+        self.cancel(job_id)
+
+        self.until_all([job_id], "cancelled")
+        self.assertFalse([line for line in self.lines() if line.startswith("ended")])
+
+    def test_a_running_thread_is_told_and_may_still_complete(self) -> None:
+        self.ready()
+        job_id = self.post("sleep_thread", seconds=60)
+        self.until_begun(job_id)
+
+        self.cancel(job_id)
+
+        self.until_all([job_id], "completed")
+        self.assertIsNotNone(self.record(job_id).cancel_requested_ms)
+
+    def test_a_job_that_was_cancelled_and_is_run_again_is_not_cancelled_again(self) -> None:
+        self.ready()
+        flag = self.flag()
+        job_id = self.post("sleep", until=str(flag), seconds=2.5)
+        self.until_begun(job_id)
+        self.cancel(job_id)
+        self.until_all([job_id], "cancelled")
+        flag.touch()
+
+        self.asked(lambda queue: queue.retry(job_id))
+
+        self.until_all([job_id], "completed")
+        self.assertEqual(2, len(self.executions(job_id)))
+
+
+if __name__ == "__main__":
+    unittest.main()

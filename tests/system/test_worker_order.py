@@ -1,0 +1,87 @@
+"""Which job runs when: priorities, delays, limits, several runners."""
+
+import time
+import unittest
+
+from tests.system.oracle import states
+from tests.system.worker_case import WorkerCase
+
+
+class Order(WorkerCase):
+    def test_high_before_normal_before_low(self) -> None:
+        gate = self.flag()
+        worker = self.ready(WORKER_QUEUES="default=1")
+        first = self.post("sleep", until=str(gate))
+        self.until_begun(first)
+        ids = [self.post("noop", {"priority": priority}) for priority in ("low", "normal", "high") * 3]
+        gate.touch()
+
+        self.until_all(ids, "completed")
+
+        ran = [execution.job_id for execution in self.executions()][1:]
+        self.assertEqual([*ids[2::3], *ids[1::3], *ids[0::3]], ran, worker.said())
+
+    def test_an_idle_worker_takes_up_a_job_of_any_priority_at_once(self) -> None:
+        self.ready()
+        for priority in ("high", "normal", "low"):
+            began_s = time.monotonic()
+
+            job_id = self.post("noop", {"priority": priority})
+            self.until_all([job_id], "completed")
+
+            # A bell that was not heard would cost the 2 s of a blocking pop.
+            self.assertLess(time.monotonic() - began_s, 1.5, priority)
+
+    def test_delayed_jobs_run_in_time_and_never_early(self) -> None:
+        self.ready()
+        ids = [self.post("noop", {"delay_s": 0.3 + 0.1 * number}) for number in range(8)]
+        due_ms = {record.job_id: record.run_at_ms for record in self.records(ids)}
+
+        self.until_all(ids, "completed")
+
+        for record in self.records(ids):
+            late_ms = (record.started_ms or 0) - (due_ms[record.job_id] or 0)
+            self.assertGreaterEqual(late_ms, 0)
+            self.assertLess(late_ms, 1500)
+
+    def test_a_queues_limit_is_never_exceeded_and_is_used(self) -> None:
+        self.ready(WORKER_QUEUES="wide=8,narrow=2")
+        ids = [self.post("sleep", {"queue": queue}, seconds=0.1) for _ in range(12) for queue in ("wide", "narrow")]
+        most = {"wide": 0, "narrow": 0}
+
+        def watched() -> bool:
+            known = states(self.redis.client)
+            for queue in most:
+                most[queue] = max(most[queue], sum(known[i] == "active" for i in ids if i.startswith(queue)))
+            return all(state == "completed" for state in known.values())
+
+        self.until(watched, "all have completed")
+
+        self.assertEqual(2, most["narrow"])
+        self.assertLessEqual(most["wide"], 8)
+        self.assertGreater(most["wide"], 2)
+        begun, at_once, highest = set(), 0, 0
+        for line in self.lines():
+            word, *_ = line.split()
+            if word == "ended":
+                at_once -= "narrow" in line
+            else:
+                begun.add(word)
+                at_once += word.startswith("narrow")
+                highest = max(highest, at_once)
+        self.assertEqual((2, set(ids)), (highest, begun))
+
+    def test_five_runners_share_the_work_and_do_each_job_once(self) -> None:
+        worker = self.ready(WORKER_PROCESSES=5, WORKER_QUEUES="default=2")
+        ids = self.post_many(300, "sleep", seconds=0.02)
+
+        self.until_all(ids, "completed", 40)
+
+        ran = self.executions()
+        self.assertEqual((300, 300), (len(ran), len({execution.job_id for execution in ran})))
+        self.assertEqual(5, len({execution.pid for execution in ran}))
+        self.assertEqual(0, worker.stop())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,128 @@
+"""Redis away, killed, frozen, emptied, its links cut and its scripts thrown out, under a worker that works."""
+
+import time
+import unittest
+
+from tests.system.worker_case import WorkerCase
+
+
+class Outage(WorkerCase):
+    aof = "always"
+
+    def test_redis_killed_and_started_again_loses_nothing_and_gets_the_results_later(self) -> None:
+        worker = self.ready(WORKER_QUEUES="default=5")
+        gate = self.flag()
+        running = self.post_many(5, "sleep", until=str(gate))
+        waiting = self.post_many(20, "noop")
+        self.until_begun(*running)
+
+        self.redis.kill()
+        worker.wait_for("redis.lost")
+        gate.touch()
+        self.until(lambda: sum(line.startswith("ended") for line in self.lines()) == 5, "the handlers have ended")
+        self.redis.start()
+
+        self.until_all([*running, *waiting], "completed")
+        self.assertEqual(25, len(self.executions()))
+        self.assertEqual([], worker.logged("worker.reaped"))
+
+    def test_redis_frozen_for_longer_than_the_lease_reaps_nobody(self) -> None:
+        worker = self.ready(LEASE_S=3)
+        gate = self.flag()
+        running = self.post_many(3, "sleep", until=str(gate))
+        self.until_begun(*running)
+
+        self.redis.freeze()
+        worker.wait_for("redis.lost")
+        self.redis.thaw()
+        gate.touch()
+
+        self.until_all(running, "completed")
+        self.assertEqual((3, []), (len(self.executions()), worker.logged("worker.reaped")))
+
+    def test_a_worker_started_before_redis_begins_when_it_is_there(self) -> None:
+        job_id = self.post("noop")
+        self.redis.stop()
+        worker = self.worker()
+        worker.wait_for("redis.lost")
+
+        self.redis.start()
+
+        self.until_all([job_id], "completed")
+
+    def test_a_worker_stops_in_time_while_redis_is_away(self) -> None:
+        worker = self.ready(SHUTDOWN_GRACE_S=1)
+        job_id = self.post("sleep", seconds=60)
+        self.until_begun(job_id)
+        self.redis.stop()
+        worker.wait_for("redis.lost")
+
+        began_s = time.monotonic()
+        worker.stop(30)
+
+        self.assertLess(time.monotonic() - began_s, 20)
+        self.assertEqual([], worker.runner_pids())
+        self.redis.start()
+
+
+class Disturbed(WorkerCase):
+    def test_cut_links_and_forgotten_scripts_are_not_felt(self) -> None:
+        self.ready(WORKER_QUEUES="default=20")
+        ids = self.post_many(400, "sleep", seconds=0.02)
+        client = self.redis.client
+
+        def disturb() -> bool:
+            for link in client.client_list(_type="normal"):
+                if link["name"] == "waybill":
+                    client.client_kill_filter(_id=link["id"])
+            client.script_flush()
+            return not client.zcard("wb:{default}:all") or client.zcard("wb:{default}:completed") == len(ids)
+
+        self.until(disturb, "all have completed under it", 60)
+
+        # A claim whose reply was lost is claimed again, and nothing was run: no job begins twice.
+        self.assertEqual(len(ids), len(self.executions()))
+        self.assertEqual({1}, {execution.attempt for execution in self.executions()})
+
+    def test_a_redis_that_was_emptied_is_served_again(self) -> None:
+        worker = self.ready()
+        self.redis.client.flushall()
+        worker.wait_for("worker.registered", 2)
+
+        job_id = self.post("noop")
+
+        self.until_all([job_id], "completed")
+
+    def test_garbage_in_the_lists_does_not_stop_a_worker(self) -> None:
+        self.ready()
+        client = self.redis.client
+        client.rpush("wb:{default}:ready:normal", "garbage", b"\xff\xfe", "a\x1eb\x1fc", "")
+        client.set("wb:{default}:job:wrong", "x")
+        client.lpush("wb:{default}:ready:high", "wrong")
+
+        job_id = self.post("noop")
+
+        self.until_all([job_id], "completed")
+        self.assertEqual(5, client.llen("wb:{default}:quarantine"))
+        client.delete("wb:{default}:job:wrong")
+
+    def test_one_queue_whose_keys_are_of_the_wrong_type_does_not_stop_the_others(self) -> None:
+        worker = self.ready(WORKER_QUEUES="default=5")
+        client = self.redis.client
+        client.sadd("wb:queues", "broken")
+        client.set("wb:{broken}:delayed", "x")
+        flag = self.flag()
+        job_id = self.post("sleep", until=str(flag))
+        self.until_begun(job_id)
+        rounds = len(worker.logged("upkeep.failed"))
+
+        self.until(lambda: len(worker.logged("upkeep.failed")) > rounds, "the fault is said", 10)
+        flag.touch()
+
+        self.until_all([job_id], "completed")
+        self.assertEqual(1, len(self.executions(job_id)))
+        client.delete("wb:{broken}:delayed")
+
+
+if __name__ == "__main__":
+    unittest.main()
