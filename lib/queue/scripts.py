@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lib.queue.client import Argument, Link, MissingScript
+from lib.queue.client import Link
+from lib.queue.wire import Argument, MissingScript
 
 FOLDER = Path(__file__).parent / "lua"
 _USE = re.compile(r"^-- @use (.+)$", re.MULTILINE)

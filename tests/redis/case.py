@@ -157,11 +157,11 @@ class LosesReplies:
             raise OutcomeUnknown("the reply was lost")
         return reply
 
-    async def pop(self, source: str, destination: str, block_s: float) -> bytes | None:
-        return await self._link.pop(source, destination, block_s)
+    async def block(self, block_s: float, *command: Argument) -> Any:
+        return await self._link.block(block_s, *command)
 
-    async def end_pop(self) -> None:
-        await self._link.end_pop()
+    async def end_block(self) -> None:
+        await self._link.end_block()
 
     async def close(self) -> None:
         await self._link.close()

@@ -1,5 +1,6 @@
 """finish, fail, snooze, release: what ends an attempt, and the fence that keeps others from doing so."""
 
+import asyncio
 import unittest
 
 from lib.jobs.job import ClaimedJob
@@ -24,7 +25,7 @@ class Fence(RedisCase):
                 await self.fresh()
                 job = await self.a_claimed_job()
 
-                was_ours = await self.runner.end(script, ending(script, job))
+                was_ours = await self.runner.ended(script, ending(script, job))
 
                 self.assertTrue(was_ours)
                 self.assertEqual((AFTER[script], []), (await self.state(job.job_id), await self.runner.held()))
@@ -34,10 +35,10 @@ class Fence(RedisCase):
             with self.subTest(script):
                 await self.fresh()
                 job = await self.a_claimed_job()
-                await self.runner.end(script, ending(script, job))
+                await self.runner.ended(script, ending(script, job))
                 before = self.dump()
 
-                was_ours = await self.runner.end(script, ending(script, job))
+                was_ours = await self.runner.ended(script, ending(script, job))
 
                 self.assertTrue(was_ours)
                 self.assertEqual(before, self.dump())
@@ -47,11 +48,11 @@ class Fence(RedisCase):
             with self.subTest(script):
                 await self.fresh()
                 job = await self.a_claimed_job()
-                await self.runner.end(script, ending(script, job, delay_s=0))
+                await self.runner.ended(script, ending(script, job, delay_s=0))
                 again = await self.claimed(self.runner)
                 before = self.dump()
 
-                await self.runner.end(script, ending(script, job))
+                await self.runner.ended(script, ending(script, job))
 
                 self.assertEqual((before, 2), (self.dump(), again.token))
 
@@ -63,7 +64,7 @@ class Fence(RedisCase):
                 job = await self.a_claimed_job()
                 before = self.dump()
 
-                was_ours = await other.end(script, ending(script, job))
+                was_ours = await other.ended(script, ending(script, job))
 
                 self.assertFalse(was_ours)
                 self.assertEqual(before, self.dump())
@@ -77,7 +78,7 @@ class Fence(RedisCase):
 
                 for token in (0, job.token + 1, 10**15):
                     words = ending(script, ClaimedJob(job.job_id, token, 1, None, 0, b""))
-                    self.assertFalse(await self.runner.end(script, words))
+                    self.assertFalse(await self.runner.ended(script, words))
 
                 self.assertEqual(before, self.dump())
 
@@ -89,7 +90,7 @@ class Fence(RedisCase):
                 await self.crash("w")
                 before = self.dump()
 
-                was_ours = await self.runner.end(script, ending(script, job))
+                was_ours = await self.runner.ended(script, ending(script, job))
 
                 self.assertFalse(was_ours)
                 self.assertEqual(before, self.dump())
@@ -103,7 +104,7 @@ class Fence(RedisCase):
                 await self.claimed(await self.lease("other"))
                 before = self.dump()
 
-                was_ours = await self.runner.end(script, ending(script, job))
+                was_ours = await self.runner.ended(script, ending(script, job))
 
                 self.assertFalse(was_ours)
                 self.assertEqual(before, self.dump())
@@ -116,7 +117,7 @@ class Fence(RedisCase):
                 self.client.lrem(self.base + "active:w", 1, job.job_id)
                 before = self.dump()
 
-                was_ours = await self.runner.end(script, ending(script, job))
+                was_ours = await self.runner.ended(script, ending(script, job))
 
                 self.assertFalse(was_ours)
                 self.assertEqual(before, self.dump())
@@ -128,7 +129,7 @@ class Fence(RedisCase):
             self.client.set(f"{self.base}job:wrong", "x")
             for job_id in ("wrong", "q-" + "0" * 32, ""):
                 words = ending(script, ClaimedJob(job_id, 1, 1, None, 0, b""))
-                self.assertFalse(await self.runner.end(script, words))
+                self.assertFalse(await self.runner.ended(script, words))
         self.client.flushall()
 
     async def test_a_batch_is_answered_one_by_one(self) -> None:
@@ -136,7 +137,9 @@ class Fence(RedisCase):
         jobs = (await self.runner.claim(3)).jobs
         stale = ClaimedJob(jobs[1].job_id, 99, 1, None, 0, b"")
 
-        answers = [self.runner.end("finish", ending("finish", job)) for job in (jobs[0], stale, jobs[2])]
+        answers = [
+            asyncio.create_task(self.runner.ended("finish", ending("finish", job))) for job in (jobs[0], stale, jobs[2])
+        ]
 
         self.assertEqual([True, False, True], [await answer for answer in answers])
 
@@ -149,7 +152,7 @@ class Fence(RedisCase):
                 job = await self.a_claimed_job()
                 losing.lose = 3
 
-                was_ours = await self.runner.end(script, ending(script, job))
+                was_ours = await self.runner.ended(script, ending(script, job))
 
                 self.assertEqual((True, AFTER[script]), (was_ours, await self.state(job.job_id)))
 
@@ -169,7 +172,7 @@ class Finish(RedisCase):
         runner = await self.lease()
         job = await self.claimed(runner)
 
-        await runner.end("finish", finished(job.job_id, job.token, '{"a":[1,"\\u001e"]}'))
+        await runner.ended("finish", finished(job.job_id, job.token, '{"a":[1,"\\u001e"]}'))
 
         record = await self.record(job.job_id)
         self.assertEqual(("completed", {"a": [1, "\x1e"]}), (record.state, record.result))
@@ -181,7 +184,7 @@ class Finish(RedisCase):
         runner = await self.lease()
         job = await self.claimed(runner)
 
-        await runner.end("finish", finished(job.job_id, job.token, "", is_truncated=True))
+        await runner.ended("finish", finished(job.job_id, job.token, "", is_truncated=True))
 
         record = await self.record(job.job_id)
         self.assertEqual((True, None), (record.is_result_truncated, record.result))
@@ -191,7 +194,7 @@ class Finish(RedisCase):
         runner = await self.lease()
         jobs = (await runner.claim(500)).jobs
 
-        for answer in [runner.end("finish", ending("finish", job)) for job in jobs]:
+        for answer in [asyncio.create_task(runner.ended("finish", ending("finish", job))) for job in jobs]:
             self.assertTrue(await answer)
 
         self.assertEqual(500, (await self.queues.census("q")).totals["completed"])
@@ -208,7 +211,7 @@ class Fail(RedisCase):
     async def test_a_failed_attempt_comes_back_after_its_delay(self) -> None:
         now_ms = await self.queues.now_ms()
 
-        await self.runner.end("fail", failed(self.taken.job_id, self.taken.token, ERROR, 30))
+        await self.runner.ended("fail", failed(self.taken.job_id, self.taken.token, ERROR, 30))
 
         record = await self.record(self.taken.job_id)
         self.assertEqual(("delayed", 1, ERROR), (record.state, record.attempts, record.error))
@@ -216,26 +219,26 @@ class Fail(RedisCase):
         self.assertEqual([("retried", 1, ERROR)], [(a.outcome, a.attempt, a.error) for a in record.history])
 
     async def test_the_next_claim_counts_the_next_attempt(self) -> None:
-        await self.runner.end("fail", failed(self.taken.job_id, self.taken.token, ERROR, 0))
+        await self.runner.ended("fail", failed(self.taken.job_id, self.taken.token, ERROR, 0))
 
         job = await self.claimed(self.runner)
 
         self.assertEqual((2, 2), (job.attempt, job.token))
 
     async def test_without_a_delay_it_is_dead(self) -> None:
-        await self.runner.end("fail", failed(self.taken.job_id, self.taken.token, ERROR, None))
+        await self.runner.ended("fail", failed(self.taken.job_id, self.taken.token, ERROR, None))
 
         record = await self.record(self.taken.job_id)
         self.assertEqual(("dead", ERROR, "dead"), (record.state, record.error, record.history[-1].outcome))
         self.assertIsNotNone(record.finished_ms)
 
     async def test_an_earlier_due_time_rings(self) -> None:
-        await self.runner.end("fail", failed(self.taken.job_id, self.taken.token, ERROR, 5))
+        await self.runner.ended("fail", failed(self.taken.job_id, self.taken.token, ERROR, 5))
 
         self.assertEqual(["bell"], self.list("ready:normal"))
 
     async def test_a_retry_keeps_its_priority(self) -> None:
-        await self.runner.end("fail", failed(self.taken.job_id, self.taken.token, ERROR, 0))
+        await self.runner.ended("fail", failed(self.taken.job_id, self.taken.token, ERROR, 0))
 
         await self.queues.promote("q")
 
@@ -244,7 +247,7 @@ class Fail(RedisCase):
     async def test_twenty_lines_of_history_are_kept(self) -> None:
         job = self.taken
         for _ in range(25):
-            await self.runner.end("fail", failed(job.job_id, job.token, ERROR, 0))
+            await self.runner.ended("fail", failed(job.job_id, job.token, ERROR, 0))
             job = await self.claimed(self.runner)
 
         history = (await self.record(job.job_id)).history
@@ -259,7 +262,7 @@ class Snooze(RedisCase):
         for number in (1, 2, 3):
             job = await self.claimed(runner)
             self.assertEqual((1, number), (job.attempt, job.token))
-            await runner.end("snooze", snoozed(job.job_id, job.token, ERROR, 0))
+            await runner.ended("snooze", snoozed(job.job_id, job.token, ERROR, 0))
 
         record = await self.record(job.job_id)
         self.assertEqual((0, ["snoozed"] * 3), (record.attempts, [line.outcome for line in record.history]))
@@ -272,7 +275,7 @@ class Snooze(RedisCase):
         since = []
 
         for _ in range(2):
-            await runner.end("snooze", snoozed(job.job_id, job.token, ERROR, 0, is_unknown=True))
+            await runner.ended("snooze", snoozed(job.job_id, job.token, ERROR, 0, is_unknown=True))
             job = await self.claimed(runner)
             since.append(job.unknown_since_ms)
 
@@ -285,8 +288,10 @@ class Snooze(RedisCase):
         bad, good = (await runner.claim(2)).jobs
 
         answers = [
-            runner.end("snooze", snoozed(bad.job_id, bad.token, {"type": "X", "message": "lone \udc80"}, 60)),
-            runner.end("snooze", snoozed(good.job_id, good.token, ERROR, 60)),
+            asyncio.create_task(
+                runner.ended("snooze", snoozed(bad.job_id, bad.token, {"type": "X", "message": "lone \udc80"}, 60))
+            ),
+            asyncio.create_task(runner.ended("snooze", snoozed(good.job_id, good.token, ERROR, 60))),
         ]
 
         self.assertEqual([True, True], [await answer for answer in answers])
@@ -298,7 +303,7 @@ class Release(RedisCase):
         runner = await self.lease()
         job = await self.claimed(runner)
 
-        await runner.end("release", ending("release", job))
+        await runner.ended("release", ending("release", job))
 
         self.assertEqual(ids, self.list("ready:normal")[::-1])
         self.assertEqual(0, (await self.record(job.job_id)).attempts)
@@ -311,7 +316,7 @@ class Release(RedisCase):
         job = await self.claimed(runner)
         self.client.delete(self.base + "ready:normal")
 
-        await runner.end("release", ending("release", job))
+        await runner.ended("release", ending("release", job))
 
         self.assertEqual(["bell"], self.list("ready:normal"))
 

@@ -24,9 +24,9 @@ class InState(RedisCase):
             (self.taken,) = (await self.runner.claim(1)).jobs
             self.assertEqual(job_id, self.taken.job_id)
         if state == "completed":
-            await self.runner.end("finish", finished(job_id, self.taken.token, "1"))
+            await self.runner.ended("finish", finished(job_id, self.taken.token, "1"))
         if state == "dead":
-            await self.runner.end("fail", failed(job_id, self.taken.token, ERROR, None))
+            await self.runner.ended("fail", failed(job_id, self.taken.token, ERROR, None))
         return job_id
 
 
@@ -64,7 +64,7 @@ class Cancel(InState):
         job_id = await self.a_job("active")
         await self.queue.cancel(job_id)
 
-        await self.runner.end("finish", ending("finish", self.taken))
+        await self.runner.ended("finish", ending("finish", self.taken))
 
         self.assertEqual("completed", await self.state(job_id))
 
@@ -73,7 +73,7 @@ class Cancel(InState):
             job_id = await self.a_job("active")
             await self.queue.cancel(job_id)
 
-            was_ours = await self.runner.end(script, ending(script, self.taken))
+            was_ours = await self.runner.ended(script, ending(script, self.taken))
 
             self.assertEqual((True, "cancelled"), (was_ours, await self.state(job_id)))
 
@@ -168,7 +168,7 @@ class Retry(InState):
     async def test_a_job_that_was_asked_to_stop_and_is_run_again_is_not_asked_any_more(self) -> None:
         job_id = await self.a_job("active")
         await self.queue.cancel(job_id)
-        await self.runner.end("fail", ending("fail", self.taken))
+        await self.runner.ended("fail", ending("fail", self.taken))
 
         await self.queue.retry(job_id)
         await self.claimed(self.runner)

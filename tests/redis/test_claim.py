@@ -131,7 +131,7 @@ class Strays(RedisCase):
         await self.runner_claims_in_vain(runner, losing)
         await runner.claim(1, await runner.held())
 
-        was_ours = await runner.end("finish", finished(job_id, 1, ""))
+        was_ours = await runner.ended("finish", finished(job_id, 1, ""))
 
         self.assertEqual((False, "active"), (was_ours, await self.state(job_id)))
 
@@ -162,7 +162,7 @@ class Strays(RedisCase):
         claim = await runner.claim(1, [job_id])
 
         self.assertEqual(([], []), (ids_of(claim), await runner.held()))
-        self.assertTrue(await other.end("finish", ending("finish", job)))
+        self.assertTrue(await other.ended("finish", ending("finish", job)))
 
     async def test_found_ids_that_are_not_there_are_passed_over(self) -> None:
         runner = await self.lease()

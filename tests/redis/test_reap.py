@@ -58,7 +58,7 @@ class Reap(RedisCase):
         alone = await self.lease("c.alone")
         (job,) = (await alone.claim(1, source="suspects")).jobs
 
-        await alone.end("finish", ending("finish", job))
+        await alone.ended("finish", ending("finish", job))
 
         self.assertEqual("completed", await self.state(job_id))
 
@@ -141,7 +141,7 @@ class Reap(RedisCase):
         handled = await self.queues.reap("q", "a", beat_seen=seen, crash_limit=3)
 
         self.assertEqual(0, handled)
-        self.assertTrue(await runner.end("finish", ending("finish", job)))
+        self.assertTrue(await runner.ended("finish", ending("finish", job)))
 
     async def test_a_runner_that_has_not_beaten_since_is_reaped(self) -> None:
         await self.enqueue()

@@ -18,8 +18,8 @@ class Census(RedisCase):
         await self.enqueue_many(6)
         jobs = (await runner.claim(4)).jobs
         for script, job in zip(("finish", "fail"), jobs, strict=False):
-            await runner.end(script, ending(script, job))
-        await runner.end("fail", failed(jobs[2].job_id, jobs[2].token, ERROR, None))
+            await runner.ended(script, ending(script, job))
+        await runner.ended("fail", failed(jobs[2].job_id, jobs[2].token, ERROR, None))
         await self.queue.cancel(await self.enqueue())
         await self.enqueue("high")
 
@@ -131,7 +131,7 @@ class Trim(RedisCase):
         runner = await self.lease()
         dead = await self.enqueue()
         job = await self.claimed(runner)
-        await runner.end("fail", failed(dead, job.token, ERROR, None))
+        await runner.ended("fail", failed(dead, job.token, ERROR, None))
         cancelled = await self.enqueue(delay_ms=60_000)
         await self.queue.cancel(cancelled)
         hour_ago = await self.queues.now_ms() - 3_600_000
@@ -160,7 +160,7 @@ class Trim(RedisCase):
         job = await self.claimed(runner)
         runner.note(log_line(job_id, job.token, "said"))
         await runner.settled()
-        await runner.end("finish", ending("finish", job))
+        await runner.ended("finish", ending("finish", job))
 
         await self.queues.trim("q", Retention(0, 10, 10))
 
@@ -192,7 +192,10 @@ class Trim(RedisCase):
     async def complete(self, count: int) -> list[str]:
         runner = await self.lease()
         ids = await self.enqueue_many(count)
-        answers = [runner.end("finish", ending("finish", job)) for job in (await runner.claim(count)).jobs]
+        answers = [
+            asyncio.create_task(runner.ended("finish", ending("finish", job)))
+            for job in (await runner.claim(count)).jobs
+        ]
         for answer in answers:
             await answer
         return ids
@@ -271,7 +274,7 @@ class Waiting(RedisCase):
                         await self.queue.cancel(job_id)
                         await self.crash("w")
                     else:
-                        await runner.end(script, ending(script, job, delay_s=delay_s))
+                        await runner.ended(script, ending(script, job, delay_s=delay_s))
 
                 await waiting
 
@@ -292,7 +295,7 @@ class Waiting(RedisCase):
 
         waiting = [asyncio.create_task(wait(job_id)) for job_id in ids]
         for job in (await runner.claim(200)).jobs:
-            runner.end("finish", ending("finish", job))
+            await runner.ended("finish", ending("finish", job))
 
         await asyncio.gather(*waiting)
 

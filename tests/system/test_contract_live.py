@@ -24,6 +24,13 @@ MAX_CONNECTIONS = 12
 MODULES = "lib.handlers.email,tests.jobs_for_tests"
 
 
+def replied(
+    server: Server, method: str, path: str, body: Any = None, **headers: str
+) -> tuple[int, dict[str, str], Any]:
+    status, content, fields = server.request(method, path, body, **{"x_request_id": REQUEST_ID, **headers})
+    return status, fields, content
+
+
 def target(operation: Operation) -> str:
     return operation.path.replace("{job_id}", NO_JOB).replace("{queue}", "email")
 
@@ -60,13 +67,12 @@ class Live(unittest.TestCase):
         return self.held(operation, Answer(*self.reply(operation.method, where, body, **headers)))
 
     def reply(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], Any]:
-        status, content, fields = self.server.request(method, path, body, **{"x_request_id": REQUEST_ID, **headers})
-        return status, fields, content
+        return replied(self.server, method, path, body, **headers)
 
     def held(self, operation: Operation, answer: Answer) -> Answer:
         body = answer.body
         if answer.headers.get("content-type") == "application/yaml":
-            body = answer.body.decode()
+            body = yaml_subset.read(answer.body.decode())
         faults = CONTRACT.answer_faults(operation, answer._replace(body=body))
         self.assertEqual([], faults, (operation.id, answer))
         return answer
@@ -187,6 +193,8 @@ class Successes(Live):
 
     def test_queues_workers_and_the_service(self) -> None:
         self.create({**MAIL, "delay_s": 600})
+        self.redis.client.lpush("wb:{email}:ready:normal", "left-by-hand")
+        wait_until(lambda: self.ask("readQueue", "/api/queues/email").body["quarantine"], "what is no job is found")
 
         self.assertIn("email", [queue["name"] for queue in self.ask("listQueues").body["items"]])
         self.assertEqual("email", self.ask("readQueue", "/api/queues/email").body["name"])
@@ -194,8 +202,7 @@ class Successes(Live):
         self.assertEqual("ok", self.ask("readHealth").body["status"])
         for operation_id in ("isAlive", "isReady"):
             self.assertEqual(200, self.ask(operation_id).status)
-        served = self.ask("readContract")
-        self.assertEqual(CONTRACT.document, yaml_subset.read(served.body.decode()))
+        self.assertEqual(contract.PATH.read_bytes(), self.ask("readContract").body)
 
     def test_the_request_id_comes_back_and_goes_into_the_job(self) -> None:
         trace = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -280,6 +287,7 @@ class Refusals(Live):
             "coding-unknown": lambda: self.sent(f"POST /api/jobs HTTP/1.1\n{host}Transfer-Encoding: gzip, chunked"),
             "version-not-supported": lambda: self.sent(f"GET /livez HTTP/2.0\n{host}"[:-1]),
             "internal-error": self.a_key_of_redis_that_somebody_spoiled,
+            "not-replicated": self.a_server_that_asks_for_a_replica,
             "outcome-unknown": self.a_redis_that_stops_answering,
             "request-timeout": lambda: self.held(CONTRACT.operation("createJob"), read_answer(self.late)),
             "too-many-connections": self.one_connection_too_many,
@@ -300,6 +308,10 @@ class Refusals(Live):
             return self.ask("readQueue", "/api/queues/spoiled")
         finally:
             self.redis.client.srem("wb:queues", "spoiled")
+
+    def a_server_that_asks_for_a_replica(self) -> Answer:
+        with Server(self.redis.url, JOB_MODULES=MODULES, ACK_REPLICAS=1) as strict:
+            return self.held(CONTRACT.operation("createJob"), Answer(*replied(strict, "POST", "/api/jobs", MAIL)))
 
     def a_redis_that_stops_answering(self) -> Answer:
         self.ask("createJob", "", MAIL)

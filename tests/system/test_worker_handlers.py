@@ -77,7 +77,7 @@ class Ends(WorkerCase):
     def test_a_snooze_whose_reason_is_no_utf8_does_not_disturb_the_others(self) -> None:
         self.ready()
         bad = self.post("snooze_lone_surrogate", seconds=60)
-        good = self.post_many(3, "snooze", seconds=60)
+        good = self.post_many(3, "snooze", seconds=60, until=str(self.flag()))
 
         self.until_all([bad, *good], "delayed")
         self.assertEqual(1, len(self.executions(bad)))

@@ -100,11 +100,30 @@ class Stops(WorkerCase):
         record = self.record(job_id)
         self.assertEqual(("ready", 0, "released"), (record.state, record.attempts, record.history[-1].outcome))
 
+    def test_what_a_claim_brings_that_was_in_flight_when_the_drain_began_is_run_to_its_end(self) -> None:
+        worker = self.ready(WORKER_QUEUES="default=1")
+        gate = self.flag()
+        first = self.post("sleep", until=str(gate))
+        self.until_begun(first)
+        second = self.post("sleep", seconds=0.3)
+
+        self.redis.freeze()
+        gate.touch()
+        self.until(lambda: f"ended {first}" in self.lines(), "the slot is free, and claimed for")
+        worker.signal(signal.SIGTERM)
+        worker.wait_for("worker.draining")
+        self.redis.thaw()
+
+        self.assertEqual(0, worker.wait())
+        self.assertEqual("completed", self.record(first).state)
+        has_ended = f"ended {second}" in self.lines()
+        self.assertEqual(len(self.executions(second)), int(has_ended), "it was begun and not ended")
+        self.assertEqual("completed" if has_ended else "ready", self.record(second).state)
+
     def test_no_job_is_begun_twice_however_often_workers_are_stopped_under_load(self) -> None:
-        """What a claim brings that was in flight when the drain began is run to its end, or not begun at all."""
-        ids = self.post_many(3000, "sleep", seconds=0.005)
-        for _ in range(5):
-            worker = self.ready(WORKER_QUEUES="default=25")
+        ids = self.post_many(6000, "sleep", seconds=0.005)
+        for _ in range(3):
+            worker = self.ready(WORKER_QUEUES="default=3", WORKER_PROCESSES=3)
             begun = len(self.lines())
             self.until(lambda: len(self.lines()) > begun + 50, "it works")  # noqa: B023
             self.assertEqual(0, worker.stop())

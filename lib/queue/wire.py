@@ -1,0 +1,175 @@
+"""One connection to one Redis that all calls share, and what its failures mean.
+
+Called by client.py alone. Each call is written at once and answered in its turn; a failure of redis-py's is translated
+here into what the rest of Waybill knows, once.
+"""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import (
+    AskError,
+    AuthenticationError,
+    BusyLoadingError,
+    ConnectionError,
+    MovedError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+)
+
+from lib.errors import OutcomeUnknown, RedisUnavailable
+
+Argument = bytes | str | int | float
+
+# The first words of replies by which Redis refuses for now, and nothing was done; all else is a bug of ours.
+# https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
+_REFUSALS = {
+    "ASK": "a Cluster slot is moving",
+    "BUSY": "Redis is busy with a script of somebody else's",
+    "CLUSTERDOWN": "the Cluster is down",
+    "LOADING": "Redis is loading its data",
+    "MASTERDOWN": "this Redis is a replica without its master",
+    "MISCONF": "Redis can't write to its disk",
+    "NOAUTH": "Redis asks for a password; see REDIS_URL",
+    "NOPERM": "the Redis user may not run Waybill's commands; see prod/redis.conf",
+    "NOREPLICAS": "Redis has too few replicas to accept writes",
+    "OOM": "Redis is at its maxmemory",
+    "READONLY": "this Redis is a replica",
+    "TRYAGAIN": "a Cluster slot is moving",
+    "UNBLOCKED": "the blocking pop was ended",
+    "WRONGPASS": "Redis refuses the password of REDIS_URL",
+}
+
+
+class MissingScript(Exception):
+    """Redis does not hold the script of that hash (it was restarted, or SCRIPT FLUSH): send the text."""
+
+
+class Moved(Exception):
+    """In a Cluster: another node has the slot by now."""
+
+    def __init__(self, slot: int, host: str, port: int) -> None:
+        super().__init__(f"slot {slot} is on {host}:{port}")
+        self.slot = slot
+        self.node = (host, port)
+
+
+class Wire:
+    """One connection that all calls share: each is written at once and answered in its turn.
+
+    Calls that are made in one turn of the loop leave in one packet, and their answers come back in one.
+    """
+
+    def __init__(self, connection: AbstractConnection, timeout_s: float) -> None:
+        self._connection = connection
+        self._timeout_s = timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._unsent: list[bytes] = []
+        self._watch: asyncio.TimerHandle | None = None
+        self._reader = self._loop.create_task(self._read())
+        self.is_broken = False
+
+    def send(self, command: tuple[Argument, ...]) -> "asyncio.Future[Any]":
+        """The reply, to be awaited; whoever stops waiting for it changes nothing."""
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent += self._connection.pack_command(*command)
+        self._waiting.append((reply, self._loop.time() + self._timeout_s))
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._timeout_s, self._look)
+        return reply
+
+    async def close(self) -> None:
+        self._reader.cancel()
+        self._break(ConnectionError("closed"))
+        await self._connection.disconnect(nowait=True)
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        # The connection's own send waits for the socket to take everything; here the committers see to it that
+        # little is on its way at any time.
+        writer = self._connection._writer
+        if writer is not None and not self.is_broken:
+            writer.write(b"".join(unsent))
+
+    def _look(self) -> None:
+        """Once in a while: has the oldest call waited too long? Then nobody can tell the later ones' answers apart."""
+        self._watch = None
+        if not self._waiting:
+            return
+        left_s = self._waiting[0][1] - self._loop.time()
+        if left_s <= 0:
+            self._break(TimeoutError(f"no answer within {self._timeout_s:g} s"))
+        else:
+            self._watch = self._loop.call_later(left_s, self._look)
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                try:
+                    answer = await self._connection.read_response(disconnect_on_error=False)
+                except (ResponseError, BusyLoadingError, AuthenticationError) as fault:
+                    self._answer_fault(fault)
+                else:
+                    reply, _ = self._waiting.popleft()
+                    if not reply.done():
+                        reply.set_result(answer)
+        except (RedisError, OSError, IndexError) as fault:
+            self._break(fault)
+
+    def _answer_fault(self, fault: RedisError) -> None:
+        reply, _ = self._waiting.popleft()
+        _refuse(reply, translated(fault, was_sent=False))
+        if isinstance(fault, ReadOnlyError | AuthenticationError):
+            # A failover, or a new password: another connection may do better.
+            self._break(fault)
+
+    def _break(self, fault: BaseException) -> None:
+        """Give the connection up. What was sent on it and not answered may have been done."""
+        self.is_broken = True
+        if self._watch is not None:
+            self._watch.cancel()
+        while self._waiting:
+            _refuse(self._waiting.popleft()[0], translated(fault, was_sent=True))
+        self._reader.cancel()
+        if self._connection._writer is not None:
+            self._connection._writer.close()
+
+
+def _refuse(reply: "asyncio.Future[Any]", fault: Exception) -> None:
+    if not reply.done():
+        reply.set_exception(fault)
+        reply.exception()  # Marked as seen: its caller may have been cancelled.
+
+
+def translated(fault: BaseException, *, was_sent: bool) -> Exception:
+    """What callers are told for an exception of redis-py's."""
+    word = str(fault).split(" ", 1)[0].rstrip(":")
+    if isinstance(fault, NoScriptError):
+        return MissingScript()
+    if isinstance(fault, MovedError) and not isinstance(fault, AskError):
+        return Moved(fault.slot_id, fault.host, fault.port)
+    if isinstance(fault, BusyLoadingError):
+        return RedisUnavailable(_REFUSALS["LOADING"])
+    if isinstance(fault, ReadOnlyError):
+        return RedisUnavailable(_REFUSALS["READONLY"])
+    if isinstance(fault, AuthenticationError):
+        return RedisUnavailable(_REFUSALS["WRONGPASS"])
+    if isinstance(fault, ResponseError) and word in _REFUSALS:
+        return RedisUnavailable(_REFUSALS[word])
+    if isinstance(fault, ConnectionError | TimeoutError | OSError):
+        kind = OutcomeUnknown if was_sent else RedisUnavailable
+        return kind(f"{'no answer from' if was_sent else 'no connection to'} Redis: {fault}")
+    if isinstance(fault, ResponseError):
+        # redis-py takes the first word away from some of these ("OOM command not allowed" has none of its own class).
+        for refusal, meaning in _REFUSALS.items():
+            if refusal in str(fault).split(" ", 2)[:2]:
+                return RedisUnavailable(meaning)
+    return fault if isinstance(fault, Exception) else RuntimeError(repr(fault))
