@@ -64,7 +64,7 @@ class PrivateRedis:
         return self._process.pid
 
     @property
-    def client(self) -> redis.Redis:
+    def client(self) -> Any:  # redis-py's own types say "bytes or str, now or to be awaited" of every answer
         """A plain client for looking in; it answers bytes."""
         if self._client is None:
             self._client = redis.Redis(unix_socket_path=str(self.path))

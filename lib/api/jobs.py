@@ -18,7 +18,7 @@ from lib.jobs import submission
 from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob, to_json
 from lib.jobs.registry import Registry
 from lib.jobs.state import FINISHED, STATES
-from lib.jobs.submission import timestamp
+from lib.jobs.submission import LAST_MS, timestamp
 from lib.logs import Log
 from lib.queue.events import Endings
 from lib.queue.queue import Place, Queue
@@ -83,9 +83,9 @@ class Jobs:
         except JobNotFound:
             # It was taken in, has ended, and its record has been trimmed: what was asked for is all that is known.
             shown = {**present(_just_taken(job._replace(job_id=accepted.job_id), spec, accepted)), "state": None}
-        if accepted.outcome == "duplicate":
-            return _reply(200, shown, [_location(accepted.job_id)])
-        return _reply(202, shown, [_location(accepted.job_id), ("Idempotency-Replayed", "true")])
+        replayed = [("Idempotency-Replayed", "true")] if accepted.outcome.startswith("replayed") else []
+        status = 200 if accepted.outcome.endswith("duplicate") else 202
+        return _reply(status, shown, [_location(accepted.job_id), *replayed])
 
     async def read(self, call: Call) -> Response:
         wait_s = query.seconds(call.parameters, "wait", MAX_WAIT_S)
@@ -116,10 +116,12 @@ class Jobs:
         return Response(204)
 
     async def cancel(self, call: Call) -> Response:
+        _refuse_body(call)
         await self._queue.cancel(call.path["job_id"])
         return await self._changed(call, "job.cancel_asked", "Job asked to be cancelled")
 
     async def retry(self, call: Call) -> Response:
+        _refuse_body(call)
         await self._queue.retry(call.path["job_id"])
         return await self._changed(call, "job.revived", "Job to be run again")
 
@@ -127,8 +129,6 @@ class Jobs:
         return _reply(200, {"items": await self._queue.log_of(call.path["job_id"])})
 
     async def _changed(self, call: Call, event: str, msg: str) -> Response:
-        if call.body.strip() not in (b"", b"{}"):
-            raise InvalidFields("this operation takes no fields; send no body")
         job_id = call.path["job_id"]
         self._log.info(event, f"{msg}: {job_id}", request_id=call.request_id, job_id=job_id)
         return _reply(200, present(await self._queue.read(job_id)))
@@ -219,6 +219,11 @@ def _reply(status: int, value: Any, headers: Sequence[tuple[str, str]] = ()) -> 
     return Response(status, to_json(value).encode("utf-8", "replace"), headers)
 
 
+def _refuse_body(call: Call) -> None:
+    if call.body.strip() not in (b"", b"{}"):
+        raise InvalidFields("this operation takes no fields; send no body")
+
+
 def _location(job_id: str) -> tuple[str, str]:
     return "Location", f"/api/jobs/{job_id}"
 
@@ -255,7 +260,8 @@ def _fingerprint(body: Any) -> str:
 
 
 def _time(ms: int | None) -> str | None:
-    return timestamp(ms) if ms is not None else None
+    # What someone wrote into Redis by hand may be no time at all.
+    return timestamp(ms) if ms is not None and ms <= LAST_MS else None
 
 
 def _fits(record: JobRecord, state: str | None, wanted: dict[str, str]) -> bool:

@@ -44,7 +44,7 @@ def seconds(found: dict[str, str], name: str, most: float) -> float | None:
     text = found.get(name)
     if text is None:
         return None
-    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or float(text) > most:
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,15})?", text) or float(text) > most:
         raise wrong(name, f"must be a number of seconds from 0 to {most:g}")
     return float(text)
 

@@ -102,8 +102,8 @@ class NewJob(NamedTuple):
 class Accepted(NamedTuple):
     """What became of a NewJob. `job_id` is another job's where that one stands in its place.
 
-    outcome: new | replayed (its idempotency key came before) | conflict (so it did, with another body) | duplicate (a
-    job under its unique key lives).
+    outcome: new | duplicate (a job under its unique key lives) | replayed-new, replayed-duplicate (its idempotency key
+    came before, and that was the outcome) | conflict (so it did, with another body).
     """
 
     job_id: str

@@ -18,6 +18,9 @@ from lib.errors import FieldError
 
 Decode = Callable[[Any, str], Any]
 
+MOST_FAULTS = 100
+"""So many are told of one body; who sent 500,000 wrong items does not need an answer of 40 MB."""
+
 
 class Invalid(Exception):
     """A value that is not what was asked for. A dataclass's `__post_init__` may raise it to refuse its own fields."""
@@ -131,11 +134,15 @@ def _dataclass(kind: type) -> Decode:
         for name, item in value.items():
             if name not in decoders:
                 errors.append(FieldError(f"{pointer}/{escape_pointer(name)}", _unknown_field(decoders)))
+                if len(errors) > MOST_FAULTS:
+                    break
                 continue
             try:
                 arguments[name] = decoders[name](item, f"{pointer}/{name}")
             except Invalid as fault:
                 errors.extend(fault.errors)
+                if len(errors) > MOST_FAULTS:
+                    break
         if errors:
             raise Invalid(errors)
         return _construct(kind, arguments, pointer)
@@ -201,6 +208,8 @@ def _array(kind: type, item: Decode) -> Decode:
                 items.append(item(element, f"{pointer}/{index}"))
             except Invalid as fault:
                 errors.extend(fault.errors)
+                if len(errors) > MOST_FAULTS:
+                    break
         if errors:
             raise Invalid(errors)
         return kind(items)
@@ -219,6 +228,8 @@ def _object(item: Decode) -> Decode:
                 members[name] = item(element, f"{pointer}/{escape_pointer(name)}")
             except Invalid as fault:
                 errors.extend(fault.errors)
+                if len(errors) > MOST_FAULTS:
+                    break
         if errors:
             raise Invalid(errors)
         return members

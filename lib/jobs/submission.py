@@ -14,10 +14,11 @@ from lib.errors import FieldError, InvalidFields
 from lib.ids import QUEUE_NAME, JobIds
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import PRIORITIES, JobSpec, NewJob
-from lib.jobs.payload import Invalid, escape_pointer, json_type
+from lib.jobs.payload import MOST_FAULTS, Invalid, escape_pointer, json_type
 from lib.jobs.registry import JobType, Registry
 from lib.tracing import Trace
 
+LAST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z: the last one that RFC 3339 can write
 MAX_DELAY_S = 10 * 366 * 86_400
 MAX_TIMEOUT_S = 7 * 86_400
 MAX_ATTEMPTS = 1000
@@ -85,13 +86,13 @@ def milliseconds(text: str) -> int:
         ms = int(seconds) * 1000 + int(float(fraction or 0) * 1000)
     except (ValueError, OverflowError):
         raise Wrong("must be a time as RFC 3339 has it, with its zone, such as 2026-11-23T12:49:48.123Z") from None
-    if ms < 0:
-        raise Wrong("is before 1970")
+    if not 0 <= ms <= LAST_MS:
+        raise Wrong("must be from 1970 to 9999, in UTC")
     return ms
 
 
 def timestamp(ms: int) -> str:
-    """RFC 3339, UTC, with milliseconds."""
+    """RFC 3339, UTC, with milliseconds. 0 <= ms <= LAST_MS."""
     return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
 
 
@@ -101,8 +102,9 @@ def _second(seconds: int) -> str:
 
 
 def _invalid(errors: list[FieldError]) -> InvalidFields:
-    count = len(errors)
-    return InvalidFields(f"{count} field{'s are' if count > 1 else ' is'} not valid; see errors", errors=errors)
+    shown = errors[:MOST_FAULTS]
+    count = "many" if len(errors) > MOST_FAULTS else len(errors)
+    return InvalidFields(f"{count} field{' is' if count == 1 else 's are'} not valid; see errors", errors=shown)
 
 
 def _fields(body: dict[str, Any], errors: list[FieldError]) -> dict[str, Any]:
@@ -116,6 +118,8 @@ def _fields(body: dict[str, Any], errors: list[FieldError]) -> dict[str, Any]:
             fields[name] = check(value)
         except Wrong as fault:
             errors.append(FieldError("/" + escape_pointer(name), str(fault)))
+            if len(errors) > MOST_FAULTS:
+                break
     errors.extend(FieldError("/" + name, "is missing") for name in ("type", "payload") if name not in body)
     if "delay_s" in body and "run_at" in body:
         errors.append(FieldError("/run_at", "can't stand beside delay_s; give one of them"))

@@ -25,6 +25,7 @@ QUEUE_KNOWN_S = 30.0
 
 
 REPLICATION_MS = 500
+DONE = "done"
 
 
 class Place(NamedTuple):
@@ -94,19 +95,19 @@ class Queue:
     async def cancel(self, job_id: str) -> None:
         """Stop a job that waits, or ask the one that runs to stop. Raises JobNotFound or WrongState."""
         state = await self._change("cancel", job_id)
-        if state not in ("cancelled", "requested"):
+        if state not in (DONE, "requested"):
             raise WrongState(f"the job is {state}; only one that is ready, delayed or active can be cancelled")
 
     async def retry(self, job_id: str) -> None:
         """Run a finished job again, its attempts at 0. Raises JobNotFound or WrongState."""
         state = await self._change("retry", job_id)
-        if state != "ready":
+        if state != DONE:
             raise WrongState(f"the job is {state}; only one that is dead, completed or cancelled can be run again")
 
     async def delete(self, job_id: str) -> None:
         """Forget a finished job. Raises JobNotFound or WrongState."""
         state = await self._change("delete", job_id)
-        if state != "deleted":
+        if state != DONE:
             raise WrongState(f"the job is {state}; cancel it first, then delete it")
 
     async def log_of(self, job_id: str) -> list[str]:
@@ -116,10 +117,10 @@ class Queue:
         return [line.decode("utf-8", "replace") for line in lines]
 
     async def _change(self, script: str, job_id: str) -> str:
+        """What the script says: DONE, or the state that forbids it. Raises JobNotFound."""
         queue = queue_of(job_id)
         if queue is None:
             raise _not_found(job_id)
-        # A new state, or the one that forbids it; after a cancel the id may have been cancelled by this very call.
         state: bytes = await self._scripts.call(script, self._keys.base(queue), job_id)
         if not state:
             raise _not_found(job_id)

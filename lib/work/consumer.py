@@ -210,7 +210,8 @@ class Consumer:
             self._slot_free.clear()
             await self._slot_free.wait()
             return
-        claim = await self._claim(free)
+        # Half of the slots at a time: Redis hands out the one half while the other is run here.
+        claim = await self._claim(min(free, (self._limit + 1) // 2))
         for job in claim.jobs:
             self._start(job)
         if not claim.jobs and not claim.is_more and not self._is_stopping:

@@ -30,7 +30,7 @@ class LeaseWatch:
 
     def __init__(self, lease_s: float, interval_s: float) -> None:
         self._lease_s = lease_s
-        self._most_s = 2 * interval_s
+        self._most_s = min(2 * interval_s, lease_s / 2)  # No lease runs out at one look.
         self._watched: dict[str, _Watched] = {}
         self._looked_at_s: float | None = None
 

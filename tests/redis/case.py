@@ -9,7 +9,7 @@ from lib.errors import OutcomeUnknown
 from lib.ids import JobIds
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import ClaimedJob, JobRecord, JobSpec, NewJob
-from lib.queue.client import Argument, Link, open_link
+from lib.queue.client import Link, open_link
 from lib.queue.keys import Keys
 from lib.queue.lease import Claim, Ended, Lease, failed, finished, released, snoozed
 from lib.queue.queue import Queue
@@ -18,6 +18,7 @@ from lib.tracing import Trace
 from tests.private_redis import PrivateRedis
 from tests.system.oracle import assert_sound, everything, states
 
+Argument = bytes | str | int | float
 LIMIT_S = 10.0
 KEEP_ALL = Retention(10**8, 10**9, 10**9)
 ERROR = {"type": "ValueError", "message": "as it was told to"}
@@ -55,18 +56,18 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         self.addAsyncCleanup(link.close)
         return link
 
-    def job(self, priority: str = "normal", queue: str = "", **times: int) -> NewJob:
-        """A new job; times: delay_ms, run_at_ms."""
+    def job(self, priority: str = "normal", *, queue: str = "", **times: Any) -> NewJob:
+        """A new job; times: delay_ms, run_at_ms, expires_in_ms."""
         spec = JobSpec("noop", {}, "request", TRACE, 5, 60.0, Backoff(), priority)
         return NewJob(self.ids.new(queue or self.queue_name), priority, spec.to_text(), **times)
 
-    async def enqueue(self, priority: str = "normal", **times: int) -> str:
+    async def enqueue(self, priority: str = "normal", **times: Any) -> str:
         """The id of a job that was taken in."""
         job = self.job(priority, **times)
         await self.queue.enqueue(job)
         return job.job_id
 
-    async def enqueue_many(self, count: int, **times: int) -> list[str]:
+    async def enqueue_many(self, count: int, **times: Any) -> list[str]:
         jobs = [self.job(**times) for _ in range(count)]
         await asyncio.gather(*[self.queue.enqueue(job) for job in jobs])
         return [job.job_id for job in jobs]

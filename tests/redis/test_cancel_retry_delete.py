@@ -209,7 +209,7 @@ class Delete(InState):
 
             await self.queue.delete(job_id)
 
-            self.assertEqual([], [key for key in self.client.keys("*") if job_id.encode() in bytes(key)])
+            self.assertEqual([], [key for key in self.client.keys("*") if job_id in str(key)])
             with self.assertRaises(JobNotFound):
                 await self.queue.read(job_id)
 

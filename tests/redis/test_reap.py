@@ -85,7 +85,7 @@ class Reap(RedisCase):
         handled = await self.crash("a")
 
         record = await self.record(job_id)
-        self.assertEqual((1, "ready", 0, []), (handled, record.state, record.attempts, record.history))
+        self.assertEqual((1, "ready", 0, []), (handled, record.state, record.attempts, list(record.history)))
 
     async def test_a_bell_in_a_dead_runners_list_goes(self) -> None:
         await self.enqueue("high")
@@ -261,6 +261,18 @@ class Promote(RedisCase):
         self.assertEqual(
             (0, 2, [ready]), (moved, self.client.llen(self.base + "quarantine"), self.list("ready:normal"))
         )
+
+    async def test_a_job_that_is_due_thousands_of_years_from_now_stops_nobody(self) -> None:
+        runner = await self.lease()
+        year_9999_ms = 253_402_300_799_999
+        await self.enqueue(run_at_ms=year_9999_ms)
+        job_id = await self.enqueue()
+
+        claim = await runner.claim(1)
+
+        self.assertEqual([job_id], ids_of(claim))
+        self.assertGreater(claim.next_due_s or 0, 10**11)
+        self.assertGreater(await runner.promote() or 0, 10**11)
 
     async def test_a_runner_is_told_when_the_next_one_is_due(self) -> None:
         runner = await self.lease()

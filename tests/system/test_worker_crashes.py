@@ -55,8 +55,13 @@ class Killed(WorkerCase):
         worker.kill()
         other = self.ready(LEASE_S=3)
 
-        beats = {self.beat(job_id)}
-        self.until(lambda: beats.add(self.beat(job_id)) or len(beats) > 4, "the orphan beats")
+        beats: set[object] = set()
+
+        def has_beaten() -> bool:
+            beats.add(self.beat(job_id))
+            return len(beats) > 4
+
+        self.until(has_beaten, "the orphan beats")
         flag.touch()
 
         self.until_all([job_id], "completed")

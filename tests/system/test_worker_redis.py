@@ -96,7 +96,7 @@ class Disturbed(WorkerCase):
     def test_garbage_in_the_lists_does_not_stop_a_worker(self) -> None:
         self.ready()
         client = self.redis.client
-        client.rpush("wb:{default}:ready:normal", "garbage", b"\xff\xfe", "a\x1eb\x1fc", "")
+        client.rpush("wb:{default}:ready:normal", "garbage", b"\xff\xfe", "a\x1eb\x1fc")
         client.set("wb:{default}:job:wrong", "x")
         client.lpush("wb:{default}:ready:high", "wrong")
 

@@ -2,7 +2,7 @@
 -- cancel.lua: stop a job that waits; ask one that runs to stop.
 -- KEYS 1 base
 -- ARGV 1 id
--- RETURNS 'cancelled' | 'requested' | the state that does not allow it | '' no such job
+-- RETURNS 'done' | 'requested' | the state that does not allow it | '' no such job
 -- @transition ready --cancel--> cancelled
 -- @transition delayed --cancel--> cancelled
 -- @use clock tally ended
@@ -26,4 +26,4 @@ redis.call('HSET', job, 'state', 'cancelled', 'finished', now_ms)
 redis.call('ZADD', base .. 'cancelled', now_ms, id)
 announce('cancelled', {id})
 tally('cancelled', 1)
-return 'cancelled'
+return 'done'

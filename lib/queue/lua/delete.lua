@@ -2,7 +2,7 @@
 -- delete.lua: forget a finished job.
 -- KEYS 1 base
 -- ARGV 1 id
--- RETURNS 'deleted' | the state that does not allow it | '' no such job
+-- RETURNS 'done' | the state that does not allow it | '' no such job
 -- @transition completed --delete--> -
 -- @transition dead --delete--> -
 -- @transition cancelled --delete--> -
@@ -13,4 +13,4 @@ local state = redis.call('HGET', base .. 'job:' .. id, 'state')
 if not state then return '' end
 if state ~= 'completed' and state ~= 'dead' and state ~= 'cancelled' then return state end
 forget(state, {id})
-return 'deleted'
+return 'done'

@@ -5,7 +5,8 @@
 --      due ms or +delay ms, ms until it expires, unique key, its ttl in ms, idempotency key, fingerprint; each may be ''
 -- RETURNS 'superseded': a later commit of this process came first (this one was never answered, and is not run)
 --      | now_ms, and behind it for each job that was not taken in as it is: \30, its number from 1, \31, why, \31, the id
---      of the job that stands for it. why: replayed | conflict (idempotency key) | duplicate (unique key)
+--      of the job that stands for it. why: replayed-new, replayed-duplicate (its idempotency key came before, and then it
+--      was so) | conflict (that key came with another fingerprint) | duplicate (a job under its unique key lives)
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
 -- @use clock records tally ring
@@ -31,8 +32,8 @@ local function stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint
   local idempotency = base .. 'idem:' .. idempotency_key
   local unique = base .. 'unique:' .. unique_key
   if idempotency_key ~= '' then
-    local known_id, known_print = string.match(redis.call('GET', idempotency) or '', '^(%S+) (%S+)$')
-    if known_id then return known_print == fingerprint and 'replayed' or 'conflict', known_id end
+    local known_id, known_print, known_why = string.match(redis.call('GET', idempotency) or '', '^(%S+) (%S+) (%S+)$')
+    if known_id then return known_print == fingerprint and 'replayed-' .. known_why or 'conflict', known_id end
   end
   local why, first_id = nil, id
   if unique_key ~= '' then
@@ -44,7 +45,7 @@ local function stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint
       redis.call('SET', unique, id, 'PX', unique_ttl)
     end
   end
-  if idempotency_key ~= '' then redis.call('SET', idempotency, first_id .. ' ' .. fingerprint, 'EX', DAY_S) end
+  if idempotency_key ~= '' then redis.call('SET', idempotency, first_id .. ' ' .. fingerprint .. ' ' .. (why or 'new'), 'EX', DAY_S) end
   return why, first_id
 end
 

@@ -2,7 +2,7 @@
 -- retry.lua: run a finished job again, as if it were new; its history stays.
 -- KEYS 1 base
 -- ARGV 1 id
--- RETURNS 'ready' | the state that does not allow it | '' no such job
+-- RETURNS 'done' | the state that does not allow it | '' no such job
 -- @transition dead --retry--> ready
 -- @transition completed --retry--> ready
 -- @transition cancelled --retry--> ready
@@ -27,4 +27,4 @@ redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
 -- Cancelled while it waited, and not yet dropped from its list: it has its old place again.
 if not f[3] then redis.call('LPUSH', base .. 'ready:' .. (f[2] or 'normal'), id) end
 ring()
-return 'ready'
+return 'done'

@@ -1,0 +1,196 @@
+"""How an attempt ended, in words for Redis: each way in which a job's own code can come to its end."""
+
+import asyncio
+import json
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+
+from lib.jobs import registry
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import ClaimedJob, JobSpec
+from lib.jobs.registry import Discard, Retry, Snooze
+from lib.logs import open_logs
+from lib.tracing import Trace
+from lib.work import attempt
+from lib.work.attempt import NotNow, TimedOut
+
+TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
+
+
+def spec(type_name: str = "noop", payload: dict[str, Any] | None = None, max_attempts: int = 3) -> JobSpec:
+    return JobSpec(type_name, payload or {}, "r", TRACE, max_attempts, 60.0, Backoff(2.0, 60.0))
+
+
+def claimed(text: str | bytes, number: int = 1, **fields: Any) -> ClaimedJob:
+    raw = text if isinstance(text, bytes) else text.encode()
+    return ClaimedJob("q-" + "0" * 32, 7, number, fields.get("unknown_since_ms"), fields.get("now_ms", 0), raw)
+
+
+def words(ending: attempt.Ending) -> list[str]:
+    """What is sent behind the id and the token."""
+    return ending.words.rest.split("\x1f")[1:]
+
+
+class Case(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        log = open_logs(Path(folder.name) / "log", level="ERROR", console_format="text", max_bytes=0, backups=1)
+        self.addCleanup(log.close)
+        types = registry.load(["tests.jobs_for_tests"])
+        self.threads = ThreadPoolExecutor(1)
+        self.addCleanup(self.threads.shutdown)
+        self.shared: Any = SimpleNamespace(log=log, registry=types, rng=Random(1), threads=self.threads)
+
+
+class Prepare(Case):
+    def test_a_job_that_fits_is_ready_to_run(self) -> None:
+        prepared = attempt.prepare(claimed(spec("noop", {"seconds": 1}).to_text()), self.shared)
+
+        self.assertEqual((True, 1.0), (prepared.type.is_async, prepared.payload.seconds))
+
+    def test_what_another_worker_may_know_is_put_off(self) -> None:
+        for text in (spec("of_next_week").to_text(), spec().to_text().replace('"v":1', '"v":2')):
+            with self.assertRaises(NotNow):
+                attempt.prepare(claimed(text), self.shared)
+
+    def test_what_nobody_will_ever_read_is_discarded(self) -> None:
+        for text in (
+            b"",
+            b"\xff",
+            b"{}",
+            b"[]",
+            spec("noop", {"seconds": "x"}).to_text(),
+            spec("noop", {"more": 1}).to_text(),
+        ):
+            with self.assertRaises(Discard):
+                attempt.prepare(claimed(text), self.shared)
+
+
+class Completed(Case):
+    def test_the_result_is_json(self) -> None:
+        for result, text in ((None, ""), ({"a": [1, "ü"]}, '{"a":[1,"ü"]}'), ("", '""'), (0, "0"), (False, "false")):
+            self.assertEqual(["", text], words(attempt.completed(claimed(b""), result, self.shared)))
+
+    def test_a_result_that_can_not_be_kept_costs_the_result_and_not_the_job(self) -> None:
+        nested: list[Any] = []
+        for _ in range(100_000):
+            nested = [nested]
+        round_about: list[Any] = []
+        round_about.append(round_about)
+        for result in (object(), {1, 2}, float("nan"), b"x", nested, round_about, "x" * 65_600, "é" * 40_000):
+            ending = attempt.completed(claimed(b""), result, self.shared)
+            self.assertEqual(("finish", ["t", ""]), (ending.script, words(ending)))
+
+    def test_half_a_surrogate_pair_is_kept_as_its_escape(self) -> None:
+        ending = attempt.completed(claimed(b""), "\udc80", self.shared)
+
+        self.assertEqual(["", '"\\udc80"'], words(ending))
+
+    def test_no_result_holds_a_byte_that_parts_records(self) -> None:
+        ending = attempt.completed(claimed(b""), {"\x1e": "\x1f\x1d\x1c\x00"}, self.shared)
+
+        self.assertFalse(set(ending.words.rest[2:]) & set("\x1c\x1d\x1e\x00"))
+        self.assertEqual(2, ending.words.rest.count("\x1f"))
+
+
+class WentWrong(Case):
+    def of(self, fault: BaseException, number: int = 1) -> attempt.Ending:
+        return attempt.went_wrong(claimed(b"", number), spec(max_attempts=3), fault, self.shared)
+
+    def test_with_attempts_left_it_comes_back_by_its_backoff(self) -> None:
+        for number in (1, 2):
+            ending = self.of(ValueError("no"), number)
+
+            delay_ms, error = words(ending)
+            self.assertEqual(("fail", "job.retried"), (ending.script, ending.event))
+            self.assertIn(int(delay_ms), range(1000, 4001))
+            self.assertEqual({"type": "ValueError", "message": "no"}, json.loads(error))
+
+    def test_at_the_last_attempt_it_is_dead_whatever_it_asked_for(self) -> None:
+        for fault in (
+            ValueError("no"),
+            Retry("later", after_s=5),
+            TimedOut("late"),
+            SystemExit(3),
+            KeyboardInterrupt(),
+            asyncio.CancelledError(),
+        ):
+            ending = self.of(fault, 3)
+            self.assertEqual(("fail", "job.died", ""), (ending.script, ending.event, words(ending)[0]))
+
+    def test_a_retry_may_name_its_delay(self) -> None:
+        self.assertEqual("1500", words(self.of(Retry("later", after_s=1.5)))[0])
+        self.assertEqual("0", words(self.of(Retry("now", after_s=-5)))[0])
+
+    def test_a_discard_is_dead_at_once(self) -> None:
+        self.assertEqual(("fail", ""), (self.of(Discard("never")).script, words(self.of(Discard("never")))[0]))
+
+    def test_a_snooze_counts_nothing_even_at_the_last_attempt(self) -> None:
+        ending = self.of(Snooze("early", after_s=2), 3)
+
+        self.assertEqual(("snooze", ["2000", ""]), (ending.script, words(ending)[:2]))
+
+    def test_delays_that_are_no_numbers_of_seconds_fail_the_attempt_and_not_the_lane(self) -> None:
+        odd: tuple[Any, ...] = (float("nan"), float("inf"), 1e300, 10**400, "soon", timedelta(seconds=1))
+        for delay_s in odd:
+            for fault in (Retry("x", after_s=delay_s), Snooze("x", after_s=delay_s)):
+                with self.subTest(repr(delay_s), fault=type(fault).__name__):
+                    self.assertRegex(words(self.of(fault))[0], r"\A[0-9]{0,15}\Z")
+
+    def test_what_an_exception_says_is_bounded_and_can_not_fail(self) -> None:
+        class Unspeakable(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError
+
+        for fault in (Unspeakable(), ValueError("x" * 10**6), ValueError("\udc80\x1e\x1f\x00"), ValueError()):
+            ending = self.of(fault)
+            self.assertEqual(2, len(words(ending)))
+            self.assertLessEqual(len(json.loads(words(ending)[1])["message"]), 8192)
+            ending.words.rest.encode()
+
+
+class PutOff(Case):
+    def test_an_unknown_type_waits_for_a_quarter_of_an_hour_and_no_longer(self) -> None:
+        for since_ms, now_ms, script in ((None, 0, "snooze"), (1000, 901_000, "snooze"), (1000, 901_001, "fail")):
+            job = claimed(b"", unknown_since_ms=since_ms, now_ms=now_ms)
+
+            ending = attempt.put_off(job, NotNow("unknown"))
+
+            self.assertEqual(script, ending.script)
+            self.assertEqual("10000" if script == "snooze" else "", words(ending)[0])
+
+
+class Run(Case):
+    def ran(self, type_name: str) -> Any:
+        """The result of a handler of tests.jobs_for_tests."""
+        prepared = attempt.prepare(claimed(spec(type_name, {"ledger": ""}).to_text()), self.shared)
+        context: Any = SimpleNamespace(enter=lambda: None, job_id="j", attempt=1, cancelled=False)
+
+        async def run() -> Any:
+            async with asyncio.timeout(5):
+                return await attempt.run(prepared, context, self.shared)
+
+        return asyncio.run(run())
+
+    def test_async_and_plain_handlers_give_their_results(self) -> None:
+        self.assertEqual(["slept", "slept"], [self.ran("sleep"), self.ran("sleep_thread")])
+
+    def test_an_exit_in_a_thread_comes_out(self) -> None:
+        with self.assertRaises(SystemExit):
+            self.ran("exit_thread")
+
+    def test_a_stop_iteration_in_a_thread_ends_the_attempt(self) -> None:
+        """A Future refuses to hold one: who waits for it would wait until the timeout."""
+        with self.assertRaises(RuntimeError):
+            self.ran("stop_iteration")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,108 @@
+"""Group commit: batches, their order and bounds, and who is told what when one fails."""
+
+import asyncio
+import unittest
+
+from lib.errors import OutcomeUnknown, RedisUnavailable
+from lib.queue import committer
+from lib.queue.committer import Committer
+
+
+class Sender:
+    """Stands for Redis: keeps the batches, answers with the items, waits at the gate."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.faults: list[Exception] = []
+        self.at_once = 0
+
+    async def send(self, items: list[str]) -> list[str]:
+        self.batches.append(items)
+        self.at_once += 1
+        assert self.at_once == 1, "two batches at a time"
+        await self.gate.wait()
+        self.at_once -= 1
+        if self.faults:
+            raise self.faults.pop(0)
+        return [item.upper() for item in items]
+
+
+class Commits(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self) -> None:
+        self.sender = Sender()
+        self.committer: Committer[str, str] = Committer(self.sender.send, len)
+
+    async def test_each_is_told_its_own_answer(self) -> None:
+        answers = [self.committer.submit(item) for item in ("a", "b", "c")]
+
+        self.assertEqual(["A", "B", "C"], [await answer for answer in answers])
+        self.assertEqual([["a", "b", "c"]], self.sender.batches)
+
+    async def test_what_arrives_while_one_is_in_flight_goes_with_the_next(self) -> None:
+        self.sender.gate.clear()
+        first = self.committer.submit("a")
+        await asyncio.sleep(0)
+        rest = [self.committer.submit(item) for item in ("b", "c")]
+
+        self.sender.gate.set()
+
+        self.assertEqual(["A", "B", "C"], [await answer for answer in (first, *rest)])
+        self.assertEqual([["a"], ["b", "c"]], self.sender.batches)
+
+    async def test_a_batch_has_its_bounds(self) -> None:
+        many = [self.committer.submit("x") for _ in range(committer.MAX_ITEMS + 1)]
+        await asyncio.gather(*many)
+        big = "y" * (committer.MAX_BYTES // 2)
+        await asyncio.gather(*[self.committer.submit(item) for item in (big, big, big, big * 4, "z")])
+
+        self.assertEqual([committer.MAX_ITEMS, 1, 2, 1, 1, 1], [len(batch) for batch in self.sender.batches])
+
+    async def test_when_one_fails_all_of_it_are_told_and_those_behind_it_that_nothing_was_sent(self) -> None:
+        self.sender.gate.clear()
+        self.sender.faults = [OutcomeUnknown("lost")]
+        first = [self.committer.submit(item) for item in ("a", "b")]
+        await asyncio.sleep(0)
+        behind = self.committer.submit("c")
+        self.sender.gate.set()
+
+        told = await asyncio.gather(*first, behind, return_exceptions=True)
+
+        self.assertEqual([OutcomeUnknown, OutcomeUnknown, RedisUnavailable], [type(fault) for fault in told])
+        self.assertEqual([["a", "b"]], self.sender.batches)
+
+    async def test_after_a_failure_it_works_again(self) -> None:
+        self.sender.faults = [ValueError("a bug")]
+        with self.assertRaises(ValueError):
+            await self.committer.submit("a")
+
+        self.assertEqual("B", await self.committer.submit("b"))
+
+    async def test_an_item_that_nobody_waits_for_is_sent_all_the_same(self) -> None:
+        answer = self.committer.submit("a")
+        answer.cancel()
+
+        await self.committer.settled()
+
+        self.assertEqual([["a"]], self.sender.batches)
+        self.assertEqual("B", await self.committer.submit("b"))
+
+    async def test_settled_waits_for_what_was_handed_in_meanwhile_too(self) -> None:
+        self.sender.gate.clear()
+        first = self.committer.submit("a")
+        settled = asyncio.create_task(self.committer.settled())
+        await asyncio.sleep(0)
+        second = self.committer.submit("b")
+
+        self.sender.gate.set()
+        await settled
+
+        self.assertTrue(first.done() and second.done())
+
+    async def test_settled_returns_at_once_where_nothing_waits(self) -> None:
+        await asyncio.wait_for(self.committer.settled(), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,137 @@
+"""Settings: where they come from, what they may be, and that every fault is said at once and no password with it."""
+
+import unittest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from lib.config import SETTINGS, Settings, load, without_password
+from lib.errors import ConfigError
+
+
+class Config(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+
+    def load(self, **environ: str) -> Settings:
+        return load(environ, self.root)
+
+    def faults(self, **environ: str) -> tuple[str, ...]:
+        try:
+            self.load(**environ)
+        except ConfigError as fault:
+            return fault.faults
+        return ()
+
+    def test_every_default_is_valid(self) -> None:
+        settings = self.load()
+
+        self.assertEqual(
+            ("127.0.0.1", 8000, {"email": 20, "default": 20}), (settings.host, settings.port, settings.worker_queues)
+        )
+        self.assertEqual((self.root / "logs", ()), (settings.log_dir, settings.env_files))
+
+    def test_the_environment_outweighs_env_local_and_that_env(self) -> None:
+        (self.root / ".env").write_text("PORT=1\nLEASE_S=11\nCRASH_LIMIT=1\n")
+        (self.root / ".env.local").write_text("PORT=2\nLEASE_S=12\n")
+
+        settings = self.load(PORT="3")
+
+        self.assertEqual((3, 12, 1), (settings.port, settings.lease_s, settings.crash_limit))
+        self.assertEqual((".env.local", ".env"), settings.env_files)
+
+    def test_an_empty_value_is_the_default_and_hides_the_files(self) -> None:
+        (self.root / ".env").write_text("PORT=1\n")
+
+        self.assertEqual(8000, self.load(PORT=" ").port)
+
+    def test_env_files_are_read_as_shells_and_docker_read_them(self) -> None:
+        (self.root / ".env").write_text(
+            "# a comment\n\n  export PORT = 1 # so\nMAIL_FROM='A # b <a@b.example>'\nKEY_PREFIX=\"x\"\nLOG_LEVEL=#\n"
+        )
+
+        settings = self.load()
+
+        self.assertEqual(
+            (1, "A # b <a@b.example>", "x", "INFO"),
+            (settings.port, settings.mail_from, settings.key_prefix, settings.log_level),
+        )
+
+    def test_a_line_that_is_no_setting_is_a_fault_with_its_number(self) -> None:
+        (self.root / ".env").write_text("PORT=1\nnonsense\n")
+
+        self.assertEqual((".env line 2 is not NAME=value",), self.faults())
+
+    def test_a_file_that_is_no_text_is_a_fault(self) -> None:
+        (self.root / ".env").write_bytes(b"\xff\xfe")
+
+        self.assertIn(".env can't be read", self.faults()[0])
+
+    def test_every_fault_is_said_at_once(self) -> None:
+        found = self.faults(PORT="eighty", LEASE_S="1", WORKER_QUEUES="a", LOG_LEVEL="loud", REDIS_URL="http://x")
+
+        self.assertEqual(
+            ["REDIS_URL", "LOG_LEVEL", "WORKER_QUEUES", "LEASE_S"], [f.split(":")[0] for f in found if "PORT" not in f]
+        )
+        self.assertEqual(5, len(found))
+
+    def test_each_setting_refuses_what_it_can_not_be(self) -> None:
+        wrong = {
+            "HOST": ["0.0.0.0", "::", "example.com", "10.0.0.1"],
+            "PORT": ["-1", "65536", "8e3", "0x50", "٣", "1 2"],
+            "ALLOWED_HOSTS": ["a b", "http://x", "a:80"],
+            "REDIS_URL": ["redis://", "x", "unix://", "redis+sentinel://h", "[", "redis://[::1"],
+            "KEY_PREFIX": ["a b", "a:b", "{x}", "x" * 33],
+            "LOG_DIR": ["a\0b"],
+            "LOG_FORMAT": ["xml"],
+            "LOG_MAX_BYTES": ["1", "-1", "x"],
+            "JOB_MODULES": ["a/b", "a-b", ".a", "a..b"],
+            "WORKER_QUEUES": ["a=0", "a=1,a=2", "A=1", "=1", "a=", "a=x", ",", "a=10001"],
+            "WORKER_PROCESSES": ["0", "257"],
+            "LEASE_S": ["1.9", "3601", "nan", "inf", "1e2", "-5"],
+            "CRASH_LIMIT": ["0", "101"],
+            "SHUTDOWN_GRACE_S": ["-1", "86401"],
+            "RETAIN_COMPLETED": ["-1", "1.5"],
+            "RETAIN_COMPLETED_S": ["x"],
+            "RETAIN_DEAD_S": ["x"],
+            "SMTP_URL": ["http://x", "smtp://", "smtp://h:99999", "smtp://h?tls=1"],
+            "MAIL_FROM": ["nobody", "a@b\r\nBcc: x@y"],
+        }
+        for name, values in wrong.items():
+            for value in values:
+                with self.subTest(name, value=value):
+                    self.assertTrue(self.faults(**{name: value}))
+
+    def test_every_setting_is_tried_here_or_has_no_wrong_value(self) -> None:
+        known = {setting.name.lower() for setting in SETTINGS}
+
+        self.assertEqual(known, set(Settings.__dataclass_fields__) - {"env_files"})
+
+    def test_passwords_show_in_no_repr_and_no_fault(self) -> None:
+        secret = "tops3cret"
+        settings = self.load(REDIS_URL=f"redis://u:{secret}@h:1/0", SMTP_URL=f"smtp://u:{secret}@h:25")
+        said = "\n".join(
+            self.faults(REDIS_URL=f"http://u:{secret}@h", SMTP_URL=f"ftp://u:{secret}@h")
+            + self.faults(REDIS_URL=f"redis://u:{secret}@[h", SMTP_URL=f"smtp://u:{secret}@h:x")
+        )
+
+        self.assertNotIn(secret, repr(settings))
+        self.assertNotIn(secret, said)
+        for url in (f"redis://u:{secret}@h:1/0?x=1", f"unix:///s?password={secret}&db=1", f"rediss://:{secret}@h"):
+            self.assertNotIn(secret, without_password(url))
+
+    def test_good_urls_of_each_kind_are_taken(self) -> None:
+        for url in (
+            "redis://h",
+            "rediss://u:p@h:1/2",
+            "unix:///run/redis.sock",
+            "redis+sentinel://a:1,b:2/name",
+            "redis+cluster://a,b:2",
+            "redis://[::1]:6379/0",
+        ):
+            self.assertEqual(url, self.load(REDIS_URL=url).redis_url)
+
+
+if __name__ == "__main__":
+    unittest.main()

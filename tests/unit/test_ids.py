@@ -1,0 +1,85 @@
+"""Ids: what they look like, that they ascend, and what is no id."""
+
+import re
+import unittest
+import uuid
+
+from lib.ids import JobIds, new_request_id, new_worker_id, queue_of, request_id_from
+
+
+class JobId(unittest.TestCase):
+    def test_it_names_its_queue_and_is_a_uuid_of_version_7(self) -> None:
+        job_id = JobIds(lambda: 1_700_000_000_000).new("email-eu")
+
+        self.assertEqual("email-eu", queue_of(job_id))
+        made = uuid.UUID(job_id[-32:])
+        self.assertEqual((7, uuid.RFC_4122, 1_700_000_000_000), (made.version, made.variant, made.int >> 80))
+
+    def test_ids_ascend_within_a_millisecond_and_when_the_clock_goes_back(self) -> None:
+        times = [1000] * 5000 + [900] * 5000 + [2000] * 10
+        ids = JobIds(iter(times).__next__)
+
+        made = [ids.new("q") for _ in times]
+
+        self.assertEqual(sorted(made), made)
+        self.assertEqual(len(made), len(set(made)))
+
+    def test_what_is_no_id_names_no_queue(self) -> None:
+        good = "0" * 32
+        for text in (
+            "",
+            good,
+            f"-{good}",
+            f"Q-{good}",
+            f"q-{good}\n",
+            f"q-{good[:-1]}",
+            f"q-{good}0",
+            f"q-{'F' * 32}",
+            f"{'q' * 65}-{good}",
+            f"ä-{good}",
+            f"q {good}",
+            f"_q-{good}",
+        ):
+            self.assertIsNone(queue_of(text), text)
+        self.assertEqual("a-0", queue_of(f"a-0-{good}"))
+        self.assertEqual("q" * 64, queue_of(f"{'q' * 64}-{good}"))
+
+
+class RequestId(unittest.TestCase):
+    def test_the_callers_is_taken_where_it_is_fit_for_a_log_line(self) -> None:
+        for text in ("a", "A.b_c-9", "x" * 128):
+            self.assertEqual(text, request_id_from(text))
+
+    def test_else_it_is_a_new_uuid4(self) -> None:
+        for text in (None, "", "x" * 129, "a b", "a\nb", "ä", 'a"b', "a\n"):
+            made = uuid.UUID(request_id_from(text))
+            self.assertEqual((4, uuid.RFC_4122), (made.version, made.variant))
+
+    def test_new_ones_are_uuid4_and_differ(self) -> None:
+        made = {new_request_id() for _ in range(1000)}
+
+        self.assertEqual(1000, len(made))
+        for text in made:
+            self.assertEqual(
+                (4, uuid.RFC_4122, text), (uuid.UUID(text).version, uuid.UUID(text).variant, str(uuid.UUID(text)))
+            )
+
+
+class WorkerId(unittest.TestCase):
+    def test_it_is_readable_and_never_the_same_twice(self) -> None:
+        made = {new_worker_id("Host_1.Example.ORG", 42) for _ in range(100)}
+
+        self.assertEqual(100, len(made))
+        for worker_id in made:
+            self.assertRegex(worker_id, r"\Ahost-1\.example\.org\.42\.[0-9a-f]{8}\Z")
+
+    def test_a_runner_that_is_alone_is_known_by_its_end(self) -> None:
+        self.assertTrue(new_worker_id("h", 1, is_alone=True).endswith(".alone"))
+
+    def test_no_host_name_breaks_it(self) -> None:
+        for host in ("", "ä" * 100, "a,b{c}:d\n", "." * 5):
+            self.assertTrue(re.fullmatch(r"[a-z0-9.-]+", new_worker_id(host, 1)), host)
+
+
+if __name__ == "__main__":
+    unittest.main()

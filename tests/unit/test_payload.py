@@ -1,0 +1,155 @@
+"""JSON values into what a handler asks for: each kind, each fault with its pointer."""
+
+import unittest
+from dataclasses import dataclass, field
+from typing import Any, Literal, Optional
+
+from lib.jobs.payload import Invalid, UnknownAnnotation, decoder_for, escape_pointer
+
+
+@dataclass
+class Address:
+    street: str
+    number: int = 1
+
+
+@dataclass
+class Order:
+    name: str
+    address: Address
+    tags: list[str] = field(default_factory=list)
+    weights: dict[str, float] = field(default_factory=dict)
+    kind: Literal["new", "old"] = "new"
+    note: str | None = None
+    hidden: int = field(default=3, init=False)
+
+
+@dataclass
+class Picky:
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+
+
+@dataclass
+class PickyAtAField:
+    a: str
+
+    def __post_init__(self) -> None:
+        from lib.errors import FieldError
+
+        raise Invalid([FieldError("/a", "never")])
+
+
+def faults(annotation: Any, value: Any) -> dict[str, str]:
+    """Pointer to detail."""
+    try:
+        decoder_for(annotation)(value, "")
+    except Invalid as fault:
+        return dict(fault.errors)
+    return {}
+
+
+class Values(unittest.TestCase):
+    def test_each_kind_takes_its_own_and_nothing_else(self) -> None:
+        good: dict[Any, list[Any]] = {
+            str: [""],
+            int: [0, 10**30],
+            bool: [True],
+            None: [None],
+            list: [[1]],
+            dict: [{}],
+            float: [1.5, 2],
+            Any: [None, 1, []],
+            list[int]: [[], [1]],
+            dict[str, bool]: [{"a": True}],
+            str | None: ["a", None],
+            Optional[int]: [None, 1],  # noqa: UP045
+            Literal["a", 1]: ["a", 1],
+            tuple[int, ...]: [[1, 2]],
+        }
+        bad: dict[Any, list[Any]] = {
+            str: [1, None],
+            int: [True, 1.0, "1"],
+            bool: [1, 0],
+            None: [0],
+            list: [{}],
+            dict: [[]],
+            float: [True, "1", float("inf"), 10**400],
+            list[int]: [[True], {}],
+            dict[str, bool]: [{"a": 1}, []],
+            str | None: [1],
+            Literal["a", 1]: ["b", True, 1.0, None, []],
+            tuple[int, ...]: [["1"]],
+        }
+        for annotation, values in good.items():
+            for value in values:
+                self.assertEqual({}, faults(annotation, value), (annotation, value))
+        for annotation, values in bad.items():
+            for value in values:
+                self.assertTrue(faults(annotation, value), (annotation, value))
+
+    def test_a_whole_number_is_a_float_where_one_is_asked_for(self) -> None:
+        number = decoder_for(float)(2, "")
+
+        self.assertEqual((float, 2.0), (type(number), number))
+
+    def test_a_tuple_comes_out_as_one(self) -> None:
+        self.assertEqual((1, 2), decoder_for(tuple[int, ...])([1, 2], ""))
+
+    def test_a_type_that_json_can_not_hold_is_refused_when_it_is_named(self) -> None:
+        for annotation in (bytes, set[int], complex, dict[int, str], tuple[int, str], Order.__init__):
+            with self.assertRaises(UnknownAnnotation):
+                decoder_for(annotation)
+
+
+class Dataclasses(unittest.TestCase):
+    def test_fields_are_decoded_in_one_another(self) -> None:
+        order = decoder_for(Order)({"name": "n", "address": {"street": "s"}, "weights": {"a": 1}}, "")
+
+        self.assertEqual(Order("n", Address("s", 1), [], {"a": 1.0}), order)
+
+    def test_every_fault_is_found_with_its_place(self) -> None:
+        found = faults(
+            Order,
+            {
+                "address": {"street": 1, "number": "2", "x/y~z": 0},
+                "tags": ["a", 1],
+                "weights": {"a/b": "c"},
+                "kind": "odd",
+                "hidden": 1,
+            },
+        )
+
+        self.assertEqual(
+            {
+                "/name",
+                "/address/street",
+                "/address/number",
+                "/address/x~1y~0z",
+                "/tags/1",
+                "/weights/a~1b",
+                "/kind",
+                "/hidden",
+            },
+            set(found),
+        )
+
+    def test_what_post_init_refuses_stands_where_the_object_does(self) -> None:
+        self.assertEqual({"": "low is above high"}, faults(Picky, {"low": 2, "high": 1}))
+        self.assertEqual({"/0": "low is above high"}, faults(list[Picky], [{"low": 2, "high": 1}]))
+        self.assertEqual({"/0/a": "never"}, faults(list[PickyAtAField], [{"a": "x"}]))
+
+    def test_of_a_union_the_alternative_that_was_meant_is_complained_of(self) -> None:
+        self.assertEqual({"/street"}, set(faults(Address | None, {"street": 1})))
+        self.assertEqual({"": "must be an object or null, not an integer"}, faults(Address | None, 1))
+
+    def test_pointers_are_escaped(self) -> None:
+        self.assertEqual("a~1b~0c~01", escape_pointer("a/b~c~1"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,110 @@
+"""Job modules: what `@job` marks is found, and what can't be a handler is said with its name."""
+
+import sys
+import types
+import unittest
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lib.errors import ConfigError
+from lib.jobs.registry import job, load
+
+
+@dataclass
+class Report:
+    month: int
+
+
+class Load(unittest.TestCase):
+    def module(self, name: str, **members: Any) -> str:
+        """A module that can be imported until the test ends."""
+        made = types.ModuleType(name)
+        vars(made).update(members)
+        sys.modules[name] = made
+        self.addCleanup(sys.modules.pop, name)
+        return name
+
+    def refused(self, *modules: str) -> str:
+        with self.assertRaises(ConfigError) as refused:
+            load(modules)
+        return "\n".join(refused.exception.faults)
+
+    def test_async_and_plain_handlers_are_found_with_their_defaults(self) -> None:
+        @job("report", queue="slow", max_attempts=2, timeout_s=7, backoff=(1, 9))
+        async def report(ctx: Any, payload: Report) -> None: ...
+
+        @job("plain")
+        def plain(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        found = load([self.module("jobs_a", report=report, plain=plain, other=load, number=1)])
+
+        slow = found.get("report")
+        assert slow is not None
+        self.assertEqual(
+            (True, "slow", 2, 7, (1, 9)),
+            (slow.is_async, slow.queue, slow.max_attempts, slow.timeout_s, tuple(slow.backoff)),
+        )
+        self.assertEqual(Report(3), slow.decode({"month": 3}, ""))
+        self.assertEqual((["plain", "report"], ["default", "slow"]), (found.names, found.queues))
+        self.assertIsNone(found.get("unknown"))
+
+    def test_a_handler_imported_into_another_module_is_the_same_and_not_defined_twice(self) -> None:
+        @job("report")
+        async def report(ctx: Any, payload: Report) -> None: ...
+
+        names = [self.module("jobs_a", report=report), self.module("jobs_b", again=report)]
+
+        self.assertEqual(["report"], load(names).names)
+
+    def test_every_fault_of_every_module_is_said_at_once(self) -> None:
+        def marked(name: str = "x", **options: Any) -> Callable[[Any, dict[str, Any]], None]:
+            @job(name, **options)
+            def handler(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+            return handler
+
+        @job("three")
+        def three(ctx: Any, payload: dict[str, Any], more: int) -> None: ...
+
+        @job("unpayable")
+        def unpayable(ctx: Any, payload: set[int]) -> None: ...
+
+        bad = {
+            "three": three,
+            "unpayable": unpayable,
+            "unnamed": marked(""),
+            "long": marked("n" * 65),
+            "unprintable": marked("a\nb"),
+            "queue": marked("q", queue="Not A Queue"),
+            "attempts": marked("a", max_attempts=0),
+            "timeout": marked("t", timeout_s=0),
+            "backoff": marked("b", backoff=(5, 1)),
+        }
+
+        said = self.refused(self.module("jobs_bad", **bad), "no_such_module")
+
+        self.assertEqual(len(bad) + 1, len(said.split("\n")), said)
+        self.assertIn("no_such_module can't be imported", said)
+
+    def test_two_handlers_under_one_name_are_refused(self) -> None:
+        @job("same")
+        def one(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        @job("same")
+        def other(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        self.assertIn("'same' is defined twice", self.refused(self.module("jobs_a", one=one, other=other)))
+
+    def test_objects_that_answer_to_any_name_are_no_handlers(self) -> None:
+        class Magic:
+            def __getattr__(self, name: str) -> object:
+                return self
+
+            def __call__(self) -> None: ...
+
+        self.assertEqual([], load([self.module("jobs_a", magic=Magic())]).names)
+
+
+if __name__ == "__main__":
+    unittest.main()

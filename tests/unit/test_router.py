@@ -1,0 +1,100 @@
+"""Which operation a request asks for, and what is answered where there is none."""
+
+import unittest
+from typing import Any
+
+from lib.api.router import Call, Route, Router
+from lib.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
+from lib.http1.message import Request, Response
+
+
+async def operation(_call: Call) -> Response:
+    return Response(200)
+
+
+ROUTER = Router(
+    [
+        Route("GET", "/api/jobs", "listJobs", operation),
+        Route("POST", "/api/jobs", "createJob", operation, takes_body=True),
+        Route("GET", "/api/jobs/{job_id}", "readJob", operation),
+        Route("DELETE", "/api/jobs/{job_id}", "deleteJob", operation),
+        Route("POST", "/api/jobs/{job_id}/cancel", "cancelJob", operation),
+        Route("GET", "/livez", "live", operation),
+    ]
+)
+
+
+def request(method: str, path: str, **headers: str) -> Request:
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request(method, path, path, "", "1.1", fields, "h", True, 0, False, False, 1000)
+
+
+def match(method: str, path: str, **headers: str) -> Any:
+    return ROUTER.match(request(method, path, **headers))
+
+
+class Match(unittest.TestCase):
+    def test_paths_and_variables(self) -> None:
+        for method, path, name, values in (
+            ("GET", "/api/jobs", "listJobs", {}),
+            ("GET", "/api/jobs/q-1", "readJob", {"job_id": "q-1"}),
+            ("DELETE", "/api/jobs/x%2Fy", "deleteJob", {"job_id": "x%2Fy"}),
+            ("POST", "/api/jobs/q-1/cancel", "cancelJob", {"job_id": "q-1"}),
+            ("HEAD", "/livez", "live", {}),
+        ):
+            route, found = match(method, path)
+            self.assertEqual((name, values), (route.name, found))
+
+    def test_what_is_no_path_of_ours_is_not_found(self) -> None:
+        for path in (
+            "/",
+            "",
+            "/api",
+            "/api/jobs/",
+            "/api//jobs",
+            "//api/jobs",
+            "/API/jobs",
+            "/api/jobs/a/b",
+            "/livez/",
+            "/api/%6aobs",
+            "/api/./jobs",
+            "/api/../api/jobs",
+            "/api/jobs/a/cancel/",
+            "/api/jobs//cancel",
+        ):
+            with self.subTest(path), self.assertRaises(NotFound):
+                match("GET", path)
+
+    def test_a_method_that_the_path_does_not_take_is_told_which_it_does(self) -> None:
+        with self.assertRaises(MethodNotAllowed) as refused:
+            match("PUT", "/api/jobs/q-1")
+
+        self.assertEqual((("Allow", "DELETE, GET, HEAD, OPTIONS"),), refused.exception.headers)
+
+    def test_options_are_answered(self) -> None:
+        for path, allowed in (("/api/jobs", "GET, HEAD, OPTIONS, POST"), ("*", "DELETE, GET, HEAD, OPTIONS, POST")):
+            answer = match("OPTIONS", path)
+            self.assertEqual((204, (("Allow", allowed),)), (answer.status, answer.headers))
+
+    def test_a_body_is_taken_as_json_alone(self) -> None:
+        for kind in (
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            'application/json;charset="utf-8"',
+            "application/json;",
+        ):
+            route, _ = match("POST", "/api/jobs", content_type=kind)
+            self.assertEqual("createJob", route.name)
+        for headers in (
+            {},
+            {"content_type": "text/plain"},
+            {"content_type": "application/json; charset=latin-1"},
+            {"content_type": "application/jsonx"},
+            {"content_type": "application/json", "content_encoding": "gzip"},
+        ):
+            with self.subTest(headers), self.assertRaises(UnsupportedMediaType):
+                match("POST", "/api/jobs", **headers)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,127 @@
+"""A request for a job: every field's range, every fault at once, each with its pointer."""
+
+import unittest
+from typing import Any
+
+from lib.errors import InvalidFields
+from lib.ids import JobIds, queue_of
+from lib.jobs import registry, submission
+from lib.jobs.job import JobSpec, NewJob
+from lib.tracing import Trace
+
+TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
+TYPES = registry.load(["tests.jobs_for_tests"])
+LEAST: dict[str, Any] = {"type": "noop", "payload": {}}
+
+
+def read(body: Any) -> tuple[NewJob, JobSpec]:
+    job, spec, _ = submission.read(body, TYPES, JobIds(), request_id="r", trace=TRACE)
+    return job, spec
+
+
+def faults(body: Any) -> set[str]:
+    """The pointers of the fields that are not valid."""
+    try:
+        read(body)
+    except InvalidFields as fault:
+        return {error.pointer for error in fault.errors}
+    return set()
+
+
+class Read(unittest.TestCase):
+    def test_what_is_not_named_is_as_the_type_has_it(self) -> None:
+        job, spec = read(LEAST)
+
+        self.assertEqual(
+            ("default", "normal", None, None), (queue_of(job.job_id), job.priority, job.delay_ms, job.run_at_ms)
+        )
+        self.assertEqual((5, 60, (2, 3600)), (spec.max_attempts, spec.timeout_s, tuple(spec.backoff)))
+        self.assertEqual(spec, JobSpec.from_text(job.spec_text))
+
+    def test_what_is_named_is_taken(self) -> None:
+        job, spec = read(
+            {
+                **LEAST,
+                "queue": "other",
+                "priority": "high",
+                "delay_s": 1.5,
+                "max_attempts": 1,
+                "timeout_s": 0.5,
+                "backoff": {"base_s": 1, "cap_s": 2},
+            }
+        )
+
+        self.assertEqual(("other", "high", 1500), (queue_of(job.job_id), job.priority, job.delay_ms))
+        self.assertEqual(
+            (1, 0.5, (1, 2), "high"), (spec.max_attempts, spec.timeout_s, tuple(spec.backoff), spec.priority)
+        )
+
+    def test_each_field_has_its_range(self) -> None:
+        wrong: dict[str, list[Any]] = {
+            "queue": ["", "Q", "-a", "a b", "a" * 65, 1, None, "ä", "a\n"],
+            "priority": ["", "HIGH", 1, None, [], {}],
+            "delay_s": [-1, "1", None, True, 1e300, float("nan"), 10**400],
+            "run_at": [
+                "",
+                "tomorrow",
+                1,
+                None,
+                "2026-01-01T00:00:00",
+                "2026-13-01T00:00:00Z",
+                "2026-02-30T00:00:00Z",
+                "1969-12-31T23:59:59Z",
+                "2026-01-01T24:00:00Z",
+                "２026-01-01T00:00:00Z",
+            ],
+            "max_attempts": [0, 1001, 1.0, "5", None, True],
+            "timeout_s": [0, -1, 604_801, "1", None, True],
+            "backoff": [1, [], {"base_s": 0}, {"base_s": 5, "cap_s": 1}, {"base_s": "1"}, {"more": 1}, None],
+            "type": [1, None, "", "unknown"],
+            "payload": [None, [], "x", 1],
+        }
+        for name, values in wrong.items():
+            for value in values:
+                with self.subTest(name, value=str(value)[:40]):
+                    self.assertTrue(any(p.startswith(f"/{name}") for p in faults({**LEAST, name: value})), value)
+
+    def test_every_fault_is_told_at_once(self) -> None:
+        body = {"type": "noop", "payload": {"seconds": "x"}, "queue": "Q", "priority": 1, "a/b": 2, "max_attempts": 0}
+
+        self.assertEqual({"/payload/seconds", "/queue", "/priority", "/a~1b", "/max_attempts"}, faults(body))
+
+    def test_what_is_missing_is_told(self) -> None:
+        self.assertEqual({"/type", "/payload"}, faults({}))
+
+    def test_delay_and_time_exclude_each_other(self) -> None:
+        self.assertEqual({"/run_at"}, faults({**LEAST, "delay_s": 1, "run_at": "2026-11-23T12:00:00Z"}))
+
+    def test_a_body_that_is_no_object_is_refused(self) -> None:
+        bodies: tuple[Any, ...] = (None, [], "x", 1, True)
+        for body in bodies:
+            self.assertEqual({""}, faults(body))
+
+    def test_half_of_a_surrogate_pair_is_refused_before_it_reaches_redis(self) -> None:
+        """A request's body can't hold one, but what a handler enqueues can; it would fail the jobs beside it."""
+        with self.assertRaises(InvalidFields):
+            read({"type": "echo", "payload": {"text": "\udc80"}})
+
+
+class Times(unittest.TestCase):
+    def test_rfc_3339_in_its_forms(self) -> None:
+        for text, ms in (
+            ("1970-01-01T00:00:00Z", 0),
+            ("2026-11-23T12:49:48.123Z", 1_795_438_188_123),
+            ("2026-11-23t13:49:48.123456789+01:00", 1_795_438_188_123),
+            ("2026-11-23 04:49:48.1-08:00", 1_795_438_188_100),
+            ("2024-02-29T00:00:00z", 1_709_164_800_000),
+            ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
+        ):
+            self.assertEqual(ms, submission.milliseconds(text), text)
+
+    def test_a_time_that_is_shown_is_read_back(self) -> None:
+        for ms in (0, 1, 999, 1_795_438_188_123, 253_402_300_799_999):
+            self.assertEqual(ms, submission.milliseconds(submission.timestamp(ms)))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,64 @@
+"""traceparent: read, continued, begun, and ignored where the specification says so."""
+
+import unittest
+
+from lib.tracing import child_of, new_trace, parse_traceparent, trace_from
+
+GOOD = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+class Traceparent(unittest.TestCase):
+    def test_it_is_read_and_written_back(self) -> None:
+        trace = parse_traceparent(GOOD)
+
+        assert trace is not None
+        self.assertEqual(GOOD, trace.traceparent)
+
+    def test_what_is_malformed_is_ignored(self) -> None:
+        for text in (
+            "",
+            "00",
+            GOOD.upper(),
+            GOOD[:-1],
+            GOOD + "0",
+            GOOD + "-x",
+            GOOD.replace("00-", "ff-", 1),
+            GOOD.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32),
+            GOOD.replace("b7ad6b7169203331", "0" * 16),
+            GOOD + "\n",
+            " " + GOOD,
+            GOOD.replace("-", "_"),
+        ):
+            self.assertIsNone(parse_traceparent(text), text)
+
+    def test_a_later_version_may_have_more_behind_it(self) -> None:
+        later = GOOD.replace("00-", "01-", 1)
+
+        self.assertEqual(parse_traceparent(GOOD), parse_traceparent(later))
+        self.assertEqual(parse_traceparent(GOOD), parse_traceparent(later + "-more-of-it"))
+        self.assertIsNone(parse_traceparent(later + "more"))
+
+    def test_a_callers_trace_goes_on_under_a_span_of_ours(self) -> None:
+        trace = trace_from(GOOD)
+
+        self.assertEqual(("0af7651916cd43dd8448eb211c80319c", "01"), (trace.trace_id, trace.flags))
+        self.assertNotEqual("b7ad6b7169203331", trace.span_id)
+
+    def test_without_one_a_new_trace_begins(self) -> None:
+        for header in (None, "", "nonsense"):
+            made = trace_from(header)
+            self.assertIsNotNone(parse_traceparent(made.traceparent))
+
+    def test_new_traces_and_children_are_valid_and_differ(self) -> None:
+        made = {new_trace() for _ in range(1000)}
+
+        self.assertEqual(1000, len({trace.trace_id for trace in made}))
+        for trace in list(made)[:50]:
+            child = child_of(trace)
+            self.assertEqual(trace, parse_traceparent(trace.traceparent))
+            self.assertEqual((trace.trace_id, trace.flags), (child.trace_id, child.flags))
+            self.assertNotEqual(trace.span_id, child.span_id)
+
+
+if __name__ == "__main__":
+    unittest.main()
