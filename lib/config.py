@@ -324,7 +324,12 @@ SETTINGS: tuple[Setting, ...] = (
         "seconds without a heartbeat after which a worker's jobs are taken back, 2 to 3600",
         _seconds(2, 3600),
     ),
-    Setting("CRASH_LIMIT", "3", "runners that a job may take down before it is dead, 1 to 100", _whole(1, 100)),
+    Setting(
+        "CRASH_LIMIT",
+        "3",
+        "crashes of its runner after which a job is dead, the last one alone in its runner, 1 to 100",
+        _whole(1, 100),
+    ),
     Setting(
         "SHUTDOWN_GRACE_S",
         "25",

@@ -62,10 +62,13 @@ def read(
         fields.get("priority", "normal"),
         unique_key,
     )
+    spec_text = spec.to_text()
+    if not _is_utf8(spec_text):
+        raise _invalid([FieldError("/payload", "holds half of a surrogate pair, which is no text")])
     job = NewJob(
         ids.new(fields.get("queue", job_type.queue)),
         spec.priority,
-        spec.to_text(),
+        spec_text,
         fields.get("delay_s"),
         fields.get("run_at"),
         fields.get("expires_in_s"),
@@ -99,6 +102,14 @@ def timestamp(ms: int) -> str:
 @functools.lru_cache(maxsize=64)
 def _second(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether it can be sent to Redis. A request's body always can; what a handler enqueues may not."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _invalid(errors: list[FieldError]) -> InvalidFields:

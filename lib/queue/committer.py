@@ -85,6 +85,8 @@ class Committer(Generic[Item, Answer]):
     async def _commit(self, batch: list[tuple[Item, Hear[Answer]]]) -> None:
         try:
             answers = await self._send([item for item, _ in batch])
+            if len(answers) != len(batch):
+                raise ValueError(f"{len(batch)} items were sent and {len(answers)} answered")
         except Exception as fault:  # noqa: BLE001  Whatever it is, those who wait for the answer are told.
             _tell(batch, fault)
             behind, self._waiting = self._waiting, deque()

@@ -175,8 +175,9 @@ def log_line(job_id: str, token: int, text: str) -> Ended:
     return Ended(job_id, token, "\x1flog\x1f" + "".join(c if c >= " " else " " for c in text))
 
 
-def _records(ended: list[Ended]) -> str:
-    return "".join([f"{job_id}\x1f{token}{rest}\x1e" for job_id, token, rest in ended])
+def _records(ended: list[Ended]) -> bytes:
+    # "replace": a lone surrogate in what a handler said must not stop the ends of the jobs beside it.
+    return "".join([f"{job_id}\x1f{token}{rest}\x1e" for job_id, token, rest in ended]).encode("utf-8", "replace")
 
 
 def _size_bytes(ended: Ended) -> int:

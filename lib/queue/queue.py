@@ -216,7 +216,7 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         progress=_json(fields.get("progress")),
         result=_json(fields.get("result")),
         is_result_truncated="result_truncated" in fields,
-        error=_json(fields.get("error")),
+        error=_json(fields.get("error")) if state != "completed" else None,
         history=_history(fields, state),
     )
 

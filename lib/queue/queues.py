@@ -149,8 +149,8 @@ class Queues:
 
     async def reap(
         self, queue: str, worker_id: str, *, beat_seen: str = "", is_crash: bool = True, crash_limit: int
-    ) -> int:
-        """Take back all that a runner holds. Gives how many jobs; 0 where it turned out to be alive.
+    ) -> int | None:
+        """Take back all that a runner holds. Gives how many jobs; None where it turned out to be alive, or reaped.
 
         beat_seen: what its counter showed throughout the lease; "" where its process is known to have ended.
         """
@@ -159,7 +159,7 @@ class Queues:
             arguments = (worker_id, beat_seen, "1" if is_crash else "", crash_limit, 200)
             reply = await self._scripts.call("reap", self._keys.base(queue), *arguments)
             if reply == b"alive":
-                return handled
+                return None
             handled += int(reply[0])
             if not reply[2]:
                 return handled

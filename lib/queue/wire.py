@@ -10,7 +10,6 @@ from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
-    AskError,
     AuthenticationError,
     BusyLoadingError,
     ConnectionError,
@@ -151,25 +150,26 @@ def _refuse(reply: "asyncio.Future[Any]", fault: Exception) -> None:
 
 def translated(fault: BaseException, *, was_sent: bool) -> Exception:
     """What callers are told for an exception of redis-py's."""
-    word = str(fault).split(" ", 1)[0].rstrip(":")
     if isinstance(fault, NoScriptError):
         return MissingScript()
-    if isinstance(fault, MovedError) and not isinstance(fault, AskError):
+    if isinstance(fault, MovedError):
         return Moved(fault.slot_id, fault.host, fault.port)
-    if isinstance(fault, BusyLoadingError):
-        return RedisUnavailable(_REFUSALS["LOADING"])
-    if isinstance(fault, ReadOnlyError):
-        return RedisUnavailable(_REFUSALS["READONLY"])
-    if isinstance(fault, AuthenticationError):
-        return RedisUnavailable(_REFUSALS["WRONGPASS"])
-    if isinstance(fault, ResponseError) and word in _REFUSALS:
-        return RedisUnavailable(_REFUSALS[word])
+    refusal = _refusal(fault) if isinstance(fault, RedisError) else None
+    if refusal is not None:
+        return RedisUnavailable(refusal)
     if isinstance(fault, ConnectionError | TimeoutError | OSError):
         kind = OutcomeUnknown if was_sent else RedisUnavailable
         return kind(f"{'no answer from' if was_sent else 'no connection to'} Redis: {fault}")
-    if isinstance(fault, ResponseError):
-        # redis-py takes the first word away from some of these ("OOM command not allowed" has none of its own class).
-        for refusal, meaning in _REFUSALS.items():
-            if refusal in str(fault).split(" ", 2)[:2]:
-                return RedisUnavailable(meaning)
     return fault if isinstance(fault, Exception) else RuntimeError(repr(fault))
+
+
+def _refusal(fault: RedisError) -> str | None:
+    """What Redis refused for now; None where the fault is another one.
+
+    WHY three places to look: redis-py takes the first word away where it has a class of its own for it (OOM, ASK,
+    CLUSTERDOWN …) and keeps it as the status_code; where a script was refused, it may stand behind "ERR script:".
+    """
+    if isinstance(fault, AuthenticationError):
+        return _REFUSALS["NOAUTH" if fault.status_code == "NOAUTH" else "WRONGPASS"]
+    words = (fault.status_code or "", *str(fault).split(" ", 2)[:2])
+    return next((_REFUSALS[word] for word in words if word in _REFUSALS), None)

@@ -11,6 +11,7 @@ from lib.jobs.backoff import delay_s
 from lib.jobs.job import ClaimedJob, JobSpec, SpecError, SpecTooNew, to_json
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, JobType, Retry, Snooze
+from lib.jobs.submission import MAX_DELAY_S
 from lib.queue.lease import Ended, failed, finished, released, snoozed
 from lib.work.context import Context, Shared
 
@@ -80,7 +81,11 @@ async def run(prepared: Prepared, context: Context, shared: Shared) -> Any:
 
     def in_thread() -> Any:
         context.enter()
-        return handler(context, prepared.payload)
+        try:
+            return handler(context, prepared.payload)
+        except StopIteration as fault:
+            # A Future refuses to carry one, and whoever waits for it would wait until the timeout.
+            raise RuntimeError("the handler raised StopIteration") from fault
 
     return await asyncio.get_running_loop().run_in_executor(shared.threads, in_thread)
 
@@ -97,15 +102,16 @@ def completed(job: ClaimedJob, result: Any, shared: Shared) -> Ending:
 
 def went_wrong(job: ClaimedJob, spec: JobSpec, fault: BaseException, shared: Shared) -> Ending:
     """The handler raised, ran too long, or was asked to stop."""
-    if isinstance(fault, Snooze):
-        words = snoozed(job.job_id, job.token, _error(fault), max(0.0, fault.after_s))
-        return Ending("snooze", words, "job.snoozed", f"Job snoozed for {fault.after_s:g} s: {job.job_id}")
+    asked_s = _asked_s(fault)
+    if isinstance(fault, Snooze) and asked_s is not None:
+        words = snoozed(job.job_id, job.token, _error(fault), asked_s)
+        return Ending("snooze", words, "job.snoozed", f"Job snoozed for {asked_s:g} s: {job.job_id}")
     if isinstance(fault, Discard) or job.attempt >= spec.max_attempts:
         return dead(job, fault)
-    wait_s = fault.after_s if isinstance(fault, Retry) else None
+    wait_s = asked_s
     if wait_s is None:
         wait_s = delay_s(job.attempt, base_s=spec.backoff.base_s, cap_s=spec.backoff.cap_s, rng=shared.rng)
-    words = failed(job.job_id, job.token, _error(fault), max(0.0, wait_s))
+    words = failed(job.job_id, job.token, _error(fault), wait_s)
     if isinstance(fault, Cancelled):
         return Ending("fail", words, "job.cancelled", f"Job cancelled: {job.job_id}")
     note = f"Job retry {job.attempt + 1}/{spec.max_attempts} in {wait_s:.1f} s: {job.job_id} | {summary(fault)}"
@@ -138,6 +144,14 @@ def summary(fault: BaseException) -> str:
     """`Type: message`, cut at 8 KiB; for an exception whose str() raises, too."""
     error = _error(fault)
     return f"{error['type']}: {error['message']}"
+
+
+def _asked_s(fault: BaseException) -> float | None:
+    """The delay that a Retry or a Snooze names; None where it names none, or nothing that is a time."""
+    asked = fault.after_s if isinstance(fault, Retry | Snooze) else None
+    if not isinstance(asked, int | float) or asked != asked:  # NaN is not itself
+        return None
+    return float(max(0, min(asked, MAX_DELAY_S)))
 
 
 def _error(fault: BaseException) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class Consumer:
         self._former: list[Lease] = []
         self._is_registered = False
         self._is_stopping = False
+        self._is_released = False
         self._in_hand: dict[str, InHand] = {}
         self._running = 0
         self._slot_free = asyncio.Event()
@@ -121,11 +122,18 @@ class Consumer:
                 self._is_away(fault)
                 await self._pause(pause_s)
                 pause_s = min(LAST_PAUSE_S, pause_s * 2)
+            except Exception as fault:  # noqa: BLE001  One queue's broken keys must not stop the runner's other queues.
+                self._log.exception("consumer.failed", f"Round failed in {self.queue}; trying again", fault)
+                await self._pause(LAST_PAUSE_S)
 
     async def run_suspects(self) -> bool:
         """Run one job that is suspected of taking runners down, alone. False where there is none."""
-        await self._ensure_registered()
-        claim = await self._claim(1, "suspects")
+        try:
+            await self._ensure_registered()
+            claim = await self._claim(1, "suspects")
+        except NotRegistered:
+            self._come_back()
+            return True
         for job in claim.jobs:
             self._start(job)
         await self.ended()
@@ -146,6 +154,7 @@ class Consumer:
 
     async def release(self) -> None:
         """Stop what still runs and give it back: it goes to the front, its attempt does not count."""
+        self._is_released = True
         for in_hand in list(self._in_hand.values()):
             if in_hand.ending is None:
                 self._stop_handler(in_hand, Released())
@@ -299,8 +308,11 @@ class Consumer:
         in_hand = InHand(job, self._lease)
         self._in_hand[job.job_id] = in_hand
         self._running += 1
+        if self._is_released:
+            return self._end(in_hand, attempt.given_back(job))  # Its claim was in flight when time was up.
         self._todo.append(in_hand)
         self._wake_lane()
+        return None
 
     def _wake_lane(self) -> None:
         """See that a lane will look at `_todo`. One at a time: a lane that finds more than one job wakes the next."""
@@ -349,13 +361,13 @@ class Consumer:
             ending = attempt.completed(job, await attempt.run(prepared, context, shared), shared)
         except BaseException as fault:  # noqa: BLE001  SystemExit too: a job that calls exit() has failed, not the runner.
             ending = self._stopped(in_hand, spec, fault)
+        if in_hand.stop_reason is not None and in_hand.task is not None:
+            in_hand.task.uncancel()  # The cancellation was the job's; the lane goes on.
         self._end(in_hand, ending)
         return None
 
     def _stopped(self, in_hand: InHand, spec: JobSpec, fault: BaseException) -> Ending:
         """The handler raised. If it did because it was told to stop, that is why it ended, whatever it raised."""
-        if in_hand.stop_reason is not None and in_hand.task is not None:
-            in_hand.task.uncancel()
         reason = in_hand.stop_reason or fault
         if isinstance(reason, Released):
             return attempt.given_back(in_hand.job)
@@ -436,7 +448,7 @@ class Consumer:
         if self._in_hand.get(job_id) is in_hand:
             del self._in_hand[job_id]
         if isinstance(is_ours, Exception):
-            # Not Redis' doing, whose failures are sat out; a bug. The job comes back when its lease has run out.
+            # Not Redis' doing, whose failures are sat out; a bug. The job is a stray now, and taken up again.
             self._log.exception("job.unended", f"Job's end could not be told: {job_id}", is_ours, job_id=job_id)
         elif not is_ours:
             msg = f"Job was no longer ours when it ended: {job_id}; it was given to another worker"

@@ -32,6 +32,7 @@ from lib.work.pipe import Pipe
 
 CALL_TIMEOUT_S = 5.0
 TICK_S = 1.0
+EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
 IDLE_ROUNDS = 3  # An isolation runner leaves when it has found no suspect so many times, a second apart.
 
 
@@ -104,7 +105,7 @@ class Runner:
         await self._drain.wait()
         for consumer in self._consumers:
             consumer.stop()
-        ended = asyncio.create_task(self._ended())
+        ended = asyncio.create_task(self._ended(rounds))
         release = asyncio.create_task(self._release.wait())
         await asyncio.wait({ended, release}, return_when=asyncio.FIRST_COMPLETED)
         for consumer in self._consumers:
@@ -114,11 +115,22 @@ class Runner:
             if isinstance(fault, BaseException):
                 self._log.exception("consumer.failed", "A consumer ended by a fault of its own", fault)
 
-    async def _ended(self) -> None:
+    async def _ended(self, rounds: list[asyncio.Task[None]]) -> None:
+        # First the rounds: a claim that was in flight when the drain began may yet bring jobs, and these are begun.
+        await asyncio.wait(rounds)
         for consumer in self._consumers:
             await consumer.ended()
 
     async def _run_suspects(self) -> None:
+        rounds = asyncio.create_task(self._suspect_rounds())
+        release = asyncio.create_task(self._release.wait())
+        await asyncio.wait({rounds, release}, return_when=asyncio.FIRST_COMPLETED)
+        for consumer in self._consumers:
+            await consumer.release()
+        await rounds
+
+    async def _suspect_rounds(self) -> None:
+        """One suspect after another, whatever its queue, until there has been none for a while."""
         idle_rounds = 0
         while idle_rounds < IDLE_ROUNDS and not self._drain.is_set():
             try:
@@ -131,8 +143,6 @@ class Runner:
             idle_rounds += 1
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._drain.wait(), 1.0)
-        for consumer in self._consumers:
-            await consumer.release()
 
     async def _leave(self) -> None:
         try:
@@ -186,12 +196,13 @@ def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_
     async def run() -> None:
         pipe = await Pipe.over(socket.socket(fileno=link_fd))
         await Runner(settings, registry, log, worker_id, pipe, is_alone=worker_id.endswith(".alone")).run()
+        # From here, and not behind asyncio.run: that would wait for a handler that swallows its cancellation.
+        log.close()
+        os._exit(0)
 
-    code = 0
     try:
         asyncio.run(run())
     except BaseException as fault:
         log.exception("worker.crashed", "Worker crashed", fault)
-        code = 70
     log.close()
-    os._exit(code)
+    os._exit(EXIT_FAULT)

@@ -31,6 +31,7 @@ from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 from lib.work.overdue import Overdue, overdue
 from lib.work.pipe import Pipe
+from lib.work.runner import EXIT_FAULT
 from lib.work.upkeep import EVERY_S, Upkeep
 
 CALL_TIMEOUT_S = 5.0
@@ -41,7 +42,6 @@ LONGEST_RESTART_S = 5.0
 SECOND_SIGNAL_S = 1.0
 LEAVE_S = 8.0  # What a runner may take to give back what is left and sign off, before it is killed.
 AFTERSHOCKS_S = (0.2, 1.0)
-EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
 
 
 class Child:
@@ -233,7 +233,7 @@ class Supervisor:
         await self._take_back(child, is_crash=is_crash)
         child.pipe.close()
         self._children.discard(child)
-        self._spawn(self._look_again(child))
+        self._spawn(self._look_again(child, is_crash=is_crash))
 
     async def _take_back(self, child: Child, *, is_crash: bool) -> None:
         for queue, worker_id in {*child.worker_ids.items(), *child.former_ids}:
@@ -247,11 +247,11 @@ class Supervisor:
                     "jobs.taken_back", f"{jobs} jobs of {queue} taken back from {worker_id}", queue=queue, jobs=jobs
                 )
 
-    async def _look_again(self, child: Child) -> None:
+    async def _look_again(self, child: Child, *, is_crash: bool) -> None:
         """A pop that lay in a dead connection's buffer may still put an id into the dead runner's list."""
         for pause_s in AFTERSHOCKS_S:
             await asyncio.sleep(pause_s)
-            await self._take_back(child, is_crash=True)
+            await self._take_back(child, is_crash=is_crash)
 
     # Time: beats, upkeep, stuck runners.
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lib.config import Settings
+from lib.errors import RedisUnavailable
 from lib.logs import Log
 from lib.queue.queues import Queues, Retention
 
@@ -63,25 +64,36 @@ class Upkeep:
         """Look after every queue once. Gives the number of suspects in each that has any. Raises RedisUnavailable."""
         suspects = {}
         for queue in await self._queues.names():
-            survey = await self._queues.survey(queue, self._retention)
-            if survey.suspects:
-                suspects[queue] = survey.suspects
-            watch = self._watches.setdefault(queue, LeaseWatch(self._settings.lease_s, EVERY_S))
-            for worker_id, beat in watch.look(survey.beats, now_s).items():
-                await self._reap(queue, worker_id, beat)
-            for worker_id in survey.graves:
-                # Something reached a dead runner's list after it was emptied: a pop that lay in a buffer.
-                await self._queues.reap(queue, worker_id, crash_limit=self._settings.crash_limit)
-            if survey.is_due:
-                await self._promote(queue)
-            if survey.is_expiring:
-                await self._expire(queue)
-            if survey.is_trimmable:
-                await self._trim(queue)
+            try:
+                if found := await self._look_after(queue, now_s):
+                    suspects[queue] = found
+            except RedisUnavailable:
+                raise
+            except Exception as fault:  # noqa: BLE001  A queue whose keys somebody broke must not cost the others theirs.
+                self._log.exception("upkeep.failed", f"Upkeep of {queue} failed", fault, queue=queue)
         return suspects
+
+    async def _look_after(self, queue: str, now_s: float) -> int:
+        """One queue's round. Gives the number of its suspects."""
+        survey = await self._queues.survey(queue, self._retention)
+        watch = self._watches.setdefault(queue, LeaseWatch(self._settings.lease_s, EVERY_S))
+        for worker_id, beat in watch.look(survey.beats, now_s).items():
+            await self._reap(queue, worker_id, beat)
+        for worker_id in survey.graves:
+            # Something reached a dead runner's list after it was emptied: a pop that lay in a buffer.
+            await self._queues.reap(queue, worker_id, crash_limit=self._settings.crash_limit)
+        if survey.is_due:
+            await self._promote(queue)
+        if survey.is_expiring:
+            await self._expire(queue)
+        if survey.is_trimmable:
+            await self._trim(queue)
+        return survey.suspects
 
     async def _reap(self, queue: str, worker_id: str, beat: str) -> None:
         jobs = await self._queues.reap(queue, worker_id, beat_seen=beat, crash_limit=self._settings.crash_limit)
+        if jobs is None:
+            return  # It has beaten since, or another reaper was first.
         msg = f"Worker {worker_id} has not been heard of for {self._settings.lease_s:g} s: {jobs} jobs taken back"
         self._log.warning("worker.reaped", msg, queue=queue, worker_id=worker_id, jobs=jobs)
 

@@ -140,7 +140,7 @@ class Reap(RedisCase):
 
         handled = await self.queues.reap("q", "a", beat_seen=seen, crash_limit=3)
 
-        self.assertEqual(0, handled)
+        self.assertIsNone(handled)
         self.assertTrue(await runner.ended("finish", ending("finish", job)))
 
     async def test_a_runner_that_has_not_beaten_since_is_reaped(self) -> None:

@@ -23,6 +23,7 @@ for id, token, delay, error_text in each_record(records, '^([^\31]*)\31(%d+)\31(
     else
       remember(job, 'retried', error_text)
       redis.call('HSET', job, 'state', 'delayed', 'ended', token)
+      redis.call('HDEL', job, 'unknown_since')
       redis.call('ZADD', base .. 'delayed', now_ms + tonumber(delay), id)
       retried = retried + 1
     end

@@ -1,0 +1,116 @@
+"""kill -9 of runners, of supervisors, and of both at once, under load.
+
+A runner's jobs are to be begun again by another one within half a second, mostly, while its supervisor lives; within
+LEASE_S + 5 s where that is dead too. An orphaned runner ends what it has begun: nothing of it runs twice.
+"""
+
+import itertools
+import os
+import random
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.faults.load import Load
+from tests.faults.row import Row, percentile
+from tests.faults.site import Execution, Runners, Site
+
+LEASE_S = 2.0
+PAUSE_S = 0.2
+UNHEARD_NS = 1_000_000_000  # So long after its end an execution may not have been told to Redis when its runner dies.
+
+
+class Kill(NamedTuple):
+    pid: int
+    at_ns: int
+    what: str
+
+
+def run(*, is_quick: bool) -> Iterator[Row]:
+    runner_kills, supervisor_kills = (40, 4) if is_quick else (900, 100)
+    with Site() as site:
+        rng = random.Random(1)
+        workers = [_worker(site) for _ in range(2)]
+        url = site.server().url
+        targets = ["runner"] * runner_kills + ["supervisor", "both"] * (supervisor_kills // 2)
+        rng.shuffle(targets)
+        kills: list[Kill] = []
+        with Load(lambda: url, lambda: site.body("work", seconds=rng.uniform(0.01, 0.2)), per_s=120) as load:
+            for what in targets:
+                kills += _kill(site, workers, what, rng)
+                time.sleep(PAUSE_S)
+        site.accepted += load.accepted
+        site.until_completed(load.accepted, 90)
+        yield from _rows(site, kills, len(load.accepted))
+
+
+def _worker(site: Site) -> Runners:
+    # Killed from outside, a job is innocent however often; with the default limit it would be convicted at the third time.
+    return site.worker(WORKER_PROCESSES=3, WORKER_QUEUES="default=5", LEASE_S=LEASE_S, CRASH_LIMIT=100)
+
+
+def _kill(site: Site, workers: list[Runners], what: str, rng: random.Random) -> list[Kill]:
+    at = rng.randrange(len(workers))
+    worker = workers[at]
+    runners = worker.runner_pids()
+    if what == "runner":
+        if not runners:
+            return []
+        pid = rng.choice(runners)
+        now_ns = time.monotonic_ns()
+        os.kill(pid, signal.SIGKILL)
+        return [Kill(pid, now_ns, what)]
+    now_ns = time.monotonic_ns()
+    if what == "both":
+        worker.kill_all()
+    else:
+        os.kill(worker.pid, signal.SIGKILL)
+    workers[at] = _worker(site)
+    return [Kill(pid, now_ns, what) for pid in runners] if what == "both" else [Kill(worker.pid, now_ns, what)]
+
+
+def _rows(site: Site, kills: list[Kill], accepted: int) -> Iterator[Row]:
+    rows = {what: Row(f"kill -9, {title}") for what, title in TITLES.items()}
+    killed = {kill.pid: kill for kill in kills}
+    by_job: dict[str, list[Execution]] = defaultdict(list)
+    for run in site.executions():
+        by_job[run.job_id].append(run)
+    for kill in kills:
+        rows[kill.what].runs += 1
+    site.judge(rows["runner"], twice_allowed=True)
+    rows["runner"].twice = 0
+    for job_id, runs in by_job.items():
+        crashes = 0
+        for run, following in itertools.pairwise(runs):
+            at_fault = killed.get(run.pid)
+            is_unheard = run.ended_ns is None or (at_fault and at_fault.at_ns - run.ended_ns < UNHEARD_NS)
+            if at_fault is None or not is_unheard:
+                rows["runner"].violations.append(f"{job_id} ran again though its runner was not killed")
+                continue
+            crashes += 1
+            row = rows["alone" if crashes >= 2 else at_fault.what]
+            row.twice += 1
+            row.recover_s.append((following.began_ns - at_fault.at_ns) / 1e9)
+    _demand(rows, accepted)
+    yield from rows.values()
+
+
+def _demand(rows: dict[str, Row], accepted: int) -> None:
+    first = rows["runner"]
+    first.note = f"{accepted} jobs"
+    first.demand(percentile(first.recover_s, 0.5) < 0.5, "p50 from death to re-execution is not under 500 ms")
+    first.demand(percentile(first.recover_s, 0.99) < 1.5, "p99 from death to re-execution is not under 1.5 s")
+    late = [time_s for time_s in rows["both"].recover_s if time_s > LEASE_S + 5]
+    rows["both"].demand(not late, f"{len(late)} jobs of dead hosts came back after more than LEASE_S + 5 s")
+    rows["supervisor"].demand(not rows["supervisor"].twice, "jobs of an orphaned runner ran again")
+    rows["alone"].note = "each then waits for a runner of its own"
+
+
+TITLES = {
+    "runner": "runner",
+    "supervisor": "supervisor alone",
+    "both": f"supervisor and its runners (LEASE_S {LEASE_S:g})",
+    "alone": "a job's second time and later",
+}

@@ -1,0 +1,292 @@
+"""A place for a fault to happen in: a Redis, servers, workers, jobs put in, a ledger outside, and what came of it all.
+
+with Site() as site:
+    site.worker(WORKER_PROCESSES=2)
+    ids = site.put(100, "work")
+    site.until_completed(ids)
+    site.judge(row)
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, NamedTuple
+
+import redis
+
+from lib.ids import JobIds
+from lib.jobs import registry, submission
+from lib.jobs.job import NewJob
+from lib.queue.client import open_link
+from lib.queue.keys import Keys
+from lib.queue.queue import Queue
+from lib.tracing import new_trace
+from tests.faults.row import Row
+from tests.private_redis import PrivateRedis, wait_until
+from tests.processes import Server, Worker, is_alive
+from tests.system.oracle import faults
+
+JOB_MODULES = "tests.faults.jobs"
+KEEP_ALL = 10**8
+AT_ONCE = 2000
+
+
+class Execution(NamedTuple):
+    """One run of a handler as the ledger tells it; ended_ns is None where it did not come to its end."""
+
+    job_id: str
+    attempt: int
+    pid: int
+    began_ns: int
+    ended_ns: int | None
+
+
+class Runners(Worker):
+    """A worker.py that is found in /proc and in Redis, not in its log: under load the log is long."""
+
+    client: redis.Redis
+
+    def wait_until_ready(self) -> None:
+        """Every one of its runners serves its queues."""
+        queues = [part.partition("=")[0] for part in str(self.settings["WORKER_QUEUES"]).split(",")]
+        count = int(str(self.settings["WORKER_PROCESSES"]))
+
+        def is_ready() -> bool:
+            pids = {str(pid) for pid in self.runner_pids()}
+            return len(pids) >= count and all(pids <= self._pids_serving(queue) for queue in queues)
+
+        self.until(is_ready, "every runner serves every queue")
+
+    def runner_pids(self) -> list[int]:
+        """The runners that live, also those that a dead supervisor left."""
+        return [pid for pid in processes_with(f"LOG_DIR={self.settings['LOG_DIR']}") if pid != self.pid]
+
+    def kill_all(self) -> None:
+        """The supervisor first, so that it sees nothing of its runners' end: the host is gone."""
+        os.kill(self.pid, signal.SIGKILL)
+        for pid in self.runner_pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        if self.process is not None:
+            self.kill()
+            for pid in self.runner_pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self._folder.cleanup()
+
+    def _pids_serving(self, queue: str) -> set[str]:
+        workers: Any = self.client.hvals(f"wb:{{{queue}}}:workers")
+        return {str(json.loads(about)["pid"]) for about in workers}
+
+
+class Site:
+    """client: for looking in; where the Redis is not a private one it is given, as is the url."""
+
+    def __init__(
+        self,
+        *,
+        aof: Literal["no", "everysec", "always"] = "no",
+        options: Iterable[str] = (),
+        url: str = "",
+        client: redis.Redis | None = None,
+        queue: str = "default",
+    ) -> None:
+        self._aof: Literal["no", "everysec", "always"] = aof
+        self._options = tuple(options)
+        self.url = url
+        self._client = client
+        self.queue = queue
+        self.base = f"wb:{{{queue}}}:"
+        self.accepted: list[str] = []
+        self.ids = JobIds()
+        self.types = registry.load([JOB_MODULES])
+        self.rng = random.Random(3)
+
+    def __enter__(self) -> "Site":
+        self._stack = contextlib.ExitStack()
+        self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="wb-fault-")))
+        self.ledger = self.folder / "ledger"
+        if not self.url:
+            self.redis = PrivateRedis(aof=self._aof, options=self._options)
+            self._stack.callback(self.redis.close)
+            self.redis.start()
+            self.url = self.redis.url
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def client(self) -> redis.Redis:
+        return self._client or self.redis.client
+
+    # Programs.
+
+    def worker(self, *, url: str = "", is_awaited: bool = True, **settings: object) -> Runners:
+        """A started worker.py; where it is awaited, it serves its queues."""
+        defaults: dict[str, object] = {
+            "JOB_MODULES": JOB_MODULES,
+            "WORKER_QUEUES": f"{self.queue}=5",
+            "LOG_LEVEL": "WARNING",
+            "RETAIN_COMPLETED": KEEP_ALL,
+            "LEASE_S": 2,
+        }
+        worker = Runners(url or self.url, **{**defaults, **settings})
+        worker.client = self.client
+        self._stack.callback(worker.close)
+        worker.start()
+        if is_awaited:
+            worker.wait_until_ready()
+        return worker
+
+    def server(self, *, url: str = "", is_awaited: bool = True, **settings: object) -> Server:
+        server = Server(url or self.url, **{"JOB_MODULES": JOB_MODULES, **settings})
+        self._stack.callback(server.close)
+        server.start()
+        if is_awaited:
+            server.wait_until_ready()
+        return server
+
+    # Jobs.
+
+    def body(self, type_name: str, options: dict[str, Any] | None = None, **payload: Any) -> dict[str, Any]:
+        fields = {"queue": self.queue, **(options or {})}
+        return {"type": type_name, "payload": {"ledger": str(self.ledger), **payload}, **fields}
+
+    def new(self, type_name: str, options: dict[str, Any] | None = None, **payload: Any) -> NewJob:
+        body = self.body(type_name, options, **payload)
+        job, *_ = submission.read(body, self.types, self.ids, request_id="r", trace=new_trace())
+        return job
+
+    def put(self, count: int, type_name: str, options: dict[str, Any] | None = None, **payload: Any) -> list[str]:
+        """Ids of so many jobs that were taken in, without a server."""
+        return self.put_all(self.new(type_name, options, **payload) for _ in range(count))
+
+    def put_all(self, jobs: Iterable[NewJob]) -> list[str]:
+        jobs = list(jobs)
+
+        async def put() -> None:
+            link = open_link(self.url, timeout_s=30)
+            queue = Queue(link, Keys("wb"))
+            try:
+                for at in range(0, len(jobs), AT_ONCE):
+                    await asyncio.gather(*map(queue.enqueue, jobs[at : at + AT_ONCE]))
+            finally:
+                await link.close()
+
+        asyncio.run(put())
+        ids = [job.job_id for job in jobs]
+        self.accepted += ids
+        return ids
+
+    # What came of them.
+
+    def until(self, condition: Callable[[], object], what: str, within_s: float = 30.0, every_s: float = 0.01) -> Any:
+        return wait_until(condition, what, within_s=within_s, every_s=every_s)
+
+    def until_completed(self, ids: Iterable[str], within_s: float = 60.0) -> None:
+        """Wait until all of them are; what is not after that is for `judge` to say."""
+        left = set(ids)
+
+        def is_done() -> bool:
+            done: Any = self.client.zmscore(f"{self.base}completed", chunk) if (chunk := list(left)[:500]) else []
+            left.difference_update(job_id for job_id, score in zip(chunk, done, strict=True) if score is not None)
+            return not left
+
+        deadline_s = time.monotonic() + within_s
+        while not is_done() and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+
+    def until_begun(self, ids: Iterable[str], within_s: float = 30.0) -> None:
+        wanted = set(ids)
+        self.until(lambda: wanted <= {run.job_id for run in self.executions()}, "they have begun", within_s)
+
+    def executions(self) -> list[Execution]:
+        """All of them, in the order in which they began."""
+        text = self.ledger.read_text() if self.ledger.exists() else ""
+        runs: dict[tuple[str, str, str], list[list[Any]]] = defaultdict(list)
+        ordered: list[list[Any]] = []
+        for line in text.split("\n")[:-1]:
+            word, job_id, attempt, pid, ns = line.split()
+            if word == "began":
+                run = [job_id, int(attempt), int(pid), int(ns), None]
+                runs[job_id, attempt, pid].append(run)
+                ordered.append(run)
+            else:
+                runs[job_id, attempt, pid][-1][4] = int(ns)
+        return [Execution(*run) for run in ordered]
+
+    def records(self, ids: Iterable[str] | None = None) -> dict[str, dict[str, str]]:
+        """The hashes of all jobs, or of those; a job that is not there has an empty one."""
+        client = self.client
+        if ids is None:
+            listed: Any = client.zrange(f"{self.base}all", 0, -1)
+            ids = [raw.decode() for raw in listed]
+        wanted = list(ids)
+        found: dict[str, dict[str, str]] = {}
+        for at in range(0, len(wanted), AT_ONCE):
+            chunk = wanted[at : at + AT_ONCE]
+            pipe = client.pipeline(transaction=False)
+            for job_id in chunk:
+                pipe.hgetall(f"{self.base}job:{job_id}")
+            for job_id, fields in zip(chunk, pipe.execute(), strict=True):
+                found[job_id] = {k.decode(): v.decode(errors="replace") for k, v in fields.items()}
+        return found
+
+    def judge(self, row: Row, *, twice_allowed: bool = False, expected: str = "completed") -> None:
+        """The oracle, the ledger, and every accepted id: what is not right goes into the row."""
+        for fault in faults(self.client)[:20]:
+            row.violations.append(f"oracle: {fault}")
+        records = self.records(self.accepted)
+        wrong = Counter(record.get("state", "missing") for record in records.values())
+        wrong.pop(expected, None)
+        row.lost += sum(wrong.values())
+        row.demand(not wrong, f"accepted and not {expected}: {dict(wrong)}")
+        runs = self.executions()
+        begun = Counter(run.job_id for run in runs)
+        twice = sum(count - 1 for count in begun.values())
+        row.twice += twice
+        row.demand(twice_allowed or not twice, f"{twice} executions too many")
+        row.stale += len(stale := self.stale(records, runs))
+        row.demand(not stale, f"results of a runner that had lost the job: {stale[:5]}")
+
+    @staticmethod
+    def stale(records: dict[str, dict[str, str]], runs: list[Execution]) -> list[str]:
+        """Completed jobs whose result is not that of the attempt, and of the runner, that had them last."""
+        last = {run.job_id: run for run in runs}
+        found = []
+        for job_id, record in records.items():
+            if record.get("state") == "completed" and record.get("result") and job_id in last:
+                pid, attempt = json.loads(record["result"])
+                if (pid, attempt) != (last[job_id].pid, int(record["attempts"])):
+                    found.append(job_id)
+        return found
+
+
+def processes_with(variable: str) -> list[int]:
+    """Processes that were started with that NAME=value, and live."""
+    found = []
+    for name in os.listdir("/proc"):  # noqa: PTH208  a Path for each process costs more than the look itself
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/environ", "rb") as file:  # noqa: PTH123
+                environment = file.read().split(b"\0")
+        except OSError:
+            continue
+        if variable.encode() in environment and is_alive(int(name)):
+            found.append(int(name))
+    return sorted(found)
