@@ -155,14 +155,13 @@ def failed(job_id: str, token: int, error: dict[str, Any], delay_s: float | None
 
 def snoozed(job_id: str, token: int, reason: dict[str, Any], delay_s: float, *, is_unknown: bool = False) -> Ended:
     """For `snooze`: back after delay_s, nothing counted. is_unknown: no handler for it is known here."""
-    return Ended(
-        job_id, token, f"\x1f{max(0, round(delay_s * 1000))}\x1f{'u' if is_unknown else ''}\x1f{to_json(reason)}"
-    )
+    delay_ms = max(0, round(delay_s * 1000))
+    return Ended(job_id, token, f"\x1f{delay_ms}{'u' if is_unknown else ''}\x1f{json.dumps(reason)}")
 
 
 def released(job_id: str, token: int) -> Ended:
     """For `release`."""
-    return Ended(job_id, token, "")
+    return Ended(job_id, token, "\x1f\x1f")
 
 
 def progress(job_id: str, token: int, fraction: float, note: str) -> Ended:

@@ -135,7 +135,7 @@ class WentWrong(Case):
     def test_a_snooze_counts_nothing_even_at_the_last_attempt(self) -> None:
         ending = self.of(Snooze("early", after_s=2), 3)
 
-        self.assertEqual(("snooze", ["2000", ""]), (ending.script, words(ending)[:2]))
+        self.assertEqual(("snooze", "2000"), (ending.script, words(ending)[0]))
 
     def test_delays_that_are_no_numbers_of_seconds_fail_the_attempt_and_not_the_lane(self) -> None:
         odd: tuple[Any, ...] = (float("nan"), float("inf"), 1e300, 10**400, "soon", timedelta(seconds=1))
@@ -164,7 +164,7 @@ class PutOff(Case):
             ending = attempt.put_off(job, NotNow("unknown"))
 
             self.assertEqual(script, ending.script)
-            self.assertEqual("10000" if script == "snooze" else "", words(ending)[0])
+            self.assertEqual("10000u" if script == "snooze" else "", words(ending)[0])
 
 
 class Run(Case):

@@ -72,7 +72,7 @@ local function take_in(id, priority, due, expires, spec)
 end
 
 local OPTIONS = '^([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)$'
-for id, priority, options, spec in each_record(records, '^([^\31]*)\31(%a*)\31([^\31]*)\31(.*)$') do
+for id, priority, options, spec in each_record(records) do
   jobs = jobs + 1
   if options == '' then
     take_in(id, priority, '', '', spec)

@@ -11,7 +11,7 @@ local worker, records = ARGV[1], ARGV[2]
 
 local answers, dead, retried = {}, {}, 0
 local before = wait_ms()
-for id, token, delay, error_text in each_record(records, '^([^\31]*)\31(%d+)\31(%d*)\31(.*)$') do
+for id, token, delay, error_text in each_record(records) do
   local verdict = own(id, token, worker)
   local job = base .. 'job:' .. id
   if verdict == 'mine' then redis.call('HSET', job, 'error', error_text) end

@@ -8,7 +8,7 @@
 local worker, records = ARGV[1], ARGV[2]
 
 local answers, done, scores = {}, {}, {}
-for id, token, truncated, result in each_record(records, '^([^\31]*)\31(%d+)\31(t?)\31(.*)$') do
+for id, token, truncated, result in each_record(records) do
   local verdict = own(id, token, worker)
   if verdict == 'mine' then
     local job = base .. 'job:' .. id

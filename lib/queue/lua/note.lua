@@ -7,7 +7,7 @@
 local worker, records = ARGV[1], ARGV[2]
 
 local kept = 0
-for id, token, kind, text in each_record(records, '^([^\31]*)\31(%d+)\31(%a+)\31(.*)$') do
+for id, token, kind, text in each_record(records) do
   local job = base .. 'job:' .. id
   local f = redis.call('HMGET', job, 'state', 'worker', 'claims')
   if f[1] == 'active' and f[2] == worker and f[3] == token then

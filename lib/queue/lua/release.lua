@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- release.lua: give jobs back at a shutdown, to the front; the attempt is given back, the claim is not.
 -- KEYS 1 base
--- ARGV 1 worker  2 records: id, token
+-- ARGV 1 worker  2 records: id, token, '', ''
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --release--> ready
 -- @transition active --release--> cancelled
@@ -9,7 +9,7 @@
 local worker, records = ARGV[1], ARGV[2]
 
 local answers, rings = {}, false
-for id, token in each_record(records, '^([^\31]*)\31(%d+)$') do
+for id, token in each_record(records) do
   local verdict = own(id, token, worker)
   local job = base .. 'job:' .. id
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
