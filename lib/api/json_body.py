@@ -13,7 +13,9 @@ from lib.errors import BadJson
 from lib.jobs.job import to_json
 
 MAX_DEPTH = 100
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# The closing quote may be missing: else an unclosed string is gone through again from each \" in it, for an hour a MiB.
+_STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+QUOTED_CHARS = 60
 
 
 def parse(body: bytes) -> Any:
@@ -51,10 +53,14 @@ def _depth(text: str) -> int:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {twice!r} stands twice in one object")
+        raise ValueError(f"the name {_twice(pairs)[:QUOTED_CHARS]!r} stands twice in one object")
     return members
+
+
+def _twice(pairs: list[tuple[str, Any]]) -> str:
+    """The first name that came before. A set: to count each among all is quadratic, minutes for a full body."""
+    seen: set[str] = set()
+    return next(name for name, _ in pairs if name in seen or seen.add(name))
 
 
 def _float(text: str) -> float:
