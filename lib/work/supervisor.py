@@ -29,7 +29,8 @@ from lib.queue.keys import Keys
 from lib.queue.lease import Lease
 from lib.queue.queue import Queue
 from lib.queue.queues import Queues
-from lib.work.overdue import Overdue, overdue
+from lib.work.child import Child, describe_end
+from lib.work.overdue import overdue
 from lib.work.pipe import Pipe
 from lib.work.runner import EXIT_FAULT
 from lib.work.upkeep import EVERY_S, Upkeep
@@ -42,40 +43,6 @@ LONGEST_RESTART_S = 5.0
 SECOND_SIGNAL_S = 1.0
 LEAVE_S = 8.0  # What a runner may take to give back what is left and sign off, before it is killed.
 AFTERSHOCKS_S = (0.2, 1.0)
-
-
-class Child:
-    """A runner as its supervisor knows it."""
-
-    def __init__(self, worker_id: str, process: asyncio.subprocess.Process, pipe: Pipe, queues: list[str]) -> None:
-        self.process = process
-        self.pipe = pipe
-        self.worker_ids = dict.fromkeys(queues, worker_id)
-        self.former_ids: set[tuple[str, str]] = set()
-        self.worker_id = worker_id
-        self.is_alone = worker_id.endswith(".alone")
-        self.started_s = time.monotonic()
-        self.tick_s = time.monotonic()
-        self.silent_s = 0.0
-        self.is_retiring = False
-        self.was_killed = False
-        self.late: list[Overdue] = []
-
-    def hear(self, message: dict[str, object]) -> None:
-        """A tick: the loop turns, and these are the ids that it serves its queues under."""
-        self.tick_s = time.monotonic()
-        silent_s = message.get("silent_s")
-        self.silent_s = float(silent_s) if isinstance(silent_s, int | float) else 0.0
-        workers = message.get("workers")
-        if isinstance(workers, dict) and workers != self.worker_ids:
-            self.former_ids.update(self.worker_ids.items())
-            self.worker_ids = workers
-
-    def kill(self) -> None:
-        """End it, on our order: whatever it ran is innocent."""
-        self.was_killed = True
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
 
 
 class Supervisor:
@@ -224,7 +191,7 @@ class Supervisor:
         is_crash = code != 0 and not child.was_killed
         if code != 0:
             level = self._log.error if is_crash else self._log.warning
-            level("runner.died", f"Runner {child.worker_id} ended: {_describe_end(code)}", pid=child.process.pid)
+            level("runner.died", f"Runner {child.worker_id} ended: {describe_end(code)}", pid=child.process.pid)
         for item in child.late:
             # Before the rest is taken back: a job that blocked its runner is to blame, the others are not.
             await item.fail(self._rng)
@@ -328,12 +295,3 @@ class Supervisor:
             child = await self._start(is_alone=True)
             self._spawn(self._listen(child))
             self._spawn(self._bury(child))
-
-
-def _describe_end(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"

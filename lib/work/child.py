@@ -1,0 +1,53 @@
+"""A runner as its supervisor knows it: a process, a pipe, the ids that it serves its queues under."""
+
+import asyncio
+import contextlib
+import signal
+import time
+
+from lib.work.overdue import Overdue
+from lib.work.pipe import Pipe
+
+
+class Child:
+    """A runner as its supervisor knows it."""
+
+    def __init__(self, worker_id: str, process: asyncio.subprocess.Process, pipe: Pipe, queues: list[str]) -> None:
+        self.process = process
+        self.pipe = pipe
+        self.worker_ids = dict.fromkeys(queues, worker_id)
+        self.former_ids: set[tuple[str, str]] = set()
+        self.worker_id = worker_id
+        self.is_alone = worker_id.endswith(".alone")
+        self.started_s = time.monotonic()
+        self.tick_s = time.monotonic()
+        self.silent_s = 0.0
+        self.is_retiring = False
+        self.was_killed = False
+        self.late: list[Overdue] = []
+
+    def hear(self, message: dict[str, object]) -> None:
+        """A tick: the loop turns, and these are the ids that it serves its queues under."""
+        self.tick_s = time.monotonic()
+        silent_s = message.get("silent_s")
+        self.silent_s = float(silent_s) if isinstance(silent_s, int | float) else 0.0
+        workers = message.get("workers")
+        if isinstance(workers, dict) and workers != self.worker_ids:
+            self.former_ids.update(self.worker_ids.items())
+            self.worker_ids = workers
+
+    def kill(self) -> None:
+        """End it, on our order: whatever it ran is innocent."""
+        self.was_killed = True
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+
+
+def describe_end(code: int) -> str:
+    """An exit code, negative for a signal, in words."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

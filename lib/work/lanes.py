@@ -1,0 +1,251 @@
+"""The jobs in a runner's hands: run, stopped in time, and their ends handed to Redis.
+
+Called by consumer.py with what it has claimed. A lane is a task that runs one job after another and lives as long as
+the runner: no task is made for a job. A slot is free when its handler has ended; that Redis has yet to hear of it
+holds up nobody, but until then the job stays in hand.
+"""
+
+import asyncio
+import contextlib
+import functools
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from lib.jobs.job import ClaimedJob, JobSpec
+from lib.queue.lease import Lease
+from lib.work import attempt
+from lib.work.attempt import Cancelled, Ending, NotNow, Released, TimedOut
+from lib.work.context import Context, Shared
+
+UNWILLING_S = 2.0  # A handler that was told to stop and has not ended after this never will.
+
+
+class InHand:
+    """A job between its claim and the moment when Redis has heard how it ended."""
+
+    __slots__ = ("context", "ending", "job", "lease", "spec", "started_s", "stop_reason", "task", "timer")
+
+    def __init__(self, job: ClaimedJob, lease: Lease) -> None:
+        self.job = job
+        self.lease = lease
+        self.spec: JobSpec | None = None
+        self.context: Context | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.started_s = time.monotonic()
+        self.stop_reason: Exception | None = None
+        self.ending: Ending | None = None
+
+
+class Lanes:
+    """One queue's jobs in this runner. on_end is called whenever a handler has ended and its slot is free."""
+
+    def __init__(self, queue: str, shared: Shared, on_end: Callable[[], None]) -> None:
+        self._queue = queue
+        self._shared = shared
+        self._log = shared.log
+        self._on_end = on_end
+        self.running = 0
+        self._in_hand: dict[str, InHand] = {}
+        self._todo: deque[InHand] = deque()
+        self._idle_lanes: list[asyncio.Future[None]] = []
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._is_waking = False
+        self._is_released = False
+        self._unarmed: list[InHand] = []
+        self._all_ended = asyncio.Event()
+
+    def holds(self, job_id: str) -> bool:
+        """Whether the job is in hand: it runs, or Redis has yet to hear how it ended."""
+        return job_id in self._in_hand
+
+    @property
+    def worker_ids(self) -> set[str]:
+        """The ids under which the jobs in hand were claimed."""
+        return {in_hand.lease.worker_id for in_hand in self._in_hand.values()}
+
+    def start(self, job: ClaimedJob, lease: Lease) -> None:
+        """Run a job that was claimed under `lease`, in the next turn of the loop."""
+        in_hand = InHand(job, lease)
+        self._in_hand[job.job_id] = in_hand
+        self.running += 1
+        if self._is_released:
+            return self._end(in_hand, attempt.given_back(job))  # Its claim was in flight when time was up.
+        self._todo.append(in_hand)
+        self._wake_lane()
+        return None
+
+    def cancel(self, job_ids: Iterable[str]) -> None:
+        """Stop those of the jobs that run here: somebody asked for it."""
+        for job_id in job_ids:
+            in_hand = self._in_hand.get(job_id)
+            if in_hand is not None and in_hand.ending is None and in_hand.stop_reason is None:
+                self._ask_to_stop(in_hand, Cancelled("somebody asked for the job to be cancelled"))
+
+    def disown(self) -> None:
+        """What runs here is somebody else's by now: tell the handlers, and let them end as they like."""
+        for in_hand in self._in_hand.values():
+            if in_hand.context is not None:
+                in_hand.context.is_cancelled = True
+
+    async def ended(self) -> None:
+        """Wait until every handler that was started has ended."""
+        while self.running:
+            self._all_ended.clear()
+            await self._all_ended.wait()
+
+    async def release(self) -> None:
+        """Stop what still runs and give it back: it goes to the front, its attempt does not count."""
+        self._is_released = True
+        for in_hand in list(self._in_hand.values()):
+            if in_hand.ending is None:
+                self._stop_handler(in_hand, Released())
+        # A moment to unwind in, so that a job is not run elsewhere while its `finally` still works here.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.ended(), 1.0)
+        for in_hand in list(self._in_hand.values()):
+            if in_hand.ending is None:
+                self._end(in_hand, attempt.given_back(in_hand.job))
+
+    def _wake_lane(self) -> None:
+        """See that a lane will look at `_todo`. One at a time: a lane that finds more than one job wakes the next."""
+        if self._is_waking:
+            return
+        self._is_waking = True
+        if self._idle_lanes:
+            self._idle_lanes.pop().set_result(None)
+        else:
+            self._lanes.add(asyncio.get_running_loop().create_task(self._lane()))
+
+    async def _lane(self) -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        while True:
+            self._is_waking = False
+            while self._todo:
+                in_hand = self._todo.popleft()
+                if self._todo:
+                    self._wake_lane()
+                in_hand.task = task
+                await self._run(in_hand)
+            idle = loop.create_future()
+            self._idle_lanes.append(idle)
+            await idle
+
+    async def _run(self, in_hand: InHand) -> None:
+        """One attempt, from the spec to its ending. Nothing that a job does may end the lane."""
+        job, shared = in_hand.job, self._shared
+        if in_hand.ending is not None:
+            return None  # Given back before it was begun.
+        try:
+            prepared = attempt.prepare(job, shared)
+        except NotNow as fault:
+            return self._end(in_hand, attempt.put_off(job, fault))
+        except Exception as fault:  # noqa: BLE001  A payload's own checks may fail in any way.
+            return self._end(in_hand, attempt.dead(job, fault))
+        spec = in_hand.spec = prepared.spec
+        loop = asyncio.get_running_loop()
+        context = Context(job, spec, shared, in_hand.lease.note, None if prepared.type.is_async else loop)
+        in_hand.context = context
+        shared.log.info("job.started", f"Job started: {job.job_id}", context.about)
+        in_hand.started_s = time.monotonic()
+        self._arm_later(in_hand)
+        try:
+            ending = attempt.completed(job, await attempt.run(prepared, context, shared), shared)
+        except BaseException as fault:  # noqa: BLE001  SystemExit too: a job that calls exit() has failed, not the runner.
+            ending = self._stopped(in_hand, spec, fault)
+        if in_hand.stop_reason is not None and in_hand.task is not None:
+            in_hand.task.uncancel()  # The cancellation was the job's; the lane goes on.
+        self._end(in_hand, ending)
+        return None
+
+    def _stopped(self, in_hand: InHand, spec: JobSpec, fault: BaseException) -> Ending:
+        """The handler raised. If it did because it was told to stop, that is why it ended, whatever it raised."""
+        reason = in_hand.stop_reason or fault
+        if isinstance(reason, Released):
+            return attempt.given_back(in_hand.job)
+        return attempt.went_wrong(in_hand.job, spec, reason, self._shared)
+
+    def _arm_later(self, in_hand: InHand) -> None:
+        """Set the deadlines at the end of this turn: a handler that has ended by then needs none."""
+        if not self._unarmed:
+            asyncio.get_running_loop().call_soon(self._arm)
+        self._unarmed.append(in_hand)
+
+    def _arm(self) -> None:
+        loop = asyncio.get_running_loop()
+        for in_hand in self._unarmed:
+            if in_hand.ending is None and in_hand.spec is not None:
+                in_hand.timer = loop.call_later(in_hand.spec.timeout_s, self._time_out, in_hand)
+        self._unarmed.clear()
+
+    def _time_out(self, in_hand: InHand) -> None:
+        timeout_s = in_hand.spec.timeout_s if in_hand.spec else 0.0
+        self._stop_handler(in_hand, TimedOut(f"it ran longer than its timeout_s, {timeout_s:g}"))
+
+    def _ask_to_stop(self, in_hand: InHand, reason: Exception) -> None:
+        """A thread is told by ctx.cancelled and may go on; a coroutine is cancelled."""
+        if in_hand.context is None:
+            return
+        in_hand.context.is_cancelled = True
+        if in_hand.context.is_on_loop:
+            self._stop_handler(in_hand, reason)
+
+    def _stop_handler(self, in_hand: InHand, reason: Exception) -> None:
+        """Cancel a handler. A thread goes on behind our back; so may a coroutine that swallows the cancellation."""
+        if in_hand.ending is not None or in_hand.task is None or in_hand.context is None:
+            return
+        in_hand.stop_reason = reason
+        in_hand.context.is_cancelled = True
+        if in_hand.timer is not None:
+            in_hand.timer.cancel()
+        in_hand.task.cancel()
+        if in_hand.context.is_on_loop and not isinstance(reason, Released):
+            in_hand.timer = asyncio.get_running_loop().call_later(UNWILLING_S, self._give_up, in_hand)
+        elif isinstance(reason, TimedOut):
+            self._shared.retire(f"the thread of {in_hand.job.job_id} does not end")
+
+    def _give_up(self, in_hand: InHand) -> None:
+        """The handler does not end although it was cancelled: fail the job without it, and have the runner replaced."""
+        if in_hand.ending is None and in_hand.stop_reason is not None and in_hand.spec is not None:
+            self._end(in_hand, attempt.went_wrong(in_hand.job, in_hand.spec, in_hand.stop_reason, self._shared))
+            self._shared.retire(f"the handler of {in_hand.job.job_id} does not stop")
+
+    def _end(self, in_hand: InHand, ending: Ending) -> None:
+        """Free the slot, say how it ended, and send it to Redis with the next commit."""
+        if in_hand.ending is not None:
+            return
+        in_hand.ending = ending
+        if in_hand.timer is not None:
+            in_hand.timer.cancel()
+        self.running -= 1
+        self._on_end()
+        if not self.running:
+            self._all_ended.set()
+        self._say(in_hand, ending)
+        in_hand.lease.end(ending.script, ending.words, functools.partial(self._heard, in_hand))
+
+    def _say(self, in_hand: InHand, ending: Ending) -> None:
+        about = (
+            in_hand.context.about if in_hand.context else self._log.bind(job_id=in_hand.job.job_id, queue=self._queue)
+        )
+        duration_ms = round((time.monotonic() - in_hand.started_s) * 1000, 1)
+        if ending.script == "finish":
+            self._log.info(ending.event, ending.note, about, duration_ms=duration_ms)
+        elif ending.event == "job.died" and ending.error is not None:
+            self._log.exception(ending.event, ending.note, ending.error, about, duration_ms=duration_ms)
+        else:
+            self._log.warning(ending.event, ending.note, about, duration_ms=duration_ms)
+
+    def _heard(self, in_hand: InHand, is_ours: bool | Exception) -> None:
+        """Redis knows. Only now is the job out of hand: until then its id in the own list is no stray."""
+        job_id = in_hand.job.job_id
+        if self._in_hand.get(job_id) is in_hand:
+            del self._in_hand[job_id]
+        if isinstance(is_ours, Exception):
+            # Not Redis' doing, whose failures are sat out; a bug. The job is a stray now, and taken up again.
+            self._log.exception("job.unended", f"Job's end could not be told: {job_id}", is_ours, job_id=job_id)
+        elif not is_ours:
+            msg = f"Job was no longer ours when it ended: {job_id}; it was given to another worker"
+            self._log.warning("job.stale", msg, job_id=job_id, queue=self._queue)
