@@ -6,9 +6,9 @@ log line, `api/router.py` finds the operation in the table of `api/routes.py`, a
 (`jobs/submission.py`, `jobs/payload.py`). `queue/queue.py` takes the job in: `queue/committer.py` lets it travel with
 its neighbours, and `queue/lua/enqueue.lua` writes it. The 202 goes out when Redis has it, and not before.
 
-In a runner, `work/consumer.py` claims it (`queue/lease.py`, `queue/lua/claim.lua`), `work/attempt.py` runs its handler
-(`handlers/email.py`, or one of yours), and how it ended goes back through `queue/lua/finish.lua` or `fail.lua`. The
-request's id is in each of these log lines, and on the mail.
+In a runner, `work/consumer.py` claims it (`queue/lease.py`, `queue/lua/claim.lua`), a lane of `work/lanes.py` runs its
+handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it ended goes back through
+`queue/lua/finish.lua` or `fail.lua`. The request's id is in each of these log lines, and on the mail.
 
     server.py worker.py         the two programs: settings, logs, Redis, and then the room that does the work
     api/                        HTTP operations: parse, one call, reply
