@@ -1,6 +1,6 @@
 # Waybill: what a developer types; `make` alone lists it. The work is done by prod/local, which needs Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint bench clean
+.PHONY: help run demo test lint bench faults fuzz clean
 
 # Tried, not asked for its version: a pyenv shim is there for every Python that is not.
 FIND = for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -24,7 +24,13 @@ lint: ## ruff and mypy --strict
 	$(LOCAL) lint
 
 bench: ## the figures that the README gives, measured here
-	$(LOCAL) bench
+	$(LOCAL) bench $(ARGS)
+
+faults: ## the engine under kills, cuts, outages and floods, a table at the end; 20 minutes (ARGS=--quick: fewer)
+	$(LOCAL) faults $(ARGS)
+
+fuzz: ## mutated requests at a real server for a minute (ARGS="--seconds 300 --seed 7")
+	$(LOCAL) fuzz $(ARGS)
 
 clean: ## take away what make made: environments and caches; logs/ and var/ (your jobs) stay
 	rm -rf .venv .venv-lint .mypy_cache .ruff_cache

@@ -25,6 +25,16 @@ def bench(arguments: list[str]) -> int:
     return _module("tests.bench", arguments)
 
 
+def faults(arguments: list[str]) -> int:
+    """Kill, stop, cut and fill the real thing: see tests/faults/__main__.py."""
+    return _module("tests.faults", arguments)
+
+
+def fuzz(arguments: list[str]) -> int:
+    """Mutated requests at a real server: see tests/fuzz/__main__.py."""
+    return _module("tests.fuzz", arguments)
+
+
 def _module(name: str, arguments: list[str]) -> int:
     python = environments.for_running()
     redis_server.binary_or_install()
@@ -46,6 +56,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": demo.main,
     "test": test,
     "bench": bench,
+    "faults": faults,
+    "fuzz": fuzz,
     "lint": lint,
 }
 

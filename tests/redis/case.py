@@ -89,7 +89,7 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
     async def record(self, job_id: str) -> JobRecord:
         return await self.queue.read(job_id)
 
-    async def crash(self, worker_id: str, crash_limit: int = 3) -> int:
+    async def crash(self, worker_id: str, crash_limit: int = 3) -> int | None:
         """Take back what a runner held whose process has ended."""
         return await self.queues.reap(self.queue_name, worker_id, crash_limit=crash_limit)
 
