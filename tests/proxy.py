@@ -17,9 +17,10 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, Literal, NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 
@@ -168,7 +169,7 @@ class Proxy:
         # Wakes the thread that reads requests; that one closes.
         _shut(client, socket.SHUT_RD)
 
-    def _read(self, stream: IO[bytes]) -> bytes:
+    def _read(self, stream: BufferedReader) -> bytes:
         return read_value(stream) if self.framing == "redis" else stream.read1(1 << 20)
 
     def _words(self, raw: bytes) -> tuple[bytes, ...]:
@@ -176,7 +177,7 @@ class Proxy:
         return tuple(raw.split(b"\r\n", 9)[2:9:2]) if self.framing == "redis" else (raw,)
 
 
-def read_value(stream: IO[bytes]) -> bytes:
+def read_value(stream: BufferedReader) -> bytes:
     """One whole value of RESP2 or RESP3 as it came; b"" at the end of the stream."""
     line = stream.readline()
     kind, count = line[:1], line[1:].strip()

@@ -12,7 +12,7 @@ from typing import Any
 from lib.api import json_body, query
 from lib.api.router import Call
 from lib.errors import FieldError, InvalidFields, JobNotFound, KeyReused
-from lib.http1.message import Response
+from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
 from lib.jobs import submission
 from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob, to_json
@@ -92,7 +92,7 @@ class Jobs:
         job_id = call.path["job_id"]
         record = await self._queue.read(job_id)
         if wait_s and record.state not in FINISHED:
-            record = await self._wait(job_id, wait_s)
+            record = await self._wait(job_id, wait_s, call.request)
         return _reply(200, present(record))
 
     async def list_page(self, call: Call) -> Response:
@@ -133,15 +133,16 @@ class Jobs:
         self._log.info(event, f"{msg}: {job_id}", request_id=call.request_id, job_id=job_id)
         return _reply(200, present(await self._queue.read(job_id)))
 
-    async def _wait(self, job_id: str, wait_s: float) -> JobRecord:
-        """The job when it has finished, or as it is after wait_s."""
+    async def _wait(self, job_id: str, wait_s: float, request: Request) -> JobRecord:
+        """The job when it has finished, or as it is after wait_s, or when nobody is there any more to be told."""
         until_s = time.monotonic() + wait_s
         with self._endings.of(queue_of(job_id) or "", job_id) as ended:
+            request.on_gone = ended.set
             while True:
                 ended.clear()
                 record = await self._queue.read(job_id)
                 left_s = until_s - time.monotonic()
-                if record.state in FINISHED or left_s <= 0 or self._draining.is_set():
+                if record.state in FINISHED or left_s <= 0 or self._draining.is_set() or request.is_gone:
                     return record
                 try:
                     await asyncio.wait_for(ended.wait(), min(left_s, LOOK_EVERY_S))

@@ -60,7 +60,11 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _twice(pairs: list[tuple[str, Any]]) -> str:
     """The first name that came before. A set: to count each among all is quadratic, minutes for a full body."""
     seen: set[str] = set()
-    return next(name for name, _ in pairs if name in seen or seen.add(name))
+    for name, _ in pairs:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
 
 
 def _float(text: str) -> float:

@@ -53,7 +53,8 @@ class Middleware:
         route, path = cast(tuple[Route, dict[str, str]], request.route)
         try:
             parameters = query.parameters(request.query, route.parameters) if route.pattern.startswith("/api") else {}
-            call = Call(request.request_id, cast(Trace, request.trace), path, parameters, request.headers, request.body)
+            trace = cast(Trace, request.trace)
+            call = Call(request.request_id, trace, path, parameters, request.headers, request.body, request)
             response = await route.operation(call)
         except WaybillError as error:
             if isinstance(error, RedisUnavailable):
@@ -73,6 +74,7 @@ class Middleware:
         request_id = request_id_from(request.headers.get("x-request-id")) if request else new_request_id()
         response = problem(error, request_id)
         response.add_header("X-Request-ID", request_id)
+        response.add_block(_HEADERS)
         self._log.warning(
             "request.refused",
             f"Request Refused → ID: {request_id} | Status: {error.status} | {error.detail}",

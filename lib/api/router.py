@@ -13,7 +13,10 @@ from lib.tracing import Trace
 
 
 class Call(NamedTuple):
-    """A request as an operation sees it. `path` and `parameters` hold what the route's pattern and table row name."""
+    """A request as an operation sees it. `path` and `parameters` hold what the route's pattern and table row name.
+
+    request: the whole of it, for an operation that waits and looks at its `is_gone`.
+    """
 
     request_id: str
     trace: Trace
@@ -21,6 +24,7 @@ class Call(NamedTuple):
     parameters: dict[str, str]
     headers: Mapping[str, str]
     body: bytes
+    request: Request
 
 
 Operation = Callable[[Call], Awaitable[Response]]

@@ -8,7 +8,8 @@ Called by the event loop and, for deadlines and draining, by listener.py. Knows 
 
 Requests are answered strictly in order, one at a time: what is pipelined behind waits in the parser's buffer, unparsed.
 One task per connection, made at its first whole request, runs the app's handle(). It is never cancelled because the
-client went away: a job that is being committed must be. Only its answer is dropped then.
+client went away: a job that is being committed must be. Only its answer is dropped then. What merely waits is told,
+by the request's `is_gone`: else who connects, asks and leaves, again and again, keeps more at work than the cap allows.
 """
 
 import asyncio
@@ -82,6 +83,7 @@ class Connection(asyncio.BufferedProtocol):
         self._body_from = 0.0
         self._request: Request | None = None
         self._ready: Request | None = None
+        self._handled: Request | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._answered = 0
@@ -150,6 +152,10 @@ class Connection(asyncio.BufferedProtocol):
         self.deadline_s = inf
         self._common.connections.discard(self)
         self._wake()
+        if self._handled is not None:
+            self._handled.is_gone = True
+            if self._handled.on_gone is not None:
+                self._handled.on_gone()
 
     # What the listener calls.
 
@@ -269,8 +275,10 @@ class Connection(asyncio.BufferedProtocol):
             self._advance()
 
     async def _answer(self, request: Request) -> None:
+        self._handled = request
         try:
             response = await self._app.handle(request)
+            self._handled = None
             self._reply(request, response)
         except Exception:
             log.exception("request.failed")

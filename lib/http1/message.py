@@ -46,6 +46,10 @@ class Request:
     body: bytes = b""
     peer: str = ""
     received_at: float = 0.0
+    is_gone: bool = False
+    """The client went away before it was answered. An app that waits long looks here, and may set `on_gone`."""
+    on_gone: Callable[[], None] | None = None
+    """Called when `is_gone` becomes true."""
 
     # The middleware's own.
     request_id: str = ""

@@ -106,7 +106,7 @@ class _SingleLink:
         self._pool = pool
         self._timeout_s = timeout_s
         self._wire: Wire | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[Wire | Exception] | None = None
         self._blockable: list[tuple[AbstractConnection, int]] = []
         self._blocked_number: int | None = None
 
@@ -142,6 +142,8 @@ class _SingleLink:
             await self.call("CLIENT", "UNBLOCK", self._blocked_number, "TIMEOUT")
 
     async def close(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
         if self._wire is not None:
             await self._wire.close()
         for connection, _ in self._blockable:
@@ -149,15 +151,26 @@ class _SingleLink:
         await self._pool.disconnect()
 
     async def _open(self) -> Wire:
-        """A wire that works. Whoever calls meanwhile waits for the same one. Raises RedisUnavailable."""
-        async with self._opening:
-            if self._wire is None or self._wire.is_broken:
-                try:
-                    async with asyncio.timeout(self._timeout_s):
-                        self._wire = Wire(await self._connect(), self._timeout_s)
-                except (RedisError, OSError) as fault:
-                    raise translated(fault, was_sent=False) from fault
+        """A wire that works. Whoever calls meanwhile waits for the same one, or fails with it. Raises RedisUnavailable.
+
+        WHY they fail together: with Redis frozen an attempt takes timeout_s, and the tenth caller would wait for ten.
+        """
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._dial())
+        opened = await asyncio.shield(self._opening)
+        if isinstance(opened, Exception):
+            raise opened
+        return opened
+
+    async def _dial(self) -> Wire | Exception:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                self._wire = Wire(await self._connect(), self._timeout_s)
             return self._wire
+        except (RedisError, OSError) as fault:
+            return translated(fault, was_sent=False)
+        finally:
+            self._opening = None
 
     async def _connect(self) -> AbstractConnection:
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]

@@ -35,7 +35,9 @@ def run(*, is_quick: bool) -> Iterator[Row]:
 def _post(site: Site, row: Row, http_proxy: Proxy, redis_proxy: Proxy, key: str, rng: random.Random) -> None:
     """One key's POST: the answer is lost once or twice, then heard; and heard once more."""
     body = json.dumps(site.body("nothing")).encode()
-    lost = [rng.choice(("http reply", "http reply", "redis reply", "redis request")) for _ in range(rng.choice((1, 1, 2)))]
+    lost = [
+        rng.choice(("http reply", "http reply", "redis reply", "redis request")) for _ in range(rng.choice((1, 1, 2)))
+    ]
     heard = set()
     for what in lost:
         http_proxy.judge = lambda request: CUT_REPLY if what == "http reply" else PASS  # noqa: B023

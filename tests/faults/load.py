@@ -45,6 +45,7 @@ class Load:
         """Returns when the job in hand was accepted."""
         self._stop.set()
         self._thread.join()
+        self._hang_up()
 
     def _run(self) -> None:
         next_s = time.monotonic()

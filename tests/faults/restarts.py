@@ -27,7 +27,7 @@ def run(*, is_quick: bool) -> Iterator[Row]:
         workers = [_worker(site) for _ in range(2)]
 
         def body() -> dict[str, object]:
-            return site.body("work", seconds=3.0 if rng.random() < 0.02 else rng.uniform(0.005, 0.2))
+            return site.body("work", seconds=2.5 if rng.random() < 0.004 else rng.uniform(0.005, 0.2))
 
         with Load(lambda: url, body, per_s=120) as load:
             for number in range(restarts):

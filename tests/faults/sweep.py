@@ -12,7 +12,6 @@ import signal
 import threading
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,6 +24,7 @@ from tests.system.oracle import faults
 FAULTS = ("request cut", "reply cut", "killed before", "killed after")
 LONGEST = 60
 RUNS = 2  # of a job that fails once
+YOUNG_S = 1.0  # A runner that dies younger than this is started again with a pause that grows.
 
 
 class Trap:
@@ -91,12 +91,12 @@ class Bench:
         self.site = site
         self.trap = Trap()
         proxy.judge = self.trap.judge
-        self._url = proxy.url
+        self.proxy = proxy
         self.server: Server = site.server(url=proxy.url)
         self.worker: Runners = self._worker()
 
     def _worker(self) -> Runners:
-        return self.site.worker(url=self._url, WORKER_QUEUES="default=2", CRASH_LIMIT=3)
+        return self.site.worker(url=self.proxy.url, WORKER_QUEUES="default=2", CRASH_LIMIT=3)
 
     def is_server(self, pid: int) -> bool:
         return pid == self.server.pid
@@ -112,6 +112,11 @@ class Bench:
         key = str(uuid.uuid4())
         deadline_s = time.monotonic() + 20
         while time.monotonic() < deadline_s:
+            # Killed before it listened, it never will; a look at its url would wait for that.
+            self.site.until(self._is_known, "the server listens, or is dead")
+            if not is_alive(self.server.pid):
+                self.mend()
+                continue
             try:
                 status, job, _ = self.server.request("POST", "/api/jobs", body, idempotency_key=f'"{key}"')
                 if status == 202:
@@ -119,14 +124,16 @@ class Bench:
                     return str(job["id"])
             except (OSError, http.client.HTTPException):
                 pass
-            self.mend()
             time.sleep(0.02)
         raise AssertionError("the job was not accepted within 20 s")
+
+    def _is_known(self) -> bool:
+        return bool(self.server.logged("server.started")) or not is_alive(self.server.pid)
 
     def mend(self) -> None:
         """Start again what was killed, and wait until all is as at the beginning."""
         if not is_alive(self.server.pid):
-            self.server = self.site.server(url=self._url)
+            self.server = self.site.server(url=self.proxy.url)
         if not is_alive(self.worker.pid):
             orphans = self.worker
             self.site.until(lambda: not orphans.runner_pids(), "the orphans leave")
@@ -146,18 +153,27 @@ def run(*, is_quick: bool) -> Iterator[Row]:
             for kind in kinds:
                 yield _sweep(bench, f"sweep: {role}, {kind}", kind, is_meant, _life)
         for kind in kinds:
+            yield _sweep(bench, f"sweep: new server, {kind}", kind, bench.is_server, _server_birth)
+        for kind in kinds:
             yield _sweep(bench, f"sweep: new runner, {kind}", kind, bench.is_runner, _birth)
         for kind in kinds:
-            yield _sweep(bench, f"sweep: supervisor, {kind}", kind, bench.is_supervisor, _life, longest=3 if is_quick else 12)
+            yield _sweep(
+                bench, f"sweep: supervisor, {kind}", kind, bench.is_supervisor, _life, longest=3 if is_quick else 8
+            )
         if not is_quick:
             yield _sweep(bench, "sweep: server, black hole", "black hole", bench.is_server, _life)
-            yield _sweep(bench, "sweep: runner, black hole", "black hole", bench.is_runner, _life, longest=12)
+            yield _sweep(bench, "sweep: runner, black hole", "black hole", bench.is_runner, _life, longest=8)
         row = Row("sweep: all of it", runs=len(site.accepted))
         site.judge(row, twice_allowed=True)
         row.twice = 0
         everything: Any = site.client.zcard(f"{site.base}all")
         row.demand(everything == len(site.accepted), f"{everything} jobs of {len(site.accepted)} accepted")
         yield row
+
+
+def life(bench: Bench, fault: str, is_meant: Callable[[int], bool]) -> Row:
+    """One of the sweeps, alone."""
+    return _sweep(bench, f"sweep: {fault}", fault, is_meant, _life)
 
 
 def _sweep(
@@ -174,6 +190,7 @@ def _sweep(
         began_s = time.monotonic()
         try:
             job_id = live(bench, is_meant, at, fault)
+            bench.mend()
             bench.site.until_completed([job_id], 30)
         except AssertionError as wrong:
             row.violations.append(f"command {at}: {wrong}")
@@ -202,7 +219,7 @@ def _check(row: Row, bench: Bench, job_id: str, at: int, fault: str) -> None:
         return
     runs = [run for run in bench.site.executions() if run.job_id == job_id]
     most = RUNS + ("killed" in fault)
-    row.twice += len(runs) - RUNS
+    row.twice += max(0, len(runs) - RUNS)
     row.demand(len(runs) <= most, f"{where}: {len(runs)} executions: {[(r.attempt, r.pid) for r in runs]}")
     row.demand("killed" in fault or record["attempts"] == "2", f"{where}: {record['attempts']} attempts counted")
     deadline_s = time.monotonic() + 8
@@ -213,7 +230,12 @@ def _check(row: Row, bench: Bench, job_id: str, at: int, fault: str) -> None:
 
 def _life(bench: Bench, is_meant: Callable[[int], bool], at: int, fault: str) -> str:
     from_pop = is_meant == bench.is_runner
+    if from_pop and "killed" in fault:
+        time.sleep(YOUNG_S)
     bench.trap.set(is_meant, at, fault, from_pop=from_pop)
+    if from_pop:
+        # Has it pop anew at once, and not when its two seconds are over.
+        bench.site.client.lpush(f"{bench.site.base}ready:normal", "bell")
     if not bench.trap.is_counting.wait(10):
         raise AssertionError("the runner does not pop")
     job_id = bench.post(bench.site.body("fail_once"))
@@ -224,8 +246,8 @@ def _life(bench: Bench, is_meant: Callable[[int], bool], at: int, fault: str) ->
 
 def _birth(bench: Bench, is_meant: Callable[[int], bool], at: int, fault: str) -> str:
     """The runner is replaced, and the job waits for the new one (or lies in the old one's list: it is popped)."""
-    time.sleep(1.0)  # A runner that dies younger than this is started again with a pause that grows.
-    (old,) = [pid for pid in bench.worker.runner_pids()]
+    time.sleep(YOUNG_S)
+    (old,) = bench.worker.runner_pids()
     os.kill(old, signal.SIGSTOP)
     bench.trap.set(lambda pid: is_meant(pid) and pid != old, at, fault, from_pop=False)
     job_id = bench.post(bench.site.body("fail_once"))
@@ -233,6 +255,10 @@ def _birth(bench: Bench, is_meant: Callable[[int], bool], at: int, fault: str) -
     return job_id
 
 
-def commands(bench: Bench) -> Counter[bytes]:
-    """What was counted last, for who looks into it."""
-    return Counter(bench.trap.seen)
+def _server_birth(bench: Bench, is_meant: Callable[[int], bool], at: int, fault: str) -> str:
+    """The server has just been started; the job is its first."""
+    bench.server.kill()
+    others = {bench.worker.pid, *bench.worker.runner_pids()}
+    bench.trap.set(lambda pid: pid not in others, at, fault, from_pop=False)
+    bench.server = bench.site.server(url=bench.proxy.url, is_awaited=False)
+    return bench.post(bench.site.body("fail_once"))

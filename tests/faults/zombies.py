@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from tests.faults.row import Row
 from tests.faults.site import Runners, Site
+from tests.proxy import Proxy
 
 AT_ONCE = 10
 SLOTS = 2
@@ -32,6 +33,35 @@ def run(*, is_quick: bool) -> Iterator[Row]:
     row.demand(row.twice == expected, f"{row.twice} jobs ran a second time, not {expected}")
     row.note = f"{stale_said} stale finishes refused"
     yield row
+    yield _cut_off()
+
+
+def _cut_off() -> Row:
+    """The network of one worker is a black hole for longer than its lease, half-open links and all; then it heals."""
+    row = Row("a worker's network a black hole past the lease", runs=1)
+    with Site() as site, Proxy(site.url) as proxy:
+        zombie = site.worker(url=proxy.url, WORKER_QUEUES=f"default={SLOTS}", LEASE_S=LEASE_S)
+        flag = site.folder / "flag"
+        ids = site.put(SLOTS, "work", until=str(flag), kind="progress")
+        site.until_begun(ids)
+        proxy.is_black_hole = True
+        cut_s = time.monotonic()
+        rescuer = _worker(site)
+        site.until(lambda: len(site.executions()) >= 2 * len(ids), "all run again", 30)
+        row.recover_s.append(time.monotonic() - cut_s)
+        flag.touch()
+        site.until_completed(ids)
+        before = site.records(ids)
+        proxy.is_black_hole = False
+        zombie.wait_for("job.stale", SLOTS, within_s=40)
+        zombie.wait_until_ready()
+        row.stale += sum(record != before[job_id] for job_id, record in site.records(ids).items())
+        row.demand(not row.stale, "changed by the worker that was cut off")
+        rescuer.stop()
+        site.put(SLOTS, "work")
+        site.until_completed(site.accepted)
+        site.judge(row, twice_allowed=True)
+    return row
 
 
 def _worker(site: Site, slots: int = SLOTS) -> Runners:

@@ -1,5 +1,6 @@
 """Bodies that are JSON, and all that looks like it."""
 
+import time
 import unittest
 
 from lib.api.json_body import MAX_DEPTH, parse
@@ -65,6 +66,25 @@ class Parse(unittest.TestCase):
             for opening, closing in ((b"[", b"]"), (b'{"a":', b"1}")):
                 with self.assertRaises(BadJson):
                     parse(opening * depth + closing * depth)
+
+    def test_no_body_costs_more_than_in_proportion_to_its_size(self) -> None:
+        names = b",".join(b'"%d":0' % number for number in range(60_000))
+        unclosed = b"[" * (MAX_DEPTH + 1) + b'"' + b'\\"' * 500_000
+
+        for body in (unclosed, b"{" + names + b',"59999":0}'):
+            started_s = time.process_time()
+            with self.assertRaises(BadJson):
+                parse(body)
+
+            self.assertLess(time.process_time() - started_s, 3)
+
+    def test_a_name_that_stands_twice_is_told_in_short(self) -> None:
+        name = b'"%s"' % (b"x" * 100_000)
+
+        with self.assertRaises(BadJson) as refused:
+            parse(b"{" + name + b":1," + name + b":2}")
+
+        self.assertLess(len(refused.exception.detail), 200)
 
     def test_the_place_of_the_fault_is_told(self) -> None:
         with self.assertRaises(BadJson) as refused:

@@ -1,4 +1,4 @@
-#!lua flags=no-writes
+#!lua flags=allow-oom
 -- survey.lua: what upkeep needs to know of a queue, in one look; most of the time there is nothing to do.
 -- KEYS 1 base
 -- ARGV 1 completed jobs kept  2 ms that completed and cancelled jobs are kept  3 ms that dead jobs are kept
@@ -6,6 +6,8 @@
 -- RETURNS {'1' where something is due, '1' where something expires, '1' where something is to be trimmed, how many suspects, graves that hold ids
 --      parted by commas, worker, beat, worker, beat …}
 -- @use clock
+-- WHY not no-writes: where Redis answers reads and refuses writes (a replica, a full disk, too few replicas) nobody can
+-- beat; a look that came through then would take the living for dead. Redis refuses this one with the beats.
 local kept, kept_ms, dead_ms, most_graves = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local function is_first_before(key, ms)

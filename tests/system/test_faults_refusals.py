@@ -1,0 +1,141 @@
+"""What Redis refuses is known for what it is, in redis-py's words as in Redis' own, and a replica's word is a word."""
+
+import asyncio
+import signal
+import unittest
+from typing import Any
+
+import redis
+from redis._parsers.base import BaseParser
+
+from lib.errors import RedisUnavailable
+from lib.queue.client import open_link
+from lib.queue.keys import Keys
+from lib.queue.queues import Queues, Retention
+from lib.queue.wire import MissingScript, Moved, translated
+from tests.faults.cluster import HOST, Node, free_port
+from tests.faults.site import Site, command
+from tests.private_redis import wait_until
+from tests.proxy import CUT_REPLY, PASS, Proxy, Request, Verdict
+
+REFUSALS = (
+    "ASK 12 127.0.0.1:7001",
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    "CLUSTERDOWN Hash slot not served",
+    "LOADING Redis is loading the dataset in memory",
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "MISCONF Errors writing to the AOF file: No space left on device",
+    "NOAUTH Authentication required.",
+    "NOPERM User waybill has no permissions to run the 'get' command",
+    "NOREPLICAS Not enough good replicas to write.",
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    "ERR user_script:3: OOM command not allowed when used memory > 'maxmemory'. script: 1, on @user_script:3.",
+    "READONLY You can't write against a read only replica.",
+    "TRYAGAIN Multiple keys request during rehashing of slot",
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+    "WRONGPASS invalid username-password pair or user is disabled.",
+)
+
+
+def raised_for(line: str) -> BaseException:
+    """What redis-py makes of an error reply."""
+    fault: Any = BaseParser.parse_error(line)  # type: ignore[no-untyped-call]
+    assert isinstance(fault, BaseException)
+    return fault
+
+
+class Refusals(unittest.TestCase):
+    def test_every_refusal_for_now_is_redis_unavailable(self) -> None:
+        for line in REFUSALS:
+            with self.subTest(line):
+                self.assertIs(RedisUnavailable, type(translated(raised_for(line), was_sent=True)))
+
+    def test_a_slot_that_has_moved_names_its_node(self) -> None:
+        moved = translated(raised_for("MOVED 12 127.0.0.1:7001"), was_sent=False)
+
+        assert isinstance(moved, Moved)
+        self.assertEqual((12, ("127.0.0.1", 7001)), (moved.slot, moved.node))
+
+    def test_a_script_that_is_missing_is_no_failure(self) -> None:
+        self.assertIsInstance(translated(raised_for("NOSCRIPT No matching script."), was_sent=False), MissingScript)
+
+    def test_what_is_a_bug_of_ours_stays_what_it_is(self) -> None:
+        fault = raised_for("WRONGTYPE Operation against a key holding the wrong kind of value")
+
+        self.assertIs(fault, translated(fault, was_sent=False))
+
+
+class Full(unittest.TestCase):
+    def test_at_maxmemory_posts_are_refused_and_the_workers_drain(self) -> None:
+        with Site() as site:
+            server, worker = site.server(), site.worker(WORKER_QUEUES="default=2")
+            site.put(40, "work", seconds=0.05)
+
+            memory: Any = site.client.info("memory")
+            site.client.config_set("maxmemory", memory["used_memory"] - 100_000)
+            status, problem, headers = server.request("POST", "/api/jobs", site.body("work"))
+            site.until_completed(site.accepted, 20)
+            # The runner pops again, which is refused as well.
+            again = server.request("POST", "/api/jobs", site.body("work"))[0]
+            site.client.config_set("maxmemory", 0)
+
+            self.assertEqual((503, "/problems/redis-unavailable"), (status, problem["type"]))
+            self.assertIn("retry-after", headers)
+            self.assertEqual(503, again)
+            site.accepted += [server.request("POST", "/api/jobs", site.body("work"))[1]["id"]]
+            site.until_completed(site.accepted, 20)
+            self.assertEqual({"completed"}, {record["state"] for record in site.records(site.accepted).values()})
+            self.assertEqual([], worker.logged("consumer.failed"))
+
+
+class ReadOnly(unittest.TestCase):
+    def test_where_nobody_can_beat_nobody_looks_for_the_dead(self) -> None:
+        """A survey that came through would show beats that stand still; the first reap that does takes the living."""
+        with Site() as site:
+            command(site.client, "REPLICAOF", HOST, 1)
+
+            async def look() -> None:
+                link = open_link(site.url, timeout_s=5)
+                queues = Queues(link, Keys("wb"))
+                try:
+                    for ask in (queues.beat("q", ["w"]), queues.survey("q", Retention(1, 1, 1))):
+                        with self.assertRaises(RedisUnavailable):
+                            await ask
+                finally:
+                    await link.close()
+
+            asyncio.run(look())
+
+
+class Replicas(unittest.TestCase):
+    def test_a_commit_that_was_sent_again_waits_for_the_replicas_too(self) -> None:
+        port = free_port()
+        with Site(options=("--port", str(port), "--bind", HOST, "--repl-diskless-sync-delay", "0")) as site:
+            replica = Node(site.folder, "--replicaof", f"{HOST} {port}")
+            self.addCleanup(replica.close)
+            wait_until(lambda: self.is_in_step(site.client), "the replica follows")
+            with Proxy(site.url) as proxy:
+                server = site.server(url=proxy.url, ACK_REPLICAS=1)
+                self.assertEqual(202, server.request("POST", "/api/jobs", site.body("work"))[0])
+                replica.process.send_signal(signal.SIGSTOP)
+                lost: list[bytes] = []
+
+                def judge(request: Request) -> Verdict:
+                    if request.words[0] not in (b"EVALSHA", b"EVAL") or lost:
+                        return PASS
+                    lost.append(request.words[0])
+                    return CUT_REPLY
+
+                proxy.judge = judge
+                status, problem, _ = server.request("POST", "/api/jobs", site.body("work"))
+
+            self.assertEqual((503, "/problems/not-replicated"), (status, problem.get("type")))
+
+    @staticmethod
+    def is_in_step(client: redis.Redis) -> bool:
+        info: Any = client.info("replication")
+        return bool(info["connected_slaves"] == 1 and info["slave0"]["state"] == "online")
+
+
+if __name__ == "__main__":
+    unittest.main()
