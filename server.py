@@ -68,7 +68,8 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     keys = Keys(settings.key_prefix)
     queues = Queues(link, keys)
     endings = Endings(link, keys, random.Random())
-    commit_link = client.open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S) if settings.ack_replicas else None
+    # A link of their own for commits: what is read, or waits for replicas, must not hold up a POST.
+    commit_link = client.open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
     queue = Queue(link, keys, commit_link=commit_link, ack_replicas=settings.ack_replicas)
     jobs = Jobs(queue, queues, types, JobIds(), endings, log)
     system = System(link, queues, ROOT / "openapi.yaml")
@@ -93,6 +94,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     connecting.cancel()
     await endings.close()
     await link.close()
+    await commit_link.close()
     log.info("server.stopped", f"Server stopped: {cut_off} connections cut off", cut_off=cut_off)
 
 

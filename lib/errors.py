@@ -45,13 +45,11 @@ class ConfigError(Exception):
 
 
 class HttpError(WaybillError):
-    """A request refused for its form. `closes`: the connection can't be trusted with another request."""
-
-    closes: ClassVar[bool] = False
+    """A request refused for its form, before anybody looked at what it asks for."""
 
 
 class BadRequest(HttpError):
-    slug, status, title, closes = "bad-request", 400, "Not a valid HTTP request", True
+    slug, status, title = "bad-request", 400, "Not a valid HTTP request"
 
 
 class BadJson(HttpError):
@@ -71,15 +69,15 @@ class NotAcceptable(HttpError):
 
 
 class RequestTimeout(HttpError):
-    slug, status, title, closes = "request-timeout", 408, "The request took too long to arrive", True
+    slug, status, title = "request-timeout", 408, "The request took too long to arrive"
 
 
 class PayloadTooLarge(HttpError):
-    slug, status, title, closes = "payload-too-large", 413, "The body is too large", True
+    slug, status, title = "payload-too-large", 413, "The body is too large"
 
 
 class UriTooLong(HttpError):
-    slug, status, title, closes = "uri-too-long", 414, "The request target is too long", True
+    slug, status, title = "uri-too-long", 414, "The request target is too long"
 
 
 class UnsupportedMediaType(HttpError):
@@ -87,33 +85,33 @@ class UnsupportedMediaType(HttpError):
 
 
 class ExpectationFailed(HttpError):
-    slug, status, title, closes = "expectation-failed", 417, "Only Expect: 100-continue is known here", True
+    slug, status, title = "expectation-failed", 417, "Only Expect: 100-continue is known here"
 
 
 class MisdirectedRequest(HttpError):
-    slug, status, title, closes = "misdirected-request", 421, "This server does not answer for that host", True
+    slug, status, title = "misdirected-request", 421, "This server does not answer for that host"
 
 
 class HeadersTooLarge(HttpError):
-    slug, status, title, closes = "headers-too-large", 431, "The header fields are too large or too many", True
+    slug, status, title = "headers-too-large", 431, "The header fields are too large or too many"
 
 
 class MethodUnknown(HttpError):
-    slug, status, title, closes = "method-unknown", 501, "Not a method that is known here", True
+    slug, status, title = "method-unknown", 501, "Not a method that is known here"
 
 
 class CodingUnknown(HttpError):
-    slug, status, title, closes = "coding-unknown", 501, "A transfer coding other than chunked", True
+    slug, status, title = "coding-unknown", 501, "A transfer coding other than chunked"
 
 
 class TooManyConnections(HttpError):
     """MAX_CONNECTIONS is reached: said at once, where a client in the backlog would wait and never learn why."""
 
-    slug, status, title, retryable, closes = "too-many-connections", 503, "Too many connections", True, True
+    slug, status, title, retryable = "too-many-connections", 503, "Too many connections", True
 
 
 class VersionNotSupported(HttpError):
-    slug, status, title, closes = "version-not-supported", 505, "Only HTTP/1.1 and HTTP/1.0 are spoken here", True
+    slug, status, title = "version-not-supported", 505, "Only HTTP/1.1 and HTTP/1.0 are spoken here"
 
 
 # What a caller asked for can't be done as asked.

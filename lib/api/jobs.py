@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from lib.api import json_body, query
@@ -27,6 +27,9 @@ from lib.queue.queues import Queues
 MAX_WAIT_S = 60.0
 LOOK_EVERY_S = 5.0
 SCANNED_PER_PAGE = 2000
+PAGE_BYTES = 4 << 20
+FIRST_SLICE = 10
+SLICE_BYTES = 1 << 20
 _INDEXED = frozenset({"delayed", "completed", "dead", "cancelled"})
 _SECRETS = re.compile(r"secret|authorization|passw|token|api_?key", re.IGNORECASE)
 MASK = "********"
@@ -53,11 +56,11 @@ class Jobs:
         self._endings.wake_all()
 
     async def create(self, call: Call) -> Response:
-        body = json_body.parse(call.body)
+        body = json_body.parse(call.request.body)
         job, spec, job_type = submission.read(
             body, self._registry, self._ids, request_id=call.request_id, trace=call.trace
         )
-        key = call.headers.get("idempotency-key")
+        key = call.request.headers.get("idempotency-key")
         if key is not None:
             job = job._replace(idempotency_key=f"- {_idempotency_key(key)}", fingerprint=_fingerprint(body))
         accepted = await self._queue.enqueue(job)
@@ -152,24 +155,38 @@ class Jobs:
     async def _page(
         self, queues: list[str], state: str | None, after: Place | None, limit: int, wanted: dict[str, str]
     ) -> tuple[list[JobRecord], Place | None]:
-        """Up to `limit` jobs that fit, and where to go on. A page may hold fewer: it looks at 2,000 jobs at most."""
+        """Up to `limit` jobs that fit, and where to go on.
+
+        A page may hold fewer: it looks at 2,000 jobs at most, and ends with the job that takes it over 4 MiB.
+        """
         index = state if state in _INDEXED else "all"
         items: list[JobRecord] = []
-        looked_at = 0
+        looked_at = page_bytes = 0
         while looked_at < SCANNED_PER_PAGE:
             places = await self._queue.page(queues, index or "all", after, limit)
-            records = {record.job_id: record for record in await self._queue.read_many([p.job_id for p in places])}
-            for place in places:
+            async for place, record in self._records(places):
                 after = place
-                record = records.get(place.job_id)
                 if record is not None and _fits(record, state, wanted):
                     items.append(record)
-                    if len(items) == limit:
+                    page_bytes += record.size_bytes
+                    if len(items) == limit or page_bytes > PAGE_BYTES:
                         return items, after
             if len(places) < limit:
                 return items, None
             looked_at += len(places)
         return items, after
+
+    async def _records(self, places: list[Place]) -> AsyncIterator[tuple[Place, JobRecord | None]]:
+        """Each place with its job, read a few at a time: fifty jobs of a megabyte must not come in one piece."""
+        at, slice_size = 0, FIRST_SLICE
+        while at < len(places):
+            some = places[at : at + slice_size]
+            records = {record.job_id: record for record in await self._queue.read_many([p.job_id for p in some])}
+            for place in some:
+                yield place, records.get(place.job_id)
+            at += len(some)
+            mean_bytes = max(1, sum(record.size_bytes for record in records.values()) // len(some))
+            slice_size = max(1, min(200, SLICE_BYTES // mean_bytes))
 
 
 def present(record: JobRecord) -> dict[str, Any]:
@@ -221,7 +238,7 @@ def _reply(status: int, value: Any, headers: Sequence[tuple[str, str]] = ()) -> 
 
 
 def _refuse_body(call: Call) -> None:
-    if call.body.strip() not in (b"", b"{}"):
+    if call.request.body.strip() not in (b"", b"{}"):
         raise InvalidFields("this operation takes no fields; send no body")
 
 

@@ -54,7 +54,7 @@ class Middleware:
         try:
             parameters = query.parameters(request.query, route.parameters) if route.pattern.startswith("/api") else {}
             trace = cast(Trace, request.trace)
-            call = Call(request.request_id, trace, path, parameters, request.headers, request.body, request)
+            call = Call(request.request_id, trace, path, parameters, request)
             response = await route.operation(call)
         except WaybillError as error:
             if isinstance(error, RedisUnavailable):

@@ -3,7 +3,7 @@
 Paths are matched as they were sent. What is percent-encoded, doubled or dotted is no path of ours, and 404.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,15 +15,13 @@ from lib.tracing import Trace
 class Call(NamedTuple):
     """A request as an operation sees it. `path` and `parameters` hold what the route's pattern and table row name.
 
-    request: the whole of it, for an operation that waits and looks at its `is_gone`.
+    request: the whole of it: fields, body, and `is_gone` for an operation that waits.
     """
 
     request_id: str
     trace: Trace
     path: dict[str, str]
     parameters: dict[str, str]
-    headers: Mapping[str, str]
-    body: bytes
     request: Request
 
 

@@ -154,3 +154,4 @@ class JobRecord(NamedTuple):
     is_result_truncated: bool = False
     error: dict[str, Any] | None = None
     history: tuple[Attempt, ...] = ()
+    size_bytes: int = 0

@@ -39,7 +39,7 @@ class Queue:
     """Every queue's jobs, by id. One for each process: a commit is known by this object's id and a number."""
 
     def __init__(self, link: Link, keys: Keys, *, commit_link: Link | None = None, ack_replicas: int = 0) -> None:
-        """commit_link: a link of its own for commits, where they wait for replicas and the other calls should not."""
+        """commit_link: one of their own for commits, so that neither they nor the other calls wait for each other."""
         self._link = link
         self._commit_link = commit_link or link
         self._ack_replicas = ack_replicas
@@ -218,6 +218,7 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         is_result_truncated="result_truncated" in fields,
         error=_json(fields.get("error")) if state != "completed" else None,
         history=_history(fields, state),
+        size_bytes=len(text),
     )
 
 

@@ -83,6 +83,8 @@ class Supervisor:
         await self._stop.wait()
         await self._drain()
         self._log.info("worker.stopped", "Worker stopped")
+        # The loop takes its handlers away when it closes: a second signal that comes then would be the exit code.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
 
     def _on_signal(self) -> None:
         now_s = time.monotonic()

@@ -35,9 +35,10 @@ def run(*, is_quick: bool) -> Iterator[Row]:
                 began_s = time.monotonic()
                 is_double = number % 5 == 4
                 doubles += is_double
-                code = _restart(workers[at], is_double=is_double)
+                old, workers[at] = workers[at], _worker(site, is_awaited=False)
+                code = _stop(old, is_double=is_double)
                 row.demand(code == 0, f"restart {number}: exit code {code}")
-                workers[at] = _worker(site)
+                workers[at].wait_until_ready()
                 row.recover_s.append(time.monotonic() - began_s)
         site.accepted += load.accepted
         site.until_completed(load.accepted)
@@ -47,11 +48,13 @@ def run(*, is_quick: bool) -> Iterator[Row]:
     yield row
 
 
-def _worker(site: Site) -> Runners:
-    return site.worker(WORKER_PROCESSES=2, WORKER_QUEUES="default=6", SHUTDOWN_GRACE_S=10, LEASE_S=15)
+def _worker(site: Site, *, is_awaited: bool = True) -> Runners:
+    return site.worker(
+        is_awaited=is_awaited, WORKER_PROCESSES=2, WORKER_QUEUES="default=6", SHUTDOWN_GRACE_S=10, LEASE_S=15
+    )
 
 
-def _restart(worker: Runners, *, is_double: bool) -> int:
+def _stop(worker: Runners, *, is_double: bool) -> int:
     worker.signal(signal.SIGTERM)
     worker.signal(signal.SIGTERM)  # The echo.
     if is_double:

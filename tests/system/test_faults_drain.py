@@ -4,6 +4,7 @@ import hashlib
 import os
 import signal
 import threading
+import time
 import unittest
 
 from lib.queue.scripts import FOLDER, text_of
@@ -58,6 +59,20 @@ class Drain(unittest.TestCase):
             runs = [run for run in site.executions() if run.job_id == job_id]
             self.assertEqual("completed", site.records([job_id])[job_id]["state"])
             self.assertEqual([True], [run.ended_ns is not None for run in runs])
+
+
+class Signals(unittest.TestCase):
+    def test_signals_until_the_very_end_do_not_become_the_exit_code(self) -> None:
+        with Site() as site:
+            for _ in range(3):
+                worker = site.worker()
+                assert worker.process is not None
+
+                while worker.process.poll() is None:
+                    worker.process.send_signal(signal.SIGTERM)
+                    time.sleep(0.0005)  # As fast as they come: what is tested is a moment of a few of these.
+
+                self.assertEqual(0, worker.process.returncode)
 
 
 if __name__ == "__main__":
