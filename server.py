@@ -96,6 +96,8 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     await link.close()
     await commit_link.close()
     log.info("server.stopped", f"Server stopped: {cut_off} connections cut off", cut_off=cut_off)
+    # The loop takes its handlers away when it closes: a second signal that comes then would be the exit code.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
 
 
 async def _announce_redis(settings: Settings, link: client.Link, log: Log) -> None:

@@ -43,8 +43,8 @@ def main() -> int:
         for what in rounds[0]:
             results[what] = _median([one[what] for one in rounds])
             print(json.dumps({"waybill": what, **results[what]}), flush=True)
-        if arguments.peers:
-            results.setdefault("peers", []).extend(_peers(arguments.peers, PEERS.get(name, [])))
+        if arguments.peers and name in PEERS:
+            results.setdefault("peers", []).extend(_peers(arguments.peers, PEERS[name]))
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     return 0
 

@@ -6,17 +6,18 @@ from collections.abc import Awaitable, Callable, Iterator
 from random import Random
 from typing import Any
 
-from lib.queue.client import open_link
+from lib.queue.client import Link, open_link
 from lib.queue.keys import Keys
 from lib.queue.lease import Lease
 from lib.queue.queue import Queue
 from tests.faults.outages import ask
-from tests.faults.row import Row
+from tests.faults.row import Row, percentile
 from tests.faults.site import Site
 
 SHALLOW = 1000
-CALLS = 100
-ROUNDS = 9
+CALLS = 10
+ROUNDS = 150
+SLACK_US = 8  # What a few more misses of the CPU's caches come to: one key among a million is in none of them.
 PAGE_S = 0.05
 PAGES = 20
 
@@ -33,36 +34,49 @@ end
 
 
 def run(*, is_quick: bool) -> Iterator[Row]:
-    deep = 100_000 if is_quick else 1_000_000
-    row = Row(f"{deep:,} waiting: cost against {SHALLOW:,}", runs=CALLS * ROUNDS)
-    with Site() as site:
-        _fill(site, 0, SHALLOW)
-        shallow = asyncio.run(_costs(site))
-        _fill(site, SHALLOW, deep - SHALLOW)
-        costs = asyncio.run(_costs(site))
-        for name, cost_us in costs.items():
-            ratio = cost_us / shallow[name]
-            row.demand(
-                ratio <= 1.2, f"{name} costs {cost_us:.0f} us, {ratio:.2f} times the {shallow[name]:.0f} us of before"
-            )
-        row.note = ", ".join(f"{name} {shallow[name]:.0f} -> {costs[name]:.0f} us" for name in costs)
+    count = 100_000 if is_quick else 1_000_000
+    row = Row(f"{count:,} waiting: cost against {SHALLOW:,}", runs=CALLS * ROUNDS)
+    with Site() as shallow, Site() as deep:
+        _fill(shallow, SHALLOW)
+        _fill(deep, count)
+        before_us, after_us = asyncio.run(_measure(shallow, deep))
+        for name, cost_us in after_us.items():
+            ratio = cost_us / before_us[name]
+            is_same = ratio <= 1.2 or cost_us - before_us[name] <= SLACK_US
+            row.demand(is_same, f"{name} costs {cost_us:.0f} us, {ratio:.2f} times {before_us[name]:.0f} us")
+        row.note = ", ".join(f"{name} {before_us[name]:.1f} -> {after_us[name]:.1f} us" for name in after_us)
         yield row
-        yield _pages(site, deep)
+        yield _pages(deep, count)
 
 
-def _fill(site: Site, begin: int, count: int) -> None:
+def _fill(site: Site, count: int) -> None:
     spec = site.new("nothing").spec_text
-    for at in range(begin, begin + count, 10_000):
-        site.client.eval(_COPIES, 0, site.base, spec, at, min(10_000, begin + count - at))
+    for at in range(0, count, 10_000):
+        site.client.eval(_COPIES, 0, site.base, spec, at, min(10_000, count - at))
     site.client.sadd("wb:queues", site.queue)
 
 
-async def _costs(site: Site) -> dict[str, float]:
-    """Microseconds inside Redis for one call of each; the best of some rounds, which is what else ran left alone."""
-    link, pop_link = open_link(site.url, timeout_s=30), open_link(site.url, timeout_s=30)
+async def _measure(*sites: Site) -> list[dict[str, float]]:
+    """Microseconds inside Redis for one call of each kind, in each site.
+
+    In turns and in short rounds, of which the middle one counts: what else this machine does falls on both sites.
+    """
+    links = [open_link(site.url, timeout_s=30) for site in sites]
+    kinds = [await _calls(site, link) for site, link in zip(sites, links, strict=True)]
+    costs_us: list[dict[str, list[float]]] = [{name: [] for name in calls} for calls in kinds]
+    for _ in range(ROUNDS):
+        for name in kinds[0]:
+            for site, calls, costs in zip(sites, kinds, costs_us, strict=True):
+                costs[name].append(await _cost_us(site, calls[name]))
+    for link in links:
+        await link.close()
+    return [{name: percentile(values, 0.5) for name, values in costs.items()} for costs in costs_us]
+
+
+async def _calls(site: Site, link: Link) -> dict[str, Callable[[], Awaitable[None]]]:
     keys = Keys("wb")
     queue = Queue(link, keys)
-    lease = Lease(link, pop_link, keys, site.queue, "w", Random(1))
+    lease = Lease(link, link, keys, site.queue, "w", Random(1))
     await lease.register({})
     ids: list[str] = []
 
@@ -77,19 +91,15 @@ async def _costs(site: Site) -> dict[str, float]:
     async def cancel() -> None:
         await queue.cancel(ids.pop())
 
-    best: dict[str, float] = {}
-    calls: dict[str, Callable[[], Awaitable[None]]] = {"enqueue": enqueue, "claim": claim, "cancel": cancel}
-    for _ in range(ROUNDS):
-        for name, call in calls.items():
-            site.client.config_resetstat()
-            for _ in range(CALLS):
-                await call()
-            stats: Any = site.client.info("commandstats")
-            cost_us = stats["cmdstat_evalsha"]["usec_per_call"]
-            best[name] = min(cost_us, best.get(name, cost_us))
-    await link.close()
-    await pop_link.close()
-    return best
+    return {"enqueue": enqueue, "claim": claim, "cancel": cancel}
+
+
+async def _cost_us(site: Site, call: Callable[[], Awaitable[None]]) -> float:
+    site.client.config_resetstat()
+    for _ in range(CALLS):
+        await call()
+    stats: Any = site.client.info("commandstats")
+    return float(stats["cmdstat_evalsha"]["usec_per_call"])
 
 
 def _pages(site: Site, deep: int) -> Row:

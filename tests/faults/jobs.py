@@ -19,7 +19,7 @@ from lib.jobs.registry import JobContext, job
 
 @dataclass
 class Work:
-    """until: a path; the job goes on when it exists. due_ms: when it was asked to begin, for who reads the ledger."""
+    """until: a path; the job goes on when it exists. kind: of poison, see POISONS; "progress" says how far it is."""
 
     ledger: str = ""
     seconds: float = 0.0
@@ -70,7 +70,7 @@ async def nothing(ctx: JobContext, work: Work) -> None:
 
 @job("late")
 async def late(ctx: JobContext, work: Work) -> None:
-    """Writes down Redis-independent wall time, for delayed jobs."""
+    """Writes down "<id> <us since 1970>": for delayed jobs, whose times are Redis' TIME."""
     if work.ledger:
         file = os.open(work.ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.write(file, f"{ctx.job_id} {time.time_ns() // 1000}\n".encode())
