@@ -48,7 +48,7 @@ class Lanes:
         self._on_end = on_end
         self.running = 0
         self._in_hand: dict[str, InHand] = {}
-        self._todo: deque[InHand] = deque()
+        self._waiting: deque[InHand] = deque()
         self._idle_lanes: list[asyncio.Future[None]] = []
         self._lanes: set[asyncio.Task[None]] = set()
         self._is_waking = False
@@ -72,7 +72,7 @@ class Lanes:
         self.running += 1
         if self._is_released:
             return self._end(in_hand, attempt.given_back(job))  # Its claim was in flight when time was up.
-        self._todo.append(in_hand)
+        self._waiting.append(in_hand)
         self._wake_lane()
         return None
 
@@ -109,7 +109,7 @@ class Lanes:
                 self._end(in_hand, attempt.given_back(in_hand.job))
 
     def _wake_lane(self) -> None:
-        """See that a lane will look at `_todo`. One at a time: a lane that finds more than one job wakes the next."""
+        """See that a lane will look at `_waiting`. One at a time: a lane that finds more than one job wakes the next."""
         if self._is_waking:
             return
         self._is_waking = True
@@ -123,9 +123,9 @@ class Lanes:
         task = asyncio.current_task()
         while True:
             self._is_waking = False
-            while self._todo:
-                in_hand = self._todo.popleft()
-                if self._todo:
+            while self._waiting:
+                in_hand = self._waiting.popleft()
+                if self._waiting:
                     self._wake_lane()
                 in_hand.task = task
                 await self._run(in_hand)
