@@ -32,7 +32,7 @@ async def _look(link: Link, keys: Keys, queue: str) -> dict[str, str]:
     places = await _places(link, base)
     faults = {}
     seen = set()
-    async for job_id in _members(link, base + "all"):
+    async for job_id in _ids(link, "ZRANGE", base + "all"):
         seen.add(job_id)
         state, worker, listed = await link.call("HMGET", f"{base}job:{job_id}", "state", "worker", "listed")
         fault = _fault(state, worker, listed, places.get(job_id, []))
@@ -67,26 +67,19 @@ async def _places(link: Link, base: str) -> dict[str, list[str]]:
     workers = [*await link.call("HKEYS", base + "workers"), *await link.call("ZRANGE", base + "graves", 0, -1)]
     lists = [*LISTS, *dict.fromkeys(f"active:{worker.decode('utf-8', 'replace')}" for worker in workers)]
     for name in lists:
-        async for job_id in _elements(link, base + name):
+        async for job_id in _ids(link, "LRANGE", base + name):
             places.setdefault(job_id, []).append(name)
     for name in INDEXES:
-        async for job_id in _members(link, base + name):
+        async for job_id in _ids(link, "ZRANGE", base + name):
             places.setdefault(job_id, []).append(name)
     places.pop(BELL.decode(), None)
     return places
 
 
-async def _elements(link: Link, key: str) -> AsyncIterator[str]:
+async def _ids(link: Link, command: str, key: str) -> AsyncIterator[str]:
+    """All of a list (LRANGE) or a sorted set (ZRANGE), in bites."""
     at = 0
-    while items := await link.call("LRANGE", key, at, at + BITE - 1):
-        for item in items:
-            yield item.decode("utf-8", "replace")
-        at += BITE
-
-
-async def _members(link: Link, key: str) -> AsyncIterator[str]:
-    at = 0
-    while items := await link.call("ZRANGE", key, at, at + BITE - 1):
+    while items := await link.call(command, key, at, at + BITE - 1):
         for item in items:
             yield item.decode("utf-8", "replace")
         at += BITE

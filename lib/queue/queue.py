@@ -198,6 +198,8 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
     created, due, *flat = text.split(b"\x1f")
     fields = {name.decode("ascii", "replace"): value for name, value in zip(flat[::2], flat[1::2], strict=False)}
     state = _text(fields.get("state")) or ""
+    if state == "completed":
+        fields.pop("error", None)  # Of an attempt before the last one; its line of history keeps it.
     has_run = state not in ("ready", "delayed")
     return JobRecord(
         job_id=job_id,
@@ -216,7 +218,7 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         progress=_json(fields.get("progress")),
         result=_json(fields.get("result")),
         is_result_truncated="result_truncated" in fields,
-        error=_json(fields.get("error")) if state != "completed" else None,
+        error=_json(fields.get("error")),
         history=_history(fields, state),
         size_bytes=len(text),
     )

@@ -109,7 +109,7 @@ class Lanes:
                 self._end(in_hand, attempt.given_back(in_hand.job))
 
     def _wake_lane(self) -> None:
-        """See that a lane will look at `_waiting`. One at a time: a lane that finds more than one job wakes the next."""
+        """See that a lane will look at `_waiting`. One at a time: a lane that finds more than one wakes the next."""
         if self._is_waking:
             return
         self._is_waking = True

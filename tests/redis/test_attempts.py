@@ -167,6 +167,19 @@ class Fence(RedisCase):
 
 
 class Finish(RedisCase):
+    async def test_an_attempt_that_completes_bears_no_error_of_the_one_before(self) -> None:
+        job_id = await self.enqueue()
+        runner = await self.lease()
+        for script in ("fail", "finish"):
+            job = await self.claimed(runner)
+            await runner.ended(script, ending(script, job, delay_s=0))
+
+        record = await self.record(job_id)
+
+        told = [(attempt.outcome, attempt.error is None) for attempt in record.history]
+        self.assertEqual([("retried", False), ("completed", True)], told)
+        self.assertIsNone(record.error)
+
     async def test_a_finished_job_keeps_its_result_and_when_it_ended(self) -> None:
         await self.enqueue()
         runner = await self.lease()

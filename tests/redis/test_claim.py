@@ -186,6 +186,12 @@ class Garbage(RedisCase):
                 self.client.delete(raw)
         await super().asyncTearDown()
 
+    async def test_an_expiry_that_is_no_number_does_not_stop_a_claim(self) -> None:
+        job_id = await self.enqueue()
+        self.client.hset(f"{self.base}job:{job_id}", "expires", "soon")
+
+        self.assertEqual([job_id], ids_of(await self.runner.claim(1)))
+
     def push(self, raw_id: bytes | str) -> None:
         self.client.rpush(self.base + "ready:normal", raw_id)
 

@@ -21,11 +21,7 @@ local reply, claimed = {''}, 0
 -- A job that nobody can read would stop every runner that is handed it.
 local function bury(id, job)
   if string.find(id, '[^a-z0-9_-]') then return quarantine(id, 'this is no job id') end
-  local error_text = '{"type":"unreadable","message":"its spec is missing or holds bytes that JSON text does not"}'
-  redis.call('HSET', job, 'state', 'dead', 'finished', now_ms, 'error', error_text)
-  redis.call('ZADD', base .. 'dead', now_ms, id)
-  announce('dead', {id})
-  tally('dead', 1)
+  die(id, job, '{"type":"unreadable","message":"its spec is missing or holds bytes that JSON text does not"}')
 end
 
 local function take(id)
@@ -44,7 +40,7 @@ local function take(id)
   end
   if f[7] then
     redis.call('ZREM', base .. 'expiring', id)
-    if state == 'ready' and tonumber(f[7]) <= now_ms and not f[3] then
+    if state == 'ready' and (tonumber(f[7]) or math.huge) <= now_ms and not f[3] then
       redis.call('LREM', own, 1, id)
       return expire(id, job)
     end

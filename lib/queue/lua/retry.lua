@@ -17,7 +17,7 @@ if not state then return '' end
 if state ~= 'dead' and state ~= 'completed' and state ~= 'cancelled' then return state end
 
 -- Without a worker it never ran: cancelled while it waited.
-if f[6] then remember(job, state, f[4], f[5]) end
+if f[6] then remember(job, state, state ~= 'completed' and f[4] or nil, f[5]) end
 -- Else the runner that was asked to stop it would stop it again, should it be that one's once more.
 if f[6] then redis.call('SREM', base .. 'cancels:' .. f[6], id) end
 redis.call('ZREM', base .. state, id)
