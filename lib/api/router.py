@@ -5,7 +5,7 @@ Paths are matched as they were sent. What is percent-encoded, doubled or dotted 
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from lib.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
 from lib.http1.message import Request, Response
@@ -26,11 +26,16 @@ class Call(NamedTuple):
 
 
 Operation = Callable[[Call], Awaitable[Response]]
+Scope = Literal["read", "write", "admin"]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row of the table. `{name}` in the pattern stands for one segment; `name` is openapi.yaml's operationId."""
+    """One row of the table. `{name}` in the pattern stands for one segment; `name` is openapi.yaml's operationId.
+
+    scope: what a key must be good for, each of read, write and admin including those before it; None where none is
+    asked for. It has no default: who adds a row decides.
+    """
 
     method: str
     pattern: str
@@ -38,6 +43,7 @@ class Route:
     operation: Operation
     parameters: frozenset[str] = frozenset()
     takes_body: bool = False
+    scope: Scope | None = field(kw_only=True)
 
 
 @dataclass(slots=True)

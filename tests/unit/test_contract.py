@@ -76,6 +76,14 @@ class Operations(unittest.TestCase):
                 self.assertEqual(["X-Request-ID", "traceparent"], operation.parameters_in("header")[:2])
                 self.assertEqual(route.takes_body, "requestBody" in operation.fields)
 
+    def test_a_key_is_asked_for_everywhere_but_for_probes_and_pages(self) -> None:
+        for route in table():
+            with self.subTest(route.name):
+                needs_key = route.pattern.startswith(("/api", "/metrics"))
+
+                self.assertEqual(needs_key, route.scope is not None)
+                self.assertTrue(not needs_key or (route.method == "GET") == (route.scope == "read"))
+
     def test_each_is_explained_and_shows_every_answer(self) -> None:
         for operation in CONTRACT.operations:
             for status, response in CONTRACT.responses(operation).items():

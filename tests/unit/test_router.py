@@ -14,12 +14,12 @@ async def operation(_call: Call) -> Response:
 
 ROUTER = Router(
     [
-        Route("GET", "/api/jobs", "listJobs", operation),
-        Route("POST", "/api/jobs", "createJob", operation, takes_body=True),
-        Route("GET", "/api/jobs/{job_id}", "readJob", operation),
-        Route("DELETE", "/api/jobs/{job_id}", "deleteJob", operation),
-        Route("POST", "/api/jobs/{job_id}/cancel", "cancelJob", operation),
-        Route("GET", "/livez", "live", operation),
+        Route("GET", "/api/jobs", "listJobs", operation, scope=None),
+        Route("POST", "/api/jobs", "createJob", operation, takes_body=True, scope=None),
+        Route("GET", "/api/jobs/{job_id}", "readJob", operation, scope=None),
+        Route("DELETE", "/api/jobs/{job_id}", "deleteJob", operation, scope=None),
+        Route("POST", "/api/jobs/{job_id}/cancel", "cancelJob", operation, scope=None),
+        Route("GET", "/livez", "live", operation, scope=None),
     ]
 )
 
