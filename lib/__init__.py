@@ -17,11 +17,12 @@ handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it en
     queue/                      the only room that knows Redis; lua/ holds one transition of a job's life a file
     http1/                      HTTP/1.1 and nothing else: knows no jobs, no Redis
     jobs/                       what a job is, as pure values: spec, states, backoff, payloads, registry of types
-    config errors ids tracing   settings; every expected failure; the ids; W3C trace context
+    config setting_kinds        the settings; what the value of one may be
+    errors ids tracing          every expected failure; the ids; W3C trace context
     logs log_lines log_file     the log: what is said, how a line is written, where it goes
 
 Imports run downward in this order, and a test holds it: `server.py worker.py`, then `api work handlers` (none imports
-another), then `queue http1` (neither imports the other), then `jobs`, then the files of the last two lines.
+another), then `queue http1` (neither imports the other), then `jobs`, then the files of the last three lines.
 """
 
 __version__ = "0.1.0"

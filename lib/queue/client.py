@@ -19,9 +19,9 @@ from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.exceptions import RedisError
 
-from lib.config import without_password
 from lib.errors import RedisUnavailable
 from lib.queue.wire import Argument, Moved, Wire, translated
+from lib.setting_kinds import without_password
 
 MOST_MOVES = 5
 

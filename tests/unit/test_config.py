@@ -4,8 +4,9 @@ import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lib.config import SETTINGS, Settings, load, without_password
+from lib.config import SETTINGS, Settings, load
 from lib.errors import ConfigError
+from lib.setting_kinds import without_password
 
 
 class Config(unittest.TestCase):

@@ -1,0 +1,143 @@
+"""What the value of a setting may be: each function here is, or makes, the `parse` of a row in config.py's table.
+
+Text in, the value out, or ValueError with the words that come behind "NAME: ". No message holds a password.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from lib.ids import QUEUE_NAME
+
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster", "rediss+sentinel", "rediss+cluster")
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,18}", text) or not low <= int(text) <= high:
+            raise ValueError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def seconds(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text) or not low <= float(text) <= high:
+            raise ValueError(f"{text!r} is not a number of seconds from {low:g} to {high:g}")
+        return float(text)
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{text!r} is not one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f"{text!r} is not {what}")
+        return text
+
+    return parse
+
+
+def list_of(item: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        return tuple(item(part.strip()) for part in text.split(",") if part.strip())
+
+    return parse
+
+
+def loopback(text: str) -> str:
+    """Without keys anyone who reaches the port may do anything, so nothing but this machine may reach it."""
+    try:
+        is_loopback = text == "localhost" or ipaddress.ip_address(text).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ValueError(
+            f"{text!r} is not a loopback address; put a proxy that asks who calls in front (prod/nginx.conf)"
+        )
+    return text
+
+
+def allowed_host(text: str) -> str:
+    if text != "*" and not _HOST_NAME.fullmatch(text) and not re.fullmatch(r"\[[0-9A-Fa-f:.]+\]", text):
+        raise ValueError(f"{text!r} is not a host name, an address or *")
+    return text.lower()
+
+
+def path(text: str) -> Path:
+    if "\0" in text:
+        raise ValueError("a path can't hold a NUL byte")
+    return Path(text)
+
+
+def redis_url(text: str) -> str:
+    parts = _split_url(text)
+    if parts.scheme not in _REDIS_SCHEMES:
+        raise ValueError(
+            f"{without_password(text)!r} does not begin with one of {', '.join(s + '://' for s in _REDIS_SCHEMES)}"
+        )
+    if parts.scheme == "unix" and not parts.path:
+        raise ValueError("unix:// needs the path of a socket, as in unix:///run/redis/redis.sock")
+    if parts.scheme != "unix" and not parts.netloc.rpartition("@")[2]:
+        raise ValueError("it names no host, as in redis://127.0.0.1:6379/0")
+    if parts.scheme.endswith("+sentinel") and not parts.path.strip("/"):
+        raise ValueError("it names no service, as in redis+sentinel://host1:26379,host2:26379/mymaster")
+    return text
+
+
+def smtp_url(text: str) -> str:
+    if not text:
+        return text
+    parts = _split_url(text)
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise ValueError(f"{without_password(text)!r} is not of the form smtp[s]://user:password@host:port?starttls=1")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("its port is not a number from 0 to 65535") from None
+    if parts.query not in ("", "starttls=1", "starttls=0"):
+        raise ValueError("the only parameter it takes is starttls=1 or starttls=0")
+    return text
+
+
+def _split_url(text: str) -> Any:
+    try:
+        return urlsplit(text)
+    except ValueError:
+        # Not the text itself: it may hold a password.
+        raise ValueError("it is not a URL") from None
+
+
+def queue_limits(text: str) -> dict[str, int]:
+    limits: dict[str, int] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, equals, limit = part.partition("=")
+        if not equals or not QUEUE_NAME.fullmatch(name):
+            raise ValueError(f"{part!r} is not of the form queue=limit, queue being a-z, 0-9, _ and -, 64 at most")
+        if name in limits:
+            raise ValueError(f"{name!r} stands there twice")
+        limits[name] = whole(1, 10_000)(limit)
+    if not limits:
+        raise ValueError("it names no queue, as in email=20,default=20")
+    return limits
+
+
+def without_password(url: str) -> str:
+    """A URL fit for a log line: user and password taken out."""
+    parts = urlsplit(url)
+    query = "&".join(item for item in parts.query.split("&") if not item.startswith("password="))
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query).geturl()
