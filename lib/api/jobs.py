@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from lib.api import json_body, query
+from lib.api.preferences import MAX_WAIT_S, Preferences, preferences
 from lib.api.router import Call
-from lib.errors import FieldError, InvalidFields, JobNotFound, KeyReused
+from lib.errors import FieldError, InvalidFields, JobNotFound, KeyReused, RedisUnavailable
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
 from lib.jobs import submission
@@ -24,7 +25,6 @@ from lib.queue.events import Endings
 from lib.queue.queue import Place, Queue
 from lib.queue.queues import Queues
 
-MAX_WAIT_S = 60.0
 LOOK_EVERY_S = 5.0
 SCANNED_PER_PAGE = 2000
 PAGE_BYTES = 4 << 20
@@ -64,31 +64,39 @@ class Jobs:
         if key is not None:
             job = job._replace(idempotency_key=f"- {_idempotency_key(key)}", fingerprint=_fingerprint(body))
         accepted = await self._queue.enqueue(job)
-        if accepted.outcome != "new":
-            return await self._stand_in(accepted, job, spec)
-        self._log.info(
-            "job.enqueued",
-            f"{job_type.name[:1].upper()}{job_type.name[1:]} job added to queue",
-            request_id=call.request_id,
-            trace_id=spec.trace.trace_id,
-            job_id=job.job_id,
-            queue=queue_of(job.job_id),
-            type=spec.type,
-        )
-        return _reply(202, present(_just_taken(job, spec, accepted)), [_location(job.job_id)])
-
-    async def _stand_in(self, accepted: Accepted, job: NewJob, spec: JobSpec) -> Response:
-        """The answer where an earlier job stands for the one that was asked for."""
         if accepted.outcome == "conflict":
             raise KeyReused("it came before with another body; send the same body again, or another key")
+        if accepted.outcome == "new":
+            self._log.info(
+                "job.enqueued",
+                f"{job_type.name[:1].upper()}{job_type.name[1:]} job added to queue",
+                request_id=call.request_id,
+                trace_id=spec.trace.trace_id,
+                job_id=job.job_id,
+                queue=queue_of(job.job_id),
+                type=spec.type,
+            )
+        taken = _just_taken(job._replace(job_id=accepted.job_id), spec, accepted)
+        wanted = preferences(call.request.headers.get("prefer"))
+        record = await self._now(taken, accepted, wanted.wait_s, call.request)
+        return _taken_in(record, accepted, wanted)
+
+    async def _now(self, taken: JobRecord, accepted: Accepted, wait_s: float, request: Request) -> JobRecord:
+        """The job that was taken in, or stands for it, as it is after wait_s at most.
+
+        Its state is "" where it has ended and its record is trimmed: what was asked for is all that is known then.
+        """
         try:
-            shown = present(await self._queue.read(accepted.job_id))
+            if wait_s:
+                return await self._wait(accepted.job_id, wait_s, request)
+            return taken if accepted.outcome == "new" else await self._queue.read(accepted.job_id)
         except JobNotFound:
-            # It was taken in, has ended, and its record has been trimmed: what was asked for is all that is known.
-            shown = {**present(_just_taken(job._replace(job_id=accepted.job_id), spec, accepted)), "state": None}
-        replayed = [("Idempotency-Replayed", "true")] if accepted.outcome.startswith("replayed") else []
-        status = 200 if accepted.outcome.endswith("duplicate") else 202
-        return _reply(status, shown, [_location(accepted.job_id), *replayed])
+            return taken._replace(state="")
+        except RedisUnavailable:
+            if accepted.outcome != "new":
+                raise
+            # It was taken in: a 503 would have it sent again.
+            return taken
 
     async def read(self, call: Call) -> Response:
         wait_s = query.seconds(call.parameters, "wait", MAX_WAIT_S)
@@ -196,7 +204,7 @@ def present(record: JobRecord) -> dict[str, Any]:
         "id": record.job_id,
         "type": spec.type if spec else None,
         "queue": record.queue,
-        "state": record.state,
+        "state": record.state or None,
         "priority": spec.priority if spec else None,
         "payload": _masked(spec.payload) if spec else None,
         "attempts": record.attempts,
@@ -244,6 +252,16 @@ def _refuse_body(call: Call) -> None:
 
 def _location(job_id: str) -> tuple[str, str]:
     return "Location", f"/api/jobs/{job_id}"
+
+
+def _taken_in(record: JobRecord, accepted: Accepted, wanted: Preferences) -> Response:
+    """202 and the job; 200 where nothing new was queued, and where the caller waited and it has finished."""
+    is_finished = not record.state or record.state in FINISHED
+    is_ok = accepted.outcome.endswith("duplicate") or (is_finished and wanted.wait_s > 0)
+    headers = [_location(accepted.job_id), *wanted.applied(is_finished=is_finished)]
+    if accepted.outcome.startswith("replayed"):
+        headers.append(("Idempotency-Replayed", "true"))
+    return _reply(200 if is_ok else 202, present(record), headers)
 
 
 def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:
