@@ -13,6 +13,7 @@ from unittest.mock import Mock
 import lib
 from lib import config
 from lib.api import jobs as api_jobs
+from lib.api import preferences
 from lib.api.problems import RETRY_AFTER_S, InternalError
 from lib.api.router import Route
 from lib.api.routes import routes
@@ -239,7 +240,7 @@ class Facts(unittest.TestCase):
     def test_bounds_of_parameters(self) -> None:
         (wait,) = [one for one in CONTRACT.operation("readJob").parameters if one["name"] == "wait"]
 
-        self.assertEqual(api_jobs.MAX_WAIT_S, wait["schema"]["maximum"])
+        self.assertEqual(preferences.MAX_WAIT_S, wait["schema"]["maximum"])
         self.assertIn(f"{api_jobs.SCANNED_PER_PAGE:,} jobs", CONTRACT.operation("listJobs").fields["description"])
 
     def test_the_limits_of_http(self) -> None:
