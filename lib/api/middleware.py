@@ -4,14 +4,16 @@ The HTTP room calls this: `admit` when the head is there, `handle` when the body
 Every answer bears X-Request-ID, whatever became of the request.
 """
 
+import contextlib
 import time
+from collections.abc import AsyncGenerator
 from typing import cast
 
 from lib.api import query
 from lib.api.problems import InternalError, problem
 from lib.api.router import Call, Route, Router
 from lib.errors import HttpError, MisdirectedRequest, RedisUnavailable, WaybillError
-from lib.http1.message import FieldBlock, Request, Response
+from lib.http1.message import FieldBlock, Request, Response, StreamedResponse
 from lib.ids import new_request_id, request_id_from
 from lib.logs import Log
 from lib.tracing import Trace, trace_from
@@ -47,6 +49,7 @@ class Middleware:
         if isinstance(found, Response):
             return self._ended(request, found)
         request.route = found
+        request.streams_body = found[0].streams_body
         return None
 
     async def handle(self, request: Request) -> Response:
@@ -93,6 +96,29 @@ class Middleware:
             raise MisdirectedRequest(f"the host {request.host[:100]} is not one of ALLOWED_HOSTS")
 
     def _ended(self, request: Request, response: Response) -> Response:
+        response.add_header("X-Request-ID", request.request_id)
+        response.add_block(_HEADERS)
+        if isinstance(response, StreamedResponse) and request.method != "HEAD":
+            response.pieces = self._to_the_end(request, response)
+        else:
+            self._log_end(request, response)
+        return response
+
+    async def _to_the_end(self, request: Request, response: StreamedResponse) -> AsyncGenerator[bytes, None]:
+        """The pieces of an answer, and the log line when the last one is out, or nobody reads on."""
+        async with contextlib.aclosing(response.pieces) as pieces:
+            try:
+                async for piece in pieces:
+                    yield piece
+            except Exception as fault:
+                self._log.exception(
+                    "request.failed", "Request failed amid its answer", fault, request_id=request.request_id
+                )
+                raise
+            finally:
+                self._log_end(request, response)
+
+    def _log_end(self, request: Request, response: Response) -> None:
         duration_ms = (time.monotonic() - request.received_at) * 1000
         self._log.info(
             "request.ended",
@@ -102,6 +128,3 @@ class Middleware:
             status=response.status,
             duration_ms=round(duration_ms, 1),
         )
-        response.add_header("X-Request-ID", request.request_id)
-        response.add_block(_HEADERS)
-        return response

@@ -35,6 +35,7 @@ class Route:
 
     scope: what a key must be good for, each of read, write and admin including those before it; None where none is
     asked for. It has no default: who adds a row decides.
+    streams_body: the operation begins with the request's head and takes the body from `call.request.stream`.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Route:
     operation: Operation
     parameters: frozenset[str] = frozenset()
     takes_body: bool = False
+    streams_body: bool = False
     scope: Scope | None = field(kw_only=True)
 
 

@@ -29,25 +29,34 @@ class ChunkedBody:
         self._limits = limits
         self._limit_bytes = body_limit_bytes
         self._body = bytearray()
+        self._given_bytes = 0
         self._missing_bytes = 0
         self._extension_bytes = 0
         self._scanned = 0
-        self._is_complete = False
+        self.is_complete = False
         self._step = self._take_size
 
     @property
     def body_bytes(self) -> int:
         """How much of the body has been decoded so far."""
-        return len(self._body)
+        return self._given_bytes + len(self._body)
 
     def read(self, buffer: bytearray) -> bytes | None:
         """Consume from the front of `buffer`; the body once it is complete, else None.
 
         Raises BadRequest, PayloadTooLarge, or HeadersTooLarge (for trailers)."""
-        while not self._is_complete:
+        while not self.is_complete:
             if not self._step(buffer):
                 return None
         return bytes(self._body)
+
+    def take(self, buffer: bytearray) -> bytes:
+        """Consume from the front of `buffer`; what was decoded and not yet taken. Raises what `read` raises."""
+        self.read(buffer)
+        taken = bytes(self._body)
+        self._body.clear()
+        self._given_bytes += len(taken)
+        return taken
 
     def _take_size(self, buffer: bytearray) -> bool:
         # What is left of the extension allowance also bounds an unfinished line.
@@ -71,7 +80,7 @@ class ChunkedBody:
         return True
 
     def _begin_chunk(self, size_bytes: int) -> None:
-        if len(self._body) + size_bytes > self._limit_bytes:
+        if self.body_bytes + size_bytes > self._limit_bytes:
             raise PayloadTooLarge(f"The body is over {self._limit_bytes} bytes.")
         self._missing_bytes = size_bytes
         self._scanned = 0
@@ -100,7 +109,7 @@ class ChunkedBody:
     def _take_trailers(self, buffer: bytearray) -> bool:
         if buffer[:2] == b"\r\n":
             del buffer[:2]
-            self._is_complete = True
+            self.is_complete = True
             return True
         most = self._limits.header_bytes + 2
         end = buffer.find(b"\r\n\r\n", max(0, self._scanned - 3), most)
@@ -115,5 +124,5 @@ class ChunkedBody:
             raise explain_fields(block)
         parse_fields(block, self._limits)
         del buffer[: end + 4]
-        self._is_complete = True
+        self.is_complete = True
         return True

@@ -7,42 +7,26 @@ Called by the event loop and, for deadlines and draining, by listener.py. Knows 
        +--refused, timed out------+--last answer--> LINGERING --> CLOSED
 
 Requests are answered strictly in order, one at a time: what is pipelined behind waits in the parser's buffer, unparsed.
-One task per connection, made at its first whole request, runs the app's handle(). It is never cancelled because the
-client went away: a job that is being committed must be. Only its answer is dropped then. What merely waits is told,
-by the request's `is_gone`: else who connects, asks and leaves, again and again, keeps more at work than the cap allows.
+Where the app takes a body in pieces, HANDLING begins with the request's head; a StreamedResponse is sent while it is
+made. One task per connection, made at its first request, runs the app's handle(). It is never cancelled because the
+client went away: a job that is being committed must be. Only its answer is dropped then. What merely waits is told, by
+the request's `is_gone`: else who connects, asks and leaves, again and again, keeps more at work than the cap allows.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
-from typing import Protocol
+from typing import cast
 
 from lib.errors import HttpError, RequestTimeout
-from lib.http1.limits import Limits
-from lib.http1.message import CONTINUE, DateLine, Request, Response
+from lib.http1.app import Common
+from lib.http1.body_stream import BodyStream
+from lib.http1.message import Request, Response, StreamedResponse
+from lib.http1.outgoing import Outgoing, is_chunkable
 from lib.http1.parser import Parser
 
 log = logging.getLogger("waybill.http")
-
-READ_BYTES = 64 * 1024
-
-
-class App(Protocol):
-    """What a connection needs of the application."""
-
-    def admit(self, request: Request) -> Response | None:
-        """Called with the head, before any of the body is taken and before "100 Continue". A Response refuses.
-
-        May change `request.body_limit_bytes`. A refused request with a body closes the connection."""
-
-    async def handle(self, request: Request) -> Response:
-        """Answer a whole request."""
-
-    def refuse(self, error: HttpError, request: Request | None, peer: str) -> Response:
-        """The answer to what is not a valid request, or took too long. `request` if its head could be read."""
 
 
 class State(Enum):
@@ -50,21 +34,6 @@ class State(Enum):
     HANDLING = "handling"
     LINGERING = "lingering"
     CLOSED = "closed"
-
-
-@dataclass(slots=True, eq=False)
-class Common:
-    """What all connections of one listener share. `clock` is monotonic, in seconds."""
-
-    app: App
-    limits: Limits
-    clock: Callable[[], float]
-    date: DateLine
-    connections: set["Connection"] = field(default_factory=set)
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    is_draining: bool = False
-    # One buffer for all: the selector loop calls get_buffer, reads and calls buffer_updated in one go.
-    read_buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(READ_BYTES)))
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -84,12 +53,12 @@ class Connection(asyncio.BufferedProtocol):
         self._request: Request | None = None
         self._ready: Request | None = None
         self._handled: Request | None = None
+        self._stream: BodyStream | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._answered = 0
         self._lingered_bytes = 0
         self._has_eof = False
-        self._is_write_paused = False
         self._is_read_paused = False
 
     # What the event loop calls.
@@ -97,8 +66,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        # 0: paused means that the kernel has not taken the whole answer yet, which is what write_s is about.
-        transport.set_write_buffer_limits(high=0)
+        self._out = Outgoing(transport, self._common.date)
         peername = transport.get_extra_info("peername")
         self._peer = str(peername[0]) if peername else ""
         self._common.connections.add(self)
@@ -117,28 +85,33 @@ class Connection(asyncio.BufferedProtocol):
         parser = self._parser
         if not parser.buffered_bytes:
             self._first_byte_at = now_s
-            if self._state is State.READING and not self._is_write_paused:
+            if self._state is State.READING and not self._out.is_paused:
                 self.deadline_s = now_s + self._limits.head_s
         parser.feed(self._common.read_buffer[:nbytes])
-        if self._state is State.READING and not self._is_write_paused:
+        if self._state is State.READING and not self._out.is_paused:
             self._advance()
-        elif parser.buffered_bytes > self._limits.pipelined_bytes:
+            return
+        if parser.buffered_bytes > self._limits.pipelined_bytes:
             self._is_read_paused = True
             self._transport.pause_reading()
+        if self._stream is not None:
+            self._stream.wake()
 
     def eof_received(self) -> bool:
         """True keeps the write side open: a client may shut down its own after the last request."""
         self._has_eof = True
-        if self._state is State.READING and not self._is_write_paused:
+        if self._stream is not None:
+            self._stream.fail()
+        if self._state is State.READING and not self._out.is_paused:
             self._advance()
-        return self._state is State.HANDLING or (self._state is State.READING and self._is_write_paused)
+        return self._state is State.HANDLING or (self._state is State.READING and self._out.is_paused)
 
     def pause_writing(self) -> None:
-        self._is_write_paused = True
+        self._out.pause()
         self.deadline_s = self._common.clock() + self._limits.write_s
 
     def resume_writing(self) -> None:
-        self._is_write_paused = False
+        self._out.resume()
         if self._state is State.HANDLING:
             self.deadline_s = inf
         elif self._state is State.LINGERING:
@@ -151,7 +124,10 @@ class Connection(asyncio.BufferedProtocol):
         self._state = State.CLOSED
         self.deadline_s = inf
         self._common.connections.discard(self)
+        self._out.resume()
         self._wake()
+        if self._stream is not None:
+            self._stream.fail()
         if self._handled is not None:
             self._handled.is_gone = True
             if self._handled.on_gone is not None:
@@ -161,7 +137,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def expire(self) -> None:
         """`deadline_s` has passed: say 408 to a request that is under way, end everything else silently."""
-        if self._is_write_paused or self._state is State.LINGERING:
+        if self._stream is not None and self._stream.is_dry:
+            self.deadline_s = inf
+            self._stream.fail(RequestTimeout("The body did not arrive in time."))
+        elif self._out.is_paused or self._state is State.LINGERING:
             self._transport.abort()
         elif self._state is State.READING and (self._request is not None or self._parser.buffered_bytes):
             self._refuse(RequestTimeout("The request did not arrive in time."))
@@ -182,7 +161,7 @@ class Connection(asyncio.BufferedProtocol):
     def _advance(self) -> None:
         """Take from the buffer until a request is handed over, more bytes are needed, or writing is paused."""
         try:
-            while self._state is State.READING and not self._is_write_paused:
+            while self._state is State.READING and not self._out.is_paused:
                 has_moved = self._take_head() if self._request is None else self._take_body(self._request)
                 if not has_moved:
                     self._await_bytes()
@@ -212,6 +191,12 @@ class Connection(asyncio.BufferedProtocol):
         return True
 
     def _take_body(self, request: Request) -> bool:
+        if request.streams_body:
+            self._stream = BodyStream(self._parser, self._limits, self._common.clock, self._await_piece)
+            request.stream = self._stream
+            self._request = None
+            self._hand_over(request)
+            return True
         body = self._parser.next_body()
         if body is None:
             return False
@@ -226,15 +211,33 @@ class Connection(asyncio.BufferedProtocol):
             return
         if self._request is not None:
             self._await_body(self._request)
+        self._resume_reading()
+
+    def _resume_reading(self) -> None:
         if self._is_read_paused:
             self._is_read_paused = False
             self._transport.resume_reading()
 
+    def _ask_for_body(self, request: Request) -> None:
+        if request.expects_continue and not self._parser.body_bytes:
+            self._out.write_continue()
+        request.expects_continue = False
+
+    def _await_piece(self, deadline_s: float) -> None:
+        """The app waits for more of a body that it takes in pieces; inf: it has some now."""
+        if deadline_s == inf:
+            self.deadline_s = self._common.clock() + self._limits.write_s if self._out.is_paused else inf
+            return
+        self.deadline_s = deadline_s
+        if self._state is not State.HANDLING or self._has_eof:
+            cast(BodyStream, self._stream).fail()
+            return
+        self._ask_for_body(cast(Request, self._handled))
+        self._resume_reading()
+
     def _await_body(self, request: Request) -> None:
         limits, arrived_bytes = self._limits, self._parser.body_bytes
-        if request.expects_continue and not arrived_bytes:
-            request.expects_continue = False
-            self._transport.write(CONTINUE)
+        self._ask_for_body(request)
         allowed_s = min(limits.body_s, limits.body_grace_s + arrived_bytes / limits.body_rate_bytes_s)
         self.deadline_s = self._body_from + allowed_s
 
@@ -262,11 +265,10 @@ class Connection(asyncio.BufferedProtocol):
             waiter.set_result(None)
 
     async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._state is State.READING or self._state is State.HANDLING:
             request, self._ready = self._ready, None
             if request is None:
-                self._waiter = loop.create_future()
+                self._waiter = asyncio.get_running_loop().create_future()
                 await self._waiter
                 continue
             await self._answer(request)
@@ -278,49 +280,75 @@ class Connection(asyncio.BufferedProtocol):
         self._handled = request
         try:
             response = await self._app.handle(request)
-            self._handled = None
-            self._reply(request, response)
+            if isinstance(response, StreamedResponse):
+                await self._reply_in_pieces(request, response)
+            else:
+                self._handled = None
+                self._reply(request, response)
         except Exception:
             log.exception("request.failed")
             self._fail()
+        self._handled = self._stream = None
 
     # Writing.
 
     def _reply(self, request: Request, response: Response, *, closes: bool = False) -> None:
         """Write the answer; then wait for the next request, or end the connection."""
-        if self._state is State.CLOSED or self._transport.is_closing():
-            # The second: a write has failed, and connection_lost is yet to come.
-            self._state = State.CLOSED
+        if self._is_over():
             return
         self._answered += 1
-        closes = (
-            closes
-            or response.closes
+        closes = closes or self._is_last(request, response)
+        self._out.write(request, response, closes=closes)
+        self._end_answer(closes=closes)
+
+    async def _reply_in_pieces(self, request: Request, response: StreamedResponse) -> None:
+        """The same for an answer that is made while it is sent, at the pace of whoever reads it."""
+        try:
+            if self._is_over():
+                return
+            self._answered += 1
+            closes = self._is_last(request, response) or not is_chunkable(request)
+            self._out.write(request, response, closes=closes)
+            await self._out.write_pieces(request, response)
+        except Exception:
+            log.exception("request.failed")
+            self._transport.abort()
+            self._state = State.CLOSED
+        finally:
+            await response.pieces.aclose()
+        if not self._is_over():
+            self._end_answer(closes=closes or self._is_last(request, response))
+
+    def _is_over(self) -> bool:
+        """Nobody is there to be answered."""
+        if self._transport.is_closing():
+            # A write has failed, and connection_lost is yet to come.
+            self._state = State.CLOSED
+        return self._state is State.CLOSED
+
+    def _is_last(self, request: Request, response: Response) -> bool:
+        return (
+            response.closes
             or not request.keep_alive
             or self._common.is_draining
             or self._answered >= self._limits.requests_per_connection
+            # What is left of the body would be taken for the next request.
+            or (self._stream is not None and not self._stream.is_complete)
         )
-        self._write(request, response, closes)
+
+    def _end_answer(self, *, closes: bool) -> None:
         if closes:
             self._linger()
         else:
             self._state = State.READING
-            if not self._is_write_paused:
+            if not self._out.is_paused:
                 self._await_next()
-
-    def _write(self, request: Request | None, response: Response, closes: bool) -> None:
-        if closes:
-            connection = "Connection: close\r\n"
-        else:
-            connection = "Connection: keep-alive\r\n" if request and request.version == "1.0" else ""
-        is_head = request is not None and request.method == "HEAD"
-        self._transport.write(response.render(is_head=is_head, date=self._common.date(), connection=connection))
 
     def _refuse(self, error: HttpError) -> None:
         """Answer what can't be served, and end the connection."""
         try:
             response = self._app.refuse(error, self._request, self._peer)
-            self._write(self._request, response, closes=True)
+            self._out.write(self._request, response, closes=True)
             self._linger()
         except Exception:
             log.exception("request.failed")
@@ -329,7 +357,7 @@ class Connection(asyncio.BufferedProtocol):
     def _fail(self) -> None:
         """The app let an exception through: a bare 500, because nothing of the app can be trusted to write one."""
         if self._state in (State.READING, State.HANDLING):
-            self._write(None, Response(500), closes=True)
+            self._out.write(None, Response(500), closes=True)
             self._linger()
 
     # Ending.
@@ -347,11 +375,9 @@ class Connection(asyncio.BufferedProtocol):
             # ENOTCONN: the client was gone, and its reset has answered our last write already.
             self._transport.abort()
             return
-        if not self._is_write_paused:
+        if not self._out.is_paused:
             self.deadline_s = self._common.clock() + self._limits.linger_s
-        if self._is_read_paused:
-            self._is_read_paused = False
-            self._transport.resume_reading()
+        self._resume_reading()
 
     def _discard(self, nbytes: int) -> None:
         self._lingered_bytes += nbytes
@@ -360,8 +386,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _close(self) -> None:
         """Close once everything is written."""
-        self._state = State.CLOSED if not self._is_write_paused else State.LINGERING
-        if not self._is_write_paused:
+        self._state = State.CLOSED if not self._out.is_paused else State.LINGERING
+        if not self._out.is_paused:
             self.deadline_s = inf
         self._wake()
         self._transport.close()

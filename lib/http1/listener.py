@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 
 from lib.errors import HttpError, TooManyConnections
-from lib.http1.connection import App, Common, Connection
+from lib.http1.app import App, Common
+from lib.http1.connection import Connection
 from lib.http1.limits import Limits
 from lib.http1.message import DateLine
 

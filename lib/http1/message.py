@@ -1,12 +1,12 @@
 """Request and Response: what the app gets and what it gives back.
 
 The parser makes the Request, the connection adds the peer and the times, the middleware its own three attributes.
-A Response is rendered to bytes in one piece, for one write. Bodies are whole in both directions; a streamed answer
-would be a second class beside Response with a write path of its own in the connection.
+A Response is rendered to bytes in one piece, for one write. Where a body is too large to be held, or has no end yet, it
+goes in pieces: `Request.stream` gives those that come in, a StreamedResponse those that go out.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -43,6 +43,12 @@ class Request:
     expects_continue: bool
     body_limit_bytes: int
     """The app may change it in admit(), before any of the body is taken."""
+    streams_body: bool = False
+    """The app sets it in admit(): handle() is called when the head is there, and takes the body from `stream`."""
+    stream: AsyncIterator[bytes] | None = None
+    """Pieces of the body as they arrive. While nobody takes one, no more is read. Raises HttpError where the body
+    breaks off, is badly framed, too large or too slow; then the connection ends with the answer, as it does where the
+    app answers before the body is taken to its end."""
     body: bytes = b""
     peer: str = ""
     received_at: float = 0.0
@@ -105,10 +111,39 @@ class Response:
     def render(self, *, is_head: bool, date: str, connection: str = "") -> bytes:
         """The whole message. `date` and `connection` are complete field lines; HEAD gets GET's fields and no body."""
         if self.status in BODILESS_STATUSES:
-            return f"{STATUS_LINES[self.status]}{date}{self._block}{connection}\r\n".encode("latin-1")
-        length = len(self.body)
-        head = f"{STATUS_LINES[self.status]}{date}{self._block}Content-Length: {length}\r\n{connection}\r\n"
-        return head.encode("latin-1") if is_head else head.encode("latin-1") + self.body
+            return self._head(date, connection)
+        head = self._head(date, f"Content-Length: {len(self.body)}\r\n{connection}")
+        return head if is_head else head + self.body
+
+    def _head(self, date: str, framing: str) -> bytes:
+        return f"{STATUS_LINES[self.status]}{date}{self._block}{framing}\r\n".encode("latin-1")
+
+
+class StreamedResponse(Response):
+    """A response whose body is made while it is sent. `pieces` is closed (aclose) at its end, or when nobody reads it.
+
+    Where `pieces` raises, the connection is cut, so that the reader can tell that the body is not whole.
+    """
+
+    __slots__ = ("pieces",)
+
+    def __init__(
+        self,
+        status: int,
+        pieces: AsyncGenerator[bytes, None],
+        headers: Sequence[tuple[str, str]] = (),
+        *,
+        content_type: str,
+    ) -> None:
+        super().__init__(status)
+        self.pieces = pieces
+        self._block = _field_line("Content-Type", content_type)
+        for name, value in headers:
+            self.add_header(name, value)
+
+    def render_head(self, *, is_chunked: bool, date: str, connection: str = "") -> bytes:
+        """Status line and fields. HTTP/1.0 knows no chunks: there the end of the connection ends the body."""
+        return self._head(date, f"Transfer-Encoding: chunked\r\n{connection}" if is_chunked else connection)
 
 
 class FieldBlock:

@@ -2,8 +2,9 @@
 
     feed(data) --> next_head() -> Request without body, or None: more bytes are needed
                    next_body() -> bytes, or None: more bytes are needed     (then next_head() again)
+                   or next_piece() until it gives b"", for a body that is taken as it arrives
 
-Between the two the app may refuse the request or change its `body_limit_bytes`. Both raise an HttpError for what is not
+Between the two the app may refuse the request or change its `body_limit_bytes`. All raise an HttpError for what is not
 a valid request; from then on the same error comes again, because nobody can say where the next request would begin.
 
 The answer depends on the bytes alone, never on how they were cut: an unfinished head is searched for bytes that can't
@@ -24,6 +25,7 @@ class Parser:
         "_buffer",
         "_chunked",
         "_error",
+        "_given_bytes",
         "_has_skipped",
         "_limits",
         "_line_end",
@@ -40,6 +42,7 @@ class Parser:
         self._request: Request | None = None
         self._chunked: ChunkedBody | None = None
         self._error: HttpError | None = None
+        self._given_bytes = 0
         self._begin_head()
 
     @property
@@ -77,6 +80,18 @@ class Parser:
             raise self._error
         try:
             return self._read_body()
+        except HttpError as error:
+            self._error = error
+            raise
+
+    def next_piece(self) -> bytes | None:
+        """Of the body, what has arrived and was not given yet; None when more bytes are needed. b"" ends the request.
+
+        Raises what next_body() raises. A request's body is taken in one of the two ways."""
+        if self._error is not None:
+            raise self._error
+        try:
+            return self._read_piece()
         except HttpError as error:
             self._error = error
             raise
@@ -131,13 +146,36 @@ class Parser:
         assert request is not None, "next_body() before next_head()"
         if request.is_chunked:
             body = self._read_chunked(request)
-        elif request.content_length > request.body_limit_bytes:
-            raise PayloadTooLarge(f"The body is over {request.body_limit_bytes} bytes.")
         else:
+            _refuse_large(request)
             body = self._read_counted(request.content_length)
         if body is not None:
             self._request = None
         return body
+
+    def _read_piece(self) -> bytes | None:
+        request = self._request
+        assert request is not None, "next_piece() before next_head()"
+        piece, is_last = self._chunked_piece(request) if request.is_chunked else self._counted_piece(request)
+        if piece:
+            return piece
+        if not is_last:
+            return None
+        self._request = self._chunked = None
+        self._given_bytes = 0
+        return b""
+
+    def _counted_piece(self, request: Request) -> tuple[bytes, bool]:
+        _refuse_large(request)
+        piece = bytes(self._buffer[: request.content_length - self._given_bytes])
+        del self._buffer[: len(piece)]
+        self._given_bytes += len(piece)
+        return piece, self._given_bytes == request.content_length
+
+    def _chunked_piece(self, request: Request) -> tuple[bytes, bool]:
+        if self._chunked is None:
+            self._chunked = ChunkedBody(self._limits, request.body_limit_bytes)
+        return self._chunked.take(self._buffer), self._chunked.is_complete
 
     def _read_counted(self, length: int) -> bytes | None:
         if not length:
@@ -155,3 +193,8 @@ class Parser:
         if body is not None:
             self._chunked = None
         return body
+
+
+def _refuse_large(request: Request) -> None:
+    if request.content_length > request.body_limit_bytes:
+        raise PayloadTooLarge(f"The body is over {request.body_limit_bytes} bytes.")

@@ -5,7 +5,7 @@ waits for more.
 """
 
 import unittest
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lib.errors import HttpError
 from lib.http1.limits import Limits
@@ -30,9 +30,15 @@ def cuttings(raw: bytes) -> Iterator[list[bytes]]:
         yield [raw[:offset], raw[offset:]]
 
 
-def outcome_of(parts: list[bytes], limits: Limits, body_limit_bytes: int | None = None) -> Outcome:
-    """Feed the parts one by one, taking all that can be taken after each, as a connection does."""
+def outcome_of(
+    parts: list[bytes], limits: Limits, body_limit_bytes: int | None = None, *, in_pieces: bool = False
+) -> Outcome:
+    """Feed the parts one by one, taking all that can be taken after each, as a connection does.
+
+    in_pieces: bodies are taken as they arrive, as for an operation that streams.
+    """
     parser = Parser(limits)
+    take_body = _joined(parser) if in_pieces else parser.next_body
     done: list[Request] = []
     request: Request | None = None
     try:
@@ -44,7 +50,7 @@ def outcome_of(parts: list[bytes], limits: Limits, body_limit_bytes: int | None 
                     if request is None:
                         break
                     request.body_limit_bytes = body_limit_bytes or request.body_limit_bytes
-                body = parser.next_body()
+                body = take_body()
                 if body is None:
                     break
                 request.body = body
@@ -53,6 +59,22 @@ def outcome_of(parts: list[bytes], limits: Limits, body_limit_bytes: int | None 
     except HttpError as error:
         return done, (error.status, error.slug)
     return done, None
+
+
+def _joined(parser: Parser) -> Callable[[], bytes | None]:
+    """What next_body() would give, put together from next_piece()."""
+    body = bytearray()
+
+    def take_body() -> bytes | None:
+        while piece := parser.next_piece():
+            body.extend(piece)
+        if piece is None:
+            return None
+        whole = bytes(body)
+        body.clear()
+        return whole
+
+    return take_body
 
 
 def seen(outcome: Outcome) -> object:
@@ -69,8 +91,9 @@ class CutsTestCase(unittest.TestCase):
     def outcome(self, raw: bytes, body_limit_bytes: int | None = None) -> Outcome:
         whole = outcome_of([raw], self.limits, body_limit_bytes)
         for parts in cuttings(raw):
-            other = outcome_of(parts, self.limits, body_limit_bytes)
-            self.assertEqual(seen(other), seen(whole), f"cut into {len(parts)} parts, the first {parts[0][:40]!r}")
+            for in_pieces in (False, True):
+                other = outcome_of(parts, self.limits, body_limit_bytes, in_pieces=in_pieces)
+                self.assertEqual(seen(other), seen(whole), f"cut into {len(parts)} parts, the first {parts[0][:40]!r}")
         return whole
 
     def served(self, raw: bytes) -> Request:

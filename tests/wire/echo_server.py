@@ -8,7 +8,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from lib.errors import HttpError
 from lib.http1.limits import Limits
 from lib.http1.listener import Listener
-from lib.http1.message import Request, Response
+from lib.http1.message import Request, Response, StreamedResponse
 
 T = TypeVar("T")
 
@@ -37,7 +37,10 @@ class EchoApp:
     """Answers "METHOD path body". In admit(): /refused is 401, /roomy allows 4 MiB, /admit-raises raises.
 
     In handle(): /held waits for release(), /blocks blocks the whole loop until `unblocked` is set, /big answers
-    BIG_BYTES, /raises raises, /yields lets the loop turn once."""
+    BIG_BYTES, /raises raises, /yields lets the loop turn once. Bodies under /pieces are streamed: /pieces answers how
+    many bytes came, /pieces/echo sends each piece back as it comes, /pieces/ignored answers without taking any,
+    /pieces/slow takes the first when released. /made sends BIG_BYTES in pieces, /made/broken raises behind its
+    first."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -52,6 +55,9 @@ class EchoApp:
             raise ZeroDivisionError
         if request.path == "/roomy":
             request.body_limit_bytes = 4 * 1024 * 1024
+        if request.path.startswith("/pieces"):
+            request.streams_body = True
+            request.body_limit_bytes = 64 * 1024 * 1024
         return Response(401, b"who?") if request.path == "/refused" else None
 
     async def handle(self, request: Request) -> Response:
@@ -68,8 +74,47 @@ class EchoApp:
             raise ZeroDivisionError
         elif request.path == "/big":
             body = bytes(BIG_BYTES)
+        elif request.path.startswith(("/pieces", "/made")):
+            return await self._in_pieces(request)
         self.ended.append(request.path)
         return Response(200, body, [("X-Echo", request.path)], content_type="text/plain")
+
+    async def _in_pieces(self, request: Request) -> Response:
+        if request.path == "/pieces/echo":
+            return StreamedResponse(200, self._echo(request), content_type="text/plain")
+        if request.path.startswith("/made"):
+            return StreamedResponse(200, self._made(request), content_type="text/plain")
+        if request.path == "/pieces/slow":
+            await self.held.wait()
+        try:
+            count = sum([len(piece) async for piece in self._pieces(request)])
+            return Response(200, str(count).encode(), content_type="text/plain")
+        except HttpError as error:
+            return self.refuse(error, request, "")
+        finally:
+            self.ended.append(request.path)
+
+    async def _pieces(self, request: Request) -> AsyncGenerator[bytes, None]:
+        if request.path != "/pieces/ignored" and request.stream is not None:
+            async for piece in request.stream:
+                yield piece
+
+    async def _echo(self, request: Request) -> AsyncGenerator[bytes, None]:
+        try:
+            async for piece in self._pieces(request):
+                yield piece
+        finally:
+            self.ended.append(request.path)
+
+    async def _made(self, request: Request) -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"first"
+            if request.path == "/made/broken":
+                raise ZeroDivisionError
+            for _ in range(BIG_BYTES // 65536):
+                yield bytes(65536)
+        finally:
+            self.ended.append(request.path)
 
     def refuse(self, error: HttpError, request: Request | None, peer: str) -> Response:
         return Response(error.status, error.slug.encode(), error.headers)
@@ -180,10 +225,31 @@ class RawClient:
         status_line, *lines = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         status = int(status_line.split(" ")[1])
+        if headers.get("transfer-encoding") == "chunked" and not to_head:
+            return Answer(status, headers, self._chunks())
         length = 0 if to_head else int(headers.get("content-length", "0"))
         while len(self._buffer) < length:
             self._read()
         return Answer(status, headers, self._take(length))
+
+    def _chunks(self) -> bytes:
+        body = b""
+        while chunk := self.chunk():
+            body += chunk
+        return body
+
+    def chunk(self) -> bytes:
+        """The next chunk of a chunked body; b"" is the last one."""
+        while b"\r\n" not in self._buffer:
+            self._read()
+        size = int(self._take(self._buffer.index(b"\r\n") + 2), 16)
+        while len(self._buffer) < size + 2:
+            self._read()
+        return self._take(size + 2)[:-2]
+
+    def head(self) -> Answer:
+        """The next response without its body."""
+        return self.answer(to_head=True)
 
     def rest(self) -> bytes:
         """All that comes until the server closes."""

@@ -1,0 +1,46 @@
+"""What the HTTP room asks of the application it serves, and what all connections of one listener share."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from lib.errors import HttpError
+from lib.http1.limits import Limits
+from lib.http1.message import DateLine, Request, Response
+
+if TYPE_CHECKING:
+    from lib.http1.connection import Connection
+
+READ_BYTES = 64 * 1024
+
+
+class App(Protocol):
+    """What a connection needs of the application."""
+
+    def admit(self, request: Request) -> Response | None:
+        """Called with the head, before any of the body is taken and before "100 Continue". A Response refuses.
+
+        May change `request.body_limit_bytes` and set `request.streams_body`. A refused request with a body closes
+        the connection."""
+
+    async def handle(self, request: Request) -> Response:
+        """Answer a whole request, or one whose body comes in `request.stream`."""
+
+    def refuse(self, error: HttpError, request: Request | None, peer: str) -> Response:
+        """The answer to what is not a valid request, or took too long. `request` if its head could be read."""
+
+
+@dataclass(slots=True, eq=False)
+class Common:
+    """What all connections of one listener share. `clock` is monotonic, in seconds."""
+
+    app: App
+    limits: Limits
+    clock: Callable[[], float]
+    date: DateLine
+    connections: set["Connection"] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    is_draining: bool = False
+    # One buffer for all: the selector loop calls get_buffer, reads and calls buffer_updated in one go.
+    read_buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(READ_BYTES)))
