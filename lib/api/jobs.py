@@ -22,15 +22,14 @@ from lib.jobs.state import FINISHED, STATES
 from lib.jobs.submission import LAST_MS, timestamp
 from lib.logs import Log
 from lib.queue.events import Endings
-from lib.queue.queue import Place, Queue
+from lib.queue.pages import Place, Wanted
+from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 
 LOOK_EVERY_S = 5.0
-SCANNED_PER_PAGE = 2000
 PAGE_BYTES = 4 << 20
 FIRST_SLICE = 10
 SLICE_BYTES = 1 << 20
-_INDEXED = frozenset({"delayed", "completed", "dead", "cancelled"})
 _SECRETS = re.compile(r"secret|authorization|passw|token|api_?key", re.IGNORECASE)
 MASK = "********"
 _KEY = re.compile(r"[\x21\x23-\x7e]{1,255}")
@@ -115,7 +114,8 @@ class Jobs:
         if queue is not None and not QUEUE_NAME.fullmatch(queue):
             raise query.wrong("queue", "is not a queue's name")
         queues = [queue] if queue is not None else await self._queues.names()
-        items, end = await self._page(queues, state, after, limit, call.parameters)
+        wanted = Wanted(state, call.parameters.get("type"), call.parameters.get("request_id"))
+        items, end = await self._page(queues, wanted, after, limit)
         return _reply(
             200,
             {"items": [present(record) for record in items], "next_cursor": query.cursor_text(end) if end else None},
@@ -161,28 +161,22 @@ class Jobs:
                     continue
 
     async def _page(
-        self, queues: list[str], state: str | None, after: Place | None, limit: int, wanted: dict[str, str]
+        self, queues: list[str], wanted: Wanted, after: Place | None, limit: int
     ) -> tuple[list[JobRecord], Place | None]:
         """Up to `limit` jobs that fit, and where to go on.
 
         A page may hold fewer: it looks at 2,000 jobs at most, and ends with the job that takes it over 4 MiB.
         """
-        index = state if state in _INDEXED else "all"
+        page = await self._queue.page(queues, wanted, after, limit)
         items: list[JobRecord] = []
-        looked_at = page_bytes = 0
-        while looked_at < SCANNED_PER_PAGE:
-            places = await self._queue.page(queues, index or "all", after, limit)
-            async for place, record in self._records(places):
-                after = place
-                if record is not None and _fits(record, state, wanted):
-                    items.append(record)
-                    page_bytes += record.size_bytes
-                    if len(items) == limit or page_bytes > PAGE_BYTES:
-                        return items, after
-            if len(places) < limit:
-                return items, None
-            looked_at += len(places)
-        return items, after
+        page_bytes = 0
+        async for place, record in self._records(page.places):
+            if record is not None and wanted.fits(record):
+                items.append(record)
+                page_bytes += record.size_bytes
+                if page_bytes > PAGE_BYTES:
+                    return items, place
+        return items, page.end
 
     async def _records(self, places: list[Place]) -> AsyncIterator[tuple[Place, JobRecord | None]]:
         """Each place with its job, read a few at a time: fifty jobs of a megabyte must not come in one piece."""
@@ -298,15 +292,6 @@ def _fingerprint(body: Any) -> str:
 def _time(ms: int | None) -> str | None:
     # What someone wrote into Redis by hand may be no time at all.
     return timestamp(ms) if ms is not None and ms <= LAST_MS else None
-
-
-def _fits(record: JobRecord, state: str | None, wanted: dict[str, str]) -> bool:
-    spec = record.spec
-    return (
-        (state is None or record.state == state)
-        and ("type" not in wanted or (spec is not None and spec.type == wanted["type"]))
-        and ("request_id" not in wanted or (spec is not None and spec.request_id == wanted["request_id"]))
-    )
 
 
 @functools.lru_cache(maxsize=4096)

@@ -6,7 +6,7 @@ import re
 from urllib.parse import unquote_plus
 
 from lib.errors import FieldError, InvalidFields
-from lib.queue.queue import Place
+from lib.queue.pages import Place
 
 
 def parameters(query: str, known: frozenset[str]) -> dict[str, str]:

@@ -79,6 +79,15 @@ class JobSpec(NamedTuple):
             raise SpecError(f"the spec can't be read: {fault!r}") from None
 
 
+def early_in_spec(type_name: str | None, request_id: str | None) -> list[str]:
+    """Texts that stand in the first 1,024 bytes of the spec of every job of that type and request (None is any).
+
+    For Redis, to which a spec is bytes, to look for; another job's spec may hold them as well.
+    """
+    texts = [] if type_name is None else [f'{{"v":{SPEC_VERSION},"type":{to_json(type_name)},"request_id":']
+    return texts if request_id is None else [*texts, f'"request_id":{to_json(request_id)},"trace":']
+
+
 class NewJob(NamedTuple):
     """A job on its way in. At most one of delay_ms (from now) and run_at_ms (ms since 1970) is set.
 

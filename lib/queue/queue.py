@@ -5,11 +5,10 @@ What the worker does with a job is `lease.py`'s; what is kept of a queue as a wh
 """
 
 import asyncio
-import heapq
 import json
 import secrets
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from lib.errors import JobNotFound, NotReplicated, OutcomeUnknown, RedisUnavailable, WrongState
 from lib.ids import queue_of
@@ -18,6 +17,7 @@ from lib.jobs.state import FINISHED
 from lib.queue.client import Link
 from lib.queue.committer import Committer
 from lib.queue.keys import Keys
+from lib.queue.pages import Page, Place, Wanted, merged, page_from
 from lib.queue.scripts import Scripts
 
 QUEUE_KNOWN_S = 30.0
@@ -26,13 +26,6 @@ QUEUE_KNOWN_S = 30.0
 
 REPLICATION_MS = 500
 DONE = "done"
-
-
-class Place(NamedTuple):
-    """Where a listing stopped: the next page begins behind it. Newest first, so both fall."""
-
-    score: int
-    job_id: str
 
 
 class Queue:
@@ -80,17 +73,14 @@ class Queue:
             found.update((job_id, record_from(job_id, text)) for job_id, text in zip(ids, texts, strict=False) if text)
         return [found[job_id] for job_id in job_ids if job_id in found]
 
-    async def page(self, queues: list[str], index: str, after: Place | None, limit: int) -> list[Place]:
-        """The next `limit` ids of an index (`all` or a state that has one) over several queues, newest first."""
-        score, job_id = (after.score, after.job_id) if after else ("", "")
-        calls = [self._scripts.call("page", self._keys.base(queue), index, score, job_id, limit) for queue in queues]
-        pages = []
-        for flat in await asyncio.gather(*calls):
-            ids, scores = flat[::2], flat[1::2]
-            pages.append(
-                [Place(int(float(ms)), raw.decode(errors="replace")) for raw, ms in zip(ids, scores, strict=True)]
-            )
-        return list(heapq.merge(*pages, reverse=True))[:limit]
+    async def page(self, queues: list[str], wanted: Wanted, after: Place | None, limit: int) -> Page:
+        """The next jobs of these queues that fit, newest first: `limit` at most, or fewer and still more behind them.
+
+        About 2,000 are looked at, and none of them is read.
+        """
+        arguments = wanted.arguments(after, limit, len(queues))
+        calls = [self._scripts.call("page", self._keys.base(queue), *arguments) for queue in queues]
+        return merged([page_from(reply) for reply in await asyncio.gather(*calls)], limit)
 
     async def cancel(self, job_id: str) -> None:
         """Stop a job that waits, or ask the one that runs to stop. Raises JobNotFound or WrongState."""

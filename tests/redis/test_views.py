@@ -5,11 +5,13 @@ import unittest
 from random import Random
 
 from lib.errors import JobNotFound, QueueNotFound
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import JobSpec, NewJob
 from lib.queue.events import Endings
 from lib.queue.lease import failed, log_line, progress
-from lib.queue.queue import Place
+from lib.queue.pages import Page, Place, Wanted
 from lib.queue.queues import Retention
-from tests.redis.case import ERROR, LIMIT_S, RedisCase, ending
+from tests.redis.case import ERROR, LIMIT_S, TRACE, RedisCase, ending, ids_of
 
 
 class Census(RedisCase):
@@ -60,23 +62,26 @@ class Census(RedisCase):
 
 
 class Pages(RedisCase):
-    async def walk(self, index: str, limit: int, queues: tuple[str, ...] = ("q",)) -> list[str]:
-        """All ids of an index, a page at a time; no more pages than it can have."""
+    async def walk(
+        self, wanted: Wanted, limit: int, queues: tuple[str, ...] = ("q",), most_pages: int = 10_000
+    ) -> list[str]:
+        """All ids of a listing, a page at a time; no more pages than it can have."""
         seen: list[str] = []
         after: Place | None = None
-        for _ in range(10_000):
-            page = await self.queue.page(list(queues), index, after, limit)
-            if not page:
+        for _ in range(most_pages):
+            page = await self.queue.page(list(queues), wanted, after, limit)
+            self.assertLessEqual(len(page.places), limit)
+            seen += [place.job_id for place in page.places]
+            if page.end is None:
                 return seen
-            seen += [place.job_id for place in page]
-            after = page[-1]
+            after = page.end
         raise AssertionError("the pages do not end")
 
     async def test_three_thousand_jobs_of_one_millisecond_are_each_shown_once(self) -> None:
         ids = await self.enqueue_many(3000)
         self.client.zadd(self.base + "all", dict.fromkeys(ids, 1_700_000_000_000))
 
-        shown = await self.walk("all", 77)
+        shown = await self.walk(Wanted(), 77)
 
         self.assertEqual(sorted(ids, reverse=True), shown)
 
@@ -88,9 +93,9 @@ class Pages(RedisCase):
             after = Place(1_700_000_000_000, expected[last])
             self.client.zrem(self.base + "all", expected[last])
 
-            page = await self.queue.page(["q"], "all", after, 10)
+            page = await self.queue.page(["q"], Wanted(), after, 10)
 
-            self.assertEqual(expected[last + 1 : last + 11], [place.job_id for place in page])
+            self.assertEqual(expected[last + 1 : last + 11], [place.job_id for place in page.places])
             self.client.zadd(self.base + "all", {expected[last]: 1_700_000_000_000})
 
     async def test_jobs_of_several_queues_are_shown_newest_first(self) -> None:
@@ -101,16 +106,78 @@ class Pages(RedisCase):
             self.client.zadd(f"wb:{{{queue}}}:all", {job.job_id: number})
 
         for limit in (1, 2, 10):
-            shown = await self.walk("all", limit, ("a", "b", "c"))
+            for wanted in (Wanted(), Wanted("ready")):
+                shown = await self.walk(wanted, limit, ("a", "b", "c"))
 
-            self.assertEqual([job.job_id for job in reversed(jobs)], shown)
+                self.assertEqual([job.job_id for job in reversed(jobs)], shown)
 
     async def test_a_state_has_its_own_index(self) -> None:
         delayed = await self.enqueue(delay_ms=60_000)
         await self.enqueue()
 
-        self.assertEqual([delayed], await self.walk("delayed", 5))
-        self.assertEqual([], await self.walk("dead", 5))
+        self.assertEqual([delayed], await self.walk(Wanted("delayed"), 5))
+        self.assertEqual([], await self.walk(Wanted("dead"), 5))
+
+    async def test_ready_jobs_among_many_that_are_not(self) -> None:
+        """Of the 2,000 at most that one page looks at, none may fit; the next page goes on behind them."""
+        oldest = await self.enqueue()
+        for job_id in (cancelled := await self.enqueue_many(4100)):
+            await self.queue.cancel(job_id)
+        newest = await self.enqueue()
+        self.client.zadd(self.base + "all", {oldest: 1, **dict.fromkeys(cancelled, 2), newest: 3})
+
+        first = await self.queue.page(["q"], Wanted("ready"), None, 50)
+        second = await self.queue.page(["q"], Wanted("ready"), first.end, 50)
+
+        self.assertEqual([newest], [place.job_id for place in first.places])
+        self.assertEqual(sorted(cancelled)[-1999], (first.end or Place(0, "")).job_id)
+        self.assertEqual([], second.places)
+        self.assertEqual([newest, oldest], await self.walk(Wanted("ready"), 50, most_pages=3))
+
+    async def test_the_active_ones_are_found_at_once_however_old_they_are(self) -> None:
+        runners = [await self.lease(worker_id) for worker_id in ("a", "b")]
+        ids = await self.enqueue_many(6000)
+        self.client.zadd(self.base + "all", {job_id: number for number, job_id in enumerate(ids)})
+        claimed = [job_id for runner in runners for job_id in ids_of(await runner.claim(4))]
+        await runners[0].pop(1)
+
+        self.assertEqual(sorted(claimed, reverse=True), await self.walk(Wanted("active"), 50, most_pages=1))
+        self.assertEqual(sorted(claimed, reverse=True), await self.walk(Wanted("active"), 3, most_pages=3))
+
+    async def test_where_very_many_are_active_they_are_found_all_the_same(self) -> None:
+        runner = await self.lease()
+        ids = await self.enqueue_many(2500)
+        for _ in range(5):
+            await runner.claim(500)
+        await self.enqueue()
+
+        self.assertEqual(set(ids), set(await self.walk(Wanted("active"), 200)))
+
+    async def test_types_and_requests_are_told_apart(self) -> None:
+        by_wanted: dict[Wanted, list[str]] = {}
+        for number, (kind, request_id) in enumerate([("mail", "r1"), ("mail", "r2"), ('m"il', "r1"), ("m", "r")] * 3):
+            spec = JobSpec(kind, {"type": "mail", "request_id": "r1"}, request_id, TRACE, 5, 60.0, Backoff())
+            job = NewJob(self.ids.new("q"), "normal", spec.to_text())
+            await self.queue.enqueue(job)
+            self.client.zadd(self.base + "all", {job.job_id: number})
+            for wanted in (Wanted(None, kind), Wanted("ready", None, request_id), Wanted("ready", kind, request_id)):
+                by_wanted.setdefault(wanted, []).insert(0, job.job_id)
+
+        for wanted, ids in by_wanted.items():
+            self.assertEqual(ids, await self.walk(wanted, 2), wanted)
+        for nothing in (Wanted(None, ""), Wanted("delayed", "mail"), Wanted(None, "r1"), Wanted(None, None, "mail")):
+            self.assertEqual([], await self.walk(nothing, 2), nothing)
+
+    async def test_a_page_that_looks_at_large_specs_looks_at_fewer(self) -> None:
+        large = JobSpec("large", {"text": "x" * 1_000_000}, "r", TRACE, 5, 60.0, Backoff()).to_text()
+        ids = [self.ids.new("q") for _ in range(8)]
+        for job_id in ids:
+            await self.queue.enqueue(NewJob(job_id, "normal", large))
+        self.client.zadd(self.base + "all", {job_id: number for number, job_id in enumerate(ids)})
+
+        page = await self.queue.page(["q"], Wanted(None, "small"), None, 50)
+
+        self.assertEqual(Page([], Place(3, ids[3])), page)
 
 
 class Trim(RedisCase):

@@ -25,6 +25,7 @@ from lib.jobs import registry, submission
 from lib.jobs.backoff import DEFAULT_BACKOFF
 from lib.jobs.job import HISTORY_KEPT, PRIORITIES, Attempt, JobRecord, JobSpec
 from lib.jobs.state import FINISHED, STATES
+from lib.queue import pages
 from lib.queue.queues import Census
 from lib.tracing import new_trace
 from lib.work import attempt, context
@@ -241,7 +242,7 @@ class Facts(unittest.TestCase):
         (wait,) = [one for one in CONTRACT.operation("readJob").parameters if one["name"] == "wait"]
 
         self.assertEqual(preferences.MAX_WAIT_S, wait["schema"]["maximum"])
-        self.assertIn(f"{api_jobs.SCANNED_PER_PAGE:,} jobs", CONTRACT.operation("listJobs").fields["description"])
+        self.assertIn(f"{pages.MOST_LOOKED_AT:,} jobs", CONTRACT.operation("listJobs").fields["description"])
 
     def test_the_limits_of_http(self) -> None:
         limits = Limits()

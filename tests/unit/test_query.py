@@ -4,7 +4,7 @@ import unittest
 
 from lib.api import query
 from lib.errors import InvalidFields
-from lib.queue.queue import Place
+from lib.queue.pages import Place
 
 KNOWN = frozenset({"limit", "wait", "cursor", "q"})
 

@@ -1,0 +1,70 @@
+"""A listing, a page at a time: what is looked for, where a page ends, and how the pages of several queues become one.
+
+Redis itself looks which jobs fit, and at so many at a time that no call takes long; only those are read. Pure, but for
+the names that lua/page.lua is called with.
+"""
+
+import heapq
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from lib.jobs.job import JobRecord, early_in_spec
+
+MOST_LOOKED_AT = 2000
+FEWEST_LOOKED_AT = 20
+MOST_SPEC_BYTES = 4 << 20
+_INDEXED = frozenset({"delayed", "completed", "dead", "cancelled"})
+
+
+class Place(NamedTuple):
+    """Where a listing stopped: the next page begins behind it. Newest first, so both fall."""
+
+    score: int
+    job_id: str
+
+
+class Page(NamedTuple):
+    """Jobs in their order, and where to go on; `end` is None where there are no more."""
+
+    places: list[Place]
+    end: Place | None
+
+
+class Wanted(NamedTuple):
+    """What a listing shows; None is anything."""
+
+    state: str | None = None
+    type_name: str | None = None
+    request_id: str | None = None
+
+    def fits(self, record: JobRecord) -> bool:
+        """Asked once more of each job that is read: it may have changed since Redis looked, which compared texts."""
+        spec = record.spec
+        return (
+            self.state in (None, record.state)
+            and (self.type_name is None or (spec is not None and spec.type == self.type_name))
+            and (self.request_id is None or (spec is not None and spec.request_id == self.request_id))
+        )
+
+    def arguments(self, after: Place | None, limit: int, queues: int) -> tuple[str | int, ...]:
+        """For page.lua, in each of so many queues."""
+        score, job_id = after or ("", "")
+        index, state = (self.state, "") if self.state in _INDEXED else ("all", self.state or "")
+        texts = early_in_spec(self.type_name, self.request_id)
+        is_sieved = bool(state or texts)
+        most = max(FEWEST_LOOKED_AT, MOST_LOOKED_AT // max(1, queues)) if is_sieved else limit
+        return index or "", score, job_id, limit, most, MOST_SPEC_BYTES, state, *texts
+
+
+def page_from(reply: Sequence[Any]) -> Page:
+    """What page.lua says of one queue."""
+    found = zip(reply[::2], reply[1::2], strict=True)
+    places = [Place(int(float(ms)), raw.decode(errors="replace")) for raw, ms in found if raw]
+    return Page(places[1:], places[0]) if reply[0] else Page(places, None)
+
+
+def merged(pages: Sequence[Page], limit: int) -> Page:
+    """One page of several queues. It ends where the first of them was left off: what comes there may be newer."""
+    end = max((page.end for page in pages if page.end), default=None)
+    places = [place for place in heapq.merge(*[page.places for page in pages], reverse=True) if not end or place >= end]
+    return Page(places[:limit], places[limit - 1] if len(places) > limit else end)
