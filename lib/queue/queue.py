@@ -218,7 +218,9 @@ def _history(fields: dict[str, bytes], state: str) -> tuple[Attempt, ...]:
     """The attempts that were written down, and the last one, which the job's own fields tell until it is run again."""
     history = [_attempt(line.split(b"\x1d")) for line in fields.get("history", b"").split(b"\x1c") if line]
     started_ms = _number(fields.get("started"))
-    is_told = bool(history) and history[-1].started_ms == started_ms
+    # Two attempts may have begun in one ms; of one that was given back, the number was given back as well.
+    attempts = _number(fields.get("attempts")) or 0
+    is_told = bool(history) and history[-1].started_ms == started_ms and history[-1].attempt >= attempts
     if state in FINISHED and started_ms is not None and not is_told:
         names = ("attempts", "started", "finished", "worker", "state", "error")
         history.append(_attempt([fields.get(name, b"") for name in names]))
