@@ -121,7 +121,10 @@ class Accepted(NamedTuple):
 
 
 class ClaimedJob(NamedTuple):
-    """A job in a runner's hands. `token` is what every later word about it must carry; see DESIGN's fence."""
+    """A job in a runner's hands. `token` is what every later word about it must carry; see DESIGN's fence.
+
+    now_ms: when it was claimed; ready_ms: since when it could have been.
+    """
 
     job_id: str
     token: int
@@ -129,6 +132,7 @@ class ClaimedJob(NamedTuple):
     unknown_since_ms: int | None
     now_ms: int
     spec_text: bytes
+    ready_ms: int = 0
 
 
 class Attempt(NamedTuple):

@@ -186,8 +186,9 @@ def _job_type(mark: _Mark, handler: Handler) -> JobType:
 
 
 def _check(mark: _Mark) -> None:
-    if not mark.name or len(mark.name) > 64 or not mark.name.isprintable():
-        raise ValueError(f"a job type's name has 1 to 64 printable characters: {mark.name!r}")
+    # Neither " nor \\: enqueue.lua reads the name off the spec, as it stands there.
+    if not mark.name or len(mark.name) > 64 or not mark.name.isprintable() or '"' in mark.name or "\\" in mark.name:
+        raise ValueError(f"a job type's name has 1 to 64 printable characters, no quote or backslash: {mark.name!r}")
     if not QUEUE_NAME.fullmatch(mark.queue):
         raise ValueError(f"{mark.queue!r} can't name a queue: a-z, 0-9, _ and -, 64 at most")
     if mark.max_attempts < 1 or mark.timeout_s <= 0 or not 0 < mark.backoff.base_s <= mark.backoff.cap_s:

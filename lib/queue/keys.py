@@ -19,7 +19,8 @@ wb:{q}:commit:<process>       STRING  the last commit's number and answer; expir
 wb:{q}:gone                   SET     ids deleted while still in a list; claim drops them and forgets
 wb:{q}:quarantine             LIST    what was found in a list and is no job (the last 1,000)
 wb:{q}:log:<id>               LIST    what the job's handler logged (the last 200)
-wb:{q}:totals minute:<n>      HASH    event -> count since the queue began | in one minute; minutes expire
+wb:{q}:totals                 HASH    "<event> <type>" -> count since the queue began; beyond 500 `<event> other`
+wb:{q}:minute:<n>             HASH    event -> count in one minute; expires
 wb:{q}:events                 STREAM  ids that ended, an entry a commit; about the last 1,000
 
 `{q}` puts all keys of one queue into one Cluster slot; every script gets the queue's base, `wb:{q}:`, as its only key.

@@ -75,8 +75,8 @@ class Lease:
         if reply == b"unregistered":
             raise NotRegistered(self.worker_id)
         head, *records = reply.split(b"\x1e")
-        more, now_ms, wait_ms = head.split(b"\x1f")
-        jobs = [_claimed(record, int(now_ms)) for record in records]
+        more, now_ms, wait_ms, since = head.split(b"\x1f")
+        jobs = [_claimed(record, int(now_ms), ms) for record, ms in zip(records, since.split(b","), strict=False)]
         return Claim(jobs, bool(more), int(wait_ms) / 1000 if wait_ms else None)
 
     async def pop(self, block_s: float) -> str | None:
@@ -142,9 +142,9 @@ class Lease:
         return [None] * len(notes)
 
 
-def finished(job_id: str, token: int, result: str, *, is_truncated: bool = False) -> Ended:
-    """For `finish`: the result as JSON text, "" for none."""
-    return Ended(job_id, token, f"\x1f{'t' if is_truncated else ''}\x1f{result}")
+def finished(job_id: str, token: int, type_name: str, result: str, *, is_truncated: bool = False) -> Ended:
+    """For `finish`: the job's type, by which it is counted, and the result as JSON text, "" for none."""
+    return Ended(job_id, token, f"\x1f{'t' if is_truncated else '-'}{type_name}\x1f{result}")
 
 
 def failed(job_id: str, token: int, error: dict[str, Any], delay_s: float | None) -> Ended:
@@ -183,7 +183,8 @@ def _size_bytes(ended: Ended) -> int:
     return len(ended.rest)
 
 
-def _claimed(record: bytes, now_ms: int) -> ClaimedJob:
+def _claimed(record: bytes, now_ms: int, since: bytes) -> ClaimedJob:
     job_id, token, attempt, unknown_since, spec = record.split(b"\x1f")
-    since_ms = int(unknown_since) if unknown_since.isdigit() else None
-    return ClaimedJob(job_id.decode(), int(token), int(attempt), since_ms, now_ms, spec)
+    unknown_since_ms = int(unknown_since) if unknown_since.isdigit() else None
+    ready_ms = int(since) if since.isdigit() else now_ms
+    return ClaimedJob(job_id.decode(), int(token), int(attempt), unknown_since_ms, now_ms, spec, ready_ms)

@@ -183,7 +183,7 @@ def _census(queue: str, reply: list[Any]) -> Census:
         workers=int(workers),
         oldest_ready_age_s=max(0, now_ms - int(oldest)) / 1000 if oldest else None,
         per_minute=_per_minute(_counters(minute), _counters(last_minute), now_ms % 60_000 / 60_000),
-        totals=_counters(totals),
+        totals=_by_event(_counters(totals)),
     )
 
 
@@ -191,6 +191,15 @@ def _per_minute(this: dict[str, int], last: dict[str, int], share: float) -> dic
     """This minute so far, and of the last one the part that lies within 60 s."""
     names = ("enqueued", "completed", "retried", "dead", "cancelled")
     return {name: this.get(name, 0) + round(last.get(name, 0) * (1 - share)) for name in names}
+
+
+def _by_event(totals: dict[str, int]) -> dict[str, int]:
+    """Totals by event and type (`completed email`) added up by event."""
+    sums: dict[str, int] = {}
+    for name, count in totals.items():
+        event = name.partition(" ")[0]
+        sums[event] = sums.get(event, 0) + count
+    return sums
 
 
 def _counters(text: bytes) -> dict[str, int]:

@@ -90,13 +90,13 @@ async def run(prepared: Prepared, context: Context, shared: Shared) -> Any:
     return await asyncio.get_running_loop().run_in_executor(shared.threads, in_thread)
 
 
-def completed(job: ClaimedJob, result: Any, shared: Shared) -> Ending:
+def completed(job: ClaimedJob, spec: JobSpec, result: Any, shared: Shared) -> Ending:
     """The handler came to its end."""
     text, is_truncated = _result_text(result)
     if is_truncated:
         shared.log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {text}", job_id=job.job_id)
         text = ""
-    words = finished(job.job_id, job.token, text, is_truncated=is_truncated)
+    words = finished(job.job_id, job.token, spec.type, text, is_truncated=is_truncated)
     return Ending("finish", words, "job.finished", f"Job finished: {job.job_id}")
 
 

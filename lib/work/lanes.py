@@ -152,7 +152,7 @@ class Lanes:
         in_hand.started_s = time.monotonic()
         self._arm_later(in_hand)
         try:
-            ending = attempt.completed(job, await attempt.run(prepared, context, shared), shared)
+            ending = attempt.completed(job, spec, await attempt.run(prepared, context, shared), shared)
         except BaseException as fault:  # noqa: BLE001  SystemExit too: a job that calls exit() has failed, not the runner.
             ending = self._stopped(in_hand, spec, fault)
         if in_hand.stop_reason is not None and in_hand.task is not None:

@@ -57,7 +57,7 @@ def post() -> Iterator[tuple[str, dict[str, float]]]:
     with PrivateRedis(aof="everysec") as redis, Server(redis.url, JOB_MODULES=MODULES) as server:
         command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{POST_S}s", "--latency", "-s", str(HERE / "post.lua")]
         said = subprocess.run([*command, f"{server.url}/api/jobs"], capture_output=True, text=True, check=True).stdout
-        accepted = int(redis.client.hget("wb:{default}:totals", "enqueued") or 0)
+        accepted = int(redis.client.hget("wb:{default}:totals", "enqueued noop") or 0)
     if "Non-2xx" in said:
         sys.exit(f"some requests were refused:\n{said}")
     rate = float(_found(r"Requests/sec:\s+([\d.]+)", said))
@@ -130,7 +130,7 @@ def _fill(redis: PrivateRedis, jobs: int, payload: dict[str, Any] | None = None)
 def _drain_rate(redis: PrivateRedis, jobs: int) -> float:
     first: tuple[int, float] | None = None
     while True:
-        done = int(redis.client.hget("wb:{default}:totals", "completed") or 0)
+        done = int(redis.client.hget("wb:{default}:totals", "completed noop") or 0)
         now_s = time.perf_counter()
         if first is None and done:
             first = done, now_s

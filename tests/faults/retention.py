@@ -37,8 +37,8 @@ def run(*, is_quick: bool) -> Iterator[Row]:
 
 
 def _completed(site: Site) -> int:
-    done: Any = site.client.hget(f"{site.base}totals", "completed")
-    return int(done or 0)
+    totals: Any = site.client.hgetall(f"{site.base}totals")
+    return sum(int(count) for name, count in totals.items() if name.startswith(b"completed "))
 
 
 def _resident_mb(pid: int) -> float:

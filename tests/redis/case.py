@@ -123,7 +123,7 @@ def ids_of(claim: Claim) -> list[str]:
 def ending(script: str, job: ClaimedJob, *, delay_s: float | None = 60.0) -> Ended:
     """The words with which `script` ends this attempt."""
     if script == "finish":
-        return finished(job.job_id, job.token, '"result"')
+        return finished(job.job_id, job.token, "noop", '"result"')
     if script == "fail":
         return failed(job.job_id, job.token, ERROR, delay_s)
     if script == "snooze":

@@ -185,7 +185,7 @@ class Finish(RedisCase):
         runner = await self.lease()
         job = await self.claimed(runner)
 
-        await runner.ended("finish", finished(job.job_id, job.token, '{"a":[1,"\\u001e"]}'))
+        await runner.ended("finish", finished(job.job_id, job.token, "noop", '{"a":[1,"\\u001e"]}'))
 
         record = await self.record(job.job_id)
         self.assertEqual(("completed", {"a": [1, "\x1e"]}), (record.state, record.result))
@@ -197,7 +197,7 @@ class Finish(RedisCase):
         runner = await self.lease()
         job = await self.claimed(runner)
 
-        await runner.ended("finish", finished(job.job_id, job.token, "", is_truncated=True))
+        await runner.ended("finish", finished(job.job_id, job.token, "noop", "", is_truncated=True))
 
         record = await self.record(job.job_id)
         self.assertEqual((True, None), (record.is_result_truncated, record.result))

@@ -24,7 +24,7 @@ class InState(RedisCase):
             (self.taken,) = (await self.runner.claim(1)).jobs
             self.assertEqual(job_id, self.taken.job_id)
         if state == "completed":
-            await self.runner.ended("finish", finished(job_id, self.taken.token, "1"))
+            await self.runner.ended("finish", finished(job_id, self.taken.token, "noop", "1"))
         if state == "dead":
             await self.runner.ended("fail", failed(job_id, self.taken.token, ERROR, None))
         return job_id

@@ -38,6 +38,21 @@ class Claim(RedisCase):
         self.assertEqual(("active", "w", 1, 1), (record.state, record.worker_id, record.attempts, record.token), record)
         self.assertEqual(job.now_ms, record.started_ms)
 
+    async def test_a_claimed_job_knows_since_when_it_was_ready(self) -> None:
+        waited = await self.enqueue()
+        due = await self.enqueue(delay_ms=60_000)
+        garbled = await self.enqueue()
+        now_ms = await self.queues.now_ms()
+        self.client.zadd(self.base + "all", {waited: now_ms - 5_000, due: now_ms - 70_000})
+        self.client.zadd(self.base + "delayed", {due: now_ms - 3_000})
+        self.client.hset(f"{self.base}job:{garbled}", "since", "1,2\x1e3")
+
+        claim = await self.runner.claim(10)
+
+        ready_ms = {job.job_id: job.ready_ms for job in claim.jobs}
+        self.assertEqual((now_ms - 5_000, now_ms - 3_000), (ready_ms[waited], ready_ms[due]))
+        self.assertAlmostEqual(now_ms, ready_ms[garbled], delta=5_000)
+
     async def test_what_is_due_is_promoted_first(self) -> None:
         due = await self.enqueue("high", delay_ms=60_000)
         normal = await self.enqueue()
@@ -131,7 +146,7 @@ class Strays(RedisCase):
         await self.runner_claims_in_vain(runner, losing)
         await runner.claim(1, await runner.held())
 
-        was_ours = await runner.ended("finish", finished(job_id, 1, ""))
+        was_ours = await runner.ended("finish", finished(job_id, 1, "noop", ""))
 
         self.assertEqual((False, "active"), (was_ours, await self.state(job_id)))
 

@@ -8,7 +8,7 @@ from lib.errors import JobNotFound, QueueNotFound
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobSpec, NewJob
 from lib.queue.events import Endings
-from lib.queue.lease import failed, log_line, progress
+from lib.queue.lease import failed, finished, log_line, progress
 from lib.queue.pages import Page, Place, Wanted
 from lib.queue.queues import Retention
 from tests.redis.case import ERROR, LIMIT_S, TRACE, RedisCase, ending, ids_of
@@ -33,6 +33,44 @@ class Census(RedisCase):
         self.assertEqual(1, census.workers)
         self.assertEqual({"enqueued": 8, "completed": 1, "retried": 1, "dead": 1, "cancelled": 1}, census.totals)
         self.assertEqual(census.totals, census.per_minute)
+
+    async def test_every_end_is_counted_by_the_type_of_its_job(self) -> None:
+        runner = await self.lease()
+        for name in ("mail", "noop", "noop", "noop", "noop"):
+            spec = JobSpec(name, {}, "request", TRACE, 5, 60.0, Backoff())
+            await self.queue.enqueue(NewJob(self.ids.new("q"), "normal", spec.to_text()))
+        jobs = (await runner.claim(4)).jobs
+        await runner.ended("finish", finished(jobs[0].job_id, jobs[0].token, "mail", ""))
+        await runner.ended("finish", finished(jobs[1].job_id, jobs[1].token, "noop", "", is_truncated=True))
+        await runner.ended("fail", failed(jobs[2].job_id, jobs[2].token, ERROR, 60.0))
+        await runner.ended("fail", failed(jobs[3].job_id, jobs[3].token, ERROR, None))
+        await self.queue.cancel(jobs[2].job_id)
+
+        totals = {name.decode(): int(count) for name, count in self.client.hgetall(self.base + "totals").items()}
+
+        self.assertEqual(
+            {
+                "enqueued mail": 1,
+                "enqueued noop": 4,
+                "completed mail": 1,
+                "completed noop": 1,
+                "retried noop": 1,
+                "dead noop": 1,
+                "cancelled noop": 1,
+            },
+            totals,
+        )
+
+    async def test_types_that_nobody_defined_make_no_more_fields_than_the_cap(self) -> None:
+        jobs = [NewJob(self.ids.new("q"), "normal", f'{{"v":1,"type":"t{n}",') for n in range(700)]
+        jobs += [NewJob(self.ids.new("q"), "normal", text) for text in ("{}", '{"v":1,"type":"a\\"b"', "")]
+        await asyncio.gather(*[self.queue.enqueue(job) for job in jobs])
+
+        totals = self.client.hgetall(self.base + "totals")
+
+        self.assertEqual(501, len(totals))
+        self.assertEqual(703, sum(map(int, totals.values())))
+        self.assertEqual(203, int(totals[b"enqueued other"]))
 
     async def test_the_age_is_that_of_the_oldest_that_waits(self) -> None:
         first = await self.enqueue()

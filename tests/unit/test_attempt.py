@@ -76,7 +76,7 @@ class Prepare(Case):
 class Completed(Case):
     def test_the_result_is_json(self) -> None:
         for result, text in ((None, ""), ({"a": [1, "ü"]}, '{"a":[1,"ü"]}'), ("", '""'), (0, "0"), (False, "false")):
-            self.assertEqual(["", text], words(attempt.completed(claimed(b""), result, self.shared)))
+            self.assertEqual(["-noop", text], words(attempt.completed(claimed(b""), spec(), result, self.shared)))
 
     def test_a_result_that_can_not_be_kept_costs_the_result_and_not_the_job(self) -> None:
         nested: list[Any] = []
@@ -85,16 +85,16 @@ class Completed(Case):
         round_about: list[Any] = []
         round_about.append(round_about)
         for result in (object(), {1, 2}, float("nan"), b"x", nested, round_about, "x" * 65_600, "é" * 40_000):
-            ending = attempt.completed(claimed(b""), result, self.shared)
-            self.assertEqual(("finish", ["t", ""]), (ending.script, words(ending)))
+            ending = attempt.completed(claimed(b""), spec(), result, self.shared)
+            self.assertEqual(("finish", ["tnoop", ""]), (ending.script, words(ending)))
 
     def test_half_a_surrogate_pair_is_kept_as_its_escape(self) -> None:
-        ending = attempt.completed(claimed(b""), "\udc80", self.shared)
+        ending = attempt.completed(claimed(b""), spec(), "\udc80", self.shared)
 
-        self.assertEqual(["", '"\\udc80"'], words(ending))
+        self.assertEqual(["-noop", '"\\udc80"'], words(ending))
 
     def test_no_result_holds_a_byte_that_parts_records(self) -> None:
-        ending = attempt.completed(claimed(b""), {"\x1e": "\x1f\x1d\x1c\x00"}, self.shared)
+        ending = attempt.completed(claimed(b""), spec(), {"\x1e": "\x1f\x1d\x1c\x00"}, self.shared)
 
         self.assertFalse(set(ending.words.rest[2:]) & set("\x1c\x1d\x1e\x00"))
         self.assertEqual(2, ending.words.rest.count("\x1f"))

@@ -5,6 +5,6 @@ local function stop_if_asked(job, id, token)
   if token then redis.call('HSET', job, 'ended', token) end
   redis.call('ZADD', base .. 'cancelled', now_ms, id)
   announce('cancelled', {id})
-  tally('cancelled', 1)
+  tally('cancelled', {[kind_of(job)] = 1})
   return true
 end

@@ -3,7 +3,7 @@ local function die(id, job, error_text)
   redis.call('HSET', job, 'state', 'dead', 'finished', now_ms, 'error', error_text)
   redis.call('ZADD', base .. 'dead', now_ms, id)
   announce('dead', {id})
-  tally('dead', 1)
+  tally('dead', {[kind_of(job)] = 1})
 end
 
 -- expire(id, job): it was to begin before a certain time and has not.

@@ -25,5 +25,5 @@ if state == 'ready' then redis.call('HSET', job, 'listed', '1') else redis.call(
 redis.call('HSET', job, 'state', 'cancelled', 'finished', now_ms)
 redis.call('ZADD', base .. 'cancelled', now_ms, id)
 announce('cancelled', {id})
-tally('cancelled', 1)
+tally('cancelled', {[kind_of(job)] = 1})
 return 'done'

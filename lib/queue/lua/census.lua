@@ -2,7 +2,7 @@
 -- census.lua: how many jobs are where.
 -- KEYS 1 base
 -- RETURNS {all, active, delayed, completed, dead, cancelled, workers, created or ready-since ms of the oldest that waits
---      or '', now ms, ms into this minute, totals as name, value … joined by \31, this minute's, the last minute's}
+--      or '', now ms, ms into this minute, totals as `event type`, value … joined by \31, this minute's, the last minute's}
 -- @use clock
 -- WHY ready is not here: it is what all leaves when the others are taken away. Lists hold ids of cancelled jobs and bells.
 local active = 0

@@ -3,8 +3,9 @@
 -- KEYS 1 base
 -- ARGV 1 worker  2 limit  3 'ready' or 'suspects'  4… ids in the runner's own list that it does not hold: just popped by
 --      BRPOPLPUSH, or strays of a call whose reply was lost
--- RETURNS 'unregistered' | a text of records: 'more' or '', now_ms, ms until the next delayed job or ''; then for each
---      job: id, token, attempt, unknown_since or '', spec. 'more': call again at once, the lists hold ids that are no jobs
+-- RETURNS 'unregistered' | a text of records: 'more' or '', now_ms, ms until the next delayed job or '', since when each
+--      job was ready (ms, parted by commas); then for each job: id, token, attempt, unknown_since or '', spec. 'more': call
+--      again at once, the lists hold ids that are no jobs
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
@@ -17,6 +18,7 @@ local SPARE = 200
 if redis.call('HEXISTS', base .. 'workers', worker) == 0 then return 'unregistered' end
 
 local reply, claimed = {''}, 0
+local ids, since = {}, {}
 
 -- A job that nobody can read would stop every runner that is handed it.
 local function bury(id, job)
@@ -26,7 +28,7 @@ end
 
 local function take(id)
   local job = base .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'spec', 'state', 'claims', 'attempts', 'worker', 'unknown_since', 'expires')
+  local f = redis.pcall('HMGET', job, 'spec', 'state', 'claims', 'attempts', 'worker', 'unknown_since', 'expires', 'since')
   local spec, state = f[1], f[2]
   -- A claim whose reply was lost: the job is ours, nobody runs it; its attempt was counted and never made.
   local is_lost_claim = state == 'active' and f[5] == worker
@@ -49,6 +51,7 @@ local function take(id)
   local attempt = (tonumber(f[4]) or 0) + (is_lost_claim and 0 or 1)
   redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', worker, 'started', now_ms)
   claimed = claimed + 1
+  ids[claimed], since[claimed] = id, tonumber(f[8])
   reply[claimed + 1] = table.concat({id, token, attempt, f[6] or '', spec}, '\31')
 end
 
@@ -72,6 +75,10 @@ for _, list in ipairs(lists) do
   end
 end
 
+-- A job that never came back has been ready since it was taken in. Asked of all at once: one call costs what two jobs do.
+local created = claimed > 0 and redis.call('ZMSCORE', base .. 'all', unpack(ids, 1, math.min(claimed, 5000))) or {}
+for i = 1, claimed do since[i] = since[i] or created[i] or now_ms end
+
 if source == 'ready' and claimed == limit and redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 then ring() end
-reply[1] = (budget == 0 and 'more' or '') .. '\31' .. now_ms .. '\31' .. wait_ms()
+reply[1] = table.concat({budget == 0 and 'more' or '', now_ms, wait_ms(), table.concat(since, ',')}, '\31')
 return table.concat(reply, '\30')

@@ -24,7 +24,7 @@ if last then
 end
 
 local jobs, taken, answer = 0, 0, {tostring(now_ms)}
-local created, delayed = {}, {}
+local created, delayed, kinds = {}, {}, {}
 local ready = {high = {}, normal = {}, low = {}}
 
 -- The job that stands where `id` would: why, and its id. Else notes that `id` is the one.
@@ -52,6 +52,7 @@ end
 local function take_in(id, priority, due, expires, spec)
   local job = base .. 'job:' .. id
   taken = taken + 1
+  add(kinds, kind_in(spec))
   created[#created + 1] = now_ms
   created[#created + 1] = id
   local due_ms = due ~= '' and (string.sub(due, 1, 1) == '+' and now_ms + tonumber(due) or tonumber(due))
@@ -97,7 +98,7 @@ if #delayed > 0 then
   redis.call('ZADD', base .. 'delayed', unpack(delayed))
   if redis.call('ZRANGE', base .. 'delayed', 0, 0)[1] ~= first then ring() end
 end
-tally('enqueued', taken)
+tally('enqueued', kinds)
 local text = table.concat(answer, '\30')
 redis.call('SET', commit, number .. ' ' .. text, 'EX', 3600)
 return text

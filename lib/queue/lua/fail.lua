@@ -9,7 +9,7 @@
 -- @use clock records tally ended ring fence history cancelled next_due
 local worker, records = ARGV[1], ARGV[2]
 
-local answers, dead, retried = {}, {}, 0
+local answers, dead, dead_kinds, retried_kinds = {}, {}, {}, {}
 local before = wait_ms()
 for id, token, delay, error_text in each_record(records) do
   local verdict = own(id, token, worker)
@@ -20,12 +20,13 @@ for id, token, delay, error_text in each_record(records) do
       redis.call('HSET', job, 'state', 'dead', 'finished', now_ms, 'ended', token)
       redis.call('ZADD', base .. 'dead', now_ms, id)
       dead[#dead + 1] = id
+      add(dead_kinds, kind_of(job))
     else
       remember(job, 'retried', error_text)
       redis.call('HSET', job, 'state', 'delayed', 'ended', token)
       redis.call('HDEL', job, 'unknown_since')
       redis.call('ZADD', base .. 'delayed', now_ms + tonumber(delay), id)
-      retried = retried + 1
+      add(retried_kinds, kind_of(job))
     end
   end
   answers[#answers + 1] = ANSWER[verdict]
@@ -33,6 +34,6 @@ end
 
 if wait_ms() ~= before then ring() end
 announce('dead', dead)
-tally('dead', #dead)
-tally('retried', retried)
+tally('dead', dead_kinds)
+tally('retried', retried_kinds)
 return table.concat(answers)

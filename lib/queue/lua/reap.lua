@@ -21,7 +21,7 @@ redis.call('HDEL', base .. 'workers', worker)
 redis.call('HDEL', base .. 'beats', worker)
 redis.call('ZADD', base .. 'graves', 'NX', now_ms, worker)
 
-local dead = {}
+local dead, kinds = {}, {}
 
 -- From the newest to the oldest, each to the right end: the one that was claimed first is next again.
 local function back_to_ready(id, priority) redis.call('RPUSH', base .. 'ready:' .. (priority or 'normal'), id) end
@@ -41,6 +41,7 @@ local function take_back(id, job, priority, crashes)
     redis.call('HSET', job, 'state', 'dead', 'finished', now_ms, 'error', error_text)
     redis.call('ZADD', base .. 'dead', now_ms, id)
     dead[#dead + 1] = id
+    add(kinds, kind_of(job))
     return
   end
   remember(job, 'crashed', '{"type":"worker_lost","message":"its runner ended while it ran"}')
@@ -69,5 +70,5 @@ end
 
 if #ids > 0 then ring() end
 announce('dead', dead)
-tally('dead', #dead)
+tally('dead', kinds)
 return {#ids, #dead, redis.call('EXISTS', own) == 1 and 'more' or ''}
