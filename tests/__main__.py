@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.private_cluster import ON_CLUSTER
+
 TESTS = Path(__file__).resolve().parent
 # The slowest first, so that the end is not one process waiting for a file of `system`.
 FOLDERS = ("system", "redis", "wire", "unit")
@@ -230,10 +232,13 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests")
     parser.add_argument("names", nargs="*", help="unit, redis.test_queue, redis.test_queue.Claim.test_order, 'wire.*'")
     parser.add_argument("-j", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="files at a time")
+    parser.add_argument("--cluster", action="store_true", help="tests of `redis` run on a Cluster of three nodes")
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.file:
         return run_file(given.file, given.names[0], given.names[1:])
+    if given.cluster:
+        os.environ[ON_CLUSTER] = "1"
     try:
         return report(run(plans(given.names), max(1, given.j)))
     except ValueError as fault:

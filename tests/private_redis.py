@@ -70,6 +70,11 @@ class PrivateRedis:
             self._client = redis.Redis(unix_socket_path=str(self.path))
         return self._client
 
+    @property
+    def clients(self) -> list[Any]:
+        """One for each server that there is."""
+        return [self.client]
+
     def start(self) -> None:
         """Returns when it answers PING, its data loaded."""
         program = next(filter(None, map(shutil.which, PROGRAMS)), None)

@@ -21,6 +21,7 @@ from tests.faults import (
     depth,
     idempotency,
     kills,
+    named,
     outages,
     poison,
     races,
@@ -46,6 +47,7 @@ SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "races": races.run,
     "cluster": cluster.run,
     "sentinel": sentinel.run,
+    "named": named.run,
 }
 # What these measure would be another scenario's load; the others wait most of the time, and run two at once.
 ALONE = ("kills", "delayed", "depth")

@@ -10,7 +10,7 @@ from lib.queue.client import Link, open_link
 from lib.queue.keys import Keys
 from lib.queue.lease import Lease
 from lib.queue.queue import Queue
-from tests.faults.outages import ask
+from tests.faults.load import ask
 from tests.faults.row import Row, percentile
 from tests.faults.site import Site
 

@@ -13,9 +13,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tests.faults.ledger import Execution
 from tests.faults.load import Load
 from tests.faults.row import Row, percentile
-from tests.faults.site import Execution, Runners, Site
+from tests.faults.runners import Runners
+from tests.faults.site import Site
 
 LEASE_S = 2.0
 PAUSE_S = 0.15

@@ -96,3 +96,20 @@ class Load:
             with contextlib.suppress(OSError):
                 self._link.close()
         self._link = None
+
+
+def ask(url: str, path: str) -> tuple[int, float, dict[str, str], bytes]:
+    """Status (0 where nothing came), seconds, header fields, body."""
+    parts = urlsplit(url)
+    link = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+    began_s = time.monotonic()
+    try:
+        link.request("GET", path)
+        reply = link.getresponse()
+        body = reply.read()
+        took_s = time.monotonic() - began_s
+        return reply.status, took_s, {name.lower(): value for name, value in reply.getheaders()}, body
+    except (OSError, http.client.HTTPException):
+        return 0, time.monotonic() - began_s, {}, b""
+    finally:
+        link.close()

@@ -5,30 +5,22 @@ with Retry-After within 2 s, however many ask at once, and says by /livez and /r
 """
 
 import contextlib
-import http.client
 import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
 import redis
 
 from tests.faults.load import Load
 from tests.faults.row import Row
-from tests.faults.site import Site, command
+from tests.faults.site import Site
+from tests.faults.suffering import LEASE_S, Outage, suffer
+from tests.private_cluster import command
 from tests.private_redis import PrivateRedis
 
-LEASE_S = 3
 HOLD_S = 3.0 * LEASE_S
-ASKERS = 20
-MOST_S = 2.0
-RUNNING = 3
-BACKLOG = 300
-READS = {True: {503}, False: {200}, None: {200, 503}}
 
 
 def run(*, is_quick: bool) -> Iterator[Row]:
@@ -38,27 +30,14 @@ def run(*, is_quick: bool) -> Iterator[Row]:
     yield _torn()
 
 
-class Outage(NamedTuple):
-    """begin and end: the fault. refuses_reads (None: some), refuses_writes, is_ready: what the API does meanwhile.
-    drains: whether workers go on meanwhile."""
-
-    title: str
-    begin: Callable[[], object]
-    end: Callable[[], object]
-    refuses_reads: bool | None = True
-    refuses_writes: bool = True
-    is_ready: bool = False
-    drains: bool = False
-
-
 def _frozen(hold_s: float) -> Row:
     with Site(aof="everysec") as site:
-        return _suffer(site, hold_s, Outage("Redis SIGSTOPped", site.redis.freeze, site.redis.thaw))
+        return suffer(site, hold_s, Outage("Redis SIGSTOPped", site.redis.freeze, site.redis.thaw))
 
 
 def _killed(hold_s: float) -> Row:
     with Site(aof="always") as site:
-        return _suffer(site, hold_s, Outage("Redis killed, AOF always", site.redis.kill, site.redis.start))
+        return suffer(site, hold_s, Outage("Redis killed, AOF always", site.redis.kill, site.redis.start))
 
 
 def _loading(hold_s: float) -> Row:
@@ -76,7 +55,7 @@ def _loading(hold_s: float) -> Row:
             site.redis.kill()
             starting.start()
 
-        return _suffer(site, hold_s * 0.8, Outage("Redis LOADING", begin, starting.join))
+        return suffer(site, hold_s * 0.8, Outage("Redis LOADING", begin, starting.join))
 
 
 def _full(hold_s: float) -> Row:
@@ -89,7 +68,7 @@ def _full(hold_s: float) -> Row:
             site.client.config_set("maxmemory", 0)
 
         full = Outage("maxmemory, noeviction", begin, end, refuses_reads=False, is_ready=True, drains=True)
-        return _suffer(site, hold_s, full)
+        return suffer(site, hold_s, full)
 
 
 def _disk_full(hold_s: float) -> Row:
@@ -109,7 +88,7 @@ def _disk_full(hold_s: float) -> Row:
                     while True:
                         file.write(bytes(4096))
 
-            return _suffer(site, hold_s, Outage(title, begin, filler.unlink, refuses_reads=False))
+            return suffer(site, hold_s, Outage(title, begin, filler.unlink, refuses_reads=False))
     finally:
         server.kill()
         subprocess.run(["umount", folder], check=True)
@@ -130,7 +109,7 @@ def _busy(hold_s: float) -> Row:
             site.client.script_kill()
             spinning.join()
 
-        return _suffer(site, hold_s, Outage("BUSY script", spinning.start, end))
+        return suffer(site, hold_s, Outage("BUSY script", spinning.start, end))
 
 
 def _locked(hold_s: float) -> Row:
@@ -153,7 +132,7 @@ def _locked(hold_s: float) -> Row:
             command(client, "CLIENT", "KILL", "USER", "waybill")
             before = client.info("stats")["total_connections_received"]
 
-        row = _suffer(site, hold_s, Outage("password changed", begin, lambda: password("one")), is_probed=False)
+        row = suffer(site, hold_s, Outage("password changed", begin, lambda: password("one")), is_probed=False)
         tries = (client.info("stats")["total_connections_received"] - before) / hold_s
         row.demand(tries < 60, f"{tries:.0f} connections a second while the password was wrong")
         row.note = f"{tries:.0f} connections a second; {row.note}"
@@ -185,7 +164,7 @@ def _cut(hold_s: float) -> Row:
             refuses_writes=False,
             drains=True,
         )
-        return _suffer(site, hold_s, cut, is_probed=False)
+        return suffer(site, hold_s, cut, is_probed=False)
 
 
 def _demoted(hold_s: float) -> Row:
@@ -199,7 +178,7 @@ def _demoted(hold_s: float) -> Row:
             command(site.client, "REPLICAOF", "NO", "ONE")
 
         demoted = Outage("REPLICAOF under a blocked pop", begin, end, refuses_reads=None, is_ready=True)
-        return _suffer(site, hold_s, demoted)
+        return suffer(site, hold_s, demoted)
 
 
 def _torn() -> Row:
@@ -253,77 +232,3 @@ def _emptied(hold_s: float) -> Row:
         row.demand(said, "the worker said nothing about it")
         row.note = f"said: {said[0][:60] if said else ''}"
     return row
-
-
-def _suffer(site: Site, hold_s: float, outage: Outage, *, is_probed: bool = True) -> Row:
-    """Load, the fault, `hold_s` of it with questions to the API, its end, and then the reckoning."""
-    row = Row(f"{outage.title}, {hold_s:g} s", runs=1)
-    url = site.server().url
-    worker = site.worker(WORKER_PROCESSES=2, LEASE_S=LEASE_S)
-    flag = site.folder / "flag"
-    with Load(lambda: url, lambda: site.body("work", seconds=site.rng.uniform(0, 0.1)), per_s=80) as load:
-        running = site.put(RUNNING, "work", until=str(flag))
-        site.until_begun(running)
-        site.put(BACKLOG if outage.drains else 0, "work", seconds=0.1)
-        site.until(lambda: len(load.accepted) > 50, "load")
-        outage.begin()
-        began_s = time.monotonic()
-        if is_probed:
-            _probe(row, url, outage, began_s + 1.0)
-        flag.touch()
-        begun = len(site.executions())
-        time.sleep(max(0.0, began_s + hold_s - time.monotonic()))
-        has_drained = len(site.executions()) > begun
-        outage.end()
-        ended_ns = time.monotonic_ns()
-        site.until(lambda: any(run.began_ns > ended_ns for run in site.executions()), "jobs run again", 30, 0.05)
-        row.recover_s.append((time.monotonic_ns() - ended_ns) / 1e9)
-    site.accepted += load.accepted
-    site.until_completed(site.accepted)
-    site.judge(row)
-    attempts = {record.get("attempts") for record in site.records(site.accepted).values()}
-    row.demand(attempts == {"1"}, f"attempts counted: {attempts}")
-    row.demand(not worker.logged("worker.reaped"), "somebody was reaped")
-    row.demand(not worker.logged("worker.crashed") + worker.logged("consumer.failed"), "a runner fell over")
-    row.demand(has_drained or not outage.drains, "workers did not go on meanwhile")
-    odd = {answer for answer in load.answers if answer not in ("202", "503")}
-    row.demand(not odd, f"the API answered {dict(load.answers)}")
-    row.demand(load.answers["503"] or not outage.refuses_writes, "no POST was refused")
-    slowest_s = load.slowest_s.get("503", 0.0)
-    row.demand(slowest_s < MOST_S, f"a POST was answered 503 after {slowest_s:.1f} s")
-    row.demand(not load.without_retry_after, f"{load.without_retry_after} times 503 without Retry-After")
-    links = len([link for link in site.client.client_list() if link["name"] == "waybill"])
-    row.demand(links <= 25, f"{links} connections are left open")
-    row.note = f"{len(site.accepted)} jobs, {load.answers['503']} x 503, {links} links"
-    return row
-
-
-def _probe(row: Row, url: str, outage: Outage, from_s: float) -> None:
-    """Many questions at once, a second after the fault began."""
-    time.sleep(max(0.0, from_s - time.monotonic()))
-    paths = ["/livez", "/readyz", *["/api/jobs"] * ASKERS]
-    with ThreadPoolExecutor(len(paths)) as pool:
-        answers = dict(zip(enumerate(paths), pool.map(lambda path: ask(url, path), paths), strict=True))
-    expected = {"/livez": 200, "/readyz": 200 if outage.is_ready else 503}
-    for (_, path), (status, took_s, headers, _) in answers.items():
-        wanted = {expected[path]} if path in expected else READS[outage.refuses_reads]
-        row.demand(status in wanted, f"{path} was answered {status}, not {wanted}")
-        row.demand(took_s < MOST_S, f"{path} was answered after {took_s:.1f} s")
-        row.demand(status != 503 or "retry-after" in headers, f"{path}: 503 without Retry-After")
-
-
-def ask(url: str, path: str) -> tuple[int, float, dict[str, str], bytes]:
-    """Status (0 where nothing came), seconds, header fields, body."""
-    parts = urlsplit(url)
-    link = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
-    began_s = time.monotonic()
-    try:
-        link.request("GET", path)
-        reply = link.getresponse()
-        body = reply.read()
-        took_s = time.monotonic() - began_s
-        return reply.status, took_s, {name.lower(): value for name, value in reply.getheaders()}, body
-    except (OSError, http.client.HTTPException):
-        return 0, time.monotonic() - began_s, {}, b""
-    finally:
-        link.close()

@@ -9,6 +9,7 @@ from lib.errors import WrongState
 from lib.queue.client import open_link
 from lib.queue.keys import Keys
 from lib.queue.queue import Queue
+from tests.faults.ledger import stale_results
 from tests.faults.row import Row
 from tests.faults.site import Site
 from tests.system.oracle import faults
@@ -37,7 +38,7 @@ def cancels(count: int) -> Row:
         begun = Counter(run.job_id for run in site.executions())
         row.twice = sum(number - 1 for number in begun.values())
         row.demand(not row.twice, f"{row.twice} ran twice")
-        row.stale = len(site.stale(records, site.executions()))
+        row.stale = len(stale_results(records, site.executions()))
         row.violations += [f"oracle: {fault}" for fault in faults(site.client)[:5]]
         row.note = ", ".join(f"{number} {state}" for state, number in states.items())
     return row

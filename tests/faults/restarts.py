@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from tests.faults.load import Load
 from tests.faults.row import Row
-from tests.faults.site import Runners, Site
+from tests.faults.runners import Runners
+from tests.faults.site import Site
 
 ECHO_S = 1.1  # A second signal sooner than a second after the first is taken for its echo.
 

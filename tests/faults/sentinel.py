@@ -14,10 +14,10 @@ from pathlib import Path
 
 import redis
 
-from tests.faults.cluster import HOST, Node, free_port
 from tests.faults.load import Load
 from tests.faults.row import Row
-from tests.faults.site import Site, command
+from tests.faults.site import Site
+from tests.private_cluster import HOST, Node, command, free_port
 from tests.private_redis import wait_until
 
 DOWN_MS = 1000

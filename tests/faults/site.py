@@ -9,17 +9,14 @@ with Site() as site:
 
 import asyncio
 import contextlib
-import json
-import os
 import random
-import signal
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import redis
 
@@ -30,64 +27,16 @@ from lib.queue.client import open_link
 from lib.queue.keys import Keys
 from lib.queue.queue import Queue
 from lib.tracing import new_trace
+from tests.faults.ledger import Execution, executions, stale_results
 from tests.faults.row import Row
+from tests.faults.runners import Runners
 from tests.private_redis import PrivateRedis, wait_until
-from tests.processes import Server, Worker, is_alive
+from tests.processes import Server
 from tests.system.oracle import faults
 
 JOB_MODULES = "tests.faults.jobs"
 KEEP_ALL = 10**8
 AT_ONCE = 2000
-
-
-class Execution(NamedTuple):
-    """One run of a handler as the ledger tells it; ended_ns is None where it did not come to its end."""
-
-    job_id: str
-    attempt: int
-    pid: int
-    began_ns: int
-    ended_ns: int | None
-
-
-class Runners(Worker):
-    """A worker.py that is found in /proc and in Redis, not in its log: under load the log is long."""
-
-    client: redis.Redis
-
-    def wait_until_ready(self) -> None:
-        """Every one of its runners serves its queues."""
-        queues = [part.partition("=")[0] for part in str(self.settings["WORKER_QUEUES"]).split(",")]
-        count = int(str(self.settings["WORKER_PROCESSES"]))
-
-        def is_ready() -> bool:
-            pids = {str(pid) for pid in self.runner_pids()}
-            return len(pids) >= count and all(pids <= self._pids_serving(queue) for queue in queues)
-
-        self.until(is_ready, "every runner serves every queue")
-
-    def runner_pids(self) -> list[int]:
-        """The runners that live, also those that a dead supervisor left."""
-        return [pid for pid in processes_with(f"LOG_DIR={self.settings['LOG_DIR']}") if pid != self.pid]
-
-    def kill_all(self) -> None:
-        """The supervisor first, so that it sees nothing of its runners' end: the host is gone."""
-        os.kill(self.pid, signal.SIGKILL)
-        for pid in self.runner_pids():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-    def close(self) -> None:
-        if self.process is not None:
-            self.kill()
-            for pid in self.runner_pids():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        self._folder.cleanup()
-
-    def _pids_serving(self, queue: str) -> set[str]:
-        workers: Any = self.client.hvals(f"wb:{{{queue}}}:workers")
-        return {str(json.loads(about)["pid"]) for about in workers}
 
 
 class Site:
@@ -225,18 +174,7 @@ class Site:
 
     def executions(self) -> list[Execution]:
         """All of them, in the order in which they began."""
-        text = self.ledger.read_text() if self.ledger.exists() else ""
-        runs: dict[tuple[str, str, str], list[list[Any]]] = defaultdict(list)
-        ordered: list[list[Any]] = []
-        for line in text.split("\n")[:-1]:
-            word, job_id, attempt, pid, ns = line.split()
-            if word == "began":
-                run = [job_id, int(attempt), int(pid), int(ns), None]
-                runs[job_id, attempt, pid].append(run)
-                ordered.append(run)
-            else:
-                runs[job_id, attempt, pid][-1][4] = int(ns)
-        return [Execution(*run) for run in ordered]
+        return executions(self.ledger)
 
     def records(self, ids: Iterable[str] | None = None) -> dict[str, dict[str, str]]:
         """The hashes of all jobs, or of those; a job that is not there has an empty one."""
@@ -259,14 +197,9 @@ class Site:
         """From now on, this Redis is the one to be judged."""
         self._client = client
 
-    def judge(
-        self, row: Row, *, twice_allowed: bool = False, expected: str = "completed", passed_over: str = "nothing"
-    ) -> None:
-        """The oracle, the ledger, and every accepted id: what is not right goes into the row.
-
-        passed_over: what the oracle can't know where it does not see everything.
-        """
-        row.violations += [f"oracle: {fault}" for fault in faults(self.client)[:20] if passed_over not in fault]
+    def judge(self, row: Row, *, twice_allowed: bool = False, expected: str = "completed") -> None:
+        """The oracle, the ledger, and every accepted id: what is not right goes into the row."""
+        row.violations += [f"oracle: {fault}" for fault in faults(self.client)[:20]]
         records = self.records(self.accepted)
         wrong = Counter(record.get("state", "missing") for record in records.values())
         wrong.pop(expected, None)
@@ -277,38 +210,5 @@ class Site:
         twice = sum(count - 1 for count in begun.values())
         row.twice += twice
         row.demand(twice_allowed or not twice, f"{twice} executions too many")
-        row.stale += len(stale := self.stale(records, runs))
+        row.stale += len(stale := stale_results(records, runs))
         row.demand(not stale, f"results of a runner that had lost the job: {stale[:5]}")
-
-    @staticmethod
-    def stale(records: dict[str, dict[str, str]], runs: list[Execution]) -> list[str]:
-        """Completed jobs whose result is not that of the attempt, and of the runner, that had them last."""
-        last = {run.job_id: run for run in runs}
-        found = []
-        for job_id, record in records.items():
-            if record.get("state") == "completed" and record.get("result") and job_id in last:
-                pid, attempt = json.loads(record["result"])
-                if (pid, attempt) != (last[job_id].pid, int(record["attempts"])):
-                    found.append(job_id)
-        return found
-
-
-def command(client: redis.Redis, *words: str | int | bytes) -> Any:
-    """One that redis-py has no method for, or answers in a form of its own."""
-    return client.execute_command(*words)  # type: ignore[no-untyped-call]
-
-
-def processes_with(variable: str) -> list[int]:
-    """Processes that were started with that NAME=value, and live."""
-    found = []
-    for name in os.listdir("/proc"):  # noqa: PTH208  a Path for each process costs more than the look itself
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/environ", "rb") as file:  # noqa: PTH123
-                environment = file.read().split(b"\0")
-        except OSError:
-            continue
-        if variable.encode() in environment and is_alive(int(name)):
-            found.append(int(name))
-    return sorted(found)

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.faults.row import Row
-from tests.faults.site import Runners, Site
+from tests.faults.runners import Runners
+from tests.faults.site import Site
 from tests.processes import Server, is_alive
 from tests.proxy import CUT_REPLY, CUT_REQUEST, PASS, SWALLOW_REPLY, Proxy, Request, Verdict
 from tests.system.oracle import faults

@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 
 from tests.faults.row import Row
-from tests.faults.site import Runners, Site
+from tests.faults.runners import Runners
+from tests.faults.site import Site
 from tests.proxy import Proxy
 
 AT_ONCE = 10

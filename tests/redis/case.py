@@ -1,6 +1,9 @@
 """What the tests of lib/queue share: a Redis of their own, the room's objects over it, and the oracle at the end."""
 
 import asyncio
+import atexit
+import functools
+import os
 import unittest
 from random import Random
 from typing import Any, ClassVar
@@ -15,6 +18,7 @@ from lib.queue.lease import Claim, Ended, Lease, failed, finished, released, sno
 from lib.queue.queue import Queue
 from lib.queue.queues import Queues, Retention
 from lib.tracing import Trace
+from tests.private_cluster import ON_CLUSTER, PrivateCluster
 from tests.private_redis import PrivateRedis
 from tests.system.oracle import assert_sound, everything, states
 
@@ -25,14 +29,26 @@ ERROR = {"type": "ValueError", "message": "as it was told to"}
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
 
 
+@functools.cache
+def the_cluster() -> PrivateCluster:
+    """One for all tests of a process: it takes seconds until its nodes agree."""
+    cluster = PrivateCluster()
+    atexit.register(cluster.close)
+    cluster.start()
+    return cluster
+
+
 class RedisCase(unittest.IsolatedAsyncioTestCase):
     """A test of lib/queue. After each one the oracle looks; one that leaves garbage on purpose clears it away first."""
 
-    redis: ClassVar[PrivateRedis]
+    redis: ClassVar[PrivateRedis | PrivateCluster]
     queue_name = "q"
 
     @classmethod
     def setUpClass(cls) -> None:
+        if ON_CLUSTER in os.environ:
+            cls.redis = the_cluster()
+            return
         cls.redis = PrivateRedis()
         cls.addClassCleanup(cls.redis.close)
         cls.redis.start()
@@ -96,6 +112,14 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
     async def make_due(self, job_id: str) -> None:
         """Let a delayed job's time come, without waiting for it."""
         self.client.zadd(self.base + "delayed", {job_id: await self.queues.now_ms() - 1})
+
+    def configure(self, name: str, value: int) -> None:
+        """CONFIG SET, on every node where there are several."""
+        for node in self.redis.clients:
+            node.config_set(name, value)
+
+    def blocked_clients(self) -> int:
+        return sum(int(node.info("clients")["blocked_clients"]) for node in self.redis.clients)
 
     def list(self, name: str) -> list[str]:
         """A list's ids; the last one is next."""

@@ -319,7 +319,7 @@ class Pop(RedisCase):
     async def test_a_pop_ends_when_it_is_told_to(self) -> None:
         runner = await self.lease()
         popping = asyncio.create_task(runner.pop(30))
-        while not self.client.info("clients")["blocked_clients"]:
+        while not self.blocked_clients():
             await asyncio.sleep(0.005)
 
         await runner.end_pop()
@@ -338,7 +338,7 @@ class Pop(RedisCase):
     async def test_several_blocked_runners_each_get_one_of_a_batch(self) -> None:
         runners = [await self.lease(f"w{number}") for number in range(4)]
         popping = [asyncio.create_task(runner.pop(10)) for runner in runners]
-        while self.client.info("clients")["blocked_clients"] < 4:
+        while self.blocked_clients() < 4:
             await asyncio.sleep(0.005)
 
         ids = await self.enqueue_many(4)

@@ -160,13 +160,13 @@ class Bells(RedisCase):
 
 class Refused(RedisCase):
     async def asyncTearDown(self) -> None:
-        self.client.config_set("maxmemory", 0)
+        self.configure("maxmemory", 0)
         await super().asyncTearDown()
 
     async def test_at_maxmemory_a_new_job_is_refused_whole_and_work_goes_on(self) -> None:
         job_id = await self.enqueue()
         lease = await self.lease()
-        self.client.config_set("maxmemory", 1)
+        self.configure("maxmemory", 1)
 
         with self.assertRaises(RedisUnavailable) as refused:
             await self.enqueue()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import redis
+from redis.cluster import RedisCluster
 
 WAITING = ("ready:high", "ready:normal", "ready:low", "suspects")
 INDEXES = ("delayed", "completed", "dead", "cancelled")
@@ -39,6 +40,9 @@ return found
 """
 
 
+Client = redis.Redis | RedisCluster
+
+
 @dataclass
 class _Queue:
     """One queue as it was found: a list keeps its order, a zset is id -> score."""
@@ -51,7 +55,7 @@ class _Queue:
     faults: list[str] = field(default_factory=list)
 
 
-def assert_sound(client: redis.Redis, *, prefix: str = "wb", accepted: Iterable[str] = ()) -> None:
+def assert_sound(client: Client, *, prefix: str = "wb", accepted: Iterable[str] = ()) -> None:
     """Raises AssertionError with what is not as it must be. accepted: ids that must be there."""
     found = faults(client, prefix=prefix)
     missing = sorted(set(accepted) - set(states(client, prefix=prefix)))
@@ -61,7 +65,7 @@ def assert_sound(client: redis.Redis, *, prefix: str = "wb", accepted: Iterable[
         raise AssertionError("not in exactly one state and place:\n  " + "\n  ".join(found[:SHOWN]) + more)
 
 
-def faults(client: redis.Redis, *, prefix: str = "wb") -> list[str]:
+def faults(client: Client, *, prefix: str = "wb") -> list[str]:
     """Everything that is not in its one place, a sentence each."""
     names, queues = _snapshot(client, prefix)
     found = []
@@ -73,33 +77,42 @@ def faults(client: redis.Redis, *, prefix: str = "wb") -> list[str]:
     return found
 
 
-def states(client: redis.Redis, *, prefix: str = "wb") -> dict[str, str]:
+def states(client: Client, *, prefix: str = "wb") -> dict[str, str]:
     """Every job's state, by id."""
     _, queues = _snapshot(client, prefix)
     return {job_id: job.get("state", "") for queue in queues.values() for job_id, job in queue.jobs.items()}
 
 
-def counts(client: redis.Redis, *, prefix: str = "wb") -> dict[str, int]:
+def counts(client: Client, *, prefix: str = "wb") -> dict[str, int]:
     """How many jobs are in each state; states without one are left out."""
     return dict(Counter(states(client, prefix=prefix).values()))
 
 
-def everything(client: redis.Redis, *, prefix: str = "wb") -> dict[str, list[str]]:
+def everything(client: Client, *, prefix: str = "wb") -> dict[str, list[str]]:
     """Every key's value, as a flat list; of streams nothing."""
-    rows: Any = client.eval(_SNAPSHOT, 0, prefix)
-    return {_text(key): [_text(item) for item in value] for key, _, value in rows}
+    return {_text(key): [_text(item) for item in value] for key, _, value in _read(client, prefix)}
+
+
+def _read(client: Client, prefix: str) -> list[Any]:
+    """Name, type and value of every key; of a Cluster, one node after the other. No queue is on two of them."""
+    if not isinstance(client, RedisCluster):
+        found: Any = client.eval(_SNAPSHOT, 0, prefix)
+        return list(found)
+    nodes: Any = client.execute_command(  # type: ignore[no-untyped-call]
+        "EVAL", _SNAPSHOT, 0, prefix, target_nodes=RedisCluster.PRIMARIES
+    )
+    return [row for rows in nodes.values() for row in rows]
 
 
 def _text(raw: bytes) -> str:
     return raw.decode(errors="surrogateescape")
 
 
-def _snapshot(client: redis.Redis, prefix: str) -> tuple[set[str], dict[str, _Queue]]:
+def _snapshot(client: Client, prefix: str) -> tuple[set[str], dict[str, _Queue]]:
     pattern = re.compile(re.escape(prefix) + r":\{([^}]*)\}:(.*)", re.DOTALL)
     names: set[str] = set()
     queues: dict[str, _Queue] = {}
-    rows: Any = client.eval(_SNAPSHOT, 0, prefix)
-    for raw_key, raw_kind, raw_value in rows:
+    for raw_key, raw_kind, raw_value in _read(client, prefix):
         key, kind, value = _text(raw_key), raw_kind.decode(), [_text(item) for item in raw_value]
         match = pattern.fullmatch(key)
         if key == f"{prefix}:queues":

@@ -8,7 +8,8 @@ import time
 import unittest
 
 from lib.queue.scripts import FOLDER, text_of
-from tests.faults.site import Runners, Site
+from tests.faults.runners import Runners
+from tests.faults.site import Site
 from tests.proxy import PASS, Proxy, Request, Verdict
 
 CLAIM = hashlib.sha1(text_of(FOLDER / "claim.lua").encode()).hexdigest().encode()

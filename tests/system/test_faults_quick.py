@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.faults import cluster, idempotency, races, sweep, zombies
-from tests.faults.outages import ask
+from tests.faults.load import ask
 from tests.faults.row import Row
 from tests.faults.site import Site
 from tests.proxy import Proxy

@@ -13,8 +13,8 @@ from lib.queue.client import open_link
 from lib.queue.keys import Keys
 from lib.queue.queues import Queues, Retention
 from lib.queue.wire import MissingScript, Moved, translated
-from tests.faults.cluster import HOST, Node, free_port
-from tests.faults.site import Site, command
+from tests.faults.site import Site
+from tests.private_cluster import HOST, Node, command, free_port
 from tests.private_redis import wait_until
 from tests.proxy import CUT_REPLY, PASS, Proxy, Request, Verdict
 
