@@ -73,7 +73,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     queue = Queue(link, keys, commit_link=commit_link, ack_replicas=settings.ack_replicas)
     jobs = Jobs(queue, queues, types, JobIds(), endings, log)
     system = System(link, queues, ROOT / "openapi.yaml")
-    app = middleware.Middleware(Router(routes(jobs, QueueViews(queues), system)), log, _hosts(settings))
+    app = middleware.Middleware(Router(routes(jobs, QueueViews(queues, log), system)), log, _hosts(settings))
     listener = Listener(app, limits=Limits(), max_connections=settings.max_connections)
 
     connecting = asyncio.create_task(_announce_redis(settings, link, log))

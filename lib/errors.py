@@ -133,6 +133,12 @@ class KeyReused(WaybillError):
     slug, status, title = "idempotency-key-reused", 422, "That Idempotency-Key came with another request"
 
 
+class QueueFull(WaybillError):
+    """As many jobs wait as max_depth allows. `Retry-After` says when there may be room, going by the last minute."""
+
+    slug, status, title, retryable = "queue-full", 503, "The queue is full; nothing was accepted", True
+
+
 class WrongState(WaybillError):
     slug, status, title = "wrong-state", 409, "The job's state does not allow this"
 

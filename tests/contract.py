@@ -296,6 +296,7 @@ _KEYWORDS: dict[str, Callable[..., Faults]] = {
     "maxItems": _bound(list, len, lambda value, bound: value <= bound),
     "minLength": _bound(str, len, lambda value, bound: value >= bound),
     "maxLength": _bound(str, len, lambda value, bound: value <= bound),
+    "minProperties": _bound(dict, len, lambda value, bound: value >= bound),
     "maxProperties": _bound(dict, len, lambda value, bound: value <= bound),
     "pattern": _pattern,
     "format": _format,

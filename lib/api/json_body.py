@@ -9,7 +9,7 @@ import math
 import re
 from typing import Any, NoReturn
 
-from lib.errors import BadJson
+from lib.errors import BadJson, InvalidFields
 from lib.jobs.job import to_json
 
 MAX_DEPTH = 100
@@ -37,6 +37,12 @@ def parse(body: bytes) -> Any:
     if "\\u" in text:
         _refuse_lone_surrogates(value)
     return value
+
+
+def refuse(body: bytes) -> None:
+    """For an operation that takes no fields. Raises InvalidFields."""
+    if body.strip() not in (b"", b"{}"):
+        raise InvalidFields("this operation takes no fields; send no body")
 
 
 def _depth(text: str) -> int:

@@ -1,35 +1,86 @@
-"""/api/queues and /api/workers: what is where, and who works on it."""
+"""/api/queues and /api/workers: what is where, who works on it, and what holds for a queue as a whole."""
 
 from typing import Any
 
+from lib.api import json_body
 from lib.api.router import Call
-from lib.errors import QueueNotFound
+from lib.errors import FieldError, InvalidFields, QueueNotFound
 from lib.http1.message import Response
 from lib.ids import QUEUE_NAME
 from lib.jobs.job import to_json
+from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type
 from lib.jobs.submission import timestamp
+from lib.logs import Log
 from lib.queue.queues import Census, Quarantined, Queues, RunnerSeen
+
+MAX_DEPTH = 1_000_000_000
 
 
 class QueueViews:
-    """The operations that look at queues and workers."""
+    """The operations on queues and workers."""
 
-    def __init__(self, queues: Queues) -> None:
+    def __init__(self, queues: Queues, log: Log) -> None:
         self._queues = queues
+        self._log = log
 
     async def list_all(self, call: Call) -> Response:
         return _reply({"items": [_present(census) for census in await self._queues.census_of_all()]})
 
     async def read(self, call: Call) -> Response:
         queue = call.path["queue"]
-        if not QUEUE_NAME.fullmatch(queue):
-            raise QueueNotFound("that can't be a queue's name: a-z, 0-9, _ and -, 64 at most")
+        _refuse_name(queue)
         census = _present(await self._queues.census(queue))
         found = await self._queues.quarantine(queue)
         return _reply({**census, "quarantine": [_quarantined(item) for item in found]})
 
+    async def change(self, call: Call) -> Response:
+        return await self._adjust(call, _settings(json_body.parse(call.request.body)))
+
+    async def pause(self, call: Call) -> Response:
+        json_body.refuse(call.request.body)
+        return await self._adjust(call, {"paused": True})
+
+    async def resume(self, call: Call) -> Response:
+        json_body.refuse(call.request.body)
+        return await self._adjust(call, {"paused": False})
+
+    async def _adjust(self, call: Call, settings: dict[str, Any]) -> Response:
+        queue = call.path["queue"]
+        _refuse_name(queue)
+        await self._queues.adjust(queue, settings)
+        said = ", ".join(f"{name} {to_json(value)}" for name, value in settings.items())
+        self._log.info("queue.changed", f"Queue {queue} changed: {said}", request_id=call.request_id, queue=queue)
+        return await self.read(call)
+
     async def workers(self, call: Call) -> Response:
         return _reply({"items": await runners(self._queues)})
+
+
+def _settings(body: Any) -> dict[str, Any]:
+    """What a PATCH asks to change. Raises InvalidFields with every fault."""
+    if type(body) is not dict:
+        raise InvalidFields(f"the body must be a JSON object, not {json_type(body)}")
+    faults = {name: _fault(name, value) for name, value in body.items()}
+    errors = [FieldError("/" + escape_pointer(name), fault) for name, fault in faults.items() if fault]
+    if not body:
+        errors.append(FieldError("", "names nothing to change; known: max_depth, paused"))
+    if errors:
+        raise InvalidFields("not everything can be set; see errors", errors=errors[:MOST_FAULTS])
+    return body
+
+
+def _fault(name: str, value: Any) -> str:
+    if name == "paused":
+        return "" if type(value) is bool else f"must be a boolean, not {json_type(value)}"
+    if name == "max_depth":
+        is_right = value is None or (type(value) is int and 0 <= value <= MAX_DEPTH)
+        return "" if is_right else f"must be an integer from 0 to {MAX_DEPTH}, or null for no limit"
+    return "is not known here; known: max_depth, paused"
+
+
+def _refuse_name(queue: str) -> None:
+    if not QUEUE_NAME.fullmatch(queue):
+        raise QueueNotFound("that can't be a queue's name: a-z, 0-9, _ and -, 64 at most")
 
 
 async def runners(queues: Queues) -> list[dict[str, Any]]:
@@ -69,6 +120,8 @@ def _present(census: Census) -> dict[str, Any]:
         "per_minute": census.per_minute,
         "totals": census.totals,
         "workers": census.workers,
+        "paused": census.paused,
+        "max_depth": census.max_depth,
     }
 
 

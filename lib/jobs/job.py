@@ -112,12 +112,14 @@ class Accepted(NamedTuple):
     """What became of a NewJob. `job_id` is another job's where that one stands in its place.
 
     outcome: new | duplicate (a job under its unique key lives) | replayed-new, replayed-duplicate (its idempotency key
-    came before, and that was the outcome) | conflict (so it did, with another body).
+    came before, and that was the outcome) | conflict (so it did, with another body) | full (the queue is at its
+    max_depth: it was not taken in, and there may be room in retry_after_s).
     """
 
     job_id: str
     outcome: str
     created_ms: int
+    retry_after_s: int = 0
 
 
 class ClaimedJob(NamedTuple):

@@ -21,6 +21,7 @@ wb:{q}:quarantine             LIST    what was found in a list and is no job (th
 wb:{q}:log:<id>               LIST    what the job's handler logged (the last 200)
 wb:{q}:totals                 HASH    "<event> <type>" -> count since the queue began; beyond 500 `<event> other`
 wb:{q}:minute:<n>             HASH    event -> count in one minute; expires
+wb:{q}:meta                   HASH    what was set for the queue: max_depth, paused
 wb:{q}:events                 STREAM  ids that ended, an entry a commit; about the last 1,000
 
 `{q}` puts all keys of one queue into one Cluster slot; every script gets the queue's base, `wb:{q}:`, as its only key.

@@ -27,11 +27,15 @@ class NotRegistered(Exception):
 
 
 class Claim(NamedTuple):
-    """What a claim brought. `is_more`: claim again at once; next_due_s: until a delayed job is due, None if none is."""
+    """What a claim brought. `is_more`: claim again at once; next_due_s: until a delayed job is due, None if none is.
+
+    is_paused: somebody paused the queue; ask again in a moment.
+    """
 
     jobs: list[ClaimedJob]
     is_more: bool
     next_due_s: float | None
+    is_paused: bool = False
 
 
 class Ended(NamedTuple):
@@ -77,7 +81,7 @@ class Lease:
         head, *records = reply.split(b"\x1e")
         more, now_ms, wait_ms, since = head.split(b"\x1f")
         jobs = [_claimed(record, int(now_ms), ms) for record, ms in zip(records, since.split(b","), strict=False)]
-        return Claim(jobs, bool(more), int(wait_ms) / 1000 if wait_ms else None)
+        return Claim(jobs, more == b"more", int(wait_ms) / 1000 if wait_ms else None, more == b"paused")
 
     async def pop(self, block_s: float) -> str | None:
         """Wait for an id in ready:normal and move it to the own list. Never to be cancelled; see `end_pop`."""

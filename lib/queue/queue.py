@@ -8,9 +8,10 @@ import asyncio
 import json
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
-from lib.errors import JobNotFound, NotReplicated, OutcomeUnknown, RedisUnavailable, WrongState
+from lib.errors import JobNotFound, NotReplicated, OutcomeUnknown, QueueFull, RedisUnavailable, WrongState
 from lib.ids import queue_of
 from lib.jobs.job import HISTORY_KEPT, Accepted, Attempt, JobRecord, JobSpec, NewJob, SpecError
 from lib.jobs.state import FINISHED
@@ -47,13 +48,22 @@ class Queue:
     async def enqueue(self, job: NewJob) -> Accepted:
         """Take a job in; it is in Redis when this returns.
 
-        Raises RedisUnavailable where it was not taken in, OutcomeUnknown where it may have been.
+        Raises QueueFull or RedisUnavailable where it was not taken in, OutcomeUnknown where it may have been.
         """
-        queue = queue_of(job.job_id) or ""
+        accepted = await self._committer(queue_of(job.job_id) or "").submit(job)
+        if accepted.outcome == "full":
+            raise full(accepted)
+        return accepted
+
+    def post(self, job: NewJob, hear: Callable[[Accepted | Exception], None]) -> None:
+        """The same for many: `hear` is called with what became of the job (`full` too), or with what went wrong."""
+        self._committer(queue_of(job.job_id) or "").post(job, hear)
+
+    def _committer(self, queue: str) -> Committer[NewJob, Accepted]:
         committer = self._committers.get(queue)
         if committer is None:
             committer = self._committers[queue] = Committer(lambda jobs: self._commit(queue, jobs), _size_bytes)
-        return await committer.submit(job)
+        return committer
 
     async def read(self, job_id: str) -> JobRecord:
         """Raises JobNotFound."""
@@ -136,7 +146,11 @@ class Queue:
         now_ms, *stand_ins = reply.decode().split("\x1e")
         accepted = [Accepted(job.job_id, "new", int(now_ms)) for job in jobs]
         for number, outcome, job_id in (stand_in.split("\x1f") for stand_in in stand_ins):
-            accepted[int(number) - 1] = Accepted(job_id, outcome, int(now_ms))
+            new = accepted[int(number) - 1]
+            if outcome == "full":
+                accepted[int(number) - 1] = new._replace(outcome=outcome, retry_after_s=int(job_id))
+            else:
+                accepted[int(number) - 1] = new._replace(outcome=outcome, job_id=job_id)
         return accepted
 
     async def _replicated(self) -> None:
@@ -160,6 +174,15 @@ class Queue:
             # Whatever became of the name, no job was sent.
             raise RedisUnavailable(fault.detail) from None
         self._named_at[queue] = now
+
+
+def full(accepted: Accepted) -> QueueFull:
+    """What is said of a job that its queue had no room for."""
+    queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
+    return QueueFull(
+        f"the queue {queue} is at its max_depth; nothing was taken in: send it again in {seconds} s",
+        headers=[("Retry-After", str(seconds))],
+    )
 
 
 def _not_found(job_id: str) -> JobNotFound:

@@ -5,7 +5,7 @@ Each upkeep step is one script, safe to run from any number of supervisors at on
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -41,6 +41,8 @@ class Census:
     oldest_ready_age_s: float | None
     per_minute: dict[str, int]
     totals: dict[str, int]
+    paused: bool = False
+    max_depth: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,7 @@ class Queues:
 
     async def census(self, queue: str) -> Census:
         """Raises QueueNotFound."""
-        if not await self._link.call("SISMEMBER", self._keys.queues, queue):
-            raise QueueNotFound(f"there is no queue {queue!r}; a queue begins with its first job or its first worker")
+        await self._known(queue)
         return _census(queue, await self._scripts.call("census", self._keys.base(queue)))
 
     async def census_of_all(self) -> list[Census]:
@@ -115,6 +116,17 @@ class Queues:
             age_s = max(0, int(now_ms) - int(beat_ms)) / 1000 if beat_ms.isdigit() else None
             seen.append(RunnerSeen(worker.decode("utf-8", "replace"), _object(about), age_s, int(active)))
         return seen
+
+    async def adjust(self, queue: str, settings: Mapping[str, bool | int | None]) -> None:
+        """Set `paused` (bool) and `max_depth` (None: no limit), those that are given. Raises QueueNotFound."""
+        await self._known(queue)
+        values = ["" if value is None or value is False else int(value) for value in settings.values()]
+        pairs = [item for pair in zip(settings, values, strict=True) for item in pair]
+        await self._scripts.call("adjust", self._keys.base(queue), *pairs)
+
+    async def _known(self, queue: str) -> None:
+        if not await self._link.call("SISMEMBER", self._keys.queues, queue):
+            raise QueueNotFound(f"there is no queue {queue!r}; a queue begins with its first job or its first worker")
 
     # What supervisors do.
 
@@ -173,10 +185,11 @@ def _quarantined(row: str) -> Quarantined:
 
 
 def _census(queue: str, reply: list[Any]) -> Census:
-    everything, active, *by_state, workers, oldest, now, totals, minute, last_minute = reply
+    everything, active, *by_state, workers, oldest, now, totals, minute, last_minute, meta = reply
     counts = dict(zip(STATES_COUNTED, map(int, by_state), strict=True))
     ready = max(0, int(everything) - int(active) - sum(counts.values()))
     now_ms = int(now)
+    settings = _counters(meta)
     return Census(
         queue=queue,
         counts={"ready": ready, "active": int(active), **counts},
@@ -184,6 +197,8 @@ def _census(queue: str, reply: list[Any]) -> Census:
         oldest_ready_age_s=max(0, now_ms - int(oldest)) / 1000 if oldest else None,
         per_minute=_per_minute(_counters(minute), _counters(last_minute), now_ms % 60_000 / 60_000),
         totals=_by_event(_counters(totals)),
+        paused="paused" in settings,
+        max_depth=settings.get("max_depth"),
     )
 
 

@@ -3,6 +3,7 @@
 Called by runner.py. How it goes round:
 1. Free slots? Claim that many. A claim promotes what is due and takes high before normal before low.
 2. Nothing there? Block in BRPOPLPUSH until an id or a bell comes, or 2 s have passed; a timer promotes what falls due.
+   Or is the queue paused? Ask again in a moment.
 3. What was claimed is run by `lanes.py`; a slot is free when its handler has ended.
 
 It is worse to lose a job than to run it twice: whatever goes wrong between here and Redis, the own list there and the
@@ -24,6 +25,7 @@ from lib.work.lanes import Lanes
 BLOCK_S = 2.0
 STRAYS_EVERY_S = 5.0
 LAST_PAUSE_S = 2.0
+PAUSED_S = 0.25  # So much later a runner may notice that its queue goes on.
 
 
 class Consumer:
@@ -174,7 +176,9 @@ class Consumer:
         claim = await self._claim(min(free, (self._limit + 1) // 2))
         for job in claim.jobs:
             self._lanes.start(job, self._lease)
-        if not claim.jobs and not claim.is_more and not self._is_stopping:
+        if claim.is_paused:
+            await self._pause(PAUSED_S)
+        elif not claim.jobs and not claim.is_more and not self._is_stopping:
             self._promote_in(claim.next_due_s)
             await self._wait_for_id()
 

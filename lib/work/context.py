@@ -140,7 +140,10 @@ class Context:
         self._say(progress(self._job.job_id, self._job.token, float(fraction), str(note)[:LOG_LINE_CHARS]))
 
     def enqueue(self, type: str, payload: dict[str, Any], **options: Any) -> Any:
-        """`options` are the other fields of POST /api/jobs. Raises InvalidFields, RedisUnavailable, OutcomeUnknown."""
+        """`options` are the other fields of POST /api/jobs.
+
+        Raises InvalidFields, QueueFull, RedisUnavailable, OutcomeUnknown.
+        """
         enqueued = self._enqueue({"type": type, "payload": payload, **options})
         return enqueued if self._loop is None else asyncio.run_coroutine_threadsafe(enqueued, self._loop).result()
 

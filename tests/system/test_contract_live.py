@@ -35,6 +35,11 @@ def target(operation: Operation) -> str:
     return operation.path.replace("{job_id}", NO_JOB).replace("{queue}", "email")
 
 
+def good_body(operation: Operation) -> Any:
+    """The first body that the contract shows for it; None where it takes none."""
+    return next((body for one, _, body in CONTRACT.request_examples() if one.id == operation.id), None)
+
+
 def opened(server: Server, request: bytes = b"") -> socket.socket:
     """A connection on which these bytes were sent."""
     parts = urlsplit(server.url)
@@ -122,7 +127,7 @@ class Successes(Live):
         self.assertTrue(shown)
         for operation, name, body in shown:
             with self.subTest(name):
-                self.assertIn(self.ask(operation.id, "", body).status, (200, 202))
+                self.assertIn(self.ask(operation.id, target(operation), body).status, (200, 202))
 
     def test_a_mail_from_its_creation_to_its_deletion(self) -> None:
         job = self.create(MAIL)
@@ -196,6 +201,9 @@ class Successes(Live):
         self.redis.client.lpush("wb:{email}:ready:normal", "left-by-hand")
         wait_until(lambda: self.ask("readQueue", "/api/queues/email").body["quarantine"], "what is no job is found")
 
+        for operation_id, paused in (("pauseQueue", True), ("resumeQueue", False)):
+            path = CONTRACT.operation(operation_id).path.replace("{queue}", "email")
+            self.assertEqual(paused, self.ask(operation_id, path).body["paused"])
         self.assertIn("email", [queue["name"] for queue in self.ask("listQueues").body["items"]])
         self.assertEqual("email", self.ask("readQueue", "/api/queues/email").body["name"])
         self.assertEqual(1, len(self.ask("listWorkers").body["items"]))
@@ -271,6 +279,7 @@ class Refusals(Live):
             "job-not-found": lambda: self.ask("readJob", f"/api/jobs/{NO_JOB}"),
             "queue-not-found": lambda: self.ask("readQueue", "/api/queues/nobody"),
             "method-not-allowed": lambda: self.sent(f"PUT /api/jobs HTTP/1.1\n{host}Content-Length: 0"),
+            "queue-full": self.a_job_more_than_may_wait,
             "wrong-state": self.deletion_of_a_job_that_waits,
             "payload-too-large": lambda: self.sent(
                 f"POST /api/jobs HTTP/1.1\n{host}Content-Type: application/json\n"
@@ -296,6 +305,12 @@ class Refusals(Live):
     def deletion_of_a_job_that_waits(self) -> Answer:
         job = self.ask("createJob", "", {**MAIL, "delay_s": 600}).body
         return self.ask("deleteJob", f"/api/jobs/{job['id']}")
+
+    def a_job_more_than_may_wait(self) -> Answer:
+        crowded = {**MAIL, "queue": "crowded"}
+        self.ask("createJob", "", crowded)
+        self.ask("changeQueue", "/api/queues/crowded", {"max_depth": 1})
+        return self.ask("createJob", "", crowded)
 
     def another_body_under_the_same_key(self) -> Answer:
         self.ask("createJob", "", MAIL, idempotency_key="k")
@@ -343,10 +358,8 @@ class Refusals(Live):
 
     def test_each_operation_under_api_refuses_parameters_that_it_does_not_know(self) -> None:
         for operation in CONTRACT.operations:
-            body = MAIL if operation.method == "POST" and "requestBody" in operation.fields else None
-            answer = self.held(
-                operation, Answer(*self.reply(operation.method, f"{target(operation)}?colour=red", body))
-            )
+            where = f"{target(operation)}?colour=red"
+            answer = self.held(operation, Answer(*self.reply(operation.method, where, good_body(operation))))
 
             if operation.path.startswith("/api"):
                 self.assertEqual((422, "?colour"), (answer.status, answer.body["errors"][0]["pointer"]), operation.id)
@@ -358,7 +371,8 @@ class Refusals(Live):
             if "404" in operation.fields["responses"]:
                 path = target(operation).replace("/email", "/nobody")
 
-                self.assertEqual(404, self.held(operation, Answer(*self.reply(operation.method, path))).status)
+                answer = Answer(*self.reply(operation.method, path, good_body(operation)))
+                self.assertEqual(404, self.held(operation, answer).status)
 
 
 class Endings(Live):
@@ -372,8 +386,8 @@ class Endings(Live):
 
     def test_without_redis_each_operation_that_needs_it_is_503_and_then_the_server_says_that_it_leaves(self) -> None:
         for operation in CONTRACT.operations:
-            body = MAIL if "requestBody" in operation.fields else None
-            answer = self.held(operation, Answer(*self.reply(operation.method, target(operation), body)))
+            answer = Answer(*self.reply(operation.method, target(operation), good_body(operation)))
+            self.held(operation, answer)
 
             with self.subTest(operation.id):
                 self.assertEqual("503" in operation.fields["responses"], answer.status == 503)

@@ -15,6 +15,7 @@ from lib import config
 from lib.api import jobs as api_jobs
 from lib.api import preferences
 from lib.api.problems import RETRY_AFTER_S, InternalError
+from lib.api.queues import MAX_DEPTH
 from lib.api.router import Route
 from lib.api.routes import routes
 from lib.errors import WaybillError
@@ -213,6 +214,8 @@ class Facts(unittest.TestCase):
 
     def test_a_queue_counts_every_state(self) -> None:
         self.assertEqual(list(STATES), CONTRACT.schema("Queue")["properties"]["counts"]["required"])
+        self.assertEqual(MAX_DEPTH, self.properties("QueueChange")["max_depth"]["maximum"])
+        self.assertEqual(MAX_DEPTH, self.properties("Queue")["max_depth"]["maximum"])
         shown = {"queue", *self.properties("Queue")} - {"name", "quarantine"}
         self.assertEqual({field.name for field in dataclasses.fields(Census)}, shown)
 
@@ -354,8 +357,11 @@ class Postman(unittest.TestCase):
         for folder in self.collection["item"]:
             for item in folder["item"]:
                 if "body" in item["request"] and folder["name"] != "Refusals":
+                    operation = self.asked(item)
+                    assert operation is not None
                     body = json.loads(item["request"]["body"]["raw"])
-                    self.assertEqual([], list(CONTRACT.faults(body, CONTRACT.schema("NewJob"))), item["name"])
+                    schema = operation.fields["requestBody"]["content"]["application/json"]["schema"]
+                    self.assertEqual([], list(CONTRACT.faults(body, schema)), item["name"])
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ class Validator(unittest.TestCase):
             ({"exclusiveMinimum": 0}, [0.1], [0, -1]),
             ({"minItems": 1, "maxItems": 2}, [[1], [1, 2], "xxx"], [[], [1, 2, 3]]),
             ({"minLength": 1, "maxLength": 2}, ["ab", 123], ["abc", ""]),
-            ({"maxProperties": 1}, [{"a": 1}], [{"a": 1, "b": 2}]),
+            ({"minProperties": 1, "maxProperties": 1}, [{"a": 1}], [{"a": 1, "b": 2}, {}]),
             ({"pattern": "^a+$"}, ["aa", 1], ["ab", ""]),
             ({"format": "date-time"}, ["2026-11-23T12:49:48.123Z", "2026-11-23T12:49:48+01:00"], ["2026-11-23", "now"]),
             ({"$ref": "#/components/schemas/S"}, ["a"], [1]),

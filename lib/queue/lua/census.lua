@@ -2,7 +2,8 @@
 -- census.lua: how many jobs are where.
 -- KEYS 1 base
 -- RETURNS {all, active, delayed, completed, dead, cancelled, workers, created or ready-since ms of the oldest that waits
---      or '', now ms, ms into this minute, totals as `event type`, value … joined by \31, this minute's, the last minute's}
+--      or '', now ms, ms into this minute, totals as `event type`, value … joined by \31, this minute's, the last
+--      minute's, what was set for the queue}
 -- @use clock
 -- WHY ready is not here: it is what all leaves when the others are taken away. Lists hold ids of cancelled jobs and bells.
 local active = 0
@@ -34,4 +35,5 @@ reply[#reply + 1] = tostring(now_ms)
 reply[#reply + 1] = counters('totals')
 reply[#reply + 1] = counters('minute:' .. minute)
 reply[#reply + 1] = counters('minute:' .. (minute - 1))
+reply[#reply + 1] = counters('meta')
 return reply

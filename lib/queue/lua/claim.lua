@@ -3,9 +3,10 @@
 -- KEYS 1 base
 -- ARGV 1 worker  2 limit  3 'ready' or 'suspects'  4… ids in the runner's own list that it does not hold: just popped by
 --      BRPOPLPUSH, or strays of a call whose reply was lost
--- RETURNS 'unregistered' | a text of records: 'more' or '', now_ms, ms until the next delayed job or '', since when each
---      job was ready (ms, parted by commas); then for each job: id, token, attempt, unknown_since or '', spec. 'more': call
---      again at once, the lists hold ids that are no jobs
+-- RETURNS 'unregistered' | a text of records: 'more', 'paused' or '', now_ms, ms until the next delayed job or '', since
+--      when each job was ready (ms, parted by commas); then for each job: id, token, attempt, unknown_since or '', spec.
+--      'more': call again at once, the lists hold ids that are no jobs. 'paused': nothing is handed out, but what was
+--      claimed before and its reply lost
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
@@ -55,15 +56,27 @@ local function take(id)
   reply[claimed + 1] = table.concat({id, token, attempt, f[6] or '', spec}, '\31')
 end
 
-for i = 4, #ARGV do
-  -- Asked again, for the list may have been reaped since: an id is taken from a list that holds it or not at all.
-  if redis.call('LPOS', own, ARGV[i]) then take(ARGV[i]) end
+local is_paused = redis.call('HEXISTS', base .. 'meta', 'paused') == 1
+
+-- Popped while the queue is paused: to the front, where it was.
+local function put_back(id)
+  local f = redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'priority')
+  if f[1] ~= 'ready' then return take(id) end
+  redis.call('LREM', own, 1, id)
+  redis.call('RPUSH', base .. 'ready:' .. (f[2] or 'normal'), id)
 end
 
-local lists = {'suspects'}
-if source == 'ready' then
+for i = 4, #ARGV do
+  -- Asked again, for the list may have been reaped since: an id is taken from a list that holds it or not at all.
+  if redis.call('LPOS', own, ARGV[i]) then (is_paused and put_back or take)(ARGV[i]) end
+end
+
+local lists = {}
+if source == 'ready' and not is_paused then
   promote_due(100)
   lists = {'ready:high', 'ready:normal', 'ready:low'}
+elseif not is_paused then
+  lists = {'suspects'}
 end
 local budget = limit + SPARE
 for _, list in ipairs(lists) do
@@ -79,6 +92,6 @@ end
 local created = claimed > 0 and redis.call('ZMSCORE', base .. 'all', unpack(ids, 1, math.min(claimed, 5000))) or {}
 for i = 1, claimed do since[i] = since[i] or created[i] or now_ms end
 
-if source == 'ready' and claimed == limit and redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 then ring() end
-reply[1] = table.concat({budget == 0 and 'more' or '', now_ms, wait_ms(), table.concat(since, ',')}, '\31')
+if #lists > 1 and claimed == limit and redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 then ring() end
+reply[1] = table.concat({is_paused and 'paused' or budget == 0 and 'more' or '', now_ms, wait_ms(), table.concat(since, ',')}, '\31')
 return table.concat(reply, '\30')

@@ -1,5 +1,5 @@
 #!lua
--- enqueue.lua: take in a commit of new jobs, all or none.
+-- enqueue.lua: take in a commit of new jobs; those that the queue has no room for are refused one by one.
 -- KEYS 1 base
 -- ARGV 1 process id  2 commit number, ascending  3 records: id, priority, options, spec; options are '' or, parted by \29:
 --      due ms or +delay ms, ms until it expires, unique key, its ttl in ms, idempotency key, fingerprint; each may be ''
@@ -7,9 +7,10 @@
 --      | now_ms, and behind it for each job that was not taken in as it is: \30, its number from 1, \31, why, \31, the id
 --      of the job that stands for it. why: replayed-new, replayed-duplicate (its idempotency key came before, and then it
 --      was so) | conflict (that key came with another fingerprint) | duplicate (a job under its unique key lives)
+--      | full (the queue is at its max_depth: not taken in; in the id's place, the seconds until there may be room)
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use clock records tally ring
+-- @use clock records tally ring depth
 -- WHY no allow-oom: at maxmemory a new job is refused up front, before anything is written.
 -- WHY the number: a commit whose reply was lost is sent again; it is answered, not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -27,7 +28,17 @@ local jobs, taken, answer = 0, 0, {tostring(now_ms)}
 local created, delayed, kinds = {}, {}, {}
 local ready = {high = {}, normal = {}, low = {}}
 
--- The job that stands where `id` would: why, and its id. Else notes that `id` is the one.
+-- What fits under the queue's max_depth; nil where it has none, and then nothing is counted.
+local max_depth = tonumber(redis.call('HGET', base .. 'meta', 'max_depth'))
+local room = max_depth and max_depth - depth()
+local refused = 0
+
+local function refuse()
+  refused = refused + 1
+  return 'full', drained_in_s(refused - room)
+end
+
+-- The job that stands where `id` would: why, and its id; or that there is no room. Else notes that `id` is the one.
 local function stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint)
   local idempotency = base .. 'idem:' .. idempotency_key
   local unique = base .. 'unique:' .. unique_key
@@ -41,10 +52,10 @@ local function stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint
     local state = holder and redis.call('HGET', base .. 'job:' .. holder, 'state')
     if state == 'ready' or state == 'delayed' or state == 'active' then
       why, first_id = 'duplicate', holder
-    else
-      redis.call('SET', unique, id, 'PX', unique_ttl)
     end
   end
+  if not why and room and room <= 0 then return refuse() end
+  if not why and unique_key ~= '' then redis.call('SET', unique, id, 'PX', unique_ttl) end
   if idempotency_key ~= '' then redis.call('SET', idempotency, first_id .. ' ' .. fingerprint .. ' ' .. (why or 'new'), 'EX', DAY_S) end
   return why, first_id
 end
@@ -53,6 +64,7 @@ local function take_in(id, priority, due, expires, spec)
   local job = base .. 'job:' .. id
   taken = taken + 1
   add(kinds, kind_in(spec))
+  room = room and room - 1
   created[#created + 1] = now_ms
   created[#created + 1] = id
   local due_ms = due ~= '' and (string.sub(due, 1, 1) == '+' and now_ms + tonumber(due) or tonumber(due))
@@ -75,16 +87,18 @@ end
 local OPTIONS = '^([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)$'
 for id, priority, options, spec in each_record(records) do
   jobs = jobs + 1
-  if options == '' then
-    take_in(id, priority, '', '', spec)
+  local due, expires, why, holder = '', '', nil, nil
+  if options ~= '' then
+    local unique_key, unique_ttl, idempotency_key, fingerprint
+    due, expires, unique_key, unique_ttl, idempotency_key, fingerprint = string.match(options, OPTIONS)
+    why, holder = stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint)
+  elseif room and room <= 0 then
+    why, holder = refuse()
+  end
+  if why then
+    answer[#answer + 1] = jobs .. '\31' .. why .. '\31' .. holder
   else
-    local due, expires, unique_key, unique_ttl, idempotency_key, fingerprint = string.match(options, OPTIONS)
-    local why, holder = stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint)
-    if why then
-      answer[#answer + 1] = jobs .. '\31' .. why .. '\31' .. holder
-    else
-      take_in(id, priority, due, expires, spec)
-    end
+    take_in(id, priority, due, expires, spec)
   end
 end
 
