@@ -25,6 +25,7 @@ from lib.jobs import registry
 from lib.jobs.registry import Registry
 from lib.logs import Log, open_logs
 from lib.queue import client, server
+from lib.queue.epochs import Epochs
 from lib.queue.events import Endings
 from lib.queue.keys import Keys
 from lib.queue.queue import Queue
@@ -72,7 +73,8 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     commit_link = client.open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
     queue = Queue(link, keys, commit_link=commit_link, ack_replicas=settings.ack_replicas)
     jobs = Jobs(queue, queues, types, JobIds(), endings, log)
-    system = System(link, queues, ROOT / "openapi.yaml")
+    epochs = Epochs(link, keys)
+    system = System(link, queues, ROOT / "openapi.yaml", epochs)
     app = middleware.Middleware(Router(routes(jobs, QueueViews(queues, log), system)), log, _hosts(settings))
     listener = Listener(app, limits=Limits(), max_connections=settings.max_connections)
 
@@ -86,12 +88,14 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     host, port = listener.address
     log.info("server.started", f"Server started: http://{f'[{host}]' if ':' in host else host}:{port}", pid=os.getpid())
 
+    watching = asyncio.create_task(_watch_redis(epochs, queue, log))
     await _signal()
     log.info("server.draining", "Server draining: requests in flight are finished, new ones refused")
     system.drain()
     jobs.drain()
     cut_off = await listener.drain(settings.shutdown_grace_s)
     connecting.cancel()
+    watching.cancel()
     await endings.close()
     await link.close()
     await commit_link.close()
@@ -118,6 +122,16 @@ async def _announce_redis(settings: Settings, link: client.Link, log: Log) -> No
     log.info("redis.found", f"Database connected: {url} (Redis {state.version}, {state.latency_ms} ms)")
     for warning in state.warnings:
         log.warning("redis.warned", warning)
+
+
+async def _watch_redis(epochs: Epochs, queue: Queue, log: Log) -> None:
+    """Say it loudly where Redis has lost what it held."""
+    while True:
+        with contextlib.suppress(RedisUnavailable):
+            if loss := await epochs.look():
+                log.error("redis.emptied", loss.text, queues=loss.queues)
+                queue.forget_names()
+        await asyncio.sleep(LOOK_FOR_REDIS_S)
 
 
 async def _signal() -> None:

@@ -12,16 +12,18 @@ from lib.http1.message import Response
 from lib.jobs.job import to_json
 from lib.queue import server
 from lib.queue.client import Link
+from lib.queue.epochs import Epochs
 from lib.queue.queues import Queues
 
 
 class System:
     """The operations that look at this service. contract: the file openapi.yaml."""
 
-    def __init__(self, link: Link, queues: Queues, contract: Path) -> None:
+    def __init__(self, link: Link, queues: Queues, contract: Path, epochs: Epochs) -> None:
         self._link = link
         self._queues = queues
         self._contract = contract.read_bytes()
+        self._epochs = epochs
         self._started_s = time.monotonic()
         self._is_draining = False
 
@@ -41,7 +43,7 @@ class System:
         try:
             state = await server.inspect(self._link)
             body["redis"] = {"status": "up", "version": state.version, "latency_ms": state.latency_ms}
-            body["warnings"] = state.warnings
+            body["warnings"] = [*self._epochs.warnings, *state.warnings]
             body["workers"] = len(await runners(self._queues))
         except RedisUnavailable as fault:
             body["status"] = "unavailable"

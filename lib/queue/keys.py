@@ -13,6 +13,7 @@ wb:{q}:workers beats          HASH    worker -> about it (JSON) | worker -> "<co
 wb:{q}:graves                 ZSET    worker -> died ms
 wb:{q}:cancels:<worker>       SET     ids whose running was asked to stop; expires
 wb:{q}:expiring               ZSET    id -> ms at which it is dead if it has not begun
+wb:{q}:epoch                  STRING  a random word, written once: where it is another one or gone, Redis was emptied
 wb:{q}:unique:<key>           STRING  the id of the job under that key; expires
 wb:{q}:idem:<caller> <key>    STRING  the id of the job and the fingerprint of its request; expires after a day
 wb:{q}:commit:<process>       STRING  the last commit's number and answer; expires
@@ -54,6 +55,9 @@ class Keys:
 
     def events(self, queue: str) -> str:
         return self.base(queue) + "events"
+
+    def epoch(self, queue: str) -> str:
+        return self.base(queue) + "epoch"
 
     def quarantine(self, queue: str) -> str:
         return self.base(queue) + "quarantine"

@@ -23,7 +23,12 @@ LAST_PAUSE_S = 2.0
 
 
 class NotRegistered(Exception):
-    """This runner was reaped: its jobs are somebody else's, and it must come back under a new id."""
+    """This runner must come back under a new id. It was reaped, and its jobs are somebody else's; or it is_forgotten:
+    Redis was emptied, and knows nothing of it any more."""
+
+    def __init__(self, worker_id: str, *, is_forgotten: bool) -> None:
+        super().__init__(worker_id)
+        self.is_forgotten = is_forgotten
 
 
 class Claim(NamedTuple):
@@ -76,8 +81,8 @@ class Lease:
         Not to be repeated where its reply is lost: what it claimed lies in the own list, see `held`.
         """
         reply: bytes = await self._scripts.call("claim", self._base, self.worker_id, limit, source, *found)
-        if reply == b"unregistered":
-            raise NotRegistered(self.worker_id)
+        if reply in (b"reaped", b"forgotten"):
+            raise NotRegistered(self.worker_id, is_forgotten=reply == b"forgotten")
         head, *records = reply.split(b"\x1e")
         more, now_ms, wait_ms, since = head.split(b"\x1f")
         jobs = [_claimed(record, int(now_ms), ms) for record, ms in zip(records, since.split(b","), strict=False)]

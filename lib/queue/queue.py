@@ -65,6 +65,10 @@ class Queue:
             committer = self._committers[queue] = Committer(lambda jobs: self._commit(queue, jobs), _size_bytes)
         return committer
 
+    def forget_names(self) -> None:
+        """Redis was emptied: name each queue again with its next job, not only when QUEUE_KNOWN_S are over."""
+        self._named_at.clear()
+
     async def read(self, job_id: str) -> JobRecord:
         """Raises JobNotFound."""
         records = await self.read_many([job_id])

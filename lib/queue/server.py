@@ -28,12 +28,13 @@ async def inspect(link: Link) -> ServerState:
     began_s = time.perf_counter()
     await link.call("PING")
     latency_ms = (time.perf_counter() - began_s) * 1000
-    info = _fields(await link.call("INFO", "everything"))
+    info = fields_of(await link.call("INFO", "everything"))
     version = info.get("valkey_version") or info.get("redis_version", "unknown")
     return ServerState(version, round(latency_ms, 2), _warnings(info, version))
 
 
-def _fields(text: bytes | str) -> dict[str, str]:
+def fields_of(text: bytes | str) -> dict[str, str]:
+    """What INFO tells, by name."""
     lines = (text.decode("utf-8", "replace") if isinstance(text, bytes) else text).split("\r\n")
     return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
 

@@ -87,8 +87,8 @@ class Consumer:
                 await self._take_in()
                 pause_s = 0.05
                 self._is_back()
-            except NotRegistered:
-                self._come_back()
+            except NotRegistered as fault:
+                self._come_back(fault)
             except RedisUnavailable as fault:
                 self._is_away(fault)
                 await self._pause(pause_s)
@@ -102,8 +102,8 @@ class Consumer:
         try:
             await self._ensure_registered()
             claim = await self._claim(1, "suspects")
-        except NotRegistered:
-            self._come_back()
+        except NotRegistered as fault:
+            self._come_back(fault)
             return True
         for job in claim.jobs:
             self._lanes.start(job, self._lease)
@@ -145,9 +145,14 @@ class Consumer:
             self._is_registered = True
             self._log.info("worker.registered", f"Worker {self.worker_id} serves {self.queue}, {self._limit} at a time")
 
-    def _come_back(self) -> None:
-        """This runner was taken for dead: what it runs belongs to others, and it begins again under a new id."""
-        self._log.warning("worker.reaped", f"Worker {self.worker_id} was taken for dead in {self.queue}; coming back")
+    def _come_back(self, fault: NotRegistered) -> None:
+        """What this runner runs is not its own any more; it begins again under a new id."""
+        if fault.is_forgotten:
+            msg = f"Redis knows nothing of worker {self.worker_id} in {self.queue}: it was emptied; coming back"
+            self._log.error("worker.forgotten", msg, queue=self.queue)
+        else:
+            msg = f"Worker {self.worker_id} was taken for dead in {self.queue}; coming back"
+            self._log.warning("worker.reaped", msg, queue=self.queue)
         self._lanes.disown()
         self._former.append(self._lease)
         self._lease = self._make_lease()

@@ -25,6 +25,7 @@ from lib.errors import RedisUnavailable
 from lib.ids import new_worker_id
 from lib.logs import Log
 from lib.queue.client import describe, open_link
+from lib.queue.epochs import Epochs
 from lib.queue.keys import Keys
 from lib.queue.lease import Lease
 from lib.queue.queue import Queue
@@ -58,6 +59,7 @@ class Supervisor:
         self._queues = Queues(self._link, self._keys)
         self._queue = Queue(self._link, self._keys)
         self._upkeep = Upkeep(self._queues, settings, log)
+        self._epochs = Epochs(self._link, self._keys)
         self._children: set[Child] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_away = False
@@ -242,6 +244,8 @@ class Supervisor:
         is_first = True
         while True:
             try:
+                if loss := await self._epochs.look():
+                    self._log.error("redis.emptied", loss.text, queues=loss.queues)
                 suspects = await self._upkeep.round(time.monotonic())
                 if self._is_away or is_first:
                     self._log.info("redis.found", f"Database connected: {describe(self._settings.redis_url)}")

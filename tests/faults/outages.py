@@ -215,9 +215,10 @@ def _emptied(hold_s: float) -> Row:
     row = Row("FLUSHALL", runs=1)
     with Site() as site:
         worker = site.worker(LEASE_S=LEASE_S)
-        url = site.server().url
+        server = site.server()
+        url = server.url
         with Load(lambda: url, lambda: site.body("work", seconds=0.05), per_s=100) as load:
-            site.until(lambda: len(load.accepted) > 100, "load")
+            site.until(lambda: len(load.accepted) > 300, "load")
             site.client.flushall()
             emptied_s = time.monotonic()
             time.sleep(hold_s)
@@ -228,7 +229,9 @@ def _emptied(hold_s: float) -> Row:
         site.judge(row)
         runs = [run for run in site.executions() if run.began_ns / 1e9 > emptied_s and run.job_id in set(site.accepted)]
         row.recover_s.append(min(run.began_ns for run in runs) / 1e9 - emptied_s)
-        said = [line["msg"] for line in worker.logged() if line["level"] in ("WARNING", "ERROR")]
-        row.demand(said, "the worker said nothing about it")
-        row.note = f"said: {said[0][:60] if said else ''}"
+        for program in (worker, server):
+            row.demand(program.logged("redis.emptied"), f"{program.script} did not say that Redis was emptied")
+        row.demand(not worker.logged("worker.reaped"), "the worker was taken for dead")
+        warnings = server.request("GET", "/api/health")[1]["warnings"]
+        row.demand(any("FLUSHALL" in warning for warning in warnings), "/api/health does not warn of it")
     return row

@@ -67,8 +67,8 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
     async def asyncTearDown(self) -> None:
         assert_sound(self.client)
 
-    def a_link(self) -> Link:
-        link = open_link(self.redis.url, timeout_s=5)
+    def a_link(self, url: str = "") -> Link:
+        link = open_link(url or self.redis.url, timeout_s=5)
         self.addAsyncCleanup(link.close)
         return link
 

@@ -92,10 +92,20 @@ class Claim(RedisCase):
         stranger = Lease(self.link, self.link, self.keys, "q", "stranger", self.runner._rng)
         before = self.dump()
 
-        with self.assertRaises(NotRegistered):
+        with self.assertRaises(NotRegistered) as refused:
             await stranger.claim(1)
 
+        self.assertTrue(refused.exception.is_forgotten)
         self.assertEqual(before, self.dump())
+
+    async def test_a_runner_that_was_reaped_is_told_so(self) -> None:
+        await self.enqueue()
+        await self.crash("w")
+
+        with self.assertRaises(NotRegistered) as refused:
+            await self.runner.claim(1)
+
+        self.assertFalse(refused.exception.is_forgotten)
 
     async def test_suspects_are_handed_out_to_none_but_who_asks_for_them(self) -> None:
         job_id = await self.enqueue()

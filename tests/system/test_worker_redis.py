@@ -3,6 +3,7 @@
 import time
 import unittest
 
+from tests.processes import Server
 from tests.system.worker_case import WorkerCase
 
 
@@ -86,12 +87,33 @@ class Disturbed(WorkerCase):
 
     def test_a_redis_that_was_emptied_is_served_again(self) -> None:
         worker = self.ready()
+        self.until(lambda: self.redis.client.exists("wb:{default}:epoch"), "the supervisor has looked")
+        others = {link["id"] for link in self.redis.client.client_list()}
+        server = Server(self.redis.url)
+        self.addCleanup(server.close)
+        server.start()
+        server.wait_until_ready()
+        waiting = server.request("POST", "/api/jobs", {"type": "noop", "payload": {}, "delay_s": 60})[1]["id"]
+        self.until(lambda: self.has_looked(others), "the server has looked")
+
         self.redis.client.flushall()
+
+        for program in (worker, server):
+            (line,) = program.wait_for("redis.emptied")
+            self.assertEqual(("ERROR", ["default"]), (line["level"], line["queues"]))
+            self.assertIn("FLUSHALL", line["msg"])
         worker.wait_for("worker.registered", 2)
-
-        job_id = self.post("noop")
-
+        self.assertEqual((1, 0), (len(worker.logged("worker.forgotten")), len(worker.logged("worker.reaped"))))
+        warnings = server.request("GET", "/api/health")[1]["warnings"]
+        self.assertTrue(any("FLUSHALL" in warning for warning in warnings), warnings)
+        self.assertEqual(404, server.request("GET", f"/api/jobs/{waiting}")[0])
+        job_id = server.request("POST", "/api/jobs", {"type": "noop", "payload": {}})[1]["id"]
         self.until_all([job_id], "completed")
+
+    def has_looked(self, others: set[str]) -> bool:
+        """Whether a link that is not among the others ended a look: its last command was the GET of a marker."""
+        links = self.redis.client.client_list()
+        return any(link["cmd"] == "get" and link["id"] not in others for link in links)
 
     def test_garbage_in_the_lists_does_not_stop_a_worker(self) -> None:
         self.ready()

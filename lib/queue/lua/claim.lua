@@ -3,7 +3,8 @@
 -- KEYS 1 base
 -- ARGV 1 worker  2 limit  3 'ready' or 'suspects'  4… ids in the runner's own list that it does not hold: just popped by
 --      BRPOPLPUSH, or strays of a call whose reply was lost
--- RETURNS 'unregistered' | a text of records: 'more', 'paused' or '', now_ms, ms until the next delayed job or '', since
+-- RETURNS 'reaped': this runner was taken for dead | 'forgotten': nothing here knows of it
+--      | a text of records: 'more', 'paused' or '', now_ms, ms until the next delayed job or '', since
 --      when each job was ready (ms, parted by commas); then for each job: id, token, attempt, unknown_since or '', spec.
 --      'more': call again at once, the lists hold ids that are no jobs. 'paused': nothing is handed out, but what was
 --      claimed before and its reply lost
@@ -16,7 +17,9 @@ local worker, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local own = base .. 'active:' .. worker
 local SPARE = 200
 
-if redis.call('HEXISTS', base .. 'workers', worker) == 0 then return 'unregistered' end
+if redis.call('HEXISTS', base .. 'workers', worker) == 0 then
+  return redis.call('ZSCORE', base .. 'graves', worker) and 'reaped' or 'forgotten'
+end
 
 local reply, claimed = {''}, 0
 local ids, since = {}, {}

@@ -1,0 +1,101 @@
+"""Notices that Redis has lost what it held: FLUSHALL, a restart without its file, a failover to an empty replica.
+
+Each queue has a marker beside its jobs, in their slot: a random word that is written once and never changed. Who has
+seen it, and later finds another one or none, knows that everything beside it is gone too. Server and supervisor look
+once in a while, each for itself; a job costs nothing. Who looks for the first time has nothing to compare with.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from redis.exceptions import ResponseError
+
+from lib.queue.client import Link
+from lib.queue.keys import Keys
+from lib.queue.server import fields_of
+
+TOLD_FOR_S = 3600.0
+SHOWN = 10
+
+
+class Loss(NamedTuple):
+    """What was seen to be gone. was_restarted: by another run of Redis; None in a Cluster, where one node tells nothing
+    of the others."""
+
+    queues: tuple[str, ...]
+    was_restarted: bool | None
+
+    @property
+    def text(self) -> str:
+        """What happened, what it means, and what to do."""
+        more = f" and {len(self.queues) - SHOWN} more" if len(self.queues) > SHOWN else ""
+        return (
+            f"Redis {_CAUSES[self.was_restarted]}: the jobs of {', '.join(self.queues[:SHOWN])}{more} that waited or"
+            f" ran are gone, and what was kept of finished ones. Have them sent again; {_ADVICE[self.was_restarted]}"
+        )
+
+
+_CAUSES = {
+    None: "was emptied, or a node of the Cluster came back without its data",
+    False: "was emptied (FLUSHALL, FLUSHDB, or the keys were deleted)",
+    True: "was restarted, or another one took its place, without the data that it had",
+}
+_ADVICE = {
+    None: "set appendonly yes, and let nobody else use this Redis (prod/redis.conf)",
+    False: "let nobody use this Redis whose user may flush it (prod/redis.conf has one that may not)",
+    True: "set appendonly yes, and look whether its folder and its replicas are the right ones (prod/redis.conf)",
+}
+
+
+class Epochs:
+    """What one process knows of the queues' markers."""
+
+    def __init__(self, link: Link, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
+        """clock: seconds, of this process alone."""
+        self._link = link
+        self._keys = keys
+        self._clock = clock
+        self._markers: dict[str, bytes] = {}
+        self._run_id = ""
+        self._last: tuple[Loss, float] | None = None
+
+    async def look(self) -> Loss | None:
+        """What is gone since the last look. Raises RedisUnavailable, and then has seen nothing."""
+        told = fields_of(await self._link.call("INFO", "server"))
+        names = {name.decode("utf-8", "replace") for name in await self._link.call("SMEMBERS", self._keys.queues)}
+        known = sorted(names | self._markers.keys())
+        markers = await asyncio.gather(*[self._marker(queue, is_named=queue in names) for queue in known])
+        found = dict(zip(known, markers, strict=True))
+        gone = tuple(queue for queue, marker in self._markers.items() if found[queue] != marker)
+        run_id, self._run_id = self._run_id, told.get("run_id", "")
+        self._markers = {queue: marker for queue, marker in found.items() if marker is not None}
+        if not gone:
+            return None
+        is_cluster = told.get("redis_mode") == "cluster"
+        loss = Loss(gone, None if is_cluster else run_id != self._run_id)
+        self._last = loss, self._clock()
+        return loss
+
+    @property
+    def warnings(self) -> list[str]:
+        """What /api/health tells for an hour."""
+        if self._last is None or self._clock() - self._last[1] > TOLD_FOR_S:
+            return []
+        loss, seen_s = self._last
+        return [f"{(self._clock() - seen_s) / 60:.0f} minutes ago: {loss.text}"]
+
+    async def _marker(self, queue: str, *, is_named: bool) -> bytes | None:
+        """The queue's marker. Where it has none and the queue is there, it gets one that nobody had before."""
+        key = self._keys.epoch(queue)
+        try:
+            marker: bytes | None = await self._link.call("GET", key)
+            if marker is None and is_named:
+                fresh = secrets.token_hex(8)
+                # Another process may have been quicker: then its marker is the answer.
+                marker = await self._link.call("SET", key, fresh, "NX", "GET") or fresh.encode()
+        except ResponseError:
+            return None  # Somebody put something else there by hand; it must not cost the other queues theirs.
+        return marker

@@ -1,0 +1,140 @@
+"""What is noticed of a Redis that has lost what it held, and what is not taken for it."""
+
+import asyncio
+import unittest
+from typing import Literal
+
+from lib.errors import RedisUnavailable
+from lib.queue.epochs import TOLD_FOR_S, Epochs, Loss
+from lib.queue.queue import Queue
+from tests.private_redis import PrivateRedis
+from tests.redis.case import RedisCase, until
+
+
+class Emptied(RedisCase):
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.now_s = 0.0
+        self.epochs = self.an_observer()
+
+    def an_observer(self) -> Epochs:
+        return Epochs(self.link, self.keys, lambda: self.now_s)
+
+    async def test_a_flush_is_seen_once_and_named_for_what_it_is(self) -> None:
+        await self.enqueue()
+        await self.queue.enqueue(self.job(queue="other"))
+        self.assertIsNone(await self.epochs.look())
+
+        self.client.flushall()
+        loss = await self.epochs.look()
+
+        assert loss is not None
+        self.assertEqual(({"q", "other"}, False), (set(loss.queues), loss.was_restarted))
+        self.assertIn("FLUSHALL", loss.text)
+        self.assertIsNone(await self.epochs.look())
+
+    async def test_what_came_after_the_flush_does_not_hide_it(self) -> None:
+        await self.enqueue()
+        observers = [self.an_observer() for _ in range(3)]
+        for observer in observers:
+            await observer.look()
+
+        for _ in range(3):
+            self.client.flushall()
+            self.queue.forget_names()
+            await self.enqueue()
+
+            seen = [await observer.look() for observer in (*observers, self.an_observer())]
+
+            self.assertEqual([True, True, True, False], [loss is not None for loss in seen])
+
+    async def test_looking_at_once_all_see_one_marker(self) -> None:
+        await self.enqueue()
+        observers = [Epochs(self.a_link(), self.keys) for _ in range(8)]
+
+        for _ in range(3):
+            self.assertEqual([None] * 8, await asyncio.gather(*[observer.look() for observer in observers]))
+
+    async def test_a_first_look_a_new_queue_and_a_reaped_runner_are_no_loss(self) -> None:
+        self.assertIsNone(await self.epochs.look())
+        await self.enqueue()
+        self.assertIsNone(await self.epochs.look())
+        await self.lease()
+        await self.crash("w")
+        await self.queue.enqueue(self.job(queue="new"))
+
+        self.assertIsNone(await self.epochs.look())
+        self.assertEqual([], self.epochs.warnings)
+
+    async def test_the_keys_of_one_queue_deleted_by_hand_are_a_loss_of_that_queue(self) -> None:
+        await self.enqueue()
+        await self.queue.enqueue(self.job(queue="kept"))
+        await self.epochs.look()
+
+        self.client.delete(*self.client.keys("wb:{q}:*"))
+        loss = await self.epochs.look()
+
+        self.assertEqual(("q",), loss.queues if loss else None)
+
+    async def test_a_marker_of_the_wrong_type_stops_nobody(self) -> None:
+        await self.enqueue()
+        self.client.lpush(self.base + "epoch", "x")
+
+        self.assertEqual([None, None], [await self.epochs.look() for _ in range(2)])
+
+    async def test_it_is_told_for_an_hour(self) -> None:
+        await self.enqueue()
+        await self.epochs.look()
+        self.client.flushall()
+        await self.epochs.look()
+
+        self.now_s = 120.0
+        (warning,) = self.epochs.warnings
+        self.assertTrue(warning.startswith("2 minutes ago: Redis was emptied"), warning)
+        self.now_s = TOLD_FOR_S + 1
+        self.assertEqual([], self.epochs.warnings)
+
+    async def test_after_it_the_next_job_names_its_queue_again(self) -> None:
+        await self.enqueue()
+        self.client.flushall()
+
+        self.queue.forget_names()
+        await self.enqueue()
+
+        self.assertEqual({b"q"}, self.client.smembers("wb:queues"))
+
+
+async def seen(epochs: Epochs) -> list[Loss | None]:
+    """What a look sees, in a list; nothing while Redis is away."""
+    try:
+        return [await epochs.look()]
+    except RedisUnavailable:
+        return []
+
+
+class Restarted(RedisCase):
+    async def test_a_restart_without_its_data_is_told_from_a_flush(self) -> None:
+        loss = await self.seen_after_a_restart("no")
+
+        self.assertTrue(loss and loss.was_restarted)
+
+    async def test_a_restart_with_its_data_is_no_loss(self) -> None:
+        self.assertIsNone(await self.seen_after_a_restart("always"))
+
+    async def seen_after_a_restart(self, aof: Literal["no", "always"]) -> Loss | None:
+        with PrivateRedis(aof=aof) as redis:
+            redis.start()
+            link = self.a_link(redis.url)
+            await Queue(link, self.keys).enqueue(self.job())
+            epochs = Epochs(link, self.keys)
+            await epochs.look()
+
+            redis.kill()
+            redis.start()
+
+            (loss,) = await until(lambda: seen(epochs), "Redis answers again")
+            return loss  # type: ignore[no-any-return]
+
+
+if __name__ == "__main__":
+    unittest.main()
