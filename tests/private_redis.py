@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -37,9 +37,16 @@ def wait_until(condition: Callable[[], object], what: str, *, within_s: float = 
 
 
 class PrivateRedis:
-    """aof: "no" (a restart begins empty), or the appendfsync that it is run with. options: as on the command line."""
+    """aof: "no" (a restart begins empty), or the appendfsync that it is run with. options: as on the command line.
+    environment: what it is given beside this process' own."""
 
-    def __init__(self, *, aof: Literal["no", "everysec", "always"] = "no", options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        aof: Literal["no", "everysec", "always"] = "no",
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="wb-redis-")
         self._process: subprocess.Popen[bytes] | None = None
         # Short: the name of a unix socket has 104 bytes on macOS.
@@ -47,6 +54,7 @@ class PrivateRedis:
         self.url = f"unix://{self.path}"
         durability = ["--appendonly", "no"] if aof == "no" else ["--appendonly", "yes", "--appendfsync", aof]
         self._arguments = ["--port", "0", "--unixsocket", str(self.path), "--save", "", *durability, *options]
+        self._environment = {**os.environ, **(environment or {})}
         self._client: redis.Redis | None = None
 
     def __enter__(self) -> "PrivateRedis":
@@ -84,6 +92,7 @@ class PrivateRedis:
         with (Path(self._folder.name) / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [program, *self._arguments, "--dir", self._folder.name],
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

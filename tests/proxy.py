@@ -57,6 +57,7 @@ class Proxy:
     tcp: bool = False
     judge: Callable[[Request], Verdict] = lambda request: PASS
     is_black_hole: bool = False  # Requests that come while this is set are never answered.
+    rewrite: Callable[[bytes], bytes] = lambda reply: reply  # What becomes of a reply on its way back.
     reset_at_byte: int | None = None  # Of a connection's replies: a reset instead of the byte of that number.
     requests: int = 0
     replies: int = 0
@@ -148,7 +149,7 @@ class Proxy:
         sent_bytes = 0
         verdict = PASS
         with contextlib.suppress(OSError, ValueError), server.makefile("rb") as stream:
-            while raw := self._read(stream):
+            while raw := self.rewrite(self._read(stream)):
                 with self._lock:
                     self.replies += 1
                 if self.framing == "redis" or not pending.empty():

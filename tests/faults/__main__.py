@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.faults import (
+    clocks,
     cluster,
     delayed,
     depth,
@@ -28,7 +29,9 @@ from tests.faults import (
     restarts,
     retention,
     sentinel,
+    settings,
     sweep,
+    upgrade,
     zombies,
 )
 from tests.faults.row import Row, table
@@ -46,6 +49,9 @@ SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "retention": retention.run,
     "races": races.run,
     "cluster": cluster.run,
+    "clocks": clocks.run,
+    "upgrade": upgrade.run,
+    "settings": settings.run,
     "sentinel": sentinel.run,
     "named": named.run,
 }
