@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lib.api import middleware
 from lib.api.jobs import Jobs
+from lib.api.manual import Manual
 from lib.api.queues import QueueViews
 from lib.api.router import Router
 from lib.api.routes import routes
@@ -75,7 +76,8 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     jobs = Jobs(queue, queues, types, JobIds(), endings, log)
     epochs = Epochs(link, keys)
     system = System(link, queues, ROOT / "openapi.yaml", epochs)
-    app = middleware.Middleware(Router(routes(jobs, QueueViews(queues, log), system)), log, _hosts(settings))
+    pages = Manual(ROOT / "openapi.yaml")
+    app = middleware.Middleware(Router(routes(jobs, QueueViews(queues, log), system, pages)), log, _hosts(settings))
     listener = Listener(app, limits=Limits(), max_connections=settings.max_connections)
 
     connecting = asyncio.create_task(_announce_redis(settings, link, log))

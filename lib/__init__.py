@@ -15,6 +15,7 @@ handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it en
     work/                       supervisor, runners, consumers, upkeep: everything that happens to a job after the 202
     handlers/                   the jobs that ship with it
     queue/                      the only room that knows Redis; lua/ holds one transition of a job's life a file
+    manual/                     what is made to be read: problems explained, openapi.yaml as a page
     http1/                      HTTP/1.1 and nothing else: knows no jobs, no Redis
     jobs/                       what a job is, as pure values: spec, states, backoff, payloads, registry of types
     config setting_kinds        the settings; what the value of one may be
@@ -22,7 +23,7 @@ handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it en
     logs log_lines log_file     the log: what is said, how a line is written, where it goes
 
 Imports run downward in this order, and a test holds it: `server.py worker.py`, then `api work handlers` (none imports
-another), then `queue http1` (neither imports the other), then `jobs`, then the files of the last three lines.
+another), then `queue http1 manual` (none imports another), then `jobs`, then the files of the last three lines.
 """
 
 __version__ = "0.1.0"

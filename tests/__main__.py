@@ -26,7 +26,7 @@ from tests.private_cluster import ON_CLUSTER
 
 TESTS = Path(__file__).resolve().parent
 # The slowest first, so that the end is not one process waiting for a file of `system`.
-FOLDERS = ("system", "redis", "wire", "unit")
+FOLDERS = ("system", "browser", "redis", "wire", "unit")
 FILE_S = 240.0
 SLOWEST = 10
 LOOK_S = 0.02

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from typing import cast
 
 from lib.api import query
+from lib.api.page import PAGE_FIELDS, Page
 from lib.api.problems import InternalError, problem
 from lib.api.router import Call, Route, Router
 from lib.errors import HttpError, MisdirectedRequest, RedisUnavailable, WaybillError
@@ -97,7 +98,7 @@ class Middleware:
 
     def _ended(self, request: Request, response: Response) -> Response:
         response.add_header("X-Request-ID", request.request_id)
-        response.add_block(_HEADERS)
+        response.add_block(PAGE_FIELDS if type(response) is Page else _HEADERS)
         if isinstance(response, StreamedResponse) and request.method != "HEAD":
             response.pieces = self._to_the_end(request, response)
         else:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from lib.api import accept
 from lib.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
 from lib.http1.message import Request, Response
 from lib.tracing import Trace
@@ -26,6 +27,7 @@ class Call(NamedTuple):
 
 
 Operation = Callable[[Call], Awaitable[Response]]
+JSON = "application/json"
 Scope = Literal["read", "write", "admin"]
 
 
@@ -35,6 +37,7 @@ class Route:
 
     scope: what a key must be good for, each of read, write and admin including those before it; None where none is
     asked for. It has no default: who adds a row decides.
+    produces: the media types of its answers, the preferred one first; none where a success has no body.
     streams_body: the operation begins with the request's head and takes the body from `call.request.stream`.
     """
 
@@ -46,6 +49,7 @@ class Route:
     takes_body: bool = False
     streams_body: bool = False
     scope: Scope | None = field(kw_only=True)
+    produces: tuple[str, ...] = (JSON,)
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ class Router:
     def match(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
         """The route and what its variables stand for, or the answer to an OPTIONS.
 
-        Raises NotFound, MethodNotAllowed (with Allow) or UnsupportedMediaType.
+        Raises NotFound, MethodNotAllowed (with Allow), UnsupportedMediaType or NotAcceptable.
         """
         if request.path == "*":
             return Response(204, headers=[("Allow", self._methods)])
@@ -89,6 +93,7 @@ class Router:
             request.headers.get("content-type"), request.headers.get("content-encoding")
         ):
             raise UnsupportedMediaType("send the body as application/json, UTF-8, without a Content-Encoding")
+        accept.check(request.headers.get("accept"), route.produces)
         return route, values
 
     def _walk(self, path: str) -> tuple[_Node | None, dict[str, str]]:

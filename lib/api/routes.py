@@ -1,6 +1,8 @@
 """THE TABLE: every operation of the API, in openapi.yaml's order. A test holds the two equal."""
 
+from lib.api import manual
 from lib.api.jobs import Jobs
+from lib.api.manual import Manual
 from lib.api.queues import QueueViews
 from lib.api.router import Route
 from lib.api.system import System
@@ -8,12 +10,12 @@ from lib.api.system import System
 _PAGE = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
 
 
-def routes(jobs: Jobs, queues: QueueViews, system: System) -> tuple[Route, ...]:
+def routes(jobs: Jobs, queues: QueueViews, system: System, pages: Manual) -> tuple[Route, ...]:
     return (
         Route("POST", "/api/jobs", "createJob", jobs.create, takes_body=True, scope="write"),
         Route("GET", "/api/jobs", "listJobs", jobs.list_page, _PAGE, scope="read"),
         Route("GET", "/api/jobs/{job_id}", "readJob", jobs.read, frozenset({"wait"}), scope="read"),
-        Route("DELETE", "/api/jobs/{job_id}", "deleteJob", jobs.delete, scope="write"),
+        Route("DELETE", "/api/jobs/{job_id}", "deleteJob", jobs.delete, scope="write", produces=()),
         Route("POST", "/api/jobs/{job_id}/cancel", "cancelJob", jobs.cancel, scope="write"),
         Route("POST", "/api/jobs/{job_id}/retry", "retryJob", jobs.retry, scope="write"),
         Route("GET", "/api/jobs/{job_id}/logs", "readJobLogs", jobs.logs, scope="read"),
@@ -26,5 +28,9 @@ def routes(jobs: Jobs, queues: QueueViews, system: System) -> tuple[Route, ...]:
         Route("GET", "/api/health", "readHealth", system.health, scope="read"),
         Route("GET", "/livez", "isAlive", system.livez, scope=None),
         Route("GET", "/readyz", "isReady", system.readyz, scope=None),
-        Route("GET", "/openapi.yaml", "readContract", system.contract, scope=None),
+        Route("GET", "/openapi.yaml", "readContract", system.contract, scope=None, produces=("application/yaml",)),
+        Route("GET", "/docs", "readDocs", pages.docs, scope=None, produces=(manual.HTML,)),
+        Route("GET", "/problems", "listProblems", pages.problems, scope=None, produces=manual.PROBLEM_TYPES),
+        Route("GET", "/problems/{slug}", "readProblem", pages.problem, scope=None, produces=manual.PROBLEM_TYPES),
+        Route("GET", "/manual.css", "readStyle", pages.style, scope=None, produces=(manual.CSS,)),
     )

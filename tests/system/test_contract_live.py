@@ -10,7 +10,8 @@ from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
 from lib.http1.limits import Limits
-from tests import contract, yaml_subset
+from lib.manual import yaml_subset
+from tests import contract
 from tests.contract import Answer, Operation
 from tests.private_redis import PrivateRedis, wait_until
 from tests.processes import Server, Worker
@@ -32,7 +33,7 @@ def replied(
 
 
 def target(operation: Operation) -> str:
-    return operation.path.replace("{job_id}", NO_JOB).replace("{queue}", "email")
+    return operation.path.replace("{job_id}", NO_JOB).replace("{queue}", "email").replace("{slug}", "bad-json")
 
 
 def good_body(operation: Operation) -> Any:
@@ -78,6 +79,8 @@ class Live(unittest.TestCase):
         body = answer.body
         if answer.headers.get("content-type") == "application/yaml":
             body = yaml_subset.read(answer.body.decode())
+        elif answer.headers.get("content-type", "").startswith("text/"):
+            body = answer.body.decode()
         faults = CONTRACT.answer_faults(operation, answer._replace(body=body))
         self.assertEqual([], faults, (operation.id, answer))
         return answer
@@ -280,6 +283,7 @@ class Refusals(Live):
             "queue-not-found": lambda: self.ask("readQueue", "/api/queues/nobody"),
             "method-not-allowed": lambda: self.sent(f"PUT /api/jobs HTTP/1.1\n{host}Content-Length: 0"),
             "queue-full": self.a_job_more_than_may_wait,
+            "not-acceptable": lambda: self.ask("readHealth", accept="text/html"),
             "wrong-state": self.deletion_of_a_job_that_waits,
             "payload-too-large": lambda: self.sent(
                 f"POST /api/jobs HTTP/1.1\n{host}Content-Type: application/json\n"
@@ -369,7 +373,7 @@ class Refusals(Live):
     def test_each_operation_that_can_miss_says_404(self) -> None:
         for operation in CONTRACT.operations:
             if "404" in operation.fields["responses"]:
-                path = target(operation).replace("/email", "/nobody")
+                path = target(operation).replace("/email", "/nobody").replace("/bad-json", "/nothing")
 
                 answer = Answer(*self.reply(operation.method, path, good_body(operation)))
                 self.assertEqual(404, self.held(operation, answer).status)

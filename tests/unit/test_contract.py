@@ -41,7 +41,7 @@ CONTRACT = contract.load()
 
 
 def table() -> tuple[Route, ...]:
-    return routes(Mock(), Mock(), Mock())
+    return routes(Mock(), Mock(), Mock(), Mock())
 
 
 def errors_that_can_be_raised() -> dict[str, type[WaybillError]]:
@@ -79,6 +79,14 @@ class Operations(unittest.TestCase):
                 self.assertEqual(["X-Request-ID", "traceparent"], operation.parameters_in("header")[:2])
                 self.assertEqual(route.takes_body, "requestBody" in operation.fields)
 
+    def test_each_answers_with_the_media_types_that_the_table_says(self) -> None:
+        for route in table():
+            with self.subTest(route.name):
+                answers = CONTRACT.responses(CONTRACT.operation(route.name)).items()
+                kinds = {kind for status, answer in answers if status[0] == "2" for kind in answer.get("content", {})}
+
+                self.assertEqual({kind.partition(";")[0] for kind in route.produces}, kinds)
+
     def test_a_key_is_asked_for_everywhere_but_for_probes_and_pages(self) -> None:
         for route in table():
             with self.subTest(route.name):
@@ -94,7 +102,7 @@ class Operations(unittest.TestCase):
                     self.assertTrue(operation.fields["summary"] and operation.fields["description"])
                     self.assertTrue(response["description"])
                     self.assertIn("X-Request-ID", response["headers"])
-                    self.assertEqual(status == "204", "content" not in response)
+                    self.assertEqual(status in ("204", "304"), "content" not in response)
                     for media in response.get("content", {}).values():
                         self.assertTrue(media.keys() & {"example", "examples"})
 

@@ -1,12 +1,13 @@
-"""How the tests read openapi.yaml: tests/yaml_subset.py and the validator of tests/contract.py, each made to say no."""
+"""How openapi.yaml is read: lib/manual/yaml_subset.py and the validator of tests/contract.py, each made to say no."""
 
 import unittest
 
-from tests import contract, yaml_subset
+from lib.manual import yaml_subset
+from tests import contract
 
 
 class Reader(unittest.TestCase):
-    """tests/yaml_subset.py: what it reads, and that it guesses at nothing."""
+    """lib/manual/yaml_subset.py: what it reads, and that it guesses at nothing."""
 
     def test_blocks_flows_and_scalars(self) -> None:
         text = "\n".join(

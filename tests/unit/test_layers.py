@@ -11,11 +11,12 @@ ROOT = Path(__file__).resolve().parents[2]
 BASE = frozenset({"lib", *(f"lib.{path.stem}" for path in (ROOT / "lib").glob("[a-z]*.py"))})
 # Room -> the rooms that it may import, beside its own and the base.
 BELOW = {
-    "api": {"queue", "http1", "jobs"},
+    "api": {"queue", "http1", "jobs", "manual"},
     "work": {"queue", "http1", "jobs"},
     "handlers": {"jobs"},
     "queue": {"jobs"},
     "http1": set[str](),
+    "manual": set[str](),
     "jobs": set[str](),
 }
 

@@ -1,0 +1,183 @@
+"""openapi.yaml as one page to read: operations in their order, with what they take, what they answer, and a curl each.
+
+A reader's own search finds anything, and every operation, answer and schema has an anchor. It knows the parts of
+OpenAPI 3.1 that the contract uses. `BASE` stands in the page for the address that its reader used.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from lib.manual import shell
+from lib.manual.prose import escape, inline, paragraphs, table
+from lib.manual.schema_page import References, schema_html
+
+METHODS = ("get", "put", "post", "patch", "delete")
+BASE = "{base}"
+
+Node = dict[str, Any]
+
+
+def page(document: Node) -> str:
+    """The whole page. Raises KeyError where a $ref leads nowhere."""
+    return _Page(document).html()
+
+
+class _Page:
+    def __init__(self, document: Node) -> None:
+        self._document = document
+        self._references = References(document)
+        self._operations = list(self._operations_in_order())
+
+    def html(self) -> str:
+        info = self._document["info"]
+        parts = [
+            f'<h1>{escape(info["title"])} <span class="soft">{escape(info["version"])}</span></h1>',
+            f"<p>{inline(info['summary'])}</p>",
+            '<nav aria-label="Operations">',
+            *self._contents(),
+            "</nav>",
+            '<h2 id="about">About</h2>',
+            paragraphs(info["description"]).replace(self._document["servers"][0]["url"], BASE),
+            '<h2 id="operations">Operations</h2>',
+            *(self._operation(*one) for one in self._operations),
+            '<h2 id="schemas">Schemas</h2>',
+            *self._schemas(),
+        ]
+        return shell.page("API", "\n".join(parts))
+
+    def _operations_in_order(self) -> Iterator[tuple[str, str, Node, list[Node]]]:
+        """Method, path, the operation, and the parameters of its path and its own."""
+        for path, item in self._document["paths"].items():
+            for method in item:
+                if method in METHODS:
+                    given = [*item.get("parameters", []), *item[method].get("parameters", [])]
+                    yield method.upper(), path, item[method], [self._references.follow(one) for one in given]
+
+    def _contents(self) -> Iterator[str]:
+        for tag in self._document["tags"]:
+            rows = [
+                f'<li><a href="#{operation["operationId"]}">{escape(operation["summary"])}</a>'
+                f" {_signature(method, path)}</li>"
+                for method, path, operation, _ in self._operations
+                if tag["name"] in operation["tags"]
+            ]
+            yield f"<h3>{escape(tag['name'])}</h3>\n<p>{inline(tag['description'])}</p>"
+            yield f'<ul class="contents">{"".join(rows)}</ul>'
+
+    def _operation(self, method: str, path: str, operation: Node, parameters: list[Node]) -> str:
+        name = operation["operationId"]
+        parts = [
+            f'<section class="operation" id="{name}">',
+            f'<h3><a href="#{name}">{escape(operation["summary"])}</a></h3>',
+            f"<p>{_signature(method, path)}</p>",
+            paragraphs(operation["description"]),
+            self._parameters(parameters),
+            self._body(operation.get("requestBody")),
+            "<h4>curl</h4>",
+            *(
+                shell.sample(command, f"curl: {operation['summary']}")
+                for command in _curls(method, path, operation, parameters)
+            ),
+            "<h4>Answers</h4>",
+            *(self._answer(name, status, node) for status, node in operation["responses"].items()),
+            "</section>",
+        ]
+        return "\n".join(parts)
+
+    def _parameters(self, parameters: list[Node]) -> str:
+        rows = []
+        for one in parameters:
+            need = "required" if one.get("required") else "optional"
+            example = f"<p>Example: <code>{escape(_plain(one['example']))}</code></p>" if "example" in one else ""
+            about = schema_html(one["schema"], self._references)
+            rows.append(
+                [
+                    f"<code>{escape(one['name'])}</code>",
+                    f"{one['in']}, {need}",
+                    f"{paragraphs(one.get('description', ''))}{about}{example}",
+                ]
+            )
+        return "<h4>Parameters</h4>\n" + table(["Name", "Where", "What"], rows) if rows else ""
+
+    def _body(self, body: Node | None) -> str:
+        if body is None:
+            return ""
+        parts = [f"<h4>Body</h4>\n{paragraphs(body.get('description', ''))}"]
+        for media_type, media in body["content"].items():
+            parts.append(f"<p><code>{escape(media_type)}</code></p>")
+            parts.append(schema_html(media["schema"], self._references))
+            parts.extend(self._examples(media))
+        return "\n".join(parts)
+
+    def _answer(self, operation: str, status: str, node: Node) -> str:
+        response = self._references.follow(node)
+        words = "Any other" if status == "default" else status
+        parts = [f'<details id="{operation}-{status}"><summary><strong>{words}</strong></summary>']
+        parts.append(paragraphs(response["description"]))
+        headers = [
+            [
+                f"<code>{escape(name)}</code>",
+                paragraphs(header.get("description", "")) + schema_html(header["schema"], self._references),
+            ]
+            for name, header in (
+                (name, self._references.follow(one)) for name, one in response.get("headers", {}).items()
+            )
+        ]
+        if headers:
+            parts.append(table(["Header", "What"], headers))
+        for media_type, media in response.get("content", {}).items():
+            parts.append(f"<p><code>{escape(media_type)}</code></p>")
+            parts.append(schema_html(media["schema"], self._references))
+            parts.extend(self._examples(media))
+        parts.append("</details>")
+        return "\n".join(parts)
+
+    def _examples(self, media: Node) -> Iterator[str]:
+        if "example" in media:
+            yield shell.sample(_shown(media["example"]), "Example")
+        for name, reference in media.get("examples", {}).items():
+            example = self._references.follow(reference)
+            summary = escape(example.get("summary", name))
+            sample = shell.sample(_shown(example["value"]), f"Example: {example.get('summary', name)}")
+            yield f"<details><summary>Example: {summary}</summary>\n{sample}\n</details>"
+
+    def _schemas(self) -> Iterator[str]:
+        for name, schema in self._document["components"]["schemas"].items():
+            yield f'<section id="schema-{name}"><h3><a href="#schema-{name}">{escape(name)}</a></h3>'
+            yield schema_html(schema, self._references)
+            yield "</section>"
+
+
+def _signature(method: str, path: str) -> str:
+    return f'<span class="method {method}">{method}</span> <code>{escape(path)}</code>'
+
+
+def _curls(method: str, path: str, operation: Node, parameters: list[Node]) -> Iterator[str]:
+    """A command for each body that is shown, or the one command there is."""
+    for one in parameters:
+        if one["in"] == "path":
+            path = path.replace("{" + one["name"] + "}", _plain(one["example"]))
+    words = ["curl -i" if method in ("GET", "POST") else f"curl -i -X {method}", _quoted(BASE + path)]
+    bodies = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {})
+    if method == "POST" and not bodies:
+        words[0] = "curl -i -X POST"
+    if not bodies:
+        yield " ".join(words)
+    for example in bodies.values():
+        body = _quoted(json.dumps(example["value"], ensure_ascii=False))
+        yield f"{' '.join(words)} -H 'Content-Type: application/json' \\\n     -d {body}"
+
+
+def _quoted(text: str) -> str:
+    """One word for a POSIX shell. An address without anything of the shell's in it stays as it is."""
+    is_plain = all(character.isalnum() or character in "{}:/._-" for character in text)
+    return text if is_plain else "'" + text.replace("'", "'\\''") + "'"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)

@@ -1,0 +1,34 @@
+"""What every page has around its text: head, navigation, and the one style sheet. No script, nothing from elsewhere."""
+
+from lib.manual.prose import escape
+
+STYLE_PATH = "/manual.css"
+
+
+def page(title: str, body: str) -> str:
+    """A whole document. `title` is text, `body` HTML."""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)} · Waybill</title>
+<link rel="stylesheet" href="{STYLE_PATH}">
+</head>
+<body>
+<header><nav aria-label="Waybill">
+<strong>Waybill</strong>
+<a href="/docs">API</a> <a href="/problems">Problems</a> <a href="/openapi.yaml">openapi.yaml</a>
+</nav></header>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def sample(text: str, label: str) -> str:
+    """Something to copy: a command, a body. It scrolls by itself and can be reached without a mouse."""
+    return f'<pre tabindex="0" aria-label="{escape(label)}"><code>{escape(text)}</code></pre>'

@@ -1,0 +1,88 @@
+"""The pages of a running server: every command that a problem's page shows is run and works; so do those of /docs."""
+
+import re
+import shutil
+import subprocess
+import unittest
+from html import unescape
+from typing import ClassVar
+
+from lib.manual.problem_texts import TEXTS
+from tests.private_redis import PrivateRedis
+from tests.processes import Server
+
+JOB = {"type": "email", "payload": {"to": "a@example.com", "subject": "s", "text": "t"}, "delay_s": 600}
+# `sh` and `curl` are what a reader has; the statuses that a command of a page may be answered with.
+WORKED = {"200", "202", "204"}
+
+
+@unittest.skipUnless(shutil.which("curl"), "curl is not installed here")
+class Commands(unittest.TestCase):
+    server: ClassVar[Server]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        redis = cls.enterClassContext(PrivateRedis())
+        cls.server = cls.enterClassContext(Server(redis.url, JOB_MODULES="lib.handlers.email"))
+        cls.server.wait_until_ready()
+
+    def page(self, path: str, **headers: str) -> str:
+        status, body, _ = self.server.request("GET", path, None, **headers)
+        self.assertEqual(200, status)
+        return str(body.decode())
+
+    def statuses(self, command: str) -> list[str]:
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+        self.assertEqual(0, done.returncode, (command, done.stderr))
+        return re.findall(r"^HTTP/1\.1 (\d+)", done.stdout, re.MULTILINE)
+
+    def test_the_command_of_every_problem_works(self) -> None:
+        job_id = self.server.request("POST", "/api/jobs", JOB)[1]["id"]
+        for slug in TEXTS:
+            with self.subTest(slug):
+                (shown,) = re.findall(r"<pre[^>]*><code>(.*?)</code></pre>", self.page(f"/problems/{slug}"), re.DOTALL)
+                command = unescape(shown).replace("JOB_ID", job_id)
+
+                self.assertIn(self.server.url, command)
+                (status,) = [found for found in self.statuses(command) if found != "100"]
+                self.assertIn(status, WORKED)
+
+    def test_the_commands_of_the_contract_work_where_what_they_name_is_there(self) -> None:
+        section = re.compile(r'<section class="operation" id="(\w+)">(.*?)<h4>Answers</h4>', re.DOTALL)
+        sections = section.findall(self.page("/docs"))
+
+        self.assertGreater(len(sections), 15)
+        for name, text in sections:
+            # Those that name a job of the reader's are answered 404 here, which is right.
+            expected = {"404"} if "{job_id}" in text else WORKED
+            commands = re.findall(r"<pre[^>]*><code>(curl -i .*?)</code></pre>", text, re.DOTALL)
+            self.assertTrue(commands, name)
+            for command in map(unescape, commands):
+                with self.subTest(name, command=command):
+                    (status,) = [found for found in self.statuses(command) if found != "100"]
+                    self.assertIn(status, expected)
+
+    def test_a_problem_speaks_as_it_is_asked_to(self) -> None:
+        self.assertIn("<h1>", self.page("/problems/bad-json"))
+        self.assertIn("What to do:\n", self.page("/problems/bad-json", accept="text/plain"))
+        status, body, headers = self.server.request("GET", "/problems/bad-json", accept="application/json")
+        self.assertEqual((200, "/problems/bad-json", "Accept"), (status, body["type"], headers["vary"]))
+        self.assertEqual(406, self.server.request("GET", "/problems/bad-json", accept="image/png")[0])
+
+    def test_the_type_of_an_answer_leads_to_its_page(self) -> None:
+        problem = self.server.request("GET", "/api/nothing")[1]
+
+        self.assertIn(f"<h1>{problem['title']}</h1>", self.page(problem["type"]))
+
+    def test_pages_are_kept_and_asked_about(self) -> None:
+        for path in ("/docs", "/manual.css", "/problems", "/problems/bad-json"):
+            status, _, headers = self.server.request("GET", path)
+            again = self.server.request("GET", path, if_none_match=headers["etag"])
+
+            self.assertEqual((200, 304, b""), (status, again[0], again[1]))
+            self.assertEqual("no-cache", again[2]["cache-control"])
+            self.assertIn("default-src 'none'", again[2]["content-security-policy"])
+
+
+if __name__ == "__main__":
+    unittest.main()
