@@ -56,6 +56,12 @@ class Keys:
     def events(self, queue: str) -> str:
         return self.base(queue) + "events"
 
+    def suspects(self, queue: str) -> str:
+        return self.base(queue) + "suspects"
+
+    def meta(self, queue: str) -> str:
+        return self.base(queue) + "meta"
+
     def epoch(self, queue: str) -> str:
         return self.base(queue) + "epoch"
 

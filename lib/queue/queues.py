@@ -145,6 +145,14 @@ class Queues:
         shown = dict(zip(texts[::2], texts[1::2], strict=True))
         return Survey(bool(due), bool(expiring), bool(trimmable), int(suspects), occupied, shown)
 
+    async def suspects(self, queue: str) -> int:
+        """How many jobs wait to run alone; 0 while the queue is paused."""
+        paused, waiting = await asyncio.gather(
+            self._link.call("HEXISTS", self._keys.meta(queue), "paused"),
+            self._link.call("LLEN", self._keys.suspects(queue)),
+        )
+        return 0 if paused else int(waiting)
+
     async def promote(self, queue: str) -> int:
         """Make ready up to 500 delayed jobs that are due. Gives how many."""
         moved, _ = await self._scripts.call("promote", self._keys.base(queue), 500)

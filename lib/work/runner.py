@@ -33,7 +33,8 @@ from lib.work.pipe import Pipe
 CALL_TIMEOUT_S = 5.0
 TICK_S = 1.0
 EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
-IDLE_ROUNDS = 3  # An isolation runner leaves when it has found no suspect so many times, a second apart.
+IDLE_ROUNDS = 30  # An isolation runner leaves when it has found no suspect so many times, SUSPECTS_EVERY_S apart.
+SUSPECTS_EVERY_S = 0.1
 
 
 class Runner:
@@ -142,7 +143,7 @@ class Runner:
                 continue
             idle_rounds += 1
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._drain.wait(), 1.0)
+                await asyncio.wait_for(self._drain.wait(), SUSPECTS_EVERY_S)
 
     async def _leave(self) -> None:
         try:

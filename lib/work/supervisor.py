@@ -63,7 +63,7 @@ class Supervisor:
         self._children: set[Child] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_away = False
-        self._suspects = 0
+        self._is_isolating = False
         self._signalled_at_s: float | None = None
         self.exit_code = 0
         self._stop = asyncio.Event()
@@ -201,12 +201,19 @@ class Supervisor:
             await item.fail(self._rng)
             msg = f"Job failed for its runner: {item.record.job_id} | it ran longer than its timeout_s"
             self._log.warning("job.timed_out", msg, job_id=item.record.job_id)
-        await self._take_back(child, is_crash=is_crash)
+        taken_back = await self._take_back(child, is_crash=is_crash)
         child.pipe.close()
         self._children.discard(child)
         self._spawn(self._look_again(child, is_crash=is_crash))
+        if child.is_alone:
+            self._is_isolating = False
+        # Not where an isolation runner ended without having had a job: another one would end so too, and at once.
+        if taken_back or code == 0:
+            await self._isolate_at_once()
 
-    async def _take_back(self, child: Child, *, is_crash: bool) -> None:
+    async def _take_back(self, child: Child, *, is_crash: bool) -> int:
+        """Gives how many jobs."""
+        taken_back = 0
         for queue, worker_id in {*child.worker_ids.items(), *child.former_ids}:
             try:
                 arguments = {"is_crash": is_crash, "crash_limit": self._settings.crash_limit}
@@ -214,9 +221,11 @@ class Supervisor:
             except RedisUnavailable:
                 continue  # Its lease will run out; whoever sees that takes the jobs back.
             if jobs:
+                taken_back += jobs
                 self._log.warning(
                     "jobs.taken_back", f"{jobs} jobs of {queue} taken back from {worker_id}", queue=queue, jobs=jobs
                 )
+        return taken_back
 
     async def _look_again(self, child: Child, *, is_crash: bool) -> None:
         """A pop that lay in a dead connection's buffer may still put an id into the dead runner's list."""
@@ -294,10 +303,16 @@ class Supervisor:
                 return True
         return False
 
+    async def _isolate_at_once(self) -> None:
+        """After a crash: what became a suspect by it does not wait for the next round of upkeep."""
+        with contextlib.suppress(RedisUnavailable):
+            await self._isolate({queue: await self._queues.suspects(queue) for queue in self._settings.worker_queues})
+
     async def _isolate(self, suspects: dict[str, int]) -> None:
         """Have one isolation runner while there are suspects in a queue of ours."""
-        is_wanted = any(queue in self._settings.worker_queues for queue in suspects)
-        if is_wanted and not self._stop.is_set() and not any(child.is_alone for child in self._children):
+        is_wanted = any(suspects.get(queue) for queue in self._settings.worker_queues)
+        if is_wanted and not self._is_isolating and not self._stop.is_set():
+            self._is_isolating = True
             child = await self._start(is_alone=True)
             self._spawn(self._listen(child))
             self._spawn(self._bury(child))

@@ -222,6 +222,18 @@ class Survey(RedisCase):
 
         self.assertEqual((False, 1, []), (survey.is_due, survey.suspects, survey.graves))
 
+    async def test_suspects_of_a_paused_queue_ask_for_no_runner_of_their_own(self) -> None:
+        await self.enqueue()
+        for worker_id in ("a", "b"):
+            await (await self.lease(worker_id)).claim(1)
+            await self.crash(worker_id)
+        self.assertEqual(1, await self.queues.suspects("q"))
+
+        self.client.hset(self.base + "meta", "paused", "1")
+
+        self.assertEqual(0, (await self.queues.survey("q", KEEP_ALL)).suspects)
+        self.assertEqual(0, await self.queues.suspects("q"))
+
 
 class Promote(RedisCase):
     async def test_what_is_due_is_ready_in_its_priority_and_the_rest_waits(self) -> None:

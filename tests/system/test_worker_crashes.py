@@ -4,10 +4,19 @@ import os
 import signal
 import time
 import unittest
+from datetime import datetime
+from typing import Any
 
 from lib.queue.keys import Keys
 from tests.processes import is_alive
 from tests.system.worker_case import WorkerCase
+
+KILLS = 7
+
+
+def written_at(line: dict[str, Any]) -> datetime:
+    """When a line of the log was written."""
+    return datetime.fromisoformat(line["ts"])
 
 
 class Killed(WorkerCase):
@@ -173,6 +182,23 @@ class Poison(WorkerCase):
 
         self.until_all([job_id], "completed")
         self.assertEqual("at the second attempt", self.record(job_id).result)
+
+    def test_after_its_second_crash_a_job_does_not_wait_for_upkeep_to_run_alone(self) -> None:
+        worker = self.ready(CRASH_LIMIT=100)
+        flag = self.flag()
+        job_id = self.post("sleep", until=str(flag))
+        for attempt in range(1, KILLS + 1):
+            self.until_begun(job_id, attempts=attempt)
+            os.kill(self.executions(job_id)[-1].pid, signal.SIGKILL)
+        self.until_begun(job_id, attempts=KILLS + 1)
+        flag.touch()
+
+        self.until_all([job_id], "completed")
+        died = [written_at(line) for line in worker.logged("runner.died")]
+        alone = [line for line in worker.logged("runner.started") if ".alone" in line["msg"]]
+        self.assertEqual((KILLS, KILLS - 1), (len(died), len(alone)))
+        waited_s = [(written_at(line) - at).total_seconds() for line, at in zip(alone, died[1:], strict=True)]
+        self.assertLess(max(waited_s), 0.5)
 
     def test_innocents_that_were_aboard_two_crashes_are_cleared_one_by_one(self) -> None:
         self.ready(WORKER_QUEUES="default=4")

@@ -3,8 +3,8 @@
 -- KEYS 1 base
 -- ARGV 1 completed jobs kept  2 ms that completed and cancelled jobs are kept  3 ms that dead jobs are kept
 --      4 most graves to look at
--- RETURNS {'1' where something is due, '1' where something expires, '1' where something is to be trimmed, how many suspects, graves that hold ids
---      parted by commas, worker, beat, worker, beat …}
+-- RETURNS {'1' where something is due, '1' where something expires, '1' where something is to be trimmed, how many
+--      suspects may run, graves that hold ids parted by commas, worker, beat, worker, beat …}
 -- @use clock
 -- WHY not no-writes: where Redis answers reads and refuses writes (a replica, a full disk, too few replicas) nobody can
 -- beat; a look that came through then would take the living for dead. Redis refuses this one with the beats.
@@ -30,7 +30,7 @@ local reply = {
   is_first_before('delayed', now_ms) and '1' or '',
   is_first_before('expiring', now_ms) and '1' or '',
   is_over and '1' or '',
-  redis.call('LLEN', base .. 'suspects'),
+  redis.call('HEXISTS', base .. 'meta', 'paused') == 1 and 0 or redis.call('LLEN', base .. 'suspects'),
   table.concat(occupied, ','),
 }
 for _, item in ipairs(redis.call('HGETALL', base .. 'beats')) do reply[#reply + 1] = item end
