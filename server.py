@@ -1,4 +1,7 @@
-"""python server.py: take jobs over HTTP. Settings, logs, Redis, listener, in this order; drains on SIGTERM."""
+"""python server.py: take jobs over HTTP. Settings, logs, Redis, listener, in this order; drains on SIGTERM.
+
+python server.py --new-key NAME --scope read|write|admin: make an API key, and do nothing else.
+"""
 
 import asyncio
 import contextlib
@@ -10,7 +13,9 @@ import socket
 import sys
 from pathlib import Path
 
-from lib.api import middleware
+from lib.api import middleware, new_key
+from lib.api.auth import Auth
+from lib.api.failed_tries import FailedTries
 from lib.api.jobs import Jobs
 from lib.api.manual import Manual
 from lib.api.queues import QueueViews
@@ -40,6 +45,8 @@ EXIT_CANT_LISTEN = 1
 
 def main() -> int:
     """The exit code: 0 after a signal, 78 for settings that can't be used, 1 where the port can't be had."""
+    if sys.argv[1:]:
+        return new_key.run(sys.argv[1:])
     try:
         settings = from_environment(ROOT)
         types = registry.load(settings.job_modules)
@@ -76,8 +83,9 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     jobs = Jobs(queue, queues, types, JobIds(), endings, log)
     epochs = Epochs(link, keys)
     system = System(link, queues, ROOT / "openapi.yaml", epochs)
-    pages = Manual(ROOT / "openapi.yaml")
-    app = middleware.Middleware(Router(routes(jobs, QueueViews(queues, log), system, pages)), log, _hosts(settings))
+    auth = Auth(settings.api_keys, FailedTries(), log)
+    router = Router(routes(jobs, QueueViews(queues, log), system, Manual(ROOT / "openapi.yaml")))
+    app = middleware.Middleware(router, auth, log, _hosts(settings))
     listener = Listener(app, limits=Limits(), max_connections=settings.max_connections)
 
     connecting = asyncio.create_task(_announce_redis(settings, link, log))

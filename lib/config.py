@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lib import api_keys
 from lib import setting_kinds as kinds
+from lib.api_keys import ApiKey
 from lib.errors import ConfigError
 
 ENV_FILES = (".env.local", ".env")
@@ -32,6 +34,7 @@ class Settings:
     port: int
     max_connections: int
     allowed_hosts: tuple[str, ...]
+    api_keys: tuple[ApiKey, ...]
     redis_url: str = field(repr=False)
     key_prefix: str
     ack_replicas: int
@@ -85,13 +88,25 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
             checked[setting.name.lower()] = setting.parse(text)
         except ValueError as fault:
             faults.append(f"{setting.name}: {fault}")
-    if checked.get("ack_replicas") and "+cluster" in checked.get("redis_url", ""):
-        faults.append("ACK_REPLICAS: not with a Cluster; set 0, and min-replicas-to-write on its nodes")
+    faults += _misfits(checked)
     if faults:
         raise ConfigError(faults)
     for name in ("log_dir", "outbox_dir"):
         checked[name] = root / checked[name]
     return Settings(**checked, env_files=tuple(files))
+
+
+def _misfits(checked: Mapping[str, Any]) -> Iterable[str]:
+    """The settings that are well alone and not together. What has a fault of its own is not in `checked`."""
+    if checked.get("ack_replicas") and "+cluster" in checked.get("redis_url", ""):
+        yield "ACK_REPLICAS: not with a Cluster; set 0, and min-replicas-to-write on its nodes"
+    host = checked.get("host", "localhost")
+    # Without keys anyone who reaches the port may do anything, so nothing but this machine may reach it.
+    if checked.get("api_keys") == () and not kinds.is_loopback(host):
+        yield (
+            f"HOST: {host} can be reached from elsewhere, and without API_KEYS anyone who reaches it may do anything; "
+            "make a key with python server.py --new-key NAME --scope admin, or set HOST=127.0.0.1"
+        )
 
 
 def from_environment(root: Path) -> Settings:
@@ -132,7 +147,7 @@ def _unquote(text: str) -> str:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("HOST", "127.0.0.1", "address to listen on; loopback alone, a proxy stands in front", kinds.loopback),
+    Setting("HOST", "127.0.0.1", "IP address to listen on; one that others reach takes API_KEYS", kinds.address),
     Setting("PORT", "8000", "TCP port, 0 to 65535; 0 takes a free one", kinds.whole(0, 65535)),
     Setting("MAX_CONNECTIONS", "1000", "open HTTP connections, 1 to 100000", kinds.whole(1, 100_000)),
     Setting(
@@ -140,6 +155,12 @@ SETTINGS: tuple[Setting, ...] = (
         "localhost,127.0.0.1,[::1]",
         "names in the Host header that are answered, beside HOST; others get 421; * answers any",
         kinds.list_of(kinds.allowed_host),
+    ),
+    Setting(
+        "API_KEYS",
+        "",
+        f"who may call: {api_keys.FORM}, parted by commas; python server.py --new-key makes one; empty: anyone",
+        api_keys.parse,
     ),
     Setting(
         "REDIS_URL",

@@ -143,6 +143,29 @@ class WrongState(WaybillError):
     slug, status, title = "wrong-state", 409, "The job's state does not allow this"
 
 
+# Who calls: raised by api/auth.py, api/browsers.py and api/rate_limit.py.
+
+
+class KeyMissing(WaybillError):
+    slug, status, title = "key-missing", 401, "This needs a key"
+
+
+class KeyInvalid(WaybillError):
+    slug, status, title = "key-invalid", 401, "That key is not good here"
+
+
+class ScopeMissing(WaybillError):
+    slug, status, title = "scope-missing", 403, "The key may not do this"
+
+
+class CrossSite(WaybillError):
+    slug, status, title = "cross-site", 403, "A page of another site may not do this"
+
+
+class TooManyTries(WaybillError):
+    slug, status, title, retryable = "too-many-tries", 429, "Too many wrong keys from this address", True
+
+
 # What Redis can't do at the moment.
 
 

@@ -59,17 +59,18 @@ def list_of(item: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
     return parse
 
 
-def loopback(text: str) -> str:
-    """Without keys anyone who reaches the port may do anything, so nothing but this machine may reach it."""
+def address(text: str) -> str:
+    if text == "localhost":
+        return text
     try:
-        is_loopback = text == "localhost" or ipaddress.ip_address(text).is_loopback
+        return str(ipaddress.ip_address(text))
     except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise ValueError(
-            f"{text!r} is not a loopback address; put a proxy that asks who calls in front (prod/nginx.conf)"
-        )
-    return text
+        raise ValueError(f"{text!r} is not an IP address of this machine, or localhost") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nothing but this machine reaches an `address`."""
+    return host == "localhost" or ipaddress.ip_address(host).is_loopback
 
 
 def allowed_host(text: str) -> str:

@@ -61,7 +61,9 @@ class Jobs:
         )
         key = call.request.headers.get("idempotency-key")
         if key is not None:
-            job = job._replace(idempotency_key=f"- {_idempotency_key(key)}", fingerprint=_fingerprint(body))
+            job = job._replace(
+                idempotency_key=f"{call.caller.name} {_idempotency_key(key)}", fingerprint=_fingerprint(body)
+            )
         accepted = await self._queue.enqueue(job)
         if accepted.outcome == "conflict":
             raise KeyReused("it came before with another body; send the same body again, or another key")

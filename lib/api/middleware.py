@@ -1,4 +1,5 @@
-"""What happens to every request, in this order: an id, a log line, the host, the route; and at the end a log line.
+"""What happens to every request, in this order: an id, its caller, a log line, the host, the route and whether the
+caller may take it; and at the end a log line.
 
 The HTTP room calls this: `admit` when the head is there, `handle` when the body is, `refuse` for what is not HTTP.
 Every answer bears X-Request-ID, whatever became of the request.
@@ -9,25 +10,35 @@ import time
 from collections.abc import AsyncGenerator
 from typing import cast
 
-from lib.api import query
+from lib.api import browsers, query
+from lib.api.auth import ANYONE, NOBODY, Auth, Caller
 from lib.api.page import PAGE_FIELDS, Page
 from lib.api.problems import InternalError, problem
 from lib.api.router import Call, Route, Router
 from lib.errors import HttpError, MisdirectedRequest, RedisUnavailable, WaybillError
-from lib.http1.message import FieldBlock, Request, Response, StreamedResponse
+from lib.http1.message import Request, Response, StreamedResponse
 from lib.ids import new_request_id, request_id_from
 from lib.logs import Log
 from lib.tracing import Trace, trace_from
 
-NAMES = ("request id", "trace context", "request log", "allowed hosts", "router", "problem details")
-_HEADERS = FieldBlock(("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
+NAMES = (
+    "request id",
+    "trace context",
+    "keys",
+    "request log",
+    "allowed hosts",
+    "cross-site",
+    "router",
+    "problem details",
+)
 
 
 class Middleware:
     """The App that the HTTP room serves. allowed_hosts: names without a port, `*` for any."""
 
-    def __init__(self, router: Router, log: Log, allowed_hosts: tuple[str, ...]) -> None:
+    def __init__(self, router: Router, auth: Auth, log: Log, allowed_hosts: tuple[str, ...]) -> None:
         self._router = router
+        self._auth = auth
         self._log = log
         self._allowed_hosts = frozenset(allowed_hosts)
 
@@ -35,16 +46,19 @@ class Middleware:
         """The answer to a request that need not send its body; None where it should."""
         request.request_id = request_id_from(request.headers.get("x-request-id"))
         request.trace = trace_from(request.headers.get("traceparent"))
+        request.caller = self._auth.caller_of(request)
         self._log.info(
             "request.started",
             f"Request Started → ID: {request.request_id} | {request.method} {request.path}",
             request_id=request.request_id,
             method=request.method,
             path=request.path,
+            caller=_name_of(request),
         )
         try:
             self._check_host(request)
-            found = self._router.match(request)
+            browsers.refuse_cross_site(request)
+            found = self._match(request)
         except WaybillError as error:
             return self._ended(request, problem(error, request.request_id))
         if isinstance(found, Response):
@@ -58,7 +72,7 @@ class Middleware:
         try:
             parameters = query.parameters(request.query, route.parameters) if route.pattern.startswith("/api") else {}
             trace = cast(Trace, request.trace)
-            call = Call(request.request_id, trace, path, parameters, request)
+            call = Call(request.request_id, trace, path, parameters, request, cast(Caller, request.caller))
             response = await route.operation(call)
         except WaybillError as error:
             if isinstance(error, RedisUnavailable):
@@ -77,8 +91,7 @@ class Middleware:
             return self._ended(request, problem(error, request.request_id))
         request_id = request_id_from(request.headers.get("x-request-id")) if request else new_request_id()
         response = problem(error, request_id)
-        response.add_header("X-Request-ID", request_id)
-        response.add_block(_HEADERS)
+        _add_fields(response, request_id)
         self._log.warning(
             "request.refused",
             f"Request Refused → ID: {request_id} | Status: {error.status} | {error.detail}",
@@ -87,6 +100,20 @@ class Middleware:
             peer=peer,
         )
         return response
+
+    def _match(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
+        """As Router.match; but who calls is asked before what there is, and that before what kind of body comes."""
+        caller = cast(Caller, request.caller)
+        if caller is NOBODY and self._router.is_private(request.path):
+            raise self._auth.refusal(request)
+        found = self._router.match(request)
+        if isinstance(found, Response):
+            return found
+        route, _ = found
+        if route.scope is not None and caller is not ANYONE:
+            caller.require(route.scope)
+        self._router.check_types(route, request)
+        return found
 
     def _check_host(self, request: Request) -> None:
         name = (
@@ -97,8 +124,7 @@ class Middleware:
             raise MisdirectedRequest(f"the host {request.host[:100]} is not one of ALLOWED_HOSTS")
 
     def _ended(self, request: Request, response: Response) -> Response:
-        response.add_header("X-Request-ID", request.request_id)
-        response.add_block(PAGE_FIELDS if type(response) is Page else _HEADERS)
+        _add_fields(response, request.request_id)
         if isinstance(response, StreamedResponse) and request.method != "HEAD":
             response.pieces = self._to_the_end(request, response)
         else:
@@ -128,4 +154,16 @@ class Middleware:
             trace_id=cast(Trace, request.trace).trace_id,
             status=response.status,
             duration_ms=round(duration_ms, 1),
+            caller=_name_of(request),
         )
+
+
+def _name_of(request: Request) -> str | None:
+    """Whose key it was, for the log; None where there was none."""
+    caller = cast(Caller, request.caller)
+    return None if caller is ANYONE or caller is NOBODY else caller.name
+
+
+def _add_fields(response: Response, request_id: str) -> None:
+    response.add_header("X-Request-ID", request_id)
+    response.add_block(PAGE_FIELDS if type(response) is Page else browsers.ANSWER_FIELDS)

@@ -2,21 +2,11 @@
 
 import hashlib
 
-from lib.http1.message import FieldBlock, Request, Response
+from lib.api.browsers import page_fields
+from lib.http1.message import Request, Response
 
 # Nothing is loaded but the style sheet from here, no script runs, and nobody frames the page.
-PAGE_FIELDS = FieldBlock(
-    ("X-Content-Type-Options", "nosniff"),
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    # Kept, but asked about before each use: it costs a 304, and a new version is seen at once.
-    ("Cache-Control", "no-cache"),
-)
+PAGE_FIELDS = page_fields("style-src 'self'")
 
 
 class Page(Response):

@@ -5,9 +5,11 @@ Paths are matched as they were sent. What is percent-encoded, doubled or dotted 
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from lib.api import accept
+from lib.api.auth import ANYONE, Caller
+from lib.api_keys import Scope
 from lib.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
 from lib.http1.message import Request, Response
 from lib.tracing import Trace
@@ -16,7 +18,7 @@ from lib.tracing import Trace
 class Call(NamedTuple):
     """A request as an operation sees it. `path` and `parameters` hold what the route's pattern and table row name.
 
-    request: the whole of it: fields, body, and `is_gone` for an operation that waits.
+    request: the whole of it: fields, body, and `is_gone` for an operation that waits. caller: whose key came with it.
     """
 
     request_id: str
@@ -24,11 +26,11 @@ class Call(NamedTuple):
     path: dict[str, str]
     parameters: dict[str, str]
     request: Request
+    caller: Caller = ANYONE
 
 
 Operation = Callable[[Call], Awaitable[Response]]
 JSON = "application/json"
-Scope = Literal["read", "write", "admin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,13 @@ class Router:
         self._root = _Node()
         for route in self.routes:
             self._node_for(route.pattern).routes[route.method] = route
+        self._private = {route.pattern.split("/")[1] for route in self.routes if route.scope is not None}
         self._methods = ", ".join(sorted({*self._allowed_of(route.method for route in self.routes)}))
 
     def match(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
         """The route and what its variables stand for, or the answer to an OPTIONS.
 
-        Raises NotFound, MethodNotAllowed (with Allow), UnsupportedMediaType or NotAcceptable.
+        Raises NotFound or MethodNotAllowed (with Allow).
         """
         if request.path == "*":
             return Response(204, headers=[("Allow", self._methods)])
@@ -89,12 +92,19 @@ class Router:
             if method == "OPTIONS":
                 return Response(204, headers=[("Allow", allowed)])
             raise MethodNotAllowed(f"{request.path[:200]} takes {allowed}", headers=[("Allow", allowed)])
+        return route, values
+
+    def check_types(self, route: Route, request: Request) -> None:
+        """Raises UnsupportedMediaType, or NotAcceptable where Accept leaves nothing that the route can answer."""
         if route.takes_body and not _is_json(
             request.headers.get("content-type"), request.headers.get("content-encoding")
         ):
             raise UnsupportedMediaType("send the body as application/json, UTF-8, without a Content-Encoding")
         accept.check(request.headers.get("accept"), route.produces)
-        return route, values
+
+    def is_private(self, path: str) -> bool:
+        """Whether a path is under one where keys are asked for. Whoever has none is not told what else is there."""
+        return path[1:].partition("/")[0] in self._private
 
     def _walk(self, path: str) -> tuple[_Node | None, dict[str, str]]:
         node = self._root

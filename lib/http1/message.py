@@ -1,6 +1,6 @@
 """Request and Response: what the app gets and what it gives back.
 
-The parser makes the Request, the connection adds the peer and the times, the middleware its own three attributes.
+The parser makes the Request, the connection adds the peer and the times, the middleware its own attributes.
 A Response is rendered to bytes in one piece, for one write. Where a body is too large to be held, or has no end yet, it
 goes in pieces: `Request.stream` gives those that come in, a StreamedResponse those that go out.
 """
@@ -30,11 +30,12 @@ class Request:
     """
 
     method: str
-    target: str
+    # What may hold a secret is not in the repr, which a traceback or a debug line may show.
+    target: str = field(repr=False)
     path: str
-    query: str
+    query: str = field(repr=False)
     version: str
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)
     host: str
     keep_alive: bool
     content_length: int
@@ -49,7 +50,7 @@ class Request:
     """Pieces of the body as they arrive. While nobody takes one, no more is read. Raises HttpError where the body
     breaks off, is badly framed, too large or too slow; then the connection ends with the answer, as it does where the
     app answers before the body is taken to its end."""
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     peer: str = ""
     received_at: float = 0.0
     is_gone: bool = False
@@ -59,6 +60,7 @@ class Request:
 
     # The middleware's own.
     request_id: str = ""
+    caller: object | None = None
     trace: object | None = None
     route: object | None = None
 

@@ -23,6 +23,7 @@ _MAIL = """-d '{"type": "email", "payload": {"to": "test@gmail.com", "subject": 
 _POST = f"curl -i {{base}}/api/jobs {_JSON} \\\n     {_MAIL}"
 _KEY = '-H "Idempotency-Key: order-4711-$(date +%s)"'
 _POST_KEYED = f"curl -i --retry 5 {{base}}/api/jobs {_JSON} \\\n     {_KEY} \\\n     {_MAIL}"
+_AS_HOLDER = 'curl -i {base}/api/jobs -H "Authorization: Bearer $KEY"'
 
 TEXTS: dict[str, ProblemText] = {
     "internal-error": ProblemText(
@@ -201,6 +202,48 @@ TEXTS: dict[str, ProblemText] = {
         "Look at the job. To delete one that waits or runs, cancel it first.",
         "curl -i {base}/api/jobs/JOB_ID",
         ("job-not-found",),
+    ),
+    "key-missing": ProblemText(
+        "This server takes requests from holders of a key alone, and yours came without one.",
+        "No `Authorization` field, one of another scheme than `Bearer`, or a proxy that takes it away.",
+        "Send your key as `Authorization: Bearer wb_…`. Whoever runs the server makes one with "
+        "`python server.py --new-key NAME --scope read`.",
+        _AS_HOLDER,
+        ("key-invalid", "scope-missing"),
+    ),
+    "key-invalid": ProblemText(
+        "The key that came is none that is good here. What else the request asks for was not looked at.",
+        "The key has expired (`detail` says so), was taken out of `API_KEYS`, is of another server, or was cut when it "
+        "was copied: 60 characters, `wb_`, letters and digits, and one more `_`. Or its entry is in the settings, and "
+        "the server was not started again since.",
+        "Send the whole key, or have a new one made. For a while both the old and the new one may be good.",
+        _AS_HOLDER,
+        ("key-missing", "too-many-tries"),
+    ),
+    "scope-missing": ProblemText(
+        "The key is good, and its scope does not reach as far as this operation. Nothing was done.",
+        "A key of scope `read` can look at everything; `write` creates and changes jobs as well; `admin` also changes "
+        "queues.",
+        "Use a key of the scope that `detail` names. The API, `/docs`, says which one each operation takes.",
+        _AS_HOLDER,
+        ("key-missing", "key-invalid"),
+    ),
+    "cross-site": ProblemText(
+        "A browser sent this for a page that is not of this server, as its `Sec-Fetch-Site` or `Origin` says. Nothing "
+        "was done.",
+        "A page of another site tries to use what its visitor may do here; or a page of yours on another port or name "
+        "does; or a proxy passes on another `Host` than it was given, so that the page looks foreign.",
+        "Ask from a page of this server, or from a program, which sends neither field. Behind nginx: "
+        "`proxy_set_header Host $http_host;`.",
+        _POST,
+        ("misdirected-request",),
+    ),
+    "too-many-tries": ProblemText(
+        "Too many wrong keys came from your address. A good key is taken all the same.",
+        "A program with a wrong or expired key that tries again and again, maybe another one behind the same proxy.",
+        "Stop it, or give it a good key. `Retry-After` says when a wrong key is told again what is wrong with it.",
+        _AS_HOLDER,
+        ("key-invalid", "key-missing"),
     ),
     "redis-unavailable": ProblemText(
         "Redis is away or refuses writes, and **nothing was accepted**.",

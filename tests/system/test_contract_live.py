@@ -2,6 +2,7 @@
 problem in it can be had, and every body that it shows is taken."""
 
 import json
+import secrets
 import signal
 import socket
 import unittest
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
+from lib import api_keys
+from lib.api.failed_tries import TRIES
 from lib.http1.limits import Limits
 from lib.manual import yaml_subset
 from tests import contract
@@ -22,6 +25,7 @@ MAIL = {"type": "email", "payload": {"to": "test@gmail.com", "subject": "Hi", "t
 NO_JOB = "default-" + "0" * 32
 REQUEST_ID = "contract-test"
 MAX_CONNECTIONS = 12
+READ_KEY, READ_KEY_ENTRY = api_keys.new_key("reader", "read", "", secrets.choice)
 MODULES = "lib.handlers.email,tests.jobs_for_tests"
 
 
@@ -242,12 +246,14 @@ class Refusals(Live):
     """Every problem that the contract lists is provoked, but for those of `Endings`."""
 
     redis: ClassVar[PrivateRedis]
+    guarded: ClassVar[Server]
     late: ClassVar[socket.socket]
 
     @classmethod
     def setUpClass(cls) -> None:
         cls.redis = cls.enterClassContext(PrivateRedis())
         cls.server = cls.enterClassContext(Server(cls.redis.url, JOB_MODULES=MODULES, MAX_CONNECTIONS=MAX_CONNECTIONS))
+        cls.guarded = cls.enterClassContext(Server(cls.redis.url, API_KEYS=READ_KEY_ENTRY))
         # 5 s may pass before a body that does not come is given up; meanwhile the other tests run.
         lines = ("POST /api/jobs HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Content-Length: 2")
         cls.late = opened(cls.server, "\r\n".join((*lines, "", "")).encode())
@@ -265,7 +271,10 @@ class Refusals(Live):
                 self.assertEqual(f"/problems/{slug}", answer.body["type"])
                 self.assertEqual(answer.status, answer.body["status"])
                 self.assertEqual(answer.headers["x-request-id"], answer.body["request_id"])
-                self.assertEqual(answer.status == 503, "retry-after" in answer.headers)
+                self.assertEqual(answer.status in (429, 503), "retry-after" in answer.headers)
+                self.assertEqual(
+                    slug in ("key-missing", "key-invalid", "scope-missing"), "www-authenticate" in answer.headers
+                )
                 self.assertEqual(answer.status == 405, "allow" in answer.headers)
                 provoked[f"/problems/{slug}"] = answer.status
 
@@ -279,6 +288,11 @@ class Refusals(Live):
             "bad-request": lambda: self.sent("POST /api/jobs HTTP/1.1\nHost: a\nHost: b"),
             "bad-json": lambda: self.ask("createJob", "", b"{"),
             "not-found": lambda: self.ask("readHealth", "/api/nothing"),
+            "key-missing": lambda: self.ask_guarded("readHealth"),
+            "key-invalid": lambda: self.ask_guarded("readHealth", authorization="Bearer wb_x"),
+            "scope-missing": lambda: self.ask_guarded("createJob", authorization=f"Bearer {READ_KEY}"),
+            "cross-site": lambda: self.ask("createJob", "", MAIL, sec_fetch_site="cross-site"),
+            "too-many-tries": self.many_wrong_keys,
             "job-not-found": lambda: self.ask("readJob", f"/api/jobs/{NO_JOB}"),
             "queue-not-found": lambda: self.ask("readQueue", "/api/queues/nobody"),
             "method-not-allowed": lambda: self.sent(f"PUT /api/jobs HTTP/1.1\n{host}Content-Length: 0"),
@@ -305,6 +319,16 @@ class Refusals(Live):
             "request-timeout": lambda: self.held(CONTRACT.operation("createJob"), read_answer(self.late)),
             "too-many-connections": self.one_connection_too_many,
         }
+
+    def ask_guarded(self, operation_id: str, **headers: str) -> Answer:
+        """As `ask`, of a server that asks for keys."""
+        operation = CONTRACT.operation(operation_id)
+        return self.held(operation, Answer(*replied(self.guarded, operation.method, operation.path, b"", **headers)))
+
+    def many_wrong_keys(self) -> Answer:
+        for _ in range(TRIES):
+            self.ask_guarded("readHealth", authorization="Bearer wb_x")
+        return self.ask_guarded("readHealth", authorization="Bearer wb_x")
 
     def deletion_of_a_job_that_waits(self) -> Answer:
         job = self.ask("createJob", "", {**MAIL, "delay_s": 600}).body

@@ -79,7 +79,8 @@ class Config(unittest.TestCase):
 
     def test_each_setting_refuses_what_it_can_not_be(self) -> None:
         wrong = {
-            "HOST": ["0.0.0.0", "::", "example.com", "10.0.0.1"],
+            "HOST": ["0.0.0.0", "::", "example.com", "10.0.0.1", "1.2.3", "localhost:80"],
+            "API_KEYS": ["x", "a:read:b:c", f"a:root:{'i' * 12}:{'0' * 64}", f"a b:read:{'i' * 12}:{'0' * 64}"],
             "PORT": ["-1", "65536", "8e3", "0x50", "٣", "1 2"],
             "ALLOWED_HOSTS": ["a b", "http://x", "a:80"],
             "REDIS_URL": ["redis://", "x", "unix://", "redis+sentinel://h", "[", "redis://[::1"],
@@ -108,6 +109,18 @@ class Config(unittest.TestCase):
         known = {setting.name.lower() for setting in SETTINGS}
 
         self.assertEqual(known, set(Settings.__dataclass_fields__) - {"env_files"})
+
+    def test_an_address_that_others_reach_takes_keys(self) -> None:
+        entry = f"ops:admin:{'i' * 12}:{'0' * 64}"
+
+        for host in ("0.0.0.0", "::", "10.0.0.1", "2001:db8::1"):
+            (fault,) = self.faults(HOST=host)
+            self.assertIn("--new-key", fault)
+            self.assertEqual(host, self.load(HOST=host, API_KEYS=entry).host)
+        for host in ("127.0.0.1", "127.8.9.10", "::1", "localhost"):
+            self.assertEqual(host, self.load(HOST=host).host)
+        # A list that can't be read is one fault, not two.
+        self.assertEqual(["API_KEYS"], [fault.split(":")[0] for fault in self.faults(HOST="::", API_KEYS="x")])
 
     def test_passwords_show_in_no_repr_and_no_fault(self) -> None:
         secret = "tops3cret"

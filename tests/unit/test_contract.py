@@ -95,6 +95,16 @@ class Operations(unittest.TestCase):
                 self.assertEqual(needs_key, route.scope is not None)
                 self.assertTrue(not needs_key or (route.method == "GET") == (route.scope == "read"))
 
+    def test_the_contract_asks_for_the_scopes_of_the_table_and_shows_how_each_is_refused(self) -> None:
+        for route in table():
+            with self.subTest(route.name):
+                fields = CONTRACT.operation(route.name).fields
+                may_be_forbidden = route.scope not in (None, "read")
+
+                self.assertEqual([] if route.scope is None else [{"key": [route.scope]}], fields["security"])
+                for status, is_due in (("401", route.scope), ("403", may_be_forbidden), ("429", route.scope)):
+                    self.assertEqual(bool(is_due), status in fields["responses"], status)
+
     def test_each_is_explained_and_shows_every_answer(self) -> None:
         for operation in CONTRACT.operations:
             for status, response in CONTRACT.responses(operation).items():
@@ -110,11 +120,11 @@ class Operations(unittest.TestCase):
         for operation in CONTRACT.operations:
             self.assertEqual(operation.path.startswith("/api"), "422" in operation.fields["responses"], operation.id)
 
-    def test_every_503_says_when_to_come_back(self) -> None:
+    def test_every_429_and_503_says_when_to_come_back(self) -> None:
         for operation in CONTRACT.operations:
-            response = CONTRACT.responses(operation).get("503")
-            if response is not None:
-                self.assertIn("Retry-After", response["headers"], operation.id)
+            for status in {"429", "503"} & CONTRACT.responses(operation).keys():
+                headers = CONTRACT.responses(operation)[status]["headers"]
+                self.assertIn("Retry-After", headers, (operation.id, status))
         self.assertEqual(str(RETRY_AFTER_S), CONTRACT.document["components"]["headers"]["RetryAfter"]["example"])
 
 
