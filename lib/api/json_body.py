@@ -4,9 +4,11 @@ Pure. Refused: bytes that are no UTF-8, a name twice in one object, NaN and the 
 double, lone surrogates, integers of thousands of digits, depth. A whole number of any other size comes back as it came.
 """
 
+import gc
 import json
 import math
 import re
+from itertools import accumulate
 from typing import Any, NoReturn
 
 from lib.errors import BadJson, InvalidFields
@@ -16,6 +18,11 @@ MAX_DEPTH = 100
 # The closing quote may be missing: else an unclosed string is gone through again from each \" in it, for an hour a MiB.
 _STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 QUOTED_CHARS = 60
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+# One up, and one down: 255 is -1 to who reads it as signed.
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+LARGE_BYTES = 64 * 1024
 
 
 def parse(body: bytes) -> Any:
@@ -29,14 +36,26 @@ def parse(body: bytes) -> Any:
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise BadJson(f"arrays and objects are nested deeper than {MAX_DEPTH}")
     try:
-        value = _decode(text)
+        value = _decoded(text)
     except json.JSONDecodeError as fault:
         raise BadJson(f"{fault.msg}: line {fault.lineno}, column {fault.colno}") from None
     except (ValueError, RecursionError) as fault:
         raise BadJson(str(fault)) from None
-    if "\\u" in text:
+    if _SURROGATE.search(text):
         _refuse_lone_surrogates(value)
     return value
+
+
+def _decoded(text: str) -> Any:
+    """The decoder's value. While a large text is read no garbage is looked for: JSON makes no cycles, and each look at
+    the 350,000 arrays that a MiB may hold, and at all else that the process has, costs more than reading them."""
+    if len(text) < LARGE_BYTES or not gc.isenabled():
+        return _decode(text)
+    gc.disable()
+    try:
+        return _decode(text)
+    finally:
+        gc.enable()
 
 
 def refuse(body: bytes) -> None:
@@ -46,14 +65,9 @@ def refuse(body: bytes) -> None:
 
 
 def _depth(text: str) -> int:
-    deepest = depth = 0
-    for character in _STRINGS.sub("", text):
-        if character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
+    """How deep brackets go. A step for each in C: a loop here took 0.1 s for a MiB of them, with all else waiting."""
+    brackets = _STRINGS.sub("", text).encode().translate(_STEPS, _NO_BRACKETS)
+    return max(accumulate(memoryview(brackets).cast("b")), default=0)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,12 +1,16 @@
 """Errors as the caller sees them: `application/problem+json` (RFC 9457), one shape for every failure."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from lib.errors import WaybillError
+from lib.errors import FieldError, WaybillError
 from lib.http1.message import Response
 from lib.jobs.job import to_json
 
 RETRY_AFTER_S = 2
+DETAIL_CHARS = 1000
+POINTER_CHARS = 200
+ERRORS_BYTES = 14 * 1024
 
 
 class InternalError(WaybillError):
@@ -19,11 +23,11 @@ def problem(error: WaybillError, request_id: str) -> Response:
         "type": f"/problems/{error.slug}",
         "title": error.title,
         "status": error.status,
-        "detail": _printable(error.detail),
+        "detail": _printable(error.detail, DETAIL_CHARS),
         "request_id": request_id,
     }
     if error.errors:
-        body["errors"] = [{"pointer": _printable(f.pointer), "detail": _printable(f.detail)} for f in error.errors]
+        body["errors"] = _within_bounds(error.errors)
     headers = list(error.headers)
     if error.status == 503 and not any(name == "Retry-After" for name, _ in headers):
         headers.append(("Retry-After", str(RETRY_AFTER_S)))
@@ -31,6 +35,20 @@ def problem(error: WaybillError, request_id: str) -> Response:
     return Response(error.status, content, headers, content_type="application/problem+json")
 
 
-def _printable(text: str) -> str:
+def _within_bounds(errors: Sequence[FieldError]) -> list[dict[str, str]]:
+    """As many as fit, the first in any case. They quote the caller's own names, and a body may hold a MiB of those."""
+    shown: list[dict[str, str]] = []
+    size = 0
+    for pointer, detail in errors:
+        one = {"pointer": _printable(pointer, POINTER_CHARS), "detail": _printable(detail, DETAIL_CHARS)}
+        size += len(to_json(one).encode())
+        if size > ERRORS_BYTES and shown:
+            break
+        shown.append(one)
+    return shown
+
+
+def _printable(text: str, most: int) -> str:
     """What was sent may be quoted in an answer; a lone surrogate could not even be sent back."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    return cut.encode("utf-8", "backslashreplace").decode()

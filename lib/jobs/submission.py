@@ -31,7 +31,11 @@ _RFC3339 = re.compile(
 
 
 class Wrong(ValueError):
-    """A field's value is not what it must be; the message comes behind the pointer."""
+    """A field's value is not what it must be; the message comes behind the pointer. below: what it adds to that."""
+
+    def __init__(self, detail: str, below: str = "") -> None:
+        super().__init__(detail)
+        self.below = below
 
 
 def read(
@@ -128,7 +132,7 @@ def _fields(body: dict[str, Any], errors: list[FieldError]) -> dict[str, Any]:
                 raise Wrong("is not known here; known: " + ", ".join(_CHECKS))
             fields[name] = check(value)
         except Wrong as fault:
-            errors.append(FieldError("/" + escape_pointer(name), str(fault)))
+            errors.append(FieldError("/" + escape_pointer(name) + fault.below, str(fault)))
             if len(errors) > MOST_FAULTS:
                 break
     errors.extend(FieldError("/" + name, "is missing") for name in ("type", "payload") if name not in body)
@@ -198,9 +202,14 @@ def _timeout_s(value: Any) -> float:
     return _number(value, 0, MAX_TIMEOUT_S, above_low=True)
 
 
+def _only(value: dict[str, Any], known: tuple[str, ...]) -> None:
+    for name in value:
+        if name not in known:
+            raise Wrong("is not known here; known: " + ", ".join(known), "/" + escape_pointer(name))
+
+
 def _backoff(value: Any) -> Backoff:
-    if not _object(value).keys() <= {"base_s", "cap_s"}:
-        raise Wrong("takes base_s and cap_s alone")
+    _only(_object(value), ("base_s", "cap_s"))
     base_s = _number(value.get("base_s", Backoff().base_s), 0, MAX_DELAY_S, above_low=True)
     cap_s = _number(value.get("cap_s", max(base_s, Backoff().cap_s)), 0, MAX_DELAY_S, above_low=True)
     if base_s > cap_s:
@@ -213,8 +222,9 @@ def _expires_in_ms(value: Any) -> int:
 
 
 def _unique(value: Any) -> tuple[str, int]:
-    if not _object(value).keys() <= {"key", "ttl_s"} or "key" not in value:
-        raise Wrong("takes key, and ttl_s if you like")
+    _only(_object(value), ("key", "ttl_s"))
+    if "key" not in value:
+        raise Wrong("is missing", "/key")
     key = _text(value["key"])
     if not 1 <= len(key) <= MAX_UNIQUE_KEY or not key.isprintable():
         raise Wrong(f"has a key that is not of 1 to {MAX_UNIQUE_KEY} printable characters")

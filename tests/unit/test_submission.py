@@ -89,6 +89,15 @@ class Read(unittest.TestCase):
 
         self.assertEqual({"/payload/seconds", "/queue", "/priority", "/a~1b", "/max_attempts"}, faults(body))
 
+    def test_a_field_within_a_field_is_pointed_to(self) -> None:
+        for body, pointer in (
+            ({"backoff": {"mo~re/": 1}}, "/backoff/mo~0re~1"),
+            ({"unique": {"key": "k", "more": 1}}, "/unique/more"),
+            ({"unique": {}}, "/unique/key"),
+            ({"payload": {"more": 1}}, "/payload/more"),
+        ):
+            self.assertEqual({pointer}, faults({**LEAST, **body}))
+
     def test_what_is_missing_is_told(self) -> None:
         self.assertEqual({"/type", "/payload"}, faults({}))
 
