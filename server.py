@@ -19,6 +19,7 @@ from lib.api.failed_tries import FailedTries
 from lib.api.jobs import Jobs
 from lib.api.manual import Manual
 from lib.api.queues import QueueViews
+from lib.api.rate_limit import RateLimit
 from lib.api.router import Router
 from lib.api.routes import routes
 from lib.api.system import System
@@ -36,9 +37,11 @@ from lib.queue.events import Endings
 from lib.queue.keys import Keys
 from lib.queue.queue import Queue
 from lib.queue.queues import Queues
+from lib.queue.rates import Rate, Rates
 
 ROOT = Path(__file__).resolve().parent
 CALL_TIMEOUT_S = 0.9  # A commit is sent twice at most: with Redis away a POST is answered within 2 s.
+RATE_TIMEOUT_S = 0.15
 LOOK_FOR_REDIS_S = 1.0
 EXIT_CANT_LISTEN = 1
 
@@ -85,7 +88,11 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     system = System(link, queues, ROOT / "openapi.yaml", epochs)
     auth = Auth(settings.api_keys, FailedTries(), log)
     router = Router(routes(jobs, QueueViews(queues, log), system, Manual(ROOT / "openapi.yaml")))
-    app = middleware.Middleware(router, auth, log, _hosts(settings))
+    rate = Rate(*settings.rate_limit) if settings.rate_limit else None
+    # A link of its own: with Redis stuck, what a caller has left is soon given up, before the request itself waits.
+    rate_link = client.open_link(settings.redis_url, timeout_s=RATE_TIMEOUT_S)
+    rate_limit = RateLimit(Rates(rate_link, keys, rate), rate) if rate else None
+    app = middleware.Middleware(router, auth, log, _hosts(settings), rate_limit)
     listener = Listener(app, limits=Limits(), max_connections=settings.max_connections)
 
     connecting = asyncio.create_task(_announce_redis(settings, link, log))
@@ -109,6 +116,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     await endings.close()
     await link.close()
     await commit_link.close()
+    await rate_link.close()
     log.info("server.stopped", f"Server stopped: {cut_off} connections cut off", cut_off=cut_off)
     # The loop takes its handlers away when it closes: a second signal that comes then would be the exit code.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
@@ -152,7 +160,7 @@ async def _signal() -> None:
 
 
 def _hosts(settings: Settings) -> tuple[str, ...]:
-    return (*settings.allowed_hosts, settings.host.lower(), f"[{settings.host}]")
+    return (*settings.allowed_hosts, settings.host, f"[{settings.host}]")
 
 
 def _why_not(settings: Settings, fault: OSError) -> str:

@@ -35,6 +35,7 @@ class Settings:
     max_connections: int
     allowed_hosts: tuple[str, ...]
     api_keys: tuple[ApiKey, ...]
+    rate_limit: tuple[int, int] | None
     redis_url: str = field(repr=False)
     key_prefix: str
     ack_replicas: int
@@ -161,6 +162,13 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         f"who may call: {api_keys.FORM}, parted by commas; python server.py --new-key makes one; empty: anyone",
         api_keys.parse,
+    ),
+    Setting(
+        "RATE_LIMIT",
+        "",
+        "requests/seconds, as in 600/60: each key's name (without keys: each address) may send 600 at once, and gets "
+        "600 back in 60 s; empty: any number",
+        kinds.rate,
     ),
     Setting(
         "REDIS_URL",

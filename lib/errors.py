@@ -166,6 +166,10 @@ class TooManyTries(WaybillError):
     slug, status, title, retryable = "too-many-tries", 429, "Too many wrong keys from this address", True
 
 
+class RateLimited(WaybillError):
+    slug, status, title, retryable = "rate-limited", 429, "Too many requests", True
+
+
 # What Redis can't do at the moment.
 
 

@@ -137,6 +137,16 @@ def queue_limits(text: str) -> dict[str, int]:
     return limits
 
 
+def rate(text: str) -> tuple[int, int] | None:
+    """(requests, seconds) of 600/60; None for no limit."""
+    if not text:
+        return None
+    limit, slash, per_s = text.partition("/")
+    if not slash:
+        raise ValueError(f"{text!r} is not of the form requests/seconds, as in 600/60")
+    return whole(1, 1_000_000)(limit), whole(1, 86_400)(per_s)
+
+
 def without_password(url: str) -> str:
     """A URL fit for a log line: user and password taken out."""
     parts = urlsplit(url)

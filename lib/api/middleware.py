@@ -1,5 +1,5 @@
 """What happens to every request, in this order: an id, its caller, a log line, the host, the route and whether the
-caller may take it; and at the end a log line.
+caller may take it, how often it has asked; and at the end a log line.
 
 The HTTP room calls this: `admit` when the head is there, `handle` when the body is, `refuse` for what is not HTTP.
 Every answer bears X-Request-ID, whatever became of the request.
@@ -7,13 +7,14 @@ Every answer bears X-Request-ID, whatever became of the request.
 
 import contextlib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import cast
 
 from lib.api import browsers, query
 from lib.api.auth import ANYONE, NOBODY, Auth, Caller
 from lib.api.page import PAGE_FIELDS, Page
 from lib.api.problems import InternalError, problem
+from lib.api.rate_limit import RateLimit
 from lib.api.router import Call, Route, Router
 from lib.errors import HttpError, MisdirectedRequest, RedisUnavailable, WaybillError
 from lib.http1.message import Request, Response, StreamedResponse
@@ -29,6 +30,7 @@ NAMES = (
     "allowed hosts",
     "cross-site",
     "router",
+    "rate limit",
     "problem details",
 )
 
@@ -36,11 +38,19 @@ NAMES = (
 class Middleware:
     """The App that the HTTP room serves. allowed_hosts: names without a port, `*` for any."""
 
-    def __init__(self, router: Router, auth: Auth, log: Log, allowed_hosts: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        router: Router,
+        auth: Auth,
+        log: Log,
+        allowed_hosts: tuple[str, ...],
+        rate_limit: RateLimit | None = None,
+    ) -> None:
         self._router = router
         self._auth = auth
         self._log = log
         self._allowed_hosts = frozenset(allowed_hosts)
+        self._rate_limit = rate_limit
 
     def admit(self, request: Request) -> Response | None:
         """The answer to a request that need not send its body; None where it should."""
@@ -69,10 +79,14 @@ class Middleware:
 
     async def handle(self, request: Request) -> Response:
         route, path = cast(tuple[Route, dict[str, str]], request.route)
+        caller = cast(Caller, request.caller)
+        fields: Sequence[tuple[str, str]] = ()
         try:
+            if self._rate_limit is not None and route.scope is not None:
+                fields = await self._rate_limit.take(caller, request.peer)
             parameters = query.parameters(request.query, route.parameters) if route.pattern.startswith("/api") else {}
             trace = cast(Trace, request.trace)
-            call = Call(request.request_id, trace, path, parameters, request, cast(Caller, request.caller))
+            call = Call(request.request_id, trace, path, parameters, request, caller)
             response = await route.operation(call)
         except WaybillError as error:
             if isinstance(error, RedisUnavailable):
@@ -83,6 +97,8 @@ class Middleware:
                 "request.failed", "Request failed by a fault of ours", fault, request_id=request.request_id
             )
             response = problem(InternalError("the log has the details, under this request id"), request.request_id)
+        for name, value in fields:
+            response.add_header(name, value)
         return self._ended(request, response)
 
     def refuse(self, error: HttpError, request: Request | None, peer: str) -> Response:

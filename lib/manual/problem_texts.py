@@ -245,6 +245,15 @@ TEXTS: dict[str, ProblemText] = {
         _AS_HOLDER,
         ("key-invalid", "key-missing"),
     ),
+    "rate-limited": ProblemText(
+        "You have sent more requests than `RATE_LIMIT` allows. This one was not looked at.",
+        "A loop without a pause, or several programs with one key: all keys of one name count together, on all "
+        "servers. Where no keys are set it is counted by address.",
+        "Wait for the seconds of `Retry-After`. `RateLimit` on each answer says how many requests are left (`r`) and "
+        "in how many seconds all are back (`t`). To follow a job, `?wait=` takes fewer requests than asking again.",
+        _AS_HOLDER,
+        ("too-many-tries",),
+    ),
     "redis-unavailable": ProblemText(
         "Redis is away or refuses writes, and **nothing was accepted**.",
         "It is down, starting, unreachable, full (`maxmemory`), or can't write to its disk.",

@@ -24,6 +24,7 @@ wb:{q}:totals                 HASH    "<event> <type>" -> count since the queue 
 wb:{q}:minute:<n>             HASH    event -> count in one minute; expires
 wb:{q}:meta                   HASH    what was set for the queue: max_depth, paused
 wb:{q}:events                 STREAM  ids that ended, an entry a commit; about the last 1,000
+wb:calls:<caller>             STRING  µs at which all of a caller's requests (RATE_LIMIT) are free again; expires then
 
 `{q}` puts all keys of one queue into one Cluster slot; every script gets the queue's base, `wb:{q}:`, as its only key.
 """
@@ -42,6 +43,10 @@ class Keys:
     def base(self, queue: str) -> str:
         """What all keys of `queue` begin with, and the one key that its scripts are given."""
         return f"{self._prefix}:{{{queue}}}:"
+
+    def calls(self, caller: str) -> str:
+        """Where a caller's requests are counted; no queue's, and in a slot of its own."""
+        return f"{self._prefix}:calls:{caller}"
 
     def waiting(self, queue: str) -> str:
         """The list on which an idle runner blocks."""

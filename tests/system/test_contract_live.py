@@ -292,6 +292,7 @@ class Refusals(Live):
             "key-invalid": lambda: self.ask_guarded("readHealth", authorization="Bearer wb_x"),
             "scope-missing": lambda: self.ask_guarded("createJob", authorization=f"Bearer {READ_KEY}"),
             "cross-site": lambda: self.ask("createJob", "", MAIL, sec_fetch_site="cross-site"),
+            "rate-limited": self.a_request_more_than_the_rate,
             "too-many-tries": self.many_wrong_keys,
             "job-not-found": lambda: self.ask("readJob", f"/api/jobs/{NO_JOB}"),
             "queue-not-found": lambda: self.ask("readQueue", "/api/queues/nobody"),
@@ -324,6 +325,12 @@ class Refusals(Live):
         """As `ask`, of a server that asks for keys."""
         operation = CONTRACT.operation(operation_id)
         return self.held(operation, Answer(*replied(self.guarded, operation.method, operation.path, b"", **headers)))
+
+    def a_request_more_than_the_rate(self) -> Answer:
+        operation = CONTRACT.operation("readHealth")
+        with Server(self.redis.url, RATE_LIMIT="1/3600") as limited:
+            replied(limited, "GET", operation.path)
+            return self.held(operation, Answer(*replied(limited, "GET", operation.path)))
 
     def many_wrong_keys(self) -> Answer:
         for _ in range(TRIES):

@@ -2,10 +2,12 @@
 
 import http.client
 import json
+import re
 import secrets
 import socket
 import subprocess
 import sys
+import time
 import unittest
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -273,6 +275,53 @@ class Secrecy(Guarded):
             self.assertFalse([c for c in line if ord(c) < 32 or 127 <= ord(c) < 160], line)
 
 
+class RateLimits(unittest.TestCase):
+    def setUp(self) -> None:
+        self.redis = self.enterContext(PrivateRedis())
+
+    def serve(self, **settings: str) -> Server:
+        server = self.enterContext(Server(self.redis.url, RATE_LIMIT="5/3600", **settings))
+        assert isinstance(server, Server)
+        return server
+
+    def test_one_name_has_its_requests_once_on_all_servers_and_with_all_its_keys(self) -> None:
+        servers = [self.serve(API_KEYS=ENTRIES), self.serve(API_KEYS=ENTRIES)]
+
+        asked = [
+            servers[number % 2].request("GET", "/api/health", authorization=(WRITE, NEXT)[number // 2 % 2].bearer)
+            for number in range(8)
+        ]
+        other = servers[0].request("GET", "/api/queues", authorization=READ.bearer)
+        unmetered = servers[0].request("GET", "/livez", authorization=WRITE.bearer)
+
+        self.assertEqual([200] * 5 + [429] * 3, [status for status, _, _ in asked])
+        self.assertEqual([4, 3, 2, 1, 0, 0, 0, 0], [_left(headers) for _, _, headers in asked])
+        self.assertEqual({'"default";q=5;w=3600'}, {headers["ratelimit-policy"] for _, _, headers in asked})
+        self.assertLessEqual(int(asked[-1][2]["retry-after"]), 720)
+        self.assertEqual((200, 4), (other[0], _left(other[2])))
+        self.assertEqual((200, False), (unmetered[0], "ratelimit" in unmetered[2]))
+
+    def test_errors_count_and_say_what_is_left(self) -> None:
+        server = self.serve()
+
+        status, _, headers = server.request("POST", "/api/jobs", b"{")
+
+        self.assertEqual((400, 4), (status, _left(headers)))
+
+    def test_with_redis_away_the_request_finds_out_for_itself_and_soon(self) -> None:
+        server = self.serve()
+        server.request("GET", "/api/health")
+
+        self.redis.freeze()
+        began_s = time.monotonic()
+        status, body, headers = server.request("GET", "/api/queues")
+        took_s = time.monotonic() - began_s
+        self.redis.thaw()
+
+        self.assertEqual((503, "/problems/outcome-unknown", False), (status, body["type"], "ratelimit" in headers))
+        self.assertLess(took_s, 5)
+
+
 class Starting(unittest.TestCase):
     def start(self, **settings: str) -> tuple[int, str]:
         program = Server("unix:///nonexistent/redis", **settings)
@@ -325,6 +374,13 @@ class NewKey(unittest.TestCase):
 
             self.assertEqual((2, ""), (done.returncode, done.stdout), arguments)
             self.assertIn("usage: server.py", done.stderr)
+
+
+def _left(headers: dict[str, str]) -> int:
+    """The r of RateLimit."""
+    match = re.fullmatch(r'"default";r=([0-9]+);t=[0-9]+', headers["ratelimit"])
+    assert match is not None
+    return int(match[1])
 
 
 def _refusal(answer: Answer) -> int:

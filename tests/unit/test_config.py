@@ -84,6 +84,7 @@ class Config(unittest.TestCase):
             "PORT": ["-1", "65536", "8e3", "0x50", "٣", "1 2"],
             "ALLOWED_HOSTS": ["a b", "http://x", "a:80"],
             "REDIS_URL": ["redis://", "x", "unix://", "redis+sentinel://h", "[", "redis://[::1"],
+            "RATE_LIMIT": ["600", "0/60", "600/0", "600/86401", "1/1/1", "a/b", "/", "1.5/1", "-1/1"],
             "KEY_PREFIX": ["a b", "a:b", "{x}", "x" * 33],
             "LOG_DIR": ["a\0b"],
             "LOG_FORMAT": ["xml"],
