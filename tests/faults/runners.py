@@ -29,7 +29,7 @@ class Runners(Worker):
 
     def runner_pids(self) -> list[int]:
         """The runners that live, also those that a dead supervisor left."""
-        return [pid for pid in processes_with(f"LOG_DIR={self.settings['LOG_DIR']}") if pid != self.pid]
+        return [pid for pid in processes_with(f"OUTBOX_DIR={self.settings['OUTBOX_DIR']}") if pid != self.pid]
 
     def kill_all(self) -> None:
         """The supervisor first, so that it sees nothing of its runners' end: the host is gone."""
