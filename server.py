@@ -87,7 +87,8 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     epochs = Epochs(link, keys)
     system = System(link, queues, ROOT / "openapi.yaml", epochs)
     auth = Auth(settings.api_keys, FailedTries(), log)
-    router = Router(routes(jobs, QueueViews(queues, log), system, Manual(ROOT / "openapi.yaml")))
+    manual = Manual(ROOT / "openapi.yaml", asks_for_key=bool(settings.api_keys))
+    router = Router(routes(jobs, QueueViews(queues, log), system, manual))
     rate = Rate(*settings.rate_limit) if settings.rate_limit else None
     # A link of its own: with Redis stuck, what a caller has left is soon given up, before the request itself waits.
     rate_link = client.open_link(settings.redis_url, timeout_s=RATE_TIMEOUT_S)

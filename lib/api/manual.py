@@ -9,7 +9,7 @@ from lib.api.page import page
 from lib.api.router import Call
 from lib.errors import NotFound
 from lib.http1.message import Request, Response
-from lib.manual import docs_page, problem_page, yaml_subset
+from lib.manual import docs_page, problem_page, shell, yaml_subset
 from lib.manual.prose import escape
 
 HTML, TEXT, JSON, CSS = "text/html; charset=utf-8", "text/plain; charset=utf-8", "application/json", "text/css"
@@ -21,9 +21,10 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 
 
 class Manual:
-    """The operations that answer with pages. contract: the file openapi.yaml."""
+    """The operations that answer with pages. contract: the file openapi.yaml; asks_for_key: there are API_KEYS."""
 
-    def __init__(self, contract: Path) -> None:
+    def __init__(self, contract: Path, *, asks_for_key: bool) -> None:
+        self._asks_for_key = asks_for_key
         self._contract = contract.read_text(encoding="utf-8")
         self._style = _STYLE.read_text(encoding="utf-8")
         self._docs: asyncio.Task[str] | None = None
@@ -39,20 +40,21 @@ class Manual:
             raise NotFound("there is no problem of that name; GET /problems lists all of them")
         render = {HTML: problem_page.as_html, TEXT: problem_page.as_text, JSON: problem_page.as_json}
         chosen = choose(call.request.headers.get("accept"), PROBLEM_TYPES) or HTML
-        return page(call.request, render[chosen](slug, base_of(call.request)), chosen, vary="Accept")
+        reader = problem_page.Reader(base_of(call.request), self._asks_for_key)
+        return page(call.request, render[chosen](slug, reader), chosen, vary="Accept")
 
     async def docs(self, call: Call) -> Response:
         if self._docs is None or (self._docs.done() and self._docs.exception()):
             # In a thread, once, and all who ask meanwhile wait for the same one.
             self._docs = asyncio.create_task(asyncio.to_thread(self._render_docs))
         rendered = await asyncio.shield(self._docs)
-        return page(call.request, rendered.replace(docs_page.BASE, escape(base_of(call.request))), HTML)
+        return page(call.request, rendered.replace(shell.BASE, escape(base_of(call.request))), HTML)
 
     async def style(self, call: Call) -> Response:
         return page(call.request, self._style, CSS)
 
     def _render_docs(self) -> str:
-        return docs_page.page(yaml_subset.read(self._contract))
+        return docs_page.page(yaml_subset.read(self._contract), asks_for_key=self._asks_for_key)
 
 
 def base_of(request: Request) -> str:

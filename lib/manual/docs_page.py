@@ -5,27 +5,28 @@ OpenAPI 3.1 that the contract uses. `BASE` stands in the page for the address th
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lib.manual import shell
 from lib.manual.prose import escape, inline, paragraphs, table
 from lib.manual.schema_page import References, schema_html
+from lib.manual.shell import BASE
 
 METHODS = ("get", "put", "post", "patch", "delete")
-BASE = "{base}"
 
 Node = dict[str, Any]
 
 
-def page(document: Node) -> str:
-    """The whole page. Raises KeyError where a $ref leads nowhere."""
-    return _Page(document).html()
+def page(document: Node, *, asks_for_key: bool = False) -> str:
+    """The whole page; asks_for_key: its commands bear a key. Raises KeyError where a $ref leads nowhere."""
+    return _Page(document, shell.with_key if asks_for_key else str).html()
 
 
 class _Page:
-    def __init__(self, document: Node) -> None:
+    def __init__(self, document: Node, dressed: Callable[[str], str]) -> None:
         self._document = document
+        self._dressed = dressed
         self._references = References(document)
         self._operations = list(self._operations_in_order())
 
@@ -38,13 +39,17 @@ class _Page:
             *self._contents(),
             "</nav>",
             '<h2 id="about">About</h2>',
-            paragraphs(info["description"]).replace(self._document["servers"][0]["url"], BASE),
+            paragraphs(self._about(info["description"])),
             '<h2 id="operations">Operations</h2>',
             *(self._operation(*one) for one in self._operations),
             '<h2 id="schemas">Schemas</h2>',
             *self._schemas(),
         ]
         return shell.page("API", "\n".join(parts))
+
+    def _about(self, text: str) -> str:
+        blocks = text.replace(self._document["servers"][0]["url"], BASE).split("\n\n")
+        return "\n\n".join(map(self._dressed, blocks))
 
     def _operations_in_order(self) -> Iterator[tuple[str, str, Node, list[Node]]]:
         """Method, path, the operation, and the parameters of its path and its own."""
@@ -76,7 +81,7 @@ class _Page:
             self._body(operation.get("requestBody")),
             "<h4>curl</h4>",
             *(
-                shell.sample(command, f"curl: {operation['summary']}")
+                shell.sample(self._dressed(command), f"curl: {operation['summary']}")
                 for command in _curls(method, path, operation, parameters)
             ),
             "<h4>Answers</h4>",

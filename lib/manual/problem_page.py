@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from textwrap import fill
-from typing import Any
+from typing import Any, NamedTuple
 
 from lib import errors
 from lib.errors import WaybillError
@@ -20,9 +20,17 @@ KINDS: Mapping[str, type[WaybillError]] = {
 _WIDTH = 100
 
 
-def facts(slug: str, base: str) -> dict[str, Any]:
-    """What the page says, as values. base: the address that the reader used, as in http://127.0.0.1:8000."""
+class Reader(NamedTuple):
+    """Who reads. base: the address that they used, as in http://127.0.0.1:8000; asks_for_key: whether it wants one."""
+
+    base: str
+    asks_for_key: bool = False
+
+
+def facts(slug: str, reader: Reader) -> dict[str, Any]:
+    """What the page says, as values."""
     kind, text = KINDS[slug], TEXTS[slug]
+    command = shell.with_key(text.curl) if reader.asks_for_key else text.curl
     return {
         "type": f"/problems/{slug}",
         "title": kind.title,
@@ -31,13 +39,13 @@ def facts(slug: str, base: str) -> dict[str, Any]:
         "what_happened": text.what,
         "why": text.why,
         "what_to_do": text.do,
-        "curl": text.curl.replace("{base}", base),
+        "curl": command.replace(shell.BASE, reader.base),
         "see_also": [f"/problems/{near}" for near in text.near],
     }
 
 
-def as_html(slug: str, base: str) -> str:
-    said = facts(slug, base)
+def as_html(slug: str, reader: Reader) -> str:
+    said = facts(slug, reader)
     again = "; the same request may be sent again" if said["retryable"] else ""
     near = "".join(f"<li>{_link(other)}</li>" for other in TEXTS[slug].near)
     return shell.page(
@@ -52,8 +60,8 @@ def as_html(slug: str, base: str) -> str:
     )
 
 
-def as_text(slug: str, base: str) -> str:
-    said = facts(slug, base)
+def as_text(slug: str, reader: Reader) -> str:
+    said = facts(slug, reader)
     parts = [f"{said['status']} {said['title']}\n{said['type']}"]
     for title, name in (("What happened", "what_happened"), ("Why", "why"), ("What to do", "what_to_do")):
         parts.append(
@@ -64,8 +72,8 @@ def as_text(slug: str, base: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def as_json(slug: str, base: str) -> str:
-    plain = {name: one.replace("**", "") if type(one) is str else one for name, one in facts(slug, base).items()}
+def as_json(slug: str, reader: Reader) -> str:
+    plain = {name: one.replace("**", "") if type(one) is str else one for name, one in facts(slug, reader).items()}
     return json.dumps(plain, ensure_ascii=False, indent=2) + "\n"
 
 

@@ -1,8 +1,13 @@
 """What every page has around its text: head, navigation, and the one style sheet. No script, nothing from elsewhere."""
 
+import re
+
 from lib.manual.prose import escape
 
 STYLE_PATH = "/manual.css"
+BASE = "{base}"
+_KEY = '-H "Authorization: Bearer $KEY"'
+_ADDRESS = re.compile(r"'\{base\}/api[^']*'|\{base\}/api\S*")
 
 
 def page(title: str, body: str) -> str:
@@ -27,6 +32,11 @@ def page(title: str, body: str) -> str:
 </body>
 </html>
 """
+
+
+def with_key(commands: str) -> str:
+    """The same commands for a server that asks for a key: what goes to the API bears it. BASE still stands in them."""
+    return commands if "Authorization" in commands else _ADDRESS.sub(lambda found: f"{found[0]} {_KEY}", commands)
 
 
 def sample(text: str, label: str) -> str:

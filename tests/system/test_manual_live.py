@@ -1,12 +1,15 @@
 """The pages of a running server: every command that a problem's page shows is run and works; so do those of /docs."""
 
+import os
 import re
+import secrets
 import shutil
 import subprocess
 import unittest
 from html import unescape
 from typing import ClassVar
 
+from lib import api_keys
 from lib.manual.problem_texts import TEXTS
 from tests.private_redis import PrivateRedis
 from tests.processes import Server
@@ -18,12 +21,16 @@ WORKED = {"200", "202", "204"}
 
 @unittest.skipUnless(shutil.which("curl"), "curl is not installed here")
 class Commands(unittest.TestCase):
+    """For a server without keys; below, for one with."""
+
+    settings: ClassVar[dict[str, object]] = {"JOB_MODULES": "lib.handlers.email"}
+    environment: ClassVar[dict[str, str]] = {}
     server: ClassVar[Server]
 
     @classmethod
     def setUpClass(cls) -> None:
         redis = cls.enterClassContext(PrivateRedis())
-        cls.server = cls.enterClassContext(Server(redis.url, JOB_MODULES="lib.handlers.email"))
+        cls.server = cls.enterClassContext(Server(redis.url, **cls.settings))
         cls.server.wait_until_ready()
 
     def page(self, path: str, **headers: str) -> str:
@@ -32,12 +39,20 @@ class Commands(unittest.TestCase):
         return str(body.decode())
 
     def statuses(self, command: str) -> list[str]:
-        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(
+            ["sh", "-c", command],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            env={**os.environ, **self.environment},
+        )
         self.assertEqual(0, done.returncode, (command, done.stderr))
         return re.findall(r"^HTTP/1\.1 (\d+)", done.stdout, re.MULTILINE)
 
     def test_the_command_of_every_problem_works(self) -> None:
-        job_id = self.server.request("POST", "/api/jobs", JOB)[1]["id"]
+        key = self.environment.get("KEY", "none")
+        job_id = self.server.request("POST", "/api/jobs", JOB, authorization=f"Bearer {key}")[1]["id"]
         for slug in TEXTS:
             with self.subTest(slug):
                 (shown,) = re.findall(r"<pre[^>]*><code>(.*?)</code></pre>", self.page(f"/problems/{slug}"), re.DOTALL)
@@ -70,7 +85,7 @@ class Commands(unittest.TestCase):
         self.assertEqual(406, self.server.request("GET", "/problems/bad-json", accept="image/png")[0])
 
     def test_the_type_of_an_answer_leads_to_its_page(self) -> None:
-        problem = self.server.request("GET", "/api/nothing")[1]
+        problem = self.server.request("GET", "/nothing")[1]
 
         self.assertIn(f"<h1>{problem['title']}</h1>", self.page(problem["type"]))
 
@@ -82,6 +97,17 @@ class Commands(unittest.TestCase):
             self.assertEqual((200, 304, b""), (status, again[0], again[1]))
             self.assertEqual("no-cache", again[2]["cache-control"])
             self.assertIn("default-src 'none'", again[2]["content-security-policy"])
+
+
+class CommandsWithKey(Commands):
+    """All of the above, where API_KEYS asks for a key that the reader has in $KEY."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        key, entry = api_keys.new_key("reader", "admin", "", secrets.choice)
+        cls.settings = {**Commands.settings, "API_KEYS": entry}
+        cls.environment = {"KEY": key}
+        super().setUpClass()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from tests import contract
 
 VOID = {"meta", "link", "br"}
 BASE = "http://127.0.0.1:8000"
+READER = problem_page.Reader(BASE)
 
 
 class Tags(HTMLParser):
@@ -63,13 +64,21 @@ class Problems(unittest.TestCase):
     def test_each_page_is_html_that_closes_and_shows_the_command(self) -> None:
         for slug in TEXTS:
             with self.subTest(slug):
-                tags = Tags(problem_page.as_html(slug, BASE))
+                tags = Tags(problem_page.as_html(slug, READER))
                 command = TEXTS[slug].curl.replace("{base}", BASE)
 
                 self.assertEqual([], tags.open)
-                self.assertIn(prose.escape(command), problem_page.as_html(slug, BASE))
-                self.assertIn(command, problem_page.as_text(slug, BASE))
-                self.assertNotIn("**", problem_page.as_text(slug, BASE) + problem_page.as_json(slug, BASE))
+                self.assertIn(prose.escape(command), problem_page.as_html(slug, READER))
+                self.assertIn(command, problem_page.as_text(slug, READER))
+                self.assertNotIn("**", problem_page.as_text(slug, READER) + problem_page.as_json(slug, READER))
+
+    def test_where_a_key_is_asked_for_the_commands_bear_it(self) -> None:
+        for slug in TEXTS:
+            command = problem_page.facts(slug, problem_page.Reader(BASE, asks_for_key=True))["curl"]
+
+            self.assertEqual("/api" in command, "Authorization: Bearer $KEY" in command, slug)
+            self.assertLessEqual(command.count("Authorization"), 1)
+        self.assertNotIn("Authorization", problem_page.facts("bad-json", READER)["curl"])
 
     def test_the_list_has_each(self) -> None:
         for text in (problem_page.index_html(), problem_page.index_text(), problem_page.index_json()):
@@ -98,6 +107,14 @@ class Docs(unittest.TestCase):
 
         self.assertFalse(tags.names & {"script", "style", "img", "iframe", "object", "form", "svg"})
         self.assertFalse({name for name in tags.attributes if name == "style" or name.startswith("on")})
+
+    def test_where_a_key_is_asked_for_its_commands_bear_it(self) -> None:
+        text = docs_page.page(yaml_subset.read(contract.PATH.read_text(encoding="utf-8")), asks_for_key=True)
+        commands = re.findall(r"<code>(curl -i .*?)</code></pre>", text, re.DOTALL)
+
+        self.assertGreater(len(commands), 15)
+        for command in commands:
+            self.assertEqual("/api/" in command, "Bearer $KEY" in command, command)
 
     def test_it_has_every_operation_parameter_answer_and_schema(self) -> None:
         document = contract.load()
