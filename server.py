@@ -11,8 +11,10 @@ import random
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
+from lib import api_keys
 from lib.api import middleware, new_key
 from lib.api.auth import Auth
 from lib.api.failed_tries import FailedTries
@@ -69,6 +71,8 @@ def main() -> int:
         backups=settings.log_backups,
     )
     log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
+    for warning in api_keys.ageing(settings.api_keys, time.time()):
+        log.warning("key.ending", f"API_KEYS: {warning}")
     asyncio.run(serve(settings, types, log, listening))
     log.close()
     return 0

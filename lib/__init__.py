@@ -2,7 +2,8 @@
 
 A POST /api/jobs comes in at `http1/listener.py`, which accepts the socket and gives it a `http1/connection.py`; that
 feeds what it reads to `http1/parser.py` until a request is whole. `api/middleware.py` gives it its id and its first
-log line, `api/router.py` finds the operation in the table of `api/routes.py`, and `api/jobs.py` reads the body
+log line and asks `api/auth.py` who calls, `api/router.py` finds the operation in the table of `api/routes.py`, and
+`api/jobs.py` reads the body
 (`jobs/submission.py`, `jobs/payload.py`). `queue/queue.py` takes the job in: `queue/committer.py` lets it travel with
 its neighbours, and `queue/lua/enqueue.lua` writes it. The 202 goes out when Redis has it, and not before.
 
@@ -19,11 +20,12 @@ handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it en
     http1/                      HTTP/1.1 and nothing else: knows no jobs, no Redis
     jobs/                       what a job is, as pure values: spec, states, backoff, payloads, registry of types
     config setting_kinds        the settings; what the value of one may be
+    api_keys                    what API_KEYS holds, and how a key is made
     errors ids tracing          every expected failure; the ids; W3C trace context
     logs log_lines log_file     the log: what is said, how a line is written, where it goes
 
 Imports run downward in this order, and a test holds it: `server.py worker.py`, then `api work handlers` (none imports
-another), then `queue http1 manual` (none imports another), then `jobs`, then the files of the last three lines.
+another), then `queue http1 manual` (none imports another), then `jobs`, then the files of the last four lines.
 """
 
 __version__ = "0.1.0"

@@ -23,6 +23,7 @@ LETTERS = string.ascii_letters + string.digits
 ID_CHARS = 12
 SECRET_CHARS = 43
 KEY = re.compile(rf"wb_([A-Za-z0-9]{{{ID_CHARS}}})_[A-Za-z0-9]{{{SECRET_CHARS}}}")
+SOON_S = 14 * 86_400.0
 FORM = "NAME:scope:id:sha256hex[:expires]"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -91,6 +92,17 @@ def expiry_s(text: str) -> float:
     except (ValueError, OverflowError):
         pass
     raise ValueError("does not end in a date or time of expiry, as in 2027-01-31 or 2027-01-31T12:00:00Z")
+
+
+def ageing(keys: Sequence[ApiKey], now_s: float) -> list[str]:
+    """A sentence for each key that has expired or soon will, and has no other of its name to follow it."""
+    lasting = {key.name for key in keys if key.expires_s is None or key.expires_s - now_s > SOON_S}
+    return [
+        f"a key of {key.name} {'has expired' if key.expires_s <= now_s else 'expires'}: {key.expires}; "
+        "make the next one with python server.py --new-key"
+        for key in keys
+        if key.expires_s is not None and key.expires_s - now_s <= SOON_S and key.name not in lasting
+    ]
 
 
 def new_key(name: str, scope: Scope, expires: str, choose: Callable[[Sequence[str]], str]) -> tuple[str, str]:

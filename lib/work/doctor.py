@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from lib import api_keys
 from lib.config import Settings
 from lib.errors import RedisUnavailable
 from lib.jobs.registry import checks_of
@@ -45,6 +46,8 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
     finally:
         await link.close()
     yield _log_folder(settings.log_dir)
+    for finding in _keys(settings):
+        yield finding
     for finding in (*_stop_times(settings, root), *_modules(settings)):
         yield finding
 
@@ -69,6 +72,15 @@ async def _jobs(link: Link, settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(False, f"Job: {fault}")
     if not faults:
         yield Finding(True, "Jobs: each is in exactly one place")
+
+
+def _keys(settings: Settings) -> Iterable[Finding]:
+    faults = api_keys.ageing(settings.api_keys, time.time())
+    for fault in faults:
+        yield Finding(False, f"Keys: {fault}")
+    if not faults:
+        count = len(settings.api_keys)
+        yield Finding(True, f"Keys: {count}, none of which ends soon" if count else "Keys: none; anyone on this host")
 
 
 def _log_folder(folder: Path) -> Finding:

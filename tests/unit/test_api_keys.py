@@ -89,6 +89,25 @@ class Expiry(unittest.TestCase):
             self.assertEqual(until_s, api_keys.expiry_s(text), text)
 
 
+class Ageing(unittest.TestCase):
+    def test_a_key_that_ends_is_told_of_in_time_unless_another_of_its_name_lasts(self) -> None:
+        now_s = moment(2027, 1, 20)
+        entries = (
+            f"gone:read:{'a' * 12}:{SHA256}:2027-01-10",
+            f"soon:read:{'b' * 12}:{SHA256}:2027-01-31",
+            f"later:read:{'c' * 12}:{SHA256}:2027-03-31",
+            f"never:read:{'d' * 12}:{SHA256}",
+            f"rotated:read:{'e' * 12}:{SHA256}:2027-01-31",
+            f"rotated:read:{'f' * 12}:{SHA256}:2027-12-31",
+        )
+
+        said = api_keys.ageing(api_keys.parse(",".join(entries)), now_s)
+
+        self.assertEqual(2, len(said))
+        self.assertIn("of gone has expired: 2027-01-10", said[0])
+        self.assertIn("of soon expires: 2027-01-31", said[1])
+
+
 class NewKey(unittest.TestCase):
     def test_its_entry_is_what_api_keys_takes_and_names_its_digest(self) -> None:
         key, entry = api_keys.new_key("ops", "write", "2027-01-31", random.Random(1).choice)
