@@ -10,7 +10,7 @@ import contextlib
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.queue.lease import Lease
@@ -65,16 +65,26 @@ class Lanes:
         """The ids under which the jobs in hand were claimed."""
         return {in_hand.lease.worker_id for in_hand in self._in_hand.values()}
 
-    def start(self, job: ClaimedJob, lease: Lease) -> None:
-        """Run a job that was claimed under `lease`, in the next turn of the loop."""
+    def start(self, jobs: Sequence[ClaimedJob], lease: Lease, *, behind: bool = False) -> None:
+        """Run jobs that were claimed under `lease`, in the next turn of the loop.
+
+        behind: one turn later, for what the caller says to Redis at once is to be on its way first.
+        """
+        for job in jobs:
+            self._take(job, lease)
+        if behind and self._waiting:
+            asyncio.get_running_loop().call_soon(self._wake_lane)
+        elif self._waiting:
+            self._wake_lane()
+
+    def _take(self, job: ClaimedJob, lease: Lease) -> None:
         in_hand = InHand(job, lease)
         self._in_hand[job.job_id] = in_hand
         self.running += 1
         if self._is_released:
-            return self._end(in_hand, attempt.given_back(job))  # Its claim was in flight when time was up.
-        self._waiting.append(in_hand)
-        self._wake_lane()
-        return None
+            self._end(in_hand, attempt.given_back(job))  # Its claim was in flight when time was up.
+        else:
+            self._waiting.append(in_hand)
 
     def cancel(self, job_ids: Iterable[str]) -> None:
         """Stop those of the jobs that run here: somebody asked for it."""
