@@ -20,7 +20,8 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from lib.errors import RedisUnavailable
-from lib.queue.wire import Argument, Moved, Wire, translated
+from lib.queue.resp import Argument
+from lib.queue.wire import Moved, Wire, translated
 from lib.setting_kinds import without_password
 
 MOST_MOVES = 5
@@ -145,7 +146,7 @@ class _SingleLink:
         if self._opening is not None:
             self._opening.cancel()
         if self._wire is not None:
-            await self._wire.close()
+            self._wire.close()
         for connection, _ in self._blockable:
             await connection.disconnect(nowait=True)
         await self._pool.disconnect()

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lib.queue.client import Link
-from lib.queue.wire import Argument, MissingScript
+from lib.queue.resp import Argument
+from lib.queue.wire import MissingScript
 
 FOLDER = Path(__file__).parent / "lua"
 _USE = re.compile(r"^-- @use (.+)$", re.MULTILINE)

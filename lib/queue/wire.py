@@ -1,7 +1,8 @@
 """One connection to one Redis that all calls share, and what its failures mean.
 
-Called by client.py alone. Each call is written at once and answered in its turn; a failure of redis-py's is translated
-here into what the rest of Waybill knows, once.
+Called by client.py alone, with a connection that redis-py has opened; what goes over it is `resp.py`'s. Each call is
+written at once and answered in its turn; a failure of redis-py's is translated here into what the rest of Waybill
+knows, once.
 """
 
 import asyncio
@@ -11,19 +12,16 @@ from typing import Any
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     AuthenticationError,
-    BusyLoadingError,
     ConnectionError,
     MovedError,
     NoScriptError,
     ReadOnlyError,
     RedisError,
-    ResponseError,
     TimeoutError,
 )
 
 from lib.errors import OutcomeUnknown, RedisUnavailable
-
-Argument = bytes | str | int | float
+from lib.queue.resp import Argument, Garbled, Replies, ReplyError, encoded
 
 # The first words of replies by which Redis refuses for now, and nothing was done; all else is a bug of ours.
 # https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
@@ -58,20 +56,24 @@ class Moved(Exception):
         self.node = (host, port)
 
 
-class Wire:
+class Wire(asyncio.Protocol):
     """One connection that all calls share: each is written at once and answered in its turn.
 
     Calls that are made in one turn of the loop leave in one packet, and their answers come back in one.
     """
 
     def __init__(self, connection: AbstractConnection, timeout_s: float) -> None:
-        self._connection = connection
+        """connection: one of redis-py's that is open and idle; its socket is taken over."""
+        assert connection._writer is not None
+        self._connection = connection  # Else it is thrown away, and closes what it thinks is its own.
+        self._transport = connection._writer.transport
+        self._transport.set_protocol(self)
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
+        self._replies = Replies()
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
         self._unsent: list[bytes] = []
         self._watch: asyncio.TimerHandle | None = None
-        self._reader = self._loop.create_task(self._read())
         self.is_broken = False
 
     def send(self, command: tuple[Argument, ...]) -> "asyncio.Future[Any]":
@@ -79,24 +81,37 @@ class Wire:
         reply: asyncio.Future[Any] = self._loop.create_future()
         if not self._unsent:
             self._loop.call_soon(self._flush)
-        self._unsent += self._connection.pack_command(*command)
+        self._unsent.append(encoded(command))
         self._waiting.append((reply, self._loop.time() + self._timeout_s))
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout_s, self._look)
         return reply
 
-    async def close(self) -> None:
-        self._reader.cancel()
+    def close(self) -> None:
         self._break(ConnectionError("closed"))
-        await self._connection.disconnect(nowait=True)
+
+    # What the event loop calls.
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for answer in self._replies.feed(data):
+                reply, _ = self._waiting.popleft()
+                if isinstance(answer, ReplyError):
+                    fault = self._connection._parser.parse_error(str(answer))  # type: ignore[no-untyped-call]
+                    self._answer_error(reply, fault)
+                elif not reply.done():
+                    reply.set_result(answer)
+        except (Garbled, IndexError) as fault:
+            self._break(ConnectionError(f"an answer to nothing that was asked: {fault}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._break(exc or ConnectionError("Redis closed the connection"))
 
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, []
-        # The connection's own send waits for the socket to take everything; here the committers see to it that
-        # little is on its way at any time.
-        writer = self._connection._writer
-        if writer is not None and not self.is_broken:
-            writer.write(b"".join(unsent))
+        # Never waits for the socket to take everything: the committers see to it that little is on its way at any time.
+        if not self.is_broken:
+            self._transport.write(b"".join(unsent))
 
     def _look(self) -> None:
         """Once in a while: has the oldest call waited too long? Then nobody can tell the later ones' answers apart."""
@@ -109,22 +124,7 @@ class Wire:
         else:
             self._watch = self._loop.call_later(left_s, self._look)
 
-    async def _read(self) -> None:
-        try:
-            while True:
-                try:
-                    answer = await self._connection.read_response(disconnect_on_error=False)
-                except (ResponseError, BusyLoadingError, AuthenticationError) as fault:
-                    self._answer_fault(fault)
-                else:
-                    reply, _ = self._waiting.popleft()
-                    if not reply.done():
-                        reply.set_result(answer)
-        except (RedisError, OSError, IndexError) as fault:
-            self._break(fault)
-
-    def _answer_fault(self, fault: RedisError) -> None:
-        reply, _ = self._waiting.popleft()
+    def _answer_error(self, reply: "asyncio.Future[Any]", fault: RedisError) -> None:
         _refuse(reply, translated(fault, was_sent=False))
         if isinstance(fault, ReadOnlyError | AuthenticationError):
             # A failover, or a new password: another connection may do better.
@@ -137,9 +137,7 @@ class Wire:
             self._watch.cancel()
         while self._waiting:
             _refuse(self._waiting.popleft()[0], translated(fault, was_sent=True))
-        self._reader.cancel()
-        if self._connection._writer is not None:
-            self._connection._writer.close()
+        self._transport.abort()
 
 
 def _refuse(reply: "asyncio.Future[Any]", fault: Exception) -> None:

@@ -1,0 +1,99 @@
+"""RESP2, Redis' protocol: commands to bytes, bytes to replies. Pure; wire.py has the socket.
+
+WHY our own: redis-py opens the connection (TLS, password, Sentinel, database), but its reader awaits each line of a
+reply, which takes longer than Redis does. Here a packet full of replies is read in one go.
+https://redis.io/docs/latest/develop/reference/protocol-spec/
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+Argument = bytes | str | int | float
+
+
+class ReplyError(Exception):
+    """Redis answered a command with an error; the message is its text."""
+
+
+class Garbled(Exception):
+    """What came is not RESP2; nobody knows where the next reply begins."""
+
+
+class _Unfinished(Exception):
+    """More bytes are needed, `missing` at the least."""
+
+    def __init__(self, missing: int) -> None:
+        self.missing = missing
+
+
+def encoded(command: tuple[Argument, ...]) -> bytes:
+    """A command as Redis reads it: an array of bulk strings."""
+    parts = [b"*%d\r\n" % len(command)]
+    for argument in command:
+        if type(argument) is not bytes:
+            # A lone surrogate is what is left of a byte that is no UTF-8, in an id that somebody wrote by hand.
+            argument = str(argument).encode("utf-8", "surrogateescape")
+        parts.append(b"$%d\r\n%b\r\n" % (len(argument), argument))
+    return b"".join(parts)
+
+
+class Replies:
+    """Collects what was read, and gives every reply that is whole. An error is given as a ReplyError, not raised."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._missing = 0
+
+    def feed(self, data: bytes) -> Iterator[Any]:
+        """The replies that `data` completes. Raises Garbled."""
+        self._parts.append(data)
+        self._missing -= len(data)
+        if self._missing > 0:
+            return  # A long string comes in many pieces: they are joined once, when it is whole.
+        text = b"".join(self._parts) if len(self._parts) > 1 else data
+        at = 0
+        try:
+            while at < len(text):
+                reply, at = _reply(text, at)
+                yield reply
+            self._parts = []
+        except _Unfinished as unfinished:
+            self._parts = [text[at:]]
+            self._missing = unfinished.missing
+        except ValueError:
+            raise Garbled(repr(text[at : at + 40])) from None
+
+
+def _reply(text: bytes, at: int) -> tuple[Any, int]:
+    """The reply that begins at `at`, and where the next one begins. Raises _Unfinished, ValueError."""
+    end = text.find(b"\r\n", at)
+    if end < 0:
+        raise _Unfinished(1)
+    kind, line, behind = text[at], text[at + 1 : end], end + 2
+    if kind == 0x24:  # $ bulk string
+        length = int(line)
+        if length < 0:
+            return None, behind
+        stop = behind + length
+        if len(text) < stop + 2:
+            raise _Unfinished(stop + 2 - len(text))
+        return text[behind:stop], stop + 2
+    if kind == 0x3A:  # : integer
+        return int(line), behind
+    if kind == 0x2A:  # * array
+        return _array(text, behind, int(line))
+    if kind == 0x2B:  # + simple string
+        return line, behind
+    if kind == 0x2D:  # - error
+        return ReplyError(line.decode("utf-8", "replace")), behind
+    raise ValueError(kind)
+
+
+def _array(text: bytes, at: int, length: int) -> tuple[list[Any] | None, int]:
+    if length < 0:
+        return None, at
+    items = []
+    for _ in range(length):
+        item, at = _reply(text, at)
+        items.append(item)
+    return items, at
