@@ -142,14 +142,16 @@ class Middleware:
     def _ended(self, request: Request, response: Response) -> Response:
         _add_fields(response, request.request_id)
         if isinstance(response, StreamedResponse) and request.method != "HEAD":
-            response.pieces = self._to_the_end(request, response)
+            response.pieces = self._to_the_end(request, response, response.pieces)
         else:
             self._log_end(request, response)
         return response
 
-    async def _to_the_end(self, request: Request, response: StreamedResponse) -> AsyncGenerator[bytes, None]:
+    async def _to_the_end(
+        self, request: Request, response: StreamedResponse, made: AsyncGenerator[bytes, None]
+    ) -> AsyncGenerator[bytes, None]:
         """The pieces of an answer, and the log line when the last one is out, or nobody reads on."""
-        async with contextlib.aclosing(response.pieces) as pieces:
+        async with contextlib.aclosing(made) as pieces:
             try:
                 async for piece in pieces:
                     yield piece
