@@ -17,6 +17,7 @@ from pathlib import Path
 from lib import api_keys
 from lib.api import middleware, new_key
 from lib.api.auth import Auth
+from lib.api.batch import Batches
 from lib.api.failed_tries import FailedTries
 from lib.api.jobs import Jobs
 from lib.api.manual import Manual
@@ -87,12 +88,14 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     # A link of their own for commits: what is read, or waits for replicas, must not hold up a POST.
     commit_link = client.open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
     queue = Queue(link, keys, commit_link=commit_link, ack_replicas=settings.ack_replicas)
-    jobs = Jobs(queue, queues, types, JobIds(), endings, log)
+    ids = JobIds()
+    jobs = Jobs(queue, queues, types, ids, endings, log)
+    batches = Batches(queue, types, ids, log)
     epochs = Epochs(link, keys)
     system = System(link, queues, ROOT / "openapi.yaml", epochs)
     auth = Auth(settings.api_keys, FailedTries(), log)
     manual = Manual(ROOT / "openapi.yaml", asks_for_key=bool(settings.api_keys))
-    router = Router(routes(jobs, QueueViews(queues, log), system, manual))
+    router = Router(routes(jobs, batches, QueueViews(queues, log), system, manual))
     rate = Rate(*settings.rate_limit) if settings.rate_limit else None
     # A link of its own: with Redis stuck, what a caller has left is soon given up, before the request itself waits.
     rate_link = client.open_link(settings.redis_url, timeout_s=RATE_TIMEOUT_S)
@@ -115,6 +118,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     log.info("server.draining", "Server draining: requests in flight are finished, new ones refused")
     system.drain()
     jobs.drain()
+    batches.drain()
     cut_off = await listener.drain(settings.shutdown_grace_s)
     connecting.cancel()
     watching.cancel()

@@ -2,17 +2,15 @@
 
 import asyncio
 import functools
-import hashlib
-import json
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from lib.api import json_body, query
+from lib.api import idempotency, json_body, query
 from lib.api.preferences import MAX_WAIT_S, Preferences, preferences
 from lib.api.router import Call
-from lib.errors import FieldError, InvalidFields, JobNotFound, KeyReused, RedisUnavailable
+from lib.errors import JobNotFound, RedisUnavailable
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
 from lib.jobs import submission
@@ -32,7 +30,6 @@ FIRST_SLICE = 10
 SLICE_BYTES = 1 << 20
 _SECRETS = re.compile(r"secret|authorization|passw|token|api_?key", re.IGNORECASE)
 MASK = "********"
-_KEY = re.compile(r"[\x21\x23-\x7e]{1,255}")
 
 
 class Jobs:
@@ -61,12 +58,10 @@ class Jobs:
         )
         key = call.request.headers.get("idempotency-key")
         if key is not None:
-            job = job._replace(
-                idempotency_key=f"{call.caller.name} {_idempotency_key(key)}", fingerprint=_fingerprint(body)
-            )
+            job = idempotency.under_key(job, key, call, body, pointer="Idempotency-Key")
         accepted = await self._queue.enqueue(job)
         if accepted.outcome == "conflict":
-            raise KeyReused("it came before with another body; send the same body again, or another key")
+            raise idempotency.reused()
         if accepted.outcome == "new":
             self._log.info(
                 "job.enqueued",
@@ -269,21 +264,6 @@ def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:
         run_at_ms=due_ms if is_delayed else None,
         expires_ms=None if job.expires_in_ms is None else created_ms + job.expires_in_ms,
     )
-
-
-def _idempotency_key(text: str) -> str:
-    """The key of an Idempotency-Key header: a quoted string, as the draft has it, or the bare text."""
-    key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
-    if not _KEY.fullmatch(key):
-        detail = "must be 1 to 255 visible ASCII characters, in double quotes if you like"
-        raise InvalidFields(f"the Idempotency-Key {detail}", errors=[FieldError("Idempotency-Key", detail)])
-    return key
-
-
-def _fingerprint(body: Any) -> str:
-    """Of what was asked for, not of how it was written: white space and the order of names do not count."""
-    text = json.dumps(body, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _time(ms: int | None) -> str | None:

@@ -15,7 +15,7 @@ from lib.api.auth import ANYONE, NOBODY, Auth, Caller
 from lib.api.page import PAGE_FIELDS, Page
 from lib.api.problems import InternalError, problem
 from lib.api.rate_limit import RateLimit
-from lib.api.router import Call, Route, Router
+from lib.api.router import Call, Route, Router, media_type
 from lib.errors import HttpError, MisdirectedRequest, RedisUnavailable, WaybillError
 from lib.http1.message import Request, Response, StreamedResponse
 from lib.ids import new_request_id, request_id_from
@@ -75,6 +75,7 @@ class Middleware:
             return self._ended(request, found)
         request.route = found
         request.streams_body = found[0].streams_body
+        request.body_limit_bytes = found[0].bodies.get(media_type(request) or "") or request.body_limit_bytes
         return None
 
     async def handle(self, request: Request) -> Response:

@@ -17,8 +17,8 @@ class InternalError(WaybillError):
     """A bug: the caller gets the request id, by which the log tells the rest."""
 
 
-def problem(error: WaybillError, request_id: str) -> Response:
-    """The response for an expected failure."""
+def body_of(error: WaybillError, request_id: str) -> dict[str, Any]:
+    """A failure as a Problem: the body of a response, or one item's of many."""
     body: dict[str, Any] = {
         "type": f"/problems/{error.slug}",
         "title": error.title,
@@ -28,10 +28,15 @@ def problem(error: WaybillError, request_id: str) -> Response:
     }
     if error.errors:
         body["errors"] = _within_bounds(error.errors)
+    return body
+
+
+def problem(error: WaybillError, request_id: str) -> Response:
+    """The response for an expected failure."""
     headers = list(error.headers)
     if error.status == 503 and not any(name == "Retry-After" for name, _ in headers):
         headers.append(("Retry-After", str(RETRY_AFTER_S)))
-    content = to_json(body).encode()
+    content = to_json(body_of(error, request_id)).encode()
     return Response(error.status, content, headers, content_type="application/problem+json")
 
 

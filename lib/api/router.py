@@ -3,7 +3,7 @@
 Paths are matched as they were sent. What is percent-encoded, doubled or dotted is no path of ours, and 404.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -41,6 +41,7 @@ class Route:
     asked for. It has no default: who adds a row decides.
     produces: the media types of its answers, the preferred one first; none where a success has no body.
     streams_body: the operation begins with the request's head and takes the body from `call.request.stream`.
+    bodies: the media types that it takes, and the most bytes of each; None is what every body may have.
     """
 
     method: str
@@ -50,6 +51,7 @@ class Route:
     parameters: frozenset[str] = frozenset()
     takes_body: bool = False
     streams_body: bool = False
+    bodies: Mapping[str, int | None] = field(default_factory=lambda: {"application/json": None})
     scope: Scope | None = field(kw_only=True)
     produces: tuple[str, ...] = (JSON,)
 
@@ -96,10 +98,9 @@ class Router:
 
     def check_types(self, route: Route, request: Request) -> None:
         """Raises UnsupportedMediaType, or NotAcceptable where Accept leaves nothing that the route can answer."""
-        if route.takes_body and not _is_json(
-            request.headers.get("content-type"), request.headers.get("content-encoding")
-        ):
-            raise UnsupportedMediaType("send the body as application/json, UTF-8, without a Content-Encoding")
+        if route.takes_body and media_type(request) not in route.bodies:
+            kinds = " or ".join(route.bodies)
+            raise UnsupportedMediaType(f"send the body as {kinds}, UTF-8, without a Content-Encoding")
         accept.check(request.headers.get("accept"), route.produces)
 
     def is_private(self, path: str) -> bool:
@@ -136,10 +137,10 @@ class Router:
         return found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set())
 
 
-def _is_json(content_type: str | None, content_encoding: str | None) -> bool:
-    if content_encoding is not None and content_encoding.lower() != "identity":
-        return False
-    kind, _, parameter = (content_type or "").partition(";")
-    if kind.strip().lower() != "application/json":
-        return False
-    return parameter.strip().lower().replace('"', "") in ("", "charset=utf-8")
+def media_type(request: Request) -> str | None:
+    """What a body is said to be, without parameters; None where it is coded, or in another charset than UTF-8."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        return None
+    kind, _, parameter = request.headers.get("content-type", "").partition(";")
+    is_utf8 = parameter.strip().lower().replace('"', "") in ("", "charset=utf-8")
+    return kind.strip().lower() if is_utf8 else None

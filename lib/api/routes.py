@@ -1,6 +1,7 @@
 """THE TABLE: every operation of the API, in openapi.yaml's order. A test holds the two equal."""
 
 from lib.api import manual
+from lib.api.batch import BODIES, Batches
 from lib.api.jobs import Jobs
 from lib.api.manual import Manual
 from lib.api.queues import QueueViews
@@ -10,10 +11,21 @@ from lib.api.system import System
 _PAGE = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
 
 
-def routes(jobs: Jobs, queues: QueueViews, system: System, pages: Manual) -> tuple[Route, ...]:
+def routes(jobs: Jobs, batches: Batches, queues: QueueViews, system: System, pages: Manual) -> tuple[Route, ...]:
     return (
         Route("POST", "/api/jobs", "createJob", jobs.create, takes_body=True, scope="write"),
         Route("GET", "/api/jobs", "listJobs", jobs.list_page, _PAGE, scope="read"),
+        Route(
+            "POST",
+            "/api/jobs/batch",
+            "createJobs",
+            batches.create,
+            takes_body=True,
+            streams_body=True,
+            bodies=BODIES,
+            produces=(*BODIES,),
+            scope="write",
+        ),
         Route("GET", "/api/jobs/{job_id}", "readJob", jobs.read, frozenset({"wait"}), scope="read"),
         Route("DELETE", "/api/jobs/{job_id}", "deleteJob", jobs.delete, scope="write", produces=()),
         Route("POST", "/api/jobs/{job_id}/cancel", "cancelJob", jobs.cancel, scope="write"),

@@ -26,6 +26,7 @@ NO_JOB = "default-" + "0" * 32
 REQUEST_ID = "contract-test"
 MAX_CONNECTIONS = 12
 READ_KEY, READ_KEY_ENTRY = api_keys.new_key("reader", "read", "", secrets.choice)
+NDJSON = "application/x-ndjson"
 MODULES = "lib.handlers.email,tests.jobs_for_tests"
 
 
@@ -83,7 +84,7 @@ class Live(unittest.TestCase):
         body = answer.body
         if answer.headers.get("content-type") == "application/yaml":
             body = yaml_subset.read(answer.body.decode())
-        elif answer.headers.get("content-type", "").startswith("text/"):
+        elif (kind := answer.headers.get("content-type", "")).startswith("text/") or kind == NDJSON:
             body = answer.body.decode()
         faults = CONTRACT.answer_faults(operation, answer._replace(body=body))
         self.assertEqual([], faults, (operation.id, answer))
@@ -134,7 +135,9 @@ class Successes(Live):
         self.assertTrue(shown)
         for operation, name, body in shown:
             with self.subTest(name):
-                self.assertIn(self.ask(operation.id, target(operation), body).status, (200, 202))
+                kind = {"content_type": NDJSON} if type(body) is str else {}
+                sent = body.encode() if type(body) is str else body
+                self.assertIn(self.ask(operation.id, target(operation), sent, **kind).status, (200, 202))
 
     def test_a_mail_from_its_creation_to_its_deletion(self) -> None:
         job = self.create(MAIL)

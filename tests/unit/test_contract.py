@@ -12,8 +12,8 @@ from unittest.mock import Mock
 
 import lib
 from lib import config
+from lib.api import batch, preferences, upload
 from lib.api import jobs as api_jobs
-from lib.api import preferences
 from lib.api.problems import RETRY_AFTER_S, InternalError
 from lib.api.queues import MAX_DEPTH
 from lib.api.router import Route
@@ -41,7 +41,7 @@ CONTRACT = contract.load()
 
 
 def table() -> tuple[Route, ...]:
-    return routes(Mock(), Mock(), Mock(), Mock())
+    return routes(Mock(), Mock(), Mock(), Mock(), Mock())
 
 
 def errors_that_can_be_raised() -> dict[str, type[WaybillError]]:
@@ -78,6 +78,8 @@ class Operations(unittest.TestCase):
                 self.assertEqual(re.findall(r"{(\w+)}", route.pattern), operation.parameters_in("path"))
                 self.assertEqual(["X-Request-ID", "traceparent"], operation.parameters_in("header")[:2])
                 self.assertEqual(route.takes_body, "requestBody" in operation.fields)
+                if route.takes_body:
+                    self.assertEqual([*route.bodies], [*operation.fields["requestBody"]["content"]])
 
     def test_each_answers_with_the_media_types_that_the_table_says(self) -> None:
         for route in table():
@@ -176,6 +178,23 @@ class Facts(unittest.TestCase):
         self.assertEqual(submission.UNIQUE_TTL_S, unique["ttl_s"]["default"])
         self.assertEqual(DEFAULT_BACKOFF._asdict(), {name: field["default"] for name, field in backoff.items()})
 
+    def test_a_job_of_a_batch_needs_what_any_job_needs_and_may_have_a_key(self) -> None:
+        self.assertNotIn("idempotency_key", self.properties("NewJob"))
+        self.assertEqual(["idempotency_key"], [*self.properties("BatchJob")])
+        self.assertEqual(CONTRACT.schema("NewJob")["required"], CONTRACT.schema("BatchJob")["required"])
+
+    def test_bounds_of_a_batch(self) -> None:
+        told = CONTRACT.operation("createJobs").fields
+
+        self.assertEqual(batch.MOST_ITEMS, told["requestBody"]["content"]["application/json"]["schema"]["maxItems"])
+        self.assertEqual(batch.MOST_ITEMS, self.properties("BatchAnswer")["items"]["maxItems"])
+        for words in (
+            f"{batch.MOST_ITEMS:,} jobs and {batch.ARRAY_BYTES >> 20} MiB at most",
+            f"{batch.NDJSON_BYTES >> 20} MiB at most and {upload.LINE_BYTES >> 20} MiB a line",
+            f"away for {upload.PATIENCE_S:g} seconds",
+        ):
+            self.assertIn(words, " ".join(told["description"].split()))
+
     def test_what_an_email_job_gets_where_nothing_is_said(self) -> None:
         fields = self.properties("NewJob")
         (job_type,) = [found for _, found in registry._marked("lib.handlers.email", [])]
@@ -270,7 +289,7 @@ class Facts(unittest.TestCase):
         (told,) = re.findall(r"\*\*Limits\.\*\* (.*)", CONTRACT.document["info"]["description"].replace("\n", " "))
 
         for words in (
-            f"Body {limits.body_bytes >> 20} MiB",
+            f"Body {limits.body_bytes >> 20} MiB (a batch has its own limits)",
             f"request line {limits.request_line_bytes >> 10} KiB",
             f"header fields {limits.header_bytes >> 10} KiB and {limits.header_fields} of them",
             f"A head must be here within {limits.head_s:g} s",

@@ -1,0 +1,36 @@
+"""Idempotency keys: which job a request sent again stands for. Pure; enqueue.lua decides."""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from lib.api.router import Call
+from lib.errors import FieldError, InvalidFields, KeyReused
+from lib.jobs.job import NewJob
+
+_KEY = re.compile(r"[\x21\x23-\x7e]{1,255}")
+
+
+def under_key(job: NewJob, text: str, call: Call, body: Any, *, pointer: str) -> NewJob:
+    """The job under its caller's key. pointer: where the key came from. Raises InvalidFields."""
+    return job._replace(idempotency_key=f"{call.caller.name} {_key(text, pointer)}", fingerprint=_fingerprint(body))
+
+
+def reused() -> KeyReused:
+    return KeyReused("it came before with another body; send the same body again, or another key")
+
+
+def _key(text: str, pointer: str) -> str:
+    """The key of an Idempotency-Key header: a quoted string, as the draft has it, or the bare text."""
+    key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+    if not _KEY.fullmatch(key):
+        detail = "must be 1 to 255 visible ASCII characters, in double quotes if you like"
+        raise InvalidFields(f"the {pointer.lstrip('/')} {detail}", errors=[FieldError(pointer, detail)])
+    return key
+
+
+def _fingerprint(body: Any) -> str:
+    """Of what was asked for, not of how it was written: white space and the order of names do not count."""
+    text = json.dumps(body, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,112 @@
+"""The jobs of one batch on their way in: each is read, sent with the next commit, and told of by itself.
+
+A plain call and a callback for each job, no task and no future: there may be a million of them.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from lib.api import idempotency, json_body
+from lib.api.problems import InternalError, body_of
+from lib.api.router import Call
+from lib.errors import FieldError, InvalidFields, WaybillError
+from lib.ids import JobIds
+from lib.jobs import submission
+from lib.jobs.job import Accepted, NewJob, to_json
+from lib.jobs.payload import json_type
+from lib.jobs.registry import Registry
+from lib.logs import Log
+from lib.queue.queue import Queue, full
+
+Tell = Callable[[int, str], None]
+
+
+class Intake:
+    """tell(index, item): what became of one job, as JSON text; in any order, and maybe before `offer` returns."""
+
+    def __init__(self, call: Call, queue: Queue, registry: Registry, ids: JobIds, log: Log, tell: Tell) -> None:
+        self._call = call
+        self._queue = queue
+        self._registry = registry
+        self._ids = ids
+        self._log = log
+        self._tell = tell
+        self.in_flight = 0
+        self.in_flight_bytes = 0
+        self.taken_in = 0
+        self.known = 0
+        self.refused = 0
+        self.fault: WaybillError | None = None
+        """Why the last commit failed; None once one has succeeded."""
+
+    def offer_text(self, index: int, line: bytes) -> None:
+        """A job as JSON text."""
+        try:
+            body = json_body.parse(line)
+        except WaybillError as error:
+            self.refuse(index, error)
+        else:
+            self.offer(index, body)
+
+    def offer(self, index: int, body: Any) -> None:
+        """A job as POST /api/jobs takes it, with an `idempotency_key` beside its fields if it has one."""
+        try:
+            job = self._read(body)
+        except WaybillError as error:
+            self.refuse(index, error)
+            return
+        size_bytes = len(job.spec_text)
+        self.in_flight += 1
+        self.in_flight_bytes += size_bytes
+        self._queue.post(job, functools.partial(self._hear, index, size_bytes))
+
+    def refuse(self, index: int, error: WaybillError) -> None:
+        self.refused += 1
+        self._tell(index, self.refusal(index, error))
+
+    def refusal(self, index: int, error: WaybillError) -> str:
+        shown = body_of(error, self._call.request_id)
+        return to_json({"index": index, "status": error.status, "problem": shown})
+
+    def _read(self, body: Any) -> NewJob:
+        key = None
+        if type(body) is dict and "idempotency_key" in body:
+            # A copy: the fingerprint is of the job alone, so that a POST under the same key finds it.
+            body = dict(body)
+            key = body.pop("idempotency_key")
+            if type(key) is not str:
+                fault = FieldError("/idempotency_key", f"must be a string, not {json_type(key)}")
+                raise InvalidFields("1 field is not valid; see errors", errors=[fault])
+        call = self._call
+        job, _, _ = submission.read(body, self._registry, self._ids, request_id=call.request_id, trace=call.trace)
+        return job if key is None else idempotency.under_key(job, key, call, body, pointer="/idempotency_key")
+
+    def _fail(self, index: int, fault: Exception) -> None:
+        if not isinstance(fault, WaybillError):
+            self._log.exception(
+                "request.failed", "Commit failed by a fault of ours", fault, request_id=self._call.request_id
+            )
+            fault = InternalError("the log has the details, under this request id")
+        self.fault = fault
+        self.refuse(index, fault)
+
+    def _hear(self, index: int, size_bytes: int, heard: Accepted | Exception) -> None:
+        self.in_flight -= 1
+        self.in_flight_bytes -= size_bytes
+        if isinstance(heard, Exception):
+            self._fail(index, heard)
+            return
+        self.fault = None
+        job_id, outcome, *_ = heard
+        if outcome == "new":
+            self.taken_in += 1
+            self._tell(index, f'{{"index":{index},"status":202,"id":"{job_id}"}}')
+        elif outcome == "conflict":
+            self.refuse(index, idempotency.reused())
+        elif outcome == "full":
+            self.refuse(index, full(heard))
+        else:
+            self.known += 1
+            status = 200 if outcome.endswith("duplicate") else 202
+            self._tell(index, f'{{"index":{index},"status":{status},"id":"{job_id}"}}')
