@@ -3,8 +3,9 @@
 server.py and worker.py call `open_logs` once and hand the `Log` down; libraries and users' jobs reach the same file
 through `logging.getLogger(...)`. It knows nothing of jobs, HTTP or Redis, and never raises.
 
-1. A line is made at the call and collected. While an asyncio loop runs, one callback a turn hands all of them over in
-   one write; elsewhere (threads, start-up) each is written at once. A killed process loses one turn's lines at most.
+1. A line is made at the call and collected. While an asyncio loop runs, all of a turn's are handed over in one write
+   at its end, and those of several turns where these follow each other within 5 ms; elsewhere (threads, start-up) each
+   is written at once. A killed process loses the lines of 5 ms at most.
 2. Several processes append to one file. Whoever writes holds the file's own flock and has seen, by inode, that it still
    bears its name; whoever rotates holds the same lock. So nobody writes to a file that was rotated away, let alone to
    one that was deleted, and a file that logrotate moved is noticed before the next write.
@@ -21,6 +22,7 @@ import time
 from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import get_ident
 from typing import NamedTuple, TextIO
 
 from lib.log_file import Console, LogFile
@@ -45,7 +47,8 @@ from lib.log_lines import (
     traceback_text,
 )
 
-BATCH_LINES = 1_000  # handed over before the turn ends: a loop that never yields can't fill the memory
+BATCH_LINES = 250  # handed over before the turn ends: a loop that never yields can't fill the memory
+HAND_OVER_PAUSE_S = 0.005  # a hand-over is six system calls: as much as a small job's own work
 CONSOLE_RETRY_S = 0.05
 COMPLAINT_PAUSE_S = 60.0
 RECORD_KEYS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -82,7 +85,9 @@ class Log:
         self._heads, self._keys = Heads(), Keys()
         self._lines: list[str] = []
         self._texts: list[str] | None = [] if is_text and console else None
-        self._due: AbstractEventLoop | None = None  # the loop that will flush at the end of its turn
+        self._due: AbstractEventLoop | None = None  # the loop that will flush soon, and its thread
+        self._due_thread = 0
+        self._handed_over_at = float("-inf")
         self._guard = threading.RLock()
         self._is_writing = self._is_retrying = False
         self._dropped = 0
@@ -128,14 +133,23 @@ class Log:
         if level >= ERROR or len(self._lines) >= BATCH_LINES:
             self.flush()
             return
+        # Not get_running_loop() for every line: it asks the kernel for the process id.
+        if self._due is None or self._due_thread != get_ident() or not self._due.is_running():
+            self._come_due()
+
+    def _come_due(self) -> None:
+        """See that the loop of this thread hands the lines over; where there is none, do it now."""
         try:
             loop = get_running_loop()
         except RuntimeError:
             self.flush()
             return
-        if loop is not self._due:
-            self._due = loop
+        self._due, self._due_thread = loop, get_ident()
+        pause_s = self._handed_over_at + HAND_OVER_PAUSE_S - self._monotonic()
+        if pause_s <= 0:
             loop.call_soon(self._end_turn)
+        else:
+            loop.call_later(pause_s, self._end_turn)
 
     def flush(self) -> None:
         """Hand all collected lines over. Call it (or `close`) before os._exit, which runs no callback."""
@@ -166,6 +180,7 @@ class Log:
 
     def _end_turn(self) -> None:
         self._due = None  # before the lines are taken: one that comes later calls for a turn of its own
+        self._handed_over_at = self._monotonic()
         self.flush()
         if self._console and self._console.is_behind and not self._is_retrying:
             self._is_retrying = True

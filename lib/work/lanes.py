@@ -54,6 +54,8 @@ class Lanes:
         self._is_waking = False
         self._is_released = False
         self._unarmed: list[InHand] = []
+        # Kept: get_running_loop() asks the kernel for the process id each time.
+        self._loop = asyncio.get_running_loop()
         self._all_ended = asyncio.Event()
 
     def holds(self, job_id: str) -> bool:
@@ -73,7 +75,7 @@ class Lanes:
         for job in jobs:
             self._take(job, lease)
         if behind and self._waiting:
-            asyncio.get_running_loop().call_soon(self._wake_lane)
+            self._loop.call_soon(self._wake_lane)
         elif self._waiting:
             self._wake_lane()
 
@@ -126,10 +128,9 @@ class Lanes:
         if self._idle_lanes:
             self._idle_lanes.pop().set_result(None)
         else:
-            self._lanes.add(asyncio.get_running_loop().create_task(self._lane()))
+            self._lanes.add(self._loop.create_task(self._lane()))
 
     async def _lane(self) -> None:
-        loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         while True:
             self._is_waking = False
@@ -139,7 +140,7 @@ class Lanes:
                     self._wake_lane()
                 in_hand.task = task
                 await self._run(in_hand)
-            idle = loop.create_future()
+            idle = self._loop.create_future()
             self._idle_lanes.append(idle)
             await idle
 
@@ -155,8 +156,8 @@ class Lanes:
         except Exception as fault:  # noqa: BLE001  A payload's own checks may fail in any way.
             return self._end(in_hand, attempt.dead(job, fault))
         spec = in_hand.spec = prepared.spec
-        loop = asyncio.get_running_loop()
-        context = Context(job, spec, shared, in_hand.lease.note, None if prepared.type.is_async else loop)
+        loop = None if prepared.type.is_async else self._loop
+        context = Context(job, spec, shared, in_hand.lease.note, loop)
         in_hand.context = context
         shared.log.info("job.started", f"Job started: {job.job_id}", context.about)
         in_hand.started_s = time.monotonic()
@@ -180,14 +181,13 @@ class Lanes:
     def _arm_later(self, in_hand: InHand) -> None:
         """Set the deadlines at the end of this turn: a handler that has ended by then needs none."""
         if not self._unarmed:
-            asyncio.get_running_loop().call_soon(self._arm)
+            self._loop.call_soon(self._arm)
         self._unarmed.append(in_hand)
 
     def _arm(self) -> None:
-        loop = asyncio.get_running_loop()
         for in_hand in self._unarmed:
             if in_hand.ending is None and in_hand.spec is not None:
-                in_hand.timer = loop.call_later(in_hand.spec.timeout_s, self._time_out, in_hand)
+                in_hand.timer = self._loop.call_later(in_hand.spec.timeout_s, self._time_out, in_hand)
         self._unarmed.clear()
 
     def _time_out(self, in_hand: InHand) -> None:
@@ -212,7 +212,7 @@ class Lanes:
             in_hand.timer.cancel()
         in_hand.task.cancel()
         if in_hand.context.is_on_loop and not isinstance(reason, Released):
-            in_hand.timer = asyncio.get_running_loop().call_later(UNWILLING_S, self._give_up, in_hand)
+            in_hand.timer = self._loop.call_later(UNWILLING_S, self._give_up, in_hand)
         elif isinstance(reason, TimedOut):
             self._shared.retire(f"the thread of {in_hand.job.job_id} does not end")
 

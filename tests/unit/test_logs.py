@@ -236,12 +236,27 @@ class HandOverTests(LogCase):
             seen = [len(self.file.batches)]
             await asyncio.sleep(0)
             seen.append(len(self.file.batches))
+            self.monotonic_s += 1
             self.log.info("a.b", "three")
             await asyncio.sleep(0)
             return [*seen, len(self.file.batches)]
 
         self.assertEqual(asyncio.run(turns()), [0, 1, 2])
         self.assertEqual([line["msg"] for line in self.file.parsed()], ["one", "two", "three"])
+
+    def test_turns_that_follow_each_other_at_once_share_a_write_that_comes_by_itself(self) -> None:
+        async def turns() -> int:
+            for msg in ("one", "two", "three"):
+                self.log.info("a.b", msg)
+                await asyncio.sleep(0)
+            at_once = len(self.file.batches)
+            async with asyncio.timeout(10):
+                while len(self.file.batches) < 2:
+                    await asyncio.sleep(0.001)
+            return at_once
+
+        self.assertEqual(asyncio.run(turns()), 1)
+        self.assertEqual([batch.count(b"\n") for batch in self.file.batches], [1, 2])
 
     def test_an_error_is_written_at_once_after_what_came_before_it(self) -> None:
         async def turn() -> list[str]:
@@ -291,6 +306,7 @@ class HandOverTests(LogCase):
             self.count = number
 
         asyncio.run(turns())
+        self.log.close()
 
         messages = [line["msg"] for line in self.file.parsed()]
         self.assertEqual(len(messages), 2000 + self.count)
@@ -327,6 +343,7 @@ class LossTests(LogCase):
         async def turns() -> None:
             for room_lines in (2, 0, 1, 3, 0, 5, 2, None):
                 self.file.room_lines = room_lines
+                self.monotonic_s += 1
                 for _ in range(4):
                     self.log.info("a.b", "line")
                 await asyncio.sleep(0)
