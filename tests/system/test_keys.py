@@ -190,6 +190,23 @@ class Scopes(Guarded):
 
                 self.assertTrue(received.startswith(f"HTTP/1.1 {status} ".encode()), received[:80])
 
+    def test_a_key_is_good_for_its_own_request_on_a_connection_alone(self) -> None:
+        first = f"GET /api/queues HTTP/1.1\nHost: localhost\nAuthorization: {READ.bearer}\n\n"
+
+        received = self.sent(f"{first}GET /api/queues HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+
+        self.assertTrue(received.startswith(b"HTTP/1.1 200 "), received[:60])
+        self.assertIn(b"HTTP/1.1 401 ", received)
+
+    def test_what_follows_a_body_that_was_refused_is_never_read_as_a_request(self) -> None:
+        hidden = f"GET /api/queues HTTP/1.1\nHost: localhost\nAuthorization: {READ.bearer}\n\n"
+        received = self.sent(
+            "POST /api/jobs HTTP/1.1\nHost: localhost\nContent-Type: application/json\nContent-Length: 9\n\n" + hidden
+        )
+
+        self.assertTrue(received.startswith(b"HTTP/1.1 401 "), received[:60])
+        self.assertEqual(1, received.count(b"HTTP/1.1 "))
+
     def test_a_key_in_a_trailer_is_none(self) -> None:
         received = self.sent(
             "POST /api/jobs HTTP/1.1\nHost: localhost\nContent-Type: application/json\nTransfer-Encoding: chunked\n"
