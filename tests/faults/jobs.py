@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.jobs.registry import JobContext, job
+from lib.jobs.registry import Discard, JobContext, Snooze, job
 
 
 @dataclass
@@ -60,6 +60,27 @@ async def fail_once(ctx: JobContext, work: Work) -> list[int]:
         say("began", ctx, work)
         say("ended", ctx, work)
         raise ValueError("the first attempt fails")
+    return await work_on(ctx, work)
+
+
+@job("snooze_once", max_attempts=3)
+async def snooze_once(ctx: JobContext, work: Work) -> list[int]:
+    """Asks to be put off, until the file `until` is there, which it makes."""
+    if not Path(work.until).exists():
+        say("began", ctx, work)
+        say("ended", ctx, work)
+        Path(work.until).touch()
+        raise Snooze("once", after_s=0.05)
+    return await work_on(ctx, work)
+
+
+@job("stubborn")
+async def stubborn(ctx: JobContext, work: Work) -> list[int]:
+    """Is dead at once, until the file `until` is there."""
+    if not Path(work.until).exists():
+        say("began", ctx, work)
+        say("ended", ctx, work)
+        raise Discard("the file is missing")
     return await work_on(ctx, work)
 
 

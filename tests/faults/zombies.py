@@ -13,13 +13,13 @@ from tests.faults.runners import Runners
 from tests.faults.site import Site
 from tests.proxy import Proxy
 
-AT_ONCE = 10
+AT_ONCE = 20
 SLOTS = 2
 LEASE_S = 2
 
 
 def run(*, is_quick: bool) -> Iterator[Row]:
-    rounds, at_once = (1, 4) if is_quick else (20, AT_ONCE)
+    rounds, at_once = (1, 4) if is_quick else (10, AT_ONCE)
     row = Row("SIGSTOP past the lease, SIGCONT")
     stale_said = 0
     with Site() as site:

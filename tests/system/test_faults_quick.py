@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.faults import cluster, idempotency, races, sweep, zombies
+from tests.faults.bench import Bench
 from tests.faults.load import ask
 from tests.faults.row import Row
 from tests.faults.site import Site
@@ -34,7 +35,7 @@ class Quick(unittest.TestCase):
 
     def test_a_command_cut_off_anywhere_in_a_jobs_life_loses_nothing(self) -> None:
         with Site() as site, Proxy(site.url) as proxy:
-            bench = sweep.Bench(site, proxy)
+            bench = Bench(site, proxy)
             for kind in ("request cut", "reply cut"):
                 self.assert_clean([sweep.life(bench, kind, bench.is_server), sweep.life(bench, kind, bench.is_runner)])
 
