@@ -1,14 +1,16 @@
 """python server.py: take jobs over HTTP. Settings, logs, Redis, listener, in this order; drains on SIGTERM.
 
 python server.py --new-key NAME --scope read|write|admin: make an API key, and do nothing else.
+
+
+With SERVER_PROCESSES above 1 this process is the parent of so many, each of which is this file with --place.
 """
 
+import argparse
 import asyncio
 import contextlib
 import errno
-import os
 import random
-import signal
 import socket
 import sys
 import time
@@ -21,8 +23,10 @@ from lib.api.batch import Batches
 from lib.api.failed_tries import FailedTries
 from lib.api.jobs import Jobs
 from lib.api.manual import Manual
+from lib.api.metrics import Metrics
 from lib.api.queues import QueueViews
 from lib.api.rate_limit import RateLimit
+from lib.api.request_counts import PLACE_BYTES, RequestCounts
 from lib.api.router import Router
 from lib.api.routes import routes
 from lib.api.system import System
@@ -34,10 +38,14 @@ from lib.ids import JobIds
 from lib.jobs import registry
 from lib.jobs.registry import Registry
 from lib.logs import Log, open_logs
+from lib.processes.parent import Parent
+from lib.processes.place import Alone, OneOfSeveral, Place
+from lib.processes.start import obey_the_pipe_alone
 from lib.queue import client, server
 from lib.queue.epochs import Epochs
 from lib.queue.events import Endings
 from lib.queue.keys import Keys
+from lib.queue.meters import Meters
 from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 from lib.queue.rates import Rate, Rates
@@ -46,21 +54,28 @@ ROOT = Path(__file__).resolve().parent
 CALL_TIMEOUT_S = 0.9  # A commit is sent twice at most: with Redis away a POST is answered within 2 s.
 RATE_TIMEOUT_S = 0.15
 LOOK_FOR_REDIS_S = 1.0
+TELL_STATE_S = 1.0
 EXIT_CANT_LISTEN = 1
 
 
 def main() -> int:
     """The exit code: 0 after a signal, 78 for settings that can't be used, 1 where the port can't be had."""
-    if sys.argv[1:]:
+    is_child = "--place" in sys.argv
+    if sys.argv[1:] and not is_child:
         return new_key.run(sys.argv[1:])
+    arguments = _arguments()
+    if is_child:
+        obey_the_pipe_alone()
     try:
         settings = from_environment(ROOT)
-        types = registry.load(settings.job_modules)
+        is_parent = settings.server_processes > 1 and not is_child
+        # A parent does without the job modules: what they do when imported is not to happen to it.
+        types = None if is_parent else registry.load(settings.job_modules)
     except ConfigError as fault:
         sys.stderr.write(describe(fault.faults))
         return EXIT_CONFIG
     try:
-        listening = bind(settings.host, settings.port)
+        listening = socket.socket(fileno=arguments.listening) if is_child else bind(settings.host, settings.port)
     except OSError as fault:
         sys.stderr.write(_why_not(settings, fault))
         return EXIT_CANT_LISTEN
@@ -71,16 +86,42 @@ def main() -> int:
         max_bytes=settings.log_max_bytes,
         backups=settings.log_backups,
     )
-    log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
-    for warning in api_keys.ageing(settings.api_keys, time.time()):
-        log.warning("key.ending", f"API_KEYS: {warning}")
-    asyncio.run(serve(settings, types, log, listening))
+    if not is_child:
+        log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
+        for warning in api_keys.ageing(settings.api_keys, time.time()):
+            log.warning("key.ending", f"API_KEYS: {warning}")
+    exit_code = 0
+    if types is not None:
+        asyncio.run(_stand(settings, types, log, listening, arguments))
+    else:
+        parent = Parent(settings, log, ROOT / "server.py", listening, PLACE_BYTES)
+        asyncio.run(parent.run())
+        exit_code = parent.exit_code
     log.close()
-    return 0
+    return exit_code
 
 
-async def serve(settings: Settings, types: Registry, log: Log, listening: socket.socket) -> None:
-    """Until SIGTERM or SIGINT; then until what is in flight has been answered."""
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Waybill's HTTP API. Settings: prod/.env.example.")
+    for name in ("--place", "--listening", "--memory", "--pipe"):
+        # What a parent hands its children; the last three are descriptors.
+        parser.add_argument(name, metavar="N", type=int, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+async def _stand(
+    settings: Settings, types: Registry, log: Log, listening: socket.socket, arguments: argparse.Namespace
+) -> None:
+    """Serve, alone or in a place under a parent."""
+    if arguments.place is None:
+        await serve(settings, types, log, listening, Alone(log, PLACE_BYTES))
+    else:
+        place = await OneOfSeveral.under(arguments.place, arguments.memory, arguments.pipe, log)
+        await serve(settings, types, log, listening, place)
+
+
+async def serve(settings: Settings, types: Registry, log: Log, listening: socket.socket, place: Place) -> None:
+    """Until the place is told to stop; then until what is in flight has been answered."""
     link = client.open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
     keys = Keys(settings.key_prefix)
     queues = Queues(link, keys)
@@ -94,41 +135,51 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     epochs = Epochs(link, keys)
     system = System(link, queues, ROOT / "openapi.yaml", epochs)
     auth = Auth(settings.api_keys, FailedTries(), log)
+    counts = RequestCounts(place.memory, place.number)
+    metrics = Metrics(queues, Meters(link, keys), counts)
     manual = Manual(ROOT / "openapi.yaml", asks_for_key=bool(settings.api_keys))
-    router = Router(routes(jobs, batches, QueueViews(queues, log), system, manual))
+    table = routes(jobs, batches, QueueViews(queues, log), system, metrics, manual)
+    counts.lay_out(route.pattern for route in table)
     rate = Rate(*settings.rate_limit) if settings.rate_limit else None
     # A link of its own: with Redis stuck, what a caller has left is soon given up, before the request itself waits.
     rate_link = client.open_link(settings.redis_url, timeout_s=RATE_TIMEOUT_S)
     rate_limit = RateLimit(Rates(rate_link, keys, rate), rate) if rate else None
-    app = middleware.Middleware(router, auth, log, _hosts(settings), rate_limit)
+    app = middleware.Middleware(Router(table), auth, log, counts, _hosts(settings), rate_limit)
     listener = Listener(app, limits=Limits(), max_connections=settings.max_connections)
 
-    connecting = asyncio.create_task(_announce_redis(settings, link, log))
-    await asyncio.sleep(0)
-    with contextlib.suppress(TimeoutError):
-        # The line about the database comes before the server's, if it can be known soon.
-        await asyncio.wait_for(asyncio.shield(connecting), LOOK_FOR_REDIS_S)
-    log.info("middlewares.loaded", f"Middlewares loaded: {', '.join(middleware.NAMES)}")
+    background = [asyncio.create_task(_tell_state(counts, listener, log))]
+    if place.number == 0:
+        connecting = asyncio.create_task(_announce_redis(settings, link, log))
+        background.append(connecting)
+        await asyncio.sleep(0)
+        with contextlib.suppress(TimeoutError):
+            # The line about the database comes before the server's, if it can be known soon.
+            await asyncio.wait_for(asyncio.shield(connecting), LOOK_FOR_REDIS_S)
+        log.info("middlewares.loaded", f"Middlewares loaded: {', '.join(middleware.NAMES)}")
     await listener.start(sock=listening)
     host, port = listener.address
-    log.info("server.started", f"Server started: http://{f'[{host}]' if ':' in host else host}:{port}", pid=os.getpid())
+    place.ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
-    watching = asyncio.create_task(_watch_redis(epochs, queue, log))
-    await _signal()
-    log.info("server.draining", "Server draining: requests in flight are finished, new ones refused")
+    background.append(asyncio.create_task(_watch_redis(epochs, queue, log)))
+    await place.told_to_stop()
     system.drain()
     jobs.drain()
     batches.drain()
     cut_off = await listener.drain(settings.shutdown_grace_s)
-    connecting.cancel()
-    watching.cancel()
+    for task in background:
+        task.cancel()
     await endings.close()
     await link.close()
     await commit_link.close()
     await rate_link.close()
-    log.info("server.stopped", f"Server stopped: {cut_off} connections cut off", cut_off=cut_off)
-    # The loop takes its handlers away when it closes: a second signal that comes then would be the exit code.
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    place.leaving(cut_off)
+
+
+async def _tell_state(counts: RequestCounts, listener: Listener, log: Log) -> None:
+    """Write down, once a second, what a scrape that another process answers could not ask this one for."""
+    while True:
+        counts.state(open_connections=listener.open_connections, lines_dropped=log.dropped_total)
+        await asyncio.sleep(TELL_STATE_S)
 
 
 async def _announce_redis(settings: Settings, link: client.Link, log: Log) -> None:
@@ -159,13 +210,6 @@ async def _watch_redis(epochs: Epochs, queue: Queue, log: Log) -> None:
                 log.error("redis.emptied", loss.text, queues=loss.queues)
                 queue.forget_names()
         await asyncio.sleep(LOOK_FOR_REDIS_S)
-
-
-async def _signal() -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
 
 
 def _hosts(settings: Settings) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ class Settings:
 
     host: str
     port: int
+    server_processes: int
     max_connections: int
     allowed_hosts: tuple[str, ...]
     api_keys: tuple[ApiKey, ...]
@@ -150,7 +151,15 @@ def _unquote(text: str) -> str:
 SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", "IP address to listen on; one that others reach takes API_KEYS", kinds.address),
     Setting("PORT", "8000", "TCP port, 0 to 65535; 0 takes a free one", kinds.whole(0, 65535)),
-    Setting("MAX_CONNECTIONS", "1000", "open HTTP connections, 1 to 100000", kinds.whole(1, 100_000)),
+    Setting(
+        "SERVER_PROCESSES",
+        "1",
+        "processes that serve HTTP on one socket, 1 to 64; MAX_CONNECTIONS is meant of each",
+        kinds.whole(1, 64),
+    ),
+    Setting(
+        "MAX_CONNECTIONS", "1000", "open HTTP connections of a server process, 1 to 100000", kinds.whole(1, 100_000)
+    ),
     Setting(
         "ALLOWED_HOSTS",
         "localhost,127.0.0.1,[::1]",

@@ -91,6 +91,7 @@ class Log:
         self._guard = threading.RLock()
         self._is_writing = self._is_retrying = False
         self._dropped = 0
+        self.dropped_total = 0
         self._complained_at = float("-inf")
         self.bridge: Bridge | None = None
 
@@ -130,6 +131,7 @@ class Log:
                 self._texts.append(text_line(stamp, level, msg, about.fields, fields))
         except Exception:  # noqa: BLE001  the promise of this class: a line that can't be made is counted, not raised
             self._dropped += 1
+            self.dropped_total += 1
         if level >= ERROR or len(self._lines) >= BATCH_LINES:
             self.flush()
             return
@@ -199,7 +201,9 @@ class Log:
         kept = self._file.append(data)
         lost = data.count(b"\n", kept)
         # If the line that tells of the dropped ones arrived, they are told; if not, it is no loss itself.
-        self._dropped = lost if kept or not head else self._dropped + lost - 1
+        newly = lost if kept or not head else lost - 1
+        self._dropped = newly if kept or not head else self._dropped + newly
+        self.dropped_total += newly
         if self._file.fault:
             self._complain(self._file.fault)
 

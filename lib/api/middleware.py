@@ -15,6 +15,7 @@ from lib.api.auth import ANYONE, NOBODY, Auth, Caller
 from lib.api.page import PAGE_FIELDS, Page
 from lib.api.problems import InternalError, problem
 from lib.api.rate_limit import RateLimit
+from lib.api.request_counts import OTHER_METHOD, UNKNOWN_ROUTE, RequestCounts
 from lib.api.router import Call, Route, Router, media_type
 from lib.errors import HttpError, MisdirectedRequest, RedisUnavailable, WaybillError
 from lib.http1.message import Request, Response, StreamedResponse
@@ -27,6 +28,7 @@ NAMES = (
     "trace context",
     "keys",
     "request log",
+    "metrics",
     "allowed hosts",
     "cross-site",
     "router",
@@ -43,12 +45,14 @@ class Middleware:
         router: Router,
         auth: Auth,
         log: Log,
+        counts: RequestCounts,
         allowed_hosts: tuple[str, ...],
         rate_limit: RateLimit | None = None,
     ) -> None:
         self._router = router
         self._auth = auth
         self._log = log
+        self._counts = counts
         self._allowed_hosts = frozenset(allowed_hosts)
         self._rate_limit = rate_limit
 
@@ -109,6 +113,7 @@ class Middleware:
         request_id = request_id_from(request.headers.get("x-request-id")) if request else new_request_id()
         response = problem(error, request_id)
         _add_fields(response, request_id)
+        self._counts.count(OTHER_METHOD, UNKNOWN_ROUTE, error.status, 0.0)
         self._log.warning(
             "request.refused",
             f"Request Refused → ID: {request_id} | Status: {error.status} | {error.detail}",
@@ -165,7 +170,11 @@ class Middleware:
                 self._log_end(request, response)
 
     def _log_end(self, request: Request, response: Response) -> None:
-        duration_ms = (time.monotonic() - request.received_at) * 1000
+        duration_s = time.monotonic() - request.received_at
+        duration_ms = duration_s * 1000
+        route = cast(tuple[Route, dict[str, str]] | None, request.route)
+        pattern = route[0].pattern if route is not None else self._router.pattern_of(request.path) or UNKNOWN_ROUTE
+        self._counts.count(request.method, pattern, response.status, duration_s)
         self._log.info(
             "request.ended",
             f"Request Ended → ID: {request.request_id} | Status: {response.status} | {duration_ms:.1f} ms",

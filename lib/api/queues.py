@@ -24,7 +24,8 @@ class QueueViews:
         self._log = log
 
     async def list_all(self, call: Call) -> Response:
-        return _reply({"items": [_present(census) for census in await self._queues.census_of_all()]})
+        texts = [to_json(_present(census)) async for some in self._queues.census_of_all() for census in some]
+        return Response(200, f'{{"items":[{",".join(texts)}]}}'.encode("utf-8", "replace"))
 
     async def read(self, call: Call) -> Response:
         queue = call.path["queue"]
@@ -86,8 +87,8 @@ def _refuse_name(queue: str) -> None:
 async def runners(queues: Queues) -> list[dict[str, Any]]:
     """Every runner, with the queues that it serves."""
     found: dict[str, dict[str, Any]] = {}
-    for queue in await queues.names():
-        for seen in await queues.roster(queue):
+    async for queue, rostered in queues.rosters():
+        for seen in rostered:
             runner = found.setdefault(seen.worker_id, _runner(seen))
             runner["queues"].append(
                 {"queue": queue, "concurrency": seen.about.get("concurrency"), "active": seen.active}

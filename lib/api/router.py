@@ -107,6 +107,11 @@ class Router:
         """Whether a path is under one where keys are asked for. Whoever has none is not told what else is there."""
         return path[1:].partition("/")[0] in self._private
 
+    def pattern_of(self, path: str) -> str | None:
+        """The pattern that a path fits, whatever the method; None where there is nothing at that path."""
+        node, _ = self._walk(path)
+        return next((route.pattern for route in node.routes.values()), None) if node is not None else None
+
     def _walk(self, path: str) -> tuple[_Node | None, dict[str, str]]:
         node = self._root
         values: dict[str, str] = {}

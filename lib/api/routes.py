@@ -4,6 +4,7 @@ from lib.api import manual
 from lib.api.batch import BODIES, Batches
 from lib.api.jobs import Jobs
 from lib.api.manual import Manual
+from lib.api.metrics import Metrics
 from lib.api.queues import QueueViews
 from lib.api.router import Route
 from lib.api.system import System
@@ -11,7 +12,9 @@ from lib.api.system import System
 _PAGE = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
 
 
-def routes(jobs: Jobs, batches: Batches, queues: QueueViews, system: System, pages: Manual) -> tuple[Route, ...]:
+def routes(
+    jobs: Jobs, batches: Batches, queues: QueueViews, system: System, metrics: Metrics, pages: Manual
+) -> tuple[Route, ...]:
     return (
         Route("POST", "/api/jobs", "createJob", jobs.create, takes_body=True, scope="write"),
         Route("GET", "/api/jobs", "listJobs", jobs.list_page, _PAGE, scope="read"),
@@ -40,6 +43,7 @@ def routes(jobs: Jobs, batches: Batches, queues: QueueViews, system: System, pag
         Route("GET", "/api/health", "readHealth", system.health, scope="read"),
         Route("GET", "/livez", "isAlive", system.livez, scope=None),
         Route("GET", "/readyz", "isReady", system.readyz, scope=None),
+        Route("GET", "/metrics", "readMetrics", metrics.scrape, scope="read", produces=("text/plain",)),
         Route("GET", "/openapi.yaml", "readContract", system.contract, scope=None, produces=("application/yaml",)),
         Route("GET", "/docs", "readDocs", pages.docs, scope=None, produces=(manual.HTML,)),
         Route("GET", "/problems", "listProblems", pages.problems, scope=None, produces=manual.PROBLEM_TYPES),

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from lib import __version__
-from lib.api.queues import runners
 from lib.api.router import Call
 from lib.errors import Draining, RedisUnavailable
 from lib.http1.message import Response
@@ -44,7 +43,7 @@ class System:
             state = await server.inspect(self._link)
             body["redis"] = {"status": "up", "version": state.version, "latency_ms": state.latency_ms}
             body["warnings"] = [*self._epochs.warnings, *state.warnings]
-            body["workers"] = len(await runners(self._queues))
+            body["workers"] = await self._queues.runners_alive()
         except RedisUnavailable as fault:
             body["status"] = "unavailable"
             body["redis"]["status"] = "down"

@@ -1,6 +1,7 @@
 """The names of everything in Redis. With KEY_PREFIX `wb` and a queue `q`:
 
 wb:queues                     SET     the queues' names; SADD before a queue's first enqueue
+wb:runners                    ZSET    worker -> ms until which it counts as alive; for the count alone
 wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
                                       worker ended result error history …
 wb:{q}:ready:high|normal|low  LIST    ids; LPUSH in, the right end is next
@@ -21,6 +22,8 @@ wb:{q}:gone                   SET     ids deleted while still in a list; claim d
 wb:{q}:quarantine             LIST    what was found in a list and is no job (the last 1,000)
 wb:{q}:log:<id>               LIST    what the job's handler logged (the last 200)
 wb:{q}:totals                 HASH    "<event> <type>" -> count since the queue began; beyond 500 `<event> other`
+wb:{q}:timings                HASH    "wait|duration <bound in s> <type>" -> count, "… sum <type>" -> microseconds
+wb:{q}:observed:<worker>      STRING  the number of what a runner last added to timings; expires
 wb:{q}:minute:<n>             HASH    event -> count in one minute; expires
 wb:{q}:meta                   HASH    what was set for the queue: max_depth, paused
 wb:{q}:events                 STREAM  ids that ended, an entry a commit; about the last 1,000
@@ -39,6 +42,7 @@ class Keys:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self.queues = f"{prefix}:queues"
+        self.runners = f"{prefix}:runners"
 
     def base(self, queue: str) -> str:
         """What all keys of `queue` begin with, and the one key that its scripts are given."""

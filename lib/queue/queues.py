@@ -5,7 +5,7 @@ Each upkeep step is one script, safe to run from any number of supervisors at on
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ from lib.queue.scripts import Scripts
 
 STATES_COUNTED = ("delayed", "completed", "dead", "cancelled")
 MOST_GRAVES = 1000
+NAMES_AT_ONCE = 500
+QUEUES_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +92,40 @@ class Queues:
 
     async def names(self) -> list[str]:
         """Every queue that ever took a job or had a runner, sorted."""
-        return sorted(name.decode("utf-8", "replace") for name in await self._link.call("SMEMBERS", self._keys.queues))
+        # In bites: the reply's elements are read one by one, and ten thousand at once would hold up the loop.
+        found: set[bytes] = set()
+        cursor = b"0"
+        while True:
+            cursor, some = await self._link.call("SSCAN", self._keys.queues, cursor, "COUNT", NAMES_AT_ONCE)
+            found.update(some)
+            if cursor == b"0":
+                return sorted(name.decode("utf-8", "replace") for name in found)
 
     async def census(self, queue: str) -> Census:
         """Raises QueueNotFound."""
         await self._known(queue)
         return _census(queue, await self._scripts.call("census", self._keys.base(queue)))
 
-    async def census_of_all(self) -> list[Census]:
-        names = await self.names()
-        replies = await asyncio.gather(*[self._scripts.call("census", self._keys.base(name)) for name in names])
-        return [_census(name, reply) for name, reply in zip(names, replies, strict=True)]
+    async def census_of(self, queues: Sequence[str]) -> list[Census]:
+        """Several in one go; ask for QUEUES_AT_ONCE at most."""
+        replies = await asyncio.gather(*[self._scripts.call("census", self._keys.base(name)) for name in queues])
+        return [_census(name, reply) for name, reply in zip(queues, replies, strict=True)]
+
+    async def census_of_all(self) -> AsyncIterator[list[Census]]:
+        """By name, a few at a time: however many queues there are, neither Redis nor the loop is held up."""
+        for some in in_bites(await self.names()):
+            yield await self.census_of(some)
 
     async def quarantine(self, queue: str) -> list[Quarantined]:
         """What was found in the queue's lists and is no job; the newest first, 100 at most."""
         rows = await self._link.call("LRANGE", self._keys.quarantine(queue), 0, 99)
         return [_quarantined(row.decode("utf-8", "replace")) for row in rows]
+
+    async def rosters(self) -> AsyncIterator[tuple[str, list[RunnerSeen]]]:
+        """Every queue with the runners that serve it; asked for a few at a time, as `census_of_all`."""
+        for some in in_bites(await self.names()):
+            for queue, seen in zip(some, await asyncio.gather(*map(self.roster, some)), strict=True):
+                yield queue, seen
 
     async def roster(self, queue: str) -> list[RunnerSeen]:
         """The runners that serve a queue."""
@@ -128,7 +148,22 @@ class Queues:
         if not await self._link.call("SISMEMBER", self._keys.queues, queue):
             raise QueueNotFound(f"there is no queue {queue!r}; a queue begins with its first job or its first worker")
 
-    # What supervisors do.
+    # What runners and supervisors do.
+
+    async def show(self, worker_ids: Sequence[str], lease_s: float) -> None:
+        """Have runners counted as alive for the next `lease_s`."""
+        now_ms = await self.now_ms()
+        entries = [item for worker_id in worker_ids for item in (now_ms + round(lease_s * 1000), worker_id)]
+        await self._link.call("ZADD", self._keys.runners, *entries)
+        await self._link.call("ZREMRANGEBYSCORE", self._keys.runners, "-inf", now_ms)
+
+    async def hide(self, worker_ids: Sequence[str]) -> None:
+        """Have runners that are gone counted no more."""
+        await self._link.call("ZREM", self._keys.runners, *worker_ids)
+
+    async def runners_alive(self) -> int:
+        """How many runners live, whatever queues they serve. One look, however many queues there are."""
+        return int(await self._link.call("ZCOUNT", self._keys.runners, await self.now_ms(), "+inf"))
 
     async def beat(self, queue: str, worker_ids: Sequence[str]) -> dict[str, bool]:
         """Beat for runners. False for each that is not registered (it was reaped)."""
@@ -185,6 +220,11 @@ class Queues:
                 return handled
             # The registration is gone by now, so there is no counter to compare any more.
             beat_seen = ""
+
+
+def in_bites(names: list[str]) -> Iterator[list[str]]:
+    """As many as are asked for at once."""
+    return (names[at : at + QUEUES_AT_ONCE] for at in range(0, len(names), QUEUES_AT_ONCE))
 
 
 def _quarantined(row: str) -> Quarantined:

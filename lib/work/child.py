@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import signal
 import time
 
+from lib.processes.pipe import Pipe
 from lib.work.overdue import Overdue
-from lib.work.pipe import Pipe
 
 
 class Child:
@@ -41,13 +40,3 @@ class Child:
         self.was_killed = True
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
-
-
-def describe_end(code: int) -> str:
-    """An exit code, negative for a signal, in words."""
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"

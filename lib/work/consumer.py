@@ -141,6 +141,7 @@ class Consumer:
     async def _ensure_registered(self) -> None:
         if not self._is_registered:
             await self._lease.register(self._about)
+            await self._queues.show([self.worker_id], self._shared.settings.lease_s)
             self._is_registered = True
             self._log.info("worker.registered", f"Worker {self.worker_id} serves {self.queue}, {self._limit} at a time")
 
@@ -169,6 +170,7 @@ class Consumer:
     async def _sign_off(self, lease: Lease) -> None:
         crash_limit = self._shared.settings.crash_limit
         await self._queues.reap(lease.queue, lease.worker_id, is_crash=False, crash_limit=crash_limit)
+        await self._queues.hide([lease.worker_id])
 
     async def _take_in(self) -> None:
         """One round: claim for the free slots; where nothing is there, wait for an id, a bell or a free slot."""

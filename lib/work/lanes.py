@@ -161,6 +161,7 @@ class Lanes:
         in_hand.context = context
         shared.log.info("job.started", f"Job started: {job.job_id}", context.about)
         in_hand.started_s = time.monotonic()
+        shared.timings.waited(self._queue, spec.type, (job.now_ms - job.ready_ms) / 1000)
         self._arm_later(in_hand)
         try:
             ending = attempt.completed(job, spec, await attempt.run(prepared, context, shared), shared)
@@ -240,7 +241,10 @@ class Lanes:
         about = (
             in_hand.context.about if in_hand.context else self._log.bind(job_id=in_hand.job.job_id, queue=self._queue)
         )
-        duration_ms = round((time.monotonic() - in_hand.started_s) * 1000, 1)
+        duration_s = time.monotonic() - in_hand.started_s
+        if in_hand.spec is not None and ending.script != "release":
+            self._shared.timings.ran(self._queue, in_hand.spec.type, duration_s)
+        duration_ms = round(duration_s * 1000, 1)
         if ending.script == "finish":
             self._log.info(ending.event, ending.note, about, duration_ms=duration_ms)
         elif ending.event == "job.died" and ending.error is not None:

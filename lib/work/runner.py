@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import random
-import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,14 +20,17 @@ from lib.errors import RedisUnavailable
 from lib.ids import JobIds, new_worker_id
 from lib.jobs.registry import Registry
 from lib.logs import Log
+from lib.processes.pipe import Pipe
+from lib.processes.start import obey_the_pipe_alone
 from lib.queue.client import open_link
 from lib.queue.keys import Keys
 from lib.queue.lease import Lease
+from lib.queue.meters import Meters
 from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 from lib.work.consumer import Consumer
 from lib.work.context import Resources, Shared
-from lib.work.pipe import Pipe
+from lib.work.timings import Timings
 
 CALL_TIMEOUT_S = 5.0
 TICK_S = 1.0
@@ -60,6 +62,7 @@ class Runner:
             threads=ThreadPoolExecutor(sum(settings.worker_queues.values()), "job"),
             resources=Resources(settings, log),
             rng=random.Random(),
+            timings=Timings(Meters(self._link, self._keys), worker_id),
             retire=self._retire,
         )
         self._consumers = [self._consumer(queue, limit) for queue, limit in settings.worker_queues.items()]
@@ -148,6 +151,7 @@ class Runner:
     async def _leave(self) -> None:
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
+                await self._shared.timings.flush()
                 for consumer in self._consumers:
                     await consumer.leave()
         except (TimeoutError, RedisUnavailable) as fault:
@@ -171,6 +175,7 @@ class Runner:
             silent_s = max(consumer.silent_s for consumer in self._consumers)
             running = sum(consumer.running for consumer in self._consumers)
             self._pipe.send(**{"is": "tick", "workers": workers, "running": running, "silent_s": silent_s})
+            await self._shared.timings.flush()
             with contextlib.suppress(RedisUnavailable):
                 for consumer in self._consumers:
                     await consumer.look_for_cancels()
@@ -178,6 +183,7 @@ class Runner:
                     next_beat_s = time.monotonic() + self._settings.lease_s / 5
                     for queue, worker_id in workers.items():
                         await self._queues.beat(queue, [worker_id])
+                    await self._queues.show(list(workers.values()), self._settings.lease_s)
             await asyncio.sleep(TICK_S)
 
     def _retire(self, why: str) -> None:
@@ -191,8 +197,7 @@ class Runner:
 
 def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_fd: int) -> None:
     """The whole process; does not return."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    obey_the_pipe_alone()
 
     async def run() -> None:
         pipe = await Pipe.over(socket.socket(fileno=link_fd))

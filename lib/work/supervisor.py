@@ -14,33 +14,30 @@ import os
 import random
 import signal
 import socket
-import sys
 import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from lib.config import EXIT_CONFIG, Settings, child_environment
+from lib.config import EXIT_CONFIG, Settings
 from lib.errors import RedisUnavailable
 from lib.ids import new_worker_id
 from lib.logs import Log
+from lib.processes.start import STOP_SIGNALS, describe_end, pause, pause_before_restart_s, start
 from lib.queue.client import describe, open_link
 from lib.queue.epochs import Epochs
 from lib.queue.keys import Keys
 from lib.queue.lease import Lease
 from lib.queue.queue import Queue
 from lib.queue.queues import Queues
-from lib.work.child import Child, describe_end
+from lib.work.child import Child
 from lib.work.overdue import overdue
-from lib.work.pipe import Pipe
 from lib.work.runner import EXIT_FAULT
 from lib.work.upkeep import EVERY_S, Upkeep
 
 CALL_TIMEOUT_S = 5.0
 STUCK_S = 2.5  # Without a tick for so long, a loop may be stuck: its jobs' deadlines are looked at.
 SILENT_S = 30.0
-YOUNG_S = 1.0
-LONGEST_RESTART_S = 5.0
 SECOND_SIGNAL_S = 1.0
 LEAVE_S = 8.0  # What a runner may take to give back what is left and sign off, before it is killed.
 AFTERSHOCKS_S = (0.2, 1.0)
@@ -72,7 +69,7 @@ class Supervisor:
     async def run(self) -> None:
         """Until a signal; returns when every runner has left."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOP_SIGNALS:
             loop.add_signal_handler(number, self._on_signal)
         for _ in range(self._settings.worker_processes):
             self._spawn(self._keep())
@@ -86,7 +83,7 @@ class Supervisor:
         await self._drain()
         self._log.info("worker.stopped", "Worker stopped")
         # The loop takes its handlers away when it closes: a second signal that comes then would be the exit code.
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
     def _on_signal(self) -> None:
         now_s = time.monotonic()
@@ -153,27 +150,13 @@ class Supervisor:
                 # It has said why; the next one would say the same.
                 self.exit_code = EXIT_CONFIG
                 self._stop.set()
-            is_young = time.monotonic() - child.started_s < YOUNG_S
-            restart_s = min(LONGEST_RESTART_S, max(0.25, restart_s * 2)) if is_young else 0.0
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), restart_s)
+            restart_s = pause_before_restart_s(time.monotonic() - child.started_s, restart_s)
+            await pause(self._stop, restart_s)
 
     async def _start(self, *, is_alone: bool) -> Child:
-        ours, theirs = socket.socketpair()
         worker_id = new_worker_id(socket.gethostname(), os.getpid(), is_alone=is_alone)
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                str(self._script),
-                "--runner",
-                worker_id,
-                "--pipe",
-                str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),),
-                stdin=asyncio.subprocess.DEVNULL,
-                env=child_environment(),
-            )
-        child = Child(worker_id, process, await Pipe.over(ours), list(self._settings.worker_queues))
+        process, pipe = await start(self._script, "--runner", worker_id)
+        child = Child(worker_id, process, pipe, list(self._settings.worker_queues))
         self._children.add(child)
         if self._stop.is_set():
             child.pipe.send(do="drain")
@@ -220,6 +203,8 @@ class Supervisor:
                 jobs = await self._queues.reap(queue, worker_id, **arguments)  # type: ignore[arg-type]
             except RedisUnavailable:
                 continue  # Its lease will run out; whoever sees that takes the jobs back.
+            with contextlib.suppress(RedisUnavailable):
+                await self._queues.hide([worker_id])
             if jobs:
                 taken_back += jobs
                 self._log.warning(
@@ -246,6 +231,8 @@ class Supervisor:
             with contextlib.suppress(RedisUnavailable):
                 for queue, worker_ids in by_queue.items():
                     await self._queues.beat(queue, worker_ids)
+                if alive := {worker_id for worker_ids in by_queue.values() for worker_id in worker_ids}:
+                    await self._queues.show(sorted(alive), self._settings.lease_s)
             await asyncio.sleep(self._settings.lease_s / 5)
 
     async def _look_after(self) -> None:

@@ -94,6 +94,7 @@ class Upkeep:
         jobs = await self._queues.reap(queue, worker_id, beat_seen=beat, crash_limit=self._settings.crash_limit)
         if jobs is None:
             return  # It has beaten since, or another reaper was first.
+        await self._queues.hide([worker_id])
         msg = f"Worker {worker_id} has not been heard of for {self._settings.lease_s:g} s: {jobs} jobs taken back"
         self._log.warning("worker.reaped", msg, queue=queue, worker_id=worker_id, jobs=jobs)
 

@@ -94,7 +94,7 @@ class Census(RedisCase):
         for queue in ("b", "a"):
             await self.queue.enqueue(self.job(queue=queue))
 
-        found = await self.queues.census_of_all()
+        found = [census async for some in self.queues.census_of_all() for census in some]
 
         self.assertEqual([("a", 1), ("b", 1)], [(census.queue, census.counts["ready"]) for census in found])
 

@@ -12,12 +12,13 @@ BASE = frozenset({"lib", *(f"lib.{path.stem}" for path in (ROOT / "lib").glob("[
 # Room -> the rooms that it may import, beside its own and the base.
 BELOW = {
     "api": {"queue", "http1", "jobs", "manual"},
-    "work": {"queue", "http1", "jobs"},
+    "work": {"queue", "http1", "jobs", "processes"},
     "handlers": {"jobs"},
     "queue": {"jobs"},
     "http1": set[str](),
     "manual": set[str](),
     "jobs": set[str](),
+    "processes": set[str](),
 }
 
 

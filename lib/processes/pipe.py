@@ -1,10 +1,11 @@
-"""The line between a supervisor and a runner: a JSON object a line, both ways, over a socket pair.
+"""The line between a parent and a child of ours: a JSON object a line, both ways, over a socket pair.
 
-To the runner: {"do": "drain"} claim no more and leave when all has ended; {"do": "release"} leave now.
-To the supervisor: {"is": "tick", "workers": {queue: worker id}, "running": n, "silent_s": s} every second;
-{"is": "retiring", "why": "…"} start another in my place.
+To a runner: {"do": "drain"} claim no more and leave when all has ended; {"do": "release"} leave now. To its supervisor:
+{"is": "tick", "workers": {queue: worker id}, "running": n, "silent_s": s} every second; {"is": "retiring", "why": "…"}
+start another in my place.
+To a server process: {"do": "drain"}. To its parent: {"is": "ready", "url": "…"}; {"is": "leaving", "cut_off": n}.
 
-When it closes, the other one is gone: a runner then beats for itself and drains.
+When it closes, the other one is gone: a runner then beats for itself and drains, a server process drains.
 """
 
 import asyncio

@@ -1,0 +1,124 @@
+"""GET /metrics: everything that is counted, in Prometheus' words, for all server processes and all workers together.
+
+Requests come from the memory that the server's processes share, all else from Redis, a few queues at a time, so that
+neither Redis nor this loop is held up. With Redis away a scrape is answered all the same: that is when it is read.
+No id, key or path is ever a label.
+"""
+
+import asyncio
+import platform
+
+from lib import __version__
+from lib.api.request_counts import RequestCounts
+from lib.api.router import Call
+from lib.errors import RedisUnavailable
+from lib.http1.message import Response
+from lib.metrics import CONTENT_TYPE, Family, exposition
+from lib.queue.meters import Counters, Meters
+from lib.queue.queues import Census, Queues, in_bites
+
+EVENTS = ("enqueued", "completed", "retried", "dead", "cancelled")
+
+
+class Metrics:
+    """The operation. counts: of requests."""
+
+    def __init__(self, queues: Queues, meters: Meters, counts: RequestCounts) -> None:
+        self._queues = queues
+        self._meters = meters
+        self._counts = counts
+
+    async def scrape(self, call: Call) -> Response:
+        of_queues = _OfQueues()
+        try:
+            await self._ask_redis(of_queues)
+            is_up = True
+        except RedisUnavailable:
+            # Half of the queues would look as if the others were gone.
+            of_queues, is_up = _OfQueues(), False
+        families = [*self._of_server(is_up), *of_queues.families, *self._of_requests()]
+        return Response(200, exposition(families), content_type=CONTENT_TYPE)
+
+    async def _ask_redis(self, found: "_OfQueues") -> None:
+        names = await self._queues.names()
+        found.workers.add(await self._queues.runners_alive())
+        for some in in_bites(names):
+            reading = asyncio.gather(*map(self._meters.read, some))
+            censuses, counted = await asyncio.gather(self._queues.census_of(some), reading)
+            for census, counters in zip(censuses, counted, strict=True):
+                found.add_census(census)
+                found.add_counters(census.queue, counters)
+                # Ten lines of text for each type of job, and there may be hundreds: others have their turn in between.
+                await asyncio.sleep(0)
+
+    def _of_server(self, is_up: bool) -> list[Family]:
+        build = Family("waybill_build_info", "gauge", "Always 1; its labels say which Waybill this is.")
+        build.add(1, version=__version__, python=platform.python_version())
+        redis = Family("waybill_redis_up", "gauge", "Whether Redis answered this scrape: 1 or 0.")
+        redis.add(1 if is_up else 0)
+        dropped = Family(
+            "waybill_log_lines_dropped_total", "counter", "Log lines of the server that reached no file (a full disk)."
+        )
+        dropped.add(self._counts.lines_dropped)
+        return [build, redis, dropped]
+
+    def _of_requests(self) -> list[Family]:
+        connections = Family("waybill_http_connections", "gauge", "Open HTTP connections, as of the last second.")
+        connections.add(self._counts.open_connections)
+        requests = Family(
+            "waybill_http_requests_total", "counter", "Requests answered, by route as openapi.yaml has it."
+        )
+        for method, route, status, count in self._counts.answered():
+            requests.add(count, method=method, route=route, status=str(status))
+        durations = Family(
+            "waybill_http_request_duration_seconds", "histogram", "From a request's first byte to its answer."
+        )
+        for route, histogram in self._counts.durations():
+            durations.add_histogram(histogram, route=route)
+        return [connections, requests, durations]
+
+
+class _OfQueues:
+    """The families that Redis tells of, while they are filled queue by queue."""
+
+    def __init__(self) -> None:
+        self.workers = Family("waybill_workers", "gauge", "Runners that are alive, on all hosts.")
+        self._jobs = Family("waybill_jobs", "gauge", "Jobs that Redis holds now, by state.")
+        self._latency = Family(
+            "waybill_queue_latency_seconds",
+            "gauge",
+            "For how long the oldest ready job of a queue has waited; 0: none.",
+        )
+        self._events = {
+            event: Family(f"waybill_jobs_{event}_total", "counter", f"Jobs {about}, since the queue began.")
+            for event, about in zip(
+                EVENTS,
+                ("taken in", "completed", "that failed and are tried again", "that are dead", "cancelled"),
+                strict=True,
+            )
+        }
+        self._timings = {
+            "wait": Family(
+                "waybill_job_wait_seconds",
+                "histogram",
+                "From when a job was ready until a runner took it, each attempt.",
+            ),
+            "duration": Family("waybill_job_duration_seconds", "histogram", "How long a handler ran, each attempt."),
+        }
+
+    @property
+    def families(self) -> list[Family]:
+        return [self.workers, self._jobs, self._latency, *self._events.values(), *self._timings.values()]
+
+    def add_census(self, census: Census) -> None:
+        for state, count in census.counts.items():
+            self._jobs.add(count, queue=census.queue, state=state)
+        self._latency.add(census.oldest_ready_age_s or 0, queue=census.queue)
+
+    def add_counters(self, queue: str, counters: Counters) -> None:
+        for (event, type_name), count in counters.totals.items():
+            if event in self._events:
+                self._events[event].add(count, queue=queue, type=type_name)
+        for (metric, type_name), histogram in counters.timings.items():
+            if metric in self._timings:
+                self._timings[metric].add_histogram(histogram, queue=queue, type=type_name)

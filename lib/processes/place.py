@@ -1,0 +1,80 @@
+"""Where a server process stands: alone, or in one of several places under a parent. Who says stop, who is told what.
+
+server.py serves in the same way wherever it stands.
+"""
+
+import asyncio
+import mmap
+import os
+import signal
+import socket
+from typing import Protocol
+
+from lib.logs import Log
+from lib.processes.pipe import Pipe
+from lib.processes.start import STOP_SIGNALS
+
+
+class Place(Protocol):
+    """number: from 0 on; the first place speaks for all, where each could say the same."""
+
+    number: int
+    memory: mmap.mmap
+
+    def ready(self, url: str) -> None:
+        """Requests are answered."""
+
+    async def told_to_stop(self) -> None:
+        """Returns when it is time to drain."""
+
+    def leaving(self, cut_off: int) -> None:
+        """Drained."""
+
+
+class Alone:
+    """The only process: it obeys signals, and tells the log. place_bytes: the memory it counts in."""
+
+    def __init__(self, log: Log, place_bytes: int) -> None:
+        self._log = log
+        self.number = 0
+        self.memory = mmap.mmap(-1, place_bytes)
+
+    def ready(self, url: str) -> None:
+        self._log.info("server.started", f"Server started: {url}", pid=os.getpid())
+
+    async def told_to_stop(self) -> None:
+        stop = asyncio.Event()
+        for number in STOP_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await stop.wait()
+        self._log.info("server.draining", "Server draining: requests in flight are finished, new ones refused")
+
+    def leaving(self, cut_off: int) -> None:
+        self._log.info("server.stopped", f"Server stopped: {cut_off} connections cut off", cut_off=cut_off)
+        # The loop takes its handlers away when it closes: a second signal that comes then would be the exit code.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
+class OneOfSeveral:
+    """A child: it obeys its parent's pipe, and tells the parent. memory: the descriptor of what all count in."""
+
+    def __init__(self, number: int, memory: int, pipe: Pipe, log: Log) -> None:
+        self.number = number
+        self.memory = mmap.mmap(memory, 0)
+        self._pipe = pipe
+        self._log = log
+
+    @classmethod
+    async def under(cls, number: int, memory: int, pipe: int, log: Log) -> "OneOfSeveral":
+        """memory, pipe: descriptors."""
+        return cls(number, memory, await Pipe.over(socket.socket(fileno=pipe)), log)
+
+    def ready(self, url: str) -> None:
+        self._pipe.send(**{"is": "ready", "url": url})
+
+    async def told_to_stop(self) -> None:
+        if await self._pipe.receive() is None:
+            self._log.warning("parent.lost", "The server's main process is gone; this one drains and leaves")
+
+    def leaving(self, cut_off: int) -> None:
+        self._pipe.send(**{"is": "leaving", "cut_off": cut_off})

@@ -1,0 +1,95 @@
+"""What runners measure of their jobs, added up in Redis; and which runners count as alive."""
+
+import unittest
+
+from lib.metrics import JOB_BOUNDS_S
+from lib.queue.meters import Meters
+from lib.work.timings import Timings
+from tests.redis.case import LosesReplies, RedisCase
+
+
+class Observed(RedisCase):
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.meters = Meters(self.link, self.keys)
+
+    async def test_what_several_runners_measure_is_added_up(self) -> None:
+        for name in ("a", "b"):
+            timings = Timings(self.meters, name)
+            timings.waited("q", "mail", 0.004)
+            timings.ran("q", "mail", 0.2)
+            timings.ran("q", "a type of words", 9999)
+            await timings.flush()
+            timings.ran("q", "mail", 0.25)
+            await timings.flush()
+            await timings.flush()
+
+        found = (await self.meters.read("q")).timings
+
+        self.assertEqual({("wait", "mail"), ("duration", "mail"), ("duration", "a type of words")}, set(found))
+        ran = found["duration", "mail"]
+        self.assertEqual((4, 900_000), (ran.counts[JOB_BOUNDS_S.index(0.25)], ran.sum_us))
+        self.assertEqual(4, sum(ran.counts))
+        self.assertEqual(2, found["duration", "a type of words"].counts[-1])
+        self.assertEqual(2, found["wait", "mail"].counts[0])
+
+    async def test_what_was_sent_twice_is_counted_once(self) -> None:
+        link = LosesReplies(self.link)
+        timings = Timings(Meters(link, self.keys), "a")
+        timings.ran("q", "mail", 1.0)
+        link.lose = 1
+
+        await timings.flush()
+        timings.ran("q", "mail", 1.0)
+        await timings.flush()
+        await timings.flush()
+
+        self.assertEqual(2, sum((await self.meters.read("q")).timings["duration", "mail"].counts))
+
+    async def test_a_bound_of_another_version_counts_for_the_next_larger_one(self) -> None:
+        await self.meters.observe("q", "a", 1, {"wait 0.3 mail": 2, "wait inf mail": 1, "wait sum mail": 5})
+
+        wait = (await self.meters.read("q")).timings["wait", "mail"]
+
+        self.assertEqual((2, 1, 5), (wait.counts[JOB_BOUNDS_S.index(0.5)], wait.counts[-1], wait.sum_us))
+
+    async def test_a_queue_of_which_nothing_was_counted_is_empty(self) -> None:
+        self.assertEqual(({}, {}), await self.meters.read("nowhere"))
+
+    async def test_what_was_counted_before_types_were_is_of_an_unknown_type(self) -> None:
+        self.client.hset(self.base + "totals", mapping={"completed": 5, "completed mail": 2})
+
+        self.assertEqual({("completed", "unknown"): 5, ("completed", "mail"): 2}, (await self.meters.read("q")).totals)
+        self.client.flushall()
+
+
+class Alive(RedisCase):
+    async def test_a_runner_counts_until_its_lease_is_over_or_it_is_gone(self) -> None:
+        await self.queues.show(["a", "b"], 60)
+        await self.queues.show(["b", "c"], 60)
+        self.assertEqual(3, await self.queues.runners_alive())
+
+        await self.queues.hide(["a"])
+        self.client.zadd("wb:runners", {"b": await self.queues.now_ms() - 1})
+
+        self.assertEqual(1, await self.queues.runners_alive())
+
+    async def test_those_whose_lease_is_over_are_forgotten(self) -> None:
+        self.client.zadd("wb:runners", {"old": 1})
+
+        await self.queues.show(["a"], 60)
+
+        self.assertEqual([b"a"], self.client.zrange("wb:runners", 0, -1))
+
+
+class ManyQueues(RedisCase):
+    async def test_names_are_read_in_bites_and_none_is_missed(self) -> None:
+        names = [f"q{number}" for number in range(3000)]
+        self.client.sadd("wb:queues", *names)
+
+        self.assertEqual(sorted(names), await self.queues.names())
+        self.client.flushall()
+
+
+if __name__ == "__main__":
+    unittest.main()
