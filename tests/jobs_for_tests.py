@@ -263,3 +263,15 @@ def talk_thread(ctx: JobContext, work: Work) -> str:
     ctx.log("from a thread")
     ctx.progress(1)
     return str(ctx.enqueue("noop", {"ledger": work.ledger}))
+
+
+@dataclass
+class Sealed:
+    api_key: str
+    n: int = 0
+
+
+@job("keeps_a_secret")
+async def keeps_a_secret(ctx: JobContext, payload: Sealed) -> str:
+    """Tells its secret, so that a test sees which one it was given."""
+    return f"{payload.api_key} {payload.n}"

@@ -1,8 +1,6 @@
-"""/api/jobs: take a job in, look at it, list, cancel, run again, delete. Parse, one call, reply."""
+"""/api/jobs: take a job in, look at it, list, change, cancel, run again, delete. Parse, one call, reply."""
 
 import asyncio
-import functools
-import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -13,8 +11,9 @@ from lib.api.router import Call
 from lib.errors import JobNotFound, RedisUnavailable
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
-from lib.jobs import submission
+from lib.jobs import revision, submission
 from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob, to_json
+from lib.jobs.masking import masked
 from lib.jobs.registry import Registry
 from lib.jobs.state import FINISHED, STATES
 from lib.jobs.submission import LAST_MS, timestamp
@@ -28,8 +27,6 @@ LOOK_EVERY_S = 5.0
 PAGE_BYTES = 4 << 20
 FIRST_SLICE = 10
 SLICE_BYTES = 1 << 20
-_SECRETS = re.compile(r"secret|authorization|passw|token|api_?key", re.IGNORECASE)
-MASK = "********"
 
 
 class Jobs:
@@ -118,6 +115,11 @@ class Jobs:
             {"items": [present(record) for record in items], "next_cursor": query.cursor_text(end) if end else None},
         )
 
+    async def change(self, call: Call) -> Response:
+        wanted = revision.read(json_body.parse(call.request.body))
+        await self._queue.patch(call.path["job_id"], lambda record: wanted.of(record, self._registry))
+        return await self._changed(call, "job.changed", "Job changed")
+
     async def delete(self, call: Call) -> Response:
         await self._queue.delete(call.path["job_id"])
         self._log.info("job.deleted", f"Job deleted: {call.path['job_id']}", request_id=call.request_id)
@@ -197,7 +199,7 @@ def present(record: JobRecord) -> dict[str, Any]:
         "queue": record.queue,
         "state": record.state or None,
         "priority": spec.priority if spec else None,
-        "payload": _masked(spec.payload) if spec else None,
+        "payload": masked(spec.payload) if spec else None,
         "attempts": record.attempts,
         "max_attempts": spec.max_attempts if spec else None,
         "backoff": spec.backoff._asdict() if spec else None,
@@ -269,17 +271,3 @@ def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:
 def _time(ms: int | None) -> str | None:
     # What someone wrote into Redis by hand may be no time at all.
     return timestamp(ms) if ms is not None and ms <= LAST_MS else None
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_secret(name: str) -> bool:
-    return _SECRETS.search(name) is not None
-
-
-def _masked(value: Any) -> Any:
-    """A payload without its secrets: whoever may look at a job need not be who may use its keys."""
-    if type(value) is dict:
-        return {name: MASK if _is_secret(name) and type(item) is str else _masked(item) for name, item in value.items()}
-    if type(value) is list:
-        return [_masked(item) for item in value]
-    return value

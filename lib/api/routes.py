@@ -30,6 +30,7 @@ def routes(
             scope="write",
         ),
         Route("GET", "/api/jobs/{job_id}", "readJob", jobs.read, frozenset({"wait"}), scope="read"),
+        Route("PATCH", "/api/jobs/{job_id}", "changeJob", jobs.change, takes_body=True, scope="write"),
         Route("DELETE", "/api/jobs/{job_id}", "deleteJob", jobs.delete, scope="write", produces=()),
         Route("POST", "/api/jobs/{job_id}/cancel", "cancelJob", jobs.cancel, scope="write"),
         Route("POST", "/api/jobs/{job_id}/retry", "retryJob", jobs.retry, scope="write"),

@@ -170,3 +170,12 @@ class JobRecord(NamedTuple):
     error: dict[str, Any] | None = None
     history: tuple[Attempt, ...] = ()
     size_bytes: int = 0
+    spec_text: bytes = b""
+
+
+class Revision(NamedTuple):
+    """What a job that waits is to be. priority: None to leave it. due: ms since 1970, "now", or None to leave it."""
+
+    spec_text: str
+    priority: str | None = None
+    due: int | str | None = None

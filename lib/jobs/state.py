@@ -35,6 +35,8 @@ TRANSITIONS: Final[frozenset[Transition]] = frozenset(
         Transition("delayed", "promote", "ready"),
         Transition("ready", "claim", "active"),
         Transition("ready", "claim", "dead"),  # its spec can't be read by anybody
+        Transition("ready", "patch", "delayed"),
+        Transition("delayed", "patch", "ready"),
         Transition("active", "complete", "completed"),
         Transition("active", "fail", "delayed"),
         Transition("active", "fail", "dead"),

@@ -6,9 +6,9 @@ Every fault is found at once, each with a pointer to the field. Pure: nothing is
 import functools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from lib.errors import FieldError, InvalidFields
 from lib.ids import QUEUE_NAME, JobIds
@@ -42,10 +42,12 @@ def read(
     body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace
 ) -> tuple[NewJob, JobSpec, JobType]:
     """The job that `body` asks for. Raises InvalidFields with every fault."""
-    if type(body) is not dict:
-        raise _invalid([FieldError("", f"the body must be a JSON object, not {json_type(body)}")])
+    body = object_in(body)
     errors: list[FieldError] = []
-    fields = _fields(body, errors)
+    fields = checked(body, CHECKS, errors)
+    errors.extend(FieldError("/" + name, "is missing") for name in ("type", "payload") if name not in body)
+    if "delay_s" in body and "run_at" in body:
+        errors.append(FieldError("/run_at", "can't stand beside delay_s; give one of them"))
     job_type = _type(fields.get("type"), registry, errors) if "type" in fields else None
     if job_type is not None and "payload" in fields:
         try:
@@ -53,7 +55,7 @@ def read(
         except Invalid as fault:
             errors.extend(fault.errors)
     if errors or job_type is None:
-        raise _invalid(errors)
+        raise invalid(errors)
     unique_key, unique_ttl_ms = fields.get("unique", ("", 0))
     spec = JobSpec(
         job_type.name,
@@ -68,7 +70,7 @@ def read(
     )
     spec_text = spec.to_text()
     if not _is_utf8(spec_text):
-        raise _invalid([FieldError("/payload", "holds half of a surrogate pair, which is no text")])
+        raise invalid([FieldError("/payload", "holds half of a surrogate pair, which is no text")])
     job = NewJob(
         ids.new(fields.get("queue", job_type.queue)),
         spec.priority,
@@ -116,28 +118,35 @@ def _is_utf8(text: str) -> bool:
         return False
 
 
-def _invalid(errors: list[FieldError]) -> InvalidFields:
+def invalid(errors: list[FieldError]) -> InvalidFields:
+    """What the caller is told of these faults."""
     shown = errors[:MOST_FAULTS]
     count = "many" if len(errors) > MOST_FAULTS else len(errors)
     return InvalidFields(f"{count} field{' is' if count == 1 else 's are'} not valid; see errors", errors=shown)
 
 
-def _fields(body: dict[str, Any], errors: list[FieldError]) -> dict[str, Any]:
+def object_in(body: Any) -> dict[str, Any]:
+    """The body, if it is a JSON object. Raises InvalidFields."""
+    if type(body) is not dict:
+        raise invalid([FieldError("", f"the body must be a JSON object, not {json_type(body)}")])
+    return dict[str, Any](body)
+
+
+def checked(
+    body: dict[str, Any], checks: Mapping[str, Callable[[Any], Any]], errors: list[FieldError]
+) -> dict[str, Any]:
     """The fields that are there and right, in the form that a spec has them."""
     fields = {}
     for name, value in body.items():
-        check = _CHECKS.get(name)
+        check = checks.get(name)
         try:
             if check is None:
-                raise Wrong("is not known here; known: " + ", ".join(_CHECKS))
+                raise Wrong("is not known here; known: " + ", ".join(checks))
             fields[name] = check(value)
         except Wrong as fault:
             errors.append(FieldError("/" + escape_pointer(name) + fault.below, str(fault)))
             if len(errors) > MOST_FAULTS:
                 break
-    errors.extend(FieldError("/" + name, "is missing") for name in ("type", "payload") if name not in body)
-    if "delay_s" in body and "run_at" in body:
-        errors.append(FieldError("/run_at", "can't stand beside delay_s; give one of them"))
     return fields
 
 
@@ -231,7 +240,7 @@ def _unique(value: Any) -> tuple[str, int]:
     return key, round(_number(value.get("ttl_s", UNIQUE_TTL_S), 0, MAX_DELAY_S, above_low=True) * 1000) or 1
 
 
-_CHECKS: dict[str, Callable[[Any], Any]] = {
+CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "type": _text,
     "payload": _object,
     "queue": _queue,

@@ -12,6 +12,7 @@ from lib.queue.queues import Queues
 
 BITE = 1000
 LISTS = ("ready:high", "ready:normal", "ready:low", "suspects")
+LEFT = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "suspects"}  # lua/_listed.lua
 INDEXES = ("delayed", "completed", "dead", "cancelled")
 
 
@@ -39,7 +40,7 @@ async def _look(link: Link, keys: Keys, queue: str) -> dict[str, str]:
         if fault:
             faults[job_id] = fault
     for job_id, where in places.items():
-        if job_id not in seen and not await link.call("SISMEMBER", base + "gone", job_id):
+        if job_id not in seen and not await link.call("HEXISTS", base + "gone", job_id):
             faults[job_id] = f"is no job and stands in {', '.join(where)}"
     return faults
 
@@ -49,16 +50,23 @@ def _fault(state: bytes | None, worker: bytes | None, listed: bytes | None, plac
     name = state.decode("utf-8", "replace") if state else ""
     if not name:
         return "is in `all` and has no record"
+    owner = f"active:{worker.decode('utf-8', 'replace') if worker else ''}"
+    rest = sorted(places, key=owner.__eq__)
+    for letter in (listed or b"").decode("ascii", "replace"):
+        # There its id stands and is not to be taken from; or a runner has popped it there.
+        left = next((place for place in rest if place == LEFT.get(letter)), None)
+        left = left or next((place for place in rest if letter == "n" and place.startswith("active:")), None)
+        if left is None:
+            return f"is left in {LEFT.get(letter, letter)} and does not stand there"
+        rest.remove(left)
     if name == "ready":
         # Popped and not yet claimed, it is in a runner's list.
-        is_right = len(places) == 1 and places[0] not in INDEXES
+        is_right = len(rest) == 1 and rest[0] not in INDEXES
     elif name == "active":
-        is_right = places == [f"active:{worker.decode('utf-8', 'replace') if worker else ''}"]
-    elif listed is not None:
-        is_right = name in places and len(places) == 2
+        is_right = rest == [owner]
     else:
-        is_right = places == [name]
-    return "" if is_right else f"is {name} and stands in {', '.join(places) or 'no place'}"
+        is_right = rest == [name]
+    return "" if is_right else f"is {name} and stands in {', '.join(rest) or 'no place'}"
 
 
 async def _places(link: Link, base: str) -> dict[str, list[str]]:

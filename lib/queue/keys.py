@@ -18,7 +18,7 @@ wb:{q}:epoch                  STRING  a random word, written once: where it is a
 wb:{q}:unique:<key>           STRING  the id of the job under that key; expires
 wb:{q}:idem:<caller> <key>    STRING  the id of the job and the fingerprint of its request; expires after a day
 wb:{q}:commit:<process>       STRING  the last commit's number and answer; expires
-wb:{q}:gone                   SET     ids deleted while still in a list; claim drops them and forgets
+wb:{q}:gone                   HASH    id deleted while still in lists -> in how many; claim drops them and forgets
 wb:{q}:quarantine             LIST    what was found in a list and is no job (the last 1,000)
 wb:{q}:log:<id>               LIST    what the job's handler logged (the last 200)
 wb:{q}:totals                 HASH    "<event> <type>" -> count since the queue began; beyond 500 `<event> other`

@@ -5,6 +5,7 @@ What the worker does with a job is `lease.py`'s; what is kept of a queue as a wh
 """
 
 import asyncio
+import hashlib
 import json
 import secrets
 import time
@@ -13,12 +14,13 @@ from typing import Any
 
 from lib.errors import JobNotFound, NotReplicated, OutcomeUnknown, QueueFull, RedisUnavailable, WrongState
 from lib.ids import queue_of
-from lib.jobs.job import HISTORY_KEPT, Accepted, Attempt, JobRecord, JobSpec, NewJob, SpecError
-from lib.jobs.state import FINISHED
+from lib.jobs.job import HISTORY_KEPT, Accepted, Attempt, JobRecord, JobSpec, NewJob, Revision, SpecError
+from lib.jobs.state import FINISHED, WAITING
 from lib.queue.client import Link
 from lib.queue.committer import Committer
 from lib.queue.keys import Keys
 from lib.queue.pages import Page, Place, Wanted, merged, page_from
+from lib.queue.resp import Argument
 from lib.queue.scripts import Scripts
 
 QUEUE_KNOWN_S = 30.0
@@ -27,6 +29,7 @@ QUEUE_KNOWN_S = 30.0
 
 REPLICATION_MS = 500
 DONE = "done"
+PATCH_TRIES = 10
 
 
 class Queue:
@@ -108,6 +111,24 @@ class Queue:
         if state != DONE:
             raise WrongState(f"the job is {state}; only one that is dead, completed or cancelled can be run again")
 
+    async def patch(self, job_id: str, revise: Callable[[JobRecord], Revision]) -> None:
+        """Change a job that waits. `revise` is given the job as it is; again, where it was changed in that moment.
+
+        Raises JobNotFound or WrongState, and what `revise` raises.
+        """
+        for _ in range(PATCH_TRIES):
+            record = await self.read(job_id)
+            if record.state not in WAITING:
+                raise _not_waiting(record.state)
+            spec_text, priority, due = revise(record)
+            seen = hashlib.sha1(record.spec_text, usedforsecurity=False).hexdigest()
+            state = await self._change("patch", job_id, seen, spec_text, priority or "", "" if due is None else due)
+            if state == DONE:
+                return
+            if state != "changed":
+                raise _not_waiting(state)
+        raise WrongState("the job is being changed by others over and over; send it again")
+
     async def delete(self, job_id: str) -> None:
         """Forget a finished job. Raises JobNotFound or WrongState."""
         state = await self._change("delete", job_id)
@@ -120,12 +141,12 @@ class Queue:
         lines = await self._link.call("LRANGE", self._keys.log(queue_of(job_id) or "", job_id), 0, -1)
         return [line.decode("utf-8", "replace") for line in lines]
 
-    async def _change(self, script: str, job_id: str) -> str:
+    async def _change(self, script: str, job_id: str, *arguments: Argument) -> str:
         """What the script says: DONE, or the state that forbids it. Raises JobNotFound."""
         queue = queue_of(job_id)
         if queue is None:
             raise _not_found(job_id)
-        state: bytes = await self._scripts.call(script, self._keys.base(queue), job_id)
+        state: bytes = await self._scripts.call(script, self._keys.base(queue), job_id, *arguments)
         if not state:
             raise _not_found(job_id)
         return state.decode()
@@ -193,6 +214,10 @@ def _not_found(job_id: str) -> JobNotFound:
     return JobNotFound(f"there is no job {job_id[:120]}; it may have been trimmed, see RETAIN_COMPLETED")
 
 
+def _not_waiting(state: str) -> WrongState:
+    return WrongState(f"the job is {state}; only one that is ready or delayed can be changed")
+
+
 def _record(job: NewJob) -> str:
     return f"{job.job_id}\x1f{job.priority}\x1f{_options(job)}\x1f{job.spec_text}\x1e"
 
@@ -238,6 +263,7 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         error=_json(fields.get("error")),
         history=_history(fields, state),
         size_bytes=len(text),
+        spec_text=fields.get("spec", b""),
     )
 
 

@@ -1,11 +1,13 @@
-"""A million jobs waiting: what enqueue, claim and cancel cost Redis, against a thousand; and pages of GET /api/jobs."""
+"""A million jobs waiting: what enqueue, claim, patch and cancel cost, against a thousand; pages of GET /api/jobs."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from random import Random
 from typing import Any
 
+from lib.jobs.job import Revision
 from lib.queue.client import Link, open_link
 from lib.queue.keys import Keys
 from lib.queue.lease import Lease
@@ -49,8 +51,9 @@ def run(*, is_quick: bool) -> Iterator[Row]:
     count = 100_000 if is_quick else 1_000_000
     row = Row(f"{count:,} waiting: cost against {SHALLOW:,}", runs=CALLS * ROUNDS)
     with Site() as shallow, Site() as deep:
-        _fill(shallow, SHALLOW)
-        _fill(deep, count)
+        # As many more as will be claimed meanwhile.
+        _fill(shallow, SHALLOW + CALLS * ROUNDS)
+        _fill(deep, count + CALLS * ROUNDS)
         before_us, after_us = asyncio.run(_measure(shallow, deep))
         for name, cost_us in after_us.items():
             ratio = cost_us / before_us[name]
@@ -91,6 +94,7 @@ async def _calls(site: Site, link: Link) -> dict[str, Callable[[], Awaitable[Non
     lease = Lease(link, link, keys, site.queue, "w", Random(1))
     await lease.register({})
     ids: list[str] = []
+    calls = itertools.count()
 
     async def enqueue() -> None:
         job = site.new("nothing")
@@ -100,10 +104,14 @@ async def _calls(site: Site, link: Link) -> dict[str, Callable[[], Awaitable[Non
     async def claim() -> None:
         await lease.claim(1)
 
+    async def patch() -> None:
+        at = -1 - next(calls) % CALLS
+        await queue.patch(ids[at], lambda record: Revision(record.spec_text.decode(), "low"))
+
     async def cancel() -> None:
         await queue.cancel(ids.pop())
 
-    return {"enqueue": enqueue, "claim": claim, "cancel": cancel}
+    return {"enqueue": enqueue, "claim": claim, "patch": patch, "cancel": cancel}
 
 
 async def _cost_us(site: Site, call: Callable[[], Awaitable[None]]) -> float:

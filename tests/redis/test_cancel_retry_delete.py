@@ -202,7 +202,7 @@ class Delete(InState):
 
         await self.queue.delete(job_id)
 
-        self.assertEqual({job_id.encode()}, self.client.smembers(self.base + "gone"))
+        self.assertEqual({job_id.encode(): b"1"}, self.client.hgetall(self.base + "gone"))
 
     async def test_a_tombstone_in_a_dead_runners_list_is_taken_away_with_it(self) -> None:
         runner = await self.lease()
@@ -213,7 +213,7 @@ class Delete(InState):
 
         await self.crash("w")
 
-        self.assertEqual([0, 0], [self.client.scard(self.base + "gone"), self.client.llen(self.base + "quarantine")])
+        self.assertEqual([0, 0], [self.client.hlen(self.base + "gone"), self.client.llen(self.base + "quarantine")])
 
     async def test_a_job_that_has_not_ended_can_not_be_deleted(self) -> None:
         for state in ("ready", "delayed", "active"):

@@ -322,7 +322,7 @@ class Tombstones(RedisCase):
         claim = await runner.claim(10)
 
         self.assertEqual([other], ids_of(claim))
-        self.assertEqual((0, []), (self.client.scard(self.base + "gone"), self.list("quarantine")))
+        self.assertEqual((0, []), (self.client.hlen(self.base + "gone"), self.list("quarantine")))
 
 
 class Pop(RedisCase):

@@ -278,10 +278,10 @@ class Trim(RedisCase):
         self.client.zadd(self.base + "cancelled", {job_id: 1})
 
         await self.queues.trim("q", Retention(0, 10, 10))
-        self.assertEqual(1, self.client.scard(self.base + "gone"))
+        self.assertEqual(1, self.client.hlen(self.base + "gone"))
         await runner.claim(1)
 
-        self.assertEqual([0, 0], [self.client.scard(self.base + "gone"), self.client.llen(self.base + "quarantine")])
+        self.assertEqual([0, 0], [self.client.hlen(self.base + "gone"), self.client.llen(self.base + "quarantine")])
 
     async def test_graves_are_forgotten_after_a_day(self) -> None:
         await self.lease("old")

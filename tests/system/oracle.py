@@ -16,6 +16,7 @@ from typing import Any
 import redis
 from redis.cluster import RedisCluster
 
+LETTERS = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "suspects"}
 WAITING = ("ready:high", "ready:normal", "ready:low", "suspects")
 INDEXES = ("delayed", "completed", "dead", "cancelled")
 STATES = frozenset({"ready", "active", *INDEXES})
@@ -50,7 +51,7 @@ class _Queue:
     jobs: dict[str, dict[str, str]] = field(default_factory=dict)
     lists: dict[str, list[str]] = field(default_factory=dict)
     indexes: dict[str, dict[str, float]] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
+    gone: dict[str, str] = field(default_factory=dict)
     logs: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
 
@@ -136,7 +137,7 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
     elif key in (*INDEXES, "all"):
         queue.indexes[key] = {job_id: float(score) for job_id, score in pairs.items()}
     elif key == "gone":
-        queue.gone = set(value)
+        queue.gone = pairs
     elif head == "log":
         queue.logs.add(rest)
 
@@ -170,27 +171,42 @@ def _fault_of(job_id: str, job: dict[str, str], places: list[str]) -> str:
     state = job.get("state", "")
     if state not in STATES:
         return f"has the state {state!r}"
-    if "listed" in job and state not in ("cancelled", "dead"):
-        return f"is {state} and marked `listed`"
+    rest = _less_those_left(places, job.get("listed", ""), f"active:{job.get('worker')}")
+    if rest is None:
+        return f"is {state}, is left in {job['listed']!r}, and stands in {places or 'no place'}"
     if state == "ready":
         # A runner may have popped it and not yet claimed it; it is then in that runner's hands, and in no other place.
-        right = (f"ready:{job.get('priority', 'normal')}", "suspects")
-        is_right = len(places) == 1 and (places[0] in right or places[0].startswith("active:"))
+        home = "suspects" if "suspect" in job else f"ready:{job.get('priority', 'normal')}"
+        is_right = len(rest) == 1 and (rest[0] == home or rest[0].startswith("active:"))
     elif state == "active":
-        is_right = places == [f"active:{job.get('worker')}"]
-    elif "listed" in job:
-        # A tombstone: cancelled or expired while it waited, and not yet dropped from its list.
-        others = [name for name in places if name != state]
-        is_right = state in places and len(others) == 1 and (others[0] in WAITING or others[0].startswith("active:"))
+        is_right = rest == [f"active:{job.get('worker')}"]
     else:
-        is_right = places == [state]
-    return "" if is_right else f"is {state} and stands in {places or 'no place'}"
+        is_right = rest == [state]
+    return "" if is_right else f"is {state} and stands in {rest or 'no place'}"
+
+
+def _less_those_left(places: list[str], listed: str, owner: str) -> list[str] | None:
+    """The places of a job, without one for each letter of `listed`: there its id stands, and is not to be taken. None
+    where it stands nowhere that such a letter means, or a letter comes twice."""
+    rest = list(places)
+    if len(set(listed)) < len(listed):
+        return None
+    for letter in listed:
+        name = LETTERS.get(letter, "")
+        if name == "ready:normal" and name not in rest:
+            # Popped, and not yet dropped: in the hands of a runner; of the owner's too, where it is in them twice.
+            hands = sorted((place for place in rest if place.startswith("active:")), key=owner.__eq__)
+            name = hands[0] if hands else ""
+        if name not in rest:
+            return None
+        rest.remove(name)
+    return rest
 
 
 def _faults_of_ids_without_job(queue: _Queue, places: dict[str, list[str]]) -> list[str]:
     found = []
     for job_id, where in places.items():
-        is_tombstone = job_id in queue.gone and len(where) == 1 and where[0] not in INDEXES
+        is_tombstone = queue.gone.get(job_id) == str(len(where)) and not set(where) & set(INDEXES)
         if not is_tombstone:
             found.append(f"{job_id!r} is no job and stands in {where}")
     found += [f"{job_id!r} is noted as gone and stands nowhere" for job_id in queue.gone - places.keys()]

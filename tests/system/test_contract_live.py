@@ -137,7 +137,11 @@ class Successes(Live):
             with self.subTest(name):
                 kind = {"content_type": NDJSON} if type(body) is str else {}
                 sent = body.encode() if type(body) is str else body
-                self.assertIn(self.ask(operation.id, target(operation), sent, **kind).status, (200, 202))
+                path = target(operation)
+                if "{job_id}" in operation.path:
+                    job = self.create({**MAIL, "delay_s": 600})
+                    path = operation.path.replace("{job_id}", job["id"])
+                self.assertIn(self.ask(operation.id, path, sent, **kind).status, (200, 202))
 
     def test_a_mail_from_its_creation_to_its_deletion(self) -> None:
         job = self.create(MAIL)
@@ -152,6 +156,29 @@ class Successes(Live):
         self.assertIn(job["id"], [item["id"] for item in page.body["items"]])
         self.assertEqual([200, 200, 204], [logs.status, again.status, deleted.status])
         self.assertEqual(["completed", "completed"], [one["outcome"] for one in done_again["history"]])
+
+    def test_a_job_that_waits_is_changed(self) -> None:
+        secret = {"type": "keeps_a_secret", "payload": {"api_key": "hush", "n": 1}}
+        job = self.create({**secret, "delay_s": 600})
+        path = f"/api/jobs/{job['id']}"
+
+        hurried = self.ask("changeJob", path, {"priority": "low", "max_attempts": 9, "run_at": "2031-01-01T00:00:00Z"})
+        kept = self.ask("changeJob", path, {"payload": {"api_key": "********", "n": 2}})
+        masked = {"payload": {"n": 1, "secret": "********"}}
+        wrong: list[Any] = [{}, [], {"tags": []}, {"payload": {"n": "x", "api_key": "k"}}, {"run_at": "soon"}, masked]
+        refused = [self.ask("changeJob", path, body) for body in wrong]
+        now = self.ask("changeJob", path, {"run_at": None})
+
+        self.assertEqual(("low", 9), (hurried.body["priority"], hurried.body["max_attempts"]))
+        self.assertEqual("2031-01-01T00:00:00.000Z", hurried.body["run_at"])
+        self.assertEqual({"api_key": "********", "n": 2}, kept.body["payload"])
+        self.assertEqual([422] * 6, [answer.status for answer in refused])
+        self.assertEqual("/payload/n", refused[3].body["errors"][0]["pointer"])
+        self.assertEqual(200, now.status)
+        done = self.until(job, "completed")
+        self.assertEqual("hush 2", done["result"])
+        late = self.ask("changeJob", path, {"priority": "high"})
+        self.assertEqual((409, "/problems/wrong-state"), (late.status, late.body["type"]))
 
     def test_jobs_that_wait_run_talk_fail_and_end_in_every_way(self) -> None:
         gate = str(self.worker.folder / "gate")

@@ -1,11 +1,12 @@
--- forget(state, ids): every trace of finished jobs but the counters. The id of one that was cancelled, or expired, may
--- still stand in a list: it is noted in `gone`, so that claim can tell it from garbage.
+-- forget(state, ids): every trace of finished jobs but the counters. An id may still stand in lists (see _listed.lua): in
+-- how many is noted in `gone`, so that claim can tell it from garbage.
 local function forget(state, ids)
   if #ids == 0 then return end
   local keys = {}
   for _, id in ipairs(ids) do
     local job = base .. 'job:' .. id
-    if state ~= 'completed' and redis.call('HEXISTS', job, 'listed') == 1 then redis.call('SADD', base .. 'gone', id) end
+    local listed = redis.call('HGET', job, 'listed')
+    if listed then redis.call('HSET', base .. 'gone', id, #listed) end
     keys[#keys + 1] = job
     keys[#keys + 1] = base .. 'log:' .. id
   end

@@ -5,11 +5,11 @@ local function promote_due(limit)
   local moved, rings = 0, false
   for i = 1, #due, 2 do
     local id, job = due[i], base .. 'job:' .. due[i]
-    local f = redis.pcall('HMGET', job, 'state', 'priority')
+    local f = redis.pcall('HMGET', job, 'state', 'priority', 'listed')
     redis.call('ZREM', base .. 'delayed', id)
     if f[1] == 'delayed' then
       redis.call('HSET', job, 'state', 'ready', 'since', due[i + 1])
-      redis.call('LPUSH', base .. 'ready:' .. (f[2] or 'normal'), id)
+      if f[3] then put(id, job, home(f[2])) else redis.call('LPUSH', base .. home(f[2]), id) end
       rings = rings or f[2]
       moved = moved + 1
     else

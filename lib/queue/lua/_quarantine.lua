@@ -4,11 +4,15 @@ local function quarantine(id, reason)
   redis.call('LTRIM', base .. 'quarantine', 0, 999)
 end
 
--- drop(id): an id that was taken from a list and is not to run: cancelled there, deleted since, or never a job.
-local function drop(id, is_job)
+-- drop(id, is_job, list): an id that was taken from a list and is not to run: left there, deleted since, or never a job.
+local function drop(id, is_job, list)
   if is_job then
-    redis.call('HDEL', base .. 'job:' .. id, 'listed')
-  elseif id ~= 'bell' and redis.call('SREM', base .. 'gone', id) == 0 then
-    quarantine(id, 'no job has this id')
+    local job = base .. 'job:' .. id
+    local listed = redis.call('HGET', job, 'listed')
+    if listed then strike(job, listed, list) end
+  elseif id ~= 'bell' then
+    local places = tonumber(redis.call('HGET', base .. 'gone', id))
+    if not places then return quarantine(id, 'no job has this id') end
+    if places > 1 then redis.call('HSET', base .. 'gone', id, places - 1) else redis.call('HDEL', base .. 'gone', id) end
   end
 end

@@ -5,11 +5,12 @@
 -- RETURNS 'done' | 'requested' | the state that does not allow it | '' no such job
 -- @transition ready --cancel--> cancelled
 -- @transition delayed --cancel--> cancelled
--- @use clock tally ended
+-- @use clock listed tally ended
 -- WHY the id stays in its list, marked `listed`: to search a list of a million would stop Redis. claim drops it there.
 local id = ARGV[1]
 local job = base .. 'job:' .. id
-local state = redis.call('HGET', job, 'state')
+local f = redis.call('HMGET', job, 'state', 'priority', 'suspect')
+local state = f[1]
 
 if not state then return '' end
 if state == 'active' then
@@ -21,7 +22,8 @@ if state == 'active' then
 end
 if state ~= 'ready' and state ~= 'delayed' then return state end
 
-if state == 'ready' then redis.call('HSET', job, 'listed', '1') else redis.call('ZREM', base .. 'delayed', id) end
+if state == 'ready' then leave(job, home(f[2], f[3])) else redis.call('ZREM', base .. 'delayed', id) end
+if f[3] then redis.call('HDEL', job, 'suspect') end
 redis.call('HSET', job, 'state', 'cancelled', 'finished', now_ms)
 redis.call('ZADD', base .. 'cancelled', now_ms, id)
 announce('cancelled', {id})

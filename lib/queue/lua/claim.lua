@@ -11,7 +11,7 @@
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
--- @use clock ring quarantine promote next_due tally ended expire
+-- @use clock ring listed quarantine promote next_due tally ended expire
 -- WHY RPOPLPUSH and not RPOP: should this script fail half-way, the id is in the runner's list and not nowhere.
 local worker, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local own = base .. 'active:' .. worker
@@ -30,15 +30,16 @@ local function bury(id, job)
   die(id, job, '{"type":"unreadable","message":"its spec is missing or holds bytes that JSON text does not"}')
 end
 
-local function take(id)
+-- list: out of which it came. is_found: it was in the own list already, where ready:normal is what it was popped from.
+local function take(id, list, is_found)
   local job = base .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'spec', 'state', 'claims', 'attempts', 'worker', 'unknown_since', 'expires', 'since')
+  local f = redis.pcall('HMGET', job, 'spec', 'state', 'claims', 'attempts', 'worker', 'unknown_since', 'expires', 'since', 'listed')
   local spec, state = f[1], f[2]
   -- A claim whose reply was lost: the job is ours, nobody runs it; its attempt was counted and never made.
-  local is_lost_claim = state == 'active' and f[5] == worker
-  if state ~= 'ready' and not is_lost_claim then
+  local is_lost_claim = is_found and state == 'active' and f[5] == worker
+  if is_left(f[9], list) or (state ~= 'ready' and not is_lost_claim) then
     redis.call('LREM', own, 1, id)
-    return drop(id, state)
+    return drop(id, state, list)
   end
   if not spec or string.find(id, '[^a-z0-9_-]') or string.find(spec, '\30', 1, true) or string.find(spec, '\31', 1, true) then
     redis.call('LREM', own, 1, id)
@@ -54,6 +55,7 @@ local function take(id)
   local token = (tonumber(f[3]) or 0) + 1
   local attempt = (tonumber(f[4]) or 0) + (is_lost_claim and 0 or 1)
   redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', worker, 'started', now_ms)
+  if list == 'suspects' then redis.call('HDEL', job, 'suspect') end
   claimed = claimed + 1
   ids[claimed], since[claimed] = id, tonumber(f[8])
   reply[claimed + 1] = table.concat({id, token, attempt, f[6] or '', spec}, '\31')
@@ -63,15 +65,15 @@ local is_paused = redis.call('HEXISTS', base .. 'meta', 'paused') == 1
 
 -- Popped while the queue is paused: to the front, where it was.
 local function put_back(id)
-  local f = redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'priority')
-  if f[1] ~= 'ready' then return take(id) end
+  local f = redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'priority', 'listed')
+  if f[1] ~= 'ready' or is_left(f[3], 'ready:normal') then return take(id, 'ready:normal', true) end
   redis.call('LREM', own, 1, id)
-  redis.call('RPUSH', base .. 'ready:' .. (f[2] or 'normal'), id)
+  redis.call('RPUSH', base .. home(f[2]), id)
 end
 
 for i = 4, #ARGV do
   -- Asked again, for the list may have been reaped since: an id is taken from a list that holds it or not at all.
-  if redis.call('LPOS', own, ARGV[i]) then (is_paused and put_back or take)(ARGV[i]) end
+  if redis.call('LPOS', own, ARGV[i]) then (is_paused and put_back or take)(ARGV[i], 'ready:normal', true) end
 end
 
 local lists = {}
@@ -87,7 +89,7 @@ for _, list in ipairs(lists) do
     local id = redis.call('RPOPLPUSH', base .. list, own)
     if not id then break end
     budget = budget - 1
-    take(id)
+    take(id, list)
   end
 end
 

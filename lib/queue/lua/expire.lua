@@ -5,16 +5,16 @@
 -- RETURNS how many were looked at
 -- @transition ready --expire--> dead
 -- @transition delayed --expire--> dead
--- @use clock tally ended expire
--- WHY a ready one stays in its list, marked `listed`: see cancel.lua.
+-- @use clock listed tally ended expire
+-- WHY a ready one stays in its list: see _listed.lua.
 local ids = redis.call('ZRANGEBYSCORE', base .. 'expiring', '-inf', now_ms, 'LIMIT', 0, tonumber(ARGV[1]))
 for _, id in ipairs(ids) do
   local job = base .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'state', 'claims')
+  local f = redis.pcall('HMGET', job, 'state', 'claims', 'priority')
   redis.call('ZREM', base .. 'expiring', id)
   -- A job that has begun once is past its expiry: what follows are retries.
   if (f[1] == 'ready' or f[1] == 'delayed') and not f[2] then
-    if f[1] == 'ready' then redis.call('HSET', job, 'listed', '1') else redis.call('ZREM', base .. 'delayed', id) end
+    if f[1] == 'ready' then leave(job, home(f[3])) else redis.call('ZREM', base .. 'delayed', id) end
     expire(id, job)
   end
 end

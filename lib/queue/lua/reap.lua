@@ -7,7 +7,7 @@
 -- @transition active --reap--> ready
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
--- @use clock tally ended ring history cancelled quarantine
+-- @use clock tally ended ring history cancelled listed quarantine
 -- WHY one crash convicts nobody: the jobs beside a poisonous one are innocent. The second time a job goes to `suspects`,
 -- where each runs in a runner of its own, and a crash there is the job's own doing.
 -- WHY the registration goes in the first call of several: a zombie's next claim is refused from then on.
@@ -24,7 +24,7 @@ redis.call('ZADD', base .. 'graves', 'NX', now_ms, worker)
 local dead, kinds = {}, {}
 
 -- From the newest to the oldest, each to the right end: the one that was claimed first is next again.
-local function back_to_ready(id, priority) redis.call('RPUSH', base .. 'ready:' .. (priority or 'normal'), id) end
+local function back_to_ready(id, priority) redis.call('RPUSH', base .. home(priority), id) end
 
 local function take_back(id, job, priority, crashes)
   if stop_if_asked(job, id) then return end
@@ -47,7 +47,8 @@ local function take_back(id, job, priority, crashes)
   remember(job, 'crashed', '{"type":"worker_lost","message":"its runner ended while it ran"}')
   redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
   if crashes >= math.min(2, crash_limit) then
-    redis.call('LPUSH', base .. 'suspects', id)
+    redis.call('HSET', job, 'suspect', '1')
+    put(id, job, 'suspects')
   else
     back_to_ready(id, priority)
   end
@@ -56,14 +57,14 @@ end
 local ids = redis.call('LRANGE', own, 0, limit - 1)
 for _, id in ipairs(ids) do
   local job = base .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'state', 'worker', 'priority', 'crashes')
+  local f = redis.pcall('HMGET', job, 'state', 'worker', 'priority', 'crashes', 'listed')
   if f[1] == 'active' and f[2] == worker then
     take_back(id, job, f[3], tonumber(f[4]) or 0)
-  elseif f[1] == 'ready' then
+  elseif f[1] == 'ready' and not is_left(f[5], 'ready:normal') then
     -- A stray: popped, and its runner was gone before it could claim it.
     back_to_ready(id, f[3])
   else
-    drop(id, f[1])
+    drop(id, f[1], 'ready:normal')
   end
   redis.call('LREM', own, 1, id)
 end

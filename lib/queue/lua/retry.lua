@@ -6,25 +6,25 @@
 -- @transition dead --retry--> ready
 -- @transition completed --retry--> ready
 -- @transition cancelled --retry--> ready
--- @use clock ring history
+-- @use clock listed ring history
 -- WHY claims and ended stay: the fence must still know the old attempts' tokens.
 local id = ARGV[1]
 local job = base .. 'job:' .. id
-local f = redis.call('HMGET', job, 'state', 'priority', 'listed', 'error', 'finished', 'worker')
+local f = redis.call('HMGET', job, 'state', 'priority', 'error', 'finished', 'worker')
 local state = f[1]
 
 if not state then return '' end
 if state ~= 'dead' and state ~= 'completed' and state ~= 'cancelled' then return state end
 
 -- Without a worker it never ran: cancelled while it waited.
-if f[6] then remember(job, state, state ~= 'completed' and f[4] or nil, f[5]) end
+if f[5] then remember(job, state, state ~= 'completed' and f[3] or nil, f[4]) end
 -- Else the runner that was asked to stop it would stop it again, should it be that one's once more.
-if f[6] then redis.call('SREM', base .. 'cancels:' .. f[6], id) end
+if f[5] then redis.call('SREM', base .. 'cancels:' .. f[5], id) end
 redis.call('ZREM', base .. state, id)
-redis.call('HDEL', job, 'listed', 'attempts', 'crashes', 'started', 'finished', 'worker', 'result', 'result_truncated',
+redis.call('HDEL', job, 'attempts', 'crashes', 'suspect', 'started', 'finished', 'worker', 'result', 'result_truncated',
   'error', 'progress', 'cancel_requested', 'unknown_since', 'expires')
 redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
--- Cancelled while it waited, and not yet dropped from its list: it has its old place again.
-if not f[3] then redis.call('LPUSH', base .. 'ready:' .. (f[2] or 'normal'), id) end
+-- Cancelled while it waited, and not yet dropped from its list, it has its old place again.
+put(id, job, home(f[2]))
 ring()
 return 'done'

@@ -1,0 +1,46 @@
+#!lua
+-- patch.lua: change a job that waits: its spec, its priority, when it is due.
+-- KEYS 1 base
+-- ARGV 1 id  2 SHA-1 of the spec that the new one was made of  3 new spec  4 priority, or '' to leave it
+--      5 'now', ms at which it is due, or '' to leave it
+-- RETURNS 'done' | 'changed' (its spec is another one by now; nothing was done) | the state that does not allow it
+--      | '' no such job
+-- @transition ready --patch--> delayed
+-- @transition delayed --patch--> ready
+-- @use clock listed ring next_due
+-- WHY no list is searched: the id stays where it stood, is noted as left there, and claim drops it (see _listed.lua).
+-- WHY no allow-oom: a spec may grow; refused up front at maxmemory, before anything is written.
+local id, seen, spec, priority, due = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local job = base .. 'job:' .. id
+local f = redis.call('HMGET', job, 'state', 'spec', 'priority', 'suspect')
+local state = f[1]
+
+if not state then return '' end
+if state ~= 'ready' and state ~= 'delayed' then return state end
+if not f[2] or redis.sha1hex(f[2]) ~= seen then return 'changed' end
+
+local before = wait_ms()
+local from = home(f[3], f[4])
+local due_ms = due == 'now' and now_ms or tonumber(due)
+local is_later = due_ms and due_ms > now_ms
+
+redis.call('HSET', job, 'spec', spec)
+if priority ~= '' then redis.call('HSET', job, 'priority', priority) end
+local to = home(priority ~= '' and priority or f[3], f[4])
+
+if is_later then
+  if state == 'ready' then leave(job, from) end
+  if f[4] then redis.call('HDEL', job, 'suspect') end
+  redis.call('HSET', job, 'state', 'delayed')
+  redis.call('ZADD', base .. 'delayed', due_ms, id)
+elseif state == 'delayed' and due_ms then
+  redis.call('ZREM', base .. 'delayed', id)
+  redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
+  put(id, job, to)
+elseif state == 'ready' and to ~= from then
+  leave(job, from)
+  put(id, job, to)
+end
+
+if to ~= 'ready:normal' or wait_ms() ~= before then ring() end
+return 'done'

@@ -1,0 +1,52 @@
+"""Secrets are shown to nobody, and a payload that comes back with masks loses none of them."""
+
+import unittest
+from typing import Any
+
+from lib.errors import FieldError
+from lib.jobs.masking import MASK, masked, unmasked
+
+PAYLOADS: list[Any] = [
+    {"secret": "a", "to": "b"},
+    {"headers": {"Authorization": "x", "accept": "y"}, "hooks": [{"api_key": "1"}, {"api-key": "2", "n": 1}]},
+    {"password": None, "token": 5, "tokens": ["kept", {"passwd": "p"}], "a/b~c": {"secret": "s"}},
+    {},
+    [1, [2, {"token": "t"}]],
+]
+
+
+class Masks(unittest.TestCase):
+    def test_what_is_shown_and_comes_back_is_what_was_there(self) -> None:
+        for payload in PAYLOADS:
+            errors: list[FieldError] = []
+
+            self.assertEqual(payload, unmasked(masked(payload), payload, "", errors))
+            self.assertEqual([], errors)
+
+    def test_texts_under_a_secret_name_alone_are_masked(self) -> None:
+        self.assertEqual({"secret": MASK, "to": "b"}, masked(PAYLOADS[0]))
+        no_texts = {"token": 5, "password": None, "text": "secret"}
+        self.assertEqual(no_texts, masked(no_texts))
+
+    def test_a_new_secret_replaces_the_old_one(self) -> None:
+        self.assertEqual({"secret": "new"}, unmasked({"secret": "new"}, {"secret": "old"}, "", []))
+
+    def test_a_mask_where_nothing_is_to_be_kept_is_a_fault_with_its_place(self) -> None:
+        for value, stored, pointer in (
+            ({"secret": MASK}, {}, "/payload/secret"),
+            ({"secret": MASK}, {"secret": 5}, "/payload/secret"),
+            ({"a/b": [{}, {"token": MASK}]}, {"a/b": [{"token": "t"}]}, "/payload/a~1b/1/token"),
+            ({"x": {"token": MASK}}, {"x": "text"}, "/payload/x/token"),
+        ):
+            errors: list[FieldError] = []
+
+            unmasked(value, stored, "/payload", errors)
+
+            self.assertEqual([pointer], [error.pointer for error in errors])
+
+    def test_the_mask_under_a_name_that_tells_of_no_secret_is_a_text(self) -> None:
+        self.assertEqual({"text": MASK}, unmasked({"text": MASK}, {}, "", []))
+
+
+if __name__ == "__main__":
+    unittest.main()
