@@ -60,6 +60,11 @@ class Committer(Generic[Item, Answer]):
         self.post(item, hear)
         return answer
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits, and nothing is on its way."""
+        return self._sender is None
+
     async def settled(self) -> None:
         """Wait until everything that was handed in so far has been answered."""
         while self._sender is not None:

@@ -63,6 +63,8 @@ class Endings:
                     await asyncio.sleep(self._rng.uniform(0.2, 1.0))
         finally:
             del self._readers[queue]
+            if not self._waiters[queue]:
+                del self._waiters[queue]
 
     async def _follow(self, queue: str, last_id: bytes | None) -> bytes:
         """Read on behind `last_id`, for BLOCK_MS at most; from the newest entry where there is none yet."""

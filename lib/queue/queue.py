@@ -10,6 +10,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from lib.errors import JobNotFound, NotReplicated, OutcomeUnknown, QueueFull, RedisUnavailable, WrongState
@@ -35,7 +36,15 @@ PATCH_TRIES = 10
 class Queue:
     """Every queue's jobs, by id. One for each process: a commit is known by this object's id and a number."""
 
-    def __init__(self, link: Link, keys: Keys, *, commit_link: Link | None = None, ack_replicas: int = 0) -> None:
+    def __init__(
+        self,
+        link: Link,
+        keys: Keys,
+        *,
+        commit_link: Link | None = None,
+        ack_replicas: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """commit_link: one of their own for commits, so that neither they nor the other calls wait for each other."""
         self._link = link
         self._commit_link = commit_link or link
@@ -44,9 +53,11 @@ class Queue:
         self._scripts = Scripts(link)
         self._commit_scripts = Scripts(self._commit_link)
         self._process_id = secrets.token_hex(8)
+        self._clock = clock
         self._committers: dict[str, Committer[NewJob, Accepted]] = {}
-        self._commits: dict[str, int] = {}
+        self._commit_number = 0  # Of all queues: what is kept of one may be forgotten, and no number comes twice.
         self._named_at: dict[str, float] = {}
+        self._forgot_at_s = clock()
 
     async def enqueue(self, job: NewJob) -> Accepted:
         """Take a job in; it is in Redis when this returns.
@@ -154,7 +165,7 @@ class Queue:
     async def _commit(self, queue: str, jobs: list[NewJob]) -> list[Accepted]:
         """One commit. Sent again once where its reply was lost: under the same number, so it is not run twice."""
         await self._name(queue)
-        commit = self._commits[queue] = self._commits.get(queue, 0) + 1
+        self._commit_number = commit = self._commit_number + 1
         records = "".join(map(_record, jobs))
         arguments = ("enqueue", self._keys.base(queue), self._process_id, commit, records)
         try:
@@ -190,15 +201,24 @@ class Queue:
 
     async def _name(self, queue: str) -> None:
         """See that the queue stands in the set of queues, before its first job is there to be found."""
-        now = time.monotonic()
-        if now - self._named_at.get(queue, -QUEUE_KNOWN_S) < QUEUE_KNOWN_S:
+        now = self._clock()
+        if now - self._named_at.get(queue, -inf) < QUEUE_KNOWN_S:
             return
+        self._forget_idle(now)
         try:
             await self._link.call("SADD", self._keys.queues, queue)
         except OutcomeUnknown as fault:
             # Whatever became of the name, no job was sent.
             raise RedisUnavailable(fault.detail) from None
         self._named_at[queue] = now
+
+    def _forget_idle(self, now: float) -> None:
+        """Once in a while: queues come and go, and nothing is to be kept of each for good."""
+        if now - self._forgot_at_s < QUEUE_KNOWN_S:
+            return
+        self._forgot_at_s = now
+        self._committers = {queue: one for queue, one in self._committers.items() if not one.is_idle}
+        self._named_at = {queue: at for queue, at in self._named_at.items() if now - at < QUEUE_KNOWN_S}
 
 
 def full(accepted: Accepted) -> QueueFull:

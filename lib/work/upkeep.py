@@ -76,7 +76,10 @@ class Upkeep:
     async def _look_after(self, queue: str, now_s: float) -> int:
         """One queue's round. Gives the number of its suspects."""
         survey = await self._queues.survey(queue, self._retention)
-        watch = self._watches.setdefault(queue, LeaseWatch(self._settings.lease_s, EVERY_S))
+        watch = self._watches.pop(queue, None) or LeaseWatch(self._settings.lease_s, EVERY_S)
+        if survey.beats:
+            # Of a queue that nobody serves there is nothing to watch, and there may be ten thousand of them.
+            self._watches[queue] = watch
         for worker_id, beat in watch.look(survey.beats, now_s).items():
             await self._reap(queue, worker_id, beat)
         for worker_id in survey.graves:

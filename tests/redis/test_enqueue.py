@@ -9,6 +9,19 @@ from tests.redis.case import LosesReplies, RedisCase
 
 
 class Enqueue(RedisCase):
+    async def test_nothing_is_kept_of_queues_that_nobody_uses_any_more(self) -> None:
+        now_s = 0.0
+        queue = Queue(self.link, self.keys, clock=lambda: now_s)
+        for number in range(50):
+            await queue.enqueue(self.job(queue=f"q{number}"))
+
+        now_s = 31.0
+        for _ in range(2):
+            await asyncio.gather(*[queue.enqueue(self.job(queue="q7")) for _ in range(3)])
+
+        self.assertEqual((["q7"], ["q7"]), (list(queue._committers), list(queue._named_at)))
+        self.assertEqual(7, (await self.queues.census("q7")).totals["enqueued"])
+
     async def test_a_job_waits_with_its_spec_in_the_list_of_its_priority(self) -> None:
         for priority in ("high", "normal", "low"):
             job = self.job(priority)
