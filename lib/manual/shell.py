@@ -7,7 +7,7 @@ from lib.manual.prose import escape
 STYLE_PATH = "/manual.css"
 BASE = "{base}"
 _KEY = '-H "Authorization: Bearer $KEY"'
-_ADDRESS = re.compile(r"'\{base\}/api[^']*'|\{base\}/api\S*")
+_ADDRESS = re.compile(r"'\{base\}/(?:api|metrics)[^']*'|\{base\}/(?:api|metrics)\S*")
 
 
 def page(title: str, body: str) -> str:
