@@ -234,8 +234,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "CRASH_LIMIT",
         "3",
-        "crashes of its runner after which a job is dead, the last one alone in its runner, 1 to 100",
-        kinds.whole(1, 100),
+        "crashes of its runner after which a job is dead, the last one alone in its runner, 2 to 100",
+        kinds.whole(2, 100),
     ),
     Setting(
         "SHUTDOWN_GRACE_S",

@@ -53,6 +53,19 @@ class Reap(RedisCase):
 
         self.assertEqual([job_id], self.list("suspects"))
 
+    async def test_so_many_crashes_as_the_limit_says_are_a_jobs_end_and_the_last_one_is_alone(self) -> None:
+        for limit in (2, 3, 5):
+            job_id = await self.enqueue()
+            worker_ids = []
+            while await self.state(job_id) == "ready":
+                source = "suspects" if self.list("suspects") else "ready"
+                worker_ids.append(f"{limit}-{len(worker_ids)}{'.alone' if source == 'suspects' else ''}")
+                await (await self.lease(worker_ids[-1])).claim(1, source=source)
+                await self.crash(worker_ids[-1], crash_limit=limit)
+
+            self.assertEqual(("dead", limit), (await self.state(job_id), len(worker_ids)))
+            self.assertTrue(worker_ids[-1].endswith(".alone"))
+
     async def test_a_suspect_that_completes_is_done(self) -> None:
         job_id = await self.a_suspect()
         alone = await self.lease("c.alone")

@@ -34,12 +34,12 @@ class Config(unittest.TestCase):
         self.assertEqual((self.root / "logs", ()), (settings.log_dir, settings.env_files))
 
     def test_the_environment_outweighs_env_local_and_that_env(self) -> None:
-        (self.root / ".env").write_text("PORT=1\nLEASE_S=11\nCRASH_LIMIT=1\n")
+        (self.root / ".env").write_text("PORT=1\nLEASE_S=11\nCRASH_LIMIT=2\n")
         (self.root / ".env.local").write_text("PORT=2\nLEASE_S=12\n")
 
         settings = self.load(PORT="3")
 
-        self.assertEqual((3, 12, 1), (settings.port, settings.lease_s, settings.crash_limit))
+        self.assertEqual((3, 12, 2), (settings.port, settings.lease_s, settings.crash_limit))
         self.assertEqual((".env.local", ".env"), settings.env_files)
 
     def test_an_empty_value_is_the_default_and_hides_the_files(self) -> None:
@@ -93,7 +93,7 @@ class Config(unittest.TestCase):
             "WORKER_QUEUES": ["a=0", "a=1,a=2", "A=1", "=1", "a=", "a=x", ",", "a=10001"],
             "WORKER_PROCESSES": ["0", "257"],
             "LEASE_S": ["1.9", "3601", "nan", "inf", "1e2", "-5"],
-            "CRASH_LIMIT": ["0", "101"],
+            "CRASH_LIMIT": ["1", "101"],
             "SHUTDOWN_GRACE_S": ["-1", "86401"],
             "RETAIN_COMPLETED": ["-1", "1.5"],
             "RETAIN_COMPLETED_S": ["x"],

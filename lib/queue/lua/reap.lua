@@ -8,8 +8,8 @@
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
 -- @use clock tally ended ring history cancelled listed quarantine
--- WHY one crash convicts nobody: the jobs beside a poisonous one are innocent. The second time a job goes to `suspects`,
--- where each runs in a runner of its own, and a crash there is the job's own doing.
+-- WHY one crash convicts nobody: the jobs beside a poisonous one are innocent. The second time (the first, where two are
+-- the limit) a job goes to `suspects`, where each runs in a runner of its own, and a crash there is the job's own doing.
 -- WHY the registration goes in the first call of several: a zombie's next claim is refused from then on.
 local worker, seen, crashed = ARGV[1], ARGV[2], ARGV[3] == '1'
 local crash_limit, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -46,7 +46,7 @@ local function take_back(id, job, priority, crashes)
   end
   remember(job, 'crashed', '{"type":"worker_lost","message":"its runner ended while it ran"}')
   redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
-  if crashes >= math.min(2, crash_limit) then
+  if crashes >= math.min(2, crash_limit - 1) then
     redis.call('HSET', job, 'suspect', '1')
     put(id, job, 'suspects')
   else
