@@ -118,6 +118,10 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         for node in self.redis.clients:
             node.config_set(name, value)
 
+    def key_names(self, pattern: str = "*") -> list[bytes]:
+        """KEYS, of every node where there are several."""
+        return [key for node in self.redis.clients for key in node.keys(pattern)]
+
     def blocked_clients(self) -> int:
         return sum(int(node.info("clients")["blocked_clients"]) for node in self.redis.clients)
 

@@ -193,7 +193,7 @@ class Delete(InState):
 
             await self.queue.delete(job_id)
 
-            self.assertEqual([], [key for key in self.client.keys("*") if job_id in str(key)])
+            self.assertEqual([], [key for key in self.key_names() if job_id in str(key)])
             with self.assertRaises(JobNotFound):
                 await self.queue.read(job_id)
 

@@ -269,7 +269,7 @@ class Trim(RedisCase):
 
         await self.queues.trim("q", Retention(0, 10, 10))
 
-        self.assertEqual([], [key for key in self.client.keys("*") if job_id in str(key)])
+        self.assertEqual([], [key for key in self.key_names() if job_id in str(key)])
 
     async def test_a_cancelled_job_that_is_listed_is_trimmed_to_a_tombstone(self) -> None:
         runner = await self.lease()
