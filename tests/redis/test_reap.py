@@ -56,7 +56,7 @@ class Reap(RedisCase):
     async def test_so_many_crashes_as_the_limit_says_are_a_jobs_end_and_the_last_one_is_alone(self) -> None:
         for limit in (2, 3, 5):
             job_id = await self.enqueue()
-            worker_ids = []
+            worker_ids: list[str] = []
             while await self.state(job_id) == "ready":
                 source = "suspects" if self.list("suspects") else "ready"
                 worker_ids.append(f"{limit}-{len(worker_ids)}{'.alone' if source == 'suspects' else ''}")
