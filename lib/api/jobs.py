@@ -8,15 +8,14 @@ from typing import Any
 from lib.api import idempotency, json_body, query
 from lib.api.preferences import MAX_WAIT_S, Preferences, preferences
 from lib.api.router import Call
+from lib.api.shown import new_job, present
 from lib.errors import JobNotFound, RedisUnavailable
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
 from lib.jobs import revision, submission
 from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob, to_json
-from lib.jobs.masking import masked
 from lib.jobs.registry import Registry
 from lib.jobs.state import FINISHED, STATES
-from lib.jobs.submission import LAST_MS, timestamp
 from lib.logs import Log
 from lib.queue.events import Endings
 from lib.queue.pages import Place, Wanted
@@ -70,7 +69,10 @@ class Jobs:
                 type=spec.type,
             )
         taken = _just_taken(job._replace(job_id=accepted.job_id), spec, accepted)
-        wanted = preferences(call.request.headers.get("prefer"))
+        prefer = call.request.headers.get("prefer")
+        if accepted.outcome == "new" and prefer is None:
+            return Response(202, new_job(taken, spec, job.spec_text), [_location(job.job_id)])
+        wanted = preferences(prefer)
         record = await self._now(taken, accepted, wanted.wait_s, call.request)
         return _taken_in(record, accepted, wanted)
 
@@ -190,50 +192,6 @@ class Jobs:
             slice_size = max(1, min(200, SLICE_BYTES // mean_bytes))
 
 
-def present(record: JobRecord) -> dict[str, Any]:
-    """A job as the API shows it."""
-    spec = record.spec
-    shown: dict[str, Any] = {
-        "id": record.job_id,
-        "type": spec.type if spec else None,
-        "queue": record.queue,
-        "state": record.state or None,
-        "priority": spec.priority if spec else None,
-        "payload": masked(spec.payload) if spec else None,
-        "attempts": record.attempts,
-        "max_attempts": spec.max_attempts if spec else None,
-        "backoff": spec.backoff._asdict() if spec else None,
-        "timeout_s": spec.timeout_s if spec else None,
-        "created_at": _time(record.created_ms),
-        "run_at": _time(record.run_at_ms),
-        "expires_at": _time(record.expires_ms),
-        "started_at": _time(record.started_ms),
-        "finished_at": _time(record.finished_ms),
-        "progress": record.progress,
-        "result": record.result,
-        "error": record.error,
-        "worker_id": record.worker_id,
-        "request_id": spec.request_id if spec else None,
-        "trace_id": spec.trace.trace_id if spec else None,
-        "unique_key": (spec.unique_key or None) if spec else None,
-        "cancel_requested_at": _time(record.cancel_requested_ms),
-        "history": [
-            {
-                "attempt": attempt.attempt,
-                "started_at": _time(attempt.started_ms),
-                "finished_at": _time(attempt.finished_ms),
-                "worker_id": attempt.worker_id,
-                "outcome": attempt.outcome,
-                "error": attempt.error,
-            }
-            for attempt in record.history
-        ],
-    }
-    if record.is_result_truncated:
-        shown["result_truncated"] = True
-    return shown
-
-
 def _reply(status: int, value: Any, headers: Sequence[tuple[str, str]] = ()) -> Response:
     return Response(status, to_json(value).encode("utf-8", "replace"), headers)
 
@@ -266,8 +224,3 @@ def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:
         run_at_ms=due_ms if is_delayed else None,
         expires_ms=None if job.expires_in_ms is None else created_ms + job.expires_in_ms,
     )
-
-
-def _time(ms: int | None) -> str | None:
-    # What someone wrote into Redis by hand may be no time at all.
-    return timestamp(ms) if ms is not None and ms <= LAST_MS else None

@@ -7,6 +7,8 @@ fields are short texts that the scripts write. Times are ms since 1970, Redis' o
 """
 
 import json
+from collections.abc import Callable
+from json import encoder as json_encoder
 from typing import Any, NamedTuple
 
 from lib.jobs.backoff import Backoff
@@ -16,9 +18,23 @@ SPEC_VERSION = 1
 PRIORITIES = ("high", "normal", "low")
 HISTORY_KEPT = 20
 
-# One encoder for the whole process: json.dumps with options builds a new one at each call. NaN is refused, and a
-# character stands for itself, which keeps a spec half as large as \u escapes would for most of the world.
-to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+def _encoder() -> Callable[[Any], str]:
+    """NaN is refused, and a character stands for itself: \\u escapes would double a spec for most of the world.
+
+    json.JSONEncoder.encode() makes CPython's C encoder anew at each call, which takes longer than a small payload; here
+    it is made once. What holds itself is a RecursionError instead of a ValueError then.
+    """
+    plain = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    c_make_encoder = getattr(json_encoder, "c_make_encoder", None)
+    if c_make_encoder is None:
+        return plain.encode
+    quoted = json_encoder.encode_basestring
+    pieces = c_make_encoder(None, plain.default, quoted, None, ":", ",", False, False, False)
+    return lambda value: "".join(pieces(value, 0))
+
+
+to_json = _encoder()
 _from_json = json.JSONDecoder().decode
 
 
@@ -86,6 +102,12 @@ def early_in_spec(type_name: str | None, request_id: str | None) -> list[str]:
     """
     texts = [] if type_name is None else [f'{{"v":{SPEC_VERSION},"type":{to_json(type_name)},"request_id":']
     return texts if request_id is None else [*texts, f'"request_id":{to_json(request_id)},"trace":']
+
+
+def payload_text(spec_text: str) -> str:
+    """The payload's JSON, cut out of a text that `to_text` made: it stands last, and no string before it holds a bare
+    quotation mark."""
+    return spec_text[spec_text.index(',"payload":') + 11 : -1]
 
 
 class NewJob(NamedTuple):

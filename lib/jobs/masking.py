@@ -17,11 +17,23 @@ _NOTHING = object()
 
 def masked(value: Any) -> Any:
     """The same without its secrets: texts under a name that tells of one."""
-    if type(value) is dict:
-        return {name: MASK if _is_secret(name) and type(item) is str else masked(item) for name, item in value.items()}
-    if type(value) is list:
-        return [masked(item) for item in value]
-    return value
+    return _masked(value) if names_secrets(value) else value
+
+
+def names_secrets(value: Any) -> bool:
+    """Whether any name in it tells of a secret. Nothing is copied or called: a MiB may hold 300,000 arrays."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if type(item) is dict:
+            for name, inner in item.items():
+                if _is_secret(name):
+                    return True
+                if type(inner) is dict or type(inner) is list:
+                    waiting.append(inner)
+        elif type(item) is list:
+            waiting += [inner for inner in item if type(inner) is dict or type(inner) is list]
+    return False
 
 
 def unmasked(value: Any, stored: Any, pointer: str, errors: list[FieldError]) -> Any:
@@ -38,6 +50,14 @@ def unmasked(value: Any, stored: Any, pointer: str, errors: list[FieldError]) ->
         known_items = stored if type(stored) is list else []
         padded = [*known_items, *[_NOTHING] * len(value)]
         return [unmasked(item, padded[at], f"{pointer}/{at}", errors) for at, item in enumerate(value)]
+    return value
+
+
+def _masked(value: Any) -> Any:
+    if type(value) is dict:
+        return {name: MASK if _is_secret(name) and type(item) is str else _masked(item) for name, item in value.items()}
+    if type(value) is list:
+        return [_masked(item) for item in value]
     return value
 
 

@@ -13,11 +13,11 @@ from unittest.mock import Mock
 import lib
 from lib import config
 from lib.api import batch, preferences, upload
-from lib.api import jobs as api_jobs
 from lib.api.problems import RETRY_AFTER_S, InternalError
 from lib.api.queues import MAX_DEPTH
 from lib.api.router import Route
 from lib.api.routes import routes
+from lib.api.shown import present
 from lib.errors import WaybillError
 from lib.handlers import email
 from lib.http1.limits import Limits
@@ -230,7 +230,7 @@ class Facts(unittest.TestCase):
         trace = new_trace()
         spec = JobSpec("email", {}, "an-id", trace, 5, 60.0, DEFAULT_BACKOFF)
         for known in (spec, None):
-            shown = api_jobs.present(
+            shown = present(
                 JobRecord(
                     "email-" + "0" * 32,
                     "email",
@@ -273,7 +273,7 @@ class Facts(unittest.TestCase):
             "any", {f"my_{word}_1": "hush" for word in words}, "an-id", new_trace(), 5, 60.0, DEFAULT_BACKOFF
         )
 
-        shown = api_jobs.present(JobRecord("any-" + "0" * 32, "any", "ready", spec))
+        shown = present(JobRecord("any-" + "0" * 32, "any", "ready", spec))
 
         self.assertGreater(len(words), 4)
         self.assertEqual({masking.MASK}, set(shown["payload"].values()))
