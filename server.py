@@ -20,6 +20,7 @@ from lib import api_keys
 from lib.api import middleware, new_key
 from lib.api.auth import Auth
 from lib.api.batch import Batches
+from lib.api.events import Events
 from lib.api.failed_tries import FailedTries
 from lib.api.jobs import Jobs
 from lib.api.manual import Manual
@@ -49,6 +50,7 @@ from lib.queue.meters import Meters
 from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 from lib.queue.rates import Rate, Rates
+from lib.queue.transitions import Transitions
 
 ROOT = Path(__file__).resolve().parent
 CALL_TIMEOUT_S = 0.9  # A commit is sent twice at most: with Redis away a POST is answered within 2 s.
@@ -131,6 +133,8 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     queue = Queue(link, keys, commit_link=commit_link, ack_replicas=settings.ack_replicas)
     ids = JobIds()
     jobs = Jobs(queue, queues, types, ids, endings, log)
+    transitions = Transitions(link, keys, queues)
+    events = Events(transitions, queue)
     batches = Batches(queue, types, ids, log)
     epochs = Epochs(link, keys)
     system = System(link, queues, ROOT / "openapi.yaml", epochs)
@@ -138,7 +142,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     counts = RequestCounts(place.memory, place.number)
     metrics = Metrics(queues, Meters(link, keys), counts)
     manual = Manual(ROOT / "openapi.yaml", asks_for_key=bool(settings.api_keys))
-    table = routes(jobs, batches, QueueViews(queues, log), system, metrics, manual)
+    table = routes(jobs, batches, QueueViews(queues, log), events, system, metrics, manual)
     counts.lay_out(route.pattern for route in table)
     rate = Rate(*settings.rate_limit) if settings.rate_limit else None
     # A link of its own: with Redis stuck, what a caller has left is soon given up, before the request itself waits.
@@ -165,10 +169,12 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     system.drain()
     jobs.drain()
     batches.drain()
+    events.drain()
     cut_off = await listener.drain(settings.shutdown_grace_s)
     for task in background:
         task.cancel()
     await endings.close()
+    await transitions.close()
     await link.close()
     await commit_link.close()
     await rate_link.close()

@@ -2,6 +2,7 @@
 
 from lib.api import manual
 from lib.api.batch import BODIES, Batches
+from lib.api.events import Events
 from lib.api.jobs import Jobs
 from lib.api.manual import Manual
 from lib.api.metrics import Metrics
@@ -13,7 +14,7 @@ _PAGE = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
 
 
 def routes(
-    jobs: Jobs, batches: Batches, queues: QueueViews, system: System, metrics: Metrics, pages: Manual
+    jobs: Jobs, batches: Batches, queues: QueueViews, events: Events, system: System, metrics: Metrics, pages: Manual
 ) -> tuple[Route, ...]:
     return (
         Route("POST", "/api/jobs", "createJob", jobs.create, takes_body=True, scope="write"),
@@ -41,6 +42,15 @@ def routes(
         Route("POST", "/api/queues/{queue}/pause", "pauseQueue", queues.pause, scope="admin"),
         Route("POST", "/api/queues/{queue}/resume", "resumeQueue", queues.resume, scope="admin"),
         Route("GET", "/api/workers", "listWorkers", queues.workers, scope="read"),
+        Route(
+            "GET",
+            "/api/events",
+            "readEvents",
+            events.stream,
+            frozenset({"queue", "job", "request_id", "for_s"}),
+            scope="read",
+            produces=("text/event-stream",),
+        ),
         Route("GET", "/api/health", "readHealth", system.health, scope="read"),
         Route("GET", "/livez", "isAlive", system.livez, scope=None),
         Route("GET", "/readyz", "isReady", system.readyz, scope=None),

@@ -104,6 +104,8 @@ class Connection(asyncio.BufferedProtocol):
             self._stream.fail()
         if self._state is State.READING and not self._out.is_paused:
             self._advance()
+        if self._handled is not None and self._handled.ends_with_client:
+            return False
         return self._state is State.HANDLING or (self._state is State.READING and self._out.is_paused)
 
     def pause_writing(self) -> None:

@@ -57,6 +57,8 @@ class Request:
     """The client went away before it was answered. An app that waits long looks here, and may set `on_gone`."""
     on_gone: Callable[[], None] | None = None
     """Called when `is_gone` becomes true."""
+    ends_with_client: bool = False
+    """The app sets it for an answer without an end: a client that ends its side, and may read on, is taken for gone."""
 
     # The middleware's own.
     request_id: str = ""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from random import Random
 
 from lib.errors import RedisUnavailable
+from lib.jobs.state import FINISHED
 from lib.queue.client import Link
 from lib.queue.keys import Keys
 
@@ -79,7 +80,8 @@ class Endings:
         for _, entries in reply or ():
             for entry_id, fields in entries:
                 last_id = entry_id
-                self._wake(queue, fields[fields.index(b"ids") + 1].decode().split(","))
+                if fields[fields.index(b"state") + 1].decode() in FINISHED:
+                    self._wake(queue, fields[fields.index(b"ids") + 1].decode().split(","))
         return last_id
 
     def _wake(self, queue: str, job_ids: list[str]) -> None:

@@ -26,7 +26,8 @@ wb:{q}:timings                HASH    "wait|duration <bound in s> <type>" -> cou
 wb:{q}:observed:<worker>      STRING  the number of what a runner last added to timings; expires
 wb:{q}:minute:<n>             HASH    event -> count in one minute; expires
 wb:{q}:meta                   HASH    what was set for the queue: max_depth, paused
-wb:{q}:events                 STREAM  ids that ended, an entry a commit; about the last 1,000
+wb:{q}:events                 STREAM  ids that ended, and while `listened` is there all transitions; an entry a call
+wb:{q}:listened               STRING  there while somebody reads all of the stream; expires
 wb:calls:<caller>             STRING  µs at which all of a caller's requests (RATE_LIMIT) are free again; expires then
 
 `{q}` puts all keys of one queue into one Cluster slot; every script gets the queue's base, `wb:{q}:`, as its only key.

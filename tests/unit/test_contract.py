@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 import lib
 from lib import config
-from lib.api import batch, preferences, upload
+from lib.api import batch, events, preferences, upload
 from lib.api.problems import RETRY_AFTER_S, InternalError
 from lib.api.queues import MAX_DEPTH
 from lib.api.router import Route
@@ -25,7 +25,7 @@ from lib.ids import JOB_ID, QUEUE_NAME
 from lib.jobs import masking, registry, submission
 from lib.jobs.backoff import DEFAULT_BACKOFF
 from lib.jobs.job import HISTORY_KEPT, PRIORITIES, Attempt, JobRecord, JobSpec
-from lib.jobs.state import FINISHED, STATES
+from lib.jobs.state import FINISHED, STATES, TRANSITIONS
 from lib.queue import pages
 from lib.queue.queues import Census
 from lib.tracing import new_trace
@@ -41,7 +41,7 @@ CONTRACT = contract.load()
 
 
 def table() -> tuple[Route, ...]:
-    return routes(Mock(), Mock(), Mock(), Mock(), Mock(), Mock())
+    return routes(Mock(), Mock(), Mock(), Mock(), Mock(), Mock(), Mock())
 
 
 def errors_that_can_be_raised() -> dict[str, type[WaybillError]]:
@@ -148,6 +148,16 @@ class Facts(unittest.TestCase):
         self.assertEqual(list(PRIORITIES), CONTRACT.schema("Priority")["enum"])
         self.assertEqual([*PRIORITIES, None], self.properties("Job")["priority"]["enum"])
         self.assertEqual(JobSpec._field_defaults["priority"], self.properties("NewJob")["priority"]["default"])
+
+    def test_events_are_those_of_the_table_and_the_streams_length_is_told(self) -> None:
+        shown = self.properties("Transition")["by"]["enum"]
+        told = CONTRACT.operation("readEvents").fields["description"]
+        (for_s,) = [one for one in CONTRACT.operation("readEvents").parameters if one["name"] == "for_s"]
+
+        self.assertEqual({one.event for one in TRANSITIONS if one.after != "-"}, set(shown))
+        self.assertEqual(events.MAX_FOR_S, for_s["schema"]["maximum"])
+        self.assertIn(f"every {events.HEARTBEAT_S:g} seconds", told)
+        self.assertIn(f"{events.MOST_READERS}\nmay read", told)
 
     def test_outcomes_of_attempts_are_those_that_the_scripts_write(self) -> None:
         scripts = "".join(lua(path.name) for path in (ROOT / "lib/queue/lua").glob("*.lua"))

@@ -4,7 +4,7 @@ local function stop_if_asked(job, id, token)
   redis.call('HSET', job, 'state', 'cancelled', 'finished', now_ms)
   if token then redis.call('HSET', job, 'ended', token) end
   redis.call('ZADD', base .. 'cancelled', now_ms, id)
-  announce('cancelled', {id})
+  announce('cancelled', {id}, 'cancel')
   tally('cancelled', {[kind_of(job)] = 1})
   return true
 end

@@ -1,12 +1,12 @@
--- die(id, job, error): dead without an attempt of its own.
-local function die(id, job, error_text)
+-- die(id, job, error, by): dead without an attempt of its own.
+local function die(id, job, error_text, by)
   redis.call('HSET', job, 'state', 'dead', 'finished', now_ms, 'error', error_text)
   redis.call('ZADD', base .. 'dead', now_ms, id)
-  announce('dead', {id})
+  announce('dead', {id}, by)
   tally('dead', {[kind_of(job)] = 1})
 end
 
 -- expire(id, job): it was to begin before a certain time and has not.
 local function expire(id, job)
-  die(id, job, '{"type":"expired","message":"it had not begun when its expires_in_s was over"}')
+  die(id, job, '{"type":"expired","message":"it had not begun when its expires_in_s was over"}', 'expire')
 end

@@ -2,7 +2,7 @@
 -- Returns how many.
 local function promote_due(limit)
   local due = redis.call('ZRANGEBYSCORE', base .. 'delayed', '-inf', now_ms, 'WITHSCORES', 'LIMIT', 0, limit)
-  local moved, rings = 0, false
+  local moved, rings = {}, false
   for i = 1, #due, 2 do
     local id, job = due[i], base .. 'job:' .. due[i]
     local f = redis.pcall('HMGET', job, 'state', 'priority', 'listed')
@@ -11,11 +11,12 @@ local function promote_due(limit)
       redis.call('HSET', job, 'state', 'ready', 'since', due[i + 1])
       if f[3] then put(id, job, home(f[2])) else redis.call('LPUSH', base .. home(f[2]), id) end
       rings = rings or f[2]
-      moved = moved + 1
+      moved[#moved + 1] = id
     else
       quarantine(id, 'in delayed, and its state is not')
     end
   end
   if rings then ring() end
-  return moved
+  tell('ready', moved, 'promote')
+  return #moved
 end

@@ -26,6 +26,6 @@ if state == 'ready' then leave(job, home(f[2], f[3])) else redis.call('ZREM', ba
 if f[3] then redis.call('HDEL', job, 'suspect') end
 redis.call('HSET', job, 'state', 'cancelled', 'finished', now_ms)
 redis.call('ZADD', base .. 'cancelled', now_ms, id)
-announce('cancelled', {id})
+announce('cancelled', {id}, 'cancel')
 tally('cancelled', {[kind_of(job)] = 1})
 return 'done'

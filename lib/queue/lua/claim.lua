@@ -11,7 +11,7 @@
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
--- @use clock ring listed quarantine promote next_due tally ended expire
+-- @use clock ended ring listed quarantine promote next_due tally expire
 -- WHY RPOPLPUSH and not RPOP: should this script fail half-way, the id is in the runner's list and not nowhere.
 local worker, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local own = base .. 'active:' .. worker
@@ -27,7 +27,7 @@ local ids, since = {}, {}
 -- A job that nobody can read would stop every runner that is handed it.
 local function bury(id, job)
   if string.find(id, '[^a-z0-9_-]') then return quarantine(id, 'this is no job id') end
-  die(id, job, '{"type":"unreadable","message":"its spec is missing or holds bytes that JSON text does not"}')
+  die(id, job, '{"type":"unreadable","message":"its spec is missing or holds bytes that JSON text does not"}', 'claim')
 end
 
 -- list: out of which it came. is_found: it was in the own list already, where ready:normal is what it was popped from.
@@ -97,6 +97,7 @@ end
 local created = claimed > 0 and redis.call('ZMSCORE', base .. 'all', unpack(ids, 1, math.min(claimed, 5000))) or {}
 for i = 1, claimed do since[i] = since[i] or created[i] or now_ms end
 
+tell('active', ids, 'claim')
 if #lists > 1 and claimed == limit and redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 then ring() end
 reply[1] = table.concat({is_paused and 'paused' or budget == 0 and 'more' or '', now_ms, wait_ms(), table.concat(since, ',')}, '\31')
 return table.concat(reply, '\30')

@@ -10,7 +10,7 @@
 --      | full (the queue is at its max_depth: not taken in; in the id's place, the seconds until there may be room)
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use clock records tally ring depth
+-- @use clock records tally ring depth ended
 -- WHY no allow-oom: at maxmemory a new job is refused up front, before anything is written.
 -- WHY the number: a commit whose reply was lost is sent again; it is answered, not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -25,7 +25,7 @@ if last then
 end
 
 local jobs, taken, answer = 0, 0, {tostring(now_ms)}
-local created, delayed, kinds = {}, {}, {}
+local created, delayed, later, kinds = {}, {}, {}, {}
 local ready = {high = {}, normal = {}, low = {}}
 
 -- What fits under the queue's max_depth; nil where it has none, and then nothing is counted.
@@ -72,6 +72,7 @@ local function take_in(id, priority, due, expires, spec)
     redis.call('HSET', job, 'spec', spec, 'state', 'delayed')
     delayed[#delayed + 1] = due_ms
     delayed[#delayed + 1] = id
+    later[#later + 1] = id
   else
     redis.call('HSET', job, 'spec', spec, 'state', 'ready')
     local list = ready[priority]
@@ -105,6 +106,7 @@ end
 if taken > 0 then redis.call('ZADD', base .. 'all', unpack(created)) end
 for priority, ids in pairs(ready) do
   if #ids > 0 then redis.call('LPUSH', base .. 'ready:' .. priority, unpack(ids)) end
+  tell('ready', ids, 'enqueue')
 end
 if #ready.high > 0 or #ready.low > 0 then ring() end
 if #delayed > 0 then
@@ -112,6 +114,7 @@ if #delayed > 0 then
   redis.call('ZADD', base .. 'delayed', unpack(delayed))
   if redis.call('ZRANGE', base .. 'delayed', 0, 0)[1] ~= first then ring() end
 end
+tell('delayed', later, 'enqueue')
 tally('enqueued', kinds)
 local text = table.concat(answer, '\30')
 redis.call('SET', commit, number .. ' ' .. text, 'EX', 3600)

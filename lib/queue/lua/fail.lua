@@ -9,7 +9,7 @@
 -- @use clock records tally ended ring fence history cancelled next_due
 local worker, records = ARGV[1], ARGV[2]
 
-local answers, dead, dead_kinds, retried_kinds = {}, {}, {}, {}
+local answers, dead, again, dead_kinds, retried_kinds = {}, {}, {}, {}, {}
 local before = wait_ms()
 for id, token, delay, error_text in each_record(records) do
   local verdict = own(id, token, worker)
@@ -26,6 +26,7 @@ for id, token, delay, error_text in each_record(records) do
       redis.call('HSET', job, 'state', 'delayed', 'ended', token)
       redis.call('HDEL', job, 'unknown_since')
       redis.call('ZADD', base .. 'delayed', now_ms + tonumber(delay), id)
+      again[#again + 1] = id
       add(retried_kinds, kind_of(job))
     end
   end
@@ -33,7 +34,8 @@ for id, token, delay, error_text in each_record(records) do
 end
 
 if wait_ms() ~= before then ring() end
-announce('dead', dead)
+announce('dead', dead, 'fail')
+tell('delayed', again, 'fail')
 tally('dead', dead_kinds)
 tally('retried', retried_kinds)
 return table.concat(answers)

@@ -25,6 +25,6 @@ for id, token, option, result in each_record(records) do
 end
 
 if #done > 0 then redis.call('ZADD', base .. 'completed', unpack(scores)) end
-announce('completed', done)
+announce('completed', done, 'complete')
 tally('completed', kinds)
 return table.concat(answers)

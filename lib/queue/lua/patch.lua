@@ -7,7 +7,7 @@
 --      | '' no such job
 -- @transition ready --patch--> delayed
 -- @transition delayed --patch--> ready
--- @use clock listed ring next_due
+-- @use clock ended listed ring next_due
 -- WHY no list is searched: the id stays where it stood, is noted as left there, and claim drops it (see _listed.lua).
 -- WHY no allow-oom: a spec may grow; refused up front at maxmemory, before anything is written.
 local id, seen, spec, priority, due = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -33,10 +33,12 @@ if is_later then
   if f[4] then redis.call('HDEL', job, 'suspect') end
   redis.call('HSET', job, 'state', 'delayed')
   redis.call('ZADD', base .. 'delayed', due_ms, id)
+  if state == 'ready' then tell('delayed', {id}, 'patch') end
 elseif state == 'delayed' and due_ms then
   redis.call('ZREM', base .. 'delayed', id)
   redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
   put(id, job, to)
+  tell('ready', {id}, 'patch')
 elseif state == 'ready' and to ~= from then
   leave(job, from)
   put(id, job, to)

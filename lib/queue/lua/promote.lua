@@ -4,6 +4,6 @@
 -- ARGV 1 limit
 -- RETURNS {moved, ms until the next is due or ''}
 -- @transition delayed --promote--> ready
--- @use clock ring listed quarantine promote next_due
+-- @use clock ended ring listed quarantine promote next_due
 local moved = promote_due(tonumber(ARGV[1]))
 return {moved, tostring(wait_ms())}

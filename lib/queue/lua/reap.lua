@@ -21,7 +21,7 @@ redis.call('HDEL', base .. 'workers', worker)
 redis.call('HDEL', base .. 'beats', worker)
 redis.call('ZADD', base .. 'graves', 'NX', now_ms, worker)
 
-local dead, kinds = {}, {}
+local dead, again, kinds = {}, {}, {}
 
 -- From the newest to the oldest, each to the right end: the one that was claimed first is next again.
 local function back_to_ready(id, priority) redis.call('RPUSH', base .. home(priority), id) end
@@ -32,6 +32,7 @@ local function take_back(id, job, priority, crashes)
     remember(job, 'released')
     redis.call('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
+    again[#again + 1] = id
     return back_to_ready(id, priority)
   end
   crashes = crashes + 1
@@ -44,6 +45,7 @@ local function take_back(id, job, priority, crashes)
     add(kinds, kind_of(job))
     return
   end
+  again[#again + 1] = id
   remember(job, 'crashed', '{"type":"worker_lost","message":"its runner ended while it ran"}')
   redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
   if crashes >= math.min(2, crash_limit - 1) then
@@ -70,6 +72,7 @@ for _, id in ipairs(ids) do
 end
 
 if #ids > 0 then ring() end
-announce('dead', dead)
+announce('dead', dead, 'reap')
+tell('ready', again, 'reap')
 tally('dead', kinds)
 return {#ids, #dead, redis.call('EXISTS', own) == 1 and 'more' or ''}

@@ -8,7 +8,7 @@
 -- @use clock records tally ended ring fence history cancelled
 local worker, records = ARGV[1], ARGV[2]
 
-local answers, rings = {}, false
+local answers, given_back = {}, {}
 for id, token in each_record(records) do
   local verdict = own(id, token, worker)
   local job = base .. 'job:' .. id
@@ -16,12 +16,13 @@ for id, token in each_record(records) do
     remember(job, 'released')
     redis.call('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'ready', 'ended', token, 'since', now_ms)
-    rings = true
+    given_back[#given_back + 1] = id
     -- RPUSH, not LPUSH: a job given back is next, not last (claim takes the right end).
     redis.call('RPUSH', base .. 'ready:' .. (redis.call('HGET', job, 'priority') or 'normal'), id)
   end
   answers[#answers + 1] = ANSWER[verdict]
 end
 
-if rings then ring() end
+if #given_back > 0 then ring() end
+tell('ready', given_back, 'release')
 return table.concat(answers)

@@ -6,7 +6,7 @@
 -- @transition dead --retry--> ready
 -- @transition completed --retry--> ready
 -- @transition cancelled --retry--> ready
--- @use clock listed ring history
+-- @use clock ended listed ring history
 -- WHY claims and ended stay: the fence must still know the old attempts' tokens.
 local id = ARGV[1]
 local job = base .. 'job:' .. id
@@ -27,4 +27,5 @@ redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
 -- Cancelled while it waited, and not yet dropped from its list, it has its old place again.
 put(id, job, home(f[2]))
 ring()
+tell('ready', {id}, 'retry')
 return 'done'

@@ -8,7 +8,7 @@
 -- @use clock records tally ended ring fence history cancelled next_due
 local worker, records = ARGV[1], ARGV[2]
 
-local answers = {}
+local answers, put_off = {}, {}
 local before = wait_ms()
 for id, token, delay, reason in each_record(records) do
   local verdict = own(id, token, worker)
@@ -19,9 +19,11 @@ for id, token, delay, reason in each_record(records) do
     redis.call('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'delayed', 'ended', token)
     redis.call('ZADD', base .. 'delayed', now_ms + tonumber(string.match(delay, '^%d+')), id)
+    put_off[#put_off + 1] = id
   end
   answers[#answers + 1] = ANSWER[verdict]
 end
 
 if wait_ms() ~= before then ring() end
+tell('delayed', put_off, 'snooze')
 return table.concat(answers)

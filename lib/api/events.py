@@ -1,0 +1,192 @@
+"""GET /api/events: transitions of jobs as Server-Sent Events, as they happen, and on from where a reader stopped.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+Where a reader stopped is the id of the last event that it saw (Last-Event-ID): a time, and the places in those queues'
+streams that were read beyond it. It is sent behind each lot of events, so that who comes back may see a lot twice and
+never misses one in silence: where events are gone, `event: reset` says so.
+"""
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+
+from lib.api import query
+from lib.api.router import Call
+from lib.errors import RedisUnavailable, TooManyConnections
+from lib.http1.message import Response, StreamedResponse
+from lib.ids import JOB_ID, QUEUE_NAME, queue_of
+from lib.jobs.job import to_json
+from lib.jobs.submission import timestamp
+from lib.queue.queue import Queue
+from lib.queue.transitions import LISTENED, Entry, Place, Transitions
+
+MOST_READERS = 100
+MAX_FOR_S = 3600.0
+HEARTBEAT_S = 15.0
+AWAY_PAUSE_S = 1.0
+RETRY_MS = 2000
+SKEW_MS = 10_000
+ID_CHARS = 4096
+KNOWN_REQUESTS = 20_000
+_LAST_ID = re.compile(r"([0-9]{1,15})((?:;[a-z0-9][a-z0-9_-]{0,63}=[0-9]{1,15}-[0-9]{1,10})*+)")
+
+
+class Events:
+    """The operation that never ends."""
+
+    def __init__(self, transitions: Transitions, queue: Queue) -> None:
+        self._transitions = transitions
+        self._queue = queue
+        self._readers = 0
+        self._is_draining = False
+        self._requests: OrderedDict[str, str | None] = OrderedDict()
+
+    def drain(self) -> None:
+        """End all streams; who reads one comes back, to another server."""
+        self._is_draining = True
+        self._transitions.wake_all()
+
+    async def stream(self, call: Call) -> Response:
+        wanted = call.parameters
+        queues = _queues(wanted)
+        for_s = query.seconds(wanted, "for_s", MAX_FOR_S)
+        if self._readers >= MOST_READERS:
+            raise TooManyConnections(f"{MOST_READERS} readers follow the events already; try again in a moment")
+        # Before the answer begins: a Redis that is away is a 503, and nothing that happens from here on is missed.
+        names = await self._transitions.names() if queues is None else sorted(queues)
+        now_ms, newest = await self._transitions.listen(names)
+        last_id = call.request.headers.get("last-event-id")
+        resumed = _resumed(last_id, names, now_ms) if last_id else None
+        first = _reset(None) if last_id and resumed is None else b""
+        pieces = self._pieces(call, queues, resumed or Bookmark(now_ms, newest), first, for_s)
+        return StreamedResponse(200, pieces, content_type="text/event-stream")
+
+    async def _pieces(
+        self, call: Call, queues: frozenset[str] | None, mark: "Bookmark", first: bytes, for_s: float | None
+    ) -> AsyncGenerator[bytes, None]:
+        clock = asyncio.get_running_loop().time
+        ends_s = clock() + for_s if for_s is not None else float("inf")
+        self._readers += 1
+        try:
+            with self._transitions.reader(queues) as news:
+                call.request.on_gone = news.set
+                call.request.ends_with_client = True
+                yield f"retry: {RETRY_MS}\n\n".encode() + first + f"id: {mark}\n\n".encode()
+                while not self._is_draining and not call.request.is_gone:
+                    news.clear()
+                    async for piece in self._news(queues, mark, call.parameters):
+                        yield piece
+                    left_s = ends_s - clock()
+                    if left_s <= 0:
+                        return
+                    try:
+                        await asyncio.wait_for(news.wait(), min(left_s, HEARTBEAT_S))
+                    except TimeoutError:
+                        yield b":\n\n"
+        finally:
+            self._readers -= 1
+
+    async def _news(
+        self, queues: frozenset[str] | None, mark: "Bookmark", wanted: dict[str, str]
+    ) -> AsyncIterator[bytes]:
+        """What has happened since, queue by queue; then the id of the place that was reached."""
+        before = str(mark)
+        newest = dict(self._transitions.newest)
+        try:
+            for name in newest:
+                if queues is None or name in queues:
+                    async for piece in self._of_queue(name, mark, wanted):
+                        yield piece
+        except RedisUnavailable:
+            yield b": Redis is away\n\n"
+            await asyncio.sleep(AWAY_PAUSE_S)
+            return
+        mark.reach(newest.values())
+        reached = str(mark)
+        if reached != before and len(reached) <= ID_CHARS:
+            yield f"id: {reached}\n\n".encode()
+
+    async def _of_queue(self, name: str, mark: "Bookmark", wanted: dict[str, str]) -> AsyncIterator[bytes]:
+        place = mark.places.get(name) or self._transitions.begun.get(name)
+        while place is not None and self._transitions.newest.get(name, place) > place:
+            has_gap, entries = await self._transitions.behind(name, place)
+            if has_gap:
+                yield _reset(name)
+            for entry in entries:
+                if entry.state == LISTENED and not has_gap:
+                    yield _reset(name)
+                elif entry.state != LISTENED:
+                    yield await self._shown(name, entry, wanted)
+            if not entries:
+                return
+            place = entries[-1].place
+            mark.places[name] = place
+
+    async def _shown(self, queue: str, entry: Entry, wanted: dict[str, str]) -> bytes:
+        at = timestamp(entry.place.ms)
+        fitting = entry.job_ids if "job" not in wanted else [one for one in entry.job_ids if one == wanted["job"]]
+        if "request_id" in wanted and fitting:
+            fitting = await self._of_request(fitting, wanted["request_id"])
+        lines = []
+        for job_id in fitting:
+            about = {"id": job_id, "queue": queue, "state": entry.state, "by": entry.by, "at": at}
+            lines.append(f"data: {to_json(about)}\n\n")
+        return "".join(lines).encode()
+
+    async def _of_request(self, job_ids: list[str], request_id: str) -> list[str]:
+        """Those that a request queued. A stream's entry does not say, so the jobs are looked at, each once."""
+        known = self._requests
+        strange = [job_id for job_id in job_ids if job_id not in known]
+        for record in await self._queue.read_many(strange):
+            known[record.job_id] = record.spec.request_id if record.spec else None
+        while len(known) > KNOWN_REQUESTS:
+            known.popitem(last=False)
+        return [job_id for job_id in job_ids if known.get(job_id) == request_id]
+
+
+class Bookmark:
+    """How far one reader has come: to a place in each queue's stream. As text, every queue that was read to its end at
+    one time is told by that time alone, so that a thousand idle ones do not make it long."""
+
+    def __init__(self, ms: int, places: dict[str, Place]) -> None:
+        self._ms = ms
+        self.places = places
+
+    def reach(self, newest: Iterable[Place]) -> None:
+        """Everything that was there has been read. A Cluster's clocks, and looks, are apart by less than SKEW_MS."""
+        self._ms = max([self._ms, *[place.ms - SKEW_MS for place in newest]])
+
+    def __str__(self) -> str:
+        ahead = [f";{name}={place}" for name, place in sorted(self.places.items()) if place.ms > self._ms]
+        return str(self._ms) + "".join(ahead)
+
+
+def _resumed(text: str, names: Iterable[str], now_ms: int) -> Bookmark | None:
+    """The bookmark that a reader brings back; None for what is none of ours, or lies in the future."""
+    match = _LAST_ID.fullmatch(text)
+    if match is None or int(match[1]) > now_ms + SKEW_MS:
+        return None
+    ms, ahead = int(match[1]), dict(part.split("=") for part in match[2].split(";")[1:])
+    places = {name: Place.of(ahead[name].encode()) if name in ahead else Place(ms, 0) for name in names}
+    return Bookmark(ms, places)
+
+
+def _queues(wanted: dict[str, str]) -> frozenset[str] | None:
+    """The queues to follow; None for all. Raises InvalidFields."""
+    queue, job_id = wanted.get("queue"), wanted.get("job")
+    if queue is not None and not QUEUE_NAME.fullmatch(queue):
+        raise query.wrong("queue", "is not a queue's name")
+    if job_id is None:
+        return None if queue is None else frozenset({queue})
+    if not JOB_ID.fullmatch(job_id):
+        raise query.wrong("job", "is not a job's id")
+    if queue not in (None, queue_of(job_id)):
+        raise query.wrong("queue", "is not the queue of that job")
+    return frozenset({queue_of(job_id) or ""})
+
+
+def _reset(queue: str | None) -> bytes:
+    """Events were missed, of this queue or of any: look at its jobs anew."""
+    return f"event: reset\ndata: {to_json({'queue': queue})}\n\n".encode()

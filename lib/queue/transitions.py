@@ -1,0 +1,152 @@
+"""What happens to jobs, as it happens: the queues' streams read by place, and word of where there is something new.
+
+A server says for each queue that it listens (listen.lua); the scripts then leave an entry for every transition, and not
+only for endings. Who reads asks for what is behind a place, at a pace of its own. One task a process looks which
+queues have new entries, however many read.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from lib.errors import RedisUnavailable
+from lib.queue.client import Link
+from lib.queue.keys import Keys
+from lib.queue.queues import Queues
+from lib.queue.scripts import Scripts
+
+LISTENED_S = 60
+SAY_AGAIN_S = 15.0
+LOOK_EVERY_S = 0.1
+ENTRIES_A_READ = 200
+LISTENED = "listened"
+"""The state of the entry that stands where nobody had listened before."""
+
+
+class Place(NamedTuple):
+    """An entry of a stream: Redis' ms, and a number among those of one ms."""
+
+    ms: int
+    number: int
+
+    @classmethod
+    def of(cls, entry_id: bytes) -> "Place":
+        ms, _, number = entry_id.partition(b"-")
+        return cls(int(ms), int(number))
+
+    def __str__(self) -> str:
+        return f"{self.ms}-{self.number}"
+
+
+class Entry(NamedTuple):
+    """Jobs that were brought to `state` together. `by` is the event, as in jobs/state.py."""
+
+    place: Place
+    state: str
+    by: str
+    job_ids: list[str]
+
+
+class Transitions:
+    """The streams of all queues."""
+
+    def __init__(self, link: Link, keys: Keys, queues: Queues) -> None:
+        self._keys = keys
+        self._link = link
+        self._scripts = Scripts(link)
+        self._queues = queues
+        self._readers: dict[asyncio.Event, frozenset[str] | None] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self.newest: dict[str, Place] = {}
+        """Of each queue that somebody here reads, the newest entry."""
+        self.begun: dict[str, Place] = {}
+        """And where this process began to listen to it."""
+
+    @contextlib.contextmanager
+    def reader(self, queues: frozenset[str] | None) -> Iterator[asyncio.Event]:
+        """An event that is set when one of these queues has something new; None: all queues, new ones too."""
+        event = asyncio.Event()
+        self._readers[event] = queues
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().create_task(self._look())
+        try:
+            yield event
+        finally:
+            del self._readers[event]
+
+    def wake_all(self) -> None:
+        for event in self._readers:
+            event.set()
+
+    async def listen(self, queues: Iterable[str]) -> tuple[int, dict[str, Place]]:
+        """Have everything told from now on. Gives Redis' time before that, in ms, and each queue's newest entry."""
+        now_ms = await self._queues.now_ms()
+        names = list(queues)
+        replies = await asyncio.gather(
+            *[self._scripts.call("listen", self._keys.base(name), LISTENED_S) for name in names]
+        )
+        places = {name: Place.of(reply) for name, reply in zip(names, replies, strict=True)}
+        for name, place in places.items():
+            self._note(name, place)
+            self.begun.setdefault(name, place)
+        return now_ms, places
+
+    async def behind(self, queue: str, place: Place) -> tuple[bool, list[Entry]]:
+        """Up to 200 entries behind a place, and whether some are missing that were trimmed away."""
+        gap, *flat = await self._scripts.call("follow", self._keys.base(queue), str(place), ENTRIES_A_READ)
+        rows = zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
+        entries = [
+            Entry(Place.of(entry_id), state.decode(), by.decode(), ids.decode("utf-8", "replace").split(","))
+            for entry_id, state, by, ids in rows
+        ]
+        return bool(gap), entries
+
+    async def names(self) -> list[str]:
+        return await self._queues.names()
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look(self) -> None:
+        said_at_s = float("-inf")
+        clock = asyncio.get_running_loop().time
+        try:
+            while self._readers:
+                with contextlib.suppress(RedisUnavailable):
+                    if clock() - said_at_s > SAY_AGAIN_S:
+                        await self.listen(await self._wanted())
+                        said_at_s = clock()
+                    await self._look_once(await self._wanted())
+                await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            self._looking = None
+            self.newest.clear()
+            self.begun.clear()
+
+    async def _wanted(self) -> list[str]:
+        if None in self._readers.values():
+            return await self.names()
+        return sorted({name for queues in self._readers.values() for name in queues or ()})
+
+    async def _look_once(self, names: list[str]) -> None:
+        strange = [name for name in names if name not in self.begun]
+        if strange:
+            await self.listen(strange)
+        streams = [self._keys.events(name) for name in names]
+        replies = await asyncio.gather(
+            *[self._link.call("XREVRANGE", stream, "+", "-", "COUNT", 1) for stream in streams]
+        )
+        for name, reply in zip(names, replies, strict=True):
+            if reply:
+                self._note(name, Place.of(reply[0][0]))
+
+    def _note(self, name: str, newest: Place) -> None:
+        if self.newest.get(name) == newest:
+            return
+        self.newest[name] = newest
+        for event, queues in self._readers.items():
+            if queues is None or name in queues:
+                event.set()

@@ -1,0 +1,223 @@
+"""GET /api/events against a real server, worker and Redis: every transition, resumed without a silent gap."""
+
+import contextlib
+import http.client
+import json
+import unittest
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from tests.private_redis import PrivateRedis, wait_until
+from tests.processes import LIMIT_S, Server, Worker
+
+NOOP: dict[str, Any] = {"type": "noop", "payload": {}}
+
+
+class Message(NamedTuple):
+    """What an EventSource would hand on; `last_id` is what it would come back with."""
+
+    event: str
+    data: Any
+    last_id: str
+
+    @property
+    def step(self) -> tuple[str, str]:
+        return self.data["by"], self.data["state"]
+
+
+class EventsCase(unittest.TestCase):
+    def setUp(self) -> None:
+        self.redis = self.enterContext(PrivateRedis())
+        self.server = self.enterContext(Server(self.redis.url))
+
+    @contextlib.contextmanager
+    def following(self, query: str = "", last_id: str = "") -> Iterator[Iterator[Message]]:
+        """The messages of a stream that has begun."""
+        parts = urlsplit(self.server.url)
+        link = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=LIMIT_S)
+        with contextlib.closing(link):
+            link.request("GET", f"/api/events{query}", headers={"Last-Event-ID": last_id} if last_id else {})
+            answer = link.getresponse()
+            self.assertEqual((200, "text/event-stream"), (answer.status, answer.headers["Content-Type"]))
+            messages = self.messages(answer)
+            first = next(messages)
+            self.assertEqual("", first.event)
+            yield messages
+
+    def messages(self, answer: http.client.HTTPResponse) -> Iterator[Message]:
+        """As the HTML standard reads a stream; a message without data, which only bears an id, is given as event ""."""
+        fields: dict[str, str] = {}
+        last_id = ""
+        for raw in answer:
+            line = raw.decode().rstrip("\n")
+            if line:
+                name, _, value = line.partition(":")
+                fields[name] = value.removeprefix(" ")
+                continue
+            last_id = fields.get("id", last_id)
+            if "data" in fields:
+                yield Message(fields.get("event", "message"), json.loads(fields["data"]), last_id)
+            elif "id" in fields:
+                yield Message("", None, last_id)
+            fields = {}
+
+    def post(self, body: dict[str, Any] = NOOP, **headers: str) -> str:
+        status, job, _ = self.server.request("POST", "/api/jobs", body, **headers)
+        self.assertEqual(202, status)
+        return str(job["id"])
+
+    def steps(self, messages: Iterator[Message], job_id: str, last: str) -> list[tuple[str, str]]:
+        """What happens to one job, until it is in the state `last`."""
+        found: list[tuple[str, str]] = []
+        for message in messages:
+            if message.data is not None and message.data.get("id") == job_id:
+                found.append(message.step)
+                if message.data["state"] == last:
+                    return found
+        raise AssertionError(f"the stream ended: {found}")
+
+
+class Transitions(EventsCase):
+    def test_a_job_is_told_of_at_each_of_its_steps(self) -> None:
+        with Worker(self.redis.url), self.following() as messages:
+            done = self.post()
+            self.assertEqual(
+                [("enqueue", "ready"), ("claim", "active"), ("complete", "completed")],
+                self.steps(messages, done, "completed"),
+            )
+            failing = self.post({"type": "fail", "payload": {}, "max_attempts": 2})
+            steps = self.steps(messages, failing, "dead")
+            self.assertEqual(
+                [
+                    ("enqueue", "ready"),
+                    ("claim", "active"),
+                    ("fail", "delayed"),
+                    ("promote", "ready"),
+                    ("claim", "active"),
+                    ("fail", "dead"),
+                ],
+                steps,
+            )
+            later = self.post({**NOOP, "delay_s": 600})
+            self.server.request("POST", f"/api/jobs/{later}/cancel")
+            self.assertEqual(
+                [("enqueue", "delayed"), ("cancel", "cancelled")], self.steps(messages, later, "cancelled")
+            )
+            self.server.request("POST", f"/api/jobs/{later}/retry")
+            self.assertEqual(
+                [("retry", "ready"), ("claim", "active"), ("complete", "completed")],
+                self.steps(messages, later, "completed"),
+            )
+
+    def test_a_queue_that_begins_later_is_followed_too(self) -> None:
+        with self.following() as messages:
+            self.post({**NOOP, "queue": "first"})
+            wait_until(lambda: self.redis.client.exists("wb:{first}:listened"), "the new queue is listened to")
+            job_id = self.post({**NOOP, "queue": "first"})
+
+            self.assertEqual([("enqueue", "ready")], self.steps(messages, job_id, "ready"))
+
+    def test_filters_leave_out_all_others(self) -> None:
+        one = self.post({**NOOP, "delay_s": 600})
+        with (
+            self.following("?queue=email") as of_queue,
+            self.following(f"?job={one}") as of_job,
+            self.following("?request_id=mine.7") as of_request,
+        ):
+            self.post()
+            asked = self.post({**NOOP, "queue": "email"}, x_request_id="mine.7")
+            self.server.request("POST", f"/api/jobs/{one}/cancel")
+
+            self.assertEqual(asked, self.first(of_queue).data["id"])
+            self.assertEqual((one, "cancelled"), (self.first(of_job).data["id"], "cancelled"))
+            self.assertEqual(asked, self.first(of_request).data["id"])
+
+    def first(self, messages: Iterator[Message]) -> Message:
+        return next(message for message in messages if message.event == "message")
+
+    def test_nothing_is_told_to_nobody(self) -> None:
+        self.post()
+        self.assertEqual(0, self.redis.client.xlen("wb:{default}:events"))
+
+    def test_what_can_not_be_is_refused(self) -> None:
+        for query in ("?queue=A", "?job=x", "?for_s=-1", "?for_s=4000", f"?queue=b&job=a-{'0' * 32}", "?colour=red"):
+            self.assertEqual(422, self.server.request("GET", f"/api/events{query}")[0], query)
+
+    def test_it_ends_after_for_s_and_when_the_server_leaves(self) -> None:
+        self.assertEqual(200, self.server.request("GET", "/api/events?for_s=0.2")[0])
+        with self.following() as messages:
+            self.server.signal(15)
+
+            self.assertEqual([], [message for message in messages if message.data is not None])
+            self.assertEqual(0, self.server.wait())
+
+    def test_a_reader_that_left_is_not_kept(self) -> None:
+        before = len(self.server.logged("request.ended"))
+        for _ in range(3):
+            with self.following():
+                pass
+
+        self.server.wait_for("request.ended", before + 3, within_s=10)
+
+
+class Resumed(EventsCase):
+    def read_until(self, messages: Iterator[Message], job_id: str) -> str:
+        """The id behind the lot in which the job was told of."""
+        is_there = False
+        for message in messages:
+            is_there = is_there or (message.data is not None and message.data.get("id") == job_id)
+            if is_there and message.event == "":
+                return message.last_id
+        raise AssertionError("the stream ended")
+
+    def test_who_comes_back_is_told_what_happened_meanwhile(self) -> None:
+        first = self.post()
+        with self.following() as messages:
+            seen = self.post()
+            last_id = self.read_until(messages, seen)
+        missed = [self.post(), self.post({**NOOP, "delay_s": 60})]
+
+        with self.following(last_id=last_id) as messages:
+            told = [next(message for message in messages if message.data is not None) for _ in missed]
+
+        self.assertEqual(missed, [message.data["id"] for message in told])
+        self.assertNotIn(first, [message.data["id"] for message in told])
+
+    def test_a_gap_is_told_and_what_is_there_still_comes(self) -> None:
+        with self.following("?queue=default") as messages:
+            last_id = self.read_until(messages, self.post())
+        self.post()
+        self.redis.client.xtrim("wb:{default}:events", maxlen=0, approximate=False)
+        kept = self.post()
+
+        with self.following("?queue=default", last_id) as messages:
+            reset, job = [next(message for message in messages if message.data is not None) for _ in range(2)]
+
+        self.assertEqual(("reset", {"queue": "default"}), (reset.event, reset.data))
+        self.assertEqual(kept, job.data["id"])
+
+    def test_a_time_in_which_nobody_listened_is_a_gap(self) -> None:
+        with self.following("?queue=default") as messages:
+            last_id = self.read_until(messages, self.post())
+        self.redis.client.delete("wb:{default}:listened")
+        self.post()
+
+        with self.following("?queue=default", last_id) as messages:
+            message = next(message for message in messages if message.data is not None)
+
+        self.assertEqual(("reset", {"queue": "default"}), (message.event, message.data))
+
+    def test_an_id_that_is_none_is_answered_by_a_reset_of_all(self) -> None:
+        for last_id in ("x", "99999999999999", "1;a=1", "-1", "1" * 40):
+            parts = urlsplit(self.server.url)
+            link = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=LIMIT_S)
+            with contextlib.closing(link):
+                link.request("GET", "/api/events?for_s=0", headers={"Last-Event-ID": last_id})
+                found = next(self.messages(link.getresponse()))
+
+            self.assertEqual(("reset", {"queue": None}), (found.event, found.data), last_id)
+
+
+if __name__ == "__main__":
+    unittest.main()
