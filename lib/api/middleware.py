@@ -17,6 +17,7 @@ from lib.api.problems import InternalError, problem
 from lib.api.rate_limit import RateLimit
 from lib.api.request_counts import OTHER_METHOD, UNKNOWN_ROUTE, RequestCounts
 from lib.api.router import Call, Route, Router, media_type
+from lib.api_keys import without_keys
 from lib.errors import HttpError, MisdirectedRequest, RedisUnavailable, WaybillError
 from lib.http1.message import Request, Response, StreamedResponse
 from lib.ids import new_request_id, request_id_from
@@ -58,15 +59,16 @@ class Middleware:
 
     def admit(self, request: Request) -> Response | None:
         """The answer to a request that need not send its body; None where it should."""
-        request.request_id = request_id_from(request.headers.get("x-request-id"))
+        request.request_id = _id_of(request)
         request.trace = trace_from(request.headers.get("traceparent"))
         request.caller = self._auth.caller_of(request)
+        path = without_keys(request.path)
         self._log.info(
             "request.started",
-            f"Request Started → ID: {request.request_id} | {request.method} {request.path}",
+            f"Request Started → ID: {request.request_id} | {request.method} {path}",
             request_id=request.request_id,
             method=request.method,
-            path=request.path,
+            path=path,
             caller=_name_of(request),
         )
         try:
@@ -110,7 +112,7 @@ class Middleware:
         """What is not HTTP, or came too slowly, gets an id and a line in the log as well."""
         if request is not None and request.request_id:
             return self._ended(request, problem(error, request.request_id))
-        request_id = request_id_from(request.headers.get("x-request-id")) if request else new_request_id()
+        request_id = _id_of(request) if request else new_request_id()
         response = problem(error, request_id)
         _add_fields(response, request_id)
         self._counts.count(OTHER_METHOD, UNKNOWN_ROUTE, error.status, 0.0)
@@ -184,6 +186,12 @@ class Middleware:
             duration_ms=round(duration_ms, 1),
             caller=_name_of(request),
         )
+
+
+def _id_of(request: Request) -> str:
+    """The caller's X-Request-ID where it can be one. A key is of its form too, and would be in every log line."""
+    said = request.headers.get("x-request-id")
+    return request_id_from(said if said is None or without_keys(said) == said else None)
 
 
 def _name_of(request: Request) -> str | None:

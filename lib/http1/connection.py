@@ -11,6 +11,7 @@ Where the app takes a body in pieces, HANDLING begins with the request's head; a
 made. One task per connection, made at its first request, runs the app's handle(). It is never cancelled because the
 client went away: a job that is being committed must be. Only its answer is dropped then. What merely waits is told, by
 the request's `is_gone`: else who connects, asks and leaves, again and again, keeps more at work than the cap allows.
+Leaving begins with a FIN, and so does a mere half-close: who sent one still gets its answers, but sooner.
 """
 
 import asyncio
@@ -102,6 +103,8 @@ class Connection(asyncio.BufferedProtocol):
         self._has_eof = True
         if self._stream is not None:
             self._stream.fail()
+        elif self._handled is not None:
+            self._handled.tell_gone()
         if self._state is State.READING and not self._out.is_paused:
             self._advance()
         if self._handled is not None and self._handled.ends_with_client:
@@ -131,9 +134,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._stream is not None:
             self._stream.fail()
         if self._handled is not None:
-            self._handled.is_gone = True
-            if self._handled.on_gone is not None:
-                self._handled.on_gone()
+            self._handled.tell_gone()
 
     # What the listener calls.
 
@@ -280,6 +281,7 @@ class Connection(asyncio.BufferedProtocol):
 
     async def _answer(self, request: Request) -> None:
         self._handled = request
+        request.is_gone = self._has_eof and self._stream is None
         try:
             response = await self._app.handle(request)
             if isinstance(response, StreamedResponse):
@@ -350,7 +352,7 @@ class Connection(asyncio.BufferedProtocol):
         """Answer what can't be served, and end the connection."""
         try:
             response = self._app.refuse(error, self._request, self._peer)
-            self._out.write(self._request, response, closes=True)
+            self._out.write(self._request, response, closes=True, is_to_head=self._parser.begins_with_head)
             self._linger()
         except Exception:
             log.exception("request.failed")

@@ -29,6 +29,7 @@ REGISTERED = """
     TRACE UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL
 """
 METHODS = frozenset(REGISTERED.split())
+LONGEST_METHOD = max(map(len, METHODS))
 
 # Fields that have one value. A second line of one of these could be read in two ways (RFC 9110 section 5.3).
 SINGLE = """
@@ -70,7 +71,9 @@ def parse_head(text: str, limits: Limits) -> Request:
     if major != "1":
         raise VersionNotSupported(f"HTTP/{major}.{minor} is not spoken here: use HTTP/1.1.")
     if method not in METHODS:
-        raise MethodUnknown(f"{method[:32]} is not a registered HTTP method (methods are upper-case).")
+        # Quoted in the log: what is longer than any method may be something else, and secret.
+        name = method if len(method) <= LONGEST_METHOD else "That"
+        raise MethodUnknown(f"{name} is not a registered HTTP method (methods are upper-case).")
     headers = parse_fields(block, limits)
     version = "1.0" if minor == "0" else "1.1"
     path, query, authority = split_target(method, target)

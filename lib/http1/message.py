@@ -54,7 +54,9 @@ class Request:
     peer: str = ""
     received_at: float = 0.0
     is_gone: bool = False
-    """The client went away before it was answered. An app that waits long looks here, and may set `on_gone`."""
+    """The client has closed the connection before it was answered, or its half of it: most who close both can't be told
+    from who still reads (RFC 9112 section 9.5). An app that waits long looks here, may set `on_gone`, and then answers
+    at once. Of a streamed body the close is the end, and not told here while the connection lives."""
     on_gone: Callable[[], None] | None = None
     """Called when `is_gone` becomes true."""
     ends_with_client: bool = False
@@ -65,6 +67,11 @@ class Request:
     caller: object | None = None
     trace: object | None = None
     route: object | None = None
+
+    def tell_gone(self) -> None:
+        self.is_gone = True
+        if self.on_gone is not None:
+            self.on_gone()
 
     @property
     def has_body(self) -> bool:

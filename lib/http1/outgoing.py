@@ -19,8 +19,10 @@ class Outgoing:
         self._waiter: asyncio.Future[None] | None = None
         self.is_paused = False
 
-    def write(self, request: Request | None, response: Response, *, closes: bool) -> None:
-        """All of a whole response; of a streamed one the head, and `write_pieces` sends the rest."""
+    def write(self, request: Request | None, response: Response, *, closes: bool, is_to_head: bool = False) -> None:
+        """All of a whole response; of a streamed one the head, and `write_pieces` sends the rest.
+
+        is_to_head: where there is no request, because it could not be read, whether it was a HEAD all the same."""
         if closes:
             connection = "Connection: close\r\n"
         else:
@@ -29,7 +31,7 @@ class Outgoing:
             is_chunked = request is not None and is_chunkable(request)
             rendered = response.render_head(is_chunked=is_chunked, date=self._date(), connection=connection)
         else:
-            is_head = request is not None and request.method == "HEAD"
+            is_head = is_to_head if request is None else request.method == "HEAD"
             rendered = response.render(is_head=is_head, date=self._date(), connection=connection)
         self._transport.write(rendered)
 

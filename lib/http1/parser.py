@@ -51,6 +51,11 @@ class Parser:
         return len(self._buffer)
 
     @property
+    def begins_with_head(self) -> bool:
+        """Whether what was fed and not yet taken is a HEAD, be it one that can't be read."""
+        return self._buffer.startswith(b"HEAD ")
+
+    @property
     def body_bytes(self) -> int:
         """How much of the unfinished body has arrived."""
         return len(self._buffer) + (self._chunked.body_bytes if self._chunked else 0)

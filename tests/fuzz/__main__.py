@@ -113,10 +113,9 @@ def _finals(raw: bytes, received: bytes, tally: Tally) -> Iterator[Answer]:
         if not received and seen.state in (END, CUT):
             tally.endings[seen.state] += 1
             return
-        # The head that was refused could be that of any method; an answer to it has a body.
         if not received:
             raise Desync(f"an answer is missing behind {whole[-300:]!r}")
-        answer, received = take(received, is_bodiless=seen.is_head and seen.has_head)
+        answer, received = take(received, is_bodiless=seen.is_head)
         yield answer
         _check(seen if number < REQUESTS else seen._replace(keeps_alive=False), answer)
         if answer.headers.get("connection") == "close":

@@ -61,16 +61,18 @@ def requests_in(raw: bytes) -> Iterator[Seen]:
         if not raw:
             yield Seen(END)
             return
+        # Its sender reads no body behind the answer, even where no more of it than this can be read.
+        is_head = raw.startswith(b"HEAD ")
         head, found, raw = raw.partition(b"\r\n\r\n")
         try:
             if not found:
                 raise Cut
             seen, length = _head(head)
         except Refused:
-            yield Seen(REFUSED)
+            yield Seen(REFUSED, is_head)
             return
         except Cut:
-            yield Seen(CUT)
+            yield Seen(CUT, is_head)
             return
         try:
             raw = _behind_chunks(raw) if length is None else _behind(raw, length)

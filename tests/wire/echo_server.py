@@ -36,11 +36,11 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 class EchoApp:
     """Answers "METHOD path body". In admit(): /refused is 401, /roomy allows 4 MiB, /admit-raises raises.
 
-    In handle(): /held waits for release(), /blocks blocks the whole loop until `unblocked` is set, /big answers
-    BIG_BYTES, /raises raises, /yields lets the loop turn once. Bodies under /pieces are streamed: /pieces answers how
-    many bytes came, /pieces/echo sends each piece back as it comes, /pieces/ignored answers without taking any,
-    /pieces/slow takes the first when released. /made sends BIG_BYTES in pieces, /made/broken raises behind its
-    first."""
+    In handle(): /held waits for release(), /until-gone until its client has closed, /blocks blocks the whole loop
+    until `unblocked` is set, /big answers BIG_BYTES, /raises raises, /yields lets the loop turn once. Bodies under
+    /pieces are streamed: /pieces answers how many bytes came, /pieces/echo sends each piece back as it comes,
+    /pieces/ignored answers without taking any, /pieces/slow takes the first when released. /made sends BIG_BYTES in
+    pieces, /made/broken raises behind its first."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -66,6 +66,8 @@ class EchoApp:
         body = f"{request.method} {request.path} ".encode() + request.body
         if request.path == "/held":
             await self.held.wait()
+        elif request.path == "/until-gone":
+            await self._gone(request)
         elif request.path == "/blocks":
             self.unblocked.wait(PATIENCE_S)
         elif request.path == "/yields":
@@ -78,6 +80,12 @@ class EchoApp:
             return await self._in_pieces(request)
         self.ended.append(request.path)
         return Response(200, body, [("X-Echo", request.path)], content_type="text/plain")
+
+    async def _gone(self, request: Request) -> None:
+        gone = asyncio.Event()
+        request.on_gone = gone.set
+        if not request.is_gone:
+            await gone.wait()
 
     async def _in_pieces(self, request: Request) -> Response:
         if request.path == "/pieces/echo":

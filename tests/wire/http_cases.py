@@ -390,6 +390,7 @@ def _methods() -> Iterator[Case]:
     for method in (b"PUT", b"PATCH", b"QUERY", b"PROPFIND", b"DELETE", b"TRACE"):
         yield from _served("method: not here", get(line=method + b" /api/jobs HTTP/1.1"), status=405)
     yield from _served("HEAD", get(line=b"HEAD /livez HTTP/1.1"), get(line=b"HEAD /openapi.yaml HTTP/1.1"))
+    yield from _of("HEAD: X, and no body", get(b"", line=b"HEAD /livez HTTP/1.1"), get(line=b"HEAD /li vez HTTP/1.1"))
     yield from _served("HEAD", get(line=b"HEAD /none HTTP/1.1"), status=404)
 
 

@@ -160,6 +160,15 @@ class TestClosing(DialogueTestCase):
 
             wait_until(lambda: self.server.listener.open_connections == 0, "the connection is gone")
 
+    def test_who_waits_long_is_told_of_a_half_close_and_may_still_be_answered(self) -> None:
+        self.client.send(get(b"/until-gone") + get(b"/until-gone"))
+        wait_until(lambda: self.app.begun == ["/until-gone"], "the request is handled")
+
+        self.client.half_close()
+
+        self.assertEqual([self.client.answer().body for _ in range(2)], [b"GET /until-gone "] * 2)
+        self.assertEqual(self.client.rest(), b"")
+
     def test_a_client_that_vanishes_gets_none_of_its_pipelined_requests_served(self) -> None:
         self.client.send(get(b"/held") + get(b"/2"))
         wait_until(lambda: self.app.begun == ["/held"], "the request is handled")
@@ -238,6 +247,15 @@ class TestRefusals(DialogueTestCase):
         self.client.send(post(b"/roomy", body))
 
         self.assertEqual(self.client.answer().body, b"POST /roomy " + body)
+
+    def test_a_head_request_that_can_not_be_read_gets_no_body(self) -> None:
+        big = b"HEAD / HTTP/1.1\r\n" + H + b"Content-Length: 9999999\r\n\r\n"
+        for raw in (b"HEAD / HTTP/1.1\r\n\r\n", b"\r\nHEAD  / HTTP/1.1\r\n\r\n", big):
+            with self.server.client() as client:
+                head, _, body = client.send(raw).rest().partition(b"\r\n\r\n")
+
+                self.assertRegex(head, b"Content-Length: [1-9]")
+                self.assertEqual(body, b"")
 
     def test_an_answer_to_a_large_refused_body_is_not_eaten_by_a_reset(self) -> None:
         for _ in range(20):

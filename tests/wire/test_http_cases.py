@@ -25,6 +25,7 @@ EVERY_OFFSET_BYTES = 100
 PLACES = 20
 MOST_PIECES = 400
 MOST_FAULTS = 20
+WAITERS = 50
 CLOSE = b"Connection: close\r\n"
 UUID4 = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -298,19 +299,43 @@ class Waits(WireTestCase):
     """`?wait=`, when nobody is there any more to be answered."""
 
     def test_a_wait_ends_with_its_client(self) -> None:
-        own = b"Host: localhost\r\n"
-        job_id = self.one(counted(JOB, CLOSE)).json()["id"]
-        names = {f"waiter-{number}" for number in range(50)}
-        links = [self.link(guarded) for _ in names]
-        for name, link in zip(names, links, strict=True):
-            line = b"GET /api/jobs/%b?wait=60 HTTP/1.1" % job_id.encode()
-            link.sendall(get(own + b"X-Request-ID: %b\r\n" % name.encode(), line=line))
-        guarded.until(lambda: names <= self._ids("request.started"), "all of them wait")
+        links = self._waiting("gone")
 
         for link in links:
             link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             link.close()
 
+        self._until_ended("gone")
+
+    def test_a_wait_ends_when_its_client_closes_in_the_usual_way(self) -> None:
+        links = self._waiting("left")
+
+        for link in links:
+            link.close()
+
+        self._until_ended("left")
+
+    def test_a_client_that_closes_its_half_is_answered_with_the_job_as_it_is(self) -> None:
+        for link in self._waiting("half"):
+            link.shutdown(socket.SHUT_WR)
+
+            (answer,) = answers(_rest(link))
+
+            self.assertEqual((answer.status, answer.json()["state"]), (200, "ready"))
+
+    def _waiting(self, name: str) -> list[socket.socket]:
+        """Connections that each wait for a job that nobody runs."""
+        job_id = self.one(counted(JOB, CLOSE)).json()["id"]
+        names = {f"{name}-{number}" for number in range(WAITERS)}
+        links = [self.link(guarded) for _ in names]
+        for waiter, link in zip(names, links, strict=True):
+            line = b"GET /api/jobs/%b?wait=60 HTTP/1.1" % job_id.encode()
+            link.sendall(get(b"Host: localhost\r\nX-Request-ID: %b\r\n" % waiter.encode(), line=line))
+        guarded.until(lambda: names <= self._ids("request.started"), "all of them wait")
+        return links
+
+    def _until_ended(self, name: str) -> None:
+        names = {f"{name}-{number}" for number in range(WAITERS)}
         guarded.until(lambda: names <= self._ids("request.ended"), "none of them is waited for", 10)
 
     @staticmethod
@@ -376,6 +401,33 @@ class Answers(WireTestCase):
             answer = self.one(counted(json.dumps(body).encode(), CLOSE))
             self.assertEqual(answer.status, 422)
             self.assertNotIn(b"sesame", answer.body.lower(), body)
+
+    def test_a_key_in_the_wrong_place_is_in_no_log_line(self) -> None:
+        secret = "Sesame" + "x" * 37
+        key = f"wb_{'a' * 12}_{secret}".encode()
+        fields = b"X-Request-ID|traceparent|User-Agent|Referer|Origin|Cookie|Accept|Idempotency-Key|Prefer|X-%b" % key
+        fields += b"|Authorization|Proxy-Authorization|Sec-Fetch-Site|Expect|Connection|Transfer-Encoding|Content-Type"
+        lines = (
+            b"GET /%b HTTP/1.1|GET /api/jobs/%b HTTP/1.1|GET /%b/%b HTTP/1.1|GET /livez?key=%b HTTP/1.1|%b / HTTP/1.1"
+            b"|GET http://%b/ HTTP/1.1|GET http://%b@localhost/ HTTP/1.1|GET /api/jobs?%b=1 HTTP/1.1|GET %b HTTP/1.1"
+            b"|DELETE /api/jobs/%b HTTP/1.1|GET / %b/1.1|GET / HTTP/%b|GET /problems/%b HTTP/1.1"
+            b"|PATCH /api/queues/%b HTTP/1.1|GET /api/queues/%b HTTP/1.1"
+        )
+        raws = [get(H + name + b": %b\r\n" % key) for name in fields.split(b"|")]
+        raws += [get(b"Host: %b\r\n" % key), get(H + key + b"\r\n"), key, get(H) + key + b"\r\n\r\n"]
+        raws += [get(line=line.replace(b"%b", key)) for line in lines.split(b"|")]
+        bodies = [b'"%b"' % key, key, b'{"type":"%b","payload":{}}' % key, b'{"%b":1}' % key]
+        bodies += [b'{"type":"noop","queue":"%b","payload":{"%b":1}}' % (key, key), b'["%b"]' % key]
+        raws += [counted(body, C + b"%b: x\r\n" % key) for body in bodies] + [counted(body) for body in bodies]
+        raws += [post(C, b"%b\r\n" % key), post(C, b"1;%b\r\n{\r\n0\r\n%b: %b\r\n\r\n" % (key, key, key))]
+
+        for raw in raws:
+            for server in (open_to_all, guarded):
+                converse(port_of(server), [[raw + FOLLOWER]])
+
+        for server in (open_to_all, guarded):
+            written = (server.folder / "logs" / "app.log").read_text() + server.said()
+            self.assertNotIn("Sesame", written)
 
     def test_what_is_sent_can_not_write_log_lines(self) -> None:
         forged: list[dict[str, Any]] = [
