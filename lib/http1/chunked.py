@@ -11,7 +11,7 @@ Authorization or Content-Type after they were acted on.
 
 import re
 
-from lib.errors import BadRequest, HeadersTooLarge, PayloadTooLarge
+from lib.errors import BadRequest, HeadersTooLarge, HttpError, PayloadTooLarge
 from lib.http1.head import FIELD_LINES, TCHARS, explain_fields, parse_fields, refuse_bad_bytes
 from lib.http1.limits import Limits
 
@@ -51,8 +51,14 @@ class ChunkedBody:
         return bytes(self._body)
 
     def take(self, buffer: bytearray) -> bytes:
-        """Consume from the front of `buffer`; what was decoded and not yet taken. Raises what `read` raises."""
-        self.read(buffer)
+        """Consume from the front of `buffer`; what was decoded and not yet taken. Raises what `read` raises, but gives
+        what came before the fault first: else what the app gets would depend on how the bytes were cut."""
+        try:
+            self.read(buffer)
+        except HttpError:
+            # The fault is still in the buffer, and comes again with the next call.
+            if not self._body:
+                raise
         taken = bytes(self._body)
         self._body.clear()
         self._given_bytes += len(taken)
@@ -71,10 +77,11 @@ class ChunkedBody:
         match = SIZE_LINE.fullmatch(buffer, 0, end)
         if match is None:
             raise BadRequest("A chunk-size line is not hexadecimal digits with an optional extension.")
-        self._extension_bytes += len(match[2])
-        if self._extension_bytes > self._limits.chunk_extension_bytes:
+        extension_bytes = self._extension_bytes + len(match[2])
+        if extension_bytes > self._limits.chunk_extension_bytes:
             raise BadRequest("The chunk extensions are too long.")
         self._begin_chunk(int(match[1], 16))
+        self._extension_bytes = extension_bytes
         del match  # It holds the buffer, which can't shrink meanwhile.
         del buffer[: end + 2]
         return True

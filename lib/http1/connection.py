@@ -301,7 +301,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_over():
             return
         self._answered += 1
-        closes = closes or self._is_last(request, response)
+        closes = closes or self._is_last(request, response) or self._is_body_left()
         self._out.write(request, response, closes=closes)
         self._end_answer(closes=closes)
 
@@ -311,6 +311,8 @@ class Connection(asyncio.BufferedProtocol):
             if self._is_over():
                 return
             self._answered += 1
+            # Of a body that is taken meanwhile nobody knows yet whether it comes to its end; if not, the close is not
+            # announced. The answer itself has to say that it ends early.
             closes = self._is_last(request, response) or not is_chunkable(request)
             self._out.write(request, response, closes=closes)
             await self._out.write_pieces(request, response)
@@ -321,7 +323,7 @@ class Connection(asyncio.BufferedProtocol):
         finally:
             await response.pieces.aclose()
         if not self._is_over():
-            self._end_answer(closes=closes or self._is_last(request, response))
+            self._end_answer(closes=closes or self._is_last(request, response) or self._is_body_left())
 
     def _is_over(self) -> bool:
         """Nobody is there to be answered."""
@@ -336,9 +338,11 @@ class Connection(asyncio.BufferedProtocol):
             or not request.keep_alive
             or self._common.is_draining
             or self._answered >= self._limits.requests_per_connection
-            # What is left of the body would be taken for the next request.
-            or (self._stream is not None and not self._stream.is_complete)
         )
+
+    def _is_body_left(self) -> bool:
+        """What is left of a body would be taken for the next request."""
+        return self._stream is not None and not self._stream.is_complete
 
     def _end_answer(self, *, closes: bool) -> None:
         if closes:

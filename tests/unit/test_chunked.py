@@ -1,7 +1,9 @@
 """The chunked coding, as lib/http1/chunked.py reads it behind the parser; every case in every cutting."""
 
+from lib.errors import HttpError
 from lib.http1.limits import Limits
-from tests.unit.http_cuts import CutsTestCase
+from lib.http1.parser import Parser
+from tests.unit.http_cuts import CutsTestCase, cuttings
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -82,6 +84,19 @@ class TestChunks(CutsTestCase):
     def test_an_unfinished_body_gives_no_request(self) -> None:
         self.assertEqual(self.outcome(HEAD + b"5\r\nhel"), ([], None))
         self.assertEqual(self.outcome(HEAD + b"5\r\nhello\r\n0\r\n"), ([], None))
+
+    def test_pieces_before_a_fault_are_given_however_they_were_cut(self) -> None:
+        for fault in (b"x\r\n", b"5\r\nhello5", b"0\r\n x: y\r\n\r\n", b"ffffffffff\r\n"):
+            for parts in cuttings(HEAD + b"3;a=b\r\nabc\r\n" + fault):
+                parser, given, is_begun = Parser(self.limits), b"", False
+                with self.assertRaises(HttpError):
+                    for part in parts:
+                        parser.feed(part)
+                        is_begun = is_begun or parser.next_head() is not None
+                        while is_begun and (piece := parser.next_piece()):
+                            given += piece
+
+                self.assertEqual(given, b"abchello" if b"hello" in fault else b"abc")
 
 
 class TestBodyLimit(CutsTestCase):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 PATIENCE_S = 15.0
 AT_ONCE = 200
+STREAMED = "application/x-ndjson"
 # Between parts that few connections send in many rounds, the rounds themselves part the bytes.
 MOST_BARRIERS = 3
 BARRIER = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -29,6 +30,20 @@ class Answer(NamedTuple):
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+    def items(self) -> list[Any]:
+        """What became of each job of a batch."""
+        if self.headers.get("content-type") == STREAMED:
+            return [json.loads(line) for line in self.body.split(b"\n") if line]
+        return list(self.json()["items"])
+
+    @property
+    def ends_early(self) -> int:
+        """The status that a streamed answer's last line gives where it broke off; else 0."""
+        if self.status != 200 or self.headers.get("content-type") != STREAMED or not self.body:
+            return 0
+        last = self.items()[-1]
+        return int(last["status"]) if last.get("ended_early") else 0
 
 
 class NotHttp(AssertionError):
@@ -70,6 +85,9 @@ def take(received: bytes, *, is_bodiless: bool) -> tuple[Answer, bytes]:
         if "content-length" in headers or "transfer-encoding" in headers:
             raise NotHttp(f"a 204 with a body's framing: {head!r}")
         return Answer(status, headers, b""), rest
+    if headers.get("content-type") == STREAMED and status == 200:
+        body, rest = _streamed(headers, rest)
+        return Answer(status, headers, body), rest
     length = headers.get("content-length", "")
     if "transfer-encoding" in headers or not re.fullmatch("[0-9]+", length):
         raise NotHttp(f"not framed by one Content-Length: {head!r}")
@@ -77,6 +95,27 @@ def take(received: bytes, *, is_bodiless: bool) -> tuple[Answer, bytes]:
     if len(rest) < size:
         raise NotHttp(f"a body of {len(rest)} bytes, {size} were announced: {head!r}")
     return Answer(status, headers, rest[:size]), rest[size:]
+
+
+def _streamed(headers: dict[str, str], rest: bytes) -> tuple[bytes, bytes]:
+    """A body whose length nobody knew, and what is behind it."""
+    if "content-length" in headers:
+        raise NotHttp(f"a streamed answer with a Content-Length: {headers}")
+    if headers.get("transfer-encoding") != "chunked":
+        if headers.get("connection") != "close":
+            raise NotHttp(f"nothing says where it ends: {headers}")
+        return rest, b""
+    body = b""
+    while True:
+        size, found, rest = rest.partition(b"\r\n")
+        if not found or not re.fullmatch(b"[0-9a-f]{1,8}", size) or len(rest) < int(size, 16) + 2:
+            raise NotHttp(f"half a chunk: {size[:100]!r}, {rest[:100]!r}")
+        at = int(size, 16)
+        if rest[at : at + 2] != b"\r\n":
+            raise NotHttp(f"a chunk is not of its size: {rest[at : at + 100]!r}")
+        body, rest = body + rest[:at], rest[at + 2 :]
+        if not at:
+            return body, rest
 
 
 def _converse(port: int, plans: Sequence[Sequence[bytes]], canary: socket.socket) -> list[bytes]:

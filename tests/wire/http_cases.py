@@ -19,13 +19,14 @@ BODY_LIMIT = 1024 * 1024
 
 
 class Case(NamedTuple):
-    """One row. jobs: how many it queues."""
+    """One row. jobs: how many it queues. ends: the status in the last line of a streamed answer that ends early."""
 
     group: str
     raw: bytes
     statuses: tuple[int, ...] = (400,)
     closes: bool = True
     jobs: int = 0
+    ends: int = 0
 
     @property
     def is_to_head(self) -> bool:

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from tests.private_redis import PrivateRedis
 from tests.processes import Server
 from tests.wire.conversation import Answer, NotHttp, answers, converse
-from tests.wire.http_cases import BODY_LIMIT, CASES, FOLLOWER, JOB, C, Case, H, chunked, counted, get, post
+from tests.wire.http_cases import BODY_LIMIT, FOLLOWER, JOB, C, Case, H, chunked, counted, get, post
+from tests.wire.stream_cases import ALL_CASES
 
 # Up to here a case is cut at every offset, and sent in single bytes; above, at so many places.
 EVERY_OFFSET_BYTES = 100
@@ -101,7 +102,9 @@ def fault_in(case: Case, received: bytes) -> str | None:
     if statuses != case.expected:
         return f"answered {statuses}, not {case.expected}"
     last = found[len(case.statuses) - 1]
-    if (last.headers.get("connection") == "close") != case.closes:
+    if last.ends_early != case.ends:
+        return f"ended early with {last.ends_early}, not {case.ends}"
+    if (last.headers.get("connection") == "close") != (case.closes and not case.ends):
         return f"Connection: {last.headers.get('connection')}"
     if b"sesame" in received:
         return "a field of the request is in the answer"
@@ -154,13 +157,13 @@ class Table(WireTestCase):
     """THE TABLE, in every cutting."""
 
     def test_every_case_sent_whole(self) -> None:
-        self._run([(case, [case.raw + FOLLOWER]) for case in CASES])
+        self._run([(case, [case.raw + FOLLOWER]) for case in ALL_CASES])
 
     def test_every_case_a_byte_at_a_time(self) -> None:
-        self._run([(case, [*pieces(case.raw), FOLLOWER]) for case in CASES])
+        self._run([(case, [*pieces(case.raw), FOLLOWER]) for case in ALL_CASES])
 
     def test_every_case_cut_in_two(self) -> None:
-        self._run([(case, parts) for case in CASES for parts in cuts(case.raw)])
+        self._run([(case, parts) for case in ALL_CASES for parts in cuts(case.raw)])
 
     def _run(self, rows: Sequence[tuple[Case, list[bytes]]]) -> None:
         before = queued()

@@ -169,6 +169,18 @@ class TestGoingOut(unittest.TestCase):
             client.send(b"0\r\n\r\n")
 
             self.assertEqual(client.chunk(), b"")
+            self.assertEqual(client.send(NEXT).answer().body, b"GET /next ")
+
+    def test_an_answer_whose_request_breaks_off_ends_the_connection(self) -> None:
+        for bad in (b"x\r\n", b"3\r\nyouX"):
+            with EchoServer() as server, server.client() as client:
+                client.send(POST.replace(b"/pieces", b"/pieces/echo") + CHUNKED + b"2\r\nhi\r\n").head()
+                self.assertEqual(client.chunk(), b"hi")
+
+                client.send(bad + NEXT)
+
+                self.assertNotIn(b"/next", client.rest())
+                self.assertEqual(server.app.begun, ["/pieces/echo"])
 
     def test_a_drain_lets_it_be_finished(self) -> None:
         with EchoServer() as server, server.client() as client:
