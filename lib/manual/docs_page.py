@@ -163,6 +163,9 @@ def _curls(method: str, path: str, operation: Node, parameters: list[Node]) -> I
     for one in parameters:
         if one["in"] == "path":
             path = path.replace("{" + one["name"] + "}", _plain(one["example"]))
+        elif one["name"] == "for_s":
+            # An answer without an end: the command has one.
+            path += f"?for_s={_plain(one['example'])}"
     words = ["curl -i" if method in ("GET", "POST") else f"curl -i -X {method}", _quoted(BASE + path)]
     bodies = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {})
     if method == "POST" and not bodies:

@@ -46,7 +46,7 @@ def target(operation: Operation) -> str:
     path = operation.path
     for name in operation.parameters_in("path"):
         path = path.replace(f"{{{name}}}", NO_JOB if name == "job_id" else "nobody")
-    return path
+    return path + ("?for_s=0" if operation.id == "readEvents" else "")
 
 
 def scope_of(operation: Operation) -> str | None:
