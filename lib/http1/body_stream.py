@@ -17,7 +17,13 @@ class BodyStream:
     """`wait_until(deadline_s)` is called when it runs dry; inf: it does not wait any more. `clock` is monotonic."""
 
     def __init__(
-        self, parser: Parser, limits: Limits, clock: Callable[[], float], wait_until: Callable[[float], None]
+        self,
+        parser: Parser,
+        limits: Limits,
+        clock: Callable[[], float],
+        wait_until: Callable[[float], None],
+        *,
+        has_body: bool = True,
     ) -> None:
         self._parser = parser
         self._limits = limits
@@ -27,7 +33,8 @@ class BodyStream:
         self._fault: HttpError | None = None
         self._given_bytes = 0
         self._waited_s = 0.0
-        self.is_complete = False
+        # What is not there is complete, whether or not the app looks.
+        self.is_complete = not has_body and parser.next_piece() is not None
         """The whole body has been taken; the next request begins behind it."""
 
     def __aiter__(self) -> "BodyStream":

@@ -195,7 +195,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _take_body(self, request: Request) -> bool:
         if request.streams_body:
-            self._stream = BodyStream(self._parser, self._limits, self._common.clock, self._await_piece)
+            clock, has_body = self._common.clock, request.has_body
+            self._stream = BodyStream(self._parser, self._limits, clock, self._await_piece, has_body=has_body)
             request.stream = self._stream
             self._request = None
             self._hand_over(request)

@@ -2,10 +2,14 @@
 
 from random import Random
 
-from tests.wire.http_cases import CASES, FOLLOWER, HIDDEN, JOB, C, chunked, counted, get
+from tests.wire.http_cases import FOLLOWER, HIDDEN, JOB, C, chunked, counted, get
+from tests.wire.stream_cases import ALL_CASES, LINE, NDJSON, chunks, lines
 
-RAWS = [case.raw for case in CASES if len(case.raw) < 3000]
-LONG_RAWS = [case.raw for case in CASES if len(case.raw) >= 3000]
+RAWS = [case.raw for case in ALL_CASES if len(case.raw) < 3000]
+LONG_RAWS = [case.raw for case in ALL_CASES if len(case.raw) >= 3000]
+# One that the guarded server takes, and one that is nobody's.
+KEY = b"wb_%b_%b" % (b"f" * 12, b"u" * 43)
+NO_KEY = KEY.replace(b"u", b"z")
 GOOD = [
     get(),
     FOLLOWER,
@@ -14,6 +18,10 @@ GOOD = [
     get(line=b"HEAD /livez HTTP/1.1"),
     counted(HIDDEN),
     chunked(HIDDEN),
+    lines(LINE * 3),
+    chunks(LINE, LINE + JOB[:9], JOB[9:]),
+    lines(HIDDEN),
+    chunks(b"[", JOB, b"]", kind=b"Content-Type: application/json\r\n"),
 ]
 PIECES = [
     *(
@@ -88,6 +96,11 @@ PIECES = [
         b"%2e%2e",
         b"%00",
         b"/api/jobs",
+        b"/batch",
+        NDJSON,
+        LINE,
+        b"Authorization: Bearer %b\r\n" % KEY,
+        b"Authorization: Basic x\r\n",
         b"?wait=",
         b"NaN",
         b"\\ud800",
@@ -114,7 +127,9 @@ def parts(raw: bytes, random: Random) -> list[bytes]:
 
 def _one(random: Random) -> bytes:
     kind = random.random()
-    return random.choice(GOOD if kind < 0.4 else RAWS if kind < 0.97 else LONG_RAWS)
+    raw = random.choice(GOOD if kind < 0.4 else RAWS if kind < 0.97 else LONG_RAWS)
+    key = random.choice((KEY, KEY, KEY, NO_KEY, b"", b""))
+    return raw.replace(b"\r\n", b"\r\nAuthorization: Bearer %b\r\n" % key, 1) if key else raw
 
 
 def _place(raw: bytes, random: Random) -> int:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 END, CUT, REFUSED = "end", "cut", "refused"
 LINE_BYTES, FIELD_BYTES, FIELDS, BODY_BYTES = 8192, 16384, 64, 1024 * 1024
+BATCH_BYTES = {b"application/json": 8 * BODY_BYTES, b"application/x-ndjson": 256 * BODY_BYTES}
 
 TCHARS = frozenset(b"!#$%&'*+-.^_`|~" + (string.ascii_letters + string.digits).encode())
 HEX = frozenset(string.hexdigits.encode())
@@ -37,13 +38,15 @@ ONCE = frozenset(
 
 
 class Seen(NamedTuple):
-    """One request, or the place where they end. state: None for a whole request; has_head: its head was good."""
+    """One request, or the place where they end. state: None for a whole request; has_head: its head was good; is_batch:
+    its body is taken as it arrives."""
 
     state: str | None
     is_head: bool = False
     has_body: bool = False
     keeps_alive: bool = False
     has_head: bool = False
+    is_batch: bool = False
 
 
 class Refused(Exception):
@@ -67,7 +70,7 @@ def requests_in(raw: bytes) -> Iterator[Seen]:
         try:
             if not found:
                 raise Cut
-            seen, length = _head(head)
+            seen, length, most = _head(head)
         except Refused:
             yield Seen(REFUSED, is_head)
             return
@@ -75,7 +78,7 @@ def requests_in(raw: bytes) -> Iterator[Seen]:
             yield Seen(CUT, is_head)
             return
         try:
-            raw = _behind_chunks(raw) if length is None else _behind(raw, length)
+            raw = _behind_chunks(raw, most) if length is None else _behind(raw, length, most)
         except (Refused, Cut) as fault:
             yield seen._replace(state=REFUSED if isinstance(fault, Refused) else CUT)
             return
@@ -87,8 +90,8 @@ def _must(condition: object) -> None:
         raise Refused
 
 
-def _head(head: bytes) -> tuple[Seen, int | None]:
-    """The request that a head begins, and its Content-Length: None where it is chunked."""
+def _head(head: bytes) -> tuple[Seen, int | None, int]:
+    """The request that a head begins, its Content-Length (None where it is chunked), and the most that it may be."""
     line, _, block = head.partition(b"\r\n")
     _must(len(line) <= LINE_BYTES and len(block) + (2 if block else 0) <= FIELD_BYTES)
     parts = line.split(b" ")
@@ -98,7 +101,8 @@ def _head(head: bytes) -> tuple[Seen, int | None]:
     _must(method in METHODS)
     is_old = version == b"HTTP/1.0"
     fields = _fields(block)
-    _check_target(method, target)
+    path = _path(method, target)
+    is_batch = method == b"POST" and path == b"/api/jobs/batch"
     if b"host" in fields:
         _check_host(fields[b"host"])
     _must(is_old or b"host" in fields)
@@ -106,7 +110,9 @@ def _head(head: bytes) -> tuple[Seen, int | None]:
     options = [option.strip(b" \t").lower() for option in fields.get(b"connection", b"").split(b",")]
     keeps_alive = b"close" not in options and (not is_old or b"keep-alive" in options)
     length = _length(fields, is_old)
-    return Seen(None, method == b"HEAD", length != 0, keeps_alive, True), length
+    kind = fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    most = BATCH_BYTES.get(kind, BODY_BYTES) if is_batch else BODY_BYTES
+    return Seen(None, method == b"HEAD", length != 0, keeps_alive, True, is_batch), length, most
 
 
 def _fields(block: bytes) -> dict[bytes, bytes]:
@@ -133,11 +139,11 @@ def _length(fields: dict[bytes, bytes], is_old: bool) -> int | None:
     return int(text) if len(text) < 20 else 10**20
 
 
-def _check_target(method: bytes, target: bytes) -> None:
+def _path(method: bytes, target: bytes) -> bytes:
     _must(target and all(0x21 <= byte <= 0x7E for byte in target))
     if target == b"*":
         _must(method == b"OPTIONS")
-        return
+        return target
     scheme, found, rest = target.partition(b"://")
     if not target.startswith(b"/"):
         _must(found and scheme.lower() in (b"http", b"https"))
@@ -147,6 +153,7 @@ def _check_target(method: bytes, target: bytes) -> None:
     path, _, query = target.partition(b"?")
     _check_escapes(path, PATH)
     _check_escapes(query, QUERY)
+    return path
 
 
 def _check_escapes(text: bytes, allowed: frozenset[int]) -> None:
@@ -172,14 +179,14 @@ def _check_host(host: bytes) -> None:
     _must(len(port) <= 5 and DIGITS.issuperset(port) and int(port or b"0") <= 65535)
 
 
-def _behind(raw: bytes, length: int) -> bytes:
-    _must(length <= BODY_BYTES)
+def _behind(raw: bytes, length: int, most: int) -> bytes:
+    _must(length <= most)
     if len(raw) < length:
         raise Cut
     return raw[length:]
 
 
-def _behind_chunks(raw: bytes) -> bytes:
+def _behind_chunks(raw: bytes, most: int) -> bytes:
     body_bytes = extension_bytes = 0
     while True:
         line, found, raw = raw.partition(b"\r\n")
@@ -187,7 +194,7 @@ def _behind_chunks(raw: bytes) -> bytes:
             raise Cut
         size_bytes, extension = _chunk_size(line)
         body_bytes, extension_bytes = body_bytes + size_bytes, extension_bytes + extension
-        _must(body_bytes <= BODY_BYTES and extension_bytes <= 1024)
+        _must(body_bytes <= most and extension_bytes <= 1024)
         if not size_bytes:
             return _behind_trailers(raw)
         end, raw = raw[size_bytes : size_bytes + 2], raw[size_bytes + 2 :]

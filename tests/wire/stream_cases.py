@@ -87,6 +87,9 @@ def _refusals() -> Iterator[Case]:
     yield from _refused("Accept that leaves nothing", 406, lines(HIDDEN, b"Accept: text/html\r\n"))
     yield from _refused("a key for one job", 422, lines(HIDDEN, b"Idempotency-Key: k\r\n"))
     yield from _refused("a parameter", 422, batch(hidden, HIDDEN, POST.replace(b"batch", b"batch?x=1")))
+    yield from _refused(
+        "a parameter, without a body", 422, batch(line=POST.replace(b"batch", b"batch?x=1")), closes=False
+    )
     yield from _refused("another host's page", 403, lines(HIDDEN, b"Origin: http://evil.example\r\n"))
     yield from _refused("an expectation", 417, lines(HIDDEN, b"Expect: x\r\n"))
     huge = (LINES_LIMIT + 1, 2**32 + 1, 2**64 + len(HIDDEN), 10**25)
