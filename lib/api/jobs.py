@@ -65,7 +65,7 @@ class Jobs:
                 request_id=call.request_id,
                 trace_id=spec.trace.trace_id,
                 job_id=job.job_id,
-                queue=queue_of(job.job_id),
+                queue=job.queue,
                 type=spec.type,
             )
         taken = _just_taken(job._replace(job_id=accepted.job_id), spec, accepted)
@@ -217,7 +217,7 @@ def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:
     is_delayed = due_ms is not None and due_ms > created_ms
     return JobRecord(
         job.job_id,
-        queue_of(job.job_id) or "",
+        job.queue,
         "delayed" if is_delayed else "ready",
         spec,
         created_ms=created_ms,

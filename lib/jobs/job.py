@@ -6,6 +6,7 @@ A spec is JSON text and opaque to Redis (Lua's cjson would change large integers
 fields are short texts that the scripts write. Times are ms since 1970, Redis' own clock.
 """
 
+import functools
 import json
 from collections.abc import Callable
 from json import encoder as json_encoder
@@ -61,14 +62,12 @@ class JobSpec(NamedTuple):
 
     def to_text(self) -> str:
         """JSON, in as few bytes as it can be: there may be millions of these in memory."""
-        base_s, cap_s = self.backoff
-        priority = "" if self.priority == "normal" else f',"priority":"{self.priority}"'
+        trace_id, span_id, flags = self.trace
+        options = _options_text(self.max_attempts, self.timeout_s, self.backoff, self.priority)
         unique = f',"unique_key":{to_json(self.unique_key)}' if self.unique_key else ""
         return (
             f'{{"v":{SPEC_VERSION},"type":{to_json(self.type)},"request_id":"{self.request_id}",'
-            f'"trace":"{self.trace.traceparent[3:]}","max_attempts":{self.max_attempts},'
-            f'"timeout_s":{self.timeout_s:.15g},"backoff":[{base_s:.15g},{cap_s:.15g}]{priority}{unique},'
-            f'"payload":{to_json(self.payload)}}}'
+            f'"trace":"{trace_id}-{span_id}-{flags}",{options}{unique},"payload":{to_json(self.payload)}}}'
         )
 
     @classmethod
@@ -93,6 +92,14 @@ class JobSpec(NamedTuple):
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
             raise SpecError(f"the spec can't be read: {fault!r}") from None
+
+
+@functools.lru_cache(maxsize=1024)
+def _options_text(max_attempts: int, timeout_s: float, backoff: Backoff, priority: str) -> str:
+    """The same for most jobs of a type, and slow to put into words."""
+    base_s, cap_s = backoff
+    said = "" if priority == "normal" else f',"priority":"{priority}"'
+    return f'"max_attempts":{max_attempts},"timeout_s":{timeout_s:.15g},"backoff":[{base_s:.15g},{cap_s:.15g}]{said}'
 
 
 def early_in_spec(type_name: str | None, request_id: str | None) -> list[str]:
@@ -128,6 +135,11 @@ class NewJob(NamedTuple):
     unique_ttl_ms: int = 0
     idempotency_key: str = ""
     fingerprint: str = ""
+
+    @property
+    def queue(self) -> str:
+        """An id is its queue's name, a dash and 32 digits."""
+        return self.job_id[:-33]
 
 
 class Accepted(NamedTuple):

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from lib.errors import FieldError, InvalidFields
 from lib.ids import QUEUE_NAME, JobIds
@@ -45,7 +45,8 @@ def read(
     body = object_in(body)
     errors: list[FieldError] = []
     fields = checked(body, CHECKS, errors)
-    errors.extend(FieldError("/" + name, "is missing") for name in ("type", "payload") if name not in body)
+    if "type" not in body or "payload" not in body:
+        errors.extend(FieldError("/" + name, "is missing") for name in ("type", "payload") if name not in body)
     if "delay_s" in body and "run_at" in body:
         errors.append(FieldError("/run_at", "can't stand beside delay_s; give one of them"))
     job_type = _type(fields.get("type"), registry, errors) if "type" in fields else None
@@ -129,7 +130,7 @@ def object_in(body: Any) -> dict[str, Any]:
     """The body, if it is a JSON object. Raises InvalidFields."""
     if type(body) is not dict:
         raise invalid([FieldError("", f"the body must be a JSON object, not {json_type(body)}")])
-    return dict[str, Any](body)
+    return cast(dict[str, Any], body)
 
 
 def checked(

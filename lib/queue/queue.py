@@ -64,14 +64,14 @@ class Queue:
 
         Raises QueueFull or RedisUnavailable where it was not taken in, OutcomeUnknown where it may have been.
         """
-        accepted = await self._committer(queue_of(job.job_id) or "").submit(job)
+        accepted = await self._committer(job.queue).submit(job)
         if accepted.outcome == "full":
             raise full(accepted)
         return accepted
 
     def post(self, job: NewJob, hear: Callable[[Accepted | Exception], None]) -> None:
         """The same for many: `hear` is called with what became of the job (`full` too), or with what went wrong."""
-        self._committer(queue_of(job.job_id) or "").post(job, hear)
+        self._committer(job.queue).post(job, hear)
 
     def _committer(self, queue: str) -> Committer[NewJob, Accepted]:
         committer = self._committers.get(queue)
