@@ -15,7 +15,7 @@ from lib.errors import RedisUnavailable
 from lib.http1.message import Response
 from lib.metrics import CONTENT_TYPE, Family, exposition
 from lib.queue.meters import Counters, Meters
-from lib.queue.queues import Census, Queues, in_bites
+from lib.queue.queues import Census, Queues, Unreadable, each_readable, in_bites
 
 EVENTS = ("enqueued", "completed", "retried", "dead", "cancelled")
 
@@ -48,9 +48,12 @@ class Metrics:
         names = await self._queues.names()
         found.workers.add(await self._queues.runners_alive())
         for some in in_bites(names):
-            reading = asyncio.gather(*map(self._meters.read, some))
+            reading = each_readable(some, self._meters.read)
             censuses, counted = await asyncio.gather(self._queues.census_of(some), reading)
             for census, counters in zip(censuses, counted, strict=True):
+                if isinstance(census, Unreadable) or isinstance(counters, Unreadable):
+                    found.unreadable += 1
+                    continue
                 found.add_census(census)
                 found.add_counters(census.queue, counters)
                 # Ten lines of text for each type of job, and there may be hundreds: others have their turn in between.
@@ -87,6 +90,7 @@ class _OfQueues:
     """The families that Redis tells of, while they are filled queue by queue."""
 
     def __init__(self) -> None:
+        self.unreadable = 0
         self.workers = Family("waybill_workers", "gauge", "Runners that are alive, on all hosts.")
         self._jobs = Family("waybill_jobs", "gauge", "Jobs that Redis holds now, by state.")
         self._latency = Family(
@@ -113,7 +117,11 @@ class _OfQueues:
 
     @property
     def families(self) -> list[Family]:
-        return [self.workers, self._jobs, self._latency, *self._events.values(), *self._timings.values()]
+        unreadable = Family(
+            "waybill_queues_unreadable", "gauge", "Queues left out here: keys of theirs are not what Waybill wrote."
+        )
+        unreadable.add(self.unreadable)
+        return [self.workers, unreadable, self._jobs, self._latency, *self._events.values(), *self._timings.values()]
 
     def add_census(self, census: Census) -> None:
         for state, count in census.counts.items():

@@ -11,7 +11,7 @@ from lib.jobs.job import to_json
 from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type
 from lib.jobs.submission import timestamp
 from lib.logs import Log
-from lib.queue.queues import Census, Quarantined, Queues, RunnerSeen
+from lib.queue.queues import Census, Quarantined, Queues, RunnerSeen, Unreadable
 
 MAX_DEPTH = 1_000_000_000
 
@@ -24,8 +24,15 @@ class QueueViews:
         self._log = log
 
     async def list_all(self, call: Call) -> Response:
-        texts = [to_json(_present(census)) async for some in self._queues.census_of_all() for census in some]
-        return Response(200, f'{{"items":[{",".join(texts)}]}}'.encode("utf-8", "replace"))
+        texts, warnings = [], []
+        async for some in self._queues.census_of_all():
+            for census in some:
+                if isinstance(census, Unreadable):
+                    warnings.append(f"{census.queue} can't be read: {census.reason}")
+                else:
+                    texts.append(to_json(_present(census)))
+        body = f'{{"items":[{",".join(texts)}],"warnings":{to_json(warnings)}}}'
+        return Response(200, body.encode("utf-8", "replace"))
 
     async def read(self, call: Call) -> Response:
         queue = call.path["queue"]

@@ -5,14 +5,16 @@ Each upkeep step is one script, safe to run from any number of supervisors at on
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from lib.errors import QueueNotFound
+from lib.errors import QueueNotFound, RedisUnavailable
 from lib.queue.client import Link
 from lib.queue.keys import Keys
 from lib.queue.scripts import Scripts
+
+Answer = TypeVar("Answer")
 
 STATES_COUNTED = ("delayed", "completed", "dead", "cancelled")
 MOST_GRAVES = 1000
@@ -77,6 +79,13 @@ class Quarantined(NamedTuple):
     found_ms: int | None
 
 
+class Unreadable(NamedTuple):
+    """A queue whose keys somebody broke by hand: it costs itself its row, and the others nothing."""
+
+    queue: str
+    reason: str
+
+
 class Queues:
     """All queues, by name."""
 
@@ -104,14 +113,16 @@ class Queues:
     async def census(self, queue: str) -> Census:
         """Raises QueueNotFound."""
         await self._known(queue)
+        return await self._census_of_one(queue)
+
+    async def census_of(self, queues: Sequence[str]) -> list[Census | Unreadable]:
+        """Several in one go; ask for QUEUES_AT_ONCE at most."""
+        return await each_readable(queues, self._census_of_one)
+
+    async def _census_of_one(self, queue: str) -> Census:
         return _census(queue, await self._scripts.call("census", self._keys.base(queue)))
 
-    async def census_of(self, queues: Sequence[str]) -> list[Census]:
-        """Several in one go; ask for QUEUES_AT_ONCE at most."""
-        replies = await asyncio.gather(*[self._scripts.call("census", self._keys.base(name)) for name in queues])
-        return [_census(name, reply) for name, reply in zip(queues, replies, strict=True)]
-
-    async def census_of_all(self) -> AsyncIterator[list[Census]]:
+    async def census_of_all(self) -> AsyncIterator[list[Census | Unreadable]]:
         """By name, a few at a time: however many queues there are, neither Redis nor the loop is held up."""
         for some in in_bites(await self.names()):
             yield await self.census_of(some)
@@ -122,10 +133,11 @@ class Queues:
         return [_quarantined(row.decode("utf-8", "replace")) for row in rows]
 
     async def rosters(self) -> AsyncIterator[tuple[str, list[RunnerSeen]]]:
-        """Every queue with the runners that serve it; asked for a few at a time, as `census_of_all`."""
+        """Every queue with the runners that serve it, as far as it can be read; a few at a time, as `census_of_all`."""
         for some in in_bites(await self.names()):
-            for queue, seen in zip(some, await asyncio.gather(*map(self.roster, some)), strict=True):
-                yield queue, seen
+            for queue, seen in zip(some, await each_readable(some, self.roster), strict=True):
+                if not isinstance(seen, Unreadable):
+                    yield queue, seen
 
     async def roster(self, queue: str) -> list[RunnerSeen]:
         """The runners that serve a queue."""
@@ -276,3 +288,16 @@ def _object(text: bytes) -> dict[str, Any]:
     except ValueError:
         about = None
     return about if isinstance(about, dict) else {}
+
+
+async def each_readable(queues: Sequence[str], ask: Callable[[str], Awaitable[Answer]]) -> list[Answer | Unreadable]:
+    """What `ask` gives of each queue, all asked at once. Raises RedisUnavailable."""
+    answers: list[Answer | Unreadable] = []
+    for queue, answer in zip(queues, await asyncio.gather(*map(ask, queues), return_exceptions=True), strict=True):
+        if isinstance(answer, BaseException):
+            if isinstance(answer, RedisUnavailable) or not isinstance(answer, Exception):
+                raise answer
+            answers.append(Unreadable(queue, str(answer)))
+        else:
+            answers.append(answer)
+    return answers

@@ -7,10 +7,11 @@ from random import Random
 from lib.errors import JobNotFound, QueueNotFound
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobSpec, NewJob
+from lib.queue import queues
 from lib.queue.events import Endings
 from lib.queue.lease import failed, finished, log_line, progress
 from lib.queue.pages import Page, Place, Wanted
-from lib.queue.queues import Retention
+from lib.queue.queues import Retention, Unreadable
 from tests.redis.case import ERROR, LIMIT_S, TRACE, RedisCase, ending, ids_of
 
 
@@ -96,7 +97,19 @@ class Census(RedisCase):
 
         found = [census async for some in self.queues.census_of_all() for census in some]
 
-        self.assertEqual([("a", 1), ("b", 1)], [(census.queue, census.counts["ready"]) for census in found])
+        counted = [(census.queue, census.counts["ready"]) for census in found if isinstance(census, queues.Census)]
+        self.assertEqual([("a", 1), ("b", 1)], counted)
+
+    async def test_a_queue_whose_keys_somebody_broke_is_told_of_beside_the_others(self) -> None:
+        await self.queue.enqueue(self.job(queue="b"))
+        await self.link.call("SADD", "wb:queues", "a")
+        await self.link.call("SET", "wb:{a}:all", "no sorted set")
+
+        broken, sound = [census async for some in self.queues.census_of_all() for census in some]
+
+        assert isinstance(broken, Unreadable)
+        self.assertIn("WRONGTYPE", broken.reason)
+        self.assertEqual(("a", "b"), (broken.queue, sound.queue))
 
 
 class Pages(RedisCase):

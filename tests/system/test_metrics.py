@@ -85,6 +85,24 @@ class Metrics(unittest.TestCase):
         self.assertEqual((1, 1), (found["waybill_workers"], found["waybill_redis_up"]))
         self.assertEqual(0, samples(scrape(server))["waybill_workers"])
 
+    def test_a_queue_whose_keys_somebody_broke_costs_itself_its_row_and_the_others_nothing(self) -> None:
+        server = self.server()
+        server.request("POST", "/api/jobs", {"type": "noop", "payload": {}})
+        self.redis.client.sadd("wb:queues", "broken")
+        self.redis.client.set("wb:{broken}:all", "no sorted set")
+        self.redis.client.set("wb:{broken}:workers", "no hash")
+
+        _, queues, _ = server.request("GET", "/api/queues")
+        workers_status, _, _ = server.request("GET", "/api/workers")
+        found = samples(scrape(server))
+
+        self.assertEqual(["default"], [queue["name"] for queue in queues["items"]])
+        (warning,) = queues["warnings"]
+        self.assertRegex(warning, "^broken can't be read: .*WRONGTYPE")
+        self.assertEqual(200, workers_status)
+        self.assertEqual(1, found['waybill_jobs{queue="default",state="ready"}'])
+        self.assertEqual(1, found["waybill_queues_unreadable"])
+
     def test_what_a_runner_measured_last_is_there_when_it_has_left(self) -> None:
         server = self.server()
         with Worker(self.redis.url, WORKER_QUEUES="default=5") as worker:
