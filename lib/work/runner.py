@@ -180,10 +180,10 @@ class Runner:
                 for consumer in self._consumers:
                     await consumer.look_for_cancels()
                 if self._is_orphaned and time.monotonic() > next_beat_s:
-                    next_beat_s = time.monotonic() + self._settings.lease_s / 5
                     for queue, worker_id in workers.items():
                         await self._queues.beat(queue, [worker_id])
                     await self._queues.show(list(workers.values()), self._settings.lease_s)
+                    next_beat_s = time.monotonic() + self._settings.lease_s / 5
             await asyncio.sleep(TICK_S)
 
     def _retire(self, why: str) -> None:

@@ -221,8 +221,12 @@ class Supervisor:
     # Time: beats, upkeep, stuck runners.
 
     async def _beat(self) -> None:
-        """Say for every runner that it lives, five times a lease."""
+        """Say for every runner that it lives, five times a lease; ten times as often while that fails.
+
+        WHY: where links are cut again and again five tries may fail one after another, and the living be reaped.
+        """
         while True:
+            pause_s = self._settings.lease_s / 50
             by_queue: dict[str, list[str]] = {}
             for child in self._children:
                 if child.process.returncode is None:
@@ -233,7 +237,8 @@ class Supervisor:
                     await self._queues.beat(queue, worker_ids)
                 if alive := {worker_id for worker_ids in by_queue.values() for worker_id in worker_ids}:
                     await self._queues.show(sorted(alive), self._settings.lease_s)
-            await asyncio.sleep(self._settings.lease_s / 5)
+                pause_s = self._settings.lease_s / 5
+            await asyncio.sleep(pause_s)
 
     async def _look_after(self) -> None:
         """Once a second: every queue's upkeep, and a look at our own runners."""
