@@ -63,6 +63,9 @@ class Keys:
     def cancels(self, queue: str, worker_id: str) -> str:
         return f"{self.base(queue)}cancels:{worker_id}"
 
+    def commit(self, queue: str, process_id: str) -> str:
+        return f"{self.base(queue)}commit:{process_id}"
+
     def events(self, queue: str) -> str:
         return self.base(queue) + "events"
 

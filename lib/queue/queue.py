@@ -29,6 +29,7 @@ QUEUE_KNOWN_S = 30.0
 
 
 REPLICATION_MS = 500
+COMMIT_KEPT_S = 3600  # as in enqueue.lua
 DONE = "done"
 PATCH_TRIES = 10
 
@@ -176,7 +177,7 @@ class Queue:
             except RedisUnavailable:
                 raise fault from None
         if self._ack_replicas:
-            await self._replicated()
+            await self._replicated(queue)
         if reply == b"superseded":
             raise OutcomeUnknown("a later commit of this process overtook this one")
         now_ms, *stand_ins = reply.decode().split("\x1e")
@@ -189,12 +190,23 @@ class Queue:
                 accepted[int(number) - 1] = new._replace(outcome=outcome, job_id=job_id)
         return accepted
 
-    async def _replicated(self) -> None:
-        """Wait until enough replicas have what was written. Raises NotReplicated."""
+    async def _replicated(self, queue: str) -> None:
+        """Wait until enough replicas have what was written. Raises NotReplicated, OutcomeUnknown.
+
+        WHY the EXPIRE, in one packet with the WAIT: when the link was cut behind the commit, the server that answers
+        now may be another one, promoted without the job, and WAIT would count that one's replicas. The EXPIRE asks the
+        same server whether it has the commit.
+        """
+        commit = self._keys.commit(queue, self._process_id)
         try:
-            replicas = await self._commit_link.call("WAIT", self._ack_replicas, REPLICATION_MS)
+            has_commit, replicas = await asyncio.gather(
+                self._commit_link.call("EXPIRE", commit, COMMIT_KEPT_S),
+                self._commit_link.call("WAIT", self._ack_replicas, REPLICATION_MS),
+            )
         except RedisUnavailable as fault:
             raise OutcomeUnknown(fault.detail) from None
+        if not has_commit:
+            raise OutcomeUnknown("another Redis was promoted, and the one that answers now does not have the job")
         if replicas < self._ack_replicas:
             detail = f"{replicas} of {self._ack_replicas} replicas have it after {REPLICATION_MS} ms"
             raise NotReplicated(f"{detail}; send it again with the same Idempotency-Key")

@@ -145,4 +145,8 @@ class Bench:
     def until_idle(self) -> None:
         """The runner serves, and blocks in its pop."""
         self.mend()
+        self.site.until(
+            lambda: self.worker.is_ready() or not is_alive(self.worker.pid), "the worker serves, or is dead"
+        )
+        self.mend()  # The command at which it is killed may come a moment after it was looked at.
         self.worker.wait_until_ready()

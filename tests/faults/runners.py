@@ -17,15 +17,14 @@ class Runners(Worker):
     client: redis.Redis
 
     def wait_until_ready(self) -> None:
+        self.until(self.is_ready, "every runner serves every queue")
+
+    def is_ready(self) -> bool:
         """Every one of its runners serves its queues."""
         queues = [part.partition("=")[0] for part in str(self.settings["WORKER_QUEUES"]).split(",")]
         count = int(str(self.settings["WORKER_PROCESSES"]))
-
-        def is_ready() -> bool:
-            pids = {str(pid) for pid in self.runner_pids()}
-            return len(pids) >= count and all(pids <= self._pids_serving(queue) for queue in queues)
-
-        self.until(is_ready, "every runner serves every queue")
+        pids = {str(pid) for pid in self.runner_pids()}
+        return len(pids) >= count and all(pids <= self._pids_serving(queue) for queue in queues)
 
     def runner_pids(self) -> list[int]:
         """The runners that live, also those that a dead supervisor left."""
