@@ -14,7 +14,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TextIO
 
-from lib.log_lines import printable
+from lib.log_lines import ARROW, ARROW_STAND_IN, printable
 
 CONSOLE_BYTES = 256 << 10  # kept for a console that is slower than the log
 LOCK_PATIENCE_S = 0.25
@@ -164,6 +164,7 @@ class Console:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._encoding = stream, getattr(stream, "encoding", None) or "utf-8"
+        self._arrow = ARROW.encode(self._encoding, "backslashreplace")
         self._left, self._dropped = b"", 0
         self._poll = select.poll()
         try:
@@ -185,9 +186,10 @@ class Console:
             if self._stream.closed:  # its number may by now be that of a socket
                 self._left = b""
             elif self._fd < 0:
-                self._stream.write(text)
+                self._stream.write(text.replace(ARROW_STAND_IN, ARROW))
             else:
-                self._left += text.encode(self._encoding, "backslashreplace")
+                said = text.encode(self._encoding, "backslashreplace")
+                self._left += said.replace(ARROW_STAND_IN.encode(), self._arrow)
                 self._drain(wait_ms)
         except (OSError, ValueError):  # broken pipe, closed in between, full disk behind a redirection
             self._left = b""

@@ -27,6 +27,8 @@ from typing import NamedTuple, TextIO
 
 from lib.log_file import Console, LogFile
 from lib.log_lines import (
+    ARROW,
+    ARROW_STAND_IN,
     CAREFUL,
     DEBUG,
     ERROR,
@@ -37,6 +39,7 @@ from lib.log_lines import (
     NAMES,
     WARNING,
     Encoders,
+    Form,
     Heads,
     Keys,
     Stamp,
@@ -62,6 +65,7 @@ class Bound(NamedTuple):
 
 
 NOTHING = Bound({}, "")
+_ARROW, _STAND_IN = ARROW.encode(), ARROW_STAND_IN.encode()
 
 
 class Log:
@@ -111,6 +115,16 @@ class Log:
         if self._level <= ERROR:
             self.add(ERROR, event, msg, fields, about)
 
+    def write(self, form: Form, about: Bound, /, *values: str) -> None:
+        """A line of a form: the values of its fields, in their order; `about` has further fields."""
+        if self._level > form.level:
+            return
+        stamped = (self._stamp.now(), *values, about.tail)
+        self._lines.append(form.json(stamped))
+        if self._texts is not None:
+            self._texts.append(form.text(stamped))
+        self._see_off(form.level)
+
     def exception(self, event: str, msg: str, exc: BaseException, about: Bound = NOTHING, /, **fields: object) -> None:
         """An error with its traceback, shortened to TEXT_CHARS, in the field `traceback`."""
         self.add(ERROR, event, msg, {**fields, "traceback": traceback_text(exc)}, about)
@@ -132,6 +146,10 @@ class Log:
         except Exception:  # noqa: BLE001  the promise of this class: a line that can't be made is counted, not raised
             self._dropped += 1
             self.dropped_total += 1
+        self._see_off(level)
+
+    def _see_off(self, level: int) -> None:
+        """See that what was collected is handed over."""
         if level >= ERROR or len(self._lines) >= BATCH_LINES:
             self.flush()
             return
@@ -197,7 +215,7 @@ class Log:
         if self._console:
             self._console.show("".join(texts if self._is_text else lines))
         head = self._recovery() if self._dropped else ""
-        data = (head + "".join(lines)).encode("utf-8", "backslashreplace")
+        data = (head + "".join(lines)).encode("utf-8", "backslashreplace").replace(_STAND_IN, _ARROW)
         kept = self._file.append(data)
         lost = data.count(b"\n", kept)
         # If the line that tells of the dropped ones arrived, they are told; if not, it is no loss itself.

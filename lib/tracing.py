@@ -23,7 +23,11 @@ class Trace(NamedTuple):
 
 
 def new_trace() -> Trace:
-    digits = os.urandom(24).hex()
+    return trace_of(os.urandom(24).hex())
+
+
+def trace_of(digits: str) -> Trace:
+    """The trace that 48 random hex digits begin."""
     return Trace(digits[:32], digits[32:], "01")
 
 
@@ -32,10 +36,11 @@ def child_of(trace: Trace) -> Trace:
     return trace._replace(span_id=os.urandom(8).hex())
 
 
-def trace_from(header: str | None) -> Trace:
-    """The caller's trace, continued with a span of our own; a new one where the header is missing or malformed."""
+def trace_from(header: str | None, digits: str) -> Trace:
+    """The caller's trace, continued with a span of our own; a new one, of 48 random hex digits, where the header is
+    missing or malformed."""
     parent = parse_traceparent(header) if header else None
-    return child_of(parent) if parent else new_trace()
+    return parent._replace(span_id=digits[32:]) if parent else trace_of(digits)
 
 
 def parse_traceparent(text: str) -> Trace | None:

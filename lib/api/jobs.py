@@ -16,7 +16,8 @@ from lib.jobs import revision, submission
 from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob, to_json
 from lib.jobs.registry import Registry
 from lib.jobs.state import FINISHED, STATES
-from lib.logs import Log
+from lib.log_lines import INFO, Form
+from lib.logs import NOTHING, Log
 from lib.queue.events import Endings
 from lib.queue.pages import Place, Wanted
 from lib.queue.queue import Queue
@@ -26,6 +27,13 @@ LOOK_EVERY_S = 5.0
 PAGE_BYTES = 4 << 20
 FIRST_SLICE = 10
 SLICE_BYTES = 1 << 20
+ENQUEUED = Form(
+    INFO,
+    "job.enqueued",
+    "{kind} job added to queue",
+    ("request_id", "trace_id", "job_id", "queue", "type"),
+    said="kind",
+)
 
 
 class Jobs:
@@ -49,29 +57,21 @@ class Jobs:
 
     async def create(self, call: Call) -> Response:
         body = json_body.parse(call.request.body)
-        job, spec, job_type = submission.read(
-            body, self._registry, self._ids, request_id=call.request_id, trace=call.trace
-        )
+        job, spec, _ = submission.read(body, self._registry, self._ids, request_id=call.request_id, trace=call.trace)
         key = call.request.headers.get("idempotency-key")
         if key is not None:
             job = idempotency.under_key(job, key, call, body, pointer="Idempotency-Key")
         accepted = await self._queue.enqueue(job)
         if accepted.outcome == "conflict":
             raise idempotency.reused()
-        if accepted.outcome == "new":
-            self._log.info(
-                "job.enqueued",
-                f"{job_type.name[:1].upper()}{job_type.name[1:]} job added to queue",
-                request_id=call.request_id,
-                trace_id=spec.trace.trace_id,
-                job_id=job.job_id,
-                queue=job.queue,
-                type=spec.type,
-            )
-        taken = _just_taken(job._replace(job_id=accepted.job_id), spec, accepted)
         prefer = call.request.headers.get("prefer")
-        if accepted.outcome == "new" and prefer is None:
-            return Response(202, new_job(taken, spec, job.spec_text), [_location(job.job_id)])
+        if accepted.outcome == "new":
+            kind = spec.type[:1].upper() + spec.type[1:]
+            ids = call.request_id, spec.trace.trace_id, job.job_id
+            self._log.write(ENQUEUED, NOTHING, *ids, job.queue, spec.type, kind)
+            if prefer is None:
+                return Response(202, new_job(job, spec, accepted.created_ms), [_location(job.job_id)])
+        taken = _just_taken(job._replace(job_id=accepted.job_id), spec, accepted)
         wanted = preferences(prefer)
         record = await self._now(taken, accepted, wanted.wait_s, call.request)
         return _taken_in(record, accepted, wanted)
@@ -213,14 +213,13 @@ def _taken_in(record: JobRecord, accepted: Accepted, wanted: Preferences) -> Res
 def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:
     """The job as it is at the moment when it is taken in; nobody has to ask Redis for that."""
     created_ms = accepted.created_ms
-    due_ms = created_ms + job.delay_ms if job.delay_ms is not None else job.run_at_ms
-    is_delayed = due_ms is not None and due_ms > created_ms
+    due_ms = job.due_ms(created_ms)
     return JobRecord(
         job.job_id,
         job.queue,
-        "delayed" if is_delayed else "ready",
+        "ready" if due_ms is None else "delayed",
         spec,
         created_ms=created_ms,
-        run_at_ms=due_ms if is_delayed else None,
+        run_at_ms=due_ms,
         expires_ms=None if job.expires_in_ms is None else created_ms + job.expires_in_ms,
     )

@@ -8,7 +8,7 @@ Every answer bears X-Request-ID, whatever became of the request.
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Sequence
-from typing import cast
+from typing import NamedTuple
 
 from lib.api import browsers, query
 from lib.api.auth import ANYONE, NOBODY, Auth, Caller
@@ -20,9 +20,10 @@ from lib.api.router import Call, Route, Router, media_type
 from lib.api_keys import without_keys
 from lib.errors import HttpError, MisdirectedRequest, RedisUnavailable, WaybillError
 from lib.http1.message import Request, Response, StreamedResponse
-from lib.ids import new_request_id, request_id_from
-from lib.logs import Log
-from lib.tracing import Trace, trace_from
+from lib.ids import is_request_id, random_digits, uuid4_of
+from lib.log_lines import INFO, Form
+from lib.logs import NOTHING, Bound, Log
+from lib.tracing import trace_from
 
 NAMES = (
     "request id",
@@ -36,6 +37,27 @@ NAMES = (
     "rate limit",
     "problem details",
 )
+
+STARTED = Form(
+    INFO, "request.started", "Request Started → ID: {request_id} | {method} {path}", ("request_id", "method", "path")
+)
+ENDED = Form(
+    INFO,
+    "request.ended",
+    "Request Ended → ID: {request_id} | Status: {status} | {duration_ms} ms",
+    ("request_id", "trace_id", "status", "duration_ms"),
+    numbers=("status", "duration_ms"),
+)
+
+
+class Admitted(NamedTuple):
+    """What follows from a head alone, for one caller; the next request with the same head needs not be asked again."""
+
+    caller: Caller
+    path: str
+    """As it may be logged."""
+    route: tuple[Route, dict[str, str]]
+    body_limit_bytes: int
 
 
 class Middleware:
@@ -56,44 +78,44 @@ class Middleware:
         self._counts = counts
         self._allowed_hosts = frozenset(allowed_hosts)
         self._rate_limit = rate_limit
+        self._callers: dict[str, Bound] = {}
+        self._digits = random_digits(80)  # a request's: 32 for its id, 48 for its trace
 
     def admit(self, request: Request) -> Response | None:
         """The answer to a request that need not send its body; None where it should."""
-        request.request_id = _id_of(request)
-        request.trace = trace_from(request.headers.get("traceparent"))
-        request.caller = self._auth.caller_of(request)
-        path = without_keys(request.path)
-        self._log.info(
-            "request.started",
-            f"Request Started → ID: {request.request_id} | {request.method} {path}",
-            request_id=request.request_id,
-            method=request.method,
-            path=path,
-            caller=_name_of(request),
-        )
-        try:
-            self._check_host(request)
-            browsers.refuse_cross_site(request)
-            found = self._match(request)
-        except WaybillError as error:
-            return self._ended(request, problem(error, request.request_id))
-        if isinstance(found, Response):
-            return self._ended(request, found)
-        request.route = found
-        request.streams_body = found[0].streams_body
-        request.body_limit_bytes = found[0].bodies.get(media_type(request) or "") or request.body_limit_bytes
+        digits = next(self._digits)
+        request.request_id = _said_id(request) or uuid4_of(digits[:32])
+        request.trace = trace_from(request.headers.get("traceparent"), digits[32:])
+        request.caller = caller = self._auth.caller_of(request)
+        known: Admitted | None = request.by_head.get("admitted")
+        if known is not None and known.caller is caller:
+            self._log_start(request, known.path)
+        else:
+            path = without_keys(request.path)
+            self._log_start(request, path)
+            try:
+                self._check_host(request)
+                browsers.refuse_cross_site(request)
+                found = self._match(request)
+            except WaybillError as error:
+                return self._ended(request, problem(error, request.request_id))
+            if isinstance(found, Response):
+                return self._ended(request, found)
+            limit_bytes = found[0].bodies.get(media_type(request) or "") or request.body_limit_bytes
+            known = request.by_head["admitted"] = Admitted(caller, path, found, limit_bytes)
+        request.route = known.route
+        request.streams_body = known.route[0].streams_body
+        request.body_limit_bytes = known.body_limit_bytes
         return None
 
     async def handle(self, request: Request) -> Response:
-        route, path = cast(tuple[Route, dict[str, str]], request.route)
-        caller = cast(Caller, request.caller)
+        route, path = request.route
         fields: Sequence[tuple[str, str]] = ()
         try:
             if self._rate_limit is not None and route.scope is not None:
-                fields = await self._rate_limit.take(caller, request.peer)
+                fields = await self._rate_limit.take(request.caller, request.peer)
             parameters = query.parameters(request.query, route.parameters) if route.pattern.startswith("/api") else {}
-            trace = cast(Trace, request.trace)
-            call = Call(request.request_id, trace, path, parameters, request, caller)
+            call = Call(request.request_id, request.trace, path, parameters, request, request.caller)
             response = await route.operation(call)
         except WaybillError as error:
             if isinstance(error, RedisUnavailable):
@@ -112,7 +134,7 @@ class Middleware:
         """What is not HTTP, or came too slowly, gets an id and a line in the log as well."""
         if request is not None and request.request_id:
             return self._ended(request, problem(error, request.request_id))
-        request_id = _id_of(request) if request else new_request_id()
+        request_id = (_said_id(request) if request else None) or uuid4_of(next(self._digits)[:32])
         response = problem(error, request_id)
         _add_fields(response, request_id)
         self._counts.count(OTHER_METHOD, UNKNOWN_ROUTE, error.status, 0.0)
@@ -127,7 +149,7 @@ class Middleware:
 
     def _match(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
         """As Router.match; but who calls is asked before what there is, and that before what kind of body comes."""
-        caller = cast(Caller, request.caller)
+        caller: Caller = request.caller
         if caller is NOBODY and self._router.is_private(request.path):
             raise self._auth.refusal(request)
         found = self._router.match(request)
@@ -171,33 +193,35 @@ class Middleware:
             finally:
                 self._log_end(request, response)
 
+    def _log_start(self, request: Request, path: str) -> None:
+        self._log.write(STARTED, self._about(request), request.request_id, request.method, path)
+
     def _log_end(self, request: Request, response: Response) -> None:
         duration_s = time.monotonic() - request.received_at
-        duration_ms = duration_s * 1000
-        route = cast(tuple[Route, dict[str, str]] | None, request.route)
-        pattern = route[0].pattern if route is not None else self._router.pattern_of(request.path) or UNKNOWN_ROUTE
-        self._counts.count(request.method, pattern, response.status, duration_s)
-        self._log.info(
-            "request.ended",
-            f"Request Ended → ID: {request.request_id} | Status: {response.status} | {duration_ms:.1f} ms",
-            request_id=request.request_id,
-            trace_id=cast(Trace, request.trace).trace_id,
-            status=response.status,
-            duration_ms=round(duration_ms, 1),
-            caller=_name_of(request),
+        pattern = (
+            request.route[0].pattern
+            if request.route is not None
+            else self._router.pattern_of(request.path) or UNKNOWN_ROUTE
         )
+        self._counts.count(request.method, pattern, response.status, duration_s)
+        trace_id, ms = request.trace.trace_id, f"{duration_s * 1000:.1f}"
+        self._log.write(ENDED, self._about(request), request.request_id, trace_id, str(response.status), ms)
+
+    def _about(self, request: Request) -> Bound:
+        """Whose key it was, for the log."""
+        caller: Caller = request.caller
+        if caller is ANYONE or caller is NOBODY:
+            return NOTHING
+        about = self._callers.get(caller.name)
+        if about is None:
+            about = self._callers[caller.name] = self._log.bind(caller=caller.name)
+        return about
 
 
-def _id_of(request: Request) -> str:
+def _said_id(request: Request) -> str | None:
     """The caller's X-Request-ID where it can be one. A key is of its form too, and would be in every log line."""
     said = request.headers.get("x-request-id")
-    return request_id_from(said if said is None or without_keys(said) == said else None)
-
-
-def _name_of(request: Request) -> str | None:
-    """Whose key it was, for the log; None where there was none."""
-    caller = cast(Caller, request.caller)
-    return None if caller is ANYONE or caller is NOBODY else caller.name
+    return said if said is not None and is_request_id(said) and without_keys(said) == said else None
 
 
 def _add_fields(response: Response, request_id: str) -> None:

@@ -1,8 +1,10 @@
 """A job as the API shows it: its record in the contract's words, its secrets masked. Pure."""
 
+import functools
 from typing import Any
 
-from lib.jobs.job import JobRecord, JobSpec, payload_text, to_json
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import JobRecord, JobSpec, NewJob, payload_text, to_json, type_text
 from lib.jobs.masking import masked, names_secrets
 from lib.jobs.submission import LAST_MS, timestamp
 
@@ -51,24 +53,36 @@ def present(record: JobRecord) -> dict[str, Any]:
     return shown
 
 
-def new_job(taken: JobRecord, spec: JobSpec, spec_text: str) -> bytes:
-    """JSON of `present(taken)` for a job that was taken in this moment, which is what almost every POST is answered.
+def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
+    """JSON of `present(just_taken(…))`, which is what almost every POST is answered.
 
     WHY by hand: nothing has happened to the job, so that most of it is known, and its payload is JSON already in the
     spec's text. Made from a dict it takes five times as long, a tenth of the whole request. A test holds both equal.
     """
-    payload = to_json(masked(spec.payload)) if names_secrets(spec.payload) else payload_text(spec_text)
-    base_s, cap_s = spec.backoff
+    payload = to_json(masked(spec.payload)) if names_secrets(spec.payload) else payload_text(job.spec_text)
+    due_ms = job.due_ms(created_ms)
+    expires_ms = None if job.expires_in_ms is None else created_ms + job.expires_in_ms
+    type_name, _, request_id, trace, *options, priority, unique_key = spec
+    state = "ready" if due_ms is None else "delayed"
     return (
-        f'{{"id":"{taken.job_id}","type":{to_json(spec.type)},"queue":"{taken.queue}","state":"{taken.state}",'
-        f'"priority":"{spec.priority}","payload":{payload},"attempts":0,"max_attempts":{spec.max_attempts},'
-        f'"backoff":{{"base_s":{base_s!r},"cap_s":{cap_s!r}}},"timeout_s":{spec.timeout_s!r},'
-        f'"created_at":{_json_time(taken.created_ms)},"run_at":{_json_time(taken.run_at_ms)},'
-        f'"expires_at":{_json_time(taken.expires_ms)},"started_at":null,"finished_at":null,"progress":null,'
-        f'"result":null,"error":null,"worker_id":null,"request_id":"{spec.request_id}",'
-        f'"trace_id":"{spec.trace.trace_id}","unique_key":{to_json(spec.unique_key or None)},'
+        f'{{"id":"{job.job_id}","type":{type_text(type_name)},"queue":"{job.queue}","state":"{state}",'
+        f'"priority":"{priority}","payload":{payload},{_options(*options)},'
+        f'"created_at":"{timestamp(created_ms)}","run_at":{_json_time(due_ms)},'
+        f'"expires_at":{_json_time(expires_ms)},"started_at":null,"finished_at":null,"progress":null,'
+        f'"result":null,"error":null,"worker_id":null,"request_id":"{request_id}",'
+        f'"trace_id":"{trace[0]}","unique_key":{to_json(unique_key) if unique_key else "null"},'
         '"cancel_requested_at":null,"history":[]}'
     ).encode()
+
+
+@functools.lru_cache(maxsize=1024)
+def _options(max_attempts: int, timeout_s: float, backoff: Backoff) -> str:
+    """The same for most jobs of a type. No two that are equal are written in two ways: whole numbers are integers."""
+    base_s, cap_s = backoff
+    return (
+        f'"attempts":0,"max_attempts":{max_attempts},"backoff":{{"base_s":{base_s!r},"cap_s":{cap_s!r}}},'
+        f'"timeout_s":{timeout_s!r}'
+    )
 
 
 def _time(ms: int | None) -> str | None:

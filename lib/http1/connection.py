@@ -276,9 +276,10 @@ class Connection(asyncio.BufferedProtocol):
                 await self._waiter
                 continue
             await self._answer(request)
-            if self._parser.buffered_bytes and self._answered % self._limits.pipelined_requests == 0:
-                await asyncio.sleep(0)
-            self._advance()
+            if self._parser.buffered_bytes or self._has_eof or self._is_read_paused:
+                if self._answered % self._limits.pipelined_requests == 0:
+                    await asyncio.sleep(0)
+                self._advance()
 
     async def _answer(self, request: Request) -> None:
         self._handled = request

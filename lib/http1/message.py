@@ -5,11 +5,13 @@ A Response is rendered to bytes in one piece, for one write. Where a body is too
 goes in pieces: `Request.stream` gives those that come in, a StreamedResponse those that go out.
 """
 
+import functools
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import Any
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 BODILESS_STATUSES = frozenset({204, 304})
@@ -19,9 +21,11 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 RESERVED_FIELDS = frozenset({"connection", "content-length", "content-type", "date", "keep-alive", "transfer-encoding"})
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Request:
     """One request. `body` is empty until the app's handle() is called.
+
+    No slots: `repeated` copies what the head says in one go, and the rest begins with the class's own values.
 
     `path` and `query` are raw: as sent, not percent-decoded, `query` without its "?". `headers` maps lower-case
     names to values; repeated list fields are joined with ", ". `host` is lower-case, with the port if one was sent,
@@ -44,6 +48,8 @@ class Request:
     expects_continue: bool
     body_limit_bytes: int
     """The app may change it in admit(), before any of the body is taken."""
+    by_head: dict[str, Any] = field(default_factory=dict, repr=False)
+    """The app's own: what follows from the head alone. All requests of a connection that repeat a head share it."""
     streams_body: bool = False
     """The app sets it in admit(): handle() is called when the head is there, and takes the body from `stream`."""
     stream: AsyncIterator[bytes] | None = None
@@ -64,9 +70,16 @@ class Request:
 
     # The middleware's own.
     request_id: str = ""
-    caller: object | None = None
-    trace: object | None = None
-    route: object | None = None
+    caller: Any = None
+    trace: Any = None
+    route: Any = None
+
+    @classmethod
+    def repeated(cls, said: dict[str, object]) -> "Request":
+        """A request whose head came before: `said` is what vars() gave of the former one when nobody had touched it."""
+        request = cls.__new__(cls)
+        request.__dict__ = said.copy()
+        return request
 
     def tell_gone(self) -> None:
         self.is_gone = True
@@ -86,7 +99,7 @@ class Response:
     the fields that the connection writes itself (`content_type` has its own argument).
     """
 
-    __slots__ = ("_block", "body", "closes", "headers", "status")
+    __slots__ = ("_block", "body", "closes", "status")
 
     def __init__(
         self,
@@ -101,29 +114,33 @@ class Response:
             raise ValueError(f"not a final HTTP status: {status}")
         self.status = status
         self.body = body
-        self.headers: tuple[tuple[str, str], ...] = ()
         self.closes = closes
-        self._block = _field_line("Content-Type", content_type) if body else ""
+        self._block = _type_line(content_type) if body else ""
         for name, value in headers:
             self.add_header(name, value)
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The fields so far, without those that the connection writes and Content-Type."""
+        pairs = (line.partition(": ") for line in self._block.split("\r\n")[:-1])
+        return tuple((name, value) for name, _, value in pairs if name != "Content-Type")
 
     def add_block(self, block: "FieldBlock") -> None:
         """Append fields that are the same in every response, checked when the block was made."""
         self._block += block.text
-        self.headers = (*self.headers, *block.headers)
 
     def add_header(self, name: str, value: str) -> None:
         """Append one field. Raises ValueError as the class says."""
         if name.lower() in RESERVED_FIELDS:
             raise ValueError(f"{name} is written by the connection")
         self._block += _field_line(name, value)
-        self.headers = (*self.headers, (name, value))
 
     def render(self, *, is_head: bool, date: str, connection: str = "") -> bytes:
         """The whole message. `date` and `connection` are complete field lines; HEAD gets GET's fields and no body."""
         if self.status in BODILESS_STATUSES:
             return self._head(date, connection)
-        head = self._head(date, f"Content-Length: {len(self.body)}\r\n{connection}")
+        length = f"Content-Length: {len(self.body)}\r\n"
+        head = self._head(date, length + connection if connection else length)
         return head if is_head else head + self.body
 
     def _head(self, date: str, framing: str) -> bytes:
@@ -148,7 +165,7 @@ class StreamedResponse(Response):
     ) -> None:
         super().__init__(status)
         self.pieces = pieces
-        self._block = _field_line("Content-Type", content_type)
+        self._block = _type_line(content_type)
         for name, value in headers:
             self.add_header(name, value)
 
@@ -160,12 +177,15 @@ class StreamedResponse(Response):
 class FieldBlock:
     """Header fields that many responses share. Raises ValueError as Response does."""
 
-    __slots__ = ("headers", "text")
+    __slots__ = ("text",)
 
     def __init__(self, *headers: tuple[str, str]) -> None:
-        checked = Response(204, headers=headers)
-        self.headers = checked.headers
-        self.text = checked._block
+        self.text = Response(204, headers=headers)._block
+
+
+@functools.lru_cache(maxsize=64)
+def _type_line(content_type: str) -> str:
+    return _field_line("Content-Type", content_type)
 
 
 def _field_line(name: str, value: str) -> str:

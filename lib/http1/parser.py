@@ -17,6 +17,9 @@ from lib.http1.head import parse_head, refuse_bad_bytes, refuse_long_line
 from lib.http1.limits import Limits
 from lib.http1.message import Request
 
+KEPT_HEAD_BYTES = 2048
+"""A head up to this length is kept until the next one, in case that is the same."""
+
 
 class Parser:
     """The requests of one connection, one after the other."""
@@ -27,6 +30,8 @@ class Parser:
         "_error",
         "_given_bytes",
         "_has_skipped",
+        "_last_head",
+        "_last_said",
         "_limits",
         "_line_end",
         "_request",
@@ -43,6 +48,8 @@ class Parser:
         self._chunked: ChunkedBody | None = None
         self._error: HttpError | None = None
         self._given_bytes = 0
+        self._last_head = b""
+        self._last_said: dict[str, object] = {}
         self._begin_head()
 
     @property
@@ -110,6 +117,8 @@ class Parser:
         buffer = self._buffer
         if not buffer:
             return None
+        if self._last_head and buffer.startswith(self._last_head):
+            return self._repeat_head()
         # RFC 9112 section 2.2: one empty line before a request is forgiven.
         if buffer[:2] == b"\r\n" and not self._has_skipped:
             del buffer[:2]
@@ -120,9 +129,18 @@ class Parser:
             if end < 0:
                 return None
         request = parse_head(buffer[: end + 2].decode("latin-1"), self._limits)
+        if end <= KEPT_HEAD_BYTES:
+            self._last_head, self._last_said = bytes(buffer[: end + 4]), vars(request).copy()
         del buffer[: end + 4]
         self._begin_head()
         self._request = request
+        return request
+
+    def _repeat_head(self) -> Request:
+        """The same bytes up to the empty line, so the same request: many a client has but one head."""
+        del self._buffer[: len(self._last_head)]
+        self._begin_head()
+        self._request = request = Request.repeated(self._last_said)
         return request
 
     def _check_unfinished(self, end: int) -> None:

@@ -62,12 +62,11 @@ class JobSpec(NamedTuple):
 
     def to_text(self) -> str:
         """JSON, in as few bytes as it can be: there may be millions of these in memory."""
-        trace_id, span_id, flags = self.trace
-        options = _options_text(self.max_attempts, self.timeout_s, self.backoff, self.priority)
-        unique = f',"unique_key":{to_json(self.unique_key)}' if self.unique_key else ""
+        type_name, payload, request_id, trace, *options, unique_key = self
+        unique = f',"unique_key":{to_json(unique_key)}' if unique_key else ""
         return (
-            f'{{"v":{SPEC_VERSION},"type":{to_json(self.type)},"request_id":"{self.request_id}",'
-            f'"trace":"{trace_id}-{span_id}-{flags}",{options}{unique},"payload":{to_json(self.payload)}}}'
+            f'{{"v":{SPEC_VERSION},"type":{type_text(type_name)},"request_id":"{request_id}","trace":"{"-".join(trace)}",'
+            f'{_options_text(*options)}{unique},"payload":{to_json(payload)}}}'
         )
 
     @classmethod
@@ -95,6 +94,12 @@ class JobSpec(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1024)
+def type_text(type_name: str) -> str:
+    """JSON of a type's name."""
+    return to_json(type_name)
+
+
+@functools.lru_cache(maxsize=1024)
 def _options_text(max_attempts: int, timeout_s: float, backoff: Backoff, priority: str) -> str:
     """The same for most jobs of a type, and slow to put into words."""
     base_s, cap_s = backoff
@@ -107,7 +112,7 @@ def early_in_spec(type_name: str | None, request_id: str | None) -> list[str]:
 
     For Redis, to which a spec is bytes, to look for; another job's spec may hold them as well.
     """
-    texts = [] if type_name is None else [f'{{"v":{SPEC_VERSION},"type":{to_json(type_name)},"request_id":']
+    texts = [] if type_name is None else [f'{{"v":{SPEC_VERSION},"type":{type_text(type_name)},"request_id":']
     return texts if request_id is None else [*texts, f'"request_id":{to_json(request_id)},"trace":']
 
 
@@ -140,6 +145,11 @@ class NewJob(NamedTuple):
     def queue(self) -> str:
         """An id is its queue's name, a dash and 32 digits."""
         return self.job_id[:-33]
+
+    def due_ms(self, created_ms: int) -> int | None:
+        """When it is due, if it was taken in at created_ms; None where that is at once."""
+        due_ms = self.run_at_ms if self.delay_ms is None else created_ms + self.delay_ms
+        return due_ms if due_ms is not None and due_ms > created_ms else None
 
 
 class Accepted(NamedTuple):

@@ -180,8 +180,9 @@ class Queue:
             await self._replicated(queue)
         if reply == b"superseded":
             raise OutcomeUnknown("a later commit of this process overtook this one")
-        now_ms, *stand_ins = reply.decode().split("\x1e")
-        accepted = [Accepted(job.job_id, "new", int(now_ms)) for job in jobs]
+        now, *stand_ins = reply.decode().split("\x1e")
+        now_ms = int(now)
+        accepted = [Accepted(job.job_id, "new", now_ms) for job in jobs]
         for number, outcome, job_id in (stand_in.split("\x1f") for stand_in in stand_ins):
             new = accepted[int(number) - 1]
             if outcome == "full":

@@ -4,7 +4,7 @@ import re
 import unittest
 import uuid
 
-from lib.ids import JobIds, new_request_id, new_worker_id, queue_of, request_id_from
+from lib.ids import JobIds, is_request_id, new_request_id, new_worker_id, queue_of, random_digits, uuid4_of
 
 
 class JobId(unittest.TestCase):
@@ -48,12 +48,28 @@ class JobId(unittest.TestCase):
 class RequestId(unittest.TestCase):
     def test_the_callers_is_taken_where_it_is_fit_for_a_log_line(self) -> None:
         for text in ("a", "A.b_c-9", "x" * 128):
-            self.assertEqual(text, request_id_from(text))
+            self.assertTrue(is_request_id(text), text)
 
-    def test_else_it_is_a_new_uuid4(self) -> None:
-        for text in (None, "", "x" * 129, "a b", "a\nb", "ä", 'a"b', "a\n"):
-            made = uuid.UUID(request_id_from(text))
-            self.assertEqual((4, uuid.RFC_4122), (made.version, made.variant))
+    def test_and_else_it_is_not(self) -> None:
+        for text in ("", "x" * 129, "a b", "a\nb", "ä", 'a"b', "a\n"):
+            self.assertFalse(is_request_id(text), text)
+
+    def test_any_digits_make_a_uuid4(self) -> None:
+        for digit in "0123456789abcdef":
+            made = uuid.UUID(uuid4_of(digit * 32))
+            self.assertEqual((4, uuid.RFC_4122, digit), (made.version, made.variant, made.hex[0]))
+
+    def test_random_digits_are_asked_for_many_at_once_and_used_once(self) -> None:
+        asked: list[int] = []
+
+        def random_bytes(count: int) -> bytes:
+            asked.append(count)
+            return bytes(at % 256 for at in range(count))
+
+        digits = random_digits(8, random_bytes)
+
+        self.assertEqual(["00010203", "04050607"], [next(digits), next(digits)])
+        self.assertEqual(1, len(asked))
 
     def test_new_ones_are_uuid4_and_differ(self) -> None:
         made = {new_request_id() for _ in range(1000)}

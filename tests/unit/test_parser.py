@@ -5,7 +5,8 @@ import unittest
 
 from lib.errors import BadRequest, PayloadTooLarge
 from lib.http1.limits import Limits
-from lib.http1.parser import Parser
+from lib.http1.message import Request
+from lib.http1.parser import KEPT_HEAD_BYTES, Parser
 from tests.unit.http_cuts import FOLLOWER, CutsTestCase
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -54,6 +55,62 @@ class TestContentLength(CutsTestCase):
         request = self.served(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(hidden) + hidden)
 
         self.assertEqual(request.body, hidden)
+
+
+class TestRepeatedHeads(unittest.TestCase):
+    HEAD = POST + b"Content-Length: 2\r\nX-Request-ID: a\r\n\r\n"
+
+    def requests(self, *parts: bytes) -> list[Request]:
+        """What comes out when these are fed one after the other."""
+        parser, found = Parser(Limits()), []
+        for part in parts:
+            parser.feed(part)
+            while (request := parser.next_head()) is not None:
+                body = parser.next_body()
+                assert body is not None
+                request.body = body
+                found.append(request)
+        return found
+
+    def test_the_same_head_is_the_same_request_with_a_body_of_its_own(self) -> None:
+        first, second, third = self.requests(self.HEAD + b"aa", self.HEAD + b"bb" + self.HEAD + b"cc")
+
+        self.assertEqual([b"aa", b"bb", b"cc"], [first.body, second.body, third.body])
+        self.assertEqual(vars(first) | {"body": b""}, vars(second) | {"body": b""})
+        self.assertIs(first.by_head, third.by_head)
+
+    def test_what_the_app_did_to_the_former_one_is_not_there(self) -> None:
+        parser = Parser(Limits())
+        parser.feed(self.HEAD + b"aa" + self.HEAD + b"bb")
+        first = parser.next_head()
+        assert first is not None
+        first.request_id, first.body_limit_bytes, first.streams_body, first.is_gone = "x", 1, True, True
+        first.on_gone = lambda: None
+        first.body_limit_bytes = 2
+        parser.next_body()
+
+        second = parser.next_head()
+
+        assert second is not None
+        self.assertEqual(("", False, False), (second.request_id, second.streams_body, second.is_gone))
+        self.assertEqual((None, Limits().body_bytes), (second.on_gone, second.body_limit_bytes))
+
+    def test_a_head_that_only_begins_alike_is_read(self) -> None:
+        first, second = self.requests(self.HEAD + b"aa", self.HEAD[:-2] + b"X-Other: b\r\n\r\nbb")
+
+        self.assertNotIn("x-other", first.headers)
+        self.assertEqual("b", second.headers["x-other"])
+        self.assertIsNot(first.by_head, second.by_head)
+
+    def test_a_large_head_is_not_kept(self) -> None:
+        large = POST + b"X-Large: " + b"x" * KEPT_HEAD_BYTES + b"\r\n\r\n"
+
+        first, second = self.requests(large, large)
+
+        self.assertIsNot(first.by_head, second.by_head)
+
+    def test_an_empty_line_before_it_is_forgiven_as_before(self) -> None:
+        self.assertEqual(2, len(self.requests(self.HEAD + b"aa", b"\r\n" + self.HEAD + b"bb")))
 
 
 class TestTransferEncoding(CutsTestCase):

@@ -5,7 +5,7 @@ from typing import Any
 
 from lib.api.shown import new_job, present
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobRecord, JobSpec, to_json
+from lib.jobs.job import JobRecord, JobSpec, NewJob, to_json
 from lib.tracing import new_trace
 
 PAYLOADS: tuple[dict[str, Any], ...] = (
@@ -24,9 +24,10 @@ class NewJobs(unittest.TestCase):
                 ('odd "type", \\ "payload":', Backoff(0.5, 1.25), 0.001, 'k"ey', 1_790_000_000_001),
             ):
                 spec = JobSpec(kind, payload, "an-id.1", new_trace(), 5, timeout_s, backoff, "high", unique)
-                state = "delayed" if run_at_ms else "ready"
-                taken = JobRecord(
-                    "q-" + "0" * 32, "q", state, spec, created_ms=1, run_at_ms=run_at_ms, expires_ms=run_at_ms
-                )
+                due_ms = run_at_ms
+                job = NewJob("q-" + "0" * 32, "high", spec.to_text(), run_at_ms=due_ms, expires_in_ms=due_ms)
+                taken = JobRecord(job.job_id, "q", "delayed" if due_ms else "ready", spec, created_ms=1)
+                if due_ms:
+                    taken = taken._replace(run_at_ms=due_ms, expires_ms=1 + due_ms)
 
-                self.assertEqual(new_job(taken, spec, spec.to_text()).decode(), to_json(present(taken)))
+                self.assertEqual(to_json(present(taken)), new_job(job, spec, 1).decode())

@@ -2,9 +2,11 @@
 
 import unittest
 
-from lib.tracing import child_of, new_trace, parse_traceparent, trace_from
+from lib.tracing import Trace, child_of, new_trace, parse_traceparent, trace_from
 
 GOOD = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+DIGITS = "1" * 32 + "2" * 16
 
 
 class Traceparent(unittest.TestCase):
@@ -39,15 +41,15 @@ class Traceparent(unittest.TestCase):
         self.assertIsNone(parse_traceparent(later + "more"))
 
     def test_a_callers_trace_goes_on_under_a_span_of_ours(self) -> None:
-        trace = trace_from(GOOD)
+        trace = trace_from(GOOD, DIGITS)
 
         self.assertEqual(("0af7651916cd43dd8448eb211c80319c", "01"), (trace.trace_id, trace.flags))
-        self.assertNotEqual("b7ad6b7169203331", trace.span_id)
+        self.assertEqual("2" * 16, trace.span_id)
 
     def test_without_one_a_new_trace_begins(self) -> None:
         for header in (None, "", "nonsense"):
-            made = trace_from(header)
-            self.assertIsNotNone(parse_traceparent(made.traceparent))
+            made = trace_from(header, DIGITS)
+            self.assertEqual(Trace("1" * 32, "2" * 16, "01"), parse_traceparent(made.traceparent))
 
     def test_new_traces_and_children_are_valid_and_differ(self) -> None:
         made = {new_trace() for _ in range(1000)}
