@@ -1,0 +1,114 @@
+"""The table: what is compared with what, what is to be reached, and whether it was.
+
+A row is there where its figures are: a run of some measures, or without peers, has fewer.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from tests.bench.figure import Figure, rounded
+
+TITLES = ("what", "Waybill", "beside it in the same run", "ratio", "goal", "reached")
+
+
+class Goal(NamedTuple):
+    """limit of the ratio, or of the value itself (then `unit` is shown with it)."""
+
+    sign: str
+    limit: float
+    is_ratio: bool = True
+
+    def is_reached(self, value: float) -> bool:
+        return {"≥": value >= self.limit, "≤": value <= self.limit, "<": value < self.limit}[self.sign]
+
+
+class Row(NamedTuple):
+    """other: how what stands beside it is called, and other_key its figure."""
+
+    what: str
+    key: str
+    other: str = ""
+    other_key: str = ""
+    goal: Goal | None = None
+
+
+AS_FAST = Goal("≥", 1.0)
+
+ROWS = (
+    Row("POST /api/jobs, 64 connections", "post.rate", "Express + BullMQ", "express.http_jobs_c64.rate", AS_FAST),
+    Row("POST /api/jobs, 64 connections", "post.rate", "Fastify + BullMQ", "fastify.http_jobs_c64.rate", AS_FAST),
+    Row("POST, 64 connections: 99 of 100 answered within", "post.p99", "Fastify + BullMQ", "fastify.http_jobs_c64.p99"),
+    Row("jobs that do nothing, 100 at a time", "work.c100", "BullMQ", "bullmq.process_c100.rate", AS_FAST),
+    Row("jobs that do nothing, 100 at a time", "work.c100", "bee-queue", "bee-queue.process_c100.rate", AS_FAST),
+    Row("jobs that do nothing, 10 at a time", "work.c10"),
+    Row("jobs that do nothing, one at a time", "work.c1", "BullMQ", "bullmq.process_c1.rate", AS_FAST),
+    Row("an idle worker begins a job: half within", "idle.p50", "BullMQ, without HTTP", "bullmq.pickup_ms.p50"),
+    Row("an idle worker begins a job: 99 of 100 within", "idle.p99", "BullMQ, without HTTP", "bullmq.pickup_ms.p99"),
+    Row("Redis memory per waiting job (500 bytes)", "memory.per_job"),
+    Row("server: start until it is ready", "start.server", goal=Goal("<", 400, is_ratio=False)),
+    Row("worker: start until a job is begun", "start.worker", goal=Goal("<", 700, is_ratio=False)),
+    Row(
+        "nothing to do, server and worker: CPU",
+        "resting.cpu",
+        "Express + BullMQ",
+        "express_and_worker.cpu",
+        Goal("<", 0.8, is_ratio=False),
+    ),
+    Row(
+        "nothing to do, server and worker: memory (PSS)",
+        "resting.pss",
+        "Express + BullMQ",
+        "express_and_worker.pss",
+        Goal("<", 118, is_ratio=False),
+    ),
+    Row("nothing to do, server and worker: memory (RSS)", "resting.rss", "Express + BullMQ", "express_and_worker.rss"),
+)
+
+
+def compared(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
+    """The rows of a run, as results.json keeps them."""
+    return [_compared(row, figures) for row in ROWS if row.key in figures and _is_told(row, figures)]
+
+
+def _is_told(row: Row, figures: Mapping[str, Figure]) -> bool:
+    """A second row about the same figure says nothing without its peer."""
+    first = next(one for one in ROWS if one.key == row.key)
+    return row is first or row.other_key in figures
+
+
+def _compared(row: Row, figures: Mapping[str, Figure]) -> dict[str, Any]:
+    own, other = figures[row.key], figures.get(row.other_key)
+    ratio = rounded(own.value / other.value) if other and other.value else None
+    said: dict[str, Any] = {"what": row.what, "key": row.key, "value": own.value, "unit": own.unit}
+    if other:
+        said |= {"other": row.other, "other_key": row.other_key, "other_value": other.value, "ratio": ratio}
+    if row.goal:
+        judged = ratio if row.goal.is_ratio else own.value
+        said["goal"] = f"{row.goal.sign} {row.goal.limit:g}{'' if row.goal.is_ratio else f' {own.unit}'}"
+        said["is_reached"] = None if judged is None else row.goal.is_reached(judged)
+    return said
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """For a terminal."""
+    lines = [TITLES, *map(_cells, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(TITLES))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column in (0, 2, 5) else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    other = f"{row['other']}: {number(row['other_value'])}" if "other" in row else ""
+    ratio = f"{row['ratio']:.2f}" if row.get("ratio") is not None else ""
+    reached = {True: "yes", False: "NO", None: ""}[row.get("is_reached")]
+    return (row["what"], f"{number(row['value'])} {row['unit']}", other, ratio, row.get("goal", ""), reached)
+
+
+def number(value: float) -> str:
+    """`14,900`, `63.2`, `0.63`."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
