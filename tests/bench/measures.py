@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from tests.bench import memory, pickup, posts, resting, start, work
+from tests.bench import mails, memory, pickup, posts, resting, start, work
 from tests.bench.figure import Figure
 
 
@@ -20,4 +20,5 @@ MEASURES: dict[str, Measure] = {
     "memory": memory.run,
     "start": start.run,
     "resting": resting.run,
+    "mails": mails.run,
 }

@@ -44,6 +44,7 @@ ROWS = (
     Row("jobs that do nothing, one at a time", "work.c1", "BullMQ", "bullmq.process_c1.rate", AS_FAST),
     Row("an idle worker begins a job: half within", "idle.p50", "BullMQ, without HTTP", "bullmq.pickup_ms.p50"),
     Row("an idle worker begins a job: 99 of 100 within", "idle.p99", "BullMQ, without HTTP", "bullmq.pickup_ms.p99"),
+    Row("e-mails by SMTP, 20 at a time", "mails.rate", "smtplib alone, 20 threads", "mails.smtplib", Goal("≥", 0.9)),
     Row("Redis memory per waiting job (500 bytes)", "memory.per_job"),
     Row("server: start until it is ready", "start.server", goal=Goal("<", 400, is_ratio=False)),
     Row("worker: start until a job is begun", "start.worker", goal=Goal("<", 700, is_ratio=False)),
