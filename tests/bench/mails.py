@@ -30,7 +30,7 @@ def waybill_rate(mails: int) -> float:
         fill(redis, mails, PAYLOAD, "email")
         settings = {"WORKER_QUEUES": f"email={AT_ONCE}", "SMTP_URL": f"smtp://127.0.0.1:{sink.port}"}
         with Worker(redis.url, JOB_MODULES=MODULES, **settings):
-            drained = drain(redis, mails, type_name="email", queues=["email"])
+            drained = drain(redis, mails, queues=["email"])
         if (taken := sink.close()) < mails:
             sys.exit(f"{mails} mails are completed, and the SMTP server took {taken}")
     return drained.per_s

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from tests.bench import mails, memory, pickup, posts, resting, start, work
+from tests.bench import ceiling, depth, mails, memory, pickup, posts, resting, scaling, start, work
 from tests.bench.figure import Figure
 
 
@@ -21,4 +21,7 @@ MEASURES: dict[str, Measure] = {
     "start": start.run,
     "resting": resting.run,
     "mails": mails.run,
+    "depth": depth.run,
+    "scaling": scaling.run,
+    "ceiling": ceiling.run,
 }

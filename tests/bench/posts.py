@@ -60,7 +60,9 @@ def drive(url: str, *, is_quick: bool, connections: int = CONNECTIONS, script: s
 
 def milliseconds(said: str, label: str) -> float:
     """What stands behind `label` in wrk's own units, in ms."""
-    value, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", _found(rf"{label}\s+(\S+)", said)).groups()  # type: ignore[union-attr]
+    # At the begin of its line: "97.50%" stands among wrk's other figures.
+    found = _found(rf"\n +{label} +([\d.]+(?:us|ms|s))\n", said)
+    value, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", found).groups()  # type: ignore[union-attr]
     return float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
 
 

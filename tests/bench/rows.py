@@ -3,7 +3,7 @@
 A row is there where its figures are: a run of some measures, or without peers, has fewer.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tests.bench.figure import Figure, rounded
@@ -66,14 +66,42 @@ ROWS = (
 )
 
 
+def _scaling_rows() -> Iterator[Row]:
+    """What a second process brings; no goal, for it depends on the cores that are left."""
+    for key, at_once, what in (
+        ("posts", 64, "POST /api/jobs, 64 connections: 2 server processes"),
+        ("jobs", 100, "jobs that do nothing, 100 at a time: 2 runners"),
+    ):
+        yield Row(what, f"scaling.{key}_p2_c{at_once}", "1 process", f"scaling.{key}_p1_c{at_once}")
+
+
+def _depth_rows() -> Iterator[Row]:
+    """Each kind of depth against a queue of 1,000 jobs: within 20 %."""
+    whats = {"waiting": "1,000,000 waiting", "delayed": "1,000,000 delayed", "queues": "100 queues of 1,000"}
+    costs = {"enqueue": "Redis time to enqueue a job", "claim_finish": "Redis time to claim and finish a job"}
+    rates = {"posts": "POST /api/jobs", "jobs": "jobs that do nothing"}
+    for kind, what in whats.items():
+        for key, words in {**costs, **rates}.items():
+            goal = Goal("≤", 1.2) if key in costs else Goal("≥", 0.8)
+            beside = f"depth.{kind}_beside.{key}"
+            yield Row(f"{what}: {words}", f"depth.{kind}.{key}", "1,000 in one queue", beside, goal)
+
+
+CEILING_ROWS = (
+    Row("POST /api/jobs against what Redis can do", "post.rate", "its script alone", "ceiling.enqueue"),
+    Row("jobs, 100 at a time, against what Redis can do", "work.c100", "its scripts alone", "ceiling.claim_finish"),
+)
+
+
 def compared(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
     """The rows of a run, as results.json keeps them."""
-    return [_compared(row, figures) for row in ROWS if row.key in figures and _is_told(row, figures)]
+    rows = (*ROWS, *_depth_rows(), *_scaling_rows(), *CEILING_ROWS)
+    return [_compared(row, figures) for row in rows if row.key in figures and _is_told(row, figures)]
 
 
 def _is_told(row: Row, figures: Mapping[str, Figure]) -> bool:
     """A second row about the same figure says nothing without its peer."""
-    first = next(one for one in ROWS if one.key == row.key)
+    first = next((one for one in ROWS if one.key == row.key), row)
     return row is first or row.other_key in figures
 
 

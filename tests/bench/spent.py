@@ -1,7 +1,7 @@
 """What a Redis spends: CPU and script calls since a moment, and the rate at which a worker empties it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tests.private_redis import PrivateRedis
@@ -40,29 +40,30 @@ class Drained(NamedTuple):
     jobs_per_call: float
 
 
-def drain(redis: PrivateRedis, jobs: int, *, type_name: str = "noop", queues: Iterable[str] = ("default",)) -> Drained:
-    """Watch a worker that has been started until so many jobs are completed."""
-    names = list(queues)
+def drain(redis: PrivateRedis, jobs: int, *, queues: Sequence[str] = ("default",), already: int = 0) -> Drained:
+    """Watch a worker that has been started until so many jobs are completed, beside those that already were."""
     deadline_s = time.monotonic() + LIMIT_S
-    while not (first := _completed(redis, type_name, names)):
-        _pause(deadline_s, type_name)
+    while (first := completed(redis, queues)) <= already:
+        _pause(deadline_s)
     spent, began_s = Spent(redis), time.perf_counter()
-    while (done := _completed(redis, type_name, names)) < jobs:
-        _pause(deadline_s, type_name)
+    while (done := completed(redis, queues)) < already + jobs:
+        _pause(deadline_s)
     took_s, ended = time.perf_counter() - began_s, max(1, done - first)
     return Drained(ended / took_s, spent.cpu_us / ended, spent.core_percent, ended / max(1.0, spent.calls))
+
+
+def completed(redis: PrivateRedis, queues: Sequence[str] = ("default",)) -> int:
+    """Jobs of all types, as the scripts count them."""
+    pipe = redis.client.pipeline(transaction=False)
+    for queue in queues:
+        pipe.hgetall(f"wb:{{{queue}}}:totals")
+    totals: list[dict[bytes, bytes]] = pipe.execute()
+    return sum(int(n) for counts in totals for event, n in counts.items() if event.startswith(b"completed "))
 
 
 def script_calls(redis: PrivateRedis) -> float:
     stats: Any = redis.client.info("commandstats")
     return float(stats.get("cmdstat_evalsha", {}).get("calls", 0))
-
-
-def _completed(redis: PrivateRedis, type_name: str, queues: list[str]) -> int:
-    pipe = redis.client.pipeline(transaction=False)
-    for queue in queues:
-        pipe.hget(f"wb:{{{queue}}}:totals", f"completed {type_name}")
-    return sum(int(count or 0) for count in pipe.execute())
 
 
 def _cpu_us(redis: PrivateRedis) -> float:
@@ -71,7 +72,7 @@ def _cpu_us(redis: PrivateRedis) -> float:
     return float(cpu["used_cpu_user_main_thread"] + cpu["used_cpu_sys_main_thread"]) * 1e6
 
 
-def _pause(deadline_s: float, type_name: str) -> None:
+def _pause(deadline_s: float) -> None:
     if time.monotonic() > deadline_s:
-        raise AssertionError(f"not within {LIMIT_S:g} s: the jobs of type {type_name} are completed")
+        raise AssertionError(f"not within {LIMIT_S:g} s: the jobs are completed")
     time.sleep(LOOK_S)
