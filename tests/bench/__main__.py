@@ -13,7 +13,7 @@ import resource
 import sys
 from pathlib import Path
 
-from tests.bench import peers
+from tests.bench import peers, plot
 from tests.bench.figure import Figure, medians
 from tests.bench.machine import machine
 from tests.bench.measures import MEASURES
@@ -41,6 +41,7 @@ def main() -> int:
             "table": rows,
         }
         arguments.results.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        plot.main([str(arguments.results)])
     return 0
 
 
