@@ -19,9 +19,9 @@ from tests.bench.svg import Point
 RESULTS = Path(__file__).resolve().with_name("results.json")
 Row = Mapping[str, Any]
 
-WIDTH = 1140
-LEFT, BARS, VALUES, RIGHT, EDGE = 28, 392, 612, 800, 1104
-TOP, LINE, HEADING = 92, 24, 40
+WIDTH = 1180
+LEFT, BARS, VALUES, RIGHT, EDGE = 28, 450, 666, 850, 1152
+TOP, LINE, HEADING = 92, 24, 62  # pixels: where all begins, a row's height, what lies between two groups
 MOST = 4.0  # where the scale of the bars ends, each way
 TICKS = {0.25: "¼", 0.5: "½", 1.0: "1", 2.0: "2", 4.0: "4"}
 CHART = 232
@@ -45,16 +45,18 @@ def drawn(results: Mapping[str, Any]) -> str:
     alone = [row for row in rows if row.get("ratio") is None]
     bars, end = _bars([row for row in rows if row.get("ratio") is not None])
     end = max(end, TOP + 2 * (CHART + 88))
-    elements = [*_titles(results["machine"]), *bars, *_charts(results["figures"]), *_facts(alone, end)]
+    elements = [*_titles(results), *bars, *_charts(results["figures"]), *_facts(alone, end)]
     height = round(end + 44 + LINE * math.ceil(len(alone) / 2))
     about = "; ".join(f"{row['what']}: {_said(row)}" for row in results["table"])
     return svg.document(WIDTH, height, "How fast Waybill is", about, elements)
 
 
-def _titles(machine: Mapping[str, Any]) -> Iterator[str]:
+def _titles(results: Mapping[str, Any]) -> Iterator[str]:
+    machine = results["machine"]
     where = f"{machine['cores']} cores, Python {machine['python']}, Redis {machine['redis']}, {machine['date']}"
+    how = " (a quick run: it says little)" if results["is_quick"] else f", medians of {results['rounds']} rounds"
     yield svg.text((LEFT, 40), "How fast Waybill is", size=20, bold=True)
-    yield svg.text((EDGE, 40), where, colour=svg.MUTED, anchor="end")
+    yield svg.text((EDGE, 40), f"{where}{how}", colour=svg.MUTED, anchor="end")
 
 
 # The bars.
@@ -69,8 +71,8 @@ def _bars(rows: Sequence[Row]) -> tuple[list[str], float]:
         if members:
             elements += _scale(y, len(members), heading)
             elements += [part for n, row in enumerate(members) for part in _bar(row, y + 14 + n * LINE)]
-            y += len(members) * LINE + HEADING + 14
-    return elements, y
+            y += len(members) * LINE + HEADING
+    return [*elements, *_colours(y - 22)], y
 
 
 def _group(row: Row) -> str:
@@ -80,6 +82,7 @@ def _group(row: Row) -> str:
 
 def _scale(y: float, count: int, heading: str) -> Iterator[str]:
     yield svg.text((LEFT, y), heading, bold=True)
+    yield svg.text((VALUES, y), "Waybill : beside it", colour=svg.MUTED, size=12)
     for ratio, words in TICKS.items():
         x = _x(ratio)
         yield svg.rule((x, y + 8), (x, y + 14 + count * LINE), svg.MUTED if ratio == 1 else svg.GRID)
@@ -91,8 +94,16 @@ def _bar(row: Row, y: float) -> Iterator[str]:
     start, end = sorted((_x(1.0), _x(times)))
     label = row["what"] if _group(row) != "other" else f"{row['what']} · {row['other']}"
     yield svg.text((LEFT, y + 15), _shortened(label), size=13)
-    yield svg.bar((start, y + 4), max(2.0, end - start), LINE - 9, svg.SHORT if _is_short(row) else svg.GOOD)
+    yield svg.bar((start, y + 4), max(2.0, end - start), LINE - 9, _colour(row))
     yield svg.text((VALUES, y + 15), _said(row), colour=svg.MUTED, size=12)
+
+
+def _colours(y: float) -> Iterator[str]:
+    words = {svg.GOOD: "goal reached", svg.SHORT: "goal missed", svg.PLAIN: "no goal"}
+    for n, (colour, what) in enumerate(words.items()):
+        yield svg.bar((LEFT + n * 130, y - 10), 12, 12, colour)
+        yield svg.text((LEFT + 18 + n * 130, y), what, colour=svg.MUTED, size=12)
+    yield svg.text((BARS, y), "further right is better", colour=svg.MUTED, size=12)
 
 
 def _times(row: Row) -> float:
@@ -101,9 +112,8 @@ def _times(row: Row) -> float:
     return ratio if row["unit"].endswith("/s") else 1 / ratio if ratio else MOST
 
 
-def _is_short(row: Row) -> bool:
-    reached = row.get("is_reached")
-    return _times(row) < 1 if reached is None else not reached
+def _colour(row: Row) -> str:
+    return {True: svg.GOOD, False: svg.SHORT, None: svg.PLAIN}[row.get("is_reached")]
 
 
 def _x(ratio: float) -> float:
@@ -120,7 +130,7 @@ def _said(row: Row) -> str:
 
 
 def _shortened(label: str) -> str:
-    return label if len(label) <= 57 else label[:56] + "…"
+    return label if len(label) <= 60 else label[:59] + "…"
 
 
 # The charts.
@@ -128,8 +138,8 @@ def _shortened(label: str) -> str:
 
 def _charts(figures: Mapping[str, Row]) -> Iterator[str]:
     whats = {
-        "posts": ("POST /api/jobs a second, by connections", "server process"),
-        "jobs": ("jobs a second, by how many run at a time", "runner"),
+        "posts": ("POSTs a second, by connections", "server process"),
+        "jobs": ("jobs a second, by jobs at a time", "runner"),
     }
     for n, (key, (title, process)) in enumerate(whats.items()):
         lines = {p: _line(figures, f"scaling.{key}_p{p}_c") for p in (1, 2)}
@@ -176,17 +186,18 @@ def _plural(word: str) -> str:
 
 
 def _below(y: float, lines: Mapping[int, dict[int, float]], shares: Mapping[int, dict[int, float]]) -> Iterator[str]:
-    """Under each place: how many at once, and what Redis took of a core there."""
+    """Under each place: how many at once, and what Redis took of a core there with one process and with two."""
+    yield svg.text((RIGHT, y + 36), "Redis' CPU", colour=svg.MUTED, size=12)
     for n, at_once in enumerate(lines[1]):
         x = _at(n, len(lines[1]))
         yield svg.text((x, y + 18), str(at_once), anchor="middle", size=13)
         taken = " / ".join(f"{share[at_once]:.0f}" for share in shares.values() if at_once in share)
         if taken:
-            yield svg.text((x, y + 36), f"Redis {taken} %", colour=svg.MUTED, anchor="middle", size=12)
+            yield svg.text((x, y + 36), f"{taken} %", colour=svg.MUTED, anchor="middle", size=12)
 
 
 def _at(place: int, places: int) -> float:
-    start, end = RIGHT + 88, EDGE - 44
+    start, end = RIGHT + 104, EDGE - 40
     return start + (end - start) * place / max(1, places - 1)
 
 
@@ -201,7 +212,7 @@ def _step(most: float) -> float:
 
 def _facts(rows: Iterable[Row], y: float) -> Iterator[str]:
     for n, row in enumerate(rows):
-        at: Point = ((LEFT, RIGHT - 200)[n % 2], y + 24 + n // 2 * LINE)
+        at: Point = ((LEFT, WIDTH // 2)[n % 2], y + 24 + n // 2 * LINE)
         goal = f", goal {row['goal']}" if row.get("goal") else ""
         yield svg.text(at, f"{row['what']}: {_said(row)}{goal}", size=13)
 

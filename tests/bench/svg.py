@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape, quoteattr
 # Dark on a light card of its own: a page's dark mode shows the card as it is. All pairs have a contrast over 4.5.
 CARD, EDGE, GRID = "#ffffff", "#d0d7de", "#e4e8ec"
 INK, MUTED = "#1f2328", "#59636e"
-GOOD, SHORT = "#1a7f72", "#b35900"
+GOOD, SHORT, PLAIN = "#1a7f72", "#b35900", "#6e7781"
 LINES = ("#0a6fc2", "#b35900")
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 
