@@ -20,7 +20,7 @@ RESULTS = Path(__file__).resolve().with_name("results.json")
 Row = Mapping[str, Any]
 
 WIDTH = 1180
-LEFT, BARS, VALUES, RIGHT, EDGE = 28, 450, 666, 850, 1152
+LEFT, BARS, VALUES, RIGHT, EDGE = 28, 446, 680, 850, 1152
 TOP, LINE, HEADING = 92, 24, 62  # pixels: where all begins, a row's height, what lies between two groups
 MOST = 4.0  # where the scale of the bars ends, each way
 TICKS = {0.25: "¼", 0.5: "½", 1.0: "1", 2.0: "2", 4.0: "4"}
@@ -44,8 +44,9 @@ def drawn(results: Mapping[str, Any]) -> str:
     rows = [row for row in results["table"] if not row["key"].startswith("scaling.")]
     alone = [row for row in rows if row.get("ratio") is None]
     bars, end = _bars([row for row in rows if row.get("ratio") is not None])
-    end = max(end, TOP + 2 * (CHART + 88))
-    elements = [*_titles(results), *bars, *_charts(results["figures"]), *_facts(alone, end)]
+    charts, charts_end = _charts(results["figures"])
+    end = max(end, charts_end)
+    elements = [*_titles(results), *bars, *charts, *_facts(alone, end)]
     height = round(end + 44 + LINE * math.ceil(len(alone) / 2))
     about = "; ".join(f"{row['what']}: {_said(row)}" for row in results["table"])
     return svg.document(WIDTH, height, "How fast Waybill is", about, elements)
@@ -119,7 +120,7 @@ def _colour(row: Row) -> str:
 def _x(ratio: float) -> float:
     """On a scale of powers of two; what is beyond its ends is drawn up to them."""
     share = math.log(min(MOST, max(1 / MOST, ratio)), MOST)
-    return BARS + (1 + share) / 2 * (VALUES - 16 - BARS)
+    return BARS + (1 + share) / 2 * (VALUES - 34 - BARS)
 
 
 def _said(row: Row) -> str:
@@ -136,17 +137,21 @@ def _shortened(label: str) -> str:
 # The charts.
 
 
-def _charts(figures: Mapping[str, Row]) -> Iterator[str]:
+def _charts(figures: Mapping[str, Row]) -> tuple[list[str], float]:
+    """The elements, and how far down they go; a chart is there where its figures are."""
     whats = {
         "posts": ("POSTs a second, by connections", "server process"),
         "jobs": ("jobs a second, by jobs at a time", "runner"),
     }
-    for n, (key, (title, process)) in enumerate(whats.items()):
+    y = float(TOP)
+    elements: list[str] = []
+    for key, (title, process) in whats.items():
         lines = {p: _line(figures, f"scaling.{key}_p{p}_c") for p in (1, 2)}
-        if any(lines.values()):
-            y = float(TOP + n * (CHART + 88))
+        if all(lines.values()):
             shares = {p: _line(figures, f"scaling.{key}_redis_p{p}_c") for p in (1, 2)}
-            yield from _chart(y, title, process, lines, shares)
+            elements += _chart(y, title, process, lines, shares)
+            y += CHART + 88
+    return elements, y
 
 
 def _line(figures: Mapping[str, Row], prefix: str) -> dict[int, float]:
