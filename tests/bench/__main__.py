@@ -3,13 +3,15 @@
     python -m tests.bench [--rounds 5] [--peers FOLDER_OF_PEERS_PY] [--quick] [name …]
 
 Each figure is the middle one of the rounds. At the end stands a table; a run of everything also writes results.json and
-results.svg beside this file. A machine's own speed varies: quote ratios of one run, taken with nothing beside it.
+results.svg beside this file (40 minutes; with --rounds 1 less than ten). A machine's own speed varies: quote ratios of
+one run, taken with nothing beside it.
 Needs redis-server, redis-benchmark for `ceiling`, and wrk for what posts.
 """
 
 import argparse
 import json
 import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -67,5 +69,7 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    # However it is ended, the processes that it started go with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     sys.exit(main())

@@ -7,6 +7,7 @@ process and one for two. Below, what has nothing beside it. Pure but for `main`:
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.bench.rows import number
 from tests.bench.svg import Point
 
 RESULTS = Path(__file__).resolve().with_name("results.json")
+IN_CHARTS = re.compile(r"scaling\..*_c[0-9]+")
 Row = Mapping[str, Any]
 
 WIDTH = 1180
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def drawn(results: Mapping[str, Any]) -> str:
     """The whole picture."""
-    rows = [row for row in results["table"] if not row["key"].startswith("scaling.")]
+    rows = [row for row in results["table"] if not IN_CHARTS.match(row["key"])]
     alone = [row for row in rows if row.get("ratio") is None]
     bars, end = _bars([row for row in rows if row.get("ratio") is not None])
     charts, charts_end = _charts(results["figures"])

@@ -73,6 +73,7 @@ def _scaling_rows() -> Iterator[Row]:
         ("jobs", 100, "jobs that do nothing, 100 at a time: 2 runners"),
     ):
         yield Row(what, f"scaling.{key}_p2_c{at_once}", "1 process", f"scaling.{key}_p1_c{at_once}")
+        yield Row(f"{what.partition(',')[0]}: Redis would be the limit at", f"scaling.{key}_limit")
 
 
 def _depth_rows() -> Iterator[Row]:
