@@ -57,7 +57,8 @@ def drawn(results: Mapping[str, Any]) -> str:
 def _titles(results: Mapping[str, Any]) -> Iterator[str]:
     machine = results["machine"]
     where = f"{machine['cores']} cores, Python {machine['python']}, Redis {machine['redis']}, {machine['date']}"
-    how = " (a quick run: it says little)" if results["is_quick"] else f", medians of {results['rounds']} rounds"
+    rounds = f", medians of {results['rounds']} rounds" if results["rounds"] > 1 else ", one round"
+    how = " (a quick run: it says little)" if results["is_quick"] else rounds
     yield svg.text((LEFT, 40), "How fast Waybill is", size=20, bold=True)
     yield svg.text((EDGE, 40), f"{where}{how}", colour=svg.MUTED, anchor="end")
 
