@@ -16,7 +16,7 @@ AT_ONCE = 5000
 
 async def fill(url: str, count: int, body: object) -> None:
     link = open_link(url, timeout_s=30)
-    queue, ids, types = Queue(link, Keys("wb")), JobIds(), registry.load(["tests.bench.jobs"])
+    queue, ids, types = Queue(link, Keys("wb")), JobIds(), registry.load(["tests.bench.jobs", "lib.handlers.email"])
     for begun in range(0, count, AT_ONCE):
         jobs = [
             submission.read(body, types, ids, request_id=new_request_id(), trace=new_trace())[0]

@@ -1,0 +1,55 @@
+"""How soon an idle worker begins a job: from just before the POST is sent to the first line of its handler."""
+
+import http.client
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.bench.figure import Figure
+from tests.bench.posts import MODULES
+from tests.private_redis import PrivateRedis, wait_until
+from tests.processes import Server, Worker
+
+PICKUPS = 500
+PAUSE_S = 0.004
+
+
+def run(*, is_quick: bool) -> Iterator[Figure]:
+    pickups = PICKUPS // (10 if is_quick else 1)
+    with (
+        PrivateRedis(aof="everysec") as redis,
+        Server(redis.url, JOB_MODULES=MODULES) as server,
+        Worker(redis.url, JOB_MODULES=MODULES, WORKER_QUEUES="default=10") as worker,
+    ):
+        path = worker.folder / "stamps"
+        post_one = _poster(server.url)
+        for _ in range(pickups):
+            post_one({"type": "stamp", "payload": {"sent_s": time.time(), "path": str(path)}})
+            time.sleep(PAUSE_S)
+        stamps = wait_until(lambda: len(lines := stamps_in(path)) == pickups and lines, "every job has begun")
+    delays_ms = sorted(stamp_s * 1000 for stamp_s in stamps)
+    yield Figure("idle.p50", delays_ms[pickups // 2], "ms")
+    yield Figure("idle.p99", delays_ms[pickups * 99 // 100], "ms")
+
+
+def stamps_in(path: Path) -> list[float]:
+    """What the jobs of type `stamp` wrote so far."""
+    return [float(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _poster(url: str) -> Callable[[dict[str, Any]], None]:
+    parts = urlsplit(url)
+    link = http.client.HTTPConnection(parts.hostname or "", parts.port)
+
+    def post_one(body: dict[str, Any]) -> None:
+        link.request("POST", "/api/jobs", json.dumps(body), {"Content-Type": "application/json"})
+        reply = link.getresponse()
+        reply.read()
+        if reply.status != 202:
+            sys.exit(f"POST answered {reply.status}")
+
+    return post_one

@@ -1,0 +1,78 @@
+"""POST /api/jobs as fast as wrk asks, each connection waiting for its 202; request log on, as it is by default."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.bench.figure import Figure
+from tests.bench.spent import Spent, script_calls
+from tests.private_redis import PrivateRedis
+from tests.processes import Server
+
+HERE = Path(__file__).resolve().parent
+MODULES = "tests.bench.jobs,lib.handlers.email"
+CONNECTIONS = 64
+POST_S = 5
+QUICK_S = 1
+
+
+class Posted(NamedTuple):
+    """What wrk says of one run."""
+
+    requests: int
+    per_s: float
+    p50_ms: float
+    p99_ms: float
+
+
+def run(*, is_quick: bool) -> Iterator[Figure]:
+    with PrivateRedis(aof="everysec") as redis, Server(redis.url, JOB_MODULES=MODULES) as server:
+        spent = Spent(redis)
+        posted = drive(server.url, is_quick=is_quick)
+        accepted, core_percent = _enqueued(redis), spent.core_percent
+        calls = script_calls(redis)
+    if accepted < posted.requests:
+        sys.exit(f"{posted.requests} were answered 202, and Redis has {accepted}")
+    yield Figure("post.rate", posted.per_s, "requests/s")
+    yield Figure("post.p50", posted.p50_ms, "ms")
+    yield Figure("post.p99", posted.p99_ms, "ms")
+    yield Figure("post.redis_core", core_percent, "% of a core")
+    yield Figure("post.jobs_per_call", accepted / max(1.0, calls), "jobs")
+
+
+def drive(url: str, *, is_quick: bool, connections: int = CONNECTIONS, script: str = "post.lua") -> Posted:
+    """Ends this process where wrk is missing, or where anything but a 2xx was answered."""
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        sys.exit("make bench needs wrk: apt-get install wrk (or brew install wrk)")
+    seconds = QUICK_S if is_quick else POST_S
+    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(HERE / script)]
+    said = subprocess.run([*command, f"{url}/api/jobs"], capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in said or "Socket errors" in said:
+        sys.exit(f"some requests were refused:\n{said}")
+    rate = float(_found(r"Requests/sec:\s+([\d.]+)", said))
+    return Posted(int(_found(r"(\d+) requests in", said)), rate, milliseconds(said, "50%"), milliseconds(said, "99%"))
+
+
+def milliseconds(said: str, label: str) -> float:
+    """What stands behind `label` in wrk's own units, in ms."""
+    # At the begin of its line: "97.50%" stands among wrk's other figures.
+    found = _found(rf"\n +{label} +([\d.]+(?:us|ms|s))\n", said)
+    value, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", found).groups()  # type: ignore[union-attr]
+    return float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+
+
+def _enqueued(redis: PrivateRedis) -> int:
+    count: Any = redis.client.hget("wb:{default}:totals", "enqueued noop")
+    return int(count or 0)
+
+
+def _found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    if match is None:
+        sys.exit(f"{pattern!r} is not in:\n{text}")
+    return match[1]
