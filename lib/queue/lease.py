@@ -128,11 +128,13 @@ class Lease:
         """Keep progress or a log line of a job that runs. Lost if Redis is away; the job is not."""
         self._notes.submit(words)
 
-    async def settled(self) -> None:
-        """Wait until Redis has everything that was said."""
-        for committer in self._committers.values():
-            await committer.settled()
-        await self._notes.settled()
+    async def settled(self, script: str | None = None) -> None:
+        """Wait until Redis has everything that was said, or all that was said by one script."""
+        for name, committer in self._committers.items():
+            if script in (None, name):
+                await committer.settled()
+        if script is None:
+            await self._notes.settled()
 
     async def _insist(self, script: str, ended: list[Ended]) -> list[bool]:
         """Safe to repeat: an attempt that was ended before, and its reply lost, is answered True again."""
@@ -168,9 +170,9 @@ def snoozed(job_id: str, token: int, reason: dict[str, Any], delay_s: float, *, 
     return Ended(job_id, token, f"\x1f{delay_ms}{'u' if is_unknown else ''}\x1f{json.dumps(reason)}")
 
 
-def released(job_id: str, token: int) -> Ended:
-    """For `release`."""
-    return Ended(job_id, token, "\x1f\x1f")
+def released(job_id: str, token: int, *, is_begun: bool = True) -> Ended:
+    """For `release`. Of one that is not begun, history tells nothing."""
+    return Ended(job_id, token, f"\x1f{'' if is_begun else 'n'}\x1f")
 
 
 def progress(job_id: str, token: int, fraction: float, note: str) -> Ended:

@@ -140,6 +140,12 @@ def given_back(job: ClaimedJob) -> Ending:
     return Ending("release", words, "job.released", f"Job released: {job.job_id}")
 
 
+def not_begun(job: ClaimedJob) -> Ending:
+    """Another one takes longer than was thought, and this one was claimed to be run behind it."""
+    words = released(job.job_id, job.token, is_begun=False)
+    return Ending("release", words, "job.not_begun", f"Job not begun: {job.job_id}")
+
+
 def summary(fault: BaseException) -> str:
     """`Type: message`, cut at 8 KiB; for an exception whose str() raises, too."""
     error = _error(fault)

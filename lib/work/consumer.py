@@ -1,7 +1,7 @@
 """One queue, one runner: claim as many jobs as there are free slots.
 
 Called by runner.py. How it goes round:
-1. Free slots? Claim that many. A claim promotes what is due and takes high before normal before low.
+1. Free slots? Claim that many, or a few more where jobs take next to no time (`pace.py`). A claim promotes what is due and takes high before normal before low.
 2. Nothing there? Block in BRPOPLPUSH until an id or a bell comes, or 2 s have passed; a timer promotes what falls due.
    Or is the queue paused? Ask again in a moment.
 3. What was claimed is run by `lanes.py`; a slot is free when its handler has ended.
@@ -50,7 +50,7 @@ class Consumer:
         self._is_registered = False
         self._is_stopping = False
         self._slot_free = asyncio.Event()
-        self._lanes = Lanes(self.queue, shared, self._slot_free.set)
+        self._lanes = Lanes(self.queue, limit, shared, self._slot_free.set)
         self._tasks: set[asyncio.Task[None]] = set()
         self._popped: list[str] = []
         self._is_list_known = False
@@ -69,13 +69,13 @@ class Consumer:
 
     @property
     def running(self) -> int:
-        """How many handlers run."""
-        return self._lanes.running
+        """How many jobs run, or wait here to be begun."""
+        return self._lanes.unended
 
     @property
     def silent_s(self) -> float:
         """Since Redis last answered a claim; 0 while there is no slot to claim for, or Redis is known to be away."""
-        is_waiting = self._lanes.running >= self._limit or self._is_stopping or self._away_since_s is not None
+        is_waiting = self._lanes.unended >= self._lanes.room or self._is_stopping or self._away_since_s is not None
         return 0.0 if is_waiting else time.monotonic() - self._heard_at_s
 
     async def run(self) -> None:
@@ -133,7 +133,7 @@ class Consumer:
     async def look_for_cancels(self) -> None:
         """Once a second: stop the handlers of jobs that somebody asked to cancel, and settle what former ids left."""
         await self._wind_up()
-        if self._lanes.running:
+        if self._lanes.unended:
             self._lanes.cancel(await self._lease.cancels())
 
     # Taking jobs in.
@@ -174,13 +174,13 @@ class Consumer:
 
     async def _take_in(self) -> None:
         """One round: claim for the free slots; where nothing is there, wait for an id, a bell or a free slot."""
-        free = self._limit - self._lanes.running
+        free = self._lanes.room - self._lanes.unended
         if free <= 0:
             await self._wait_for_slot()
             return
-        # Half of the slots at a time: Redis hands out the one half while the other is run here. The next claim leaves
+        # Half of them at a time: Redis hands out the one half while the other is run here. The next claim leaves
         # before that begins: it takes as long as Redis does.
-        claim = await self._claim(min(free, (self._limit + 1) // 2))
+        claim = await self._claim(min(free, (self._lanes.room + 1) // 2))
         self._lanes.start(claim.jobs, self._lease, behind=len(claim.jobs) < free)
         if claim.is_paused:
             await self._pause(PAUSED_S)

@@ -17,7 +17,9 @@ from lib.queue.lease import Lease
 from lib.work import attempt
 from lib.work.attempt import Cancelled, Ending, NotNow, Released, TimedOut
 from lib.work.context import Context, Shared
+from lib.work.pace import Pace
 
+SURPLUS_PATIENCE_S = 0.005  # Jobs that were claimed ahead of a free slot go back if there is none after this.
 UNWILLING_S = 2.0  # A handler that was told to stop and has not ended after this never will.
 
 
@@ -39,14 +41,20 @@ class InHand:
 
 
 class Lanes:
-    """One queue's jobs in this runner. on_end is called whenever a handler has ended and its slot is free."""
+    """One queue's jobs in this runner, `limit` of them at a time; what else is in hand waits for a slot, see pace.py.
 
-    def __init__(self, queue: str, shared: Shared, on_end: Callable[[], None]) -> None:
+    on_end is called whenever a handler has ended and its slot is free.
+    """
+
+    def __init__(self, queue: str, limit: int, shared: Shared, on_end: Callable[[], None]) -> None:
         self._queue = queue
+        self._limit = limit
+        self._pace = Pace()
         self._shared = shared
         self._log = shared.log
         self._on_end = on_end
-        self.running = 0
+        self.unended = 0
+        """How many jobs run, or wait here to be begun."""
         self._in_hand: dict[str, InHand] = {}
         self._waiting: deque[InHand] = deque()
         self._idle_lanes: list[asyncio.Future[None]] = []
@@ -57,6 +65,11 @@ class Lanes:
         # Kept: get_running_loop() asks the kernel for the process id each time.
         self._loop = asyncio.get_running_loop()
         self._all_ended = asyncio.Event()
+
+    @property
+    def room(self) -> int:
+        """How many jobs may be in hand that have not ended."""
+        return self._limit + self._pace.ahead
 
     def holds(self, job_id: str) -> bool:
         """Whether the job is in hand: it runs, or Redis has yet to hear how it ended."""
@@ -82,7 +95,7 @@ class Lanes:
     def _take(self, job: ClaimedJob, lease: Lease) -> None:
         in_hand = InHand(job, lease)
         self._in_hand[job.job_id] = in_hand
-        self.running += 1
+        self.unended += 1
         if self._is_released:
             self._end(in_hand, attempt.given_back(job))  # Its claim was in flight when time was up.
         else:
@@ -103,7 +116,7 @@ class Lanes:
 
     async def ended(self) -> None:
         """Wait until every handler that was started has ended."""
-        while self.running:
+        while self.unended:
             self._all_ended.clear()
             await self._all_ended.wait()
 
@@ -127,8 +140,10 @@ class Lanes:
         self._is_waking = True
         if self._idle_lanes:
             self._idle_lanes.pop().set_result(None)
-        else:
+        elif len(self._lanes) < self._limit:
             self._lanes.add(self._loop.create_task(self._lane()))
+        else:
+            self._is_waking = False  # Every lane runs a job; the first that ends it comes to the next one.
 
     async def _lane(self) -> None:
         task = asyncio.current_task()
@@ -156,6 +171,12 @@ class Lanes:
         except Exception as fault:  # noqa: BLE001  A payload's own checks may fail in any way.
             return self._end(in_hand, attempt.dead(job, fault))
         spec = in_hand.spec = prepared.spec
+        if self.unended > self._limit and not self._pace.is_quick(spec.type):
+            # It may take long, or block the loop: what would wait behind it is on its way back before it begins.
+            self._give_back_surplus()
+            await in_hand.lease.settled("release")
+            if in_hand.ending is not None:
+                return None  # Meanwhile the runner was told to leave.
         loop = None if prepared.type.is_async else self._loop
         context = Context(job, spec, shared, in_hand.lease.note, loop)
         in_hand.context = context
@@ -190,6 +211,16 @@ class Lanes:
             if in_hand.ending is None and in_hand.spec is not None:
                 in_hand.timer = self._loop.call_later(in_hand.spec.timeout_s, self._time_out, in_hand)
         self._unarmed.clear()
+        if self.unended > self._limit:
+            self._loop.call_later(SURPLUS_PATIENCE_S, self._give_back_surplus)
+
+    def _give_back_surplus(self) -> None:
+        """A job takes longer than those before it: what was claimed ahead of a free slot, others may begin sooner."""
+        for _ in range(min(self.unended - self._limit, len(self._waiting))):
+            # The last one first: each goes to the front, so they stand there in their old order.
+            in_hand = self._waiting.pop()
+            self._end(in_hand, attempt.not_begun(in_hand.job))
+        self._pace.doubt()
 
     def _time_out(self, in_hand: InHand) -> None:
         timeout_s = in_hand.spec.timeout_s if in_hand.spec else 0.0
@@ -221,6 +252,8 @@ class Lanes:
         """The handler does not end although it was cancelled: fail the job without it, and have the runner replaced."""
         if in_hand.ending is None and in_hand.stop_reason is not None and in_hand.spec is not None:
             self._end(in_hand, attempt.went_wrong(in_hand.job, in_hand.spec, in_hand.stop_reason, self._shared))
+            if in_hand.task is not None:
+                self._lanes.discard(in_hand.task)  # It is stuck; what waits gets another one.
             self._shared.retire(f"the handler of {in_hand.job.job_id} does not stop")
 
     def _end(self, in_hand: InHand, ending: Ending) -> None:
@@ -230,9 +263,9 @@ class Lanes:
         in_hand.ending = ending
         if in_hand.timer is not None:
             in_hand.timer.cancel()
-        self.running -= 1
+        self.unended -= 1
         self._on_end()
-        if not self.running:
+        if not self.unended:
             self._all_ended.set()
         self._say(in_hand, ending)
         in_hand.lease.end(ending.script, ending.words, functools.partial(self._heard, in_hand))
@@ -243,10 +276,13 @@ class Lanes:
         )
         duration_s = time.monotonic() - in_hand.started_s
         if in_hand.spec is not None and ending.script != "release":
+            self._pace.ran(in_hand.spec.type, duration_s)
             self._shared.timings.ran(self._queue, in_hand.spec.type, duration_s)
         duration_ms = round(duration_s * 1000, 1)
         if ending.script == "finish":
             self._log.info(ending.event, ending.note, about, duration_ms=duration_ms)
+        elif ending.event == "job.not_begun":
+            self._log.debug(ending.event, ending.note, about)
         elif ending.event == "job.died" and ending.error is not None:
             self._log.exception(ending.event, ending.note, ending.error, about, duration_ms=duration_ms)
         else:

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- release.lua: give jobs back at a shutdown, to the front; the attempt is given back, the claim is not.
+-- release.lua: give jobs back unfinished, to the front; the attempt is given back, the claim is not.
 -- KEYS 1 base
--- ARGV 1 worker  2 records: id, token, '', ''
+-- ARGV 1 worker  2 records: id, token, 'n' where it was not even begun or '', ''
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --release--> ready
 -- @transition active --release--> cancelled
@@ -9,11 +9,11 @@
 local worker, records = ARGV[1], ARGV[2]
 
 local answers, given_back = {}, {}
-for id, token in each_record(records) do
+for id, token, not_begun in each_record(records) do
   local verdict = own(id, token, worker)
   local job = base .. 'job:' .. id
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
-    remember(job, 'released')
+    if not_begun == '' then remember(job, 'released') end
     redis.call('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'ready', 'ended', token, 'since', now_ms)
     given_back[#given_back + 1] = id
