@@ -51,6 +51,7 @@ from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 from lib.queue.rates import Rate, Rates
 from lib.queue.transitions import Transitions
+from lib.work.bulkheads import ALL, Bulkheads
 
 ROOT = Path(__file__).resolve().parent
 CALL_TIMEOUT_S = 0.9  # A commit is sent twice at most: with Redis away a POST is answered within 2 s.
@@ -164,7 +165,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     host, port = listener.address
     place.ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
-    background.append(asyncio.create_task(_watch_redis(epochs, queue, log)))
+    background.append(asyncio.create_task(_watch_redis(epochs, queue, log, Bulkheads(log))))
     await place.told_to_stop()
     system.drain()
     jobs.drain()
@@ -208,10 +209,10 @@ async def _announce_redis(settings: Settings, link: client.Link, log: Log) -> No
         log.warning("redis.warned", warning)
 
 
-async def _watch_redis(epochs: Epochs, queue: Queue, log: Log) -> None:
+async def _watch_redis(epochs: Epochs, queue: Queue, log: Log, bulkheads: Bulkheads) -> None:
     """Say it loudly where Redis has lost what it held."""
     while True:
-        with contextlib.suppress(RedisUnavailable):
+        with contextlib.suppress(RedisUnavailable), bulkheads.around(ALL, "epoch"):
             if loss := await epochs.look():
                 log.error("redis.emptied", loss.text, queues=loss.queues)
                 queue.forget_names()
