@@ -76,7 +76,7 @@ class Runner:
 
     async def run(self) -> None:
         """Until told to leave, or until the supervisor is gone and all has ended."""
-        background = [asyncio.create_task(step()) for step in (self._obey, self._tick)]
+        background = [asyncio.create_task(step()) for step in (self._obey, self._tick, self._attend)]
         for task in background:
             task.add_done_callback(self._background_ended)
         if self._is_alone:
@@ -181,26 +181,34 @@ class Runner:
         self._drain.set()
 
     async def _tick(self) -> None:
-        """Every second: tell the supervisor that the loop turns, and stop what was cancelled."""
-        next_beat_s = 0.0
+        """Every second: tell the supervisor that the loop turns. Waits for nothing else: silence means that it does not."""
         while True:
             workers = {consumer.queue: consumer.worker_id for consumer in self._consumers}
             silent_s = max(consumer.silent_s for consumer in self._consumers)
             running = sum(consumer.running for consumer in self._consumers)
             self._pipe.send(**{"is": "tick", "workers": workers, "running": running, "silent_s": silent_s})
+            await asyncio.sleep(TICK_S)
+
+    async def _attend(self) -> None:
+        """Every second: tell Redis how long jobs took, stop what was cancelled, and beat where nobody else does."""
+        next_beat_s = 0.0
+        while True:
             await self._shared.timings.flush()
             with contextlib.suppress(RedisUnavailable):
                 for consumer in self._consumers:
                     with self._bulkheads.around(consumer.queue, "cancelling"):
                         await consumer.look_for_cancels()
                 if self._is_orphaned and time.monotonic() > next_beat_s:
-                    for queue, worker_id in workers.items():
-                        with self._bulkheads.around(queue, "beat"):
-                            await self._queues.beat(queue, [worker_id])
-                    with self._bulkheads.around(ALL, "count"):
-                        await self._queues.show(list(workers.values()), self._settings.lease_s)
+                    await self._beat()
                     next_beat_s = time.monotonic() + self._settings.lease_s / 5
             await asyncio.sleep(TICK_S)
+
+    async def _beat(self) -> None:
+        for consumer in self._consumers:
+            with self._bulkheads.around(consumer.queue, "beat"):
+                await self._queues.beat(consumer.queue, [consumer.worker_id])
+        with self._bulkheads.around(ALL, "count"):
+            await self._queues.show([consumer.worker_id for consumer in self._consumers], self._settings.lease_s)
 
     def _retire(self, why: str) -> None:
         """A handler can't be stopped: claim no more, and have another runner started in our place."""

@@ -32,7 +32,7 @@ from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.child import Child
-from lib.work.overdue import overdue
+from lib.work.overdue import Leaps, overdue
 from lib.work.runner import EXIT_FAULT
 from lib.work.upkeep import EVERY_S, Upkeep
 
@@ -59,6 +59,7 @@ class Supervisor:
         self._bulkheads = Bulkheads(log)
         self._upkeep = Upkeep(self._queues, settings, log, self._bulkheads)
         self._epochs = Epochs(self._link, self._keys)
+        self._leaps = Leaps()
         self._children: set[Child] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_away = False
@@ -257,6 +258,7 @@ class Supervisor:
                 if self._is_away or is_first:
                     self._log.info("redis.found", f"Database connected: {describe(self._settings.redis_url)}")
                 self._is_away = is_first = False
+                await self._compare_clocks()
                 await self._check_runners()
                 await self._isolate(suspects)
             except RedisUnavailable as fault:
@@ -276,22 +278,29 @@ class Supervisor:
                     "runner.killed", f"Runner {child.worker_id} has heard nothing for {child.silent_s:.0f} s"
                 )
                 child.kill()
-            elif time.monotonic() - child.tick_s > STUCK_S:
-                await self._free_stuck(child)
+            elif (unheard_s := child.unheard_s(time.monotonic())) > STUCK_S:
+                await self._free_stuck(child, unheard_s)
 
-    async def _free_stuck(self, child: Child) -> None:
+    async def _free_stuck(self, child: Child, unheard_s: float) -> None:
         """Kill a runner whose loop is stuck past a job's deadline, and fail the jobs that are overdue."""
-        now_ms = await self._queues.now_ms()
+        now_ms = await self._compare_clocks()
         late = []
         for queue, worker_id in child.worker_ids.items():
             with self._bulkheads.around(queue, "rescue"):
-                late += await overdue(self._lease(queue, worker_id), self._queue, now_ms)
-        is_hung = time.monotonic() - child.tick_s > SILENT_S and not await self._holds_any(child)
+                lease = self._lease(queue, worker_id)
+                late += await overdue(lease, self._queue, now_ms, self._leaps, unheard_s)
+        is_hung = unheard_s > SILENT_S and not await self._holds_any(child)
         if not late and not is_hung:
             return
         self._log.error("runner.killed", f"Runner {child.worker_id} is stuck: {len(late)} jobs are past their time")
         child.late = late
         child.kill()
+
+    async def _compare_clocks(self) -> int:
+        """Redis' time, in ms. Done once a second: what its clock leaps makes no job overdue."""
+        now_ms = await self._queues.now_ms()
+        self._leaps.look(now_ms, time.monotonic())
+        return now_ms
 
     async def _holds_any(self, child: Child) -> bool:
         """A loop that is stuck with jobs in hand has until their deadlines; one that holds none is just stuck."""

@@ -127,10 +127,11 @@ class ByHalves(RedisCase):
 
 class Mended(RedisCase):
     async def test_beats_that_are_gone_or_garbage_begin_anew_with_the_next(self) -> None:
-        for breaks in (
+        breakings: tuple[Callable[[], object], ...] = (
             lambda: self.client.delete(self.base + "beats"),
             lambda: self.client.hset(self.base + "beats", "w", "garbage"),
-        ):
+        )
+        for breaks in breakings:
             await self.lease()
             breaks()
 
