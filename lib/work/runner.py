@@ -181,7 +181,7 @@ class Runner:
         self._drain.set()
 
     async def _tick(self) -> None:
-        """Every second: tell the supervisor that the loop turns. Waits for nothing else: silence means that it does not."""
+        """Every second: tell the supervisor that the loop turns. Waits for nothing else: silence is a stuck loop."""
         while True:
             workers = {consumer.queue: consumer.worker_id for consumer in self._consumers}
             silent_s = max(consumer.silent_s for consumer in self._consumers)
