@@ -58,6 +58,7 @@ CALL_TIMEOUT_S = 0.9  # A commit is sent twice at most: with Redis away a POST i
 RATE_TIMEOUT_S = 0.15
 LOOK_FOR_REDIS_S = 1.0
 TELL_STATE_S = 1.0
+TICK_S = 1.0
 EXIT_CANT_LISTEN = 1
 
 
@@ -166,6 +167,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     place.ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
     background.append(asyncio.create_task(_watch_redis(epochs, queue, log, Bulkheads(log))))
+    background.append(asyncio.create_task(_tick(place)))
     await place.told_to_stop()
     system.drain()
     jobs.drain()
@@ -180,6 +182,12 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     await commit_link.close()
     await rate_link.close()
     place.leaving(cut_off)
+
+
+async def _tick(place: Place) -> None:
+    while True:
+        place.tick()
+        await asyncio.sleep(TICK_S)
 
 
 async def _tell_state(counts: RequestCounts, listener: Listener, log: Log) -> None:
