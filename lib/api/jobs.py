@@ -87,7 +87,7 @@ class Jobs:
             return taken if accepted.outcome == "new" else await self._queue.read(accepted.job_id)
         except JobNotFound:
             return taken._replace(state="")
-        except RedisUnavailable:
+        except (RedisUnavailable, KeysBroken):
             if accepted.outcome != "new":
                 raise
             # It was taken in: a 503 would have it sent again.

@@ -188,6 +188,41 @@ class OfAQueue(BrokenCase):
         client.srem("wb:queues", *[one.queue for one in self.all])
 
 
+class Beside(BrokenCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.redis.client.sadd("wb:queues", "a")
+        self.redis.client.set("wb:{a}:all", "no sorted set")
+        self.addCleanup(self.redis.client.delete, "wb:{a}:all")
+
+    def test_in_a_batch_it_costs_its_own_jobs_alone(self) -> None:
+        self.begin("b=4")
+        queues = ["a", "b"] * 20
+        jobs = [{"type": "noop", "payload": {}, "queue": queue} for queue in queues]
+        lines = "\n".join(map(json.dumps, jobs)).encode()
+
+        _, array, _ = self.server.request("POST", "/api/jobs/batch", jobs)
+        _, upload, _ = self.server.request("POST", "/api/jobs/batch", lines, content_type="application/x-ndjson")
+
+        for items in (array["items"], list(map(json.loads, upload.splitlines()))):
+            self.assertEqual(len(queues), len(items))
+            for queue, item in zip(queues, items, strict=True):
+                self.assertEqual(202 if queue == "b" else 503, item["status"], item)
+
+    def test_the_doctor_names_the_key_and_goes_on(self) -> None:
+        program = Worker(self.redis.url)
+        self.addCleanup(program.close)
+        job_id = self.post("noop", {"queue": "b"})
+        self.redis.client.delete("wb:{b}:ready:normal")
+
+        code, said = program.examined("--check")
+
+        self.assertEqual(1, code)
+        self.assertIn("WRONG  Jobs: a: wb:{a}:all holds no zset; mend it or delete it\n", said)
+        self.assertIn(f"WRONG  Jobs: b: {job_id} is ready and stands in no place\n", said)
+        self.redis.client.lpush("wb:{b}:ready:normal", job_id)
+
+
 class OfAll(BrokenCase):
     """wb:queues and wb:runners, which are no queue's."""
 
