@@ -209,6 +209,19 @@ class Beside(BrokenCase):
             for queue, item in zip(queues, items, strict=True):
                 self.assertEqual(202 if queue == "b" else 503, item["status"], item)
 
+    def test_a_listing_of_all_names_it_and_shows_the_others(self) -> None:
+        self.begin("b=4")
+        ids = self.taken("b")
+
+        for path in ("/api/jobs", "/api/queues"):
+            status, answer = self.ask("GET", path)
+            self.assertEqual((200, 1), (status, len(answer["items"])), answer)
+            (warning,) = answer["warnings"]
+            self.assertTrue(warning.startswith("a can't be read: ") and "WRONGTYPE" in warning, warning)
+        self.assertEqual(ids["b"], self.ask("GET", "/api/jobs")[1]["items"][0]["id"])
+        status, problem = self.ask("GET", "/api/jobs?queue=a")
+        self.assertEqual((503, "/problems/keys-broken"), (status, problem["type"]))
+
     def test_the_doctor_names_the_key_and_goes_on(self) -> None:
         program = Worker(self.redis.url)
         self.addCleanup(program.close)
