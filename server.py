@@ -51,12 +51,14 @@ from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 from lib.queue.rates import Rate, Rates
 from lib.queue.transitions import Transitions
+from lib.work.bulkheads import ALL, Bulkheads
 
 ROOT = Path(__file__).resolve().parent
 CALL_TIMEOUT_S = 0.9  # A commit is sent twice at most: with Redis away a POST is answered within 2 s.
 RATE_TIMEOUT_S = 0.15
 LOOK_FOR_REDIS_S = 1.0
 TELL_STATE_S = 1.0
+TICK_S = 1.0
 EXIT_CANT_LISTEN = 1
 
 
@@ -164,7 +166,8 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     host, port = listener.address
     place.ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
-    background.append(asyncio.create_task(_watch_redis(epochs, queue, log)))
+    background.append(asyncio.create_task(_watch_redis(epochs, queue, log, Bulkheads(log))))
+    background.append(asyncio.create_task(_tick(place)))
     await place.told_to_stop()
     system.drain()
     jobs.drain()
@@ -179,6 +182,12 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     await commit_link.close()
     await rate_link.close()
     place.leaving(cut_off)
+
+
+async def _tick(place: Place) -> None:
+    while True:
+        place.tick()
+        await asyncio.sleep(TICK_S)
 
 
 async def _tell_state(counts: RequestCounts, listener: Listener, log: Log) -> None:
@@ -208,10 +217,10 @@ async def _announce_redis(settings: Settings, link: client.Link, log: Log) -> No
         log.warning("redis.warned", warning)
 
 
-async def _watch_redis(epochs: Epochs, queue: Queue, log: Log) -> None:
+async def _watch_redis(epochs: Epochs, queue: Queue, log: Log, bulkheads: Bulkheads) -> None:
     """Say it loudly where Redis has lost what it held."""
     while True:
-        with contextlib.suppress(RedisUnavailable):
+        with contextlib.suppress(RedisUnavailable), bulkheads.around(ALL, "epoch"):
             if loss := await epochs.look():
                 log.error("redis.emptied", loss.text, queues=loss.queues)
                 queue.forget_names()

@@ -189,5 +189,11 @@ class NotReplicated(RedisUnavailable):
     slug, title = "not-replicated", "Written, but not confirmed by enough replicas"
 
 
+class KeysBroken(WaybillError):
+    """Under a key of ours stands what Waybill did not write there. It costs that queue alone, until it is mended."""
+
+    slug, status, title, retryable = "keys-broken", 503, "Somebody broke this queue's keys in Redis", True
+
+
 class Draining(WaybillError):
     slug, status, title, retryable = "draining", 503, "This server is shutting down", True

@@ -58,14 +58,17 @@ class Program:
         assert self.process is not None, "it was not started"
         return self.process.pid
 
+    @property
+    def environment(self) -> dict[str, str]:
+        others = {name: value for name, value in os.environ.items() if name not in self.settings}
+        return {**others, **{name: str(value) for name, value in self.settings.items()}}
+
     def start(self) -> None:
         """Does not wait for anything."""
-        environment = {name: value for name, value in os.environ.items() if name not in self.settings}
-        environment.update({name: str(value) for name, value in self.settings.items()})
         with (self.folder / "said").open("ab") as said:
             self.process = subprocess.Popen(
                 [sys.executable, str(ROOT / self.script)],
-                env=environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
@@ -138,6 +141,14 @@ class Worker(Program):
     def wait_until_ready(self) -> None:
         queues = len(str(self.settings["WORKER_QUEUES"]).split(","))
         self.wait_for("worker.registered", queues * int(str(self.settings["WORKER_PROCESSES"])))
+
+    def examined(self, *arguments: str) -> tuple[int, str]:
+        """What `--doctor` says: the exit code, and what it prints."""
+        command = [sys.executable, str(ROOT / self.script), "--doctor", *arguments]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+        return done.returncode, done.stdout
 
     def runner_pids(self) -> list[int]:
         """The runners that live, oldest first."""

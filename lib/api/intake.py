@@ -10,7 +10,7 @@ from typing import Any
 from lib.api import idempotency, json_body
 from lib.api.problems import InternalError, body_of
 from lib.api.router import Call
-from lib.errors import FieldError, InvalidFields, WaybillError
+from lib.errors import FieldError, InvalidFields, KeysBroken, WaybillError
 from lib.ids import JobIds
 from lib.jobs import submission
 from lib.jobs.job import Accepted, NewJob, to_json
@@ -38,7 +38,8 @@ class Intake:
         self.known = 0
         self.refused = 0
         self.fault: WaybillError | None = None
-        """Why the last commit failed; None once one has succeeded."""
+        """Why the last commit failed; None once one has succeeded. Not where one queue's keys are broken: the lines
+        for other queues need not wait for that."""
 
     def offer_text(self, index: int, line: bytes) -> None:
         """A job as JSON text."""
@@ -88,7 +89,8 @@ class Intake:
                 "request.failed", "Commit failed by a fault of ours", fault, request_id=self._call.request_id
             )
             fault = InternalError("the log has the details, under this request id")
-        self.fault = fault
+        if not isinstance(fault, KeysBroken):
+            self.fault = fault
         self.refuse(index, fault)
 
     def _hear(self, index: int, size_bytes: int, heard: Accepted | Exception) -> None:

@@ -9,7 +9,7 @@ from lib.api import idempotency, json_body, query
 from lib.api.preferences import MAX_WAIT_S, Preferences, preferences
 from lib.api.router import Call
 from lib.api.shown import new_job, present
-from lib.errors import JobNotFound, RedisUnavailable
+from lib.errors import JobNotFound, KeysBroken, RedisUnavailable
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
 from lib.jobs import revision, submission
@@ -19,7 +19,7 @@ from lib.jobs.state import FINISHED, STATES
 from lib.log_lines import INFO, Form
 from lib.logs import NOTHING, Log
 from lib.queue.events import Endings
-from lib.queue.pages import Place, Wanted
+from lib.queue.pages import Page, Place, Wanted
 from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 
@@ -87,7 +87,7 @@ class Jobs:
             return taken if accepted.outcome == "new" else await self._queue.read(accepted.job_id)
         except JobNotFound:
             return taken._replace(state="")
-        except RedisUnavailable:
+        except (RedisUnavailable, KeysBroken):
             if accepted.outcome != "new":
                 raise
             # It was taken in: a 503 would have it sent again.
@@ -111,10 +111,17 @@ class Jobs:
             raise query.wrong("queue", "is not a queue's name")
         queues = [queue] if queue is not None else await self._queues.names()
         wanted = Wanted(state, call.parameters.get("type"), call.parameters.get("request_id"))
-        items, end = await self._page(queues, wanted, after, limit)
+        page = await self._queue.page(queues, wanted, after, limit)
+        if queue is not None and page.unreadable:
+            raise KeysBroken(page.unreadable[0].reason)
+        items, end = await self._items(page, wanted)
         return _reply(
             200,
-            {"items": [present(record) for record in items], "next_cursor": query.cursor_text(end) if end else None},
+            {
+                "items": [present(record) for record in items],
+                "next_cursor": query.cursor_text(end) if end else None,
+                "warnings": [unreadable.warning for unreadable in page.unreadable],
+            },
         )
 
     async def change(self, call: Call) -> Response:
@@ -161,14 +168,11 @@ class Jobs:
                 except TimeoutError:
                     continue
 
-    async def _page(
-        self, queues: list[str], wanted: Wanted, after: Place | None, limit: int
-    ) -> tuple[list[JobRecord], Place | None]:
-        """Up to `limit` jobs that fit, and where to go on.
+    async def _items(self, page: Page, wanted: Wanted) -> tuple[list[JobRecord], Place | None]:
+        """The page's jobs that fit, and where to go on.
 
-        A page may hold fewer: it looks at 2,000 jobs at most, and ends with the job that takes it over 4 MiB.
+        They may be fewer than were asked for: 2,000 were looked at, and the job that takes them over 4 MiB is the last.
         """
-        page = await self._queue.page(queues, wanted, after, limit)
         items: list[JobRecord] = []
         page_bytes = 0
         async for place, record in self._records(page.places):

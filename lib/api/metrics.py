@@ -6,12 +6,13 @@ No id, key or path is ever a label.
 """
 
 import asyncio
+import contextlib
 import platform
 
 from lib import __version__
 from lib.api.request_counts import RequestCounts
 from lib.api.router import Call
-from lib.errors import RedisUnavailable
+from lib.errors import KeysBroken, RedisUnavailable
 from lib.http1.message import Response
 from lib.metrics import CONTENT_TYPE, Family, exposition
 from lib.queue.meters import Counters, Meters
@@ -36,6 +37,10 @@ class Metrics:
         except RedisUnavailable:
             # Half of the queues would look as if the others were gone.
             of_queues, is_up = _OfQueues(), False
+        except KeysBroken:
+            # The set of names itself: nobody can say how many queues are left out.
+            of_queues, is_up = _OfQueues(), True
+            of_queues.unreadable = 1
         families = [*self._of_server(is_up), *of_queues.families, *self._of_requests()]
         parts = []
         for family in families:
@@ -46,7 +51,8 @@ class Metrics:
 
     async def _ask_redis(self, found: "_OfQueues") -> None:
         names = await self._queues.names()
-        found.workers.add(await self._queues.runners_alive())
+        with contextlib.suppress(KeysBroken):
+            found.workers.add(await self._queues.runners_alive())
         for some in in_bites(names):
             reading = each_readable(some, self._meters.read)
             censuses, counted = await asyncio.gather(self._queues.census_of(some), reading)

@@ -28,7 +28,7 @@ class QueueViews:
         async for some in self._queues.census_of_all():
             for census in some:
                 if isinstance(census, Unreadable):
-                    warnings.append(f"{census.queue} can't be read: {census.reason}")
+                    warnings.append(census.warning)
                 else:
                     texts.append(to_json(_present(census)))
         body = f'{{"items":[{",".join(texts)}],"warnings":{to_json(warnings)}}}'

@@ -1,12 +1,13 @@
 """/api/health, /livez, /readyz and the contract itself."""
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
 
 from lib import __version__
 from lib.api.router import Call
-from lib.errors import Draining, RedisUnavailable
+from lib.errors import Draining, KeysBroken, RedisUnavailable
 from lib.http1.message import Response
 from lib.jobs.job import to_json
 from lib.queue import server
@@ -43,12 +44,15 @@ class System:
             state = await server.inspect(self._link)
             body["redis"] = {"status": "up", "version": state.version, "latency_ms": state.latency_ms}
             body["warnings"] = [*self._epochs.warnings, *state.warnings]
-            body["workers"] = await self._queues.runners_alive()
+            with contextlib.suppress(KeysBroken):
+                body["workers"] = await self._queues.runners_alive()
         except RedisUnavailable as fault:
             body["status"] = "unavailable"
             body["redis"]["status"] = "down"
             body["warnings"] = [fault.detail]
             return Response(503, to_json(body).encode(), [("Retry-After", "2")])
+        if body["workers"] is None:
+            body["warnings"].append("nobody knows how many workers run: somebody broke the set of runners in Redis")
         if body["workers"] == 0:
             body["warnings"].append("no worker is running: jobs wait; start one with python worker.py")
         return Response(200, to_json(body).encode())

@@ -278,6 +278,15 @@ TEXTS: dict[str, ProblemText] = {
         _POST_KEYED,
         ("outcome-unknown", "redis-unavailable"),
     ),
+    "keys-broken": ProblemText(
+        "A key of this queue in Redis holds what Waybill did not write there, so that the queue can't be read or "
+        "written. Of a change **nothing or a part** was made. Other queues go on.",
+        "Somebody or another program wrote to Redis by hand, under Waybill's `KEY_PREFIX`.",
+        "Wait for the operator: `python worker.py --doctor --check` names the key. Once it is mended or deleted the "
+        "queue goes on by itself; send what was refused again, with the same `Idempotency-Key`.",
+        _POST_KEYED,
+        ("redis-unavailable", "outcome-unknown"),
+    ),
     "draining": ProblemText(
         "This server is shutting down: it finishes what it has begun and takes nothing new.",
         "A restart or a deployment.",

@@ -4,11 +4,13 @@ It holds the socket that all of them listen on and the memory in which they coun
 nothing a request does can stop it. In its own words:
 1. A child ends: what it had accepted is in Redis, the clients that wait in the socket's queue are the others', and
    another child takes its place and counts on where it stopped.
-2. SIGTERM or SIGINT: the children drain, all at once, for SHUTDOWN_GRACE_S; further signals change nothing.
-3. This process ends, however: each child finds its pipe closed, and drains.
+2. A child hangs: it is killed after HUNG_S without a tick, and then as above.
+3. SIGTERM or SIGINT: the children drain, all at once, for SHUTDOWN_GRACE_S; further signals change nothing.
+4. This process ends, however: each child finds its pipe closed, and drains.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -22,7 +24,28 @@ from lib.processes.pipe import Pipe
 from lib.processes.start import STOP_SIGNALS, describe_end, pause, pause_before_restart_s, start
 
 LEAVE_S = 5.0  # What a child may take, over the grace, before it is killed.
+LOOK_EVERY_S = 1.0
+HUNG_S = 10.0
 EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
+
+
+class Silence:
+    """For how long a child has said nothing since it was ready; None before that: what it imports may take its time.
+
+    It counts while this process was there to hear it: where it stood still itself, a look counts for two intervals.
+    """
+
+    def __init__(self) -> None:
+        self.lasted_s: float | None = None
+
+    def end(self) -> None:
+        self.lasted_s = 0.0
+
+    def go_on(self, gap_s: float) -> bool:
+        """Another look, gap_s after the last one. True where the child hangs."""
+        if self.lasted_s is not None:
+            self.lasted_s += min(gap_s, 2 * LOOK_EVERY_S)
+        return self.lasted_s is not None and self.lasted_s > HUNG_S
 
 
 class Parent:
@@ -86,7 +109,10 @@ class Parent:
             if self._stop.is_set():
                 pipe.send(do="drain")
             self._log.info("process.started", f"Server process {process.pid} started", place=place, child=process.pid)
-            await self._hear_out(pipe)
+            silence = Silence()
+            watch = asyncio.create_task(self._watch(process, silence, place))
+            await self._hear_out(pipe, silence)
+            watch.cancel()
             code = await process.wait()
             pipe.close()
             del self._children[place]
@@ -94,9 +120,24 @@ class Parent:
             pause_s = pause_before_restart_s(time.monotonic() - started_s, pause_s)
             await pause(self._stop, pause_s)
 
-    async def _hear_out(self, pipe: Pipe) -> None:
-        """What a child says until it ends: that it is ready, and how many connections it cut off at the end."""
+    async def _watch(self, process: asyncio.subprocess.Process, silence: Silence, place: int) -> None:
+        """Kill a child that hangs: its clients wait for nothing, and those in the socket's queue for a turn of its."""
+        looked_at_s = time.monotonic()
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            now_s = time.monotonic()
+            if silence.go_on(now_s - looked_at_s):
+                msg = f"Server process {process.pid} has said nothing for {HUNG_S:g} s and is killed"
+                self._log.error("process.killed", msg, place=place, child=process.pid)
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                return
+            looked_at_s = now_s
+
+    async def _hear_out(self, pipe: Pipe, silence: Silence) -> None:
+        """What a child says until it ends: that it is ready, that it lives, how many connections it cut off."""
         while (message := await pipe.receive()) is not None:
+            silence.end()
             if message.get("is") == "ready" and not self._is_started:
                 self._is_started = True
                 self._log.info("server.started", f"Server started: {message['url']}", pid=os.getpid())

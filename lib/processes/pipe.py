@@ -3,7 +3,8 @@
 To a runner: {"do": "drain"} claim no more and leave when all has ended; {"do": "release"} leave now. To its supervisor:
 {"is": "tick", "workers": {queue: worker id}, "running": n, "silent_s": s} every second; {"is": "retiring", "why": "…"}
 start another in my place.
-To a server process: {"do": "drain"}. To its parent: {"is": "ready", "url": "…"}; {"is": "leaving", "cut_off": n}.
+To a server process: {"do": "drain"}. To its parent: {"is": "ready", "url": "…"}; then {"is": "tick"} every second;
+{"is": "leaving", "cut_off": n}.
 
 When it closes, the other one is gone: a runner then beats for itself and drains, a server process drains.
 """

@@ -24,6 +24,9 @@ class Place(Protocol):
     def ready(self, url: str) -> None:
         """Requests are answered."""
 
+    def tick(self) -> None:
+        """The loop turns. To be said every second from `ready` on."""
+
     async def told_to_stop(self) -> None:
         """Returns when it is time to drain."""
 
@@ -41,6 +44,9 @@ class Alone:
 
     def ready(self, url: str) -> None:
         self._log.info("server.started", f"Server started: {url}", pid=os.getpid())
+
+    def tick(self) -> None:
+        pass
 
     async def told_to_stop(self) -> None:
         stop = asyncio.Event()
@@ -71,6 +77,9 @@ class OneOfSeveral:
 
     def ready(self, url: str) -> None:
         self._pipe.send(**{"is": "ready", "url": url})
+
+    def tick(self) -> None:
+        self._pipe.send(**{"is": "tick"})
 
     async def told_to_stop(self) -> None:
         if await self._pipe.receive() is None:

@@ -4,27 +4,64 @@ For `python worker.py --doctor --check`. Jobs move while they are read, so what 
 only what looks wrong in the same way again is reported.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
+from lib.errors import KeysBroken
 from lib.queue.client import Link
-from lib.queue.keys import BELL, Keys
+from lib.queue.keys import BELL, TYPES, Keys
 from lib.queue.queues import Queues
 
 BITE = 1000
 LISTS = ("ready:high", "ready:normal", "ready:low", "suspects")
 LEFT = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "suspects"}  # lua/_listed.lua
+PROBES = {  # Not TYPE: the Redis user may not ask that (prod/redis.conf).
+    "list": ("LLEN",),
+    "zset": ("ZCARD",),
+    "hash": ("HLEN",),
+    "string": ("GET",),
+    "stream": ("XRANGE", "-", "+", "COUNT", 1),
+}
 INDEXES = ("delayed", "completed", "dead", "cancelled")
 
 
-async def faults(link: Link, keys: Keys) -> list[str]:
-    """A sentence for each job that is not in the one place that its state has, and for each id that is no job."""
+async def faults(link: Link, keys: Keys, known: Iterable[str] = ()) -> list[str]:
+    """A sentence for each job that is not in the one place that its state has, for each id that is no job, and for each
+    key that is of another type than it should be. known: queues to look at, whatever the set of names says."""
     found = []
-    for queue in await Queues(link, keys).names():
-        suspected = await _look(link, keys, queue)
-        if suspected:
-            again = await _look(link, keys, queue)
-            found += [f"{queue}: {job_id} {fault}" for job_id, fault in again.items() if suspected.get(job_id) == fault]
+    names = set(known)
+    try:
+        names.update(await Queues(link, keys).names())
+    except KeysBroken:
+        found.append(f"{keys.queues} holds no set; it is to hold the queues' names: delete it, they come back")
+    for queue in sorted(names):
+        broken = await _broken(link, keys, queue)
+        found += broken
+        try:
+            found += await _misplaced(link, keys, queue)
+        except KeysBroken as fault:
+            if not broken:
+                found.append(f"{queue}: {fault.detail}")
     return found
+
+
+async def _broken(link: Link, keys: Keys, queue: str) -> list[str]:
+    """A sentence for each of the queue's keys that is of another type than it should be."""
+    found = []
+    for name, kind in TYPES.items():
+        command, *rest = PROBES[kind]
+        try:
+            await link.call(command, keys.base(queue) + name, *rest)
+        except KeysBroken:
+            found.append(f"{queue}: {keys.base(queue)}{name} holds no {kind}; mend it or delete it")
+    return found
+
+
+async def _misplaced(link: Link, keys: Keys, queue: str) -> list[str]:
+    suspected = await _look(link, keys, queue)
+    if not suspected:
+        return []
+    again = await _look(link, keys, queue)
+    return [f"{queue}: {job_id} {fault}" for job_id, fault in again.items() if suspected.get(job_id) == fault]
 
 
 async def _look(link: Link, keys: Keys, queue: str) -> dict[str, str]:
@@ -35,14 +72,21 @@ async def _look(link: Link, keys: Keys, queue: str) -> dict[str, str]:
     seen = set()
     async for job_id in _ids(link, "ZRANGE", base + "all"):
         seen.add(job_id)
-        state, worker, listed = await link.call("HMGET", f"{base}job:{job_id}", "state", "worker", "listed")
-        fault = _fault(state, worker, listed, places.get(job_id, []))
+        fault = await _fault_of(link, base, job_id, places.get(job_id, []))
         if fault:
             faults[job_id] = fault
     for job_id, where in places.items():
         if job_id not in seen and not await link.call("HEXISTS", base + "gone", job_id):
             faults[job_id] = f"is no job and stands in {', '.join(where)}"
     return faults
+
+
+async def _fault_of(link: Link, base: str, job_id: str, places: list[str]) -> str:
+    try:
+        state, worker, listed = await link.call("HMGET", f"{base}job:{job_id}", "state", "worker", "listed")
+    except KeysBroken:
+        return f"is in `all`, and {base}job:{job_id} holds no hash"
+    return _fault(state, worker, listed, places)
 
 
 def _fault(state: bytes | None, worker: bytes | None, listed: bytes | None, places: list[str]) -> str:

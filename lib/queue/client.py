@@ -17,14 +17,16 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
-from lib.errors import RedisUnavailable
+from lib.errors import KeysBroken, RedisUnavailable
 from lib.queue.resp import Argument
 from lib.queue.wire import Moved, Wire, translated
 from lib.setting_kinds import without_password
 
 MOST_MOVES = 5
+# In errors that only a stored value can cause: it is of another type, or no number where one is counted.
+_BROKEN = ("WRONGTYPE", "is not an integer", "is not a valid float", "would overflow")
 
 
 class Link(Protocol):
@@ -33,7 +35,8 @@ class Link(Protocol):
     async def call(self, *command: Argument) -> Any:
         """One command, all of whose keys are in one slot.
 
-        Raises RedisUnavailable where it was not carried out, OutcomeUnknown where nobody can know, MissingScript.
+        Raises RedisUnavailable where it was not carried out, OutcomeUnknown where nobody can know, MissingScript,
+        KeysBroken where a key holds what we did not write: a script may have been carried out in part.
         """
 
     async def block(self, block_s: float, *command: Argument) -> Any:
@@ -115,7 +118,10 @@ class _SingleLink:
         wire = self._wire
         if wire is None or wire.is_broken:
             wire = await self._open()
-        return await wire.send(command)
+        try:
+            return await wire.send(command)
+        except ResponseError as fault:
+            raise _judged(fault, command) from fault
 
     async def block(self, block_s: float, *command: Argument) -> Any:
         connection: AbstractConnection | None = None
@@ -131,7 +137,8 @@ class _SingleLink:
                 # Cut or cancelled half-way: the next reply on it would answer the wrong command.
                 await connection.disconnect(nowait=True)
             if isinstance(fault, RedisError | OSError):
-                raise translated(fault, was_sent=connection is not None) from fault
+                known = translated(fault, was_sent=connection is not None)
+                raise (_judged(known, command) if known is fault else known) from fault
             raise
         finally:
             self._blocked_number = None
@@ -269,10 +276,26 @@ class _ClusterLink:
 
 def _slot_of(command: tuple[Argument, ...]) -> int | None:
     """The slot of a command's key; None where it has none and any node will do."""
-    name = command[0]
-    if name in ("PING", "INFO", "TIME"):
+    if command[0] in ("PING", "INFO", "TIME"):
         return None
-    key = command[3] if name in ("EVALSHA", "EVAL") else command[1]
-    if name == "XREAD":
+    return key_slot(_key_of(command).encode("utf-8", "surrogateescape"))
+
+
+def _key_of(command: tuple[Argument, ...]) -> str:
+    """The first key of a command that has one; a script's is its queue's base."""
+    key = command[3] if command[0] in ("EVALSHA", "EVAL") else command[1]
+    if command[0] == "XREAD":
         key = command[command.index("STREAMS") + 1]
-    return key_slot(key if isinstance(key, bytes) else str(key).encode())
+    return key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else str(key)
+
+
+def _judged(fault: Exception, command: tuple[Argument, ...]) -> Exception:
+    """KeysBroken where Redis complains about what it holds; else the fault as it is, a bug of ours."""
+    # Behind "script:" stand a hash and a line, which tell an operator nothing.
+    said = str(fault).partition(" script: ")[0]
+    if not any(words in said for words in _BROKEN):
+        return fault
+    return KeysBroken(
+        f"Redis holds under {_key_of(command)} what Waybill did not write there: {said};"
+        " python worker.py --doctor --check says which key it is"
+    )

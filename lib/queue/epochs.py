@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from redis.exceptions import ResponseError
-
+from lib.errors import KeysBroken
 from lib.queue.client import Link
 from lib.queue.keys import Keys
+from lib.queue.queues import Queues, in_bites
 from lib.queue.server import fields_of
 
 TOLD_FOR_S = 3600.0
@@ -57,18 +57,20 @@ class Epochs:
         """clock: seconds, of this process alone."""
         self._link = link
         self._keys = keys
+        self._queues = Queues(link, keys)
         self._clock = clock
         self._markers: dict[str, bytes] = {}
         self._run_id = ""
         self._last: tuple[Loss, float] | None = None
 
     async def look(self) -> Loss | None:
-        """What is gone since the last look. Raises RedisUnavailable, and then has seen nothing."""
+        """What is gone since the last look. Raises RedisUnavailable or KeysBroken, and then has seen nothing."""
         told = fields_of(await self._link.call("INFO", "server"))
-        names = {name.decode("utf-8", "replace") for name in await self._link.call("SMEMBERS", self._keys.queues)}
-        known = sorted(names | self._markers.keys())
-        markers = await asyncio.gather(*[self._marker(queue, is_named=queue in names) for queue in known])
-        found = dict(zip(known, markers, strict=True))
+        names = set(await self._queues.names())
+        found: dict[str, bytes | None] = {}
+        for some in in_bites(sorted(names | self._markers.keys())):
+            markers = await asyncio.gather(*[self._marker(queue, is_named=queue in names) for queue in some])
+            found.update(zip(some, markers, strict=True))
         gone = tuple(queue for queue, marker in self._markers.items() if found[queue] != marker)
         run_id, self._run_id = self._run_id, told.get("run_id", "")
         self._markers = {queue: marker for queue, marker in found.items() if marker is not None}
@@ -96,6 +98,7 @@ class Epochs:
                 fresh = secrets.token_hex(8)
                 # Another process may have been quicker: then its marker is the answer.
                 marker = await self._link.call("SET", key, fresh, "NX", "GET") or fresh.encode()
-        except ResponseError:
-            return None  # Somebody put something else there by hand; it must not cost the other queues theirs.
+        except KeysBroken:
+            # Somebody put something else there by hand: that costs the other queues nothing, and tells of no loss.
+            return self._markers.get(queue)
         return marker

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from random import Random
 
-from lib.errors import RedisUnavailable
+from lib.errors import KeysBroken, RedisUnavailable
 from lib.jobs.state import FINISHED
 from lib.queue.client import Link
 from lib.queue.keys import Keys
@@ -60,7 +60,7 @@ class Endings:
             while self._waiters[queue]:
                 try:
                     last_id = await self._follow(queue, last_id)
-                except RedisUnavailable:
+                except (RedisUnavailable, KeysBroken):
                     await asyncio.sleep(self._rng.uniform(0.2, 1.0))
         finally:
             del self._readers[queue]
@@ -80,8 +80,9 @@ class Endings:
         for _, entries in reply or ():
             for entry_id, fields in entries:
                 last_id = entry_id
-                if fields[fields.index(b"state") + 1].decode() in FINISHED:
-                    self._wake(queue, fields[fields.index(b"ids") + 1].decode().split(","))
+                about = dict(zip(fields[::2], fields[1::2], strict=True))
+                if about.get(b"state", b"").decode("utf-8", "replace") in FINISHED:
+                    self._wake(queue, about.get(b"ids", b"").decode("utf-8", "replace").split(","))
         return last_id
 
     def _wake(self, queue: str, job_ids: list[str]) -> None:

@@ -37,6 +37,16 @@ BELL = b"bell"
 """Stands in ready:normal to wake a runner that blocks there; no job's id looks like it."""
 
 
+TYPES = {
+    **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine"), "list"),
+    **dict.fromkeys(("delayed", "completed", "dead", "cancelled", "all", "graves", "expiring"), "zset"),
+    **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta"), "hash"),
+    "epoch": "string",
+    "events": "stream",
+}
+"""Of those of a queue's keys that have one name: what is there, if anything is."""
+
+
 class Keys:
     """Key names under one prefix."""
 

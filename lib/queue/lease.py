@@ -5,13 +5,14 @@ dead meanwhile is told so by `NotRegistered`, and nothing it still says about it
 """
 
 import asyncio
+import contextlib
 import functools
 import json
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from lib.errors import RedisUnavailable
+from lib.errors import KeysBroken, RedisUnavailable
 from lib.jobs.job import ClaimedJob, to_json
 from lib.queue.client import Link
 from lib.queue.committer import Committer
@@ -72,7 +73,9 @@ class Lease:
 
     async def register(self, about: dict[str, Any]) -> None:
         """Say that this runner serves the queue; from now on somebody must beat for it."""
-        await self._link.call("SADD", self._keys.queues, self.queue)
+        with contextlib.suppress(KeysBroken):
+            # A broken set of names stops no queue; upkeep says so, and names this one as soon as it can.
+            await self._link.call("SADD", self._keys.queues, self.queue)
         await self._scripts.call("register", self._base, self.worker_id, to_json(about))
 
     async def claim(self, limit: int, found: Sequence[str] = (), source: str = "ready") -> Claim:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lib.jobs.job import JobRecord, early_in_spec
+from lib.queue.queues import Unreadable
 
 MOST_LOOKED_AT = 2000
 FEWEST_LOOKED_AT = 20
@@ -24,10 +25,11 @@ class Place(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Jobs in their order, and where to go on; `end` is None where there are no more."""
+    """Jobs in their order, and where to go on; `end` is None where there are no more. unreadable: what was left out."""
 
     places: list[Place]
     end: Place | None
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 class Wanted(NamedTuple):

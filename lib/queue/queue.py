@@ -13,7 +13,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
-from lib.errors import JobNotFound, NotReplicated, OutcomeUnknown, QueueFull, RedisUnavailable, WrongState
+from lib.errors import JobNotFound, KeysBroken, NotReplicated, OutcomeUnknown, QueueFull, RedisUnavailable, WrongState
 from lib.ids import queue_of
 from lib.jobs.job import HISTORY_KEPT, Accepted, Attempt, JobRecord, JobSpec, NewJob, Revision, SpecError
 from lib.jobs.state import FINISHED, WAITING
@@ -21,6 +21,7 @@ from lib.queue.client import Link
 from lib.queue.committer import Committer
 from lib.queue.keys import Keys
 from lib.queue.pages import Page, Place, Wanted, merged, page_from
+from lib.queue.queues import Unreadable, each_readable, understood
 from lib.queue.resp import Argument
 from lib.queue.scripts import Scripts
 
@@ -105,11 +106,18 @@ class Queue:
     async def page(self, queues: list[str], wanted: Wanted, after: Place | None, limit: int) -> Page:
         """The next jobs of these queues that fit, newest first: `limit` at most, or fewer and still more behind them.
 
-        About 2,000 are looked at, and none of them is read.
+        About 2,000 are looked at, and none of them is read. A queue whose keys are broken is left out, and named.
         """
         arguments = wanted.arguments(after, limit, len(queues))
-        calls = [self._scripts.call("page", self._keys.base(queue), *arguments) for queue in queues]
-        return merged([page_from(reply) for reply in await asyncio.gather(*calls)], limit)
+
+        async def ask(queue: str) -> Page:
+            reply = await self._scripts.call("page", self._keys.base(queue), *arguments)
+            with understood(queue):
+                return page_from(reply)
+
+        answers = await each_readable(queues, ask)
+        pages = [answer for answer in answers if not isinstance(answer, Unreadable)]
+        return merged(pages, limit)._replace(unreadable=tuple(one for one in answers if isinstance(one, Unreadable)))
 
     async def cancel(self, job_id: str) -> None:
         """Stop a job that waits, or ask the one that runs to stop. Raises JobNotFound or WrongState."""
@@ -161,7 +169,8 @@ class Queue:
         state: bytes = await self._scripts.call(script, self._keys.base(queue), job_id, *arguments)
         if not state:
             raise _not_found(job_id)
-        return state.decode()
+        with understood(queue):
+            return state.decode()
 
     async def _commit(self, queue: str, jobs: list[NewJob]) -> list[Accepted]:
         """One commit. Sent again once where its reply was lost: under the same number, so it is not run twice."""
@@ -223,6 +232,8 @@ class Queue:
         except OutcomeUnknown as fault:
             # Whatever became of the name, no job was sent.
             raise RedisUnavailable(fault.detail) from None
+        except KeysBroken:
+            return  # A broken set of names stops no queue; it is tried again with the next commit.
         self._named_at[queue] = now
 
     def _forget_idle(self, now: float) -> None:

@@ -4,12 +4,14 @@ Each upkeep step is one script, safe to run from any number of supervisors at on
 """
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from lib.errors import QueueNotFound, RedisUnavailable
+from lib.errors import KeysBroken, QueueNotFound, RedisUnavailable
+from lib.ids import QUEUE_NAME
 from lib.queue.client import Link
 from lib.queue.keys import Keys
 from lib.queue.scripts import Scripts
@@ -85,6 +87,10 @@ class Unreadable(NamedTuple):
     queue: str
     reason: str
 
+    @property
+    def warning(self) -> str:
+        return f"{self.queue} can't be read: {self.reason}"
+
 
 class Queues:
     """All queues, by name."""
@@ -100,7 +106,8 @@ class Queues:
         return int(seconds) * 1000 + int(micros) // 1000
 
     async def names(self) -> list[str]:
-        """Every queue that ever took a job or had a runner, sorted."""
+        """Every queue that ever took a job or had a runner, sorted. What somebody put among them and is no name is left
+        out. Raises KeysBroken where they are no set."""
         # In bites: the reply's elements are read one by one, and ten thousand at once would hold up the loop.
         found: set[bytes] = set()
         cursor = b"0"
@@ -108,7 +115,11 @@ class Queues:
             cursor, some = await self._link.call("SSCAN", self._keys.queues, cursor, "COUNT", NAMES_AT_ONCE)
             found.update(some)
             if cursor == b"0":
-                return sorted(name.decode("utf-8", "replace") for name in found)
+                return sorted(name for raw in found if QUEUE_NAME.fullmatch(name := raw.decode("utf-8", "replace")))
+
+    async def name(self, queues: Iterable[str]) -> None:
+        """See that these are among them."""
+        await self._link.call("SADD", self._keys.queues, *queues)
 
     async def census(self, queue: str) -> Census:
         """Raises QueueNotFound."""
@@ -120,7 +131,9 @@ class Queues:
         return await each_readable(queues, self._census_of_one)
 
     async def _census_of_one(self, queue: str) -> Census:
-        return _census(queue, await self._scripts.call("census", self._keys.base(queue)))
+        reply = await self._scripts.call("census", self._keys.base(queue))
+        with understood(queue):
+            return _census(queue, reply)
 
     async def census_of_all(self) -> AsyncIterator[list[Census | Unreadable]]:
         """By name, a few at a time: however many queues there are, neither Redis nor the loop is held up."""
@@ -157,7 +170,11 @@ class Queues:
         await self._scripts.call("adjust", self._keys.base(queue), *pairs)
 
     async def _known(self, queue: str) -> None:
-        if not await self._link.call("SISMEMBER", self._keys.queues, queue):
+        try:
+            is_known = await self._link.call("SISMEMBER", self._keys.queues, queue)
+        except KeysBroken:
+            return  # A broken set of names is no reason not to look.
+        if not is_known:
             raise QueueNotFound(f"there is no queue {queue!r}; a queue begins with its first job or its first worker")
 
     # What runners and supervisors do.
@@ -187,8 +204,9 @@ class Queues:
         arguments = (*retention.arguments, MOST_GRAVES)
         reply = await self._scripts.call("survey", self._keys.base(queue), *arguments)
         due, expiring, trimmable, suspects, graves, *beats = reply
-        texts = [item.decode("utf-8", "replace") for item in beats]
-        occupied = graves.decode("utf-8", "replace").split(",") if graves else []
+        # Worker ids that somebody wrote by hand may be any bytes, and must be found by them again.
+        texts = [item.decode("utf-8", "surrogateescape") for item in beats]
+        occupied = graves.decode("utf-8", "surrogateescape").split(",") if graves else []
         shown = dict(zip(texts[::2], texts[1::2], strict=True))
         return Survey(bool(due), bool(expiring), bool(trimmable), int(suspects), occupied, shown)
 
@@ -232,6 +250,15 @@ class Queues:
                 return handled
             # The registration is gone by now, so there is no counter to compare any more.
             beat_seen = ""
+
+
+@contextlib.contextmanager
+def understood(queue: str) -> Iterator[None]:
+    """Around the reading of a reply: where it makes no sense, somebody wrote what we did not. Raises KeysBroken."""
+    try:
+        yield
+    except (ValueError, OverflowError) as fault:
+        raise KeysBroken(f"what Redis holds of the queue {queue} makes no sense: {fault}") from fault
 
 
 def in_bites(names: list[str]) -> Iterator[list[str]]:

@@ -10,10 +10,10 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from lib.errors import RedisUnavailable
+from lib.errors import KeysBroken, RedisUnavailable
 from lib.queue.client import Link
 from lib.queue.keys import Keys
-from lib.queue.queues import Queues
+from lib.queue.queues import Queues, Unreadable, each_readable
 from lib.queue.scripts import Scripts
 
 LISTENED_S = 60
@@ -80,13 +80,17 @@ class Transitions:
             event.set()
 
     async def listen(self, queues: Iterable[str]) -> tuple[int, dict[str, Place]]:
-        """Have everything told from now on. Gives Redis' time before that, in ms, and each queue's newest entry."""
+        """Have everything told from now on. Gives Redis' time before that, in ms, and each queue's newest entry.
+
+        A queue whose keys are broken is left out; it is listened to once they are mended.
+        """
         now_ms = await self._queues.now_ms()
         names = list(queues)
-        replies = await asyncio.gather(
-            *[self._scripts.call("listen", self._keys.base(name), LISTENED_S) for name in names]
+        replies = await each_readable(
+            names, lambda name: self._scripts.call("listen", self._keys.base(name), LISTENED_S)
         )
-        places = {name: Place.of(reply) for name, reply in zip(names, replies, strict=True)}
+        found = zip(names, replies, strict=True)
+        places = {name: Place.of(reply) for name, reply in found if not isinstance(reply, Unreadable)}
         for name, place in places.items():
             self._note(name, place)
             self.begun.setdefault(name, place)
@@ -97,7 +101,7 @@ class Transitions:
         gap, *flat = await self._scripts.call("follow", self._keys.base(queue), str(place), ENTRIES_A_READ)
         rows = zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
         entries = [
-            Entry(Place.of(entry_id), state.decode(), by.decode(), ids.decode("utf-8", "replace").split(","))
+            Entry(Place.of(entry_id), _text(state), _text(by), _text(ids).split(","))
             for entry_id, state, by, ids in rows
         ]
         return bool(gap), entries
@@ -115,7 +119,7 @@ class Transitions:
         clock = asyncio.get_running_loop().time
         try:
             while self._readers:
-                with contextlib.suppress(RedisUnavailable):
+                with contextlib.suppress(RedisUnavailable, KeysBroken):
                     if clock() - said_at_s > SAY_AGAIN_S:
                         await self.listen(await self._wanted())
                         said_at_s = clock()
@@ -135,12 +139,11 @@ class Transitions:
         strange = [name for name in names if name not in self.begun]
         if strange:
             await self.listen(strange)
-        streams = [self._keys.events(name) for name in names]
-        replies = await asyncio.gather(
-            *[self._link.call("XREVRANGE", stream, "+", "-", "COUNT", 1) for stream in streams]
+        replies = await each_readable(
+            names, lambda name: self._link.call("XREVRANGE", self._keys.events(name), "+", "-", "COUNT", 1)
         )
         for name, reply in zip(names, replies, strict=True):
-            if reply:
+            if reply and not isinstance(reply, Unreadable):
                 self._note(name, Place.of(reply[0][0]))
 
     def _note(self, name: str, newest: Place) -> None:
@@ -150,3 +153,7 @@ class Transitions:
         for event, queues in self._readers.items():
             if queues is None or name in queues:
                 event.set()
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

@@ -7,6 +7,8 @@ import time
 from lib.processes.pipe import Pipe
 from lib.work.overdue import Overdue
 
+MOST_S = 2.0
+
 
 class Child:
     """A runner as its supervisor knows it."""
@@ -19,21 +21,29 @@ class Child:
         self.worker_id = worker_id
         self.is_alone = worker_id.endswith(".alone")
         self.started_s = time.monotonic()
-        self.tick_s = time.monotonic()
         self.silent_s = 0.0
+        self._looked_at_s = time.monotonic()
+        self._unheard_s = 0.0
         self.is_retiring = False
         self.was_killed = False
         self.late: list[Overdue] = []
 
     def hear(self, message: dict[str, object]) -> None:
         """A tick: the loop turns, and these are the ids that it serves its queues under."""
-        self.tick_s = time.monotonic()
+        self._unheard_s = 0.0
         silent_s = message.get("silent_s")
         self.silent_s = float(silent_s) if isinstance(silent_s, int | float) else 0.0
         workers = message.get("workers")
         if isinstance(workers, dict) and workers != self.worker_ids:
             self.former_ids.update(self.worker_ids.items())
             self.worker_ids = workers
+
+    def unheard_s(self, now_s: float) -> float:
+        """For how long its loop has not turned. It counts between two looks of the supervisor's own, and MOST_S of that
+        at most: where the supervisor itself stood still, what it was told meanwhile has yet to be read."""
+        self._unheard_s += min(now_s - self._looked_at_s, MOST_S)
+        self._looked_at_s = now_s
+        return self._unheard_s
 
     def kill(self) -> None:
         """End it, on our order: whatever it ran is innocent."""

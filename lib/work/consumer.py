@@ -19,6 +19,7 @@ from typing import Any
 from lib.errors import RedisUnavailable
 from lib.queue.lease import Claim, Lease, NotRegistered
 from lib.queue.queues import Queues
+from lib.work.bulkheads import ALL
 from lib.work.context import Shared
 from lib.work.lanes import Lanes
 
@@ -87,6 +88,7 @@ class Consumer:
                 await self._take_in()
                 pause_s = 0.05
                 self._is_back()
+                self._shared.bulkheads.is_well(self.queue, "consumer")
             except NotRegistered as fault:
                 self._come_back(fault)
             except RedisUnavailable as fault:
@@ -94,7 +96,8 @@ class Consumer:
                 await self._pause(pause_s)
                 pause_s = min(LAST_PAUSE_S, pause_s * 2)
             except Exception as fault:  # noqa: BLE001  One queue's broken keys must not stop the runner's other queues.
-                self._log.exception("consumer.failed", f"Round failed in {self.queue}; trying again", fault)
+                self._shared.bulkheads.tell(self.queue, "consumer", fault)
+                self._heard_at_s = time.monotonic()  # Redis has answered: no reason to have this runner killed.
                 await self._pause(LAST_PAUSE_S)
 
     async def run_suspects(self) -> bool:
@@ -141,7 +144,8 @@ class Consumer:
     async def _ensure_registered(self) -> None:
         if not self._is_registered:
             await self._lease.register(self._about)
-            await self._queues.show([self.worker_id], self._shared.settings.lease_s)
+            with self._shared.bulkheads.around(ALL, "count"):
+                await self._queues.show([self.worker_id], self._shared.settings.lease_s)
             self._is_registered = True
             self._log.info("worker.registered", f"Worker {self.worker_id} serves {self.queue}, {self._limit} at a time")
 
@@ -170,7 +174,8 @@ class Consumer:
     async def _sign_off(self, lease: Lease) -> None:
         crash_limit = self._shared.settings.crash_limit
         await self._queues.reap(lease.queue, lease.worker_id, is_crash=False, crash_limit=crash_limit)
-        await self._queues.hide([lease.worker_id])
+        with self._shared.bulkheads.around(ALL, "count"):
+            await self._queues.hide([lease.worker_id])
 
     async def _take_in(self) -> None:
         """One round: claim for the free slots; where nothing is there, wait for an id, a bell or a free slot."""
@@ -238,7 +243,7 @@ class Consumer:
         """Do something beside the rounds that may fail with Redis and then does not matter."""
 
         async def quietly() -> None:
-            with contextlib.suppress(RedisUnavailable):
+            with contextlib.suppress(RedisUnavailable), self._shared.bulkheads.around(self.queue, "promotion"):
                 await work
 
         task = asyncio.get_running_loop().create_task(quietly())

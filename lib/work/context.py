@@ -22,6 +22,7 @@ from lib.logs import Log
 from lib.queue.lease import Ended, log_line, progress
 from lib.queue.queue import Queue
 from lib.tracing import child_of
+from lib.work.bulkheads import Bulkheads
 from lib.work.timings import Timings
 
 Made = TypeVar("Made")
@@ -74,6 +75,7 @@ class Shared:
     resources: Resources
     rng: Random
     timings: Timings
+    bulkheads: Bulkheads
     retire: Callable[[str], None]
     """Called with a reason when a handler can't be stopped: the runner must make way for a new one."""
 

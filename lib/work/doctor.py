@@ -67,9 +67,9 @@ async def _redis(link: Link, settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _jobs(link: Link, settings: Settings) -> AsyncIterator[Finding]:
-    faults = await audit.faults(link, Keys(settings.key_prefix))
+    faults = await audit.faults(link, Keys(settings.key_prefix), settings.worker_queues)
     for fault in faults:
-        yield Finding(False, f"Job: {fault}")
+        yield Finding(False, f"Jobs: {fault}")
     if not faults:
         yield Finding(True, "Jobs: each is in exactly one place")
 

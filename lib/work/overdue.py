@@ -2,8 +2,12 @@
 
 A handler that blocks the loop, or holds the GIL, keeps its own runner from timing it out. The supervisor asks Redis
 what that runner holds and since when; what is overdue is failed on its behalf after the runner has been killed.
+
+Since when is a time of Redis' clock, which may be set an hour ahead at any moment. So no job is overdue by that alone:
+what the clock leapt, as far as the supervisor's own monotonic clock has not seen it pass, is no time that a job ran.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from random import Random
 
@@ -13,6 +17,35 @@ from lib.queue.lease import Ended, Lease, failed
 from lib.queue.queue import Queue
 
 LATE_S = 1.0  # What a runner that still turns would take at most to time a job out itself.
+
+
+LEAP_MS = 1000  # Replies come late, and clocks are slewed: less than that in one look is none.
+LEAPS_KEPT = 1000
+
+
+class Leaps:
+    """By how much Redis' clock has leapt ahead of this process' own while that looked. Pure.
+
+    What goes back makes no job late. A supervisor is older than its runners, so it has seen every leap since any of
+    their jobs was begun.
+    """
+
+    def __init__(self) -> None:
+        self._seen: tuple[int, float] | None = None
+        self._leaps: deque[tuple[float, float]] = deque(maxlen=LEAPS_KEPT)
+
+    def look(self, now_ms: int, now_s: float) -> None:
+        """Compare the two: Redis' time in ms, and our own monotonic one in s."""
+        if self._seen is not None:
+            seen_ms, seen_s = self._seen
+            expected_ms = seen_ms + (now_s - seen_s) * 1000
+            if now_ms - expected_ms > LEAP_MS:
+                self._leaps.append((expected_ms, now_ms - expected_ms))
+        self._seen = now_ms, now_s
+
+    def since_ms(self, ms: int) -> float:
+        """The leaps that came after this time of Redis' clock, all together."""
+        return sum(leap_ms for at_ms, leap_ms in self._leaps if at_ms >= ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +60,20 @@ class Overdue:
         return await self.lease.ended("fail", _timeout(self.record, rng))
 
 
-async def overdue(lease: Lease, queue: Queue, now_ms: int) -> list[Overdue]:
-    """What the runner of `lease` holds past its deadline, by Redis' clock."""
+async def overdue(lease: Lease, queue: Queue, now_ms: int, leaps: Leaps, unheard_s: float) -> list[Overdue]:
+    """What the runner of `lease` holds past its deadline. unheard_s: for so long its loop has not turned."""
     records = await queue.read_many(await lease.held())
-    return [Overdue(lease, record) for record in records if _is_overdue(record, lease.worker_id, now_ms)]
+    held = [record for record in records if record.state == "active" and record.worker_id == lease.worker_id]
+    return [Overdue(lease, record) for record in held if is_overdue(record, now_ms, leaps, unheard_s)]
 
 
-def _is_overdue(record: JobRecord, worker_id: str, now_ms: int) -> bool:
-    if record.state != "active" or record.worker_id != worker_id or record.spec is None or record.started_ms is None:
+def is_overdue(record: JobRecord, now_ms: int, leaps: Leaps, unheard_s: float) -> bool:
+    """Whether a job that is held has run for longer than its timeout_s: by Redis' clock less what that has leapt, or
+    by the silence alone, for a loop that does not turn begins no job."""
+    if record.spec is None or record.started_ms is None:
         return False
-    return now_ms > record.started_ms + (record.spec.timeout_s + LATE_S) * 1000
+    ran_s = (now_ms - record.started_ms - leaps.since_ms(record.started_ms)) / 1000
+    return max(ran_s, unheard_s) > record.spec.timeout_s + LATE_S
 
 
 def _timeout(record: JobRecord, rng: Random) -> Ended:

@@ -28,6 +28,7 @@ from lib.queue.lease import Lease
 from lib.queue.meters import Meters
 from lib.queue.queue import Queue
 from lib.queue.queues import Queues
+from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.consumer import Consumer
 from lib.work.context import Resources, Shared
 from lib.work.timings import Timings
@@ -53,6 +54,7 @@ class Runner:
         self._link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
         self._keys = Keys(settings.key_prefix)
         self._queues = Queues(self._link, self._keys)
+        self._bulkheads = Bulkheads(log)
         self._shared = Shared(
             settings=settings,
             registry=registry,
@@ -62,7 +64,8 @@ class Runner:
             threads=ThreadPoolExecutor(sum(settings.worker_queues.values()), "job"),
             resources=Resources(settings, log),
             rng=random.Random(),
-            timings=Timings(Meters(self._link, self._keys), worker_id),
+            timings=Timings(Meters(self._link, self._keys), worker_id, self._bulkheads),
+            bulkheads=self._bulkheads,
             retire=self._retire,
         )
         self._consumers = [self._consumer(queue, limit) for queue, limit in settings.worker_queues.items()]
@@ -73,7 +76,9 @@ class Runner:
 
     async def run(self) -> None:
         """Until told to leave, or until the supervisor is gone and all has ended."""
-        background = [asyncio.create_task(step()) for step in (self._obey, self._tick)]
+        background = [asyncio.create_task(step()) for step in (self._obey, self._tick, self._attend)]
+        for task in background:
+            task.add_done_callback(self._background_ended)
         if self._is_alone:
             await self._run_suspects()
         else:
@@ -82,6 +87,12 @@ class Runner:
         for task in background:
             task.cancel()
         self._shared.resources.close()
+
+    def _background_ended(self, task: "asyncio.Task[None]") -> None:
+        """By a bug: without ticks the runner would be killed as stuck, and without ears never hear that it is to go."""
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._log.exception("runner.failed", "A part of the runner ended by a fault of its own", fault)
+            self._retire("a part of it has ended")
 
     def _consumer(self, queue: str, limit: int) -> Consumer:
         ids = iter([self._worker_id])
@@ -137,11 +148,12 @@ class Runner:
         """One suspect after another, whatever its queue, until there has been none for a while."""
         idle_rounds = 0
         while idle_rounds < IDLE_ROUNDS and not self._drain.is_set():
-            try:
-                found = [await consumer.run_suspects() for consumer in self._consumers]
-            except RedisUnavailable:
-                found = []
-            if any(found):
+            has_found = False
+            with contextlib.suppress(RedisUnavailable):
+                for consumer in self._consumers:
+                    with self._bulkheads.around(consumer.queue, "consumer"):
+                        has_found = await consumer.run_suspects() or has_found
+            if has_found:
                 idle_rounds = 0
                 continue
             idle_rounds += 1
@@ -153,7 +165,8 @@ class Runner:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 await self._shared.timings.flush()
                 for consumer in self._consumers:
-                    await consumer.leave()
+                    with self._bulkheads.around(consumer.queue, "farewell"):
+                        await consumer.leave()
         except (TimeoutError, RedisUnavailable) as fault:
             # Nothing is lost: what is still in our list is given back by the supervisor, or by whoever reaps us.
             self._log.warning("worker.left_unsigned", f"Worker left without signing off: {fault!r}")
@@ -168,23 +181,34 @@ class Runner:
         self._drain.set()
 
     async def _tick(self) -> None:
-        """Every second: tell the supervisor that the loop turns, and stop what was cancelled."""
-        next_beat_s = 0.0
+        """Every second: tell the supervisor that the loop turns. Waits for nothing else: silence is a stuck loop."""
         while True:
             workers = {consumer.queue: consumer.worker_id for consumer in self._consumers}
             silent_s = max(consumer.silent_s for consumer in self._consumers)
             running = sum(consumer.running for consumer in self._consumers)
             self._pipe.send(**{"is": "tick", "workers": workers, "running": running, "silent_s": silent_s})
+            await asyncio.sleep(TICK_S)
+
+    async def _attend(self) -> None:
+        """Every second: tell Redis how long jobs took, stop what was cancelled, and beat where nobody else does."""
+        next_beat_s = 0.0
+        while True:
             await self._shared.timings.flush()
             with contextlib.suppress(RedisUnavailable):
                 for consumer in self._consumers:
-                    await consumer.look_for_cancels()
+                    with self._bulkheads.around(consumer.queue, "cancelling"):
+                        await consumer.look_for_cancels()
                 if self._is_orphaned and time.monotonic() > next_beat_s:
-                    for queue, worker_id in workers.items():
-                        await self._queues.beat(queue, [worker_id])
-                    await self._queues.show(list(workers.values()), self._settings.lease_s)
+                    await self._beat()
                     next_beat_s = time.monotonic() + self._settings.lease_s / 5
             await asyncio.sleep(TICK_S)
+
+    async def _beat(self) -> None:
+        for consumer in self._consumers:
+            with self._bulkheads.around(consumer.queue, "beat"):
+                await self._queues.beat(consumer.queue, [consumer.worker_id])
+        with self._bulkheads.around(ALL, "count"):
+            await self._queues.show([consumer.worker_id for consumer in self._consumers], self._settings.lease_s)
 
     def _retire(self, why: str) -> None:
         """A handler can't be stopped: claim no more, and have another runner started in our place."""

@@ -30,8 +30,9 @@ from lib.queue.keys import Keys
 from lib.queue.lease import Lease
 from lib.queue.queue import Queue
 from lib.queue.queues import Queues
+from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.child import Child
-from lib.work.overdue import overdue
+from lib.work.overdue import Leaps, overdue
 from lib.work.runner import EXIT_FAULT
 from lib.work.upkeep import EVERY_S, Upkeep
 
@@ -55,8 +56,10 @@ class Supervisor:
         self._keys = Keys(settings.key_prefix)
         self._queues = Queues(self._link, self._keys)
         self._queue = Queue(self._link, self._keys)
-        self._upkeep = Upkeep(self._queues, settings, log)
+        self._bulkheads = Bulkheads(log)
+        self._upkeep = Upkeep(self._queues, settings, log, self._bulkheads)
         self._epochs = Epochs(self._link, self._keys)
+        self._leaps = Leaps()
         self._children: set[Child] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_away = False
@@ -181,7 +184,8 @@ class Supervisor:
             level("runner.died", f"Runner {child.worker_id} ended: {describe_end(code)}", pid=child.process.pid)
         for item in child.late:
             # Before the rest is taken back: a job that blocked its runner is to blame, the others are not.
-            await item.fail(self._rng)
+            with self._bulkheads.around(item.lease.queue, "rescue"):
+                await item.fail(self._rng)
             msg = f"Job failed for its runner: {item.record.job_id} | it ran longer than its timeout_s"
             self._log.warning("job.timed_out", msg, job_id=item.record.job_id)
         taken_back = await self._take_back(child, is_crash=is_crash)
@@ -198,12 +202,12 @@ class Supervisor:
         """Gives how many jobs."""
         taken_back = 0
         for queue, worker_id in {*child.worker_ids.items(), *child.former_ids}:
-            try:
-                arguments = {"is_crash": is_crash, "crash_limit": self._settings.crash_limit}
-                jobs = await self._queues.reap(queue, worker_id, **arguments)  # type: ignore[arg-type]
-            except RedisUnavailable:
-                continue  # Its lease will run out; whoever sees that takes the jobs back.
-            with contextlib.suppress(RedisUnavailable):
+            jobs = None
+            # Where it can't be done now, its lease will run out; whoever sees that takes the jobs back.
+            with contextlib.suppress(RedisUnavailable), self._bulkheads.around(queue, "reap"):
+                crash_limit = self._settings.crash_limit
+                jobs = await self._queues.reap(queue, worker_id, is_crash=is_crash, crash_limit=crash_limit)
+            with contextlib.suppress(RedisUnavailable), self._bulkheads.around(ALL, "count"):
                 await self._queues.hide([worker_id])
             if jobs:
                 taken_back += jobs
@@ -234,9 +238,11 @@ class Supervisor:
                         by_queue.setdefault(queue, []).append(worker_id)
             with contextlib.suppress(RedisUnavailable):
                 for queue, worker_ids in by_queue.items():
-                    await self._queues.beat(queue, worker_ids)
+                    with self._bulkheads.around(queue, "beat"):
+                        await self._queues.beat(queue, worker_ids)
                 if alive := {worker_id for worker_ids in by_queue.values() for worker_id in worker_ids}:
-                    await self._queues.show(sorted(alive), self._settings.lease_s)
+                    with self._bulkheads.around(ALL, "count"):
+                        await self._queues.show(sorted(alive), self._settings.lease_s)
                 pause_s = self._settings.lease_s / 5
             await asyncio.sleep(pause_s)
 
@@ -245,12 +251,14 @@ class Supervisor:
         is_first = True
         while True:
             try:
-                if loss := await self._epochs.look():
-                    self._log.error("redis.emptied", loss.text, queues=loss.queues)
+                with self._bulkheads.around(ALL, "epoch"):
+                    if loss := await self._epochs.look():
+                        self._log.error("redis.emptied", loss.text, queues=loss.queues)
                 suspects = await self._upkeep.round(time.monotonic())
                 if self._is_away or is_first:
                     self._log.info("redis.found", f"Database connected: {describe(self._settings.redis_url)}")
                 self._is_away = is_first = False
+                await self._compare_clocks()
                 await self._check_runners()
                 await self._isolate(suspects)
             except RedisUnavailable as fault:
@@ -270,35 +278,50 @@ class Supervisor:
                     "runner.killed", f"Runner {child.worker_id} has heard nothing for {child.silent_s:.0f} s"
                 )
                 child.kill()
-            elif time.monotonic() - child.tick_s > STUCK_S:
-                await self._free_stuck(child)
+            elif (unheard_s := child.unheard_s(time.monotonic())) > STUCK_S:
+                await self._free_stuck(child, unheard_s)
 
-    async def _free_stuck(self, child: Child) -> None:
+    async def _free_stuck(self, child: Child, unheard_s: float) -> None:
         """Kill a runner whose loop is stuck past a job's deadline, and fail the jobs that are overdue."""
-        now_ms = await self._queues.now_ms()
+        now_ms = await self._compare_clocks()
         late = []
         for queue, worker_id in child.worker_ids.items():
-            late += await overdue(
-                Lease(self._link, self._link, self._keys, queue, worker_id, self._rng), self._queue, now_ms
-            )
-        is_hung = time.monotonic() - child.tick_s > SILENT_S and not await self._holds_any(child)
+            with self._bulkheads.around(queue, "rescue"):
+                lease = self._lease(queue, worker_id)
+                late += await overdue(lease, self._queue, now_ms, self._leaps, unheard_s)
+        is_hung = unheard_s > SILENT_S and not await self._holds_any(child)
         if not late and not is_hung:
             return
         self._log.error("runner.killed", f"Runner {child.worker_id} is stuck: {len(late)} jobs are past their time")
         child.late = late
         child.kill()
 
+    async def _compare_clocks(self) -> int:
+        """Redis' time, in ms. Done once a second: what its clock leaps makes no job overdue."""
+        now_ms = await self._queues.now_ms()
+        self._leaps.look(now_ms, time.monotonic())
+        return now_ms
+
     async def _holds_any(self, child: Child) -> bool:
         """A loop that is stuck with jobs in hand has until their deadlines; one that holds none is just stuck."""
         for queue, worker_id in child.worker_ids.items():
-            if await Lease(self._link, self._link, self._keys, queue, worker_id, self._rng).held():
-                return True
+            with self._bulkheads.around(queue, "rescue"):
+                if await self._lease(queue, worker_id).held():
+                    return True
         return False
+
+    def _lease(self, queue: str, worker_id: str) -> Lease:
+        """A runner's place in a queue, to speak for it."""
+        return Lease(self._link, self._link, self._keys, queue, worker_id, self._rng)
 
     async def _isolate_at_once(self) -> None:
         """After a crash: what became a suspect by it does not wait for the next round of upkeep."""
+        suspects = {}
         with contextlib.suppress(RedisUnavailable):
-            await self._isolate({queue: await self._queues.suspects(queue) for queue in self._settings.worker_queues})
+            for queue in self._settings.worker_queues:
+                with self._bulkheads.around(queue, "isolation"):
+                    suspects[queue] = await self._queues.suspects(queue)
+        await self._isolate(suspects)
 
     async def _isolate(self, suspects: dict[str, int]) -> None:
         """Have one isolation runner while there are suspects in a queue of ours."""

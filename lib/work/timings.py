@@ -11,6 +11,7 @@ from typing import NamedTuple
 from lib.errors import RedisUnavailable
 from lib.metrics import JOB_BOUNDS_S, Histogram
 from lib.queue.meters import Meters
+from lib.work.bulkheads import Bulkheads
 
 Fields = dict[str, int]
 
@@ -25,8 +26,9 @@ class _Unsent(NamedTuple):
 class Timings:
     """runner_id: by whom Redis knows what it was told before."""
 
-    def __init__(self, meters: Meters, runner_id: str) -> None:
+    def __init__(self, meters: Meters, runner_id: str, bulkheads: Bulkheads) -> None:
         self._meters = meters
+        self._bulkheads = bulkheads
         self._runner_id = runner_id
         self._kept: dict[str, dict[tuple[str, str], Histogram]] = {}
         self._unsent: dict[str, _Unsent] = {}
@@ -41,7 +43,7 @@ class Timings:
         self._histogram(queue, "duration", type_name).observe(duration_s)
 
     async def flush(self) -> None:
-        """Add what was measured. Where Redis does not answer it is sent again the next time, and counted once."""
+        """Add what was measured. Where that can't be done it is sent again the next time, and counted once."""
         for queue, kept in self._kept.items():
             if queue not in self._unsent and kept:
                 self._number += 1
@@ -49,9 +51,10 @@ class Timings:
                 kept.clear()
         with contextlib.suppress(RedisUnavailable):
             for queue, unsent in list(self._unsent.items()):
-                await self._meters.observe(queue, self._runner_id, unsent.number, unsent.fields)
-                if self._unsent.get(queue) is unsent:
-                    del self._unsent[queue]
+                with self._bulkheads.around(queue, "timing"):
+                    await self._meters.observe(queue, self._runner_id, unsent.number, unsent.fields)
+                    if self._unsent.get(queue) is unsent:
+                        del self._unsent[queue]
 
     def _histogram(self, queue: str, metric: str, type_name: str) -> Histogram:
         kept = self._kept.get(queue)

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lib.config import Settings
-from lib.errors import RedisUnavailable
 from lib.logs import Log
 from lib.queue.queues import Queues, Retention
+from lib.work.bulkheads import ALL, Bulkheads
 
 EVERY_S = 1.0
 MOST_BITES = 200  # of one queue's backlog in one round, so that the other queues get theirs
@@ -53,25 +53,31 @@ class LeaseWatch:
 class Upkeep:
     """The periodic work of one supervisor."""
 
-    def __init__(self, queues: Queues, settings: Settings, log: Log) -> None:
+    def __init__(self, queues: Queues, settings: Settings, log: Log, bulkheads: Bulkheads) -> None:
         self._queues = queues
         self._settings = settings
         self._log = log
+        self._bulkheads = bulkheads
         self._retention = Retention(settings.retain_completed, settings.retain_completed_s, settings.retain_dead_s)
         self._watches: dict[str, LeaseWatch] = {}
 
     async def round(self, now_s: float) -> dict[str, int]:
         """Look after every queue once. Gives the number of suspects in each that has any. Raises RedisUnavailable."""
         suspects = {}
-        for queue in await self._queues.names():
-            try:
+        for queue in await self._names():
+            with self._bulkheads.around(queue, "upkeep"):
                 if found := await self._look_after(queue, now_s):
                     suspects[queue] = found
-            except RedisUnavailable:
-                raise
-            except Exception as fault:  # noqa: BLE001  A queue whose keys somebody broke must not cost the others theirs.
-                self._log.exception("upkeep.failed", f"Upkeep of {queue} failed", fault, queue=queue)
         return suspects
+
+    async def _names(self) -> list[str]:
+        """Every queue. Those that this worker serves are among them, whatever somebody did to the set of names."""
+        named, own = set[str](), set(self._settings.worker_queues)
+        with self._bulkheads.around(ALL, "upkeep"):
+            named = set(await self._queues.names())
+            if own - named:
+                await self._queues.name(own - named)
+        return sorted(named | own)
 
     async def _look_after(self, queue: str, now_s: float) -> int:
         """One queue's round. Gives the number of its suspects."""
@@ -97,7 +103,8 @@ class Upkeep:
         jobs = await self._queues.reap(queue, worker_id, beat_seen=beat, crash_limit=self._settings.crash_limit)
         if jobs is None:
             return  # It has beaten since, or another reaper was first.
-        await self._queues.hide([worker_id])
+        with self._bulkheads.around(ALL, "count"):
+            await self._queues.hide([worker_id])
         msg = f"Worker {worker_id} has not been heard of for {self._settings.lease_s:g} s: {jobs} jobs taken back"
         self._log.warning("worker.reaped", msg, queue=queue, worker_id=worker_id, jobs=jobs)
 

@@ -4,7 +4,9 @@ import unittest
 
 from lib.metrics import JOB_BOUNDS_S
 from lib.queue.meters import Meters
+from lib.work.bulkheads import Bulkheads
 from lib.work.timings import Timings
+from tests.a_log import ALog
 from tests.redis.case import LosesReplies, RedisCase
 
 
@@ -15,7 +17,7 @@ class Observed(RedisCase):
 
     async def test_what_several_runners_measure_is_added_up(self) -> None:
         for name in ("a", "b"):
-            timings = Timings(self.meters, name)
+            timings = Timings(self.meters, name, Bulkheads(ALog(self)))
             timings.waited("q", "mail", 0.004)
             timings.ran("q", "mail", 0.2)
             timings.ran("q", "a type of words", 9999)
@@ -35,7 +37,7 @@ class Observed(RedisCase):
 
     async def test_what_was_sent_twice_is_counted_once(self) -> None:
         link = LosesReplies(self.link)
-        timings = Timings(Meters(link, self.keys), "a")
+        timings = Timings(Meters(link, self.keys), "a", Bulkheads(ALog(self)))
         timings.ran("q", "mail", 1.0)
         link.lose = 1
 
@@ -45,6 +47,27 @@ class Observed(RedisCase):
         await timings.flush()
 
         self.assertEqual(2, sum((await self.meters.read("q")).timings["duration", "mail"].counts))
+
+    async def test_one_queues_broken_timings_cost_the_others_nothing_and_are_added_once_mended(self) -> None:
+        self.client.set("wb:{broken}:timings", "no hash")
+        timings = Timings(self.meters, "a", Bulkheads(ALog(self)))
+        for queue in ("broken", "q"):
+            timings.ran(queue, "mail", 1.0)
+
+        await timings.flush()
+        self.client.delete("wb:{broken}:timings")
+        await timings.flush()
+        await timings.flush()
+
+        for queue in ("broken", "q"):
+            self.assertEqual(1, sum((await self.meters.read(queue)).timings["duration", "mail"].counts), queue)
+
+    async def test_a_broken_field_is_passed_over_and_the_others_are_added_once(self) -> None:
+        self.client.hset(self.base + "timings", "wait sum mail", "garbage")
+
+        await self.meters.observe("q", "a", 1, {"wait 0.1 mail": 2, "wait sum mail": 5, "wait 1 mail": 3})
+
+        self.assertEqual(5, sum((await self.meters.read("q")).timings["wait", "mail"].counts))
 
     async def test_a_bound_of_another_version_counts_for_the_next_larger_one(self) -> None:
         await self.meters.observe("q", "a", 1, {"wait 0.3 mail": 2, "wait inf mail": 1, "wait sum mail": 5})

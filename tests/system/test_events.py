@@ -118,6 +118,30 @@ class Transitions(EventsCase):
 
             self.assertEqual([("enqueue", "ready")], self.steps(messages, job_id, "ready"))
 
+    def test_a_queue_whose_stream_somebody_broke_costs_itself_its_events_until_it_is_mended(self) -> None:
+        for queue in ("broken", "default"):
+            self.post({**NOOP, "queue": queue})
+        self.redis.client.set("wb:{broken}:events", "no stream")
+        with self.following() as messages:
+            job_id = self.post()
+            self.assertEqual([("enqueue", "ready")], self.steps(messages, job_id, "ready"))
+            status, problem, _ = self.server.request("GET", "/api/events?queue=broken")
+            self.assertEqual((503, "/problems/keys-broken"), (status, problem["type"]))
+
+            self.redis.client.delete("wb:{broken}:events")
+            wait_until(lambda: self.redis.client.exists("wb:{broken}:events"), "it is listened to again")
+            job_id = self.post({**NOOP, "queue": "broken"})
+
+            self.assertEqual([("enqueue", "ready")], self.steps(messages, job_id, "ready"))
+
+    def test_whoever_waits_for_a_job_of_such_a_queue_is_answered_a_little_later(self) -> None:
+        self.redis.client.set("wb:{default}:events", "no stream")
+        with Worker(self.redis.url):
+            status, job, _ = self.server.request("POST", "/api/jobs", NOOP, prefer="wait=8")
+
+        self.assertEqual((200, "completed"), (status, job["state"]))
+        self.redis.client.delete("wb:{default}:events")
+
     def test_filters_leave_out_all_others(self) -> None:
         one = self.post({**NOOP, "delay_s": 600})
         with (

@@ -67,6 +67,9 @@ class Processes(unittest.TestCase):
         wait_until(lambda: len(self.children(server)) == count, "all have started")
         return server
 
+    def links(self) -> int:
+        return sum(link["name"] == "waybill" for link in self.redis.client.client_list())
+
     def close(self, server: Server) -> None:
         children = self.children(server)
         server.kill()
@@ -112,6 +115,21 @@ class Processes(unittest.TestCase):
         accepted = [job_id for poster in posters for job_id in poster.accepted]
         self.assertEqual(len(accepted), len(set(accepted)))
         assert_sound(self.redis.client, accepted=accepted)
+        self.assertEqual(0, server.stop())
+
+    def test_a_process_that_hangs_is_killed_and_replaced_and_the_other_serves_on(self) -> None:
+        server = self.ready(2)
+        hung, other = self.children(server)
+        wait_until(lambda: self.links() == 2, "both are ready: each looks into Redis from then on")
+
+        os.kill(hung, signal.SIGSTOP)
+        (line,) = server.wait_for("process.killed")
+        server.wait_for("process.started", 3)
+        wait_until(lambda: len(self.children(server)) == 2, "two at work")
+
+        self.assertEqual(hung, line["child"])
+        self.assertIn(other, self.children(server))
+        self.assertEqual(200, server.request("GET", "/readyz")[0])
         self.assertEqual(0, server.stop())
 
     def test_signals_to_the_whole_tree_and_twice_are_one_stop(self) -> None:

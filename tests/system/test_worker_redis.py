@@ -136,9 +136,8 @@ class Disturbed(WorkerCase):
         flag = self.flag()
         job_id = self.post("sleep", until=str(flag))
         self.until_begun(job_id)
-        rounds = len(worker.logged("upkeep.failed"))
 
-        self.until(lambda: len(worker.logged("upkeep.failed")) > rounds, "the fault is said", 10)
+        worker.wait_for("upkeep.failed")
         flag.touch()
 
         self.until_all([job_id], "completed")

@@ -5,7 +5,7 @@ import signal
 import time
 import unittest
 
-from tests.processes import is_alive
+from tests.processes import JOB_MODULES, is_alive
 from tests.system.worker_case import WorkerCase
 
 
@@ -134,6 +134,30 @@ class Stops(WorkerCase):
         begun_ids = [execution.job_id for execution in self.executions()]
         self.assertEqual(len(set(begun_ids)), len(begun_ids))
         self.assertLess(len(begun_ids), len(ids), "the jobs were too few to be stopped among them")
+
+
+class Bug(WorkerCase):
+    def test_a_part_of_a_runner_that_ends_by_a_bug_has_the_runner_replaced_and_what_runs_ends(self) -> None:
+        bug = self.flag()
+        modules = f"{JOB_MODULES},tests.jobs_that_break_a_runner"
+        worker = self.ready(JOB_MODULES=modules, BREAK_WHEN=bug)
+        flag = self.flag()
+        running = self.post("sleep", until=str(flag))
+        self.until_begun(running)
+        (old,) = worker.runner_pids()
+
+        bug.touch()
+        worker.wait_for("runner.failed")
+        worker.wait_for("worker.registered", 2)
+        after = self.post("noop")
+        self.until_all([after], "completed")
+        flag.touch()
+
+        self.until_all([running], "completed")
+        self.until(lambda: not is_alive(old), "the old runner has left")
+        self.assertNotEqual(old, self.executions(after)[0].pid)
+        self.assertEqual([1, 1], [len(self.executions(job_id)) for job_id in (running, after)])
+        self.assertEqual([], worker.logged("runner.died"))
 
 
 class Settings(WorkerCase):

@@ -45,10 +45,13 @@ class WorkerCase(unittest.TestCase):
         self.accepted: list[str] = []
         self.ids = JobIds()
         self.types = registry.load([JOB_MODULES])
-        self.redis = PrivateRedis(aof=self.aof)
+        self.redis = self.a_redis()
         self.addCleanup(self.redis.close)
         self.redis.start()
         self.addCleanup(self.check)
+
+    def a_redis(self) -> PrivateRedis:
+        return PrivateRedis(aof=self.aof)
 
     def check(self) -> None:
         assert_sound(self.redis.client, accepted=self.accepted)

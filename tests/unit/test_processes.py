@@ -1,7 +1,8 @@
-"""When a process that ended is started again, and how its end is told."""
+"""When a process that ended is started again, when one hangs, and how its end is told."""
 
 import unittest
 
+from lib.processes.parent import HUNG_S, LOOK_EVERY_S, Silence
 from lib.processes.start import describe_end, pause_before_restart_s
 
 
@@ -15,6 +16,27 @@ class Restarts(unittest.TestCase):
 
     def test_what_lived_for_a_while_is_started_at_once(self) -> None:
         self.assertEqual(0.0, pause_before_restart_s(1.0, 5.0))
+
+
+class Hangs(unittest.TestCase):
+    def test_a_child_that_is_not_ready_yet_may_take_its_time(self) -> None:
+        silence = Silence()
+
+        self.assertEqual({False}, {silence.go_on(LOOK_EVERY_S) for _ in range(100)})
+
+    def test_one_that_ticked_and_ticks_no_more_hangs(self) -> None:
+        silence = Silence()
+        silence.end()
+
+        looks = [silence.go_on(LOOK_EVERY_S) for _ in range(round(HUNG_S / LOOK_EVERY_S) + 1)]
+
+        self.assertEqual([False, True], looks[-2:])
+
+    def test_a_parent_that_stood_still_itself_kills_nobody_for_it(self) -> None:
+        silence = Silence()
+        silence.end()
+
+        self.assertFalse(silence.go_on(3600.0))
 
 
 class Ends(unittest.TestCase):

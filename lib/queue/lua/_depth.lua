@@ -18,7 +18,7 @@ local function drained_in_s(jobs)
   local minute, rate = math.floor(now_ms / 60000), 0
   local share = now_ms % 60000 / 60000
   for at, weight in pairs({[minute] = 1, [minute - 1] = 1 - share}) do
-    for _, count in ipairs(redis.call('HMGET', base .. 'minute:' .. at, 'completed', 'dead')) do
+    for _, count in ipairs(redis.pcall('HMGET', base .. 'minute:' .. at, 'completed', 'dead')) do
       rate = rate + (tonumber(count or 0) or 0) * weight
     end
   end

@@ -5,8 +5,8 @@ local function forget(state, ids)
   local keys = {}
   for _, id in ipairs(ids) do
     local job = base .. 'job:' .. id
-    local listed = redis.call('HGET', job, 'listed')
-    if listed then redis.call('HSET', base .. 'gone', id, #listed) end
+    local listed = redis.pcall('HGET', job, 'listed')
+    if type(listed) == 'string' then redis.call('HSET', base .. 'gone', id, #listed) end
     keys[#keys + 1] = job
     keys[#keys + 1] = base .. 'log:' .. id
   end

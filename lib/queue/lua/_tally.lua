@@ -1,4 +1,5 @@
 -- tally(event, counts): for the totals by type that /metrics shows and the rates a minute of /api/queues. counts: type -> n.
+-- WHY pcall: what somebody broke of these counters must not stop a job half-way.
 -- WHY the cap: types are few, but a spec that somebody wrote by hand may name anything; what comes after counts as `other`.
 local MOST_TOTALS = 500
 local function tally(event, counts)
@@ -6,14 +7,14 @@ local function tally(event, counts)
   for kind, count in pairs(counts) do
     local field = event .. ' ' .. kind
     sum = sum + count
-    if redis.call('HINCRBY', totals, field, count) == count and redis.call('HLEN', totals) > MOST_TOTALS then
+    if redis.pcall('HINCRBY', totals, field, count) == count and redis.call('HLEN', totals) > MOST_TOTALS then
       redis.call('HDEL', totals, field)
-      redis.call('HINCRBY', totals, event .. ' other', count)
+      redis.pcall('HINCRBY', totals, event .. ' other', count)
     end
   end
   if sum == 0 then return end
   local minute = base .. 'minute:' .. math.floor(now_ms / 60000)
-  if redis.call('HINCRBY', minute, event, sum) == sum then redis.call('EXPIRE', minute, 180) end
+  if redis.pcall('HINCRBY', minute, event, sum) == sum then redis.call('EXPIRE', minute, 180) end
 end
 
 -- kind_in(spec): the job's type, without reading the spec: it comes first. 'other' where it is not written as we write it.

@@ -5,7 +5,7 @@
 -- RETURNS 'done' | 'requested' | the state that does not allow it | '' no such job
 -- @transition ready --cancel--> cancelled
 -- @transition delayed --cancel--> cancelled
--- @use clock listed tally ended
+-- @use clock listed tally ended sound
 -- WHY the id stays in its list, marked `listed`: to search a list of a million would stop Redis. claim drops it there.
 local id = ARGV[1]
 local job = base .. 'job:' .. id
@@ -22,6 +22,7 @@ if state == 'active' then
 end
 if state ~= 'ready' and state ~= 'delayed' then return state end
 
+sound('ZCARD', 'cancelled', 'delayed')
 if state == 'ready' then leave(job, home(f[2], f[3])) else redis.call('ZREM', base .. 'delayed', id) end
 if f[3] then redis.call('HDEL', job, 'suspect') end
 redis.call('HSET', job, 'state', 'cancelled', 'finished', now_ms)

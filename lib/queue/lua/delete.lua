@@ -6,11 +6,13 @@
 -- @transition completed --delete--> -
 -- @transition dead --delete--> -
 -- @transition cancelled --delete--> -
--- @use forget
+-- @use forget sound
 local id = ARGV[1]
 local state = redis.call('HGET', base .. 'job:' .. id, 'state')
 
 if not state then return '' end
 if state ~= 'completed' and state ~= 'dead' and state ~= 'cancelled' then return state end
+sound('ZCARD', 'all', state)
+sound('HLEN', 'gone')
 forget(state, {id})
 return 'done'

@@ -10,19 +10,23 @@
 --      | full (the queue is at its max_depth: not taken in; in the id's place, the seconds until there may be room)
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use clock records tally ring depth ended
+-- @use clock records tally ring depth ended sound
 -- WHY no allow-oom: at maxmemory a new job is refused up front, before anything is written.
 -- WHY the number: a commit whose reply was lost is sent again; it is answered, not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local commit = base .. 'commit:' .. process
 local DAY_S = 86400
 
-local last = redis.call('GET', commit)
-if last then
-  local last_number, answer = string.match(last, '^(%d+) (.*)$')
-  if tonumber(last_number) == number then return answer end
-  if tonumber(last_number) > number then return 'superseded' end
+local function text_at(key)
+  local text = redis.pcall('GET', key)
+  return type(text) == 'string' and text or ''
 end
+
+local last_number, last_answer = string.match(text_at(commit), '^(%d+) (.*)$')
+if last_number and tonumber(last_number) == number then return last_answer end
+if last_number and tonumber(last_number) > number then return 'superseded' end
+sound('ZCARD', 'all', 'delayed')
+sound('LLEN', 'ready:high', 'ready:normal', 'ready:low')
 
 local jobs, taken, answer = 0, 0, {tostring(now_ms)}
 local created, delayed, later, kinds = {}, {}, {}, {}
@@ -43,13 +47,13 @@ local function stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint
   local idempotency = base .. 'idem:' .. idempotency_key
   local unique = base .. 'unique:' .. unique_key
   if idempotency_key ~= '' then
-    local known_id, known_print, known_why = string.match(redis.call('GET', idempotency) or '', '^(%S+) (%S+) (%S+)$')
+    local known_id, known_print, known_why = string.match(text_at(idempotency), '^(%S+) (%S+) (%S+)$')
     if known_id then return known_print == fingerprint and 'replayed-' .. known_why or 'conflict', known_id end
   end
   local why, first_id = nil, id
   if unique_key ~= '' then
-    local holder = redis.call('GET', unique)
-    local state = holder and redis.call('HGET', base .. 'job:' .. holder, 'state')
+    local holder = text_at(unique)
+    local state = holder ~= '' and redis.pcall('HGET', base .. 'job:' .. holder, 'state')
     if state == 'ready' or state == 'delayed' or state == 'active' then
       why, first_id = 'duplicate', holder
     end
@@ -81,7 +85,7 @@ local function take_in(id, priority, due, expires, spec)
   if priority ~= 'normal' then redis.call('HSET', job, 'priority', priority) end
   if expires ~= '' then
     redis.call('HSET', job, 'expires', now_ms + tonumber(expires))
-    redis.call('ZADD', base .. 'expiring', now_ms + tonumber(expires), id)
+    redis.pcall('ZADD', base .. 'expiring', now_ms + tonumber(expires), id)
   end
 end
 

@@ -5,8 +5,9 @@
 -- RETURNS how many were looked at
 -- @transition ready --expire--> dead
 -- @transition delayed --expire--> dead
--- @use clock listed tally ended expire
+-- @use clock listed tally ended expire sound
 -- WHY a ready one stays in its list: see _listed.lua.
+sound('ZCARD', 'dead', 'delayed')
 local ids = redis.call('ZRANGEBYSCORE', base .. 'expiring', '-inf', now_ms, 'LIMIT', 0, tonumber(ARGV[1]))
 for _, id in ipairs(ids) do
   local job = base .. 'job:' .. id

@@ -6,9 +6,10 @@
 -- @transition active --fail--> delayed
 -- @transition active --fail--> dead
 -- @transition active --fail--> cancelled
--- @use clock records tally ended ring fence history cancelled next_due
+-- @use clock records tally ended ring fence history cancelled next_due sound
 local worker, records = ARGV[1], ARGV[2]
 
+sound('ZCARD', 'dead', 'cancelled')
 local answers, dead, again, dead_kinds, retried_kinds = {}, {}, {}, {}, {}
 local before = wait_ms()
 for id, token, delay, error_text in each_record(records) do

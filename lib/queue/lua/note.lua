@@ -4,18 +4,19 @@
 -- ARGV 1 worker  2 records: id, token, 'progress' or 'log', text
 -- RETURNS how many were kept
 -- @use records
+-- WHY pcall: what somebody broke of one job must not cost the notes of the others.
 local worker, records = ARGV[1], ARGV[2]
 
 local kept = 0
 for id, token, kind, text in each_record(records) do
   local job = base .. 'job:' .. id
-  local f = redis.call('HMGET', job, 'state', 'worker', 'claims')
+  local f = redis.pcall('HMGET', job, 'state', 'worker', 'claims')
   if f[1] == 'active' and f[2] == worker and f[3] == token then
     if kind == 'progress' then
       redis.call('HSET', job, 'progress', text)
     else
-      redis.call('RPUSH', base .. 'log:' .. id, text)
-      redis.call('LTRIM', base .. 'log:' .. id, -200, -1)
+      redis.pcall('RPUSH', base .. 'log:' .. id, text)
+      redis.pcall('LTRIM', base .. 'log:' .. id, -200, -1)
     end
     kept = kept + 1
   end

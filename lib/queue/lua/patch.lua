@@ -7,7 +7,7 @@
 --      | '' no such job
 -- @transition ready --patch--> delayed
 -- @transition delayed --patch--> ready
--- @use clock ended listed ring next_due
+-- @use clock ended listed ring next_due sound
 -- WHY no list is searched: the id stays where it stood, is noted as left there, and claim drops it (see _listed.lua).
 -- WHY no allow-oom: a spec may grow; refused up front at maxmemory, before anything is written.
 local id, seen, spec, priority, due = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -19,6 +19,7 @@ if not state then return '' end
 if state ~= 'ready' and state ~= 'delayed' then return state end
 if not f[2] or redis.sha1hex(f[2]) ~= seen then return 'changed' end
 
+sound('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
 local before = wait_ms()
 local from = home(f[3], f[4])
 local due_ms = due == 'now' and now_ms or tonumber(due)

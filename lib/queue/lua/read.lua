@@ -3,6 +3,12 @@
 -- KEYS 1 base
 -- ARGV 1… ids
 -- RETURNS for each: '' no such job | a text of fields: created ms, due ms while delayed, then name, value, name, value …
+-- WHY pcall: an index that somebody broke costs a job a time, and not its being read.
+local function score(index, id)
+  local found = redis.pcall('ZSCORE', base .. index, id)
+  return type(found) == 'string' and found or ''
+end
+
 local reply = {}
 for i, id in ipairs(ARGV) do
   local fields = redis.pcall('HGETALL', base .. 'job:' .. id)
@@ -11,9 +17,7 @@ for i, id in ipairs(ARGV) do
   else
     -- A spec that somebody wrote by hand may hold the separator; the other fields are to be read all the same.
     for at = 2, #fields, 2 do fields[at] = (string.gsub(fields[at], '\31', ' ')) end
-    local created = redis.call('ZSCORE', base .. 'all', id) or ''
-    local due = redis.call('ZSCORE', base .. 'delayed', id) or ''
-    reply[i] = created .. '\31' .. due .. '\31' .. table.concat(fields, '\31')
+    reply[i] = score('all', id) .. '\31' .. score('delayed', id) .. '\31' .. table.concat(fields, '\31')
   end
 end
 return reply

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
 -- reap.lua: take back what a runner held that is gone, or that leaves; its registration goes, a grave stays.
 -- KEYS 1 base
--- ARGV 1 worker  2 the beat that the reaper saw last, or '' where it knows that the process has ended
+-- ARGV 1 worker  2 the beat that the reaper saw last ('none' where there was none), or '' where it knows that the process has ended
 --      3 '1' where the runner crashed  4 crash limit  5 most ids to handle
 -- RETURNS 'alive' (it has beaten since; nothing changed) | {handled, dead, 'more' or ''}
 -- @transition active --reap--> ready
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
--- @use clock tally ended ring history cancelled listed quarantine
+-- @use clock tally ended ring history cancelled listed quarantine sound
 -- WHY one crash convicts nobody: the jobs beside a poisonous one are innocent. The second time (the first, where two are
 -- the limit) a job goes to `suspects`, where each runs in a runner of its own, and a crash there is the job's own doing.
 -- WHY the registration goes in the first call of several: a zombie's next claim is refused from then on.
@@ -16,10 +16,13 @@ local crash_limit, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
 local isolated = string.sub(worker, -6) == '.alone'
 local own = base .. 'active:' .. worker
 
-if seen ~= '' and redis.call('HGET', base .. 'beats', worker) ~= seen then return 'alive' end
+if seen ~= '' and (redis.call('HGET', base .. 'beats', worker) or 'none') ~= seen then return 'alive' end
+sound('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
+sound('ZCARD', 'dead', 'cancelled')
+-- The grave first: where the rest can't be done for a broken key, it is what the others find the runner by.
+redis.call('ZADD', base .. 'graves', 'NX', now_ms, worker)
 redis.call('HDEL', base .. 'workers', worker)
 redis.call('HDEL', base .. 'beats', worker)
-redis.call('ZADD', base .. 'graves', 'NX', now_ms, worker)
 
 local dead, again, kinds = {}, {}, {}
 
@@ -30,7 +33,7 @@ local function take_back(id, job, priority, crashes)
   if stop_if_asked(job, id) then return end
   if not crashed then
     remember(job, 'released')
-    redis.call('HINCRBY', job, 'attempts', -1)
+    redis.pcall('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
     again[#again + 1] = id
     return back_to_ready(id, priority)

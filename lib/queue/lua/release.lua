@@ -5,20 +5,22 @@
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --release--> ready
 -- @transition active --release--> cancelled
--- @use clock records tally ended ring fence history cancelled
+-- @use clock records tally ended ring fence history cancelled listed sound
 local worker, records = ARGV[1], ARGV[2]
 
+sound('LLEN', 'ready:high', 'ready:normal', 'ready:low')
+sound('ZCARD', 'cancelled')
 local answers, given_back = {}, {}
 for id, token, not_begun in each_record(records) do
   local verdict = own(id, token, worker)
   local job = base .. 'job:' .. id
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
     if not_begun == '' then remember(job, 'released') end
-    redis.call('HINCRBY', job, 'attempts', -1)
+    redis.pcall('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'ready', 'ended', token, 'since', now_ms)
     given_back[#given_back + 1] = id
     -- RPUSH, not LPUSH: a job given back is next, not last (claim takes the right end).
-    redis.call('RPUSH', base .. 'ready:' .. (redis.call('HGET', job, 'priority') or 'normal'), id)
+    redis.call('RPUSH', base .. home(redis.call('HGET', job, 'priority')), id)
   end
   answers[#answers + 1] = ANSWER[verdict]
 end

@@ -6,7 +6,7 @@
 -- @transition dead --retry--> ready
 -- @transition completed --retry--> ready
 -- @transition cancelled --retry--> ready
--- @use clock ended listed ring history
+-- @use clock ended listed ring history sound
 -- WHY claims and ended stay: the fence must still know the old attempts' tokens.
 local id = ARGV[1]
 local job = base .. 'job:' .. id
@@ -16,10 +16,12 @@ local state = f[1]
 if not state then return '' end
 if state ~= 'dead' and state ~= 'completed' and state ~= 'cancelled' then return state end
 
+sound('LLEN', 'ready:high', 'ready:normal', 'ready:low')
+sound('ZCARD', state)
 -- Without a worker it never ran: cancelled while it waited.
 if f[5] then remember(job, state, state ~= 'completed' and f[3] or nil, f[4]) end
 -- Else the runner that was asked to stop it would stop it again, should it be that one's once more.
-if f[5] then redis.call('SREM', base .. 'cancels:' .. f[5], id) end
+if f[5] then redis.pcall('SREM', base .. 'cancels:' .. f[5], id) end
 redis.call('ZREM', base .. state, id)
 redis.call('HDEL', job, 'attempts', 'crashes', 'suspect', 'started', 'finished', 'worker', 'result', 'result_truncated',
   'error', 'progress', 'cancel_requested', 'unknown_since', 'expires')

@@ -5,9 +5,10 @@
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --snooze--> delayed
 -- @transition active --snooze--> cancelled
--- @use clock records tally ended ring fence history cancelled next_due
+-- @use clock records tally ended ring fence history cancelled next_due sound
 local worker, records = ARGV[1], ARGV[2]
 
+sound('ZCARD', 'cancelled')
 local answers, put_off = {}, {}
 local before = wait_ms()
 for id, token, delay, reason in each_record(records) do
@@ -16,7 +17,7 @@ for id, token, delay, reason in each_record(records) do
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
     remember(job, 'snoozed', reason)
     if string.sub(delay, -1) == 'u' then redis.call('HSETNX', job, 'unknown_since', now_ms) end
-    redis.call('HINCRBY', job, 'attempts', -1)
+    redis.pcall('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'delayed', 'ended', token)
     redis.call('ZADD', base .. 'delayed', now_ms + tonumber(string.match(delay, '^%d+')), id)
     put_off[#put_off + 1] = id

@@ -4,7 +4,7 @@
 -- ARGV 1 completed jobs kept  2 ms that completed and cancelled jobs are kept  3 ms that dead jobs are kept
 --      4 most graves to look at
 -- RETURNS {'1' where something is due, '1' where something expires, '1' where something is to be trimmed, how many
---      suspects may run, graves that hold ids parted by commas, worker, beat, worker, beat …}
+--      suspects may run, graves that hold ids parted by commas, worker, beat or 'none', worker, beat …}
 -- @use clock
 -- WHY not no-writes: where Redis answers reads and refuses writes (a replica, a full disk, too few replicas) nobody can
 -- beat; a look that came through then would take the living for dead. Redis refuses this one with the beats.
@@ -33,5 +33,16 @@ local reply = {
   redis.call('HEXISTS', base .. 'meta', 'paused') == 1 and 0 or redis.call('LLEN', base .. 'suspects'),
   table.concat(occupied, ','),
 }
-for _, item in ipairs(redis.call('HGETALL', base .. 'beats')) do reply[#reply + 1] = item end
+local beats = redis.call('HGETALL', base .. 'beats')
+for _, item in ipairs(beats) do reply[#reply + 1] = item end
+
+-- A runner that is registered and shows no beat: somebody took it away. It is watched by that.
+local shown = {}
+for i = 1, #beats, 2 do shown[beats[i]] = true end
+for _, worker in ipairs(redis.call('HKEYS', base .. 'workers')) do
+  if not shown[worker] then
+    reply[#reply + 1] = worker
+    reply[#reply + 1] = 'none'
+  end
+end
 return reply

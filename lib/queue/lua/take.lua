@@ -7,7 +7,7 @@
 local limit, every_us = tonumber(ARGV[1]), math.ceil(ARGV[2] * 1000000 / ARGV[1])
 local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
-local back_us = math.max(now_us, tonumber(redis.call('GET', base) or 0))
+local back_us = math.max(now_us, tonumber(redis.pcall('GET', base)) or 0)
 local missing = back_us + every_us - now_us
 local early_us = missing - limit * every_us
 if early_us > 0 then return {0, 0, early_us, missing - every_us} end

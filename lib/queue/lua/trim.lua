@@ -6,8 +6,10 @@
 -- @transition completed --trim--> -
 -- @transition dead --trim--> -
 -- @transition cancelled --trim--> -
--- @use clock forget
+-- @use clock forget sound
 local kept, kept_ms, dead_ms, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+sound('ZCARD', 'all')
+sound('HLEN', 'gone')
 local forgotten = 0
 
 local function trim(state, ids)

@@ -1,0 +1,27 @@
+"""A log of a test's own, and what was said in it."""
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+from lib.log_file import LogFile
+from lib.log_lines import DEBUG
+from lib.logs import Log
+
+
+class ALog(Log):
+    """In a folder that goes with the test."""
+
+    def __init__(self, test: unittest.TestCase) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="wb-log-")
+        test.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / "log"
+        super().__init__(LogFile(self.path, max_bytes=1 << 20, backups=0), level=DEBUG)
+        test.addCleanup(self.close)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What was said so far."""
+        self.flush()
+        return [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []

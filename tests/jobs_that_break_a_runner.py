@@ -1,0 +1,23 @@
+"""A bug in a part of the runner: JOB_MODULES=tests.jobs_that_break_a_runner, and a file that BREAK_WHEN names.
+
+When the file is there, it is taken away, and the part that tells Redis how long jobs took raises what nobody expects.
+"""
+
+import os
+from pathlib import Path
+
+from lib.work.timings import Timings
+
+FLAG = "BREAK_WHEN"
+_flush = Timings.flush
+
+
+async def flush(self: Timings) -> None:
+    flag = Path(os.environ[FLAG])
+    if flag.exists():
+        flag.unlink()
+        raise LookupError("a bug")
+    await _flush(self)
+
+
+Timings.flush = flush  # type: ignore[method-assign]
