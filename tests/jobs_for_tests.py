@@ -47,6 +47,14 @@ async def noop(ctx: JobContext, work: Work) -> None:
     enter(ctx, work)
 
 
+@job("at_once")
+async def at_once(ctx: JobContext, work: Work) -> None:
+    """Says that it has begun, lets others have a turn, and says that it has ended."""
+    enter(ctx, work)
+    await asyncio.sleep(0)
+    write_line(work.ledger, f"ended {ctx.job_id}")
+
+
 @job("echo")
 async def echo(ctx: JobContext, payload: dict[str, Any]) -> Any:
     return payload

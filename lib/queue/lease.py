@@ -55,8 +55,19 @@ class Ended(NamedTuple):
 class Lease:
     """A runner's registration in one queue, under one worker id."""
 
-    def __init__(self, link: Link, pop_link: Link, keys: Keys, queue: str, worker_id: str, rng: Random) -> None:
+    def __init__(
+        self,
+        link: Link,
+        pop_link: Link,
+        keys: Keys,
+        queue: str,
+        worker_id: str,
+        rng: Random,
+        tell: Callable[[Exception], None] = lambda fault: None,
+    ) -> None:
+        """tell: called with the fault for which ends of attempts wait here until somebody mends the queue's keys."""
         self.queue = queue
+        self._tell = tell
         self._rng = rng
         self.worker_id = worker_id
         self._link = link
@@ -131,13 +142,11 @@ class Lease:
         """Keep progress or a log line of a job that runs. Lost if Redis is away; the job is not."""
         self._notes.submit(words)
 
-    async def settled(self, script: str | None = None) -> None:
-        """Wait until Redis has everything that was said, or all that was said by one script."""
-        for name, committer in self._committers.items():
-            if script in (None, name):
-                await committer.settled()
-        if script is None:
-            await self._notes.settled()
+    async def settled(self) -> None:
+        """Wait until Redis has everything that was said."""
+        for committer in self._committers.values():
+            await committer.settled()
+        await self._notes.settled()
 
     async def _insist(self, script: str, ended: list[Ended]) -> list[bool]:
         """Safe to repeat: an attempt that was ended before, and its reply lost, is answered True again."""
@@ -146,7 +155,9 @@ class Lease:
             try:
                 letters: bytes = await self._scripts.call(script, self._base, self.worker_id, _records(ended))
                 return [letter == 0x31 for letter in letters]
-            except RedisUnavailable:
+            except (RedisUnavailable, KeysBroken) as fault:
+                if isinstance(fault, KeysBroken):
+                    self._tell(fault)
                 # Jitter, so that a fleet does not come back in step.
                 await asyncio.sleep(self._rng.uniform(pause_s / 2, pause_s))
                 pause_s = min(LAST_PAUSE_S, pause_s * 2)

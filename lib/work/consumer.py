@@ -1,7 +1,8 @@
 """One queue, one runner: claim as many jobs as there are free slots.
 
 Called by runner.py. How it goes round:
-1. Free slots? Claim that many, or a few more where jobs take next to no time (`pace.py`). A claim promotes what is due and takes high before normal before low.
+1. Free slots? Claim that many, or a few more where jobs take next to no time (`pace.py`). A claim promotes what is due
+   and takes high before normal before low.
 2. Nothing there? Block in BRPOPLPUSH until an id or a bell comes, or 2 s have passed; a timer promotes what falls due.
    Or is the queue paused? Ask again in a moment.
 3. What was claimed is run by `lanes.py`; a slot is free when its handler has ended.
@@ -191,13 +192,18 @@ class Consumer:
             await self._pause(PAUSED_S)
         elif not claim.jobs and not claim.is_more and not self._is_stopping:
             self._promote_in(claim.next_due_s)
-            await self._wait_for_id()
+            # To block is for a free slot: what a pop brings ahead of one could not be given back.
+            await (self._wait_for_id() if self._lanes.unended < self._limit else self._wait_for_slot())
 
     async def _claim(self, limit: int, source: str = "ready") -> Claim:
         found = [*self._popped, *await self._strays()]
         # Until the reply is here nobody knows what the own list holds; where none comes, it is looked at.
         self._is_list_known = False
-        claim = await self._lease.claim(limit, found, source)
+        self._lanes.expect(max(limit, len(found)))
+        try:
+            claim = await self._lease.claim(limit, found, source)
+        finally:
+            self._lanes.expect(0)
         self._is_list_known = True
         self._popped = []
         self._heard_at_s = time.monotonic()

@@ -20,6 +20,7 @@ from lib.work.context import Context, Shared
 from lib.work.pace import Pace
 
 SURPLUS_PATIENCE_S = 0.005  # Jobs that were claimed ahead of a free slot go back if there is none after this.
+MOST_UNTOLD = 2000  # Ends that Redis has yet to hear of: their results take memory.
 UNWILLING_S = 2.0  # A handler that was told to stop and has not ended after this never will.
 
 
@@ -49,6 +50,7 @@ class Lanes:
     def __init__(self, queue: str, limit: int, shared: Shared, on_end: Callable[[], None]) -> None:
         self._queue = queue
         self._limit = limit
+        self._most_in_hand = limit + MOST_UNTOLD
         self._pace = Pace()
         self._shared = shared
         self._log = shared.log
@@ -60,6 +62,11 @@ class Lanes:
         self._idle_lanes: list[asyncio.Future[None]] = []
         self._lanes: set[asyncio.Task[None]] = set()
         self._is_waking = False
+        self._is_watching = False
+        self._ended = 0
+        self._expected = 0
+        self._landed = asyncio.Event()
+        self._landed.set()
         self._is_released = False
         self._unarmed: list[InHand] = []
         # Kept: get_running_loop() asks the kernel for the process id each time.
@@ -68,8 +75,8 @@ class Lanes:
 
     @property
     def room(self) -> int:
-        """How many jobs may be in hand that have not ended."""
-        return self._limit + self._pace.ahead
+        """How many jobs may be in hand that have not ended; none while Redis does not take the ends of the others."""
+        return 0 if len(self._in_hand) > self._most_in_hand else self._limit + self._pace.ahead
 
     def holds(self, job_id: str) -> bool:
         """Whether the job is in hand: it runs, or Redis has yet to hear how it ended."""
@@ -87,6 +94,8 @@ class Lanes:
         """
         for job in jobs:
             self._take(job, lease)
+        if self.unended > self._limit:
+            self._watch_surplus()
         if behind and self._waiting:
             self._loop.call_soon(self._wake_lane)
         elif self._waiting:
@@ -171,12 +180,11 @@ class Lanes:
         except Exception as fault:  # noqa: BLE001  A payload's own checks may fail in any way.
             return self._end(in_hand, attempt.dead(job, fault))
         spec = in_hand.spec = prepared.spec
-        if self.unended > self._limit and not self._pace.is_quick(spec.type):
-            # It may take long, or block the loop: what would wait behind it is on its way back before it begins.
-            self._give_back_surplus()
-            await in_hand.lease.settled("release")
-            if in_hand.ending is not None:
-                return None  # Meanwhile the runner was told to leave.
+        if self._surplus > 0 and not self._pace.is_quick(spec.type):
+            # It may take long, or block the loop: what would wait behind it is back before it begins.
+            await self._clear_surplus(in_hand.lease)
+        if in_hand.ending is not None:
+            return None  # Meanwhile the runner was told to leave.
         loop = None if prepared.type.is_async else self._loop
         context = Context(job, spec, shared, in_hand.lease.note, loop)
         in_hand.context = context
@@ -211,16 +219,52 @@ class Lanes:
             if in_hand.ending is None and in_hand.spec is not None:
                 in_hand.timer = self._loop.call_later(in_hand.spec.timeout_s, self._time_out, in_hand)
         self._unarmed.clear()
-        if self.unended > self._limit:
-            self._loop.call_later(SURPLUS_PATIENCE_S, self._give_back_surplus)
+
+    # What was claimed ahead of a free slot.
+
+    def expect(self, jobs: int) -> None:
+        """Called before a claim that may bring so many jobs, and with 0 when it has come back."""
+        self._expected = jobs
+        if jobs:
+            self._landed.clear()
+        else:
+            self._landed.set()
+
+    @property
+    def _surplus(self) -> int:
+        return self.unended + self._expected - self._limit
+
+    def _watch_surplus(self) -> None:
+        """See that it does not wait where nothing moves."""
+        if not self._is_watching:
+            self._is_watching = True
+            self._loop.call_later(SURPLUS_PATIENCE_S, self._look_at_surplus, self._ended)
+
+    def _look_at_surplus(self, ended_before: int) -> None:
+        self._is_watching = False
+        if self._surplus > 0:
+            if self._ended == ended_before:
+                self._give_back_surplus()
+            self._watch_surplus()
 
     def _give_back_surplus(self) -> None:
-        """A job takes longer than those before it: what was claimed ahead of a free slot, others may begin sooner."""
-        for _ in range(min(self.unended - self._limit, len(self._waiting))):
-            # The last one first: each goes to the front, so they stand there in their old order.
-            in_hand = self._waiting.pop()
-            self._end(in_hand, attempt.not_begun(in_hand.job))
+        """A job takes longer than those before it: what was claimed to be run behind it, others may begin sooner.
+
+        The last one first: each goes to the front, so they stand there in their old order. That is why nothing goes
+        back while a claim is in flight: what that brings belongs behind them.
+        """
         self._pace.doubt()
+        if not self._expected:
+            for _ in range(min(self._surplus, len(self._waiting))):
+                in_hand = self._waiting.pop()
+                self._end(in_hand, attempt.not_begun(in_hand.job))
+
+    async def _clear_surplus(self, lease: Lease) -> None:
+        """Give it back, and wait until Redis has it, and how the jobs before this one ended."""
+        self._pace.doubt()
+        await self._landed.wait()
+        self._give_back_surplus()
+        await lease.settled()
 
     def _time_out(self, in_hand: InHand) -> None:
         timeout_s = in_hand.spec.timeout_s if in_hand.spec else 0.0
@@ -264,6 +308,7 @@ class Lanes:
         if in_hand.timer is not None:
             in_hand.timer.cancel()
         self.unended -= 1
+        self._ended += 1
         self._on_end()
         if not self.unended:
             self._all_ended.set()
@@ -293,6 +338,8 @@ class Lanes:
         job_id = in_hand.job.job_id
         if self._in_hand.get(job_id) is in_hand:
             del self._in_hand[job_id]
+            if len(self._in_hand) == self._most_in_hand:
+                self._on_end()  # There is room again.
         if isinstance(is_ours, Exception):
             # Not Redis' doing, whose failures are sat out; a bug. The job is a stray now, and taken up again.
             self._log.exception("job.unended", f"Job's end could not be told: {job_id}", is_ours, job_id=job_id)

@@ -97,11 +97,14 @@ class Runner:
     def _consumer(self, queue: str, limit: int) -> Consumer:
         ids = iter([self._worker_id])
 
+        def tell(fault: Exception) -> None:
+            self._bulkheads.tell(queue, "ending", fault)
+
         def make_lease() -> Lease:
             # The id that the supervisor knows first; one of our own whenever that one was taken for dead.
             worker_id = next(ids, None) or new_worker_id(socket.gethostname(), os.getpid(), is_alone=self._is_alone)
             pop_link = open_link(self._settings.redis_url, timeout_s=CALL_TIMEOUT_S)
-            return Lease(self._link, pop_link, self._keys, queue, worker_id, self._shared.rng)
+            return Lease(self._link, pop_link, self._keys, queue, worker_id, self._shared.rng, tell)
 
         about: dict[str, object] = {
             "host": socket.gethostname(),

@@ -66,6 +66,9 @@ class ByHalves(RedisCase):
         await self.queue.cancel(await self.enqueue())
         return lambda: self.queues.trim("q", KEEP_NONE)
 
+    async def finish(self) -> Step:
+        return await self.end("finish", None)
+
     async def fail_for_good(self) -> Step:
         return await self.end("fail", None)
 
@@ -102,7 +105,7 @@ class ByHalves(RedisCase):
         steps = (
             *(self.enqueue_some, self.cancel_ready, self.cancel_delayed, self.retry, self.delete, self.patch),
             *(self.promote, self.expire, self.trim),
-            *(self.fail_for_good, self.fail_for_now, self.snooze, self.release, self.reap),
+            *(self.finish, self.fail_for_good, self.fail_for_now, self.snooze, self.release, self.reap),
         )
         for prepare in steps:
             for name in (*TYPES, "active:w"):

@@ -30,6 +30,11 @@ local function bury(id, job)
   die(id, job, '{"type":"unreadable","message":"its spec is missing or holds bytes that JSON text does not"}', 'claim')
 end
 
+-- A count as we write it. Somebody else's '1.5' or '1e300' would stop the runner that reads it back.
+local function count(text)
+  return text and string.match(text, '^%d+$') and #text <= 12 and tonumber(text) or 0
+end
+
 -- list: out of which it came. is_found: it was in the own list already, where ready:normal is what it was popped from.
 local function take(id, list, is_found)
   local job = base .. 'job:' .. id
@@ -52,8 +57,8 @@ local function take(id, list, is_found)
       return expire(id, job)
     end
   end
-  local token = (tonumber(f[3]) or 0) + 1
-  local attempt = (tonumber(f[4]) or 0) + (is_lost_claim and 0 or 1)
+  local token = count(f[3]) + 1
+  local attempt = count(f[4]) + (is_lost_claim and 0 or 1)
   redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', worker, 'started', now_ms)
   if list == 'suspects' then redis.call('HDEL', job, 'suspect') end
   claimed = claimed + 1

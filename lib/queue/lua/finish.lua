@@ -5,9 +5,10 @@
 --      result (JSON) or ''
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --complete--> completed
--- @use clock records tally ended fence
+-- @use clock records tally ended fence sound
 local worker, records = ARGV[1], ARGV[2]
 
+sound('ZCARD', 'completed')
 local answers, done, scores, kinds = {}, {}, {}, {}
 for id, token, option, result in each_record(records) do
   local verdict = own(id, token, worker)
