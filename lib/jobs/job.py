@@ -8,16 +8,19 @@ fields are short texts that the scripts write. Times are ms since 1970, Redis' o
 
 import functools
 import json
+import re
 from collections.abc import Callable
 from json import encoder as json_encoder
 from typing import Any, NamedTuple
 
+from lib.ids import is_request_id
 from lib.jobs.backoff import Backoff
 from lib.tracing import Trace
 
 SPEC_VERSION = 1
 PRIORITIES = ("high", "normal", "low")
 HISTORY_KEPT = 20
+_TRACE = re.compile(r"[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def _encoder() -> Callable[[Any], str]:
@@ -77,12 +80,16 @@ class JobSpec(NamedTuple):
             version = fields["v"]
             if version != SPEC_VERSION:
                 raise SpecTooNew(f"spec version {version!r}; this is a worker of version {SPEC_VERSION}")
+            request_id, trace = fields["request_id"], fields["trace"]
+            if not is_request_id(request_id) or not _TRACE.fullmatch(trace):
+                # They go into every log line as they are.
+                raise ValueError("request_id or trace is not one")
             base_s, cap_s = fields["backoff"]
             return cls(
                 fields["type"],
                 fields["payload"],
-                fields["request_id"],
-                Trace(*fields["trace"].split("-")),
+                request_id,
+                Trace(trace[:32], trace[33:49], trace[50:]),
                 fields["max_attempts"],
                 fields["timeout_s"],
                 Backoff(base_s, cap_s),

@@ -46,12 +46,13 @@ class Prepared(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How an attempt ended: the script that says so to Redis, its words, and what the log says."""
+    """How an attempt ended: the script that says so to Redis, its words, and what the log says (of a good end: nothing
+    that could not be said of every one)."""
 
     script: str
     words: Ended
-    event: str
-    note: str
+    event: str = ""
+    note: str = ""
     error: BaseException | None = None
 
 
@@ -97,7 +98,7 @@ def completed(job: ClaimedJob, spec: JobSpec, result: Any, shared: Shared) -> En
         shared.log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {text}", job_id=job.job_id)
         text = ""
     words = finished(job.job_id, job.token, spec.type, text, is_truncated=is_truncated)
-    return Ending("finish", words, "job.finished", f"Job finished: {job.job_id}")
+    return Ending("finish", words)
 
 
 def went_wrong(job: ClaimedJob, spec: JobSpec, fault: BaseException, shared: Shared) -> Ending:

@@ -14,11 +14,11 @@ from random import Random
 from typing import Any, TypeVar, cast
 
 from lib.config import Settings
-from lib.ids import JobIds, queue_of
+from lib.ids import JobIds
 from lib.jobs import submission
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import Registry
-from lib.logs import Log
+from lib.logs import Bound, Log
 from lib.queue.lease import Ended, log_line, progress
 from lib.queue.queue import Queue
 from lib.tracing import child_of
@@ -28,6 +28,8 @@ from lib.work.timings import Timings
 Made = TypeVar("Made")
 
 LOG_LINE_CHARS = 2000
+NAMED = ("request_id", "trace_id", "job_id", "queue", "type", "attempt")
+"""What log lines about an attempt bear."""
 _current: contextvars.ContextVar["Context | None"] = contextvars.ContextVar("job", default=None)
 
 
@@ -83,12 +85,13 @@ class Shared:
 class Context:
     """JobContext of one attempt. `note` takes what the job says to Redis; it belongs to the loop."""
 
-    __slots__ = ("_job", "_loop", "_note", "_shared", "_spec", "about", "is_cancelled")
+    __slots__ = ("_job", "_loop", "_note", "_shared", "_spec", "is_cancelled", "named")
 
     def __init__(
         self,
         job: ClaimedJob,
         spec: JobSpec,
+        queue: str,
         shared: Shared,
         note: Callable[[Ended], object],
         loop: asyncio.AbstractEventLoop | None,
@@ -100,14 +103,14 @@ class Context:
         self._note = note
         self._loop = loop
         self.is_cancelled = False
-        self.about = shared.log.bind(
-            request_id=spec.request_id,
-            trace_id=spec.trace.trace_id,
-            job_id=job.job_id,
-            queue=queue_of(job.job_id),
-            type=spec.type,
-            attempt=job.attempt,
-        )
+        self.named = (spec.request_id, spec.trace[0], job.job_id, queue, spec.type, str(job.attempt))
+        """The values of NAMED, all of them plain: the spec was read, its type is known."""
+
+    @property
+    def about(self) -> Bound:
+        """For log lines that are not a Form."""
+        fields: dict[str, object] = dict(zip(NAMED, self.named, strict=True))
+        return self._shared.log.bind(**{**fields, "attempt": self._job.attempt})
 
     @property
     def job_id(self) -> str:

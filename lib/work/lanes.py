@@ -13,15 +13,22 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from lib.jobs.job import ClaimedJob, JobSpec
+from lib.log_lines import INFO, Form
+from lib.logs import NOTHING
 from lib.queue.lease import Lease
 from lib.work import attempt
 from lib.work.attempt import Cancelled, Ending, NotNow, Released, TimedOut
-from lib.work.context import Context, Shared
+from lib.work.context import NAMED, Context, Shared
 from lib.work.pace import Pace
 
 SURPLUS_PATIENCE_S = 0.005  # Jobs that were claimed ahead of a free slot go back if there is none after this.
 MOST_UNTOLD = 2000  # Ends that Redis has yet to hear of: their results take memory.
 UNWILLING_S = 2.0  # A handler that was told to stop and has not ended after this never will.
+
+STARTED = Form(INFO, "job.started", "Job started: {job_id}", NAMED, numbers=("attempt",))
+FINISHED = Form(
+    INFO, "job.finished", "Job finished: {job_id}", (*NAMED, "duration_ms"), numbers=("attempt", "duration_ms")
+)
 
 
 class InHand:
@@ -186,9 +193,9 @@ class Lanes:
         if in_hand.ending is not None:
             return None  # Meanwhile the runner was told to leave.
         loop = None if prepared.type.is_async else self._loop
-        context = Context(job, spec, shared, in_hand.lease.note, loop)
+        context = Context(job, spec, self._queue, shared, in_hand.lease.note, loop)
         in_hand.context = context
-        shared.log.info("job.started", f"Job started: {job.job_id}", context.about)
+        self._log.write(STARTED, NOTHING, *context.named)
         in_hand.started_s = time.monotonic()
         shared.timings.waited(self._queue, spec.type, (job.now_ms - job.ready_ms) / 1000)
         self._arm_later(in_hand)
@@ -316,17 +323,17 @@ class Lanes:
         in_hand.lease.end(ending.script, ending.words, functools.partial(self._heard, in_hand))
 
     def _say(self, in_hand: InHand, ending: Ending) -> None:
-        about = (
-            in_hand.context.about if in_hand.context else self._log.bind(job_id=in_hand.job.job_id, queue=self._queue)
-        )
         duration_s = time.monotonic() - in_hand.started_s
         if in_hand.spec is not None and ending.script != "release":
             self._pace.ran(in_hand.spec.type, duration_s)
             self._shared.timings.ran(self._queue, in_hand.spec.type, duration_s)
+        if ending.script == "finish" and in_hand.context is not None:
+            self._log.write(FINISHED, NOTHING, *in_hand.context.named, f"{duration_s * 1000:.1f}")
+            return
+        job_id, context = in_hand.job.job_id, in_hand.context
+        about = context.about if context is not None else self._log.bind(job_id=job_id, queue=self._queue)
         duration_ms = round(duration_s * 1000, 1)
-        if ending.script == "finish":
-            self._log.info(ending.event, ending.note, about, duration_ms=duration_ms)
-        elif ending.event == "job.not_begun":
+        if ending.event == "job.not_begun":
             self._log.debug(ending.event, ending.note, about)
         elif ending.event == "job.died" and ending.error is not None:
             self._log.exception(ending.event, ending.note, ending.error, about, duration_ms=duration_ms)

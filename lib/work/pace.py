@@ -5,19 +5,20 @@ and some of them claimed together lose nothing by it: all are begun within milli
 claimed ahead: it would wait here while another runner is idle. Pure.
 """
 
-from typing import NamedTuple
-
 QUICK_S = 0.001
 STREAK = 20  # So many of a type, one after the other, make it a quick one.
 AHEAD_S = 0.005  # What was claimed ahead is to be begun within this.
 MOST_AHEAD = 64
 
 
-class _Seen(NamedTuple):
+class _Seen:
     """Of one type, since it last took long: how many there were, and about how long one takes."""
 
-    streak: int
-    mean_s: float
+    __slots__ = ("mean_s", "streak")
+
+    def __init__(self, mean_s: float) -> None:
+        self.streak = 0
+        self.mean_s = mean_s
 
 
 class Pace:
@@ -34,10 +35,12 @@ class Pace:
             self._seen.pop(type_name, None)
             self.ahead = 0
             return
-        streak, mean_s = self._seen.get(type_name, (0, duration_s))
-        mean_s += (duration_s - mean_s) / STREAK
-        self._seen[type_name] = _Seen(streak + 1, mean_s)
-        self.ahead = min(MOST_AHEAD, int(AHEAD_S / max(mean_s, 1e-6))) if streak >= STREAK else 0
+        seen = self._seen.get(type_name)
+        if seen is None:
+            seen = self._seen[type_name] = _Seen(duration_s)
+        seen.streak += 1
+        seen.mean_s += (duration_s - seen.mean_s) / STREAK
+        self.ahead = min(MOST_AHEAD, int(AHEAD_S / max(seen.mean_s, 1e-6))) if seen.streak > STREAK else 0
 
     def is_quick(self, type_name: str) -> bool:
         seen = self._seen.get(type_name)
