@@ -19,9 +19,8 @@ from lib.queue.lease import Lease
 from lib.work import attempt
 from lib.work.attempt import Cancelled, Ending, NotNow, Released, TimedOut
 from lib.work.context import NAMED, Context, Shared
-from lib.work.pace import Pace
+from lib.work.surplus import Surplus
 
-SURPLUS_PATIENCE_S = 0.005  # Jobs that were claimed ahead of a free slot go back if there is none after this.
 MOST_UNTOLD = 2000  # Ends that Redis has yet to hear of: their results take memory.
 UNWILLING_S = 2.0  # A handler that was told to stop and has not ended after this never will.
 
@@ -49,7 +48,7 @@ class InHand:
 
 
 class Lanes:
-    """One queue's jobs in this runner, `limit` of them at a time; what else is in hand waits for a slot, see pace.py.
+    """One queue's jobs in this runner, `limit` of them at a time; what else is in hand waits for a slot, see surplus.py.
 
     on_end is called whenever a handler has ended and its slot is free.
     """
@@ -58,22 +57,15 @@ class Lanes:
         self._queue = queue
         self._limit = limit
         self._most_in_hand = limit + MOST_UNTOLD
-        self._pace = Pace()
+        self._surplus = Surplus(limit, self._give_back)
         self._shared = shared
         self._log = shared.log
         self._on_end = on_end
-        self.unended = 0
-        """How many jobs run, or wait here to be begun."""
         self._in_hand: dict[str, InHand] = {}
         self._waiting: deque[InHand] = deque()
         self._idle_lanes: list[asyncio.Future[None]] = []
         self._lanes: set[asyncio.Task[None]] = set()
         self._is_waking = False
-        self._is_watching = False
-        self._ended = 0
-        self._expected = 0
-        self._landed = asyncio.Event()
-        self._landed.set()
         self._is_released = False
         self._unarmed: list[InHand] = []
         # Kept: get_running_loop() asks the kernel for the process id each time.
@@ -81,9 +73,18 @@ class Lanes:
         self._all_ended = asyncio.Event()
 
     @property
+    def unended(self) -> int:
+        """How many jobs run, or wait here to be begun."""
+        return self._surplus.unended
+
+    @property
     def room(self) -> int:
-        """How many jobs may be in hand that have not ended; none while Redis does not take the ends of the others."""
-        return 0 if len(self._in_hand) > self._most_in_hand else self._limit + self._pace.ahead
+        """How many of these there may be; none while Redis does not take the ends of the others."""
+        return 0 if len(self._in_hand) > self._most_in_hand else self._surplus.room
+
+    def expect(self, jobs: int) -> None:
+        """Called before a claim that may bring so many jobs, and with 0 when it has come back."""
+        self._surplus.expect(jobs)
 
     def holds(self, job_id: str) -> bool:
         """Whether the job is in hand: it runs, or Redis has yet to hear how it ended."""
@@ -99,10 +100,9 @@ class Lanes:
 
         behind: one turn later, for what the caller says to Redis at once is to be on its way first.
         """
+        self._surplus.took(len(jobs))
         for job in jobs:
             self._take(job, lease)
-        if self.unended > self._limit:
-            self._watch_surplus()
         if behind and self._waiting:
             self._loop.call_soon(self._wake_lane)
         elif self._waiting:
@@ -111,7 +111,6 @@ class Lanes:
     def _take(self, job: ClaimedJob, lease: Lease) -> None:
         in_hand = InHand(job, lease)
         self._in_hand[job.job_id] = in_hand
-        self.unended += 1
         if self._is_released:
             self._end(in_hand, attempt.given_back(job))  # Its claim was in flight when time was up.
         else:
@@ -187,9 +186,11 @@ class Lanes:
         except Exception as fault:  # noqa: BLE001  A payload's own checks may fail in any way.
             return self._end(in_hand, attempt.dead(job, fault))
         spec = in_hand.spec = prepared.spec
-        if self._surplus > 0 and not self._pace.is_quick(spec.type):
-            # It may take long, or block the loop: what would wait behind it is back before it begins.
-            await self._clear_surplus(in_hand.lease)
+        if self._surplus.count > 0 and not self._surplus.pace.is_quick(spec.type):
+            # It may take long, or block the loop: before it begins Redis has what would wait behind it, and has heard
+            # of what ended before it.
+            await self._surplus.clear()
+            await in_hand.lease.settled()
         if in_hand.ending is not None:
             return None  # Meanwhile the runner was told to leave.
         loop = None if prepared.type.is_async else self._loop
@@ -227,51 +228,11 @@ class Lanes:
                 in_hand.timer = self._loop.call_later(in_hand.spec.timeout_s, self._time_out, in_hand)
         self._unarmed.clear()
 
-    # What was claimed ahead of a free slot.
-
-    def expect(self, jobs: int) -> None:
-        """Called before a claim that may bring so many jobs, and with 0 when it has come back."""
-        self._expected = jobs
-        if jobs:
-            self._landed.clear()
-        else:
-            self._landed.set()
-
-    @property
-    def _surplus(self) -> int:
-        return self.unended + self._expected - self._limit
-
-    def _watch_surplus(self) -> None:
-        """See that it does not wait where nothing moves."""
-        if not self._is_watching:
-            self._is_watching = True
-            self._loop.call_later(SURPLUS_PATIENCE_S, self._look_at_surplus, self._ended)
-
-    def _look_at_surplus(self, ended_before: int) -> None:
-        self._is_watching = False
-        if self._surplus > 0:
-            if self._ended == ended_before:
-                self._give_back_surplus()
-            self._watch_surplus()
-
-    def _give_back_surplus(self) -> None:
-        """A job takes longer than those before it: what was claimed to be run behind it, others may begin sooner.
-
-        The last one first: each goes to the front, so they stand there in their old order. That is why nothing goes
-        back while a claim is in flight: what that brings belongs behind them.
-        """
-        self._pace.doubt()
-        if not self._expected:
-            for _ in range(min(self._surplus, len(self._waiting))):
-                in_hand = self._waiting.pop()
-                self._end(in_hand, attempt.not_begun(in_hand.job))
-
-    async def _clear_surplus(self, lease: Lease) -> None:
-        """Give it back, and wait until Redis has it, and how the jobs before this one ended."""
-        self._pace.doubt()
-        await self._landed.wait()
-        self._give_back_surplus()
-        await lease.settled()
+    def _give_back(self, jobs: int) -> None:
+        """The last of those that wait to be begun."""
+        for _ in range(min(jobs, len(self._waiting))):
+            in_hand = self._waiting.pop()
+            self._end(in_hand, attempt.not_begun(in_hand.job))
 
     def _time_out(self, in_hand: InHand) -> None:
         timeout_s = in_hand.spec.timeout_s if in_hand.spec else 0.0
@@ -314,8 +275,7 @@ class Lanes:
         in_hand.ending = ending
         if in_hand.timer is not None:
             in_hand.timer.cancel()
-        self.unended -= 1
-        self._ended += 1
+        self._surplus.ended()
         self._on_end()
         if not self.unended:
             self._all_ended.set()
@@ -325,7 +285,7 @@ class Lanes:
     def _say(self, in_hand: InHand, ending: Ending) -> None:
         duration_s = time.monotonic() - in_hand.started_s
         if in_hand.spec is not None and ending.script != "release":
-            self._pace.ran(in_hand.spec.type, duration_s)
+            self._surplus.pace.ran(in_hand.spec.type, duration_s)
             self._shared.timings.ran(self._queue, in_hand.spec.type, duration_s)
         if ending.script == "finish" and in_hand.context is not None:
             self._log.write(FINISHED, NOTHING, *in_hand.context.named, f"{duration_s * 1000:.1f}")

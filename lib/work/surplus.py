@@ -1,0 +1,82 @@
+"""The jobs that were claimed ahead of a free slot: how many there may be, and when they go back to Redis.
+
+Called by lanes.py, which holds them. They wait for jobs that are quick (pace.py). Should nothing come to its end for
+5 ms, or a job be about to begin of which nobody knows that it is quick, then other runners may begin them sooner: they
+go back to the front of their queue, with no attempt counted.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from lib.work.pace import Pace
+
+PATIENCE_S = 0.005
+
+
+class Surplus:
+    """limit: how many jobs run at once. give_back: told to give back so many of those that wait, the last first.
+
+    WHY the last first: each goes to the front, so they stand there in their old order. That is also why nothing goes
+    back while a claim is in flight: what it brings belongs behind them.
+    """
+
+    def __init__(self, limit: int, give_back: Callable[[int], None]) -> None:
+        self._limit = limit
+        self._give_back = give_back
+        self._loop = asyncio.get_running_loop()
+        self.pace = Pace()
+        self.unended = 0
+        """How many jobs run, or wait to be begun."""
+        self._ended = 0
+        self._expected = 0
+        self._landed = asyncio.Event()
+        self._landed.set()
+        self._is_watching = False
+
+    @property
+    def room(self) -> int:
+        """How many jobs may be unended."""
+        return self._limit + self.pace.ahead
+
+    @property
+    def count(self) -> int:
+        """How many jobs there are above `limit`, or may be once a claim has come back."""
+        return self.unended + self._expected - self._limit
+
+    def expect(self, jobs: int) -> None:
+        """A claim is on its way that may bring so many jobs; 0: it has come back."""
+        self._expected = jobs
+        if jobs:
+            self._landed.clear()
+        else:
+            self._landed.set()
+
+    def took(self, jobs: int) -> None:
+        self.unended += jobs
+        if self.count > 0:
+            self._watch()
+
+    def ended(self) -> None:
+        self.unended -= 1
+        self._ended += 1
+
+    async def clear(self) -> None:
+        """Give back all of it, what a claim in flight brings as well."""
+        self.pace.doubt()
+        await self._landed.wait()
+        self._give_back(self.count)
+
+    def _watch(self) -> None:
+        if not self._is_watching:
+            self._is_watching = True
+            self._loop.call_later(PATIENCE_S, self._look, self._ended)
+
+    def _look(self, ended_before: int) -> None:
+        self._is_watching = False
+        if self.count <= 0:
+            return
+        if self._ended == ended_before:
+            self.pace.doubt()
+            if not self._expected:
+                self._give_back(self.count)
+        self._watch()
