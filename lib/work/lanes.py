@@ -48,7 +48,7 @@ class InHand:
 
 
 class Lanes:
-    """One queue's jobs in this runner, `limit` of them at a time; what else is in hand waits for a slot, see surplus.py.
+    """One queue's jobs in this runner, `limit` at a time; what else is in hand waits for a slot, see surplus.py.
 
     on_end is called whenever a handler has ended and its slot is free.
     """
