@@ -25,6 +25,8 @@ class Committer(Generic[Item, Answer]):
     send: takes the items, gives as many answers, or raises what all of them are told. Where it raises, those that wait
     behind are told RedisUnavailable at once: each would else wait for a failure of its own.
     size_bytes: of one item. A batch holds at most MAX_ITEMS and MAX_BYTES, but always one item.
+
+    What is in bulk goes behind all else that waits: else whoever sends a million lines has everybody wait for 2,000.
     """
 
     def __init__(
@@ -33,14 +35,15 @@ class Committer(Generic[Item, Answer]):
         self._send = send
         self._size_bytes = size_bytes
         self._waiting: deque[tuple[Item, Hear[Answer]]] = deque()
+        self._bulk: deque[tuple[Item, Hear[Answer]]] = deque()
         self._sender: asyncio.Task[None] | None = None
 
-    def post(self, item: Item, hear: Hear[Answer]) -> None:
+    def post(self, item: Item, hear: Hear[Answer], *, in_bulk: bool = False) -> None:
         """Send `item` with the next batch; `hear` is called with its answer, or with what went wrong.
 
         A plain call, no future: this is done for every job, and a future's callback costs a turn of the loop.
         """
-        self._waiting.append((item, hear))
+        (self._bulk if in_bulk else self._waiting).append((item, hear))
         if self._sender is None:
             self._sender = asyncio.get_running_loop().create_task(self._run())
 
@@ -72,19 +75,20 @@ class Committer(Generic[Item, Answer]):
 
     async def _run(self) -> None:
         try:
-            while self._waiting:
+            while self._waiting or self._bulk:
                 await self._commit(self._next_batch())
         finally:
             self._sender = None
 
     def _next_batch(self) -> list[tuple[Item, Hear[Answer]]]:
-        batch = [self._waiting.popleft()]
-        room_bytes = MAX_BYTES - self._size_bytes(batch[0][0])
-        while self._waiting and len(batch) < MAX_ITEMS:
-            room_bytes -= self._size_bytes(self._waiting[0][0])
-            if room_bytes < 0:
-                break
-            batch.append(self._waiting.popleft())
+        batch: list[tuple[Item, Hear[Answer]]] = []
+        room_bytes = MAX_BYTES
+        for waiting in (self._waiting, self._bulk):
+            while waiting and len(batch) < MAX_ITEMS:
+                room_bytes -= self._size_bytes(waiting[0][0])
+                if room_bytes < 0 and batch:
+                    return batch
+                batch.append(waiting.popleft())
         return batch
 
     async def _commit(self, batch: list[tuple[Item, Hear[Answer]]]) -> None:
@@ -94,7 +98,9 @@ class Committer(Generic[Item, Answer]):
                 raise ValueError(f"{len(batch)} items were sent and {len(answers)} answered")
         except Exception as fault:  # noqa: BLE001  Whatever it is, those who wait for the answer are told.
             _tell(batch, fault)
-            behind, self._waiting = self._waiting, deque()
+            behind = [*self._waiting, *self._bulk]
+            self._waiting.clear()
+            self._bulk.clear()
             _tell(behind, RedisUnavailable("Redis failed the commit before this one; nothing of this one was sent"))
             return
         for (_, hear), answer in zip(batch, answers, strict=True):

@@ -72,8 +72,11 @@ class Queue:
         return accepted
 
     def post(self, job: NewJob, hear: Callable[[Accepted | Exception], None]) -> None:
-        """The same for many: `hear` is called with what became of the job (`full` too), or with what went wrong."""
-        self._committer(job.queue).post(job, hear)
+        """The same for many, behind those that are enqueued one by one.
+
+        `hear` is called with what became of the job (`full` too), or with what went wrong.
+        """
+        self._committer(job.queue).post(job, hear, in_bulk=True)
 
     def _committer(self, queue: str) -> Committer[NewJob, Accepted]:
         committer = self._committers.get(queue)

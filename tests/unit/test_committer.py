@@ -51,6 +51,37 @@ class Commits(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(["A", "B", "C"], [await answer for answer in (first, *rest)])
         self.assertEqual([["a"], ["b", "c"]], self.sender.batches)
 
+    async def test_what_is_in_bulk_goes_behind_all_else(self) -> None:
+        self.sender.gate.clear()
+        heard: list[object] = []
+        for _ in range(2 * committer.MAX_ITEMS):
+            self.committer.post("b", heard.append, in_bulk=True)
+        await asyncio.sleep(0)
+        one = self.committer.submit("a")
+
+        self.sender.gate.set()
+        await one
+        await self.committer.settled()
+
+        self.assertEqual(2 * committer.MAX_ITEMS, len(heard))
+        self.assertEqual(
+            (committer.MAX_ITEMS, "a", 1),
+            (*map(len, self.sender.batches[:1]), self.sender.batches[1][0], len(self.sender.batches[2])),
+        )
+
+    async def test_where_a_commit_fails_what_is_in_bulk_behind_it_is_told(self) -> None:
+        self.sender.faults = [OutcomeUnknown("lost")]
+        heard: list[object] = []
+        answer = self.committer.submit("a")
+        for _ in range(committer.MAX_ITEMS):
+            self.committer.post("b", heard.append, in_bulk=True)
+
+        with self.assertRaises(OutcomeUnknown):
+            await answer
+        await self.committer.settled()
+
+        self.assertEqual([OutcomeUnknown] * (committer.MAX_ITEMS - 1) + [RedisUnavailable], list(map(type, heard)))
+
     async def test_a_batch_has_its_bounds(self) -> None:
         many = [self.committer.submit("x") for _ in range(committer.MAX_ITEMS + 1)]
         await asyncio.gather(*many)
