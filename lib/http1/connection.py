@@ -42,6 +42,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, common: Common, *, refusal: HttpError | None = None) -> None:
         self._common = common
+        # Kept: get_running_loop() asks the kernel for the process id each time.
+        self._loop = asyncio.get_running_loop()
         self._limits = common.limits
         self._app = common.app
         self._refusal = refusal
@@ -70,7 +72,6 @@ class Connection(asyncio.BufferedProtocol):
         self._out = Outgoing(transport, self._common.date)
         peername = transport.get_extra_info("peername")
         self._peer = str(peername[0]) if peername else ""
-        self._common.connections.add(self)
         self.deadline_s = self._common.clock() + self._limits.head_s
         if self._refusal is not None:
             self._refuse(self._refusal)
@@ -257,7 +258,7 @@ class Connection(asyncio.BufferedProtocol):
         self.deadline_s = inf
         self._ready = request
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._serve())
+            self._task = self._loop.create_task(self._serve())
             self._common.tasks.add(self._task)
             self._task.add_done_callback(self._common.tasks.discard)
         else:
@@ -272,7 +273,7 @@ class Connection(asyncio.BufferedProtocol):
         while self._state is State.READING or self._state is State.HANDLING:
             request, self._ready = self._ready, None
             if request is None:
-                self._waiter = asyncio.get_running_loop().create_future()
+                self._waiter = self._loop.create_future()
                 await self._waiter
                 continue
             await self._answer(request)

@@ -147,7 +147,7 @@ class Listener:
 
     def _adopt(self, client: socket.socket) -> None:
         client.setblocking(False)
-        taken = len(self._common.connections) + len(self._accepting)
+        taken = len(self._common.connections)
         if taken >= self._max_connections + TURNED_AWAY_AT_ONCE:
             client.close()
             return
@@ -156,15 +156,19 @@ class Listener:
             if taken >= self._max_connections
             else None
         )
-        task = self._loop.create_task(self._connect(client, refusal))
+        connection = Connection(self._common, refusal=refusal)
+        # Counted from here on, once: the transport is made some turns of the loop later.
+        self._common.connections.add(connection)
+        task = self._loop.create_task(self._connect(client, connection))
         self._accepting.add(task)
         task.add_done_callback(self._accepting.discard)
 
-    async def _connect(self, client: socket.socket, refusal: HttpError | None) -> None:
+    async def _connect(self, client: socket.socket, connection: Connection) -> None:
         try:
-            await self._loop.connect_accepted_socket(lambda: Connection(self._common, refusal=refusal), client)
+            await self._loop.connect_accepted_socket(lambda: connection, client)
         except OSError:
             # The client was gone before its transport was made; nothing was read from it.
+            self._common.connections.discard(connection)
             client.close()
 
     # Deadlines.

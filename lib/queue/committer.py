@@ -37,6 +37,8 @@ class Committer(Generic[Item, Answer]):
         self._waiting: deque[tuple[Item, Hear[Answer]]] = deque()
         self._bulk: deque[tuple[Item, Hear[Answer]]] = deque()
         self._sender: asyncio.Task[None] | None = None
+        # Kept: get_running_loop() asks the kernel for the process id each time.
+        self._loop = asyncio.get_running_loop()
 
     def post(self, item: Item, hear: Hear[Answer], *, in_bulk: bool = False) -> None:
         """Send `item` with the next batch; `hear` is called with its answer, or with what went wrong.
@@ -45,11 +47,11 @@ class Committer(Generic[Item, Answer]):
         """
         (self._bulk if in_bulk else self._waiting).append((item, hear))
         if self._sender is None:
-            self._sender = asyncio.get_running_loop().create_task(self._run())
+            self._sender = self._loop.create_task(self._run())
 
     def submit(self, item: Item) -> "asyncio.Future[Answer]":
         """The same, with the answer to be awaited. If nobody does, the item is sent all the same."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = self._loop.create_future()
 
         def hear(heard: Answer | Exception) -> None:
             if answer.done():
