@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from lib.errors import HttpError, TooManyConnections
+from lib.errors import TooManyConnections
 from lib.http1.app import App, Common
 from lib.http1.connection import Connection
 from lib.http1.limits import Limits
