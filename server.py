@@ -212,9 +212,7 @@ async def _announce_redis(settings: Settings, link: client.Link, log: Log) -> No
                 )
             is_first = False
             await asyncio.sleep(LOOK_FOR_REDIS_S)
-    log.info("redis.found", f"Database connected: {url} (Redis {state.version}, {state.latency_ms} ms)")
-    for warning in state.warnings:
-        log.warning("redis.warned", warning)
+    server.found(settings.redis_url, state, log)
 
 
 async def _watch_redis(epochs: Epochs, queue: Queue, log: Log, bulkheads: Bulkheads) -> None:

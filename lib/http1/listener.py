@@ -137,7 +137,13 @@ class Listener:
 
     def _pause_accepting(self, error: OSError) -> None:
         assert self._socket is not None
-        log.error("listener.paused", extra={"error": str(error), "pause_s": ACCEPT_PAUSE_S})
+        log.error(
+            "No more connections for %g s: %s; who comes meanwhile waits. Raise the limit of open files, or lower"
+            " MAX_CONNECTIONS",
+            ACCEPT_PAUSE_S,
+            error,
+            extra={"event": "listener.paused", "error": str(error), "pause_s": ACCEPT_PAUSE_S},
+        )
         self._loop.remove_reader(self._socket)
         self._accept_pause = self._loop.call_later(ACCEPT_PAUSE_S, self._resume_accepting)
 

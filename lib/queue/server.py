@@ -3,7 +3,8 @@
 import time
 from dataclasses import dataclass, field
 
-from lib.queue.client import Link
+from lib.logs import Log
+from lib.queue.client import Link, describe
 
 OLDEST_VERSION = (7, 0)
 
@@ -15,6 +16,13 @@ class ServerState:
     version: str
     latency_ms: float
     warnings: list[str] = field(default_factory=list)
+
+
+def found(url: str, state: ServerState, log: Log) -> None:
+    """Say that Redis is there, and what about it is not as it should be."""
+    log.info("redis.found", f"Database connected: {describe(url)} (Redis {state.version}, {state.latency_ms} ms)")
+    for warning in state.warnings:
+        log.warning("redis.warned", warning)
 
 
 async def ping(link: Link) -> None:

@@ -24,7 +24,8 @@ from lib.errors import RedisUnavailable
 from lib.ids import new_worker_id
 from lib.logs import Log
 from lib.processes.start import STOP_SIGNALS, describe_end, pause, pause_before_restart_s, start
-from lib.queue.client import describe, open_link
+from lib.queue import server
+from lib.queue.client import open_link
 from lib.queue.epochs import Epochs
 from lib.queue.keys import Keys
 from lib.queue.lease import Lease
@@ -256,7 +257,7 @@ class Supervisor:
                         self._log.error("redis.emptied", loss.text, queues=loss.queues)
                 suspects = await self._upkeep.round(time.monotonic())
                 if self._is_away or is_first:
-                    self._log.info("redis.found", f"Database connected: {describe(self._settings.redis_url)}")
+                    server.found(self._settings.redis_url, await server.inspect(self._link), self._log)
                 self._is_away = is_first = False
                 await self._compare_clocks()
                 await self._check_runners()

@@ -108,7 +108,7 @@ def _no_descriptors() -> Row:
 
 def _pauses(server: Server) -> int:
     """How often it said that it could not accept."""
-    return sum(line["msg"] == "listener.paused" for line in server.logged())
+    return sum(line["event"] == "listener.paused" for line in server.logged())
 
 
 def _slow() -> Row:

@@ -59,12 +59,19 @@ def run(*, is_quick: bool) -> Iterator[Row]:
 
 def _look(row: Row, site: Site, url: str, case: Case) -> None:
     server = site.server(url=url)
-    worker = site.worker(url=url)
-    at_start = [str(line["msg"]) for line in server.logged("redis.warned")]
+    worker = site.worker(url=url, LOG_LEVEL="INFO")
+    worker.wait_for("redis.found")
+    at_start, at_workers = ([str(line["msg"]) for line in one.logged("redis.warned")] for one in (server, worker))
     health = server.request("GET", "/api/health")[1]["warnings"]
     code, printed = _doctor(url, server)
     wrong = [line for line in printed if line.startswith("WRONG") and "Redis" in line]
-    for place, lines in (("at the start", at_start), ("/api/health", health), ("--doctor", wrong)):
+    places = (
+        ("at the start", at_start),
+        ("at the worker's start", at_workers),
+        ("/api/health", health),
+        ("--doctor", wrong),
+    )
+    for place, lines in places:
         found = [line for line in lines if all(word in line for word in case.says)]
         if case.says:
             row.demand(found, f"{place} says nothing of it: {lines}")
