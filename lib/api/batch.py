@@ -34,10 +34,13 @@ class Batches:
         self._ids = ids
         self._log = log
         self._is_draining = False
+        self._uploads: set[Upload] = set()
 
     def drain(self) -> None:
         """End the uploads that are under way, each with a line that says where."""
         self._is_draining = True
+        for upload in self._uploads:
+            upload.drain()
 
     async def create(self, call: Call) -> Response:
         if "idempotency-key" in call.request.headers:
@@ -88,10 +91,12 @@ class Batches:
 
     async def _answer(self, call: Call, upload: Upload, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         answer = upload.answer(body)
+        self._uploads.add(upload)
         try:
             async for piece in answer:
                 yield piece
         finally:
+            self._uploads.discard(upload)
             await answer.aclose()
             self._tell_log(call, upload.counts, upload.end.detail if upload.end else None)
 

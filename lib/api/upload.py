@@ -41,6 +41,7 @@ class Upload:
         self._progress = asyncio.Event()
         self._turn_ends_s = 0.0
         self._away_since_s: float | None = None
+        self._reading: asyncio.Task[None] | None = None
         self.end: WaybillError | None = None
         """Why it ended before its end."""
 
@@ -56,6 +57,11 @@ class Upload:
             self._is_flush_due = True
             asyncio.get_running_loop().call_soon(self._flush)
 
+    def drain(self) -> None:
+        """The server is about to stop: wait for no further line, however long the client is silent."""
+        if self._reading is not None:
+            self._reading.cancel()
+
     async def answer(self, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """The answer in pieces, while `body` is taken."""
         taking = asyncio.get_running_loop().create_task(self._take(body))
@@ -70,7 +76,7 @@ class Upload:
 
     async def _take(self, body: AsyncIterator[bytes]) -> None:
         try:
-            await self._take_lines(body)
+            await self._read(body)
             while self._intake.in_flight:
                 await self._more_progress()
         except WaybillError as fault:
@@ -79,6 +85,17 @@ class Upload:
         finally:
             self._flush()
             self._spool.end()
+
+    async def _read(self, body: AsyncIterator[bytes]) -> None:
+        """To the body's end, or until the server is about to stop. Raises what `_take_lines` raises."""
+        self._reading = asyncio.get_running_loop().create_task(self._take_lines(body))
+        try:
+            await self._reading
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise  # It is this whole answer that is given up.
+            raise _leaving() from None
 
     async def _take_lines(self, body: AsyncIterator[bytes]) -> None:
         """Raises WaybillError: HttpError where the body breaks, RedisUnavailable, Draining."""
@@ -109,7 +126,7 @@ class Upload:
         """Let others have their turn; wait while too much is on its way, or Redis is away."""
         intake = self._intake
         if self._is_draining():
-            raise Draining("this server is shutting down; send the lines again that were not answered")
+            raise _leaving()
         if intake.fault is not None:
             await self._be_patient()
         else:
@@ -161,3 +178,7 @@ class Upload:
         if out:
             self._spool.put(("\n".join(out) + "\n").encode())
         self._progress.set()
+
+
+def _leaving() -> Draining:
+    return Draining("this server is shutting down; send the lines again that were not answered")
