@@ -88,17 +88,10 @@ class Middleware:
         request.trace = trace_from(request.headers.get("traceparent"), digits[32:])
         request.caller = caller = self._auth.caller_of(request)
         known: Admitted | None = request.by_head.get("admitted")
-        if known is not None and known.caller is caller:
-            self._log_start(request, known.path)
-        else:
-            path = without_keys(request.path)
-            self._log_start(request, path)
-            try:
-                self._check_host(request)
-                browsers.refuse_cross_site(request)
-                found = self._match(request)
-            except WaybillError as error:
-                return self._ended(request, problem(error, request.request_id))
+        path = known.path if known is not None else without_keys(request.path)
+        self._log.write(STARTED, self._about(request), request.request_id, request.method, path)
+        if known is None or known.caller is not caller:
+            found = self._look_at(request)
             if isinstance(found, Response):
                 return self._ended(request, found)
             limit_bytes = found[0].bodies.get(media_type(request) or "") or request.body_limit_bytes
@@ -147,6 +140,15 @@ class Middleware:
         )
         return response
 
+    def _look_at(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
+        """The route that a request asks for and may take, or the answer to one that does not come so far."""
+        try:
+            self._check_host(request)
+            browsers.refuse_cross_site(request)
+            return self._match(request)
+        except WaybillError as error:
+            return problem(error, request.request_id)
+
     def _match(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
         """As Router.match; but who calls is asked before what there is, and that before what kind of body comes."""
         caller: Caller = request.caller
@@ -192,9 +194,6 @@ class Middleware:
                 raise
             finally:
                 self._log_end(request, response)
-
-    def _log_start(self, request: Request, path: str) -> None:
-        self._log.write(STARTED, self._about(request), request.request_id, request.method, path)
 
     def _log_end(self, request: Request, response: Response) -> None:
         duration_s = time.monotonic() - request.received_at

@@ -77,7 +77,7 @@ def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
 
 @functools.lru_cache(maxsize=1024)
 def _options(max_attempts: int, timeout_s: float, backoff: Backoff) -> str:
-    """The same for most jobs of a type. No two that are equal are written in two ways: whole numbers are integers."""
+    """The same for most jobs of a type. (Of 60 and 60.0, which are one number, either may be shown.)"""
     base_s, cap_s = backoff
     return (
         f'"attempts":0,"max_attempts":{max_attempts},"backoff":{{"base_s":{base_s!r},"cap_s":{cap_s!r}}},'
