@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from tests.bench import ceiling, depth, mails, memory, pickup, posts, resting, scaling, start, work
+from tests.bench import batch, ceiling, depth, mails, memory, pickup, posts, resting, scaling, start, work
 from tests.bench.figure import Figure
 
 
@@ -15,6 +15,7 @@ class Measure(Protocol):
 
 MEASURES: dict[str, Measure] = {
     "post": posts.run,
+    "batch": batch.run,
     "work": work.run,
     "idle": pickup.run,
     "memory": memory.run,

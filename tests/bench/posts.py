@@ -33,7 +33,7 @@ def run(*, is_quick: bool) -> Iterator[Figure]:
     with PrivateRedis(aof="everysec") as redis, Server(redis.url, JOB_MODULES=MODULES) as server:
         spent = Spent(redis)
         posted = drive(server.url, is_quick=is_quick)
-        accepted, core_percent = _enqueued(redis), spent.core_percent
+        accepted, core_percent = enqueued(redis), spent.core_percent
         calls = script_calls(redis)
     if accepted < posted.requests:
         sys.exit(f"{posted.requests} were answered 202, and Redis has {accepted}")
@@ -66,7 +66,8 @@ def milliseconds(said: str, label: str) -> float:
     return float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
 
 
-def _enqueued(redis: PrivateRedis) -> int:
+def enqueued(redis: PrivateRedis) -> int:
+    """How many jobs this Redis has taken in."""
     count: Any = redis.client.hget("wb:{default}:totals", "enqueued noop")
     return int(count or 0)
 

@@ -60,7 +60,7 @@ class Picture(unittest.TestCase):
     def test_a_run_of_one_measure_without_peers_is_drawn(self) -> None:
         figures = [Figure("post.rate", 9000.0, "requests/s")]
 
-        self.assertIn("POST /api/jobs, 64 connections: 9,000 requests/s, goal ≥ 1", texts(plot.drawn(results(figures))))
+        self.assertIn("POST /api/jobs, 64 connections: 9,000 requests/s", texts(plot.drawn(results(figures))))
 
     def test_nothing_is_drawn_beyond_the_card(self) -> None:
         figures = [Figure("post.rate", 1e6, "/s"), Figure("express.http_jobs_c64.rate", 1.0, "/s")]
