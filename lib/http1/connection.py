@@ -317,6 +317,8 @@ class Connection(asyncio.BufferedProtocol):
             # Of a body that is taken meanwhile nobody knows yet whether it comes to its end; if not, the close is not
             # announced. The answer itself has to say that it ends early.
             closes = self._is_last(request, response) or not is_chunkable(request)
+            # A 100 from here on would stand amid the answer. (Its body may have begun to come unasked.)
+            request.expects_continue = False
             self._out.write(request, response, closes=closes)
             await self._out.write_pieces(request, response)
         except Exception:

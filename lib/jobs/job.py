@@ -20,6 +20,7 @@ from lib.tracing import Trace
 SPEC_VERSION = 1
 PRIORITIES = ("high", "normal", "low")
 HISTORY_KEPT = 20
+ENDLESS_S = 1e10  # Three hundred years: what is over that is no time, and no timer takes it.
 _TRACE = re.compile(r"[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -84,14 +85,17 @@ class JobSpec(NamedTuple):
             if not is_request_id(request_id) or not _TRACE.fullmatch(trace):
                 # They go into every log line as they are.
                 raise ValueError("request_id or trace is not one")
-            base_s, cap_s = fields["backoff"]
+            max_attempts, timeout_s, (base_s, cap_s) = fields["max_attempts"], fields["timeout_s"], fields["backoff"]
+            if not (max_attempts >= 1 and 0 < timeout_s < ENDLESS_S and 0 <= base_s < ENDLESS_S > cap_s >= 0):
+                # What a job's end is worked out from: a lane that stumbles there never runs another job.
+                raise ValueError("max_attempts, timeout_s or backoff is not one")
             return cls(
                 fields["type"],
                 fields["payload"],
                 request_id,
                 Trace(trace[:32], trace[33:49], trace[50:]),
-                fields["max_attempts"],
-                fields["timeout_s"],
+                max_attempts,
+                timeout_s,
                 Backoff(base_s, cap_s),
                 fields.get("priority", "normal"),
                 fields.get("unique_key", ""),

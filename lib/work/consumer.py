@@ -222,13 +222,14 @@ class Consumer:
             self._popped = [popped]
 
     async def _strays(self) -> list[str]:
-        """Ids in the own list that are not in hand: of a pop or claim whose reply was lost."""
+        """Ids in the own list that are not in hand, the oldest first: of a pop or claim whose reply was lost."""
         now_s = time.monotonic()
         if self._is_list_known and now_s < self._strays_at_s:
             return []
         held = await self._lease.held()
         self._strays_at_s = now_s + STRAYS_EVERY_S
-        return [job_id for job_id in held if not self._lanes.holds(job_id) and job_id not in self._popped]
+        # The list's left end is the newest.
+        return [job_id for job_id in reversed(held) if not self._lanes.holds(job_id) and job_id not in self._popped]
 
     def _promote_in(self, wait_s: float | None) -> None:
         """Wake up for the next delayed job. The promotion itself ends the pop: it pushes the id, or a bell."""

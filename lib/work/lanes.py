@@ -102,19 +102,14 @@ class Lanes:
         """
         self._surplus.took(len(jobs))
         for job in jobs:
-            self._take(job, lease)
-        if behind and self._waiting:
+            in_hand = self._in_hand[job.job_id] = InHand(job, lease)
+            self._waiting.append(in_hand)
+        if self._is_released:
+            self._give_back(len(jobs))  # Their claim was in flight when time was up.
+        elif behind and self._waiting:
             self._loop.call_soon(self._wake_lane)
         elif self._waiting:
             self._wake_lane()
-
-    def _take(self, job: ClaimedJob, lease: Lease) -> None:
-        in_hand = InHand(job, lease)
-        self._in_hand[job.job_id] = in_hand
-        if self._is_released:
-            self._end(in_hand, attempt.given_back(job))  # Its claim was in flight when time was up.
-        else:
-            self._waiting.append(in_hand)
 
     def cancel(self, job_ids: Iterable[str]) -> None:
         """Stop those of the jobs that run here: somebody asked for it."""
@@ -138,8 +133,11 @@ class Lanes:
     async def release(self) -> None:
         """Stop what still runs and give it back: it goes to the front, its attempt does not count."""
         self._is_released = True
-        for in_hand in list(self._in_hand.values()):
-            if in_hand.ending is None:
+        # The last first, as each goes to the front. What is not begun too: a free lane would begin it.
+        for in_hand in reversed(list(self._in_hand.values())):
+            if in_hand.context is None:
+                self._end(in_hand, attempt.not_begun(in_hand.job))
+            else:
                 self._stop_handler(in_hand, Released())
         # A moment to unwind in, so that a job is not run elsewhere while its `finally` still works here.
         with contextlib.suppress(TimeoutError):

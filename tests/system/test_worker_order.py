@@ -3,6 +3,9 @@
 import time
 import unittest
 
+from lib.queue.scripts import FOLDER, text_of
+from tests.processes import Worker
+from tests.proxy import CUT_REPLY, PASS, Proxy, Request, Verdict
 from tests.system.oracle import states
 from tests.system.worker_case import WorkerCase
 
@@ -20,6 +23,28 @@ class Order(WorkerCase):
 
         ran = [execution.job_id for execution in self.executions()][1:]
         self.assertEqual([*ids[2::3], *ids[1::3], *ids[0::3]], ran, worker.said())
+
+    def test_jobs_whose_claims_reply_was_lost_run_in_their_old_order(self) -> None:
+        with Proxy(self.redis.url) as proxy:
+            claims: list[Request] = []
+            claim = self.redis.client.script_load(text_of(FOLDER / "claim.lua")).encode()
+
+            def judge(request: Request) -> Verdict:
+                if claims or request.words[:2] != (b"EVALSHA", claim):
+                    return PASS
+                claims.append(request)
+                return CUT_REPLY
+
+            ids = self.post_many(5, "noop")
+            proxy.judge = judge
+            worker = Worker(proxy.url, **self.settings)
+            self.addCleanup(worker.close)
+            worker.start()
+            self.until_all(ids, "completed")
+
+            self.assertEqual(1, len(claims))
+            self.assertEqual(ids, [execution.job_id for execution in self.executions()])
+            self.assertEqual(0, worker.stop())
 
     def test_an_idle_worker_takes_up_a_job_of_any_priority_at_once(self) -> None:
         self.ready()

@@ -1,6 +1,7 @@
 """A spec as text: written once, read back the same, and refused when it is not one."""
 
 import json
+import re
 import unittest
 
 from lib.jobs.backoff import Backoff
@@ -62,6 +63,19 @@ class Spec(unittest.TestCase):
             with self.subTest(bad[:40]), self.assertRaises(SpecError) as refused:
                 JobSpec.from_text(bad)
             self.assertNotIsInstance(refused.exception, SpecTooNew)
+
+    def test_numbers_that_no_attempt_could_be_counted_or_timed_by_are_refused(self) -> None:
+        text = spec({}).to_text()
+        for name in ("max_attempts", "timeout_s"):
+            for value in ('"3"', "null", "[]", "0", "-1", "NaN"):
+                with self.subTest(name=name, value=value), self.assertRaises(SpecError):
+                    JobSpec.from_text(re.sub(f'"{name}":[0-9.]+', f'"{name}":{value}', text))
+        for value in ("1e400", "1" + "0" * 400):
+            with self.subTest(value), self.assertRaises(SpecError):
+                JobSpec.from_text(re.sub('"timeout_s":[0-9.]+', f'"timeout_s":{value}', text))
+        for pair in ('["a","b"]', "[null,1]", "[1,NaN]", "[-1,1]", f"[1,1{'0' * 400}]", '{"a":1,"b":2}'):
+            with self.subTest(pair), self.assertRaises(SpecError):
+                JobSpec.from_text(text.replace("[2,3600]", pair))
 
 
 if __name__ == "__main__":

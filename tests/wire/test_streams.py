@@ -55,6 +55,14 @@ class TestComingIn(unittest.TestCase):
             self.assertEqual(client.answer().status, 100)
             self.assertEqual(client.send(b"hi").answer().body, b"2")
 
+    def test_no_100_continue_comes_behind_the_head_of_an_answer_that_has_begun(self) -> None:
+        with EchoServer() as server, server.client() as client:
+            fields = b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+            client.send(POST.replace(b"/pieces", b"/pieces/echo") + fields + b"ab")
+            wait_until(lambda: server.app.begun == ["/pieces/echo"], "the handler runs")
+
+            self.assertEqual(client.send(b"cd").answer().body, b"abcd")
+
     def test_an_answer_before_the_body_is_taken_ends_the_connection(self) -> None:
         with EchoServer() as server, server.client() as client:
             client.send(POST.replace(b"/pieces", b"/pieces/ignored") + b"Content-Length: 9\r\n\r\nGET /evil")

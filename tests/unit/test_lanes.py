@@ -1,0 +1,90 @@
+"""What a runner does with the jobs in its hands, apart from Redis: a lease that only writes down how they ended."""
+
+import asyncio
+import unittest
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import ClaimedJob, JobSpec
+from lib.jobs.registry import JobType, Registry
+from lib.queue.lease import Ended, Lease
+from lib.tracing import Trace
+from lib.work.context import Shared
+from lib.work.lanes import Lanes
+from tests.a_log import ALog
+
+TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
+
+
+class ALease:
+    """Redis hears of every end at once."""
+
+    worker_id = "w"
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[str, int]] = []
+
+    def end(self, script: str, ended: Ended, hear: Callable[[bool | Exception], None]) -> None:
+        self.ends.append((script, ended.token))
+        hear(True)
+
+    def note(self, words: Ended) -> None:
+        raise AssertionError("no handler here says anything")
+
+    async def settled(self) -> None:
+        await asyncio.sleep(0)
+
+
+class Leaving(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self) -> None:
+        over = asyncio.Event()
+
+        async def end_all() -> None:
+            # A lane takes a cancellation for its job's: a loop that closes would wait for it.
+            over.set()
+
+        self.addAsyncCleanup(end_all)
+        self.begun: list[str] = []
+        self.has_begun = asyncio.Event()
+        self.lease = ALease()
+
+        async def wait(ctx: Any, payload: Any) -> None:
+            self.begun.append(ctx.job_id)
+            self.has_begun.set()
+            await over.wait()
+
+        known = Registry([JobType("wait", wait, lambda value, path: value, is_async=True)])
+        timings = SimpleNamespace(waited=lambda *seen: None, ran=lambda *seen: None)
+        self.shared = cast(Shared, SimpleNamespace(registry=known, log=ALog(self), timings=timings))
+
+    def start(self, lanes: Lanes, *numbers: int) -> None:
+        """Jobs whose token is their number."""
+        text = JobSpec("wait", {}, "r", TRACE, 1, 60.0, Backoff(2.0, 60.0)).to_text().encode()
+        jobs = [ClaimedJob(f"q-{number:032}", number, 1, None, 0, text) for number in numbers]
+        lanes.start(jobs, cast(Lease, self.lease))
+
+    async def test_who_leaves_at_once_begins_nothing_of_what_waits_and_gives_it_back_in_order(self) -> None:
+        lanes = Lanes("q", 1, self.shared, lambda: None)
+        self.start(lanes, 1)
+        await asyncio.wait_for(self.has_begun.wait(), 5)
+        self.start(lanes, 2, 3)
+
+        await lanes.release()
+
+        self.assertEqual([f"q-{1:032}"], self.begun)
+        self.assertEqual([("release", 3), ("release", 2), ("release", 1)], self.lease.ends)
+
+    async def test_what_a_claim_in_flight_brings_to_one_who_leaves_goes_back_in_order(self) -> None:
+        lanes = Lanes("q", 1, self.shared, lambda: None)
+        await lanes.release()
+
+        self.start(lanes, 1, 2, 3)
+
+        self.assertEqual(([], 0), (self.begun, lanes.unended))
+        self.assertEqual([("release", 3), ("release", 2), ("release", 1)], self.lease.ends)
+
+
+if __name__ == "__main__":
+    unittest.main()
