@@ -177,6 +177,9 @@ class Lanes:
         job, shared = in_hand.job, self._shared
         if in_hand.ending is not None:
             return None  # Given back before it was begun.
+        if time.monotonic() - in_hand.started_s > shared.settings.lease_s / 2:
+            # This process was stopped, or its loop was: by now it may be somebody else's, and is not to run twice.
+            return self._end(in_hand, attempt.not_begun(job))
         try:
             prepared = attempt.prepare(job, shared)
         except NotNow as fault:

@@ -1,6 +1,7 @@
 """What a runner does with the jobs in its hands, apart from Redis: a lease that only writes down how they ended."""
 
 import asyncio
+import time
 import unittest
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -37,7 +38,7 @@ class ALease:
         await asyncio.sleep(0)
 
 
-class Leaving(unittest.IsolatedAsyncioTestCase):
+class InHand(unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self) -> None:
         over = asyncio.Event()
 
@@ -55,13 +56,19 @@ class Leaving(unittest.IsolatedAsyncioTestCase):
             self.has_begun.set()
             await over.wait()
 
-        known = Registry([JobType("wait", wait, lambda value, path: value, is_async=True)])
-        timings = SimpleNamespace(waited=lambda *seen: None, ran=lambda *seen: None)
-        self.shared = cast(Shared, SimpleNamespace(registry=known, log=ALog(self), timings=timings))
+        async def block(ctx: Any, payload: Any) -> None:
+            self.begun.append(ctx.job_id)
+            time.sleep(0.2)
 
-    def start(self, lanes: Lanes, *numbers: int) -> None:
+        known = Registry([JobType(f.__name__, f, lambda value, path: value, is_async=True) for f in (wait, block)])
+        timings = SimpleNamespace(waited=lambda *seen: None, ran=lambda *seen: None)
+        settings = SimpleNamespace(lease_s=0.2)
+        shared = SimpleNamespace(registry=known, log=ALog(self), timings=timings, settings=settings)
+        self.shared = cast(Shared, shared)
+
+    def start(self, lanes: Lanes, *numbers: int, type_name: str = "wait") -> None:
         """Jobs whose token is their number."""
-        text = JobSpec("wait", {}, "r", TRACE, 1, 60.0, Backoff(2.0, 60.0)).to_text().encode()
+        text = JobSpec(type_name, {}, "r", TRACE, 1, 60.0, Backoff(2.0, 60.0)).to_text().encode()
         jobs = [ClaimedJob(f"q-{number:032}", number, 1, None, 0, text) for number in numbers]
         lanes.start(jobs, cast(Lease, self.lease))
 
@@ -84,6 +91,15 @@ class Leaving(unittest.IsolatedAsyncioTestCase):
 
         self.assertEqual(([], 0), (self.begun, lanes.unended))
         self.assertEqual([("release", 3), ("release", 2), ("release", 1)], self.lease.ends)
+
+    async def test_what_waited_for_half_a_lease_is_not_begun_for_it_may_be_somebody_elses(self) -> None:
+        lanes = Lanes("q", 2, self.shared, lambda: None)
+
+        self.start(lanes, 1, 2, type_name="block")
+        await asyncio.wait_for(lanes.ended(), 5)
+
+        self.assertEqual([f"q-{1:032}"], self.begun)
+        self.assertEqual([("finish", 1), ("release", 2)], self.lease.ends)
 
 
 if __name__ == "__main__":
