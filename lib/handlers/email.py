@@ -2,11 +2,13 @@
 
 1. At POST, `Email` checks what it can: addresses, headers, limits. What it refuses is a 422 with a pointer. A line
    break or control character is refused, never taken out: a caller who sends one is mistaken, or not the only writer.
-2. A worker calls `send_email` in a thread. The letter is composed anew for each attempt, but its Message-ID is the
+2. A worker awaits `send_email` on its loop. The letter is composed anew for each attempt, but its Message-ID is the
    job's: whoever receives it twice can tell.
 3. mailer.py sends it, and the error it raises is the verdict: MailRefused is dead, the others are tried again.
 4. A delivery nobody can be sure of is tried again too, unless the payload says `"on_uncertain": "stop"`: it is worse to
-   lose a mail than to send it twice.
+   lose a mail than to send it twice. That goes for a job that was timed out, cancelled or released between the mail's
+   last byte and the answer, too; how long the answer is waited for then, smtp.py says. A stop before the last byte
+   is a mail that was not sent.
 
 A recipient refused beside others who were accepted stands in the result, and is not asked again: the job can't be
 run once more without a second copy for those who have theirs.
@@ -80,15 +82,17 @@ class Email:
 
 
 @job("email", queue="email", max_attempts=5, timeout_s=60)
-def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
+async def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
     """Send one mail. The result: `{message_id, accepted, refused, response}`, and `file` where it was filed."""
     if ctx.cancelled:
         raise Discard("cancelled before it was sent")
     mailer = ctx.resource(Mailer)
     letter = compose(payload, sender=mailer.sender, job_id=ctx.job_id, request_id=ctx.request_id, now_s=time.time())
     try:
-        receipt = mailer.send(letter)
+        receipt = await mailer.send(letter)
     except DeliveryUncertain as exc:
+        if ctx.cancelled:
+            ctx.log(str(exc))  # the record of a job that was stopped may give the stop as its end, and no more
         if payload.on_uncertain == "stop":
             raise DeliveryLeftUncertain(f"{exc}; not sent again, as on_uncertain says") from exc
         raise

@@ -1,7 +1,7 @@
 """What SMTP's answers and broken links mean for a mail: each is turned into one of these errors, and the type decides.
 
-What is no `Discard` is tried again. Raised by smtp_dial.py and smtp.py; the types stand in the job's record and may be
-named in a redrive (`error_type`).
+What is no `Discard` is tried again. Raised by smtp_dial.py, smtp_wire.py and smtp.py; the types stand in the job's
+record and may be named in a redrive (`error_type`).
 
 1. The mail is refused (5xx to MAIL, RCPT or the content): dead. Asking again would get the same answer.
 2. The server can't now (4xx), can't be reached, or refuses the session (5xx before MAIL): later. A server that is set
@@ -50,8 +50,11 @@ class MailRefused(Discard):
     """5xx: the server will not have this mail, or none of its recipients."""
 
 
-class DeliveryUncertain(Exception):
-    """The whole mail was sent, no answer came: the server may have accepted it."""
+class DeliveryUncertain(Retry):
+    """The whole mail was sent, no answer came: the server may have accepted it.
+
+    A Retry, which is a handler's own word: so it stands in the record of a job that was timed out meanwhile, too.
+    """
 
 
 # Replies into verdicts.

@@ -10,15 +10,22 @@ import contextlib
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from lib.jobs.job import ClaimedJob, JobSpec
+from lib.jobs.registry import Discard, Retry
 from lib.queue.lease import Lease
 from lib.work import attempt
 from lib.work.attempt import Cancelled, Ending, NotNow, Released, TimedOut
 from lib.work.context import Context, Shared
 
 UNWILLING_S = 2.0  # A handler that was told to stop and has not ended after this never will.
+# What a coroutine may raise on its cancellation and be heard: that its work must not be done again, for one. A job
+# that somebody cancelled is cancelled whatever it says.
+OUTWEIGHS: Mapping[type[BaseException], tuple[type[BaseException], ...]] = {
+    TimedOut: (Discard, Retry),
+    Released: (Discard,),
+}
 
 
 class InHand:
@@ -173,8 +180,10 @@ class Lanes:
         return None
 
     def _stopped(self, in_hand: InHand, spec: JobSpec, fault: BaseException) -> Ending:
-        """The handler raised. If it did because it was told to stop, that is why it ended, whatever it raised."""
+        """The handler raised. If it did because it was told to stop, that is why it ended, save what outweighs it."""
         reason = in_hand.stop_reason or fault
+        if isinstance(fault, OUTWEIGHS.get(type(reason), ())):
+            reason = fault
         if isinstance(reason, Released):
             return attempt.given_back(in_hand.job)
         return attempt.went_wrong(in_hand.job, spec, reason, self._shared)

@@ -1,5 +1,6 @@
 """The email job against a real SMTP server: what arrives, and what each answer or broken link means for the job."""
 
+import asyncio
 import dataclasses
 import os
 import re
@@ -10,7 +11,6 @@ import tempfile
 import time
 import unittest
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -78,7 +78,17 @@ def email(to: str | list[str] = "test@gmail.com", **fields: Any) -> Email:
     return Email(to=to, subject="Hi", **{"text": "Hello", **fields})
 
 
-class WireCase(unittest.TestCase):
+class LoopCase(unittest.TestCase):
+    """One loop a test, as a runner has: links live from one mail to the next."""
+
+    def setUp(self) -> None:
+        self.loop = self.enterContext(asyncio.Runner())
+
+    def send_email(self, context: Context, payload: Email) -> dict[str, Any]:
+        return self.loop.run(send_email(context, payload))
+
+
+class WireCase(LoopCase):
     def serve(self, *options: str, **how: Any) -> SmtpServer:
         return self.enterContext(SmtpServer(*options, **how))
 
@@ -93,7 +103,7 @@ class Sending(WireCase):
         server = self.serve()
         payload = email("Tëst <test@gmail.com>", html="<p>Hello</p>", cc="c@x.example", bcc="b@x.example")
 
-        result = send_email(Context(self.mailer(server.url())), payload)
+        result = self.send_email(Context(self.mailer(server.url())), payload)
 
         [mail] = server.mails()
         self.assertEqual(mail.sender, "waybill@example.com")
@@ -116,7 +126,7 @@ class Sending(WireCase):
         server = self.serve()
 
         with self.assertLogs("waybill.email") as logs:
-            send_email(
+            self.send_email(
                 Context(self.mailer(server.url())), email(["test@gmail.com", "A <a@x.example>"], bcc="b@x.example")
             )
 
@@ -131,24 +141,31 @@ class Sending(WireCase):
             with self.subTest(options=options):
                 server = self.serve(*options)
 
-                send_email(Context(self.mailer(server.url())), email(text=text))
+                self.send_email(Context(self.mailer(server.url())), email(text=text))
 
                 self.assertEqual(server.mails()[0].message.get_content().replace("\r\n", "\n"), text)
 
     def test_dots_of_a_7bit_mail_are_doubled_on_the_wire(self) -> None:
         server = self.serve()
 
-        send_email(Context(self.mailer(server.url())), email(text=".\n..\n.a"))
+        self.send_email(Context(self.mailer(server.url())), email(text=".\n..\n.a"))
 
         self.assertTrue(server.mails()[0].content.endswith(b"7bit\r\n\r\n.\r\n..\r\n.a\r\n"))
 
-    def test_twenty_threads_send_every_mail_once_over_at_most_twenty_links(self) -> None:
+    def test_twenty_at_a_time_send_every_mail_once_over_at_most_twenty_links(self) -> None:
         server = self.serve()
         mailer = self.mailer(server.url())
         ids = [f"email-{n:032x}" for n in range(400)]
+        waiting = iter(ids)
 
-        with ThreadPoolExecutor(20) as threads:
-            list(threads.map(lambda job_id: send_email(Context(mailer, job_id), email()), ids))
+        async def lane() -> None:
+            for job_id in waiting:
+                await send_email(Context(mailer, job_id), email())
+
+        async def lanes() -> None:
+            await asyncio.gather(*(lane() for _ in range(20)))
+
+        self.loop.run(lanes())
 
         self.assertEqual(
             sorted(mail.message["Message-ID"] for mail in server.mails()), [f"<{i}@example.com>" for i in ids]
@@ -159,7 +176,7 @@ class Sending(WireCase):
         server = self.serve()
 
         with self.assertRaises(Discard):
-            send_email(Context(self.mailer(server.url()), cancelled=True), email())
+            self.send_email(Context(self.mailer(server.url()), cancelled=True), email())
 
         self.assertEqual(server.counts()["connections"], 0)
 
@@ -169,7 +186,7 @@ class Verdicts(WireCase):
         mailer = Mailer(settings(SMTP_URL=server.url()), limits=Limits(**limits))
         try:
             with self.assertRaises(Exception) as caught:
-                send_email(Context(mailer), payload)
+                self.send_email(Context(mailer), payload)
         finally:
             mailer.close()
         return caught.exception
@@ -234,7 +251,7 @@ class Verdicts(WireCase):
             port = unused.getsockname()[1]
 
         with self.assertRaisesRegex(SMTPLinkLost, "refused"):
-            send_email(Context(self.mailer(f"smtp://127.0.0.1:{port}")), email())
+            self.send_email(Context(self.mailer(f"smtp://127.0.0.1:{port}")), email())
 
     def test_a_server_that_never_answers_is_given_up(self) -> None:
         server = self.serve()
@@ -263,7 +280,7 @@ class Verdicts(WireCase):
         server = self.serve()
         context = Context(self.mailer(server.url()))
 
-        result = send_email(context, email(["rcpt-550@x.example", "a@x.example", "rcpt-450@x.example"]))
+        result = self.send_email(context, email(["rcpt-550@x.example", "a@x.example", "rcpt-450@x.example"]))
 
         self.assertEqual(result["accepted"], ["a@x.example"])
         self.assertEqual(
@@ -293,9 +310,9 @@ class Verdicts(WireCase):
         server = self.serve()
         mailer = self.mailer(server.url())
         with self.assertRaises(DeliveryUncertain):
-            send_email(Context(mailer), email("sent-lost-once@x.example"))
+            self.send_email(Context(mailer), email("sent-lost-once@x.example"))
 
-        send_email(Context(mailer, attempt=2), email("sent-lost-once@x.example"))
+        self.send_email(Context(mailer, attempt=2), email("sent-lost-once@x.example"))
 
         first, second = server.mails()
         self.assertEqual(first.message["Message-ID"], second.message["Message-ID"])
@@ -313,7 +330,7 @@ class Verdicts(WireCase):
 
 class Links(WireCase):
     def send(self, mailer: Mailer, to: str = "a@x.example") -> None:
-        send_email(Context(mailer), email(to))
+        self.send_email(Context(mailer), email(to))
 
     def connections(self, server: SmtpServer) -> list[int]:
         return [mail.connection for mail in server.mails()]
@@ -410,7 +427,7 @@ class Logins(WireCase):
             with self.subTest(auth=auth):
                 server = self.serve("--auth", auth, user="me@x.example", password=password)
 
-                send_email(Context(self.mailer(server.url())), email())
+                self.send_email(Context(self.mailer(server.url())), email())
 
                 self.assertEqual(server.mails()[0].user, "me@x.example")
 
@@ -419,7 +436,7 @@ class Logins(WireCase):
         mailer = self.mailer(server.url(password="wr0ng-secret"), clock=clock)
         for _ in range(3):
             with self.assertRaises(SMTPLoginRefused) as caught:
-                send_email(Context(mailer), email())
+                self.send_email(Context(mailer), email())
             self.assertIsInstance(caught.exception, Retry)
             self.assertEqual(caught.exception.after_s, 300)
             self.assertNotIn("wr0ng-secret", str(caught.exception))
@@ -427,7 +444,7 @@ class Logins(WireCase):
 
         clock.now_s += 61
         with self.assertRaises(SMTPLoginRefused):
-            send_email(Context(mailer), email())
+            self.send_email(Context(mailer), email())
 
         self.assertEqual(server.counts()["connections"], 2)
 
@@ -436,13 +453,13 @@ class Logins(WireCase):
         server.plan("auth", "454 4.7.0 temporary failure")
 
         with self.assertRaises(SMTPServerBusy):
-            send_email(Context(self.mailer(server.url())), email())
+            self.send_email(Context(self.mailer(server.url())), email())
 
     def test_a_server_without_auth_is_a_refused_login(self) -> None:
         server = self.serve()
 
         with self.assertRaises(SMTPLoginRefused):
-            send_email(Context(self.mailer(server.url(user="me", password="x"))), email())
+            self.send_email(Context(self.mailer(server.url(user="me", password="x"))), email())
 
 
 class Encryption(WireCase):
@@ -453,7 +470,7 @@ class Encryption(WireCase):
                 mailer = self.mailer(server.url(), tls_context=server.tls_context())
 
                 for _ in range(2):
-                    send_email(Context(mailer), email())
+                    self.send_email(Context(mailer), email())
 
                 self.assertEqual([(m.is_secure, m.user, m.connection) for m in server.mails()], [(True, "me", 1)] * 2)
 
@@ -463,7 +480,7 @@ class Encryption(WireCase):
                 server = self.serve(tls=tls)
 
                 with self.assertRaisesRegex(SMTPLinkLost, "certificate"):
-                    send_email(Context(self.mailer(server.url())), email())
+                    self.send_email(Context(self.mailer(server.url())), email())
 
                 self.assertEqual(server.counts()["mails"], 0)
 
@@ -471,12 +488,13 @@ class Encryption(WireCase):
         server = self.serve(tls="starttls")
         script = "; ".join(
             [
-                "import sys, pathlib",
+                "import asyncio, sys, pathlib",
                 "from lib import config",
                 "from lib.handlers.mailer import Mailer",
                 "from lib.handlers.letter import Letter",
                 "mailer = Mailer(config.load({'SMTP_URL': sys.argv[1]}, pathlib.Path('none')))",
-                "mailer.send(Letter('a', '<a@b>', 'a@b.example', ('c@d.example',), b'Subject: x\\r\\n\\r\\n'))",
+                "letter = Letter('a', '<a@b>', 'a@b.example', ('c@d.example',), b'Subject: x\\r\\n\\r\\n')",
+                "asyncio.run(mailer.send(letter))",
             ]
         )
         environment = {**os.environ, "SSL_CERT_FILE": str(server.certificate)}
@@ -489,7 +507,7 @@ class Encryption(WireCase):
         server = self.serve()
 
         with self.assertRaisesRegex(SMTPSessionRefused, "STARTTLS"):
-            send_email(Context(self.mailer(server.url() + "?starttls=1")), email())
+            self.send_email(Context(self.mailer(server.url() + "?starttls=1")), email())
 
         self.assertEqual(server.counts()["mails"], 0)
 
@@ -498,7 +516,7 @@ class Encryption(WireCase):
         server.plan("starttls", "454 4.7.0 TLS not available")
 
         with self.assertRaises(SMTPServerBusy):
-            send_email(Context(self.mailer(server.url(), tls_context=server.tls_context())), email())
+            self.send_email(Context(self.mailer(server.url(), tls_context=server.tls_context())), email())
 
     def test_a_password_is_never_sent_in_the_clear_to_another_host(self) -> None:
         with self.assertRaisesRegex(ConfigError, "SMTP_URL: .*unencrypted") as caught:
@@ -507,13 +525,14 @@ class Encryption(WireCase):
         self.assertNotIn("secret", str(caught.exception))
 
 
-class Outboxes(unittest.TestCase):
+class Outboxes(LoopCase):
     def setUp(self) -> None:
+        super().setUp()
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory())) / "deep" / "outbox"
         self.mailer = Mailer(dataclasses.replace(settings(), outbox_dir=self.folder))
 
     def test_a_mail_is_a_file_named_after_its_job(self) -> None:
-        result = send_email(Context(self.mailer), email(bcc="b@x.example"))
+        result = self.send_email(Context(self.mailer), email(bcc="b@x.example"))
 
         self.assertEqual([path.name for path in self.folder.iterdir()], [f"{JOB_ID}.eml"])
         message = message_from_bytes((self.folder / result["file"]).read_bytes(), policy=policy.default)
@@ -521,9 +540,9 @@ class Outboxes(unittest.TestCase):
         self.assertEqual(result["accepted"], ["test@gmail.com", "b@x.example"])
 
     def test_a_second_attempt_writes_the_same_file(self) -> None:
-        send_email(Context(self.mailer), email(text="first"))
+        self.send_email(Context(self.mailer), email(text="first"))
 
-        send_email(Context(self.mailer, attempt=2), email(text="second"))
+        self.send_email(Context(self.mailer, attempt=2), email(text="second"))
 
         [path] = self.folder.iterdir()
         self.assertRegex(path.read_bytes(), re.compile(rb"second\r\n\Z"))
@@ -533,4 +552,4 @@ class Outboxes(unittest.TestCase):
         self.folder.write_text("a file stands in its place")
 
         with self.assertRaises(OSError):
-            send_email(Context(self.mailer), email())
+            self.send_email(Context(self.mailer), email())
