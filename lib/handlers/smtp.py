@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lib.handlers.letter import Letter
-from lib.handlers.smtp_dial import Deadline
+from lib.handlers.smtp_dial import Deadline, Limits
 from lib.handlers.smtp_verdicts import (
     DeliveryUncertain,
     MailRefused,
@@ -32,6 +32,7 @@ from lib.handlers.smtp_verdicts import (
 from lib.handlers.smtp_wire import Wire
 
 LAST_WORD_S = 0.8  # below the second that a runner told to leave grants, and the two after which it is replaced
+_LAST_WORD = Limits(reply_s=LAST_WORD_S, total_s=LAST_WORD_S)
 
 _LOGIN_WANTED = (530, 534, 535, 538)  # RFC 4954, 6; 530 is also RFC 3207's "issue a STARTTLS command first"
 
@@ -60,7 +61,7 @@ class Link:
     @property
     def is_open(self) -> bool:
         """False once it broke or the server said 421."""
-        return self._wire.is_open
+        return self._wire.fault is None
 
     async def send(self, letter: Letter, deadline: Deadline) -> Receipt:
         """Hand one letter over. Raises SMTPServerBusy, SMTPLinkLost, SMTPLoginRefused, MailRefused, DeliveryUncertain.
@@ -138,29 +139,25 @@ class Link:
         # A line that is a dot alone ends the mail, so each dot that begins a line is doubled (RFC 5321, 4.5.2).
         stuffed = letter.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"
         with translated("the content"):
-            await self._wire.send(stuffed, 1, deadline.left_s(deadline.limits.reply_s))
-        answer = await self._final_answer(deadline)
+            await self._wire.send(stuffed, 1, deadline)
+        try:
+            answer = await self._final_answer(deadline)
+        except asyncio.CancelledError:
+            answer = await self._last_word()
+            if answer[0] // 100 != 2:
+                raise
         check("the content", answer, MailRefused)
         return say(*answer)
 
+    async def _last_word(self) -> Reply:
+        try:
+            return await self._final_answer(Deadline(_LAST_WORD))
+        except asyncio.CancelledError as exc:
+            raise DeliveryUncertain("the mail was sent, and stopped before an answer came") from exc
+
     async def _final_answer(self, deadline: Deadline) -> Reply:
         try:
-            return await self._answer_to_mail(deadline, deadline.limits.reply_s)
-        except asyncio.CancelledError:
-            answer = await self._last_word(deadline)
-            if answer[0] // 100 != 2:
-                raise
-            return answer
-
-    async def _last_word(self, deadline: Deadline) -> Reply:
-        try:
-            return await self._answer_to_mail(deadline, LAST_WORD_S)
-        except asyncio.CancelledError as exc:
-            raise DeliveryUncertain("the mail was sent, no answer came before it was stopped") from exc
-
-    async def _answer_to_mail(self, deadline: Deadline, limit_s: float) -> Reply:
-        try:
-            answer = await self._wire.reply(deadline.left_s(limit_s))
+            [answer] = await self._wire.replies(1, deadline)
         except OSError as exc:
             raise DeliveryUncertain(f"the mail was sent, no answer came: {reason(exc)}") from exc
         if answer[0] // 100 not in (2, 4, 5):
@@ -168,25 +165,14 @@ class Link:
         return answer
 
     async def _command(self, commands: Sequence[str], deadline: Deadline) -> list[Reply]:
-        """Send commands together, then read the answer to each."""
+        """Send commands together; the answer to each, or fewer where it hung up once it had refused the first."""
         name = commands[0].split(" ")[0]
-        lines = "".join(f"{command}\r\n" for command in commands).encode("ascii")
         with translated(name):
-            await self._wire.send(lines, len(commands), deadline.left_s(deadline.limits.reply_s))
-            answers = await self._answers(len(commands), deadline)
-        for answer in answers:
-            if answer[0] == 421 or answer[0] // 100 not in (2, 3, 4, 5):
-                raise refusal(name, answer, MailRefused)
-        return answers
-
-    async def _answers(self, count: int, deadline: Deadline) -> list[Reply]:
-        """`count` answers; fewer where the server ended it with a 421, or hung up once it had refused the first."""
-        answers: list[Reply] = []
-        while len(answers) < count and (not answers or answers[-1][0] != 421):
-            try:
-                answers.append(await self._wire.reply(deadline.left_s(deadline.limits.reply_s)))
-            except OSError:
-                if not answers or answers[0][0] < 400:
-                    raise
-                break
+            await self._wire.send("\r\n".join([*commands, ""]).encode("ascii"), len(commands), deadline)
+            answers = await self._wire.replies(len(commands), deadline)
+            for answer in answers:
+                if answer[0] == 421 or answer[0] // 100 not in (2, 3, 4, 5):
+                    raise refusal(name, answer, MailRefused)
+            if len(answers) < len(commands) and answers[0][0] < 400 and self._wire.fault:
+                raise self._wire.fault
         return answers

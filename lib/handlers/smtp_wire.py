@@ -4,8 +4,8 @@ Made by smtp.py of a socket that smtp_dial.py opened. Knows nothing of mails.
 
 1. The loop watches the socket from its first day to its last. So a server that hangs up or says 421 while the link lies
    idle is noticed at once, and two packets that cross don't wait for each other.
-2. `send` comes back when the system has taken the last byte, and raises before it has: what was not taken whole was not
-   sent. smtp.py's verdicts lean on this. (asyncio's transports only say that they will.)
+2. `send` comes back when the system has taken the last byte, and raises where it has not: what was not taken whole was
+   not sent. smtp.py's verdicts lean on this. (asyncio's transports only say that they will.)
 3. Only replies that were asked for are handed out. A server that says more is out of step with us, and whatever it said
    next would be taken for the answer to something else: the link is closed. 421 is the one word it may say unasked.
 4. Every fault closes the link, a time-out too. Nothing is ever read from a link whose dialogue was cut.
@@ -16,9 +16,10 @@ WHY NOT asyncio's streams: they refuse a socket that speaks TLS already, and cos
 import asyncio
 import socket
 import ssl
-from collections import deque
 from contextlib import suppress
+from math import inf
 
+from lib.handlers.smtp_dial import Deadline
 from lib.handlers.smtp_replies import EndlessReply, ReplyReader
 from lib.handlers.smtp_verdicts import Reply, SMTPServerBusy, say
 
@@ -37,62 +38,55 @@ class Wire:
         self._is_tls = isinstance(sock, ssl.SSLSocket)
         self._loop = asyncio.get_running_loop()
         self._reader = ReplyReader()
-        self._replies: deque[Reply] = deque()
+        self._replies: list[Reply] = []
         self._asked = 0
-        self._fault: Exception | None = None
+        self.fault: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._is_sending = False
+        self._due_s = inf
+        self._timer: asyncio.TimerHandle | None = None
         self._loop.add_reader(self._descriptor, self._on_readable)
         if unread:
             self._take(unread)
         # TLS may have deciphered more than smtplib asked for, and then the socket does not become readable.
         self._on_readable()
 
-    @property
-    def is_open(self) -> bool:
-        return self._fault is None
-
-    async def send(self, data: bytes, replies: int, limit_s: float) -> None:
+    async def send(self, data: bytes, replies: int, deadline: Deadline) -> None:
         """Send all of `data`, which asks for so many replies. Raises OSError, or SMTPServerBusy after a 421."""
         self._asked += replies
         rest = self._push(memoryview(data))
-        if rest:
-            self._is_sending = True
-            timer = self._loop.call_later(limit_s, self._time_out, limit_s)
-            try:
-                while rest:
-                    await self._news()
-                    rest = self._push(rest)
-            finally:
-                timer.cancel()
-                self._is_sending = False
+        self._is_sending = bool(rest)
+        while rest:
+            await self._news(deadline)
+            rest = self._push(rest)
+            self._is_sending = bool(rest)
 
-    async def reply(self, limit_s: float) -> Reply:
-        """The next reply. Raises as `send` does; TimeoutError where it is not here, whole, after limit_s."""
-        if not self._replies:
-            timer = self._loop.call_later(limit_s, self._time_out, limit_s)
-            try:
-                while not self._replies:
-                    self._check()
-                    await self._news()
-            finally:
-                timer.cancel()
-        return self._replies.popleft()
+    async def replies(self, count: int, deadline: Deadline) -> list[Reply]:
+        """The next `count` replies, each whole within the reply's limit; fewer where `fault` says why no more came.
+
+        Raises as `send` does where not even the first came.
+        """
+        while len(self._replies) < count:
+            if self.fault is not None:
+                if self._replies:
+                    break
+                raise self.fault
+            await self._news(deadline)
+        taken = self._replies[:count]
+        del self._replies[:count]
+        return taken
 
     def close(self, last_words: bytes = b"") -> None:
         """Hang up; last_words are said if the system takes them at once."""
-        if self._fault is None and last_words:
+        if self.fault is None and last_words:
             with suppress(OSError):
                 self._sock.send(last_words)
         self._break(ConnectionAbortedError("the link is closed"))
 
-    def _check(self) -> None:
-        if self._fault is not None:
-            raise self._fault
-
     def _push(self, data: memoryview) -> memoryview:
         """Hand the system what it takes; gives what it did not."""
-        self._check()
+        if self.fault is not None:
+            raise self.fault
         try:
             while data:
                 data = data[self._sock.send(data) :]
@@ -105,20 +99,29 @@ class Wire:
             raise
         return data
 
-    async def _news(self) -> None:
-        """Until a reply, a fault, or a chance to send."""
+    async def _news(self, deadline: Deadline) -> None:
+        """Until a reply, a fault, or a chance to send; until the time is over, which is a fault."""
+        try:
+            self._due_s = self._loop.time() + deadline.left_s(deadline.limits.reply_s)
+        except TimeoutError as fault:
+            return self._break(fault)
+        if self._timer is None or self._timer.when() > self._due_s:
+            self._set_timer()
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:
             self._waiter = None
+            self._due_s = inf
+        return None
 
     # What the loop calls.
 
     def _on_readable(self) -> None:
+        known = len(self._replies)
         try:
             # TLS deciphers a whole record, so what is left of it makes no socket readable: until it would block.
-            while self._fault is None:
+            while self.fault is None:
                 data = self._sock.recv(READ_BYTES)
                 if data:
                     self._take(data)
@@ -132,7 +135,7 @@ class Wire:
             pass
         except OSError as fault:
             self._break(fault)
-        if self._replies or self._is_sending:
+        if len(self._replies) > known or self._is_sending:
             self._wake()
 
     def _on_writable(self) -> None:
@@ -158,15 +161,27 @@ class Wire:
                 return self._break(ConnectionAbortedError(f"the server said what nobody asked for: {say(*reply)}"))
         return None
 
-    def _time_out(self, limit_s: float) -> None:
-        self._break(TimeoutError(f"timed out after {limit_s:.3g} s"))
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._due_s, self._on_time)
+
+    def _on_time(self) -> None:
+        # One timer serves many mails: what it was set for is long past, as a rule.
+        self._timer = None
+        if self._loop.time() >= self._due_s:
+            self._break(TimeoutError("timed out"))
+        elif self._due_s < inf:
+            self._set_timer()
 
     def _break(self, fault: Exception) -> None:
-        if self._fault is None:
-            self._fault = fault
+        if self.fault is None:
+            self.fault = fault
             self._loop.remove_reader(self._descriptor)
             self._loop.remove_writer(self._descriptor)
             self._sock.close()
+            if self._timer is not None:
+                self._timer.cancel()
         self._wake()
 
     def _wake(self) -> None:
