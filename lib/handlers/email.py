@@ -189,7 +189,7 @@ def _text_faults(payload: Email) -> list[FieldError]:
     if payload.text is None and payload.html is None:
         faults.append(FieldError("/text", "is missing: a mail needs text, html or both"))
     for pointer, body in (("/text", payload.text), ("/html", payload.html)):
-        if body and _SURROGATE.search(body):
+        if body and not body.isascii() and _SURROGATE.search(body):
             faults.append(FieldError(pointer, "holds half of a surrogate pair, which is no character"))
     return faults
 

@@ -23,11 +23,11 @@ from lib.handlers.smtp_verdicts import (
     SMTPLoginRefused,
     SMTPServerBusy,
     check,
+    lost,
     none_accepted,
     reason,
     refusal,
     say,
-    translated,
 )
 from lib.handlers.smtp_wire import Wire
 
@@ -138,8 +138,10 @@ class Link:
         """The mail; what the server said to it. From its last byte on, a lost link is an uncertain delivery."""
         # A line that is a dot alone ends the mail, so each dot that begins a line is doubled (RFC 5321, 4.5.2).
         stuffed = letter.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"
-        with translated("the content"):
+        try:
             await self._wire.send(stuffed, 1, deadline)
+        except OSError as exc:
+            raise lost("the content", exc) from exc
         try:
             answer = await self._final_answer(deadline)
         except asyncio.CancelledError:
@@ -167,7 +169,7 @@ class Link:
     async def _command(self, commands: Sequence[str], deadline: Deadline) -> list[Reply]:
         """Send commands together; the answer to each, or fewer where it hung up once it had refused the first."""
         name = commands[0].split(" ")[0]
-        with translated(name):
+        try:
             await self._wire.send("\r\n".join([*commands, ""]).encode("ascii"), len(commands), deadline)
             answers = await self._wire.replies(len(commands), deadline)
             for answer in answers:
@@ -175,4 +177,6 @@ class Link:
                     raise refusal(name, answer, MailRefused)
             if len(answers) < len(commands) and answers[0][0] < 400 and self._wire.fault:
                 raise self._wire.fault
+        except OSError as exc:
+            raise lost(name, exc) from exc
         return answers

@@ -21,6 +21,7 @@ Reply = tuple[int, bytes | str]
 Verdict = Callable[[str], Exception]
 
 _REPLY_CHARS = 300
+_UNFIT = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
 
 class SMTPServerBusy(Exception):
@@ -81,8 +82,8 @@ def none_accepted(refused: Mapping[str, Reply]) -> Exception:
 def say(code: int, text: bytes | str) -> str:
     """A reply fit for a log line and a job's record: one line, no control characters, 300 characters at most."""
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    words = re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+", " ", text).strip()
-    return f"{code} {words}"[:_REPLY_CHARS].rstrip()
+    words = text if text.isprintable() and "  " not in text else _UNFIT.sub(" ", text)
+    return f"{code} {words.strip()}"[:_REPLY_CHARS].rstrip()
 
 
 def reason(exc: OSError) -> str:
@@ -96,4 +97,8 @@ def translated(step: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise SMTPLinkLost(f"{step}: {reason(exc)}") from exc
+        raise lost(step, exc) from exc
+
+
+def lost(step: str, exc: OSError) -> SMTPLinkLost:
+    return SMTPLinkLost(f"{step}: {reason(exc)}")

@@ -18,7 +18,7 @@ from lib.ids import JobIds, queue_of
 from lib.jobs import submission
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import Registry
-from lib.logs import Log
+from lib.logs import NOTHING, Bound, Log
 from lib.queue.lease import Ended, log_line, progress
 from lib.queue.queue import Queue
 from lib.tracing import child_of
@@ -30,10 +30,10 @@ LOG_LINE_CHARS = 2000
 _current: contextvars.ContextVar["Context | None"] = contextvars.ContextVar("job", default=None)
 
 
-def fields_of_current_job() -> dict[str, object]:
+def about_current_job() -> Bound:
     """For the log: whose line it is, when a handler or a library logs through the standard library."""
     context = _current.get()
-    return dict(context.about.fields) if context else {}
+    return context.about if context else NOTHING
 
 
 class Resources:
