@@ -14,7 +14,6 @@ A recipient refused beside others who were accepted stands in the result, and is
 run once more without a second copy for those who have theirs.
 """
 
-import logging
 import re
 import time
 from dataclasses import dataclass, field
@@ -45,8 +44,6 @@ _OWN_HEADERS = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
-_log = logging.getLogger("waybill.email")
-
 
 class DeliveryLeftUncertain(DeliveryUncertain, Discard):
     """A delivery nobody can be sure of, of a mail that must not come twice (`on_uncertain: "stop"`)."""
@@ -66,19 +63,19 @@ class Email:
     headers: dict[str, str] = field(default_factory=dict)
     on_uncertain: Literal["retry", "stop"] = "retry"
     boxes: dict[str, list[Mailbox]] = field(init=False, repr=False, default_factory=dict)
+    recipients: tuple[str, ...] = field(init=False, repr=False, default=())
+    """The envelope: everyone once."""
 
     def __post_init__(self) -> None:
         faults: list[FieldError] = []
         for name in ("to", "cc", "bcc", "reply_to"):
-            self.boxes[name] = _read_boxes(f"/{name}", getattr(self, name), faults)
+            value = getattr(self, name)
+            self.boxes[name] = [] if value is None else _read_boxes(f"/{name}", value, faults)
+        everyone = [*self.boxes["to"], *self.boxes["cc"], *self.boxes["bcc"]]
+        self.recipients = tuple(dict.fromkeys([box.address for box in everyone]))
         faults += [*_recipient_faults(self), *_text_faults(self), *_header_faults(self.headers)]
         if faults:
             raise Invalid(faults)
-
-    @property
-    def recipients(self) -> tuple[str, ...]:
-        """The envelope: everyone once."""
-        return tuple(dict.fromkeys(box.address for name in ("to", "cc", "bcc") for box in self.boxes[name]))
 
 
 @job("email", queue="email", max_attempts=5, timeout_s=60)
@@ -140,11 +137,8 @@ def _tell(ctx: JobContext, payload: Email, letter: Letter, receipt: Receipt) -> 
     for address, answer in receipt.refused.items():
         ctx.log(f"Refused for {address}: {answer}")
     named = [box.address for box in payload.boxes["to"] if box.address not in receipt.refused]
-    _log.info(
-        "Email sent to %s",
-        ", ".join(dict.fromkeys(named)) or f"{len(receipt.accepted)} in cc and bcc",
-        extra={"event": "email.sent", "message_id": letter.message_id},
-    )
+    whom = ", ".join(dict.fromkeys(named)) or f"{len(receipt.accepted)} in cc and bcc"
+    ctx.tell("email.sent", f"Email sent to {whom}", message_id=letter.message_id)
 
 
 def _result(letter: Letter, receipt: Receipt) -> dict[str, Any]:
@@ -160,8 +154,8 @@ def _result(letter: Letter, receipt: Receipt) -> dict[str, Any]:
 # The checks at POST: each gives the faults it finds.
 
 
-def _read_boxes(pointer: str, value: str | list[str] | None, faults: list[FieldError]) -> list[Mailbox]:
-    texts = [(pointer, value)] if isinstance(value, str) else [(f"{pointer}/{n}", t) for n, t in enumerate(value or ())]
+def _read_boxes(pointer: str, value: str | list[str], faults: list[FieldError]) -> list[Mailbox]:
+    texts = [(pointer, value)] if isinstance(value, str) else [(f"{pointer}/{n}", t) for n, t in enumerate(value)]
     # Told at the whole field, and not read one by one: a million addresses would be a million faults.
     if len(texts) > MAX_RECIPIENTS:
         faults.append(FieldError(pointer, f"holds {len(texts)} addresses, at most {MAX_RECIPIENTS}"))

@@ -136,6 +136,9 @@ class Context:
         self._shared.log.info("job.logged", str(text), self.about)
         self._say(log_line(self._job.job_id, self._job.token, str(text)[:LOG_LINE_CHARS]))
 
+    def tell(self, event: str, msg: str, **fields: object) -> None:
+        self._shared.log.info(event, msg, self.about, **fields)
+
     def progress(self, fraction: float, note: str = "") -> None:
         if not 0 <= fraction <= 1:
             raise ValueError(f"progress is from 0 to 1, not {fraction!r}")

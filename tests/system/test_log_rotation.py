@@ -349,7 +349,7 @@ class PipeTests(FileCase):
 class RootLoggerTests(FileCase):
     def test_records_and_warnings_of_libraries_land_in_the_file_until_close(self) -> None:
         before = list(logging.getLogger().handlers)
-        log = self.open(context=lambda: {"job_id": "j-1"})
+        log = self.open(context=lambda: log.bind(job_id="j-1"))
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             logging.getLogger("vendor").warning("x %s", "y")
