@@ -1,4 +1,4 @@
-"""A mail that is stopped while its server thinks about it: what the job's record says, and how often the mail is sent."""
+"""A mail that is stopped while its server thinks about it: what the job's record says, how often the mail is sent."""
 
 from typing import Any
 
