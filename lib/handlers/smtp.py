@@ -74,6 +74,8 @@ class Link:
         refused = await self._envelope(letter, deadline)
         response = await self._content(letter, deadline)
         self._is_amid_mail = False
+        if not refused:
+            return Receipt(response, letter.recipients, refused={})
         accepted = tuple(to for to in letter.recipients if to not in refused)
         return Receipt(response, accepted, {to: say(*answer) for to, answer in refused.items()})
 

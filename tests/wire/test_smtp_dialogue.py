@@ -8,6 +8,7 @@ import itertools
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from unittest.mock import patch
 
 from lib.handlers.email import DeliveryLeftUncertain, Email, send_email
 from lib.handlers.mailer import Mailer
@@ -158,6 +159,13 @@ class Cuts(DialogueCase):
                 self.send_email(Context(mailer), email())
 
                 self.assertEqual([mail.connection for mail in server.mails()], [1, 2])
+
+    def test_an_idle_link_is_closed_though_no_further_mail_comes(self) -> None:
+        server, mailer = self.pair()
+        with patch("lib.handlers.mailer.MAX_IDLE_S", 0.1):
+            self.send_email(Context(mailer), email())
+
+            self.assert_all_closed(server)
 
     def test_a_server_that_speaks_unasked_is_not_trusted_with_a_further_mail(self) -> None:
         server, mailer = self.pair()
