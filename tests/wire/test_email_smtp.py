@@ -358,6 +358,19 @@ class Logins(WireCase):
 
                 self.assertEqual(server.mails()[0].user, "me@x.example")
 
+    def test_the_doctor_logs_in_without_a_loop_and_sends_nothing(self) -> None:
+        for tls in (None, "starttls", "implicit"):
+            with self.subTest(tls=tls):
+                server = self.serve(tls=tls, user="me", password="right")
+                context = server.tls_context() if tls else None
+
+                said = self.mailer(server.url(), tls_context=context).probe()
+
+                self.assertEqual(said, f"Mail: 127.0.0.1:{server.port} takes our login")
+                self.assertEqual((server.counts()["connections"], server.mails()), (1, []))
+                with self.assertRaises(SMTPLoginRefused):
+                    self.mailer(server.url(password="wrong"), tls_context=context).probe()
+
     def test_a_refused_login_waits_and_is_not_tried_with_every_mail(self) -> None:
         server, clock = self.serve(user="me", password="right"), Clock()
         mailer = self.mailer(server.url(password="wr0ng-secret"), clock=clock)
