@@ -10,7 +10,7 @@ from lib.errors import ConfigError
 from lib.jobs import registry
 from lib.logs import Log, open_logs
 from lib.work import doctor, runner
-from lib.work.context import fields_of_current_job
+from lib.work.context import about_current_job
 from lib.work.supervisor import Supervisor
 
 ROOT = Path(__file__).resolve().parent
@@ -69,7 +69,7 @@ def _log(settings: Settings) -> Log:
         console_format=settings.log_format,
         max_bytes=settings.log_max_bytes,
         backups=settings.log_backups,
-        context=fields_of_current_job,
+        context=about_current_job,
     )
 
 

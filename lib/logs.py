@@ -277,22 +277,25 @@ class Bridge(logging.Handler):
     other `extra` fields, and those of `context()` (the job that speaks).
     """
 
-    def __init__(self, log: Log, context: Callable[[], dict[str, object]] | None = None) -> None:
+    def __init__(self, log: Log, context: Callable[[], Bound] | None = None) -> None:
         super().__init__()
-        self._log, self._context = log, context or dict
+        self._log, self._context = log, context or (lambda: NOTHING)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             msg, about = record.getMessage().rstrip("\n"), self._context()
         except Exception as exc:  # noqa: BLE001  "%d" with a word, an argument whose __str__ raises: log what there is
-            msg, about = f"{json_of_any(record.msg)} (can't be formatted: {type(exc).__name__})", {}
-        extra = {name: value for name, value in record.__dict__.items() if name not in RECORD_KEYS}
+            msg, about = f"{json_of_any(record.msg)} (can't be formatted: {type(exc).__name__})", NOTHING
+        told = about.fields  # and by nobody else: a name stands once in a line
+        extra = {k: v for k, v in record.__dict__.items() if k not in RECORD_KEYS and k not in told}
         event = str(extra.pop("event", "log.message"))
-        fields: dict[str, object] = {"logger": record.name, **extra, **about}
+        fields: dict[str, object] = {"logger": record.name, **extra}
         if record.exc_info and record.exc_info[1]:
             fields["traceback"] = traceback_text(record.exc_info[1])
-        level = max((number for number in NAMES if number <= record.levelno), default=DEBUG)
-        self._log.add(level, event, msg, fields)
+        level = record.levelno
+        if level not in NAMES:
+            level = max((number for number in NAMES if number <= level), default=DEBUG)
+        self._log.add(level, event, msg, fields, about)
 
     def flush(self) -> None:
         """Called by logging.shutdown at exit: the last turn's lines of a program that did not close its log."""
@@ -307,7 +310,7 @@ def open_logs(
     max_bytes: int,
     backups: int,
     console: TextIO | None = sys.stderr,
-    context: Callable[[], dict[str, object]] | None = None,
+    context: Callable[[], Bound] | None = None,
 ) -> Log:
     """A Log on `path`, and the root logger and Python's warnings led to it until it is closed.
 

@@ -2,17 +2,18 @@
 
     python tests/smtp_server.py --folder DIR [--port 0] [--tls starttls|implicit --cert FILE --key FILE]
                                 [--user NAME --password WORD] [--auth "PLAIN LOGIN"] [--no-keep] [--control]
-                                [--no-pipelining]
+                                [--no-pipelining] [--byte-by-byte]
 
 It prints {"port": N} and then stores each mail as a line of DIR/mails.jsonl, written before the mail is answered.
 Tests start it with `SmtpServer`, below. Two ways to make it misbehave:
 
 1. By the recipient: `<phase>-<act>@…` or `<phase>-<act>-once@…` (once: the first time that this address is seen in
    that phase). Phases: rcpt, data (the command), sent (after the last dot). Acts: a code from 400 to 599, `drop`
-   (hang up), `hang` (never answer), `lost` (keep the mail, then hang up).
+   (hang up), `hang` (never answer), `lost` (keep the mail, then hang up), `endless` (one reply for ever).
    So `rcpt-450-once@x.example` is put off once, and `sent-lost@x.example` leaves the sender in doubt.
-2. By a rule, for every phase (connect ehlo starttls auth mail rcpt data sent rset, and content: hang up
-   amid the mail): `plan("connect", "421 busy")`.
+2. By a rule, for every phase (connect ehlo starttls auth mail rcpt data sent rset): `plan("connect", "421 busy")`.
+   A further act is `late 250 ok`: that reply, when `answer()` is called. And two phases more: content, amid the mail
+   (`drop`; `hang`: read no further), and nobody (`354 go on` to a DATA behind which there is no recipient).
 
 With --control it takes JSON lines on stdin, answers each with one, and ends when stdin does: no test leaves it behind.
 """
@@ -39,13 +40,13 @@ from types import TracebackType
 from typing import IO, Any, ClassVar
 from urllib.parse import quote
 
-_MARK = re.compile(r"(rcpt|data|sent)-([45][0-9]{2}|drop|hang|lost)(-once)?@")
+_MARK = re.compile(r"(rcpt|data|sent)-([45][0-9]{2}|drop|hang|lost|endless)(-once)?@")
 _ADDRESS = re.compile(r"(?:FROM|TO):\s*<([^>]*)>(.*)", re.IGNORECASE)
 
 
 @dataclass
 class Rule:
-    """In `phase`, do `act` (a reply's text, "drop", "hang" or "lost"), `times` times or for ever."""
+    """In `phase`, do `act` (a reply's text, or one of the docstring's words), `times` times or for ever."""
 
     phase: str
     act: str
@@ -62,6 +63,7 @@ class Server:
         self.sessions: set[Session] = set()
         self.connections = 0
         self.mails = 0
+        self.withheld = 0
         self._file = None if options.no_keep else (Path(options.folder) / "mails.jsonl").open("ab", buffering=0)
 
     def ssl_context(self) -> ssl.SSLContext | None:
@@ -101,7 +103,11 @@ class Server:
         if "drop_idle" in order:
             for session in [session for session in self.sessions if session.is_idle]:
                 session.goodbye(order["drop_idle"])
-        return {"connections": self.connections, "open": len(self.sessions), "mails": self.mails}
+        if "answer" in order:
+            for session in self.sessions:
+                session.answer_late()
+        counts = {"connections": self.connections, "open": len(self.sessions), "mails": self.mails}
+        return {**counts, "withheld": self.withheld}
 
 
 class Session(asyncio.Protocol):
@@ -112,7 +118,9 @@ class Session(asyncio.Protocol):
         self._is_secure = is_secure
         self._buffer = b""
         self._out: list[bytes] = []
+        self._dripping = b""
         self._is_deaf = False
+        self._late: str | None = None
         self._reader: Callable[[], bool] = self._read_line
         self._on_line: Callable[[str], None] = self._command
         self._task: asyncio.Task[None] | None = None
@@ -143,6 +151,13 @@ class Session(asyncio.Protocol):
             pass
         self._flush()
 
+    def answer_late(self) -> None:
+        if self._late is not None:
+            self._say(self._late)
+            self._late = None
+            self._is_deaf = False
+            self.data_received(b"")
+
     def goodbye(self, last_words: str) -> None:
         if last_words:
             self._say(last_words)
@@ -162,15 +177,21 @@ class Session(asyncio.Protocol):
         # The CRLF of the DATA command stands before, so a mail of nothing but the dot ends as well.
         end = (b"\r\n" + self._buffer).find(b"\r\n.\r\n")
         if end < 0:
-            if self._server.planned("content"):
-                self._is_deaf = True
-                self._transport.abort()
+            self._interrupt(self._server.planned("content"))
             return False
         self._content, self._buffer = self._buffer[:end], self._buffer[end + 3 :]
         self._reader = self._read_line
         self._answer("sent", "250 2.0.0 kept", self._recipients, on_good=self._keep)
         self._forget()
         return True
+
+    def _interrupt(self, act: str | None) -> None:
+        self._is_deaf = act is not None
+        if act == "drop":
+            self._transport.abort()
+        elif act == "hang":
+            self._server.withheld += 1
+            self._transport.pause_reading()
 
     # The dialogue.
 
@@ -216,6 +237,7 @@ class Session(asyncio.Protocol):
             return  # the client does not trust us, and says so by hanging up
         if transport is not None:
             self._transport, self._is_secure, self._is_deaf = transport, True, False
+            self.data_received(b"")  # an EHLO may have come along with the end of the handshake
 
     def _auth(self, argument: str) -> None:
         method, _, first = argument.partition(" ")
@@ -261,7 +283,10 @@ class Session(asyncio.Protocol):
             self._answer("rcpt", "250 2.1.5 ok", [match[1]], on_good=lambda: self._recipients.append(match[1]))
 
     def _data(self, argument: str) -> None:
-        if not self._recipients:
+        if not self._recipients and (reply := self._server.planned("nobody")):
+            self._say(reply)
+            self._await_mail()
+        elif not self._recipients:
             self._say("503 5.5.1 RCPT first")
         else:
             self._answer("data", "354 go ahead", self._recipients, on_good=self._await_mail)
@@ -299,12 +324,17 @@ class Session(asyncio.Protocol):
     ) -> None:
         """Say `good` and do `on_good`, unless a rule or a recipient asks for something else."""
         act = self._server.planned(phase) or (self._server.marked(phase, recipients) if recipients else None)
-        if on_good and act in (None, "lost"):
+        if on_good and (act in (None, "lost") or act.removeprefix("late ")[0] in "23"):
             on_good()
         if act is None:
             self._say(good)
-        elif act == "hang":
+        elif act == "hang" or act.startswith("late "):
             self._is_deaf = True
+            self._late = act[5:] or None
+            self._server.withheld += 1
+        elif act == "endless":
+            self._is_deaf = True
+            self._go_on()
         elif act in ("drop", "lost"):
             self._flush()
             self._hang_up()
@@ -317,9 +347,32 @@ class Session(asyncio.Protocol):
         self._out.append(f"{reply}\r\n".encode())
 
     def _flush(self) -> None:
-        if self._out:
+        if self._out and self._server.options.byte_by_byte:
+            self._drip(b"".join(self._out))
+        elif self._out:
             self._transport.write(b"".join(self._out))
-            self._out.clear()
+        self._out.clear()
+
+    def _drip(self, data: bytes) -> None:
+        # In order behind what drips already; each byte in a turn, and so in a packet, of its own.
+        is_dripping = bool(self._dripping)
+        self._dripping += data
+        if not is_dripping:
+            self._next_drop()
+
+    def _next_drop(self) -> None:
+        self._transport.write(self._dripping[:1])
+        self._dripping = self._dripping[1:]
+        if self._dripping:
+            asyncio.get_running_loop().call_later(0.0002, self._next_drop)
+
+    def _go_on(self) -> None:
+        """One reply without an end, as fast as it is read."""
+        if self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() < 1 << 20:
+            self._transport.write(b"250-and more\r\n" * 4000)
+        asyncio.get_running_loop().call_later(0.001, self._go_on)
 
     def _hang_up(self) -> None:
         self._is_deaf = True
@@ -393,7 +446,7 @@ def _options() -> argparse.Namespace:
     for name in ("--cert", "--key", "--user", "--password"):
         parser.add_argument(name)
     parser.add_argument("--auth", default="PLAIN LOGIN")
-    for flag in ("--no-keep", "--no-pipelining", "--control"):
+    for flag in ("--no-keep", "--no-pipelining", "--byte-by-byte", "--control"):
         parser.add_argument(flag, action="store_true")
     return parser.parse_args()
 
@@ -494,8 +547,12 @@ class SmtpServer:
         """Hang up on every connection with no mail begun; `last_words` is what is said before, as "421 idle"."""
         self._order({"drop_idle": last_words})
 
+    def answer(self) -> None:
+        """Send the replies of every `late` act."""
+        self._order({"answer": True})
+
     def counts(self) -> dict[str, int]:
-        """`connections` made so far, `open` now, `mails` so far."""
+        """`connections` made so far, `open` now, `mails` so far, answers `withheld` so far (`hang`, `late`)."""
         return self._order({})
 
     def _start(self) -> None:

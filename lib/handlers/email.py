@@ -2,17 +2,18 @@
 
 1. At POST, `Email` checks what it can: addresses, headers, limits. What it refuses is a 422 with a pointer. A line
    break or control character is refused, never taken out: a caller who sends one is mistaken, or not the only writer.
-2. A worker calls `send_email` in a thread. The letter is composed anew for each attempt, but its Message-ID is the
+2. A worker awaits `send_email` on its loop. The letter is composed anew for each attempt, but its Message-ID is the
    job's: whoever receives it twice can tell.
 3. mailer.py sends it, and the error it raises is the verdict: MailRefused is dead, the others are tried again.
 4. A delivery nobody can be sure of is tried again too, unless the payload says `"on_uncertain": "stop"`: it is worse to
-   lose a mail than to send it twice.
+   lose a mail than to send it twice. That goes for a job that was timed out, cancelled or released between the mail's
+   last byte and the answer, too; how long the answer is waited for then, smtp.py says. A stop before the last byte
+   is a mail that was not sent.
 
 A recipient refused beside others who were accepted stands in the result, and is not asked again: the job can't be
 run once more without a second copy for those who have theirs.
 """
 
-import logging
 import re
 import time
 from dataclasses import dataclass, field
@@ -43,8 +44,6 @@ _OWN_HEADERS = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
-_log = logging.getLogger("waybill.email")
-
 
 class DeliveryLeftUncertain(DeliveryUncertain, Discard):
     """A delivery nobody can be sure of, of a mail that must not come twice (`on_uncertain: "stop"`)."""
@@ -64,31 +63,33 @@ class Email:
     headers: dict[str, str] = field(default_factory=dict)
     on_uncertain: Literal["retry", "stop"] = "retry"
     boxes: dict[str, list[Mailbox]] = field(init=False, repr=False, default_factory=dict)
+    recipients: tuple[str, ...] = field(init=False, repr=False, default=())
+    """The envelope: everyone once."""
 
     def __post_init__(self) -> None:
         faults: list[FieldError] = []
         for name in ("to", "cc", "bcc", "reply_to"):
-            self.boxes[name] = _read_boxes(f"/{name}", getattr(self, name), faults)
+            value = getattr(self, name)
+            self.boxes[name] = [] if value is None else _read_boxes(f"/{name}", value, faults)
+        everyone = [*self.boxes["to"], *self.boxes["cc"], *self.boxes["bcc"]]
+        self.recipients = tuple(dict.fromkeys([box.address for box in everyone]))
         faults += [*_recipient_faults(self), *_text_faults(self), *_header_faults(self.headers)]
         if faults:
             raise Invalid(faults)
 
-    @property
-    def recipients(self) -> tuple[str, ...]:
-        """The envelope: everyone once."""
-        return tuple(dict.fromkeys(box.address for name in ("to", "cc", "bcc") for box in self.boxes[name]))
-
 
 @job("email", queue="email", max_attempts=5, timeout_s=60)
-def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
+async def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
     """Send one mail. The result: `{message_id, accepted, refused, response}`, and `file` where it was filed."""
     if ctx.cancelled:
         raise Discard("cancelled before it was sent")
     mailer = ctx.resource(Mailer)
     letter = compose(payload, sender=mailer.sender, job_id=ctx.job_id, request_id=ctx.request_id, now_s=time.time())
     try:
-        receipt = mailer.send(letter)
+        receipt = await mailer.send(letter)
     except DeliveryUncertain as exc:
+        if ctx.cancelled:
+            ctx.log(str(exc))  # the record of a job that was stopped may give the stop as its end, and no more
         if payload.on_uncertain == "stop":
             raise DeliveryLeftUncertain(f"{exc}; not sent again, as on_uncertain says") from exc
         raise
@@ -136,11 +137,8 @@ def _tell(ctx: JobContext, payload: Email, letter: Letter, receipt: Receipt) -> 
     for address, answer in receipt.refused.items():
         ctx.log(f"Refused for {address}: {answer}")
     named = [box.address for box in payload.boxes["to"] if box.address not in receipt.refused]
-    _log.info(
-        "Email sent to %s",
-        ", ".join(dict.fromkeys(named)) or f"{len(receipt.accepted)} in cc and bcc",
-        extra={"event": "email.sent", "message_id": letter.message_id},
-    )
+    whom = ", ".join(dict.fromkeys(named)) or f"{len(receipt.accepted)} in cc and bcc"
+    ctx.tell("email.sent", f"Email sent to {whom}", message_id=letter.message_id)
 
 
 def _result(letter: Letter, receipt: Receipt) -> dict[str, Any]:
@@ -156,8 +154,8 @@ def _result(letter: Letter, receipt: Receipt) -> dict[str, Any]:
 # The checks at POST: each gives the faults it finds.
 
 
-def _read_boxes(pointer: str, value: str | list[str] | None, faults: list[FieldError]) -> list[Mailbox]:
-    texts = [(pointer, value)] if isinstance(value, str) else [(f"{pointer}/{n}", t) for n, t in enumerate(value or ())]
+def _read_boxes(pointer: str, value: str | list[str], faults: list[FieldError]) -> list[Mailbox]:
+    texts = [(pointer, value)] if isinstance(value, str) else [(f"{pointer}/{n}", t) for n, t in enumerate(value)]
     # Told at the whole field, and not read one by one: a million addresses would be a million faults.
     if len(texts) > MAX_RECIPIENTS:
         faults.append(FieldError(pointer, f"holds {len(texts)} addresses, at most {MAX_RECIPIENTS}"))
@@ -185,7 +183,7 @@ def _text_faults(payload: Email) -> list[FieldError]:
     if payload.text is None and payload.html is None:
         faults.append(FieldError("/text", "is missing: a mail needs text, html or both"))
     for pointer, body in (("/text", payload.text), ("/html", payload.html)):
-        if body and _SURROGATE.search(body):
+        if body and not body.isascii() and _SURROGATE.search(body):
             faults.append(FieldError(pointer, "holds half of a surrogate pair, which is no character"))
     return faults
 

@@ -1,16 +1,20 @@
 """Where mails go: through SMTP_URL by connections that are kept, or as files into OUTBOX_DIR. One Mailer a runner.
 
-Called by email.py from up to as many threads as the runner runs mails at a time. A thread holds one link while it
-sends, so there are never more links than threads; what it gives back, the next thread takes (the last one in is the
-first one out: the others may grow old and go).
+Called by email.py on the loop, for as many mails at a time as the runner may run. A mail holds one link while it is
+sent, so there are never more links than mails at a time; what it gives back, the next mail takes (the last one in is
+the first one out: the others may grow old and go). What would hold up the loop is done in threads: opening a link, and
+writing a file.
 """
 
+import asyncio
 import os
 import ssl
 import tempfile
-import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from lib.config import Settings
@@ -18,8 +22,9 @@ from lib.errors import ConfigError
 from lib.handlers.letter import Letter
 from lib.handlers.mailbox import Mailbox, parse_mailbox
 from lib.handlers.smtp import Link, Receipt
-from lib.handlers.smtp_dial import Deadline, Limits, Route, read_route
+from lib.handlers.smtp_dial import Deadline, Limits, Route, Session, open_session, read_route
 from lib.handlers.smtp_verdicts import MailRefused, SMTPLinkLost, SMTPLoginRefused, SMTPServerBusy
+from lib.handlers.smtp_wire import Wire
 
 MAX_IDLE_S = 30.0  # servers hang up on idle clients after a minute or five (RFC 5321 asks for five)
 MAX_MAILS = 100  # a link: many servers answer 421 to the next
@@ -29,7 +34,7 @@ LOGIN_PAUSE_S = 60.0
 class Mailer:
     """Sends letters. `Mailer(settings)` reads SMTP_URL, MAIL_FROM and OUTBOX_DIR.
 
-    Raises ConfigError where they can't be used. Safe for any number of threads.
+    Raises ConfigError where they can't be used. It belongs to one loop; `probe` needs none.
     tls_context says whom to trust; None: the system's certificates.
     """
 
@@ -42,17 +47,21 @@ class Mailer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.sender = _sender(settings.mail_from)
+        # One for each mail at a time: where the server swallows connections, no mail waits for another's thread.
+        self._threads = ThreadPoolExecutor(sum(settings.worker_queues.values()), "mail")
         self._outbox = Outbox(settings.outbox_dir)
         self._links: Links | None = None
         if settings.smtp_url:
             route = _route(settings.smtp_url)
             if route.tls != "none" and tls_context is None:
                 tls_context = ssl.create_default_context()
-            self._links = Links(route, tls_context, limits or Limits(), clock)
+            self._links = Links(route, tls_context, self._threads, limits or Limits(), clock)
 
-    def send(self, letter: Letter) -> Receipt:
+    async def send(self, letter: Letter) -> Receipt:
         """Send or file one letter. Raises what smtp_verdicts.py lists, or OSError where a file can't be written."""
-        return self._links.send(letter) if self._links else self._outbox.send(letter)
+        if self._links:
+            return await self._links.send(letter)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._outbox.send, letter)
 
     def probe(self) -> str:
         """Log in and send nothing; says where mails go. Raises what `send` does."""
@@ -90,88 +99,123 @@ class Outbox:
 
 
 class Links:
-    """The connections to one server: those in use belong to their threads, the idle ones lie here."""
+    """The connections to one server: those in use belong to their mails, the idle ones lie here."""
 
     def __init__(
-        self, route: Route, tls_context: ssl.SSLContext | None, limits: Limits, clock: Callable[[], float]
+        self,
+        route: Route,
+        tls_context: ssl.SSLContext | None,
+        threads: ThreadPoolExecutor,
+        limits: Limits,
+        clock: Callable[[], float],
     ) -> None:
         self._route = route
         self._tls_context = tls_context
+        self._threads = threads
         self._limits = limits
         self._clock = clock
-        self._lock = threading.Lock()
-        self._idle: list[Link] = []
+        self._idle: deque[Link] = deque()
+        self._sweep: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._no_login_before_s = 0.0
 
-    def send(self, letter: Letter) -> Receipt:
+    async def send(self, letter: Letter) -> Receipt:
         deadline = Deadline(self._limits, self._clock)
         link = self._take()
         if link is not None:
             try:
-                return self._send(link, letter, deadline)
+                return await self._send(link, letter, deadline)
             except (SMTPLinkLost, SMTPServerBusy):
                 # A server that hangs up on an idle link says nothing of this mail: on to a new link, at once. What it
                 # said over a link that still stands is its answer.
                 if link.is_open:
                     raise
-        return self._send(self._open(deadline), letter, deadline)
+        return await self._send(await self._open(deadline), letter, deadline)
 
     def probe(self) -> str:
-        self._give(self._open(Deadline(self._limits, self._clock)))
+        session = open_session(self._route, self._tls_context, Deadline(self._limits, self._clock))
+        with suppress(OSError):
+            session.sock.sendall(b"QUIT\r\n")
+        session.sock.close()
         return f"Mail: {self._route.host}:{self._route.port} takes our login"
 
     def close(self) -> None:
-        with self._lock:
-            self._is_closed = True
-            idle, self._idle = self._idle, []
-        for link in idle:
-            link.close()
+        self._is_closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        while self._idle:
+            self._idle.pop().close()
 
-    def _send(self, link: Link, letter: Letter, deadline: Deadline) -> Receipt:
+    async def _send(self, link: Link, letter: Letter, deadline: Deadline) -> Receipt:
         is_kept = False
         try:
-            receipt = link.send(letter, deadline)
+            receipt = await link.send(letter, deadline)
             is_kept = True
             return receipt
         except (SMTPServerBusy, MailRefused):
-            is_kept = link.reset(deadline)
+            is_kept = await link.reset(deadline)
             raise
         finally:
+            # Whatever came up, a cancellation too: a link whose dialogue was cut is never used again.
             if is_kept:
                 self._give(link)
             else:
                 link.close()
 
-    def _open(self, deadline: Deadline) -> Link:
+    async def _open(self, deadline: Deadline) -> Link:
         if self._clock() < self._no_login_before_s:
             raise SMTPLoginRefused("the server refused SMTP_URL's login less than a minute ago; not asked again yet")
         try:
-            return Link(self._route, self._tls_context, deadline)
+            session = await self._dial(deadline)
         except SMTPLoginRefused:
             # A queue full of mails that each try a wrong password gets the account locked.
             self._no_login_before_s = self._clock() + LOGIN_PAUSE_S
             raise
+        return Link(Wire(session.sock, session.unread), session.offers)
+
+    async def _dial(self, deadline: Deadline) -> Session:
+        dialled = self._threads.submit(open_session, self._route, self._tls_context, deadline)
+        try:
+            return await asyncio.wrap_future(dialled)
+        except asyncio.CancelledError:
+            # The thread can't be stopped; it gives up soon, and what it has opened by then is closed.
+            deadline.end()
+            dialled.add_done_callback(_hang_up)
+            raise
 
     def _take(self) -> Link | None:
-        """The idle link that was used last; those too old for use are closed."""
-        oldest_s = self._clock() - MAX_IDLE_S
-        with self._lock:
-            old = [link for link in self._idle if link.idle_since_s < oldest_s]
-            self._idle = [link for link in self._idle if link.idle_since_s >= oldest_s]
-            link = self._idle.pop() if self._idle else None
-        for one in old:
-            one.close()
-        return link
+        """The idle link that was used last."""
+        self._close_old()
+        while self._idle:
+            link = self._idle.pop()
+            if link.is_open:
+                return link
+        return None
 
     def _give(self, link: Link) -> None:
-        link.idle_since_s = self._clock()
-        with self._lock:
-            is_kept = not self._is_closed and link.is_open and link.mails < MAX_MAILS
-            if is_kept:
-                self._idle.append(link)
-        if not is_kept:
+        if self._is_closed or not link.is_open or link.mails >= MAX_MAILS:
             link.close()
+            return
+        link.idle_since_s = self._clock()
+        self._idle.append(link)
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(MAX_IDLE_S, self._sweep_up)
+
+    def _sweep_up(self) -> None:
+        """No mail may come for hours: what is too old is closed all the same."""
+        self._close_old()
+        self._sweep = asyncio.get_running_loop().call_later(MAX_IDLE_S, self._sweep_up) if self._idle else None
+
+    def _close_old(self) -> None:
+        # The oldest are in front: a link goes back behind those that have waited longer.
+        oldest_s = self._clock() - MAX_IDLE_S
+        while self._idle and self._idle[0].idle_since_s < oldest_s:
+            self._idle.popleft().close()
+
+
+def _hang_up(dialled: "Future[Session]") -> None:
+    if not dialled.cancelled() and dialled.exception() is None:
+        dialled.result().sock.close()
 
 
 def _sender(mail_from: str) -> Mailbox:

@@ -1,18 +1,20 @@
 """One SMTP connection: pass letters through it, one after the other, and say exactly what became of each.
 
-Used by mailer.py, by one thread at a time. smtplib does the dialogue, but not `sendmail()`: that tells neither whether
-the link broke before or after the mail was handed over, nor, when the mail itself is refused, each recipient's answer.
-What an answer means for the mail stands in smtp_verdicts.py.
+Used by mailer.py, for one mail at a time. The dialogue runs on the loop, over smtp_wire.py. What an answer means for
+the mail stands in smtp_verdicts.py. A mail may be stopped at any moment: cancelled, timed out, its runner told to go.
+
+1. Before the last byte was sent, the link is cut. No server takes a mail without the dot behind it: nothing was sent.
+2. After it, the server may have the mail, so its answer is waited for, LAST_WORD_S more. If it is yes, the mail is sent
+   and the stop came too late. If it is no, nothing was accepted, and the mail is stopped. If there is none, nobody
+   knows: it is a DeliveryUncertain, as it is where the link breaks there.
 """
 
-import smtplib
-import ssl
+import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from lib.handlers.letter import Letter
-from lib.handlers.smtp_dial import Deadline, Route, open_session
+from lib.handlers.smtp_dial import Deadline, Limits
 from lib.handlers.smtp_verdicts import (
     DeliveryUncertain,
     MailRefused,
@@ -21,14 +23,16 @@ from lib.handlers.smtp_verdicts import (
     SMTPLoginRefused,
     SMTPServerBusy,
     check,
+    lost,
     none_accepted,
     reason,
     refusal,
     say,
-    translated,
 )
+from lib.handlers.smtp_wire import Wire
 
-QUIT_S = 1.0
+LAST_WORD_S = 0.8  # below the second that a runner told to leave grants, and the two after which it is replaced
+_LAST_WORD = Limits(reply_s=LAST_WORD_S, total_s=LAST_WORD_S)
 
 _LOGIN_WANTED = (530, 534, 535, 538)  # RFC 4954, 6; 530 is also RFC 3207's "issue a STARTTLS command first"
 
@@ -44,72 +48,80 @@ class Receipt:
 
 
 class Link:
-    """A connection that is ready for mail. `is_open` is False once it broke or the server said 421."""
+    """A connection that is ready for mail. offers: what the server's EHLO named, in small letters."""
 
-    def __init__(self, route: Route, tls_context: ssl.SSLContext | None, deadline: Deadline) -> None:
+    def __init__(self, wire: Wire, offers: frozenset[str]) -> None:
         self.mails = 0
         self.idle_since_s = 0.0
-        self._smtp = open_session(route, tls_context, deadline)
+        self._wire = wire
+        self._is_pipelining = "pipelining" in offers
+        self._wants_size = "size" in offers
+        self._is_amid_mail = False
 
     @property
     def is_open(self) -> bool:
-        return self._smtp.sock is not None
+        """False once it broke or the server said 421."""
+        return self._wire.fault is None
 
-    def send(self, letter: Letter, deadline: Deadline) -> Receipt:
+    async def send(self, letter: Letter, deadline: Deadline) -> Receipt:
         """Hand one letter over. Raises SMTPServerBusy, SMTPLinkLost, SMTPLoginRefused, MailRefused, DeliveryUncertain.
 
-        After a letter that was refused while the link lived on, `reset` makes it ready for the next.
+        After a letter that was refused while the link lived on, `reset` makes it ready for the next. After anything
+        else that is raised, CancelledError as well, it is of no more use: `close` it.
         """
         self.mails += 1
-        refused = self._envelope(letter, deadline)
-        response = self._content(letter, deadline)
+        self._is_amid_mail = True
+        refused = await self._envelope(letter, deadline)
+        response = await self._content(letter, deadline)
+        self._is_amid_mail = False
+        if not refused:
+            return Receipt(response, letter.recipients, refused={})
         accepted = tuple(to for to in letter.recipients if to not in refused)
         return Receipt(response, accepted, {to: say(*answer) for to, answer in refused.items()})
 
-    def reset(self, deadline: Deadline) -> bool:
+    async def reset(self, deadline: Deadline) -> bool:
         """Forget a refused letter. False: the link is of no more use."""
         try:
-            return self.is_open and self._command(["RSET"], deadline)[0][0] == 250
+            is_reset = self.is_open and (await self._command(["RSET"], deadline))[0][0] == 250
         except (SMTPLinkLost, SMTPServerBusy):
             return False
+        self._is_amid_mail = not is_reset
+        return is_reset
 
     def close(self) -> None:
-        """Say QUIT and hang up without waiting for the answer; nothing that matters can be in it."""
-        with suppress(OSError):
-            if self._smtp.sock is not None:
-                self._smtp.sock.settimeout(QUIT_S)
-                self._smtp.putcmd("QUIT")
-        self._smtp.close()
+        """Say QUIT and hang up without waiting for the answer; amid a mail, whose part QUIT would be, only hang up."""
+        self._wire.close(b"" if self._is_amid_mail else b"QUIT\r\n")
 
-    def _envelope(self, letter: Letter, deadline: Deadline) -> dict[str, Reply]:
+    async def _envelope(self, letter: Letter, deadline: Deadline) -> dict[str, Reply]:
         """MAIL, every RCPT, DATA. Gives the recipients that were refused, where others were accepted."""
-        is_pipelined = self._smtp.has_extn("pipelining")
-        answers = self._pipelined(letter, deadline) if is_pipelined else self._one_by_one(letter, deadline)
+        answers = await (self._pipelined if self._is_pipelining else self._one_by_one)(letter, deadline)
         refused = {to: answer for to, answer in zip(letter.recipients, answers, strict=False) if answer[0] // 100 != 2}
         if len(refused) == len(letter.recipients):
             if answers[-1][0] == 354:
-                # RFC 2920, 3.1: told to go ahead with a mail for nobody, the client ends it at once.
-                self._command(["."], deadline)
+                await self._end_mail_for_nobody(deadline)
             raise none_accepted(refused)
-        if not is_pipelined:
-            answers = self._command(["DATA"], deadline)
+        if not self._is_pipelining:
+            answers = await self._command(["DATA"], deadline)
         check("DATA", answers[-1], MailRefused, wanted=3)
         return refused
 
-    def _pipelined(self, letter: Letter, deadline: Deadline) -> list[Reply]:
+    async def _pipelined(self, letter: Letter, deadline: Deadline) -> list[Reply]:
         """All in one packet (RFC 2920): 100 recipients in one round trip. The last answer is DATA's."""
-        answers = self._command([*self._commands(letter), "DATA"], deadline)
+        answers = await self._command([*self._commands(letter), "DATA"], deadline)
+        if answers[0][0] // 100 != 2 and answers[-1][0] == 354:
+            # It refuses the sender and waits for the mail: whatever it were told now would be the mail.
+            self._wire.close()
         self._check_sender(answers[0])
         return answers[1:]
 
-    def _one_by_one(self, letter: Letter, deadline: Deadline) -> list[Reply]:
+    async def _one_by_one(self, letter: Letter, deadline: Deadline) -> list[Reply]:
         sender, *recipients = self._commands(letter)
-        self._check_sender(self._command([sender], deadline)[0])
-        return [self._command([recipient], deadline)[0] for recipient in recipients]
+        self._check_sender((await self._command([sender], deadline))[0])
+        return [(await self._command([recipient], deadline))[0] for recipient in recipients]
 
     def _commands(self, letter: Letter) -> list[str]:
         # SIZE (RFC 1870): a mail too large is refused before it is sent.
-        size = f" SIZE={len(letter.content)}" if self._smtp.has_extn("size") else ""
+        size = f" SIZE={len(letter.content)}" if self._wants_size else ""
         return [f"MAIL FROM:<{letter.sender}>{size}", *(f"RCPT TO:<{to}>" for to in letter.recipients)]
 
     def _check_sender(self, answer: Reply) -> None:
@@ -117,64 +129,56 @@ class Link:
             raise SMTPLoginRefused(f"MAIL: {say(*answer)}")
         check("MAIL", answer, MailRefused)
 
-    def _content(self, letter: Letter, deadline: Deadline) -> str:
+    async def _end_mail_for_nobody(self, deadline: Deadline) -> None:
+        """RFC 2920, 3.1: told to go ahead with a mail for nobody, the client ends it at once. No answer matters."""
+        try:
+            await self._command(["."], deadline)
+        except (SMTPLinkLost, SMTPServerBusy):
+            self._wire.close()
+
+    async def _content(self, letter: Letter, deadline: Deadline) -> str:
         """The mail; what the server said to it. From its last byte on, a lost link is an uncertain delivery."""
         # A line that is a dot alone ends the mail, so each dot that begins a line is doubled (RFC 5321, 4.5.2).
-        stuffed = letter.content.replace(b"\r\n.", b"\r\n..")
-        with translated("the content"):
-            self._arm(deadline, deadline.limits.reply_s)
-            self._smtp.send(stuffed + b".\r\n")
-        answer = self._final_answer(deadline)
+        stuffed = letter.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+        try:
+            await self._wire.send(stuffed, 1, deadline)
+        except OSError as exc:
+            raise lost("the content", exc) from exc
+        try:
+            answer = await self._final_answer(deadline)
+        except asyncio.CancelledError:
+            answer = await self._last_word()
+            if answer[0] // 100 != 2:
+                raise
         check("the content", answer, MailRefused)
         return say(*answer)
 
-    def _final_answer(self, deadline: Deadline) -> Reply:
+    async def _last_word(self) -> Reply:
         try:
-            self._arm(deadline, deadline.limits.reply_s)
-            answer = self._smtp.getreply()
+            return await self._final_answer(Deadline(_LAST_WORD))
+        except asyncio.CancelledError as exc:
+            raise DeliveryUncertain("the mail was sent, and stopped before an answer came") from exc
+
+    async def _final_answer(self, deadline: Deadline) -> Reply:
+        try:
+            [answer] = await self._wire.replies(1, deadline)
         except OSError as exc:
             raise DeliveryUncertain(f"the mail was sent, no answer came: {reason(exc)}") from exc
         if answer[0] // 100 not in (2, 4, 5):
             raise DeliveryUncertain(f"the mail was sent, the answer is not SMTP: {say(*answer)}")
-        self._hang_up_on_421(answer)
         return answer
 
-    def _command(self, commands: Sequence[str], deadline: Deadline) -> list[Reply]:
-        """Send commands together, then read the answer to each."""
+    async def _command(self, commands: Sequence[str], deadline: Deadline) -> list[Reply]:
+        """Send commands together; the answer to each, or fewer where it hung up once it had refused the first."""
         name = commands[0].split(" ")[0]
-        with translated(name):
-            self._arm(deadline, deadline.limits.reply_s)
-            self._smtp.send("".join(f"{command}\r\n" for command in commands))
-            answers = self._answers(len(commands), deadline)
-        self._hang_up_on_421(answers[-1])
-        for answer in answers:
-            if answer[0] == 421 or answer[0] // 100 not in (2, 3, 4, 5):
-                raise refusal(name, answer, MailRefused)
+        try:
+            await self._wire.send("\r\n".join([*commands, ""]).encode("ascii"), len(commands), deadline)
+            answers = await self._wire.replies(len(commands), deadline)
+            for answer in answers:
+                if answer[0] == 421 or answer[0] // 100 not in (2, 3, 4, 5):
+                    raise refusal(name, answer, MailRefused)
+            if len(answers) < len(commands) and answers[0][0] < 400 and self._wire.fault:
+                raise self._wire.fault
+        except OSError as exc:
+            raise lost(name, exc) from exc
         return answers
-
-    def _answers(self, count: int, deadline: Deadline) -> list[Reply]:
-        """`count` answers; fewer where the server ended it with a 421, or hung up once it had refused the first."""
-        answers: list[Reply] = []
-        while len(answers) < count and (not answers or answers[-1][0] != 421):
-            try:
-                self._arm(deadline, deadline.limits.reply_s)
-                answers.append(self._smtp.getreply())
-            except OSError:
-                if not answers or answers[0][0] < 400:
-                    raise
-                break
-        return answers
-
-    def _arm(self, deadline: Deadline, limit_s: float) -> None:
-        sock = self._smtp.sock
-        if sock is None:
-            raise smtplib.SMTPServerDisconnected("the link is closed")
-        left_s = deadline.left_s(limit_s)
-        # Only where it changes: each call gives up the GIL, and with 20 threads it is long in coming back.
-        if sock.gettimeout() != left_s:
-            sock.settimeout(left_s)
-
-    def _hang_up_on_421(self, answer: Reply) -> None:
-        """421 means that the server closes the connection (RFC 5321, 3.8)."""
-        if answer[0] == 421:
-            self._smtp.close()

@@ -1,6 +1,8 @@
 """Open an SMTP session: the route that SMTP_URL names, the connection, EHLO, STARTTLS, login.
 
-Called by smtp.py. What comes back is a smtplib.SMTP that is ready for MAIL; every failure is one of smtp_verdicts.py.
+Called by mailer.py, in a thread: it is smtplib's work, done once for many mails. What comes back is a socket that is
+ready for MAIL; every failure is one of smtp_verdicts.py. smtplib by itself would listen to a server without end: what
+it reads is bounded here, in bytes, and in time by the mail's Deadline.
 """
 
 import base64
@@ -12,14 +14,16 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from lib.handlers.smtp_verdicts import SMTPLoginRefused, SMTPSessionRefused, check, refusal, translated
 
 CONNECT_S = 10.0
 REPLY_S = 45.0  # RFC 5321, 4.5.3.2.6 grants ten minutes behind the mail: giving up there makes duplicates
-TOTAL_S = 55.0  # below the job's timeout_s of 60: the link is given up before the runner gives up the thread
+TOTAL_S = 55.0  # below the job's timeout_s of 60: the verdict on the link comes before the runner's on the job
+TALK_BYTES = 64 << 10  # greeting, EHLO and login together
+READ_BYTES = 4 << 10
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+")
 
@@ -52,6 +56,10 @@ class Deadline:
         self._clock = clock
         self._end = clock() + limits.total_s
 
+    def end(self) -> None:
+        """Nobody waits for it any more; from any thread."""
+        self._end = self._clock()
+
     def left_s(self, limit_s: float) -> float:
         """`limit_s`, or what is left if that is less. Raises TimeoutError when nothing is."""
         left = self._end - self._clock()
@@ -72,25 +80,83 @@ def read_route(url: str) -> Route:
     return Route(host, port, tls, user, unquote(parts.password or ""))
 
 
-def open_session(route: Route, tls_context: ssl.SSLContext | None, deadline: Deadline) -> smtplib.SMTP:
-    """A session that takes MAIL. Raises SMTPLinkLost, SMTPServerBusy, SMTPSessionRefused or SMTPLoginRefused."""
+class Session(NamedTuple):
+    """A connection that takes MAIL. offers: EHLO's, in small letters; unread: what the server said beyond that."""
+
+    sock: socket.socket
+    offers: frozenset[str]
+    unread: bytes
+
+
+class _Talk:
+    """What smtplib reads replies from, in place of a file."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self.unread = b""
+        self._sock = sock
+        self._deadline = deadline
+        self._left_bytes = TALK_BYTES
+
+    def readline(self, limit: int) -> bytes:
+        """A line with its end; without, where the server hung up or the line is longer. Raises OSError."""
+        while b"\n" not in self.unread and len(self.unread) < limit:
+            # For each piece: a server that sends a letter a second would never be late.
+            self._sock.settimeout(self._deadline.left_s(self._deadline.limits.connect_s))
+            data = self._sock.recv(READ_BYTES)
+            self._left_bytes -= len(data)
+            if self._left_bytes < 0:
+                raise OSError(f"over {TALK_BYTES} bytes before the first mail")
+            if not data:
+                break
+            self.unread += data
+        end = min(self.unread.find(b"\n") + 1 or len(self.unread), limit)
+        line, self.unread = self.unread[:end], self.unread[end:]
+        return line
+
+    def close(self) -> None:
+        """As smtplib closes its file; the socket is not ours."""
+
+
+class _Plain(smtplib.SMTP):
+    """smtplib's, reading from a _Talk. Its constructor connects and reads the greeting."""
+
+    def __init__(self, deadline: Deadline, *arguments: Any, **options: Any) -> None:
+        self._deadline = deadline
+        super().__init__(*arguments, **options)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = _Talk(self.sock, self._deadline)
+        return super().getreply()
+
+    def session(self) -> Session:
+        assert self.sock is not None
+        return Session(self.sock, frozenset(self.esmtp_features), self.file.unread if self.file else b"")
+
+
+class _Encrypted(_Plain, smtplib.SMTP_SSL):
+    """The same over TLS."""
+
+
+def open_session(route: Route, tls_context: ssl.SSLContext | None, deadline: Deadline) -> Session:
+    """Raises SMTPLinkLost, SMTPServerBusy, SMTPSessionRefused or SMTPLoginRefused."""
     with translated(f"{route.host}:{route.port}"):
         smtp = _dial(route, tls_context, deadline)
         try:
             _begin(smtp, route, tls_context, deadline)
+            return smtp.session()
         except BaseException:
             smtp.close()
             raise
-        return smtp
 
 
-def _dial(route: Route, tls_context: ssl.SSLContext | None, deadline: Deadline) -> smtplib.SMTP:
+def _dial(route: Route, tls_context: ssl.SSLContext | None, deadline: Deadline) -> _Plain:
     # local_hostname is given, lest smtplib ask the DNS for it: that may take seconds. _begin puts the right one in.
     options: dict[str, Any] = {"local_hostname": "localhost", "timeout": deadline.left_s(deadline.limits.connect_s)}
     try:
         if route.tls == "implicit":
-            return smtplib.SMTP_SSL(route.host, route.port, context=tls_context, **options)
-        return smtplib.SMTP(route.host, route.port, **options)
+            return _Encrypted(deadline, route.host, route.port, context=tls_context, **options)
+        return _Plain(deadline, route.host, route.port, **options)
     except smtplib.SMTPConnectError as exc:
         raise refusal("the greeting", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
 

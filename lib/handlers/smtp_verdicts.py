@@ -1,7 +1,7 @@
 """What SMTP's answers and broken links mean for a mail: each is turned into one of these errors, and the type decides.
 
-What is no `Discard` is tried again. Raised by smtp_dial.py and smtp.py; the types stand in the job's record and may be
-named in a redrive (`error_type`).
+What is no `Discard` is tried again. Raised by smtp_dial.py, smtp_wire.py and smtp.py; the types stand in the job's
+record and may be named in a redrive (`error_type`).
 
 1. The mail is refused (5xx to MAIL, RCPT or the content): dead. Asking again would get the same answer.
 2. The server can't now (4xx), can't be reached, or refuses the session (5xx before MAIL): later. A server that is set
@@ -21,6 +21,7 @@ Reply = tuple[int, bytes | str]
 Verdict = Callable[[str], Exception]
 
 _REPLY_CHARS = 300
+_UNFIT = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
 
 class SMTPServerBusy(Exception):
@@ -50,8 +51,11 @@ class MailRefused(Discard):
     """5xx: the server will not have this mail, or none of its recipients."""
 
 
-class DeliveryUncertain(Exception):
-    """The whole mail was sent, no answer came: the server may have accepted it."""
+class DeliveryUncertain(Retry):
+    """The whole mail was sent, no answer came: the server may have accepted it.
+
+    A Retry, which is a handler's own word: so it stands in the record of a job that was timed out meanwhile, too.
+    """
 
 
 # Replies into verdicts.
@@ -78,8 +82,8 @@ def none_accepted(refused: Mapping[str, Reply]) -> Exception:
 def say(code: int, text: bytes | str) -> str:
     """A reply fit for a log line and a job's record: one line, no control characters, 300 characters at most."""
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    words = re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+", " ", text).strip()
-    return f"{code} {words}"[:_REPLY_CHARS].rstrip()
+    words = text if text.isprintable() and "  " not in text else _UNFIT.sub(" ", text)
+    return f"{code} {words.strip()}"[:_REPLY_CHARS].rstrip()
 
 
 def reason(exc: OSError) -> str:
@@ -93,4 +97,8 @@ def translated(step: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise SMTPLinkLost(f"{step}: {reason(exc)}") from exc
+        raise lost(step, exc) from exc
+
+
+def lost(step: str, exc: OSError) -> SMTPLinkLost:
+    return SMTPLinkLost(f"{step}: {reason(exc)}")

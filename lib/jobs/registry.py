@@ -43,6 +43,9 @@ class JobContext(Protocol):
     def log(self, text: str) -> None:
         """Keep a line with the job (the last 200) and write it to the worker's log."""
 
+    def tell(self, event: str, msg: str, **fields: object) -> None:
+        """A line for the worker's log alone, as `report.sent`; at a sixth of what `logging` takes for it."""
+
     def progress(self, fraction: float, note: str = "") -> None:
         """How far the job is, 0 to 1."""
 

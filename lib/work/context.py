@@ -18,7 +18,7 @@ from lib.ids import JobIds
 from lib.jobs import submission
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import Registry
-from lib.logs import Bound, Log
+from lib.logs import NOTHING, Bound, Log
 from lib.queue.lease import Ended, log_line, progress
 from lib.queue.queue import Queue
 from lib.tracing import child_of
@@ -33,10 +33,10 @@ NAMED = ("request_id", "trace_id", "job_id", "queue", "type", "attempt")
 _current: contextvars.ContextVar["Context | None"] = contextvars.ContextVar("job", default=None)
 
 
-def fields_of_current_job() -> dict[str, object]:
+def about_current_job() -> Bound:
     """For the log: whose line it is, when a handler or a library logs through the standard library."""
     context = _current.get()
-    return dict(context.about.fields) if context else {}
+    return context.about if context else NOTHING
 
 
 class Resources:
@@ -140,6 +140,9 @@ class Context:
     def log(self, text: str) -> None:
         self._shared.log.info("job.logged", str(text), self.about)
         self._say(log_line(self._job.job_id, self._job.token, str(text)[:LOG_LINE_CHARS]))
+
+    def tell(self, event: str, msg: str, **fields: object) -> None:
+        self._shared.log.info(event, msg, self.about, **fields)
 
     def progress(self, fraction: float, note: str = "") -> None:
         if not 0 <= fraction <= 1:

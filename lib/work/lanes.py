@@ -10,9 +10,10 @@ import contextlib
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from lib.jobs.job import ClaimedJob, JobSpec
+from lib.jobs.registry import Discard, Retry
 from lib.log_lines import INFO, Form
 from lib.logs import NOTHING
 from lib.queue.lease import Lease
@@ -23,6 +24,12 @@ from lib.work.surplus import Surplus
 
 MOST_UNTOLD = 2000  # Ends that Redis has yet to hear of: their results take memory.
 UNWILLING_S = 2.0  # A handler that was told to stop and has not ended after this never will.
+# What a coroutine may raise on its cancellation and be heard: that its work must not be done again, for one. A job
+# that somebody cancelled is cancelled whatever it says.
+OUTWEIGHS: Mapping[type[BaseException], tuple[type[BaseException], ...]] = {
+    TimedOut: (Discard, Retry),
+    Released: (Discard,),
+}
 
 STARTED = Form(INFO, "job.started", "Job started: {job_id}", NAMED, numbers=("attempt",))
 FINISHED = Form(
@@ -211,8 +218,10 @@ class Lanes:
         return None
 
     def _stopped(self, in_hand: InHand, spec: JobSpec, fault: BaseException) -> Ending:
-        """The handler raised. If it did because it was told to stop, that is why it ended, whatever it raised."""
+        """The handler raised. If it did because it was told to stop, that is why it ended, save what outweighs it."""
         reason = in_hand.stop_reason or fault
+        if isinstance(fault, OUTWEIGHS.get(type(reason), ())):
+            reason = fault
         if isinstance(reason, Released):
             return attempt.given_back(in_hand.job)
         return attempt.went_wrong(in_hand.job, spec, reason, self._shared)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lib.log_file import CONSOLE_BYTES, LOCK_PATIENCE_S, LogFile
-from lib.logs import Log, open_logs
+from lib.logs import Bound, Log, open_logs
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITERS, LINES_EACH, DEADLINE_S = 4, 12_000, 60.0
@@ -349,7 +349,7 @@ class PipeTests(FileCase):
 class RootLoggerTests(FileCase):
     def test_records_and_warnings_of_libraries_land_in_the_file_until_close(self) -> None:
         before = list(logging.getLogger().handlers)
-        log = self.open(context=lambda: {"job_id": "j-1"})
+        log = self.open(context=lambda: Bound({"job_id": "j-1"}, ',"job_id":"j-1"'))
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             logging.getLogger("vendor").warning("x %s", "y")

@@ -316,10 +316,10 @@ class Routes(unittest.TestCase):
 
 
 class Registration(unittest.TestCase):
-    def test_the_job_is_a_plain_function_of_the_email_queue(self) -> None:
+    def test_the_job_is_a_coroutine_of_the_email_queue(self) -> None:
         found = load(["lib.handlers.email"]).get("email")
 
         assert found is not None
         self.assertIs(found.handler, send_email)
         self.assertEqual((found.queue, found.max_attempts, found.timeout_s), ("email", 5, 60.0))
-        self.assertFalse(found.is_async)
+        self.assertTrue(found.is_async)

@@ -12,7 +12,7 @@ from typing import Any
 
 from lib.log_file import Console, LogFile
 from lib.log_lines import DEBUG, INFO, TEXT_CHARS, WARNING, Form, printable, quoted
-from lib.logs import BATCH_LINES, COMPLAINT_PAUSE_S, NOTHING, Bridge, Log
+from lib.logs import BATCH_LINES, COMPLAINT_PAUSE_S, NOTHING, Bound, Bridge, Log
 
 # Line feed, escape sequence, DEL, a C1 control (CSI), line separators, right-to-left override, half a surrogate pair.
 HAZARDS = "\n\r\x00\x1b[31m\x7f\x85\x9b\u2028\u2029\u202e\u2066\ud800"
@@ -407,13 +407,15 @@ class LossTests(LogCase):
 
 
 class BridgeTests(LogCase):
-    def logger(self, context: Callable[[], dict[str, object]] | None = None) -> logging.Logger:
+    def logger(self, context: Callable[[], Bound] | None = None) -> logging.Logger:
         logger = logging.Logger("vendor.mail", DEBUG)
         logger.addHandler(Bridge(self.log, context))
         return logger
 
     def test_a_foreign_record_becomes_a_line_with_logger_extra_and_context(self) -> None:
-        self.logger(lambda: {"job_id": "j-1"}).warning("sent %s of %d", "é\n", 3, extra={"host": "mx"})
+        about = self.log.bind(job_id="j-1")
+
+        self.logger(lambda: about).warning("sent %s of %d", "é\n", 3, extra={"host": "mx", "job_id": "mine"})
 
         line = self.only_line()
         self.assertEqual((line["event"], line["level"], line["msg"]), ("log.message", "WARNING", "sent é\n of 3"))

@@ -1,5 +1,6 @@
 """The email job against a real SMTP server: what arrives, and what each answer or broken link means for the job."""
 
+import asyncio
 import dataclasses
 import os
 import re
@@ -8,15 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import unittest
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from pathlib import Path
-from typing import Any, TypeVar, cast
 
-from lib import config
 from lib.errors import ConfigError
 from lib.handlers.email import DeliveryLeftUncertain, Email, send_email
 from lib.handlers.mailer import MAX_IDLE_S, MAX_MAILS, Mailer
@@ -31,61 +26,7 @@ from lib.handlers.smtp_verdicts import (
 )
 from lib.jobs.registry import Discard, Retry
 from tests.smtp_server import SmtpServer
-
-T = TypeVar("T")
-JOB_ID = "email-019a0000000070008000000000000001"
-
-
-@dataclass
-class Context:
-    """What a runner would give the handler."""
-
-    mailer: Mailer
-    job_id: str = JOB_ID
-    request_id: str = "request-1"
-    traceparent: str = ""
-    attempt: int = 1
-    cancelled: bool = False
-    lines: list[str] = field(default_factory=list)
-
-    def log(self, text: str) -> None:
-        self.lines.append(text)
-
-    def progress(self, fraction: float, note: str = "") -> None:
-        raise AssertionError("a mail has no progress")
-
-    def enqueue(self, type: str, payload: dict[str, Any], **options: Any) -> Any:
-        raise AssertionError("a mail queues nothing")
-
-    def resource(self, factory: Callable[[Any], T]) -> T:
-        assert factory is cast(Any, Mailer)
-        return cast(T, self.mailer)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-def settings(**values: str) -> config.Settings:
-    return config.load({"MAIL_FROM": "Waybill <waybill@example.com>", **values}, Path(tempfile.gettempdir()) / "none")
-
-
-def email(to: str | list[str] = "test@gmail.com", **fields: Any) -> Email:
-    return Email(to=to, subject="Hi", **{"text": "Hello", **fields})
-
-
-class WireCase(unittest.TestCase):
-    def serve(self, *options: str, **how: Any) -> SmtpServer:
-        return self.enterContext(SmtpServer(*options, **how))
-
-    def mailer(self, url: str, **how: Any) -> Mailer:
-        mailer = Mailer(settings(SMTP_URL=url), **how)
-        self.addCleanup(mailer.close)
-        return mailer
+from tests.wire.mail_case import JOB_ID, Clock, Context, LoopCase, WireCase, email, settings
 
 
 class Sending(WireCase):
@@ -93,7 +34,7 @@ class Sending(WireCase):
         server = self.serve()
         payload = email("Tëst <test@gmail.com>", html="<p>Hello</p>", cc="c@x.example", bcc="b@x.example")
 
-        result = send_email(Context(self.mailer(server.url())), payload)
+        result = self.send_email(Context(self.mailer(server.url())), payload)
 
         [mail] = server.mails()
         self.assertEqual(mail.sender, "waybill@example.com")
@@ -114,16 +55,12 @@ class Sending(WireCase):
 
     def test_success_is_logged_with_the_message_id(self) -> None:
         server = self.serve()
+        context = Context(self.mailer(server.url()))
 
-        with self.assertLogs("waybill.email") as logs:
-            send_email(
-                Context(self.mailer(server.url())), email(["test@gmail.com", "A <a@x.example>"], bcc="b@x.example")
-            )
+        self.send_email(context, email(["test@gmail.com", "A <a@x.example>"], bcc="b@x.example"))
 
-        [record] = logs.records
-        self.assertEqual(record.getMessage(), "Email sent to test@gmail.com, a@x.example")
-        self.assertEqual(record.__dict__["event"], "email.sent")
-        self.assertEqual(record.__dict__["message_id"], f"<{JOB_ID}@example.com>")
+        words = "Email sent to test@gmail.com, a@x.example"
+        self.assertEqual(context.told, [("email.sent", words, {"message_id": f"<{JOB_ID}@example.com>"})])
 
     def test_dots_and_long_lines_arrive_as_they_were(self) -> None:
         text = ".\n..\n.a\n\n.\nMAIL FROM:<x@y.example>\n" + "x" * 3000 + "\n"
@@ -131,24 +68,31 @@ class Sending(WireCase):
             with self.subTest(options=options):
                 server = self.serve(*options)
 
-                send_email(Context(self.mailer(server.url())), email(text=text))
+                self.send_email(Context(self.mailer(server.url())), email(text=text))
 
                 self.assertEqual(server.mails()[0].message.get_content().replace("\r\n", "\n"), text)
 
     def test_dots_of_a_7bit_mail_are_doubled_on_the_wire(self) -> None:
         server = self.serve()
 
-        send_email(Context(self.mailer(server.url())), email(text=".\n..\n.a"))
+        self.send_email(Context(self.mailer(server.url())), email(text=".\n..\n.a"))
 
         self.assertTrue(server.mails()[0].content.endswith(b"7bit\r\n\r\n.\r\n..\r\n.a\r\n"))
 
-    def test_twenty_threads_send_every_mail_once_over_at_most_twenty_links(self) -> None:
+    def test_twenty_at_a_time_send_every_mail_once_over_at_most_twenty_links(self) -> None:
         server = self.serve()
         mailer = self.mailer(server.url())
         ids = [f"email-{n:032x}" for n in range(400)]
+        waiting = iter(ids)
 
-        with ThreadPoolExecutor(20) as threads:
-            list(threads.map(lambda job_id: send_email(Context(mailer, job_id), email()), ids))
+        async def lane() -> None:
+            for job_id in waiting:
+                await send_email(Context(mailer, job_id), email())
+
+        async def lanes() -> None:
+            await asyncio.gather(*(lane() for _ in range(20)))
+
+        self.loop.run(lanes())
 
         self.assertEqual(
             sorted(mail.message["Message-ID"] for mail in server.mails()), [f"<{i}@example.com>" for i in ids]
@@ -159,7 +103,7 @@ class Sending(WireCase):
         server = self.serve()
 
         with self.assertRaises(Discard):
-            send_email(Context(self.mailer(server.url()), cancelled=True), email())
+            self.send_email(Context(self.mailer(server.url()), cancelled=True), email())
 
         self.assertEqual(server.counts()["connections"], 0)
 
@@ -169,7 +113,7 @@ class Verdicts(WireCase):
         mailer = Mailer(settings(SMTP_URL=server.url()), limits=Limits(**limits))
         try:
             with self.assertRaises(Exception) as caught:
-                send_email(Context(mailer), payload)
+                self.send_email(Context(mailer), payload)
         finally:
             mailer.close()
         return caught.exception
@@ -234,7 +178,7 @@ class Verdicts(WireCase):
             port = unused.getsockname()[1]
 
         with self.assertRaisesRegex(SMTPLinkLost, "refused"):
-            send_email(Context(self.mailer(f"smtp://127.0.0.1:{port}")), email())
+            self.send_email(Context(self.mailer(f"smtp://127.0.0.1:{port}")), email())
 
     def test_a_server_that_never_answers_is_given_up(self) -> None:
         server = self.serve()
@@ -263,7 +207,7 @@ class Verdicts(WireCase):
         server = self.serve()
         context = Context(self.mailer(server.url()))
 
-        result = send_email(context, email(["rcpt-550@x.example", "a@x.example", "rcpt-450@x.example"]))
+        result = self.send_email(context, email(["rcpt-550@x.example", "a@x.example", "rcpt-450@x.example"]))
 
         self.assertEqual(result["accepted"], ["a@x.example"])
         self.assertEqual(
@@ -293,9 +237,9 @@ class Verdicts(WireCase):
         server = self.serve()
         mailer = self.mailer(server.url())
         with self.assertRaises(DeliveryUncertain):
-            send_email(Context(mailer), email("sent-lost-once@x.example"))
+            self.send_email(Context(mailer), email("sent-lost-once@x.example"))
 
-        send_email(Context(mailer, attempt=2), email("sent-lost-once@x.example"))
+        self.send_email(Context(mailer, attempt=2), email("sent-lost-once@x.example"))
 
         first, second = server.mails()
         self.assertEqual(first.message["Message-ID"], second.message["Message-ID"])
@@ -313,7 +257,7 @@ class Verdicts(WireCase):
 
 class Links(WireCase):
     def send(self, mailer: Mailer, to: str = "a@x.example") -> None:
-        send_email(Context(mailer), email(to))
+        self.send_email(Context(mailer), email(to))
 
     def connections(self, server: SmtpServer) -> list[int]:
         return [mail.connection for mail in server.mails()]
@@ -410,16 +354,29 @@ class Logins(WireCase):
             with self.subTest(auth=auth):
                 server = self.serve("--auth", auth, user="me@x.example", password=password)
 
-                send_email(Context(self.mailer(server.url())), email())
+                self.send_email(Context(self.mailer(server.url())), email())
 
                 self.assertEqual(server.mails()[0].user, "me@x.example")
+
+    def test_the_doctor_logs_in_without_a_loop_and_sends_nothing(self) -> None:
+        for tls in (None, "starttls", "implicit"):
+            with self.subTest(tls=tls):
+                server = self.serve(tls=tls, user="me", password="right")
+                context = server.tls_context() if tls else None
+
+                said = self.mailer(server.url(), tls_context=context).probe()
+
+                self.assertEqual(said, f"Mail: 127.0.0.1:{server.port} takes our login")
+                self.assertEqual((server.counts()["connections"], server.mails()), (1, []))
+                with self.assertRaises(SMTPLoginRefused):
+                    self.mailer(server.url(password="wrong"), tls_context=context).probe()
 
     def test_a_refused_login_waits_and_is_not_tried_with_every_mail(self) -> None:
         server, clock = self.serve(user="me", password="right"), Clock()
         mailer = self.mailer(server.url(password="wr0ng-secret"), clock=clock)
         for _ in range(3):
             with self.assertRaises(SMTPLoginRefused) as caught:
-                send_email(Context(mailer), email())
+                self.send_email(Context(mailer), email())
             self.assertIsInstance(caught.exception, Retry)
             self.assertEqual(caught.exception.after_s, 300)
             self.assertNotIn("wr0ng-secret", str(caught.exception))
@@ -427,7 +384,7 @@ class Logins(WireCase):
 
         clock.now_s += 61
         with self.assertRaises(SMTPLoginRefused):
-            send_email(Context(mailer), email())
+            self.send_email(Context(mailer), email())
 
         self.assertEqual(server.counts()["connections"], 2)
 
@@ -436,13 +393,13 @@ class Logins(WireCase):
         server.plan("auth", "454 4.7.0 temporary failure")
 
         with self.assertRaises(SMTPServerBusy):
-            send_email(Context(self.mailer(server.url())), email())
+            self.send_email(Context(self.mailer(server.url())), email())
 
     def test_a_server_without_auth_is_a_refused_login(self) -> None:
         server = self.serve()
 
         with self.assertRaises(SMTPLoginRefused):
-            send_email(Context(self.mailer(server.url(user="me", password="x"))), email())
+            self.send_email(Context(self.mailer(server.url(user="me", password="x"))), email())
 
 
 class Encryption(WireCase):
@@ -453,7 +410,7 @@ class Encryption(WireCase):
                 mailer = self.mailer(server.url(), tls_context=server.tls_context())
 
                 for _ in range(2):
-                    send_email(Context(mailer), email())
+                    self.send_email(Context(mailer), email())
 
                 self.assertEqual([(m.is_secure, m.user, m.connection) for m in server.mails()], [(True, "me", 1)] * 2)
 
@@ -463,7 +420,7 @@ class Encryption(WireCase):
                 server = self.serve(tls=tls)
 
                 with self.assertRaisesRegex(SMTPLinkLost, "certificate"):
-                    send_email(Context(self.mailer(server.url())), email())
+                    self.send_email(Context(self.mailer(server.url())), email())
 
                 self.assertEqual(server.counts()["mails"], 0)
 
@@ -471,12 +428,13 @@ class Encryption(WireCase):
         server = self.serve(tls="starttls")
         script = "; ".join(
             [
-                "import sys, pathlib",
+                "import asyncio, sys, pathlib",
                 "from lib import config",
                 "from lib.handlers.mailer import Mailer",
                 "from lib.handlers.letter import Letter",
                 "mailer = Mailer(config.load({'SMTP_URL': sys.argv[1]}, pathlib.Path('none')))",
-                "mailer.send(Letter('a', '<a@b>', 'a@b.example', ('c@d.example',), b'Subject: x\\r\\n\\r\\n'))",
+                "letter = Letter('a', '<a@b>', 'a@b.example', ('c@d.example',), b'Subject: x\\r\\n\\r\\n')",
+                "asyncio.run(mailer.send(letter))",
             ]
         )
         environment = {**os.environ, "SSL_CERT_FILE": str(server.certificate)}
@@ -489,7 +447,7 @@ class Encryption(WireCase):
         server = self.serve()
 
         with self.assertRaisesRegex(SMTPSessionRefused, "STARTTLS"):
-            send_email(Context(self.mailer(server.url() + "?starttls=1")), email())
+            self.send_email(Context(self.mailer(server.url() + "?starttls=1")), email())
 
         self.assertEqual(server.counts()["mails"], 0)
 
@@ -498,7 +456,7 @@ class Encryption(WireCase):
         server.plan("starttls", "454 4.7.0 TLS not available")
 
         with self.assertRaises(SMTPServerBusy):
-            send_email(Context(self.mailer(server.url(), tls_context=server.tls_context())), email())
+            self.send_email(Context(self.mailer(server.url(), tls_context=server.tls_context())), email())
 
     def test_a_password_is_never_sent_in_the_clear_to_another_host(self) -> None:
         with self.assertRaisesRegex(ConfigError, "SMTP_URL: .*unencrypted") as caught:
@@ -507,13 +465,14 @@ class Encryption(WireCase):
         self.assertNotIn("secret", str(caught.exception))
 
 
-class Outboxes(unittest.TestCase):
+class Outboxes(LoopCase):
     def setUp(self) -> None:
+        super().setUp()
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory())) / "deep" / "outbox"
         self.mailer = Mailer(dataclasses.replace(settings(), outbox_dir=self.folder))
 
     def test_a_mail_is_a_file_named_after_its_job(self) -> None:
-        result = send_email(Context(self.mailer), email(bcc="b@x.example"))
+        result = self.send_email(Context(self.mailer), email(bcc="b@x.example"))
 
         self.assertEqual([path.name for path in self.folder.iterdir()], [f"{JOB_ID}.eml"])
         message = message_from_bytes((self.folder / result["file"]).read_bytes(), policy=policy.default)
@@ -521,9 +480,9 @@ class Outboxes(unittest.TestCase):
         self.assertEqual(result["accepted"], ["test@gmail.com", "b@x.example"])
 
     def test_a_second_attempt_writes_the_same_file(self) -> None:
-        send_email(Context(self.mailer), email(text="first"))
+        self.send_email(Context(self.mailer), email(text="first"))
 
-        send_email(Context(self.mailer, attempt=2), email(text="second"))
+        self.send_email(Context(self.mailer, attempt=2), email(text="second"))
 
         [path] = self.folder.iterdir()
         self.assertRegex(path.read_bytes(), re.compile(rb"second\r\n\Z"))
@@ -533,4 +492,4 @@ class Outboxes(unittest.TestCase):
         self.folder.write_text("a file stands in its place")
 
         with self.assertRaises(OSError):
-            send_email(Context(self.mailer), email())
+            self.send_email(Context(self.mailer), email())

@@ -1,0 +1,91 @@
+"""What the tests of the email job share: a job's context, a loop that lives as long as a test, servers and mailers."""
+
+import asyncio
+import tempfile
+import time
+import unittest
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from lib import config
+from lib.handlers.email import Email, send_email
+from lib.handlers.mailer import Mailer
+from tests.smtp_server import SmtpServer
+
+T = TypeVar("T")
+JOB_ID = "email-019a0000000070008000000000000001"
+
+
+@dataclass
+class Context:
+    """What a runner would give the handler."""
+
+    mailer: Mailer
+    job_id: str = JOB_ID
+    request_id: str = "request-1"
+    traceparent: str = ""
+    attempt: int = 1
+    cancelled: bool = False
+    lines: list[str] = field(default_factory=list)
+    told: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
+
+    def log(self, text: str) -> None:
+        self.lines.append(text)
+
+    def tell(self, event: str, msg: str, **fields: object) -> None:
+        self.told.append((event, msg, fields))
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        raise AssertionError("a mail has no progress")
+
+    def enqueue(self, type: str, payload: dict[str, Any], **options: Any) -> Any:
+        raise AssertionError("a mail queues nothing")
+
+    def resource(self, factory: Callable[[Any], T]) -> T:
+        assert factory is cast(Any, Mailer)
+        return cast(T, self.mailer)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def settings(**values: str) -> config.Settings:
+    return config.load({"MAIL_FROM": "Waybill <waybill@example.com>", **values}, Path(tempfile.gettempdir()) / "none")
+
+
+def email(to: str | list[str] = "test@gmail.com", **fields: Any) -> Email:
+    return Email(to=to, subject="Hi", **{"text": "Hello", **fields})
+
+
+class LoopCase(unittest.TestCase):
+    """One loop a test, as a runner has: links live from one mail to the next."""
+
+    def setUp(self) -> None:
+        self.loop = self.enterContext(asyncio.Runner())
+
+    def send_email(self, context: Context, payload: Email) -> dict[str, Any]:
+        return self.loop.run(send_email(context, payload))
+
+
+class WireCase(LoopCase):
+    def serve(self, *options: str, **how: Any) -> SmtpServer:
+        return self.enterContext(SmtpServer(*options, **how))
+
+    def mailer(self, url: str, **how: Any) -> Mailer:
+        mailer = Mailer(settings(SMTP_URL=url), **how)
+        self.addCleanup(mailer.close)
+        return mailer
+
+    async def until(self, server: SmtpServer, count: str, wanted: int) -> None:
+        """Wait while the loop turns: the server answers from a process of its own, so it may be asked in between."""
+        give_up_s = time.monotonic() + 10
+        while server.counts()[count] != wanted:
+            self.assertLess(time.monotonic(), give_up_s, f"{count} is not {wanted}: {server.counts()}")
+            await asyncio.sleep(0.005)
