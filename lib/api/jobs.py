@@ -171,7 +171,7 @@ class Jobs:
     async def _items(self, page: Page, wanted: Wanted) -> tuple[list[JobRecord], Place | None]:
         """The page's jobs that fit, and where to go on.
 
-        They may be fewer than were asked for: 2,000 were looked at, and the job that takes them over 4 MiB is the last.
+        They may be fewer than were asked for: 1,200 were looked at, and the job that takes them over 4 MiB is the last.
         """
         items: list[JobRecord] = []
         page_bytes = 0

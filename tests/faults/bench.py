@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tests.faults.runners import Runners
@@ -83,6 +84,7 @@ class Bench:
         self.server: Server = site.server(url=proxy.url)
         self.worker: Runners = self._worker()
         self.cancelled: list[str] = []
+        self._are_runners: dict[int, bool] = {}
 
     def _worker(self) -> Runners:
         return self.site.worker(url=self.proxy.url, WORKER_QUEUES="default=2", CRASH_LIMIT=3, SHUTDOWN_GRACE_S=1)
@@ -94,7 +96,13 @@ class Bench:
         return pid == self.worker.pid
 
     def is_runner(self, pid: int) -> bool:
-        return pid not in (self.worker.pid, self.server.pid)
+        """By what it was started with: the pid of a supervisor that is being started is not known here yet."""
+        if pid not in self._are_runners:
+            try:
+                self._are_runners[pid] = b"--runner" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                return False  # It has ended.
+        return self._are_runners[pid]
 
     def post(self, body: dict[str, Any]) -> str:
         """The id; sent again, to another server where this one was killed, until it is there."""
