@@ -10,7 +10,7 @@ from lib.jobs.job import JobSpec, NewJob
 from lib.queue import queues
 from lib.queue.events import Endings
 from lib.queue.lease import failed, finished, log_line, progress
-from lib.queue.pages import Page, Place, Wanted
+from lib.queue.pages import MOST_LOOKED_AT, Page, Place, Wanted
 from lib.queue.queues import Retention, Unreadable
 from tests.redis.case import ERROR, LIMIT_S, TRACE, RedisCase, ending, ids_of
 
@@ -170,9 +170,9 @@ class Pages(RedisCase):
         self.assertEqual([], await self.walk(Wanted("dead"), 5))
 
     async def test_ready_jobs_among_many_that_are_not(self) -> None:
-        """Of the 2,000 at most that one page looks at, none may fit; the next page goes on behind them."""
+        """Of those at most that one page looks at, none may fit; the next page goes on behind them."""
         oldest = await self.enqueue()
-        for job_id in (cancelled := await self.enqueue_many(4100)):
+        for job_id in (cancelled := await self.enqueue_many(2 * MOST_LOOKED_AT + 100)):
             await self.queue.cancel(job_id)
         newest = await self.enqueue()
         self.client.zadd(self.base + "all", {oldest: 1, **dict.fromkeys(cancelled, 2), newest: 3})
@@ -181,7 +181,7 @@ class Pages(RedisCase):
         second = await self.queue.page(["q"], Wanted("ready"), first.end, 50)
 
         self.assertEqual([newest], [place.job_id for place in first.places])
-        self.assertEqual(sorted(cancelled)[-1999], (first.end or Place(0, "")).job_id)
+        self.assertEqual(sorted(cancelled)[1 - MOST_LOOKED_AT], (first.end or Place(0, "")).job_id)
         self.assertEqual([], second.places)
         self.assertEqual([newest, oldest], await self.walk(Wanted("ready"), 50, most_pages=3))
 
