@@ -6,18 +6,18 @@ claimed ahead: it would wait here while another runner is idle. Pure.
 """
 
 QUICK_S = 0.001
-STREAK = 20  # So many of a type, one after the other, make it a quick one.
+SEEN = 20  # So many of a type are to be seen, and about so many count: one that is late for once changes little.
 AHEAD_S = 0.005  # What was claimed ahead is to be begun within this.
 MOST_AHEAD = 64
 
 
 class _Seen:
-    """Of one type, since it last took long: how many there were, and about how long one takes."""
+    """Of one type: how many there were, and about how long one takes."""
 
-    __slots__ = ("mean_s", "streak")
+    __slots__ = ("count", "mean_s")
 
     def __init__(self, mean_s: float) -> None:
-        self.streak = 0
+        self.count = 0
         self.mean_s = mean_s
 
 
@@ -31,20 +31,17 @@ class Pace:
 
     def ran(self, type_name: str, duration_s: float) -> None:
         """A handler came to its end, good or bad, after so long."""
-        if duration_s >= QUICK_S:
-            self._seen.pop(type_name, None)
-            self.ahead = 0
-            return
         seen = self._seen.get(type_name)
         if seen is None:
             seen = self._seen[type_name] = _Seen(duration_s)
-        seen.streak += 1
-        seen.mean_s += (duration_s - seen.mean_s) / STREAK
-        self.ahead = min(MOST_AHEAD, int(AHEAD_S / max(seen.mean_s, 1e-6))) if seen.streak > STREAK else 0
+        seen.count += 1
+        seen.mean_s += (duration_s - seen.mean_s) / SEEN
+        is_quick = seen.count > SEEN and seen.mean_s < QUICK_S
+        self.ahead = min(MOST_AHEAD, int(AHEAD_S / max(seen.mean_s, 1e-6))) if is_quick else 0
 
     def is_quick(self, type_name: str) -> bool:
         seen = self._seen.get(type_name)
-        return seen is not None and seen.streak > STREAK
+        return seen is not None and seen.count > SEEN and seen.mean_s < QUICK_S
 
     def doubt(self) -> None:
         """One takes longer than was thought: nothing is quick until it has shown it again."""
