@@ -25,6 +25,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -420,6 +421,9 @@ async def serve(options: argparse.Namespace) -> None:
     listener = await loop.create_server(
         lambda: Session(server, is_secure), "127.0.0.1", options.port, ssl=context, backlog=1000
     )
+    for listening in listener.sockets:
+        # Handed down to each connection: else a kernel may take in a mail of 12 MB that nobody reads any further.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
     print(json.dumps({"port": listener.sockets[0].getsockname()[1]}), flush=True)
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -119,8 +119,11 @@ class Processes(unittest.TestCase):
 
     def test_a_process_that_hangs_is_killed_and_replaced_and_the_other_serves_on(self) -> None:
         server = self.ready(2)
-        hung, other = self.children(server)
-        wait_until(lambda: self.links() == 2, "both are ready: each looks into Redis from then on")
+        # The one of place 0 looks into Redis before it is ready, the other one from then on: of two links one is its.
+        other, hung = (
+            line["child"] for line in sorted(server.logged("process.started"), key=lambda line: line["place"])
+        )
+        wait_until(lambda: self.links() == 2, "the one of place 1 is ready")
 
         os.kill(hung, signal.SIGSTOP)
         (line,) = server.wait_for("process.killed")
