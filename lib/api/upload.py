@@ -88,6 +88,8 @@ class Upload:
 
     async def _read(self, body: AsyncIterator[bytes]) -> None:
         """To the body's end, or until the server is about to stop. Raises what `_take_lines` raises."""
+        if self._is_draining():
+            raise _leaving()  # Its first bytes came after `drain` had been said to the others.
         self._reading = asyncio.get_running_loop().create_task(self._take_lines(body))
         try:
             await self._reading

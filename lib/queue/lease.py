@@ -63,9 +63,10 @@ class Lease:
         queue: str,
         worker_id: str,
         rng: Random,
-        tell: Callable[[Exception], None] = lambda fault: None,
+        tell: Callable[[Exception | None], None] = lambda fault: None,
     ) -> None:
-        """tell: called with the fault for which ends of attempts wait here until somebody mends the queue's keys."""
+        """tell: called with the fault for which ends of attempts wait here until somebody mends the keys of the queue,
+        and with None when they have gone through."""
         self.queue = queue
         self._tell = tell
         self._rng = rng
@@ -151,12 +152,16 @@ class Lease:
     async def _insist(self, script: str, ended: list[Ended]) -> list[bool]:
         """Safe to repeat: an attempt that was ended before, and its reply lost, is answered True again."""
         pause_s = FIRST_PAUSE_S
+        is_broken = False
         while True:
             try:
                 letters: bytes = await self._scripts.call(script, self._base, self.worker_id, _records(ended))
+                if is_broken:
+                    self._tell(None)
                 return [letter == 0x31 for letter in letters]
             except (RedisUnavailable, KeysBroken) as fault:
                 if isinstance(fault, KeysBroken):
+                    is_broken = True
                     self._tell(fault)
                 # Jitter, so that a fleet does not come back in step.
                 await asyncio.sleep(self._rng.uniform(pause_s / 2, pause_s))

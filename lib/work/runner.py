@@ -97,8 +97,11 @@ class Runner:
     def _consumer(self, queue: str, limit: int) -> Consumer:
         ids = iter([self._worker_id])
 
-        def tell(fault: Exception) -> None:
-            self._bulkheads.tell(queue, "ending", fault)
+        def tell(fault: Exception | None) -> None:
+            if fault is None:
+                self._bulkheads.is_well(queue, "ending")
+            else:
+                self._bulkheads.tell(queue, "ending", fault)
 
         def make_lease() -> Lease:
             # The id that the supervisor knows first; one of our own whenever that one was taken for dead.

@@ -144,6 +144,20 @@ class Disturbed(WorkerCase):
         self.assertEqual(1, len(self.executions(job_id)))
         client.delete("wb:{broken}:delayed")
 
+    def test_ends_that_a_broken_key_stands_against_wait_until_it_is_mended_and_nothing_runs_again(self) -> None:
+        worker = self.ready(WORKER_QUEUES="default=5")
+        client = self.redis.client
+        client.set("wb:{default}:completed", "x")
+        ids = self.post_many(3, "noop")
+        self.until_begun(*ids)
+        worker.wait_for("ending.failed")
+
+        client.delete("wb:{default}:completed")
+
+        worker.wait_for("ending.mended")
+        self.until_all(ids, "completed")
+        self.assertEqual((3, 1), (len(self.executions()), len(worker.logged("ending.failed"))))
+
 
 if __name__ == "__main__":
     unittest.main()
