@@ -20,7 +20,7 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError, ResponseError
 
 from lib.errors import KeysBroken, RedisUnavailable
-from lib.queue.resp import Argument
+from lib.queue.resp import Argument, Command
 from lib.queue.wire import Moved, Wire, translated
 from lib.setting_kinds import without_password
 
@@ -39,10 +39,12 @@ class Link(Protocol):
         KeysBroken where a key holds what we did not write: a script may have been carried out in part.
         """
 
-    async def block(self, block_s: float, *command: Argument) -> Any:
-        """One command that Redis may hold for block_s, on a connection of its own.
+    async def block(self, block_s: float, *commands: Command) -> list[Any]:
+        """Commands in one packet, the first of which Redis may hold for block_s, on a connection of their own.
 
-        A BRPOPLPUSH is never to be cancelled: the id would be moved, and nobody told.
+        Redis runs the others as soon as the first is through. Raises what `call` does, for the first that failed: what
+        became of those behind it nobody is told. A BRPOPLPUSH is never to be cancelled: the id would be moved, and
+        nobody told.
         """
 
     async def end_block(self) -> None:
@@ -111,7 +113,7 @@ class _SingleLink:
         self._timeout_s = timeout_s
         self._wire: Wire | None = None
         self._opening: asyncio.Task[Wire | Exception] | None = None
-        self._blockable: list[tuple[AbstractConnection, int]] = []
+        self._blockable: list[tuple[Wire, int]] = []
         self._blocked_number: int | None = None
 
     async def call(self, *command: Argument) -> Any:
@@ -123,27 +125,21 @@ class _SingleLink:
         except ResponseError as fault:
             raise _judged(fault, command) from fault
 
-    async def block(self, block_s: float, *command: Argument) -> Any:
-        connection: AbstractConnection | None = None
+    async def block(self, block_s: float, *commands: Command) -> list[Any]:
+        wire, number = await self._blockable_wire(block_s)
+        self._blocked_number = number
         try:
-            # Redis may end a block up to 100 ms late; 2 s more than asked for is a link that is dead.
-            async with asyncio.timeout(block_s + 2 + self._timeout_s):
-                connection, number = self._blockable.pop() if self._blockable else await self._connect_to_block()
-                self._blocked_number = number
-                await connection.send_command(*command)
-                reply = await connection.read_response()
-        except BaseException as fault:
-            if connection is not None:
-                # Cut or cancelled half-way: the next reply on it would answer the wrong command.
-                await connection.disconnect(nowait=True)
-            if isinstance(fault, RedisError | OSError):
-                known = translated(fault, was_sent=connection is not None)
-                raise (_judged(known, command) if known is fault else known) from fault
+            replies = [await reply for reply in [wire.send(command) for command in commands]]
+        except ResponseError as fault:
+            raise _judged(fault, commands[0]) from fault
+        except asyncio.CancelledError:
+            wire.close()  # Else Redis would go on with what nobody waits for.
             raise
         finally:
             self._blocked_number = None
-        self._blockable.append((connection, number))
-        return reply
+            if not wire.is_broken:
+                self._blockable.append((wire, number))
+        return replies
 
     async def end_block(self) -> None:
         if self._blocked_number is not None:
@@ -154,8 +150,8 @@ class _SingleLink:
             self._opening.cancel()
         if self._wire is not None:
             self._wire.close()
-        for connection, _ in self._blockable:
-            await connection.disconnect(nowait=True)
+        for wire, _ in self._blockable:
+            wire.close()
         await self._pool.disconnect()
 
     async def _open(self) -> Wire:
@@ -185,11 +181,21 @@ class _SingleLink:
         await connection.connect()  # type: ignore[no-untyped-call]
         return connection
 
-    async def _connect_to_block(self) -> tuple[AbstractConnection, int]:
-        """A connection, and its number at the server, by which CLIENT UNBLOCK finds it."""
-        connection = await self._connect()
-        await connection.send_command("CLIENT", "ID")
-        return connection, await connection.read_response()
+    async def _blockable_wire(self, block_s: float) -> tuple[Wire, int]:
+        """One on which nobody waits, and its number at the server, by which CLIENT UNBLOCK finds it."""
+        while self._blockable:
+            wire, number = self._blockable.pop()
+            if not wire.is_broken:
+                return wire, number
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                connection = await self._connect()
+                await connection.send_command("CLIENT", "ID")
+                number = await connection.read_response()
+        except (RedisError, OSError) as fault:
+            raise translated(fault, was_sent=False) from fault
+        # Redis may end a block up to 100 ms late; 2 s more than asked for is a link that is dead.
+        return Wire(connection, block_s + 2 + self._timeout_s), number
 
 
 class _ClusterLink:
@@ -213,13 +219,14 @@ class _ClusterLink:
     async def call(self, *command: Argument) -> Any:
         return await self._follow(_slot_of(command), lambda link: link.call(*command))
 
-    async def block(self, block_s: float, *command: Argument) -> Any:
-        async def block(link: _SingleLink) -> Any:
+    async def block(self, block_s: float, *commands: Command) -> list[Any]:
+        async def block(link: _SingleLink) -> list[Any]:
             self._blocked = link
-            return await link.block(block_s, *command)
+            return await link.block(block_s, *commands)
 
         try:
-            return await self._follow(_slot_of(command), block)
+            replies: list[Any] = await self._follow(_slot_of(commands[0]), block)
+            return replies
         finally:
             self._blocked = None
 
@@ -274,14 +281,14 @@ class _ClusterLink:
         return self._links[node]
 
 
-def _slot_of(command: tuple[Argument, ...]) -> int | None:
+def _slot_of(command: Command) -> int | None:
     """The slot of a command's key; None where it has none and any node will do."""
     if command[0] in ("PING", "INFO", "TIME"):
         return None
     return key_slot(_key_of(command).encode("utf-8", "surrogateescape"))
 
 
-def _key_of(command: tuple[Argument, ...]) -> str:
+def _key_of(command: Command) -> str:
     """The first key of a command that has one; a script's is its queue's base."""
     key = command[3] if command[0] in ("EVALSHA", "EVAL") else command[1]
     if command[0] == "XREAD":
@@ -289,7 +296,7 @@ def _key_of(command: tuple[Argument, ...]) -> str:
     return key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else str(key)
 
 
-def _judged(fault: Exception, command: tuple[Argument, ...]) -> Exception:
+def _judged(fault: Exception, command: Command) -> Exception:
     """KeysBroken where Redis complains about what it holds; else the fault as it is, a bug of ours."""
     # Behind "script:" stand a hash and a line, which tell an operator nothing.
     said = str(fault).partition(" script: ")[0]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 Argument = bytes | str | int | float
+Command = tuple[Argument, ...]
 
 
 class ReplyError(Exception):
@@ -26,7 +27,7 @@ class _Unfinished(Exception):
         self.missing = missing
 
 
-def encoded(command: tuple[Argument, ...]) -> bytes:
+def encoded(command: Command) -> bytes:
     """A command as Redis reads it: an array of bulk strings."""
     parts = [b"*%d\r\n" % len(command)]
     for argument in command:

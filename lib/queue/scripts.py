@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.queue.client import Link
-from lib.queue.resp import Argument
+from lib.queue.resp import Argument, Command
 from lib.queue.wire import MissingScript
 
 FOLDER = Path(__file__).parent / "lua"
@@ -28,9 +28,13 @@ class Scripts:
     async def call(self, name: str, base: str, *arguments: Argument) -> Any:
         """Run one script on one queue. Raises what Link.call raises, but MissingScript."""
         try:
-            return await self._link.call("EVALSHA", self._hashes[name], 1, base, *arguments)
+            return await self._link.call(*self.command(name, base, *arguments))
         except MissingScript:
             return await self._link.call("EVAL", self._texts[name], 1, base, *arguments)
+
+    def command(self, name: str, base: str, *arguments: Argument) -> Command:
+        """The command that calls the script where Redis holds it."""
+        return ("EVALSHA", self._hashes[name], 1, base, *arguments)
 
 
 def text_of(path: Path) -> str:

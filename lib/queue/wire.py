@@ -21,7 +21,7 @@ from redis.exceptions import (
 )
 
 from lib.errors import OutcomeUnknown, RedisUnavailable
-from lib.queue.resp import Argument, Garbled, Replies, ReplyError, encoded
+from lib.queue.resp import Command, Garbled, Replies, ReplyError, encoded
 
 # The first words of replies by which Redis refuses for now, and nothing was done; all else is a bug of ours.
 # https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
@@ -76,7 +76,7 @@ class Wire(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self.is_broken = False
 
-    def send(self, command: tuple[Argument, ...]) -> "asyncio.Future[Any]":
+    def send(self, command: Command) -> "asyncio.Future[Any]":
         """The reply, to be awaited; whoever stops waiting for it changes nothing."""
         reply: asyncio.Future[Any] = self._loop.create_future()
         if not self._unsent:

@@ -4,6 +4,7 @@ Called by runner.py. How it goes round:
 1. Free slots? Claim that many, or a few more where jobs take next to no time (`pace.py`). A claim promotes what is due
    and takes high before normal before low.
 2. Nothing there? Block in BRPOPLPUSH until an id or a bell comes, or 2 s have passed; a timer promotes what falls due.
+   A claim waits in Redis right behind the pop.
    Or is the queue paused? Ask again in a moment.
 3. What was claimed is run by `lanes.py`; a slot is free when its handler has ended.
 
@@ -54,7 +55,6 @@ class Consumer:
         self._slot_free = asyncio.Event()
         self._lanes = Lanes(self.queue, limit, shared, self._slot_free.set)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._popped: list[str] = []
         self._is_list_known = False
         self._strays_at_s = 0.0
         self._promotion: asyncio.TimerHandle | None = None
@@ -163,7 +163,6 @@ class Consumer:
         self._lease = self._make_lease()
         self._is_registered = False
         self._is_list_known = False
-        self._popped = []
 
     async def _wind_up(self) -> None:
         """Give back what still lies in the lists of former ids, once nothing runs under them any more."""
@@ -196,7 +195,7 @@ class Consumer:
             await (self._wait_for_id() if self._lanes.unended < self._limit else self._wait_for_slot())
 
     async def _claim(self, limit: int, source: str = "ready") -> Claim:
-        found = [*self._popped, *await self._strays()]
+        found = await self._strays()
         # Until the reply is here nobody knows what the own list holds; where none comes, it is looked at.
         self._is_list_known = False
         self._lanes.expect(max(limit, len(found)))
@@ -205,21 +204,20 @@ class Consumer:
         finally:
             self._lanes.expect(0)
         self._is_list_known = True
-        self._popped = []
         self._heard_at_s = time.monotonic()
         return claim
 
     async def _wait_for_id(self) -> None:
         self._is_list_known = False
         try:
-            popped = await self._lease.pop(BLOCK_S)
+            claim = await self._lease.pop(BLOCK_S)
         except RedisUnavailable:
             # At maxmemory Redis refuses BRPOPLPUSH itself but not `claim`, which asks for no memory: poll.
             await self._pause(0.25)
             return
         self._is_list_known = True
-        if popped is not None:
-            self._popped = [popped]
+        self._heard_at_s = time.monotonic()
+        self._lanes.start(claim.jobs, self._lease)
 
     async def _strays(self) -> list[str]:
         """Ids in the own list that are not in hand, the oldest first: of a pop or claim whose reply was lost."""
@@ -229,7 +227,7 @@ class Consumer:
         held = await self._lease.held()
         self._strays_at_s = now_s + STRAYS_EVERY_S
         # The list's left end is the newest.
-        return [job_id for job_id in reversed(held) if not self._lanes.holds(job_id) and job_id not in self._popped]
+        return [job_id for job_id in reversed(held) if not self._lanes.holds(job_id)]
 
     def _promote_in(self, wait_s: float | None) -> None:
         """Wake up for the next delayed job. The promotion itself ends the pop: it pushes the id, or a bell."""

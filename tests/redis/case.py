@@ -17,12 +17,12 @@ from lib.queue.keys import Keys
 from lib.queue.lease import Claim, Ended, Lease, failed, finished, released, snoozed
 from lib.queue.queue import Queue
 from lib.queue.queues import Queues, Retention
+from lib.queue.resp import Argument, Command
 from lib.tracing import Trace
 from tests.private_cluster import ON_CLUSTER, PrivateCluster
 from tests.private_redis import PrivateRedis
 from tests.system.oracle import assert_sound, everything, states
 
-Argument = bytes | str | int | float
 LIMIT_S = 10.0
 KEEP_ALL = Retention(10**8, 10**9, 10**9)
 ERROR = {"type": "ValueError", "message": "as it was told to"}
@@ -98,6 +98,12 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         """The one job that there is, claimed."""
         (job,) = (await lease.claim(1)).jobs
         return job
+
+    def popped(self, runner: Lease) -> str:
+        """The id that a BRPOPLPUSH moves to the runner's list, with no claim behind it: one was cut off."""
+        waiting, own_list = self.keys.waiting(self.queue_name), self.keys.active(self.queue_name, runner.worker_id)
+        found: Any = self.client.brpoplpush(waiting, own_list, 1)
+        return found.decode() if found else ""
 
     async def state(self, job_id: str) -> str:
         return (await self.queue.read(job_id)).state
@@ -186,8 +192,8 @@ class LosesReplies:
             raise OutcomeUnknown("the reply was lost")
         return reply
 
-    async def block(self, block_s: float, *command: Argument) -> Any:
-        return await self._link.block(block_s, *command)
+    async def block(self, block_s: float, *commands: Command) -> list[Any]:
+        return await self._link.block(block_s, *commands)
 
     async def end_block(self) -> None:
         await self._link.end_block()

@@ -149,7 +149,7 @@ class Retry(InState):
     async def test_a_job_cancelled_in_a_runners_hands_and_retried_runs_once(self) -> None:
         runner = await self.lease()
         job_id = await self.enqueue()
-        popped = await runner.pop(1) or ""
+        popped = self.popped(runner)
         await self.queue.cancel(job_id)
         await self.queue.retry(job_id)
 
@@ -207,7 +207,7 @@ class Delete(InState):
     async def test_a_tombstone_in_a_dead_runners_list_is_taken_away_with_it(self) -> None:
         runner = await self.lease()
         job_id = await self.enqueue()
-        await runner.pop(1)
+        self.popped(runner)
         await self.queue.cancel(job_id)
         await self.queue.delete(job_id)
 

@@ -121,17 +121,17 @@ class Claim(RedisCase):
     async def test_a_popped_id_is_claimed_before_the_others(self) -> None:
         first, second = await self.enqueue_many(2)
 
-        popped = await self.runner.pop(1)
-        claim = await self.runner.claim(2, [popped or ""])
+        popped = self.popped(self.runner)
+        claim = await self.runner.claim(2, [popped])
 
         self.assertEqual((first, [first, second]), (popped, ids_of(claim)))
 
     async def test_a_popped_job_that_was_cancelled_meanwhile_is_dropped(self) -> None:
         job_id = await self.enqueue()
-        popped = await self.runner.pop(1)
+        popped = self.popped(self.runner)
         await self.queue.cancel(job_id)
 
-        claim = await self.runner.claim(1, [popped or ""])
+        claim = await self.runner.claim(1, [popped])
 
         self.assertEqual(([], "cancelled"), (ids_of(claim), await self.state(job_id)))
         self.assertEqual([], await self.runner.held())
@@ -169,7 +169,7 @@ class Strays(RedisCase):
     async def test_an_id_that_was_reaped_meanwhile_is_not_taken_from_a_list_that_no_longer_holds_it(self) -> None:
         runner, other = await self.lease("a"), await self.lease("b")
         job_id = await self.enqueue()
-        popped = await runner.pop(1) or ""
+        popped = self.popped(runner)
         await self.crash("a")
         await runner.register({})
         taken = await other.claim(1)
@@ -326,34 +326,106 @@ class Tombstones(RedisCase):
 
 
 class Pop(RedisCase):
+    async def runner(self, worker_id: str = "w") -> Lease:
+        runner = await self.lease(worker_id)
+        await runner.claim(0)  # Loads the script: a pop does not.
+        return runner
+
     async def test_a_pop_ends_when_it_is_told_to(self) -> None:
-        runner = await self.lease()
+        runner = await self.runner()
         popping = asyncio.create_task(runner.pop(30))
         while not self.blocked_clients():
             await asyncio.sleep(0.005)
 
         await runner.end_pop()
 
-        self.assertIsNone(await asyncio.wait_for(popping, 5))
+        self.assertEqual([], ids_of(await asyncio.wait_for(popping, 5)))
 
     async def test_ending_a_pop_that_is_over_does_nothing(self) -> None:
-        runner = await self.lease()
-        await self.enqueue()
-        await runner.pop(1)
+        runner = await self.runner()
+        job_id = await self.enqueue()
+        claim = await runner.pop(1)
 
         await runner.end_pop()
 
-        self.assertEqual(1, len(await runner.held()))
+        self.assertEqual(([job_id], [job_id]), (ids_of(claim), await runner.held()))
 
     async def test_several_blocked_runners_each_get_one_of_a_batch(self) -> None:
-        runners = [await self.lease(f"w{number}") for number in range(4)]
+        runners = [await self.runner(f"w{number}") for number in range(4)]
         popping = [asyncio.create_task(runner.pop(10)) for runner in runners]
         while self.blocked_clients() < 4:
             await asyncio.sleep(0.005)
 
         ids = await self.enqueue_many(4)
 
-        self.assertEqual(sorted(ids), sorted([await pop or "" for pop in popping]))
+        popped = [job_id for claim in await asyncio.gather(*popping) for job_id in ids_of(claim)]
+        self.assertEqual(sorted(ids), sorted(popped))
+
+    async def test_a_popped_job_is_claimed_at_once_and_alone(self) -> None:
+        runner = await self.runner()
+        first, _ = await self.enqueue_many(2)
+
+        claim = await runner.pop(1)
+
+        self.assertEqual(([first], [first]), (ids_of(claim), await runner.held()))
+        self.assertEqual([(1, 1)], [(job.token, job.attempt) for job in claim.jobs])
+
+    async def test_a_pop_that_brings_nothing_takes_up_none_of_the_jobs_in_hand(self) -> None:
+        runner = await self.runner()
+        await self.enqueue()
+        job = await self.claimed(runner)
+
+        claim = await runner.pop(0.05)
+
+        self.assertEqual([], claim.jobs)
+        self.assertTrue(await runner.ended("finish", ending("finish", job)))
+
+    async def test_behind_a_bell_the_job_is_claimed_that_it_was_rung_for(self) -> None:
+        runner = await self.runner()
+        job_id = await self.enqueue("low")
+
+        claim = await runner.pop(1)
+
+        self.assertEqual(([job_id], [job_id]), (ids_of(claim), await runner.held()))
+
+    async def test_a_popped_job_that_was_cancelled_takes_no_slot(self) -> None:
+        runner = await self.runner()
+        cancelled, other = await self.enqueue_many(2)
+        await self.queue.cancel(cancelled)
+
+        claim = await runner.pop(1)
+
+        self.assertEqual(([other], [other]), (ids_of(claim), await runner.held()))
+
+    async def test_what_is_popped_while_the_queue_is_paused_goes_back_to_the_front(self) -> None:
+        runner = await self.runner()
+        first, second = await self.enqueue_many(2)
+        self.client.hset(self.base + "meta", "paused", 1)
+
+        claim = await runner.pop(1)
+
+        self.assertEqual((True, []), (claim.is_paused, claim.jobs))
+        self.assertEqual(([second, first], []), (self.list("ready:normal"), await runner.held()))
+
+    async def test_a_pop_of_a_runner_that_was_reaped_tells_it_and_leaves_the_job_a_stray(self) -> None:
+        runner = await self.runner()
+        await self.crash("w")
+        job_id = await self.enqueue()
+
+        with self.assertRaises(NotRegistered):
+            await runner.pop(1)
+
+        self.assertEqual(("ready", [job_id]), (await self.state(job_id), await runner.held()))
+
+    async def test_a_pop_whose_script_redis_has_forgotten_leaves_a_stray_and_says_that_there_is_more(self) -> None:
+        runner = await self.runner()
+        job_id = await self.enqueue()
+        self.client.script_flush()
+
+        claim = await runner.pop(1)
+
+        self.assertEqual((True, []), (claim.is_more, claim.jobs))
+        self.assertEqual([job_id], ids_of(await runner.claim(1, await runner.held())))
 
 
 if __name__ == "__main__":

@@ -60,12 +60,12 @@ class MaxDepth(RedisCase):
         runner = await self.lease()
         await self.bound(1)
         job_id = await self.enqueue()
-        self.assertEqual(job_id, await runner.pop(0.1))
+        self.assertEqual(job_id, self.popped(runner))
         self.assertEqual(["full"], await self.outcomes([self.job()]))
 
         await runner.claim(1, [job_id])
         self.assertEqual(["new"], await self.outcomes([self.job("high")]))
-        self.assertEqual("bell", await runner.pop(0.1))
+        self.assertEqual("bell", self.popped(runner))
         self.assertEqual(["full"], await self.outcomes([self.job()]))
         await runner.claim(0, ["bell"])
 
@@ -156,7 +156,7 @@ class Paused(RedisCase):
         runner = await self.lease()
         first, second = await self.enqueue_many(2)
         await self.pause()
-        self.assertEqual(first, await runner.pop(0.1))
+        self.assertEqual(first, self.popped(runner))
 
         claim = await runner.claim(5, [first])
         self.assertEqual((True, []), (claim.is_paused, claim.jobs))
@@ -171,9 +171,9 @@ class Paused(RedisCase):
         cancelled = await self.enqueue()
         await self.pause()
         await self.queue.cancel(cancelled)
-        self.assertEqual(cancelled, await runner.pop(0.1))
+        self.assertEqual(cancelled, self.popped(runner))
         await self.enqueue("high")
-        self.assertEqual("bell", await runner.pop(0.1))
+        self.assertEqual("bell", self.popped(runner))
 
         await runner.claim(5, [cancelled, "bell"])
 

@@ -109,7 +109,7 @@ class Patch(RedisCase):
         """Popped out of ready:normal, the id counts as there: it is dropped, and taken from where it waits."""
         for due in (None, self.far_ms):
             job_id = await self.enqueue()
-            popped = await self.runner.pop(1) or ""
+            popped = self.popped(self.runner)
             await self.queue.patch(job_id, to("high", due))
             assert_sound(self.client)
 
@@ -123,7 +123,7 @@ class Patch(RedisCase):
         await self.queue.patch(job_id, to("high"))
         other = await self.enqueue()
         job = (await self.runner.claim(1)).jobs[0]
-        popped = await self.runner.pop(1) or ""
+        popped = self.popped(self.runner)
         assert_sound(self.client)
 
         claim = await self.runner.claim(1, [popped])
@@ -135,7 +135,7 @@ class Patch(RedisCase):
         job_id = await self.enqueue()
         await self.queue.patch(job_id, to("high"))
         await self.runner.claim(1)
-        await self.runner.pop(1)
+        self.popped(self.runner)
 
         await self.crash("w")
 
@@ -217,7 +217,7 @@ class AnyOrder(RedisCase):
         self.lives = itertools.count()
         self.runners = [await self.lease(f"w{next(self.lives)}") for _ in range(2)]
         self.held: dict[tuple[str, int], tuple[Lease, object]] = {}
-        self.popped: dict[str, list[str]] = {}
+        self.in_lists: dict[str, list[str]] = {}
         ids = [await self.enqueue(rng.choice(PRIORITIES)) for _ in range(4)]
         for step in range(steps):
             if len(ids) < 4:
@@ -240,9 +240,9 @@ class AnyOrder(RedisCase):
         elif name == "claim":
             await self.claim(runner, rng)
         elif name == "pop":
-            if runner.worker_id in self.popped or not self.list("ready:normal"):
+            if runner.worker_id in self.in_lists or not self.list("ready:normal"):
                 return
-            self.popped[runner.worker_id] = [await runner.pop(1) or ""]
+            self.in_lists[runner.worker_id] = [self.popped(runner)]
         elif name == "end":
             key = rng.choice(list(self.held))
             holder, job = self.held.pop(key)
@@ -250,7 +250,7 @@ class AnyOrder(RedisCase):
             await holder.ended(script, ending(script, job, delay_s=60))  # type: ignore[arg-type]
         elif name == "crash":
             await self.queues.reap("q", runner.worker_id, is_crash=rng.random() < 0.5, crash_limit=100)
-            self.popped.pop(runner.worker_id, None)
+            self.in_lists.pop(runner.worker_id, None)
             self.held = {key: held for key, held in self.held.items() if held[0] is not runner}
             self.runners[self.runners.index(runner)] = await self.lease(f"w{next(self.lives)}")
         elif name == "due":
@@ -264,7 +264,7 @@ class AnyOrder(RedisCase):
 
     async def claim(self, runner: Lease, rng: Random) -> None:
         source = rng.choice(("ready", "ready", "ready", "suspects"))
-        claim = await runner.claim(rng.randint(1, 3), self.popped.pop(runner.worker_id, []), source)
+        claim = await runner.claim(rng.randint(1, 3), self.in_lists.pop(runner.worker_id, []), source)
         for job_id, count in Counter(ids_of(claim)).items():
             self.assertEqual(1, count)
             self.assertNotIn(job_id, {held for held, _ in self.held}, "it runs already")

@@ -93,7 +93,7 @@ class Reap(RedisCase):
 
     async def test_a_stray_that_was_never_claimed_costs_nothing(self) -> None:
         job_id = await self.enqueue()
-        await (await self.lease("a")).pop(1)
+        self.popped(await self.lease("a"))
 
         handled = await self.crash("a")
 
@@ -102,7 +102,7 @@ class Reap(RedisCase):
 
     async def test_a_bell_in_a_dead_runners_list_goes(self) -> None:
         await self.enqueue("high")
-        await (await self.lease("a")).pop(1)
+        self.popped(await self.lease("a"))
 
         await self.crash("a")
 
@@ -169,7 +169,7 @@ class Reap(RedisCase):
         runner = await self.lease("a")
         await self.crash("a")
         job_id = await self.enqueue()
-        await runner.pop(1)
+        self.popped(runner)
 
         graves = (await self.queues.survey("q", KEEP_ALL)).graves
         await self.crash("a")

@@ -190,7 +190,7 @@ class Pages(RedisCase):
         ids = await self.enqueue_many(6000)
         self.client.zadd(self.base + "all", {job_id: number for number, job_id in enumerate(ids)})
         claimed = [job_id for runner in runners for job_id in ids_of(await runner.claim(4))]
-        await runners[0].pop(1)
+        self.popped(runners[0])
 
         self.assertEqual(sorted(claimed, reverse=True), await self.walk(Wanted("active"), 50, most_pages=1))
         self.assertEqual(sorted(claimed, reverse=True), await self.walk(Wanted("active"), 3, most_pages=3))

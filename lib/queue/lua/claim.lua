@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- claim.lua: hand a runner up to `limit` jobs: what is due is promoted first, then high before normal before low.
 -- KEYS 1 base
--- ARGV 1 worker  2 limit  3 'ready' or 'suspects'  4… ids in the runner's own list that it does not hold: just popped by
---      BRPOPLPUSH, or strays of a call whose reply was lost
+-- ARGV 1 worker  2 limit  3 'ready', 'suspects', or 'popped': as 'ready', behind a BRPOPLPUSH in the same packet
+--      4… ids in the runner's own list that it does not hold: strays of a pop or claim whose reply was lost
 -- RETURNS 'reaped': this runner was taken for dead | 'forgotten': nothing here knows of it
 --      | a text of records: 'more', 'paused' or '', now_ms, ms until the next delayed job or '', since
 --      when each job was ready (ms, parted by commas); then for each job: id, token, attempt, unknown_since or '', spec.
@@ -76,17 +76,23 @@ local function put_back(id)
   redis.call('RPUSH', base .. home(f[2]), id)
 end
 
+local function take_found(id) return (is_paused and put_back or take)(id, 'ready:normal', true) end
+
 for i = 4, #ARGV do
   -- Asked again, for the list may have been reaped since: an id is taken from a list that holds it or not at all.
-  if redis.call('LPOS', own, ARGV[i]) then (is_paused and put_back or take)(ARGV[i], 'ready:normal', true) end
+  if redis.call('LPOS', own, ARGV[i]) then take_found(ARGV[i]) end
 end
 
+-- Whatever the pop has brought is the newest in the own list. Where it brought nothing, that is a job in hand.
+local newest = source == 'popped' and redis.call('LINDEX', own, 0)
+if newest and redis.pcall('HGET', base .. 'job:' .. newest, 'state') ~= 'active' then take_found(newest) end
+
 local lists = {}
-if source == 'ready' and not is_paused then
+if source == 'suspects' and not is_paused then
+  lists = {'suspects'}
+elseif not is_paused then
   promote_due(100)
   lists = {'ready:high', 'ready:normal', 'ready:low'}
-elseif not is_paused then
-  lists = {'suspects'}
 end
 local budget = limit + SPARE
 for _, list in ipairs(lists) do
