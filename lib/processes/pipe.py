@@ -2,7 +2,7 @@
 
 To a runner: {"do": "drain"} claim no more and leave when all has ended; {"do": "release"} leave now. To its supervisor:
 {"is": "tick", "workers": {queue: worker id}, "running": n, "silent_s": s} every second; {"is": "retiring", "why": "…"}
-start another in my place.
+start another in my place; {"is": "blocked", "job": id} this job keeps my loop from turning, said until the next tick.
 To a server process: {"do": "drain"}. To its parent: {"is": "ready", "url": "…"}; then {"is": "tick"} every second;
 {"is": "leaving", "cut_off": n}.
 
@@ -10,7 +10,9 @@ When it closes, the other one is gone: a runner then beats for itself and drains
 """
 
 import asyncio
+import contextlib
 import json
+import os
 import socket
 from typing import Any
 
@@ -31,6 +33,11 @@ class Pipe:
         """Never waits: what is said is little, and a peer that does not read is a peer that will be replaced."""
         if not self._writer.is_closing():
             self._writer.write(json.dumps(message).encode() + b"\n")
+
+    def send_beside_the_loop(self, **message: Any) -> None:
+        """The same from another thread, for when the loop that would send it is stuck."""
+        with contextlib.suppress(OSError):
+            os.write(self._writer.get_extra_info("socket").fileno(), json.dumps(message).encode() + b"\n")
 
     async def receive(self) -> dict[str, Any] | None:
         """The next message; None when the other end is gone."""

@@ -5,7 +5,7 @@ import contextlib
 import time
 
 from lib.processes.pipe import Pipe
-from lib.work.overdue import Overdue
+from lib.work.overdue import Held
 
 MOST_S = 2.0
 
@@ -26,10 +26,16 @@ class Child:
         self._unheard_s = 0.0
         self.is_retiring = False
         self.was_killed = False
-        self.late: list[Overdue] = []
+        self.late: list[Held] = []
+        self.blocker: str | None = None
+        """The id of the job that keeps its loop from turning, where that is known."""
 
     def hear(self, message: dict[str, object]) -> None:
-        """A tick: the loop turns, and these are the ids that it serves its queues under."""
+        """A tick: the loop turns, and these are the ids that it serves its queues under. Or why it does not."""
+        if message.get("is") == "blocked":
+            self.blocker = str(message.get("job"))
+            return
+        self.blocker = None
         self._unheard_s = 0.0
         silent_s = message.get("silent_s")
         self.silent_s = float(silent_s) if isinstance(silent_s, int | float) else 0.0

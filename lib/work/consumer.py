@@ -66,6 +66,10 @@ class Consumer:
         return self._lease.queue
 
     @property
+    def lanes(self) -> Lanes:
+        return self._lanes
+
+    @property
     def worker_id(self) -> str:
         return self._lease.worker_id
 

@@ -11,6 +11,7 @@ import functools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import Discard, Retry
@@ -96,6 +97,12 @@ class Lanes:
     def holds(self, job_id: str) -> bool:
         """Whether the job is in hand: it runs, or Redis has yet to hear how it ended."""
         return job_id in self._in_hand
+
+    def job_in(self, task: "asyncio.Task[Any]") -> str | None:
+        """The job that a task of ours runs. To be called from any thread."""
+        # A list of its own, made in one step of the interpreter: the loop may go on any moment.
+        found = (one.job.job_id for one in list(self._in_hand.values()) if one.task is task and one.ending is None)
+        return next(found, None)
 
     @property
     def worker_ids(self) -> set[str]:

@@ -1,15 +1,16 @@
 """Jobs of a runner whose loop no longer turns: which of them have run out of time, and how they are failed.
 
 A handler that blocks the loop, or holds the GIL, keeps its own runner from timing it out. The supervisor asks Redis
-what that runner holds and since when; what is overdue is failed on its behalf after the runner has been killed.
+what that runner holds and since when; which job blocks it, `watchdog.py` may have told. What is overdue is failed on
+the runner's behalf after that has been killed.
 
 Since when is a time of Redis' clock, which may be set an hour ahead at any moment. So no job is overdue by that alone:
 what the clock leapt, as far as the supervisor's own monotonic clock has not seen it pass, is no time that a job ran.
 """
 
 from collections import deque
-from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 from lib.jobs.backoff import delay_s
 from lib.jobs.job import JobRecord
@@ -48,23 +49,32 @@ class Leaps:
         return sum(leap_ms for at_ms, leap_ms in self._leaps if at_ms >= ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Overdue:
-    """A job to be failed as `timeout`."""
+class Held(NamedTuple):
+    """A job in the hands of a runner whose loop is stuck."""
 
     lease: Lease
     record: JobRecord
 
     async def fail(self, rng: Random) -> bool:
-        """False where it was no longer the runner's."""
+        """As `TimedOut`. False where it was no longer the runner's."""
         return await self.lease.ended("fail", _timeout(self.record, rng))
 
 
-async def overdue(lease: Lease, queue: Queue, now_ms: int, leaps: Leaps, unheard_s: float) -> list[Overdue]:
-    """What the runner of `lease` holds past its deadline. unheard_s: for so long its loop has not turned."""
+async def held_by(lease: Lease, queue: Queue) -> list[Held]:
+    """What the runner of `lease` holds."""
     records = await queue.read_many(await lease.held())
-    held = [record for record in records if record.state == "active" and record.worker_id == lease.worker_id]
-    return [Overdue(lease, record) for record in held if is_overdue(record, now_ms, leaps, unheard_s)]
+    active = (record for record in records if record.state == "active" and record.worker_id == lease.worker_id)
+    return [Held(lease, record) for record in active]
+
+
+def overdue(held: list[Held], blocker: str | None, now_ms: int, leaps: Leaps, unheard_s: float) -> list[Held]:
+    """Which of these jobs are to be failed, and the runner killed with them. unheard_s: for so long it did not turn.
+
+    Where it is known which job blocks the loop, that one alone counts. While it is in time the others wait for it: to
+    kill it for their sake would be to have it block the next runner, and the next one.
+    """
+    judged = [item for item in held if item.record.job_id == blocker] or held
+    return [item for item in judged if is_overdue(item.record, now_ms, leaps, unheard_s)]
 
 
 def is_overdue(record: JobRecord, now_ms: int, leaps: Leaps, unheard_s: float) -> bool:

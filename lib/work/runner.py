@@ -32,6 +32,7 @@ from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.consumer import Consumer
 from lib.work.context import Resources, Shared
 from lib.work.timings import Timings
+from lib.work.watchdog import Watchdog
 
 CALL_TIMEOUT_S = 5.0
 TICK_S = 1.0
@@ -76,6 +77,7 @@ class Runner:
 
     async def run(self) -> None:
         """Until told to leave, or until the supervisor is gone and all has ended."""
+        self._watchdog = Watchdog(lambda: [consumer.lanes for consumer in self._consumers], self._pipe, self._log)
         background = [asyncio.create_task(step()) for step in (self._obey, self._tick, self._attend)]
         for task in background:
             task.add_done_callback(self._background_ended)
@@ -189,6 +191,7 @@ class Runner:
     async def _tick(self) -> None:
         """Every second: tell the supervisor that the loop turns. Waits for nothing else: silence is a stuck loop."""
         while True:
+            self._watchdog.tick()
             workers = {consumer.queue: consumer.worker_id for consumer in self._consumers}
             silent_s = max(consumer.silent_s for consumer in self._consumers)
             running = sum(consumer.running for consumer in self._consumers)

@@ -33,7 +33,7 @@ from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.child import Child
-from lib.work.overdue import Leaps, overdue
+from lib.work.overdue import Held, Leaps, held_by, overdue
 from lib.work.runner import EXIT_FAULT
 from lib.work.upkeep import EVERY_S, Upkeep
 
@@ -285,11 +285,11 @@ class Supervisor:
     async def _free_stuck(self, child: Child, unheard_s: float) -> None:
         """Kill a runner whose loop is stuck past a job's deadline, and fail the jobs that are overdue."""
         now_ms = await self._compare_clocks()
-        late = []
+        held: list[Held] = []
         for queue, worker_id in child.worker_ids.items():
             with self._bulkheads.around(queue, "rescue"):
-                lease = self._lease(queue, worker_id)
-                late += await overdue(lease, self._queue, now_ms, self._leaps, unheard_s)
+                held += await held_by(self._lease(queue, worker_id), self._queue)
+        late = overdue(held, child.blocker, now_ms, self._leaps, unheard_s)
         is_hung = unheard_s > SILENT_S and not await self._holds_any(child)
         if not late and not is_hung:
             return

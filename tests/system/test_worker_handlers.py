@@ -185,6 +185,28 @@ class Timeouts(WorkerCase):
         self.assertEqual([1] * 3, [record.attempts for record in self.records(beside)])
         self.assertEqual([False], [line["level"] == "ERROR" for line in worker.logged("runner.died")])
 
+    def test_of_the_jobs_that_are_late_only_the_one_is_failed_that_blocks_the_loop(self) -> None:
+        worker = self.ready(WORKER_QUEUES="default=5")
+        flag = self.flag()
+        beside = self.post("sleep", {"timeout_s": 2, "max_attempts": 1}, until=str(flag))
+        self.until_begun(beside)
+
+        late = self.post("block", {"timeout_s": 3, "max_attempts": 1}, seconds=60)
+        self.until_begun(beside, attempts=2)
+        flag.touch()
+
+        self.until_all([late], "dead", 30)
+        self.until_all([beside], "completed")
+        self.assertEqual((1, ["released"]), self.told_of(beside))
+        (blocked,) = worker.logged("runner.blocked")
+        self.assertEqual(late, blocked["job_id"])
+        self.assertIn("jobs_for_tests.py:", blocked["msg"])
+
+    def told_of(self, job_id: str) -> tuple[int, list[str]]:
+        """A job's attempts, and how those before the last one ended."""
+        record = self.record(job_id)
+        return record.attempts, [line.outcome for line in record.history[:-1]]
+
     def test_a_handler_that_blocks_longer_than_the_lease_but_in_time_is_left_alone(self) -> None:
         worker = self.ready(LEASE_S=2)
 
