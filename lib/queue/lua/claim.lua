@@ -84,7 +84,7 @@ for i = 4, #ARGV do
 end
 
 -- Whatever the pop has brought is the newest in the own list. Where it brought nothing, that is a job in hand.
-local newest = source == 'popped' and redis.call('LINDEX', own, 0)
+local newest = source == 'popped' and redis.call('LRANGE', own, 0, 0)[1]
 if newest and redis.pcall('HGET', base .. 'job:' .. newest, 'state') ~= 'active' then take_found(newest) end
 
 local lists = {}
