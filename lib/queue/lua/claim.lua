@@ -57,9 +57,9 @@ local function take(id, list, is_found)
       return expire(id, job)
     end
   end
-  local token = count(f[3]) + 1
-  local attempt = count(f[4]) + (is_lost_claim and 0 or 1)
-  redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', worker, 'started', now_ms)
+  local token = f[3] and tostring(count(f[3]) + 1) or '1'
+  local attempt = f[4] and tostring(count(f[4]) + (is_lost_claim and 0 or 1)) or is_lost_claim and '0' or '1'
+  redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', worker, 'started', now)
   if list == 'suspects' then redis.call('HDEL', job, 'suspect') end
   claimed = claimed + 1
   ids[claimed], since[claimed] = id, tonumber(f[8])
@@ -100,9 +100,9 @@ end
 
 -- A job that never came back has been ready since it was taken in. Asked of all at once: one call costs what two jobs do.
 local created = claimed > 0 and redis.call('ZMSCORE', base .. 'all', unpack(ids, 1, math.min(claimed, 5000))) or {}
-for i = 1, claimed do since[i] = since[i] or created[i] or now_ms end
+for i = 1, claimed do since[i] = since[i] or created[i] or now end
 
 tell('active', ids, 'claim')
 if #lists > 1 and claimed == limit and redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 then ring() end
-reply[1] = table.concat({is_paused and 'paused' or budget == 0 and 'more' or '', now_ms, wait_ms(), table.concat(since, ',')}, '\31')
+reply[1] = table.concat({is_paused and 'paused' or budget == 0 and 'more' or '', now, wait_ms(), table.concat(since, ',')}, '\31')
 return table.concat(reply, '\30')

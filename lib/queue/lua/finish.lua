@@ -14,12 +14,12 @@ for id, token, option, result in each_record(records) do
   local verdict = own(id, token, worker)
   if verdict == 'mine' then
     local job = base .. 'job:' .. id
-    redis.call('HSET', job, 'state', 'completed', 'finished', now_ms, 'ended', token)
+    redis.call('HSET', job, 'state', 'completed', 'finished', now, 'ended', token)
     if result ~= '' then redis.call('HSET', job, 'result', result) end
     if sub(option, 1, 1) == 't' then redis.call('HSET', job, 'result_truncated', '1') end
     done[#done + 1] = id
     add(kinds, sub(option, 2))
-    scores[#scores + 1] = now_ms
+    scores[#scores + 1] = now
     scores[#scores + 1] = id
   end
   answers[#answers + 1] = ANSWER[verdict]

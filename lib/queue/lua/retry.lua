@@ -25,7 +25,7 @@ if f[5] then redis.pcall('SREM', base .. 'cancels:' .. f[5], id) end
 redis.call('ZREM', base .. state, id)
 redis.call('HDEL', job, 'attempts', 'crashes', 'suspect', 'started', 'finished', 'worker', 'result', 'result_truncated',
   'error', 'progress', 'cancel_requested', 'unknown_since', 'expires')
-redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
+redis.call('HSET', job, 'state', 'ready', 'since', now)
 -- Cancelled while it waited, and not yet dropped from its list, it has its old place again.
 put(id, job, home(f[2]))
 ring()
