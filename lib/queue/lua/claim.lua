@@ -4,10 +4,10 @@
 -- ARGV 1 worker  2 limit  3 'ready' or 'suspects'  4… ids in the runner's own list that it does not hold: just popped by
 --      BRPOPLPUSH, or strays of a call whose reply was lost
 -- RETURNS 'reaped': this runner was taken for dead | 'forgotten': nothing here knows of it
---      | a text of records: 'more', 'paused' or '', now_ms, ms until the next delayed job or '', since
---      when each job was ready (ms, parted by commas); then for each job: id, token, attempt, unknown_since or '', spec.
---      'more': call again at once, the lists hold ids that are no jobs. 'paused': nothing is handed out, but what was
---      claimed before and its reply lost
+--      | {a text of records, spec, spec …}: the first record is 'more', 'paused' or '', now_ms, ms until the next delayed
+--      job or '', since when each job was ready (ms, parted by commas); then for each job: id, token, attempt,
+--      unknown_since or ''. 'more': call again at once, the lists hold ids that are no jobs. 'paused': nothing is handed
+--      out, but what was claimed before and its reply lost
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
@@ -23,7 +23,7 @@ if redis.call('HEXISTS', base .. 'workers', worker) == 0 then
   return redis.call('ZSCORE', base .. 'graves', worker) and 'reaped' or 'forgotten'
 end
 
-local reply, size, claimed = {''}, 1, 0
+local reply, words, claimed = {''}, {''}, 0
 local ids, since = {}, {}
 
 -- WHY this way round: a pattern that looks for the first wrong byte begins anew at each byte, for twice the time.
@@ -41,13 +41,11 @@ local function count(text)
   return text and string.match(text, '^%d+$') and #text <= 12 and tonumber(text) or 0
 end
 
--- A record of the reply.
--- WHY piece by piece: Lua hashes each string that it makes, byte by byte; a record of its own would be made in vain.
-local function tell_of(id, token, attempt, unknown_since, spec)
-  reply[size + 1], reply[size + 2], reply[size + 3], reply[size + 4] = '\30', id, '\31', token
-  reply[size + 5], reply[size + 6], reply[size + 7], reply[size + 8] = '\31', attempt, '\31', unknown_since
-  reply[size + 9], reply[size + 10] = '\31', spec
-  size = size + 10
+-- What is said of a job.
+-- WHY the spec is apart: Lua hashes every string that it makes, byte by byte, and one of all specs is made twice over.
+local function say(id, token, attempt, unknown_since, spec)
+  words[claimed + 1] = id .. '\31' .. token .. '\31' .. attempt .. '\31' .. unknown_since
+  reply[claimed + 1] = spec
 end
 
 local function look(id)
@@ -70,7 +68,7 @@ local function hand_out(id, job, f, past, is_lost)
   redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', worker, 'started', now)
   claimed = claimed + 1
   ids[claimed], since[claimed] = id, tonumber(f[5])
-  tell_of(id, token, attempt, past[3] or '', f[1])
+  say(id, token, attempt, past[3] or '', f[1])
 end
 
 -- WHY LREM comes last: where what comes before it can't be done for a broken key, the id stays where the next claim finds it.
@@ -171,5 +169,6 @@ for i = 1, claimed do since[i] = since[i] or created[i] or now end
 
 tell('active', ids, 'claim')
 if #lists > 1 and claimed == limit and redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 then ring() end
-reply[1] = table.concat({is_paused and 'paused' or budget == 0 and 'more' or '', now, wait_ms(), table.concat(since, ',')}, '\31')
-return table.concat(reply)
+words[1] = table.concat({is_paused and 'paused' or budget == 0 and 'more' or '', now, wait_ms(), table.concat(since, ',')}, '\31')
+reply[1] = table.concat(words, '\30')
+return reply
