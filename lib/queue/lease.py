@@ -113,12 +113,14 @@ class Lease:
             return Claim([], True, None)
         return self._claim_from(reply)
 
-    def _claim_from(self, reply: bytes) -> Claim:
-        if reply in (b"reaped", b"forgotten"):
+    def _claim_from(self, reply: bytes | list[bytes]) -> Claim:
+        if isinstance(reply, bytes):
             raise NotRegistered(self.worker_id, is_forgotten=reply == b"forgotten")
-        head, *records = reply.split(b"\x1e")
+        words, *specs = reply
+        head, *records = words.split(b"\x1e")
         more, now_ms, wait_ms, since = head.split(b"\x1f")
-        jobs = [_claimed(record, int(now_ms), ms) for record, ms in zip(records, since.split(b","), strict=False)]
+        rows = zip(records, since.split(b","), specs, strict=False)
+        jobs = [_claimed(record, int(now_ms), ms, spec) for record, ms, spec in rows]
         return Claim(jobs, more == b"more", int(wait_ms) / 1000 if wait_ms else None, more == b"paused")
 
     async def end_pop(self) -> None:
@@ -225,8 +227,8 @@ def _size_bytes(ended: Ended) -> int:
     return len(ended.rest)
 
 
-def _claimed(record: bytes, now_ms: int, since: bytes) -> ClaimedJob:
-    job_id, token, attempt, unknown_since, spec = record.split(b"\x1f")
+def _claimed(record: bytes, now_ms: int, since: bytes, spec: bytes) -> ClaimedJob:
+    job_id, token, attempt, unknown_since = record.split(b"\x1f")
     unknown_since_ms = int(unknown_since) if unknown_since.isdigit() else None
     ready_ms = int(since) if since.isdigit() else now_ms
     return ClaimedJob(job_id.decode(), int(token), int(attempt), unknown_since_ms, now_ms, spec, ready_ms)

@@ -38,12 +38,17 @@ def encoded(command: Command) -> bytes:
     return b"".join(parts)
 
 
+_OPEN = object()  # In a reply's place: items of an array are still to come.
+
+
 class Replies:
     """Collects what was read, and gives every reply that is whole. An error is given as a ReplyError, not raised."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._missing = 0
+        self._items: list[Any] | None = None
+        self._length = 0
 
     def feed(self, data: bytes) -> Iterator[Any]:
         """The replies that `data` completes. Raises Garbled."""
@@ -55,14 +60,45 @@ class Replies:
         at = 0
         try:
             while at < len(text):
-                reply, at = _reply(text, at)
-                yield reply
+                if text[at] == 0x2A and self._items is None:
+                    self._length, at = _length(text, at)
+                    whole = self._opened()
+                else:
+                    reply, at = _reply(text, at)
+                    whole = self._added(reply)
+                if whole is not _OPEN:
+                    yield whole
             self._parts = []
         except _Unfinished as unfinished:
             self._parts = [text[at:]]
             self._missing = unfinished.missing
         except ValueError:
             raise Garbled(repr(text[at : at + 40])) from None
+
+    def _opened(self) -> Any:
+        """An array begins. Its items are kept from one packet to the next: 50 specs of a MiB each are read once."""
+        if self._length <= 0:
+            return None if self._length < 0 else []
+        self._items = []
+        return _OPEN
+
+    def _added(self, reply: Any) -> Any:
+        """What is whole now: the reply, the array whose last item it is, or nothing."""
+        if self._items is None:
+            return reply
+        self._items.append(reply)
+        if len(self._items) < self._length:
+            return _OPEN
+        whole, self._items = self._items, None
+        return whole
+
+
+def _length(text: bytes, at: int) -> tuple[int, int]:
+    """Of the array that begins at `at`, and where its first item begins. Raises _Unfinished, ValueError."""
+    end = text.find(b"\r\n", at)
+    if end < 0:
+        raise _Unfinished(1)
+    return int(text[at + 1 : end]), end + 2
 
 
 def _reply(text: bytes, at: int) -> tuple[Any, int]:

@@ -97,15 +97,18 @@ def _pairs(redis: PrivateRedis, jobs: int) -> list[bytes]:
 
 
 def _converse(link: socket.socket, pairs: list[bytes]) -> None:
-    """Send all, a few ahead of the replies; every reply is a bulk string."""
+    """Send all, a few ahead of the replies; a reply is a bulk string or an array of them."""
     replies = link.makefile("rb")
     link.sendall(b"".join(pairs[:IN_FLIGHT]))
     for pair in itertools.chain(pairs[IN_FLIGHT:], itertools.repeat(b"", IN_FLIGHT)):
         for _ in range(2):
             head = replies.readline()
-            if not head.startswith(b"$"):
-                sys.exit(f"Redis answered {head!r}")
-            replies.read(int(head[1:]) + 2)
+            items = int(head[1:]) if head.startswith(b"*") else 0
+            strings = (replies.readline() for _ in range(items)) if items else [head]
+            for string in strings:
+                if not string.startswith(b"$"):
+                    sys.exit(f"Redis answered {head!r}")
+                replies.read(int(string[1:]) + 2)
         link.sendall(pair)
 
 

@@ -132,6 +132,42 @@ class Fence(RedisCase):
                 self.assertFalse(await self.runner.ended(script, words))
         self.client.flushall()
 
+    async def test_a_completed_job_that_is_run_again_still_knows_the_token_that_completed_it(self) -> None:
+        for is_claimed_again in (False, True):
+            await self.fresh()
+            job = await self.a_claimed_job()
+            await self.runner.ended("finish", ending("finish", job))
+            await self.queue.retry(job.job_id)
+            if is_claimed_again:
+                await self.claimed(self.runner)
+            before = self.dump()
+
+            was_ours = await self.runner.ended("finish", ending("finish", job))
+
+            self.assertEqual((True, before), (was_ours, self.dump()))
+
+    async def test_jobs_that_end_out_of_turn_leave_the_others_as_they_were(self) -> None:
+        ids = await self.enqueue_many(40)
+        jobs = (await self.runner.claim(40)).jobs
+        ends = [0, 2, 3, 7, 39, 20, 1]
+
+        answers = await asyncio.gather(*[self.runner.ended("finish", ending("finish", jobs[i])) for i in ends])
+
+        self.assertEqual([True] * len(ends), answers)
+        self.assertEqual([ids[i] for i in reversed(range(40)) if i not in ends], self.list("active:w"))
+
+    async def test_said_twice_in_one_call_it_is_done_once(self) -> None:
+        job = await self.a_claimed_job()
+
+        answers = await asyncio.gather(*[self.runner.ended("finish", ending("finish", job)) for _ in range(3)])
+
+        self.assertEqual([True] * 3, answers)
+        self.assertEqual({"completed noop": 1}, self.totals("completed"))
+
+    def totals(self, event: str) -> dict[str, int]:
+        totals = self.client.hgetall(self.base + "totals")
+        return {name.decode(): int(count) for name, count in totals.items() if name.startswith(event.encode())}
+
     async def test_a_batch_is_answered_one_by_one(self) -> None:
         await self.enqueue_many(3)
         jobs = (await self.runner.claim(3)).jobs

@@ -3,7 +3,7 @@
 import asyncio
 import unittest
 
-from lib.errors import OutcomeUnknown
+from lib.errors import KeysBroken, OutcomeUnknown
 from lib.queue.lease import Lease, NotRegistered, finished
 from tests.redis.case import LosesReplies, RedisCase, ending, ids_of
 
@@ -26,6 +26,23 @@ class Claim(RedisCase):
         first, second = await self.runner.claim(2), await self.runner.claim(10)
 
         self.assertEqual((ids[:2], ids[2:]), (ids_of(first), ids_of(second)))
+
+    async def test_the_own_list_holds_what_was_claimed_the_first_one_at_its_right_end(self) -> None:
+        ids = [await self.enqueue(priority) for priority in ("low", "normal", "high", "normal")]
+        await self.queue.cancel(ids[1])
+
+        await self.runner.claim(10)
+
+        self.assertEqual([ids[0], ids[3], ids[2]], self.list("active:w"))
+
+    async def test_an_id_that_is_listed_twice_is_claimed_once(self) -> None:
+        ids = await self.enqueue_many(3)
+        self.client.rpush(self.base + "ready:normal", ids[2], ids[2])
+
+        claim = await self.runner.claim(10)
+
+        self.assertEqual([ids[2], ids[0], ids[1]], ids_of(claim))
+        self.assertEqual((sorted(ids), []), (sorted(self.list("active:w")), self.list("ready:normal")))
 
     async def test_a_claimed_job_knows_its_token_attempt_and_spec(self) -> None:
         new = self.job()
@@ -263,6 +280,18 @@ class Garbage(RedisCase):
             record = await self.record(job_id)
             self.assertEqual([good], ids_of(claim))
             self.assertEqual(("dead", "unreadable"), (record.state, (record.error or {}).get("type")))
+
+    async def test_where_a_bad_one_can_not_be_buried_those_behind_it_are_left_to_other_runners(self) -> None:
+        ids = await self.enqueue_many(4)
+        self.client.hdel(f"{self.base}job:{ids[1]}", "spec")
+        self.client.set(self.base + "dead", "x")
+
+        with self.assertRaises(KeysBroken):
+            await self.runner.claim(10)
+
+        self.assertEqual(([ids[1], ids[0]], ids[:1:-1]), (self.list("active:w"), self.list("ready:normal")))
+        self.client.delete(self.base + "dead")
+        self.assertEqual([ids[0], *ids[2:]], ids_of(await self.runner.claim(10, ids[:2])))
 
     async def test_a_hash_under_an_id_that_is_none_is_quarantined(self) -> None:
         raw_id = b"No Job\x1e"

@@ -52,6 +52,18 @@ class TestReplies(unittest.TestCase):
         # Joined anew at each of 8,192 pieces it would be 128 GiB.
         self.assertLess(time.process_time() - began_s, 5)
 
+    def test_an_array_of_long_strings_in_many_pieces_takes_linear_time(self) -> None:
+        item = bytes(1 << 18)
+        stream = b"*200\r\n" + b"$%d\r\n%b\r\n" % (len(item), item) * 200
+        replies = Replies()
+
+        began_s = time.process_time()
+        answers = [a for at in range(0, len(stream), 4096) for a in replies.feed(stream[at : at + 4096])]
+
+        self.assertEqual(answers, [[item] * 200])
+        # Read anew with each of its items it would be 5 GiB.
+        self.assertLess(time.process_time() - began_s, 1)
+
 
 class TestCommands(unittest.TestCase):
     def test_they_are_written_as_redis_py_writes_them(self) -> None:

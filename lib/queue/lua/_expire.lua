@@ -1,7 +1,8 @@
 -- die(id, job, error, by): dead without an attempt of its own.
+-- WHY the index comes first: where somebody broke it, the job is as it was.
 local function die(id, job, error_text, by)
-  redis.call('HSET', job, 'state', 'dead', 'finished', now_ms, 'error', error_text)
-  redis.call('ZADD', base .. 'dead', now_ms, id)
+  redis.call('ZADD', base .. 'dead', now, id)
+  redis.call('HSET', job, 'state', 'dead', 'finished', now, 'error', error_text)
   announce('dead', {id}, by)
   tally('dead', {[kind_of(job)] = 1})
 end

@@ -2,7 +2,7 @@
 -- Returns how many.
 -- WHY the list comes first: where somebody broke it, the job stays where it is.
 local function promote_due(limit)
-  local due = redis.call('ZRANGEBYSCORE', base .. 'delayed', '-inf', now_ms, 'WITHSCORES', 'LIMIT', 0, limit)
+  local due = redis.call('ZRANGEBYSCORE', base .. 'delayed', '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
   local moved, rings = {}, false
   for i = 1, #due, 2 do
     local id, job = due[i], base .. 'job:' .. due[i]

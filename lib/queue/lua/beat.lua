@@ -10,7 +10,7 @@ for i, worker in ipairs(ARGV) do
   local counter = beat and tonumber(string.match(beat, '^(%d+):'))
   -- Registered, and what it showed is gone or garbage: somebody changed it by hand.
   if not counter and redis.call('HEXISTS', base .. 'workers', worker) == 1 then counter = 0 end
-  if counter then redis.call('HSET', base .. 'beats', worker, (counter + 1) .. ':' .. now_ms) end
+  if counter then redis.call('HSET', base .. 'beats', worker, (counter + 1) .. ':' .. now) end
   answers[i] = counter and '1' or '0'
 end
 return table.concat(answers)

@@ -14,7 +14,7 @@ local state = f[1]
 
 if not state then return '' end
 if state == 'active' then
-  redis.call('HSETNX', job, 'cancel_requested', now_ms)
+  redis.call('HSETNX', job, 'cancel_requested', now)
   local cancels = base .. 'cancels:' .. redis.call('HGET', job, 'worker')
   redis.call('SADD', cancels, id)
   redis.call('EXPIRE', cancels, 3600)
@@ -25,8 +25,8 @@ if state ~= 'ready' and state ~= 'delayed' then return state end
 sound('ZCARD', 'cancelled', 'delayed')
 if state == 'ready' then leave(job, home(f[2], f[3])) else redis.call('ZREM', base .. 'delayed', id) end
 if f[3] then redis.call('HDEL', job, 'suspect') end
-redis.call('HSET', job, 'state', 'cancelled', 'finished', now_ms)
-redis.call('ZADD', base .. 'cancelled', now_ms, id)
+redis.call('HSET', job, 'state', 'cancelled', 'finished', now)
+redis.call('ZADD', base .. 'cancelled', now, id)
 announce('cancelled', {id}, 'cancel')
 tally('cancelled', {[kind_of(job)] = 1})
 return 'done'

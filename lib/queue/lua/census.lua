@@ -31,7 +31,7 @@ for _, state in ipairs({'delayed', 'completed', 'dead', 'cancelled'}) do
 end
 reply[#reply + 1] = #workers
 reply[#reply + 1] = oldest_ms and tostring(oldest_ms) or ''
-reply[#reply + 1] = tostring(now_ms)
+reply[#reply + 1] = now
 reply[#reply + 1] = counters('totals')
 reply[#reply + 1] = counters('minute:' .. minute)
 reply[#reply + 1] = counters('minute:' .. (minute - 1))

@@ -4,29 +4,35 @@
 -- ARGV 1 worker  2 limit  3 'ready', 'suspects', or 'popped': as 'ready', behind a BRPOPLPUSH in the same packet
 --      4… ids in the runner's own list that it does not hold: strays of a pop or claim whose reply was lost
 -- RETURNS 'reaped': this runner was taken for dead | 'forgotten': nothing here knows of it
---      | a text of records: 'more', 'paused' or '', now_ms, ms until the next delayed job or '', since
---      when each job was ready (ms, parted by commas); then for each job: id, token, attempt, unknown_since or '', spec.
---      'more': call again at once, the lists hold ids that are no jobs. 'paused': nothing is handed out, but what was
---      claimed before and its reply lost
+--      | {a text of records, spec, spec …}: the first record is 'more', 'paused' or '', now_ms, ms until the next delayed
+--      job or '', since when each job was ready (ms, parted by commas); then for each job: id, token, attempt,
+--      unknown_since or ''. 'more': call again at once, the lists hold ids that are no jobs. 'paused': nothing is handed
+--      out, but what was claimed before and its reply lost
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
 -- @use clock ended ring listed quarantine promote next_due tally expire
--- WHY RPOPLPUSH and not RPOP: should this script fail half-way, the id is in the runner's list and not nowhere.
+-- WHY ids are put into the runner's list before they leave the other, as RPOPLPUSH does: should this script fail
+-- half-way, they are there and not nowhere.
 local worker, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local own = base .. 'active:' .. worker
-local SPARE = 200
+local find = string.find
+local SPARE, MOST_AT_ONCE = 200, 1000
 
 if redis.call('HEXISTS', base .. 'workers', worker) == 0 then
   return redis.call('ZSCORE', base .. 'graves', worker) and 'reaped' or 'forgotten'
 end
 
-local reply, claimed = {''}, 0
+local reply, words, claimed = {''}, {''}, 0
 local ids, since = {}, {}
+
+-- WHY this way round: a pattern that looks for the first wrong byte begins anew at each byte, for twice the time.
+-- WHY digits first: most of an id is digits.
+local function is_id(id) return find(id, '^[0-9a-z_-]*$') ~= nil end
 
 -- A job that nobody can read would stop every runner that is handed it.
 local function bury(id, job)
-  if string.find(id, '[^a-z0-9_-]') then return quarantine(id, 'this is no job id') end
+  if not is_id(id) then return quarantine(id, 'this is no job id') end
   die(id, job, '{"type":"unreadable","message":"its spec is missing or holds bytes that JSON text does not"}', 'claim')
 end
 
@@ -35,35 +41,94 @@ local function count(text)
   return text and string.match(text, '^%d+$') and #text <= 12 and tonumber(text) or 0
 end
 
+-- What is said of a job.
+-- WHY the spec is apart: Lua hashes every string that it makes, byte by byte, and one of all specs is made twice over.
+local function say(id, token, attempt, unknown_since, spec)
+  words[claimed + 1] = id .. '\31' .. token .. '\31' .. attempt .. '\31' .. unknown_since
+  reply[claimed + 1] = spec
+end
+
+local function look(id)
+  return redis.pcall('HMGET', base .. 'job:' .. id, 'spec', 'state', 'claims', 'expires', 'since', 'listed')
+end
+
+local function is_readable(id, spec)
+  return spec and is_id(id) and not find(spec, '\30', 1, true) and not find(spec, '\31', 1, true)
+end
+
+-- Of a job that was claimed before. WHY apart: most never were, and a field that is not there costs what one does that is.
+local function past_of(job, claims)
+  return claims and redis.call('HMGET', job, 'attempts', 'worker', 'unknown_since') or {}
+end
+
+-- f: as `look` gives it. is_lost: its reply was; the attempt was counted and never made.
+local function hand_out(id, job, f, past, is_lost)
+  local token = f[3] and tostring(count(f[3]) + 1) or '1'
+  local attempt = f[3] and tostring(count(past[1]) + (is_lost and 0 or 1)) or '1'
+  redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', worker, 'started', now)
+  claimed = claimed + 1
+  ids[claimed], since[claimed] = id, tonumber(f[5])
+  say(id, token, attempt, past[3] or '', f[1])
+end
+
+-- WHY LREM comes last: where what comes before it can't be done for a broken key, the id stays where the next claim finds it.
 -- list: out of which it came. is_found: it was in the own list already, where ready:normal is what it was popped from.
 local function take(id, list, is_found)
-  local job = base .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'spec', 'state', 'claims', 'attempts', 'worker', 'unknown_since', 'expires', 'since', 'listed')
-  local spec, state = f[1], f[2]
-  -- A claim whose reply was lost: the job is ours, nobody runs it; its attempt was counted and never made.
-  local is_lost_claim = is_found and state == 'active' and f[5] == worker
-  if is_left(f[9], list) or (state ~= 'ready' and not is_lost_claim) then
-    redis.call('LREM', own, 1, id)
-    return drop(id, state, list)
+  local job, f = base .. 'job:' .. id, look(id)
+  local state, claims, expires = f[2], f[3], f[4]
+  local past = past_of(job, claims)
+  -- A claim whose reply was lost: the job is ours, and nobody runs it.
+  local is_lost_claim = is_found and state == 'active' and past[2] == worker
+  if is_left(f[6], list) or (state ~= 'ready' and not is_lost_claim) then
+    drop(id, state, list)
+    return redis.call('LREM', own, 1, id)
   end
-  if not spec or string.find(id, '[^a-z0-9_-]') or string.find(spec, '\30', 1, true) or string.find(spec, '\31', 1, true) then
-    redis.call('LREM', own, 1, id)
-    return bury(id, job)
+  if not is_readable(id, f[1]) then
+    bury(id, job)
+    return redis.call('LREM', own, 1, id)
   end
-  if f[7] then
+  if expires then
     redis.call('ZREM', base .. 'expiring', id)
-    if state == 'ready' and (tonumber(f[7]) or math.huge) <= now_ms and not f[3] then
-      redis.call('LREM', own, 1, id)
-      return expire(id, job)
+    if state == 'ready' and (tonumber(expires) or math.huge) <= now_ms and not claims then
+      expire(id, job)
+      return redis.call('LREM', own, 1, id)
     end
   end
-  local token = count(f[3]) + 1
-  local attempt = count(f[4]) + (is_lost_claim and 0 or 1)
-  redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', worker, 'started', now_ms)
+  hand_out(id, job, f, past, is_lost_claim)
   if list == 'suspects' then redis.call('HDEL', job, 'suspect') end
-  claimed = claimed + 1
-  ids[claimed], since[claimed] = id, tonumber(f[8])
-  reply[claimed + 1] = table.concat({id, token, attempt, f[6] or '', spec}, '\31')
+end
+
+-- These ids stand at the right end of the list, the last one first, and nothing is to be asked of their jobs but `looks`.
+local function take_plain(plain, looks, list)
+  if #plain == 0 then return end
+  redis.call('LPUSH', own, unpack(plain))
+  redis.call('LTRIM', base .. list, 0, -1 - #plain)
+  for _, id in ipairs(plain) do
+    local job = base .. 'job:' .. id
+    hand_out(id, job, looks[id], past_of(job, looks[id][3]))
+  end
+end
+
+-- Up to `most` ids from the right end of a list, and what is to be done with each. Gives how many there were.
+-- WHY the plain ones together: a command that writes costs as much as three that read, for the AOF is told of each.
+-- WHY the others one by one: should one of them fail, for a broken key, no other is out of reach of the other runners.
+local function take_from(list, most)
+  local next_ids = redis.call('LRANGE', base .. list, -most, -1)
+  local plain, looks = {}, {}
+  for i = #next_ids, 1, -1 do
+    local id = next_ids[i]
+    local f = look(id)
+    if f[2] == 'ready' and not f[4] and not f[6] and list ~= 'suspects' and not looks[id] and is_readable(id, f[1]) then
+      plain[#plain + 1], looks[id] = id, f
+    else
+      take_plain(plain, looks, list)
+      plain = {}
+      redis.call('RPOPLPUSH', base .. list, own)
+      take(id, list)
+    end
+  end
+  take_plain(plain, looks, list)
+  return #next_ids
 end
 
 local is_paused = redis.call('HEXISTS', base .. 'meta', 'paused') == 1
@@ -97,18 +162,19 @@ end
 local budget = limit + SPARE
 for _, list in ipairs(lists) do
   while claimed < limit and budget > 0 do
-    local id = redis.call('RPOPLPUSH', base .. list, own)
-    if not id then break end
-    budget = budget - 1
-    take(id, list)
+    local most = math.min(limit - claimed, budget, MOST_AT_ONCE)
+    local found = take_from(list, most)
+    budget = budget - found
+    if found < most then break end
   end
 end
 
 -- A job that never came back has been ready since it was taken in. Asked of all at once: one call costs what two jobs do.
 local created = claimed > 0 and redis.call('ZMSCORE', base .. 'all', unpack(ids, 1, math.min(claimed, 5000))) or {}
-for i = 1, claimed do since[i] = since[i] or created[i] or now_ms end
+for i = 1, claimed do since[i] = since[i] or created[i] or now end
 
 tell('active', ids, 'claim')
 if #lists > 1 and claimed == limit and redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 then ring() end
-reply[1] = table.concat({is_paused and 'paused' or budget == 0 and 'more' or '', now_ms, wait_ms(), table.concat(since, ',')}, '\31')
-return table.concat(reply, '\30')
+words[1] = table.concat({is_paused and 'paused' or budget == 0 and 'more' or '', now, wait_ms(), table.concat(since, ',')}, '\31')
+reply[1] = table.concat(words, '\30')
+return reply

@@ -28,7 +28,7 @@ if last_number and tonumber(last_number) > number then return 'superseded' end
 sound('ZCARD', 'all', 'delayed')
 sound('LLEN', 'ready:high', 'ready:normal', 'ready:low')
 
-local jobs, taken, answer = 0, 0, {tostring(now_ms)}
+local jobs, taken, answer = 0, 0, {now}
 local created, delayed, later, kinds = {}, {}, {}, {}
 local ready = {high = {}, normal = {}, low = {}}
 
@@ -69,7 +69,7 @@ local function take_in(id, priority, due, expires, spec)
   taken = taken + 1
   add(kinds, kind_in(spec))
   room = room and room - 1
-  created[#created + 1] = now_ms
+  created[#created + 1] = now
   created[#created + 1] = id
   local due_ms = due ~= '' and (string.sub(due, 1, 1) == '+' and now_ms + tonumber(due) or tonumber(due))
   if due_ms and due_ms > now_ms then

@@ -8,7 +8,7 @@
 -- @use clock listed tally ended expire sound
 -- WHY a ready one stays in its list: see _listed.lua.
 sound('ZCARD', 'dead', 'delayed')
-local ids = redis.call('ZRANGEBYSCORE', base .. 'expiring', '-inf', now_ms, 'LIMIT', 0, tonumber(ARGV[1]))
+local ids = redis.call('ZRANGEBYSCORE', base .. 'expiring', '-inf', now, 'LIMIT', 0, tonumber(ARGV[1]))
 for _, id in ipairs(ids) do
   local job = base .. 'job:' .. id
   local f = redis.pcall('HMGET', job, 'state', 'claims', 'priority')

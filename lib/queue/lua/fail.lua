@@ -18,8 +18,8 @@ for id, token, delay, error_text in each_record(records) do
   if verdict == 'mine' then redis.call('HSET', job, 'error', error_text) end
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
     if delay == '' then
-      redis.call('HSET', job, 'state', 'dead', 'finished', now_ms, 'ended', token)
-      redis.call('ZADD', base .. 'dead', now_ms, id)
+      redis.call('HSET', job, 'state', 'dead', 'finished', now, 'ended', token)
+      redis.call('ZADD', base .. 'dead', now, id)
       dead[#dead + 1] = id
       add(dead_kinds, kind_of(job))
     else

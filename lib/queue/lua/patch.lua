@@ -37,7 +37,7 @@ if is_later then
   if state == 'ready' then tell('delayed', {id}, 'patch') end
 elseif state == 'delayed' and due_ms then
   redis.call('ZREM', base .. 'delayed', id)
-  redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
+  redis.call('HSET', job, 'state', 'ready', 'since', now)
   put(id, job, to)
   tell('ready', {id}, 'patch')
 elseif state == 'ready' and to ~= from then

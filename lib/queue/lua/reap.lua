@@ -20,7 +20,7 @@ if seen ~= '' and (redis.call('HGET', base .. 'beats', worker) or 'none') ~= see
 sound('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
 sound('ZCARD', 'dead', 'cancelled')
 -- The grave first: where the rest can't be done for a broken key, it is what the others find the runner by.
-redis.call('ZADD', base .. 'graves', 'NX', now_ms, worker)
+redis.call('ZADD', base .. 'graves', 'NX', now, worker)
 redis.call('HDEL', base .. 'workers', worker)
 redis.call('HDEL', base .. 'beats', worker)
 
@@ -34,7 +34,7 @@ local function take_back(id, job, priority, crashes)
   if not crashed then
     remember(job, 'released')
     redis.pcall('HINCRBY', job, 'attempts', -1)
-    redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
+    redis.call('HSET', job, 'state', 'ready', 'since', now)
     again[#again + 1] = id
     return back_to_ready(id, priority)
   end
@@ -42,15 +42,15 @@ local function take_back(id, job, priority, crashes)
   redis.call('HSET', job, 'crashes', crashes)
   if crashes >= crash_limit and isolated then
     local error_text = '{"type":"worker_lost","message":"it took down ' .. crashes .. ' runners, the last one alone"}'
-    redis.call('HSET', job, 'state', 'dead', 'finished', now_ms, 'error', error_text)
-    redis.call('ZADD', base .. 'dead', now_ms, id)
+    redis.call('HSET', job, 'state', 'dead', 'finished', now, 'error', error_text)
+    redis.call('ZADD', base .. 'dead', now, id)
     dead[#dead + 1] = id
     add(kinds, kind_of(job))
     return
   end
   again[#again + 1] = id
   remember(job, 'crashed', '{"type":"worker_lost","message":"its runner ended while it ran"}')
-  redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
+  redis.call('HSET', job, 'state', 'ready', 'since', now)
   if crashes >= math.min(2, crash_limit - 1) then
     redis.call('HSET', job, 'suspect', '1')
     put(id, job, 'suspects')

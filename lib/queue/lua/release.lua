@@ -17,7 +17,7 @@ for id, token, not_begun in each_record(records) do
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
     if not_begun == '' then remember(job, 'released') end
     redis.pcall('HINCRBY', job, 'attempts', -1)
-    redis.call('HSET', job, 'state', 'ready', 'ended', token, 'since', now_ms)
+    redis.call('HSET', job, 'state', 'ready', 'ended', token, 'since', now)
     given_back[#given_back + 1] = id
     -- RPUSH, not LPUSH: a job given back is next, not last (claim takes the right end).
     redis.call('RPUSH', base .. home(redis.call('HGET', job, 'priority')), id)

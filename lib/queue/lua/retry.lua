@@ -10,7 +10,7 @@
 -- WHY claims and ended stay: the fence must still know the old attempts' tokens.
 local id = ARGV[1]
 local job = base .. 'job:' .. id
-local f = redis.call('HMGET', job, 'state', 'priority', 'error', 'finished', 'worker')
+local f = redis.call('HMGET', job, 'state', 'priority', 'error', 'finished', 'worker', 'claims')
 local state = f[1]
 
 if not state then return '' end
@@ -25,7 +25,9 @@ if f[5] then redis.pcall('SREM', base .. 'cancels:' .. f[5], id) end
 redis.call('ZREM', base .. state, id)
 redis.call('HDEL', job, 'attempts', 'crashes', 'suspect', 'started', 'finished', 'worker', 'result', 'result_truncated',
   'error', 'progress', 'cancel_requested', 'unknown_since', 'expires')
-redis.call('HSET', job, 'state', 'ready', 'since', now_ms)
+redis.call('HSET', job, 'state', 'ready', 'since', now)
+-- Until now its state said so (see _fence.lua).
+if state == 'completed' and f[6] then redis.call('HSET', job, 'ended', f[6]) end
 -- Cancelled while it waited, and not yet dropped from its list, it has its old place again.
 put(id, job, home(f[2]))
 ring()

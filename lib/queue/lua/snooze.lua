@@ -16,7 +16,7 @@ for id, token, delay, reason in each_record(records) do
   local job = base .. 'job:' .. id
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
     remember(job, 'snoozed', reason)
-    if string.sub(delay, -1) == 'u' then redis.call('HSETNX', job, 'unknown_since', now_ms) end
+    if string.sub(delay, -1) == 'u' then redis.call('HSETNX', job, 'unknown_since', now) end
     redis.pcall('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'delayed', 'ended', token)
     redis.call('ZADD', base .. 'delayed', now_ms + tonumber(string.match(delay, '^%d+')), id)
