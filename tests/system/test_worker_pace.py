@@ -47,14 +47,14 @@ class Ahead(WorkerCase):
                 flag = self.flag()
                 # "sleep" was quick before: it is found out while it runs. "block" was never seen, and lets nobody act.
                 before = [*self.quick(40), *[self.new("sleep") for _ in range(40)], *self.quick(40)]
-                options = {"until": str(flag)} if long == "sleep" else {"seconds": 3.0}
+                options = {"until": str(flag)} if long == "sleep" else {"seconds": 6.0}
                 job, behind = self.new(long, **options), self.quick(BEHIND)
                 first = self.worker()
                 self.put(*before, job, *behind)
                 self.until_begun(job.job_id)
 
                 try:
-                    self.until(lambda: (self.held(), self.waiting()) == (1, BEHIND), "they are back", 2.5)
+                    self.until(lambda: (self.held(), self.waiting()) == (1, BEHIND), "they are back", 5)
                 except AssertionError:
                     raise AssertionError(f"{self.held()} held, {self.waiting()} waiting") from None
                 second = self.ready()
