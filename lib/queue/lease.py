@@ -119,8 +119,9 @@ class Lease:
         words, *specs = reply
         head, *records = words.split(b"\x1e")
         more, now_ms, wait_ms, since = head.split(b"\x1f")
+        claimed_ms = int(now_ms)
         rows = zip(records, since.split(b","), specs, strict=False)
-        jobs = [_claimed(record, int(now_ms), ms, spec) for record, ms, spec in rows]
+        jobs = [_claimed(record, claimed_ms, ms, spec) for record, ms, spec in rows]
         return Claim(jobs, more == b"more", int(wait_ms) / 1000 if wait_ms else None, more == b"paused")
 
     async def end_pop(self) -> None:

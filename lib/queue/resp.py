@@ -63,6 +63,9 @@ class Replies:
                 if text[at] == 0x2A and self._items is None:
                     self._length, at = _length(text, at)
                     whole = self._opened()
+                elif self._items is not None and (behind := _strings(text, at, self._items, self._length)) > at:
+                    at = behind
+                    whole = self._closed()
                 else:
                     reply, at = _reply(text, at)
                     whole = self._added(reply)
@@ -87,10 +90,31 @@ class Replies:
         if self._items is None:
             return reply
         self._items.append(reply)
-        if len(self._items) < self._length:
+        return self._closed()
+
+    def _closed(self) -> Any:
+        if self._items is None or len(self._items) < self._length:
             return _OPEN
         whole, self._items = self._items, None
         return whole
+
+
+def _strings(text: bytes, at: int, items: list[Any], length: int) -> int:
+    """Add the bulk strings that stand whole from `at` on, up to `length` items; gives where they end.
+
+    As `_reply` reads each, and what is odd is left to it; but a call for each takes longer than the reading.
+    """
+    for _ in range(length - len(items)):
+        end = text.find(b"\r\n", at)
+        if end < 0 or text[at] != 0x24:
+            break
+        begin = end + 2
+        stop = begin + int(text[at + 1 : end])
+        if stop < begin or stop + 2 > len(text):
+            break
+        items.append(text[begin:stop])
+        at = stop + 2
+    return at
 
 
 def _length(text: bytes, at: int) -> tuple[int, int]:
