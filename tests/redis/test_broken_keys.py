@@ -101,11 +101,17 @@ class ByHalves(RedisCase):
         await self.queue.cancel(cancelled.job_id)
         return lambda: self.crash("w", crash_limit=1)
 
+    async def put_back(self) -> Step:
+        runner = await self.a_runner()
+        popped = self.popped(runner)
+        self.client.hset(self.base + "meta", "paused", 1)
+        return lambda: runner.claim(1, [popped])
+
     async def test_nothing_is_out_of_one_place_and_in_no_other(self) -> None:
         steps = (
             *(self.enqueue_some, self.cancel_ready, self.cancel_delayed, self.retry, self.delete, self.patch),
             *(self.promote, self.expire, self.trim),
-            *(self.finish, self.fail_for_good, self.fail_for_now, self.snooze, self.release, self.reap),
+            *(self.finish, self.fail_for_good, self.fail_for_now, self.snooze, self.release, self.reap, self.put_back),
         )
         for prepare in steps:
             for name in (*TYPES, "active:w"):

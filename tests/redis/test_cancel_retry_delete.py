@@ -51,6 +51,15 @@ class Cancel(InState):
         self.assertIsNotNone(record.cancel_requested_ms)
         self.assertEqual({job_id}, await self.runner.cancels())
 
+    async def test_one_without_a_worker_is_asked_all_the_same(self) -> None:
+        job_id = await self.enqueue()
+        self.client.hset(f"{self.base}job:{job_id}", "state", "active")
+
+        await self.queue.cancel(job_id)
+
+        self.assertIsNotNone((await self.record(job_id)).cancel_requested_ms)
+        self.client.flushall()
+
     async def test_asked_twice_it_keeps_the_first_time(self) -> None:
         job_id = await self.a_job("active")
         await self.queue.cancel(job_id)

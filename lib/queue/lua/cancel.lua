@@ -9,13 +9,14 @@
 -- WHY the id stays in its list, marked `listed`: to search a list of a million would stop Redis. claim drops it there.
 local id = ARGV[1]
 local job = base .. 'job:' .. id
-local f = redis.call('HMGET', job, 'state', 'priority', 'suspect')
+local f = redis.call('HMGET', job, 'state', 'priority', 'suspect', 'worker')
 local state = f[1]
 
 if not state then return '' end
 if state == 'active' then
   redis.call('HSETNX', job, 'cancel_requested', now)
-  local cancels = base .. 'cancels:' .. redis.call('HGET', job, 'worker')
+  -- Without a worker it was written by hand, and nobody listens.
+  local cancels = base .. 'cancels:' .. (f[4] or '')
   redis.call('SADD', cancels, id)
   redis.call('EXPIRE', cancels, 3600)
   return 'requested'

@@ -133,12 +133,12 @@ end
 
 local is_paused = redis.call('HEXISTS', base .. 'meta', 'paused') == 1
 
--- Popped while the queue is paused: to the front, where it was.
+-- Popped while the queue is paused: to the front, where it was. There first: where that list is broken, it stays here.
 local function put_back(id)
   local f = redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'priority', 'listed')
   if f[1] ~= 'ready' or is_left(f[3], 'ready:normal') then return take(id, 'ready:normal', true) end
-  redis.call('LREM', own, 1, id)
   redis.call('RPUSH', base .. home(f[2]), id)
+  redis.call('LREM', own, 1, id)
 end
 
 local function take_found(id) return (is_paused and put_back or take)(id, 'ready:normal', true) end
