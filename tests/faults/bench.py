@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.faults.runners import Runners
 from tests.faults.site import Site
+from tests.private_redis import wait_until
 from tests.processes import Server, is_alive
 from tests.proxy import CUT_REPLY, CUT_REQUEST, PASS, SWALLOW_REPLY, Proxy, Request, Verdict
 
@@ -63,6 +64,9 @@ class Trap:
     def _strike(self, pid: int) -> Verdict:
         def kill() -> None:
             os.kill(pid, signal.SIGKILL)
+            # SIGKILL only orders the end, which takes up to some 10 ms. Whoever hears of it and looks at once would see
+            # a process that lives, start no other in its place, and wait for a job that nobody is there to run.
+            wait_until(lambda: not is_alive(pid), f"process {pid} has ended", every_s=0.001)
             self.has_fired.set()
 
         if self._fault == "killed before":
