@@ -41,7 +41,7 @@ from lib.jobs.registry import Registry
 from lib.logs import Log, open_logs
 from lib.processes.parent import Parent
 from lib.processes.place import Alone, OneOfSeveral, Place
-from lib.processes.start import obey_the_pipe_alone
+from lib.processes.spawn import obey_the_pipe_alone
 from lib.queue import client, server
 from lib.queue.epochs import Epochs
 from lib.queue.events import Endings

@@ -100,10 +100,14 @@ class Bench:
         return pid == self.worker.pid
 
     def is_runner(self, pid: int) -> bool:
-        """By what it was started with: the pid of a supervisor that is being started is not known here yet."""
+        """By what it was started with: the pid of a supervisor that is being started is not known here yet.
+
+        Not an isolation runner, which is kept ready after a kill: what it asks meanwhile is not the job's life.
+        """
         if pid not in self._are_runners:
             try:
-                self._are_runners[pid] = b"--runner" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                self._are_runners[pid] = b"--runner" in words and not any(word.endswith(b".alone") for word in words)
             except OSError:
                 return False  # It has ended.
         return self._are_runners[pid]
