@@ -8,8 +8,8 @@ what the clock leapt, as far as the supervisor's own monotonic clock has not see
 """
 
 from collections import deque
-from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 from lib.jobs.backoff import delay_s
 from lib.jobs.job import JobRecord
@@ -48,8 +48,7 @@ class Leaps:
         return sum(leap_ms for at_ms, leap_ms in self._leaps if at_ms >= ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Overdue:
+class Overdue(NamedTuple):
     """A job to be failed as `timeout`."""
 
     lease: Lease
