@@ -14,8 +14,9 @@ from lib.work.birth import spawn_runner
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Callable
 
-    from lib.logs import Log
+    from lib.logs import Bound, Log
 
 ROOT = Path(__file__).resolve().parent
 SCRIPT = ROOT / "worker.py"
@@ -59,9 +60,10 @@ def _run(settings: Settings, worker_id: str, pipe: int) -> NoReturn:
     """A runner. Raises ConfigError."""
     from lib.jobs import registry
     from lib.work import runner
+    from lib.work.context import about_current_job
 
     types = registry.load(settings.job_modules)
-    runner.main(settings, types, _log(settings), worker_id, pipe)
+    runner.main(settings, types, _log(settings, about_current_job), worker_id, pipe)
 
 
 def _examine(settings: Settings, *, is_thorough: bool) -> int:
@@ -96,9 +98,8 @@ def _arguments() -> "Namespace":
     return arguments
 
 
-def _log(settings: Settings) -> "Log":
+def _log(settings: Settings, context: "Callable[[], Bound] | None" = None) -> "Log":
     from lib.logs import open_logs
-    from lib.work.context import about_current_job
 
     return open_logs(
         settings.log_dir / "worker.log",
@@ -106,7 +107,7 @@ def _log(settings: Settings) -> "Log":
         console_format=settings.log_format,
         max_bytes=settings.log_max_bytes,
         backups=settings.log_backups,
-        context=about_current_job,
+        context=context,
     )
 
 
