@@ -176,6 +176,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     host, port = listener.address
     place.ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
+    background.append(asyncio.create_task(asyncio.to_thread(manual.prepare)))
     background.append(asyncio.create_task(_watch_redis(epochs, queue, log, Bulkheads(log))))
     background.append(asyncio.create_task(_tick(place)))
     await place.told_to_stop()

@@ -1,7 +1,6 @@
 """/problems, /docs and their style sheet: what is made to be read. The texts and their form are in lib/manual/.
 
-What is in there is imported when somebody asks for a page: most servers are started more often than they are read, and
-it is a thirtieth of a start.
+What is in there is imported when requests are answered already: it is a thirtieth of a start.
 """
 
 import asyncio
@@ -31,6 +30,11 @@ class Manual:
         self._contract = contract.read_text(encoding="utf-8")
         self._style = _STYLE.read_text(encoding="utf-8")
         self._docs: asyncio.Task[str] | None = None
+
+    def prepare(self) -> None:
+        """Import all that pages are made of. Soon after the start, for an upgrade on disk would bring what does not fit
+        to the rest. Whoever asks for a page before that waits for its part."""
+        from lib.manual import docs_page, problem_page, yaml_subset  # noqa: F401
 
     async def problems(self, call: Call) -> Response:
         from lib.manual import problem_page

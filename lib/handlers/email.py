@@ -17,18 +17,17 @@ run once more without a second copy for those who have theirs.
 import re
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from lib.config import Settings
 from lib.errors import FieldError
 from lib.handlers.letter import Letter, content, date, mailboxes, message_id, unstructured
 from lib.handlers.mailbox import Mailbox, check_line, parse_mailbox
+from lib.handlers.mailer import Mailer
+from lib.handlers.smtp import Receipt
 from lib.handlers.smtp_verdicts import DeliveryUncertain
 from lib.jobs.payload import Invalid, escape_pointer
 from lib.jobs.registry import Discard, JobContext, job
-
-if TYPE_CHECKING:
-    from lib.handlers.smtp import Receipt
 
 MAX_RECIPIENTS = 100  # what every server must take (RFC 5321, 4.5.3.1.8)
 MAX_SUBJECT_CHARS = 998
@@ -84,8 +83,6 @@ async def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
     """Send one mail. The result: `{message_id, accepted, refused, response}`, and `file` where it was filed."""
     if ctx.cancelled:
         raise Discard("cancelled before it was sent")
-    from lib.handlers.mailer import Mailer  # Here: a server checks payloads and never sends, and starts without it.
-
     mailer = ctx.resource(Mailer)
     letter = compose(payload, sender=mailer.sender, job_id=ctx.job_id, request_id=ctx.request_id, now_s=time.time())
     try:
@@ -102,8 +99,6 @@ async def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
 
 def doctor(settings: Settings) -> str:
     """For `worker.py --doctor`: log in where mails go, and say where that is. Raises what is wrong."""
-    from lib.handlers.mailer import Mailer
-
     mailer = Mailer(settings)
     try:
         return mailer.probe()
@@ -137,7 +132,7 @@ def _with_defaults(headers: dict[str, str]) -> dict[str, str]:
     return {"Auto-Submitted": "auto-generated", **headers}
 
 
-def _tell(ctx: JobContext, payload: Email, letter: Letter, receipt: "Receipt") -> None:
+def _tell(ctx: JobContext, payload: Email, letter: Letter, receipt: Receipt) -> None:
     """To the worker's log, who it was sent to; to the job's own, who was refused."""
     for address, answer in receipt.refused.items():
         ctx.log(f"Refused for {address}: {answer}")
@@ -146,7 +141,7 @@ def _tell(ctx: JobContext, payload: Email, letter: Letter, receipt: "Receipt") -
     ctx.tell("email.sent", f"Email sent to {whom}", message_id=letter.message_id)
 
 
-def _result(letter: Letter, receipt: "Receipt") -> dict[str, Any]:
+def _result(letter: Letter, receipt: Receipt) -> dict[str, Any]:
     result: dict[str, Any] = {
         "message_id": letter.message_id,
         "accepted": list(receipt.accepted),
