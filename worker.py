@@ -4,12 +4,14 @@ Each of the things that this can be imports what it needs in its own function, a
 whenever one has died, and jobs wait for it.
 """
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lib.config import EXIT_CONFIG, Settings, describe, from_environment
 from lib.errors import ConfigError
+from lib.processes.spawn import STOP_SIGNALS
 from lib.work.birth import spawn_runner
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ def main() -> int:
 
 
 def _supervise(settings: Settings) -> int:
+    # The runners may be at work before this can obey: a signal waits until it can, else it would leave them orphans.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     newborns = [spawn_runner(SCRIPT) for _ in range(settings.worker_processes)]
     # Not at the top: the runners start while this is imported, not behind it.
     import asyncio

@@ -34,7 +34,7 @@ def spawn(script: Path, *arguments: str, fds: Sequence[int] = ()) -> Spawned:
     with theirs:
         # A child has what is blocked when it is made: a signal to the whole tree must not end it before it can say
         # that it minds none.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             process = subprocess.Popen(
                 [sys.executable, str(script), *arguments, "--pipe", str(theirs.fileno())],
@@ -43,7 +43,7 @@ def spawn(script: Path, *arguments: str, fds: Sequence[int] = ()) -> Spawned:
                 env=child_environment(),
             )
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return Spawned(process, ours)
 
 

@@ -42,9 +42,9 @@ AFTERSHOCKS_S = (0.2, 1.0)
 
 
 class Supervisor:
-    """script: the worker.py to start runners with. newborns: those of the first runners that are there already."""
+    """script: the worker.py to start runners with. newborns: the first runners, one for each place."""
 
-    def __init__(self, settings: Settings, log: Log, script: Path, newborns: Iterable[Newborn] = ()) -> None:
+    def __init__(self, settings: Settings, log: Log, script: Path, newborns: Iterable[Newborn]) -> None:
         self._settings = settings
         self._log = log
         self._script = script
@@ -71,16 +71,19 @@ class Supervisor:
     async def run(self) -> None:
         """Until a signal; returns when every runner has left."""
         loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, self._on_signal)
-        for _ in range(self._settings.worker_processes):
-            self._spawn(self._keep())
-        self._spawn(self._beat())
-        self._spawn(self._look_after())
         queues = ", ".join(f"{queue}={limit}" for queue, limit in self._settings.worker_queues.items())
         self._log.info(
             "worker.started", f"Worker started: {self._settings.worker_processes} runners, {queues}", pid=os.getpid()
         )
+        # Before any signal is heard: a drain must know of every runner.
+        children = [await self._start(newborn) for newborn in self._newborns]
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._on_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # Blocked since the runners were spawned.
+        for child in children:
+            self._spawn(self._keep(child))
+        self._spawn(self._beat())
+        self._spawn(self._look_after())
         await self._stop.wait()
         await self._drain()
         self._log.info("worker.stopped", "Worker stopped")
@@ -134,11 +137,10 @@ class Supervisor:
 
     # Runners: one `_keep` for each place, which outlives the runners that fill it.
 
-    async def _keep(self) -> None:
-        """Have a runner in this place until the end: start one, wait for its end, take back what it held, again."""
+    async def _keep(self, child: Child) -> None:
+        """Have a runner in this place until the end: wait for this one's end, take back what it held, start another."""
         restart_s = 0.0
-        while not self._stop.is_set():
-            child = await self._start(self._newborns.pop() if self._newborns else spawn_runner(self._script))
+        while True:
             retired = asyncio.create_task(self._listen(child))
             await asyncio.wait(
                 [retired, asyncio.create_task(child.process.wait())], return_when=asyncio.FIRST_COMPLETED
@@ -146,14 +148,21 @@ class Supervisor:
             if child.process.returncode is None and child.is_retiring:
                 # It has yet to end what it runs; its place is filled at once.
                 self._spawn(self._bury(child))
-                continue
-            await self._bury(child)
-            if child.process.returncode == EXIT_CONFIG:
-                # It has said why; the next one would say the same.
-                self.exit_code = EXIT_CONFIG
-                self._stop.set()
-            restart_s = pause_before_restart_s(time.monotonic() - child.started_s, restart_s)
-            await pause(self._stop, restart_s)
+            else:
+                await self._bury(child)
+                restart_s = pause_before_restart_s(time.monotonic() - child.started_s, restart_s)
+                await self._pause_for(child, restart_s)
+            if self._stop.is_set():
+                return
+            child = await self._start(spawn_runner(self._script))
+
+    async def _pause_for(self, dead: Child, pause_s: float) -> None:
+        """Before another one is started in its place, if one is to be."""
+        if dead.process.returncode == EXIT_CONFIG:
+            # It has said why; the next one would say the same.
+            self.exit_code = EXIT_CONFIG
+            self._stop.set()
+        await pause(self._stop, pause_s)
 
     async def _start(self, newborn: Newborn) -> Child:
         process, pipe = await take_over(newborn.spawned)
