@@ -2,11 +2,9 @@
 
 python server.py --new-key NAME --scope read|write|admin: make an API key, and do nothing else.
 
-
 With SERVER_PROCESSES above 1 this process is the parent of so many, each of which is this file with --place.
 """
 
-import argparse
 import asyncio
 import contextlib
 import errno
@@ -15,9 +13,10 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from lib import api_keys
-from lib.api import middleware, new_key
+from lib.api import middleware
 from lib.api.auth import Auth
 from lib.api.batch import Batches
 from lib.api.events import Events
@@ -39,9 +38,8 @@ from lib.ids import JobIds
 from lib.jobs import registry
 from lib.jobs.registry import Registry
 from lib.logs import Log, open_logs
-from lib.processes.parent import Parent
 from lib.processes.place import Alone, OneOfSeveral, Place
-from lib.processes.start import obey_the_pipe_alone
+from lib.processes.spawn import obey_the_pipe_alone
 from lib.queue import client, server
 from lib.queue.epochs import Epochs
 from lib.queue.events import Endings
@@ -64,22 +62,23 @@ EXIT_CANT_LISTEN = 1
 
 def main() -> int:
     """The exit code: 0 after a signal, 78 for settings that can't be used, 1 where the port can't be had."""
-    is_child = "--place" in sys.argv
-    if sys.argv[1:] and not is_child:
+    handed = _handed()
+    if sys.argv[1:] and not handed:
+        from lib.api import new_key  # Here, for no other start needs it and the parser of arguments.
+
         return new_key.run(sys.argv[1:])
-    arguments = _arguments()
-    if is_child:
+    if handed:
         obey_the_pipe_alone()
     try:
         settings = from_environment(ROOT)
-        is_parent = settings.server_processes > 1 and not is_child
+        is_parent = settings.server_processes > 1 and not handed
         # A parent does without the job modules: what they do when imported is not to happen to it.
         types = None if is_parent else registry.load(settings.job_modules)
     except ConfigError as fault:
         sys.stderr.write(describe(fault.faults))
         return EXIT_CONFIG
     try:
-        listening = socket.socket(fileno=arguments.listening) if is_child else bind(settings.host, settings.port)
+        listening = socket.socket(fileno=handed.listening) if handed else bind(settings.host, settings.port)
     except OSError as fault:
         sys.stderr.write(_why_not(settings, fault))
         return EXIT_CANT_LISTEN
@@ -90,14 +89,16 @@ def main() -> int:
         max_bytes=settings.log_max_bytes,
         backups=settings.log_backups,
     )
-    if not is_child:
+    if not handed:
         log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
         for warning in api_keys.ageing(settings.api_keys, time.time()):
             log.warning("key.ending", f"API_KEYS: {warning}")
     exit_code = 0
     if types is not None:
-        asyncio.run(_stand(settings, types, log, listening, arguments))
+        asyncio.run(_stand(settings, types, log, listening, handed))
     else:
+        from lib.processes.parent import Parent  # Here, for no other process starts processes.
+
         parent = Parent(settings, log, ROOT / "server.py", listening, PLACE_BYTES)
         asyncio.run(parent.run())
         exit_code = parent.exit_code
@@ -105,22 +106,31 @@ def main() -> int:
     return exit_code
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Waybill's HTTP API. Settings: prod/.env.example.")
-    for name in ("--place", "--listening", "--memory", "--pipe"):
-        # What a parent hands its children; the last three are descriptors.
-        parser.add_argument(name, metavar="N", type=int, help=argparse.SUPPRESS)
-    return parser.parse_args()
+class Handed(NamedTuple):
+    """What a parent hands its child, each as `--name N`; the last three are descriptors."""
+
+    place: int
+    listening: int
+    memory: int
+    pipe: int
+
+
+def _handed() -> Handed | None:
+    """None where this is no child."""
+    if "--place" not in sys.argv:
+        return None
+    names = [name.removeprefix("--") for name in sys.argv[1::2]]
+    return Handed(**dict(zip(names, map(int, sys.argv[2::2]), strict=True)))
 
 
 async def _stand(
-    settings: Settings, types: Registry, log: Log, listening: socket.socket, arguments: argparse.Namespace
+    settings: Settings, types: Registry, log: Log, listening: socket.socket, handed: Handed | None
 ) -> None:
     """Serve, alone or in a place under a parent."""
-    if arguments.place is None:
+    if handed is None:
         await serve(settings, types, log, listening, Alone(log, PLACE_BYTES))
     else:
-        place = await OneOfSeveral.under(arguments.place, arguments.memory, arguments.pipe, log)
+        place = await OneOfSeveral.under(handed.place, handed.memory, handed.pipe, log)
         await serve(settings, types, log, listening, place)
 
 
@@ -166,6 +176,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     host, port = listener.address
     place.ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
+    background.append(asyncio.create_task(asyncio.to_thread(manual.prepare)))
     background.append(asyncio.create_task(_watch_redis(epochs, queue, log, Bulkheads(log))))
     background.append(asyncio.create_task(_tick(place)))
     await place.told_to_stop()

@@ -1,75 +1,117 @@
-"""python worker.py: run jobs. The supervisor, and (with --runner, which it alone uses) each of its runners."""
+"""python worker.py: run jobs. The supervisor, and (with --runner, which it alone uses) each of its runners.
 
-import argparse
-import asyncio
+Each of the things that this can be imports what it needs in its own function, and no more: a runner is started anew
+whenever one has died, and jobs wait for it.
+"""
+
+import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from lib.config import EXIT_CONFIG, Settings, describe, from_environment
 from lib.errors import ConfigError
-from lib.jobs import registry
-from lib.logs import Log, open_logs
-from lib.work import doctor, runner
-from lib.work.context import about_current_job
-from lib.work.supervisor import Supervisor
+from lib.processes.spawn import STOP_SIGNALS
+from lib.work.birth import spawn_runner
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+
+    from lib.logs import Bound, Log
 
 ROOT = Path(__file__).resolve().parent
+SCRIPT = ROOT / "worker.py"
 
 
 def main() -> int:
     """The exit code: 0 after a signal, 78 for settings that can't be used."""
-    arguments = _arguments()
+    is_runner = sys.argv[1:2] == ["--runner"]
+    # Most starts have no arguments, or those that spawn.py gives: they do without a parser for a person's.
+    arguments = None if is_runner or not sys.argv[1:] else _arguments()
     try:
         settings = from_environment(ROOT)
-        if arguments.doctor:
-            registry.load(settings.job_modules)
-            return asyncio.run(_doctor(settings, is_thorough=arguments.check))
-        # The supervisor does without the job modules: what they do when imported is not to happen to it.
-        types = registry.load(settings.job_modules) if arguments.runner else None
+        if is_runner:
+            _, worker_id, _, pipe = sys.argv[1:]
+            _run(settings, worker_id, int(pipe))
+        if arguments and arguments.doctor:
+            return _examine(settings, is_thorough=arguments.check)
     except ConfigError as fault:
         sys.stderr.write(describe(fault.faults))
         return EXIT_CONFIG
+    return _supervise(settings)
+
+
+def _supervise(settings: Settings) -> int:
+    # The runners may be at work before this can obey: a signal waits until it can, else it would leave them orphans.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    newborns = [spawn_runner(SCRIPT) for _ in range(settings.worker_processes)]
+    # Not at the top: the runners start while this is imported, not behind it.
+    import asyncio
+
+    from lib.work.supervisor import Supervisor
+
     log = _log(settings)
-    if types is not None:
-        runner.main(settings, types, log, arguments.runner, arguments.pipe)
     log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
-    supervisor = Supervisor(settings, log, ROOT / "worker.py")
+    # Without the job modules: what they do when imported is not to happen to the supervisor.
+    supervisor = Supervisor(settings, log, SCRIPT, newborns)
     asyncio.run(supervisor.run())
     log.close()
     return supervisor.exit_code
 
 
-async def _doctor(settings: Settings, *, is_thorough: bool) -> int:
-    """Print what is found; 1 where anything is not as it should be."""
-    is_well = True
-    async for finding in doctor.examine(settings, ROOT, is_thorough=is_thorough):
-        is_well = is_well and finding.is_well
-        sys.stdout.write(f"{'ok   ' if finding.is_well else 'WRONG'}  {finding.text}\n")
-    return 0 if is_well else 1
+def _run(settings: Settings, worker_id: str, pipe: int) -> NoReturn:
+    """A runner. Raises ConfigError."""
+    from lib.jobs import registry
+    from lib.work import runner
+    from lib.work.context import about_current_job
+
+    types = registry.load(settings.job_modules)
+    runner.main(settings, types, _log(settings, about_current_job), worker_id, pipe)
 
 
-def _arguments() -> argparse.Namespace:
+def _examine(settings: Settings, *, is_thorough: bool) -> int:
+    """Print what is found; 1 where anything is not as it should be. Raises ConfigError."""
+    import asyncio
+
+    from lib.jobs import registry
+    from lib.work import doctor
+
+    async def tell() -> bool:
+        is_well = True
+        async for finding in doctor.examine(settings, ROOT, is_thorough=is_thorough):
+            is_well = is_well and finding.is_well
+            sys.stdout.write(f"{'ok   ' if finding.is_well else 'WRONG'}  {finding.text}\n")
+        return is_well
+
+    registry.load(settings.job_modules)
+    return 0 if asyncio.run(tell()) else 1
+
+
+def _arguments() -> "Namespace":
+    import argparse
+
     parser = argparse.ArgumentParser(description="Runs Waybill's jobs. Settings: prod/.env.example.")
     parser.add_argument(
         "--doctor", action="store_true", help="say whether Redis, mail, logs and prod/ are as they should"
     )
     parser.add_argument("--check", action="store_true", help="with --doctor: read every job, too")
-    parser.add_argument("--runner", metavar="ID", help=argparse.SUPPRESS)
-    parser.add_argument("--pipe", metavar="FD", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.check and not arguments.doctor:
         parser.error("--check goes with --doctor")
     return arguments
 
 
-def _log(settings: Settings) -> Log:
+def _log(settings: Settings, context: "Callable[[], Bound] | None" = None) -> "Log":
+    from lib.logs import open_logs
+
     return open_logs(
         settings.log_dir / "worker.log",
         level=settings.log_level,
         console_format=settings.log_format,
         max_bytes=settings.log_max_bytes,
         backups=settings.log_backups,
-        context=about_current_job,
+        context=context,
     )
 
 

@@ -11,9 +11,8 @@ import hashlib
 import re
 import string
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -33,15 +32,17 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(rf"{_DAY.pattern}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(Z|[+-][0-9]{{2}}:[0-9]{{2}})")
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(NamedTuple):
     """One entry of API_KEYS. `expires_s`: seconds since the epoch, None for never."""
 
     name: str
     scope: Scope
     key_id: str
-    sha256: bytes = field(repr=False)
+    sha256: bytes
     expires: str = ""
+
+    def __repr__(self) -> str:
+        return f"ApiKey({self.name!r}, {self.scope!r}, {self.key_id!r}, expires={self.expires!r})"
 
     @property
     def expires_s(self) -> float | None:

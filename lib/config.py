@@ -8,9 +8,8 @@ A value that is not understood stops the start (exit 78): a queue that runs with
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lib import api_keys
 from lib import setting_kinds as kinds
@@ -18,6 +17,7 @@ from lib.api_keys import ApiKey
 from lib.errors import ConfigError
 
 ENV_FILES = (".env.local", ".env")
+SECRETIVE = ("redis_url", "smtp_url")
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: PM2 and systemd need not try again
 
 _ENV_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
@@ -26,9 +26,11 @@ _PREFIX = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+|[^<>\r\n]*<[^\s<>@]+@[^\s<>@]+>")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Every setting, checked. Times in seconds, sizes in bytes; what may hold a password is not in the repr."""
+class Settings(NamedTuple):
+    """Every setting, checked. Times in seconds, sizes in bytes; what may hold a password is not in the repr.
+
+    Not a dataclass: this is read before worker.py spawns its runners, and `dataclasses` brings half of Python along.
+    """
 
     host: str
     port: int
@@ -37,7 +39,7 @@ class Settings:
     allowed_hosts: tuple[str, ...]
     api_keys: tuple[ApiKey, ...]
     rate_limit: tuple[int, int] | None
-    redis_url: str = field(repr=False)
+    redis_url: str
     key_prefix: str
     ack_replicas: int
     log_dir: Path
@@ -54,14 +56,17 @@ class Settings:
     retain_completed: int
     retain_completed_s: float
     retain_dead_s: float
-    smtp_url: str = field(repr=False)
+    smtp_url: str
     mail_from: str
     outbox_dir: Path
     env_files: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        shown = (f"{name}={value!r}" for name, value in self._asdict().items() if name not in SECRETIVE)
+        return f"Settings({', '.join(shown)})"
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+
+class Setting(NamedTuple):
     """One row of the table. `parse` raises ValueError with the words that come behind "NAME: "."""
 
     name: str

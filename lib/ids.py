@@ -5,7 +5,6 @@ Pure: the clock and the random source come in by the constructor.
 
 import os
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterator
 
@@ -51,7 +50,7 @@ def new_worker_id(host: str, pid: int, *, is_alone: bool = False) -> str:
     An isolation runner's ends in `.alone`, by which `reap.lua` knows that a crash is the one job's own doing.
     """
     name = _HOST_UNSAFE.sub("-", host.lower())[:48] or "host"
-    return f"{name}.{pid}.{secrets.token_hex(4)}" + (".alone" if is_alone else "")
+    return f"{name}.{pid}.{os.urandom(4).hex()}" + (".alone" if is_alone else "")
 
 
 def wall_ms() -> int:

@@ -11,7 +11,7 @@ the mail stands in smtp_verdicts.py. A mail may be stopped at any moment: cancel
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lib.handlers.letter import Letter
 from lib.handlers.smtp_dial import Deadline, Limits
@@ -37,8 +37,7 @@ _LAST_WORD = Limits(reply_s=LAST_WORD_S, total_s=LAST_WORD_S)
 _LOGIN_WANTED = (530, 534, 535, 538)  # RFC 4954, 6; 530 is also RFC 3207's "issue a STARTTLS command first"
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What the server said to the mail, and to each recipient whom it refused. `file`: where it was filed."""
 
     response: str

@@ -39,8 +39,7 @@ class Route:
     password: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Seconds: for a connection to be made, for a reply, for everything that one mail takes."""
 
     connect_s: float = CONNECT_S

@@ -9,7 +9,7 @@ import inspect
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from lib.errors import ConfigError
 from lib.ids import QUEUE_NAME
@@ -90,8 +90,7 @@ class JobType:
     backoff: Backoff = DEFAULT_BACKOFF
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(NamedTuple):
     name: str
     queue: str
     max_attempts: int

@@ -10,7 +10,6 @@ nothing a request does can stop it. In its own words:
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -21,12 +20,12 @@ from pathlib import Path
 from lib.config import EXIT_CONFIG, Settings
 from lib.logs import Log
 from lib.processes.pipe import Pipe
-from lib.processes.start import STOP_SIGNALS, describe_end, pause, pause_before_restart_s, start
+from lib.processes.spawn import EXIT_FAULT, STOP_SIGNALS
+from lib.processes.start import Process, describe_end, pause, pause_before_restart_s, start
 
 LEAVE_S = 5.0  # What a child may take, over the grace, before it is killed.
 LOOK_EVERY_S = 1.0
 HUNG_S = 10.0
-EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
 
 
 class Silence:
@@ -57,7 +56,7 @@ class Parent:
         self._script = script
         self._listening = listening
         self._memory = _memory(settings.server_processes * place_bytes)
-        self._children: dict[int, tuple[asyncio.subprocess.Process, Pipe]] = {}
+        self._children: dict[int, tuple[Process, Pipe]] = {}
         self._stop = asyncio.Event()
         self._is_started = False
         self._cut_off = 0
@@ -120,7 +119,7 @@ class Parent:
             pause_s = pause_before_restart_s(time.monotonic() - started_s, pause_s)
             await pause(self._stop, pause_s)
 
-    async def _watch(self, process: asyncio.subprocess.Process, silence: Silence, place: int) -> None:
+    async def _watch(self, process: Process, silence: Silence, place: int) -> None:
         """Kill a child that hangs: its clients wait for nothing, and those in the socket's queue for a turn of its."""
         looked_at_s = time.monotonic()
         while True:
@@ -129,8 +128,7 @@ class Parent:
             if silence.go_on(now_s - looked_at_s):
                 msg = f"Server process {process.pid} has said nothing for {HUNG_S:g} s and is killed"
                 self._log.error("process.killed", msg, place=place, child=process.pid)
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+                process.kill()
                 return
             looked_at_s = now_s
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from lib.logs import Log
 from lib.processes.pipe import Pipe
-from lib.processes.start import STOP_SIGNALS
+from lib.processes.spawn import STOP_SIGNALS
 
 
 class Place(Protocol):

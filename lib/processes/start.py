@@ -1,55 +1,63 @@
-"""Starting processes of our own, and what their ends mean: for the server's parent and for the worker's supervisor.
-
-A child is started anew with this Python, never forked: it shares nothing but what it is handed. Between the two there
-is a pipe, and the child obeys that alone: PM2 and Ctrl-C signal a whole tree of processes at once, and it is for the
-one on top to say what that means for the others.
+"""Children of ours as an asyncio loop has them, and what their ends mean: for the server's parent and the worker's
+supervisor. How one is born, spawn.py says.
 """
 
 import asyncio
 import contextlib
 import signal
-import socket
-import sys
+import subprocess
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from lib.config import child_environment
 from lib.processes.pipe import Pipe
+from lib.processes.spawn import Spawned, spawn
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 YOUNG_S = 1.0
 FIRST_RESTART_S = 0.25
 LONGEST_RESTART_S = 5.0
 
 
-async def start(script: Path, *arguments: str, fds: Sequence[int] = ()) -> tuple[asyncio.subprocess.Process, Pipe]:
-    """A child that runs `script arguments --pipe FD`, and our end of its pipe. fds: what else it is handed."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        # A child has what is blocked when it is made: a signal to the whole tree must not end it before it can say
-        # that it minds none.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                str(script),
-                *arguments,
-                "--pipe",
-                str(theirs.fileno()),
-                pass_fds=(*fds, theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                env=child_environment(),
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-    return process, await Pipe.over(ours)
+class Process:
+    """A child that the loop can wait for. asyncio's own can't take over a child that was there before the loop."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        self.pid = process.pid
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        # A thread each, as asyncio has them: to wait for one child alone, a SIGCHLD or a poll would need a handler
+        # that nobody else takes away.
+        threading.Thread(target=self._see_off, name=f"child-{self.pid}", daemon=True).start()
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it lives; negative for a signal."""
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        """Its exit code, once it has ended. Any number of tasks may wait."""
+        await self._ended.wait()
+        return self._process.wait()
+
+    def kill(self) -> None:
+        """SIGKILL; nothing where it has ended."""
+        self._process.kill()
+
+    def _see_off(self) -> None:
+        self._process.wait()
+        with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
+            self._loop.call_soon_threadsafe(self._ended.set)
 
 
-def obey_the_pipe_alone() -> None:
-    """For the child, first of all: mind no signal to stop."""
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+async def start(script: Path, *arguments: str, fds: Sequence[int] = ()) -> tuple[Process, Pipe]:
+    """Spawn a child; see `spawn`."""
+    return await take_over(spawn(script, *arguments, fds=fds))
+
+
+async def take_over(spawned: Spawned) -> tuple[Process, Pipe]:
+    """A child that was spawned, and our end of its pipe, on the running loop."""
+    return Process(spawned.process), await Pipe.over(spawned.end)
 
 
 def pause_before_restart_s(lived_s: float, last_pause_s: float) -> float:

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from lib.errors import KeysBroken, QueueNotFound, RedisUnavailable
@@ -24,8 +23,7 @@ NAMES_AT_ONCE = 500
 QUEUES_AT_ONCE = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(NamedTuple):
     """How many completed jobs a queue keeps, and for how long the finished ones are kept."""
 
     completed: int
@@ -37,8 +35,7 @@ class Retention:
         return self.completed, round(self.completed_s * 1000), round(self.dead_s * 1000)
 
 
-@dataclass(frozen=True, slots=True)
-class Census:
+class Census(NamedTuple):
     """One queue in numbers. per_minute: events in the last 60 s, about; totals: since the queue began."""
 
     queue: str
@@ -51,8 +48,7 @@ class Census:
     max_depth: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(NamedTuple):
     """What upkeep finds in one queue. beats: worker id -> what its counter shows."""
 
     is_due: bool
@@ -63,8 +59,7 @@ class Survey:
     beats: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class RunnerSeen:
+class RunnerSeen(NamedTuple):
     """A runner as one queue knows it. `about` is what it said of itself."""
 
     worker_id: str

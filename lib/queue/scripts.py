@@ -4,6 +4,7 @@ A file's header says which fragments it uses (`-- @use clock ring`: `_clock.lua`
 script is given one key, the queue's base; it names the Cluster slot, and what the script touches all begins with it.
 """
 
+import functools
 import hashlib
 import re
 from pathlib import Path
@@ -22,8 +23,7 @@ class Scripts:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._texts = {path.stem: text_of(path) for path in FOLDER.glob("[a-z]*.lua")}
-        self._hashes = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in self._texts.items()}
+        self._texts, self._hashes = _read_all()
 
     async def call(self, name: str, base: str, *arguments: Argument) -> Any:
         """Run one script on one queue. Raises what Link.call raises, but MissingScript."""
@@ -35,6 +35,15 @@ class Scripts:
     def command(self, name: str, base: str, *arguments: Argument) -> Command:
         """The command that calls the script where Redis holds it."""
         return ("EVALSHA", self._hashes[name], 1, base, *arguments)
+
+
+@functools.cache
+def _read_all() -> tuple[dict[str, str], dict[str, str]]:
+    """Texts and hashes by name. Once a process: a server has six links with scripts, a runner two for each queue, and
+    whoever reads the files later, after an upgrade on disk, would have scripts of another version than his Python.
+    """
+    texts = {path.stem: text_of(path) for path in FOLDER.glob("[a-z]*.lua")}
+    return texts, {name: hashlib.sha1(text.encode()).hexdigest() for name, text in texts.items()}
 
 
 def text_of(path: Path) -> str:

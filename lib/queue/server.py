@@ -1,7 +1,7 @@
 """What the Redis server itself says: that it answers, how fast, and whether it is set up to keep what it is given."""
 
 import time
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lib.logs import Log
 from lib.queue.client import Link, describe
@@ -9,13 +9,12 @@ from lib.queue.client import Link, describe
 OLDEST_VERSION = (7, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class ServerState:
+class ServerState(NamedTuple):
     """`warnings`: a sentence for each setting under which jobs can be lost."""
 
     version: str
     latency_ms: float
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str]
 
 
 def found(url: str, state: ServerState, log: Log) -> None:

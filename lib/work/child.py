@@ -1,10 +1,9 @@
 """A runner as its supervisor knows it: a process, a pipe, the ids that it serves its queues under."""
 
-import asyncio
-import contextlib
 import time
 
 from lib.processes.pipe import Pipe
+from lib.processes.start import Process
 from lib.work.overdue import Held
 
 MOST_S = 2.0
@@ -13,7 +12,7 @@ MOST_S = 2.0
 class Child:
     """A runner as its supervisor knows it."""
 
-    def __init__(self, worker_id: str, process: asyncio.subprocess.Process, pipe: Pipe, queues: list[str]) -> None:
+    def __init__(self, worker_id: str, process: Process, pipe: Pipe, queues: list[str]) -> None:
         self.process = process
         self.pipe = pipe
         self.worker_ids = dict.fromkeys(queues, worker_id)
@@ -21,6 +20,8 @@ class Child:
         self.worker_id = worker_id
         self.is_alone = worker_id.endswith(".alone")
         self.started_s = time.monotonic()
+        self.has_ticked = False
+        self.running = 0
         self.silent_s = 0.0
         self._looked_at_s = time.monotonic()
         self._unheard_s = 0.0
@@ -37,8 +38,10 @@ class Child:
             return
         self.blocker = None
         self._unheard_s = 0.0
-        silent_s = message.get("silent_s")
+        self.has_ticked = True
+        silent_s, running = message.get("silent_s"), message.get("running")
         self.silent_s = float(silent_s) if isinstance(silent_s, int | float) else 0.0
+        self.running = running if isinstance(running, int) else 0
         workers = message.get("workers")
         if isinstance(workers, dict) and workers != self.worker_ids:
             self.former_ids.update(self.worker_ids.items())
@@ -54,5 +57,4 @@ class Child:
     def kill(self) -> None:
         """End it, on our order: whatever it ran is innocent."""
         self.was_killed = True
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+        self.process.kill()

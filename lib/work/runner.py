@@ -13,6 +13,7 @@ import random
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 from lib import __version__
 from lib.config import Settings
@@ -21,7 +22,7 @@ from lib.ids import JobIds, new_worker_id
 from lib.jobs.registry import Registry
 from lib.logs import Log
 from lib.processes.pipe import Pipe
-from lib.processes.start import obey_the_pipe_alone
+from lib.processes.spawn import EXIT_FAULT, obey_the_pipe_alone
 from lib.queue.client import open_link
 from lib.queue.keys import Keys
 from lib.queue.lease import Lease
@@ -36,9 +37,7 @@ from lib.work.watchdog import Watchdog
 
 CALL_TIMEOUT_S = 5.0
 TICK_S = 1.0
-EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
-IDLE_ROUNDS = 30  # An isolation runner leaves when it has found no suspect so many times, SUSPECTS_EVERY_S apart.
-SUSPECTS_EVERY_S = 0.1
+SUSPECTS_EVERY_S = 1.0  # Beside the looks that the supervisor asks for.
 
 
 class Runner:
@@ -72,6 +71,7 @@ class Runner:
         self._consumers = [self._consumer(queue, limit) for queue, limit in settings.worker_queues.items()]
         self._drain = asyncio.Event()
         self._release = asyncio.Event()
+        self._look = asyncio.Event()
         self._is_orphaned = False
         self._is_retiring = False
 
@@ -153,20 +153,22 @@ class Runner:
         await rounds
 
     async def _suspect_rounds(self) -> None:
-        """One suspect after another, whatever its queue, until there has been none for a while."""
-        idle_rounds = 0
-        while idle_rounds < IDLE_ROUNDS and not self._drain.is_set():
-            has_found = False
-            with contextlib.suppress(RedisUnavailable):
-                for consumer in self._consumers:
-                    with self._bulkheads.around(consumer.queue, "consumer"):
-                        has_found = await consumer.run_suspects() or has_found
-            if has_found:
-                idle_rounds = 0
-                continue
-            idle_rounds += 1
+        """One suspect after another, whatever its queue; then at every look that the supervisor asks for."""
+        while not self._drain.is_set():
+            self._look.clear()
+            while await self._has_run_suspects() and not self._drain.is_set():
+                pass
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._drain.wait(), SUSPECTS_EVERY_S)
+                await asyncio.wait_for(self._look.wait(), SUSPECTS_EVERY_S)
+
+    async def _has_run_suspects(self) -> bool:
+        """Run a suspect of each queue that has any."""
+        has_found = False
+        with contextlib.suppress(RedisUnavailable):
+            for consumer in self._consumers:
+                with self._bulkheads.around(consumer.queue, "consumer"):
+                    has_found = await consumer.run_suspects() or has_found
+        return has_found
 
     async def _leave(self) -> None:
         try:
@@ -181,10 +183,14 @@ class Runner:
 
     async def _obey(self) -> None:
         while (message := await self._pipe.receive()) is not None:
+            self._look.set()
+            if message.get("do") == "look":
+                continue
             self._drain.set()
             if message.get("do") == "release":
                 self._release.set()
         self._is_orphaned = True
+        self._look.set()
         self._log.warning("supervisor.lost", "Supervisor gone; this runner ends what it has begun and leaves")
         self._drain.set()
 
@@ -228,8 +234,8 @@ class Runner:
             self._drain.set()
 
 
-def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_fd: int) -> None:
-    """The whole process; does not return."""
+def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_fd: int) -> NoReturn:
+    """The whole process."""
     obey_the_pipe_alone()
 
     async def run() -> None:

@@ -13,58 +13,56 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
 from lib.config import EXIT_CONFIG, Settings
 from lib.errors import RedisUnavailable
-from lib.ids import new_worker_id
 from lib.logs import Log
-from lib.processes.start import STOP_SIGNALS, describe_end, pause, pause_before_restart_s, start
+from lib.processes.spawn import EXIT_FAULT, STOP_SIGNALS
+from lib.processes.start import describe_end, pause, pause_before_restart_s, take_over
 from lib.queue import server
 from lib.queue.client import open_link
 from lib.queue.epochs import Epochs
 from lib.queue.keys import Keys
-from lib.queue.lease import Lease
-from lib.queue.queue import Queue
 from lib.queue.queues import Queues
+from lib.work.birth import Newborn, spawn_runner
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.child import Child
-from lib.work.overdue import Held, Leaps, held_by, overdue
-from lib.work.runner import EXIT_FAULT
+from lib.work.stand_by import StandBy
+from lib.work.stuck import StuckRunners
 from lib.work.upkeep import EVERY_S, Upkeep
 
 CALL_TIMEOUT_S = 5.0
-STUCK_S = 2.5  # Without a tick for so long, a loop may be stuck: its jobs' deadlines are looked at.
-SILENT_S = 30.0
 SECOND_SIGNAL_S = 1.0
 LEAVE_S = 8.0  # What a runner may take to give back what is left and sign off, before it is killed.
 AFTERSHOCKS_S = (0.2, 1.0)
 
 
 class Supervisor:
-    """script: the worker.py to start runners with."""
+    """script: the worker.py to start runners with. newborns: the first runners, one for each place."""
 
-    def __init__(self, settings: Settings, log: Log, script: Path) -> None:
+    def __init__(self, settings: Settings, log: Log, script: Path, newborns: Iterable[Newborn]) -> None:
         self._settings = settings
         self._log = log
         self._script = script
         self._rng = random.Random()
         self._link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
-        self._keys = Keys(settings.key_prefix)
-        self._queues = Queues(self._link, self._keys)
-        self._queue = Queue(self._link, self._keys)
+        keys = Keys(settings.key_prefix)
+        self._queues = Queues(self._link, keys)
         self._bulkheads = Bulkheads(log)
         self._upkeep = Upkeep(self._queues, settings, log, self._bulkheads)
-        self._epochs = Epochs(self._link, self._keys)
-        self._leaps = Leaps()
+        self._epochs = Epochs(self._link, keys)
+        self._stuck = StuckRunners(self._link, keys, log, self._bulkheads, self._rng)
+        self._newborns = list(newborns)
         self._children: set[Child] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_away = False
         self._is_isolating = False
+        self._alone: Child | None = None
+        self._stand_by = StandBy()
         self._signalled_at_s: float | None = None
         self.exit_code = 0
         self._stop = asyncio.Event()
@@ -73,16 +71,19 @@ class Supervisor:
     async def run(self) -> None:
         """Until a signal; returns when every runner has left."""
         loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, self._on_signal)
-        for _ in range(self._settings.worker_processes):
-            self._spawn(self._keep())
-        self._spawn(self._beat())
-        self._spawn(self._look_after())
         queues = ", ".join(f"{queue}={limit}" for queue, limit in self._settings.worker_queues.items())
         self._log.info(
             "worker.started", f"Worker started: {self._settings.worker_processes} runners, {queues}", pid=os.getpid()
         )
+        # Before any signal is heard: a drain must know of every runner.
+        children = [await self._start(newborn) for newborn in self._newborns]
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._on_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # Blocked since the runners were spawned.
+        for child in children:
+            self._spawn(self._keep(child))
+        self._spawn(self._beat())
+        self._spawn(self._look_after())
         await self._stop.wait()
         await self._drain()
         self._log.info("worker.stopped", "Worker stopped")
@@ -136,11 +137,10 @@ class Supervisor:
 
     # Runners: one `_keep` for each place, which outlives the runners that fill it.
 
-    async def _keep(self) -> None:
-        """Have a runner in this place until the end: start one, wait for its end, take back what it held, again."""
+    async def _keep(self, child: Child) -> None:
+        """Have a runner in this place until the end: wait for this one's end, take back what it held, start another."""
         restart_s = 0.0
-        while not self._stop.is_set():
-            child = await self._start(is_alone=False)
+        while True:
             retired = asyncio.create_task(self._listen(child))
             await asyncio.wait(
                 [retired, asyncio.create_task(child.process.wait())], return_when=asyncio.FIRST_COMPLETED
@@ -148,23 +148,29 @@ class Supervisor:
             if child.process.returncode is None and child.is_retiring:
                 # It has yet to end what it runs; its place is filled at once.
                 self._spawn(self._bury(child))
-                continue
-            await self._bury(child)
-            if child.process.returncode == EXIT_CONFIG:
-                # It has said why; the next one would say the same.
-                self.exit_code = EXIT_CONFIG
-                self._stop.set()
-            restart_s = pause_before_restart_s(time.monotonic() - child.started_s, restart_s)
-            await pause(self._stop, restart_s)
+            else:
+                await self._bury(child)
+                restart_s = pause_before_restart_s(time.monotonic() - child.started_s, restart_s)
+                await self._pause_for(child, restart_s)
+            if self._stop.is_set():
+                return
+            child = await self._start(spawn_runner(self._script))
 
-    async def _start(self, *, is_alone: bool) -> Child:
-        worker_id = new_worker_id(socket.gethostname(), os.getpid(), is_alone=is_alone)
-        process, pipe = await start(self._script, "--runner", worker_id)
-        child = Child(worker_id, process, pipe, list(self._settings.worker_queues))
+    async def _pause_for(self, dead: Child, pause_s: float) -> None:
+        """Before another one is started in its place, if one is to be."""
+        if dead.process.returncode == EXIT_CONFIG:
+            # It has said why; the next one would say the same.
+            self.exit_code = EXIT_CONFIG
+            self._stop.set()
+        await pause(self._stop, pause_s)
+
+    async def _start(self, newborn: Newborn) -> Child:
+        process, pipe = await take_over(newborn.spawned)
+        child = Child(newborn.worker_id, process, pipe, list(self._settings.worker_queues))
         self._children.add(child)
         if self._stop.is_set():
             child.pipe.send(do="drain")
-        self._log.info("runner.started", f"Runner {worker_id} started", pid=process.pid)
+        self._log.info("runner.started", f"Runner {child.worker_id} started", pid=process.pid)
         return child
 
     async def _listen(self, child: Child) -> None:
@@ -194,7 +200,9 @@ class Supervisor:
         self._children.discard(child)
         self._spawn(self._look_again(child, is_crash=is_crash))
         if child.is_alone:
-            self._is_isolating = False
+            self._alone, self._is_isolating = None, False
+        if is_crash:
+            self._stand_by.crash_seen(time.monotonic(), has_served=child.has_ticked, was_alone=child.is_alone)
         # Not where an isolation runner ended without having had a job: another one would end so too, and at once.
         if taken_back or code == 0:
             await self._isolate_at_once()
@@ -259,8 +267,7 @@ class Supervisor:
                 if self._is_away or is_first:
                     server.found(self._settings.redis_url, await server.inspect(self._link), self._log)
                 self._is_away = is_first = False
-                await self._compare_clocks()
-                await self._check_runners()
+                await self._stuck.look(self._children)
                 await self._isolate(suspects)
             except RedisUnavailable as fault:
                 if not self._is_away:
@@ -268,52 +275,6 @@ class Supervisor:
                 self._is_away = True
             # Jitter, so that the supervisors of a fleet do not all look at the same moment.
             await asyncio.sleep(EVERY_S * self._rng.uniform(0.9, 1.1))
-
-    async def _check_runners(self) -> None:
-        """Called when Redis answers, so that a silent runner is silent by its own doing."""
-        for child in list(self._children):
-            if child.process.returncode is not None:
-                continue
-            if child.silent_s > SILENT_S:
-                self._log.error(
-                    "runner.killed", f"Runner {child.worker_id} has heard nothing for {child.silent_s:.0f} s"
-                )
-                child.kill()
-            elif (unheard_s := child.unheard_s(time.monotonic())) > STUCK_S:
-                await self._free_stuck(child, unheard_s)
-
-    async def _free_stuck(self, child: Child, unheard_s: float) -> None:
-        """Kill a runner whose loop is stuck past a job's deadline, and fail the jobs that are overdue."""
-        now_ms = await self._compare_clocks()
-        held: list[Held] = []
-        for queue, worker_id in child.worker_ids.items():
-            with self._bulkheads.around(queue, "rescue"):
-                held += await held_by(self._lease(queue, worker_id), self._queue)
-        late = overdue(held, child.blocker, now_ms, self._leaps, unheard_s)
-        is_hung = unheard_s > SILENT_S and not await self._holds_any(child)
-        if not late and not is_hung:
-            return
-        self._log.error("runner.killed", f"Runner {child.worker_id} is stuck: {len(late)} jobs are past their time")
-        child.late = late
-        child.kill()
-
-    async def _compare_clocks(self) -> int:
-        """Redis' time, in ms. Done once a second: what its clock leaps makes no job overdue."""
-        now_ms = await self._queues.now_ms()
-        self._leaps.look(now_ms, time.monotonic())
-        return now_ms
-
-    async def _holds_any(self, child: Child) -> bool:
-        """A loop that is stuck with jobs in hand has until their deadlines; one that holds none is just stuck."""
-        for queue, worker_id in child.worker_ids.items():
-            with self._bulkheads.around(queue, "rescue"):
-                if await self._lease(queue, worker_id).held():
-                    return True
-        return False
-
-    def _lease(self, queue: str, worker_id: str) -> Lease:
-        """A runner's place in a queue, to speak for it."""
-        return Lease(self._link, self._link, self._keys, queue, worker_id, self._rng)
 
     async def _isolate_at_once(self) -> None:
         """After a crash: what became a suspect by it does not wait for the next round of upkeep."""
@@ -325,10 +286,16 @@ class Supervisor:
         await self._isolate(suspects)
 
     async def _isolate(self, suspects: dict[str, int]) -> None:
-        """Have one isolation runner while there are suspects in a queue of ours."""
-        is_wanted = any(suspects.get(queue) for queue in self._settings.worker_queues)
+        """Have one isolation runner while there are suspects in a queue of ours, or may soon be."""
+        if any(suspects.get(queue) for queue in self._settings.worker_queues):
+            self._stand_by.suspects_seen(time.monotonic())
+            if self._alone is not None:
+                self._alone.pipe.send(do="look")
+        is_wanted = self._stand_by.is_wanted(time.monotonic())
         if is_wanted and not self._is_isolating and not self._stop.is_set():
             self._is_isolating = True
-            child = await self._start(is_alone=True)
+            self._alone = child = await self._start(spawn_runner(self._script, is_alone=True))
             self._spawn(self._listen(child))
             self._spawn(self._bury(child))
+        elif self._alone is not None and not is_wanted and not self._alone.running:
+            self._alone.pipe.send(do="drain")

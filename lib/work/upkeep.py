@@ -5,7 +5,6 @@ others do the same; none leads, and none is missed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from lib.config import Settings
 from lib.logs import Log
@@ -16,10 +15,10 @@ EVERY_S = 1.0
 MOST_BITES = 200  # of one queue's backlog in one round, so that the other queues get theirs
 
 
-@dataclass(slots=True)
 class _Watched:
-    beat: str
-    still_s: float = 0.0
+    def __init__(self, beat: str) -> None:
+        self.beat = beat
+        self.still_s = 0.0
 
 
 class LeaseWatch:

@@ -117,7 +117,7 @@ def _demand(rows: dict[str, Row], accepted: int) -> None:
         row.demand(not row.recover_s or percentile(row.recover_s, 0.5) < 0.5, "p50 to re-execution is not under 500 ms")
         row.demand(not row.recover_s or percentile(row.recover_s, 0.99) < 1.5, "p99 to re-execution is not under 1.5 s")
     rows["supervisor"].demand(not rows["supervisor"].twice, "jobs of an orphaned runner ran again")
-    rows["alone"].note = "each then waits for a runner of its own"
+    rows["alone"].note = "each then runs in a runner of its own"
 
 
 TITLES = {

@@ -44,7 +44,7 @@ def work(bench: Bench, is_meant: Callable[[int], bool], at: int, fault: str) -> 
 def birth(bench: Bench, is_meant: Callable[[int], bool], at: int, fault: str) -> str:
     """The runner is replaced, and the job waits for the new one (or lies in the old one's list: it is popped)."""
     time.sleep(YOUNG_S)
-    (old,) = bench.worker.runner_pids()
+    (old,) = filter(bench.is_runner, bench.worker.runner_pids())
     os.kill(old, signal.SIGSTOP)
     bench.trap.set(lambda pid: is_meant(pid) and pid != old, at, fault, from_pop=False)
     job_id = bench.post(bench.site.body("fail_once"))

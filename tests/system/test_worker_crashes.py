@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from lib.queue.keys import Keys
-from tests.processes import is_alive
+from tests.processes import Worker, is_alive
 from tests.system.worker_case import WorkerCase
 
 KILLS = 7
@@ -17,6 +17,11 @@ KILLS = 7
 def written_at(line: dict[str, Any]) -> datetime:
     """When a line of the log was written."""
     return datetime.fromisoformat(line["ts"])
+
+
+def alone(worker: Worker, event: str) -> list[dict[str, Any]]:
+    """The log lines of that event about isolation runners."""
+    return [line for line in worker.logged(event) if ".alone" in line["msg"]]
 
 
 class Killed(WorkerCase):
@@ -211,10 +216,28 @@ class Poison(WorkerCase):
 
         self.until_all([job_id], "completed")
         died = [written_at(line) for line in worker.logged("runner.died")]
-        alone = [line for line in worker.logged("runner.started") if ".alone" in line["msg"]]
-        self.assertEqual((KILLS, KILLS - 1), (len(died), len(alone)))
-        waited_s = [(written_at(line) - at).total_seconds() for line, at in zip(alone, died[1:], strict=True)]
+        started = alone(worker, "runner.started")
+        self.assertEqual((KILLS, KILLS - 1), (len(died), len(started)))
+        waited_s = [(written_at(line) - at).total_seconds() for line, at in zip(started, died[1:], strict=True)]
         self.assertLess(max(waited_s), 0.5)
+
+    def test_after_a_crash_a_runner_is_ready_for_the_job_that_crashes_again(self) -> None:
+        worker = self.ready(WORKER_QUEUES="default=4", CRASH_LIMIT=100)
+        flag = self.flag()
+        job_id = self.post("sleep", until=str(flag))
+        self.until_begun(job_id)
+        os.kill(self.executions(job_id)[-1].pid, signal.SIGKILL)
+        self.until(lambda: alone(worker, "worker.registered"), "an isolation runner serves")
+        self.until_begun(job_id, attempts=2)
+
+        os.kill(self.executions(job_id)[-1].pid, signal.SIGKILL)
+
+        self.until_begun(job_id, attempts=3)
+        flag.touch()
+        self.until_all([job_id], "completed")
+        (started,) = alone(worker, "runner.started")
+        self.assertEqual(self.executions(job_id)[-1].pid, started["pid"])
+        self.assertEqual(0, worker.stop())
 
     def test_innocents_that_were_aboard_two_crashes_are_cleared_one_by_one(self) -> None:
         self.ready(WORKER_QUEUES="default=4")

@@ -1,11 +1,13 @@
 """Signals: a drain that ends what runs, a grace that runs out, a second signal that will not wait."""
 
+import functools
 import os
 import signal
 import time
 import unittest
 
-from tests.processes import JOB_MODULES, is_alive
+from tests.faults.runners import processes_with
+from tests.processes import JOB_MODULES, Worker, is_alive
 from tests.system.worker_case import WorkerCase
 
 
@@ -37,6 +39,21 @@ class Stops(WorkerCase):
 
             self.assertEqual(0, worker.wait())
             self.assertLess(time.monotonic() - began_s, 3)
+
+    def test_a_signal_that_comes_before_the_supervisor_can_obey_is_obeyed_when_it_can(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            worker = self.worker()
+            has_spawned = functools.partial(self.count, worker, 2)
+            self.until(has_spawned, "the runner has been spawned")
+
+            worker.signal(number)
+
+            self.assertEqual(0, worker.wait())
+            self.assertTrue(self.count(worker, 0), "a runner was left behind")
+
+    def count(self, worker: Worker, expected: int) -> bool:
+        """Whether it has so many processes, the supervisor among them."""
+        return len(processes_with(f"OUTBOX_DIR={worker.outbox}")) == expected
 
     def test_a_signal_to_the_whole_tree_is_a_drain_too(self) -> None:
         worker = self.ready()

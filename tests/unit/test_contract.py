@@ -264,7 +264,7 @@ class Facts(unittest.TestCase):
         self.assertEqual(MAX_DEPTH, self.properties("QueueChange")["max_depth"]["maximum"])
         self.assertEqual(MAX_DEPTH, self.properties("Queue")["max_depth"]["maximum"])
         shown = {"queue", *self.properties("Queue")} - {"name", "quarantine"}
-        self.assertEqual({field.name for field in dataclasses.fields(Census)}, shown)
+        self.assertEqual(set(Census._fields), shown)
 
     def test_what_is_cut_and_kept(self) -> None:
         job = self.properties("Job")

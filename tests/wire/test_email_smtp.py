@@ -1,7 +1,6 @@
 """The email job against a real SMTP server: what arrives, and what each answer or broken link means for the job."""
 
 import asyncio
-import dataclasses
 import os
 import re
 import socket
@@ -469,7 +468,7 @@ class Outboxes(LoopCase):
     def setUp(self) -> None:
         super().setUp()
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory())) / "deep" / "outbox"
-        self.mailer = Mailer(dataclasses.replace(settings(), outbox_dir=self.folder))
+        self.mailer = Mailer(settings()._replace(outbox_dir=self.folder))
 
     def test_a_mail_is_a_file_named_after_its_job(self) -> None:
         result = self.send_email(Context(self.mailer), email(bcc="b@x.example"))

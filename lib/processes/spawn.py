@@ -1,0 +1,54 @@
+"""How a process of ours is born: this Python, started anew with a script, and a pipe between the two.
+
+Never forked: it shares nothing but what it is handed. It obeys its pipe alone: PM2 and Ctrl-C signal a whole tree of
+processes at once, and it is for the one on top to say what that means for the others.
+
+Needs no asyncio, which takes as long to import as Python itself takes to start: worker.py has its runners start before
+it imports what it needs itself. start.py takes over what was spawned.
+"""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from lib.config import child_environment
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
+
+
+class Spawned(NamedTuple):
+    """A child, and our end of its pipe."""
+
+    process: subprocess.Popen[bytes]
+    end: socket.socket
+
+
+def spawn(script: Path, *arguments: str, fds: Sequence[int] = ()) -> Spawned:
+    """A child that runs `script arguments --pipe FD`. fds: what else it is handed."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        # A child has what is blocked when it is made: a signal to the whole tree must not end it before it can say
+        # that it minds none.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            process = subprocess.Popen(
+                [sys.executable, str(script), *arguments, "--pipe", str(theirs.fileno())],
+                pass_fds=(*fds, theirs.fileno()),
+                stdin=subprocess.DEVNULL,
+                env=child_environment(),
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return Spawned(process, ours)
+
+
+def obey_the_pipe_alone() -> None:
+    """For the child, first of all: mind no signal to stop."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

@@ -1,0 +1,26 @@
+"""A runner is born: an interpreter is started for it, under the id that it will bear.
+
+A module of its own, for worker.py needs it before all else: a runner takes as long to start as its supervisor does, so
+the two are to start beside each other, and not one behind the other.
+"""
+
+import os
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+from lib.ids import new_worker_id
+from lib.processes.spawn import Spawned, spawn
+
+
+class Newborn(NamedTuple):
+    """A runner that nobody has heard yet."""
+
+    worker_id: str
+    spawned: Spawned
+
+
+def spawn_runner(script: Path, *, is_alone: bool = False) -> Newborn:
+    """script: the worker.py to start it with. is_alone: an isolation runner."""
+    worker_id = new_worker_id(socket.gethostname(), os.getpid(), is_alone=is_alone)
+    return Newborn(worker_id, spawn(script, "--runner", worker_id))
