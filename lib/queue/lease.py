@@ -214,7 +214,7 @@ def _size_bytes(ended: Ended) -> int:
 
 
 def _claimed(record: bytes, now_ms: int, since: bytes) -> ClaimedJob:
-    job_id, token, attempt, unknown_since, spec = record.split(b"\x1f")
+    job_id, token, attempt, unknown_since, spec = record.split(b"\x1f", 4)  # The spec holds none: it is not searched.
     unknown_since_ms = int(unknown_since) if unknown_since.isdigit() else None
     ready_ms = int(since) if since.isdigit() else now_ms
     return ClaimedJob(job_id.decode(), int(token), int(attempt), unknown_since_ms, now_ms, spec, ready_ms)
