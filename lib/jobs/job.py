@@ -6,7 +6,6 @@ A spec is JSON text and opaque to Redis (Lua's cjson would change large integers
 fields are short texts that the scripts write. Times are ms since 1970, Redis' own clock.
 """
 
-import contextlib
 import functools
 import json
 import re
@@ -24,16 +23,15 @@ HISTORY_KEPT = 20
 ENDLESS_S = 1e10  # Three hundred years: what is over that is no time, and no timer takes it.
 _TRACE = re.compile(r"[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 NO_TRACE = Trace("0" * 32, "0" * 16, "00")
-OWN_OPTIONS_CHARS = 256  # They are kept.
-# As `to_text` writes them. No quotation mark stands in a number: nothing else can be named there.
+# As `to_text` writes it, all but the payload and what has a unique_key. No quotation mark stands in a number: nothing
+# else can be named there. What is kept of it (the type and the options) is short.
 _OWN_BEGIN = re.compile(
     r'(\{"v":1,"type":"[^"\\]{1,64}","request_id":")([A-Za-z0-9._-]{1,128})'
     r'","trace":"([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})"'
+    r'(,"max_attempts":[^"]{1,40}"timeout_s":[^"]{1,40}"backoff":[^"]{1,80}(?:"priority":"[a-z]{1,9}",)?)"payload":'
 )
-_NUMBER = "[0-9.e+-]+"
-_OWN_OPTIONS = re.compile(
-    rf',"max_attempts":{_NUMBER},"timeout_s":{_NUMBER},"backoff":\[{_NUMBER},{_NUMBER}\](,"priority":"[a-z]+")?'
-)
+# Half of what a named tuple's own constructor takes, where one is made for every job.
+_new = tuple.__new__
 
 
 def _encoder() -> Callable[[Any], str]:
@@ -53,7 +51,8 @@ def _encoder() -> Callable[[Any], str]:
 
 to_json = _encoder()
 _from_json = json.JSONDecoder().decode
-_value_at = json.JSONDecoder().raw_decode
+# What raw_decode calls, and has no type in typeshed. It raises StopIteration where no value begins.
+_value_at: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 class SpecError(Exception):
@@ -105,33 +104,29 @@ def _read_own(text: str) -> JobSpec | None:
     begun = _OWN_BEGIN.match(text)
     if begun is None:
         return None
-    options_at = begun.end()
-    payload_at = text.find(',"payload":', options_at, options_at + OWN_OPTIONS_CHARS) + 11
-    if payload_at < options_at:
-        return None
-    head, request_id, *trace = begun.groups()
-    alike = _alike(head, text[options_at : payload_at - 11])
+    head, request_id, trace_id, span_id, flags, options = begun.groups()
+    alike = _alike(head, options)
     if alike is None:
         return None
     try:
-        payload, end = _value_at(text, payload_at)
-    except (ValueError, RecursionError):
+        payload, end = _value_at(text, begun.end())
+    except (StopIteration, ValueError, RecursionError):
         return None
     if text[end:] != "}":
         return None
-    # Not by their own names: tuple.__new__ takes half as long, and this is done for every job.
-    type_name, _, _, _, *others = alike
-    return tuple.__new__(JobSpec, (type_name, payload, request_id, tuple.__new__(Trace, trace), *others))
+    type_name, max_attempts, timeout_s, backoff, priority = alike
+    trace = _new(Trace, (trace_id, span_id, flags))
+    return _new(JobSpec, (type_name, payload, request_id, trace, max_attempts, timeout_s, backoff, priority, ""))
 
 
 @functools.lru_cache(maxsize=1024)
-def _alike(head: str, options: str) -> JobSpec | None:
-    """What all specs have in common that begin like this and have these options; None where they can't be ours."""
-    if not _OWN_OPTIONS.fullmatch(options):
+def _alike(head: str, options: str) -> tuple[str, int, float, Backoff, str] | None:
+    """What all specs have in common that begin like this and have these options; None where they are none."""
+    try:
+        spec = _read(f'{head}-","trace":"{"-".join(NO_TRACE)}"{options}"payload":{{}}}}')
+    except SpecError:
         return None
-    with contextlib.suppress(SpecError):
-        return _read(f'{head}-","trace":"{"-".join(NO_TRACE)}"{options},"payload":{{}}}}')
-    return None
+    return spec.type, spec.max_attempts, spec.timeout_s, spec.backoff, spec.priority
 
 
 def _read(text: str) -> JobSpec:

@@ -21,6 +21,8 @@ from lib.queue.scripts import Scripts
 
 FIRST_PAUSE_S = 0.05
 LAST_PAUSE_S = 2.0
+# Half of what a named tuple's own constructor takes, where one is made for every job.
+_new = tuple.__new__
 
 
 class NotRegistered(Exception):
@@ -174,7 +176,7 @@ class Lease:
 
 def finished(job_id: str, token: int, type_name: str, result: str, *, is_truncated: bool = False) -> Ended:
     """For `finish`: the job's type, by which it is counted, and the result as JSON text, "" for none."""
-    return Ended(job_id, token, f"\x1f{'t' if is_truncated else '-'}{type_name}\x1f{result}")
+    return _new(Ended, (job_id, token, f"\x1f{'t' if is_truncated else '-'}{type_name}\x1f{result}"))
 
 
 def failed(job_id: str, token: int, error: dict[str, Any], delay_s: float | None) -> Ended:
@@ -217,4 +219,4 @@ def _claimed(record: bytes, now_ms: int, since: bytes) -> ClaimedJob:
     job_id, token, attempt, unknown_since, spec = record.split(b"\x1f", 4)  # The spec holds none: it is not searched.
     unknown_since_ms = int(unknown_since) if unknown_since.isdigit() else None
     ready_ms = int(since) if since.isdigit() else now_ms
-    return ClaimedJob(job_id.decode(), int(token), int(attempt), unknown_since_ms, now_ms, spec, ready_ms)
+    return _new(ClaimedJob, (job_id.decode(), int(token), int(attempt), unknown_since_ms, now_ms, spec, ready_ms))
