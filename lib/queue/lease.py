@@ -102,7 +102,8 @@ class Lease:
             raise NotRegistered(self.worker_id, is_forgotten=reply == b"forgotten")
         head, *records = reply.split(b"\x1e")
         more, now_ms, wait_ms, since = head.split(b"\x1f")
-        jobs = [_claimed(record, int(now_ms), ms) for record, ms in zip(records, since.split(b","), strict=False)]
+        at_ms = int(now_ms)
+        jobs = [_claimed(record, at_ms, ms) for record, ms in zip(records, since.split(b","), strict=False)]
         return Claim(jobs, more == b"more", int(wait_ms) / 1000 if wait_ms else None, more == b"paused")
 
     async def pop(self, block_s: float) -> str | None:

@@ -101,6 +101,8 @@ def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
 
 def completed(job: ClaimedJob, spec: JobSpec, result: Any, shared: Shared) -> Ending:
     """The handler came to its end."""
+    if result is None:
+        return Ending("finish", finished(job.job_id, job.token, spec.type, ""))
     text, is_truncated = _result_text(result)
     if is_truncated:
         shared.log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {text}", job_id=job.job_id)
@@ -179,8 +181,6 @@ def _error(fault: BaseException) -> dict[str, Any]:
 
 def _result_text(result: Any) -> tuple[str, bool]:
     """The result as JSON text; or a reason and True where it can't be kept. The job's work is done either way."""
-    if result is None:
-        return "", False
     try:
         text = to_json(result)
     except (TypeError, ValueError, RecursionError) as fault:
