@@ -22,6 +22,8 @@ from lib.queue.wire import MissingScript
 
 FIRST_PAUSE_S = 0.05
 LAST_PAUSE_S = 2.0
+# Half of what a named tuple's own constructor takes, where one is made for every job.
+_new = tuple.__new__
 
 
 class NotRegistered(Exception):
@@ -189,7 +191,7 @@ class Lease:
 
 def finished(job_id: str, token: int, type_name: str, result: str, *, is_truncated: bool = False) -> Ended:
     """For `finish`: the job's type, by which it is counted, and the result as JSON text, "" for none."""
-    return Ended(job_id, token, f"\x1f{'t' if is_truncated else '-'}{type_name}\x1f{result}")
+    return _new(Ended, (job_id, token, f"\x1f{'t' if is_truncated else '-'}{type_name}\x1f{result}"))
 
 
 def failed(job_id: str, token: int, error: dict[str, Any], delay_s: float | None) -> Ended:
@@ -232,4 +234,4 @@ def _claimed(record: bytes, now_ms: int, since: bytes, spec: bytes) -> ClaimedJo
     job_id, token, attempt, unknown_since = record.split(b"\x1f")
     unknown_since_ms = int(unknown_since) if unknown_since.isdigit() else None
     ready_ms = int(since) if since.isdigit() else now_ms
-    return ClaimedJob(job_id.decode(), int(token), int(attempt), unknown_since_ms, now_ms, spec, ready_ms)
+    return _new(ClaimedJob, (job_id.decode(), int(token), int(attempt), unknown_since_ms, now_ms, spec, ready_ms))

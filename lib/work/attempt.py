@@ -5,12 +5,14 @@
 
 import asyncio
 import json
-from typing import Any, NamedTuple
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any
 
 from lib.jobs.backoff import delay_s
 from lib.jobs.job import ClaimedJob, JobSpec, SpecError, SpecTooNew, to_json
 from lib.jobs.payload import Invalid
-from lib.jobs.registry import Discard, JobType, Retry, Snooze
+from lib.jobs.registry import Discard, Handler, JobType, Retry, Snooze
 from lib.jobs.submission import MAX_DELAY_S
 from lib.queue.lease import Ended, failed, finished, released, snoozed
 from lib.work.context import Context, Shared
@@ -37,7 +39,8 @@ class NotNow(Exception):
     """This runner can't read the job or does not know its type; another may."""
 
 
-class Prepared(NamedTuple):
+@dataclass(slots=True)
+class Prepared:
     """A job that can be run: its handler, and the payload as that asks for it."""
 
     spec: JobSpec
@@ -45,7 +48,8 @@ class Prepared(NamedTuple):
     payload: Any
 
 
-class Ending(NamedTuple):
+@dataclass(slots=True)
+class Ending:
     """How an attempt ended: the script that says so to Redis, its words, and what the log says (of a good end: nothing
     that could not be said of every one)."""
 
@@ -73,12 +77,16 @@ def prepare(job: ClaimedJob, shared: Shared) -> Prepared:
         raise Discard(f"the payload does not fit the handler: {fault}") from None
 
 
-async def run(prepared: Prepared, context: Context, shared: Shared) -> Any:
-    """The handler's result. Whatever it raises comes out, SystemExit as well."""
-    handler = prepared.type.handler
+def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
+    """The handler's result, to be awaited at once. Whatever the handler raises comes out, SystemExit as well.
+
+    A plain call: a coroutine of ours around the handler's own would be one more for every job.
+    """
+    handler: Handler = prepared.type.handler
     if prepared.type.is_async:
         context.enter()
-        return await handler(context, prepared.payload)
+        ended: Awaitable[Any] = handler(context, prepared.payload)
+        return ended
 
     def in_thread() -> Any:
         context.enter()
@@ -88,11 +96,13 @@ async def run(prepared: Prepared, context: Context, shared: Shared) -> Any:
             # A Future refuses to carry one, and whoever waits for it would wait until the timeout.
             raise RuntimeError("the handler raised StopIteration") from fault
 
-    return await asyncio.get_running_loop().run_in_executor(shared.threads, in_thread)
+    return asyncio.get_running_loop().run_in_executor(shared.threads, in_thread)
 
 
 def completed(job: ClaimedJob, spec: JobSpec, result: Any, shared: Shared) -> Ending:
     """The handler came to its end."""
+    if result is None:
+        return Ending("finish", finished(job.job_id, job.token, spec.type, ""))
     text, is_truncated = _result_text(result)
     if is_truncated:
         shared.log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {text}", job_id=job.job_id)
@@ -171,8 +181,6 @@ def _error(fault: BaseException) -> dict[str, Any]:
 
 def _result_text(result: Any) -> tuple[str, bool]:
     """The result as JSON text; or a reason and True where it can't be kept. The job's work is done either way."""
-    if result is None:
-        return "", False
     try:
         text = to_json(result)
     except (TypeError, ValueError, RecursionError) as fault:

@@ -7,7 +7,6 @@ holds up nobody, but until then the job stays in hand.
 
 import asyncio
 import contextlib
-import functools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from lib.log_lines import INFO, Form
 from lib.logs import NOTHING
 from lib.queue.lease import Lease
 from lib.work import attempt
-from lib.work.attempt import Cancelled, Ending, NotNow, Released, TimedOut
+from lib.work.attempt import Cancelled, Ending, NotNow, Prepared, Released, TimedOut
 from lib.work.context import NAMED, Context, Shared
 from lib.work.surplus import Surplus
 
@@ -43,14 +42,14 @@ class InHand:
 
     __slots__ = ("context", "ending", "job", "lease", "spec", "started_s", "stop_reason", "task", "timer")
 
-    def __init__(self, job: ClaimedJob, lease: Lease) -> None:
+    def __init__(self, job: ClaimedJob, lease: Lease, now_s: float) -> None:
         self.job = job
         self.lease = lease
         self.spec: JobSpec | None = None
         self.context: Context | None = None
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
-        self.started_s = time.monotonic()
+        self.started_s = now_s
         self.stop_reason: Exception | None = None
         self.ending: Ending | None = None
 
@@ -115,8 +114,9 @@ class Lanes:
         behind: one turn later, for what the caller says to Redis at once is to be on its way first.
         """
         self._surplus.took(len(jobs))
+        now_s = time.monotonic()
         for job in jobs:
-            in_hand = self._in_hand[job.job_id] = InHand(job, lease)
+            in_hand = self._in_hand[job.job_id] = InHand(job, lease, now_s)
             self._waiting.append(in_hand)
         if self._is_released:
             self._give_back(len(jobs))  # Their claim was in flight when time was up.
@@ -173,56 +173,70 @@ class Lanes:
             self._is_waking = False  # Every lane runs a job; the first that ends it comes to the next one.
 
     async def _lane(self) -> None:
+        """One job after another. Nothing that a job does may end the lane."""
         task = asyncio.current_task()
         while True:
             self._is_waking = False
             while self._waiting:
                 in_hand = self._waiting.popleft()
-                if self._waiting:
+                if self._waiting and not self._is_waking:
                     self._wake_lane()
                 in_hand.task = task
-                await self._run(in_hand)
+                prepared = self._prepared(in_hand)
+                if prepared is not None and self._surplus.is_in_the_way_of(prepared.spec.type):
+                    await self._clear_the_way(in_hand)
+                if prepared is None or in_hand.ending is not None:
+                    continue
+                # Here and not in a coroutine of its own, which would be one more for every job.
+                context = self._begin(in_hand, prepared)
+                try:
+                    running = attempt.run(prepared, context, self._shared)
+                    ending = attempt.completed(in_hand.job, prepared.spec, await running, self._shared)
+                except BaseException as fault:  # noqa: BLE001  SystemExit too: a job that calls exit() has failed, not the runner.
+                    ending = self._stopped(in_hand, prepared.spec, fault)
+                if in_hand.stop_reason is not None and task is not None:
+                    task.uncancel()  # The cancellation was the job's; the lane goes on.
+                self._end(in_hand, ending)
             idle = self._loop.create_future()
             self._idle_lanes.append(idle)
             await idle
 
-    async def _run(self, in_hand: InHand) -> None:
-        """One attempt, from the spec to its ending. Nothing that a job does may end the lane."""
+    def _prepared(self, in_hand: InHand) -> Prepared | None:
+        """What is to be run; None where the attempt has ended before it began."""
         job, shared = in_hand.job, self._shared
         if in_hand.ending is not None:
-            return None  # Given back before it was begun.
+            return None  # Given back.
         if time.monotonic() - in_hand.started_s > shared.settings.lease_s / 2:
             # This process was stopped, or its loop was: by now it may be somebody else's, and is not to run twice.
-            return self._end(in_hand, attempt.not_begun(job))
+            self._end(in_hand, attempt.not_begun(job))
+            return None
         try:
             prepared = attempt.prepare(job, shared)
         except NotNow as fault:
-            return self._end(in_hand, attempt.put_off(job, fault))
+            self._end(in_hand, attempt.put_off(job, fault))
         except Exception as fault:  # noqa: BLE001  A payload's own checks may fail in any way.
-            return self._end(in_hand, attempt.dead(job, fault))
-        spec = in_hand.spec = prepared.spec
-        if self._surplus.count > 0 and not self._surplus.pace.is_quick(spec.type):
-            # It may take long, or block the loop: before it begins Redis has what would wait behind it, and has heard
-            # of what ended before it.
-            await self._surplus.clear()
-            await in_hand.lease.settled()
-        if in_hand.ending is not None:
-            return None  # Meanwhile the runner was told to leave.
+            self._end(in_hand, attempt.dead(job, fault))
+        else:
+            in_hand.spec = prepared.spec
+            return prepared
+        return None
+
+    async def _clear_the_way(self, in_hand: InHand) -> None:
+        """It may take long, or block the loop: before it begins Redis has what would wait behind it, and has heard of
+        what ended before it. Meanwhile the runner may be told to leave; then it has an ending."""
+        await self._surplus.clear()
+        await in_hand.lease.settled()
+
+    def _begin(self, in_hand: InHand, prepared: Prepared) -> Context:
+        """From here on the job runs."""
+        job, spec, shared = in_hand.job, prepared.spec, self._shared
         loop = None if prepared.type.is_async else self._loop
-        context = Context(job, spec, self._queue, shared, in_hand.lease.note, loop)
-        in_hand.context = context
+        context = in_hand.context = Context(job, spec, self._queue, shared, in_hand.lease.note, loop)
         self._log.write(STARTED, NOTHING, *context.named)
         in_hand.started_s = time.monotonic()
         shared.timings.waited(self._queue, spec.type, (job.now_ms - job.ready_ms) / 1000)
         self._arm_later(in_hand)
-        try:
-            ending = attempt.completed(job, spec, await attempt.run(prepared, context, shared), shared)
-        except BaseException as fault:  # noqa: BLE001  SystemExit too: a job that calls exit() has failed, not the runner.
-            ending = self._stopped(in_hand, spec, fault)
-        if in_hand.stop_reason is not None and in_hand.task is not None:
-            in_hand.task.uncancel()  # The cancellation was the job's; the lane goes on.
-        self._end(in_hand, ending)
-        return None
+        return context
 
     def _stopped(self, in_hand: InHand, spec: JobSpec, fault: BaseException) -> Ending:
         """The handler raised. If it did because it was told to stop, that is why it ended, save what outweighs it."""
@@ -294,10 +308,10 @@ class Lanes:
             in_hand.timer.cancel()
         self._surplus.ended()
         self._on_end()
-        if not self.unended:
+        if not self._surplus.unended:
             self._all_ended.set()
         self._say(in_hand, ending)
-        in_hand.lease.end(ending.script, ending.words, functools.partial(self._heard, in_hand))
+        in_hand.lease.end(ending.script, ending.words, lambda is_ours: self._heard(in_hand, is_ours))
 
     def _say(self, in_hand: InHand, ending: Ending) -> None:
         duration_s = time.monotonic() - in_hand.started_s

@@ -36,8 +36,12 @@ class Pace:
             seen = self._seen[type_name] = _Seen(duration_s)
         seen.count += 1
         seen.mean_s += (duration_s - seen.mean_s) / SEEN
-        is_quick = seen.count > SEEN and seen.mean_s < QUICK_S
-        self.ahead = min(MOST_AHEAD, int(AHEAD_S / max(seen.mean_s, 1e-6))) if is_quick else 0
+        if seen.count <= SEEN or seen.mean_s >= QUICK_S:
+            self.ahead = 0
+        elif seen.mean_s <= AHEAD_S / MOST_AHEAD:
+            self.ahead = MOST_AHEAD
+        else:
+            self.ahead = int(AHEAD_S / seen.mean_s)
 
     def is_quick(self, type_name: str) -> bool:
         seen = self._seen.get(type_name)

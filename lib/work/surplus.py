@@ -43,6 +43,10 @@ class Surplus:
         """How many jobs there are above `limit`, or may be once a claim has come back."""
         return self.unended + self._expected - self._limit
 
+    def is_in_the_way_of(self, type_name: str) -> bool:
+        """Whether more jobs are here than can run, and one of this type would have them wait."""
+        return self.unended + self._expected > self._limit and not self.pace.is_quick(type_name)
+
     def expect(self, jobs: int) -> None:
         """A claim is on its way that may bring so many jobs; 0: it has come back."""
         self._expected = jobs

@@ -5,6 +5,7 @@ takes what it measured within its last second along; the counters of jobs, which
 """
 
 import contextlib
+from collections import defaultdict
 from math import inf
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from lib.queue.meters import Meters
 from lib.work.bulkheads import Bulkheads
 
 Fields = dict[str, int]
+
+MOST_UNCOUNTED = 1000  # values of one kind: more would take memory should nobody flush.
 
 
 class _Unsent(NamedTuple):
@@ -30,20 +33,29 @@ class Timings:
         self._meters = meters
         self._bulkheads = bulkheads
         self._runner_id = runner_id
+        self._uncounted: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
+        """Queue, metric and type -> seconds. A job only adds its own; they are counted together."""
         self._kept: dict[str, dict[tuple[str, str], Histogram]] = {}
         self._unsent: dict[str, _Unsent] = {}
         self._number = 0
 
     def waited(self, queue: str, type_name: str, wait_s: float) -> None:
         """A job was claimed so long after it had become ready."""
-        self._histogram(queue, "wait", type_name).observe(wait_s)
+        values_s = self._uncounted[queue, "wait", type_name]
+        values_s.append(wait_s)
+        if len(values_s) >= MOST_UNCOUNTED:
+            self._count()
 
     def ran(self, queue: str, type_name: str, duration_s: float) -> None:
         """A handler came to its end, good or bad, after so long."""
-        self._histogram(queue, "duration", type_name).observe(duration_s)
+        values_s = self._uncounted[queue, "duration", type_name]
+        values_s.append(duration_s)
+        if len(values_s) >= MOST_UNCOUNTED:
+            self._count()
 
     async def flush(self) -> None:
         """Add what was measured. Where that can't be done it is sent again the next time, and counted once."""
+        self._count()
         for queue, kept in self._kept.items():
             if queue not in self._unsent and kept:
                 self._number += 1
@@ -55,6 +67,12 @@ class Timings:
                     await self._meters.observe(queue, self._runner_id, unsent.number, unsent.fields)
                     if self._unsent.get(queue) is unsent:
                         del self._unsent[queue]
+
+    def _count(self) -> None:
+        for (queue, metric, type_name), values_s in self._uncounted.items():
+            if values_s:
+                self._histogram(queue, metric, type_name).observe_all(values_s)
+                values_s.clear()
 
     def _histogram(self, queue: str, metric: str, type_name: str) -> Histogram:
         kept = self._kept.get(queue)

@@ -77,6 +77,44 @@ class Spec(unittest.TestCase):
             with self.subTest(pair), self.assertRaises(SpecError):
                 JobSpec.from_text(text.replace("[2,3600]", pair))
 
+    def test_a_text_that_is_nearly_ours_is_read_as_any_json(self) -> None:
+        text = spec({"n": 1}).to_text()
+        self.assertEqual(spec({"n": 1}), JobSpec.from_text(text))  # From now on its options are known.
+        for other, change in (
+            (text.replace(',"payload":', ',"payload":[],"payload": '), {}),
+            (text.replace(',"payload":', ', "payload":'), {}),
+            (text[:-1] + "} \n", {}),
+            (text[:-1] + ',"payload":{"n":2}}', {"payload": {"n": 2}}),
+            (text[:-1] + ',"max_attempts":7}', {"max_attempts": 7}),
+            (text.replace('"max_attempts":5', '"request_id":"other","max_attempts":5'), {"request_id": "other"}),
+            (text.replace('"max_attempts":5', '"type":"other","max_attempts":5'), {"type": "other"}),
+            (text.replace('"max_attempts":5', '"x":"' + "y" * 1000 + '","max_attempts":5'), {}),
+            (text.replace('"email"', '"em\\u0061il"'), {}),
+            (text.replace(',"payload":{"n":1}', "").replace('"v":1,', '"v":1,"payload":{"n":1},'), {}),
+            (spec({}, unique_key='a,"payload":b').to_text(), {"payload": {}, "unique_key": 'a,"payload":b'}),
+        ):
+            with self.subTest(other):
+                self.assertEqual(spec({"n": 1})._replace(**change), JobSpec.from_text(other))
+
+    def test_a_text_that_is_nearly_ours_and_no_json_is_refused(self) -> None:
+        text = spec({"n": 1}).to_text()
+        JobSpec.from_text(text)
+        for bad in (
+            text + "}",
+            text[:-1],
+            text[:-1] + "]",
+            text.replace('{"n":1}', "{"),
+            text.replace('{"n":1}', ""),
+            text.replace('{"n":1}', "[" * 10**5),
+            text.replace('"req.1"', '"req 1"'),
+            text.replace(TRACE.trace_id, TRACE.trace_id.upper()),
+            text.replace(',"payload":{"n":1}', ""),
+            text.replace("[2,3600]", "[2-,3600]"),
+            text.replace("[2,3600]", "[2,3600,1]"),
+        ):
+            with self.subTest(bad[:200]), self.assertRaises(SpecError):
+                JobSpec.from_text(bad)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -50,6 +50,16 @@ class Text(unittest.TestCase):
             str(family).split("\n")[2:-1],
         )
 
+    def test_many_at_once_are_counted_as_one_by_one(self) -> None:
+        values_s = [0.05, 0.1, 0.5, 1.0, 7.0, 0.05, -1.0]
+        one_by_one, at_once = Histogram((0.1, 1.0)), Histogram((0.1, 1.0))
+
+        for value_s in values_s:
+            one_by_one.observe(value_s)
+        at_once.observe_all(values_s)
+
+        self.assertEqual((one_by_one.counts, one_by_one.sum_us), (at_once.counts, at_once.sum_us))
+
     def test_a_metric_of_which_nothing_is_known_is_left_out(self) -> None:
         self.assertEqual(b"", exposition([Family("a", "gauge", "A."), Family("b", "counter", "B.")]))
 
