@@ -71,12 +71,11 @@ class Queue:
             raise full(accepted)
         return accepted
 
-    def post(self, job: NewJob, hear: Callable[[Accepted | Exception], None]) -> None:
-        """The same for many, behind those that are enqueued one by one.
+    def post(self, job: NewJob, hear: Callable[[Accepted | Exception], None], *, in_bulk: bool = False) -> None:
+        """The same, a plain call: `hear` is called with what became of the job (`full` too), or with what went wrong.
 
-        `hear` is called with what became of the job (`full` too), or with what went wrong.
-        """
-        self._committer(job.queue).post(job, hear, in_bulk=True)
+        in_bulk: behind those that come one by one."""
+        self._committer(job.queue).post(job, hear, in_bulk=in_bulk)
 
     def _committer(self, queue: str) -> Committer[NewJob, Accepted]:
         committer = self._committers.get(queue)
