@@ -256,7 +256,8 @@ def _call_of(request: Request) -> Call:
     route, path = request.route
     asks = request.query and route.pattern.startswith("/api")
     parameters = query.parameters(request.query, route.parameters) if asks else {}
-    return Call(request.request_id, request.trace, path, parameters, request, request.caller)
+    # As in job.py's first lines.
+    return tuple.__new__(Call, (request.request_id, request.trace, path, parameters, request, request.caller))
 
 
 def _said_id(request: Request) -> str | None:

@@ -1,6 +1,7 @@
 """What a job is, as pure values: the spec that is written once at enqueue, and the record that Redis keeps of its life.
 
 Named tuples, not dataclasses: a frozen dataclass takes three times as long to make, and these are made for every job.
+(Where that is done for each request, by tuple.__new__: their own __new__ is Python, and takes five times as long.)
 
 A spec is JSON text and opaque to Redis (Lua's cjson would change large integers, `[]` and `/`); the record's other
 fields are short texts that the scripts write. Times are ms since 1970, Redis' own clock.

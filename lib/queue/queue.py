@@ -193,7 +193,7 @@ class Queue:
             raise OutcomeUnknown("a later commit of this process overtook this one")
         now, *stand_ins = reply.decode().split("\x1e")
         now_ms = int(now)
-        accepted = [Accepted(job.job_id, "new", now_ms) for job in jobs]
+        accepted = [tuple.__new__(Accepted, (job[0], "new", now_ms, 0)) for job in jobs]  # as in job.py's first lines
         for number, outcome, job_id in (stand_in.split("\x1f") for stand_in in stand_ins):
             new = accepted[int(number) - 1]
             if outcome == "full":
