@@ -77,17 +77,18 @@ class Jobs:
         tell(outcome)
 
     def _outcome(self, call: Call, job: NewJob, spec: JobSpec, accepted: Accepted) -> Outcome:
-        if accepted.outcome == "conflict":
-            raise idempotency.reused()
-        if accepted.outcome == "full":
-            raise full(accepted)
         prefer = call.request.headers.get("prefer")
         if accepted.outcome == "new":
-            kind = spec.type[:1].upper() + spec.type[1:]
-            ids = call.request_id, spec.trace.trace_id, job.job_id
-            self._log.write(ENQUEUED, NOTHING, *ids, job.queue, spec.type, kind)
+            job_id, type_name = job.job_id, spec.type
+            self._log.write(
+                ENQUEUED, NOTHING, call.request_id, call.trace.trace_id, job_id, job.queue, type_name, _kind(type_name)
+            )
             if prefer is None:
-                return Response(202, new_job(job, spec, accepted.created_ms), [_location(job.job_id)])
+                return Response(202, new_job(job, spec, accepted.created_ms), [_location(job_id)])
+        elif accepted.outcome == "conflict":
+            raise idempotency.reused()
+        elif accepted.outcome == "full":
+            raise full(accepted)
         return self._not_at_once(call, job, spec, accepted, preferences(prefer))
 
     async def _not_at_once(
@@ -220,6 +221,12 @@ class Jobs:
 
 def _reply(status: int, value: Any, headers: Sequence[tuple[str, str]] = ()) -> Response:
     return Response(status, to_json(value).encode("utf-8", "replace"), headers)
+
+
+@functools.lru_cache(maxsize=1024)
+def _kind(type_name: str) -> str:
+    """A type's name, as a sentence begins with it."""
+    return type_name[:1].upper() + type_name[1:]
 
 
 def _location(job_id: str) -> tuple[str, str]:

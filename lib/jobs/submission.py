@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from lib.errors import FieldError, InvalidFields
 from lib.ids import QUEUE_NAME, JobIds
@@ -126,7 +126,8 @@ def object_in(body: Any) -> dict[str, Any]:
     """The body, if it is a JSON object. Raises InvalidFields."""
     if type(body) is not dict:
         raise invalid([FieldError("", f"the body must be a JSON object, not {json_type(body)}")])
-    return cast(dict[str, Any], body)
+    fields: dict[str, Any] = body
+    return fields
 
 
 def checked(

@@ -31,6 +31,7 @@ QUEUE_KNOWN_S = 30.0
 
 REPLICATION_MS = 500
 COMMIT_KEPT_S = 3600  # as in enqueue.lua
+NO_OPTIONS = NewJob("", "", "")[3:]
 DONE = "done"
 PATCH_TRIES = 10
 
@@ -269,10 +270,10 @@ def _record(job: NewJob) -> str:
 
 
 def _options(job: NewJob) -> str:
+    if job[3:] == NO_OPTIONS:
+        return ""
     due = f"+{job.delay_ms}" if job.delay_ms is not None else "" if job.run_at_ms is None else str(job.run_at_ms)
     expires = "" if job.expires_in_ms is None else str(job.expires_in_ms)
-    if not (due or expires or job.unique_key or job.idempotency_key):
-        return ""
     unique_ttl = str(job.unique_ttl_ms) if job.unique_key else ""
     return "\x1d".join((due, expires, job.unique_key, unique_ttl, job.idempotency_key, job.fingerprint))
 
