@@ -151,14 +151,14 @@ class Stamp:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        # Pairs, replaced whole: of two threads here, neither may see the other's number with its own text.
+        # Tuples, replaced whole: of two threads here, neither may see the other's number with its own text.
         self._second = (-1, "")
-        self._ms = (-1, "")
+        self._ms = (0.0, 0.0, "")
 
     def now(self) -> str:
-        now_ms = int(self._clock() * 1000)
-        ms, text = self._ms
-        return text if ms == now_ms else self._made(now_ms)
+        now_s = self._clock()
+        begins_s, ends_s, text = self._ms
+        return text if begins_s <= now_s < ends_s else self._made(int(now_s * 1000))
 
     def _made(self, now_ms: int) -> str:
         whole_s, ms = divmod(now_ms, 1000)
@@ -167,7 +167,7 @@ class Stamp:
             prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole_s))
             self._second = (whole_s, prefix)
         text = f"{prefix}.{ms:03d}Z"
-        self._ms = (now_ms, text)
+        self._ms = (now_ms / 1000, (now_ms + 1) / 1000, text)
         return text
 
 

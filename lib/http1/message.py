@@ -212,8 +212,8 @@ class DateLine:
     _line: str = field(default="", init=False)
 
     def __call__(self) -> str:
-        second = int(self.wall_clock())
-        if second != self._second:
-            self._second = second
+        now_s = self.wall_clock()
+        if not self._second <= now_s < self._second + 1:
+            self._second = second = int(now_s)
             self._line = f"Date: {formatdate(second, usegmt=True)}\r\n"
         return self._line
