@@ -8,7 +8,7 @@ Every answer bears X-Request-ID, whatever became of the request.
 import contextlib
 import functools
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import NamedTuple
 
 from lib.api import browsers, query
@@ -20,7 +20,7 @@ from lib.api.request_counts import OTHER_METHOD, UNKNOWN_ROUTE, RequestCounts
 from lib.api.router import Call, Outcome, Route, Router, media_type
 from lib.api_keys import without_keys
 from lib.errors import HttpError, MisdirectedRequest, RedisUnavailable, WaybillError
-from lib.http1.app import Answer
+from lib.http1.app import Answer, Hear
 from lib.http1.message import Request, Response, StreamedResponse
 from lib.ids import is_request_id, random_digits, uuid4_of
 from lib.log_lines import INFO, Form
@@ -103,7 +103,7 @@ class Middleware:
         request.body_limit_bytes = known.body_limit_bytes
         return None
 
-    def handle(self, request: Request, hear: Callable[[Answer], None]) -> Answer | None:
+    def handle(self, request: Request, hear: Hear) -> Answer | None:
         begin = request.route[0].begin
         if begin is None or self._rate_limit is not None:
             return self._awaited(request)
@@ -113,7 +113,7 @@ class Middleware:
             return self._ended(request, self._failed(request, fault))
         return None
 
-    def _told(self, request: Request, hear: Callable[[Answer], None], outcome: Outcome) -> None:
+    def _told(self, request: Request, hear: Hear, outcome: Outcome) -> None:
         """What an operation has come to. Does not raise: whoever calls has others to tell as well."""
         answer: Answer
         try:
@@ -125,7 +125,7 @@ class Middleware:
                 answer = self._later(request, outcome)
         except Exception as fault:  # noqa: BLE001  The connection logs it.
             answer = fault
-        hear(answer)
+        hear(request, answer)
 
     async def _awaited(self, request: Request) -> Response:
         route: Route = request.route[0]

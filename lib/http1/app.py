@@ -17,6 +17,8 @@ READ_BYTES = 64 * 1024
 Answer = Response | Coroutine[Any, Any, Response] | Exception
 """A whole Response; what makes one, or a StreamedResponse, when it is run in the connection's task; or a fault of the
 app's own, which is answered with a bare 500."""
+Hear = Callable[[Request, Answer], None]
+"""How the app tells an answer later. Does not raise: whoever calls it has others to tell as well."""
 
 
 class App(Protocol):
@@ -28,11 +30,11 @@ class App(Protocol):
         May change `request.body_limit_bytes` and set `request.streams_body`. A refused request with a body closes
         the connection."""
 
-    def handle(self, request: Request, hear: Callable[[Answer], None]) -> Answer | None:
+    def handle(self, request: Request, hear: Hear) -> Answer | None:
         """Answer a whole request, or one whose body comes in `request.stream`.
 
-        None: `hear` will be called with the answer, once and from the loop, but not before this returns. That takes no
-        task, no future and no turn of the loop; an answer that has to be awaited comes as a coroutine."""
+        None: `hear` will be called with the request and its answer, from the loop, but not before this returns. That
+        takes no task, no future and no turn of the loop; an answer that has to be awaited comes as a coroutine."""
 
     def refuse(self, error: HttpError, request: Request | None, peer: str) -> Response:
         """The answer to what is not a valid request, or took too long. `request` if its head could be read."""

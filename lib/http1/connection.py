@@ -272,21 +272,20 @@ class Connection(asyncio.BufferedProtocol):
         request.is_gone = self._has_eof and self._stream is None
         answer = self._app.handle(request, self._hear)
         if answer is not None:
-            self._take_answer(answer)
+            self._take_answer(request, answer)
 
-    def _hear(self, answer: Answer) -> None:
-        """The app has come to its answer, later. Does not raise: whoever calls has others to tell as well."""
-        if self._handled is None:
-            return  # It failed after all, and that was answered.
+    def _hear(self, request: Request, answer: Answer) -> None:
+        """The app has come to its answer, later."""
+        if request is not self._handled:
+            return  # It was answered already. Whatever the app does, no request gets another one's answer.
         try:
-            self._take_answer(answer)
+            self._take_answer(request, answer)
         except Exception:
             log.exception("request.failed")
             self._fail()
         self._go_on()
 
-    def _take_answer(self, answer: Answer) -> None:
-        request = cast(Request, self._handled)
+    def _take_answer(self, request: Request, answer: Answer) -> None:
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, Response):

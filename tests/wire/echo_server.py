@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from lib.errors import HttpError
 from lib.http1.app import Answer as AppAnswer
+from lib.http1.app import Hear
 from lib.http1.limits import Limits
 from lib.http1.listener import Listener
 from lib.http1.message import Request, Response, StreamedResponse
@@ -64,7 +65,7 @@ class EchoApp:
             request.body_limit_bytes = 64 * 1024 * 1024
         return Response(401, b"who?") if request.path == "/refused" else None
 
-    def handle(self, request: Request, hear: Callable[[AppAnswer], None]) -> AppAnswer | None:
+    def handle(self, request: Request, hear: Hear) -> AppAnswer | None:
         self.begun.append(request.path)
         self.requests.append(request)
         if request.path == "/at-once":
@@ -72,7 +73,7 @@ class EchoApp:
         if not request.path.startswith("/told"):
             return self._awaited(request)
         told: AppAnswer = self._awaited(request) if request.path.endswith("/awaited") else self._plain(request)
-        self.tell = functools.partial(hear, ZeroDivisionError() if request.path == "/told/raises" else told)
+        self.tell = functools.partial(hear, request, ZeroDivisionError() if request.path == "/told/raises" else told)
         if not request.path.startswith("/told/held"):
             self.loop.call_soon(self.tell)
         return None

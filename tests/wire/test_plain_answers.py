@@ -46,14 +46,19 @@ class PlainAnswers(unittest.TestCase):
             self.assertEqual((500, "close"), (answer.status, answer.headers["connection"]))
             self.assertEqual(b"", client.rest())
 
-    def test_what_is_told_twice_is_answered_once(self) -> None:
+    def test_what_is_told_twice_is_answered_once_and_never_to_the_next(self) -> None:
         with self.server.client() as client:
             client.send(get("/told/held"))
             wait_until(lambda: "/told/held" in self.server.app.ended, "the request is held")
             self.tell()
-            self.tell()
-
             self.assertEqual(b"GET /told/held ", client.answer().body)
+
+            client.send(get("/held"))
+            wait_until(lambda: "/held" in self.server.app.begun, "the next request is held")
+            self.tell()
+            self.server.app.release()
+
+            self.assertEqual(b"GET /held ", client.answer().body)
             self.assertEqual(b"GET /echo ", client.send(get("/echo")).answer().body)
 
     def test_where_the_client_is_gone_nothing_is_left_behind(self) -> None:
