@@ -115,7 +115,8 @@ class Connection(asyncio.BufferedProtocol):
             self._advance()
         if self._handled is not None and self._handled.ends_with_client:
             return False
-        return self._state is HANDLING or (self._state is READING and self._out.is_paused)
+        # READING: writing is paused, or other connections have their turn; _advance would have closed it else.
+        return self._state is HANDLING or self._state is READING
 
     def pause_writing(self) -> None:
         self._out.pause()

@@ -39,6 +39,13 @@ class PlainAnswers(unittest.TestCase):
             self.assertEqual({200}, {client.answer().status for _ in range(300)})
             self.assertLess(self.server.app.begun.index("/echo"), 299)
 
+    def test_many_are_all_answered_where_the_client_has_ended_its_side(self) -> None:
+        for path in ("/at-once", "/refused"):
+            with self.subTest(path), self.server.client() as client:
+                client.send(get(path) * 100).half_close()
+
+                self.assertEqual(100, client.rest().count(b"HTTP/1.1 "))
+
     def test_a_fault_that_is_told_is_500_and_ends_the_connection(self) -> None:
         with self.assertLogs("waybill.http", "ERROR"), self.server.client() as client:
             answer = client.send(get("/told/raises")).answer()
