@@ -119,10 +119,10 @@ class Log:
         """A line of a form: the values of its fields, in their order; `about` has further fields."""
         if self._level > form.level:
             return
-        stamped = (self._stamp.now(), *values, about.tail)
-        self._lines.append(form.json(stamped))
+        stamp, tail = self._stamp.now(), about.tail
+        self._lines.append(form.json(stamp, tail, *values))
         if self._texts is not None:
-            self._texts.append(form.text(stamped))
+            self._texts.append(form.text(stamp, tail, *values))
         self._see_off(form.level)
 
     def exception(self, event: str, msg: str, exc: BaseException, about: Bound = NOTHING, /, **fields: object) -> None:

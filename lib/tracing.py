@@ -28,7 +28,8 @@ def new_trace() -> Trace:
 
 def trace_of(digits: str) -> Trace:
     """The trace that 48 random hex digits begin."""
-    return Trace(digits[:32], digits[32:], "01")
+    # Made for each request; a named tuple's own __new__, which is Python, takes half as long again.
+    return tuple.__new__(Trace, (digits[:32], digits[32:], "01"))
 
 
 def child_of(trace: Trace) -> Trace:

@@ -60,7 +60,7 @@ class Intake:
         size_bytes = len(job.spec_text)
         self.in_flight += 1
         self.in_flight_bytes += size_bytes
-        self._queue.post(job, functools.partial(self._hear, index, size_bytes))
+        self._queue.post(job, functools.partial(self._hear, index, size_bytes), in_bulk=True)
 
     def refuse(self, index: int, error: WaybillError) -> None:
         self.refused += 1

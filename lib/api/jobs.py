@@ -1,13 +1,14 @@
 """/api/jobs: take a job in, look at it, list, change, cancel, run again, delete. Parse, one call, reply."""
 
 import asyncio
+import functools
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from lib.api import idempotency, json_body, query
 from lib.api.preferences import MAX_WAIT_S, Preferences, preferences
-from lib.api.router import Call
+from lib.api.router import Call, Outcome
 from lib.api.shown import new_job, present
 from lib.errors import JobNotFound, KeysBroken, RedisUnavailable
 from lib.http1.message import Request, Response
@@ -20,7 +21,7 @@ from lib.log_lines import INFO, Form
 from lib.logs import NOTHING, Log
 from lib.queue.events import Endings
 from lib.queue.pages import Page, Place, Wanted
-from lib.queue.queue import Queue
+from lib.queue.queue import Queue, full
 from lib.queue.queues import Queues
 
 LOOK_EVERY_S = 5.0
@@ -55,24 +56,46 @@ class Jobs:
         self._draining.set()
         self._endings.wake_all()
 
-    async def create(self, call: Call) -> Response:
+    def create(self, call: Call, tell: Callable[[Outcome], None]) -> None:
+        """Takes no task, no future and no turn of the loop: this is what clients ask for most."""
         body = json_body.parse(call.request.body)
         job, spec, _ = submission.read(body, self._registry, self._ids, request_id=call.request_id, trace=call.trace)
         key = call.request.headers.get("idempotency-key")
         if key is not None:
             job = idempotency.under_key(job, key, call, body, pointer="Idempotency-Key")
-        accepted = await self._queue.enqueue(job)
-        if accepted.outcome == "conflict":
-            raise idempotency.reused()
+        self._queue.post(job, functools.partial(self._heard, call, job, spec, tell))
+
+    def _heard(
+        self, call: Call, job: NewJob, spec: JobSpec, tell: Callable[[Outcome], None], heard: Accepted | Exception
+    ) -> None:
+        """The commit was answered. Does not raise: others wait for the same one."""
+        outcome: Outcome
+        try:
+            outcome = heard if isinstance(heard, Exception) else self._outcome(call, job, spec, heard)
+        except Exception as fault:  # noqa: BLE001  The middleware logs it, and answers.
+            outcome = fault
+        tell(outcome)
+
+    def _outcome(self, call: Call, job: NewJob, spec: JobSpec, accepted: Accepted) -> Outcome:
         prefer = call.request.headers.get("prefer")
         if accepted.outcome == "new":
-            kind = spec.type[:1].upper() + spec.type[1:]
-            ids = call.request_id, spec.trace.trace_id, job.job_id
-            self._log.write(ENQUEUED, NOTHING, *ids, job.queue, spec.type, kind)
+            job_id, type_name = job.job_id, spec.type
+            self._log.write(
+                ENQUEUED, NOTHING, call.request_id, call.trace.trace_id, job_id, job.queue, type_name, _kind(type_name)
+            )
             if prefer is None:
-                return Response(202, new_job(job, spec, accepted.created_ms), [_location(job.job_id)])
+                return Response(202, new_job(job, spec, accepted.created_ms), [_location(job_id)])
+        elif accepted.outcome == "conflict":
+            raise idempotency.reused()
+        elif accepted.outcome == "full":
+            raise full(accepted)
+        return self._not_at_once(call, job, spec, accepted, preferences(prefer))
+
+    async def _not_at_once(
+        self, call: Call, job: NewJob, spec: JobSpec, accepted: Accepted, wanted: Preferences
+    ) -> Response:
+        """Where another job stands for the one that was sent, or the caller would like to wait for its end."""
         taken = _just_taken(job._replace(job_id=accepted.job_id), spec, accepted)
-        wanted = preferences(prefer)
         record = await self._now(taken, accepted, wanted.wait_s, call.request)
         return _taken_in(record, accepted, wanted)
 
@@ -198,6 +221,12 @@ class Jobs:
 
 def _reply(status: int, value: Any, headers: Sequence[tuple[str, str]] = ()) -> Response:
     return Response(status, to_json(value).encode("utf-8", "replace"), headers)
+
+
+@functools.lru_cache(maxsize=1024)
+def _kind(type_name: str) -> str:
+    """A type's name, as a sentence begins with it."""
+    return type_name[:1].upper() + type_name[1:]
 
 
 def _location(job_id: str) -> tuple[str, str]:

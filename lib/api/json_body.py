@@ -8,6 +8,7 @@ import gc
 import json
 import math
 import re
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Any, NoReturn
 
@@ -41,7 +42,7 @@ def parse(body: bytes) -> Any:
         raise BadJson(f"{fault.msg}: line {fault.lineno}, column {fault.colno}") from None
     except (ValueError, RecursionError) as fault:
         raise BadJson(str(fault)) from None
-    if _SURROGATE.search(text):
+    if "\\u" in text and _SURROGATE.search(text):
         _refuse_lone_surrogates(value)
     return value
 
@@ -105,9 +106,19 @@ def _constant(text: str) -> NoReturn:
 
 
 # One decoder for the process; json.loads with hooks would build it anew at each call.
-_decode = json.JSONDecoder(
-    object_pairs_hook=_pairs, parse_float=_float, parse_int=_int, parse_constant=_constant
-).decode
+_decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=_float, parse_int=_int, parse_constant=_constant)
+_scan: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once  # type: ignore[attr-defined]
+
+
+def _decode(text: str) -> Any:
+    """What _decoder.decode(text) gives: that one looks for white space with a regular expression, at both ends, and
+    takes twice as long for a small job."""
+    bare = text.strip(" \t\n\r")
+    try:
+        value, end = _scan(bare, 0)
+    except (StopIteration, json.JSONDecodeError):
+        return _decoder.decode(text)  # It says what is wrong, and where.
+    return value if end == len(bare) else _decoder.decode(text)
 
 
 def _refuse_lone_surrogates(value: Any) -> None:

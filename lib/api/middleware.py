@@ -6,8 +6,9 @@ Every answer bears X-Request-ID, whatever became of the request.
 """
 
 import contextlib
+import functools
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import NamedTuple
 
 from lib.api import browsers, query
@@ -16,9 +17,10 @@ from lib.api.page import PAGE_FIELDS, Page
 from lib.api.problems import InternalError, problem
 from lib.api.rate_limit import RateLimit
 from lib.api.request_counts import OTHER_METHOD, UNKNOWN_ROUTE, RequestCounts
-from lib.api.router import Call, Route, Router, media_type
+from lib.api.router import Call, Outcome, Route, Router, media_type
 from lib.api_keys import without_keys
 from lib.errors import HttpError, MisdirectedRequest, RedisUnavailable, WaybillError
+from lib.http1.app import Answer, Hear
 from lib.http1.message import Request, Response, StreamedResponse
 from lib.ids import is_request_id, random_digits, uuid4_of
 from lib.log_lines import INFO, Form
@@ -101,27 +103,59 @@ class Middleware:
         request.body_limit_bytes = known.body_limit_bytes
         return None
 
-    async def handle(self, request: Request) -> Response:
-        route, path = request.route
+    def handle(self, request: Request, hear: Hear) -> Answer | None:
+        begin = request.route[0].begin
+        if begin is None or self._rate_limit is not None:
+            return self._awaited(request)
+        try:
+            begin(_call_of(request), functools.partial(self._told, request, hear))
+        except Exception as fault:  # noqa: BLE001  as in `_later`
+            return self._ended(request, self._failed(request, fault))
+        return None
+
+    def _told(self, request: Request, hear: Hear, outcome: Outcome) -> None:
+        """What an operation has come to. Does not raise: whoever calls has others to tell as well."""
+        answer: Answer
+        try:
+            if isinstance(outcome, Response):
+                answer = self._ended(request, outcome)
+            elif isinstance(outcome, Exception):
+                answer = self._ended(request, self._failed(request, outcome))
+            else:
+                answer = self._later(request, outcome)
+        except Exception as fault:  # noqa: BLE001  The connection logs it.
+            answer = fault
+        hear(request, answer)
+
+    async def _awaited(self, request: Request) -> Response:
+        route: Route = request.route[0]
         fields: Sequence[tuple[str, str]] = ()
         try:
             if self._rate_limit is not None and route.scope is not None:
                 fields = await self._rate_limit.take(request.caller, request.peer)
-            parameters = query.parameters(request.query, route.parameters) if route.pattern.startswith("/api") else {}
-            call = Call(request.request_id, request.trace, path, parameters, request, request.caller)
-            response = await route.operation(call)
-        except WaybillError as error:
-            if isinstance(error, RedisUnavailable):
-                self._log.warning("redis.failed", error.detail, request_id=request.request_id)
-            response = problem(error, request.request_id)
-        except Exception as fault:  # noqa: BLE001  The one place where a request's bug is caught: logged, and answered 500.
-            self._log.exception(
-                "request.failed", "Request failed by a fault of ours", fault, request_id=request.request_id
-            )
-            response = problem(InternalError("the log has the details, under this request id"), request.request_id)
+            response = await route.operation(_call_of(request))
+        except Exception as fault:  # noqa: BLE001  as in `_later`
+            response = self._failed(request, fault)
         for name, value in fields:
             response.add_header(name, value)
         return self._ended(request, response)
+
+    async def _later(self, request: Request, made: Awaitable[Response]) -> Response:
+        try:
+            response = await made
+        except Exception as fault:  # noqa: BLE001  Here a request's bug is caught: logged, and answered 500.
+            response = self._failed(request, fault)
+        return self._ended(request, response)
+
+    def _failed(self, request: Request, fault: Exception) -> Response:
+        """The answer where an operation has raised."""
+        request_id = request.request_id
+        if isinstance(fault, RedisUnavailable):
+            self._log.warning("redis.failed", fault.detail, request_id=request_id)
+        if isinstance(fault, WaybillError):
+            return problem(fault, request_id)
+        self._log.exception("request.failed", "Request failed by a fault of ours", fault, request_id=request_id)
+        return problem(InternalError("the log has the details, under this request id"), request_id)
 
     def refuse(self, error: HttpError, request: Request | None, peer: str) -> Response:
         """What is not HTTP, or came too slowly, gets an id and a line in the log as well."""
@@ -215,6 +249,15 @@ class Middleware:
         if about is None:
             about = self._callers[caller.name] = self._log.bind(caller=caller.name)
         return about
+
+
+def _call_of(request: Request) -> Call:
+    """Raises InvalidFields for a query that the operation does not take."""
+    route, path = request.route
+    asks = request.query and route.pattern.startswith("/api")
+    parameters = query.parameters(request.query, route.parameters) if asks else {}
+    # As in job.py's first lines.
+    return tuple.__new__(Call, (request.request_id, request.trace, path, parameters, request, request.caller))
 
 
 def _said_id(request: Request) -> str | None:

@@ -50,6 +50,7 @@ class RequestCounts:
         self._own = self._all[own_at : own_at + _PLACE_CELLS]
         self._rows: dict[str, int] = {}
         self._method_at = {method: number * len(STATUSES) for number, method in enumerate(METHODS)}
+        self._other_at = self._method_at[OTHER_METHOD]
         self._status_at = {status: number for number, status in enumerate(STATUSES)}
         self._own[_OPEN_AT] = 0
         self._dropped_before = self._own[_DROPPED_AT]
@@ -64,7 +65,7 @@ class RequestCounts:
     def count(self, method: str, route: str, status: int, duration_s: float) -> None:
         """One request was answered."""
         cells, row = self._own, self._rows[route]
-        cells[row + self._method_at.get(method, self._method_at[OTHER_METHOD]) + self._status_at[status]] += 1
+        cells[row + self._method_at.get(method, self._other_at) + self._status_at[status]] += 1
         cells[row + _BUCKETS_AT + bisect_left(REQUEST_BOUNDS_S, duration_s)] += 1
         cells[row + _SUM_AT] += int(duration_s * 1e6)
 

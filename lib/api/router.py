@@ -3,9 +3,10 @@
 Paths are matched as they were sent. What is percent-encoded, doubled or dotted is no path of ours, and 404.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lib.api import accept
 from lib.api.auth import ANYONE, Caller
@@ -30,6 +31,10 @@ class Call(NamedTuple):
 
 
 Operation = Callable[[Call], Awaitable[Response]]
+Outcome = Response | Coroutine[Any, Any, Response] | Exception
+"""What an operation has come to: its answer, or what has to be awaited for that, or why there is none."""
+Beginning = Callable[[Call, Callable[[Outcome], None]], None]
+"""An operation that needs no task: it raises at once, or calls back with its outcome, but not before it returns."""
 JSON = "application/json"
 
 
@@ -42,6 +47,7 @@ class Route:
     produces: the media types of its answers, the preferred one first; none where a success has no body.
     streams_body: the operation begins with the request's head and takes the body from `call.request.stream`.
     bodies: the media types that it takes, and the most bytes of each; None is what every body may have.
+    begin: the operation once more, as it is done where nothing before it has to be awaited.
     """
 
     method: str
@@ -53,6 +59,7 @@ class Route:
     streams_body: bool = False
     bodies: Mapping[str, int | None] = field(default_factory=lambda: {"application/json": None})
     scope: Scope | None = field(kw_only=True)
+    begin: Beginning | None = field(default=None, kw_only=True)
     produces: tuple[str, ...] = (JSON,)
 
 
@@ -140,6 +147,20 @@ class Router:
     def _allowed_of(methods: Iterable[str]) -> set[str]:
         found = set(methods)
         return found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set())
+
+
+def awaited(begin: Beginning) -> Operation:
+    """The same operation, to be awaited."""
+
+    async def operation(call: Call) -> Response:
+        told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        begin(call, told.set_result)
+        outcome = await told
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome if isinstance(outcome, Response) else await outcome
+
+    return operation
 
 
 def media_type(request: Request) -> str | None:

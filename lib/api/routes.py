@@ -7,7 +7,7 @@ from lib.api.jobs import Jobs
 from lib.api.manual import Manual
 from lib.api.metrics import Metrics
 from lib.api.queues import QueueViews
-from lib.api.router import Route
+from lib.api.router import Route, awaited
 from lib.api.system import System
 
 _PAGE = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
@@ -17,7 +17,9 @@ def routes(
     jobs: Jobs, batches: Batches, queues: QueueViews, events: Events, system: System, metrics: Metrics, pages: Manual
 ) -> tuple[Route, ...]:
     return (
-        Route("POST", "/api/jobs", "createJob", jobs.create, takes_body=True, scope="write"),
+        Route(
+            "POST", "/api/jobs", "createJob", awaited(jobs.create), takes_body=True, scope="write", begin=jobs.create
+        ),
         Route("GET", "/api/jobs", "listJobs", jobs.list_page, _PAGE, scope="read"),
         Route(
             "POST",

@@ -59,19 +59,19 @@ def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
     WHY by hand: nothing has happened to the job, so that most of it is known, and its payload is JSON already in the
     spec's text. Made from a dict it takes five times as long, a tenth of the whole request. A test holds both equal.
     """
-    payload = to_json(masked(spec.payload)) if names_secrets(spec.payload) else payload_text(job.spec_text)
-    due_ms = job.due_ms(created_ms)
-    expires_ms = None if job.expires_in_ms is None else created_ms + job.expires_in_ms
-    type_name, _, request_id, trace, *options, priority, unique_key = spec
-    state = "ready" if due_ms is None else "delayed"
+    job_id, _, spec_text, delay_ms, run_at_ms, expires_in_ms, *_ = job
+    type_name, payload, request_id, trace, max_attempts, timeout_s, backoff, priority, unique_key = spec
+    due_ms = None if delay_ms is None and run_at_ms is None else job.due_ms(created_ms)
     return (
-        f'{{"id":"{job.job_id}","type":{type_text(type_name)},"queue":"{job.queue}","state":"{state}",'
-        f'"priority":"{priority}","payload":{payload},{_options(*options)},'
-        f'"created_at":"{timestamp(created_ms)}","run_at":{_json_time(due_ms)},'
-        f'"expires_at":{_json_time(expires_ms)},"started_at":null,"finished_at":null,"progress":null,'
-        f'"result":null,"error":null,"worker_id":null,"request_id":"{request_id}",'
-        f'"trace_id":"{trace[0]}","unique_key":{to_json(unique_key) if unique_key else "null"},'
-        '"cancel_requested_at":null,"history":[]}'
+        f'{{"id":"{job_id}","type":{type_text(type_name)},"queue":"{job_id[:-33]}",'
+        f'"state":"{"ready" if due_ms is None else "delayed"}","priority":"{priority}",'
+        f'"payload":{to_json(masked(payload)) if names_secrets(payload) else payload_text(spec_text)},'
+        f'{_options(max_attempts, timeout_s, backoff)},"created_at":"{timestamp(created_ms)}",'
+        f'"run_at":{"null" if due_ms is None else _json_time(due_ms)},'
+        f'"expires_at":{"null" if expires_in_ms is None else _json_time(created_ms + expires_in_ms)},'
+        '"started_at":null,"finished_at":null,"progress":null,"result":null,"error":null,"worker_id":null,'
+        f'"request_id":"{request_id}","trace_id":"{trace[0]}",'
+        f'"unique_key":{to_json(unique_key) if unique_key else "null"},"cancel_requested_at":null,"history":[]}}'
     ).encode()
 
 
@@ -90,5 +90,5 @@ def _time(ms: int | None) -> str | None:
     return timestamp(ms) if ms is not None and ms <= LAST_MS else None
 
 
-def _json_time(ms: int | None) -> str:
-    return "null" if ms is None else f'"{timestamp(ms)}"'
+def _json_time(ms: int) -> str:
+    return f'"{timestamp(ms)}"'

@@ -6,6 +6,7 @@
     chunked.py     the chunked coding -> a body                              pure
     parser.py      bytes in, requests out: the order of the two above        pure
     connection.py  one socket's life: read, parse, call the app, write
+    one_task.py    the task in which a connection's answers are made that have to be awaited
     listener.py    the listening socket, the cap on connections, the sweep of deadlines, draining
 
 RFC 9112 and RFC 9110 strictly: what could be read in two ways is 400 and the connection closes.

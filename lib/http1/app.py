@@ -1,9 +1,9 @@
 """What the HTTP room asks of the application it serves, and what all connections of one listener share."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lib.errors import HttpError
 from lib.http1.limits import Limits
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from lib.http1.connection import Connection
 
 READ_BYTES = 64 * 1024
+
+Answer = Response | Coroutine[Any, Any, Response] | Exception
+"""A whole Response; what makes one, or a StreamedResponse, when it is run in the connection's task; or a fault of the
+app's own, which is answered with a bare 500."""
+Hear = Callable[[Request, Answer], None]
+"""How the app tells an answer later. Does not raise: whoever calls it has others to tell as well."""
 
 
 class App(Protocol):
@@ -24,8 +30,11 @@ class App(Protocol):
         May change `request.body_limit_bytes` and set `request.streams_body`. A refused request with a body closes
         the connection."""
 
-    async def handle(self, request: Request) -> Response:
-        """Answer a whole request, or one whose body comes in `request.stream`."""
+    def handle(self, request: Request, hear: Hear) -> Answer | None:
+        """Answer a whole request, or one whose body comes in `request.stream`.
+
+        None: `hear` will be called with the request and its answer, from the loop, but not before this returns. That
+        takes no task, no future and no turn of the loop; an answer that has to be awaited comes as a coroutine."""
 
     def refuse(self, error: HttpError, request: Request | None, peer: str) -> Response:
         """The answer to what is not a valid request, or took too long. `request` if its head could be read."""
@@ -41,6 +50,8 @@ class Common:
     date: DateLine
     connections: set["Connection"] = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    unanswered: set["Connection"] = field(default_factory=set)
+    """Those whose client is gone while its request is still at work."""
     is_draining: bool = False
     # One buffer for all: the selector loop calls get_buffer, reads and calls buffer_updated in one go.
     read_buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(READ_BYTES)))

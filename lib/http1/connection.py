@@ -8,22 +8,25 @@ Called by the event loop and, for deadlines and draining, by listener.py. Knows 
 
 Requests are answered strictly in order, one at a time: what is pipelined behind waits in the parser's buffer, unparsed.
 Where the app takes a body in pieces, HANDLING begins with the request's head; a StreamedResponse is sent while it is
-made. One task per connection, made at its first request, runs the app's handle(). It is never cancelled because the
-client went away: a job that is being committed must be. Only its answer is dropped then. What merely waits is told, by
-the request's `is_gone`: else who connects, asks and leaves, again and again, keeps more at work than the cap allows.
+made. The app answers at once, or calls back with the answer, or has it made in the connection's one task. None of it is
+cancelled because the client went away: a job that is being committed must be. Only its answer is dropped then. What
+merely waits is told, by the request's `is_gone`: else who connects, asks and leaves, again and again, keeps more at
+work than the cap allows.
 Leaving begins with a FIN, and so does a mere half-close: who sent one still gets its answers, but sooner.
 """
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from enum import Enum
 from math import inf
-from typing import cast
+from typing import Any, cast
 
 from lib.errors import HttpError, RequestTimeout
-from lib.http1.app import Common
+from lib.http1.app import Answer, Common
 from lib.http1.body_stream import BodyStream
 from lib.http1.message import Request, Response, StreamedResponse
+from lib.http1.one_task import OneTask
 from lib.http1.outgoing import Outgoing, is_chunkable
 from lib.http1.parser import Parser
 
@@ -37,6 +40,10 @@ class State(Enum):
     CLOSED = "closed"
 
 
+# As globals: to look a member up in its class takes ten times as long, and each request does it a dozen times.
+READING, HANDLING, LINGERING, CLOSED = State
+
+
 class Connection(asyncio.BufferedProtocol):
     """One connection. The listener calls expire() once `deadline_s` has passed, and begin_drain()."""
 
@@ -48,17 +55,15 @@ class Connection(asyncio.BufferedProtocol):
         self._app = common.app
         self._refusal = refusal
         self._parser = Parser(common.limits)
-        self._state = State.READING
+        self._state = READING
         self.deadline_s = inf
         self._read_at = 0.0
         self._first_byte_at = 0.0
         self._body_from = 0.0
         self._request: Request | None = None
-        self._ready: Request | None = None
         self._handled: Request | None = None
         self._stream: BodyStream | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: OneTask | None = None
         self._answered = 0
         self._lingered_bytes = 0
         self._has_eof = False
@@ -80,17 +85,17 @@ class Connection(asyncio.BufferedProtocol):
         return self._common.read_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._state is State.LINGERING:
+        if self._state is LINGERING:
             self._discard(nbytes)
             return
         self._read_at = now_s = self._common.clock()
         parser = self._parser
         if not parser.buffered_bytes:
             self._first_byte_at = now_s
-            if self._state is State.READING and not self._out.is_paused:
+            if self._state is READING and not self._out.is_paused:
                 self.deadline_s = now_s + self._limits.head_s
         parser.feed(self._common.read_buffer[:nbytes])
-        if self._state is State.READING and not self._out.is_paused:
+        if self._state is READING and not self._out.is_paused:
             self._advance()
             return
         if parser.buffered_bytes > self._limits.pipelined_bytes:
@@ -106,11 +111,12 @@ class Connection(asyncio.BufferedProtocol):
             self._stream.fail()
         elif self._handled is not None:
             self._handled.tell_gone()
-        if self._state is State.READING and not self._out.is_paused:
+        if self._state is READING and not self._out.is_paused:
             self._advance()
         if self._handled is not None and self._handled.ends_with_client:
             return False
-        return self._state is State.HANDLING or (self._state is State.READING and self._out.is_paused)
+        # READING: writing is paused, or other connections have their turn; _advance would have closed it else.
+        return self._state is HANDLING or self._state is READING
 
     def pause_writing(self) -> None:
         self._out.pause()
@@ -118,23 +124,25 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._out.resume()
-        if self._state is State.HANDLING:
+        if self._state is HANDLING:
             self.deadline_s = inf
-        elif self._state is State.LINGERING:
+        elif self._state is LINGERING:
             self.deadline_s = self._common.clock() + self._limits.linger_s
-        elif self._state is State.READING:
+        elif self._state is READING:
             self._await_next()
             self._advance()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._state = State.CLOSED
+        self._state = CLOSED
         self.deadline_s = inf
         self._common.connections.discard(self)
         self._out.resume()
-        self._wake()
         if self._stream is not None:
             self._stream.fail()
-        if self._handled is not None:
+        if self._handled is None:
+            self._end_task()
+        else:
+            self._common.unanswered.add(self)
             self._handled.tell_gone()
 
     # What the listener calls.
@@ -144,16 +152,16 @@ class Connection(asyncio.BufferedProtocol):
         if self._stream is not None and self._stream.is_dry:
             self.deadline_s = inf
             self._stream.fail(RequestTimeout("The body did not arrive in time."))
-        elif self._out.is_paused or self._state is State.LINGERING:
+        elif self._out.is_paused or self._state is LINGERING:
             self._transport.abort()
-        elif self._state is State.READING and (self._request is not None or self._parser.buffered_bytes):
+        elif self._state is READING and (self._request is not None or self._parser.buffered_bytes):
             self._refuse(RequestTimeout("The request did not arrive in time."))
         else:
             self._close()
 
     def begin_drain(self) -> None:
         """Close if idle. A request that is under way is finished; `Common.is_draining` makes its answer the last."""
-        if self._state is State.READING and self._request is None and not self._parser.buffered_bytes:
+        if self._state is READING and self._request is None and not self._parser.buffered_bytes:
             self._close()
 
     def abort(self) -> None:
@@ -164,11 +172,16 @@ class Connection(asyncio.BufferedProtocol):
 
     def _advance(self) -> None:
         """Take from the buffer until a request is handed over, more bytes are needed, or writing is paused."""
+        begun_at = self._answered
         try:
-            while self._state is State.READING and not self._out.is_paused:
+            while self._state is READING and not self._out.is_paused:
                 has_moved = self._take_head() if self._request is None else self._take_body(self._request)
                 if not has_moved:
                     self._await_bytes()
+                    return
+                if self._answered - begun_at >= self._limits.pipelined_requests:
+                    # What is pipelined and answered at once must not keep other connections from their turn.
+                    self._loop.call_soon(self._advance)
                     return
         except HttpError as error:
             self._refuse(error)
@@ -234,7 +247,7 @@ class Connection(asyncio.BufferedProtocol):
             self.deadline_s = self._common.clock() + self._limits.write_s if self._out.is_paused else inf
             return
         self.deadline_s = deadline_s
-        if self._state is not State.HANDLING or self._has_eof:
+        if self._state is not HANDLING or self._has_eof:
             cast(BodyStream, self._stream).fail()
             return
         self._ask_for_body(cast(Request, self._handled))
@@ -254,39 +267,44 @@ class Connection(asyncio.BufferedProtocol):
     # Handling.
 
     def _hand_over(self, request: Request) -> None:
-        self._state = State.HANDLING
+        self._state = HANDLING
         self.deadline_s = inf
-        self._ready = request
-        if self._task is None:
-            self._task = self._loop.create_task(self._serve())
-            self._common.tasks.add(self._task)
-            self._task.add_done_callback(self._common.tasks.discard)
-        else:
-            self._wake()
-
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    async def _serve(self) -> None:
-        while self._state is State.READING or self._state is State.HANDLING:
-            request, self._ready = self._ready, None
-            if request is None:
-                self._waiter = self._loop.create_future()
-                await self._waiter
-                continue
-            await self._answer(request)
-            if self._parser.buffered_bytes or self._has_eof or self._is_read_paused:
-                if self._answered % self._limits.pipelined_requests == 0:
-                    await asyncio.sleep(0)
-                self._advance()
-
-    async def _answer(self, request: Request) -> None:
         self._handled = request
         request.is_gone = self._has_eof and self._stream is None
+        answer = self._app.handle(request, self._hear)
+        if answer is not None:
+            self._take_answer(request, answer)
+
+    def _hear(self, request: Request, answer: Answer) -> None:
+        """The app has come to its answer, later."""
+        if request is not self._handled:
+            return  # It was answered already. Whatever the app does, no request gets another one's answer.
         try:
-            response = await self._app.handle(request)
+            self._take_answer(request, answer)
+        except Exception:
+            log.exception("request.failed")
+            self._fail()
+        self._go_on()
+
+    def _take_answer(self, request: Request, answer: Answer) -> None:
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, Response):
+            self._handled = None
+            self._reply(request, answer)
+            self._stream = None
+            return
+        if self._task is None:
+            self._task = OneTask(self._loop, self._common.tasks)
+        self._task.run(self._answer(request, answer))
+
+    def _end_task(self) -> None:
+        if self._task is not None:
+            self._task.end()
+
+    async def _answer(self, request: Request, answer: Coroutine[Any, Any, Response]) -> None:
+        try:
+            response = await answer
             if isinstance(response, StreamedResponse):
                 await self._reply_in_pieces(request, response)
             else:
@@ -296,6 +314,18 @@ class Connection(asyncio.BufferedProtocol):
             log.exception("request.failed")
             self._fail()
         self._handled = self._stream = None
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Take what came behind the request that was answered."""
+        if self._state is CLOSED:
+            self._common.unanswered.discard(self)
+            self._end_task()
+        elif self._parser.buffered_bytes or self._has_eof or self._is_read_paused:
+            if self._answered % self._limits.pipelined_requests:
+                self._advance()
+            else:
+                self._loop.call_soon(self._advance)
 
     # Writing.
 
@@ -324,7 +354,7 @@ class Connection(asyncio.BufferedProtocol):
         except Exception:
             log.exception("request.failed")
             self._transport.abort()
-            self._state = State.CLOSED
+            self._state = CLOSED
         finally:
             await response.pieces.aclose()
         if not self._is_over():
@@ -334,8 +364,8 @@ class Connection(asyncio.BufferedProtocol):
         """Nobody is there to be answered."""
         if self._transport.is_closing():
             # A write has failed, and connection_lost is yet to come.
-            self._state = State.CLOSED
-        return self._state is State.CLOSED
+            self._state = CLOSED
+        return self._state is CLOSED
 
     def _is_last(self, request: Request, response: Response) -> bool:
         return (
@@ -353,7 +383,7 @@ class Connection(asyncio.BufferedProtocol):
         if closes:
             self._linger()
         else:
-            self._state = State.READING
+            self._state = READING
             if not self._out.is_paused:
                 self._await_next()
 
@@ -369,7 +399,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _fail(self) -> None:
         """The app let an exception through: a bare 500, because nothing of the app can be trusted to write one."""
-        if self._state in (State.READING, State.HANDLING):
+        self._handled = None
+        if self._state in (READING, HANDLING):
             self._out.write(None, Response(500), closes=True)
             self._linger()
 
@@ -377,8 +408,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _linger(self) -> None:
         """Half-close and drop what still arrives: closing over unread bytes sends a reset that eats the answer."""
-        self._state = State.LINGERING
-        self._wake()
+        self._state = LINGERING
+        self._end_task()
         if self._has_eof:
             self._transport.close()
             return
@@ -399,8 +430,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _close(self) -> None:
         """Close once everything is written."""
-        self._state = State.CLOSED if not self._out.is_paused else State.LINGERING
+        self._state = CLOSED if not self._out.is_paused else LINGERING
         if not self._out.is_paused:
             self.deadline_s = inf
-        self._wake()
+        self._end_task()
         self._transport.close()

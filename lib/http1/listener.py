@@ -84,7 +84,7 @@ class Listener:
         for connection in tuple(self._common.connections):
             connection.begin_drain()
         await self._wait_until_empty(self._common.clock() + grace_s)
-        cut_off = max(len(self._common.connections), len(self._common.tasks))
+        cut_off = len(self._common.connections) + len(self._common.unanswered)
         for connection in tuple(self._common.connections):
             connection.abort()
         # connection_lost comes a turn later; without it the sockets would outlive this call.
@@ -110,7 +110,7 @@ class Listener:
         await asyncio.sleep(0)
 
     async def _wait_until_empty(self, until_s: float) -> None:
-        while self._common.connections or self._common.tasks:
+        while self._common.connections or self._common.tasks or self._common.unanswered:
             left_s = until_s - self._common.clock()
             if left_s <= 0:
                 return

@@ -131,16 +131,13 @@ class Response:
 
     def add_header(self, name: str, value: str) -> None:
         """Append one field. Raises ValueError as the class says."""
-        if name.lower() in RESERVED_FIELDS:
-            raise ValueError(f"{name} is written by the connection")
-        self._block += _field_line(name, value)
+        self._block += _beginning(name) + _checked(value)
 
     def render(self, *, is_head: bool, date: str, connection: str = "") -> bytes:
         """The whole message. `date` and `connection` are complete field lines; HEAD gets GET's fields and no body."""
         if self.status in BODILESS_STATUSES:
             return self._head(date, connection)
-        length = f"Content-Length: {len(self.body)}\r\n"
-        head = self._head(date, length + connection if connection else length)
+        head = self._head(date, f"Content-Length: {len(self.body)}\r\n{connection}")
         return head if is_head else head + self.body
 
     def _head(self, date: str, framing: str) -> bytes:
@@ -185,17 +182,25 @@ class FieldBlock:
 
 @functools.lru_cache(maxsize=64)
 def _type_line(content_type: str) -> str:
-    return _field_line("Content-Type", content_type)
+    return "Content-Type: " + _checked(content_type)
 
 
-def _field_line(name: str, value: str) -> str:
-    line = f"{name}: {value}"
-    # Looked for in the whole line, so that neither the name nor the value can begin a field of its own.
-    if "\r" in line or "\n" in line or "\0" in line or not name:
-        raise ValueError(f"CR, LF or NUL in the header field {name!r}")
-    if not line.isascii():
-        line.encode("latin-1")
-    return line + "\r\n"
+@functools.lru_cache(maxsize=256)
+def _beginning(name: str) -> str:
+    if name.lower() in RESERVED_FIELDS:
+        raise ValueError(f"{name} is written by the connection")
+    if not name:
+        raise ValueError("a header field without a name")
+    return _checked(name)[:-2] + ": "
+
+
+def _checked(text: str) -> str:
+    """A field's name or value with the line's end, which it can't hold itself: it would begin a field of its own."""
+    if "\r" in text or "\n" in text or "\0" in text:
+        raise ValueError(f"CR, LF or NUL in the header field {text!r}")
+    if not text.isascii():
+        text.encode("latin-1")
+    return text + "\r\n"
 
 
 @dataclass(slots=True)
@@ -207,8 +212,8 @@ class DateLine:
     _line: str = field(default="", init=False)
 
     def __call__(self) -> str:
-        second = int(self.wall_clock())
-        if second != self._second:
-            self._second = second
+        now_s = self.wall_clock()
+        if not self._second <= now_s < self._second + 1:
+            self._second = second = int(now_s)
             self._line = f"Date: {formatdate(second, usegmt=True)}\r\n"
         return self._line

@@ -205,6 +205,10 @@ class Parser:
             return b""
         if len(self._buffer) < length:
             return None
+        if len(self._buffer) == length:
+            body = bytes(self._buffer)  # Most requests come alone: one copy less.
+            self._buffer.clear()
+            return body
         body = bytes(self._buffer[:length])
         del self._buffer[:length]
         return body

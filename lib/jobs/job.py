@@ -1,6 +1,7 @@
 """What a job is, as pure values: the spec that is written once at enqueue, and the record that Redis keeps of its life.
 
 Named tuples, not dataclasses: a frozen dataclass takes three times as long to make, and these are made for every job.
+(Where that is done for each request, by tuple.__new__: their own __new__ is Python, and takes half as long again.)
 
 A spec is JSON text and opaque to Redis (Lua's cjson would change large integers, `[]` and `/`); the record's other
 fields are short texts that the scripts write. Times are ms since 1970, Redis' own clock.
@@ -78,11 +79,13 @@ class JobSpec(NamedTuple):
 
     def to_text(self) -> str:
         """JSON, in as few bytes as it can be: there may be millions of these in memory."""
-        type_name, payload, request_id, trace, *options, unique_key = self
+        type_name, payload, request_id, trace, max_attempts, timeout_s, backoff, priority, unique_key = self
+        trace_id, span_id, flags = trace
         unique = f',"unique_key":{to_json(unique_key)}' if unique_key else ""
         return (
-            f'{{"v":{SPEC_VERSION},"type":{type_text(type_name)},"request_id":"{request_id}","trace":"{"-".join(trace)}",'
-            f'{_options_text(*options)}{unique},"payload":{to_json(payload)}}}'
+            f'{{"v":{SPEC_VERSION},"type":{type_text(type_name)},"request_id":"{request_id}",'
+            f'"trace":"{trace_id}-{span_id}-{flags}",'
+            f'{_options_text(max_attempts, timeout_s, backoff, priority)}{unique},"payload":{to_json(payload)}}}'
         )
 
     @classmethod

@@ -24,15 +24,14 @@ def masked(value: Any) -> Any:
 
 def names_secrets(value: Any) -> bool:
     """Whether any name in it tells of a secret. Nothing is copied or called: a MiB may hold 300,000 arrays."""
-    waiting = [value]
+    waiting = [value] if type(value) is dict or type(value) is list else []
     while waiting:
         item = waiting.pop()
-        if type(item) is dict:
-            if not _harmless.issuperset(item) and any(map(_is_secret, item)):
-                return True
-            waiting += [inner for inner in item.values() if type(inner) is dict or type(inner) is list]
-        elif type(item) is list:
-            waiting += [inner for inner in item if type(inner) is dict or type(inner) is list]
+        if type(item) is dict and not _harmless.issuperset(item) and any(map(_is_secret, item)):
+            return True
+        for inner in item.values() if type(item) is dict else item:
+            if type(inner) is dict or type(inner) is list:
+                waiting.append(inner)
     return False
 
 

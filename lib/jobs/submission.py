@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from lib.errors import FieldError, InvalidFields
 from lib.ids import QUEUE_NAME, JobIds
@@ -58,7 +58,8 @@ def read(
     if errors or job_type is None:
         raise invalid(errors)
     unique_key, unique_ttl_ms = fields.get("unique", ("", 0))
-    spec = JobSpec(
+    priority = fields.get("priority", "normal")
+    asked = (
         job_type.name,
         fields["payload"],
         request_id,
@@ -66,22 +67,16 @@ def read(
         fields.get("max_attempts", job_type.max_attempts),
         fields.get("timeout_s", job_type.timeout_s),
         fields.get("backoff", job_type.backoff),
-        fields.get("priority", "normal"),
+        priority,
         unique_key,
     )
+    spec = tuple.__new__(JobSpec, asked)  # as in job.py's first lines
     spec_text = spec.to_text()
-    if not _is_utf8(spec_text):
+    if not spec_text.isascii() and not _is_utf8(spec_text):
         raise invalid([FieldError("/payload", "holds half of a surrogate pair, which is no text")])
-    job = NewJob(
-        ids.new(fields.get("queue", job_type.queue)),
-        spec.priority,
-        spec_text,
-        fields.get("delay_s"),
-        fields.get("run_at"),
-        fields.get("expires_in_s"),
-        unique_key,
-        unique_ttl_ms,
-    )
+    times = fields.get("delay_s"), fields.get("run_at"), fields.get("expires_in_s")
+    job_id = ids.new(fields.get("queue", job_type.queue))
+    job = tuple.__new__(NewJob, (job_id, priority, spec_text, *times, unique_key, unique_ttl_ms, "", ""))
     return job, spec, job_type
 
 
@@ -101,6 +96,7 @@ def milliseconds(text: str) -> int:
     return ms
 
 
+@functools.lru_cache(maxsize=64)  # All jobs of a commit were taken in at one time.
 def timestamp(ms: int) -> str:
     """RFC 3339, UTC, with milliseconds. 0 <= ms <= LAST_MS."""
     return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
@@ -114,7 +110,7 @@ def _second(seconds: int) -> str:
 def _is_utf8(text: str) -> bool:
     """Whether it can be sent to Redis. A request's body always can; what a handler enqueues may not."""
     try:
-        return text.isascii() or bool(text.encode())
+        return bool(text.encode())
     except UnicodeEncodeError:
         return False
 
@@ -130,7 +126,8 @@ def object_in(body: Any) -> dict[str, Any]:
     """The body, if it is a JSON object. Raises InvalidFields."""
     if type(body) is not dict:
         raise invalid([FieldError("", f"the body must be a JSON object, not {json_type(body)}")])
-    return cast(dict[str, Any], body)
+    fields: dict[str, Any] = body
+    return fields
 
 
 def checked(

@@ -7,6 +7,7 @@ load, and never wait when there is none. Knows nothing of Redis: `send` does.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import repeat
 from typing import Generic, TypeVar
 
 from lib.errors import RedisUnavailable
@@ -99,16 +100,18 @@ class Committer(Generic[Item, Answer]):
             if len(answers) != len(batch):
                 raise ValueError(f"{len(batch)} items were sent and {len(answers)} answered")
         except Exception as fault:  # noqa: BLE001  Whatever it is, those who wait for the answer are told.
-            _tell(batch, fault)
+            self._tell(batch, repeat(fault))
             behind = [*self._waiting, *self._bulk]
             self._waiting.clear()
             self._bulk.clear()
-            _tell(behind, RedisUnavailable("Redis failed the commit before this one; nothing of this one was sent"))
+            away = RedisUnavailable("Redis failed the commit before this one; nothing of this one was sent")
+            self._tell(behind, repeat(away))
             return
-        for (_, hear), answer in zip(batch, answers, strict=True):
-            hear(answer)
+        self._tell(batch, answers)
 
-
-def _tell(batch: Iterable[tuple[Item, Hear[Answer]]], fault: Exception) -> None:
-    for _, hear in batch:
-        hear(fault)
+    def _tell(self, batch: list[tuple[Item, Hear[Answer]]], answers: Iterable[Answer | Exception]) -> None:
+        for (_, hear), answer in zip(batch, answers, strict=False):
+            try:
+                hear(answer)
+            except Exception as fault:  # noqa: BLE001  One that fails to listen must not keep the others waiting for ever.
+                self._loop.call_exception_handler({"message": "an answer could not be told", "exception": fault})

@@ -31,6 +31,7 @@ QUEUE_KNOWN_S = 30.0
 
 REPLICATION_MS = 500
 COMMIT_KEPT_S = 3600  # as in enqueue.lua
+NO_OPTIONS = NewJob("", "", "")[3:]
 DONE = "done"
 PATCH_TRIES = 10
 
@@ -71,12 +72,11 @@ class Queue:
             raise full(accepted)
         return accepted
 
-    def post(self, job: NewJob, hear: Callable[[Accepted | Exception], None]) -> None:
-        """The same for many, behind those that are enqueued one by one.
+    def post(self, job: NewJob, hear: Callable[[Accepted | Exception], None], *, in_bulk: bool = False) -> None:
+        """The same, a plain call: `hear` is called with what became of the job (`full` too), or with what went wrong.
 
-        `hear` is called with what became of the job (`full` too), or with what went wrong.
-        """
-        self._committer(job.queue).post(job, hear, in_bulk=True)
+        in_bulk: behind those that come one by one."""
+        self._committer(job.queue).post(job, hear, in_bulk=in_bulk)
 
     def _committer(self, queue: str) -> Committer[NewJob, Accepted]:
         committer = self._committers.get(queue)
@@ -194,7 +194,7 @@ class Queue:
             raise OutcomeUnknown("a later commit of this process overtook this one")
         now, *stand_ins = reply.decode().split("\x1e")
         now_ms = int(now)
-        accepted = [Accepted(job.job_id, "new", now_ms) for job in jobs]
+        accepted = [tuple.__new__(Accepted, (job[0], "new", now_ms, 0)) for job in jobs]  # as in job.py's first lines
         for number, outcome, job_id in (stand_in.split("\x1f") for stand_in in stand_ins):
             new = accepted[int(number) - 1]
             if outcome == "full":
@@ -270,10 +270,10 @@ def _record(job: NewJob) -> str:
 
 
 def _options(job: NewJob) -> str:
+    if job[3:] == NO_OPTIONS:
+        return ""
     due = f"+{job.delay_ms}" if job.delay_ms is not None else "" if job.run_at_ms is None else str(job.run_at_ms)
     expires = "" if job.expires_in_ms is None else str(job.expires_in_ms)
-    if not (due or expires or job.unique_key or job.idempotency_key):
-        return ""
     unique_ttl = str(job.unique_ttl_ms) if job.unique_key else ""
     return "\x1d".join((due, expires, job.unique_key, unique_ttl, job.idempotency_key, job.fingerprint))
 

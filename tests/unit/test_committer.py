@@ -69,6 +69,17 @@ class Commits(unittest.IsolatedAsyncioTestCase):
             (*map(len, self.sender.batches[:1]), self.sender.batches[1][0], len(self.sender.batches[2])),
         )
 
+    async def test_one_that_fails_to_listen_keeps_no_other_from_its_answer(self) -> None:
+        told: list[dict[str, object]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        heard: list[object] = []
+        self.committer.post("a", lambda _: heard.append(1 / 0))
+        self.committer.post("b", heard.append)
+
+        self.assertEqual("C", await self.committer.submit("c"))
+        self.assertEqual(["B"], heard)
+        self.assertEqual([ZeroDivisionError], [type(context["exception"]) for context in told])
+
     async def test_where_a_commit_fails_what_is_in_bulk_behind_it_is_told(self) -> None:
         self.sender.faults = [OutcomeUnknown("lost")]
         heard: list[object] = []

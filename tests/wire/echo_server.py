@@ -5,6 +5,7 @@ for a condition until a deadline.
 """
 
 import asyncio
+import functools
 import socket
 import threading
 import time
@@ -14,6 +15,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 from lib.errors import HttpError
+from lib.http1.app import Answer as AppAnswer
+from lib.http1.app import Hear
 from lib.http1.limits import Limits
 from lib.http1.listener import Listener
 from lib.http1.message import Request, Response, StreamedResponse
@@ -37,10 +40,11 @@ class EchoApp:
     """Answers "METHOD path body". In admit(): /refused is 401, /roomy allows 4 MiB, /admit-raises raises.
 
     In handle(): /held waits for release(), /until-gone until its client has closed, /blocks blocks the whole loop
-    until `unblocked` is set, /big answers BIG_BYTES, /raises raises, /yields lets the loop turn once. Bodies under
-    /pieces are streamed: /pieces answers how many bytes came, /pieces/echo sends each piece back as it comes,
-    /pieces/ignored answers without taking any, /pieces/slow takes the first when released. /made sends BIG_BYTES in
-    pieces, /made/broken raises behind its first."""
+    until `unblocked` is set, /big answers BIG_BYTES, /raises raises, /yields lets the loop turn once. Without a task:
+    /at-once, /told a turn later, /told/held when `tell` is called, /told/held/awaited then with a coroutine,
+    /told/raises with a fault. Bodies under /pieces are streamed: /pieces answers how many bytes came, /pieces/echo
+    sends each piece back as it comes, /pieces/ignored answers without taking any, /pieces/slow takes the first when
+    released. /made sends BIG_BYTES in pieces, /made/broken raises behind its first."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -49,6 +53,7 @@ class EchoApp:
         self.begun: list[str] = []
         self.ended: list[str] = []
         self.requests: list[Request] = []
+        self.tell: Callable[[], None] = lambda: None
 
     def admit(self, request: Request) -> Response | None:
         if request.path == "/admit-raises":
@@ -60,9 +65,24 @@ class EchoApp:
             request.body_limit_bytes = 64 * 1024 * 1024
         return Response(401, b"who?") if request.path == "/refused" else None
 
-    async def handle(self, request: Request) -> Response:
+    def handle(self, request: Request, hear: Hear) -> AppAnswer | None:
         self.begun.append(request.path)
         self.requests.append(request)
+        if request.path == "/at-once":
+            return self._plain(request)
+        if not request.path.startswith("/told"):
+            return self._awaited(request)
+        told: AppAnswer = self._awaited(request) if request.path.endswith("/awaited") else self._plain(request)
+        self.tell = functools.partial(hear, request, ZeroDivisionError() if request.path == "/told/raises" else told)
+        if not request.path.startswith("/told/held"):
+            self.loop.call_soon(self.tell)
+        return None
+
+    def _plain(self, request: Request) -> Response:
+        self.ended.append(request.path)
+        return Response(200, f"{request.method} {request.path} ".encode() + request.body, content_type="text/plain")
+
+    async def _awaited(self, request: Request) -> Response:
         body = f"{request.method} {request.path} ".encode() + request.body
         if request.path == "/held":
             await self.held.wait()
