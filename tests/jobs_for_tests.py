@@ -283,3 +283,16 @@ class Sealed:
 async def keeps_a_secret(ctx: JobContext, payload: Sealed) -> str:
     """Tells its secret, so that a test sees which one it was given."""
     return f"{payload.api_key} {payload.n}"
+
+
+@dataclass
+class Stumbling:
+    n: int = 0
+
+    def __post_init__(self) -> None:
+        raise RuntimeError("a fault in a payload's own code")
+
+
+@job("stumble")
+async def stumble(ctx: JobContext, payload: Stumbling) -> None:
+    """Can't be queued: what reads its payload is broken."""
