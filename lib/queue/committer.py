@@ -21,23 +21,29 @@ MAX_BYTES = 1 << 20
 
 
 class Committer(Generic[Item, Answer]):
-    """Collects items and hands them to `send` in batches, one batch at a time, in the order they came.
+    """Collects items and hands them to `send` in batches, in the order they came.
 
     send: takes the items, gives as many answers, or raises what all of them are told. Where it raises, those that wait
     behind are told RedisUnavailable at once: each would else wait for a failure of its own.
     size_bytes: of one item. A batch holds at most MAX_ITEMS and MAX_BYTES, but always one item.
+    in_flight: so many batches at a time. Where it is 2, Redis has work while the answers to the first are read here.
 
     What is in bulk goes behind all else that waits: else whoever sends a million lines has everybody wait for 2,000.
     """
 
     def __init__(
-        self, send: Callable[[list[Item]], Awaitable[list[Answer]]], size_bytes: Callable[[Item], int]
+        self,
+        send: Callable[[list[Item]], Awaitable[list[Answer]]],
+        size_bytes: Callable[[Item], int],
+        *,
+        in_flight: int = 1,
     ) -> None:
         self._send = send
         self._size_bytes = size_bytes
         self._waiting: deque[tuple[Item, Hear[Answer]]] = deque()
         self._bulk: deque[tuple[Item, Hear[Answer]]] = deque()
-        self._sender: asyncio.Task[None] | None = None
+        self._in_flight = in_flight
+        self._senders: set[asyncio.Task[None]] = set()
         # Kept: get_running_loop() asks the kernel for the process id each time.
         self._loop = asyncio.get_running_loop()
 
@@ -47,8 +53,8 @@ class Committer(Generic[Item, Answer]):
         A plain call, no future: this is done for every job, and a future's callback costs a turn of the loop.
         """
         (self._bulk if in_bulk else self._waiting).append((item, hear))
-        if self._sender is None:
-            self._sender = self._loop.create_task(self._run())
+        if len(self._senders) < self._in_flight:
+            self._senders.add(self._loop.create_task(self._run()))
 
     def submit(self, item: Item) -> "asyncio.Future[Answer]":
         """The same, with the answer to be awaited. If nobody does, the item is sent all the same."""
@@ -69,19 +75,20 @@ class Committer(Generic[Item, Answer]):
     @property
     def is_idle(self) -> bool:
         """Nothing waits, and nothing is on its way."""
-        return self._sender is None
+        return not self._senders
 
     async def settled(self) -> None:
         """Wait until everything that was handed in so far has been answered."""
-        while self._sender is not None:
-            await asyncio.wait([self._sender])
+        while self._senders:
+            await asyncio.wait(self._senders)
 
     async def _run(self) -> None:
         try:
             while self._waiting or self._bulk:
                 await self._commit(self._next_batch())
         finally:
-            self._sender = None
+            if (task := asyncio.current_task()) is not None:
+                self._senders.discard(task)
 
     def _next_batch(self) -> list[tuple[Item, Hear[Answer]]]:
         batch: list[tuple[Item, Hear[Answer]]] = []

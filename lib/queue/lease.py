@@ -81,7 +81,7 @@ class Lease:
         self._base = keys.base(queue)
         self._own_list = keys.active(queue, worker_id)
         self._committers = {
-            script: Committer(functools.partial(self._insist, script), _size_bytes)
+            script: Committer(functools.partial(self._insist, script), _size_bytes, in_flight=2)
             for script in ("finish", "fail", "snooze", "release")
         }
         self._notes = Committer(self._note, _size_bytes)

@@ -190,7 +190,8 @@ class Consumer:
         # Half of them at a time: Redis hands out the one half while the other is run here. The next claim leaves
         # before that begins: it takes as long as Redis does.
         claim = await self._claim(min(free, (self._lanes.room + 1) // 2))
-        self._lanes.start(claim.jobs, self._lease, behind=len(claim.jobs) < free)
+        goes_on = self._lanes.unended + len(claim.jobs) < self._lanes.room
+        self._lanes.start(claim.jobs, self._lease, behind=goes_on)
         if claim.is_paused:
             await self._pause(PAUSED_S)
         elif not claim.jobs and not claim.is_more and not self._is_stopping:

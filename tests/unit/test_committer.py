@@ -11,7 +11,8 @@ from lib.queue.committer import Committer
 class Sender:
     """Stands for Redis: keeps the batches, answers with the items, waits at the gate."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_at_once: int = 1) -> None:
+        self.most_at_once = most_at_once
         self.batches: list[list[str]] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -21,7 +22,7 @@ class Sender:
     async def send(self, items: list[str]) -> list[str]:
         self.batches.append(items)
         self.at_once += 1
-        assert self.at_once == 1, "two batches at a time"
+        assert self.at_once <= self.most_at_once, f"{self.at_once} batches at a time"
         await self.gate.wait()
         self.at_once -= 1
         if self.faults:
@@ -50,6 +51,22 @@ class Commits(unittest.IsolatedAsyncioTestCase):
 
         self.assertEqual(["A", "B", "C"], [await answer for answer in (first, *rest)])
         self.assertEqual([["a"], ["b", "c"]], self.sender.batches)
+
+    async def test_two_in_flight_and_the_third_waits(self) -> None:
+        self.sender = Sender(most_at_once=2)
+        self.committer = Committer(self.sender.send, len, in_flight=2)
+        self.sender.gate.clear()
+        answers = []
+        for item in ("a", "b", "c", "d"):
+            answers.append(self.committer.submit(item))
+            await asyncio.sleep(0)
+
+        in_flight = list(self.sender.batches)
+        self.sender.gate.set()
+        await self.committer.settled()
+
+        self.assertEqual(["A", "B", "C", "D"], [await answer for answer in answers])
+        self.assertEqual(([["a"], ["b"]], [["c", "d"]]), (in_flight, self.sender.batches[2:]))
 
     async def test_what_is_in_bulk_goes_behind_all_else(self) -> None:
         self.sender.gate.clear()
