@@ -187,9 +187,8 @@ class Consumer:
         if free <= 0:
             await self._wait_for_slot()
             return
-        # Half of them at a time: Redis hands out the one half while the other is run here. The next claim leaves
-        # before that begins: it takes as long as Redis does.
-        claim = await self._claim(min(free, (self._lanes.room + 1) // 2))
+        claim = await self._claim(min(free, self._lanes.bite))
+        # The next claim leaves before that begins: it takes as long as Redis does.
         goes_on = self._lanes.unended + len(claim.jobs) < self._lanes.room
         self._lanes.start(claim.jobs, self._lease, behind=goes_on)
         if claim.is_paused:

@@ -23,6 +23,7 @@ from lib.queue.lease import Ended, log_line, progress
 from lib.queue.queue import Queue
 from lib.tracing import child_of
 from lib.work.bulkheads import Bulkheads
+from lib.work.surplus import Busy
 from lib.work.timings import Timings
 
 Made = TypeVar("Made")
@@ -77,6 +78,7 @@ class Shared:
     resources: Resources
     rng: Random
     timings: Timings
+    busy: Busy
     bulkheads: Bulkheads
     retire: Callable[[str], None]
     """Called with a reason when a handler can't be stopped: the runner must make way for a new one."""

@@ -64,7 +64,7 @@ class Lanes:
         self._queue = queue
         self._limit = limit
         self._most_in_hand = limit + MOST_UNTOLD
-        self._surplus = Surplus(limit, self._give_back)
+        self._surplus = Surplus(limit, self._give_back, shared.busy)
         self._shared = shared
         self._log = shared.log
         self._on_end = on_end
@@ -88,6 +88,11 @@ class Lanes:
     def room(self) -> int:
         """How many of these there may be; none while Redis does not take the ends of the others."""
         return 0 if len(self._in_hand) > self._most_in_hand else self._surplus.room
+
+    @property
+    def bite(self) -> int:
+        """How many of them to claim at once."""
+        return self._surplus.bite
 
     def expect(self, jobs: int) -> None:
         """Called before a claim that may bring so many jobs, and with 0 when it has come back."""

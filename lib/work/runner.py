@@ -33,6 +33,7 @@ from lib.queue.queues import Queues
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.consumer import Consumer
 from lib.work.context import Resources, Shared
+from lib.work.surplus import Busy
 from lib.work.timings import Timings
 from lib.work.watchdog import Watchdog
 
@@ -66,6 +67,7 @@ class Runner:
             resources=Resources(settings, log),
             rng=random.Random(),
             timings=Timings(Meters(self._link, self._keys), worker_id, self._bulkheads),
+            busy=Busy(),
             bulkheads=self._bulkheads,
             retire=self._retire,
         )

@@ -13,15 +13,24 @@ from lib.work.pace import Pace
 PATIENCE_S = 0.005
 
 
+class Busy:
+    """How many queues of a runner have jobs in hand. They share its loop, and so what may be claimed ahead."""
+
+    def __init__(self) -> None:
+        self.queues = 0
+
+
 class Surplus:
-    """limit: how many jobs run at once. give_back: told to give back so many of those that wait, the last first.
+    """limit: how many jobs run at once. give_back: told to give back so many of those that wait, the last first. busy:
+    that of all queues of this runner.
 
     WHY the last first: each goes to the front, so they stand there in their old order. That is also why nothing goes
     back while a claim is in flight: what it brings belongs behind them.
     """
 
-    def __init__(self, limit: int, give_back: Callable[[int], None]) -> None:
+    def __init__(self, limit: int, give_back: Callable[[int], None], busy: Busy) -> None:
         self._limit = limit
+        self._busy = busy
         self._give_back = give_back
         self._loop = asyncio.get_running_loop()
         self.pace = Pace()
@@ -36,7 +45,13 @@ class Surplus:
     @property
     def room(self) -> int:
         """How many jobs may be unended."""
-        return self._limit + self.pace.ahead
+        return self._limit + self.pace.ahead // max(1, self._busy.queues)
+
+    @property
+    def bite(self) -> int:
+        """How many to claim at once: half of them, so that Redis hands out the one half while the other is run here;
+        all of them where the runner has jobs of other queues to run meanwhile."""
+        return self.room if self._busy.queues > 1 else (self.room + 1) // 2
 
     @property
     def count(self) -> int:
@@ -56,6 +71,8 @@ class Surplus:
             self._landed.set()
 
     def took(self, jobs: int) -> None:
+        if jobs and not self.unended:
+            self._busy.queues += 1
         self.unended += jobs
         if self.count > 0:
             self._watch()
@@ -63,6 +80,8 @@ class Surplus:
     def ended(self) -> None:
         self.unended -= 1
         self._ended += 1
+        if not self.unended:
+            self._busy.queues -= 1
 
     async def clear(self) -> None:
         """Give back all of it, what a claim in flight brings as well."""
