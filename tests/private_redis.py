@@ -85,6 +85,7 @@ class PrivateRedis:
 
     def start(self) -> None:
         """Returns when it answers PING, its data loaded."""
+        assert self._process is None or self._process.poll() is not None, "it runs already, and would never be ended"
         program = next(filter(None, map(shutil.which, PROGRAMS)), None)
         if program is None:
             raise RuntimeError(f"the tests need a Redis: none of {', '.join(PROGRAMS)} is on the PATH")

@@ -126,7 +126,6 @@ class Restarted(RedisCase):
 
     async def seen_after_a_restart(self, aof: Literal["no", "always"]) -> Loss | None:
         with PrivateRedis(aof=aof) as redis:
-            redis.start()
             link = self.a_link(redis.url)
             await Queue(link, self.keys).enqueue(self.job())
             epochs = Epochs(link, self.keys)
