@@ -45,7 +45,11 @@ class Program:
 
     def __enter__(self) -> Any:
         self.start()
-        self.wait_until_ready()
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.close()  # Nobody else would: the block of a `with` that is not entered is not left.
+            raise
         return self
 
     def __exit__(

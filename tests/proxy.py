@@ -1,7 +1,7 @@
 """A proxy in front of a Redis (or of anything that talks over a socket) that loses what it is told to lose.
 
     with Proxy(redis.url) as proxy:
-        proxy.judge = lambda request: CUT_REPLY if request.name == "claim" else PASS
+        proxy.judge = lambda request: CUT_REPLY if request.words[0] == b"EVALSHA" else PASS
         worker = Worker(proxy.url)
 
 It reads requests and replies as Redis frames them (RESP), one by one, so that "the third request" and "the reply to

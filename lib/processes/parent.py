@@ -4,7 +4,7 @@ It holds the socket that all of them listen on and the memory in which they coun
 nothing a request does can stop it. In its own words:
 1. A child ends: what it had accepted is in Redis, the clients that wait in the socket's queue are the others', and
    another child takes its place and counts on where it stopped.
-2. A child hangs: it is killed after HUNG_S without a tick, and then as above.
+2. A child hangs: it is killed after HUNG_S without a tick, or BORN_S without a word at its start, and then as above.
 3. SIGTERM or SIGINT: the children drain, all at once, for SHUTDOWN_GRACE_S; further signals change nothing.
 4. This process ends, however: each child finds its pipe closed, and drains.
 """
@@ -26,25 +26,27 @@ from lib.processes.start import Process, describe_end, pause, pause_before_resta
 LEAVE_S = 5.0  # What a child may take, over the grace, before it is killed.
 LOOK_EVERY_S = 1.0
 HUNG_S = 10.0
+BORN_S = 120.0  # What job modules do when they are imported may take its time.
 
 
 class Silence:
-    """For how long a child has said nothing since it was ready; None before that: what it imports may take its time.
+    """For how long a child has said nothing, and for how long it may.
 
     It counts while this process was there to hear it: where it stood still itself, a look counts for two intervals.
     """
 
     def __init__(self) -> None:
-        self.lasted_s: float | None = None
+        self._lasted_s = 0.0
+        self.most_s = BORN_S
 
     def end(self) -> None:
-        self.lasted_s = 0.0
+        self._lasted_s = 0.0
+        self.most_s = HUNG_S
 
     def go_on(self, gap_s: float) -> bool:
         """Another look, gap_s after the last one. True where the child hangs."""
-        if self.lasted_s is not None:
-            self.lasted_s += min(gap_s, 2 * LOOK_EVERY_S)
-        return self.lasted_s is not None and self.lasted_s > HUNG_S
+        self._lasted_s += min(gap_s, 2 * LOOK_EVERY_S)
+        return self._lasted_s > self.most_s
 
 
 class Parent:
@@ -126,7 +128,7 @@ class Parent:
             await asyncio.sleep(LOOK_EVERY_S)
             now_s = time.monotonic()
             if silence.go_on(now_s - looked_at_s):
-                msg = f"Server process {process.pid} has said nothing for {HUNG_S:g} s and is killed"
+                msg = f"Server process {process.pid} has said nothing for {silence.most_s:g} s and is killed"
                 self._log.error("process.killed", msg, place=place, child=process.pid)
                 process.kill()
                 return
