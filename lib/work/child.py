@@ -47,6 +47,11 @@ class Child:
             self.former_ids.update(self.worker_ids.items())
             self.worker_ids = workers
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether it lives, was heard of, and takes jobs of all kinds."""
+        return self.has_ticked and self.process.returncode is None and not self.is_alone
+
     def unheard_s(self, now_s: float) -> float:
         """For how long its loop has not turned. It counts between two looks of the supervisor's own, and MOST_S of that
         at most: where the supervisor itself stood still, what it was told meanwhile has yet to be read."""

@@ -176,7 +176,10 @@ class Supervisor:
     async def _listen(self, child: Child) -> None:
         """Hear a runner out until it retires or ends."""
         while (message := await child.pipe.receive()) is not None:
+            is_first_word = not child.has_ticked
             child.hear(message)
+            if is_first_word:
+                self._spawn(self._isolate({}))
             if message.get("is") == "retiring" and not child.is_retiring:
                 child.is_retiring = True
                 self._spawn(self._listen(child))
@@ -206,6 +209,8 @@ class Supervisor:
         # Not where an isolation runner ended without having had a job: another one would end so too, and at once.
         if taken_back or code == 0:
             await self._isolate_at_once()
+        elif is_crash:
+            await self._isolate({})
 
     async def _take_back(self, child: Child, *, is_crash: bool) -> int:
         """Gives how many jobs."""
@@ -287,11 +292,14 @@ class Supervisor:
 
     async def _isolate(self, suspects: dict[str, int]) -> None:
         """Have one isolation runner while there are suspects in a queue of ours, or may soon be."""
-        if any(suspects.get(queue) for queue in self._settings.worker_queues):
+        has_suspects = any(suspects.get(queue) for queue in self._settings.worker_queues)
+        if has_suspects:
             self._stand_by.suspects_seen(time.monotonic())
             if self._alone is not None:
                 self._alone.pipe.send(do="look")
         is_wanted = self._stand_by.is_wanted(time.monotonic())
+        if is_wanted and not has_suspects and not any(child.is_serving for child in self._children):
+            return  # First a runner is to be back that all jobs wait for; when it is, this is called again.
         if is_wanted and not self._is_isolating and not self._stop.is_set():
             self._is_isolating = True
             self._alone = child = await self._start(spawn_runner(self._script, is_alone=True))

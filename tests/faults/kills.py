@@ -11,6 +11,7 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from tests.faults.ledger import Execution
@@ -25,9 +26,12 @@ UNHEARD_NS = 1_000_000_000  # So long after its end an execution may not have be
 
 
 class Kill(NamedTuple):
+    """is_alone: it was an isolation runner."""
+
     pid: int
     at_ns: int
     what: str
+    is_alone: bool = False
 
 
 def run(*, is_quick: bool) -> Iterator[Row]:
@@ -61,9 +65,10 @@ def _kill(site: Site, workers: list[Runners], what: str, rng: random.Random) -> 
         if not runners:
             return []
         pid = rng.choice(runners)
+        is_alone = b".alone" in Path(f"/proc/{pid}/cmdline").read_bytes()
         now_ns = time.monotonic_ns()
         os.kill(pid, signal.SIGKILL)
-        return [Kill(pid, now_ns, what)]
+        return [Kill(pid, now_ns, what, is_alone)]
     now_ns = time.monotonic_ns()
     if what == "both":
         worker.kill_all()
@@ -95,7 +100,12 @@ def _rows(site: Site, kills: list[Kill], accepted: int) -> Iterator[Row]:
             what = _what(kills, at_fault, following)
             row = rows["alone" if what == "runner" and crashes >= 2 else what]
             row.twice += 1
-            row.recover_s.append((following.began_ns - at_fault.at_ns) / 1e9)
+            died_ns = at_fault.at_ns
+            if row is rows["alone"]:
+                # Whoever was to run it may have been killed at its own start: from then on it is another death's time.
+                meanwhile = [k.at_ns for k in kills if k.is_alone and died_ns < k.at_ns < following.began_ns]
+                died_ns = max([died_ns, *meanwhile])
+            row.recover_s.append((following.began_ns - died_ns) / 1e9)
             if row is rows["both"]:
                 # A lease is watched by a supervisor that lives; where that was killed as well, another one begins anew.
                 seen_ns = max(k.at_ns for k in kills if k.what != "runner" and k.at_ns < following.began_ns)
