@@ -4,6 +4,7 @@ import json
 import re
 import unittest
 
+from lib.jobs import job
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobSpec, SpecError, SpecTooNew
 from lib.tracing import Trace
@@ -28,6 +29,12 @@ class Spec(unittest.TestCase):
             for made in (spec(payload), spec(payload, priority="high", timeout_s=0.25, backoff=Backoff(0.5, 1e7))):
                 self.assertEqual(made, JobSpec.from_text(made.to_text()))
                 self.assertEqual(made, JobSpec.from_text(made.to_text().encode()))
+
+    def test_what_we_write_ourselves_is_read_the_quick_way(self) -> None:
+        # Else every job would be read correctly, and slowly, and nothing would tell.
+        for payload in PAYLOADS:
+            for made in (spec(payload), spec(payload, priority="high", timeout_s=0.25, backoff=Backoff(0.5, 1e7))):
+                self.assertEqual(made, job._read_own(made.to_text()))
 
     def test_it_is_json_and_holds_no_separator_byte(self) -> None:
         for payload in PAYLOADS:
