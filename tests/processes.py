@@ -144,7 +144,10 @@ class Worker(Program):
 
     def wait_until_ready(self) -> None:
         queues = len(str(self.settings["WORKER_QUEUES"]).split(","))
-        self.wait_for("worker.registered", queues * int(str(self.settings["WORKER_PROCESSES"])))
+        runners = int(str(self.settings["WORKER_PROCESSES"]))
+        self.wait_for("worker.registered", queues * runners)
+        # They start beside their supervisor, and may be at work before it says that it has started them.
+        self.wait_for("runner.started", runners)
 
     def examined(self, *arguments: str) -> tuple[int, str]:
         """What `--doctor` says: the exit code, and what it prints."""
