@@ -1,7 +1,7 @@
 """What a job is, as pure values: the spec that is written once at enqueue, and the record that Redis keeps of its life.
 
 Named tuples, not dataclasses: a frozen dataclass takes three times as long to make, and these are made for every job.
-(Where that is done for each request, by tuple.__new__: their own __new__ is Python, and takes half as long again.)
+(For each request or job they are made by tuple.__new__: their own __new__ is Python, and takes half as long again.)
 
 A spec is JSON text and opaque to Redis (Lua's cjson would change large integers, `[]` and `/`); the record's other
 fields are short texts that the scripts write. Times are ms since 1970, Redis' own clock.
@@ -31,8 +31,7 @@ _OWN_BEGIN = re.compile(
     r'","trace":"([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})"'
     r'(,"max_attempts":[^"]{1,40}"timeout_s":[^"]{1,40}"backoff":[^"]{1,80}(?:"priority":"[a-z]{1,9}",)?)"payload":'
 )
-# Half of what a named tuple's own constructor takes, where one is made for every job.
-_new = tuple.__new__
+_new = tuple.__new__  # See the first lines.
 
 
 def _encoder() -> Callable[[Any], str]:

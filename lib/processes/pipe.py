@@ -3,7 +3,7 @@
 To a runner: {"do": "drain"} claim no more and leave when all has ended; {"do": "release"} leave now;
 {"do": "look"} for suspects, where it is an isolation runner. To its supervisor:
 {"is": "tick", "workers": {queue: worker id}, "running": n, "silent_s": s} every second; {"is": "retiring", "why": "…"}
-start another in my place; {"is": "blocked", "job": id} this job keeps my loop from turning, said until the next tick.
+start another in my place; {"is": "blocked", "job": id} this job keeps my loop from turning, until the next tick.
 To a server process: {"do": "drain"}. To its parent: {"is": "ready", "url": "…"}; then {"is": "tick"} every second;
 {"is": "leaving", "cut_off": n}.
 

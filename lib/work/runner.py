@@ -240,7 +240,8 @@ class Runner:
 def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_fd: int) -> NoReturn:
     """The whole process."""
     obey_the_pipe_alone()
-    # What was imported stays, and need not be looked through for garbage again; jobs make many objects and no cycles.
+    # What was imported stays, and need not be looked through for garbage again. Jobs make many objects, and no cycles
+    # but their handlers' own: these wait for more objects to have been made.
     gc.freeze()
     gc.set_threshold(10_000)
 

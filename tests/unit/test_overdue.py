@@ -1,13 +1,14 @@
 """Which jobs of a runner that no longer turns have run out of time, whatever was done to Redis' clock."""
 
 import unittest
-from typing import Any
+from typing import Any, cast
 
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobRecord, JobSpec
+from lib.queue.lease import Lease
 from lib.tracing import new_trace
 from lib.work.child import Child
-from lib.work.overdue import LATE_S, Leaps, is_overdue
+from lib.work.overdue import LATE_S, Held, Leaps, is_overdue, overdue
 
 HOUR_MS = 3_600_000
 SPEC = JobSpec("noop", {}, "r", new_trace(), 5, 60.0, Backoff())
@@ -88,6 +89,41 @@ class IsOverdue(unittest.TestCase):
         self.clocks.pass_by(2)
 
         self.assertTrue(self.clocks.is_overdue(started_ms))
+
+
+class WhoIsToBlame(unittest.TestCase):
+    """Two jobs that a loop keeps from ending: one has a second, the other a minute."""
+
+    def setUp(self) -> None:
+        self.clocks = Clocks()
+        self.short, self.long = self.held("q-1", 1.0), self.held("q-2", 60.0)
+
+    def held(self, job_id: str, timeout_s: float) -> Held:
+        spec = SPEC._replace(timeout_s=timeout_s)
+        return Held(cast(Lease, None), JobRecord(job_id, "q", "active", spec, started_ms=self.clocks.now_ms))
+
+    def late(self, blocker: str | None) -> list[Held]:
+        return overdue([self.short, self.long], blocker, self.clocks.now_ms, self.clocks.leaps, 3.0)
+
+    def test_where_it_is_not_known_all_that_are_late(self) -> None:
+        self.clocks.pass_by(10)
+
+        self.assertEqual([self.short], self.late(None))
+
+    def test_while_the_one_that_blocks_is_in_time_nobody(self) -> None:
+        self.clocks.pass_by(10)
+
+        self.assertEqual([], self.late("q-2"))
+
+    def test_once_it_is_late_it_alone(self) -> None:
+        self.clocks.pass_by(62)
+
+        self.assertEqual(([self.long], [self.short, self.long]), (self.late("q-2"), self.late(None)))
+
+    def test_one_that_is_not_held_any_more_excuses_nobody(self) -> None:
+        self.clocks.pass_by(10)
+
+        self.assertEqual([self.short], self.late("q-9"))
 
 
 class Unheard(unittest.TestCase):
