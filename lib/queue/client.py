@@ -7,6 +7,7 @@ Called by the rest of this room alone; nobody else imports `redis`.
 """
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -21,12 +22,16 @@ from redis.exceptions import RedisError, ResponseError
 
 from lib.errors import KeysBroken, RedisUnavailable
 from lib.queue.resp import Argument, Command
-from lib.queue.wire import Moved, Wire, translated
+from lib.queue.wire import Hear, Moved, Wire, settle, translated
 from lib.setting_kinds import without_password
 
 MOST_MOVES = 5
 # In errors that only a stored value can cause: it is of another type, or no number where one is counted.
 _BROKEN = ("WRONGTYPE", "is not an integer", "is not a valid float", "would overflow")
+
+
+def as_it_is(reply: Any) -> Any:
+    return reply
 
 
 class Link(Protocol):
@@ -39,12 +44,15 @@ class Link(Protocol):
         KeysBroken where a key holds what we did not write: a script may have been carried out in part.
         """
 
-    async def block(self, block_s: float, *commands: Command) -> list[Any]:
+    def send(self, command: Command, hear: Hear) -> None:
+        """The same, a plain call: `hear` is called with the reply, or with what `call` would have raised."""
+
+    async def block(self, block_s: float, *commands: Command, read: Callable[[Any], Any] = as_it_is) -> Any:
         """Commands in one packet, the first of which Redis may hold for block_s, on a connection of their own.
 
-        Redis runs the others as soon as the first is through. Raises what `call` does, for the first that failed: what
-        became of those behind it nobody is told. A BRPOPLPUSH is never to be cancelled: the id would be moved, and
-        nobody told.
+        Redis runs the others as soon as the first is through. Gives what `read` makes of the last one's reply; it is
+        called in the turn of the loop in which that comes. Raises what `call` does for the first that failed, or what
+        `read` does. A BRPOPLPUSH is never to be cancelled: the id would be moved, and nobody told.
         """
 
     async def end_block(self) -> None:
@@ -105,10 +113,33 @@ def _addresses(hosts: str, default_port: int) -> list[tuple[str, int]]:
     return addresses
 
 
-class _SingleLink:
+class Relays:
+    """`send` by way of `call`, in a task; for when there is more to be done than to write the command."""
+
+    def __init__(self) -> None:
+        self._relays: set[asyncio.Task[None]] = set()
+
+    async def call(self, *command: Argument) -> Any:
+        raise NotImplementedError
+
+    def send(self, command: Command, hear: Hear) -> None:
+        task = asyncio.get_running_loop().create_task(self._relay(command, hear))
+        self._relays.add(task)
+        task.add_done_callback(self._relays.discard)
+
+    async def _relay(self, command: Command, hear: Hear) -> None:
+        try:
+            reply = await self.call(*command)
+        except Exception as fault:  # noqa: BLE001  Whatever it is, it is for who asked.
+            reply = fault
+        hear(reply)
+
+
+class _SingleLink(Relays):
     """One server, or the master that a Sentinel names: a wire for the calls, a connection of its own for each block."""
 
     def __init__(self, pool: ConnectionPool, timeout_s: float) -> None:
+        super().__init__()
         self._pool = pool
         self._timeout_s = timeout_s
         self._wire: Wire | None = None
@@ -121,15 +152,25 @@ class _SingleLink:
         if wire is None or wire.is_broken:
             wire = await self._open()
         try:
-            return await wire.send(command)
+            return await wire.call(command)
         except ResponseError as fault:
             raise _judged(fault, command) from fault
 
-    async def block(self, block_s: float, *commands: Command) -> list[Any]:
+    def send(self, command: Command, hear: Hear) -> None:
+        wire = self._wire
+        if wire is None or wire.is_broken:
+            super().send(command, hear)
+            return
+        wire.send(command, lambda reply: hear(_judged(reply, command) if isinstance(reply, ResponseError) else reply))
+
+    async def block(self, block_s: float, *commands: Command, read: Callable[[Any], Any] = as_it_is) -> Any:
         wire, number = await self._blockable_wire(block_s)
         self._blocked_number = number
+        replies = [asyncio.get_running_loop().create_future() for _ in commands]
         try:
-            replies = [await reply for reply in [wire.send(command) for command in commands]]
+            for command, reply in zip(commands, replies, strict=True):
+                wire.send(command, functools.partial(_settle_read, reply, read if reply is replies[-1] else as_it_is))
+            return [await reply for reply in replies][-1]
         except ResponseError as fault:
             raise _judged(fault, commands[0]) from fault
         except asyncio.CancelledError:
@@ -139,7 +180,6 @@ class _SingleLink:
             self._blocked_number = None
             if not wire.is_broken:
                 self._blockable.append((wire, number))
-        return replies
 
     async def end_block(self) -> None:
         if self._blocked_number is not None:
@@ -198,7 +238,7 @@ class _SingleLink:
         return Wire(connection, block_s + 2 + self._timeout_s), number
 
 
-class _ClusterLink:
+class _ClusterLink(Relays):
     """A Redis Cluster: a link to each node, and a map of who has which slot, mended whenever a node says MOVED.
 
     A slot that is on its way (ASK, TRYAGAIN) is refused like a Redis that is away for a moment: half of a queue's keys
@@ -206,6 +246,7 @@ class _ClusterLink:
     """
 
     def __init__(self, url: str, timeout_s: float) -> None:
+        super().__init__()
         parts = urlsplit(url)
         self._seeds = _addresses(parts.netloc.rpartition("@")[2], 6379)
         self._timeout_s = timeout_s
@@ -219,14 +260,13 @@ class _ClusterLink:
     async def call(self, *command: Argument) -> Any:
         return await self._follow(_slot_of(command), lambda link: link.call(*command))
 
-    async def block(self, block_s: float, *commands: Command) -> list[Any]:
-        async def block(link: _SingleLink) -> list[Any]:
+    async def block(self, block_s: float, *commands: Command, read: Callable[[Any], Any] = as_it_is) -> Any:
+        async def block(link: _SingleLink) -> Any:
             self._blocked = link
-            return await link.block(block_s, *commands)
+            return await link.block(block_s, *commands, read=read)
 
         try:
-            replies: list[Any] = await self._follow(_slot_of(commands[0]), block)
-            return replies
+            return await self._follow(_slot_of(commands[0]), block)
         finally:
             self._blocked = None
 
@@ -279,6 +319,16 @@ class _ClusterLink:
             pool = ConnectionPool(host=node[0], port=node[1], **self._options)
             self._links[node] = _SingleLink(pool, self._timeout_s)
         return self._links[node]
+
+
+def _settle_read(future: "asyncio.Future[Any]", read: Callable[[Any], Any], reply: Any) -> None:
+    """Have a future end with what is read out of a reply, or with the fault."""
+    try:
+        settle(future, reply if isinstance(reply, Exception) else read(reply))
+    except Exception as fault:  # noqa: BLE001  It comes out of `block`.
+        settle(future, fault)
+    if future.done() and not future.cancelled():
+        future.exception()  # Marked as seen: where the one before it has failed, nobody comes to ask.
 
 
 def _slot_of(command: Command) -> int | None:

@@ -76,7 +76,7 @@ class Endings:
             self._wake(queue, list(self._waiters[queue]))
             return newest[0][0] if newest else b"0-0"
         read = ("XREAD", "COUNT", 1000, "BLOCK", BLOCK_MS, "STREAMS", stream, last_id)
-        (reply,) = await self._link.block(BLOCK_MS / 1000, read)
+        reply = await self._link.block(BLOCK_MS / 1000, read)
         for _, entries in reply or ():
             for entry_id, fields in entries:
                 last_id = entry_id

@@ -80,11 +80,11 @@ class Lease:
         self._scripts = Scripts(link)
         self._base = keys.base(queue)
         self._own_list = keys.active(queue, worker_id)
-        self._committers = {
-            script: Committer(functools.partial(self._insist, script), _size_bytes, in_flight=2)
+        self._committers: dict[str, Committer[Ended, bool]] = {
+            script: Committer(functools.partial(self._send, script), _size_bytes, in_flight=2)
             for script in ("finish", "fail", "snooze", "release")
         }
-        self._notes = Committer(self._note, _size_bytes)
+        self._notes: Committer[Ended, None] = Committer(self._send_notes, _size_bytes)
 
     async def register(self, about: dict[str, Any]) -> None:
         """Say that this runner serves the queue; from now on somebody must beat for it."""
@@ -100,20 +100,27 @@ class Lease:
         """
         return self._claim_from(await self._scripts.call("claim", self._base, self.worker_id, limit, source, *found))
 
-    async def pop(self, block_s: float) -> Claim:
+    async def pop(self, block_s: float, take: Callable[[Claim], object] = lambda claim: None) -> Claim:
         """Wait for an id in ready:normal, move it to the own list and claim that job. Raises NotRegistered.
 
         Never to be cancelled; see `end_pop`. The claim leaves in one packet with the pop: Redis runs it as soon as the
         pop is through, and an idle runner begins a job a round trip sooner. Of that one job alone: should this host be
-        cut off by then, and Redis not know it yet, no other goes astray.
+        cut off by then, and Redis not know it yet, no other goes astray. `take` is called with the claim in the turn of
+        the loop in which it comes; where it is not called, nobody knows what lies in the own list.
         """
         pop = ("BRPOPLPUSH", self._keys.waiting(self.queue), self._own_list, block_s)
         claim = self._scripts.command("claim", self._base, self.worker_id, 1, "popped")
+
+        def read(reply: bytes | list[bytes]) -> Claim:
+            found = self._claim_from(reply)
+            take(found)
+            return found
+
         try:
-            _, reply = await self._pop_link.block(block_s, pop, claim)
+            found: Claim = await self._pop_link.block(block_s, pop, claim, read=read)
         except MissingScript:
             return Claim([], True, None)
-        return self._claim_from(reply)
+        return found
 
     def _claim_from(self, reply: bytes | list[bytes]) -> Claim:
         if isinstance(reply, bytes):
@@ -166,27 +173,40 @@ class Lease:
             await committer.settled()
         await self._notes.settled()
 
-    async def _insist(self, script: str, ended: list[Ended]) -> list[bool]:
-        """Safe to repeat: an attempt that was ended before, and its reply lost, is answered True again."""
+    def _send(self, script: str, ended: list[Ended], hear: Callable[..., None]) -> None:
+        heard = functools.partial(hear, self._read, script, ended)
+        self._scripts.send(heard, script, self._base, self.worker_id, _records(ended))
+
+    def _read(self, script: str, ended: list[Ended], reply: bytes | Exception) -> Any:
+        """The answers, or what comes to them."""
+        if isinstance(reply, RedisUnavailable | KeysBroken):
+            return self._insist(script, ended, reply)
+        return _are_ours(reply)
+
+    async def _insist(self, script: str, ended: list[Ended], fault: RedisUnavailable | KeysBroken) -> list[bool]:
+        """Say it again, for as long as it takes. Safe to repeat: an attempt that was ended before, and its reply lost,
+        is answered True again."""
         pause_s = FIRST_PAUSE_S
         is_broken = False
         while True:
+            if isinstance(fault, KeysBroken):
+                is_broken = True
+                self._tell(fault)
+            # Jitter, so that a fleet does not come back in step.
+            await asyncio.sleep(self._rng.uniform(pause_s / 2, pause_s))
+            pause_s = min(LAST_PAUSE_S, pause_s * 2)
             try:
                 letters: bytes = await self._scripts.call(script, self._base, self.worker_id, _records(ended))
-                if is_broken:
-                    self._tell(None)
-                return [letter == 0x31 for letter in letters]
-            except (RedisUnavailable, KeysBroken) as fault:
-                if isinstance(fault, KeysBroken):
-                    is_broken = True
-                    self._tell(fault)
-                # Jitter, so that a fleet does not come back in step.
-                await asyncio.sleep(self._rng.uniform(pause_s / 2, pause_s))
-                pause_s = min(LAST_PAUSE_S, pause_s * 2)
+            except (RedisUnavailable, KeysBroken) as again:
+                fault = again
+                continue
+            if is_broken:
+                self._tell(None)
+            return _are_ours(letters)
 
-    async def _note(self, notes: list[Ended]) -> list[None]:
-        await self._scripts.call("note", self._base, self.worker_id, _records(notes))
-        return [None] * len(notes)
+    def _send_notes(self, notes: list[Ended], hear: Callable[..., None]) -> None:
+        heard = functools.partial(hear, _noted, len(notes))
+        self._scripts.send(heard, "note", self._base, self.worker_id, _records(notes))
 
 
 def finished(job_id: str, token: int, type_name: str, result: str, *, is_truncated: bool = False) -> Ended:
@@ -219,6 +239,18 @@ def progress(job_id: str, token: int, fraction: float, note: str) -> Ended:
 def log_line(job_id: str, token: int, text: str) -> Ended:
     """For `note`. Control characters would cut the record in two."""
     return Ended(job_id, token, "\x1flog\x1f" + "".join(c if c >= " " else " " for c in text))
+
+
+def _are_ours(letters: bytes | Exception) -> list[bool]:
+    if isinstance(letters, Exception):
+        raise letters
+    return [letter == 0x31 for letter in letters]
+
+
+def _noted(notes: int, reply: bytes | Exception) -> list[None]:
+    if isinstance(reply, Exception):
+        raise reply
+    return [None] * notes
 
 
 def _records(ended: list[Ended]) -> bytes:

@@ -5,11 +5,12 @@ What the worker does with a job is `lease.py`'s; what is kept of a queue as a wh
 """
 
 import asyncio
+import functools
 import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from math import inf
 from typing import Any
 
@@ -81,7 +82,7 @@ class Queue:
     def _committer(self, queue: str) -> Committer[NewJob, Accepted]:
         committer = self._committers.get(queue)
         if committer is None:
-            committer = self._committers[queue] = Committer(lambda jobs: self._commit(queue, jobs), _size_bytes)
+            committer = self._committers[queue] = Committer(functools.partial(self._send, queue), _size_bytes)
         return committer
 
     def forget_names(self) -> None:
@@ -175,35 +176,49 @@ class Queue:
         with understood(queue):
             return state.decode()
 
-    async def _commit(self, queue: str, jobs: list[NewJob]) -> list[Accepted]:
-        """One commit. Sent again once where its reply was lost: under the same number, so it is not run twice."""
-        await self._name(queue)
-        self._commit_number = commit = self._commit_number + 1
-        records = "".join(map(_record, jobs))
-        arguments = ("enqueue", self._keys.base(queue), self._process_id, commit, records)
-        try:
-            reply = await self._commit_scripts.call(*arguments)
-        except OutcomeUnknown as fault:
-            try:
-                reply = await self._commit_scripts.call(*arguments)
-            except RedisUnavailable:
-                raise fault from None
-        if self._ack_replicas:
-            await self._replicated(queue)
-        if reply == b"superseded":
-            raise OutcomeUnknown("a later commit of this process overtook this one")
-        now, *stand_ins = reply.decode().split("\x1e")
-        now_ms = int(now)
-        accepted = [tuple.__new__(Accepted, (job[0], "new", now_ms, 0)) for job in jobs]  # as in job.py's first lines
-        for number, outcome, job_id in (stand_in.split("\x1f") for stand_in in stand_ins):
-            new = accepted[int(number) - 1]
-            if outcome == "full":
-                accepted[int(number) - 1] = new._replace(outcome=outcome, retry_after_s=int(job_id))
-            else:
-                accepted[int(number) - 1] = new._replace(outcome=outcome, job_id=job_id)
-        return accepted
+    def _send(self, queue: str, jobs: list[NewJob], hear: Callable[..., None]) -> None:
+        """One commit."""
+        if not self._is_named(queue):
+            hear(self._name_and_commit, queue, jobs)
+            return
+        call = self._call(queue, jobs)
+        self._commit_scripts.send(functools.partial(hear, self._read, queue, jobs, call), *call)
 
-    async def _replicated(self, queue: str) -> None:
+    def _call(self, queue: str, jobs: list[NewJob]) -> tuple[str, str, str, int, str]:
+        self._commit_number += 1
+        return "enqueue", self._keys.base(queue), self._process_id, self._commit_number, "".join(map(_record, jobs))
+
+    def _read(
+        self, queue: str, jobs: list[NewJob], call: tuple[str, str, str, int, str], reply: bytes | Exception
+    ) -> list[Accepted] | Coroutine[Any, Any, list[Accepted]]:
+        """What became of the jobs of a commit, or what comes to know it."""
+        if isinstance(reply, OutcomeUnknown):
+            return self._commit_again(queue, jobs, call, reply)
+        if isinstance(reply, Exception):
+            raise reply
+        return self._replicated(queue, jobs, reply) if self._ack_replicas else _accepted(jobs, reply)
+
+    async def _name_and_commit(self, queue: str, jobs: list[NewJob]) -> list[Accepted]:
+        await self._name(queue)
+        call = self._call(queue, jobs)
+        try:
+            reply = await self._commit_scripts.call(*call)
+        except OutcomeUnknown as fault:
+            reply = fault
+        read = self._read(queue, jobs, call, reply)
+        return read if isinstance(read, list) else await read
+
+    async def _commit_again(
+        self, queue: str, jobs: list[NewJob], call: tuple[str, str, str, int, str], fault: OutcomeUnknown
+    ) -> list[Accepted]:
+        """Once more where a reply was lost: under the same number, so it is not run twice."""
+        try:
+            reply = await self._commit_scripts.call(*call)
+        except RedisUnavailable:
+            raise fault from None
+        return await self._replicated(queue, jobs, reply) if self._ack_replicas else _accepted(jobs, reply)
+
+    async def _replicated(self, queue: str, jobs: list[NewJob], reply: bytes) -> list[Accepted]:
         """Wait until enough replicas have what was written. Raises NotReplicated, OutcomeUnknown.
 
         WHY the EXPIRE, in one packet with the WAIT: when the link was cut behind the commit, the server that answers
@@ -223,12 +238,14 @@ class Queue:
         if replicas < self._ack_replicas:
             detail = f"{replicas} of {self._ack_replicas} replicas have it after {REPLICATION_MS} ms"
             raise NotReplicated(f"{detail}; send it again with the same Idempotency-Key")
+        return _accepted(jobs, reply)
+
+    def _is_named(self, queue: str) -> bool:
+        return self._clock() - self._named_at.get(queue, -inf) < QUEUE_KNOWN_S
 
     async def _name(self, queue: str) -> None:
         """See that the queue stands in the set of queues, before its first job is there to be found."""
         now = self._clock()
-        if now - self._named_at.get(queue, -inf) < QUEUE_KNOWN_S:
-            return
         self._forget_idle(now)
         try:
             await self._link.call("SADD", self._keys.queues, queue)
@@ -255,6 +272,22 @@ def full(accepted: Accepted) -> QueueFull:
         f"the queue {queue} is at its max_depth; nothing was taken in: send it again in {seconds} s",
         headers=[("Retry-After", str(seconds))],
     )
+
+
+def _accepted(jobs: list[NewJob], reply: bytes) -> list[Accepted]:
+    """As `enqueue.lua` answers."""
+    if reply == b"superseded":
+        raise OutcomeUnknown("a later commit of this process overtook this one")
+    now, *stand_ins = reply.decode().split("\x1e")
+    now_ms = int(now)
+    accepted = [tuple.__new__(Accepted, (job[0], "new", now_ms, 0)) for job in jobs]  # as in job.py's first lines
+    for number, outcome, job_id in (stand_in.split("\x1f") for stand_in in stand_ins):
+        new = accepted[int(number) - 1]
+        if outcome == "full":
+            accepted[int(number) - 1] = new._replace(outcome=outcome, retry_after_s=int(job_id))
+        else:
+            accepted[int(number) - 1] = new._replace(outcome=outcome, job_id=job_id)
+    return accepted
 
 
 def _not_found(job_id: str) -> JobNotFound:

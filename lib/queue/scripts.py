@@ -12,7 +12,7 @@ from typing import Any
 
 from lib.queue.client import Link
 from lib.queue.resp import Argument, Command
-from lib.queue.wire import MissingScript
+from lib.queue.wire import Hear, MissingScript
 
 FOLDER = Path(__file__).parent / "lua"
 _USE = re.compile(r"^-- @use (.+)$", re.MULTILINE)
@@ -31,6 +31,17 @@ class Scripts:
             return await self._link.call(*self.command(name, base, *arguments))
         except MissingScript:
             return await self._link.call("EVAL", self._texts[name], 1, base, *arguments)
+
+    def send(self, hear: Hear, name: str, base: str, *arguments: Argument) -> None:
+        """The same, a plain call: `hear` is called with the reply, or with what `call` would have raised."""
+
+        def heard(reply: Any) -> None:
+            if isinstance(reply, MissingScript):
+                self._link.send(("EVAL", self._texts[name], 1, base, *arguments), hear)
+            else:
+                hear(reply)
+
+        self._link.send(self.command(name, base, *arguments), heard)
 
     def command(self, name: str, base: str, *arguments: Argument) -> Command:
         """The command that calls the script where Redis holds it."""

@@ -6,7 +6,9 @@ knows, once.
 """
 
 import asyncio
+import functools
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
@@ -22,6 +24,9 @@ from redis.exceptions import (
 
 from lib.errors import OutcomeUnknown, RedisUnavailable
 from lib.queue.resp import Command, Garbled, Replies, ReplyError, encoded
+
+Hear = Callable[[Any], None]
+"""Called with a reply, or with the exception that stands for it. It does not raise."""
 
 # The first words of replies by which Redis refuses for now, and nothing was done; all else is a bug of ours.
 # https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
@@ -71,20 +76,24 @@ class Wire(asyncio.Protocol):
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
         self._replies = Replies()
-        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._waiting: deque[tuple[Hear, float]] = deque()
         self._unsent: list[bytes] = []
         self._watch: asyncio.TimerHandle | None = None
         self.is_broken = False
 
-    def send(self, command: Command) -> "asyncio.Future[Any]":
-        """The reply, to be awaited; whoever stops waiting for it changes nothing."""
-        reply: asyncio.Future[Any] = self._loop.create_future()
+    def send(self, command: Command, hear: Hear) -> None:
+        """`hear` is called with the reply, in the turn of the loop in which it comes."""
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(encoded(command))
-        self._waiting.append((reply, self._loop.time() + self._timeout_s))
+        self._waiting.append((hear, self._loop.time() + self._timeout_s))
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout_s, self._look)
+
+    def call(self, command: Command) -> "asyncio.Future[Any]":
+        """The same, with the reply to be awaited; whoever stops waiting for it changes nothing."""
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        self.send(command, functools.partial(settle, reply))
         return reply
 
     def close(self) -> None:
@@ -95,14 +104,16 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for answer in self._replies.feed(data):
-                reply, _ = self._waiting.popleft()
+                if not self._waiting:
+                    raise Garbled("an answer to nothing that was asked")
+                hear, _ = self._waiting.popleft()
                 if isinstance(answer, ReplyError):
                     fault = self._connection._parser.parse_error(str(answer))  # type: ignore[no-untyped-call]
-                    self._answer_error(reply, fault)
-                elif not reply.done():
-                    reply.set_result(answer)
-        except (Garbled, IndexError) as fault:
-            self._break(ConnectionError(f"an answer to nothing that was asked: {fault}"))
+                    self._answer_error(hear, fault)
+                else:
+                    hear(answer)
+        except Garbled as fault:
+            self._break(ConnectionError(f"what came is no answer: {fault}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._break(exc or ConnectionError("Redis closed the connection"))
@@ -124,8 +135,8 @@ class Wire(asyncio.Protocol):
         else:
             self._watch = self._loop.call_later(left_s, self._look)
 
-    def _answer_error(self, reply: "asyncio.Future[Any]", fault: RedisError) -> None:
-        _refuse(reply, translated(fault, was_sent=False))
+    def _answer_error(self, hear: Hear, fault: RedisError) -> None:
+        hear(translated(fault, was_sent=False))
         if isinstance(fault, ReadOnlyError | AuthenticationError):
             # A failover, or a new password: another connection may do better.
             self._break(fault)
@@ -136,13 +147,19 @@ class Wire(asyncio.Protocol):
         if self._watch is not None:
             self._watch.cancel()
         while self._waiting:
-            _refuse(self._waiting.popleft()[0], translated(fault, was_sent=True))
+            hear, _ = self._waiting.popleft()
+            hear(translated(fault, was_sent=True))
         self._transport.abort()
 
 
-def _refuse(reply: "asyncio.Future[Any]", fault: Exception) -> None:
-    if not reply.done():
-        reply.set_exception(fault)
+def settle(reply: "asyncio.Future[Any]", answer: Any) -> None:
+    """Have a future end with what was heard, unless nobody waits for it any more."""
+    if reply.done():
+        return
+    if isinstance(answer, Exception):
+        reply.set_exception(answer)
+    else:
+        reply.set_result(answer)
         reply.exception()  # Marked as seen: its caller may have been cancelled.
 
 

@@ -214,11 +214,12 @@ class Consumer:
     async def _wait_for_id(self) -> None:
         self._is_list_known = False
         try:
-            claim = await self._lease.pop(BLOCK_S)
+            await self._lease.pop(BLOCK_S, self._take_popped)
         except RedisUnavailable:
             # At maxmemory Redis refuses BRPOPLPUSH itself but not `claim`, which asks for no memory: poll.
             await self._pause(0.25)
-            return
+
+    def _take_popped(self, claim: Claim) -> None:
         self._is_list_known = True
         self._heard_at_s = time.monotonic()
         self._lanes.start(claim.jobs, self._lease)

@@ -5,6 +5,7 @@ import atexit
 import functools
 import os
 import unittest
+from collections.abc import Callable
 from random import Random
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from lib.errors import OutcomeUnknown
 from lib.ids import JobIds
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import ClaimedJob, JobRecord, JobSpec, NewJob
-from lib.queue.client import Link, open_link
+from lib.queue.client import Link, Relays, as_it_is, open_link
 from lib.queue.keys import Keys
 from lib.queue.lease import Claim, Ended, Lease, failed, finished, released, snoozed
 from lib.queue.queue import Queue
@@ -174,11 +175,12 @@ async def until(condition: Any, what: str) -> Any:
     raise AssertionError(what)
 
 
-class LosesReplies:
+class LosesReplies(Relays):
     """A link on which commands are carried out and their replies are lost: `lose` of the next ones whose first words
     are these. `sent` keeps every command."""
 
     def __init__(self, link: Link, *words: str) -> None:
+        super().__init__()
         self._link = link
         self._words = words or ("EVALSHA", "EVAL")
         self.lose = 0
@@ -192,8 +194,8 @@ class LosesReplies:
             raise OutcomeUnknown("the reply was lost")
         return reply
 
-    async def block(self, block_s: float, *commands: Command) -> list[Any]:
-        return await self._link.block(block_s, *commands)
+    async def block(self, block_s: float, *commands: Command, read: Callable[[Any], Any] = as_it_is) -> Any:
+        return await self._link.block(block_s, *commands, read=read)
 
     async def end_block(self) -> None:
         await self._link.end_block()

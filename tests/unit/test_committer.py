@@ -2,6 +2,7 @@
 
 import asyncio
 import unittest
+from collections.abc import Callable
 
 from lib.errors import OutcomeUnknown, RedisUnavailable
 from lib.queue import committer
@@ -19,8 +20,11 @@ class Sender:
         self.faults: list[Exception] = []
         self.at_once = 0
 
-    async def send(self, items: list[str]) -> list[str]:
+    def send(self, items: list[str], hear: Callable[..., None]) -> None:
         self.batches.append(items)
+        hear(self.answered, items)
+
+    async def answered(self, items: list[str]) -> list[str]:
         self.at_once += 1
         assert self.at_once <= self.most_at_once, f"{self.at_once} batches at a time"
         await self.gate.wait()

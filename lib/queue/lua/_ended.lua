@@ -4,7 +4,7 @@
 -- WHY the length depends on the ids: an entry of 500 takes 20 KB, and a thousand of those are enough of memory.
 local function announce(state, ids, by)
   if #ids == 0 then return end
-  local length = #ids > 10 and 1000 or 10000
+  local length = #ids > 10 and '1000' or '10000'
   redis.pcall('XADD', base .. 'events', 'MAXLEN', '~', length, '*', 'state', state, 'by', by, 'ids', table.concat(ids, ','))
 end
 

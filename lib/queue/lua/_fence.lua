@@ -14,7 +14,7 @@ end
 -- WHY the LREM comes last and is asked for its count: a list emptied by a reaper is the last word on who owns what.
 local function own(id, token, worker)
   local verdict = by_fields(base .. 'job:' .. id, token, worker)
-  if verdict == 'mine' and redis.call('LREM', base .. 'active:' .. worker, -1, id) == 0 then return 'stale' end
+  if verdict == 'mine' and redis.call('LREM', base .. 'active:' .. worker, '-1', id) == 0 then return 'stale' end
   return verdict
 end
 

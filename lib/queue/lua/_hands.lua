@@ -6,7 +6,7 @@
 local function take_out(ids, worker)
   local own_list, place = base .. 'active:' .. worker, {}
   for _, id in ipairs(ids) do place[id] = 0 end
-  local last = redis.call('LRANGE', own_list, -2 * #ids, -1)
+  local last = redis.call('LRANGE', own_list, digits(-2 * #ids), '-1')
   local first = #last + 1
   for i = #last, 1, -1 do
     if place[last[i]] == 0 then
@@ -18,10 +18,10 @@ local function take_out(ids, worker)
   for i = first, #last do
     if place[last[i]] ~= i then rest[#rest + 1] = last[i] end
   end
-  if first <= #last then redis.call('LTRIM', own_list, 0, first - #last - 2) end
+  if first <= #last then redis.call('LTRIM', own_list, '0', digits(first - #last - 2)) end
   if #rest > 0 then redis.call('RPUSH', own_list, unpack(rest)) end
   for id, at in pairs(place) do
-    if at == 0 then place[id] = redis.call('LREM', own_list, -1, id) end
+    if at == 0 then place[id] = redis.call('LREM', own_list, '-1', id) end
   end
   return place
 end

@@ -7,14 +7,14 @@ local function tally(event, counts)
   for kind, count in pairs(counts) do
     local field = event .. ' ' .. kind
     sum = sum + count
-    if redis.pcall('HINCRBY', totals, field, count) == count and redis.call('HLEN', totals) > MOST_TOTALS then
+    if redis.pcall('HINCRBY', totals, field, digits(count)) == count and redis.call('HLEN', totals) > MOST_TOTALS then
       redis.call('HDEL', totals, field)
-      redis.pcall('HINCRBY', totals, event .. ' other', count)
+      redis.pcall('HINCRBY', totals, event .. ' other', digits(count))
     end
   end
   if sum == 0 then return end
-  local minute = base .. 'minute:' .. math.floor(now_ms / 60000)
-  if redis.pcall('HINCRBY', minute, event, sum) == sum then redis.call('EXPIRE', minute, 180) end
+  local minute = base .. 'minute:' .. digits(math.floor(now_ms / 60000))
+  if redis.pcall('HINCRBY', minute, event, digits(sum)) == sum then redis.call('EXPIRE', minute, 180) end
 end
 
 -- kind_in(spec): the job's type, without reading the spec: it comes first. 'other' where it is not written as we write it.

@@ -72,26 +72,26 @@ local function hand_out(id, job, f, past, is_lost)
 end
 
 -- WHY LREM comes last: where what comes before it can't be done for a broken key, the id stays where the next claim finds it.
--- list: out of which it came. is_found: it was in the own list already, where ready:normal is what it was popped from.
-local function take(id, list, is_found)
-  local job, f = base .. 'job:' .. id, look(id)
+-- list: out of which it came. looked: where that was done already. is_found: it was in the own list already, where ready:normal is what it was popped from.
+local function take(id, list, is_found, looked)
+  local job, f = base .. 'job:' .. id, looked or look(id)
   local state, claims, expires = f[2], f[3], f[4]
   local past = past_of(job, claims)
   -- A claim whose reply was lost: the job is ours, and nobody runs it.
   local is_lost_claim = is_found and state == 'active' and past[2] == worker
   if is_left(f[6], list) or (state ~= 'ready' and not is_lost_claim) then
     drop(id, state, list)
-    return redis.call('LREM', own, 1, id)
+    return redis.call('LREM', own, '1', id)
   end
   if not is_readable(id, f[1]) then
     bury(id, job)
-    return redis.call('LREM', own, 1, id)
+    return redis.call('LREM', own, '1', id)
   end
   if expires then
     redis.call('ZREM', base .. 'expiring', id)
     if state == 'ready' and (tonumber(expires) or math.huge) <= now_ms and not claims then
       expire(id, job)
-      return redis.call('LREM', own, 1, id)
+      return redis.call('LREM', own, '1', id)
     end
   end
   hand_out(id, job, f, past, is_lost_claim)
@@ -102,7 +102,7 @@ end
 local function take_plain(plain, looks, list)
   if #plain == 0 then return end
   redis.call('LPUSH', own, unpack(plain))
-  redis.call('LTRIM', base .. list, 0, -1 - #plain)
+  redis.call('LTRIM', base .. list, '0', digits(-1 - #plain))
   for _, id in ipairs(plain) do
     local job = base .. 'job:' .. id
     hand_out(id, job, looks[id], past_of(job, looks[id][3]))
@@ -113,7 +113,7 @@ end
 -- WHY the plain ones together: a command that writes costs as much as three that read, for the AOF is told of each.
 -- WHY the others one by one: should one of them fail, for a broken key, no other is out of reach of the other runners.
 local function take_from(list, most)
-  local next_ids = redis.call('LRANGE', base .. list, -most, -1)
+  local next_ids = redis.call('LRANGE', base .. list, digits(-most), '-1')
   local plain, looks = {}, {}
   for i = #next_ids, 1, -1 do
     local id = next_ids[i]
@@ -138,10 +138,13 @@ local function put_back(id)
   local f = redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'priority', 'listed')
   if f[1] ~= 'ready' or is_left(f[3], 'ready:normal') then return take(id, 'ready:normal', true) end
   redis.call('RPUSH', base .. home(f[2]), id)
-  redis.call('LREM', own, 1, id)
+  redis.call('LREM', own, '1', id)
 end
 
-local function take_found(id) return (is_paused and put_back or take)(id, 'ready:normal', true) end
+local function take_found(id, looked)
+  if is_paused then return put_back(id) end
+  return take(id, 'ready:normal', true, looked)
+end
 
 for i = 4, #ARGV do
   -- Asked again, for the list may have been reaped since: an id is taken from a list that holds it or not at all.
@@ -149,14 +152,18 @@ for i = 4, #ARGV do
 end
 
 -- Whatever the pop has brought is the newest in the own list. Where it brought nothing, that is a job in hand.
-local newest = source == 'popped' and redis.call('LRANGE', own, 0, 0)[1]
-if newest and redis.pcall('HGET', base .. 'job:' .. newest, 'state') ~= 'active' then take_found(newest) end
+local newest = source == 'popped' and redis.call('LRANGE', own, '0', '0')[1]
+local looked = newest and look(newest)
+if looked and looked[2] ~= 'active' then take_found(newest, looked) end
 
-local lists = {}
+local lists, due = {}, next_due()
 if source == 'suspects' and not is_paused then
   lists = {'suspects'}
 elseif not is_paused then
-  promote_due(100)
+  if due and due <= now_ms then
+    promote_due(100)
+    due = next_due()
+  end
   lists = {'ready:high', 'ready:normal', 'ready:low'}
 end
 local budget = limit + SPARE
@@ -175,6 +182,6 @@ for i = 1, claimed do since[i] = since[i] or created[i] or now end
 
 tell('active', ids, 'claim')
 if #lists > 1 and claimed == limit and redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 then ring() end
-words[1] = table.concat({is_paused and 'paused' or budget == 0 and 'more' or '', now, wait_ms(), table.concat(since, ',')}, '\31')
+words[1] = table.concat({is_paused and 'paused' or budget == 0 and 'more' or '', now, wait_ms(due), table.concat(since, ',')}, '\31')
 reply[1] = table.concat(words, '\30')
 return reply

@@ -22,11 +22,17 @@ local function text_at(key)
   return type(text) == 'string' and text or ''
 end
 
+local function half_hour(ms) return ms and math.floor(ms / 1800000) end
+
 local last_number, last_answer = string.match(text_at(commit), '^(%d+) (.*)$')
 if last_number and tonumber(last_number) == number then return last_answer end
 if last_number and tonumber(last_number) > number then return 'superseded' end
-sound('ZCARD', 'all', 'delayed')
-sound('LLEN', 'ready:high', 'ready:normal', 'ready:low')
+sound('ZCARD', 'all')
+sound('LLEN', 'ready:normal')
+-- WHY asked first: a look at a key costs more than a look through the records, and few of them need these.
+if find(records, '\29', 1, true) then sound('ZCARD', 'delayed') end
+if find(records, '\31high\31', 1, true) then sound('LLEN', 'ready:high') end
+if find(records, '\31low\31', 1, true) then sound('LLEN', 'ready:low') end
 
 local jobs, taken, answer = 0, 0, {now}
 local created, delayed, later, kinds = {}, {}, {}, {}
@@ -114,12 +120,18 @@ for priority, ids in pairs(ready) do
 end
 if #ready.high > 0 or #ready.low > 0 then ring() end
 if #delayed > 0 then
-  local first = redis.call('ZRANGE', base .. 'delayed', 0, 0)[1]
+  local first = redis.call('ZRANGE', base .. 'delayed', '0', '0')[1]
   redis.call('ZADD', base .. 'delayed', unpack(delayed))
-  if redis.call('ZRANGE', base .. 'delayed', 0, 0)[1] ~= first then ring() end
+  if redis.call('ZRANGE', base .. 'delayed', '0', '0')[1] ~= first then ring() end
 end
 tell('delayed', later, 'enqueue')
 tally('enqueued', kinds)
 local text = table.concat(answer, '\30')
-redis.call('SET', commit, number .. ' ' .. text, 'EX', 3600)
+-- Kept for half an hour at least. WHY not set anew each time: a time to live costs as much as all else of a SET.
+local said = ARGV[2] .. ' ' .. text
+if last_answer and half_hour(string.match(last_answer, '^%d+')) == half_hour(now) then
+  redis.call('SET', commit, said, 'KEEPTTL')
+else
+  redis.call('SET', commit, said, 'EX', '3600')
+end
 return text

@@ -11,7 +11,7 @@ local worker, records = ARGV[1], ARGV[2]
 
 sound('ZCARD', 'dead', 'cancelled')
 local answers, dead, again, dead_kinds, retried_kinds = {}, {}, {}, {}, {}
-local before = wait_ms()
+local before = next_due()
 for id, token, delay, error_text in each_record(records) do
   local verdict = own(id, token, worker)
   local job = base .. 'job:' .. id
@@ -34,7 +34,7 @@ for id, token, delay, error_text in each_record(records) do
   answers[#answers + 1] = ANSWER[verdict]
 end
 
-if wait_ms() ~= before then ring() end
+if next_due() ~= before then ring() end
 announce('dead', dead, 'fail')
 tell('delayed', again, 'fail')
 tally('dead', dead_kinds)

@@ -20,7 +20,7 @@ if state ~= 'ready' and state ~= 'delayed' then return state end
 if not f[2] or redis.sha1hex(f[2]) ~= seen then return 'changed' end
 
 sound('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
-local before = wait_ms()
+local before = next_due()
 local from = home(f[3], f[4])
 local due_ms = due == 'now' and now_ms or tonumber(due)
 local is_later = due_ms and due_ms > now_ms
@@ -45,5 +45,5 @@ elseif state == 'ready' and to ~= from then
   put(id, job, to)
 end
 
-if to ~= 'ready:normal' or wait_ms() ~= before then ring() end
+if to ~= 'ready:normal' or next_due() ~= before then ring() end
 return 'done'

@@ -6,4 +6,4 @@
 -- @transition delayed --promote--> ready
 -- @use clock ended ring listed quarantine promote next_due
 local moved = promote_due(tonumber(ARGV[1]))
-return {moved, tostring(wait_ms())}
+return {moved, wait_ms(next_due())}

@@ -10,7 +10,7 @@ local worker, records = ARGV[1], ARGV[2]
 
 sound('ZCARD', 'cancelled')
 local answers, put_off = {}, {}
-local before = wait_ms()
+local before = next_due()
 for id, token, delay, reason in each_record(records) do
   local verdict = own(id, token, worker)
   local job = base .. 'job:' .. id
@@ -25,6 +25,6 @@ for id, token, delay, reason in each_record(records) do
   answers[#answers + 1] = ANSWER[verdict]
 end
 
-if wait_ms() ~= before then ring() end
+if next_due() ~= before then ring() end
 tell('delayed', put_off, 'snooze')
 return table.concat(answers)
