@@ -188,9 +188,13 @@ class Consumer:
             await self._wait_for_slot()
             return
         claim = await self._claim(min(free, self._lanes.bite))
-        # The next claim leaves before that begins: it takes as long as Redis does.
+        # The next claim leaves before that begins: it takes as long as Redis does. Where there is enough else to do
+        # meanwhile, it leaves after that: where they are quick, it is then for twice as many.
         goes_on = self._lanes.unended + len(claim.jobs) < self._lanes.room
-        self._lanes.start(claim.jobs, self._lease, behind=goes_on)
+        is_first = goes_on and not self._lanes.is_among_others
+        self._lanes.start(claim.jobs, self._lease, behind=is_first)
+        if goes_on and claim.jobs and not is_first:
+            await asyncio.sleep(0)
         if claim.is_paused:
             await self._pause(PAUSED_S)
         elif not claim.jobs and not claim.is_more and not self._is_stopping:

@@ -94,6 +94,11 @@ class Lanes:
         """How many of them to claim at once."""
         return self._surplus.bite
 
+    @property
+    def is_among_others(self) -> bool:
+        """Whether jobs of other queues are there to be run while Redis hands out some of this one."""
+        return self._surplus.is_among_others
+
     def expect(self, jobs: int) -> None:
         """Called before a claim that may bring so many jobs, and with 0 when it has come back."""
         self._surplus.expect(jobs)

@@ -1,8 +1,9 @@
 """The jobs that were claimed ahead of a free slot: how many there may be, and when they go back to Redis.
 
 Called by lanes.py, which holds them. They wait for jobs that are quick (pace.py). Should nothing come to its end for
-5 ms, or a job be about to begin of which nobody knows that it is quick, then other runners may begin them sooner: they
-go back to the front of their queue, with no attempt counted.
+5 ms (where the runner has jobs of other queues, 5 ms for each of those), or a job be about to begin of which nobody
+knows that it is quick, then other runners may begin them sooner: they go back to the front of their queue, with no
+attempt counted.
 """
 
 import asyncio
@@ -11,10 +12,12 @@ from collections.abc import Callable
 from lib.work.pace import Pace
 
 PATIENCE_S = 0.005
+MOST_TURNS = 8  # so many queues' turns are waited for
 
 
 class Busy:
-    """How many queues of a runner have jobs in hand. They share its loop, and so what may be claimed ahead."""
+    """How many queues of a runner have jobs for it: those whose last claim brought some. They share its loop, and so
+    what may be claimed ahead."""
 
     def __init__(self) -> None:
         self.queues = 0
@@ -38,6 +41,7 @@ class Surplus:
         """How many jobs run, or wait to be begun."""
         self._ended = 0
         self._expected = 0
+        self._is_busy = False
         self._landed = asyncio.Event()
         self._landed.set()
         self._is_watching = False
@@ -51,7 +55,12 @@ class Surplus:
     def bite(self) -> int:
         """How many to claim at once: half of them, so that Redis hands out the one half while the other is run here;
         all of them where the runner has jobs of other queues to run meanwhile."""
-        return self.room if self._busy.queues > 1 else (self.room + 1) // 2
+        return self.room if self.is_among_others else (self.room + 1) // 2
+
+    @property
+    def is_among_others(self) -> bool:
+        """Whether the runner has jobs of other queues to run while Redis hands out some of this one."""
+        return self._busy.queues > 1
 
     @property
     def count(self) -> int:
@@ -71,17 +80,17 @@ class Surplus:
             self._landed.set()
 
     def took(self, jobs: int) -> None:
-        if jobs and not self.unended:
-            self._busy.queues += 1
+        """A claim has brought so many; maybe none."""
         self.unended += jobs
+        if self._is_busy != (self.unended > 0):
+            self._is_busy = not self._is_busy
+            self._busy.queues += 1 if self._is_busy else -1
         if self.count > 0:
             self._watch()
 
     def ended(self) -> None:
         self.unended -= 1
         self._ended += 1
-        if not self.unended:
-            self._busy.queues -= 1
 
     async def clear(self) -> None:
         """Give back all of it, what a claim in flight brings as well."""
@@ -92,7 +101,8 @@ class Surplus:
     def _watch(self) -> None:
         if not self._is_watching:
             self._is_watching = True
-            self._loop.call_later(PATIENCE_S, self._look, self._ended)
+            turns = max(1, min(self._busy.queues, MOST_TURNS))
+            self._loop.call_later(PATIENCE_S * turns, self._look, self._ended)
 
     def _look(self, ended_before: int) -> None:
         self._is_watching = False

@@ -1,5 +1,6 @@
-"""The jobs that the benchmark runs: one that does nothing, and one that says when it was begun."""
+"""The jobs that the benchmark runs: one that does nothing, one that says when it was begun, one that has such begun."""
 
+import asyncio
 import os
 import time
 from typing import Any
@@ -19,3 +20,11 @@ async def stamp(ctx: JobContext, payload: dict[str, Any]) -> None:
     fd = os.open(payload["path"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.write(fd, line)
     os.close(fd)
+
+
+@job("chain")
+async def chain(ctx: JobContext, payload: dict[str, Any]) -> None:
+    """Enqueue so many `stamp`s, one every `pause_s`, for the file `path`."""
+    for _ in range(payload["stamps"]):
+        await ctx.enqueue("stamp", {"sent_s": time.time(), "path": payload["path"]})
+        await asyncio.sleep(payload["pause_s"])

@@ -7,6 +7,18 @@ from typing import Any, NamedTuple
 from tests.private_redis import PrivateRedis
 
 LOOK_S = 0.01
+# Added up there: to read a hundred queues' counters here, a hundred times a second, takes half of a core from those who
+# are measured.
+_COMPLETED = """
+local completed = 0
+for _, key in ipairs(KEYS) do
+  local totals = redis.call('HGETALL', key)
+  for i = 1, #totals, 2 do
+    if string.sub(totals[i], 1, 10) == 'completed ' then completed = completed + totals[i + 1] end
+  end
+end
+return completed
+"""
 LIMIT_S = 120.0
 
 
@@ -54,11 +66,7 @@ def drain(redis: PrivateRedis, jobs: int, *, queues: Sequence[str] = ("default",
 
 def completed(redis: PrivateRedis, queues: Sequence[str] = ("default",)) -> int:
     """Jobs of all types, as the scripts count them."""
-    pipe = redis.client.pipeline(transaction=False)
-    for queue in queues:
-        pipe.hgetall(f"wb:{{{queue}}}:totals")
-    totals: list[dict[bytes, bytes]] = pipe.execute()
-    return sum(int(n) for counts in totals for event, n in counts.items() if event.startswith(b"completed "))
+    return int(redis.client.eval(_COMPLETED, len(queues), *[f"wb:{{{queue}}}:totals" for queue in queues]))
 
 
 def script_calls(redis: PrivateRedis) -> float:
