@@ -394,10 +394,21 @@ class Pop(RedisCase):
         runner = await self.runner()
         first, _ = await self.enqueue_many(2)
 
-        claim = await runner.pop(1)
+        taken: list[object] = []
+        claim = await runner.pop(1, taken.append)
 
-        self.assertEqual(([first], [first]), (ids_of(claim), await runner.held()))
+        self.assertEqual(([first], [first], [claim]), (ids_of(claim), await runner.held(), taken))
         self.assertEqual([(1, 1)], [(job.token, job.attempt) for job in claim.jobs])
+
+    async def test_what_fails_in_taking_a_claim_comes_out_of_the_pop(self) -> None:
+        runner = await self.runner()
+        await self.enqueue()
+
+        def fail(claim: object) -> None:
+            raise LookupError(claim)
+
+        with self.assertRaises(LookupError):
+            await runner.pop(1, fail)
 
     async def test_a_pop_that_brings_nothing_takes_up_none_of_the_jobs_in_hand(self) -> None:
         runner = await self.runner()
@@ -450,10 +461,11 @@ class Pop(RedisCase):
         runner = await self.runner()
         job_id = await self.enqueue()
         self.client.script_flush()
+        taken: list[object] = []
 
-        claim = await runner.pop(1)
+        claim = await runner.pop(1, taken.append)
 
-        self.assertEqual((True, []), (claim.is_more, claim.jobs))
+        self.assertEqual((True, [], []), (claim.is_more, claim.jobs, taken))
         self.assertEqual([job_id], ids_of(await runner.claim(1, await runner.held())))
 
 

@@ -1,0 +1,78 @@
+"""How the queues of one runner share what may be claimed ahead, and when that goes back."""
+
+import asyncio
+import unittest
+
+from lib.work.pace import MOST_AHEAD, SEEN
+from lib.work.surplus import PATIENCE_S, Busy, Surplus
+
+LIMIT = 10
+
+
+class OfSeveralQueues(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self) -> None:
+        self.busy = Busy()
+        self.given_back: list[int] = []
+
+    def surplus(self) -> Surplus:
+        """One whose jobs have shown that they are quick."""
+        surplus = Surplus(LIMIT, self.given_back.append, self.busy)
+        for _ in range(SEEN + 1):
+            surplus.pace.ran("quick", 0.0)
+        return surplus
+
+    def have_run(self, surplus: Surplus, jobs: int) -> None:
+        surplus.took(jobs)
+        for _ in range(jobs):
+            surplus.ended()
+
+    async def test_one_alone_has_all_of_it_and_claims_in_halves(self) -> None:
+        one = self.surplus()
+        self.have_run(one, LIMIT)
+
+        self.assertEqual(
+            (LIMIT + MOST_AHEAD, (LIMIT + MOST_AHEAD) // 2, False), (one.room, one.bite, one.is_among_others)
+        )
+
+    async def test_those_that_have_jobs_share_it_between_their_claims_too_and_claim_all_they_may(self) -> None:
+        several = [self.surplus() for _ in range(4)]
+        for one in several:
+            self.have_run(one, LIMIT)
+
+        self.assertEqual([LIMIT + MOST_AHEAD // 4] * 4, [one.room for one in several])
+        self.assertEqual([(one.room, True) for one in several], [(one.bite, one.is_among_others) for one in several])
+
+    async def test_a_queue_whose_claim_brings_nothing_leaves_its_share_to_the_others(self) -> None:
+        one, other = self.surplus(), self.surplus()
+        self.have_run(one, LIMIT)
+        self.have_run(other, LIMIT)
+
+        other.took(0)
+        other.took(0)
+
+        self.assertEqual(LIMIT + MOST_AHEAD, one.room)
+
+    async def test_a_queue_whose_jobs_still_run_keeps_its_share(self) -> None:
+        one, other = self.surplus(), self.surplus()
+        self.have_run(one, LIMIT)
+        other.took(1)
+
+        other.took(0)
+
+        self.assertEqual(LIMIT + MOST_AHEAD // 2, one.room)
+
+    async def test_among_others_a_turn_for_each_is_waited_for_before_jobs_go_back(self) -> None:
+        several = [self.surplus() for _ in range(4)]
+        for one in several:
+            one.took(LIMIT)
+        began_s = asyncio.get_running_loop().time()
+        several[0].took(3)
+        while not self.given_back:
+            await asyncio.sleep(PATIENCE_S / 5)
+
+        self.assertGreaterEqual(asyncio.get_running_loop().time() - began_s, 3.9 * PATIENCE_S)
+        self.assertEqual([3], self.given_back)
+
+
+if __name__ == "__main__":
+    unittest.main()
