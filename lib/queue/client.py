@@ -7,6 +7,7 @@ Called by the rest of this room alone; nobody else imports `redis`.
 """
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -170,7 +171,9 @@ class _SingleLink(Relays):
         try:
             for command, reply in zip(commands, replies, strict=True):
                 wire.send(command, functools.partial(_settle_read, reply, read if reply is replies[-1] else as_it_is))
-            return [await reply for reply in replies][-1]
+            with contextlib.suppress(Exception):
+                await replies[-1]  # With it all have come. WHY not in turn: what `read` has begun is to go on first.
+            return [reply.result() for reply in replies][-1]
         except ResponseError as fault:
             raise _judged(fault, commands[0]) from fault
         except asyncio.CancelledError:
