@@ -4,7 +4,7 @@ Called by runner.py. How it goes round:
 1. Free slots? Claim that many, or a few more where jobs take next to no time (`pace.py`). A claim promotes what is due
    and takes high before normal before low.
 2. Nothing there? Block in BRPOPLPUSH until an id or a bell comes, or 2 s have passed; a timer promotes what falls due.
-   A claim waits in Redis right behind the pop.
+   A claim waits in Redis right behind the pop. Where it says that there is nothing else, block again.
    Or is the queue paused? Ask again in a moment.
 3. What was claimed is run by `lanes.py`; a slot is free when its handler has ended.
 
@@ -56,6 +56,7 @@ class Consumer:
         self._lanes = Lanes(self.queue, limit, shared, self._slot_free.set)
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_list_known = False
+        self._is_empty = False
         self._strays_at_s = 0.0
         self._promotion: asyncio.TimerHandle | None = None
         self._away_since_s: float | None = None
@@ -183,16 +184,21 @@ class Consumer:
 
     async def _take_in(self) -> None:
         """One round: claim for the free slots; where nothing is there, wait for an id, a bell or a free slot."""
+        was_empty, self._is_empty = self._is_empty, False  # It holds for the next moment only.
         free = self._lanes.room - self._lanes.unended
         if free <= 0:
             await self._wait_for_slot()
             return
-        claim = await self._claim(min(free, self._lanes.bite))
+        if was_empty and self._lanes.unended < self._limit and time.monotonic() < self._strays_at_s:
+            await self._wait_for_id()
+            return
+        asked = min(free, self._lanes.bite)
+        claim = await self._claim(asked)
         # The next claim leaves before that begins: it takes as long as Redis does. Where there is enough else to do
         # meanwhile, it leaves after that: where they are quick, it is then for twice as many.
         goes_on = self._lanes.unended + len(claim.jobs) < self._lanes.room
         is_first = goes_on and not self._lanes.is_among_others
-        self._lanes.start(claim.jobs, self._lease, behind=is_first)
+        self._lanes.start(claim.jobs, self._lease, is_full=len(claim.jobs) >= asked, behind=is_first)
         if goes_on and claim.jobs and not is_first:
             await asyncio.sleep(0)
         if claim.is_paused:
@@ -226,6 +232,9 @@ class Consumer:
     def _take_popped(self, claim: Claim) -> None:
         self._is_list_known = True
         self._heard_at_s = time.monotonic()
+        self._is_empty = claim.is_empty
+        if claim.is_empty:
+            self._promote_in(claim.next_due_s)
         self._lanes.start(claim.jobs, self._lease)
 
     async def _strays(self) -> list[str]:

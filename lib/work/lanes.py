@@ -118,12 +118,13 @@ class Lanes:
         """The ids under which the jobs in hand were claimed."""
         return {in_hand.lease.worker_id for in_hand in self._in_hand.values()}
 
-    def start(self, jobs: Sequence[ClaimedJob], lease: Lease, *, behind: bool = False) -> None:
+    def start(self, jobs: Sequence[ClaimedJob], lease: Lease, *, is_full: bool = False, behind: bool = False) -> None:
         """Run jobs that were claimed under `lease`, in the next turn of the loop.
 
+        is_full: they are as many as were asked for, and there may be more.
         behind: one turn later, for what the caller says to Redis at once is to be on its way first.
         """
-        self._surplus.took(len(jobs))
+        self._surplus.took(len(jobs), is_full=is_full)
         now_s = time.monotonic()
         for job in jobs:
             in_hand = self._in_hand[job.job_id] = InHand(job, lease, now_s)

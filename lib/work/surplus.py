@@ -16,8 +16,8 @@ MOST_TURNS = 8  # so many queues' turns are waited for
 
 
 class Busy:
-    """How many queues of a runner have jobs for it: those whose last claim brought some. They share its loop, and so
-    what may be claimed ahead."""
+    """How many queues of a runner have quick jobs for it all the time: those whose last claim brought all that it asked
+    for. They share its loop, and so what may be claimed ahead."""
 
     def __init__(self) -> None:
         self.queues = 0
@@ -59,7 +59,7 @@ class Surplus:
 
     @property
     def is_among_others(self) -> bool:
-        """Whether the runner has jobs of other queues to run while Redis hands out some of this one."""
+        """Whether the runner has jobs of other queues to run while Redis hands out those of this one."""
         return self._busy.queues > 1
 
     @property
@@ -79,12 +79,12 @@ class Surplus:
         else:
             self._landed.set()
 
-    def took(self, jobs: int) -> None:
-        """A claim has brought so many; maybe none."""
+    def took(self, jobs: int, *, is_full: bool) -> None:
+        """A claim has brought so many, maybe none. is_full: all that it asked for, so there may be more."""
         self.unended += jobs
-        if self._is_busy != (self.unended > 0):
-            self._is_busy = not self._is_busy
-            self._busy.queues += 1 if self._is_busy else -1
+        is_busy = is_full and self.pace.ahead > 0
+        self._busy.queues += is_busy - self._is_busy
+        self._is_busy = is_busy
         if self.count > 0:
             self._watch()
 

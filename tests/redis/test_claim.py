@@ -428,6 +428,22 @@ class Pop(RedisCase):
 
         self.assertEqual(([job_id], [job_id]), (ids_of(claim), await runner.held()))
 
+    async def test_behind_a_pop_it_is_said_whether_any_other_job_is_ready(self) -> None:
+        runner = await self.runner()
+        said = []
+        for priority in ("low", "high", "normal"):
+            await self.enqueue(priority)
+            await self.enqueue()
+            said += [(await runner.pop(1)).is_empty for _ in range(2)]
+        await self.enqueue(delay_ms=60_000)
+        said.append((await runner.pop(1)).is_empty)  # A bell.
+        await self.enqueue()
+        claim = await runner.pop(1)
+
+        self.assertEqual([False, True, False, True, False, True, False], said)
+        self.assertTrue(claim.is_empty)
+        self.assertTrue(59 < (claim.next_due_s or 0) <= 60)
+
     async def test_a_popped_job_that_was_cancelled_takes_no_slot(self) -> None:
         runner = await self.runner()
         cancelled, other = await self.enqueue_many(2)

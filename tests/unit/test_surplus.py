@@ -22,7 +22,7 @@ class OfSeveralQueues(unittest.IsolatedAsyncioTestCase):
         return surplus
 
     def have_run(self, surplus: Surplus, jobs: int) -> None:
-        surplus.took(jobs)
+        surplus.took(jobs, is_full=True)
         for _ in range(jobs):
             surplus.ended()
 
@@ -42,31 +42,33 @@ class OfSeveralQueues(unittest.IsolatedAsyncioTestCase):
         self.assertEqual([LIMIT + MOST_AHEAD // 4] * 4, [one.room for one in several])
         self.assertEqual([(one.room, True) for one in several], [(one.bite, one.is_among_others) for one in several])
 
-    async def test_a_queue_whose_claim_brings_nothing_leaves_its_share_to_the_others(self) -> None:
+    async def test_a_queue_whose_claim_brings_less_than_it_asked_for_leaves_its_share_to_the_others(self) -> None:
         one, other = self.surplus(), self.surplus()
-        self.have_run(one, LIMIT)
-        self.have_run(other, LIMIT)
+        for _ in range(2):
+            self.have_run(one, LIMIT)
+            self.have_run(other, LIMIT)
+        self.assertEqual(LIMIT + MOST_AHEAD // 2, one.room)
 
-        other.took(0)
-        other.took(0)
+        other.took(LIMIT - 1, is_full=False)
+        other.took(0, is_full=False)
 
         self.assertEqual(LIMIT + MOST_AHEAD, one.room)
 
-    async def test_a_queue_whose_jobs_still_run_keeps_its_share(self) -> None:
-        one, other = self.surplus(), self.surplus()
+    async def test_a_queue_whose_jobs_are_not_quick_takes_no_share(self) -> None:
+        one, slow = self.surplus(), self.surplus()
         self.have_run(one, LIMIT)
-        other.took(1)
+        slow.pace.ran("slow", 1.0)
 
-        other.took(0)
+        slow.took(LIMIT, is_full=True)
 
-        self.assertEqual(LIMIT + MOST_AHEAD // 2, one.room)
+        self.assertEqual((LIMIT + MOST_AHEAD, False), (one.room, one.is_among_others))
 
     async def test_among_others_a_turn_for_each_is_waited_for_before_jobs_go_back(self) -> None:
         several = [self.surplus() for _ in range(4)]
         for one in several:
-            one.took(LIMIT)
+            one.took(LIMIT, is_full=True)
         began_s = asyncio.get_running_loop().time()
-        several[0].took(3)
+        several[0].took(3, is_full=True)
         while not self.given_back:
             await asyncio.sleep(PATIENCE_S / 5)
 

@@ -4,10 +4,10 @@
 -- ARGV 1 worker  2 limit  3 'ready', 'suspects', or 'popped': as 'ready', behind a BRPOPLPUSH in the same packet
 --      4… ids in the runner's own list that it does not hold: strays of a pop or claim whose reply was lost
 -- RETURNS 'reaped': this runner was taken for dead | 'forgotten': nothing here knows of it
---      | {a text of records, spec, spec …}: the first record is 'more', 'paused' or '', now_ms, ms until the next delayed
---      job or '', since when each job was ready (ms, parted by commas); then for each job: id, token, attempt,
+--      | {a text of records, spec, spec …}: the first record is 'more', 'paused', 'empty' or '', now_ms, ms until the next
+--      delayed job or '', since when each job was ready (ms, parted by commas); then for each job: id, token, attempt,
 --      unknown_since or ''. 'more': call again at once, the lists hold ids that are no jobs. 'paused': nothing is handed
---      out, but what was claimed before and its reply lost
+--      out, but what was claimed before and its reply lost. 'empty': said behind a pop, no job is ready
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
@@ -181,7 +181,14 @@ local created = claimed > 0 and redis.call('ZMSCORE', base .. 'all', unpack(ids,
 for i = 1, claimed do since[i] = since[i] or created[i] or now end
 
 tell('active', ids, 'claim')
-if #lists > 1 and claimed == limit and redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 then ring() end
-words[1] = table.concat({is_paused and 'paused' or budget == 0 and 'more' or '', now, wait_ms(due), table.concat(since, ',')}, '\31')
+local state = is_paused and 'paused' or budget == 0 and 'more' or ''
+if #lists > 1 and claimed == limit then
+  if redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 then
+    ring()
+  elseif source == 'popped' and redis.call('EXISTS', base .. 'ready:normal') == 0 then
+    state = 'empty'
+  end
+end
+words[1] = table.concat({state, now, wait_ms(due), table.concat(since, ',')}, '\31')
 reply[1] = table.concat(words, '\30')
 return reply
