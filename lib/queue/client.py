@@ -6,6 +6,7 @@ strands a job. Who retries is decided above, where it is known what is safe to r
 Called by the rest of this room alone; nobody else imports `redis`.
 """
 
+import abc
 import asyncio
 import contextlib
 import functools
@@ -114,14 +115,14 @@ def _addresses(hosts: str, default_port: int) -> list[tuple[str, int]]:
     return addresses
 
 
-class Relays:
-    """`send` by way of `call`, in a task; for when there is more to be done than to write the command."""
+class Relays(abc.ABC):
+    """A link's `send` by way of its `call`, in a task: there is more to do than to write the command."""
 
     def __init__(self) -> None:
         self._relays: set[asyncio.Task[None]] = set()
 
-    async def call(self, *command: Argument) -> Any:
-        raise NotImplementedError
+    @abc.abstractmethod
+    async def call(self, *command: Argument) -> Any: ...
 
     def send(self, command: Command, hear: Hear) -> None:
         task = asyncio.get_running_loop().create_task(self._relay(command, hear))
