@@ -81,7 +81,9 @@ class Email:
             if name != "reply_to":
                 everyone += [box.address for box in boxes]
         self.recipients = tuple(dict.fromkeys(everyone))
-        faults += _recipient_faults(self) + _text_faults(self) + _header_faults(self.headers)
+        faults += _recipient_faults(self) + _text_faults(self)
+        if self.headers:
+            faults += _header_faults(self.headers)
         if faults:
             raise Invalid(faults)
 
