@@ -125,13 +125,22 @@ class Form:
         self.level = level
         values = ("ts", "tail", *names, *([said] if said else []))
         msg = msg.replace(ARROW, ARROW_STAND_IN)
-        fields = "".join(f',"{name}":' + (f"{{{name}}}" if name in numbers else f'"{{{name}}}"') for name in names)
+        fields = _fields(names, numbers)
         head = f'"ts":"{{ts}}","level":"{NAMES[level]}","event":"{event}","msg":"{msg}"'
         ids = "".join(f" {name}={{{name}}}" for name in CONSOLE_IDS if name in names and f"{{{name}}}" not in msg)
         self.json = _writer(f"{{{{{head}{fields}{{tail}}}}}}\n", values)
         """The line: when, further fields in words, the values of its own, and what is said if anything is."""
         self.text = _writer(f"{{ts}} {NAMES[level]} {msg}{ids}\n", values)
         """The same for people."""
+
+
+def tail_writer(names: Sequence[str], *, numbers: Sequence[str] = ()) -> Callable[..., str]:
+    """As a Form's: makes the words of these fields of their values, which are plain."""
+    return _writer(_fields(names, numbers), names)
+
+
+def _fields(names: Sequence[str], numbers: Sequence[str]) -> str:
+    return "".join(f',"{name}":' + (f"{{{name}}}" if name in numbers else f'"{{{name}}}"') for name in names)
 
 
 def _writer(template: str, values: Sequence[str]) -> Callable[..., str]:

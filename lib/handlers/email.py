@@ -21,13 +21,13 @@ from typing import Any, Literal
 
 from lib.config import Settings
 from lib.errors import FieldError
-from lib.handlers.letter import Letter, content, date, mailboxes, message_id, unstructured
+from lib.handlers.letter import Letter, content, date, from_header, header, mailboxes, message_id, unstructured
 from lib.handlers.mailbox import Mailbox, check_line, parse_mailbox
 from lib.handlers.mailer import Mailer
 from lib.handlers.smtp import Receipt
 from lib.handlers.smtp_verdicts import DeliveryUncertain
 from lib.jobs.payload import Invalid, escape_pointer
-from lib.jobs.registry import Discard, JobContext, job
+from lib.jobs.registry import Discard, JobContext, job, line
 
 MAX_RECIPIENTS = 100  # what every server must take (RFC 5321, 4.5.3.1.8)
 MAX_SUBJECT_CHARS = 998
@@ -43,6 +43,10 @@ _OWN_HEADERS = re.compile(
     | received | received-spf | return-path | delivered-to | x-original-to | apparently-to""",
     re.VERBOSE | re.IGNORECASE,
 )
+
+# Plain, as Form asks for it: addresses and ids have passed the checks below.
+_SENT = line("email.sent", "Email sent to {whom}", "message_id", said="whom")
+_ADDRESSED = (("to", "To"), ("cc", "Cc"), ("reply_to", "Reply-To"))
 
 
 class DeliveryLeftUncertain(DeliveryUncertain, Discard):
@@ -64,16 +68,22 @@ class Email:
     on_uncertain: Literal["retry", "stop"] = "retry"
     boxes: dict[str, list[Mailbox]] = field(init=False, repr=False, default_factory=dict)
     recipients: tuple[str, ...] = field(init=False, repr=False, default=())
-    """The envelope: everyone once."""
+    """The envelope: everyone once. `boxes` has those fields that were given."""
 
     def __post_init__(self) -> None:
         faults: list[FieldError] = []
+        everyone: list[str] = []
         for name in ("to", "cc", "bcc", "reply_to"):
             value = getattr(self, name)
-            self.boxes[name] = [] if value is None else _read_boxes(f"/{name}", value, faults)
-        everyone = [*self.boxes["to"], *self.boxes["cc"], *self.boxes["bcc"]]
-        self.recipients = tuple(dict.fromkeys([box.address for box in everyone]))
-        faults += [*_recipient_faults(self), *_text_faults(self), *_header_faults(self.headers)]
+            if value is None:
+                continue
+            boxes = self.boxes[name] = _read_boxes(f"/{name}", value, faults)
+            if name != "reply_to":
+                everyone += [box.address for box in boxes]
+        self.recipients = tuple(dict.fromkeys(everyone))
+        faults += _recipient_faults(self) + _text_faults(self)
+        if self.headers:
+            faults += _header_faults(self.headers)
         if faults:
             raise Invalid(faults)
 
@@ -109,25 +119,19 @@ def doctor(settings: Settings) -> str:
 def compose(payload: Email, *, sender: Mailbox, job_id: str, request_id: str, now_s: float) -> Letter:
     """The letter that the payload asks for; now_s (since 1970) is its Date. Pure."""
     own_id = message_id(job_id, sender)
-    headers = [
-        ("From", mailboxes([sender])),
-        ("To", mailboxes(payload.boxes["to"])),
-        ("Cc", mailboxes(payload.boxes["cc"])),
-        ("Reply-To", mailboxes(payload.boxes["reply_to"])),
-        ("Subject", unstructured(payload.subject)),
-        ("Date", date(now_s)),
-        ("Message-ID", own_id),
-        ("X-Request-ID", request_id),
-    ]
-    used = [(name, value) for name, value in headers if value or name == "Subject"]
-    used += [(name, unstructured(value)) for name, value in _with_defaults(payload.headers).items()]
-    body = content(used, text=payload.text, html=payload.html, boundary=job_id[-32:])
+    headers = [from_header(sender)]
+    headers += [header(name, mailboxes(boxes)) for field, name in _ADDRESSED if (boxes := payload.boxes.get(field))]
+    headers.append(header("Subject", unstructured(payload.subject)))
+    # Without blanks to fold them at.
+    headers.append(f"Date: {date(now_s)}\r\nMessage-ID: {own_id}\r\nX-Request-ID: {request_id}")
+    headers += [header(name, unstructured(value)) for name, value in _with_defaults(payload.headers).items()]
+    body = content(headers, text=payload.text, html=payload.html, boundary=job_id[-32:])
     return Letter(job_id, own_id, sender.address, payload.recipients, body)
 
 
 def _with_defaults(headers: dict[str, str]) -> dict[str, str]:
     """RFC 3834: keeps holiday notices from answering; `"Auto-Submitted": "no"` for a mail that a person wrote."""
-    if any(name.lower() == "auto-submitted" for name in headers):
+    if "auto-submitted" in map(str.lower, headers):
         return headers
     return {"Auto-Submitted": "auto-generated", **headers}
 
@@ -136,9 +140,9 @@ def _tell(ctx: JobContext, payload: Email, letter: Letter, receipt: Receipt) -> 
     """To the worker's log, who it was sent to; to the job's own, who was refused."""
     for address, answer in receipt.refused.items():
         ctx.log(f"Refused for {address}: {answer}")
-    named = [box.address for box in payload.boxes["to"] if box.address not in receipt.refused]
+    named = [address for _, address in payload.boxes["to"] if address not in receipt.refused]
     whom = ", ".join(dict.fromkeys(named)) or f"{len(receipt.accepted)} in cc and bcc"
-    ctx.tell("email.sent", f"Email sent to {whom}", message_id=letter.message_id)
+    ctx.write(_SENT, letter.message_id, whom)
 
 
 def _result(letter: Letter, receipt: Receipt) -> dict[str, Any]:

@@ -14,8 +14,10 @@ _LOCAL_CHARS = 64  # RFC 5321, 4.5.3.1.1
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL = re.compile(rf"{_ATEXT}(\.{_ATEXT})*")
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
+# What nearly every address is: no name, and fit as it stands.
+_BARE = re.compile(rf"((?=.{{1,{_LOCAL_CHARS}}}@){_ATEXT}(?:\.{_ATEXT})*)@({_LABEL}(?:\.{_LABEL})*)")
 _QUOTED_NAME = re.compile(r'"((?:[^"\\]|\\.)*)"')
 # Line breaks as Unicode counts them are here too: what one program takes for a letter the next takes for a new header.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -35,6 +37,8 @@ class Mailbox(NamedTuple):
 
 def check_line(text: str) -> None:
     """Raises ValueError where `text` can't stand in one line of a header: header injection ends here."""
+    if text.isascii() and text.isprintable():
+        return
     found = _UNFIT.search(text)
     if found:
         raise ValueError(
@@ -44,6 +48,9 @@ def check_line(text: str) -> None:
 
 def parse_mailbox(text: str) -> Mailbox:
     """The mailbox that `text` names. Raises ValueError with the words that follow the field's name."""
+    bare = _BARE.fullmatch(text)
+    if bare and len(text) <= ADDRESS_CHARS:
+        return Mailbox("", f"{bare[1]}@{bare[2].lower()}")
     check_line(text)
     name, address = _split(text.strip(" "))
     if len(name) > NAME_CHARS:

@@ -12,7 +12,7 @@ import ssl
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -57,11 +57,11 @@ class Mailer:
                 tls_context = ssl.create_default_context()
             self._links = Links(route, tls_context, self._threads, limits or Limits(), clock)
 
-    async def send(self, letter: Letter) -> Receipt:
+    def send(self, letter: Letter) -> Awaitable[Receipt]:
         """Send or file one letter. Raises what smtp_verdicts.py lists, or OSError where a file can't be written."""
         if self._links:
-            return await self._links.send(letter)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._outbox.send, letter)
+            return self._links.send(letter)
+        return asyncio.get_running_loop().run_in_executor(self._threads, self._outbox.send, letter)
 
     def probe(self) -> str:
         """Log in and send nothing; says where mails go. Raises what `send` does."""

@@ -1,7 +1,8 @@
 """One SMTP connection: pass letters through it, one after the other, and say exactly what became of each.
 
-Used by mailer.py, for one mail at a time. The dialogue runs on the loop, over smtp_wire.py. What an answer means for
-the mail stands in smtp_verdicts.py. A mail may be stopped at any moment: cancelled, timed out, its runner told to go.
+Used by mailer.py, for one mail at a time. The dialogue is a generator, led on the loop by smtp_wire.py; what an answer
+means for the mail stands in smtp_verdicts.py. A mail may be stopped at any moment: cancelled, timed out, its runner
+told to go.
 
 1. Before the last byte was sent, the link is cut. No server takes a mail without the dot behind it: nothing was sent.
 2. After it, the server may have the mail, so its answer is waited for, LAST_WORD_S more. If it is yes, the mail is sent
@@ -10,7 +11,6 @@ the mail stands in smtp_verdicts.py. A mail may be stopped at any moment: cancel
 """
 
 import asyncio
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from lib.handlers.letter import Letter
@@ -29,7 +29,7 @@ from lib.handlers.smtp_verdicts import (
     refusal,
     say,
 )
-from lib.handlers.smtp_wire import Wire
+from lib.handlers.smtp_wire import Dialogue, Wire
 
 LAST_WORD_S = 0.8  # below the second that a runner told to leave grants, and the two after which it is replaced
 _LAST_WORD = Limits(reply_s=LAST_WORD_S, total_s=LAST_WORD_S)
@@ -69,19 +69,23 @@ class Link:
         else that is raised, CancelledError as well, it is of no more use: `close` it.
         """
         self.mails += 1
-        self._is_amid_mail = True
-        refused = await self._envelope(letter, deadline)
-        response = await self._content(letter, deadline)
+        self._is_amid_mail, self._is_last = True, False
+        try:
+            receipt = await self._wire.talk(self._mail(letter), deadline)
+        except asyncio.CancelledError:
+            if not (self._is_last and self._wire.is_sent):
+                raise
+            heard = await self._last_word()
+            if heard is None:
+                raise
+            receipt = heard
         self._is_amid_mail = False
-        if not refused:
-            return Receipt(response, letter.recipients, refused={})
-        accepted = tuple(to for to in letter.recipients if to not in refused)
-        return Receipt(response, accepted, {to: say(*answer) for to, answer in refused.items()})
+        return receipt
 
     async def reset(self, deadline: Deadline) -> bool:
         """Forget a refused letter. False: the link is of no more use."""
         try:
-            is_reset = self.is_open and (await self._command(["RSET"], deadline))[0][0] == 250
+            is_reset = self.is_open and (await self._wire.talk(self._commands("RSET"), deadline))[0][0] == 250
         except (SMTPLinkLost, SMTPServerBusy):
             return False
         self._is_amid_mail = not is_reset
@@ -91,88 +95,88 @@ class Link:
         """Say QUIT and hang up without waiting for the answer; amid a mail, whose part QUIT would be, only hang up."""
         self._wire.close(b"" if self._is_amid_mail else b"QUIT\r\n")
 
-    async def _envelope(self, letter: Letter, deadline: Deadline) -> dict[str, Reply]:
+    async def _last_word(self) -> Receipt | None:
+        """Of a mail that was stopped behind its last byte. None: it was refused."""
+        try:
+            receipt: Receipt = await self._wire.resume(Deadline(_LAST_WORD))
+            return receipt
+        except asyncio.CancelledError as exc:
+            raise DeliveryUncertain("the mail was sent, and stopped before an answer came") from exc
+        except (SMTPServerBusy, MailRefused):
+            return None
+
+    # The dialogue.
+
+    def _mail(self, letter: Letter) -> Dialogue[Receipt]:
+        refused = yield from self._envelope(letter)
+        response = yield from self._content(letter)
+        if not refused:
+            return Receipt(response, letter.recipients, refused={})
+        accepted = tuple(to for to in letter.recipients if to not in refused)
+        return Receipt(response, accepted, {to: say(*answer) for to, answer in refused.items()})
+
+    def _envelope(self, letter: Letter) -> Dialogue[dict[str, Reply]]:
         """MAIL, every RCPT, DATA. Gives the recipients that were refused, where others were accepted."""
-        answers = await (self._pipelined if self._is_pipelining else self._one_by_one)(letter, deadline)
+        answers = yield from (self._pipelined if self._is_pipelining else self._one_by_one)(letter)
         refused = {to: answer for to, answer in zip(letter.recipients, answers, strict=False) if answer[0] // 100 != 2}
         if len(refused) == len(letter.recipients):
             if answers[-1][0] == 354:
-                await self._end_mail_for_nobody(deadline)
+                yield from self._end_mail_for_nobody()
             raise none_accepted(refused)
         if not self._is_pipelining:
-            answers = await self._command(["DATA"], deadline)
+            answers = yield from self._commands("DATA")
         check("DATA", answers[-1], MailRefused, wanted=3)
         return refused
 
-    async def _pipelined(self, letter: Letter, deadline: Deadline) -> list[Reply]:
+    def _pipelined(self, letter: Letter) -> Dialogue[list[Reply]]:
         """All in one packet (RFC 2920): 100 recipients in one round trip. The last answer is DATA's."""
-        answers = await self._command([*self._commands(letter), "DATA"], deadline)
+        answers = yield from self._commands(self._sender(letter), *map(_recipient, letter.recipients), "DATA")
         if answers[0][0] // 100 != 2 and answers[-1][0] == 354:
             # It refuses the sender and waits for the mail: whatever it were told now would be the mail.
             self._wire.close()
-        self._check_sender(answers[0])
+        _check_sender(answers[0])
         return answers[1:]
 
-    async def _one_by_one(self, letter: Letter, deadline: Deadline) -> list[Reply]:
-        sender, *recipients = self._commands(letter)
-        self._check_sender((await self._command([sender], deadline))[0])
-        return [(await self._command([recipient], deadline))[0] for recipient in recipients]
+    def _one_by_one(self, letter: Letter) -> Dialogue[list[Reply]]:
+        _check_sender((yield from self._commands(self._sender(letter)))[0])
+        answers = []
+        for to in letter.recipients:
+            answers += yield from self._commands(_recipient(to))
+        return answers
 
-    def _commands(self, letter: Letter) -> list[str]:
+    def _sender(self, letter: Letter) -> str:
         # SIZE (RFC 1870): a mail too large is refused before it is sent.
         size = f" SIZE={len(letter.content)}" if self._wants_size else ""
-        return [f"MAIL FROM:<{letter.sender}>{size}", *(f"RCPT TO:<{to}>" for to in letter.recipients)]
+        return f"MAIL FROM:<{letter.sender}>{size}"
 
-    def _check_sender(self, answer: Reply) -> None:
-        if answer[0] in _LOGIN_WANTED:
-            raise SMTPLoginRefused(f"MAIL: {say(*answer)}")
-        check("MAIL", answer, MailRefused)
-
-    async def _end_mail_for_nobody(self, deadline: Deadline) -> None:
+    def _end_mail_for_nobody(self) -> Dialogue[None]:
         """RFC 2920, 3.1: told to go ahead with a mail for nobody, the client ends it at once. No answer matters."""
         try:
-            await self._command(["."], deadline)
+            yield from self._commands(".")
         except (SMTPLinkLost, SMTPServerBusy):
             self._wire.close()
 
-    async def _content(self, letter: Letter, deadline: Deadline) -> str:
+    def _content(self, letter: Letter) -> Dialogue[str]:
         """The mail; what the server said to it. From its last byte on, a lost link is an uncertain delivery."""
         # A line that is a dot alone ends the mail, so each dot that begins a line is doubled (RFC 5321, 4.5.2).
         stuffed = letter.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+        self._is_last = True
         try:
-            await self._wire.send(stuffed, 1, deadline)
+            [answer] = yield stuffed, 1
         except OSError as exc:
-            raise lost("the content", exc) from exc
-        try:
-            answer = await self._final_answer(deadline)
-        except asyncio.CancelledError:
-            answer = await self._last_word()
-            if answer[0] // 100 != 2:
-                raise
-        check("the content", answer, MailRefused)
-        return say(*answer)
-
-    async def _last_word(self) -> Reply:
-        try:
-            return await self._final_answer(Deadline(_LAST_WORD))
-        except asyncio.CancelledError as exc:
-            raise DeliveryUncertain("the mail was sent, and stopped before an answer came") from exc
-
-    async def _final_answer(self, deadline: Deadline) -> Reply:
-        try:
-            [answer] = await self._wire.replies(1, deadline)
-        except OSError as exc:
+            if not self._wire.is_sent:
+                raise lost("the content", exc) from exc
             raise DeliveryUncertain(f"the mail was sent, no answer came: {reason(exc)}") from exc
         if answer[0] // 100 not in (2, 4, 5):
             raise DeliveryUncertain(f"the mail was sent, the answer is not SMTP: {say(*answer)}")
-        return answer
+        check("the content", answer, MailRefused)
+        return say(*answer)
 
-    async def _command(self, commands: Sequence[str], deadline: Deadline) -> list[Reply]:
-        """Send commands together; the answer to each, or fewer where it hung up once it had refused the first."""
-        name = commands[0].split(" ")[0]
+    def _commands(self, *commands: str) -> Dialogue[list[Reply]]:
+        """Say commands together; the answer to each, or fewer where it hung up once it had refused the first."""
+        name = commands[0].split(" ", 1)[0]
         try:
-            await self._wire.send("\r\n".join([*commands, ""]).encode("ascii"), len(commands), deadline)
-            answers = await self._wire.replies(len(commands), deadline)
+            answers = yield "\r\n".join([*commands, ""]).encode("ascii"), len(commands)
             for answer in answers:
                 if answer[0] == 421 or answer[0] // 100 not in (2, 3, 4, 5):
                     raise refusal(name, answer, MailRefused)
@@ -181,3 +185,13 @@ class Link:
         except OSError as exc:
             raise lost(name, exc) from exc
         return answers
+
+
+def _recipient(to: str) -> str:
+    return f"RCPT TO:<{to}>"
+
+
+def _check_sender(answer: Reply) -> None:
+    if answer[0] in _LOGIN_WANTED:
+        raise SMTPLoginRefused(f"MAIL: {say(*answer)}")
+    check("MAIL", answer, MailRefused)

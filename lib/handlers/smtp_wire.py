@@ -1,29 +1,38 @@
-"""One SMTP server's socket on the loop, plain or TLS: bytes go out, replies come in. One dialogue at a time.
+"""One SMTP server's socket on the loop, plain or TLS: a dialogue's words go out, replies come in. One at a time.
 
 Made by smtp.py of a socket that smtp_dial.py opened. Knows nothing of mails.
 
 1. The loop watches the socket from its first day to its last. So a server that hangs up or says 421 while the link lies
    idle is noticed at once, and two packets that cross don't wait for each other.
-2. `send` comes back when the system has taken the last byte, and raises where it has not: what was not taken whole was
-   not sent. smtp.py's verdicts lean on this. (asyncio's transports only say that they will.)
-3. Only replies that were asked for are handed out. A server that says more is out of step with us, and whatever it said
+2. A dialogue is a generator: it yields words and how many replies these ask for, and is given the replies. It goes on
+   right where the last of them is read. Where the link breaks, it is thrown why.
+3. `is_sent` once the system has taken the last byte: what was not taken whole was not sent. smtp.py's verdicts lean on
+   this. (asyncio's transports only say that they will.)
+4. Only replies that were asked for are handed out. A server that says more is out of step with us, and whatever it said
    next would be taken for the answer to something else: the link is closed. 421 is the one word it may say unasked.
-4. Every fault closes the link, a time-out too. Nothing is ever read from a link whose dialogue was cut.
+5. Every fault closes the link, a time-out too. Nothing is ever read from a link whose dialogue was cut.
 
-WHY NOT asyncio's streams: they refuse a socket that speaks TLS already, and cost three times as much for each reply.
+WHY NOT coroutines: each step would be a future more, and a turn of the loop. WHY NOT asyncio's streams: they refuse a
+socket that speaks TLS already, and cost three times as much for each reply.
 """
 
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from math import inf
+from typing import Any, TypeVar
 
 from lib.handlers.smtp_dial import Deadline
 from lib.handlers.smtp_replies import EndlessReply, ReplyReader
 from lib.handlers.smtp_verdicts import Reply, SMTPServerBusy, say
 
 READ_BYTES = 16 << 10
+
+T = TypeVar("T")
+Dialogue = Generator[tuple[bytes, int], list[Reply], T]
+"""Each time: words, and how many replies they ask for; so many come back, or fewer where the link broke behind them."""
 
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -41,8 +50,11 @@ class Wire:
         self._replies: list[Reply] = []
         self._asked = 0
         self.fault: Exception | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._is_sending = False
+        self._dialogue: Dialogue[Any] | None = None
+        self._outcome: asyncio.Future[Any] = self._loop.create_future()
+        self._rest: bytes | memoryview = b""
+        self._wanted = 0
+        self._deadline: Deadline | None = None
         self._due_s = inf
         self._timer: asyncio.TimerHandle | None = None
         self._loop.add_reader(self._descriptor, self._on_readable)
@@ -51,30 +63,30 @@ class Wire:
         # TLS may have deciphered more than smtplib asked for, and then the socket does not become readable.
         self._on_readable()
 
-    async def send(self, data: bytes, replies: int, deadline: Deadline) -> None:
-        """Send all of `data`, which asks for so many replies. Raises OSError, or SMTPServerBusy after a 421."""
-        self._asked += replies
-        rest = self._push(memoryview(data))
-        self._is_sending = bool(rest)
-        while rest:
-            await self._news(deadline)
-            rest = self._push(rest)
-            self._is_sending = bool(rest)
+    @property
+    def is_sent(self) -> bool:
+        """Whether the system has taken all that the dialogue said."""
+        return not self._rest
 
-    async def replies(self, count: int, deadline: Deadline) -> list[Reply]:
-        """The next `count` replies, each whole within the reply's limit; fewer where `fault` says why no more came.
+    def talk(self, dialogue: Dialogue[T], deadline: Deadline) -> "asyncio.Future[T]":
+        """What the dialogue gives or raises in the end. Each of its steps is to be done within the reply's limit.
 
-        Raises as `send` does where not even the first came.
+        What it is thrown where the link breaks is an OSError, or SMTPServerBusy after a 421.
         """
-        while len(self._replies) < count:
-            if self.fault is not None:
-                if self._replies:
-                    break
-                raise self.fault
-            await self._news(deadline)
-        taken = self._replies[:count]
-        del self._replies[:count]
-        return taken
+        self._dialogue, self._deadline = dialogue, deadline
+        self._outcome = outcome = self._loop.create_future()
+        self._step(dialogue.send, None)
+        self._go_on()
+        return outcome
+
+    def resume(self, deadline: Deadline) -> "asyncio.Future[Any]":
+        """The outcome of the dialogue that goes on, for one who was cancelled while it awaited it."""
+        if self._outcome.cancelled():
+            self._deadline = deadline
+            self._outcome = self._loop.create_future()
+            self._set_due()
+            self._go_on()
+        return self._outcome
 
     def close(self, last_words: bytes = b"") -> None:
         """Hang up; last_words are said if the system takes them at once."""
@@ -83,42 +95,63 @@ class Wire:
                 self._sock.send(last_words)
         self._break(ConnectionAbortedError("the link is closed"))
 
-    def _push(self, data: memoryview) -> memoryview:
-        """Hand the system what it takes; gives what it did not."""
-        if self.fault is not None:
-            raise self.fault
+    def _go_on(self) -> None:
+        """Take the dialogue as far as it gets. One whose outcome nobody awaits gets no further."""
+        while self._dialogue is not None and not self._outcome.done():
+            if self.fault is not None and (self._rest or not self._replies):
+                self._step(self._dialogue.throw, self.fault)
+            elif self._rest:
+                self._push()
+                self._set_due()
+                if self._rest and self.fault is None:
+                    break
+            elif len(self._replies) < self._wanted and self.fault is None:
+                break
+            else:
+                replies = self._replies[: self._wanted]
+                del self._replies[: self._wanted]
+                self._step(self._dialogue.send, replies)
+
+    def _step(self, step: Callable[[Any], tuple[bytes, int]], given: Any) -> None:
+        """What the dialogue says next goes out; where it is over, that is the outcome."""
         try:
-            while data:
-                data = data[self._sock.send(data) :]
+            self._rest, self._wanted = step(given)
+        except StopIteration as end:
+            self._dialogue, self._due_s = None, inf
+            self._outcome.set_result(end.value)
+        except Exception as fault:  # noqa: BLE001  Whoever awaits the dialogue gets what it raised.
+            self._dialogue, self._due_s = None, inf
+            self._outcome.set_exception(fault)
+        else:
+            self._asked += self._wanted
+
+    def _push(self) -> None:
+        """Hand the system what it takes."""
+        try:
+            while self._rest:
+                sent = self._sock.send(self._rest)
+                self._rest = memoryview(self._rest)[sent:] if sent < len(self._rest) else b""
         except ssl.SSLWantReadError:
             pass  # TLS itself has something to read first; that wakes us as well
         except _NOT_NOW:
             self._loop.add_writer(self._descriptor, self._on_writable)
         except OSError as fault:
             self._break(fault)
-            raise
-        return data
 
-    async def _news(self, deadline: Deadline) -> None:
-        """Until a reply, a fault, or a chance to send; until the time is over, which is a fault."""
+    def _set_due(self) -> None:
+        """From now on the reply's limit counts, or what is left of the mail's time."""
+        assert self._deadline is not None
         try:
-            self._due_s = self._loop.time() + deadline.left_s(deadline.limits.reply_s)
+            self._due_s = self._loop.time() + self._deadline.left_s(self._deadline.limits.reply_s)
         except TimeoutError as fault:
             return self._break(fault)
         if self._timer is None or self._timer.when() > self._due_s:
             self._set_timer()
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-            self._due_s = inf
         return None
 
     # What the loop calls.
 
     def _on_readable(self) -> None:
-        known = len(self._replies)
         try:
             # TLS deciphers a whole record, so what is left of it makes no socket readable: until it would block.
             while self.fault is None:
@@ -135,14 +168,13 @@ class Wire:
             pass
         except OSError as fault:
             self._break(fault)
-        if len(self._replies) > known or self._is_sending:
-            self._wake()
+        self._go_on()
 
     def _on_writable(self) -> None:
         self._loop.remove_writer(self._descriptor)
         if self._is_tls:
             self._on_readable()  # it may be this that TLS had to write for
-        self._wake()
+        self._go_on()
 
     def _take(self, data: bytes) -> None:
         try:
@@ -171,6 +203,7 @@ class Wire:
         self._timer = None
         if self._loop.time() >= self._due_s:
             self._break(TimeoutError("timed out"))
+            self._go_on()
         elif self._due_s < inf:
             self._set_timer()
 
@@ -182,8 +215,3 @@ class Wire:
             self._sock.close()
             if self._timer is not None:
                 self._timer.cancel()
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)

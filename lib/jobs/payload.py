@@ -125,13 +125,19 @@ def _dataclass(kind: type) -> Decode:
         for field in fields
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
+    taken = {name: _taken_as_they_are(hints[name]) for name in decoders}
 
     def decode(value: Any, pointer: str) -> Any:
         if type(value) is not dict:
             raise Invalid([FieldError(pointer, f"must be an object, not {json_type(value)}")])
-        errors = [FieldError(f"{pointer}/{name}", "is missing") for name in sorted(required - value.keys())]
+        errors: list[FieldError] = []
+        if not required <= value.keys():
+            errors += [FieldError(f"{pointer}/{name}", "is missing") for name in sorted(required - value.keys())]
         arguments = {}
         for name, item in value.items():
+            if type(item) in taken.get(name, ()):
+                arguments[name] = item  # WHY: no call and no pointer for it, and most fields of most jobs are such.
+                continue
             if name not in decoders:
                 errors.append(FieldError(f"{pointer}/{escape_pointer(name)}", _unknown_field(decoders)))
                 if len(errors) > MOST_FAULTS:
@@ -148,6 +154,14 @@ def _dataclass(kind: type) -> Decode:
         return _construct(kind, arguments, pointer)
 
     return decode
+
+
+def _taken_as_they_are(annotation: Any) -> frozenset[type]:
+    """The types of JSON values that `annotation` takes and leaves what they are; an integer may become a float."""
+    is_union = typing.get_origin(annotation) in (Union, types.UnionType)
+    choices = typing.get_args(annotation) if is_union else (annotation,)
+    plain = (str, bool, type(None)) if float in choices else (str, bool, type(None), int)
+    return frozenset(kind for kind in plain if kind in choices)
 
 
 def _construct(kind: type, arguments: dict[str, Any], pointer: str) -> Any:

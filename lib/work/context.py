@@ -17,7 +17,9 @@ from lib.config import Settings
 from lib.ids import JobIds
 from lib.jobs import submission
 from lib.jobs.job import ClaimedJob, JobSpec
+from lib.jobs.registry import NAMED as NAMED  # lanes.py takes it from here
 from lib.jobs.registry import Registry
+from lib.log_lines import Form, tail_writer
 from lib.logs import NOTHING, Bound, Log
 from lib.queue.lease import Ended, log_line, progress
 from lib.queue.queue import Queue
@@ -29,8 +31,7 @@ from lib.work.timings import Timings
 Made = TypeVar("Made")
 
 LOG_LINE_CHARS = 2000
-NAMED = ("request_id", "trace_id", "job_id", "queue", "type", "attempt")
-"""What log lines about an attempt bear."""
+_tail = tail_writer(NAMED, numbers=("attempt",))
 _current: contextvars.ContextVar["Context | None"] = contextvars.ContextVar("job", default=None)
 
 
@@ -112,7 +113,8 @@ class Context:
     def about(self) -> Bound:
         """For log lines that are not a Form."""
         fields: dict[str, object] = dict(zip(NAMED, self.named, strict=True))
-        return self._shared.log.bind(**{**fields, "attempt": self._job.attempt})
+        fields["attempt"] = self._job.attempt
+        return Bound(fields, _tail(*self.named))
 
     @property
     def job_id(self) -> str:
@@ -145,6 +147,9 @@ class Context:
 
     def tell(self, event: str, msg: str, **fields: object) -> None:
         self._shared.log.info(event, msg, self.about, **fields)
+
+    def write(self, form: Form, *values: str) -> None:
+        self._shared.log.write(form, NOTHING, *self.named, *values)
 
     def progress(self, fraction: float, note: str = "") -> None:
         if not 0 <= fraction <= 1:

@@ -265,6 +265,19 @@ class Letters(unittest.TestCase):
             with self.subTest(text=text):
                 self.assertEqual(text_of(read(letter(text=text).content), "plain"), text)
 
+    def test_long_plain_lines_are_broken_softly_and_come_back_as_they_were(self) -> None:
+        for line in ("x" * 450, "=" * 200, "ab=" * 60, "x" * 75 + "=", "word " * 40, "x" * 100 + ".", "x" * 77 + " \t"):
+            for begin in range(4):
+                with self.subTest(line=line, begin=begin):
+                    text = f"{'y' * begin}{line}\n.\nshort\n{line}"
+
+                    content = letter(text=text).content
+
+                    _, _, body = content.partition(b"\r\n\r\n")
+                    self.assertEqual(text_of(read(content), "plain"), text + "\n")
+                    self.assertLessEqual(max(map(len, body.split(b"\r\n"))), 78)
+                    self.assertNotRegex(body, rb"[ \t]\r\n")
+
     def test_a_text_that_quotes_the_boundary_does_not_end_its_part(self) -> None:
         boundary = "--=_" + JOB_ID[-32:]
         message = read(letter(text=f"{boundary}\n{boundary}--", html="<p>here").content)
