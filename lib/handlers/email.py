@@ -27,7 +27,7 @@ from lib.handlers.mailer import Mailer
 from lib.handlers.smtp import Receipt
 from lib.handlers.smtp_verdicts import DeliveryUncertain
 from lib.jobs.payload import Invalid, escape_pointer
-from lib.jobs.registry import Discard, JobContext, job, line
+from lib.jobs.registry import Discard, JobContext, job
 
 MAX_RECIPIENTS = 100  # what every server must take (RFC 5321, 4.5.3.1.8)
 MAX_SUBJECT_CHARS = 998
@@ -44,8 +44,6 @@ _OWN_HEADERS = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
-# Plain, as Form asks for it: addresses and ids have passed the checks below.
-_SENT = line("email.sent", "Email sent to {whom}", "message_id", said="whom")
 _ADDRESSED = (("to", "To"), ("cc", "Cc"), ("reply_to", "Reply-To"))
 
 
@@ -142,7 +140,7 @@ def _tell(ctx: JobContext, payload: Email, letter: Letter, receipt: Receipt) -> 
         ctx.log(f"Refused for {address}: {answer}")
     named = [address for _, address in payload.boxes["to"] if address not in receipt.refused]
     whom = ", ".join(dict.fromkeys(named)) or f"{len(receipt.accepted)} in cc and bcc"
-    ctx.write(_SENT, letter.message_id, whom)
+    ctx.tell("email.sent", f"Email sent to {whom}", message_id=letter.message_id)
 
 
 def _result(letter: Letter, receipt: Receipt) -> dict[str, Any]:

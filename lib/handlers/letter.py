@@ -24,8 +24,6 @@ _WORD_CHARS = 900  # a longer word can't be folded below 998 with its header's n
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 _PLAIN_BODY = b"\t\n" + bytes(range(0x20, 0x7F))
 _ASCII = bytes(range(128))
-_QP_LINE_BYTES = 76  # RFC 2045, 6.7
-_EQUALS = ord("=")
 
 
 @dataclass(slots=True)
@@ -146,28 +144,10 @@ def _part(kind: str, text: str) -> bytes:
 
 def _coded(body: bytes) -> tuple[str, bytes]:
     """Name of the transfer encoding and the body in it: always 7-bit, so no server need offer 8BITMIME."""
-    is_plain = not body.translate(None, delete=_PLAIN_BODY)
-    lines = body.split(b"\n")
-    if is_plain and _longest(lines) <= _LINE_CHARS:
+    if not body.translate(None, delete=_PLAIN_BODY) and _longest(body.split(b"\n")) <= _LINE_CHARS:
         return "7bit", body
     # Quoted-printable takes three bytes for one, base64 four for three: they meet where a sixth is beyond ASCII.
     if not body.isascii() and len(body.translate(None, delete=_ASCII)) * 6 > len(body):
         # RFC 2045, 6.8: line breaks within base64 are CRLF as well.
         return "base64", base64.encodebytes(body.replace(b"\n", b"\r\n"))
-    if is_plain:
-        return "quoted-printable", b"\n".join(map(_quoted_line, lines))
     return "quoted-printable", binascii.b2a_qp(body, istext=True)
-
-
-def _quoted_line(line: bytes) -> bytes:
-    """A plain line in quoted-printable. WHY not b2a_qp: it looks at each byte; this takes half the time."""
-    if line.endswith((b" ", b"\t", b".")):
-        return binascii.b2a_qp(line)  # what must not end a line
-    line, begin, pieces = line.replace(b"=", b"=3D"), 0, []
-    while len(line) - begin > _QP_LINE_BYTES:
-        end = begin + _QP_LINE_BYTES - 1
-        # Not within an =3D.
-        end -= 1 if line[end - 1] == _EQUALS else 2 if line[end - 2] == _EQUALS else 0
-        pieces.append(line[begin:end])
-        begin = end
-    return b"=\n".join([*pieces, line[begin:]]) if pieces else line

@@ -15,22 +15,10 @@ from lib.errors import ConfigError
 from lib.ids import QUEUE_NAME
 from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
 from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for
-from lib.log_lines import INFO, Form
 
 Handler = Callable[..., Any]
 Resource = TypeVar("Resource")
 _MARK = "__waybill_job__"
-
-NAMED = ("request_id", "trace_id", "job_id", "queue", "type", "attempt")
-"""What log lines about an attempt bear."""
-
-
-def line(event: str, msg: str, *names: str, said: str = "") -> Form:
-    """A line for `JobContext.write`: `msg` with slots, the names of its fields, and of what `msg` alone says.
-
-    Its words are put together once, so what it is given later must be plain, see Form.
-    """
-    return Form(INFO, event, msg, (*NAMED, *names), numbers=("attempt",), said=said)
 
 
 class JobContext(Protocol):
@@ -57,9 +45,6 @@ class JobContext(Protocol):
 
     def tell(self, event: str, msg: str, **fields: object) -> None:
         """A line for the worker's log alone, as `report.sent`; at a sixth of what `logging` takes for it."""
-
-    def write(self, form: Form, *values: str) -> None:
-        """As `tell`, for a `line` that every job of its type has: at a third of what `tell` takes."""
 
     def progress(self, fraction: float, note: str = "") -> None:
         """How far the job is, 0 to 1."""

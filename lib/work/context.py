@@ -17,9 +17,8 @@ from lib.config import Settings
 from lib.ids import JobIds
 from lib.jobs import submission
 from lib.jobs.job import ClaimedJob, JobSpec
-from lib.jobs.registry import NAMED as NAMED  # lanes.py takes it from here
 from lib.jobs.registry import Registry
-from lib.log_lines import Form, tail_writer
+from lib.log_lines import tail_writer
 from lib.logs import NOTHING, Bound, Log
 from lib.queue.lease import Ended, log_line, progress
 from lib.queue.queue import Queue
@@ -31,6 +30,8 @@ from lib.work.timings import Timings
 Made = TypeVar("Made")
 
 LOG_LINE_CHARS = 2000
+NAMED = ("request_id", "trace_id", "job_id", "queue", "type", "attempt")
+"""What log lines about an attempt bear."""
 _tail = tail_writer(NAMED, numbers=("attempt",))
 _current: contextvars.ContextVar["Context | None"] = contextvars.ContextVar("job", default=None)
 
@@ -147,9 +148,6 @@ class Context:
 
     def tell(self, event: str, msg: str, **fields: object) -> None:
         self._shared.log.info(event, msg, self.about, **fields)
-
-    def write(self, form: Form, *values: str) -> None:
-        self._shared.log.write(form, NOTHING, *self.named, *values)
 
     def progress(self, fraction: float, note: str = "") -> None:
         if not 0 <= fraction <= 1:

@@ -1,7 +1,6 @@
 """What the tests of the email job share: a job's context, a loop that lives as long as a test, servers and mailers."""
 
 import asyncio
-import json
 import tempfile
 import time
 import unittest
@@ -13,7 +12,6 @@ from typing import Any, TypeVar, cast
 from lib import config
 from lib.handlers.email import Email, send_email
 from lib.handlers.mailer import Mailer
-from lib.log_lines import Form
 from tests.smtp_server import SmtpServer
 
 T = TypeVar("T")
@@ -38,10 +36,6 @@ class Context:
 
     def tell(self, event: str, msg: str, **fields: object) -> None:
         self.told.append((event, msg, fields))
-
-    def write(self, form: Form, *values: str) -> None:
-        line = json.loads(form.json("", "", self.request_id, "", self.job_id, "email", "email", "1", *values))
-        self.told.append((line["event"], line["msg"], {"message_id": line["message_id"]}))
 
     def progress(self, fraction: float, note: str = "") -> None:
         raise AssertionError("a mail has no progress")
