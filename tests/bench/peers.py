@@ -42,8 +42,8 @@ def figures_in(said: dict[str, Any]) -> Iterator[Figure]:
     if said.get("non2xx"):
         return
     for name, unit in UNITS.items():
-        if said.get(name) is not None:
-            yield Figure(f"{said['peer']}.{said['what']}.{name}", _number(str(said[name])), unit)
+        if (value := _number(str(said.get(name)))) is not None:
+            yield Figure(f"{said['peer']}.{said['what']}.{name}", value, unit)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def _node(words: list[str], folder: Path, environment: dict[str, str]) -> Iterat
         program.wait()
 
 
-def _number(text: str) -> float:
-    """`5.24ms`, `640us`, `1.2s` in ms; a plain number as it is."""
-    value, unit = re.fullmatch(r"([\d.]+)(us|ms|s|)", text).groups()  # type: ignore[union-attr]
-    return float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0, "": 1.0}[unit]
+def _number(text: str) -> float | None:
+    """`5.24ms`, `640us`, `1.2s` in ms; a plain number as it is; None for what is no number."""
+    found = re.fullmatch(r"([\d.]+)(us|ms|s|)", text)
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0, "": 1.0}[found[2]] if found else None
