@@ -195,12 +195,12 @@ class Consumer:
         asked = min(free, self._lanes.bite)
         claim = await self._claim(asked)
         # The next claim leaves before that begins: it takes as long as Redis does. Where there is enough else to do
-        # meanwhile, it leaves after that: where they are quick, it is then for twice as many.
+        # meanwhile, it leaves after that: where they are quick, it is then for as many.
         goes_on = self._lanes.unended + len(claim.jobs) < self._lanes.room
         is_first = goes_on and not self._lanes.is_among_others
         self._lanes.start(claim.jobs, self._lease, is_full=len(claim.jobs) >= asked, behind=is_first)
         if goes_on and claim.jobs and not is_first:
-            await asyncio.sleep(0)
+            await self._wait_for_slot()
         if claim.is_paused:
             await self._pause(PAUSED_S)
         elif not claim.jobs and not claim.is_more and not self._is_stopping:
@@ -274,7 +274,7 @@ class Consumer:
         task.add_done_callback(self._tasks.discard)
 
     async def _wait_for_slot(self) -> None:
-        """Until a handler has ended, or `stop`."""
+        """Until a handler has ended, or all are begun, or `stop`."""
         if not self._is_stopping:
             self._slot_free.clear()
             await self._slot_free.wait()

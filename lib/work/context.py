@@ -26,6 +26,7 @@ from lib.tracing import child_of
 from lib.work.bulkheads import Bulkheads
 from lib.work.surplus import Busy
 from lib.work.timings import Timings
+from lib.work.turns import Turns
 
 Made = TypeVar("Made")
 
@@ -81,6 +82,7 @@ class Shared:
     rng: Random
     timings: Timings
     busy: Busy
+    turns: Turns
     bulkheads: Bulkheads
     retire: Callable[[str], None]
     """Called with a reason when a handler can't be stopped: the runner must make way for a new one."""

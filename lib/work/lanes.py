@@ -57,17 +57,17 @@ class InHand:
 class Lanes:
     """One queue's jobs in this runner, `limit` at a time; what else is in hand waits for a slot, see surplus.py.
 
-    on_end is called whenever a handler has ended and its slot is free.
+    on_change is called whenever a handler has ended and its slot is free, and when all that was in hand is begun.
     """
 
-    def __init__(self, queue: str, limit: int, shared: Shared, on_end: Callable[[], None]) -> None:
+    def __init__(self, queue: str, limit: int, shared: Shared, on_change: Callable[[], None]) -> None:
         self._queue = queue
         self._limit = limit
         self._most_in_hand = limit + MOST_UNTOLD
         self._surplus = Surplus(limit, self._give_back, shared.busy)
         self._shared = shared
         self._log = shared.log
-        self._on_end = on_end
+        self._on_change = on_change
         self._in_hand: dict[str, InHand] = {}
         self._waiting: deque[InHand] = deque()
         self._idle_lanes: list[asyncio.Future[None]] = []
@@ -176,6 +176,9 @@ class Lanes:
         if self._is_waking:
             return
         self._is_waking = True
+        self._shared.turns.ask(self._wake_now)
+
+    def _wake_now(self) -> None:
         if self._idle_lanes:
             self._idle_lanes.pop().set_result(None)
         elif len(self._lanes) < self._limit:
@@ -190,7 +193,9 @@ class Lanes:
             self._is_waking = False
             while self._waiting:
                 in_hand = self._waiting.popleft()
-                if self._waiting and not self._is_waking:
+                if not self._waiting:
+                    self._on_change()
+                elif not self._is_waking:
                     self._wake_lane()
                 in_hand.task = task
                 prepared = self._prepared(in_hand)
@@ -318,7 +323,7 @@ class Lanes:
         if in_hand.timer is not None:
             in_hand.timer.cancel()
         self._surplus.ended()
-        self._on_end()
+        self._on_change()
         if not self._surplus.unended:
             self._all_ended.set()
         self._say(in_hand, ending)
@@ -348,7 +353,7 @@ class Lanes:
         if self._in_hand.get(job_id) is in_hand:
             del self._in_hand[job_id]
             if len(self._in_hand) == self._most_in_hand:
-                self._on_end()  # There is room again.
+                self._on_change()  # There is room again.
         if isinstance(is_ours, Exception):
             # Not Redis' doing, whose failures are sat out; a bug. The job is a stray now, and taken up again.
             self._log.exception("job.unended", f"Job's end could not be told: {job_id}", is_ours, job_id=job_id)

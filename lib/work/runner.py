@@ -35,6 +35,7 @@ from lib.work.consumer import Consumer
 from lib.work.context import Resources, Shared
 from lib.work.surplus import Busy
 from lib.work.timings import Timings
+from lib.work.turns import Turns
 from lib.work.watchdog import Watchdog
 
 CALL_TIMEOUT_S = 5.0
@@ -68,6 +69,7 @@ class Runner:
             rng=random.Random(),
             timings=Timings(Meters(self._link, self._keys), worker_id, self._bulkheads),
             busy=Busy(),
+            turns=Turns(),
             bulkheads=self._bulkheads,
             retire=self._retire,
         )

@@ -15,6 +15,7 @@ from lib.tracing import Trace
 from lib.work.context import Shared
 from lib.work.lanes import Lanes
 from lib.work.surplus import Busy
+from lib.work.turns import Turns
 from tests.a_log import ALog
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
@@ -64,7 +65,9 @@ class InHand(unittest.IsolatedAsyncioTestCase):
         known = Registry([JobType(f.__name__, f, lambda value, path: value, is_async=True) for f in (wait, block)])
         timings = SimpleNamespace(waited=lambda *seen: None, ran=lambda *seen: None)
         settings = SimpleNamespace(lease_s=0.2)
-        shared = SimpleNamespace(registry=known, log=ALog(self), timings=timings, settings=settings, busy=Busy())
+        shared = SimpleNamespace(
+            registry=known, log=ALog(self), timings=timings, settings=settings, busy=Busy(), turns=Turns()
+        )
         self.shared = cast(Shared, shared)
 
     def start(self, lanes: Lanes, *numbers: int, type_name: str = "wait") -> None:
