@@ -27,13 +27,22 @@ RESULTS = Path(__file__).resolve().with_name("results.json")
 def main() -> int:
     arguments = _arguments()
     figures: list[Figure] = []
+    failed: list[str] = []
     for name in arguments.names or list(MEASURES):
-        rounds = [_round(name, arguments) for _ in range(arguments.rounds)]
+        try:
+            rounds = [_round(name, arguments) for _ in range(arguments.rounds)]
+        except SystemExit as fault:
+            # What took half an hour is not thrown away for it; but it is no run of everything.
+            failed.append(f"{name}: {fault}")
+            continue
         for figure in medians(rounds):
             figures.append(figure)
             print(f"{figure.key:<36} {number(figure.value):>10} {figure.unit}", flush=True)
     rows = compared({figure.key: figure for figure in figures})
     print(f"\n{table(rows)}")
+    if failed:
+        print("\nnot measured:", *failed, sep="\n")
+        return 1
     if arguments.results:
         found = {
             "machine": machine(),
