@@ -33,6 +33,8 @@ QUEUE_KNOWN_S = 30.0
 REPLICATION_MS = 500
 COMMIT_KEPT_S = 3600  # as in enqueue.lua
 NO_OPTIONS = NewJob("", "", "")[3:]
+EnqueueCall = tuple[str, str, str, int, str]
+"""One call of enqueue.lua: its name, the queue's base, this process, the commit's number, the records."""
 DONE = "done"
 PATCH_TRIES = 10
 
@@ -184,19 +186,19 @@ class Queue:
         call = self._call(queue, jobs)
         self._commit_scripts.send(functools.partial(hear, self._read, queue, jobs, call), *call)
 
-    def _call(self, queue: str, jobs: list[NewJob]) -> tuple[str, str, str, int, str]:
+    def _call(self, queue: str, jobs: list[NewJob]) -> EnqueueCall:
         self._commit_number += 1
         return "enqueue", self._keys.base(queue), self._process_id, self._commit_number, "".join(map(_record, jobs))
 
     def _read(
-        self, queue: str, jobs: list[NewJob], call: tuple[str, str, str, int, str], reply: bytes | Exception
+        self, queue: str, jobs: list[NewJob], call: EnqueueCall, reply: bytes | Exception
     ) -> list[Accepted] | Coroutine[Any, Any, list[Accepted]]:
         """What became of the jobs of a commit, or what comes to know it."""
         if isinstance(reply, OutcomeUnknown):
             return self._commit_again(queue, jobs, call, reply)
         if isinstance(reply, Exception):
             raise reply
-        return self._replicated(queue, jobs, reply) if self._ack_replicas else _accepted(jobs, reply)
+        return self._replicated(queue, jobs, call, reply) if self._ack_replicas else _accepted(jobs, reply)
 
     async def _name_and_commit(self, queue: str, jobs: list[NewJob]) -> list[Accepted]:
         await self._name(queue)
@@ -209,31 +211,32 @@ class Queue:
         return read if isinstance(read, list) else await read
 
     async def _commit_again(
-        self, queue: str, jobs: list[NewJob], call: tuple[str, str, str, int, str], fault: OutcomeUnknown
+        self, queue: str, jobs: list[NewJob], call: EnqueueCall, fault: OutcomeUnknown
     ) -> list[Accepted]:
         """Once more where a reply was lost: under the same number, so it is not run twice."""
         try:
             reply = await self._commit_scripts.call(*call)
         except RedisUnavailable:
             raise fault from None
-        return await self._replicated(queue, jobs, reply) if self._ack_replicas else _accepted(jobs, reply)
+        return await self._replicated(queue, jobs, call, reply) if self._ack_replicas else _accepted(jobs, reply)
 
-    async def _replicated(self, queue: str, jobs: list[NewJob], reply: bytes) -> list[Accepted]:
+    async def _replicated(self, queue: str, jobs: list[NewJob], call: EnqueueCall, reply: bytes) -> list[Accepted]:
         """Wait until enough replicas have what was written. Raises NotReplicated, OutcomeUnknown.
 
-        WHY the EXPIRE, in one packet with the WAIT: when the link was cut behind the commit, the server that answers
-        now may be another one, promoted without the job, and WAIT would count that one's replicas. The EXPIRE asks the
-        same server whether it has the commit.
+        WHY three commands in one packet: when the link was cut behind the commit, the server that answers now may be
+        another one, promoted without the job, and WAIT would count that one's replicas. The GET asks the same server
+        whether this commit is the last that it has of us; the EXPIRE is a write, so that WAIT has one to wait for.
         """
         commit = self._keys.commit(queue, self._process_id)
         try:
-            has_commit, replicas = await asyncio.gather(
+            _, last, replicas = await asyncio.gather(
                 self._commit_link.call("EXPIRE", commit, COMMIT_KEPT_S),
+                self._commit_link.call("GET", commit),
                 self._commit_link.call("WAIT", self._ack_replicas, REPLICATION_MS),
             )
         except RedisUnavailable as fault:
             raise OutcomeUnknown(fault.detail) from None
-        if not has_commit:
+        if last is None or not last.startswith(b"%d " % call[3]):
             raise OutcomeUnknown("another Redis was promoted, and the one that answers now does not have the job")
         if replicas < self._ack_replicas:
             detail = f"{replicas} of {self._ack_replicas} replicas have it after {REPLICATION_MS} ms"

@@ -2,9 +2,14 @@
 
 import asyncio
 import unittest
+from collections.abc import Callable
+from typing import Any
 
-from lib.errors import OutcomeUnknown, RedisUnavailable
+from lib.errors import NotReplicated, OutcomeUnknown, RedisUnavailable
+from lib.queue.client import Link, Relays, as_it_is
 from lib.queue.queue import Queue
+from lib.queue.resp import Argument, Command
+from tests.private_redis import PrivateRedis
 from tests.redis.case import LosesReplies, RedisCase
 
 
@@ -75,6 +80,50 @@ class Enqueue(RedisCase):
 
         self.assertEqual([one.job_id.encode()], self.client.lrange("wb:{one}:ready:normal", 0, -1))
         self.assertEqual([other.job_id.encode()], self.client.lrange("wb:{other}:ready:normal", 0, -1))
+
+
+class FailsOver(Relays):
+    """A link to a server; what it is told another one is told, too, as long as it `replicates`. After the first script
+    that was not, the other one is promoted and answers."""
+
+    def __init__(self, link: Link, other: Link) -> None:
+        super().__init__()
+        self._link, self._other = link, other
+        self.replicates = True
+
+    async def call(self, *command: Argument) -> Any:
+        reply = await self._link.call(*command)
+        if self.replicates:
+            await self._other.call(*command)
+        elif command[0] in ("EVALSHA", "EVAL"):
+            self._link = self._other
+        return reply
+
+    async def block(self, block_s: float, *commands: Command, read: Callable[[Any], Any] = as_it_is) -> Any:
+        return await self._link.block(block_s, *commands, read=read)
+
+    async def end_block(self) -> None:
+        await self._link.end_block()
+
+    async def close(self) -> None: ...
+
+
+class Promotions(RedisCase):
+    async def test_a_server_that_was_promoted_without_the_commit_confirms_none_though_it_has_the_one_before(
+        self,
+    ) -> None:
+        with PrivateRedis() as other:
+            link = FailsOver(self.link, self.a_link(other.url))
+            self.queue = Queue(link, self.keys, ack_replicas=1)
+            # Neither has a replica here; but both have this process's first commit.
+            with self.assertRaises(NotReplicated):
+                await self.enqueue()
+            link.replicates = False
+
+            with self.assertRaises(OutcomeUnknown):
+                await self.enqueue()
+
+            self.assertEqual((2, 1), (len(self.states()), other.client.llen(self.base + "ready:normal")))
 
 
 class Replies(RedisCase):
