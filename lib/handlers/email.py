@@ -120,7 +120,7 @@ def compose(payload: Email, *, sender: Mailbox, job_id: str, request_id: str, no
     headers = [from_header(sender)]
     headers += [header(name, mailboxes(boxes)) for field, name in _ADDRESSED if (boxes := payload.boxes.get(field))]
     headers.append(header("Subject", unstructured(payload.subject)))
-    # Without blanks to fold them at.
+    # None of these is folded: a date is short, and ids have no blanks.
     headers.append(f"Date: {date(now_s)}\r\nMessage-ID: {own_id}\r\nX-Request-ID: {request_id}")
     headers += [header(name, unstructured(value)) for name, value in _with_defaults(payload.headers).items()]
     body = content(headers, text=payload.text, html=payload.html, boundary=job_id[-32:])

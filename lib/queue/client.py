@@ -331,8 +331,6 @@ def _settle_read(future: "asyncio.Future[Any]", read: Callable[[Any], Any], repl
         settle(future, reply if isinstance(reply, Exception) else read(reply))
     except Exception as fault:  # noqa: BLE001  It comes out of `block`.
         settle(future, fault)
-    if future.done() and not future.cancelled():
-        future.exception()  # Marked as seen: where the one before it has failed, nobody comes to ask.
 
 
 def _slot_of(command: Command) -> int | None:

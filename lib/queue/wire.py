@@ -160,7 +160,6 @@ def settle(reply: "asyncio.Future[Any]", answer: Any) -> None:
         reply.set_exception(answer)
     else:
         reply.set_result(answer)
-        reply.exception()  # Marked as seen: its caller may have been cancelled.
 
 
 def translated(fault: BaseException, *, was_sent: bool) -> Exception:

@@ -194,8 +194,8 @@ class Consumer:
             return
         asked = min(free, self._lanes.bite)
         claim = await self._claim(asked)
-        # The next claim leaves before that begins: it takes as long as Redis does. Where there is enough else to do
-        # meanwhile, it leaves after that: where they are quick, it is then for as many.
+        # The next claim leaves before these begin: it takes as long as Redis does. Where other queues' jobs are there
+        # to be run meanwhile, it leaves after: quick ones have ended by then, and it is for all of their slots at once.
         goes_on = self._lanes.unended + len(claim.jobs) < self._lanes.room
         is_first = goes_on and not self._lanes.is_among_others
         self._lanes.start(claim.jobs, self._lease, is_full=len(claim.jobs) >= asked, behind=is_first)

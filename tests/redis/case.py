@@ -175,13 +175,32 @@ async def until(condition: Any, what: str) -> Any:
     raise AssertionError(what)
 
 
-class LosesReplies(Relays):
+class Through(Relays):
+    """A link over another one, for tests that step in between at `call`."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self._link = link
+
+    async def call(self, *command: Argument) -> Any:
+        return await self._link.call(*command)
+
+    async def block(self, block_s: float, *commands: Command, read: Callable[[Any], Any] = as_it_is) -> Any:
+        return await self._link.block(block_s, *commands, read=read)
+
+    async def end_block(self) -> None:
+        await self._link.end_block()
+
+    async def close(self) -> None:
+        await self._link.close()
+
+
+class LosesReplies(Through):
     """A link on which commands are carried out and their replies are lost: `lose` of the next ones whose first words
     are these. `sent` keeps every command."""
 
     def __init__(self, link: Link, *words: str) -> None:
-        super().__init__()
-        self._link = link
+        super().__init__(link)
         self._words = words or ("EVALSHA", "EVAL")
         self.lose = 0
         self.sent: list[tuple[Argument, ...]] = []
@@ -193,12 +212,3 @@ class LosesReplies(Relays):
             self.lose -= 1
             raise OutcomeUnknown("the reply was lost")
         return reply
-
-    async def block(self, block_s: float, *commands: Command, read: Callable[[Any], Any] = as_it_is) -> Any:
-        return await self._link.block(block_s, *commands, read=read)
-
-    async def end_block(self) -> None:
-        await self._link.end_block()
-
-    async def close(self) -> None:
-        await self._link.close()

@@ -1,6 +1,7 @@
 """claim: which jobs a runner is handed, in which order, and what becomes of ids that are no jobs."""
 
 import asyncio
+import gc
 import unittest
 
 from lib.errors import KeysBroken, OutcomeUnknown
@@ -369,6 +370,26 @@ class Pop(RedisCase):
         await runner.end_pop()
 
         self.assertEqual([], ids_of(await asyncio.wait_for(popping, 5)))
+
+    async def test_a_pop_whose_link_is_cut_raises_once_and_asyncio_has_no_complaint(self) -> None:
+        told: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        runner = await self.runner()
+        popping = asyncio.create_task(runner.pop(30))
+        while not self.blocked_clients():
+            await asyncio.sleep(0.005)
+
+        for node in self.redis.clients:
+            for client in node.client_list():
+                if client["cmd"] == "brpoplpush":
+                    node.client_kill(client["addr"])
+
+        with self.assertRaises(OutcomeUnknown):
+            await popping
+        del popping
+        gc.collect()
+        await asyncio.sleep(0)
+        self.assertEqual([], told)
 
     async def test_ending_a_pop_that_is_over_does_nothing(self) -> None:
         runner = await self.runner()

@@ -2,15 +2,14 @@
 
 import asyncio
 import unittest
-from collections.abc import Callable
 from typing import Any
 
 from lib.errors import NotReplicated, OutcomeUnknown, RedisUnavailable
-from lib.queue.client import Link, Relays, as_it_is
+from lib.queue.client import Link
 from lib.queue.queue import Queue
-from lib.queue.resp import Argument, Command
+from lib.queue.resp import Argument
 from tests.private_redis import PrivateRedis
-from tests.redis.case import LosesReplies, RedisCase
+from tests.redis.case import LosesReplies, RedisCase, Through
 
 
 class Enqueue(RedisCase):
@@ -82,13 +81,13 @@ class Enqueue(RedisCase):
         self.assertEqual([other.job_id.encode()], self.client.lrange("wb:{other}:ready:normal", 0, -1))
 
 
-class FailsOver(Relays):
+class FailsOver(Through):
     """A link to a server; what it is told another one is told, too, as long as it `replicates`. After the first script
     that was not, the other one is promoted and answers."""
 
     def __init__(self, link: Link, other: Link) -> None:
-        super().__init__()
-        self._link, self._other = link, other
+        super().__init__(link)
+        self._other = other
         self.replicates = True
 
     async def call(self, *command: Argument) -> Any:
@@ -98,14 +97,6 @@ class FailsOver(Relays):
         elif command[0] in ("EVALSHA", "EVAL"):
             self._link = self._other
         return reply
-
-    async def block(self, block_s: float, *commands: Command, read: Callable[[Any], Any] = as_it_is) -> Any:
-        return await self._link.block(block_s, *commands, read=read)
-
-    async def end_block(self) -> None:
-        await self._link.end_block()
-
-    async def close(self) -> None: ...
 
 
 class Promotions(RedisCase):

@@ -7,7 +7,7 @@
 --      | {a text of records, spec, spec …}: the first record is 'more', 'paused', 'empty' or '', now_ms, ms until the next
 --      delayed job or '', since when each job was ready (ms, parted by commas); then for each job: id, token, attempt,
 --      unknown_since or ''. 'more': call again at once, the lists hold ids that are no jobs. 'paused': nothing is handed
---      out, but what was claimed before and its reply lost. 'empty': said behind a pop, no job is ready
+--      out, but what was claimed before and its reply lost. 'empty': said behind a pop, no other job is ready
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
@@ -72,7 +72,8 @@ local function hand_out(id, job, f, past, is_lost)
 end
 
 -- WHY LREM comes last: where what comes before it can't be done for a broken key, the id stays where the next claim finds it.
--- list: out of which it came. looked: where that was done already. is_found: it was in the own list already, where ready:normal is what it was popped from.
+-- list: out of which it came. is_found: it was in the own list already, where ready:normal is what it was popped from.
+-- looked: what `look` gave, where somebody has looked.
 local function take(id, list, is_found, looked)
   local job, f = base .. 'job:' .. id, looked or look(id)
   local state, claims, expires = f[2], f[3], f[4]
