@@ -1,4 +1,7 @@
-"""E-mails a second to an SMTP server on this machine, 20 at a time, beside what smtplib alone reaches with it."""
+"""E-mails a second to an SMTP server on this machine, 20 at a time, beside what smtplib alone reaches with it.
+
+Once to one that costs next to nothing, once (where it is installed) to a Postfix.
+"""
 
 import json
 import subprocess
@@ -7,6 +10,7 @@ from collections.abc import Iterator
 
 from tests.bench.figure import Figure
 from tests.bench.mail_sink import mail_sink
+from tests.bench.postfix import is_here, postfix
 from tests.bench.posts import MODULES
 from tests.bench.smtplib_alone import PAYLOAD
 from tests.bench.spent import drain
@@ -15,29 +19,33 @@ from tests.private_redis import PrivateRedis
 from tests.processes import Worker
 
 MAILS = 10_000
+POSTFIX_MAILS = 3_000
 AT_ONCE = 20
 
 
 def run(*, is_quick: bool) -> Iterator[Figure]:
-    mails = MAILS // (10 if is_quick else 1)
-    yield Figure("mails.rate", waybill_rate(mails), "mails/s")
-    yield Figure("mails.smtplib", smtplib_rate(mails), "mails/s")
+    part = 10 if is_quick else 1
+    for name, rate in (("rate", waybill_rate), ("smtplib", smtplib_rate)):
+        with mail_sink() as sink:
+            per_s = rate(sink.port, MAILS // part)
+            if (taken := sink.close()) < MAILS // part:
+                sys.exit(f"{MAILS // part} mails were sent, and the SMTP server took {taken}")
+        yield Figure(f"mails.{name}", per_s, "mails/s")
+        if is_here():
+            with postfix() as port:
+                yield Figure(f"mails.postfix_{name}", rate(port, POSTFIX_MAILS // part), "mails/s")
 
 
-def waybill_rate(mails: int) -> float:
+def waybill_rate(port: int, mails: int) -> float:
     """From jobs that wait to completed ones; each mail is composed, logged, and its result kept."""
-    with PrivateRedis(aof="everysec") as redis, mail_sink() as sink:
+    with PrivateRedis(aof="everysec") as redis:
         fill(redis, mails, PAYLOAD, "email")
-        settings = {"WORKER_QUEUES": f"email={AT_ONCE}", "SMTP_URL": f"smtp://127.0.0.1:{sink.port}"}
+        settings = {"WORKER_QUEUES": f"email={AT_ONCE}", "SMTP_URL": f"smtp://127.0.0.1:{port}"}
         with Worker(redis.url, JOB_MODULES=MODULES, **settings):
-            drained = drain(redis, mails, queues=["email"])
-        if (taken := sink.close()) < mails:
-            sys.exit(f"{mails} mails are completed, and the SMTP server took {taken}")
-    return drained.per_s
+            return drain(redis, mails, queues=["email"]).per_s
 
 
-def smtplib_rate(mails: int) -> float:
-    with mail_sink() as sink:
-        command = [sys.executable, "-m", "tests.bench.smtplib_alone", str(sink.port), str(AT_ONCE), str(mails)]
-        said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+def smtplib_rate(port: int, mails: int) -> float:
+    command = [sys.executable, "-m", "tests.bench.smtplib_alone", str(port), str(AT_ONCE), str(mails)]
+    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     return float(json.loads(said)["per_s"])
