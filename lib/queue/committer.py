@@ -20,6 +20,7 @@ Batch = tuple[list[Item], list[Hear[Answer]]]
 
 MAX_ITEMS = 500  # A script over more than this holds Redis for over 10 ms.
 MAX_BYTES = 1 << 20
+WORTH_ITEMS = 16  # Fewer wait for the answer to the batch before them, and are more by then.
 
 
 class Committer(Generic[Item, Answer]):
@@ -30,7 +31,8 @@ class Committer(Generic[Item, Answer]):
     Where it raises, those that wait behind are told RedisUnavailable at once: each would else wait for a failure of
     its own. WHY no coroutine all the way: where little is going on each job is a commit, and that took half of it.
     size_bytes: of one item. A batch holds at most MAX_ITEMS and MAX_BYTES, but always one item.
-    in_flight: so many batches at a time. Where it is 2, Redis has work while the answers to the first are read here.
+    in_flight: so many batches at a time. Where it is 2, Redis has work while the answers to the first are read here. A
+    batch that goes behind another has WORTH_ITEMS at least.
 
     What is in bulk goes behind all else that waits: else whoever sends a million lines has everybody wait for 2,000.
     """
@@ -60,7 +62,7 @@ class Committer(Generic[Item, Answer]):
         A plain call, no future: this is done for every job, and a future's callback costs a turn of the loop.
         """
         (self._bulk if in_bulk else self._waiting).append((item, hear))
-        if self._away < self._most_away and not self._is_due:
+        if not self._is_due and self._is_worth_it():
             self._is_due = True
             self._loop.call_soon(self._send_due)
 
@@ -95,8 +97,13 @@ class Committer(Generic[Item, Answer]):
         self._is_due = False
         self._send_next()
 
+    def _is_worth_it(self) -> bool:
+        """Whether what waits may go now."""
+        waits = len(self._waiting) + len(self._bulk)
+        return waits >= (WORTH_ITEMS if self._away else 1) and self._away < self._most_away
+
     def _send_next(self) -> None:
-        if self._away >= self._most_away or not (self._waiting or self._bulk):
+        if not self._is_worth_it():
             return
         batch = self._next_batch()
         self._away += 1

@@ -61,16 +61,31 @@ class Commits(unittest.IsolatedAsyncioTestCase):
         self.committer = Committer(self.sender.send, len, in_flight=2)
         self.sender.gate.clear()
         answers = []
-        for item in ("a", "b", "c", "d"):
-            answers.append(self.committer.submit(item))
+        for items in (["a"], *[["b"] * committer.WORTH_ITEMS] * 3):
+            answers += [self.committer.submit(item) for item in items]
             await asyncio.sleep(0)
 
-        in_flight = list(self.sender.batches)
+        in_flight = [len(batch) for batch in self.sender.batches]
         self.sender.gate.set()
         await self.committer.settled()
 
-        self.assertEqual(["A", "B", "C", "D"], [await answer for answer in answers])
-        self.assertEqual(([["a"], ["b"]], [["c", "d"]]), (in_flight, self.sender.batches[2:]))
+        self.assertEqual(["A"] + ["B"] * 3 * committer.WORTH_ITEMS, [await answer for answer in answers])
+        self.assertEqual([1, committer.WORTH_ITEMS], in_flight)
+        self.assertEqual([2 * committer.WORTH_ITEMS], [len(batch) for batch in self.sender.batches[2:]])
+
+    async def test_few_wait_for_the_answer_to_the_batch_before_them(self) -> None:
+        self.sender = Sender(most_at_once=2)
+        self.committer = Committer(self.sender.send, len, in_flight=2)
+        self.sender.gate.clear()
+        answers = []
+        for item in ("a", *["b"] * (committer.WORTH_ITEMS - 1)):
+            answers.append(self.committer.submit(item))
+            await asyncio.sleep(0)
+
+        self.assertEqual([["a"]], self.sender.batches)
+        self.sender.gate.set()
+        self.assertEqual(["A"] + ["B"] * (committer.WORTH_ITEMS - 1), [await answer for answer in answers])
+        self.assertEqual(2, len(self.sender.batches))
 
     async def test_what_is_in_bulk_goes_behind_all_else(self) -> None:
         self.sender.gate.clear()
