@@ -24,6 +24,7 @@ from lib.work.surplus import Surplus
 
 MOST_UNTOLD = 2000  # Ends that Redis has yet to hear of: their results take memory.
 UNWILLING_S = 2.0  # A handler that was told to stop and has not ended after this never will.
+ARM_S = 0.01  # Most jobs have ended by then, and need no timer.
 # What a coroutine may raise on its cancellation and be heard: that its work must not be done again, for one. A job
 # that somebody cancelled is cancelled whatever it says.
 OUTWEIGHS: Mapping[type[BaseException], tuple[type[BaseException], ...]] = {
@@ -264,15 +265,16 @@ class Lanes:
         return attempt.went_wrong(in_hand.job, spec, reason, self._shared)
 
     def _arm_later(self, in_hand: InHand) -> None:
-        """Set the deadlines at the end of this turn: a handler that has ended by then needs none."""
+        """Set its deadline in a moment: a handler that has ended by then needs none."""
         if not self._unarmed:
-            self._loop.call_soon(self._arm)
+            self._loop.call_later(ARM_S, self._arm)
         self._unarmed.append(in_hand)
 
     def _arm(self) -> None:
         for in_hand in self._unarmed:
-            if in_hand.ending is None and in_hand.spec is not None:
-                in_hand.timer = self._loop.call_later(in_hand.spec.timeout_s, self._time_out, in_hand)
+            if in_hand.ending is None and in_hand.stop_reason is None and in_hand.spec is not None:
+                due_s = in_hand.started_s + in_hand.spec.timeout_s
+                in_hand.timer = self._loop.call_at(due_s, self._time_out, in_hand)
         self._unarmed.clear()
 
     def _give_back(self, jobs: int) -> None:
