@@ -13,12 +13,13 @@ from lib.errors import OutcomeUnknown
 from lib.ids import JobIds
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import ClaimedJob, JobRecord, JobSpec, NewJob
-from lib.queue.client import Link, Relays, as_it_is, open_link
+from lib.queue.client import Link, open_link
 from lib.queue.keys import Keys
 from lib.queue.lease import Claim, Ended, Lease, failed, finished, released, snoozed
 from lib.queue.queue import Queue
 from lib.queue.queues import Queues, Retention
 from lib.queue.resp import Argument, Command
+from lib.queue.single import Relays, as_it_is
 from lib.tracing import Trace
 from tests.private_cluster import ON_CLUSTER, PrivateCluster
 from tests.private_redis import PrivateRedis
