@@ -2,7 +2,7 @@
 
     python tests/smtp_server.py --folder DIR [--port 0] [--tls starttls|implicit --cert FILE --key FILE]
                                 [--user NAME --password WORD] [--auth "PLAIN LOGIN"] [--no-keep] [--control]
-                                [--no-pipelining] [--chunking] [--byte-by-byte]
+                                [--no-pipelining] [--byte-by-byte]
 
 It prints {"port": N} and then stores each mail as a line of DIR/mails.jsonl, written before the mail is answered.
 Tests start it with `SmtpServer`, below. Two ways to make it misbehave:
@@ -11,10 +11,9 @@ Tests start it with `SmtpServer`, below. Two ways to make it misbehave:
    that phase). Phases: rcpt, data (the command), sent (after the last dot). Acts: a code from 400 to 599, `drop`
    (hang up), `hang` (never answer), `lost` (keep the mail, then hang up), `endless` (one reply for ever).
    So `rcpt-450-once@x.example` is put off once, and `sent-lost@x.example` leaves the sender in doubt.
-2. By a rule, for every phase (connect ehlo starttls auth mail rcpt data bdat sent rset): `plan("connect", "421 busy")`.
+2. By a rule, for every phase (connect ehlo starttls auth mail rcpt data sent rset): `plan("connect", "421 busy")`.
    A further act is `late 250 ok`: that reply, when `answer()` is called. And two phases more: content, amid the mail
-   (`drop`; `hang`: read no further), and nobody (`354 go on` to a DATA behind which there is no recipient, or
-   `250 ok` to such a chunk).
+   (`drop`; `hang`: read no further), and nobody (`354 go on` to a DATA behind which there is no recipient).
 
 With --control it takes JSON lines on stdin, answers each with one, and ends when stdin does: no test leaves it behind.
 """
@@ -66,7 +65,6 @@ class Server:
         self.connections = 0
         self.mails = 0
         self.withheld = 0
-        self.chunks = 0
         self._file = None if options.no_keep else (Path(options.folder) / "mails.jsonl").open("ab", buffering=0)
 
     def ssl_context(self) -> ssl.SSLContext | None:
@@ -110,11 +108,11 @@ class Server:
             for session in self.sessions:
                 session.answer_late()
         counts = {"connections": self.connections, "open": len(self.sessions), "mails": self.mails}
-        return {**counts, "withheld": self.withheld, "chunks": self.chunks}
+        return {**counts, "withheld": self.withheld}
 
 
 class Session(asyncio.Protocol):
-    """One connection's dialogue (RFC 5321, with PIPELINING, SIZE, CHUNKING, STARTTLS and AUTH)."""
+    """One connection's dialogue (RFC 5321, with PIPELINING, SIZE, STARTTLS and AUTH)."""
 
     def __init__(self, server: Server, is_secure: bool) -> None:
         self._server = server
@@ -128,7 +126,6 @@ class Session(asyncio.Protocol):
         self._on_line: Callable[[str], None] = self._command
         self._task: asyncio.Task[None] | None = None
         self._user: str | None = None
-        self._chunk_bytes = 0
         self._helo = ""
         self._sender: str | None = None
         self._forget()
@@ -183,26 +180,11 @@ class Session(asyncio.Protocol):
         if end < 0:
             self._interrupt(self._server.planned("content"))
             return False
-        self._content, self._buffer = re.sub(rb"(?m)^\.", b"", self._buffer[:end]), self._buffer[end + 3 :]
-        self._end_mail()
-        return True
-
-    def _read_chunk(self) -> bool:
-        if len(self._buffer) < self._chunk_bytes:
-            self._interrupt(self._server.planned("content"))
-            return False
-        self._content, self._buffer = self._buffer[: self._chunk_bytes], self._buffer[self._chunk_bytes :]
-        if self._recipients:
-            self._end_mail()
-        else:
-            self._reader = self._read_line
-            self._answer("nobody", "503 5.5.1 RCPT first")
-        return True
-
-    def _end_mail(self) -> None:
+        self._content, self._buffer = self._buffer[:end], self._buffer[end + 3 :]
         self._reader = self._read_line
         self._answer("sent", "250 2.0.0 kept", self._recipients, on_good=self._keep)
         self._forget()
+        return True
 
     def _interrupt(self, act: str | None) -> None:
         self._is_deaf = act is not None
@@ -228,7 +210,6 @@ class Session(asyncio.Protocol):
         options = self._server.options
         offers = ["tests.example", "SIZE 50000000"]
         offers += [] if options.no_pipelining else ["PIPELINING"]
-        offers += ["CHUNKING"] if options.chunking else []
         offers += ["STARTTLS"] if options.tls == "starttls" and not self._is_secure else []
         offers += [f"AUTH {options.auth}"] if options.user else []
         last = len(offers) - 1
@@ -311,18 +292,6 @@ class Session(asyncio.Protocol):
         else:
             self._answer("data", "354 go ahead", self._recipients, on_good=self._await_mail)
 
-    def _bdat(self, argument: str) -> None:
-        # One chunk a mail, as Waybill sends it.
-        size, _, last = argument.partition(" ")
-        if not size.isdigit() or last != "LAST":
-            self._say("501 5.5.4 BDAT n LAST")
-        elif reply := self._server.planned("bdat"):
-            self._say(reply)
-        else:
-            self._server.chunks += 1
-            self._chunk_bytes = int(size)
-            self._reader = self._read_chunk
-
     def _await_mail(self) -> None:
         self._reader = self._read_mail
 
@@ -344,7 +313,6 @@ class Session(asyncio.Protocol):
         "MAIL": _mail,
         "RCPT": _rcpt,
         "DATA": _data,
-        "BDAT": _bdat,
         "RSET": _rset,
         "NOOP": _noop,
         "QUIT": _quit,
@@ -423,6 +391,7 @@ class Session(asyncio.Protocol):
         if self._server.options.no_keep:
             self._server.mails += 1
             return
+        content = re.sub(rb"(?m)^\.", b"", self._content)
         self._server.keep(
             {
                 "connection": self._number,
@@ -432,7 +401,7 @@ class Session(asyncio.Protocol):
                 "sender": self._sender,
                 "parameters": self._parameters,
                 "recipients": self._recipients,
-                "content": self._content.decode("latin-1"),
+                "content": content.decode("latin-1"),
             }
         )
 
@@ -481,7 +450,7 @@ def _options() -> argparse.Namespace:
     for name in ("--cert", "--key", "--user", "--password"):
         parser.add_argument(name)
     parser.add_argument("--auth", default="PLAIN LOGIN")
-    for flag in ("--no-keep", "--no-pipelining", "--chunking", "--byte-by-byte", "--control"):
+    for flag in ("--no-keep", "--no-pipelining", "--byte-by-byte", "--control"):
         parser.add_argument(flag, action="store_true")
     return parser.parse_args()
 

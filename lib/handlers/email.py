@@ -124,7 +124,7 @@ def compose(payload: Email, *, sender: Mailbox, job_id: str, request_id: str, no
     headers.append(f"Date: {date(now_s)}\r\nMessage-ID: {own_id}\r\nX-Request-ID: {request_id}")
     headers += [header(name, unstructured(value)) for name, value in _with_defaults(payload.headers).items()]
     body = content(headers, text=payload.text, html=payload.html, boundary=job_id[-32:])
-    return Letter(job_id, own_id, sender.address, payload.recipients, body, payload.on_uncertain == "retry")
+    return Letter(job_id, own_id, sender.address, payload.recipients, body)
 
 
 def _with_defaults(headers: dict[str, str]) -> dict[str, str]:

@@ -28,17 +28,13 @@ _ASCII = bytes(range(128))
 
 @dataclass(slots=True)
 class Letter:
-    """A mail ready to go. `recipients` is the envelope, bcc among them; `name` is the job's id.
-
-    may_come_twice: where nobody knows whether it arrived, it is sent again.
-    """
+    """A mail ready to go. `recipients` is the envelope, bcc among them; `name` is the job's id."""
 
     name: str
     message_id: str
     sender: str
     recipients: tuple[str, ...]
     content: bytes = field(repr=False)
-    may_come_twice: bool = True
 
 
 def message_id(job_id: str, sender: Mailbox) -> str:

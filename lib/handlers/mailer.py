@@ -29,7 +29,6 @@ from lib.handlers.smtp_wire import Wire
 MAX_IDLE_S = 30.0  # servers hang up on idle clients after a minute or five (RFC 5321 asks for five)
 MAX_MAILS = 100  # a link: many servers answer 421 to the next
 LOGIN_PAUSE_S = 60.0
-WARM_S = 1.0  # so long after its last mail a link is taken to stand still
 
 
 class Mailer:
@@ -119,7 +118,6 @@ class Links:
         self._sweep: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._no_login_before_s = 0.0
-        self._untrue: frozenset[str] = frozenset()
 
     async def send(self, letter: Letter) -> Receipt:
         deadline = Deadline(self._limits, self._clock)
@@ -158,8 +156,6 @@ class Links:
             is_kept = await link.reset(deadline)
             raise
         finally:
-            if link.is_misled:
-                self._untrue = frozenset({"chunking"})
             # Whatever came up, a cancellation too: a link whose dialogue was cut is never used again.
             if is_kept:
                 self._give(link)
@@ -175,7 +171,7 @@ class Links:
             # A queue full of mails that each try a wrong password gets the account locked.
             self._no_login_before_s = self._clock() + LOGIN_PAUSE_S
             raise
-        return Link(Wire(session.sock, session.unread), session.offers - self._untrue)
+        return Link(Wire(session.sock, session.unread), session.offers)
 
     async def _dial(self, deadline: Deadline) -> Session:
         dialled = self._threads.submit(open_session, self._route, self._tls_context, deadline)
@@ -193,7 +189,6 @@ class Links:
         while self._idle:
             link = self._idle.pop()
             if link.is_open:
-                link.is_warm = self._clock() - link.idle_since_s < WARM_S
                 return link
         return None
 

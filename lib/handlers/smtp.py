@@ -4,14 +4,14 @@ Used by mailer.py, for one mail at a time. The dialogue is a generator, led on t
 means for the mail stands in smtp_verdicts.py. A mail may be stopped at any moment: cancelled, timed out, its runner
 told to go.
 
-1. Before the last byte was sent, the link is cut. No server takes a mail without its end: nothing was sent.
+1. Before the last byte was sent, the link is cut. No server takes a mail without the dot behind it: nothing was sent.
 2. After it, the server may have the mail, so its answer is waited for, LAST_WORD_S more. If it is yes, the mail is sent
    and the stop came too late. If it is no, nothing was accepted, and the mail is stopped. If there is none, nobody
    knows: it is a DeliveryUncertain, as it is where the link breaks there.
 
-Where the server takes it so (PIPELINING and CHUNKING), envelope and content go in one packet: one round trip a mail.
-Then whatever breaks is an uncertain delivery, not only what breaks at the end. So it is done over a link that has just
-answered, and for mails that may come twice.
+WHY NOT envelope and content in one packet, where the server takes chunks (RFC 3030): a fifth more mails a second, but
+then a link that breaks at any moment leaves an uncertain delivery. A server that hangs up behind every tenth mail made
+32 of 400.
 """
 
 import asyncio
@@ -35,11 +35,9 @@ from lib.handlers.smtp_verdicts import (
 )
 from lib.handlers.smtp_wire import Dialogue, Wire
 
-WHOLE_BYTES = 64 << 10  # a larger mail is sent once it is known that somebody may have it
 LAST_WORD_S = 0.8  # below the second that a runner told to leave grants, and the two after which it is replaced
 _LAST_WORD = Limits(reply_s=LAST_WORD_S, total_s=LAST_WORD_S)
 
-_NOT_KNOWN = (500, 502)  # RFC 5321, 4.2.4: what a server says to a command that it does not have
 _LOGIN_WANTED = (530, 534, 535, 538)  # RFC 4954, 6; 530 is also RFC 3207's "issue a STARTTLS command first"
 
 
@@ -58,11 +56,6 @@ class Link:
     def __init__(self, wire: Wire, offers: frozenset[str]) -> None:
         self.mails = 0
         self.idle_since_s = 0.0
-        self.is_warm = True
-        """Whether it has just answered; whoever takes it from among the idle ones says so."""
-        self.is_misled = False
-        """Whether the server offers CHUNKING and does not know it."""
-        self._is_chunking = {"pipelining", "chunking"} <= offers
         self._wire = wire
         self._is_pipelining = "pipelining" in offers
         self._wants_size = "size" in offers
@@ -107,55 +100,29 @@ class Link:
         self._wire.close(b"" if self._is_amid_mail else b"QUIT\r\n")
 
     async def _last_word(self) -> Receipt | None:
-        """Of a mail that was stopped behind its last byte. None: nothing was accepted."""
+        """Of a mail that was stopped behind its last byte. None: it was refused."""
         try:
             receipt: Receipt = await self._wire.resume(Deadline(_LAST_WORD))
             return receipt
         except asyncio.CancelledError as exc:
             raise DeliveryUncertain("the mail was sent, and stopped before an answer came") from exc
-        except (SMTPServerBusy, SMTPLinkLost, SMTPLoginRefused, MailRefused):
+        except (SMTPServerBusy, MailRefused):
             return None
 
     # The dialogue.
 
     def _mail(self, letter: Letter) -> Dialogue[Receipt]:
-        if self._is_chunking and self.is_warm and letter.may_come_twice and len(letter.content) <= WHOLE_BYTES:
-            refused, answer = yield from self._whole(letter)
-        else:
-            refused = yield from self._envelope(letter)
-            answer = yield from self._content(letter)
-        check("the content", answer, MailRefused)
-        response = say(*answer)
+        refused = yield from self._envelope(letter)
+        response = yield from self._content(letter)
         if not refused:
             return Receipt(response, letter.recipients, refused={})
         accepted = tuple(to for to in letter.recipients if to not in refused)
         return Receipt(response, accepted, {to: say(*answer) for to, answer in refused.items()})
 
-    def _whole(self, letter: Letter) -> Dialogue[tuple[dict[str, Reply], Reply]]:
-        """MAIL, every RCPT and the content as one chunk, which needs no dots doubled (RFC 3030)."""
-        chunk = f"BDAT {len(letter.content)} LAST"
-        envelope = _lines(self._sender(letter), *map(_recipient, letter.recipients), chunk)
-        wanted = len(letter.recipients) + 2
-        answers = yield from self._last_bytes(envelope + letter.content, wanted)
-        if answers[-1][0] == 421:
-            raise refusal("the mail", answers[-1], MailRefused)  # in place of all that it has not answered
-        _check_sender(answers[0])
-        refused = _refused(letter, answers[1:])
-        if len(refused) == len(letter.recipients):
-            raise none_accepted(refused)
-        if len(answers) < wanted:
-            raise DeliveryUncertain(f"the mail was sent, no answer came: {self._wire.fault}")
-        if answers[-1][0] in _NOT_KNOWN:
-            # Somebody between us and the server may have answered; by now it takes the content for commands.
-            self.is_misled = True
-            self._wire.close()
-            raise SMTPLinkLost(f"BDAT, which the server offers: {say(*answers[-1])}")
-        return refused, answers[-1]
-
     def _envelope(self, letter: Letter) -> Dialogue[dict[str, Reply]]:
         """MAIL, every RCPT, DATA. Gives the recipients that were refused, where others were accepted."""
         answers = yield from (self._pipelined if self._is_pipelining else self._one_by_one)(letter)
-        refused = _refused(letter, answers)
+        refused = {to: answer for to, answer in zip(letter.recipients, answers, strict=False) if answer[0] // 100 != 2}
         if len(refused) == len(letter.recipients):
             if answers[-1][0] == 354:
                 yield from self._end_mail_for_nobody()
@@ -193,31 +160,27 @@ class Link:
         except (SMTPLinkLost, SMTPServerBusy):
             self._wire.close()
 
-    def _content(self, letter: Letter) -> Dialogue[Reply]:
+    def _content(self, letter: Letter) -> Dialogue[str]:
+        """The mail; what the server said to it. From its last byte on, a lost link is an uncertain delivery."""
         # A line that is a dot alone ends the mail, so each dot that begins a line is doubled (RFC 5321, 4.5.2).
         stuffed = letter.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"
-        [answer] = yield from self._last_bytes(stuffed, 1)
-        return answer
-
-    def _last_bytes(self, words: bytes, wanted: int) -> Dialogue[list[Reply]]:
-        """Say what ends with the mail's last byte. Once that is out, a lost link is an uncertain delivery."""
         self._is_last = True
         try:
-            answers = yield words, wanted
+            [answer] = yield stuffed, 1
         except OSError as exc:
             if not self._wire.is_sent:
                 raise lost("the content", exc) from exc
             raise DeliveryUncertain(f"the mail was sent, no answer came: {reason(exc)}") from exc
-        for answer in answers:
-            if answer[0] // 100 not in (2, 4, 5):
-                raise DeliveryUncertain(f"the mail was sent, the answer is not SMTP: {say(*answer)}")
-        return answers
+        if answer[0] // 100 not in (2, 4, 5):
+            raise DeliveryUncertain(f"the mail was sent, the answer is not SMTP: {say(*answer)}")
+        check("the content", answer, MailRefused)
+        return say(*answer)
 
     def _commands(self, *commands: str) -> Dialogue[list[Reply]]:
         """Say commands together; the answer to each, or fewer where it hung up once it had refused the first."""
         name = commands[0].split(" ", 1)[0]
         try:
-            answers = yield _lines(*commands), len(commands)
+            answers = yield "\r\n".join([*commands, ""]).encode("ascii"), len(commands)
             for answer in answers:
                 if answer[0] == 421 or answer[0] // 100 not in (2, 3, 4, 5):
                     raise refusal(name, answer, MailRefused)
@@ -228,17 +191,8 @@ class Link:
         return answers
 
 
-def _lines(*commands: str) -> bytes:
-    return "\r\n".join([*commands, ""]).encode("ascii")
-
-
 def _recipient(to: str) -> str:
     return f"RCPT TO:<{to}>"
-
-
-def _refused(letter: Letter, answers: list[Reply]) -> dict[str, Reply]:
-    """`answers` to the RCPTs; what stands behind those is left alone."""
-    return {to: answer for to, answer in zip(letter.recipients, answers, strict=False) if answer[0] // 100 != 2}
 
 
 def _check_sender(answer: Reply) -> None:

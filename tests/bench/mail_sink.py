@@ -2,9 +2,8 @@
 
     python -m tests.bench.mail_sink
 
-It prints {"port": N}, takes mails until its stdin ends, then prints {"mails": N}. PIPELINING and CHUNKING are offered,
-as by Postfix and Exim, and answers to commands that came together go out together. tests/smtp_server.py is the one for
-tests: it checks, keeps, misbehaves.
+It prints {"port": N}, takes mails until its stdin ends, then prints {"mails": N}. PIPELINING is offered, and answers
+to commands that came together go out together. tests/smtp_server.py is the one for tests: it checks, keeps, misbehaves.
 """
 
 import asyncio
@@ -14,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-OFFERS = b"250-sink.example\r\n250-SIZE 50000000\r\n250-PIPELINING\r\n250 CHUNKING\r\n"
+OFFERS = b"250-sink.example\r\n250-SIZE 50000000\r\n250 PIPELINING\r\n"
 ANSWERS = {
     b"EHLO": OFFERS,
     b"HELO": b"250 sink.example\r\n",
@@ -58,21 +57,12 @@ class Session(asyncio.Protocol):
         self._mails[0] += 1
         return b"250 2.0.0 taken\r\n"
 
-    def _take_chunk(self, size: int, rest: bytes) -> bytes | None:
-        if len(rest) < size:
-            return None
-        self._unread = rest[size:]
-        self._mails[0] += 1
-        return b"250 2.0.0 taken\r\n"
-
     def _take_line(self) -> bytes | None:
         line, end, rest = self._unread.partition(b"\r\n")
         if not end:
             return None
-        verb = line[:4].upper()
-        if verb == b"BDAT":
-            return self._take_chunk(int(line.split()[1]), rest)
         self._unread = rest
+        verb = line[:4].upper()
         self._is_content = verb == b"DATA"
         return ANSWERS.get(verb, b"500 5.5.1 what?\r\n")
 

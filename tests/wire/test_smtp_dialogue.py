@@ -11,21 +11,14 @@ from typing import Any
 from unittest.mock import patch
 
 from lib.handlers.email import DeliveryLeftUncertain, Email, send_email
-from lib.handlers.mailer import WARM_S, Mailer
-from lib.handlers.smtp import LAST_WORD_S, WHOLE_BYTES
+from lib.handlers.mailer import Mailer
+from lib.handlers.smtp import LAST_WORD_S
 from lib.handlers.smtp_dial import Limits
-from lib.handlers.smtp_verdicts import (
-    DeliveryUncertain,
-    MailRefused,
-    SMTPLinkLost,
-    SMTPLoginRefused,
-    SMTPServerBusy,
-)
+from lib.handlers.smtp_verdicts import DeliveryUncertain, MailRefused, SMTPLinkLost, SMTPServerBusy
 from tests.smtp_server import SmtpServer
-from tests.wire.mail_case import Clock, Context, WireCase, email
+from tests.wire.mail_case import Context, WireCase, email
 
 PIPELINING: tuple[tuple[str, ...], ...] = ((), ("--no-pipelining",))
-OFFERS = (*PIPELINING, ("--chunking",))
 ENCRYPTION = (None, "starttls", "implicit")
 BEFORE_THE_LAST_BYTE = ("connect", "ehlo", "mail", "rcpt", "data", "content")
 # More than the sockets' buffers hold, so that the last byte is still here when something happens.
@@ -73,7 +66,7 @@ def mail_for(step: str) -> Email:
 
 class Pieces(DialogueCase):
     def test_replies_that_come_byte_by_byte(self) -> None:
-        for options in OFFERS:
+        for options in PIPELINING:
             with self.subTest(options=options):
                 server, mailer = self.pair("--byte-by-byte", *options)
 
@@ -84,7 +77,7 @@ class Pieces(DialogueCase):
 
     def test_a_hundred_recipients_with_long_answers_of_many_lines(self) -> None:
         answer = "\r\n".join(["250-" + "x" * 400] * 5 + ["250 ok"])
-        for tls, options in itertools.product(ENCRYPTION, OFFERS):
+        for tls, options in itertools.product(ENCRYPTION, PIPELINING):
             with self.subTest(tls=tls, options=options):
                 server, mailer = self.pair(*options, tls=tls)
                 server.plan("rcpt", answer, times=None)
@@ -354,111 +347,3 @@ class GoAheads(DialogueCase):
 
         self.assertIs(type(fault), MailRefused)
         self.assertEqual([mail.connection for mail in server.mails()], [2])
-
-
-class Chunks(DialogueCase):
-    """A server with PIPELINING and CHUNKING: envelope and content come in one packet."""
-
-    def test_a_mail_takes_one_round_trip_and_arrives_as_it_was(self) -> None:
-        text = ".\n..\n.a\n\n.\nMAIL FROM:<x@y.example>\n"
-        for tls in ENCRYPTION:
-            with self.subTest(tls=tls):
-                server, mailer = self.pair("--chunking", tls=tls)
-
-                for _ in range(2):
-                    self.send_email(Context(mailer), email(["a@x.example", "b@x.example"], text=text))
-
-                for mail in server.mails():
-                    self.assertEqual((mail.recipients, mail.connection), (["a@x.example", "b@x.example"], 1))
-                    self.assertEqual(mail.message.get_content().replace("\r\n", "\n"), text)
-                self.assertEqual(server.counts()["chunks"], 2)
-
-    def test_what_is_large_and_what_must_not_come_twice_comes_behind_its_envelope(self) -> None:
-        server, mailer = self.pair("--chunking")
-
-        self.send_email(Context(mailer), email(text=LARGE[: WHOLE_BYTES + 1]))
-        self.send_email(Context(mailer), email(on_uncertain="stop"))
-
-        self.assertEqual((len(server.mails()), server.counts()["chunks"]), (2, 0))
-
-    def test_a_link_that_lay_idle_is_tried_with_the_envelope_first(self) -> None:
-        server = self.serve("--chunking")
-        clock = Clock()
-        mailer = self.mailer(server.url(), clock=clock)
-        self.send_email(Context(mailer), email())
-        clock.now_s += WARM_S
-
-        self.send_email(Context(mailer), email())
-        self.send_email(Context(mailer), email())
-
-        self.assertEqual([mail.connection for mail in server.mails()], [1, 1, 1])
-        self.assertEqual(server.counts()["chunks"], 2)
-
-    def test_what_an_answer_means_for_the_mail_and_for_the_link(self) -> None:
-        for step, answer, verdict, is_kept in (
-            ("mail", "451 4.7.1 slow down", SMTPServerBusy, True),
-            ("mail", "552 5.3.4 too large", MailRefused, True),
-            ("mail", "530 5.7.0 log in first", SMTPLoginRefused, False),
-            ("mail", "421 4.3.2 going down", SMTPServerBusy, False),
-            ("rcpt", "450 4.2.1 greylisted", SMTPServerBusy, True),
-            ("rcpt", "550 5.1.1 no such user", MailRefused, True),
-            ("rcpt", "421 4.3.2 going down", SMTPServerBusy, False),
-            ("sent", "452 4.3.1 disk full", SMTPServerBusy, True),
-            ("sent", "554 5.7.1 spam", MailRefused, True),
-            ("sent", "421 4.3.2 going down", SMTPServerBusy, False),
-            ("bdat", "554 5.5.1 no\r\n500 what?", MailRefused, False),
-            ("mail", "not a reply", DeliveryUncertain, False),
-            ("sent", "not a reply", DeliveryUncertain, False),
-            ("mail", "drop", DeliveryUncertain, False),
-            ("rcpt", "drop", DeliveryUncertain, False),
-            ("sent", "drop", DeliveryUncertain, False),
-            ("sent", "lost", DeliveryUncertain, False),
-        ):
-            with self.subTest(step=step, answer=answer):
-                server, mailer = self.pair("--chunking")
-                server.plan(step, answer)
-
-                fault = self.fault(mailer, email())
-                self.send_email(Context(mailer), email())
-
-                self.assertIs(type(fault), verdict)
-                self.assertEqual(server.counts()["connections"], 1 if is_kept else 2)
-
-    def test_a_chunk_for_nobody_is_refused_whatever_the_server_says_to_it(self) -> None:
-        for reply in ("250 ok", "554 5.5.1 nobody"):
-            with self.subTest(reply=reply):
-                server, mailer = self.pair("--chunking")
-                server.plan("nobody", reply)
-
-                self.assertIs(type(self.fault(mailer, email("rcpt-550@x.example"))), MailRefused)
-
-    def test_who_hangs_up_having_refused_everyone_leaves_no_doubt(self) -> None:
-        server, mailer = self.pair("--chunking")
-        server.plan("nobody", "drop")
-
-        self.assertIs(type(self.fault(mailer, email("rcpt-550@x.example"))), MailRefused)
-
-    def test_a_server_that_does_not_know_what_it_offers_is_asked_no_more(self) -> None:
-        server, mailer = self.pair("--chunking")
-        server.plan("bdat", "502 5.5.1 not implemented", times=None)
-
-        first = self.fault(mailer, email())
-        results = [self.send_email(Context(mailer), email()) for _ in range(2)]
-
-        self.assertIs(type(first), SMTPLinkLost)
-        self.assertEqual([result["response"] for result in results], ["250 2.0.0 kept"] * 2)
-        self.assertEqual([mail.connection for mail in server.mails()], [2, 2])
-
-    def test_a_stopped_mail_waits_for_its_answer(self) -> None:
-        for step, answer, outcome in (
-            ("sent", "late 250 2.0.0 kept", dict),
-            ("sent", "late 554 5.7.1 spam", asyncio.CancelledError),
-            ("mail", "late 530 5.7.0 log in first", asyncio.CancelledError),
-            ("sent", "hang", DeliveryUncertain),
-            ("mail", "hang", DeliveryUncertain),
-        ):
-            with self.subTest(step=step, answer=answer):
-                server, mailer = self.pair("--chunking")
-                server.plan(step, answer)
-
-                self.assertIs(type(self.stopped(server, mailer, email(), meanwhile=server.answer)), outcome)
