@@ -57,7 +57,7 @@ ROWS = (
     Row("… that comes by HTTP: p50", "idle.p50", "BullMQ (no HTTP)", "bullmq.pickup_ms.p50", Goal("≤", 1)),
     Row("… that comes by HTTP: p99", "idle.p99", "BullMQ (no HTTP)", "bullmq.pickup_ms.p99", Goal("≤", 1)),
     Row(
-        "e-mails to a server that does nothing, 20 at a time",
+        "e-mails to a bare server, 20 at a time",
         "mails.rate",
         "smtplib in 20 threads",
         "mails.smtplib",
