@@ -27,7 +27,7 @@ from lib.handlers.smtp_verdicts import MailRefused, SMTPLinkLost, SMTPLoginRefus
 from lib.handlers.smtp_wire import Wire
 
 MAX_IDLE_S = 30.0  # servers hang up on idle clients after a minute or five (RFC 5321 asks for five)
-MAX_MAILS = 100  # a link: many servers answer 421 to the next
+MAX_AGE_S = 300.0  # a link's: then another of the hosts behind the server's name may have its turn
 LOGIN_PAUSE_S = 60.0
 
 
@@ -171,7 +171,7 @@ class Links:
             # A queue full of mails that each try a wrong password gets the account locked.
             self._no_login_before_s = self._clock() + LOGIN_PAUSE_S
             raise
-        return Link(Wire(session.sock, session.unread), session.offers)
+        return Link(Wire(session.sock, session.unread), session.offers, opened_s=self._clock())
 
     async def _dial(self, deadline: Deadline) -> Session:
         dialled = self._threads.submit(open_session, self._route, self._tls_context, deadline)
@@ -193,10 +193,11 @@ class Links:
         return None
 
     def _give(self, link: Link) -> None:
-        if self._is_closed or not link.is_open or link.mails >= MAX_MAILS:
+        now_s = self._clock()
+        if self._is_closed or not link.is_open or now_s - link.opened_s >= MAX_AGE_S:
             link.close()
             return
-        link.idle_since_s = self._clock()
+        link.idle_since_s = now_s
         self._idle.append(link)
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(MAX_IDLE_S, self._sweep_up)

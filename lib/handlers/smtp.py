@@ -37,6 +37,7 @@ from lib.handlers.smtp_wire import Dialogue, Wire
 
 LAST_WORD_S = 0.8  # below the second that a runner told to leave grants, and the two after which it is replaced
 _LAST_WORD = Limits(reply_s=LAST_WORD_S, total_s=LAST_WORD_S)
+MANY_MAILS = 100  # Many a server takes no more in one session, and not all of them say 421 to the next.
 
 _LOGIN_WANTED = (530, 534, 535, 538)  # RFC 4954, 6; 530 is also RFC 3207's "issue a STARTTLS command first"
 
@@ -53,9 +54,10 @@ class Receipt(NamedTuple):
 class Link:
     """A connection that is ready for mail. offers: what the server's EHLO named, in small letters."""
 
-    def __init__(self, wire: Wire, offers: frozenset[str]) -> None:
-        self.mails = 0
+    def __init__(self, wire: Wire, offers: frozenset[str], *, opened_s: float) -> None:
+        self.opened_s = opened_s
         self.idle_since_s = 0.0
+        self._mails = 0
         self._wire = wire
         self._is_pipelining = "pipelining" in offers
         self._wants_size = "size" in offers
@@ -72,7 +74,7 @@ class Link:
         After a letter that was refused while the link lived on, `reset` makes it ready for the next. After anything
         else that is raised, CancelledError as well, it is of no more use: `close` it.
         """
-        self.mails += 1
+        self._mails += 1
         self._is_amid_mail, self._is_last = True, False
         try:
             receipt = await self._wire.talk(self._mail(letter), deadline)
@@ -138,11 +140,11 @@ class Link:
         if answers[0][0] // 100 != 2 and answers[-1][0] == 354:
             # It refuses the sender and waits for the mail: whatever it were told now would be the mail.
             self._wire.close()
-        _check_sender(answers[0])
+        self._check_sender(answers[0])
         return answers[1:]
 
     def _one_by_one(self, letter: Letter) -> Dialogue[list[Reply]]:
-        _check_sender((yield from self._commands(self._sender(letter)))[0])
+        self._check_sender((yield from self._commands(self._sender(letter)))[0])
         answers = []
         for to in letter.recipients:
             answers += yield from self._commands(_recipient(to))
@@ -152,6 +154,14 @@ class Link:
         # SIZE (RFC 1870): a mail too large is refused before it is sent.
         size = f" SIZE={len(letter.content)}" if self._wants_size else ""
         return f"MAIL FROM:<{letter.sender}>{size}"
+
+    def _check_sender(self, answer: Reply) -> None:
+        if answer[0] in _LOGIN_WANTED:
+            raise SMTPLoginRefused(f"MAIL: {say(*answer)}")
+        if answer[0] // 100 == 4 and self._mails > MANY_MAILS:
+            # It has had enough of this session, not of this mail: mailer.py asks again over a new link.
+            self._wire.close(b"QUIT\r\n")
+        check("MAIL", answer, MailRefused)
 
     def _end_mail_for_nobody(self) -> Dialogue[None]:
         """RFC 2920, 3.1: told to go ahead with a mail for nobody, the client ends it at once. No answer matters."""
@@ -193,9 +203,3 @@ class Link:
 
 def _recipient(to: str) -> str:
     return f"RCPT TO:<{to}>"
-
-
-def _check_sender(answer: Reply) -> None:
-    if answer[0] in _LOGIN_WANTED:
-        raise SMTPLoginRefused(f"MAIL: {say(*answer)}")
-    check("MAIL", answer, MailRefused)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from lib.errors import ConfigError
 from lib.handlers.email import DeliveryLeftUncertain, Email, send_email
-from lib.handlers.mailer import MAX_IDLE_S, MAX_MAILS, Mailer
+from lib.handlers.mailer import MAX_AGE_S, MAX_IDLE_S, Mailer
+from lib.handlers.smtp import MANY_MAILS
 from lib.handlers.smtp_dial import Limits
 from lib.handlers.smtp_verdicts import (
     DeliveryUncertain,
@@ -323,14 +324,40 @@ class Links(WireCase):
 
         self.assertEqual(self.connections(server), [1, 2])
 
-    def test_a_link_carries_a_hundred_mails(self) -> None:
+    def test_a_link_that_is_old_is_closed_however_busy_it_is(self) -> None:
+        server, clock = self.serve(), Clock()
+        mailer = self.mailer(server.url(), clock=clock)
+
+        for _ in range(20):
+            self.send(mailer)
+            clock.now_s += MAX_AGE_S / 12
+
+        self.assertEqual(self.connections(server), [1] * 13 + [2] * 7)
+
+    def test_a_session_that_the_server_has_had_enough_of_costs_no_attempt(self) -> None:
+        for options in ((), ("--no-pipelining",)):
+            with self.subTest(options=options):
+                server = self.serve(*options)
+                mailer = self.mailer(server.url())
+                for _ in range(MANY_MAILS):
+                    self.send(mailer)
+                server.plan("mail", "452 4.5.3 too many messages in this session")
+
+                self.send(mailer)
+
+                self.assertEqual(self.connections(server), [1] * MANY_MAILS + [2])
+
+    def test_a_busy_server_is_not_asked_twice_over_a_link_that_carried_few(self) -> None:
         server = self.serve()
         mailer = self.mailer(server.url())
+        self.send(mailer)
+        server.plan("mail", "451 4.7.1 slow down")
 
-        for _ in range(MAX_MAILS + 1):
+        with self.assertRaises(SMTPServerBusy):
             self.send(mailer)
+        self.send(mailer)
 
-        self.assertEqual(self.connections(server), [1] * MAX_MAILS + [2])
+        self.assertEqual(self.connections(server), [1, 1])
 
     def test_close_hangs_up_and_a_late_mail_leaves_no_link_behind(self) -> None:
         server = self.serve()
