@@ -181,7 +181,7 @@ class Cuts(DialogueCase):
 class TimeOuts(DialogueCase):
     def test_a_step_without_an_answer_is_given_up_and_its_link_closed(self) -> None:
         for tls in ENCRYPTION:
-            server, mailer = self.pair(tls=tls, connect_s=0.2, reply_s=0.2, total_s=5)
+            server, mailer = self.pair(tls=tls, connect_s=0.3, reply_s=0.3, total_s=5)
             for step in (*BEFORE_THE_LAST_BYTE, "sent"):
                 with self.subTest(step=step, tls=tls):
                     server.plan(step, "hang")
