@@ -192,7 +192,9 @@ class Link:
         try:
             answers = yield "\r\n".join([*commands, ""]).encode("ascii"), len(commands)
             for answer in answers:
-                if answer[0] == 421 or answer[0] // 100 not in (2, 3, 4, 5):
+                # A refusal stands, though the server may then have had enough of us and say 421.
+                is_busy = answer[0] == 421 and answers[0][0] < 500
+                if is_busy or answer[0] // 100 not in (2, 3, 4, 5):
                     raise refusal(name, answer, MailRefused)
             if len(answers) < len(commands) and answers[0][0] < 400 and self._wire.fault:
                 raise self._wire.fault
