@@ -1,11 +1,13 @@
 """What a runner does with the jobs in its hands, apart from Redis: a lease that only writes down how they ended."""
 
 import asyncio
+import contextlib
 import time
 import unittest
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import patch
 
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import ClaimedJob, JobSpec
@@ -62,17 +64,31 @@ class InHand(unittest.IsolatedAsyncioTestCase):
             self.begun.append(ctx.job_id)
             time.sleep(0.2)
 
-        known = Registry([JobType(f.__name__, f, lambda value, path: value, is_async=True) for f in (wait, block)])
+        async def shrug(ctx: Any, payload: Any) -> None:
+            self.has_begun.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await over.wait()
+            await over.wait()
+
+        handlers = (wait, block, shrug)
+        known = Registry([JobType(f.__name__, f, lambda value, path: value, is_async=True) for f in handlers])
         timings = SimpleNamespace(waited=lambda *seen: None, ran=lambda *seen: None)
         settings = SimpleNamespace(lease_s=0.2)
+        self.log = ALog(self)
         shared = SimpleNamespace(
-            registry=known, log=ALog(self), timings=timings, settings=settings, busy=Busy(), turns=Turns()
+            registry=known,
+            log=self.log,
+            timings=timings,
+            settings=settings,
+            busy=Busy(),
+            turns=Turns(),
+            retire=lambda reason: None,
         )
         self.shared = cast(Shared, shared)
 
-    def start(self, lanes: Lanes, *numbers: int, type_name: str = "wait") -> None:
+    def start(self, lanes: Lanes, *numbers: int, type_name: str = "wait", timeout_s: float = 60.0) -> None:
         """Jobs whose token is their number."""
-        text = JobSpec(type_name, {}, "r", TRACE, 1, 60.0, Backoff(2.0, 60.0)).to_text().encode()
+        text = JobSpec(type_name, {}, "r", TRACE, 1, timeout_s, Backoff(2.0, 60.0)).to_text().encode()
         jobs = [ClaimedJob(f"q-{number:032}", number, 1, None, 0, text) for number in numbers]
         lanes.start(jobs, cast(Lease, self.lease))
 
@@ -104,6 +120,17 @@ class InHand(unittest.IsolatedAsyncioTestCase):
 
         self.assertEqual([f"q-{1:032}"], self.begun)
         self.assertEqual([("finish", 1), ("release", 2)], self.lease.ends)
+
+    async def test_a_time_out_does_not_outweigh_a_stop_that_was_asked_for_in_a_jobs_first_moment(self) -> None:
+        lanes = Lanes("q", 1, self.shared, lambda: None)
+        self.start(lanes, 1, type_name="shrug", timeout_s=0.05)
+        await asyncio.wait_for(self.has_begun.wait(), 5)
+
+        with patch("lib.work.lanes.UNWILLING_S", 0.3):
+            lanes.cancel([f"q-{1:032}"])
+        await asyncio.wait_for(lanes.ended(), 5)
+
+        self.assertIn("| Cancelled: ", self.log.lines()[-1]["msg"])
 
 
 if __name__ == "__main__":
