@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.bench.start import free_port
 from tests.private_redis import wait_until
 
 _MAIN = """
@@ -55,7 +56,7 @@ def postfix() -> Iterator[int]:
     said = subprocess.run(["postconf", "-dh", "daemon_directory"], stdout=subprocess.PIPE, text=True, check=True).stdout
     with tempfile.TemporaryDirectory(prefix="wb-postfix-") as name:
         folder = Path(name)
-        port = _unused_port()
+        port = free_port()
         _furnish(folder, port)
         master = subprocess.Popen([Path(said.strip()) / "master", "-d", "-c", folder / "etc"])
         try:
@@ -82,12 +83,6 @@ def _private(part: Path, group: str, mode: int) -> None:
     part.mkdir()
     shutil.chown(part, "postfix", group)
     part.chmod(mode)
-
-
-def _unused_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return int(unused.getsockname()[1])
 
 
 def _listens(port: int) -> bool:
