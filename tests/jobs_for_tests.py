@@ -265,6 +265,13 @@ async def talk(ctx: JobContext, work: Work) -> str:
     return str(await ctx.enqueue("noop", {"ledger": work.ledger}))
 
 
+@job("enqueue_unique")
+async def enqueue_unique(ctx: JobContext, work: Work) -> list[str]:
+    """Queues two jobs under one key, and gives both answers."""
+    enter(ctx, work)
+    return [str(await ctx.enqueue("noop", {"n": n}, delay_s=60, unique={"key": "one"})) for n in range(2)]
+
+
 @job("talk_thread")
 def talk_thread(ctx: JobContext, work: Work) -> str:
     enter(ctx, work)

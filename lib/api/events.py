@@ -53,8 +53,6 @@ class Events:
         wanted = call.parameters
         queues = _queues(wanted)
         for_s = query.seconds(wanted, "for_s", MAX_FOR_S)
-        if self._readers >= MOST_READERS:
-            raise TooManyConnections(f"{MOST_READERS} readers follow the events already; try again in a moment")
         # Before the answer begins: a Redis that is away is a 503, and nothing that happens from here on is missed.
         names = await self._transitions.names() if queues is None else sorted(queues)
         now_ms, newest = await self._transitions.listen(names)
@@ -63,6 +61,9 @@ class Events:
         last_id = call.request.headers.get("last-event-id")
         resumed = _resumed(last_id, names, now_ms) if last_id else None
         first = _reset(None) if last_id and resumed is None else b""
+        # Last, with no await before the stream counts itself: else all who ask in one moment are let in.
+        if self._readers >= MOST_READERS:
+            raise TooManyConnections(f"{MOST_READERS} readers follow the events already; try again in a moment")
         pieces = self._pieces(call, queues, resumed or Bookmark(now_ms, newest), first, for_s)
         return StreamedResponse(200, pieces, content_type="text/event-stream")
 
@@ -146,9 +147,10 @@ class Events:
         strange = [job_id for job_id in job_ids if job_id not in known]
         for record in await self._queue.read_many(strange):
             known[record.job_id] = record.spec.request_id if record.spec else None
+        fitting = [job_id for job_id in job_ids if known.get(job_id) == request_id]
         while len(known) > KNOWN_REQUESTS:
             known.popitem(last=False)
-        return [job_id for job_id in job_ids if known.get(job_id) == request_id]
+        return fitting
 
 
 class Bookmark:

@@ -57,6 +57,9 @@ class Intake:
         except WaybillError as error:
             self.refuse(index, error)
             return
+        except Exception as fault:  # noqa: BLE001  A payload's own checks may fail in any way: it costs this job alone.
+            self.refuse(index, self._ours(fault))
+            return
         size_bytes = len(job.spec_text)
         self.in_flight += 1
         self.in_flight_bytes += size_bytes
@@ -85,13 +88,18 @@ class Intake:
 
     def _fail(self, index: int, fault: Exception) -> None:
         if not isinstance(fault, WaybillError):
-            self._log.exception(
-                "request.failed", "Commit failed by a fault of ours", fault, request_id=self._call.request_id
-            )
-            fault = InternalError("the log has the details, under this request id")
+            fault = self._ours(fault)
         if not isinstance(fault, KeysBroken):
             self.fault = fault
         self.refuse(index, fault)
+
+    def _ours(self, fault: Exception) -> InternalError:
+        """A bug: the log has it, and the caller the request id."""
+        request_id = self._call.request_id
+        self._log.exception(
+            "request.failed", "A job of a batch failed by a fault of ours", fault, request_id=request_id
+        )
+        return InternalError("the log has the details, under this request id")
 
     def _hear(self, index: int, size_bytes: int, heard: Accepted | Exception) -> None:
         self.in_flight -= 1

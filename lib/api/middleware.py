@@ -19,7 +19,7 @@ from lib.api.rate_limit import RateLimit
 from lib.api.request_counts import OTHER_METHOD, UNKNOWN_ROUTE, RequestCounts
 from lib.api.router import Call, Outcome, Route, Router, media_type
 from lib.api_keys import without_keys
-from lib.errors import HttpError, MisdirectedRequest, RedisUnavailable, WaybillError
+from lib.errors import HttpError, MisdirectedRequest, OutcomeUnknown, RedisUnavailable, WaybillError
 from lib.http1.app import Answer, Hear
 from lib.http1.message import Request, Response, StreamedResponse
 from lib.ids import is_request_id, random_digits, uuid4_of
@@ -150,6 +150,8 @@ class Middleware:
     def _failed(self, request: Request, fault: Exception) -> Response:
         """The answer where an operation has raised."""
         request_id = request.request_id
+        if isinstance(fault, OutcomeUnknown) and request.method in browsers.SAFE_METHODS:
+            fault = RedisUnavailable(fault.detail)  # Whether a look was carried out is nobody's question.
         if isinstance(fault, RedisUnavailable):
             self._log.warning("redis.failed", fault.detail, request_id=request_id)
         if isinstance(fault, WaybillError):

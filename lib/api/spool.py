@@ -28,7 +28,7 @@ class Spool:
         self._file: FileIO | None = None
         self._written = self._read = 0
         self._is_disk_full = False
-        self._has_ended = False
+        self._has_ended = self._is_closed = False
         self._changed: asyncio.Future[None] | None = None
 
     @property
@@ -37,6 +37,8 @@ class Spool:
         return self._written >= self._file_bytes or (self._is_disk_full and self._held_bytes > self._memory_bytes)
 
     def put(self, text: bytes) -> None:
+        if self._is_closed:
+            return  # The reader is gone; what was on its way to Redis is answered to nobody.
         if self._behind or not self._fits(len(text)):
             if self._behind or not self._to_file(text):
                 self._behind.append(text)
@@ -73,6 +75,7 @@ class Spool:
     def close(self) -> None:
         """What is still in it is dropped."""
         self.end()
+        self._is_closed = True
         self._before, self._behind, self._written, self._read = [], [], 0, 0
         if self._file is not None:
             self._file.close()

@@ -196,8 +196,14 @@ def _union(annotation: Any, choices: list[Decode]) -> Decode:
 
 
 def _say(annotation: Any) -> str:
-    words = [_JSON_TYPES.get(typing.get_origin(a) or a, "an object") for a in typing.get_args(annotation)]
-    return " or ".join(dict.fromkeys(words))
+    return " or ".join(dict.fromkeys(map(_word, typing.get_args(annotation))))
+
+
+def _word(choice: Any) -> str:
+    origin = typing.get_origin(choice)
+    if origin is Literal:
+        return "one of " + ", ".join(map(repr, typing.get_args(choice)))
+    return "an array" if origin is tuple else _JSON_TYPES.get(origin or choice, "an object")
 
 
 def _literal(choices: tuple[Any, ...]) -> Decode:

@@ -21,7 +21,7 @@ from lib.config import EXIT_CONFIG, Settings
 from lib.logs import Log
 from lib.processes.pipe import Pipe
 from lib.processes.spawn import EXIT_FAULT, STOP_SIGNALS
-from lib.processes.start import Process, describe_end, pause, pause_before_restart_s, start
+from lib.processes.start import Process, describe_end, keep_trying, pause, pause_before_restart_s, start
 
 LEAVE_S = 5.0  # What a child may take, over the grace, before it is killed.
 LOOK_EVERY_S = 1.0
@@ -99,13 +99,10 @@ class Parent:
         pause_s = 0.0
         while not self._stop.is_set():
             started_s = time.monotonic()
-            process, pipe = await start(
-                self._script,
-                *("--place", str(place)),
-                *("--listening", str(self._listening.fileno())),
-                *("--memory", str(self._memory)),
-                fds=(self._listening.fileno(), self._memory),
-            )
+            started = await keep_trying(lambda: self._start(place), self._stop, self._log)
+            if started is None:
+                return
+            process, pipe = started
             self._children[place] = process, pipe
             if self._stop.is_set():
                 pipe.send(do="drain")
@@ -120,6 +117,15 @@ class Parent:
             self._note_end(process.pid, place, code)
             pause_s = pause_before_restart_s(time.monotonic() - started_s, pause_s)
             await pause(self._stop, pause_s)
+
+    async def _start(self, place: int) -> tuple[Process, Pipe]:
+        return await start(
+            self._script,
+            *("--place", str(place)),
+            *("--listening", str(self._listening.fileno())),
+            *("--memory", str(self._memory)),
+            fds=(self._listening.fileno(), self._memory),
+        )
 
     async def _watch(self, process: Process, silence: Silence, place: int) -> None:
         """Kill a child that hangs: its clients wait for nothing, and those in the socket's queue for a turn of its."""

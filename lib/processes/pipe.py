@@ -17,6 +17,8 @@ import os
 import socket
 from typing import Any
 
+LINE_BYTES = 4 << 20  # A tick names every queue, and WORKER_QUEUES may name thousands.
+
 
 class Pipe:
     """One end."""
@@ -28,7 +30,7 @@ class Pipe:
     @classmethod
     async def over(cls, end: socket.socket) -> "Pipe":
         end.setblocking(False)
-        return cls(*await asyncio.open_unix_connection(sock=end))
+        return cls(*await asyncio.open_unix_connection(sock=end, limit=LINE_BYTES))
 
     def send(self, **message: Any) -> None:
         """Never waits: what is said is little, and a peer that does not read is a peer that will be replaced."""

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,9 +30,10 @@ class Spawned(NamedTuple):
 
 
 def spawn(script: Path, *arguments: str, fds: Sequence[int] = ()) -> Spawned:
-    """A child that runs `script arguments --pipe FD`. fds: what else it is handed."""
+    """A child that runs `script arguments --pipe FD`. fds: what else it is handed. Raises OSError."""
     ours, theirs = socket.socketpair()
-    with theirs:
+    with theirs, ExitStack() as undo:
+        undo.callback(ours.close)
         # A child has what is blocked when it is made: a signal to the whole tree must not end it before it can say
         # that it minds none.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
@@ -44,6 +46,7 @@ def spawn(script: Path, *arguments: str, fds: Sequence[int] = ()) -> Spawned:
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        undo.pop_all()
     return Spawned(process, ours)
 
 

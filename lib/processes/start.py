@@ -7,11 +7,15 @@ import contextlib
 import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from lib.logs import Log
 from lib.processes.pipe import Pipe
 from lib.processes.spawn import Spawned, spawn
+
+Begun = TypeVar("Begun")
 
 YOUNG_S = 1.0
 FIRST_RESTART_S = 0.25
@@ -51,13 +55,37 @@ class Process:
 
 
 async def start(script: Path, *arguments: str, fds: Sequence[int] = ()) -> tuple[Process, Pipe]:
-    """Spawn a child; see `spawn`."""
+    """Spawn a child; see `spawn`. Raises OSError where the system has no process, thread or descriptor left."""
     return await take_over(spawn(script, *arguments, fds=fds))
 
 
 async def take_over(spawned: Spawned) -> tuple[Process, Pipe]:
-    """A child that was spawned, and our end of its pipe, on the running loop."""
-    return Process(spawned.process), await Pipe.over(spawned.end)
+    """A child that was spawned, and our end of its pipe, on the running loop. Raises OSError where the system has no
+    thread or descriptor left for it; then the child is ended."""
+    try:
+        return Process(spawned.process), await Pipe.over(spawned.end)
+    except (OSError, RuntimeError) as fault:
+        # RuntimeError: no thread. A child that nobody hears would work on unseen.
+        spawned.end.close()
+        spawned.process.kill()
+        spawned.process.wait()
+        raise OSError(f"there is nothing left to look after it with: {fault}") from fault
+
+
+async def keep_trying(begin: Callable[[], Awaitable[Begun]], stop: asyncio.Event, log: Log) -> Begun | None:
+    """What `begin` gives; again and again while the system has no process, thread or descriptor left for a child: what
+    runs here may have used them up, and may give them back. None where `stop` came first."""
+    while not stop.is_set():
+        try:
+            return await begin()
+        except OSError as fault:
+            not_started(fault, log)
+            await pause(stop, LONGEST_RESTART_S)
+    return None
+
+
+def not_started(fault: OSError, log: Log) -> None:
+    log.error("process.not_started", f"No process could be started: {fault}; it is tried again")
 
 
 def pause_before_restart_s(lived_s: float, last_pause_s: float) -> float:

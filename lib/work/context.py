@@ -176,8 +176,8 @@ class Context:
         job, _, _ = submission.read(
             body, shared.registry, shared.ids, request_id=spec.request_id, trace=child_of(spec.trace)
         )
-        await shared.queue.enqueue(job)
-        return job.job_id
+        # Not the new job's own id: under a `unique` key another one may stand for it.
+        return (await shared.queue.enqueue(job)).job_id
 
     def _say(self, words: Ended) -> None:
         if self._loop is None:

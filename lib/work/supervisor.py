@@ -22,7 +22,14 @@ from lib.config import EXIT_CONFIG, Settings
 from lib.errors import RedisUnavailable
 from lib.logs import Log
 from lib.processes.spawn import EXIT_FAULT, STOP_SIGNALS
-from lib.processes.start import describe_end, pause, pause_before_restart_s, take_over
+from lib.processes.start import (
+    describe_end,
+    keep_trying,
+    not_started,
+    pause,
+    pause_before_restart_s,
+    take_over,
+)
 from lib.queue import server
 from lib.queue.client import open_link
 from lib.queue.epochs import Epochs
@@ -152,9 +159,14 @@ class Supervisor:
                 await self._bury(child)
                 restart_s = pause_before_restart_s(time.monotonic() - child.started_s, restart_s)
                 await self._pause_for(child, restart_s)
-            if self._stop.is_set():
+            another = await keep_trying(self._start_another, self._stop, self._log)
+            if another is None:
                 return
-            child = await self._start(spawn_runner(self._script))
+            child = another
+
+    async def _start_another(self, *, is_alone: bool = False) -> Child:
+        """Raises OSError."""
+        return await self._start(spawn_runner(self._script, is_alone=is_alone))
 
     async def _pause_for(self, dead: Child, pause_s: float) -> None:
         """Before another one is started in its place, if one is to be."""
@@ -302,7 +314,12 @@ class Supervisor:
             return  # First a runner is to be back that all jobs wait for; when it is, this is called again.
         if is_wanted and not self._is_isolating and not self._stop.is_set():
             self._is_isolating = True
-            self._alone = child = await self._start(spawn_runner(self._script, is_alone=True))
+            try:
+                self._alone = child = await self._start_another(is_alone=True)
+            except OSError as fault:
+                self._is_isolating = False  # The next round of upkeep tries again.
+                not_started(fault, self._log)
+                return
             self._spawn(self._listen(child))
             self._spawn(self._bury(child))
         elif self._alone is not None and not is_wanted and not self._alone.running:
