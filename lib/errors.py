@@ -120,6 +120,10 @@ class VersionNotSupported(HttpError):
 class InvalidFields(WaybillError):
     slug, status, title = "invalid-fields", 422, "Some fields are not valid"
 
+    def __str__(self) -> str:
+        """For a log, or for the handler whose `ctx.enqueue` this is: nobody shows `errors` there."""
+        return "; ".join(f"{pointer or '/'} {detail}" for pointer, detail in self.errors) or self.detail
+
 
 class JobNotFound(WaybillError):
     slug, status, title = "job-not-found", 404, "No such job"

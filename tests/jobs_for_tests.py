@@ -6,10 +6,12 @@ write, so that a test knows how often a job truly ran.
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -269,7 +271,49 @@ async def talk(ctx: JobContext, work: Work) -> str:
 async def enqueue_unique(ctx: JobContext, work: Work) -> list[str]:
     """Queues two jobs under one key, and gives both answers."""
     enter(ctx, work)
-    return [str(await ctx.enqueue("noop", {"n": n}, delay_s=60, unique={"key": "one"})) for n in range(2)]
+    return [str(await ctx.enqueue("noop", {"size": n}, delay_s=60, unique={"key": "one"})) for n in range(2)]
+
+
+def _plainly_wrapped(handler: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(handler)
+    def wrapper(*arguments: Any) -> Any:
+        return handler(*arguments)
+
+    return wrapper
+
+
+@job("wrapped")
+@_plainly_wrapped
+async def wrapped(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+
+
+class Strange(dict[str, Any]):
+    def items(self) -> Any:
+        raise LookupError("no items")
+
+
+@job("strange_result")
+async def strange_result(ctx: JobContext, work: Work) -> Any:
+    return Strange(a=1)
+
+
+class ExitInStr(Exception):
+    def __str__(self) -> str:
+        sys.exit(3)
+
+
+@job("fail_with_an_exit_in_str")
+async def fail_with_an_exit_in_str(ctx: JobContext, work: Work) -> None:
+    raise ExitInStr
+
+
+@job("terminate_a_child")
+async def terminate_a_child(ctx: JobContext, work: Work) -> int:
+    """A program that a job starts can be told to end, though its runner minds no signal. Gives its exit code."""
+    child = await asyncio.create_subprocess_exec("sleep", "60")
+    child.terminate()
+    return await child.wait()
 
 
 @job("talk_thread")

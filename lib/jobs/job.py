@@ -21,6 +21,9 @@ from lib.tracing import Trace
 SPEC_VERSION = 1
 PRIORITIES = ("high", "normal", "low")
 HISTORY_KEPT = 20
+MAX_DELAY_S = 10 * 366 * 86_400
+MAX_TIMEOUT_S = 7 * 86_400
+MAX_ATTEMPTS = 1000
 ENDLESS_S = 1e10  # Three hundred years: what is over that is no time, and no timer takes it.
 _TRACE = re.compile(r"[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 NO_TRACE = Trace("0" * 32, "0" * 16, "00")

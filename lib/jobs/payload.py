@@ -39,19 +39,29 @@ def decoder_for(annotation: Any) -> Decode:
 
     It takes (value, pointer) and raises Invalid with every fault found. Raises UnknownAnnotation at once.
     """
+    return _decoder_for(annotation, {})
+
+
+def _decoder_for(annotation: Any, known: dict[type, Decode]) -> Decode:
+    """known: the dataclasses seen so far, each with its decoder; one may hold itself, as a tree does."""
     if annotation in _SCALARS:
         return _SCALARS[annotation]
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
-        return _dataclass(annotation)
+        if annotation not in known:
+            known[annotation] = lambda value, pointer: known[annotation](value, pointer)
+            known[annotation] = _dataclass(annotation, known)
+        return known[annotation]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (Union, types.UnionType):
-        return _union(annotation, [decoder_for(argument) for argument in arguments])
+        return _union(annotation, [_decoder_for(argument, known) for argument in arguments])
     if origin is Literal:
         return _literal(arguments)
+    if origin in (list, dict) and not arguments:
+        return _SCALARS[origin]  # List and Dict of typing, bare
     if origin is list or (origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis):
-        return _array(origin, decoder_for(arguments[0]))
+        return _array(origin, _decoder_for(arguments[0], known))
     if origin is dict and arguments[0] is str:
-        return _object(decoder_for(arguments[1]))
+        return _object(_decoder_for(arguments[1], known))
     raise UnknownAnnotation(f"a payload can't hold {annotation!r}; see lib/jobs/payload.py for what it can")
 
 
@@ -116,10 +126,10 @@ _SCALARS: dict[Any, Decode] = {
 }
 
 
-def _dataclass(kind: type) -> Decode:
+def _dataclass(kind: type, known: dict[type, Decode]) -> Decode:
     hints = typing.get_type_hints(kind)
     fields = [field for field in dataclasses.fields(kind) if field.init]
-    decoders = {field.name: decoder_for(hints[field.name]) for field in fields}
+    decoders = {field.name: _decoder_for(hints[field.name], known) for field in fields}
     required = {
         field.name
         for field in fields

@@ -6,6 +6,8 @@ could not read. Nothing is registered at import time: the mark lies on the funct
 
 import importlib
 import inspect
+import sysconfig
+import traceback
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from lib.errors import ConfigError
 from lib.ids import QUEUE_NAME
 from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
+from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S
 from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for
 
 Handler = Callable[..., Any]
@@ -132,9 +135,12 @@ class Registry:
         return sorted(self._types)
 
     @property
-    def queues(self) -> list[str]:
-        """The queues that the types name themselves."""
-        return sorted({job_type.queue for job_type in self._types.values()})
+    def queues(self) -> dict[str, list[str]]:
+        """The queues that the types name themselves, each with these types."""
+        queues: dict[str, list[str]] = {}
+        for name in self.names:
+            queues.setdefault(self._types[name].queue, []).append(name)
+        return queues
 
 
 def load(modules: Iterable[str]) -> Registry:
@@ -160,8 +166,8 @@ def checks_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], str]]]:
 def _marked(module: str, faults: list[str]) -> Iterable[tuple[str, JobType]]:
     try:
         loaded = importlib.import_module(module)
-    except Exception as fault:  # noqa: BLE001  A user's module may fail in any way; it is said and the start refused.
-        faults.append(f"JOB_MODULES: {module} can't be imported: {type(fault).__name__}: {fault}")
+    except (Exception, SystemExit) as fault:  # noqa: BLE001  A user's module may fail in any way; it is said and the start refused.
+        faults.append(f"JOB_MODULES: {module} can't be imported: {type(fault).__name__}: {fault}{_where(fault)}")
         return
     for value in list(vars(loaded).values()):
         # vars(), so that a module-level object with a magic __getattr__ is not mistaken for a handler.
@@ -169,12 +175,23 @@ def _marked(module: str, faults: list[str]) -> Iterable[tuple[str, JobType]]:
         if isinstance(mark, _Mark):
             try:
                 yield mark.name, _job_type(mark, value)
-            except (ValueError, TypeError, NameError) as fault:
-                faults.append(f"JOB_MODULES: {module}.{getattr(value, '__name__', '?')}: {fault}")
+            except Exception as fault:  # noqa: BLE001  Its annotations are code of the user's, too.
+                name = getattr(value, "__name__", "?")
+                faults.append(f"JOB_MODULES: {module}.{name}: {fault or type(fault).__name__}")
+
+
+def _where(fault: BaseException) -> str:
+    """The last line that is neither Python's own nor ours."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    foreign = ("<", __file__, sysconfig.get_path("stdlib"))
+    theirs = [frame for frame in frames if not frame.filename.startswith(foreign)]
+    return f" ({theirs[-1].filename}:{theirs[-1].lineno})" if theirs else ""
 
 
 def _job_type(mark: _Mark, handler: Handler) -> JobType:
     _check(mark)
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        raise ValueError("a handler that yields would never be run; have it return")
     parameters = list(inspect.signature(handler).parameters.values())
     if len(parameters) != 2:
         raise ValueError("a handler takes two arguments, (ctx, payload)")
@@ -193,5 +210,9 @@ def _check(mark: _Mark) -> None:
         raise ValueError(f"a job type's name has 1 to 64 printable characters, no quote or backslash: {mark.name!r}")
     if not QUEUE_NAME.fullmatch(mark.queue):
         raise ValueError(f"{mark.queue!r} can't name a queue: a-z, 0-9, _ and -, 64 at most")
-    if mark.max_attempts < 1 or mark.timeout_s <= 0 or not 0 < mark.backoff.base_s <= mark.backoff.cap_s:
-        raise ValueError("max_attempts >= 1, timeout_s > 0 and 0 < base_s <= cap_s are asked for")
+    if type(mark.max_attempts) is not int or not 1 <= mark.max_attempts <= MAX_ATTEMPTS:
+        raise ValueError(f"max_attempts is a whole number from 1 to {MAX_ATTEMPTS}, not {mark.max_attempts!r}")
+    if not 0 < mark.timeout_s <= MAX_TIMEOUT_S:
+        raise ValueError(f"timeout_s is above 0 and at most {MAX_TIMEOUT_S}, not {mark.timeout_s!r}")
+    if not 0 < mark.backoff.base_s <= mark.backoff.cap_s <= MAX_DELAY_S:
+        raise ValueError(f"0 < base_s <= cap_s <= {MAX_DELAY_S} is asked for, not {tuple(mark.backoff)!r}")

@@ -13,15 +13,12 @@ from typing import Any, Final
 from lib.errors import FieldError, InvalidFields
 from lib.ids import QUEUE_NAME, JobIds
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import PRIORITIES, JobSpec, NewJob
+from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, JobSpec, NewJob
 from lib.jobs.payload import MOST_FAULTS, Invalid, escape_pointer, json_type
 from lib.jobs.registry import JobType, Registry
 from lib.tracing import Trace
 
 LAST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z: the last one that RFC 3339 can write
-MAX_DELAY_S = 10 * 366 * 86_400
-MAX_TIMEOUT_S = 7 * 86_400
-MAX_ATTEMPTS = 1000
 MAX_UNIQUE_KEY = 255
 UNIQUE_TTL_S = 86_400
 _RFC3339 = re.compile(

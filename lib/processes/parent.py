@@ -21,12 +21,11 @@ from lib.config import EXIT_CONFIG, Settings
 from lib.logs import Log
 from lib.processes.pipe import Pipe
 from lib.processes.spawn import EXIT_FAULT, STOP_SIGNALS
-from lib.processes.start import Process, describe_end, keep_trying, pause, pause_before_restart_s, start
+from lib.processes.start import BORN_S, Process, describe_end, keep_trying, pause, pause_before_restart_s, start
 
 LEAVE_S = 5.0  # What a child may take, over the grace, before it is killed.
 LOOK_EVERY_S = 1.0
 HUNG_S = 10.0
-BORN_S = 120.0  # What job modules do when they are imported may take its time.
 
 
 class Silence:

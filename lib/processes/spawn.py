@@ -53,5 +53,6 @@ def spawn(script: Path, *arguments: str, fds: Sequence[int] = ()) -> Spawned:
 def obey_the_pipe_alone() -> None:
     """For the child, first of all: mind no signal to stop."""
     for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+        # Not SIG_IGN, which a program that a job starts would inherit: nobody could terminate() that one.
+        signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

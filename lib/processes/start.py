@@ -17,6 +17,7 @@ from lib.processes.spawn import Spawned, spawn
 
 Begun = TypeVar("Begun")
 
+BORN_S = 120.0  # Until its first word: what job modules do when they are imported may take its time.
 YOUNG_S = 1.0
 FIRST_RESTART_S = 0.25
 LONGEST_RESTART_S = 5.0

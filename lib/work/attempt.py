@@ -4,16 +4,16 @@
 """
 
 import asyncio
+import inspect
 import json
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
 from lib.jobs.backoff import delay_s
-from lib.jobs.job import ClaimedJob, JobSpec, SpecError, SpecTooNew, to_json
+from lib.jobs.job import MAX_DELAY_S, ClaimedJob, JobSpec, SpecError, SpecTooNew, to_json
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Retry, Snooze
-from lib.jobs.submission import MAX_DELAY_S
 from lib.queue.lease import Ended, failed, finished, released, snoozed
 from lib.work.context import Context, Shared
 
@@ -91,12 +91,22 @@ def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
     def in_thread() -> Any:
         context.enter()
         try:
-            return handler(context, prepared.payload)
+            return _done(handler(context, prepared.payload))
         except StopIteration as fault:
             # A Future refuses to carry one, and whoever waits for it would wait until the timeout.
             raise RuntimeError("the handler raised StopIteration") from fault
 
-    return asyncio.get_running_loop().run_in_executor(shared.threads, in_thread)
+    return asyncio.get_running_loop().run_in_executor(shared.threads, shared.blank.context().run, in_thread)
+
+
+def _done(result: Any) -> Any:
+    """The result, unless it is work that has yet to be done: a decorator made a plain function of an async one."""
+    if inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        kind = type(result).__name__
+        raise TypeError(f"the handler gave a {kind} and did nothing: is a decorator's wrapper not async?")
+    return result
 
 
 def completed(job: ClaimedJob, spec: JobSpec, result: Any, shared: Shared) -> Ending:
@@ -174,7 +184,7 @@ def _asked_s(fault: BaseException) -> float | None:
 def _error(fault: BaseException) -> dict[str, Any]:
     try:
         message = str(fault)
-    except Exception:  # noqa: BLE001  A user's __str__ may fail in any way; the job has failed all the same.
+    except BaseException:  # noqa: BLE001  A user's __str__ may fail in any way; the job has failed all the same.
         message = "its message can't be shown: str() of it raised"
     return {"type": type(fault).__name__, "message": message[:ERROR_CHARS]}
 
@@ -183,8 +193,8 @@ def _result_text(result: Any) -> tuple[str, bool]:
     """The result as JSON text; or a reason and True where it can't be kept. The job's work is done either way."""
     try:
         text = to_json(result)
-    except (TypeError, ValueError, RecursionError) as fault:
-        return f"not JSON: {fault}", True
+    except Exception as fault:  # noqa: BLE001  Whatever its own methods raise, the job's work is done.
+        return f"not JSON: {fault!r}", True
     if not text.isascii():
         try:
             size_bytes = len(text.encode())

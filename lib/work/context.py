@@ -43,6 +43,26 @@ def about_current_job() -> Bound:
     return context.about if context else NOTHING
 
 
+class Blank:
+    """The context variables as the runner's start left them, and as each job is to find them. Made at that start.
+
+    What a job sets (a tenant, a span, a decimal precision) is its own. Lanes and threads outlive their jobs.
+    """
+
+    def __init__(self) -> None:
+        _current.set(None)
+        self._context = contextvars.copy_context()
+        self._others = [(variable, value) for variable, value in self._context.items() if variable is not _current]
+
+    def context(self) -> contextvars.Context:
+        return self._context.copy()
+
+    def is_here(self) -> bool:
+        """Whether all is so in the context of the caller, but for whose job it is."""
+        here = contextvars.copy_context()
+        return len(here) == len(self._context) and all(here.get(variable) is value for variable, value in self._others)
+
+
 class Resources:
     """What handlers keep for the whole runner: SMTP links, a database pool. Made at first use, closed at the end."""
 
@@ -50,13 +70,15 @@ class Resources:
         self._settings = settings
         self._log = log
         self._made: dict[Any, Any] = {}
-        self._lock = threading.Lock()
+        self._locks: dict[Any, threading.Lock] = {}
 
     def get(self, factory: Callable[[Settings], Made]) -> Made:
-        with self._lock:
-            if factory not in self._made:
-                self._made[factory] = factory(self._settings)
-            return cast(Made, self._made[factory])
+        if factory not in self._made:
+            # A lock each: a database that does not answer must not hold up the loop, where mails ask for their links.
+            with self._locks.setdefault(factory, threading.Lock()):
+                if factory not in self._made:
+                    self._made[factory] = factory(self._settings)
+        return cast(Made, self._made[factory])
 
     def close(self) -> None:
         for factory, made in self._made.items():
@@ -83,6 +105,7 @@ class Shared:
     timings: Timings
     busy: Busy
     turns: Turns
+    blank: Blank
     bulkheads: Bulkheads
     retire: Callable[[str], None]
     """Called with a reason when a handler can't be stopped: the runner must make way for a new one."""

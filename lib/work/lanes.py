@@ -180,16 +180,32 @@ class Lanes:
         self._shared.turns.ask(self._wake_now)
 
     def _wake_now(self) -> None:
-        if self._idle_lanes:
-            self._idle_lanes.pop().set_result(None)
-        elif len(self._lanes) < self._limit:
-            self._lanes.add(self._loop.create_task(self._lane()))
+        while self._idle_lanes:
+            idle = self._idle_lanes.pop()
+            if not idle.done():  # What a job left running may have cancelled the lane while it was idle.
+                idle.set_result(None)
+                return
+        if len(self._lanes) < self._limit:
+            lane = self._loop.create_task(self._lane(), context=self._shared.blank.context())
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lane_ended)
         else:
             self._is_waking = False  # Every lane runs a job; the first that ends it comes to the next one.
 
+    def _lane_ended(self, lane: "asyncio.Task[None]") -> None:
+        """Another one takes its place when there is a job for it. It may have been about to look at `_waiting`."""
+        self._lanes.discard(lane)
+        self._idle_lanes = [idle for idle in self._idle_lanes if not idle.done()]
+        self._is_waking = False
+        if not lane.cancelled() and (fault := lane.exception()) is not None:
+            self._log.exception("lane.failed", "A lane ended by a fault of its own", fault, queue=self._queue)
+        if self._waiting:
+            self._wake_lane()
+
     async def _lane(self) -> None:
-        """One job after another. Nothing that a job does may end the lane."""
+        """One job after another, until one leaves something behind that the next would find."""
         task = asyncio.current_task()
+        assert task is not None
         while True:
             self._is_waking = False
             while self._waiting:
@@ -211,9 +227,13 @@ class Lanes:
                     ending = attempt.completed(in_hand.job, prepared.spec, await running, self._shared)
                 except BaseException as fault:  # noqa: BLE001  SystemExit too: a job that calls exit() has failed, not the runner.
                     ending = self._stopped(in_hand, prepared.spec, fault)
-                if in_hand.stop_reason is not None and task is not None:
+                if in_hand.stop_reason is not None:
                     task.uncancel()  # The cancellation was the job's; the lane goes on.
                 self._end(in_hand, ending)
+                if task.cancelling() or not self._shared.blank.is_here() or task not in self._lanes:
+                    # A cancellation that nobody ordered and that may be yet to come; a context variable; or the job was
+                    # given up long ago.
+                    return
             idle = self._loop.create_future()
             self._idle_lanes.append(idle)
             await idle

@@ -32,7 +32,7 @@ from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.consumer import Consumer
-from lib.work.context import Resources, Shared
+from lib.work.context import Blank, Resources, Shared
 from lib.work.surplus import Busy
 from lib.work.timings import Timings
 from lib.work.turns import Turns
@@ -70,6 +70,7 @@ class Runner:
             timings=Timings(Meters(self._link, self._keys), worker_id, self._bulkheads),
             busy=Busy(),
             turns=Turns(),
+            blank=Blank(),
             bulkheads=self._bulkheads,
             retire=self._retire,
         )

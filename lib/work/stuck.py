@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from random import Random
 
 from lib.logs import Log
+from lib.processes.start import BORN_S
 from lib.queue.client import Link
 from lib.queue.keys import Keys
 from lib.queue.lease import Lease
@@ -46,8 +47,12 @@ class StuckRunners:
                     "runner.killed", f"Runner {child.worker_id} has heard nothing for {child.silent_s:.0f} s"
                 )
                 child.kill()
-            elif (unheard_s := child.unheard_s(time.monotonic())) > STUCK_S:
+            elif (unheard_s := child.unheard_s(time.monotonic())) > STUCK_S and child.has_ticked:
                 await self._free(child, unheard_s)
+            elif unheard_s > BORN_S:
+                msg = f"Runner {child.worker_id} has not said a word in {BORN_S:.0f} s: what do its job modules do?"
+                self._log.error("runner.killed", msg)
+                child.kill()
 
     async def _free(self, child: Child, unheard_s: float) -> None:
         """Kill a runner whose loop is stuck past a job's deadline, and note the jobs that are overdue."""

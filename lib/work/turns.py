@@ -32,6 +32,8 @@ class Turns:
             self._is_taken = False
 
     def _wake(self, wake: Callable[[], None]) -> None:
-        wake()
-        # In this order: what that lane has to say to Redis leaves before the lane behind the next one has its turn.
-        self._loop.call_soon(self._next)
+        try:
+            wake()
+        finally:
+            # In this order: what that lane has to say to Redis leaves before the lane behind the next one has its turn.
+            self._loop.call_soon(self._next)

@@ -1,5 +1,6 @@
 """Every way in which a handler can end, or not end, in a real worker."""
 
+import signal
 import time
 import unittest
 from typing import Any
@@ -39,6 +40,11 @@ class Ends(WorkerCase):
             "snooze": self.post("snooze", seconds=0.05, until=str(flag)),
             "talk": self.post("talk"),
             "talk_thread": self.post("talk_thread"),
+            "unique": self.post("enqueue_unique"),
+            "wrapped": self.post("wrapped", once),
+            "strange_result": self.post("strange_result"),
+            "exit_in_str": self.post("fail_with_an_exit_in_str", once),
+            "child": self.post("terminate_a_child"),
             "stop_iteration": self.post("stop_iteration", once),
             "long_error": self.post("fail", once, text="é" * 50_000),
             "surrogate": self.post("fail_lone_surrogate", once),
@@ -46,7 +52,10 @@ class Ends(WorkerCase):
         self.until_begun(ids["snooze"], attempts=3)
         flag.touch()
 
-        dead = ("fail", "unspeakable", "exit", "exit_thread", "discard", "stop_iteration", "long_error", "surrogate")
+        dead = (
+            *("fail", "unspeakable", "exit", "exit_thread", "discard", "stop_iteration", "long_error", "surrogate"),
+            *("wrapped", "exit_in_str"),
+        )
         self.until_all([ids[name] for name in dead], "dead")
         self.until_all([job_id for name, job_id in ids.items() if name not in dead], "completed")
 
@@ -70,6 +79,11 @@ class Ends(WorkerCase):
         self.assertLessEqual(len(str((found["long_error"].error or {})["message"])), 8192)
         self.until_all([str(found["talk"].result), str(found["talk_thread"].result)], "completed")
         self.assertEqual({"fraction": 0.5, "note": "half-way"}, found["talk"].progress)
+        self.assertEqual(1, len(set(found["unique"].result)))
+        self.assertEqual("delayed", self.record(found["unique"].result[0]).state)
+        self.assertIn("gave a coroutine and did nothing", str(found["wrapped"].error))
+        self.assertTrue(found["strange_result"].is_result_truncated)
+        self.assertEqual(-signal.SIGTERM, found["child"].result)
         lines = self.asked(lambda queue: queue.log_of(ids["talk"]))
         self.assertEqual(["first line", "second line    with controls"], lines)
         self.assertEqual(pids, worker.runner_pids())

@@ -19,6 +19,7 @@ from lib.logs import open_logs
 from lib.tracing import Trace
 from lib.work import attempt
 from lib.work.attempt import NotNow, TimedOut
+from lib.work.context import Blank
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
 
@@ -46,7 +47,7 @@ class Case(unittest.TestCase):
         types = registry.load(["tests.jobs_for_tests"])
         self.threads = ThreadPoolExecutor(1)
         self.addCleanup(self.threads.shutdown)
-        self.shared: Any = SimpleNamespace(log=log, registry=types, rng=Random(1), threads=self.threads)
+        self.shared: Any = SimpleNamespace(log=log, registry=types, rng=Random(1), threads=self.threads, blank=Blank())
 
 
 class Prepare(Case):

@@ -24,7 +24,7 @@ from lib.http1.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
 from lib.jobs import masking, registry, submission
 from lib.jobs.backoff import DEFAULT_BACKOFF
-from lib.jobs.job import HISTORY_KEPT, PRIORITIES, Attempt, JobRecord, JobSpec
+from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord, JobSpec
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
 from lib.queue import pages
 from lib.queue.queues import Census
@@ -181,9 +181,9 @@ class Facts(unittest.TestCase):
         self.assertEqual(list(submission.CHECKS), list(fields))
         unique = fields["unique"]["properties"]
         for field in (fields["delay_s"], backoff["base_s"], backoff["cap_s"], fields["expires_in_s"], unique["ttl_s"]):
-            self.assertEqual(submission.MAX_DELAY_S, field["maximum"])
-        self.assertEqual(submission.MAX_TIMEOUT_S, fields["timeout_s"]["maximum"])
-        self.assertEqual(submission.MAX_ATTEMPTS, fields["max_attempts"]["maximum"])
+            self.assertEqual(MAX_DELAY_S, field["maximum"])
+        self.assertEqual(MAX_TIMEOUT_S, fields["timeout_s"]["maximum"])
+        self.assertEqual(MAX_ATTEMPTS, fields["max_attempts"]["maximum"])
         self.assertEqual(submission.MAX_UNIQUE_KEY, unique["key"]["maxLength"])
         self.assertEqual(submission.UNIQUE_TTL_S, unique["ttl_s"]["default"])
         self.assertEqual(DEFAULT_BACKOFF._asdict(), {name: field["default"] for name, field in backoff.items()})

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import time
 import unittest
 from collections.abc import Callable
@@ -14,13 +15,16 @@ from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import JobType, Registry
 from lib.queue.lease import Ended, Lease
 from lib.tracing import Trace
-from lib.work.context import Shared
+from lib.work.context import Blank, Shared
 from lib.work.lanes import Lanes
 from lib.work.surplus import Busy
 from lib.work.turns import Turns
 from tests.a_log import ALog
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
+
+
+TENANT: contextvars.ContextVar[Any] = contextvars.ContextVar("tenant", default=None)
 
 
 class ALease:
@@ -70,7 +74,22 @@ class InHand(unittest.IsolatedAsyncioTestCase):
                 await over.wait()
             await over.wait()
 
-        handlers = (wait, block, shrug)
+        async def leave(ctx: Any, payload: Any) -> None:
+            """Does what its payload says to the task that it runs on, then or in a moment."""
+            self.begun.append(ctx.job_id)
+            task = asyncio.current_task()
+            assert task is not None
+            when = payload["when"]
+            if when == "now":
+                task.cancel()
+            elif when == "later":
+                asyncio.get_running_loop().call_later(0.05, task.cancel)
+            self.seen.append(TENANT.get())
+            if when:
+                TENANT.set(when)
+
+        self.seen: list[Any] = []
+        handlers = (wait, block, shrug, leave)
         known = Registry([JobType(f.__name__, f, lambda value, path: value, is_async=True) for f in handlers])
         timings = SimpleNamespace(waited=lambda *seen: None, ran=lambda *seen: None)
         settings = SimpleNamespace(lease_s=0.2)
@@ -82,13 +101,16 @@ class InHand(unittest.IsolatedAsyncioTestCase):
             settings=settings,
             busy=Busy(),
             turns=Turns(),
+            blank=Blank(),
             retire=lambda reason: None,
         )
         self.shared = cast(Shared, shared)
 
-    def start(self, lanes: Lanes, *numbers: int, type_name: str = "wait", timeout_s: float = 60.0) -> None:
+    def start(
+        self, lanes: Lanes, *numbers: int, type_name: str = "wait", timeout_s: float = 60.0, when: str = ""
+    ) -> None:
         """Jobs whose token is their number."""
-        text = JobSpec(type_name, {}, "r", TRACE, 1, timeout_s, Backoff(2.0, 60.0)).to_text().encode()
+        text = JobSpec(type_name, {"when": when}, "r", TRACE, 1, timeout_s, Backoff(2.0, 60.0)).to_text().encode()
         jobs = [ClaimedJob(f"q-{number:032}", number, 1, None, 0, text) for number in numbers]
         lanes.start(jobs, cast(Lease, self.lease))
 
@@ -120,6 +142,36 @@ class InHand(unittest.IsolatedAsyncioTestCase):
 
         self.assertEqual([f"q-{1:032}"], self.begun)
         self.assertEqual([("finish", 1), ("release", 2)], self.lease.ends)
+
+    async def test_a_lane_that_a_job_left_a_cancellation_to_is_followed_by_another(self) -> None:
+        lanes = Lanes("q", 1, self.shared, lambda: None)
+        for number, when in enumerate(("now", "later", "later", "now", "never"), 1):
+            self.start(lanes, number, type_name="leave", when=when)
+            await asyncio.wait_for(lanes.ended(), 5)
+            await asyncio.sleep(0.1)  # What was left for later comes, and finds the lane idle.
+
+        self.assertEqual([("finish", number) for number in range(1, 6)], self.lease.ends)
+
+    async def test_a_lane_that_was_woken_and_cancelled_in_one_turn_hands_on_what_waits(self) -> None:
+        lanes = Lanes("q", 1, self.shared, lambda: None)
+        self.start(lanes, 1, type_name="leave")
+        await asyncio.wait_for(lanes.ended(), 5)
+        [lane] = lanes._lanes
+
+        self.start(lanes, 2, type_name="leave")
+        lane.cancel()
+        await asyncio.wait_for(lanes.ended(), 5)
+
+        self.assertEqual([("finish", 1), ("finish", 2)], self.lease.ends)
+
+    async def test_a_job_finds_no_context_variable_of_the_one_before(self) -> None:
+        lanes = Lanes("q", 1, self.shared, lambda: None)
+
+        for number in (1, 2, 3):
+            self.start(lanes, number, type_name="leave", when="never")
+            await asyncio.wait_for(lanes.ended(), 5)
+
+        self.assertEqual([None] * 3, self.seen)
 
     async def test_a_time_out_does_not_outweigh_a_stop_that_was_asked_for_in_a_jobs_first_moment(self) -> None:
         lanes = Lanes("q", 1, self.shared, lambda: None)

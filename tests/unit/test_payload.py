@@ -25,6 +25,12 @@ class Order:
 
 
 @dataclass
+class Tree:
+    name: str
+    children: list["Tree"] = field(default_factory=list)
+
+
+@dataclass
 class Picky:
     low: int
     high: int
@@ -146,6 +152,17 @@ class Dataclasses(unittest.TestCase):
     def test_of_a_union_the_alternative_that_was_meant_is_complained_of(self) -> None:
         self.assertEqual({"/street"}, set(faults(Address | None, {"street": 1})))
         self.assertEqual({"": "must be an object or null, not an integer"}, faults(Address | None, 1))
+        self.assertEqual({"": "must be one of 'a', 'b' or null, not an integer"}, faults(Literal["a", "b"] | None, 5))
+        self.assertEqual({"": "must be an array or null, not an integer"}, faults(tuple[int, ...] | None, 5))
+
+    def test_a_dataclass_may_hold_itself(self) -> None:
+        tree = decoder_for(Tree)({"name": "a", "children": [{"name": "b"}]}, "")
+
+        self.assertEqual(Tree("a", [Tree("b")]), tree)
+        self.assertEqual(
+            {"/children/0/name": "must be a string, not an integer"},
+            faults(Tree, {"name": "a", "children": [{"name": 1}]}),
+        )
 
     def test_pointers_are_escaped(self) -> None:
         self.assertEqual("a~1b~0c~01", escape_pointer("a/b~c~1"))

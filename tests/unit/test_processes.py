@@ -2,8 +2,8 @@
 
 import unittest
 
-from lib.processes.parent import BORN_S, HUNG_S, LOOK_EVERY_S, Silence
-from lib.processes.start import describe_end, pause_before_restart_s
+from lib.processes.parent import HUNG_S, LOOK_EVERY_S, Silence
+from lib.processes.start import BORN_S, describe_end, pause_before_restart_s
 
 
 class Restarts(unittest.TestCase):

@@ -1,11 +1,14 @@
 """Job modules: what `@job` marks is found, and what can't be a handler is said with its name."""
 
 import sys
+import tempfile
 import types
 import unittest
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from lib.errors import ConfigError
 from lib.jobs.registry import job, load
@@ -46,7 +49,7 @@ class Load(unittest.TestCase):
             (slow.is_async, slow.queue, slow.max_attempts, slow.timeout_s, tuple(slow.backoff)),
         )
         self.assertEqual(Report(3), slow.decode({"month": 3}, ""))
-        self.assertEqual((["plain", "report"], ["default", "slow"]), (found.names, found.queues))
+        self.assertEqual(["plain", "report"], found.names)
         self.assertIsNone(found.get("unknown"))
 
     def test_a_handler_imported_into_another_module_is_the_same_and_not_defined_twice(self) -> None:
@@ -70,7 +73,21 @@ class Load(unittest.TestCase):
         @job("unpayable")
         def unpayable(ctx: Any, payload: set[int]) -> None: ...
 
+        @job("generates")
+        def generates(ctx: Any, payload: dict[str, Any]) -> Any:
+            yield
+
+        @job("generates later")
+        async def generates_later(ctx: Any, payload: dict[str, Any]) -> Any:
+            yield
+
         bad = {
+            "generates": generates,
+            "generates_later": generates_later,
+            "half": marked("h", max_attempts=2.5),
+            "endless": marked("e", timeout_s=float("inf")),
+            "no_number": marked("n", timeout_s=float("nan")),
+            "endless_backoff": marked("eb", backoff=(1, float("inf"))),
             "three": three,
             "unpayable": unpayable,
             "unnamed": marked(""),
@@ -86,6 +103,17 @@ class Load(unittest.TestCase):
 
         self.assertEqual(len(bad) + 1, len(said.split("\n")), said)
         self.assertIn("no_such_module can't be imported", said)
+
+    def test_a_module_that_exits_or_fails_at_its_import_is_told_with_the_line(self) -> None:
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (folder / "jobs_exits.py").write_text('import sys\n\nsys.exit("no DATABASE_URL")\n')
+        (folder / "jobs_fails.py").write_text('import os\n\nURL = os.environ["NOT_THERE"]\n')
+        self.enterContext(patch.object(sys, "path", [str(folder), *sys.path]))
+
+        said = self.refused("jobs_exits", "jobs_fails")
+
+        self.assertIn(f"SystemExit: no DATABASE_URL ({folder}/jobs_exits.py:3)", said)
+        self.assertIn(f"KeyError: 'NOT_THERE' ({folder}/jobs_fails.py:3)", said)
 
     def test_two_handlers_under_one_name_are_refused(self) -> None:
         @job("same")

@@ -47,6 +47,15 @@ class Order(unittest.IsolatedAsyncioTestCase):
 
         self.assertFalse(spool.is_full)
 
+    async def test_what_comes_when_it_is_closed_is_dropped(self) -> None:
+        spool = Spool(memory_bytes=1)
+        spool.put(b"in the file")
+        spool.close()
+
+        spool.put(b"too late")
+
+        self.assertEqual(b"", await spool.take())
+
     async def test_without_a_file_at_all_it_is_memory_alone(self) -> None:
         with patch("tempfile.TemporaryFile", side_effect=OSError(errno.EROFS, "no")):
             spool = Spool(memory_bytes=10)
