@@ -7,12 +7,19 @@ import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from lib.ids import QUEUE_NAME
 
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_ESCAPE = "In a user's name or password write / ? # @ as %2F %3F %23 %40"
+_REDIS_OPTIONS = {
+    "db": r"[0-9]{1,4}",
+    **dict.fromkeys(("username", "password"), r".*"),
+    **dict.fromkeys(("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_password"), r".+"),
+    "ssl_cert_reqs": r"none|optional|required",
+    "ssl_check_hostname": r"(?i:true|false|yes|no|1|0)",
+}
 _REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster", "rediss+sentinel", "rediss+cluster")
 
 
@@ -91,13 +98,42 @@ def redis_url(text: str) -> str:
         raise ValueError(
             f"{without_password(text)!r} does not begin with one of {', '.join(s + '://' for s in _REDIS_SCHEMES)}"
         )
-    if parts.scheme == "unix" and not parts.path:
-        raise ValueError("unix:// needs the path of a socket, as in unix:///run/redis/redis.sock")
-    if parts.scheme != "unix" and not parts.netloc.rpartition("@")[2]:
-        raise ValueError("it names no host, as in redis://127.0.0.1:6379/0")
-    if parts.scheme.endswith("+sentinel") and not parts.path.strip("/"):
-        raise ValueError("it names no service, as in redis+sentinel://host1:26379,host2:26379/mymaster")
+    if parts.scheme == "unix":
+        if not parts.path:
+            raise ValueError("unix:// needs the path of a socket, as in unix:///run/redis/redis.sock")
+    else:
+        _check_redis_hosts(parts)
+    _check_redis_options(parts)
     return text
+
+
+def _check_redis_hosts(parts: SplitResult) -> None:
+    hosts = parts.netloc.rpartition("@")[2]
+    if not all(_has_port_or_none(host) for host in hosts.split(",")):
+        raise ValueError(f"it has a port that is not a number from 0 to 65535. {_ESCAPE}")
+    if not hosts:
+        raise ValueError("it names no host, as in redis://127.0.0.1:6379/0")
+    service, _, database = parts.path.strip("/").partition("/")
+    if not parts.scheme.endswith("+sentinel"):
+        service, database = "none", service
+    if not service:
+        raise ValueError("it names no service, as in redis+sentinel://host1:26379,host2:26379/mymaster")
+    if not re.fullmatch(r"[0-9]{0,4}", database):
+        raise ValueError("what stands behind the host is not the number of a database, as in redis://127.0.0.1:6379/0")
+    if database.strip("0") and parts.scheme.endswith("+cluster"):
+        raise ValueError("a Cluster has database 0 alone")
+
+
+def _check_redis_options(parts: SplitResult) -> None:
+    """Whatever it does not know, redis-py takes for a setting of its own, and some of these break what we rely on."""
+    several = parts.scheme.endswith(("+sentinel", "+cluster"))
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        known = None if several else _REDIS_OPTIONS.get(name)
+        if known is None:
+            known_names = "none here" if several else ", ".join(_REDIS_OPTIONS)
+            raise ValueError(f"it has a parameter that is not known; known: {known_names}")
+        if not re.fullmatch(known, value):
+            raise ValueError(f"its parameter {name} can't have that value")
 
 
 def smtp_url(text: str) -> str:
@@ -106,21 +142,30 @@ def smtp_url(text: str) -> str:
     parts = _split_url(text)
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
         raise ValueError(f"{without_password(text)!r} is not of the form smtp[s]://user:password@host:port?starttls=1")
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError("its port is not a number from 0 to 65535") from None
+    if not _has_port_or_none(parts.netloc.rpartition("@")[2]):
+        raise ValueError(f"its port is not a number from 0 to 65535. {_ESCAPE}")
     if parts.query not in ("", "starttls=1", "starttls=0"):
         raise ValueError("the only parameter it takes is starttls=1 or starttls=0")
     return text
 
 
-def _split_url(text: str) -> Any:
+def _split_url(text: str) -> SplitResult:
+    """Raises ValueError, not with the text itself: it may hold a password."""
     try:
-        return urlsplit(text)
+        parts = urlsplit(text)
     except ValueError:
-        # Not the text itself: it may hold a password.
         raise ValueError("it is not a URL") from None
+    if parts.fragment or "@" in parts.path:
+        raise ValueError(f"its host ends before the @. {_ESCAPE}" if "@" in text else "it has a # in it")
+    return parts
+
+
+def _has_port_or_none(host: str) -> bool:
+    try:
+        _ = urlsplit(f"//{host}").port
+    except ValueError:
+        return False
+    return True
 
 
 def queue_limits(text: str) -> dict[str, int]:
@@ -148,7 +193,8 @@ def rate(text: str) -> tuple[int, int] | None:
 
 
 def without_password(url: str) -> str:
-    """A URL fit for a log line: user and password taken out."""
-    parts = urlsplit(url)
-    query = "&".join(item for item in parts.query.split("&") if not item.startswith("password="))
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query).geturl()
+    """A URL fit for a log line: user and password taken out, wherever a / ? or # in them has put the @."""
+    url = re.sub(r"(?<=[?&])(username|password)=[^&]*&?", "", url).rstrip("?&")
+    before, _, behind = url.rpartition("@")
+    scheme, mark, _ = before.partition("://")
+    return scheme + mark + behind if mark else behind

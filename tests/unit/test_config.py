@@ -83,7 +83,13 @@ class Config(unittest.TestCase):
             "API_KEYS": ["x", "a:read:b:c", f"a:root:{'i' * 12}:{'0' * 64}", f"a b:read:{'i' * 12}:{'0' * 64}"],
             "PORT": ["-1", "65536", "8e3", "0x50", "٣", "1 2"],
             "ALLOWED_HOSTS": ["a b", "http://x", "a:80"],
-            "REDIS_URL": ["redis://", "x", "unix://", "redis+sentinel://h", "[", "redis://[::1"],
+            "REDIS_URL": [
+                *("redis://", "x", "unix://", "redis+sentinel://h", "[", "redis://[::1", "redis://u:p@"),
+                *("redis://h:port", "redis://h:70000", "redis://:se/cret@h:1/0", "redis://h:1/abc", "redis://h:1/-1"),
+                *("redis+cluster://a,b:x", "redis+cluster://a/1", "redis+sentinel://h:x/m", "redis+sentinel://h/m/x"),
+                *("redis://h?foo=1", "redis://h?db=x", "redis://h?socket_timeout=1", "redis://h?protocol=3"),
+                *("redis+cluster://h?db=0", "rediss://h?ssl_cert_reqs=maybe", "redis://h/0#x", "redis://u:a#b@h"),
+            ],
             "RATE_LIMIT": ["600", "0/60", "600/0", "600/86401", "1/1/1", "a/b", "/", "1.5/1", "-1/1"],
             "KEY_PREFIX": ["a b", "a:b", "{x}", "x" * 33],
             "LOG_DIR": ["a\0b"],
@@ -98,7 +104,7 @@ class Config(unittest.TestCase):
             "RETAIN_COMPLETED": ["-1", "1.5"],
             "RETAIN_COMPLETED_S": ["x"],
             "RETAIN_DEAD_S": ["x"],
-            "SMTP_URL": ["http://x", "smtp://", "smtp://h:99999", "smtp://h?tls=1"],
+            "SMTP_URL": ["http://x", "smtp://", "smtp://h:99999", "smtp://h?tls=1", "smtp://u:12/ss@h"],
             "MAIL_FROM": ["nobody", "a@b\r\nBcc: x@y"],
         }
         for name, values in wrong.items():
@@ -133,6 +139,21 @@ class Config(unittest.TestCase):
 
         self.assertNotIn(secret, repr(settings))
         self.assertNotIn(secret, said)
+        said = "\n".join(
+            fault
+            for mark in "/?#@"
+            for url in (
+                f"redis://u:12{mark}{secret}@h:1/0",
+                f"smtp://u:12{mark}{secret}@h",
+                f"x://u:12{mark}{secret}@h",
+            )
+            for fault in self.faults(**{"SMTP_URL" if url[0] == "s" else "REDIS_URL": url})
+        )
+        self.assertNotIn(secret, said)
+        for url in (f"redis://u:12/{secret}@h", f"redis://u:12?{secret}@h", f"//u:12#{secret}@h", f"u:{secret}@h"):
+            self.assertNotIn(secret, without_password(url))
+        for url in (f"unix:///s?password={secret}@{secret}",):
+            self.assertEqual("unix:///s", without_password(url))
         for url in (f"redis://u:{secret}@h:1/0?x=1", f"unix:///s?password={secret}&db=1", f"rediss://:{secret}@h"):
             self.assertNotIn(secret, without_password(url))
 
@@ -144,6 +165,11 @@ class Config(unittest.TestCase):
             "redis+sentinel://a:1,b:2/name",
             "redis+cluster://a,b:2",
             "redis://[::1]:6379/0",
+            "redis://u:a%2Fb@h:1",
+            "redis+sentinel://a/name/3",
+            "redis+cluster://a/0",
+            "unix:///run/redis.sock?db=5&password=p@ss",
+            "rediss://h?ssl_ca_certs=/etc/ca.pem&ssl_cert_reqs=required&ssl_check_hostname=false",
         ):
             self.assertEqual(url, self.load(REDIS_URL=url).redis_url)
 
