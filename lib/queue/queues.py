@@ -229,20 +229,21 @@ class Queues:
 
     async def reap(
         self, queue: str, worker_id: str, *, beat_seen: str = "", is_crash: bool = True, crash_limit: int
-    ) -> int | None:
-        """Take back all that a runner holds. Gives how many jobs; None where it turned out to be alive, or reaped.
+    ) -> list[str] | None:
+        """Take back all that a runner holds. Gives the ids; None where it turned out to be alive.
 
         beat_seen: what its counter showed throughout the lease; "" where its process is known to have ended.
         """
-        handled = 0
+        held: list[str] = []
         while True:
             arguments = (worker_id, beat_seen, "1" if is_crash else "", crash_limit, 200)
             reply = await self._scripts.call("reap", self._keys.base(queue), *arguments)
             if reply == b"alive":
                 return None
-            handled += int(reply[0])
-            if not reply[2]:
-                return handled
+            more, *ids = reply
+            held += [job_id.decode("utf-8", "surrogateescape") for job_id in ids]
+            if not more:
+                return held
             # The registration is gone by now, so there is no counter to compare any more.
             beat_seen = ""
 

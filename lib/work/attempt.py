@@ -10,12 +10,14 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
+from lib.ids import queue_of
 from lib.jobs.backoff import delay_s
 from lib.jobs.job import MAX_DELAY_S, ClaimedJob, JobSpec, SpecError, SpecTooNew, to_json
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Retry, Snooze
 from lib.queue.lease import Ended, failed, finished, released, snoozed
 from lib.work.context import Context, Shared
+from lib.work.fates import named
 
 RESULT_BYTES = 64 << 10
 ERROR_CHARS = 8 << 10
@@ -60,14 +62,18 @@ class Ending:
     error: BaseException | None = None
 
 
-def prepare(job: ClaimedJob, shared: Shared) -> Prepared:
-    """Raises NotNow, or Discard where nobody will ever be able to run it."""
+def read(job: ClaimedJob) -> JobSpec:
+    """Raises NotNow, or Discard where nobody will ever be able to read it."""
     try:
-        spec = JobSpec.from_text(job.spec_text)
+        return JobSpec.from_text(job.spec_text)
     except SpecTooNew as fault:
         raise NotNow(str(fault)) from None
     except SpecError as fault:
         raise Discard(str(fault)) from None
+
+
+def prepare(spec: JobSpec, shared: Shared) -> Prepared:
+    """Raises NotNow, or Discard where nobody will ever be able to run it."""
     job_type = shared.registry.get(spec.type)
     if job_type is None:
         raise NotNow(f"no handler for the type {spec.type!r} is known here; see JOB_MODULES")
@@ -115,7 +121,8 @@ def completed(job: ClaimedJob, spec: JobSpec, result: Any, shared: Shared) -> En
         return Ending("finish", finished(job.job_id, job.token, spec.type, ""))
     text, is_truncated = _result_text(result)
     if is_truncated:
-        shared.log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {text}", job_id=job.job_id)
+        about = named(shared.log, job.job_id, queue_of(job.job_id) or "", spec, job.attempt)
+        shared.log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {text}", about)
         text = ""
     words = finished(job.job_id, job.token, spec.type, text, is_truncated=is_truncated)
     return Ending("finish", words)

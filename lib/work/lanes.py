@@ -20,6 +20,7 @@ from lib.queue.lease import Lease
 from lib.work import attempt
 from lib.work.attempt import Cancelled, Ending, NotNow, Prepared, Released, TimedOut
 from lib.work.context import NAMED, Context, Shared
+from lib.work.fates import named
 from lib.work.surplus import Surplus
 
 MOST_UNTOLD = 2000  # Ends that Redis has yet to hear of: their results take memory.
@@ -248,14 +249,12 @@ class Lanes:
             self._end(in_hand, attempt.not_begun(job))
             return None
         try:
-            prepared = attempt.prepare(job, shared)
+            spec = in_hand.spec = attempt.read(job)
+            return attempt.prepare(spec, shared)
         except NotNow as fault:
             self._end(in_hand, attempt.put_off(job, fault))
         except Exception as fault:  # noqa: BLE001  A payload's own checks may fail in any way.
             self._end(in_hand, attempt.dead(job, fault))
-        else:
-            in_hand.spec = prepared.spec
-            return prepared
         return None
 
     async def _clear_the_way(self, in_hand: InHand) -> None:
@@ -353,14 +352,14 @@ class Lanes:
 
     def _say(self, in_hand: InHand, ending: Ending) -> None:
         duration_s = time.monotonic() - in_hand.started_s
-        if in_hand.spec is not None and ending.script != "release":
+        if in_hand.context is not None and in_hand.spec is not None and ending.script != "release":
             self._surplus.pace.ran(in_hand.spec.type, duration_s)
             self._shared.timings.ran(self._queue, in_hand.spec.type, duration_s)
         if ending.script == "finish" and in_hand.context is not None:
             self._log.write(FINISHED, NOTHING, *in_hand.context.named, f"{duration_s * 1000:.1f}")
             return
         job_id, context = in_hand.job.job_id, in_hand.context
-        about = context.about if context is not None else self._log.bind(job_id=job_id, queue=self._queue)
+        about = context.about if context is not None else named(self._log, job_id, self._queue, in_hand.spec)
         duration_ms = round(duration_s * 1000, 1)
         if ending.event == "job.not_begun":
             self._log.debug(ending.event, ending.note, about)

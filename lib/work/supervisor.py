@@ -34,10 +34,12 @@ from lib.queue import server
 from lib.queue.client import open_link
 from lib.queue.epochs import Epochs
 from lib.queue.keys import Keys
+from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 from lib.work.birth import Newborn, spawn_runner
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.child import Child
+from lib.work.fates import Fates
 from lib.work.stand_by import StandBy
 from lib.work.stuck import StuckRunners
 from lib.work.upkeep import EVERY_S, Upkeep
@@ -60,7 +62,8 @@ class Supervisor:
         keys = Keys(settings.key_prefix)
         self._queues = Queues(self._link, keys)
         self._bulkheads = Bulkheads(log)
-        self._upkeep = Upkeep(self._queues, settings, log, self._bulkheads)
+        self._fates = Fates(Queue(self._link, keys), log)
+        self._upkeep = Upkeep(self._queues, self._fates, settings, log, self._bulkheads)
         self._epochs = Epochs(self._link, keys)
         self._stuck = StuckRunners(self._link, keys, log, self._bulkheads, self._rng)
         self._newborns = list(newborns)
@@ -207,9 +210,8 @@ class Supervisor:
         for item in child.late:
             # Before the rest is taken back: a job that blocked its runner is to blame, the others are not.
             with self._bulkheads.around(item.lease.queue, "rescue"):
-                await item.fail(self._rng)
-            msg = f"Job failed for its runner: {item.record.job_id} | it ran longer than its timeout_s"
-            self._log.warning("job.timed_out", msg, job_id=item.record.job_id)
+                if await item.fail(self._rng):
+                    self._spawn(self._fates.tell([item.record.job_id]))
         taken_back = await self._take_back(child, is_crash=is_crash)
         child.pipe.close()
         self._children.discard(child)
@@ -226,21 +228,22 @@ class Supervisor:
 
     async def _take_back(self, child: Child, *, is_crash: bool) -> int:
         """Gives how many jobs."""
-        taken_back = 0
+        taken_back: list[str] = []
         for queue, worker_id in {*child.worker_ids.items(), *child.former_ids}:
-            jobs = None
+            held = None
             # Where it can't be done now, its lease will run out; whoever sees that takes the jobs back.
             with contextlib.suppress(RedisUnavailable), self._bulkheads.around(queue, "reap"):
                 crash_limit = self._settings.crash_limit
-                jobs = await self._queues.reap(queue, worker_id, is_crash=is_crash, crash_limit=crash_limit)
+                held = await self._queues.reap(queue, worker_id, is_crash=is_crash, crash_limit=crash_limit)
             with contextlib.suppress(RedisUnavailable), self._bulkheads.around(ALL, "count"):
                 await self._queues.hide([worker_id])
-            if jobs:
-                taken_back += jobs
-                self._log.warning(
-                    "jobs.taken_back", f"{jobs} jobs of {queue} taken back from {worker_id}", queue=queue, jobs=jobs
-                )
-        return taken_back
+            if held:
+                taken_back += held
+                msg = f"{len(held)} jobs of {queue} taken back from {worker_id}"
+                self._log.warning("jobs.taken_back", msg, queue=queue, jobs=len(held))
+        if taken_back:
+            self._spawn(self._fates.tell(taken_back))
+        return len(taken_back)
 
     async def _look_again(self, child: Child, *, is_crash: bool) -> None:
         """A pop that lay in a dead connection's buffer may still put an id into the dead runner's list."""

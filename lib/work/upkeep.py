@@ -10,6 +10,7 @@ from lib.config import Settings
 from lib.logs import Log
 from lib.queue.queues import Queues, Retention
 from lib.work.bulkheads import ALL, Bulkheads
+from lib.work.fates import Fates
 
 EVERY_S = 1.0
 MOST_BITES = 200  # of one queue's backlog in one round, so that the other queues get theirs
@@ -52,8 +53,9 @@ class LeaseWatch:
 class Upkeep:
     """The periodic work of one supervisor."""
 
-    def __init__(self, queues: Queues, settings: Settings, log: Log, bulkheads: Bulkheads) -> None:
+    def __init__(self, queues: Queues, fates: Fates, settings: Settings, log: Log, bulkheads: Bulkheads) -> None:
         self._queues = queues
+        self._fates = fates
         self._settings = settings
         self._log = log
         self._bulkheads = bulkheads
@@ -89,7 +91,8 @@ class Upkeep:
             await self._reap(queue, worker_id, beat)
         for worker_id in survey.graves:
             # Something reached a dead runner's list after it was emptied: a pop that lay in a buffer.
-            await self._queues.reap(queue, worker_id, crash_limit=self._settings.crash_limit)
+            held = await self._queues.reap(queue, worker_id, crash_limit=self._settings.crash_limit)
+            await self._fates.tell(held or ())
         if survey.is_due:
             await self._promote(queue)
         if survey.is_expiring:
@@ -99,13 +102,14 @@ class Upkeep:
         return survey.suspects
 
     async def _reap(self, queue: str, worker_id: str, beat: str) -> None:
-        jobs = await self._queues.reap(queue, worker_id, beat_seen=beat, crash_limit=self._settings.crash_limit)
-        if jobs is None:
+        held = await self._queues.reap(queue, worker_id, beat_seen=beat, crash_limit=self._settings.crash_limit)
+        if held is None:
             return  # It has beaten since, or another reaper was first.
         with self._bulkheads.around(ALL, "count"):
             await self._queues.hide([worker_id])
-        msg = f"Worker {worker_id} has not been heard of for {self._settings.lease_s:g} s: {jobs} jobs taken back"
-        self._log.warning("worker.reaped", msg, queue=queue, worker_id=worker_id, jobs=jobs)
+        msg = f"Worker {worker_id} has not been heard of for {self._settings.lease_s:g} s: {len(held)} jobs taken back"
+        self._log.warning("worker.reaped", msg, queue=queue, worker_id=worker_id, jobs=len(held))
+        await self._fates.tell(held)
 
     async def _promote(self, queue: str) -> None:
         for _ in range(MOST_BITES):

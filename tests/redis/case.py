@@ -114,8 +114,9 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         return await self.queue.read(job_id)
 
     async def crash(self, worker_id: str, crash_limit: int = 3) -> int | None:
-        """Take back what a runner held whose process has ended."""
-        return await self.queues.reap(self.queue_name, worker_id, crash_limit=crash_limit)
+        """Take back what a runner held whose process has ended. Gives how many jobs."""
+        held = await self.queues.reap(self.queue_name, worker_id, crash_limit=crash_limit)
+        return None if held is None else len(held)
 
     async def make_due(self, job_id: str) -> None:
         """Let a delayed job's time come, without waiting for it."""

@@ -155,7 +155,7 @@ class Mended(RedisCase):
 
         seen = (await self.queues.survey("q", KEEP_ALL)).beats["w"]
 
-        self.assertEqual(1, await self.queues.reap("q", "w", beat_seen=seen, crash_limit=3))
+        self.assertEqual(1, len(await self.queues.reap("q", "w", beat_seen=seen, crash_limit=3) or ()))
 
     async def test_a_living_one_whose_beats_were_gone_for_a_moment_is_not(self) -> None:
         await self.lease()

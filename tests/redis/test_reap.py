@@ -158,12 +158,12 @@ class Reap(RedisCase):
 
     async def test_a_runner_that_has_not_beaten_since_is_reaped(self) -> None:
         await self.enqueue()
-        await self.claimed(await self.lease("a"))
+        job = await self.claimed(await self.lease("a"))
         seen = (await self.queues.survey("q", KEEP_ALL)).beats["a"]
 
         handled = await self.queues.reap("q", "a", beat_seen=seen, crash_limit=3)
 
-        self.assertEqual(1, handled)
+        self.assertEqual([job.job_id], handled)
 
     async def test_a_pop_that_comes_after_the_reap_is_found_in_the_grave(self) -> None:
         runner = await self.lease("a")

@@ -195,6 +195,13 @@ class Poison(WorkerCase):
         self.assertEqual(3, len(self.executions(poison)))
         self.assertLessEqual(len(worker.logged("runner.died")), 3)
         self.assertEqual(0, self.redis.client.llen("wb:{default}:suspects"))
+        # The request's id leads to all that became of it, though the runners could say nothing any more.
+        (died,) = self.until(lambda: worker.logged("job.died"), "its death is in the log")
+        request_id = self.record(poison).spec.request_id  # type: ignore[union-attr]
+        self.assertEqual((poison, request_id, "default"), (died["job_id"], died["request_id"], died["queue"]))
+        self.assertIn("worker_lost", died["msg"])
+        taken_back = [line for line in worker.logged("job.taken_back") if line["job_id"] == poison]
+        self.assertEqual([request_id] * 2, [line["request_id"] for line in taken_back])
 
     def test_a_job_that_crashes_once_is_run_again(self) -> None:
         self.ready()

@@ -198,6 +198,9 @@ class Timeouts(WorkerCase):
         self.assertEqual("TimedOut", error_type(self.record(late)))
         self.assertEqual([1] * 3, [record.attempts for record in self.records(beside)])
         self.assertEqual([False], [line["level"] == "ERROR" for line in worker.logged("runner.died")])
+        (died,) = self.until(lambda: worker.logged("job.died"), "its death is in the log")
+        self.assertEqual((late, True), (died["job_id"], "TimedOut" in died["msg"]))
+        self.assertEqual(self.record(late).spec.request_id, died["request_id"])  # type: ignore[union-attr]
 
     def test_of_the_jobs_that_are_late_only_the_one_is_failed_that_blocks_the_loop(self) -> None:
         worker = self.ready(WORKER_QUEUES="default=5")

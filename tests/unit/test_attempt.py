@@ -52,14 +52,14 @@ class Case(unittest.TestCase):
 
 class Prepare(Case):
     def test_a_job_that_fits_is_ready_to_run(self) -> None:
-        prepared = attempt.prepare(claimed(spec("noop", {"seconds": 1}).to_text()), self.shared)
+        prepared = attempt.prepare(attempt.read(claimed(spec("noop", {"seconds": 1}).to_text())), self.shared)
 
         self.assertEqual((True, 1.0), (prepared.type.is_async, prepared.payload.seconds))
 
     def test_what_another_worker_may_know_is_put_off(self) -> None:
         for text in (spec("of_next_week").to_text(), spec().to_text().replace('"v":1', '"v":2')):
             with self.assertRaises(NotNow):
-                attempt.prepare(claimed(text), self.shared)
+                attempt.prepare(attempt.read(claimed(text)), self.shared)
 
     def test_what_nobody_will_ever_read_is_discarded(self) -> None:
         for text in (
@@ -71,7 +71,7 @@ class Prepare(Case):
             spec("noop", {"more": 1}).to_text(),
         ):
             with self.assertRaises(Discard):
-                attempt.prepare(claimed(text), self.shared)
+                attempt.prepare(attempt.read(claimed(text)), self.shared)
 
 
 class Completed(Case):
@@ -171,7 +171,7 @@ class PutOff(Case):
 class Run(Case):
     def ran(self, type_name: str) -> Any:
         """The result of a handler of tests.jobs_for_tests."""
-        prepared = attempt.prepare(claimed(spec(type_name, {"ledger": ""}).to_text()), self.shared)
+        prepared = attempt.prepare(attempt.read(claimed(spec(type_name, {"ledger": ""}).to_text())), self.shared)
         context: Any = SimpleNamespace(enter=lambda: None, job_id="j", attempt=1, cancelled=False)
 
         async def run() -> Any:

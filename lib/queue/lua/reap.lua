@@ -3,7 +3,7 @@
 -- KEYS 1 base
 -- ARGV 1 worker  2 the beat that the reaper saw last ('none' where there was none), or '' where it knows that the process has ended
 --      3 '1' where the runner crashed  4 crash limit  5 most ids to handle
--- RETURNS 'alive' (it has beaten since; nothing changed) | {handled, dead, 'more' or ''}
+-- RETURNS 'alive' (it has beaten since; nothing changed) | {'more' or '', the ids that it held …}
 -- @transition active --reap--> ready
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
@@ -78,4 +78,4 @@ if #ids > 0 then ring() end
 announce('dead', dead, 'reap')
 tell('ready', again, 'reap')
 tally('dead', kinds)
-return {#ids, #dead, redis.call('EXISTS', own) == 1 and 'more' or ''}
+return {redis.call('EXISTS', own) == 1 and 'more' or '', unpack(ids)}
