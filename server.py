@@ -91,6 +91,8 @@ def main() -> int:
     )
     if not handed:
         log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
+        for doubt in settings.env_doubts:
+            log.warning("environment.doubted", doubt)
         for warning in api_keys.ageing(settings.api_keys, time.time()):
             log.warning("key.ending", f"API_KEYS: {warning}")
     exit_code = 0
@@ -149,7 +151,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     events = Events(transitions, queue)
     batches = Batches(queue, types, ids, log)
     epochs = Epochs(link, keys)
-    system = System(link, queues, ROOT / "openapi.yaml", epochs)
+    system = System(link, queues, ROOT / "openapi.yaml", epochs, types)
     auth = Auth(settings.api_keys, FailedTries(), log)
     counts = RequestCounts(place.memory, place.number)
     metrics = Metrics(queues, Meters(link, keys), counts)

@@ -53,6 +53,8 @@ def _supervise(settings: Settings) -> int:
 
     log = _log(settings)
     log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
+    for doubt in settings.env_doubts:
+        log.warning("environment.doubted", doubt)
     # Without the job modules: what they do when imported is not to happen to the supervisor.
     supervisor = Supervisor(settings, log, SCRIPT, newborns)
     asyncio.run(supervisor.run())

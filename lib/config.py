@@ -60,6 +60,7 @@ class Settings(NamedTuple):
     mail_from: str
     outbox_dir: Path
     env_files: tuple[str, ...] = ()
+    env_doubts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         shown = (f"{name}={value!r}" for name, value in self._asdict().items() if name not in SECRETIVE)
@@ -79,14 +80,16 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
     """Settings from `environ`, then from `.env.local` and `.env` in `root`. Raises ConfigError with every fault."""
     values = dict(environ)
     files: list[str] = []
+    doubts: list[str] = []
     faults: list[str] = []
     for name in ENV_FILES:
         path = root / name
         if not path.is_file():
             continue
         files.append(name)
-        for key, value in _read_env_file(path, faults).items():
-            values.setdefault(key, value)
+        found = _read_env_file(path, faults)
+        doubts += _doubts(name, found)
+        values = {**found, **values}
     checked: dict[str, Any] = {}
     for setting in SETTINGS:
         # An empty value means the default, as compose files and unit files write it.
@@ -100,7 +103,18 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
         raise ConfigError(faults)
     for name in ("log_dir", "outbox_dir"):
         checked[name] = root / checked[name]
-    return Settings(**checked, env_files=tuple(files))
+    return Settings(**checked, env_files=tuple(files), env_doubts=tuple(doubts))
+
+
+def _doubts(file: str, names: Iterable[str]) -> Iterable[str]:
+    """The names that are no settings, and all but. (Any other may be meant for another program.)"""
+    known = [setting.name for setting in SETTINGS]
+    if unknown := [name for name in names if name not in known]:
+        import difflib  # Here: it takes as long to import as all else in this module, and is seldom asked.
+
+        for name in unknown:
+            for near in difflib.get_close_matches(name, known, n=1, cutoff=0.85):
+                yield f"{name} in {file} is not a setting; {near} is"
 
 
 def _misfits(checked: Mapping[str, Any]) -> Iterable[str]:

@@ -10,6 +10,7 @@ from lib.api.router import Call
 from lib.errors import Draining, KeysBroken, RedisUnavailable
 from lib.http1.message import Response
 from lib.jobs.job import to_json
+from lib.jobs.registry import Registry
 from lib.queue import server
 from lib.queue.client import Link
 from lib.queue.epochs import Epochs
@@ -19,11 +20,12 @@ from lib.queue.queues import Queues
 class System:
     """The operations that look at this service. contract: the file openapi.yaml."""
 
-    def __init__(self, link: Link, queues: Queues, contract: Path, epochs: Epochs) -> None:
+    def __init__(self, link: Link, queues: Queues, contract: Path, epochs: Epochs, types: Registry) -> None:
         self._link = link
         self._queues = queues
         self._contract = contract.read_bytes()
         self._epochs = epochs
+        self._types = types
         self._started_s = time.monotonic()
         self._is_draining = False
 
@@ -46,6 +48,8 @@ class System:
             body["warnings"] = [*self._epochs.warnings, *state.warnings]
             with contextlib.suppress(KeysBroken):
                 body["workers"] = await self._queues.runners_alive()
+                if body["workers"]:
+                    body["warnings"] += await self._queues.unserved(self._types.queues)
         except RedisUnavailable as fault:
             body["status"] = "unavailable"
             body["redis"]["status"] = "down"

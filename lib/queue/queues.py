@@ -130,6 +130,18 @@ class Queues:
         with understood(queue):
             return _census(queue, reply)
 
+    async def unserved(self, known: Iterable[str]) -> list[str]:
+        """A sentence for each queue that has jobs waiting and no worker, among all, or where these are more than
+        QUEUES_AT_ONCE, among those known to the caller."""
+        names = await self.names()
+        some = names if len(names) <= QUEUES_AT_ONCE else sorted(set(names).intersection(known))[:QUEUES_AT_ONCE]
+        return [
+            f"{one.counts['ready']} jobs wait in the queue {one.queue}, which no worker serves: "
+            "name it in WORKER_QUEUES"
+            for one in await self.census_of(some)
+            if not isinstance(one, Unreadable) and not one.workers and one.counts["ready"]
+        ]
+
     async def census_of_all(self) -> AsyncIterator[list[Census | Unreadable]]:
         """By name, a few at a time: however many queues there are, neither Redis nor the loop is held up."""
         for some in in_bites(await self.names()):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lib import api_keys
 from lib.config import Settings
 from lib.errors import RedisUnavailable
-from lib.jobs.registry import checks_of
+from lib.jobs import registry
 from lib.queue import audit, server
 from lib.queue.client import Link, describe, open_link
 from lib.queue.keys import Keys
@@ -37,6 +37,8 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
     link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
     try:
         async for finding in _redis(link, settings):
+            yield finding
+        async for finding in _served(link, settings):
             yield finding
         if is_thorough:
             async for finding in _jobs(link, settings):
@@ -64,6 +66,16 @@ async def _redis(link: Link, settings: Settings) -> AsyncIterator[Finding]:
     are_apart = apart_ms > CLOCKS_APART_MS
     advice = "; run NTP on both hosts, or run_at will seem to be off" if are_apart else ""
     yield Finding(not are_apart, f"Clocks: this host and Redis are {apart_ms} ms apart{advice}")
+
+
+async def _served(link: Link, settings: Settings) -> AsyncIterator[Finding]:
+    """Whether somebody runs what waits."""
+    types = registry.load(settings.job_modules)
+    unserved = await Queues(link, Keys(settings.key_prefix)).unserved(types.queues)
+    for sentence in unserved:
+        yield Finding(False, f"Queues: {sentence}")
+    if not unserved:
+        yield Finding(True, "Queues: what waits has a worker")
 
 
 async def _jobs(link: Link, settings: Settings) -> AsyncIterator[Finding]:
@@ -114,7 +126,7 @@ def _stop_times(settings: Settings, root: Path) -> Iterable[Finding]:
 
 def _modules(settings: Settings) -> Iterable[Finding]:
     """What the job modules say of themselves: a module may have a `doctor(settings)`, see registry.checks_of."""
-    for name, check in checks_of(settings.job_modules):
+    for name, check in registry.checks_of(settings.job_modules):
         yield _asked(name, check, settings)
 
 

@@ -248,6 +248,11 @@ def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_
     gc.freeze()
     gc.set_threshold(10_000)
 
+    served = settings.worker_queues
+    elsewhere = [f"{queue} ({', '.join(types)})" for queue, types in registry.queues.items() if queue not in served]
+    if elsewhere:
+        log.info("worker.serves_not", f"Queues that WORKER_QUEUES does not name here: {', '.join(elsewhere)}")
+
     async def run() -> None:
         pipe = await Pipe.over(socket.socket(fileno=link_fd))
         await Runner(settings, registry, log, worker_id, pipe, is_alone=worker_id.endswith(".alone")).run()

@@ -64,6 +64,15 @@ class Config(unittest.TestCase):
 
         self.assertEqual((".env line 2 is not NAME=value",), self.faults())
 
+    def test_a_name_that_is_all_but_a_setting_is_doubted_and_any_other_is_somebody_elses(self) -> None:
+        (self.root / ".env").write_text("WORKER_QUEUE=email=5\nREDIS_URI=x\nPGHOST=db\nPORT=1\n")
+
+        doubts = self.load().env_doubts
+
+        self.assertEqual(2, len(doubts))
+        self.assertEqual("WORKER_QUEUE in .env is not a setting; WORKER_QUEUES is", doubts[0])
+        self.assertIn("REDIS_URL", doubts[1])
+
     def test_a_file_that_is_no_text_is_a_fault(self) -> None:
         (self.root / ".env").write_bytes(b"\xff\xfe")
 
@@ -115,7 +124,7 @@ class Config(unittest.TestCase):
     def test_every_setting_is_tried_here_or_has_no_wrong_value(self) -> None:
         known = {setting.name.lower() for setting in SETTINGS}
 
-        self.assertEqual(known, set(Settings._fields) - {"env_files"})
+        self.assertEqual(known, set(Settings._fields) - {"env_files", "env_doubts"})
 
     def test_an_address_that_others_reach_takes_keys(self) -> None:
         entry = f"ops:admin:{'i' * 12}:{'0' * 64}"
