@@ -18,7 +18,6 @@ from redis.crc import key_slot
 
 from tests.private_redis import wait_until
 
-ON_CLUSTER = "WAYBILL_TESTS_ON_CLUSTER"  # in the environment of a test: have it run on one
 SLOTS = 16384
 HOST = "127.0.0.1"
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests import ON_CLUSTER
 from tests.faults.row import Row
-from tests.private_cluster import ON_CLUSTER
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 240.0

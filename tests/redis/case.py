@@ -21,7 +21,8 @@ from lib.queue.queues import Queues, Retention
 from lib.queue.resp import Argument, Command
 from lib.queue.single import Relays, as_it_is
 from lib.tracing import Trace
-from tests.private_cluster import ON_CLUSTER, PrivateCluster
+from tests import ON_CLUSTER
+from tests.private_cluster import PrivateCluster
 from tests.private_redis import PrivateRedis
 from tests.system.oracle import assert_sound, everything, states
 
@@ -130,6 +131,12 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
     def key_names(self, pattern: str = "*") -> list[bytes]:
         """KEYS, of every node where there are several."""
         return [key for node in self.redis.clients for key in node.keys(pattern)]
+
+    async def until_blocked(self, clients: int) -> None:
+        """So many wait in a BRPOPLPUSH or the like."""
+        async with asyncio.timeout(LIMIT_S):
+            while self.blocked_clients() < clients:
+                await asyncio.sleep(0.005)
 
     def blocked_clients(self) -> int:
         return sum(int(node.info("clients")["blocked_clients"]) for node in self.redis.clients)

@@ -364,8 +364,7 @@ class Pop(RedisCase):
     async def test_a_pop_ends_when_it_is_told_to(self) -> None:
         runner = await self.runner()
         popping = asyncio.create_task(runner.pop(30))
-        while not self.blocked_clients():
-            await asyncio.sleep(0.005)
+        await self.until_blocked(1)
 
         await runner.end_pop()
 
@@ -376,8 +375,7 @@ class Pop(RedisCase):
         asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
         runner = await self.runner()
         popping = asyncio.create_task(runner.pop(30))
-        while not self.blocked_clients():
-            await asyncio.sleep(0.005)
+        await self.until_blocked(1)
 
         for node in self.redis.clients:
             for client in node.client_list():
@@ -403,8 +401,7 @@ class Pop(RedisCase):
     async def test_several_blocked_runners_each_get_one_of_a_batch(self) -> None:
         runners = [await self.runner(f"w{number}") for number in range(4)]
         popping = [asyncio.create_task(runner.pop(10)) for runner in runners]
-        while self.blocked_clients() < 4:
-            await asyncio.sleep(0.005)
+        await self.until_blocked(4)
 
         ids = await self.enqueue_many(4)
 

@@ -180,8 +180,7 @@ class Bells(RedisCase):
             lease = await self.lease()
             await lease.claim(0)  # Loads the script: a pop does not.
             popping = asyncio.create_task(lease.pop(5))
-            while not self.blocked_clients():
-                await asyncio.sleep(0.005)
+            await self.until_blocked(1)
 
             job_id = await self.enqueue(priority)
 

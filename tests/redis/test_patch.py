@@ -1,6 +1,7 @@
 """patch: what may be changed of a job that waits, and that its id is taken once, wherever it stood before."""
 
 import asyncio
+import contextlib
 import itertools
 import unittest
 from collections import Counter
@@ -208,7 +209,7 @@ class Patch(RedisCase):
 
 
 class AnyOrder(RedisCase):
-    async def test_after_any_thousand_steps_every_job_is_in_one_place_and_none_ran_twice(self) -> None:
+    async def test_after_each_of_many_steps_every_job_is_in_one_place_and_none_ran_twice(self) -> None:
         for seed in range(6):
             await self.walk(Random(seed), 250)
 
@@ -224,10 +225,8 @@ class AnyOrder(RedisCase):
                 ids.append(await self.enqueue(rng.choice(PRIORITIES)))
             job_id = rng.choice(ids)
             name = rng.choice((*["patch"] * 6, *["claim", "end"] * 2, "pop", "cancel", "retry", "crash", "due"))
-            try:
+            with contextlib.suppress(WaybillError):
                 await self.step(rng, name, job_id, ids)
-            except (WaybillError, IndexError):
-                pass
             with self.subTest(step=step, name=name):
                 assert_sound(self.client)
         self.assertEqual([], await audit.faults(self.link, self.keys))
@@ -244,6 +243,8 @@ class AnyOrder(RedisCase):
                 return
             self.in_lists[runner.worker_id] = [self.popped(runner)]
         elif name == "end":
+            if not self.held:
+                return
             key = rng.choice(list(self.held))
             holder, job = self.held.pop(key)
             script = rng.choice(("finish", "fail", "snooze", "release"))

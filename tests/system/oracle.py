@@ -58,8 +58,9 @@ class _Queue:
 
 def assert_sound(client: Client, *, prefix: str = "wb", accepted: Iterable[str] = ()) -> None:
     """Raises AssertionError with what is not as it must be. accepted: ids that must be there."""
-    found = faults(client, prefix=prefix)
-    missing = sorted(set(accepted) - set(states(client, prefix=prefix)))
+    names, queues = _snapshot(client, prefix)
+    found = _faults(names, queues)
+    missing = sorted(set(accepted) - set(_states(queues)))
     found += [f"{job_id} was accepted and is not there" for job_id in missing]
     if found:
         more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
@@ -68,7 +69,10 @@ def assert_sound(client: Client, *, prefix: str = "wb", accepted: Iterable[str] 
 
 def faults(client: Client, *, prefix: str = "wb") -> list[str]:
     """Everything that is not in its one place, a sentence each."""
-    names, queues = _snapshot(client, prefix)
+    return _faults(*_snapshot(client, prefix))
+
+
+def _faults(names: set[str], queues: dict[str, _Queue]) -> list[str]:
     found = []
     for name, queue in sorted(queues.items()):
         problems = [*queue.faults, *_faults_of(queue)]
@@ -81,6 +85,10 @@ def faults(client: Client, *, prefix: str = "wb") -> list[str]:
 def states(client: Client, *, prefix: str = "wb") -> dict[str, str]:
     """Every job's state, by id."""
     _, queues = _snapshot(client, prefix)
+    return _states(queues)
+
+
+def _states(queues: dict[str, _Queue]) -> dict[str, str]:
     return {job_id: job.get("state", "") for queue in queues.values() for job_id, job in queue.jobs.items()}
 
 

@@ -21,7 +21,7 @@ from tests.system.worker_case import WorkerCase
 RAW = (b"garbage", b"\xff\xfe", b"", b"a\x1eb\x1fc")
 TYPES = ("string", "list", "hash", "set", "zset")
 BROKEN_FOR_S = 1.5  # Long enough for upkeep, ticks and claims to come upon it.
-SOON_S = 5.0
+SOON_S = 10.0
 _ROW = re.compile(r"^wb:\{q\}:(\S.*?)\s{2,}([A-Z]+)\s", re.MULTILINE)
 
 

@@ -154,7 +154,8 @@ class Transitions(EventsCase):
             self.server.request("POST", f"/api/jobs/{one}/cancel")
 
             self.assertEqual(asked, self.first(of_queue).data["id"])
-            self.assertEqual((one, "cancelled"), (self.first(of_job).data["id"], "cancelled"))
+            cancelled = self.first(of_job).data
+            self.assertEqual((one, "cancelled"), (cancelled["id"], cancelled["state"]))
             self.assertEqual(asked, self.first(of_request).data["id"])
 
     def first(self, messages: Iterator[Message]) -> Message:

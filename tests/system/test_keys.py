@@ -335,7 +335,7 @@ class RateLimits(unittest.TestCase):
         took_s = time.monotonic() - began_s
         self.redis.thaw()
 
-        self.assertEqual((503, "/problems/outcome-unknown", False), (status, body["type"], "ratelimit" in headers))
+        self.assertEqual((503, "/problems/redis-unavailable", False), (status, body["type"], "ratelimit" in headers))
         self.assertLess(took_s, 5)
 
 

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import subprocess
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from typing import ClassVar
 
@@ -67,14 +68,20 @@ class Commands(unittest.TestCase):
         sections = section.findall(self.page("/docs"))
 
         self.assertGreater(len(sections), 15)
+        shown = {
+            name: [unescape(one) for one in re.findall(r"<pre[^>]*><code>(curl -i .*?)</code></pre>", text, re.DOTALL)]
+            for name, text in sections
+        }
+        commands = [command for some in shown.values() for command in some]
+        with ThreadPoolExecutor(4) as pool:  # One of them follows the events for some seconds.
+            answered = dict(zip(commands, pool.map(self.statuses, commands), strict=True))
         for name, text in sections:
             # Those that name a job of the reader's are answered 404 here, which is right.
             expected = {"404"} if "{job_id}" in text else WORKED
-            commands = re.findall(r"<pre[^>]*><code>(curl -i .*?)</code></pre>", text, re.DOTALL)
-            self.assertTrue(commands, name)
-            for command in map(unescape, commands):
+            self.assertTrue(shown[name], name)
+            for command in shown[name]:
                 with self.subTest(name, command=command):
-                    (status,) = [found for found in self.statuses(command) if found != "100"]
+                    (status,) = [found for found in answered[command] if found != "100"]
                     self.assertIn(status, expected)
 
     def test_a_problem_speaks_as_it_is_asked_to(self) -> None:

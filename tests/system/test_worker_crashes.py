@@ -39,7 +39,7 @@ class Killed(WorkerCase):
         flag.touch()
 
         self.until_all(ids, "completed")
-        self.assertLess(took_s, 2.0)
+        self.assertLess(took_s, 5.0)  # Long before the lease: how soon, the faults' kills measure.
         self.assertEqual({1, 2}, {execution.attempt for execution in self.executions()})
         self.assertNotIn(pid, worker.runner_pids())
         self.assertEqual("crashed", self.record(ids[0]).history[0].outcome)
