@@ -8,12 +8,14 @@ With SERVER_PROCESSES above 1 this process is the parent of so many, each of whi
 import asyncio
 import contextlib
 import errno
+import functools
 import random
 import socket
 import sys
 import time
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lib import api_keys
 from lib.api import middleware
@@ -165,22 +167,26 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     app = middleware.Middleware(Router(table), auth, log, counts, _hosts(settings), rate_limit)
     listener = Listener(app, limits=Limits(), max_connections=settings.max_connections)
 
-    background = [asyncio.create_task(_tell_state(counts, listener, log))]
+    background: list[asyncio.Task[None]] = []
+
+    def begin(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(functools.partial(_note_fault, log))
+        background.append(task)
+        return task
+
+    begin(_tell_state(counts, listener, log))
     if place.number == 0:
-        connecting = asyncio.create_task(_announce_redis(settings, link, log))
-        background.append(connecting)
-        await asyncio.sleep(0)
-        with contextlib.suppress(TimeoutError):
-            # The line about the database comes before the server's, if it can be known soon.
-            await asyncio.wait_for(asyncio.shield(connecting), LOOK_FOR_REDIS_S)
+        # The line about the database comes before the server's, if it can be known soon.
+        await asyncio.wait({begin(_announce_redis(settings, link, log))}, timeout=LOOK_FOR_REDIS_S)
         log.info("middlewares.loaded", f"Middlewares loaded: {', '.join(middleware.NAMES)}")
     await listener.start(sock=listening)
     host, port = listener.address
     place.ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
-    background.append(asyncio.create_task(asyncio.to_thread(manual.prepare)))
-    background.append(asyncio.create_task(_watch_redis(epochs, queue, log, Bulkheads(log))))
-    background.append(asyncio.create_task(_tick(place)))
+    begin(asyncio.to_thread(manual.prepare))
+    begin(_watch_redis(epochs, queue, log, Bulkheads(log)))
+    begin(_tick(place))
     await place.told_to_stop()
     system.drain()
     jobs.drain()
@@ -195,6 +201,12 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     await commit_link.close()
     await rate_link.close()
     place.leaving(cut_off)
+
+
+def _note_fault(log: Log, task: "asyncio.Task[None]") -> None:
+    """Requests are served on; but what this part was for nobody does any more."""
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        log.exception("server.failed", "A part of the server ended by a fault of its own", fault)
 
 
 async def _tick(place: Place) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import SSLConnection
 from redis.crc import key_slot
+from redis.exceptions import ResponseError
 
 from lib.errors import RedisUnavailable
 from lib.queue.resp import Argument, Command
@@ -86,6 +87,9 @@ class ClusterLink(Relays):
                 ranges = await self._link_to(node).call("CLUSTER", "SLOTS")
             except RedisUnavailable as away:
                 fault = away
+                continue
+            except ResponseError as said:
+                fault = RedisUnavailable(f"{node[0]}:{node[1]} is not a node of a Cluster: {said}")
                 continue
             for first, last, (host, port, *_), *_replicas in ranges:
                 self._slots.update(dict.fromkeys(range(first, last + 1), (host.decode() or node[0], port)))

@@ -18,7 +18,7 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from lib.errors import KeysBroken
+from lib.errors import KeysBroken, RedisUnavailable
 from lib.queue.resp import Argument, Command
 from lib.queue.wire import Hear, Wire, settle, translated
 
@@ -171,7 +171,7 @@ class SingleLink(Relays):
                 self._wire = Wire(await self._connect(), self._timeout_s)
             return self._wire
         except (RedisError, OSError) as fault:
-            return translated(fault, was_sent=False)
+            return _refused(fault)
         finally:
             self._opening = None
 
@@ -192,9 +192,16 @@ class SingleLink(Relays):
                 await connection.send_command("CLIENT", "ID")
                 number = await connection.read_response()
         except (RedisError, OSError) as fault:
-            raise translated(fault, was_sent=False) from fault
+            raise _refused(fault) from fault
         # Redis may end a block up to 100 ms late; 2 s more than asked for is a link that is dead.
         return Wire(connection, block_s + 2 + self._timeout_s), number
+
+
+def _refused(fault: Exception) -> Exception:
+    """Why there is no connection. What Redis says to us before there is one (a database that it does not have, a
+    Sentinel that is none) is for whoever wrote the URL."""
+    known = translated(fault, was_sent=False)
+    return known if isinstance(known, RedisUnavailable) else RedisUnavailable(f"no connection to Redis: {fault}")
 
 
 def _settle_read(future: "asyncio.Future[Any]", read: Callable[[Any], Any], reply: Any) -> None:

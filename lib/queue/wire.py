@@ -173,7 +173,8 @@ def translated(fault: BaseException, *, was_sent: bool) -> Exception:
         return RedisUnavailable(refusal)
     if isinstance(fault, ConnectionError | TimeoutError | OSError):
         kind = OutcomeUnknown if was_sent else RedisUnavailable
-        return kind(f"{'no answer from' if was_sent else 'no connection to'} Redis: {fault}")
+        reason = str(fault) or type(fault).__name__
+        return kind(f"{'no answer from' if was_sent else 'no connection to'} Redis: {reason}")
     return fault if isinstance(fault, Exception) else RuntimeError(repr(fault))
 
 
