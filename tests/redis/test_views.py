@@ -149,6 +149,18 @@ class Pages(RedisCase):
             self.assertEqual(expected[last + 1 : last + 11], [place.job_id for place in page.places])
             self.client.zadd(self.base + "all", {expected[last]: 1_700_000_000_000})
 
+    async def test_a_page_goes_on_where_the_last_one_ended_though_that_job_has_another_time_by_now(self) -> None:
+        ids = [await self.enqueue(delay_ms=60_000 * number) for number in range(1, 7)]
+        first = await self.queue.page(["q"], Wanted("delayed"), None, 2)
+        assert first.end is not None
+        moved = first.end.job_id
+        for ms, expected in ((1, [*ids[3::-1], moved]), (10**14, ids[3::-1])):
+            self.client.zadd(self.base + "delayed", {moved: ms})
+
+            page = await self.queue.page(["q"], Wanted("delayed"), first.end, 10)
+
+            self.assertEqual((ids[4], expected), (moved, [place.job_id for place in page.places]))
+
     async def test_jobs_of_several_queues_are_shown_newest_first(self) -> None:
         jobs = [self.job(queue=queue) for queue in ("a", "b", "a", "c", "b")]
         for number, job in enumerate(jobs):

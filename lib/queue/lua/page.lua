@@ -5,7 +5,7 @@
 --      5 most to look at  6 most bytes of specs to look at  7 state, or '' for any  8… texts that stand early in the spec
 -- RETURNS {id, score of the last one looked at where there are more behind it, or '' and '', then id, score, id, score …}
 -- WHY by rank: thousands of jobs may share one ms, and a rank finds the place among them at once. Where the last one
--- seen has been deleted meanwhile, its place is sought among those of its ms, 10,000 at the most.
+-- seen has been deleted meanwhile, or has moved, its place is sought among those of its ms, 10,000 at the most.
 local index, score, id, limit = base .. ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local most, most_bytes, state = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local HEAD_BYTES, MOST_HELD = 1024, 2000
@@ -27,7 +27,7 @@ local function from_index()
   local from = 0
   if id ~= '' then
     local rank = redis.call('ZREVRANK', index, id)
-    if rank then
+    if rank and tonumber(redis.call('ZSCORE', index, id)) == tonumber(score) then
       from = rank + 1
     else
       from = redis.call('ZCOUNT', index, '(' .. score, '+inf')
