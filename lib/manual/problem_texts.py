@@ -198,7 +198,7 @@ TEXTS: dict[str, ProblemText] = {
     "wrong-state": ProblemText(
         "The job is in a state in which this can't be done to it; the `detail` says which. Nothing was changed.",
         "Only finished jobs can be deleted or run again, and only unfinished ones cancelled. Somebody, or a worker, "
-        "may have been quicker.",
+        "may have been quicker. Nor is a job run again while another one waits or runs under its `unique` key.",
         "Look at the job. To delete one that waits or runs, cancel it first.",
         "curl -i {base}/api/jobs/JOB_ID",
         ("job-not-found",),

@@ -36,6 +36,7 @@ NO_OPTIONS = NewJob("", "", "")[3:]
 EnqueueCall = tuple[str, str, str, int, str]
 """One call of enqueue.lua: its name, the queue's base, this process, the commit's number, the records."""
 DONE = "done"
+UNIQUE = "unique "
 PATCH_TRIES = 10
 
 
@@ -132,8 +133,14 @@ class Queue:
             raise WrongState(f"the job is {state}; only one that is ready, delayed or active can be cancelled")
 
     async def retry(self, job_id: str) -> None:
-        """Run a finished job again, its attempts at 0. Raises JobNotFound or WrongState."""
-        state = await self._change("retry", job_id)
+        """Run a finished job again, its attempts at 0; under its unique key, if it has one. Raises JobNotFound or
+        WrongState."""
+        spec = (await self.read(job_id)).spec
+        # str: somebody may have written the spec by hand.
+        unique_key = str(spec.unique_key).encode("utf-8", "replace") if spec else b""
+        state = await self._change("retry", job_id, unique_key)
+        if state.startswith(UNIQUE):
+            raise WrongState(f"the job {state.removeprefix(UNIQUE)} waits or runs under the same unique key")
         if state != DONE:
             raise WrongState(f"the job is {state}; only one that is dead, completed or cancelled can be run again")
 

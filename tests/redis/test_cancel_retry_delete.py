@@ -1,10 +1,13 @@
 """cancel, retry, delete: what a caller may do to a job, in each of its states."""
 
 import unittest
+from typing import Any
 
 from lib.errors import JobNotFound, WrongState
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import JobSpec, NewJob
 from lib.queue.lease import failed, finished
-from tests.redis.case import ERROR, RedisCase, ending, ids_of
+from tests.redis.case import ERROR, TRACE, RedisCase, ending, ids_of
 
 
 class InState(RedisCase):
@@ -185,6 +188,54 @@ class Retry(InState):
                 await self.queue.retry(job_id)
 
             self.assertEqual(before, self.dump())
+
+    async def test_a_job_whose_unique_key_another_one_holds_can_not_be_run_again(self) -> None:
+        for times in ({}, {"delay_ms": 60_000}):
+            first, second = self.unique_job(), self.unique_job(**times)
+            await self.queue.enqueue(first)
+            await self.queue.cancel(first.job_id)
+            await self.queue.enqueue(second)
+            before = self.dump()
+
+            with self.assertRaises(WrongState) as refused:
+                await self.queue.retry(first.job_id)
+
+            self.assertIn(second.job_id, refused.exception.detail)
+            self.assertEqual(before, self.dump())
+            await self.queue.cancel(second.job_id)
+
+    async def test_a_job_that_is_run_again_holds_its_unique_key_again(self) -> None:
+        first, second, third = (self.unique_job() for _ in range(3))
+        await self.queue.enqueue(first)
+        await self.queue.cancel(first.job_id)
+        await self.queue.enqueue(second)
+        await self.queue.cancel(second.job_id)
+
+        await self.queue.retry(first.job_id)
+
+        self.assertEqual(("duplicate", first.job_id), (await self.queue.enqueue(third))[1::-1])
+        self.assertAlmostEqual(7_000, self.client.pttl(self.base + "unique:k ü"), delta=1_000)
+
+    async def test_a_unique_key_whose_time_nobody_noted_is_held_for_a_day(self) -> None:
+        job = self.unique_job()
+        await self.queue.enqueue(job)
+        await self.queue.cancel(job.job_id)
+        self.client.hdel(f"{self.base}job:{job.job_id}", "unique_ttl")
+        self.client.set(self.base + "unique:k ü", "q-garbage")
+
+        await self.queue.retry(job.job_id)
+
+        self.assertAlmostEqual(86_400_000, self.client.pttl(self.base + "unique:k ü"), delta=10_000)
+
+    async def test_a_key_that_was_taken_for_a_day_costs_the_job_no_field(self) -> None:
+        job = self.unique_job()._replace(unique_ttl_ms=86_400_000)
+        await self.queue.enqueue(job)
+
+        self.assertEqual([b"spec", b"state"], sorted(self.client.hkeys(f"{self.base}job:{job.job_id}")))
+
+    def unique_job(self, **times: Any) -> NewJob:
+        spec = JobSpec("noop", {}, "request", TRACE, 5, 60.0, Backoff(), unique_key="k ü")
+        return NewJob(self.ids.new("q"), "normal", spec.to_text(), unique_key="k ü", unique_ttl_ms=7_000, **times)
 
     async def test_a_high_job_that_is_run_again_rings(self) -> None:
         job_id = await self.a_job("dead")
