@@ -15,6 +15,7 @@ import socket
 import struct
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BufferedReader
@@ -31,6 +32,7 @@ class Verdict(NamedTuple):
     then: Callable[[], None] | None = None
 
 
+PIECE_BYTES = 16_384  # of a reply over a slow link
 PASS = Verdict("pass")
 CUT_REQUEST = Verdict("cut_request")  # It never arrives, and the connection is closed.
 CUT_REPLY = Verdict("cut_reply")  # It is carried out; the connection is closed and the reply told to nobody.
@@ -59,6 +61,8 @@ class Proxy:
     is_black_hole: bool = False  # Requests that come while this is set are never answered.
     rewrite: Callable[[bytes], bytes] = lambda reply: reply  # What becomes of a reply on its way back.
     reset_at_byte: int | None = None  # Of a connection's replies: a reset instead of the byte of that number.
+    silent_at_byte: int | None = None  # From that byte of a connection's replies on, it is a black hole.
+    bytes_per_s: float | None = None  # So fast its replies come back.
     requests: int = 0
     replies: int = 0
     _links: set[socket.socket] = field(default_factory=set)
@@ -161,7 +165,7 @@ class Proxy:
                 if verdict.does in ("cut_reply", "swallow_reply"):
                     break
                 room = len(raw) if self.reset_at_byte is None else max(0, self.reset_at_byte - sent_bytes)
-                client.sendall(raw[:room])
+                self._send(client, raw[:room], sent_bytes)
                 sent_bytes += len(raw)
                 if room < len(raw):
                     # Closed with this on, the connection is reset and not ended.
@@ -169,6 +173,15 @@ class Proxy:
                     break
         # Wakes the thread that reads requests; that one closes.
         _shut(client, socket.SHUT_RD)
+
+    def _send(self, client: socket.socket, raw: bytes, sent_bytes: int) -> None:
+        """A reply, behind so many bytes of others."""
+        heard = len(raw) if self.silent_at_byte is None else max(0, self.silent_at_byte - sent_bytes)
+        piece = len(raw) if self.bytes_per_s is None else PIECE_BYTES
+        for at in range(0, min(heard, len(raw)), piece):
+            client.sendall(raw[at : min(at + piece, heard)])
+            if self.bytes_per_s is not None:
+                time.sleep(PIECE_BYTES / self.bytes_per_s)
 
     def _read(self, stream: BufferedReader) -> bytes:
         return read_value(stream) if self.framing == "redis" else stream.read1(1 << 20)

@@ -79,6 +79,7 @@ class Wire(asyncio.Protocol):
         self._waiting: deque[tuple[Hear, float]] = deque()
         self._unsent: list[bytes] = []
         self._watch: asyncio.TimerHandle | None = None
+        self._heard_at_s = 0.0
         self.is_broken = False
 
     def send(self, command: Command, hear: Hear) -> None:
@@ -102,6 +103,7 @@ class Wire(asyncio.Protocol):
     # What the event loop calls.
 
     def data_received(self, data: bytes) -> None:
+        self._heard_at_s = self._loop.time()
         try:
             for answer in self._replies.feed(data):
                 if not self._waiting:
@@ -125,11 +127,15 @@ class Wire(asyncio.Protocol):
             self._transport.write(b"".join(unsent))
 
     def _look(self) -> None:
-        """Once in a while: has the oldest call waited too long? Then nobody can tell the later ones' answers apart."""
+        """Once in a while: has the oldest call waited too long? Then nobody can tell the later ones' answers apart.
+
+        Answers come in turn: while bytes come they are its answer's, or one's before it, and are waited for however
+        slow the link is.
+        """
         self._watch = None
         if not self._waiting:
             return
-        left_s = self._waiting[0][1] - self._loop.time()
+        left_s = max(self._waiting[0][1], self._heard_at_s + self._timeout_s) - self._loop.time()
         if left_s <= 0:
             self._break(TimeoutError(f"no answer within {self._timeout_s:g} s"))
         else:

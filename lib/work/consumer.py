@@ -217,7 +217,8 @@ class Consumer:
             claim = await self._lease.claim(limit, found, source)
         finally:
             self._lanes.expect(0)
-        self._is_list_known = True
+        # Strays that are too much for one claim are looked for again at once.
+        self._is_list_known = len(claim.jobs) >= len(found)
         self._heard_at_s = time.monotonic()
         return claim
 

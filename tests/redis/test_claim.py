@@ -3,9 +3,12 @@
 import asyncio
 import gc
 import unittest
+from typing import Any
 
 from lib.errors import KeysBroken, OutcomeUnknown
+from lib.queue.client import open_link
 from lib.queue.lease import Lease, NotRegistered, finished
+from tests.proxy import Proxy
 from tests.redis.case import LosesReplies, RedisCase, ending, ids_of
 
 
@@ -213,6 +216,87 @@ class Strays(RedisCase):
         claim = await runner.claim(1, ["nothing", "", "bell", "q-" + "0" * 32])
 
         self.assertEqual(([], []), (ids_of(claim), self.list("quarantine")))
+
+
+class Large(RedisCase):
+    """One claim hands out a MiB of specs and no more, however many jobs it is for: Redis and the link have others."""
+
+    async def enqueue_large(self, count: int, size_bytes: int = 400_000, **times: Any) -> list[str]:
+        jobs = [self.job(**times) for _ in range(count)]
+        jobs = [job._replace(spec_text=job.spec_text[:-3] + f'"text":"{"x" * size_bytes}"}}}}') for job in jobs]
+        for job in jobs:
+            await self.queue.enqueue(job)
+        return [job.job_id for job in jobs]
+
+    async def test_a_claim_of_large_jobs_stops_after_a_mebibyte_and_says_that_there_are_more(self) -> None:
+        runner = await self.lease()
+        ids = await self.enqueue_large(7)
+
+        claims = [await runner.claim(10) for _ in range(3)]
+
+        self.assertEqual([ids[:3], ids[3:6], ids[6:]], [ids_of(claim) for claim in claims])
+        self.assertEqual([True, True, False], [claim.is_more for claim in claims])
+
+    async def test_a_job_larger_than_that_is_handed_out_alone(self) -> None:
+        runner = await self.lease()
+        ids = await self.enqueue_large(2, 3_000_000)
+
+        self.assertEqual([[ids[0]], [ids[1]]], [ids_of(await runner.claim(10)) for _ in range(2)])
+
+    async def test_the_order_of_priorities_holds_from_one_claim_to_the_next(self) -> None:
+        runner = await self.lease()
+        normal, expiring = await self.enqueue_large(2), await self.enqueue_large(2, expires_in_ms=60_000)
+        high = [await self.enqueue("high") for _ in range(3)]
+
+        claims = [await runner.claim(10), await runner.claim(10)]
+
+        self.assertEqual([[*high, *normal, expiring[0]], expiring[1:]], [ids_of(claim) for claim in claims])
+
+    async def test_others_are_woken_for_what_it_leaves(self) -> None:
+        runner = await self.lease()
+        for job in [self.job("high") for _ in range(4)]:
+            large = job._replace(spec_text=job.spec_text[:-3] + f'"text":"{"x" * 400_000}"}}}}')
+            await self.queue.enqueue(large)
+        self.client.delete(self.base + "ready:normal")
+
+        await runner.claim(10)
+
+        self.assertEqual((1, ["bell"]), (len(self.list("ready:high")), self.list("ready:normal")))
+
+    async def test_strays_are_handed_out_by_the_same_measure_and_the_rest_stays_where_it_is(self) -> None:
+        runner = await self.lease()
+        ids = await self.enqueue_large(5)
+        for _ in range(2):
+            await runner.claim(10)
+        other = await self.enqueue()
+
+        first = await runner.claim(10, ids)
+        second = await runner.claim(10, ids[3:])
+
+        self.assertEqual(([*ids[:3]], [*ids[3:], other]), (ids_of(first), ids_of(second)))
+        self.assertEqual((True, False), (first.is_more, second.is_more))
+        self.assertEqual({*ids, other}, set(await runner.held()))
+
+    async def test_over_a_slow_link_a_large_answer_is_waited_for_as_long_as_it_comes(self) -> None:
+        await self.enqueue_large(3)
+        with Proxy(self.redis.url, bytes_per_s=2_000_000) as proxy:
+            slow = open_link(proxy.url, timeout_s=0.25)
+            self.addAsyncCleanup(slow.close)
+            runner = await self.lease(link=slow)
+
+            claim = await runner.claim(10)
+
+        self.assertEqual(3, len(claim.jobs))
+
+    async def test_a_link_that_goes_silent_amid_an_answer_is_given_up(self) -> None:
+        await self.enqueue_large(1)
+        with Proxy(self.redis.url, bytes_per_s=2_000_000, silent_at_byte=200_000) as proxy:
+            slow = open_link(proxy.url, timeout_s=0.25)
+            self.addAsyncCleanup(slow.close)
+            runner = await self.lease(link=slow)
+
+            with self.assertRaises(OutcomeUnknown):
+                await asyncio.wait_for(runner.claim(10), 2)
 
 
 class Garbage(RedisCase):

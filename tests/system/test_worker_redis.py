@@ -87,6 +87,26 @@ class Disturbed(WorkerCase):
         self.assertEqual(len(ids), len(self.executions()))
         self.assertEqual({1}, {execution.attempt for execution in self.executions()})
 
+    def test_large_jobs_that_went_astray_are_begun_one_claim_after_the_other(self) -> None:
+        """They are too much for one, and the next is not to come only when it is time again to look for strays."""
+        self.ready()
+        client = self.redis.client
+        ids = [self.post("noop", text="x" * 400_000) for _ in range(9)]
+        self.until_all(ids, "completed")
+        (worker_id,) = client.hkeys("wb:{default}:workers")
+        pipe = client.pipeline()
+        for job_id in ids:
+            pipe.zrem("wb:{default}:completed", job_id)
+            pipe.hset(f"wb:{{default}}:job:{job_id}", mapping={"state": "active"})
+            pipe.lpush(f"wb:{{default}}:active:{worker_id.decode()}", job_id)
+        pipe.execute()
+
+        self.until_all(ids, "completed")
+
+        started_ms = [record.started_ms or 0 for record in self.records(ids)]
+        self.assertLess(max(started_ms) - min(started_ms), 3_000)
+        self.assertEqual(18, len(self.executions()))
+
     def test_a_redis_that_was_emptied_is_served_again(self) -> None:
         worker = self.ready()
         self.until(lambda: self.redis.client.exists("wb:{default}:epoch"), "the supervisor has looked")

@@ -6,7 +6,8 @@
 -- RETURNS 'reaped': this runner was taken for dead | 'forgotten': nothing here knows of it
 --      | {a text of records, spec, spec …}: the first record is 'more', 'paused', 'empty' or '', now_ms, ms until the next
 --      delayed job or '', since when each job was ready (ms, parted by commas); then for each job: id, token, attempt,
---      unknown_since or ''. 'more': call again at once, the lists hold ids that are no jobs. 'paused': nothing is handed
+--      unknown_since or ''. 'more': call again at once, the lists hold ids that are no jobs, or
+--      specs that are too much for one call; strays then stay in the own list. 'paused': nothing is handed
 --      out, but what was claimed before and its reply lost. 'empty': said behind a pop, no other job is ready
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
@@ -17,7 +18,7 @@
 local worker, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local own = base .. 'active:' .. worker
 local find = string.find
-local SPARE, MOST_AT_ONCE = 200, 1000
+local SPARE, MOST_AT_ONCE, MOST_BYTES = 200, 1000, 1048576
 
 if redis.call('HEXISTS', base .. 'workers', worker) == 0 then
   return redis.call('ZSCORE', base .. 'graves', worker) and 'reaped' or 'forgotten'
@@ -25,6 +26,10 @@ end
 
 local reply, words, claimed = {''}, {''}, 0
 local ids, since = {}, {}
+-- budget: how many ids may still be looked at. room_bytes: of specs; the one that uses it up is handed out.
+-- WHY bytes: a hundred specs of a MB hold Redis for half a second, and over a slow link their reply never comes in time.
+-- WHY they are no function's upvalue: to make one in each call costs as much as they do for ten jobs.
+local budget, room_bytes = limit + SPARE, MOST_BYTES
 
 -- WHY this way round: a pattern that looks for the first wrong byte begins anew at each byte, for twice the time.
 -- WHY digits first: most of an id is digits.
@@ -41,13 +46,6 @@ local function count(text)
   return text and string.match(text, '^%d+$') and #text <= 12 and tonumber(text) or 0
 end
 
--- What is said of a job.
--- WHY the spec is apart: Lua hashes every string that it makes, byte by byte, and one of all specs is made twice over.
-local function say(id, token, attempt, unknown_since, spec)
-  words[claimed + 1] = id .. '\31' .. token .. '\31' .. attempt .. '\31' .. unknown_since
-  reply[claimed + 1] = spec
-end
-
 local function look(id)
   return redis.pcall('HMGET', base .. 'job:' .. id, 'spec', 'state', 'claims', 'expires', 'since', 'listed')
 end
@@ -62,13 +60,15 @@ local function past_of(job, claims)
 end
 
 -- f: as `look` gives it. is_lost: its reply was; the attempt was counted and never made.
+-- WHY the spec is apart: Lua hashes every string that it makes, byte by byte, and one of all specs is made twice over.
 local function hand_out(id, job, f, past, is_lost)
   local token = f[3] and tostring(count(f[3]) + 1) or '1'
   local attempt = f[3] and tostring(count(past[1]) + (is_lost and 0 or 1)) or '1'
   redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', worker, 'started', now)
   claimed = claimed + 1
   ids[claimed], since[claimed] = id, tonumber(f[5])
-  say(id, token, attempt, past[3] or '', f[1])
+  words[claimed + 1] = id .. '\31' .. token .. '\31' .. attempt .. '\31' .. (past[3] or '')
+  reply[claimed + 1] = f[1]
 end
 
 -- WHY LREM comes last: where what comes before it can't be done for a broken key, the id stays where the next claim finds it.
@@ -110,26 +110,33 @@ local function take_plain(plain, looks, list)
   end
 end
 
--- Up to `most` ids from the right end of a list, and what is to be done with each. Gives how many there were.
+-- Up to `most` ids from the right end of a list, and what is to be done with each. Gives how many there were, and the
+-- room for specs that is left.
 -- WHY the plain ones together: a command that writes costs as much as three that read, for the AOF is told of each.
 -- WHY the others one by one: should one of them fail, for a broken key, no other is out of reach of the other runners.
-local function take_from(list, most)
+local function take_from(list, most, room_bytes)
   local next_ids = redis.call('LRANGE', base .. list, digits(-most), '-1')
   local plain, looks = {}, {}
   for i = #next_ids, 1, -1 do
+    if room_bytes <= 0 then
+      take_plain(plain, looks, list)
+      return #next_ids - i, room_bytes
+    end
     local id = next_ids[i]
     local f = look(id)
+    if f[1] then room_bytes = room_bytes - #f[1] end
     if f[2] == 'ready' and not f[4] and not f[6] and list ~= 'suspects' and not looks[id] and is_readable(id, f[1]) then
       plain[#plain + 1], looks[id] = id, f
     else
       take_plain(plain, looks, list)
       plain = {}
       redis.call('RPOPLPUSH', base .. list, own)
-      take(id, list)
+      -- Listed twice, it may be another's look that is at hand.
+      take(id, list, false, not looks[id] and f)
     end
   end
   take_plain(plain, looks, list)
-  return #next_ids
+  return #next_ids, room_bytes
 end
 
 local is_paused = redis.call('HEXISTS', base .. 'meta', 'paused') == 1
@@ -149,7 +156,15 @@ end
 
 for i = 4, #ARGV do
   -- Asked again, for the list may have been reaped since: an id is taken from a list that holds it or not at all.
-  if redis.call('LPOS', own, ARGV[i]) then take_found(ARGV[i]) end
+  if redis.call('LPOS', own, ARGV[i]) then
+    local looked = look(ARGV[i])
+    if looked[1] then room_bytes = room_bytes - #looked[1] end
+    take_found(ARGV[i], looked)
+    if room_bytes <= 0 then
+      budget = 0
+      break
+    end
+  end
 end
 
 -- Whatever the pop has brought is the newest in the own list. Where it brought nothing, that is a job in hand.
@@ -167,12 +182,12 @@ elseif not is_paused then
   end
   lists = {'ready:high', 'ready:normal', 'ready:low'}
 end
-local budget = limit + SPARE
 for _, list in ipairs(lists) do
   while claimed < limit and budget > 0 do
     local most = math.min(limit - claimed, budget, MOST_AT_ONCE)
-    local found = take_from(list, most)
-    budget = budget - found
+    local found
+    found, room_bytes = take_from(list, most, room_bytes)
+    budget = room_bytes > 0 and budget - found or 0
     if found < most then break end
   end
 end
@@ -183,7 +198,7 @@ for i = 1, claimed do since[i] = since[i] or created[i] or now end
 
 tell('active', ids, 'claim')
 local state = is_paused and 'paused' or budget == 0 and 'more' or ''
-if #lists > 1 and claimed == limit then
+if #lists > 1 and (claimed == limit or budget == 0) then
   if redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 then
     ring()
   elseif source == 'popped' and redis.call('EXISTS', base .. 'ready:normal') == 0 then
