@@ -4,9 +4,9 @@ import asyncio
 import unittest
 
 from lib.jobs.job import ClaimedJob
-from lib.queue.lease import failed, finished, snoozed
+from lib.queue.lease import failed, finished, released, snoozed
 from lib.queue.queue import Queue
-from tests.redis.case import ERROR, LosesReplies, RedisCase, ending
+from tests.redis.case import ERROR, LosesReplies, RedisCase, ending, ids_of
 
 SCRIPTS = ("finish", "fail", "snooze", "release")
 AFTER = {"finish": "completed", "fail": "delayed", "snooze": "delayed", "release": "ready"}
@@ -368,6 +368,97 @@ class Release(RedisCase):
         await runner.ended("release", ending("release", job))
 
         self.assertEqual(["bell"], self.list("ready:normal"))
+
+
+class NotBegun(RedisCase):
+    """A claim that was given back before its handler began leaves the job's expiry as it was."""
+
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.runner = await self.lease()
+        self.job_id = await self.enqueue(expires_in_ms=60_000)
+
+    async def claimed_and(self, *ends: str) -> None:
+        """Claim it and give it back, each time by one of these: unbegun, unknown, released, snoozed, failed."""
+        for end in ends:
+            if await self.state(self.job_id) == "delayed":
+                await self.make_due(self.job_id)
+            job = await self.claimed(self.runner)
+            words = {
+                "unbegun": released(job.job_id, job.token, is_begun=False),
+                "released": released(job.job_id, job.token),
+                "unknown": snoozed(job.job_id, job.token, ERROR, 60, is_unknown=True),
+                "snoozed": snoozed(job.job_id, job.token, ERROR, 60),
+                "failed": failed(job.job_id, job.token, ERROR, 60),
+            }
+            script = {"unbegun": "release", "released": "release", "failed": "fail"}.get(end, "snooze")
+            self.assertTrue(await self.runner.ended(script, words[end]))
+
+    async def let_it_expire(self) -> None:
+        """Its time is over; it need not be waited for."""
+        self.client.hset(f"{self.base}job:{self.job_id}", "expires", 1)
+        self.client.zadd(self.base + "expiring", {self.job_id: 1}, xx=True)
+
+    async def test_it_expires_at_its_time(self) -> None:
+        for ends in (("unbegun",), ("unknown",), ("unbegun", "unknown", "unbegun"), ("unknown", "unknown")):
+            await self.claimed_and(*ends)
+            await self.let_it_expire()
+
+            self.assertEqual(1, await self.queues.expire("q"), ends)
+
+            record = await self.record(self.job_id)
+            self.assertEqual(("dead", "expired"), (record.state, (record.error or {}).get("type")), ends)
+            self.job_id = await self.enqueue(expires_in_ms=60_000)
+
+    async def test_a_claim_that_comes_to_it_too_late_ends_it(self) -> None:
+        await self.claimed_and("unbegun", "unbegun")
+        await self.let_it_expire()
+
+        claim = await self.runner.claim(1)
+
+        self.assertEqual(([], "dead"), (ids_of(claim), await self.state(self.job_id)))
+
+    async def test_one_that_has_begun_does_not_expire_whatever_comes_behind(self) -> None:
+        for ends in (("released",), ("failed", "unbegun"), ("unbegun", "snoozed", "unbegun"), ("failed", "unknown")):
+            await self.claimed_and(*ends)
+            await self.let_it_expire()
+            await self.queues.expire("q")
+            if await self.state(self.job_id) == "delayed":
+                await self.make_due(self.job_id)
+
+            self.assertEqual([self.job_id], ids_of(await self.runner.claim(1)), ends)
+
+            await self.crash("w")
+            self.client.flushall()
+            await self.asyncSetUp()
+
+    async def test_a_claim_whose_reply_was_lost_was_not_begun_either(self) -> None:
+        await self.runner.claim(1)
+        job = (await self.runner.claim(1, [self.job_id])).jobs[0]
+        await self.runner.ended("release", released(self.job_id, job.token, is_begun=False))
+        await self.let_it_expire()
+
+        claim = await self.runner.claim(1)
+
+        self.assertEqual(([], "dead"), (ids_of(claim), await self.state(self.job_id)))
+
+    async def test_run_again_by_a_caller_it_has_no_expiry(self) -> None:
+        await self.claimed_and("unbegun")
+        await self.let_it_expire()
+        await self.queues.expire("q")
+
+        await self.queue.retry(self.job_id)
+        await self.claimed_and("unbegun")
+
+        self.assertEqual(([self.job_id], 0), (ids_of(await self.runner.claim(1)), await self.queues.expire("q")))
+
+    async def test_one_that_never_expires_is_not_noted(self) -> None:
+        self.client.flushall()
+        self.runner, self.job_id = await self.lease(), await self.enqueue()
+        await self.claimed_and("unbegun")
+
+        self.assertEqual(0, self.client.exists(self.base + "expiring"))
+        self.assertNotIn(b"unbegun", self.client.hkeys(f"{self.base}job:{self.job_id}"))
 
 
 if __name__ == "__main__":

@@ -90,7 +90,10 @@ local function take(id, list, is_found, looked)
   end
   if expires then
     redis.call('ZREM', base .. 'expiring', id)
-    if state == 'ready' and (tonumber(expires) or math.huge) <= now_ms and not claims then
+    -- See _unbegun.lua.
+    local unbegun = claims and redis.call('HGET', job, 'unbegun')
+    if is_lost_claim and (unbegun or '0') == digits(count(claims) - 1) then redis.call('HSET', job, 'unbegun', claims) end
+    if state == 'ready' and (tonumber(expires) or math.huge) <= now_ms and claims == unbegun then
       expire(id, job)
       return redis.call('LREM', own, '1', id)
     end

@@ -11,10 +11,10 @@ sound('ZCARD', 'dead', 'delayed')
 local ids = redis.call('ZRANGEBYSCORE', base .. 'expiring', '-inf', now, 'LIMIT', 0, tonumber(ARGV[1]))
 for _, id in ipairs(ids) do
   local job = base .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'state', 'claims', 'priority')
+  local f = redis.pcall('HMGET', job, 'state', 'claims', 'priority', 'unbegun')
   redis.call('ZREM', base .. 'expiring', id)
-  -- A job that has begun once is past its expiry: what follows are retries.
-  if (f[1] == 'ready' or f[1] == 'delayed') and not f[2] then
+  -- One that has begun does not expire: see _unbegun.lua.
+  if (f[1] == 'ready' or f[1] == 'delayed') and f[2] == f[4] then
     if f[1] == 'ready' then leave(job, home(f[3])) else redis.call('ZREM', base .. 'delayed', id) end
     expire(id, job)
   end

@@ -5,7 +5,7 @@
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --release--> ready
 -- @transition active --release--> cancelled
--- @use clock records tally ended ring fence history cancelled listed sound
+-- @use clock records tally ended ring fence history cancelled listed sound unbegun
 local worker, records = ARGV[1], ARGV[2]
 
 sound('LLEN', 'ready:high', 'ready:normal', 'ready:low')
@@ -15,7 +15,7 @@ for id, token, not_begun in each_record(records) do
   local verdict = own(id, token, worker)
   local job = base .. 'job:' .. id
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
-    if not_begun == '' then remember(job, 'released') end
+    if not_begun == '' then remember(job, 'released') else expire_on(id, job, token) end
     redis.pcall('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'ready', 'ended', token, 'since', now)
     given_back[#given_back + 1] = id

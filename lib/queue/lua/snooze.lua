@@ -5,7 +5,7 @@
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --snooze--> delayed
 -- @transition active --snooze--> cancelled
--- @use clock records tally ended ring fence history cancelled next_due sound
+-- @use clock records tally ended ring fence history cancelled next_due sound unbegun
 local worker, records = ARGV[1], ARGV[2]
 
 sound('ZCARD', 'cancelled')
@@ -16,7 +16,10 @@ for id, token, delay, reason in each_record(records) do
   local job = base .. 'job:' .. id
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
     remember(job, 'snoozed', reason)
-    if string.sub(delay, -1) == 'u' then redis.call('HSETNX', job, 'unknown_since', now) end
+    if string.sub(delay, -1) == 'u' then
+      redis.call('HSETNX', job, 'unknown_since', now)
+      expire_on(id, job, token)
+    end
     redis.pcall('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'delayed', 'ended', token)
     redis.call('ZADD', base .. 'delayed', now_ms + tonumber(string.match(delay, '^%d+')), id)
