@@ -185,9 +185,8 @@ class Connection(asyncio.BufferedProtocol):
                     return
         except HttpError as error:
             self._refuse(error)
-        except Exception:
-            log.exception("request.failed")
-            self._fail()
+        except Exception:  # noqa: BLE001  _fail logs it
+            self._fail(self._request or self._handled)
 
     def _take_head(self) -> bool:
         request = self._parser.next_head()
@@ -281,9 +280,8 @@ class Connection(asyncio.BufferedProtocol):
             return  # It was answered already. Whatever the app does, no request gets another one's answer.
         try:
             self._take_answer(request, answer)
-        except Exception:
-            log.exception("request.failed")
-            self._fail()
+        except Exception:  # noqa: BLE001  _fail logs it
+            self._fail(request)
         self._go_on()
 
     def _take_answer(self, request: Request, answer: Answer) -> None:
@@ -310,9 +308,8 @@ class Connection(asyncio.BufferedProtocol):
             else:
                 self._handled = None
                 self._reply(request, response)
-        except Exception:
-            log.exception("request.failed")
-            self._fail()
+        except Exception:  # noqa: BLE001  _fail logs it
+            self._fail(request)
         self._handled = self._stream = None
         self._go_on()
 
@@ -351,8 +348,8 @@ class Connection(asyncio.BufferedProtocol):
             request.expects_continue = False
             self._out.write(request, response, closes=closes)
             await self._out.write_pieces(request, response)
-        except Exception:
-            log.exception("request.failed")
+        except Exception:  # noqa: BLE001
+            _log_fault(request)
             self._transport.abort()
             self._state = CLOSED
         finally:
@@ -393,12 +390,12 @@ class Connection(asyncio.BufferedProtocol):
             response = self._app.refuse(error, self._request, self._peer)
             self._out.write(self._request, response, closes=True, is_to_head=self._parser.begins_with_head)
             self._linger()
-        except Exception:
-            log.exception("request.failed")
-            self._fail()
+        except Exception:  # noqa: BLE001  _fail logs it
+            self._fail(self._request)
 
-    def _fail(self) -> None:
+    def _fail(self, request: Request | None) -> None:
         """The app let an exception through: a bare 500, because nothing of the app can be trusted to write one."""
+        _log_fault(request)
         self._handled = None
         if self._state in (READING, HANDLING):
             self._out.write(None, Response(500), closes=True)
@@ -435,3 +432,9 @@ class Connection(asyncio.BufferedProtocol):
             self.deadline_s = inf
         self._end_task()
         self._transport.close()
+
+
+def _log_fault(request: Request | None) -> None:
+    """A line of the exception that is being handled. request: whose it is, where one is known."""
+    request_id = (request.request_id if request else "") or None
+    log.exception("Request failed by a fault of ours", extra={"event": "request.failed", "request_id": request_id})

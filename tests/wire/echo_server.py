@@ -56,6 +56,7 @@ class EchoApp:
         self.tell: Callable[[], None] = lambda: None
 
     def admit(self, request: Request) -> Response | None:
+        request.request_id = f"id-of-{request.path}"
         if request.path == "/admit-raises":
             raise ZeroDivisionError
         if request.path == "/roomy":

@@ -288,7 +288,8 @@ class TestRefusals(DialogueTestCase):
                 answer = client.answer()
 
                 self.assertEqual((answer.status, answer.body, client.rest()), (500, b"", b""))
-            self.assertEqual(len(logged.records), 1)
+            (record,) = logged.records
+            self.assertEqual(("request.failed", f"id-of-{path.decode()}"), (record.event, record.request_id))  # type: ignore[attr-defined]
 
     def test_the_app_sees_who_asks_and_when(self) -> None:
         self.client.send(get(b"/1") + get(b"/2"))
