@@ -47,6 +47,9 @@ class ConfigError(Exception):
 class HttpError(WaybillError):
     """A request refused for its form, before anybody looked at what it asks for."""
 
+    said_id: str | None = None
+    """The X-Request-ID of a refused head, where that could be read; whether it is fit to be one is not checked."""
+
 
 class BadRequest(HttpError):
     slug, status, title = "bad-request", 400, "Not a valid HTTP request"

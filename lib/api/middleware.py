@@ -86,7 +86,7 @@ class Middleware:
     def admit(self, request: Request) -> Response | None:
         """The answer to a request that need not send its body; None where it should."""
         digits = next(self._digits)
-        request.request_id = _said_id(request) or uuid4_of(digits[:32])
+        request.request_id = _fit_id(request.headers.get("x-request-id")) or uuid4_of(digits[:32])
         request.trace = trace_from(request.headers.get("traceparent"), digits[32:])
         request.caller = caller = self._auth.caller_of(request)
         known: Admitted | None = request.by_head.get("admitted")
@@ -163,7 +163,7 @@ class Middleware:
         """What is not HTTP, or came too slowly, gets an id and a line in the log as well."""
         if request is not None and request.request_id:
             return self._ended(request, problem(error, request.request_id))
-        request_id = (_said_id(request) if request else None) or uuid4_of(next(self._digits)[:32])
+        request_id = _fit_id(error.said_id) or uuid4_of(next(self._digits)[:32])
         response = problem(error, request_id)
         _add_fields(response, request_id)
         self._counts.count(OTHER_METHOD, UNKNOWN_ROUTE, error.status, 0.0)
@@ -262,9 +262,8 @@ def _call_of(request: Request) -> Call:
     return tuple.__new__(Call, (request.request_id, request.trace, path, parameters, request, request.caller))
 
 
-def _said_id(request: Request) -> str | None:
+def _fit_id(said: str | None) -> str | None:
     """The caller's X-Request-ID where it can be one. A key is of its form too, and would be in every log line."""
-    said = request.headers.get("x-request-id")
     return said if said is not None and is_request_id(said) and without_keys(said) == said else None
 
 

@@ -45,6 +45,8 @@ REQUEST_LINE = re.compile(rf"({TCHARS}++) ([!-~]++) HTTP/([0-9])\.([0-9])")
 FIELD_LINES = re.compile(rf"(?:{FIELD_LINE})*+")
 HEAD = re.compile(rf"{REQUEST_LINE.pattern}\r\n((?:{FIELD_LINE})*+)")
 
+REQUEST_ID = re.compile(r"^x-request-id:([^\r]*+)\r$", re.IGNORECASE | re.MULTILINE)
+
 # What no head, trailer or chunk-size line may hold; found early, in bytes that are not yet complete.
 BAD_BYTE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r[^\n]|(?<!\r)\n")
 
@@ -93,6 +95,14 @@ def parse_head(text: str, limits: Limits) -> Request:
         _expects_continue(headers, version),
         limits.body_bytes,
     )
+
+
+def said_id(text: str) -> str | None:
+    """The X-Request-ID of a head that was refused; None where it has none or several, or can't be read as lines."""
+    request_line, _, block = text.partition("\r\n")
+    # Of a request line with control characters an unfinished head is refused as well, before its fields are here.
+    found = REQUEST_ID.findall(block) if request_line.isprintable() and FIELD_LINES.fullmatch(block) else []
+    return found[0].strip(" \t") if len(found) == 1 else None
 
 
 def parse_fields(block: str, limits: Limits) -> dict[str, str]:

@@ -13,7 +13,7 @@ be made right in the same order in which a finished one is. Every byte is looked
 
 from lib.errors import HeadersTooLarge, HttpError, PayloadTooLarge
 from lib.http1.chunked import ChunkedBody
-from lib.http1.head import parse_head, refuse_bad_bytes, refuse_long_line
+from lib.http1.head import parse_head, refuse_bad_bytes, refuse_long_line, said_id
 from lib.http1.limits import Limits
 from lib.http1.message import Request
 
@@ -128,7 +128,12 @@ class Parser:
             self._check_unfinished(end)
             if end < 0:
                 return None
-        request = parse_head(buffer[: end + 2].decode("latin-1"), self._limits)
+        text = buffer[: end + 2].decode("latin-1")
+        try:
+            request = parse_head(text, self._limits)
+        except HttpError as error:
+            error.said_id = said_id(text)
+            raise
         if end <= KEPT_HEAD_BYTES:
             self._last_head, self._last_said = bytes(buffer[: end + 4]), vars(request).copy()
         del buffer[: end + 4]

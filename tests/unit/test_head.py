@@ -1,6 +1,9 @@
 """The request line and the fields, as lib/http1/head.py reads them; every case in every cutting."""
 
-from tests.unit.http_cuts import CutsTestCase
+from lib.errors import HttpError
+from lib.http1.limits import Limits
+from lib.http1.parser import Parser
+from tests.unit.http_cuts import CutsTestCase, cuttings
 
 H = b"Host: a\r\n"
 
@@ -291,3 +294,43 @@ class TestFields(CutsTestCase):
             request = self.served(b"GET / HTTP/1.%d\r\n" % minor + H + b"Connection: " + option + b"\r\n\r\n")
             self.assertIs(request.keep_alive, keeps, option)
         self.assertFalse(self.served(b"GET / HTTP/1.0\r\n\r\n").keep_alive)
+
+
+class TestSaidId(CutsTestCase):
+    """The X-Request-ID of what is refused, for its answer and its log line."""
+
+    def test_it_is_told_where_the_fields_can_be_read(self) -> None:
+        said = b"X-Request-ID:\t my-id \r\n"
+        for raw in (
+            b"GET / HTTP/1.1\r\n" + H + said + b"Expect: foo\r\n\r\n",
+            b"FOO / HTTP/1.1\r\n" + H + said.lower() + b"\r\n",
+            b"GET / HTTP/2.0\r\n" + said + H + b"\r\n",
+            b"POST / HTTP/1.1\r\n" + H + said + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+            b"GET / HTTP/1.1\r\n" + said + b"\r\n",
+            b'GET /a" HTTP/1.1\r\n' + H + said + b"\r\n",
+            b"GET  / HTTP/1.1\r\n" + H + said + b"\r\n",
+            b"GET / HTTP/1.1\r\n" + H + said + b"a: b\r\n" * 70 + b"\r\n",
+        ):
+            self.assertEqual({"my-id"}, self._said(raw), raw)
+
+    def test_it_is_not_guessed(self) -> None:
+        said = b"X-Request-ID: my-id\r\n"
+        for raw in (
+            b"GET / HTTP/1.1\r\n" + H + said + said + b"\r\n",
+            b"GET / HTTP/1.1\r\n" + H + said + b" folded\r\n\r\n",
+            b"GET /\x01 HTTP/1.1\r\n" + H + said + b"\r\n",
+            b"GET / HTTP/1.1\r\n" + H + b"X: x-request-id: my-id\r\n" + H + b"\r\n",
+            b"GET / HTTP/1.1\r\n" + H + said + b"a: " + b"b" * 17_000 + b"\r\n\r\n",
+        ):
+            self.assertEqual({None}, self._said(raw), raw[:80])
+
+    def _said(self, raw: bytes) -> set[str | None]:
+        found = set()
+        for parts in cuttings(raw) if len(raw) < 1000 else ([raw], [raw[:9000], raw[9000:]]):
+            parser = Parser(Limits())
+            with self.assertRaises(HttpError) as refused:
+                for part in parts:
+                    parser.feed(part)
+                    parser.next_head()
+            found.add(refused.exception.said_id)
+        return found

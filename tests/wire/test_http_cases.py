@@ -200,6 +200,37 @@ class TheSlowClient(WireTestCase):
         self.assertTrue(9.9 <= trickle.spent_s <= 15, trickle.spent_s)
 
 
+class Ids(WireTestCase):
+    """X-Request-ID of what is refused before any operation sees it."""
+
+    def test_it_is_on_the_answer_and_in_the_log_line_whatever_the_answer_is(self) -> None:
+        statuses = {}
+        for status, raw in (
+            (417, get(H + b"X-Request-ID: said-417\r\nExpect: foo\r\n")),
+            (501, get(H + b"X-Request-ID: said-501\r\n", line=b"FOO /livez HTTP/1.1")),
+            (505, get(H + b"X-Request-ID: said-505\r\n", line=b"GET /livez HTTP/2.0")),
+            (400, get(b"X-Request-ID: said-400\r\n")),
+            (431, get(H + b"X-Request-ID: said-431\r\n" + b"a: b\r\n" * 70)),
+        ):
+            answer = self.one(raw, guarded)
+
+            said = f"said-{status}"
+            self.assertEqual((status, said), (answer.status, answer.headers["x-request-id"]))
+            self.assertEqual(said, answer.json()["request_id"])
+            statuses[said] = status
+
+        def are_logged() -> bool:
+            lines = guarded.logged("request.refused")
+            return statuses.items() <= {line["request_id"]: line["status"] for line in lines}.items()
+
+        guarded.until(are_logged, "each has its line")
+
+    def test_what_could_be_no_id_is_none(self) -> None:
+        answer = self.one(get(b"X-Request-ID: not one\r\n"))
+
+        self.assertRegex(answer.headers["x-request-id"], UUID4)
+
+
 class Hosts(WireTestCase):
     """ALLOWED_HOSTS as it is by default."""
 
