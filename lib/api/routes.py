@@ -9,6 +9,7 @@ from lib.api.metrics import Metrics
 from lib.api.queues import QueueViews
 from lib.api.router import Route, awaited
 from lib.api.system import System
+from lib.metrics import CONTENT_TYPE
 
 _PAGE = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
 
@@ -56,7 +57,7 @@ def routes(
         Route("GET", "/api/health", "readHealth", system.health, scope="read"),
         Route("GET", "/livez", "isAlive", system.livez, scope=None),
         Route("GET", "/readyz", "isReady", system.readyz, scope=None),
-        Route("GET", "/metrics", "readMetrics", metrics.scrape, scope="read", produces=("text/plain",)),
+        Route("GET", "/metrics", "readMetrics", metrics.scrape, scope="read", produces=(CONTENT_TYPE,)),
         Route("GET", "/openapi.yaml", "readContract", system.contract, scope=None, produces=("application/yaml",)),
         Route("GET", "/docs", "readDocs", pages.docs, scope=None, produces=(manual.HTML,)),
         Route("GET", "/problems", "listProblems", pages.problems, scope=None, produces=manual.PROBLEM_TYPES),

@@ -49,6 +49,8 @@ class Choose(unittest.TestCase):
 
         self.assertEqual(produced[0], choose("application/openmetrics-text, text/plain;version=0.0.4;q=0.3", produced))
         self.assertIsNone(choose("text/plain;version=1.0.0", produced))
+        for accept in ("text/plain", "*/*", "text/*", "text/plain; version=0.0.4; charset=utf-8"):
+            self.assertEqual(produced[0], choose(accept, produced))
 
     def test_what_is_not_of_the_grammar_says_nothing(self) -> None:
         for accept in (
