@@ -14,9 +14,9 @@ from lib.errors import NotAcceptable
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
 _PARAMETER = re.compile(rf"[ \t]*;[ \t]*(?:({_TOKEN})=({_TOKEN}|{_QUOTED}))?")
-_RANGE = re.compile(
-    rf"[ \t]*({_TOKEN})/({_TOKEN})((?:[ \t]*;[ \t]*(?:{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))?)*+)[ \t]*(?:,|\Z)"
-)
+_PARAMETERS = rf"(?:[ \t]*;[ \t]*(?:{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))?)*+"
+_ALL_PARAMETERS = re.compile(rf"{_PARAMETERS}[ \t]*")
+_RANGE = re.compile(rf"[ \t]*({_TOKEN})/({_TOKEN})({_PARAMETERS})[ \t]*(?:,|\Z)")
 _EMPTY = re.compile(r"[ \t]*,")
 _Q = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 # JSON has no such parameter, HTML has; clients write it to either, and UTF-8 is what they get.
@@ -46,6 +46,13 @@ def choose(accept: str | None, produced: tuple[str, ...]) -> str | None:
     rated = [(_quality(ranges, media_type), -index, media_type) for index, media_type in enumerate(produced)]
     quality, _, best = max(rated)
     return best if quality else None
+
+
+def charset_is_utf8(parameters: str) -> bool:
+    """Whether what stands behind a Content-Type's media type, from its semicolon on, names no charset but UTF-8.
+    Other parameters are passed over (RFC 9110, 8.3.1); what is not of the grammar (5.6.6) is no."""
+    is_grammatical = _ALL_PARAMETERS.fullmatch(parameters) is not None
+    return is_grammatical and all(one == _UTF8 for one in _parameters(parameters) if one[0] == "charset")
 
 
 def _quality(ranges: list[_Range], media_type: str) -> float:

@@ -167,6 +167,7 @@ def media_type(request: Request) -> str | None:
     """What a body is said to be, without parameters; None where it is coded, or in another charset than UTF-8."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         return None
-    kind, _, parameter = request.headers.get("content-type", "").partition(";")
-    is_utf8 = parameter.strip().lower().replace('"', "") in ("", "charset=utf-8")
+    kind, semicolon, rest = request.headers.get("content-type", "").partition(";")
+    # Most say no more, or this; the grammar is looked at for the others.
+    is_utf8 = rest.strip().lower() in ("", "charset=utf-8") or accept.charset_is_utf8(semicolon + rest)
     return kind.strip().lower() if is_utf8 else None

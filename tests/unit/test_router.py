@@ -88,12 +88,25 @@ class Match(unittest.TestCase):
             "Application/JSON; charset=UTF-8",
             'application/json;charset="utf-8"',
             "application/json;",
+            "application/json; charset=utf-8;",
+            "application/json;;charset=utf-8",
+            'application/json; profile="x"',
+            'application/json; profile="; charset=latin-1"',
+            "application/json ; charset=utf-8 ; x=1",
+            'application/json; CHARSET="UTF-\\8"',
         ):
-            check_body(content_type=kind)
+            with self.subTest(kind):
+                check_body(content_type=kind)
         for headers in (
             {},
             {"content_type": "text/plain"},
             {"content_type": "application/json; charset=latin-1"},
+            {"content_type": "application/json; x=1; charset=latin-1"},
+            {"content_type": "application/json; charset=utf-8; charset=latin-1"},
+            {"content_type": "application/json; charset"},
+            {"content_type": "application/json; charset =utf-8"},
+            {"content_type": 'application/json; x="open'},
+            {"content_type": "application/json, application/json"},
             {"content_type": "application/jsonx"},
             {"content_type": "application/json", "content_encoding": "gzip"},
         ):
