@@ -99,16 +99,20 @@ class Router:
         if route is None:
             allowed = ", ".join(sorted(self._allowed_of(node.routes)))
             if method == "OPTIONS":
-                return Response(204, headers=[("Allow", allowed)])
+                patch = node.routes.get("PATCH")
+                return Response(204, headers=[("Allow", allowed), *([_accept_patch(patch)] if patch else [])])
             raise MethodNotAllowed(f"{request.path[:200]} takes {allowed}", headers=[("Allow", allowed)])
         return route, values
 
     def check_types(self, route: Route, request: Request) -> None:
         """Raises UnsupportedMediaType, or NotAcceptable where Accept leaves nothing that the route can answer."""
-        if route.takes_body and media_type(request) not in route.bodies:
+        kind = (media_type(request) if route.takes_body else None) or ""
+        if route.takes_body and kind not in route.bodies:
             kinds = " or ".join(route.bodies)
-            raise UnsupportedMediaType(f"send the body as {kinds}, UTF-8, without a Content-Encoding")
-        accept.check(request.headers.get("accept"), route.produces)
+            detail = f"send the body as {kinds}, UTF-8, without a Content-Encoding"
+            raise UnsupportedMediaType(detail, headers=_taken_instead(route, request))
+        # Where a body may be of several types, its answer is of the same.
+        accept.check(request.headers.get("accept"), (kind,) if kind in route.produces else route.produces)
 
     def is_private(self, path: str) -> bool:
         """Whether a path is under one where keys are asked for. Whoever has none is not told what else is there."""
@@ -163,9 +167,25 @@ def awaited(begin: Beginning) -> Operation:
     return operation
 
 
+def _taken_instead(route: Route, request: Request) -> list[tuple[str, str]]:
+    """What a 415 says of why: RFC 9110, 12.5.3, for a coding; RFC 5789, 2.2, for a patch of another type."""
+    if _is_coded(request):
+        return [("Accept-Encoding", "identity")]
+    return [_accept_patch(route)] if route.method == "PATCH" else []
+
+
+def _accept_patch(route: Route) -> tuple[str, str]:
+    """RFC 5789, 3.1."""
+    return "Accept-Patch", ", ".join(route.bodies)
+
+
+def _is_coded(request: Request) -> bool:
+    return request.headers.get("content-encoding", "identity").lower() != "identity"
+
+
 def media_type(request: Request) -> str | None:
     """What a body is said to be, without parameters; None where it is coded, or in another charset than UTF-8."""
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if _is_coded(request):
         return None
     kind, semicolon, rest = request.headers.get("content-type", "").partition(";")
     # Most say no more, or this; the grammar is looked at for the others.

@@ -4,7 +4,7 @@ import unittest
 from typing import Any, cast
 
 from lib.api.router import Call, Route, Router
-from lib.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
+from lib.errors import MethodNotAllowed, NotAcceptable, NotFound, UnsupportedMediaType
 from lib.http1.message import Request, Response
 
 
@@ -12,6 +12,7 @@ async def operation(_call: Call) -> Response:
     return Response(200)
 
 
+BOTH = {"application/json": None, "application/x-ndjson": None}
 ROUTER = Router(
     [
         Route("GET", "/api/jobs", "listJobs", operation, scope=None),
@@ -19,6 +20,8 @@ ROUTER = Router(
         Route("GET", "/api/jobs/{job_id}", "readJob", operation, scope=None),
         Route("DELETE", "/api/jobs/{job_id}", "deleteJob", operation, scope=None),
         Route("POST", "/api/jobs/{job_id}/cancel", "cancelJob", operation, scope=None),
+        Route("PATCH", "/api/jobs/{job_id}", "changeJob", operation, takes_body=True, scope=None),
+        Route("POST", "/api/batch", "batch", operation, takes_body=True, bodies=BOTH, produces=(*BOTH,), scope=None),
         Route("GET", "/livez", "live", operation, scope=None),
     ]
 )
@@ -33,8 +36,8 @@ def match(method: str, path: str, **headers: str) -> Any:
     return ROUTER.match(request(method, path, **headers))
 
 
-def check_body(**headers: str) -> None:
-    asked = request("POST", "/api/jobs", **headers)
+def check_body(method: str = "POST", path: str = "/api/jobs", **headers: str) -> None:
+    asked = request(method, path, **headers)
     route, _ = cast(tuple[Route, dict[str, str]], ROUTER.match(asked))
     ROUTER.check_types(route, asked)
 
@@ -75,10 +78,13 @@ class Match(unittest.TestCase):
         with self.assertRaises(MethodNotAllowed) as refused:
             match("PUT", "/api/jobs/q-1")
 
-        self.assertEqual((("Allow", "DELETE, GET, HEAD, OPTIONS"),), refused.exception.headers)
+        self.assertEqual((("Allow", "DELETE, GET, HEAD, OPTIONS, PATCH"),), refused.exception.headers)
 
     def test_options_are_answered(self) -> None:
-        for path, allowed in (("/api/jobs", "GET, HEAD, OPTIONS, POST"), ("*", "DELETE, GET, HEAD, OPTIONS, POST")):
+        for path, allowed in (
+            ("/api/jobs", "GET, HEAD, OPTIONS, POST"),
+            ("*", "DELETE, GET, HEAD, OPTIONS, PATCH, POST"),
+        ):
             answer = match("OPTIONS", path)
             self.assertEqual((204, (("Allow", allowed),)), (answer.status, answer.headers))
 
@@ -112,6 +118,29 @@ class Match(unittest.TestCase):
         ):
             with self.subTest(headers), self.assertRaises(UnsupportedMediaType):
                 check_body(**headers)
+
+    def test_a_body_that_may_be_of_several_types_is_answered_in_its_own(self) -> None:
+        json, ndjson = BOTH
+        check_body(path="/api/batch", content_type=ndjson, accept=ndjson)
+        check_body(path="/api/batch", content_type=json, accept=f"{json}, text/html")
+        for kind, accept in ((ndjson, json), (json, ndjson), (json, f"*/*, {json};q=0")):
+            with self.subTest(kind), self.assertRaises(NotAcceptable) as refused:
+                check_body(path="/api/batch", content_type=kind, accept=accept)
+
+            self.assertIn(kind, refused.exception.detail)
+
+    def test_what_a_patch_may_be_and_that_no_coding_is_known_is_told(self) -> None:
+        patch = ("Accept-Patch", "application/json")
+        self.assertIn(patch, match("OPTIONS", "/api/jobs/q-1").headers)
+        for method, path, headers, told in (
+            ("POST", "/api/jobs", {"content_type": "application/json", "content_encoding": "br"}, "Accept-Encoding"),
+            ("PATCH", "/api/jobs/q-1", {"content_type": "application/merge-patch+json"}, "Accept-Patch"),
+            ("POST", "/api/jobs", {"content_type": "text/plain"}, None),
+        ):
+            with self.subTest(path), self.assertRaises(UnsupportedMediaType) as refused:
+                check_body(method, path, **headers)
+
+            self.assertEqual([told] if told else [], [name for name, _ in refused.exception.headers])
 
     def test_what_begins_as_a_path_that_needs_a_key_is_private(self) -> None:
         router = Router(
