@@ -45,6 +45,15 @@ class PreferWait(unittest.TestCase):
         self.assertEqual("wait=20", headers["preference-applied"])
         self.assertEqual(f"/api/jobs/{job['id']}", headers["location"])
 
+    def test_it_counts_for_the_request_that_bears_it_and_for_no_replay(self) -> None:
+        """As openapi.yaml has it of Idempotency-Key: the status of the first time, but for what Prefer makes of it."""
+        for prefer, status in (("wait=20", 200), ("", 202), ("wait=20", 200)):
+            found, job, headers = self.post({"type": "echo", "payload": {}}, prefer, idempotency_key="counts")
+
+            self.assertEqual((status, "completed"), (found, job["state"]))
+            self.assertEqual(prefer, headers.get("preference-applied", ""))
+        self.assertEqual("true", headers["idempotency-replayed"])
+
     def test_one_that_fails_is_finished_as_well(self) -> None:
         status, job, _ = self.post({"type": "fail", "payload": {}, "max_attempts": 1}, "wait=20")
 

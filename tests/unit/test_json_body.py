@@ -88,6 +88,8 @@ class Parse(unittest.TestCase):
     def test_other_forms_of_a_number_mean_the_same(self) -> None:
         for text, value in (("1E2", 100.0), ("1e+2", 100.0), ("1.50", 1.5), ("1e-400", 0.0), ("-0", 0), ("0e0", 0.0)):
             self.assertEqual(value, parse(text.encode()))
+        for text, shown in (("0.12345678901234567890123", "0.12345678901234568"), ("1e-400", "0.0"), ("-0", "0")):
+            self.assertEqual(shown, to_json(parse(text.encode())))
         for text in ("1e400", "-1e400", "1e" + "9" * 10_000, "9" * 400 + ".0", "1.e2", "1e", "1e+", "-", "-01", "00"):
             with self.assertRaises(BadJson) as refused:
                 parse(text.encode())
