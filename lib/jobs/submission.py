@@ -23,7 +23,8 @@ MAX_UNIQUE_KEY = 255
 UNIQUE_TTL_S = 86_400
 _RFC3339 = re.compile(
     r"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))[Tt ]"
-    r"((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(\.\d{1,9})?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
+    r"((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
 )
 
 
@@ -83,9 +84,14 @@ def milliseconds(text: str) -> int:
     try:
         if not match:
             raise ValueError
-        date, clock, fraction, zone = match.groups()
-        seconds = datetime.fromisoformat(f"{date}T{clock}{'+00:00' if zone in 'Zz' else zone}").timestamp()
-        ms = int(seconds) * 1000 + int(float(fraction or 0) * 1000)
+        date, minute, second, fraction, zone = match.groups()
+        is_leap = second == "60"
+        text = f"{date}T{minute}:{'59' if is_leap else second}{'+00:00' if zone in 'Zz' else zone}"
+        seconds = int(datetime.fromisoformat(text).timestamp()) + is_leap
+        # A leap second is a day's last in UTC (RFC 3339, 5.7), and here the first of the next, as POSIX counts.
+        if is_leap and seconds % 86_400:
+            raise ValueError
+        ms = seconds * 1000 + int(f"{fraction or ''}000"[:3])
     except (ValueError, OverflowError):
         raise Wrong("must be a time as RFC 3339 has it, with its zone, such as 2026-11-23T12:49:48.123Z") from None
     if not 0 <= ms <= LAST_MS:
