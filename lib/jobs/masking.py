@@ -10,7 +10,9 @@ from lib.errors import FieldError
 from lib.jobs.payload import escape_pointer
 
 MASK = "********"
-_SECRETS = re.compile(r"secret|authorization|passw|token|api_?key", re.IGNORECASE)
+_SECRETS = re.compile(
+    r"secret|authorization|passw|passphrase|token|credential|cookie|(?:api|access|private)[_-]?key", re.IGNORECASE
+)
 _NOTHING = object()
 KNOWN_NAMES, KNOWN_NAME_CHARS = 4096, 64
 _harmless: set[str] = set()
@@ -18,7 +20,7 @@ _harmless: set[str] = set()
 
 
 def masked(value: Any) -> Any:
-    """The same without its secrets: texts under a name that tells of one."""
+    """The same without its secrets: whatever is under a name that tells of one, but null, true and false."""
     return _masked(value) if names_secrets(value) else value
 
 
@@ -54,18 +56,23 @@ def unmasked(value: Any, stored: Any, pointer: str, errors: list[FieldError]) ->
 
 def _masked(value: Any) -> Any:
     if type(value) is dict:
-        return {name: MASK if _is_secret(name) and type(item) is str else _masked(item) for name, item in value.items()}
+        return {name: MASK if _is_secret(name) and _can_be(item) else _masked(item) for name, item in value.items()}
     if type(value) is list:
         return [_masked(item) for item in value]
     return value
 
 
 def _kept(stored: Any, pointer: str, errors: list[FieldError]) -> Any:
-    if type(stored) is not str:
+    if not _can_be(stored):
         errors.append(
             FieldError(pointer, "is masked, and the job has no secret there to be kept; send the secret itself")
         )
     return stored
+
+
+def _can_be(value: Any) -> bool:
+    """Whether that can be a secret. Null, true and false say that there is one or none, and not which."""
+    return value is not None and type(value) is not bool
 
 
 def _is_secret(name: str) -> bool:

@@ -12,6 +12,7 @@ PAYLOADS: list[Any] = [
     {"secret": "a", "to": "b"},
     {"headers": {"Authorization": "x", "accept": "y"}, "hooks": [{"api_key": "1"}, {"api-key": "2", "n": 1}]},
     {"password": None, "token": 5, "tokens": ["kept", {"passwd": "p"}], "a/b~c": {"secret": "s"}},
+    {"secret": {"value": "v", "deep": [{"token": 1.5}]}, "has_password": True, "token": [], "cookie": {}},
     {},
     [1, [2, {"token": "t"}]],
 ]
@@ -25,10 +26,37 @@ class Masks(unittest.TestCase):
             self.assertEqual(payload, unmasked(masked(payload), payload, "", errors))
             self.assertEqual([], errors)
 
-    def test_texts_under_a_secret_name_alone_are_masked(self) -> None:
+    def test_whatever_is_under_a_secret_name_is_masked(self) -> None:
         self.assertEqual({"secret": MASK, "to": "b"}, masked(PAYLOADS[0]))
-        no_texts = {"token": 5, "password": None, "text": "secret"}
-        self.assertEqual(no_texts, masked(no_texts))
+        for secret in ("", "s", 5, 1.5, 0, [], ["a"], {}, {"value": "v"}):
+            self.assertEqual({"my_secret": MASK, "text": "secret"}, masked({"my_secret": secret, "text": "secret"}))
+        says_which = {"token": None, "has_password": True, "is_secret": False}
+        self.assertEqual(says_which, masked(says_which))
+
+    def test_the_names_that_tell_of_a_secret(self) -> None:
+        for name in [
+            "X-API-Key",
+            "apiKey",
+            "api_key",
+            "api-key",
+            "APIKEY",
+            "accessKeyId",
+            "private-key",
+            "privateKey",
+            "passwd",
+            "passphrase",
+            "tokens",
+            "Authorization",
+            "Proxy-Authorization",
+            "Cookie",
+            "set-cookie",
+            "credentials",
+            "client_secret",
+            "refresh_token",
+        ]:
+            self.assertEqual({name: MASK}, masked({name: "x"}))
+        for name in ("key", "keys", "public_key", "author", "to", "subject", "pass", "monkey"):
+            self.assertEqual({name: "x"}, masked({name: "x"}))
 
     def test_where_no_secret_is_named_nothing_is_copied(self) -> None:
         payload = {"to": "a@b.c", "deep": [{"text": "password"}]}
@@ -51,7 +79,8 @@ class Masks(unittest.TestCase):
     def test_a_mask_where_nothing_is_to_be_kept_is_a_fault_with_its_place(self) -> None:
         for value, stored, pointer in (
             ({"secret": MASK}, {}, "/payload/secret"),
-            ({"secret": MASK}, {"secret": 5}, "/payload/secret"),
+            ({"secret": MASK}, {"secret": None}, "/payload/secret"),
+            ({"secret": MASK}, {"secret": True}, "/payload/secret"),
             ({"a/b": [{}, {"token": MASK}]}, {"a/b": [{"token": "t"}]}, "/payload/a~1b/1/token"),
             ({"x": {"token": MASK}}, {"x": "text"}, "/payload/x/token"),
         ):
