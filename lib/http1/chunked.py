@@ -65,8 +65,9 @@ class ChunkedBody:
         return taken
 
     def _take_size(self, buffer: bytearray) -> bool:
-        # What is left of the extension allowance also bounds an unfinished line.
-        most = SIZE_DIGITS + self._limits.chunk_extension_bytes - self._extension_bytes + 2
+        # In all no longer than the body so far, but for the first of them; what is left bounds an unfinished line, too.
+        left = self._limits.chunk_extension_bytes - max(0, self._extension_bytes - self.body_bytes)
+        most = SIZE_DIGITS + left + 2
         end = buffer.find(b"\r\n", max(0, self._scanned - 1), most)
         if end < 0:
             refuse_bad_bytes(buffer, self._scanned, min(len(buffer), most))
@@ -77,11 +78,10 @@ class ChunkedBody:
         match = SIZE_LINE.fullmatch(buffer, 0, end)
         if match is None:
             raise BadRequest("A chunk-size line is not hexadecimal digits with an optional extension.")
-        extension_bytes = self._extension_bytes + len(match[2])
-        if extension_bytes > self._limits.chunk_extension_bytes:
+        if len(match[2]) > left:
             raise BadRequest("The chunk extensions are too long.")
         self._begin_chunk(int(match[1], 16))
-        self._extension_bytes = extension_bytes
+        self._extension_bytes += len(match[2])
         del match  # It holds the buffer, which can't shrink meanwhile.
         del buffer[: end + 2]
         return True

@@ -17,7 +17,8 @@ class Limits:
     body_bytes: int = 1024 * 1024
     """For one request the app may set another in `Request.body_limit_bytes` while it admits it."""
     chunk_extension_bytes: int = 1024
-    """All chunk extensions of one body together: one-byte chunks with long extensions are an amplifier."""
+    """The extensions of one chunk, and by how much those of all may be longer than the body so far: one-byte chunks
+    with long extensions are an amplifier."""
 
     head_s: float = 10.0
     """From a request's first byte to the end of its head, and from the accept to the first byte."""

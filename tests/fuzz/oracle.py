@@ -193,8 +193,10 @@ def _behind_chunks(raw: bytes, most: int) -> bytes:
         if not found:
             raise Cut
         size_bytes, extension = _chunk_size(line)
-        body_bytes, extension_bytes = body_bytes + size_bytes, extension_bytes + extension
-        _must(body_bytes <= most and extension_bytes <= 1024)
+        extension_bytes += extension
+        _must(extension <= 1024 and extension_bytes <= 1024 + body_bytes)
+        body_bytes += size_bytes
+        _must(body_bytes <= most)
         if not size_bytes:
             return _behind_trailers(raw)
         end, raw = raw[size_bytes : size_bytes + 2], raw[size_bytes + 2 :]

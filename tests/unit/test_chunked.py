@@ -47,6 +47,18 @@ class TestChunks(CutsTestCase):
         self.refused(HEAD + b"5;" + b"a" * 65536 + b"\r\nhello\r\n0\r\n\r\n")
         self.refused(HEAD + (b"1;" + b"a" * 100 + b"\r\nx\r\n") * 11 + b"0\r\n\r\n")
 
+    def test_extensions_may_be_as_long_as_the_body_and_1024_bytes_more(self) -> None:
+        signed = b"64;chunk-signature=" + b"a" * 64 + b"\r\n" + b"x" * 100 + b"\r\n"
+        self.assertEqual(10_000, len(self.served(HEAD + signed * 100 + b"0\r\n\r\n").body))
+        self.assertEqual(5, len(self.served(HEAD + b"5;" + b"a" * 1023 + b"\r\nhello\r\n0;aaaa\r\n\r\n").body))
+        self.refused(HEAD + b"5;" + b"a" * 1023 + b"\r\nhello\r\n0;aaaaa\r\n\r\n")
+
+    def test_a_large_body_does_not_make_room_for_one_endless_extension(self) -> None:
+        begun = HEAD + b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
+        self.served(begun + b"5;" + b"a" * 1023 + b"\r\nhello\r\n0\r\n\r\n")
+        self.refused(begun + b"5;" + b"a" * 1024 + b"\r\nhello\r\n0\r\n\r\n")
+        self.refused(begun + b"5;" + b"a" * 2000)
+
     def test_sizes_that_are_not_hexadecimal_digits_are_refused(self) -> None:
         for size in (
             b"0x5",

@@ -62,6 +62,8 @@ def _good() -> Iterator[Case]:
         yield from _taken("trailers are never merged", 1, chunks(LINE, end=b"0\r\n%b\r\n\r\n" % trailer))
     extended = b'%x;a=b;c="\\"d"\r\n%b\r\n0;e\r\n\r\n' % (len(LINE), LINE)
     yield from _taken("chunk extensions", 1, batch(C, extended))
+    signed = b"%x;s=%b\r\n%b\r\n" % (len(LINE), b"a" * 24, LINE)
+    yield from _taken("chunk extensions, more in all than one chunk may have", 50, batch(C, signed * 50 + b"0\r\n\r\n"))
     yield from _taken(
         "an array", 2, lines(b"[%b,1,%b]" % (JOB, JOB), kind=ARRAY), chunks(b"[", JOB + b",", JOB + b"]", kind=ARRAY)
     )
