@@ -39,6 +39,8 @@ def parse(body: bytes) -> Any:
     try:
         value = _decoded(text)
     except json.JSONDecodeError as fault:
+        if text.startswith("\ufeff"):
+            raise BadJson("a byte order mark (EF BB BF) stands before the JSON; leave it out") from None
         raise BadJson(f"{fault.msg}: line {fault.lineno}, column {fault.colno}") from None
     except (ValueError, RecursionError) as fault:
         raise BadJson(str(fault)) from None

@@ -169,6 +169,12 @@ class Parse(unittest.TestCase):
 
         self.assertLess(len(refused.exception.detail), 200)
 
+    def test_a_byte_order_mark_is_named(self) -> None:
+        with self.assertRaises(BadJson) as refused:
+            parse("\ufeff{}".encode())
+
+        self.assertIn("byte order mark", refused.exception.detail)
+
     def test_the_place_of_the_fault_is_told(self) -> None:
         with self.assertRaises(BadJson) as refused:
             parse(b'{\n  "a": tru\n}')
