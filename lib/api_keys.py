@@ -22,6 +22,9 @@ LETTERS = string.ascii_letters + string.digits
 ID_CHARS = 12
 SECRET_CHARS = 43
 KEY = re.compile(rf"wb_([A-Za-z0-9]{{{ID_CHARS}}})_[A-Za-z0-9]{{{SECRET_CHARS}}}")
+# The same as a log looks for it: cut short, or percent-encoded, it is a secret all the same.
+_CHAR = "(?:[A-Za-z0-9]|%[0-9A-Fa-f]{2})"
+_LIKE_KEY = re.compile(rf"(?:w|%77)(?:b|%62)(?:_|%5[Ff])({_CHAR}{{{ID_CHARS}}})(?:_|%5[Ff]){_CHAR}++")
 SOON_S = 14 * 86_400.0
 FORM = "NAME:scope:id:sha256hex[:expires]"
 
@@ -117,7 +120,7 @@ def new_key(name: str, scope: Scope, expires: str, choose: Callable[[Sequence[st
 
 def without_keys(text: str) -> str:
     """The text, fit for a log: who puts a key where it does not belong is not to find it there."""
-    return KEY.sub(r"wb_\1_...", text) if "wb_" in text else text
+    return _LIKE_KEY.sub(r"wb_\1_...", text) if "wb_" in text or "%" in text else text
 
 
 def digest(key: str) -> bytes:

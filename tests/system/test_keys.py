@@ -271,6 +271,9 @@ class Secrecy(Guarded):
                 self.ask("POST", "/api/jobs", key.bearer, JOB, idempotency_key=key.text[16:])
                 self.ask("GET", "/api/health", f"Basic {key.text}")
                 self.ask("GET", f"/api/queues?key={key.text}", f"Bearer {key.text[:-1]}")
+                hidden.add(key.text[16:-1])
+                for path in (key.text, key.text[:-1], f"%77{key.text[1:]}", key.text.replace("_", "%5f")):
+                    self.ask("GET", f"/{path.replace(key.text[3:15], 'a' * 12)}", key.bearer)
                 self.sent(f"GET /livez HTTP/1.1\nHost: localhost\nAuthorization: {key.bearer}\nAuthorization: x\n\n")
             answer = self.ask("GET", "/api/health", ADMIN.bearer)
             worker.wait_for("job.finished")
