@@ -75,6 +75,10 @@ class RequestTimeout(HttpError):
     slug, status, title = "request-timeout", 408, "The request took too long to arrive"
 
 
+class PreconditionFailed(HttpError):
+    slug, status, title = "precondition-failed", 412, "It has no version of that name"
+
+
 class PayloadTooLarge(HttpError):
     slug, status, title = "payload-too-large", 413, "The body is too large"
 

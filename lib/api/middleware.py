@@ -197,6 +197,7 @@ class Middleware:
         if route.scope is not None and caller is not ANYONE:
             caller.require(route.scope)
         self._router.check_types(route, request)
+        self._router.check_preconditions(route, request)
         return found
 
     def _check_host(self, request: Request) -> None:

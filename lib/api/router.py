@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from lib.api import accept
 from lib.api.auth import ANYONE, Caller
 from lib.api_keys import Scope
-from lib.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
+from lib.errors import MethodNotAllowed, NotFound, PreconditionFailed, UnsupportedMediaType
 from lib.http1.message import Request, Response
 from lib.tracing import Trace
 
@@ -113,6 +113,13 @@ class Router:
             raise UnsupportedMediaType(detail, headers=_taken_instead(route, request))
         # Where a body may be of several types, its answer is of the same.
         accept.check(request.headers.get("accept"), (kind,) if kind in route.produces else route.produces)
+
+    @staticmethod
+    def check_preconditions(route: Route, request: Request) -> None:
+        """Raises PreconditionFailed. What can be changed here has no ETag, so that none can match (RFC 9110, 13.1.1);
+        who sends one counts on it, lest they overwrite what somebody else has changed."""
+        if request.headers.get("if-match", "*") != "*" and route.method != "GET":
+            raise PreconditionFailed("nothing that this path changes has an ETag; send no If-Match")
 
     def is_private(self, path: str) -> bool:
         """Whether a path is under one where keys are asked for. Whoever has none is not told what else is there."""

@@ -81,6 +81,14 @@ TEXTS: dict[str, ProblemText] = {
         _POST,
         ("payload-too-large", "too-many-connections"),
     ),
+    "precondition-failed": ProblemText(
+        "The request's `If-Match` names a version, and what the path changes has none. Nothing was changed.",
+        "A client that sends an `If-Match` with every change.",
+        "Send no `If-Match`. What was changed meanwhile is told all the same: a job that has begun or finished is 409 "
+        "`wrong-state`, and two changes of different fields both count.",
+        _POST,
+        ("wrong-state",),
+    ),
     "payload-too-large": ProblemText(
         "The body is over 1 MiB, and was not read.",
         "A file or a large document inside of a job's payload.",

@@ -332,6 +332,7 @@ class Refusals(Live):
             "queue-full": self.a_job_more_than_may_wait,
             "not-acceptable": lambda: self.ask("readHealth", accept="text/html"),
             "wrong-state": self.deletion_of_a_job_that_waits,
+            "precondition-failed": lambda: self.ask("changeJob", f"/api/jobs/{NO_JOB}", {}, if_match='"nonsense"'),
             "payload-too-large": lambda: self.sent(
                 f"POST /api/jobs HTTP/1.1\n{host}Content-Type: application/json\n"
                 f"Content-Length: {LIMITS.body_bytes + 1}"

@@ -4,7 +4,7 @@ import unittest
 from typing import Any, cast
 
 from lib.api.router import Call, Route, Router
-from lib.errors import MethodNotAllowed, NotAcceptable, NotFound, UnsupportedMediaType
+from lib.errors import MethodNotAllowed, NotAcceptable, NotFound, PreconditionFailed, UnsupportedMediaType
 from lib.http1.message import Request, Response
 
 
@@ -128,6 +128,20 @@ class Match(unittest.TestCase):
                 check_body(path="/api/batch", content_type=kind, accept=accept)
 
             self.assertIn(kind, refused.exception.detail)
+
+    def test_no_version_can_match_where_there_are_none(self) -> None:
+        def check(method: str, **headers: str) -> None:
+            asked = request(method, "/api/jobs/q-1", **headers)
+            route, _ = cast(tuple[Route, dict[str, str]], ROUTER.match(asked))
+            ROUTER.check_preconditions(route, asked)
+
+        for method in ("PATCH", "DELETE"):
+            check(method)
+            check(method, if_match="*")
+            for field in ('"nonsense"', 'W/"a", "b"', ""):
+                with self.subTest(field), self.assertRaises(PreconditionFailed):
+                    check(method, if_match=field)
+        check("GET", if_match='"x"')
 
     def test_what_a_patch_may_be_and_that_no_coding_is_known_is_told(self) -> None:
         patch = ("Accept-Patch", "application/json")
