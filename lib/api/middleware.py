@@ -9,7 +9,7 @@ import contextlib
 import functools
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from lib.api import browsers, query
 from lib.api.auth import ANYONE, NOBODY, Auth, Caller
@@ -96,10 +96,15 @@ class Middleware:
             found = self._look_at(request)
             if isinstance(found, Response):
                 return self._ended(request, found)
+            if request.refusal is not None:
+                request.streams_body = True  # It need not be sent: it is refused once this request has been counted.
+                return None
             limit_bytes = found[0].bodies.get(media_type(request) or "") or request.body_limit_bytes
             known = request.by_head["admitted"] = Admitted(caller, path, found, limit_bytes)
         request.route = known.route
-        request.streams_body = known.route[0].streams_body
+        # Who waits for "100 Continue" gets it when the body is asked for, or a 429 instead.
+        is_counted_first = request.expects_continue and self._rate_limit is not None
+        request.streams_body = is_counted_first or known.route[0].streams_body
         request.body_limit_bytes = known.body_limit_bytes
         return None
 
@@ -133,6 +138,10 @@ class Middleware:
         try:
             if self._rate_limit is not None and route.scope is not None:
                 fields = await self._rate_limit.take(request.caller, request.peer)
+            if request.refusal is not None:
+                raise request.refusal
+            if request.stream is not None and not route.streams_body:
+                request.body = b"".join([piece async for piece in request.stream])
             response = await route.operation(_call_of(request))
         except Exception as fault:  # noqa: BLE001  as in `_later`
             response = self._failed(request, fault)
@@ -177,13 +186,18 @@ class Middleware:
         return response
 
     def _look_at(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
-        """The route that a request asks for and may take, or the answer to one that does not come so far."""
+        """The route that a request asks for and may take, or the answer to one that does not come so far.
+
+        Where it is to be counted before that, `request.refusal` is set."""
         try:
             self._check_host(request)
             browsers.refuse_cross_site(request)
             return self._match(request)
         except WaybillError as error:
-            return problem(error, request.request_id)
+            if self._rate_limit is None or request.route is None or request.route[0].scope is None:
+                return problem(error, request.request_id)
+            request.refusal = error
+            return cast(tuple[Route, dict[str, str]], request.route)
 
     def _match(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
         """As Router.match; but who calls is asked before what there is, and that before what kind of body comes."""
@@ -193,6 +207,7 @@ class Middleware:
         found = self._router.match(request)
         if isinstance(found, Response):
             return found
+        request.route = found
         route, _ = found
         if route.scope is not None and caller is not ANYONE:
             caller.require(route.scope)

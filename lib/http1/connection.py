@@ -109,7 +109,7 @@ class Connection(asyncio.BufferedProtocol):
         self._has_eof = True
         if self._stream is not None:
             self._stream.fail()
-        elif self._handled is not None:
+        if self._handled is not None:
             self._handled.tell_gone()
         if self._state is READING and not self._out.is_paused:
             self._advance()
@@ -269,7 +269,7 @@ class Connection(asyncio.BufferedProtocol):
         self._state = HANDLING
         self.deadline_s = inf
         self._handled = request
-        request.is_gone = self._has_eof and self._stream is None
+        request.is_gone = self._has_eof
         answer = self._app.handle(request, self._hear)
         if answer is not None:
             self._take_answer(request, answer)

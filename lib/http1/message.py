@@ -62,7 +62,7 @@ class Request:
     is_gone: bool = False
     """The client has closed the connection before it was answered, or its half of it: most who close both can't be told
     from who still reads (RFC 9112 section 9.5). An app that waits long looks here, may set `on_gone`, and then answers
-    at once. Of a streamed body the close is the end, and not told here while the connection lives."""
+    at once. Of a streamed body the close is the end as well: what came before it can still be taken."""
     on_gone: Callable[[], None] | None = None
     """Called when `is_gone` becomes true."""
     ends_with_client: bool = False
@@ -73,6 +73,7 @@ class Request:
     caller: Any = None
     trace: Any = None
     route: Any = None
+    refusal: Any = None
 
     @classmethod
     def repeated(cls, said: dict[str, object]) -> "Request":

@@ -328,6 +328,66 @@ class RateLimits(unittest.TestCase):
 
         self.assertEqual((400, 4), (status, _left(headers)))
 
+    def test_what_is_refused_before_its_operation_counts_as_well(self) -> None:
+        server = self.serve(API_KEYS=ENTRIES)
+        refused: tuple[tuple[int, str, dict[str, str]], ...] = (
+            (415, WRITE.bearer, {"content_type": "text/plain"}),
+            (406, WRITE.bearer, {"accept": "text/html"}),
+            (412, WRITE.bearer, {"if_match": '"x"'}),
+            (415, WRITE.bearer, {"content_encoding": "gzip"}),
+            (415, WRITE.bearer, {"content_type": "text/plain"}),
+            (429, WRITE.bearer, {"content_type": "text/plain"}),
+            (403, READ.bearer, {}),
+        )
+
+        asked = [server.request("POST", "/api/jobs", JOB, authorization=key, **fields) for _, key, fields in refused]
+
+        self.assertEqual([status for status, _, _ in refused], [status for status, _, _ in asked])
+        self.assertEqual([4, 3, 2, 1, 0, 0, 4], [_left(headers) for _, _, headers in asked])
+        ended = server.wait_for("request.ended", 1 + len(asked))  # The first: whether it is ready.
+        self.assertEqual([status for status, _, _ in refused], [line["status"] for line in ended[-len(asked) :]])
+        self.assertEqual(401, server.request("POST", "/api/jobs", JOB)[0])
+
+    def test_who_has_none_left_is_asked_for_no_body(self) -> None:
+        with self._link(self.serve()) as link:
+            for _ in range(5):
+                self._send(link, json.dumps(JOB).encode())
+                self.assertTrue(link.recv(65536).startswith(b"HTTP/1.1 202 "))
+            link.sendall(self._head(2))
+
+            self.assertTrue(link.recv(65536).startswith(b"HTTP/1.1 429 "))
+            self.assertEqual(b"", link.recv(65536))
+
+    def test_who_is_asked_for_its_body_and_ends_its_side_is_waited_for_no_longer(self) -> None:
+        server = self.serve()
+        for body, status in ((json.dumps(JOB).encode(), 202), (b"{", 400)):
+            with self._link(server) as link:
+                self._send(link, body, prefer="wait=60")
+                link.shutdown(socket.SHUT_WR)
+
+                self.assertTrue(link.recv(65536).startswith(b"HTTP/1.1 %d " % status))
+
+    def _head(self, body_bytes: int, prefer: str = "") -> bytes:
+        fields = (
+            "POST /api/jobs HTTP/1.1",
+            "Host: localhost",
+            "Content-Type: application/json",
+            "Expect: 100-continue",
+            f"Content-Length: {body_bytes}",
+            f"Prefer: {prefer}",
+        )
+        return ("\r\n".join(fields) + "\r\n\r\n").encode()
+
+    def _send(self, link: socket.socket, body: bytes, prefer: str = "") -> None:
+        """The head, and once it is asked for the body."""
+        link.sendall(self._head(len(body), prefer))
+        self.assertEqual(b"HTTP/1.1 100 Continue\r\n\r\n", link.recv(65536))
+        link.sendall(body)
+
+    def _link(self, server: Server) -> socket.socket:
+        parts = urlsplit(server.url)
+        return socket.create_connection((parts.hostname, parts.port), timeout=LIMIT_S)
+
     def test_with_redis_away_the_request_finds_out_for_itself_and_soon(self) -> None:
         server = self.serve()
         server.request("GET", "/api/health")
