@@ -5,13 +5,19 @@ python server.py --new-key NAME --scope read|write|admin: make an API key, and d
 With SERVER_PROCESSES above 1 this process is the parent of so many, each of which is this file with --place.
 """
 
+import sys
+
+from lib import needs
+
+if not needs.are_met():  # Before the other imports: they would end in a traceback.
+    sys.exit(needs.EXIT_CONFIG)
+
 import asyncio
 import contextlib
 import errno
 import functools
 import random
 import socket
-import sys
 import time
 from collections.abc import Coroutine
 from pathlib import Path

@@ -4,12 +4,19 @@ Each of the things that this can be imports what it needs in its own function, a
 whenever one has died, and jobs wait for it.
 """
 
-import signal
 import sys
+
+from lib import needs
+
+if not needs.are_met():  # Before the other imports: they would end in a traceback.
+    sys.exit(needs.EXIT_CONFIG)
+
+import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from lib.config import EXIT_CONFIG, Settings, describe, from_environment
+from lib.config import EXIT_CONFIG, Settings, describe, from_environment, sources
 from lib.errors import ConfigError
 from lib.processes.spawn import STOP_SIGNALS
 from lib.work.birth import spawn_runner
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lib.logs import Bound, Log
+    from lib.work.doctor import Finding
 
 ROOT = Path(__file__).resolve().parent
 SCRIPT = ROOT / "worker.py"
@@ -81,13 +89,23 @@ def _examine(settings: Settings, *, is_thorough: bool) -> int:
 
     async def tell() -> bool:
         is_well = True
+        _print(doctor.Finding(True, f"Settings: {sources(settings)}"))
         async for finding in doctor.examine(settings, ROOT, is_thorough=is_thorough):
             is_well = is_well and finding.is_well
-            sys.stdout.write(f"{'ok   ' if finding.is_well else 'WRONG'}  {finding.text}\n")
+            _print(finding)
         return is_well
 
     registry.load(settings.job_modules)
     return 0 if asyncio.run(tell()) else 1
+
+
+def _print(finding: "Finding") -> None:
+    try:
+        sys.stdout.write(f"{'ok   ' if finding.is_well else 'WRONG'}  {finding.text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read it (`| head`) has seen enough; the exit code is still to be right.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
 
 
 def _arguments() -> "Namespace":

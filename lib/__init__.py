@@ -20,6 +20,7 @@ handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it en
     http1/                      HTTP/1.1 and nothing else: knows no jobs, no Redis
     processes/                  children of server.py and worker.py: spawned, listened to, started again
     jobs/                       what a job is, as pure values: spec, states, backoff, payloads, registry of types
+    needs                       which Python this takes; looked at before anything else is imported
     config setting_kinds        the settings; what the value of one may be
     api_keys                    what API_KEYS holds, and how a key is made
     errors ids tracing          every expected failure; the ids; W3C trace context
@@ -27,7 +28,7 @@ handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it en
     logs log_lines log_file     the log: what is said, how a line is written, where it goes
 
 Imports run downward in this order, and a test holds it: `server.py worker.py`, then `api work handlers` (none imports
-another), then `queue http1 manual processes` (nor do these), then `jobs`, then the files of the last five lines.
+another), then `queue http1 manual processes` (nor do these), then `jobs`, then the files of the last six lines.
 """
 
 __version__ = "0.1.0"

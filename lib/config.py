@@ -15,10 +15,10 @@ from lib import api_keys
 from lib import setting_kinds as kinds
 from lib.api_keys import ApiKey
 from lib.errors import ConfigError
+from lib.needs import EXIT_CONFIG as EXIT_CONFIG
 
 ENV_FILES = (".env.local", ".env")
 SECRETIVE = ("redis_url", "smtp_url")
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: PM2 and systemd need not try again
 
 _ENV_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -133,6 +133,12 @@ def _misfits(checked: Mapping[str, Any]) -> Iterable[str]:
 def from_environment(root: Path) -> Settings:
     """What `server.py` and `worker.py` call: this process's own environment."""
     return load(os.environ, root)
+
+
+def sources(settings: Settings) -> str:
+    """Where this process's settings came from: "environment (sets LOG_DIR), .env"."""
+    named = [setting.name for setting in SETTINGS if os.environ.get(setting.name, "").strip()]
+    return f"environment (sets {', '.join(named) or 'none'}), {', '.join(settings.env_files) or 'no .env'}"
 
 
 def child_environment() -> dict[str, str]:

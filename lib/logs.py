@@ -235,7 +235,8 @@ class Log:
         if not self._console or now - self._complained_at < COMPLAINT_PAUSE_S:
             return
         self._complained_at = now
-        stamp, msg = self._stamp.now(), f"Log file in trouble: {fault} ({self._dropped} lines dropped)"
+        advice = "; see LOG_DIR and whose it is" if isinstance(fault, PermissionError) else ""
+        stamp, msg = self._stamp.now(), f"Log file in trouble: {fault}{advice} ({self._dropped} lines dropped)"
         fields = {"dropped": self._dropped}
         as_json = self._json_line(stamp, ERROR, "log.failed", msg, NOTHING, fields)
         self._console.show(text_line(stamp, ERROR, msg, fields, {}) if self._is_text else as_json)

@@ -9,7 +9,8 @@ const KILL_TIMEOUT_MS = 35_000;
 
 const app = (name) => ({
   name: `waybill-${name}`,
-  script: path.join(root, `${name}.py`),
+  // Beside cwd, not as a whole path: PM2 takes one with a space in it apart.
+  script: `${name}.py`,
   interpreter: path.join(root, ".venv", "bin", "python"),
   cwd: root,
   // One process each: cluster mode is for Node. More runners: WORKER_PROCESSES, or a worker on another host.

@@ -7,6 +7,7 @@ have been started again.
 import argparse
 import secrets
 import sys
+import time
 from collections.abc import Sequence
 
 from lib import api_keys
@@ -33,6 +34,8 @@ def run(arguments: Sequence[str]) -> int:
         key, entry = api_keys.new_key(asked.new_key, asked.scope, asked.expires, secrets.choice)
     except ValueError as fault:
         parser.error(f"what would stand in API_KEYS {fault}")
+    if asked.expires and api_keys.expiry_s(asked.expires) <= time.time():
+        parser.error(f"--expires {asked.expires} is in the past: the key would never be good")
     sys.stdout.write(f"{key}\nAPI_KEYS={entry}\n")
     sys.stdout.flush()
     sys.stderr.write(_ADVICE)

@@ -447,6 +447,7 @@ class NewKey(unittest.TestCase):
             ("--new-key", "ops", "--scope", "root"),
             ("--new-key", "a:b", "--scope", "read"),
             ("--new-key", "ops", "--scope", "read", "--expires", "soon"),
+            ("--new-key", "ops", "--scope", "read", "--expires", "2020-01-31"),
             ("--port", "1"),
             ("serve",),
         ):

@@ -25,13 +25,14 @@ class FakeFile(LogFile):
         super().__init__(Path("never-opened.log"), max_bytes=0, backups=0)
         self.batches: list[bytes] = []
         self.room_lines: int | None = None
+        self.trouble = OSError(28, "No space left on device")
 
     def append(self, data: bytes) -> int:
         self.fault = None
         lines = data.splitlines(keepends=True)
         taken = b"".join(lines if self.room_lines is None else lines[: self.room_lines])
         if len(taken) < len(data):
-            self.fault = OSError(28, "No space left on device")
+            self.fault = self.trouble
         if self.room_lines is not None:
             self.room_lines = max(0, self.room_lines - len(lines))
         if taken:
@@ -398,6 +399,13 @@ class LossTests(LogCase):
         told = [row for row in self.screen.getvalue().splitlines() if "Log file in trouble" in row]
         self.assertEqual(len(told), 2)
         self.assertIn("ERROR Log file in trouble: [Errno 28] No space left on device (1 lines dropped)", told[0])
+
+    def test_where_it_may_not_write_it_says_what_to_look_at(self) -> None:
+        self.file.room_lines, self.file.trouble = 0, PermissionError(13, "Permission denied")
+
+        self.log.info("a.b", "dropped")
+
+        self.assertIn("[Errno 13] Permission denied; see LOG_DIR and whose it is (1 lines", self.screen.getvalue())
 
     def test_a_line_that_can_not_be_made_is_counted_not_raised(self) -> None:
         self.log.info("a.b", None)  # type: ignore[arg-type]

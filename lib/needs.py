@@ -1,0 +1,32 @@
+"""What this Python must have before anything else of Waybill is imported: one sentence in place of a traceback.
+
+The first that server.py and worker.py import. Python 3.8 can read it, and the two up to there: whoever starts them with
+the system's python3 is told what to do, and exit 78 tells systemd and PM2 not to try again.
+"""
+
+import sys
+from importlib.machinery import PathFinder
+
+EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: PM2 and systemd need not try again
+OLDEST = (3, 11)
+_FILL = "-m venv .venv && .venv/bin/pip install -r requirements.txt"
+
+
+def are_met() -> bool:
+    """False where something is missing; it has then been said."""
+    if sys.version_info[:2] < OLDEST:
+        _say(f"needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}", "python3.11")
+        return False
+    # WHY not `import redis`: worker.py starts its runners before it imports that, and this asks the folders alone.
+    if PathFinder.find_spec("redis") is None:
+        _say(f"needs the Python package redis, and {sys.executable} has none", "python3")
+        return False
+    return True
+
+
+def _say(fault: str, python: str) -> None:
+    # sys.argv[0], not a name of ours: as it was typed, so that it can be pasted.
+    sys.stderr.write(
+        f"Waybill {fault}: start it with the project's own, .venv/bin/python {sys.argv[0]} "
+        f"(made by: {python} {_FILL}).\n"
+    )
