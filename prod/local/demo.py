@@ -45,7 +45,7 @@ def _show(python: Path, program: str, folder: Path) -> None:
     with Crew(GRACE_S) as crew:
         redis_url = redis_server.start(crew, program, folder / "redis", free_port(), lambda _line: None)
         start_service(crew, python, _environment(folder, redis_url), folder / "console.txt")
-        url = _server_url(crew, folder)
+        url = _server_url(crew, folder, redis_url)
         print(f"Server, worker and Redis run in {folder}")
         job = _job_done(crew, url, request_id)
     _title("The mail")
@@ -68,7 +68,7 @@ def _environment(folder: Path, redis_url: str) -> dict[str, str]:
     }
 
 
-def _server_url(crew: Crew, folder: Path) -> str:
+def _server_url(crew: Crew, folder: Path, redis_url: str) -> str:
     """The port that the server was given stands in its log."""
     found: list[str] = []
 
@@ -78,7 +78,7 @@ def _server_url(crew: Crew, folder: Path) -> str:
 
     crew.until(is_started, READY_S, "the server did not start")
     parts = urlsplit(found[0])
-    wait_ready(crew, parts.hostname or "", parts.port or 80)
+    wait_ready(crew, parts.hostname or "", parts.port or 80, redis_url)
     return found[0]
 
 

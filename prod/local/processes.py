@@ -29,6 +29,10 @@ class Stopped(LocalError):
     """Somebody pressed Ctrl-C or sent SIGTERM."""
 
 
+class Late(LocalError):
+    """What was waited for has not come within its time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     name: str
@@ -93,12 +97,12 @@ class Crew:
                 raise LocalError(f"{member.name} ended by itself ({_ending(status)}).", status if status > 0 else 1)
 
     def until(self, condition: Callable[[], bool], limit_s: float, complaint: str) -> None:
-        """Waits for a condition while all of the crew live. Raises LocalError(complaint) after `limit_s`."""
+        """Waits for a condition while all of the crew live. Raises Late(complaint) after `limit_s`."""
         deadline = time.monotonic() + limit_s
         while not condition():
             self.check()
             if time.monotonic() > deadline:
-                raise LocalError(complaint)
+                raise Late(complaint)
             time.sleep(LOOK_S)
         self.check()
 

@@ -1,16 +1,21 @@
 """`make run`: Waybill on this machine until Ctrl-C, with the settings of the environment and the env files."""
 
 import http.client
+import json
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from lib import config
 from lib.errors import ConfigError
+from lib.setting_kinds import without_password
 from prod.local import ROOT, LocalError, environments, redis_server
-from prod.local.processes import Crew, Stopped, free_port
+from prod.local.processes import Crew, Late, Stopped, free_port
 
 READY_S = 30.0
+REDIS_S = 10.0
+ASK_AGAIN_S = 1.0
 DEFAULT_REDIS_URL = next(setting.default for setting in config.SETTINGS if setting.name == "REDIS_URL")
 
 CURL = """\
@@ -52,7 +57,7 @@ def _run(crew: Crew, python: Path, settings: config.Settings) -> None:
         redis_url = redis_server.find_or_start(crew, ROOT / "var" / "redis")
     environment = {**config.child_environment(), "REDIS_URL": redis_url, "PORT": str(port)}
     start_service(crew, python, environment)
-    wait_ready(crew, settings.host, port)
+    wait_ready(crew, settings.host, port, redis_url)
     mail = "it goes out by SMTP_URL" if settings.smtp_url else f"it lands in {settings.outbox_dir}"
     url = base_url(settings.host, port)
     print(WELCOME.format(url=url, mail=mail, curl=CURL.format(url=url)))
@@ -70,24 +75,69 @@ def start_service(crew: Crew, python: Path, environment: Mapping[str, str], cons
             crew.start(name, command, environment=environment, folder=ROOT, console=file)
 
 
-def wait_ready(crew: Crew, host: str, port: int) -> None:
-    """Until the server has Redis and says so."""
-    crew.until(
-        lambda: _status(host, port, "/readyz") == 200,
-        READY_S,
-        f"The server was not ready after {READY_S:g} s; ask {base_url(host, port)}/api/health, see logs/app.log.",
-    )
+def wait_ready(crew: Crew, host: str, port: int, redis_url: str) -> None:
+    """Until the server has Redis and says so. Raises LocalError with what it lacks."""
+    readiness = Readiness(host, port, redis_url)
+    try:
+        crew.until(readiness.is_there, READY_S, "")
+    except Late:
+        raise LocalError(readiness.complaint()) from None
 
 
-def _status(host: str, port: int, path: str) -> int:
+class Readiness:
+    """What /readyz says: asked at each look until somebody listens, then once a second, for each answer is logged."""
+
+    def __init__(self, host: str, port: int, redis_url: str) -> None:
+        self._host = host
+        self._port = port
+        self._redis = without_password(redis_url)
+        self._ask_at_s = 0.0
+        self._give_up_at_s = 0.0
+        self._lacks = ""
+
+    def is_there(self) -> bool:
+        """Raises Late where Redis lets wait for it and does not even say that it is loading its files."""
+        if time.monotonic() < self._ask_at_s:
+            return False
+        status, body = _answer(self._host, self._port, "/readyz")
+        if status in (0, 200):
+            return status == 200
+        self._ask_at_s = time.monotonic() + ASK_AGAIN_S
+        if not self._lacks:
+            self._give_up_at_s = time.monotonic() + REDIS_S
+            print(f"Waiting for Redis at {self._redis}; Ctrl-C ends it.")
+        self._lacks = _detail(body) or f"/readyz is answered {status}"
+        if time.monotonic() > self._give_up_at_s and "loading" not in self._lacks.lower():
+            raise Late(self._lacks)
+        return False
+
+    def complaint(self) -> str:
+        if self._lacks:
+            return (
+                f"Redis does not answer at {self._redis}: start it, or correct or unset REDIS_URL. "
+                f"The server's words: {self._lacks}"
+            )
+        return f"The server did not listen at {base_url(self._host, self._port)} within {READY_S:g} s; see its log."
+
+
+def _answer(host: str, port: int, path: str) -> tuple[int, bytes]:
+    """Status and body; 0 where nobody answers."""
     link = http.client.HTTPConnection(host, port, timeout=5)
     try:
         link.request("GET", path)
-        return link.getresponse().status
+        response = link.getresponse()
+        return response.status, response.read()
     except (OSError, http.client.HTTPException):
-        return 0
+        return 0, b""
     finally:
         link.close()
+
+
+def _detail(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["detail"])
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def base_url(host: str, port: int) -> str:

@@ -160,6 +160,20 @@ class Run(unittest.TestCase):
         self.assertIn("PORT: 'eighty'", said)
         self.assertIn("LEASE_S: '1'", said)
 
+    def test_without_its_redis_it_ends_with_what_is_wrong_and_asks_seldom(self) -> None:
+        nobody = free_port()
+        self.settings["REDIS_URL"] = f"redis://app:s3cret@127.0.0.1:{nobody}/0"
+
+        process = self.started()
+        said, _ = process.communicate(timeout=60)
+
+        self.assertEqual(1, process.returncode, said)
+        last = said.rstrip("\n").rpartition("\n")[2]
+        self.assertIn(f"Redis does not answer at redis://127.0.0.1:{nobody}/0: start it, or correct or unset", last)
+        self.assertIn("Connect call failed", last)
+        self.assertNotIn("s3cret", said)
+        self.assertLess((self.folder / "logs" / "app.log").read_text().count("GET /readyz"), 40)
+
     def test_when_one_process_ends_by_itself_the_others_are_stopped(self) -> None:
         self.redis()
         self.settings["JOB_MODULES"] = "no_such_module"
