@@ -21,8 +21,12 @@ class ProblemText(NamedTuple):
 _JSON = "-H 'Content-Type: application/json'"
 _MAIL = """-d '{"type": "email", "payload": {"to": "test@gmail.com", "subject": "Hi", "text": "Hello"}}'"""
 _POST = f"curl -i {{base}}/api/jobs {_JSON} \\\n     {_MAIL}"
-_KEY = '-H "Idempotency-Key: order-4711-$(date +%s)"'
-_POST_KEYED = f"curl -i --retry 5 {{base}}/api/jobs {_JSON} \\\n     {_KEY} \\\n     {_MAIL}"
+_NEW_KEY = "ORDER=order-4711-$(date +%s)"
+# A key that is there stays: who pastes the command a second time sends the same one.
+_SAME_KEY = "ORDER=${ORDER:-order-4711-$(date +%s)}"
+_POST_KEYED = (
+    f'{_SAME_KEY}\ncurl -i --retry 5 {{base}}/api/jobs {_JSON} \\\n     -H "Idempotency-Key: $ORDER" \\\n     {_MAIL}'
+)
 _AS_HOLDER = 'curl -i {base}/api/jobs -H "Authorization: Bearer $KEY"'
 
 TEXTS: dict[str, ProblemText] = {
@@ -191,16 +195,16 @@ TEXTS: dict[str, ProblemText] = {
         "That `Idempotency-Key` came within the last 24 hours with another body. Nothing was queued.",
         "A key that is not made anew for each job: a constant, a counter that began again; or a request that was "
         "changed before it was sent again.",
-        "Send the first body again to be told what became of it, or take a new key for a new job.",
-        _POST_KEYED,
+        "Send the first body again to be told what became of it, or take a new key for a new job, as here.",
+        _POST_KEYED.replace(_SAME_KEY, _NEW_KEY),
         ("invalid-fields", "outcome-unknown"),
     ),
     "queue-full": ProblemText(
         "As many jobs wait in that queue as its `max_depth` allows. This one was not taken in.",
         "Jobs come faster than they are worked off, the workers are away, or the queue is paused.",
-        "Try again after `Retry-After`, which goes by how many jobs were completed in the last minute. The operator "
-        "may start more workers, resume the queue, or raise its `max_depth`.",
-        _POST.replace("curl -i", "curl -i --retry 5"),
+        "Try again after `Retry-After`, which goes by how many jobs were completed in the last minute, with the same "
+        "`Idempotency-Key` each time. The operator may start more workers, resume the queue, or raise its `max_depth`.",
+        _POST_KEYED,
         ("redis-unavailable", "too-many-connections"),
     ),
     "wrong-state": ProblemText(
@@ -265,16 +269,17 @@ TEXTS: dict[str, ProblemText] = {
     "redis-unavailable": ProblemText(
         "Redis is away or refuses writes, and **nothing was accepted**.",
         "It is down, starting, unreachable, full (`maxmemory`), or can't write to its disk.",
-        "Try again after `Retry-After`; nothing was done, so nothing is done twice. The operator finds the cause in "
-        "`/api/health` and in the log.",
-        _POST.replace("curl -i", "curl -i --retry 5"),
+        "Try again after `Retry-After`, with an `Idempotency-Key` that stays the same: nothing was done this time, and "
+        "of a later try the answer may be lost. The operator finds the cause in `/api/health` and in the log.",
+        _POST_KEYED,
         ("outcome-unknown", "not-replicated", "draining"),
     ),
     "outcome-unknown": ProblemText(
         "The request was sent to Redis and no answer came back: it **may have been carried out**, or not.",
         "The link broke, or Redis stopped answering, between the request and its answer.",
-        "Send it again with the same `Idempotency-Key`: it is then done once, whatever became of the first. Without "
-        "one, look whether the job is there, by the `request_id` of the answer.",
+        "Send it again with the same `Idempotency-Key`, made once for the job and not for each try: it is then done "
+        "once, whatever became of the first. Without one, look whether the job is there, by the `request_id` of the "
+        "answer.",
         _POST_KEYED,
         ("redis-unavailable", "not-replicated", "idempotency-key-reused"),
     ),

@@ -11,6 +11,8 @@ from html import unescape
 from typing import ClassVar
 
 from lib import api_keys
+from lib.manual import problem_page
+from lib.manual.problem_page import Reader
 from lib.manual.problem_texts import TEXTS
 from tests.private_redis import PrivateRedis
 from tests.processes import Server
@@ -40,6 +42,9 @@ class Commands(unittest.TestCase):
         return str(body.decode())
 
     def statuses(self, command: str) -> list[str]:
+        return re.findall(r"^HTTP/1\.1 (\d+)", self.printed(command), re.MULTILINE)
+
+    def printed(self, command: str) -> str:
         done = subprocess.run(
             ["sh", "-c", command],
             capture_output=True,
@@ -49,7 +54,7 @@ class Commands(unittest.TestCase):
             env={**os.environ, **self.environment},
         )
         self.assertEqual(0, done.returncode, (command, done.stderr))
-        return re.findall(r"^HTTP/1\.1 (\d+)", done.stdout, re.MULTILINE)
+        return done.stdout
 
     def test_the_command_of_every_problem_works(self) -> None:
         key = self.environment.get("KEY", "none")
@@ -62,6 +67,14 @@ class Commands(unittest.TestCase):
                 self.assertIn(self.server.url, command)
                 (status,) = [found for found in self.statuses(command) if found != "100"]
                 self.assertIn(status, WORKED)
+
+    def test_a_command_with_a_key_makes_one_job_however_often_it_is_pasted(self) -> None:
+        command = problem_page.facts("outcome-unknown", Reader(self.server.url, "KEY" in self.environment))["curl"]
+
+        answers = self.printed(f"unset ORDER\n{command}\n{command}")
+
+        self.assertEqual(1, len(set(re.findall(r'"id":"([^"]+)"', answers))), answers)
+        self.assertEqual(1, answers.lower().count("idempotency-replayed: true"), answers)
 
     def test_the_commands_of_the_contract_work_where_what_they_name_is_there(self) -> None:
         section = re.compile(r'<section class="operation" id="(\w+)">(.*?)<h4>Answers</h4>', re.DOTALL)

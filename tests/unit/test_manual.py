@@ -57,9 +57,17 @@ class Problems(unittest.TestCase):
             with self.subTest(slug):
                 self.assertTrue(all(len(part) > 15 for part in (text.what, text.why, text.do)))
                 self.assertIn("{base}", text.curl)
-                self.assertTrue(text.curl.startswith("curl -i "))
+                self.assertRegex(text.curl, r"\A(ORDER=.*\n)?curl -i ")
                 self.assertTrue(text.near)
                 self.assertLessEqual({*text.near}, TEXTS.keys() - {slug})
+
+    def test_a_post_that_is_sent_again_bears_a_key_that_stays(self) -> None:
+        for slug, text in TEXTS.items():
+            is_kept = "ORDER=${ORDER:-" in text.curl and "Idempotency-Key: $ORDER" in text.curl
+
+            if "--retry" in text.curl and "-d '" in text.curl and slug != "idempotency-key-reused":
+                self.assertTrue(is_kept, slug)
+            self.assertNotIn("$(", text.curl.partition("curl ")[2], slug)
 
     def test_each_page_is_html_that_closes_and_shows_the_command(self) -> None:
         for slug in TEXTS:
