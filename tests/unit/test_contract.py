@@ -400,6 +400,41 @@ class Postman(unittest.TestCase):
                 headers = {header["key"]: header["value"] for header in item["request"]["header"]}
                 self.assertEqual("{{requestId}}", headers.get("X-Request-ID"))
 
+    def script(self, of: dict[str, Any]) -> str:
+        return "\n".join(line for one in of["event"] if one["listen"] == "test" for line in one["script"]["exec"])
+
+    def test_it_demands_the_status_media_type_and_headers_that_the_contract_shows(self) -> None:
+        for item in self.items:
+            operation = self.asked(item)
+            if operation is None:
+                continue
+            with self.subTest(item["name"]):
+                script = self.script(item)
+                (status,) = re.findall(r"have\.status\((\d+)\)", script)
+                answer = CONTRACT.responses(operation)[status]
+
+                for kind in re.findall(r'"Content-Type"\)\)\.to\.\w+\("([^";]+)', script):
+                    self.assertIn(kind, {media.partition(";")[0] for media in answer["content"]})
+                named = set(re.findall(r'headers\.get\("([^"]+)"\)', script))
+                # These are said once, for all answers.
+                self.assertLessEqual(named - {"Content-Type", "Content-Security-Policy"}, answer["headers"].keys())
+
+    def test_pages_are_what_it_lets_be_kept(self) -> None:
+        said = CONTRACT.document["info"]["description"]
+        pages = {operation.id for operation in CONTRACT.operations if "304" in CONTRACT.responses(operation)}
+        script = self.script(self.collection)
+        (pattern,) = re.findall(r"const isPage = /(.+)/\.test\(pm\.request\.url\.getPath\(\)\)", script)
+
+        self.assertIn("`Cache-Control: no-store` (pages: `no-cache`, with an `ETag`)", said)
+        self.assertIn('"Cache-Control")).to.eql(isPage ? "no-cache" : "no-store")', script)
+        self.assertEqual(script.count("Cache-Control"), POSTMAN.read_text(encoding="utf-8").count("Cache-Control"))
+        for item in self.items:
+            operation = self.asked(item)
+            path = item["request"]["url"]["raw"].removeprefix("{{baseUrl}}").partition("?")[0]
+            is_page = operation is not None and operation.id in pages
+
+            self.assertEqual(is_page, re.search(pattern.replace("\\/", "/"), path) is not None, item["name"])
+
     def test_its_good_bodies_are_what_the_contract_takes(self) -> None:
         for folder in self.collection["item"]:
             for item in folder["item"]:
