@@ -13,6 +13,7 @@ QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 JOB_ID = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})-([0-9a-f]{32})")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}  # RFC 9562, 4.1
+_ALONE = ".alone"  # reap.lua knows it, too
 _HOST_UNSAFE = re.compile(r"[^a-z0-9.]+")
 
 
@@ -55,7 +56,12 @@ def new_worker_id(host: str, pid: int, *, is_alone: bool = False) -> str:
     An isolation runner's ends in `.alone`, by which `reap.lua` knows that a crash is the one job's own doing.
     """
     name = _HOST_UNSAFE.sub("-", host.lower())[:48] or "host"
-    return f"{name}.{pid}.{os.urandom(4).hex()}" + (".alone" if is_alone else "")
+    return f"{name}.{pid}.{os.urandom(4).hex()}" + (_ALONE if is_alone else "")
+
+
+def is_alone(worker_id: str) -> bool:
+    """Whether this is an isolation runner's."""
+    return worker_id.endswith(_ALONE)
 
 
 def wall_ms() -> int:

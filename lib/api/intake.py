@@ -83,7 +83,7 @@ class Intake:
                 fault = FieldError("/idempotency_key", f"must be a string, not {json_type(key)}")
                 raise InvalidFields("1 field is not valid; see errors", errors=[fault])
         call = self._call
-        job, _, _ = submission.read(body, self._registry, self._ids, request_id=call.request_id, trace=call.trace)
+        job, _ = submission.read(body, self._registry, self._ids, request_id=call.request_id, trace=call.trace)
         return job if key is None else idempotency.under_key(job, key, call, body, pointer="/idempotency_key")
 
     def _fail(self, index: int, fault: Exception) -> None:

@@ -59,7 +59,7 @@ class Jobs:
     def create(self, call: Call, tell: Callable[[Outcome], None]) -> None:
         """Takes no task, no future and no turn of the loop: this is what clients ask for most."""
         body = json_body.parse(call.request.body)
-        job, spec, _ = submission.read(body, self._registry, self._ids, request_id=call.request_id, trace=call.trace)
+        job, spec = submission.read(body, self._registry, self._ids, request_id=call.request_id, trace=call.trace)
         key = call.request.headers.get("idempotency-key")
         if key is not None:
             job = idempotency.under_key(job, key, call, body, pointer="Idempotency-Key")
@@ -153,8 +153,9 @@ class Jobs:
         return await self._changed(call, "job.changed", "Job changed")
 
     async def delete(self, call: Call) -> Response:
-        await self._queue.delete(call.path["job_id"])
-        self._log.info("job.deleted", f"Job deleted: {call.path['job_id']}", request_id=call.request_id)
+        job_id = call.path["job_id"]
+        await self._queue.delete(job_id)
+        self._log.info("job.deleted", f"Job deleted: {job_id}", request_id=call.request_id, job_id=job_id)
         return Response(204)
 
     async def cancel(self, call: Call) -> Response:

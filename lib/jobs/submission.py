@@ -36,9 +36,7 @@ class Wrong(ValueError):
         self.below = below
 
 
-def read(
-    body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace
-) -> tuple[NewJob, JobSpec, JobType]:
+def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace) -> tuple[NewJob, JobSpec]:
     """The job that `body` asks for. Raises InvalidFields with every fault."""
     body = object_in(body)
     errors: list[FieldError] = []
@@ -75,7 +73,7 @@ def read(
     times = fields.get("delay_s"), fields.get("run_at"), fields.get("expires_in_s")
     job_id = ids.new(fields.get("queue", job_type.queue))
     job = tuple.__new__(NewJob, (job_id, priority, spec_text, *times, unique_key, unique_ttl_ms, "", ""))
-    return job, spec, job_type
+    return job, spec
 
 
 def milliseconds(text: str) -> int:

@@ -1,6 +1,6 @@
 """One Redis server, or the master that a Sentinel names: opened when needed, every failure translated once.
 
-Made by client.py, and by cluster.py for each node. In lib/ these two and wire.py alone import `redis`.
+Made by client.py, and by cluster.py for each node. In lib/ this module, cluster.py and wire.py alone import `redis`.
 """
 
 import abc

@@ -1,6 +1,6 @@
 """One connection to one Redis that all calls share, and what its failures mean.
 
-Called by client.py alone, with a connection that redis-py has opened; what goes over it is `resp.py`'s. Each call is
+Made by single.py, with a connection that redis-py has opened; what goes over it is `resp.py`'s. Each call is
 written at once and answered in its turn; a failure of redis-py's is translated here into what the rest of Waybill
 knows, once.
 """

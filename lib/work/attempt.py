@@ -1,6 +1,6 @@
 """One attempt of one job: spec and payload read, the handler run, and how it ended put into words for Redis.
 
-`consumer.py` decides when, `lease.py` sends the words. Here is every way in which a job's own code can end.
+`lanes.py` decides when, `lease.py` sends the words. Here is every way in which a job's own code can end.
 """
 
 import asyncio

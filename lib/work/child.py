@@ -2,6 +2,7 @@
 
 import time
 
+from lib.ids import is_alone
 from lib.processes.pipe import Pipe
 from lib.processes.start import Process
 from lib.work.overdue import Held
@@ -18,7 +19,7 @@ class Child:
         self.worker_ids = dict.fromkeys(queues, worker_id)
         self.former_ids: set[tuple[str, str]] = set()
         self.worker_id = worker_id
-        self.is_alone = worker_id.endswith(".alone")
+        self.is_alone = is_alone(worker_id)
         self.started_s = time.monotonic()
         self.has_ticked = False
         self.running = 0

@@ -123,7 +123,7 @@ class Consumer:
         """Claim no more."""
         self._is_stopping = True
         self._slot_free.set()
-        self._background(self._lease.end_pop())
+        self._background("waking", self._lease.end_pop())
 
     async def ended(self) -> None:
         """Wait until every handler that was started has ended."""
@@ -258,16 +258,16 @@ class Consumer:
 
     def _promote_now(self) -> None:
         self._promotion = None
-        self._background(self._promote())
+        self._background("promotion", self._promote())
 
     async def _promote(self) -> None:
         self._promote_in(await self._lease.promote())
 
-    def _background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something beside the rounds that may fail with Redis and then does not matter."""
+    def _background(self, step: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do what may fail with Redis, and then does not matter, beside the rounds. step: as Bulkheads have it."""
 
         async def quietly() -> None:
-            with contextlib.suppress(RedisUnavailable), self._shared.bulkheads.around(self.queue, "promotion"):
+            with contextlib.suppress(RedisUnavailable), self._shared.bulkheads.around(self.queue, step):
                 await work
 
         task = asyncio.get_running_loop().create_task(quietly())
@@ -281,7 +281,7 @@ class Consumer:
             await self._slot_free.wait()
 
     async def _pause(self, about_s: float) -> None:
-        """Sleep, but not past `stop`."""
+        """Sleep, until a handler has ended at most, or until `stop`."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wait_for_slot(), self._shared.rng.uniform(about_s / 2, about_s))
 

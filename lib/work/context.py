@@ -196,7 +196,7 @@ class Context:
 
     async def _enqueue(self, body: dict[str, Any]) -> str:
         shared, spec = self._shared, self._spec
-        job, _, _ = submission.read(
+        job, _ = submission.read(
             body, shared.registry, shared.ids, request_id=spec.request_id, trace=child_of(spec.trace)
         )
         # Not the new job's own id: under a `unique` key another one may stand for it.

@@ -88,7 +88,7 @@ def is_overdue(record: JobRecord, now_ms: int, leaps: Leaps, unheard_s: float) -
 
 def _timeout(record: JobRecord, rng: Random) -> Ended:
     spec = record.spec
-    assert spec is not None  # _is_overdue has looked
+    assert spec is not None  # is_overdue has looked
     error = {
         "type": "TimedOut",
         "message": f"it ran longer than its timeout_s, {spec.timeout_s:g}, and blocked its runner",

@@ -19,7 +19,7 @@ from typing import NoReturn
 from lib import __version__
 from lib.config import Settings
 from lib.errors import RedisUnavailable
-from lib.ids import JobIds, new_worker_id
+from lib.ids import JobIds, is_alone, new_worker_id
 from lib.jobs.registry import Registry
 from lib.logs import Log
 from lib.processes.pipe import Pipe
@@ -255,7 +255,7 @@ def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_
 
     async def run() -> None:
         pipe = await Pipe.over(socket.socket(fileno=link_fd))
-        await Runner(settings, registry, log, worker_id, pipe, is_alone=worker_id.endswith(".alone")).run()
+        await Runner(settings, registry, log, worker_id, pipe, is_alone=is_alone(worker_id)).run()
         # From here, and not behind asyncio.run: that would wait for a handler that swallows its cancellation.
         log.close()
         os._exit(0)

@@ -15,7 +15,7 @@ LEAST: dict[str, Any] = {"type": "noop", "payload": {}}
 
 
 def read(body: Any) -> tuple[NewJob, JobSpec]:
-    job, spec, _ = submission.read(body, TYPES, JobIds(), request_id="r", trace=TRACE)
+    job, spec = submission.read(body, TYPES, JobIds(), request_id="r", trace=TRACE)
     return job, spec
 
 
