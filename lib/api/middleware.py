@@ -59,6 +59,7 @@ class Admitted(NamedTuple):
     path: str
     """As it may be logged."""
     route: tuple[Route, dict[str, str]]
+    streams_body: bool
     body_limit_bytes: int
 
 
@@ -100,11 +101,12 @@ class Middleware:
                 request.streams_body = True  # It need not be sent: it is refused once this request has been counted.
                 return None
             limit_bytes = found[0].bodies.get(media_type(request) or "") or request.body_limit_bytes
-            known = request.by_head["admitted"] = Admitted(caller, path, found, limit_bytes)
+            # Who waits for "100 Continue" gets it when the body is asked for, or a 429 instead.
+            is_counted_first = request.expects_continue and self._rate_limit is not None
+            streams_body = is_counted_first or found[0].streams_body
+            known = request.by_head["admitted"] = Admitted(caller, path, found, streams_body, limit_bytes)
         request.route = known.route
-        # Who waits for "100 Continue" gets it when the body is asked for, or a 429 instead.
-        is_counted_first = request.expects_continue and self._rate_limit is not None
-        request.streams_body = is_counted_first or known.route[0].streams_body
+        request.streams_body = known.streams_body
         request.body_limit_bytes = known.body_limit_bytes
         return None
 
@@ -212,7 +214,8 @@ class Middleware:
         if route.scope is not None and caller is not ANYONE:
             caller.require(route.scope)
         self._router.check_types(route, request)
-        self._router.check_preconditions(route, request)
+        if "if-match" in request.headers:
+            self._router.check_preconditions(route, request)
         return found
 
     def _check_host(self, request: Request) -> None:
@@ -280,7 +283,8 @@ def _call_of(request: Request) -> Call:
 
 def _fit_id(said: str | None) -> str | None:
     """The caller's X-Request-ID where it can be one. A key is of its form too, and would be in every log line."""
-    return said if said is not None and is_request_id(said) and without_keys(said) == said else None
+    is_fit = said is not None and is_request_id(said) and ("wb_" not in said or without_keys(said) == said)
+    return said if is_fit else None
 
 
 def _add_fields(response: Response, request_id: str) -> None:

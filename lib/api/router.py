@@ -111,8 +111,10 @@ class Router:
             kinds = " or ".join(route.bodies)
             detail = f"send the body as {kinds}, UTF-8, without a Content-Encoding"
             raise UnsupportedMediaType(detail, headers=_taken_instead(route, request))
-        # Where a body may be of several types, its answer is of the same.
-        accept.check(request.headers.get("accept"), (kind,) if kind in route.produces else route.produces)
+        wanted = request.headers.get("accept")
+        if wanted is not None:
+            # Where a body may be of several types, its answer is of the same.
+            accept.check(wanted, (kind,) if kind in route.produces else route.produces)
 
     @staticmethod
     def check_preconditions(route: Route, request: Request) -> None:
@@ -192,7 +194,7 @@ def _is_coded(request: Request) -> bool:
 
 def media_type(request: Request) -> str | None:
     """What a body is said to be, without parameters; None where it is coded, or in another charset than UTF-8."""
-    if _is_coded(request):
+    if "content-encoding" in request.headers and _is_coded(request):
         return None
     kind, semicolon, rest = request.headers.get("content-type", "").partition(";")
     # Most say no more, or this; the grammar is looked at for the others.
