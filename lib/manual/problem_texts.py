@@ -219,7 +219,7 @@ TEXTS: dict[str, ProblemText] = {
         "This server takes requests from holders of a key alone, and yours came without one.",
         "No `Authorization` field, one of another scheme than `Bearer`, or a proxy that takes it away.",
         "Send your key as `Authorization: Bearer wb_…`. Whoever runs the server makes one with "
-        "`python server.py --new-key NAME --scope read`.",
+        "`.venv/bin/python server.py --new-key NAME --scope read`.",
         _AS_HOLDER,
         ("key-invalid", "scope-missing"),
     ),
@@ -295,8 +295,8 @@ TEXTS: dict[str, ProblemText] = {
         "A key of this queue in Redis holds what Waybill did not write there, so that the queue can't be read or "
         "written. Of a change **nothing or a part** was made. Other queues go on.",
         "Somebody or another program wrote to Redis by hand, under Waybill's `KEY_PREFIX`.",
-        "Wait for the operator: `python worker.py --doctor --check` names the key. Once it is mended or deleted the "
-        "queue goes on by itself; send what was refused again, with the same `Idempotency-Key`.",
+        "Wait for the operator: `.venv/bin/python worker.py --doctor --check` names the key. Once it is mended or "
+        "deleted the queue goes on by itself; send what was refused again, with the same `Idempotency-Key`.",
         _POST_KEYED,
         ("redis-unavailable", "outcome-unknown"),
     ),
