@@ -1,0 +1,44 @@
+"""`worker.py --doctor` as a command: whose settings it looks at, and a reader that has seen enough."""
+
+import subprocess
+import sys
+import unittest
+
+from tests.private_redis import PrivateRedis
+from tests.processes import LIMIT_S, ROOT, Worker
+
+
+class Doctor(unittest.TestCase):
+    def test_it_says_first_where_its_settings_come_from(self) -> None:
+        with PrivateRedis() as redis:
+            worker = Worker(redis.url, SMTP_URL="")
+            self.addCleanup(worker.close)
+
+            _code, said = worker.examined()
+
+        first = said.partition("\n")[0]
+        self.assertRegex(first, r"^ok     Settings: environment \(sets HOST, .*REDIS_URL, .*LOG_DIR, .*\), ")
+        self.assertNotIn("SMTP_URL", first)
+
+    def test_a_reader_that_leaves_costs_no_traceback(self) -> None:
+        with PrivateRedis() as redis:
+            worker = Worker(redis.url)
+            self.addCleanup(worker.close)
+            process = subprocess.Popen(
+                [sys.executable, str(ROOT / "worker.py"), "--doctor"],
+                env=worker.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            assert process.stdout is not None and process.stderr is not None
+            process.stdout.close()
+            with process.stderr:
+                said = process.stderr.read().decode()
+            process.wait(LIMIT_S)
+
+        self.assertEqual("", said)
+        self.assertIn(process.returncode, (0, 1))
+
+
+if __name__ == "__main__":
+    unittest.main()
