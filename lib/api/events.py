@@ -54,9 +54,9 @@ class Events:
         queues = _queues(wanted)
         for_s = query.seconds(wanted, "for_s", MAX_FOR_S)
         # Before the answer begins: a Redis that is away is a 503, and nothing that happens from here on is missed.
-        names = await self._transitions.names() if queues is None else sorted(queues)
+        names = await self._transitions.names(queues)
         now_ms, newest = await self._transitions.listen(names)
-        if queues is not None and (broken := queues - newest.keys()):
+        if queues is not None and (broken := set(names) - newest.keys()):
             raise KeysBroken(f"the events of {', '.join(sorted(broken))} can't be read")
         last_id = call.request.headers.get("last-event-id")
         resumed = _resumed(last_id, names, now_ms) if last_id else None
@@ -115,42 +115,50 @@ class Events:
             yield f"id: {reached}\n\n".encode()
 
     async def _of_queue(self, name: str, mark: "Bookmark", wanted: dict[str, str]) -> AsyncIterator[bytes]:
-        place = mark.places.get(name) or self._transitions.begun.get(name)
-        while place is not None and self._transitions.newest.get(name, place) > place:
+        place = mark.place_in(name)
+        while self._transitions.newest.get(name, place) > place:
             has_gap, entries = await self._transitions.behind(name, place)
+            # Told once: all of these have happened when the reader looks anew.
+            is_told = has_gap
             if has_gap:
                 yield _reset(name)
             for entry in entries:
-                if entry.state == LISTENED and not has_gap:
+                piece, is_sure = (b"", False) if entry.state == LISTENED else await self._shown(name, entry, wanted)
+                if not is_sure and not is_told:
+                    is_told = True
                     yield _reset(name)
-                elif entry.state != LISTENED:
-                    yield await self._shown(name, entry, wanted)
+                if piece:
+                    yield piece
             if not entries:
                 return
             place = entries[-1].place
             mark.places[name] = place
 
-    async def _shown(self, queue: str, entry: Entry, wanted: dict[str, str]) -> bytes:
+    async def _shown(self, queue: str, entry: Entry, wanted: dict[str, str]) -> tuple[bytes, bool]:
+        """The messages of an entry, and whether they are sure to be all that are wanted."""
         at = timestamp(entry.place.ms)
         fitting = entry.job_ids if "job" not in wanted else [one for one in entry.job_ids if one == wanted["job"]]
+        is_sure = True
         if "request_id" in wanted and fitting:
-            fitting = await self._of_request(fitting, wanted["request_id"])
+            fitting, is_sure = await self._of_request(fitting, wanted["request_id"])
         lines = []
         for job_id in fitting:
             about = {"id": job_id, "queue": queue, "state": entry.state, "by": entry.by, "at": at}
             lines.append(f"data: {to_json(about)}\n\n")
-        return "".join(lines).encode()
+        return "".join(lines).encode(), is_sure
 
-    async def _of_request(self, job_ids: list[str], request_id: str) -> list[str]:
-        """Those that a request queued. A stream's entry does not say, so the jobs are looked at, each once."""
+    async def _of_request(self, job_ids: list[str], request_id: str) -> tuple[list[str], bool]:
+        """Those that a request queued, and whether it is known of all: one that was deleted or trimmed since can't be
+        asked. A stream's entry does not say, so the jobs are looked at, each once."""
         known = self._requests
         strange = [job_id for job_id in job_ids if job_id not in known]
         for record in await self._queue.read_many(strange):
             known[record.job_id] = record.spec.request_id if record.spec else None
         fitting = [job_id for job_id in job_ids if known.get(job_id) == request_id]
+        is_sure = all(job_id in known for job_id in strange)
         while len(known) > KNOWN_REQUESTS:
             known.popitem(last=False)
-        return fitting
+        return fitting, is_sure
 
 
 class Bookmark:
@@ -160,6 +168,11 @@ class Bookmark:
     def __init__(self, ms: int, places: dict[str, Place]) -> None:
         self._ms = ms
         self.places = places
+
+    def place_in(self, queue: str) -> Place:
+        """Where to read on. Of a queue that began since, from the time that was reached: so who reads it comes upon the
+        entry that says that it was not listened to before."""
+        return self.places.get(queue) or Place(self._ms, 0)
 
     def reach(self, newest: Iterable[Place]) -> None:
         """Everything that was there has been read. A Cluster's clocks, and looks, are apart by less than SKEW_MS."""
@@ -176,8 +189,10 @@ def _resumed(text: str, names: Iterable[str], now_ms: int) -> Bookmark | None:
     if match is None or int(match[1]) > now_ms + SKEW_MS:
         return None
     ms, ahead = int(match[1]), dict(part.split("=") for part in match[2].split(";")[1:])
-    places = {name: Place.of(ahead[name].encode()) if name in ahead else Place(ms, 0) for name in names}
-    return Bookmark(ms, places)
+    beyond = {name: Place.of(text.encode()) for name, text in ahead.items()}
+    if any(place.ms > now_ms + SKEW_MS for place in beyond.values()):
+        return None  # It would be waited for, and nothing be told till then.
+    return Bookmark(ms, {name: beyond.get(name, Place(ms, 0)) for name in names})
 
 
 def _queues(wanted: dict[str, str]) -> frozenset[str] | None:

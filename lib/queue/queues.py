@@ -112,6 +112,15 @@ class Queues:
             if cursor == b"0":
                 return sorted(name for raw in found if QUEUE_NAME.fullmatch(name := raw.decode("utf-8", "replace")))
 
+    async def known(self, queues: Iterable[str]) -> list[str]:
+        """Those of them that ever took a job or had a runner, sorted."""
+        names = sorted(queues)
+        try:
+            is_known = [await self._link.call("SISMEMBER", self._keys.queues, name) for name in names]
+        except KeysBroken:
+            return names  # A broken set of names is no reason not to look.
+        return [name for name, known in zip(names, is_known, strict=True) if known]
+
     async def name(self, queues: Iterable[str]) -> None:
         """See that these are among them."""
         await self._link.call("SADD", self._keys.queues, *queues)
@@ -177,11 +186,7 @@ class Queues:
         await self._scripts.call("adjust", self._keys.base(queue), *pairs)
 
     async def _known(self, queue: str) -> None:
-        try:
-            is_known = await self._link.call("SISMEMBER", self._keys.queues, queue)
-        except KeysBroken:
-            return  # A broken set of names is no reason not to look.
-        if not is_known:
+        if not await self.known([queue]):
             raise QueueNotFound(f"there is no queue {queue!r}; a queue begins with its first job or its first worker")
 
     # What runners and supervisors do.

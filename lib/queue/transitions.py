@@ -60,8 +60,8 @@ class Transitions:
         self._looking: asyncio.Task[None] | None = None
         self.newest: dict[str, Place] = {}
         """Of each queue that somebody here reads, the newest entry."""
-        self.begun: dict[str, Place] = {}
-        """And where this process began to listen to it."""
+        self._listened: set[str] = set()
+        """The queues that this process has listened to."""
 
     @contextlib.contextmanager
     def reader(self, queues: frozenset[str] | None) -> Iterator[asyncio.Event]:
@@ -93,7 +93,7 @@ class Transitions:
         places = {name: Place.of(reply) for name, reply in found if not isinstance(reply, Unreadable)}
         for name, place in places.items():
             self._note(name, place)
-            self.begun.setdefault(name, place)
+        self._listened.update(places)
         return now_ms, places
 
     async def behind(self, queue: str, place: Place) -> tuple[bool, list[Entry]]:
@@ -106,8 +106,13 @@ class Transitions:
         ]
         return bool(gap), entries
 
-    async def names(self) -> list[str]:
-        return await self._queues.names()
+    async def names(self, queues: frozenset[str] | None) -> list[str]:
+        """Those of these queues that there are, sorted; None: all.
+
+        WHY not those that are none yet: to listen makes a stream, which stays; whoever may only read could have as many
+        made as there are names.
+        """
+        return await (self._queues.names() if queues is None else self._queues.known(queues))
 
     async def close(self) -> None:
         if self._looking is not None:
@@ -128,15 +133,14 @@ class Transitions:
         finally:
             self._looking = None
             self.newest.clear()
-            self.begun.clear()
+            self._listened.clear()
 
     async def _wanted(self) -> list[str]:
-        if None in self._readers.values():
-            return await self.names()
-        return sorted({name for queues in self._readers.values() for name in queues or ()})
+        readers = self._readers.values()
+        return await self.names(None if None in readers else frozenset().union(*[queues or () for queues in readers]))
 
     async def _look_once(self, names: list[str]) -> None:
-        strange = [name for name in names if name not in self.begun]
+        strange = [name for name in names if name not in self._listened]
         if strange:
             await self.listen(strange)
         replies = await each_readable(

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import time
 import unittest
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -113,9 +114,22 @@ class Transitions(EventsCase):
     def test_a_queue_that_begins_later_is_followed_too(self) -> None:
         with self.following() as messages:
             self.post({**NOOP, "queue": "first"})
+            found = next(message for message in messages if message.data is not None)
+            self.assertEqual(("reset", {"queue": "first"}), (found.event, found.data))
             wait_until(lambda: self.redis.client.exists("wb:{first}:listened"), "the new queue is listened to")
             job_id = self.post({**NOOP, "queue": "first"})
 
+            self.assertEqual([("enqueue", "ready")], self.steps(messages, job_id, "ready"))
+
+    def test_a_queue_that_is_none_yet_is_followed_once_it_is_one_and_until_then_nothing_is_kept_for_it(self) -> None:
+        self.assertEqual(200, self.server.request("GET", "/api/events?queue=ghost&for_s=0.3")[0])
+        with self.following("?queue=ghost") as messages:
+            self.assertEqual([], self.redis.client.keys("wb:{ghost}:*"))
+            self.post({**NOOP, "queue": "ghost"})
+            found = next(message for message in messages if message.data is not None)
+            job_id = self.post({**NOOP, "queue": "ghost"})
+
+            self.assertEqual(("reset", {"queue": "ghost"}), (found.event, found.data))
             self.assertEqual([("enqueue", "ready")], self.steps(messages, job_id, "ready"))
 
     def test_a_queue_whose_stream_somebody_broke_costs_itself_its_events_until_it_is_mended(self) -> None:
@@ -144,6 +158,7 @@ class Transitions(EventsCase):
 
     def test_filters_leave_out_all_others(self) -> None:
         one = self.post({**NOOP, "delay_s": 600})
+        self.post({**NOOP, "queue": "email"})
         with (
             self.following("?queue=email") as of_queue,
             self.following(f"?job={one}") as of_job,
@@ -210,6 +225,7 @@ class Resumed(EventsCase):
         self.assertNotIn(first, [message.data["id"] for message in told])
 
     def test_a_gap_is_told_and_what_is_there_still_comes(self) -> None:
+        self.post()
         with self.following("?queue=default") as messages:
             last_id = self.read_until(messages, self.post())
         self.post()
@@ -223,6 +239,7 @@ class Resumed(EventsCase):
         self.assertEqual(kept, job.data["id"])
 
     def test_a_time_in_which_nobody_listened_is_a_gap(self) -> None:
+        self.post()
         with self.following("?queue=default") as messages:
             last_id = self.read_until(messages, self.post())
         self.redis.client.delete("wb:{default}:listened")
@@ -233,8 +250,25 @@ class Resumed(EventsCase):
 
         self.assertEqual(("reset", {"queue": "default"}), (message.event, message.data))
 
+    def test_jobs_that_are_gone_may_have_been_of_the_request_and_are_told_of_by_a_reset(self) -> None:
+        self.post()
+        with self.following("?queue=default") as messages:
+            last_id = self.read_until(messages, self.post())
+        gone = [self.post({**NOOP, "delay_s": 60}, x_request_id="mine.8") for _ in range(2)]
+        for job_id in gone:
+            self.server.request("POST", f"/api/jobs/{job_id}/cancel")
+            self.server.request("DELETE", f"/api/jobs/{job_id}")
+        kept = self.post(x_request_id="mine.8")
+
+        with self.following("?request_id=mine.8", last_id) as messages:
+            reset, job = [next(message for message in messages if message.data is not None) for _ in range(2)]
+
+        self.assertEqual(("reset", {"queue": "default"}), (reset.event, reset.data))
+        self.assertEqual(kept, job.data["id"])
+
     def test_an_id_that_is_none_is_answered_by_a_reset_of_all(self) -> None:
-        for last_id in ("x", "99999999999999", "1;a=1", "-1", "1" * 40):
+        ahead = f"{time.time_ns() // 1_000_000};default=999999999999999-9"
+        for last_id in ("x", "99999999999999", "1;a=1", "-1", "1" * 40, ahead):
             parts = urlsplit(self.server.url)
             link = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=LIMIT_S)
             with contextlib.closing(link):
