@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from itertools import repeat
 from typing import Any, Generic, TypeVar
 
-from lib.errors import RedisUnavailable
+from lib.errors import KeysBroken, RedisUnavailable
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -28,8 +28,8 @@ class Committer(Generic[Item, Answer]):
 
     send(items, hear): puts them on their way, and has `hear(read, ...)` called when it is known what became of them:
     then `read(...)` gives as many answers, or a coroutine that comes to them, or raises what all of them are told.
-    Where it raises, those that wait behind are told RedisUnavailable at once: each would else wait for a failure of
-    its own. WHY no coroutine all the way: where little is going on each job is a commit, and that took half of it.
+    Where it raises, those that wait behind are told at once that nothing was sent: each would else wait for a failure
+    of its own. WHY no coroutine all the way: where little is going on each job is a commit, and that took half of it.
     size_bytes: of one item. A batch holds at most MAX_ITEMS and MAX_BYTES, but always one item.
     in_flight: so many batches at a time. Where it is 2, Redis has work while the answers to the first are read here. A
     batch that goes behind another has WORTH_ITEMS at least.
@@ -156,8 +156,7 @@ class Committer(Generic[Item, Answer]):
             self._waiting.clear()
             self._bulk.clear()
             self._tell(hears, repeat(answers))
-            away = RedisUnavailable("Redis failed the commit before this one; nothing of this one was sent")
-            self._tell(behind, repeat(away))
+            self._tell(behind, repeat(_fault_behind(answers)))
         else:
             self._tell(hears, answers)
         self._away -= 1
@@ -171,3 +170,11 @@ class Committer(Generic[Item, Answer]):
                 hear(answer)
             except Exception as fault:  # noqa: BLE001  One that fails to listen must not keep the others waiting for ever.
                 self._loop.call_exception_handler({"message": "an answer could not be told", "exception": fault})
+
+
+def _fault_behind(fault: Exception) -> Exception:
+    """What those are told that wait behind a commit that failed."""
+    # One committer is one queue's: they would meet the same keys. RedisUnavailable would say that Redis is away.
+    if isinstance(fault, KeysBroken):
+        return fault
+    return RedisUnavailable("Redis failed the commit before this one; nothing of this one was sent")

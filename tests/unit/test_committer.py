@@ -4,7 +4,7 @@ import asyncio
 import unittest
 from collections.abc import Callable
 
-from lib.errors import OutcomeUnknown, RedisUnavailable
+from lib.errors import KeysBroken, OutcomeUnknown, RedisUnavailable
 from lib.queue import committer
 from lib.queue.committer import Committer
 
@@ -149,6 +149,22 @@ class Commits(unittest.IsolatedAsyncioTestCase):
 
         self.assertEqual([OutcomeUnknown, OutcomeUnknown, RedisUnavailable], [type(fault) for fault in told])
         self.assertEqual([["a", "b"]], self.sender.batches)
+
+    async def test_those_behind_one_that_met_broken_keys_are_told_of_them(self) -> None:
+        """Theirs are the same keys; they would be sent in vain, and Redis is not away."""
+        self.sender.gate.clear()
+        self.sender.faults = [KeysBroken("all holds no sorted set")]
+        heard: list[object] = []
+        first = self.committer.submit("a")
+        await asyncio.sleep(0)
+        behind = self.committer.submit("b")
+        self.committer.post("c", heard.append, in_bulk=True)
+        self.sender.gate.set()
+
+        told = await asyncio.gather(first, behind, return_exceptions=True)
+
+        self.assertEqual([KeysBroken] * 3, [type(fault) for fault in (*told, *heard)])
+        self.assertEqual([["a"]], self.sender.batches)
 
     async def test_after_a_failure_it_works_again(self) -> None:
         self.sender.faults = [ValueError("a bug")]
