@@ -237,6 +237,20 @@ class Retry(InState):
         spec = JobSpec("noop", {}, "request", TRACE, 5, 60.0, Backoff(), unique_key="k ü")
         return NewJob(self.ids.new("q"), "normal", spec.to_text(), unique_key="k ü", unique_ttl_ms=7_000, **times)
 
+    async def test_at_maxmemory_a_job_is_run_again_all_the_same(self) -> None:
+        """Nothing comes in by it; who frees memory may have to run a job for that."""
+        dead, unique = await self.a_job("dead"), self.unique_job()
+        await self.queue.enqueue(unique)
+        await self.queue.cancel(unique.job_id)
+        jobs = [dead, unique.job_id]
+        self.addCleanup(self.configure, "maxmemory", 0)
+        self.configure("maxmemory", 1)
+
+        for job_id in jobs:
+            await self.queue.retry(job_id)
+
+        self.assertEqual(["ready", "ready"], [await self.state(job_id) for job_id in jobs])
+
     async def test_a_high_job_that_is_run_again_rings(self) -> None:
         job_id = await self.a_job("dead")
         self.client.delete(self.base + "ready:normal")

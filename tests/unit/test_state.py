@@ -75,7 +75,7 @@ class Headers(unittest.TestCase):
             if not re.match(r"#!lua flags=(allow-oom|no-writes)", path.read_text(encoding="utf-8"))
         }
 
-        self.assertEqual({"enqueue", "patch", "retry"}, refused)
+        self.assertEqual({"enqueue", "patch"}, refused)
 
 
 if __name__ == "__main__":

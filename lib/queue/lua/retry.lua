@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- retry.lua: run a finished job again, as if it were new; its history stays.
 -- KEYS 1 base
 -- ARGV 1 id  2 its unique key, or ''
@@ -8,6 +8,7 @@
 -- @transition cancelled --retry--> ready
 -- @use clock ended listed ring history sound
 -- WHY claims and ended stay: the fence must still know the old attempts' tokens.
+-- WHY allow-oom: nothing comes in. The record loses fields; what it gains is an id in a list, a line of history, its key.
 -- WHY a day: the key's time that enqueue.lua does not note, and that versions before it never did.
 local id, unique_key = ARGV[1], ARGV[2]
 local DAY_MS = '86400000'
