@@ -1,79 +1,108 @@
 """make bench: how fast is it, measured from outside: HTTP in, real processes, a Redis of its own with AOF everysec.
 
-    python -m tests.bench [--rounds 5] [--peers FOLDER_OF_PEERS_PY] [--quick] [name …]
+    python -m tests.bench [--rounds 5] [--peers FOLDER | --alone] [--quick] [--results FILE] [name …]
 
-Each figure is the middle one of the rounds. At the end stands a table; a run of everything also writes results.json and
-results.svg beside this file (40 minutes; with --rounds 1 less than ten). A machine's own speed varies: quote ratios of
-one run, taken with nothing beside it.
-Needs redis-server, redis-benchmark for `ceiling`, and wrk for what posts.
+Each figure is the middle one of the rounds, each ratio the middle one of the rounds' ratios: within a round Waybill and
+its peers run in turns. At the end stands a table; a run of everything also writes results.json and results.svg beside
+this file (an hour; with --rounds 1 a quarter of one), a run of a part with --results its part of them. A measure that
+failed in a round, or whose peer did, is not written, and the exit code is 1.
+A machine's own speed varies: quote ratios of one run, taken with nothing beside it. Waybill reaches Redis by a unix
+socket, the peers by TCP: that much of a ratio is the way to Redis.
+Needs redis-server, redis-benchmark for what Redis can do, curl and wrk for what posts; Node and npm for the peers.
 """
 
 import argparse
-import json
 import resource
 import signal
+import subprocess
 import sys
+import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from tests.bench import peers, plot
-from tests.bench.figure import Figure, medians
-from tests.bench.machine import machine
-from tests.bench.measures import MEASURES
-from tests.bench.rows import compared, number, table
+import redis
+
+from tests.bench import plot, results
+from tests.bench.figure import Figure, gathered
+from tests.bench.machine import commit, machine
+from tests.bench.measures import MEASURES, PEERS
+from tests.bench.rows import compared, notes, number, table
+from tests.processes import ROOT
 
 RESULTS = Path(__file__).resolve().with_name("results.json")
+PEERS_FOLDER = ROOT.parent / "shared" / "bench"
+FAULTS = (SystemExit, AssertionError, OSError, RuntimeError, ValueError, subprocess.SubprocessError, redis.RedisError)
+"""What a measure ends with where a program is missing, refuses, ends or takes too long, Waybill's or a peer's."""
 
 
 def main() -> int:
     arguments = _arguments()
-    figures: list[Figure] = []
+    measures: dict[str, Any] = {}
     failed: list[str] = []
     for name in arguments.names or list(MEASURES):
         try:
-            rounds = [_round(name, arguments) for _ in range(arguments.rounds)]
-        except SystemExit as fault:
-            # What took half an hour is not thrown away for it; but it is no run of everything.
-            failed.append(f"{name}: {fault}")
-            continue
-        for figure in medians(rounds):
-            figures.append(figure)
-            print(f"{figure.key:<36} {number(figure.value):>10} {figure.unit}", flush=True)
-    rows = compared({figure.key: figure for figure in figures})
-    print(f"\n{table(rows)}")
+            measures[name] = _measure(name, arguments)
+        except FAULTS as fault:
+            # What took half an hour is not thrown away for it.
+            failed.append(f"{name}: {type(fault).__name__}: {fault}")
+            print(failed[-1], file=sys.stderr, flush=True)
+    rows = compared(results.figures_in(measures))
+    print("", table(rows), "", *notes(rows), sep="\n")
+    if arguments.results and measures:
+        about = machine(has_peers=arguments.peers is not None)
+        results.write(arguments.results, results.merged(_before(arguments), about, measures))
+        plot.main([str(arguments.results)])
     if failed:
         print("\nnot measured:", *failed, sep="\n")
-        return 1
-    if arguments.results:
-        found = {
-            "machine": machine(),
-            "rounds": arguments.rounds,
-            "is_quick": arguments.quick,
-            "figures": {figure.key: {"value": figure.value, "unit": figure.unit} for figure in figures},
-            "table": rows,
-        }
-        arguments.results.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        plot.main([str(arguments.results)])
-    return 0
+    return 1 if failed else 0
 
 
-def _round(name: str, arguments: argparse.Namespace) -> list[Figure]:
+def _measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """All rounds of it; prints the middle ones."""
+    found = gathered(_round(name, arguments) for _ in range(arguments.rounds))
+    for key, one in found.items():
+        print(f"{key:<36} {number(one.value):>10} {one.unit}", flush=True)
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    return results.measure(found, date=date, commit=commit(), rounds=arguments.rounds, is_quick=arguments.quick)
+
+
+def _round(name: str, arguments: argparse.Namespace) -> Iterable[Figure]:
     """Waybill and its peers in turns, so that what else the machine does falls on both."""
-    figures = list(MEASURES[name](is_quick=arguments.quick))
-    if arguments.peers and name in peers.NAMES:
-        figures += peers.run(arguments.peers, peers.NAMES[name])
-    return figures
+    yield from MEASURES[name](is_quick=arguments.quick)
+    if arguments.peers and name in PEERS:
+        yield from PEERS[name](arguments.peers)
+
+
+def _before(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What is in the file and may stay there: the measures that there still are, of this machine."""
+    found = results.read(arguments.results)
+    return found | {"measures": {name: one for name, one in found.get("measures", {}).items() if name in MEASURES}}
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("names", nargs="*", choices=[[], *MEASURES], metavar="name", help=", ".join(MEASURES))
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (5)")
-    parser.add_argument("--peers", type=Path, metavar="FOLDER", help="where peers.py lies: it is run in between")
+    parser.add_argument(
+        "--peers", type=Path, metavar="FOLDER", help=f"where peers.py lies ({PEERS_FOLDER} if it is there)"
+    )
+    parser.add_argument("--alone", action="store_true", help="no peers")
     parser.add_argument("--quick", action="store_true", help="a tenth of everything, to try the tool")
-    parser.add_argument("--results", type=Path, metavar="FILE", help="results.json of a run of everything")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="results.json, of which this run renews a part")
     arguments = parser.parse_args()
+    if arguments.peers is None and PEERS_FOLDER.is_dir():
+        arguments.peers = PEERS_FOLDER
+    if arguments.alone:
+        arguments.peers = None
+    elif arguments.peers is None:
+        print("peers.py is not here: there will be nothing beside Waybill", file=sys.stderr)
     if arguments.results is None and not arguments.names and not arguments.quick:
         arguments.results = RESULTS
+    if arguments.results and (
+        differing := results.differing(results.read(arguments.results), machine(has_peers=False))
+    ):
+        parser.error(f"{arguments.results} is of a machine with another {differing}; name another file")
     return arguments
 
 

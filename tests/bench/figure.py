@@ -1,4 +1,4 @@
-"""One number that was measured, and what becomes of the same number of several rounds."""
+"""One number that was measured, and what became of it round by round."""
 
 import statistics
 from collections.abc import Iterable
@@ -13,15 +13,34 @@ class Figure(NamedTuple):
     unit: str
 
 
-def medians(rounds: Iterable[Iterable[Figure]]) -> list[Figure]:
-    """Of each key the middle value, in the order in which the keys first came."""
+class Measured(NamedTuple):
+    """The same figure of several rounds, first to last."""
+
+    unit: str
+    rounds: tuple[float, ...]
+
+    @property
+    def value(self) -> float:
+        """The middle one."""
+        return rounded(statistics.median(self.rounds))
+
+
+def gathered(rounds: Iterable[Iterable[Figure]]) -> dict[str, Measured]:
+    """By key, in the order in which they came. Raises ValueError where a round lacks what another has.
+
+    WHY no middle of fewer rounds: a ratio is taken within a round, of what was measured in turns there.
+    """
     values: dict[str, list[float]] = {}
     units: dict[str, str] = {}
+    count = 0
     for figures in rounds:
+        count += 1
         for key, value, unit in figures:
-            values.setdefault(key, []).append(value)
+            values.setdefault(key, []).append(rounded(value))
             units[key] = unit
-    return [Figure(key, rounded(statistics.median(found)), units[key]) for key, found in values.items()]
+    if lacking := [key for key, found in values.items() if len(found) != count]:
+        raise ValueError(f"not in each of {count} rounds: {', '.join(lacking)}")
+    return {key: Measured(units[key], tuple(found)) for key, found in values.items()}
 
 
 def rounded(value: float) -> float:

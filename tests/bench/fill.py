@@ -1,8 +1,13 @@
-"""Fills a Redis with jobs, as POST /api/jobs would: python -m tests.bench.fill REDIS_URL COUNT BODY."""
+"""Fills a Redis with jobs, as POST /api/jobs would: `fill`, which runs this file in a process of its own.
+
+python -m tests.bench.fill REDIS_URL COUNT BODY
+"""
 
 import asyncio
 import json
+import subprocess
 import sys
+from typing import Any
 
 from lib.ids import JobIds, new_request_id
 from lib.jobs import registry, submission
@@ -10,11 +15,19 @@ from lib.queue.client import open_link
 from lib.queue.keys import Keys
 from lib.queue.queue import Queue
 from lib.tracing import new_trace
+from tests.private_redis import PrivateRedis
 
 AT_ONCE = 5000
+PAYLOAD = {"to": "test@gmail.com", "subject": "hi", "text": "hello world"}
 
 
-async def fill(url: str, count: int, body: object) -> None:
+def fill(redis: PrivateRedis, jobs: int, payload: dict[str, Any] | None = None, type_name: str = "noop") -> None:
+    """Put jobs in through the API's own code; what that took of memory ends with the process."""
+    body = json.dumps({"type": type_name, "payload": payload or PAYLOAD})
+    subprocess.run([sys.executable, "-m", "tests.bench.fill", redis.url, str(jobs), body], check=True)
+
+
+async def _put_in(url: str, count: int, body: object) -> None:
     link = open_link(url, timeout_s=30)
     queue, ids, types = Queue(link, Keys("wb")), JobIds(), registry.load(["tests.bench.jobs", "lib.handlers.email"])
     for begun in range(0, count, AT_ONCE):
@@ -27,4 +40,4 @@ async def fill(url: str, count: int, body: object) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(fill(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])))
+    asyncio.run(_put_in(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])))

@@ -11,18 +11,19 @@ import sys
 from collections.abc import Iterator
 
 from tests.bench.figure import Figure
+from tests.bench.fill import fill
 from tests.bench.mail_sink import mail_sink
 from tests.bench.postfix import is_here, postfix
 from tests.bench.posts import MODULES
 from tests.bench.smtplib_alone import PAYLOAD
 from tests.bench.spent import drain
-from tests.bench.work import fill
 from tests.private_redis import PrivateRedis
 from tests.processes import Worker
 
 MAILS = 10_000
 POSTFIX_MAILS = 3_000
 AT_ONCE = 20
+LIMIT_S = 120.0
 WARM = 10 * AT_ONCE
 """So many are sent before the clock begins to run: smtplib's begins when all of its connections stand."""
 
@@ -51,7 +52,7 @@ def waybill_rate(port: int, mails: int) -> float:
 
 def smtplib_rate(port: int, mails: int, *how: str) -> float:
     command = [sys.executable, "-m", "tests.bench.smtplib_alone", str(port), str(AT_ONCE), str(mails), *how]
-    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=LIMIT_S).stdout
     return float(json.loads(said)["per_s"])
 
 

@@ -1,10 +1,12 @@
 """The list of all measures, and what of the peers runs beside each. Each is a function of a module of its theme."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Protocol
 
-from tests.bench import batch, ceiling, depth, mails, memory, pickup, posts, resting, scaling, start, work
+from tests.bench import batch, depth, mails, memory, node, pickup, posts, resting, scaling, start, work
 from tests.bench.figure import Figure
+from tests.bench.peers import told
 
 
 class Measure(Protocol):
@@ -24,5 +26,16 @@ MEASURES: dict[str, Measure] = {
     "mails": mails.run,
     "depth": depth.run,
     "scaling": scaling.run,
-    "ceiling": ceiling.run,
 }
+_HTTP = ("express", "fastify", "fastapi")
+_JOBS = ("bullmq.process_c100", "bullmq.process_c1", "bee-queue.process_c100", "huey.process_c100")
+PEERS: dict[str, Callable[[Path], Iterable[Figure]]] = {
+    "post": told(_HTTP, [f"{peer}.http_jobs_c64.{what}" for peer in _HTTP for what in ("rate", "p50", "p99")]),
+    "batch": told(["bullmq", "bee"], ["bullmq.enqueue_bulk.rate", "bee-queue.enqueue_bulk.rate"]),
+    "work": told(["bullmq", "bee", "huey"], [f"{what}.rate" for what in _JOBS]),
+    "idle": told(["bullmq_latency"], ["bullmq.pickup_ms.p50", "bullmq.pickup_ms.p99"]),
+    "memory": node.waiting,
+    "start": node.start_up,
+    "resting": node.at_rest,
+}
+"""By measure, each given the folder of peers.py. WHY ardiq is not there: it needs a Python newer than the 3.11 here."""

@@ -1,40 +1,44 @@
-"""Other job queues on the same machine, in between: what the folder given with --peers can run.
+"""Other job queues on the same machine, in turns with Waybill: what `peers.py` of the folder given with --peers says.
 
-Its `peers.py NAME…` installs what it needs and prints a JSON object a line: {"peer", "what", "rate" or "value" …}.
-Their Node programs then lie in the folder that PEERS_CACHE names, where `resting` finds those that it looks at.
+`peers.py NAME…` installs what it needs and prints a JSON object a line: {"peer", "what", "rate" or "value" …}. Its
+Redis is as Waybill's (AOF everysec), but its peers reach it by TCP. What it does not measure node.py does.
 """
 
 import json
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.bench.figure import Figure
-from tests.bench.start import free_port
-from tests.private_redis import PrivateRedis
 
-NAMES = {
-    "post": ["express", "fastify"],
-    "work": ["bullmq", "bee"],
-    "idle": ["bullmq_latency"],
-}
 UNITS = {"rate": "/s", "p50": "ms", "p99": "ms", "value": "bytes"}
-STACK = ("express_bull.js", "bull_work.js")
-NEVER = 10**9  # more jobs than come: the worker waits for ever
+LIMIT_S = 600.0
 
 
-def run(folder: Path, names: Sequence[str]) -> Iterator[Figure]:
-    """Keys are `<peer>.<what>.<rate|p50|p99|value>`."""
-    command = [sys.executable, "peers.py", *names]
-    said = subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout
-    for line in said.splitlines():
-        if line.startswith("{"):
-            yield from figures_in(json.loads(line))
+class PeerFailed(RuntimeError):
+    """A peer that was asked for gave no figure: what Waybill did in that round has nothing beside it."""
+
+
+def told(names: Sequence[str], keys: Sequence[str]) -> Callable[[Path], Iterable[Figure]]:
+    """A run of `peers.py NAMES…`, of which the figures with those keys are kept."""
+    return lambda folder: run(folder, names, keys)
+
+
+def run(folder: Path, names: Sequence[str], keys: Sequence[str]) -> list[Figure]:
+    """Keys are `<peer>.<what>.<rate|p50|p99|value>`. Raises PeerFailed where one of them is not among what was said."""
+    done = subprocess.run(
+        [sys.executable, "peers.py", *names], cwd=folder, capture_output=True, text=True, timeout=LIMIT_S
+    )
+    if done.returncode:
+        raise PeerFailed(f"peers.py {' '.join(names)} ended with {done.returncode}:\n{done.stderr[-1000:]}")
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    found = {figure.key: figure for line in lines for figure in figures_in(line)}
+    if lacking := [key for key in keys if key not in found]:
+        raise PeerFailed(f"peers.py {' '.join(names)} did not say {', '.join(lacking)}:\n{done.stdout[-1000:]}")
+    return [found[key] for key in keys]
 
 
 def figures_in(said: dict[str, Any]) -> Iterator[Figure]:
@@ -44,37 +48,6 @@ def figures_in(said: dict[str, Any]) -> Iterator[Figure]:
     for name, unit in UNITS.items():
         if (value := _number(str(said.get(name)))) is not None:
             yield Figure(f"{said['peer']}.{said['what']}.{name}", value, unit)
-
-
-@contextmanager
-def idle_stack() -> Iterator[list[int]]:
-    """The pids of an Express + BullMQ server and of an idle BullMQ worker; none where they are not installed."""
-    cache = Path(os.environ.get("PEERS_CACHE", Path.home() / ".cache" / "waybill-peers"))
-    port = free_port()
-    with ExitStack() as stack:
-        if not (cache / "node_modules" / "bullmq").exists():
-            yield []
-            return
-        options = ["--port", str(port), "--bind", "127.0.0.1"]
-        redis = stack.enter_context(PrivateRedis(aof="everysec", options=options))
-        environment = {**os.environ, "RPORT": str(port)}
-        arguments = ([str(free_port()), str(redis.path.with_name("access.log"))], [str(NEVER), "20"])
-        programs = [
-            stack.enter_context(_node([name, *words], cache, environment))
-            for name, words in zip(STACK, arguments, strict=True)
-        ]
-        yield [program.pid for program in programs]
-
-
-@contextmanager
-def _node(words: list[str], folder: Path, environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    quiet = subprocess.DEVNULL
-    program = subprocess.Popen(["node", *words], cwd=folder, env=environment, stdout=quiet, stderr=quiet)
-    try:
-        yield program
-    finally:
-        program.kill()
-        program.wait()
 
 
 def _number(text: str) -> float | None:

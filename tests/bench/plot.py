@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import svg
+from tests.bench.results import figures_in
 from tests.bench.rows import number
 from tests.bench.svg import Point
 
@@ -43,10 +44,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def drawn(results: Mapping[str, Any]) -> str:
     """The whole picture."""
+    shown = {key: one._asdict() | {"value": one.value} for key, one in figures_in(results["measures"]).items()}
     rows = [row for row in results["table"] if not IN_CHARTS.match(row["key"])]
     alone = [row for row in rows if row.get("ratio") is None]
     bars, end = _bars([row for row in rows if row.get("ratio") is not None])
-    charts, charts_end = _charts(results["figures"])
+    charts, charts_end = _charts(shown)
     end = max(end, charts_end)
     elements = [*_titles(results), *bars, *charts, *_facts(alone, end)]
     height = round(end + 44 + LINE * math.ceil(len(alone) / 2))
@@ -56,9 +58,8 @@ def drawn(results: Mapping[str, Any]) -> str:
 
 def _titles(results: Mapping[str, Any]) -> Iterator[str]:
     machine = results["machine"]
-    where = f"{machine['cores']} cores, Python {machine['python']}, Redis {machine['redis']}, {machine['date']}"
-    rounds = f", medians of {results['rounds']} rounds" if results["rounds"] > 1 else ", one round"
-    how = " (a quick run: it says little)" if results["is_quick"] else rounds
+    where = f"{machine['cores']} cores, Python {machine['python']}, Redis {machine['redis']}"
+    how = " (a quick run: it says little)" if any(one["is_quick"] for one in results["measures"].values()) else ""
     yield svg.text((LEFT, 40), "How fast Waybill is", size=20, bold=True)
     yield svg.text((EDGE, 40), f"{where}{how}", colour=svg.MUTED, anchor="end")
 

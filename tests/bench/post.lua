@@ -1,4 +1,4 @@
--- What wrk sends: a job that does nothing, with a payload like a small mail's.
+-- What wrk sends: an e-mail, the one that the peers are sent (they call its text "body").
 wrk.method = "POST"
-wrk.body = '{"type":"noop","payload":{"to":"test@gmail.com","subject":"hi","text":"hello world"}}'
+wrk.body = '{"type":"email","payload":{"to":"test@gmail.com","subject":"hi","text":"hello world"}}'
 wrk.headers["Content-Type"] = "application/json"

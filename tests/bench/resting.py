@@ -1,6 +1,7 @@
 """What Waybill costs with nothing to do: server, supervisor and runner, and what they ask of Redis meanwhile.
 
-Beside it, where they are installed, Express + BullMQ with an idle worker, looked at in the same way.
+Memory is told in two ways. RSS is what `ps` shows; PSS counts a page that processes share but once, and is nearer to
+what a machine gets back when they end. Waybill's three processes share Python's pages, the peer's two share Node's.
 """
 
 import time
@@ -8,7 +9,6 @@ from collections.abc import Iterator
 
 from tests.bench import proc
 from tests.bench.figure import Figure
-from tests.bench.peers import idle_stack
 from tests.bench.posts import MODULES
 from tests.bench.spent import Spent
 from tests.private_redis import PrivateRedis
@@ -30,7 +30,7 @@ def run(*, is_quick: bool) -> Iterator[Figure]:
         pids = [*proc.family(server.pid), *proc.family(worker.pid)]
         time.sleep(SETTLE_S)
         spent = Spent(redis)
-        yield from _costs("resting", pids, rest_s)
+        yield from costs("resting", pids, rest_s)
         yield from _asked("resting", spent, rest_s)
         redis.client.sadd("wb:queues", *(f"idle-{number}" for number in range(QUEUES)))
         time.sleep(SETTLE_S)
@@ -41,13 +41,9 @@ def run(*, is_quick: bool) -> Iterator[Figure]:
         yield Figure(
             "resting.1000_queues.supervisor", 100 * (proc.cpu_s([worker.pid]) - supervisor_s) / rest_s, "% of a core"
         )
-    with idle_stack() as pids:
-        if pids:
-            time.sleep(SETTLE_S)
-            yield from _costs("express_and_worker", pids, rest_s)
 
 
-def _costs(name: str, pids: list[int], rest_s: float) -> Iterator[Figure]:
+def costs(name: str, pids: list[int], rest_s: float) -> Iterator[Figure]:
     """Over `rest_s`, from now on; the memory at its end."""
     before_s, began_s = proc.cpu_s(pids), time.perf_counter()
     time.sleep(rest_s)

@@ -1,12 +1,16 @@
 """The table: what is compared with what, what is to be reached, and whether it was.
 
-A row is there where its figures are: a run of some measures, or without peers, has fewer.
+A row is there where its figures are: a run of some measures, or without peers, has fewer. A ratio is taken in each
+round, between what was measured in turns there, and the middle one counts: so it need not be that of the two figures
+shown, each of which is the middle one of its own rounds.
 """
 
+import re
+import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tests.bench.figure import Figure, rounded
+from tests.bench.figure import Measured, rounded
 
 TITLES = ("what", "Waybill", "beside it in the same run", "ratio", "goal", "reached")
 
@@ -23,81 +27,70 @@ class Goal(NamedTuple):
 
 
 class Row(NamedTuple):
-    """other: how what stands beside it is called, and other_key its figure."""
+    """key: a figure's, or two with ` + ` between them, to be added up. other: how what stands beside it is called, and
+    other_key its figure. note: what has to be known of it; a figure's key in braces is that figure."""
 
     what: str
     key: str
     other: str = ""
     other_key: str = ""
     goal: Goal | None = None
+    note: str = ""
 
 
-_SMTPLIB = {"": "smtplib, one letter composed once", "_composing": "smtplib, each composed by email.message"}
-_MAIL_ROWS = tuple(
-    Row(f"e-mails to {server}, 20 at a time", f"mails.{key}rate", other, f"mails.{key}smtplib{how}", Goal("≥", 0.9))
-    for server, key in (("a bare server", ""), ("Postfix", "postfix_"))
-    for how, other in _SMTPLIB.items()
+_POST = "POST /api/jobs, 64 connections"
+_JOBS = "jobs that do nothing, 100 at a time"
+_BULK_NOTE = "The peers' bulk calls are in process; Waybill's figure has HTTP, reading and checking in it."
+_AHEAD_NOTE = (
+    "Waybill claims ahead also where one job runs at a time, {work.jobs_per_call_c1} jobs a call to Redis; "
+    "BullMQ makes a round trip for each."
 )
-ROWS = (
-    Row("POST /api/jobs, 64 connections", "post.rate", "Express + BullMQ", "express.http_jobs_c64.rate"),
-    Row(
-        "POST /api/jobs, 64 connections",
-        "post.rate",
-        "Fastify + BullMQ",
-        "fastify.http_jobs_c64.rate",
-        Goal("≥", 1.2),
-    ),
-    Row("POST /api/jobs, 64 connections: p99", "post.p99", "Fastify + BullMQ", "fastify.http_jobs_c64.p99"),
-    Row("NDJSON to POST /api/jobs/batch", "batch.rate", "BullMQ addBulk", "bullmq.enqueue_bulk.rate", Goal("≥", 1.5)),
-    Row("jobs that do nothing, 100 at a time", "work.c100", "BullMQ", "bullmq.process_c100.rate", Goal("≥", 2.5)),
-    Row("jobs that do nothing, 100 at a time", "work.c100", "bee-queue", "bee-queue.process_c100.rate", Goal("≥", 1.2)),
-    Row("jobs that do nothing, 10 at a time", "work.c10"),
-    Row("jobs that do nothing, one at a time", "work.c1", "BullMQ", "bullmq.process_c1.rate", Goal("≥", 1.2)),
-    Row("Redis time per job: claim, finish and trim", "work.redis_us_c100", goal=Goal("≤", 28, is_ratio=False)),
-    Row(
-        "an idle worker begins a job of a job: p50", "idle.chained.p50", "BullMQ", "bullmq.pickup_ms.p50", Goal("≤", 1)
-    ),
-    Row(
-        "an idle worker begins a job of a job: p99", "idle.chained.p99", "BullMQ", "bullmq.pickup_ms.p99", Goal("≤", 1)
-    ),
-    Row("… that comes by HTTP: p50", "idle.p50", "BullMQ (no HTTP)", "bullmq.pickup_ms.p50", Goal("≤", 1)),
-    Row("… that comes by HTTP: p99", "idle.p99", "BullMQ (no HTTP)", "bullmq.pickup_ms.p99", Goal("≤", 1)),
-    *_MAIL_ROWS,
-    Row("Redis memory per waiting job (500 bytes)", "memory.per_job", goal=Goal("≤", 1515, is_ratio=False)),
-    Row("server: start until it is ready", "start.server", goal=Goal("<", 400, is_ratio=False)),
-    Row("worker: start until a job is begun", "start.worker", goal=Goal("<", 700, is_ratio=False)),
-    Row(
-        "at rest, server and worker: CPU",
-        "resting.cpu",
-        "Express + BullMQ",
-        "express_and_worker.cpu",
-        Goal("<", 0.8, is_ratio=False),
-    ),
-    Row(
-        "at rest, server and worker: memory (PSS)",
-        "resting.pss",
-        "Express + BullMQ",
-        "express_and_worker.pss",
-        Goal("<", 118, is_ratio=False),
-    ),
-    Row("at rest, server and worker: memory (RSS)", "resting.rss", "Express + BullMQ", "express_and_worker.rss"),
+_REDIS_NOTE = (
+    "{post.redis_us} µs to enqueue, by POSTs of 64 connections, {post.jobs_per_call} jobs a commit; "
+    "{work.redis_us_c100} µs to claim, finish and trim, 100 at a time."
 )
+_PICKUP_NOTE = "A job that a job puts in, as BullMQ's is measured: no HTTP, and one process has both ends."
+_MEMORY_NOTE = "A mail with a text of 450 bytes, 500 in all; indexes, history and the rest with it."
+_REST_NOTE = "Server and worker, all processes. PSS counts a page that processes share only once, RSS in each."
 
 
-def _scaling_rows() -> Iterator[Row]:
-    """What a second process brings; no goal, for it depends on the cores that are left."""
-    for key, at_once, what in (
-        ("posts", 64, "POST /api/jobs, 64 connections: 2 server processes"),
-        ("jobs", 100, "jobs that do nothing, 100 at a time: 2 runners"),
-    ):
-        yield Row(what, f"scaling.{key}_p2_c{at_once}", "1 process", f"scaling.{key}_p1_c{at_once}")
-        yield Row(f"{what.partition(',')[0]}: Redis would be the limit at", f"scaling.{key}_limit")
+def _posts() -> Iterator[Row]:
+    peers = {"Express + BullMQ": "express", "Fastify + BullMQ": "fastify", "FastAPI + arq": "fastapi"}
+    goals = {"fastify": Goal("≥", 1.2)}
+    for other, peer in peers.items():
+        yield Row(_POST, "post.rate", other, f"{peer}.http_jobs_c64.rate", goals.get(peer))
+    yield Row("the same: p99", "post.p99", "Fastify + BullMQ", "fastify.http_jobs_c64.p99")
 
 
-def _depth_rows() -> Iterator[Row]:
+def _pickups() -> Iterator[Row]:
+    ways = {"idle.chained": ("an idle worker picks up", "BullMQ"), "idle": ("… what comes by HTTP", "BullMQ, no HTTP")}
+    for key, (what, other) in ways.items():
+        note = _PICKUP_NOTE if key == "idle.chained" else ""
+        for part in ("p50", "p99"):
+            yield Row(f"{what}: {part}", f"{key}.{part}", other, f"bullmq.pickup_ms.{part}", Goal("<", 1), note)
+
+
+def _mails() -> Iterator[Row]:
+    """smtplib at its best has one letter, composed beforehand."""
+    hows = {"": ("smtplib, one letter", ""), "_composing": ("smtplib, each composed", "By email.message.")}
+    for server, key in (("bare server", ""), ("Postfix", "postfix_")):
+        for how, (other, note) in hows.items():
+            what = f"e-mails, 20 at a time, {server}"
+            yield Row(what, f"mails.{key}rate", other, f"mails.{key}smtplib{how}", Goal("≥", 0.9), note)
+
+
+def _rest() -> Iterator[Row]:
+    """Held against the peer's figures of the same run."""
+    goals = {"cpu": ("CPU", Goal("<", 1)), "rss": ("memory, RSS", Goal("<", 1)), "pss": ("memory, PSS", None)}
+    for key, (what, goal) in goals.items():
+        other_key = f"express_and_worker.{key}"
+        yield Row(f"at rest: {what}", f"resting.{key}", "Express + BullMQ", other_key, goal, _REST_NOTE)
+
+
+def _depth() -> Iterator[Row]:
     """Each kind of depth against a queue of 1,000 jobs: within 20 %."""
     whats = {"waiting": "1,000,000 waiting", "delayed": "1,000,000 delayed", "queues": "100 queues of 1,000"}
-    costs = {"enqueue": "Redis time to enqueue a job", "claim_finish": "Redis time to claim and finish a job"}
+    costs = {"enqueue": "to enqueue, in Redis", "claim_finish": "claim, finish, in Redis"}
     rates = {"posts": "POST /api/jobs", "jobs": "jobs that do nothing"}
     for kind, what in whats.items():
         for key, words in {**costs, **rates}.items():
@@ -106,35 +99,74 @@ def _depth_rows() -> Iterator[Row]:
             yield Row(f"{what}: {words}", f"depth.{kind}.{key}", "1,000 in one queue", beside, goal)
 
 
-CEILING_ROWS = (
-    Row("POST /api/jobs against what Redis can do", "post.rate", "its script alone", "ceiling.enqueue"),
-    Row("jobs, 100 at a time, against what Redis can do", "work.c100", "its scripts alone", "ceiling.claim_finish"),
+ROWS = (
+    *_posts(),
+    Row("NDJSON to /api/jobs/batch", "batch.rate", "BullMQ", "bullmq.enqueue_bulk.rate", Goal("≥", 1.5), _BULK_NOTE),
+    Row("NDJSON to /api/jobs/batch", "batch.rate", "bee-queue", "bee-queue.enqueue_bulk.rate", note=_BULK_NOTE),
+    Row(_JOBS, "work.c100", "bee-queue", "bee-queue.process_c100.rate", Goal("≥", 1.2)),
+    Row(_JOBS, "work.c100", "BullMQ", "bullmq.process_c100.rate", Goal("≥", 2.5)),
+    Row(_JOBS, "work.c100", "huey, 4 threads", "huey.process_c100.rate"),
+    Row("the same, 10 at a time", "work.c10"),
+    Row("the same, one at a time", "work.c1", "BullMQ", "bullmq.process_c1.rate", Goal("≥", 1.2), _AHEAD_NOTE),
+    *_pickups(),
+    *_mails(),
+    Row("Redis memory per waiting job", "memory.per_job", "BullMQ", "bullmq.memory", Goal("≤", 1.35), _MEMORY_NOTE),
+    Row("server: start until ready", "start.server", "Express + BullMQ", "express.start", Goal("<", 400, False)),
+    *_rest(),
+    Row(
+        "Redis time per job, enqueue to finish, trim included",
+        "post.redis_us + work.redis_us_c100",
+        goal=Goal("≤", 33, False),
+        note=_REDIS_NOTE,
+    ),
+    Row("worker: start until a job is begun", "start.worker", goal=Goal("<", 700, False)),
+    *_depth(),
+    Row("POST: 2 server processes", "scaling.posts_p2_c64", "1 process", "scaling.posts_p1_c64"),
+    Row("jobs that do nothing: 2 runners", "scaling.jobs_p2_c100", "1 runner", "scaling.jobs_p1_c100"),
+    Row(_POST, "post.rate", "Redis alone", "ceiling.enqueue"),
+    Row(_JOBS, "work.c100", "Redis alone", "ceiling.claim_finish"),
 )
 
 
-def compared(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
+def compared(figures: Mapping[str, Measured]) -> list[dict[str, Any]]:
     """The rows of a run, as results.json keeps them."""
-    rows = (*ROWS, *_depth_rows(), *_scaling_rows(), *CEILING_ROWS)
-    return [_compared(row, figures) for row in rows if row.key in figures and _is_told(row, figures)]
+    found: list[dict[str, Any]] = []
+    for row in ROWS:
+        own, other = _measured(row.key, figures), _measured(row.other_key, figures)
+        # A second row about the same figure says nothing without its peer.
+        if own and (other or row.key not in {one["key"] for one in found}):
+            found.append(_compared(row, own, other) | _noted(row.note, figures))
+    return found
 
 
-def _is_told(row: Row, figures: Mapping[str, Figure]) -> bool:
-    """A second row about the same figure says nothing without its peer."""
-    first = next((one for one in ROWS if one.key == row.key), row)
-    return row is first or row.other_key in figures
+def _measured(key: str, figures: Mapping[str, Measured]) -> Measured | None:
+    parts = [figures[part] for part in key.split(" + ") if part in figures]
+    if not parts or len(parts) < len(key.split(" + ")):
+        return None
+    # Of runs of their own one may have more rounds: then there are so many sums as the other has.
+    return Measured(parts[0].unit, tuple(map(sum, zip(*(part.rounds for part in parts), strict=False))))
 
 
-def _compared(row: Row, figures: Mapping[str, Figure]) -> dict[str, Any]:
-    own, other = figures[row.key], figures.get(row.other_key)
-    ratio = rounded(own.value / other.value) if other and other.value else None
+def _compared(row: Row, own: Measured, other: Measured | None) -> dict[str, Any]:
     said: dict[str, Any] = {"what": row.what, "key": row.key, "value": own.value, "unit": own.unit}
+    ratio = None
     if other:
-        said |= {"other": row.other, "other_key": row.other_key, "other_value": other.value, "ratio": ratio}
+        said |= {"other": row.other, "other_key": row.other_key, "other_value": other.value}
+        ratios = [rounded(a / b) for a, b in zip(own.rounds, other.rounds, strict=True) if b]
+        said["ratio"] = ratio = rounded(statistics.median(ratios)) if ratios else None
+        said["ratios"] = ratios
     if row.goal:
         judged = ratio if row.goal.is_ratio else own.value
         said["goal"] = f"{row.goal.sign} {row.goal.limit:g}{'' if row.goal.is_ratio else f' {own.unit}'}"
         said["is_reached"] = None if judged is None else row.goal.is_reached(judged)
     return said
+
+
+def _noted(note: str, figures: Mapping[str, Measured]) -> dict[str, str]:
+    keys = re.findall(r"\{([^}]+)\}", note)
+    if not note or not all(key in figures for key in keys):
+        return {}
+    return {"note": re.sub(r"\{([^}]+)\}", lambda found: number(figures[found[1]].value), note)}
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -148,6 +180,15 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def notes(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Each once, with the first row that it is about."""
+    found: dict[str, str] = {}
+    for row in rows:
+        if "note" in row:
+            found.setdefault(row["note"], f"{row['what']}: {row['note']}")
+    return list(found.values())
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """What more connections, more jobs at a time and a second process bring, and how much of a core Redis takes at each.
 
-Where Redis' share comes near 100 % it is the limit, whatever is added beside it; `…_limit` is where that would be, as
-reckoned from the share at the most that was tried. On two cores it hardly can: wrk, the
-server, the runner and Redis share them, so what a second process brings here is the least that it brings elsewhere.
+Where Redis' share comes near 100 % it is the limit, whatever is added beside it: the rate that it has then is what
+ceiling.py measures. On two cores that is hardly reached: wrk, the server, the runner and Redis share them, so what a
+second process brings here is the least that it brings elsewhere.
 """
 
 from collections.abc import Iterator
@@ -34,8 +34,6 @@ def _posts(processes: int, connections: int, *, is_quick: bool) -> Iterator[Figu
         core_percent = spent.core_percent
     yield Figure(f"scaling.posts_p{processes}_c{connections}", posted.per_s, "requests/s")
     yield Figure(f"scaling.posts_redis_p{processes}_c{connections}", core_percent, "% of a core")
-    if (processes, connections) == (PROCESSES[-1], CONNECTIONS[-1]):
-        yield Figure("scaling.posts_limit", posted.per_s * 100 / core_percent, "requests/s")
 
 
 def _jobs(runners: int, at_once: int, *, is_quick: bool) -> Iterator[Figure]:
@@ -43,5 +41,3 @@ def _jobs(runners: int, at_once: int, *, is_quick: bool) -> Iterator[Figure]:
     drained = work.work_off(at_once, is_quick=is_quick, runners=runners)
     yield Figure(f"scaling.jobs_p{runners}_c{at_once}", drained.per_s, "jobs/s")
     yield Figure(f"scaling.jobs_redis_p{runners}_c{at_once}", drained.redis_core_percent, "% of a core")
-    if (runners, at_once) == (PROCESSES[-1], AT_ONCE[-1]):
-        yield Figure("scaling.jobs_limit", drained.per_s * 100 / drained.redis_core_percent, "jobs/s")

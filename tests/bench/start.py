@@ -33,7 +33,7 @@ def _server_ms() -> float:
         try:
             began_s = time.perf_counter()
             server.start()
-            wait_until(lambda: _is_ready(port), "/readyz is 200", every_s=LOOK_S)
+            wait_until(lambda: answers(port, "/readyz"), "/readyz is 200", every_s=LOOK_S)
             return (time.perf_counter() - began_s) * 1000
         finally:
             server.close()
@@ -61,10 +61,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _is_ready(port: int) -> bool:
+def answers(port: int, path: str) -> bool:
+    """Whether it is a 200."""
     try:
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as link:
-            link.request("GET", "/readyz")
+            link.request("GET", path)
             return link.getresponse().status == 200
     except OSError:
         return False

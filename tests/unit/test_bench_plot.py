@@ -1,32 +1,40 @@
-"""The picture and the table of `make bench`: whatever was measured is in them, in XML that is well-formed."""
+"""The picture, the table and the file of `make bench`: whatever was measured is in them, in XML that is well-formed."""
 
+import json
+import tempfile
 import unittest
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from tests.bench import plot
-from tests.bench.figure import Figure, medians
+from tests.bench.figure import Figure, Measured, gathered
+from tests.bench.peers import PeerFailed, run
+from tests.bench.results import differing, measure, merged, read, write
 from tests.bench.rows import ROWS, compared, table
 
 SVG = "{http://www.w3.org/2000/svg}"
-MACHINE = {"cores": 2, "python": "3.11.7", "redis": "7.0.15 <beta> & more", "date": "2026-01-31"}
+MACHINE = {"cores": 2, "processor": "x", "python": "3.11.7", "redis": "7.0.15 <beta> & more", "redis_link": "a socket"}
 
 
-def results(figures: list[Figure]) -> dict[str, Any]:
+def measured(figures: Iterable[Figure]) -> dict[str, Any]:
+    """As of one round, on one day, of one commit."""
+    return measure(gathered([figures]), date="2026-01-31", commit="c0ffee", rounds=1, is_quick=False)
+
+
+def results(figures: Iterable[Figure]) -> dict[str, Any]:
     """results.json of a run that found these."""
-    shown = {figure.key: {"value": figure.value, "unit": figure.unit} for figure in figures}
-    rows = compared({figure.key: figure for figure in figures})
-    return {"machine": MACHINE, "rounds": 5, "is_quick": False, "figures": shown, "table": rows}
+    return merged({}, MACHINE, {"all": measured(figures)})
 
 
 def everything() -> list[Figure]:
     """Every figure that the table knows, and those of the charts."""
-    keys = [key for row in ROWS for key in (row.key, row.other_key) if key]
-    keys += [f"depth.{kind}.{what}" for kind in ("waiting", "waiting_beside") for what in ("enqueue", "jobs")]
-    keys += ["ceiling.enqueue", "ceiling.claim_finish", "scaling.posts_limit", "scaling.jobs_limit"]
+    keys = [part for row in ROWS for key in (row.key, row.other_key) for part in key.split(" + ") if part]
+    keys += ["post.jobs_per_call", "work.jobs_per_call_c1"]
     keys += [f"scaling.{what}_p{p}_c{c}" for what in ("posts", "posts_redis") for p in (1, 2) for c in (1, 8, 64)]
     keys += [f"scaling.{what}_p{p}_c{c}" for what in ("jobs", "jobs_redis") for p in (1, 2) for c in (1, 10, 100)]
-    return [Figure(key, 100.0 + n, "jobs/s") for n, key in enumerate(keys)]
+    return [Figure(key, 100.0 + n, "jobs/s") for n, key in enumerate(dict.fromkeys(keys))]
 
 
 def texts(svg: str) -> list[str]:
@@ -89,22 +97,93 @@ class Table(unittest.TestCase):
 
         self.assertIsNone(row["is_reached"])
 
+    def test_a_ratio_is_the_middle_one_of_the_rounds_not_that_of_the_middle_ones(self) -> None:
+        figures = {
+            "mails.rate": Measured("mails/s", (10.0, 20.0, 90.0)),
+            "mails.smtplib": Measured("mails/s", (10.0, 40.0, 30.0)),
+        }
+
+        (row,) = compared(figures)
+
+        self.assertEqual((row["value"], row["other_value"], row["ratio"]), (20.0, 30.0, 1.0))
+        self.assertEqual(row["ratios"], [1.0, 0.5, 3.0])
+
+    def test_a_row_of_two_figures_has_the_sum_of_each_round(self) -> None:
+        figures = {
+            "post.redis_us": Measured("µs per job", (10.0, 20.0, 30.0)),
+            "work.redis_us_c100": Measured("µs per job", (9.0, 1.0, 2.0)),
+        }
+
+        (row,) = compared(figures)
+
+        self.assertEqual((row["value"], row["is_reached"]), (21.0, True))
+
+    def test_a_row_of_two_figures_is_not_there_with_one_of_them(self) -> None:
+        self.assertEqual(compared({"post.redis_us": Measured("µs per job", (10.0,))}), [])
+
     def test_the_table_has_a_line_for_each_row(self) -> None:
         rows = results(everything())["table"]
 
         self.assertEqual(len(table(rows).splitlines()), len(rows) + 1)
 
 
-class Medians(unittest.TestCase):
+class Rounds(unittest.TestCase):
     def test_the_middle_round_counts(self) -> None:
-        rounds = [[Figure("a.b", value, "ms")] for value in (9.0, 1.0, 2.0)]
+        found = gathered([[Figure("a.b", value, "ms")] for value in (9.0, 1.0, 2.0)])
 
-        self.assertEqual(medians(rounds), [Figure("a.b", 2.0, "ms")])
+        self.assertEqual((found["a.b"].value, found["a.b"].rounds), (2.0, (9.0, 1.0, 2.0)))
 
-    def test_a_figure_that_one_round_lacks_is_that_of_the_others(self) -> None:
+    def test_a_figure_that_one_round_lacks_is_refused(self) -> None:
         rounds = [[Figure("a.b", 1.0, "ms"), Figure("peer.x", 4.0, "/s")], [Figure("a.b", 3.0, "ms")]]
 
-        self.assertEqual(medians(rounds), [Figure("a.b", 2.0, "ms"), Figure("peer.x", 4.0, "/s")])
+        with self.assertRaisesRegex(ValueError, "not in each of 2 rounds: peer.x"):
+            gathered(rounds)
+
+
+class File(unittest.TestCase):
+    def test_a_run_of_a_part_takes_the_place_of_that_part_alone(self) -> None:
+        old = merged({}, MACHINE, {name: measured([Figure(f"{name}.rate", 1.0, "/s")]) for name in ("post", "mails")})
+
+        new = merged(old, MACHINE, {"mails": measured([Figure("mails.rate", 2.0, "/s")])})
+
+        self.assertEqual([row["value"] for row in new["table"]], [1.0, 2.0])
+
+    def test_what_is_written_is_read_as_it_was(self) -> None:
+        found = results(everything())
+        with tempfile.TemporaryDirectory() as folder:
+            write(path := Path(folder) / "results.json", found)
+
+            self.assertEqual(read(path), json.loads(json.dumps(found)))
+
+    def test_figures_of_two_machines_do_not_get_into_one_file(self) -> None:
+        self.assertEqual(differing(results([]), {**MACHINE, "cores": 64, "memory_gb": 1}), "cores")
+        self.assertEqual(differing({}, MACHINE), "")
+
+
+class Peers(unittest.TestCase):
+    """Of a real program in the place of peers.py."""
+
+    def said(self, program: str) -> list[Figure]:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "peers.py").write_text(program)
+            return run(Path(folder), ["bee"], ["bee.jobs.rate"])
+
+    def test_what_is_asked_for_is_given(self) -> None:
+        found = self.said("""print('npm says so\\n{"peer": "bee", "what": "jobs", "rate": 7, "p50": "640us"}')""")
+
+        self.assertEqual(found, [Figure("bee.jobs.rate", 7.0, "/s")])
+
+    def test_a_peer_that_did_not_run_is_no_round(self) -> None:
+        with self.assertRaisesRegex(PeerFailed, "did not say bee.jobs.rate"):
+            self.said("""print('{"peer": "bee", "what": "did not run"}')""")
+
+    def test_a_peer_that_refused_is_no_round(self) -> None:
+        with self.assertRaises(PeerFailed):
+            self.said("""print('{"peer": "bee", "what": "jobs", "rate": 7, "non2xx": "12"}')""")
+
+    def test_an_exit_code_is_looked_at(self) -> None:
+        with self.assertRaisesRegex(PeerFailed, "ended with 3"):
+            self.said("""print('{"peer": "bee", "what": "jobs", "rate": 7}'); raise SystemExit(3)""")
 
 
 if __name__ == "__main__":
