@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from tests.bench import plot
+from tests.bench import bars, plot, svg
 from tests.bench.figure import Figure, Measured, gathered
 from tests.bench.peers import PeerFailed, run
 from tests.bench.results import differing, measure, merged, read, write
 from tests.bench.rows import ROWS, compared, table
 
+CHAR_13, CHAR_12 = 7.0, 6.6  # pixels that a letter takes in the middle, in the widest of the fonts
 SVG = "{http://www.w3.org/2000/svg}"
 MACHINE = {"cores": 2, "processor": "x", "python": "3.11.7", "redis": "7.0.15 <beta> & more", "redis_link": "a socket"}
 
@@ -37,8 +38,8 @@ def everything() -> list[Figure]:
     return [Figure(key, 100.0 + n, "jobs/s") for n, key in enumerate(dict.fromkeys(keys))]
 
 
-def texts(svg: str) -> list[str]:
-    return [element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+def texts(drawn: str) -> list[str]:
+    return [element.text or "" for element in ElementTree.fromstring(drawn).iter(f"{SVG}text")]
 
 
 class Picture(unittest.TestCase):
@@ -48,9 +49,47 @@ class Picture(unittest.TestCase):
         shown = texts(plot.drawn(found))
 
         for row in found["table"]:
-            if not plot.IN_CHARTS.match(row["key"]):
+            if not row["key"].startswith(("scaling.", "depth.")):
                 with self.subTest(row["what"]):
                     self.assertTrue([text for text in shown if text.startswith(row["what"])])
+
+    def test_of_each_kind_of_fullness_the_worst_figure_is_in_the_picture(self) -> None:
+        costs = {"waiting.enqueue": 11.0, "waiting.claim_finish": 14.0, "delayed.enqueue": 16.0}
+        figures = [Figure(f"depth.{key}", cost_us, "µs") for key, cost_us in costs.items()]
+        beside = [Figure(f"depth.{key.replace('.', '_beside.')}", 10.0, "µs") for key in costs]
+
+        shown = texts(plot.drawn(results(figures + beside)))
+
+        self.assertEqual([text for text in shown if text.endswith("µs")], ["14 : 10 µs", "16 : 10 µs"])
+
+    def test_a_bar_that_goes_beyond_the_scale_has_a_tip(self) -> None:
+        for rate, tips in ((100.0, 0), (399.0, 0), (401.0, 1), (24.0, 1)):
+            with self.subTest(rate):
+                figures = [Figure("post.rate", rate, "/s"), Figure("fastify.http_jobs_c64.rate", 100.0, "/s")]
+
+                drawn = ElementTree.fromstring(plot.drawn(results(figures)))
+
+                self.assertEqual(len(list(drawn.iter(f"{SVG}polygon"))), tips)
+
+    def test_a_fact_has_the_colour_of_its_goal(self) -> None:
+        for start_ms, colour in ((699.0, svg.GOOD), (701.0, svg.SHORT)):
+            with self.subTest(start_ms):
+                drawn = ElementTree.fromstring(plot.drawn(results([Figure("start.worker", start_ms, "ms")])))
+
+                self.assertIn(colour, [bar.get("fill") for bar in drawn.iter(f"{SVG}rect")])
+
+    def test_names_have_room_in_their_columns(self) -> None:
+        for row in results(everything())["table"]:
+            if "ratio" in row and not row["key"].startswith(("scaling.", "depth.")):
+                with self.subTest(row["what"], other=row["other"]):
+                    self.assertLessEqual(len(row["what"]) * CHAR_13, bars.OTHER - svg.LEFT)
+                    self.assertLessEqual(len(row["other"]) * CHAR_12, bars.BARS - bars.OTHER)
+
+    def test_no_text_is_smaller_than_11(self) -> None:
+        drawn = ElementTree.fromstring(plot.drawn(results(everything())))
+
+        self.assertEqual(drawn.get("width"), "830")
+        self.assertGreaterEqual(min(float(text.get("font-size", 0)) for text in drawn.iter(f"{SVG}text")), 11)
 
     def test_a_chart_has_a_line_for_one_process_and_one_for_two(self) -> None:
         lines = ElementTree.fromstring(plot.drawn(results(everything()))).iter(f"{SVG}polyline")
