@@ -23,7 +23,7 @@ test: ## all tests, each on a Redis of its own (a part: make test ONLY="unit red
 lint: ## ruff and mypy --strict
 	$(LOCAL) lint
 
-bench: ## the figures that the README gives, measured here, 40 minutes (a part: make bench ARGS="post --rounds 1")
+bench: ## the figures that the README gives, measured here, an hour (a part: make bench ARGS="post --rounds 1")
 	$(LOCAL) bench $(ARGS)
 
 faults: ## the engine under kills, cuts, outages and floods, a table at the end; 20 minutes (ARGS=--quick: fewer)

@@ -51,7 +51,7 @@ def main() -> int:
     print("", table(rows), "", *notes(rows), sep="\n")
     if arguments.results and measures:
         about = machine(has_peers=arguments.peers is not None)
-        results.write(arguments.results, results.merged(_before(arguments), about, measures))
+        results.write(arguments.results, results.merged(_before(arguments.results, about), about, measures))
         plot.main([str(arguments.results)])
     if failed:
         print("\nnot measured:", *failed, sep="\n")
@@ -74,10 +74,12 @@ def _round(name: str, arguments: argparse.Namespace) -> Iterable[Figure]:
         yield from PEERS[name](arguments.peers)
 
 
-def _before(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What is in the file and may stay there: the measures that there still are, of this machine."""
-    found = results.read(arguments.results)
-    return found | {"measures": {name: one for name, one in found.get("measures", {}).items() if name in MEASURES}}
+def _before(path: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """What is in the file and may stay beside new figures: of this machine, and of measures that there still are."""
+    found = results.read(path)
+    if not found or results.unfit(found, about):
+        return {}
+    return found | {"measures": {name: one for name, one in found["measures"].items() if name in MEASURES}}
 
 
 def _arguments() -> argparse.Namespace:
@@ -99,10 +101,10 @@ def _arguments() -> argparse.Namespace:
         print("peers.py is not here: there will be nothing beside Waybill", file=sys.stderr)
     if arguments.results is None and not arguments.names and not arguments.quick:
         arguments.results = RESULTS
-    if arguments.results and (
-        differing := results.differing(results.read(arguments.results), machine(has_peers=False))
-    ):
-        parser.error(f"{arguments.results} is of a machine with another {differing}; name another file")
+    if arguments.results and arguments.names:
+        why = results.unfit(results.read(arguments.results), machine(has_peers=False))
+        if why:
+            parser.error(f"{arguments.results} is {why}; name another file")
     return arguments
 
 

@@ -49,7 +49,7 @@ def run(*, is_quick: bool) -> Iterator[Figure]:
     yield Figure("post.redis_core", core_percent, "% of a core")
     yield Figure("post.redis_us", used_us / accepted, "µs per job")
     yield Figure("post.jobs_per_call", jobs_per_call := accepted / max(1.0, calls), "jobs")
-    yield from ceiling.enqueue(in_a_commit=round(jobs_per_call), is_quick=is_quick)
+    yield from ceiling.enqueue(in_a_commit=max(1, round(jobs_per_call)), is_quick=is_quick)
 
 
 def drive(

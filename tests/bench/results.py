@@ -22,10 +22,14 @@ def measure(figures: Mapping[str, Measured], *, date: str, commit: str, rounds: 
     return {"date": date, "commit": commit, "rounds": rounds, "is_quick": is_quick, "figures": shown}
 
 
-def differing(content: Mapping[str, Any], machine: Mapping[str, Any]) -> str:
-    """What of that machine is not as on the file's; nothing where they are alike."""
-    before = content.get("machine", {})
-    return next((name for name in SAME if name in before and before[name] != machine[name]), "")
+def unfit(content: Mapping[str, Any], machine: Mapping[str, Any]) -> str:
+    """Why figures of that machine can't be put among those of the file; nothing where they can."""
+    if not content:
+        return ""
+    if "measures" not in content:
+        return "of an older form, which a run of everything makes anew"
+    differing = [name for name in SAME if content["machine"].get(name) != machine.get(name)]
+    return f"of another machine ({differing[0]})" if differing else ""
 
 
 def merged(old: Mapping[str, Any], machine: Mapping[str, Any], measures: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,9 +52,9 @@ def figures_in(measures: Mapping[str, Any]) -> dict[str, Measured]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What the file holds; nothing where there is none, or one of the form that had no measures."""
+    """What the file holds; nothing where there is none."""
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return found if "measures" in found else {}
+    return found
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:

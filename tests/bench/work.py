@@ -28,7 +28,7 @@ def run(*, is_quick: bool) -> Iterator[Figure]:
         yield Figure(f"work.redis_core_c{limit}", drained.redis_core_percent, "% of a core")
         yield Figure(f"work.jobs_per_call_c{limit}", drained.jobs_per_call, "jobs")
     # Claims and finishes are calls each, and a pair of them moves as many jobs as two calls.
-    yield from ceiling.claim_and_finish(in_a_claim=round(2 * drained.jobs_per_call), is_quick=is_quick)
+    yield from ceiling.claim_and_finish(in_a_claim=max(1, round(2 * drained.jobs_per_call)), is_quick=is_quick)
 
 
 def work_off(limit: int, *, is_quick: bool, runners: int = 1) -> Drained:

@@ -1,6 +1,9 @@
 """The picture, the table and the file of `make bench`: whatever was measured is in them, in XML that is well-formed."""
 
 import json
+import os
+import subprocess
+import sys
 import tempfile
 import unittest
 from collections.abc import Iterable
@@ -11,12 +14,20 @@ from xml.etree import ElementTree
 from tests.bench import bars, plot, svg
 from tests.bench.figure import Figure, Measured, gathered
 from tests.bench.peers import PeerFailed, run
-from tests.bench.results import differing, measure, merged, read, write
+from tests.bench.results import measure, merged, read, unfit, write
 from tests.bench.rows import ROWS, compared, table
+from tests.processes import ROOT
 
 CHAR_13, CHAR_12 = 7.0, 6.6  # pixels that a letter takes in the middle, in the widest of the fonts
 SVG = "{http://www.w3.org/2000/svg}"
-MACHINE = {"cores": 2, "processor": "x", "python": "3.11.7", "redis": "7.0.15 <beta> & more", "redis_link": "a socket"}
+MACHINE = {
+    "cores": 2,
+    "processor": "x",
+    "memory_gb": 8,
+    "python": "3.11.7",
+    "redis": "7.0.15 <beta> & more",
+    "redis_link": "a socket",
+}
 
 
 def measured(figures: Iterable[Figure]) -> dict[str, Any]:
@@ -36,6 +47,15 @@ def everything() -> list[Figure]:
     keys += [f"scaling.{what}_p{p}_c{c}" for what in ("posts", "posts_redis") for p in (1, 2) for c in (1, 8, 64)]
     keys += [f"scaling.{what}_p{p}_c{c}" for what in ("jobs", "jobs_redis") for p in (1, 2) for c in (1, 10, 100)]
     return [Figure(key, 100.0 + n, "jobs/s") for n, key in enumerate(dict.fromkeys(keys))]
+
+
+def bench(*words: str, **environment: str) -> tuple[int, str]:
+    """The command: its exit code, and all that it says."""
+    command = [sys.executable, "-m", "tests.bench", *words]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stdout + done.stderr
 
 
 def texts(drawn: str) -> list[str]:
@@ -195,8 +215,31 @@ class File(unittest.TestCase):
             self.assertEqual(read(path), json.loads(json.dumps(found)))
 
     def test_figures_of_two_machines_do_not_get_into_one_file(self) -> None:
-        self.assertEqual(differing(results([]), {**MACHINE, "cores": 64, "memory_gb": 1}), "cores")
-        self.assertEqual(differing({}, MACHINE), "")
+        found = results([])
+
+        self.assertEqual(unfit(found, {**MACHINE, "cores": 64}), "of another machine (cores)")
+        self.assertEqual(unfit(found, {**MACHINE, "python": "3.14.0"}), "")
+
+    def test_a_part_is_not_put_into_a_file_of_an_older_form(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            (path := Path(folder) / "results.json").write_text('{"machine": {}, "figures": {}}')
+
+            code, said = bench("post", "--results", str(path))
+
+            self.assertEqual((code, path.read_text()), (2, '{"machine": {}, "figures": {}}'))
+            self.assertIn("of an older form", said)
+
+
+class Failure(unittest.TestCase):
+    def test_what_fails_is_told_at_the_end_and_the_others_are_measured(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "results.json"
+
+            # Nothing is on that PATH: no Redis, no curl.
+            code, said = bench("memory", "batch", "--alone", "--rounds", "1", "--results", str(path), PATH=folder)
+
+            self.assertEqual((code, path.exists()), (1, False))
+            self.assertRegex(said, r"(?s)not measured:\nmemory: RuntimeError: .*\nbatch: SystemExit: .*needs curl")
 
 
 class Peers(unittest.TestCase):
