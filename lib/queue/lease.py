@@ -39,6 +39,7 @@ class Claim(NamedTuple):
     """What a claim brought. `is_more`: claim again at once; next_due_s: until a delayed job is due, None if none is.
 
     is_paused: somebody paused the queue; ask again in a moment. is_empty: said behind a pop, no other job is ready.
+    buried: jobs that it ended, for they can't be begun any more.
     """
 
     jobs: list[ClaimedJob]
@@ -46,6 +47,7 @@ class Claim(NamedTuple):
     next_due_s: float | None
     is_paused: bool = False
     is_empty: bool = False
+    buried: tuple[str, ...] = ()
 
 
 class Ended(NamedTuple):
@@ -128,12 +130,13 @@ class Lease:
             raise NotRegistered(self.worker_id, is_forgotten=reply == b"forgotten")
         words, *specs = reply
         head, *records = words.split(b"\x1e")
-        state, now_ms, wait_ms, since = head.split(b"\x1f")
+        state, now_ms, wait_ms, since, buried = head.split(b"\x1f")
         claimed_ms = int(now_ms)
         rows = zip(records, since.split(b","), specs, strict=False)
         jobs = [_claimed(record, claimed_ms, ms, spec) for record, ms, spec in rows]
         next_due_s = int(wait_ms) / 1000 if wait_ms else None
-        return Claim(jobs, state == b"more", next_due_s, state == b"paused", state == b"empty")
+        ids = tuple(buried.decode().split(",")) if buried else ()
+        return Claim(jobs, state == b"more", next_due_s, state == b"paused", state == b"empty", ids)
 
     async def end_pop(self) -> None:
         """Have a `pop` that blocks return at once."""

@@ -235,9 +235,10 @@ class Queues:
         moved, _ = await self._scripts.call("promote", self._keys.base(queue), 500)
         return int(moved)
 
-    async def expire(self, queue: str) -> int:
-        """End up to 200 jobs that have not begun in time. Gives how many were looked at."""
-        return int(await self._scripts.call("expire", self._keys.base(queue), 200))
+    async def expire(self, queue: str) -> tuple[list[str], bool]:
+        """End up to 200 jobs that have not begun in time. Gives their ids, and True where there may be more."""
+        more, *ids = await self._scripts.call("expire", self._keys.base(queue), 200)
+        return [job_id.decode() for job_id in ids], bool(more)
 
     async def trim(self, queue: str, retention: Retention) -> bool:
         """Forget up to 200 finished jobs. True where there are more."""

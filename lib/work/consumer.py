@@ -23,6 +23,7 @@ from lib.queue.lease import Claim, Lease, NotRegistered
 from lib.queue.queues import Queues
 from lib.work.bulkheads import ALL
 from lib.work.context import Shared
+from lib.work.fates import Fates
 from lib.work.lanes import Lanes
 
 BLOCK_S = 2.0
@@ -220,7 +221,13 @@ class Consumer:
         # Strays that are too much for one claim are looked for again at once.
         self._is_list_known = len(claim.jobs) >= len(found)
         self._heard_at_s = time.monotonic()
+        self._tell_of(claim)
         return claim
+
+    def _tell_of(self, claim: Claim) -> None:
+        """What it ended: nobody else would say so."""
+        if claim.buried:
+            self._background("telling", Fates(self._shared.queue, self._log).tell(claim.buried))
 
     async def _wait_for_id(self) -> None:
         self._is_list_known = False
@@ -237,6 +244,7 @@ class Consumer:
         if claim.is_empty:
             self._promote_in(claim.next_due_s)
         self._lanes.start(claim.jobs, self._lease)
+        self._tell_of(claim)
 
     async def _strays(self) -> list[str]:
         """Ids in the own list that are not in hand, the oldest first: of a pop or claim whose reply was lost."""

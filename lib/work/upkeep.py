@@ -118,7 +118,9 @@ class Upkeep:
 
     async def _expire(self, queue: str) -> None:
         for _ in range(MOST_BITES):
-            if await self._queues.expire(queue) < 200:
+            expired, is_more = await self._queues.expire(queue)
+            await self._fates.tell(expired)
+            if not is_more:
                 return
 
     async def _trim(self, queue: str) -> None:

@@ -404,7 +404,7 @@ class NotBegun(RedisCase):
             await self.claimed_and(*ends)
             await self.let_it_expire()
 
-            self.assertEqual(1, await self.queues.expire("q"), ends)
+            self.assertEqual(([self.job_id], False), await self.queues.expire("q"), ends)
 
             record = await self.record(self.job_id)
             self.assertEqual(("dead", "expired"), (record.state, (record.error or {}).get("type")), ends)
@@ -417,6 +417,7 @@ class NotBegun(RedisCase):
         claim = await self.runner.claim(1)
 
         self.assertEqual(([], "dead"), (ids_of(claim), await self.state(self.job_id)))
+        self.assertEqual((self.job_id,), claim.buried)
 
     async def test_one_that_has_begun_does_not_expire_whatever_comes_behind(self) -> None:
         for ends in (("released",), ("failed", "unbegun"), ("unbegun", "snoozed", "unbegun"), ("failed", "unknown")):
@@ -450,7 +451,7 @@ class NotBegun(RedisCase):
         await self.queue.retry(self.job_id)
         await self.claimed_and("unbegun")
 
-        self.assertEqual(([self.job_id], 0), (ids_of(await self.runner.claim(1)), await self.queues.expire("q")))
+        self.assertEqual(([self.job_id], []), (ids_of(await self.runner.claim(1)), (await self.queues.expire("q"))[0]))
 
     async def test_one_that_never_expires_is_not_noted(self) -> None:
         self.client.flushall()

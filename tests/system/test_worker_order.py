@@ -24,6 +24,23 @@ class Order(WorkerCase):
         ran = [execution.job_id for execution in self.executions()][1:]
         self.assertEqual([*ids[2::3], *ids[1::3], *ids[0::3]], ran, worker.said())
 
+    def test_a_job_that_expires_behind_others_is_in_the_log_under_its_requests_id(self) -> None:
+        gate = self.flag()
+        worker = self.ready(WORKER_QUEUES="default=1")
+        first = self.post("sleep", until=str(gate))
+        self.until_begun(first)
+        # One that upkeep finds in time, and one that a claim does: upkeep finds it in no index.
+        by_upkeep, by_claim = self.post_many(2, "noop", {"expires_in_s": 0.2})
+        self.redis.client.zrem("wb:{default}:expiring", by_claim)
+        self.until_all([by_upkeep], "dead")
+        gate.touch()
+
+        self.until_all([by_claim], "dead")
+
+        died = self.until(lambda: len(lines := worker.logged("job.died")) == 2 and lines, "both are in the log")
+        self.assertEqual({(by_upkeep, "r"), (by_claim, "r")}, {(line["job_id"], line["request_id"]) for line in died})
+        self.assertTrue(all("expired" in line["msg"] for line in died))
+
     def test_jobs_whose_claims_reply_was_lost_run_in_their_old_order(self) -> None:
         with Proxy(self.redis.url) as proxy:
             claims: list[Request] = []

@@ -1,10 +1,12 @@
--- die(id, job, error, by): dead without an attempt of its own.
+-- die(id, job, error, by): dead without an attempt of its own. `buried`: those that were, for the log of whoever called.
 -- WHY the index comes first: where somebody broke it, the job is as it was.
+local buried = {}
 local function die(id, job, error_text, by)
   redis.call('ZADD', base .. 'dead', now, id)
   redis.call('HSET', job, 'state', 'dead', 'finished', now, 'error', error_text)
   announce('dead', {id}, by)
   tally('dead', {[kind_of(job)] = 1})
+  buried[#buried + 1] = id
 end
 
 -- expire(id, job): it was to begin before a certain time and has not.

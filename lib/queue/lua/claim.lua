@@ -5,8 +5,8 @@
 --      4… ids in the runner's own list that it does not hold: strays of a pop or claim whose reply was lost
 -- RETURNS 'reaped': this runner was taken for dead | 'forgotten': nothing here knows of it
 --      | {a text of records, spec, spec …}: the first record is 'more', 'paused', 'empty' or '', now_ms, ms until the next
---      delayed job or '', since when each job was ready (ms, parted by commas); then for each job: id, token, attempt,
---      unknown_since or ''. 'more': call again at once, the lists hold ids that are no jobs, or
+--      delayed job or '', since when each job was ready (ms, parted by commas), the ids that it ended instead (the same
+--      way); then for each job: id, token, attempt, unknown_since or ''. 'more': call again at once, the lists hold ids that are no jobs, or
 --      specs that are too much for one call; strays then stay in the own list. 'paused': nothing is handed
 --      out, but what was claimed before and its reply lost. 'empty': said behind a pop, no other job is ready
 -- @transition ready --claim--> active
@@ -208,6 +208,6 @@ if #lists > 1 and (claimed == limit or budget == 0) then
     state = 'empty'
   end
 end
-words[1] = table.concat({state, now, wait_ms(due), table.concat(since, ',')}, '\31')
+words[1] = table.concat({state, now, wait_ms(due), table.concat(since, ','), table.concat(buried, ',')}, '\31')
 reply[1] = table.concat(words, '\30')
 return reply

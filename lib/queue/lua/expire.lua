@@ -2,7 +2,7 @@
 -- expire.lua: end the jobs that were to begin by now and have not.
 -- KEYS 1 base
 -- ARGV 1 limit
--- RETURNS how many were looked at
+-- RETURNS {'more' or '', the ids of those that were ended …}
 -- @transition ready --expire--> dead
 -- @transition delayed --expire--> dead
 -- @use clock listed tally ended expire sound
@@ -19,4 +19,4 @@ for _, id in ipairs(ids) do
     expire(id, job)
   end
 end
-return #ids
+return {#ids == tonumber(ARGV[1]) and 'more' or '', unpack(buried)}
