@@ -5,7 +5,6 @@ the system's python3 is told what to do, and exit 78 tells systemd and PM2 not t
 """
 
 import sys
-from importlib.machinery import PathFinder
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: PM2 and systemd need not try again
 OLDEST = (3, 11)
@@ -17,8 +16,9 @@ def are_met() -> bool:
     if sys.version_info[:2] < OLDEST:
         _say(f"needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}", "python3.11")
         return False
-    # WHY not `import redis`: worker.py starts its runners before it imports that, and this asks the folders alone.
-    if PathFinder.find_spec("redis") is None:
+    # WHY not `import redis`: worker.py starts its runners before it imports that, and this looks into folders alone.
+    # WHY not importlib: a runner's start does without it, and the finders are here.
+    if not any(finder.find_spec("redis", None) for finder in sys.meta_path):
         _say(f"needs the Python package redis, and {sys.executable} has none", "python3")
         return False
     return True
