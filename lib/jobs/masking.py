@@ -42,7 +42,7 @@ def unmasked(value: Any, stored: Any, pointer: str, errors: list[FieldError]) ->
     if type(value) is dict:
         known = stored if type(stored) is dict else {}
         return {
-            name: _kept(known.get(name), f"{pointer}/{escape_pointer(name)}", errors)
+            name: _kept(name, known.get(name), f"{pointer}/{escape_pointer(name)}", errors)
             if _is_secret(name) and item == MASK
             else unmasked(item, known.get(name, _NOTHING), f"{pointer}/{escape_pointer(name)}", errors)
             for name, item in value.items()
@@ -56,23 +56,27 @@ def unmasked(value: Any, stored: Any, pointer: str, errors: list[FieldError]) ->
 
 def _masked(value: Any) -> Any:
     if type(value) is dict:
-        return {name: MASK if _is_secret(name) and _can_be(item) else _masked(item) for name, item in value.items()}
+        return {
+            name: MASK if _is_secret(name) and _can_be(name, item) else _masked(item) for name, item in value.items()
+        }
     if type(value) is list:
         return [_masked(item) for item in value]
     return value
 
 
-def _kept(stored: Any, pointer: str, errors: list[FieldError]) -> Any:
-    if not _can_be(stored):
+def _kept(name: str, stored: Any, pointer: str, errors: list[FieldError]) -> Any:
+    if not _can_be(name, stored):
         errors.append(
             FieldError(pointer, "is masked, and the job has no secret there to be kept; send the secret itself")
         )
     return stored
 
 
-def _can_be(value: Any) -> bool:
-    """Whether that can be a secret. Null, true and false say that there is one or none, and not which."""
-    return value is not None and type(value) is not bool
+def _can_be(name: str, value: Any) -> bool:
+    """Whether that can be a secret. Null, true and false say that there is one or none, and not which; max_tokens is a
+    count."""
+    is_count = type(value) is int and name.lower().endswith("tokens")
+    return value is not None and type(value) is not bool and not is_count
 
 
 def _is_secret(name: str) -> bool:

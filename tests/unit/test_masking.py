@@ -55,6 +55,7 @@ class Masks(unittest.TestCase):
             "refresh_token",
         ]:
             self.assertEqual({name: MASK}, masked({name: "x"}))
+        self.assertEqual({"max_tokens": 5, "password": MASK}, masked({"max_tokens": 5, "password": 5}))
         for name in ("key", "keys", "public_key", "author", "to", "subject", "pass", "monkey"):
             self.assertEqual({name: "x"}, masked({name: "x"}))
 
