@@ -200,6 +200,8 @@ class Lanes:
         self._is_waking = False
         if not lane.cancelled() and (fault := lane.exception()) is not None:
             self._log.exception("lane.failed", "A lane ended by a fault of its own", fault, queue=self._queue)
+        for in_hand in [one for one in self._in_hand.values() if one.task is lane and one.ending is None]:
+            self._end(in_hand, attempt.not_begun(in_hand.job))  # It was about to be begun.
         if self._waiting:
             self._wake_lane()
 

@@ -164,6 +164,23 @@ class InHand(unittest.IsolatedAsyncioTestCase):
 
         self.assertEqual([("finish", 1), ("finish", 2)], self.lease.ends)
 
+    async def test_a_job_that_a_cancelled_lane_was_about_to_begin_is_given_back(self) -> None:
+        lanes = Lanes("q", 1, self.shared, lambda: None)
+        asked, never = asyncio.Event(), asyncio.Event()
+
+        async def settled() -> None:
+            asked.set()
+            await never.wait()
+
+        with patch.object(self.lease, "settled", settled):
+            self.start(lanes, 1, 2)  # Nobody knows how long they take: before the first begins, the second goes back.
+            await asyncio.wait_for(asked.wait(), 5)
+            [lane] = lanes._lanes
+            lane.cancel()
+            await asyncio.wait_for(lanes.ended(), 5)
+
+        self.assertEqual(([], [("release", 2), ("release", 1)]), (self.begun, self.lease.ends))
+
     async def test_a_job_finds_no_context_variable_of_the_one_before(self) -> None:
         lanes = Lanes("q", 1, self.shared, lambda: None)
 
