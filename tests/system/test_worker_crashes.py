@@ -53,6 +53,8 @@ class Killed(WorkerCase):
 
         worker.kill()
         worker.wait_for("supervisor.lost")
+        # What a pop that had begun before brings is run still.
+        self.until(lambda: not self.redis.client.info("clients")["blocked_clients"], "it pops no more")
         waiting = self.post("noop")
         flag.touch()
 
