@@ -25,6 +25,7 @@ from lib.queue.queue import Queue, full
 from lib.queue.queues import Queues
 
 LOOK_EVERY_S = 5.0
+SEARCH_S = 0.5
 PAGE_BYTES = 4 << 20
 FIRST_SLICE = 10
 SLICE_BYTES = 1 << 20
@@ -50,6 +51,7 @@ class Jobs:
         self._endings = endings
         self._log = log
         self._draining = asyncio.Event()
+        self._search = asyncio.Lock()
 
     def drain(self) -> None:
         """Answer whoever waits for a job's end, now, with the job as it is."""
@@ -134,7 +136,7 @@ class Jobs:
             raise query.wrong("queue", "is not a queue's name")
         queues = [queue] if queue is not None else await self._queues.names()
         wanted = Wanted(state, call.parameters.get("type"), call.parameters.get("request_id"))
-        page = await self._queue.page(queues, wanted, after, limit)
+        page = await self._found(queues, wanted, after, limit)
         if queue is not None and page.unreadable:
             raise KeysBroken(page.unreadable[0].reason)
         items, end = await self._items(page, wanted)
@@ -192,10 +194,23 @@ class Jobs:
                 except TimeoutError:
                     continue
 
+    async def _found(self, queues: list[str], wanted: Wanted, after: Place | None, limit: int) -> Page:
+        """The next jobs that fit: looked for, a page after the other, for SEARCH_S where most jobs do not.
+
+        WHY one search at a time: each look holds Redis for some milliseconds. Many that search at once are slower, and
+        whoever posts meanwhile waits for one look.
+        """
+        until_s = time.monotonic() + SEARCH_S
+        page = await self._queue.page(queues, wanted, after, limit)
+        while page.end and len(page.places) < wanted.enough(limit) and time.monotonic() < until_s:
+            async with self._search:
+                page = page.followed_by(await self._queue.page(queues, wanted, page.end, limit - len(page.places)))
+        return page
+
     async def _items(self, page: Page, wanted: Wanted) -> tuple[list[JobRecord], Place | None]:
         """The page's jobs that fit, and where to go on.
 
-        They may be fewer than were asked for: 1,200 were looked at, and the job that takes them over 4 MiB is the last.
+        They may be fewer than were asked for: the time was up, and the job that takes them over 4 MiB is the last.
         """
         items: list[JobRecord] = []
         page_bytes = 0

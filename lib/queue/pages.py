@@ -31,6 +31,11 @@ class Page(NamedTuple):
     end: Place | None
     unreadable: tuple[Unreadable, ...] = ()
 
+    def followed_by(self, other: "Page") -> "Page":
+        """Both as one; the other begins where this one ends."""
+        unreadable = {one.queue: one for one in (*self.unreadable, *other.unreadable)}
+        return Page(self.places + other.places, other.end, tuple(unreadable.values()))
+
 
 class Wanted(NamedTuple):
     """What a listing shows; None is anything."""
@@ -47,6 +52,11 @@ class Wanted(NamedTuple):
             and (self.type_name is None or (spec is not None and spec.type == self.type_name))
             and (self.request_id is None or (spec is not None and spec.request_id == self.request_id))
         )
+
+    def enough(self, limit: int) -> int:
+        """With how many jobs a page is worth an answer. A request's are few, and who asks for them wants them all; of
+        others, one tells that there are some."""
+        return limit if self.request_id is not None else 1
 
     def arguments(self, after: Place | None, limit: int, queues: int) -> tuple[str | int, ...]:
         """For page.lua, in each of so many queues."""

@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 import lib
 from lib import config
-from lib.api import batch, events, preferences, upload
+from lib.api import batch, events, jobs, preferences, upload
 from lib.api.problems import RETRY_AFTER_S, InternalError
 from lib.api.queues import MAX_DEPTH
 from lib.api.router import Route
@@ -292,7 +292,9 @@ class Facts(unittest.TestCase):
         (wait,) = [one for one in CONTRACT.operation("readJob").parameters if one["name"] == "wait"]
 
         self.assertEqual(preferences.MAX_WAIT_S, wait["schema"]["maximum"])
-        self.assertIn(f"{pages.MOST_LOOKED_AT:,} jobs", CONTRACT.operation("listJobs").fields["description"])
+        told = CONTRACT.operation("listJobs").fields["description"]
+        self.assertIn(f"{pages.MOST_LOOKED_AT:,} jobs", told)
+        self.assertEqual((0.5, True), (jobs.SEARCH_S, "half a second" in told))
 
     def test_the_limits_of_http(self) -> None:
         limits = Limits()

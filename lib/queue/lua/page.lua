@@ -10,13 +10,18 @@ local index, score, id, limit = base .. ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV
 local most, most_bytes, state = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local HEAD_BYTES, MOST_HELD = 1024, 2000
 
+-- What is asked of each job: the spec first, the state last.
+local asked = {}
+if #ARGV > 7 then asked[1] = 'spec' end
+if state ~= '' then asked[#asked + 1] = 'state' end
+
 local bytes = 0
 local function fits(other)
-  if state == '' and #ARGV < 8 then return true end
-  local f = redis.pcall('HMGET', base .. 'job:' .. other, 'state', #ARGV > 7 and 'spec' or 'state')
-  if not f[1] or not f[2] or (state ~= '' and f[1] ~= state) then return false end
-  bytes = bytes + #f[2]
-  local head = string.sub(f[2], 1, HEAD_BYTES)
+  if #asked == 0 then return true end
+  local f = redis.pcall('HMGET', base .. 'job:' .. other, unpack(asked))
+  if not f[1] or (state ~= '' and f[#asked] ~= state) then return false end
+  bytes = bytes + #f[1]
+  local head = #f[1] > HEAD_BYTES and string.sub(f[1], 1, HEAD_BYTES) or f[1]
   for i = 8, #ARGV do
     if not string.find(head, ARGV[i], 1, true) then return false end
   end
