@@ -5,7 +5,9 @@ Redis is as Waybill's (AOF everysec), but its peers reach it by TCP. What it doe
 """
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,17 +29,24 @@ def told(names: Sequence[str], keys: Sequence[str]) -> Callable[[Path], Iterable
     return lambda folder: run(folder, names, keys)
 
 
-def run(folder: Path, names: Sequence[str], keys: Sequence[str]) -> list[Figure]:
+def run(folder: Path, names: Sequence[str], keys: Sequence[str], *, limit_s: float = LIMIT_S) -> list[Figure]:
     """Keys are `<peer>.<what>.<rate|p50|p99|value>`. Raises PeerFailed where one of them is not among what was said."""
-    done = subprocess.run(
-        [sys.executable, "peers.py", *names], cwd=folder, capture_output=True, text=True, timeout=LIMIT_S
-    )
-    if done.returncode:
-        raise PeerFailed(f"peers.py {' '.join(names)} ended with {done.returncode}:\n{done.stderr[-1000:]}")
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    command = [sys.executable, "peers.py", *names]
+    pipe = subprocess.PIPE
+    peers = subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    try:
+        said, faults = peers.communicate(timeout=limit_s)
+    except BaseException:
+        # With its Redis and its Node programs: they would go on beside what is measured next.
+        os.killpg(peers.pid, signal.SIGKILL)
+        peers.wait()
+        raise
+    if peers.returncode:
+        raise PeerFailed(f"peers.py {' '.join(names)} ended with {peers.returncode}:\n{faults[-1000:]}")
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     found = {figure.key: figure for line in lines for figure in figures_in(line)}
     if lacking := [key for key in keys if key not in found]:
-        raise PeerFailed(f"peers.py {' '.join(names)} did not say {', '.join(lacking)}:\n{done.stdout[-1000:]}")
+        raise PeerFailed(f"peers.py {' '.join(names)} did not say {', '.join(lacking)}:\n{said[-1000:]}")
     return [found[key] for key in keys]
 
 

@@ -58,7 +58,8 @@ def _titles(results: Mapping[str, Any]) -> Iterator[str]:
     machine, measures = results["machine"], list(results["measures"].values())
     rounds = sorted({one["rounds"] for one in measures})
     how = "one round" if rounds == [1] else f"the middle of {' to '.join(map(str, rounds))} rounds"
-    when = " and ".join(sorted({f"{one['date']} ({one['commit']})" for one in measures}))
+    runs = sorted({f"{one['date']} ({one['commit']})" for one in measures})
+    when = " and ".join(runs) if len(runs) <= 2 else f"{runs[0]} to {runs[-1]}, {len(runs)} in all"
     hasty = "; a quick run: it says little" if any(one["is_quick"] for one in measures) else ""
     lines = (
         f"{machine['cores']} cores, Python {machine['python']}, Redis {machine['redis']}: {machine['redis_link']}",

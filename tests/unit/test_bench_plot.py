@@ -16,7 +16,8 @@ from tests.bench.figure import Figure, Measured, gathered
 from tests.bench.peers import PeerFailed, run
 from tests.bench.results import measure, merged, read, unfit, write
 from tests.bench.rows import ROWS, compared, table
-from tests.processes import ROOT
+from tests.private_redis import wait_until
+from tests.processes import ROOT, is_alive
 
 CHAR_13, CHAR_12 = 7.0, 6.6  # pixels that a letter takes in the middle, in the widest of the fonts
 SVG = "{http://www.w3.org/2000/svg}"
@@ -245,10 +246,14 @@ class Failure(unittest.TestCase):
 class Peers(unittest.TestCase):
     """Of a real program in the place of peers.py."""
 
-    def said(self, program: str) -> list[Figure]:
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "peers.py").write_text(program)
-            return run(Path(folder), ["bee"], ["bee.jobs.rate"])
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
+
+    def said(self, program: str, limit_s: float = 20.0) -> list[Figure]:
+        (self.folder / "peers.py").write_text(program)
+        return run(self.folder, ["bee"], ["bee.jobs.rate"], limit_s=limit_s)
 
     def test_what_is_asked_for_is_given(self) -> None:
         found = self.said("""print('npm says so\\n{"peer": "bee", "what": "jobs", "rate": 7, "p50": "640us"}')""")
@@ -262,6 +267,17 @@ class Peers(unittest.TestCase):
     def test_a_peer_that_refused_is_no_round(self) -> None:
         with self.assertRaises(PeerFailed):
             self.said("""print('{"peer": "bee", "what": "jobs", "rate": 7, "non2xx": "12"}')""")
+
+    def test_what_a_peer_started_ends_with_it_when_it_takes_too_long(self) -> None:
+        program = (
+            "import subprocess as s; p = s.Popen(['sleep', '60']); open('pid', 'w').write(f'{p.pid}\\n'); p.wait()"
+        )
+
+        with self.assertRaises(subprocess.TimeoutExpired):
+            self.said(program, limit_s=2.0)
+
+        pid = int((self.folder / "pid").read_text())
+        wait_until(lambda: not is_alive(pid), "it has ended")
 
     def test_an_exit_code_is_looked_at(self) -> None:
         with self.assertRaisesRegex(PeerFailed, "ended with 3"):
