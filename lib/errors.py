@@ -5,7 +5,8 @@ reads `retryable`. Foreign errors (redis, smtplib, OSError) are translated into 
 that knows them. What is not in this file is a bug, and answered 500.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 
@@ -194,6 +195,16 @@ class OutcomeUnknown(RedisUnavailable):
     """The link broke after the request was sent: it may have been done."""
 
     slug, title = "outcome-unknown", "Redis did not answer; the request may have been carried out"
+
+
+@contextlib.contextmanager
+def behind_a_change() -> Iterator[None]:
+    """Around a look at what was changed. Where Redis is gone by now, redis-unavailable would say that nothing was done.
+    Raises OutcomeUnknown."""
+    try:
+        yield
+    except RedisUnavailable as fault:
+        raise OutcomeUnknown(f"it was done; {fault.detail}") from fault
 
 
 class NotReplicated(RedisUnavailable):

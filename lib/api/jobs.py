@@ -10,7 +10,7 @@ from lib.api import idempotency, json_body, query
 from lib.api.preferences import MAX_WAIT_S, Preferences, preferences
 from lib.api.router import Call, Outcome
 from lib.api.shown import new_job, present
-from lib.errors import JobNotFound, KeysBroken, RedisUnavailable
+from lib.errors import JobNotFound, KeysBroken, RedisUnavailable, behind_a_change
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
 from lib.jobs import revision, submission
@@ -176,7 +176,8 @@ class Jobs:
     async def _changed(self, call: Call, event: str, msg: str) -> Response:
         job_id = call.path["job_id"]
         self._log.info(event, f"{msg}: {job_id}", request_id=call.request_id, job_id=job_id)
-        return _reply(200, present(await self._queue.read(job_id)))
+        with behind_a_change():
+            return _reply(200, present(await self._queue.read(job_id)))
 
     async def _wait(self, job_id: str, wait_s: float, request: Request) -> JobRecord:
         """The job when it has finished, or as it is after wait_s, or when nobody is there any more to be told."""

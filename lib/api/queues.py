@@ -4,7 +4,7 @@ from typing import Any
 
 from lib.api import json_body
 from lib.api.router import Call
-from lib.errors import FieldError, InvalidFields, QueueNotFound
+from lib.errors import FieldError, InvalidFields, QueueNotFound, behind_a_change
 from lib.http1.message import Response
 from lib.ids import QUEUE_NAME
 from lib.jobs.job import to_json
@@ -58,7 +58,8 @@ class QueueViews:
         await self._queues.adjust(queue, settings)
         said = ", ".join(f"{name} {to_json(value)}" for name, value in settings.items())
         self._log.info("queue.changed", f"Queue {queue} changed: {said}", request_id=call.request_id, queue=queue)
-        return await self.read(call)
+        with behind_a_change():
+            return await self.read(call)
 
     async def workers(self, call: Call) -> Response:
         return _reply({"items": await runners(self._queues)})

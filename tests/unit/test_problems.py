@@ -5,7 +5,7 @@ import unittest
 from typing import Any
 
 from lib.api.problems import problem
-from lib.errors import FieldError, InvalidFields
+from lib.errors import FieldError, InvalidFields, OutcomeUnknown, RedisUnavailable, behind_a_change
 from lib.ids import JobIds
 from lib.jobs import payload, registry, submission
 from lib.tracing import Trace
@@ -22,6 +22,14 @@ def answer_to(body: Any) -> tuple[int, dict[str, Any]]:
         response = problem(error, "r")
         return len(response.body), json.loads(response.body)
     raise AssertionError("it was taken")
+
+
+class Changes(unittest.TestCase):
+    def test_a_redis_that_goes_away_behind_a_change_does_not_say_that_nothing_was_done(self) -> None:
+        with self.assertRaises(OutcomeUnknown) as raised, behind_a_change():
+            raise RedisUnavailable("no connection")
+
+        self.assertEqual("it was done; no connection", raised.exception.detail)
 
 
 class Size(unittest.TestCase):
