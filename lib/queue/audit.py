@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from lib.errors import KeysBroken
 from lib.queue.client import Link
-from lib.queue.keys import BELL, TYPES, Keys
+from lib.queue.keys import BELL, INDEXED, TYPES, Keys
 from lib.queue.queues import Queues
 
 BITE = 1000
@@ -21,7 +21,6 @@ PROBES = {  # Not TYPE: the Redis user may not ask that (prod/redis.conf).
     "string": ("GET",),
     "stream": ("XRANGE", "-", "+", "COUNT", 1),
 }
-INDEXES = ("delayed", "completed", "dead", "cancelled")
 
 
 async def faults(link: Link, keys: Keys, known: Iterable[str] = ()) -> list[str]:
@@ -105,7 +104,7 @@ def _fault(state: bytes | None, worker: bytes | None, listed: bytes | None, plac
         rest.remove(left)
     if name == "ready":
         # Popped and not yet claimed, it is in a runner's list.
-        is_right = len(rest) == 1 and rest[0] not in INDEXES
+        is_right = len(rest) == 1 and rest[0] not in INDEXED
     elif name == "active":
         is_right = rest == [owner]
     else:
@@ -121,7 +120,7 @@ async def _places(link: Link, base: str) -> dict[str, list[str]]:
     for name in lists:
         async for job_id in _ids(link, "LRANGE", base + name):
             places.setdefault(job_id, []).append(name)
-    for name in INDEXES:
+    for name in INDEXED:
         async for job_id in _ids(link, "ZRANGE", base + name):
             places.setdefault(job_id, []).append(name)
     places.pop(BELL.decode(), None)

@@ -37,9 +37,12 @@ BELL = b"bell"
 """Stands in ready:normal to wake a runner that blocks there; no job's id looks like it."""
 
 
+INDEXED = ("delayed", "completed", "dead", "cancelled")
+"""The states whose jobs stand in a sorted set of that name."""
+
 TYPES = {
     **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine"), "list"),
-    **dict.fromkeys(("delayed", "completed", "dead", "cancelled", "all", "graves", "expiring"), "zset"),
+    **dict.fromkeys((*INDEXED, "all", "graves", "expiring"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta"), "hash"),
     "epoch": "string",
     "events": "stream",

@@ -17,6 +17,7 @@ from lib.jobs.job import ClaimedJob, to_json
 from lib.queue.client import Link
 from lib.queue.committer import Committer
 from lib.queue.keys import Keys
+from lib.queue.queues import PROMOTED_AT_ONCE
 from lib.queue.scripts import Scripts
 from lib.queue.wire import MissingScript
 
@@ -154,7 +155,7 @@ class Lease:
 
     async def promote(self) -> float | None:
         """Make ready what is due. Gives the seconds until the next delayed job is."""
-        _, wait_ms = await self._scripts.call("promote", self._base, 500)
+        wait_ms, _ = await self._scripts.call("promote", self._base, PROMOTED_AT_ONCE)
         return int(wait_ms) / 1000 if wait_ms else None
 
     def end(self, script: str, ended: Ended, hear: Callable[[bool | Exception], None]) -> None:

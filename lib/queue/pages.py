@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lib.jobs.job import JobRecord, early_in_spec
+from lib.queue.keys import INDEXED
 from lib.queue.queues import Unreadable
 
 MOST_LOOKED_AT = 1200  # More hold Redis for over 10 ms on a slow machine.
 FEWEST_LOOKED_AT = 20
 MOST_SPEC_BYTES = 4 << 20
-_INDEXED = frozenset({"delayed", "completed", "dead", "cancelled"})
 
 
 class Place(NamedTuple):
@@ -61,7 +61,7 @@ class Wanted(NamedTuple):
     def arguments(self, after: Place | None, limit: int, queues: int) -> tuple[str | int, ...]:
         """For page.lua, in each of so many queues."""
         score, job_id = after or ("", "")
-        index, state = (self.state, "") if self.state in _INDEXED else ("all", self.state or "")
+        index, state = (self.state, "") if self.state in INDEXED else ("all", self.state or "")
         texts = early_in_spec(self.type_name, self.request_id)
         is_sieved = bool(state or texts)
         most = max(FEWEST_LOOKED_AT, MOST_LOOKED_AT // max(1, queues)) if is_sieved else limit

@@ -113,7 +113,7 @@ class Upkeep:
 
     async def _promote(self, queue: str) -> None:
         for _ in range(MOST_BITES):
-            if await self._queues.promote(queue) < 500:
+            if not await self._queues.promote(queue):
                 return
 
     async def _expire(self, queue: str) -> None:

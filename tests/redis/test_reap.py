@@ -254,20 +254,32 @@ class Promote(RedisCase):
         for job_id in (high, low):
             await self.make_due(job_id)
 
-        moved = await self.queues.promote("q")
+        self.assertFalse(await self.queues.promote("q"))
 
-        self.assertEqual((2, [high], [low]), (moved, self.list("ready:high"), self.list("ready:low")))
+        self.assertEqual(([high], [low]), (self.list("ready:high"), self.list("ready:low")))
         self.assertEqual("delayed", await self.state(later))
 
     async def test_a_backlog_is_promoted_in_bites_earliest_first(self) -> None:
         ids = await self.enqueue_many(1200, delay_ms=60_000)
         now_ms = await self.queues.now_ms()
         self.client.zadd(self.base + "delayed", {job_id: now_ms - 1200 + n for n, job_id in enumerate(ids)})
+        self.client.zadd(self.base + "delayed", {"garbage": 1})
 
-        moved = [await self.queues.promote("q") for _ in range(4)]
+        moved = []
+        for _ in range(4):
+            is_more = await self.queues.promote("q")
+            moved.append((self.client.zcard(self.base + "delayed"), is_more))
 
-        self.assertEqual([500, 500, 200, 0], moved)
+        self.assertEqual([(701, True), (201, True), (0, False), (0, False)], moved)
         self.assertEqual(ids, [job_id for job_id in self.list("ready:normal")[::-1] if job_id != "bell"])
+
+    async def test_what_has_expired_is_ended_in_bites(self) -> None:
+        ids = await self.enqueue_many(401, expires_in_ms=60_000)
+        self.client.zadd(self.base + "expiring", dict.fromkeys(ids, 1))
+
+        is_more = [await self.queues.expire("q") for _ in range(3)]
+
+        self.assertEqual(([True, True, False], {"dead"}), (is_more, set(self.states().values())))
 
     async def test_promoted_high_jobs_ring(self) -> None:
         await self.make_due(await self.enqueue("high", delay_ms=60_000))
@@ -281,11 +293,9 @@ class Promote(RedisCase):
         ready = await self.enqueue()
         self.client.zadd(self.base + "delayed", {"garbage": 1, ready: 2})
 
-        moved = await self.queues.promote("q")
+        await self.queues.promote("q")
 
-        self.assertEqual(
-            (0, 2, [ready]), (moved, self.client.llen(self.base + "quarantine"), self.list("ready:normal"))
-        )
+        self.assertEqual((2, [ready]), (self.client.llen(self.base + "quarantine"), self.list("ready:normal")))
 
     async def test_a_job_that_is_due_thousands_of_years_from_now_stops_nobody(self) -> None:
         runner = await self.lease()

@@ -1,5 +1,4 @@
 -- promote_due(limit): move up to `limit` delayed jobs whose time has come to their ready lists, earliest first.
--- Returns how many.
 -- WHY the list comes first: where somebody broke it, the job stays where it is.
 local function promote_due(limit)
   local due = redis.call('ZRANGEBYSCORE', base .. 'delayed', '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
@@ -19,5 +18,4 @@ local function promote_due(limit)
   end
   if rings then ring() end
   tell('ready', moved, 'promote')
-  return #moved
 end

@@ -8,7 +8,8 @@
 -- @use clock listed tally ended expire sound
 -- WHY a ready one stays in its list: see _listed.lua.
 sound('ZCARD', 'dead', 'delayed')
-local ids = redis.call('ZRANGEBYSCORE', base .. 'expiring', '-inf', now, 'LIMIT', 0, tonumber(ARGV[1]))
+local limit = tonumber(ARGV[1])
+local ids = redis.call('ZRANGEBYSCORE', base .. 'expiring', '-inf', now, 'LIMIT', 0, limit)
 for _, id in ipairs(ids) do
   local job = base .. 'job:' .. id
   local f = redis.pcall('HMGET', job, 'state', 'claims', 'priority', 'unbegun')
@@ -19,4 +20,4 @@ for _, id in ipairs(ids) do
     expire(id, job)
   end
 end
-return {#ids == tonumber(ARGV[1]) and 'more' or '', unpack(buried)}
+return {#ids == limit and 'more' or '', unpack(buried)}

@@ -2,8 +2,9 @@
 -- promote.lua: move delayed jobs whose time has come to the ready lists.
 -- KEYS 1 base
 -- ARGV 1 limit
--- RETURNS {moved, ms until the next is due or ''}
+-- RETURNS {ms until the next is due or '', 'more' where that is now}
 -- @transition delayed --promote--> ready
 -- @use clock ended ring listed quarantine promote next_due
-local moved = promote_due(tonumber(ARGV[1]))
-return {moved, wait_ms(next_due())}
+promote_due(tonumber(ARGV[1]))
+local due = next_due()
+return {wait_ms(due), due and due <= now_ms and 'more' or ''}
