@@ -40,8 +40,10 @@ def waiting(_folder: Path) -> Iterator[Figure]:
 def at_rest(_folder: Path) -> Iterator[Figure]:
     """An Express + BullMQ server, and an idle BullMQ worker."""
     with _redis() as (redis, port), ExitStack() as stack:
-        server = ["express_bull.js", str(start.free_port()), str(redis.path.with_name("access.log"))]
+        server = ["express_bull.js", str(http_port := start.free_port()), str(redis.path.with_name("access.log"))]
         programs = [stack.enter_context(_node(port, *words)) for words in (server, ["bull_work.js", str(NEVER), "20"])]
+        wait_until(lambda: start.answers(http_port, "/api/health"), "Express answers")
+        wait_until(lambda: "bzpopmin" in [one["cmd"] for one in redis.client.client_list()], "BullMQ waits for a job")
         time.sleep(resting.SETTLE_S)
         yield from resting.costs("express_and_worker", [program.pid for program in programs], resting.REST_S)
         if any(program.poll() is not None for program in programs):
