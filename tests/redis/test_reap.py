@@ -277,7 +277,7 @@ class Promote(RedisCase):
         ids = await self.enqueue_many(401, expires_in_ms=60_000)
         self.client.zadd(self.base + "expiring", dict.fromkeys(ids, 1))
 
-        is_more = [await self.queues.expire("q") for _ in range(3)]
+        is_more = [(await self.queues.expire("q"))[1] for _ in range(3)]
 
         self.assertEqual(([True, True, False], {"dead"}), (is_more, set(self.states().values())))
 
