@@ -19,6 +19,7 @@ from lib.queue.lease import Ended, failed, finished, released, snoozed
 from lib.work.context import Context, Shared
 from lib.work.fates import named
 
+NOT_BEGUN = "job.not_begun"
 RESULT_BYTES = 64 << 10
 ERROR_CHARS = 8 << 10
 UNKNOWN_PAUSE_S = 10.0
@@ -171,7 +172,7 @@ def given_back(job: ClaimedJob) -> Ending:
 def not_begun(job: ClaimedJob) -> Ending:
     """Another one takes longer than was thought, and this one was claimed to be run behind it."""
     words = released(job.job_id, job.token, is_begun=False)
-    return Ending("release", words, "job.not_begun", f"Job not begun: {job.job_id}")
+    return Ending("release", words, NOT_BEGUN, f"Job not begun: {job.job_id}")
 
 
 def summary(fault: BaseException) -> str:

@@ -210,6 +210,8 @@ class Consumer:
             await (self._wait_for_id() if self._lanes.unended < self._limit else self._wait_for_slot())
 
     async def _claim(self, limit: int, source: str = "ready") -> Claim:
+        if self._lanes.is_giving_back:
+            await self._lease.settled()
         found = await self._strays()
         # Until the reply is here nobody knows what the own list holds; where none comes, it is looked at.
         self._is_list_known = False

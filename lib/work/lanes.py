@@ -18,7 +18,7 @@ from lib.log_lines import INFO, Form
 from lib.logs import NOTHING
 from lib.queue.lease import Lease
 from lib.work import attempt
-from lib.work.attempt import Cancelled, Ending, NotNow, Prepared, Released, TimedOut
+from lib.work.attempt import NOT_BEGUN, Cancelled, Ending, NotNow, Prepared, Released, TimedOut
 from lib.work.context import NAMED, Context, Shared
 from lib.work.fates import named
 from lib.work.surplus import Surplus
@@ -77,6 +77,7 @@ class Lanes:
         self._is_waking = False
         self._is_released = False
         self._unarmed: list[InHand] = []
+        self._going_back = 0
         # Kept: get_running_loop() asks the kernel for the process id each time.
         self._loop = asyncio.get_running_loop()
         self._all_ended = asyncio.Event()
@@ -100,6 +101,11 @@ class Lanes:
     def is_among_others(self) -> bool:
         """Whether jobs of other queues are there to be run while Redis hands out some of this one."""
         return self._surplus.is_among_others
+
+    @property
+    def is_giving_back(self) -> bool:
+        """Whether jobs are on their way back to the front of their queue; what was claimed now would be begun first."""
+        return self._going_back > 0
 
     def expect(self, jobs: int) -> None:
         """Called before a claim that may bring so many jobs, and with 0 when it has come back."""
@@ -343,6 +349,7 @@ class Lanes:
         if in_hand.ending is not None:
             return
         in_hand.ending = ending
+        self._going_back += ending.event == NOT_BEGUN
         if in_hand.timer is not None:
             in_hand.timer.cancel()
         self._surplus.ended()
@@ -363,7 +370,7 @@ class Lanes:
         job_id, context = in_hand.job.job_id, in_hand.context
         about = context.about if context is not None else named(self._log, job_id, self._queue, in_hand.spec)
         duration_ms = round(duration_s * 1000, 1)
-        if ending.event == "job.not_begun":
+        if ending.event == NOT_BEGUN:
             self._log.debug(ending.event, ending.note, about)
         elif ending.event == "job.died" and ending.error is not None:
             self._log.exception(ending.event, ending.note, ending.error, about, duration_ms=duration_ms)
@@ -372,7 +379,8 @@ class Lanes:
 
     def _heard(self, in_hand: InHand, is_ours: bool | Exception) -> None:
         """Redis knows. Only now is the job out of hand: until then its id in the own list is no stray."""
-        job_id = in_hand.job.job_id
+        job_id, ending = in_hand.job.job_id, in_hand.ending
+        self._going_back -= ending is not None and ending.event == NOT_BEGUN
         if self._in_hand.get(job_id) is in_hand:
             del self._in_hand[job_id]
             if len(self._in_hand) == self._most_in_hand:
