@@ -6,9 +6,7 @@ import unittest
 from typing import Any
 
 from lib.errors import KeysBroken, OutcomeUnknown
-from lib.queue.client import open_link
 from lib.queue.lease import Lease, NotRegistered, finished
-from tests.proxy import Proxy
 from tests.redis.case import LosesReplies, RedisCase, ending, ids_of
 
 
@@ -276,27 +274,6 @@ class Large(RedisCase):
         self.assertEqual(([*ids[:3]], [*ids[3:], other]), (ids_of(first), ids_of(second)))
         self.assertEqual((True, False), (first.is_more, second.is_more))
         self.assertEqual({*ids, other}, set(await runner.held()))
-
-    async def test_over_a_slow_link_a_large_answer_is_waited_for_as_long_as_it_comes(self) -> None:
-        await self.enqueue_large(3)
-        with Proxy(self.redis.url, bytes_per_s=2_000_000) as proxy:
-            slow = open_link(proxy.url, timeout_s=0.25)
-            self.addAsyncCleanup(slow.close)
-            runner = await self.lease(link=slow)
-
-            claim = await runner.claim(10)
-
-        self.assertEqual(3, len(claim.jobs))
-
-    async def test_a_link_that_goes_silent_amid_an_answer_is_given_up(self) -> None:
-        await self.enqueue_large(1)
-        with Proxy(self.redis.url, bytes_per_s=2_000_000, silent_at_byte=200_000) as proxy:
-            slow = open_link(proxy.url, timeout_s=0.25)
-            self.addAsyncCleanup(slow.close)
-            runner = await self.lease(link=slow)
-
-            with self.assertRaises(OutcomeUnknown):
-                await asyncio.wait_for(runner.claim(10), 2)
 
 
 class Garbage(RedisCase):

@@ -15,7 +15,7 @@
 -- WHY the number: a commit whose reply was lost is sent again; it is answered, not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local commit = base .. 'commit:' .. process
-local DAY_S, DAY_MS = 86400, '86400000'
+local DAY_S = 86400
 
 local function text_at(key)
   local text = redis.pcall('GET', key)
@@ -67,8 +67,8 @@ local function stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint
   if not why and room and room <= 0 then return refuse() end
   if not why and unique_key ~= '' then
     redis.call('SET', unique, id, 'PX', unique_ttl)
-    -- For retry, which takes the key again.
-    if unique_ttl ~= DAY_MS then redis.call('HSET', base .. 'job:' .. id, 'unique_ttl', unique_ttl) end
+    -- For retry, which takes the key again, and for a day where nothing is noted.
+    if unique_ttl ~= '86400000' then redis.call('HSET', base .. 'job:' .. id, 'unique_ttl', unique_ttl) end
   end
   if idempotency_key ~= '' then redis.call('SET', idempotency, first_id .. ' ' .. fingerprint .. ' ' .. (why or 'new'), 'EX', DAY_S) end
   return why, first_id
