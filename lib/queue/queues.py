@@ -117,7 +117,7 @@ class Queues:
         """Those of them that ever took a job or had a runner, sorted."""
         names = sorted(queues)
         try:
-            is_known = [await self._link.call("SISMEMBER", self._keys.queues, name) for name in names]
+            is_known = await asyncio.gather(*[self._link.call("SISMEMBER", self._keys.queues, name) for name in names])
         except KeysBroken:
             return names  # A broken set of names is no reason not to look.
         return [name for name, known in zip(names, is_known, strict=True) if known]

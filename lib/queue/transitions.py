@@ -137,7 +137,10 @@ class Transitions:
 
     async def _wanted(self) -> list[str]:
         readers = self._readers.values()
-        return await self.names(None if None in readers else frozenset().union(*[queues or () for queues in readers]))
+        if None in readers:
+            return await self.names(None)
+        wanted = frozenset[str]().union(*[queues or () for queues in readers])
+        return sorted(wanted & self._listened) + await self.names(wanted - self._listened)
 
     async def _look_once(self, names: list[str]) -> None:
         strange = [name for name in names if name not in self._listened]
