@@ -7,6 +7,7 @@ holds up nobody, but until then the job stays in hand.
 
 import asyncio
 import contextlib
+import contextvars
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -193,7 +194,8 @@ class Lanes:
                 idle.set_result(None)
                 return
         if len(self._lanes) < self._limit:
-            lane = self._loop.create_task(self._lane(), context=self._shared.blank.context())
+            context = self._shared.blank.context()
+            lane = self._loop.create_task(self._lane(context), context=context)
             self._lanes.add(lane)
             lane.add_done_callback(self._lane_ended)
         else:
@@ -211,8 +213,9 @@ class Lanes:
         if self._waiting:
             self._wake_lane()
 
-    async def _lane(self) -> None:
-        """One job after another, until one leaves something behind that the next would find."""
+    async def _lane(self, variables: contextvars.Context) -> None:
+        """One job after another, until one leaves something behind that the next would find. variables: the context
+        that the lane runs in."""
         task = asyncio.current_task()
         assert task is not None
         while True:
@@ -239,7 +242,7 @@ class Lanes:
                 if in_hand.stop_reason is not None:
                     task.uncancel()  # The cancellation was the job's; the lane goes on.
                 self._end(in_hand, ending)
-                if task.cancelling() or not self._shared.blank.is_here() or task not in self._lanes:
+                if task.cancelling() or not self._shared.blank.is_still(variables) or task not in self._lanes:
                     # A cancellation that nobody ordered and that may be yet to come; a context variable; or the job was
                     # given up long ago.
                     return
