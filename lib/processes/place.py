@@ -87,3 +87,5 @@ class OneOfSeveral:
 
     def leaving(self, cut_off: int) -> None:
         self._pipe.send(**{"is": "leaving", "cut_off": cut_off})
+        # An interpreter that ends gives up its handlers: a signal that comes then would be the exit code.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
