@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from lib.api.jobs import SEARCH_S
 from tests.faults.costs import CALLS, Side, evalsha, fill, measured
 from tests.faults.load import ask
 from tests.faults.row import Row
@@ -64,7 +65,9 @@ def _pages(site: Site, deep: int) -> Row:
         call_ms = evalsha(site)["usec_per_call"] / 1000
         row.demand(call_ms < CALL_MS, f"GET /api/jobs{query}: a call held Redis for {call_ms:.1f} ms")
     for query, took_s in slowest.items():
-        row.demand(took_s < PAGE_S, f"GET /api/jobs{query}: a page took {took_s * 1000:.0f} ms")
+        # Where few jobs fit, or none, a page looks on for a while, and no call of it is longer.
+        most_s = PAGE_S + (SEARCH_S if "another" in query else 0.0)
+        row.demand(took_s < most_s, f"GET /api/jobs{query}: a page took {took_s * 1000:.0f} ms")
     row.note = "slowest: " + ", ".join(
         f"{query or 'plain'} {took_s * 1000:.0f} ms" for query, took_s in slowest.items()
     )
