@@ -15,7 +15,6 @@ if not needs.are_met():  # Before the other imports: they would end in a traceba
 import asyncio
 import contextlib
 import errno
-import functools
 import random
 import socket
 import time
@@ -173,34 +172,26 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     app = middleware.Middleware(Router(table), auth, log, counts, _hosts(settings), rate_limit)
     listener = Listener(app, limits=Limits(), max_connections=settings.max_connections)
 
-    background: list[asyncio.Task[None]] = []
-
-    def begin(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        task.add_done_callback(functools.partial(_note_fault, log))
-        background.append(task)
-        return task
-
-    begin(_tell_state(counts, listener, log))
+    background = Background(log)
+    background.begin(_tell_state(counts, listener, log))
     if place.number == 0:
         # The line about the database comes before the server's, if it can be known soon.
-        await asyncio.wait({begin(_announce_redis(settings, link, log))}, timeout=LOOK_FOR_REDIS_S)
+        await asyncio.wait({background.begin(_announce_redis(settings, link, log))}, timeout=LOOK_FOR_REDIS_S)
         log.info("middlewares.loaded", f"Middlewares loaded: {', '.join(middleware.NAMES)}")
     await listener.start(sock=listening)
     host, port = listener.address
     place.ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
-    begin(asyncio.to_thread(manual.prepare))
-    begin(_watch_redis(epochs, queue, log, Bulkheads(log)))
-    begin(_tick(place))
+    background.begin(asyncio.to_thread(manual.prepare))
+    background.begin(_watch_redis(epochs, queue, log, Bulkheads(log)))
+    background.begin(_tick(place))
     await place.told_to_stop()
     system.drain()
     jobs.drain()
     batches.drain()
     events.drain()
     cut_off = await listener.drain(settings.shutdown_grace_s)
-    for task in background:
-        task.cancel()
+    background.end()
     await endings.close()
     await transitions.close()
     await link.close()
@@ -209,10 +200,26 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     place.leaving(cut_off)
 
 
-def _note_fault(log: Log, task: "asyncio.Task[None]") -> None:
-    """Requests are served on; but what this part was for nobody does any more."""
-    if not task.cancelled() and (fault := task.exception()) is not None:
-        log.exception("server.failed", "A part of the server ended by a fault of its own", fault)
+class Background:
+    """What runs beside the requests. If a part ends by a fault of its own, that is said, and requests are served on."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._note_fault)
+        self._tasks.append(task)
+        return task
+
+    def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    def _note_fault(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._log.exception("server.failed", "A part of the server ended by a fault of its own", fault)
 
 
 async def _tick(place: Place) -> None:

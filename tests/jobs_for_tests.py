@@ -267,6 +267,21 @@ async def talk(ctx: JobContext, work: Work) -> str:
     return str(await ctx.enqueue("noop", {"ledger": work.ledger}))
 
 
+@dataclass
+class Month:
+    """Its own check has a bug: what has no dash is an IndexError, where a ValueError would refuse it."""
+
+    month: str
+
+    def __post_init__(self) -> None:
+        self.month.split("-")[1]
+
+
+@job("buggy_payload")
+async def buggy_payload(ctx: JobContext, month: Month) -> None:
+    pass
+
+
 @job("enqueue_unique")
 async def enqueue_unique(ctx: JobContext, work: Work) -> list[str]:
     """Queues two jobs under one key, and gives both answers."""

@@ -12,7 +12,7 @@ from lib.jobs.job import JobRecord, early_in_spec
 from lib.queue.keys import INDEXED
 from lib.queue.queues import Unreadable
 
-MOST_LOOKED_AT = 1200  # More hold Redis for over 10 ms on a slow machine.
+MOST_LOOKED_AT = 800  # More hold Redis for over 10 ms on a slow machine.
 FEWEST_LOOKED_AT = 20
 MOST_SPEC_BYTES = 4 << 20
 

@@ -113,7 +113,7 @@ class Queue:
     async def page(self, queues: list[str], wanted: Wanted, after: Place | None, limit: int) -> Page:
         """The next jobs of these queues that fit, newest first: `limit` at most, or fewer and still more behind them.
 
-        About 1,200 are looked at, and none of them is read. A queue whose keys are broken is left out, and named.
+        About 800 are looked at, and none of them is read. A queue whose keys are broken is left out, and named.
         """
         arguments = wanted.arguments(after, limit, len(queues))
 

@@ -101,6 +101,16 @@ class Arrays(BatchCase):
         self.assertEqual((422, 1000), (status, self.queued()))
         self.assertIn("x-ndjson", problem["detail"])
 
+    def test_a_payload_whose_own_check_has_a_bug_costs_itself_alone(self) -> None:
+        good, bad = ({"type": "buggy_payload", "payload": {"month": month}} for month in ("2026-11", "2026"))
+
+        status, answer = self.post([good, bad, good])
+
+        self.assertEqual((200, [202, 500, 202]), (status, [item["status"] for item in answer["items"]]))
+        self.assertEqual(2, self.queued())
+        (line,) = self.server.logged("request.failed")
+        self.assertIn("IndexError", line["traceback"])
+
     def test_what_is_no_batch_is_refused_whole(self) -> None:
         for body, expected in ((b"[", 400), (NOOP, 422), (b"", 400), (b"[1,]", 400), (b'"x"', 422)):
             self.assertEqual(expected, self.post(body)[0], body)
@@ -155,6 +165,14 @@ class Uploads(BatchCase):
         (line,) = self.server.wait_for("batch.ended")
         self.assertEqual((8, 4, 0, 4), (line["lines"], line["queued"], line["known"], line["refused"]))
         self.assertEqual(0, len(self.server.logged("job.enqueued")))
+
+    def test_a_payload_whose_own_check_has_a_bug_costs_its_line_alone(self) -> None:
+        lines = [json.dumps({"type": "buggy_payload", "payload": {"month": month}}) for month in ("2026-11", "2026")]
+
+        status, items = self.upload("\n".join([*lines, lines[0]]).encode())
+
+        self.assertEqual((200, [202, 500, 202]), (status, [item["status"] for item in items]))
+        self.assertEqual(2, self.queued())
 
     def test_lines_are_answered_while_the_upload_goes_on(self) -> None:
         with self.opened() as link, link.makefile("rb") as answer:

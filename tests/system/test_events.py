@@ -3,12 +3,15 @@
 import contextlib
 import http.client
 import json
+import socket
 import time
 import unittest
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from lib.api.events import MOST_READERS
 from tests.private_redis import PrivateRedis, wait_until
 from tests.processes import LIMIT_S, Server, Worker
 
@@ -179,6 +182,19 @@ class Transitions(EventsCase):
     def test_nothing_is_told_to_nobody(self) -> None:
         self.post()
         self.assertEqual(0, self.redis.client.xlen("wb:{default}:events"))
+
+    def test_the_limit_of_readers_holds_however_many_ask_at_once(self) -> None:
+        parts = urlsplit(self.server.url)
+        with contextlib.ExitStack() as stack:
+            links = [
+                stack.enter_context(socket.create_connection((parts.hostname, parts.port), timeout=LIMIT_S))
+                for _ in range(MOST_READERS + 20)
+            ]
+            for link in links:
+                link.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            statuses = Counter(link.recv(12)[9:] for link in links)
+
+        self.assertEqual({b"200": MOST_READERS, b"503": 20}, statuses)
 
     def test_what_can_not_be_is_refused(self) -> None:
         for query in ("?queue=A", "?job=x", "?for_s=-1", "?for_s=4000", f"?queue=b&job=a-{'0' * 32}", "?colour=red"):

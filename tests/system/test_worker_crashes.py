@@ -1,6 +1,7 @@
 """Runners, supervisors and both of them killed, stopped for too long, and taken down by the jobs they run."""
 
 import os
+import resource
 import signal
 import time
 import unittest
@@ -43,6 +44,21 @@ class Killed(WorkerCase):
         self.assertEqual({1, 2}, {execution.attempt for execution in self.executions()})
         self.assertNotIn(pid, worker.runner_pids())
         self.assertEqual("crashed", self.record(ids[0]).history[0].outcome)
+
+    def test_a_supervisor_that_can_start_no_runner_keeps_the_others_and_tries_again(self) -> None:
+        worker = self.ready(WORKER_PROCESSES=2)
+        killed, other = worker.runner_pids()
+        _, hard = resource.prlimit(worker.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (3, hard))
+
+        os.kill(killed, signal.SIGKILL)
+        worker.wait_for("process.not_started")
+        self.until_all([self.post("noop")], "completed")
+        resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (hard, hard))
+
+        self.until(lambda: len(worker.runner_pids()) == 2, "another one is there")
+        self.assertIn(other, worker.runner_pids())
+        self.assertEqual(0, worker.stop())
 
     def test_a_killed_supervisors_runner_ends_what_it_has_begun_and_leaves(self) -> None:
         worker = self.ready(LEASE_S=2)

@@ -1,8 +1,11 @@
 """When a process that ended is started again, when one hangs, and how its end is told."""
 
+import asyncio
+import socket
 import unittest
 
 from lib.processes.parent import HUNG_S, LOOK_EVERY_S, Silence
+from lib.processes.pipe import Pipe
 from lib.processes.start import BORN_S, describe_end, pause_before_restart_s
 
 
@@ -39,6 +42,19 @@ class Hangs(unittest.TestCase):
         silence.end()
 
         self.assertFalse(silence.go_on(3600.0))
+
+
+class Pipes(unittest.IsolatedAsyncioTestCase):
+    async def test_a_tick_that_names_a_thousand_queues_is_heard(self) -> None:
+        ends = socket.socketpair()
+        ours, theirs = [await Pipe.over(end) for end in ends]
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        workers = {f"{number:063}": "host.1.00000000" for number in range(1000)}
+
+        theirs.send(workers=workers)
+
+        self.assertEqual({"workers": workers}, await asyncio.wait_for(ours.receive(), 5))
 
 
 class Ends(unittest.TestCase):
