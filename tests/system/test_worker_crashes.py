@@ -52,7 +52,9 @@ class Killed(WorkerCase):
         resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (3, hard))
 
         os.kill(killed, signal.SIGKILL)
-        worker.wait_for("process.not_started")
+        # The first may be for the isolation runner alone, which each round of upkeep asks for: two rounds later the
+        # place of the killed one has been tried, too.
+        worker.wait_for("process.not_started", 4)
         self.until_all([self.post("noop")], "completed")
         resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (hard, hard))
 
