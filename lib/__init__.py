@@ -24,11 +24,12 @@ handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it en
     config setting_kinds        the settings; what the value of one may be
     api_keys                    what API_KEYS holds, and how a key is made
     errors ids tracing          every expected failure; the ids; W3C trace context
+    tls                         a TLS link that breaks, kept from breaking the others
     metrics                     histograms, and the text that Prometheus reads
     logs log_lines log_file     the log: what is said, how a line is written, where it goes
 
 Imports run downward in this order, and a test holds it: `server.py worker.py`, then `api work handlers` (none imports
-another), then `queue http1 manual processes` (nor do these), then `jobs`, then the files of the last six lines.
+another), then `queue http1 manual processes` (nor do these), then `jobs`, then the files of the last seven lines.
 """
 
 __version__ = "0.1.0"

@@ -24,6 +24,7 @@ from contextlib import suppress
 from math import inf
 from typing import Any, TypeVar
 
+from lib import tls
 from lib.handlers.smtp_dial import Deadline
 from lib.handlers.smtp_replies import EndlessReply, ReplyReader
 from lib.handlers.smtp_verdicts import Reply, SMTPServerBusy, say
@@ -213,5 +214,7 @@ class Wire:
             self._loop.remove_reader(self._descriptor)
             self._loop.remove_writer(self._descriptor)
             self._sock.close()
+            if self._is_tls:
+                tls.forget_errors()
             if self._timer is not None:
                 self._timer.cancel()
