@@ -24,7 +24,7 @@ SECRET_CHARS = 43
 KEY = re.compile(rf"wb_([A-Za-z0-9]{{{ID_CHARS}}})_[A-Za-z0-9]{{{SECRET_CHARS}}}")
 # The same as a log looks for it: cut short, percent-encoded, or with another behind it, it is a secret all the same.
 _CHAR = "(?:[A-Za-z0-9]|%[0-9A-Fa-f]{2})"
-_LIKE_KEY = re.compile(rf"(?:w|%77)(?:b|%62)(?:_|%5[Ff])({_CHAR}{{{ID_CHARS}}})(?:_|%5[Ff])(?:{_CHAR}|_)++")
+_LIKE_KEY = re.compile(rf"(?:w|%77)(?:b|%62)(?:_|%5[Ff])({_CHAR}{{{ID_CHARS}}})(?:_|%5[Ff])(?>(?:{_CHAR}|_)+)")
 SOON_S = 14 * 86_400.0
 FORM = "NAME:scope:id:sha256hex[:expires]"
 

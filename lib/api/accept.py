@@ -12,9 +12,9 @@ from typing import NamedTuple
 from lib.errors import NotAcceptable
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_QUOTED = r'"(?:[^"\\]|\\.)*+"'
+_QUOTED = r'"(?>(?:[^"\\]|\\.)*)"'
 _PARAMETER = re.compile(rf"[ \t]*;[ \t]*(?:({_TOKEN})=({_TOKEN}|{_QUOTED}))?")
-_PARAMETERS = rf"(?:[ \t]*;[ \t]*(?:{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))?)*+"
+_PARAMETERS = rf"(?>(?:[ \t]*;[ \t]*(?:{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))?)*)"
 _ALL_PARAMETERS = re.compile(rf"{_PARAMETERS}[ \t]*")
 _RANGE = re.compile(rf"[ \t]*({_TOKEN})/({_TOKEN})({_PARAMETERS})[ \t]*(?:,|\Z)")
 _EMPTY = re.compile(r"[ \t]*,")

@@ -9,8 +9,8 @@ from typing import NamedTuple
 MAX_WAIT_S = 60
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 # The closing quote may be missing: else an unclosed string would be gone through again from each \" in it.
-_QUOTED = r'"(?:[^"\\]|\\.)*+"?'
-_ELEMENT = re.compile(rf"(?:{_QUOTED}|[^,\"])++")
+_QUOTED = r'"(?>(?:[^"\\]|\\.)*)"?'
+_ELEMENT = re.compile(rf"(?>(?:{_QUOTED}|[^,\"])+)")
 _PREFERENCE = re.compile(rf"[ \t]*({_TOKEN})[ \t]*(?:=[ \t]*({_TOKEN}|{_QUOTED})?[ \t]*)?(?:;.*)?", re.DOTALL)
 
 

@@ -17,9 +17,9 @@ from lib.http1.limits import Limits
 
 # 16 hex digits are 64 bits; int() alone would also take 0x5, +5, 5_0 and spaces.
 SIZE_DIGITS = 16
-EXTENSION_VALUE = rf'(?:{TCHARS}++|"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+")'
-EXTENSION = rf"[ \t]*+;[ \t]*+{TCHARS}++(?:[ \t]*+=[ \t]*+{EXTENSION_VALUE})?+"
-SIZE_LINE = re.compile(rf"([0-9A-Fa-f]{{1,{SIZE_DIGITS}}}+)((?:{EXTENSION})*+)".encode("latin-1"))
+EXTENSION_VALUE = rf'(?:{TCHARS}++|"(?>(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*)")'
+EXTENSION = rf"[ \t]*+;[ \t]*+{TCHARS}++(?>(?:[ \t]*+=[ \t]*+{EXTENSION_VALUE})?)"
+SIZE_LINE = re.compile(rf"([0-9A-Fa-f]{{1,{SIZE_DIGITS}}}+)((?>(?:{EXTENSION})*))".encode("latin-1"))
 
 
 class ChunkedBody:

@@ -2,6 +2,8 @@
 
 import contextlib
 import gc
+import json
+import random
 import time
 import unittest
 
@@ -69,6 +71,17 @@ class Parse(unittest.TestCase):
             for opening, closing in ((b"[", b"]"), (b'{"a":', b"1}")):
                 with self.assertRaises(BadJson):
                     parse(opening * depth + closing * depth)
+
+    def test_depth_is_counted_right_behind_strings_of_quotes_backslashes_and_brackets(self) -> None:
+        rng = random.Random(14)
+        for _ in range(300):
+            texts = ["".join(rng.choices('\\"[]{}x', k=rng.randint(0, 9))) for _ in range(20)]
+            strings = json.dumps(texts)[1:-1]
+
+            for depth, is_read in ((MAX_DEPTH, True), (MAX_DEPTH + 1, False)):
+                body = f"[{strings}, {'[' * (depth - 1)}{strings}{']' * (depth - 1)}, {strings}]".encode()
+                with self.subTest(texts=texts), contextlib.nullcontext() if is_read else self.assertRaises(BadJson):
+                    parse(body)
 
     def test_numbers_come_back_as_they_went_in(self) -> None:
         for text in (
