@@ -16,7 +16,7 @@ import redis
 from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
 
-from tests.private_redis import wait_until
+from tests.private_redis import server_program, wait_until
 
 SLOTS = 16384
 HOST = "127.0.0.1"
@@ -42,7 +42,7 @@ class Node:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    "redis-server",
+                    server_program(),
                     "--bind",
                     HOST,
                     "--port",

@@ -7,8 +7,8 @@ It can be stopped, killed, frozen and started again on the same data. It is in t
 test that is killed takes it along.
 """
 
+import functools
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,9 +21,19 @@ from typing import Any, Literal
 
 import redis
 
-PROGRAMS = ("redis-server", "valkey-server")
+from prod.local import redis_server
+
 START_S = 20.0
 LOOK_S = 0.01
+
+
+@functools.cache
+def server_program() -> str:
+    """The path of the redis-server or valkey-server that all tests run; `make run` would start the same one."""
+    found = redis_server.binary()
+    if not found:
+        raise RuntimeError("the tests need redis-server or valkey-server, 7.0 or newer; `make test` installs one")
+    return found
 
 
 def wait_until(condition: Callable[[], object], what: str, *, within_s: float = 20.0, every_s: float = LOOK_S) -> Any:
@@ -86,13 +96,10 @@ class PrivateRedis:
     def start(self) -> None:
         """Returns when it answers PING, its data loaded."""
         assert self._process is None or self._process.poll() is not None, "it runs already, and would never be ended"
-        program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-        if program is None:
-            raise RuntimeError(f"the tests need a Redis: none of {', '.join(PROGRAMS)} is on the PATH")
         self.path.unlink(missing_ok=True)
         with (Path(self._folder.name) / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [program, *self._arguments, "--dir", self._folder.name],
+                [server_program(), *self._arguments, "--dir", self._folder.name],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -38,13 +38,13 @@ class System:
             "status": "ok",
             "version": __version__,
             "uptime_s": round(time.monotonic() - self._started_s, 3),
-            "redis": {"status": "up", "version": None, "latency_ms": None},
+            "redis": {"status": "up", "name": None, "version": None, "latency_ms": None},
             "workers": None,
             "warnings": [],
         }
         try:
             state = await server.inspect(self._link)
-            body["redis"] = {"status": "up", "version": state.version, "latency_ms": state.latency_ms}
+            body["redis"] |= {"name": state.name, "version": state.version, "latency_ms": state.latency_ms}
             body["warnings"] = [*self._epochs.warnings, *state.warnings]
             with contextlib.suppress(KeysBroken):
                 body["workers"] = await self._queues.runners_alive()

@@ -15,7 +15,7 @@ from lib.errors import KeysBroken
 from lib.queue.client import Link
 from lib.queue.keys import Keys
 from lib.queue.queues import Queues, in_bites
-from lib.queue.server import fields_of
+from lib.queue.server import fields_of, is_cluster_node
 
 TOLD_FOR_S = 3600.0
 SHOWN = 10
@@ -76,8 +76,7 @@ class Epochs:
         self._markers = {queue: marker for queue, marker in found.items() if marker is not None}
         if not gone:
             return None
-        is_cluster = told.get("redis_mode") == "cluster"
-        loss = Loss(gone, None if is_cluster else run_id != self._run_id)
+        loss = Loss(gone, None if is_cluster_node(told) else run_id != self._run_id)
         self._last = loss, self._clock()
         return loss
 

@@ -10,8 +10,9 @@ OLDEST_VERSION = (7, 0)
 
 
 class ServerState(NamedTuple):
-    """`warnings`: a sentence for each setting under which jobs can be lost."""
+    """`name`: "Redis" or "Valkey". `warnings`: a sentence for each setting under which jobs can be lost."""
 
+    name: str
     version: str
     latency_ms: float
     warnings: list[str]
@@ -19,7 +20,9 @@ class ServerState(NamedTuple):
 
 def found(url: str, state: ServerState, log: Log) -> None:
     """Say that Redis is there, and what about it is not as it should be."""
-    log.info("redis.found", f"Database connected: {describe(url)} (Redis {state.version}, {state.latency_ms} ms)")
+    log.info(
+        "redis.found", f"Database connected: {describe(url)} ({state.name} {state.version}, {state.latency_ms} ms)"
+    )
     for warning in state.warnings:
         log.warning("redis.warned", warning)
 
@@ -36,8 +39,8 @@ async def inspect(link: Link) -> ServerState:
     await link.call("PING")
     latency_ms = (time.perf_counter() - began_s) * 1000
     info = fields_of(await link.call("INFO", "everything"))
-    version = info.get("valkey_version") or info.get("redis_version", "unknown")
-    return ServerState(version, round(latency_ms, 2), _warnings(info, version))
+    name, version = product(info)
+    return ServerState(name, version, round(latency_ms, 2), _warnings(info, name, version))
 
 
 def fields_of(text: bytes | str) -> dict[str, str]:
@@ -46,11 +49,23 @@ def fields_of(text: bytes | str) -> dict[str, str]:
     return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
 
 
-def _warnings(info: dict[str, str], version: str) -> list[str]:
+def is_cluster_node(info: dict[str, str]) -> bool:
+    """Whether what INFO tells comes from a node of a Cluster."""
+    return "cluster" in (info.get("redis_mode"), info.get("server_mode"))  # Valkey calls it by the latter name.
+
+
+def product(info: dict[str, str]) -> tuple[str, str]:
+    """Name and version. WHY valkey_version first: Valkey tells as redis_version which Redis it is compatible with."""
+    if "valkey_version" in info:
+        return "Valkey", info["valkey_version"]
+    return "Redis", info.get("redis_version", "unknown")
+
+
+def _warnings(info: dict[str, str], name: str, version: str) -> list[str]:
     warnings = []
     numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
     if numbers and tuple(numbers) < OLDEST_VERSION:
-        warnings.append(f"Redis {version} is older than 7.0, which Waybill's scripts ask for")
+        warnings.append(f"{name} {version} is older than 7.0, which Waybill's scripts ask for")
     if info.get("aof_enabled") == "0":
         warnings.append("appendonly is off: a restart of Redis loses jobs; set appendonly yes (prod/redis.conf)")
     policy = info.get("maxmemory_policy", "noeviction")

@@ -40,6 +40,9 @@ def options(timeout_s: float) -> dict[str, Any]:
         "socket_connect_timeout": timeout_s,
         "socket_keepalive": True,
         "client_name": "waybill",
+        # Else the client would tell its own version with CLIENT SETINFO: two commands for each connection, which Redis
+        # 7.0 does not know and the user of prod/redis.conf may not run.
+        "driver_info": None,
     }
 
 

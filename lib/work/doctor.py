@@ -56,7 +56,7 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
 
 async def _redis(link: Link, settings: Settings) -> AsyncIterator[Finding]:
     state = await server.inspect(link)
-    yield Finding(True, f"Redis {state.version} answers at {describe(settings.redis_url)}")
+    yield Finding(True, f"{state.name} {state.version} answers at {describe(settings.redis_url)}")
     for warning in state.warnings:
         yield Finding(False, f"Redis: {warning}")
     is_slow = state.latency_ms > SLOW_MS

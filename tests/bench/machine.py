@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from tests.bench.node import cache
-from tests.private_redis import PROGRAMS
+from tests.private_redis import server_program
 from tests.processes import ROOT
 
 NODE_PACKAGES = ("bullmq", "ioredis", "bee-queue", "express", "morgan", "fastify", "pino")
@@ -57,8 +57,7 @@ def _processor() -> str:
 
 
 def _redis() -> str:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), "")
-    found = re.search(r"v=(\S+)", _said(program, "--version")) if program else None
+    found = re.search(r"v=(\S+)", _said(server_program(), "--version"))
     return found[1] if found else "?"
 
 

@@ -20,7 +20,7 @@ from tests.faults.load import Load
 from tests.faults.row import Row
 from tests.faults.site import Site
 from tests.private_cluster import HOST, Node, command, free_port
-from tests.private_redis import wait_until
+from tests.private_redis import server_program, wait_until
 
 DOWN_MS = 1000
 NAME = "waybill"
@@ -78,7 +78,7 @@ class Fleet:
         )
         with (folder / f"sentinel-{port}.log").open("ab") as log:
             process = subprocess.Popen(
-                ["redis-server", str(file), "--sentinel"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [server_program(), str(file), "--sentinel"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self._stack.callback(process.wait)
         self._stack.callback(process.kill)

@@ -1,5 +1,6 @@
 """A REDIS_URL that is well-formed and leads to no Redis that can be used: whoever asks is told why."""
 
+import re
 import unittest
 
 from lib.errors import RedisUnavailable
@@ -7,6 +8,7 @@ from lib.queue import server
 from lib.queue.client import open_link
 from prod.local.processes import free_port
 from tests.private_redis import PrivateRedis
+from tests.processes import ROOT
 
 LIMIT_S = 1.0
 
@@ -35,6 +37,21 @@ class WrongUrls(unittest.IsolatedAsyncioTestCase):
         for words, reason in reasons.items():
             self.assertIn(words, reason)
             self.assertNotIn("secret", reason)
+
+
+class LeastRights(unittest.IsolatedAsyncioTestCase):
+    async def test_the_user_of_the_conf_file_is_refused_nothing_when_a_connection_is_opened(self) -> None:
+        (rules,) = re.findall(r"^user (waybill .*)$", (ROOT / "prod" / "redis.conf").read_text(), re.MULTILINE)
+        redis = self.enterContext(PrivateRedis(options=["--user", *rules.split()]))
+        link = open_link(redis.url.replace("unix://", "unix://waybill:change-me@"), timeout_s=LIMIT_S)
+        self.addAsyncCleanup(link.close)
+        redis.client.config_resetstat()  # of what the test's own client was refused when it connected
+
+        await server.inspect(link)
+        await link.block(0.05, ("BRPOPLPUSH", "wb:{q}:ready:normal", "wb:{q}:active:w", 0.05))
+
+        self.assertEqual([], redis.client.acl_log())
+        self.assertEqual({}, redis.client.info("errorstats"))
 
 
 if __name__ == "__main__":
