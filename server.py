@@ -90,7 +90,7 @@ def main() -> int:
         sys.stderr.write(_why_not(settings, fault))
         return EXIT_CANT_LISTEN
     log = open_logs(
-        settings.log_dir / "app.log",
+        settings.log_dir and settings.log_dir / "app.log",
         level=settings.log_level,
         console_format=settings.log_format,
         max_bytes=settings.log_max_bytes,

@@ -38,7 +38,7 @@ def main() -> int:
     # Most starts have no arguments, or those that spawn.py gives: they do without a parser for a person's.
     arguments = None if is_runner or not sys.argv[1:] else _arguments()
     try:
-        settings = from_environment(ROOT)
+        settings = from_environment(ROOT, listens=False)
         if is_runner:
             _, worker_id, _, pipe = sys.argv[1:]
             _run(settings, worker_id, int(pipe))
@@ -100,12 +100,15 @@ def _examine(settings: Settings, *, is_thorough: bool) -> int:
 
 
 def _print(finding: "Finding") -> None:
+    line = f"{'ok   ' if finding.is_well else 'WRONG'}  {finding.text}\n"
+    encoding = sys.stdout.encoding or "utf-8"
     try:
-        sys.stdout.write(f"{'ok   ' if finding.is_well else 'WRONG'}  {finding.text}\n")
+        # What the terminal has no letter for is shown as an escape.
+        sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding))
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read it (`| head`) has seen enough; the exit code is still to be right.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
 
 
 def _arguments() -> "Namespace":
@@ -126,7 +129,7 @@ def _log(settings: Settings, context: "Callable[[], Bound] | None" = None) -> "L
     from lib.logs import open_logs
 
     return open_logs(
-        settings.log_dir / "worker.log",
+        settings.log_dir and settings.log_dir / "worker.log",
         level=settings.log_level,
         console_format=settings.log_format,
         max_bytes=settings.log_max_bytes,

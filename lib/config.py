@@ -42,7 +42,7 @@ class Settings(NamedTuple):
     redis_url: str
     key_prefix: str
     ack_replicas: int
-    log_dir: Path
+    log_dir: Path | None
     log_level: str
     log_format: str
     log_max_bytes: int
@@ -68,16 +68,23 @@ class Settings(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """One row of the table. `parse` raises ValueError with the words that come behind "NAME: "."""
+    """One row of the table. `parse` raises ValueError with the words that come behind "NAME: ".
+
+    takes_empty: an empty value is one of its own; of every other setting it means the default.
+    """
 
     name: str
     default: str
     about: str
     parse: Callable[[str], Any]
+    takes_empty: bool = False
 
 
-def load(environ: Mapping[str, str], root: Path) -> Settings:
-    """Settings from `environ`, then from `.env.local` and `.env` in `root`. Raises ConfigError with every fault."""
+def load(environ: Mapping[str, str], root: Path, *, listens: bool = True) -> Settings:
+    """Settings from `environ`, then from `.env.local` and `.env` in `root`. Raises ConfigError with every fault.
+
+    listens: they are for a process that others may reach by HOST; a worker listens on nothing.
+    """
     values = dict(environ)
     files: list[str] = []
     doubts: list[str] = []
@@ -92,17 +99,18 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
         values = {**found, **values}
     checked: dict[str, Any] = {}
     for setting in SETTINGS:
-        # An empty value means the default, as compose files and unit files write it.
-        text = values.get(setting.name, "").strip() or setting.default
+        text = values.get(setting.name, setting.default).strip()
+        if not text and not setting.takes_empty:
+            text = setting.default  # An empty value stands for it in compose files and unit files.
         try:
             checked[setting.name.lower()] = setting.parse(text)
         except ValueError as fault:
             faults.append(f"{setting.name}: {fault}")
-    faults += _misfits(checked)
+    faults += _misfits(checked, listens=listens)
     if faults:
         raise ConfigError(faults)
     for name in ("log_dir", "outbox_dir"):
-        checked[name] = root / checked[name]
+        checked[name] = root / checked[name] if checked[name] else None
     return Settings(**checked, env_files=tuple(files), env_doubts=tuple(doubts))
 
 
@@ -117,11 +125,11 @@ def _doubts(file: str, names: Iterable[str]) -> Iterable[str]:
                 yield f"{name} in {file} is not a setting; {near} is"
 
 
-def _misfits(checked: Mapping[str, Any]) -> Iterable[str]:
+def _misfits(checked: Mapping[str, Any], *, listens: bool) -> Iterable[str]:
     """The settings that are well alone and not together. What has a fault of its own is not in `checked`."""
     if checked.get("ack_replicas") and "+cluster" in checked.get("redis_url", ""):
         yield "ACK_REPLICAS: not with a Cluster; set 0, and min-replicas-to-write on its nodes"
-    host = checked.get("host", "localhost")
+    host = checked.get("host", "localhost") if listens else "localhost"
     # Without keys anyone who reaches the port may do anything, so nothing but this machine may reach it.
     if checked.get("api_keys") == () and not kinds.is_loopback(host):
         yield (
@@ -130,14 +138,18 @@ def _misfits(checked: Mapping[str, Any]) -> Iterable[str]:
         )
 
 
-def from_environment(root: Path) -> Settings:
+def from_environment(root: Path, *, listens: bool = True) -> Settings:
     """What `server.py` and `worker.py` call: this process's own environment."""
-    return load(os.environ, root)
+    return load(os.environ, root, listens=listens)
 
 
 def sources(settings: Settings) -> str:
     """Where this process's settings came from: "environment (sets LOG_DIR), .env"."""
-    named = [setting.name for setting in SETTINGS if os.environ.get(setting.name, "").strip()]
+    named = [
+        setting.name
+        for setting in SETTINGS
+        if os.environ.get(setting.name, "").strip() or (setting.takes_empty and setting.name in os.environ)
+    ]
     return f"environment (sets {', '.join(named) or 'none'}), {', '.join(settings.env_files) or 'no .env'}"
 
 
@@ -222,7 +234,13 @@ SETTINGS: tuple[Setting, ...] = (
         "replicas that must have a job before it is answered 202, 0 to 10; fewer within 500 ms: 503; not with Cluster",
         kinds.whole(0, 10),
     ),
-    Setting("LOG_DIR", "logs", "folder of app.log and worker.log; relative to the project", kinds.path),
+    Setting(
+        "LOG_DIR",
+        "logs",
+        "folder of app.log and worker.log; relative to the project; LOG_DIR= alone: no files, just the console",
+        kinds.path_or_none,
+        takes_empty=True,
+    ),
     Setting("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", kinds.one_of("DEBUG", "INFO", "WARNING", "ERROR")),
     Setting(
         "LOG_FORMAT",

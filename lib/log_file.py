@@ -162,10 +162,12 @@ class Console:
     beyond that whole texts are dropped and the number of their lines is shown instead.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream, self._encoding = stream, getattr(stream, "encoding", None) or "utf-8"
+    def __init__(self, stream: TextIO, encoding: str | None = None) -> None:
+        """encoding: None for the stream's own."""
+        self._stream, self._encoding = stream, encoding or getattr(stream, "encoding", None) or "utf-8"
         self._arrow = ARROW.encode(self._encoding, "backslashreplace")
         self._left, self._dropped = b"", 0
+        self.dropped_total = 0
         self._poll = select.poll()
         try:
             self._fd = stream.fileno()
@@ -181,9 +183,11 @@ class Console:
         """Write what has room now (or within `wait_ms` for each piece) and keep the rest."""
         if len(self._left) > CONSOLE_BYTES:
             self._dropped += text.count("\n")
+            self.dropped_total += text.count("\n")
             text = ""
         try:
             if self._stream.closed:  # its number may by now be that of a socket
+                self.dropped_total += text.count("\n")
                 self._left = b""
             elif self._fd < 0:
                 self._stream.write(text.replace(ARROW_STAND_IN, ARROW))
@@ -192,6 +196,7 @@ class Console:
                 self._left += said.replace(ARROW_STAND_IN.encode(), self._arrow)
                 self._drain(wait_ms)
         except (OSError, ValueError):  # broken pipe, closed in between, full disk behind a redirection
+            self.dropped_total += self._left.count(b"\n")
             self._left = b""
 
     def _drain(self, wait_ms: int) -> None:

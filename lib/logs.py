@@ -76,7 +76,7 @@ class Log:
 
     def __init__(
         self,
-        file: LogFile,
+        file: LogFile | None,
         *,
         level: int,
         console: Console | None = None,
@@ -95,9 +95,14 @@ class Log:
         self._guard = threading.RLock()
         self._is_writing = self._is_retrying = False
         self._dropped = 0
-        self.dropped_total = 0
+        self._dropped_total = 0
         self._complained_at = float("-inf")
         self.bridge: Bridge | None = None
+
+    @property
+    def dropped_total(self) -> int:
+        """Lines that are not in the file; where there is none, not on the console."""
+        return self._dropped_total + (self._console.dropped_total if self._console and self._file is None else 0)
 
     def debug(self, event: str, msg: str, about: Bound = NOTHING, /, **fields: object) -> None:
         if self._level <= DEBUG:
@@ -145,7 +150,7 @@ class Log:
                 self._texts.append(text_line(stamp, level, msg, about.fields, fields))
         except Exception:  # noqa: BLE001  the promise of this class: a line that can't be made is counted, not raised
             self._dropped += 1
-            self.dropped_total += 1
+            self._dropped_total += 1
         self._see_off(level)
 
     def _see_off(self, level: int) -> None:
@@ -196,7 +201,8 @@ class Log:
                 self._hand_over()
             if self._console:
                 self._console.show("", wait_ms=50)
-            self._file.close()
+            if self._file:
+                self._file.close()
 
     def _end_turn(self) -> None:
         self._due = None  # before the lines are taken: one that comes later calls for a turn of its own
@@ -214,6 +220,8 @@ class Log:
         lines, texts = _taken(self._lines), _taken(self._texts or [])
         if self._console:
             self._console.show("".join(texts if self._is_text else lines))
+        if self._file is None:
+            return
         head = self._recovery() if self._dropped else ""
         data = (head + "".join(lines)).encode("utf-8", "backslashreplace").replace(_STAND_IN, _ARROW)
         kept = self._file.append(data)
@@ -221,7 +229,7 @@ class Log:
         # If the line that tells of the dropped ones arrived, they are told; if not, it is no loss itself.
         newly = lost if kept or not head else lost - 1
         self._dropped = newly if kept or not head else self._dropped + newly
-        self.dropped_total += newly
+        self._dropped_total += newly
         if self._file.fault:
             self._complain(self._file.fault)
 
@@ -304,7 +312,7 @@ class Bridge(logging.Handler):
 
 
 def open_logs(
-    path: Path,
+    path: Path | None,
     *,
     level: str,
     console_format: str,
@@ -313,14 +321,18 @@ def open_logs(
     console: TextIO | None = sys.stderr,
     context: Callable[[], Bound] | None = None,
 ) -> Log:
-    """A Log on `path`, and the root logger and Python's warnings led to it until it is closed.
+    """A Log on `path`, and the root logger and Python's warnings led to it until it is closed. No path: no file, and
+    the console is all.
 
     `level` is a key of LEVELS; `console_format` is "text" or "json" (the file is always JSON). A path that can't be
     written is no error here: see story 4. Raises KeyError for an unknown level.
     """
     number = LEVELS[level.upper()]
-    file = LogFile(path, max_bytes=max_bytes, backups=backups)
-    log = Log(file, level=number, console=Console(console) if console else None, is_text=console_format == "text")
+    file = LogFile(path, max_bytes=max_bytes, backups=backups) if path else None
+    is_text = console_format == "text"
+    # JSON is UTF-8, whatever the terminal's letters are (RFC 8259 section 8.1).
+    screen = Console(console, encoding=None if is_text else "utf-8") if console else None
+    log = Log(file, level=number, console=screen, is_text=is_text)
     log.bridge = Bridge(log, context)
     root = logging.getLogger()
     root.addHandler(log.bridge)

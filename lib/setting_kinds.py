@@ -92,6 +92,10 @@ def path(text: str) -> Path:
     return Path(text)
 
 
+def path_or_none(text: str) -> Path | None:
+    return path(text) if text else None
+
+
 def redis_url(text: str) -> str:
     parts = _split_url(text)
     if parts.scheme not in _REDIS_SCHEMES:

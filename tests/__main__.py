@@ -9,6 +9,7 @@
 import argparse
 import contextlib
 import fnmatch
+import io
 import json
 import os
 import signal
@@ -225,7 +226,9 @@ def run_file(result: Path, module: str, tests: list[str]) -> int:
     runner = unittest.TextTestRunner(resultclass=Counting, verbosity=1)
     outcome = runner.run(suite)
     assert isinstance(outcome, Counting)
-    result.write_text(json.dumps({name: getattr(outcome.outcome(), name) for name in Outcome.__slots__}))
+    result.write_text(
+        json.dumps({name: getattr(outcome.outcome(), name) for name in Outcome.__slots__}), encoding="utf-8"
+    )
     return 0
 
 
@@ -249,6 +252,8 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # A terminal may lack letters that a failed test shows.
     # However it is ended, the processes that it started go with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -24,4 +24,8 @@ class ALog(Log):
     def lines(self) -> list[dict[str, Any]]:
         """What was said so far."""
         self.flush()
-        return [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
+        return (
+            [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+            if self.path.exists()
+            else []
+        )

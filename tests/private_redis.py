@@ -140,7 +140,7 @@ class PrivateRedis:
     def _answers(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
-            said = (Path(self._folder.name) / "redis.log").read_text(errors="replace")
+            said = (Path(self._folder.name) / "redis.log").read_text(encoding="utf-8", errors="replace")
             raise RuntimeError(f"the private Redis ended at its start:\n{said[-2000:]}")
         try:
             with socket.socket(socket.AF_UNIX) as link:

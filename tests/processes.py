@@ -95,12 +95,13 @@ class Program:
             raise AssertionError(f"{fault}\n--- {self.script} said:\n{self.said()[-6000:]}") from None
 
     def logged(self, event: str = "") -> list[dict[str, Any]]:
-        """The lines of its log so far, of one event or all."""
+        """The lines of its log so far, of one event or all. With LOG_DIR="" they are those of the console: give
+        LOG_FORMAT="json" with it."""
         return [line for line in self._lines() if event in ("", line["event"])]
 
     def said(self) -> str:
         """All that it printed so far."""
-        return (self.folder / "said").read_text(errors="replace")
+        return (self.folder / "said").read_text(encoding="utf-8", errors="replace")
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
@@ -130,7 +131,7 @@ class Program:
         return self.process.poll() if self.process is not None else None
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        path = Path(str(self.settings["LOG_DIR"])) / self.log_name
+        path = Path(str(self.settings["LOG_DIR"])) / self.log_name if self.settings["LOG_DIR"] else self.folder / "said"
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         for line in text.split("\n")[:-1]:
             yield json.loads(line)
@@ -218,7 +219,7 @@ def is_alive(pid: int) -> bool:
         return False
     stat = Path(f"/proc/{pid}/stat")
     try:
-        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+        return stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return not Path("/proc/self").exists()  # Without a /proc (macOS) the signal's word is all there is.
 

@@ -71,7 +71,9 @@ class Metrics:
         redis = Family("waybill_redis_up", "gauge", "Whether Redis answered this scrape: 1 or 0.")
         redis.add(1 if is_up else 0)
         dropped = Family(
-            "waybill_log_lines_dropped_total", "counter", "Log lines of the server that reached no file (a full disk)."
+            "waybill_log_lines_dropped_total",
+            "counter",
+            "Log lines of the server that were lost (a full disk; without files, a stuck console).",
         )
         dropped.add(self._counts.lines_dropped)
         return [build, redis, dropped]

@@ -17,6 +17,7 @@ from lib.queue import audit, server
 from lib.queue.client import Link, describe, open_link
 from lib.queue.keys import Keys
 from lib.queue.queues import Queues
+from lib.setting_kinds import is_loopback
 
 CALL_TIMEOUT_S = 5.0
 SLOW_MS = 5.0
@@ -92,10 +93,15 @@ def _keys(settings: Settings) -> Iterable[Finding]:
         yield Finding(False, f"Keys: {fault}")
     if not faults:
         count = len(settings.api_keys)
-        yield Finding(True, f"Keys: {count}, none of which ends soon" if count else "Keys: none; anyone on this host")
+        anyone = (
+            "anyone on this host" if is_loopback(settings.host) else f"a server takes some to listen on {settings.host}"
+        )
+        yield Finding(True, f"Keys: {count}, none of which ends soon" if count else f"Keys: none; {anyone}")
 
 
-def _log_folder(folder: Path) -> Finding:
+def _log_folder(folder: Path | None) -> Finding:
+    if folder is None:
+        return Finding(True, "Logs: LOG_DIR is empty, so they go to the console alone")
     probe = folder / ".doctor"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -71,7 +71,10 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     # Our lines stay in order with those of the processes that write to the same terminal or file.
-    sys.stdout = os.fdopen(sys.stdout.fileno(), "w", buffering=1, encoding=sys.stdout.encoding, closefd=False)
+    # What the terminal has no letter for (an arrow where the locale is ISO-8859-1) is shown as an escape.
+    sys.stdout = os.fdopen(
+        sys.stdout.fileno(), "w", 1, encoding=sys.stdout.encoding, errors="backslashreplace", closefd=False
+    )
     try:
         sys.exit(main(sys.argv[1:]))
     except LocalError as error:

@@ -96,13 +96,14 @@ def _job_done(crew: Crew, url: str, request_id: str) -> dict[str, str]:
 
 
 def _ask(crew: Crew, url: str, headers: dict[str, str], body: object = None) -> dict[str, str]:
-    """The JSON answer of one request, made by curl; by Python where there is no curl."""
+    """The JSON answer of one request, made by curl; where there is none, Python's http.client makes the same one."""
     text = None if body is None else json.dumps(body)
     words = ["curl", "-sS", url, *(word for header in headers.items() for word in ("-H", ": ".join(header)))]
     if text is not None:
         words += ["-d", text]
-    print(shlex.join(words))
-    answer = _curl(crew, words) if shutil.which("curl") else _python(url, headers, text)
+    has_curl = shutil.which("curl") is not None
+    print(shlex.join(words) if has_curl else f"(No curl is installed here, so Python asks.) {shlex.join(words)}")
+    answer = _curl(crew, words) if has_curl else _python(url, headers, text)
     try:
         read = json.loads(answer)
     except ValueError:

@@ -35,14 +35,15 @@ PACKAGES = {
     "zypper": ("valkey", "redis"),
     "brew": ("redis", "valkey"),
 }
-WAYS_OUT = "set REDIS_URL, or start a Redis on 127.0.0.1:6379, or install redis-server or valkey-server"
+INSTALL = "install redis-server or valkey-server, 7.0 or newer"
+WAYS_OUT = f"set REDIS_URL, or start a Redis on 127.0.0.1:{USUAL_PORT}, or {INSTALL}"
 
 
 def find_or_start(crew: Crew, folder: Path, say: Callable[[str], None] = print) -> str:
     """The URL of a Redis that answers. Raises LocalError with the three ways out where there can be none."""
     if not is_usable(USUAL_PORT, say):
         was_there = binary()
-        program = was_there or binary_or_install()
+        program = was_there or binary_or_install(WAYS_OUT)
         # Debian's package starts a service of its own on the usual port: just installed, that is one that answers.
         if was_there or not is_usable(USUAL_PORT, say):
             return start(crew, program, folder, USUAL_PORT if _is_free(USUAL_PORT) else free_port(), say)
@@ -142,8 +143,9 @@ def binary() -> str:
     return next((path for path, version in _binaries() if version >= OLDEST), "")
 
 
-def binary_or_install() -> str:
-    """The same; installs it where it is missing. Raises LocalError with what stood in the way."""
+def binary_or_install(ways_out: str = INSTALL) -> str:
+    """The same; installs it where it is missing. Raises LocalError with what stood in the way and the ways out: the
+    tests and the demo start servers of their own, so a Redis that runs elsewhere is none."""
     if program := binary():
         return program
     reason = install(PACKAGES, lambda: bool(binary()))
@@ -151,7 +153,7 @@ def binary_or_install() -> str:
         return program
     for path, version in _binaries():
         reason = f"{path} is {'.'.join(map(str, version))}, 7.0 is the oldest that will do; {reason}"
-    raise LocalError(f"No Redis here ({reason}): {WAYS_OUT}.")
+    raise LocalError(f"No Redis here ({reason}): {ways_out}.")
 
 
 def _binaries() -> list[tuple[str, tuple[int, int]]]:

@@ -31,7 +31,7 @@ def run(*, is_quick: bool) -> Iterator[Figure]:
         PrivateRedis(aof="everysec") as redis,
         Server(redis.url, JOB_MODULES=MODULES) as server,
     ):
-        Path(file.name).write_text("".join(map(LINE.format, range(lines))))
+        Path(file.name).write_text("".join(map(LINE.format, range(lines))), encoding="utf-8")
         command = [curl, "-sSf", "-T", file.name, "-X", "POST", "-H", "Content-Type: application/x-ndjson"]
         began_s = time.perf_counter()
         subprocess.run([*command, "-o", "/dev/null", f"{server.url}/api/jobs/batch"], check=True, timeout=LIMIT_S)

@@ -52,7 +52,9 @@ def _peers() -> dict[str, str]:
 
 def _processor() -> str:
     path = Path("/proc/cpuinfo")
-    found = re.search(r"^model name\s*:\s*(.+)$", path.read_text(), re.MULTILINE) if path.exists() else None
+    found = (
+        re.search(r"^model name\s*:\s*(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE) if path.exists() else None
+    )
     return found[1] if found else platform.processor()
 
 

@@ -48,7 +48,7 @@ def _figures(name: str, path: Path, pickups: int) -> Iterator[Figure]:
 
 def stamps_in(path: Path) -> list[float]:
     """What the jobs of type `stamp` wrote so far."""
-    return [float(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [float(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 def _poster(url: str) -> Callable[[dict[str, Any]], None]:

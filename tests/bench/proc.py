@@ -35,7 +35,7 @@ def pss_mb(pids: Iterable[int]) -> float:
 def _memory_mb(pids: Iterable[int], file: str, label: str) -> float:
     kilobytes = 0
     for pid in pids:
-        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8").splitlines()
         kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith(label))
     return kilobytes * 1024 / 1e6
 
@@ -43,6 +43,6 @@ def _memory_mb(pids: Iterable[int], file: str, label: str) -> float:
 def _stat(path: Path) -> list[str]:
     """The fields behind the name, which may hold blanks; none where the process has ended."""
     try:
-        return path.read_text().rpartition(")")[2].split()
+        return path.read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return []

@@ -126,7 +126,7 @@ def _start(name: str, file: Path, *, is_quick: bool) -> "subprocess.Popen[bytes]
 def _rows(name: str, file: Path, code: int) -> list[Row]:
     if code or not file.exists():
         return [Row(name, violations=[f"its process ended with {code}"])]
-    return [Row(**fields) for fields in json.loads(file.read_text())]
+    return [Row(**fields) for fields in json.loads(file.read_text(encoding="utf-8"))]
 
 
 def _run(name: str, *, is_quick: bool) -> list[Row]:

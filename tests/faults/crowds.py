@@ -217,7 +217,7 @@ def _crowd_of(url: str, count: int) -> Iterator[list[socket.socket]]:
 
 
 def _memory_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1000
     return 0.0

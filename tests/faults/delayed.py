@@ -27,10 +27,10 @@ def _spread(count: int, over_s: float) -> Row:
         due: Any = site.client.zrange(f"{site.base}delayed", 0, -1, withscores=True)
         row.demand(len(due) == count, f"{count - len(due)} were due before all were in")
         site.until_completed(site.accepted, FIRST_S + over_s + 30)
-        begun = {job_id: int(us) for job_id, us in map(str.split, site.ledger.read_text().splitlines())}
+        begun = {job_id: int(us) for job_id, us in map(str.split, site.ledger.read_text(encoding="utf-8").splitlines())}
         late_ms = [begun[raw.decode()] / 1000 - due_ms for raw, due_ms in due if raw.decode() in begun]
         row.lost = count - len(begun)
-        row.twice = len(site.ledger.read_text().splitlines()) - len(begun)
+        row.twice = len(site.ledger.read_text(encoding="utf-8").splitlines()) - len(begun)
         row.recover_s = [ms / 1000 for ms in late_ms]
         early = [ms for ms in late_ms if ms < 0]
         row.demand(not row.lost and not row.twice, "not each of them ran once")

@@ -127,9 +127,14 @@ def _is_json(line: bytes) -> bool:
 def _recovered(folder: Path) -> set[str]:
     """The logs that tell of lines that were dropped."""
     paths = [folder / name for name in ("app.log", "worker.log")]
-    return {path.name for path in paths if path.exists() and "log.recovered" in path.read_text()}
+    return {path.name for path in paths if path.exists() and "log.recovered" in path.read_text(encoding="utf-8")}
 
 
 def _dropped(folder: Path) -> list[str]:
-    lines = [line for path in folder.glob("*.log") for line in path.read_text().split("\n") if "log.recovered" in line]
+    lines = [
+        line
+        for path in folder.glob("*.log")
+        for line in path.read_text(encoding="utf-8").split("\n")
+        if "log.recovered" in line
+    ]
     return [str(json.loads(line)["dropped"]) for line in lines]

@@ -35,9 +35,11 @@ class Holding(NamedTuple):
     @classmethod
     def of(cls, pid: int) -> "Holding":
         status = dict(
-            line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
+            line.split(":", 1)
+            for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+            if ":" in line
         )
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
         memory_mb = int(status["VmRSS"].split()[0]) / 1000
         return cls(memory_mb, int(status["Threads"]), len(os.listdir(f"/proc/{pid}/fd")), len(children))  # noqa: PTH208
 

@@ -18,7 +18,7 @@ class Execution(NamedTuple):
 
 def executions(ledger: Path) -> list[Execution]:
     """All of them, in the order in which they began."""
-    text = ledger.read_text() if ledger.exists() else ""
+    text = ledger.read_text(encoding="utf-8") if ledger.exists() else ""
     runs: dict[tuple[str, str, str], list[list[Any]]] = defaultdict(list)
     ordered: list[list[Any]] = []
     for line in text.split("\n")[:-1]:

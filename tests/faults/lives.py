@@ -87,7 +87,7 @@ def retry(bench: Bench, is_meant: Callable[[int], bool], at: int, fault: str) ->
     marker = _marker(bench)
     (job_id,) = bench.site.put(1, "stubborn", until=marker)
     bench.site.until(lambda: _state(bench, job_id) == "dead", "it is dead")
-    open(marker, "w").close()  # noqa: PTH123
+    open(marker, "w", encoding="utf-8").close()  # noqa: PTH123
     bench.trap.set(is_meant, at, fault, from_pop=False)
     # Who was not answered looks before asking again: a job that has completed could be sent again as well.
     path = f"/api/jobs/{job_id}/retry"
@@ -112,7 +112,7 @@ def release(bench: Bench, is_meant: Callable[[int], bool], at: int, fault: str) 
     bench.trap.set(is_meant, at, fault, from_pop=False)
     bench.worker.signal(signal.SIGTERM)
     bench.worker.wait(30)
-    open(marker, "w").close()  # noqa: PTH123
+    open(marker, "w", encoding="utf-8").close()  # noqa: PTH123
     return job_id
 
 

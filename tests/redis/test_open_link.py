@@ -41,7 +41,9 @@ class WrongUrls(unittest.IsolatedAsyncioTestCase):
 
 class LeastRights(unittest.IsolatedAsyncioTestCase):
     async def test_the_user_of_the_conf_file_is_refused_nothing_when_a_connection_is_opened(self) -> None:
-        (rules,) = re.findall(r"^user (waybill .*)$", (ROOT / "prod" / "redis.conf").read_text(), re.MULTILINE)
+        (rules,) = re.findall(
+            r"^user (waybill .*)$", (ROOT / "prod" / "redis.conf").read_text(encoding="utf-8"), re.MULTILINE
+        )
         redis = self.enterContext(PrivateRedis(options=["--user", *rules.split()]))
         link = open_link(redis.url.replace("unix://", "unix://waybill:change-me@"), timeout_s=LIMIT_S)
         self.addAsyncCleanup(link.close)

@@ -210,7 +210,7 @@ class Uploads(BatchCase):
         self.assertEqual(22_000, self.redis.client.zcard("wb:{default}:all"))
 
     def peak_kb(self) -> int:
-        status = Path(f"/proc/{self.server.pid}/status").read_text()
+        status = Path(f"/proc/{self.server.pid}/status").read_text(encoding="utf-8")
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
     def test_others_are_served_while_it_goes_on(self) -> None:

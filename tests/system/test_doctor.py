@@ -20,6 +20,17 @@ class Doctor(unittest.TestCase):
         self.assertRegex(first, r"^ok     Settings: environment \(sets HOST, .*REDIS_URL, .*LOG_DIR, .*\), ")
         self.assertNotIn("SMTP_URL", first)
 
+    def test_what_a_container_sets_is_well(self) -> None:
+        with PrivateRedis(aof="always") as redis:
+            worker = Worker(redis.url, HOST="0.0.0.0", LOG_DIR="", LOG_FORMAT="json")
+            self.addCleanup(worker.close)
+
+            _code, said = worker.examined()
+
+        self.assertIn("ok     Logs: LOG_DIR is empty, so they go to the console alone\n", said)
+        self.assertIn("ok     Keys: none; a server takes some to listen on 0.0.0.0\n", said)
+        self.assertRegex(said, r"ok     (Redis|Valkey) [0-9.]+ answers at ")
+
     def test_a_reader_that_leaves_costs_no_traceback(self) -> None:
         with PrivateRedis() as redis:
             worker = Worker(redis.url)

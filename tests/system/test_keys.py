@@ -280,7 +280,10 @@ class Secrecy(Guarded):
             told = [json.dumps([answer.body, answer.headers])]
             for program in (self.server, worker):
                 self.assertTrue(program.logged())
-                told += [program.said(), *(path.read_text() for path in (program.folder / "logs").iterdir())]
+                told += [
+                    program.said(),
+                    *(path.read_text(encoding="utf-8") for path in (program.folder / "logs").iterdir()),
+                ]
 
         for secret in hidden:
             self.assertFalse(any(secret in text for text in told), secret)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -74,6 +75,18 @@ class Demo(unittest.TestCase):
             self.assertTrue(facts, said)
             self.assertEqual({request_id}, {fact["request_id"] for fact in facts})
 
+    def test_without_curl_and_where_letters_are_few_the_demo_says_who_asked(self) -> None:
+        # sys.executable is of .venv, so nothing of PATH is needed but the Redis: it lies in a folder of its own here.
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(redis_server.binary_or_install())
+            (Path(folder) / program.name).symlink_to(program)
+            with local("demo", PATH=folder, PYTHONIOENCODING="iso-8859-1") as process:
+                said, _ = process.communicate(timeout=60)
+
+        self.assertEqual(0, process.returncode, said)
+        self.assertIn("(No curl is installed here, so Python asks.) curl -sS http://", said)
+        self.assertIn('"state": "completed"', said)
+
 
 class Run(unittest.TestCase):
     """On a Redis, a port and folders of its own: the developer's are not touched."""
@@ -123,6 +136,7 @@ class Run(unittest.TestCase):
             self.assertFalse(answers(self.port))
             self.assertTrue(redis_server.is_usable(int(self.settings["REDIS_URL"].split(":")[2].split("/")[0])))
 
+    @unittest.skipUnless(shutil.which("curl"), "curl is not installed here")
     def test_what_it_prints_can_be_pasted(self) -> None:
         self.redis()
         process = self.started()
@@ -172,7 +186,7 @@ class Run(unittest.TestCase):
         self.assertIn(f"Redis does not answer at redis://127.0.0.1:{nobody}/0: start it, or correct or unset", last)
         self.assertIn("Connect call failed", last)
         self.assertNotIn("s3cret", said)
-        self.assertLess((self.folder / "logs" / "app.log").read_text().count("GET /readyz"), 40)
+        self.assertLess((self.folder / "logs" / "app.log").read_text(encoding="utf-8").count("GET /readyz"), 40)
 
     def test_when_one_process_ends_by_itself_the_others_are_stopped(self) -> None:
         self.redis()

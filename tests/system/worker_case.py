@@ -132,7 +132,7 @@ class WorkerCase(unittest.TestCase):
             raise AssertionError(f"not all {state} within {within_s:g} s: {rest()}") from None
 
     def lines(self) -> list[str]:
-        return self.ledger.read_text().splitlines() if self.ledger.exists() else []
+        return self.ledger.read_text(encoding="utf-8").splitlines() if self.ledger.exists() else []
 
     def executions(self, job_id: str = "") -> list[Execution]:
         """The attempts that began, of one job or of all."""

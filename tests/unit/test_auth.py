@@ -134,7 +134,7 @@ class Keys(unittest.TestCase):
         said = [str(vars(self.refused(f"Bearer {token}"))) for token in (TEMPORARY, OPS[:-1], nearly)]
         self.log.flush()
 
-        logged = self.path.read_text() + self.console.getvalue()
+        logged = self.path.read_text(encoding="utf-8") + self.console.getvalue()
 
         self.assertIn('"caller":"guest"', logged)
         for part in (OPS[3:15], OPS[16:-1], TEMPORARY[3:15], TEMPORARY[16:]):

@@ -227,7 +227,7 @@ class File(unittest.TestCase):
 
             code, said = bench("post", "--results", str(path))
 
-            self.assertEqual((code, path.read_text()), (2, '{"machine": {}, "figures": {}}'))
+            self.assertEqual((code, path.read_text(encoding="utf-8")), (2, '{"machine": {}, "figures": {}}'))
             self.assertIn("of an older form", said)
 
 
@@ -236,7 +236,9 @@ class Failure(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "results.json"
 
-            # Nothing is on that PATH: no Redis, no curl.
+            # On that PATH are no curl and a Redis that ends at its start.
+            (program := Path(folder) / "redis-server").write_text("#!/bin/sh\necho Redis server v=7.2.0\n")
+            program.chmod(0o755)
             code, said = bench("memory", "batch", "--alone", "--rounds", "1", "--results", str(path), PATH=folder)
 
             self.assertEqual((code, path.exists()), (1, False))
@@ -276,7 +278,7 @@ class Peers(unittest.TestCase):
         with self.assertRaises(subprocess.TimeoutExpired):
             self.said(program, limit_s=2.0)
 
-        pid = int((self.folder / "pid").read_text())
+        pid = int((self.folder / "pid").read_text(encoding="utf-8"))
         wait_until(lambda: not is_alive(pid), "it has ended")
 
     def test_an_exit_code_is_looked_at(self) -> None:

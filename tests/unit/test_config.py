@@ -47,6 +47,19 @@ class Config(unittest.TestCase):
 
         self.assertEqual(8000, self.load(PORT=" ").port)
 
+    def test_an_empty_folder_of_logs_is_none(self) -> None:
+        (self.root / ".env").write_text("LOG_DIR=elsewhere\n")
+
+        self.assertIsNone(self.load(LOG_DIR="").log_dir)
+        self.assertEqual(self.root / "elsewhere", self.load().log_dir)
+
+    def test_where_a_worker_would_listen_is_nobodys_concern(self) -> None:
+        environ = {"HOST": "0.0.0.0"}
+
+        self.assertEqual("0.0.0.0", load(environ, self.root, listens=False).host)
+        with self.assertRaises(ConfigError):
+            load(environ, self.root)
+
     def test_env_files_are_read_as_shells_and_docker_read_them(self) -> None:
         (self.root / ".env").write_text(
             "# a comment\n\n  export PORT = 1 # so\nMAIL_FROM='A # b <a@b.example>'\nKEY_PREFIX=\"x\"\nLOG_LEVEL=#\n"

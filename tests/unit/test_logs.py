@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import os
 import threading
 import unittest
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 from lib.log_file import Console, LogFile
 from lib.log_lines import DEBUG, INFO, TEXT_CHARS, WARNING, Form, printable, quoted
-from lib.logs import BATCH_LINES, COMPLAINT_PAUSE_S, NOTHING, Bound, Bridge, Log
+from lib.logs import BATCH_LINES, COMPLAINT_PAUSE_S, NOTHING, Bound, Bridge, Log, open_logs
 
 # Line feed, escape sequence, DEL, a C1 control (CSI), line separators, right-to-left override, half a surrogate pair.
 HAZARDS = "\n\r\x00\x1b[31m\x7f\x85\x9b\u2028\u2029\u202e\u2066\ud800"
@@ -240,6 +241,27 @@ class ConsoleTests(LogCase):
         self.new_log(is_text=False).info("job.started", "Job started: j-1", job_id="j-1")
 
         self.assertEqual(self.screen.getvalue().encode(), self.file.batches[0])
+
+    def test_json_on_the_console_is_utf_8_whatever_the_terminals_letters_are(self) -> None:
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        with os.fdopen(writing, "w", encoding="iso-8859-1") as screen:
+            log = open_logs(None, level="INFO", console_format="json", max_bytes=0, backups=1, console=screen)
+            log.info("a.b", "→ é漢🚚")
+            log.close()
+
+        self.assertEqual(json.loads(os.read(reading, 4096).decode())["msg"], "→ é漢🚚")
+
+    def test_without_a_file_what_the_console_never_showed_is_counted(self) -> None:
+        log = Log(None, level=INFO, console=Console(self.screen))
+        log.info("a.b", "shown")
+        self.assertEqual((log.dropped_total, "shown" in self.screen.getvalue()), (0, True))
+
+        self.screen.close()
+        log.info("a.b", "not shown")
+        log.close()
+
+        self.assertEqual(log.dropped_total, 1)
 
     def test_a_closed_console_costs_nothing_but_its_lines(self) -> None:
         self.screen.close()

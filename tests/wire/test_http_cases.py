@@ -460,7 +460,7 @@ class Answers(WireTestCase):
                 converse(port_of(server), [[raw + FOLLOWER]])
 
         for server in (open_to_all, guarded):
-            written = (server.folder / "logs" / "app.log").read_text() + server.said()
+            written = (server.folder / "logs" / "app.log").read_text(encoding="utf-8") + server.said()
             self.assertNotIn("Sesame", written)
 
     def test_what_is_sent_can_not_write_log_lines(self) -> None:
