@@ -1,6 +1,6 @@
 # Waybill: what a developer types; `make` alone lists it. The work is done by prod/local, which needs Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint bench faults fuzz clean
+.PHONY: help run demo test lint bench faults fuzz machines clean
 
 # Tried, not asked for its version: a pyenv shim is there for every Python that is not.
 FIND = for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -9,7 +9,7 @@ FIND = for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 LOCAL = @$(FIND) exec "$$python" -m prod.local
 
 help: ## this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 run: ## server, one worker and a Redis here, until Ctrl-C
 	$(LOCAL) run
@@ -31,6 +31,9 @@ faults: ## the engine under kills, cuts, outages and floods, a table at the end;
 
 fuzz: ## mutated requests at a real server for a minute (ARGS="--seconds 300 --seed 7")
 	$(LOCAL) fuzz $(ARGS)
+
+machines: ## the tests on Debian 12, 13 and sid, Redis and Valkey, in chroots; root, 40 minutes (ARGS="debian13 sid": some)
+	$(LOCAL) machines $(ARGS)
 
 clean: ## take away what make made: environments and caches; logs/ and var/ (your jobs) stay
 	rm -rf .venv .venv-lint .mypy_cache .ruff_cache

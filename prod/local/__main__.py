@@ -35,6 +35,11 @@ def fuzz(arguments: list[str]) -> int:
     return _module("tests.fuzz", arguments)
 
 
+def machines(arguments: list[str]) -> int:
+    """The tests on Debian 12 and 13, Redis and Valkey: see tests/machines/__main__.py."""
+    return _module("tests.machines", arguments)
+
+
 def _module(name: str, arguments: list[str]) -> int:
     python = environments.for_running()
     redis_server.binary_or_install()
@@ -58,6 +63,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "bench": bench,
     "faults": faults,
     "fuzz": fuzz,
+    "machines": machines,
     "lint": lint,
 }
 
