@@ -1,6 +1,6 @@
 """`python -m tests.machines [name …]`: the tests on machines that people have, and a row for each of what came of it.
 
-A machine is a chroot of Debian, made anew for each run, with the distribution's own Python and server. It takes root and
+A machine is a chroot of Debian, made anew for each run, with its own Python and server. It takes root and
 debootstrap. What debootstrap makes is kept in var/machines; so is what each machine said, as <name>.log. Mounts and
 processes of a machine are in namespaces of their own, and end with it. Exit code 1 where a test failed.
 """

@@ -1,0 +1,63 @@
+"""Server and worker as the user of prod/redis.conf: whatever they do, Redis has to refuse them nothing."""
+
+import re
+import unittest
+
+from tests.private_redis import PrivateRedis
+from tests.processes import ROOT, Server, Worker
+
+MAIL = {"type": "email", "payload": {"to": "ann@x.example", "subject": "Hi", "text": "Hello"}}
+
+
+class LeastRights(unittest.TestCase):
+    def test_a_day_of_work_is_refused_nothing(self) -> None:
+        (rules,) = re.findall(r"^user (waybill .*)$", (ROOT / "prod" / "redis.conf").read_text(encoding="utf-8"), re.M)
+        redis = self.enterContext(PrivateRedis(options=["--user", *rules.split()]))
+        url = redis.url.replace("unix://", "unix://waybill:change-me@")
+        settings = {"JOB_MODULES": "lib.handlers.email", "RATE_LIMIT": "1000/1", "WORKER_QUEUES": "email=5"}
+        server = self.enterContext(Server(url, **settings))
+        worker = self.enterContext(Worker(url, **settings))
+        redis.client.config_resetstat()
+
+        for method, path, body, expected in (
+            ("POST", "/api/jobs", MAIL, 202),
+            ("POST", "/api/jobs/batch", [MAIL, {**MAIL, "unique": {"key": "a", "ttl_s": 60}, "delay_s": 30}], 200),
+            ("POST", "/api/jobs", {**MAIL, "priority": "high", "delay_s": 0.2}, 202),
+            ("GET", "/api/jobs?limit=2", None, 200),
+            ("GET", "/api/queues", None, 200),
+            ("PATCH", "/api/queues/email", {"max_depth": 100}, 200),
+            ("POST", "/api/queues/email/pause", None, 200),
+            ("POST", "/api/queues/email/resume", None, 200),
+            ("GET", "/api/workers", None, 200),
+            ("GET", "/api/events?queue=email&for_s=1", None, 200),
+            ("GET", "/api/health", None, 200),
+            ("GET", "/metrics", None, 200),
+        ):
+            status, answer, _ = server.request(method, path, body)
+            self.assertEqual(expected, status, (method, path, answer))
+        job_id = self.a_cancelled_job(server)
+        for method, path, body, expected in (
+            ("GET", f"/api/jobs/{job_id}", None, 200),
+            ("POST", f"/api/jobs/{job_id}/retry", None, 200),
+            ("GET", f"/api/jobs/{job_id}?wait=10", None, 200),
+            ("DELETE", f"/api/jobs/{job_id}", None, 204),
+        ):
+            status, answer, _ = server.request(method, path, body)
+            self.assertEqual(expected, status, (method, path, answer))
+        _code, said = worker.examined("--check")
+
+        self.assertIn("ok     Jobs: each is in exactly one place", said)
+        self.assertEqual([], redis.client.acl_log())
+        self.assertNotIn("errorstat_NOPERM", redis.client.info("errorstats"))
+
+    def a_cancelled_job(self, server: Server) -> str:
+        """One that waited, and was changed meanwhile."""
+        _, job, _ = server.request("POST", "/api/jobs", {**MAIL, "delay_s": 60})
+        path = f"/api/jobs/{job['id']}"
+        self.assertEqual(200, server.request("PATCH", path, {"priority": "high"})[0])
+        self.assertEqual(200, server.request("POST", f"{path}/cancel")[0])
+        return str(job["id"])
+
+
+if __name__ == "__main__":
+    unittest.main()
