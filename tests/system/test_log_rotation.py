@@ -37,7 +37,7 @@ log = open_logs(path, level="INFO", console_format="text", max_bytes=max_bytes, 
 async def main():
     for number in range(lines):
         pad = "x" * (number % 90)
-        log.info("request.ended", "Request Ended → ID: r | Status: 200", writer=writer, number=number, pad=pad)
+        log.info("request.ended", "Request Ended \\u2192 ID: r | Status: 200", writer=writer, number=number, pad=pad)
         if number % (1 + number // 50 % 40) == 0:
             await asyncio.sleep(0)
 
