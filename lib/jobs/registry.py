@@ -60,7 +60,12 @@ class JobContext(Protocol):
 
 
 class Retry(Exception):
-    """Raised by a handler: this attempt failed, try again after `after_s` seconds (the backoff's where None)."""
+    """Raised by a handler: this attempt failed, try again after `after_s` seconds (the backoff's where None).
+
+    What is no time there, such as a NaN, counts as None; a Decimal or a timedelta is one.
+    """
+
+    after_s: float | None = None  # Of a subclass, too, that does not call our __init__.
 
     def __init__(self, reason: str = "", *, after_s: float | None = None) -> None:
         super().__init__(reason or "the handler asked for a retry")
@@ -68,7 +73,12 @@ class Retry(Exception):
 
 
 class Snooze(Exception):
-    """Raised by a handler: nothing failed, run me again in `after_s` seconds; the attempt does not count."""
+    """Raised by a handler: nothing failed, run me again in `after_s` seconds; the attempt does not count.
+
+    Without an `after_s` that is a time it is a failed attempt as any other: else the job would be run on and on.
+    """
+
+    after_s: float | None = None
 
     def __init__(self, reason: str = "", *, after_s: float) -> None:
         super().__init__(reason or "the handler asked to wait")

@@ -264,7 +264,7 @@ class Lanes:
             return attempt.prepare(spec, shared)
         except NotNow as fault:
             self._end(in_hand, attempt.put_off(job, fault))
-        except Exception as fault:  # noqa: BLE001  A payload's own checks may fail in any way.
+        except BaseException as fault:  # noqa: BLE001  A payload's own checks may fail in any way, or exit.
             self._end(in_hand, attempt.dead(job, fault))
         return None
 
@@ -287,10 +287,9 @@ class Lanes:
 
     def _stopped(self, in_hand: InHand, spec: JobSpec, fault: BaseException) -> Ending:
         """The handler raised. If it did because it was told to stop, that is why it ended, save what outweighs it."""
-        reason = in_hand.stop_reason or fault
-        if isinstance(fault, OUTWEIGHS.get(type(reason), ())):
-            reason = fault
-        if isinstance(reason, Released):
+        told = in_hand.stop_reason
+        reason = fault if told is None or issubclass(type(fault), OUTWEIGHS.get(type(told), ())) else told
+        if reason is told and type(told) is Released:
             return attempt.given_back(in_hand.job)
         return attempt.went_wrong(in_hand.job, spec, reason, self._shared)
 

@@ -22,7 +22,7 @@ from lib.errors import WaybillError
 from lib.handlers import email
 from lib.http1.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
-from lib.jobs import masking, registry, submission
+from lib.jobs import failure, masking, registry, submission
 from lib.jobs.backoff import DEFAULT_BACKOFF
 from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord, JobSpec
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
@@ -271,7 +271,7 @@ class Facts(unittest.TestCase):
         lines = self.properties("JobLog")["items"]
 
         self.assertEqual(HISTORY_KEPT, job["history"]["maxItems"])
-        self.assertEqual(attempt.ERROR_CHARS, self.properties("ErrorOrNull")["message"]["maxLength"])
+        self.assertEqual(failure.MESSAGE_CHARS, self.properties("ErrorOrNull")["message"]["maxLength"])
         self.assertIn(f"over {attempt.RESULT_BYTES >> 10} KiB", job["result_truncated"]["description"])
         self.assertEqual(context.LOG_LINE_CHARS, lines["items"]["maxLength"])
         self.assertIn(f"-{lines['maxItems']}, -1)", lua("note.lua"))

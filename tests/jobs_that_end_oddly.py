@@ -1,0 +1,175 @@
+"""Jobs whose exceptions, results and last words are as odd as a handler can make them.
+
+JOB_MODULES=tests.jobs_for_tests,tests.jobs_that_end_oddly; `payload` names which one: see ODDITIES.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from lib.jobs.registry import Discard, JobContext, Retry, Snooze, job
+from tests.jobs_for_tests import QUICK, Work, enter
+
+
+class BareRetry(Retry):
+    """Does not call super().__init__(), so nobody has given it an after_s."""
+
+    def __init__(self) -> None:
+        pass
+
+
+class BareSnooze(Snooze):
+    def __init__(self) -> None:
+        pass
+
+
+class BareDiscard(Discard):
+    def __init__(self) -> None:
+        pass
+
+
+class StubbornRetry(Retry):
+    @property
+    def after_s(self) -> float:
+        raise LookupError("after_s can't be read")
+
+    @after_s.setter
+    def after_s(self, value: float | None) -> None:
+        pass
+
+
+class Nameless(type):
+    """A metaclass that tells nothing of its classes."""
+
+    def __getattribute__(cls, name: str) -> Any:
+        if name in ("__name__", "__qualname__", "__module__", "__mro__"):
+            raise SystemExit(name)
+        return super().__getattribute__(name)
+
+
+class OfNoName(Exception, metaclass=Nameless):
+    pass
+
+
+class Masked(Exception):
+    """Says nothing of what it is, and fails whoever asks."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise SystemExit("no class")
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt("no text")
+
+    __repr__ = __str__
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("neither")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("not to be compared")
+
+    def __hash__(self) -> int:
+        raise RuntimeError("nor to be kept")
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(f"nor asked for its {name}")
+
+
+class LongText(str):
+    """What str() of an exception may give: a str of a class of its own."""
+
+    def __getitem__(self, at: Any) -> Any:
+        raise RuntimeError("not to be cut")
+
+    def __len__(self) -> int:
+        raise RuntimeError("nor measured")
+
+
+class OfLongText(Exception):
+    def __str__(self) -> str:
+        return LongText("its text is of a class of its own")
+
+
+class OwnBase(BaseException):
+    pass
+
+
+class OwnStop(StopIteration):
+    pass
+
+
+def in_a_ring() -> BaseException:
+    """Each is the other's cause."""
+    one, two = ValueError("one"), ValueError("two")
+    one.__cause__, two.__cause__ = two, one
+    return one
+
+
+def in_a_line() -> BaseException:
+    """Of a thousand causes."""
+    last: BaseException = ValueError("the first of a thousand")
+    for number in range(1000):
+        another = ValueError(f"cause {number}")
+        another.__cause__ = last
+        last = another
+    return last
+
+
+ODDITIES: dict[str, Callable[[], BaseException]] = {
+    "bare_retry": BareRetry,
+    "bare_snooze": BareSnooze,
+    "stubborn_retry": lambda: StubbornRetry("later", after_s=1),
+    "retry_true": lambda: Retry("x", after_s=True),
+    "retry_nan": lambda: Retry("x", after_s=float("nan")),
+    "snooze_nan": lambda: Snooze("x", after_s=float("nan")),
+    "snooze_none": lambda: Snooze("x", after_s=None),  # type: ignore[arg-type]
+    "snooze_word": lambda: Snooze("x", after_s="soon"),  # type: ignore[arg-type]
+    "retry_decimal": lambda: Retry("x", after_s=Decimal("0.01")),  # type: ignore[arg-type]
+    "retry_timedelta": lambda: Retry("x", after_s=timedelta(milliseconds=10)),  # type: ignore[arg-type]
+    "no_name": OfNoName,
+    "masked": Masked,
+    "long_text": OfLongText,
+    "own_base": OwnBase,
+    "own_stop": OwnStop,
+    "generator_exit": GeneratorExit,
+    "keyboard": KeyboardInterrupt,
+    "cancelled": asyncio.CancelledError,
+    "ring": in_a_ring,
+    "line": in_a_line,
+    "group": lambda: BaseExceptionGroup("several", [Masked(), OfNoName(), OwnBase()]),
+}
+
+
+@job("odd", backoff=QUICK, max_attempts=2)
+async def odd(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+    raise ODDITIES[work.text]()
+
+
+@job("odd_thread", backoff=QUICK, max_attempts=2)
+def odd_thread(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+    raise ODDITIES[work.text]()
+
+
+@job("bare_discard", backoff=QUICK, max_attempts=2)
+async def bare_discard(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+    raise BareDiscard
+
+
+class Exiting:
+    """A result whose looks end the process that looks."""
+
+    def __getattribute__(self, name: str) -> Any:
+        sys.exit(3)
+
+
+@job("odd_result", backoff=QUICK, max_attempts=2)
+async def odd_result(ctx: JobContext, work: Work) -> Any:
+    enter(ctx, work)
+    return Exiting()
