@@ -173,3 +173,60 @@ class Exiting:
 async def odd_result(ctx: JobContext, work: Work) -> Any:
     enter(ctx, work)
     return Exiting()
+
+
+def last_words(ctx: JobContext, work: Work) -> None:
+    for number in range(work.size):
+        ctx.log(f"line {number}")
+    ctx.progress(0.9, "last")
+
+
+def end_as(how: str) -> None:
+    """Nothing for a good end."""
+    if how == "fail":
+        raise ValueError("as it was told to")
+    if how == "snooze":
+        raise Snooze("later", after_s=60)
+
+
+@job("says_last", max_attempts=1)
+async def says_last(ctx: JobContext, work: Work) -> None:
+    """One note is on its way when it says `size` lines and ends as `text` names it."""
+    enter(ctx, work)
+    ctx.progress(0.1, "first")
+    await asyncio.sleep(0.00005)
+    last_words(ctx, work)
+    end_as(work.text)
+
+
+@job("says_last_thread", max_attempts=1)
+def says_last_thread(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+    ctx.progress(0.1, "first")
+    last_words(ctx, work)
+    end_as(work.text)
+
+
+@job("says_last_beside", max_attempts=1)
+async def says_last_beside(ctx: JobContext, work: Work) -> None:
+    """Speaks from a thread of its own beside the loop."""
+    enter(ctx, work)
+    await asyncio.to_thread(last_words, ctx, work)
+    end_as(work.text)
+
+
+@job("says_last_when_stopped", max_attempts=1)
+async def says_last_when_stopped(ctx: JobContext, work: Work) -> None:
+    """Speaks while it is being cancelled."""
+    ctx.log("begun")
+    enter(ctx, work)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        last_words(ctx, work)
+
+
+@job("says_a_surrogate", max_attempts=1)
+async def says_a_surrogate(ctx: JobContext, work: Work) -> None:
+    ctx.log("half of a pair: \udc80, and \x1c\x1d\x1e\x1f")
+    ctx.progress(0.5, "half of a pair: \udc80, and \x1c\x1d\x1e\x1f")

@@ -277,8 +277,9 @@ class Lanes:
     def _begin(self, in_hand: InHand, prepared: Prepared) -> Context:
         """From here on the job runs."""
         job, spec, shared = in_hand.job, prepared.spec, self._shared
-        loop = None if prepared.type.is_async else self._loop
-        context = in_hand.context = Context(job, spec, self._queue, shared, in_hand.lease.note, loop)
+        context = in_hand.context = Context(
+            job, spec, self._queue, shared, in_hand.lease.note, self._loop, is_on_loop=prepared.type.is_async
+        )
         self._log.write(STARTED, NOTHING, *context.named)
         in_hand.started_s = time.monotonic()
         shared.timings.waited(self._queue, spec.type, (job.now_ms - job.ready_ms) / 1000)
@@ -359,6 +360,8 @@ class Lanes:
         if not self._surplus.unended:
             self._all_ended.set()
         self._say(in_hand, ending)
+        if in_hand.context is not None and (last_words := in_hand.context.last_words()):
+            ending.words = ending.words.saying(last_words)
         in_hand.lease.end(ending.script, ending.words, lambda is_ours: self._heard(in_hand, is_ours))
 
     def _say(self, in_hand: InHand, ending: Ending) -> None:

@@ -4,6 +4,7 @@ import unittest
 
 from lib.jobs import registry
 from lib.jobs.job import JobRecord
+from lib.queue.queue import Queue
 from tests.jobs_that_end_oddly import ODDITIES
 from tests.processes import JOB_MODULES, Worker
 from tests.system.worker_case import WorkerCase
@@ -43,6 +44,68 @@ class Odd(EndsCase):
         types = {name: (self.record(job_id).error or {}).get("type") for (name, _), job_id in ids.items()}
         self.assertEqual(("OfNoName", "Masked", "OwnBase"), (types["no_name"], types["masked"], types["own_base"]))
         self.unhurt(worker, pids)
+
+
+LAST = {"fraction": 0.9, "note": "last"}
+
+
+class LastWords(EndsCase):
+    def said(self, *ids: str) -> list[tuple[list[str], object]]:
+        """The log and the progress of each of these jobs."""
+
+        async def ask(queue: Queue) -> list[tuple[list[str], object]]:
+            return [(await queue.log_of(job_id), (await queue.read(job_id)).progress) for job_id in ids]
+
+        return self.asked(ask)
+
+    def test_what_a_handler_says_last_is_kept_with_its_end_under_load(self) -> None:
+        worker = self.ready()
+        pids = worker.runner_pids()
+        ends = {"": "completed", "fail": "dead", "snooze": "delayed"}
+        kinds = ("says_last", "says_last_thread", "says_last_beside")
+        ids = {(kind, end): self.post_many(60, kind, text=end, size=2) for kind in kinds for end in ends}
+
+        for (_, end), some in ids.items():
+            self.until_all(some, ends[end], 60)
+
+        for key, some in ids.items():
+            self.assertEqual([(["line 0", "line 1"], LAST)] * len(some), self.said(*some), key)
+        self.unhurt(worker, pids)
+
+    def test_of_a_thousand_lines_in_one_turn_the_newest_two_hundred_are_kept_in_order(self) -> None:
+        self.ready()
+        ids = [self.post(kind, size=1000) for kind in ("says_last", "says_last_thread", "says_last_beside")]
+
+        self.until_all(ids, "completed")
+
+        newest = [f"line {number}" for number in range(800, 1000)]
+        self.assertEqual([(newest, LAST)] * 3, self.said(*ids))
+
+    def test_what_is_said_while_a_handler_is_stopped_is_kept_too(self) -> None:
+        worker = self.ready(SHUTDOWN_GRACE_S=0)
+        cancelled = self.post("says_last_when_stopped", size=2)
+        timed_out = self.post("says_last_when_stopped", {"timeout_s": 0.2}, size=2)
+        released = self.post("says_last_when_stopped", size=2)
+        self.until_begun(cancelled, timed_out, released)
+
+        self.cancel(cancelled)
+        self.until_all([cancelled], "cancelled")
+        self.until_all([timed_out], "dead")
+        self.assertEqual(0, worker.stop())
+
+        self.assertEqual("ready", self.record(released).state)
+        words = (["begun", "line 0", "line 1"], LAST)
+        self.assertEqual([words] * 3, self.said(cancelled, timed_out, released))
+
+    def test_half_a_surrogate_pair_and_controls_cost_a_note_nothing_else(self) -> None:
+        self.ready()
+        job_id = self.post("says_a_surrogate")
+
+        self.until_all([job_id], "completed")
+
+        ((lines, progress),) = self.said(job_id)
+        self.assertEqual(["half of a pair: ?, and     "], lines)
+        self.assertEqual({"fraction": 0.5, "note": "half of a pair: \udc80, and \x1c\x1d\x1e\x1f"}, progress)
 
 
 def told_of(record: JobRecord) -> tuple[int, list[str]]:

@@ -26,10 +26,10 @@ from lib.jobs import failure, masking, registry, submission
 from lib.jobs.backoff import DEFAULT_BACKOFF
 from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord, JobSpec
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
-from lib.queue import pages
+from lib.queue import notes, pages
 from lib.queue.queues import Census
 from lib.tracing import new_trace
-from lib.work import attempt, context
+from lib.work import attempt
 from tests import contract
 from tests.contract import Operation
 
@@ -273,8 +273,9 @@ class Facts(unittest.TestCase):
         self.assertEqual(HISTORY_KEPT, job["history"]["maxItems"])
         self.assertEqual(failure.MESSAGE_CHARS, self.properties("ErrorOrNull")["message"]["maxLength"])
         self.assertIn(f"over {attempt.RESULT_BYTES >> 10} KiB", job["result_truncated"]["description"])
-        self.assertEqual(context.LOG_LINE_CHARS, lines["items"]["maxLength"])
-        self.assertIn(f"-{lines['maxItems']}, -1)", lua("note.lua"))
+        self.assertEqual(notes.LINE_CHARS, lines["items"]["maxLength"])
+        self.assertEqual(notes.LINES_KEPT, lines["maxItems"])
+        self.assertIn(f"LINES_KEPT = '{notes.LINES_KEPT}'", lua("_notes.lua"))
 
     def test_secrets_are_masked_under_every_name_that_it_gives(self) -> None:
         words = re.findall(r"`(.+?)`", self.properties("Job")["payload"]["description"])

@@ -2,10 +2,10 @@
 -- finish.lua: complete jobs that this runner still owns.
 -- KEYS 1 base
 -- ARGV 1 worker  2 records: id, token, 't' where the result was too large to keep or '-' and behind it the type,
---      result (JSON) or ''
+--      result (JSON) or '' and what it said last (_notes.lua)
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --complete--> completed
--- @use clock records tally ended fence hands sound
+-- @use clock records notes tally ended fence hands sound
 -- WHY own() is not asked: what it asks is asked here of all jobs together; the list has the last word as there.
 local worker, records = ARGV[1], ARGV[2]
 
@@ -21,8 +21,10 @@ end
 local place = #mine > 0 and take_out(mine, worker) or {}
 
 local answers, done, scores, kinds = {}, {}, {}, {}
-local function complete(id, option, result)
+local function complete(id, option, rest)
   local job = base .. 'job:' .. id
+  local result, last_words = parted(rest)
+  if last_words ~= '' then keep_notes(id, job, redis.call('HGET', job, 'claims'), last_words) end
   if result == '' then
     redis.call('HSET', job, 'state', 'completed', 'finished', now)
   else
