@@ -6,7 +6,8 @@ JOB_MODULES=tests.jobs_for_tests,tests.jobs_that_end_oddly; `payload` names whic
 import asyncio
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -167,6 +168,28 @@ class Exiting:
 
     def __getattribute__(self, name: str) -> Any:
         sys.exit(3)
+
+
+@dataclass
+class Found:
+    when: datetime
+    price: Decimal
+    tags: set[str]
+    share: float
+
+
+@job("gives_a_dataclass")
+async def gives_a_dataclass(ctx: JobContext, work: Work) -> Found:
+    return Found(datetime(2026, 11, 29, tzinfo=UTC), Decimal("1.50"), {"a"}, float("nan"))
+
+
+@job("gives_depth")
+def gives_depth(ctx: JobContext, work: Work) -> list[Any]:
+    """A list of `size` levels."""
+    nested: list[Any] = []
+    for _ in range(work.size - 1):
+        nested = [nested]
+    return nested
 
 
 @job("odd_result", backoff=QUICK, max_attempts=2)

@@ -50,7 +50,45 @@ def present(record: JobRecord) -> dict[str, Any]:
     }
     if record.is_result_truncated:
         shown["result_truncated"] = True
+    if record.result_error is not None:
+        shown["result_error"] = record.result_error
     return shown
+
+
+def job_text(record: JobRecord) -> str:
+    """JSON of `present`. What can't be shown costs its own field, and neither the job nor a page that it stands on: a
+    NaN, or depth, as an older version kept it or somebody wrote it by hand."""
+    try:
+        return to_json(present(record))
+    except Exception:  # noqa: BLE001  One job: whatever is wrong with it, the others on its page are to be seen.
+        return to_json(_less_what_fails(record))
+
+
+def _less_what_fails(record: JobRecord) -> dict[str, Any]:
+    """As `present`, with null for each part that is not to be had as JSON."""
+    spec, has_result = record.spec, not _fails(record.result)
+    has_payload = spec is not None and not _fails(spec.payload)
+    if spec is not None and not has_payload:
+        spec = spec._replace(payload={})
+    shown = present(
+        record._replace(
+            spec=None if _fails(spec) else spec,
+            result=record.result if has_result else None,
+            result_error=record.result_error if has_result else "it can't be shown as JSON",
+            progress=None if _fails(record.progress) else record.progress,
+            error=None if _fails(record.error) else record.error,
+            history=tuple(one._replace(error=None) if _fails(one.error) else one for one in record.history),
+        )
+    )
+    return shown if has_payload else {**shown, "payload": None}
+
+
+def _fails(value: Any) -> bool:
+    try:
+        to_json(masked(value))
+    except Exception:  # noqa: BLE001  as in job_text
+        return True
+    return False
 
 
 def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:

@@ -233,9 +233,14 @@ class Lease:
             self.note(notes)
 
 
-def finished(job_id: str, token: int, type_name: str, result: str, *, is_truncated: bool = False) -> Ended:
+def finished(job_id: str, token: int, type_name: str, result: str) -> Ended:
     """For `finish`: the job's type, by which it is counted, and the result as JSON text, "" for none."""
-    return _new(Ended, (job_id, token, f"\x1f{'t' if is_truncated else '-'}{type_name}\x1f{result}"))
+    return _new(Ended, (job_id, token, f"\x1f-{type_name}\x1f{result}"))
+
+
+def finished_without(job_id: str, token: int, type_name: str, reason: str) -> Ended:
+    """For `finish`, where the result can't be kept; the reason holds no control character."""
+    return Ended(job_id, token, f"\x1ft{type_name}\x1f{reason}")
 
 
 def failed(job_id: str, token: int, error: dict[str, Any], delay_s: float | None) -> Ended:

@@ -5,7 +5,6 @@
 
 import asyncio
 import inspect
-import json
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,15 +14,15 @@ from typing import Any
 from lib.ids import queue_of
 from lib.jobs.backoff import delay_s
 from lib.jobs.failure import MESSAGE_CHARS, failure, summary
-from lib.jobs.job import MAX_DELAY_S, ClaimedJob, JobSpec, SpecError, SpecTooNew, to_json
+from lib.jobs.job import MAX_DELAY_S, ClaimedJob, JobSpec, SpecError, SpecTooNew
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Retry, Snooze
-from lib.queue.lease import Ended, failed, finished, released, snoozed
+from lib.jobs.result import Unkept, result_text
+from lib.queue.lease import Ended, failed, finished, finished_without, released, snoozed
 from lib.work.context import Context, Shared
 from lib.work.fates import named
 
 NOT_BEGUN = "job.not_begun"
-RESULT_BYTES = 64 << 10
 UNKNOWN_PAUSE_S = 10.0
 UNKNOWN_PATIENCE_S = 15 * 60.0
 
@@ -133,14 +132,12 @@ def completed(job: ClaimedJob, spec: JobSpec, result: Any, shared: Shared) -> En
     """The handler came to its end. Raises what it raised, if it did so in a thread."""
     if type(result) is Raised:
         raise result.fault
-    if result is None:
-        return Ending("finish", finished(job.job_id, job.token, spec.type, ""))
-    text, is_truncated = _result_text(result)
-    if is_truncated:
+    try:
+        words = finished(job.job_id, job.token, spec.type, result_text(result))
+    except Unkept as fault:
         about = named(shared.log, job.job_id, queue_of(job.job_id) or "", spec, job.attempt)
-        shared.log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {text}", about)
-        text = ""
-    words = finished(job.job_id, job.token, spec.type, text, is_truncated=is_truncated)
+        shared.log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {fault}", about)
+        words = finished_without(job.job_id, job.token, spec.type, str(fault))
     return Ending("finish", words)
 
 
@@ -205,23 +202,3 @@ def _asked_s(fault: BaseException) -> float | None:
         return max(0.0, min(wait_s, MAX_DELAY_S)) if wait_s == wait_s else None  # NaN is not itself.
     except BaseException:  # noqa: BLE001  A property of the job's own may fail in any way.
         return None
-
-
-def _result_text(result: Any) -> tuple[str, bool]:
-    """The result as JSON text; or a reason and True where it can't be kept. The job's work is done either way."""
-    try:
-        text = to_json(result)
-    except BaseException as fault:  # noqa: BLE001  Whatever its own methods raise, the job's work is done.
-        return f"not JSON: {summary(fault)}", True
-    if not text.isascii():
-        try:
-            size_bytes = len(text.encode())
-        except UnicodeEncodeError:
-            # A lone surrogate can't be UTF-8; as an escape it can.
-            text = json.dumps(result)
-            size_bytes = len(text)
-    else:
-        size_bytes = len(text)
-    if size_bytes > RESULT_BYTES:
-        return f"{size_bytes} bytes, over {RESULT_BYTES}", True
-    return text, False

@@ -9,7 +9,7 @@ from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobSpec, NewJob
 from lib.queue import queues
 from lib.queue.events import Endings
-from lib.queue.lease import failed, finished
+from lib.queue.lease import failed, finished, finished_without
 from lib.queue.notes import Notes
 from lib.queue.pages import MOST_LOOKED_AT, Page, Place, Wanted
 from lib.queue.queues import Retention, Unreadable
@@ -43,7 +43,7 @@ class Census(RedisCase):
             await self.queue.enqueue(NewJob(self.ids.new("q"), "normal", spec.to_text()))
         jobs = (await runner.claim(4)).jobs
         await runner.ended("finish", finished(jobs[0].job_id, jobs[0].token, "mail", ""))
-        await runner.ended("finish", finished(jobs[1].job_id, jobs[1].token, "noop", "", is_truncated=True))
+        await runner.ended("finish", finished_without(jobs[1].job_id, jobs[1].token, "noop", "no JSON"))
         await runner.ended("fail", failed(jobs[2].job_id, jobs[2].token, ERROR, 60.0))
         await runner.ended("fail", failed(jobs[3].job_id, jobs[3].token, ERROR, None))
         await self.queue.cancel(jobs[2].job_id)

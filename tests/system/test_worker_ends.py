@@ -108,6 +108,27 @@ class LastWords(EndsCase):
         self.assertEqual({"fraction": 0.5, "note": "half of a pair: \udc80, and \x1c\x1d\x1e\x1f"}, progress)
 
 
+class Results(EndsCase):
+    def test_a_result_is_kept_as_json_or_the_job_says_why_not(self) -> None:
+        self.ready()
+        found = self.post("gives_a_dataclass")
+        deep = {levels: self.post("gives_depth", size=levels) for levels in (100, 101, 950, 1010)}
+        exits = self.post("odd_result")
+
+        self.until_all([found, *deep.values(), exits], "completed")
+
+        shown = {"when": "2026-11-29T00:00:00+00:00", "price": "1.50", "tags": ["a"], "share": "NaN"}
+        self.assertEqual((shown, None), self.result_of(found))
+        self.assertEqual(None, self.result_of(deep[100])[1])
+        for levels in (101, 950, 1010):
+            self.assertEqual((None, "it is nested more than 100 levels deep"), self.result_of(deep[levels]))
+        self.assertEqual((None, "it could not be read: SystemExit: 3"), self.result_of(exits))
+
+    def result_of(self, job_id: str) -> tuple[object, str | None]:
+        record = self.record(job_id)
+        return record.result, record.result_error
+
+
 def told_of(record: JobRecord) -> tuple[int, list[str]]:
     """How often it was tried, and how each attempt ended."""
     return record.attempts, [line.outcome for line in record.history]

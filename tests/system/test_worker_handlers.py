@@ -71,7 +71,9 @@ class Ends(WorkerCase):
         self.assertEqual(["SystemExit"] * 2, [error_type(found[name]) for name in ("exit", "exit_thread")])
         self.assertEqual((True, None), (found["big"].is_result_truncated, found["big"].result))
         self.assertEqual((False, 60_000), (found["fits"].is_result_truncated, len(found["fits"].result)))
-        self.assertTrue(found["unserialisable"].is_result_truncated)
+        self.assertEqual(
+            "it holds an object of the class object, which is no JSON", found["unserialisable"].result_error
+        )
         self.assertEqual(
             (1, {"type": "Discard", "message": "never"}), (found["discard"].attempts, found["discard"].error)
         )

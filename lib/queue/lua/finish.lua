@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- finish.lua: complete jobs that this runner still owns.
 -- KEYS 1 base
--- ARGV 1 worker  2 records: id, token, 't' where the result was too large to keep or '-' and behind it the type,
---      result (JSON) or '' and what it said last (_notes.lua)
+-- ARGV 1 worker  2 records: id, token, 't' where the result could not be kept or '-' and behind it the type,
+--      result (JSON) or '', where it could not be kept the reason, and what it said last (_notes.lua)
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --complete--> completed
 -- @use clock records notes tally ended fence hands sound
@@ -25,12 +25,13 @@ local function complete(id, option, rest)
   local job = base .. 'job:' .. id
   local result, last_words = parted(rest)
   if last_words ~= '' then keep_notes(id, job, redis.call('HGET', job, 'claims'), last_words) end
-  if result == '' then
+  if sub(option, 1, 1) == 't' then
+    redis.call('HSET', job, 'state', 'completed', 'finished', now, 'result_truncated', '1', 'result_error', result)
+  elseif result == '' then
     redis.call('HSET', job, 'state', 'completed', 'finished', now)
   else
     redis.call('HSET', job, 'state', 'completed', 'finished', now, 'result', result)
   end
-  if sub(option, 1, 1) == 't' then redis.call('HSET', job, 'result_truncated', '1') end
   add(kinds, sub(option, 2))
   done[#done + 1] = id
   scores[#scores + 1] = now
