@@ -4,6 +4,7 @@ JOB_MODULES=tests.jobs_for_tests,tests.jobs_that_end_oddly; `payload` names whic
 """
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from lib.jobs.registry import Discard, JobContext, Retry, Snooze, job
-from tests.jobs_for_tests import QUICK, Work, enter
+from tests.jobs_for_tests import QUICK, Sealed, Work, enter
 
 
 class BareRetry(Retry):
@@ -253,3 +254,11 @@ async def says_last_when_stopped(ctx: JobContext, work: Work) -> None:
 async def says_a_surrogate(ctx: JobContext, work: Work) -> None:
     ctx.log("half of a pair: \udc80, and \x1c\x1d\x1e\x1f")
     ctx.progress(0.5, "half of a pair: \udc80, and \x1c\x1d\x1e\x1f")
+
+
+@job("tells_its_secret", backoff=QUICK, max_attempts=2)
+def tells_its_secret(ctx: JobContext, payload: Sealed) -> None:
+    try:
+        json.loads(payload.api_key)
+    except ValueError as fault:
+        raise LookupError(f"refused: {payload.api_key}") from fault

@@ -5,13 +5,15 @@ from typing import Any
 
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobRecord, JobSpec, NewJob, payload_text, to_json, type_text
-from lib.jobs.masking import masked, names_secrets
+from lib.jobs.masking import known_secrets, masked, masked_error, names_secrets
 from lib.jobs.submission import LAST_MS, timestamp
 
 
 def present(record: JobRecord) -> dict[str, Any]:
     """A job as the API shows it."""
     spec = record.spec
+    is_told_of_errors = record.error is not None or any(attempt.error for attempt in record.history)
+    secrets = known_secrets(spec.payload) if spec and is_told_of_errors else []
     shown: dict[str, Any] = {
         "id": record.job_id,
         "type": spec.type if spec else None,
@@ -30,7 +32,7 @@ def present(record: JobRecord) -> dict[str, Any]:
         "finished_at": _time(record.finished_ms),
         "progress": record.progress,
         "result": record.result,
-        "error": record.error,
+        "error": masked_error(record.error, secrets),
         "worker_id": record.worker_id,
         "request_id": spec.request_id if spec else None,
         "trace_id": spec.trace.trace_id if spec else None,
@@ -43,7 +45,7 @@ def present(record: JobRecord) -> dict[str, Any]:
                 "finished_at": _time(attempt.finished_ms),
                 "worker_id": attempt.worker_id,
                 "outcome": attempt.outcome,
-                "error": attempt.error,
+                "error": masked_error(attempt.error, secrets),
             }
             for attempt in record.history
         ],

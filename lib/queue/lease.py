@@ -7,7 +7,6 @@ dead meanwhile is told so by `NotRegistered`, and nothing it still says about it
 import asyncio
 import contextlib
 import functools
-import json
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, NamedTuple
@@ -246,13 +245,13 @@ def finished_without(job_id: str, token: int, type_name: str, reason: str) -> En
 def failed(job_id: str, token: int, error: dict[str, Any], delay_s: float | None) -> Ended:
     """For `fail`: back after delay_s, or dead where it is None."""
     delay_ms = "" if delay_s is None else str(max(0, round(delay_s * 1000)))
-    return Ended(job_id, token, f"\x1f{delay_ms}\x1f{json.dumps(error)}")
+    return Ended(job_id, token, f"\x1f{delay_ms}\x1f{to_json(error)}")
 
 
 def snoozed(job_id: str, token: int, reason: dict[str, Any], delay_s: float, *, is_unknown: bool = False) -> Ended:
     """For `snooze`: back after delay_s, nothing counted. is_unknown: no handler for it is known here."""
     delay_ms = max(0, round(delay_s * 1000))
-    return Ended(job_id, token, f"\x1f{delay_ms}{'u' if is_unknown else ''}\x1f{json.dumps(reason)}")
+    return Ended(job_id, token, f"\x1f{delay_ms}{'u' if is_unknown else ''}\x1f{to_json(reason)}")
 
 
 def released(job_id: str, token: int, *, is_begun: bool = True) -> Ended:

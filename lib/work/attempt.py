@@ -13,7 +13,7 @@ from typing import Any
 
 from lib.ids import queue_of
 from lib.jobs.backoff import delay_s
-from lib.jobs.failure import MESSAGE_CHARS, failure, summary
+from lib.jobs.failure import MESSAGE_CHARS, briefly, failure, summary
 from lib.jobs.job import MAX_DELAY_S, ClaimedJob, JobSpec, SpecError, SpecTooNew
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Retry, Snooze
@@ -145,7 +145,7 @@ def went_wrong(job: ClaimedJob, spec: JobSpec, fault: BaseException, shared: Sha
     """The handler raised, ran too long, or was asked to stop. Does not raise, whatever it raised: see failure.py."""
     asked_s = _asked_s(fault)
     if issubclass(type(fault), Snooze) and asked_s is not None:
-        words = snoozed(job.job_id, job.token, failure(fault), asked_s)
+        words = snoozed(job.job_id, job.token, briefly(fault), asked_s)
         return Ending("snooze", words, "job.snoozed", f"Job snoozed for {asked_s:g} s: {job.job_id}")
     if issubclass(type(fault), Discard) or job.attempt >= spec.max_attempts:
         return dead(job, fault)
@@ -171,7 +171,7 @@ def put_off(job: ClaimedJob, fault: NotNow) -> Ending:
     if since_ms is not None and job.now_ms - since_ms > UNKNOWN_PATIENCE_S * 1000:
         words = failed(job.job_id, job.token, {"type": "unknown_type", "message": str(fault)[:MESSAGE_CHARS]}, None)
         return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {fault}")
-    words = snoozed(job.job_id, job.token, failure(fault), UNKNOWN_PAUSE_S, is_unknown=True)
+    words = snoozed(job.job_id, job.token, briefly(fault), UNKNOWN_PAUSE_S, is_unknown=True)
     return Ending("snooze", words, "job.put_off", f"Job put off for {UNKNOWN_PAUSE_S:g} s: {job.job_id} | {fault}")
 
 

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from lib.jobs.failure import traceback_of
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import Discard, Retry
 from lib.log_lines import INFO, Form
@@ -290,8 +291,10 @@ class Lanes:
         """The handler raised. If it did because it was told to stop, that is why it ended, save what outweighs it."""
         told = in_hand.stop_reason
         reason = fault if told is None or issubclass(type(fault), OUTWEIGHS.get(type(told), ())) else told
-        if reason is told and type(told) is Released:
-            return attempt.given_back(in_hand.job)
+        if told is not None and reason is told:
+            if type(told) is Released:
+                return attempt.given_back(in_hand.job)
+            told.__traceback__ = traceback_of(fault)  # It tells where the handler was when it was stopped.
         return attempt.went_wrong(in_hand.job, spec, reason, self._shared)
 
     def _arm_later(self, in_hand: InHand) -> None:
@@ -360,6 +363,7 @@ class Lanes:
         if not self._surplus.unended:
             self._all_ended.set()
         self._say(in_hand, ending)
+        ending.error = None  # It holds the handler's frames, and Redis may be away for long.
         if in_hand.context is not None and (last_words := in_hand.context.last_words()):
             ending.words = ending.words.saying(last_words)
         in_hand.lease.end(ending.script, ending.words, lambda is_ours: self._heard(in_hand, is_ours))

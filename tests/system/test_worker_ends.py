@@ -1,12 +1,13 @@
 """However oddly a handler ends, in a real worker: it was an attempt, and it hurt nobody."""
 
+import json
 import unittest
 
 from lib.jobs import registry
 from lib.jobs.job import JobRecord
 from lib.queue.queue import Queue
 from tests.jobs_that_end_oddly import ODDITIES
-from tests.processes import JOB_MODULES, Worker
+from tests.processes import JOB_MODULES, Server, Worker
 from tests.system.worker_case import WorkerCase
 
 MODULES = f"{JOB_MODULES},tests.jobs_that_end_oddly"
@@ -127,6 +128,38 @@ class Results(EndsCase):
     def result_of(self, job_id: str) -> tuple[object, str | None]:
         record = self.record(job_id)
         return record.result, record.result_error
+
+
+class Errors(EndsCase):
+    def test_the_api_shows_where_it_went_wrong_and_why_and_no_secret(self) -> None:
+        server = self.enterContext(Server(self.redis.url, JOB_MODULES=MODULES))
+        self.ready()
+        body = {"type": "tells_its_secret", "payload": {"api_key": "hush-hush"}}
+
+        job_id = server.request("POST", "/api/jobs", body)[1]["id"]
+        shown = server.request("GET", f"/api/jobs/{job_id}?wait=20")[1]
+        self.accepted.append(job_id)
+
+        self.assertEqual("dead", shown["state"])
+        self.assertNotIn("hush-hush", json.dumps(shown))
+        for error in (shown["error"], *[attempt["error"] for attempt in shown["history"]]):
+            self.assertEqual(("LookupError", "refused: ********"), (error["type"], error["message"]))
+            first, code = error["traceback"].split("\n")
+            self.assertRegex(first, r'\AFile "tests/jobs_that_end_oddly.py", line \d+, in tells_its_secret\Z')
+            self.assertTrue(code.startswith("  raise LookupError("))
+            self.assertEqual("JSONDecodeError", error["cause"]["type"])
+            self.assertIn('File "json/decoder.py", line', error["cause"]["traceback"])
+        self.assertEqual(2, len(shown["history"]))
+
+    def test_one_that_was_stopped_says_where_it_was_by_then(self) -> None:
+        self.ready()
+        late = self.post("sleep", {"timeout_s": 0.2, "max_attempts": 1}, seconds=60)
+
+        self.until_all([late], "dead")
+
+        error = self.record(late).error or {}
+        self.assertEqual("TimedOut", error["type"])
+        self.assertIn("in sleep\n  await asyncio.sleep(work.seconds)", error["traceback"])
 
 
 def told_of(record: JobRecord) -> tuple[int, list[str]]:

@@ -272,6 +272,8 @@ class Facts(unittest.TestCase):
 
         self.assertEqual(HISTORY_KEPT, job["history"]["maxItems"])
         self.assertEqual(failure.MESSAGE_CHARS, self.properties("ErrorOrNull")["message"]["maxLength"])
+        self.assertEqual(failure.TRACEBACK_CHARS, self.properties("ErrorOrNull")["traceback"]["maxLength"])
+        self.assertIn(f"{failure.ERROR_BYTES >> 10} KiB at most", CONTRACT.schema("ErrorOrNull")["description"])
         self.assertIn(f"over {result.RESULT_BYTES >> 10} KiB", job["result_error"]["description"])
         self.assertIn(f"over {nesting.MAX_DEPTH} levels", job["result_error"]["description"])
         self.assertEqual(result.REASON_CHARS, job["result_error"]["maxLength"])
