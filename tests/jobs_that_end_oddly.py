@@ -6,6 +6,7 @@ JOB_MODULES=tests.jobs_for_tests,tests.jobs_that_end_oddly; `payload` names whic
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from lib.jobs.registry import Discard, JobContext, Retry, Snooze, job
-from tests.jobs_for_tests import QUICK, Sealed, Work, enter
+from tests.jobs_for_tests import QUICK, Sealed, Work, enter, write_line
 
 
 class BareRetry(Retry):
@@ -262,3 +263,50 @@ def tells_its_secret(ctx: JobContext, payload: Sealed) -> None:
         json.loads(payload.api_key)
     except ValueError as fault:
         raise LookupError(f"refused: {payload.api_key}") from fault
+
+
+@job("until_stopping", max_attempts=1)
+async def until_stopping(ctx: JobContext, work: Work) -> str:
+    enter(ctx, work)
+    while not ctx.stopping:
+        await asyncio.sleep(0.01)
+    return "saved its place"
+
+
+@job("until_stopping_thread", max_attempts=1)
+def until_stopping_thread(ctx: JobContext, work: Work) -> str:
+    enter(ctx, work)
+    while not ctx.stopping:
+        time.sleep(0.01)
+    return "saved its place"
+
+
+@job("slow_to_unwind", max_attempts=1)
+async def slow_to_unwind(ctx: JobContext, work: Work) -> None:
+    """Takes `seconds` for its `finally`, and says so in the ledger when that is done."""
+    enter(ctx, work)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(work.seconds)
+        write_line(work.ledger, f"ended {ctx.job_id}")
+
+
+@job("heeds", max_attempts=1)
+async def heeds(ctx: JobContext, work: Work) -> str:
+    """A coroutine that takes its cancellation for a word to stop, looks why, and returns."""
+    enter(ctx, work)
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        if ctx.cancelled:
+            return "stopped half-way"
+    return "slept"
+
+
+@job("stops_with_an_error", max_attempts=1)
+def stops_with_an_error(ctx: JobContext, work: Work) -> None:
+    enter(ctx, work)
+    while not ctx.cancelled:
+        time.sleep(0.01)
+    raise ValueError("told to stop")

@@ -157,8 +157,10 @@ class Jobs:
 
     async def cancel(self, call: Call) -> Response:
         json_body.refuse(call.request.body)
-        await self._queue.cancel(call.path["job_id"])
-        return await self._changed(call, "job.cancel_asked", "Job asked to be cancelled")
+        is_forced = query.flag(call.parameters, "force")
+        await self._queue.cancel(call.path["job_id"], is_forced=is_forced)
+        msg = "Job asked to be cancelled by force" if is_forced else "Job asked to be cancelled"
+        return await self._changed(call, "job.cancel_asked", msg)
 
     async def retry(self, call: Call) -> Response:
         json_body.refuse(call.request.body)

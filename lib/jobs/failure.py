@@ -100,6 +100,8 @@ def _cause(fault: BaseException) -> BaseException | None:
 
 def _bounded(error: dict[str, Any]) -> dict[str, Any]:
     """Cut until it takes ERROR_BYTES at most: a character takes up to six, as UTF-8 or a \\u escape."""
+    if _size_bytes(error) <= ERROR_BYTES:
+        return error
     for part in ("cause", "traceback"):
         if _size_bytes(error) > ERROR_BYTES:
             error.pop(part, None)

@@ -41,7 +41,16 @@ class JobContext(Protocol):
 
     @property
     def cancelled(self) -> bool:
-        """Someone asked for this job to be cancelled; a handler in a thread should look now and then and return."""
+        """The handler is to stop: somebody asked for the job to be cancelled, its time is over, or its runner leaves.
+
+        A coroutine is cancelled as well; one in a thread should look now and then, and return. A handler that has read
+        True here and returns has not done its work: the job is cancelled, timed out or given back, not completed.
+        """
+
+    @property
+    def stopping(self) -> bool:
+        """The runner drains: it claims no more, and what still runs after SHUTDOWN_GRACE_S is told to stop. A long job
+        may save its place and `raise Snooze(after_s=0)`."""
 
     def log(self, text: str) -> None:
         """Keep a line with the job (the last 200) and write it to the worker's log."""

@@ -13,7 +13,8 @@ wb:{q}:completed dead cancelled   ZSET    id -> finished ms
 wb:{q}:all                    ZSET    id -> created ms
 wb:{q}:workers beats          HASH    worker -> about it (JSON) | worker -> "<counter>:<ms of the last beat>"
 wb:{q}:graves                 ZSET    worker -> died ms
-wb:{q}:cancels:<worker>       SET     ids whose running was asked to stop; expires
+wb:{q}:cancels:<worker>       SET     ids whose running was asked to stop, with ! before one that
+                                      was forced as well; expires
 wb:{q}:expiring               ZSET    id -> ms at which it is dead if it has not begun
 wb:{q}:epoch                  STRING  a random word, written once: where it is another one or gone, Redis was emptied
 wb:{q}:unique:<key>           STRING  the id of the job under that key; expires

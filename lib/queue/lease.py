@@ -153,7 +153,7 @@ class Lease:
         return [job_id.decode("utf-8", "surrogateescape") for job_id in ids]
 
     async def cancels(self) -> set[str]:
-        """Ids of the jobs that were asked to stop while this runner had them."""
+        """Ids of the jobs that were asked to stop while this runner had them; where that was forced `!<id>` as well."""
         ids = await self._link.call("SMEMBERS", self._keys.cancels(self.queue, self.worker_id))
         return {job_id.decode("utf-8", "replace") for job_id in ids}
 

@@ -109,6 +109,8 @@ def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
         return ended
 
     def in_thread() -> Any:
+        if context.is_cancelled:
+            return Raised(asyncio.CancelledError())  # There was no thread for it until it was told to stop.
         context.enter()
         try:
             return _done(handler(context, prepared.payload))
@@ -147,14 +149,15 @@ def went_wrong(job: ClaimedJob, spec: JobSpec, fault: BaseException, shared: Sha
     if issubclass(type(fault), Snooze) and asked_s is not None:
         words = snoozed(job.job_id, job.token, briefly(fault), asked_s)
         return Ending("snooze", words, "job.snoozed", f"Job snoozed for {asked_s:g} s: {job.job_id}")
-    if issubclass(type(fault), Discard) or job.attempt >= spec.max_attempts:
-        return dead(job, fault)
-    wait_s = asked_s
-    if wait_s is None:
+    is_last = issubclass(type(fault), Discard) or job.attempt >= spec.max_attempts
+    wait_s = None if is_last else asked_s
+    if wait_s is None and not is_last:
         wait_s = delay_s(job.attempt, base_s=spec.backoff.base_s, cap_s=spec.backoff.cap_s, rng=shared.rng)
     words = failed(job.job_id, job.token, failure(fault), wait_s)
     if type(fault) is Cancelled:
         return Ending("fail", words, "job.cancelled", f"Job cancelled: {job.job_id}")
+    if wait_s is None:
+        return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {summary(fault)}", fault)
     note = f"Job retry {job.attempt + 1}/{spec.max_attempts} in {wait_s:.1f} s: {job.job_id} | {summary(fault)}"
     return Ending("fail", words, "job.retried", note, fault)
 

@@ -111,6 +111,8 @@ class Shared:
     turns: Turns
     blank: Blank
     bulkheads: Bulkheads
+    is_draining: Callable[[], bool]
+    """Whether the runner claims no more and is to leave."""
     retire: Callable[[str], None]
     """Called with a reason when a handler can't be stopped: the runner must make way for a new one."""
 
@@ -118,7 +120,10 @@ class Shared:
 class Context:
     """JobContext of one attempt. `tell_redis` is called, on the loop, when the job has said something."""
 
-    __slots__ = ("_job", "_loop", "_notes", "_shared", "_spec", "_tell_redis", "is_cancelled", "is_on_loop", "named")
+    __slots__ = (
+        *("_job", "_loop", "_notes", "_shared", "_spec", "_tell_redis"),
+        *("has_heard", "is_cancelled", "is_on_loop", "named"),
+    )
 
     def __init__(
         self,
@@ -140,6 +145,8 @@ class Context:
         self.is_on_loop = is_on_loop
         """Whether the handler is a coroutine, and can be cancelled; else it runs in a thread."""
         self.is_cancelled = False
+        self.has_heard = False
+        """Whether the handler has read `cancelled` as True. If it then returns, that is why."""
         self.named = (spec.request_id, spec.trace[0], job.job_id, queue, spec.type, str(job.attempt))
         """The values of NAMED, all of them plain: the spec was read, its type is known."""
 
@@ -168,7 +175,13 @@ class Context:
 
     @property
     def cancelled(self) -> bool:
+        if self.is_cancelled:
+            self.has_heard = True
         return self.is_cancelled
+
+    @property
+    def stopping(self) -> bool:
+        return self._shared.is_draining()
 
     def log(self, text: str) -> None:
         text = str(text)

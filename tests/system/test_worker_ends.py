@@ -1,6 +1,7 @@
 """However oddly a handler ends, in a real worker: it was an attempt, and it hurt nobody."""
 
 import json
+import time
 import unittest
 
 from lib.jobs import registry
@@ -160,6 +161,152 @@ class Errors(EndsCase):
         error = self.record(late).error or {}
         self.assertEqual("TimedOut", error["type"])
         self.assertIn("in sleep\n  await asyncio.sleep(work.seconds)", error["traceback"])
+
+
+class Stopped(EndsCase):
+    settings = {**EndsCase.settings, "UNWIND_S": "1"}  # noqa: RUF012
+
+    def outcomes(self, *ids: str) -> list[tuple[str, list[str]]]:
+        """Each job's state, and how its attempts ended."""
+        return [(record.state, [line.outcome for line in record.history]) for record in self.records(list(ids))]
+
+    def test_who_hears_that_it_is_to_stop_and_ends_is_cancelled_and_costs_no_runner(self) -> None:
+        worker = self.ready()
+        pids = worker.runner_pids()
+        ids = [self.post("sleep_thread", seconds=60), self.post("heeds"), self.post("stops_with_an_error")]
+        self.until_begun(*ids)
+
+        for job_id in ids:
+            self.cancel(job_id)
+
+        self.until_all(ids, "cancelled")
+        self.assertEqual([("cancelled", ["cancelled"])] * 3, self.outcomes(*ids))
+        self.assertEqual({"Cancelled"}, {(record.error or {})["type"] for record in self.records(ids)})
+        self.unhurt(worker, pids)
+
+    def test_who_hears_that_its_time_is_over_and_ends_has_timed_out_and_costs_no_runner(self) -> None:
+        worker = self.ready()
+        pids = worker.runner_pids()
+        options = {"timeout_s": 0.2, "max_attempts": 1}
+        ids = [self.post("sleep_thread", options, seconds=60), self.post("heeds", options)]
+
+        self.until_all(ids, "dead")
+
+        self.assertEqual({"TimedOut"}, {(record.error or {})["type"] for record in self.records(ids)})
+        self.unhurt(worker, pids)
+
+    def test_who_hears_at_a_stop_and_ends_is_given_back_and_whose_work_was_done_is_completed(self) -> None:
+        worker = self.ready(SHUTDOWN_GRACE_S=0, UNWIND_S=3)
+        hears = [self.post("sleep_thread", seconds=60), self.post("heeds")]
+        done = self.post("deaf_thread", seconds=1.5)
+        self.until_begun(*hears, done)
+
+        self.assertEqual(0, worker.stop())
+
+        self.assertEqual([("ready", ["released"])] * 2, self.outcomes(*hears))
+        self.assertEqual([("completed", ["completed"])], self.outcomes(done))
+
+    def test_a_drain_is_told_to_coroutines_and_threads(self) -> None:
+        worker = self.ready()
+        ids = [self.post("until_stopping"), self.post("until_stopping_thread")]
+        self.until_begun(*ids)
+
+        self.assertEqual(0, worker.stop())
+
+        self.assertEqual(["saved its place"] * 2, [record.result for record in self.records(ids)])
+
+    def test_a_finally_gets_its_time_at_a_cancel_a_time_out_and_a_stop(self) -> None:
+        worker = self.ready(SHUTDOWN_GRACE_S=0, UNWIND_S=4)
+        released = self.post("slow_to_unwind", seconds=1.2)
+        cancelled = self.post("slow_to_unwind", seconds=2.2)
+        timed_out = self.post("slow_to_unwind", {"timeout_s": 0.2}, seconds=2.2)
+        self.until_begun(released, cancelled, timed_out)
+
+        self.cancel(cancelled)
+        self.until_all([timed_out], "dead")
+        self.until_all([cancelled], "cancelled")
+        self.assertEqual([], worker.logged("worker.retiring"))
+        self.assertEqual(0, worker.stop())
+
+        self.assertEqual([("ready", ["released"])], self.outcomes(released))
+        self.assertEqual({f"ended {job_id}" for job_id in (released, cancelled, timed_out)}, self.ends())
+
+    def test_who_takes_longer_than_that_is_not_waited_for(self) -> None:
+        worker = self.ready(SHUTDOWN_GRACE_S=0)
+        ids = [self.post("slow_to_unwind", seconds=60), self.post("deaf_thread", seconds=60)]
+        self.until_begun(*ids)
+
+        self.assertEqual(0, worker.stop())
+
+        self.assertEqual([("ready", ["released"])] * 2, self.outcomes(*ids))
+        self.assertEqual(set(), self.ends())
+
+    def ends(self) -> set[str]:
+        return {line for line in self.lines() if line.startswith("ended")}
+
+
+class Forced(EndsCase):
+    settings = {**EndsCase.settings, "UNWIND_S": "30"}  # noqa: RUF012
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.server = self.enterContext(Server(self.redis.url, JOB_MODULES=MODULES))
+
+    def force(self, job_id: str, value: str = "true") -> int:
+        return int(self.server.request("POST", f"/api/jobs/{job_id}/cancel?force={value}")[0])
+
+    def test_a_deaf_handlers_job_is_cancelled_at_once_and_its_runner_replaced(self) -> None:
+        worker = self.ready()
+        (old,) = worker.runner_pids()
+        deaf = [self.post("deaf_thread", seconds=60), self.post("slow_to_unwind", seconds=60)]
+        flag = self.flag()
+        beside = self.post("sleep", until=str(flag))
+        self.until_begun(*deaf, beside)
+        began_s = time.monotonic()
+
+        self.assertEqual([200, 200], [self.force(job_id) for job_id in deaf])
+
+        self.until_all(deaf, "cancelled")
+        self.assertLess(time.monotonic() - began_s, 5)
+        worker.wait_for("runner.started", 2)
+        flag.touch()
+        self.until_all([beside], "completed")
+        self.assertEqual(1, len(self.executions(beside)))
+        self.until(lambda: old not in worker.runner_pids(), "the old runner has left")
+        self.assertEqual([], worker.logged("runner.died"))
+
+    def test_one_that_was_asked_before_can_be_forced_and_one_that_obeys_costs_no_runner(self) -> None:
+        worker = self.ready()
+        deaf, heeds = self.post("deaf_thread", seconds=60), self.post("sleep_thread", seconds=60)
+        self.until_begun(deaf, heeds)
+        self.assertEqual(200, self.force(heeds))
+        self.until_all([heeds], "cancelled")
+        self.assertEqual([], worker.logged("worker.retiring"))
+        self.cancel(deaf)
+
+        self.assertEqual(200, self.force(deaf))
+
+        self.until_all([deaf], "cancelled")
+        worker.wait_for("worker.retiring")
+
+    def test_run_again_it_is_not_forced_again(self) -> None:
+        self.ready()
+        flag = self.flag()
+        job_id = self.post("sleep_thread", seconds=1.5, until=str(flag))
+        self.until_begun(job_id)
+        self.assertEqual(200, self.force(job_id))
+        self.until_all([job_id], "cancelled")
+        flag.touch()
+
+        self.asked(lambda queue: queue.retry(job_id))
+
+        self.until_all([job_id], "completed")
+
+    def test_of_a_job_that_waits_or_has_ended_force_says_what_a_cancel_says(self) -> None:
+        waiting = self.post("noop", {"delay_s": 60})
+
+        self.assertEqual([422, 200, 409], [self.force(waiting, value) for value in ("maybe", "true", "true")])
+        self.assertEqual("cancelled", self.record(waiting).state)
 
 
 def told_of(record: JobRecord) -> tuple[int, list[str]]:

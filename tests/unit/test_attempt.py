@@ -185,7 +185,7 @@ class Run(Case):
     def ran(self, type_name: str) -> Any:
         """The result of a handler of tests.jobs_for_tests."""
         prepared = attempt.prepare(attempt.read(claimed(spec(type_name, {"ledger": ""}).to_text())), self.shared)
-        context: Any = SimpleNamespace(enter=lambda: None, job_id="j", attempt=1, cancelled=False)
+        context: Any = SimpleNamespace(enter=lambda: None, job_id="j", attempt=1, cancelled=False, is_cancelled=False)
 
         async def run() -> Any:
             async with asyncio.timeout(5):
