@@ -265,6 +265,12 @@ def tells_its_secret(ctx: JobContext, payload: Sealed) -> None:
         raise LookupError(f"refused: {payload.api_key}") from fault
 
 
+@job("odd_result_thread", backoff=QUICK, max_attempts=2)
+def odd_result_thread(ctx: JobContext, work: Work) -> Any:
+    enter(ctx, work)
+    return Exiting()
+
+
 @job("until_stopping", max_attempts=1)
 async def until_stopping(ctx: JobContext, work: Work) -> str:
     enter(ctx, work)

@@ -4,11 +4,11 @@
 """
 
 import asyncio
-import inspect
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Generator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from types import CoroutineType
 from typing import Any
 
 from lib.ids import queue_of
@@ -18,6 +18,7 @@ from lib.jobs.job import MAX_DELAY_S, ClaimedJob, JobSpec, SpecError, SpecTooNew
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Retry, Snooze
 from lib.jobs.result import Unkept, result_text
+from lib.log_lines import class_name
 from lib.queue.lease import Ended, failed, finished, finished_without, released, snoozed
 from lib.work.context import Context, Shared
 from lib.work.fates import named
@@ -122,12 +123,12 @@ def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
 
 def _done(result: Any) -> Any:
     """The result, unless it is work that has yet to be done: a decorator made a plain function of an async one."""
-    if inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
-        if inspect.iscoroutine(result):
-            result.close()
-        kind = type(result).__name__
-        raise TypeError(f"the handler gave a {kind} and did nothing: is a decorator's wrapper not async?")
-    return result
+    # By its class: an object of the job's own may fail whoever asks itself what it is.
+    if not issubclass(type(result), Awaitable | Generator | AsyncGenerator):
+        return result
+    if type(result) is CoroutineType:
+        result.close()
+    raise TypeError(f"the handler gave a {class_name(result)} and did nothing: is a decorator's wrapper not async?")
 
 
 def completed(job: ClaimedJob, spec: JobSpec, result: Any, shared: Shared) -> Ending:

@@ -33,16 +33,16 @@ class Odd(EndsCase):
         worker = self.ready()
         pids = worker.runner_pids()
         ids = {(name, kind): self.post(kind, text=name) for name in ODDITIES for kind in ("odd", "odd_thread")}
-        discarded, completed = self.post("bare_discard"), self.post("odd_result")
+        discarded, completed = self.post("bare_discard"), [self.post("odd_result"), self.post("odd_result_thread")]
 
         self.until_all([*ids.values(), discarded], "dead")
-        self.until_all([completed], "completed")
+        self.until_all(completed, "completed")
 
         for name, job_id in ids.items():
             self.assertEqual((2, ["retried", "dead"]), told_of(self.record(job_id)), name)
             self.assertEqual([1, 2], [execution.attempt for execution in self.executions(job_id)], name)
         self.assertEqual((1, ["dead"]), told_of(self.record(discarded)))
-        self.assertEqual(1, len(self.executions(completed)))
+        self.assertEqual([1, 1], [len(self.executions(job_id)) for job_id in completed])
         types = {name: (self.record(job_id).error or {}).get("type") for (name, _), job_id in ids.items()}
         self.assertEqual(("OfNoName", "Masked", "OwnBase"), (types["no_name"], types["masked"], types["own_base"]))
         self.unhurt(worker, pids)

@@ -182,10 +182,12 @@ class PutOff(Case):
 
 
 class Run(Case):
-    def ran(self, type_name: str) -> Any:
+    def ran(self, type_name: str, *, is_cancelled: bool = False) -> Any:
         """The result of a handler of tests.jobs_for_tests."""
         prepared = attempt.prepare(attempt.read(claimed(spec(type_name, {"ledger": ""}).to_text())), self.shared)
-        context: Any = SimpleNamespace(enter=lambda: None, job_id="j", attempt=1, cancelled=False, is_cancelled=False)
+        context: Any = SimpleNamespace(
+            enter=lambda: None, job_id="j", attempt=1, cancelled=False, is_cancelled=is_cancelled
+        )
 
         async def run() -> Any:
             async with asyncio.timeout(5):
@@ -195,6 +197,11 @@ class Run(Case):
 
     def test_async_and_plain_handlers_give_their_results(self) -> None:
         self.assertEqual(["slept", "slept"], [self.ran("sleep"), self.ran("sleep_thread")])
+
+    def test_what_had_no_thread_until_it_was_told_to_stop_does_not_begin(self) -> None:
+        raised = self.ran("sleep_thread", is_cancelled=True)
+
+        self.assertIs(asyncio.CancelledError, type(raised.fault))
 
     def test_what_a_thread_raises_comes_out_when_it_is_to_be_a_result(self) -> None:
         for type_name, kind in (("exit_thread", SystemExit), ("stop_iteration", StopIteration)):
