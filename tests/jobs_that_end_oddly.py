@@ -251,6 +251,14 @@ async def says_last_when_stopped(ctx: JobContext, work: Work) -> None:
         last_words(ctx, work)
 
 
+@job("says_it_slowly", max_attempts=1)
+async def says_it_slowly(ctx: JobContext, work: Work) -> None:
+    for number in range(work.size):
+        ctx.log(f"line {number}")
+        await asyncio.sleep(0.02)
+    ctx.progress(0.9, "last")
+
+
 @job("says_a_surrogate", max_attempts=1)
 async def says_a_surrogate(ctx: JobContext, work: Work) -> None:
     ctx.log("half of a pair: \udc80, and \x1c\x1d\x1e\x1f")

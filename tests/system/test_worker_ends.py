@@ -9,6 +9,7 @@ from lib.jobs.job import JobRecord
 from lib.queue.queue import Queue
 from tests.jobs_that_end_oddly import ODDITIES
 from tests.processes import JOB_MODULES, Server, Worker
+from tests.system.oracle import counts
 from tests.system.worker_case import WorkerCase
 
 MODULES = f"{JOB_MODULES},tests.jobs_that_end_oddly"
@@ -98,6 +99,21 @@ class LastWords(EndsCase):
         self.assertEqual("ready", self.record(released).state)
         words = (["begun", "line 0", "line 1"], LAST)
         self.assertEqual([words] * 3, self.said(cancelled, timed_out, released))
+
+    def test_however_often_its_links_are_cut_each_word_is_there_once_and_in_order(self) -> None:
+        self.ready()
+        ids = self.post_many(100, "says_it_slowly", size=8)
+        cuts = 0
+
+        def have_ended() -> bool:
+            nonlocal cuts
+            cuts += self.redis.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") > 0
+            return counts(self.redis.client) == {"completed": len(ids)}
+
+        self.until(have_ended, "all have ended", 60)
+
+        self.assertEqual([([f"line {number}" for number in range(8)], LAST)] * len(ids), self.said(*ids))
+        self.assertGreater(cuts, 5)
 
     def test_half_a_surrogate_pair_and_controls_cost_a_note_nothing_else(self) -> None:
         self.ready()
