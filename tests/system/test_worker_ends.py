@@ -305,19 +305,6 @@ class Forced(EndsCase):
         self.until_all([deaf], "cancelled")
         worker.wait_for("worker.retiring")
 
-    def test_run_again_it_is_not_forced_again(self) -> None:
-        self.ready()
-        flag = self.flag()
-        job_id = self.post("sleep_thread", seconds=1.5, until=str(flag))
-        self.until_begun(job_id)
-        self.assertEqual(200, self.force(job_id))
-        self.until_all([job_id], "cancelled")
-        flag.touch()
-
-        self.asked(lambda queue: queue.retry(job_id))
-
-        self.until_all([job_id], "completed")
-
     def test_of_a_job_that_waits_or_has_ended_force_says_what_a_cancel_says(self) -> None:
         waiting = self.post("noop", {"delay_s": 60})
 
