@@ -53,6 +53,7 @@ class Settings(NamedTuple):
     lease_s: float
     crash_limit: int
     shutdown_grace_s: float
+    unwind_s: float
     retain_completed: int
     retain_completed_s: float
     retain_dead_s: float
@@ -285,6 +286,13 @@ SETTINGS: tuple[Setting, ...] = (
         "25",
         "seconds that running jobs and requests get at a stop, 0 to 86400",
         kinds.seconds(0, 86_400),
+    ),
+    Setting(
+        "UNWIND_S",
+        "2",
+        "seconds that a handler gets to end (its finally) once it is told to stop: by a cancel, at its timeout_s, and "
+        "behind SHUTDOWN_GRACE_S; 1 to 60",
+        kinds.seconds(1, 60),
     ),
     Setting(
         "RETAIN_COMPLETED", "10000", "completed jobs kept in each queue, 0 to 100000000", kinds.whole(0, 100_000_000)

@@ -18,11 +18,13 @@ CONSOLE_IDS = ("request_id", "job_id")
 TEXT_CHARS = 16_384  # of one message, field or traceback in a line longer than LINE_CHARS, and of a traceback anywhere
 LINE_CHARS = 65_536
 KNOWN_NAMES = 1_000  # of events and fields kept in escaped form
+CLASS_NAME_CHARS = 200
 OWN_KEYS = frozenset(("ts", "level", "event", "msg"))
 ARROW, ARROW_STAND_IN = "→", "\x1a"
 """WHY a stand-in: one letter beyond Latin-1 doubles a line's memory, and it takes ten times as long to encode. Until it
 is handed over, what a Form makes is ASCII. No other line holds a bare control character."""
 _SLOT = re.compile(r"\{(\w+)\}")
+_name_of = type.__dict__["__name__"].__get__
 
 
 def shortened(text: str) -> str:
@@ -51,12 +53,17 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def class_name(value: object) -> str:
+    """The name of its class, whatever a metaclass of a job's own says to that question; 200 characters at most."""
+    return str.__getitem__(_name_of(type(value)), slice(CLASS_NAME_CHARS))
+
+
 def traceback_text(exc: BaseException) -> str:
     """The exception with its causes, as Python prints it."""
     try:
         return shortened("".join(traceback.format_exception(exc)).rstrip())
-    except Exception:  # noqa: BLE001  a foreign exception's __str__, __cause__ or source file
-        return f"{type(exc).__name__} (its traceback can't be shown)"
+    except BaseException:  # noqa: BLE001  a foreign exception's class, __str__ or source file; SystemExit as well
+        return f"{class_name(exc)} (its traceback can't be shown)"
 
 
 def _json_of_float(value: float) -> str:
@@ -70,8 +77,8 @@ def json_of_any(value: object) -> str:
         return quoted(shortened(str.__str__(value)))
     try:
         text = json.dumps(value, default=str, allow_nan=False)
-    except Exception:  # noqa: BLE001  a caller's object: its __str__ may raise whatever it likes
-        return quoted(f"<unprintable {type(value).__name__}>")
+    except BaseException:  # noqa: BLE001  a caller's object: its __str__ may raise whatever it likes
+        return quoted(f"<unprintable {class_name(value)}>")
     return text if len(text) <= TEXT_CHARS else quoted(shortened(text))
 
 

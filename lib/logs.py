@@ -43,6 +43,7 @@ from lib.log_lines import (
     Heads,
     Keys,
     Stamp,
+    class_name,
     json_of_any,
     quoted,
     shortened,
@@ -293,8 +294,8 @@ class Bridge(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             msg, about = record.getMessage().rstrip("\n"), self._context()
-        except Exception as exc:  # noqa: BLE001  "%d" with a word, an argument whose __str__ raises: log what there is
-            msg, about = f"{json_of_any(record.msg)} (can't be formatted: {type(exc).__name__})", NOTHING
+        except BaseException as exc:  # noqa: BLE001  "%d" with a word, an argument whose __str__ raises: log what there is
+            msg, about = f"{json_of_any(record.msg)} (can't be formatted: {class_name(exc)})", NOTHING
         told = about.fields  # and by nobody else: a name stands once in a line
         extra = {k: v for k, v in record.__dict__.items() if k not in RECORD_KEYS and k not in told}
         event = str(extra.pop("event", "log.message"))

@@ -4,7 +4,7 @@ const path = require("path");
 
 const root = path.resolve(__dirname, "..");
 
-// Above SHUTDOWN_GRACE_S (25 s by default): PM2's SIGKILL must never come before the service's own deadline.
+// Above SHUTDOWN_GRACE_S and UNWIND_S (27 s by default): PM2's SIGKILL must never come before the service's own deadline.
 const KILL_TIMEOUT_MS = 35_000;
 
 const app = (name) => ({

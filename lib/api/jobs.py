@@ -4,12 +4,11 @@ import asyncio
 import functools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
 
 from lib.api import idempotency, json_body, query
 from lib.api.preferences import MAX_WAIT_S, Preferences, preferences
 from lib.api.router import Call, Outcome
-from lib.api.shown import new_job, present
+from lib.api.shown import job_text, new_job
 from lib.errors import JobNotFound, KeysBroken, RedisUnavailable, behind_a_change
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
@@ -124,7 +123,7 @@ class Jobs:
         record = await self._queue.read(job_id)
         if wait_s and record.state not in FINISHED:
             record = await self._wait(job_id, wait_s, call.request)
-        return _reply(200, present(record))
+        return _shown(200, record)
 
     async def list_page(self, call: Call) -> Response:
         limit = query.whole(call.parameters, "limit", 1, 200, 50)
@@ -140,14 +139,10 @@ class Jobs:
         if queue is not None and page.unreadable:
             raise KeysBroken(page.unreadable[0].reason)
         items, end = await self._items(page, wanted)
-        return _reply(
-            200,
-            {
-                "items": [present(record) for record in items],
-                "next_cursor": query.cursor_text(end) if end else None,
-                "warnings": [unreadable.warning for unreadable in page.unreadable],
-            },
-        )
+        jobs = ",".join(map(job_text, items))
+        next_cursor = to_json(query.cursor_text(end) if end else None)
+        warnings = to_json([unreadable.warning for unreadable in page.unreadable])
+        return _answer(200, f'{{"items":[{jobs}],"next_cursor":{next_cursor},"warnings":{warnings}}}')
 
     async def change(self, call: Call) -> Response:
         wanted = revision.read(json_body.parse(call.request.body))
@@ -162,8 +157,10 @@ class Jobs:
 
     async def cancel(self, call: Call) -> Response:
         json_body.refuse(call.request.body)
-        await self._queue.cancel(call.path["job_id"])
-        return await self._changed(call, "job.cancel_asked", "Job asked to be cancelled")
+        is_forced = query.flag(call.parameters, "force")
+        await self._queue.cancel(call.path["job_id"], is_forced=is_forced)
+        msg = "Job asked to be cancelled by force" if is_forced else "Job asked to be cancelled"
+        return await self._changed(call, "job.cancel_asked", msg)
 
     async def retry(self, call: Call) -> Response:
         json_body.refuse(call.request.body)
@@ -171,13 +168,13 @@ class Jobs:
         return await self._changed(call, "job.revived", "Job to be run again")
 
     async def logs(self, call: Call) -> Response:
-        return _reply(200, {"items": await self._queue.log_of(call.path["job_id"])})
+        return _answer(200, to_json({"items": await self._queue.log_of(call.path["job_id"])}))
 
     async def _changed(self, call: Call, event: str, msg: str) -> Response:
         job_id = call.path["job_id"]
         self._log.info(event, f"{msg}: {job_id}", request_id=call.request_id, job_id=job_id)
         with behind_a_change():
-            return _reply(200, present(await self._queue.read(job_id)))
+            return _shown(200, await self._queue.read(job_id))
 
     async def _wait(self, job_id: str, wait_s: float, request: Request) -> JobRecord:
         """The job when it has finished, or as it is after wait_s, or when nobody is there any more to be told."""
@@ -236,8 +233,12 @@ class Jobs:
             slice_size = max(1, min(200, SLICE_BYTES // mean_bytes))
 
 
-def _reply(status: int, value: Any, headers: Sequence[tuple[str, str]] = ()) -> Response:
-    return Response(status, to_json(value).encode("utf-8", "replace"), headers)
+def _shown(status: int, record: JobRecord, headers: Sequence[tuple[str, str]] = ()) -> Response:
+    return _answer(status, job_text(record), headers)
+
+
+def _answer(status: int, text: str, headers: Sequence[tuple[str, str]] = ()) -> Response:
+    return Response(status, text.encode("utf-8", "replace"), headers)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -257,7 +258,7 @@ def _taken_in(record: JobRecord, accepted: Accepted, wanted: Preferences) -> Res
     headers = [_location(accepted.job_id), *wanted.applied(is_finished=is_finished)]
     if accepted.outcome.startswith("replayed"):
         headers.append(("Idempotency-Replayed", "true"))
-    return _reply(200 if is_ok else 202, present(record), headers)
+    return _shown(200 if is_ok else 202, record, headers)
 
 
 def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:

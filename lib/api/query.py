@@ -40,6 +40,13 @@ def whole(found: dict[str, str], name: str, low: int, high: int, default: int) -
     return int(text)
 
 
+def flag(found: dict[str, str], name: str) -> bool:
+    text = found.get(name, "false")
+    if text not in ("true", "false"):
+        raise wrong(name, "must be true or false")
+    return text == "true"
+
+
 def seconds(found: dict[str, str], name: str, most: float) -> float | None:
     text = found.get(name)
     if text is None:

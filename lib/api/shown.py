@@ -5,13 +5,15 @@ from typing import Any
 
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobRecord, JobSpec, NewJob, payload_text, to_json, type_text
-from lib.jobs.masking import masked, names_secrets
+from lib.jobs.masking import known_secrets, masked, masked_error, names_secrets
 from lib.jobs.submission import LAST_MS, timestamp
 
 
 def present(record: JobRecord) -> dict[str, Any]:
     """A job as the API shows it."""
     spec = record.spec
+    is_told_of_errors = record.error is not None or any(attempt.error for attempt in record.history)
+    secrets = known_secrets(spec.payload) if spec and is_told_of_errors else []
     shown: dict[str, Any] = {
         "id": record.job_id,
         "type": spec.type if spec else None,
@@ -30,7 +32,7 @@ def present(record: JobRecord) -> dict[str, Any]:
         "finished_at": _time(record.finished_ms),
         "progress": record.progress,
         "result": record.result,
-        "error": record.error,
+        "error": masked_error(record.error, secrets),
         "worker_id": record.worker_id,
         "request_id": spec.request_id if spec else None,
         "trace_id": spec.trace.trace_id if spec else None,
@@ -43,14 +45,52 @@ def present(record: JobRecord) -> dict[str, Any]:
                 "finished_at": _time(attempt.finished_ms),
                 "worker_id": attempt.worker_id,
                 "outcome": attempt.outcome,
-                "error": attempt.error,
+                "error": masked_error(attempt.error, secrets),
             }
             for attempt in record.history
         ],
     }
     if record.is_result_truncated:
         shown["result_truncated"] = True
+    if record.result_error is not None:
+        shown["result_error"] = record.result_error
     return shown
+
+
+def job_text(record: JobRecord) -> str:
+    """JSON of `present`. What can't be shown costs its own field, and neither the job nor a page that it stands on: a
+    NaN, or depth, as an older version kept it or somebody wrote it by hand."""
+    try:
+        return to_json(present(record))
+    except Exception:  # noqa: BLE001  One job: whatever is wrong with it, the others on its page are to be seen.
+        return to_json(_less_what_fails(record))
+
+
+def _less_what_fails(record: JobRecord) -> dict[str, Any]:
+    """As `present`, with null for each part that is not to be had as JSON."""
+    spec, has_result = record.spec, not _fails(record.result)
+    has_payload = spec is not None and not _fails(spec.payload)
+    if spec is not None and not has_payload:
+        spec = spec._replace(payload={})
+    shown = present(
+        record._replace(
+            spec=None if _fails(spec) else spec,
+            result=record.result if has_result else None,
+            result_error=record.result_error if has_result else "it can't be shown as JSON",
+            progress=None if _fails(record.progress) else record.progress,
+            error=None if _fails(record.error) else record.error,
+            history=tuple(one._replace(error=None) if _fails(one.error) else one for one in record.history),
+        )
+    )
+    return shown if has_payload else {**shown, "payload": None}
+
+
+def _fails(value: Any) -> bool:
+    try:
+        to_json(masked(value))
+    except Exception:  # noqa: BLE001  as in job_text
+        return True
+    return False
 
 
 def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:

@@ -286,6 +286,7 @@ class JobRecord(NamedTuple):
     progress: dict[str, Any] | None = None
     result: Any = None
     is_result_truncated: bool = False
+    result_error: str | None = None
     error: dict[str, Any] | None = None
     history: tuple[Attempt, ...] = ()
     size_bytes: int = 0

@@ -4,15 +4,29 @@ Whoever may look at a job need not be who may use its keys. Pure.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from lib.errors import FieldError
+from lib.jobs.job import to_json
 from lib.jobs.payload import escape_pointer
 
 MASK = "********"
 _SECRETS = re.compile(
     r"secret|authorization|passw|passphrase|token|credential|cookie|(?:api|access|private)[_-]?key", re.IGNORECASE
 )
+_WORDS = (
+    *("secret", "authorization", "passw", "passphrase", "token", "credential", "cookie"),
+    *(f"{of}{dash}key" for of in ("api", "access", "private") for dash in ("", "_", "-")),
+)
+# A name, what stands between, and a value: in quotes, of an Authorization header, or a bare word. None of it goes on
+# into the next line, and the alternatives begin differently, so that no text is gone through twice.
+_NAMED = rf"((?:{_SECRETS.pattern})[\w-]*+)([\"']?[ \t]*+(?:=(?!=)|:)[ \t]*+)"
+_QUOTED = r"[bfr]{0,2}(?:\"(?>(?:[^\"\\\n]++|\\.)*)\"?|'(?>(?:[^'\\\n]++|\\.)*)'?)"
+_SAID = re.compile(rf"{_NAMED}({_QUOTED}|(?:(?:bearer|basic|digest|token)[ \t]++)?[^\s\"',;)\]}}&]++)", re.IGNORECASE)
+_SAID_QUOTED = re.compile(rf"{_NAMED}({_QUOTED})", re.IGNORECASE)
+_SAY_WHETHER = frozenset({"None", "null", "True", "true", "False", "false"})
+SHORTEST_KNOWN, MOST_KNOWN = 4, 200
 _NOTHING = object()
 KNOWN_NAMES, KNOWN_NAME_CHARS = 4096, 64
 _harmless: set[str] = set()
@@ -35,6 +49,57 @@ def names_secrets(value: Any) -> bool:
             if type(inner) is dict or type(inner) is list:
                 waiting.append(inner)
     return False
+
+
+def known_secrets(payload: Any) -> list[str] | None:
+    """The texts that `masked` hides in it, the longest first, as they may stand in other texts; None where they are
+    too many to be looked for. Those so short that they stand in many texts are left out."""
+    found = set(_secrets_of(payload, is_secret=False)) if names_secrets(payload) else set[str]()
+    return sorted(found, key=len, reverse=True) if len(found) <= MOST_KNOWN else None
+
+
+def masked_error(error: dict[str, Any] | None, secrets: list[str] | None) -> dict[str, Any] | None:
+    """A job's error, as failure.py makes it, without what `known_secrets` gave, wherever it stands, and without what
+    stands behind a name that tells of a secret: `password='…'`, `Authorization: Bearer …`."""
+    if error is None:
+        return None
+    shown = dict(error)
+    for part, said in (("message", _SAID), ("traceback", _SAID_QUOTED)):
+        if type(shown.get(part)) is str:
+            shown[part] = MASK if secrets is None else _text_without(secrets, shown[part], said)
+    if type(shown.get("cause")) is dict:
+        shown["cause"] = masked_error(shown["cause"], secrets)
+    return shown
+
+
+def _secrets_of(value: Any, *, is_secret: bool) -> Iterator[str]:
+    if type(value) is dict:
+        for name, item in value.items():
+            yield from _secrets_of(item, is_secret=is_secret or (_is_secret(name) and _can_be(name, item)))
+    elif type(value) is list:
+        for item in value:
+            yield from _secrets_of(item, is_secret=is_secret)
+    elif is_secret and value is not None and type(value) is not bool and len(str(value)) >= SHORTEST_KNOWN:
+        # In a message or a line of code it may stand as repr() or JSON has it.
+        yield from (str(value), repr(value).strip("'\""), to_json(str(value))[1:-1])
+
+
+def _text_without(secrets: list[str], text: str, said: re.Pattern[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    small = text.lower()
+    if not any(word in small for word in _WORDS):
+        return text  # Most texts; a pattern looks ten times as long.
+    return said.sub(_hidden, text)
+
+
+def _hidden(found: re.Match[str]) -> str:
+    name, between, value = found.groups()
+    is_count = name.lower().endswith("tokens") and value.isdigit()
+    if is_count or value in _SAY_WHETHER or value.strip("bfr'\"") in ("", MASK):
+        return found[0]
+    quote = next((mark for mark in "'\"" if mark in value[:2]), "")
+    return f"{name}{between}{quote}{MASK}{quote if value.endswith(quote) else ''}"
 
 
 def unmasked(value: Any, stored: Any, pointer: str, errors: list[FieldError]) -> Any:

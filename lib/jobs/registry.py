@@ -41,7 +41,16 @@ class JobContext(Protocol):
 
     @property
     def cancelled(self) -> bool:
-        """Someone asked for this job to be cancelled; a handler in a thread should look now and then and return."""
+        """The handler is to stop: somebody asked for the job to be cancelled, its time is over, or its runner leaves.
+
+        A coroutine is cancelled as well; one in a thread should look now and then, and return. A handler that has read
+        True here and returns has not done its work: the job is cancelled, timed out or given back, not completed.
+        """
+
+    @property
+    def stopping(self) -> bool:
+        """The runner drains: it claims no more, and what still runs after SHUTDOWN_GRACE_S is told to stop. A long job
+        may save its place and `raise Snooze(after_s=0)`."""
 
     def log(self, text: str) -> None:
         """Keep a line with the job (the last 200) and write it to the worker's log."""
@@ -60,7 +69,12 @@ class JobContext(Protocol):
 
 
 class Retry(Exception):
-    """Raised by a handler: this attempt failed, try again after `after_s` seconds (the backoff's where None)."""
+    """Raised by a handler: this attempt failed, try again after `after_s` seconds (the backoff's where None).
+
+    What is no time there, such as a NaN, counts as None; a Decimal or a timedelta is one.
+    """
+
+    after_s: float | None = None  # Of a subclass, too, that does not call our __init__.
 
     def __init__(self, reason: str = "", *, after_s: float | None = None) -> None:
         super().__init__(reason or "the handler asked for a retry")
@@ -68,7 +82,12 @@ class Retry(Exception):
 
 
 class Snooze(Exception):
-    """Raised by a handler: nothing failed, run me again in `after_s` seconds; the attempt does not count."""
+    """Raised by a handler: nothing failed, run me again in `after_s` seconds; the attempt does not count.
+
+    Without an `after_s` that is a time it is a failed attempt as any other: else the job would be run on and on.
+    """
+
+    after_s: float | None = None
 
     def __init__(self, reason: str = "", *, after_s: float) -> None:
         super().__init__(reason or "the handler asked to wait")

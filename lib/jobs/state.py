@@ -3,6 +3,9 @@
 The Lua files name their transitions in their headers (`-- @transition active --complete--> completed`);
 tests/unit/test_state.py holds the two equal, so that this table is the truth and not a comment.
 
+An attempt whose handler has heard that it is to stop, and then returns, has not done its work: it ends by `fail`
+(cancelled, where somebody asked for that) or `release`, and not by `complete`.
+
                   +--------------- release, reap -----------+
                   v                                         |
     enqueue -> ready --claim--> active --complete--> completed

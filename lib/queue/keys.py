@@ -3,7 +3,8 @@
 wb:queues                     SET     the queues' names; SADD before a queue's first enqueue
 wb:runners                    ZSET    worker -> ms until which it counts as alive; for the count alone
 wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
-                                      worker ended result error history …; unbegun: see lua/_unbegun.lua
+                                      worker ended result error history …; unbegun: see lua/_unbegun.lua;
+                                      noted: lua/_notes.lua
 wb:{q}:ready:high|normal|low  LIST    ids; LPUSH in, the right end is next
 wb:{q}:suspects               LIST    ids of jobs that were aboard two crashed runners; each runs alone
 wb:{q}:active:<worker>        LIST    ids that a runner holds
@@ -12,7 +13,8 @@ wb:{q}:completed dead cancelled   ZSET    id -> finished ms
 wb:{q}:all                    ZSET    id -> created ms
 wb:{q}:workers beats          HASH    worker -> about it (JSON) | worker -> "<counter>:<ms of the last beat>"
 wb:{q}:graves                 ZSET    worker -> died ms
-wb:{q}:cancels:<worker>       SET     ids whose running was asked to stop; expires
+wb:{q}:cancels:<worker>       SET     ids whose running was asked to stop, with ! before one that
+                                      was forced as well; expires
 wb:{q}:expiring               ZSET    id -> ms at which it is dead if it has not begun
 wb:{q}:epoch                  STRING  a random word, written once: where it is another one or gone, Redis was emptied
 wb:{q}:unique:<key>           STRING  the id of the job under that key; expires

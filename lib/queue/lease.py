@@ -7,7 +7,6 @@ dead meanwhile is told so by `NotRegistered`, and nothing it still says about it
 import asyncio
 import contextlib
 import functools
-import json
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from lib.jobs.job import ClaimedJob, to_json
 from lib.queue.client import Link
 from lib.queue.committer import Committer
 from lib.queue.keys import Keys
+from lib.queue.notes import Mark, Notes
 from lib.queue.queues import PROMOTED_AT_ONCE
 from lib.queue.scripts import Scripts
 from lib.queue.wire import MissingScript
@@ -58,6 +58,10 @@ class Ended(NamedTuple):
     token: int
     rest: str
 
+    def saying(self, last_words: str) -> "Ended":
+        """The same with what the attempt said and Redis is not known to have; see Notes.end."""
+        return self._replace(rest=f"{self.rest}\x1d{last_words}") if last_words else self
+
 
 class Lease:
     """A runner's registration in one queue, under one worker id."""
@@ -88,7 +92,7 @@ class Lease:
             script: Committer(functools.partial(self._send, script), _size_bytes, in_flight=2)
             for script in ("finish", "fail", "snooze", "release")
         }
-        self._notes: Committer[Ended, None] = Committer(self._send_notes, _size_bytes)
+        self._notes: Committer[Notes, Mark] = Committer(self._send_notes, _note_chars)
 
     async def register(self, about: dict[str, Any]) -> None:
         """Say that this runner serves the queue; from now on somebody must beat for it."""
@@ -149,7 +153,7 @@ class Lease:
         return [job_id.decode("utf-8", "surrogateescape") for job_id in ids]
 
     async def cancels(self) -> set[str]:
-        """Ids of the jobs that were asked to stop while this runner had them."""
+        """Ids of the jobs that were asked to stop while this runner had them; where that was forced `!<id>` as well."""
         ids = await self._link.call("SMEMBERS", self._keys.cancels(self.queue, self.worker_id))
         return {job_id.decode("utf-8", "replace") for job_id in ids}
 
@@ -169,9 +173,11 @@ class Lease:
         """The same, to be awaited."""
         return await self._committers[script].submit(ended)
 
-    def note(self, words: Ended) -> None:
-        """Keep progress or a log line of a job that runs. Lost if Redis is away; the job is not."""
-        self._notes.submit(words)
+    def note(self, notes: Notes) -> None:
+        """Keep what a running job has said. With Redis away it goes with what the job says next, or with its end."""
+        if not notes.is_on_its_way:
+            notes.is_on_its_way = True
+            self._notes.post(notes, functools.partial(self._has_noted, notes))
 
     async def settled(self) -> None:
         """Wait until Redis has everything that was said."""
@@ -210,26 +216,42 @@ class Lease:
                 self._tell(None)
             return _are_ours(letters)
 
-    def _send_notes(self, notes: list[Ended], hear: Callable[..., None]) -> None:
-        heard = functools.partial(hear, _noted, len(notes))
-        self._scripts.send(heard, "note", self._base, self.worker_id, _records(notes))
+    def _send_notes(self, notes: list[Notes], hear: Callable[..., None]) -> None:
+        untold = [one.untold() for one in notes]
+        marks = [mark for _, mark in untold]
+        # Of an attempt that has ended meanwhile there is nothing left to be told.
+        words = [note_of(one, text) for one, (text, _) in zip(notes, untold, strict=True) if text]
+        if not words:
+            hear(_noted, marks, b"")
+            return
+        self._scripts.send(functools.partial(hear, _noted, marks), "note", self._base, self.worker_id, _records(words))
+
+    def _has_noted(self, notes: Notes, heard: Mark | Exception) -> None:
+        notes.is_on_its_way = False
+        if not isinstance(heard, Exception) and notes.told(heard):
+            self.note(notes)
 
 
-def finished(job_id: str, token: int, type_name: str, result: str, *, is_truncated: bool = False) -> Ended:
+def finished(job_id: str, token: int, type_name: str, result: str) -> Ended:
     """For `finish`: the job's type, by which it is counted, and the result as JSON text, "" for none."""
-    return _new(Ended, (job_id, token, f"\x1f{'t' if is_truncated else '-'}{type_name}\x1f{result}"))
+    return _new(Ended, (job_id, token, f"\x1f-{type_name}\x1f{result}"))
+
+
+def finished_without(job_id: str, token: int, type_name: str, reason: str) -> Ended:
+    """For `finish`, where the result can't be kept; the reason holds no control character."""
+    return Ended(job_id, token, f"\x1ft{type_name}\x1f{reason}")
 
 
 def failed(job_id: str, token: int, error: dict[str, Any], delay_s: float | None) -> Ended:
     """For `fail`: back after delay_s, or dead where it is None."""
     delay_ms = "" if delay_s is None else str(max(0, round(delay_s * 1000)))
-    return Ended(job_id, token, f"\x1f{delay_ms}\x1f{json.dumps(error)}")
+    return Ended(job_id, token, f"\x1f{delay_ms}\x1f{to_json(error)}")
 
 
 def snoozed(job_id: str, token: int, reason: dict[str, Any], delay_s: float, *, is_unknown: bool = False) -> Ended:
     """For `snooze`: back after delay_s, nothing counted. is_unknown: no handler for it is known here."""
     delay_ms = max(0, round(delay_s * 1000))
-    return Ended(job_id, token, f"\x1f{delay_ms}{'u' if is_unknown else ''}\x1f{json.dumps(reason)}")
+    return Ended(job_id, token, f"\x1f{delay_ms}{'u' if is_unknown else ''}\x1f{to_json(reason)}")
 
 
 def released(job_id: str, token: int, *, is_begun: bool = True) -> Ended:
@@ -237,14 +259,9 @@ def released(job_id: str, token: int, *, is_begun: bool = True) -> Ended:
     return Ended(job_id, token, f"\x1f{'' if is_begun else 'n'}\x1f")
 
 
-def progress(job_id: str, token: int, fraction: float, note: str) -> Ended:
-    """For `note`."""
-    return Ended(job_id, token, "\x1fprogress\x1f" + json.dumps({"fraction": fraction, "note": note}))
-
-
-def log_line(job_id: str, token: int, text: str) -> Ended:
-    """For `note`. Control characters would cut the record in two."""
-    return Ended(job_id, token, "\x1flog\x1f" + "".join(c if c >= " " else " " for c in text))
+def note_of(notes: Notes, text: str) -> Ended:
+    """For `note`: what Notes.untold gave."""
+    return Ended(notes.job_id, notes.token, f"\x1f\x1f{text}")
 
 
 def _are_ours(letters: bytes | Exception) -> list[bool]:
@@ -253,10 +270,10 @@ def _are_ours(letters: bytes | Exception) -> list[bool]:
     return [letter == 0x31 for letter in letters]
 
 
-def _noted(notes: int, reply: bytes | Exception) -> list[None]:
+def _noted(marks: list[Mark], reply: bytes | Exception) -> list[Mark]:
     if isinstance(reply, Exception):
         raise reply
-    return [None] * notes
+    return marks
 
 
 def _records(ended: list[Ended]) -> bytes:
@@ -266,6 +283,10 @@ def _records(ended: list[Ended]) -> bytes:
 
 def _size_bytes(ended: Ended) -> int:
     return len(ended.rest)
+
+
+def _note_chars(notes: Notes) -> int:
+    return notes.size_chars
 
 
 def _claimed(record: bytes, now_ms: int, since: bytes, spec: bytes) -> ClaimedJob:

@@ -126,9 +126,12 @@ class Queue:
         pages = [answer for answer in answers if not isinstance(answer, Unreadable)]
         return merged(pages, limit)._replace(unreadable=tuple(one for one in answers if isinstance(one, Unreadable)))
 
-    async def cancel(self, job_id: str) -> None:
-        """Stop a job that waits, or ask the one that runs to stop. Raises JobNotFound or WrongState."""
-        state = await self._change("cancel", job_id)
+    async def cancel(self, job_id: str, *, is_forced: bool = False) -> None:
+        """Stop a job that waits, or ask the one that runs to stop; is_forced: its end does not wait for its handler's.
+
+        Raises JobNotFound or WrongState.
+        """
+        state = await self._change("cancel", job_id, "1" if is_forced else "")
         if state not in (DONE, "requested"):
             raise WrongState(f"the job is {state}; only one that is ready, delayed or active can be cancelled")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from lib.ids import queue_of
 from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord, JobSpec, SpecError
+from lib.jobs.nesting import TOO_DEEP, is_too_deep
 from lib.jobs.state import FINISHED
 
 
@@ -16,6 +17,7 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
     if state == "completed":
         fields.pop("error", None)  # Of an attempt before the last one; its line of history keeps it.
     has_run = state not in ("ready", "delayed")
+    result, result_error = _result(fields)
     return JobRecord(
         job_id=job_id,
         queue=queue_of(job_id) or "",
@@ -30,10 +32,11 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         finished_ms=_number(fields.get("finished")),
         worker_id=_text(fields.get("worker")) if has_run else None,
         cancel_requested_ms=_number(fields.get("cancel_requested")),
-        progress=_json(fields.get("progress")),
-        result=_json(fields.get("result")),
+        progress=_object(fields.get("progress")),
+        result=result,
         is_result_truncated="result_truncated" in fields,
-        error=_json(fields.get("error")),
+        result_error=result_error,
+        error=_object(fields.get("error")),
         history=_history(fields, state),
         size_bytes=len(text),
         spec_text=fields.get("spec", b""),
@@ -56,7 +59,7 @@ def _history(fields: dict[str, bytes], state: str) -> tuple[Attempt, ...]:
 def _attempt(parts: list[bytes]) -> Attempt:
     attempt, started, finished, worker, outcome, error = (*parts, *[b""] * 6)[:6]
     return Attempt(
-        _number(attempt) or 0, _number(started), _number(finished), _text(worker), _text(outcome) or "", _json(error)
+        _number(attempt) or 0, _number(started), _number(finished), _text(worker), _text(outcome) or "", _object(error)
     )
 
 
@@ -75,8 +78,23 @@ def _text(text: bytes | None) -> str | None:
     return text.decode("utf-8", "replace") if text else None
 
 
+def _result(fields: dict[str, bytes]) -> tuple[Any, str | None]:
+    """The result, or why there is none. Older versions kept results of any depth, and no reason."""
+    if "result_truncated" in fields:
+        # Asked first: an older server that has the job run again takes away this mark, and not the reason.
+        return None, _text(fields.get("result_error")) or "it was over 64 KiB, or no JSON"
+    if is_too_deep(_text(fields.get("result")) or ""):
+        return None, TOO_DEEP
+    return _json(fields.get("result")), None
+
+
 def _json(text: bytes | None) -> Any:
     try:
         return json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
+
+
+def _object(text: bytes | None) -> dict[str, Any] | None:
+    value = _json(text)
+    return value if isinstance(value, dict) else None

@@ -4,24 +4,26 @@
 """
 
 import asyncio
-import inspect
-import json
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Generator
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from types import CoroutineType
 from typing import Any
 
 from lib.ids import queue_of
 from lib.jobs.backoff import delay_s
-from lib.jobs.job import MAX_DELAY_S, ClaimedJob, JobSpec, SpecError, SpecTooNew, to_json
+from lib.jobs.failure import MESSAGE_CHARS, briefly, failure, summary
+from lib.jobs.job import MAX_DELAY_S, ClaimedJob, JobSpec, SpecError, SpecTooNew
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Retry, Snooze
-from lib.queue.lease import Ended, failed, finished, released, snoozed
+from lib.jobs.result import Unkept, result_text
+from lib.log_lines import class_name
+from lib.queue.lease import Ended, failed, finished, finished_without, released, snoozed
 from lib.work.context import Context, Shared
 from lib.work.fates import named
 
 NOT_BEGUN = "job.not_begun"
-RESULT_BYTES = 64 << 10
-ERROR_CHARS = 8 << 10
 UNKNOWN_PAUSE_S = 10.0
 UNKNOWN_PATIENCE_S = 15 * 60.0
 
@@ -49,6 +51,17 @@ class Prepared:
     spec: JobSpec
     type: JobType
     payload: Any
+
+
+@dataclass(slots=True)
+class Raised:
+    """What a handler raised in its thread, on its way to the loop as a value.
+
+    A Future would refuse a StopIteration, and calls methods of an exception that may be a job's own and raise: whoever
+    waits for it would wait until the timeout.
+    """
+
+    fault: BaseException
 
 
 @dataclass(slots=True)
@@ -85,7 +98,8 @@ def prepare(spec: JobSpec, shared: Shared) -> Prepared:
 
 
 def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
-    """The handler's result, to be awaited at once. Whatever the handler raises comes out, SystemExit as well.
+    """The handler's result, to be awaited at once and given to `completed`. Whatever a coroutine raises comes out,
+    SystemExit as well; what a thread raises is `Raised`.
 
     A plain call: a coroutine of ours around the handler's own would be one more for every job.
     """
@@ -96,60 +110,62 @@ def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
         return ended
 
     def in_thread() -> Any:
+        if context.is_cancelled:
+            return Raised(asyncio.CancelledError())  # There was no thread for it until it was told to stop.
         context.enter()
         try:
             return _done(handler(context, prepared.payload))
-        except StopIteration as fault:
-            # A Future refuses to carry one, and whoever waits for it would wait until the timeout.
-            raise RuntimeError("the handler raised StopIteration") from fault
+        except BaseException as fault:  # noqa: BLE001  It is raised again on the loop.
+            return Raised(fault)
 
     return asyncio.get_running_loop().run_in_executor(shared.threads, shared.blank.context().run, in_thread)
 
 
 def _done(result: Any) -> Any:
     """The result, unless it is work that has yet to be done: a decorator made a plain function of an async one."""
-    if inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
-        if inspect.iscoroutine(result):
-            result.close()
-        kind = type(result).__name__
-        raise TypeError(f"the handler gave a {kind} and did nothing: is a decorator's wrapper not async?")
-    return result
+    # By its class: an object of the job's own may fail whoever asks itself what it is.
+    if not issubclass(type(result), Awaitable | Generator | AsyncGenerator):
+        return result
+    if type(result) is CoroutineType:
+        result.close()
+    raise TypeError(f"the handler gave a {class_name(result)} and did nothing: is a decorator's wrapper not async?")
 
 
 def completed(job: ClaimedJob, spec: JobSpec, result: Any, shared: Shared) -> Ending:
-    """The handler came to its end."""
-    if result is None:
-        return Ending("finish", finished(job.job_id, job.token, spec.type, ""))
-    text, is_truncated = _result_text(result)
-    if is_truncated:
+    """The handler came to its end. Raises what it raised, if it did so in a thread."""
+    if type(result) is Raised:
+        raise result.fault
+    try:
+        words = finished(job.job_id, job.token, spec.type, result_text(result))
+    except Unkept as fault:
         about = named(shared.log, job.job_id, queue_of(job.job_id) or "", spec, job.attempt)
-        shared.log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {text}", about)
-        text = ""
-    words = finished(job.job_id, job.token, spec.type, text, is_truncated=is_truncated)
+        shared.log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {fault}", about)
+        words = finished_without(job.job_id, job.token, spec.type, str(fault))
     return Ending("finish", words)
 
 
 def went_wrong(job: ClaimedJob, spec: JobSpec, fault: BaseException, shared: Shared) -> Ending:
-    """The handler raised, ran too long, or was asked to stop."""
+    """The handler raised, ran too long, or was asked to stop. Does not raise, whatever it raised: see failure.py."""
     asked_s = _asked_s(fault)
-    if isinstance(fault, Snooze) and asked_s is not None:
-        words = snoozed(job.job_id, job.token, _error(fault), asked_s)
+    if issubclass(type(fault), Snooze) and asked_s is not None:
+        words = snoozed(job.job_id, job.token, briefly(fault), asked_s)
         return Ending("snooze", words, "job.snoozed", f"Job snoozed for {asked_s:g} s: {job.job_id}")
-    if isinstance(fault, Discard) or job.attempt >= spec.max_attempts:
-        return dead(job, fault)
-    wait_s = asked_s
-    if wait_s is None:
+    is_last = issubclass(type(fault), Discard) or job.attempt >= spec.max_attempts
+    wait_s = None if is_last else asked_s
+    if wait_s is None and not is_last:
         wait_s = delay_s(job.attempt, base_s=spec.backoff.base_s, cap_s=spec.backoff.cap_s, rng=shared.rng)
-    words = failed(job.job_id, job.token, _error(fault), wait_s)
-    if isinstance(fault, Cancelled):
+    words = failed(job.job_id, job.token, failure(fault), wait_s)
+    if type(fault) is Cancelled:
         return Ending("fail", words, "job.cancelled", f"Job cancelled: {job.job_id}")
+    if wait_s is None:
+        return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {summary(fault)}", fault)
     note = f"Job retry {job.attempt + 1}/{spec.max_attempts} in {wait_s:.1f} s: {job.job_id} | {summary(fault)}"
     return Ending("fail", words, "job.retried", note, fault)
 
 
 def dead(job: ClaimedJob, fault: BaseException) -> Ending:
     """No attempt will help, or none is left."""
-    words = failed(job.job_id, job.token, _error(fault), None)
+    words = failed(job.job_id, job.token, failure(fault), None)
     return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {summary(fault)}", fault)
 
 
@@ -157,9 +173,9 @@ def put_off(job: ClaimedJob, fault: NotNow) -> Ending:
     """Nobody here can run it. In a rolling upgrade somebody else can, soon; so it waits, and for 15 minutes at most."""
     since_ms = job.unknown_since_ms
     if since_ms is not None and job.now_ms - since_ms > UNKNOWN_PATIENCE_S * 1000:
-        words = failed(job.job_id, job.token, {"type": "unknown_type", "message": str(fault)[:ERROR_CHARS]}, None)
+        words = failed(job.job_id, job.token, {"type": "unknown_type", "message": str(fault)[:MESSAGE_CHARS]}, None)
         return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {fault}")
-    words = snoozed(job.job_id, job.token, _error(fault), UNKNOWN_PAUSE_S, is_unknown=True)
+    words = snoozed(job.job_id, job.token, briefly(fault), UNKNOWN_PAUSE_S, is_unknown=True)
     return Ending("snooze", words, "job.put_off", f"Job put off for {UNKNOWN_PAUSE_S:g} s: {job.job_id} | {fault}")
 
 
@@ -175,43 +191,18 @@ def not_begun(job: ClaimedJob) -> Ending:
     return Ending("release", words, NOT_BEGUN, f"Job not begun: {job.job_id}")
 
 
-def summary(fault: BaseException) -> str:
-    """`Type: message`, cut at 8 KiB; for an exception whose str() raises, too."""
-    error = _error(fault)
-    return f"{error['type']}: {error['message']}"
-
-
 def _asked_s(fault: BaseException) -> float | None:
     """The delay that a Retry or a Snooze names; None where it names none, or nothing that is a time."""
-    asked = fault.after_s if isinstance(fault, Retry | Snooze) else None
-    if not isinstance(asked, int | float) or asked != asked:  # NaN is not itself
+    if not issubclass(type(fault), Retry | Snooze):
         return None
-    return float(max(0, min(asked, MAX_DELAY_S)))
-
-
-def _error(fault: BaseException) -> dict[str, Any]:
     try:
-        message = str(fault)
-    except BaseException:  # noqa: BLE001  A user's __str__ may fail in any way; the job has failed all the same.
-        message = "its message can't be shown: str() of it raised"
-    return {"type": type(fault).__name__, "message": message[:ERROR_CHARS]}
-
-
-def _result_text(result: Any) -> tuple[str, bool]:
-    """The result as JSON text; or a reason and True where it can't be kept. The job's work is done either way."""
-    try:
-        text = to_json(result)
-    except Exception as fault:  # noqa: BLE001  Whatever its own methods raise, the job's work is done.
-        return f"not JSON: {fault!r}", True
-    if not text.isascii():
-        try:
-            size_bytes = len(text.encode())
-        except UnicodeEncodeError:
-            # A lone surrogate can't be UTF-8; as an escape it can.
-            text = json.dumps(result)
-            size_bytes = len(text)
-    else:
-        size_bytes = len(text)
-    if size_bytes > RESULT_BYTES:
-        return f"{size_bytes} bytes, over {RESULT_BYTES}", True
-    return text, False
+        asked = fault.after_s  # type: ignore[attr-defined]
+        if isinstance(asked, timedelta):
+            asked = asked.total_seconds()
+        # A bool is an int to Python, and no time.
+        if isinstance(asked, bool) or not isinstance(asked, int | float | Decimal):
+            return None
+        wait_s = float(asked)
+        return max(0.0, min(wait_s, MAX_DELAY_S)) if wait_s == wait_s else None  # NaN is not itself.
+    except BaseException:  # noqa: BLE001  A property of the job's own may fail in any way.
+        return None

@@ -1,7 +1,7 @@
 """What a handler is given: `JobContext` for real, and what all jobs of one runner share.
 
-A plain function runs in a thread; whatever it says goes to the loop by `call_soon_threadsafe`, so that the rest of
-the runner needs no locks.
+A plain function runs in a thread, and a coroutine may speak from one; what they say lies in `queue/notes.py`, and the
+loop is told of it by `call_soon_threadsafe`, so that the rest of the runner needs no locks.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import Registry
 from lib.log_lines import tail_writer
 from lib.logs import NOTHING, Bound, Log
-from lib.queue.lease import Ended, log_line, progress
+from lib.queue.notes import Notes
 from lib.queue.queue import Queue
 from lib.tracing import child_of
 from lib.work.bulkheads import Bulkheads
@@ -30,10 +30,10 @@ from lib.work.turns import Turns
 
 Made = TypeVar("Made")
 
-LOG_LINE_CHARS = 2000
 NAMED = ("request_id", "trace_id", "job_id", "queue", "type", "attempt")
 """What log lines about an attempt bear."""
 _tail = tail_writer(NAMED, numbers=("attempt",))
+_first_word = threading.Lock()  # Two threads of one job may speak first.
 _current: contextvars.ContextVar["Context | None"] = contextvars.ContextVar("job", default=None)
 
 
@@ -111,14 +111,19 @@ class Shared:
     turns: Turns
     blank: Blank
     bulkheads: Bulkheads
+    is_draining: Callable[[], bool]
+    """Whether the runner claims no more and is to leave."""
     retire: Callable[[str], None]
     """Called with a reason when a handler can't be stopped: the runner must make way for a new one."""
 
 
 class Context:
-    """JobContext of one attempt. `note` takes what the job says to Redis; it belongs to the loop."""
+    """JobContext of one attempt. `tell_redis` is called, on the loop, when the job has said something."""
 
-    __slots__ = ("_job", "_loop", "_note", "_shared", "_spec", "is_cancelled", "named")
+    __slots__ = (
+        *("_job", "_loop", "_notes", "_shared", "_spec", "_tell_redis"),
+        *("has_heard", "is_cancelled", "is_on_loop", "named"),
+    )
 
     def __init__(
         self,
@@ -126,16 +131,22 @@ class Context:
         spec: JobSpec,
         queue: str,
         shared: Shared,
-        note: Callable[[Ended], object],
-        loop: asyncio.AbstractEventLoop | None,
+        tell_redis: Callable[[Notes], object],
+        loop: asyncio.AbstractEventLoop,
+        *,
+        is_on_loop: bool,
     ) -> None:
-        """loop: for a handler in a thread; None for one that runs on the loop itself."""
         self._job = job
         self._spec = spec
         self._shared = shared
-        self._note = note
+        self._tell_redis = tell_redis
         self._loop = loop
+        self._notes: Notes | None = None
+        self.is_on_loop = is_on_loop
+        """Whether the handler is a coroutine, and can be cancelled; else it runs in a thread."""
         self.is_cancelled = False
+        self.has_heard = False
+        """Whether the handler has read `cancelled` as True. If it then returns, that is why."""
         self.named = (spec.request_id, spec.trace[0], job.job_id, queue, spec.type, str(job.attempt))
         """The values of NAMED, all of them plain: the spec was read, its type is known."""
 
@@ -164,16 +175,19 @@ class Context:
 
     @property
     def cancelled(self) -> bool:
+        if self.is_cancelled:
+            self.has_heard = True
         return self.is_cancelled
 
     @property
-    def is_on_loop(self) -> bool:
-        """Whether the handler is a coroutine, and can be cancelled."""
-        return self._loop is None
+    def stopping(self) -> bool:
+        return self._shared.is_draining()
 
     def log(self, text: str) -> None:
-        self._shared.log.info("job.logged", str(text), self.about)
-        self._say(log_line(self._job.job_id, self._job.token, str(text)[:LOG_LINE_CHARS]))
+        text = str(text)
+        self._shared.log.info("job.logged", text, self.about)
+        self._said().add_line(text)
+        self._tell()
 
     def tell(self, event: str, msg: str, **fields: object) -> None:
         self._shared.log.info(event, msg, self.about, **fields)
@@ -181,7 +195,8 @@ class Context:
     def progress(self, fraction: float, note: str = "") -> None:
         if not 0 <= fraction <= 1:
             raise ValueError(f"progress is from 0 to 1, not {fraction!r}")
-        self._say(progress(self._job.job_id, self._job.token, float(fraction), str(note)[:LOG_LINE_CHARS]))
+        self._said().set_progress(float(fraction), str(note))
+        self._tell()
 
     def enqueue(self, type: str, payload: dict[str, Any], **options: Any) -> Any:
         """`options` are the other fields of POST /api/jobs.
@@ -189,10 +204,14 @@ class Context:
         Raises InvalidFields, QueueFull, RedisUnavailable, OutcomeUnknown.
         """
         enqueued = self._enqueue({"type": type, "payload": payload, **options})
-        return enqueued if self._loop is None else asyncio.run_coroutine_threadsafe(enqueued, self._loop).result()
+        return enqueued if self.is_on_loop else asyncio.run_coroutine_threadsafe(enqueued, self._loop).result()
 
     def resource(self, factory: Callable[[Any], Made]) -> Made:
         return self._shared.resources.get(factory)
+
+    def last_words(self) -> str:
+        """The attempt has ended: what it said and Redis is not known to have, to ride with its end."""
+        return self._notes.end() if self._notes is not None else ""
 
     def enter(self) -> None:
         """From here on, lines that this task or thread logs are the job's."""
@@ -206,8 +225,22 @@ class Context:
         # Not the new job's own id: under a `unique` key another one may stand for it.
         return (await shared.queue.enqueue(job)).job_id
 
-    def _say(self, words: Ended) -> None:
-        if self._loop is None:
-            self._note(words)
-        else:
-            self._loop.call_soon_threadsafe(self._note, words)
+    def _said(self) -> Notes:
+        """Made with the first word: most jobs say nothing."""
+        if self._notes is None:
+            with _first_word:
+                if self._notes is None:
+                    self._notes = Notes(self._job.job_id, self._job.token)
+        return self._notes
+
+    def _tell(self) -> None:
+        """Have the loop tell Redis; from whatever thread the job spoke."""
+        notes = self._said()
+        if asyncio._get_running_loop() is self._loop:
+            self._tell_redis(notes)
+        elif notes.calls():
+            self._loop.call_soon_threadsafe(self._heed, notes)
+
+    def _heed(self, notes: Notes) -> None:
+        notes.is_called = False
+        self._tell_redis(notes)

@@ -113,8 +113,8 @@ def _log_folder(folder: Path | None) -> Finding:
 
 
 def _stop_times(settings: Settings, root: Path) -> Iterable[Finding]:
-    """PM2 and systemd must not kill what SHUTDOWN_GRACE_S still lets run."""
-    grace_s = settings.shutdown_grace_s
+    """PM2 and systemd must not kill what SHUTDOWN_GRACE_S and UNWIND_S still let run."""
+    needed_s = settings.shutdown_grace_s + settings.unwind_s
     pm2 = root / "prod" / "ecosystem.config.js"
     for path, pattern, unit_s in (
         (pm2, _KILL_TIMEOUT, 0.001),
@@ -125,9 +125,12 @@ def _stop_times(settings: Settings, root: Path) -> Iterable[Finding]:
             continue
         for text in pattern.findall(path.read_text(encoding="utf-8")):
             stop_s = int(text.replace("_", "")) * unit_s
-            is_well = stop_s > grace_s
+            is_well = stop_s > needed_s
             advice = "" if is_well else "; make it longer, or jobs are killed before they have had their time"
-            yield Finding(is_well, f"{path.name}: stops after {stop_s:g} s, SHUTDOWN_GRACE_S is {grace_s:g}{advice}")
+            yield Finding(
+                is_well,
+                f"{path.name}: stops after {stop_s:g} s, SHUTDOWN_GRACE_S and UNWIND_S are {needed_s:g}{advice}",
+            )
 
 
 def _modules(settings: Settings) -> Iterable[Finding]:

@@ -10,22 +10,25 @@ import contextlib
 import contextvars
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from lib.jobs.failure import traceback_of
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import Discard, Retry
 from lib.log_lines import INFO, Form
 from lib.logs import NOTHING
 from lib.queue.lease import Lease
 from lib.work import attempt
-from lib.work.attempt import NOT_BEGUN, Cancelled, Ending, NotNow, Prepared, Released, TimedOut
+from lib.work.attempt import NOT_BEGUN, Cancelled, Ending, NotNow, Prepared, Raised, Released, TimedOut
 from lib.work.context import NAMED, Context, Shared
 from lib.work.fates import named
 from lib.work.surplus import Surplus
 
 MOST_UNTOLD = 2000  # Ends that Redis has yet to hear of: their results take memory.
-UNWILLING_S = 2.0  # A handler that was told to stop and has not ended after this never will.
+FORCED_S = 0.2  # What a handler gets to end where a cancel was forced.
+FORCED = "!"
+"""In the set of cancels, before an id that stands there as well: it was forced."""
 ARM_S = 0.01  # Most jobs have ended by then, and need no timer.
 # What a coroutine may raise on its cancellation and be heard: that its work must not be done again, for one. A job
 # that somebody cancelled is cancelled whatever it says.
@@ -43,7 +46,7 @@ FINISHED = Form(
 class InHand:
     """A job between its claim and the moment when Redis has heard how it ended."""
 
-    __slots__ = ("context", "ending", "job", "lease", "spec", "started_s", "stop_reason", "task", "timer")
+    __slots__ = ("context", "ending", "is_forced", "job", "lease", "spec", "started_s", "stop_reason", "task", "timer")
 
     def __init__(self, job: ClaimedJob, lease: Lease, now_s: float) -> None:
         self.job = job
@@ -54,6 +57,8 @@ class InHand:
         self.timer: asyncio.TimerHandle | None = None
         self.started_s = now_s
         self.stop_reason: Exception | None = None
+        """Why the handler was told to stop, if it was."""
+        self.is_forced = False
         self.ending: Ending | None = None
 
 
@@ -145,12 +150,20 @@ class Lanes:
         elif self._waiting:
             self._wake_lane()
 
-    def cancel(self, job_ids: Iterable[str]) -> None:
-        """Stop those of the jobs that run here: somebody asked for it."""
+    def cancel(self, job_ids: Collection[str]) -> None:
+        """Stop those of the jobs that run here: somebody asked for it. Called again and again with the same ids."""
         for job_id in job_ids:
             in_hand = self._in_hand.get(job_id)
-            if in_hand is not None and in_hand.ending is None and in_hand.stop_reason is None:
-                self._ask_to_stop(in_hand, Cancelled("somebody asked for the job to be cancelled"))
+            if in_hand is None or in_hand.context is None or in_hand.ending is not None:
+                continue
+            if in_hand.stop_reason is None:
+                self._tell_to_stop(in_hand, Cancelled("somebody asked for the job to be cancelled"))
+                # A thread has until its timeout: it may look at ctx.cancelled late, and can't be stopped.
+                if in_hand.context.is_on_loop:
+                    self._give_up_in(in_hand, self._shared.settings.unwind_s)
+            if f"{FORCED}{job_id}" in job_ids and not in_hand.is_forced:
+                in_hand.is_forced = True
+                self._give_up_in(in_hand, FORCED_S)
 
     def disown(self) -> None:
         """What runs here is somebody else's by now: tell the handlers, and let them end as they like."""
@@ -171,14 +184,14 @@ class Lanes:
         for in_hand in reversed(list(self._in_hand.values())):
             if in_hand.context is None:
                 self._end(in_hand, attempt.not_begun(in_hand.job))
-            else:
-                self._stop_handler(in_hand, Released())
-        # A moment to unwind in, so that a job is not run elsewhere while its `finally` still works here.
+            elif in_hand.ending is None and in_hand.stop_reason is None:
+                self._tell_to_stop(in_hand, Released())
+        # Time to unwind in, so that a job is not run elsewhere while its `finally` still works here.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.ended(), 1.0)
+            await asyncio.wait_for(self.ended(), self._shared.settings.unwind_s)
         for in_hand in list(self._in_hand.values()):
             if in_hand.ending is None:
-                self._end(in_hand, attempt.given_back(in_hand.job))
+                self._end(in_hand, self._ending_of_the_deaf(in_hand))
 
     def _wake_lane(self) -> None:
         """See that a lane will look at `_waiting`. One at a time: a lane that finds more than one wakes the next."""
@@ -235,11 +248,13 @@ class Lanes:
                 # Here and not in a coroutine of its own, which would be one more for every job.
                 context = self._begin(in_hand, prepared)
                 try:
-                    running = attempt.run(prepared, context, self._shared)
-                    ending = attempt.completed(in_hand.job, prepared.spec, await running, self._shared)
+                    result = await attempt.run(prepared, context, self._shared)
+                    if in_hand.stop_reason is not None and context.has_heard and type(result) is not Raised:
+                        raise in_hand.stop_reason  # It returned because it was told to stop: its work is not done.
+                    ending = attempt.completed(in_hand.job, prepared.spec, result, self._shared)
                 except BaseException as fault:  # noqa: BLE001  SystemExit too: a job that calls exit() has failed, not the runner.
                     ending = self._stopped(in_hand, prepared.spec, fault)
-                if in_hand.stop_reason is not None:
+                if in_hand.stop_reason is not None and context.is_on_loop:
                     task.uncancel()  # The cancellation was the job's; the lane goes on.
                 self._end(in_hand, ending)
                 if task.cancelling() or not self._shared.blank.is_still(variables) or task not in self._lanes:
@@ -264,7 +279,7 @@ class Lanes:
             return attempt.prepare(spec, shared)
         except NotNow as fault:
             self._end(in_hand, attempt.put_off(job, fault))
-        except Exception as fault:  # noqa: BLE001  A payload's own checks may fail in any way.
+        except BaseException as fault:  # noqa: BLE001  A payload's own checks may fail in any way, or exit.
             self._end(in_hand, attempt.dead(job, fault))
         return None
 
@@ -277,8 +292,9 @@ class Lanes:
     def _begin(self, in_hand: InHand, prepared: Prepared) -> Context:
         """From here on the job runs."""
         job, spec, shared = in_hand.job, prepared.spec, self._shared
-        loop = None if prepared.type.is_async else self._loop
-        context = in_hand.context = Context(job, spec, self._queue, shared, in_hand.lease.note, loop)
+        context = in_hand.context = Context(
+            job, spec, self._queue, shared, in_hand.lease.note, self._loop, is_on_loop=prepared.type.is_async
+        )
         self._log.write(STARTED, NOTHING, *context.named)
         in_hand.started_s = time.monotonic()
         shared.timings.waited(self._queue, spec.type, (job.now_ms - job.ready_ms) / 1000)
@@ -287,11 +303,13 @@ class Lanes:
 
     def _stopped(self, in_hand: InHand, spec: JobSpec, fault: BaseException) -> Ending:
         """The handler raised. If it did because it was told to stop, that is why it ended, save what outweighs it."""
-        reason = in_hand.stop_reason or fault
-        if isinstance(fault, OUTWEIGHS.get(type(reason), ())):
-            reason = fault
-        if isinstance(reason, Released):
-            return attempt.given_back(in_hand.job)
+        told = in_hand.stop_reason
+        reason = fault if told is None or issubclass(type(fault), OUTWEIGHS.get(type(told), ())) else told
+        if told is not None and reason is told:
+            if type(told) is Released:
+                return attempt.given_back(in_hand.job)
+            if fault is not told:
+                told.__traceback__ = traceback_of(fault)  # It tells where the handler was when it was stopped.
         return attempt.went_wrong(in_hand.job, spec, reason, self._shared)
 
     def _arm_later(self, in_hand: InHand) -> None:
@@ -302,7 +320,7 @@ class Lanes:
 
     def _arm(self) -> None:
         for in_hand in self._unarmed:
-            if in_hand.ending is None and in_hand.stop_reason is None and in_hand.spec is not None:
+            if in_hand.ending is None and in_hand.timer is None and in_hand.spec is not None:
                 due_s = in_hand.started_s + in_hand.spec.timeout_s
                 in_hand.timer = self._loop.call_at(due_s, self._time_out, in_hand)
         self._unarmed.clear()
@@ -314,38 +332,46 @@ class Lanes:
             self._end(in_hand, attempt.not_begun(in_hand.job))
 
     def _time_out(self, in_hand: InHand) -> None:
-        timeout_s = in_hand.spec.timeout_s if in_hand.spec else 0.0
-        self._stop_handler(in_hand, TimedOut(f"it ran longer than its timeout_s, {timeout_s:g}"))
-
-    def _ask_to_stop(self, in_hand: InHand, reason: Exception) -> None:
-        """A thread is told by ctx.cancelled and may go on; a coroutine is cancelled."""
-        if in_hand.context is None:
+        if type(in_hand.stop_reason) is Released or in_hand.spec is None:
+            return  # `release` waits for it.
+        if in_hand.stop_reason is not None:
+            self._give_up(in_hand)  # A thread that was told to stop, and has not by now.
             return
-        in_hand.context.is_cancelled = True
-        if in_hand.context.is_on_loop:
-            self._stop_handler(in_hand, reason)
+        self._tell_to_stop(in_hand, TimedOut(f"it ran longer than its timeout_s, {in_hand.spec.timeout_s:g}"))
+        self._give_up_in(in_hand, self._shared.settings.unwind_s)
 
-    def _stop_handler(self, in_hand: InHand, reason: Exception) -> None:
-        """Cancel a handler. A thread goes on behind our back; so may a coroutine that swallows the cancellation."""
-        if in_hand.ending is not None or in_hand.task is None or in_hand.context is None:
+    def _tell_to_stop(self, in_hand: InHand, reason: Exception) -> None:
+        """A coroutine is cancelled; a thread is told by ctx.cancelled. Either may go on all the same."""
+        context = in_hand.context
+        if context is None or in_hand.task is None:
             return
         in_hand.stop_reason = reason
-        in_hand.context.is_cancelled = True
+        context.is_cancelled = True
+        if context.is_on_loop:
+            in_hand.task.cancel()
+
+    def _give_up_in(self, in_hand: InHand, within_s: float) -> None:
+        """Its time is over in so many seconds, whatever it was before."""
         if in_hand.timer is not None:
             in_hand.timer.cancel()
-        in_hand.task.cancel()
-        if in_hand.context.is_on_loop and not isinstance(reason, Released):
-            in_hand.timer = self._loop.call_later(UNWILLING_S, self._give_up, in_hand)
-        elif isinstance(reason, TimedOut):
-            self._shared.retire(f"the thread of {in_hand.job.job_id} does not end")
+        in_hand.timer = self._loop.call_later(within_s, self._give_up, in_hand)
 
     def _give_up(self, in_hand: InHand) -> None:
-        """The handler does not end although it was cancelled: fail the job without it, and have the runner replaced."""
-        if in_hand.ending is None and in_hand.stop_reason is not None and in_hand.spec is not None:
-            self._end(in_hand, attempt.went_wrong(in_hand.job, in_hand.spec, in_hand.stop_reason, self._shared))
-            if in_hand.task is not None:
-                self._lanes.discard(in_hand.task)  # It is stuck; what waits gets another one.
-            self._shared.retire(f"the handler of {in_hand.job.job_id} does not stop")
+        """The handler was told to stop and does not end: end the job without it, and have the runner replaced."""
+        if in_hand.ending is not None or in_hand.stop_reason is None or in_hand.context is None:
+            return
+        self._end(in_hand, self._ending_of_the_deaf(in_hand))
+        if in_hand.task is not None:
+            self._lanes.discard(in_hand.task)  # It is stuck; what waits gets another one.
+        kind = "handler" if in_hand.context.is_on_loop else "thread"
+        self._shared.retire(f"the {kind} of {in_hand.job.job_id} does not stop")
+
+    def _ending_of_the_deaf(self, in_hand: InHand) -> Ending:
+        """Of a job whose handler was told to stop and still runs."""
+        reason = in_hand.stop_reason
+        if reason is None or in_hand.spec is None or type(reason) is Released:
+            return attempt.given_back(in_hand.job)
+        return attempt.went_wrong(in_hand.job, in_hand.spec, reason, self._shared)
 
     def _end(self, in_hand: InHand, ending: Ending) -> None:
         """Free the slot, say how it ended, and send it to Redis with the next commit."""
@@ -360,6 +386,9 @@ class Lanes:
         if not self._surplus.unended:
             self._all_ended.set()
         self._say(in_hand, ending)
+        ending.error = None  # It holds the handler's frames, and Redis may be away for long.
+        if in_hand.context is not None and (last_words := in_hand.context.last_words()):
+            ending.words = ending.words.saying(last_words)
         in_hand.lease.end(ending.script, ending.words, lambda is_ours: self._heard(in_hand, is_ours))
 
     def _say(self, in_hand: InHand, ending: Ending) -> None:

@@ -58,6 +58,7 @@ class Runner:
         self._keys = Keys(settings.key_prefix)
         self._queues = Queues(self._link, self._keys)
         self._bulkheads = Bulkheads(log)
+        self._drain = asyncio.Event()
         self._shared = Shared(
             settings=settings,
             registry=registry,
@@ -72,10 +73,10 @@ class Runner:
             turns=Turns(),
             blank=Blank(),
             bulkheads=self._bulkheads,
+            is_draining=self._drain.is_set,
             retire=self._retire,
         )
         self._consumers = [self._consumer(queue, limit) for queue, limit in settings.worker_queues.items()]
-        self._drain = asyncio.Event()
         self._release = asyncio.Event()
         self._look = asyncio.Event()
         self._is_orphaned = False
@@ -137,8 +138,7 @@ class Runner:
         ended = asyncio.create_task(self._ended(rounds))
         release = asyncio.create_task(self._release.wait())
         await asyncio.wait({ended, release}, return_when=asyncio.FIRST_COMPLETED)
-        for consumer in self._consumers:
-            await consumer.release()
+        await self._release_all()
         # Not cancelled: a blocked pop must come to its own end, or the id it brings is told to nobody.
         for fault in await asyncio.gather(*rounds, return_exceptions=True):
             if isinstance(fault, BaseException):
@@ -154,9 +154,12 @@ class Runner:
         rounds = asyncio.create_task(self._suspect_rounds())
         release = asyncio.create_task(self._release.wait())
         await asyncio.wait({rounds, release}, return_when=asyncio.FIRST_COMPLETED)
-        for consumer in self._consumers:
-            await consumer.release()
+        await self._release_all()
         await rounds
+
+    async def _release_all(self) -> None:
+        """All queues at once: their handlers have UNWIND_S together, not one after the other."""
+        await asyncio.gather(*[consumer.release() for consumer in self._consumers])
 
     async def _suspect_rounds(self) -> None:
         """One suspect after another, whatever its queue; then at every look that the supervisor asks for."""

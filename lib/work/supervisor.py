@@ -46,7 +46,7 @@ from lib.work.upkeep import EVERY_S, Upkeep
 
 CALL_TIMEOUT_S = 5.0
 SECOND_SIGNAL_S = 1.0
-LEAVE_S = 8.0  # What a runner may take to give back what is left and sign off, before it is killed.
+LEAVE_S = 6.0  # What a runner may take, beside UNWIND_S, to give back what is left and sign off, before it is killed.
 AFTERSHOCKS_S = (0.2, 1.0)
 
 
@@ -120,7 +120,7 @@ class Supervisor:
         await asyncio.wait([gone, hurry], timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
         for child in self._children:
             child.pipe.send(do="release")
-        await asyncio.wait([gone], timeout=LEAVE_S)
+        await asyncio.wait([gone], timeout=self._settings.unwind_s + LEAVE_S)
         for child in self._children:
             self._log.warning("runner.killed", f"Runner {child.worker_id} did not leave and is killed")
             child.kill()

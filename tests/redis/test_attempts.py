@@ -4,7 +4,7 @@ import asyncio
 import unittest
 
 from lib.jobs.job import ClaimedJob
-from lib.queue.lease import failed, finished, released, snoozed
+from lib.queue.lease import failed, finished, finished_without, released, snoozed
 from lib.queue.queue import Queue
 from tests.redis.case import ERROR, LosesReplies, RedisCase, ending, ids_of
 
@@ -228,15 +228,23 @@ class Finish(RedisCase):
         self.assertGreaterEqual(record.finished_ms or 0, record.started_ms or 1)
         self.assertEqual(["completed"], [line.outcome for line in record.history])
 
-    async def test_a_result_that_was_too_large_is_told(self) -> None:
+    async def test_a_result_that_could_not_be_kept_is_told_until_the_job_is_run_again(self) -> None:
         await self.enqueue()
         runner = await self.lease()
         job = await self.claimed(runner)
 
-        await runner.ended("finish", finished(job.job_id, job.token, "noop", "", is_truncated=True))
+        await runner.ended("finish", finished_without(job.job_id, job.token, "noop", "it is no JSON"))
 
         record = await self.record(job.job_id)
-        self.assertEqual((True, None), (record.is_result_truncated, record.result))
+        self.assertEqual(
+            (True, None, "it is no JSON"), (record.is_result_truncated, record.result, record.result_error)
+        )
+
+        await self.queue.retry(job.job_id)
+        await runner.ended("finish", ending("finish", await self.claimed(runner)))
+
+        record = await self.record(job.job_id)
+        self.assertEqual((False, "result", None), (record.is_result_truncated, record.result, record.result_error))
 
     async def test_five_hundred_at_once_are_counted(self) -> None:
         await self.enqueue_many(500)

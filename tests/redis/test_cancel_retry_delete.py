@@ -54,6 +54,25 @@ class Cancel(InState):
         self.assertIsNotNone(record.cancel_requested_ms)
         self.assertEqual({job_id}, await self.runner.cancels())
 
+    async def test_a_cancel_that_is_forced_is_marked_until_the_job_is_run_again(self) -> None:
+        job_id = await self.a_job("active")
+        await self.queue.cancel(job_id)
+
+        await self.queue.cancel(job_id, is_forced=True)
+
+        self.assertEqual({job_id, f"!{job_id}"}, await self.runner.cancels())
+        await self.runner.ended("fail", ending("fail", self.taken))
+        await self.queue.retry(job_id)
+        self.assertEqual(set(), await self.runner.cancels())
+
+    async def test_of_a_job_that_waits_a_forced_cancel_is_a_cancel(self) -> None:
+        for state in ("ready", "delayed"):
+            job_id = await self.a_job(state)
+
+            await self.queue.cancel(job_id, is_forced=True)
+
+            self.assertEqual("cancelled", await self.state(job_id))
+
     async def test_one_without_a_worker_is_asked_all_the_same(self) -> None:
         job_id = await self.enqueue()
         self.client.hset(f"{self.base}job:{job_id}", "state", "active")

@@ -4,12 +4,13 @@ import asyncio
 import unittest
 from random import Random
 
-from lib.errors import JobNotFound, QueueNotFound
+from lib.errors import QueueNotFound
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobSpec, NewJob
 from lib.queue import queues
 from lib.queue.events import Endings
-from lib.queue.lease import failed, finished, log_line, progress
+from lib.queue.lease import failed, finished, finished_without
+from lib.queue.notes import Notes
 from lib.queue.pages import MOST_LOOKED_AT, Page, Place, Wanted
 from lib.queue.queues import Retention, Unreadable
 from tests.redis.case import ERROR, LIMIT_S, TRACE, RedisCase, ending, ids_of
@@ -42,7 +43,7 @@ class Census(RedisCase):
             await self.queue.enqueue(NewJob(self.ids.new("q"), "normal", spec.to_text()))
         jobs = (await runner.claim(4)).jobs
         await runner.ended("finish", finished(jobs[0].job_id, jobs[0].token, "mail", ""))
-        await runner.ended("finish", finished(jobs[1].job_id, jobs[1].token, "noop", "", is_truncated=True))
+        await runner.ended("finish", finished_without(jobs[1].job_id, jobs[1].token, "noop", "no JSON"))
         await runner.ended("fail", failed(jobs[2].job_id, jobs[2].token, ERROR, 60.0))
         await runner.ended("fail", failed(jobs[3].job_id, jobs[3].token, ERROR, None))
         await self.queue.cancel(jobs[2].job_id)
@@ -288,7 +289,9 @@ class Trim(RedisCase):
         runner = await self.lease()
         job_id = await self.enqueue()
         job = await self.claimed(runner)
-        runner.note(log_line(job_id, job.token, "said"))
+        notes = Notes(job_id, job.token)
+        notes.add_line("said")
+        runner.note(notes)
         await runner.settled()
         await runner.ended("finish", ending("finish", job))
 
@@ -329,49 +332,6 @@ class Trim(RedisCase):
         for answer in answers:
             await answer
         return ids
-
-
-class Notes(RedisCase):
-    async def asyncSetUp(self) -> None:
-        await super().asyncSetUp()
-        self.runner = await self.lease()
-        self.job_id = await self.enqueue()
-        self.taken = await self.claimed(self.runner)
-
-    async def say(self, *lines: str, token: int | None = None) -> None:
-        for line in lines:
-            self.runner.note(log_line(self.job_id, self.taken.token if token is None else token, line))
-        await self.runner.settled()
-
-    async def test_lines_and_progress_are_kept_with_the_job(self) -> None:
-        await self.say("one", "two\x1e\x1f\n三")
-        self.runner.note(progress(self.job_id, self.taken.token, 0.25, "a quarter"))
-        await self.runner.settled()
-
-        self.assertEqual(["one", "two   三"], await self.queue.log_of(self.job_id))
-        self.assertEqual({"fraction": 0.25, "note": "a quarter"}, (await self.record(self.job_id)).progress)
-
-    async def test_the_last_two_hundred_lines_are_kept(self) -> None:
-        await self.say(*[f"line {number}" for number in range(250)])
-
-        self.assertEqual([f"line {number}" for number in range(50, 250)], await self.queue.log_of(self.job_id))
-
-    async def test_one_that_no_longer_owns_the_job_is_not_heard(self) -> None:
-        await self.say("stale", token=self.taken.token + 1)
-        await self.crash("w")
-        await self.say("reaped")
-
-        self.assertEqual([], await self.queue.log_of(self.job_id))
-
-    async def test_a_line_that_is_no_utf8_does_not_silence_the_others(self) -> None:
-        await self.say("one", "lone \udc80", "two")
-
-        lines = await self.queue.log_of(self.job_id)
-        self.assertEqual(("one", "two"), (lines[0], lines[-1]))
-
-    async def test_a_job_that_is_not_there_has_no_log(self) -> None:
-        with self.assertRaises(JobNotFound):
-            await self.queue.log_of("q-" + "0" * 32)
 
 
 class Waiting(RedisCase):

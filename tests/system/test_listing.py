@@ -49,5 +49,53 @@ class FewAmongMany(unittest.TestCase):
         self.assertEqual([job_id], self.listed("type=echo")[0])
 
 
+class Unshowable(unittest.TestCase):
+    """Jobs of which a part is such as no version of ours would write now: it costs that part, and no page."""
+
+    def setUp(self) -> None:
+        self.redis = self.enterContext(PrivateRedis())
+        self.server = self.enterContext(Server(self.redis.url))
+
+    def post(self, **fields: str) -> str:
+        """A job with these fields of its hash set by hand."""
+        job_id = str(self.server.request("POST", "/api/jobs", NOOP, x_request_id="mine")[1]["id"])
+        if fields:
+            self.redis.client.hset(f"wb:{{default}}:job:{job_id}", mapping=fields)
+        return job_id
+
+    def test_a_part_of_a_job_that_can_not_be_shown_breaks_no_answer(self) -> None:
+        fine = self.post(result='{"a": 1}', progress='{"fraction": 0.5, "note": ""}')
+        spec = self.redis.client.hget(f"wb:{{default}}:job:{fine}", "spec").decode()
+        deep = "[" * 950 + "]" * 950
+        wrong = {
+            "deep result": self.post(result=deep),
+            "result over 100 levels": self.post(result="[" * 101 + "]" * 101),
+            "very deep result": self.post(result="[" * 30_000 + "]" * 30_000),
+            "result that is not a number": self.post(result='{"a": [NaN, Infinity]}'),
+            "very deep progress": self.post(progress="[" * 30_000 + "]" * 30_000),
+            "progress that is not a number": self.post(progress='{"fraction": NaN, "note": ""}'),
+            "error that is no object": self.post(error='["x"]'),
+            "deep error": self.post(error=f'{{"type": "X", "message": {deep}}}'),
+            "history of a deep error": self.post(history=f'1\x1d1\x1d2\x1dw\x1dretried\x1d{{"type": {deep}}}\x1c'),
+            "payload that is not a number": self.post(spec=spec.replace('"payload":{', '"payload":{"a":NaN')),
+            "deep payload": self.post(spec=spec.replace('"payload":{', f'"payload":{{"a":{deep}')),
+            "odd key": self.post(spec=spec.replace('"payload":', f'"unique_key":{deep},"payload":')),
+        }
+
+        for query in ("", "?state=ready", "?request_id=mine", "?queue=default&limit=200"):
+            status, page, _ = self.server.request("GET", f"/api/jobs{query}")
+            self.assertEqual(200, status, query)
+            shown = {job["id"]: job for job in page["items"]}
+            self.assertEqual({fine, *wrong.values()}, set(shown), query)
+        for what, job_id in wrong.items():
+            with self.subTest(what):
+                self.assertEqual(200, self.server.request("GET", f"/api/jobs/{job_id}")[0])
+        self.assertEqual({"a": 1}, shown[fine]["result"])
+        for what in ("deep result", "result over 100 levels", "very deep result", "result that is not a number"):
+            self.assertIsNone(shown[wrong[what]]["result"], what)
+            self.assertTrue(shown[wrong[what]]["result_error"], what)
+        self.assertEqual([], self.server.logged("request.failed"))
+
+
 if __name__ == "__main__":
     unittest.main()

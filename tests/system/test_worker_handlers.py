@@ -11,6 +11,12 @@ from lib.tracing import new_trace
 from tests.system.worker_case import WorkerCase
 
 
+def told(record: JobRecord) -> tuple[str, ...]:
+    """Type, message and traceback of its error."""
+    error = record.error or {}
+    return tuple(str(error.get(part)) for part in ("type", "message", "traceback"))
+
+
 def error_type(record: JobRecord) -> str:
     return str((record.error or {}).get("type"))
 
@@ -71,10 +77,10 @@ class Ends(WorkerCase):
         self.assertEqual(["SystemExit"] * 2, [error_type(found[name]) for name in ("exit", "exit_thread")])
         self.assertEqual((True, None), (found["big"].is_result_truncated, found["big"].result))
         self.assertEqual((False, 60_000), (found["fits"].is_result_truncated, len(found["fits"].result)))
-        self.assertTrue(found["unserialisable"].is_result_truncated)
         self.assertEqual(
-            (1, {"type": "Discard", "message": "never"}), (found["discard"].attempts, found["discard"].error)
+            "it holds an object of the class object, which is no JSON", found["unserialisable"].result_error
         )
+        self.assertEqual((1, "Discard", "never"), (found["discard"].attempts, *told(found["discard"])[:2]))
         self.assertEqual(1, found["snooze"].attempts)
         self.assertLessEqual(len(str((found["long_error"].error or {})["message"])), 8192)
         self.until_all([str(found["talk"].result), str(found["talk_thread"].result)], "completed")
@@ -156,7 +162,7 @@ class Timeouts(WorkerCase):
         self.assertEqual(3, len(self.executions(late)))
 
     def test_a_thread_is_left_behind_and_its_runner_replaced_without_harm_to_the_others(self) -> None:
-        worker = self.ready(WORKER_QUEUES="default=5")
+        worker = self.ready(WORKER_QUEUES="default=5", UNWIND_S=1)
         (old,) = worker.runner_pids()
         flag = self.flag()
         beside = self.post("sleep", until=str(flag))
@@ -175,7 +181,7 @@ class Timeouts(WorkerCase):
         self.assertEqual([], worker.logged("runner.died"))
 
     def test_a_coroutine_that_swallows_its_cancellation_costs_its_runner_and_nobody_else(self) -> None:
-        worker = self.ready(WORKER_QUEUES="default=5")
+        worker = self.ready(WORKER_QUEUES="default=5", UNWIND_S=1)
         (old,) = worker.runner_pids()
 
         late = self.post("swallow", self.once, seconds=60)
@@ -244,14 +250,28 @@ class Cancels(WorkerCase):
         self.until_all([job_id], "cancelled")
         self.assertFalse([line for line in self.lines() if line.startswith("ended")])
 
-    def test_a_running_thread_is_told_and_may_still_complete(self) -> None:
-        self.ready()
+    def test_a_running_thread_is_told_and_cancelled_when_it_obeys(self) -> None:
+        worker = self.ready()
         job_id = self.post("sleep_thread", seconds=60)
         self.until_begun(job_id)
 
         self.cancel(job_id)
 
+        self.until_all([job_id], "cancelled")
+        record = self.record(job_id)
+        self.assertEqual((None, ["cancelled"]), (record.result, [line.outcome for line in record.history]))
+        self.assertEqual("Cancelled", error_type(record))
+        self.assertEqual([], worker.logged("worker.retiring"))
+
+    def test_a_thread_that_does_not_look_whether_it_is_to_stop_may_still_complete(self) -> None:
+        self.ready()
+        job_id = self.post("deaf_thread", seconds=1.5)
+        self.until_begun(job_id)
+
+        self.cancel(job_id)
+
         self.until_all([job_id], "completed")
+        self.assertEqual("slept", self.record(job_id).result)
         self.assertIsNotNone(self.record(job_id).cancel_requested_ms)
 
     def test_a_job_that_was_cancelled_and_is_run_again_is_not_cancelled_again(self) -> None:

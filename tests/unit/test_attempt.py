@@ -5,6 +5,7 @@ import json
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -80,14 +81,11 @@ class Completed(Case):
             self.assertEqual(["-noop", text], words(attempt.completed(claimed(b""), spec(), result, self.shared)))
 
     def test_a_result_that_can_not_be_kept_costs_the_result_and_not_the_job(self) -> None:
-        nested: list[Any] = []
-        for _ in range(100_000):
-            nested = [nested]
-        round_about: list[Any] = []
-        round_about.append(round_about)
-        for result in (object(), {1, 2}, float("nan"), b"x", nested, round_about, "x" * 65_600, "é" * 40_000):
+        for result, reason in ((object(), "class object"), (b"\xff", "no UTF-8"), ("x" * 65_600, "65,602 bytes")):
             ending = attempt.completed(claimed(b""), spec(), result, self.shared)
-            self.assertEqual(("finish", ["tnoop", ""]), (ending.script, words(ending)))
+
+            option, why = words(ending)
+            self.assertEqual(("finish", "tnoop", True), (ending.script, option, reason in why))
 
     def test_half_a_surrogate_pair_is_kept_as_its_escape(self) -> None:
         ending = attempt.completed(claimed(b""), spec(), "\udc80", self.shared)
@@ -139,11 +137,26 @@ class WentWrong(Case):
         self.assertEqual(("snooze", "2000"), (ending.script, words(ending)[0]))
 
     def test_delays_that_are_no_numbers_of_seconds_fail_the_attempt_and_not_the_lane(self) -> None:
-        odd: tuple[Any, ...] = (float("nan"), float("inf"), 1e300, 10**400, "soon", timedelta(seconds=1))
+        odd: tuple[Any, ...] = (float("nan"), float("inf"), 1e300, 10**400, "soon", None, True, Decimal("NaN"), [1])
         for delay_s in odd:
             for fault in (Retry("x", after_s=delay_s), Snooze("x", after_s=delay_s)):
                 with self.subTest(repr(delay_s), fault=type(fault).__name__):
                     self.assertRegex(words(self.of(fault))[0], r"\A[0-9]{0,15}\Z")
+
+    def test_a_snooze_that_names_no_time_is_a_failed_attempt(self) -> None:
+        class Bare(Snooze):
+            def __init__(self) -> None:
+                pass
+
+        odd: tuple[Any, ...] = (float("nan"), "soon", None, True)
+        for fault in (Bare(), *[Snooze("x", after_s=value) for value in odd]):
+            self.assertEqual(("fail", "job.retried"), (self.of(fault).script, self.of(fault).event), fault)
+            self.assertEqual("job.died", self.of(fault, 3).event)
+
+    def test_a_delay_may_be_of_any_kind_that_is_a_time(self) -> None:
+        for after_s in (2, 2.0, Decimal("2.0"), timedelta(seconds=2)):
+            for fault in (Retry("x", after_s=after_s), Snooze("x", after_s=after_s)):  # type: ignore[arg-type]
+                self.assertEqual("2000", words(self.of(fault))[0])
 
     def test_what_an_exception_says_is_bounded_and_can_not_fail(self) -> None:
         class Unspeakable(Exception):
@@ -169,10 +182,12 @@ class PutOff(Case):
 
 
 class Run(Case):
-    def ran(self, type_name: str) -> Any:
+    def ran(self, type_name: str, *, is_cancelled: bool = False) -> Any:
         """The result of a handler of tests.jobs_for_tests."""
         prepared = attempt.prepare(attempt.read(claimed(spec(type_name, {"ledger": ""}).to_text())), self.shared)
-        context: Any = SimpleNamespace(enter=lambda: None, job_id="j", attempt=1, cancelled=False)
+        context: Any = SimpleNamespace(
+            enter=lambda: None, job_id="j", attempt=1, cancelled=False, is_cancelled=is_cancelled
+        )
 
         async def run() -> Any:
             async with asyncio.timeout(5):
@@ -183,14 +198,17 @@ class Run(Case):
     def test_async_and_plain_handlers_give_their_results(self) -> None:
         self.assertEqual(["slept", "slept"], [self.ran("sleep"), self.ran("sleep_thread")])
 
-    def test_an_exit_in_a_thread_comes_out(self) -> None:
-        with self.assertRaises(SystemExit):
-            self.ran("exit_thread")
+    def test_what_had_no_thread_until_it_was_told_to_stop_does_not_begin(self) -> None:
+        raised = self.ran("sleep_thread", is_cancelled=True)
 
-    def test_a_stop_iteration_in_a_thread_ends_the_attempt(self) -> None:
-        """A Future refuses to hold one: who waits for it would wait until the timeout."""
-        with self.assertRaises(RuntimeError):
-            self.ran("stop_iteration")
+        self.assertIs(asyncio.CancelledError, type(raised.fault))
+
+    def test_what_a_thread_raises_comes_out_when_it_is_to_be_a_result(self) -> None:
+        for type_name, kind in (("exit_thread", SystemExit), ("stop_iteration", StopIteration)):
+            raised = self.ran(type_name)
+
+            with self.assertRaises(kind):
+                attempt.completed(claimed(b""), spec(), raised, self.shared)
 
 
 if __name__ == "__main__":

@@ -123,6 +123,7 @@ class Config(unittest.TestCase):
             "LEASE_S": ["1.9", "3601", "nan", "inf", "1e2", "-5"],
             "CRASH_LIMIT": ["1", "101"],
             "SHUTDOWN_GRACE_S": ["-1", "86401"],
+            "UNWIND_S": ["0.9", "61"],
             "RETAIN_COMPLETED": ["-1", "1.5"],
             "RETAIN_COMPLETED_S": ["x"],
             "RETAIN_DEAD_S": ["x"],

@@ -22,14 +22,13 @@ from lib.errors import WaybillError
 from lib.handlers import email
 from lib.http1.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
-from lib.jobs import masking, registry, submission
+from lib.jobs import failure, masking, nesting, registry, result, submission
 from lib.jobs.backoff import DEFAULT_BACKOFF
 from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord, JobSpec
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
-from lib.queue import pages
+from lib.queue import notes, pages
 from lib.queue.queues import Census
 from lib.tracing import new_trace
-from lib.work import attempt, context
 from tests import contract
 from tests.contract import Operation
 
@@ -248,6 +247,7 @@ class Facts(unittest.TestCase):
                     known,
                     created_ms=0,
                     is_result_truncated=True,
+                    result_error="it is no JSON",
                     history=(attempt_ended,),
                 )
             )
@@ -255,7 +255,7 @@ class Facts(unittest.TestCase):
             self.assertEqual([], list(CONTRACT.faults(shown, CONTRACT.schema("Job"))))
             self.assertEqual(sorted(shown), sorted(self.properties("Job")))
             self.assertEqual(
-                sorted({*shown} - {"result_truncated"}),
+                sorted({*shown} - {"result_truncated", "result_error"}),
                 sorted(CONTRACT.schema("Job")["required"]),
             )
 
@@ -271,10 +271,15 @@ class Facts(unittest.TestCase):
         lines = self.properties("JobLog")["items"]
 
         self.assertEqual(HISTORY_KEPT, job["history"]["maxItems"])
-        self.assertEqual(attempt.ERROR_CHARS, self.properties("ErrorOrNull")["message"]["maxLength"])
-        self.assertIn(f"over {attempt.RESULT_BYTES >> 10} KiB", job["result_truncated"]["description"])
-        self.assertEqual(context.LOG_LINE_CHARS, lines["items"]["maxLength"])
-        self.assertIn(f"-{lines['maxItems']}, -1)", lua("note.lua"))
+        self.assertEqual(failure.MESSAGE_CHARS, self.properties("ErrorOrNull")["message"]["maxLength"])
+        self.assertEqual(failure.TRACEBACK_CHARS, self.properties("ErrorOrNull")["traceback"]["maxLength"])
+        self.assertIn(f"{failure.ERROR_BYTES >> 10} KiB at most", CONTRACT.schema("ErrorOrNull")["description"])
+        self.assertIn(f"over {result.RESULT_BYTES >> 10} KiB", job["result_error"]["description"])
+        self.assertIn(f"over {nesting.MAX_DEPTH} levels", job["result_error"]["description"])
+        self.assertEqual(result.REASON_CHARS, job["result_error"]["maxLength"])
+        self.assertEqual(notes.LINE_CHARS, lines["items"]["maxLength"])
+        self.assertEqual(notes.LINES_KEPT, lines["maxItems"])
+        self.assertIn(f"LINES_KEPT = '{notes.LINES_KEPT}'", lua("_notes.lua"))
 
     def test_secrets_are_masked_under_every_name_that_it_gives(self) -> None:
         words = re.findall(r"`(.+?)`", self.properties("Job")["payload"]["description"])

@@ -92,7 +92,7 @@ class InHand(unittest.IsolatedAsyncioTestCase):
         handlers = (wait, block, shrug, leave)
         known = Registry([JobType(f.__name__, f, lambda value, path: value, is_async=True) for f in handlers])
         timings = SimpleNamespace(waited=lambda *seen: None, ran=lambda *seen: None)
-        settings = SimpleNamespace(lease_s=0.2)
+        settings = SimpleNamespace(lease_s=0.2, unwind_s=0.3)
         self.log = ALog(self)
         shared = SimpleNamespace(
             registry=known,
@@ -195,11 +195,10 @@ class InHand(unittest.IsolatedAsyncioTestCase):
         self.start(lanes, 1, type_name="shrug", timeout_s=0.05)
         await asyncio.wait_for(self.has_begun.wait(), 5)
 
-        with patch("lib.work.lanes.UNWILLING_S", 0.3):
-            lanes.cancel([f"q-{1:032}"])
+        lanes.cancel([f"q-{1:032}"])
         await asyncio.wait_for(lanes.ended(), 5)
 
-        self.assertIn("| Cancelled: ", self.log.lines()[-1]["msg"])
+        self.assertEqual(f"Job cancelled: q-{1:032}", self.log.lines()[-1]["msg"])
 
 
 if __name__ == "__main__":

@@ -186,7 +186,13 @@ class LineTests(LogCase):
         self.assertLess(len(text), TEXT_CHARS + 100)
 
     def test_an_exception_that_can_not_be_shown_is_logged_all_the_same(self) -> None:
-        class Wicked(Exception):
+        class Nameless(type):
+            def __getattribute__(cls, name: str) -> object:
+                if name in ("__name__", "__qualname__"):
+                    raise SystemExit(name)
+                return super().__getattribute__(name)
+
+        class Wicked(Exception, metaclass=Nameless):
             def __str__(self) -> str:
                 raise RuntimeError
 

@@ -6,7 +6,7 @@ import unittest
 from typing import Any
 
 from lib.errors import FieldError
-from lib.jobs.masking import MASK, masked, unmasked
+from lib.jobs.masking import MASK, known_secrets, masked, masked_error, unmasked
 
 PAYLOADS: list[Any] = [
     {"secret": "a", "to": "b"},
@@ -93,6 +93,74 @@ class Masks(unittest.TestCase):
 
     def test_the_mask_under_a_name_that_tells_of_no_secret_is_a_text(self) -> None:
         self.assertEqual({"text": MASK}, unmasked({"text": MASK}, {}, "", []))
+
+
+class Errors(unittest.TestCase):
+    """What an exception says of a secret."""
+
+    PAYLOAD: dict[str, Any] = {  # noqa: RUF012
+        "password": "hunter2!",
+        "auth": {"token": 'a"b\\c', "api_key": 123456},
+        "cookie": ["one=crumb", None, True],
+        "max_tokens": 4096,
+        "to": "someone@example.com",
+        "pin_secret": "abc",
+    }
+
+    def shown(self, message: str, **rest: Any) -> dict[str, Any]:
+        error = {"type": "ValueError", "message": message, **rest}
+        return masked_error(error, known_secrets(self.PAYLOAD)) or {}
+
+    def test_secrets_of_the_payload_are_masked_wherever_they_stand_and_however_they_are_written(self) -> None:
+        for secret in ("hunter2!", 'a"b\\c', 'a\\"b\\\\c', repr('a"b\\c'), "123456", "one=crumb"):
+            shown = self.shown(f"it is {secret}.", traceback=f"f({secret})", cause={"type": "X", "message": secret})
+
+            for told in (shown["message"], shown["traceback"], shown["cause"]["message"]):
+                self.assertIn(MASK, told)
+                self.assertNotIn(secret, told)
+
+    def test_what_is_no_secret_stays(self) -> None:
+        for text in (
+            "someone@example.com has 4096 abc",
+            "max_tokens=5, has_token: True, password=None",
+            "the token is wrong; a secret: none",
+            "tokens == 5",
+            "",
+        ):
+            self.assertEqual(text.replace("none", MASK), self.shown(text)["message"])
+
+    def test_what_stands_behind_a_name_that_tells_of_a_secret_is_masked(self) -> None:
+        for text, expected in (
+            ("{'password': 'x y', 'to': 'me'}", "{'password': '********', 'to': 'me'}"),
+            ('{"API-Key":"x\\"y", "n": 1}', '{"API-Key":"********", "n": 1}'),
+            ("Authorization: Bearer abc.def", "Authorization: ********"),
+            ("login(user, password=abc)", "login(user, password=********)"),
+            ("?token=abc&n=1", "?token=********&n=1"),
+            ("passwd='never clos", "passwd='********"),
+            ("client_secret = b'x'", "client_secret = '********'"),
+        ):
+            self.assertEqual(expected, self.shown(text)["message"])
+
+    def test_a_line_of_code_is_shown_but_for_what_it_quotes(self) -> None:
+        code = (
+            "token = find(password=settings.password)\n  self.login(user, password='abc')\n  for token in tokens:\n  x"
+        )
+
+        self.assertEqual(code.replace("abc", MASK), self.shown("", traceback=code)["traceback"])
+
+    def test_more_secrets_than_can_be_looked_for_hide_the_text(self) -> None:
+        payload = {"tokens": [f"secret-{number}" for number in range(1000)]}
+
+        shown = masked_error({"type": "X", "message": "secret-7", "traceback": "x"}, known_secrets(payload))
+
+        self.assertEqual({"type": "X", "message": MASK, "traceback": MASK}, shown)
+
+    def test_no_text_takes_long(self) -> None:
+        began_s = time.monotonic()
+        for text in ("token" * 1600, "password='" + "\\'" * 4000, "secret" + " " * 8000, "token=" * 1300, "a" * 8000):
+            self.shown(text, traceback=text)
+
+        self.assertLess(time.monotonic() - began_s, 1)
 
 
 if __name__ == "__main__":

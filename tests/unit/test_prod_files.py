@@ -11,6 +11,7 @@ import unittest
 from pathlib import Path
 
 from lib import config
+from lib.work.supervisor import LEAVE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 PROD = ROOT / "prod"
@@ -65,12 +66,17 @@ class Checkers(unittest.TestCase):
         return path
 
 
+def longest_stop_s() -> float:
+    """After so long a supervisor has killed what did not leave."""
+    return float(default("SHUTDOWN_GRACE_S")) + float(default("UNWIND_S")) + LEAVE_S
+
+
 class Systemd(Checkers):
     def test_the_stop_outlasts_the_grace_and_wrong_settings_are_not_tried_again(self) -> None:
         for unit in UNITS[:2]:
             text = text_of(f"systemd/{unit}")
 
-            self.assertGreater(number(r"^TimeoutStopSec=(\d+)$", text), float(default("SHUTDOWN_GRACE_S")))
+            self.assertGreater(number(r"^TimeoutStopSec=(\d+)$", text), longest_stop_s())
             self.assertEqual(config.EXIT_CONFIG, number(r"^RestartPreventExitStatus=(\d+)$", text))
             self.assertIn("\nKillMode=mixed\n", text)
             self.assertGreater(number(r"^LimitNOFILE=(\d+)$", text), 2 * int(default("MAX_CONNECTIONS")))
@@ -100,7 +106,7 @@ class Pm2(Checkers):
 
         kill_timeout_ms = number(r"KILL_TIMEOUT_MS = ([\d_]+);", text)
 
-        self.assertGreater(kill_timeout_ms, 1000 * float(default("SHUTDOWN_GRACE_S")))
+        self.assertGreater(kill_timeout_ms, 1000 * longest_stop_s())
         self.assertEqual(config.EXIT_CONFIG, number(r"stop_exit_codes: \[(\d+)\]", text))
 
     def test_node_reads_it_and_every_path_in_it_is_this_projects(self) -> None:

@@ -40,6 +40,12 @@ class Numbers(unittest.TestCase):
             with self.subTest(text), self.assertRaises(InvalidFields):
                 query.seconds({"wait": text}, "wait", 60)
 
+    def test_flags(self) -> None:
+        self.assertEqual([False, False, True], [query.flag(f, "x") for f in ({}, {"x": "false"}, {"x": "true"})])
+        for text in ("", "1", "True", "yes", "true "):
+            with self.subTest(text), self.assertRaises(InvalidFields):
+                query.flag({"x": text}, "x")
+
 
 class Cursors(unittest.TestCase):
     def test_a_cursor_comes_back_as_it_went(self) -> None:

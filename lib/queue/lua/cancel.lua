@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
 -- cancel.lua: stop a job that waits; ask one that runs to stop.
 -- KEYS 1 base
--- ARGV 1 id
+-- ARGV 1 id  2 '1' where its handler is to have no time to end, or ''
 -- RETURNS 'done' | 'requested' | the state that does not allow it | '' no such job
 -- @transition ready --cancel--> cancelled
 -- @transition delayed --cancel--> cancelled
 -- @use clock listed tally ended sound
 -- WHY the id stays in its list, marked `listed`: to search a list of a million would stop Redis. claim drops it there.
-local id = ARGV[1]
+-- WHY '!' and the id beside the id: an older runner knows no such job, and cancels this one as it always did.
+local id, is_forced = ARGV[1], ARGV[2] == '1'
 local job = base .. 'job:' .. id
 local f = redis.call('HMGET', job, 'state', 'priority', 'suspect', 'worker')
 local state = f[1]
@@ -18,6 +19,7 @@ if state == 'active' then
   -- Without a worker it was written by hand, and nobody listens.
   local cancels = base .. 'cancels:' .. (f[4] or '')
   redis.call('SADD', cancels, id)
+  if is_forced then redis.call('SADD', cancels, '!' .. id) end
   redis.call('EXPIRE', cancels, 3600)
   return 'requested'
 end

@@ -1,21 +1,25 @@
 #!lua flags=allow-oom
 -- fail.lua: end attempts that went wrong: the job comes back after its delay, or is dead.
 -- KEYS 1 base
--- ARGV 1 worker  2 records: id, token, delay ms or '' for dead, error (JSON)
+-- ARGV 1 worker  2 records: id, token, delay ms or '' for dead, error (JSON) and what it said last (_notes.lua)
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --fail--> delayed
 -- @transition active --fail--> dead
 -- @transition active --fail--> cancelled
--- @use clock records tally ended ring fence history cancelled next_due sound
+-- @use clock records notes tally ended ring fence history cancelled next_due sound
 local worker, records = ARGV[1], ARGV[2]
 
 sound('ZCARD', 'dead', 'cancelled')
 local answers, dead, again, dead_kinds, retried_kinds = {}, {}, {}, {}, {}
 local before = next_due()
-for id, token, delay, error_text in each_record(records) do
+for id, token, delay, rest in each_record(records) do
   local verdict = own(id, token, worker)
   local job = base .. 'job:' .. id
-  if verdict == 'mine' then redis.call('HSET', job, 'error', error_text) end
+  local error_text, last_words = parted(rest)
+  if verdict == 'mine' then
+    redis.call('HSET', job, 'error', error_text)
+    keep_notes(id, job, token, last_words)
+  end
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
     if delay == '' then
       redis.call('HSET', job, 'state', 'dead', 'finished', now, 'ended', token)

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- finish.lua: complete jobs that this runner still owns.
 -- KEYS 1 base
--- ARGV 1 worker  2 records: id, token, 't' where the result was too large to keep or '-' and behind it the type,
---      result (JSON) or ''
+-- ARGV 1 worker  2 records: id, token, 't' where the result could not be kept or '-' and behind it the type,
+--      result (JSON) or '', where it could not be kept the reason, and what it said last (_notes.lua)
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --complete--> completed
--- @use clock records tally ended fence hands sound
+-- @use clock records notes tally ended fence hands sound
 -- WHY own() is not asked: what it asks is asked here of all jobs together; the list has the last word as there.
 local worker, records = ARGV[1], ARGV[2]
 
@@ -21,14 +21,17 @@ end
 local place = #mine > 0 and take_out(mine, worker) or {}
 
 local answers, done, scores, kinds = {}, {}, {}, {}
-local function complete(id, option, result)
+local function complete(id, option, rest)
   local job = base .. 'job:' .. id
-  if result == '' then
+  local result, last_words = parted(rest)
+  if last_words ~= '' then keep_notes(id, job, redis.call('HGET', job, 'claims'), last_words) end
+  if sub(option, 1, 1) == 't' then
+    redis.call('HSET', job, 'state', 'completed', 'finished', now, 'result_truncated', '1', 'result_error', result)
+  elseif result == '' then
     redis.call('HSET', job, 'state', 'completed', 'finished', now)
   else
     redis.call('HSET', job, 'state', 'completed', 'finished', now, 'result', result)
   end
-  if sub(option, 1, 1) == 't' then redis.call('HSET', job, 'result_truncated', '1') end
   add(kinds, sub(option, 2))
   done[#done + 1] = id
   scores[#scores + 1] = now

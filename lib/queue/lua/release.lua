@@ -1,19 +1,22 @@
 #!lua flags=allow-oom
 -- release.lua: give jobs back unfinished, to the front; the attempt is given back, the claim is not.
 -- KEYS 1 base
--- ARGV 1 worker  2 records: id, token, 'n' where it was not even begun or '', ''
+-- ARGV 1 worker  2 records: id, token, 'n' where it was not even begun or '', '' and what it said
+--      last (_notes.lua)
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --release--> ready
 -- @transition active --release--> cancelled
--- @use clock records tally ended ring fence history cancelled listed sound unbegun
+-- @use clock records notes tally ended ring fence history cancelled listed sound unbegun
 local worker, records = ARGV[1], ARGV[2]
 
 sound('LLEN', 'ready:high', 'ready:normal', 'ready:low')
 sound('ZCARD', 'cancelled')
 local answers, given_back = {}, {}
-for id, token, not_begun in each_record(records) do
+for id, token, not_begun, rest in each_record(records) do
   local verdict = own(id, token, worker)
   local job = base .. 'job:' .. id
+  local _, last_words = parted(rest)
+  if verdict == 'mine' then keep_notes(id, job, token, last_words) end
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
     if not_begun == '' then remember(job, 'released') else expire_on(id, job, token) end
     redis.pcall('HINCRBY', job, 'attempts', -1)

@@ -35,10 +35,10 @@ if unique_key ~= '' then redis.call('SET', unique, id, 'PX', string.match(f[7] o
 -- Without a worker it never ran: cancelled while it waited.
 if f[5] then remember(job, state, state ~= 'completed' and f[3] or nil, f[4]) end
 -- Else the runner that was asked to stop it would stop it again, should it be that one's once more.
-if f[5] then redis.pcall('SREM', base .. 'cancels:' .. f[5], id) end
+if f[5] then redis.pcall('SREM', base .. 'cancels:' .. f[5], id, '!' .. id) end
 redis.call('ZREM', base .. state, id)
 redis.call('HDEL', job, 'attempts', 'crashes', 'suspect', 'started', 'finished', 'worker', 'result', 'result_truncated',
-  'error', 'progress', 'cancel_requested', 'unknown_since', 'expires', 'unbegun')
+  'result_error', 'error', 'progress', 'cancel_requested', 'unknown_since', 'expires', 'unbegun')
 redis.call('HSET', job, 'state', 'ready', 'since', now)
 -- Until now its state said so (see _fence.lua).
 if state == 'completed' and f[6] then redis.call('HSET', job, 'ended', f[6]) end

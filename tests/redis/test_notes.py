@@ -1,0 +1,193 @@
+"""What handlers say: kept while they run, and with their end, each word once and in order."""
+
+import unittest
+
+from lib.errors import JobNotFound
+from lib.queue.lease import released
+from lib.queue.notes import Notes
+from tests.redis.case import LosesReplies, RedisCase, ending
+
+SCRIPTS = ("finish", "fail", "snooze", "release")
+
+
+class NotesCase(RedisCase):
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        await self.begin()
+
+    async def begin(self, runner_link: LosesReplies | None = None) -> None:
+        """A job that runs, and has said nothing."""
+        self.runner = await self.lease(link=runner_link)
+        self.job_id = await self.enqueue()
+        self.taken = await self.claimed(self.runner)
+        self.notes = Notes(self.job_id, self.taken.token)
+
+    def add(self, *lines: str) -> None:
+        for line in lines:
+            self.notes.add_line(line)
+
+    async def say(self, *lines: str) -> None:
+        """Say them one by one, and wait until Redis has them."""
+        for line in lines:
+            self.add(line)
+            self.runner.note(self.notes)
+        await self.runner.settled()
+
+    async def lines(self) -> list[str]:
+        return await self.queue.log_of(self.job_id)
+
+    async def end(self, script: str) -> bool:
+        """As a lane ends it: with what the job said last."""
+        return await self.runner.ended(script, ending(script, self.taken).saying(self.notes.end()))
+
+
+class WhileItRuns(NotesCase):
+    async def test_lines_and_progress_are_kept_with_the_job(self) -> None:
+        await self.say("one", "two\x1e\x1f\n三")
+        self.notes.set_progress(0.25, "a quarter")
+        self.runner.note(self.notes)
+        await self.runner.settled()
+
+        self.assertEqual(["one", "two   三"], await self.lines())
+        self.assertEqual({"fraction": 0.25, "note": "a quarter"}, (await self.record(self.job_id)).progress)
+
+    async def test_the_last_two_hundred_lines_are_kept(self) -> None:
+        await self.say(*[f"line {number}" for number in range(250)])
+
+        self.assertEqual([f"line {number}" for number in range(50, 250)], await self.lines())
+
+    async def test_one_that_no_longer_owns_the_job_is_not_heard(self) -> None:
+        self.notes.token += 1
+        await self.say("stale")
+        self.notes.token -= 1
+        await self.crash("w")
+        await self.say("reaped")
+
+        self.assertEqual([], await self.lines())
+
+    async def test_a_line_that_is_no_utf8_does_not_silence_the_others(self) -> None:
+        await self.say("one", "lone \udc80", "two")
+
+        self.assertEqual(["one", "lone ?", "two"], await self.lines())
+
+    async def test_a_job_that_is_not_there_has_no_log(self) -> None:
+        with self.assertRaises(JobNotFound):
+            await self.queue.log_of("q-" + "0" * 32)
+
+    async def test_what_redis_could_not_be_told_comes_with_the_next_word(self) -> None:
+        self.add("one")
+        text, _ = self.notes.untold()  # On its way, and never answered.
+        await self.say("two")
+
+        self.assertEqual((["one", "two"], "0\x1dlone"), (await self.lines(), text))
+
+    async def test_the_next_attempt_counts_its_lines_anew(self) -> None:
+        await self.say("one", "two")
+        await self.end("release")
+        self.taken = await self.claimed(self.runner)
+        self.notes = Notes(self.job_id, self.taken.token)
+        await self.say("three")
+
+        self.assertEqual(["one", "two", "three"], await self.lines())
+
+    async def test_a_word_of_a_kind_that_a_later_version_knows_is_passed_over(self) -> None:
+        text = "\x1d".join(("0", "lone", 'c{"row": 5}', "ltwo"))
+
+        await self.runner.ended("release", released(self.job_id, self.taken.token).saying(text))
+
+        self.assertEqual((["one", "two"], None), (await self.lines(), (await self.record(self.job_id)).progress))
+
+
+class WithTheEnd(NotesCase):
+    async def test_what_was_said_last_is_kept_with_each_end(self) -> None:
+        for script in SCRIPTS:
+            await self.fresh()
+            await self.say("one")
+            self.add("two", "three")
+            self.notes.set_progress(0.5, "half")
+
+            self.assertTrue(await self.end(script))
+
+            self.assertEqual(["one", "two", "three"], await self.lines(), script)
+            self.assertEqual({"fraction": 0.5, "note": "half"}, (await self.record(self.job_id)).progress)
+
+    async def test_what_is_on_its_way_when_it_ends_is_kept_once(self) -> None:
+        for script in SCRIPTS:
+            await self.fresh()
+            self.add("one", "two")
+            self.runner.note(self.notes)
+            await self.runner._scripts.call("note", self.base, "w", self.record_of_notes())
+            self.add("three")
+
+            self.assertTrue(await self.end(script))
+            await self.runner.settled()
+
+            self.assertEqual(["one", "two", "three"], await self.lines(), script)
+
+    async def test_an_end_whose_reply_was_lost_says_its_words_once(self) -> None:
+        for script in SCRIPTS:
+            await self.fresh(LosesReplies(self.link))
+            self.losing.lose = 2
+            self.add("one")
+
+            self.assertTrue(await self.end(script))
+
+            self.assertEqual(["one"], await self.lines(), script)
+
+    async def test_an_end_that_is_not_ours_says_nothing(self) -> None:
+        for script in SCRIPTS:
+            await self.fresh()
+            self.add("one")
+            self.notes.set_progress(0.5, "half")
+            await self.crash("w")
+
+            self.assertFalse(await self.end(script))
+
+            self.assertEqual(([], None), (await self.lines(), (await self.record(self.job_id)).progress), script)
+
+    async def test_one_that_was_asked_to_stop_says_its_words_too(self) -> None:
+        for script in ("fail", "snooze", "release"):
+            await self.fresh()
+            await self.queue.cancel(self.job_id)
+            self.add("one")
+
+            await self.end(script)
+
+            self.assertEqual(("cancelled", ["one"]), (await self.state(self.job_id), await self.lines()), script)
+
+    async def test_a_result_beside_last_words_comes_back_as_it_was(self) -> None:
+        self.add("one")
+
+        await self.end("finish")
+
+        self.assertEqual("result", (await self.record(self.job_id)).result)
+
+    async def test_a_log_that_somebody_broke_costs_the_lines_and_not_the_end(self) -> None:
+        for script in SCRIPTS:
+            await self.fresh()
+            self.client.set(f"{self.base}log:{self.job_id}", "x")
+            self.add("one")
+
+            self.assertTrue(await self.end(script))
+
+        self.client.flushall()
+
+    async def test_who_said_nothing_leaves_nothing(self) -> None:
+        await self.end("finish")
+
+        self.assertEqual([], [key for key in self.key_names() if b":log:" in key])
+        self.assertNotIn(b"noted", self.client.hkeys(f"{self.base}job:{self.job_id}"))
+
+    def record_of_notes(self) -> str:
+        """What a `note` call sends of them."""
+        return f"{self.job_id}\x1f{self.taken.token}\x1f\x1f{self.notes.untold()[0]}\x1e"
+
+    async def fresh(self, link: LosesReplies | None = None) -> None:
+        self.client.flushall()
+        self.queue.forget_names()
+        self.losing = link or LosesReplies(self.link)
+        await self.begin(self.losing)
+
+
+if __name__ == "__main__":
+    unittest.main()
