@@ -147,7 +147,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     """Until the place is told to stop; then until what is in flight has been answered."""
     link = client.open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
     keys = Keys(settings.key_prefix)
-    queues = Queues(link, keys)
+    queues = Queues(link, keys, lease_s=settings.lease_s)
     endings = Endings(link, keys, random.Random())
     # A link of their own for commits: what is read, or waits for replicas, must not hold up a POST.
     commit_link = client.open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)

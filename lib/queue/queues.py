@@ -22,6 +22,7 @@ NAMES_AT_ONCE = 500
 PROMOTED_AT_ONCE = 500  # More hold Redis for over 10 ms; and so below.
 ENDED_AT_ONCE = 200
 QUEUES_AT_ONCE = 50
+LEASE_S = 15.0  # The setting's default.
 
 
 class Retention(NamedTuple):
@@ -91,10 +92,12 @@ class Unreadable(NamedTuple):
 class Queues:
     """All queues, by name."""
 
-    def __init__(self, link: Link, keys: Keys) -> None:
+    def __init__(self, link: Link, keys: Keys, *, lease_s: float = LEASE_S) -> None:
+        """lease_s: how long a runner that does not say its own lease counts as alive after a beat."""
         self._link = link
         self._keys = keys
         self._scripts = Scripts(link)
+        self._lease_ms = round(lease_s * 1000)
 
     async def now_ms(self) -> int:
         """Redis' clock."""
@@ -136,7 +139,7 @@ class Queues:
         return await each_readable(queues, self._census_of_one)
 
     async def _census_of_one(self, queue: str) -> Census:
-        reply = await self._scripts.call("census", self._keys.base(queue))
+        reply = await self._scripts.call("census", self._keys.base(queue), self._lease_ms)
         with understood(queue):
             return _census(queue, reply)
 
@@ -170,8 +173,8 @@ class Queues:
                     yield queue, seen
 
     async def roster(self, queue: str) -> list[RunnerSeen]:
-        """The runners that serve a queue."""
-        now_ms, *flat = await self._scripts.call("roster", self._keys.base(queue))
+        """The runners that serve a queue and were heard of within their lease."""
+        now_ms, *flat = await self._scripts.call("roster", self._keys.base(queue), self._lease_ms)
         seen = []
         for worker, about, beat, active in zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True):
             beat_ms = beat.partition(b":")[2]

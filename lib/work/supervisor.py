@@ -60,7 +60,7 @@ class Supervisor:
         self._rng = random.Random()
         self._link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
         keys = Keys(settings.key_prefix)
-        self._queues = Queues(self._link, keys)
+        self._queues = Queues(self._link, keys, lease_s=settings.lease_s)
         self._bulkheads = Bulkheads(log)
         self._fates = Fates(Queue(self._link, keys), log)
         self._upkeep = Upkeep(self._queues, self._fates, settings, log, self._bulkheads)
