@@ -3,7 +3,8 @@
 wb:queues                     SET     the queues' names; SADD before a queue's first enqueue
 wb:runners                    ZSET    worker -> ms until which it counts as alive; for the count alone
 wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
-                                      worker ended result error history …; unbegun: see lua/_unbegun.lua
+                                      worker ended result error history …; unbegun: see lua/_unbegun.lua;
+                                      once:<name> onces: see children.py
 wb:{q}:ready:high|normal|low  LIST    ids; LPUSH in, the right end is next
 wb:{q}:suspects               LIST    ids of jobs that were aboard two crashed runners; each runs alone
 wb:{q}:active:<worker>        LIST    ids that a runner holds
@@ -93,6 +94,10 @@ class Keys:
 
     def quarantine(self, queue: str) -> str:
         return self.base(queue) + "quarantine"
+
+    def idempotency(self, queue: str, key: str) -> str:
+        """key: the caller's name, a space and what the caller sent."""
+        return f"{self.base(queue)}idem:{key}"
 
     def log(self, queue: str, job_id: str) -> str:
         return f"{self.base(queue)}log:{job_id}"

@@ -17,6 +17,7 @@ from lib.errors import JobNotFound, KeysBroken, NotReplicated, OutcomeUnknown, Q
 from lib.ids import queue_of
 from lib.jobs.job import Accepted, JobRecord, NewJob, Revision
 from lib.jobs.state import WAITING
+from lib.queue.children import Children
 from lib.queue.client import Link
 from lib.queue.committer import Committer
 from lib.queue.keys import Keys
@@ -65,6 +66,7 @@ class Queue:
         self._commit_number = 0  # Of all queues: what is kept of one may be forgotten, and no number comes twice.
         self._named_at: dict[str, float] = {}
         self._forgot_at_s = clock()
+        self.children = Children(link, keys, self.enqueue)
 
     async def enqueue(self, job: NewJob) -> Accepted:
         """Take a job in; it is in Redis when this returns.

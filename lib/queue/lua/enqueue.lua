@@ -16,6 +16,8 @@
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local commit = base .. 'commit:' .. process
 local DAY_S = 86400
+-- A child under a name (children.py) has this for a fingerprint. Its key outlasts whatever a parent's next attempt waits for.
+local ONCE, ONCE_S = 'once', 7776000
 
 local function text_at(key)
   local text = redis.pcall('GET', key)
@@ -55,6 +57,8 @@ local function stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint
   if idempotency_key ~= '' then
     local known_id, known_print, known_why = string.match(text_at(idempotency), '^(%S+) (%S+) (%S+)$')
     if known_id then return known_print == fingerprint and 'replayed-' .. known_why or 'conflict', known_id end
+    -- Its id is derived: where the key has expired, the job may be there all the same.
+    if fingerprint == ONCE and redis.call('EXISTS', base .. 'job:' .. id) == 1 then return 'replayed-new', id end
   end
   local why, first_id = nil, id
   if unique_key ~= '' then
@@ -70,7 +74,10 @@ local function stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint
     -- For retry, which takes the key again, and for a day where nothing is noted.
     if unique_ttl ~= '86400000' then redis.call('HSET', base .. 'job:' .. id, 'unique_ttl', unique_ttl) end
   end
-  if idempotency_key ~= '' then redis.call('SET', idempotency, first_id .. ' ' .. fingerprint .. ' ' .. (why or 'new'), 'EX', DAY_S) end
+  if idempotency_key ~= '' then
+    local kept_s = fingerprint == ONCE and ONCE_S or DAY_S
+    redis.call('SET', idempotency, first_id .. ' ' .. fingerprint .. ' ' .. (why or 'new'), 'EX', kept_s)
+  end
   return why, first_id
 end
 
