@@ -1,6 +1,7 @@
 """The names of everything in Redis. With KEY_PREFIX `wb` and a queue `q`:
 
 wb:queues                     SET     the queues' names; SADD before a queue's first enqueue
+wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it; see lua/name.lua
 wb:runners                    ZSET    worker -> ms until which it counts as alive; for the count alone
 wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
                                       worker ended result error history …; unbegun: see lua/_unbegun.lua;
@@ -58,6 +59,8 @@ class Keys:
         self._prefix = prefix
         self.queues = f"{prefix}:queues"
         self.runners = f"{prefix}:runners"
+        # In the slot of `queues`, for one script writes both.
+        self.moved = f"{prefix}:{{{self.queues}}}:moved"
 
     def base(self, queue: str) -> str:
         """What all keys of `queue` begin with, and the one key that its scripts are given."""

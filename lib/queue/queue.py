@@ -156,6 +156,8 @@ class Queue:
             if record.state not in WAITING:
                 raise _not_waiting(record.state)
             spec_text, priority, due = revise(record)
+            if due is not None and not self._is_named(record.queue):
+                await self._name(record.queue)  # Upkeep may have been told of a later time.
             seen = hashlib.sha1(record.spec_text, usedforsecurity=False).hexdigest()
             state = await self._change("patch", job_id, seen, spec_text, priority or "", "" if due is None else due)
             if state == DONE:
@@ -260,7 +262,7 @@ class Queue:
         now = self._clock()
         self._forget_idle(now)
         try:
-            await self._link.call("SADD", self._keys.queues, queue)
+            await self._scripts.call("name", self._keys.queues, self._keys.moved, queue)
         except OutcomeUnknown as fault:
             # Whatever became of the name, no job was sent.
             raise RedisUnavailable(fault.detail) from None

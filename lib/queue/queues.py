@@ -7,12 +7,13 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, NamedTuple, TypeVar
 
 from lib.errors import KeysBroken, QueueNotFound, RedisUnavailable
-from lib.ids import QUEUE_NAME
 from lib.queue.client import Link
 from lib.queue.keys import INDEXED, Keys
+from lib.queue.names import Walk
 from lib.queue.scripts import Scripts
 
 Answer = TypeVar("Answer")
@@ -59,6 +60,14 @@ class Survey(NamedTuple):
     suspects: int
     graves: list[str]
     beats: dict[str, str]
+    wait_s: float = inf
+    """Until something will be due, expire or be trimmed by itself."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something to do or to watch in the next round as well."""
+        todo = (self.is_due, self.is_expiring, self.is_trimmable, self.suspects, self.graves, self.beats)
+        return any(todo)
 
 
 class RunnerSeen(NamedTuple):
@@ -105,16 +114,13 @@ class Queues:
         return int(seconds) * 1000 + int(micros) // 1000
 
     async def names(self) -> list[str]:
-        """Every queue that ever took a job or had a runner, sorted. What somebody put among them and is no name is left
-        out. Raises KeysBroken where they are no set."""
+        """Every queue that ever took a job or had a runner, sorted. Raises KeysBroken where they are no set."""
         # In bites: the reply's elements are read one by one, and ten thousand at once would hold up the loop.
-        found: set[bytes] = set()
-        cursor = b"0"
-        while True:
-            cursor, some = await self._link.call("SSCAN", self._keys.queues, cursor, "COUNT", NAMES_AT_ONCE)
-            found.update(some)
-            if cursor == b"0":
-                return sorted(name for raw in found if QUEUE_NAME.fullmatch(name := raw.decode("utf-8", "replace")))
+        walk = Walk(self._link, self._keys, page=NAMES_AT_ONCE)
+        await walk.step()
+        while not walk.is_at_the_begin:
+            await walk.step()
+        return sorted(walk.names)
 
     async def known(self, queues: Iterable[str]) -> list[str]:
         """Those of them that ever took a job or had a runner, sorted."""
@@ -126,8 +132,13 @@ class Queues:
         return [name for name, known in zip(names, is_known, strict=True) if known]
 
     async def name(self, queues: Iterable[str]) -> None:
-        """See that these are among them."""
-        await self._link.call("SADD", self._keys.queues, *queues)
+        """See that these are among them, and say that they are used."""
+        await self._scripts.call("name", self._keys.queues, self._keys.moved, *queues)
+
+    async def moved(self, since_ms: int) -> dict[str, int]:
+        """The queues that were named at `since_ms` or later, each with the time of it. Raises KeysBroken."""
+        flat = await self._link.call("ZRANGEBYSCORE", self._keys.moved, since_ms, "+inf", "WITHSCORES")
+        return {raw.decode("utf-8", "replace"): int(float(ms)) for raw, ms in zip(flat[::2], flat[1::2], strict=True)}
 
     async def census(self, queue: str) -> Census:
         """Raises QueueNotFound."""
@@ -219,12 +230,13 @@ class Queues:
         """One look at what there is to do. Changes nothing."""
         arguments = (*retention.arguments, MOST_GRAVES)
         reply = await self._scripts.call("survey", self._keys.base(queue), *arguments)
-        due, expiring, trimmable, suspects, graves, *beats = reply
+        due, expiring, trimmable, suspects, graves, wait_ms, *beats = reply
         # Worker ids that somebody wrote by hand may be any bytes, and must be found by them again.
         texts = [item.decode("utf-8", "surrogateescape") for item in beats]
         occupied = graves.decode("utf-8", "surrogateescape").split(",") if graves else []
         shown = dict(zip(texts[::2], texts[1::2], strict=True))
-        return Survey(bool(due), bool(expiring), bool(trimmable), int(suspects), occupied, shown)
+        wait_s = int(wait_ms) / 1000 if wait_ms else inf
+        return Survey(bool(due), bool(expiring), bool(trimmable), int(suspects), occupied, shown, wait_s)
 
     async def suspects(self, queue: str) -> int:
         """How many jobs wait to run alone; 0 while the queue is paused."""
