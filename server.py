@@ -163,7 +163,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     counts = RequestCounts(place.memory, place.number)
     metrics = Metrics(queues, Meters(link, keys), counts)
     manual = Manual(ROOT / "openapi.yaml", asks_for_key=bool(settings.api_keys))
-    table = routes(jobs, batches, QueueViews(queues, log), events, system, metrics, manual)
+    table = routes(jobs, batches, QueueViews(queues, queue, log), events, system, metrics, manual)
     counts.lay_out(route.pattern for route in table)
     rate = Rate(*settings.rate_limit) if settings.rate_limit else None
     # A link of its own: with Redis stuck, what a caller has left is soon given up, before the request itself waits.

@@ -117,9 +117,13 @@ class Epochs:
         return found
 
     async def _gone(self, found: Mapping[str, bytes | None]) -> tuple[str, ...]:
-        """Those whose marker is another one, or none, by now."""
-        changed = [queue for queue, marker in self._markers.items() if found.get(queue, marker) != marker]
-        return tuple(changed)
+        """Those whose marker is another one, or none, by now, and was not removed on purpose."""
+        changed = [(queue, known) for queue, known in self._markers.items() if found.get(queue, known) != known]
+        removed = await asyncio.gather(*[self._is_removed(known) for _, known in changed])
+        return tuple(queue for (queue, _), is_removed in zip(changed, removed, strict=True) if not is_removed)
+
+    async def _is_removed(self, marker: bytes) -> bool:
+        return bool(await self._link.call("EXISTS", self._keys.removed(marker.decode("ascii", "replace"))))
 
     @property
     def warnings(self) -> list[str]:
@@ -143,5 +147,9 @@ class Epochs:
     async def _mark(self, queue: str) -> bytes | None:
         key, fresh = self._keys.epoch(queue), secrets.token_hex(8)
         # Another process may have been quicker: then its marker is the answer.
-        marker: bytes = await self._link.call("SET", key, fresh, "NX", "GET") or fresh.encode()
-        return marker
+        marker: bytes | None = await self._link.call("SET", key, fresh, "NX", "GET")
+        if marker is None and not await self._queues.known([queue]):
+            # It was removed in this moment, and nothing of it is to stay.
+            await self._link.call("UNLINK", key)
+            return None
+        return marker or fresh.encode()

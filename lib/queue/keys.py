@@ -30,6 +30,7 @@ wb:{q}:minute:<n>             HASH    event -> count in one minute; expires
 wb:{q}:meta                   HASH    what was set for the queue: max_depth, paused
 wb:{q}:events                 STREAM  ids that ended, and while `listened` is there all transitions; an entry a call
 wb:{q}:listened               STRING  there while somebody reads all of the stream; expires
+wb:removed:<marker>           STRING  a queue with this marker (`epoch`) was removed on purpose; expires after a day
 wb:calls:<caller>             STRING  µs at which all of a caller's requests (RATE_LIMIT) are free again; expires then
 
 `{q}` puts all keys of one queue into one Cluster slot; every script gets the queue's base, `wb:{q}:`, as its only key.
@@ -73,6 +74,10 @@ class Keys:
     def waiting(self, queue: str) -> str:
         """The list on which an idle runner blocks."""
         return self.base(queue) + "ready:normal"
+
+    def removed(self, marker: str) -> str:
+        """Where it is noted that a marker is gone with its queue, on purpose; in a slot of its own."""
+        return f"{self._prefix}:removed:{marker}"
 
     def active(self, queue: str, worker_id: str) -> str:
         return f"{self.base(queue)}active:{worker_id}"

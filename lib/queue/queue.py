@@ -5,6 +5,7 @@ What the worker does with a job is `lease.py`'s; what is kept of a queue as a wh
 """
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import secrets
@@ -13,7 +14,16 @@ from collections.abc import Callable, Coroutine
 from math import inf
 from typing import Any
 
-from lib.errors import JobNotFound, KeysBroken, NotReplicated, OutcomeUnknown, QueueFull, RedisUnavailable, WrongState
+from lib.errors import (
+    JobNotFound,
+    KeysBroken,
+    NotReplicated,
+    OutcomeUnknown,
+    QueueFull,
+    RedisUnavailable,
+    WrongState,
+    behind_a_change,
+)
 from lib.ids import queue_of
 from lib.jobs.job import Accepted, JobRecord, NewJob, Revision
 from lib.jobs.state import WAITING
@@ -36,6 +46,7 @@ COMMIT_KEPT_S = 3600  # as in enqueue.lua
 NO_OPTIONS = NewJob("", "", "")[3:]
 EnqueueCall = tuple[str, str, str, int, str]
 """One call of enqueue.lua: its name, the queue's base, this process, the commit's number, the records."""
+BEGUN = b"+"
 DONE = "done"
 UNIQUE = "unique "
 PATCH_TRIES = 10
@@ -93,6 +104,14 @@ class Queue:
     def forget_names(self) -> None:
         """Redis was emptied: name each queue again with its next job, not only when QUEUE_KNOWN_S are over."""
         self._named_at.clear()
+
+    def let_go(self, queue: str) -> list[str]:
+        """The queue is to be removed: name it again with its next job. Gives the names, behind its base, of the keys
+        that this process alone has there and does without."""
+        self._named_at.pop(queue, None)
+        committer = self._committers.get(queue)
+        # Of a commit that is under way, the number is what keeps it from being run twice.
+        return [] if committer is not None and not committer.is_idle else [f"commit:{self._process_id}"]
 
     async def read(self, job_id: str) -> JobRecord:
         """Raises JobNotFound."""
@@ -209,7 +228,16 @@ class Queue:
             return self._commit_again(queue, jobs, call, reply)
         if isinstance(reply, Exception):
             raise reply
+        if reply.startswith(BEGUN):
+            return self._begun(queue, jobs, call, reply)
         return self._replicated(queue, jobs, call, reply) if self._ack_replicas else _accepted(jobs, reply)
+
+    async def _begun(self, queue: str, jobs: list[NewJob], call: EnqueueCall, reply: bytes) -> list[Accepted]:
+        """The queue began with this commit. It may have been removed since it was named here, so its name is said again
+        before anybody is told that a job of it was accepted."""
+        with behind_a_change(), contextlib.suppress(KeysBroken):
+            await self._link.call("SADD", self._keys.queues, queue)
+        return await self._replicated(queue, jobs, call, reply) if self._ack_replicas else _accepted(jobs, reply)
 
     async def _name_and_commit(self, queue: str, jobs: list[NewJob]) -> list[Accepted]:
         await self._name(queue)
@@ -229,6 +257,8 @@ class Queue:
             reply = await self._commit_scripts.call(*call)
         except RedisUnavailable:
             raise fault from None
+        if reply.startswith(BEGUN):
+            return await self._begun(queue, jobs, call, reply)
         return await self._replicated(queue, jobs, call, reply) if self._ack_replicas else _accepted(jobs, reply)
 
     async def _replicated(self, queue: str, jobs: list[NewJob], call: EnqueueCall, reply: bytes) -> list[Accepted]:

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from math import inf
 from typing import Any, NamedTuple, TypeVar
 
-from lib.errors import KeysBroken, QueueNotFound, RedisUnavailable
+from lib.errors import KeysBroken, QueueInUse, QueueNotFound, RedisUnavailable, behind_a_change
 from lib.queue.client import Link
-from lib.queue.keys import INDEXED, Keys
+from lib.queue.keys import INDEXED, TYPES, Keys
 from lib.queue.names import Walk
 from lib.queue.scripts import Scripts
 
@@ -24,6 +24,7 @@ PROMOTED_AT_ONCE = 500  # More hold Redis for over 10 ms; and so below.
 ENDED_AT_ONCE = 200
 QUEUES_AT_ONCE = 50
 LEASE_S = 15.0  # The setting's default.
+REMOVED_KNOWN_S = 86_400
 
 
 class Retention(NamedTuple):
@@ -199,6 +200,46 @@ class Queues:
         values = ["" if value is None or value is False else int(value) for value in settings.values()]
         pairs = [item for pair in zip(settings, values, strict=True) for item in pair]
         await self._scripts.call("adjust", self._keys.base(queue), *pairs)
+
+    async def remove(self, queue: str, others: Iterable[str] = ()) -> None:
+        """Forget a queue that holds no job and is served by no runner. Raises QueueNotFound or QueueInUse.
+
+        others: names of further keys of it that are to go. What a request left under an idempotency or a unique key
+        stays until it expires: there is no list of those.
+
+        Its marker goes last: epochs.py must find a note that it was removed, and not think that Redis was emptied. By
+        then a job may have come, from a server to which the queue was named: the queue has begun again, and keeps both.
+        """
+        await self._known(queue)
+        names = [*(name for name in TYPES if name != "epoch"), "listened", *others]
+        marker = await self._remove(queue, names)
+        with behind_a_change():
+            if marker:
+                await self._link.call("SET", self._keys.removed(marker), 1, "EX", REMOVED_KNOWN_S)
+            await self._link.call("SREM", self._keys.queues, queue)
+            await self._link.call("ZREM", self._keys.moved, queue)
+            try:
+                await self._remove(queue, [*names, "epoch"])
+            except QueueInUse:
+                await self.name([queue])
+                await self._link.call("UNLINK", self._keys.removed(marker))
+
+    async def _remove(self, queue: str, names: list[str]) -> str:
+        """Forget those keys of the queue, and its runners'. Gives its marker, "" for none. Raises QueueInUse."""
+        found, about = await self._scripts.call("remove", self._keys.base(queue), self._lease_ms, *names)
+        if found == b"served":
+            raise QueueInUse(
+                f"{about} runners serve the queue {queue}: take it out of WORKER_QUEUES and restart their workers, "
+                "then remove it"
+            )
+        if found == b"jobs":
+            counts = (await self._census_of_one(queue)).counts
+            said = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+            raise QueueInUse(
+                f"the queue {queue} holds {about} jobs ({said}): cancel those that wait, delete those that have ended, "
+                "then remove it"
+            )
+        return str(about, "ascii", "replace")
 
     async def _known(self, queue: str) -> None:
         if not await self.known([queue]):
