@@ -147,7 +147,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     """Until the place is told to stop; then until what is in flight has been answered."""
     link = client.open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
     keys = Keys(settings.key_prefix)
-    queues = Queues(link, keys)
+    queues = Queues(link, keys, lease_s=settings.lease_s)
     endings = Endings(link, keys, random.Random())
     # A link of their own for commits: what is read, or waits for replicas, must not hold up a POST.
     commit_link = client.open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
@@ -163,7 +163,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     counts = RequestCounts(place.memory, place.number)
     metrics = Metrics(queues, Meters(link, keys), counts)
     manual = Manual(ROOT / "openapi.yaml", asks_for_key=bool(settings.api_keys))
-    table = routes(jobs, batches, QueueViews(queues, log), events, system, metrics, manual)
+    table = routes(jobs, batches, QueueViews(queues, queue, log), events, system, metrics, manual)
     counts.lay_out(route.pattern for route in table)
     rate = Rate(*settings.rate_limit) if settings.rate_limit else None
     # A link of its own: with Redis stuck, what a caller has left is soon given up, before the request itself waits.

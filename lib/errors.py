@@ -141,6 +141,10 @@ class QueueNotFound(WaybillError):
     slug, status, title = "queue-not-found", 404, "No such queue"
 
 
+class QueueInUse(WaybillError):
+    slug, status, title = "queue-in-use", 409, "The queue holds jobs or is served"
+
+
 class KeyReused(WaybillError):
     slug, status, title = "idempotency-key-reused", 422, "That Idempotency-Key came with another request"
 

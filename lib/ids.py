@@ -3,6 +3,7 @@
 Pure: the clock and the random source come in by the constructor.
 """
 
+import hashlib
 import os
 import re
 import time
@@ -48,6 +49,15 @@ def queue_of(job_id: str) -> str | None:
     """The queue that a job id names; None where the text can't be a job id."""
     match = JOB_ID.fullmatch(job_id)
     return match[1] if match else None
+
+
+def derived_id(queue: str, parent_id: str, name: str) -> str:
+    """The id of the job that `parent_id` enqueues under `name`: the same each time.
+
+    UUID version 8 (RFC 9562, 5.8): 48 bits of ms as in the parent's id, the rest of SHA-256 over parent and name.
+    """
+    digits = hashlib.sha256(f"once {parent_id} {name}".encode()).hexdigest()
+    return f"{queue}-{parent_id[-32:-20]}8{digits[:3]}{_VARIANTS[digits[3]]}{digits[4:19]}"
 
 
 def new_worker_id(host: str, pid: int, *, is_alone: bool = False) -> str:

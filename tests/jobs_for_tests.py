@@ -267,6 +267,38 @@ async def talk(ctx: JobContext, work: Work) -> str:
     return str(await ctx.enqueue("noop", {"ledger": work.ledger}))
 
 
+@job("parent", backoff=QUICK)
+async def parent(ctx: JobContext, work: Work) -> list[str]:
+    """Queues a job under each of two names, fails in between at its first attempt; gives the ids."""
+    enter(ctx, work)
+    first = await ctx.enqueue("noop", {"ledger": work.ledger}, once="first")
+    if ctx.attempt == 1:
+        end_badly(work)
+    return [first, await ctx.enqueue("noop", {"ledger": work.ledger}, once="second")]
+
+
+@job("parent_thread", backoff=QUICK)
+def parent_thread(ctx: JobContext, work: Work) -> list[str]:
+    """The same in a thread."""
+    enter(ctx, work)
+    first = ctx.enqueue("noop", {"ledger": work.ledger}, once="first")
+    if ctx.attempt == 1:
+        end_badly(work)
+    return [first, ctx.enqueue("noop", {"ledger": work.ledger}, once="second")]
+
+
+@job("misnames")
+async def misnames(ctx: JobContext, work: Work) -> None:
+    await ctx.enqueue("noop", {}, once="no name")
+
+
+def end_badly(work: Work) -> None:
+    """By an exception, or with the whole runner."""
+    if work.text == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise ValueError("as it was told to")
+
+
 @dataclass
 class Month:
     """Its own check has a bug: what has no dash is an IndexError, where a ValueError would refuse it."""

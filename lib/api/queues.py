@@ -11,6 +11,7 @@ from lib.jobs.job import to_json
 from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type
 from lib.jobs.submission import timestamp
 from lib.logs import Log
+from lib.queue.queue import Queue
 from lib.queue.queues import Census, Quarantined, Queues, RunnerSeen, Unreadable
 
 MAX_DEPTH = 1_000_000_000
@@ -19,8 +20,9 @@ MAX_DEPTH = 1_000_000_000
 class QueueViews:
     """The operations on queues and workers."""
 
-    def __init__(self, queues: Queues, log: Log) -> None:
+    def __init__(self, queues: Queues, queue: Queue, log: Log) -> None:
         self._queues = queues
+        self._queue = queue
         self._log = log
 
     async def list_all(self, call: Call) -> Response:
@@ -60,6 +62,13 @@ class QueueViews:
         self._log.info("queue.changed", f"Queue {queue} changed: {said}", request_id=call.request_id, queue=queue)
         with behind_a_change():
             return await self.read(call)
+
+    async def remove(self, call: Call) -> Response:
+        queue = call.path["queue"]
+        _refuse_name(queue)
+        await self._queues.remove(queue, self._queue.let_go(queue))
+        self._log.info("queue.removed", f"Queue {queue} removed", request_id=call.request_id, queue=queue)
+        return Response(204)
 
     async def workers(self, call: Call) -> Response:
         return _reply({"items": await runners(self._queues)})

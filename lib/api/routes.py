@@ -42,6 +42,7 @@ def routes(
         Route("GET", "/api/queues", "listQueues", queues.list_all, scope="read"),
         Route("GET", "/api/queues/{queue}", "readQueue", queues.read, scope="read"),
         Route("PATCH", "/api/queues/{queue}", "changeQueue", queues.change, takes_body=True, scope="admin"),
+        Route("DELETE", "/api/queues/{queue}", "deleteQueue", queues.remove, scope="admin", produces=()),
         Route("POST", "/api/queues/{queue}/pause", "pauseQueue", queues.pause, scope="admin"),
         Route("POST", "/api/queues/{queue}/resume", "resumeQueue", queues.resume, scope="admin"),
         Route("GET", "/api/workers", "listWorkers", queues.workers, scope="read"),

@@ -61,8 +61,13 @@ class JobContext(Protocol):
     def progress(self, fraction: float, note: str = "") -> None:
         """How far the job is, 0 to 1."""
 
-    def enqueue(self, type: str, payload: dict[str, Any], **options: Any) -> Any:
-        """Queue another job under the same request id; gives its id (to be awaited in an async handler)."""
+    def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
+        """Queue another job under the same request id; gives its id (to be awaited in an async handler).
+
+        once: a name, of 1 to 64 letters, digits, _ . or -. However often this job is tried, or run again by hand, there
+        is one job for that name, for as long as this one is kept; each time its id is given. What was asked for first
+        holds, other content included. A job may give 1,000 names.
+        """
 
     def resource(self, factory: Callable[[Any], Resource]) -> Resource:
         """`factory(settings)`, made once a runner and shared by its jobs; its `close()` is called at the end."""

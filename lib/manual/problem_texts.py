@@ -191,6 +191,14 @@ TEXTS: dict[str, ProblemText] = {
         "curl -i {base}/api/queues",
         ("job-not-found", "not-found"),
     ),
+    "queue-in-use": ProblemText(
+        "The queue can't be removed: it holds jobs, or a worker serves it; the `detail` says which. It is as it was.",
+        "A queue is removed only when nothing is lost by it: no job that waits, and no record of one that has ended.",
+        "Cancel the jobs that wait and delete those that have ended, or let these go by themselves after a time. Where "
+        "workers serve it, take it out of their `WORKER_QUEUES` and restart them. Then remove it.",
+        "curl -i '{base}/api/jobs?limit=20'",
+        ("queue-not-found", "wrong-state"),
+    ),
     "idempotency-key-reused": ProblemText(
         "That `Idempotency-Key` came within the last 24 hours with another body. Nothing was queued.",
         "A key that is not made anew for each job: a constant, a counter that began again; or a request that was "

@@ -1,10 +1,11 @@
 """The names of everything in Redis. With KEY_PREFIX `wb` and a queue `q`:
 
 wb:queues                     SET     the queues' names; SADD before a queue's first enqueue
+wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it; see lua/name.lua
 wb:runners                    ZSET    worker -> ms until which it counts as alive; for the count alone
 wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
                                       worker ended result error history …; unbegun: see lua/_unbegun.lua;
-                                      noted: lua/_notes.lua
+                                      noted: lua/_notes.lua; once:<name> onces: see children.py
 wb:{q}:ready:high|normal|low  LIST    ids; LPUSH in, the right end is next
 wb:{q}:suspects               LIST    ids of jobs that were aboard two crashed runners; each runs alone
 wb:{q}:active:<worker>        LIST    ids that a runner holds
@@ -30,6 +31,7 @@ wb:{q}:minute:<n>             HASH    event -> count in one minute; expires
 wb:{q}:meta                   HASH    what was set for the queue: max_depth, paused
 wb:{q}:events                 STREAM  ids that ended, and while `listened` is there all transitions; an entry a call
 wb:{q}:listened               STRING  there while somebody reads all of the stream; expires
+wb:removed:<marker>           STRING  a queue with this marker (`epoch`) was removed on purpose; expires after a day
 wb:calls:<caller>             STRING  µs at which all of a caller's requests (RATE_LIMIT) are free again; expires then
 
 `{q}` puts all keys of one queue into one Cluster slot; every script gets the queue's base, `wb:{q}:`, as its only key.
@@ -59,6 +61,8 @@ class Keys:
         self._prefix = prefix
         self.queues = f"{prefix}:queues"
         self.runners = f"{prefix}:runners"
+        # In the slot of `queues`, for one script writes both.
+        self.moved = f"{prefix}:{{{self.queues}}}:moved"
 
     def base(self, queue: str) -> str:
         """What all keys of `queue` begin with, and the one key that its scripts are given."""
@@ -71,6 +75,10 @@ class Keys:
     def waiting(self, queue: str) -> str:
         """The list on which an idle runner blocks."""
         return self.base(queue) + "ready:normal"
+
+    def removed(self, marker: str) -> str:
+        """Where it is noted that a marker is gone with its queue, on purpose; in a slot of its own."""
+        return f"{self._prefix}:removed:{marker}"
 
     def active(self, queue: str, worker_id: str) -> str:
         return f"{self.base(queue)}active:{worker_id}"
@@ -95,6 +103,10 @@ class Keys:
 
     def quarantine(self, queue: str) -> str:
         return self.base(queue) + "quarantine"
+
+    def idempotency(self, queue: str, key: str) -> str:
+        """key: the caller's name, a space and what the caller sent."""
+        return f"{self.base(queue)}idem:{key}"
 
     def log(self, queue: str, job_id: str) -> str:
         return f"{self.base(queue)}log:{job_id}"

@@ -98,7 +98,7 @@ class Lease:
         """Say that this runner serves the queue; from now on somebody must beat for it."""
         with contextlib.suppress(KeysBroken):
             # A broken set of names stops no queue; upkeep says so, and names this one as soon as it can.
-            await self._link.call("SADD", self._keys.queues, self.queue)
+            await self._scripts.call("name", self._keys.queues, self._keys.moved, self.queue)
         await self._scripts.call("register", self._base, self.worker_id, to_json(about))
 
     async def claim(self, limit: int, found: Sequence[str] = (), source: str = "ready") -> Claim:

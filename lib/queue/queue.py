@@ -5,6 +5,7 @@ What the worker does with a job is `lease.py`'s; what is kept of a queue as a wh
 """
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import secrets
@@ -13,10 +14,20 @@ from collections.abc import Callable, Coroutine
 from math import inf
 from typing import Any
 
-from lib.errors import JobNotFound, KeysBroken, NotReplicated, OutcomeUnknown, QueueFull, RedisUnavailable, WrongState
+from lib.errors import (
+    JobNotFound,
+    KeysBroken,
+    NotReplicated,
+    OutcomeUnknown,
+    QueueFull,
+    RedisUnavailable,
+    WrongState,
+    behind_a_change,
+)
 from lib.ids import queue_of
 from lib.jobs.job import Accepted, JobRecord, NewJob, Revision
 from lib.jobs.state import WAITING
+from lib.queue.children import Children
 from lib.queue.client import Link
 from lib.queue.committer import Committer
 from lib.queue.keys import Keys
@@ -35,6 +46,7 @@ COMMIT_KEPT_S = 3600  # as in enqueue.lua
 NO_OPTIONS = NewJob("", "", "")[3:]
 EnqueueCall = tuple[str, str, str, int, str]
 """One call of enqueue.lua: its name, the queue's base, this process, the commit's number, the records."""
+BEGUN = b"+"
 DONE = "done"
 UNIQUE = "unique "
 PATCH_TRIES = 10
@@ -65,6 +77,7 @@ class Queue:
         self._commit_number = 0  # Of all queues: what is kept of one may be forgotten, and no number comes twice.
         self._named_at: dict[str, float] = {}
         self._forgot_at_s = clock()
+        self.children = Children(link, keys, self.enqueue)
 
     async def enqueue(self, job: NewJob) -> Accepted:
         """Take a job in; it is in Redis when this returns.
@@ -91,6 +104,14 @@ class Queue:
     def forget_names(self) -> None:
         """Redis was emptied: name each queue again with its next job, not only when QUEUE_KNOWN_S are over."""
         self._named_at.clear()
+
+    def let_go(self, queue: str) -> list[str]:
+        """The queue is to be removed: name it again with its next job. Gives the names, behind its base, of the keys
+        that this process alone has there and does without."""
+        self._named_at.pop(queue, None)
+        committer = self._committers.get(queue)
+        # Of a commit that is under way, the number is what keeps it from being run twice.
+        return [] if committer is not None and not committer.is_idle else [f"commit:{self._process_id}"]
 
     async def read(self, job_id: str) -> JobRecord:
         """Raises JobNotFound."""
@@ -157,6 +178,8 @@ class Queue:
             if record.state not in WAITING:
                 raise _not_waiting(record.state)
             spec_text, priority, due = revise(record)
+            if due is not None and not self._is_named(record.queue):
+                await self._name(record.queue)  # Upkeep may have been told of a later time.
             seen = hashlib.sha1(record.spec_text, usedforsecurity=False).hexdigest()
             state = await self._change("patch", job_id, seen, spec_text, priority or "", "" if due is None else due)
             if state == DONE:
@@ -208,7 +231,16 @@ class Queue:
             return self._commit_again(queue, jobs, call, reply)
         if isinstance(reply, Exception):
             raise reply
+        if reply.startswith(BEGUN):
+            return self._begun(queue, jobs, call, reply)
         return self._replicated(queue, jobs, call, reply) if self._ack_replicas else _accepted(jobs, reply)
+
+    async def _begun(self, queue: str, jobs: list[NewJob], call: EnqueueCall, reply: bytes) -> list[Accepted]:
+        """The queue began with this commit. It may have been removed since it was named here, so its name is said again
+        before anybody is told that a job of it was accepted."""
+        with behind_a_change(), contextlib.suppress(KeysBroken):
+            await self._link.call("SADD", self._keys.queues, queue)
+        return await self._replicated(queue, jobs, call, reply) if self._ack_replicas else _accepted(jobs, reply)
 
     async def _name_and_commit(self, queue: str, jobs: list[NewJob]) -> list[Accepted]:
         await self._name(queue)
@@ -228,6 +260,8 @@ class Queue:
             reply = await self._commit_scripts.call(*call)
         except RedisUnavailable:
             raise fault from None
+        if reply.startswith(BEGUN):
+            return await self._begun(queue, jobs, call, reply)
         return await self._replicated(queue, jobs, call, reply) if self._ack_replicas else _accepted(jobs, reply)
 
     async def _replicated(self, queue: str, jobs: list[NewJob], call: EnqueueCall, reply: bytes) -> list[Accepted]:
@@ -261,7 +295,7 @@ class Queue:
         now = self._clock()
         self._forget_idle(now)
         try:
-            await self._link.call("SADD", self._keys.queues, queue)
+            await self._scripts.call("name", self._keys.queues, self._keys.moved, queue)
         except OutcomeUnknown as fault:
             # Whatever became of the name, no job was sent.
             raise RedisUnavailable(fault.detail) from None

@@ -7,12 +7,13 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, NamedTuple, TypeVar
 
-from lib.errors import KeysBroken, QueueNotFound, RedisUnavailable
-from lib.ids import QUEUE_NAME
+from lib.errors import KeysBroken, QueueInUse, QueueNotFound, RedisUnavailable, behind_a_change
 from lib.queue.client import Link
-from lib.queue.keys import INDEXED, Keys
+from lib.queue.keys import INDEXED, TYPES, Keys
+from lib.queue.names import Walk
 from lib.queue.scripts import Scripts
 
 Answer = TypeVar("Answer")
@@ -22,6 +23,8 @@ NAMES_AT_ONCE = 500
 PROMOTED_AT_ONCE = 500  # More hold Redis for over 10 ms; and so below.
 ENDED_AT_ONCE = 200
 QUEUES_AT_ONCE = 50
+LEASE_S = 15.0  # The setting's default.
+REMOVED_KNOWN_S = 86_400
 
 
 class Retention(NamedTuple):
@@ -58,6 +61,14 @@ class Survey(NamedTuple):
     suspects: int
     graves: list[str]
     beats: dict[str, str]
+    wait_s: float = inf
+    """Until something will be due, expire or be trimmed by itself."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something to do or to watch in the next round as well."""
+        todo = (self.is_due, self.is_expiring, self.is_trimmable, self.suspects, self.graves, self.beats)
+        return any(todo)
 
 
 class RunnerSeen(NamedTuple):
@@ -91,10 +102,12 @@ class Unreadable(NamedTuple):
 class Queues:
     """All queues, by name."""
 
-    def __init__(self, link: Link, keys: Keys) -> None:
+    def __init__(self, link: Link, keys: Keys, *, lease_s: float = LEASE_S) -> None:
+        """lease_s: how long a runner that does not say its own lease counts as alive after a beat."""
         self._link = link
         self._keys = keys
         self._scripts = Scripts(link)
+        self._lease_ms = round(lease_s * 1000)
 
     async def now_ms(self) -> int:
         """Redis' clock."""
@@ -102,16 +115,13 @@ class Queues:
         return int(seconds) * 1000 + int(micros) // 1000
 
     async def names(self) -> list[str]:
-        """Every queue that ever took a job or had a runner, sorted. What somebody put among them and is no name is left
-        out. Raises KeysBroken where they are no set."""
+        """Every queue that ever took a job or had a runner, sorted. Raises KeysBroken where they are no set."""
         # In bites: the reply's elements are read one by one, and ten thousand at once would hold up the loop.
-        found: set[bytes] = set()
-        cursor = b"0"
-        while True:
-            cursor, some = await self._link.call("SSCAN", self._keys.queues, cursor, "COUNT", NAMES_AT_ONCE)
-            found.update(some)
-            if cursor == b"0":
-                return sorted(name for raw in found if QUEUE_NAME.fullmatch(name := raw.decode("utf-8", "replace")))
+        walk = Walk(self._link, self._keys, page=NAMES_AT_ONCE)
+        await walk.step()
+        while not walk.is_at_the_begin:
+            await walk.step()
+        return sorted(walk.names)
 
     async def known(self, queues: Iterable[str]) -> list[str]:
         """Those of them that ever took a job or had a runner, sorted."""
@@ -123,8 +133,13 @@ class Queues:
         return [name for name, known in zip(names, is_known, strict=True) if known]
 
     async def name(self, queues: Iterable[str]) -> None:
-        """See that these are among them."""
-        await self._link.call("SADD", self._keys.queues, *queues)
+        """See that these are among them, and say that they are used."""
+        await self._scripts.call("name", self._keys.queues, self._keys.moved, *queues)
+
+    async def moved(self, since_ms: int) -> dict[str, int]:
+        """The queues that were named at `since_ms` or later, each with the time of it. Raises KeysBroken."""
+        flat = await self._link.call("ZRANGEBYSCORE", self._keys.moved, since_ms, "+inf", "WITHSCORES")
+        return {raw.decode("utf-8", "replace"): int(float(ms)) for raw, ms in zip(flat[::2], flat[1::2], strict=True)}
 
     async def census(self, queue: str) -> Census:
         """Raises QueueNotFound."""
@@ -136,7 +151,7 @@ class Queues:
         return await each_readable(queues, self._census_of_one)
 
     async def _census_of_one(self, queue: str) -> Census:
-        reply = await self._scripts.call("census", self._keys.base(queue))
+        reply = await self._scripts.call("census", self._keys.base(queue), self._lease_ms)
         with understood(queue):
             return _census(queue, reply)
 
@@ -170,8 +185,8 @@ class Queues:
                     yield queue, seen
 
     async def roster(self, queue: str) -> list[RunnerSeen]:
-        """The runners that serve a queue."""
-        now_ms, *flat = await self._scripts.call("roster", self._keys.base(queue))
+        """The runners that serve a queue and were heard of within their lease."""
+        now_ms, *flat = await self._scripts.call("roster", self._keys.base(queue), self._lease_ms)
         seen = []
         for worker, about, beat, active in zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True):
             beat_ms = beat.partition(b":")[2]
@@ -185,6 +200,46 @@ class Queues:
         values = ["" if value is None or value is False else int(value) for value in settings.values()]
         pairs = [item for pair in zip(settings, values, strict=True) for item in pair]
         await self._scripts.call("adjust", self._keys.base(queue), *pairs)
+
+    async def remove(self, queue: str, others: Iterable[str] = ()) -> None:
+        """Forget a queue that holds no job and is served by no runner. Raises QueueNotFound or QueueInUse.
+
+        others: names of further keys of it that are to go. What a request left under an idempotency or a unique key
+        stays until it expires: there is no list of those.
+
+        Its marker goes last: epochs.py must find a note that it was removed, and not think that Redis was emptied. By
+        then a job may have come, from a server to which the queue was named: the queue has begun again, and keeps both.
+        """
+        await self._known(queue)
+        names = [*(name for name in TYPES if name != "epoch"), "listened", *others]
+        marker = await self._remove(queue, names)
+        with behind_a_change():
+            if marker:
+                await self._link.call("SET", self._keys.removed(marker), 1, "EX", REMOVED_KNOWN_S)
+            await self._link.call("SREM", self._keys.queues, queue)
+            await self._link.call("ZREM", self._keys.moved, queue)
+            try:
+                await self._remove(queue, [*names, "epoch"])
+            except QueueInUse:
+                await self.name([queue])
+                await self._link.call("UNLINK", self._keys.removed(marker))
+
+    async def _remove(self, queue: str, names: list[str]) -> str:
+        """Forget those keys of the queue, and its runners'. Gives its marker, "" for none. Raises QueueInUse."""
+        found, about = await self._scripts.call("remove", self._keys.base(queue), self._lease_ms, *names)
+        if found == b"served":
+            raise QueueInUse(
+                f"{about} runners serve the queue {queue}: take it out of WORKER_QUEUES and restart their workers, "
+                "then remove it"
+            )
+        if found == b"jobs":
+            counts = (await self._census_of_one(queue)).counts
+            said = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+            raise QueueInUse(
+                f"the queue {queue} holds {about} jobs ({said}): cancel those that wait, delete those that have ended, "
+                "then remove it"
+            )
+        return str(about, "ascii", "replace")
 
     async def _known(self, queue: str) -> None:
         if not await self.known([queue]):
@@ -216,12 +271,13 @@ class Queues:
         """One look at what there is to do. Changes nothing."""
         arguments = (*retention.arguments, MOST_GRAVES)
         reply = await self._scripts.call("survey", self._keys.base(queue), *arguments)
-        due, expiring, trimmable, suspects, graves, *beats = reply
+        due, expiring, trimmable, suspects, graves, wait_ms, *beats = reply
         # Worker ids that somebody wrote by hand may be any bytes, and must be found by them again.
         texts = [item.decode("utf-8", "surrogateescape") for item in beats]
         occupied = graves.decode("utf-8", "surrogateescape").split(",") if graves else []
         shown = dict(zip(texts[::2], texts[1::2], strict=True))
-        return Survey(bool(due), bool(expiring), bool(trimmable), int(suspects), occupied, shown)
+        wait_s = int(wait_ms) / 1000 if wait_ms else inf
+        return Survey(bool(due), bool(expiring), bool(trimmable), int(suspects), occupied, shown, wait_s)
 
     async def suspects(self, queue: str) -> int:
         """How many jobs wait to run alone; 0 while the queue is paused."""

@@ -126,6 +126,8 @@ class Transitions:
             while self._readers:
                 with contextlib.suppress(RedisUnavailable, KeysBroken):
                     if clock() - said_at_s > SAY_AGAIN_S:
+                        # Of one that was removed meanwhile, to listen would make a stream again.
+                        self._listened.intersection_update(await self._queues.known(self._listened))
                         await self.listen(await self._wanted())
                         said_at_s = clock()
                     await self._look_once(await self._wanted())

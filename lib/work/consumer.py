@@ -159,7 +159,8 @@ class Consumer:
     def _come_back(self, fault: NotRegistered) -> None:
         """What this runner runs is not its own any more; it begins again under a new id."""
         if fault.is_forgotten:
-            msg = f"Redis knows nothing of worker {self.worker_id} in {self.queue}: it was emptied; coming back"
+            why = "it was emptied, or the queue removed while the worker was not heard of"
+            msg = f"Redis knows nothing of worker {self.worker_id} in {self.queue}: {why}; coming back"
             self._log.error("worker.forgotten", msg, queue=self.queue)
         else:
             msg = f"Worker {self.worker_id} was taken for dead in {self.queue}; coming back"

@@ -198,12 +198,12 @@ class Context:
         self._said().set_progress(float(fraction), str(note))
         self._tell()
 
-    def enqueue(self, type: str, payload: dict[str, Any], **options: Any) -> Any:
-        """`options` are the other fields of POST /api/jobs.
+    def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
+        """`options` are the other fields of POST /api/jobs; once: see children.py.
 
-        Raises InvalidFields, QueueFull, RedisUnavailable, OutcomeUnknown.
+        Raises InvalidFields, QueueFull, RedisUnavailable, OutcomeUnknown; with `once` WrongState, too.
         """
-        enqueued = self._enqueue({"type": type, "payload": payload, **options})
+        enqueued = self._enqueue({"type": type, "payload": payload, **options}, once)
         return enqueued if self.is_on_loop else asyncio.run_coroutine_threadsafe(enqueued, self._loop).result()
 
     def resource(self, factory: Callable[[Any], Made]) -> Made:
@@ -217,11 +217,13 @@ class Context:
         """From here on, lines that this task or thread logs are the job's."""
         _current.set(self)
 
-    async def _enqueue(self, body: dict[str, Any]) -> str:
+    async def _enqueue(self, body: dict[str, Any], once: str | None) -> str:
         shared, spec = self._shared, self._spec
         job, _ = submission.read(
             body, shared.registry, shared.ids, request_id=spec.request_id, trace=child_of(spec.trace)
         )
+        if once is not None:
+            return await shared.queue.children.enqueue(self._job, once, job)
         # Not the new job's own id: under a `unique` key another one may stand for it.
         return (await shared.queue.enqueue(job)).job_id
 

@@ -72,7 +72,8 @@ async def _redis(link: Link, settings: Settings) -> AsyncIterator[Finding]:
 async def _served(link: Link, settings: Settings) -> AsyncIterator[Finding]:
     """Whether somebody runs what waits."""
     types = registry.load(settings.job_modules)
-    unserved = await Queues(link, Keys(settings.key_prefix)).unserved(types.queues)
+    queues = Queues(link, Keys(settings.key_prefix), lease_s=settings.lease_s)
+    unserved = await queues.unserved(types.queues)
     for sentence in unserved:
         yield Finding(False, f"Queues: {sentence}")
     if not unserved:

@@ -124,6 +124,7 @@ class Runner:
             "concurrency": 1 if self._is_alone else limit,
             "started_ms": time.time_ns() // 1_000_000,
             "version": __version__,
+            "lease_s": self._settings.lease_s,
         }
         return Consumer(1 if self._is_alone else limit, make_lease, about, self._queues, self._shared)
 

@@ -34,8 +34,9 @@ from lib.queue import server
 from lib.queue.client import open_link
 from lib.queue.epochs import Epochs
 from lib.queue.keys import Keys
+from lib.queue.names import Walk
 from lib.queue.queue import Queue
-from lib.queue.queues import Queues
+from lib.queue.queues import NAMES_AT_ONCE, Queues
 from lib.work.birth import Newborn, spawn_runner
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.child import Child
@@ -60,10 +61,11 @@ class Supervisor:
         self._rng = random.Random()
         self._link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
         keys = Keys(settings.key_prefix)
-        self._queues = Queues(self._link, keys)
+        self._queues = Queues(self._link, keys, lease_s=settings.lease_s)
         self._bulkheads = Bulkheads(log)
         self._fates = Fates(Queue(self._link, keys), log)
-        self._upkeep = Upkeep(self._queues, self._fates, settings, log, self._bulkheads)
+        walk = Walk(self._link, keys, page=NAMES_AT_ONCE)
+        self._upkeep = Upkeep(self._queues, walk, self._fates, settings, log, self._bulkheads, self._rng)
         self._epochs = Epochs(self._link, keys)
         self._stuck = StuckRunners(self._link, keys, log, self._bulkheads, self._rng)
         self._newborns = list(newborns)

@@ -1,16 +1,19 @@
 """What keeps queues healthy, whoever's they are: promote, reap, expire, trim. The one list of all periodic work.
 
-Every supervisor does this for every queue, once a second. Each step is one atomic script, so it does no harm that
-others do the same; none leads, and none is missed.
+Every supervisor does this for every queue: once a second where something moves, now and then where nothing does
+(rota.py). Each step is one atomic script, so it does no harm that others do the same; none leads, and none is missed.
 """
 
 from collections.abc import Mapping
+from random import Random
 
 from lib.config import Settings
 from lib.logs import Log
+from lib.queue.names import Walk
 from lib.queue.queues import Queues, Retention
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.fates import Fates
+from lib.work.rota import AWAKE_S, Rota
 
 EVERY_S = 1.0
 MOST_BITES = 200  # of one queue's backlog in one round, so that the other queues get theirs
@@ -51,38 +54,71 @@ class LeaseWatch:
 
 
 class Upkeep:
-    """The periodic work of one supervisor."""
+    """The periodic work of one supervisor. walk: over the queues' names."""
 
-    def __init__(self, queues: Queues, fates: Fates, settings: Settings, log: Log, bulkheads: Bulkheads) -> None:
+    def __init__(
+        self,
+        queues: Queues,
+        walk: Walk,
+        fates: Fates,
+        settings: Settings,
+        log: Log,
+        bulkheads: Bulkheads,
+        rng: Random,
+    ) -> None:
         self._queues = queues
+        self._walk = walk
         self._fates = fates
         self._settings = settings
         self._log = log
         self._bulkheads = bulkheads
         self._retention = Retention(settings.retain_completed, settings.retain_completed_s, settings.retain_dead_s)
         self._watches: dict[str, LeaseWatch] = {}
+        self._rota = Rota(rng)
+        self._found: dict[str, int] = {}
+        self._seen_ms: int | None = None
 
     async def round(self, now_s: float) -> dict[str, int]:
-        """Look after every queue once. Gives the number of suspects in each that has any. Raises RedisUnavailable."""
+        """Look after every queue whose turn it is. Gives the number of suspects in each of them that has any; the
+        worker's own are always among them. Raises RedisUnavailable."""
         suspects = {}
-        for queue in await self._names():
+        for queue in sorted(self._rota.due(await self._names(now_s), now_s)):
             with self._bulkheads.around(queue, "upkeep"):
                 if found := await self._look_after(queue, now_s):
                     suspects[queue] = found
         return suspects
 
-    async def _names(self) -> list[str]:
-        """Every queue. Those that this worker serves are among them, whatever somebody did to the set of names."""
-        named, own = set[str](), set(self._settings.worker_queues)
+    async def _names(self, now_s: float) -> set[str]:
+        """Every queue that is known by now; of thousands, some that nobody uses are met in later rounds. Those that
+        this worker serves are among them, and awake, whatever somebody did to the set of names."""
+        own = set(self._settings.worker_queues)
+        for queue in own:
+            self._rota.wake(queue, now_s)
         with self._bulkheads.around(ALL, "upkeep"):
-            named = set(await self._queues.names())
-            if own - named:
-                await self._queues.name(own - named)
-        return sorted(named | own)
+            await self._walk.step()
+            if self._walk.is_at_the_begin and (missing := own - self._walk.names):
+                await self._queues.name(missing)
+            for queue in await self._moved():
+                self._walk.names.add(queue)
+                self._rota.wake(queue, now_s)
+        return self._walk.names | own
+
+    async def _moved(self) -> set[str]:
+        """The queues that somebody has begun to use since the last round. Where Redis' clock went back, they are found
+        as those are that sleep."""
+        if self._seen_ms is None:
+            self._seen_ms = await self._queues.now_ms() - round(AWAKE_S * 1000)
+        found = await self._queues.moved(self._seen_ms)
+        # The latest ones come again each time, for others may have come in the same ms.
+        fresh = {queue for queue, ms in found.items() if self._found.get(queue) != ms}
+        self._found = found
+        self._seen_ms = max(found.values(), default=self._seen_ms)
+        return fresh
 
     async def _look_after(self, queue: str, now_s: float) -> int:
         """One queue's round. Gives the number of its suspects."""
         survey = await self._queues.survey(queue, self._retention)
+        self._rota.looked(queue, now_s, is_busy=survey.is_busy, wait_s=survey.wait_s)
         watch = self._watches.pop(queue, None) or LeaseWatch(self._settings.lease_s, EVERY_S)
         if survey.beats:
             # Of a queue that nobody serves there is nothing to watch, and there may be ten thousand of them.

@@ -3,6 +3,7 @@
 import asyncio
 import unittest
 
+from lib.queue.queues import Queues
 from tests.redis.case import KEEP_ALL, RedisCase, ending, ids_of
 
 
@@ -208,6 +209,86 @@ class Beats(RedisCase):
 
         self.assertEqual(("a", {"pid": 1}, 2), (seen.worker_id, seen.about, seen.active))
         self.assertLess(seen.beat_age_s or 0, 5)
+
+
+class Ghosts(RedisCase):
+    """Runners that died with every supervisor: nobody is there to reap them, yet they are shown no more."""
+
+    async def last_heard(self, worker_id: str, ms_ago: int) -> None:
+        self.client.hset(self.base + "beats", worker_id, f"7:{await self.queues.now_ms() - ms_ago}")
+
+    async def shown(self) -> tuple[list[str], int]:
+        """The runners of the queue by name, and as the census counts them."""
+        seen = await self.queues.roster("q")
+        return sorted(runner.worker_id for runner in seen), (await self.queues.census("q")).workers
+
+    async def test_one_is_shown_for_its_lease_after_its_last_beat_and_no_longer(self) -> None:
+        await self.lease("a")
+        await self.lease("b")
+        await self.queues.name(["q"])
+
+        await self.last_heard("a", 14_000)
+        self.assertEqual((["a", "b"], 2), await self.shown())
+        await self.last_heard("a", 15_001)
+        self.assertEqual((["b"], 1), await self.shown())
+
+    async def test_the_lease_is_the_runners_own_or_that_of_whoever_asks(self) -> None:
+        await self.queues.name(["q"])
+        await (await self.lease("patient")).register({"lease_s": 60.0})
+        await (await self.lease("hasty")).register({"pid": 1, "lease_s": 2})
+        await self.lease("older")
+        for worker_id in ("patient", "hasty", "older"):
+            await self.last_heard(worker_id, 20_000)
+
+        self.assertEqual((["patient"], 1), await self.shown())
+        self.queues = Queues(self.link, self.keys, lease_s=30.0)
+        self.assertEqual((["older", "patient"], 2), await self.shown())
+
+    async def test_a_clock_that_went_back_shows_no_dead_one_for_so_long(self) -> None:
+        await self.lease("a")
+        await self.queues.name(["q"])
+
+        await self.last_heard("a", -3_600_000)
+        self.assertEqual(([], 0), await self.shown())
+        await self.queues.beat("q", ["a"])
+        self.assertEqual((["a"], 1), await self.shown())
+
+    async def test_a_beat_that_somebody_broke_is_none_until_the_next_one(self) -> None:
+        await self.lease("a")
+        await self.queues.name(["q"])
+        for garbage in ("garbage", "7:", ":", "7:1e300", ""):
+            self.client.hset(self.base + "beats", "a", garbage)
+            self.assertEqual(([], 0), await self.shown(), garbage)
+        self.client.delete(self.base + "beats")
+        self.assertEqual(([], 0), await self.shown())
+
+        await self.queues.beat("q", ["a"])
+
+        self.assertEqual((["a"], 1), await self.shown())
+
+    async def test_to_show_one_no_more_is_not_to_reap_it(self) -> None:
+        await self.enqueue()
+        job = await self.claimed(await self.lease("a"))
+        await self.queues.name(["q"])
+        await self.last_heard("a", 3_600_000)
+
+        self.assertEqual(([], 0), await self.shown())
+
+        census = await self.queues.census("q")
+        self.assertEqual((1, 0), (census.counts["active"], census.counts["ready"]))
+        self.assertEqual({"a"}, (await self.queues.survey("q", KEEP_ALL)).beats.keys())
+        self.assertEqual(1, await self.crash("a"))
+        self.assertEqual("ready", await self.state(job.job_id))
+
+    async def test_jobs_that_wait_behind_ghosts_alone_are_said_to_be_unserved(self) -> None:
+        await self.enqueue()
+        await self.lease("a")
+        self.assertEqual([], await self.queues.unserved([]))
+
+        await self.last_heard("a", 16_000)
+
+        (sentence,) = await self.queues.unserved([])
+        self.assertTrue(sentence.startswith("1 jobs wait in the queue q"), sentence)
 
 
 class Survey(RedisCase):

@@ -251,6 +251,19 @@ class Successes(Live):
             self.assertEqual(200, self.ask(operation_id).status)
         self.assertEqual(contract.PATH.read_bytes(), self.ask("readContract").body)
 
+    def test_a_queue_that_was_mistyped_is_removed_when_its_job_is(self) -> None:
+        job = self.create({**MAIL, "queue": "emial", "delay_s": 600})
+        refused = self.ask("deleteQueue", "/api/queues/emial")
+        self.change("cancelJob", job)
+        self.change("deleteJob", job)
+
+        answers = [self.ask("deleteQueue", "/api/queues/emial").status for _ in range(2)]
+
+        self.assertIn("1 jobs (1 delayed): cancel those that wait", refused.body["detail"])
+        self.assertEqual((409, [204, 404]), (refused.status, answers))
+        self.assertEqual([], self.redis.client.keys("*emial*"))
+        self.assertIn("runners serve", self.ask("deleteQueue", "/api/queues/email").body["detail"])
+
     def test_the_request_id_comes_back_and_goes_into_the_job(self) -> None:
         trace = "4bf92f3577b34da6a3ce929d0e0e4736"
         answer = self.ask("createJob", "", MAIL, x_request_id="mine.1", traceparent=f"00-{trace}-00f067aa0ba902b7-01")
@@ -332,6 +345,7 @@ class Refusals(Live):
             "queue-full": self.a_job_more_than_may_wait,
             "not-acceptable": lambda: self.ask("readHealth", accept="text/html"),
             "wrong-state": self.deletion_of_a_job_that_waits,
+            "queue-in-use": self.removal_of_a_queue_that_holds_a_job,
             "precondition-failed": lambda: self.ask("changeJob", f"/api/jobs/{NO_JOB}", {}, if_match='"nonsense"'),
             "payload-too-large": lambda: self.sent(
                 f"POST /api/jobs HTTP/1.1\n{host}Content-Type: application/json\n"
@@ -375,6 +389,10 @@ class Refusals(Live):
     def deletion_of_a_job_that_waits(self) -> Answer:
         job = self.ask("createJob", "", {**MAIL, "delay_s": 600}).body
         return self.ask("deleteJob", f"/api/jobs/{job['id']}")
+
+    def removal_of_a_queue_that_holds_a_job(self) -> Answer:
+        self.ask("createJob", "", {**MAIL, "queue": "emial"})
+        return self.ask("deleteQueue", "/api/queues/emial")
 
     def a_job_more_than_may_wait(self) -> Answer:
         crowded = {**MAIL, "queue": "crowded"}

@@ -1,14 +1,20 @@
 #!lua flags=no-writes
 -- census.lua: how many jobs are where.
 -- KEYS 1 base
--- RETURNS {all, active, delayed, completed, dead, cancelled, workers, created or ready-since ms of the oldest that waits
+-- ARGV 1 lease in ms of a runner that says none
+-- RETURNS {all, active, delayed, completed, dead, cancelled, workers that are alive, created or ready-since ms of the oldest that waits
 --      or '', now ms, ms into this minute, totals as `event type`, value … joined by \31, this minute's, the last
 --      minute's, what was set for the queue}
--- @use clock
+-- @use clock alive
 -- WHY ready is not here: it is what all leaves when the others are taken away. Lists hold ids of cancelled jobs and bells.
-local active = 0
-local workers = redis.call('HKEYS', base .. 'workers')
-for _, worker in ipairs(workers) do active = active + redis.call('LLEN', base .. 'active:' .. worker) end
+local active, alive = 0, 0
+local workers = redis.call('HGETALL', base .. 'workers')
+for i = 1, #workers, 2 do
+  -- What a dead one holds is active until somebody takes it back.
+  active = active + redis.call('LLEN', base .. 'active:' .. workers[i])
+  local beat = redis.call('HGET', base .. 'beats', workers[i])
+  if is_alive(workers[i + 1], beat, tonumber(ARGV[1])) then alive = alive + 1 end
+end
 
 local function oldest(list)
   for _, id in ipairs(redis.call('LRANGE', base .. list, -20, -1)) do
@@ -29,7 +35,7 @@ local reply = {redis.call('ZCARD', base .. 'all'), active}
 for _, state in ipairs({'delayed', 'completed', 'dead', 'cancelled'}) do
   reply[#reply + 1] = redis.call('ZCARD', base .. state)
 end
-reply[#reply + 1] = #workers
+reply[#reply + 1] = alive
 reply[#reply + 1] = oldest_ms and tostring(oldest_ms) or ''
 reply[#reply + 1] = now
 reply[#reply + 1] = counters('totals')

@@ -4,7 +4,8 @@
 -- ARGV 1 process id  2 commit number, ascending  3 records: id, priority, options, spec; options are '' or, parted by \29:
 --      due ms or +delay ms, ms until it expires, unique key, its ttl in ms, idempotency key, fingerprint; each may be ''
 -- RETURNS 'superseded': a later commit of this process came first (this one was never answered, and is not run)
---      | now_ms, and behind it for each job that was not taken in as it is: \30, its number from 1, \31, why, \31, the id
+--      | now_ms, with a + before it where the queue has just begun (or begun again, removed since it was named: its name
+--      is to be said once more); and behind it for each job that was not taken in as it is: \30, its number from 1, \31, why, \31, the id
 --      of the job that stands for it. why: replayed-new, replayed-duplicate (its idempotency key came before, and then it
 --      was so) | conflict (that key came with another fingerprint) | duplicate (a job under its unique key lives)
 --      | full (the queue is at its max_depth: not taken in; in the id's place, the seconds until there may be room)
@@ -16,6 +17,8 @@
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local commit = base .. 'commit:' .. process
 local DAY_S = 86400
+-- A child under a name (children.py) has this for a fingerprint. Its key outlasts whatever a parent's next attempt waits for.
+local ONCE, ONCE_S = 'once', 7776000
 
 local function text_at(key)
   local text = redis.pcall('GET', key)
@@ -55,6 +58,8 @@ local function stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint
   if idempotency_key ~= '' then
     local known_id, known_print, known_why = string.match(text_at(idempotency), '^(%S+) (%S+) (%S+)$')
     if known_id then return known_print == fingerprint and 'replayed-' .. known_why or 'conflict', known_id end
+    -- Its id is derived: where the key has expired, the job may be there all the same.
+    if fingerprint == ONCE and redis.call('EXISTS', base .. 'job:' .. id) == 1 then return 'replayed-new', id end
   end
   local why, first_id = nil, id
   if unique_key ~= '' then
@@ -70,7 +75,10 @@ local function stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint
     -- For retry, which takes the key again, and for a day where nothing is noted.
     if unique_ttl ~= '86400000' then redis.call('HSET', base .. 'job:' .. id, 'unique_ttl', unique_ttl) end
   end
-  if idempotency_key ~= '' then redis.call('SET', idempotency, first_id .. ' ' .. fingerprint .. ' ' .. (why or 'new'), 'EX', DAY_S) end
+  if idempotency_key ~= '' then
+    local kept_s = fingerprint == ONCE and ONCE_S or DAY_S
+    redis.call('SET', idempotency, first_id .. ' ' .. fingerprint .. ' ' .. (why or 'new'), 'EX', kept_s)
+  end
   return why, first_id
 end
 
@@ -129,11 +137,11 @@ if #delayed > 0 then
   if redis.call('ZRANGE', base .. 'delayed', '0', '0')[1] ~= first then ring() end
 end
 tell('delayed', later, 'enqueue')
-tally('enqueued', kinds)
-local text = table.concat(answer, '\30')
+local has_begun = tally('enqueued', kinds)
+local text = (has_begun and '+' or '') .. table.concat(answer, '\30')
 -- Kept for half an hour at least. WHY not set anew each time: a time to live costs as much as all else of a SET.
 local said = ARGV[2] .. ' ' .. text
-if last_answer and half_hour(string.match(last_answer, '^%d+')) == half_hour(now) then
+if last_answer and half_hour(string.match(last_answer, '^%+?(%d+)')) == half_hour(now) then
   redis.call('SET', commit, said, 'KEEPTTL')
 else
   redis.call('SET', commit, said, 'EX', '3600')

@@ -4,15 +4,19 @@
 -- ARGV 1 completed jobs kept  2 ms that completed and cancelled jobs are kept  3 ms that dead jobs are kept
 --      4 most graves to look at
 -- RETURNS {'1' where something is due, '1' where something expires, '1' where something is to be trimmed, how many
---      suspects may run, graves that hold ids parted by commas, worker, beat or 'none', worker, beat …}
+--      suspects may run, graves that hold ids parted by commas, ms until the first of these three will be so by itself or
+--      '', worker, beat or 'none', worker, beat …}
 -- @use clock
 -- WHY not no-writes: where Redis answers reads and refuses writes (a replica, a full disk, too few replicas) nobody can
 -- beat; a look that came through then would take the living for dead. Redis refuses this one with the beats.
 local kept, kept_ms, dead_ms, most_graves = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
+local wait_ms = math.huge
 local function is_first_before(key, ms)
-  local first = redis.call('ZRANGE', base .. key, 0, 0, 'WITHSCORES')[2]
-  return first ~= nil and tonumber(first) <= ms
+  local first = tonumber(redis.call('ZRANGE', base .. key, 0, 0, 'WITHSCORES')[2])
+  if not first then return false end
+  wait_ms = math.min(wait_ms, first - ms)
+  return first <= ms
 end
 
 local is_over = redis.call('ZCARD', base .. 'completed') > kept
@@ -26,12 +30,14 @@ for _, worker in ipairs(redis.call('ZREVRANGE', base .. 'graves', 0, most_graves
   if redis.call('EXISTS', base .. 'active:' .. worker) == 1 then occupied[#occupied + 1] = worker end
 end
 
+local is_due, is_expiring = is_first_before('delayed', now_ms), is_first_before('expiring', now_ms)
 local reply = {
-  is_first_before('delayed', now_ms) and '1' or '',
-  is_first_before('expiring', now_ms) and '1' or '',
+  is_due and '1' or '',
+  is_expiring and '1' or '',
   is_over and '1' or '',
   redis.call('HEXISTS', base .. 'meta', 'paused') == 1 and 0 or redis.call('LLEN', base .. 'suspects'),
   table.concat(occupied, ','),
+  wait_ms < math.huge and string.format('%.0f', math.max(0, wait_ms)) or '',
 }
 local beats = redis.call('HGETALL', base .. 'beats')
 for _, item in ipairs(beats) do reply[#reply + 1] = item end

@@ -1,0 +1,191 @@
+"""Upkeep's rounds over many queues: what hundreds of idle ones cost, and that one in which something moves is seen."""
+
+import unittest
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from lib import config
+from lib.jobs.job import Revision
+from lib.queue.client import Link
+from lib.queue.epochs import AT_A_LOOK, NEW_AT_A_LOOK, Epochs
+from lib.queue.names import Walk
+from lib.queue.queue import Queue
+from lib.queue.queues import NAMES_AT_ONCE, Queues
+from lib.queue.resp import Argument
+from lib.work.bulkheads import Bulkheads
+from lib.work.fates import Fates
+from lib.work.rota import ASLEEP_S, AWAKE_S
+from lib.work.upkeep import Upkeep
+from tests.a_log import ALog
+from tests.redis.case import RedisCase, Through, until
+
+MANY = 500
+
+
+class Counted(Through):
+    """A link that counts commands by their first word."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(link)
+        self.calls: Counter[str] = Counter()
+
+    async def call(self, *command: Argument) -> Any:
+        self.calls[str(command[0])] += 1
+        return await super().call(*command)
+
+
+class Rounds(RedisCase):
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.counted = Counted(self.link)
+        self.upkeep = self.an_upkeep(self.counted)
+        self.now_s = 0.0
+
+    def an_upkeep(self, link: Link) -> Upkeep:
+        log = ALog(self)
+        settings = config.load({"WORKER_QUEUES": "own=1", "LEASE_S": "2"}, Path("/nonexistent"))
+        queues = Queues(link, self.keys)
+        fates, walk = Fates(Queue(link, self.keys), log), Walk(link, self.keys, page=NAMES_AT_ONCE)
+        return Upkeep(queues, walk, fates, settings, log, Bulkheads(log), Random(1))
+
+    async def rounds(self, count: int) -> Counter[str]:
+        """So many rounds, a second apart. Gives what they asked of Redis."""
+        self.counted.calls.clear()
+        for _ in range(count):
+            await self.upkeep.round(self.now_s)
+            self.now_s += 1
+        return +self.counted.calls
+
+    def idle(self, count: int) -> list[str]:
+        """So many queues, used long ago."""
+        names = [f"idle-{number}" for number in range(count)]
+        self.client.sadd("wb:queues", *names)
+        return names
+
+    async def test_hundreds_of_idle_queues_cost_as_much_as_a_few_dozen(self) -> None:
+        self.idle(MANY)
+        await self.rounds(3)
+
+        asked = await self.rounds(100)
+
+        self.assertLess(asked.total() / 100, MANY / (ASLEEP_S / 2) + 10, asked)
+        self.assertGreater(asked["EVALSHA"], 100 + MANY * 100 / ASLEEP_S)
+
+    async def test_those_that_were_just_used_are_idle_when_they_are_not_any_more(self) -> None:
+        await self.queues.name([f"idle-{number}" for number in range(30)])
+        awake = await self.rounds(int(AWAKE_S))
+        await self.rounds(2)
+
+        asleep = await self.rounds(int(AWAKE_S))
+
+        self.assertGreater(awake["EVALSHA"], 30 * AWAKE_S)
+        self.assertLess(asleep["EVALSHA"], AWAKE_S + 30 * AWAKE_S / (ASLEEP_S / 2) + 1)
+
+    async def test_what_begins_to_be_used_is_looked_at_in_the_next_round_and_for_a_while(self) -> None:
+        name = self.idle(MANY)[77]
+        await self.rounds(10)
+
+        await self.queue.enqueue(self.job(queue=name, delay_ms=60_000))
+        self.client.zadd(f"wb:{{{name}}}:delayed", dict.fromkeys(self.ids_in(name), await self.queues.now_ms() - 1))
+        await self.rounds(1)
+
+        self.assertEqual(0, self.client.zcard(f"wb:{{{name}}}:delayed"))
+        await self.queue.enqueue(self.job(queue=name, expires_in_ms=1))
+        for _ in range(int(AWAKE_S) - 2):
+            await self.rounds(1)
+        self.assertEqual(1, self.client.zcard(f"wb:{{{name}}}:dead"))
+
+    async def test_a_runner_that_begins_to_serve_a_queue_is_watched_from_the_next_round_on(self) -> None:
+        self.idle(MANY)
+        self.queue_name, self.base = "idle-7", self.keys.base("idle-7")
+        await self.rounds(10)
+
+        await self.lease("dead")
+        await self.rounds(4)
+
+        self.assertFalse(self.client.hexists(self.base + "workers", "dead"))
+
+    async def test_a_job_that_is_put_forward_in_a_queue_that_sleeps_wakes_it(self) -> None:
+        await self.enqueue(delay_ms=3_600_000)
+        (job_id,) = self.ids_in("q")
+        await self.rounds(int(AWAKE_S) + 2)
+
+        late = Queue(self.link, self.keys)
+        await late.patch(job_id, lambda record: Revision(record.spec_text.decode(), None, 1 + (record.created_ms or 0)))
+        await self.rounds(2)
+
+        self.assertEqual("ready", await self.state(job_id))
+
+    async def test_one_that_was_waiting_for_its_time_is_promoted_when_that_comes(self) -> None:
+        await self.rounds(1)
+        job_id = await self.enqueue(delay_ms=300)
+        await self.rounds(1)
+        self.assertEqual("delayed", await self.state(job_id))
+
+        async def is_ready() -> bool:
+            await self.rounds(1)
+            return await self.state(job_id) == "ready"
+
+        await until(is_ready, "it is promoted")
+
+    async def test_a_broken_set_of_times_costs_a_wait_and_no_queue(self) -> None:
+        self.client.set(self.keys.moved, "no set")
+        await self.enqueue(expires_in_ms=1)
+
+        await self.rounds(3)
+
+        self.assertEqual(1, self.client.zcard(self.base + "dead"))
+        self.client.delete(self.keys.moved)
+
+    def ids_in(self, queue: str) -> list[str]:
+        found: Any = self.client.zrange(f"wb:{{{queue}}}:all", 0, -1)
+        return [job_id.decode() for job_id in found]
+
+
+class Looks(RedisCase):
+    """Epochs over many queues."""
+
+    async def test_a_look_asks_for_a_few_markers_and_sees_a_flush_at_once_and_whole(self) -> None:
+        names = [f"q{number}" for number in range(300)]
+        await self.queues.name(names)
+        link = Counted(self.link)
+        epochs = Epochs(link, self.keys)
+        await epochs.look()
+        link.calls.clear()
+
+        for _ in range(20):
+            self.assertIsNone(await epochs.look())
+        self.assertLessEqual(link.calls["GET"], 20 * AT_A_LOOK)
+        self.assertLessEqual(link.calls.total(), 20 * (AT_A_LOOK + 2))
+        for node in self.redis.clients:
+            node.flushall()
+
+        loss = await epochs.look()
+        self.assertEqual(set(names), set(loss.queues) if loss else None)
+
+    async def test_one_queue_that_is_lost_among_many_is_seen_when_its_turn_comes(self) -> None:
+        await self.queues.name([f"q{number}" for number in range(100)])
+        epochs = Epochs(self.link, self.keys)
+        await epochs.look()
+        self.client.delete("wb:{q77}:epoch")
+
+        found = [await epochs.look() for _ in range(100 // AT_A_LOOK + 1)]
+
+        self.assertEqual([("q77",)], [loss.queues for loss in found if loss])
+
+    async def test_one_that_is_new_among_many_has_its_marker_soon(self) -> None:
+        await self.queues.name([f"q{number}" for number in range(500)])
+        epochs = Epochs(self.link, self.keys)
+        await epochs.look()
+
+        await self.queues.name(["new"])
+        for _ in range(2 * 500 // NEW_AT_A_LOOK):
+            await epochs.look()
+
+        self.assertTrue(self.client.exists("wb:{new}:epoch"))
+
+
+if __name__ == "__main__":
+    unittest.main()
