@@ -12,13 +12,12 @@ if not needs.are_met():  # Before the other imports: they would end in a traceba
     sys.exit(needs.EXIT_CONFIG)
 
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lib.config import EXIT_CONFIG, Settings, describe, from_environment, sources
 from lib.errors import ConfigError
-from lib.processes.spawn import STOP_SIGNALS
+from lib.processes import signals
 from lib.work.birth import spawn_runner
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def main() -> int:
 
 def _supervise(settings: Settings) -> int:
     # The runners may be at work before this can obey: a signal waits until it can, else it would leave them orphans.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    signals.hold()
     newborns = [spawn_runner(SCRIPT) for _ in range(settings.worker_processes)]
     # Not at the top: the runners start while this is imported, not behind it.
     import asyncio
@@ -72,6 +71,7 @@ def _supervise(settings: Settings) -> int:
 
 def _run(settings: Settings, worker_id: str, pipe: int) -> NoReturn:
     """A runner. Raises ConfigError."""
+    signals.obey_the_pipe_alone()  # Before the job modules are imported, which may take a while.
     from lib.jobs import registry
     from lib.work import runner
     from lib.work.context import about_current_job

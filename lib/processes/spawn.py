@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lib.config import child_environment
+from lib.processes.signals import MINDED
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
 
 
@@ -36,7 +36,7 @@ def spawn(script: Path, *arguments: str, fds: Sequence[int] = ()) -> Spawned:
         undo.callback(ours.close)
         # A child has what is blocked when it is made: a signal to the whole tree must not end it before it can say
         # that it minds none.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, MINDED)
         try:
             process = subprocess.Popen(
                 [sys.executable, str(script), *arguments, "--pipe", str(theirs.fileno())],
@@ -48,11 +48,3 @@ def spawn(script: Path, *arguments: str, fds: Sequence[int] = ()) -> Spawned:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         undo.pop_all()
     return Spawned(process, ours)
-
-
-def obey_the_pipe_alone() -> None:
-    """For the child, first of all: mind no signal to stop."""
-    for number in STOP_SIGNALS:
-        # Not SIG_IGN, which a program that a job starts would inherit: nobody could terminate() that one.
-        signal.signal(number, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

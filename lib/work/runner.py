@@ -22,8 +22,9 @@ from lib.errors import RedisUnavailable
 from lib.ids import JobIds, is_alone, new_worker_id
 from lib.jobs.registry import Registry
 from lib.logs import Log
+from lib.processes import signals
 from lib.processes.pipe import Pipe
-from lib.processes.spawn import EXIT_FAULT, obey_the_pipe_alone
+from lib.processes.spawn import EXIT_FAULT
 from lib.queue.client import open_link
 from lib.queue.keys import Keys
 from lib.queue.lease import Lease
@@ -242,7 +243,7 @@ class Runner:
 
 def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_fd: int) -> NoReturn:
     """The whole process."""
-    obey_the_pipe_alone()
+    signals.mind_none()  # Again: a job module may have had its own say.
     # What was imported stays, and need not be looked through for garbage again. Jobs make many objects, and no cycles
     # but their handlers' own: these wait for more objects to have been made.
     gc.freeze()

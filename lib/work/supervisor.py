@@ -4,7 +4,7 @@ It never runs a handler, so nothing that a job does can stop it. In its own word
 1. A runner's process ends: whatever it held is ready again within milliseconds, and another is started at once.
 2. A runner lives: the supervisor beats for it. A handler that blocks the runner's loop costs no lease.
 3. A runner's loop is stuck past a job's deadline, or a consumer hears nothing while Redis answers us: it is killed.
-4. SIGTERM or SIGINT: runners drain for SHUTDOWN_GRACE_S, then give back what is left. A second signal, over a second
+4. A signal to stop: runners drain for SHUTDOWN_GRACE_S, then give back what is left. A second signal, over a second
    later: give back now.
 """
 
@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import os
 import random
-import signal
 import time
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
@@ -21,7 +20,8 @@ from typing import Any
 from lib.config import EXIT_CONFIG, Settings
 from lib.errors import RedisUnavailable
 from lib.logs import Log
-from lib.processes.spawn import EXIT_FAULT, STOP_SIGNALS
+from lib.processes import signals
+from lib.processes.spawn import EXIT_FAULT
 from lib.processes.start import (
     describe_end,
     keep_trying,
@@ -87,9 +87,8 @@ class Supervisor:
         )
         # Before any signal is heard: a drain must know of every runner.
         children = [await self._start(newborn) for newborn in self._newborns]
-        for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, self._on_signal)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # Blocked since the runners were spawned.
+        signals.obey(loop, self._on_signal, self._log)
+        signals.go_on()  # They were held since the runners were spawned.
         for child in children:
             self._spawn(self._keep(child))
         self._spawn(self._beat())
@@ -98,7 +97,7 @@ class Supervisor:
         await self._drain()
         self._log.info("worker.stopped", "Worker stopped")
         # The loop takes its handlers away when it closes: a second signal that comes then would be the exit code.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        signals.hold()
 
     def _on_signal(self) -> None:
         now_s = time.monotonic()
