@@ -71,10 +71,16 @@ def _supervise(settings: Settings) -> int:
 
 def _run(settings: Settings, worker_id: str, pipe: int) -> NoReturn:
     """A runner. Raises ConfigError."""
-    signals.obey_the_pipe_alone()  # Before the job modules are imported, which may take a while.
+    # All of it before the job modules are imported: that may take a while, and they may print, fork and start programs.
+    signals.obey_the_pipe_alone()
     from lib.jobs import registry
-    from lib.work import runner
-    from lib.work.context import about_current_job
+    from lib.work import leaving, programs, runner
+    from lib.work.context import about_current_job, note_program
+    from lib.work.forks import Forks
+
+    leaving.print_by_lines()
+    Forks.watch()
+    programs.watch(note_program)
 
     types = registry.load(settings.job_modules)
     runner.main(settings, types, _log(settings, about_current_job), worker_id, pipe)

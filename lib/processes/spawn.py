@@ -23,14 +23,18 @@ EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
 
 
 class Spawned(NamedTuple):
-    """A child, and our end of its pipe."""
+    """A child, and our end of its pipe. leads_group: the group's id is its own, and what it starts belongs to it."""
 
     process: subprocess.Popen[bytes]
     end: socket.socket
+    leads_group: bool
 
 
-def spawn(script: Path, *arguments: str, fds: Sequence[int] = ()) -> Spawned:
-    """A child that runs `script arguments --pipe FD`. fds: what else it is handed. Raises OSError."""
+def spawn(script: Path, *arguments: str, fds: Sequence[int] = (), leads_group: bool = False) -> Spawned:
+    """A child that runs `script arguments --pipe FD`. fds: what else it is handed. leads_group: in a session of its
+    own, so that Ctrl-C in a terminal does not reach the programs that it starts, and all of them end with it.
+
+    Raises OSError."""
     ours, theirs = socket.socketpair()
     with theirs, ExitStack() as undo:
         undo.callback(ours.close)
@@ -43,8 +47,9 @@ def spawn(script: Path, *arguments: str, fds: Sequence[int] = ()) -> Spawned:
                 pass_fds=(*fds, theirs.fileno()),
                 stdin=subprocess.DEVNULL,
                 env=child_environment(),
+                start_new_session=leads_group,
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         undo.pop_all()
-    return Spawned(process, ours)
+    return Spawned(process, ours, leads_group)

@@ -18,6 +18,7 @@ from lib.jobs.registry import Discard, Handler, JobType, Retry, Snooze
 from lib.queue.lease import Ended, failed, finished, released, snoozed
 from lib.work.context import Context, Shared
 from lib.work.fates import named
+from lib.work.forks import Forks
 
 NOT_BEGUN = "job.not_begun"
 RESULT_BYTES = 64 << 10
@@ -98,10 +99,15 @@ def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
     def in_thread() -> Any:
         context.enter()
         try:
-            return _done(handler(context, prepared.payload))
-        except StopIteration as fault:
-            # A Future refuses to carry one, and whoever waits for it would wait until the timeout.
-            raise RuntimeError("the handler raised StopIteration") from fault
+            result = _done(handler(context, prepared.payload))
+        except BaseException as fault:
+            Forks.end_child(fault)
+            if isinstance(fault, StopIteration):
+                # A Future refuses to carry one, and whoever waits for it would wait until the timeout.
+                raise RuntimeError("the handler raised StopIteration") from fault
+            raise
+        Forks.end_child(None)
+        return result
 
     return asyncio.get_running_loop().run_in_executor(shared.threads, shared.blank.context().run, in_thread)
 

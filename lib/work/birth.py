@@ -23,4 +23,4 @@ class Newborn(NamedTuple):
 def spawn_runner(script: Path, *, is_alone: bool = False) -> Newborn:
     """script: the worker.py to start it with. is_alone: an isolation runner."""
     worker_id = new_worker_id(socket.gethostname(), os.getpid(), is_alone=is_alone)
-    return Newborn(worker_id, spawn(script, "--runner", worker_id))
+    return Newborn(worker_id, spawn(script, "--runner", worker_id, leads_group=True))

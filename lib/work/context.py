@@ -6,6 +6,7 @@ the runner needs no locks.
 
 import asyncio
 import contextvars
+import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from lib.logs import NOTHING, Bound, Log
 from lib.queue.lease import Ended, log_line, progress
 from lib.queue.queue import Queue
 from lib.tracing import child_of
+from lib.work import programs
 from lib.work.bulkheads import Bulkheads
 from lib.work.surplus import Busy
 from lib.work.timings import Timings
@@ -41,6 +43,13 @@ def about_current_job() -> Bound:
     """For the log: whose line it is, when a handler or a library logs through the standard library."""
     context = _current.get()
     return context.about if context else NOTHING
+
+
+def note_program(program: "subprocess.Popen[Any]") -> None:
+    """A program was started: it belongs to the attempt that speaks, if one does."""
+    context = _current.get()
+    if context is not None:
+        context.note_program(program)
 
 
 class Blank:
@@ -118,7 +127,7 @@ class Shared:
 class Context:
     """JobContext of one attempt. `note` takes what the job says to Redis; it belongs to the loop."""
 
-    __slots__ = ("_job", "_loop", "_note", "_shared", "_spec", "is_cancelled", "named")
+    __slots__ = ("_job", "_loop", "_note", "_programs", "_shared", "_spec", "is_cancelled", "named")
 
     def __init__(
         self,
@@ -197,6 +206,15 @@ class Context:
     def enter(self) -> None:
         """From here on, lines that this task or thread logs are the job's."""
         _current.set(self)
+
+    def end_programs(self) -> None:
+        """Kill the programs that this attempt has started, and that are left."""
+        programs.end(getattr(self, "_programs", ()))
+
+    def note_program(self, program: "subprocess.Popen[Any]") -> None:
+        """It has started one."""
+        # Only here is there a list of them: most jobs start none.
+        self._programs: list[subprocess.Popen[Any]] = [*getattr(self, "_programs", ()), program]
 
     async def _enqueue(self, body: dict[str, Any]) -> str:
         shared, spec = self._shared, self._spec

@@ -22,6 +22,7 @@ from lib.work import attempt
 from lib.work.attempt import NOT_BEGUN, Cancelled, Ending, NotNow, Prepared, Released, TimedOut
 from lib.work.context import NAMED, Context, Shared
 from lib.work.fates import named
+from lib.work.forks import Forks
 from lib.work.surplus import Surplus
 
 MOST_UNTOLD = 2000  # Ends that Redis has yet to hear of: their results take memory.
@@ -351,7 +352,10 @@ class Lanes:
         """Free the slot, say how it ended, and send it to Redis with the next commit."""
         if in_hand.ending is not None:
             return
+        Forks.end_child(ending.error)
         in_hand.ending = ending
+        if ending.script in ("fail", "release") and in_hand.context is not None:
+            in_hand.context.end_programs()
         self._going_back += ending.event == NOT_BEGUN
         if in_hand.timer is not None:
             in_hand.timer.cancel()

@@ -1,9 +1,9 @@
 """A runner: the process in which handlers run. Started by the supervisor, and obeys its pipe alone.
 
-It ignores SIGINT and SIGTERM: Ctrl-C and PM2 signal the whole tree, and it is for the supervisor to say what a signal
+It minds no signal: Ctrl-C and PM2 signal the whole tree, and it is for the supervisor to say what a signal
 means. Should the supervisor die, the runner beats for itself, ends what it has begun, and leaves.
 
-It leaves by os._exit, for a handler's thread can't be stopped, and Python would wait for it.
+The programs that its jobs start are in its process group, and end with it (leaving.py).
 """
 
 import asyncio
@@ -34,6 +34,8 @@ from lib.queue.queues import Queues
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.consumer import Consumer
 from lib.work.context import Blank, Resources, Shared
+from lib.work.forks import Forks
+from lib.work.leaving import leave, stop_programs
 from lib.work.surplus import Busy
 from lib.work.timings import Timings
 from lib.work.turns import Turns
@@ -79,12 +81,14 @@ class Runner:
         self._drain = asyncio.Event()
         self._release = asyncio.Event()
         self._look = asyncio.Event()
-        self._is_orphaned = False
+        self.is_orphaned = False
         self._is_retiring = False
 
     async def run(self) -> None:
         """Until told to leave, or until the supervisor is gone and all has ended."""
-        self._watchdog = Watchdog(lambda: [consumer.lanes for consumer in self._consumers], self._pipe, self._log)
+        self._watchdog = Watchdog(
+            lambda: [consumer.lanes for consumer in self._consumers], self._pipe, self._log, self._settings.lease_s
+        )
         background = [asyncio.create_task(step()) for step in (self._obey, self._tick, self._attend)]
         for task in background:
             task.add_done_callback(self._background_ended)
@@ -93,6 +97,8 @@ class Runner:
         else:
             await self._run_consumers()
         await self._leave()
+        if self._is_retiring:
+            stop_programs()  # Those of the handler that does not end; exit hooks may wait for them.
         for task in background:
             task.cancel()
         self._shared.resources.close()
@@ -138,8 +144,7 @@ class Runner:
         ended = asyncio.create_task(self._ended(rounds))
         release = asyncio.create_task(self._release.wait())
         await asyncio.wait({ended, release}, return_when=asyncio.FIRST_COMPLETED)
-        for consumer in self._consumers:
-            await consumer.release()
+        await self._give_back()
         # Not cancelled: a blocked pop must come to its own end, or the id it brings is told to nobody.
         for fault in await asyncio.gather(*rounds, return_exceptions=True):
             if isinstance(fault, BaseException):
@@ -155,9 +160,17 @@ class Runner:
         rounds = asyncio.create_task(self._suspect_rounds())
         release = asyncio.create_task(self._release.wait())
         await asyncio.wait({rounds, release}, return_when=asyncio.FIRST_COMPLETED)
-        for consumer in self._consumers:
-            await consumer.release()
+        await self._give_back()
         await rounds
+
+    async def _give_back(self) -> None:
+        """What still runs. Its programs are asked to end as soon as it has been told to, and are killed with us."""
+        releases = [asyncio.create_task(consumer.release()) for consumer in self._consumers]
+        await asyncio.sleep(0)
+        if any(consumer.running for consumer in self._consumers):
+            stop_programs()
+        for release in releases:
+            await release
 
     async def _suspect_rounds(self) -> None:
         """One suspect after another, whatever its queue; then at every look that the supervisor asks for."""
@@ -196,7 +209,7 @@ class Runner:
             self._drain.set()
             if message.get("do") == "release":
                 self._release.set()
-        self._is_orphaned = True
+        self.is_orphaned = True
         self._look.set()
         self._log.warning("supervisor.lost", "Supervisor gone; this runner ends what it has begun and leaves")
         self._drain.set()
@@ -220,7 +233,7 @@ class Runner:
                 for consumer in self._consumers:
                     with self._bulkheads.around(consumer.queue, "cancelling"):
                         await consumer.look_for_cancels()
-                if self._is_orphaned and time.monotonic() > next_beat_s:
+                if self.is_orphaned and time.monotonic() > next_beat_s:
                     await self._beat()
                     next_beat_s = time.monotonic() + self._settings.lease_s / 5
             await asyncio.sleep(TICK_S)
@@ -254,16 +267,19 @@ def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_
     if elsewhere:
         log.info("worker.serves_not", f"Queues that WORKER_QUEUES does not name here: {', '.join(elsewhere)}")
 
-    async def run() -> None:
+    async def run() -> bool:
+        Forks.keep_from(log, asyncio.get_running_loop())
         pipe = await Pipe.over(socket.socket(fileno=link_fd))
-        await Runner(settings, registry, log, worker_id, pipe, is_alone=is_alone(worker_id)).run()
-        # From here, and not behind asyncio.run: that would wait for a handler that swallows its cancellation.
-        log.close()
-        os._exit(0)
+        runner = Runner(settings, registry, log, worker_id, pipe, is_alone=is_alone(worker_id))
+        await runner.run()
+        return runner.is_orphaned
 
+    # Not asyncio.run, which would wait at its end for a handler that swallows its cancellation.
+    loops = asyncio.Runner()
     try:
-        asyncio.run(run())
+        is_orphaned = loops.run(run())
     except BaseException as fault:
+        Forks.end_child(fault)
         log.exception("worker.crashed", "Worker crashed", fault)
-    log.close()
-    os._exit(EXIT_FAULT)
+        leave(log, EXIT_FAULT, is_orphaned=False)
+    leave(log, 0, is_orphaned=is_orphaned)
