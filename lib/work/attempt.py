@@ -98,6 +98,7 @@ def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
 
     def in_thread() -> Any:
         context.enter()
+        context.goes_on = True
         try:
             result = _done(handler(context, prepared.payload))
         except BaseException as fault:
@@ -106,6 +107,8 @@ def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
                 # A Future refuses to carry one, and whoever waits for it would wait until the timeout.
                 raise RuntimeError("the handler raised StopIteration") from fault
             raise
+        finally:
+            context.goes_on = False
         Forks.end_child(None)
         return result
 

@@ -127,7 +127,7 @@ class Shared:
 class Context:
     """JobContext of one attempt. `note` takes what the job says to Redis; it belongs to the loop."""
 
-    __slots__ = ("_job", "_loop", "_note", "_programs", "_shared", "_spec", "is_cancelled", "named")
+    __slots__ = ("_job", "_loop", "_note", "_programs", "_shared", "_spec", "goes_on", "is_cancelled", "named")
 
     def __init__(
         self,
@@ -145,6 +145,8 @@ class Context:
         self._note = note
         self._loop = loop
         self.is_cancelled = False
+        self.goes_on = False
+        """Whether its handler runs in a thread now, or was given up and goes on all the same."""
         self.named = (spec.request_id, spec.trace[0], job.job_id, queue, spec.type, str(job.attempt))
         """The values of NAMED, all of them plain: the spec was read, its type is known."""
 

@@ -77,12 +77,37 @@ class Lanes:
         self._idle_lanes: list[asyncio.Future[None]] = []
         self._lanes: set[asyncio.Task[None]] = set()
         self._is_waking = False
-        self._is_released = False
+        self._is_closed = False
+        self._left_behind: list[Context] = []
         self._unarmed: list[InHand] = []
         self._going_back = 0
         # Kept: get_running_loop() asks the kernel for the process id each time.
         self._loop = asyncio.get_running_loop()
         self._all_ended = asyncio.Event()
+
+    @property
+    def limit(self) -> int:
+        """How many jobs may run at once."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        """More may begin at once; what runs above it comes to its end."""
+        self._limit = self._surplus.limit = limit
+        self._most_in_hand = limit + MOST_UNTOLD
+        for _ in range(min(len(self._lanes) - limit, len(self._idle_lanes))):
+            self._idle_lanes.pop().cancel()
+        self._on_change()
+        if self._waiting:
+            self._wake_lane()
+
+    @property
+    def occupied(self) -> int:
+        """How many slots may be in use. Once nothing is begun any more: those of the jobs that run, and of handlers
+        that were given up and go on."""
+        if self._is_closed:
+            return self.unended + sum(context.goes_on for context in self._left_behind)
+        return max(self._limit, len(self._lanes))
 
     @property
     def unended(self) -> int:
@@ -139,7 +164,7 @@ class Lanes:
         for job in jobs:
             in_hand = self._in_hand[job.job_id] = InHand(job, lease, now_s)
             self._waiting.append(in_hand)
-        if self._is_released:
+        if self._is_closed:
             self._give_back(len(jobs))  # Their claim was in flight when time was up.
         elif behind and self._waiting:
             self._loop.call_soon(self._wake_lane)
@@ -152,6 +177,11 @@ class Lanes:
             in_hand = self._in_hand.get(job_id)
             if in_hand is not None and in_hand.ending is None and in_hand.stop_reason is None:
                 self._ask_to_stop(in_hand, Cancelled("somebody asked for the job to be cancelled"))
+
+    def close(self) -> None:
+        """Begin nothing more: what waits goes back, and so does what a claim in flight brings."""
+        self._is_closed = True
+        self._give_back(len(self._waiting))
 
     def disown(self) -> None:
         """What runs here is somebody else's by now: tell the handlers, and let them end as they like."""
@@ -167,7 +197,7 @@ class Lanes:
 
     async def release(self) -> None:
         """Stop what still runs and give it back: it goes to the front, its attempt does not count."""
-        self._is_released = True
+        self._is_closed = True
         # The last first, as each goes to the front. What is not begun too: a free lane would begin it.
         for in_hand in reversed(list(self._in_hand.values())):
             if in_hand.context is None:
@@ -243,9 +273,11 @@ class Lanes:
                 if in_hand.stop_reason is not None:
                     task.uncancel()  # The cancellation was the job's; the lane goes on.
                 self._end(in_hand, ending)
-                if task.cancelling() or not self._shared.blank.is_still(variables) or task not in self._lanes:
+                is_one_of_us = task in self._lanes and len(self._lanes) <= self._limit
+                if task.cancelling() or not self._shared.blank.is_still(variables) or not is_one_of_us:
                     # A cancellation that nobody ordered and that may be yet to come; a context variable; or the job was
-                    # given up long ago.
+                    # given up long ago; or fewer may run by now.
+                    context.goes_on = False
                     return
             idle = self._loop.create_future()
             self._idle_lanes.append(idle)
@@ -343,6 +375,8 @@ class Lanes:
     def _give_up(self, in_hand: InHand) -> None:
         """The handler does not end although it was cancelled: fail the job without it, and have the runner replaced."""
         if in_hand.ending is None and in_hand.stop_reason is not None and in_hand.spec is not None:
+            if in_hand.context is not None:
+                in_hand.context.goes_on = True
             self._end(in_hand, attempt.went_wrong(in_hand.job, in_hand.spec, in_hand.stop_reason, self._shared))
             if in_hand.task is not None:
                 self._lanes.discard(in_hand.task)  # It is stuck; what waits gets another one.
@@ -356,6 +390,8 @@ class Lanes:
         in_hand.ending = ending
         if ending.script in ("fail", "release") and in_hand.context is not None:
             in_hand.context.end_programs()
+            if in_hand.context.goes_on:
+                self._left_behind.append(in_hand.context)
         self._going_back += ending.event == NOT_BEGUN
         if in_hand.timer is not None:
             in_hand.timer.cancel()

@@ -14,7 +14,7 @@ import random
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lib import __version__
 from lib.config import Settings
@@ -43,20 +43,22 @@ from lib.work.watchdog import Watchdog
 
 CALL_TIMEOUT_S = 5.0
 TICK_S = 1.0
+REPORT_S = 0.05
 SUSPECTS_EVERY_S = 1.0  # Beside the looks that the supervisor asks for.
 
 
 class Runner:
-    """One process's consumers, a queue each. is_alone: an isolation runner, for suspects, one job at a time."""
+    """One process's consumers, a queue each. is_waiting: it has no slot until its supervisor says how many."""
 
     def __init__(
-        self, settings: Settings, registry: Registry, log: Log, worker_id: str, pipe: Pipe, *, is_alone: bool
+        self, settings: Settings, registry: Registry, log: Log, worker_id: str, pipe: Pipe, *, is_waiting: bool
     ) -> None:
         self._settings = settings
         self._log = log
         self._pipe = pipe
         self._worker_id = worker_id
-        self._is_alone = is_alone
+        self._is_alone = is_alone(worker_id)
+        self._is_waiting = is_waiting
         self._link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
         self._keys = Keys(settings.key_prefix)
         self._queues = Queues(self._link, self._keys)
@@ -83,13 +85,15 @@ class Runner:
         self._look = asyncio.Event()
         self.is_orphaned = False
         self._is_retiring = False
+        self._time_told = 0
+        self._report_due = asyncio.Event()
 
     async def run(self) -> None:
         """Until told to leave, or until the supervisor is gone and all has ended."""
         self._watchdog = Watchdog(
             lambda: [consumer.lanes for consumer in self._consumers], self._pipe, self._log, self._settings.lease_s
         )
-        background = [asyncio.create_task(step()) for step in (self._obey, self._tick, self._attend)]
+        background = [asyncio.create_task(step()) for step in (self._obey, self._tick, self._attend, self._report)]
         for task in background:
             task.add_done_callback(self._background_ended)
         if self._is_alone:
@@ -131,7 +135,8 @@ class Runner:
             "started_ms": time.time_ns() // 1_000_000,
             "version": __version__,
         }
-        return Consumer(1 if self._is_alone else limit, make_lease, about, self._queues, self._shared)
+        most = 1 if self._is_alone else limit
+        return Consumer(most, make_lease, about, self._queues, self._shared, is_waiting=self._is_waiting)
 
     async def _run_consumers(self) -> None:
         rounds = [asyncio.create_task(consumer.run()) for consumer in self._consumers]
@@ -204,15 +209,43 @@ class Runner:
     async def _obey(self) -> None:
         while (message := await self._pipe.receive()) is not None:
             self._look.set()
-            if message.get("do") == "look":
-                continue
-            self._drain.set()
-            if message.get("do") == "release":
-                self._release.set()
+            if message.get("do") == "use":
+                self._use(message)
+            elif message.get("do") != "look":
+                self._drain.set()
+                if message.get("do") == "release":
+                    self._release.set()
         self.is_orphaned = True
         self._look.set()
         self._log.warning("supervisor.lost", "Supervisor gone; this runner ends what it has begun and leaves")
         self._drain.set()
+
+    def _use(self, message: dict[str, Any]) -> None:
+        """So many slots of each queue are ours from now on; the others are held by somebody else at our place."""
+        for consumer in self._consumers:
+            consumer.lanes.limit = message["slots"][consumer.queue]
+        self._time_told = message["time"]
+        self._report_due.set()
+
+    def _slots(self) -> dict[str, int]:
+        """How many we may be using."""
+        return {consumer.queue: consumer.lanes.occupied for consumer in self._consumers}
+
+    async def _report(self) -> None:
+        """Tell the supervisor how many slots we may be using, whenever it has changed them, and while they change by
+        themselves: after fewer were granted than are in use, and when we retire."""
+        told: tuple[dict[str, int], int] | None = None
+        while True:
+            await self._report_due.wait()
+            self._report_due.clear()
+            while True:
+                slots = self._slots()
+                if told != (told := (slots, self._time_told)):
+                    self._pipe.send(**{"is": "using", "slots": slots, "time": self._time_told})
+                is_settled = all(slots[consumer.queue] <= consumer.lanes.limit for consumer in self._consumers)
+                if is_settled and not self._is_retiring:
+                    break
+                await asyncio.sleep(REPORT_S)
 
     async def _tick(self) -> None:
         """Every second: tell the supervisor that the loop turns. Waits for nothing else: silence is a stuck loop."""
@@ -246,15 +279,20 @@ class Runner:
             await self._queues.show([consumer.worker_id for consumer in self._consumers], self._settings.lease_s)
 
     def _retire(self, why: str) -> None:
-        """A handler can't be stopped: claim no more, and have another runner started in our place."""
+        """A handler can't be stopped: begin no more, and have another runner started in our place."""
         if not self._is_retiring:
             self._is_retiring = True
             self._log.warning("worker.retiring", f"Worker {self._worker_id} retires: {why}")
-            self._pipe.send(**{"is": "retiring", "why": why})
+            for consumer in self._consumers:
+                consumer.lanes.close()
+            self._pipe.send(**{"is": "retiring", "why": why, "slots": self._slots()})
+            self._report_due.set()
             self._drain.set()
 
 
-def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_fd: int) -> NoReturn:
+def main(
+    settings: Settings, registry: Registry, log: Log, worker_id: str, link_fd: int, *, is_waiting: bool
+) -> NoReturn:
     """The whole process."""
     signals.mind_none()  # Again: a job module may have had its own say.
     # What was imported stays, and need not be looked through for garbage again. Jobs make many objects, and no cycles
@@ -270,7 +308,7 @@ def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_
     async def run() -> bool:
         Forks.keep_from(log, asyncio.get_running_loop())
         pipe = await Pipe.over(socket.socket(fileno=link_fd))
-        runner = Runner(settings, registry, log, worker_id, pipe, is_alone=is_alone(worker_id))
+        runner = Runner(settings, registry, log, worker_id, pipe, is_waiting=is_waiting)
         await runner.run()
         return runner.is_orphaned
 
