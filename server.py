@@ -46,7 +46,7 @@ from lib.jobs import registry
 from lib.jobs.registry import Registry
 from lib.logs import Log, open_logs
 from lib.processes.place import Alone, OneOfSeveral, Place
-from lib.processes.spawn import obey_the_pipe_alone
+from lib.processes.signals import obey_the_pipe_alone
 from lib.queue import client, server
 from lib.queue.epochs import Epochs
 from lib.queue.events import Endings

@@ -1,4 +1,4 @@
-"""python worker.py: run jobs. The supervisor, and (with --runner, which it alone uses) each of its runners.
+"""python worker.py: run jobs. The supervisor, and (with --runner or --successor, which it alone uses) its runners.
 
 Each of the things that this can be imports what it needs in its own function, and no more: a runner is started anew
 whenever one has died, and jobs wait for it.
@@ -12,14 +12,13 @@ if not needs.are_met():  # Before the other imports: they would end in a traceba
     sys.exit(needs.EXIT_CONFIG)
 
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lib.config import EXIT_CONFIG, Settings, describe, from_environment, sources
 from lib.errors import ConfigError
-from lib.processes.spawn import STOP_SIGNALS
-from lib.work.birth import spawn_runner
+from lib.processes import signals
+from lib.work.birth import WAITING, spawn_runner
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -34,14 +33,15 @@ SCRIPT = ROOT / "worker.py"
 
 def main() -> int:
     """The exit code: 0 after a signal, 78 for settings that can't be used."""
-    is_runner = sys.argv[1:2] == ["--runner"]
+    is_waiting = sys.argv[1:2] == [WAITING]
+    is_runner = is_waiting or sys.argv[1:2] == ["--runner"]
     # Most starts have no arguments, or those that spawn.py gives: they do without a parser for a person's.
     arguments = None if is_runner or not sys.argv[1:] else _arguments()
     try:
         settings = from_environment(ROOT, listens=False)
         if is_runner:
             _, worker_id, _, pipe = sys.argv[1:]
-            _run(settings, worker_id, int(pipe))
+            _run(settings, worker_id, int(pipe), is_waiting=is_waiting)
         if arguments and arguments.doctor:
             return _examine(settings, is_thorough=arguments.check)
     except ConfigError as fault:
@@ -52,7 +52,7 @@ def main() -> int:
 
 def _supervise(settings: Settings) -> int:
     # The runners may be at work before this can obey: a signal waits until it can, else it would leave them orphans.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    signals.hold()
     newborns = [spawn_runner(SCRIPT) for _ in range(settings.worker_processes)]
     # Not at the top: the runners start while this is imported, not behind it.
     import asyncio
@@ -70,14 +70,21 @@ def _supervise(settings: Settings) -> int:
     return supervisor.exit_code
 
 
-def _run(settings: Settings, worker_id: str, pipe: int) -> NoReturn:
-    """A runner. Raises ConfigError."""
+def _run(settings: Settings, worker_id: str, pipe: int, *, is_waiting: bool) -> NoReturn:
+    """A runner; see birth.py for one that is waiting. Raises ConfigError."""
+    # All of it before the job modules are imported: that may take a while, and they may print, fork and start programs.
+    signals.obey_the_pipe_alone()
     from lib.jobs import registry
-    from lib.work import runner
-    from lib.work.context import about_current_job
+    from lib.work import leaving, programs, runner
+    from lib.work.context import about_current_job, note_program
+    from lib.work.forks import Forks
+
+    leaving.print_by_lines()
+    Forks.watch()
+    programs.watch(note_program)
 
     types = registry.load(settings.job_modules)
-    runner.main(settings, types, _log(settings, about_current_job), worker_id, pipe)
+    runner.main(settings, types, _log(settings, about_current_job), worker_id, pipe, is_waiting=is_waiting)
 
 
 def _examine(settings: Settings, *, is_thorough: bool) -> int:

@@ -284,7 +284,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "SHUTDOWN_GRACE_S",
         "25",
-        "seconds that running jobs and requests get at a stop, 0 to 86400",
+        "seconds that running jobs and requests get at a stop, and jobs when their runner retires, 0 to 86400",
         kinds.seconds(0, 86_400),
     ),
     Setting(

@@ -65,6 +65,10 @@ class LogFile(RotatingFileHandler):
         self._close_fd()
         super().close()
 
+    def begin_anew(self) -> None:
+        """In a forked child: a lock belongs to an open file, and that one is shared with the parent."""
+        self._close_fd()
+
     def _hold(self, incoming_bytes: int) -> int:
         """Lock the file that bears the name now, rotated if the batch does not fit; returns its size."""
         for _ in range(100):  # a turn more for each rotation by others in between; never for ever
@@ -178,6 +182,10 @@ class Console:
     @property
     def is_behind(self) -> bool:
         return bool(self._left)
+
+    def begin_anew(self) -> None:
+        """In a forked child: what had no room yet is shown by its parent."""
+        self._left, self._dropped = b"", 0
 
     def show(self, text: str, wait_ms: int = 0) -> None:
         """Write what has room now (or within `wait_ms` for each piece) and keep the rest."""

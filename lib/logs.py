@@ -205,6 +205,19 @@ class Log:
             if self._file:
                 self._file.close()
 
+    def begin_anew(self) -> None:
+        """In a forked child: what the parent has yet to write is not the child's to write, and the parent's locks and
+        its open file are not the child's to have."""
+        for lines in (self._lines, self._texts or []):
+            lines.clear()
+        self._guard = threading.RLock()
+        self._is_writing = self._is_retrying = False
+        self._due, self._dropped = None, 0
+        if self._file:
+            self._file.begin_anew()
+        if self._console:
+            self._console.begin_anew()
+
     def _end_turn(self) -> None:
         self._due = None  # before the lines are taken: one that comes later calls for a turn of its own
         self._handed_over_at = self._monotonic()

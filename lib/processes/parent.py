@@ -5,13 +5,12 @@ nothing a request does can stop it. In its own words:
 1. A child ends: what it had accepted is in Redis, the clients that wait in the socket's queue are the others', and
    another child takes its place and counts on where it stopped.
 2. A child hangs: it is killed after HUNG_S without a tick, or BORN_S without a word at its start, and then as above.
-3. SIGTERM or SIGINT: the children drain, all at once, for SHUTDOWN_GRACE_S; further signals change nothing.
+3. A signal to stop: the children drain, all at once, for SHUTDOWN_GRACE_S; further signals change nothing.
 4. This process ends, however: each child finds its pipe closed, and drains.
 """
 
 import asyncio
 import os
-import signal
 import socket
 import tempfile
 import time
@@ -19,8 +18,9 @@ from pathlib import Path
 
 from lib.config import EXIT_CONFIG, Settings
 from lib.logs import Log
+from lib.processes import signals
 from lib.processes.pipe import Pipe
-from lib.processes.spawn import EXIT_FAULT, STOP_SIGNALS
+from lib.processes.spawn import EXIT_FAULT
 from lib.processes.start import BORN_S, Process, describe_end, keep_trying, pause, pause_before_restart_s, start
 
 LEAVE_S = 5.0  # What a child may take, over the grace, before it is killed.
@@ -66,8 +66,7 @@ class Parent:
     async def run(self) -> None:
         """Until a signal; returns when every child has left."""
         loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, self._stop.set)
+        signals.obey(loop, self._stop.set, self._log)
         places = [loop.create_task(self._keep(place)) for place in range(self._settings.server_processes)]
         for task in places:
             # A place ends by itself only through a bug; the others must not serve on as if all were well.
@@ -76,7 +75,7 @@ class Parent:
         await self._drain(places)
         self._log.info("server.stopped", f"Server stopped: {self._cut_off} connections cut off", cut_off=self._cut_off)
         # The loop takes its handlers away when it closes: a second signal that comes then would be the exit code.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        signals.hold()
 
     async def _drain(self, places: "list[asyncio.Task[None]]") -> None:
         self._log.info("server.draining", "Server draining: requests in flight are finished, new ones refused")

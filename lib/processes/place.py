@@ -6,13 +6,12 @@ server.py serves in the same way wherever it stands.
 import asyncio
 import mmap
 import os
-import signal
 import socket
 from typing import Protocol
 
 from lib.logs import Log
+from lib.processes import signals
 from lib.processes.pipe import Pipe
-from lib.processes.spawn import STOP_SIGNALS
 
 
 class Place(Protocol):
@@ -50,15 +49,14 @@ class Alone:
 
     async def told_to_stop(self) -> None:
         stop = asyncio.Event()
-        for number in STOP_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        signals.obey(asyncio.get_running_loop(), stop.set, self._log)
         await stop.wait()
         self._log.info("server.draining", "Server draining: requests in flight are finished, new ones refused")
 
     def leaving(self, cut_off: int) -> None:
         self._log.info("server.stopped", f"Server stopped: {cut_off} connections cut off", cut_off=cut_off)
         # The loop takes its handlers away when it closes: a second signal that comes then would be the exit code.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        signals.hold()
 
 
 class OneOfSeveral:
@@ -88,4 +86,4 @@ class OneOfSeveral:
     def leaving(self, cut_off: int) -> None:
         self._pipe.send(**{"is": "leaving", "cut_off": cut_off})
         # An interpreter that ends gives up its handlers: a signal that comes then would be the exit code.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        signals.hold()

@@ -17,42 +17,39 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lib.config import child_environment
+from lib.processes.signals import MINDED
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
 
 
 class Spawned(NamedTuple):
-    """A child, and our end of its pipe."""
+    """A child, and our end of its pipe. leads_group: the group's id is its own, and what it starts belongs to it."""
 
     process: subprocess.Popen[bytes]
     end: socket.socket
+    leads_group: bool
 
 
-def spawn(script: Path, *arguments: str, fds: Sequence[int] = ()) -> Spawned:
-    """A child that runs `script arguments --pipe FD`. fds: what else it is handed. Raises OSError."""
+def spawn(script: Path, *arguments: str, fds: Sequence[int] = (), leads_group: bool = False) -> Spawned:
+    """A child that runs `script arguments --pipe FD`. fds: what else it is handed. leads_group: in a session of its
+    own, so that Ctrl-C in a terminal does not reach the programs that it starts, and all of them end with it.
+
+    Raises OSError."""
     ours, theirs = socket.socketpair()
     with theirs, ExitStack() as undo:
         undo.callback(ours.close)
         # A child has what is blocked when it is made: a signal to the whole tree must not end it before it can say
         # that it minds none.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, MINDED)
         try:
             process = subprocess.Popen(
                 [sys.executable, str(script), *arguments, "--pipe", str(theirs.fileno())],
                 pass_fds=(*fds, theirs.fileno()),
                 stdin=subprocess.DEVNULL,
                 env=child_environment(),
+                start_new_session=leads_group,
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         undo.pop_all()
-    return Spawned(process, ours)
-
-
-def obey_the_pipe_alone() -> None:
-    """For the child, first of all: mind no signal to stop."""
-    for number in STOP_SIGNALS:
-        # Not SIG_IGN, which a program that a job starts would inherit: nobody could terminate() that one.
-        signal.signal(number, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    return Spawned(process, ours, leads_group)

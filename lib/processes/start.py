@@ -4,6 +4,7 @@ supervisor. How one is born, spawn.py says.
 
 import asyncio
 import contextlib
+import os
 import signal
 import subprocess
 import threading
@@ -24,10 +25,14 @@ LONGEST_RESTART_S = 5.0
 
 
 class Process:
-    """A child that the loop can wait for. asyncio's own can't take over a child that was there before the loop."""
+    """A child that the loop can wait for. asyncio's own can't take over a child that was there before the loop.
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    leads_group: what it has started and left in its process group ends with it, however it ends.
+    """
+
+    def __init__(self, process: "subprocess.Popen[bytes]", *, leads_group: bool = False) -> None:
         self._process = process
+        self._leads_group = leads_group
         self.pid = process.pid
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
@@ -47,12 +52,27 @@ class Process:
 
     def kill(self) -> None:
         """SIGKILL; nothing where it has ended."""
+        if self._leads_group and self._process.returncode is None:
+            end_group(self.pid)
         self._process.kill()
 
     def _see_off(self) -> None:
+        if self._leads_group:
+            # Before it is waited for: until then no other process, and so no other group, can have its number.
+            if hasattr(os, "waitid"):
+                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            else:
+                self._process.wait()
+            end_group(self.pid)
         self._process.wait()
         with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
             self._loop.call_soon_threadsafe(self._ended.set)
+
+
+def end_group(pid: int) -> None:
+    """SIGKILL to all of a process group. PermissionError: on some systems, where only what has ended is left of it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 async def start(script: Path, *arguments: str, fds: Sequence[int] = ()) -> tuple[Process, Pipe]:
@@ -64,10 +84,12 @@ async def take_over(spawned: Spawned) -> tuple[Process, Pipe]:
     """A child that was spawned, and our end of its pipe, on the running loop. Raises OSError where the system has no
     thread or descriptor left for it; then the child is ended."""
     try:
-        return Process(spawned.process), await Pipe.over(spawned.end)
+        return Process(spawned.process, leads_group=spawned.leads_group), await Pipe.over(spawned.end)
     except (OSError, RuntimeError) as fault:
         # RuntimeError: no thread. A child that nobody hears would work on unseen.
         spawned.end.close()
+        if spawned.leads_group:
+            end_group(spawned.process.pid)
         spawned.process.kill()
         spawned.process.wait()
         raise OSError(f"there is nothing left to look after it with: {fault}") from fault

@@ -22,6 +22,7 @@ from lib.log_lines import class_name
 from lib.queue.lease import Ended, failed, finished, finished_without, released, snoozed
 from lib.work.context import Context, Shared
 from lib.work.fates import named
+from lib.work.forks import Forks
 
 NOT_BEGUN = "job.not_begun"
 UNKNOWN_PAUSE_S = 10.0
@@ -113,10 +114,16 @@ def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
         if context.is_cancelled:
             return Raised(asyncio.CancelledError())  # There was no thread for it until it was told to stop.
         context.enter()
+        context.goes_on = True
         try:
-            return _done(handler(context, prepared.payload))
+            result = _done(handler(context, prepared.payload))
         except BaseException as fault:  # noqa: BLE001  It is raised again on the loop.
+            Forks.end_child(fault)
             return Raised(fault)
+        finally:
+            context.goes_on = False
+        Forks.end_child(None)
+        return result
 
     return asyncio.get_running_loop().run_in_executor(shared.threads, shared.blank.context().run, in_thread)
 

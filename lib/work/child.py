@@ -1,6 +1,9 @@
 """A runner as its supervisor knows it: a process, a pipe, the ids that it serves its queues under."""
 
+import asyncio
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from lib.ids import is_alone
 from lib.processes.pipe import Pipe
@@ -11,12 +14,14 @@ MOST_S = 2.0
 
 
 class Child:
-    """A runner as its supervisor knows it."""
+    """A runner as its supervisor knows it. limits: of its queues. is_waiting: it begins without a slot, until `use`."""
 
-    def __init__(self, worker_id: str, process: Process, pipe: Pipe, queues: list[str]) -> None:
+    def __init__(
+        self, worker_id: str, process: Process, pipe: Pipe, limits: Mapping[str, int], *, is_waiting: bool
+    ) -> None:
         self.process = process
         self.pipe = pipe
-        self.worker_ids = dict.fromkeys(queues, worker_id)
+        self.worker_ids = dict.fromkeys(limits, worker_id)
         self.former_ids: set[tuple[str, str]] = set()
         self.worker_id = worker_id
         self.is_alone = is_alone(worker_id)
@@ -27,6 +32,12 @@ class Child:
         self._looked_at_s = time.monotonic()
         self._unheard_s = 0.0
         self.is_retiring = False
+        self.is_in_the_way = asyncio.Event()
+        """Set where it is to leave before its time: too many retire beside it."""
+        self._told = dict.fromkeys(limits, 0) if is_waiting else dict(limits)
+        self._times_told = 0
+        self.slots = self._told
+        """queue -> how many of its slots this runner may be using, by all that is known."""
         self.was_killed = False
         self.late: list[Held] = []
         self.blocker: str | None = None
@@ -36,6 +47,9 @@ class Child:
         """A tick: the loop turns, and these are the ids that it serves its queues under. Or why it does not."""
         if message.get("is") == "blocked":
             self.blocker = str(message.get("job"))
+            return
+        if message.get("is") in ("retiring", "using"):
+            self._hear_of_slots(message)
             return
         self.blocker = None
         self._unheard_s = 0.0
@@ -47,6 +61,20 @@ class Child:
         if isinstance(workers, dict) and workers != self.worker_ids:
             self.former_ids.update(self.worker_ids.items())
             self.worker_ids = workers
+
+    def use(self, slots: dict[str, int]) -> None:
+        """Let it use so many slots of each queue: more at once, fewer as soon as what runs in them has ended."""
+        if slots != self._told:
+            self._told = slots
+            self._times_told += 1
+            self.slots = {queue: max(count, slots[queue]) for queue, count in self.slots.items()}
+            self.pipe.send(do="use", slots=slots, time=self._times_told)
+
+    def _hear_of_slots(self, message: dict[str, Any]) -> None:
+        self.is_retiring = self.is_retiring or message["is"] == "retiring"
+        # What it said before it had heard of more slots is out of date. One that retires takes no more of them.
+        if self.is_retiring or message.get("time") == self._times_told:
+            self.slots = {**self.slots, **message.get("slots", {})}
 
     @property
     def is_serving(self) -> bool:

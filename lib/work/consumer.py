@@ -33,7 +33,9 @@ PAUSED_S = 0.25  # So much later a runner may notice that its queue goes on.
 
 
 class Consumer:
-    """make_lease: a new registration of this runner in the queue; called again when it was taken for dead."""
+    """limit: as it is registered; `lanes.limit` is that of the moment.
+
+    make_lease: a new registration of this runner in the queue; called again when it was taken for dead."""
 
     def __init__(
         self,
@@ -42,7 +44,10 @@ class Consumer:
         about: dict[str, object],
         queues: Queues,
         shared: Shared,
+        *,
+        is_waiting: bool = False,
     ) -> None:
+        """is_waiting: it has no slot until `lanes.limit` is set."""
         self._limit = limit
         self._make_lease = make_lease
         self._about = about
@@ -54,7 +59,7 @@ class Consumer:
         self._is_registered = False
         self._is_stopping = False
         self._slot_free = asyncio.Event()
-        self._lanes = Lanes(self.queue, limit, shared, self._slot_free.set)
+        self._lanes = Lanes(self.queue, 0 if is_waiting else limit, shared, self._slot_free.set)
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_list_known = False
         self._is_empty = False
@@ -191,7 +196,7 @@ class Consumer:
         if free <= 0:
             await self._wait_for_slot()
             return
-        if was_empty and self._lanes.unended < self._limit and time.monotonic() < self._strays_at_s:
+        if was_empty and self._lanes.unended < self._lanes.limit and time.monotonic() < self._strays_at_s:
             await self._wait_for_id()
             return
         asked = min(free, self._lanes.bite)
@@ -208,7 +213,7 @@ class Consumer:
         elif not claim.jobs and not claim.is_more and not self._is_stopping:
             self._promote_in(claim.next_due_s)
             # To block is for a free slot: what a pop brings ahead of one could not be given back.
-            await (self._wait_for_id() if self._lanes.unended < self._limit else self._wait_for_slot())
+            await (self._wait_for_id() if self._lanes.unended < self._lanes.limit else self._wait_for_slot())
 
     async def _claim(self, limit: int, source: str = "ready") -> Claim:
         if self._lanes.is_giving_back:

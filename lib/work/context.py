@@ -6,6 +6,7 @@ loop is told of it by `call_soon_threadsafe`, so that the rest of the runner nee
 
 import asyncio
 import contextvars
+import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from lib.logs import NOTHING, Bound, Log
 from lib.queue.notes import Notes
 from lib.queue.queue import Queue
 from lib.tracing import child_of
+from lib.work import programs
 from lib.work.bulkheads import Bulkheads
 from lib.work.surplus import Busy
 from lib.work.timings import Timings
@@ -41,6 +43,13 @@ def about_current_job() -> Bound:
     """For the log: whose line it is, when a handler or a library logs through the standard library."""
     context = _current.get()
     return context.about if context else NOTHING
+
+
+def note_program(program: "subprocess.Popen[Any]") -> None:
+    """A program was started: it belongs to the attempt that speaks, if one does."""
+    context = _current.get()
+    if context is not None:
+        context.note_program(program)
 
 
 class Blank:
@@ -121,8 +130,8 @@ class Context:
     """JobContext of one attempt. `tell_redis` is called, on the loop, when the job has said something."""
 
     __slots__ = (
-        *("_job", "_loop", "_notes", "_shared", "_spec", "_tell_redis"),
-        *("has_heard", "is_cancelled", "is_on_loop", "named"),
+        *("_job", "_loop", "_notes", "_programs", "_shared", "_spec", "_tell_redis"),
+        *("goes_on", "has_heard", "is_cancelled", "is_on_loop", "named"),
     )
 
     def __init__(
@@ -147,6 +156,8 @@ class Context:
         self.is_cancelled = False
         self.has_heard = False
         """Whether the handler has read `cancelled` as True. If it then returns, that is why."""
+        self.goes_on = False
+        """Whether its handler runs in a thread now, or was given up and goes on all the same."""
         self.named = (spec.request_id, spec.trace[0], job.job_id, queue, spec.type, str(job.attempt))
         """The values of NAMED, all of them plain: the spec was read, its type is known."""
 
@@ -216,6 +227,20 @@ class Context:
     def enter(self) -> None:
         """From here on, lines that this task or thread logs are the job's."""
         _current.set(self)
+
+    @property
+    def has_programs(self) -> bool:
+        """Whether this attempt has started any."""
+        return hasattr(self, "_programs")
+
+    def end_programs(self) -> None:
+        """Kill the programs that this attempt has started, and that are left."""
+        programs.end(getattr(self, "_programs", ()))
+
+    def note_program(self, program: "subprocess.Popen[Any]") -> None:
+        """It has started one."""
+        # Only here is there a list of them: most jobs start none.
+        self._programs: list[subprocess.Popen[Any]] = [*getattr(self, "_programs", ()), program]
 
     async def _enqueue(self, body: dict[str, Any], once: str | None) -> str:
         shared, spec = self._shared, self._spec

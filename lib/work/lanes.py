@@ -19,10 +19,11 @@ from lib.jobs.registry import Discard, Retry
 from lib.log_lines import INFO, Form
 from lib.logs import NOTHING
 from lib.queue.lease import Lease
-from lib.work import attempt
+from lib.work import attempt, programs
 from lib.work.attempt import NOT_BEGUN, Cancelled, Ending, NotNow, Prepared, Raised, Released, TimedOut
 from lib.work.context import NAMED, Context, Shared
 from lib.work.fates import named
+from lib.work.forks import Forks
 from lib.work.surplus import Surplus
 
 MOST_UNTOLD = 2000  # Ends that Redis has yet to hear of: their results take memory.
@@ -81,12 +82,38 @@ class Lanes:
         self._idle_lanes: list[asyncio.Future[None]] = []
         self._lanes: set[asyncio.Task[None]] = set()
         self._is_waking = False
-        self._is_released = False
+        self._is_closed = False
+        self._left_behind: list[Context] = []
+        self._has_processes = False  # When time was up; nobody tells whose they are.
         self._unarmed: list[InHand] = []
         self._going_back = 0
         # Kept: get_running_loop() asks the kernel for the process id each time.
         self._loop = asyncio.get_running_loop()
         self._all_ended = asyncio.Event()
+
+    @property
+    def limit(self) -> int:
+        """How many jobs may run at once."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        """More may begin at once; what runs above it comes to its end."""
+        self._limit = self._surplus.limit = limit
+        self._most_in_hand = limit + MOST_UNTOLD
+        for _ in range(min(len(self._lanes) - limit, len(self._idle_lanes))):
+            self._idle_lanes.pop().cancel()
+        self._on_change()
+        if self._waiting:
+            self._wake_lane()
+
+    @property
+    def occupied(self) -> int:
+        """How many slots may be in use. Once nothing is begun any more: those of the jobs that run, and of handlers
+        that were given up and go on."""
+        if self._is_closed:
+            return self.unended + sum(context.goes_on for context in self._left_behind)
+        return max(self._limit, len(self._lanes))
 
     @property
     def unended(self) -> int:
@@ -143,7 +170,7 @@ class Lanes:
         for job in jobs:
             in_hand = self._in_hand[job.job_id] = InHand(job, lease, now_s)
             self._waiting.append(in_hand)
-        if self._is_released:
+        if self._is_closed:
             self._give_back(len(jobs))  # Their claim was in flight when time was up.
         elif behind and self._waiting:
             self._loop.call_soon(self._wake_lane)
@@ -165,6 +192,11 @@ class Lanes:
                 in_hand.is_forced = True
                 self._give_up_in(in_hand, FORCED_S)
 
+    def close(self) -> None:
+        """Begin nothing more: what waits goes back, and so does what a claim in flight brings."""
+        self._is_closed = True
+        self._give_back(len(self._waiting))
+
     def disown(self) -> None:
         """What runs here is somebody else's by now: tell the handlers, and let them end as they like."""
         for in_hand in self._in_hand.values():
@@ -179,7 +211,8 @@ class Lanes:
 
     async def release(self) -> None:
         """Stop what still runs and give it back: it goes to the front, its attempt does not count."""
-        self._is_released = True
+        self._is_closed = True
+        self._has_processes = programs.are_processes_there()
         # The last first, as each goes to the front. What is not begun too: a free lane would begin it.
         for in_hand in reversed(list(self._in_hand.values())):
             if in_hand.context is None:
@@ -249,7 +282,11 @@ class Lanes:
                 context = self._begin(in_hand, prepared)
                 try:
                     result = await attempt.run(prepared, context, self._shared)
-                    if in_hand.stop_reason is not None and context.has_heard and type(result) is not Raised:
+                    if (
+                        in_hand.stop_reason is not None
+                        and type(result) is not Raised
+                        and self._gave_in(in_hand, context)
+                    ):
                         raise in_hand.stop_reason  # It returned because it was told to stop: its work is not done.
                     ending = attempt.completed(in_hand.job, prepared.spec, result, self._shared)
                 except BaseException as fault:  # noqa: BLE001  SystemExit too: a job that calls exit() has failed, not the runner.
@@ -257,9 +294,11 @@ class Lanes:
                 if in_hand.stop_reason is not None and context.is_on_loop:
                     task.uncancel()  # The cancellation was the job's; the lane goes on.
                 self._end(in_hand, ending)
-                if task.cancelling() or not self._shared.blank.is_still(variables) or task not in self._lanes:
+                is_one_of_us = task in self._lanes and len(self._lanes) <= self._limit
+                if task.cancelling() or not self._shared.blank.is_still(variables) or not is_one_of_us:
                     # A cancellation that nobody ordered and that may be yet to come; a context variable; or the job was
-                    # given up long ago.
+                    # given up long ago; or fewer may run by now.
+                    context.goes_on = False
                     return
             idle = self._loop.create_future()
             self._idle_lanes.append(idle)
@@ -300,6 +339,13 @@ class Lanes:
         shared.timings.waited(self._queue, spec.type, (job.now_ms - job.ready_ms) / 1000)
         self._arm_later(in_hand)
         return context
+
+    def _gave_in(self, in_hand: InHand, context: Context) -> bool:
+        """Whether a handler that was told to stop returned because of it: it has read `ctx.cancelled`; or the runner
+        leaves, and the programs or processes whose work it waited for were ended."""
+        if context.has_heard:
+            return True
+        return type(in_hand.stop_reason) is Released and (context.has_programs or self._has_processes)
 
     def _stopped(self, in_hand: InHand, spec: JobSpec, fault: BaseException) -> Ending:
         """The handler raised. If it did because it was told to stop, that is why it ended, save what outweighs it."""
@@ -360,6 +406,7 @@ class Lanes:
         """The handler was told to stop and does not end: end the job without it, and have the runner replaced."""
         if in_hand.ending is not None or in_hand.stop_reason is None or in_hand.context is None:
             return
+        in_hand.context.goes_on = True
         self._end(in_hand, self._ending_of_the_deaf(in_hand))
         if in_hand.task is not None:
             self._lanes.discard(in_hand.task)  # It is stuck; what waits gets another one.
@@ -377,7 +424,12 @@ class Lanes:
         """Free the slot, say how it ended, and send it to Redis with the next commit."""
         if in_hand.ending is not None:
             return
+        Forks.end_child(ending.error)
         in_hand.ending = ending
+        if ending.script in ("fail", "release") and in_hand.context is not None:
+            in_hand.context.end_programs()
+            if in_hand.context.goes_on:
+                self._left_behind.append(in_hand.context)
         self._going_back += ending.event == NOT_BEGUN
         if in_hand.timer is not None:
             in_hand.timer.cancel()

@@ -1,9 +1,9 @@
 """A runner: the process in which handlers run. Started by the supervisor, and obeys its pipe alone.
 
-It ignores SIGINT and SIGTERM: Ctrl-C and PM2 signal the whole tree, and it is for the supervisor to say what a signal
+It minds no signal: Ctrl-C and PM2 signal the whole tree, and it is for the supervisor to say what a signal
 means. Should the supervisor die, the runner beats for itself, ends what it has begun, and leaves.
 
-It leaves by os._exit, for a handler's thread can't be stopped, and Python would wait for it.
+The programs that its jobs start are in its process group, and end with it (leaving.py).
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import random
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lib import __version__
 from lib.config import Settings
@@ -22,8 +22,9 @@ from lib.errors import RedisUnavailable
 from lib.ids import JobIds, is_alone, new_worker_id
 from lib.jobs.registry import Registry
 from lib.logs import Log
+from lib.processes import signals
 from lib.processes.pipe import Pipe
-from lib.processes.spawn import EXIT_FAULT, obey_the_pipe_alone
+from lib.processes.spawn import EXIT_FAULT
 from lib.queue.client import open_link
 from lib.queue.keys import Keys
 from lib.queue.lease import Lease
@@ -33,6 +34,8 @@ from lib.queue.queues import Queues
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.consumer import Consumer
 from lib.work.context import Blank, Resources, Shared
+from lib.work.forks import Forks
+from lib.work.leaving import leave, stop_programs
 from lib.work.surplus import Busy
 from lib.work.timings import Timings
 from lib.work.turns import Turns
@@ -40,20 +43,22 @@ from lib.work.watchdog import Watchdog
 
 CALL_TIMEOUT_S = 5.0
 TICK_S = 1.0
+REPORT_S = 0.05
 SUSPECTS_EVERY_S = 1.0  # Beside the looks that the supervisor asks for.
 
 
 class Runner:
-    """One process's consumers, a queue each. is_alone: an isolation runner, for suspects, one job at a time."""
+    """One process's consumers, a queue each. is_waiting: it has no slot until its supervisor says how many."""
 
     def __init__(
-        self, settings: Settings, registry: Registry, log: Log, worker_id: str, pipe: Pipe, *, is_alone: bool
+        self, settings: Settings, registry: Registry, log: Log, worker_id: str, pipe: Pipe, *, is_waiting: bool
     ) -> None:
         self._settings = settings
         self._log = log
         self._pipe = pipe
         self._worker_id = worker_id
-        self._is_alone = is_alone
+        self._is_alone = is_alone(worker_id)
+        self._is_waiting = is_waiting
         self._link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
         self._keys = Keys(settings.key_prefix)
         self._queues = Queues(self._link, self._keys)
@@ -79,13 +84,17 @@ class Runner:
         self._consumers = [self._consumer(queue, limit) for queue, limit in settings.worker_queues.items()]
         self._release = asyncio.Event()
         self._look = asyncio.Event()
-        self._is_orphaned = False
+        self.is_orphaned = False
         self._is_retiring = False
+        self._time_told = 0
+        self._report_due = asyncio.Event()
 
     async def run(self) -> None:
         """Until told to leave, or until the supervisor is gone and all has ended."""
-        self._watchdog = Watchdog(lambda: [consumer.lanes for consumer in self._consumers], self._pipe, self._log)
-        background = [asyncio.create_task(step()) for step in (self._obey, self._tick, self._attend)]
+        self._watchdog = Watchdog(
+            lambda: [consumer.lanes for consumer in self._consumers], self._pipe, self._log, self._settings.lease_s
+        )
+        background = [asyncio.create_task(step()) for step in (self._obey, self._tick, self._attend, self._report)]
         for task in background:
             task.add_done_callback(self._background_ended)
         if self._is_alone:
@@ -93,6 +102,8 @@ class Runner:
         else:
             await self._run_consumers()
         await self._leave()
+        if self._is_retiring:
+            stop_programs()  # Those of the handler that does not end; exit hooks may wait for them.
         for task in background:
             task.cancel()
         self._shared.resources.close()
@@ -126,7 +137,8 @@ class Runner:
             "version": __version__,
             "lease_s": self._settings.lease_s,
         }
-        return Consumer(1 if self._is_alone else limit, make_lease, about, self._queues, self._shared)
+        most = 1 if self._is_alone else limit
+        return Consumer(most, make_lease, about, self._queues, self._shared, is_waiting=self._is_waiting)
 
     async def _run_consumers(self) -> None:
         rounds = [asyncio.create_task(consumer.run()) for consumer in self._consumers]
@@ -139,7 +151,7 @@ class Runner:
         ended = asyncio.create_task(self._ended(rounds))
         release = asyncio.create_task(self._release.wait())
         await asyncio.wait({ended, release}, return_when=asyncio.FIRST_COMPLETED)
-        await self._release_all()
+        await self._give_back()
         # Not cancelled: a blocked pop must come to its own end, or the id it brings is told to nobody.
         for fault in await asyncio.gather(*rounds, return_exceptions=True):
             if isinstance(fault, BaseException):
@@ -155,12 +167,18 @@ class Runner:
         rounds = asyncio.create_task(self._suspect_rounds())
         release = asyncio.create_task(self._release.wait())
         await asyncio.wait({rounds, release}, return_when=asyncio.FIRST_COMPLETED)
-        await self._release_all()
+        await self._give_back()
         await rounds
 
-    async def _release_all(self) -> None:
-        """All queues at once: their handlers have UNWIND_S together, not one after the other."""
-        await asyncio.gather(*[consumer.release() for consumer in self._consumers])
+    async def _give_back(self) -> None:
+        """What still runs, of all queues at once: their handlers have UNWIND_S together. Programs are asked to end
+        as soon as the handlers have been told to stop, and are killed with us."""
+        releases = [asyncio.create_task(consumer.release()) for consumer in self._consumers]
+        await asyncio.sleep(0)
+        if any(consumer.running for consumer in self._consumers):
+            stop_programs()
+        for release in releases:
+            await release
 
     async def _suspect_rounds(self) -> None:
         """One suspect after another, whatever its queue; then at every look that the supervisor asks for."""
@@ -194,15 +212,43 @@ class Runner:
     async def _obey(self) -> None:
         while (message := await self._pipe.receive()) is not None:
             self._look.set()
-            if message.get("do") == "look":
-                continue
-            self._drain.set()
-            if message.get("do") == "release":
-                self._release.set()
-        self._is_orphaned = True
+            if message.get("do") == "use":
+                self._use(message)
+            elif message.get("do") != "look":
+                self._drain.set()
+                if message.get("do") == "release":
+                    self._release.set()
+        self.is_orphaned = True
         self._look.set()
         self._log.warning("supervisor.lost", "Supervisor gone; this runner ends what it has begun and leaves")
         self._drain.set()
+
+    def _use(self, message: dict[str, Any]) -> None:
+        """So many slots of each queue are ours from now on; the others are held by somebody else at our place."""
+        for consumer in self._consumers:
+            consumer.lanes.limit = message["slots"][consumer.queue]
+        self._time_told = message["time"]
+        self._report_due.set()
+
+    def _slots(self) -> dict[str, int]:
+        """How many we may be using."""
+        return {consumer.queue: consumer.lanes.occupied for consumer in self._consumers}
+
+    async def _report(self) -> None:
+        """Tell the supervisor how many slots we may be using, whenever it has changed them, and while they change by
+        themselves: after fewer were granted than are in use, and when we retire."""
+        told: tuple[dict[str, int], int] | None = None
+        while True:
+            await self._report_due.wait()
+            self._report_due.clear()
+            while True:
+                slots = self._slots()
+                if told != (told := (slots, self._time_told)):
+                    self._pipe.send(**{"is": "using", "slots": slots, "time": self._time_told})
+                is_settled = all(slots[consumer.queue] <= consumer.lanes.limit for consumer in self._consumers)
+                if is_settled and not self._is_retiring:
+                    break
+                await asyncio.sleep(REPORT_S)
 
     async def _tick(self) -> None:
         """Every second: tell the supervisor that the loop turns. Waits for nothing else: silence is a stuck loop."""
@@ -223,7 +269,7 @@ class Runner:
                 for consumer in self._consumers:
                     with self._bulkheads.around(consumer.queue, "cancelling"):
                         await consumer.look_for_cancels()
-                if self._is_orphaned and time.monotonic() > next_beat_s:
+                if self.is_orphaned and time.monotonic() > next_beat_s:
                     await self._beat()
                     next_beat_s = time.monotonic() + self._settings.lease_s / 5
             await asyncio.sleep(TICK_S)
@@ -236,17 +282,22 @@ class Runner:
             await self._queues.show([consumer.worker_id for consumer in self._consumers], self._settings.lease_s)
 
     def _retire(self, why: str) -> None:
-        """A handler can't be stopped: claim no more, and have another runner started in our place."""
+        """A handler can't be stopped: begin no more, and have another runner started in our place."""
         if not self._is_retiring:
             self._is_retiring = True
             self._log.warning("worker.retiring", f"Worker {self._worker_id} retires: {why}")
-            self._pipe.send(**{"is": "retiring", "why": why})
+            for consumer in self._consumers:
+                consumer.lanes.close()
+            self._pipe.send(**{"is": "retiring", "why": why, "slots": self._slots()})
+            self._report_due.set()
             self._drain.set()
 
 
-def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_fd: int) -> NoReturn:
+def main(
+    settings: Settings, registry: Registry, log: Log, worker_id: str, link_fd: int, *, is_waiting: bool
+) -> NoReturn:
     """The whole process."""
-    obey_the_pipe_alone()
+    signals.mind_none()  # Again: a job module may have had its own say.
     # What was imported stays, and need not be looked through for garbage again. Jobs make many objects, and no cycles
     # but their handlers' own: these wait for more objects to have been made.
     gc.freeze()
@@ -257,16 +308,19 @@ def main(settings: Settings, registry: Registry, log: Log, worker_id: str, link_
     if elsewhere:
         log.info("worker.serves_not", f"Queues that WORKER_QUEUES does not name here: {', '.join(elsewhere)}")
 
-    async def run() -> None:
+    async def run() -> bool:
+        Forks.keep_from(log, asyncio.get_running_loop())
         pipe = await Pipe.over(socket.socket(fileno=link_fd))
-        await Runner(settings, registry, log, worker_id, pipe, is_alone=is_alone(worker_id)).run()
-        # From here, and not behind asyncio.run: that would wait for a handler that swallows its cancellation.
-        log.close()
-        os._exit(0)
+        runner = Runner(settings, registry, log, worker_id, pipe, is_waiting=is_waiting)
+        await runner.run()
+        return runner.is_orphaned
 
+    # Not asyncio.run, which would wait at its end for a handler that swallows its cancellation.
+    loops = asyncio.Runner()
     try:
-        asyncio.run(run())
+        is_orphaned = loops.run(run())
     except BaseException as fault:
+        Forks.end_child(fault)
         log.exception("worker.crashed", "Worker crashed", fault)
-    log.close()
-    os._exit(EXIT_FAULT)
+        leave(log, EXIT_FAULT, is_orphaned=False)
+    leave(log, 0, is_orphaned=is_orphaned)

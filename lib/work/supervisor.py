@@ -4,7 +4,9 @@ It never runs a handler, so nothing that a job does can stop it. In its own word
 1. A runner's process ends: whatever it held is ready again within milliseconds, and another is started at once.
 2. A runner lives: the supervisor beats for it. A handler that blocks the runner's loop costs no lease.
 3. A runner's loop is stuck past a job's deadline, or a consumer hears nothing while Redis answers us: it is killed.
-4. SIGTERM or SIGINT: runners drain for SHUTDOWN_GRACE_S, then give back what is left. A second signal, over a second
+4. A runner retires, for a handler that does not end: another is started at once, with the slots that are left
+   (quota.py). The old one has SHUTDOWN_GRACE_S to end what it runs.
+5. A signal to stop: runners drain for SHUTDOWN_GRACE_S, then give back what is left. A second signal, over a second
    later: give back now.
 """
 
@@ -12,16 +14,16 @@ import asyncio
 import contextlib
 import os
 import random
-import signal
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
 from lib.config import EXIT_CONFIG, Settings
 from lib.errors import RedisUnavailable
 from lib.logs import Log
-from lib.processes.spawn import EXIT_FAULT, STOP_SIGNALS
+from lib.processes import signals
+from lib.processes.spawn import EXIT_FAULT
 from lib.processes.start import (
     describe_end,
     keep_trying,
@@ -41,6 +43,7 @@ from lib.work.birth import Newborn, spawn_runner
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.child import Child
 from lib.work.fates import Fates
+from lib.work.quota import Quota
 from lib.work.stand_by import StandBy
 from lib.work.stuck import StuckRunners
 from lib.work.upkeep import EVERY_S, Upkeep
@@ -89,18 +92,17 @@ class Supervisor:
         )
         # Before any signal is heard: a drain must know of every runner.
         children = [await self._start(newborn) for newborn in self._newborns]
-        for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, self._on_signal)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # Blocked since the runners were spawned.
+        signals.obey(loop, self._on_signal, self._log)
+        signals.go_on()  # They were held since the runners were spawned.
         for child in children:
-            self._spawn(self._keep(child))
+            self._spawn(self._keep(child, Quota(self._settings.worker_queues)))
         self._spawn(self._beat())
         self._spawn(self._look_after())
         await self._stop.wait()
         await self._drain()
         self._log.info("worker.stopped", "Worker stopped")
         # The loop takes its handlers away when it closes: a second signal that comes then would be the exit code.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        signals.hold()
 
     def _on_signal(self) -> None:
         now_s = time.monotonic()
@@ -149,29 +151,51 @@ class Supervisor:
 
     # Runners: one `_keep` for each place, which outlives the runners that fill it.
 
-    async def _keep(self, child: Child) -> None:
+    async def _keep(self, child: Child, quota: Quota) -> None:
         """Have a runner in this place until the end: wait for this one's end, take back what it held, start another."""
         restart_s = 0.0
         while True:
-            retired = asyncio.create_task(self._listen(child))
+            quota.serve(child)
+            retired = asyncio.create_task(self._listen(child, quota.tell))
             await asyncio.wait(
                 [retired, asyncio.create_task(child.process.wait())], return_when=asyncio.FIRST_COMPLETED
             )
             if child.process.returncode is None and child.is_retiring:
                 # It has yet to end what it runs; its place is filled at once.
-                self._spawn(self._bury(child))
+                quota.retire(child)
+                self._spawn(self._see_out(child, quota))
             else:
                 await self._bury(child)
-                restart_s = pause_before_restart_s(time.monotonic() - child.started_s, restart_s)
-                await self._pause_for(child, restart_s)
-            another = await keep_trying(self._start_another, self._stop, self._log)
+                quota.leave(child)
+            restart_s = pause_before_restart_s(time.monotonic() - child.started_s, restart_s)
+            await self._pause_for(child, restart_s)
+            another = await keep_trying(self._start_successor, self._stop, self._log)
             if another is None:
                 return
             child = another
 
-    async def _start_another(self, *, is_alone: bool = False) -> Child:
-        """Raises OSError."""
-        return await self._start(spawn_runner(self._script, is_alone=is_alone))
+    async def _see_out(self, child: Child, quota: Quota) -> None:
+        """A runner that retires has the grace of a stop to end what it runs. What is left then goes back."""
+        grace_s = self._settings.shutdown_grace_s
+        self._spawn(self._bury(child))
+        ended = asyncio.create_task(child.process.wait())
+        hurry = asyncio.create_task(child.is_in_the_way.wait())
+        await asyncio.wait([ended, hurry], timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            why = "too many retire beside it" if hurry.done() else f"it has not ended what it runs in {grace_s:g} s"
+            self._log.warning("runner.dismissed", f"Runner {child.worker_id} retires, and is to leave now: {why}")
+            child.pipe.send(do="release")
+            await asyncio.wait([ended], timeout=LEAVE_S)
+        if not ended.done():
+            self._log.warning("runner.killed", f"Runner {child.worker_id} did not leave and is killed")
+            child.kill()
+        hurry.cancel()
+        await ended
+        quota.leave(child)
+
+    async def _start_successor(self) -> Child:
+        """One that has no slot until it is told what its predecessors have left it. Raises OSError."""
+        return await self._start(spawn_runner(self._script, is_waiting=True))
 
     async def _pause_for(self, dead: Child, pause_s: float) -> None:
         """Before another one is started in its place, if one is to be."""
@@ -183,23 +207,27 @@ class Supervisor:
 
     async def _start(self, newborn: Newborn) -> Child:
         process, pipe = await take_over(newborn.spawned)
-        child = Child(newborn.worker_id, process, pipe, list(self._settings.worker_queues))
+        limits = self._settings.worker_queues
+        child = Child(newborn.worker_id, process, pipe, limits, is_waiting=newborn.is_waiting)
         self._children.add(child)
         if self._stop.is_set():
             child.pipe.send(do="drain")
         self._log.info("runner.started", f"Runner {child.worker_id} started", pid=process.pid)
         return child
 
-    async def _listen(self, child: Child) -> None:
-        """Hear a runner out until it retires or ends."""
+    async def _listen(self, child: Child, use: Callable[[], None]) -> None:
+        """Hear a runner out until it retires or ends. use: called when it holds other slots than before."""
+        was_retiring = child.is_retiring
         while (message := await child.pipe.receive()) is not None:
             is_first_word = not child.has_ticked
+            slots = child.slots
             child.hear(message)
-            if is_first_word:
+            if is_first_word and child.has_ticked:
                 self._spawn(self._isolate({}))
-            if message.get("is") == "retiring" and not child.is_retiring:
-                child.is_retiring = True
-                self._spawn(self._listen(child))
+            if child.slots is not slots:
+                use()
+            if child.is_retiring and not was_retiring:
+                self._spawn(self._listen(child, use))
                 return
 
     async def _bury(self, child: Child) -> None:
@@ -320,12 +348,12 @@ class Supervisor:
         if is_wanted and not self._is_isolating and not self._stop.is_set():
             self._is_isolating = True
             try:
-                self._alone = child = await self._start_another(is_alone=True)
+                self._alone = child = await self._start(spawn_runner(self._script, is_alone=True))
             except OSError as fault:
                 self._is_isolating = False  # The next round of upkeep tries again.
                 not_started(fault, self._log)
                 return
-            self._spawn(self._listen(child))
+            self._spawn(self._listen(child, lambda: None))
             self._spawn(self._bury(child))
         elif self._alone is not None and not is_wanted and not self._alone.running:
             self._alone.pipe.send(do="drain")

@@ -24,15 +24,15 @@ class Busy:
 
 
 class Surplus:
-    """limit: how many jobs run at once. give_back: told to give back so many of those that wait, the last first. busy:
-    that of all queues of this runner.
+    """limit: how many jobs run at once; it may change. give_back: told to give back so many of those that wait, the
+    last first. busy: that of all queues of this runner.
 
     WHY the last first: each goes to the front, so they stand there in their old order. That is also why nothing goes
     back while a claim is in flight: what it brings belongs behind them.
     """
 
     def __init__(self, limit: int, give_back: Callable[[int], None], busy: Busy) -> None:
-        self._limit = limit
+        self.limit = limit
         self._busy = busy
         self._give_back = give_back
         self._loop = asyncio.get_running_loop()
@@ -49,7 +49,7 @@ class Surplus:
     @property
     def room(self) -> int:
         """How many jobs may be unended."""
-        return self._limit + self.pace.ahead // max(1, self._busy.queues)
+        return self.limit and self.limit + self.pace.ahead // max(1, self._busy.queues)
 
     @property
     def bite(self) -> int:
@@ -65,11 +65,11 @@ class Surplus:
     @property
     def count(self) -> int:
         """How many jobs there are above `limit`, or may be once a claim has come back."""
-        return self.unended + self._expected - self._limit
+        return self.unended + self._expected - self.limit
 
     def is_in_the_way_of(self, type_name: str) -> bool:
         """Whether more jobs are here than can run, and one of this type would have them wait."""
-        return self.unended + self._expected > self._limit and not self.pace.is_quick(type_name)
+        return self.unended + self._expected > self.limit and not self.pace.is_quick(type_name)
 
     def expect(self, jobs: int) -> None:
         """A claim is on its way that may bring so many jobs; 0: it has come back."""
@@ -112,4 +112,5 @@ class Surplus:
             self.pace.doubt()
             if not self._expected:
                 self._give_back(self.count)
+                return  # What is left above the limit has begun: it was lowered meanwhile.
         self._watch()

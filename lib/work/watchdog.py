@@ -6,6 +6,7 @@ which is told, fails that job alone. Code that holds the GIL all the time is see
 """
 
 import asyncio
+import os
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable
 from lib.logs import Log
 from lib.processes.pipe import Pipe
 from lib.work.lanes import Lanes
+from lib.work.leaving import end_group
 
 LOOK_EVERY_S = 0.5
 BLOCKED_S = 2.0  # The loop ticks once a second, and may be a second late.
@@ -22,7 +24,9 @@ BLOCKED_S = 2.0  # The loop ticks once a second, and may be a second late.
 class Watchdog:
     """lanes: of all queues of this runner, asked for at each look. tick: to be called by the loop, once a second."""
 
-    def __init__(self, lanes: Callable[[], Iterable[Lanes]], pipe: Pipe, log: Log) -> None:
+    def __init__(self, lanes: Callable[[], Iterable[Lanes]], pipe: Pipe, log: Log, lease_s: float) -> None:
+        self._lease_s = lease_s
+        self._supervisor = os.getppid()
         self._lanes = lanes
         self._pipe = pipe
         self._log = log
@@ -42,6 +46,13 @@ class Watchdog:
             silent_s = time.monotonic() - self._ticked_s
             if silent_s > BLOCKED_S:
                 self._look(silent_s)
+            if silent_s > self._lease_s and os.getppid() != self._supervisor:
+                # Its jobs were taken back when the lease ran out, and nobody is left to end it.
+                self._log.error(
+                    "runner.killed", f"Supervisor gone, and the loop is stuck for {silent_s:.0f} s: this ends"
+                )
+                self._log.close()
+                end_group()
 
     def _look(self, silent_s: float) -> None:
         task = asyncio.current_task(self._loop)

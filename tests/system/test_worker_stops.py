@@ -69,6 +69,53 @@ class Stops(WorkerCase):
         self.assertEqual(0, worker.wait())
         self.assertEqual(("completed", 1), (self.record(job_id).state, len(self.executions(job_id))))
 
+    def test_a_terminal_that_closes_and_a_quit_are_drains_too(self) -> None:
+        for number in (signal.SIGHUP, signal.SIGQUIT):
+            worker = self.ready()
+            flag = self.flag()
+            job_id = self.post("sleep", until=str(flag))
+            self.until_begun(job_id)
+
+            for pid in (*worker.runner_pids(), worker.pid):
+                os.kill(pid, number)
+            worker.wait_for("worker.draining")
+            flag.touch()
+
+            self.assertEqual(0, worker.wait())
+            self.assertEqual(("completed", 1), (self.record(job_id).state, len(self.executions(job_id))))
+
+    def test_a_signal_that_means_nothing_is_said_and_changes_nothing(self) -> None:
+        worker = self.ready()
+        flag = self.flag()
+        job_id = self.post("sleep", until=str(flag))
+        self.until_begun(job_id)
+
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            for pid in (*worker.runner_pids(), worker.pid):
+                os.kill(pid, number)
+        worker.signal(signal.SIGALRM)
+        said = worker.wait_for("signal.ignored", 3)
+        flag.touch()
+
+        self.assertEqual({"SIGUSR1", "SIGUSR2", "SIGALRM"}, {line["signal"] for line in said})
+        self.until_all([job_id], "completed")
+        self.assertEqual(1, len(self.executions(job_id)))
+        self.assertEqual(0, worker.stop())
+
+    def test_under_nohup_a_terminal_that_closes_stops_nothing(self) -> None:
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # As nohup does it: what is started inherits it.
+        try:
+            worker = self.ready()
+        finally:
+            signal.signal(signal.SIGHUP, before)
+
+        worker.signal(signal.SIGHUP)
+        worker.signal(signal.SIGUSR1)
+        worker.wait_for("signal.ignored")
+
+        self.assertEqual([], worker.logged("worker.draining"))
+        self.assertEqual(0, worker.stop())
+
     def test_a_job_longer_than_the_grace_is_next_and_its_attempt_does_not_count(self) -> None:
         worker = self.ready(SHUTDOWN_GRACE_S="0.3", WORKER_QUEUES="default=2")
         ids = [self.post("sleep", seconds=60), self.post("sleep_thread", seconds=60)]

@@ -48,7 +48,7 @@ class ALease:
 
 class InHand(unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self) -> None:
-        over = asyncio.Event()
+        over = self.over = asyncio.Event()
 
         async def end_all() -> None:
             # A lane takes a cancellation for its job's: a loop that closes would wait for it.
@@ -133,6 +133,72 @@ class InHand(unittest.IsolatedAsyncioTestCase):
 
         self.assertEqual(([], 0), (self.begun, lanes.unended))
         self.assertEqual([("release", 3), ("release", 2), ("release", 1)], self.lease.ends)
+
+    async def until_begun(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.begun) < count:
+                await asyncio.sleep(0.001)
+
+    async def test_as_many_run_as_the_limit_says_when_it_is_raised_and_lowered(self) -> None:
+        lanes = Lanes("q", 0, self.shared, lambda: None)
+        self.assertEqual(0, lanes.room)
+        lanes.limit = 2
+        self.start(lanes, 1, 2)
+        await self.until_begun(2)
+
+        lanes.limit = 1
+        self.assertEqual(2, lanes.occupied)
+        lanes.cancel([f"q-{1:032}"])
+        async with asyncio.timeout(5):
+            while lanes.occupied > 1:
+                await asyncio.sleep(0.001)
+
+        self.assertEqual((0, 1), (lanes.room - lanes.unended, lanes.occupied))
+        lanes.cancel([f"q-{2:032}"])
+        await asyncio.wait_for(lanes.ended(), 5)
+        self.start(lanes, 3)
+        await self.until_begun(3)
+        self.assertEqual([1, 2, 3], self.numbers())
+
+    def numbers(self) -> list[int]:
+        return [int(job_id.removeprefix("q-")) for job_id in self.begun]
+
+    async def test_idle_lanes_are_not_used_above_a_lowered_limit(self) -> None:
+        lanes = Lanes("q", 3, self.shared, lambda: None)
+        self.start(lanes, 1, 2, 3, type_name="leave")
+        await asyncio.wait_for(lanes.ended(), 5)
+
+        lanes.limit = 1
+        self.start(lanes, 4, 5)
+        async with asyncio.timeout(5):
+            while ("release", 5) not in self.lease.ends:  # It can't begin, and others may.
+                await asyncio.sleep(0.001)
+
+        self.assertEqual([4], self.numbers()[3:])
+
+    async def test_who_is_closed_begins_nothing_more_and_counts_what_runs(self) -> None:
+        lanes = Lanes("q", 2, self.shared, lambda: None)
+        self.start(lanes, 1)
+        await self.until_begun(1)
+
+        lanes.close()
+        self.start(lanes, 2, 3)
+
+        self.assertEqual((1, [("release", 3), ("release", 2)]), (lanes.occupied, self.lease.ends))
+
+    async def test_a_handler_that_was_given_up_counts_until_it_has_ended(self) -> None:
+        lanes = Lanes("q", 2, self.shared, lambda: None)
+        self.start(lanes, 1, type_name="shrug", timeout_s=0.02)
+        await asyncio.wait_for(self.has_begun.wait(), 5)
+        await asyncio.wait_for(lanes.ended(), 5)
+
+        lanes.close()
+
+        self.assertEqual(1, lanes.occupied)
+        self.over.set()
+        async with asyncio.timeout(5):
+            while lanes.occupied:
+                await asyncio.sleep(0.001)
 
     async def test_what_waited_for_half_a_lease_is_not_begun_for_it_may_be_somebody_elses(self) -> None:
         lanes = Lanes("q", 2, self.shared, lambda: None)

@@ -129,7 +129,7 @@ class WhoIsToBlame(unittest.TestCase):
 class Unheard(unittest.TestCase):
     def test_a_supervisor_that_stood_still_counts_what_it_was_there_for(self) -> None:
         process: Any = None
-        child = Child("w", process, process, ["q"])
+        child = Child("w", process, process, {"q": 1}, is_waiting=False)
         now_s = child.started_s
 
         self.assertLess(child.unheard_s(now_s + 1.5), 1.6)

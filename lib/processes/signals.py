@@ -1,0 +1,61 @@
+"""What a signal means to a process of ours: a stop, nothing, or, to a child that obeys its pipe alone, nothing at all.
+
+Called by whoever stands on top (the server alone, the server's parent, the worker's supervisor) and by their children.
+"""
+
+import signal
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from lib.logs import Log
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+# Each of them would end a process that does not mind it, without a line in the log: some programs reopen their logs at
+# SIGUSR1, and whoever takes Waybill for one of these must not lose a worker by it.
+IDLE_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
+MINDED = (*STOP_SIGNALS, *IDLE_SIGNALS)
+
+
+def obey(loop: "asyncio.AbstractEventLoop", stop: Callable[[], object], log: "Log") -> None:
+    """Have `stop` called at every signal to stop, and the signals that mean nothing here said in the log."""
+    for number in STOP_SIGNALS:
+        # Under nohup the terminal may close, and the process is to live on.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            loop.add_signal_handler(number, stop)
+    for number in IDLE_SIGNALS:
+        loop.add_signal_handler(number, _say_ignored, number, log)
+
+
+def hold() -> None:
+    """Until `go_on`, or for good: let no signal end this process."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, MINDED)
+
+
+def go_on() -> None:
+    """What came since `hold` is heard now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, MINDED)
+
+
+def obey_the_pipe_alone() -> None:
+    """For a child, first of all: mind no signal to stop. It was born with all of them held."""
+    mind_none((*STOP_SIGNALS, signal.SIGUSR1, signal.SIGUSR2))
+    go_on()
+
+
+def mind_none(numbers: Iterable[signal.Signals] = STOP_SIGNALS) -> None:
+    """Have these change nothing in this process."""
+    for number in numbers:
+        # Not SIG_IGN, which a program that a job starts would inherit: nobody could terminate() that one.
+        signal.signal(number, do_nothing)
+
+
+def do_nothing(*_: object) -> None:
+    """The handler of a child that obeys its pipe alone."""
+
+
+def _say_ignored(number: signal.Signals, log: "Log") -> None:
+    msg = f"{number.name} means nothing here and changes nothing; SIGTERM is a stop"
+    log.warning("signal.ignored", msg, signal=number.name)
