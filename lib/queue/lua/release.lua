@@ -15,7 +15,12 @@ for id, token, not_begun in each_record(records) do
   local verdict = own(id, token, worker)
   local job = base .. 'job:' .. id
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
-    if not_begun == '' then remember(job, 'released') else expire_on(id, job, token) end
+    if not_begun == '' then
+      remember(job, 'released')
+      redis.call('HDEL', job, 'unknown_since')
+    else
+      expire_on(id, job, token)
+    end
     redis.pcall('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'ready', 'ended', token, 'since', now)
     given_back[#given_back + 1] = id
