@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lib.errors import InvalidFields
 from lib.jobs.registry import Discard, JobContext, Retry, Snooze, job
 
 QUICK = (0.05, 0.1)
@@ -299,19 +300,57 @@ def end_badly(work: Work) -> None:
     raise ValueError("as it was told to")
 
 
-@dataclass
-class Month:
-    """Its own check has a bug: what has no dash is an IndexError, where a ValueError would refuse it."""
+def _recur() -> None:
+    _recur()
 
-    month: str
+
+def _raise(fault: BaseException) -> None:
+    raise fault
+
+
+REFUSALS: dict[str, Callable[[], object]] = {
+    "ValueError": lambda: _raise(ValueError("as it was told to")),
+    "AssertionError": lambda: _raise(AssertionError("as it was told to")),
+    "KeyError": lambda: REFUSALS["month"],
+    "IndexError": lambda: list(REFUSALS)[1000],
+    "RecursionError": _recur,
+    "SystemExit": lambda: sys.exit(3),
+    "KeyboardInterrupt": lambda: _raise(KeyboardInterrupt()),
+    "GeneratorExit": lambda: _raise(GeneratorExit()),
+    "CancelledError": lambda: _raise(asyncio.CancelledError()),
+    "Unspeakable": lambda: _raise(Unspeakable()),
+}
+
+
+@dataclass
+class Checked:
+    """Its own check raises what `raises` names."""
+
+    raises: str = ""
+    text: str = ""
+    ledger: str = ""
 
     def __post_init__(self) -> None:
-        self.month.split("-")[1]
+        if self.raises:
+            REFUSALS[self.raises]()
 
 
-@job("buggy_payload")
-async def buggy_payload(ctx: JobContext, month: Month) -> None:
-    pass
+@job("checked")
+async def checked(ctx: JobContext, payload: Checked) -> str:
+    write_line(payload.ledger, f"{ctx.job_id} {ctx.attempt} {os.getpid()}")
+    return payload.text
+
+
+@job("enqueue_checked")
+async def enqueue_checked(ctx: JobContext, work: Work) -> list[str]:
+    """Queues what its own check refuses, for each way of it, and gives what that comes to."""
+    found = []
+    for name in REFUSALS:
+        try:
+            await ctx.enqueue("checked", {"raises": name})
+        except InvalidFields as fault:
+            found.append(f"{type(fault).__name__} {fault}")
+    return found
 
 
 @job("enqueue_unique")
@@ -383,14 +422,13 @@ async def keeps_a_secret(ctx: JobContext, payload: Sealed) -> str:
     return f"{payload.api_key} {payload.n}"
 
 
-@dataclass
-class Stumbling:
-    n: int = 0
+class Unwritable(float):
+    """A number of seconds that can't be put into a spec."""
 
-    def __post_init__(self) -> None:
-        raise RuntimeError("a fault in a payload's own code")
+    def __format__(self, how: str) -> str:
+        raise RuntimeError("a fault that is not the payload's")
 
 
-@job("stumble")
-async def stumble(ctx: JobContext, payload: Stumbling) -> None:
-    """Can't be queued: what reads its payload is broken."""
+@job("stumble", timeout_s=Unwritable(59.5))
+async def stumble(ctx: JobContext, payload: dict[str, Any]) -> None:
+    """Can't be queued: Waybill itself stumbles over its type."""

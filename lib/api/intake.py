@@ -57,7 +57,7 @@ class Intake:
         except WaybillError as error:
             self.refuse(index, error)
             return
-        except Exception as fault:  # noqa: BLE001  A payload's own checks may fail in any way: it costs this job alone.
+        except Exception as fault:  # noqa: BLE001  A bug of ours costs this job alone.
             self.refuse(index, self._ours(fault))
             return
         size_bytes = len(job.spec_text)

@@ -30,6 +30,10 @@ class Invalid(Exception):
         super().__init__("; ".join(f"{pointer or '/'}: {detail}" for pointer, detail in self.errors))
 
 
+class Refused(Invalid):
+    """A value of the right form that the dataclass's own code did not take."""
+
+
 class UnknownAnnotation(TypeError):
     """A type that payloads can't be decoded into; said when the module is loaded, not when a job arrives."""
 
@@ -175,13 +179,28 @@ def _taken_as_they_are(annotation: Any) -> frozenset[type]:
 
 
 def _construct(kind: type, arguments: dict[str, Any], pointer: str) -> Any:
-    """Build the dataclass; what its `__post_init__` refuses is a fault at the place where the object stands."""
+    """Build the dataclass. Whatever its own code raises (`__post_init__`, a default_factory, a property) refuses the
+    value, and is a fault at the place where the object stands.
+
+    SystemExit and CancelledError, too: a check that exits would end the server, for every caller."""
     try:
         return kind(**arguments)
-    except Invalid as fault:
-        raise Invalid([FieldError(pointer + below, detail) for below, detail in fault.errors]) from None
-    except ValueError as fault:
-        raise Invalid([FieldError(pointer, str(fault) or "is not valid")]) from None
+    except BaseException as fault:  # noqa: BLE001  See above.
+        raise Refused(_told_by(fault, pointer)) from None
+
+
+def _told_by(fault: BaseException, pointer: str) -> list[FieldError]:
+    """What an exception of a payload's own says. Its text and its class are code of the payload's author as well."""
+    try:
+        if isinstance(fault, Invalid) and fault.errors:
+            return [FieldError(f"{pointer}{below}", f"{detail}") for below, detail in fault.errors]
+        said = f"{fault}"
+        if isinstance(fault, ValueError):
+            return [FieldError(pointer, said or "is not valid")]
+        name = type(fault).__name__
+        return [FieldError(pointer, f"{name}: {said}" if said else name)]
+    except BaseException:  # noqa: BLE001
+        return [FieldError(pointer, "is not valid, and what its own check says can't be shown")]
 
 
 def _unknown_field(known: dict[str, Decode]) -> str:
@@ -189,20 +208,27 @@ def _unknown_field(known: dict[str, Decode]) -> str:
 
 
 def _union(annotation: Any, choices: list[Decode]) -> Decode:
+    said = _say(annotation)
+
     def decode(value: Any, pointer: str) -> Any:
-        faults: list[FieldError] = []
+        told: Invalid | None = None
         for choice in choices:
             try:
                 return choice(value, pointer)
             except Invalid as fault:
                 # The fault that lies deepest is of the alternative that was meant.
-                if not faults or len(fault.errors[0].pointer) > len(faults[0].pointer):
-                    faults = fault.errors
-        if faults[0].pointer == pointer:
-            faults = [FieldError(pointer, f"must be {_say(annotation)}, not {json_type(value)}")]
-        raise Invalid(faults)
+                if told is None or _depth(fault) > _depth(told):
+                    told = fault
+        if told is None or (told.errors[0].pointer == pointer and not isinstance(told, Refused)):
+            raise Invalid([FieldError(pointer, f"must be {said}, not {json_type(value)}")])
+        raise told
 
     return decode
+
+
+def _depth(fault: Invalid) -> tuple[int, bool]:
+    """How far a value fits. At one place, what was built and then refused fits better than what is of another type."""
+    return len(fault.errors[0].pointer), isinstance(fault, Refused)
 
 
 def _say(annotation: Any) -> str:
@@ -218,10 +244,11 @@ def _word(choice: Any) -> str:
 
 def _literal(choices: tuple[Any, ...]) -> Decode:
     allowed = {(type(choice), choice) for choice in choices}
+    said = "must be one of " + ", ".join(map(repr, choices))
 
     def decode(value: Any, pointer: str) -> Any:
         if type(value) not in (str, int, bool, type(None)) or (type(value), value) not in allowed:
-            raise Invalid([FieldError(pointer, "must be one of " + ", ".join(map(repr, choices)))])
+            raise Invalid([FieldError(pointer, said)])
         return value
 
     return decode

@@ -5,7 +5,8 @@ wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began t
 wb:runners                    ZSET    worker -> ms until which it counts as alive; for the count alone
 wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
                                       worker ended result error history …; unbegun: see lua/_unbegun.lua;
-                                      noted: lua/_notes.lua; once:<name> onces: see children.py
+                                      noted: lua/_notes.lua; once:<name> onces: see children.py;
+                                      unknown_since: ms since which no runner could run it; gone once an attempt begins
 wb:{q}:ready:high|normal|low  LIST    ids; LPUSH in, the right end is next
 wb:{q}:suspects               LIST    ids of jobs that were aboard two crashed runners; each runs alone
 wb:{q}:active:<worker>        LIST    ids that a runner holds

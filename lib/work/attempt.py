@@ -44,6 +44,14 @@ class Released(Exception):
 class NotNow(Exception):
     """This runner can't read the job or does not know its type; another may."""
 
+    kind = "unknown_type"
+
+
+class DoesNotFit(NotNow):
+    """The payload fitted when it was posted, and does not fit the class that this runner has: one is older."""
+
+    kind = "unfit_payload"
+
 
 @dataclass(slots=True)
 class Prepared:
@@ -88,14 +96,14 @@ def read(job: ClaimedJob) -> JobSpec:
 
 
 def prepare(spec: JobSpec, shared: Shared) -> Prepared:
-    """Raises NotNow, or Discard where nobody will ever be able to run it."""
+    """Raises NotNow."""
     job_type = shared.registry.get(spec.type)
     if job_type is None:
         raise NotNow(f"no handler for the type {spec.type!r} is known here; see JOB_MODULES")
     try:
         return Prepared(spec, job_type, job_type.decode(spec.payload, "/payload"))
     except Invalid as fault:
-        raise Discard(f"the payload does not fit the handler: {fault}") from None
+        raise DoesNotFit(f"the payload does not fit its handler here: {fault}") from None
 
 
 def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
@@ -179,11 +187,13 @@ def dead(job: ClaimedJob, fault: BaseException) -> Ending:
 def put_off(job: ClaimedJob, fault: NotNow) -> Ending:
     """Nobody here can run it. In a rolling upgrade somebody else can, soon; so it waits, and for 15 minutes at most."""
     since_ms = job.unknown_since_ms
+    error = {"type": fault.kind, "message": str(fault)[:MESSAGE_CHARS]}
     if since_ms is not None and job.now_ms - since_ms > UNKNOWN_PATIENCE_S * 1000:
-        words = failed(job.job_id, job.token, {"type": "unknown_type", "message": str(fault)[:MESSAGE_CHARS]}, None)
-        return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {fault}")
-    words = snoozed(job.job_id, job.token, briefly(fault), UNKNOWN_PAUSE_S, is_unknown=True)
-    return Ending("snooze", words, "job.put_off", f"Job put off for {UNKNOWN_PAUSE_S:g} s: {job.job_id} | {fault}")
+        words = failed(job.job_id, job.token, error, None)
+        return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {error['message']}")
+    words = snoozed(job.job_id, job.token, error, UNKNOWN_PAUSE_S, is_unknown=True)
+    note = f"Job put off for {UNKNOWN_PAUSE_S:g} s: {job.job_id} | {error['message']}"
+    return Ending("snooze", words, "job.put_off", note)
 
 
 def given_back(job: ClaimedJob) -> Ending:

@@ -318,7 +318,7 @@ class Lanes:
             return attempt.prepare(spec, shared)
         except NotNow as fault:
             self._end(in_hand, attempt.put_off(job, fault))
-        except BaseException as fault:  # noqa: BLE001  A payload's own checks may fail in any way, or exit.
+        except BaseException as fault:  # noqa: BLE001  It can't be read; or a bug of ours, which must not cost the lane.
             self._end(in_hand, attempt.dead(job, fault))
         return None
 

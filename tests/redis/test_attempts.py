@@ -2,9 +2,10 @@
 
 import asyncio
 import unittest
+from collections.abc import Awaitable, Callable
 
-from lib.jobs.job import ClaimedJob
-from lib.queue.lease import failed, finished, finished_without, released, snoozed
+from lib.jobs.job import ClaimedJob, Revision
+from lib.queue.lease import Lease, failed, finished, finished_without, released, snoozed
 from lib.queue.queue import Queue
 from tests.redis.case import ERROR, LosesReplies, RedisCase, ending, ids_of
 
@@ -338,6 +339,54 @@ class Snooze(RedisCase):
 
         self.assertIsNotNone(since[0])
         self.assertEqual(since[0], since[1])
+
+    async def test_an_attempt_that_begins_ends_the_time_for_which_nobody_could_run_it(self) -> None:
+        """Else one that was put off once, ran for an hour and is put off again would be dead at that moment."""
+
+        async def crash(runner: Lease, job: ClaimedJob) -> None:
+            await self.crash(runner.worker_id)
+
+        async def leave(runner: Lease, job: ClaimedJob) -> None:
+            await self.queues.reap(self.queue_name, runner.worker_id, is_crash=False, crash_limit=3)
+
+        def end(script: str) -> Callable[[Lease, ClaimedJob], Awaitable[object]]:
+            return lambda runner, job: runner.ended(script, ending(script, job, delay_s=0))
+
+        for number, begun in enumerate((end("fail"), end("snooze"), end("release"), crash, leave)):
+            with self.subTest(number):
+                self.client.flushall()
+                await self.enqueue()
+                runner = await self.lease(f"w{number}")
+                job = await self.claimed(runner)
+                await runner.ended("snooze", snoozed(job.job_id, job.token, ERROR, 0, is_unknown=True))
+                job = await self.claimed(runner)
+                self.assertIsNotNone(job.unknown_since_ms)
+
+                await begun(runner, job)
+
+                again = await self.claimed(await self.lease("another"))
+                self.assertIsNone(again.unknown_since_ms)
+
+    async def test_one_that_is_given_back_before_it_begins_is_unknown_since_the_same_time(self) -> None:
+        await self.enqueue()
+        runner = await self.lease()
+        job = await self.claimed(runner)
+        await runner.ended("snooze", snoozed(job.job_id, job.token, ERROR, 0, is_unknown=True))
+        job = await self.claimed(runner)
+
+        await runner.ended("release", released(job.job_id, job.token, is_begun=False))
+
+        self.assertEqual(job.unknown_since_ms, (await self.claimed(runner)).unknown_since_ms)
+
+    async def test_one_that_is_changed_has_its_time_anew(self) -> None:
+        await self.enqueue()
+        runner = await self.lease()
+        job = await self.claimed(runner)
+        await runner.ended("snooze", snoozed(job.job_id, job.token, ERROR, 60, is_unknown=True))
+
+        await self.queue.patch(job.job_id, lambda record: Revision(record.spec_text.decode(), None, "now"))
+
+        self.assertIsNone((await self.claimed(runner)).unknown_since_ms)
 
     async def test_a_reason_that_is_no_utf8_spoils_neither_its_job_nor_the_others(self) -> None:
         await self.enqueue_many(2)

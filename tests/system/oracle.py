@@ -163,7 +163,7 @@ def _faults_of(queue: _Queue) -> list[str]:
     if bells.count("ready:normal") > 1 or any(not name.startswith("active:") for name in set(bells) - {"ready:normal"}):
         found.append(f"bells in {bells}")
     for job_id, job in queue.jobs.items():
-        problem = _fault_of(job_id, job, places.pop(job_id, []))
+        problem = _fault_of(job_id, job, places.pop(job_id, [])) or _stale_patience(job)
         if problem:
             found.append(f"{job_id} {problem}")
     found += _faults_of_ids_without_job(queue, places)
@@ -191,6 +191,15 @@ def _fault_of(job_id: str, job: dict[str, str], places: list[str]) -> str:
     else:
         is_right = rest == [state]
     return "" if is_right else f"is {state} and stands in {rest or 'no place'}"
+
+
+def _stale_patience(job: dict[str, str]) -> str:
+    """`unknown_since` is there while a job is put off, for nobody can run it; an attempt that begins takes it away."""
+    if "unknown_since" not in job or job["state"] not in ("ready", "delayed"):
+        return ""
+    last = job.get("history", "").split("\x1c")[-2:][0]
+    outcome = (last.split("\x1d") + [""] * 5)[4]
+    return "" if outcome == "snoozed" else f"has unknown_since, and was {outcome or 'nothing'} last"
 
 
 def _less_those_left(places: list[str], listed: str, owner: str) -> list[str] | None:

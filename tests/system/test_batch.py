@@ -101,15 +101,15 @@ class Arrays(BatchCase):
         self.assertEqual((422, 1000), (status, self.queued()))
         self.assertIn("x-ndjson", problem["detail"])
 
-    def test_a_payload_whose_own_check_has_a_bug_costs_itself_alone(self) -> None:
-        good, bad = ({"type": "buggy_payload", "payload": {"month": month}} for month in ("2026-11", "2026"))
+    def test_a_job_that_waybill_stumbles_over_costs_itself_alone(self) -> None:
+        good, bad = NOOP, {"type": "stumble", "payload": {}}
 
         status, answer = self.post([good, bad, good])
 
         self.assertEqual((200, [202, 500, 202]), (status, [item["status"] for item in answer["items"]]))
         self.assertEqual(2, self.queued())
         (line,) = self.server.logged("request.failed")
-        self.assertIn("IndexError", line["traceback"])
+        self.assertIn("a fault that is not the payload's", line["traceback"])
 
     def test_what_is_no_batch_is_refused_whole(self) -> None:
         for body, expected in ((b"[", 400), (NOOP, 422), (b"", 400), (b"[1,]", 400), (b'"x"', 422)):
@@ -166,10 +166,10 @@ class Uploads(BatchCase):
         self.assertEqual((8, 4, 0, 4), (line["lines"], line["queued"], line["known"], line["refused"]))
         self.assertEqual(0, len(self.server.logged("job.enqueued")))
 
-    def test_a_payload_whose_own_check_has_a_bug_costs_its_line_alone(self) -> None:
-        lines = [json.dumps({"type": "buggy_payload", "payload": {"month": month}}) for month in ("2026-11", "2026")]
+    def test_a_job_that_waybill_stumbles_over_costs_its_line_alone(self) -> None:
+        good, bad = json.dumps(NOOP), json.dumps({"type": "stumble", "payload": {}})
 
-        status, items = self.upload("\n".join([*lines, lines[0]]).encode())
+        status, items = self.upload("\n".join([good, bad, good]).encode())
 
         self.assertEqual((200, [202, 500, 202]), (status, [item["status"] for item in items]))
         self.assertEqual(2, self.queued())

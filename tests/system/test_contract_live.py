@@ -362,7 +362,6 @@ class Refusals(Live):
             "coding-unknown": lambda: self.sent(f"POST /api/jobs HTTP/1.1\n{host}Transfer-Encoding: gzip, chunked"),
             "version-not-supported": lambda: self.sent(f"GET /livez HTTP/2.0\n{host}"[:-1]),
             "keys-broken": self.a_key_of_redis_that_somebody_spoiled,
-            # A payload whose own code is broken is no fault of the client's.
             "internal-error": lambda: self.ask("createJob", "", {"type": "stumble", "payload": {}}),
             "not-replicated": self.a_server_that_asks_for_a_replica,
             "outcome-unknown": self.a_redis_that_stops_answering,

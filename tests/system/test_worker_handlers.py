@@ -102,29 +102,32 @@ class Ends(WorkerCase):
         self.until_all([bad, *good], "delayed")
         self.assertEqual(1, len(self.executions(bad)))
 
-    def test_a_type_that_nobody_here_knows_is_put_off_and_costs_no_attempt(self) -> None:
+    def test_what_another_version_may_run_is_put_off_and_costs_no_attempt(self) -> None:
         worker = self.ready()
         spec = JobSpec("of_next_week", {}, "r", new_trace(), 5, 60.0, Backoff())
         newer = spec.to_text().replace('"v":1', '"v":999')
-        jobs = [NewJob(self.ids.new("default"), "normal", text) for text in (spec.to_text(), newer)]
+        texts = {spec.to_text(): "unknown_type", newer: "unknown_type"}
+        for payload in ({"of_next_week": 1}, {"seconds": "many"}):
+            texts[spec._replace(type="noop", payload=payload).to_text()] = "unfit_payload"
+        texts[spec._replace(type="checked", payload={"raises": "SystemExit"}).to_text()] = "unfit_payload"
 
-        ids = self.put(*jobs)
+        ids = self.put(*[NewJob(self.ids.new("default"), "normal", text) for text in texts])
 
-        worker.wait_for("job.put_off", 2)
+        worker.wait_for("job.put_off", len(ids))
         self.until_all(ids, "delayed")
-        for record in self.records(ids):
-            self.assertEqual((0, "snoozed"), (record.attempts, record.history[-1].outcome))
+        for record, kind in zip(self.records(ids), texts.values(), strict=True):
+            last = record.history[-1]
+            self.assertEqual((0, "snoozed", kind), (record.attempts, last.outcome, (last.error or {}).get("type")))
             self.assertGreater((record.run_at_ms or 0) - (record.created_ms or 0), 9_000)
 
-    def test_a_payload_or_spec_that_nobody_can_read_is_dead_at_once(self) -> None:
+    def test_a_spec_that_nobody_can_read_is_dead_at_once(self) -> None:
         self.ready()
-        wrong = JobSpec("noop", {"seconds": "many"}, "r", new_trace(), 5, 60.0, Backoff())
-        texts = (wrong.to_text(), "no JSON", "[]", '{"v":1}', "\ufffd")
+        texts = ("no JSON", "[]", '{"v":1}', "\ufffd")
 
         ids = self.put(*[NewJob(self.ids.new("default"), "normal", text) for text in texts])
 
         self.until_all(ids, "dead")
-        self.assertEqual([1] * 5, [record.attempts for record in self.records(ids)])
+        self.assertEqual([1] * 4, [record.attempts for record in self.records(ids)])
 
     def test_a_job_of_one_lane_does_not_feel_what_the_one_before_it_did(self) -> None:
         """A handler that shrugs off its cancellation and returns leaves its task marked as being cancelled."""

@@ -21,6 +21,7 @@ from lib.tracing import Trace
 from lib.work import attempt
 from lib.work.attempt import NotNow, TimedOut
 from lib.work.context import Blank
+from tests.jobs_for_tests import REFUSALS
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
 
@@ -62,14 +63,28 @@ class Prepare(Case):
             with self.assertRaises(NotNow):
                 attempt.prepare(attempt.read(claimed(text)), self.shared)
 
+    def test_a_payload_of_another_version_of_its_class_is_put_off_whatever_does_not_fit(self) -> None:
+        """It fitted when it was posted: the class of this worker is an older or a newer one."""
+        cases: list[tuple[str, dict[str, Any], str]] = [
+            ("noop", {"seconds": "x"}, "/payload/seconds: must be a number, not a string"),
+            ("noop", {"more": 1}, "/payload/more: is not known here; known: ledger, seconds, size, text, until"),
+            ("keeps_a_secret", {}, "/payload/api_key: is missing"),
+            *[("checked", {"raises": name}, "/payload: ") for name in REFUSALS],
+        ]
+        for type_name, payload, said in cases:
+            with self.assertRaises(NotNow) as put_off:
+                attempt.prepare(attempt.read(claimed(spec(type_name, payload).to_text())), self.shared)
+            self.assertIn(said, str(put_off.exception))
+            ended = attempt.put_off(claimed(b"", unknown_since_ms=1, now_ms=900_002), put_off.exception)
+            self.assertEqual(("fail", "unfit_payload"), (ended.script, json.loads(words(ended)[1])["type"]))
+            self.assertIn(said, json.loads(words(ended)[1])["message"])
+
     def test_what_nobody_will_ever_read_is_discarded(self) -> None:
         for text in (
             b"",
             b"\xff",
             b"{}",
             b"[]",
-            spec("noop", {"seconds": "x"}).to_text(),
-            spec("noop", {"more": 1}).to_text(),
         ):
             with self.assertRaises(Discard):
                 attempt.prepare(attempt.read(claimed(text)), self.shared)
@@ -179,6 +194,7 @@ class PutOff(Case):
 
             self.assertEqual(script, ending.script)
             self.assertEqual("10000u" if script == "snooze" else "", words(ending)[0])
+            self.assertEqual({"type": "unknown_type", "message": "unknown"}, json.loads(words(ending)[1]))
 
 
 class Run(Case):

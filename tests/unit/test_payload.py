@@ -1,8 +1,10 @@
 """JSON values into what a handler asks for: each kind, each fault with its pointer."""
 
+import asyncio
+import sys
 import unittest
 from dataclasses import dataclass, field
-from typing import Any, Literal, Optional
+from typing import Any, ClassVar, Literal, Optional
 
 from lib.jobs.payload import Invalid, UnknownAnnotation, decoder_for, escape_pointer
 
@@ -38,6 +40,61 @@ class Picky:
     def __post_init__(self) -> None:
         if self.low > self.high:
             raise ValueError("low is above high")
+
+
+@dataclass
+class Raising:
+    """Its own check raises whatever the test puts here."""
+
+    n: int = 0
+    raised: ClassVar[BaseException | None] = None
+
+    def __post_init__(self) -> None:
+        if self.raised is not None:
+            raise self.raised
+
+
+class Silent(Exception):
+    """Not even its text can be had."""
+
+    def __str__(self) -> str:
+        sys.exit(3)
+
+
+class Nameless(type):
+    def __getattribute__(cls, name: str) -> Any:
+        raise KeyError(name)
+
+
+class Bare(Invalid):
+    """A refusal that does without what Invalid keeps."""
+
+    def __init__(self) -> None:
+        pass
+
+
+def never() -> int:
+    raise LookupError("no default today")
+
+
+@dataclass
+class NoDefault:
+    n: int = field(default_factory=never)
+
+
+class Even:
+    """A field that looks at what it is given, as a descriptor or a property does."""
+
+    def __get__(self, instance: object, owner: type) -> int:
+        return 0
+
+    def __set__(self, instance: object, value: int) -> None:
+        assert value % 2 == 0, "n is odd"
+
+
+@dataclass
+class Guarded:
+    n: int = Even()  # type: ignore[assignment]
 
 
 @dataclass
@@ -148,6 +205,48 @@ class Dataclasses(unittest.TestCase):
         self.assertEqual({"": "low is above high"}, faults(Picky, {"low": 2, "high": 1}))
         self.assertEqual({"/0": "low is above high"}, faults(list[Picky], [{"low": 2, "high": 1}]))
         self.assertEqual({"/0/a": "never"}, faults(list[PickyAtAField], [{"a": "x"}]))
+
+    def test_whatever_a_check_of_its_own_raises_is_a_fault_with_what_it_says(self) -> None:
+        self.addCleanup(setattr, Raising, "raised", None)
+        odd: Any = Invalid([("/n", 5)])  # type: ignore[list-item]
+        for raised, said in (
+            (ValueError("too low"), "too low"),
+            (ValueError(), "is not valid"),
+            (KeyError("month"), "KeyError: 'month'"),
+            (AssertionError(), "AssertionError"),
+            (TypeError("no"), "TypeError: no"),
+            (StopIteration(1), "StopIteration: 1"),
+            (RecursionError("deep"), "RecursionError: deep"),
+            (MemoryError(), "MemoryError"),
+            (SystemExit(3), "SystemExit: 3"),
+            (KeyboardInterrupt(), "KeyboardInterrupt"),
+            (GeneratorExit(), "GeneratorExit"),
+            (asyncio.CancelledError("stop"), "CancelledError: stop"),
+            (BaseExceptionGroup("two", [SystemExit(1)]), "BaseExceptionGroup: two (1 sub-exception)"),
+            (Invalid("as it is"), "as it is"),
+            (Invalid([]), "Invalid"),
+            (Silent(), "is not valid, and what its own check says can't be shown"),
+        ):
+            with self.subTest(type(raised).__name__):
+                Raising.raised = raised
+                self.assertEqual({"": said}, faults(Raising, {}))
+                self.assertEqual({"/0": said}, faults(list[Raising], [{}]))
+        Raising.raised = odd
+        self.assertEqual({"/n": "5"}, faults(Raising, {}))
+        Raising.raised = Bare()
+        self.assertEqual({""}, set(faults(Raising, {})))
+        Raising.raised = Nameless("Odd", (Exception,), {})()
+        self.assertEqual({""}, set(faults(Raising, {})))
+
+    def test_defaults_that_are_made_and_fields_that_look_are_code_of_its_own_as_well(self) -> None:
+        self.assertEqual({"": "LookupError: no default today"}, faults(NoDefault, {}))
+        self.assertEqual({"": "AssertionError: n is odd"}, faults(Guarded, {"n": 1}))
+        self.assertEqual({}, faults(Guarded, {"n": 2}))
+
+    def test_of_a_union_what_a_check_says_is_told_as_without_one(self) -> None:
+        self.assertEqual({"": "low is above high"}, faults(Picky | None, {"low": 2, "high": 1}))
+        self.assertEqual({"": "low is above high"}, faults(str | Picky | list[int], {"low": 2, "high": 1}))
+        self.assertEqual({"": "must be an object or null, not an integer"}, faults(Picky | None, 1))
 
     def test_of_a_union_the_alternative_that_was_meant_is_complained_of(self) -> None:
         self.assertEqual({"/street"}, set(faults(Address | None, {"street": 1})))

@@ -26,6 +26,7 @@ local due_ms = due == 'now' and now_ms or tonumber(due)
 local is_later = due_ms and due_ms > now_ms
 
 redis.call('HSET', job, 'spec', spec)
+redis.call('HDEL', job, 'unknown_since')
 if priority ~= '' then redis.call('HSET', job, 'priority', priority) end
 local to = home(priority ~= '' and priority or f[3], f[4])
 

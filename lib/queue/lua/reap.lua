@@ -31,6 +31,7 @@ local function back_to_ready(id, priority) redis.call('RPUSH', base .. home(prio
 
 local function take_back(id, job, priority, crashes)
   if stop_if_asked(job, id) then return end
+  redis.call('HDEL', job, 'unknown_since')
   if not crashed then
     remember(job, 'released')
     redis.pcall('HINCRBY', job, 'attempts', -1)

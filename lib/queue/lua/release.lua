@@ -18,7 +18,12 @@ for id, token, not_begun, rest in each_record(records) do
   local _, last_words = parted(rest)
   if verdict == 'mine' then keep_notes(id, job, token, last_words) end
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
-    if not_begun == '' then remember(job, 'released') else expire_on(id, job, token) end
+    if not_begun == '' then
+      remember(job, 'released')
+      redis.call('HDEL', job, 'unknown_since')
+    else
+      expire_on(id, job, token)
+    end
     redis.pcall('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'ready', 'ended', token, 'since', now)
     given_back[#given_back + 1] = id

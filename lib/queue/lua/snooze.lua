@@ -22,6 +22,8 @@ for id, token, delay, rest in each_record(records) do
     if string.sub(delay, -1) == 'u' then
       redis.call('HSETNX', job, 'unknown_since', now)
       expire_on(id, job, token)
+    else
+      redis.call('HDEL', job, 'unknown_since')
     end
     redis.pcall('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'delayed', 'ended', token)
