@@ -147,6 +147,9 @@ def _prepare(root: Path, machine: Machine, log: IO[str]) -> None:
     policy = root / "usr" / "sbin" / "policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
     policy.chmod(0o755)
+    # A mirror may be behind by more than a release file is good for; sid's is good for a week.
+    dates = root / "etc" / "apt" / "apt.conf.d" / "99-old-mirror"
+    dates.write_text('Acquire::Check-Valid-Until "false";\n', encoding="utf-8")
     if ca_file := os.environ.get("PIP_CERT"):
         shutil.copy(ca_file, root / CA_FILE.lstrip("/"))
     install_them = f"apt-get -qq install -y --no-install-recommends {shlex.join(machine.packages)}"
@@ -218,11 +221,17 @@ def main(arguments: list[str]) -> int:
         return 2
     FOLDER.mkdir(parents=True, exist_ok=True)
     print(TITLE, flush=True)
-    rows = []
+    are_well = True
     for name in names:
-        rows.append(run(name, MACHINES[name]))
-        print(rows[-1], flush=True)
-    return 0 if all(row.is_well for row in rows) else 1
+        try:
+            row = run(name, MACHINES[name])
+        except subprocess.CalledProcessError:
+            are_well = False
+            print(f"{name} could not be made; see {FOLDER / name}.log", file=sys.stderr, flush=True)
+            continue
+        are_well = are_well and row.is_well
+        print(row, flush=True)
+    return 0 if are_well else 1
 
 
 if __name__ == "__main__":

@@ -214,10 +214,11 @@ class Timeouts(WorkerCase):
     def test_of_the_jobs_that_are_late_only_the_one_is_failed_that_blocks_the_loop(self) -> None:
         worker = self.ready(WORKER_QUEUES="default=5")
         flag = self.flag()
-        beside = self.post("sleep", {"timeout_s": 2, "max_attempts": 1}, until=str(flag))
+        # Its time runs from here on: on a busy machine a second passes before the other one begins.
+        beside = self.post("sleep", {"timeout_s": 4, "max_attempts": 1}, until=str(flag))
         self.until_begun(beside)
 
-        late = self.post("block", {"timeout_s": 3, "max_attempts": 1}, seconds=60)
+        late = self.post("block", {"timeout_s": 5, "max_attempts": 1}, seconds=60)
         self.until_begun(beside, attempts=2)
         flag.touch()
 
