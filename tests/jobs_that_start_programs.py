@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from lib.jobs.registry import JobContext, job
@@ -60,8 +61,9 @@ async def program_to_thread(ctx: JobContext, work: Work) -> int:
 async def program_left(ctx: JobContext, work: Work) -> None:
     """Fails where `seconds` are set, and leaves its program running either way."""
     enter(ctx, work)
-    subprocess.Popen([*FAMILY, work.text])
-    while not os.path.exists(work.text):  # noqa: PTH110
+    program = subprocess.Popen([*FAMILY, work.text])
+    # Its own id is the last that it writes; others write to the same file.
+    while not (path := Path(work.text)).exists() or str(program.pid) not in path.read_text(encoding="utf-8").split():
         await asyncio.sleep(0.01)
     if work.seconds:
         raise ValueError("with a program left behind")
