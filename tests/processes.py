@@ -7,6 +7,7 @@ Every setting that a test does not name has its default, whatever the developer'
 process prints goes to a file, which is shown where it does not do what is waited for.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -166,7 +167,8 @@ class Worker(Program):
         """Runners that the supervisor left behind, stopped ones too, are killed with it."""
         self.kill()
         for pid in self.runner_pids():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # It has left by itself in this moment.
+                os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not self.runner_pids(), "the runners have ended")
         self._folder.cleanup()
 
