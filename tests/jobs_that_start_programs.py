@@ -83,6 +83,15 @@ def program_quick(ctx: JobContext, work: Work) -> int:
     return subprocess.run(["sleep", str(work.seconds)], check=False).returncode
 
 
+@job("program_before", backoff=QUICK)
+def program_before(ctx: JobContext, work: Work) -> str:
+    """One that has ended when the job's own work begins."""
+    subprocess.run(["true"], check=True)
+    enter(ctx, work)
+    time.sleep(work.seconds)
+    return "done"
+
+
 def _write_and_sleep(path: str) -> None:
     write_line(path, str(os.getpid()))
     time.sleep(60)

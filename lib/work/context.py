@@ -230,8 +230,8 @@ class Context:
 
     @property
     def has_programs(self) -> bool:
-        """Whether this attempt has started any."""
-        return hasattr(self, "_programs")
+        """Whether one that this attempt has started may still run: nobody has waited for its end."""
+        return any(program.returncode is None for program in getattr(self, "_programs", ()))
 
     def end_programs(self) -> None:
         """Kill the programs that this attempt has started, and that are left."""

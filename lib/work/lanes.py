@@ -47,7 +47,10 @@ FINISHED = Form(
 class InHand:
     """A job between its claim and the moment when Redis has heard how it ended."""
 
-    __slots__ = ("context", "ending", "is_forced", "job", "lease", "spec", "started_s", "stop_reason", "task", "timer")
+    __slots__ = (
+        *("context", "ending", "is_forced", "job", "lease", "loses_programs"),
+        *("spec", "started_s", "stop_reason", "task", "timer"),
+    )
 
     def __init__(self, job: ClaimedJob, lease: Lease, now_s: float) -> None:
         self.job = job
@@ -60,6 +63,8 @@ class InHand:
         self.stop_reason: Exception | None = None
         """Why the handler was told to stop, if it was."""
         self.is_forced = False
+        self.loses_programs = False
+        """Whether programs or processes whose work it may be waiting for were running when the runner was to leave."""
         self.ending: Ending | None = None
 
 
@@ -84,7 +89,6 @@ class Lanes:
         self._is_waking = False
         self._is_closed = False
         self._left_behind: list[Context] = []
-        self._has_processes = False  # When time was up; nobody tells whose they are.
         self._unarmed: list[InHand] = []
         self._going_back = 0
         # Kept: get_running_loop() asks the kernel for the process id each time.
@@ -212,12 +216,13 @@ class Lanes:
     async def release(self) -> None:
         """Stop what still runs and give it back: it goes to the front, its attempt does not count."""
         self._is_closed = True
-        self._has_processes = programs.are_processes_there()
+        has_processes = programs.are_processes_there()  # Of multiprocessing's nobody tells whose they are.
         # The last first, as each goes to the front. What is not begun too: a free lane would begin it.
         for in_hand in reversed(list(self._in_hand.values())):
             if in_hand.context is None:
                 self._end(in_hand, attempt.not_begun(in_hand.job))
             elif in_hand.ending is None and in_hand.stop_reason is None:
+                in_hand.loses_programs = has_processes or in_hand.context.has_programs
                 self._tell_to_stop(in_hand, Released())
         # Time to unwind in, so that a job is not run elsewhere while its `finally` still works here.
         with contextlib.suppress(TimeoutError):
@@ -282,12 +287,9 @@ class Lanes:
                 context = self._begin(in_hand, prepared)
                 try:
                     result = await attempt.run(prepared, context, self._shared)
-                    if (
-                        in_hand.stop_reason is not None
-                        and type(result) is not Raised
-                        and self._gave_in(in_hand, context)
-                    ):
-                        raise in_hand.stop_reason  # It returned because it was told to stop: its work is not done.
+                    stopped = in_hand.stop_reason
+                    if stopped and type(result) is not Raised and (context.has_heard or in_hand.loses_programs):
+                        raise stopped  # The handler returned because it was told to stop: its work is not done.
                     ending = attempt.completed(in_hand.job, prepared.spec, result, self._shared)
                 except BaseException as fault:  # noqa: BLE001  SystemExit too: a job that calls exit() has failed, not the runner.
                     ending = self._stopped(in_hand, prepared.spec, fault)
@@ -339,13 +341,6 @@ class Lanes:
         shared.timings.waited(self._queue, spec.type, (job.now_ms - job.ready_ms) / 1000)
         self._arm_later(in_hand)
         return context
-
-    def _gave_in(self, in_hand: InHand, context: Context) -> bool:
-        """Whether a handler that was told to stop returned because of it: it has read `ctx.cancelled`; or the runner
-        leaves, and the programs or processes whose work it waited for were ended."""
-        if context.has_heard:
-            return True
-        return type(in_hand.stop_reason) is Released and (context.has_programs or self._has_processes)
 
     def _stopped(self, in_hand: InHand, spec: JobSpec, fault: BaseException) -> Ending:
         """The handler raised. If it did because it was told to stop, that is why it ended, save what outweighs it."""

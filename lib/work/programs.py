@@ -55,5 +55,5 @@ def _family(pid: int) -> list[int]:
     for parent in found:  # It grows.
         for path in Path(f"/proc/{parent}/task").glob("*/children"):
             with contextlib.suppress(OSError):
-                found += map(int, path.read_text().split())
+                found += map(int, path.read_text(encoding="utf-8").split())
     return found

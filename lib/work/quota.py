@@ -1,4 +1,4 @@
-"""The limits of one runner's place, and who uses them up: the runner that serves there, and those that retire.
+"""The limits of one runner's place. The runner that serves there and the runners that retire there share them.
 
 A limit is never exceeded. A runner that retires still runs what it has begun, and a handler in it that does not end;
 what it holds is missing from its successor's slots, and is handed on as it ends. Called by the supervisor.

@@ -61,6 +61,7 @@ class Supervisor:
         self._settings = settings
         self._log = log
         self._script = script
+        self._leave_s = settings.unwind_s + LEAVE_S
         self._rng = random.Random()
         self._link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
         keys = Keys(settings.key_prefix)
@@ -124,7 +125,7 @@ class Supervisor:
         await asyncio.wait([gone, hurry], timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
         for child in self._children:
             child.pipe.send(do="release")
-        await asyncio.wait([gone], timeout=self._settings.unwind_s + LEAVE_S)
+        await asyncio.wait([gone], timeout=self._leave_s)
         for child in self._children:
             self._log.warning("runner.killed", f"Runner {child.worker_id} did not leave and is killed")
             child.kill()
@@ -185,7 +186,7 @@ class Supervisor:
             why = "too many retire beside it" if hurry.done() else f"it has not ended what it runs in {grace_s:g} s"
             self._log.warning("runner.dismissed", f"Runner {child.worker_id} retires, and is to leave now: {why}")
             child.pipe.send(do="release")
-            await asyncio.wait([ended], timeout=LEAVE_S)
+            await asyncio.wait([ended], timeout=self._leave_s)
         if not ended.done():
             self._log.warning("runner.killed", f"Runner {child.worker_id} did not leave and is killed")
             child.kill()

@@ -118,6 +118,15 @@ class OfARunner(Case):
         self.until_gone(pids, 0.5)
         self.assertEqual({0}, {record.attempts for record in self.records(self.accepted)})
 
+    def test_a_stop_takes_the_end_of_a_job_whose_program_had_ended_for_what_it_is(self) -> None:
+        worker = self.ready(SHUTDOWN_GRACE_S=0, UNWIND_S=4)
+        job_id = self.post("program_before", seconds=1.5)
+        self.until_begun(job_id)
+
+        self.assertEqual(0, worker.stop())
+
+        self.assertEqual(("completed", "done"), (self.record(job_id).state, self.record(job_id).result))
+
     def test_a_runner_without_a_supervisor_takes_them_along_when_it_leaves(self) -> None:
         worker = self.ready(LEASE_S=2)
         flag = self.flag()

@@ -1,5 +1,5 @@
--- is_alive(about, beat, lease_ms): has this runner been heard of within its lease? about: its registration, in which it
--- says its lease; lease_ms: of one that says none (of a version before it did).
+-- is_alive(about, beat, lease_ms): has this runner been heard of within its lease? about: the runner's registration (JSON),
+-- which holds "lease_s" if the runner is new enough; lease_ms: the lease of a runner whose registration holds none.
 -- WHY the distance: where Redis' clock went back an hour, the last beat of a dead one lies ahead for as long.
 -- WHY this is for what is shown alone: a look after an outage finds all beats old. What reaps is LeaseWatch (upkeep.py).
 local function is_alive(about, beat, lease_ms)
