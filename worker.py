@@ -1,4 +1,4 @@
-"""python worker.py: run jobs. The supervisor, and (with --runner or --successor, which it alone uses) its runners.
+"""python worker.py: run jobs. The supervisor, and (with --runner, which it alone uses) each of its runners.
 
 Each of the things that this can be imports what it needs in its own function, and no more: a runner is started anew
 whenever one has died, and jobs wait for it.
@@ -33,15 +33,14 @@ SCRIPT = ROOT / "worker.py"
 
 def main() -> int:
     """The exit code: 0 after a signal, 78 for settings that can't be used."""
-    is_waiting = sys.argv[1:2] == [WAITING]
-    is_runner = is_waiting or sys.argv[1:2] == ["--runner"]
+    is_runner = sys.argv[1:2] == ["--runner"]
     # Most starts have no arguments, or those that spawn.py gives: they do without a parser for a person's.
     arguments = None if is_runner or not sys.argv[1:] else _arguments()
     try:
         settings = from_environment(ROOT, listens=False)
         if is_runner:
-            _, worker_id, _, pipe = sys.argv[1:]
-            _run(settings, worker_id, int(pipe), is_waiting=is_waiting)
+            _, worker_id, *_, pipe = sys.argv[1:]
+            _run(settings, worker_id, int(pipe), is_waiting=WAITING in sys.argv)
         if arguments and arguments.doctor:
             return _examine(settings, is_thorough=arguments.check)
     except ConfigError as fault:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lib.ids import new_worker_id
 from lib.processes.spawn import Spawned, spawn
 
-WAITING = "--successor"
+WAITING = "--waiting"
 
 
 class Newborn(NamedTuple):
@@ -27,5 +27,5 @@ def spawn_runner(script: Path, *, is_alone: bool = False, is_waiting: bool = Fal
     """script: the worker.py to start it with. is_alone: an isolation runner. is_waiting: it begins without a slot, and
     is told over the pipe how many it has: others may hold some at its place."""
     worker_id = new_worker_id(socket.gethostname(), os.getpid(), is_alone=is_alone)
-    name = WAITING if is_waiting else "--runner"
-    return Newborn(worker_id, spawn(script, name, worker_id, leads_group=True), is_waiting)
+    more = [WAITING] if is_waiting else []
+    return Newborn(worker_id, spawn(script, "--runner", worker_id, *more, leads_group=True), is_waiting)
