@@ -59,7 +59,9 @@ class Upkeep:
         self._settings = settings
         self._log = log
         self._bulkheads = bulkheads
-        self._retention = Retention(settings.retain_completed, settings.retain_completed_s, settings.retain_dead_s)
+        self._retention = Retention(
+            settings.retain_completed, settings.retain_completed_s, settings.retain_dead_s, settings.retain_dead
+        )
         self._watches: dict[str, LeaseWatch] = {}
 
     async def round(self, now_s: float) -> dict[str, int]:

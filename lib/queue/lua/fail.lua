@@ -6,20 +6,21 @@
 -- @transition active --fail--> delayed
 -- @transition active --fail--> dead
 -- @transition active --fail--> cancelled
--- @use clock records tally ended ring fence history cancelled next_due sound
+-- @use clock records tally ended fade ring fence history cancelled next_due sound
 local worker, records = ARGV[1], ARGV[2]
 
 sound('ZCARD', 'dead', 'cancelled')
 local answers, dead, again, dead_kinds, retried_kinds = {}, {}, {}, {}, {}
 local before = next_due()
 for id, token, delay, error_text in each_record(records) do
-  local verdict = own(id, token, worker)
+  local verdict, retain = own(id, token, worker)
   local job = base .. 'job:' .. id
   if verdict == 'mine' then redis.call('HSET', job, 'error', error_text) end
   if verdict == 'mine' and not stop_if_asked(job, id, token) then
     if delay == '' then
       redis.call('HSET', job, 'state', 'dead', 'finished', now, 'ended', token)
       redis.call('ZADD', base .. 'dead', now, id)
+      fade(id, retain)
       dead[#dead + 1] = id
       add(dead_kinds, kind_of(job))
     else
