@@ -20,7 +20,7 @@ from lib.log_lines import INFO, Form
 from lib.logs import NOTHING, Log
 from lib.queue.events import Endings
 from lib.queue.pages import Page, Place, Wanted
-from lib.queue.queue import Queue, full
+from lib.queue.queue import REFUSED, Queue, refusal
 from lib.queue.queues import Queues
 
 LOOK_EVERY_S = 5.0
@@ -88,8 +88,8 @@ class Jobs:
                 return Response(202, new_job(job, spec, accepted.created_ms), [_location(job_id)])
         elif accepted.outcome == "conflict":
             raise idempotency.reused()
-        elif accepted.outcome == "full":
-            raise full(accepted)
+        elif accepted.outcome in REFUSED:
+            raise refusal(accepted)
         return self._not_at_once(call, job, spec, accepted, preferences(prefer))
 
     async def _not_at_once(
@@ -273,4 +273,5 @@ def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:
         created_ms=created_ms,
         run_at_ms=due_ms,
         expires_ms=None if job.expires_in_ms is None else created_ms + job.expires_in_ms,
+        retain_ms=job.retain_ms,
     )

@@ -21,6 +21,7 @@ from lib.tracing import Trace
 LAST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z: the last one that RFC 3339 can write
 MAX_UNIQUE_KEY = 255
 UNIQUE_TTL_S = 86_400
+BRIEF = FieldError("/unique/ttl_s", "is shorter than the delay: the key would be free again before the job may run")
 _RFC3339 = re.compile(
     r"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))[Tt ]"
     r"((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
@@ -43,6 +44,9 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
     fields = checked(body, CHECKS, errors)
     if "type" not in body or "payload" not in body:
         errors.extend(FieldError("/" + name, "is missing") for name in ("type", "payload") if name not in body)
+    unique_key, unique_ttl_ms = fields.get("unique", ("", 0))
+    if unique_ttl_ms and unique_ttl_ms < (fields.get("delay_s") or 0):
+        errors.append(BRIEF)  # For a run_at it takes Redis' clock: see enqueue.lua.
     if "delay_s" in body and "run_at" in body:
         errors.append(FieldError("/run_at", "can't stand beside delay_s; give one of them"))
     job_type = _type(fields.get("type"), registry, errors) if "type" in fields else None
@@ -53,7 +57,6 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
             errors.extend(fault.errors)
     if errors or job_type is None:
         raise invalid(errors)
-    unique_key, unique_ttl_ms = fields.get("unique", ("", 0))
     priority = fields.get("priority", "normal")
     asked = (
         job_type.name,
@@ -72,7 +75,8 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
         raise invalid([FieldError("/payload", "holds half of a surrogate pair, which is no text")])
     times = fields.get("delay_s"), fields.get("run_at"), fields.get("expires_in_s")
     job_id = ids.new(fields.get("queue", job_type.queue))
-    job = tuple.__new__(NewJob, (job_id, priority, spec_text, *times, unique_key, unique_ttl_ms, "", ""))
+    retain_ms = fields.get("retain_s", job_type.retain_ms)
+    job = tuple.__new__(NewJob, (job_id, priority, spec_text, *times, unique_key, unique_ttl_ms, "", "", retain_ms))
     return job, spec
 
 
@@ -236,7 +240,13 @@ def _unique(value: Any) -> tuple[str, int]:
     key = _text(value["key"])
     if not 1 <= len(key) <= MAX_UNIQUE_KEY or not key.isprintable():
         raise Wrong(f"has a key that is not of 1 to {MAX_UNIQUE_KEY} printable characters")
-    return key, round(_number(value.get("ttl_s", UNIQUE_TTL_S), 0, MAX_DELAY_S, above_low=True) * 1000) or 1
+    if "ttl_s" not in value:
+        return key, 0
+    return key, round(_number(value["ttl_s"], 0, MAX_DELAY_S, above_low=True) * 1000) or 1
+
+
+def _retain_ms(value: Any) -> int:
+    return round(_number(value, 0, MAX_DELAY_S) * 1000)
 
 
 CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
@@ -251,4 +261,5 @@ CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "backoff": _backoff,
     "expires_in_s": _expires_in_ms,
     "unique": _unique,
+    "retain_s": _retain_ms,
 }

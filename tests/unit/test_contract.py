@@ -179,7 +179,8 @@ class Facts(unittest.TestCase):
 
         self.assertEqual(list(submission.CHECKS), list(fields))
         unique = fields["unique"]["properties"]
-        for field in (fields["delay_s"], backoff["base_s"], backoff["cap_s"], fields["expires_in_s"], unique["ttl_s"]):
+        spans = (fields["delay_s"], backoff["base_s"], backoff["cap_s"], fields["expires_in_s"], fields["retain_s"])
+        for field in (*spans, unique["ttl_s"]):
             self.assertEqual(MAX_DELAY_S, field["maximum"])
         self.assertEqual(MAX_TIMEOUT_S, fields["timeout_s"]["maximum"])
         self.assertEqual(MAX_ATTEMPTS, fields["max_attempts"]["maximum"])

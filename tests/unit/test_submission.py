@@ -83,6 +83,8 @@ class Read(unittest.TestCase):
             "max_attempts": [0, 1001, 1.0, "5", None, True],
             "timeout_s": [0, -1, 604_801, "1", None, True],
             "backoff": [1, [], {"base_s": 0}, {"base_s": 5, "cap_s": 1}, {"base_s": "1"}, {"more": 1}, None],
+            "retain_s": [-1, "1", None, True, 1e300, float("nan")],
+            "unique": [1, None, [], {"key": ""}, {"key": "k", "ttl_s": 0}, {"key": "k", "ttl_s": None}],
             "type": [1, None, "", "unknown"],
             "payload": [None, [], "x", 1],
         }
@@ -107,6 +109,22 @@ class Read(unittest.TestCase):
 
     def test_what_is_missing_is_told(self) -> None:
         self.assertEqual({"/type", "/payload"}, faults({}))
+
+    def test_a_unique_key_that_would_be_free_before_the_job_is_due_is_refused(self) -> None:
+        for ttl_s, delay_s, found in ((59.999, 60, {"/unique/ttl_s"}), (60, 60, set()), (1, 0, set())):
+            body = {**LEAST, "delay_s": delay_s, "unique": {"key": "k", "ttl_s": ttl_s}}
+            self.assertEqual(found, faults(body), body)
+        self.assertEqual(set(), faults({**LEAST, "delay_s": 300_000, "unique": {"key": "k"}}))
+
+    def test_how_long_it_is_kept_is_what_it_says_else_what_its_type_says(self) -> None:
+        for type_name, given, retain_ms in (
+            ("noop", {}, None),
+            ("noop", {"retain_s": 0}, 0),
+            ("vanish", {}, 0),
+            ("vanish", {"retain_s": 1.5}, 1500),
+        ):
+            job, _ = read({**LEAST, "type": type_name, **given})
+            self.assertEqual(retain_ms, job.retain_ms, (type_name, given))
 
     def test_delay_and_time_exclude_each_other(self) -> None:
         self.assertEqual({"/run_at"}, faults({**LEAST, "delay_s": 1, "run_at": "2026-11-23T12:00:00Z"}))
