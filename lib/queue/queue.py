@@ -162,7 +162,7 @@ class Queue:
             raise WrongState(f"the job is {state}; only one that is ready, delayed or active can be cancelled")
         queue = queue_of(job_id) or ""
         if not self._is_named(queue):
-            # Upkeep may sleep past the time at which its record goes, if it has one of its own. It is cancelled either way.
+            # Upkeep may sleep past the time at which its record goes. It is cancelled either way.
             with contextlib.suppress(RedisUnavailable, KeysBroken):
                 await self._name(queue)
 
