@@ -79,7 +79,7 @@ class Intake:
             # A copy: the fingerprint is of the job alone, so that a POST under the same key finds it.
             body = dict(body)
             key = body.pop("idempotency_key")
-            if type(key) is not str:
+            if key is not None and type(key) is not str:
                 fault = FieldError("/idempotency_key", f"must be a string, not {json_type(key)}")
                 raise InvalidFields("1 field is not valid; see errors", errors=[fault])
         call = self._call
