@@ -6,8 +6,8 @@ that knows them. What is not in this file is a bug, and answered 500.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 
 class FieldError(NamedTuple):
@@ -18,7 +18,10 @@ class FieldError(NamedTuple):
 
 
 class WaybillError(Exception):
-    """An expected failure. `detail` is one sentence for the caller: what is wrong and what to do."""
+    """An expected failure. `detail` is one sentence for the caller: what is wrong and what to do.
+
+    members: what the answer's body holds beside that (RFC 9457, 3.2), in JSON's values.
+    """
 
     slug: ClassVar[str] = "internal-error"
     status: ClassVar[int] = 500
@@ -26,12 +29,18 @@ class WaybillError(Exception):
     retryable: ClassVar[bool] = False
 
     def __init__(
-        self, detail: str, *, headers: Sequence[tuple[str, str]] = (), errors: Sequence[FieldError] = ()
+        self,
+        detail: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        errors: Sequence[FieldError] = (),
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.headers = tuple(headers)
         self.errors = tuple(errors)
+        self.members = dict(members or {})
 
 
 class ConfigError(Exception):
@@ -157,6 +166,12 @@ class QueueFull(WaybillError):
 
 class WrongState(WaybillError):
     slug, status, title = "wrong-state", 409, "The job's state does not allow this"
+
+
+class JobFailed(WaybillError):
+    """The caller waited for a job's end, and it did not complete. `job` among the members is that job."""
+
+    slug, status, title = "job-failed", 424, "The job was taken in, and did not complete"
 
 
 # Who calls: raised by api/auth.py, api/browsers.py and api/rate_limit.py.

@@ -76,6 +76,14 @@ class Contract:
         """A schema of the components."""
         return dict(self.document["components"]["schemas"][name])
 
+    @property
+    def problems(self) -> list[tuple[str, int]]:
+        """Slug and status of each problem in the table of the schema Problem, in its order."""
+        rows = re.findall(
+            r"^\| `/problems/([a-z-]+)` \| (\d+) \| .+ \|$", self.schema("Problem")["description"], re.MULTILINE
+        )
+        return [(slug, int(status)) for slug, status in rows]
+
     def operation(self, operation_id: str) -> Operation:
         return next(operation for operation in self.operations if operation.id == operation_id)
 

@@ -10,6 +10,7 @@ from typing import Any
 from lib.api import idempotency, json_body
 from lib.api.problems import InternalError, body_of
 from lib.api.router import Call
+from lib.api.shown import outcome_of
 from lib.errors import FieldError, InvalidFields, KeysBroken, WaybillError
 from lib.ids import JobIds
 from lib.jobs import submission
@@ -111,7 +112,7 @@ class Intake:
         job_id, outcome, *_ = heard
         if outcome == "new":
             self.taken_in += 1
-            self._tell(index, f'{{"index":{index},"status":202,"id":"{job_id}"}}')
+            self._tell(index, f'{{"index":{index},"status":202,"id":"{job_id}","outcome":"created"}}')
         elif outcome == "conflict":
             self.refuse(index, idempotency.reused())
         elif outcome in REFUSED:
@@ -119,4 +120,5 @@ class Intake:
         else:
             self.known += 1
             status = 200 if outcome.endswith("duplicate") else 202
-            self._tell(index, f'{{"index":{index},"status":{status},"id":"{job_id}"}}')
+            told = f'"id":"{job_id}","outcome":"{outcome_of(heard)}"'
+            self._tell(index, f'{{"index":{index},"status":{status},{told}}}')

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -9,8 +10,8 @@ from lib.api import idempotency, json_body, query
 from lib.api.preferences import NOTHING as NO_PREFERENCE
 from lib.api.preferences import Preferences, preferred_by
 from lib.api.router import Call, Outcome
-from lib.api.shown import job_text, new_job
-from lib.errors import JobNotFound, KeysBroken, RedisUnavailable, behind_a_change
+from lib.api.shown import job_text, new_job, outcome_of
+from lib.errors import JobFailed, JobNotFound, KeysBroken, RedisUnavailable, behind_a_change
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
 from lib.jobs import revision, submission
@@ -29,6 +30,8 @@ SEARCH_S = 0.5
 PAGE_BYTES = 4 << 20
 FIRST_SLICE = 10
 SLICE_BYTES = 1 << 20
+OUTCOME = "Waybill-Outcome"
+CREATED = (OUTCOME, "created")
 ENQUEUED = Form(
     INFO,
     "job.enqueued",
@@ -92,7 +95,7 @@ class Jobs:
                 ENQUEUED, NOTHING, call.request_id, call.trace.trace_id, job_id, job.queue, type_name, _kind(type_name)
             )
             if preferred is NO_PREFERENCE:
-                return Response(202, new_job(job, spec, accepted.created_ms), [_location(job_id)])
+                return Response(202, new_job(job, spec, accepted.created_ms), [_location(job_id), CREATED])
         elif accepted.outcome == "conflict":
             raise idempotency.reused()
         elif accepted.outcome in REFUSED:
@@ -259,13 +262,19 @@ def _location(job_id: str) -> tuple[str, str]:
 
 
 def _taken_in(record: JobRecord, accepted: Accepted, preferred: Preferences) -> Response:
-    """202 and the job; 200 where nothing new was queued, and where the caller waited and it has finished."""
+    """202 and the job; 200 where nothing new was queued, and where the caller waited and it has completed. Raises
+    JobFailed where they waited, and it ended otherwise."""
     is_finished = not record.state or record.state in FINISHED
     is_ok = accepted.outcome.endswith("duplicate") or (is_finished and preferred.wait_s > 0)
-    headers = [_location(accepted.job_id), *preferred.applied(is_finished=is_finished)]
+    outcome = outcome_of(accepted)
+    headers = [_location(accepted.job_id), (OUTCOME, outcome), *preferred.applied(is_finished=is_finished)]
     if accepted.outcome.startswith("replayed"):
         headers.append(("Idempotency-Replayed", "true"))
-    return _shown(200 if is_ok else 202, record, headers)
+    text = f'{job_text(record)[:-1]},"outcome":"{outcome}"}}'
+    if preferred.wait_s and record.state in ("dead", "cancelled"):
+        detail = f"the job {record.job_id} is {record.state}; its error says why, and POST …/retry runs it again"
+        raise JobFailed(detail, headers=headers, members={"job": json.loads(text)})
+    return _answer(200 if is_ok else 202, text, headers)
 
 
 def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:

@@ -28,15 +28,25 @@ def body_of(error: WaybillError, request_id: str) -> dict[str, Any]:
     }
     if error.errors:
         body["errors"] = _within_bounds(error.errors)
-    return body
+    retry_after_s = _retry_after_s(error)
+    if retry_after_s is not None:
+        body["retry_after_s"] = retry_after_s
+    return {**body, **error.members}
+
+
+def _retry_after_s(error: WaybillError) -> int | None:
+    """Seconds after which to try again: those of the error's own Retry-After; every 503 has some."""
+    said = [int(value) for name, value in error.headers if name == "Retry-After"]
+    return said[0] if said else RETRY_AFTER_S if error.status == 503 else None
 
 
 def problem(error: WaybillError, request_id: str) -> Response:
     """The response for an expected failure."""
-    headers = list(error.headers)
-    if error.status == 503 and not any(name == "Retry-After" for name, _ in headers):
-        headers.append(("Retry-After", str(RETRY_AFTER_S)))
-    content = to_json(body_of(error, request_id)).encode()
+    body = body_of(error, request_id)
+    headers = [field for field in error.headers if field[0] != "Retry-After"]
+    if "retry_after_s" in body:
+        headers.append(("Retry-After", str(body["retry_after_s"])))
+    content = to_json(body).encode()
     return Response(error.status, content, headers, content_type="application/problem+json")
 
 

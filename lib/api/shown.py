@@ -4,7 +4,7 @@ import functools
 from typing import Any
 
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobRecord, JobSpec, NewJob, payload_text, to_json, type_text
+from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob, payload_text, to_json, type_text
 from lib.jobs.masking import known_secrets, masked, masked_error, names_secrets
 from lib.jobs.submission import LAST_MS, timestamp
 
@@ -58,6 +58,14 @@ def present(record: JobRecord) -> dict[str, Any]:
     return shown
 
 
+OUTCOMES = {"new": "created", "duplicate": "duplicate"}
+
+
+def outcome_of(accepted: Accepted) -> str:
+    """What became of a job that was sent, in the contract's word: created, duplicate or replayed."""
+    return OUTCOMES.get(accepted.outcome, "replayed")
+
+
 def job_text(record: JobRecord) -> str:
     """JSON of `present`. What can't be shown costs its own field, and neither the job nor a page that it stands on: a
     NaN, or depth, as an older version kept it or somebody wrote it by hand."""
@@ -95,7 +103,7 @@ def _fails(value: Any) -> bool:
 
 
 def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
-    """JSON of `present(just_taken(…))`, which is what almost every POST is answered.
+    """JSON of `present(just_taken(…))` with its outcome, which is what almost every POST is answered.
 
     WHY by hand: nothing has happened to the job, so that most of it is known, and its payload is JSON already in the
     spec's text. Made from a dict it takes five times as long, a tenth of the whole request. A test holds both equal.
@@ -113,7 +121,8 @@ def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
         '"started_at":null,"finished_at":null,"progress":null,"result":null,"error":null,"worker_id":null,'
         f'"request_id":"{request_id}","trace_id":"{trace[0]}",'
         f'"unique_key":{to_json(unique_key) if unique_key else "null"},'
-        f'"retain_s":{"null" if retain_ms is None else _seconds(retain_ms)},"cancel_requested_at":null,"history":[]}}'
+        f'"retain_s":{"null" if retain_ms is None else _seconds(retain_ms)},"cancel_requested_at":null,"history":[],'
+        '"outcome":"created"}'
     ).encode()
 
 

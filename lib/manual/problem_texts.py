@@ -223,6 +223,15 @@ TEXTS: dict[str, ProblemText] = {
         "curl -i {base}/api/jobs/JOB_ID",
         ("job-not-found",),
     ),
+    "job-failed": ProblemText(
+        "Whoever sent the job waited for its end with `Prefer: wait` or `?wait=`. It was taken in, and is dead or "
+        "cancelled now. `job` in the answer is the job as it ended.",
+        "Its last attempt failed, it could not begin in time (`expires_in_s`), or somebody cancelled it.",
+        "Read `job.error`, mend what it says, then send `POST /api/jobs/JOB_ID/retry`. The first request sent again is "
+        "answered with this job, where it bears its `Idempotency-Key`; without a key it makes another job.",
+        "curl -i {base}/api/jobs/JOB_ID",
+        ("wrong-state", "job-not-found"),
+    ),
     "key-missing": ProblemText(
         "This server takes requests from holders of a key alone, and yours came without one.",
         "No `Authorization` field, one of another scheme than `Bearer`, or a proxy that takes it away.",

@@ -321,10 +321,11 @@ class Refusals(Live):
                     slug in ("key-missing", "key-invalid", "scope-missing"), "www-authenticate" in answer.headers
                 )
                 self.assertEqual(answer.status == 405, "allow" in answer.headers)
-                provoked[f"/problems/{slug}"] = answer.status
+                self.assertEqual(answer.headers.get("retry-after", "None"), str(answer.body.get("retry_after_s")))
+                provoked[slug] = answer.status
 
-        elsewhere = {"/problems/redis-unavailable", "/problems/draining"}
-        self.assertEqual(set(CONTRACT.schema("Problem")["properties"]["type"]["enum"]) - elsewhere, provoked.keys())
+        elsewhere = {"redis-unavailable", "draining"}
+        self.assertEqual(dict(CONTRACT.problems).keys() - elsewhere, provoked.keys())
 
     def provocations(self) -> dict[str, Callable[[], Answer]]:
         """By slug, in this order: those that take Redis away or crowd the server come last."""
@@ -345,6 +346,7 @@ class Refusals(Live):
             "queue-full": self.a_job_more_than_may_wait,
             "not-acceptable": lambda: self.ask("readHealth", accept="text/html"),
             "wrong-state": self.deletion_of_a_job_that_waits,
+            "job-failed": self.a_wait_for_a_job_that_was_cancelled,
             "queue-in-use": self.removal_of_a_queue_that_holds_a_job,
             "precondition-failed": lambda: self.ask("changeJob", f"/api/jobs/{NO_JOB}", {}, if_match='"nonsense"'),
             "payload-too-large": lambda: self.sent(
@@ -388,6 +390,12 @@ class Refusals(Live):
     def deletion_of_a_job_that_waits(self) -> Answer:
         job = self.ask("createJob", "", {**MAIL, "delay_s": 600}).body
         return self.ask("deleteJob", f"/api/jobs/{job['id']}")
+
+    def a_wait_for_a_job_that_was_cancelled(self) -> Answer:
+        body = {**MAIL, "delay_s": 600}
+        job = self.ask("createJob", "", body, idempotency_key="cancelled").body
+        self.ask("cancelJob", f"/api/jobs/{job['id']}/cancel")
+        return self.ask("createJob", "?wait=20", body, idempotency_key="cancelled")
 
     def removal_of_a_queue_that_holds_a_job(self) -> Answer:
         self.ask("createJob", "", {**MAIL, "queue": "emial"})

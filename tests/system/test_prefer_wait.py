@@ -71,10 +71,23 @@ class PreferWait(unittest.TestCase):
             self.assertEqual(prefer, headers.get("preference-applied", ""))
         self.assertEqual("true", headers["idempotency-replayed"])
 
-    def test_one_that_fails_is_finished_as_well(self) -> None:
-        status, job, _ = self.post({"type": "fail", "payload": {}, "max_attempts": 1}, "wait=20")
+    def test_one_that_fails_or_is_cancelled_is_told_from_one_that_completed_by_the_status(self) -> None:
+        status, problem, headers = self.post({"type": "fail", "payload": {}, "max_attempts": 1}, "wait=20")
 
-        self.assertEqual((200, "dead"), (status, job["state"]))
+        job = problem["job"]
+        self.assertEqual((424, "/problems/job-failed", "dead"), (status, problem["type"], job["state"]))
+        self.assertEqual(("created", "created"), (job["outcome"], headers["waybill-outcome"]))
+        self.assertEqual((f"/api/jobs/{job['id']}", "wait=20"), (headers["location"], headers["preference-applied"]))
+
+    def test_what_became_of_what_was_sent_is_said_in_header_and_body(self) -> None:
+        held, keyed = {**NOOP, "delay_s": 600, "unique": {"key": "said"}}, {"idempotency_key": "said"}
+        for body, headers, outcome in ((held, keyed, "created"), (held, {}, "duplicate"), (held, keyed, "replayed")):
+            _, job, told = self.post(body, "", **headers)
+
+            self.assertEqual((outcome, outcome), (job["outcome"], told["waybill-outcome"]))
+        batch = [held, {**held, "idempotency_key": "said"}, {**NOOP, "idempotency_key": "said-too"}]
+        items = [item["outcome"] for item in self.server.request("POST", "/api/jobs/batch", batch)[1]["items"]]
+        self.assertEqual(["duplicate", "replayed", "created"], items)
 
     def test_one_that_takes_longer_is_answered_202_after_the_wait_as_it_is_then(self) -> None:
         gate = self.worker.folder / "gate"
