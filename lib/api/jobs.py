@@ -168,13 +168,15 @@ class Jobs:
     async def cancel(self, call: Call) -> Response:
         json_body.refuse(call.request.body)
         is_forced = query.flag(call.parameters, "force")
-        await self._queue.cancel(call.path["job_id"], is_forced=is_forced)
+        if await self._queue.cancel(call.path["job_id"], is_forced=is_forced, keyed=idempotency.keyed(call)):
+            return await self._replayed(call)
         msg = "Job asked to be cancelled by force" if is_forced else "Job asked to be cancelled"
         return await self._changed(call, "job.cancel_asked", msg)
 
     async def retry(self, call: Call) -> Response:
         json_body.refuse(call.request.body)
-        await self._queue.retry(call.path["job_id"])
+        if await self._queue.retry(call.path["job_id"], idempotency.keyed(call)):
+            return await self._replayed(call)
         return await self._changed(call, "job.revived", "Job to be run again")
 
     async def logs(self, call: Call) -> Response:
@@ -185,6 +187,10 @@ class Jobs:
         self._log.info(event, f"{msg}: {job_id}", request_id=call.request_id, job_id=job_id)
         with behind_a_change():
             return _shown(200, await self._queue.read(job_id))
+
+    async def _replayed(self, call: Call) -> Response:
+        """The change had been made under its key: nothing was done now."""
+        return _shown(200, await self._queue.read(call.path["job_id"]), [idempotency.REPLAYED])
 
     async def _wait(self, job_id: str, wait_s: float, request: Request) -> JobRecord:
         """The job when it has finished, or as it is after wait_s, or when nobody is there any more to be told."""
@@ -269,7 +275,7 @@ def _taken_in(record: JobRecord, accepted: Accepted, preferred: Preferences) -> 
     outcome = outcome_of(accepted)
     headers = [_location(accepted.job_id), (OUTCOME, outcome), *preferred.applied(is_finished=is_finished)]
     if accepted.outcome.startswith("replayed"):
-        headers.append(("Idempotency-Replayed", "true"))
+        headers.append(idempotency.REPLAYED)
     text = f'{job_text(record)[:-1]},"outcome":"{outcome}"}}'
     if preferred.wait_s and record.state in ("dead", "cancelled"):
         detail = f"the job {record.job_id} is {record.state}; its error says why, and POST …/retry runs it again"

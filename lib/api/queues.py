@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from lib.api import json_body
+from lib.api import idempotency, json_body
 from lib.api.router import Call
 from lib.errors import FieldError, InvalidFields, QueueNotFound, behind_a_change
 from lib.http1.message import Response
 from lib.ids import QUEUE_NAME
-from lib.jobs.job import to_json
+from lib.jobs.job import NO_KEY, Keyed, to_json
 from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type, whole
 from lib.jobs.submission import timestamp
 from lib.logs import Log
@@ -48,16 +48,19 @@ class QueueViews:
 
     async def pause(self, call: Call) -> Response:
         json_body.refuse(call.request.body)
-        return await self._adjust(call, {"paused": True})
+        return await self._adjust(call, {"paused": True}, idempotency.keyed(call))
 
     async def resume(self, call: Call) -> Response:
         json_body.refuse(call.request.body)
-        return await self._adjust(call, {"paused": False})
+        return await self._adjust(call, {"paused": False}, idempotency.keyed(call))
 
-    async def _adjust(self, call: Call, settings: dict[str, Any]) -> Response:
+    async def _adjust(self, call: Call, settings: dict[str, Any], keyed: Keyed = NO_KEY) -> Response:
         queue = call.path["queue"]
         _refuse_name(queue)
-        await self._queues.adjust(queue, settings)
+        if await self._queues.adjust(queue, settings, keyed):
+            response = await self.read(call)
+            response.add_header(*idempotency.REPLAYED)
+            return response
         said = ", ".join(f"{name} {to_json(value)}" for name, value in settings.items())
         self._log.info("queue.changed", f"Queue {queue} changed: {said}", request_id=call.request_id, queue=queue)
         with behind_a_change():

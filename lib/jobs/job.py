@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable
 from json import encoder as json_encoder
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from lib.ids import is_request_id
 from lib.jobs.backoff import Backoff
@@ -227,6 +227,16 @@ class NewJob(NamedTuple):
         """When it is due, if it was taken in at created_ms; None where that is at once."""
         due_ms = self.run_at_ms if self.delay_ms is None else created_ms + self.delay_ms
         return due_ms if due_ms is not None and due_ms > created_ms else None
+
+
+class Keyed(NamedTuple):
+    """Under which idempotency key a change is asked for, and the fingerprint of its request; "" for none."""
+
+    key: str = ""
+    fingerprint: str = ""
+
+
+NO_KEY: Final = Keyed()
 
 
 class Accepted(NamedTuple):

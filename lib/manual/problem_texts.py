@@ -200,7 +200,7 @@ TEXTS: dict[str, ProblemText] = {
         ("queue-not-found", "wrong-state"),
     ),
     "idempotency-key-reused": ProblemText(
-        "That `Idempotency-Key` came within the last 24 hours with another body. Nothing was queued.",
+        "That `Idempotency-Key` came within the last 24 hours with another request. Nothing was done.",
         "A key that is not made anew for each job: a constant, a counter that began again; or a request that was "
         "changed before it was sent again.",
         "Send the first body again to be told what became of it, or take a new key for a new job, as here.",

@@ -27,7 +27,7 @@ from lib.errors import (
 )
 from lib.ids import queue_of
 from lib.jobs import submission
-from lib.jobs.job import Accepted, JobRecord, NewJob, Revision
+from lib.jobs.job import NO_KEY, Accepted, JobRecord, Keyed, NewJob, Revision
 from lib.jobs.state import WAITING
 from lib.queue.children import Children
 from lib.queue.client import Link
@@ -36,6 +36,7 @@ from lib.queue.keys import Keys
 from lib.queue.pages import Page, Place, Wanted, merged, page_from
 from lib.queue.queues import Unreadable, each_readable, understood
 from lib.queue.records import record_from
+from lib.queue.replays import is_replay
 from lib.queue.resp import Argument
 from lib.queue.scripts import Scripts
 
@@ -152,12 +153,15 @@ class Queue:
         pages = [answer for answer in answers if not isinstance(answer, Unreadable)]
         return merged(pages, limit)._replace(unreadable=tuple(one for one in answers if isinstance(one, Unreadable)))
 
-    async def cancel(self, job_id: str, *, is_forced: bool = False) -> None:
+    async def cancel(self, job_id: str, *, is_forced: bool = False, keyed: Keyed = NO_KEY) -> bool:
         """Stop a job that waits, or ask the one that runs to stop; is_forced: its end does not wait for its handler's.
 
-        Raises JobNotFound or WrongState.
+        Gives True where that had been done before, under the same idempotency key; and so below. Raises JobNotFound,
+        WrongState or KeyReused.
         """
-        state = await self._change("cancel", job_id, "1" if is_forced else "")
+        state = await self._change("cancel", job_id, "1" if is_forced else "", *keyed)
+        if is_replay(state):
+            return True
         if state not in (DONE, "requested"):
             raise WrongState(f"the job is {state}; only one that is ready, delayed or active can be cancelled")
         queue = queue_of(job_id) or ""
@@ -165,15 +169,19 @@ class Queue:
             # Upkeep may sleep past the time at which its record goes. It is cancelled either way.
             with contextlib.suppress(RedisUnavailable, KeysBroken):
                 await self._name(queue)
+        return False
 
-    async def retry(self, job_id: str) -> None:
-        """Run a finished job again, its attempts at 0; under its unique key, if it has one. Raises JobNotFound or
-        WrongState."""
-        state = await self._change("retry", job_id, _unique_key(await self.read(job_id)))
+    async def retry(self, job_id: str, keyed: Keyed = NO_KEY) -> bool:
+        """Run a finished job again, its attempts at 0; under its unique key, if it has one. Raises JobNotFound,
+        WrongState or KeyReused."""
+        state = await self._change("retry", job_id, _unique_key(await self.read(job_id)), *keyed)
+        if is_replay(state):
+            return True
         if state.startswith(UNIQUE):
             raise WrongState(f"the job {state.removeprefix(UNIQUE)} waits or runs under the same unique key")
         if state != DONE:
             raise WrongState(f"the job is {state}; only one that is dead, completed or cancelled can be run again")
+        return False
 
     async def patch(self, job_id: str, revise: Callable[[JobRecord], Revision]) -> None:
         """Change a job that waits. `revise` is given the job as it is; again, where it was changed in that moment.

@@ -11,9 +11,11 @@ from math import inf
 from typing import Any, NamedTuple, TypeVar
 
 from lib.errors import KeysBroken, QueueInUse, QueueNotFound, RedisUnavailable, behind_a_change
+from lib.jobs.job import NO_KEY, Keyed
 from lib.queue.client import Link
 from lib.queue.keys import INDEXED, TYPES, Keys
 from lib.queue.names import Walk
+from lib.queue.replays import is_replay
 from lib.queue.scripts import Scripts
 
 Answer = TypeVar("Answer")
@@ -196,12 +198,16 @@ class Queues:
             seen.append(RunnerSeen(worker.decode("utf-8", "replace"), _object(about), age_s, int(active)))
         return seen
 
-    async def adjust(self, queue: str, settings: Mapping[str, bool | int | None]) -> None:
-        """Set `paused` (bool) and `max_depth` (None: no limit), those that are given. Raises QueueNotFound."""
+    async def adjust(self, queue: str, settings: Mapping[str, bool | int | None], keyed: Keyed = NO_KEY) -> bool:
+        """Set `paused` (bool) and `max_depth` (None: no limit), those that are given.
+
+        Gives True where that had been done before, under the same idempotency key. Raises QueueNotFound or KeyReused.
+        """
         await self._known(queue)
         values = ["" if value is None or value is False else int(value) for value in settings.values()]
         pairs = [item for pair in zip(settings, values, strict=True) for item in pair]
-        await self._scripts.call("adjust", self._keys.base(queue), *pairs)
+        said = await self._scripts.call("adjust", self._keys.base(queue), queue, *keyed, *pairs)
+        return is_replay(said.decode())
 
     async def remove(self, queue: str, others: Iterable[str] = ()) -> None:
         """Forget a queue that holds no job and is served by no runner. Raises QueueNotFound or QueueInUse.

@@ -62,6 +62,28 @@ class PreferWait(unittest.TestCase):
         self.assertEqual(422, self.server.request("POST", "/api/jobs?wait=soon", {**echo, "queue": "q"})[0])
         self.assertEqual([], self.server.request("GET", "/api/jobs?queue=q")[1]["items"])
 
+    def test_a_key_of_a_change_counts_for_its_request_alone(self) -> None:
+        """Here because its key, like a preference, is a header."""
+        job = self.post({**NOOP, "delay_s": 600}, "", idempotency_key="change-0")[1]
+        cancel = f"/api/jobs/{job['id']}/cancel"
+        asked = (
+            (cancel, "change-1", 200, None),
+            (cancel, "change-1", 200, "true"),
+            (f"{cancel}?force=true", "change-1", 422, None),
+            (cancel, "change-0", 422, None),
+            (cancel, "no key", 422, None),
+            (f"/api/jobs/{job['id']}/retry", "change-2", 200, None),
+            (f"/api/jobs/{job['id']}/retry", "change-2", 200, "true"),
+            ("/api/queues/default/pause", "change-3", 200, None),
+            ("/api/queues/default/resume", "change-4", 200, None),
+            ("/api/queues/default/pause", "change-3", 200, "true"),
+        )
+        for target, key, status, replayed in asked:
+            found, body, headers = self.server.request("POST", target, idempotency_key=key)
+
+            self.assertEqual((status, replayed), (found, headers.get("idempotency-replayed")), (target, key))
+        self.assertFalse(body["paused"])
+
     def test_it_counts_for_the_request_that_bears_it_and_for_no_replay(self) -> None:
         """As openapi.yaml has it of Idempotency-Key: the status of the first time, but for what Prefer makes of it."""
         for prefer, status in (("wait=20", 200), ("", 202), ("wait=20", 200)):

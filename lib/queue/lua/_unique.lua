@@ -1,9 +1,3 @@
--- text_at(key): the string that stands there; '' where there is none, or something else.
-local function text_at(key)
-  local text = redis.pcall('GET', key)
-  return type(text) == 'string' and text or ''
-end
-
 -- holder_at(key, id): the job that stands under the key and lives, unless it is `id` itself.
 local function holder_at(key, id)
   local holder = text_at(key)

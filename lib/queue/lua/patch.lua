@@ -7,7 +7,7 @@
 --      | '' no such job
 -- @transition ready --patch--> delayed
 -- @transition delayed --patch--> ready
--- @use clock tally unique ended listed ring next_due sound
+-- @use clock tally text unique ended listed ring next_due sound
 -- WHY no list is searched: the id stays where it stood, is noted as left there, and claim drops it (see _listed.lua).
 -- WHY no allow-oom: a spec may grow; refused up front at maxmemory, before anything is written.
 local id, seen, spec, priority, due, unique_key = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]

@@ -1,22 +1,24 @@
 #!lua flags=allow-oom
 -- retry.lua: run a finished job again, as if it were new; its history stays.
 -- KEYS 1 base
--- ARGV 1 id  2 its unique key, or ''
--- RETURNS 'done' | the state that does not allow it | 'unique ' and the id of the job that holds the key | '' no such job
+-- ARGV 1 id  2 its unique key, or ''  3 idempotency key, or ''  4 fingerprint of the request
+-- RETURNS 'done' | 'replayed' | 'conflict' (see _asked.lua) | the state that does not allow it | 'unique ' and the id of the job that holds the key | '' no such job
 -- @transition dead --retry--> ready
 -- @transition completed --retry--> ready
 -- @transition cancelled --retry--> ready
--- @use clock tally unique ended listed ring history sound
+-- @use clock tally text unique asked ended listed ring history sound
 -- WHY claims and ended stay: the fence must still know the old attempts' tokens.
 -- WHY allow-oom: nothing comes in. The record loses fields; what it gains is an id in a list, a line of history, its key.
 -- WHY a day: the key's time that enqueue.lua does not note, and that versions before it never did.
-local id, unique_key = ARGV[1], ARGV[2]
+local id, unique_key, key, fingerprint = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local DAY_MS = '86400000'
 local job = base .. 'job:' .. id
 local f = redis.call('HMGET', job, 'state', 'priority', 'error', 'finished', 'worker', 'claims', 'unique_ttl')
 local state = f[1]
 
 if not state then return '' end
+local before = asked_before(key, fingerprint)
+if before then return before end
 if state ~= 'dead' and state ~= 'completed' and state ~= 'cancelled' then return state end
 local unique, other
 if unique_key ~= '' then unique, other = unique_place(unique_key, kind_of(job), id) end
@@ -40,4 +42,5 @@ if state == 'completed' and f[6] then redis.call('HSET', job, 'ended', f[6]) end
 put(id, job, home(f[2]))
 ring()
 tell('ready', {id}, 'retry')
+note_asked(key, fingerprint, id)
 return 'done'
