@@ -161,7 +161,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     system = System(link, queues, ROOT / "openapi.yaml", epochs, types)
     auth = Auth(settings.api_keys, FailedTries(), log)
     counts = RequestCounts(place.memory, place.number)
-    metrics = Metrics(queues, Meters(link, keys), counts)
+    metrics = Metrics(queues, Meters(link, keys), counts, types)
     manual = Manual(ROOT / "openapi.yaml", asks_for_key=bool(settings.api_keys))
     table = routes(jobs, batches, QueueViews(queues, queue, log), events, system, metrics, manual)
     counts.lay_out(route.pattern for route in table)

@@ -8,12 +8,14 @@ No id, key or path is ever a label.
 import asyncio
 import contextlib
 import platform
+from collections.abc import Iterable
 
 from lib import __version__
 from lib.api.request_counts import RequestCounts
 from lib.api.router import Call
 from lib.errors import KeysBroken, RedisUnavailable
 from lib.http1.message import Response
+from lib.jobs.registry import Registry
 from lib.metrics import CONTENT_TYPE, Family, exposition
 from lib.queue.meters import Counters, Meters
 from lib.queue.queues import Census, Queues, Unreadable, each_readable, in_bites
@@ -22,12 +24,13 @@ EVENTS = ("enqueued", "completed", "retried", "dead", "cancelled")
 
 
 class Metrics:
-    """The operation. counts: of requests."""
+    """The operation. counts: of requests. registry: the types whose counters are there before their first job is."""
 
-    def __init__(self, queues: Queues, meters: Meters, counts: RequestCounts) -> None:
+    def __init__(self, queues: Queues, meters: Meters, counts: RequestCounts, registry: Registry) -> None:
         self._queues = queues
         self._meters = meters
         self._counts = counts
+        self._types_of = registry.queues
 
     async def scrape(self, call: Call) -> Response:
         of_queues = _OfQueues()
@@ -61,9 +64,11 @@ class Metrics:
                     found.unreadable += 1
                     continue
                 found.add_census(census)
-                found.add_counters(census.queue, counters)
+                found.add_counters(census.queue, counters, self._types_of.get(census.queue, ()))
                 # Ten lines of text for each type of job, and there may be hundreds: others have their turn in between.
                 await asyncio.sleep(0)
+        for queue in self._types_of.keys() - names:
+            found.add_types(queue, self._types_of[queue])
 
     def _of_server(self, is_up: bool) -> list[Family]:
         build = Family("waybill_build_info", "gauge", "Always 1; its labels say which Waybill this is.")
@@ -136,10 +141,18 @@ class _OfQueues:
             self._jobs.add(count, queue=census.queue, state=state)
         self._latency.add(census.oldest_ready_age_s or 0, queue=census.queue)
 
-    def add_counters(self, queue: str, counters: Counters) -> None:
-        for (event, type_name), count in counters.totals.items():
-            if event in self._events:
-                self._events[event].add(count, queue=queue, type=type_name)
+    def add_counters(self, queue: str, counters: Counters, types: Iterable[str]) -> None:
+        """types: those whose own queue it is."""
+        for type_name in sorted({*types, *(type_name for _, type_name in counters.totals)}):
+            for event, family in self._events.items():
+                family.add(counters.totals.get((event, type_name), 0), queue=queue, type=type_name)
         for (metric, type_name), histogram in counters.timings.items():
             if metric in self._timings:
                 self._timings[metric].add_histogram(histogram, queue=queue, type=type_name)
+
+    def add_types(self, queue: str, types: Iterable[str]) -> None:
+        """Counters at 0 of a queue that had no job yet.
+
+        WHY: a counter that begins at 5 has no increase for Prometheus, and the first five dead jobs no alert.
+        """
+        self.add_counters(queue, Counters({}, {}), types)

@@ -120,7 +120,7 @@ class Metrics(unittest.TestCase):
             ("GET", "/api/jobs/default-" + "0" * 32),
             ("GET", "/api/jobs/default-" + "1" * 32),
             ("DELETE", "/livez"),
-            ("GET", "/secret?token=s3cret"),
+            ("GET", "/hidden?token=s3cret"),
             ("BREW", "/pot"),
             ("HEAD", "/metrics"),
         ):
@@ -132,7 +132,7 @@ class Metrics(unittest.TestCase):
         self.assertEqual({"DELETE 405": 1}, requests(text, "/livez"))
         self.assertEqual({"GET 404": 1, "other 501": 1}, requests(text, "unknown"))
         self.assertEqual({"HEAD 200": 1}, requests(text, "/metrics"))
-        for word in ("0000", "secret", "s3cret", "BREW", "pot"):
+        for word in ("0000", "hidden", "s3cret", "BREW", "pot"):
             self.assertNotIn(word, text)
 
     def test_promtool_has_no_complaint(self) -> None:
