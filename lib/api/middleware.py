@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 
 from lib.api import browsers, query
 from lib.api.auth import ANYONE, NOBODY, Auth, Caller
+from lib.api.compression import compressed
 from lib.api.page import PAGE_FIELDS, Page
 from lib.api.problems import InternalError, problem
 from lib.api.rate_limit import RateLimit
@@ -144,7 +145,7 @@ class Middleware:
                 raise request.refusal
             if request.stream is not None and not route.streams_body:
                 request.body = b"".join([piece async for piece in request.stream])
-            response = await route.operation(_call_of(request))
+            response = await compressed(request, await route.operation(_call_of(request)))
         except Exception as fault:  # noqa: BLE001  as in `_later`
             response = self._failed(request, fault)
         for name, value in fields:
@@ -153,7 +154,7 @@ class Middleware:
 
     async def _later(self, request: Request, made: Awaitable[Response]) -> Response:
         try:
-            response = await made
+            response = await compressed(request, await made)
         except Exception as fault:  # noqa: BLE001  Here a request's bug is caught: logged, and answered 500.
             response = self._failed(request, fault)
         return self._ended(request, response)

@@ -3,6 +3,7 @@
 import hashlib
 
 from lib.api.browsers import page_fields
+from lib.api.compression import LEAST_BYTES, VARY
 from lib.http1.message import Request, Response
 
 # Nothing is loaded but the style sheet from here, no script runs, and nobody frames the page.
@@ -15,11 +16,15 @@ class Page(Response):
     __slots__ = ()
 
 
-def page(request: Request, content: str, content_type: str, *, vary: str = "") -> Page:
-    """200 with the content, or 304 where the request says that it has it. vary: what else than the path decided."""
-    body = content.encode()
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    fields = [("ETag", etag)] + ([("Vary", vary)] if vary else [])
+def page(request: Request, content: str | bytes, content_type: str, *, vary: str = "") -> Page:
+    """200 with the content, or 304 where the request says that it has it. vary: what else than the path decided.
+
+    WHY a weak ETag: a large page goes with gzip or without, and a strong one stands for the bytes themselves.
+    """
+    body = content.encode() if isinstance(content, str) else content
+    etag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+    varies = [*filter(None, [vary]), *([VARY] if len(body) >= LEAST_BYTES else [])]
+    fields = [("ETag", etag)] + ([("Vary", ", ".join(varies))] if varies else [])
     if _has(request.headers.get("if-none-match", ""), etag):
         return Page(304, b"", fields)
     return Page(200, body, fields, content_type=content_type)
@@ -27,4 +32,5 @@ def page(request: Request, content: str, content_type: str, *, vary: str = "") -
 
 def _has(if_none_match: str, etag: str) -> bool:
     """RFC 9110, 13.1.2; compared weakly, since a proxy that compresses makes a strong one weak."""
-    return if_none_match.strip() == "*" or etag in (one.strip().removeprefix("W/") for one in if_none_match.split(","))
+    tag = etag.removeprefix("W/")
+    return if_none_match.strip() == "*" or tag in (one.strip().removeprefix("W/") for one in if_none_match.split(","))

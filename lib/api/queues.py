@@ -44,7 +44,8 @@ class QueueViews:
         return _reply({**census, "quarantine": [_quarantined(item) for item in found]})
 
     async def change(self, call: Call) -> Response:
-        return await self._adjust(call, _settings(json_body.parse(call.request.body)))
+        """A queue may be bounded, or paused, before its first job: it begins with that."""
+        return await self._adjust(call, _settings(json_body.parse(call.request.body)), begins=True)
 
     async def pause(self, call: Call) -> Response:
         json_body.refuse(call.request.body)
@@ -54,10 +55,12 @@ class QueueViews:
         json_body.refuse(call.request.body)
         return await self._adjust(call, {"paused": False}, idempotency.keyed(call))
 
-    async def _adjust(self, call: Call, settings: dict[str, Any], keyed: Keyed = NO_KEY) -> Response:
+    async def _adjust(
+        self, call: Call, settings: dict[str, Any], keyed: Keyed = NO_KEY, *, begins: bool = False
+    ) -> Response:
         queue = call.path["queue"]
         _refuse_name(queue)
-        if await self._queues.adjust(queue, settings, keyed):
+        if await self._queues.adjust(queue, settings, keyed, begins=begins):
             response = await self.read(call)
             response.add_header(*idempotency.REPLAYED)
             return response

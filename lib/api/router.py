@@ -113,8 +113,7 @@ class Router:
             raise UnsupportedMediaType(detail, headers=_taken_instead(route, request))
         wanted = request.headers.get("accept")
         if wanted is not None:
-            # Where a body may be of several types, its answer is of the same.
-            accept.check(wanted, (kind,) if kind in route.produces else route.produces)
+            accept.check(wanted, route.produces)
 
     @staticmethod
     def check_preconditions(route: Route, request: Request) -> None:

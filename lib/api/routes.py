@@ -7,10 +7,12 @@ from lib.api.jobs import Jobs
 from lib.api.manual import Manual
 from lib.api.metrics import Metrics
 from lib.api.queues import QueueViews
-from lib.api.router import Route, awaited
+from lib.api.router import JSON, Route, awaited
 from lib.api.system import System
 from lib.metrics import CONTENT_TYPE
 
+# RFC 7396: what a PATCH here does with each field that it names is what a merge patch says.
+_PATCHES = {JSON: None, "application/merge-patch+json": None}
 _PAGE = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
 
 
@@ -41,14 +43,22 @@ def routes(
             scope="write",
         ),
         Route("GET", "/api/jobs/{job_id}", "readJob", jobs.read, frozenset({"wait"}), scope="read"),
-        Route("PATCH", "/api/jobs/{job_id}", "changeJob", jobs.change, takes_body=True, scope="write"),
+        Route("PATCH", "/api/jobs/{job_id}", "changeJob", jobs.change, takes_body=True, bodies=_PATCHES, scope="write"),
         Route("DELETE", "/api/jobs/{job_id}", "deleteJob", jobs.delete, scope="write", produces=()),
         Route("POST", "/api/jobs/{job_id}/cancel", "cancelJob", jobs.cancel, frozenset({"force"}), scope="write"),
         Route("POST", "/api/jobs/{job_id}/retry", "retryJob", jobs.retry, scope="write"),
         Route("GET", "/api/jobs/{job_id}/logs", "readJobLogs", jobs.logs, scope="read"),
         Route("GET", "/api/queues", "listQueues", queues.list_all, scope="read"),
         Route("GET", "/api/queues/{queue}", "readQueue", queues.read, scope="read"),
-        Route("PATCH", "/api/queues/{queue}", "changeQueue", queues.change, takes_body=True, scope="admin"),
+        Route(
+            "PATCH",
+            "/api/queues/{queue}",
+            "changeQueue",
+            queues.change,
+            takes_body=True,
+            bodies=_PATCHES,
+            scope="admin",
+        ),
         Route("DELETE", "/api/queues/{queue}", "deleteQueue", queues.remove, scope="admin", produces=()),
         Route("POST", "/api/queues/{queue}/pause", "pauseQueue", queues.pause, scope="admin"),
         Route("POST", "/api/queues/{queue}/resume", "resumeQueue", queues.resume, scope="admin"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lib import __version__
+from lib.api.page import page
 from lib.api.router import Call
 from lib.errors import Draining, KeysBroken, RedisUnavailable
 from lib.http1.message import Response
@@ -71,4 +72,4 @@ class System:
         return Response(200, b'{"status":"ok"}')
 
     async def contract(self, call: Call) -> Response:
-        return Response(200, self._contract, content_type="application/yaml")
+        return page(call.request, self._contract, "application/yaml")

@@ -198,12 +198,17 @@ class Queues:
             seen.append(RunnerSeen(worker.decode("utf-8", "replace"), _object(about), age_s, int(active)))
         return seen
 
-    async def adjust(self, queue: str, settings: Mapping[str, bool | int | None], keyed: Keyed = NO_KEY) -> bool:
-        """Set `paused` (bool) and `max_depth` (None: no limit), those that are given.
+    async def adjust(
+        self, queue: str, settings: Mapping[str, bool | int | None], keyed: Keyed = NO_KEY, *, begins: bool = False
+    ) -> bool:
+        """Set `paused` (bool) and `max_depth` (None: no limit), those that are given; begins: of a new queue, too.
 
         Gives True where that had been done before, under the same idempotency key. Raises QueueNotFound or KeyReused.
         """
-        await self._known(queue)
+        if begins:
+            await self.name([queue])
+        else:
+            await self._known(queue)
         values = ["" if value is None or value is False else int(value) for value in settings.values()]
         pairs = [item for pair in zip(settings, values, strict=True) for item in pair]
         said = await self._scripts.call("adjust", self._keys.base(queue), queue, *keyed, *pairs)

@@ -134,6 +134,14 @@ class MaxDepth(RedisCase):
         with self.assertRaises(QueueNotFound):
             await self.queues.adjust("nobody", {"max_depth": 1})
 
+    async def test_a_queue_is_bounded_before_its_first_job(self) -> None:
+        await self.queues.adjust("q", {"max_depth": 1}, begins=True)
+
+        self.assertEqual((["q"], 1), (await self.queues.names(), (await self.queues.census("q")).max_depth))
+        await self.enqueue()
+        with self.assertRaises(QueueFull):
+            await self.enqueue()
+
 
 class Paused(RedisCase):
     async def pause(self, is_paused: bool = True) -> None:

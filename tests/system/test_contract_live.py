@@ -464,7 +464,7 @@ class Refusals(Live):
     def test_each_operation_that_can_miss_says_404(self) -> None:
         for operation in CONTRACT.operations:
             if "404" in operation.fields["responses"]:
-                path = target(operation).replace("/email", "/nobody").replace("/bad-json", "/nothing")
+                path = target(operation).replace("/email", "/NOBODY").replace("/bad-json", "/nothing")
 
                 answer = Answer(*self.reply(operation.method, path, good_body(operation)))
                 self.assertEqual(404, self.held(operation, answer).status)

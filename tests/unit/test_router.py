@@ -119,15 +119,13 @@ class Match(unittest.TestCase):
             with self.subTest(headers), self.assertRaises(UnsupportedMediaType):
                 check_body(**headers)
 
-    def test_a_body_that_may_be_of_several_types_is_answered_in_its_own(self) -> None:
+    def test_a_body_that_may_be_of_several_types_is_answered_in_its_own_where_either_is_accepted(self) -> None:
+        """Most clients say that they accept application/json, whatever they send: the body is what counts."""
         json, ndjson = BOTH
-        check_body(path="/api/batch", content_type=ndjson, accept=ndjson)
-        check_body(path="/api/batch", content_type=json, accept=f"{json}, text/html")
-        for kind, accept in ((ndjson, json), (json, ndjson), (json, f"*/*, {json};q=0")):
-            with self.subTest(kind), self.assertRaises(NotAcceptable) as refused:
-                check_body(path="/api/batch", content_type=kind, accept=accept)
-
-            self.assertIn(kind, refused.exception.detail)
+        for kind, accept in ((ndjson, ndjson), (json, f"{json}, text/html"), (ndjson, json), (json, ndjson)):
+            check_body(path="/api/batch", content_type=kind, accept=accept)
+        with self.assertRaises(NotAcceptable):
+            check_body(path="/api/batch", content_type=ndjson, accept="text/html")
 
     def test_no_version_can_match_where_there_are_none(self) -> None:
         def check(method: str, **headers: str) -> None:
