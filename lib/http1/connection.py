@@ -479,10 +479,13 @@ class Connection(asyncio.BufferedProtocol):
             # ENOTCONN: the client was gone, and its reset has answered our last write already.
             self._transport.abort()
             return
-        self._common.lingering.add(self)
+        if is_more_due:
+            self._common.lingering.add(self)
         if not self._out.is_paused:
             self._start_lingering(self._limits.linger_quiet_s if is_more_due else self._limits.linger_done_s)
         self._resume_reading()
+        if is_more_due:
+            self._common.lingering.wait_for_turn(self._transport)
 
     def _start_lingering(self, quiet_s: float) -> None:
         """From now on it is for the client to close."""
@@ -498,6 +501,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if not self._out.is_paused:
             self.deadline_s = min(self._common.clock() + self._limits.linger_quiet_s, self._linger_until_s)
+        self._common.lingering.add(self)
         self._common.lingering.wait_for_turn(self._transport)
 
     def _close(self) -> None:

@@ -32,11 +32,11 @@ class Limits:
     """Clients that heed the announcement are the first to close then, so that none sends into a closing connection."""
     write_s: float = 30.0
     """The peer must take all of an answer within this."""
-    linger_s: float = 30.0
-    """After the last answer: how long to read and drop what still comes, so that a reset does not eat the answer. This
-    and `linger_quiet_s` are what nginx takes."""
+    linger_s: float = 60.0
+    """After the last answer: how long to read and drop what still comes, so that a reset does not eat the answer. A
+    crowd of `lingering_at_once` that sends 5 MB each takes 10 s, on a busy machine several times that."""
     linger_quiet_s: float = 5.0
-    """So long without a byte, where some are still to come."""
+    """So long without a byte, where some are still to come; nginx waits as long."""
     linger_done_s: float = 1.0
     """The same where none are: a client that has sent all it wants need but close."""
     linger_drain_s: float = 0.5

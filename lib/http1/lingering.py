@@ -1,4 +1,4 @@
-"""Connections that have had their last answer and are read on only to be thrown away (RFC 9112 section 9.6).
+"""Connections that have had their last answer and are still sent to (RFC 9112 section 9.6).
 
 A client that is still sending a body when it is refused sees a reset, and not the answer, where the server closes over
 unread bytes. So the connection is half-closed and read until the client closes too, within `linger_bytes`, `linger_s`
@@ -6,7 +6,7 @@ and `linger_quiet_s`; nothing of that is kept. Here they stand, oldest first, fo
 
 - At most `lingering_at_once` do: for one more the oldest, which has most probably had its answer, is closed. The
   listener closes the oldest too where MAX_CONNECTIONS is reached and somebody comes who wants to be served.
-- After each read a connection waits for its turn, and a few get theirs each millisecond. A crowd that sends gigabytes
+- Before each read a connection waits for its turn, and four get theirs each millisecond. A crowd that sends gigabytes
   to be refused is slowed down by that, where it would else keep the loop from those who are served.
 
 Called by connection.py and listener.py.
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from lib.http1.connection import Connection
 
 TURN_S = 0.001
-# Four reads of 64 KiB take a tenth of a millisecond: a tenth of one core, for 260 MB a second.
-READS_PER_TURN = 4
+# Of 64 KiB each: 260 MB a second, for a tenth of one core.
+READS_PER_S = 4000
+# A turn that comes late may make up for so much: those who are served wait for it.
+MOST_READS = 8
 
 
 class Lingering:
@@ -35,6 +37,7 @@ class Lingering:
         self._connections: dict[Connection, None] = {}
         self._waiting: deque[asyncio.Transport] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._since_s = 0.0
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -43,7 +46,9 @@ class Lingering:
         return connection in self._connections
 
     def add(self, connection: "Connection") -> None:
-        """From now on it lingers, if need be instead of the oldest."""
+        """From now on it is one of them, if need be instead of the oldest."""
+        if connection in self._connections:
+            return
         if len(self._connections) >= self._most:
             self.close_oldest()
         self._connections[connection] = None
@@ -63,12 +68,18 @@ class Lingering:
         transport.pause_reading()
         self._waiting.append(transport)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(TURN_S, self._turn)
+            self._await_turn(asyncio.get_running_loop())
 
-    def _turn(self) -> None:
+    def _await_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._since_s = loop.time()
+        self._timer = loop.call_later(TURN_S, self._turn, loop)
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
-        for _ in range(min(READS_PER_TURN, len(self._waiting))):
+        # By the time that has passed: where the machine is busy, turns are late, and all would time out.
+        reads = min(int((loop.time() - self._since_s) * READS_PER_S) + 1, MOST_READS, len(self._waiting))
+        for _ in range(reads):
             # Of one that was closed meanwhile this does nothing.
             self._waiting.popleft().resume_reading()
         if self._waiting:
-            self._timer = asyncio.get_running_loop().call_later(TURN_S, self._turn)
+            self._await_turn(loop)
