@@ -1,6 +1,6 @@
 # Waybill: what a developer types; `make` alone lists it. The work is done by prod/local, which needs Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint bench faults fuzz machines clean
+.PHONY: help run demo test lint bench faults fuzz machines clients clean
 
 # Tried, not asked for its version: a pyenv shim is there for every Python that is not.
 FIND = for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -35,6 +35,9 @@ fuzz: ## mutated requests at a real server for a minute (ARGS="--seconds 300 --s
 machines: ## the tests on Debian 12, 13 and sid, Redis and Valkey, in chroots; root, 40 minutes (ARGS="debian13 sid": some)
 	$(LOCAL) machines $(ARGS)
 
+clients: ## clients of others (curl, Node's, PyPI's) at a real server; installs them; 5 minutes (ARGS=refusals: a part)
+	$(LOCAL) clients $(ARGS)
+
 clean: ## take away what make made: environments and caches; logs/ and var/ (your jobs) stay
-	rm -rf .venv .venv-lint .mypy_cache .ruff_cache
+	rm -rf .venv .venv-lint .mypy_cache .ruff_cache tests/clients/.installed
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

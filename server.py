@@ -170,7 +170,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     rate_link = client.open_link(settings.redis_url, timeout_s=RATE_TIMEOUT_S)
     rate_limit = RateLimit(Rates(rate_link, keys, rate), rate) if rate else None
     app = middleware.Middleware(Router(table), auth, log, counts, _hosts(settings), rate_limit)
-    listener = Listener(app, limits=Limits(), max_connections=settings.max_connections)
+    listener = Listener(app, limits=Limits(idle_s=settings.keep_alive_s), max_connections=settings.max_connections)
 
     background = Background(log)
     background.begin(_tell_state(counts, listener, log))

@@ -36,6 +36,7 @@ class Settings(NamedTuple):
     port: int
     server_processes: int
     max_connections: int
+    keep_alive_s: int
     allowed_hosts: tuple[str, ...]
     api_keys: tuple[ApiKey, ...]
     rate_limit: tuple[int, int] | None
@@ -198,6 +199,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "MAX_CONNECTIONS", "1000", "open HTTP connections of a server process, 1 to 100000", kinds.whole(1, 100_000)
+    ),
+    Setting(
+        "KEEP_ALIVE_S",
+        "75",
+        "seconds without a request after which an HTTP connection is closed, 1 to 3600; above that of a load balancer "
+        "in front (AWS ALB: 60, Google: 600)",
+        kinds.whole(1, 3600),
     ),
     Setting(
         "ALLOWED_HOSTS",

@@ -167,7 +167,7 @@ class Middleware:
         if isinstance(fault, RedisUnavailable):
             self._log.warning("redis.failed", fault.detail, request_id=request_id)
         if isinstance(fault, WaybillError):
-            return problem(fault, request_id)
+            return _refused(request, fault)
         self._log.exception("request.failed", "Request failed by a fault of ours", fault, request_id=request_id)
         return problem(InternalError("the log has the details, under this request id"), request_id)
 
@@ -198,7 +198,7 @@ class Middleware:
             return self._match(request)
         except WaybillError as error:
             if self._rate_limit is None or request.route is None or request.route[0].scope is None:
-                return problem(error, request.request_id)
+                return _refused(request, error)
             request.refusal = error
             return cast(tuple[Route, dict[str, str]], request.route)
 
@@ -280,6 +280,13 @@ def _call_of(request: Request) -> Call:
     parameters = query.parameters(request.query, route.parameters) if asks else {}
     # As in job.py's first lines.
     return tuple.__new__(Call, (request.request_id, request.trace, path, parameters, request, request.caller))
+
+
+def _refused(request: Request, error: WaybillError) -> Response:
+    response = problem(error, request.request_id)
+    # Behind the body of somebody who may not call nothing is read as a request: it may be meant to be taken for one.
+    response.closes = error.status in (401, 403) and request.has_body
+    return response
 
 
 def _fit_id(said: str | None) -> str | None:

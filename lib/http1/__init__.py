@@ -6,6 +6,7 @@
     chunked.py     the chunked coding -> a body                              pure
     parser.py      bytes in, requests out: the order of the two above        pure
     connection.py  one socket's life: read, parse, call the app, write
+    lingering.py   the connections that are read on after their last answer, and their bounds
     one_task.py    the task in which a connection's answers are made that have to be awaited
     listener.py    the listening socket, the cap on connections, the sweep of deadlines, draining
 

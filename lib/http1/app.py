@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lib.errors import HttpError
 from lib.http1.limits import Limits
+from lib.http1.lingering import Lingering
 from lib.http1.message import DateLine, Request, Response
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class App(Protocol):
     def admit(self, request: Request) -> Response | None:
         """Called with the head, before any of the body is taken and before "100 Continue". A Response refuses.
 
-        May change `request.body_limit_bytes` and set `request.streams_body`. A refused request with a body closes
-        the connection."""
+        May change `request.body_limit_bytes` and set `request.streams_body`. The body of a refused request is read
+        and thrown away; where it is too large for that, or is not sent without a 100, the connection closes."""
 
     def handle(self, request: Request, hear: Hear) -> Answer | None:
         """Answer a whole request, or one whose body comes in `request.stream`.
@@ -53,5 +54,17 @@ class Common:
     unanswered: set["Connection"] = field(default_factory=set)
     """Those whose client is gone while its request is still at work."""
     is_draining: bool = False
+    lingering: Lingering = field(init=False)
+    idle_s: float = field(init=False)
+    """How long a connection may be idle; longer than what is announced."""
+    keep_alive: str = field(init=False)
+    """Field lines of each answer that is not the last one of its connection."""
     # One buffer for all: the selector loop calls get_buffer, reads and calls buffer_updated in one go.
     read_buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(READ_BYTES)))
+
+    def __post_init__(self) -> None:
+        limits = self.limits
+        self.lingering = Lingering(limits)
+        self.idle_s = limits.idle_s + limits.idle_grace_s
+        # RFC 9110 section 7.6.1: what concerns the connection alone is named in Connection.
+        self.keep_alive = f"Connection: keep-alive\r\nKeep-Alive: timeout={int(limits.idle_s)}\r\n"

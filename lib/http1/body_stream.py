@@ -56,6 +56,11 @@ class BodyStream:
         raise StopAsyncIteration
 
     @property
+    def is_failed(self) -> bool:
+        """The rest of the body will not come, or not in time."""
+        return self._fault is not None
+
+    @property
     def is_dry(self) -> bool:
         """Somebody waits for bytes."""
         return self._waiter is not None

@@ -7,6 +7,8 @@ Called by the event loop and, for deadlines and draining, by listener.py. Knows 
        +--refused, timed out------+--last answer--> LINGERING --> CLOSED
 
 Requests are answered strictly in order, one at a time: what is pipelined behind waits in the parser's buffer, unparsed.
+Who is refused before the body has come is answered at once. A body that is soon read is thrown away in READING, and the
+next request begins behind it; any other ends the connection (lingering.py).
 Where the app takes a body in pieces, HANDLING begins with the request's head; a StreamedResponse is sent while it is
 made. The app answers at once, or calls back with the answer, or has it made in the connection's one task. None of it is
 cancelled because the client went away: a job that is being committed must be. Only its answer is dropped then. What
@@ -17,6 +19,7 @@ Leaving begins with a FIN, and so does a mere half-close: who sent one still get
 
 import asyncio
 import logging
+import select
 from collections.abc import Coroutine
 from enum import Enum
 from math import inf
@@ -65,7 +68,10 @@ class Connection(asyncio.BufferedProtocol):
         self._stream: BodyStream | None = None
         self._task: OneTask | None = None
         self._answered = 0
-        self._lingered_bytes = 0
+        # The request whose body is being read has had its answer.
+        self._is_answered = False
+        self._dropped_bytes = 0
+        self._linger_until_s = inf
         self._has_eof = False
         self._is_read_paused = False
 
@@ -74,7 +80,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._out = Outgoing(transport, self._common.date)
+        self._out = Outgoing(transport, self._common.date, self._common.keep_alive)
         peername = transport.get_extra_info("peername")
         self._peer = str(peername[0]) if peername else ""
         self.deadline_s = self._common.clock() + self._limits.head_s
@@ -127,7 +133,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._state is HANDLING:
             self.deadline_s = inf
         elif self._state is LINGERING:
-            self.deadline_s = self._common.clock() + self._limits.linger_s
+            self._start_lingering(self._limits.linger_quiet_s)
         elif self._state is READING:
             self._await_next()
             self._advance()
@@ -136,6 +142,7 @@ class Connection(asyncio.BufferedProtocol):
         self._state = CLOSED
         self.deadline_s = inf
         self._common.connections.discard(self)
+        self._common.lingering.discard(self)
         self._out.resume()
         if self._stream is not None:
             self._stream.fail()
@@ -157,12 +164,22 @@ class Connection(asyncio.BufferedProtocol):
         elif self._state is READING and (self._request is not None or self._parser.buffered_bytes):
             self._refuse(RequestTimeout("The request did not arrive in time."))
         else:
-            self._close()
+            self._leave()
 
     def begin_drain(self) -> None:
         """Close if idle. A request that is under way is finished; `Common.is_draining` makes its answer the last."""
-        if self._state is READING and self._request is None and not self._parser.buffered_bytes:
-            self._close()
+        if self._state is LINGERING and not self._out.is_paused:
+            self._start_lingering(self._limits.linger_drain_s)
+        elif self._is_answered:
+            self._linger()
+        elif self._state is READING and self._request is None and not self._parser.buffered_bytes:
+            self._leave()
+
+    def give_way(self) -> None:
+        """Close at once: another connection takes the place of this one, which lingers."""
+        self._common.connections.discard(self)
+        self._common.lingering.discard(self)
+        self._transport.abort()
 
     def abort(self) -> None:
         """Close at once, dropping what is not written yet."""
@@ -200,13 +217,14 @@ class Connection(asyncio.BufferedProtocol):
         refusal = self._app.admit(request)
         if refusal is not None:
             self._request = None
-            # RFC 9112 section 9.3: a body that is not read must not be taken for the next request.
-            self._reply(request, refusal, closes=request.has_body)
             if not request.has_body:
                 self._parser.next_body()
+            self._reply(request, refusal, is_early=request.has_body)
         return True
 
     def _take_body(self, request: Request) -> bool:
+        if self._is_answered:
+            return self._drop_body()
         if request.streams_body:
             clock, has_body = self._common.clock, request.has_body
             self._stream = BodyStream(self._parser, self._limits, clock, self._await_piece, has_body=has_body)
@@ -220,6 +238,19 @@ class Connection(asyncio.BufferedProtocol):
         request.body = body
         self._request = None
         self._hand_over(request)
+        return True
+
+    def _drop_body(self) -> bool:
+        """Throw away what has come of a body whose request has been answered."""
+        while piece := self._parser.next_piece():
+            self._dropped_bytes += len(piece)
+            if self._dropped_bytes > self._limits.body_bytes:
+                self._linger()
+                return True
+        if piece is None:
+            return False
+        self._request, self._is_answered, self._dropped_bytes = None, False, 0
+        self._await_next()
         return True
 
     def _await_bytes(self) -> None:
@@ -260,7 +291,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _await_next(self) -> None:
         """Start the clock of the next request: it may have begun already, behind the former."""
-        wait_s = self._limits.head_s if self._parser.buffered_bytes else self._limits.idle_s
+        wait_s = self._limits.head_s if self._parser.buffered_bytes else self._common.idle_s
         self.deadline_s = self._common.clock() + wait_s
 
     # Handling.
@@ -326,14 +357,17 @@ class Connection(asyncio.BufferedProtocol):
 
     # Writing.
 
-    def _reply(self, request: Request, response: Response, *, closes: bool = False) -> None:
-        """Write the answer; then wait for the next request, or end the connection."""
+    def _reply(self, request: Request, response: Response, *, is_early: bool = False) -> None:
+        """Write the answer; then wait for the next request, or end the connection. is_early: its body is to come."""
         if self._is_over():
             return
         self._answered += 1
-        closes = closes or self._is_last(request, response) or self._is_body_left()
+        is_body_left = is_early or self._is_body_left()
+        closes = self._is_last(request, response) or (is_body_left and not self._is_soon_read(request))
         self._out.write(request, response, closes=closes)
-        self._end_answer(closes=closes)
+        if is_body_left and not closes:
+            self._request, self._is_answered, self._body_from = request, True, self._common.clock()
+        self._end_answer(closes=closes, is_body_due=is_body_left and not request.expects_continue)
 
     async def _reply_in_pieces(self, request: Request, response: StreamedResponse) -> None:
         """The same for an answer that is made while it is sent, at the pace of whoever reads it."""
@@ -355,7 +389,10 @@ class Connection(asyncio.BufferedProtocol):
         finally:
             await response.pieces.aclose()
         if not self._is_over():
-            self._end_answer(closes=closes or self._is_last(request, response) or self._is_body_left())
+            is_body_left = self._is_body_left()
+            self._end_answer(
+                closes=closes or self._is_last(request, response) or is_body_left, is_body_due=is_body_left
+            )
 
     def _is_over(self) -> bool:
         """Nobody is there to be answered."""
@@ -373,23 +410,38 @@ class Connection(asyncio.BufferedProtocol):
         )
 
     def _is_body_left(self) -> bool:
-        """What is left of a body would be taken for the next request."""
+        """What is left of a body would be taken for the next request (RFC 9112 section 9.3)."""
         return self._stream is not None and not self._stream.is_complete
 
-    def _end_answer(self, *, closes: bool) -> None:
+    def _is_soon_read(self, request: Request) -> bool:
+        """Whether the rest of a body is read for the sake of the requests behind it. Who waits for a 100 that never
+        comes may send the body or the next request: nobody can say which it is."""
+        if request.expects_continue or self._parser.is_broken or (self._stream is not None and self._stream.is_failed):
+            return False
+        return request.content_length <= self._limits.body_bytes
+
+    def _end_answer(self, *, closes: bool, is_body_due: bool) -> None:
         if closes:
-            self._linger()
+            self._linger(is_more_due=is_body_due)
+            return
+        self._state = READING
+        if self._out.is_paused:
+            return
+        if self._request is None:
+            self._await_next()
         else:
-            self._state = READING
-            if not self._out.is_paused:
-                self._await_next()
+            self._await_body(self._request)
 
     def _refuse(self, error: HttpError) -> None:
         """Answer what can't be served, and end the connection."""
-        try:
-            response = self._app.refuse(error, self._request, self._peer)
-            self._out.write(self._request, response, closes=True, is_to_head=self._parser.begins_with_head)
+        request = self._request
+        if self._is_answered:
             self._linger()
+            return
+        try:
+            response = self._app.refuse(error, request, self._peer)
+            self._out.write(request, response, closes=True, is_to_head=self._parser.begins_with_head)
+            self._linger(is_more_due=self._refusal is None and not (request and request.expects_continue))
         except Exception:  # noqa: BLE001  _fail logs it
             self._fail(self._request)
 
@@ -398,15 +450,26 @@ class Connection(asyncio.BufferedProtocol):
         _log_fault(request)
         self._handled = None
         if self._state in (READING, HANDLING):
-            self._out.write(None, Response(500), closes=True)
+            if not self._is_answered:
+                self._out.write(None, Response(500), closes=True)
             self._linger()
 
     # Ending.
 
-    def _linger(self) -> None:
+    def _leave(self) -> None:
+        """End an idle connection, unless a request has come since the last read: nobody would say what became of it."""
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        if not poll.poll(0):
+            self._linger(is_more_due=False)
+
+    def _linger(self, *, is_more_due: bool = True) -> None:
         """Half-close and drop what still arrives: closing over unread bytes sends a reset that eats the answer."""
         self._state = LINGERING
         self._end_task()
+        # A begun body would be held for as long as this takes.
+        self._parser.forget()
+        self._request, self._is_answered, self._dropped_bytes = None, False, 0
         if self._has_eof:
             self._transport.close()
             return
@@ -416,14 +479,30 @@ class Connection(asyncio.BufferedProtocol):
             # ENOTCONN: the client was gone, and its reset has answered our last write already.
             self._transport.abort()
             return
+        if is_more_due:
+            self._common.lingering.add(self)
         if not self._out.is_paused:
-            self.deadline_s = self._common.clock() + self._limits.linger_s
+            self._start_lingering(self._limits.linger_quiet_s if is_more_due else self._limits.linger_done_s)
         self._resume_reading()
+        if is_more_due:
+            self._common.lingering.wait_for_turn(self._transport)
+
+    def _start_lingering(self, quiet_s: float) -> None:
+        """From now on it is for the client to close."""
+        limits, now_s = self._limits, self._common.clock()
+        most_s = limits.linger_drain_s if self._common.is_draining else limits.linger_s
+        self._linger_until_s = min(self._linger_until_s, now_s + most_s)
+        self.deadline_s = min(now_s + quiet_s, self._linger_until_s)
 
     def _discard(self, nbytes: int) -> None:
-        self._lingered_bytes += nbytes
-        if self._lingered_bytes > self._limits.linger_bytes:
-            self._close()
+        self._dropped_bytes += nbytes
+        if self._dropped_bytes > self._limits.linger_bytes:
+            self._transport.abort()
+            return
+        if not self._out.is_paused:
+            self.deadline_s = min(self._common.clock() + self._limits.linger_quiet_s, self._linger_until_s)
+        self._common.lingering.add(self)
+        self._common.lingering.wait_for_turn(self._transport)
 
     def _close(self) -> None:
         """Close once everything is written."""

@@ -84,7 +84,8 @@ class Listener:
         for connection in tuple(self._common.connections):
             connection.begin_drain()
         await self._wait_until_empty(self._common.clock() + grace_s)
-        cut_off = len(self._common.connections) + len(self._common.unanswered)
+        # Who lingers has been answered.
+        cut_off = len(self._common.connections) - len(self._common.lingering) + len(self._common.unanswered)
         for connection in tuple(self._common.connections):
             connection.abort()
         # connection_lost comes a turn later; without it the sockets would outlive this call.
@@ -114,6 +115,8 @@ class Listener:
             left_s = until_s - self._common.clock()
             if left_s <= 0:
                 return
+            # The sweep would let those who linger hold up the stop for a second more.
+            self._expire()
             if self._common.tasks:
                 await asyncio.wait(self._common.tasks, timeout=min(left_s, 0.05))
             else:
@@ -153,15 +156,16 @@ class Listener:
 
     def _adopt(self, client: socket.socket) -> None:
         client.setblocking(False)
-        taken = len(self._common.connections)
-        if taken >= self._max_connections + TURNED_AWAY_AT_ONCE:
-            client.close()
-            return
-        refusal = (
-            TooManyConnections("Try again in a moment.", headers=(("Retry-After", "1"),))
-            if taken >= self._max_connections
-            else None
-        )
+        common, refusal = self._common, None
+        taken = len(common.connections)
+        if taken - len(common.lingering) >= self._max_connections:
+            if taken >= self._max_connections + TURNED_AWAY_AT_ONCE:
+                client.close()
+                return
+            refusal = TooManyConnections("Try again in a moment.", headers=(("Retry-After", "1"),))
+        elif taken >= self._max_connections:
+            # Who is read only to be thrown away must not keep out who wants to be served.
+            common.lingering.close_oldest()
         connection = Connection(self._common, refusal=refusal)
         # Counted from here on, once: the transport is made some turns of the loop later.
         self._common.connections.add(connection)
@@ -182,6 +186,9 @@ class Listener:
     def _sweep(self) -> None:
         """One timer for all connections: a timer per request would cost more than the request's own parsing."""
         self._sweeper = self._loop.call_later(self._limits.sweep_s, self._sweep)
+        self._expire()
+
+    def _expire(self) -> None:
         now_s = self._common.clock()
         for connection in tuple(self._common.connections):
             if connection.deadline_s <= now_s:

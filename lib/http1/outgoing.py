@@ -11,11 +11,12 @@ from lib.http1.message import CONTINUE, DateLine, Request, Response, StreamedRes
 class Outgoing:
     """The writing half of a connection. `is_paused`: the kernel has not taken all of what was written."""
 
-    def __init__(self, transport: asyncio.Transport, date: DateLine) -> None:
+    def __init__(self, transport: asyncio.Transport, date: DateLine, keep_alive: str) -> None:
         # 0: paused means that the kernel has not taken the whole answer yet, which is what write_s is about.
         transport.set_write_buffer_limits(high=0)
         self._transport = transport
         self._date = date
+        self._keep_alive = keep_alive
         self._waiter: asyncio.Future[None] | None = None
         self.is_paused = False
 
@@ -23,10 +24,7 @@ class Outgoing:
         """All of a whole response; of a streamed one the head, and `write_pieces` sends the rest.
 
         is_to_head: where there is no request, because it could not be read, whether it was a HEAD all the same."""
-        if closes:
-            connection = "Connection: close\r\n"
-        else:
-            connection = "Connection: keep-alive\r\n" if request and request.version == "1.0" else ""
+        connection = "Connection: close\r\n" if closes else self._keep_alive
         if isinstance(response, StreamedResponse):
             is_chunked = request is not None and is_chunkable(request)
             rendered = response.render_head(is_chunked=is_chunked, date=self._date(), connection=connection)

@@ -65,11 +65,21 @@ class Parser:
     @property
     def body_bytes(self) -> int:
         """How much of the unfinished body has arrived."""
-        return len(self._buffer) + (self._chunked.body_bytes if self._chunked else 0)
+        return len(self._buffer) + (self._chunked.body_bytes if self._chunked else self._given_bytes)
+
+    @property
+    def is_broken(self) -> bool:
+        """What was fed is not a valid request, so that nobody can say where the next one would begin."""
+        return self._error is not None
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Add what was read."""
         self._buffer += data
+
+    def forget(self) -> None:
+        """Drop what was fed and not taken, the begun body too: no request will be asked for any more."""
+        self._buffer = bytearray()
+        self._request = self._chunked = None
 
     def next_head(self) -> Request | None:
         """The next request, without its body; None when more bytes are needed.

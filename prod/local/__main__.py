@@ -40,6 +40,11 @@ def machines(arguments: list[str]) -> int:
     return _module("tests.machines", arguments)
 
 
+def clients(arguments: list[str]) -> int:
+    """Clients of others against a real server: see tests/clients/__main__.py."""
+    return _module("tests.clients", arguments)
+
+
 def _module(name: str, arguments: list[str]) -> int:
     python = environments.for_running()
     redis_server.binary_or_install()
@@ -64,6 +69,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "faults": faults,
     "fuzz": fuzz,
     "machines": machines,
+    "clients": clients,
     "lint": lint,
 }
 

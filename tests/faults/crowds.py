@@ -1,16 +1,20 @@
-"""Too many clients, or bad ones: no descriptors left, 500 that trickle, some that never read, 10,000 at once.
+"""Too many clients, or bad ones: no descriptors left, 500 that trickle, some that never read, 500 that are refused
+while they send 5 MB, 10,000 at once.
 
 Good clients are answered meanwhile, memory is bounded, and when the crowd has gone all is as before.
 """
 
 import contextlib
 import http.client
+import json
 import os
 import resource
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +30,9 @@ CAP = 1000
 GREEDY = 20
 MB_EACH = 0.05  # What one connection may cost.
 QUIET_S = 3.0
+UPLOAD_BYTES = 5_000_000
+SLOWER = 3  # By how much a crowd of uploads may raise the good clients' p99.
+NOISE_S = 0.03  # What the p99 of a shared machine is without any crowd.
 ANSWER_S = 2.0  # A good client's slowest answer, beside all this on a shared machine.
 
 
@@ -67,6 +74,7 @@ def run(*, is_quick: bool) -> Iterator[Row]:
     yield _no_descriptors()
     yield _slow()
     yield _never_reads()
+    yield _uploads()
     # A connection has two ends, and both are of this machine: this process' own limit is what can be shown.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     crowd = min(1000 if is_quick else CROWD, hard - 500)
@@ -146,6 +154,36 @@ def _never_reads() -> Row:
                         link.send(request * 100)
                 time.sleep(0.05)
     return row
+
+
+def _uploads() -> Row:
+    """They send a body that is too large, all of it, and then read what became of it."""
+    row = Row(f"HTTP: {SLOW} refused uploads of {UPLOAD_BYTES // 10**6} MB", runs=SLOW)
+    with Site() as site:
+        server = site.server()
+        site.put(5, "nothing", seconds=1.0)
+        with _Watch(row, site, server, SLOW), contextlib.ExitStack() as stack:
+            good = [stack.enter_context(GoodClient(server.url)) for _ in range(4)]
+            time.sleep(QUIET_S)
+            alone_s = _p99(good)
+            began_s = time.monotonic()
+            port = urlsplit(server.url).port
+            words = (sys.executable, "-m", "tests.faults.uploads", str(port), str(SLOW), str(UPLOAD_BYTES))
+            said = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True).stdout
+            took_s, beside_s = time.monotonic() - began_s, _p99(good)
+        row.demand(json.loads(said) == {"413": SLOW}, f"they saw {said.strip()}")
+        is_quick = beside_s <= SLOWER * max(alone_s, NOISE_S / SLOWER)
+        row.demand(is_quick, f"a p99 of {beside_s * 1000:.0f} ms where it was {alone_s * 1000:.0f} ms alone")
+        row.note += f"; p99 {alone_s * 1000:.1f} ms alone, {beside_s * 1000:.1f} ms beside them, {took_s:.0f} s in all"
+    return row
+
+
+def _p99(clients: Sequence[GoodClient]) -> float:
+    """Of all their answers since it was last asked."""
+    taken_s = [client.took_s.copy() for client in clients]
+    for client in clients:
+        client.took_s.clear()
+    return percentile([one for each in taken_s for one in each], 0.99)
 
 
 def _crowd(count: int, *, cap: int) -> Row:

@@ -37,7 +37,7 @@ MOST_SHOWN = 20
 REQUESTS = 1000  # the last that a connection may bring
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HTTP_REFUSALS = {400, 413, 414, 417, 431, 501, 505}
-APP_REFUSALS = {204, 401, 403, 404, 405, 406, 415, 421, 429}
+APP_REFUSALS = {204, 401, 403, 404, 405, 406, 412, 415, 421, 429}
 GOOD_5XX = {501, 503, 505}
 
 
@@ -163,8 +163,12 @@ def _check(seen: Seen, answer: Answer) -> None:
     if seen.state in (CUT, REFUSED):
         allowed = HTTP_REFUSALS | APP_REFUSALS if seen.has_head else HTTP_REFUSALS
         allowed = allowed | {422} if seen.is_batch else allowed
+        # Where the operation is refused before its body has come, the answer can't say yet that the body will be bad.
+        is_early = seen.has_head and status in APP_REFUSALS | ({422} if seen.is_batch else set())
         is_told = (
-            answer.ends_early in HTTP_REFUSALS if seen.is_batch and status == 200 else closes and status in allowed
+            answer.ends_early in HTTP_REFUSALS
+            if seen.is_batch and status == 200
+            else (closes or is_early) and status in allowed
         )
         if not is_told:
             raise Desync(f"{seen} was answered {answer}")

@@ -125,7 +125,7 @@ class Nginx(Checkers):
         text = text_of("nginx.conf")
 
         self.assertGreater(number(r"^ {4}proxy_read_timeout (\d+)s;", text), LONGEST_WAIT_S)
-        self.assertLess(number(r"^ {4}keepalive_timeout (\d+)s;", text), 15)
+        self.assertLess(number(r"^ {4}keepalive_timeout (\d+)s;", text), int(default("KEEP_ALIVE_S")))
         self.assertLess(number(r"^ {4}keepalive_requests (\d+);", text), 1000)
         self.assertIn(f"server 127.0.0.1:{default('PORT')};", text)
 

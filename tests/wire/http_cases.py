@@ -19,7 +19,8 @@ BODY_LIMIT = 1024 * 1024
 
 
 class Case(NamedTuple):
-    """One row. jobs: how many it queues. ends: the status in the last line of a streamed answer that ends early."""
+    """One row. jobs: how many it queues. ends: the status in the last line of a streamed answer that ends early.
+    is_cut: the answer does not say yet that the connection closes."""
 
     group: str
     raw: bytes
@@ -27,6 +28,7 @@ class Case(NamedTuple):
     closes: bool = True
     jobs: int = 0
     ends: int = 0
+    is_cut: bool = False
 
     @property
     def is_to_head(self) -> bool:
@@ -266,12 +268,38 @@ def _lengths() -> Iterator[Case]:
     )
     yield from _served("a GET in a body", get(H + C) + b"%x\r\n%b\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN))
     yield from _served("a GET in a body", counted(HIDDEN), status=400)
-    yield from _of("a refused request's body", post(hidden, HIDDEN, line=b"POST /none HTTP/1.1"), statuses=(404,))
-    yield from _of("a refused request's body", get(H + hidden, line=b"POST /livez HTTP/1.1") + HIDDEN, statuses=(405,))
-    yield from _of(
-        "a refused request's body", get(H + hidden, line=b"POST /api/jobs HTTP/1.1") + HIDDEN, statuses=(415,)
+    yield from _refused_bodies()
+
+
+def _refused_bodies() -> Iterator[Case]:
+    """What is refused before its body has come: the body is read, and never as requests."""
+    hidden = b"Content-Length: %d\r\n" % len(HIDDEN)
+    in_chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN)
+    refused: tuple[tuple[int, bytes, bytes], ...] = (
+        (404, b"POST /none", JSON),
+        (404, b"GET /none", b""),
+        (405, b"POST /livez", b""),
+        (405, b"PUT /api/jobs", JSON),
+        (406, b"POST /api/jobs", JSON + b"Accept: text/html\r\n"),
+        (415, b"POST /api/jobs", b""),
+        (415, b"POST /api/jobs", JSON + b"Content-Encoding: gzip\r\n"),
+        (412, b"POST /api/jobs", JSON + b"If-Match: x\r\n"),
+        (204, b"OPTIONS *", b""),
     )
-    yield from _of("a refused request's body", get(H + hidden, line=b"OPTIONS * HTTP/1.1") + HIDDEN, statuses=(204,))
+    for status, line, fields in refused:
+        head = H + fields
+        for framing, body in ((hidden, HIDDEN), (C, in_chunks), (C, b"0\r\n\r\n")):
+            raw = get(head + framing, line=line + b" HTTP/1.1") + body
+            yield from _served("a refused request's body", raw, status=status)
+        raw = get(head + hidden + b"Connection: close\r\n", line=line + b" HTTP/1.1") + HIDDEN
+        yield from _of("a refused request's body, the last", raw, statuses=(status,))
+        over = b"Content-Length: %d\r\n" % (BODY_LIMIT + 1)
+        raw = get(head + over, line=line + b" HTTP/1.1") + HIDDEN
+        yield from _of("a refused request's body, too large to be read", raw, statuses=(status,))
+    foreign = get(H + JSON + b"Origin: http://evil.example\r\n" + hidden, line=b"POST /api/jobs HTTP/1.1") + HIDDEN
+    yield from _of("a body of who may not call", foreign, statuses=(403,))
+    framed_badly = get(H + C, line=b"POST /none HTTP/1.1") + b"x\r\n" + HIDDEN
+    yield Case("a refused request's body, framed badly", framed_badly, (404,), is_cut=True)
 
 
 def _both(is_length_first: bool) -> bytes:
@@ -444,7 +472,7 @@ def _bodies() -> Iterator[Case]:
     encoded = [JSON + b"Content-Encoding: %b\r\n" % coding for coding in (b"gzip", b"identity, gzip", b"br")]
     for fields in [*bad_types, *encoded, b""]:
         raw = b"POST /api/jobs HTTP/1.1\r\n" + H + fields + b"Content-Length: %d\r\n\r\n" % len(JOB) + JOB
-        yield Case("body: type or coding", raw, (415,))
+        yield Case("body: type or coding", raw, (415,), closes=False)
     yield from _served(
         "body: not JSON",
         *(

@@ -82,13 +82,13 @@ def _pipelines() -> Iterator[Case]:
 def _refusals() -> Iterator[Case]:
     hidden = b"Content-Length: %d\r\n" % len(HIDDEN)
     for kind in (b"", b"Content-Type: text/plain\r\n", NDJSON.replace(b"\r", b"; charset=latin-1\r")):
-        yield from _refused("another type", 415, lines(HIDDEN, kind=kind), chunks(HIDDEN, kind=kind))
-    yield from _refused("another coding", 415, lines(HIDDEN, b"Content-Encoding: gzip\r\n"))
+        yield from _refused("another type", 415, lines(HIDDEN, kind=kind), chunks(HIDDEN, kind=kind), closes=False)
+    yield from _refused("another coding", 415, lines(HIDDEN, b"Content-Encoding: gzip\r\n"), closes=False)
     yield from _refused("another type, without a body", 415, lines(b"", kind=b""), closes=False)
-    yield from _refused("another method", 405, batch(hidden, HIDDEN, POST.replace(b"POST", b"PUT")))
-    yield from _refused("Accept that leaves nothing", 406, lines(HIDDEN, b"Accept: text/html\r\n"))
-    yield from _refused("a key for one job", 422, lines(HIDDEN, b"Idempotency-Key: k\r\n"))
-    yield from _refused("a parameter", 422, batch(hidden, HIDDEN, POST.replace(b"batch", b"batch?x=1")))
+    yield from _refused("another method", 405, batch(hidden, HIDDEN, POST.replace(b"POST", b"PUT")), closes=False)
+    yield from _refused("Accept that leaves nothing", 406, lines(HIDDEN, b"Accept: text/html\r\n"), closes=False)
+    yield from _refused("a key for one job", 422, lines(HIDDEN, b"Idempotency-Key: k\r\n"), closes=False)
+    yield from _refused("a parameter", 422, batch(hidden, HIDDEN, POST.replace(b"batch", b"batch?x=1")), closes=False)
     yield from _refused(
         "a parameter, without a body", 422, batch(line=POST.replace(b"batch", b"batch?x=1")), closes=False
     )

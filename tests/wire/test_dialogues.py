@@ -6,6 +6,7 @@ from lib.http1.limits import Limits
 from tests.wire.echo_server import EchoServer, wait_until
 
 H = b"Host: a\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
 
 
 def get(path: bytes, fields: bytes = b"") -> bytes:
@@ -116,7 +117,9 @@ class TestClosing(DialogueTestCase):
 
         answers = [self.client.answer() for _ in range(3)]
 
-        self.assertEqual([answer.headers.get("connection") for answer in answers], [None, None, "close"])
+        self.assertEqual(
+            [answer.headers.get("connection") for answer in answers], ["keep-alive", "keep-alive", "close"]
+        )
         self.assertEqual(self.client.rest(), b"")
 
     def test_a_client_that_half_closes_still_gets_its_answer(self) -> None:
@@ -234,11 +237,35 @@ class TestRefusals(DialogueTestCase):
 
         self.assertEqual(statuses, [401, 200, 401, 200])
 
-    def test_a_refused_request_with_a_body_closes_it(self) -> None:
-        self.client.send(post(b"/refused", get(b"/hidden")) + get(b"/2"))
+    def test_a_refused_requests_body_is_read_and_never_served(self) -> None:
+        hidden = get(b"/hidden")
+        for body in (b"Content-Length: %d\r\n\r\n" % len(hidden) + hidden, CHUNKED % (len(hidden), hidden)):
+            for part in (b"POST /refused HTTP/1.1\r\n" + H + body, get(b"/2")):
+                self.client.send(part)
 
+            answer = self.client.answer()
+
+            self.assertEqual((answer.status, answer.headers["connection"]), (401, "keep-alive"))
+            self.assertEqual(self.client.answer().body, b"GET /2 ")
+        self.assertEqual(self.app.begun, ["/2", "/2"])
+
+    def test_a_refused_requests_body_that_comes_late_is_waited_for(self) -> None:
+        self.client.send(b"POST /refused HTTP/1.1\r\n" + H + b"Content-Length: 8\r\n\r\n")
         self.assertEqual(self.client.answer().status, 401)
-        self.assertEqual(self.client.rest(), b"")
+
+        for byte in b"GET /no " + get(b"/2"):
+            self.client.send(bytes([byte]))
+
+        self.assertEqual(self.client.answer().body, b"GET /2 ")
+
+    def test_what_is_wrong_with_a_refused_requests_body_ends_the_connection_without_a_second_answer(self) -> None:
+        too_large = CHUNKED % (1024 * 1024 + 1, b"y" * (1024 * 1024 + 1))
+        for body in (b"Transfer-Encoding: chunked\r\n\r\nx\r\n", too_large):
+            with self.server.client() as client:
+                client.send(b"POST /refused HTTP/1.1\r\n" + H + body + get(b"/2")).half_close()
+
+                self.assertEqual(client.answer().status, 401)
+                self.assertEqual(client.rest(), b"")
         self.assertEqual(self.app.begun, [])
 
     def test_the_app_may_allow_one_request_a_larger_body(self) -> None:

@@ -63,14 +63,25 @@ class TestComingIn(unittest.TestCase):
 
             self.assertEqual(client.send(b"cd").answer().body, b"abcd")
 
-    def test_an_answer_before_the_body_is_taken_ends_the_connection(self) -> None:
+    def test_a_body_that_the_handler_does_not_take_is_thrown_away(self) -> None:
         with EchoServer() as server, server.client() as client:
-            client.send(POST.replace(b"/pieces", b"/pieces/ignored") + b"Content-Length: 9\r\n\r\nGET /evil")
+            head = POST.replace(b"/pieces", b"/pieces/ignored") + b"Content-Length: 9\r\n\r\n"
+            for raw in (head + b"GET /evil" + NEXT, head + b"GET", b" /evil" + NEXT):
+                client.send(raw)
+
+            answers = [client.answer() for _ in range(4)]
+
+            self.assertEqual([answer.body for answer in answers], [b"0", b"GET /next "] * 2)
+            self.assertEqual(server.app.begun, ["/pieces/ignored", "/next"] * 2)
+
+    def test_a_large_body_that_the_handler_does_not_take_ends_the_connection(self) -> None:
+        with EchoServer() as server, server.client() as client:
+            client.send(POST.replace(b"/pieces", b"/pieces/ignored") + b"Content-Length: 2000000\r\n\r\nGET /evil")
 
             answer = client.answer()
 
             self.assertEqual((answer.status, answer.headers["connection"]), (200, "close"))
-            self.assertEqual(client.rest(), b"")
+            self.assertEqual(client.half_close().rest(), b"")
             self.assertEqual(server.app.begun, ["/pieces/ignored"])
 
     def test_what_is_badly_framed_or_too_large_is_told_to_the_handler_and_ends_the_connection(self) -> None:

@@ -1,0 +1,41 @@
+"""What the clients need, in a folder of their own: a node_modules, and a venv for each package of Python's."""
+
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+INSTALLED = FOLDER / ".installed"
+
+
+def node_modules(*packages: str) -> Path | None:
+    """The folder to run Node's scripts in, with these packages; None where there is no Node."""
+    if not (shutil.which("node") and (npm := shutil.which("npm"))):
+        return None
+    folder = INSTALLED / "node"
+    missing = [name for name in packages if not (folder / "node_modules" / name).exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    if missing:
+        (folder / "package.json").touch()
+        if not (folder / "package.json").stat().st_size:
+            (folder / "package.json").write_text("{}", encoding="utf-8")
+        subprocess.run(
+            [npm, "install", "--no-audit", "--no-fund", "--loglevel=error", *missing], cwd=folder, check=True
+        )
+    for script in (FOLDER / "node").iterdir():
+        # Node looks for packages beside a script, and upwards.
+        shutil.copy(script, folder / script.name)
+    return folder
+
+
+def python_with(package: str) -> Path:
+    """A Python that has this package of PyPI and what it needs. A venv of its own: some take each other's place."""
+    folder = INSTALLED / f"python-{package}"
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", package], check=True, stdout=sys.stderr)
+        (folder / "complete").touch()
+    return python
