@@ -20,7 +20,7 @@ LONG_S = 0.25
 LIMIT = ABOARD
 POISON_NS = 50_000_000
 MOST_ALONE = 4  # The default of ISOLATION_RUNNERS.
-START_S = 2.0  # What the isolation runners may take to start, all of them, on a machine that has other things to do.
+START_S = 3.0  # What the isolation runners may take to start, all of them, on a machine that has other things to do.
 
 
 def run(*, is_quick: bool) -> Iterator[Row]:

@@ -55,6 +55,19 @@ class Reap(RedisCase):
 
         self.assertEqual([job_id], self.list("suspects"))
 
+    async def test_a_suspect_whose_host_vanished_is_convicted_only_where_it_does_so_each_time(self) -> None:
+        job_id = await self.a_suspect()
+
+        states = []
+        for crashes in range(3, 7):
+            alone = await self.lease(f"{crashes}.alone")
+            await alone.claim(1, source="suspects")
+            (beat,) = (await self.queues.survey("q", KEEP_ALL)).beats.values()
+            await self.queues.reap("q", alone.worker_id, beat_seen=beat, crash_limit=3)
+            states.append(await self.state(job_id))
+
+        self.assertEqual(["ready"] * 3 + ["dead"], states)
+
     async def test_so_many_crashes_as_the_limit_says_are_a_jobs_end_and_the_last_one_is_alone(self) -> None:
         for limit in (2, 3, 5):
             job_id = await self.enqueue()

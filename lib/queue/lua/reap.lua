@@ -10,10 +10,12 @@
 -- @use clock tally ended ring history cancelled listed quarantine sound alone
 -- WHY one crash convicts nobody: the jobs beside a poisonous one are innocent. The second time (the first, where two are
 -- the limit) a job goes to `suspects`, where each runs in a runner of its own, and a crash there is the job's own doing.
+-- WHY twice the limit where nobody saw its process end: with a host all runners of it are gone, and of the suspects that ran
+-- there side by side none may be to blame. One that takes its host down each time is to end, too.
 -- WHY the registration goes in the first call of several: a zombie's next claim is refused from then on.
 local worker, seen, crashed = ARGV[1], ARGV[2], ARGV[3] == '1'
 local crash_limit, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
-local isolated = is_alone(worker)
+local isolated, is_seen = is_alone(worker), seen == ''
 local own = base .. 'active:' .. worker
 
 if seen ~= '' and (redis.call('HGET', base .. 'beats', worker) or 'none') ~= seen then return 'alive' end
@@ -42,7 +44,7 @@ local function take_back(id, job, priority, crashes)
   end
   crashes = crashes + 1
   redis.call('HSET', job, 'crashes', crashes)
-  if crashes >= crash_limit and isolated then
+  if isolated and crashes >= (is_seen and crash_limit or 2 * crash_limit) then
     local error_text = '{"type":"worker_lost","message":"it took down ' .. crashes .. ' runners, the last one alone"}'
     redis.call('HSET', job, 'state', 'dead', 'finished', now, 'error', error_text)
     redis.call('ZADD', base .. 'dead', now, id)
