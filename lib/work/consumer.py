@@ -123,8 +123,8 @@ class Consumer:
                 await self._lease.ended("release", released(record.job_id, record.token, is_begun=False))
 
     async def run_suspect(self) -> bool:
-        """Run one job that is suspected of taking runners down, alone. False where there is none, or where the runner
-        is to leave before Redis has answered."""
+        """Run one job that is suspected of taking runners down, alone. False where there is none left, or where the
+        runner is to leave before Redis has answered."""
         self._heard_at_s = time.monotonic()
         self._lanes.limit = 1
         try:
@@ -132,7 +132,7 @@ class Consumer:
             self._lanes.start(claim.jobs, self._lease)
             await self.ended()
             await self._lease.settled()
-            return bool(claim.jobs)
+            return bool(claim.jobs) or claim.is_more
         finally:
             self._lanes.limit = 0
 

@@ -44,7 +44,7 @@ from lib.work.watchdog import Watchdog
 CALL_TIMEOUT_S = 5.0
 TICK_S = 1.0
 REPORT_S = 0.05
-STRAYS_EVERY_S = 5.0  # So often an isolation runner that has nothing to run looks at its own lists.
+STRAYS_EVERY_S = 1.0  # So often an isolation runner that has nothing to run looks at its own lists.
 
 
 class Runner:

@@ -12,7 +12,9 @@ from lib.queue.client import open_link
 from lib.queue.keys import Keys
 from lib.queue.lease import Lease
 from lib.queue.queues import Queues
+from lib.queue.scripts import Scripts
 from tests.processes import Worker, is_alive
+from tests.proxy import CUT_REPLY, PASS, Proxy, Request, Verdict
 from tests.system.test_worker_limits import Case
 
 QUEUE = "wb:{default}:"
@@ -171,6 +173,56 @@ class SideBySide(Case):
         self.assertEqual((7, 7), (len(self.pids(ids)), len(set(self.pids(ids)))))
         for mine in (self.alone(worker), self.alone(other)):
             self.assertGreaterEqual(len(mine.intersection(self.pids(ids))), 3)
+
+    def test_one_whose_claim_was_answered_to_nobody_is_run_once(self) -> None:
+        (job_id,) = self.suspects(1, self.folder)
+        self.redis.client.hset(QUEUE + "meta", "paused", "1")
+        worker = self.ready()
+        (runner,) = worker.runner_pids()
+        os.kill(runner, signal.SIGKILL)
+        (runner_id,) = self.until(self.alone_ids, "an isolation runner stands by")
+
+        self.redis.client.hdel(QUEUE + "meta", "paused")
+        asyncio.run(self.claim_for(runner_id))
+
+        self.until_all([job_id], "completed")
+        self.assertEqual(([3], [1]), self.lives([job_id]))
+
+    def test_one_whose_claim_loses_its_reply_is_run_once_by_who_claimed_it(self) -> None:
+        nobody: Any = None
+        claim = str(Scripts(nobody).command("claim", QUEUE)[1]).encode()
+        lost: list[int] = []
+
+        def judge(request: Request) -> Verdict:
+            if claim in request.words and b".alone" in Path(f"/proc/{request.pid}/cmdline").read_bytes() and not lost:
+                lost.append(request.pid)
+                return CUT_REPLY
+            return PASS
+
+        ids = self.suspects(2, self.folder)
+        with Proxy(self.redis.url) as proxy:
+            proxy.judge = judge
+            self.worker(REDIS_URL=proxy.url, ISOLATION_RUNNERS=1)
+
+            self.until_all(ids, "completed")
+
+        self.assertEqual(([3, 3], [1, 1]), self.lives(ids))
+        self.assertEqual(lost, list(set(self.pids(ids))))
+
+    async def claim_for(self, worker_id: str) -> None:
+        """A claim of that isolation runner's, of which it hears nothing."""
+        link = open_link(self.redis.url, timeout_s=5)
+        await Lease(link, link, Keys("wb"), "default", worker_id, Random()).claim(1, source="suspects")
+        await link.close()
+
+    def lives(self, ids: list[str]) -> tuple[list[int], list[int]]:
+        """The attempts that each has had counted, and how often it truly ran here."""
+        return [record.attempts for record in self.records(ids)], [len(self.executions(job_id)) for job_id in ids]
+
+    def alone_ids(self) -> list[str]:
+        """The ids under which isolation runners serve the queue."""
+        found: Any = self.redis.client.hkeys(QUEUE + "workers")
+        return [raw.decode() for raw in found if raw.endswith(b".alone")]
 
     def test_in_a_paused_queue_they_wait_and_hold_up_no_other_queues(self) -> None:
         flag = self.flag()
