@@ -53,6 +53,7 @@ class Settings(NamedTuple):
     worker_processes: int
     lease_s: float
     crash_limit: int
+    isolation_runners: int
     shutdown_grace_s: float
     unwind_s: float
     retain_completed: int
@@ -289,6 +290,13 @@ SETTINGS: tuple[Setting, ...] = (
         "3",
         "crashes of its runner after which a job is dead, the last one alone in its runner, 2 to 100",
         kinds.whole(2, 100),
+    ),
+    Setting(
+        "ISOLATION_RUNNERS",
+        "4",
+        "runners that a worker.py may start for a while beside WORKER_PROCESSES, for jobs that were aboard two runners "
+        "that crashed: one job in each, 1 to 64; fewer where job modules take much memory",
+        kinds.whole(1, 64),
     ),
     Setting(
         "SHUTDOWN_GRACE_S",

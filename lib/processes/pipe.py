@@ -1,11 +1,12 @@
 """The line between a parent and a child of ours: a JSON object a line, both ways, over a socket pair.
 
 To a runner: {"do": "drain"} claim no more and leave when all has ended; {"do": "release"} leave now;
-{"do": "use", "slots": {queue: n}, "time": t} run so many jobs of each queue at a time; {"do": "look"} for suspects,
-where it is an isolation runner. To its supervisor:
+{"do": "use", "slots": {queue: n}, "time": t} run so many jobs of each queue at a time; {"do": "look", "queue": queue}
+run one suspect of it, where it is an isolation runner. To its supervisor:
 {"is": "tick", "workers": {queue: worker id}, "running": n, "silent_s": s} every second;
 {"is": "using", "slots": {queue: n}, "time": t} so many may be in use, t times was heard how many there are;
 {"is": "retiring", "why": "…", "slots": {queue: n}} start another in my place, but so many slots are in use here;
+{"is": "looked", "queue": queue, "found": bool} its suspect was run, or there was none;
 {"is": "blocked", "job": id} this job keeps my loop from turning, until the next tick.
 To a server process: {"do": "drain"}. To its parent: {"is": "ready", "url": "…"}; then {"is": "tick"} every second;
 {"is": "leaving", "cut_off": n}.

@@ -19,7 +19,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from lib.errors import RedisUnavailable
-from lib.queue.lease import Claim, Lease, NotRegistered
+from lib.queue.lease import Claim, Lease, NotRegistered, released
 from lib.queue.queues import Queues
 from lib.work.bulkheads import ALL
 from lib.work.context import Shared
@@ -28,6 +28,7 @@ from lib.work.lanes import Lanes
 
 BLOCK_S = 2.0
 STRAYS_EVERY_S = 5.0
+FIRST_PAUSE_S = 0.05
 LAST_PAUSE_S = 2.0
 PAUSED_S = 0.25  # So much later a runner may notice that its queue goes on.
 
@@ -93,12 +94,12 @@ class Consumer:
 
     async def run(self) -> None:
         """Take jobs until `stop`."""
-        pause_s = 0.05
+        pause_s = FIRST_PAUSE_S
         while not self._is_stopping:
             try:
                 await self._ensure_registered()
                 await self._take_in()
-                pause_s = 0.05
+                pause_s = FIRST_PAUSE_S
                 self._is_back()
                 self._shared.bulkheads.is_well(self.queue, "consumer")
             except NotRegistered as fault:
@@ -112,18 +113,45 @@ class Consumer:
                 self._heard_at_s = time.monotonic()  # Redis has answered: no reason to have this runner killed.
                 await self._pause(LAST_PAUSE_S)
 
-    async def run_suspects(self) -> bool:
-        """Run one job that is suspected of taking runners down, alone. False where there is none."""
+    async def get_ready_for_suspects(self) -> None:
+        """Say that this runner is there. What a claim of its own left behind, its reply lost, goes back unbegun: no
+        slot is set apart for it any more."""
+        await self._ensure_registered()
+        self._is_list_known = False
+        for record in await self._shared.queue.read_many(await self._strays()):
+            if record.state == "active" and record.worker_id == self.worker_id:
+                await self._lease.ended("release", released(record.job_id, record.token, is_begun=False))
+
+    async def run_suspect(self) -> bool:
+        """Run one job that is suspected of taking runners down, alone. False where there is none left, or where the
+        runner is to leave before Redis has answered."""
+        self._heard_at_s = time.monotonic()
+        self._lanes.limit = 1
         try:
-            await self._ensure_registered()
-            claim = await self._claim(1, "suspects")
-        except NotRegistered as fault:
-            self._come_back(fault)
-            return True
-        self._lanes.start(claim.jobs, self._lease)
-        await self.ended()
-        await self._lease.settled()
-        return bool(claim.jobs)
+            claim = await self._claim_suspect()
+            self._lanes.start(claim.jobs, self._lease)
+            await self.ended()
+            await self._lease.settled()
+            return bool(claim.jobs) or claim.is_more
+        finally:
+            self._lanes.limit = 0
+
+    async def _claim_suspect(self) -> Claim:
+        """WHY again and again where Redis is away: the claim may have brought one, and only its reply be lost."""
+        pause_s = FIRST_PAUSE_S
+        while not self._shared.is_draining():
+            try:
+                await self._ensure_registered()
+                claim = await self._claim(1, "suspects")
+                self._is_back()
+                return claim
+            except NotRegistered as fault:
+                self._come_back(fault)
+            except RedisUnavailable as fault:
+                self._is_away(fault)
+                await self._pause(pause_s)
+                pause_s = min(LAST_PAUSE_S, pause_s * 2)
+        return Claim([], False, None)
 
     def stop(self) -> None:
         """Claim no more."""

@@ -1,9 +1,11 @@
 """The limits of one runner's place. The runner that serves there and the runners that retire there share them.
 
 A limit is never exceeded. A runner that retires still runs what it has begun, and a handler in it that does not end;
-what it holds is missing from its successor's slots, and is handed on as it ends. Called by the supervisor.
+what it holds is missing from its successor's slots, and is handed on as it ends. What is lent to isolation runners
+(isolation.py) is missing as well. Called by the supervisor.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 
 from lib.work.child import Child
@@ -18,6 +20,8 @@ class Quota:
         self._limits = limits
         self.serving: Child | None = None
         self.retiring: list[Child] = []
+        self.lent: Counter[str] = Counter()
+        """queue -> how many of its slots are set apart for isolation runners. Who changes it calls `tell`."""
 
     def serve(self, child: Child) -> None:
         """From now on this runner has the slots that nobody else uses."""
@@ -44,5 +48,18 @@ class Quota:
         if self.serving is not None:
             self.serving.use({queue: self._free(queue) for queue in self._limits})
 
+    def limit(self, queue: str) -> int:
+        return self._limits[queue]
+
+    def used(self, queue: str) -> int:
+        """How many slots the runners of this place may be using, by all that is known."""
+        serving = [self.serving] if self.serving is not None else []
+        return sum(child.slots.get(queue, 0) for child in (*serving, *self.retiring))
+
+    def spare(self, queue: str) -> int:
+        """How many slots nobody uses and nobody was lent; below 0 where slots are lent that are in use still."""
+        return self._limits[queue] - self.used(queue) - self.lent[queue]
+
     def _free(self, queue: str) -> int:
-        return max(0, self._limits[queue] - sum(child.slots.get(queue, 0) for child in self.retiring))
+        held = sum(child.slots.get(queue, 0) for child in self.retiring)
+        return max(0, self._limits[queue] - held - self.lent[queue])

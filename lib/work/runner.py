@@ -44,7 +44,7 @@ from lib.work.watchdog import Watchdog
 CALL_TIMEOUT_S = 5.0
 TICK_S = 1.0
 REPORT_S = 0.05
-SUSPECTS_EVERY_S = 1.0  # Beside the looks that the supervisor asks for.
+STRAYS_EVERY_S = 1.0  # So often an isolation runner that has nothing to run looks at its own lists.
 
 
 class Runner:
@@ -84,6 +84,8 @@ class Runner:
         self._consumers = [self._consumer(queue, limit) for queue, limit in settings.worker_queues.items()]
         self._release = asyncio.Event()
         self._look = asyncio.Event()
+        self._asked: list[str] = []
+        """The queues of which it is to run a suspect."""
         self.is_orphaned = False
         self._is_retiring = False
         self._time_told = 0
@@ -129,16 +131,18 @@ class Runner:
             pop_link = open_link(self._settings.redis_url, timeout_s=CALL_TIMEOUT_S)
             return Lease(self._link, pop_link, self._keys, queue, worker_id, self._shared.rng, tell)
 
+        most = 1 if self._is_alone else limit
         about: dict[str, object] = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "concurrency": 1 if self._is_alone else limit,
+            "concurrency": most,
             "started_ms": time.time_ns() // 1_000_000,
             "version": __version__,
             "lease_s": self._settings.lease_s,
         }
-        most = 1 if self._is_alone else limit
-        return Consumer(most, make_lease, about, self._queues, self._shared, is_waiting=self._is_waiting)
+        # An isolation runner has a slot for as long as a suspect needs it.
+        is_waiting = self._is_waiting or self._is_alone
+        return Consumer(most, make_lease, about, self._queues, self._shared, is_waiting=is_waiting)
 
     async def _run_consumers(self) -> None:
         rounds = [asyncio.create_task(consumer.run()) for consumer in self._consumers]
@@ -181,22 +185,31 @@ class Runner:
             await release
 
     async def _suspect_rounds(self) -> None:
-        """One suspect after another, whatever its queue; then at every look that the supervisor asks for."""
+        """One suspect each time that the supervisor asks for one of a queue, and its answer."""
+        await self._get_ready_for_suspects()
         while not self._drain.is_set():
-            self._look.clear()
-            while await self._has_run_suspects() and not self._drain.is_set():
-                pass
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), SUSPECTS_EVERY_S)
+            if not self._asked:
+                self._look.clear()
+                try:
+                    await asyncio.wait_for(self._look.wait(), STRAYS_EVERY_S)
+                except TimeoutError:
+                    await self._get_ready_for_suspects()
+                continue
+            queue = self._asked.pop(0)
+            self._pipe.send(**{"is": "looked", "queue": queue, "found": await self._has_run_suspect(queue)})
 
-    async def _has_run_suspects(self) -> bool:
-        """Run a suspect of each queue that has any."""
-        has_found = False
+    async def _get_ready_for_suspects(self) -> None:
         with contextlib.suppress(RedisUnavailable):
             for consumer in self._consumers:
                 with self._bulkheads.around(consumer.queue, "consumer"):
-                    has_found = await consumer.run_suspects() or has_found
-        return has_found
+                    await consumer.get_ready_for_suspects()
+
+    async def _has_run_suspect(self, queue: str) -> bool:
+        for consumer in self._consumers:
+            if consumer.queue == queue:
+                with self._bulkheads.around(queue, "consumer"):
+                    return await consumer.run_suspect()
+        return False
 
     async def _leave(self) -> None:
         try:
@@ -214,7 +227,11 @@ class Runner:
             self._look.set()
             if message.get("do") == "use":
                 self._use(message)
-            elif message.get("do") != "look":
+            elif message.get("do") == "look":
+                # A supervisor that was started before this version was there names no queue: it means all of them.
+                queues = [str(message["queue"])] if "queue" in message else list(self._settings.worker_queues)
+                self._asked += [queue for queue in queues if queue not in self._asked]
+            else:
                 self._drain.set()
                 if message.get("do") == "release":
                     self._release.set()

@@ -15,7 +15,7 @@ import contextlib
 import os
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,8 @@ from lib.work.birth import Newborn, spawn_runner
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.child import Child
 from lib.work.fates import Fates
+from lib.work.isolation import Isolation
 from lib.work.quota import Quota
-from lib.work.stand_by import StandBy
 from lib.work.stuck import StuckRunners
 from lib.work.upkeep import EVERY_S, Upkeep
 
@@ -76,9 +76,9 @@ class Supervisor:
         self._children: set[Child] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_away = False
-        self._is_isolating = False
-        self._alone: Child | None = None
-        self._stand_by = StandBy()
+        self._places = [Quota(settings.worker_queues) for _ in self._newborns]
+        self._isolation = Isolation(settings.worker_queues, self._places, settings.isolation_runners)
+        self._is_starting_alone = False
         self._signalled_at_s: float | None = None
         self.exit_code = 0
         self._stop = asyncio.Event()
@@ -95,8 +95,8 @@ class Supervisor:
         children = [await self._start(newborn) for newborn in self._newborns]
         signals.obey(loop, self._on_signal, self._log)
         signals.go_on()  # They were held since the runners were spawned.
-        for child in children:
-            self._spawn(self._keep(child, Quota(self._settings.worker_queues)))
+        for child, place in zip(children, self._places, strict=True):
+            self._spawn(self._keep(child, place))
         self._spawn(self._beat())
         self._spawn(self._look_after())
         await self._stop.wait()
@@ -157,7 +157,7 @@ class Supervisor:
         restart_s = 0.0
         while True:
             quota.serve(child)
-            retired = asyncio.create_task(self._listen(child, quota.tell))
+            retired = asyncio.create_task(self._listen(child, quota))
             await asyncio.wait(
                 [retired, asyncio.create_task(child.process.wait())], return_when=asyncio.FIRST_COMPLETED
             )
@@ -166,8 +166,9 @@ class Supervisor:
                 quota.retire(child)
                 self._spawn(self._see_out(child, quota))
             else:
+                await child.process.wait()
+                quota.leave(child)  # First: its slots are free for the suspects that it has left.
                 await self._bury(child)
-                quota.leave(child)
             restart_s = pause_before_restart_s(time.monotonic() - child.started_s, restart_s)
             await self._pause_for(child, restart_s)
             another = await keep_trying(self._start_successor, self._stop, self._log)
@@ -193,6 +194,7 @@ class Supervisor:
         hurry.cancel()
         await ended
         quota.leave(child)
+        self._isolate()
 
     async def _start_successor(self) -> Child:
         """One that has no slot until it is told what its predecessors have left it. Raises OSError."""
@@ -216,19 +218,19 @@ class Supervisor:
         self._log.info("runner.started", f"Runner {child.worker_id} started", pid=process.pid)
         return child
 
-    async def _listen(self, child: Child, use: Callable[[], None]) -> None:
-        """Hear a runner out until it retires or ends. use: called when it holds other slots than before."""
+    async def _listen(self, child: Child, quota: Quota) -> None:
+        """Hear a runner out until it retires or ends."""
         was_retiring = child.is_retiring
         while (message := await child.pipe.receive()) is not None:
             is_first_word = not child.has_ticked
             slots = child.slots
             child.hear(message)
-            if is_first_word and child.has_ticked:
-                self._spawn(self._isolate({}))
             if child.slots is not slots:
-                use()
+                quota.tell()
+            if child.slots is not slots or (is_first_word and child.has_ticked):
+                self._isolate()
             if child.is_retiring and not was_retiring:
-                self._spawn(self._listen(child, use))
+                self._spawn(self._listen(child, quota))
                 return
 
     async def _bury(self, child: Child) -> None:
@@ -248,14 +250,12 @@ class Supervisor:
         self._children.discard(child)
         self._spawn(self._look_again(child, is_crash=is_crash))
         if child.is_alone:
-            self._alone, self._is_isolating = None, False
+            self._isolation.gone(child)
         if is_crash:
-            self._stand_by.crash_seen(time.monotonic(), has_served=child.has_ticked, was_alone=child.is_alone)
-        # Not where an isolation runner ended without having had a job: another one would end so too, and at once.
-        if taken_back or code == 0:
-            await self._isolate_at_once()
-        elif is_crash:
-            await self._isolate({})
+            self._isolation.crash_seen(child, time.monotonic())
+        if (taken_back or code == 0) and not self._stop.is_set():
+            await self._look_for_suspects()
+        self._isolate()
 
     async def _take_back(self, child: Child, *, is_crash: bool) -> int:
         """Gives how many jobs."""
@@ -314,12 +314,14 @@ class Supervisor:
                 with self._bulkheads.around(ALL, "epoch"):
                     if loss := await self._epochs.look():
                         self._log.error("redis.emptied", loss.text, queues=loss.queues)
-                suspects = await self._upkeep.round(time.monotonic())
+                began_s = time.monotonic()
+                self._isolation.found(await self._upkeep.round(began_s), began_s)
                 if self._is_away or is_first:
                     server.found(self._settings.redis_url, await server.inspect(self._link), self._log)
                 self._is_away = is_first = False
                 await self._stuck.look(self._children)
-                await self._isolate(suspects)
+                self._isolation.has_failed = False
+                self._isolate()
             except RedisUnavailable as fault:
                 if not self._is_away:
                     self._log.warning("redis.lost", f"Database away: {fault.detail}")
@@ -327,34 +329,44 @@ class Supervisor:
             # Jitter, so that the supervisors of a fleet do not all look at the same moment.
             await asyncio.sleep(EVERY_S * self._rng.uniform(0.9, 1.1))
 
-    async def _isolate_at_once(self) -> None:
+    # Suspects: see isolation.py.
+
+    async def _look_for_suspects(self) -> None:
         """After a crash: what became a suspect by it does not wait for the next round of upkeep."""
+        asked_s = time.monotonic()
         suspects = {}
         with contextlib.suppress(RedisUnavailable):
             for queue in self._settings.worker_queues:
                 with self._bulkheads.around(queue, "isolation"):
                     suspects[queue] = await self._queues.suspects(queue)
-        await self._isolate(suspects)
+            self._isolation.found(suspects, asked_s)
 
-    async def _isolate(self, suspects: dict[str, int]) -> None:
-        """Have one isolation runner while there are suspects in a queue of ours, or may soon be."""
-        has_suspects = any(suspects.get(queue) for queue in self._settings.worker_queues)
-        if has_suspects:
-            self._stand_by.suspects_seen(time.monotonic())
-            if self._alone is not None:
-                self._alone.pipe.send(do="look")
-        is_wanted = self._stand_by.is_wanted(time.monotonic())
-        if is_wanted and not has_suspects and not any(child.is_serving for child in self._children):
-            return  # First a runner is to be back that all jobs wait for; when it is, this is called again.
-        if is_wanted and not self._is_isolating and not self._stop.is_set():
-            self._is_isolating = True
-            try:
-                self._alone = child = await self._start(spawn_runner(self._script, is_alone=True))
-            except OSError as fault:
-                self._is_isolating = False  # The next round of upkeep tries again.
-                not_started(fault, self._log)
-                return
-            self._spawn(self._listen(child, lambda: None))
-            self._spawn(self._bury(child))
-        elif self._alone is not None and not is_wanted and not self._alone.running:
-            self._alone.pipe.send(do="drain")
+    def _isolate(self) -> None:
+        """Called whenever something has changed by which another suspect may run."""
+        if self._stop.is_set():
+            return
+        now_s = time.monotonic()
+        self._isolation.settle(now_s)
+        is_served = any(child.is_serving for child in self._children)
+        if not self._is_starting_alone and self._isolation.is_short(now_s, is_served=is_served):
+            self._is_starting_alone = True
+            self._spawn(self._start_alone())
+
+    async def _start_alone(self) -> None:
+        """Start an isolation runner, and hear it out until it ends."""
+        try:
+            child = await self._start(spawn_runner(self._script, is_alone=True))
+        except OSError as fault:
+            self._isolation.has_failed = True  # The next round of upkeep tries again.
+            not_started(fault, self._log)
+            return
+        finally:
+            self._is_starting_alone = False
+        self._isolation.born(child)
+        self._spawn(self._bury(child))
+        while (message := await child.pipe.receive()) is not None:
+            if message.get("is") == "looked":
+                self._isolation.looked(child, message)
+            else:
+                child.hear(message)
+            self._isolate()

@@ -3,6 +3,7 @@
 import asyncio
 import unittest
 
+from lib.queue.lease import released
 from lib.queue.queues import Queues
 from tests.redis.case import KEEP_ALL, RedisCase, ending, ids_of
 
@@ -54,6 +55,19 @@ class Reap(RedisCase):
 
         self.assertEqual([job_id], self.list("suspects"))
 
+    async def test_a_suspect_whose_host_vanished_is_convicted_only_where_it_does_so_each_time(self) -> None:
+        job_id = await self.a_suspect()
+
+        states = []
+        for crashes in range(3, 7):
+            alone = await self.lease(f"{crashes}.alone")
+            await alone.claim(1, source="suspects")
+            (beat,) = (await self.queues.survey("q", KEEP_ALL)).beats.values()
+            await self.queues.reap("q", alone.worker_id, beat_seen=beat, crash_limit=3)
+            states.append(await self.state(job_id))
+
+        self.assertEqual(["ready"] * 3 + ["dead"], states)
+
     async def test_so_many_crashes_as_the_limit_says_are_a_jobs_end_and_the_last_one_is_alone(self) -> None:
         for limit in (2, 3, 5):
             job_id = await self.enqueue()
@@ -75,6 +89,29 @@ class Reap(RedisCase):
         await alone.ended("finish", ending("finish", job))
 
         self.assertEqual("completed", await self.state(job_id))
+
+    async def test_a_suspect_that_its_runner_gives_back_is_one_still_and_the_next(self) -> None:
+        for way in ("released", "unbegun", "signed-off"):
+            first, second = await self.a_suspect(), await self.a_suspect()
+            alone = await self.lease(f"{way}.alone")
+            (job,) = (await alone.claim(1, source="suspects")).jobs
+
+            if way == "signed-off":
+                await self.queues.reap("q", alone.worker_id, is_crash=False, crash_limit=3)
+            else:
+                await alone.ended("release", released(job.job_id, job.token, is_begun=way == "released"))
+
+            self.assertEqual((first, [second, first]), (job.job_id, self.list("suspects")), way)
+            self.assertEqual(2, (await self.record(first)).attempts)
+            self.assertEqual([], ids_of(await (await self.lease("d")).claim(10)))
+            self.assertEqual([first, second], [await self.run_alone() for _ in range(2)])
+
+    async def run_alone(self) -> str:
+        """The next suspect is run to its end. Gives its id."""
+        alone = await self.lease("c.alone")
+        (job,) = (await alone.claim(1, source="suspects")).jobs
+        await alone.ended("finish", ending("finish", job))
+        return job.job_id
 
     async def a_suspect(self) -> str:
         job_id = await self.enqueue()

@@ -122,6 +122,7 @@ class Config(unittest.TestCase):
             "WORKER_PROCESSES": ["0", "257"],
             "LEASE_S": ["1.9", "3601", "nan", "inf", "1e2", "-5"],
             "CRASH_LIMIT": ["1", "101"],
+            "ISOLATION_RUNNERS": ["0", "65"],
             "SHUTDOWN_GRACE_S": ["-1", "86401"],
             "UNWIND_S": ["0.9", "61"],
             "RETAIN_COMPLETED": ["-1", "1.5"],

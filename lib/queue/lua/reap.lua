@@ -7,13 +7,15 @@
 -- @transition active --reap--> ready
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
--- @use clock tally ended fade ring history cancelled listed quarantine sound
+-- @use clock tally ended fade ring history cancelled listed quarantine sound alone
 -- WHY one crash convicts nobody: the jobs beside a poisonous one are innocent. The second time (the first, where two are
 -- the limit) a job goes to `suspects`, where each runs in a runner of its own, and a crash there is the job's own doing.
+-- WHY twice the limit where nobody saw its process end: with a host all runners of it are gone, and of the suspects that ran
+-- there side by side none may be to blame. One that takes its host down each time is to end, too.
 -- WHY the registration goes in the first call of several: a zombie's next claim is refused from then on.
 local worker, seen, crashed = ARGV[1], ARGV[2], ARGV[3] == '1'
 local crash_limit, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
-local isolated = string.sub(worker, -6) == '.alone'
+local isolated, is_seen = is_alone(worker), seen == ''
 local own = base .. 'active:' .. worker
 
 if seen ~= '' and (redis.call('HGET', base .. 'beats', worker) or 'none') ~= seen then return 'alive' end
@@ -37,11 +39,12 @@ local function take_back(id, job, priority, crashes)
     redis.pcall('HINCRBY', job, 'attempts', -1)
     redis.call('HSET', job, 'state', 'ready', 'since', now)
     again[#again + 1] = id
+    if isolated then return back_to_suspects(id, job) end
     return back_to_ready(id, priority)
   end
   crashes = crashes + 1
   redis.call('HSET', job, 'crashes', crashes)
-  if crashes >= crash_limit and isolated then
+  if isolated and crashes >= (is_seen and crash_limit or 2 * crash_limit) then
     local error_text = '{"type":"worker_lost","message":"it took down ' .. crashes .. ' runners, the last one alone"}'
     redis.call('HSET', job, 'state', 'dead', 'finished', now, 'error', error_text)
     redis.call('ZADD', base .. 'dead', now, id)
@@ -61,17 +64,18 @@ local function take_back(id, job, priority, crashes)
   end
 end
 
+local came_from = isolated and 'suspects' or 'ready:normal'
 local ids = redis.call('LRANGE', own, 0, limit - 1)
 for _, id in ipairs(ids) do
   local job = base .. 'job:' .. id
   local f = redis.pcall('HMGET', job, 'state', 'worker', 'priority', 'crashes', 'listed')
   if f[1] == 'active' and f[2] == worker then
     take_back(id, job, f[3], tonumber(f[4]) or 0)
-  elseif f[1] == 'ready' and not is_left(f[5], 'ready:normal') then
+  elseif f[1] == 'ready' and not is_left(f[5], came_from) then
     -- A stray: popped, and its runner was gone before it could claim it.
-    back_to_ready(id, f[3])
+    if isolated then back_to_suspects(id, job) else back_to_ready(id, f[3]) end
   else
-    drop(id, f[1], 'ready:normal')
+    drop(id, f[1], came_from)
   end
   redis.call('LREM', own, 1, id)
 end

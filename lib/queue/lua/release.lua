@@ -6,10 +6,11 @@
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --release--> ready
 -- @transition active --release--> cancelled
--- @use clock records notes tally ended fade ring fence history cancelled listed sound unbegun
+-- @use clock records notes tally ended fade ring fence history cancelled listed sound unbegun alone
+-- WHY a suspect stays one: among others it would take them down with it, at each stop of its isolation runner anew.
 local worker, records = ARGV[1], ARGV[2]
 
-sound('LLEN', 'ready:high', 'ready:normal', 'ready:low')
+sound('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
 sound('ZCARD', 'cancelled')
 local answers, given_back = {}, {}
 for id, token, not_begun, rest in each_record(records) do
@@ -28,7 +29,11 @@ for id, token, not_begun, rest in each_record(records) do
     redis.call('HSET', job, 'state', 'ready', 'ended', token, 'since', now)
     given_back[#given_back + 1] = id
     -- RPUSH, not LPUSH: a job given back is next, not last (claim takes the right end).
-    redis.call('RPUSH', base .. home(redis.call('HGET', job, 'priority')), id)
+    if is_alone(worker) then
+      back_to_suspects(id, job)
+    else
+      redis.call('RPUSH', base .. home(redis.call('HGET', job, 'priority')), id)
+    end
   end
   answers[#answers + 1] = ANSWER[verdict]
 end
