@@ -116,6 +116,8 @@ class JobType:
     timeout_s: float = 60
     backoff: Backoff = DEFAULT_BACKOFF
     retain_ms: int | None = None
+    annotation: Any = dict
+    """What its handler asks the payload to be."""
 
 
 class _Mark(NamedTuple):
@@ -161,6 +163,11 @@ class Registry:
     @property
     def names(self) -> list[str]:
         return sorted(self._types)
+
+    @property
+    def types(self) -> list[JobType]:
+        """By name."""
+        return [self._types[name] for name in self.names]
 
     @property
     def queues(self) -> dict[str, list[str]]:
@@ -240,6 +247,7 @@ def _job_type(mark: _Mark, handler: Handler) -> JobType:
         mark.timeout_s,
         mark.backoff,
         retain_ms,
+        annotation,
     )
 
 
