@@ -79,7 +79,7 @@ class Field(NamedTuple):
 
 
 def fields_of(kind: type) -> list[Field]:
-    """The fields that a payload of that dataclass may name, in their order. Raises what reading the annotations does."""
+    """The fields that a payload of that dataclass may name, in their order. Raises as get_type_hints does."""
     hints = typing.get_type_hints(kind)
     return [Field(one.name, hints[one.name], _has_no_default(one), one) for one in dataclasses.fields(kind) if one.init]
 
