@@ -30,7 +30,8 @@ handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it en
     logs log_lines log_file     the log: what is said, how a line is written, where it goes
 
 Imports run downward in this order, and a test holds it: `server.py worker.py`, then `api work handlers` (none imports
-another), then `queue http1 manual processes testing` (nor do these), then `jobs`, then the files of the last seven rows.
+another), then `queue http1 manual processes testing` (nor do these), then `jobs`, then the files of the last seven
+lines.
 """
 
 __version__ = "0.1.0"
