@@ -34,4 +34,17 @@ another), then `queue http1 manual processes testing` (nor do these), then `jobs
 lines.
 """
 
+import os
+import sys
+
 __version__ = "0.1.0"
+
+
+def _libs_beside() -> "list[str]":
+    """The folders `lib` of the other entries of the path. An application whose job modules run here may have a package
+    `lib` of its own: what Waybill's lacks is looked for there. A name that both have is Waybill's."""
+    found = [os.path.join(os.path.abspath(entry), "lib") for entry in sys.path]  # noqa: PTH100, PTH118
+    return [folder for folder in found if os.path.isdir(folder) and not os.path.samefile(folder, __path__[0])]  # noqa: PTH112, PTH121
+
+
+__path__.extend(_libs_beside())
