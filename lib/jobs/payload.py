@@ -12,7 +12,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, Union
+from typing import Any, ClassVar, Literal, NamedTuple, Union
 
 from lib.errors import FieldError
 
@@ -79,9 +79,21 @@ class Field(NamedTuple):
 
 
 def fields_of(kind: type) -> list[Field]:
-    """The fields that a payload of that dataclass may name, in their order. Raises as get_type_hints does."""
+    """The fields that a payload of that dataclass may name, in their order. Raises as get_type_hints does.
+
+    An InitVar is one of them: `dataclasses.fields` leaves it out, but the class is made with it.
+    """
     hints = typing.get_type_hints(kind)
-    return [Field(one.name, hints[one.name], _has_no_default(one), one) for one in dataclasses.fields(kind) if one.init]
+    found: dict[str, dataclasses.Field[Any]] = getattr(kind, "__dataclass_fields__")  # noqa: B009  mypy knows no such name.
+    return [
+        Field(name, _annotation(hints[name]), _has_no_default(one), one)
+        for name, one in found.items()
+        if one.init and ClassVar not in (hints[name], typing.get_origin(hints[name]))
+    ]
+
+
+def _annotation(hint: Any) -> Any:
+    return hint.type if isinstance(hint, dataclasses.InitVar) else hint
 
 
 def _has_no_default(field: "dataclasses.Field[Any]") -> bool:

@@ -8,7 +8,7 @@ import itertools
 import sys
 import unittest
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from decimal import Decimal
 from typing import Any, ClassVar, Dict, List, Literal, Optional, Union  # noqa: UP035  Old code has them.
 
@@ -113,8 +113,36 @@ def of_the_same_name() -> type:
 Both = dataclasses.make_dataclass("Both", [("here", Address), ("there", of_the_same_name())])
 Oddly_named = dataclasses.make_dataclass("Odd", [("a", dataclasses.make_dataclass("ß/~x", [("n", int)]))])
 
+
+@dataclass
+class Initial:
+    """What `early` asks for goes to __post_init__ alone."""
+
+    early: InitVar[float]
+    note: InitVar[str | None] = None
+    shared: ClassVar[int] = 4
+    name: str = field(init=False, default="")
+
+    def __post_init__(self, early: float, note: str | None) -> None:
+        self.name = f"{early} {note}"
+
+
 KINDS: tuple[Any, ...] = (
-    *(Order, Keywords, Heir, Tree, Left, Right, Holder, Empty, Both, Oddly_named, jobs_for_tests.Work, Address),
+    *(
+        Order,
+        Initial,
+        Keywords,
+        Heir,
+        Tree,
+        Left,
+        Right,
+        Holder,
+        Empty,
+        Both,
+        Oddly_named,
+        jobs_for_tests.Work,
+        Address,
+    ),
     *(dict, dict[str, Any], dict[str, int], dict[str, dict[str, bool | None]], dict[str, Address], dict[str, Tree]),
     *(Any, object, Address | None, Address | Tree, dict[str, int] | list[int], str | None, list, list[int], str, int),
     *(None, Literal["a"], float | None, Address | dict[str, int]),
@@ -144,7 +172,7 @@ BASES: tuple[dict[str, Any], ...] = (
 def variants(annotation: Any) -> Iterator[Any]:
     """The seeds, and some objects with a member more, of each name that the class has."""
     yield from SEEDS
-    names = [one.name for one in dataclasses.fields(annotation)] if dataclasses.is_dataclass(annotation) else []
+    names = [*getattr(annotation, "__dataclass_fields__", ())]
     for base, name, value in itertools.product(BASES, [*names, "shared"], SEEDS):
         yield {**base, name: value}
 
