@@ -23,14 +23,12 @@ from tests.private_redis import PrivateRedis
 from tests.processes import LIMIT_S, ROOT, Server, Worker
 
 PAGE = (ROOT / "prod" / "ADOPTING.md").read_text(encoding="utf-8")
-MODULES = "lib.handlers.email,visits,charges,shop_jobs"
+MODULES = "lib.handlers.email,visits,charges,shop_jobs,pushed"
 TABLES = "CREATE TABLE visits (page); CREATE TABLE charges (id PRIMARY KEY, charged_order)"
 # As Flask and SQLAlchemy are, as far as the page uses them: a session belongs to a context, and dies with it.
 SHOP = """\
-import contextlib
 import contextvars
 import threading
-from types import SimpleNamespace
 
 _session = contextvars.ContextVar("session")
 
@@ -57,16 +55,25 @@ class Session:
         self._look()
 
 
+class AppContext:
+    def push(self):
+        self.session = Session()
+        self.before = _session.set(self.session)
+
+    def pop(self):
+        self.session.is_closed = True
+        _session.reset(self.before)
+
+    def __enter__(self):
+        self.push()
+
+    def __exit__(self, *_):
+        self.pop()
+
+
 class App:
-    @contextlib.contextmanager
     def app_context(self):
-        session = Session()
-        before = _session.set(session)
-        try:
-            yield
-        finally:
-            session.is_closed = True
-            _session.reset(before)
+        return AppContext()
 
 
 class Db:
@@ -142,7 +149,7 @@ class Adopting(unittest.TestCase):
 
     def test_every_block_is_one_that_a_test_here_runs(self) -> None:
         self.assertEqual(
-            ["charges.py", "shop_jobs.py", "test_shop_jobs.py", "visits.py"],
+            ["charges.py", "pushed.py", "shop_jobs.py", "test_shop_jobs.py", "visits.py"],
             sorted(text.partition("\n")[0].removeprefix("# ") for text in blocks("python")),
         )
         self.assertEqual(6, len(blocks("sh")))
@@ -199,7 +206,9 @@ class Adopting(unittest.TestCase):
         answers = self.server.request("POST", "/api/jobs/batch", batch)[1]["items"]
 
         ended = [self.server.request("GET", f"/api/jobs/{one['id']}?wait=20")[1] for one in answers]
+        wrong = self.done("export-wrong", {"user_id": 7})
 
+        self.assertIn("another thread's", wrong["error"]["message"])
         self.assertEqual([{"posts": 2}] * 20, [job["result"] for job in ended], [job["error"] for job in ended])
 
     def test_types_show_what_the_page_says_of_them(self) -> None:
