@@ -95,6 +95,7 @@ class JobContext:
         """Whether the handler has read `cancelled` as True."""
         self._cancelled = cancelled
         self._cancel: Callable[[], object] | None = None
+        self._is_async: bool | None = None
         self._types = _AnyType(map(registry.type_of, types))
         self._ids = JobIds()
 
@@ -123,8 +124,9 @@ class JobContext:
         self.steps.append(Step(registry.checked_fraction(fraction), str(note)))
 
     def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
-        """As the real one: an id in a thread, to be awaited on a loop, where nothing is queued before it is awaited."""
-        if asyncio._get_running_loop() is None:
+        """As the real one: an id for a plain handler; for a coroutine to be awaited, and not queued before it is."""
+        is_async = self._is_async if self._is_async is not None else asyncio._get_running_loop() is not None
+        if not is_async:
             return self._enqueue(type, payload, once, options)
 
         async def enqueue() -> str:
@@ -188,6 +190,7 @@ class _Call:
         job_type = registry.type_of(handler)
         self.is_async = job_type.is_async
         self.ctx = ctx or JobContext(**{"max_attempts": job_type.max_attempts, **context})
+        self.ctx._is_async = self.is_async
         self._handler = handler
         self._payload = _decoded(job_type, payload)
 

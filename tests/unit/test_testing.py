@@ -83,6 +83,19 @@ async def forgets_to_await(ctx: registry.JobContext, payload: dict[str, Any]) ->
     ctx.enqueue("mail", {}).close()
 
 
+@job("queues_from_a_thread")
+async def queues_from_a_thread(ctx: registry.JobContext, payload: dict[str, Any]) -> None:
+    await (await asyncio.to_thread(ctx.enqueue, "mail", {}))
+
+
+@job("queues_on_a_loop_of_its_own")
+def queues_on_a_loop_of_its_own(ctx: registry.JobContext, payload: dict[str, Any]) -> Any:
+    async def inner() -> Any:
+        return ctx.enqueue("mail", {})
+
+    return asyncio.run(inner())
+
+
 class Run(unittest.TestCase):
     def test_what_the_handler_said_is_there_and_its_result(self) -> None:
         rows: list[str] = []
@@ -116,6 +129,15 @@ class Run(unittest.TestCase):
         self.assertEqual("handler", name)
         self.assertEqual(ids, [one.job_id for one in ctx.enqueued])
         self.assertEqual(2, len(set(ids)))
+
+    def test_whether_it_awaits_is_the_handlers_kind_and_not_where_it_calls_from(self) -> None:
+        ctx = JobContext()
+
+        run(queues_from_a_thread, {}, ctx)
+        given = run(queues_on_a_loop_of_its_own, {}, ctx)
+
+        self.assertEqual([one.job_id for one in ctx.enqueued[1:]], [given])
+        self.assertEqual(2, len(ctx.enqueued))
 
     def test_what_is_not_awaited_on_a_loop_is_not_queued(self) -> None:
         ctx = JobContext()
