@@ -11,8 +11,8 @@ LOCAL = @$(FIND) exec "$$python" -m prod.local
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-run: ## server, one worker and a Redis here, until Ctrl-C
-	$(LOCAL) run
+run: ## server, one worker and a Redis here, until Ctrl-C (RELOAD=1: started again when code was edited)
+	$(LOCAL) run $(if $(filter-out 0,$(RELOAD)),--reload)
 
 demo: ## a mail from curl to the outbox, with its log lines; nothing is left behind
 	$(LOCAL) demo

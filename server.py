@@ -28,6 +28,7 @@ from lib.api.auth import Auth
 from lib.api.batch import Batches
 from lib.api.events import Events
 from lib.api.failed_tries import FailedTries
+from lib.api.job_types import JobTypes
 from lib.api.jobs import Jobs
 from lib.api.manual import Manual
 from lib.api.metrics import Metrics
@@ -163,7 +164,8 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     counts = RequestCounts(place.memory, place.number)
     metrics = Metrics(queues, Meters(link, keys), counts, types)
     manual = Manual(ROOT / "openapi.yaml", asks_for_key=bool(settings.api_keys))
-    table = routes(jobs, batches, QueueViews(queues, queue, log), events, system, metrics, manual)
+    queue_views = QueueViews(queues, queue, log)
+    table = routes(jobs, batches, JobTypes(types), queue_views, events, system, metrics, manual)
     counts.lay_out(route.pattern for route in table)
     rate = Rate(*settings.rate_limit) if settings.rate_limit else None
     # A link of its own: with Redis stuck, what a caller has left is soon given up, before the request itself waits.

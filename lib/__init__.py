@@ -19,6 +19,7 @@ handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it en
     manual/                     what is made to be read: problems explained, openapi.yaml as a page
     http1/                      HTTP/1.1 and nothing else: knows no jobs, no Redis
     processes/                  children of server.py and worker.py: spawned, listened to, started again
+    testing/                    for who tests a handler: a context without Redis; nothing that runs imports it
     jobs/                       what a job is, as pure values: spec, states, backoff, payloads, results, errors, types
     needs                       which Python this takes; looked at before anything else is imported
     config setting_kinds        the settings; what the value of one may be
@@ -29,7 +30,21 @@ handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it en
     logs log_lines log_file     the log: what is said, how a line is written, where it goes
 
 Imports run downward in this order, and a test holds it: `server.py worker.py`, then `api work handlers` (none imports
-another), then `queue http1 manual processes` (nor do these), then `jobs`, then the files of the last seven lines.
+another), then `queue http1 manual processes testing` (nor do these), then `jobs`, then the files of the last seven
+lines.
 """
 
+import os
+import sys
+
 __version__ = "0.1.0"
+
+
+def _libs_beside() -> "list[str]":
+    """The folders `lib` of the other entries of the path. An application whose job modules run here may have a package
+    `lib` of its own: what Waybill's lacks is looked for there. A name that both have is Waybill's."""
+    found = [os.path.join(os.path.abspath(entry), "lib") for entry in sys.path]  # noqa: PTH100, PTH118
+    return [folder for folder in found if os.path.isdir(folder) and not os.path.samefile(folder, __path__[0])]  # noqa: PTH112, PTH121
+
+
+__path__.extend(_libs_beside())

@@ -135,6 +135,15 @@ async def fail_once(ctx: JobContext, work: Work) -> str:
     return "at the second attempt"
 
 
+@job("fail_but_for_the_last", backoff=QUICK, max_attempts=3)
+async def fail_but_for_the_last(ctx: JobContext, work: Work) -> str:
+    """Knows which attempt is its last, and completes in that one alone."""
+    enter(ctx, work)
+    if not ctx.is_last_attempt:
+        raise ValueError(f"attempt {ctx.attempt} of {ctx.max_attempts}")
+    return f"attempt {ctx.attempt} of {ctx.max_attempts}"
+
+
 class Unspeakable(Exception):
     """Its text can't be had."""
 

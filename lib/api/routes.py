@@ -3,6 +3,7 @@
 from lib.api import manual
 from lib.api.batch import BODIES, Batches
 from lib.api.events import Events
+from lib.api.job_types import JobTypes
 from lib.api.jobs import Jobs
 from lib.api.manual import Manual
 from lib.api.metrics import Metrics
@@ -17,7 +18,14 @@ _PAGE = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
 
 
 def routes(
-    jobs: Jobs, batches: Batches, queues: QueueViews, events: Events, system: System, metrics: Metrics, pages: Manual
+    jobs: Jobs,
+    batches: Batches,
+    types: JobTypes,
+    queues: QueueViews,
+    events: Events,
+    system: System,
+    metrics: Metrics,
+    pages: Manual,
 ) -> tuple[Route, ...]:
     return (
         Route(
@@ -48,6 +56,7 @@ def routes(
         Route("POST", "/api/jobs/{job_id}/cancel", "cancelJob", jobs.cancel, frozenset({"force"}), scope="write"),
         Route("POST", "/api/jobs/{job_id}/retry", "retryJob", jobs.retry, scope="write"),
         Route("GET", "/api/jobs/{job_id}/logs", "readJobLogs", jobs.logs, scope="read"),
+        Route("GET", "/api/types", "listTypes", types.list_all, scope="read"),
         Route("GET", "/api/queues", "listQueues", queues.list_all, scope="read"),
         Route("GET", "/api/queues/{queue}", "readQueue", queues.read, scope="read"),
         Route(

@@ -12,7 +12,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Union
+from typing import Any, ClassVar, Literal, NamedTuple, Union
 
 from lib.errors import FieldError
 
@@ -69,6 +69,37 @@ def _decoder_for(annotation: Any, known: dict[type, Decode]) -> Decode:
     if origin is dict and arguments[0] is str:
         return _object(_decoder_for(arguments[1], known))
     raise UnknownAnnotation(f"a payload can't hold {annotation!r}; see lib/jobs/payload.py for what it can")
+
+
+class Field(NamedTuple):
+    """A field of a dataclass that a payload may name."""
+
+    name: str
+    annotation: Any
+    is_required: bool
+    field: "dataclasses.Field[Any]"
+
+
+def fields_of(kind: type) -> list[Field]:
+    """The fields that a payload of that dataclass may name, in their order. Raises as get_type_hints does.
+
+    An InitVar is one of them: `dataclasses.fields` leaves it out, but the class is made with it.
+    """
+    hints = typing.get_type_hints(kind)
+    found: dict[str, dataclasses.Field[Any]] = getattr(kind, "__dataclass_fields__")  # noqa: B009  mypy knows no such name.
+    return [
+        Field(name, _annotation(hints[name]), _has_no_default(one), one)
+        for name, one in found.items()
+        if one.init and ClassVar not in (hints[name], typing.get_origin(hints[name]))
+    ]
+
+
+def _annotation(hint: Any) -> Any:
+    return hint.type if isinstance(hint, dataclasses.InitVar) else hint
+
+
+def _has_no_default(field: "dataclasses.Field[Any]") -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def escape_pointer(name: str) -> str:
@@ -147,15 +178,10 @@ _SCALARS: dict[Any, Decode] = {
 
 
 def _dataclass(kind: type, known: dict[type, Decode]) -> Decode:
-    hints = typing.get_type_hints(kind)
-    fields = [field for field in dataclasses.fields(kind) if field.init]
-    decoders = {field.name: _decoder_for(hints[field.name], known) for field in fields}
-    required = {
-        field.name
-        for field in fields
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    }
-    taken = {name: _taken_as_they_are(hints[name]) for name in decoders}
+    fields = fields_of(kind)
+    decoders = {one.name: _decoder_for(one.annotation, known) for one in fields}
+    required = {one.name for one in fields if one.is_required}
+    taken = {one.name: _taken_as_they_are(one.annotation) for one in fields}
 
     def decode(value: Any, pointer: str) -> Any:
         if type(value) is not dict:

@@ -40,6 +40,14 @@ class JobContext(Protocol):
         """1 for the first."""
 
     @property
+    def max_attempts(self) -> int:
+        """So many attempts the job has: of its request, or its type's."""
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether the job is dead if this attempt fails. A `Retry` is a failure too; a `Snooze` is none."""
+
+    @property
     def cancelled(self) -> bool:
         """The handler is to stop: somebody asked for the job to be cancelled, its time is over, or its runner leaves.
 
@@ -116,6 +124,8 @@ class JobType:
     timeout_s: float = 60
     backoff: Backoff = DEFAULT_BACKOFF
     retain_ms: int | None = None
+    annotation: Any = dict
+    """What its handler asks the payload to be."""
 
 
 class _Mark(NamedTuple):
@@ -163,6 +173,11 @@ class Registry:
         return sorted(self._types)
 
     @property
+    def types(self) -> list[JobType]:
+        """By name."""
+        return [self._types[name] for name in self.names]
+
+    @property
     def queues(self) -> dict[str, list[str]]:
         """The queues that the types name themselves, each with these types."""
         queues: dict[str, list[str]] = {}
@@ -183,6 +198,21 @@ def load(modules: Iterable[str]) -> Registry:
     if faults:
         raise ConfigError(faults)
     return Registry(types.values())
+
+
+def type_of(handler: Handler) -> JobType:
+    """What `@job` marked that function as. Raises ValueError where it did not, or as no handler can be."""
+    mark = getattr(handler, "__dict__", {}).get(_MARK)
+    if not isinstance(mark, _Mark):
+        raise ValueError(f"{getattr(handler, '__name__', handler)!r} is the handler of no job: @job(…) marks one")
+    return _job_type(mark, handler)
+
+
+def checked_fraction(fraction: float) -> float:
+    """What `ctx.progress` was given. Raises ValueError where that is none."""
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"progress is from 0 to 1, not {fraction!r}")
+    return float(fraction)
 
 
 def checks_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], str]]]:
@@ -240,6 +270,7 @@ def _job_type(mark: _Mark, handler: Handler) -> JobType:
         mark.timeout_s,
         mark.backoff,
         retain_ms,
+        annotation,
     )
 
 

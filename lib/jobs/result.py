@@ -8,13 +8,14 @@ shows the reason as `result_error`: the work is done, and the job is completed a
 import dataclasses
 import json
 from collections import deque
-from collections.abc import Mapping, Set, Sized, ValuesView
+from collections.abc import AsyncGenerator, Awaitable, Generator, Mapping, Set, Sized, ValuesView
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import PurePath
+from types import CoroutineType
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,17 @@ _AS_LIST = (list, tuple, set, frozenset, deque, range, Set, ValuesView)
 
 class Unkept(Exception):
     """Why a result can't be kept, in words that follow "the result was not kept: "."""
+
+
+def done(result: Any) -> Any:
+    """The result, unless it is work that has yet to be done: a decorator made a plain function of an async one. Raises
+    TypeError."""
+    # By its class: an object of the job's own may fail whoever asks itself what it is.
+    if not issubclass(type(result), Awaitable | Generator | AsyncGenerator):
+        return result
+    if type(result) is CoroutineType:
+        result.close()
+    raise TypeError(f"the handler gave a {class_name(result)} and did nothing: is a decorator's wrapper not async?")
 
 
 def result_text(value: Any) -> str:

@@ -27,6 +27,7 @@ _RFC3339 = re.compile(
     r"((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
+_ONCE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class Wrong(ValueError):
@@ -118,6 +119,16 @@ def _is_utf8(text: str) -> bool:
         return bool(text.encode())
     except UnicodeEncodeError:
         return False
+
+
+def check_once(name: object) -> None:
+    """The name under which a running job enqueues another (`once`). Raises InvalidFields."""
+    if not isinstance(name, str) or not _ONCE_NAME.fullmatch(name):
+        raise wrong_once("must be a name of 1 to 64 letters, digits, _ . or -")
+
+
+def wrong_once(detail: str) -> InvalidFields:
+    return InvalidFields(f"once {detail}", errors=[FieldError("/once", detail)])
 
 
 def invalid(errors: list[FieldError]) -> InvalidFields:

@@ -12,13 +12,13 @@ An attempt that finds step 1 done and not step 3 does step 2 again.
 """
 
 import contextlib
-import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from lib.errors import FieldError, InvalidFields, OutcomeUnknown, RedisUnavailable, WrongState
+from lib.errors import OutcomeUnknown, RedisUnavailable, WrongState
 from lib.ids import derived_id, queue_of
 from lib.jobs.job import Accepted, ClaimedJob, NewJob
+from lib.jobs.submission import check_once, wrong_once
 from lib.queue.client import Link
 from lib.queue.keys import Keys
 from lib.queue.scripts import Scripts
@@ -26,7 +26,6 @@ from lib.queue.scripts import Scripts
 MOST_NAMES = 1000
 FORGOTTEN_S: Final = 600
 """So long the child's queue keeps its note when the parent has its own: an attempt that was overtaken may yet ask."""
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ONCE: Final = "once"  # As in enqueue.lua. It stands where other jobs under a key have a fingerprint.
 _MADE = b"+"
 
@@ -46,7 +45,7 @@ class Children:
         Raises InvalidFields, WrongState where the parent is no longer this runner's, and what Queue.enqueue raises;
         whichever it is, the next attempt may ask again.
         """
-        _check(name)
+        check_once(name)
         derived = derived_id(job.queue, parent.job_id, name)
         noted = await self._note(parent, name, derived)
         if noted.startswith(_MADE.decode()):
@@ -69,18 +68,9 @@ class Children:
         if noted == b"stale":
             raise WrongState(f"the job {parent.job_id} was given to another worker, or has ended; nothing was enqueued")
         if noted == b"full":
-            raise _wrong(f"is one too many: a job may enqueue under {MOST_NAMES} names")
+            raise wrong_once(f"is one too many: a job may enqueue under {MOST_NAMES} names")
         return str(noted, "ascii", "replace")
 
     async def _confirm(self, parent_id: str, name: str, noted: str, stands_for_it: str) -> None:
         base = self._keys.base(queue_of(parent_id) or "")
         await self._scripts.call("made", base, parent_id, name, noted, stands_for_it)
-
-
-def _check(name: object) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise _wrong("must be a name of 1 to 64 letters, digits, _ . or -")
-
-
-def _wrong(detail: str) -> InvalidFields:
-    return InvalidFields(f"once {detail}", errors=[FieldError("/once", detail)])

@@ -4,11 +4,10 @@
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Generator
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from types import CoroutineType
 from typing import Any
 
 from lib.ids import queue_of
@@ -17,8 +16,7 @@ from lib.jobs.failure import MESSAGE_CHARS, briefly, failure, summary
 from lib.jobs.job import MAX_DELAY_S, ClaimedJob, JobSpec, SpecError, SpecTooNew
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Retry, Snooze
-from lib.jobs.result import Unkept, result_text
-from lib.log_lines import class_name
+from lib.jobs.result import Unkept, done, result_text
 from lib.queue.lease import Ended, failed, finished, finished_without, released, snoozed
 from lib.work.context import Context, Shared
 from lib.work.fates import named
@@ -124,7 +122,7 @@ def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
         context.enter()
         context.goes_on = True
         try:
-            result = _done(handler(context, prepared.payload))
+            result = done(handler(context, prepared.payload))
         except BaseException as fault:  # noqa: BLE001  It is raised again on the loop.
             Forks.end_child(fault)
             return Raised(fault)
@@ -134,16 +132,6 @@ def run(prepared: Prepared, context: Context, shared: Shared) -> Awaitable[Any]:
         return result
 
     return asyncio.get_running_loop().run_in_executor(shared.threads, shared.blank.context().run, in_thread)
-
-
-def _done(result: Any) -> Any:
-    """The result, unless it is work that has yet to be done: a decorator made a plain function of an async one."""
-    # By its class: an object of the job's own may fail whoever asks itself what it is.
-    if not issubclass(type(result), Awaitable | Generator | AsyncGenerator):
-        return result
-    if type(result) is CoroutineType:
-        result.close()
-    raise TypeError(f"the handler gave a {class_name(result)} and did nothing: is a decorator's wrapper not async?")
 
 
 def completed(job: ClaimedJob, spec: JobSpec, result: Any, shared: Shared) -> Ending:

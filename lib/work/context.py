@@ -18,7 +18,7 @@ from lib.config import Settings
 from lib.ids import JobIds
 from lib.jobs import submission
 from lib.jobs.job import ClaimedJob, JobSpec
-from lib.jobs.registry import Registry
+from lib.jobs.registry import Registry, checked_fraction
 from lib.log_lines import tail_writer
 from lib.logs import NOTHING, Bound, Log
 from lib.queue.notes import Notes
@@ -185,6 +185,14 @@ class Context:
         return self._job.attempt
 
     @property
+    def max_attempts(self) -> int:
+        return self._spec.max_attempts
+
+    @property
+    def is_last_attempt(self) -> bool:
+        return self._job.attempt >= self._spec.max_attempts
+
+    @property
     def cancelled(self) -> bool:
         if self.is_cancelled:
             self.has_heard = True
@@ -204,9 +212,7 @@ class Context:
         self._shared.log.info(event, msg, self.about, **fields)
 
     def progress(self, fraction: float, note: str = "") -> None:
-        if not 0 <= fraction <= 1:
-            raise ValueError(f"progress is from 0 to 1, not {fraction!r}")
-        self._said().set_progress(float(fraction), str(note))
+        self._said().set_progress(checked_fraction(fraction), str(note))
         self._tell()
 
     def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:

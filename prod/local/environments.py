@@ -1,6 +1,7 @@
 """The two virtual environments: `.venv` to run and test, `.venv-lint` for the linters. Each is made once.
 
 1. A stamp inside says for which Python and which requirements it was filled; when either has changed, pip runs again.
+   `.venv` also gets what requirements-jobs.txt names, if there is one: what job modules import.
 2. An environment whose Python does not start any more (the system's was replaced) is made anew.
 3. Debian and Ubuntu ship Python without ensurepip: there `python3-venv` is installed first.
 """
@@ -19,16 +20,19 @@ PIP_S = 900
 
 
 def for_running() -> Path:
-    """The interpreter of `.venv`, which holds requirements.txt."""
-    return _ready(ROOT / ".venv", ())
+    """The interpreter of `.venv`, which holds requirements.txt and requirements-jobs.txt."""
+    of_jobs = ROOT / "requirements-jobs.txt"
+    return _ready(ROOT / ".venv", (), [of_jobs] if of_jobs.is_file() else [])
 
 
 def for_linting() -> Path:
     """The interpreter of `.venv-lint`: the same, and the linters; mypy reads the types of what Waybill imports."""
-    return _ready(ROOT / ".venv-lint", LINT_REQUIREMENTS)
+    return _ready(ROOT / ".venv-lint", LINT_REQUIREMENTS, [])
 
 
-def _ready(folder: Path, more: tuple[str, ...]) -> Path:
+def _ready(folder: Path, more: tuple[str, ...], files: list[Path]) -> Path:
+    """more: requirements, files: of requirements; both beside requirements.txt."""
+    files = [ROOT / "requirements.txt", *files]
     python = folder / "bin" / "python"
     stamp = folder / STAMP
     version = _version(python)
@@ -36,9 +40,9 @@ def _ready(folder: Path, more: tuple[str, ...]) -> Path:
     if not version or not f"{_text(stamp) or version}\n".startswith(f"{version}\n"):
         _make(folder)
         version = _version(python)
-    wanted = "\n".join((version, *more, (ROOT / "requirements.txt").read_text(encoding="utf-8")))
+    wanted = "\n".join((version, *more, *(file.read_text(encoding="utf-8") for file in files)))
     if _text(stamp) != wanted:
-        _fill(python, more)
+        _fill(python, more, files)
         stamp.write_text(wanted, encoding="utf-8")
     return python
 
@@ -83,13 +87,13 @@ def _runs_ensurepip() -> bool:
     return done.returncode == 0
 
 
-def _fill(python: Path, more: tuple[str, ...]) -> None:
-    print(f"Installing {' '.join(('requirements.txt', *more))}")
+def _fill(python: Path, more: tuple[str, ...], files: list[Path]) -> None:
+    print(f"Installing {' '.join((*(file.name for file in files), *more))}")
     words = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+    # All at once: pip then says which of them can't be had together.
+    named = [word for file in files for word in ("-r", str(file))]
     try:
-        done = subprocess.run(
-            [*words, "-r", str(ROOT / "requirements.txt"), *more], stdin=subprocess.DEVNULL, timeout=PIP_S
-        )
+        done = subprocess.run([*words, *named, *more], stdin=subprocess.DEVNULL, timeout=PIP_S)
     except subprocess.TimeoutExpired:
         raise LocalError(f"pip took over {PIP_S} s; is there a way to the package index from here?") from None
     if done.returncode:

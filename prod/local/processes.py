@@ -29,6 +29,14 @@ class Stopped(LocalError):
     """Somebody pressed Ctrl-C or sent SIGTERM."""
 
 
+class Ended(LocalError):
+    """One of the crew has ended by itself."""
+
+    def __init__(self, name: str, status: int) -> None:
+        super().__init__(f"{name} ended by itself ({_ending(status)}).", status if status > 0 else 1)
+        self.name = name
+
+
 class Late(LocalError):
     """What was waited for has not come within its time."""
 
@@ -88,13 +96,13 @@ class Crew:
         self._members.append(Member(name, process, leaves_last))
 
     def check(self) -> None:
-        """Raises Stopped after a signal, LocalError where one of the crew has ended by itself."""
+        """Raises Stopped after a signal, Ended where one of the crew has ended by itself."""
         if self._signals:
             raise Stopped("Stopped.", 130)
         for member in self._members:
             status = member.process.poll()
             if status is not None:
-                raise LocalError(f"{member.name} ended by itself ({_ending(status)}).", status if status > 0 else 1)
+                raise Ended(member.name, status)
 
     def until(self, condition: Callable[[], bool], limit_s: float, complaint: str) -> None:
         """Waits for a condition while all of the crew live. Raises Late(complaint) after `limit_s`."""
@@ -114,12 +122,17 @@ class Crew:
 
     def stop(self) -> None:
         """SIGTERM to server and worker, then to Redis: what they finish in their grace still has to be written down."""
-        for leaves_last in (False, True):
-            leaving = [member.process for member in self._members if member.leaves_last is leaves_last]
-            self._dismiss([process for process in leaving if process.poll() is None])
+        self.stop_service()
+        self._dismiss(self._members)
         self._members.clear()
 
-    def _dismiss(self, processes: list[subprocess.Popen[bytes]]) -> None:
+    def stop_service(self) -> None:
+        """The same to all but those that leave last; they may be started again."""
+        self._dismiss([member for member in self._members if not member.leaves_last])
+        self._members = [member for member in self._members if member.leaves_last]
+
+    def _dismiss(self, members: list[Member]) -> None:
+        processes = [member.process for member in members if member.process.poll() is None]
         for process in processes:
             process.terminate()
         heard = self._signals

@@ -1,4 +1,7 @@
-"""`make run`: Waybill on this machine until Ctrl-C, with the settings of the environment and the env files."""
+"""`make run`: Waybill on this machine until Ctrl-C, with the settings of the environment and the env files.
+
+With RELOAD=1 server and worker are started again whenever code was edited: see reload.py.
+"""
 
 import http.client
 import json
@@ -12,6 +15,7 @@ from lib.errors import ConfigError
 from lib.setting_kinds import without_password
 from prod.local import ROOT, LocalError, environments, redis_server
 from prod.local.processes import Crew, Late, Stopped, free_port
+from prod.local.reload import Reload
 
 READY_S = 30.0
 REDIS_S = 10.0
@@ -29,13 +33,13 @@ Send a mail ({mail}):
 """
 
 
-def main(_arguments: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Sets up, starts all, and returns 0 after Ctrl-C or SIGTERM. Raises LocalError when something ended by itself."""
     python = environments.for_running()
     settings = _settings()
     try:
         with Crew(settings.shutdown_grace_s) as crew:
-            _run(crew, python, settings)
+            _run(crew, python, settings, reloads="--reload" in arguments)
     except Stopped:
         print("Stopped: worker and server first, then what they need.")
     return 0
@@ -48,7 +52,7 @@ def _settings() -> config.Settings:
         raise LocalError(config.describe(error.faults).rstrip(), config.EXIT_CONFIG) from None
 
 
-def _run(crew: Crew, python: Path, settings: config.Settings) -> None:
+def _run(crew: Crew, python: Path, settings: config.Settings, *, reloads: bool) -> None:
     port = settings.port or free_port()
     _have_port(settings.host, port)
     redis_url = settings.redis_url
@@ -56,12 +60,23 @@ def _run(crew: Crew, python: Path, settings: config.Settings) -> None:
     if redis_url == DEFAULT_REDIS_URL:
         redis_url = redis_server.find_or_start(crew, ROOT / "var" / "redis")
     environment = {**config.child_environment(), "REDIS_URL": redis_url, "PORT": str(port)}
-    start_service(crew, python, environment)
-    wait_ready(crew, settings.host, port, redis_url)
+
+    def start() -> None:
+        start_service(crew, python, environment)
+        wait_ready(crew, settings.host, port, redis_url)
+
+    reload = Reload(crew, start, environment.get("PYTHONPATH", "")) if reloads else None
+    if reload is None:
+        start()
+    else:
+        reload.start()
     mail = "it goes out by SMTP_URL" if settings.smtp_url else f"it lands in {settings.outbox_dir}"
     url = base_url(settings.host, port)
     print(WELCOME.format(url=url, mail=mail, curl=CURL.format(url=url)))
-    crew.watch()
+    if reload is None:
+        crew.watch()
+    else:
+        reload.watch()
 
 
 def start_service(crew: Crew, python: Path, environment: Mapping[str, str], console: Path | None = None) -> None:

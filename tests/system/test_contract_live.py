@@ -251,6 +251,19 @@ class Successes(Live):
             self.assertEqual(200, self.ask(operation_id).status)
         self.assertEqual(contract.PATH.read_bytes(), self.ask("readContract").body)
 
+    def test_the_types_are_shown_with_what_a_job_of_each_gets(self) -> None:
+        types = {one["name"]: one for one in self.ask("listTypes").body["items"]}
+
+        self.assertEqual(sorted(types), [*types])
+        for name in ("email", "noop", "keeps_a_secret"):
+            payload = MAIL["payload"] if name == "email" else {"api_key": "k"} if name == "keeps_a_secret" else {}
+            job = self.create({"type": name, "payload": payload, "delay_s": 600})
+            shared = ("queue", "max_attempts", "backoff", "timeout_s", "retain_s")
+            self.assertEqual([job[field] for field in shared], [types[name][field] for field in shared])
+            self.assertLessEqual({*types[name]["payload_schema"].get("required", [])}, {*payload})
+        self.assertTrue(types["email"]["description"].startswith("Send one mail."))
+        self.assertEqual("tests.jobs_for_tests", types["stumble"]["module"])
+
     def test_a_queue_that_was_mistyped_is_removed_when_its_job_is(self) -> None:
         job = self.create({**MAIL, "queue": "emial", "delay_s": 600})
         refused = self.ask("deleteQueue", "/api/queues/emial")

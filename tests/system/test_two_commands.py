@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 20.0
 
 
-def local(command: str, **settings: str) -> subprocess.Popen[str]:
+def local(*command: str, **settings: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "prod.local", command],
+        [sys.executable, "-m", "prod.local", *command],
         cwd=ROOT,
         env={**os.environ, **settings},
         stdin=subprocess.DEVNULL,
@@ -88,7 +88,7 @@ class Demo(unittest.TestCase):
         self.assertIn('"state": "completed"', said)
 
 
-class Run(unittest.TestCase):
+class RunCase(unittest.TestCase):
     """On a Redis, a port and folders of its own: the developer's are not touched."""
 
     def setUp(self) -> None:
@@ -112,8 +112,8 @@ class Run(unittest.TestCase):
         self.settings["REDIS_URL"] = url
         return crew
 
-    def started(self) -> subprocess.Popen[str]:
-        process = local("run", **self.settings)
+    def started(self, *options: str) -> subprocess.Popen[str]:
+        process = local("run", *options, **self.settings)
         self.addCleanup(process.communicate, timeout=60)
         # Not SIGKILL: what it started would live on.
         self.addCleanup(process.terminate)
@@ -123,6 +123,8 @@ class Run(unittest.TestCase):
         said, _ = process.communicate(timeout=LIMIT_S)
         return said
 
+
+class Run(RunCase):
     def test_ctrl_c_and_sigterm_stop_all_of_it_and_leave_the_redis_that_was_there(self) -> None:
         self.redis()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -199,6 +201,98 @@ class Run(unittest.TestCase):
         self.assertIn("no_such_module", said)
         self.assertIn("ended by itself", said)
         self.assertFalse(answers(self.port))
+
+
+class Reloading(RunCase):
+    """`make run RELOAD=1`: what an edit does."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.code = self.folder / "code"
+        self.code.mkdir()
+        self.redis()
+        self.settings |= {"JOB_MODULES": "edited_jobs", "PYTHONPATH": str(self.code), "WORKER_QUEUES": "default=2"}
+        self.write("edited_jobs", answer(1))
+
+    def write(self, name: str, text: str) -> None:
+        """As an editor does: a new file, renamed."""
+        new = self.code / "new"
+        new.write_text(text, encoding="utf-8")
+        new.rename(self.code / f"{name}.py")
+
+    def heard(self, process: subprocess.Popen[str], words: str) -> str:
+        """What it prints, up to a line that holds these words."""
+        assert process.stdout is not None
+        said = ""
+        while words not in said:
+            line = process.stdout.readline()
+            self.assertTrue(line, said)
+            said += line
+        return said
+
+    def result(self) -> object:
+        body = json.dumps({"type": "answer", "payload": {}}).encode()
+        fields = {"Content-Type": "application/json", "Prefer": "wait=20"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/jobs", body, fields)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=LIMIT_S) as given:
+            return json.load(given)["result"]
+
+    def test_an_edit_starts_both_again_and_one_that_is_no_python_waits_for_the_next(self) -> None:
+        process = self.started("--reload")
+        self.heard(process, "Ctrl-C stops it")
+        self.assertEqual(1, self.result())
+
+        # Of the same length, and as a rule within the same second.
+        self.write("edited_jobs", answer(2))
+        self.heard(process, "they run again")
+        self.assertEqual(2, self.result())
+
+        self.write("edited_jobs", "def broken(:\n")
+        said = self.heard(process, "before that is mended")
+        self.assertIn(f"{self.code}/edited_jobs.py, line 1: ", said)
+        self.assertEqual(2, self.result())
+
+        self.write("beside", "NUMBER = 3\n")
+        self.heard(process, "before that is mended")
+        self.write("edited_jobs", "from beside import NUMBER\n" + answer("NUMBER"))
+        self.heard(process, "they run again")
+        self.assertEqual(3, self.result())
+
+        (self.code / "beside.py").unlink()
+        said = self.heard(process, "The next edit is waited for")
+        self.assertIn("No module named 'beside'", said)
+        self.assertFalse(answers(self.port))
+
+        self.write("beside", "NUMBER = 4\n")
+        self.heard(process, "they run again")
+        self.assertEqual(4, self.result())
+
+        process.send_signal(signal.SIGINT)
+        self.said_by(process)
+        self.assertEqual(0, process.returncode)
+        self.assertFalse(answers(self.port))
+
+    def test_ctrl_c_ends_it_while_it_waits_for_an_edit_that_mends_the_first_start(self) -> None:
+        self.write("edited_jobs", "import no_such_module\n")
+
+        process = self.started("--reload")
+        self.heard(process, "The next edit is waited for")
+        process.send_signal(signal.SIGINT)
+        said = self.said_by(process)
+
+        self.assertEqual(0, process.returncode, said)
+        self.assertFalse(answers(self.port))
+
+
+def answer(number: object) -> str:
+    """A job module whose job gives that."""
+    return f"""from lib.jobs.registry import job
+
+
+@job("answer")
+async def answer(ctx, payload: dict):
+    return {number}
+"""
 
 
 class OwnRedis(unittest.TestCase):

@@ -54,6 +54,9 @@ class Ends(WorkerCase):
             "stop_iteration": self.post("stop_iteration", once),
             "long_error": self.post("fail", once, text="é" * 50_000),
             "surrogate": self.post("fail_lone_surrogate", once),
+            "last": self.post("fail_but_for_the_last"),
+            "last_of_two": self.post("fail_but_for_the_last", {"max_attempts": 2}),
+            "only": self.post("fail_but_for_the_last", once),
         }
         self.until_begun(ids["snooze"], attempts=3)
         flag.touch()
@@ -73,6 +76,10 @@ class Ends(WorkerCase):
         self.assertEqual((3, "ValueError"), (found["fail"].attempts, error_type(found["fail"])))
         self.assertEqual(["retried", "retried", "dead"], [line.outcome for line in found["fail"].history])
         self.assertEqual(2, found["fail_once"].attempts)
+        self.assertEqual(
+            ["attempt 3 of 3", "attempt 2 of 2", "attempt 1 of 1"],
+            [found[name].result for name in ("last", "last_of_two", "only")],
+        )
         self.assertEqual("Unspeakable", error_type(found["unspeakable"]))
         self.assertEqual(["SystemExit"] * 2, [error_type(found[name]) for name in ("exit", "exit_thread")])
         self.assertEqual((True, None), (found["big"].is_result_truncated, found["big"].result))

@@ -40,7 +40,7 @@ CONTRACT = contract.load()
 
 
 def table() -> tuple[Route, ...]:
-    return routes(Mock(), Mock(), Mock(), Mock(), Mock(), Mock(), Mock())
+    return routes(Mock(), Mock(), Mock(), Mock(), Mock(), Mock(), Mock(), Mock())
 
 
 def errors_that_can_be_raised() -> dict[str, type[WaybillError]]:

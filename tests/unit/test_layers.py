@@ -17,6 +17,7 @@ BELOW = {
     "queue": {"jobs"},
     "http1": set[str](),
     "manual": set[str](),
+    "testing": {"jobs"},
     "jobs": set[str](),
     "processes": set[str](),
 }

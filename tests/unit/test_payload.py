@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import unittest
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, ClassVar, Literal, Optional
 
 from lib.jobs.payload import Invalid, UnknownAnnotation, decoder_for, escape_pointer
@@ -52,6 +52,16 @@ class Raising:
     def __post_init__(self) -> None:
         if self.raised is not None:
             raise self.raised
+
+
+@dataclass
+class Scaled:
+    by: InitVar[int]
+    n: int = field(default=3, init=False)
+    kept: ClassVar[int] = 1
+
+    def __post_init__(self, by: int) -> None:
+        self.n *= by
 
 
 class Silent(Exception):
@@ -266,6 +276,12 @@ class Dataclasses(unittest.TestCase):
         self.assertEqual({"": "must be an object or null, not an integer"}, faults(Address | None, 1))
         self.assertEqual({"": "must be one of 'a', 'b' or null, not an integer"}, faults(Literal["a", "b"] | None, 5))
         self.assertEqual({"": "must be an array or null, not an integer"}, faults(tuple[int, ...] | None, 5))
+
+    def test_what_is_for_post_init_alone_is_decoded_as_a_field_is(self) -> None:
+        self.assertEqual(6, decoder_for(Scaled)({"by": 2}, "").n)
+        self.assertEqual({"/by": "must be an integer, not a string"}, faults(Scaled, {"by": "2"}))
+        self.assertEqual({"/by": "is missing"}, faults(Scaled, {}))
+        self.assertEqual({"/n", "/kept", "/by"}, set(faults(Scaled, {"n": 1, "kept": 1})))
 
     def test_a_dataclass_may_hold_itself(self) -> None:
         tree = decoder_for(Tree)({"name": "a", "children": [{"name": "b"}]}, "")

@@ -1,0 +1,249 @@
+"""A handler under a unit test: what it is given and what becomes of it, without Redis, server or worker.
+
+    from lib.testing import JobContext, run
+
+    ctx = JobContext(attempt=2)
+    assert run(report, {"month": "2026-11"}, ctx) == {"month": "2026-11"}
+    assert ctx.logs == ["for test-request, attempt 2"]
+
+`run` checks the payload as POST does, gives it to the handler as a worker does, and returns the result as it is kept.
+What the handler raises comes out as it is: Retry, Snooze and Discard too. No running Waybill imports any of this.
+"""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar, cast
+
+from lib.errors import FieldError, InvalidFields
+from lib.ids import JobIds
+from lib.jobs import registry, result, submission
+from lib.jobs.job import to_json
+from lib.jobs.nesting import TOO_DEEP, is_too_deep
+from lib.jobs.payload import decoder_for
+from lib.jobs.registry import Handler, JobType, Registry
+from lib.tracing import Trace
+
+Resource = TypeVar("Resource")
+_TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "01")
+
+
+class Interrupted(Exception):
+    """The handler read `ctx.cancelled` as True and returned: its job is cancelled or given back, not completed."""
+
+
+class Told(NamedTuple):
+    """A line that the handler wrote by `ctx.tell`."""
+
+    event: str
+    msg: str
+    fields: dict[str, object]
+
+
+class Step(NamedTuple):
+    """What the handler said by `ctx.progress`."""
+
+    fraction: float
+    note: str
+
+
+class Enqueued(NamedTuple):
+    """A job that the handler queued. options: the fields of POST /api/jobs that it gave beside type and payload."""
+
+    job_id: str
+    type: str
+    payload: dict[str, Any]
+    once: str | None
+    options: dict[str, Any]
+
+
+class JobContext:
+    """The `ctx` of a handler. A test sets what the handler is to find, and reads what it said.
+
+    attempt, max_attempts, stopping, cancelled: plain attributes; a test may change them between two runs, or in a fake
+    that the handler calls. `cancelled = True` while a coroutine runs cancels it, as a worker does.
+    logs, told, steps, enqueued: what the handler said, in its order.
+    resources: what `ctx.resource(factory)` gives for each factory, a fake as a rule; another factory is a LookupError.
+    types: the handlers whose payloads `ctx.enqueue` is to check; any other type takes any object.
+    """
+
+    def __init__(
+        self,
+        *,
+        attempt: int = 1,
+        max_attempts: int = 5,
+        cancelled: bool = False,
+        stopping: bool = False,
+        job_id: str = "default-00000000000000000000000000000001",
+        request_id: str = "test-request",
+        resources: Mapping[Callable[[Any], Any], object] | None = None,
+        types: Iterable[Handler] = (),
+    ) -> None:
+        self.attempt = attempt
+        self.max_attempts = max_attempts
+        self.stopping = stopping
+        self.job_id = job_id
+        self.request_id = request_id
+        self.traceparent = _TRACE.traceparent
+        self.resources = dict(resources or {})
+        self.logs: list[str] = []
+        self.told: list[Told] = []
+        self.steps: list[Step] = []
+        self.enqueued: list[Enqueued] = []
+        self.has_heard = False
+        """Whether the handler has read `cancelled` as True."""
+        self._cancelled = cancelled
+        self._cancel: Callable[[], object] | None = None
+        self._is_async: bool | None = None
+        self._types = _AnyType(map(registry.type_of, types))
+        self._ids = JobIds()
+
+    @property
+    def is_last_attempt(self) -> bool:
+        return self.attempt >= self.max_attempts
+
+    @property
+    def cancelled(self) -> bool:
+        self.has_heard = self.has_heard or self._cancelled
+        return self._cancelled
+
+    @cancelled.setter
+    def cancelled(self, is_so: bool) -> None:
+        self._cancelled = is_so
+        if is_so and self._cancel is not None:
+            self._cancel()
+
+    def log(self, text: str) -> None:
+        self.logs.append(str(text))
+
+    def tell(self, event: str, msg: str, **fields: object) -> None:
+        self.told.append(Told(event, msg, fields))
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        self.steps.append(Step(registry.checked_fraction(fraction), str(note)))
+
+    def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
+        """As the real one: an id for a plain handler; for a coroutine to be awaited, and not queued before it is."""
+        is_async = self._is_async if self._is_async is not None else asyncio._get_running_loop() is not None
+        if not is_async:
+            return self._enqueue(type, payload, once, options)
+
+        async def enqueue() -> str:
+            return self._enqueue(type, payload, once, options)
+
+        return enqueue()
+
+    def resource(self, factory: Callable[[Any], Resource]) -> Resource:
+        if factory not in self.resources:
+            name = getattr(factory, "__name__", repr(factory))
+            raise LookupError(f"the test gives none: JobContext(resources={{{name}: …}})")
+        return cast(Resource, self.resources[factory])
+
+    def _enqueue(self, type: str, payload: dict[str, Any], once: str | None, options: dict[str, Any]) -> str:
+        body = {"type": type, "payload": payload, **options}
+        job, _ = submission.read(body, self._types, self._ids, request_id=self.request_id, trace=_TRACE)
+        if once is not None:
+            submission.check_once(once)
+            for before in self.enqueued:
+                if before.once == once:
+                    return before.job_id
+        self.enqueued.append(Enqueued(job.job_id, type, payload, once, options))
+        return job.job_id
+
+
+def run(handler: Handler, payload: object, ctx: JobContext | None = None, **context: Any) -> Any:
+    """Run a `@job` function on that payload; its result as it is kept, a tuple as a list and a date as text.
+
+    context: what JobContext takes, where no `ctx` is given. A coroutine is run on a loop of its own, a plain function
+    in a thread, as in a worker. Raises InvalidFields where POST would answer 422, Interrupted, Unkept (see
+    jobs/result.py) for a result that would be dropped, and whatever the handler raises.
+    """
+    if registry.type_of(handler).is_async:
+        if asyncio._get_running_loop() is not None:
+            raise RuntimeError("a loop runs here already: await run_async(…)")
+        return asyncio.run(run_async(handler, payload, ctx, **context))
+    call = _Call(handler, payload, ctx, context)
+    return call.kept(_in_thread(call.begin))
+
+
+async def run_async(handler: Handler, payload: object, ctx: JobContext | None = None, **context: Any) -> Any:
+    """As `run`, in a test that is a coroutine itself."""
+    call = _Call(handler, payload, ctx, context)
+    if not call.is_async:
+        return call.kept(await asyncio.to_thread(_in_thread, call.begin))
+    task: asyncio.Task[Any] = asyncio.ensure_future(call.begin())
+    loop = asyncio.get_running_loop()
+    call.ctx._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
+    try:
+        return call.kept(await task)
+    finally:
+        call.ctx._cancel = None
+
+
+class _Call:
+    """A handler with the payload as it asks for it and its context. Raises InvalidFields where the payload is wrong."""
+
+    def __init__(self, handler: Handler, payload: object, ctx: JobContext | None, context: dict[str, Any]) -> None:
+        if ctx is not None and context:
+            raise TypeError("give a JobContext, or what it takes, not both")
+        job_type = registry.type_of(handler)
+        self.is_async = job_type.is_async
+        self.ctx = ctx or JobContext(**{"max_attempts": job_type.max_attempts, **context})
+        self.ctx._is_async = self.is_async
+        self._handler = handler
+        self._payload = _decoded(job_type, payload)
+
+    def begin(self) -> Any:
+        return self._handler(self.ctx, self._payload)
+
+    def kept(self, value: Any) -> Any:
+        """What becomes of the handler's result."""
+        value = result.done(value)
+        if self.ctx.has_heard:
+            raise Interrupted("the handler read ctx.cancelled as True and returned: its job is not completed")
+        text = result.result_text(value)
+        return json.loads(text) if text else None
+
+
+class _AnyType(Registry):
+    """The types that it was given, and any other as one that takes any object."""
+
+    def get(self, name: str) -> JobType:
+        return super().get(name) or JobType(name, print, decoder_for(dict), True)
+
+
+def _decoded(job_type: JobType, payload: object) -> Any:
+    """The payload on the way that it takes: to JSON, through POST's checks, and into what the handler asks for."""
+    try:
+        text = to_json(payload)
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise _refused(f"is no JSON: {fault}") from None
+    if is_too_deep(text):
+        raise _refused(TOO_DEEP)
+    body = {"type": job_type.name, "payload": json.loads(text)}
+    submission.read(body, Registry([job_type]), JobIds(), request_id="test-request", trace=_TRACE)
+    return job_type.decode(body["payload"], "/payload")
+
+
+def _refused(detail: str) -> InvalidFields:
+    return submission.invalid([FieldError("/payload", detail)])
+
+
+def _in_thread(work: Callable[[], Any]) -> Any:
+    """What `work` gives or raises, in a thread that has never done anything else."""
+    ended: list[tuple[Any, BaseException | None]] = []
+
+    def in_thread() -> None:
+        try:
+            ended.append((work(), None))
+        except BaseException as fault:  # noqa: BLE001  It is raised again below, in the test.
+            ended.append((None, fault))
+
+    thread = threading.Thread(target=in_thread, name="handler")
+    thread.start()
+    thread.join()
+    ((value, fault),) = ended
+    if fault is not None:
+        raise fault
+    return value
