@@ -1,7 +1,8 @@
 """The job `email`: a payload in, a mail out, by SMTP or as a file.
 
-1. At POST, `Email` checks what it can: addresses, headers, limits. What it refuses is a 422 with a pointer. A line
-   break or control character is refused, never taken out: a caller who sends one is mistaken, or not the only writer.
+1. At POST, `Email` checks what it can: addresses, headers, limits. What it refuses is a 422 with a pointer. A
+   line break or control character is refused, never taken out: a caller who sends one is mistaken, or is not the
+   only writer.
 2. A worker awaits `send_email` on its loop. The letter is composed anew for each attempt, but its Message-ID is the
    job's: whoever receives it twice can tell.
 3. mailer.py sends it, and the error it raises is the verdict: MailRefused is dead, the others are tried again.
@@ -21,7 +22,8 @@ from typing import Any, Literal
 
 from lib.config import Settings
 from lib.errors import FieldError
-from lib.handlers.letter import Letter, content, date, from_header, header, mailboxes, message_id, unstructured
+from lib.handlers.header_fields import date, from_header, given_header, header, mailboxes, unstructured
+from lib.handlers.letter import Letter, content, message_id
 from lib.handlers.mailbox import Mailbox, check_line, parse_mailbox
 from lib.handlers.mailer import Mailer
 from lib.handlers.smtp import Receipt
@@ -40,7 +42,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _OWN_HEADERS = re.compile(
     r"""from | sender | to | cc | bcc | reply-to | subject | date | message-id | mime-version | x-request-id
     | content-.* | resent-.* | arc-.* | dkim-signature | domainkey-signature | authentication-results
-    | received | received-spf | return-path | delivered-to | x-original-to | apparently-to""",
+    | received | received-spf | x-received | return-path | delivered-to | delivery-date | original-recipient
+    | x-original-to | apparently-to | envelope-to | x-envelope-from | x-envelope-to""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -118,11 +121,13 @@ def compose(payload: Email, *, sender: Mailbox, job_id: str, request_id: str, no
     """The letter that the payload asks for; now_s (since 1970) is its Date. Pure."""
     own_id = message_id(job_id, sender)
     headers = [from_header(sender)]
-    headers += [header(name, mailboxes(boxes)) for field, name in _ADDRESSED if (boxes := payload.boxes.get(field))]
-    headers.append(header("Subject", unstructured(payload.subject)))
+    headers += [
+        header(name, mailboxes(boxes, name)) for field, name in _ADDRESSED if (boxes := payload.boxes.get(field))
+    ]
+    headers.append(header("Subject", unstructured(payload.subject, "Subject")))
     # None of these is folded: a date is short, and ids have no blanks.
     headers.append(f"Date: {date(now_s)}\r\nMessage-ID: {own_id}\r\nX-Request-ID: {request_id}")
-    headers += [header(name, unstructured(value)) for name, value in _with_defaults(payload.headers).items()]
+    headers += [given_header(name, value) for name, value in _with_defaults(payload.headers).items()]
     body = content(headers, text=payload.text, html=payload.html, boundary=job_id[-32:])
     return Letter(job_id, own_id, sender.address, payload.recipients, body)
 
@@ -197,7 +202,8 @@ def _header_faults(headers: dict[str, str]) -> list[FieldError]:
     seen: set[str] = set()
     for name, value in headers.items():
         pointer = f"/headers/{escape_pointer(name)}"
-        faults += _line_faults(pointer, value, MAX_HEADER_CHARS) + _name_faults(pointer, name, seen)
+        found = _line_faults(pointer, value, MAX_HEADER_CHARS) + _name_faults(pointer, name, seen)
+        faults += found or _value_faults(pointer, name, value)
         seen.add(name.lower())
     return faults
 
@@ -209,6 +215,14 @@ def _name_faults(pointer: str, name: str, seen: set[str]) -> list[FieldError]:
         return [FieldError(pointer, "is a header that Waybill or the mail servers write themselves")]
     if name.lower() in seen:
         return [FieldError(pointer, "stands there twice: headers differ by more than capitals")]
+    return []
+
+
+def _value_faults(pointer: str, name: str, value: str) -> list[FieldError]:
+    try:
+        given_header(name, value)
+    except ValueError as fault:
+        return [FieldError(pointer, str(fault))]
     return []
 
 
