@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from lib.handlers.html_text import text_of
 from lib.handlers.mailbox import Mailbox
 
 _LINE_CHARS = 78  # RFC 5322, 2.1.1: should; 998 is the must
@@ -45,12 +46,29 @@ def content(headers: Iterable[str], *, text: str | None, html: str | None, bound
 
 
 def _body(text: str | None, html: str | None, boundary: str) -> bytes:
-    parts = [_part(kind, body) for kind, body in (("plain", text), ("html", html)) if body is not None]
+    parts = _parts(text, html)
     if len(parts) == 1:
         return parts[0]
     mark = _unused(boundary, parts)
     head = b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n' % mark
     return head + b"".join(b"--%b\r\n%b\r\n" % (mark, part) for part in parts) + b"--%b--\r\n" % mark
+
+
+def _parts(text: str | None, html: str | None) -> list[bytes]:
+    """Those of which a reader shows one. None is empty beside another: spam filters mark that down."""
+    if html is None:
+        return [_part("plain", text or "")]
+    if text is None:
+        text = text_of(html)
+    elif _is_blank(html):
+        return [_part("plain", text)]
+    if _is_blank(text):
+        return [_part("html", html)]
+    return [_part("plain", text), _part("html", html)]
+
+
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()
 
 
 def _unused(boundary: str, parts: Sequence[bytes]) -> bytes:

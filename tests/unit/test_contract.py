@@ -19,7 +19,7 @@ from lib.api.router import Route
 from lib.api.routes import routes
 from lib.api.shown import present
 from lib.errors import WaybillError
-from lib.handlers import email
+from lib.handlers import email, html_text
 from lib.http1.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
 from lib.jobs import failure, masking, nesting, registry, result, submission
@@ -231,6 +231,7 @@ class Facts(unittest.TestCase):
         on_uncertain = get_type_hints(email.Email)["on_uncertain"]
         self.assertEqual(list(get_args(on_uncertain)), fields["on_uncertain"]["enum"])
         self.assertEqual(taken[-1].default, fields["on_uncertain"]["default"])
+        self.assertIn(f"{html_text.MOST_TAGS:,} tags", " ".join(fields["text"]["description"].split()))
         for name in ("Recipients", "RecipientsOrNone"):
             self.assertEqual(email.MAX_RECIPIENTS, CONTRACT.schema(name)["anyOf"][1]["maxItems"])
 

@@ -167,11 +167,6 @@ class Letters(unittest.TestCase):
         self.assertEqual(text_of(message, "html"), "<p>Grüße</p>\n")
         self.assertEqual(message.defects, [])
 
-    def test_html_alone_is_no_multipart(self) -> None:
-        message = read(letter(text=None, html="<p>Hi</p>").content)
-
-        self.assertEqual(message.get_content_type(), "text/html")
-
     def test_bcc_is_in_the_envelope_alone_and_everyone_there_once(self) -> None:
         made = letter(to=["a@x.example", "B <b@x.example>"], cc="b@X.example", bcc=["secret@x.example", "a@x.example"])
 
