@@ -1,6 +1,6 @@
 """The job `email`: a payload in, a mail out, by SMTP or as a file.
 
-1. At POST, `Email` checks what it can: addresses, headers, limits. What it refuses is a 422 with a pointer. A
+1. At POST, `Email` checks what it can: addresses, headers, files, limits. What it refuses is a 422 with a pointer. A
    line break or control character is refused, never taken out: a caller who sends one is mistaken, or is not the
    only writer.
 2. A worker awaits `send_email` on its loop. The letter is composed anew for each attempt, but its Message-ID is the
@@ -22,8 +22,9 @@ from typing import Any, Literal
 
 from lib.config import Settings
 from lib.errors import FieldError
+from lib.handlers.attachment import Attachment
 from lib.handlers.header_fields import date, from_header, given_header, header, mailboxes, unstructured
-from lib.handlers.letter import Letter, content, message_id
+from lib.handlers.letter import Letter, content, message_id, missing_cids
 from lib.handlers.mailbox import Mailbox, check_line, parse_mailbox
 from lib.handlers.mailer import Mailer
 from lib.handlers.smtp import Receipt
@@ -35,6 +36,7 @@ MAX_RECIPIENTS = 100  # what every server must take (RFC 5321, 4.5.3.1.8)
 MAX_SUBJECT_CHARS = 998
 MAX_HEADERS = 30
 MAX_HEADER_CHARS = 2000
+MAX_ATTACHMENTS = 100
 
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322, 3.6.8: ftext
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -56,7 +58,7 @@ class DeliveryLeftUncertain(DeliveryUncertain, Discard):
 
 @dataclass(slots=True)
 class Email:
-    """The payload. An address is `a@b.example` or `Name <a@b.example>`; a mail needs `text`, `html` or both."""
+    """The payload. An address is `a@b.example` or `Name <a@b.example>`; a mail needs a text, html or attachments."""
 
     to: str | list[str]
     subject: str
@@ -66,6 +68,7 @@ class Email:
     bcc: str | list[str] | None = None
     reply_to: str | list[str] | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    attachments: list[Attachment] | None = None
     on_uncertain: Literal["retry", "stop"] = "retry"
     boxes: dict[str, list[Mailbox]] = field(init=False, repr=False, default_factory=dict)
     recipients: tuple[str, ...] = field(init=False, repr=False, default=())
@@ -83,6 +86,8 @@ class Email:
                 everyone += [box.address for box in boxes]
         self.recipients = tuple(dict.fromkeys(everyone))
         faults += _recipient_faults(self) + _text_faults(self)
+        if self.attachments:
+            faults += _attachment_faults(self.attachments)
         if self.headers:
             faults += _header_faults(self.headers)
         if faults:
@@ -128,7 +133,9 @@ def compose(payload: Email, *, sender: Mailbox, job_id: str, request_id: str, no
     # None of these is folded: a date is short, and ids have no blanks.
     headers.append(f"Date: {date(now_s)}\r\nMessage-ID: {own_id}\r\nX-Request-ID: {request_id}")
     headers += [given_header(name, value) for name, value in _with_defaults(payload.headers).items()]
-    body = content(headers, text=payload.text, html=payload.html, boundary=job_id[-32:])
+    body = content(
+        headers, text=payload.text, html=payload.html, attachments=payload.attachments, boundary=job_id[-32:]
+    )
     return Letter(job_id, own_id, sender.address, payload.recipients, body)
 
 
@@ -143,6 +150,9 @@ def _tell(ctx: JobContext, payload: Email, letter: Letter, receipt: Receipt) -> 
     """To the worker's log, who it was sent to; to the job's own, who was refused."""
     for address, answer in receipt.refused.items():
         ctx.log(f"Refused for {address}: {answer}")
+    if payload.attachments and payload.html:
+        for cid in missing_cids(payload.html, payload.attachments):
+            ctx.log(f"The html shows cid:{cid}, and no attachment has that cid")
     named = [address for _, address in payload.boxes["to"] if address not in receipt.refused]
     whom = ", ".join(dict.fromkeys(named)) or f"{len(receipt.accepted)} in cc and bcc"
     ctx.tell("email.sent", f"Email sent to {whom}", message_id=letter.message_id)
@@ -187,8 +197,8 @@ def _recipient_faults(payload: Email) -> list[FieldError]:
 
 def _text_faults(payload: Email) -> list[FieldError]:
     faults = _line_faults("/subject", payload.subject, MAX_SUBJECT_CHARS)
-    if payload.text is None and payload.html is None:
-        faults.append(FieldError("/text", "is missing: a mail needs text, html or both"))
+    if payload.text is None and payload.html is None and not payload.attachments:
+        faults.append(FieldError("/text", "is missing: a mail needs text, html or attachments"))
     for pointer, body in (("/text", payload.text), ("/html", payload.html)):
         if body and not body.isascii() and _SURROGATE.search(body):
             faults.append(FieldError(pointer, "holds half of a surrogate pair, which is no character"))
@@ -224,6 +234,17 @@ def _value_faults(pointer: str, name: str, value: str) -> list[FieldError]:
     except ValueError as fault:
         return [FieldError(pointer, str(fault))]
     return []
+
+
+def _attachment_faults(attachments: list[Attachment]) -> list[FieldError]:
+    if len(attachments) > MAX_ATTACHMENTS:
+        return [FieldError("/attachments", f"holds {len(attachments)} files, at most {MAX_ATTACHMENTS}")]
+    cids = [attachment.cid for attachment in attachments]
+    return [
+        FieldError(f"/attachments/{n}/cid", "is another one's as well: the html can't say which it means")
+        for n, cid in enumerate(cids)
+        if cid and cid in cids[:n]
+    ]
 
 
 def _line_faults(pointer: str, text: str, limit: int) -> list[FieldError]:

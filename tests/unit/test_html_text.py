@@ -206,7 +206,7 @@ class Words(unittest.TestCase):
 
                 text = text_of(page)
 
-                self.assertLess(time.process_time() - started_s, 0.3)
+                self.assertLess(time.process_time() - started_s, 1)
                 self.assertLess(len(text), 4 * len(page))
 
     def test_a_page_of_very_many_tags_has_no_text(self) -> None:
