@@ -1,7 +1,8 @@
 """The job `email`: a payload in, a mail out, by SMTP or as a file.
 
-1. At POST, `Email` checks what it can: addresses, headers, limits. What it refuses is a 422 with a pointer. A line
-   break or control character is refused, never taken out: a caller who sends one is mistaken, or not the only writer.
+1. At POST, `Email` checks what it can: addresses, headers, files, limits. What it refuses is a 422 with a pointer. A
+   line break or control character is refused, never taken out: a caller who sends one is mistaken, or is not the
+   only writer.
 2. A worker awaits `send_email` on its loop. The letter is composed anew for each attempt, but its Message-ID is the
    job's: whoever receives it twice can tell.
 3. mailer.py sends it, and the error it raises is the verdict: MailRefused is dead, the others are tried again.
@@ -21,7 +22,9 @@ from typing import Any, Literal
 
 from lib.config import Settings
 from lib.errors import FieldError
-from lib.handlers.letter import Letter, content, date, from_header, header, mailboxes, message_id, unstructured
+from lib.handlers.attachment import Attachment
+from lib.handlers.header_fields import date, from_header, given_header, header, mailboxes, unstructured
+from lib.handlers.letter import Letter, content, message_id, missing_cids
 from lib.handlers.mailbox import Mailbox, check_line, parse_mailbox
 from lib.handlers.mailer import Mailer
 from lib.handlers.smtp import Receipt
@@ -33,6 +36,7 @@ MAX_RECIPIENTS = 100  # what every server must take (RFC 5321, 4.5.3.1.8)
 MAX_SUBJECT_CHARS = 998
 MAX_HEADERS = 30
 MAX_HEADER_CHARS = 2000
+MAX_ATTACHMENTS = 100
 
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322, 3.6.8: ftext
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -40,7 +44,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _OWN_HEADERS = re.compile(
     r"""from | sender | to | cc | bcc | reply-to | subject | date | message-id | mime-version | x-request-id
     | content-.* | resent-.* | arc-.* | dkim-signature | domainkey-signature | authentication-results
-    | received | received-spf | return-path | delivered-to | x-original-to | apparently-to""",
+    | received | received-spf | x-received | return-path | delivered-to | delivery-date | original-recipient
+    | x-original-to | apparently-to | envelope-to | x-envelope-from | x-envelope-to""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -53,7 +58,7 @@ class DeliveryLeftUncertain(DeliveryUncertain, Discard):
 
 @dataclass(slots=True)
 class Email:
-    """The payload. An address is `a@b.example` or `Name <a@b.example>`; a mail needs `text`, `html` or both."""
+    """The payload. An address is `a@b.example` or `Name <a@b.example>`; a mail needs a text, html or attachments."""
 
     to: str | list[str]
     subject: str
@@ -63,6 +68,7 @@ class Email:
     bcc: str | list[str] | None = None
     reply_to: str | list[str] | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    attachments: list[Attachment] | None = None
     on_uncertain: Literal["retry", "stop"] = "retry"
     boxes: dict[str, list[Mailbox]] = field(init=False, repr=False, default_factory=dict)
     recipients: tuple[str, ...] = field(init=False, repr=False, default=())
@@ -80,6 +86,8 @@ class Email:
                 everyone += [box.address for box in boxes]
         self.recipients = tuple(dict.fromkeys(everyone))
         faults += _recipient_faults(self) + _text_faults(self)
+        if self.attachments:
+            faults += _attachment_faults(self.attachments)
         if self.headers:
             faults += _header_faults(self.headers)
         if faults:
@@ -118,12 +126,16 @@ def compose(payload: Email, *, sender: Mailbox, job_id: str, request_id: str, no
     """The letter that the payload asks for; now_s (since 1970) is its Date. Pure."""
     own_id = message_id(job_id, sender)
     headers = [from_header(sender)]
-    headers += [header(name, mailboxes(boxes)) for field, name in _ADDRESSED if (boxes := payload.boxes.get(field))]
-    headers.append(header("Subject", unstructured(payload.subject)))
+    headers += [
+        header(name, mailboxes(boxes, name)) for field, name in _ADDRESSED if (boxes := payload.boxes.get(field))
+    ]
+    headers.append(header("Subject", unstructured(payload.subject, "Subject")))
     # None of these is folded: a date is short, and ids have no blanks.
     headers.append(f"Date: {date(now_s)}\r\nMessage-ID: {own_id}\r\nX-Request-ID: {request_id}")
-    headers += [header(name, unstructured(value)) for name, value in _with_defaults(payload.headers).items()]
-    body = content(headers, text=payload.text, html=payload.html, boundary=job_id[-32:])
+    headers += [given_header(name, value) for name, value in _with_defaults(payload.headers).items()]
+    body = content(
+        headers, text=payload.text, html=payload.html, attachments=payload.attachments, boundary=job_id[-32:]
+    )
     return Letter(job_id, own_id, sender.address, payload.recipients, body)
 
 
@@ -138,6 +150,9 @@ def _tell(ctx: JobContext, payload: Email, letter: Letter, receipt: Receipt) -> 
     """To the worker's log, who it was sent to; to the job's own, who was refused."""
     for address, answer in receipt.refused.items():
         ctx.log(f"Refused for {address}: {answer}")
+    if payload.attachments and payload.html:
+        for cid in missing_cids(payload.html, payload.attachments):
+            ctx.log(f"The html shows cid:{cid}, and no attachment has that cid")
     named = [address for _, address in payload.boxes["to"] if address not in receipt.refused]
     whom = ", ".join(dict.fromkeys(named)) or f"{len(receipt.accepted)} in cc and bcc"
     ctx.tell("email.sent", f"Email sent to {whom}", message_id=letter.message_id)
@@ -182,8 +197,8 @@ def _recipient_faults(payload: Email) -> list[FieldError]:
 
 def _text_faults(payload: Email) -> list[FieldError]:
     faults = _line_faults("/subject", payload.subject, MAX_SUBJECT_CHARS)
-    if payload.text is None and payload.html is None:
-        faults.append(FieldError("/text", "is missing: a mail needs text, html or both"))
+    if payload.text is None and payload.html is None and not payload.attachments:
+        faults.append(FieldError("/text", "is missing: a mail needs text, html or attachments"))
     for pointer, body in (("/text", payload.text), ("/html", payload.html)):
         if body and not body.isascii() and _SURROGATE.search(body):
             faults.append(FieldError(pointer, "holds half of a surrogate pair, which is no character"))
@@ -197,7 +212,8 @@ def _header_faults(headers: dict[str, str]) -> list[FieldError]:
     seen: set[str] = set()
     for name, value in headers.items():
         pointer = f"/headers/{escape_pointer(name)}"
-        faults += _line_faults(pointer, value, MAX_HEADER_CHARS) + _name_faults(pointer, name, seen)
+        found = _line_faults(pointer, value, MAX_HEADER_CHARS) + _name_faults(pointer, name, seen)
+        faults += found or _value_faults(pointer, name, value)
         seen.add(name.lower())
     return faults
 
@@ -210,6 +226,25 @@ def _name_faults(pointer: str, name: str, seen: set[str]) -> list[FieldError]:
     if name.lower() in seen:
         return [FieldError(pointer, "stands there twice: headers differ by more than capitals")]
     return []
+
+
+def _value_faults(pointer: str, name: str, value: str) -> list[FieldError]:
+    try:
+        given_header(name, value)
+    except ValueError as fault:
+        return [FieldError(pointer, str(fault))]
+    return []
+
+
+def _attachment_faults(attachments: list[Attachment]) -> list[FieldError]:
+    if len(attachments) > MAX_ATTACHMENTS:
+        return [FieldError("/attachments", f"holds {len(attachments)} files, at most {MAX_ATTACHMENTS}")]
+    cids = [attachment.cid for attachment in attachments]
+    return [
+        FieldError(f"/attachments/{n}/cid", "is another one's as well: the html can't say which it means")
+        for n, cid in enumerate(cids)
+        if cid and cid in cids[:n]
+    ]
 
 
 def _line_faults(pointer: str, text: str, limit: int) -> list[FieldError]:

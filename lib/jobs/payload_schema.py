@@ -1,8 +1,8 @@
 """The JSON Schema (draft 2020-12) of a handler's payload, made of the same annotations as payload.py's decoders.
 
 `GET /api/types` shows it; a form, a client or a test may check a payload by it before the payload is sent. A payload
-that POST takes fits its schema. One that fits may still be refused: `__post_init__` is code, which no schema says; a
-float has to fit a double; and JSON Schema takes 1.0 for an integer, which POST does not. Pure.
+that POST takes fits its schema. One that fits may still be refused: `__post_init__` is code, which no schema says; and
+a float has to fit a double. Pure.
 """
 
 import dataclasses

@@ -19,7 +19,7 @@ from lib.api.router import Route
 from lib.api.routes import routes
 from lib.api.shown import present
 from lib.errors import WaybillError
-from lib.handlers import email
+from lib.handlers import attachment, email, html_text
 from lib.http1.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
 from lib.jobs import failure, masking, nesting, registry, result, submission
@@ -261,8 +261,21 @@ class Facts(unittest.TestCase):
         on_uncertain = get_type_hints(email.Email)["on_uncertain"]
         self.assertEqual(list(get_args(on_uncertain)), fields["on_uncertain"]["enum"])
         self.assertIn(f"Left out, `{taken[-1].default}`", fields["on_uncertain"]["description"])
+        self.assertEqual(email.MAX_ATTACHMENTS, fields["attachments"]["maxItems"])
+        self.assertIn(f"{html_text.MOST_TAGS:,} tags", " ".join(fields["text"]["description"].split()))
         for name in ("Recipients", "RecipientsOrNone"):
             self.assertEqual(email.MAX_RECIPIENTS, CONTRACT.schema(name)["anyOf"][1]["maxItems"])
+
+    def test_fields_of_an_attachment_and_their_bounds(self) -> None:
+        fields = self.properties("Attachment")
+        taken = [field for field in dataclasses.fields(attachment.Attachment) if field.init]
+        (disposition, _) = get_args(get_type_hints(attachment.Attachment)["disposition"])
+
+        self.assertEqual([field.name for field in taken], list(fields))
+        self.assertEqual(["content"], CONTRACT.schema("Attachment")["required"])
+        self.assertEqual(attachment.MAX_FILENAME_CHARS, fields["filename"]["maxLength"])
+        self.assertEqual(attachment.MAX_CONTENT_TYPE_CHARS, fields["content_type"]["maxLength"])
+        self.assertEqual([*get_args(disposition), None], fields["disposition"]["enum"])
 
     def test_a_job_has_the_fields_that_the_api_shows(self) -> None:
         attempt_ended = Attempt(1, 1, 2, "host.1.00000000", "completed", None)

@@ -218,9 +218,11 @@ def _holds(value: Any, schema: dict[str, Any], root: Any) -> Iterator[bool]:
         yield fits(value, at(schema["$ref"], root), root)
     if "type" in schema:
         kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-        yield any(type(value) in _TYPES[kind] for kind in kinds)
+        is_whole = type(value) is float and value.is_integer()
+        yield any(type(value) in _TYPES[kind] or (kind == "integer" and is_whole) for kind in kinds)
     if "enum" in schema:
-        yield any(type(one) is type(value) and one == value for one in schema["enum"])
+        # 1 and 1.0 are one number, and True is none.
+        yield any(one == value and (type(one) is bool) == (type(value) is bool) for one in schema["enum"])
     if "not" in schema:
         yield not fits(value, schema["not"], root)
     if "anyOf" in schema:

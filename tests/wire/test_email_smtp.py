@@ -1,6 +1,7 @@
 """The email job against a real SMTP server: what arrives, and what each answer or broken link means for the job."""
 
 import asyncio
+import base64
 import os
 import re
 import socket
@@ -12,6 +13,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 from lib.errors import ConfigError
+from lib.handlers.attachment import Attachment
 from lib.handlers.email import DeliveryLeftUncertain, Email, send_email
 from lib.handlers.mailer import MAX_AGE_S, MAX_IDLE_S, Mailer
 from lib.handlers.smtp import MANY_MAILS
@@ -61,6 +63,22 @@ class Sending(WireCase):
 
         words = "Email sent to test@gmail.com, a@x.example"
         self.assertEqual(context.told, [("email.sent", words, {"message_id": f"<{JOB_ID}@example.com>"})])
+
+    def test_files_arrive_as_they_were_and_a_picture_that_is_missing_is_said(self) -> None:
+        server = self.serve()
+        context = Context(self.mailer(server.url()))
+        body = bytes(range(256)) * 3000
+        files = [
+            Attachment(base64.b64encode(body).decode(), filename="Größe.bin"),
+            Attachment(base64.b64encode(b"\n.\n.").decode(), filename="logo.png", cid="logo"),
+        ]
+
+        self.send_email(context, email(html='<img src="cid:logo"><img src="cid:gone">', attachments=files))
+
+        message = server.mails()[0].message
+        found = {part.get_filename(): part.get_content() for part in message.walk() if part.get_filename()}
+        self.assertEqual(found, {"Größe.bin": body, "logo.png": b"\n.\n."})
+        self.assertEqual(context.lines, ["The html shows cid:gone, and no attachment has that cid"])
 
     def test_dots_and_long_lines_arrive_as_they_were(self) -> None:
         text = ".\n..\n.a\n\n.\nMAIL FROM:<x@y.example>\n" + "x" * 3000 + "\n"
