@@ -24,6 +24,7 @@ _ENV_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+|[^<>\r\n]*<[^\s<>@]+@[^\s<>@]+>")
+_SENDER = re.compile(r"(?:[^\s<>@]+@|@)?[^\s<>@]+")
 
 
 class Settings(NamedTuple):
@@ -59,6 +60,7 @@ class Settings(NamedTuple):
     retain_dead_s: float
     smtp_url: str
     mail_from: str
+    mail_from_allowed: tuple[str, ...]
     outbox_dir: Path
     env_files: tuple[str, ...] = ()
     env_doubts: tuple[str, ...] = ()
@@ -315,6 +317,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Waybill <waybill@localhost>",
         "sender of the mails, an address or a name with an address",
         kinds.matching(_ADDRESS, "an e-mail address, as in Waybill <waybill@example.com>"),
+    ),
+    Setting(
+        "MAIL_FROM_ALLOWED",
+        "",
+        "whom a mail's own `from` may name beside MAIL_FROM: addresses, and domains (example.com, without what is "
+        "below it), parted by commas",
+        kinds.list_of(kinds.matching(_SENDER, "an address or a domain")),
     ),
     Setting(
         "OUTBOX_DIR", "var/outbox", "folder for .eml files where SMTP_URL is unset; relative to the project", kinds.path

@@ -2,7 +2,7 @@
 
     python tests/smtp_server.py --folder DIR [--port 0] [--tls starttls|implicit --cert FILE --key FILE]
                                 [--user NAME --password WORD] [--auth "PLAIN LOGIN"] [--no-keep] [--control]
-                                [--no-pipelining] [--byte-by-byte]
+                                [--no-pipelining] [--smtputf8] [--byte-by-byte]
 
 It prints {"port": N} and then stores each mail as a line of DIR/mails.jsonl, written before the mail is answered.
 Tests start it with `SmtpServer`, below. Two ways to make it misbehave:
@@ -42,7 +42,7 @@ from typing import IO, Any, ClassVar
 from urllib.parse import quote
 
 _MARK = re.compile(r"(rcpt|data|sent)-([45][0-9]{2}|drop|hang|lost|endless)(-once)?@")
-_ADDRESS = re.compile(r"(?:FROM|TO):\s*<([^>]*)>(.*)", re.IGNORECASE)
+_ADDRESS = re.compile(r'(?:FROM|TO):\s*<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(.*)', re.IGNORECASE)
 
 
 @dataclass
@@ -210,6 +210,7 @@ class Session(asyncio.Protocol):
         options = self._server.options
         offers = ["tests.example", "SIZE 50000000"]
         offers += [] if options.no_pipelining else ["PIPELINING"]
+        offers += ["8BITMIME", "SMTPUTF8"] if options.smtputf8 else []
         offers += ["STARTTLS"] if options.tls == "starttls" and not self._is_secure else []
         offers += [f"AUTH {options.auth}"] if options.user else []
         last = len(offers) - 1
@@ -450,7 +451,7 @@ def _options() -> argparse.Namespace:
     for name in ("--cert", "--key", "--user", "--password"):
         parser.add_argument(name)
     parser.add_argument("--auth", default="PLAIN LOGIN")
-    for flag in ("--no-keep", "--no-pipelining", "--byte-by-byte", "--control"):
+    for flag in ("--no-keep", "--no-pipelining", "--smtputf8", "--byte-by-byte", "--control"):
         parser.add_argument(flag, action="store_true")
     return parser.parse_args()
 

@@ -1,4 +1,5 @@
-"""A mail as bytes: mailboxes, headers and texts in, the message of RFC 5322 out, in ASCII and with CRLF throughout.
+"""A mail as bytes: mailboxes, headers and texts in, the message of RFC 5322 out, with CRLF throughout, and in ASCII but
+for an address that can't be (RFC 6532).
 
 Called by email.py for each attempt; mailer.py carries the letter as it is. Pure. Nothing here refuses anything: what
 comes in has passed email.py's checks.
@@ -35,6 +36,8 @@ class Letter:
     sender: str
     recipients: tuple[str, ...]
     content: bytes = field(repr=False)
+    needs_utf8: bool = False
+    """An address, in the envelope or in a header, has letters beyond ASCII (RFC 6531)."""
 
 
 def message_id(job_id: str, sender: Mailbox) -> str:
@@ -44,7 +47,7 @@ def message_id(job_id: str, sender: Mailbox) -> str:
 
 def content(headers: Iterable[str], *, text: str | None, html: str | None, boundary: str) -> bytes:
     """The whole message: `headers` as `header` gives them, then the texts."""
-    return "\r\n".join([*headers, "MIME-Version: 1.0", ""]).encode("ascii") + _body(text, html, boundary)
+    return "\r\n".join([*headers, "MIME-Version: 1.0", ""]).encode() + _body(text, html, boundary)
 
 
 def header(name: str, value: str) -> str:
@@ -71,7 +74,12 @@ def from_header(sender: Mailbox) -> str:
 
 
 def mailboxes(boxes: Sequence[Mailbox]) -> str:
-    return ", ".join([f"{_phrase(name)} <{address}>" if name else address for name, address in boxes])
+    return ", ".join([f"{_phrase(name)} <{address}>" if name else _alone(address) for name, address in boxes])
+
+
+def _alone(address: str) -> str:
+    # In brackets no reader takes a comma within the quotes for the end of the address.
+    return f"<{address}>" if address[0] == '"' else address
 
 
 def date(seconds: float) -> str:

@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from lib.config import Settings
 from lib.errors import ConfigError
 from lib.ids import QUEUE_NAME
 from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
 from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S
-from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for
+from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for, vet
 
 Handler = Callable[..., Any]
+Check = Callable[[Any], object]
+CheckFactory = Callable[[Settings], Check]
 Resource = TypeVar("Resource")
 _MARK = "__waybill_job__"
 
@@ -115,6 +118,13 @@ class JobType:
     max_attempts: int = 5
     timeout_s: float = 60
     backoff: Backoff = DEFAULT_BACKOFF
+    check: Check | None = None
+
+    def admit(self, payload: Any, pointer: str) -> None:
+        """Raises Invalid for a payload that may not be queued: its handler can't read it, or its check refuses it."""
+        decoded = self.decode(payload, pointer)
+        if self.check is not None:
+            vet(self.check, decoded, pointer)
 
 
 class _Mark(NamedTuple):
@@ -123,6 +133,7 @@ class _Mark(NamedTuple):
     max_attempts: int
     timeout_s: float
     backoff: Backoff
+    check: CheckFactory | None
 
 
 def job(
@@ -132,14 +143,17 @@ def job(
     max_attempts: int = 5,
     timeout_s: float = 60,
     backoff: tuple[float, float] = DEFAULT_BACKOFF,
+    check: CheckFactory | None = None,
 ) -> Callable[[Handler], Handler]:
     """Mark a function `(ctx, payload)`, async or plain, as the handler of jobs of type `name`.
 
     backoff is (base_s, cap_s). A plain function runs in a thread. What it returns is the job's result, as JSON.
+    check is for what a payload class can't know by itself: `check(settings)` is called at the start (a ValueError
+    refuses it), and what it gives is called with each payload that is to be queued, and raises where it may not be.
     """
 
     def mark(handler: Handler) -> Handler:
-        setattr(handler, _MARK, _Mark(name, queue, max_attempts, timeout_s, Backoff(*backoff)))
+        setattr(handler, _MARK, _Mark(name, queue, max_attempts, timeout_s, Backoff(*backoff), check))
         return handler
 
     return mark
@@ -167,12 +181,15 @@ class Registry:
         return queues
 
 
-def load(modules: Iterable[str]) -> Registry:
-    """Import the modules and collect what `@job` marked in them. Raises ConfigError with every fault found."""
+def load(modules: Iterable[str], settings: Settings | None = None) -> Registry:
+    """Import the modules and collect what `@job` marked in them. Raises ConfigError with every fault found.
+
+    settings: for the checks of what is to be queued; without them there are none.
+    """
     types: dict[str, JobType] = {}
     faults: list[str] = []
     for module in modules:
-        for name, found in _marked(module, faults):
+        for name, found in _marked(module, faults, settings):
             if name in types and types[name].handler is not found.handler:
                 faults.append(f"JOB_MODULES: the job type {name!r} is defined twice, the second time in {module}")
             types[name] = found
@@ -187,7 +204,7 @@ def checks_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], str]]]:
     return [(name, check) for name, check in found if callable(check)]
 
 
-def _marked(module: str, faults: list[str]) -> Iterable[tuple[str, JobType]]:
+def _marked(module: str, faults: list[str], settings: Settings | None = None) -> Iterable[tuple[str, JobType]]:
     try:
         loaded = importlib.import_module(module)
     except (Exception, SystemExit) as fault:  # noqa: BLE001  A user's module may fail in any way; it is said and the start refused.
@@ -198,7 +215,9 @@ def _marked(module: str, faults: list[str]) -> Iterable[tuple[str, JobType]]:
         mark = getattr(value, "__dict__", {}).get(_MARK) if callable(value) else None
         if isinstance(mark, _Mark):
             try:
-                yield mark.name, _job_type(mark, value)
+                yield mark.name, _job_type(mark, value, settings)
+            except ConfigError as fault:
+                faults.extend(fault.faults)
             except Exception as fault:  # noqa: BLE001  Its annotations are code of the user's, too.
                 name = getattr(value, "__name__", "?")
                 faults.append(f"JOB_MODULES: {module}.{name}: {fault or type(fault).__name__}")
@@ -212,7 +231,7 @@ def _where(fault: BaseException) -> str:
     return f" ({theirs[-1].filename}:{theirs[-1].lineno})" if theirs else ""
 
 
-def _job_type(mark: _Mark, handler: Handler) -> JobType:
+def _job_type(mark: _Mark, handler: Handler, settings: Settings | None) -> JobType:
     _check(mark)
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         raise ValueError("a handler that yields would never be run; have it return")
@@ -225,7 +244,9 @@ def _job_type(mark: _Mark, handler: Handler) -> JobType:
     except UnknownAnnotation as fault:
         raise ValueError(str(fault)) from None
     is_async = inspect.iscoroutinefunction(handler)
-    return JobType(mark.name, handler, decode, is_async, mark.queue, mark.max_attempts, mark.timeout_s, mark.backoff)
+    check = mark.check(settings) if mark.check is not None and settings is not None else None
+    bounds = (mark.queue, mark.max_attempts, mark.timeout_s, mark.backoff)
+    return JobType(mark.name, handler, decode, is_async, *bounds, check)
 
 
 def _check(mark: _Mark) -> None:

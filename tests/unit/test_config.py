@@ -129,6 +129,7 @@ class Config(unittest.TestCase):
             "RETAIN_DEAD_S": ["x"],
             "SMTP_URL": ["http://x", "smtp://", "smtp://h:99999", "smtp://h?tls=1", "smtp://u:12/ss@h"],
             "MAIL_FROM": ["nobody", "a@b\r\nBcc: x@y"],
+            "MAIL_FROM_ALLOWED": ["a b", "@", "<a@x.example>", "a@", "a@b@c"],
         }
         for name, values in wrong.items():
             for value in values:

@@ -14,6 +14,7 @@ from pathlib import Path
 from lib.errors import ConfigError
 from lib.handlers.email import DeliveryLeftUncertain, Email, send_email
 from lib.handlers.mailer import MAX_AGE_S, MAX_IDLE_S, Mailer
+from lib.handlers.senders import SenderNotAllowed
 from lib.handlers.smtp import MANY_MAILS
 from lib.handlers.smtp_dial import Limits
 from lib.handlers.smtp_verdicts import (
@@ -104,6 +105,87 @@ class Sending(WireCase):
 
         with self.assertRaises(Discard):
             self.send_email(Context(self.mailer(server.url()), cancelled=True), email())
+
+        self.assertEqual(server.counts()["connections"], 0)
+
+
+class Addresses(WireCase):
+    def test_what_is_no_atom_is_quoted_on_the_wire(self) -> None:
+        for options in ((), ("--no-pipelining",)):
+            with self.subTest(options=options):
+                server = self.serve(*options)
+
+                result = self.send_email(
+                    Context(self.mailer(server.url())), email('try..this@example.jp, "a> b"@straße.example')
+                )
+
+                [mail] = server.mails()
+                self.assertEqual(mail.recipients, ['"try..this"@example.jp', '"a> b"@xn--strae-oqa.example'])
+                self.assertEqual(result["accepted"], mail.recipients)
+                self.assertIn(b'\r\nTo: <"try..this"@example.jp>, <"a> b"@xn--strae-oqa.example>\r\n', mail.content)
+
+    def test_letters_beyond_ascii_are_sent_where_the_server_takes_them(self) -> None:
+        for fields, to, shown in (
+            ({"to": "Jörg <jörg@x.example>"}, "jörg@x.example", "<jörg@x.example>\r\n"),
+            ({"reply_to": "jörg@x.example"}, "test@gmail.com", "\r\nReply-To: jörg@x.example\r\n"),
+        ):
+            with self.subTest(fields):
+                server = self.serve("--smtputf8")
+
+                self.send_email(Context(self.mailer(server.url())), email(**fields))
+
+                [mail] = server.mails()
+                self.assertEqual(mail.recipients, [to])
+                self.assertRegex(mail.parameters, r"^SIZE=[0-9]+ BODY=8BITMIME SMTPUTF8$")
+                self.assertIn(shown, mail.content.decode())
+
+    def test_no_other_mail_is_changed_by_that(self) -> None:
+        server = self.serve("--smtputf8")
+
+        self.send_email(Context(self.mailer(server.url())), email("Jörg <a@bücher.example>", text="Grüße"))
+
+        [mail] = server.mails()
+        self.assertRegex(mail.parameters, r"^SIZE=[0-9]+$")
+        self.assertTrue(mail.content.isascii())
+
+    def test_a_server_that_does_not_take_them_is_sent_nothing_and_the_link_goes_on(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+        for fields in ({"to": "jörg@x.example"}, {"bcc": "jörg@x.example"}, {"reply_to": "jörg@x.example"}):
+            with self.subTest(fields), self.assertRaisesRegex(MailRefused, "no SMTPUTF8"):
+                self.send_email(Context(mailer), email(**fields))
+
+        self.send_email(Context(mailer), email())
+
+        self.assertEqual([(mail.connection, mail.recipients) for mail in server.mails()], [(1, ["test@gmail.com"])])
+
+    def test_bcc_alone_is_sent_and_told_by_count(self) -> None:
+        server = self.serve()
+        context = Context(self.mailer(server.url()))
+
+        self.send_email(context, email("", bcc="secret@x.example, other@x.example"))
+
+        [mail] = server.mails()
+        self.assertEqual(mail.recipients, ["secret@x.example", "other@x.example"])
+        self.assertEqual(mail.message["To"], "undisclosed-recipients:;")
+        self.assertNotIn(b"x.example", mail.content)
+        self.assertEqual(context.told[0][1], "Email sent to 2 in cc and bcc")
+
+    def test_a_sender_of_its_own_is_the_envelopes_as_well(self) -> None:
+        server = self.serve()
+        context = Context(self.mailer(server.url()), settings=settings(MAIL_FROM_ALLOWED="shop.example"))
+
+        result = self.send_email(context, email(from_="Shop <orders@shop.example>"))
+
+        [mail] = server.mails()
+        self.assertEqual((mail.sender, mail.message["From"]), ("orders@shop.example", "Shop <orders@shop.example>"))
+        self.assertEqual(result["message_id"], f"<{JOB_ID}@shop.example>")
+
+    def test_a_sender_who_is_not_allowed_is_refused_for_good_before_anything_is_sent(self) -> None:
+        server = self.serve()
+
+        with self.assertRaisesRegex(SenderNotAllowed, "from is a@x.example, which MAIL_FROM_ALLOWED does not name"):
+            self.send_email(Context(self.mailer(server.url()), settings=settings()), email(from_="a@x.example"))
 
         self.assertEqual(server.counts()["connections"], 0)
 
