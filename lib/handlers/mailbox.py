@@ -25,10 +25,10 @@ _LOCAL_CHARS = 64  # RFC 5321, 4.5.3.1.1: octets
 _TEXT_CHARS = 2 * (NAME_CHARS + ADDRESS_CHARS)  # within quotes two may be written for one
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_UTEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"  # RFC 6531, 3.3
-_ATOM = re.compile(rf"{_UTEXT}(?:\.{_UTEXT})*")
-_DOTTED = re.compile(rf"(?:{_UTEXT}|\.)+")
-_DOTTED_AND_BLANK = re.compile(rf"(?:{_UTEXT}|[. ])+")
+_UCHARS = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-"  # RFC 6531, 3.3; within brackets
+_ATOM = re.compile(rf"[{_UCHARS}]+(?:\.[{_UCHARS}]+)*")
+_DOTTED = re.compile(rf"[.{_UCHARS}]+")
+_DOTTED_AND_BLANK = re.compile(rf"[. {_UCHARS}]+")
 _QUOTED = re.compile(r'"((?>(?:[^"\\]|\\.)*))"')
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 # What nearly every address is: no name, and fit as it stands.

@@ -1,6 +1,7 @@
 """One address: what is read and how the wire has it, and what is refused."""
 
 import unittest
+from time import process_time
 
 from lib.handlers.mailbox import Mailbox, named_mailbox, parse_mailbox
 
@@ -97,6 +98,21 @@ class Refused(unittest.TestCase):
         ):
             with self.subTest(text=text[:80]), self.assertRaises(ValueError):
                 parse_mailbox(text)
+
+    def test_a_text_that_is_all_but_an_address_is_refused_in_a_moment(self) -> None:
+        begun_s = process_time()
+
+        for text in (
+            "a" * 900 + "(@x.example",
+            "a." * 400 + "(@x.example",
+            "ü" * 900 + '"@x.example',
+            "a@" + "b-" * 400 + ".",
+        ):
+            for read in (parse_mailbox, lambda text: named_mailbox("", text * 100)):
+                with self.subTest(text=text[:20]), self.assertRaises(ValueError):
+                    read(text)
+
+        self.assertLess(process_time() - begun_s, 1)
 
     def test_an_address_that_stands_apart_is_one_and_has_no_name(self) -> None:
         for address in (
