@@ -158,7 +158,8 @@ def compose(payload: Email, *, sender: Mailbox, job_id: str, request_id: str, no
     headers.append(f"Date: {date(now_s)}\r\nMessage-ID: {own_id}\r\nX-Request-ID: {request_id}")
     headers += [header(name, unstructured(value)) for name, value in _with_defaults(payload.headers).items()]
     body = content(headers, text=payload.text, html=payload.html, boundary=job_id[-32:])
-    needs_utf8 = not (body.isascii() and "".join(payload.recipients).isascii())
+    # The body has all addresses but those of bcc.
+    needs_utf8 = not body.isascii() or ("bcc" in payload.boxes and not "".join(payload.recipients).isascii())
     return Letter(job_id, own_id, sender.address, payload.recipients, body, needs_utf8)
 
 
