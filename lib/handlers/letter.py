@@ -74,12 +74,13 @@ def from_header(sender: Mailbox) -> str:
 
 
 def mailboxes(boxes: Sequence[Mailbox]) -> str:
-    return ", ".join([f"{_phrase(name)} <{address}>" if name else _alone(address) for name, address in boxes])
-
-
-def _alone(address: str) -> str:
-    # In brackets no reader takes a comma within the quotes for the end of the address.
-    return f"<{address}>" if address[0] == '"' else address
+    # One in quotes goes in brackets, where no reader takes a comma in it for the end of the address.
+    return ", ".join(
+        [
+            f"{_phrase(name)} <{address}>" if name else f"<{address}>" if address[0] == '"' else address
+            for name, address in boxes
+        ]
+    )
 
 
 def date(seconds: float) -> str:
