@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from lib import api_keys
 from lib import setting_kinds as kinds
@@ -18,12 +19,13 @@ from lib.errors import ConfigError
 from lib.needs import EXIT_CONFIG as EXIT_CONFIG
 
 ENV_FILES = (".env.local", ".env")
-SECRETIVE = ("redis_url", "smtp_url")
+SECRETIVE = ("redis_url", "smtp_url", "smtp_token_command")
 
 _ENV_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+|[^<>\r\n]*<[^\s<>@]+@[^\s<>@]+>")
+_SENDER = re.compile(r"(?:[^\s<>@]+@|@)?[^\s<>@]+")
 
 
 class Settings(NamedTuple):
@@ -61,7 +63,10 @@ class Settings(NamedTuple):
     retain_dead: int
     retain_dead_s: float
     smtp_url: str
+    smtp_token_command: tuple[str, ...]
+    smtp_token_file: Path | None
     mail_from: str
+    mail_from_allowed: tuple[str, ...]
     outbox_dir: Path
     env_files: tuple[str, ...] = ()
     env_doubts: tuple[str, ...] = ()
@@ -113,7 +118,7 @@ def load(environ: Mapping[str, str], root: Path, *, listens: bool = True) -> Set
     faults += _misfits(checked, listens=listens)
     if faults:
         raise ConfigError(faults)
-    for name in ("log_dir", "outbox_dir"):
+    for name in ("log_dir", "outbox_dir", "smtp_token_file"):
         checked[name] = root / checked[name] if checked[name] else None
     return Settings(**checked, env_files=tuple(files), env_doubts=tuple(doubts))
 
@@ -133,6 +138,7 @@ def _misfits(checked: Mapping[str, Any], *, listens: bool) -> Iterable[str]:
     """The settings that are well alone and not together. What has a fault of its own is not in `checked`."""
     if checked.get("ack_replicas") and "+cluster" in checked.get("redis_url", ""):
         yield "ACK_REPLICAS: not with a Cluster; set 0, and min-replicas-to-write on its nodes"
+    yield from _token_misfits(checked)
     host = checked.get("host", "localhost") if listens else "localhost"
     # Without keys anyone who reaches the port may do anything, so nothing but this machine may reach it.
     if checked.get("api_keys") == () and not kinds.is_loopback(host):
@@ -140,6 +146,19 @@ def _misfits(checked: Mapping[str, Any], *, listens: bool) -> Iterable[str]:
             f"HOST: {host} can be reached from elsewhere, and without API_KEYS anyone who reaches it may do anything; "
             "make a key with python server.py --new-key NAME --scope admin, or set HOST=127.0.0.1"
         )
+
+
+def _token_misfits(checked: Mapping[str, Any]) -> Iterable[str]:
+    names = [name for name in ("SMTP_TOKEN_COMMAND", "SMTP_TOKEN_FILE") if checked.get(name.lower())]
+    if not names or "smtp_url" not in checked:
+        return
+    url = urlsplit(checked["smtp_url"])
+    if len(names) > 1:
+        yield "SMTP_TOKEN_FILE: not beside SMTP_TOKEN_COMMAND; set one of them"
+    elif url.password:
+        yield f"{names[0]}: not beside a password in SMTP_URL; take one of them out"
+    elif not url.username:
+        yield f"{names[0]}: SMTP_URL names no user whose token it is, as in smtps://me%40example.com@smtp.example.com"
 
 
 def from_environment(root: Path, *, listens: bool = True) -> Settings:
@@ -332,10 +351,30 @@ SETTINGS: tuple[Setting, ...] = (
         kinds.smtp_url,
     ),
     Setting(
+        "SMTP_TOKEN_COMMAND",
+        "",
+        "program, with its arguments, that prints the OAuth token of SMTP_URL's user (XOAUTH2) within 20 s; "
+        "run without a shell, and again after 5 minutes or a refusal",
+        kinds.command,
+    ),
+    Setting(
+        "SMTP_TOKEN_FILE",
+        "",
+        "file that holds that token, in place of the program; read at each login; relative to the project",
+        kinds.path_or_none,
+    ),
+    Setting(
         "MAIL_FROM",
         "Waybill <waybill@localhost>",
         "sender of the mails, an address or a name with an address",
         kinds.matching(_ADDRESS, "an e-mail address, as in Waybill <waybill@example.com>"),
+    ),
+    Setting(
+        "MAIL_FROM_ALLOWED",
+        "",
+        "whom a mail's own `from` may name beside MAIL_FROM: addresses, and domains (example.com, without what is "
+        "below it), parted by commas",
+        kinds.list_of(kinds.matching(_SENDER, "an address or a domain")),
     ),
     Setting(
         "OUTBOX_DIR", "var/outbox", "folder for .eml files where SMTP_URL is unset; relative to the project", kinds.path

@@ -96,6 +96,16 @@ def path_or_none(text: str) -> Path | None:
     return path(text) if text else None
 
 
+def command(text: str) -> tuple[str, ...]:
+    """A program and its arguments, parted and quoted as a shell has them. No message shows them: they may be secret."""
+    import shlex  # Here, for few have such a setting.
+
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as fault:
+        raise ValueError(f"it can't be read as a command: {fault}".lower()) from None
+
+
 def redis_url(text: str) -> str:
     parts = _split_url(text)
     if parts.scheme not in _REDIS_SCHEMES:

@@ -2,7 +2,7 @@
 
     python tests/smtp_server.py --folder DIR [--port 0] [--tls starttls|implicit --cert FILE --key FILE]
                                 [--user NAME --password WORD] [--auth "PLAIN LOGIN"] [--no-keep] [--control]
-                                [--no-pipelining] [--byte-by-byte]
+                                [--no-pipelining] [--smtputf8] [--byte-by-byte]
 
 It prints {"port": N} and then stores each mail as a line of DIR/mails.jsonl, written before the mail is answered.
 Tests start it with `SmtpServer`, below. Two ways to make it misbehave:
@@ -21,6 +21,7 @@ With --control it takes JSON lines on stdin, answers each with one, and ends whe
 import argparse
 import asyncio
 import base64
+import hmac
 import json
 import re
 import shutil
@@ -42,7 +43,10 @@ from typing import IO, Any, ClassVar
 from urllib.parse import quote
 
 _MARK = re.compile(r"(rcpt|data|sent)-([45][0-9]{2}|drop|hang|lost|endless)(-once)?@")
-_ADDRESS = re.compile(r"(?:FROM|TO):\s*<([^>]*)>(.*)", re.IGNORECASE)
+_CHALLENGE = "<1896.697170952@tests.example>"
+_ACKNOWLEDGED = {"XOAUTH2": "", "OAUTHBEARER": "AQ=="}
+"""Ways to log in with a token (--password), and what the client says to the reason why it is refused."""
+_ADDRESS = re.compile(r'(?:FROM|TO):\s*<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(.*)', re.IGNORECASE)
 
 
 @dataclass
@@ -65,6 +69,7 @@ class Server:
         self.connections = 0
         self.mails = 0
         self.withheld = 0
+        self.logins = 0
         self._file = None if options.no_keep else (Path(options.folder) / "mails.jsonl").open("ab", buffering=0)
 
     def ssl_context(self) -> ssl.SSLContext | None:
@@ -101,6 +106,8 @@ class Server:
         """One line of --control."""
         if "plan" in order:
             self.rules.append(Rule(**order["plan"]))
+        if "password" in order:
+            self.options.password = order["password"]
         if "drop_idle" in order:
             for session in [session for session in self.sessions if session.is_idle]:
                 session.goodbye(order["drop_idle"])
@@ -108,7 +115,7 @@ class Server:
             for session in self.sessions:
                 session.answer_late()
         counts = {"connections": self.connections, "open": len(self.sessions), "mails": self.mails}
-        return {**counts, "withheld": self.withheld}
+        return {**counts, "withheld": self.withheld, "logins": self.logins}
 
 
 class Session(asyncio.Protocol):
@@ -137,6 +144,7 @@ class Session(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._port = transport.get_extra_info("sockname")[1]
         self._server.connections += 1
         self._number = self._server.connections
         self._server.sessions.add(self)
@@ -210,6 +218,7 @@ class Session(asyncio.Protocol):
         options = self._server.options
         offers = ["tests.example", "SIZE 50000000"]
         offers += [] if options.no_pipelining else ["PIPELINING"]
+        offers += ["8BITMIME", "SMTPUTF8"] if options.smtputf8 else []
         offers += ["STARTTLS"] if options.tls == "starttls" and not self._is_secure else []
         offers += [f"AUTH {options.auth}"] if options.user else []
         last = len(offers) - 1
@@ -251,12 +260,39 @@ class Session(asyncio.Protocol):
             self._ask("Password:", lambda line: self._log_in(_decoded(first), _decoded(line)))
         elif method.upper() == "LOGIN":
             self._ask("Username:", lambda user: self._auth(f"LOGIN {user}"))
+        elif method.upper() == "CRAM-MD5":
+            self._ask(_CHALLENGE, self._log_in_by_digest)
+        elif method.upper() in _ACKNOWLEDGED:
+            self._log_in_by_token(method.upper(), _decoded(first))
         else:
             self._say("504 5.5.4 no such method")
 
     def _ask(self, prompt: str, then: Callable[[str], None]) -> None:
         self._say(f"334 {base64.b64encode(prompt.encode()).decode()}")
         self._on_line = then
+
+    def _log_in_by_digest(self, line: str) -> None:
+        user, _, digest = _decoded(line).rpartition(" ")
+        password = self._server.options.password
+        is_right = digest == hmac.new(password.encode(), _CHALLENGE.encode(), "md5").hexdigest()
+        self._log_in(user, password if is_right else "")
+
+    def _log_in_by_token(self, method: str, said: str) -> None:
+        user, token = self._server.options.user, self._server.options.password
+        name = user.replace("=", "=3D").replace(",", "=2C")
+        wanted = {
+            "XOAUTH2": [f"user={user}", f"auth=Bearer {token}", "", ""],
+            "OAUTHBEARER": [f"n,a={name},", "host=127.0.0.1", f"port={self._port}", f"auth=Bearer {token}", "", ""],
+        }
+        self._server.logins += 1
+        if said.split("\1") == wanted[method]:
+            self._log_in(user, token)
+        else:
+            self._ask('{"status":"401","schemes":"bearer"}', lambda line: self._give_up(line == _ACKNOWLEDGED[method]))
+
+    def _give_up(self, is_acknowledged: bool) -> None:
+        self._on_line = self._command
+        self._answer("auth", "535 5.7.8 no such token" if is_acknowledged else "501 5.5.2 that is no acknowledgement")
 
     def _log_in(self, user: str, password: str) -> None:
         self._on_line = self._command
@@ -450,7 +486,7 @@ def _options() -> argparse.Namespace:
     for name in ("--cert", "--key", "--user", "--password"):
         parser.add_argument(name)
     parser.add_argument("--auth", default="PLAIN LOGIN")
-    for flag in ("--no-keep", "--no-pipelining", "--byte-by-byte", "--control"):
+    for flag in ("--no-keep", "--no-pipelining", "--smtputf8", "--byte-by-byte", "--control"):
         parser.add_argument(flag, action="store_true")
     return parser.parse_args()
 
@@ -551,12 +587,18 @@ class SmtpServer:
         """Hang up on every connection with no mail begun; `last_words` is what is said before, as "421 idle"."""
         self._order({"drop_idle": last_words})
 
+    def change_password(self, password: str) -> None:
+        """From now on it, or the token, is this."""
+        self.password = password
+        self._order({"password": password})
+
     def answer(self) -> None:
         """Send the replies of every `late` act."""
         self._order({"answer": True})
 
     def counts(self) -> dict[str, int]:
-        """`connections` made so far, `open` now, `mails` so far, answers `withheld` so far (`hang`, `late`)."""
+        """`connections` made so far, `open` now, `mails` so far, answers `withheld` so far (`hang`, `late`),
+        `logins` tried by a token."""
         return self._order({})
 
     def _start(self) -> None:

@@ -1,8 +1,8 @@
 """The job `email`: a payload in, a mail out, by SMTP or as a file.
 
-1. At POST, `Email` checks what it can: addresses, headers, files, limits. What it refuses is a 422 with a pointer. A
-   line break or control character is refused, never taken out: a caller who sends one is mistaken, or is not the
-   only writer.
+1. At POST, `Email` checks what it can: addresses, headers, files, limits; and `senders_allowed`, by the settings, whom
+   it is from. What they refuse is a 422 with a pointer. A line break or control character is refused, never taken out:
+   a caller who sends one is mistaken, or is not the only writer.
 2. A worker awaits `send_email` on its loop. The letter is composed anew for each attempt, but its Message-ID is the
    job's: whoever receives it twice can tell.
 3. mailer.py sends it, and the error it raises is the verdict: MailRefused is dead, the others are tried again.
@@ -17,22 +17,26 @@ run once more without a second copy for those who have theirs.
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lib.config import Settings
 from lib.errors import FieldError
+from lib.handlers import address_lists
+from lib.handlers.address_lists import MAX_ADDRESSES, Addressee, Addressees
 from lib.handlers.attachment import Attachment
 from lib.handlers.header_fields import date, from_header, given_header, header, mailboxes, unstructured
 from lib.handlers.letter import Letter, content, message_id, missing_cids
-from lib.handlers.mailbox import Mailbox, check_line, parse_mailbox
+from lib.handlers.mailbox import Mailbox, check_line
 from lib.handlers.mailer import Mailer
+from lib.handlers.senders import SenderNotAllowed, Senders
 from lib.handlers.smtp import Receipt
 from lib.handlers.smtp_verdicts import DeliveryUncertain
 from lib.jobs.payload import Invalid, escape_pointer
 from lib.jobs.registry import Discard, JobContext, job
 
-MAX_RECIPIENTS = 100  # what every server must take (RFC 5321, 4.5.3.1.8)
+MAX_RECIPIENTS = MAX_ADDRESSES
 MAX_SUBJECT_CHARS = 998
 MAX_HEADERS = 30
 MAX_HEADER_CHARS = 2000
@@ -50,42 +54,46 @@ _OWN_HEADERS = re.compile(
 )
 
 _ADDRESSED = (("to", "To"), ("cc", "Cc"), ("reply_to", "Reply-To"))
+# RFC 5322, 3.6 asks for no To; but mail without one is taken for spam, and this form of it names nobody.
+_TO_NOBODY = "To: undisclosed-recipients:;"
 
 
 class DeliveryLeftUncertain(DeliveryUncertain, Discard):
     """A delivery nobody can be sure of, of a mail that must not come twice (`on_uncertain: "stop"`)."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Email:
-    """The payload. An address is `a@b.example` or `Name <a@b.example>`; a mail needs a text, html or attachments."""
+    """A mail: to somebody (address_lists.py says how one is addressed), with a text, html or attachments."""
 
-    to: str | list[str]
+    to: Addressees = None
     subject: str
     text: str | None = None
     html: str | None = None
-    cc: str | list[str] | None = None
-    bcc: str | list[str] | None = None
-    reply_to: str | list[str] | None = None
+    cc: Addressees = None
+    bcc: Addressees = None
+    from_: str | Addressee | None = field(default=None, metadata={"json": "from"})
+    reply_to: Addressees = None
     headers: dict[str, str] = field(default_factory=dict)
     attachments: list[Attachment] | None = None
     on_uncertain: Literal["retry", "stop"] = "retry"
     boxes: dict[str, list[Mailbox]] = field(init=False, repr=False, default_factory=dict)
     recipients: tuple[str, ...] = field(init=False, repr=False, default=())
-    """The envelope: everyone once. `boxes` has those fields that were given."""
+    sender: Mailbox | None = field(init=False, repr=False, default=None)
+    """`boxes` has the fields that name anybody; recipients: the envelope, everyone once; sender: None for MAIL_FROM."""
 
     def __post_init__(self) -> None:
         faults: list[FieldError] = []
         everyone: list[str] = []
-        for name in ("to", "cc", "bcc", "reply_to"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            boxes = self.boxes[name] = _read_boxes(f"/{name}", value, faults)
-            if name != "reply_to":
-                everyone += [box.address for box in boxes]
+        for name, value in (("to", self.to), ("cc", self.cc), ("bcc", self.bcc), ("reply_to", self.reply_to)):
+            if value and (boxes := address_lists.read(f"/{name}", value, faults)):
+                self.boxes[name] = boxes
+                if name != "reply_to":
+                    everyone += [box.address for box in boxes]
         self.recipients = tuple(dict.fromkeys(everyone))
-        faults += _recipient_faults(self) + _text_faults(self)
+        if self.from_:
+            self.sender = _one_box("/from", self.from_, faults)
+        faults += _recipient_faults(self, faults) + _text_faults(self)
         if self.attachments:
             faults += _attachment_faults(self.attachments)
         if self.headers:
@@ -94,13 +102,28 @@ class Email:
             raise Invalid(faults)
 
 
-@job("email", queue="email", max_attempts=5, timeout_s=60)
+def senders_allowed(settings: Settings) -> Callable[[Email], None]:
+    """For POST: the check that a payload's `from` is one that MAIL_FROM_ALLOWED names."""
+    senders = Senders(settings)
+
+    def check(payload: Email) -> None:
+        try:
+            if payload.sender is not None:
+                senders.check(payload.sender)
+        except ValueError as fault:
+            raise Invalid([FieldError("/from", str(fault))]) from None
+
+    return check
+
+
+@job("email", queue="email", max_attempts=5, timeout_s=60, check=senders_allowed)
 async def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
     """Send one mail. The result: `{message_id, accepted, refused, response}`, and `file` where it was filed."""
     if ctx.cancelled:
         raise Discard("cancelled before it was sent")
     mailer = ctx.resource(Mailer)
-    letter = compose(payload, sender=mailer.sender, job_id=ctx.job_id, request_id=ctx.request_id, now_s=time.time())
+    sender = mailer.sender if payload.sender is None else _allowed(ctx, payload.sender)
+    letter = compose(payload, sender=sender, job_id=ctx.job_id, request_id=ctx.request_id, now_s=time.time())
     try:
         receipt = await mailer.send(letter)
     except DeliveryUncertain as exc:
@@ -111,6 +134,14 @@ async def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
         raise
     _tell(ctx, payload, letter, receipt)
     return _result(letter, receipt)
+
+
+def _allowed(ctx: JobContext, sender: Mailbox) -> Mailbox:
+    try:
+        ctx.resource(Senders).check(sender)
+    except ValueError as fault:
+        raise SenderNotAllowed(f"from {fault}") from None
+    return sender
 
 
 def doctor(settings: Settings) -> str:
@@ -129,6 +160,8 @@ def compose(payload: Email, *, sender: Mailbox, job_id: str, request_id: str, no
     headers += [
         header(name, mailboxes(boxes, name)) for field, name in _ADDRESSED if (boxes := payload.boxes.get(field))
     ]
+    if "to" not in payload.boxes and "cc" not in payload.boxes:
+        headers.append(_TO_NOBODY)
     headers.append(header("Subject", unstructured(payload.subject, "Subject")))
     # None of these is folded: a date is short, and ids have no blanks.
     headers.append(f"Date: {date(now_s)}\r\nMessage-ID: {own_id}\r\nX-Request-ID: {request_id}")
@@ -136,7 +169,9 @@ def compose(payload: Email, *, sender: Mailbox, job_id: str, request_id: str, no
     body = content(
         headers, text=payload.text, html=payload.html, attachments=payload.attachments, boundary=job_id[-32:]
     )
-    return Letter(job_id, own_id, sender.address, payload.recipients, body)
+    # The body has all addresses but those of bcc.
+    needs_utf8 = not body.isascii() or ("bcc" in payload.boxes and not "".join(payload.recipients).isascii())
+    return Letter(job_id, own_id, sender.address, payload.recipients, body, needs_utf8)
 
 
 def _with_defaults(headers: dict[str, str]) -> dict[str, str]:
@@ -153,7 +188,7 @@ def _tell(ctx: JobContext, payload: Email, letter: Letter, receipt: Receipt) -> 
     if payload.attachments and payload.html:
         for cid in missing_cids(payload.html, payload.attachments):
             ctx.log(f"The html shows cid:{cid}, and no attachment has that cid")
-    named = [address for _, address in payload.boxes["to"] if address not in receipt.refused]
+    named = [address for _, address in payload.boxes.get("to", ()) if address not in receipt.refused]
     whom = ", ".join(dict.fromkeys(named)) or f"{len(receipt.accepted)} in cc and bcc"
     ctx.tell("email.sent", f"Email sent to {whom}", message_id=letter.message_id)
 
@@ -171,24 +206,17 @@ def _result(letter: Letter, receipt: Receipt) -> dict[str, Any]:
 # The checks at POST: each gives the faults it finds.
 
 
-def _read_boxes(pointer: str, value: str | list[str], faults: list[FieldError]) -> list[Mailbox]:
-    texts = [(pointer, value)] if isinstance(value, str) else [(f"{pointer}/{n}", t) for n, t in enumerate(value)]
-    # Told at the whole field, and not read one by one: a million addresses would be a million faults.
-    if len(texts) > MAX_RECIPIENTS:
-        faults.append(FieldError(pointer, f"holds {len(texts)} addresses, at most {MAX_RECIPIENTS}"))
-        return []
-    boxes = []
-    for place, text in texts:
-        try:
-            boxes.append(parse_mailbox(text))
-        except ValueError as fault:
-            faults.append(FieldError(place, str(fault)))
-    return boxes
+def _one_box(pointer: str, value: Addressees, faults: list[FieldError]) -> Mailbox | None:
+    boxes = address_lists.read(pointer, value, faults)
+    if len(boxes) > 1:
+        faults.append(FieldError(pointer, f"holds {len(boxes)} addresses, and must be one"))
+    return boxes[0] if boxes else None
 
 
-def _recipient_faults(payload: Email) -> list[FieldError]:
-    if payload.to == []:
-        return [FieldError("/to", "names nobody")]
+def _recipient_faults(payload: Email, faults: list[FieldError]) -> list[FieldError]:
+    """faults: those of the addresses; where there are any, it is told already who was meant."""
+    if not payload.recipients and all(fault.pointer.startswith(("/reply_to", "/from")) for fault in faults):
+        return [FieldError("/to", "names nobody, and neither do cc and bcc: a mail needs a recipient")]
     if len(payload.recipients) > MAX_RECIPIENTS:
         words = f"makes {len(payload.recipients)} recipients with cc and bcc, at most {MAX_RECIPIENTS}"
         return [FieldError("/to", words)]

@@ -86,7 +86,9 @@ def mailboxes(boxes: Sequence[Mailbox], name: str = "") -> str:
     room = _room(name)
     parts = []
     for label, address in boxes:
-        parts.append(f"{_phrase(label, room)} <{address}>" if label else address)
+        # One in quotes goes in brackets, where no reader takes a comma in it for the end of the address.
+        bare = f"<{address}>" if address[0] == '"' else address
+        parts.append(f"{_phrase(label, room)} <{address}>" if label else bare)
         room = _ENCODED_WORD_CHARS
     return ", ".join(parts)
 

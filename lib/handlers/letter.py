@@ -1,4 +1,5 @@
-"""A mail as bytes: header fields, texts and files in, the message of RFC 5322 out, in ASCII and with CRLF throughout.
+"""A mail as bytes: header fields, texts and files in, the message of RFC 5322 out, with CRLF throughout, and in ASCII
+but for an address that can't be (RFC 6532).
 
 Called by email.py for each attempt; mailer.py carries the letter as it is. Pure. Nothing here refuses anything: what
 comes in has passed email.py's checks. The whole, of which a mail has only what it needs:
@@ -41,6 +42,8 @@ class Letter:
     sender: str
     recipients: tuple[str, ...]
     content: bytes = field(repr=False)
+    needs_utf8: bool = False
+    """An address, in the envelope or in a header, has letters beyond ASCII (RFC 6531)."""
 
 
 def message_id(job_id: str, sender: Mailbox) -> str:
@@ -61,7 +64,7 @@ def content(
     body = parts[0] if len(parts) == 1 else multipart("alternative", boundary, parts) if parts else b""
     if attachments:
         body = _with_files(body, html or "", attachments, boundary)
-    return "\r\n".join([*headers, "MIME-Version: 1.0", ""]).encode("ascii") + body
+    return "\r\n".join([*headers, "MIME-Version: 1.0", ""]).encode() + body
 
 
 def missing_cids(html: str, attachments: Sequence[Attachment]) -> list[str]:

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from lib.config import Settings
@@ -23,6 +24,7 @@ from lib.handlers.letter import Letter
 from lib.handlers.mailbox import Mailbox, parse_mailbox
 from lib.handlers.smtp import Link, Receipt
 from lib.handlers.smtp_dial import Deadline, Limits, Route, Session, open_session, read_route
+from lib.handlers.smtp_token import tokens_of
 from lib.handlers.smtp_verdicts import MailRefused, SMTPLinkLost, SMTPLoginRefused, SMTPServerBusy
 from lib.handlers.smtp_wire import Wire
 
@@ -52,7 +54,7 @@ class Mailer:
         self._outbox = Outbox(settings.outbox_dir)
         self._links: Links | None = None
         if settings.smtp_url:
-            route = _route(settings.smtp_url)
+            route = replace(_route(settings.smtp_url), tokens=tokens_of(settings))
             if route.tls != "none" and tls_context is None:
                 tls_context = ssl.create_default_context()
             self._links = Links(route, tls_context, self._threads, limits or Limits(), clock)

@@ -61,6 +61,7 @@ class Link:
         self._wire = wire
         self._is_pipelining = "pipelining" in offers
         self._wants_size = "size" in offers
+        self._takes_utf8 = "smtputf8" in offers
         self._is_amid_mail = False
 
     @property
@@ -114,6 +115,8 @@ class Link:
     # The dialogue.
 
     def _mail(self, letter: Letter) -> Dialogue[Receipt]:
+        if letter.needs_utf8 and not self._takes_utf8:
+            raise MailRefused("MAIL: an address has letters beyond ASCII, and the server offers no SMTPUTF8 (RFC 6531)")
         refused = yield from self._envelope(letter)
         response = yield from self._content(letter)
         if not refused:
@@ -153,7 +156,9 @@ class Link:
     def _sender(self, letter: Letter) -> str:
         # SIZE (RFC 1870): a mail too large is refused before it is sent.
         size = f" SIZE={len(letter.content)}" if self._wants_size else ""
-        return f"MAIL FROM:<{letter.sender}>{size}"
+        # RFC 6531, 3.6: who offers SMTPUTF8 offers 8BITMIME as well, which the addresses in the header need.
+        utf8 = " BODY=8BITMIME SMTPUTF8" if letter.needs_utf8 else ""
+        return f"MAIL FROM:<{letter.sender}>{size}{utf8}"
 
     def _check_sender(self, answer: Reply) -> None:
         if answer[0] in _LOGIN_WANTED:
@@ -190,7 +195,7 @@ class Link:
         """Say commands together; the answer to each, or fewer where it hung up once it had refused the first."""
         name = commands[0].split(" ", 1)[0]
         try:
-            answers = yield "\r\n".join([*commands, ""]).encode("ascii"), len(commands)
+            answers = yield "\r\n".join([*commands, ""]).encode(), len(commands)
             for answer in answers:
                 # A refusal stands, though the server may then have had enough of us and say 421.
                 is_busy = answer[0] == 421 and answers[0][0] < 500

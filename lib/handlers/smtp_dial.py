@@ -5,7 +5,6 @@ ready for MAIL; every failure is one of smtp_verdicts.py. smtplib by itself woul
 it reads is bounded here, in bytes, and in time by the mail's Deadline.
 """
 
-import base64
 import ipaddress
 import re
 import smtplib
@@ -13,10 +12,12 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from lib.handlers.smtp_login import by_password, by_token
+from lib.handlers.smtp_token import TOKEN_S, Token, Tokens
 from lib.handlers.smtp_verdicts import SMTPLoginRefused, SMTPSessionRefused, check, refusal, translated
 
 CONNECT_S = 10.0
@@ -37,6 +38,8 @@ class Route:
     tls: str
     user: str | None = None
     password: str = field(default="", repr=False)
+    tokens: Tokens | None = field(default=None, repr=False)
+    """In place of the password, where there are any."""
 
 
 class Limits(NamedTuple):
@@ -138,11 +141,15 @@ class _Encrypted(_Plain, smtplib.SMTP_SSL):
 
 
 def open_session(route: Route, tls_context: ssl.SSLContext | None, deadline: Deadline) -> Session:
-    """Raises SMTPLinkLost, SMTPServerBusy, SMTPSessionRefused or SMTPLoginRefused."""
+    """Raises SMTPLinkLost, SMTPServerBusy, SMTPSessionRefused, SMTPLoginRefused or SMTPTokenMissing."""
     with translated(f"{route.host}:{route.port}"):
+        # First: no server is kept waiting for it, or dialled where there is none.
+        token = route.tokens.get(deadline.left_s(TOKEN_S)) if route.tokens else None
         smtp = _dial(route, tls_context, deadline)
         try:
             _begin(smtp, route, tls_context, deadline)
+            if route.user is not None:
+                _login(smtp, route, route.user, token, deadline)
             return smtp.session()
         except BaseException:
             smtp.close()
@@ -161,7 +168,7 @@ def _dial(route: Route, tls_context: ssl.SSLContext | None, deadline: Deadline) 
 
 
 def _begin(smtp: smtplib.SMTP, route: Route, tls_context: ssl.SSLContext | None, deadline: Deadline) -> None:
-    """EHLO, STARTTLS where asked for, login where there is one."""
+    """EHLO, and STARTTLS where asked for."""
     smtp.local_hostname = _own_name(smtp.sock)
     _ehlo(smtp, deadline)
     if route.tls == "starttls":
@@ -174,8 +181,6 @@ def _begin(smtp: smtplib.SMTP, route: Route, tls_context: ssl.SSLContext | None,
         except smtplib.SMTPResponseException as exc:
             raise refusal("STARTTLS", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
         _ehlo(smtp, deadline)
-    if route.user is not None:
-        _login(smtp, route.user, route.password, deadline)
 
 
 def _ehlo(smtp: smtplib.SMTP, deadline: Deadline) -> None:
@@ -187,26 +192,20 @@ def _ehlo(smtp: smtplib.SMTP, deadline: Deadline) -> None:
     check("EHLO", answer, SMTPSessionRefused)
 
 
-def _login(smtp: smtplib.SMTP, user: str, password: str, deadline: Deadline) -> None:
+def _login(smtp: smtplib.SMTP, route: Route, user: str, token: Token | None, deadline: Deadline) -> None:
     _set_timeout(smtp, deadline)
-    if "PLAIN" not in smtp.esmtp_features.get("auth", "").upper().split():
-        _login_otherwise(smtp, user, password)
+    if token is None or route.tokens is None:
+        by_password(smtp, user, route.password)
         return
-    # By hand: smtplib's own can't send a password beyond ASCII, and offers a refused one again by every other method.
-    token = base64.b64encode(f"\0{user}\0{password}".encode()).decode("ascii")
-    check("AUTH", smtp.docmd("AUTH", f"PLAIN {token}"), SMTPLoginRefused)
-
-
-def _login_otherwise(smtp: smtplib.SMTP, user: str, password: str) -> None:
-    """CRAM-MD5 or LOGIN."""
     try:
-        smtp.login(user, password)
-    except smtplib.SMTPAuthenticationError as exc:
-        raise refusal("AUTH", (exc.smtp_code, exc.smtp_error), SMTPLoginRefused) from exc
-    except smtplib.SMTPServerDisconnected:
-        raise
-    except (smtplib.SMTPException, UnicodeEncodeError) as exc:
-        raise SMTPLoginRefused("AUTH: the server offers no way of login that SMTP_URL's user can use") from exc
+        by_token(smtp, user, token.text, route.host, route.port)
+    except SMTPLoginRefused:
+        route.tokens.forget(token)
+        if not token.is_kept:
+            raise
+        # It has run out, as tokens do within the hour: nobody's fault, and no attempt lost.
+        newer = route.tokens.get(deadline.left_s(TOKEN_S))
+        _login(smtp, route, user, replace(newer, is_kept=False), deadline)
 
 
 def _set_timeout(smtp: smtplib.SMTP, deadline: Deadline) -> None:

@@ -4,7 +4,8 @@
 422 before anything is queued) and the worker once more when it runs the job. Pure.
 
 Known: str int float bool None Any, list[X] tuple[X, ...] dict[str, X], X | Y, Literal, dataclasses in one another.
-A whole number is fine where a float is asked, and 5.0 where an int is; nothing else is converted.
+A whole number is fine where a float is asked, and 5.0 where an int is; nothing else is converted. A field whose name
+can't be Python's stands as `from_: str = field(metadata={"json": "from"})`.
 """
 
 import dataclasses
@@ -65,7 +66,7 @@ def _decoder_for(annotation: Any, known: dict[type, Decode]) -> Decode:
     if origin in (list, dict) and not arguments:
         return _SCALARS[origin]  # List and Dict of typing, bare
     if origin is list or (origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis):
-        return _array(origin, _decoder_for(arguments[0], known))
+        return _array(origin, _decoder_for(arguments[0], known), _taken_as_they_are(arguments[0]))
     if origin is dict and arguments[0] is str:
         return _object(_decoder_for(arguments[1], known))
     raise UnknownAnnotation(f"a payload can't hold {annotation!r}; see lib/jobs/payload.py for what it can")
@@ -88,7 +89,7 @@ def fields_of(kind: type) -> list[Field]:
     hints = typing.get_type_hints(kind)
     found: dict[str, dataclasses.Field[Any]] = getattr(kind, "__dataclass_fields__")  # noqa: B009  mypy knows no such name.
     return [
-        Field(name, _annotation(hints[name]), _has_no_default(one), one)
+        Field(json_name(one), _annotation(hints[name]), _has_no_default(one), one)
         for name, one in found.items()
         if one.init and ClassVar not in (hints[name], typing.get_origin(hints[name]))
     ]
@@ -182,6 +183,7 @@ def _dataclass(kind: type, known: dict[type, Decode]) -> Decode:
     decoders = {one.name: _decoder_for(one.annotation, known) for one in fields}
     required = {one.name for one in fields if one.is_required}
     taken = {one.name: _taken_as_they_are(one.annotation) for one in fields}
+    renamed = [(one.name, one.field.name) for one in fields if one.name != one.field.name]
 
     def decode(value: Any, pointer: str) -> Any:
         if type(value) is not dict:
@@ -207,9 +209,18 @@ def _dataclass(kind: type, known: dict[type, Decode]) -> Decode:
                     break
         if errors:
             raise Invalid(errors)
+        for json, python in renamed:
+            if json in arguments:
+                arguments[python] = arguments.pop(json)
         return _construct(kind, arguments, pointer)
 
     return decode
+
+
+def json_name(field: "dataclasses.Field[Any]") -> str:
+    """What a dataclass's field is called in JSON."""
+    name: str = field.metadata.get("json", field.name)
+    return name
 
 
 def _taken_as_they_are(annotation: Any) -> frozenset[type]:
@@ -228,6 +239,14 @@ def _construct(kind: type, arguments: dict[str, Any], pointer: str) -> Any:
     try:
         return kind(**arguments)
     except BaseException as fault:  # noqa: BLE001  See above.
+        raise Refused(_told_by(fault, pointer)) from None
+
+
+def vet(check: Callable[[Any], object], value: Any, pointer: str) -> None:
+    """Have a payload's author look at `value`. Whatever `check` raises refuses it, as in `_construct`."""
+    try:
+        check(value)
+    except BaseException as fault:  # noqa: BLE001  As there.
         raise Refused(_told_by(fault, pointer)) from None
 
 
@@ -289,7 +308,7 @@ def _literal(choices: tuple[Any, ...]) -> Decode:
     said = "must be one of " + ", ".join(map(repr, choices))
 
     def decode(value: Any, pointer: str) -> Any:
-        chosen = whole(value) if type(value) is float else value
+        chosen = value if type(value) is not float else whole(value) if value.is_integer() else value
         if type(chosen) not in (str, int, bool, type(None)) or (type(chosen), chosen) not in allowed:
             raise Invalid([FieldError(pointer, said)])
         return chosen
@@ -297,13 +316,18 @@ def _literal(choices: tuple[Any, ...]) -> Decode:
     return decode
 
 
-def _array(kind: type, item: Decode) -> Decode:
+def _array(kind: type, item: Decode, taken: frozenset[type]) -> Decode:
+    """taken: the types of elements that need no decoding."""
+
     def decode(value: Any, pointer: str) -> Any:
         if type(value) is not list:
             raise Invalid([FieldError(pointer, f"must be an array, not {json_type(value)}")])
         errors: list[FieldError] = []
         items = []
         for index, element in enumerate(value):
+            if type(element) in taken:
+                items.append(element)
+                continue
             try:
                 items.append(item(element, f"{pointer}/{index}"))
             except Invalid as fault:

@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from lib.config import Settings
 from lib.errors import ConfigError
 from lib.ids import QUEUE_NAME
 from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
 from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S
-from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for
+from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for, vet
 
 Handler = Callable[..., Any]
+Check = Callable[[Any], object]
+CheckFactory = Callable[[Settings], Check]
 Resource = TypeVar("Resource")
 _MARK = "__waybill_job__"
 
@@ -126,6 +129,13 @@ class JobType:
     retain_ms: int | None = None
     annotation: Any = dict
     """What its handler asks the payload to be."""
+    check: Check | None = None
+
+    def admit(self, payload: Any, pointer: str) -> None:
+        """Raises Invalid for a payload that may not be queued: its handler can't read it, or its check refuses it."""
+        decoded = self.decode(payload, pointer)
+        if self.check is not None:
+            vet(self.check, decoded, pointer)
 
 
 class _Mark(NamedTuple):
@@ -135,6 +145,7 @@ class _Mark(NamedTuple):
     timeout_s: float
     backoff: Backoff
     retain_s: float | None
+    check: CheckFactory | None
 
 
 def job(
@@ -145,15 +156,18 @@ def job(
     timeout_s: float = 60,
     backoff: tuple[float, float] = DEFAULT_BACKOFF,
     retain_s: float | None = None,
+    check: CheckFactory | None = None,
 ) -> Callable[[Handler], Handler]:
     """Mark a function `(ctx, payload)`, async or plain, as the handler of jobs of type `name`.
 
     backoff is (base_s, cap_s). A plain function runs in a thread. What it returns is the job's result, as JSON.
     retain_s: for so long at most its record is kept when it has ended, however it did; None: as the queue's are.
+    check is for what a payload class can't know by itself: `check(settings)` is called at the start (a ValueError
+    refuses it), and what it gives is called with each payload that is to be queued, and raises where it may not be.
     """
 
     def mark(handler: Handler) -> Handler:
-        setattr(handler, _MARK, _Mark(name, queue, max_attempts, timeout_s, Backoff(*backoff), retain_s))
+        setattr(handler, _MARK, _Mark(name, queue, max_attempts, timeout_s, Backoff(*backoff), retain_s, check))
         return handler
 
     return mark
@@ -186,12 +200,15 @@ class Registry:
         return queues
 
 
-def load(modules: Iterable[str]) -> Registry:
-    """Import the modules and collect what `@job` marked in them. Raises ConfigError with every fault found."""
+def load(modules: Iterable[str], settings: Settings | None = None) -> Registry:
+    """Import the modules and collect what `@job` marked in them. Raises ConfigError with every fault found.
+
+    settings: for the checks of what is to be queued; without them there are none.
+    """
     types: dict[str, JobType] = {}
     faults: list[str] = []
     for module in modules:
-        for name, found in _marked(module, faults):
+        for name, found in _marked(module, faults, settings):
             if name in types and types[name].handler is not found.handler:
                 faults.append(f"JOB_MODULES: the job type {name!r} is defined twice, the second time in {module}")
             types[name] = found
@@ -205,7 +222,7 @@ def type_of(handler: Handler) -> JobType:
     mark = getattr(handler, "__dict__", {}).get(_MARK)
     if not isinstance(mark, _Mark):
         raise ValueError(f"{getattr(handler, '__name__', handler)!r} is the handler of no job: @job(…) marks one")
-    return _job_type(mark, handler)
+    return _job_type(mark, handler, None)
 
 
 def checked_fraction(fraction: float) -> float:
@@ -221,7 +238,7 @@ def checks_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], str]]]:
     return [(name, check) for name, check in found if callable(check)]
 
 
-def _marked(module: str, faults: list[str]) -> Iterable[tuple[str, JobType]]:
+def _marked(module: str, faults: list[str], settings: Settings | None = None) -> Iterable[tuple[str, JobType]]:
     try:
         loaded = importlib.import_module(module)
     except (Exception, SystemExit) as fault:  # noqa: BLE001  A user's module may fail in any way; it is said and the start refused.
@@ -232,7 +249,9 @@ def _marked(module: str, faults: list[str]) -> Iterable[tuple[str, JobType]]:
         mark = getattr(value, "__dict__", {}).get(_MARK) if callable(value) else None
         if isinstance(mark, _Mark):
             try:
-                yield mark.name, _job_type(mark, value)
+                yield mark.name, _job_type(mark, value, settings)
+            except ConfigError as fault:
+                faults.extend(fault.faults)
             except Exception as fault:  # noqa: BLE001  Its annotations are code of the user's, too.
                 name = getattr(value, "__name__", "?")
                 faults.append(f"JOB_MODULES: {module}.{name}: {fault or type(fault).__name__}")
@@ -246,7 +265,7 @@ def _where(fault: BaseException) -> str:
     return f" ({theirs[-1].filename}:{theirs[-1].lineno})" if theirs else ""
 
 
-def _job_type(mark: _Mark, handler: Handler) -> JobType:
+def _job_type(mark: _Mark, handler: Handler, settings: Settings | None) -> JobType:
     _check(mark)
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         raise ValueError("a handler that yields would never be run; have it return")
@@ -260,6 +279,7 @@ def _job_type(mark: _Mark, handler: Handler) -> JobType:
         raise ValueError(str(fault)) from None
     is_async = inspect.iscoroutinefunction(handler)
     retain_ms = None if mark.retain_s is None else round(mark.retain_s * 1000)
+    check = mark.check(settings) if mark.check is not None and settings is not None else None
     return JobType(
         mark.name,
         handler,
@@ -271,6 +291,7 @@ def _job_type(mark: _Mark, handler: Handler) -> JobType:
         mark.backoff,
         retain_ms,
         annotation,
+        check,
     )
 
 

@@ -59,7 +59,7 @@ def _payload(sent: dict[str, Any], stored: dict[str, Any], type_name: str, regis
         )
     elif not errors:
         try:
-            job_type.decode(payload, "/payload")
+            job_type.admit(payload, "/payload")
         except Invalid as fault:
             errors.extend(fault.errors)
     if errors:

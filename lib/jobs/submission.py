@@ -53,7 +53,7 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
     job_type = _type(fields.get("type"), registry, errors) if "type" in fields else None
     if job_type is not None and "payload" in fields:
         try:
-            job_type.decode(fields["payload"], "/payload")
+            job_type.admit(fields["payload"], "/payload")
         except Invalid as fault:
             errors.extend(fault.errors)
     if errors or job_type is None:

@@ -71,7 +71,7 @@ async def _redis(link: Link, settings: Settings) -> AsyncIterator[Finding]:
 
 async def _served(link: Link, settings: Settings) -> AsyncIterator[Finding]:
     """Whether somebody runs what waits."""
-    types = registry.load(settings.job_modules)
+    types = registry.load(settings.job_modules, settings)
     queues = Queues(link, Keys(settings.key_prefix), lease_s=settings.lease_s)
     unserved = await queues.unserved(types.queues)
     for sentence in unserved:

@@ -131,6 +131,9 @@ class Config(unittest.TestCase):
             "RETAIN_DEAD_S": ["x"],
             "SMTP_URL": ["http://x", "smtp://", "smtp://h:99999", "smtp://h?tls=1", "smtp://u:12/ss@h"],
             "MAIL_FROM": ["nobody", "a@b\r\nBcc: x@y"],
+            "SMTP_TOKEN_COMMAND": ["'unclosed", 'x "'],
+            "SMTP_TOKEN_FILE": ["a\0b"],
+            "MAIL_FROM_ALLOWED": ["a b", "@", "<a@x.example>", "a@", "a@b@c"],
         }
         for name, values in wrong.items():
             for value in values:
@@ -153,6 +156,26 @@ class Config(unittest.TestCase):
             self.assertEqual(host, self.load(HOST=host).host)
         # A list that can't be read is one fault, not two.
         self.assertEqual(["API_KEYS"], [fault.split(":")[0] for fault in self.faults(HOST="::", API_KEYS="x")])
+
+    def test_a_token_stands_in_for_the_password_of_one_user_and_comes_from_one_place(self) -> None:
+        url, command, file = "smtps://me%40x.example@h", "/usr/bin/token --for 'me you'", "run/token"
+
+        settings = self.load(SMTP_URL=url, SMTP_TOKEN_COMMAND=command)
+        self.assertEqual(("/usr/bin/token", "--for", "me you"), settings.smtp_token_command)
+        self.assertNotIn("--for", repr(settings))
+        self.assertEqual(self.root / file, self.load(SMTP_URL=url, SMTP_TOKEN_FILE=file).smtp_token_file)
+        for environ, words in (
+            ({"SMTP_TOKEN_COMMAND": command, "SMTP_TOKEN_FILE": file}, "not beside SMTP_TOKEN_COMMAND"),
+            ({"SMTP_TOKEN_FILE": file, "SMTP_URL": "smtps://me:tops3cret@h"}, "not beside a password in SMTP_URL"),
+            ({"SMTP_TOKEN_FILE": file, "SMTP_URL": "smtps://h"}, "SMTP_URL names no user"),
+            ({"SMTP_TOKEN_COMMAND": command, "SMTP_URL": ""}, "SMTP_URL names no user"),
+        ):
+            with self.subTest(words):
+                (fault,) = self.faults(**{"SMTP_URL": url, **environ})
+
+                self.assertIn(words, fault)
+                self.assertNotIn("tops3cret", fault)
+                self.assertNotIn("--for", fault)
 
     def test_passwords_show_in_no_repr_and_no_fault(self) -> None:
         secret = "tops3cret"

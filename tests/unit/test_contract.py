@@ -20,11 +20,13 @@ from lib.api.routes import routes
 from lib.api.shown import present
 from lib.errors import WaybillError
 from lib.handlers import attachment, email, html_text
+from lib.handlers.address_lists import Addressee
 from lib.http1.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
 from lib.jobs import failure, masking, nesting, registry, result, submission
 from lib.jobs.backoff import DEFAULT_BACKOFF
 from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord, JobSpec
+from lib.jobs.payload import json_name
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
 from lib.queue import notes, pages
 from lib.queue.queues import Census
@@ -247,12 +249,12 @@ class Facts(unittest.TestCase):
         fields = self.properties("EmailPayload")
         taken = [field for field in dataclasses.fields(email.Email) if field.init]
         required = [
-            field.name
+            json_name(field)
             for field in taken
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         ]
 
-        self.assertEqual([field.name for field in taken], list(fields))
+        self.assertEqual([json_name(field) for field in taken], list(fields))
         self.assertEqual(required, CONTRACT.schema("EmailPayload")["required"])
         self.assertEqual(email.MAX_SUBJECT_CHARS, fields["subject"]["maxLength"])
         self.assertEqual(email.MAX_HEADERS, fields["headers"]["maxProperties"])
@@ -263,8 +265,9 @@ class Facts(unittest.TestCase):
         self.assertIn(f"Left out, `{taken[-1].default}`", fields["on_uncertain"]["description"])
         self.assertEqual(email.MAX_ATTACHMENTS, fields["attachments"]["maxItems"])
         self.assertIn(f"{html_text.MOST_TAGS:,} tags", " ".join(fields["text"]["description"].split()))
-        for name in ("Recipients", "RecipientsOrNone"):
-            self.assertEqual(email.MAX_RECIPIENTS, CONTRACT.schema(name)["anyOf"][1]["maxItems"])
+        self.assertEqual(email.MAX_RECIPIENTS, CONTRACT.schema("Addressees")["anyOf"][2]["maxItems"])
+        addressee = [field.name for field in dataclasses.fields(Addressee)]
+        self.assertEqual(addressee, list(CONTRACT.schema("Addressee")["properties"]))
 
     def test_fields_of_an_attachment_and_their_bounds(self) -> None:
         fields = self.properties("Attachment")

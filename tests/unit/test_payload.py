@@ -108,6 +108,12 @@ class Guarded:
 
 
 @dataclass
+class Passage:
+    from_: str | None = field(default=None, metadata={"json": "from"})
+    to: str = field(metadata={"json": "à/b"}, default="")
+
+
+@dataclass
 class PickyAtAField:
     a: str
 
@@ -124,6 +130,16 @@ def faults(annotation: Any, value: Any) -> dict[str, str]:
     except Invalid as fault:
         return dict(fault.errors)
     return {}
+
+
+class Names(unittest.TestCase):
+    def test_a_field_may_have_a_name_in_json_that_python_has_no_room_for(self) -> None:
+        decode = decoder_for(Passage)
+
+        self.assertEqual(Passage("a", "b"), decode({"from": "a", "à/b": "b"}, ""))
+        self.assertEqual(Passage(), decode({}, ""))
+        self.assertEqual({"/from": "must be a string or null, not an integer"}, faults(Passage, {"from": 1}))
+        self.assertEqual({"/from_": "is not known here; known: from, à/b"}, faults(Passage, {"from_": "a"}))
 
 
 class Values(unittest.TestCase):

@@ -327,7 +327,8 @@ class Form(unittest.TestCase):
     def test_the_email_jobs_payload_is_one_that_can_be_written_as_json(self) -> None:
         schema = payload_schema(Email)
 
-        self.assertEqual(["to", "subject"], schema["required"])
+        self.assertEqual(["subject"], schema["required"])
+        self.assertIn("from", schema["properties"])
         self.assertEqual(["retry", "stop"], schema["properties"]["on_uncertain"]["enum"])
         self.assertNotIn("hush", to_json(schema))
 

@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from lib import config
+from lib.config import Settings
 from lib.errors import ConfigError
+from lib.jobs.payload import Invalid
 from lib.jobs.registry import job, load
+
+SETTINGS = config.load({}, Path(tempfile.gettempdir()) / "none")
 
 
 @dataclass
@@ -52,6 +57,46 @@ class Load(unittest.TestCase):
         self.assertEqual(500, slow.retain_ms)
         self.assertEqual(["plain", "report"], found.names)
         self.assertIsNone(found.get("unknown"))
+
+    def test_a_check_is_made_with_the_settings_and_asked_before_a_payload_is_queued(self) -> None:
+        def at_most(settings: Settings) -> Callable[[Report], None]:
+            def check(payload: Report) -> None:
+                if payload.month > settings.crash_limit:
+                    raise KeyError("too late")
+
+            return check
+
+        @job("report", check=at_most)
+        async def report(ctx: Any, payload: Report) -> None: ...
+
+        module = self.module("jobs_a", report=report)
+        checked, unchecked = load([module], SETTINGS).get("report"), load([module]).get("report")
+
+        assert checked and unchecked
+        checked.admit({"month": 3}, "/payload")
+        unchecked.admit({"month": 4}, "/payload")
+        for payload, pointer in (({"month": 4}, "/payload"), ({"month": ""}, "/payload/month")):
+            with self.assertRaises(Invalid) as refused:
+                checked.admit(payload, "/payload")
+            self.assertEqual([pointer], [error.pointer for error in refused.exception.errors])
+
+    def test_a_check_that_can_not_be_made_of_the_settings_refuses_the_start(self) -> None:
+        for fault, said in (
+            (ConfigError(["X: is wrong", "Y: too"]), "X: is wrong\nY: too"),
+            (ValueError("no"), "JOB_MODULES: jobs_a.report: no"),
+        ):
+
+            def broken(settings: Settings, fault: Exception = fault) -> Callable[[Any], None]:
+                raise fault
+
+            @job("report", check=broken)
+            async def report(ctx: Any, payload: Report) -> None: ...
+
+            report.__name__ = "report"
+            with self.subTest(said), self.assertRaises(ConfigError) as refused:
+                load([self.module("jobs_a", report=report)], SETTINGS)
+            self.assertEqual(said, "\n".join(refused.exception.faults))
+            self.doCleanups()
 
     def test_a_handler_imported_into_another_module_is_the_same_and_not_defined_twice(self) -> None:
         @job("report")

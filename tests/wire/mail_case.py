@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from lib import config
+from lib.handlers.address_lists import Addressees
 from lib.handlers.email import Email, send_email
 from lib.handlers.mailer import Mailer
 from tests.smtp_server import SmtpServer
@@ -30,6 +31,7 @@ class Context:
     cancelled: bool = False
     lines: list[str] = field(default_factory=list)
     told: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
+    settings: config.Settings | None = None
 
     def log(self, text: str) -> None:
         self.lines.append(text)
@@ -44,8 +46,7 @@ class Context:
         raise AssertionError("a mail queues nothing")
 
     def resource(self, factory: Callable[[Any], T]) -> T:
-        assert factory is cast(Any, Mailer)
-        return cast(T, self.mailer)
+        return cast(T, self.mailer) if factory is cast(Any, Mailer) else factory(self.settings)
 
 
 class Clock:
@@ -60,8 +61,8 @@ def settings(**values: str) -> config.Settings:
     return config.load({"MAIL_FROM": "Waybill <waybill@example.com>", **values}, Path(tempfile.gettempdir()) / "none")
 
 
-def email(to: str | list[str] = "test@gmail.com", **fields: Any) -> Email:
-    return Email(to=to, subject="Hi", **{"text": "Hello", **fields})
+def email(to: Addressees | list[str] = "test@gmail.com", **fields: Any) -> Email:
+    return Email(to=cast(Addressees, to), subject="Hi", **{"text": "Hello", **fields})
 
 
 class LoopCase(unittest.TestCase):

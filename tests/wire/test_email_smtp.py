@@ -16,8 +16,10 @@ from lib.errors import ConfigError
 from lib.handlers.attachment import Attachment
 from lib.handlers.email import DeliveryLeftUncertain, Email, send_email
 from lib.handlers.mailer import MAX_AGE_S, MAX_IDLE_S, Mailer
+from lib.handlers.senders import SenderNotAllowed
 from lib.handlers.smtp import MANY_MAILS
 from lib.handlers.smtp_dial import Limits
+from lib.handlers.smtp_token import SMTPTokenMissing
 from lib.handlers.smtp_verdicts import (
     DeliveryUncertain,
     MailRefused,
@@ -122,6 +124,87 @@ class Sending(WireCase):
 
         with self.assertRaises(Discard):
             self.send_email(Context(self.mailer(server.url()), cancelled=True), email())
+
+        self.assertEqual(server.counts()["connections"], 0)
+
+
+class Addresses(WireCase):
+    def test_what_is_no_atom_is_quoted_on_the_wire(self) -> None:
+        for options in ((), ("--no-pipelining",)):
+            with self.subTest(options=options):
+                server = self.serve(*options)
+
+                result = self.send_email(
+                    Context(self.mailer(server.url())), email('try..this@example.jp, "a> b"@straße.example')
+                )
+
+                [mail] = server.mails()
+                self.assertEqual(mail.recipients, ['"try..this"@example.jp', '"a> b"@xn--strae-oqa.example'])
+                self.assertEqual(result["accepted"], mail.recipients)
+                self.assertIn(b'\r\nTo: <"try..this"@example.jp>, <"a> b"@xn--strae-oqa.example>\r\n', mail.content)
+
+    def test_letters_beyond_ascii_are_sent_where_the_server_takes_them(self) -> None:
+        for fields, to, shown in (
+            ({"to": "Jörg <jörg@x.example>"}, "jörg@x.example", "<jörg@x.example>\r\n"),
+            ({"reply_to": "jörg@x.example"}, "test@gmail.com", "\r\nReply-To: jörg@x.example\r\n"),
+        ):
+            with self.subTest(fields):
+                server = self.serve("--smtputf8")
+
+                self.send_email(Context(self.mailer(server.url())), email(**fields))
+
+                [mail] = server.mails()
+                self.assertEqual(mail.recipients, [to])
+                self.assertRegex(mail.parameters, r"^SIZE=[0-9]+ BODY=8BITMIME SMTPUTF8$")
+                self.assertIn(shown, mail.content.decode())
+
+    def test_no_other_mail_is_changed_by_that(self) -> None:
+        server = self.serve("--smtputf8")
+
+        self.send_email(Context(self.mailer(server.url())), email("Jörg <a@bücher.example>", text="Grüße"))
+
+        [mail] = server.mails()
+        self.assertRegex(mail.parameters, r"^SIZE=[0-9]+$")
+        self.assertTrue(mail.content.isascii())
+
+    def test_a_server_that_does_not_take_them_is_sent_nothing_and_the_link_goes_on(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+        for fields in ({"to": "jörg@x.example"}, {"bcc": "jörg@x.example"}, {"reply_to": "jörg@x.example"}):
+            with self.subTest(fields), self.assertRaisesRegex(MailRefused, "no SMTPUTF8"):
+                self.send_email(Context(mailer), email(**fields))
+
+        self.send_email(Context(mailer), email())
+
+        self.assertEqual([(mail.connection, mail.recipients) for mail in server.mails()], [(1, ["test@gmail.com"])])
+
+    def test_bcc_alone_is_sent_and_told_by_count(self) -> None:
+        server = self.serve()
+        context = Context(self.mailer(server.url()))
+
+        self.send_email(context, email("", bcc="secret@x.example, other@x.example"))
+
+        [mail] = server.mails()
+        self.assertEqual(mail.recipients, ["secret@x.example", "other@x.example"])
+        self.assertEqual(mail.message["To"], "undisclosed-recipients:;")
+        self.assertNotIn(b"x.example", mail.content)
+        self.assertEqual(context.told[0][1], "Email sent to 2 in cc and bcc")
+
+    def test_a_sender_of_its_own_is_the_envelopes_as_well(self) -> None:
+        server = self.serve()
+        context = Context(self.mailer(server.url()), settings=settings(MAIL_FROM_ALLOWED="shop.example"))
+
+        result = self.send_email(context, email(from_="Shop <orders@shop.example>"))
+
+        [mail] = server.mails()
+        self.assertEqual((mail.sender, mail.message["From"]), ("orders@shop.example", "Shop <orders@shop.example>"))
+        self.assertEqual(result["message_id"], f"<{JOB_ID}@shop.example>")
+
+    def test_a_sender_who_is_not_allowed_is_refused_for_good_before_anything_is_sent(self) -> None:
+        server = self.serve()
+
+        with self.assertRaisesRegex(SenderNotAllowed, "from is a@x.example, which MAIL_FROM_ALLOWED does not name"):
+            self.send_email(Context(self.mailer(server.url()), settings=settings()), email(from_="a@x.example"))
 
         self.assertEqual(server.counts()["connections"], 0)
 
@@ -394,14 +477,31 @@ class Links(WireCase):
 
 
 class Logins(WireCase):
-    def test_plain_and_login_with_a_password_of_any_letters(self) -> None:
-        for auth, password in (("PLAIN LOGIN", "pä:ss/wörd@%"), ("LOGIN", "pass:/word@%")):
+    def test_every_way_with_a_user_and_a_password_of_any_letters(self) -> None:
+        user, password = "jürgen@x.example", "pä:ss/wörd@%日本"
+        for auth in ("PLAIN LOGIN", "login", "CRAM-MD5", "XOAUTH2 LOGIN CRAM-MD5"):
             with self.subTest(auth=auth):
-                server = self.serve("--auth", auth, user="me@x.example", password=password)
+                server = self.serve("--auth", auth, user=user, password=password)
 
                 self.send_email(Context(self.mailer(server.url())), email())
 
-                self.assertEqual(server.mails()[0].user, "me@x.example")
+                self.assertEqual(server.mails()[0].user, user)
+
+    def test_a_wrong_password_is_refused_by_every_way_and_told_by_none(self) -> None:
+        for auth in ("PLAIN", "LOGIN", "CRAM-MD5"):
+            with self.subTest(auth=auth):
+                server = self.serve("--auth", auth, user="me", password="right")
+                secret = base64.b64encode("wröng-secret".encode()).decode()
+                server.plan("auth", f"535 5.7.8 I do not know wröng-secret, which is {secret}")
+
+                with self.assertRaisesRegex(SMTPLoginRefused, r"AUTH: 535 5.7.8 I do not know \*\*\*, which is \*\*\*"):
+                    self.mailer(server.url(password="wröng-secret")).probe()
+
+    def test_a_server_with_no_way_that_fits_is_told_by_what_it_offers(self) -> None:
+        server = self.serve("--auth", "GSSAPI XOAUTH2", user="me", password="right")
+
+        with self.assertRaisesRegex(SMTPLoginRefused, r"no way of login for SMTP_URL's password .*GSSAPI, XOAUTH2"):
+            self.mailer(server.url()).probe()
 
     def test_the_doctor_logs_in_without_a_loop_and_sends_nothing(self) -> None:
         for tls in (None, "starttls", "implicit"):
@@ -445,6 +545,123 @@ class Logins(WireCase):
 
         with self.assertRaises(SMTPLoginRefused):
             self.send_email(Context(self.mailer(server.url(user="me", password="x"))), email())
+
+
+class TokenLogins(WireCase):
+    """SMTP_TOKEN_FILE and SMTP_TOKEN_COMMAND, with a server whose password is the token."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.file = self.folder / "token"
+
+    def token_mailer(self, server: SmtpServer, **how: str) -> Mailer:
+        mailer = Mailer(settings(SMTP_URL=f"smtp://me%40x.example@127.0.0.1:{server.port}", **how))
+        self.addCleanup(mailer.close)
+        return mailer
+
+    def serve_token(self, auth: str = "XOAUTH2 PLAIN") -> SmtpServer:
+        return self.serve("--auth", auth, user="me@x.example", password="ya29.right-token")
+
+    def command(self, *lines: str) -> str:
+        """A program of these lines of shell, which notes each run in `runs`."""
+        script = self.folder / "give token"
+        script.write_text("\n".join(["#!/bin/sh", f"echo >> {self.folder}/runs", *lines]) + "\n")
+        script.chmod(0o755)
+        return f"'{script}' 'with arguments'"
+
+    def runs(self) -> int:
+        return len((self.folder / "runs").read_text())
+
+    def test_the_token_in_a_file_logs_in_by_either_way(self) -> None:
+        for auth in ("XOAUTH2 PLAIN", "OAUTHBEARER XOAUTH2", "PLAIN OAUTHBEARER"):
+            with self.subTest(auth):
+                server = self.serve_token(auth)
+                self.file.write_text("ya29.right-token\n")
+
+                self.send_email(Context(self.token_mailer(server, SMTP_TOKEN_FILE=str(self.file))), email())
+
+                self.assertEqual(server.mails()[0].user, "me@x.example")
+
+    def test_the_file_is_read_anew_at_each_login(self) -> None:
+        server = self.serve_token()
+        self.file.write_text("ya29.right-token\r\n")
+        mailer = self.token_mailer(server, SMTP_TOKEN_FILE=str(self.file))
+        self.send_email(Context(mailer), email())
+        server.drop_idle()
+        server.change_password("ya29.another")
+        self.file.write_text("ya29.another")
+
+        self.send_email(Context(mailer), email())
+
+        self.assertEqual([mail.connection for mail in server.mails()], [1, 2])
+
+    def test_a_refused_token_is_acknowledged_and_the_servers_reason_told_without_it(self) -> None:
+        for auth in ("XOAUTH2", "OAUTHBEARER"):
+            with self.subTest(auth):
+                server = self.serve_token(auth)
+                self.file.write_text("ya29.wrong-token")
+
+                with self.assertRaises(SMTPLoginRefused) as caught:
+                    self.token_mailer(server, SMTP_TOKEN_FILE=str(self.file)).probe()
+
+                told = 'AUTH: 535 5.7.8 no such token {"status":"401","schemes":"bearer"}'
+                self.assertEqual(str(caught.exception), told)
+                self.assertEqual(server.counts()["logins"], 1)
+
+    def test_a_server_that_takes_no_token_is_told_by_what_it_offers(self) -> None:
+        server = self.serve_token("PLAIN LOGIN")
+        self.file.write_text("ya29.right-token")
+
+        with self.assertRaisesRegex(SMTPLoginRefused, "no way of login for a token .*PLAIN, LOGIN"):
+            self.token_mailer(server, SMTP_TOKEN_FILE=str(self.file)).probe()
+
+    def test_the_program_runs_once_for_many_links_and_again_where_its_token_has_run_out(self) -> None:
+        server = self.serve_token()
+        mailer = self.token_mailer(server, SMTP_TOKEN_COMMAND=self.command(f"cat {self.file}"))
+        self.file.write_text("ya29.right-token\n")
+
+        async def many() -> None:
+            await asyncio.gather(*(send_email(Context(mailer), email()) for _ in range(10)))
+
+        self.loop.run(many())
+        self.assertEqual((server.counts()["logins"], self.runs()), (server.counts()["connections"], 1))
+        server.drop_idle()
+        server.change_password("ya29.another")
+        self.file.write_text("ya29.another\n")
+        connections = server.counts()["connections"]
+
+        self.send_email(Context(mailer), email())
+
+        self.assertEqual((server.counts()["connections"], self.runs()), (connections + 1, 2))
+
+    def test_a_token_that_is_new_and_refused_is_not_offered_twice(self) -> None:
+        server = self.serve_token()
+        mailer = self.token_mailer(server, SMTP_TOKEN_COMMAND=self.command("echo ya29.wrong-token"))
+
+        with self.assertRaises(SMTPLoginRefused):
+            mailer.probe()
+
+        self.assertEqual((server.counts()["logins"], self.runs()), (1, 1))
+
+    def test_without_a_token_nobody_is_dialled_and_the_mail_waits(self) -> None:
+        server = self.serve_token()
+        for how, said in (
+            (
+                {"SMTP_TOKEN_FILE": "/nonexistent/token"},
+                "SMTP_TOKEN_FILE: /nonexistent/token can't be read: No such file",
+            ),
+            (
+                {"SMTP_TOKEN_COMMAND": "/nonexistent/program s3cret"},
+                "SMTP_TOKEN_COMMAND: program can't be started: No such",
+            ),
+        ):
+            with self.subTest(said), self.assertRaises(SMTPTokenMissing) as caught:
+                self.send_email(Context(self.token_mailer(server, **how)), email())
+            self.assertIn(said, str(caught.exception))
+            self.assertNotIn("s3cret", str(caught.exception))
+            self.assertNotIsInstance(caught.exception, Discard)
+        self.assertEqual(server.counts()["connections"], 0)
 
 
 class Encryption(WireCase):
