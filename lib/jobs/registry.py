@@ -245,7 +245,7 @@ def _marks(value: object) -> tuple[_Mark, ...]:
     """What `@job` has said of it; of a function that wraps such a one, and was given all that it had, as well."""
     try:
         found = getattr(value, "__dict__", {}).get(_MARKS, ())
-    except Exception:  # noqa: BLE001  Such as a proxy for a request that is not there: it is no handler.
+    except BaseException:  # noqa: BLE001  Such as a proxy for a request that is not there: it is no handler.
         return ()
     return found if type(found) is tuple else ()
 
@@ -254,14 +254,20 @@ def _marked_in_classes(module: ModuleType) -> list[tuple[str, tuple[_Mark, ...]]
     """The functions of the module's own classes that `@job` marks, with what it says of each."""
     # By its class: what an object says of its own, it may say by raising.
     classes = [value for value in vars(module).values() if issubclass(type(value), type)]
+    # type's own: a class may have a metaclass that answers differently, or raises.
+    members = [(kind, type.__dict__["__dict__"].__get__(kind)) for kind in classes]
     found = [
-        (f"{kind.__name__}.{name}", _marks(value) or _marks(getattr(value, "__func__", None)))  # Of a staticmethod.
-        for kind in classes
-        if kind.__module__ == module.__name__
-        for name, value in vars(kind).items()
-        if callable(value) or isinstance(value, staticmethod | classmethod)
+        (f"{type.__dict__['__name__'].__get__(kind)}.{name}", _marks(value) or _marks(_behind(value)))
+        for kind, values in members
+        if values.get("__module__") == module.__name__
+        for name, value in values.items()
     ]
     return [(name, marks) for name, marks in found if marks]
+
+
+def _behind(value: object) -> object:
+    """The function of a staticmethod or classmethod."""
+    return value.__func__ if type(value) in (staticmethod, classmethod) else None  # type: ignore[attr-defined]
 
 
 def _why_none(module: ModuleType) -> str:

@@ -22,7 +22,7 @@ from lib.errors import RedisUnavailable
 from lib.ids import JobIds, is_alone, new_worker_id
 from lib.jobs.registry import Registry
 from lib.logs import Log
-from lib.processes import signals
+from lib.processes import loops
 from lib.processes.pipe import Pipe
 from lib.processes.spawn import EXIT_FAULT
 from lib.queue.client import open_link
@@ -297,7 +297,6 @@ def main(
     settings: Settings, registry: Registry, log: Log, worker_id: str, link_fd: int, *, is_waiting: bool
 ) -> NoReturn:
     """The whole process."""
-    signals.mind_none()  # Again: a job module may have had its own say.
     # What was imported stays, and need not be looked through for garbage again. Jobs make many objects, and no cycles
     # but their handlers' own: these wait for more objects to have been made.
     gc.freeze()
@@ -316,9 +315,8 @@ def main(
         return runner.is_orphaned
 
     # Not asyncio.run, which would wait at its end for a handler that swallows its cancellation.
-    loops = asyncio.Runner()
     try:
-        is_orphaned = loops.run(run())
+        is_orphaned = loops.runner().run(run())
     except BaseException as fault:
         Forks.end_child(fault)
         log.exception("worker.crashed", "Worker crashed", fault)

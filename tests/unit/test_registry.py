@@ -165,10 +165,16 @@ class Load(LoadCase):
 
             def __call__(self) -> None: ...
 
+        class Silent(type):
+            def __getattribute__(cls, name: str) -> object:
+                raise SystemExit(name)
+
+        class OfSilent(metaclass=Silent): ...
+
         @job("x")
         def x(ctx: Any, payload: dict[str, Any]) -> None: ...
 
-        self.assertEqual(["x"], load([self.module("jobs_a", magic=Magic(), proxy=Proxy(), x=x)]).names)
+        self.assertEqual(["x"], load([self.module("jobs_a", magic=Magic(), proxy=Proxy(), silent=OfSilent, x=x)]).names)
 
 
 class Names(LoadCase):
