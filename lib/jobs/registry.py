@@ -7,7 +7,7 @@ could not read. Nothing is registered at import time: the mark lies on the funct
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol, TypeVar, overload
@@ -72,8 +72,20 @@ class JobContext(Protocol):
         holds, other content included. A job may give 1,000 names.
         """
 
-    def resource(self, factory: Callable[[Any], Resource]) -> Resource:
-        """`factory(settings)`, made once a runner and shared by its jobs; its `close()` is called at the end."""
+    @overload
+    def resource(self, factory: Callable[[Any], Coroutine[Any, Any, Resource]]) -> Any: ...
+    @overload
+    def resource(self, factory: Callable[[Any], Resource]) -> Resource: ...
+    def resource(self, factory: Callable[[Any], Any]) -> Any:
+        """`factory(settings)`, made once a runner and shared by its jobs.
+
+        What an `async def` makes is to be awaited in an async handler, `pool = await ctx.resource(make_pool)`; a plain
+        one waits for it. It is made on the runner's loop and for all who ask: a job that is stopped while it waits does
+        not stop it. Where the factory raises, who asked is told, and whoever asks next has it tried again. What it made
+        is kept under the factory itself: give a function of the module, not a lambda that each call makes anew.
+
+        When the runner leaves, `aclose()` or `close()` of each is called, and awaited where that is async.
+        """
 
 
 class Retry(Exception):

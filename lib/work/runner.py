@@ -33,9 +33,10 @@ from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.consumer import Consumer
-from lib.work.context import Blank, Resources, Shared
+from lib.work.context import Blank, Shared
 from lib.work.forks import Forks
 from lib.work.leaving import leave, stop_programs
+from lib.work.resources import Resources
 from lib.work.surplus import Busy
 from lib.work.timings import Timings
 from lib.work.turns import Turns
@@ -64,6 +65,7 @@ class Runner:
         self._queues = Queues(self._link, self._keys)
         self._bulkheads = Bulkheads(log)
         self._drain = asyncio.Event()
+        blank = Blank()
         self._shared = Shared(
             settings=settings,
             registry=registry,
@@ -71,12 +73,12 @@ class Runner:
             queue=Queue(self._link, self._keys, ack_replicas=settings.ack_replicas),
             ids=JobIds(),
             threads=ThreadPoolExecutor(sum(settings.worker_queues.values()), "job"),
-            resources=Resources(settings, log),
+            resources=Resources(settings, log, blank.context),
             rng=random.Random(),
             timings=Timings(Meters(self._link, self._keys), worker_id, self._bulkheads),
             busy=Busy(),
             turns=Turns(),
-            blank=Blank(),
+            blank=blank,
             bulkheads=self._bulkheads,
             is_draining=self._drain.is_set,
             retire=self._retire,
@@ -106,7 +108,7 @@ class Runner:
             stop_programs()  # Those of the handler that does not end; exit hooks may wait for them.
         for task in background:
             task.cancel()
-        self._shared.resources.close()
+        await self._shared.resources.close()
 
     def _background_ended(self, task: "asyncio.Task[None]") -> None:
         """By a bug: without ticks the runner would be killed as stuck, and without ears never hear that it is to go."""

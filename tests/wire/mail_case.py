@@ -28,6 +28,7 @@ class Context:
     traceparent: str = ""
     attempt: int = 1
     cancelled: bool = False
+    stopping: bool = False
     lines: list[str] = field(default_factory=list)
     told: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
 
