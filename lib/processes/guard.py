@@ -27,13 +27,26 @@ def around_imports(*descriptors: int) -> Iterator[None]:
         yield
     finally:
         _put_back(before)
-    for descriptor in descriptors:
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            raise ConfigError(
-                ["JOB_MODULES: a module closes descriptors that it did not open (os.closerange?), Waybill's own too"]
-            ) from None
+        _fill_standard_streams()
+    if not all(map(_is_open, descriptors)):
+        raise ConfigError(
+            ["JOB_MODULES: a module closes descriptors that it did not open (os.closerange?), Waybill's own too"]
+        )
+
+
+def _fill_standard_streams() -> None:
+    """Where one is closed, the next file or socket that is opened would be given its number, and what is printed."""
+    for number in range(3):
+        if not _is_open(number):
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _put_back(before: "dict[signal.Signals, signal._HANDLER]") -> None:

@@ -54,6 +54,8 @@ ODD = {
         @job
         def tell_state(ctx, payload: Asked): return state()""",
 }
+AT_WORK = ("policy", "signals", "imports", "process", "state")
+AT_ITS_END = ("policy", "signals", "imports", "process", "threads", "hooks")
 AS_IT_SHOULD = "SIGPIPE <Handlers.SIG_IGN: 1>, blocked []"
 
 
@@ -79,7 +81,7 @@ class OddCase(unittest.TestCase):
 
 class Works(OddCase):
     def test_jobs_are_taken_and_run_whatever_modules_have_set_and_a_signal_to_all_is_one_stop(self) -> None:
-        modules = self.written(**{name: ODD[name] for name in ("policy", "signals", "imports", "process", "state")})
+        modules = self.written(**{name: ODD[name] for name in AT_WORK})
         server = self.enterContext(self.program(Server, modules, SERVER_PROCESSES=2))
         worker = self.enterContext(self.program(Worker, modules))
 
@@ -96,7 +98,7 @@ class Works(OddCase):
         self.assertEqual([[], []], [server.logged("process.died"), worker.logged("runner.died")])
 
     def test_one_server_stops_whatever_modules_have_set_and_left(self) -> None:
-        server = self.enterContext(self.program(Server, self.written(**ODD)))
+        server = self.enterContext(self.program(Server, self.written(**{name: ODD[name] for name in AT_ITS_END})))
         began_s = time.monotonic()
 
         self.assertEqual(0, server.stop())
@@ -105,6 +107,14 @@ class Works(OddCase):
         self.assertEqual(1, len(server.logged("server.stopped")))
         self.assertNotIn("Traceback", server.said())
         self.assertIn("Waybill ends without threads of the job modules (left-behind), which", server.said())
+
+    def test_what_is_printed_goes_into_no_file_that_was_opened_for_something_else(self) -> None:
+        modules = self.written(closes="import os; os.close(1); os.close(2)")
+
+        server = self.enterContext(self.program(Server, modules))
+
+        self.assertEqual(0, server.stop())
+        self.assertEqual("server.stopped", server.logged()[-1]["event"])  # Every line of the file is JSON.
 
     def done(self, server: Server, type_name: str) -> Any:
         """The result of a job of that type."""
