@@ -46,6 +46,7 @@ from lib.ids import JobIds
 from lib.jobs import registry
 from lib.jobs.registry import Registry
 from lib.logs import Log, open_logs
+from lib.processes import exits, guard, loops
 from lib.processes.place import Alone, OneOfSeveral, Place
 from lib.processes.signals import obey_the_pipe_alone
 from lib.queue import client, server
@@ -81,7 +82,7 @@ def main() -> int:
         settings = from_environment(ROOT)
         is_parent = settings.server_processes > 1 and not handed
         # A parent does without the job modules: what they do when imported is not to happen to it.
-        types = None if is_parent else registry.load(settings.job_modules, settings)
+        types = None if is_parent else _job_types(settings, handed)
     except ConfigError as fault:
         sys.stderr.write(describe(fault.faults))
         return EXIT_CONFIG
@@ -105,12 +106,12 @@ def main() -> int:
             log.warning("key.ending", f"API_KEYS: {warning}")
     exit_code = 0
     if types is not None:
-        asyncio.run(_stand(settings, types, log, listening, handed))
+        loops.run(_stand(settings, types, log, listening, handed))
     else:
         from lib.processes.parent import Parent  # Here, for no other process starts processes.
 
         parent = Parent(settings, log, ROOT / "server.py", listening, PLACE_BYTES)
-        asyncio.run(parent.run())
+        loops.run(parent.run())
         exit_code = parent.exit_code
     log.close()
     return exit_code
@@ -131,6 +132,12 @@ def _handed() -> Handed | None:
         return None
     names = [name.removeprefix("--") for name in sys.argv[1::2]]
     return Handed(**dict(zip(names, map(int, sys.argv[2::2]), strict=True)))
+
+
+def _job_types(settings: Settings, handed: Handed | None) -> Registry:
+    """Raises ConfigError."""
+    with guard.around_imports(*(handed[1:] if handed else ())):
+        return registry.load(settings.job_modules, settings)
 
 
 async def _stand(
@@ -277,4 +284,4 @@ def _why_not(settings: Settings, fault: OSError) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exits.end_with(main)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from lib.config import EXIT_CONFIG, Settings, describe, from_environment, sources
 from lib.errors import ConfigError
-from lib.processes import signals
+from lib.processes import exits, signals
 from lib.work.birth import WAITING, spawn_runner
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def _supervise(settings: Settings) -> int:
     signals.hold()
     newborns = [spawn_runner(SCRIPT) for _ in range(settings.worker_processes)]
     # Not at the top: the runners start while this is imported, not behind it.
-    import asyncio
-
+    from lib.processes import loops
     from lib.work.supervisor import Supervisor
 
     log = _log(settings)
@@ -64,7 +63,7 @@ def _supervise(settings: Settings) -> int:
         log.warning("environment.doubted", doubt)
     # Without the job modules: what they do when imported is not to happen to the supervisor.
     supervisor = Supervisor(settings, log, SCRIPT, newborns)
-    asyncio.run(supervisor.run())
+    loops.run(supervisor.run())
     log.close()
     return supervisor.exit_code
 
@@ -74,6 +73,7 @@ def _run(settings: Settings, worker_id: str, pipe: int, *, is_waiting: bool) -> 
     # All of it before the job modules are imported: that may take a while, and they may print, fork and start programs.
     signals.obey_the_pipe_alone()
     from lib.jobs import registry
+    from lib.processes import guard
     from lib.work import leaving, programs, runner
     from lib.work.context import about_current_job, note_program
     from lib.work.forks import Forks
@@ -82,15 +82,15 @@ def _run(settings: Settings, worker_id: str, pipe: int, *, is_waiting: bool) -> 
     Forks.watch()
     programs.watch(note_program)
 
-    types = registry.load(settings.job_modules, settings)
+    with guard.around_imports(pipe):
+        types = registry.load(settings.job_modules, settings)
     runner.main(settings, types, _log(settings, about_current_job), worker_id, pipe, is_waiting=is_waiting)
 
 
 def _examine(settings: Settings, *, is_thorough: bool) -> int:
     """Print what is found; 1 where anything is not as it should be. Raises ConfigError."""
-    import asyncio
-
     from lib.jobs import registry
+    from lib.processes import guard, loops
     from lib.work import doctor
 
     async def tell() -> bool:
@@ -101,8 +101,9 @@ def _examine(settings: Settings, *, is_thorough: bool) -> int:
             _print(finding)
         return is_well
 
-    registry.load(settings.job_modules, settings)
-    return 0 if asyncio.run(tell()) else 1
+    with guard.around_imports():
+        registry.load(settings.job_modules, settings)
+    return 0 if loops.run(tell()) else 1
 
 
 def _print(finding: "Finding") -> None:
@@ -145,4 +146,4 @@ def _log(settings: Settings, context: "Callable[[], Bound] | None" = None) -> "L
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exits.end_with(main)

@@ -18,7 +18,7 @@ handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it en
     queue/                      the only room that knows Redis; lua/ holds one transition of a job's life a file
     manual/                     what is made to be read: problems explained, openapi.yaml as a page
     http1/                      HTTP/1.1 and nothing else: knows no jobs, no Redis
-    processes/                  children of server.py and worker.py: spawned, listened to, started again
+    processes/                  children of the two programs: spawned, listened to, started again; loop, signals, exit
     testing/                    for who tests a handler: a context without Redis; nothing that runs imports it
     jobs/                       what a job is, as pure values: spec, states, backoff, payloads, results, errors, types
     needs                       which Python this takes; looked at before anything else is imported

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 from lib.work.timings import Timings
+from tests.jobs_for_tests import noop as noop
+from tests.jobs_for_tests import sleep as sleep
 
 FLAG = "BREAK_WHEN"
 _flush = Timings.flush

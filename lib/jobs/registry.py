@@ -4,27 +4,30 @@ The server loads the same modules as the worker: it never runs a handler, but re
 could not read. Nothing is registered at import time: the mark lies on the function, and `load` looks for it.
 """
 
-import importlib
+import functools
 import inspect
-import sysconfig
-import traceback
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from types import ModuleType
+from typing import Any, NamedTuple, Protocol, TypeVar, overload
 
 from lib.config import Settings
 from lib.errors import ConfigError
 from lib.ids import QUEUE_NAME
 from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
+from lib.jobs.failure import message_of
 from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S
+from lib.jobs.module import ModuleFault, load_module
 from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for, vet
+from lib.log_lines import class_name
 
 Handler = Callable[..., Any]
+Marked = TypeVar("Marked", bound=Callable[..., Any])
 Check = Callable[[Any], object]
 CheckFactory = Callable[[Settings], Check]
 Resource = TypeVar("Resource")
-_MARK = "__waybill_job__"
+_MARKS = "__waybill_jobs__"
 
 
 class JobContext(Protocol):
@@ -80,8 +83,20 @@ class JobContext(Protocol):
         holds, other content included. A job may give 1,000 names.
         """
 
-    def resource(self, factory: Callable[[Any], Resource]) -> Resource:
-        """`factory(settings)`, made once a runner and shared by its jobs; its `close()` is called at the end."""
+    @overload
+    def resource(self, factory: Callable[[Any], Coroutine[Any, Any, Resource]]) -> Any: ...
+    @overload
+    def resource(self, factory: Callable[[Any], Resource]) -> Resource: ...
+    def resource(self, factory: Callable[[Any], Any]) -> Any:
+        """`factory(settings)`, made once a runner and shared by its jobs.
+
+        What an `async def` makes is to be awaited in an async handler, `pool = await ctx.resource(make_pool)`; a plain
+        one waits for it. It is made on the runner's loop and for all who ask: a job that is stopped while it waits does
+        not stop it. Where the factory raises, who asked is told, and whoever asks next has it tried again. What it made
+        is kept under the factory itself: give a function of the module, not a lambda that each call makes anew.
+
+        When the runner leaves, `aclose()` or `close()` of each is called, and awaited where that is async.
+        """
 
 
 class Retry(Exception):
@@ -139,17 +154,22 @@ class JobType:
 
 
 class _Mark(NamedTuple):
-    name: str
-    queue: str
-    max_attempts: int
-    timeout_s: float
-    backoff: Backoff
-    retain_s: float | None
-    check: CheckFactory | None
+    """What was said to `@job`, as it was said: `_job_type` checks it, where a fault can be told with all others."""
+
+    name: Any
+    queue: Any
+    max_attempts: Any
+    timeout_s: Any
+    backoff: Any
+    retain_s: Any
+    check: Any
 
 
+@overload
+def job(name: Marked, /) -> Marked: ...
+@overload
 def job(
-    name: str,
+    name: str | None = None,
     *,
     queue: str = "default",
     max_attempts: int = 5,
@@ -157,17 +177,35 @@ def job(
     backoff: tuple[float, float] = DEFAULT_BACKOFF,
     retain_s: float | None = None,
     check: CheckFactory | None = None,
-) -> Callable[[Handler], Handler]:
-    """Mark a function `(ctx, payload)`, async or plain, as the handler of jobs of type `name`.
+) -> Callable[[Marked], Marked]: ...
+def job(
+    name: Any = None,
+    *,
+    queue: Any = "default",
+    max_attempts: Any = 5,
+    timeout_s: Any = 60,
+    backoff: Any = DEFAULT_BACKOFF,
+    retain_s: Any = None,
+    check: Any = None,
+) -> Any:
+    """Mark a function `(ctx, payload)`, async or plain, as the handler of jobs of type `name`; without a name, as in
+    a mere `@job`, of the type that is called as the function is.
 
-    backoff is (base_s, cap_s). A plain function runs in a thread. What it returns is the job's result, as JSON.
+    backoff is (base_s, cap_s). A plain function runs in a thread. What it returns is the job's result, as JSON. One
+    that is marked twice is the handler of two types.
     retain_s: for so long at most its record is kept when it has ended, however it did; None: as the queue's are.
     check is for what a payload class can't know by itself: `check(settings)` is called at the start (a ValueError
     refuses it), and what it gives is called with each payload that is to be queued, and raises where it may not be.
     """
+    if callable(name):
+        return job()(name)
 
     def mark(handler: Handler) -> Handler:
-        setattr(handler, _MARK, _Mark(name, queue, max_attempts, timeout_s, Backoff(*backoff), retain_s, check))
+        said = _Mark(name, queue, max_attempts, timeout_s, backoff, retain_s, check)
+        try:
+            setattr(handler, _MARKS, (*_marks(handler), said))
+        except (AttributeError, TypeError):
+            raise TypeError(f"@job can't mark a {class_name(handler)}; mark a function that calls it") from None
         return handler
 
     return mark
@@ -203,7 +241,8 @@ class Registry:
 def load(modules: Iterable[str], settings: Settings | None = None) -> Registry:
     """Import the modules and collect what `@job` marked in them. Raises ConfigError with every fault found.
 
-    settings: for the checks of what is to be queued; without them there are none.
+    settings: for the checks of what is to be queued; without them there are none. Whatever a module raises is its
+    fault, a KeyboardInterrupt as well: see guard.py for a Ctrl-C.
     """
     types: dict[str, JobType] = {}
     faults: list[str] = []
@@ -212,6 +251,8 @@ def load(modules: Iterable[str], settings: Settings | None = None) -> Registry:
             if name in types and types[name].handler is not found.handler:
                 faults.append(f"JOB_MODULES: the job type {name!r} is defined twice, the second time in {module}")
             types[name] = found
+    if not types and not faults:
+        faults.append("JOB_MODULES: it names no module, so there is no type of job")
     if faults:
         raise ConfigError(faults)
     return Registry(types.values())
@@ -219,10 +260,10 @@ def load(modules: Iterable[str], settings: Settings | None = None) -> Registry:
 
 def type_of(handler: Handler) -> JobType:
     """What `@job` marked that function as. Raises ValueError where it did not, or as no handler can be."""
-    mark = getattr(handler, "__dict__", {}).get(_MARK)
-    if not isinstance(mark, _Mark):
+    marks = _marks(handler)
+    if not marks:
         raise ValueError(f"{getattr(handler, '__name__', handler)!r} is the handler of no job: @job(…) marks one")
-    return _job_type(mark, handler, None)
+    return _job_type(marks[0], handler, None)
 
 
 def checked_fraction(fraction: float) -> float:
@@ -232,80 +273,159 @@ def checked_fraction(fraction: float) -> float:
     return float(fraction)
 
 
-def checks_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], str]]]:
+def checks_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], Any]]]:
     """The `doctor(settings)` of each module that has one: it says what is well, or raises what is not."""
-    found = [(name, getattr(importlib.import_module(name), "doctor", None)) for name in modules]
+    found = [(name, getattr(load_module(name), "doctor", None)) for name in modules]
     return [(name, check) for name, check in found if callable(check)]
 
 
 def _marked(module: str, faults: list[str], settings: Settings | None = None) -> Iterable[tuple[str, JobType]]:
     try:
-        loaded = importlib.import_module(module)
-    except (Exception, SystemExit) as fault:  # noqa: BLE001  A user's module may fail in any way; it is said and the start refused.
-        faults.append(f"JOB_MODULES: {module} can't be imported: {type(fault).__name__}: {fault}{_where(fault)}")
+        loaded = load_module(module)
+    except ModuleFault as fault:
+        faults.append(f"JOB_MODULES: {fault}")
         return
-    for value in list(vars(loaded).values()):
-        # vars(), so that a module-level object with a magic __getattr__ is not mistaken for a handler.
-        mark = getattr(value, "__dict__", {}).get(_MARK) if callable(value) else None
-        if isinstance(mark, _Mark):
+    # vars(), so that a module-level object with a magic __getattr__ is not mistaken for a handler.
+    handlers = [(name, value) for name, value in list(vars(loaded).items()) if callable(value) and _marks(value)]
+    lost = _marked_in_classes(loaded)
+    if not handlers and not lost and not callable(vars(loaded).get("doctor")):
+        faults.append(f"JOB_MODULES: {module} {_why_none(loaded)}")
+    found = {id(mark) for _, handler in handlers for mark in _marks(handler)}
+    for name, marks in lost:
+        if not found.issuperset(map(id, marks)):  # A bound method beside the class is found.
+            words = "@job marks a function in a class, and nobody would find it; put it outside of the class"
+            faults.append(f"JOB_MODULES: {module}.{name}: {words}")
+    for name, handler in handlers:
+        for mark in _marks(handler):
             try:
-                yield mark.name, _job_type(mark, value, settings)
+                job_type = _job_type(mark, handler, settings)
             except ConfigError as fault:
                 faults.extend(fault.faults)
-            except Exception as fault:  # noqa: BLE001  Its annotations are code of the user's, too.
-                name = getattr(value, "__name__", "?")
-                faults.append(f"JOB_MODULES: {module}.{name}: {fault or type(fault).__name__}")
+            except BaseException as fault:  # noqa: BLE001  Annotations, and what @job was given, are code of the user's.
+                faults.append(f"JOB_MODULES: {module}.{name}: {message_of(fault) or class_name(fault)}")
+            else:
+                yield job_type.name, job_type
 
 
-def _where(fault: BaseException) -> str:
-    """The last line that is neither Python's own nor ours."""
-    frames = traceback.extract_tb(fault.__traceback__)
-    foreign = ("<", __file__, sysconfig.get_path("stdlib"))
-    theirs = [frame for frame in frames if not frame.filename.startswith(foreign)]
-    return f" ({theirs[-1].filename}:{theirs[-1].lineno})" if theirs else ""
+def _marks(value: object) -> tuple[_Mark, ...]:
+    """What `@job` has said of it; of a function that wraps such a one, and was given all that it had, as well."""
+    try:
+        found = getattr(value, "__dict__", {}).get(_MARKS, ())
+    except BaseException:  # noqa: BLE001  Such as a proxy for a request that is not there: it is no handler.
+        return ()
+    return found if type(found) is tuple else ()
+
+
+def _marked_in_classes(module: ModuleType) -> list[tuple[str, tuple[_Mark, ...]]]:
+    """The functions of the module's own classes that `@job` marks, with what it says of each."""
+    # By its class: what an object says of its own, it may say by raising.
+    classes = [value for value in vars(module).values() if issubclass(type(value), type)]
+    # type's own: a class may have a metaclass that answers differently, or raises.
+    members = [(kind, type.__dict__["__dict__"].__get__(kind)) for kind in classes]
+    found = [
+        (f"{type.__dict__['__name__'].__get__(kind)}.{name}", _marks(value) or _marks(_behind(value)))
+        for kind, values in members
+        if values.get("__module__") == module.__name__
+        for name, value in values.items()
+    ]
+    return [(name, marks) for name, marks in found if marks]
+
+
+def _behind(value: object) -> object:
+    """The function of a staticmethod or classmethod."""
+    return value.__func__ if type(value) in (staticmethod, classmethod) else None  # type: ignore[attr-defined]
+
+
+def _why_none(module: ModuleType) -> str:
+    """Words for a module in which nothing is marked."""
+    others = [value for value in vars(module).values() if issubclass(type(value), ModuleType) and value is not module]
+    named = sorted({other.__name__ for other in others if any(_marks(value) for value in vars(other).values())})
+    if named:
+        return f"has no job of its own; name the modules that it imports, which have some: {', '.join(named)}"
+    return "has no job: mark a function (ctx, payload) in it with @job, or have a module with jobs import it"
 
 
 def _job_type(mark: _Mark, handler: Handler, settings: Settings | None) -> JobType:
-    _check(mark)
-    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+    code = _code_of(handler)
+    name, backoff = _checked(mark, handler)
+    if inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
         raise ValueError("a handler that yields would never be run; have it return")
     parameters = list(inspect.signature(handler).parameters.values())
-    if len(parameters) != 2:
+    if [parameter.kind in _BY_PLACE for parameter in parameters] != [True, True]:
         raise ValueError("a handler takes two arguments, (ctx, payload)")
-    annotation = typing.get_type_hints(handler).get(parameters[1].name, dict)
+    annotation = typing.get_type_hints(code).get(parameters[1].name, dict)
     try:
         decode = decoder_for(annotation)
     except UnknownAnnotation as fault:
         raise ValueError(str(fault)) from None
-    is_async = inspect.iscoroutinefunction(handler)
+    is_async = inspect.iscoroutinefunction(code)
     retain_ms = None if mark.retain_s is None else round(mark.retain_s * 1000)
     check = mark.check(settings) if mark.check is not None and settings is not None else None
     return JobType(
-        mark.name,
+        name,
         handler,
         decode,
         is_async,
         mark.queue,
         mark.max_attempts,
         mark.timeout_s,
-        mark.backoff,
+        backoff,
         retain_ms,
         annotation,
         check,
     )
 
 
-def _check(mark: _Mark) -> None:
+_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _code_of(handler: Handler) -> Any:
+    """The function that runs when the handler is called: a partial's, and an object's `__call__`. It has the
+    annotations, and says whether it is async."""
+    if isinstance(handler, type):
+        raise ValueError("@job marks a class; mark a function (ctx, payload), or an object that can be called so")
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    if inspect.isroutine(handler):
+        return handler
+    return _code_of(type(handler).__call__)
+
+
+def _checked(mark: _Mark, handler: Handler) -> tuple[str, Backoff]:
+    """The type's name and backoff. Raises ValueError."""
+    name = getattr(handler, "__name__", None) if mark.name is None else mark.name
+    if name is None:
+        raise ValueError('it has no name that its jobs could have; give it one, as in @job("report")')
     # Neither " nor \\: enqueue.lua reads the name off the spec, as it stands there.
-    if not mark.name or len(mark.name) > 64 or not mark.name.isprintable() or '"' in mark.name or "\\" in mark.name:
-        raise ValueError(f"a job type's name has 1 to 64 printable characters, no quote or backslash: {mark.name!r}")
-    if not QUEUE_NAME.fullmatch(mark.queue):
+    if not isinstance(name, str) or not _is_type_name(name):
+        raise ValueError(f"a job type's name has 1 to 64 printable characters, no quote or backslash: {name!r}")
+    if not isinstance(mark.queue, str) or not QUEUE_NAME.fullmatch(mark.queue):
         raise ValueError(f"{mark.queue!r} can't name a queue: a-z, 0-9, _ and -, 64 at most")
     if type(mark.max_attempts) is not int or not 1 <= mark.max_attempts <= MAX_ATTEMPTS:
         raise ValueError(f"max_attempts is a whole number from 1 to {MAX_ATTEMPTS}, not {mark.max_attempts!r}")
-    if not 0 < mark.timeout_s <= MAX_TIMEOUT_S:
-        raise ValueError(f"timeout_s is above 0 and at most {MAX_TIMEOUT_S}, not {mark.timeout_s!r}")
-    if not 0 < mark.backoff.base_s <= mark.backoff.cap_s <= MAX_DELAY_S:
-        raise ValueError(f"0 < base_s <= cap_s <= {MAX_DELAY_S} is asked for, not {tuple(mark.backoff)!r}")
-    if mark.retain_s is not None and not 0 <= mark.retain_s <= MAX_DELAY_S:
-        raise ValueError(f"retain_s is from 0 to {MAX_DELAY_S}, or None, not {mark.retain_s!r}")
+    if not _is_number(mark.timeout_s) or not 0 < mark.timeout_s <= MAX_TIMEOUT_S:
+        raise ValueError(f"timeout_s is a number above 0 and at most {MAX_TIMEOUT_S}, not {mark.timeout_s!r}")
+    if mark.retain_s is not None and not (_is_number(mark.retain_s) and 0 <= mark.retain_s <= MAX_DELAY_S):
+        raise ValueError(f"retain_s is a number from 0 to {MAX_DELAY_S}, or None, not {mark.retain_s!r}")
+    if mark.check is not None and not callable(mark.check):
+        raise ValueError(f"check is a function of the settings, or None, not {mark.check!r}")
+    return name, _backoff(mark.backoff)
+
+
+def _is_type_name(name: str) -> bool:
+    return 0 < len(name) <= 64 and name.isprintable() and '"' not in name and "\\" not in name
+
+
+def _backoff(said: Any) -> Backoff:
+    words = f"backoff is (base_s, cap_s), with 0 < base_s <= cap_s <= {MAX_DELAY_S}, not {said!r}"
+    if not isinstance(said, tuple | list) or len(said) != 2 or not all(map(_is_number, said)):
+        raise ValueError(words)
+    backoff = Backoff(*said)
+    if not 0 < backoff.base_s <= backoff.cap_s <= MAX_DELAY_S:
+        raise ValueError(words)
+    return backoff
+
+
+def _is_number(value: object) -> bool:
+    # A bool is an int to Python, and no time.
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -4,7 +4,7 @@ Called by whoever stands on top (the server alone, the server's parent, the work
 """
 
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,15 +41,10 @@ def go_on() -> None:
 
 def obey_the_pipe_alone() -> None:
     """For a child, first of all: mind no signal to stop. It was born with all of them held."""
-    mind_none((*STOP_SIGNALS, signal.SIGUSR1, signal.SIGUSR2))
-    go_on()
-
-
-def mind_none(numbers: Iterable[signal.Signals] = STOP_SIGNALS) -> None:
-    """Have these change nothing in this process."""
-    for number in numbers:
+    for number in (*STOP_SIGNALS, signal.SIGUSR1, signal.SIGUSR2):
         # Not SIG_IGN, which a program that a job starts would inherit: nobody could terminate() that one.
         signal.signal(number, do_nothing)
+    go_on()
 
 
 def do_nothing(*_: object) -> None:

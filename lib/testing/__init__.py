@@ -11,10 +11,11 @@ What the handler raises comes out as it is: Retry, Snooze and Discard too. No ru
 """
 
 import asyncio
+import inspect
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar, overload
 
 from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds
@@ -125,8 +126,7 @@ class JobContext:
 
     def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
         """As the real one: an id for a plain handler; for a coroutine to be awaited, and not queued before it is."""
-        is_async = self._is_async if self._is_async is not None else asyncio._get_running_loop() is not None
-        if not is_async:
+        if not self._is_on_loop:
             return self._enqueue(type, payload, once, options)
 
         async def enqueue() -> str:
@@ -134,11 +134,27 @@ class JobContext:
 
         return enqueue()
 
-    def resource(self, factory: Callable[[Any], Resource]) -> Resource:
+    @property
+    def _is_on_loop(self) -> bool:
+        return self._is_async if self._is_async is not None else asyncio._get_running_loop() is not None
+
+    @overload
+    def resource(self, factory: Callable[[Any], Coroutine[Any, Any, Resource]]) -> Any: ...
+    @overload
+    def resource(self, factory: Callable[[Any], Resource]) -> Resource: ...
+    def resource(self, factory: Callable[[Any], Any]) -> Any:
+        """The fake for that factory; of one that is an `async def`, for a handler on the loop to await."""
         if factory not in self.resources:
             name = getattr(factory, "__name__", repr(factory))
             raise LookupError(f"the test gives none: JobContext(resources={{{name}: …}})")
-        return cast(Resource, self.resources[factory])
+        fake = self.resources[factory]
+        if not (self._is_on_loop and inspect.iscoroutinefunction(factory)):
+            return fake
+
+        async def made() -> object:
+            return fake
+
+        return made()
 
     def _enqueue(self, type: str, payload: dict[str, Any], once: str | None, options: dict[str, Any]) -> str:
         body = {"type": type, "payload": payload, **options}

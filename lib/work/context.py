@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from lib.config import Settings
 from lib.ids import JobIds
@@ -26,11 +26,10 @@ from lib.queue.queue import Queue
 from lib.tracing import child_of
 from lib.work import programs
 from lib.work.bulkheads import Bulkheads
+from lib.work.resources import Making, Resources
 from lib.work.surplus import Busy
 from lib.work.timings import Timings
 from lib.work.turns import Turns
-
-Made = TypeVar("Made")
 
 NAMED = ("request_id", "trace_id", "job_id", "queue", "type", "attempt")
 """What log lines about an attempt bear."""
@@ -74,33 +73,6 @@ class Blank:
         if len(context) != len(self._context):
             return False
         return not self._others or all(context.get(variable) is value for variable, value in self._others)
-
-
-class Resources:
-    """What handlers keep for the whole runner: SMTP links, a database pool. Made at first use, closed at the end."""
-
-    def __init__(self, settings: Settings, log: Log) -> None:
-        self._settings = settings
-        self._log = log
-        self._made: dict[Any, Any] = {}
-        self._locks: dict[Any, threading.Lock] = {}
-
-    def get(self, factory: Callable[[Settings], Made]) -> Made:
-        if factory not in self._made:
-            # A lock each: a database that does not answer must not hold up the loop, where mails ask for their links.
-            with self._locks.setdefault(factory, threading.Lock()):
-                if factory not in self._made:
-                    self._made[factory] = factory(self._settings)
-        return cast(Made, self._made[factory])
-
-    def close(self) -> None:
-        for factory, made in self._made.items():
-            close = getattr(made, "close", None)
-            try:
-                if close is not None:
-                    close()
-            except Exception as fault:  # noqa: BLE001  A user's close() may fail in any way; the others still have to close.
-                self._log.exception("resource.close_failed", f"{factory!r} could not be closed", fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +195,11 @@ class Context:
         enqueued = self._enqueue({"type": type, "payload": payload, **options}, once)
         return enqueued if self.is_on_loop else asyncio.run_coroutine_threadsafe(enqueued, self._loop).result()
 
-    def resource(self, factory: Callable[[Any], Made]) -> Made:
-        return self._shared.resources.get(factory)
+    def resource(self, factory: Callable[[Any], Any]) -> Any:
+        made = self._shared.resources.get(factory)
+        if type(made) is not Making:
+            return made
+        return made.made() if self.is_on_loop else asyncio.run_coroutine_threadsafe(made.made(), self._loop).result()
 
     def last_words(self) -> str:
         """The attempt has ended: what it said and Redis is not known to have, to ride with its end."""

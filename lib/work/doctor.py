@@ -6,13 +6,16 @@
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from inspect import isawaitable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lib import api_keys
 from lib.config import Settings
 from lib.errors import RedisUnavailable
 from lib.jobs import registry
+from lib.jobs.failure import summary
+from lib.jobs.module import unreachable
 from lib.queue import audit, server
 from lib.queue.client import Link, describe, open_link
 from lib.queue.keys import Keys
@@ -51,7 +54,9 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
     yield _log_folder(settings.log_dir)
     for finding in _keys(settings):
         yield finding
-    for finding in (*_stop_times(settings, root), *_modules(settings)):
+    for finding in (*_stop_times(settings, root), *_hidden()):
+        yield finding
+    async for finding in _modules(settings):
         yield finding
 
 
@@ -134,14 +139,20 @@ def _stop_times(settings: Settings, root: Path) -> Iterable[Finding]:
             )
 
 
-def _modules(settings: Settings) -> Iterable[Finding]:
+def _hidden() -> Iterable[Finding]:
+    for sentence in unreachable():
+        yield Finding(False, f"Modules: {sentence}")
+
+
+async def _modules(settings: Settings) -> AsyncIterator[Finding]:
     """What the job modules say of themselves: a module may have a `doctor(settings)`, see registry.checks_of."""
     for name, check in registry.checks_of(settings.job_modules):
-        yield _asked(name, check, settings)
+        yield await _asked(name, check, settings)
 
 
-def _asked(name: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
+async def _asked(name: str, check: Callable[[Settings], Any], settings: Settings) -> Finding:
     try:
-        return Finding(True, check(settings))
-    except Exception as fault:  # noqa: BLE001  A module's own check may fail in any way, and that is the finding.
-        return Finding(False, f"{name}: {type(fault).__name__}: {fault}")
+        said = check(settings)
+        return Finding(True, str(await said if isawaitable(said) else said))
+    except BaseException as fault:  # noqa: BLE001  A module's own check may end in any way, and that is the finding.
+        return Finding(False, f"{name}: {summary(fault)}")

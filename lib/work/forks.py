@@ -9,13 +9,12 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import threading
-import traceback
 from concurrent.futures import thread as pool_threads
 from typing import Any
 
 from lib.logs import Log
+from lib.processes.exits import exit_code, flush
 from lib.processes.signals import MINDED, do_nothing
 
 
@@ -41,7 +40,7 @@ class Forks:
     def end_child(cls, fault: BaseException | None) -> None:
         """At the end of a handler: where a forked child has come back out of it, that child ends, as a script would."""
         if cls.is_child:
-            code = _exit_code(fault)
+            code = exit_code(fault)
             flush()
             os._exit(code)
 
@@ -74,14 +73,6 @@ class Forks:
         signal.pthread_sigmask(signal.SIG_SETMASK, cls._held.before)
 
 
-def flush() -> None:
-    """What was printed and not written yet. For the last moment before this process is copied or ends."""
-    for stream in (sys.stdout, sys.stderr):
-        # None where the process has no such stream; ValueError: a job has closed it.
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-
-
 def _cut_off(loop: asyncio.AbstractEventLoop) -> None:
     """Put /dev/null in the place of the sockets that the parent's loop waits for, and of what it waits with: the child
     can neither answer Redis in its parent's stead nor change what that waits for."""
@@ -93,16 +84,3 @@ def _cut_off(loop: asyncio.AbstractEventLoop) -> None:
     for descriptor in (*own, *[key.fd for key in selector.get_map().values()]):
         with contextlib.suppress(OSError):
             os.dup2(nowhere, descriptor, inheritable=False)
-
-
-def _exit_code(fault: BaseException | None) -> int:
-    """What Python's own would be; a fault that is no exit is printed, as there."""
-    if fault is None:
-        return 0
-    if not isinstance(fault, SystemExit):
-        traceback.print_exception(fault)
-        return 1
-    if fault.code is None or isinstance(fault.code, int):
-        return (fault.code or 0) & 0xFF
-    sys.stderr.write(f"{fault.code}\n")
-    return 1

@@ -1,20 +1,16 @@
 """How a runner's process ends: the exit hooks of its modules run, what was written is flushed, its programs end too.
 
 It ends by os._exit, for a handler's thread can't be stopped, and Python would wait for it. So what Python does at its
-end is done here, and takes HOOKS_S at most.
+end is done here, but for waiting, and takes HOOKS_S at most.
 """
 
-import atexit
 import os
 import signal
 import sys
-import threading
 from typing import NoReturn
 
 from lib.logs import Log
-from lib.work.forks import flush
-
-HOOKS_S = 2.0
+from lib.processes.exits import HOOKS_S, flush, run_hooks
 
 
 def print_by_lines() -> None:
@@ -26,11 +22,8 @@ def print_by_lines() -> None:
 
 def leave(log: Log, code: int, *, is_orphaned: bool) -> NoReturn:
     """End this process. No loop runs any more: a hook may run one of its own."""
-    bound = threading.Timer(HOOKS_S, _cut_off, (log, code, is_orphaned))
-    bound.daemon = True
-    bound.start()
     try:
-        atexit._run_exitfuncs()
+        run_hooks(lambda: _cut_off(log, code, is_orphaned))
     except BaseException as fault:
         log.exception("runner.hook_failed", "An exit hook of a job module failed", fault)
     flush()

@@ -22,7 +22,7 @@ from lib.errors import RedisUnavailable
 from lib.ids import JobIds, is_alone, new_worker_id
 from lib.jobs.registry import Registry
 from lib.logs import Log
-from lib.processes import signals
+from lib.processes import loops
 from lib.processes.pipe import Pipe
 from lib.processes.spawn import EXIT_FAULT
 from lib.queue.client import open_link
@@ -33,9 +33,10 @@ from lib.queue.queue import Queue
 from lib.queue.queues import Queues
 from lib.work.bulkheads import ALL, Bulkheads
 from lib.work.consumer import Consumer
-from lib.work.context import Blank, Resources, Shared
+from lib.work.context import Blank, Shared
 from lib.work.forks import Forks
 from lib.work.leaving import leave, stop_programs
+from lib.work.resources import Resources
 from lib.work.surplus import Busy
 from lib.work.timings import Timings
 from lib.work.turns import Turns
@@ -64,6 +65,7 @@ class Runner:
         self._queues = Queues(self._link, self._keys)
         self._bulkheads = Bulkheads(log)
         self._drain = asyncio.Event()
+        blank = Blank()
         self._shared = Shared(
             settings=settings,
             registry=registry,
@@ -71,12 +73,12 @@ class Runner:
             queue=Queue(self._link, self._keys, ack_replicas=settings.ack_replicas),
             ids=JobIds(),
             threads=ThreadPoolExecutor(sum(settings.worker_queues.values()), "job"),
-            resources=Resources(settings, log),
+            resources=Resources(settings, log, blank.context),
             rng=random.Random(),
             timings=Timings(Meters(self._link, self._keys), worker_id, self._bulkheads),
             busy=Busy(),
             turns=Turns(),
-            blank=Blank(),
+            blank=blank,
             bulkheads=self._bulkheads,
             is_draining=self._drain.is_set,
             retire=self._retire,
@@ -108,7 +110,7 @@ class Runner:
             stop_programs()  # Those of the handler that does not end; exit hooks may wait for them.
         for task in background:
             task.cancel()
-        self._shared.resources.close()
+        await self._shared.resources.close()
 
     def _background_ended(self, task: "asyncio.Task[None]") -> None:
         """By a bug: without ticks the runner would be killed as stuck, and without ears never hear that it is to go."""
@@ -314,7 +316,6 @@ def main(
     settings: Settings, registry: Registry, log: Log, worker_id: str, link_fd: int, *, is_waiting: bool
 ) -> NoReturn:
     """The whole process."""
-    signals.mind_none()  # Again: a job module may have had its own say.
     # What was imported stays, and need not be looked through for garbage again. Jobs make many objects, and no cycles
     # but their handlers' own: these wait for more objects to have been made.
     gc.freeze()
@@ -333,9 +334,8 @@ def main(
         return runner.is_orphaned
 
     # Not asyncio.run, which would wait at its end for a handler that swallows its cancellation.
-    loops = asyncio.Runner()
     try:
-        is_orphaned = loops.run(run())
+        is_orphaned = loops.runner().run(run())
     except BaseException as fault:
         Forks.end_child(fault)
         log.exception("worker.crashed", "Worker crashed", fault)

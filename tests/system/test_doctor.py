@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import unittest
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.private_redis import PrivateRedis
 from tests.processes import LIMIT_S, ROOT, Worker
@@ -30,6 +32,32 @@ class Doctor(unittest.TestCase):
         self.assertIn("ok     Logs: LOG_DIR is empty, so they go to the console alone\n", said)
         self.assertIn("ok     Keys: none; a server takes some to listen on 0.0.0.0\n", said)
         self.assertRegex(said, r"ok     (Redis|Valkey) [0-9.]+ answers at ")
+
+    def test_the_checks_of_job_modules_may_be_async_and_end_as_they_like(self) -> None:
+        folder = Path(self.enterContext(TemporaryDirectory()))
+        checks = {
+            "plain": "def doctor(settings): return 'plain is well'",
+            "later": "async def doctor(settings): return 'later is well'",
+            "exits": "import sys\ndef doctor(settings): sys.exit('no key')",
+        }
+        for name, text in checks.items():
+            (folder / f"checks_{name}.py").write_text(text)
+        (folder / "statistics.py").touch()
+        modules = ",".join(["lib.handlers.email", *(f"checks_{name}" for name in checks)])
+        with PrivateRedis() as redis:
+            worker = Worker(redis.url, JOB_MODULES=modules, PYTHONPATH=folder)
+            self.addCleanup(worker.close)
+
+            code, said = worker.examined()
+
+        self.assertEqual(1, code)
+        for line in (
+            "ok     plain is well",
+            "ok     later is well",
+            "WRONG  checks_exits: SystemExit: no key",
+            f"WRONG  Modules: {folder}/statistics.py has the name of one of Python's own modules",
+        ):
+            self.assertIn(f"\n{line}", said)
 
     def test_a_reader_that_leaves_costs_no_traceback(self) -> None:
         with PrivateRedis() as redis:

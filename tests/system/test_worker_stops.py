@@ -7,7 +7,7 @@ import time
 import unittest
 
 from tests.faults.runners import processes_with
-from tests.processes import JOB_MODULES, Worker, is_alive
+from tests.processes import Worker, is_alive
 from tests.system.worker_case import WorkerCase
 
 
@@ -203,8 +203,7 @@ class Stops(WorkerCase):
 class Bug(WorkerCase):
     def test_a_part_of_a_runner_that_ends_by_a_bug_has_the_runner_replaced_and_what_runs_ends(self) -> None:
         bug = self.flag()
-        modules = f"{JOB_MODULES},tests.jobs_that_break_a_runner"
-        worker = self.ready(JOB_MODULES=modules, BREAK_WHEN=bug)
+        worker = self.ready(JOB_MODULES="tests.jobs_that_break_a_runner", BREAK_WHEN=bug)
         flag = self.flag()
         running = self.post("sleep", until=str(flag))
         self.until_begun(running)

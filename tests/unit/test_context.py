@@ -1,11 +1,12 @@
 """What jobs of one runner share, as they are given it."""
 
+import contextvars
 import threading
 import unittest
 from typing import Any, cast
 
 from lib.config import Settings
-from lib.work.context import Resources
+from lib.work.resources import Resources
 from tests.a_log import ALog
 
 LIMIT_S = 5.0
@@ -13,7 +14,7 @@ LIMIT_S = 5.0
 
 class Shared(unittest.TestCase):
     def setUp(self) -> None:
-        self.resources = Resources(cast(Settings, object()), ALog(self))
+        self.resources = Resources(cast(Settings, object()), ALog(self), contextvars.Context)
 
     def test_who_asks_for_one_does_not_wait_for_another_that_is_slow_to_be_made(self) -> None:
         is_asked, may_go_on = threading.Event(), threading.Event()

@@ -1,5 +1,7 @@
 """Job modules: what `@job` marks is found, and what can't be a handler is said with its name."""
 
+import functools
+import re
 import sys
 import tempfile
 import types
@@ -24,7 +26,7 @@ class Report:
     month: int
 
 
-class Load(unittest.TestCase):
+class LoadCase(unittest.TestCase):
     def module(self, name: str, **members: Any) -> str:
         """A module that can be imported until the test ends."""
         made = types.ModuleType(name)
@@ -38,6 +40,17 @@ class Load(unittest.TestCase):
             load(modules)
         return "\n".join(refused.exception.faults)
 
+    def written(self, **texts: str) -> Path:
+        """A folder of modules that can be imported until the test ends."""
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        for name, text in texts.items():
+            (folder / f"{name}.py").write_text(text, encoding="utf-8")
+            self.addCleanup(sys.modules.pop, name, None)
+        self.enterContext(patch.object(sys, "path", [str(folder), *sys.path]))
+        return folder
+
+
+class Load(LoadCase):
     def test_async_and_plain_handlers_are_found_with_their_defaults(self) -> None:
         @job("report", queue="slow", max_attempts=2, timeout_s=7, backoff=(1, 9), retain_s=0.5)
         async def report(ctx: Any, payload: Report) -> None: ...
@@ -145,6 +158,19 @@ class Load(unittest.TestCase):
             "backoff": marked("b", backoff=(5, 1)),
             "retain": marked("r", retain_s=-1),
             "endless_retain": marked("er", retain_s=float("nan")),
+            "text_timeout": marked("tt", timeout_s="60"),
+            "no_timeout": marked("nt", timeout_s=None),
+            "true_timeout": marked("rt", timeout_s=True),
+            "one_backoff": marked("ob", backoff=5),
+            "three_backoffs": marked("tb", backoff=(1, 2, 3)),
+            "text_backoff": marked("xb", backoff=("1", "2")),
+            "no_backoff": marked("kb", backoff=None),
+            "number_queue": marked("nq", queue=5),
+            "no_queue": marked("kq", queue=None),
+            "list_queue": marked("lq", queue=["a"]),
+            "number_name": marked(5),  # type: ignore[arg-type]
+            "bytes_name": marked(b"x"),  # type: ignore[arg-type]
+            "quoted_name": marked('a"b'),
         }
 
         said = self.refused(self.module("jobs_bad", **bad), "no_such_module")
@@ -153,10 +179,10 @@ class Load(unittest.TestCase):
         self.assertIn("no_such_module can't be imported", said)
 
     def test_a_module_that_exits_or_fails_at_its_import_is_told_with_the_line(self) -> None:
-        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        (folder / "jobs_exits.py").write_text('import sys\n\nsys.exit("no DATABASE_URL")\n')
-        (folder / "jobs_fails.py").write_text('import os\n\nURL = os.environ["NOT_THERE"]\n')
-        self.enterContext(patch.object(sys, "path", [str(folder), *sys.path]))
+        folder = self.written(
+            jobs_exits='import sys\n\nsys.exit("no DATABASE_URL")\n',
+            jobs_fails='import os\n\nURL = os.environ["NOT_THERE"]\n',
+        )
 
         said = self.refused("jobs_exits", "jobs_fails")
 
@@ -179,7 +205,216 @@ class Load(unittest.TestCase):
 
             def __call__(self) -> None: ...
 
-        self.assertEqual([], load([self.module("jobs_a", magic=Magic())]).names)
+        class Proxy:
+            """As those of web frameworks, where no request is there."""
+
+            def __getattribute__(self, name: str) -> object:
+                raise RuntimeError("working outside of request context")
+
+            def __call__(self) -> None: ...
+
+        class Silent(type):
+            def __getattribute__(cls, name: str) -> object:
+                raise SystemExit(name)
+
+        class OfSilent(metaclass=Silent): ...
+
+        @job("x")
+        def x(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        self.assertEqual(["x"], load([self.module("jobs_a", magic=Magic(), proxy=Proxy(), silent=OfSilent, x=x)]).names)
+
+
+class Names(LoadCase):
+    """What a job is called, and what can be marked."""
+
+    def test_without_a_name_a_type_is_called_as_its_function_is(self) -> None:
+        @job
+        async def bare(ctx: Any, payload: Report) -> None: ...
+
+        @job()
+        def with_brackets(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        @job(queue="slow")
+        def with_options(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        found = load([self.module("jobs_a", a=bare, b=with_brackets, c=with_options)])
+
+        self.assertEqual(["bare", "with_brackets", "with_options"], found.names)
+        self.assertEqual({"default": ["bare", "with_brackets"], "slow": ["with_options"]}, found.queues)
+        one = found.get("bare")
+        assert one is not None
+        self.assertEqual((True, Report(3)), (one.is_async, one.decode({"month": 3}, "")))
+
+    def test_a_function_that_is_marked_twice_is_the_handler_of_both(self) -> None:
+        @job("old_name")
+        @job("new_name", queue="slow")
+        def handler(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        self.assertEqual(
+            {"default": ["old_name"], "slow": ["new_name"]}, load([self.module("jobs_a", h=handler)]).queues
+        )
+
+    def test_partials_objects_and_bound_methods_are_handlers_async_or_not(self) -> None:
+        async def later(more: int, ctx: Any, payload: Report) -> None: ...
+
+        class Plain:
+            def __call__(self, ctx: Any, payload: Report) -> None: ...
+
+            @job("bound")
+            async def bound(self, ctx: Any, payload: Report) -> None: ...
+
+        class Later:
+            async def __call__(self, ctx: Any, payload: Report) -> None: ...
+
+        made = {
+            "partial": job("partial")(functools.partial(functools.partial(later), 1)),
+            "plain": job("plain")(Plain()),
+            "later": job("later")(Later()),
+            "cached": job("cached")(functools.lru_cache(Plain().__call__)),
+            "bound": Plain().bound,
+        }
+
+        found = load([self.module("jobs_a", Plain=Plain, **made)])
+
+        self.assertEqual(sorted(made), found.names)
+        types = {name: one for name in found.names if (one := found.get(name))}
+        self.assertEqual({"partial", "later", "bound"}, {name for name, one in types.items() if one.is_async})
+        self.assertEqual([Report(3)] * len(made), [one.decode({"month": 3}, "") for one in types.values()])
+
+    def test_what_can_be_no_handler_is_told(self) -> None:
+        @job("kind")
+        class Kind:
+            def __init__(self, ctx: Any, payload: Any) -> None: ...
+
+        @job
+        class BareKind: ...
+
+        @job("by_name")
+        def by_name(ctx: Any, *, payload: dict[str, Any]) -> None: ...
+
+        @job("starred")
+        def starred(*ctx: Any, **payload: Any) -> None: ...
+
+        @job("lost")
+        def lost(ctx: Any, payload: "Exits.now") -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+        nameless = job(functools.partial(print, 1))
+
+        said = self.refused(
+            self.module(
+                "jobs_a", Kind=Kind, BareKind=BareKind, by_name=by_name, starred=starred, lost=lost, nameless=nameless
+            )
+        )
+
+        for name, words in {
+            "Kind": "marks a class",
+            "BareKind": "marks a class",
+            "by_name": "(ctx, payload)",
+            "starred": "(ctx, payload)",
+            "lost": "name 'Exits' is not defined",
+            "nameless": '@job("report")',
+        }.items():
+            self.assertRegex(said, rf"JOB_MODULES: jobs_a\.{name}: .*{re.escape(words)}")
+
+    def test_what_can_bear_no_mark_is_told_with_its_line(self) -> None:
+        folder = self.written(jobs_slots="from lib.jobs.registry import job\n\njob('x')(print)\n")
+
+        said = self.refused("jobs_slots")
+
+        self.assertIn("@job can't mark a builtin_function_or_method", said)
+        self.assertIn(f"({folder}/jobs_slots.py:3)", said)
+
+    def test_methods_are_told_for_nobody_would_find_them(self) -> None:
+        self.written(
+            jobs_methods="""
+from lib.jobs.registry import job
+class Mails:
+    @job("bound")
+    def bound(self, ctx, payload): ...
+    @staticmethod
+    @job("still")
+    def still(ctx, payload): ...
+    @job("of_class")
+    @classmethod
+    def of_class(cls, ctx, payload): ...
+@job
+def found(ctx, payload): ...
+"""
+        )
+
+        said = self.refused("jobs_methods")
+
+        self.assertEqual(3, len(said.splitlines()), said)
+        for name in ("bound", "still", "of_class"):
+            self.assertIn(f"jobs_methods.Mails.{name}: @job marks a function in a class", said)
+
+
+class Modules(LoadCase):
+    """What a module may do when it is imported."""
+
+    def test_whatever_it_raises_is_told_and_an_exception_that_can_not_be_shown_as_well(self) -> None:
+        raised = {
+            "cancelled": "import asyncio; raise asyncio.CancelledError",
+            "generator": "raise GeneratorExit",
+            "keyboard": "raise KeyboardInterrupt",
+            "exits": "raise SystemExit(0)",
+            "stops": "raise StopIteration",
+            "group": "raise BaseExceptionGroup('two', [SystemExit(1), KeyboardInterrupt()])",
+            "own": "class Own(BaseException): pass\nraise Own('mine')",
+            "unspeakable": "class Un(Exception):\n  def __str__(self): raise SystemExit\nraise Un",
+            "nameless": "class M(type):\n  def __getattribute__(c, n): raise SystemExit(n)\n"
+            "class Un(Exception, metaclass=M): pass\nraise Un",
+            "syntax": "def (",
+            "null": "x = '\\0'\n\0",
+            "relative": "from . import other",
+            "missing": "import not_there",
+        }
+        self.written(**{f"jobs_{name}": text for name, text in raised.items()})
+
+        said = self.refused(*[f"jobs_{name}" for name in raised]).splitlines()
+
+        self.assertEqual(len(raised), len(said), said)
+        for name, line in zip(raised, said, strict=True):
+            self.assertRegex(line, rf"^JOB_MODULES: jobs_{name} can't be imported: \S+")
+
+    def test_one_without_a_job_is_told_and_which_of_those_it_imports_have_some(self) -> None:
+        self.written(
+            jobs_good="from lib.jobs.registry import job\n@job\ndef good(ctx, payload): ...",
+            jobs_unmarked="def report(ctx, payload): ...",
+            jobs_gathers="import jobs_good, jobs_unmarked",
+            jobs_checks="def doctor(settings): return 'well'",
+            jobs_by_name="from jobs_good import good",
+        )
+
+        self.assertIn("jobs_unmarked has no job: mark a function", self.refused("jobs_good", "jobs_unmarked"))
+        self.assertIn("name the modules that it imports, which have some: jobs_good", self.refused("jobs_gathers"))
+        self.assertEqual(["good"], load(["jobs_by_name", "jobs_checks"]).names)
+        self.assertIn("names no module", self.refused())
+
+    def test_a_name_of_pythons_own_is_told_and_so_is_a_file_that_is_hidden_by_it(self) -> None:
+        folder = self.written(email="x = 1", jobs_a="from email import send_all")
+
+        said = self.refused("email", "email.mine", "queue", "jobs_a")
+
+        for name in ("email", "email.mine", "queue"):
+            self.assertIn(f"JOB_MODULES: {name} is the name of one of Python's own modules", said)
+        self.assertRegex(said, rf"jobs_a can't be imported: ImportError: .*{folder}/email.py has the name of one of")
+
+    def test_one_that_takes_away_the_ways_to_import_others_does_not_keep_them(self) -> None:
+        text = "from lib.jobs.registry import job\n@job\ndef {name}(ctx, payload): ...\nimport sys\n{act}\n"
+        acts = {
+            "clears": "sys.path.clear(); sys.meta_path.clear(); sys.path_hooks.clear()",
+            "replaces": "sys.path = ['/of/its/own']; sys.meta_path = ()",
+            "spoils": "sys.path = None; del sys.meta_path",
+            "last": "",
+        }
+        folder = self.written(**{f"jobs_{name}": text.format(name=name, act=act) for name, act in acts.items()})
+
+        found = load([f"jobs_{name}" for name in acts])
+
+        self.assertEqual(sorted(acts), found.names)
+        self.assertLessEqual({str(folder), "/of/its/own"}, set(sys.path))
 
 
 if __name__ == "__main__":

@@ -206,6 +206,21 @@ class Run(unittest.TestCase):
         with self.assertRaises(TypeError):
             run(stops, {"month": "a"}, JobContext(), attempt=2)
 
+    def test_a_resource_that_is_made_by_a_coroutine_is_awaited_by_handlers_on_the_loop_alone(self) -> None:
+        async def pool(settings: Any) -> list[str]:
+            raise AssertionError("the test gives one")
+
+        @job("awaits")
+        async def awaits(ctx: Any, payload: dict[str, Any]) -> Any:
+            return await ctx.resource(pool)
+
+        @job("plain")
+        def plain(ctx: Any, payload: dict[str, Any]) -> Any:
+            return ctx.resource(pool)
+
+        for handler in (awaits, plain):
+            self.assertEqual(["a row"], run(handler, {}, resources={pool: ["a row"]}))
+
     def test_a_resource_without_a_fake_is_said_and_not_made(self) -> None:
         with self.assertRaisesRegex(LookupError, r"resources=\{database: …\}"):
             run(talks, {"month": "a"})

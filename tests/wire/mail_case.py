@@ -28,7 +28,10 @@ class Context:
     request_id: str = "request-1"
     traceparent: str = ""
     attempt: int = 1
+    max_attempts: int = 5
+    is_last_attempt: bool = False
     cancelled: bool = False
+    stopping: bool = False
     lines: list[str] = field(default_factory=list)
     told: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
     settings: config.Settings | None = None
