@@ -7,12 +7,14 @@
 With nothing left to answer it answers 500. HANG_UP closes the connection instead of an answer.
 """
 
+import contextlib
 import http.server
 import json
+import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 
@@ -88,3 +90,24 @@ class ScriptedServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+@contextlib.contextmanager
+def deaf_server(told: bytes) -> Iterator[str]:
+    """Its URL. It answers when it has read a little of a request, and then resets the connection, for the rest of the
+    request is there unread."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    link, _ = listening.accept()
+                    link.recv(1)
+                    link.sendall(told)
+                    link.close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield "http://127.0.0.1:{1}".format(*listening.getsockname())
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()

@@ -788,7 +788,7 @@ class Waybill(_Client[Job, Object, Objects, None]):
         link = kept or self._dialled(timeout_s)
         try:
             link.sock.settimeout(timeout_s)
-            with contextlib.suppress(BrokenPipeError):  # An answer that came before all was sent is read all the same.
+            with contextlib.suppress(ConnectionError):  # An answer that came before all was sent is read all the same.
                 link.request(request.method, self._origin.prefix + request.path, request.body, dict(request.headers))
             answer = link.getresponse()
             reply = _Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
@@ -938,8 +938,7 @@ class _AsyncLink:
         first = f"{request.method} {origin.prefix}{request.path} HTTP/1.1"
         head = "".join(f"{line}\r\n" for line in (first, *map(": ".join, fields.items()), ""))
         self._writer.write(head.encode("ascii") + body)
-        with contextlib.suppress(ConnectionError):  # An answer that came before all was sent is read all the same.
-            await self._writer.drain()
+        # Not drained: an answer that comes before all is sent has to be read before the connection breaks.
         status = 100
         while status < 200:
             version, status, headers = await self._head()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import json
 import os
 import pickle
 import re
@@ -14,10 +15,12 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 import unittest
 import unittest.mock
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,7 +29,7 @@ from prod.clients.waybill import AsyncFakeWaybill, AsyncWaybill, FakeWaybill, Wa
 from tests.private_redis import PrivateRedis
 from tests.processes import LIMIT_S, ROOT, Server, Worker
 from tests.proxy import CUT_REPLY, PASS, Proxy, Request, Verdict
-from tests.scripted_server import HANG_UP, Answer, ScriptedServer, answer
+from tests.scripted_server import HANG_UP, Answer, Asked, ScriptedServer, answer, deaf_server
 from tests.system.oracle import assert_sound, states
 
 CLIENTS = ROOT / "prod" / "clients"
@@ -62,6 +65,7 @@ class LiveCase(unittest.TestCase):
 
 
 def setUpModule() -> None:
+    unittest.enterModuleContext(unittest.mock.patch.object(client, "FIRST_PAUSE_S", 0.02))
     LiveCase.redis = unittest.enterModuleContext(PrivateRedis())
     LiveCase.worker = unittest.enterModuleContext(Worker(LiveCase.redis.url))
     LiveCase.server = unittest.enterModuleContext(Server(LiveCase.redis.url))
@@ -216,14 +220,6 @@ class Problems(LiveCase):
 
         self.assertEqual((413, "payload-too-large"), (caught.exception.status, caught.exception.slug))
 
-    def test_asyncio_reads_an_answer_that_came_before_all_was_sent(self) -> None:
-        async def story(waybill: AsyncWaybill) -> None:
-            with self.assertRaises(client.Problem) as caught:
-                await waybill.enqueue("noop", {"text": "x" * (3 << 20)})
-            self.assertEqual(413, caught.exception.status)
-
-        self.async_run(story)
-
     def test_a_field_that_is_wrong_is_pointed_to(self) -> None:
         with self.assertRaises(client.InvalidFields) as caught:
             self.waybill.enqueue("noop", {"seconds": "soon"}, priority="highest")
@@ -325,20 +321,22 @@ class BrokenLinks(LiveCase):
 class Tries(unittest.TestCase):
     """Against servers that answer as they are told to; what holds for Waybill holds for AsyncWaybill."""
 
-    def on_both(self, *answers: Answer, fault: type[Exception] | None = None, **options: Any) -> Any:
+    def on_both(self, *answers: Answer, fault: type[Exception] | None = None, **options: Any) -> list[list[Asked]]:
         """Enqueues with each client: gives what the server was asked by both."""
 
         async def enqueue(url: str) -> None:
             async with AsyncWaybill(url, **options) as waybill:
                 await waybill.enqueue("email", {})
 
-        told = []
-        for call in (lambda url: Waybill(url, **options).enqueue("email", {}), lambda url: asyncio.run(enqueue(url))):
+        def asked(call: Callable[[str], Any]) -> list[Asked]:
             refused = self.assertRaises(fault) if fault else contextlib.nullcontext()
             with ScriptedServer(*answers) as server, refused:
                 call(server.url)
-            told.append(server.asked)
-        return told
+            return server.asked
+
+        calls = (lambda url: Waybill(url, **options).enqueue("email", {}), lambda url: asyncio.run(enqueue(url)))
+        with ThreadPoolExecutor() as threads:
+            return [*threads.map(asked, calls)]
 
     def test_a_retry_after_is_obeyed(self) -> None:
         busy = answer(503, {"retry-after": "1"}, body={"type": "/problems/redis-unavailable"})
@@ -437,6 +435,16 @@ class Tries(unittest.TestCase):
             for asked in self.on_both(told, fault=kind, tries=1):
                 self.assertEqual(1, len(asked))
 
+    def test_an_answer_that_comes_before_all_is_sent_is_read(self) -> None:
+        told = b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        payload = {"text": "x" * (8 << 20)}
+
+        with deaf_server(told) as url:
+            for waybill in (Waybill(url, tries=1), AsyncWaybill(url, tries=1)):
+                with self.assertRaises(client.Problem) as caught:
+                    _done(waybill.enqueue("email", payload))
+                self.assertEqual(413, caught.exception.status)
+
     def test_a_health_that_is_not_good_is_told_and_not_raised(self) -> None:
         told = answer(503, {"content-type": "application/json", "retry-after": "2"}, body={"status": "unavailable"})
         with ScriptedServer(told) as server:
@@ -477,22 +485,32 @@ class Tries(unittest.TestCase):
         with Proxy(server.url, framing="bytes", tcp=True, judge=judge) as proxy:
             asyncio.run(story(proxy.url))
 
-    @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed here")
     def test_a_certificate_is_looked_at(self) -> None:
-        folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="wb-tls-")))
-        words = "req -x509 -newkey rsa:2048 -nodes -subj /CN=a -addext subjectAltName=IP:127.0.0.1 -keyout k -out c"
-        subprocess.run(["openssl", *words.split()], cwd=folder, check=True, capture_output=True)
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(folder / "c", folder / "k")
-        trusting = ssl.create_default_context(cafile=folder / "c")
+        tls, trusting = own_certificate(self)
 
         with ScriptedServer(TAKEN, TAKEN, tls=tls) as server:
-            for waybill in (Waybill(server.url), AsyncWaybill(server.url)):
+            for waybill in (Waybill(server.url, tries=1000), AsyncWaybill(server.url, tries=1000)):
+                began_s = time.monotonic()
                 with self.assertRaises(client.NotReached) as caught:
                     _done(waybill.enqueue("email", {}))
                 self.assertIn("CERTIFICATE_VERIFY_FAILED", str(caught.exception))
+                self.assertLess(time.monotonic() - began_s, 20.0, "it gets no better by being tried again")
             self.assertEqual(JOB, Waybill(server.url, tls=trusting).enqueue("email", {}))
             self.assertEqual(JOB, asyncio.run(_enqueued(AsyncWaybill(server.url, tls=trusting))))
+
+
+def own_certificate(case: unittest.TestCase) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context with a certificate that nobody knows, and a client's that trusts it."""
+    if not shutil.which("openssl"):
+        case.skipTest("openssl is not installed here")
+    folder = Path(case.enterContext(tempfile.TemporaryDirectory(prefix="wb-tls-")))
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=a -keyout k -out c -addext"
+    subprocess.run(
+        ["openssl", *words.split(), "subjectAltName=IP:127.0.0.1"], cwd=folder, check=True, capture_output=True
+    )
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(folder / "c", folder / "k")
+    return tls, ssl.create_default_context(cafile=folder / "c")
 
 
 class Fakes(LiveCase):
@@ -671,6 +689,108 @@ class Copied(LiveCase):
             exec(code.replace('"email", {', '"echo", {').replace("delay_s=60", "delay_s=0"), {})
 
         self.assertRegex(said.getvalue(), r"^default-[0-9a-f]{32} completed\n$")
+
+
+@unittest.skipUnless(shutil.which("node"), "node is not installed here")
+class Node(LiveCase):
+    """prod/clients/waybill.mjs: the same, by stories that Node runs, many at once, for its start takes longest."""
+
+    def tell(self, *stories: Sequence[str]) -> None:
+        """Each story: its name and its arguments."""
+        words = ["node", str(ROOT / "tests" / "system" / "clients.mjs"), json.dumps(stories)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=2 * LIMIT_S)
+        self.assertEqual((0, f"{len(stories)} held\n"), (done.returncode, done.stdout), done.stderr)
+
+    def told(self, *stories: tuple[Sequence[str], Sequence[Answer]]) -> list[list[Asked]]:
+        """Each story is told of a server that answers as listed behind it. Gives what each was asked."""
+        with contextlib.ExitStack() as stack:
+            servers = [stack.enter_context(ScriptedServer(*answers)) for _, answers in stories]
+            words = [(story[0], server.url, *story[1:]) for (story, _), server in zip(stories, servers, strict=True)]
+            self.tell(*words)
+        return [server.asked for server in servers]
+
+    def test_operations_batches_problems_and_the_fake(self) -> None:
+        names = ("live", "batch", "problems", "fake", "fake_runs")
+
+        self.tell(*[(name, self.server.url, f"{self.queue}-{name}") for name in names])
+
+    def test_a_reply_that_was_lost_makes_one_job(self) -> None:
+        is_cut: list[bool] = []
+
+        def judge(request: Request) -> Verdict:
+            is_cut.append(request.words[0].startswith(b"POST") and not any(is_cut))
+            return CUT_REPLY if is_cut[-1] else PASS
+
+        with Proxy(self.server.url, framing="bytes", tcp=True, judge=judge) as proxy:
+            self.tell(("enqueue", proxy.url, self.queue))
+
+        self.assertIn(True, is_cut)
+        self.assertEqual(1, len([*self.waybill.list(queue=self.queue)]))
+
+    def test_tries_are_bounded_have_one_key_and_obey_a_retry_after(self) -> None:
+        html = answer(502, {"content-type": "text/html"}, body=b"<h1>Bad Gateway</h1>")
+        slow = answer(503, {"retry-after": "1"}, body={"type": "/problems/redis-unavailable"})
+
+        asked, bounded, patient = self.told(
+            (("answered", JOB["id"], '{"key": "wb_a_b\\n"}'), [slow, HANG_UP, html, TAKEN]),
+            (("answered", "Unavailable", '{"tries": 3}'), [BUSY] * 9),
+            (("answered", "TooManyRequests"), [answer(429, {"retry-after": "3600"})]),
+        )
+
+        self.assertEqual((4, 3, 1), (len(asked), len(bounded), len(patient)))
+        self.assertGreaterEqual(asked[1].at_s - asked[0].at_s, 1.0)
+        for field in ("idempotency-key", "x-request-id"):
+            self.assertEqual(1, len({request.headers[field] for request in asked}), field)
+        self.assertEqual("Bearer wb_a_b", asked[0].headers["authorization"])
+
+    def test_what_no_try_betters_and_what_is_none_of_waybills_is_typed(self) -> None:
+        odd = [
+            ("Problem", answer(500)),
+            ("KeyRefused", answer(401)),
+            ("NotWaybill", answer(200, {"content-type": "text/html"}, body=b"<p>Log in")),
+            ("NotWaybill", answer(200, body=b"{")),
+            ("NotWaybill", answer(200, body=[1])),
+            ("Problem", answer(302, {"location": "/login"})),
+            ("InvalidFields", answer(422, body={"type": 7, "errors": [3, {"pointer": 4}], "detail": None})),
+            ("Problem", answer(418, body={"type": "/problems/of-a-later-version"})),
+        ]
+
+        asked = self.told(*[(("answered", name), [told]) for name, told in odd])
+
+        self.assertEqual([1] * len(odd), list(map(len, asked)))
+
+    def test_what_has_no_key_is_sent_again_only_where_nothing_was_done(self) -> None:
+        busy, hung, broken = self.told(
+            (("without_key", JOB["id"]), [BUSY, TAKEN]),
+            (("without_key", "NotReached"), [HANG_UP, TAKEN]),
+            (("without_key", "Problem"), [answer(502), TAKEN]),
+        )
+
+        self.assertEqual((2, 1, 1), (len(busy), len(hung), len(broken)))
+
+    def test_an_outage_is_outlasted_by_a_wait_and_by_a_batch(self) -> None:
+        done = answer(200, body={**JOB, "state": "completed"})
+        problem = {"type": "/problems/redis-unavailable", "status": 503}
+        first, again = {"index": 0, "status": 202, "id": "a"}, {"index": 1, "status": 503, "problem": problem}
+        early = {**again, "ended_early": True}
+        stories: list[tuple[Sequence[str], Sequence[Answer]]] = [
+            (("wait",), [BUSY, HANG_UP, answer(200, body=JOB), done])
+        ]
+        for broken, told in (([first, again], "503"), ([first, early], '"Unavailable"'), ([first], '"NotReached"')):
+            answers = [answer(200, body={"items": items}) for items in (broken, [first, first])]
+            stories.append((("stream", "[202, 202]"), answers))
+            stories.append((("stream", f"[202, {told}]", '{"tries": 1}'), answers))
+
+        asked = self.told(*stories)
+
+        self.assertEqual([4, *[2, 1] * 3], list(map(len, asked)))
+
+    def test_no_server_is_told_and_a_certificate_is_looked_at(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            url = "http://127.0.0.1:{1}".format(*listening.getsockname())
+        with ScriptedServer(tls=own_certificate(self)[0]) as server:
+            self.tell(("unreached", url), ("certificate", server.url))
+        self.assertEqual([], server.asked)
 
 
 async def _enqueued(waybill: AsyncWaybill) -> client.Job:
