@@ -401,7 +401,8 @@ export class Waybill {
   }
 
   /**
-   * As `batch`, for jobs without end: up to 10,000 at a time are sent, when those before were looked at.
+   * As `batch`, for jobs without end: up to 10,000 are sent at a time, the next when those before were looked at. Where
+   * nobody iterates over it, nothing is sent.
    * @param {Iterable<any> | AsyncIterable<any>} jobs @returns {AsyncGenerator<BatchItem>}
    */
   async *stream(jobs) {
@@ -423,7 +424,8 @@ export class Waybill {
   }
 
   /**
-   * The job when it has finished, however it ended. An outage meanwhile is waited out. Throws WaitTimeout.
+   * The job when it has finished, however it ended. An outage meanwhile is waited out. Throws WaitTimeout, and
+   * JobNotFound where its record went before it was seen (`retain_s`).
    * @param {string} jobId @param {{timeoutMs?: number}} options @returns {Promise<Job>}
    */
   async wait(jobId, { timeoutMs = 300_000 } = {}) {

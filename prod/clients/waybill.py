@@ -571,7 +571,7 @@ class _Client(Generic[OneJob, OneObject, SomeObjects, Nothing]):
         self._timeout_s = timeout_s
         self._most_tries = tries
         self._total_s = total_s
-        self._connections = connections
+        self._pool = self._new_pool(connections)
         self._fields = {"User-Agent": "waybill-client-python"}
         if key is not None:
             self._fields["Authorization"] = f"Bearer {key.strip()}"
@@ -649,6 +649,9 @@ class _Client(Generic[OneJob, OneObject, SomeObjects, Nothing]):
         items: SomeObjects = self._do(request, _items_in)
         return items
 
+    def _new_pool(self, most: int) -> Any:
+        raise NotImplementedError
+
     def _do(self, request: _Request, read: Callable[[_Reply], Any] = _json_in, patience_s: float | None = None) -> Any:
         """What `read` makes of the answer, after as many tries as it takes: at once, or to be awaited."""
         raise NotImplementedError
@@ -724,9 +727,10 @@ class _Pool(Generic[Link]):
 class Waybill(_Client[Job, Object, Objects, None]):
     """For threads. `with Waybill(…) as waybill:` closes its connections; one for all of a process needs no closing."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._pool = _Pool[http.client.HTTPConnection](self._connections, os.getpid)
+    _pool: _Pool[http.client.HTTPConnection]
+
+    def _new_pool(self, most: int) -> _Pool[http.client.HTTPConnection]:
+        return _Pool(most, os.getpid)
 
     def __enter__(self) -> Waybill:
         return self
@@ -744,7 +748,8 @@ class Waybill(_Client[Job, Object, Objects, None]):
         return [*self.stream(jobs)]
 
     def stream(self, jobs: Iterable[Mapping[str, Any]]) -> Iterator[BatchItem]:
-        """As `batch`, for jobs without end: up to 10,000 at a time are sent, when those before were looked at."""
+        """As `batch`, for jobs without end: up to 10,000 are sent at a time, the next when those before were looked at.
+        Where nobody iterates over it, nothing is sent."""
         for some in _slices(jobs):
             fault = None
             try:
@@ -754,7 +759,8 @@ class Waybill(_Client[Job, Object, Objects, None]):
             yield from some.items(fault)
 
     def wait(self, job_id: str, timeout_s: float = 300.0) -> Job:
-        """The job when it has finished, however it ended. An outage meanwhile is waited out. Raises WaitTimeout."""
+        """The job when it has finished, however it ended. An outage meanwhile is waited out. Raises WaitTimeout, and
+        JobNotFound where its record went before it was seen (`retain_s`)."""
         wait = _Wait(job_id, timeout_s)
         while True:
             job: Job = self._do(wait.request(), _job_in, wait.left_s)
@@ -820,9 +826,10 @@ class Waybill(_Client[Job, Object, Objects, None]):
 class AsyncWaybill(_Client[Awaitable[Job], Awaitable[Object], Awaitable[Objects], Awaitable[None]]):
     """For asyncio, without threads. `async with AsyncWaybill(…) as waybill:`, or `await waybill.close()` at the end."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._pool = _AsyncPool(self._connections, asyncio.get_running_loop)
+    _pool: _AsyncPool
+
+    def _new_pool(self, most: int) -> _AsyncPool:
+        return _AsyncPool(most, asyncio.get_running_loop)
 
     async def __aenter__(self) -> AsyncWaybill:
         return self
@@ -1191,7 +1198,7 @@ def _new_job(fields: Object, queue: str, request_id: str) -> Job:
     return job
 
 
-class _Fake:
+class _Fake(_Client[Any, Any, Any, Any]):
     """What both fakes have beside the methods of a client.
 
     handlers: by type, functions of the payload; `wait` runs them. more_options: fields of a job that your Waybill takes
@@ -1199,7 +1206,7 @@ class _Fake:
     """
 
     def __init__(self, handlers: Mapping[str, Handler] | None = None, *, more_options: Iterable[str] = ()) -> None:
-        super().__init__(tries=1)  # type: ignore[call-arg]
+        super().__init__(tries=1)
         self._service = _FakeService(handlers or {}, more_options)
 
     @property
@@ -1258,7 +1265,7 @@ class FakeWaybill(_Fake, Waybill):
 
     def wait(self, job_id: str, timeout_s: float = 300.0) -> Job:
         """Runs what waits and has a handler. Raises WaitTimeout at once where the job has not finished by then."""
-        job = self.get(job_id)
+        job: Job = self.get(job_id)
         while not job.is_finished and self._service.next(self._service.handlers):
             with contextlib.suppress(Exception):  # What a handler raises is in its job.
                 self.run(self._service.handlers)
@@ -1286,7 +1293,7 @@ class AsyncFakeWaybill(_Fake, AsyncWaybill):
         return done
 
     async def wait(self, job_id: str, timeout_s: float = 300.0) -> Job:
-        job = await self.get(job_id)
+        job: Job = await self.get(job_id)
         while not job.is_finished and self._service.next(self._service.handlers):
             with contextlib.suppress(Exception):
                 await self.run(self._service.handlers)

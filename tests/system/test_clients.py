@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 from prod.clients import waybill as client
 from prod.clients.waybill import AsyncFakeWaybill, AsyncWaybill, FakeWaybill, Waybill
 from tests.private_redis import PrivateRedis
-from tests.processes import LIMIT_S, ROOT, Server, Worker
+from tests.processes import JOB_MODULES, LIMIT_S, ROOT, Server, Worker
 from tests.proxy import CUT_REPLY, PASS, Proxy, Request, Verdict
 from tests.scripted_server import HANG_UP, Answer, Asked, ScriptedServer, answer, deaf_server
 from tests.system.oracle import assert_sound, states
@@ -67,8 +67,9 @@ class LiveCase(unittest.TestCase):
 def setUpModule() -> None:
     unittest.enterModuleContext(unittest.mock.patch.object(client, "FIRST_PAUSE_S", 0.02))
     LiveCase.redis = unittest.enterModuleContext(PrivateRedis())
-    LiveCase.worker = unittest.enterModuleContext(Worker(LiveCase.redis.url))
-    LiveCase.server = unittest.enterModuleContext(Server(LiveCase.redis.url))
+    modules = f"{JOB_MODULES},lib.handlers.email"
+    LiveCase.worker = unittest.enterModuleContext(Worker(LiveCase.redis.url, JOB_MODULES=modules))
+    LiveCase.server = unittest.enterModuleContext(Server(LiveCase.redis.url, JOB_MODULES=modules))
 
 
 class Operations(LiveCase):
@@ -401,7 +402,8 @@ class Tries(unittest.TestCase):
         whole = [first, {"index": 1, "status": 202, "id": "b"}]
         for broken in (partly, early, [first], []):
             answers = [answer(200, body={"items": items}) for items in (broken, whole)]
-            for options, count in (({}, 2), ({"tries": 1}, 1)):
+            alone: dict[str, Any] = {"tries": 1}
+            for options, count in (({}, 2), (alone, 1)):
                 with self.subTest(broken=broken, **options), ScriptedServer(*answers) as server:
                     items, fault = [], None
                     try:
@@ -676,19 +678,42 @@ class Copied(LiveCase):
 
         self.assertEqual("{'own': 1} ['lib']\n", said.stdout, said.stderr)
 
-    def test_the_examples_of_its_docstring_work(self) -> None:
-        text = (client.__doc__ or "").replace("https://waybill.example.com", self.server.url)
-        text = text.replace('"report", "payload": {"page": n}', '"noop", "payload": {"size": n}')
-        examples = re.findall(r"^((?:    .*\n|\n)+)", text, re.MULTILINE)
-        code = "import os\n" + "".join(textwrap.dedent(example) for example in examples).replace(
-            "from waybill", "from prod.clients.waybill"
-        )
+    def said(self, code: str) -> str:
+        """What Python code prints that was written for an application: the file is at hand, and an outbox."""
+        code = code.replace("from waybill import", "from prod.clients.waybill import")
+        for url in ("https://waybill.example.com", "http://127.0.0.1:8000"):
+            code = code.replace(url, self.server.url)
         said = io.StringIO()
-
         with contextlib.redirect_stdout(said), unittest.mock.patch.dict(os.environ, WAYBILL_KEY="wb_a_b"):
-            exec(code.replace('"email", {', '"echo", {').replace("delay_s=60", "delay_s=0"), {})
+            exec(code, {"os": os})
+        return said.getvalue()
 
-        self.assertRegex(said.getvalue(), r"^default-[0-9a-f]{32} completed\n$")
+    def test_the_examples_of_its_docstring_work(self) -> None:
+        text = (client.__doc__ or "").replace('"report", "payload": {"page": n}', '"noop", "payload": {"size": n}')
+        examples = re.findall(r"^((?:    .*\n|\n)+)", text, re.MULTILINE)
+
+        said = self.said("".join(map(textwrap.dedent, examples)).replace("delay_s=60", "delay_s=0"))
+
+        self.assertRegex(said, r"^email-[0-9a-f]{32} completed\n$")
+
+    def test_the_examples_of_the_readmes_work(self) -> None:
+        readme, page = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "prod/clients/README.md"))
+        (short,), (usual, fake) = (re.findall(r"^```py\n(.*?)^```$", text, re.DOTALL | re.M) for text in (readme, page))
+
+        self.assertEqual("completed\n", self.said(short.replace("delay_s=1", "delay_s=0")))
+        self.assertEqual("completed\n", self.said(usual))
+        self.assertEqual("", self.said(fake))
+
+    @unittest.skipUnless(shutil.which("node"), "node is not installed here")
+    def test_nodes_example_works(self) -> None:
+        page = (CLIENTS / "README.md").read_text(encoding="utf-8")
+        (code,) = re.findall(r"^```js\n(.*?)^```$", page, re.DOTALL | re.M)
+        code = code.replace("http://127.0.0.1:8000", self.server.url)
+
+        words = ["node", "--input-type=module", "-e", code]
+        done = subprocess.run(words, cwd=CLIENTS, capture_output=True, text=True, timeout=LIMIT_S)
+
+        self.assertEqual("completed\n", done.stdout, done.stderr)
 
 
 @unittest.skipUnless(shutil.which("node"), "node is not installed here")
