@@ -359,7 +359,7 @@ export class Waybill {
     this._totalMs = totalMs;
     /** @type {Record<string, string>} */
     this._fields = { "User-Agent": "waybill-client-node" };
-    if (key !== undefined) this._fields.Authorization = `Bearer ${key.trim()}`;
+    if (key) this._fields.Authorization = `Bearer ${key.trim()}`;
     checked(this._fields);
   }
 
@@ -384,7 +384,7 @@ export class Waybill {
   enqueue(type, payload, { idempotencyKey = randomUUID(), waitS = 0, ...options } = {}) {
     /** @type {Record<string, string>} */
     const headers = { "Idempotency-Key": idempotencyKey };
-    if (waitS) headers.Prefer = `wait=${waitS}`;
+    if (waitS) headers.Prefer = `wait=${Math.trunc(waitS)}`;
     const request = send("POST", "/api/jobs", { type, payload, ...options }, headers);
     return this._do({ ...request, waitMs: waitS * 1000 }, objectIn);
   }

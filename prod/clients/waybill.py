@@ -309,7 +309,7 @@ def _with_body(method: str, path: str, body: Any, headers: Mapping[str, str] | N
 def _enqueue(type_name: str, payload: Any, key: str | None, wait_s: int, options: Mapping[str, Any]) -> _Request:
     headers = {"Idempotency-Key": uuid.uuid4().hex if key is None else key}
     if wait_s:
-        headers["Prefer"] = f"wait={wait_s}"
+        headers["Prefer"] = f"wait={int(wait_s)}"
     body = {"type": type_name, "payload": payload, **options}
     return dataclasses.replace(_with_body("POST", "/api/jobs", body, headers), wait_s=wait_s)
 
@@ -573,7 +573,7 @@ class _Client(Generic[OneJob, OneObject, SomeObjects, Nothing]):
         self._total_s = total_s
         self._pool = self._new_pool(connections)
         self._fields = {"User-Agent": "waybill-client-python"}
-        if key is not None:
+        if key:
             self._fields["Authorization"] = f"Bearer {key.strip()}"
         _checked(self._fields)
 
@@ -633,9 +633,12 @@ class _Client(Generic[OneJob, OneObject, SomeObjects, Nothing]):
         return self._object(_get("/api/health"), _health_in)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Any other operation of the API: the JSON of its answer."""
-        is_read = body is None and method == "GET"
-        return self._do(_get(path) if is_read else _with_body(method, path, body))
+        """Any other operation of the API: the JSON of its answer. path: percent-encoded where it has to be."""
+        if not re.fullmatch(r"/[!-~]*", path):
+            raise ValueError("path must begin with / and be percent-encoded")
+        if body is None:
+            return self._do(_Request(method, path, is_repeatable=method == "GET"))
+        return self._do(_with_body(method, path, body))
 
     def _job(self, request: _Request) -> OneJob:
         job: OneJob = self._do(request, _job_in)

@@ -42,6 +42,9 @@ const STORIES = {
     await waybill.cancel(late.id, { force: true });
     assert.equal((await waybill.retry(late.id)).state, "ready");
     await waybill.cancel(late.id);
+    assert.deepEqual((await waybill.call("GET", `/api/jobs/${late.id}/logs`)).items, []);
+    assert.equal((await waybill.call("POST", `/api/jobs/${late.id}/retry`)).state, "ready");
+    await waybill.cancel(late.id);
     assert.equal(await waybill.delete(late.id), undefined);
     await waybill.batch(jobs(7, { queue }));
     assert.equal((await all(waybill.list({ queue, limit: 3 }))).length, 7);

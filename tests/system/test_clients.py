@@ -118,6 +118,17 @@ class Operations(LiveCase):
         self.assertIn(self.queue, [queue["name"] for queue in self.waybill.queues()])
         self.assertEqual(5, self.waybill.call("PATCH", f"/api/queues/{self.queue}", {"max_depth": 5})["max_depth"])
 
+    def test_an_operation_without_a_method_of_its_own_is_called_by_its_path(self) -> None:
+        job = self.waybill.enqueue("noop", {}, queue=self.queue)
+
+        self.assertEqual("cancelled", self.waybill.call("POST", f"/api/jobs/{job.id}/cancel")["state"])
+        self.assertEqual([], self.waybill.call("GET", f"/api/jobs/{job.id}/logs")["items"])
+        self.assertIsNone(self.waybill.call("DELETE", f"/api/jobs/{job.id}"))
+        for path in ("/api/jobs HTTP/1.1\r\nX-Evil: 1", "api/jobs", "/api/jobs?tag=ü"):
+            for waybill in (self.waybill, AsyncWaybill(self.server.url)):
+                with self.assertRaises(ValueError):
+                    _done(waybill.call("GET", path))
+
     def test_a_list_goes_over_all_pages(self) -> None:
         taken = [self.waybill.enqueue("noop", {}, queue=self.queue).id for _ in range(7)]
 
@@ -455,7 +466,10 @@ class Tries(unittest.TestCase):
     def test_a_key_is_sent_and_in_no_error(self) -> None:
         with ScriptedServer(TAKEN) as server:
             Waybill(server.url, key="wb_a_b\n").enqueue("email", {})
+        with ScriptedServer(TAKEN) as keyless:
+            Waybill(keyless.url, key="").enqueue("email", {})
         self.assertEqual("Bearer wb_a_b", server.asked[0].headers["authorization"])
+        self.assertNotIn("authorization", keyless.asked[0].headers)
 
         for arguments in (("http://localhost", "wb_\r\nsecret"), ("http://user:secret@localhost",), ("ftp://secret",)):
             with self.assertRaises(ValueError) as caught:
