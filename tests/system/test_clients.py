@@ -99,6 +99,16 @@ class Operations(LiveCase):
         threads = threading.active_count()
         self.async_run(story, connections=4)
 
+    def test_who_waits_keeps_nobody_from_the_few_connections(self) -> None:
+        async def story(waybill: AsyncWaybill) -> None:
+            late = await waybill.enqueue("noop", {}, queue=self.queue, delay_s=600)
+            waiting = asyncio.create_task(waybill.wait(late.id, timeout_s=LIMIT_S))
+            await asyncio.sleep(0)  # By now it has asked, or is about to.
+            self.assertEqual("cancelled", (await waybill.cancel(late.id)).state)
+            self.assertEqual("cancelled", (await asyncio.wait_for(waiting, LIMIT_S / 2)).state)
+
+        self.async_run(story, connections=1)
+
     def test_a_job_is_changed_cancelled_run_again_and_deleted(self) -> None:
         job = self.waybill.enqueue("noop", {}, queue=self.queue, delay_s=600)
 
@@ -394,6 +404,10 @@ class Tries(unittest.TestCase):
 
             with self.assertRaises(client.NotReached) as silent:
                 waiting.within(request_id="mine").get("a")
+            began_s = time.monotonic()
+            with self.assertRaises(client.NotReached):
+                Waybill(url, timeout_s=60, total_s=0.1).get("a")
+            self.assertLess(time.monotonic() - began_s, 20, "a try is cut off not long after the end of all")
         with self.assertRaises(client.NotReached) as refused:
             Waybill(url, tries=2).cancel("a")
 
@@ -475,6 +489,19 @@ class Tries(unittest.TestCase):
             with self.assertRaises(ValueError) as caught:
                 Waybill(*arguments)
             self.assertNotIn("secret", str(caught.exception))
+
+    def test_a_connection_that_the_server_closes_is_not_used_again(self) -> None:
+        async def story(url: str) -> None:
+            async with AsyncWaybill(url, tries=1) as waybill:
+                for _ in range(2):
+                    await waybill.enqueue("email", {})
+
+        closing = answer(202, {"connection": "close"}, body=JOB)
+        with ScriptedServer(closing, TAKEN) as server, Waybill(server.url, tries=1) as waybill:
+            for _ in range(2):
+                waybill.enqueue("email", {})
+        with ScriptedServer(closing, TAKEN) as server:
+            asyncio.run(story(server.url))
 
     def test_a_client_goes_from_loop_to_loop(self) -> None:
         with ScriptedServer(TAKEN, TAKEN) as server:
@@ -799,13 +826,14 @@ class Node(LiveCase):
         self.assertEqual([1] * len(odd), list(map(len, asked)))
 
     def test_what_has_no_key_is_sent_again_only_where_nothing_was_done(self) -> None:
-        busy, hung, broken = self.told(
+        busy, hung, broken, unknown = self.told(
             (("without_key", JOB["id"]), [BUSY, TAKEN]),
             (("without_key", "NotReached"), [HANG_UP, TAKEN]),
             (("without_key", "Problem"), [answer(502), TAKEN]),
+            (("without_key", "Unavailable"), [answer(503), TAKEN]),
         )
 
-        self.assertEqual((2, 1, 1), (len(busy), len(hung), len(broken)))
+        self.assertEqual((2, 1, 1, 1), (len(busy), len(hung), len(broken), len(unknown)))
 
     def test_an_outage_is_outlasted_by_a_wait_and_by_a_batch(self) -> None:
         done = answer(200, body={**JOB, "state": "completed"})
