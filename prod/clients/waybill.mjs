@@ -162,7 +162,7 @@ const OF_STATUS = new Map([
 ]);
 
 /**
- * The Problem that an answer tells of, whatever its body is: one of no known type is one of its status.
+ * The Problem that an answer tells of. A body without a known `type` makes a Problem of the status' class.
  * @param {number} status @param {any} body @param {number | null} retryAfterS
  */
 function problemOf(status, body, retryAfterS = null) {
@@ -344,8 +344,8 @@ async function* slices(jobs) {
 
 export class Waybill {
   /**
-   * key: as `server.py --new-key` printed it. timeoutMs: for each try. tries, totalMs: bounds of one call with all its
-   * tries.
+   * key: as `server.py --new-key` printed it. timeoutMs: how long one try may take. tries, totalMs: how often, and for
+   * how many milliseconds, one call may be tried in all.
    * @param {string} url @param {{key?: string, timeoutMs?: number, tries?: number, totalMs?: number}} options
    */
   constructor(url = "http://127.0.0.1:8000", { key, timeoutMs = 10_000, tries = 5, totalMs = 30_000 } = {}) {
@@ -376,8 +376,9 @@ export class Waybill {
   }
 
   /**
-   * The job that was queued; or the one that holds its `unique` key, or came with its idempotency key before.
-   * waitS: hold the answer for its end, 60 at most; it may not have finished by then.
+   * Queue a job and return it. Where a living job holds the `unique` key, or the idempotency key was sent before, the
+   * earlier job is returned and nothing is queued.
+   * waitS: have the service hold the answer until the job has finished, 60 s at most; the job may still run then.
    * @param {string} type @param {Record<string, any>} payload
    * @param {Record<string, any> & {idempotencyKey?: string, waitS?: number}} options @returns {Promise<Job>}
    */
@@ -633,8 +634,8 @@ function newJob(fields, queue, requestId) {
  *     assert.equal(waybill.enqueued("email")[0].payload.to, "ada@example.com");
  *     await waybill.run({ email: (payload) => outbox.push(payload) });
  *
- * It refuses what the service refuses for its form; which types there are, and what their payloads must be, it can't
- * know. Idempotency keys and `unique` hold; no time passes, so neither delays nor keys run out.
+ * The fake refuses a job whose form the service would refuse. The fake does not know the job types of your Waybill, nor
+ * what their payloads must hold. Idempotency keys and `unique` hold; no time passes, so neither delays nor keys run out.
  */
 export class FakeWaybill extends Waybill {
   /**
@@ -662,8 +663,9 @@ export class FakeWaybill extends Waybill {
   }
 
   /**
-   * Run all jobs that wait, for their time as well, and what they enqueue; gives them as they ended. A handler is called
-   * with the payload; what it throws is thrown here, once its job is dead. Paused queues are left out.
+   * Run all waiting jobs, delayed ones as well, and the jobs that handlers enqueue; give the jobs as they ended. A handler
+   * is called with the payload. An error of a handler is thrown here, and its job is dead then. Jobs of paused queues are
+   * left alone.
    * @param {Record<string, Handler>} handlers
    */
   async run(handlers) {

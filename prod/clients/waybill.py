@@ -250,7 +250,7 @@ _OF_STATUS: dict[int, type[Problem]] = {
 
 
 def problem_of(status: int, body: Any, retry_after_s: float | None = None) -> Problem:
-    """The Problem that an answer tells of, whatever its body is: one of no known type is one of its status."""
+    """The Problem that an answer tells of. A body without a known `type` makes a Problem of the status' class."""
     body = body if isinstance(body, dict) else {"detail": _text(body)}
     slug = _text(body.get("type")).rpartition("/")[2]
     kind = _OF_SLUG.get(slug) or _OF_STATUS.get(status, Problem)
@@ -271,7 +271,8 @@ def _field_errors(value: Any) -> list[FieldError]:
 
 @dataclasses.dataclass(frozen=True)
 class _Request:
-    """is_repeatable: whether sending it twice does what sending it once does. wait_s: so long the answer is held."""
+    """is_repeatable: whether the request, sent twice, does no more than sent once. wait_s: how long the service may
+    hold the answer."""
 
     method: str
     path: str
@@ -551,9 +552,10 @@ Client = TypeVar("Client", bound="_Client[Any, Any, Any, Any]")
 class _Client(Generic[OneJob, OneObject, SomeObjects, Nothing]):
     """What Waybill and AsyncWaybill share.
 
-    key: as `server.py --new-key` printed it. timeout_s: for each try to connect, and again to be answered. tries,
-    total_s: bounds of one call with all its tries. tls: a context of your own, for a CA or a certificate of your own.
-    connections: so many are kept; an AsyncWaybill also uses so many at a time at most, but for those that wait.
+    key: as `server.py --new-key` printed it. timeout_s: how long one try may take to connect, and again to be answered.
+    tries, total_s: how often, and for how many seconds, one call may be tried in all. tls: an ssl.SSLContext, for a CA
+    or a certificate of your own. connections: how many are kept. An AsyncWaybill sends at most that many requests at a
+    time; requests that wait for a job's end are not counted.
     """
 
     def __init__(
@@ -588,9 +590,10 @@ class _Client(Generic[OneJob, OneObject, SomeObjects, Nothing]):
     def enqueue(
         self, type: str, payload: Any, *, idempotency_key: str | None = None, wait_s: int = 0, **options: Any
     ) -> OneJob:
-        """The job that was queued; or the one that holds its `unique` key, or came with its idempotency key before.
+        """Queue a job and return it. Where a living job holds the `unique` key, or the idempotency key was sent before,
+        the earlier job is returned and nothing is queued.
 
-        wait_s: hold the answer for its end, 60 at most; it may not have finished by then.
+        wait_s: have the service hold the answer until the job has finished, 60 s at most; the job may still run then.
         """
         return self._job(_enqueue(type, payload, idempotency_key, wait_s, options))
 
@@ -1249,13 +1252,17 @@ class FakeWaybill(_Fake, Waybill):
         assert mail["payload"]["to"] == "ada@example.com"
         waybill.run({"email": outbox.append})
 
-    It refuses what the service refuses for its form; which types there are, and what their payloads must be, it can't
-    know. Idempotency keys and `unique` hold; no time passes, so neither delays nor keys run out.
+    The fake refuses a job whose form the service would refuse. The fake does not know the job types of your Waybill,
+    nor what their payloads must hold. Idempotency keys and `unique` hold; no time passes, so neither delays nor keys
+    run out.
     """
 
     def run(self, handlers: Mapping[str, Handler]) -> list[Job]:
-        """Run all jobs that wait, for their time as well, and what they enqueue; gives them as they ended. A handler is
-        called with the payload; what it raises is raised here, once its job is dead. Paused queues are left out."""
+        """Run all waiting jobs, delayed ones as well, and the jobs that handlers enqueue; give the jobs as they ended.
+
+        A handler is called with the payload. An exception of a handler is raised here, and its job is dead then. Jobs
+        of paused queues are left alone.
+        """
         done = []
         while job := self._service.next(handlers):
             try:
