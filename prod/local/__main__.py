@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from prod.local import ROOT, LocalError, demo, environments, redis_server, run
 
-CHECKED = ("server.py", "worker.py", "lib", "tests", "prod/local")
+CHECKED = ("server.py", "worker.py", "lib", "tests", "prod/local", "prod/clients")
 LINTERS = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),

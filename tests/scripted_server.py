@@ -1,0 +1,113 @@
+"""An HTTP server that answers what it is told to, in that order, and notes what it was asked.
+
+    with ScriptedServer(answer(503, {"retry-after": "1"}), answer(202, body={"id": "a"})) as server:
+        Waybill(server.url).enqueue("email", {})
+    server.asked[0].headers["idempotency-key"]
+
+With nothing left to answer it answers 500. HANG_UP closes the connection instead of an answer.
+"""
+
+import contextlib
+import http.server
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Asked(NamedTuple):
+    """connection: the client's port. headers: by their small names."""
+
+    at_s: float
+    connection: int
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+HANG_UP = Answer(0, {}, b"")
+
+
+def answer(status: int, headers: Mapping[str, str] | None = None, *, body: Any = None) -> Answer:
+    """body: bytes as they are, anything else as JSON."""
+    kind = "application/json" if status < 300 else "application/problem+json"
+    text = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
+    return Answer(status, {"content-type": kind, **(headers or {})}, text)
+
+
+class ScriptedServer:
+    """tls: a context of the server's side, for https."""
+
+    def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
+        self.asked: list[Asked] = []
+        left = list(answers)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_any(handler) -> None:
+                body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
+                fields = {name.lower(): value for name, value in handler.headers.items()}
+                port = handler.client_address[1]
+                self.asked.append(Asked(time.monotonic(), port, handler.command, handler.path, fields, body))
+                told = left.pop(0) if left else answer(500)
+                if told is HANG_UP:
+                    handler.close_connection = True
+                    return
+                handler.send_response(told.status)
+                for name, value in {**told.headers, "content-length": str(len(told.body))}.items():
+                    handler.send_header(name, value)
+                handler.end_headers()
+                handler.wfile.write(told.body)
+
+            do_GET = do_POST = do_PATCH = do_DELETE = do_any
+
+            def log_message(handler, *said: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> "ScriptedServer":
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@contextlib.contextmanager
+def deaf_server(told: bytes) -> Iterator[str]:
+    """Its URL. It answers when it has read a little of a request, and then resets the connection, for the rest of the
+    request is there unread."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    link, _ = listening.accept()
+                    link.recv(1)
+                    link.sendall(told)
+                    link.close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield "http://127.0.0.1:{1}".format(*listening.getsockname())
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
