@@ -37,7 +37,7 @@
  * Connections are kept by Node's fetch. For a CA of your own set NODE_EXTRA_CA_CERTS. Not there: HTTP proxies, redirects.
  *
  * @typedef {Record<string, any> & {id: string, state: string | null, result: any, error: any}} Job
- * @typedef {{index: number, status: number, id?: string, problem?: Problem}} BatchItem
+ * @typedef {{index: number, status: number, id?: string, problem?: Problem, outcome?: string}} BatchItem
  * @typedef {{pointer: string, detail: string}} FieldError
  * @typedef {{method: string, path: string, body?: string, headers: Record<string, string>, isRepeatable: boolean,
  *            waitMs: number}} Request
@@ -169,7 +169,8 @@ function problemOf(status, body, retryAfterS = null) {
   body = isObject(body) ? body : { detail: text(body) };
   const slug = text(body.type).split("/").at(-1) ?? "";
   const Kind = OF_SLUG.get(slug) ?? OF_STATUS.get(status) ?? Problem;
-  return new Kind(status, body, retryAfterS);
+  const told = typeof body.retry_after_s === "number" ? body.retry_after_s : null;
+  return new Kind(status, body, retryAfterS ?? told);
 }
 
 /** @param {any} value @returns {value is Record<string, any>} */
@@ -228,6 +229,16 @@ function objectIn(reply) {
   const body = jsonIn(reply);
   if (!isObject(body)) throw new NotWaybill("answered with JSON that is no object");
   return body;
+}
+
+/** A job that was waited for. One that is dead or cancelled is told as a problem, and is given all the same. @param {Reply} reply @returns {any} */
+function endedIn(reply) {
+  try {
+    return objectIn(reply);
+  } catch (problem) {
+    if (problem instanceof Problem && problem.slug === "job-failed" && isObject(problem.body.job)) return problem.body.job;
+    throw problem;
+  }
 }
 
 /** The `items` of an answer; of NDJSON its lines. @param {Reply} reply @returns {any[]} */
@@ -315,7 +326,7 @@ class Slice {
     const early = answers.at(-1)?.ended_early ? answers.pop() : undefined;
     answers.forEach((answer, at) => {
       const problem = answer.problem === undefined ? undefined : problemOf(answer.status, answer.problem);
-      this.decided[at] = { index: this.first + at, status: answer.status, id: answer.id, problem };
+      this.decided[at] = { index: this.first + at, status: answer.status, id: answer.id, problem, outcome: answer.outcome };
     });
     if (answers.length < this.lines.length) {
       const said = `${answers.length} of ${this.lines.length} jobs were answered`;
@@ -387,7 +398,7 @@ export class Waybill {
     const headers = { "Idempotency-Key": idempotencyKey };
     if (waitS) headers.Prefer = `wait=${Math.trunc(waitS)}`;
     const request = send("POST", "/api/jobs", { type, payload, ...options }, headers);
-    return this._do({ ...request, waitMs: waitS * 1000 }, objectIn);
+    return this._do({ ...request, waitMs: waitS * 1000 }, endedIn);
   }
 
   /**
@@ -601,7 +612,7 @@ function checkedFields(body, known, required = []) {
     ...required.filter((name) => !(name in body)).map((name) => [name, "is missing"]),
     ...Object.keys(body).filter((name) => !known.includes(name)).map((name) => [name, "is not known here"]),
     ...Object.keys(CHECKS).filter((name) => name in body && !CHECKS[name](body[name])).map((name) => [name, "is not as openapi.yaml has it"]),
-    ...("delay_s" in body && "run_at" in body ? [["run_at", "can't stand beside delay_s"]] : []),
+    ...(body.delay_s && "run_at" in body ? [["run_at", "can't stand beside delay_s"]] : []),
   ].map(([name, detail]) => ({ pointer: `/${name}`, detail }));
   if (faults.length) throw refusal(422, "invalid-fields", `${faults.length} fields are not valid; see errors`, faults);
   return body;
@@ -751,22 +762,27 @@ export class FakeWaybill extends Waybill {
 
   /** @param {any} body @param {any} key @param {string} requestId @returns {[number, Job]} */
   _post(body, key, requestId) {
-    const fields = checkedFields(body, this._known, ["type", "payload"]);
+    const required = ["type", "payload"];
+    // One that is null is as if it were not there.
+    const given = Object.entries(body).filter(([name, value]) => value !== null || required.includes(name));
+    const fields = checkedFields(Object.fromEntries(given), this._known, required);
     if (!isText(/^[!#-~]{1,255}$/)(key)) {
       const detail = "must be 1 to 255 visible ASCII characters";
       throw refusal(422, "invalid-fields", `the key ${detail}`, [{ pointer: "Idempotency-Key", detail }]);
     }
     const queue = fields.queue ?? (fields.type === "email" ? "email" : "default");
+    let outcome = "replayed";
     let known = this._keys.get(`${queue} ${key}`);
     if (!known) {
       const job = newJob(fields, queue, requestId);
       const holder = this._holder(job);
       if (!holder) this.jobs.push(job);
+      outcome = holder ? "duplicate" : "created";
       known = { fields: sorted(fields), status: holder ? 200 : 202, job: holder ?? job };
       this._keys.set(`${queue} ${key}`, known);
     }
     if (known.fields !== sorted(fields)) throw refusal(422, "idempotency-key-reused", "it came before with another body");
-    return [known.status, known.job];
+    return [known.status, { ...known.job, outcome }];
   }
 
   /** @param {number} index @param {any} body @param {string} requestId */
@@ -774,7 +790,7 @@ export class FakeWaybill extends Waybill {
     try {
       const { idempotency_key: key, ...fields } = body;
       const [status, job] = this._post(fields, key, requestId);
-      return { index, status, id: job.id };
+      return { index, status, id: job.id, outcome: job.outcome };
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       return { index, status: problem.status, problem: problem.body };

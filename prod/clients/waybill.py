@@ -106,12 +106,16 @@ class Job(dict[str, Any]):
 
 @dataclasses.dataclass(frozen=True)
 class BatchItem:
-    """What became of one job of a batch: its place in it, and the job's id, or the Problem why it was not queued."""
+    """What became of one job of a batch: its place in it, and the job's id, or the Problem why it was not queued.
+
+    outcome: `created`, `duplicate` (another job holds its `unique` key) or `replayed` (its key came before).
+    """
 
     index: int
     status: int
     id: str | None = None
     problem: Problem | None = None
+    outcome: str | None = None
 
 
 # By these names, for the clients have a method called `list`.
@@ -254,6 +258,9 @@ def problem_of(status: int, body: Any, retry_after_s: float | None = None) -> Pr
     body = body if isinstance(body, dict) else {"detail": _text(body)}
     slug = _text(body.get("type")).rpartition("/")[2]
     kind = _OF_SLUG.get(slug) or _OF_STATUS.get(status, Problem)
+    told = body.get("retry_after_s")
+    if retry_after_s is None and isinstance(told, (int, float)):
+        retry_after_s = told
     return kind(status, body, retry_after_s)
 
 
@@ -362,6 +369,16 @@ def _job_in(reply: _Reply) -> Job:
     return Job(_object_in(reply))
 
 
+def _ended_in(reply: _Reply) -> Job:
+    """A job that was waited for. One that is dead or cancelled is told as a problem, and is given all the same."""
+    try:
+        return _job_in(reply)
+    except Problem as problem:
+        if problem.slug == "job-failed" and isinstance(problem.body.get("job"), dict):
+            return Job(problem.body["job"])
+        raise
+
+
 def _object_in(reply: _Reply) -> Object:
     """Raises Problem, NotWaybill."""
     body = _json_in(reply)
@@ -463,7 +480,8 @@ class _Slice:
         early = answers.pop() if answers and answers[-1].get("ended_early") else None
         for at, answer in enumerate(answers):
             problem = problem_of(answer["status"], answer["problem"]) if "problem" in answer else None
-            self._items[at] = BatchItem(self._first + at, answer["status"], answer.get("id"), problem)
+            said = answer.get("id"), problem, answer.get("outcome")
+            self._items[at] = BatchItem(self._first + at, answer["status"], *said)
         if early and len(answers) < len(self._lines):
             raise problem_of(early["status"], early["problem"])
         if len(answers) < len(self._lines):
@@ -595,7 +613,7 @@ class _Client(Generic[OneJob, OneObject, SomeObjects, Nothing]):
 
         wait_s: have the service hold the answer until the job has finished, 60 s at most; the job may still run then.
         """
-        return self._job(_enqueue(type, payload, idempotency_key, wait_s, options))
+        return self._job(_enqueue(type, payload, idempotency_key, wait_s, options), _ended_in)
 
     def get(self, job_id: str) -> OneJob:
         return self._job(_get_job(job_id))
@@ -643,8 +661,8 @@ class _Client(Generic[OneJob, OneObject, SomeObjects, Nothing]):
             return self._do(_Request(method, path, is_repeatable=method == "GET"))
         return self._do(_with_body(method, path, body))
 
-    def _job(self, request: _Request) -> OneJob:
-        job: OneJob = self._do(request, _job_in)
+    def _job(self, request: _Request, read: Callable[[_Reply], Job] = _job_in) -> OneJob:
+        job: OneJob = self._do(request, read)
         return job
 
     def _object(self, request: _Request, read: Callable[[_Reply], Any] = _object_in) -> OneObject:
@@ -1023,7 +1041,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "priority": _is_text(r"high|normal|low"),
     "delay_s": _is_number(0),
     "run_at": _is_text(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"),
-    "max_attempts": _is_number(1, 1000, (int,)),
+    "max_attempts": lambda value: _is_number(1, 1000)(value) and value == int(value),
     "timeout_s": _is_number(1e-9, 604_800),
     "backoff": _is_object("base_s", "cap_s"),
     "expires_in_s": _is_number(1e-9),
@@ -1049,7 +1067,7 @@ def _checked_fields(body: Any, known: Iterable[str], required: Iterable[str] = (
     faults += [FieldError(f"/{name}", "is not known here") for name in body if name not in known]
     wrong = [name for name, is_right in _CHECKS.items() if name in body and not is_right(body[name])]
     faults += [FieldError(f"/{name}", "is not as openapi.yaml has it") for name in wrong]
-    if "delay_s" in body and "run_at" in body:
+    if body.get("delay_s") and "run_at" in body:
         faults.append(FieldError("/run_at", "can't stand beside delay_s"))
     if faults:
         raise _refusal(422, "invalid-fields", f"{len(faults)} fields are not valid; see errors", faults)
@@ -1101,21 +1119,26 @@ class _FakeService:
             return 200, self._adjusted(parts[2], is_paused=parts[3] == "pause")
         raise _refusal(404, "not-found", f"the fake does not know {request.method} {request.path}")
 
-    def _post(self, body: Any, key: Any, request_id: str) -> tuple[int, Job]:
-        fields = _checked_fields(body, self.known, ("type", "payload"))
+    def _post(self, body: Any, key: Any, request_id: str) -> tuple[int, Object]:
+        required = ("type", "payload")
+        # One that is null is as if it were not there.
+        given = {name: value for name, value in body.items() if value is not None or name in required}
+        fields = _checked_fields(given, self.known, required)
         if not _is_text(r"[!#-~]{1,255}")(key):
             detail = "must be 1 to 255 visible ASCII characters"
             raise _refusal(422, "invalid-fields", f"the key {detail}", [FieldError("Idempotency-Key", detail)])
         queue = fields.get("queue", "email" if fields["type"] == "email" else "default")
+        outcome = "replayed"
         if (queue, key) not in self.keys:
             job = _new_job(fields, queue, request_id)
             holder = self._holder(job)
             self.keys[queue, key] = (fields, 200 if holder else 202, holder or job)
             self.jobs += [] if holder else [job]
+            outcome = "duplicate" if holder else "created"
         known, status, job = self.keys[queue, key]
         if known != fields:
             raise _refusal(422, "idempotency-key-reused", "it came before with another body")
-        return status, job
+        return status, {**job, "outcome": outcome}
 
     def _item(self, index: int, body: Any, request_id: str) -> Object:
         try:
@@ -1123,7 +1146,7 @@ class _FakeService:
             status, job = self._post(fields, body["idempotency_key"], request_id)
         except Problem as problem:
             return {"index": index, "status": problem.status, "problem": problem.body}
-        return {"index": index, "status": status, "id": job.id}
+        return {"index": index, "status": status, "id": job["id"], "outcome": job["outcome"]}
 
     def _holder(self, job: Job) -> Job | None:
         """Who holds its unique key, if not itself. (A key does not run out here.)"""

@@ -82,6 +82,13 @@ class Operations(LiveCase):
         self.assertEqual(done, self.waybill.get(job.id))
         self.assertEqual("completed", self.waybill.enqueue("echo", {}, wait_s=20).state)
 
+    def test_a_job_that_failed_while_it_was_waited_for_is_given_as_it_ended(self) -> None:
+        job = self.waybill.enqueue("fail", {}, max_attempts=1, wait_s=20)
+
+        self.assertEqual(("dead", "created"), (job.state, job["outcome"]))
+        again = self.waybill.batch([{"type": "noop", "payload": {}, "idempotency_key": "twice"}] * 2)
+        self.assertEqual(["created", "replayed"], sorted(str(item.outcome) for item in again))
+
     def test_the_same_without_threads_and_with_asyncio(self) -> None:
         async def story(waybill: AsyncWaybill) -> None:
             taken = await asyncio.gather(*[waybill.enqueue("echo", {"n": n}) for n in range(30)])
@@ -89,6 +96,7 @@ class Operations(LiveCase):
             self.assertEqual([{"n": n} for n in range(30)], [job.result for job in done])
             self.assertEqual(threads, threading.active_count())
             late = await waybill.enqueue("noop", {}, queue=self.queue, delay_s=600)
+            del late["outcome"]
             self.assertEqual([late], [job async for job in waybill.list(queue=self.queue)])
             await waybill.cancel(late.id)
             await waybill.delete(late.id)
@@ -334,6 +342,7 @@ class BrokenLinks(LiveCase):
             proxy.target = self.server.url
             asking.join(LIMIT_S)
 
+        self.assertEqual("replayed", found[0].pop("outcome"))
         self.assertEqual(found, [*self.waybill.list(queue=self.queue)])
 
     def tearDown(self) -> None:
@@ -580,11 +589,12 @@ class Fakes(LiveCase):
 
     def test_they_take_and_refuse_what_the_service_does(self) -> None:
         right: list[dict[str, Any]] = [{}, {"delay_s": 600}, {"delay_s": 0}, {"timeout_s": 0.5}]
-        right += [{"run_at": "2031-01-06T08:00:00+01:00"}]
+        right += [{"run_at": "2031-01-06T08:00:00+01:00"}, {"run_at": "2031-01-06T08:00:00Z", "delay_s": 0}]
+        right += [{"max_attempts": 1.0}, {"priority": None, "unique": None}]
         right += [{"backoff": {}}, {"unique": {"key": "a", "ttl_s": 9}}, {"retain_s": 0}, {"expires_in_s": 1}]
         wrong: list[dict[str, Any]] = [{"payload": []}, {"type": 3}, {"queue": "No"}, {"priority": "urgent"}, {"x": 1}]
         wrong += [{"delay_s": -1}, {"delay_s": True}, {"delay_s": "1"}, {"run_at": "tomorrow"}, {"max_attempts": 0}]
-        wrong += [{"max_attempts": 1.0}, {"timeout_s": 0}, {"expires_in_s": 0}, {"unique": "a"}, {"unique": {}}]
+        wrong += [{"max_attempts": 1.5}, {"timeout_s": 0}, {"expires_in_s": 0}, {"unique": "a"}, {"unique": {}}]
         wrong += [{"backoff": {"x": 1}}, {"retain_s": -1}, {"x": 1, "priority": 2}, {"delay_s": 4e8}]
         wrong += [{"delay_s": 1, "run_at": "2031-01-06T08:00:00Z"}, {"idempotency_key": "a b"}]
         for fields in right + wrong:
