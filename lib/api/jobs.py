@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from lib.api import idempotency, json_body, query
+from lib.api.json_answer import answer_json, answer_text
 from lib.api.preferences import MAX_WAIT_S, Preferences, preferences
 from lib.api.router import Call, Outcome
 from lib.api.shown import job_text, new_job
@@ -142,7 +143,7 @@ class Jobs:
         jobs = ",".join(map(job_text, items))
         next_cursor = to_json(query.cursor_text(end) if end else None)
         warnings = to_json([unreadable.warning for unreadable in page.unreadable])
-        return _answer(200, f'{{"items":[{jobs}],"next_cursor":{next_cursor},"warnings":{warnings}}}')
+        return answer_text(200, f'{{"items":[{jobs}],"next_cursor":{next_cursor},"warnings":{warnings}}}')
 
     async def change(self, call: Call) -> Response:
         wanted = revision.read(json_body.parse(call.request.body))
@@ -168,7 +169,7 @@ class Jobs:
         return await self._changed(call, "job.revived", "Job to be run again")
 
     async def logs(self, call: Call) -> Response:
-        return _answer(200, to_json({"items": await self._queue.log_of(call.path["job_id"])}))
+        return answer_json(200, {"items": await self._queue.log_of(call.path["job_id"])})
 
     async def _changed(self, call: Call, event: str, msg: str) -> Response:
         job_id = call.path["job_id"]
@@ -234,11 +235,7 @@ class Jobs:
 
 
 def _shown(status: int, record: JobRecord, headers: Sequence[tuple[str, str]] = ()) -> Response:
-    return _answer(status, job_text(record), headers)
-
-
-def _answer(status: int, text: str, headers: Sequence[tuple[str, str]] = ()) -> Response:
-    return Response(status, text.encode("utf-8", "replace"), headers)
+    return answer_text(status, job_text(record), headers)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lib.api.json_answer import answer_text
 from lib.errors import FieldError, WaybillError
 from lib.http1.message import Response
 from lib.jobs.job import to_json
@@ -36,8 +37,9 @@ def problem(error: WaybillError, request_id: str) -> Response:
     headers = list(error.headers)
     if error.status == 503 and not any(name == "Retry-After" for name, _ in headers):
         headers.append(("Retry-After", str(RETRY_AFTER_S)))
-    content = to_json(body_of(error, request_id)).encode()
-    return Response(error.status, content, headers, content_type="application/problem+json")
+    return answer_text(
+        error.status, to_json(body_of(error, request_id)), headers, content_type="application/problem+json"
+    )
 
 
 def _within_bounds(errors: Sequence[FieldError]) -> list[dict[str, str]]:

@@ -95,7 +95,7 @@ def _fails(value: Any) -> bool:
 
 
 def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
-    """JSON of `present(just_taken(…))`, which is what almost every POST is answered.
+    """JSON of `present(just_taken(…))` and a newline, which is what almost every POST is answered.
 
     WHY by hand: nothing has happened to the job, so that most of it is known, and its payload is JSON already in the
     spec's text. Made from a dict it takes five times as long, a tenth of the whole request. A test holds both equal.
@@ -113,7 +113,7 @@ def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
         '"started_at":null,"finished_at":null,"progress":null,"result":null,"error":null,"worker_id":null,'
         f'"request_id":"{request_id}","trace_id":"{trace[0]}",'
         f'"unique_key":{to_json(unique_key) if unique_key else "null"},'
-        f'"retain_s":{"null" if retain_ms is None else _seconds(retain_ms)},"cancel_requested_at":null,"history":[]}}'
+        f'"retain_s":{"null" if retain_ms is None else _seconds(retain_ms)},"cancel_requested_at":null,"history":[]}}\n'
     ).encode()
 
 

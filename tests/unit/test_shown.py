@@ -32,4 +32,4 @@ class NewJobs(unittest.TestCase):
                 if due_ms:
                     taken = taken._replace(run_at_ms=due_ms, expires_ms=1 + due_ms, retain_ms=1500)
 
-                self.assertEqual(to_json(present(taken)), new_job(job, spec, 1).decode())
+                self.assertEqual(f"{to_json(present(taken))}\n", new_job(job, spec, 1).decode())
