@@ -95,14 +95,14 @@ class Events:
                         yield piece
                         has_told = True
                     now_s, reached = clock(), str(mark)
-                    if now_s >= ends_s:
-                        return
                     if has_told:
                         told, told_s, heard_s = reached, now_s, now_s
-                    if reached != told and now_s - told_s >= BOOKMARK_S:
+                    if reached != told and now_s >= min(ends_s, told_s + BOOKMARK_S):
                         told, told_s, heard_s = reached, now_s, now_s
                         yield _message(reached, to_json({"id": None}), "bookmark")
-                    elif now_s - heard_s >= HEARTBEAT_S:
+                    if now_s >= ends_s:
+                        return
+                    if now_s - heard_s >= HEARTBEAT_S:
                         heard_s = now_s
                         yield b":\n"
                     next_s = min(ends_s, heard_s + HEARTBEAT_S, told_s + BOOKMARK_S if reached != told else ends_s)
