@@ -31,7 +31,7 @@ def node_modules(*packages: str) -> Path | None:
 
 
 def python_with(package: str, *more: str) -> Path:
-    """A Python that has this package of PyPI, what it needs, and more. A venv of its own: some take each other's place."""
+    """A Python that has this package of PyPI, and more. A venv of its own: some packages take each other's place."""
     folder = INSTALLED / f"python-{package}"
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():

@@ -22,7 +22,7 @@ NODE_CLIENTS = ("eventsource", "@microsoft/fetch-event-source", "launchdarkly-ev
 PYTHON_CLIENTS = ("sseclient-py", "httpx-sse", "aiohttp-sse-client")
 NEEDED = {"httpx-sse": ("httpx",)}
 NOOP = {"type": "noop", "payload": {}}
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 def run() -> list[str]:
