@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from lib.api import json_body
 from lib.api.intake import Intake
+from lib.api.json_answer import answer_text
 from lib.api.router import Call, media_type
 from lib.api.spool import Spool
 from lib.api.upload import Upload
@@ -78,7 +79,7 @@ class Batches:
         counts = {"queued": intake.taken_in, "known": intake.known, "refused": intake.refused}
         self._tell_log(call, {"lines": len(bodies), **counts})
         shown = ",".join([items[index] for index in range(len(bodies))])
-        return Response(200, f'{{"items":[{shown}]}}'.encode())
+        return answer_text(200, f'{{"items":[{shown}]}}')
 
     async def _upload(self, call: Call, body: AsyncIterator[bytes]) -> Response:
         def make_intake(upload: Upload) -> Intake:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from lib.api import idempotency, json_body, query
+from lib.api.json_answer import answer_json, answer_text
 from lib.api.preferences import NOTHING as NO_PREFERENCE
 from lib.api.preferences import Preferences, preferred_by
 from lib.api.router import Call, Outcome
@@ -152,7 +153,7 @@ class Jobs:
         jobs = ",".join(map(job_text, items))
         next_cursor = to_json(query.cursor_text(end, call.parameters) if end else None)
         warnings = to_json([unreadable.warning for unreadable in page.unreadable])
-        return _answer(200, f'{{"items":[{jobs}],"next_cursor":{next_cursor},"warnings":{warnings}}}')
+        return answer_text(200, f'{{"items":[{jobs}],"next_cursor":{next_cursor},"warnings":{warnings}}}')
 
     async def change(self, call: Call) -> Response:
         wanted = revision.read(json_body.parse(call.request.body))
@@ -180,7 +181,7 @@ class Jobs:
         return await self._changed(call, "job.revived", "Job to be run again")
 
     async def logs(self, call: Call) -> Response:
-        return _answer(200, to_json({"items": await self._queue.log_of(call.path["job_id"])}))
+        return answer_json(200, {"items": await self._queue.log_of(call.path["job_id"])})
 
     async def _changed(self, call: Call, event: str, msg: str) -> Response:
         job_id = call.path["job_id"]
@@ -250,11 +251,7 @@ class Jobs:
 
 
 def _shown(status: int, record: JobRecord, headers: Sequence[tuple[str, str]] = ()) -> Response:
-    return _answer(status, job_text(record), headers)
-
-
-def _answer(status: int, text: str, headers: Sequence[tuple[str, str]] = ()) -> Response:
-    return Response(status, text.encode("utf-8", "replace"), headers)
+    return answer_text(status, job_text(record), headers)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -280,7 +277,7 @@ def _taken_in(record: JobRecord, accepted: Accepted, preferred: Preferences) -> 
     if preferred.wait_s and record.state in ("dead", "cancelled"):
         detail = f"the job {record.job_id} is {record.state}; its error says why, and POST …/retry runs it again"
         raise JobFailed(detail, headers=headers, members={"job": json.loads(text)})
-    return _answer(200 if is_ok else 202, text, headers)
+    return answer_text(200 if is_ok else 202, text, headers)
 
 
 def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lib.api.json_answer import answer_text
 from lib.errors import FieldError, WaybillError
 from lib.http1.message import Response
 from lib.jobs.job import to_json
@@ -46,8 +47,7 @@ def problem(error: WaybillError, request_id: str) -> Response:
     headers = [field for field in error.headers if field[0] != "Retry-After"]
     if "retry_after_s" in body:
         headers.append(("Retry-After", str(body["retry_after_s"])))
-    content = to_json(body).encode()
-    return Response(error.status, content, headers, content_type="application/problem+json")
+    return answer_text(error.status, to_json(body), headers, content_type="application/problem+json")
 
 
 def _within_bounds(errors: Sequence[FieldError]) -> list[dict[str, str]]:

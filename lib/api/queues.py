@@ -3,6 +3,7 @@
 from typing import Any
 
 from lib.api import idempotency, json_body
+from lib.api.json_answer import answer_json, answer_text
 from lib.api.router import Call
 from lib.errors import FieldError, InvalidFields, QueueNotFound, behind_a_change
 from lib.http1.message import Response
@@ -34,7 +35,7 @@ class QueueViews:
                 else:
                     texts.append(to_json(_present(census)))
         body = f'{{"items":[{",".join(texts)}],"warnings":{to_json(warnings)}}}'
-        return Response(200, body.encode("utf-8", "replace"))
+        return answer_text(200, body)
 
     async def read(self, call: Call) -> Response:
         queue = call.path["queue"]
@@ -159,4 +160,4 @@ def _quarantined(item: Quarantined) -> dict[str, Any]:
 
 
 def _reply(value: Any) -> Response:
-    return Response(200, to_json(value).encode("utf-8", "replace"))
+    return answer_json(200, value)

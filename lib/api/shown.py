@@ -103,7 +103,7 @@ def _fails(value: Any) -> bool:
 
 
 def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
-    """JSON of `present(just_taken(…))` with its outcome, which is what almost every POST is answered.
+    """JSON of `present(just_taken(…))` with its outcome, and a newline, which is what almost every POST is answered.
 
     WHY by hand: nothing has happened to the job, so that most of it is known, and its payload is JSON already in the
     spec's text. Made from a dict it takes five times as long, a tenth of the whole request. A test holds both equal.
@@ -122,7 +122,7 @@ def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
         f'"request_id":"{request_id}","trace_id":"{trace[0]}",'
         f'"unique_key":{to_json(unique_key) if unique_key else "null"},'
         f'"retain_s":{"null" if retain_ms is None else _seconds(retain_ms)},"cancel_requested_at":null,"history":[],'
-        '"outcome":"created"}'
+        '"outcome":"created"}\n'
     ).encode()
 
 

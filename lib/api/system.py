@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from lib import __version__
+from lib.api.json_answer import answer_json
 from lib.api.page import page
 from lib.api.router import Call
 from lib.errors import Draining, KeysBroken, RedisUnavailable
 from lib.http1.message import Response
-from lib.jobs.job import to_json
 from lib.jobs.registry import Registry
 from lib.queue import server
 from lib.queue.client import Link
 from lib.queue.epochs import Epochs
 from lib.queue.queues import Queues
+
+OK = b'{"status":"ok"}\n'
 
 
 class System:
@@ -55,21 +57,21 @@ class System:
             body["status"] = "unavailable"
             body["redis"]["status"] = "down"
             body["warnings"] = [fault.detail]
-            return Response(503, to_json(body).encode(), [("Retry-After", "2")])
+            return answer_json(503, body, [("Retry-After", "2")])
         if body["workers"] is None:
             body["warnings"].append("nobody knows how many workers run: somebody broke the set of runners in Redis")
         if body["workers"] == 0:
             body["warnings"].append("no worker is running: jobs wait; start one with python worker.py")
-        return Response(200, to_json(body).encode())
+        return answer_json(200, body)
 
     async def livez(self, call: Call) -> Response:
-        return Response(200, b'{"status":"ok"}')
+        return Response(200, OK)
 
     async def readyz(self, call: Call) -> Response:
         if self._is_draining:
             raise Draining("this server is shutting down; another one takes new requests")
         await server.ping(self._link)
-        return Response(200, b'{"status":"ok"}')
+        return Response(200, OK)
 
     async def contract(self, call: Call) -> Response:
         return page(call.request, self._contract, "application/yaml")

@@ -8,9 +8,9 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.clients import refusals
+from tests.clients import refusals, streams
 
-SCENARIOS: dict[str, Callable[[], list[str]]] = {"refusals": refusals.run}
+SCENARIOS: dict[str, Callable[[], list[str]]] = {"refusals": refusals.run, "streams": streams.run}
 """Each prints a table, and gives what is not as it should be, a sentence each."""
 
 

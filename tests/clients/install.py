@@ -30,12 +30,12 @@ def node_modules(*packages: str) -> Path | None:
     return folder
 
 
-def python_with(package: str) -> Path:
-    """A Python that has this package of PyPI and what it needs. A venv of its own: some take each other's place."""
+def python_with(package: str, *more: str) -> Path:
+    """A Python that has this package of PyPI, and more. A venv of its own: some packages take each other's place."""
     folder = INSTALLED / f"python-{package}"
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", package], check=True, stdout=sys.stderr)
+        subprocess.run([python, "-m", "pip", "install", "-q", package, *more], check=True, stdout=sys.stderr)
         (folder / "complete").touch()
     return python

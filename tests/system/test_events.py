@@ -44,27 +44,26 @@ class EventsCase(unittest.TestCase):
             link.request("GET", f"/api/events{query}", headers={"Last-Event-ID": last_id} if last_id else {})
             answer = link.getresponse()
             self.assertEqual((200, "text/event-stream"), (answer.status, answer.headers["Content-Type"]))
-            messages = self.messages(answer)
-            first = next(messages)
-            self.assertEqual("", first.event)
-            yield messages
+            yield self.messages(answer)
 
     def messages(self, answer: http.client.HTTPResponse) -> Iterator[Message]:
-        """As the HTML standard reads a stream; a message without data, which only bears an id, is given as event ""."""
+        """As the HTML standard reads a stream. Fails for a block that it and common clients would read differently."""
         fields: dict[str, str] = {}
-        last_id = ""
+        is_first = True
         for raw in answer:
             line = raw.decode().rstrip("\n")
+            if line.startswith(":"):
+                self.assertEqual({}, fields, "a comment amid a message")
+                continue
             if line:
                 name, _, value = line.partition(":")
                 fields[name] = value.removeprefix(" ")
                 continue
-            last_id = fields.get("id", last_id)
-            if "data" in fields:
-                yield Message(fields.get("event", "message"), json.loads(fields["data"]), last_id)
-            elif "id" in fields:
-                yield Message("", None, last_id)
-            fields = {}
+            self.assertLessEqual({"id", "data"}, {*fields}, "a block without data, or without an id")
+            self.assertEqual(is_first, "retry" in fields)
+            self.assertLess(len(fields["id"]), 2000)
+            yield Message(fields.get("event", "message"), json.loads(fields["data"]), fields["id"])
+            fields, is_first = {}, False
 
     def post(self, body: dict[str, Any] = NOOP, **headers: str) -> str:
         status, job, _ = self.server.request("POST", "/api/jobs", body, **headers)
@@ -219,13 +218,8 @@ class Transitions(EventsCase):
 
 class Resumed(EventsCase):
     def read_until(self, messages: Iterator[Message], job_id: str) -> str:
-        """The id behind the lot in which the job was told of."""
-        is_there = False
-        for message in messages:
-            is_there = is_there or (message.data is not None and message.data.get("id") == job_id)
-            if is_there and message.event == "":
-                return message.last_id
-        raise AssertionError("the stream ended")
+        """The id of the message that tells of the job."""
+        return next(message.last_id for message in messages if message.data.get("id") == job_id)
 
     def test_who_comes_back_is_told_what_happened_meanwhile(self) -> None:
         first = self.post()
@@ -239,6 +233,39 @@ class Resumed(EventsCase):
 
         self.assertEqual(missed, [message.data["id"] for message in told])
         self.assertNotIn(first, [message.data["id"] for message in told])
+
+    def test_who_comes_back_amid_a_batch_is_told_all_of_it(self) -> None:
+        self.post()
+        with self.following("?queue=default") as messages:
+            self.server.request("POST", "/api/jobs/batch", [NOOP] * 3)
+            (middle, *_) = [next(messages) for _ in range(3)][1:]
+
+        with self.following("?queue=default", middle.last_id) as messages:
+            again = [next(messages).data["id"] for _ in range(2)]
+
+        self.assertIn(middle.data["id"], again)
+
+    def test_where_nothing_is_told_for_a_while_a_bookmark_brings_the_id(self) -> None:
+        self.post()
+        with self.following("?request_id=other") as messages:
+            bookmark = next(messages)
+        missed = self.post(x_request_id="other")
+
+        with self.following("?request_id=other", bookmark.last_id) as messages:
+            told = next(messages)
+
+        self.assertEqual(("bookmark", {"id": None}), (bookmark.event, bookmark.data))
+        self.assertEqual(missed, told.data["id"])
+
+    def test_the_first_id_over_many_queues_can_be_sent_back(self) -> None:
+        jobs = [{**NOOP, "queue": f"a-queue-of-{number:04}"} for number in range(600)]
+        self.server.request("POST", "/api/jobs/batch", jobs)
+        with self.following() as messages:
+            last_id = self.read_until(messages, self.post(jobs[7]))
+        missed = self.post(jobs[8])
+
+        with self.following(last_id=last_id) as messages:
+            self.assertEqual([("enqueue", "ready")], self.steps(messages, missed, "ready"))
 
     def test_a_gap_is_told_and_what_is_there_still_comes(self) -> None:
         self.post()

@@ -34,4 +34,4 @@ class NewJobs(unittest.TestCase):
 
                 shown = to_json({**present(taken), "outcome": "created"})
 
-                self.assertEqual(shown, new_job(job, spec, 1).decode())
+                self.assertEqual(f"{shown}\n", new_job(job, spec, 1).decode())

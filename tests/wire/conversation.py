@@ -138,7 +138,7 @@ def _pass_barrier(canary: socket.socket) -> None:
     """Once this is answered, the server has read all that was sent to it before."""
     canary.sendall(BARRIER)
     received = b""
-    while not received.endswith(b'{"status":"ok"}'):
+    while not received.endswith(b'{"status":"ok"}\n'):
         received += (data := canary.recv(65536))
         if not data:
             raise EOFError(f"the barrier's connection was closed: {received!r}")

@@ -28,6 +28,7 @@ MOST_PIECES = 400
 MOST_FAULTS = 20
 WAITERS = 50
 CLOSE = b"Connection: close\r\n"
+LINE_END = re.compile(rb"[}\]]\n\Z")
 UUID4 = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 redis: PrivateRedis
@@ -82,6 +83,8 @@ def fault_of(answer: Answer) -> str | None:
         return "it has no X-Request-ID"
     if "date" not in headers:
         return "it has no Date"
+    if "json" in headers.get("content-type", "") and answer.body and not LINE_END.search(answer.body):
+        return "its JSON does not end with a newline"
     if answer.status < 400 or not answer.body:
         return None
     if headers["content-type"] != "application/problem+json":
@@ -400,7 +403,22 @@ class Answers(WireTestCase):
 
             self.assertEqual({*headed.headers} - {"keep-alive"}, {*got.headers}, path)
             self.assertEqual(headed.headers["content-length"], got.headers["content-length"])
-            self.assertEqual((headed.body, behind.body), (b"", b'{"status":"ok"}'))
+            self.assertEqual((headed.body, behind.body), (b"", b'{"status":"ok"}\n'))
+
+    def test_every_json_answer_ends_with_a_newline(self) -> None:
+        job = self.one(counted(JOB, CLOSE)).json()
+        path = f"/api/jobs/{job['id']}"
+        asked = [
+            f"GET {one}" for one in ("/livez", "/readyz", "/api/health", "/api/jobs", "/api/queues", "/api/workers")
+        ]
+        asked += [f"GET {path}", f"GET {path}/logs", f"GET /api/queues/{job['queue']}"]
+        asked += [f"POST {path}/cancel", f"POST {path}/retry", "GET /api/jobs/none", "GET /none", "PUT /livez"]
+        answered = [self.one(get(H + CLOSE, line=f"{line} HTTP/1.1".encode())) for line in asked]
+        answered.append(self.one(counted(b"[%b]" % JOB, CLOSE).replace(b"/api/jobs", b"/api/jobs/batch")))
+
+        for line, answer in zip([*asked, "a batch"], answered, strict=True):
+            self.assertRegex(answer.headers["content-type"], "^application/(problem[+])?json$", line)
+            self.assertTrue(answer.body.endswith(b"}\n"), (line, answer.body[-40:]))
 
     def test_a_good_request_id_is_kept_and_any_other_replaced(self) -> None:
         for good in (b"a", b"A-Z.a_z-0.9", b"x" * 128, b"..", b"-"):
