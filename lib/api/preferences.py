@@ -42,7 +42,7 @@ def preferred_by(call: Call) -> Preferences:
     if not call.parameters and "prefer" not in call.request.headers:
         return NOTHING
     preferred = preferences(call.request.headers.get("prefer"))
-    wait_s = query.seconds(call.parameters, "wait", MAX_WAIT_S)
+    wait_s = query.seconds(call.parameters, "wait", MAX_WAIT_S, is_capped=True)
     return preferred if wait_s is None else preferred._replace(wait_s=wait_s)
 
 

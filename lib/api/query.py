@@ -51,13 +51,13 @@ def flag(found: dict[str, str], name: str) -> bool:
     return text == "true"
 
 
-def seconds(found: dict[str, str], name: str, most: float) -> float | None:
-    """Those that are asked for, `most` at most."""
+def seconds(found: dict[str, str], name: str, most: float, *, is_capped: bool = False) -> float | None:
+    """is_capped: more than `most` are `most`, and no fault."""
     text = found.get(name)
     if text is None:
         return None
-    if not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,15})?", text):
-        raise wrong(name, f"must be a number of seconds; more than {most:g} are {most:g}")
+    if not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,15})?", text) or (float(text) > most and not is_capped):
+        raise wrong(name, f"must be a number of seconds from 0 to {most:g}")
     return min(float(text), most)
 
 

@@ -38,7 +38,9 @@ class Numbers(unittest.TestCase):
             [query.seconds(f, "wait", 60) for f in ({}, {"wait": "0"}, {"wait": "1.5"}, {"wait": "60"})],
         )
         for text in ("61", "60.0000001", "3600", "9" * 18):
-            self.assertEqual(60, query.seconds({"wait": text}, "wait", 60), text)
+            self.assertEqual(60, query.seconds({"wait": text}, "wait", 60, is_capped=True), text)
+            with self.subTest(text), self.assertRaises(InvalidFields):
+                query.seconds({"wait": text}, "wait", 60)
         for text in ("", "-1", "nan", "inf", "1e1", "1.", ".5", "9" * 5000, "\u0661"):
             with self.subTest(text), self.assertRaises(InvalidFields):
                 query.seconds({"wait": text}, "wait", 60)
