@@ -80,7 +80,7 @@ def main() -> int:
         settings = from_environment(ROOT)
         is_parent = settings.server_processes > 1 and not handed
         # A parent does without the job modules: what they do when imported is not to happen to it.
-        types = None if is_parent else registry.load(settings.job_modules)
+        types = None if is_parent else registry.load(settings.job_modules, settings)
     except ConfigError as fault:
         sys.stderr.write(describe(fault.faults))
         return EXIT_CONFIG

@@ -82,7 +82,7 @@ def _run(settings: Settings, worker_id: str, pipe: int, *, is_waiting: bool) -> 
     Forks.watch()
     programs.watch(note_program)
 
-    types = registry.load(settings.job_modules)
+    types = registry.load(settings.job_modules, settings)
     runner.main(settings, types, _log(settings, about_current_job), worker_id, pipe, is_waiting=is_waiting)
 
 
@@ -101,7 +101,7 @@ def _examine(settings: Settings, *, is_thorough: bool) -> int:
             _print(finding)
         return is_well
 
-    registry.load(settings.job_modules)
+    registry.load(settings.job_modules, settings)
     return 0 if asyncio.run(tell()) else 1
 
 

@@ -16,6 +16,7 @@ run once more without a second copy for those who have theirs.
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from lib.errors import FieldError
 from lib.handlers.letter import Letter, content, date, from_header, header, mailboxes, message_id, unstructured
 from lib.handlers.mailbox import Mailbox, check_line, parse_mailbox
 from lib.handlers.mailer import Mailer
+from lib.handlers.mailer import check_settings as check_settings
 from lib.handlers.smtp import Receipt
 from lib.handlers.smtp_verdicts import DeliveryUncertain
 from lib.jobs.payload import Invalid, escape_pointer
@@ -103,6 +105,11 @@ async def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
         raise
     _tell(ctx, payload, letter, receipt)
     return _result(letter, receipt)
+
+
+async def probe_at_start(resource: Callable[[Callable[[Any], Mailer]], Mailer]) -> None:
+    """For a runner that has started: would the mail server take our mails? The Mailer's `warning` is the answer."""
+    await resource(Mailer).try_out()
 
 
 def doctor(settings: Settings) -> str:

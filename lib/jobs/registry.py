@@ -9,7 +9,7 @@ import inspect
 import sysconfig
 import traceback
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -167,8 +167,12 @@ class Registry:
         return queues
 
 
-def load(modules: Iterable[str]) -> Registry:
-    """Import the modules and collect what `@job` marked in them. Raises ConfigError with every fault found."""
+def load(modules: Iterable[str], settings: Any = None) -> Registry:
+    """Import the modules and collect what `@job` marked in them. Raises ConfigError with every fault found.
+
+    settings: where they are given, a module that has a `check_settings(settings)` is asked; it raises ConfigError for
+    what its jobs could never work with.
+    """
     types: dict[str, JobType] = {}
     faults: list[str] = []
     for module in modules:
@@ -176,6 +180,8 @@ def load(modules: Iterable[str]) -> Registry:
             if name in types and types[name].handler is not found.handler:
                 faults.append(f"JOB_MODULES: the job type {name!r} is defined twice, the second time in {module}")
             types[name] = found
+    if not faults and settings is not None:
+        faults = _unfit(modules, settings)
     if faults:
         raise ConfigError(faults)
     return Registry(types.values())
@@ -183,8 +189,29 @@ def load(modules: Iterable[str]) -> Registry:
 
 def checks_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], str]]]:
     """The `doctor(settings)` of each module that has one: it says what is well, or raises what is not."""
-    found = [(name, getattr(importlib.import_module(name), "doctor", None)) for name in modules]
+    return _hooks(modules, "doctor")
+
+
+def probes_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], Awaitable[object]]]]:
+    """The async `probe_at_start(resource)` of each module that has one: see lib/work/warnings.py."""
+    return _hooks(modules, "probe_at_start")
+
+
+def _hooks(modules: Iterable[str], hook: str) -> list[tuple[str, Callable[[Any], Any]]]:
+    found = [(name, getattr(importlib.import_module(name), hook, None)) for name in modules]
     return [(name, check) for name, check in found if callable(check)]
+
+
+def _unfit(modules: Iterable[str], settings: Any) -> list[str]:
+    faults: list[str] = []
+    for name, check in _hooks(modules, "check_settings"):
+        try:
+            check(settings)
+        except ConfigError as fault:
+            faults += fault.faults
+        except Exception as fault:  # noqa: BLE001  As at its import: a user's module may fail in any way.
+            faults.append(f"JOB_MODULES: check_settings of {name} failed: {type(fault).__name__}: {fault}")
+    return faults
 
 
 def _marked(module: str, faults: list[str]) -> Iterable[tuple[str, JobType]]:

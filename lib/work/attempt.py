@@ -164,7 +164,7 @@ def went_wrong(job: ClaimedJob, spec: JobSpec, fault: BaseException, shared: Sha
     asked_s = _asked_s(fault)
     if issubclass(type(fault), Snooze) and asked_s is not None:
         words = snoozed(job.job_id, job.token, briefly(fault), asked_s)
-        return Ending("snooze", words, "job.snoozed", f"Job snoozed for {asked_s:g} s: {job.job_id}")
+        return Ending("snooze", words, "job.snoozed", f"Job snoozed for {asked_s:g} s: {job.job_id} | {summary(fault)}")
     is_last = issubclass(type(fault), Discard) or job.attempt >= spec.max_attempts
     wait_s = None if is_last else asked_s
     if wait_s is None and not is_last:

@@ -93,6 +93,10 @@ class Resources:
                     self._made[factory] = factory(self._settings)
         return cast(Made, self._made[factory])
 
+    def warnings(self) -> list[str]:
+        """What those that have a `warning` find wrong at the moment, see warnings.py."""
+        return [str(found) for made in list(self._made.values()) if (found := getattr(made, "warning", ""))]
+
     def close(self) -> None:
         for factory, made in self._made.items():
             close = getattr(made, "close", None)

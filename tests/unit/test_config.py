@@ -127,7 +127,13 @@ class Config(unittest.TestCase):
             "RETAIN_COMPLETED": ["-1", "1.5"],
             "RETAIN_COMPLETED_S": ["x"],
             "RETAIN_DEAD_S": ["x"],
-            "SMTP_URL": ["http://x", "smtp://", "smtp://h:99999", "smtp://h?tls=1", "smtp://u:12/ss@h"],
+            "SMTP_URL": [
+                *("http://x", "smtp://", "smtp://h:99999", "smtp://h?tls=1", "smtp://u:12/ss@h", "h", "h:25", "smtp:h"),
+                *("submission://h", "smtp+ssl://h", "smtps://", "smtp://:25", "smtp://u:p@:25", "smtp://h:0"),
+                *("smtp://h:x", "smtp://h/587", "smtp://h,i:25", "smtp://h i:25", "smtp://h?starttls=true"),
+                *("smtp://h:587", "smtp://u:p@h:587", "smtps://h:587", "smtps://h:25", "smtps://u:p@h:587?starttls=1"),
+                *("smtp://h:465", "smtp://u:p@h:465?starttls=1", "smtp://[2001:db8::1]:587", "smtp://10.0.0.1:465"),
+            ],
             "MAIL_FROM": ["nobody", "a@b\r\nBcc: x@y"],
         }
         for name, values in wrong.items():
@@ -179,6 +185,27 @@ class Config(unittest.TestCase):
             self.assertEqual("unix:///s", without_password(url))
         for url in (f"redis://u:{secret}@h:1/0?x=1", f"unix:///s?password={secret}&db=1", f"rediss://:{secret}@h"):
             self.assertNotIn(secret, without_password(url))
+
+    def test_a_port_that_speaks_otherwise_is_told_how_to_be_written(self) -> None:
+        for url, advice in (
+            ("smtp://u:p@mx.example:587", "smtp://…@mx.example:587?starttls=1"),
+            ("smtps://u:p@mx.example:587", "smtp://…@mx.example:587?starttls=1"),
+            ("smtp://mx.example:465?starttls=1", "smtps://…@mx.example:465"),
+            ("ftp://mx.example", "smtps://user:password@host:465"),
+        ):
+            with self.subTest(url=url):
+                (fault,) = self.faults(SMTP_URL=url)
+
+                self.assertIn(advice, fault)
+
+    def test_mail_servers_of_each_kind_are_taken(self) -> None:
+        for url in (
+            *("smtp://h", "smtp://h/", "smtp://h:2525", "smtp://h:587?starttls=1", "smtp://h:587?starttls=0"),
+            *("smtps://h", "smtps://h:465", "smtps://h:2465", "smtp://[::1]:25", "smtp://smtp_relay:25"),
+            *("smtp://localhost:587", "smtp://127.0.0.1:465", "smtps://[::1]:587", "smtp://bücher.example:25"),
+        ):
+            with self.subTest(url=url):
+                self.assertEqual(url, self.load(SMTP_URL=url).smtp_url)
 
     def test_good_urls_of_each_kind_are_taken(self) -> None:
         for url in (

@@ -21,10 +21,12 @@ from lib.handlers.smtp_verdicts import (
     MailRefused,
     SMTPLinkLost,
     SMTPLoginRefused,
+    SMTPSenderRefused,
     SMTPServerBusy,
     SMTPSessionRefused,
+    SMTPSetupFault,
 )
-from lib.jobs.registry import Discard, Retry
+from lib.jobs.registry import Discard, Snooze
 from tests.smtp_server import SmtpServer
 from tests.wire.mail_case import JOB_ID, Clock, Context, LoopCase, WireCase, email, settings
 
@@ -132,11 +134,24 @@ class Verdicts(WireCase):
                 ("mail", "451 4.7.1 slow down", SMTPServerBusy),
                 ("mail", "530 5.7.0 log in first", SMTPLoginRefused),
                 ("mail", "552 5.3.4 too large", MailRefused),
-                ("mail", "550 5.7.1 not you\r\n421 4.7.0 too many errors", MailRefused),
+                ("mail", "554 5.3.4 message size exceeds the limit", MailRefused),
+                ("mail", "555 5.5.4 unsupported option: SIZE", MailRefused),
+                ("mail", "550 5.7.1 not you", SMTPSenderRefused),
+                ("mail", "553 5.7.1 <a@b>: Sender address rejected: not owned by user me", SMTPSenderRefused),
+                ("mail", "501 5.1.7 Bad sender address syntax", SMTPSenderRefused),
+                ("mail", "550 5.7.1 not you\r\n421 4.7.0 too many errors", SMTPSenderRefused),
+                ("mail", "535 5.7.139 Authentication unsuccessful", SMTPLoginRefused),
                 ("mail", "drop", SMTPLinkLost),
                 ("rcpt", "421 4.3.2 going down", SMTPServerBusy),
                 ("rcpt", "450 4.2.1 greylisted", SMTPServerBusy),
                 ("rcpt", "550 5.1.1 no such user", MailRefused),
+                ("rcpt", "550 5.7.1 you are not allowed to write to this list", MailRefused),
+                ("rcpt", "530 5.7.1 Authentication required", SMTPLoginRefused),
+                ("rcpt", "550 5.7.1 Authentication Required", SMTPLoginRefused),
+                ("rcpt", "554 5.7.1 <a@x.example>: Relay access denied", SMTPSessionRefused),
+                ("rcpt", "550 5.7.1 Unable to relay", SMTPSessionRefused),
+                ("rcpt", "553 5.7.1 <a@b>: Sender address rejected: not logged in", SMTPSenderRefused),
+                ("rcpt", "554 5.7.1 Client host [192.0.2.1] blocked using a list", SMTPSessionRefused),
                 ("rcpt", "drop", SMTPLinkLost),
                 ("rcpt", "not a reply", SMTPLinkLost),
                 ("data", "451 4.3.0 later", SMTPServerBusy),
@@ -145,6 +160,10 @@ class Verdicts(WireCase):
                 ("sent", "421 4.3.2 going down", SMTPServerBusy),
                 ("sent", "452 4.3.1 disk full", SMTPServerBusy),
                 ("sent", "554 5.7.1 spam", MailRefused),
+                ("sent", "554 Message rejected: Email address is not verified.", SMTPSenderRefused),
+                ("sent", "550 The from address does not match a verified Sender Identity.", SMTPSenderRefused),
+                ("sent", "550 5.7.60 SMTP; Client does not have permissions to send as this sender", SMTPSenderRefused),
+                ("sent", "554 5.2.252 SendAsDenied; a@b not allowed to send as c@d", SMTPSenderRefused),
                 ("sent", "lost", DeliveryUncertain),
                 ("sent", "drop", DeliveryUncertain),
                 ("sent", "not a reply", DeliveryUncertain),
@@ -170,8 +189,15 @@ class Verdicts(WireCase):
     def test_only_refusals_of_the_mail_itself_are_final(self) -> None:
         self.assertTrue(issubclass(MailRefused, Discard))
         self.assertTrue(issubclass(DeliveryLeftUncertain, Discard))
-        for kind in (SMTPServerBusy, SMTPLinkLost, SMTPSessionRefused, SMTPLoginRefused, DeliveryUncertain):
+        for kind in (SMTPServerBusy, SMTPLinkLost, SMTPSetupFault, DeliveryUncertain):
             self.assertFalse(issubclass(kind, Discard))
+
+    def test_what_the_operator_has_to_mend_costs_no_attempt(self) -> None:
+        for kind in (SMTPSessionRefused, SMTPLoginRefused, SMTPSenderRefused):
+            fault = kind("so it is")
+
+            self.assertIsInstance(fault, Snooze)
+            self.assertEqual(fault.after_s, 300)
 
     def test_nobody_listening_is_a_lost_link(self) -> None:
         with socket.socket() as unused:
@@ -393,7 +419,7 @@ class Logins(WireCase):
 
                 said = self.mailer(server.url(), tls_context=context).probe()
 
-                self.assertEqual(said, f"Mail: 127.0.0.1:{server.port} takes our login")
+                self.assertEqual(said, f"Mail: 127.0.0.1:{server.port} takes mail from waybill@example.com")
                 self.assertEqual((server.counts()["connections"], server.mails()), (1, []))
                 with self.assertRaises(SMTPLoginRefused):
                     self.mailer(server.url(password="wrong"), tls_context=context).probe()
@@ -404,7 +430,7 @@ class Logins(WireCase):
         for _ in range(3):
             with self.assertRaises(SMTPLoginRefused) as caught:
                 self.send_email(Context(mailer), email())
-            self.assertIsInstance(caught.exception, Retry)
+            self.assertIsInstance(caught.exception, Snooze)
             self.assertEqual(caught.exception.after_s, 300)
             self.assertNotIn("wr0ng-secret", str(caught.exception))
         self.assertEqual(server.counts()["connections"], 1)
@@ -446,7 +472,7 @@ class Encryption(WireCase):
             with self.subTest(tls=tls):
                 server = self.serve(tls=tls)
 
-                with self.assertRaisesRegex(SMTPLinkLost, "certificate"):
+                with self.assertRaisesRegex(SMTPSessionRefused, "certificate"):
                     self.send_email(Context(self.mailer(server.url())), email())
 
                 self.assertEqual(server.counts()["mails"], 0)
@@ -490,6 +516,84 @@ class Encryption(WireCase):
             Mailer(settings(SMTP_URL="smtp://me:secret@mail.example:25"))
 
         self.assertNotIn("secret", str(caught.exception))
+
+    def test_a_server_that_speaks_no_tls_where_it_is_to_is_an_operators_fault(self) -> None:
+        server = self.serve()
+
+        with self.assertRaisesRegex(SMTPSessionRefused, "no TLS is spoken there"):
+            self.send_email(Context(self.mailer(server.url().replace("smtp:", "smtps:"))), email())
+
+
+class WarningsOfAMailer(WireCase):
+    """What a Mailer says when all mails stand still, as mails and probes find it."""
+
+    def warning_after(self, server: SmtpServer, url: str = "") -> str:
+        mailer = self.mailer(url or server.url())
+        with self.assertRaises(Exception) as of_mail:
+            self.send_email(Context(mailer), email())
+        probing = self.mailer(url or server.url())
+        with self.assertRaises(type(of_mail.exception)):
+            probing.probe()
+        self.assertEqual(mailer.warning, probing.warning)
+        return mailer.warning
+
+    def test_each_fault_of_ours_is_named_with_its_setting(self) -> None:
+        for plan, words, setting in (
+            (("mail", "550 5.7.1 not you"), "MAIL: 550 5.7.1 not you", "MAIL_FROM"),
+            (("mail", "530 5.7.0 log in first"), "530 5.7.0 log in first", "SMTP_URL"),
+            (("connect", "554 5.7.1 go away"), "554 5.7.1 go away", "SMTP_URL"),
+        ):
+            with self.subTest(plan=plan):
+                server = self.serve()
+                server.plan(*plan, times=None)
+
+                warning = self.warning_after(server)
+
+                self.assertRegex(warning, rf"no mail gets out by 127.0.0.1:{server.port}; mails wait \(see {setting}\)")
+                self.assertIn(words, warning)
+
+    def test_a_wrong_password_and_a_missing_starttls_are_named(self) -> None:
+        server = self.serve(user="me", password="right")
+
+        self.assertIn("535 5.7.8", self.warning_after(server, server.url(password="wrong")))
+        self.assertIn("does not offer STARTTLS", self.warning_after(self.serve(), server.url() + "?starttls=1"))
+
+    def test_a_server_that_can_not_be_reached_is_named(self) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            url = f"smtp://127.0.0.1:{unused.getsockname()[1]}"
+
+        self.assertIn("refused", self.warning_after(self.serve(), url))
+
+    def test_what_is_wrong_with_one_mail_or_the_moment_is_no_warning(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+        for to in ("rcpt-550@x.example", "rcpt-450@x.example", "sent-554@x.example", "sent-lost@x.example"):
+            with self.assertRaises((MailRefused, SMTPServerBusy, DeliveryUncertain)):
+                self.send_email(Context(mailer), email(to))
+
+            self.assertEqual("", mailer.warning)
+
+    def test_a_mail_that_gets_through_ends_it_and_so_does_a_probe(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+        for mend in (lambda: self.send_email(Context(mailer), email()), mailer.probe):
+            server.plan("mail", "550 5.7.1 not you")
+            with self.assertRaises(SMTPSenderRefused):
+                self.send_email(Context(mailer), email())
+
+            mend()
+
+            self.assertEqual("", mailer.warning)
+
+    def test_a_refused_login_of_a_probe_is_not_tried_again_by_the_mails(self) -> None:
+        server = self.serve(user="me", password="right")
+        mailer = self.mailer(server.url(password="wrong"))
+        for ask in (mailer.probe, lambda: self.send_email(Context(mailer), email())):
+            with self.assertRaises(SMTPLoginRefused):
+                ask()
+
+        self.assertEqual(server.counts()["connections"], 1)
 
 
 class Outboxes(LoopCase):
