@@ -56,6 +56,7 @@ class Settings(NamedTuple):
     unwind_s: float
     retain_completed: int
     retain_completed_s: float
+    retain_dead: int
     retain_dead_s: float
     smtp_url: str
     mail_from: str
@@ -295,7 +296,10 @@ SETTINGS: tuple[Setting, ...] = (
         kinds.seconds(1, 60),
     ),
     Setting(
-        "RETAIN_COMPLETED", "10000", "completed jobs kept in each queue, 0 to 100000000", kinds.whole(0, 100_000_000)
+        "RETAIN_COMPLETED",
+        "10000",
+        "completed jobs kept in each queue, and as many cancelled ones, 0 to 100000000",
+        kinds.whole(0, 100_000_000),
     ),
     Setting(
         "RETAIN_COMPLETED_S",
@@ -303,7 +307,8 @@ SETTINGS: tuple[Setting, ...] = (
         "seconds that completed and cancelled jobs are kept at most",
         kinds.seconds(0, 10**10),
     ),
-    Setting("RETAIN_DEAD_S", "7776000", "seconds that dead jobs are kept", kinds.seconds(0, 10**10)),
+    Setting("RETAIN_DEAD", "100000", "dead jobs kept in each queue, 0 to 100000000", kinds.whole(0, 100_000_000)),
+    Setting("RETAIN_DEAD_S", "7776000", "seconds that dead jobs are kept at most", kinds.seconds(0, 10**10)),
     Setting(
         "SMTP_URL",
         "",

@@ -422,6 +422,15 @@ async def keeps_a_secret(ctx: JobContext, payload: Sealed) -> str:
     return f"{payload.api_key} {payload.n}"
 
 
+@job("vanish", retain_s=0, backoff=QUICK, max_attempts=1)
+async def vanish(ctx: JobContext, work: Work) -> str:
+    """Its record goes at once when it has ended, whether it failed (for its `text`) or not."""
+    enter(ctx, work)
+    if work.text:
+        raise ValueError(work.text)
+    return "gone"
+
+
 class Unwritable(float):
     """A number of seconds that can't be put into a spec."""
 

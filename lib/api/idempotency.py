@@ -12,7 +12,7 @@ from lib.jobs.job import NewJob
 _KEY = re.compile(r"[\x21\x23-\x7e]{1,255}")
 
 
-def under_key(job: NewJob, text: str, call: Call, body: Any, *, pointer: str) -> NewJob:
+def under_key(job: NewJob, text: str, call: Call, body: dict[str, Any], *, pointer: str) -> NewJob:
     """The job under its caller's key. pointer: where the key came from. Raises InvalidFields."""
     return job._replace(idempotency_key=f"{call.caller.name} {_key(text, pointer)}", fingerprint=_fingerprint(body))
 
@@ -30,7 +30,9 @@ def _key(text: str, pointer: str) -> str:
     return key
 
 
-def _fingerprint(body: Any) -> str:
-    """Of what was asked for, not of how it was written: white space and the order of names do not count."""
-    text = json.dumps(body, sort_keys=True, ensure_ascii=True)
+def _fingerprint(body: dict[str, Any]) -> str:
+    """Of what was asked for, not of how it was written: white space, the order of names and fields of null do not
+    count."""
+    asked = {name: value for name, value in body.items() if value is not None}
+    text = json.dumps(asked, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -17,7 +17,7 @@ from lib.jobs.job import Accepted, NewJob, to_json
 from lib.jobs.payload import json_type
 from lib.jobs.registry import Registry
 from lib.logs import Log
-from lib.queue.queue import Queue, full
+from lib.queue.queue import REFUSED, Queue, refusal
 
 Tell = Callable[[int, str], None]
 
@@ -79,7 +79,7 @@ class Intake:
             # A copy: the fingerprint is of the job alone, so that a POST under the same key finds it.
             body = dict(body)
             key = body.pop("idempotency_key")
-            if type(key) is not str:
+            if key is not None and type(key) is not str:
                 fault = FieldError("/idempotency_key", f"must be a string, not {json_type(key)}")
                 raise InvalidFields("1 field is not valid; see errors", errors=[fault])
         call = self._call
@@ -114,8 +114,8 @@ class Intake:
             self._tell(index, f'{{"index":{index},"status":202,"id":"{job_id}"}}')
         elif outcome == "conflict":
             self.refuse(index, idempotency.reused())
-        elif outcome == "full":
-            self.refuse(index, full(heard))
+        elif outcome in REFUSED:
+            self.refuse(index, refusal(heard))
         else:
             self.known += 1
             status = 200 if outcome.endswith("duplicate") else 202

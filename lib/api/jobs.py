@@ -6,7 +6,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from lib.api import idempotency, json_body, query
-from lib.api.preferences import MAX_WAIT_S, Preferences, preferences
+from lib.api.preferences import NOTHING as NO_PREFERENCE
+from lib.api.preferences import Preferences, preferred_by
 from lib.api.router import Call, Outcome
 from lib.api.shown import job_text, new_job
 from lib.errors import JobNotFound, KeysBroken, RedisUnavailable, behind_a_change
@@ -20,7 +21,7 @@ from lib.log_lines import INFO, Form
 from lib.logs import NOTHING, Log
 from lib.queue.events import Endings
 from lib.queue.pages import Page, Place, Wanted
-from lib.queue.queue import Queue, full
+from lib.queue.queue import REFUSED, Queue, refusal
 from lib.queue.queues import Queues
 
 LOOK_EVERY_S = 5.0
@@ -61,44 +62,50 @@ class Jobs:
         """Takes no task, no future and no turn of the loop: this is what clients ask for most."""
         body = json_body.parse(call.request.body)
         job, spec = submission.read(body, self._registry, self._ids, request_id=call.request_id, trace=call.trace)
+        preferred = preferred_by(call)
         key = call.request.headers.get("idempotency-key")
         if key is not None:
             job = idempotency.under_key(job, key, call, body, pointer="Idempotency-Key")
-        self._queue.post(job, functools.partial(self._heard, call, job, spec, tell))
+        self._queue.post(job, functools.partial(self._heard, call, job, spec, preferred, tell))
 
     def _heard(
-        self, call: Call, job: NewJob, spec: JobSpec, tell: Callable[[Outcome], None], heard: Accepted | Exception
+        self,
+        call: Call,
+        job: NewJob,
+        spec: JobSpec,
+        preferred: Preferences,
+        tell: Callable[[Outcome], None],
+        heard: Accepted | Exception,
     ) -> None:
         """The commit was answered. Does not raise: others wait for the same one."""
         outcome: Outcome
         try:
-            outcome = heard if isinstance(heard, Exception) else self._outcome(call, job, spec, heard)
+            outcome = heard if isinstance(heard, Exception) else self._outcome(call, job, spec, preferred, heard)
         except Exception as fault:  # noqa: BLE001  The middleware logs it, and answers.
             outcome = fault
         tell(outcome)
 
-    def _outcome(self, call: Call, job: NewJob, spec: JobSpec, accepted: Accepted) -> Outcome:
-        prefer = call.request.headers.get("prefer")
+    def _outcome(self, call: Call, job: NewJob, spec: JobSpec, preferred: Preferences, accepted: Accepted) -> Outcome:
         if accepted.outcome == "new":
             job_id, type_name = job.job_id, spec.type
             self._log.write(
                 ENQUEUED, NOTHING, call.request_id, call.trace.trace_id, job_id, job.queue, type_name, _kind(type_name)
             )
-            if prefer is None:
+            if preferred is NO_PREFERENCE:
                 return Response(202, new_job(job, spec, accepted.created_ms), [_location(job_id)])
         elif accepted.outcome == "conflict":
             raise idempotency.reused()
-        elif accepted.outcome == "full":
-            raise full(accepted)
-        return self._not_at_once(call, job, spec, accepted, preferences(prefer))
+        elif accepted.outcome in REFUSED:
+            raise refusal(accepted)
+        return self._not_at_once(call, job, spec, accepted, preferred)
 
     async def _not_at_once(
-        self, call: Call, job: NewJob, spec: JobSpec, accepted: Accepted, wanted: Preferences
+        self, call: Call, job: NewJob, spec: JobSpec, accepted: Accepted, preferred: Preferences
     ) -> Response:
         """Where another job stands for the one that was sent, or the caller would like to wait for its end."""
         taken = _just_taken(job._replace(job_id=accepted.job_id), spec, accepted)
-        record = await self._now(taken, accepted, wanted.wait_s, call.request)
-        return _taken_in(record, accepted, wanted)
+        record = await self._now(taken, accepted, preferred.wait_s, call.request)
+        return _taken_in(record, accepted, preferred)
 
     async def _now(self, taken: JobRecord, accepted: Accepted, wait_s: float, request: Request) -> JobRecord:
         """The job that was taken in, or stands for it, as it is after wait_s at most.
@@ -118,12 +125,12 @@ class Jobs:
             return taken
 
     async def read(self, call: Call) -> Response:
-        wait_s = query.seconds(call.parameters, "wait", MAX_WAIT_S)
+        preferred = preferred_by(call)
         job_id = call.path["job_id"]
         record = await self._queue.read(job_id)
-        if wait_s and record.state not in FINISHED:
-            record = await self._wait(job_id, wait_s, call.request)
-        return _shown(200, record)
+        if preferred.wait_s and record.state not in FINISHED:
+            record = await self._wait(job_id, preferred.wait_s, call.request)
+        return _shown(200, record, preferred.applied(is_finished=True))
 
     async def list_page(self, call: Call) -> Response:
         limit = query.whole(call.parameters, "limit", 1, 200, 50)
@@ -140,7 +147,7 @@ class Jobs:
             raise KeysBroken(page.unreadable[0].reason)
         items, end = await self._items(page, wanted)
         jobs = ",".join(map(job_text, items))
-        next_cursor = to_json(query.cursor_text(end) if end else None)
+        next_cursor = to_json(query.cursor_text(end, call.parameters) if end else None)
         warnings = to_json([unreadable.warning for unreadable in page.unreadable])
         return _answer(200, f'{{"items":[{jobs}],"next_cursor":{next_cursor},"warnings":{warnings}}}')
 
@@ -251,11 +258,11 @@ def _location(job_id: str) -> tuple[str, str]:
     return "Location", f"/api/jobs/{job_id}"
 
 
-def _taken_in(record: JobRecord, accepted: Accepted, wanted: Preferences) -> Response:
+def _taken_in(record: JobRecord, accepted: Accepted, preferred: Preferences) -> Response:
     """202 and the job; 200 where nothing new was queued, and where the caller waited and it has finished."""
     is_finished = not record.state or record.state in FINISHED
-    is_ok = accepted.outcome.endswith("duplicate") or (is_finished and wanted.wait_s > 0)
-    headers = [_location(accepted.job_id), *wanted.applied(is_finished=is_finished)]
+    is_ok = accepted.outcome.endswith("duplicate") or (is_finished and preferred.wait_s > 0)
+    headers = [_location(accepted.job_id), *preferred.applied(is_finished=is_finished)]
     if accepted.outcome.startswith("replayed"):
         headers.append(("Idempotency-Replayed", "true"))
     return _shown(200 if is_ok else 202, record, headers)
@@ -273,4 +280,5 @@ def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:
         created_ms=created_ms,
         run_at_ms=due_ms,
         expires_ms=None if job.expires_in_ms is None else created_ms + job.expires_in_ms,
+        retain_ms=job.retain_ms,
     )

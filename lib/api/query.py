@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 import re
 from urllib.parse import unquote_plus
 
@@ -10,7 +11,10 @@ from lib.queue.pages import Place
 
 
 def parameters(query: str, known: frozenset[str]) -> dict[str, str]:
-    """Name to value. Raises InvalidFields for a name that is unknown or stands twice, and for what is no UTF-8."""
+    """Name to value, without those of no value: clients send `cursor=` where they have none.
+
+    Raises InvalidFields for a name that is unknown or stands twice, and for what is no UTF-8.
+    """
     found: dict[str, str] = {}
     for item in filter(None, query.split("&")):
         raw_name, _, raw_value = item.partition("=")
@@ -23,7 +27,7 @@ def parameters(query: str, known: frozenset[str]) -> dict[str, str]:
         if name in found:
             raise wrong(name, "stands there twice")
         found[name] = value
-    return found
+    return {name: value for name, value in found.items() if value}
 
 
 def wrong(name: str, detail: str) -> InvalidFields:
@@ -48,27 +52,48 @@ def flag(found: dict[str, str], name: str) -> bool:
 
 
 def seconds(found: dict[str, str], name: str, most: float) -> float | None:
+    """Those that are asked for, `most` at most."""
     text = found.get(name)
     if text is None:
         return None
-    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,15})?", text) or float(text) > most:
-        raise wrong(name, f"must be a number of seconds from 0 to {most:g}")
-    return float(text)
+    if not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,15})?", text):
+        raise wrong(name, f"must be a number of seconds; more than {most:g} are {most:g}")
+    return min(float(text), most)
 
 
 def cursor(found: dict[str, str]) -> Place | None:
-    """Where the last page ended; what `next_cursor` gave, and opaque to the caller."""
+    """Where the last page ended; what `next_cursor` gave, and opaque to the caller.
+
+    Raises InvalidFields for one that no page gave, and for one that a page of another filter gave.
+    """
     text = found.get("cursor")
     if text is None:
         return None
     try:
-        score, _, job_id = base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)).decode().partition(" ")
-        if not re.fullmatch(r"[0-9]{1,16}", score) or not job_id:
-            raise ValueError
+        score, job_id, mark = _unpacked(text)
     except (ValueError, binascii.Error):
         raise wrong("cursor", "is not one that a page gave as next_cursor") from None
-    return Place(int(score), job_id)
+    if mark not in ("", _filter_mark(found)):
+        raise wrong("cursor", "is of a list with another filter; begin that list anew, without a cursor")
+    return Place(score, job_id)
 
 
-def cursor_text(place: Place) -> str:
-    return base64.urlsafe_b64encode(f"{place.score} {place.job_id}".encode()).rstrip(b"=").decode()
+def cursor_text(place: Place, found: dict[str, str]) -> str:
+    """found: the parameters of the page, whose filter the cursor is good for."""
+    text = f"{place.score} {place.job_id} ={_filter_mark(found)}"
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def _unpacked(text: str) -> tuple[int, str, str]:
+    """Score, id and the filter's mark, which is "" where an older version gave the cursor. Raises ValueError."""
+    packed = base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)).decode()
+    match = re.fullmatch(r"([0-9]{1,16}) (.+?)(?: =([0-9a-f]{8}))?", packed, re.DOTALL)
+    if not match:
+        raise ValueError
+    return int(match[1]), match[2], match[3] or ""
+
+
+def _filter_mark(found: dict[str, str]) -> str:
+    """A few letters that tell one filter from another."""
+    filters = sorted((name, value) for name, value in found.items() if name not in ("cursor", "limit"))
+    return hashlib.sha256(repr(filters).encode()).hexdigest()[:8]

@@ -8,7 +8,7 @@ from lib.errors import FieldError, InvalidFields, QueueNotFound, behind_a_change
 from lib.http1.message import Response
 from lib.ids import QUEUE_NAME
 from lib.jobs.job import to_json
-from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type
+from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type, whole
 from lib.jobs.submission import timestamp
 from lib.logs import Log
 from lib.queue.queue import Queue
@@ -78,20 +78,24 @@ def _settings(body: Any) -> dict[str, Any]:
     """What a PATCH asks to change. Raises InvalidFields with every fault."""
     if type(body) is not dict:
         raise InvalidFields(f"the body must be a JSON object, not {json_type(body)}")
-    faults = {name: _fault(name, value) for name, value in body.items()}
+    # null is a value of max_depth; elsewhere it is as if the field were not there.
+    settings = {name: value for name, value in body.items() if value is not None or name != "paused"}
+    faults = {name: _fault(name, value) for name, value in settings.items()}
     errors = [FieldError("/" + escape_pointer(name), fault) for name, fault in faults.items() if fault]
-    if not body:
+    if not settings:
         errors.append(FieldError("", "names nothing to change; known: max_depth, paused"))
     if errors:
         raise InvalidFields("not everything can be set; see errors", errors=errors[:MOST_FAULTS])
-    return body
+    depth = settings.get("max_depth")
+    return settings if depth is None else {**settings, "max_depth": int(depth)}
 
 
 def _fault(name: str, value: Any) -> str:
     if name == "paused":
         return "" if type(value) is bool else f"must be a boolean, not {json_type(value)}"
     if name == "max_depth":
-        is_right = value is None or (type(value) is int and 0 <= value <= MAX_DEPTH)
+        depth = whole(value)
+        is_right = value is None or (depth is not None and 0 <= depth <= MAX_DEPTH)
         return "" if is_right else f"must be an integer from 0 to {MAX_DEPTH}, or null for no limit"
     return "is not known here; known: max_depth, paused"
 

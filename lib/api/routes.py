@@ -19,7 +19,14 @@ def routes(
 ) -> tuple[Route, ...]:
     return (
         Route(
-            "POST", "/api/jobs", "createJob", awaited(jobs.create), takes_body=True, scope="write", begin=jobs.create
+            "POST",
+            "/api/jobs",
+            "createJob",
+            awaited(jobs.create),
+            frozenset({"wait"}),
+            takes_body=True,
+            scope="write",
+            begin=jobs.create,
         ),
         Route("GET", "/api/jobs", "listJobs", jobs.list_page, _PAGE, scope="read"),
         Route(

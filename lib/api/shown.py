@@ -37,6 +37,7 @@ def present(record: JobRecord) -> dict[str, Any]:
         "request_id": spec.request_id if spec else None,
         "trace_id": spec.trace.trace_id if spec else None,
         "unique_key": (spec.unique_key or None) if spec else None,
+        "retain_s": _seconds(record.retain_ms),
         "cancel_requested_at": _time(record.cancel_requested_ms),
         "history": [
             {
@@ -99,7 +100,7 @@ def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
     WHY by hand: nothing has happened to the job, so that most of it is known, and its payload is JSON already in the
     spec's text. Made from a dict it takes five times as long, a tenth of the whole request. A test holds both equal.
     """
-    job_id, _, spec_text, delay_ms, run_at_ms, expires_in_ms, *_ = job
+    job_id, _, spec_text, delay_ms, run_at_ms, expires_in_ms, *_, retain_ms = job
     type_name, payload, request_id, trace, max_attempts, timeout_s, backoff, priority, unique_key = spec
     due_ms = None if delay_ms is None and run_at_ms is None else job.due_ms(created_ms)
     return (
@@ -111,7 +112,8 @@ def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
         f'"expires_at":{"null" if expires_in_ms is None else _json_time(created_ms + expires_in_ms)},'
         '"started_at":null,"finished_at":null,"progress":null,"result":null,"error":null,"worker_id":null,'
         f'"request_id":"{request_id}","trace_id":"{trace[0]}",'
-        f'"unique_key":{to_json(unique_key) if unique_key else "null"},"cancel_requested_at":null,"history":[]}}'
+        f'"unique_key":{to_json(unique_key) if unique_key else "null"},'
+        f'"retain_s":{"null" if retain_ms is None else _seconds(retain_ms)},"cancel_requested_at":null,"history":[]}}'
     ).encode()
 
 
@@ -128,6 +130,11 @@ def _options(max_attempts: int, timeout_s: float, backoff: Backoff) -> str:
 def _time(ms: int | None) -> str | None:
     # What someone wrote into Redis by hand may be no time at all.
     return timestamp(ms) if ms is not None and ms <= LAST_MS else None
+
+
+def _seconds(ms: int | None) -> float | None:
+    """Whole ones without a point."""
+    return None if ms is None else ms / 1000 if ms % 1000 else ms // 1000
 
 
 def _json_time(ms: int) -> str:

@@ -200,9 +200,10 @@ def payload_text(spec_text: str) -> str:
 class NewJob(NamedTuple):
     """A job on its way in. At most one of delay_ms (from now) and run_at_ms (ms since 1970) is set.
 
-    expires_in_ms: it is dead if it has not begun by then. unique_key: while a job under it lives, or for unique_ttl_ms,
-    there is no second one. idempotency_key: who sends it again within a day is told of the first job, if `fingerprint`
-    (of the request's body) is the same.
+    expires_in_ms: it is dead if it has not begun by then. unique_key: while a job of its type lives under it, or for
+    unique_ttl_ms (0: a day beyond the time when it is due), there is no second one. idempotency_key: who sends it again
+    within a day is told of the first job, if `fingerprint` (of the request's body) is the same. retain_ms: for so long
+    its record is kept once it has ended, if the queue's retention does not end it before.
     """
 
     job_id: str
@@ -215,6 +216,7 @@ class NewJob(NamedTuple):
     unique_ttl_ms: int = 0
     idempotency_key: str = ""
     fingerprint: str = ""
+    retain_ms: int | None = None
 
     @property
     def queue(self) -> str:
@@ -232,7 +234,8 @@ class Accepted(NamedTuple):
 
     outcome: new | duplicate (a job under its unique key lives) | replayed-new, replayed-duplicate (its idempotency key
     came before, and that was the outcome) | conflict (so it did, with another body) | full (the queue is at its
-    max_depth: it was not taken in, and there may be room in retry_after_s).
+    max_depth: it was not taken in, and there may be room in retry_after_s) | brief (nor was it: its unique key would be
+    free before it is due).
     """
 
     job_id: str
@@ -291,6 +294,7 @@ class JobRecord(NamedTuple):
     history: tuple[Attempt, ...] = ()
     size_bytes: int = 0
     spec_text: bytes = b""
+    retain_ms: int | None = None
 
 
 class Revision(NamedTuple):

@@ -4,7 +4,7 @@
 422 before anything is queued) and the worker once more when it runs the job. Pure.
 
 Known: str int float bool None Any, list[X] tuple[X, ...] dict[str, X], X | Y, Literal, dataclasses in one another.
-A whole number is fine where a float is asked; nothing else is converted.
+A whole number is fine where a float is asked, and 5.0 where an int is; nothing else is converted.
 """
 
 import dataclasses
@@ -57,7 +57,9 @@ def _decoder_for(annotation: Any, known: dict[type, Decode]) -> Decode:
         return known[annotation]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (Union, types.UnionType):
-        return _union(annotation, [_decoder_for(argument, known) for argument in arguments])
+        # Of `int | float` 5.0 is the float.
+        exact = {int: _plain(int)} if float in arguments else {}
+        return _union(annotation, [exact.get(argument) or _decoder_for(argument, known) for argument in arguments])
     if origin is Literal:
         return _literal(arguments)
     if origin in (list, dict) and not arguments:
@@ -90,6 +92,20 @@ _JSON_TYPES: dict[type, str] = {
 }
 
 
+def whole(value: object) -> int | None:
+    """The whole number that a JSON value is, None where it is none. 5.0 is one, as in JSON Schema."""
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
+
+
+def _int(value: Any, pointer: str) -> int:
+    number = whole(value)
+    if number is None:
+        raise Invalid([FieldError(pointer, f"must be an integer, not {json_type(value)}")])
+    return number
+
+
 def _plain(kind: type) -> Decode:
     def decode(value: Any, pointer: str) -> Any:
         # type(), not isinstance: True is an int in Python and is not one in JSON.
@@ -118,7 +134,7 @@ def _anything(value: Any, pointer: str) -> Any:
 
 _SCALARS: dict[Any, Decode] = {
     str: _plain(str),
-    int: _plain(int),
+    int: _int,
     bool: _plain(bool),
     float: _float,
     None: _plain(type(None)),
@@ -247,9 +263,10 @@ def _literal(choices: tuple[Any, ...]) -> Decode:
     said = "must be one of " + ", ".join(map(repr, choices))
 
     def decode(value: Any, pointer: str) -> Any:
-        if type(value) not in (str, int, bool, type(None)) or (type(value), value) not in allowed:
+        chosen = whole(value) if type(value) is float else value
+        if type(chosen) not in (str, int, bool, type(None)) or (type(chosen), chosen) not in allowed:
             raise Invalid([FieldError(pointer, said)])
-        return value
+        return chosen
 
     return decode
 

@@ -115,6 +115,7 @@ class JobType:
     max_attempts: int = 5
     timeout_s: float = 60
     backoff: Backoff = DEFAULT_BACKOFF
+    retain_ms: int | None = None
 
 
 class _Mark(NamedTuple):
@@ -123,6 +124,7 @@ class _Mark(NamedTuple):
     max_attempts: int
     timeout_s: float
     backoff: Backoff
+    retain_s: float | None
 
 
 def job(
@@ -132,14 +134,16 @@ def job(
     max_attempts: int = 5,
     timeout_s: float = 60,
     backoff: tuple[float, float] = DEFAULT_BACKOFF,
+    retain_s: float | None = None,
 ) -> Callable[[Handler], Handler]:
     """Mark a function `(ctx, payload)`, async or plain, as the handler of jobs of type `name`.
 
     backoff is (base_s, cap_s). A plain function runs in a thread. What it returns is the job's result, as JSON.
+    retain_s: for so long at most its record is kept when it has ended, however it did; None: as the queue's are.
     """
 
     def mark(handler: Handler) -> Handler:
-        setattr(handler, _MARK, _Mark(name, queue, max_attempts, timeout_s, Backoff(*backoff)))
+        setattr(handler, _MARK, _Mark(name, queue, max_attempts, timeout_s, Backoff(*backoff), retain_s))
         return handler
 
     return mark
@@ -252,7 +256,18 @@ def _job_type(mark: _Mark, handler: Handler) -> JobType:
     except UnknownAnnotation as fault:
         raise ValueError(str(fault)) from None
     is_async = inspect.iscoroutinefunction(handler)
-    return JobType(mark.name, handler, decode, is_async, mark.queue, mark.max_attempts, mark.timeout_s, mark.backoff)
+    retain_ms = None if mark.retain_s is None else round(mark.retain_s * 1000)
+    return JobType(
+        mark.name,
+        handler,
+        decode,
+        is_async,
+        mark.queue,
+        mark.max_attempts,
+        mark.timeout_s,
+        mark.backoff,
+        retain_ms,
+    )
 
 
 def _check(mark: _Mark) -> None:
@@ -267,3 +282,5 @@ def _check(mark: _Mark) -> None:
         raise ValueError(f"timeout_s is above 0 and at most {MAX_TIMEOUT_S}, not {mark.timeout_s!r}")
     if not 0 < mark.backoff.base_s <= mark.backoff.cap_s <= MAX_DELAY_S:
         raise ValueError(f"0 < base_s <= cap_s <= {MAX_DELAY_S} is asked for, not {tuple(mark.backoff)!r}")
+    if mark.retain_s is not None and not 0 <= mark.retain_s <= MAX_DELAY_S:
+        raise ValueError(f"retain_s is from 0 to {MAX_DELAY_S}, or None, not {mark.retain_s!r}")

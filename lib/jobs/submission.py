@@ -14,13 +14,14 @@ from lib.errors import FieldError, InvalidFields
 from lib.ids import QUEUE_NAME, JobIds
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, JobSpec, NewJob
-from lib.jobs.payload import MOST_FAULTS, Invalid, escape_pointer, json_type
+from lib.jobs.payload import MOST_FAULTS, Invalid, escape_pointer, json_type, whole
 from lib.jobs.registry import JobType, Registry
 from lib.tracing import Trace
 
 LAST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z: the last one that RFC 3339 can write
 MAX_UNIQUE_KEY = 255
 UNIQUE_TTL_S = 86_400
+BRIEF = FieldError("/unique/ttl_s", "is shorter than the delay: the key would be free again before the job may run")
 _RFC3339 = re.compile(
     r"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))[Tt ]"
     r"((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
@@ -40,10 +41,13 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
     """The job that `body` asks for. Raises InvalidFields with every fault."""
     body = object_in(body)
     errors: list[FieldError] = []
-    fields = checked(body, CHECKS, errors)
+    fields = checked(body, CHECKS, errors, REQUIRED)
     if "type" not in body or "payload" not in body:
-        errors.extend(FieldError("/" + name, "is missing") for name in ("type", "payload") if name not in body)
-    if "delay_s" in body and "run_at" in body:
+        errors.extend(FieldError("/" + name, "is missing") for name in REQUIRED if name not in body)
+    unique_key, unique_ttl_ms = fields.get("unique", ("", 0))
+    if unique_ttl_ms and unique_ttl_ms < (fields.get("delay_s") or 0):
+        errors.append(BRIEF)  # For a run_at it takes Redis' clock: see enqueue.lua.
+    if fields.get("delay_s") and fields.get("run_at") is not None:
         errors.append(FieldError("/run_at", "can't stand beside delay_s; give one of them"))
     job_type = _type(fields.get("type"), registry, errors) if "type" in fields else None
     if job_type is not None and "payload" in fields:
@@ -53,7 +57,6 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
             errors.extend(fault.errors)
     if errors or job_type is None:
         raise invalid(errors)
-    unique_key, unique_ttl_ms = fields.get("unique", ("", 0))
     priority = fields.get("priority", "normal")
     asked = (
         job_type.name,
@@ -72,7 +75,8 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
         raise invalid([FieldError("/payload", "holds half of a surrogate pair, which is no text")])
     times = fields.get("delay_s"), fields.get("run_at"), fields.get("expires_in_s")
     job_id = ids.new(fields.get("queue", job_type.queue))
-    job = tuple.__new__(NewJob, (job_id, priority, spec_text, *times, unique_key, unique_ttl_ms, "", ""))
+    retain_ms = fields.get("retain_s", job_type.retain_ms)
+    job = tuple.__new__(NewJob, (job_id, priority, spec_text, *times, unique_key, unique_ttl_ms, "", "", retain_ms))
     return job, spec
 
 
@@ -132,9 +136,13 @@ def object_in(body: Any) -> dict[str, Any]:
 
 
 def checked(
-    body: dict[str, Any], checks: Mapping[str, Callable[[Any], Any]], errors: list[FieldError]
+    body: dict[str, Any],
+    checks: Mapping[str, Callable[[Any], Any]],
+    errors: list[FieldError],
+    required: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """The fields that are there and right, in the form that a spec has them."""
+    """The fields that are there and right, in the form that a spec has them. One that is null is as if it were not
+    there: clients that are made from a contract send each field that they know."""
     fields = {}
     for name, value in body.items():
         check = checks.get(name)
@@ -143,6 +151,8 @@ def checked(
                 raise Wrong("is not known here; known: " + ", ".join(checks))
             fields[name] = check(value)
         except Wrong as fault:
+            if value is None and check is not None and name not in required:
+                continue
             errors.append(FieldError("/" + escape_pointer(name) + fault.below, str(fault)))
             if len(errors) > MOST_FAULTS:
                 break
@@ -185,9 +195,7 @@ def _number(value: Any, low: float, high: float, *, above_low: bool = False) -> 
     if type(value) not in (int, float):
         raise Wrong(f"must be a number of seconds, not {json_type(value)}")
     if not low <= value <= high or not math.isfinite(value) or (above_low and value == low):
-        raise Wrong(
-            f"must be {'above' if above_low else 'from'} {low:g} {'and' if above_low else 'to'} {high:g} at most"
-        )
+        raise Wrong(f"must be {'above' if above_low else 'from'} {low} {'and' if above_low else 'to'} {high} at most")
     # 60.0 and 60 are one number; it is written, stored and shown in its short form.
     return int(value) if value == int(value) else value
 
@@ -201,9 +209,10 @@ def _run_at_ms(value: Any) -> int:
 
 
 def _max_attempts(value: Any) -> int:
-    if type(value) is not int or not 1 <= value <= MAX_ATTEMPTS:
+    number = whole(value)
+    if number is None or not 1 <= number <= MAX_ATTEMPTS:
         raise Wrong(f"must be an integer from 1 to {MAX_ATTEMPTS}")
-    return value
+    return number
 
 
 def _timeout_s(value: Any) -> float:
@@ -218,8 +227,9 @@ def _only(value: dict[str, Any], known: tuple[str, ...]) -> None:
 
 def _backoff(value: Any) -> Backoff:
     _only(_object(value), ("base_s", "cap_s"))
-    base_s = _number(value.get("base_s", Backoff().base_s), 0, MAX_DELAY_S, above_low=True)
-    cap_s = _number(value.get("cap_s", max(base_s, Backoff().cap_s)), 0, MAX_DELAY_S, above_low=True)
+    base_s, cap_s = value.get("base_s"), value.get("cap_s")
+    base_s = Backoff().base_s if base_s is None else _number(base_s, 0, MAX_DELAY_S, above_low=True)
+    cap_s = max(base_s, Backoff().cap_s) if cap_s is None else _number(cap_s, 0, MAX_DELAY_S, above_low=True)
     if base_s > cap_s:
         raise Wrong("has a base_s above its cap_s")
     return Backoff(base_s, cap_s)
@@ -231,14 +241,21 @@ def _expires_in_ms(value: Any) -> int:
 
 def _unique(value: Any) -> tuple[str, int]:
     _only(_object(value), ("key", "ttl_s"))
-    if "key" not in value:
+    if value.get("key") is None:
         raise Wrong("is missing", "/key")
     key = _text(value["key"])
     if not 1 <= len(key) <= MAX_UNIQUE_KEY or not key.isprintable():
         raise Wrong(f"has a key that is not of 1 to {MAX_UNIQUE_KEY} printable characters")
-    return key, round(_number(value.get("ttl_s", UNIQUE_TTL_S), 0, MAX_DELAY_S, above_low=True) * 1000) or 1
+    if value.get("ttl_s") is None:
+        return key, 0
+    return key, round(_number(value["ttl_s"], 0, MAX_DELAY_S, above_low=True) * 1000) or 1
 
 
+def _retain_ms(value: Any) -> int:
+    return round(_number(value, 0, MAX_DELAY_S) * 1000)
+
+
+REQUIRED: Final = ("type", "payload")
 CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "type": _text,
     "payload": _object,
@@ -251,4 +268,5 @@ CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "backoff": _backoff,
     "expires_in_s": _expires_in_ms,
     "unique": _unique,
+    "retain_s": _retain_ms,
 }

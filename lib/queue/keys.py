@@ -7,12 +7,14 @@ wb:warnings                   ZSET    sentence -> ms until which it holds; what 
 wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
                                       worker ended result error history …; unbegun: see lua/_unbegun.lua;
                                       noted: lua/_notes.lua; once:<name> onces: see children.py;
-                                      unknown_since: ms since which no runner could run it; gone once an attempt begins
+                                      unknown_since: ms since which no runner could run it; gone once an attempt begins;
+                                      retain: ms for which its record is kept when it has ended
 wb:{q}:ready:high|normal|low  LIST    ids; LPUSH in, the right end is next
 wb:{q}:suspects               LIST    ids of jobs that were aboard two crashed runners; each runs alone
 wb:{q}:active:<worker>        LIST    ids that a runner holds
 wb:{q}:delayed                ZSET    id -> due ms
 wb:{q}:completed dead cancelled   ZSET    id -> finished ms
+wb:{q}:fading                 ZSET    id -> ms at which the record of a job goes that has ended and has a `retain`
 wb:{q}:all                    ZSET    id -> created ms
 wb:{q}:workers beats          HASH    worker -> about it (JSON) | worker -> "<counter>:<ms of the last beat>"
 wb:{q}:graves                 ZSET    worker -> died ms
@@ -20,7 +22,7 @@ wb:{q}:cancels:<worker>       SET     ids whose running was asked to stop, with 
                                       was forced as well; expires
 wb:{q}:expiring               ZSET    id -> ms at which it is dead if it has not begun
 wb:{q}:epoch                  STRING  a random word, written once: where it is another one or gone, Redis was emptied
-wb:{q}:unique:<key>           STRING  the id of the job under that key; expires
+wb:{q}:unique:<key>           STRING  the id of the job under that key; expires. See lua/_unique.lua
 wb:{q}:idem:<caller> <key>    STRING  the id of the job and the fingerprint of its request; expires after a day
 wb:{q}:commit:<process>       STRING  the last commit's number and answer; expires
 wb:{q}:gone                   HASH    id deleted while still in lists -> in how many; claim drops them and forgets
@@ -48,7 +50,7 @@ INDEXED = ("delayed", "completed", "dead", "cancelled")
 
 TYPES = {
     **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine"), "list"),
-    **dict.fromkeys((*INDEXED, "all", "graves", "expiring"), "zset"),
+    **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta"), "hash"),
     "epoch": "string",
     "events": "stream",

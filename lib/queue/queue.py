@@ -15,6 +15,7 @@ from math import inf
 from typing import Any
 
 from lib.errors import (
+    InvalidFields,
     JobNotFound,
     KeysBroken,
     NotReplicated,
@@ -25,6 +26,7 @@ from lib.errors import (
     behind_a_change,
 )
 from lib.ids import queue_of
+from lib.jobs import submission
 from lib.jobs.job import Accepted, JobRecord, NewJob, Revision
 from lib.jobs.state import WAITING
 from lib.queue.children import Children
@@ -47,6 +49,8 @@ NO_OPTIONS = NewJob("", "", "")[3:]
 EnqueueCall = tuple[str, str, str, int, str]
 """One call of enqueue.lua: its name, the queue's base, this process, the commit's number, the records."""
 BEGUN = b"+"
+REFUSED = ("full", "brief")
+"""The outcomes of a NewJob that was not taken in; see `refusal`."""
 DONE = "done"
 UNIQUE = "unique "
 PATCH_TRIES = 10
@@ -82,15 +86,16 @@ class Queue:
     async def enqueue(self, job: NewJob) -> Accepted:
         """Take a job in; it is in Redis when this returns.
 
-        Raises QueueFull or RedisUnavailable where it was not taken in, OutcomeUnknown where it may have been.
+        Raises QueueFull, InvalidFields or RedisUnavailable where it was not taken in, OutcomeUnknown where it may have
+        been.
         """
         accepted = await self._committer(job.queue).submit(job)
-        if accepted.outcome == "full":
-            raise full(accepted)
+        if accepted.outcome in REFUSED:
+            raise refusal(accepted)
         return accepted
 
     def post(self, job: NewJob, hear: Callable[[Accepted | Exception], None], *, in_bulk: bool = False) -> None:
-        """The same, a plain call: `hear` is called with what became of the job (`full` too), or with what went wrong.
+        """The same, a plain call: `hear` is called with what became of the job, REFUSED ones too, or what went wrong.
 
         in_bulk: behind those that come one by one."""
         self._committer(job.queue).post(job, hear, in_bulk=in_bulk)
@@ -155,14 +160,16 @@ class Queue:
         state = await self._change("cancel", job_id, "1" if is_forced else "")
         if state not in (DONE, "requested"):
             raise WrongState(f"the job is {state}; only one that is ready, delayed or active can be cancelled")
+        queue = queue_of(job_id) or ""
+        if not self._is_named(queue):
+            # Upkeep may sleep past the time at which its record goes. It is cancelled either way.
+            with contextlib.suppress(RedisUnavailable, KeysBroken):
+                await self._name(queue)
 
     async def retry(self, job_id: str) -> None:
         """Run a finished job again, its attempts at 0; under its unique key, if it has one. Raises JobNotFound or
         WrongState."""
-        spec = (await self.read(job_id)).spec
-        # str: somebody may have written the spec by hand.
-        unique_key = str(spec.unique_key).encode("utf-8", "replace") if spec else b""
-        state = await self._change("retry", job_id, unique_key)
+        state = await self._change("retry", job_id, _unique_key(await self.read(job_id)))
         if state.startswith(UNIQUE):
             raise WrongState(f"the job {state.removeprefix(UNIQUE)} waits or runs under the same unique key")
         if state != DONE:
@@ -181,7 +188,8 @@ class Queue:
             if due is not None and not self._is_named(record.queue):
                 await self._name(record.queue)  # Upkeep may have been told of a later time.
             seen = hashlib.sha1(record.spec_text, usedforsecurity=False).hexdigest()
-            state = await self._change("patch", job_id, seen, spec_text, priority or "", "" if due is None else due)
+            wanted = (spec_text, priority or "", "" if due is None else due)
+            state = await self._change("patch", job_id, seen, *wanted, _unique_key(record))
             if state == DONE:
                 return
             if state != "changed":
@@ -312,8 +320,10 @@ class Queue:
         self._named_at = {queue: at for queue, at in self._named_at.items() if now - at < QUEUE_KNOWN_S}
 
 
-def full(accepted: Accepted) -> QueueFull:
-    """What is said of a job that its queue had no room for."""
+def refusal(accepted: Accepted) -> QueueFull | InvalidFields:
+    """What is said of a job that was not taken in."""
+    if accepted.outcome == "brief":
+        return submission.invalid([submission.BRIEF])
     queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
     return QueueFull(
         f"the queue {queue} is at its max_depth; nothing was taken in: send it again in {seconds} s",
@@ -332,13 +342,20 @@ def _accepted(jobs: list[NewJob], reply: bytes) -> list[Accepted]:
         new = accepted[int(number) - 1]
         if outcome == "full":
             accepted[int(number) - 1] = new._replace(outcome=outcome, retry_after_s=int(job_id))
+        elif outcome == "brief":
+            accepted[int(number) - 1] = new._replace(outcome=outcome)
         else:
             accepted[int(number) - 1] = new._replace(outcome=outcome, job_id=job_id)
     return accepted
 
 
+def _unique_key(record: JobRecord) -> bytes:
+    """b"" for none. str: somebody may have written the spec by hand."""
+    return str(record.spec.unique_key).encode("utf-8", "replace") if record.spec else b""
+
+
 def _not_found(job_id: str) -> JobNotFound:
-    return JobNotFound(f"there is no job {job_id[:120]}; it may have been trimmed, see RETAIN_COMPLETED")
+    return JobNotFound(f"there is no job {job_id[:120]}; it may have been trimmed, see RETAIN_COMPLETED and retain_s")
 
 
 def _not_waiting(state: str) -> WrongState:
@@ -354,8 +371,9 @@ def _options(job: NewJob) -> str:
         return ""
     due = f"+{job.delay_ms}" if job.delay_ms is not None else "" if job.run_at_ms is None else str(job.run_at_ms)
     expires = "" if job.expires_in_ms is None else str(job.expires_in_ms)
-    unique_ttl = str(job.unique_ttl_ms) if job.unique_key else ""
-    return "\x1d".join((due, expires, job.unique_key, unique_ttl, job.idempotency_key, job.fingerprint))
+    unique_ttl = str(job.unique_ttl_ms) if job.unique_ttl_ms else ""
+    retain = "" if job.retain_ms is None else str(job.retain_ms)
+    return "\x1d".join((due, expires, job.unique_key, unique_ttl, job.idempotency_key, job.fingerprint, retain))
 
 
 def _size_bytes(job: NewJob) -> int:

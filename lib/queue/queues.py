@@ -26,18 +26,20 @@ ENDED_AT_ONCE = 200
 QUEUES_AT_ONCE = 50
 LEASE_S = 15.0  # The setting's default.
 REMOVED_KNOWN_S = 86_400
+MANY = 10**8
 
 
 class Retention(NamedTuple):
-    """How many completed jobs a queue keeps, and for how long the finished ones are kept."""
+    """How many finished jobs a queue keeps, and for how long; of cancelled ones as of completed ones."""
 
     completed: int
     completed_s: float
     dead_s: float
+    dead: int = MANY
 
     @property
-    def arguments(self) -> tuple[int, int, int]:
-        return self.completed, round(self.completed_s * 1000), round(self.dead_s * 1000)
+    def arguments(self) -> tuple[int, int, int, int]:
+        return self.completed, round(self.completed_s * 1000), round(self.dead_s * 1000), self.dead
 
 
 class Census(NamedTuple):

@@ -40,6 +40,7 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         history=_history(fields, state),
         size_bytes=len(text),
         spec_text=fields.get("spec", b""),
+        retain_ms=_number(fields.get("retain")),
     )
 
 

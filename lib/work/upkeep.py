@@ -72,7 +72,9 @@ class Upkeep:
         self._settings = settings
         self._log = log
         self._bulkheads = bulkheads
-        self._retention = Retention(settings.retain_completed, settings.retain_completed_s, settings.retain_dead_s)
+        self._retention = Retention(
+            settings.retain_completed, settings.retain_completed_s, settings.retain_dead_s, settings.retain_dead
+        )
         self._watches: dict[str, LeaseWatch] = {}
         self._rota = Rota(rng)
         self._found: dict[str, int] = {}

@@ -15,7 +15,7 @@ from tests.redis.case import KEEP_ALL, RedisCase, ending
 from tests.system.oracle import assert_sound
 
 HOUR_MS = 3_600_000
-KEEP_NONE = Retention(0, 0, 0)
+KEEP_NONE = Retention(0, 0, 0, 0)
 Step = Callable[[], Awaitable[object]]
 
 

@@ -53,6 +53,7 @@ class _Queue:
     indexes: dict[str, dict[str, float]] = field(default_factory=dict)
     gone: dict[str, str] = field(default_factory=dict)
     logs: set[str] = field(default_factory=set)
+    fading: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
 
@@ -144,6 +145,8 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
         queue.lists[key] = value
     elif key in (*INDEXES, "all"):
         queue.indexes[key] = {job_id: float(score) for job_id, score in pairs.items()}
+    elif key == "fading":
+        queue.fading = pairs
     elif key == "gone":
         queue.gone = pairs
     elif head == "log":
@@ -170,6 +173,10 @@ def _faults_of(queue: _Queue) -> list[str]:
     listed = queue.indexes.get("all", {})
     found += [f"{job_id} is a job and not in `all`" for job_id in queue.jobs if job_id not in listed]
     found += [f"{job_id} is in `all` and no job" for job_id in listed if job_id not in queue.jobs]
+    for job_id in queue.fading:
+        job = queue.jobs.get(job_id, {})
+        if job.get("state") not in ("completed", "dead", "cancelled") or "retain" not in job:
+            found.append(f"{job_id} is in `fading`, and is {job.get('state', 'no job')}")
     found += [f"{job_id} has a log and is no job" for job_id in queue.logs - queue.jobs.keys()]
     return found
 

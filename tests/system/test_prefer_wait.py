@@ -45,6 +45,23 @@ class PreferWait(unittest.TestCase):
         self.assertEqual("wait=20", headers["preference-applied"])
         self.assertEqual(f"/api/jobs/{job['id']}", headers["location"])
 
+    def test_in_the_query_it_is_the_same_and_stands_above_the_header_and_reading_a_job_knows_both(self) -> None:
+        echo = {"type": "echo", "payload": {"a": [1]}}
+        for target, prefer, applied in (
+            ("wait=20", "", "wait=20"),
+            ("wait=61", "wait=0", "wait=60"),
+            ("wait=19.5", "", "wait=20"),
+        ):
+            status, job, headers = self.server.request("POST", f"/api/jobs?{target}", echo, prefer=prefer)
+            self.assertEqual((200, "completed"), (status, job["state"]))
+            self.assertEqual(applied, headers["preference-applied"])
+        for target, prefer, applied in (("?wait=90", "", "wait=60"), ("", "wait=90", "wait=60"), ("", "", "")):
+            status, _, headers = self.server.request("GET", f"/api/jobs/{job['id']}{target}", prefer=prefer)
+            self.assertEqual((200, applied), (status, headers.get("preference-applied", "")))
+
+        self.assertEqual(422, self.server.request("POST", "/api/jobs?wait=soon", {**echo, "queue": "q"})[0])
+        self.assertEqual([], self.server.request("GET", "/api/jobs?queue=q")[1]["items"])
+
     def test_it_counts_for_the_request_that_bears_it_and_for_no_replay(self) -> None:
         """As openapi.yaml has it of Idempotency-Key: the status of the first time, but for what Prefer makes of it."""
         for prefer, status in (("wait=20", 200), ("", 202), ("wait=20", 200)):

@@ -126,6 +126,7 @@ class Config(unittest.TestCase):
             "UNWIND_S": ["0.9", "61"],
             "RETAIN_COMPLETED": ["-1", "1.5"],
             "RETAIN_COMPLETED_S": ["x"],
+            "RETAIN_DEAD": ["-1", "many"],
             "RETAIN_DEAD_S": ["x"],
             "SMTP_URL": [
                 *("http://x", "smtp://", "smtp://h:99999", "smtp://h?tls=1", "smtp://u:12/ss@h", "h", "h:25", "smtp:h"),

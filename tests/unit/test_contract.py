@@ -179,7 +179,8 @@ class Facts(unittest.TestCase):
 
         self.assertEqual(list(submission.CHECKS), list(fields))
         unique = fields["unique"]["properties"]
-        for field in (fields["delay_s"], backoff["base_s"], backoff["cap_s"], fields["expires_in_s"], unique["ttl_s"]):
+        spans = (fields["delay_s"], backoff["base_s"], backoff["cap_s"], fields["expires_in_s"], fields["retain_s"])
+        for field in (*spans, unique["ttl_s"]):
             self.assertEqual(MAX_DELAY_S, field["maximum"])
         self.assertEqual(MAX_TIMEOUT_S, fields["timeout_s"]["maximum"])
         self.assertEqual(MAX_ATTEMPTS, fields["max_attempts"]["maximum"])
@@ -296,7 +297,7 @@ class Facts(unittest.TestCase):
     def test_bounds_of_parameters(self) -> None:
         (wait,) = [one for one in CONTRACT.operation("readJob").parameters if one["name"] == "wait"]
 
-        self.assertEqual(preferences.MAX_WAIT_S, wait["schema"]["maximum"])
+        self.assertIn(f"more than {preferences.MAX_WAIT_S} are {preferences.MAX_WAIT_S}", wait["description"])
         told = CONTRACT.operation("listJobs").fields["description"]
         self.assertIn(f"{pages.MOST_LOOKED_AT:,} jobs", told)
         self.assertEqual((0.5, True), (jobs.SEARCH_S, "half a second" in told))

@@ -120,7 +120,7 @@ class Values(unittest.TestCase):
     def test_each_kind_takes_its_own_and_nothing_else(self) -> None:
         good: dict[Any, list[Any]] = {
             str: [""],
-            int: [0, 10**30],
+            int: [0, 10**30, 5.0],
             bool: [True],
             None: [None],
             list: [[1]],
@@ -131,12 +131,12 @@ class Values(unittest.TestCase):
             dict[str, bool]: [{"a": True}],
             str | None: ["a", None],
             Optional[int]: [None, 1],  # noqa: UP045
-            Literal["a", 1]: ["a", 1],
+            Literal["a", 1]: ["a", 1, 1.0],
             tuple[int, ...]: [[1, 2]],
         }
         bad: dict[Any, list[Any]] = {
             str: [1, None],
-            int: [True, 1.0, "1"],
+            int: [True, 1.5, "1", float("inf"), float("nan")],
             bool: [1, 0],
             None: [0],
             list: [{}],
@@ -145,7 +145,7 @@ class Values(unittest.TestCase):
             list[int]: [[True], {}],
             dict[str, bool]: [{"a": 1}, []],
             str | None: [1],
-            Literal["a", 1]: ["b", True, 1.0, None, []],
+            Literal["a", 1]: ["b", True, 2.0, 1.5, None, []],
             tuple[int, ...]: [["1"]],
         }
         for annotation, values in good.items():
@@ -159,6 +159,19 @@ class Values(unittest.TestCase):
         number = decoder_for(float)(2, "")
 
         self.assertEqual((float, 2.0), (type(number), number))
+
+    def test_a_float_that_is_whole_is_an_int_where_one_is_asked_for_and_of_either_stays_what_it_is(self) -> None:
+        for annotation, value, kind in (
+            (int, 5.0, int),
+            (Literal[5], 5.0, int),
+            (int | None, 5.0, int),
+            (int | float, 5.0, float),
+            (int | float, 5, int),
+            (list[int], [5.0], int),
+        ):
+            decoded = decoder_for(annotation)(value, "")
+
+            self.assertEqual(kind, type(decoded[0] if isinstance(decoded, list) else decoded), annotation)
 
     def test_a_tuple_comes_out_as_one(self) -> None:
         self.assertEqual((1, 2), decoder_for(tuple[int, ...])([1, 2], ""))

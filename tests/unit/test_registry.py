@@ -34,7 +34,7 @@ class Load(unittest.TestCase):
         return "\n".join(refused.exception.faults)
 
     def test_async_and_plain_handlers_are_found_with_their_defaults(self) -> None:
-        @job("report", queue="slow", max_attempts=2, timeout_s=7, backoff=(1, 9))
+        @job("report", queue="slow", max_attempts=2, timeout_s=7, backoff=(1, 9), retain_s=0.5)
         async def report(ctx: Any, payload: Report) -> None: ...
 
         @job("plain")
@@ -49,6 +49,7 @@ class Load(unittest.TestCase):
             (slow.is_async, slow.queue, slow.max_attempts, slow.timeout_s, tuple(slow.backoff)),
         )
         self.assertEqual(Report(3), slow.decode({"month": 3}, ""))
+        self.assertEqual(500, slow.retain_ms)
         self.assertEqual(["plain", "report"], found.names)
         self.assertIsNone(found.get("unknown"))
 
@@ -97,6 +98,8 @@ class Load(unittest.TestCase):
             "attempts": marked("a", max_attempts=0),
             "timeout": marked("t", timeout_s=0),
             "backoff": marked("b", backoff=(5, 1)),
+            "retain": marked("r", retain_s=-1),
+            "endless_retain": marked("er", retain_s=float("nan")),
         }
 
         said = self.refused(self.module("jobs_bad", **bad), "no_such_module")

@@ -62,7 +62,7 @@ class Read(unittest.TestCase):
             ({"priority": "urgent", "max_attempts": 0, "run_at": 5}, ["/priority", "/max_attempts", "/run_at"]),
             ({"payload": {"secret": 5, "x": 1}}, ["/payload/to", "/payload/secret", "/payload/x"]),
             ({"payload": {"to": "b", "token": MASK}}, ["/payload/token"]),
-            ({"payload": None}, ["/payload"]),
+            ({"payload": None, "priority": None}, [""]),
         ):
             self.assertEqual(pointers, self.pointers(body), body)
 

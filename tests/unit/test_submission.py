@@ -58,14 +58,13 @@ class Read(unittest.TestCase):
 
     def test_each_field_has_its_range(self) -> None:
         wrong: dict[str, list[Any]] = {
-            "queue": ["", "Q", "-a", "a b", "a" * 65, 1, None, "ä", "a\n"],
-            "priority": ["", "HIGH", 1, None, [], {}],
-            "delay_s": [-1, "1", None, True, 1e300, float("nan"), 10**400],
+            "queue": ["", "Q", "-a", "a b", "a" * 65, 1, "ä", "a\n"],
+            "priority": ["", "HIGH", 1, [], {}],
+            "delay_s": [-1, "1", True, 1e300, float("nan"), 10**400],
             "run_at": [
                 "",
                 "tomorrow",
                 1,
-                None,
                 "2026-01-01T00:00:00",
                 "2026-13-01T00:00:00Z",
                 "2026-02-30T00:00:00Z",
@@ -80,9 +79,11 @@ class Read(unittest.TestCase):
                 "2031-01-06T23:59:61Z",
                 "9999-12-31T23:59:60Z",
             ],
-            "max_attempts": [0, 1001, 1.0, "5", None, True],
-            "timeout_s": [0, -1, 604_801, "1", None, True],
-            "backoff": [1, [], {"base_s": 0}, {"base_s": 5, "cap_s": 1}, {"base_s": "1"}, {"more": 1}, None],
+            "max_attempts": [0, 1001, 1.5, float("inf"), "5", True],
+            "timeout_s": [0, -1, 604_801, "1", True],
+            "backoff": [1, [], {"base_s": 0}, {"base_s": 5, "cap_s": 1}, {"base_s": "1"}, {"more": 1}],
+            "retain_s": [-1, "1", True, 1e300, float("nan")],
+            "unique": [1, [], {"key": ""}, {"key": None}, {"key": "k", "ttl_s": 0}],
             "type": [1, None, "", "unknown"],
             "payload": [None, [], "x", 1],
         }
@@ -90,6 +91,25 @@ class Read(unittest.TestCase):
             for value in values:
                 with self.subTest(name, value=str(value)[:40]):
                     self.assertTrue(any(p.startswith(f"/{name}") for p in faults({**LEAST, name: value})), value)
+
+    def test_null_is_as_if_the_field_were_not_there(self) -> None:
+        optional = dict.fromkeys(set(submission.CHECKS) - set(submission.REQUIRED))
+        nested = {"backoff": {"base_s": None, "cap_s": None}, "unique": {"key": "k", "ttl_s": None}}
+
+        for body, same in (
+            (optional, {}),
+            ({**optional, "delay_s": 5}, {"delay_s": 5}),
+            ({**optional, "run_at": "2031-01-06T08:00:00Z"}, {"run_at": "2031-01-06T08:00:00Z"}),
+            (nested, {"unique": {"key": "k"}}),
+        ):
+            (job, spec), (other, other_spec) = read({**LEAST, **body}), read({**LEAST, **same})
+            self.assertEqual((job[3:], spec), (other[3:], other_spec), body)
+        self.assertEqual({"/type", "/payload", "/nobodys"}, faults({"type": None, "payload": None, "nobodys": None}))
+
+    def test_a_whole_number_may_have_a_point(self) -> None:
+        spec = read({**LEAST, "max_attempts": 5.0})[1]
+
+        self.assertEqual((5, int), (spec.max_attempts, type(spec.max_attempts)))
 
     def test_every_fault_is_told_at_once(self) -> None:
         body = {"type": "noop", "payload": {"seconds": "x"}, "queue": "Q", "priority": 1, "a/b": 2, "max_attempts": 0}
@@ -108,8 +128,25 @@ class Read(unittest.TestCase):
     def test_what_is_missing_is_told(self) -> None:
         self.assertEqual({"/type", "/payload"}, faults({}))
 
+    def test_a_unique_key_that_would_be_free_before_the_job_is_due_is_refused(self) -> None:
+        for ttl_s, delay_s, found in ((59.999, 60, {"/unique/ttl_s"}), (60, 60, set()), (1, 0, set())):
+            body = {**LEAST, "delay_s": delay_s, "unique": {"key": "k", "ttl_s": ttl_s}}
+            self.assertEqual(found, faults(body), body)
+        self.assertEqual(set(), faults({**LEAST, "delay_s": 300_000, "unique": {"key": "k"}}))
+
+    def test_how_long_it_is_kept_is_what_it_says_else_what_its_type_says(self) -> None:
+        for type_name, given, retain_ms in (
+            ("noop", {}, None),
+            ("noop", {"retain_s": 0}, 0),
+            ("vanish", {}, 0),
+            ("vanish", {"retain_s": 1.5}, 1500),
+        ):
+            job, _ = read({**LEAST, "type": type_name, **given})
+            self.assertEqual(retain_ms, job.retain_ms, (type_name, given))
+
     def test_delay_and_time_exclude_each_other(self) -> None:
         self.assertEqual({"/run_at"}, faults({**LEAST, "delay_s": 1, "run_at": "2026-11-23T12:00:00Z"}))
+        self.assertEqual(set(), faults({**LEAST, "delay_s": 0, "run_at": "2026-11-23T12:00:00Z"}))
 
     def test_a_body_that_is_no_object_is_refused(self) -> None:
         bodies: tuple[Any, ...] = (None, [], "x", 1, True)

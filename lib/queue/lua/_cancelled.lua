@@ -4,6 +4,7 @@ local function stop_if_asked(job, id, token)
   redis.call('HSET', job, 'state', 'cancelled', 'finished', now)
   if token then redis.call('HSET', job, 'ended', token) end
   redis.call('ZADD', base .. 'cancelled', now, id)
+  fade(id, redis.call('HGET', job, 'retain'))
   announce('cancelled', {id}, 'cancel')
   tally('cancelled', {[kind_of(job)] = 1})
   return true

@@ -4,6 +4,7 @@ local buried = {}
 local function die(id, job, error_text, by)
   redis.call('ZADD', base .. 'dead', now, id)
   redis.call('HSET', job, 'state', 'dead', 'finished', now, 'error', error_text)
+  fade(id, redis.call('HGET', job, 'retain'))
   announce('dead', {id}, by)
   tally('dead', {[kind_of(job)] = 1})
   buried[#buried + 1] = id

@@ -15,4 +15,5 @@ local function forget(state, ids)
   if redis.call('EXISTS', unpack(logs)) > 0 then redis.call('UNLINK', unpack(logs)) end
   redis.call('ZREM', base .. state, unpack(ids))
   redis.call('ZREM', base .. 'all', unpack(ids))
+  redis.pcall('ZREM', base .. 'fading', unpack(ids))
 end

@@ -5,12 +5,12 @@
 -- RETURNS 'done' | 'requested' | the state that does not allow it | '' no such job
 -- @transition ready --cancel--> cancelled
 -- @transition delayed --cancel--> cancelled
--- @use clock listed tally ended sound
+-- @use clock listed tally ended fade sound
 -- WHY the id stays in its list, marked `listed`: to search a list of a million would stop Redis. claim drops it there.
 -- WHY '!' and the id beside the id: an older runner knows no such job, and cancels this one as it always did.
 local id, is_forced = ARGV[1], ARGV[2] == '1'
 local job = base .. 'job:' .. id
-local f = redis.call('HMGET', job, 'state', 'priority', 'suspect', 'worker')
+local f = redis.call('HMGET', job, 'state', 'priority', 'suspect', 'worker', 'retain')
 local state = f[1]
 
 if not state then return '' end
@@ -30,6 +30,7 @@ if state == 'ready' then leave(job, home(f[2], f[3])) else redis.call('ZREM', ba
 if f[3] then redis.call('HDEL', job, 'suspect') end
 redis.call('HSET', job, 'state', 'cancelled', 'finished', now)
 redis.call('ZADD', base .. 'cancelled', now, id)
+fade(id, f[5])
 announce('cancelled', {id}, 'cancel')
 tally('cancelled', {[kind_of(job)] = 1})
 return 'done'

@@ -12,7 +12,7 @@
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
--- @use clock ended ring listed quarantine promote next_due tally expire
+-- @use clock ended ring listed quarantine promote next_due tally fade expire
 -- WHY ids are put into the runner's list before they leave the other, as RPOPLPUSH does: should this script fail
 -- half-way, they are there and not nowhere.
 local worker, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]

@@ -2,28 +2,25 @@
 -- enqueue.lua: take in a commit of new jobs; those that the queue has no room for are refused one by one.
 -- KEYS 1 base
 -- ARGV 1 process id  2 commit number, ascending  3 records: id, priority, options, spec; options are '' or, parted by \29:
---      due ms or +delay ms, ms until it expires, unique key, its ttl in ms, idempotency key, fingerprint; each may be ''
+--      due ms or +delay ms, ms until it expires, unique key, its ttl in ms, idempotency key, fingerprint, ms for which its
+--      record is kept when it has ended; each may be ''
 -- RETURNS 'superseded': a later commit of this process came first (this one was never answered, and is not run)
 --      | now_ms, with a + before it where the queue has just begun (or begun again, removed since it was named: its name
 --      is to be said once more); and behind it for each job that was not taken in as it is: \30, its number from 1, \31, why, \31, the id
 --      of the job that stands for it. why: replayed-new, replayed-duplicate (its idempotency key came before, and then it
---      was so) | conflict (that key came with another fingerprint) | duplicate (a job under its unique key lives)
+--      was so) | conflict (that key came with another fingerprint) | duplicate (a job of its type under its unique key lives)
+--      | brief (not taken in: its unique key would be free before it is due; in the id's place, nothing)
 --      | full (the queue is at its max_depth: not taken in; in the id's place, the seconds until there may be room)
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use clock records tally ring depth ended sound
+-- @use clock records tally ring depth ended sound unique
 -- WHY no allow-oom: at maxmemory a new job is refused up front, before anything is written.
 -- WHY the number: a commit whose reply was lost is sent again; it is answered, not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local commit = base .. 'commit:' .. process
-local DAY_S = 86400
+local DAY_S, DAY_MS = 86400, 86400000
 -- A child under a name (children.py) has this for a fingerprint. Its key outlasts whatever a parent's next attempt waits for.
 local ONCE, ONCE_S = 'once', 7776000
-
-local function text_at(key)
-  local text = redis.pcall('GET', key)
-  return type(text) == 'string' and text or ''
-end
 
 local function half_hour(ms) return ms and math.floor(ms / 1800000) end
 
@@ -51,29 +48,42 @@ local function refuse()
   return 'full', drained_in_s(refused - room)
 end
 
+-- When it is due, in ms; nil where that is at once.
+local function due_of(due)
+  local due_ms = due ~= '' and (string.sub(due, 1, 1) == '+' and now_ms + tonumber(due) or tonumber(due))
+  return due_ms and due_ms > now_ms and due_ms or nil
+end
+
+-- For how long it holds its unique key, in ms: a day beyond its time where nothing else is asked for. nil: what is asked for
+-- ends before it is due. WHY not of a delay: that was looked at before it was sent, with all else that it asks for.
+local function ttl_of(asked, due)
+  local wait_ms = math.max(0, (due_of(due) or 0) - now_ms)
+  if asked == '' then return digits(DAY_MS + wait_ms) end
+  return (string.sub(due, 1, 1) == '+' or tonumber(asked) >= wait_ms) and asked or nil
+end
+
 -- The job that stands where `id` would: why, and its id; or that there is no room. Else notes that `id` is the one.
-local function stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint)
+local function stand_in(id, kind, due, unique_key, unique_ttl, idempotency_key, fingerprint)
   local idempotency = base .. 'idem:' .. idempotency_key
-  local unique = base .. 'unique:' .. unique_key
   if idempotency_key ~= '' then
     local known_id, known_print, known_why = string.match(text_at(idempotency), '^(%S+) (%S+) (%S+)$')
     if known_id then return known_print == fingerprint and 'replayed-' .. known_why or 'conflict', known_id end
     -- Its id is derived: where the key has expired, the job may be there all the same.
     if fingerprint == ONCE and redis.call('EXISTS', base .. 'job:' .. id) == 1 then return 'replayed-new', id end
   end
-  local why, first_id = nil, id
+  local why, first_id, unique, ttl = nil, id, nil, nil
   if unique_key ~= '' then
-    local holder = text_at(unique)
-    local state = holder ~= '' and redis.pcall('HGET', base .. 'job:' .. holder, 'state')
-    if state == 'ready' or state == 'delayed' or state == 'active' then
-      why, first_id = 'duplicate', holder
-    end
+    ttl = ttl_of(unique_ttl, due)
+    if not ttl then return 'brief', '' end
+    local holder
+    unique, holder = unique_place(unique_key, kind, id)
+    if holder then why, first_id = 'duplicate', holder end
   end
   if not why and room and room <= 0 then return refuse() end
   if not why and unique_key ~= '' then
-    redis.call('SET', unique, id, 'PX', unique_ttl)
+    redis.call('SET', unique, id, 'PX', ttl)
     -- For retry, which takes the key again, and for a day where nothing is noted.
-    if unique_ttl ~= '86400000' then redis.call('HSET', base .. 'job:' .. id, 'unique_ttl', unique_ttl) end
+    if unique_ttl ~= '' and unique_ttl ~= '86400000' then redis.call('HSET', base .. 'job:' .. id, 'unique_ttl', unique_ttl) end
   end
   if idempotency_key ~= '' then
     local kept_s = fingerprint == ONCE and ONCE_S or DAY_S
@@ -82,15 +92,15 @@ local function stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint
   return why, first_id
 end
 
-local function take_in(id, priority, due, expires, spec)
+local function take_in(id, priority, due, expires, retain, spec, kind)
   local job = base .. 'job:' .. id
   taken = taken + 1
-  add(kinds, kind_in(spec))
+  add(kinds, kind)
   room = room and room - 1
   created[#created + 1] = now
   created[#created + 1] = id
-  local due_ms = due ~= '' and (string.sub(due, 1, 1) == '+' and now_ms + tonumber(due) or tonumber(due))
-  if due_ms and due_ms > now_ms then
+  local due_ms = due ~= '' and due_of(due)
+  if due_ms then
     redis.call('HSET', job, 'spec', spec, 'state', 'delayed')
     delayed[#delayed + 1] = due_ms
     delayed[#delayed + 1] = id
@@ -100,6 +110,7 @@ local function take_in(id, priority, due, expires, spec)
     local list = ready[priority]
     list[#list + 1] = id
   end
+  if retain ~= '' then redis.call('HSET', job, 'retain', retain) end
   if priority ~= 'normal' then redis.call('HSET', job, 'priority', priority) end
   if expires ~= '' then
     redis.call('HSET', job, 'expires', now_ms + tonumber(expires))
@@ -107,21 +118,22 @@ local function take_in(id, priority, due, expires, spec)
   end
 end
 
-local OPTIONS = '^([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)$'
+local OPTIONS = '^' .. string.rep('([^\29]*)\29', 6) .. '([^\29]*)$'
 for id, priority, options, spec in each_record(records) do
   jobs = jobs + 1
-  local due, expires, why, holder = '', '', nil, nil
+  local due, expires, retain, why, holder = '', '', '', nil, nil
+  local kind = kind_in(spec)
   if options ~= '' then
     local unique_key, unique_ttl, idempotency_key, fingerprint
-    due, expires, unique_key, unique_ttl, idempotency_key, fingerprint = string.match(options, OPTIONS)
-    why, holder = stand_in(id, unique_key, unique_ttl, idempotency_key, fingerprint)
+    due, expires, unique_key, unique_ttl, idempotency_key, fingerprint, retain = string.match(options, OPTIONS)
+    why, holder = stand_in(id, kind, due, unique_key, unique_ttl, idempotency_key, fingerprint)
   elseif room and room <= 0 then
     why, holder = refuse()
   end
   if why then
     answer[#answer + 1] = jobs .. '\31' .. why .. '\31' .. holder
   else
-    take_in(id, priority, due, expires, spec)
+    take_in(id, priority, due, expires, retain, spec, kind)
   end
 end
 

@@ -5,7 +5,7 @@
 -- RETURNS {'more' or '', the ids of those that were ended …}
 -- @transition ready --expire--> dead
 -- @transition delayed --expire--> dead
--- @use clock listed tally ended expire sound
+-- @use clock listed tally ended fade expire sound
 -- WHY a ready one stays in its list: see _listed.lua.
 sound('ZCARD', 'dead', 'delayed')
 local limit = tonumber(ARGV[1])

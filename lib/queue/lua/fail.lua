@@ -6,14 +6,14 @@
 -- @transition active --fail--> delayed
 -- @transition active --fail--> dead
 -- @transition active --fail--> cancelled
--- @use clock records notes tally ended ring fence history cancelled next_due sound
+-- @use clock records notes tally ended fade ring fence history cancelled next_due sound
 local worker, records = ARGV[1], ARGV[2]
 
 sound('ZCARD', 'dead', 'cancelled')
 local answers, dead, again, dead_kinds, retried_kinds = {}, {}, {}, {}, {}
 local before = next_due()
 for id, token, delay, rest in each_record(records) do
-  local verdict = own(id, token, worker)
+  local verdict, retain = own(id, token, worker)
   local job = base .. 'job:' .. id
   local error_text, last_words = parted(rest)
   if verdict == 'mine' then
@@ -24,6 +24,7 @@ for id, token, delay, rest in each_record(records) do
     if delay == '' then
       redis.call('HSET', job, 'state', 'dead', 'finished', now, 'ended', token)
       redis.call('ZADD', base .. 'dead', now, id)
+      fade(id, retain)
       dead[#dead + 1] = id
       add(dead_kinds, kind_of(job))
     else

@@ -5,18 +5,22 @@
 --      result (JSON) or '', where it could not be kept the reason, and what it said last (_notes.lua)
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --complete--> completed
--- @use clock records notes tally ended fence hands sound
+-- @use clock records notes tally ended fade fence hands sound
 -- WHY own() is not asked: what it asks is asked here of all jobs together; the list has the last word as there.
 local worker, records = ARGV[1], ARGV[2]
 
 sound('ZCARD', 'completed')
--- One after the other in one table: id, verdict, option, result.
-local said, size, mine = {}, 0, {}
+-- One after the other in one table: id, verdict, option, result. retains: of the few that have one.
+local said, size, mine, retains = {}, 0, {}, nil
 for id, token, option, result in each_record(records) do
-  local verdict = by_fields(base .. 'job:' .. id, token, worker)
+  local verdict, retain = by_fields(base .. 'job:' .. id, token, worker)
   said[size + 1], said[size + 2], said[size + 3], said[size + 4] = id, verdict, option, result
   size = size + 4
   if verdict == 'mine' then mine[#mine + 1] = id end
+  if retain then
+    retains = retains or {}
+    retains[id] = retain
+  end
 end
 local place = #mine > 0 and take_out(mine, worker) or {}
 
@@ -34,6 +38,7 @@ local function complete(id, option, rest)
   end
   add(kinds, sub(option, 2))
   done[#done + 1] = id
+  if retains then fade(id, retains[id]) end
   scores[#scores + 1] = now
   scores[#scores + 1] = id
 end

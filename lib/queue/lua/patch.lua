@@ -2,17 +2,17 @@
 -- patch.lua: change a job that waits: its spec, its priority, when it is due.
 -- KEYS 1 base
 -- ARGV 1 id  2 SHA-1 of the spec that the new one was made of  3 new spec  4 priority, or '' to leave it
---      5 'now', ms at which it is due, or '' to leave it
+--      5 'now', ms at which it is due, or '' to leave it  6 its unique key, or ''
 -- RETURNS 'done' | 'changed' (its spec is another one by now; nothing was done) | the state that does not allow it
 --      | '' no such job
 -- @transition ready --patch--> delayed
 -- @transition delayed --patch--> ready
--- @use clock ended listed ring next_due sound
+-- @use clock tally unique ended listed ring next_due sound
 -- WHY no list is searched: the id stays where it stood, is noted as left there, and claim drops it (see _listed.lua).
 -- WHY no allow-oom: a spec may grow; refused up front at maxmemory, before anything is written.
-local id, seen, spec, priority, due = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local id, seen, spec, priority, due, unique_key = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local job = base .. 'job:' .. id
-local f = redis.call('HMGET', job, 'state', 'spec', 'priority', 'suspect')
+local f = redis.call('HMGET', job, 'state', 'spec', 'priority', 'suspect', 'unique_ttl')
 local state = f[1]
 
 if not state then return '' end
@@ -30,7 +30,17 @@ redis.call('HDEL', job, 'unknown_since')
 if priority ~= '' then redis.call('HSET', job, 'priority', priority) end
 local to = home(priority ~= '' and priority or f[3], f[4])
 
+-- It keeps its unique key until then, and its time beyond: else another job could come before it has begun. For a day where
+-- no time is noted, as in retry.lua.
+local function hold(due_ms)
+  local ttl_ms = tonumber(string.match(f[5] or '', '^[1-9]%d*$') or 86400000)
+  for _, key in ipairs({unique_keys(unique_key, kind_of(job))}) do
+    if text_at(key) == id then redis.call('SET', key, id, 'PX', digits(due_ms - now_ms + ttl_ms)) end
+  end
+end
+
 if is_later then
+  if unique_key ~= '' then hold(due_ms) end
   if state == 'ready' then leave(job, from) end
   if f[4] then redis.call('HDEL', job, 'suspect') end
   redis.call('HSET', job, 'state', 'delayed')

@@ -7,7 +7,7 @@
 -- @transition active --reap--> ready
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
--- @use clock tally ended ring history cancelled listed quarantine sound
+-- @use clock tally ended fade ring history cancelled listed quarantine sound
 -- WHY one crash convicts nobody: the jobs beside a poisonous one are innocent. The second time (the first, where two are
 -- the limit) a job goes to `suspects`, where each runs in a runner of its own, and a crash there is the job's own doing.
 -- WHY the registration goes in the first call of several: a zombie's next claim is refused from then on.
@@ -45,6 +45,7 @@ local function take_back(id, job, priority, crashes)
     local error_text = '{"type":"worker_lost","message":"it took down ' .. crashes .. ' runners, the last one alone"}'
     redis.call('HSET', job, 'state', 'dead', 'finished', now, 'error', error_text)
     redis.call('ZADD', base .. 'dead', now, id)
+    fade(id, redis.call('HGET', job, 'retain'))
     dead[#dead + 1] = id
     add(kinds, kind_of(job))
     return

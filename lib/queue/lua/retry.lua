@@ -6,37 +6,31 @@
 -- @transition dead --retry--> ready
 -- @transition completed --retry--> ready
 -- @transition cancelled --retry--> ready
--- @use clock ended listed ring history sound
+-- @use clock tally unique ended listed ring history sound
 -- WHY claims and ended stay: the fence must still know the old attempts' tokens.
 -- WHY allow-oom: nothing comes in. The record loses fields; what it gains is an id in a list, a line of history, its key.
 -- WHY a day: the key's time that enqueue.lua does not note, and that versions before it never did.
 local id, unique_key = ARGV[1], ARGV[2]
 local DAY_MS = '86400000'
-local job, unique = base .. 'job:' .. id, base .. 'unique:' .. unique_key
+local job = base .. 'job:' .. id
 local f = redis.call('HMGET', job, 'state', 'priority', 'error', 'finished', 'worker', 'claims', 'unique_ttl')
 local state = f[1]
 
--- The other job that lives under the key, if one does.
-local function holder()
-  local other = redis.pcall('GET', unique)
-  if type(other) ~= 'string' or other == id then return nil end
-  local its = redis.pcall('HGET', base .. 'job:' .. other, 'state')
-  return (its == 'ready' or its == 'delayed' or its == 'active') and other
-end
-
 if not state then return '' end
 if state ~= 'dead' and state ~= 'completed' and state ~= 'cancelled' then return state end
-local other = unique_key ~= '' and holder()
+local unique, other
+if unique_key ~= '' then unique, other = unique_place(unique_key, kind_of(job), id) end
 if other then return 'unique ' .. other end
 
 sound('LLEN', 'ready:high', 'ready:normal', 'ready:low')
 sound('ZCARD', state)
-if unique_key ~= '' then redis.call('SET', unique, id, 'PX', string.match(f[7] or '', '^[1-9]%d*$') or DAY_MS) end
+if unique then redis.call('SET', unique, id, 'PX', string.match(f[7] or '', '^[1-9]%d*$') or DAY_MS) end
 -- Without a worker it never ran: cancelled while it waited.
 if f[5] then remember(job, state, state ~= 'completed' and f[3] or nil, f[4]) end
 -- Else the runner that was asked to stop it would stop it again, should it be that one's once more.
 if f[5] then redis.pcall('SREM', base .. 'cancels:' .. f[5], id, '!' .. id) end
 redis.call('ZREM', base .. state, id)
+redis.pcall('ZREM', base .. 'fading', id)
 redis.call('HDEL', job, 'attempts', 'crashes', 'suspect', 'started', 'finished', 'worker', 'result', 'result_truncated',
   'result_error', 'error', 'progress', 'cancel_requested', 'unknown_since', 'expires', 'unbegun')
 redis.call('HSET', job, 'state', 'ready', 'since', now)

@@ -6,7 +6,7 @@
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --snooze--> delayed
 -- @transition active --snooze--> cancelled
--- @use clock records notes tally ended ring fence history cancelled next_due sound unbegun
+-- @use clock records notes tally ended fade ring fence history cancelled next_due sound unbegun
 local worker, records = ARGV[1], ARGV[2]
 
 sound('ZCARD', 'cancelled')

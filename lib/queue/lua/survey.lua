@@ -1,15 +1,16 @@
 #!lua flags=allow-oom
 -- survey.lua: what upkeep needs to know of a queue, in one look; most of the time there is nothing to do.
 -- KEYS 1 base
--- ARGV 1 completed jobs kept  2 ms that completed and cancelled jobs are kept  3 ms that dead jobs are kept
---      4 most graves to look at
+-- ARGV 1 completed jobs kept, and as many cancelled ones  2 ms that they are kept  3 ms that dead jobs are kept  4 dead jobs kept
+--      5 most graves to look at
 -- RETURNS {'1' where something is due, '1' where something expires, '1' where something is to be trimmed, how many
 --      suspects may run, graves that hold ids parted by commas, ms until the first of these three will be so by itself or
 --      '', worker, beat or 'none', worker, beat …}
 -- @use clock
 -- WHY not no-writes: where Redis answers reads and refuses writes (a replica, a full disk, too few replicas) nobody can
 -- beat; a look that came through then would take the living for dead. Redis refuses this one with the beats.
-local kept, kept_ms, dead_ms, most_graves = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local kept, kept_ms, dead_ms, dead_kept = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local most_graves = tonumber(ARGV[5])
 
 local wait_ms = math.huge
 local function is_first_before(key, ms)
@@ -20,6 +21,9 @@ local function is_first_before(key, ms)
 end
 
 local is_over = redis.call('ZCARD', base .. 'completed') > kept
+  or redis.call('ZCARD', base .. 'cancelled') > kept
+  or redis.call('ZCARD', base .. 'dead') > dead_kept
+  or is_first_before('fading', now_ms)
   or is_first_before('completed', now_ms - kept_ms)
   or is_first_before('cancelled', now_ms - kept_ms)
   or is_first_before('dead', now_ms - dead_ms)
