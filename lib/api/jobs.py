@@ -171,7 +171,7 @@ class Jobs:
 
     async def retry(self, call: Call) -> Response:
         json_body.refuse(call.request.body)
-        await self._queue.retry(call.path["job_id"])
+        await self._queue.retry(call.path["job_id"], from_start=query.flag(call.parameters, "from_start"))
         return await self._changed(call, "job.revived", "Job to be run again")
 
     async def logs(self, call: Call) -> Response:

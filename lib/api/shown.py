@@ -31,6 +31,8 @@ def present(record: JobRecord) -> dict[str, Any]:
         "started_at": _time(record.started_ms),
         "finished_at": _time(record.finished_ms),
         "progress": record.progress,
+        "checkpoint": masked(record.checkpoint),
+        "checkpointed_at": _time(record.checkpointed_ms),
         "result": record.result,
         "error": masked_error(record.error, secrets),
         "worker_id": record.worker_id,
@@ -79,6 +81,7 @@ def _less_what_fails(record: JobRecord) -> dict[str, Any]:
             result=record.result if has_result else None,
             result_error=record.result_error if has_result else "it can't be shown as JSON",
             progress=None if _fails(record.progress) else record.progress,
+            checkpoint=None if _fails(record.checkpoint) else record.checkpoint,
             error=None if _fails(record.error) else record.error,
             history=tuple(one._replace(error=None) if _fails(one.error) else one for one in record.history),
         )
@@ -110,7 +113,7 @@ def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
         f'{_options(max_attempts, timeout_s, backoff)},"created_at":"{timestamp(created_ms)}",'
         f'"run_at":{"null" if due_ms is None else _json_time(due_ms)},'
         f'"expires_at":{"null" if expires_in_ms is None else _json_time(created_ms + expires_in_ms)},'
-        '"started_at":null,"finished_at":null,"progress":null,"result":null,"error":null,"worker_id":null,'
+        '"started_at":null,"finished_at":null,"progress":null,"checkpoint":null,"checkpointed_at":null,"result":null,"error":null,"worker_id":null,'
         f'"request_id":"{request_id}","trace_id":"{trace[0]}",'
         f'"unique_key":{to_json(unique_key) if unique_key else "null"},'
         f'"retain_s":{"null" if retain_ms is None else _seconds(retain_ms)},"cancel_requested_at":null,"history":[]}}'

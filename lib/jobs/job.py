@@ -247,7 +247,7 @@ class Accepted(NamedTuple):
 class ClaimedJob(NamedTuple):
     """A job in a runner's hands. `token` is what every later word about it must carry; see DESIGN's fence.
 
-    now_ms: when it was claimed; ready_ms: since when it could have been.
+    now_ms: when it was claimed; ready_ms: since when it could have been. checkpoint: what an attempt left, as JSON.
     """
 
     job_id: str
@@ -257,6 +257,7 @@ class ClaimedJob(NamedTuple):
     now_ms: int
     spec_text: bytes
     ready_ms: int = 0
+    checkpoint: bytes = b""
 
 
 class Attempt(NamedTuple):
@@ -292,6 +293,8 @@ class JobRecord(NamedTuple):
     result_error: str | None = None
     error: dict[str, Any] | None = None
     history: tuple[Attempt, ...] = ()
+    checkpoint: Any = None
+    checkpointed_ms: int | None = None
     size_bytes: int = 0
     spec_text: bytes = b""
     retain_ms: int | None = None

@@ -61,6 +61,18 @@ class JobContext(Protocol):
     def progress(self, fraction: float, note: str = "") -> None:
         """How far the job is, 0 to 1."""
 
+    def checkpoint(self, state: Any) -> None:
+        """Leave `state` for the job's next attempt, if it needs one: after a failure, a crash, a snooze, a stop.
+
+        The last one stands; None takes it back, and so does the job's completion. It is kept as a result is (JSON,
+        64 KiB): what can't be is a ValueError. What Redis does not have when the attempt ends goes with its end; of a
+        runner that is killed the last few milliseconds are lost. So save a step when it is done.
+        """
+
+    @property
+    def last_checkpoint(self) -> Any:
+        """What an attempt before this one left, or None."""
+
     def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
         """Queue another job under the same request id; gives its id (to be awaited in an async handler).
 

@@ -6,7 +6,7 @@ wb:runners                    ZSET    worker -> ms until which it counts as aliv
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
                                       worker ended result error history …; unbegun: see lua/_unbegun.lua;
-                                      noted: lua/_notes.lua; once:<name> onces: see children.py;
+                                      noted checkpoint checkpointed: lua/_notes.lua; once:<name> onces: see children.py;
                                       unknown_since: ms since which no runner could run it; gone once an attempt begins;
                                       retain: ms for which its record is kept when it has ended
 wb:{q}:ready:high|normal|low  LIST    ids; LPUSH in, the right end is next

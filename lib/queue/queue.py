@@ -166,10 +166,11 @@ class Queue:
             with contextlib.suppress(RedisUnavailable, KeysBroken):
                 await self._name(queue)
 
-    async def retry(self, job_id: str) -> None:
-        """Run a finished job again, its attempts at 0; under its unique key, if it has one. Raises JobNotFound or
-        WrongState."""
-        state = await self._change("retry", job_id, _unique_key(await self.read(job_id)))
+    async def retry(self, job_id: str, *, from_start: bool = False) -> None:
+        """Run a finished job again, its attempts at 0; under its unique key, if it has one. from_start: without the
+        checkpoint that one has which did not complete. Raises JobNotFound or WrongState."""
+        unique_key = _unique_key(await self.read(job_id))
+        state = await self._change("retry", job_id, unique_key, "1" if from_start else "")
         if state.startswith(UNIQUE):
             raise WrongState(f"the job {state.removeprefix(UNIQUE)} waits or runs under the same unique key")
         if state != DONE:

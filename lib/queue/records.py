@@ -38,6 +38,8 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         result_error=result_error,
         error=_object(fields.get("error")),
         history=_history(fields, state),
+        checkpoint=_json(fields.get("checkpoint")),
+        checkpointed_ms=_number(fields.get("checkpointed")),
         size_bytes=len(text),
         spec_text=fields.get("spec", b""),
         retain_ms=_number(fields.get("retain")),

@@ -434,7 +434,9 @@ class Lanes:
             self._all_ended.set()
         self._say(in_hand, ending)
         ending.error = None  # It holds the handler's frames, and Redis may be away for long.
-        if in_hand.context is not None and (last_words := in_hand.context.last_words()):
+        if in_hand.context is not None and (
+            last_words := in_hand.context.last_words(is_done=ending.script == "finish")
+        ):
             ending.words = ending.words.saying(last_words)
         in_hand.lease.end(ending.script, ending.words, lambda is_ours: self._heard(in_hand, is_ours))
 

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- retry.lua: run a finished job again, as if it were new; its history stays.
 -- KEYS 1 base
--- ARGV 1 id  2 its unique key, or ''
+-- ARGV 1 id  2 its unique key, or ''  3 '1' where it is to begin from the start, without its checkpoint, or ''
 -- RETURNS 'done' | the state that does not allow it | 'unique ' and the id of the job that holds the key | '' no such job
 -- @transition dead --retry--> ready
 -- @transition completed --retry--> ready
@@ -33,6 +33,8 @@ redis.call('ZREM', base .. state, id)
 redis.pcall('ZREM', base .. 'fading', id)
 redis.call('HDEL', job, 'attempts', 'crashes', 'suspect', 'started', 'finished', 'worker', 'result', 'result_truncated',
   'result_error', 'error', 'progress', 'cancel_requested', 'unknown_since', 'expires', 'unbegun')
+-- WHY a completed one from the start: an older runner that completed it left the checkpoint there.
+if state == 'completed' or ARGV[3] == '1' then redis.call('HDEL', job, 'checkpoint', 'checkpointed') end
 redis.call('HSET', job, 'state', 'ready', 'since', now)
 -- Until now its state said so (see _fence.lua).
 if state == 'completed' and f[6] then redis.call('HSET', job, 'ended', f[6]) end
