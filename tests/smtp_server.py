@@ -2,7 +2,7 @@
 
     python tests/smtp_server.py --folder DIR [--port 0] [--tls starttls|implicit --cert FILE --key FILE]
                                 [--user NAME --password WORD] [--auth "PLAIN LOGIN"] [--no-keep] [--control]
-                                [--no-pipelining] [--byte-by-byte]
+                                [--no-pipelining] [--byte-by-byte] [--most-recipients N] [--too-many REPLY]
 
 It prints {"port": N} and then stores each mail as a line of DIR/mails.jsonl, written before the mail is answered.
 Tests start it with `SmtpServer`, below. Two ways to make it misbehave:
@@ -280,6 +280,8 @@ class Session(asyncio.Protocol):
         match = _ADDRESS.fullmatch(argument)
         if self._sender is None or match is None:
             self._say("503 5.5.1 MAIL first, then RCPT TO:<…>")
+        elif len(self._recipients) == self._server.options.most_recipients:
+            self._say(self._server.options.too_many)
         else:
             self._answer("rcpt", "250 2.1.5 ok", [match[1]], on_good=lambda: self._recipients.append(match[1]))
 
@@ -450,6 +452,8 @@ def _options() -> argparse.Namespace:
     for name in ("--cert", "--key", "--user", "--password"):
         parser.add_argument(name)
     parser.add_argument("--auth", default="PLAIN LOGIN")
+    parser.add_argument("--most-recipients", type=int)
+    parser.add_argument("--too-many", default="452 4.5.3 Too many recipients")
     for flag in ("--no-keep", "--no-pipelining", "--byte-by-byte", "--control"):
         parser.add_argument(flag, action="store_true")
     return parser.parse_args()

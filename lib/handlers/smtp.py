@@ -15,6 +15,8 @@ then a link that breaks at any moment leaves an uncertain delivery. A server tha
 """
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from lib.handlers.letter import Letter
@@ -26,6 +28,8 @@ from lib.handlers.smtp_verdicts import (
     SMTPLinkLost,
     SMTPServerBusy,
     SMTPSetupFault,
+    is_final,
+    is_over_limit,
     lost,
     mail_refusal,
     none_accepted,
@@ -42,12 +46,17 @@ MANY_MAILS = 100  # Many a server takes no more in one session, and not all of t
 
 
 class Receipt(NamedTuple):
-    """What the server said to the mail, and to each recipient whom it refused. `file`: where it was filed."""
+    """What the server said to the mail, and to each recipient whom it did not accept. `file`: where it was filed.
+
+    refused: for good. later: to be asked again some time. beyond: were too many for one mail, and may be asked at once.
+    """
 
     response: str
     accepted: tuple[str, ...]
     refused: dict[str, str]
     file: str = ""
+    later: Mapping[str, Reply] = MappingProxyType({})
+    beyond: tuple[str, ...] = ()
 
 
 class Link:
@@ -123,13 +132,16 @@ class Link:
         if not refused:
             return Receipt(response, letter.recipients, refused={})
         accepted = tuple(to for to in letter.recipients if to not in refused)
-        return Receipt(response, accepted, {to: say(*answer) for to, answer in refused.items()})
+        beyond = tuple(to for to, answer in refused.items() if is_over_limit(answer))
+        final = {to: say(*answer) for to, answer in refused.items() if is_final(answer)}
+        later = {to: answer for to, answer in refused.items() if to not in final and to not in beyond}
+        return Receipt(response, accepted, final, later=later, beyond=beyond)
 
     def _trial(self, sender: str) -> Dialogue[None]:
         self._check_sender((yield from self._commands(f"MAIL FROM:<{sender}>"))[0])
 
     def _envelope(self, letter: Letter) -> Dialogue[dict[str, Reply]]:
-        """MAIL, every RCPT, DATA. Gives the recipients that were refused, where others were accepted."""
+        """MAIL, every RCPT, DATA. Gives the recipients that were not accepted, where others were."""
         answers = yield from (self._pipelined if self._is_pipelining else self._one_by_one)(letter)
         refused = {to: answer for to, answer in zip(letter.recipients, answers, strict=False) if answer[0] // 100 != 2}
         if len(refused) == len(letter.recipients):

@@ -62,7 +62,9 @@ class SMTPSenderRefused(SMTPSetupFault):
 
 
 class MailRefused(Discard):
-    """5xx: the server will not have this mail, or none of its recipients."""
+    """5xx: the server will not have this mail, or none of its recipients. answers: what it said of each of these."""
+
+    answers: Mapping[str, Reply] = {}
 
 
 class DeliveryUncertain(Retry):
@@ -72,6 +74,13 @@ class DeliveryUncertain(Retry):
     """
 
 
+# RFC 3463: X.5.3; and what servers without such codes say.
+_TOO_MANY = re.compile(
+    r"^\d{3} [45]\.5\.3\b|too (?:many|much) (?:rcpt|recipient|address)"
+    r"|(?:max\w*|limit|number) (?:number )?(?:of )?(?:\d+ )?(?:allowed )?recipients"
+    r"|recipients? (?:count |number |per \w+ )?(?:limit|exceeded)",
+    re.IGNORECASE,
+)
 # What servers say to RCPT or the content (5xx) that is about neither. Postfix tells what it has against the sender or
 # the client only at RCPT; the large providers compare the mail's From with the login behind the content.
 _AGAINST_US = (
@@ -141,9 +150,41 @@ def mail_refusal(step: str, answer: Reply) -> Exception:
 
 def none_accepted(refused: Mapping[str, Reply]) -> Exception:
     """One that was only put off is reason enough to come again; the word of that one is told."""
-    to, answer = next((item for item in refused.items() if item[1][0] < 500), next(iter(refused.items())))
-    others = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+    later = {to: answer for to, answer in refused.items() if not is_final(answer)}
+    if later:
+        return put_off(later)
+    fault = _of_recipients(refused)
+    if isinstance(fault, MailRefused):
+        fault.answers = refused
+    return fault
+
+
+def put_off(later: Mapping[str, Reply], *, have_it: int = 0) -> Exception:
+    """Of recipients who are to be asked again. Who asks for most patience is heard."""
+    faults = [_of_recipients({to: answer, **later}) for to, answer in later.items()]
+    fault = max(faults, key=lambda fault: getattr(fault, "after_s", 0.0))
+    if have_it:
+        fault.args = (f"{fault}; {have_it} others have it",)
+    return fault
+
+
+def _of_recipients(answers: Mapping[str, Reply]) -> Exception:
+    """The first one's word is told."""
+    to, answer = next(iter(answers.items()))
+    others = f" (and {len(answers) - 1} more)" if len(answers) > 1 else ""
+    if is_over_limit(answer):
+        answer = (452, answer[1])  # RFC 5321, 4.5.3.1.10: a 552 that says so means later.
     return mail_refusal(f"RCPT {to}{others}", answer)
+
+
+def is_final(answer: Reply) -> bool:
+    """Whether a recipient who was not accepted is refused for good."""
+    return answer[0] // 100 == 5 and not is_over_limit(answer) and isinstance(mail_refusal("RCPT", answer), MailRefused)
+
+
+def is_over_limit(answer: Reply) -> bool:
+    """Whether it is but one too many for one mail: whoever was accepted before gets that, and the rest another."""
+    return _TOO_MANY.search(say(*answer)) is not None
 
 
 def say(code: int, text: bytes | str) -> str:

@@ -10,9 +10,10 @@ import tempfile
 import time
 from email import message_from_bytes, policy
 from pathlib import Path
+from typing import Any
 
 from lib.errors import ConfigError
-from lib.handlers.email import DeliveryLeftUncertain, Email, send_email
+from lib.handlers.email import MOST_UNCERTAIN, DeliveryLeftUncertain, Email, send_email
 from lib.handlers.mailer import MAX_AGE_S, MAX_IDLE_S, Mailer
 from lib.handlers.smtp import MANY_MAILS
 from lib.handlers.smtp_dial import Limits
@@ -27,6 +28,7 @@ from lib.handlers.smtp_verdicts import (
     SMTPSetupFault,
 )
 from lib.jobs.registry import Discard, Snooze
+from lib.jobs.result import RESULT_BYTES, result_text
 from tests.smtp_server import SmtpServer
 from tests.wire.mail_case import JOB_ID, Clock, Context, LoopCase, WireCase, email, settings
 
@@ -50,6 +52,7 @@ class Sending(WireCase):
             {
                 "message_id": f"<{JOB_ID}@example.com>",
                 "accepted": ["test@gmail.com", "c@x.example", "b@x.example"],
+                "deferred": {},
                 "refused": {},
                 "response": "250 2.0.0 kept",
             },
@@ -231,18 +234,21 @@ class Verdicts(WireCase):
         self.assertIs(type(fault), SMTPLinkLost)
 
     def test_some_refused_beside_some_accepted_stand_in_the_result(self) -> None:
-        server = self.serve()
-        context = Context(self.mailer(server.url()))
+        for options in ((), ("--no-pipelining",)):
+            server = self.serve(*options)
+            context = Context(self.mailer(server.url()))
 
-        result = self.send_email(context, email(["rcpt-550@x.example", "a@x.example", "rcpt-450@x.example"]))
+            result = self.send_email(context, email(["rcpt-550@x.example", "a@x.example", "rcpt-553@x.example"]))
 
-        self.assertEqual(result["accepted"], ["a@x.example"])
-        self.assertEqual(
-            {to: text[:3] for to, text in result["refused"].items()},
-            {"rcpt-550@x.example": "550", "rcpt-450@x.example": "450"},
-        )
-        self.assertEqual([mail.recipients for mail in server.mails()], [["a@x.example"]])
-        self.assertEqual(len(context.lines), 2)
+            self.assertEqual(result["accepted"], ["a@x.example"])
+            self.assertEqual(
+                {to: text[:3] for to, text in result["refused"].items()},
+                {"rcpt-550@x.example": "550", "rcpt-553@x.example": "553"},
+            )
+            self.assertEqual(result["deferred"], {})
+            self.assertEqual([mail.recipients for mail in server.mails()], [["a@x.example"]])
+            self.assertEqual(len(context.lines), 2)
+            self.assertIsNone(context.last_checkpoint)
 
     def test_one_put_off_among_all_refused_is_reason_to_come_again(self) -> None:
         server = self.serve()
@@ -280,6 +286,173 @@ class Verdicts(WireCase):
         self.assertTrue(words.startswith("MAIL: 550 first [31m xxx"))
         self.assertTrue(words.isprintable())
         self.assertLess(len(words), 320)
+
+
+class Recipients(WireCase):
+    """Of a mail to several: each has it once, whatever the others are told, and the result tells of each."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.server = self.serve()
+        self.context = Context(self.mailer(self.server.url()))
+
+    def attempt(self, *to: str, **fields: Any) -> dict[str, Any]:
+        """The next attempt of one job."""
+        return self.send_email(self.context, email([*to], **fields))
+
+    def fails(self, kind: type[Exception], *to: str, **fields: Any) -> str:
+        with self.assertRaises(kind) as caught:
+            self.attempt(*to, **fields)
+        return str(caught.exception)
+
+    def envelopes(self) -> list[list[str]]:
+        return [mail.recipients for mail in self.server.mails()]
+
+    def test_who_is_put_off_is_asked_again_and_nobody_else(self) -> None:
+        for code in ("450", "451", "452"):
+            with self.subTest(code=code):
+                self.setUp()
+                to = (f"rcpt-{code}-once@x.example", "a@x.example", "rcpt-550@x.example")
+
+                said = self.fails(SMTPServerBusy, *to, cc="c@x.example")
+                left = self.context.last_checkpoint
+                result = self.attempt(*to, cc="c@x.example")
+
+                self.assertIn(f"RCPT {to[0]}: {code}", said)
+                self.assertIn("2 others have it", said)
+                self.assertEqual(["a@x.example", "c@x.example"], left["accepted"])
+                self.assertEqual([to[0]], [*left["deferred"]])
+                self.assertEqual(["rcpt-550@x.example"], [*left["refused"]])
+                self.assertEqual([["a@x.example", "c@x.example"], [to[0]]], self.envelopes())
+                self.assertEqual(["a@x.example", "c@x.example", to[0]], result["accepted"])
+                self.assertEqual(({}, ["rcpt-550@x.example"]), (result["deferred"], [*result["refused"]]))
+                first, second = self.server.mails()
+                self.assertEqual(first.message["Message-ID"], second.message["Message-ID"])
+                self.assertEqual(first.message["To"], second.message["To"])
+
+    def test_who_is_refused_for_good_after_others_have_it_ends_a_job_that_is_completed(self) -> None:
+        to = ("a@x.example", "rcpt-450-once@x.example")
+        self.fails(SMTPServerBusy, *to)
+        self.server.plan("rcpt", "550 5.1.1 nobody of that name")
+
+        result = self.attempt(*to)
+
+        self.assertEqual(
+            (["a@x.example"], {to[1]: "550 5.1.1 nobody of that name"}), (result["accepted"], result["refused"])
+        )
+
+    def test_a_content_refused_for_the_rest_is_a_refusal_of_each_of_them(self) -> None:
+        to = ("a@x.example", "rcpt-450-once@x.example", "rcpt-451-once@x.example")
+        self.fails(SMTPServerBusy, *to)
+        self.server.plan("sent", "554 5.7.1 spam")
+
+        result = self.attempt(*to)
+
+        self.assertEqual(
+            {to[1]: "the content: 554 5.7.1 spam", to[2]: "the content: 554 5.7.1 spam"}, result["refused"]
+        )
+
+    def test_a_server_that_is_busy_meanwhile_costs_nobody_the_mail(self) -> None:
+        to = ("a@x.example", "rcpt-450-once@x.example")
+        self.fails(SMTPServerBusy, *to)
+        self.server.plan("mail", "451 4.3.0 later")
+        self.fails(SMTPServerBusy, *to)
+
+        self.attempt(*to)
+
+        self.assertEqual([["a@x.example"], [to[1]]], self.envelopes())
+
+    def test_who_has_the_mail_by_an_attempt_that_was_cut_off_gets_it_no_more(self) -> None:
+        self.context.last_checkpoint = {"accepted": ["a@x.example"], "response": "250 2.0.0 kept"}
+
+        result = self.attempt("a@x.example")
+
+        self.assertEqual((["a@x.example"], "250 2.0.0 kept"), (result["accepted"], result["response"]))
+        self.assertEqual([], self.server.mails())
+
+    def test_what_an_earlier_attempt_left_and_is_none_is_passed_over(self) -> None:
+        wrong: tuple[Any, ...] = ("x", [], {"accepted": 5}, {"refused": [1]}, {"accepted": [{}]})
+        for left in wrong:
+            self.context.last_checkpoint = left
+
+            self.assertEqual(["a@x.example"], self.attempt("a@x.example")["accepted"])
+
+    def test_more_than_a_server_takes_at_once_get_it_in_the_same_attempt(self) -> None:
+        to = [f"r{number}@x.example" for number in range(25)]
+        for reply, *options in (
+            ("452 4.5.3 Too many recipients",),
+            ("452 too many recipients", "--no-pipelining"),
+            ("552 Too many recipients",),
+            ("451 4.5.3 no",),
+        ):
+            with self.subTest(reply=reply):
+                self.server = self.serve("--most-recipients", "10", "--too-many", reply, *options)
+                self.context = Context(self.mailer(self.server.url()))
+
+                result = self.attempt(*to)
+
+                self.assertEqual([10, 10, 5], [*map(len, self.envelopes())])
+                self.assertEqual((to, {}, {}), (result["accepted"], result["deferred"], result["refused"]))
+                self.assertEqual(1, self.server.counts()["connections"])
+
+    def test_who_was_put_off_in_the_first_part_is_asked_again_though_the_second_is_through(self) -> None:
+        self.server = self.serve("--most-recipients", "2")
+        self.context = Context(self.mailer(self.server.url()))
+        to = ("rcpt-450-once@x.example", "a@x.example", "b@x.example", "c@x.example")
+
+        said = self.fails(SMTPServerBusy, *to)
+        result = self.attempt(*to)
+
+        self.assertIn("3 others have it", said)
+        self.assertEqual([[*to[1:3]], [to[3]], [to[0]]], self.envelopes())
+        self.assertEqual([*to[1:], to[0]], result["accepted"])
+
+    def test_a_full_mailbox_is_not_taken_for_one_too_many(self) -> None:
+        for reply in ("552 5.2.2 Recipient mailbox quota exceeded", "550 5.2.2 recipient over its storage limit"):
+            self.server.plan("rcpt", reply)
+
+            result = self.attempt("full@x.example", "a@x.example")
+
+            self.assertEqual({"full@x.example": reply}, result["refused"])
+
+    def test_too_many_to_everybody_is_a_server_that_is_busy(self) -> None:
+        self.server.plan("rcpt", "452 4.5.3 Too many recipients this hour", times=None)
+
+        self.fails(SMTPServerBusy, "a@x.example", "b@x.example")
+
+    def test_where_the_second_part_is_cut_off_the_first_is_known(self) -> None:
+        self.server = self.serve("--most-recipients", "2")
+        self.context = Context(self.mailer(self.server.url()))
+        to = ("a@x.example", "b@x.example", "sent-lost-once@x.example")
+
+        self.fails(DeliveryUncertain, *to)
+        self.attempt(*to)
+
+        self.assertEqual([[*to[:2]], [to[2]], [to[2]]], self.envelopes())
+
+    def test_what_is_left_for_the_next_attempt_fits_whatever_a_server_says(self) -> None:
+        to = [f"{'l' * 60}{number}@{'d' * 60}.{'d' * 60}.{'d' * 60}.example" for number in range(99)]
+        self.server.plan("rcpt", "450 " + "ж" * 400, times=99)
+
+        self.fails(SMTPServerBusy, *to, "a@x.example")
+
+        self.assertEqual(99, len(self.context.last_checkpoint["deferred"]))
+        self.assertLess(len(result_text(self.context.last_checkpoint).encode()), RESULT_BYTES)
+
+
+class Doubts(WireCase):
+    def test_a_mail_that_never_gets_an_answer_is_not_sent_for_days(self) -> None:
+        server = self.serve()
+        context = Context(self.mailer(server.url()))
+        for _ in range(MOST_UNCERTAIN - 1):
+            with self.assertRaises(DeliveryUncertain):
+                self.send_email(context, email("sent-lost@x.example"))
+
+        with self.assertRaises(DeliveryLeftUncertain) as caught:
+            self.send_email(context, email("sent-lost@x.example"))
+
+        self.assertIn(f"{MOST_UNCERTAIN} times", str(caught.exception))
+        self.assertEqual(MOST_UNCERTAIN, len(server.mails()))
 
 
 class Links(WireCase):
