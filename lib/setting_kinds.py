@@ -43,6 +43,11 @@ def seconds(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def seconds_or_none(low: float, high: float) -> Callable[[str], float | None]:
+    parse = seconds(low, high)
+    return lambda text: parse(text) if text else None
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in choices:

@@ -458,6 +458,15 @@ async def keeps_a_secret(ctx: JobContext, payload: Sealed) -> str:
     return f"{payload.api_key} {payload.n}"
 
 
+@job("impatient", give_up_after_s=600, backoff=QUICK, max_attempts=1000)
+async def impatient(ctx: JobContext, work: Work) -> None:
+    """Fails, or (text: snooze) is put off, each time."""
+    enter(ctx, work)
+    if work.text == "snooze":
+        raise Snooze("not yet", after_s=work.seconds)
+    raise Retry("once more", after_s=work.seconds)
+
+
 @job("vanish", retain_s=0, backoff=QUICK, max_attempts=1)
 async def vanish(ctx: JobContext, work: Work) -> str:
     """Its record goes at once when it has ended, whether it failed (for its `text`) or not."""

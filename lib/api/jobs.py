@@ -281,4 +281,6 @@ def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:
         run_at_ms=due_ms,
         expires_ms=None if job.expires_in_ms is None else created_ms + job.expires_in_ms,
         retain_ms=job.retain_ms,
+        give_up_ms=job.give_up_ms,
+        gives_up_ms=None if job.give_up_ms is None else (due_ms or created_ms) + job.give_up_ms,
     )

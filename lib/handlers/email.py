@@ -29,7 +29,7 @@ from lib.handlers.mailbox import Mailbox, check_line, parse_mailbox
 from lib.handlers.mailer import Mailer
 from lib.handlers.mailer import check_settings as check_settings
 from lib.handlers.smtp import Receipt
-from lib.handlers.smtp_verdicts import DeliveryUncertain, MailRefused, Reply, put_off, say
+from lib.handlers.smtp_verdicts import DeliveryUncertain, MailRefused, Reply, SMTPServerAskedToWait, put_off, say
 from lib.jobs.payload import Invalid, escape_pointer
 from lib.jobs.registry import Discard, JobContext, job
 
@@ -37,6 +37,11 @@ MAX_RECIPIENTS = 100  # what every server must take (RFC 5321, 4.5.3.1.8)
 MAX_SUBJECT_CHARS = 998
 MAX_HEADERS = 30
 MAX_HEADER_CHARS = 2000
+# Tried for about three days (RFC 5321, 4.5.4.1), first after seconds and later once in half an hour or so: a test adds
+# them up. What is put off by the server's own word counts as no attempt, and ends with GIVE_UP_AFTER_S.
+BACKOFF = (30, 3600)
+MAX_ATTEMPTS = 150
+GIVE_UP_AFTER_S = 3 * 86_400
 MOST_UNCERTAIN = 5
 """So often a delivery that nobody can be sure of is tried: each may be one more copy."""
 FEW_RECIPIENTS = 25
@@ -95,7 +100,7 @@ class Email:
             raise Invalid(faults)
 
 
-@job("email", queue="email", max_attempts=5, timeout_s=60)
+@job("email", queue="email", max_attempts=MAX_ATTEMPTS, timeout_s=60, backoff=BACKOFF, give_up_after_s=GIVE_UP_AFTER_S)
 async def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
     """Send one mail. The result: `{message_id, accepted, deferred, refused, response}`, `file` where it was filed."""
     if ctx.cancelled:
@@ -105,6 +110,11 @@ async def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
     course = Course.after(ctx.last_checkpoint, payload.recipients)
     try:
         await _send(ctx, payload, letter, course, mailer)
+    except SMTPServerAskedToWait as exc:
+        course.waits += 1
+        exc.after_s = exc.patience.pause_s(course.waits, mailer.rng)
+        ctx.checkpoint(course.left())
+        raise
     except DeliveryUncertain as exc:
         course.uncertain += 1
         ctx.checkpoint(course.left())
@@ -147,6 +157,7 @@ class Course:
         self.response = ""
         self.file = ""
         self.uncertain = 0
+        self.waits = 0
         self._reply_chars = None if len(recipients) <= FEW_RECIPIENTS else SHORT_REPLY_CHARS
 
     @classmethod
@@ -160,7 +171,9 @@ class Course:
         course.refused = {to: str(refused[to]) for to in recipients if type(refused) is dict and to in refused}
         course.open = tuple(to for to in recipients if to not in course.accepted and to not in course.refused)
         course.response = str(left.get("response", ""))
-        course.uncertain = left["uncertain"] if type(left.get("uncertain")) is int else 0
+        course.uncertain, course.waits = (
+            count if type(count := left.get(name)) is int else 0 for name in ("uncertain", "waits")
+        )
         return course
 
     def note(self, receipt: Receipt) -> None:
@@ -174,7 +187,8 @@ class Course:
 
     def left(self) -> dict[str, Any]:
         """For the next attempt, and whoever looks at the job meanwhile."""
-        return {**self._told(), "uncertain": self.uncertain} if self.uncertain else self._told()
+        counts = {name: count for name, count in (("uncertain", self.uncertain), ("waits", self.waits)) if count}
+        return {**self._told(), **counts}
 
     def result(self) -> dict[str, Any]:
         return {**self._told(), "file": self.file} if self.file else self._told()

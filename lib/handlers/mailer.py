@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 
 from lib.config import Settings
 from lib.errors import ConfigError
@@ -51,8 +52,10 @@ class Mailer:
         tls_context: ssl.SSLContext | None = None,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
+        rng: Random | None = None,
     ) -> None:
         self.sender = _sender(settings.mail_from)
+        self.rng = rng or Random()
         # One for each mail at a time: where the server swallows connections, no mail waits for another's thread.
         self._threads = ThreadPoolExecutor(sum(settings.worker_queues.values()), "mail")
         self._outbox = Outbox(settings.outbox_dir)

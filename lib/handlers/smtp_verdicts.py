@@ -4,7 +4,8 @@ What is no `Discard` is tried again. Raised by smtp_dial.py, smtp_wire.py and sm
 record and may be named in a redrive (`error_type`).
 
 1. The mail is refused (5xx to RCPT or the content, or its size): dead. Asking again would get the same answer.
-2. The server can't now (4xx) or can't be reached: later.
+2. The server can't now (4xx) or can't be reached: later, by the job's own backoff. Where it says or implies how long we
+   are to wait, or that we send too much, that is no failed attempt; see smtp_patience.py.
 3. It refuses us, and not this mail: our login, our sender, our address, or its TLS is not what SMTP_URL says. Whoever
    runs Waybill has to mend something, and everybody's mail would be refused until then. So all of it waits, and no
    attempt is counted.
@@ -16,6 +17,8 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from lib.handlers import smtp_patience
+from lib.handlers.smtp_patience import Patience
 from lib.jobs.registry import Discard, Retry, Snooze
 
 SETUP_RETRY_S = 300.0
@@ -32,6 +35,14 @@ _UNFIT = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
 class SMTPServerBusy(Exception):
     """4xx: not now. Nothing was accepted."""
+
+
+class SMTPServerAskedToWait(SMTPServerBusy, Snooze):
+    """The same, and how long we are to wait: greylisting, too many mails or connections. The attempt is given back."""
+
+    def __init__(self, reason: str, patience: Patience) -> None:
+        Snooze.__init__(self, reason, after_s=patience.base_s)
+        self.patience = patience
 
 
 class SMTPLinkLost(Exception):
@@ -125,14 +136,25 @@ def check(step: str, answer: Reply, refused: Verdict, *, wanted: int = 2) -> Non
 
 def refusal(step: str, answer: Reply, refused: Verdict) -> Exception:
     """4xx: busy; 5xx: `refused`; anything else is not SMTP, so the link can't be trusted."""
-    kind: Verdict = {4: SMTPServerBusy, 5: refused}.get(answer[0] // 100, SMTPLinkLost)
+    if answer[0] // 100 == 4:
+        return not_now(f"{step}: ", answer)
+    kind: Verdict = refused if answer[0] // 100 == 5 else SMTPLinkLost
     return kind(f"{step}: {say(*answer)}")
+
+
+def not_now(step: str, answer: Reply) -> SMTPServerBusy:
+    """Of a 4xx. step: what stands before the server's words."""
+    words = say(*answer)
+    patience = smtp_patience.asked_for(words)
+    return SMTPServerAskedToWait(step + words, patience) if patience else SMTPServerBusy(step + words)
 
 
 def sender_refusal(answer: Reply) -> Exception:
     """Of an answer to MAIL that is not 2xx. A 5xx is about the sender, all but one that is about the mail's size."""
     if answer[0] in LOGIN_WANTED:
         return SMTPLoginRefused(f"MAIL: {say(*answer)}")
+    if fault := _over_quota("MAIL", answer):
+        return fault
     is_about_the_mail = answer[0] in _NOT_THE_SENDER or _ENHANCED_OF_SIZE.match(say(*answer))
     return refusal("MAIL", answer, MailRefused if is_about_the_mail else SMTPSenderRefused)
 
@@ -142,10 +164,19 @@ def mail_refusal(step: str, answer: Reply) -> Exception:
     kind: Verdict = MailRefused
     if answer[0] in LOGIN_WANTED:
         kind = SMTPLoginRefused
+    elif fault := _over_quota(step, answer):
+        return fault
     elif answer[0] // 100 == 5:
         words = say(*answer)
         kind = next((fault for fault, pattern in _AGAINST_US if pattern.search(words)), MailRefused)
     return refusal(step, answer, kind)
+
+
+def _over_quota(step: str, answer: Reply) -> Exception | None:
+    """Of a 5xx that says that we have sent too much."""
+    words = say(*answer)
+    patience = smtp_patience.asked_for_by_refusal(words) if answer[0] // 100 == 5 else None
+    return SMTPServerAskedToWait(f"{step}: {words}", patience) if patience else None
 
 
 def none_accepted(refused: Mapping[str, Reply]) -> Exception:

@@ -204,6 +204,7 @@ class NewJob(NamedTuple):
     unique_ttl_ms (0: a day beyond the time when it is due), there is no second one. idempotency_key: who sends it again
     within a day is told of the first job, if `fingerprint` (of the request's body) is the same. retain_ms: for so long
     its record is kept once it has ended, if the queue's retention does not end it before.
+    give_up_ms: so long behind its time no attempt of it begins any more.
     """
 
     job_id: str
@@ -217,6 +218,7 @@ class NewJob(NamedTuple):
     idempotency_key: str = ""
     fingerprint: str = ""
     retain_ms: int | None = None
+    give_up_ms: int | None = None
 
     @property
     def queue(self) -> str:
@@ -248,6 +250,7 @@ class ClaimedJob(NamedTuple):
     """A job in a runner's hands. `token` is what every later word about it must carry; see DESIGN's fence.
 
     now_ms: when it was claimed; ready_ms: since when it could have been. checkpoint: what an attempt left, as JSON.
+    gives_up_ms: when no attempt is to begin any more.
     """
 
     job_id: str
@@ -258,6 +261,7 @@ class ClaimedJob(NamedTuple):
     spec_text: bytes
     ready_ms: int = 0
     checkpoint: bytes = b""
+    gives_up_ms: int | None = None
 
 
 class Attempt(NamedTuple):
@@ -295,6 +299,8 @@ class JobRecord(NamedTuple):
     history: tuple[Attempt, ...] = ()
     checkpoint: Any = None
     checkpointed_ms: int | None = None
+    give_up_ms: int | None = None
+    gives_up_ms: int | None = None
     size_bytes: int = 0
     spec_text: bytes = b""
     retain_ms: int | None = None

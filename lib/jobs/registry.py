@@ -128,34 +128,60 @@ class JobType:
     timeout_s: float = 60
     backoff: Backoff = DEFAULT_BACKOFF
     retain_ms: int | None = None
+    give_up_ms: int | None = None
+
+
+class Defaults(NamedTuple):
+    """What a type has that does not say it itself: DEFAULT_MAX_ATTEMPTS and so on."""
+
+    max_attempts: int = 5
+    timeout_s: float = 60
+    backoff: Backoff = DEFAULT_BACKOFF
+    give_up_after_s: float | None = None
+
+    @classmethod
+    def of(cls, settings: Any) -> "Defaults":
+        backoff = Backoff(settings.default_backoff_base_s, settings.default_backoff_cap_s)
+        timeout_s, give_up_after_s = settings.default_timeout_s, settings.default_give_up_after_s
+        return cls(settings.default_max_attempts, timeout_s, backoff, give_up_after_s)
+
+
+PLAIN = Defaults()
 
 
 class _Mark(NamedTuple):
+    """None: as the defaults have it."""
+
     name: str
     queue: str
-    max_attempts: int
-    timeout_s: float
-    backoff: Backoff
+    max_attempts: int | None
+    timeout_s: float | None
+    backoff: Backoff | None
     retain_s: float | None
+    give_up_after_s: float | None
 
 
 def job(
     name: str,
     *,
     queue: str = "default",
-    max_attempts: int = 5,
-    timeout_s: float = 60,
-    backoff: tuple[float, float] = DEFAULT_BACKOFF,
+    max_attempts: int | None = None,
+    timeout_s: float | None = None,
+    backoff: tuple[float, float] | None = None,
     retain_s: float | None = None,
+    give_up_after_s: float | None = None,
 ) -> Callable[[Handler], Handler]:
     """Mark a function `(ctx, payload)`, async or plain, as the handler of jobs of type `name`.
 
     backoff is (base_s, cap_s). A plain function runs in a thread. What it returns is the job's result, as JSON.
     retain_s: for so long at most its record is kept when it has ended, however it did; None: as the queue's are.
+    give_up_after_s: so long after its time no attempt begins any more, however many are left. What is left out is as
+    the settings DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S, DEFAULT_BACKOFF_… and DEFAULT_GIVE_UP_AFTER_S say.
     """
 
     def mark(handler: Handler) -> Handler:
-        setattr(handler, _MARK, _Mark(name, queue, max_attempts, timeout_s, Backoff(*backoff), retain_s))
+        steps = None if backoff is None else Backoff(*backoff)
+        setattr(handler, _MARK, _Mark(name, queue, max_attempts, timeout_s, steps, retain_s, give_up_after_s))
         return handler
 
     return mark
@@ -191,8 +217,9 @@ def load(modules: Iterable[str], settings: Any = None) -> Registry:
     """
     types: dict[str, JobType] = {}
     faults: list[str] = []
+    defaults = PLAIN if settings is None else Defaults.of(settings)
     for module in modules:
-        for name, found in _marked(module, faults):
+        for name, found in _marked(module, faults, defaults):
             if name in types and types[name].handler is not found.handler:
                 faults.append(f"JOB_MODULES: the job type {name!r} is defined twice, the second time in {module}")
             types[name] = found
@@ -230,7 +257,7 @@ def _unfit(modules: Iterable[str], settings: Any) -> list[str]:
     return faults
 
 
-def _marked(module: str, faults: list[str]) -> Iterable[tuple[str, JobType]]:
+def _marked(module: str, faults: list[str], defaults: Defaults = PLAIN) -> Iterable[tuple[str, JobType]]:
     try:
         loaded = importlib.import_module(module)
     except (Exception, SystemExit) as fault:  # noqa: BLE001  A user's module may fail in any way; it is said and the start refused.
@@ -241,7 +268,7 @@ def _marked(module: str, faults: list[str]) -> Iterable[tuple[str, JobType]]:
         mark = getattr(value, "__dict__", {}).get(_MARK) if callable(value) else None
         if isinstance(mark, _Mark):
             try:
-                yield mark.name, _job_type(mark, value)
+                yield mark.name, _job_type(mark, value, defaults)
             except Exception as fault:  # noqa: BLE001  Its annotations are code of the user's, too.
                 name = getattr(value, "__name__", "?")
                 faults.append(f"JOB_MODULES: {module}.{name}: {fault or type(fault).__name__}")
@@ -255,8 +282,10 @@ def _where(fault: BaseException) -> str:
     return f" ({theirs[-1].filename}:{theirs[-1].lineno})" if theirs else ""
 
 
-def _job_type(mark: _Mark, handler: Handler) -> JobType:
-    _check(mark)
+def _job_type(mark: _Mark, handler: Handler, defaults: Defaults) -> JobType:
+    own = {name: value for name in defaults._fields if (value := getattr(mark, name)) is not None}
+    limits = defaults._replace(**own)
+    _check(mark, limits)
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         raise ValueError("a handler that yields would never be run; have it return")
     parameters = list(inspect.signature(handler).parameters.values())
@@ -275,24 +304,27 @@ def _job_type(mark: _Mark, handler: Handler) -> JobType:
         decode,
         is_async,
         mark.queue,
-        mark.max_attempts,
-        mark.timeout_s,
-        mark.backoff,
+        limits.max_attempts,
+        limits.timeout_s,
+        limits.backoff,
         retain_ms,
+        None if limits.give_up_after_s is None else max(1, round(limits.give_up_after_s * 1000)),
     )
 
 
-def _check(mark: _Mark) -> None:
+def _check(mark: _Mark, limits: Defaults) -> None:
     # Neither " nor \\: enqueue.lua reads the name off the spec, as it stands there.
     if not mark.name or len(mark.name) > 64 or not mark.name.isprintable() or '"' in mark.name or "\\" in mark.name:
         raise ValueError(f"a job type's name has 1 to 64 printable characters, no quote or backslash: {mark.name!r}")
     if not QUEUE_NAME.fullmatch(mark.queue):
         raise ValueError(f"{mark.queue!r} can't name a queue: a-z, 0-9, _ and -, 64 at most")
-    if type(mark.max_attempts) is not int or not 1 <= mark.max_attempts <= MAX_ATTEMPTS:
-        raise ValueError(f"max_attempts is a whole number from 1 to {MAX_ATTEMPTS}, not {mark.max_attempts!r}")
-    if not 0 < mark.timeout_s <= MAX_TIMEOUT_S:
-        raise ValueError(f"timeout_s is above 0 and at most {MAX_TIMEOUT_S}, not {mark.timeout_s!r}")
-    if not 0 < mark.backoff.base_s <= mark.backoff.cap_s <= MAX_DELAY_S:
-        raise ValueError(f"0 < base_s <= cap_s <= {MAX_DELAY_S} is asked for, not {tuple(mark.backoff)!r}")
+    if type(limits.max_attempts) is not int or not 1 <= limits.max_attempts <= MAX_ATTEMPTS:
+        raise ValueError(f"max_attempts is a whole number from 1 to {MAX_ATTEMPTS}, not {limits.max_attempts!r}")
+    if not 0 < limits.timeout_s <= MAX_TIMEOUT_S:
+        raise ValueError(f"timeout_s is above 0 and at most {MAX_TIMEOUT_S}, not {limits.timeout_s!r}")
+    if not 0 < limits.backoff.base_s <= limits.backoff.cap_s <= MAX_DELAY_S:
+        raise ValueError(f"0 < base_s <= cap_s <= {MAX_DELAY_S} is asked for, not {tuple(limits.backoff)!r}")
+    if limits.give_up_after_s is not None and not 0 < limits.give_up_after_s <= MAX_DELAY_S:
+        raise ValueError(f"give_up_after_s is above 0 and at most {MAX_DELAY_S}, not {limits.give_up_after_s!r}")
     if mark.retain_s is not None and not 0 <= mark.retain_s <= MAX_DELAY_S:
         raise ValueError(f"retain_s is from 0 to {MAX_DELAY_S}, or None, not {mark.retain_s!r}")

@@ -8,7 +8,8 @@ wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: 
                                       worker ended result error history …; unbegun: see lua/_unbegun.lua;
                                       noted checkpoint checkpointed: lua/_notes.lua; once:<name> onces: see children.py;
                                       unknown_since: ms since which no runner could run it; gone once an attempt begins;
-                                      retain: ms for which its record is kept when it has ended
+                                      retain: ms for which its record is kept when it has ended;
+                                      patience: ms after its time at which it is given up; gives_up: when that is
 wb:{q}:ready:high|normal|low  LIST    ids; LPUSH in, the right end is next
 wb:{q}:suspects               LIST    ids of jobs that were aboard two crashed runners; each runs alone
 wb:{q}:active:<worker>        LIST    ids that a runner holds

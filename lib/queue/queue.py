@@ -374,7 +374,9 @@ def _options(job: NewJob) -> str:
     expires = "" if job.expires_in_ms is None else str(job.expires_in_ms)
     unique_ttl = str(job.unique_ttl_ms) if job.unique_ttl_ms else ""
     retain = "" if job.retain_ms is None else str(job.retain_ms)
-    return "\x1d".join((due, expires, job.unique_key, unique_ttl, job.idempotency_key, job.fingerprint, retain))
+    patience = "" if job.give_up_ms is None else str(job.give_up_ms)
+    keys = (job.unique_key, unique_ttl, job.idempotency_key, job.fingerprint)
+    return "\x1d".join((due, expires, *keys, retain, patience))
 
 
 def _size_bytes(job: NewJob) -> int:

@@ -40,6 +40,8 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         history=_history(fields, state),
         checkpoint=_json(fields.get("checkpoint")),
         checkpointed_ms=_number(fields.get("checkpointed")),
+        give_up_ms=_number(fields.get("patience")),
+        gives_up_ms=_number(fields.get("gives_up")),
         size_bytes=len(text),
         spec_text=fields.get("spec", b""),
         retain_ms=_number(fields.get("retain")),

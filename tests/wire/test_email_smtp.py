@@ -23,6 +23,7 @@ from lib.handlers.smtp_verdicts import (
     SMTPLinkLost,
     SMTPLoginRefused,
     SMTPSenderRefused,
+    SMTPServerAskedToWait,
     SMTPServerBusy,
     SMTPSessionRefused,
     SMTPSetupFault,
@@ -127,14 +128,18 @@ class Verdicts(WireCase):
         for options in ((), ("--no-pipelining",)):
             server = self.serve(*options)
             for step, answer, verdict in (
-                ("connect", "421 4.3.2 too many", SMTPServerBusy),
+                ("connect", "421 4.3.2 shutting down", SMTPServerBusy),
+                ("connect", "421 4.7.0 too many connections", SMTPServerAskedToWait),
+                ("connect", "432 4.3.2 Concurrent connections limit exceeded", SMTPServerAskedToWait),
                 ("connect", "554 5.7.1 you are on a list", SMTPSessionRefused),
                 ("connect", "drop", SMTPLinkLost),
                 ("connect", "HTTP/1.1 400 Bad Request", SMTPLinkLost),
                 ("ehlo", "421 4.3.2 later", SMTPServerBusy),
                 ("ehlo", "550 5.7.1 no", SMTPSessionRefused),
                 ("mail", "421 4.3.2 going down", SMTPServerBusy),
-                ("mail", "451 4.7.1 slow down", SMTPServerBusy),
+                ("mail", "451 4.7.1 slow down", SMTPServerAskedToWait),
+                ("mail", "454 Throttling failure: Maximum sending rate exceeded", SMTPServerAskedToWait),
+                ("mail", "550 5.4.5 Daily user sending limit exceeded", SMTPServerAskedToWait),
                 ("mail", "530 5.7.0 log in first", SMTPLoginRefused),
                 ("mail", "552 5.3.4 too large", MailRefused),
                 ("mail", "554 5.3.4 message size exceeds the limit", MailRefused),
@@ -146,7 +151,9 @@ class Verdicts(WireCase):
                 ("mail", "535 5.7.139 Authentication unsuccessful", SMTPLoginRefused),
                 ("mail", "drop", SMTPLinkLost),
                 ("rcpt", "421 4.3.2 going down", SMTPServerBusy),
-                ("rcpt", "450 4.2.1 greylisted", SMTPServerBusy),
+                ("rcpt", "450 4.3.0 busy", SMTPServerBusy),
+                ("rcpt", "450 4.2.1 greylisted", SMTPServerAskedToWait),
+                ("rcpt", "421 4.7.0 Try again later", SMTPServerAskedToWait),
                 ("rcpt", "550 5.1.1 no such user", MailRefused),
                 ("rcpt", "550 5.7.1 you are not allowed to write to this list", MailRefused),
                 ("rcpt", "530 5.7.1 Authentication required", SMTPLoginRefused),
@@ -162,6 +169,7 @@ class Verdicts(WireCase):
                 ("data", "drop", SMTPLinkLost),
                 ("sent", "421 4.3.2 going down", SMTPServerBusy),
                 ("sent", "452 4.3.1 disk full", SMTPServerBusy),
+                ("sent", "451 4.7.1 try again in 5 minutes", SMTPServerAskedToWait),
                 ("sent", "554 5.7.1 spam", MailRefused),
                 ("sent", "554 Message rejected: Email address is not verified.", SMTPSenderRefused),
                 ("sent", "550 The from address does not match a verified Sender Identity.", SMTPSenderRefused),
@@ -438,6 +446,48 @@ class Recipients(WireCase):
 
         self.assertEqual(99, len(self.context.last_checkpoint["deferred"]))
         self.assertLess(len(result_text(self.context.last_checkpoint).encode()), RESULT_BYTES)
+
+
+class Patiences(WireCase):
+    def asked(self, context: Context, *to: str) -> float:
+        """For how long the mail is put off by the server's own word."""
+        with self.assertRaises(SMTPServerAskedToWait) as caught:
+            self.send_email(context, email([*to] or "test@gmail.com"))
+        self.assertIsInstance(caught.exception, Snooze)
+        return caught.exception.after_s or 0.0
+
+    def test_the_interval_that_is_named_is_kept_and_no_attempt_is_counted(self) -> None:
+        for step in ("connect", "mail", "rcpt", "data", "sent"):
+            server = self.serve()
+            server.plan(step, "451 4.7.1 Greylisted, try again in 120 seconds")
+
+            after_s = self.asked(Context(self.mailer(server.url())))
+
+            self.assertTrue(120 <= after_s <= 132, after_s)
+
+    def test_a_limit_is_waited_for_longer_each_time(self) -> None:
+        server = self.serve()
+        server.plan("mail", "454 Throttling failure: Maximum sending rate exceeded.", times=10)
+        context = Context(self.mailer(server.url()))
+
+        pauses = [self.asked(context) for _ in range(10)]
+        result = self.send_email(context, email())
+
+        self.assertLessEqual(pauses[0], 5)
+        self.assertGreater(max(pauses), 60)
+        self.assertEqual((["test@gmail.com"], 10), (result["accepted"], context.last_checkpoint["waits"]))
+        self.assertNotIn("waits", result)
+
+    def test_of_several_recipients_the_longest_wait_is_kept(self) -> None:
+        server = self.serve()
+        server.plan("rcpt", "450 4.7.1 try again in 60 seconds")
+        server.plan("rcpt", "450 4.7.1 try again in 600 seconds")
+        context = Context(self.mailer(server.url()))
+
+        after_s = self.asked(context, "a@x.example", "b@x.example", "c@x.example")
+
+        self.assertGreaterEqual(after_s, 600)
+        self.assertEqual(["c@x.example"], context.last_checkpoint["accepted"])
 
 
 class Doubts(WireCase):

@@ -13,7 +13,7 @@
 local id, unique_key = ARGV[1], ARGV[2]
 local DAY_MS = '86400000'
 local job = base .. 'job:' .. id
-local f = redis.call('HMGET', job, 'state', 'priority', 'error', 'finished', 'worker', 'claims', 'unique_ttl')
+local f = redis.call('HMGET', job, 'state', 'priority', 'error', 'finished', 'worker', 'claims', 'unique_ttl', 'patience')
 local state = f[1]
 
 if not state then return '' end
@@ -36,6 +36,7 @@ redis.call('HDEL', job, 'attempts', 'crashes', 'suspect', 'started', 'finished',
 -- WHY a completed one from the start: an older runner that completed it left the checkpoint there.
 if state == 'completed' or ARGV[3] == '1' then redis.call('HDEL', job, 'checkpoint', 'checkpointed') end
 redis.call('HSET', job, 'state', 'ready', 'since', now)
+if f[8] then redis.call('HSET', job, 'gives_up', digits(now_ms + (tonumber(f[8]) or 0))) end
 -- Until now its state said so (see _fence.lua).
 if state == 'completed' and f[6] then redis.call('HSET', job, 'ended', f[6]) end
 -- Cancelled while it waited, and not yet dropped from its list, it has its old place again.
