@@ -152,7 +152,9 @@ class Course:
     def __init__(self, recipients: tuple[str, ...]) -> None:
         self.open = recipients
         self.accepted: list[str] = []
+        self.deferred: dict[str, str] = {}
         self.later: dict[str, Reply] = {}
+        """Of this attempt; `deferred` has what was said to the open ones in any."""
         self.refused: dict[str, str] = {}
         self.response = ""
         self.file = ""
@@ -170,6 +172,8 @@ class Course:
         course.accepted = [to for to in recipients if type(accepted) is list and to in accepted]
         course.refused = {to: str(refused[to]) for to in recipients if type(refused) is dict and to in refused}
         course.open = tuple(to for to in recipients if to not in course.accepted and to not in course.refused)
+        deferred = left.get("deferred")
+        course.deferred = {to: str(deferred[to]) for to in course.open if type(deferred) is dict and to in deferred}
         course.response = str(left.get("response", ""))
         course.uncertain, course.waits = (
             count if type(count := left.get(name)) is int else 0 for name in ("uncertain", "waits")
@@ -181,6 +185,9 @@ class Course:
         self.accepted += receipt.accepted
         self.refused |= {to: answer[: self._reply_chars] for to, answer in receipt.refused.items()}
         self.later |= receipt.later
+        self.deferred |= {to: say(*answer)[: self._reply_chars] for to, answer in receipt.later.items()}
+        for to in (*receipt.accepted, *receipt.refused):
+            self.deferred.pop(to, None)
         self.open = receipt.beyond
         self.response = receipt.response or self.response
         self.file = receipt.file
@@ -196,7 +203,7 @@ class Course:
     def _told(self) -> dict[str, Any]:
         return {
             "accepted": self.accepted,
-            "deferred": {to: say(*answer)[: self._reply_chars] for to, answer in self.later.items()},
+            "deferred": self.deferred,
             "refused": self.refused,
             "response": self.response,
         }

@@ -7,6 +7,7 @@ from lib.handlers.smtp_patience import (
     CONNECTIONS,
     DAILY,
     GREYLIST,
+    POLICY,
     RATE,
     Patience,
     asked_for,
@@ -67,11 +68,11 @@ class Implied(unittest.TestCase):
             ("450 4.7.25 Client host rejected: cannot find your hostname", GREYLIST),
             ("454 Throttling failure: Maximum sending rate exceeded.", RATE),
             ("454 4.7.0 rate exceeded", RATE),
-            ("421 4.7.0 Try again later, closing connection.", RATE),
-            ("421 4.7.28 Our system has detected an unusual amount of mail", RATE),
-            ("450 4.2.1 The user you are trying to contact is receiving mail at a rate that prevents it", RATE),
-            ("450 4.2.1 later", RATE),
-            ("452 4.5.3 Your message has too many recipients", RATE),
+            ("421 4.7.0 Try again later, closing connection.", POLICY),
+            ("421 4.7.28 Our system has detected an unusual amount of mail", POLICY),
+            ("450 4.2.1 The user you are trying to contact is receiving mail at a rate that prevents it", POLICY),
+            ("450 4.2.1 later", POLICY),
+            ("452 4.5.3 Your message has too many recipients", POLICY),
             ("451 4.7.1 slow down", RATE),
             ("450 4.7.1 You have exceeded the sending limit", RATE),
             ("432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending", CONNECTIONS),
@@ -131,7 +132,7 @@ class Pauses(unittest.TestCase):
 
     def test_the_others_grow_up_to_their_cap(self) -> None:
         rng = Random(1)
-        for patience in (CONNECTIONS, RATE):
+        for patience in (CONNECTIONS, RATE, POLICY):
             first = [patience.pause_s(1, rng) for _ in range(200)]
             late = [patience.pause_s(30, rng) for _ in range(200)]
 
