@@ -37,8 +37,8 @@ class Patience(NamedTuple):
 
 
 CONNECTIONS = Patience(2, 60)
-# A minute at most: a thousand mails that wait so go on to ask a server for the 14 a second that it takes. With a quarter
-# of an hour it stood idle most of the time.
+# A minute at most: a thousand mails that wait so go on to ask a server for the 14 a second that it takes. With a
+# quarter of an hour it stood idle most of the time.
 RATE = Patience(2, 60)
 POLICY = Patience(15, 900)
 DAILY = Patience(DAILY_S, DAILY_S)
