@@ -36,6 +36,7 @@ from lib.handlers.smtp_wire import Wire
 MAX_IDLE_S = 30.0  # servers hang up on idle clients after a minute or five (RFC 5321 asks for five)
 MAX_AGE_S = 300.0  # a link's: then another of the hosts behind the server's name may have its turn
 LOGIN_PAUSE_S = 60.0
+TRIAL_S = 1.0
 
 
 class Mailer:
@@ -137,7 +138,8 @@ class Links:
     ) -> None:
         self._sender = sender
         self._fault: Exception | None = None
-        self._has_sent = False
+        self._has_begun = False
+        self._trial: asyncio.Future[None] | None = None
         self._route = route
         self._tls_context = tls_context
         self._threads = threads
@@ -168,10 +170,13 @@ class Links:
         except SMTPSetupFault as exc:
             self._note(exc)
             raise
-        self._fault, self._has_sent = None, True
+        self._fault = None
         return receipt
 
     async def _send_once_or_twice(self, letter: Letter) -> Receipt:
+        self._has_begun = True
+        if self._trial is not None:
+            await asyncio.wait([self._trial], timeout=TRIAL_S)  # Its link is to be this mail's.
         deadline = Deadline(self._limits, self._clock)
         link = self._take()
         if link is not None:
@@ -190,8 +195,16 @@ class Links:
 
     async def try_out(self) -> None:
         """Connection, TLS, login, sender. The link lies ready for the first mail then."""
-        if self._has_sent and self._fault is None:
-            return
+        if self._has_begun and self._fault is None:
+            return  # A mail shows as much.
+        trial = self._trial = asyncio.get_running_loop().create_future()
+        try:
+            await self._try_out()
+        finally:
+            self._trial = None
+            trial.set_result(None)
+
+    async def _try_out(self) -> None:
         deadline = Deadline(self._limits, self._clock)
         link = await self._open(deadline)
         is_kept = False

@@ -820,6 +820,20 @@ class WarningsOfAMailer(WireCase):
 
             self.assertEqual("", mailer.warning)
 
+    def test_a_mail_that_comes_while_the_server_is_tried_out_takes_that_link(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+
+        async def both() -> None:
+            trial = asyncio.create_task(mailer.try_out())
+            await asyncio.sleep(0)  # It has begun.
+            await asyncio.gather(trial, send_email(Context(mailer), email()))
+            await mailer.try_out()
+
+        self.loop.run(both())
+
+        self.assertEqual((1, 1), (server.counts()["connections"], server.counts()["mails"]))
+
     def test_a_refused_login_of_a_probe_is_not_tried_again_by_the_mails(self) -> None:
         server = self.serve(user="me", password="right")
         mailer = self.mailer(server.url(password="wrong"))
