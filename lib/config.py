@@ -8,6 +8,7 @@ A value that is not understood stops the start (exit 78): a queue that runs with
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -51,6 +52,11 @@ class Settings(NamedTuple):
     log_max_bytes: int
     log_backups: int
     job_modules: tuple[str, ...]
+    default_max_attempts: int
+    default_timeout_s: float
+    default_backoff_base_s: float
+    default_backoff_cap_s: float
+    default_give_up_after_s: float | None
     worker_queues: Mapping[str, int]
     worker_processes: int
     lease_s: float
@@ -139,6 +145,8 @@ def _misfits(checked: Mapping[str, Any], *, listens: bool) -> Iterable[str]:
     if checked.get("ack_replicas") and "+cluster" in checked.get("redis_url", ""):
         yield "ACK_REPLICAS: not with a Cluster; set 0, and min-replicas-to-write on its nodes"
     yield from _token_misfits(checked)
+    if checked.get("default_backoff_base_s", 0) > checked.get("default_backoff_cap_s", inf):
+        yield "DEFAULT_BACKOFF_BASE_S: it is above DEFAULT_BACKOFF_CAP_S"
     host = checked.get("host", "localhost") if listens else "localhost"
     # Without keys anyone who reaches the port may do anything, so nothing but this machine may reach it.
     if checked.get("api_keys") == () and not kinds.is_loopback(host):
@@ -290,6 +298,36 @@ SETTINGS: tuple[Setting, ...] = (
         "lib.handlers.email",
         "Python modules whose @job functions are known, parted by commas",
         kinds.list_of(kinds.matching(_MODULE, "a module's dotted name")),
+    ),
+    Setting(
+        "DEFAULT_MAX_ATTEMPTS",
+        "5",
+        "attempts of a job whose type and request say nothing else, 1 to 1000; mails are tried for three days",
+        kinds.whole(1, 1000),
+    ),
+    Setting(
+        "DEFAULT_TIMEOUT_S",
+        "60",
+        "seconds that an attempt may take where its type and request say nothing else, 0.001 to 604800",
+        kinds.seconds(0.001, 604_800),
+    ),
+    Setting(
+        "DEFAULT_BACKOFF_BASE_S",
+        "2",
+        "seconds, about, before the second attempt, where nothing else is said; doubled with each; 0.001 to 316224000",
+        kinds.seconds(0.001, 316_224_000),
+    ),
+    Setting(
+        "DEFAULT_BACKOFF_CAP_S",
+        "3600",
+        "seconds before any attempt at most, where nothing else is said; not below DEFAULT_BACKOFF_BASE_S",
+        kinds.seconds(0.001, 316_224_000),
+    ),
+    Setting(
+        "DEFAULT_GIVE_UP_AFTER_S",
+        "",
+        "seconds behind a job's time after which no attempt begins, where nothing else is said; empty: any number",
+        kinds.seconds_or_none(0.001, 316_224_000),
     ),
     Setting(
         "WORKER_QUEUES",

@@ -12,6 +12,8 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 from lib.ids import QUEUE_NAME
 
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_SMTP_FORMS = "smtp://user:password@host:587?starttls=1, smtps://user:password@host:465 or smtp://host:25"
+_SMTP_HOST = re.compile(r"[^\s,;/\\<>\"'`|{}^]{1,253}")
 _ESCAPE = "In a user's name or password write / ? # @ as %2F %3F %23 %40"
 _REDIS_OPTIONS = {
     "db": r"[0-9]{1,4}",
@@ -39,6 +41,11 @@ def seconds(low: float, high: float) -> Callable[[str], float]:
         return float(text)
 
     return parse
+
+
+def seconds_or_none(low: float, high: float) -> Callable[[str], float | None]:
+    parse = seconds(low, high)
+    return lambda text: parse(text) if text else None
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -155,12 +162,38 @@ def smtp_url(text: str) -> str:
         return text
     parts = _split_url(text)
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise ValueError(f"{without_password(text)!r} is not of the form smtp[s]://user:password@host:port?starttls=1")
-    if not _has_port_or_none(parts.netloc.rpartition("@")[2]):
-        raise ValueError(f"its port is not a number from 0 to 65535. {_ESCAPE}")
+        raise ValueError(f"{without_password(text)!r} is not of the form {_SMTP_FORMS}")
+    if not _has_port_or_none(parts.netloc.rpartition("@")[2]) or parts.port == 0:
+        raise ValueError(f"its port is not a number from 1 to 65535. {_ESCAPE}")
+    if not _SMTP_HOST.fullmatch(parts.hostname):
+        raise ValueError(f"{parts.hostname!r} is not one host's name or address. {_ESCAPE}")
+    if parts.path not in ("", "/"):
+        raise ValueError(f"nothing stands behind its port but ?starttls=1, and here {parts.path!r} does")
     if parts.query not in ("", "starttls=1", "starttls=0"):
         raise ValueError("the only parameter it takes is starttls=1 or starttls=0")
+    if not _is_this_machine(parts.hostname):
+        _check_smtp_port(parts)
     return text
+
+
+def _check_smtp_port(parts: SplitResult) -> None:
+    """What is spoken on the ports that have a name for it (RFC 8314); on this machine a tunnel may listen on any."""
+    host, port, is_tls = parts.hostname, parts.port, parts.scheme == "smtps"
+    if is_tls and port in (25, 587):
+        raise ValueError(f"port {port} does not begin with TLS; write smtp://…@{host}:{port}?starttls=1, or port 465")
+    if not is_tls and port == 465:
+        raise ValueError(f"port 465 begins with TLS; write smtps://…@{host}:465")
+    if not is_tls and port == 587 and not parts.query:
+        raise ValueError(
+            f"port 587 asks for STARTTLS; write smtp://…@{host}:587?starttls=1 (?starttls=0 for a server without)"
+        )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return is_loopback(host)
+    except ValueError:
+        return False
 
 
 def _split_url(text: str) -> SplitResult:

@@ -267,6 +267,42 @@ async def discard(ctx: JobContext, work: Work) -> None:
     raise Discard(work.text or "never")
 
 
+@job("steps", backoff=QUICK)
+async def steps(ctx: JobContext, work: Work) -> dict[str, Any]:
+    """`size` steps, each written down and then saved. After the one that `text` names it does what stands behind:
+    raise, exit, wait (for `until`), snooze."""
+    enter(ctx, work)
+    done = ctx.last_checkpoint or {"step": 0}
+    at, _, act = work.text.partition(" ")
+    for step in range(done["step"] + 1, work.size + 1):
+        write_line(work.ledger, f"ended step-{step}")
+        ctx.checkpoint({"step": step, "token": "hush"})
+        if str(step) != at:
+            continue
+        if act == "raise":
+            raise ValueError("half-way")
+        if act == "snooze":
+            raise Snooze(after_s=0.05)
+        if act == "exit":
+            await asyncio.sleep(0.1)  # Redis is told meanwhile.
+            os.kill(os.getpid(), signal.SIGKILL)
+        while not Path(work.until).exists():
+            await asyncio.sleep(0.01)
+    return {"began_at": done["step"]}
+
+
+@job("hoards", max_attempts=1)
+async def hoards(ctx: JobContext, work: Work) -> str:
+    """Tries to leave more than may be left, and what is no JSON; gives the reasons."""
+    told = []
+    for state in ("x" * (64 << 10), object()):
+        try:
+            ctx.checkpoint(state)
+        except ValueError as fault:
+            told.append(str(fault))
+    return " | ".join(told)
+
+
 @job("talk")
 async def talk(ctx: JobContext, work: Work) -> str:
     """Says all that a handler can say, and gives the id of the job that it queued."""
@@ -429,6 +465,15 @@ class Sealed:
 async def keeps_a_secret(ctx: JobContext, payload: Sealed) -> str:
     """Tells its secret, so that a test sees which one it was given."""
     return f"{payload.api_key} {payload.n}"
+
+
+@job("impatient", give_up_after_s=600, backoff=QUICK, max_attempts=1000)
+async def impatient(ctx: JobContext, work: Work) -> None:
+    """Fails, or (text: snooze) is put off, each time."""
+    enter(ctx, work)
+    if work.text == "snooze":
+        raise Snooze("not yet", after_s=work.seconds)
+    raise Retry("once more", after_s=work.seconds)
 
 
 @job("vanish", retain_s=0, backoff=QUICK, max_attempts=1)

@@ -2,7 +2,8 @@
 
     python tests/smtp_server.py --folder DIR [--port 0] [--tls starttls|implicit --cert FILE --key FILE]
                                 [--user NAME --password WORD] [--auth "PLAIN LOGIN"] [--no-keep] [--control]
-                                [--no-pipelining] [--smtputf8] [--byte-by-byte]
+                                [--no-pipelining] [--smtputf8] [--byte-by-byte] [--most-recipients N] [--too-many REPLY]
+                                [--greylist-s S] [--most-sessions N] [--most-per-s N]
 
 It prints {"port": N} and then stores each mail as a line of DIR/mails.jsonl, written before the mail is answered.
 Tests start it with `SmtpServer`, below. Two ways to make it misbehave:
@@ -14,6 +15,10 @@ Tests start it with `SmtpServer`, below. Two ways to make it misbehave:
 2. By a rule, for every phase (connect ehlo starttls auth mail rcpt data sent rset): `plan("connect", "421 busy")`.
    A further act is `late 250 ok`: that reply, when `answer()` is called. And two phases more: content, amid the mail
    (`drop`; `hang`: read no further), and nobody (`354 go on` to a DATA behind which there is no recipient).
+
+Three ways in which servers of the field hold mails off: --greylist-s puts each mail's first try off for so long (by its
+Message-ID, behind the content, so that each is one of its own), --most-sessions answers EHLO in one more session with
+432 as Office 365 does, --most-per-s answers MAIL with 454 as SES does.
 
 With --control it takes JSON lines on stdin, answers each with one, and ends when stdin does: no test leaves it behind.
 """
@@ -32,6 +37,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,6 +76,8 @@ class Server:
         self.mails = 0
         self.withheld = 0
         self.logins = 0
+        self.greylisted: dict[bytes, float] = {}
+        self.second, self.in_second = 0, 0
         self._file = None if options.no_keep else (Path(options.folder) / "mails.jsonl").open("ab", buffering=0)
 
     def ssl_context(self) -> ssl.SSLContext | None:
@@ -96,6 +104,23 @@ class Server:
                 self.seen.add(address)
                 return f"{match[2]} as {address} asks" if match[2].isdigit() else match[2]
         return None
+
+    def is_grey(self, content: bytes) -> bool:
+        """Whether this mail came for the first time less than --greylist-s ago."""
+        if self.options.greylist_s is None:
+            return False
+        found = re.search(rb"(?mi)^Message-ID: (.*?)\r?$", content)
+        first_s = self.greylisted.setdefault(found[1] if found else content, time.monotonic())
+        return bool(time.monotonic() - first_s < self.options.greylist_s)
+
+    def is_too_fast(self) -> bool:
+        """Whether this second has had its mails."""
+        if self.options.most_per_s is None:
+            return False
+        if self.second != int(time.monotonic()):
+            self.second, self.in_second = int(time.monotonic()), 0
+        self.in_second += 1
+        return bool(self.in_second > self.options.most_per_s)
 
     def keep(self, mail: dict[str, Any]) -> None:
         self.mails += 1
@@ -190,7 +215,10 @@ class Session(asyncio.Protocol):
             return False
         self._content, self._buffer = self._buffer[:end], self._buffer[end + 3 :]
         self._reader = self._read_line
-        self._answer("sent", "250 2.0.0 kept", self._recipients, on_good=self._keep)
+        if self._server.is_grey(self._content):
+            self._say(f"451 4.7.1 Greylisted, try again in {self._server.options.greylist_s:g} seconds")
+        else:
+            self._answer("sent", "250 2.0.0 kept", self._recipients, on_good=self._keep)
         self._forget()
         return True
 
@@ -216,6 +244,9 @@ class Session(asyncio.Protocol):
         self._helo = argument
         self._forget()
         options = self._server.options
+        if options.most_sessions is not None and len(self._server.sessions) > options.most_sessions:
+            self._say("432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending")
+            return
         offers = ["tests.example", "SIZE 50000000"]
         offers += [] if options.no_pipelining else ["PIPELINING"]
         offers += ["8BITMIME", "SMTPUTF8"] if options.smtputf8 else []
@@ -304,6 +335,8 @@ class Session(asyncio.Protocol):
         match = _ADDRESS.fullmatch(argument)
         if match is None:
             self._say("501 5.5.4 no sender")
+        elif self._server.is_too_fast():
+            self._say("454 Throttling failure: Maximum sending rate exceeded.")
         elif self._server.options.user and self._user is None:
             self._say("530 5.7.0 log in first")
         else:
@@ -316,6 +349,8 @@ class Session(asyncio.Protocol):
         match = _ADDRESS.fullmatch(argument)
         if self._sender is None or match is None:
             self._say("503 5.5.1 MAIL first, then RCPT TO:<…>")
+        elif len(self._recipients) == self._server.options.most_recipients:
+            self._say(self._server.options.too_many)
         else:
             self._answer("rcpt", "250 2.1.5 ok", [match[1]], on_good=lambda: self._recipients.append(match[1]))
 
@@ -486,6 +521,11 @@ def _options() -> argparse.Namespace:
     for name in ("--cert", "--key", "--user", "--password"):
         parser.add_argument(name)
     parser.add_argument("--auth", default="PLAIN LOGIN")
+    parser.add_argument("--most-recipients", type=int)
+    parser.add_argument("--greylist-s", type=float)
+    parser.add_argument("--most-sessions", type=int)
+    parser.add_argument("--most-per-s", type=int)
+    parser.add_argument("--too-many", default="452 4.5.3 Too many recipients")
     for flag in ("--no-keep", "--no-pipelining", "--smtputf8", "--byte-by-byte", "--control"):
         parser.add_argument(flag, action="store_true")
     return parser.parse_args()

@@ -176,7 +176,8 @@ class Jobs:
 
     async def retry(self, call: Call) -> Response:
         json_body.refuse(call.request.body)
-        if await self._queue.retry(call.path["job_id"], idempotency.keyed(call)):
+        from_start = query.flag(call.parameters, "from_start")
+        if await self._queue.retry(call.path["job_id"], idempotency.keyed(call), from_start=from_start):
             return await self._replayed(call)
         return await self._changed(call, "job.revived", "Job to be run again")
 
@@ -293,4 +294,6 @@ def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:
         run_at_ms=due_ms,
         expires_ms=None if job.expires_in_ms is None else created_ms + job.expires_in_ms,
         retain_ms=job.retain_ms,
+        give_up_ms=job.give_up_ms,
+        gives_up_ms=None if job.give_up_ms is None else (due_ms or created_ms) + job.give_up_ms,
     )

@@ -56,6 +56,7 @@ class Metrics:
         names = await self._queues.names()
         with contextlib.suppress(KeysBroken):
             found.workers.add(await self._queues.runners_alive())
+            found.warnings.add(len(await self._queues.warnings()))
         for some in in_bites(names):
             reading = each_readable(some, self._meters.read)
             censuses, counted = await asyncio.gather(self._queues.census_of(some), reading)
@@ -105,6 +106,11 @@ class _OfQueues:
     def __init__(self) -> None:
         self.unreadable = 0
         self.workers = Family("waybill_workers", "gauge", "Runners that are alive, on all hosts.")
+        self.warnings = Family(
+            "waybill_worker_warnings",
+            "gauge",
+            "Sentences in the warnings of /api/health that workers tell: a login refused by the mail server, say.",
+        )
         self._jobs = Family("waybill_jobs", "gauge", "Jobs that Redis holds now, by state.")
         self._latency = Family(
             "waybill_queue_latency_seconds",
@@ -134,7 +140,8 @@ class _OfQueues:
             "waybill_queues_unreadable", "gauge", "Queues left out here: keys of theirs are not what Waybill wrote."
         )
         unreadable.add(self.unreadable)
-        return [self.workers, unreadable, self._jobs, self._latency, *self._events.values(), *self._timings.values()]
+        gauges = [self.workers, self.warnings, unreadable, self._jobs]
+        return [*gauges, self._latency, *self._events.values(), *self._timings.values()]
 
     def add_census(self, census: Census) -> None:
         for state, count in census.counts.items():

@@ -54,7 +54,7 @@ def routes(
         Route("PATCH", "/api/jobs/{job_id}", "changeJob", jobs.change, takes_body=True, bodies=_PATCHES, scope="write"),
         Route("DELETE", "/api/jobs/{job_id}", "deleteJob", jobs.delete, scope="write", produces=()),
         Route("POST", "/api/jobs/{job_id}/cancel", "cancelJob", jobs.cancel, frozenset({"force"}), scope="write"),
-        Route("POST", "/api/jobs/{job_id}/retry", "retryJob", jobs.retry, scope="write"),
+        Route("POST", "/api/jobs/{job_id}/retry", "retryJob", jobs.retry, frozenset({"from_start"}), scope="write"),
         Route("GET", "/api/jobs/{job_id}/logs", "readJobLogs", jobs.logs, scope="read"),
         Route("GET", "/api/types", "listTypes", types.list_all, scope="read"),
         Route("GET", "/api/queues", "listQueues", queues.list_all, scope="read"),

@@ -31,6 +31,8 @@ def present(record: JobRecord) -> dict[str, Any]:
         "started_at": _time(record.started_ms),
         "finished_at": _time(record.finished_ms),
         "progress": record.progress,
+        "checkpoint": masked(record.checkpoint),
+        "checkpointed_at": _time(record.checkpointed_ms),
         "result": record.result,
         "error": masked_error(record.error, secrets),
         "worker_id": record.worker_id,
@@ -38,6 +40,8 @@ def present(record: JobRecord) -> dict[str, Any]:
         "trace_id": spec.trace.trace_id if spec else None,
         "unique_key": (spec.unique_key or None) if spec else None,
         "retain_s": _seconds(record.retain_ms),
+        "give_up_after_s": _seconds(record.give_up_ms),
+        "give_up_at": _time(record.gives_up_ms),
         "cancel_requested_at": _time(record.cancel_requested_ms),
         "history": [
             {
@@ -87,6 +91,7 @@ def _less_what_fails(record: JobRecord) -> dict[str, Any]:
             result=record.result if has_result else None,
             result_error=record.result_error if has_result else "it can't be shown as JSON",
             progress=None if _fails(record.progress) else record.progress,
+            checkpoint=None if _fails(record.checkpoint) else record.checkpoint,
             error=None if _fails(record.error) else record.error,
             history=tuple(one._replace(error=None) if _fails(one.error) else one for one in record.history),
         )
@@ -108,7 +113,7 @@ def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
     WHY by hand: nothing has happened to the job, so that most of it is known, and its payload is JSON already in the
     spec's text. Made from a dict it takes five times as long, a tenth of the whole request. A test holds both equal.
     """
-    job_id, _, spec_text, delay_ms, run_at_ms, expires_in_ms, *_, retain_ms = job
+    job_id, _, spec_text, delay_ms, run_at_ms, expires_in_ms, *_, retain_ms, give_up_ms = job
     type_name, payload, request_id, trace, max_attempts, timeout_s, backoff, priority, unique_key = spec
     due_ms = None if delay_ms is None and run_at_ms is None else job.due_ms(created_ms)
     return (
@@ -118,11 +123,13 @@ def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
         f'{_options(max_attempts, timeout_s, backoff)},"created_at":"{timestamp(created_ms)}",'
         f'"run_at":{"null" if due_ms is None else _json_time(due_ms)},'
         f'"expires_at":{"null" if expires_in_ms is None else _json_time(created_ms + expires_in_ms)},'
-        '"started_at":null,"finished_at":null,"progress":null,"result":null,"error":null,"worker_id":null,'
+        '"started_at":null,"finished_at":null,"progress":null,"checkpoint":null,"checkpointed_at":null,"result":null,'
+        '"error":null,"worker_id":null,'
         f'"request_id":"{request_id}","trace_id":"{trace[0]}",'
         f'"unique_key":{to_json(unique_key) if unique_key else "null"},'
-        f'"retain_s":{"null" if retain_ms is None else _seconds(retain_ms)},"cancel_requested_at":null,"history":[],'
-        '"outcome":"created"}\n'
+        f'"retain_s":{"null" if retain_ms is None else _seconds(retain_ms)},'
+        f"{NEVER if give_up_ms is None else _give_up(give_up_ms, due_ms or created_ms)}"
+        '"cancel_requested_at":null,"history":[],"outcome":"created"}\n'
     ).encode()
 
 
@@ -139,6 +146,13 @@ def _options(max_attempts: int, timeout_s: float, backoff: Backoff) -> str:
 def _time(ms: int | None) -> str | None:
     # What someone wrote into Redis by hand may be no time at all.
     return timestamp(ms) if ms is not None and ms <= LAST_MS else None
+
+
+NEVER = '"give_up_after_s":null,"give_up_at":null,'
+
+
+def _give_up(give_up_ms: int, due_ms: int) -> str:
+    return f'"give_up_after_s":{_seconds(give_up_ms)},"give_up_at":{to_json(_time(due_ms + give_up_ms))},'
 
 
 def _seconds(ms: int | None) -> float | None:

@@ -53,6 +53,8 @@ class System:
                 body["workers"] = await self._queues.runners_alive()
                 if body["workers"]:
                     body["warnings"] += await self._queues.unserved(self._types.queues)
+            with contextlib.suppress(KeysBroken):
+                body["warnings"] += await self._queues.warnings()
         except RedisUnavailable as fault:
             body["status"] = "unavailable"
             body["redis"]["status"] = "down"

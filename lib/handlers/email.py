@@ -11,14 +11,16 @@
    last byte and the answer, too; how long the answer is waited for then, smtp.py says. A stop before the last byte
    is a mail that was not sent.
 
-A recipient refused beside others who were accepted stands in the result, and is not asked again: the job can't be
-run once more without a second copy for those who have theirs.
+5. A mail to several may be accepted for some of them. Who has it, who is refused for good and who is to be asked again
+   is left as the job's checkpoint, with the attempt's end or with its last byte, and the next attempt asks the last of
+   these alone, under the same Message-ID. Those who were only too many for one mail are sent theirs at once. The job is
+   completed when nobody is to be asked any more and somebody has it; it is dead if nobody has.
 """
 
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lib.config import Settings
@@ -30,9 +32,10 @@ from lib.handlers.header_fields import date, from_header, given_header, header, 
 from lib.handlers.letter import Letter, content, message_id, missing_cids
 from lib.handlers.mailbox import Mailbox, check_line
 from lib.handlers.mailer import Mailer
+from lib.handlers.mailer import check_settings as check_settings
 from lib.handlers.senders import SenderNotAllowed, Senders
 from lib.handlers.smtp import Receipt
-from lib.handlers.smtp_verdicts import DeliveryUncertain
+from lib.handlers.smtp_verdicts import DeliveryUncertain, MailRefused, Reply, SMTPServerAskedToWait, put_off, say
 from lib.jobs.payload import Invalid, escape_pointer
 from lib.jobs.registry import Discard, JobContext, job
 
@@ -41,6 +44,16 @@ MAX_SUBJECT_CHARS = 998
 MAX_HEADERS = 30
 MAX_HEADER_CHARS = 2000
 MAX_ATTACHMENTS = 100
+# Tried for about three days (RFC 5321, 4.5.4.1), first after seconds and later once in half an hour or so: a test adds
+# them up. What is put off by the server's own word counts as no attempt, and ends with GIVE_UP_AFTER_S.
+BACKOFF = (30, 3600)
+MAX_ATTEMPTS = 150
+GIVE_UP_AFTER_S = 3 * 86_400
+MOST_UNCERTAIN = 5
+"""So often a delivery that nobody can be sure of is tried: each may be one more copy."""
+FEW_RECIPIENTS = 25
+SHORT_REPLY_CHARS = 100
+"""Of each reply, where there are more recipients than those: results and checkpoints have 64 KiB."""
 
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322, 3.6.8: ftext
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -116,24 +129,127 @@ def senders_allowed(settings: Settings) -> Callable[[Email], None]:
     return check
 
 
-@job("email", queue="email", max_attempts=5, timeout_s=60, check=senders_allowed)
+@job(
+    "email",
+    queue="email",
+    max_attempts=MAX_ATTEMPTS,
+    timeout_s=60,
+    backoff=BACKOFF,
+    give_up_after_s=GIVE_UP_AFTER_S,
+    check=senders_allowed,
+)
 async def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
-    """Send one mail. The result: `{message_id, accepted, refused, response}`, and `file` where it was filed."""
+    """Send one mail. The result: `{message_id, accepted, deferred, refused, response}`, `file` where it was filed."""
     if ctx.cancelled:
         raise Discard("cancelled before it was sent")
     mailer = ctx.resource(Mailer)
     sender = mailer.sender if payload.sender is None else _allowed(ctx, payload.sender)
     letter = compose(payload, sender=sender, job_id=ctx.job_id, request_id=ctx.request_id, now_s=time.time())
+    course = Course.after(ctx.last_checkpoint, payload.recipients)
     try:
-        receipt = await mailer.send(letter)
+        await _send(ctx, payload, letter, course, mailer)
+    except SMTPServerAskedToWait as exc:
+        course.waits += 1
+        exc.after_s = exc.patience.pause_s(course.waits, mailer.rng)
+        ctx.checkpoint(course.left())
+        raise
     except DeliveryUncertain as exc:
+        course.uncertain += 1
+        ctx.checkpoint(course.left())
         if ctx.cancelled:
             ctx.log(str(exc))  # the record of a job that was stopped may give the stop as its end, and no more
         if payload.on_uncertain == "stop":
             raise DeliveryLeftUncertain(f"{exc}; not sent again, as on_uncertain says") from exc
+        if course.uncertain >= MOST_UNCERTAIN:
+            raise DeliveryLeftUncertain(f"{exc}; so it was {MOST_UNCERTAIN} times, and is not sent again") from exc
         raise
-    _tell(ctx, payload, letter, receipt)
-    return _result(letter, receipt)
+    return {"message_id": letter.message_id, **course.result()}
+
+
+async def _send(ctx: JobContext, payload: Email, letter: Letter, course: "Course", mailer: Mailer) -> None:
+    """Until nobody is left who can be asked now. Raises where somebody is to be asked again, or nobody has it."""
+    while course.open:
+        letter = letter if course.open == letter.recipients else replace(letter, recipients=course.open)
+        try:
+            receipt = await mailer.send(letter)
+        except MailRefused as exc:
+            if not course.accepted:
+                raise
+            receipt = Receipt("", (), {to: _refusal_of(to, exc) for to in course.open})
+        course.note(receipt)
+        _tell(ctx, payload, letter, receipt)
+        if course.later or course.open:
+            ctx.checkpoint(course.left())
+    if course.later:
+        raise put_off(course.later, have_it=len(course.accepted))
+
+
+class Course:
+    """How far a mail is, over all its attempts: who of its recipients has it, who was refused, who is open."""
+
+    def __init__(self, recipients: tuple[str, ...]) -> None:
+        self.open = recipients
+        self.accepted: list[str] = []
+        self.deferred: dict[str, str] = {}
+        self.later: dict[str, Reply] = {}
+        """Of this attempt; `deferred` has what was said to the open ones in any."""
+        self.refused: dict[str, str] = {}
+        self.response = ""
+        self.file = ""
+        self.uncertain = 0
+        self.waits = 0
+        self._reply_chars = None if len(recipients) <= FEW_RECIPIENTS else SHORT_REPLY_CHARS
+
+    @classmethod
+    def after(cls, left: Any, recipients: tuple[str, ...]) -> "Course":
+        """As the attempt before left it. What it said of one who is no recipient any more does not count."""
+        course = cls(recipients)
+        if type(left) is not dict:
+            return course
+        accepted, refused = left.get("accepted"), left.get("refused")
+        course.accepted = [to for to in recipients if type(accepted) is list and to in accepted]
+        course.refused = {to: str(refused[to]) for to in recipients if type(refused) is dict and to in refused}
+        course.open = tuple(to for to in recipients if to not in course.accepted and to not in course.refused)
+        deferred = left.get("deferred")
+        course.deferred = {to: str(deferred[to]) for to in course.open if type(deferred) is dict and to in deferred}
+        course.response = str(left.get("response", ""))
+        course.uncertain, course.waits = (
+            count if type(count := left.get(name)) is int else 0 for name in ("uncertain", "waits")
+        )
+        return course
+
+    def note(self, receipt: Receipt) -> None:
+        """What became of the mail to those who were open."""
+        self.accepted += receipt.accepted
+        self.refused |= {to: answer[: self._reply_chars] for to, answer in receipt.refused.items()}
+        self.later |= receipt.later
+        self.deferred |= {to: say(*answer)[: self._reply_chars] for to, answer in receipt.later.items()}
+        for to in (*receipt.accepted, *receipt.refused):
+            self.deferred.pop(to, None)
+        self.open = receipt.beyond
+        self.response = receipt.response or self.response
+        self.file = receipt.file
+
+    def left(self) -> dict[str, Any]:
+        """For the next attempt, and whoever looks at the job meanwhile."""
+        counts = {name: count for name, count in (("uncertain", self.uncertain), ("waits", self.waits)) if count}
+        return {**self._told(), **counts}
+
+    def result(self) -> dict[str, Any]:
+        return {**self._told(), "file": self.file} if self.file else self._told()
+
+    def _told(self) -> dict[str, Any]:
+        return {
+            "accepted": self.accepted,
+            "deferred": self.deferred,
+            "refused": self.refused,
+            "response": self.response,
+        }
+
+
+async def probe_at_start(resource: Callable[[Callable[[Any], Mailer]], Mailer]) -> None:
+    """For a runner that has started: would the mail server take our mails? The Mailer's `warning` is the answer."""
+    await resource(Mailer).try_out()
 
 
 def _allowed(ctx: JobContext, sender: Mailbox) -> Mailbox:
@@ -181,26 +297,25 @@ def _with_defaults(headers: dict[str, str]) -> dict[str, str]:
     return {"Auto-Submitted": "auto-generated", **headers}
 
 
+def _refusal_of(to: str, exc: MailRefused) -> str:
+    return say(*exc.answers[to]) if to in exc.answers else str(exc)
+
+
 def _tell(ctx: JobContext, payload: Email, letter: Letter, receipt: Receipt) -> None:
-    """To the worker's log, who it was sent to; to the job's own, who was refused."""
+    """To the worker's log, who it was sent to; to the job's own, who was refused or put off."""
     for address, answer in receipt.refused.items():
         ctx.log(f"Refused for {address}: {answer}")
     if payload.attachments and payload.html:
         for cid in missing_cids(payload.html, payload.attachments):
             ctx.log(f"The html shows cid:{cid}, and no attachment has that cid")
-    named = [address for _, address in payload.boxes.get("to", ()) if address not in receipt.refused]
+    for address, reply in receipt.later.items():
+        ctx.log(f"Put off for {address}: {say(*reply)}")
+    if not receipt.accepted:
+        return
+    accepted = set(receipt.accepted)
+    named = [address for _, address in payload.boxes.get("to", ()) if address in accepted]
     whom = ", ".join(dict.fromkeys(named)) or f"{len(receipt.accepted)} in cc and bcc"
     ctx.tell("email.sent", f"Email sent to {whom}", message_id=letter.message_id)
-
-
-def _result(letter: Letter, receipt: Receipt) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "message_id": letter.message_id,
-        "accepted": list(receipt.accepted),
-        "refused": receipt.refused,
-        "response": receipt.response,
-    }
-    return {**result, "file": receipt.file} if receipt.file else result
 
 
 # The checks at POST: each gives the faults it finds.

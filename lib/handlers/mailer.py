@@ -14,9 +14,9 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 from lib.config import Settings
 from lib.errors import ConfigError
@@ -25,12 +25,20 @@ from lib.handlers.mailbox import Mailbox, parse_mailbox
 from lib.handlers.smtp import Link, Receipt
 from lib.handlers.smtp_dial import Deadline, Limits, Route, Session, open_session, read_route
 from lib.handlers.smtp_token import tokens_of
-from lib.handlers.smtp_verdicts import MailRefused, SMTPLinkLost, SMTPLoginRefused, SMTPServerBusy
+from lib.handlers.smtp_verdicts import (
+    MailRefused,
+    SMTPLinkLost,
+    SMTPLoginRefused,
+    SMTPSenderRefused,
+    SMTPServerBusy,
+    SMTPSetupFault,
+)
 from lib.handlers.smtp_wire import Wire
 
 MAX_IDLE_S = 30.0  # servers hang up on idle clients after a minute or five (RFC 5321 asks for five)
 MAX_AGE_S = 300.0  # a link's: then another of the hosts behind the server's name may have its turn
 LOGIN_PAUSE_S = 60.0
+TRIAL_S = 1.0
 
 
 class Mailer:
@@ -47,8 +55,10 @@ class Mailer:
         tls_context: ssl.SSLContext | None = None,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
+        rng: Random | None = None,
     ) -> None:
         self.sender = _sender(settings.mail_from)
+        self.rng = rng or Random()
         # One for each mail at a time: where the server swallows connections, no mail waits for another's thread.
         self._threads = ThreadPoolExecutor(sum(settings.worker_queues.values()), "mail")
         self._outbox = Outbox(settings.outbox_dir)
@@ -57,7 +67,7 @@ class Mailer:
             route = replace(_route(settings.smtp_url), tokens=tokens_of(settings))
             if route.tls != "none" and tls_context is None:
                 tls_context = ssl.create_default_context()
-            self._links = Links(route, tls_context, self._threads, limits or Limits(), clock)
+            self._links = Links(route, tls_context, self._threads, limits or Limits(), clock, self.sender.address)
 
     def send(self, letter: Letter) -> Awaitable[Receipt]:
         """Send or file one letter. Raises what smtp_verdicts.py lists, or OSError where a file can't be written."""
@@ -65,9 +75,25 @@ class Mailer:
             return self._links.send(letter)
         return asyncio.get_running_loop().run_in_executor(self._threads, self._outbox.send, letter)
 
+    @property
+    def warning(self) -> str:
+        """Why no mail gets out, as the last mail or the last probe has shown; "" where nothing is known to be wrong.
+
+        lib/work/warnings.py looks for it by this name.
+        """
+        return self._links.warning if self._links else ""
+
+    async def try_out(self) -> None:
+        """Ask the mail server whether it would take mails, unless a mail has shown that. Raises what `send` does."""
+        if self._links:
+            await self._links.try_out()
+
     def probe(self) -> str:
-        """Log in and send nothing; says where mails go. Raises what `send` does."""
-        return self._links.probe() if self._links else self._outbox.probe()
+        """The same at once and on a loop of its own; says where mails go. Of use for this alone, as in the doctor."""
+        if self._links is None:
+            return self._outbox.probe()
+        self._threads.submit(asyncio.run, self._links.try_out()).result()
+        return self._links.said
 
     def close(self) -> None:
         if self._links:
@@ -110,7 +136,12 @@ class Links:
         threads: ThreadPoolExecutor,
         limits: Limits,
         clock: Callable[[], float],
+        sender: str,
     ) -> None:
+        self._sender = sender
+        self._fault: Exception | None = None
+        self._has_begun = False
+        self._trial: asyncio.Future[None] | None = None
         self._route = route
         self._tls_context = tls_context
         self._threads = threads
@@ -121,7 +152,33 @@ class Links:
         self._is_closed = False
         self._no_login_before_s = 0.0
 
+    @property
+    def warning(self) -> str:
+        fault = self._fault
+        if fault is None:
+            return ""
+        setting = "MAIL_FROM" if isinstance(fault, SMTPSenderRefused) else "SMTP_URL"
+        return f"no mail gets out by {self._route.host}:{self._route.port}; mails wait (see {setting}): {fault}"
+
     async def send(self, letter: Letter) -> Receipt:
+        """One mail; what it shows of the server and of our settings is noted for `warning`."""
+        try:
+            receipt = await self._send_once_or_twice(letter)
+        except SMTPSenderRefused as exc:
+            if letter.sender != self._sender:
+                raise MailRefused(str(exc)) from exc  # A sender of the mail's own: nobody mends that one.
+            self._note(exc)
+            raise
+        except SMTPSetupFault as exc:
+            self._note(exc)
+            raise
+        self._fault = None
+        return receipt
+
+    async def _send_once_or_twice(self, letter: Letter) -> Receipt:
+        self._has_begun = True
+        if self._trial is not None:
+            await asyncio.wait([self._trial], timeout=TRIAL_S)  # Its link is to be this mail's.
         deadline = Deadline(self._limits, self._clock)
         link = self._take()
         if link is not None:
@@ -134,12 +191,34 @@ class Links:
                     raise
         return await self._send(await self._open(deadline), letter, deadline)
 
-    def probe(self) -> str:
-        session = open_session(self._route, self._tls_context, Deadline(self._limits, self._clock))
-        with suppress(OSError):
-            session.sock.sendall(b"QUIT\r\n")
-        session.sock.close()
-        return f"Mail: {self._route.host}:{self._route.port} takes our login"
+    @property
+    def said(self) -> str:
+        return f"Mail: {self._route.host}:{self._route.port} takes mail from {self._sender}"
+
+    async def try_out(self) -> None:
+        """Connection, TLS, login, sender. The link lies ready for the first mail then."""
+        if self._has_begun and self._fault is None:
+            return  # A mail shows as much.
+        trial = self._trial = asyncio.get_running_loop().create_future()
+        try:
+            await self._try_out()
+        finally:
+            self._trial = None
+            trial.set_result(None)
+
+    async def _try_out(self) -> None:
+        deadline = Deadline(self._limits, self._clock)
+        link = await self._open(deadline)
+        is_kept = False
+        try:
+            await link.try_out(self._sender, deadline)
+            is_kept = await link.reset(deadline)
+            self._fault = None
+        except SMTPSetupFault as exc:
+            self._note(exc)
+            raise
+        finally:
+            self._put_away(link, is_kept=is_kept)
 
     def close(self) -> None:
         self._is_closed = True
@@ -154,26 +233,37 @@ class Links:
             receipt = await link.send(letter, deadline)
             is_kept = True
             return receipt
-        except (SMTPServerBusy, MailRefused):
+        except (SMTPServerBusy, SMTPSetupFault, MailRefused):
             is_kept = await link.reset(deadline)
             raise
         finally:
-            # Whatever came up, a cancellation too: a link whose dialogue was cut is never used again.
-            if is_kept:
-                self._give(link)
-            else:
-                link.close()
+            self._put_away(link, is_kept=is_kept)
+
+    def _put_away(self, link: Link, *, is_kept: bool) -> None:
+        """Whatever came up, a cancellation too: a link whose dialogue was cut is never used again."""
+        if is_kept:
+            self._give(link)
+        else:
+            link.close()
 
     async def _open(self, deadline: Deadline) -> Link:
         if self._clock() < self._no_login_before_s:
             raise SMTPLoginRefused("the server refused SMTP_URL's login less than a minute ago; not asked again yet")
         try:
             session = await self._dial(deadline)
-        except SMTPLoginRefused:
-            # A queue full of mails that each try a wrong password gets the account locked.
-            self._no_login_before_s = self._clock() + LOGIN_PAUSE_S
+        except (SMTPSetupFault, SMTPLinkLost) as exc:
+            self._note(exc)
+            if isinstance(exc, SMTPLoginRefused):
+                # A queue full of mails that each try a wrong password gets the account locked.
+                self._no_login_before_s = self._clock() + LOGIN_PAUSE_S
             raise
         return Link(Wire(session.sock, session.unread), session.offers, opened_s=self._clock())
+
+    def _note(self, fault: Exception) -> None:
+        """What stops all mails. From any thread."""
+        # Said anew it may have other words (an id of the session's), or be our own word for the same.
+        if type(self._fault) is not type(fault):
+            self._fault = fault
 
     async def _dial(self, deadline: Deadline) -> Session:
         dialled = self._threads.submit(open_session, self._route, self._tls_context, deadline)
@@ -221,11 +311,18 @@ def _hang_up(dialled: "Future[Session]") -> None:
         dialled.result().sock.close()
 
 
+def check_settings(settings: Settings) -> None:
+    """Raises ConfigError with what can be seen to be wrong without asking the mail server."""
+    _sender(settings.mail_from)
+    if settings.smtp_url:
+        _route(settings.smtp_url)
+
+
 def _sender(mail_from: str) -> Mailbox:
     try:
         return parse_mailbox(mail_from)
     except ValueError as fault:
-        raise ConfigError([f"MAIL_FROM: {fault}"]) from None
+        raise ConfigError([f"MAIL_FROM: {mail_from!r} {fault}; write Name <name@example.com>"]) from None
 
 
 def _route(smtp_url: str) -> Route:

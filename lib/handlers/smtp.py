@@ -15,6 +15,8 @@ then a link that breaks at any moment leaves an uncertain delivery. A server tha
 """
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from lib.handlers.letter import Letter
@@ -24,14 +26,17 @@ from lib.handlers.smtp_verdicts import (
     MailRefused,
     Reply,
     SMTPLinkLost,
-    SMTPLoginRefused,
     SMTPServerBusy,
-    check,
+    SMTPSetupFault,
+    is_final,
+    is_over_limit,
     lost,
+    mail_refusal,
     none_accepted,
     reason,
     refusal,
     say,
+    sender_refusal,
 )
 from lib.handlers.smtp_wire import Dialogue, Wire
 
@@ -39,16 +44,19 @@ LAST_WORD_S = 0.8  # below the second that a runner told to leave grants, and th
 _LAST_WORD = Limits(reply_s=LAST_WORD_S, total_s=LAST_WORD_S)
 MANY_MAILS = 100  # Many a server takes no more in one session, and not all of them say 421 to the next.
 
-_LOGIN_WANTED = (530, 534, 535, 538)  # RFC 4954, 6; 530 is also RFC 3207's "issue a STARTTLS command first"
-
 
 class Receipt(NamedTuple):
-    """What the server said to the mail, and to each recipient whom it refused. `file`: where it was filed."""
+    """What the server said to the mail, and to each recipient whom it did not accept. `file`: where it was filed.
+
+    refused: for good. later: to be asked again some time. beyond: were too many for one mail, and may be asked at once.
+    """
 
     response: str
     accepted: tuple[str, ...]
     refused: dict[str, str]
     file: str = ""
+    later: Mapping[str, Reply] = MappingProxyType({})
+    beyond: tuple[str, ...] = ()
 
 
 class Link:
@@ -70,7 +78,7 @@ class Link:
         return self._wire.fault is None
 
     async def send(self, letter: Letter, deadline: Deadline) -> Receipt:
-        """Hand one letter over. Raises SMTPServerBusy, SMTPLinkLost, SMTPLoginRefused, MailRefused, DeliveryUncertain.
+        """Hand one letter over. Raises SMTPServerBusy, SMTPLinkLost, SMTPSetupFault, MailRefused, DeliveryUncertain.
 
         After a letter that was refused while the link lived on, `reset` makes it ready for the next. After anything
         else that is raised, CancelledError as well, it is of no more use: `close` it.
@@ -88,6 +96,11 @@ class Link:
             receipt = heard
         self._is_amid_mail = False
         return receipt
+
+    async def try_out(self, sender: str, deadline: Deadline) -> None:
+        """Ask whether it takes mail from `sender`; `reset` makes the link ready for mails. Raises as `send` does."""
+        self._is_amid_mail = True
+        await self._wire.talk(self._trial(sender), deadline)
 
     async def reset(self, deadline: Deadline) -> bool:
         """Forget a refused letter. False: the link is of no more use."""
@@ -109,7 +122,7 @@ class Link:
             return receipt
         except asyncio.CancelledError as exc:
             raise DeliveryUncertain("the mail was sent, and stopped before an answer came") from exc
-        except (SMTPServerBusy, MailRefused):
+        except (SMTPServerBusy, SMTPSetupFault, MailRefused):
             return None
 
     # The dialogue.
@@ -122,10 +135,16 @@ class Link:
         if not refused:
             return Receipt(response, letter.recipients, refused={})
         accepted = tuple(to for to in letter.recipients if to not in refused)
-        return Receipt(response, accepted, {to: say(*answer) for to, answer in refused.items()})
+        beyond = tuple(to for to, answer in refused.items() if is_over_limit(answer))
+        final = {to: say(*answer) for to, answer in refused.items() if is_final(answer)}
+        later = {to: answer for to, answer in refused.items() if to not in final and to not in beyond}
+        return Receipt(response, accepted, final, later=later, beyond=beyond)
+
+    def _trial(self, sender: str) -> Dialogue[None]:
+        self._check_sender((yield from self._commands(f"MAIL FROM:<{sender}>"))[0])
 
     def _envelope(self, letter: Letter) -> Dialogue[dict[str, Reply]]:
-        """MAIL, every RCPT, DATA. Gives the recipients that were refused, where others were accepted."""
+        """MAIL, every RCPT, DATA. Gives the recipients that were not accepted, where others were."""
         answers = yield from (self._pipelined if self._is_pipelining else self._one_by_one)(letter)
         refused = {to: answer for to, answer in zip(letter.recipients, answers, strict=False) if answer[0] // 100 != 2}
         if len(refused) == len(letter.recipients):
@@ -134,7 +153,8 @@ class Link:
             raise none_accepted(refused)
         if not self._is_pipelining:
             answers = yield from self._commands("DATA")
-        check("DATA", answers[-1], MailRefused, wanted=3)
+        if answers[-1][0] // 100 != 3:
+            raise mail_refusal("DATA", answers[-1])
         return refused
 
     def _pipelined(self, letter: Letter) -> Dialogue[list[Reply]]:
@@ -161,12 +181,11 @@ class Link:
         return f"MAIL FROM:<{letter.sender}>{size}{utf8}"
 
     def _check_sender(self, answer: Reply) -> None:
-        if answer[0] in _LOGIN_WANTED:
-            raise SMTPLoginRefused(f"MAIL: {say(*answer)}")
         if answer[0] // 100 == 4 and self._mails > MANY_MAILS:
             # It has had enough of this session, not of this mail: mailer.py asks again over a new link.
             self._wire.close(b"QUIT\r\n")
-        check("MAIL", answer, MailRefused)
+        if answer[0] // 100 != 2:
+            raise sender_refusal(answer)
 
     def _end_mail_for_nobody(self) -> Dialogue[None]:
         """RFC 2920, 3.1: told to go ahead with a mail for nobody, the client ends it at once. No answer matters."""
@@ -188,7 +207,8 @@ class Link:
             raise DeliveryUncertain(f"the mail was sent, no answer came: {reason(exc)}") from exc
         if answer[0] // 100 not in (2, 4, 5):
             raise DeliveryUncertain(f"the mail was sent, the answer is not SMTP: {say(*answer)}")
-        check("the content", answer, MailRefused)
+        if answer[0] // 100 != 2:
+            raise mail_refusal("the content", answer)
         return say(*answer)
 
     def _commands(self, *commands: str) -> Dialogue[list[Reply]]:

@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 from lib import tls
 from lib.handlers.smtp_dial import Deadline
 from lib.handlers.smtp_replies import EndlessReply, ReplyReader
-from lib.handlers.smtp_verdicts import Reply, SMTPServerBusy, say
+from lib.handlers.smtp_verdicts import Reply, not_now, say
 
 READ_BYTES = 16 << 10
 
@@ -189,7 +189,7 @@ class Wire:
                 self._replies.append(reply)
             if reply[0] == 421:
                 # The server closes the connection behind it, whenever it says so (RFC 5321, 3.8).
-                return self._break(SMTPServerBusy(say(*reply)))
+                return self._break(not_now("", reply))
             if not is_asked:
                 return self._break(ConnectionAbortedError(f"the server said what nobody asked for: {say(*reply)}"))
         return None

@@ -22,6 +22,7 @@ CAUSES_KEPT = 3
 CAUSE_CHARS = 1000
 """Of the message, and of the traceback, of each cause."""
 ERROR_BYTES = 12 << 10
+GAVE_UP = "gave_up"
 
 _traceback_of = BaseException.__dict__["__traceback__"].__get__
 _cause_of = BaseException.__dict__["__cause__"].__get__
@@ -41,6 +42,13 @@ def failure(fault: BaseException) -> dict[str, Any]:
 def briefly(fault: BaseException) -> dict[str, Any]:
     """The same without traceback and causes: for a snooze, where nothing has failed."""
     return _bounded({"type": class_name(fault), "message": message_of(fault)})
+
+
+def gave_up(fault: BaseException) -> dict[str, Any]:
+    """Of a job that is not tried again, though attempts are left: it would be too late. The fault is the last one's."""
+    last = failure(fault)
+    words = f"the next try would come behind its give_up_after_s; the last one: {summary(fault)}"
+    return _bounded({"type": GAVE_UP, "message": words[:MESSAGE_CHARS], "cause": last})
 
 
 def message_of(fault: BaseException) -> str:

@@ -204,6 +204,7 @@ class NewJob(NamedTuple):
     unique_ttl_ms (0: a day beyond the time when it is due), there is no second one. idempotency_key: who sends it again
     within a day is told of the first job, if `fingerprint` (of the request's body) is the same. retain_ms: for so long
     its record is kept once it has ended, if the queue's retention does not end it before.
+    give_up_ms: so long behind its time no attempt of it begins any more.
     """
 
     job_id: str
@@ -217,6 +218,7 @@ class NewJob(NamedTuple):
     idempotency_key: str = ""
     fingerprint: str = ""
     retain_ms: int | None = None
+    give_up_ms: int | None = None
 
     @property
     def queue(self) -> str:
@@ -257,7 +259,8 @@ class Accepted(NamedTuple):
 class ClaimedJob(NamedTuple):
     """A job in a runner's hands. `token` is what every later word about it must carry; see DESIGN's fence.
 
-    now_ms: when it was claimed; ready_ms: since when it could have been.
+    now_ms: when it was claimed; ready_ms: since when it could have been. checkpoint: what an attempt left, as JSON.
+    gives_up_ms: when no attempt is to begin any more.
     """
 
     job_id: str
@@ -267,6 +270,8 @@ class ClaimedJob(NamedTuple):
     now_ms: int
     spec_text: bytes
     ready_ms: int = 0
+    checkpoint: bytes = b""
+    gives_up_ms: int | None = None
 
 
 class Attempt(NamedTuple):
@@ -302,6 +307,10 @@ class JobRecord(NamedTuple):
     result_error: str | None = None
     error: dict[str, Any] | None = None
     history: tuple[Attempt, ...] = ()
+    checkpoint: Any = None
+    checkpointed_ms: int | None = None
+    give_up_ms: int | None = None
+    gives_up_ms: int | None = None
     size_bytes: int = 0
     spec_text: bytes = b""
     retain_ms: int | None = None

@@ -7,7 +7,7 @@ could not read. Nothing is registered at import time: the mark lies on the funct
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol, TypeVar, overload
@@ -74,6 +74,18 @@ class JobContext(Protocol):
 
     def progress(self, fraction: float, note: str = "") -> None:
         """How far the job is, 0 to 1."""
+
+    def checkpoint(self, state: Any) -> None:
+        """Leave `state` for the job's next attempt, if it needs one: after a failure, a crash, a snooze, a stop.
+
+        The last one stands; None takes it back, and so does the job's completion. It is kept as a result is (JSON,
+        64 KiB): what can't be is a ValueError. What Redis does not have when the attempt ends goes with its end; of a
+        runner that is killed the last few milliseconds are lost. So save a step when it is done.
+        """
+
+    @property
+    def last_checkpoint(self) -> Any:
+        """What an attempt before this one left, or None."""
 
     def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
         """Queue another job under the same request id; gives its id (to be awaited in an async handler).
@@ -145,6 +157,7 @@ class JobType:
     annotation: Any = dict
     """What its handler asks the payload to be."""
     check: Check | None = None
+    give_up_ms: int | None = None
 
     def admit(self, payload: Any, pointer: str) -> None:
         """Raises Invalid for a payload that may not be queued: its handler can't read it, or its check refuses it."""
@@ -153,8 +166,27 @@ class JobType:
             vet(self.check, decoded, pointer)
 
 
+class Defaults(NamedTuple):
+    """What a type has that does not say it itself: DEFAULT_MAX_ATTEMPTS and so on."""
+
+    max_attempts: int = 5
+    timeout_s: float = 60
+    backoff: Backoff = DEFAULT_BACKOFF
+    give_up_after_s: float | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Defaults":
+        backoff = Backoff(settings.default_backoff_base_s, settings.default_backoff_cap_s)
+        timeout_s, give_up_after_s = settings.default_timeout_s, settings.default_give_up_after_s
+        return cls(settings.default_max_attempts, timeout_s, backoff, give_up_after_s)
+
+
+PLAIN = Defaults()
+
+
 class _Mark(NamedTuple):
-    """What was said to `@job`, as it was said: `_job_type` checks it, where a fault can be told with all others."""
+    """What was said to `@job`, as it was said: `_job_type` checks it, where a fault can be told with all others. None
+    is as Defaults have it."""
 
     name: Any
     queue: Any
@@ -162,6 +194,7 @@ class _Mark(NamedTuple):
     timeout_s: Any
     backoff: Any
     retain_s: Any
+    give_up_after_s: Any
     check: Any
 
 
@@ -172,20 +205,22 @@ def job(
     name: str | None = None,
     *,
     queue: str = "default",
-    max_attempts: int = 5,
-    timeout_s: float = 60,
-    backoff: tuple[float, float] = DEFAULT_BACKOFF,
+    max_attempts: int | None = None,
+    timeout_s: float | None = None,
+    backoff: tuple[float, float] | None = None,
     retain_s: float | None = None,
+    give_up_after_s: float | None = None,
     check: CheckFactory | None = None,
 ) -> Callable[[Marked], Marked]: ...
 def job(
     name: Any = None,
     *,
     queue: Any = "default",
-    max_attempts: Any = 5,
-    timeout_s: Any = 60,
-    backoff: Any = DEFAULT_BACKOFF,
+    max_attempts: Any = None,
+    timeout_s: Any = None,
+    backoff: Any = None,
     retain_s: Any = None,
+    give_up_after_s: Any = None,
     check: Any = None,
 ) -> Any:
     """Mark a function `(ctx, payload)`, async or plain, as the handler of jobs of type `name`; without a name, as in
@@ -194,6 +229,8 @@ def job(
     backoff is (base_s, cap_s). A plain function runs in a thread. What it returns is the job's result, as JSON. One
     that is marked twice is the handler of two types.
     retain_s: for so long at most its record is kept when it has ended, however it did; None: as the queue's are.
+    give_up_after_s: so long after its time no attempt begins any more, however many are left. What is left out is as
+    the settings DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S, DEFAULT_BACKOFF_… and DEFAULT_GIVE_UP_AFTER_S say.
     check is for what a payload class can't know by itself: `check(settings)` is called at the start (a ValueError
     refuses it), and what it gives is called with each payload that is to be queued, and raises where it may not be.
     """
@@ -201,7 +238,7 @@ def job(
         return job()(name)
 
     def mark(handler: Handler) -> Handler:
-        said = _Mark(name, queue, max_attempts, timeout_s, backoff, retain_s, check)
+        said = _Mark(name, queue, max_attempts, timeout_s, backoff, retain_s, give_up_after_s, check)
         try:
             setattr(handler, _MARKS, (*_marks(handler), said))
         except (AttributeError, TypeError):
@@ -241,8 +278,9 @@ class Registry:
 def load(modules: Iterable[str], settings: Settings | None = None) -> Registry:
     """Import the modules and collect what `@job` marked in them. Raises ConfigError with every fault found.
 
-    settings: for the checks of what is to be queued; without them there are none. Whatever a module raises is its
-    fault, a KeyboardInterrupt as well: see guard.py for a Ctrl-C.
+    settings: for the defaults, and for the checks of what is to be queued; where they are given, a module that has a
+    `check_settings(settings)` is asked, which raises ConfigError for what its jobs could never work with. Whatever a
+    module raises is its fault, a KeyboardInterrupt as well: see guard.py for a Ctrl-C.
     """
     types: dict[str, JobType] = {}
     faults: list[str] = []
@@ -253,6 +291,8 @@ def load(modules: Iterable[str], settings: Settings | None = None) -> Registry:
             types[name] = found
     if not types and not faults:
         faults.append("JOB_MODULES: it names no module, so there is no type of job")
+    if not faults and settings is not None:
+        faults = _unfit(modules, settings)
     if faults:
         raise ConfigError(faults)
     return Registry(types.values())
@@ -275,8 +315,29 @@ def checked_fraction(fraction: float) -> float:
 
 def checks_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], Any]]]:
     """The `doctor(settings)` of each module that has one: it says what is well, or raises what is not."""
-    found = [(name, getattr(load_module(name), "doctor", None)) for name in modules]
+    return _hooks(modules, "doctor")
+
+
+def probes_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], Awaitable[object]]]]:
+    """The async `probe_at_start(resource)` of each module that has one: see lib/work/warnings.py."""
+    return _hooks(modules, "probe_at_start")
+
+
+def _hooks(modules: Iterable[str], hook: str) -> list[tuple[str, Callable[[Any], Any]]]:
+    found = [(name, getattr(load_module(name), hook, None)) for name in modules]
     return [(name, check) for name, check in found if callable(check)]
+
+
+def _unfit(modules: Iterable[str], settings: Settings) -> list[str]:
+    faults: list[str] = []
+    for name, check in _hooks(modules, "check_settings"):
+        try:
+            check(settings)
+        except ConfigError as fault:
+            faults += fault.faults
+        except BaseException as fault:  # noqa: BLE001  As at its import: a user's module may fail in any way.
+            faults.append(f"JOB_MODULES: check_settings of {name} failed: {class_name(fault)}: {message_of(fault)}")
+    return faults
 
 
 def _marked(module: str, faults: list[str], settings: Settings | None = None) -> Iterable[tuple[str, JobType]]:
@@ -347,7 +408,10 @@ def _why_none(module: ModuleType) -> str:
 
 def _job_type(mark: _Mark, handler: Handler, settings: Settings | None) -> JobType:
     code = _code_of(handler)
-    name, backoff = _checked(mark, handler)
+    defaults = PLAIN if settings is None else Defaults.of(settings)
+    own = {name: value for name in defaults._fields if (value := getattr(mark, name)) is not None}
+    limits = defaults._replace(**own)
+    name, backoff = _checked(mark, limits, handler)
     if inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
         raise ValueError("a handler that yields would never be run; have it return")
     parameters = list(inspect.signature(handler).parameters.values())
@@ -367,12 +431,13 @@ def _job_type(mark: _Mark, handler: Handler, settings: Settings | None) -> JobTy
         decode,
         is_async,
         mark.queue,
-        mark.max_attempts,
-        mark.timeout_s,
+        limits.max_attempts,
+        limits.timeout_s,
         backoff,
         retain_ms,
         annotation,
         check,
+        None if limits.give_up_after_s is None else max(1, round(limits.give_up_after_s * 1000)),
     )
 
 
@@ -391,7 +456,7 @@ def _code_of(handler: Handler) -> Any:
     return _code_of(type(handler).__call__)
 
 
-def _checked(mark: _Mark, handler: Handler) -> tuple[str, Backoff]:
+def _checked(mark: _Mark, limits: Defaults, handler: Handler) -> tuple[str, Backoff]:
     """The type's name and backoff. Raises ValueError."""
     name = getattr(handler, "__name__", None) if mark.name is None else mark.name
     if name is None:
@@ -401,15 +466,18 @@ def _checked(mark: _Mark, handler: Handler) -> tuple[str, Backoff]:
         raise ValueError(f"a job type's name has 1 to 64 printable characters, no quote or backslash: {name!r}")
     if not isinstance(mark.queue, str) or not QUEUE_NAME.fullmatch(mark.queue):
         raise ValueError(f"{mark.queue!r} can't name a queue: a-z, 0-9, _ and -, 64 at most")
-    if type(mark.max_attempts) is not int or not 1 <= mark.max_attempts <= MAX_ATTEMPTS:
-        raise ValueError(f"max_attempts is a whole number from 1 to {MAX_ATTEMPTS}, not {mark.max_attempts!r}")
-    if not _is_number(mark.timeout_s) or not 0 < mark.timeout_s <= MAX_TIMEOUT_S:
-        raise ValueError(f"timeout_s is a number above 0 and at most {MAX_TIMEOUT_S}, not {mark.timeout_s!r}")
+    if type(limits.max_attempts) is not int or not 1 <= limits.max_attempts <= MAX_ATTEMPTS:
+        raise ValueError(f"max_attempts is a whole number from 1 to {MAX_ATTEMPTS}, not {limits.max_attempts!r}")
+    if not _is_number(limits.timeout_s) or not 0 < limits.timeout_s <= MAX_TIMEOUT_S:
+        raise ValueError(f"timeout_s is a number above 0 and at most {MAX_TIMEOUT_S}, not {limits.timeout_s!r}")
+    given_up_s = limits.give_up_after_s
+    if given_up_s is not None and not (_is_number(given_up_s) and 0 < given_up_s <= MAX_DELAY_S):
+        raise ValueError(f"give_up_after_s is a number above 0 and at most {MAX_DELAY_S}, or None, not {given_up_s!r}")
     if mark.retain_s is not None and not (_is_number(mark.retain_s) and 0 <= mark.retain_s <= MAX_DELAY_S):
         raise ValueError(f"retain_s is a number from 0 to {MAX_DELAY_S}, or None, not {mark.retain_s!r}")
     if mark.check is not None and not callable(mark.check):
         raise ValueError(f"check is a function of the settings, or None, not {mark.check!r}")
-    return name, _backoff(mark.backoff)
+    return name, _backoff(limits.backoff)
 
 
 def _is_type_name(name: str) -> bool:

@@ -77,7 +77,9 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
     times = fields.get("delay_s"), fields.get("run_at"), fields.get("expires_in_s")
     job_id = ids.new(fields.get("queue", job_type.queue))
     retain_ms = fields.get("retain_s", job_type.retain_ms)
-    job = tuple.__new__(NewJob, (job_id, priority, spec_text, *times, unique_key, unique_ttl_ms, "", "", retain_ms))
+    give_up_ms = fields.get("give_up_after_s", job_type.give_up_ms)
+    kept = (unique_key, unique_ttl_ms, "", "", retain_ms, give_up_ms)
+    job = tuple.__new__(NewJob, (job_id, priority, spec_text, *times, *kept))
     return job, spec
 
 
@@ -266,6 +268,10 @@ def _retain_ms(value: Any) -> int:
     return round(_number(value, 0, MAX_DELAY_S) * 1000)
 
 
+def _give_up_ms(value: Any) -> int:
+    return max(1, round(_number(value, 0, MAX_DELAY_S, above_low=True) * 1000))
+
+
 REQUIRED: Final = ("type", "payload")
 CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "type": _text,
@@ -280,4 +286,5 @@ CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "expires_in_s": _expires_in_ms,
     "unique": _unique,
     "retain_s": _retain_ms,
+    "give_up_after_s": _give_up_ms,
 }

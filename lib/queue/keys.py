@@ -3,11 +3,13 @@
 wb:queues                     SET     the queues' names; SADD before a queue's first enqueue
 wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it; see lua/name.lua
 wb:runners                    ZSET    worker -> ms until which it counts as alive; for the count alone
+wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
                                       worker ended result error history …; unbegun: see lua/_unbegun.lua;
-                                      noted: lua/_notes.lua; once:<name> onces: see children.py;
+                                      noted checkpoint checkpointed: lua/_notes.lua; once:<name> onces: see children.py;
                                       unknown_since: ms since which no runner could run it; gone once an attempt begins;
-                                      retain: ms for which its record is kept when it has ended
+                                      retain: ms for which its record is kept when it has ended;
+                                      patience: ms after its time at which it is given up; gives_up: when that is
 wb:{q}:ready:high|normal|low  LIST    ids; LPUSH in, the right end is next
 wb:{q}:suspects               LIST    ids of jobs that were aboard two crashed runners; each runs alone
 wb:{q}:active:<worker>        LIST    ids that a runner holds
@@ -64,6 +66,7 @@ class Keys:
         self._prefix = prefix
         self.queues = f"{prefix}:queues"
         self.runners = f"{prefix}:runners"
+        self.warnings = f"{prefix}:warnings"
         # In the slot of `queues`, for one script writes both.
         self.moved = f"{prefix}:{{{self.queues}}}:moved"
 

@@ -290,7 +290,20 @@ def _note_chars(notes: Notes) -> int:
 
 
 def _claimed(record: bytes, now_ms: int, since: bytes, spec: bytes) -> ClaimedJob:
-    job_id, token, attempt, unknown_since = record.split(b"\x1f")
+    job_id, token, attempt, unknown_since, *rest = record.split(b"\x1f")
     unknown_since_ms = int(unknown_since) if unknown_since.isdigit() else None
     ready_ms = int(since) if since.isdigit() else now_ms
-    return _new(ClaimedJob, (job_id.decode(), int(token), int(attempt), unknown_since_ms, now_ms, spec, ready_ms))
+    checkpoint, gives_up = rest or (b"", b"")
+    gives_up_ms = int(gives_up) if gives_up.isdigit() else None
+    taken = (
+        job_id.decode(),
+        int(token),
+        int(attempt),
+        unknown_since_ms,
+        now_ms,
+        spec,
+        ready_ms,
+        checkpoint,
+        gives_up_ms,
+    )
+    return _new(ClaimedJob, taken)

@@ -1,4 +1,4 @@
-"""What one running attempt says, progress and log lines, kept here until Redis is known to have it.
+"""What one running attempt says, progress, log lines and checkpoints, kept here until Redis is known to have it.
 
 context.py makes one for a job that says anything, and adds to it from any thread. While the job runs lease.py tells
 Redis of it now and then; whatever Redis is not known to have when the attempt ends rides in the record of its end, so
@@ -6,6 +6,8 @@ that the two are one step: what a job said last is there, or its end is not.
 
 A note that was on its way when the attempt ended comes to Redis twice. Lines have numbers, by which lua/_notes.lua
 passes over what it has.
+
+Of checkpoints the last one stands. It is handed to the job's next attempt, and dropped when the job completes.
 """
 
 import json
@@ -15,13 +17,16 @@ from typing import NamedTuple
 
 LINES_KEPT = 200
 LINE_CHARS = 2000
+DROPPED = "d"
+"""The note that a job has no checkpoint any more."""
 
 
 class Mark(NamedTuple):
-    """How much had been said at some moment: so many log lines, and how often progress."""
+    """How much had been said at some moment: so many log lines, how often progress, and how many checkpoints."""
 
     lines: int
     steps: int
+    places: int = 0
 
 
 class Notes:
@@ -37,6 +42,7 @@ class Notes:
         self._guard = threading.Lock()
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._progress = ""
+        self._checkpoint = ""
         self._said = Mark(0, 0)
         self._is_over = False
 
@@ -46,14 +52,21 @@ class Notes:
         with self._guard:
             if not self._is_over:
                 self._lines.append(line)
-                self._said = Mark(self._said.lines + 1, self._said.steps)
+                self._said = self._said._replace(lines=self._said.lines + 1)
 
     def set_progress(self, fraction: float, note: str) -> None:
         progress = json.dumps({"fraction": fraction, "note": plain(note)})
         with self._guard:
             if not self._is_over:
                 self._progress = progress
-                self._said = Mark(self._said.lines, self._said.steps + 1)
+                self._said = self._said._replace(steps=self._said.steps + 1)
+
+    def set_checkpoint(self, text: str) -> None:
+        """text: JSON, as result.py makes it, or "" for none any more."""
+        with self._guard:
+            if not self._is_over:
+                self._checkpoint = f"c{text}" if text else DROPPED
+                self._said = self._said._replace(places=self._said.places + 1)
 
     def untold(self) -> tuple[str, Mark]:
         """What Redis is not known to have, as lua/_notes.lua reads it ("" for nothing), and the mark to be given to
@@ -69,15 +82,22 @@ class Notes:
                 self._lines.popleft()
             if self._said.steps == mark.steps:
                 self._progress = ""
-            return bool(self._lines or self._progress)
+            if self._said.places == mark.places:
+                self._checkpoint = ""
+            return bool(self._lines or self._progress or self._checkpoint)
 
-    def end(self) -> str:
-        """The attempt has ended: what is to ride with its end. From now on nothing is added, and nothing is left."""
+    def end(self, *, is_done: bool = False) -> str:
+        """The attempt has ended: what is to ride with its end. From now on nothing is added, and nothing is left.
+
+        is_done: its job needs no checkpoint any more.
+        """
         with self._guard:
+            if is_done and self._said.places:
+                self._checkpoint = DROPPED
             text = self._text()
             self._is_over = True
             self._lines.clear()
-            self._progress = ""
+            self._progress = self._checkpoint = ""
             return text
 
     def calls(self) -> bool:
@@ -91,13 +111,17 @@ class Notes:
     def size_chars(self) -> int:
         """About how long `untold` is."""
         with self._guard:
-            return sum(map(len, self._lines)) + len(self._progress)
+            return sum(map(len, self._lines)) + len(self._progress) + len(self._checkpoint)
 
     def _text(self) -> str:
-        if not self._lines and not self._progress:
+        if not self._lines and not self._progress and not self._checkpoint:
             return ""
         parts = [str(self._said.lines - len(self._lines)), *(f"l{line}" for line in self._lines)]
-        return "\x1d".join([*parts, f"p{self._progress}"] if self._progress else parts)
+        if self._progress:
+            parts.append(f"p{self._progress}")
+        if self._checkpoint:
+            parts.append(self._checkpoint)
+        return "\x1d".join(parts)
 
 
 def plain(text: str) -> str:

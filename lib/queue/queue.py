@@ -171,10 +171,11 @@ class Queue:
                 await self._name(queue)
         return False
 
-    async def retry(self, job_id: str, keyed: Keyed = NO_KEY) -> bool:
-        """Run a finished job again, its attempts at 0; under its unique key, if it has one. Raises JobNotFound,
-        WrongState or KeyReused."""
-        state = await self._change("retry", job_id, _unique_key(await self.read(job_id)), *keyed)
+    async def retry(self, job_id: str, keyed: Keyed = NO_KEY, *, from_start: bool = False) -> bool:
+        """Run a finished job again, its attempts at 0; under its unique key, if it has one. from_start: without the
+        checkpoint that one has which did not complete. Raises JobNotFound, WrongState or KeyReused."""
+        unique_key = _unique_key(await self.read(job_id))
+        state = await self._change("retry", job_id, unique_key, *keyed, "1" if from_start else "")
         if is_replay(state):
             return True
         if state.startswith(UNIQUE):
@@ -381,7 +382,9 @@ def _options(job: NewJob) -> str:
     expires = "" if job.expires_in_ms is None else str(job.expires_in_ms)
     unique_ttl = str(job.unique_ttl_ms) if job.unique_ttl_ms else ""
     retain = "" if job.retain_ms is None else str(job.retain_ms)
-    return "\x1d".join((due, expires, job.unique_key, unique_ttl, job.idempotency_key, job.fingerprint, retain))
+    patience = "" if job.give_up_ms is None else str(job.give_up_ms)
+    keys = (job.unique_key, unique_ttl, job.idempotency_key, job.fingerprint)
+    return "\x1d".join((due, expires, *keys, retain, patience))
 
 
 def _size_bytes(job: NewJob) -> int:

@@ -21,6 +21,7 @@ from lib.queue.scripts import Scripts
 Answer = TypeVar("Answer")
 
 MOST_GRAVES = 1000
+MOST_WARNINGS = 50
 NAMES_AT_ONCE = 500
 PROMOTED_AT_ONCE = 500  # More hold Redis for over 10 ms; and so below.
 ENDED_AT_ONCE = 200
@@ -274,6 +275,23 @@ class Queues:
     async def runners_alive(self) -> int:
         """How many runners live, whatever queues they serve. One look, however many queues there are."""
         return int(await self._link.call("ZCOUNT", self._keys.runners, await self.now_ms(), "+inf"))
+
+    async def warn(self, sentences: Sequence[str], lapses_s: float) -> None:
+        """Have /api/health say these for the next `lapses_s`."""
+        now_ms = await self.now_ms()
+        entries = [item for sentence in sentences for item in (now_ms + round(lapses_s * 1000), sentence)]
+        await self._link.call("ZADD", self._keys.warnings, *entries)
+        await self._link.call("ZREMRANGEBYSCORE", self._keys.warnings, "-inf", now_ms)
+
+    async def unwarn(self, sentences: Sequence[str]) -> None:
+        """They do not hold any more."""
+        await self._link.call("ZREM", self._keys.warnings, *sentences)
+
+    async def warnings(self) -> list[str]:
+        """What runners have found wrong, and nobody has mended; MOST_WARNINGS at most."""
+        now_ms = await self.now_ms()
+        found = await self._link.call("ZRANGEBYSCORE", self._keys.warnings, now_ms, "+inf", "LIMIT", 0, MOST_WARNINGS)
+        return sorted(sentence.decode("utf-8", "replace") for sentence in found)
 
     async def beat(self, queue: str, worker_ids: Sequence[str]) -> dict[str, bool]:
         """Beat for runners. False for each that is not registered (it was reaped)."""

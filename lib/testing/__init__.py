@@ -62,9 +62,9 @@ class Enqueued(NamedTuple):
 class JobContext:
     """The `ctx` of a handler. A test sets what the handler is to find, and reads what it said.
 
-    attempt, max_attempts, stopping, cancelled: plain attributes; a test may change them between two runs, or in a fake
-    that the handler calls. `cancelled = True` while a coroutine runs cancels it, as a worker does.
-    logs, told, steps, enqueued: what the handler said, in its order.
+    attempt, max_attempts, stopping, cancelled, last_checkpoint: plain attributes; a test may change them between two
+    runs, or in a fake that the handler calls. `cancelled = True` while a coroutine runs cancels it, as a worker does.
+    logs, told, steps, checkpoints, enqueued: what the handler said, in its order.
     resources: what `ctx.resource(factory)` gives for each factory, a fake as a rule; another factory is a LookupError.
     types: the handlers whose payloads `ctx.enqueue` is to check; any other type takes any object.
     """
@@ -76,6 +76,7 @@ class JobContext:
         max_attempts: int = 5,
         cancelled: bool = False,
         stopping: bool = False,
+        last_checkpoint: Any = None,
         job_id: str = "default-00000000000000000000000000000001",
         request_id: str = "test-request",
         resources: Mapping[Callable[[Any], Any], object] | None = None,
@@ -84,6 +85,7 @@ class JobContext:
         self.attempt = attempt
         self.max_attempts = max_attempts
         self.stopping = stopping
+        self.last_checkpoint = last_checkpoint
         self.job_id = job_id
         self.request_id = request_id
         self.traceparent = _TRACE.traceparent
@@ -91,6 +93,7 @@ class JobContext:
         self.logs: list[str] = []
         self.told: list[Told] = []
         self.steps: list[Step] = []
+        self.checkpoints: list[Any] = []
         self.enqueued: list[Enqueued] = []
         self.has_heard = False
         """Whether the handler has read `cancelled` as True."""
@@ -123,6 +126,13 @@ class JobContext:
 
     def progress(self, fraction: float, note: str = "") -> None:
         self.steps.append(Step(registry.checked_fraction(fraction), str(note)))
+
+    def checkpoint(self, state: Any) -> None:
+        try:
+            text = result.result_text(state)
+        except result.Unkept as fault:
+            raise ValueError(f"the checkpoint can't be kept: {fault}") from None
+        self.checkpoints.append(json.loads(text) if text else None)
 
     def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
         """As the real one: an id for a plain handler; for a coroutine to be awaited, and not queued before it is."""

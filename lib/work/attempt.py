@@ -12,7 +12,7 @@ from typing import Any
 
 from lib.ids import queue_of
 from lib.jobs.backoff import delay_s
-from lib.jobs.failure import MESSAGE_CHARS, briefly, failure, summary
+from lib.jobs.failure import GAVE_UP, MESSAGE_CHARS, briefly, failure, gave_up, summary
 from lib.jobs.job import MAX_DELAY_S, ClaimedJob, JobSpec, SpecError, SpecTooNew
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Retry, Snooze
@@ -147,19 +147,27 @@ def completed(job: ClaimedJob, spec: JobSpec, result: Any, shared: Shared) -> En
     return Ending("finish", words)
 
 
-def went_wrong(job: ClaimedJob, spec: JobSpec, fault: BaseException, shared: Shared) -> Ending:
-    """The handler raised, ran too long, or was asked to stop. Does not raise, whatever it raised: see failure.py."""
+def went_wrong(job: ClaimedJob, spec: JobSpec, fault: BaseException, shared: Shared, ran_s: float = 0.0) -> Ending:
+    """The handler raised, ran too long, or was asked to stop. Does not raise, whatever it raised: see failure.py.
+
+    ran_s: for so long it ran.
+    """
     asked_s = _asked_s(fault)
     if issubclass(type(fault), Snooze) and asked_s is not None:
+        if _is_too_late(job, ran_s + asked_s):
+            return given_up(job, fault)
         words = snoozed(job.job_id, job.token, briefly(fault), asked_s)
-        return Ending("snooze", words, "job.snoozed", f"Job snoozed for {asked_s:g} s: {job.job_id}")
+        return Ending("snooze", words, "job.snoozed", f"Job snoozed for {asked_s:g} s: {job.job_id} | {summary(fault)}")
     is_last = issubclass(type(fault), Discard) or job.attempt >= spec.max_attempts
     wait_s = None if is_last else asked_s
     if wait_s is None and not is_last:
         wait_s = delay_s(job.attempt, base_s=spec.backoff.base_s, cap_s=spec.backoff.cap_s, rng=shared.rng)
-    words = failed(job.job_id, job.token, failure(fault), wait_s)
     if type(fault) is Cancelled:
+        words = failed(job.job_id, job.token, failure(fault), wait_s)
         return Ending("fail", words, "job.cancelled", f"Job cancelled: {job.job_id}")
+    if wait_s is not None and _is_too_late(job, ran_s + wait_s):
+        return given_up(job, fault)
+    words = failed(job.job_id, job.token, failure(fault), wait_s)
     if wait_s is None:
         return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {summary(fault)}", fault)
     note = f"Job retry {job.attempt + 1}/{spec.max_attempts} in {wait_s:.1f} s: {job.job_id} | {summary(fault)}"
@@ -170,6 +178,18 @@ def dead(job: ClaimedJob, fault: BaseException) -> Ending:
     """No attempt will help, or none is left."""
     words = failed(job.job_id, job.token, failure(fault), None)
     return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {summary(fault)}", fault)
+
+
+def given_up(job: ClaimedJob, fault: BaseException) -> Ending:
+    """The next attempt would begin behind its give_up_after_s. So it is dead now, and whoever waits for it is told."""
+    error = gave_up(fault)
+    words = failed(job.job_id, job.token, error, None)
+    return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {GAVE_UP}: {error['message']}", fault)
+
+
+def _is_too_late(job: ClaimedJob, later_s: float) -> bool:
+    """Whether no attempt is to begin so long after this one was claimed. (In the last moment claim.lua has the say.)"""
+    return job.gives_up_ms is not None and job.now_ms + later_s * 1000 > job.gives_up_ms
 
 
 def put_off(job: ClaimedJob, fault: NotNow) -> Ending:

@@ -6,6 +6,7 @@ loop is told of it by `call_soon_threadsafe`, so that the rest of the runner nee
 
 import asyncio
 import contextvars
+import json
 import subprocess
 import threading
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from lib.ids import JobIds
 from lib.jobs import submission
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import Registry, checked_fraction
+from lib.jobs.result import Unkept, result_text
 from lib.log_lines import tail_writer
 from lib.logs import NOTHING, Bound, Log
 from lib.queue.notes import Notes
@@ -187,6 +189,21 @@ class Context:
         self._said().set_progress(checked_fraction(fraction), str(note))
         self._tell()
 
+    def checkpoint(self, state: Any) -> None:
+        try:
+            text = result_text(state)
+        except Unkept as fault:
+            raise ValueError(f"the checkpoint can't be kept: {fault}") from None
+        self._said().set_checkpoint(text)
+        self._tell()
+
+    @property
+    def last_checkpoint(self) -> Any:
+        try:
+            return json.loads(self._job.checkpoint) if self._job.checkpoint else None
+        except (ValueError, RecursionError):
+            return None  # Somebody wrote it by hand.
+
     def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
         """`options` are the other fields of POST /api/jobs; once: see children.py.
 
@@ -201,9 +218,14 @@ class Context:
             return made
         return made.made() if self.is_on_loop else asyncio.run_coroutine_threadsafe(made.made(), self._loop).result()
 
-    def last_words(self) -> str:
-        """The attempt has ended: what it said and Redis is not known to have, to ride with its end."""
-        return self._notes.end() if self._notes is not None else ""
+    def last_words(self, *, is_done: bool) -> str:
+        """The attempt has ended: what it said and Redis is not known to have, to ride with its end.
+
+        is_done: the job has completed, and what an earlier attempt left for the next one is to go.
+        """
+        if is_done and self._job.checkpoint:
+            self._said().set_checkpoint("")
+        return self._notes.end(is_done=is_done) if self._notes is not None else ""
 
     def enter(self) -> None:
         """From here on, lines that this task or thread logs are the job's."""

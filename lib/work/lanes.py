@@ -351,7 +351,10 @@ class Lanes:
                 return attempt.given_back(in_hand.job)
             if fault is not told:
                 told.__traceback__ = traceback_of(fault)  # It tells where the handler was when it was stopped.
-        return attempt.went_wrong(in_hand.job, spec, reason, self._shared)
+        return self._went_wrong(in_hand, spec, reason)
+
+    def _went_wrong(self, in_hand: InHand, spec: JobSpec, fault: BaseException) -> Ending:
+        return attempt.went_wrong(in_hand.job, spec, fault, self._shared, time.monotonic() - in_hand.started_s)
 
     def _arm_later(self, in_hand: InHand) -> None:
         """Set its deadline in a moment: a handler that has ended by then needs none."""
@@ -413,7 +416,7 @@ class Lanes:
         reason = in_hand.stop_reason
         if reason is None or in_hand.spec is None or type(reason) is Released:
             return attempt.given_back(in_hand.job)
-        return attempt.went_wrong(in_hand.job, in_hand.spec, reason, self._shared)
+        return self._went_wrong(in_hand, in_hand.spec, reason)
 
     def _end(self, in_hand: InHand, ending: Ending) -> None:
         """Free the slot, say how it ended, and send it to Redis with the next commit."""
@@ -434,7 +437,9 @@ class Lanes:
             self._all_ended.set()
         self._say(in_hand, ending)
         ending.error = None  # It holds the handler's frames, and Redis may be away for long.
-        if in_hand.context is not None and (last_words := in_hand.context.last_words()):
+        if in_hand.context is not None and (
+            last_words := in_hand.context.last_words(is_done=ending.script == "finish")
+        ):
             ending.words = ending.words.saying(last_words)
         in_hand.lease.end(ending.script, ending.words, lambda is_ours: self._heard(in_hand, is_ours))
 

@@ -118,6 +118,12 @@ class Resources:
 
         return Making(made, self._fresh(), forget)
 
+    def warnings(self) -> list[str]:
+        """What those find wrong at the moment that have a `warning`, a sentence or "", see warnings.py."""
+        found = [getattr(made, "warning", "") for made in list(self._made.values())]
+        # A logger's `warning`, for one, is a method.
+        return [text for text in found if isinstance(text, str) and text]
+
     async def close(self) -> None:
         """Close each, the last one first. What does not come to its end in CLOSE_S is left."""
         loop = asyncio.get_running_loop()

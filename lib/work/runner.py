@@ -20,7 +20,7 @@ from lib import __version__
 from lib.config import Settings
 from lib.errors import RedisUnavailable
 from lib.ids import JobIds, is_alone, new_worker_id
-from lib.jobs.registry import Registry
+from lib.jobs.registry import Registry, probes_of
 from lib.logs import Log
 from lib.processes import loops
 from lib.processes.pipe import Pipe
@@ -40,6 +40,7 @@ from lib.work.resources import Resources
 from lib.work.surplus import Busy
 from lib.work.timings import Timings
 from lib.work.turns import Turns
+from lib.work.warnings import Warnings
 from lib.work.watchdog import Watchdog
 
 CALL_TIMEOUT_S = 5.0
@@ -84,6 +85,9 @@ class Runner:
             retire=self._retire,
         )
         self._consumers = [self._consumer(queue, limit) for queue, limit in settings.worker_queues.items()]
+        shared = self._shared
+        probes = probes_of(settings.job_modules)
+        self._warnings = Warnings(probes, shared.resources, self._queues, self._bulkheads, log, shared.rng)
         self._release = asyncio.Event()
         self._look = asyncio.Event()
         self._asked: list[str] = []
@@ -98,7 +102,10 @@ class Runner:
         self._watchdog = Watchdog(
             lambda: [consumer.lanes for consumer in self._consumers], self._pipe, self._log, self._settings.lease_s
         )
-        background = [asyncio.create_task(step()) for step in (self._obey, self._tick, self._attend, self._report)]
+        steps = [self._obey, self._tick, self._attend, self._report]
+        if not self._is_alone:
+            steps.append(self._warnings.run)
+        background = [asyncio.create_task(step()) for step in steps]
         for task in background:
             task.add_done_callback(self._background_ended)
         if self._is_alone:
@@ -217,6 +224,8 @@ class Runner:
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 await self._shared.timings.flush()
+                with self._bulkheads.around(ALL, "warning"):
+                    await self._warnings.withdraw()
                 for consumer in self._consumers:
                     with self._bulkheads.around(consumer.queue, "farewell"):
                         await consumer.leave()

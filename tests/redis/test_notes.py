@@ -1,6 +1,7 @@
 """What handlers say: kept while they run, and with their end, each word once and in order."""
 
 import unittest
+from typing import Any
 
 from lib.errors import JobNotFound
 from lib.queue.lease import released
@@ -35,6 +36,12 @@ class NotesCase(RedisCase):
 
     async def lines(self) -> list[str]:
         return await self.queue.log_of(self.job_id)
+
+    async def fresh(self, link: LosesReplies | None = None) -> None:
+        self.client.flushall()
+        self.queue.forget_names()
+        self.losing = link or LosesReplies(self.link)
+        await self.begin(self.losing)
 
     async def end(self, script: str) -> bool:
         """As a lane ends it: with what the job said last."""
@@ -91,7 +98,7 @@ class WhileItRuns(NotesCase):
         self.assertEqual(["one", "two", "three"], await self.lines())
 
     async def test_a_word_of_a_kind_that_a_later_version_knows_is_passed_over(self) -> None:
-        text = "\x1d".join(("0", "lone", 'c{"row": 5}', "ltwo"))
+        text = "\x1d".join(("0", "lone", 'z{"row": 5}', "ltwo"))
 
         await self.runner.ended("release", released(self.job_id, self.taken.token).saying(text))
 
@@ -182,11 +189,118 @@ class WithTheEnd(NotesCase):
         """What a `note` call sends of them."""
         return f"{self.job_id}\x1f{self.taken.token}\x1f\x1f{self.notes.untold()[0]}\x1e"
 
-    async def fresh(self, link: LosesReplies | None = None) -> None:
-        self.client.flushall()
-        self.queue.forget_names()
-        self.losing = link or LosesReplies(self.link)
-        await self.begin(self.losing)
+
+class Checkpoints(NotesCase):
+    """What an attempt leaves for the next one."""
+
+    async def left(self) -> str:
+        """What the next attempt is handed."""
+        self.taken = await self.claimed(self.runner)
+        self.notes = Notes(self.job_id, self.taken.token)
+        return self.taken.checkpoint.decode()
+
+    async def shown(self) -> Any:
+        return (await self.record(self.job_id)).checkpoint
+
+    async def come_back(self, script: str) -> None:
+        """End the attempt so that the job is to be tried again, and let its time come."""
+        await self.end(script)
+        if script != "release":
+            await self.make_due(self.job_id)
+
+    async def test_the_last_one_rides_with_the_end_and_is_handed_to_the_next_attempt(self) -> None:
+        for script in ("fail", "snooze", "release"):
+            await self.fresh()
+            self.notes.set_checkpoint('{"row":1}')
+            self.runner.note(self.notes)  # On its way: the next word overtakes it.
+            self.notes.set_checkpoint('{"row":2}')
+
+            await self.come_back(script)
+
+            self.assertEqual(({"row": 2}, '{"row":2}'), (await self.shown(), await self.left()), script)
+
+    async def test_a_crash_leaves_what_redis_had_been_told(self) -> None:
+        self.notes.set_checkpoint('{"row":1}')
+        self.runner.note(self.notes)
+        await self.runner.settled()
+        self.notes.set_checkpoint('{"row":2}')
+        await self.crash("w")
+        self.runner = await self.lease("v")
+
+        self.assertEqual('{"row":1}', await self.left())
+
+    async def test_an_attempt_that_makes_none_leaves_the_one_before(self) -> None:
+        self.notes.set_checkpoint("[1]")
+        await self.come_back("fail")
+        await self.left()
+
+        await self.come_back("snooze")
+
+        self.assertEqual("[1]", await self.left())
+
+    async def test_one_may_be_taken_back(self) -> None:
+        self.notes.set_checkpoint("[1]")
+        await self.come_back("fail")
+        await self.left()
+        self.notes.set_checkpoint("")
+
+        await self.come_back("fail")
+
+        self.assertEqual((None, ""), (await self.shown(), await self.left()))
+
+    async def test_one_that_was_taken_for_dead_leaves_none(self) -> None:
+        self.notes.set_checkpoint("[1]")
+        await self.crash("w")
+
+        await self.end("fail")
+
+        self.assertIsNone(await self.shown())
+
+    async def test_a_job_that_completes_keeps_none(self) -> None:
+        self.notes.set_checkpoint("[1]")
+        self.runner.note(self.notes)
+        await self.runner.settled()
+
+        await self.runner.ended("finish", ending("finish", self.taken).saying(self.notes.end(is_done=True)))
+
+        record = await self.record(self.job_id)
+        self.assertEqual((None, None), (record.checkpoint, record.checkpointed_ms))
+
+    async def test_a_retry_by_hand_goes_on_from_it_unless_it_is_to_begin_anew(self) -> None:
+        for from_start, wanted in ((False, "[1]"), (True, "")):
+            await self.fresh()
+            self.notes.set_checkpoint("[1]")
+            await self.runner.ended("fail", ending("fail", self.taken, delay_s=None).saying(self.notes.end()))
+
+            await self.queue.retry(self.job_id, from_start=from_start)
+
+            self.assertEqual(wanted, await self.left())
+
+    async def test_large_ones_are_handed_out_in_bites(self) -> None:
+        await self.fresh()
+        ids = [self.job_id, *await self.enqueue_many(39)]
+        taken = [self.taken, *(await self.runner.claim(39)).jobs]
+        text = '"' + "x" * 60_000 + '"'
+        for job in taken:
+            notes = Notes(job.job_id, job.token)
+            notes.set_checkpoint(text)
+            await self.runner.ended("release", ending("release", job).saying(notes.end()))
+
+        first = await self.runner.claim(40)
+        rest = [await self.runner.claim(40) for _ in range(2)]
+
+        self.assertTrue(first.is_more)
+        self.assertLess(len(first.jobs), 20)
+        found = [job for claim in (first, *rest) for job in claim.jobs]
+        self.assertEqual(
+            (set(ids), {text}), ({job.job_id for job in found}, {job.checkpoint.decode() for job in found})
+        )
+
+    async def test_one_that_somebody_wrote_by_hand_breaks_no_claim(self) -> None:
+        await self.end("release")
+        self.client.hset(f"{self.base}job:{self.job_id}", "checkpoint", "a\x1eb\x1fc")
+
+        self.assertEqual("", await self.left())
 
 
 if __name__ == "__main__":

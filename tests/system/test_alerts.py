@@ -50,7 +50,8 @@ class Alerts(unittest.TestCase):
         (self.folder / "rules.yml").write_text(rules, encoding="utf-8")
         target = self.server.url.removeprefix("http://")
         (self.folder / "prometheus.yml").write_text(
-            "global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}\n"
+            # Without Redis a scrape waits for it, up to a second.
+            "global: {scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 500ms}\n"
             "rule_files: [rules.yml]\n"
             f"scrape_configs: [{{job_name: waybill, static_configs: [{{targets: ['{target}']}}]}}]\n"
         )

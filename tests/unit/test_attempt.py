@@ -14,6 +14,7 @@ from typing import Any
 
 from lib.jobs import registry
 from lib.jobs.backoff import Backoff
+from lib.jobs.failure import ERROR_BYTES
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import Discard, Retry, Snooze
 from lib.logs import open_logs
@@ -126,6 +127,28 @@ class WentWrong(Case):
             self.assertEqual(("fail", "job.retried"), (ending.script, ending.event))
             self.assertIn(int(delay_ms), range(1000, 4001))
             self.assertEqual({"type": "ValueError", "message": "no"}, json.loads(error))
+
+    def test_what_could_be_tried_again_only_too_late_is_dead_with_a_reason_of_its_own(self) -> None:
+        for fault in (Snooze("greylisted", after_s=300), Retry("later", after_s=300), ValueError("x" * 20_000)):
+            for gives_up_ms, ran_s, is_dead in ((900, 0.0, True), (310_000, 0.0, False), (310_000, 311.0, True)):
+                job = claimed(b"")._replace(gives_up_ms=gives_up_ms)
+
+                ending = attempt.went_wrong(job, spec(max_attempts=3), fault, self.shared, ran_s)
+
+                self.assertEqual(is_dead, ending.event == "job.died", (fault, gives_up_ms, ran_s))
+                if is_dead:
+                    delay_ms, text = words(ending)
+                    error = json.loads(text)
+                    self.assertEqual(("fail", "", "gave_up"), (ending.script, delay_ms, error["type"]))
+                    self.assertIn(str(fault)[:100], error["message"])
+                    self.assertLessEqual(len(text), ERROR_BYTES)
+
+    def test_one_that_was_cancelled_is_not_given_up(self) -> None:
+        job = claimed(b"")._replace(gives_up_ms=1)
+
+        ending = attempt.went_wrong(job, spec(), attempt.Cancelled("somebody asked"), self.shared)
+
+        self.assertEqual("job.cancelled", ending.event)
 
     def test_at_the_last_attempt_it_is_dead_whatever_it_asked_for(self) -> None:
         for fault in (

@@ -118,6 +118,11 @@ class Config(unittest.TestCase):
             "LOG_FORMAT": ["xml"],
             "LOG_MAX_BYTES": ["1", "-1", "x"],
             "JOB_MODULES": ["a/b", "a-b", ".a", "a..b"],
+            "DEFAULT_MAX_ATTEMPTS": ["0", "1001", "1.5"],
+            "DEFAULT_TIMEOUT_S": ["0", "604801", "x"],
+            "DEFAULT_BACKOFF_BASE_S": ["0", "3601", "x"],
+            "DEFAULT_BACKOFF_CAP_S": ["0", "1.9", "x"],
+            "DEFAULT_GIVE_UP_AFTER_S": ["0", "-1", "never"],
             "WORKER_QUEUES": ["a=0", "a=1,a=2", "A=1", "=1", "a=", "a=x", ",", "a=10001"],
             "WORKER_PROCESSES": ["0", "257"],
             "LEASE_S": ["1.9", "3601", "nan", "inf", "1e2", "-5"],
@@ -129,7 +134,13 @@ class Config(unittest.TestCase):
             "RETAIN_COMPLETED_S": ["x"],
             "RETAIN_DEAD": ["-1", "many"],
             "RETAIN_DEAD_S": ["x"],
-            "SMTP_URL": ["http://x", "smtp://", "smtp://h:99999", "smtp://h?tls=1", "smtp://u:12/ss@h"],
+            "SMTP_URL": [
+                *("http://x", "smtp://", "smtp://h:99999", "smtp://h?tls=1", "smtp://u:12/ss@h", "h", "h:25", "smtp:h"),
+                *("submission://h", "smtp+ssl://h", "smtps://", "smtp://:25", "smtp://u:p@:25", "smtp://h:0"),
+                *("smtp://h:x", "smtp://h/587", "smtp://h,i:25", "smtp://h i:25", "smtp://h?starttls=true"),
+                *("smtp://h:587", "smtp://u:p@h:587", "smtps://h:587", "smtps://h:25", "smtps://u:p@h:587?starttls=1"),
+                *("smtp://h:465", "smtp://u:p@h:465?starttls=1", "smtp://[2001:db8::1]:587", "smtp://10.0.0.1:465"),
+            ],
             "MAIL_FROM": ["nobody", "a@b\r\nBcc: x@y"],
             "SMTP_TOKEN_COMMAND": ["'unclosed", 'x "'],
             "SMTP_TOKEN_FILE": ["a\0b"],
@@ -204,6 +215,27 @@ class Config(unittest.TestCase):
             self.assertEqual("unix:///s", without_password(url))
         for url in (f"redis://u:{secret}@h:1/0?x=1", f"unix:///s?password={secret}&db=1", f"rediss://:{secret}@h"):
             self.assertNotIn(secret, without_password(url))
+
+    def test_a_port_that_speaks_otherwise_is_told_how_to_be_written(self) -> None:
+        for url, advice in (
+            ("smtp://u:p@mx.example:587", "smtp://…@mx.example:587?starttls=1"),
+            ("smtps://u:p@mx.example:587", "smtp://…@mx.example:587?starttls=1"),
+            ("smtp://mx.example:465?starttls=1", "smtps://…@mx.example:465"),
+            ("ftp://mx.example", "smtps://user:password@host:465"),
+        ):
+            with self.subTest(url=url):
+                (fault,) = self.faults(SMTP_URL=url)
+
+                self.assertIn(advice, fault)
+
+    def test_mail_servers_of_each_kind_are_taken(self) -> None:
+        for url in (
+            *("smtp://h", "smtp://h/", "smtp://h:2525", "smtp://h:587?starttls=1", "smtp://h:587?starttls=0"),
+            *("smtps://h", "smtps://h:465", "smtps://h:2465", "smtp://[::1]:25", "smtp://smtp_relay:25"),
+            *("smtp://localhost:587", "smtp://127.0.0.1:465", "smtps://[::1]:587", "smtp://bücher.example:25"),
+        ):
+            with self.subTest(url=url):
+                self.assertEqual(url, self.load(SMTP_URL=url).smtp_url)
 
     def test_good_urls_of_each_kind_are_taken(self) -> None:
         for url in (

@@ -188,7 +188,7 @@ class Facts(unittest.TestCase):
         self.assertEqual(list(submission.CHECKS), list(fields))
         unique = self.properties("UniqueWish")
         spans = (fields["delay_s"], backoff["base_s"], backoff["cap_s"], fields["expires_in_s"], fields["retain_s"])
-        for field in (*spans, unique["ttl_s"]):
+        for field in (*spans, unique["ttl_s"], fields["give_up_after_s"]):
             self.assertEqual(MAX_DELAY_S, field["maximum"])
         self.assertEqual(MAX_TIMEOUT_S, fields["timeout_s"]["maximum"])
         self.assertEqual(MAX_ATTEMPTS, fields["max_attempts"]["maximum"])
@@ -243,7 +243,12 @@ class Facts(unittest.TestCase):
         self.assertIn(f"`{job_type.queue}` for email", fields["queue"]["description"])
         self.assertIn(f"{job_type.max_attempts} for email", fields["max_attempts"]["description"])
         self.assertIn(f"{job_type.timeout_s:g} for email", fields["timeout_s"]["description"])
-        self.assertEqual(DEFAULT_BACKOFF, job_type.backoff)
+        base_s, cap_s = job_type.backoff
+        self.assertIn(f"({base_s} and {cap_s} for email)", fields["backoff"]["description"])
+        assert job_type.give_up_ms is not None
+        self.assertIn(
+            f"({job_type.give_up_ms // 1000}, three days, for email)", fields["give_up_after_s"]["description"]
+        )
 
     def test_fields_of_a_mail_and_their_bounds(self) -> None:
         fields = self.properties("EmailPayload")

@@ -53,6 +53,23 @@ class Said(unittest.TestCase):
 
         self.assertEqual(LINES_KEPT, self.notes.untold()[0].count("\x1dl"))
 
+    def test_the_last_checkpoint_is_told_until_it_is_known(self) -> None:
+        self.notes.set_checkpoint("[1]")
+        text, mark = self.notes.untold()
+        self.notes.set_checkpoint("[2]")
+
+        self.assertEqual("0\x1dc[1]", text)
+        self.assertTrue(self.notes.told(mark))
+        self.assertEqual("0\x1dc[2]", self.notes.end())
+        self.assertEqual("", self.notes.end())
+
+    def test_a_checkpoint_goes_with_a_job_that_is_done(self) -> None:
+        self.notes.set_checkpoint("[1]")
+        self.notes.told(self.notes.untold()[1])
+
+        self.assertEqual("0\x1dd", self.notes.end(is_done=True))
+        self.assertEqual("", Notes("q-1", 1).end(is_done=True))
+
     def test_behind_the_end_nothing_is_left_and_nothing_is_added(self) -> None:
         self.add("one")
         self.assertEqual("0\x1dlone", self.notes.end())

@@ -52,7 +52,7 @@ class LoadCase(unittest.TestCase):
 
 class Load(LoadCase):
     def test_async_and_plain_handlers_are_found_with_their_defaults(self) -> None:
-        @job("report", queue="slow", max_attempts=2, timeout_s=7, backoff=(1, 9), retain_s=0.5)
+        @job("report", queue="slow", max_attempts=2, timeout_s=7, backoff=(1, 9), retain_s=0.5, give_up_after_s=60)
         async def report(ctx: Any, payload: Report) -> None: ...
 
         @job("plain")
@@ -67,7 +67,12 @@ class Load(LoadCase):
             (slow.is_async, slow.queue, slow.max_attempts, slow.timeout_s, tuple(slow.backoff)),
         )
         self.assertEqual(Report(3), slow.decode({"month": 3}, ""))
-        self.assertEqual(500, slow.retain_ms)
+        self.assertEqual((500, 60_000), (slow.retain_ms, slow.give_up_ms))
+        quick = found.get("plain")
+        assert quick is not None
+        self.assertEqual(
+            (5, 60, (2, 3600), None), (quick.max_attempts, quick.timeout_s, quick.backoff, quick.give_up_ms)
+        )
         self.assertEqual(["plain", "report"], found.names)
         self.assertIsNone(found.get("unknown"))
 
@@ -110,6 +115,53 @@ class Load(LoadCase):
                 load([self.module("jobs_a", report=report)], SETTINGS)
             self.assertEqual(said, "\n".join(refused.exception.faults))
             self.doCleanups()
+
+    def test_what_a_type_does_not_say_is_as_the_settings_have_it(self) -> None:
+        @job("report", max_attempts=2, backoff=(1, 9))
+        async def report(ctx: Any, payload: Report) -> None: ...
+
+        @job("plain", timeout_s=3, give_up_after_s=5)
+        async def plain(ctx: Any, payload: Report) -> None: ...
+
+        environment = {
+            "DEFAULT_MAX_ATTEMPTS": "7",
+            "DEFAULT_TIMEOUT_S": "90",
+            "DEFAULT_BACKOFF_BASE_S": "0.5",
+            "DEFAULT_BACKOFF_CAP_S": "20",
+            "DEFAULT_GIVE_UP_AFTER_S": "259200",
+        }
+        settings = config.load(environment, Path("none"))
+
+        found = load([self.module("jobs_a", report=report, plain=plain)], settings)
+
+        got = {
+            name: (t.max_attempts, t.timeout_s, tuple(t.backoff), t.give_up_ms)
+            for name in found.names
+            if (t := found.get(name)) is not None
+        }
+        self.assertEqual((2, 90, (1, 9), 259_200_000), got["report"])
+        self.assertEqual((7, 3, (0.5, 20), 5000), got["plain"])
+
+    def test_a_module_may_refuse_the_settings(self) -> None:
+        def fussy(settings: Any) -> None:
+            raise ConfigError(["SMTP_URL: not so", "MAIL_FROM: nor this"])
+
+        def broken(settings: Any) -> None:
+            raise KeyError("x")
+
+        @job
+        async def noop(ctx: Any, payload: Report) -> None: ...
+
+        hooks = {"jobs_a": fussy, "jobs_b": broken}
+        names = [self.module(name, check_settings=hook, noop=noop) for name, hook in hooks.items()]
+
+        with self.assertRaises(ConfigError) as refused:
+            load(names, config.load({}, Path("none")))
+
+        first, second, third = refused.exception.faults
+        self.assertEqual(["SMTP_URL: not so", "MAIL_FROM: nor this"], [first, second])
+        self.assertIn("check_settings of jobs_b failed: KeyError", third)
+        load(names)
 
     def test_a_handler_imported_into_another_module_is_the_same_and_not_defined_twice(self) -> None:
         @job("report")
@@ -156,15 +208,17 @@ class Load(LoadCase):
             "attempts": marked("a", max_attempts=0),
             "timeout": marked("t", timeout_s=0),
             "backoff": marked("b", backoff=(5, 1)),
+            "impatient": marked("im", give_up_after_s=0),
+            "patient": marked("pa", give_up_after_s=float("inf")),
             "retain": marked("r", retain_s=-1),
             "endless_retain": marked("er", retain_s=float("nan")),
             "text_timeout": marked("tt", timeout_s="60"),
-            "no_timeout": marked("nt", timeout_s=None),
+            "no_patience": marked("np", give_up_after_s=0),
             "true_timeout": marked("rt", timeout_s=True),
             "one_backoff": marked("ob", backoff=5),
             "three_backoffs": marked("tb", backoff=(1, 2, 3)),
             "text_backoff": marked("xb", backoff=("1", "2")),
-            "no_backoff": marked("kb", backoff=None),
+            "text_patience": marked("xp", give_up_after_s="60"),
             "number_queue": marked("nq", queue=5),
             "no_queue": marked("kq", queue=None),
             "list_queue": marked("lq", queue=["a"]),

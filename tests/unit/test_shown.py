@@ -27,10 +27,12 @@ class NewJobs(unittest.TestCase):
                 due_ms = run_at_ms
                 retain_ms = {None: None, 1_790_000_000_001: 1500}[due_ms]
                 times: dict[str, Any] = {"run_at_ms": due_ms, "expires_in_ms": due_ms, "retain_ms": retain_ms}
+                times["give_up_ms"] = retain_ms
                 job = NewJob("q-" + "0" * 32, "high", spec.to_text(), **times)
                 taken = JobRecord(job.job_id, "q", "delayed" if due_ms else "ready", spec, created_ms=1)
                 if due_ms:
                     taken = taken._replace(run_at_ms=due_ms, expires_ms=1 + due_ms, retain_ms=1500)
+                    taken = taken._replace(give_up_ms=1500, gives_up_ms=due_ms + 1500)
 
                 shown = to_json({**present(taken), "outcome": "created"})
 

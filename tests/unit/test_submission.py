@@ -83,6 +83,7 @@ class Read(unittest.TestCase):
             "timeout_s": [0, -1, 604_801, "1", True],
             "backoff": [1, [], {"base_s": 0}, {"base_s": 5, "cap_s": 1}, {"base_s": "1"}, {"more": 1}],
             "retain_s": [-1, "1", True, 1e300, float("nan")],
+            "give_up_after_s": [0, -1, "1", True, 1e300, float("nan")],
             "unique": [1, [], {"key": ""}, {"key": None}, {"key": "k", "ttl_s": 0}],
             "type": [1, None, "", "unknown"],
             "payload": [None, [], "x", 1],
@@ -133,6 +134,17 @@ class Read(unittest.TestCase):
             body = {**LEAST, "delay_s": delay_s, "unique": {"key": "k", "ttl_s": ttl_s}}
             self.assertEqual(found, faults(body), body)
         self.assertEqual(set(), faults({**LEAST, "delay_s": 300_000, "unique": {"key": "k"}}))
+
+    def test_when_it_is_given_up_is_what_it_says_else_what_its_type_says(self) -> None:
+        for type_name, given, give_up_ms in (
+            ("noop", {}, None),
+            ("noop", {"give_up_after_s": 0.0001}, 1),
+            ("impatient", {}, 600_000),
+            ("impatient", {"give_up_after_s": 1.5}, 1500),
+            ("impatient", {"give_up_after_s": None}, 600_000),
+        ):
+            job, _ = read({**LEAST, "type": type_name, **given})
+            self.assertEqual(give_up_ms, job.give_up_ms, (type_name, given))
 
     def test_how_long_it_is_kept_is_what_it_says_else_what_its_type_says(self) -> None:
         for type_name, given, retain_ms in (

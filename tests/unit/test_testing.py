@@ -206,6 +206,20 @@ class Run(unittest.TestCase):
         with self.assertRaises(TypeError):
             run(stops, {"month": "a"}, JobContext(), attempt=2)
 
+    def test_a_checkpoint_is_recorded_as_it_is_kept_and_found_where_the_test_left_one(self) -> None:
+        @job("resumes")
+        async def resumes(ctx: Any, payload: dict[str, Any]) -> Any:
+            ctx.checkpoint({"rows": (1, 2)})
+            ctx.checkpoint(None)
+            with self.assertRaises(ValueError):
+                ctx.checkpoint({"rows": object()})
+            return ctx.last_checkpoint
+
+        ctx = JobContext(last_checkpoint={"rows": [1]})
+
+        self.assertEqual({"rows": [1]}, run(resumes, {}, ctx))
+        self.assertEqual([{"rows": [1, 2]}, None], ctx.checkpoints)
+
     def test_a_resource_that_is_made_by_a_coroutine_is_awaited_by_handlers_on_the_loop_alone(self) -> None:
         async def pool(settings: Any) -> list[str]:
             raise AssertionError("the test gives one")

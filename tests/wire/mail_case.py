@@ -1,6 +1,7 @@
 """What the tests of the email job share: a job's context, a loop that lives as long as a test, servers and mailers."""
 
 import asyncio
+import json
 import tempfile
 import time
 import unittest
@@ -13,6 +14,7 @@ from lib import config
 from lib.handlers.address_lists import Addressees
 from lib.handlers.email import Email, send_email
 from lib.handlers.mailer import Mailer
+from lib.jobs.result import result_text
 from tests.smtp_server import SmtpServer
 
 T = TypeVar("T")
@@ -33,6 +35,7 @@ class Context:
     cancelled: bool = False
     stopping: bool = False
     lines: list[str] = field(default_factory=list)
+    last_checkpoint: Any = None
     told: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
     settings: config.Settings | None = None
 
@@ -44,6 +47,10 @@ class Context:
 
     def progress(self, fraction: float, note: str = "") -> None:
         raise AssertionError("a mail has no progress")
+
+    def checkpoint(self, state: Any) -> None:
+        """What is left is handed to the next attempt: let it go through the form that it is kept in."""
+        self.last_checkpoint = json.loads(result_text(state)) if state is not None else None
 
     def enqueue(self, type: str, payload: dict[str, Any], **options: Any) -> Any:
         raise AssertionError("a mail queues nothing")

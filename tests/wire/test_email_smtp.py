@@ -11,10 +11,11 @@ import tempfile
 import time
 from email import message_from_bytes, policy
 from pathlib import Path
+from typing import Any
 
 from lib.errors import ConfigError
 from lib.handlers.attachment import Attachment
-from lib.handlers.email import DeliveryLeftUncertain, Email, send_email
+from lib.handlers.email import MOST_UNCERTAIN, DeliveryLeftUncertain, Email, send_email
 from lib.handlers.mailer import MAX_AGE_S, MAX_IDLE_S, Mailer
 from lib.handlers.senders import SenderNotAllowed
 from lib.handlers.smtp import MANY_MAILS
@@ -25,10 +26,14 @@ from lib.handlers.smtp_verdicts import (
     MailRefused,
     SMTPLinkLost,
     SMTPLoginRefused,
+    SMTPSenderRefused,
+    SMTPServerAskedToWait,
     SMTPServerBusy,
     SMTPSessionRefused,
+    SMTPSetupFault,
 )
-from lib.jobs.registry import Discard, Retry
+from lib.jobs.registry import Discard, Snooze
+from lib.jobs.result import RESULT_BYTES, result_text
 from tests.smtp_server import SmtpServer
 from tests.wire.mail_case import JOB_ID, Clock, Context, LoopCase, WireCase, email, settings
 
@@ -52,6 +57,7 @@ class Sending(WireCase):
             {
                 "message_id": f"<{JOB_ID}@example.com>",
                 "accepted": ["test@gmail.com", "c@x.example", "b@x.example"],
+                "deferred": {},
                 "refused": {},
                 "response": "250 2.0.0 kept",
             },
@@ -223,21 +229,40 @@ class Verdicts(WireCase):
         for options in ((), ("--no-pipelining",)):
             server = self.serve(*options)
             for step, answer, verdict in (
-                ("connect", "421 4.3.2 too many", SMTPServerBusy),
+                ("connect", "421 4.3.2 shutting down", SMTPServerBusy),
+                ("connect", "421 4.7.0 too many connections", SMTPServerAskedToWait),
+                ("connect", "432 4.3.2 Concurrent connections limit exceeded", SMTPServerAskedToWait),
                 ("connect", "554 5.7.1 you are on a list", SMTPSessionRefused),
                 ("connect", "drop", SMTPLinkLost),
                 ("connect", "HTTP/1.1 400 Bad Request", SMTPLinkLost),
                 ("ehlo", "421 4.3.2 later", SMTPServerBusy),
                 ("ehlo", "550 5.7.1 no", SMTPSessionRefused),
                 ("mail", "421 4.3.2 going down", SMTPServerBusy),
-                ("mail", "451 4.7.1 slow down", SMTPServerBusy),
+                ("mail", "451 4.7.1 slow down", SMTPServerAskedToWait),
+                ("mail", "454 Throttling failure: Maximum sending rate exceeded", SMTPServerAskedToWait),
+                ("mail", "550 5.4.5 Daily user sending limit exceeded", SMTPServerAskedToWait),
                 ("mail", "530 5.7.0 log in first", SMTPLoginRefused),
                 ("mail", "552 5.3.4 too large", MailRefused),
-                ("mail", "550 5.7.1 not you\r\n421 4.7.0 too many errors", MailRefused),
+                ("mail", "554 5.3.4 message size exceeds the limit", MailRefused),
+                ("mail", "555 5.5.4 unsupported option: SIZE", MailRefused),
+                ("mail", "550 5.7.1 not you", SMTPSenderRefused),
+                ("mail", "553 5.7.1 <a@b>: Sender address rejected: not owned by user me", SMTPSenderRefused),
+                ("mail", "501 5.1.7 Bad sender address syntax", SMTPSenderRefused),
+                ("mail", "550 5.7.1 not you\r\n421 4.7.0 too many errors", SMTPSenderRefused),
+                ("mail", "535 5.7.139 Authentication unsuccessful", SMTPLoginRefused),
                 ("mail", "drop", SMTPLinkLost),
                 ("rcpt", "421 4.3.2 going down", SMTPServerBusy),
-                ("rcpt", "450 4.2.1 greylisted", SMTPServerBusy),
+                ("rcpt", "450 4.3.0 busy", SMTPServerBusy),
+                ("rcpt", "450 4.2.1 greylisted", SMTPServerAskedToWait),
+                ("rcpt", "421 4.7.0 Try again later", SMTPServerAskedToWait),
                 ("rcpt", "550 5.1.1 no such user", MailRefused),
+                ("rcpt", "550 5.7.1 you are not allowed to write to this list", MailRefused),
+                ("rcpt", "530 5.7.1 Authentication required", SMTPLoginRefused),
+                ("rcpt", "550 5.7.1 Authentication Required", SMTPLoginRefused),
+                ("rcpt", "554 5.7.1 <a@x.example>: Relay access denied", SMTPSessionRefused),
+                ("rcpt", "550 5.7.1 Unable to relay", SMTPSessionRefused),
+                ("rcpt", "553 5.7.1 <a@b>: Sender address rejected: not logged in", SMTPSenderRefused),
+                ("rcpt", "554 5.7.1 Client host [192.0.2.1] blocked using a list", SMTPSessionRefused),
                 ("rcpt", "drop", SMTPLinkLost),
                 ("rcpt", "not a reply", SMTPLinkLost),
                 ("data", "451 4.3.0 later", SMTPServerBusy),
@@ -245,7 +270,12 @@ class Verdicts(WireCase):
                 ("data", "drop", SMTPLinkLost),
                 ("sent", "421 4.3.2 going down", SMTPServerBusy),
                 ("sent", "452 4.3.1 disk full", SMTPServerBusy),
+                ("sent", "451 4.7.1 try again in 5 minutes", SMTPServerAskedToWait),
                 ("sent", "554 5.7.1 spam", MailRefused),
+                ("sent", "554 Message rejected: Email address is not verified.", SMTPSenderRefused),
+                ("sent", "550 The from address does not match a verified Sender Identity.", SMTPSenderRefused),
+                ("sent", "550 5.7.60 SMTP; Client does not have permissions to send as this sender", SMTPSenderRefused),
+                ("sent", "554 5.2.252 SendAsDenied; a@b not allowed to send as c@d", SMTPSenderRefused),
                 ("sent", "lost", DeliveryUncertain),
                 ("sent", "drop", DeliveryUncertain),
                 ("sent", "not a reply", DeliveryUncertain),
@@ -271,8 +301,15 @@ class Verdicts(WireCase):
     def test_only_refusals_of_the_mail_itself_are_final(self) -> None:
         self.assertTrue(issubclass(MailRefused, Discard))
         self.assertTrue(issubclass(DeliveryLeftUncertain, Discard))
-        for kind in (SMTPServerBusy, SMTPLinkLost, SMTPSessionRefused, SMTPLoginRefused, DeliveryUncertain):
+        for kind in (SMTPServerBusy, SMTPLinkLost, SMTPSetupFault, DeliveryUncertain):
             self.assertFalse(issubclass(kind, Discard))
+
+    def test_what_the_operator_has_to_mend_costs_no_attempt(self) -> None:
+        for kind in (SMTPSessionRefused, SMTPLoginRefused, SMTPSenderRefused):
+            fault = kind("so it is")
+
+            self.assertIsInstance(fault, Snooze)
+            self.assertEqual(fault.after_s, 300)
 
     def test_nobody_listening_is_a_lost_link(self) -> None:
         with socket.socket() as unused:
@@ -306,18 +343,21 @@ class Verdicts(WireCase):
         self.assertIs(type(fault), SMTPLinkLost)
 
     def test_some_refused_beside_some_accepted_stand_in_the_result(self) -> None:
-        server = self.serve()
-        context = Context(self.mailer(server.url()))
+        for options in ((), ("--no-pipelining",)):
+            server = self.serve(*options)
+            context = Context(self.mailer(server.url()))
 
-        result = self.send_email(context, email(["rcpt-550@x.example", "a@x.example", "rcpt-450@x.example"]))
+            result = self.send_email(context, email(["rcpt-550@x.example", "a@x.example", "rcpt-553@x.example"]))
 
-        self.assertEqual(result["accepted"], ["a@x.example"])
-        self.assertEqual(
-            {to: text[:3] for to, text in result["refused"].items()},
-            {"rcpt-550@x.example": "550", "rcpt-450@x.example": "450"},
-        )
-        self.assertEqual([mail.recipients for mail in server.mails()], [["a@x.example"]])
-        self.assertEqual(len(context.lines), 2)
+            self.assertEqual(result["accepted"], ["a@x.example"])
+            self.assertEqual(
+                {to: text[:3] for to, text in result["refused"].items()},
+                {"rcpt-550@x.example": "550", "rcpt-553@x.example": "553"},
+            )
+            self.assertEqual(result["deferred"], {})
+            self.assertEqual([mail.recipients for mail in server.mails()], [["a@x.example"]])
+            self.assertEqual(len(context.lines), 2)
+            self.assertIsNone(context.last_checkpoint)
 
     def test_one_put_off_among_all_refused_is_reason_to_come_again(self) -> None:
         server = self.serve()
@@ -355,6 +395,226 @@ class Verdicts(WireCase):
         self.assertTrue(words.startswith("MAIL: 550 first [31m xxx"))
         self.assertTrue(words.isprintable())
         self.assertLess(len(words), 320)
+
+
+class Recipients(WireCase):
+    """Of a mail to several: each has it once, whatever the others are told, and the result tells of each."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.server = self.serve()
+        self.context = Context(self.mailer(self.server.url()))
+
+    def attempt(self, *to: str, **fields: Any) -> dict[str, Any]:
+        """The next attempt of one job."""
+        return self.send_email(self.context, email([*to], **fields))
+
+    def fails(self, kind: type[Exception], *to: str, **fields: Any) -> str:
+        with self.assertRaises(kind) as caught:
+            self.attempt(*to, **fields)
+        return str(caught.exception)
+
+    def envelopes(self) -> list[list[str]]:
+        return [mail.recipients for mail in self.server.mails()]
+
+    def test_who_is_put_off_is_asked_again_and_nobody_else(self) -> None:
+        for code in ("450", "451", "452"):
+            with self.subTest(code=code):
+                self.setUp()
+                to = (f"rcpt-{code}-once@x.example", "a@x.example", "rcpt-550@x.example")
+
+                said = self.fails(SMTPServerBusy, *to, cc="c@x.example")
+                left = self.context.last_checkpoint
+                result = self.attempt(*to, cc="c@x.example")
+
+                self.assertIn(f"RCPT {to[0]}: {code}", said)
+                self.assertIn("2 others have it", said)
+                self.assertEqual(["a@x.example", "c@x.example"], left["accepted"])
+                self.assertEqual([to[0]], [*left["deferred"]])
+                self.assertEqual(["rcpt-550@x.example"], [*left["refused"]])
+                self.assertEqual([["a@x.example", "c@x.example"], [to[0]]], self.envelopes())
+                self.assertEqual(["a@x.example", "c@x.example", to[0]], result["accepted"])
+                self.assertEqual(({}, ["rcpt-550@x.example"]), (result["deferred"], [*result["refused"]]))
+                first, second = self.server.mails()
+                self.assertEqual(first.message["Message-ID"], second.message["Message-ID"])
+                self.assertEqual(first.message["To"], second.message["To"])
+
+    def test_who_is_refused_for_good_after_others_have_it_ends_a_job_that_is_completed(self) -> None:
+        to = ("a@x.example", "rcpt-450-once@x.example")
+        self.fails(SMTPServerBusy, *to)
+        self.server.plan("rcpt", "550 5.1.1 nobody of that name")
+
+        result = self.attempt(*to)
+
+        self.assertEqual(
+            (["a@x.example"], {to[1]: "550 5.1.1 nobody of that name"}), (result["accepted"], result["refused"])
+        )
+
+    def test_a_content_refused_for_the_rest_is_a_refusal_of_each_of_them(self) -> None:
+        to = ("a@x.example", "rcpt-450-once@x.example", "rcpt-451-once@x.example")
+        self.fails(SMTPServerBusy, *to)
+        self.server.plan("sent", "554 5.7.1 spam")
+
+        result = self.attempt(*to)
+
+        self.assertEqual(
+            {to[1]: "the content: 554 5.7.1 spam", to[2]: "the content: 554 5.7.1 spam"}, result["refused"]
+        )
+
+    def test_a_server_that_is_busy_meanwhile_costs_nobody_the_mail(self) -> None:
+        to = ("a@x.example", "rcpt-450-once@x.example")
+        self.fails(SMTPServerBusy, *to)
+        self.server.plan("mail", "451 4.3.0 later")
+        self.fails(SMTPServerBusy, *to)
+
+        self.attempt(*to)
+
+        self.assertEqual([["a@x.example"], [to[1]]], self.envelopes())
+
+    def test_who_waits_is_told_while_the_server_asks_for_patience(self) -> None:
+        to = ("a@x.example", "rcpt-450-once@x.example")
+        self.fails(SMTPServerBusy, *to)
+        self.server.plan("mail", "454 Throttling failure: Maximum sending rate exceeded.")
+
+        self.fails(SMTPServerAskedToWait, *to)
+
+        left = self.context.last_checkpoint
+        self.assertEqual((["a@x.example"], [to[1]], 1), (left["accepted"], [*left["deferred"]], left["waits"]))
+        self.assertEqual({}, self.attempt(*to)["deferred"])
+
+    def test_who_has_the_mail_by_an_attempt_that_was_cut_off_gets_it_no_more(self) -> None:
+        self.context.last_checkpoint = {"accepted": ["a@x.example"], "response": "250 2.0.0 kept"}
+
+        result = self.attempt("a@x.example")
+
+        self.assertEqual((["a@x.example"], "250 2.0.0 kept"), (result["accepted"], result["response"]))
+        self.assertEqual([], self.server.mails())
+
+    def test_what_an_earlier_attempt_left_and_is_none_is_passed_over(self) -> None:
+        wrong: tuple[Any, ...] = ("x", [], {"accepted": 5}, {"refused": [1]}, {"accepted": [{}]})
+        for left in wrong:
+            self.context.last_checkpoint = left
+
+            self.assertEqual(["a@x.example"], self.attempt("a@x.example")["accepted"])
+
+    def test_more_than_a_server_takes_at_once_get_it_in_the_same_attempt(self) -> None:
+        to = [f"r{number}@x.example" for number in range(25)]
+        for reply, *options in (
+            ("452 4.5.3 Too many recipients",),
+            ("452 too many recipients", "--no-pipelining"),
+            ("552 Too many recipients",),
+            ("451 4.5.3 no",),
+        ):
+            with self.subTest(reply=reply):
+                self.server = self.serve("--most-recipients", "10", "--too-many", reply, *options)
+                self.context = Context(self.mailer(self.server.url()))
+
+                result = self.attempt(*to)
+
+                self.assertEqual([10, 10, 5], [*map(len, self.envelopes())])
+                self.assertEqual((to, {}, {}), (result["accepted"], result["deferred"], result["refused"]))
+                self.assertEqual(1, self.server.counts()["connections"])
+
+    def test_who_was_put_off_in_the_first_part_is_asked_again_though_the_second_is_through(self) -> None:
+        self.server = self.serve("--most-recipients", "2")
+        self.context = Context(self.mailer(self.server.url()))
+        to = ("rcpt-450-once@x.example", "a@x.example", "b@x.example", "c@x.example")
+
+        said = self.fails(SMTPServerBusy, *to)
+        result = self.attempt(*to)
+
+        self.assertIn("3 others have it", said)
+        self.assertEqual([[*to[1:3]], [to[3]], [to[0]]], self.envelopes())
+        self.assertEqual([*to[1:], to[0]], result["accepted"])
+
+    def test_a_full_mailbox_is_not_taken_for_one_too_many(self) -> None:
+        for reply in ("552 5.2.2 Recipient mailbox quota exceeded", "550 5.2.2 recipient over its storage limit"):
+            self.server.plan("rcpt", reply)
+
+            result = self.attempt("full@x.example", "a@x.example")
+
+            self.assertEqual({"full@x.example": reply}, result["refused"])
+
+    def test_too_many_to_everybody_is_a_server_that_is_busy(self) -> None:
+        self.server.plan("rcpt", "452 4.5.3 Too many recipients this hour", times=None)
+
+        self.fails(SMTPServerBusy, "a@x.example", "b@x.example")
+
+    def test_where_the_second_part_is_cut_off_the_first_is_known(self) -> None:
+        self.server = self.serve("--most-recipients", "2")
+        self.context = Context(self.mailer(self.server.url()))
+        to = ("a@x.example", "b@x.example", "sent-lost-once@x.example")
+
+        self.fails(DeliveryUncertain, *to)
+        self.attempt(*to)
+
+        self.assertEqual([[*to[:2]], [to[2]], [to[2]]], self.envelopes())
+
+    def test_what_is_left_for_the_next_attempt_fits_whatever_a_server_says(self) -> None:
+        to = [f"{'l' * 60}{number}@{'d' * 60}.{'d' * 60}.{'d' * 60}.example" for number in range(99)]
+        self.server.plan("rcpt", "450 " + "ж" * 400, times=99)
+
+        self.fails(SMTPServerBusy, *to, "a@x.example")
+
+        self.assertEqual(99, len(self.context.last_checkpoint["deferred"]))
+        self.assertLess(len(result_text(self.context.last_checkpoint).encode()), RESULT_BYTES)
+
+
+class Patiences(WireCase):
+    def asked(self, context: Context, *to: str) -> float:
+        """For how long the mail is put off by the server's own word."""
+        with self.assertRaises(SMTPServerAskedToWait) as caught:
+            self.send_email(context, email([*to] or "test@gmail.com"))
+        self.assertIsInstance(caught.exception, Snooze)
+        return caught.exception.after_s or 0.0
+
+    def test_the_interval_that_is_named_is_kept_and_no_attempt_is_counted(self) -> None:
+        for step in ("connect", "mail", "rcpt", "data", "sent"):
+            server = self.serve()
+            server.plan(step, "451 4.7.1 Greylisted, try again in 120 seconds")
+
+            after_s = self.asked(Context(self.mailer(server.url())))
+
+            self.assertTrue(120 <= after_s <= 132, after_s)
+
+    def test_a_limit_is_waited_for_longer_each_time(self) -> None:
+        server = self.serve()
+        server.plan("mail", "454 Throttling failure: Maximum sending rate exceeded.", times=10)
+        context = Context(self.mailer(server.url()))
+
+        pauses = [self.asked(context) for _ in range(10)]
+        result = self.send_email(context, email())
+
+        self.assertLessEqual(pauses[0], 2)
+        self.assertGreater(max(pauses), 10)
+        self.assertEqual((["test@gmail.com"], 10), (result["accepted"], context.last_checkpoint["waits"]))
+        self.assertNotIn("waits", result)
+
+    def test_of_several_recipients_the_longest_wait_is_kept(self) -> None:
+        server = self.serve()
+        server.plan("rcpt", "450 4.7.1 try again in 60 seconds")
+        server.plan("rcpt", "450 4.7.1 try again in 600 seconds")
+        context = Context(self.mailer(server.url()))
+
+        after_s = self.asked(context, "a@x.example", "b@x.example", "c@x.example")
+
+        self.assertGreaterEqual(after_s, 600)
+        self.assertEqual(["c@x.example"], context.last_checkpoint["accepted"])
+
+
+class Doubts(WireCase):
+    def test_a_mail_that_never_gets_an_answer_is_not_sent_for_days(self) -> None:
+        server = self.serve()
+        context = Context(self.mailer(server.url()))
+        for _ in range(MOST_UNCERTAIN - 1):
+            with self.assertRaises(DeliveryUncertain):
+                self.send_email(context, email("sent-lost@x.example"))
+
+        with self.assertRaises(DeliveryLeftUncertain) as caught:
+            self.send_email(context, email("sent-lost@x.example"))
+
+        self.assertIn(f"{MOST_UNCERTAIN} times", str(caught.exception))
+        self.assertEqual(MOST_UNCERTAIN, len(server.mails()))
 
 
 class Links(WireCase):
@@ -511,7 +771,7 @@ class Logins(WireCase):
 
                 said = self.mailer(server.url(), tls_context=context).probe()
 
-                self.assertEqual(said, f"Mail: 127.0.0.1:{server.port} takes our login")
+                self.assertEqual(said, f"Mail: 127.0.0.1:{server.port} takes mail from waybill@example.com")
                 self.assertEqual((server.counts()["connections"], server.mails()), (1, []))
                 with self.assertRaises(SMTPLoginRefused):
                     self.mailer(server.url(password="wrong"), tls_context=context).probe()
@@ -522,7 +782,7 @@ class Logins(WireCase):
         for _ in range(3):
             with self.assertRaises(SMTPLoginRefused) as caught:
                 self.send_email(Context(mailer), email())
-            self.assertIsInstance(caught.exception, Retry)
+            self.assertIsInstance(caught.exception, Snooze)
             self.assertEqual(caught.exception.after_s, 300)
             self.assertNotIn("wr0ng-secret", str(caught.exception))
         self.assertEqual(server.counts()["connections"], 1)
@@ -681,7 +941,7 @@ class Encryption(WireCase):
             with self.subTest(tls=tls):
                 server = self.serve(tls=tls)
 
-                with self.assertRaisesRegex(SMTPLinkLost, "certificate"):
+                with self.assertRaisesRegex(SMTPSessionRefused, "certificate"):
                     self.send_email(Context(self.mailer(server.url())), email())
 
                 self.assertEqual(server.counts()["mails"], 0)
@@ -725,6 +985,98 @@ class Encryption(WireCase):
             Mailer(settings(SMTP_URL="smtp://me:secret@mail.example:25"))
 
         self.assertNotIn("secret", str(caught.exception))
+
+    def test_a_server_that_speaks_no_tls_where_it_is_to_is_an_operators_fault(self) -> None:
+        server = self.serve()
+
+        with self.assertRaisesRegex(SMTPSessionRefused, "no TLS is spoken there"):
+            self.send_email(Context(self.mailer(server.url().replace("smtp:", "smtps:"))), email())
+
+
+class WarningsOfAMailer(WireCase):
+    """What a Mailer says when all mails stand still, as mails and probes find it."""
+
+    def warning_after(self, server: SmtpServer, url: str = "") -> str:
+        mailer = self.mailer(url or server.url())
+        with self.assertRaises(Exception) as of_mail:
+            self.send_email(Context(mailer), email())
+        probing = self.mailer(url or server.url())
+        with self.assertRaises(type(of_mail.exception)):
+            probing.probe()
+        self.assertEqual(mailer.warning, probing.warning)
+        return mailer.warning
+
+    def test_each_fault_of_ours_is_named_with_its_setting(self) -> None:
+        for plan, words, setting in (
+            (("mail", "550 5.7.1 not you"), "MAIL: 550 5.7.1 not you", "MAIL_FROM"),
+            (("mail", "530 5.7.0 log in first"), "530 5.7.0 log in first", "SMTP_URL"),
+            (("connect", "554 5.7.1 go away"), "554 5.7.1 go away", "SMTP_URL"),
+        ):
+            with self.subTest(plan=plan):
+                server = self.serve()
+                server.plan(*plan, times=None)
+
+                warning = self.warning_after(server)
+
+                self.assertRegex(warning, rf"no mail gets out by 127.0.0.1:{server.port}; mails wait \(see {setting}\)")
+                self.assertIn(words, warning)
+
+    def test_a_wrong_password_and_a_missing_starttls_are_named(self) -> None:
+        server = self.serve(user="me", password="right")
+
+        self.assertIn("535 5.7.8", self.warning_after(server, server.url(password="wrong")))
+        self.assertIn("does not offer STARTTLS", self.warning_after(self.serve(), server.url() + "?starttls=1"))
+
+    def test_a_server_that_can_not_be_reached_is_named(self) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            url = f"smtp://127.0.0.1:{unused.getsockname()[1]}"
+
+        self.assertIn("refused", self.warning_after(self.serve(), url))
+
+    def test_what_is_wrong_with_one_mail_or_the_moment_is_no_warning(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+        for to in ("rcpt-550@x.example", "rcpt-450@x.example", "sent-554@x.example", "sent-lost@x.example"):
+            with self.assertRaises((MailRefused, SMTPServerBusy, DeliveryUncertain)):
+                self.send_email(Context(mailer), email(to))
+
+            self.assertEqual("", mailer.warning)
+
+    def test_a_mail_that_gets_through_ends_it_and_so_does_a_probe(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+        for mend in (lambda: self.send_email(Context(mailer), email()), mailer.probe):
+            server.plan("mail", "550 5.7.1 not you")
+            with self.assertRaises(SMTPSenderRefused):
+                self.send_email(Context(mailer), email())
+
+            mend()
+
+            self.assertEqual("", mailer.warning)
+
+    def test_a_mail_that_comes_while_the_server_is_tried_out_takes_that_link(self) -> None:
+        server = self.serve()
+        mailer = self.mailer(server.url())
+
+        async def both() -> None:
+            trial = asyncio.create_task(mailer.try_out())
+            await asyncio.sleep(0)  # It has begun.
+            await asyncio.gather(trial, send_email(Context(mailer), email()))
+            await mailer.try_out()
+
+        self.loop.run(both())
+
+        self.assertEqual((1, 1), (server.counts()["connections"], server.counts()["mails"]))
+
+    def test_a_refused_login_of_a_probe_is_not_tried_again_by_the_mails(self) -> None:
+        server = self.serve(user="me", password="right")
+        mailer = self.mailer(server.url(password="wrong"))
+        for ask in (mailer.probe, lambda: self.send_email(Context(mailer), email())):
+            with self.assertRaises(SMTPLoginRefused):
+                ask()
+
+        self.assertEqual(server.counts()["connections"], 1)
 
 
 class Outboxes(LoopCase):

@@ -14,7 +14,13 @@ from lib.handlers.email import DeliveryLeftUncertain, Email, send_email
 from lib.handlers.mailer import Mailer
 from lib.handlers.smtp import LAST_WORD_S
 from lib.handlers.smtp_dial import Limits
-from lib.handlers.smtp_verdicts import DeliveryUncertain, MailRefused, SMTPLinkLost, SMTPServerBusy
+from lib.handlers.smtp_verdicts import (
+    DeliveryUncertain,
+    MailRefused,
+    SMTPLinkLost,
+    SMTPSenderRefused,
+    SMTPServerBusy,
+)
 from tests.smtp_server import SmtpServer
 from tests.wire.mail_case import Context, WireCase, email
 
@@ -345,5 +351,5 @@ class GoAheads(DialogueCase):
         fault = self.fault(mailer, email())
         self.send_email(Context(mailer), email())
 
-        self.assertIs(type(fault), MailRefused)
+        self.assertIs(type(fault), SMTPSenderRefused)
         self.assertEqual([mail.connection for mail in server.mails()], [2])

@@ -10,6 +10,14 @@ local function die(id, job, error_text, by)
   buried[#buried + 1] = id
 end
 
+-- give_up(id, job): its give_up_after_s is over, and no attempt begins any more. The cause is what the last one failed with.
+local function give_up(id, job)
+  local f = redis.call('HMGET', job, 'attempts', 'error')
+  local when = f[1] and 'before its next try' or 'before it had begun'
+  local cause = f[1] and f[2] and string.sub(f[2], 1, 1) == '{' and ',"cause":' .. f[2] or ''
+  die(id, job, '{"type":"gave_up","message":"its give_up_after_s was over ' .. when .. '"' .. cause .. '}', 'expire')
+end
+
 -- expire(id, job): it was to begin before a certain time and has not.
 local function expire(id, job)
   die(id, job, '{"type":"expired","message":"it had not begun when its expires_in_s was over"}', 'expire')

@@ -19,8 +19,8 @@ local function each_note(said)
 end
 
 -- keep_notes(id, job, token, said): keep what an attempt said. said: '' or first how many log lines the attempt had said
--- before, then notes: a letter, and a text. 'l' is a log line, 'p' the progress (JSON). A letter that is not known here is
--- passed over: what else an attempt may leave behind with its end, such as a checkpoint, has its place there.
+-- before, then notes: a letter, and a text. 'l' is a log line, 'p' the progress (JSON), 'c' a checkpoint (JSON), 'd' that
+-- there is to be none any more. A letter that is not known here is passed over.
 -- WHY `noted`, token and count: a note that was on its way when its attempt ended comes with the end again.
 -- WHY pcall: a log that somebody broke must cost neither the notes of other jobs nor the end.
 local LINES_KEPT = '200'
@@ -38,6 +38,10 @@ local function keep_notes(id, job, token, said)
       if before > known then lines[#lines + 1] = sub(note, 2) end
     elseif letter == 'p' then
       redis.call('HSET', job, 'progress', sub(note, 2))
+    elseif letter == 'c' then
+      redis.call('HSET', job, 'checkpoint', sub(note, 2), 'checkpointed', now)
+    elseif letter == 'd' then
+      redis.call('HDEL', job, 'checkpoint', 'checkpointed')
     end
   end
   if #lines == 0 then return end

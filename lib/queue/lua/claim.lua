@@ -6,7 +6,8 @@
 -- RETURNS 'reaped': this runner was taken for dead | 'forgotten': nothing here knows of it
 --      | {a text of records, spec, spec …}: the first record is 'more', 'paused', 'empty' or '', now_ms, ms until the next
 --      delayed job or '', since when each job was ready (ms, parted by commas), the ids that it ended instead (the same
---      way); then for each job: id, token, attempt, unknown_since or ''. 'more': call again at once, the lists hold ids that are no jobs, or
+--      way); then for each job: id, token, attempt, unknown_since or '', and where it has one of these its
+--      checkpoint or '' and the time at which it is given up or ''. 'more': call again at once, the lists hold ids that are no jobs, or
 --      specs that are too much for one call; strays then stay in the own list. 'paused': nothing is handed
 --      out, but what was claimed before and its reply lost. 'empty': said behind a pop, no other job is ready
 -- @transition ready --claim--> active
@@ -47,8 +48,11 @@ local function count(text)
 end
 
 local function look(id)
-  return redis.pcall('HMGET', base .. 'job:' .. id, 'spec', 'state', 'claims', 'expires', 'since', 'listed')
+  return redis.pcall('HMGET', base .. 'job:' .. id, 'spec', 'state', 'claims', 'expires', 'since', 'listed', 'gives_up')
 end
+
+-- gives_up: the job's field. No attempt begins behind it.
+local function is_given_up(gives_up) return gives_up and (tonumber(gives_up) or math.huge) <= now_ms end
 
 local function is_readable(id, spec)
   return spec and is_id(id) and not find(spec, '\30', 1, true) and not find(spec, '\31', 1, true)
@@ -56,7 +60,7 @@ end
 
 -- Of a job that was claimed before. WHY apart: most never were, and a field that is not there costs what one does that is.
 local function past_of(job, claims)
-  return claims and redis.call('HMGET', job, 'attempts', 'worker', 'unknown_since') or {}
+  return claims and redis.call('HMGET', job, 'attempts', 'worker', 'unknown_since', 'checkpoint') or {}
 end
 
 -- f: as `look` gives it. is_lost: its reply was; the attempt was counted and never made.
@@ -68,6 +72,12 @@ local function hand_out(id, job, f, past, is_lost)
   claimed = claimed + 1
   ids[claimed], since[claimed] = id, tonumber(f[5])
   words[claimed + 1] = id .. '\31' .. token .. '\31' .. attempt .. '\31' .. (past[3] or '')
+  if past[4] or f[7] then
+    local rest = (past[4] or '') .. '\31' .. (f[7] or '')
+    -- Somebody may have written the separators there by hand.
+    local _, separators = string.gsub(rest, '[\30\31]', '')
+    if separators == 1 then words[claimed + 1] = words[claimed + 1] .. '\31' .. rest end
+  end
   reply[claimed + 1] = f[1]
 end
 
@@ -77,7 +87,7 @@ end
 local function take(id, list, is_found, looked)
   local job, f = base .. 'job:' .. id, looked or look(id)
   local state, claims, expires = f[2], f[3], f[4]
-  local past = past_of(job, claims)
+  local past = f.past or past_of(job, claims)
   -- A claim whose reply was lost: the job is ours, and nobody runs it.
   local is_lost_claim = is_found and state == 'active' and past[2] == worker
   if is_left(f[6], list) or (state ~= 'ready' and not is_lost_claim) then
@@ -98,6 +108,10 @@ local function take(id, list, is_found, looked)
       return redis.call('LREM', own, '1', id)
     end
   end
+  if state == 'ready' and is_given_up(f[7]) then
+    give_up(id, job)
+    return redis.call('LREM', own, '1', id)
+  end
   hand_out(id, job, f, past, is_lost_claim)
   if list == 'suspects' then redis.call('HDEL', job, 'suspect') end
 end
@@ -109,7 +123,7 @@ local function take_plain(plain, looks, list)
   redis.call('LTRIM', base .. list, '0', digits(-1 - #plain))
   for _, id in ipairs(plain) do
     local job = base .. 'job:' .. id
-    hand_out(id, job, looks[id], past_of(job, looks[id][3]))
+    hand_out(id, job, looks[id], looks[id].past or {})
   end
 end
 
@@ -128,7 +142,12 @@ local function take_from(list, most, room_bytes)
     local id = next_ids[i]
     local f = look(id)
     if f[1] then room_bytes = room_bytes - #f[1] end
-    if f[2] == 'ready' and not f[4] and not f[6] and list ~= 'suspects' and not looks[id] and is_readable(id, f[1]) then
+    if f[3] then
+      f.past = past_of(base .. 'job:' .. id, f[3])
+      room_bytes = room_bytes - #(f.past[4] or '')
+    end
+    local is_plain = f[2] == 'ready' and not f[4] and not f[6] and not is_given_up(f[7])
+    if is_plain and list ~= 'suspects' and not looks[id] and is_readable(id, f[1]) then
       plain[#plain + 1], looks[id] = id, f
     else
       take_plain(plain, looks, list)

@@ -3,7 +3,7 @@
 -- KEYS 1 base
 -- ARGV 1 process id  2 commit number, ascending  3 records: id, priority, options, spec; options are '' or, parted by \29:
 --      due ms or +delay ms, ms until it expires, unique key, its ttl in ms, idempotency key, fingerprint, ms for which its
---      record is kept when it has ended; each may be ''
+--      record is kept when it has ended, ms behind its time at which it is given up; each may be ''
 -- RETURNS 'superseded': a later commit of this process came first (this one was never answered, and is not run)
 --      | now_ms, with a + before it where the queue has just begun (or begun again, removed since it was named: its name
 --      is to be said once more); and behind it for each job that was not taken in as it is: \30, its number from 1, \31, why, \31, the id
@@ -92,7 +92,7 @@ local function stand_in(id, kind, due, unique_key, unique_ttl, idempotency_key, 
   return why, first_id
 end
 
-local function take_in(id, priority, due, expires, retain, spec, kind)
+local function take_in(id, priority, due, expires, retain, patience, spec, kind)
   local job = base .. 'job:' .. id
   taken = taken + 1
   add(kinds, kind)
@@ -111,6 +111,9 @@ local function take_in(id, priority, due, expires, retain, spec, kind)
     list[#list + 1] = id
   end
   if retain ~= '' then redis.call('HSET', job, 'retain', retain) end
+  if patience ~= '' then
+    redis.call('HSET', job, 'patience', patience, 'gives_up', digits((due_ms or now_ms) + tonumber(patience)))
+  end
   if priority ~= 'normal' then redis.call('HSET', job, 'priority', priority) end
   if expires ~= '' then
     redis.call('HSET', job, 'expires', now_ms + tonumber(expires))
@@ -118,14 +121,14 @@ local function take_in(id, priority, due, expires, retain, spec, kind)
   end
 end
 
-local OPTIONS = '^' .. string.rep('([^\29]*)\29', 6) .. '([^\29]*)$'
+local OPTIONS = '^' .. string.rep('([^\29]*)\29', 7) .. '([^\29]*)$'
 for id, priority, options, spec in each_record(records) do
   jobs = jobs + 1
-  local due, expires, retain, why, holder = '', '', '', nil, nil
+  local due, expires, retain, patience, why, holder = '', '', '', '', nil, nil
   local kind = kind_in(spec)
   if options ~= '' then
     local unique_key, unique_ttl, idempotency_key, fingerprint
-    due, expires, unique_key, unique_ttl, idempotency_key, fingerprint, retain = string.match(options, OPTIONS)
+    due, expires, unique_key, unique_ttl, idempotency_key, fingerprint, retain, patience = string.match(options, OPTIONS)
     why, holder = stand_in(id, kind, due, unique_key, unique_ttl, idempotency_key, fingerprint)
   elseif room and room <= 0 then
     why, holder = refuse()
@@ -133,7 +136,7 @@ for id, priority, options, spec in each_record(records) do
   if why then
     answer[#answer + 1] = jobs .. '\31' .. why .. '\31' .. holder
   else
-    take_in(id, priority, due, expires, retain, spec, kind)
+    take_in(id, priority, due, expires, retain, patience, spec, kind)
   end
 end
 

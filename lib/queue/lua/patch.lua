@@ -12,7 +12,7 @@
 -- WHY no allow-oom: a spec may grow; refused up front at maxmemory, before anything is written.
 local id, seen, spec, priority, due, unique_key = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local job = base .. 'job:' .. id
-local f = redis.call('HMGET', job, 'state', 'spec', 'priority', 'suspect', 'unique_ttl')
+local f = redis.call('HMGET', job, 'state', 'spec', 'priority', 'suspect', 'unique_ttl', 'patience')
 local state = f[1]
 
 if not state then return '' end
@@ -27,6 +27,8 @@ local is_later = due_ms and due_ms > now_ms
 
 redis.call('HSET', job, 'spec', spec)
 redis.call('HDEL', job, 'unknown_since')
+-- It is given up so long behind its time, and that is another one now.
+if due_ms and f[6] then redis.call('HSET', job, 'gives_up', digits(math.max(due_ms, now_ms) + (tonumber(f[6]) or 0))) end
 if priority ~= '' then redis.call('HSET', job, 'priority', priority) end
 local to = home(priority ~= '' and priority or f[3], f[4])
 

@@ -1,0 +1,119 @@
+"""What a runner's resources find wrong, on its way to the log and to whoever asks for the warnings."""
+
+import asyncio
+import contextvars
+import json
+import random
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lib import config
+from lib.logs import open_logs
+from lib.work import warnings
+from lib.work.bulkheads import Bulkheads
+from lib.work.resources import Resources
+from lib.work.warnings import Warnings
+from tests.redis.case import RedisCase
+
+
+class Link:
+    """A resource that says of itself what it is told to."""
+
+    def __init__(self, settings: Any) -> None:
+        self.warning = ""
+
+
+class OfARunner(RedisCase):
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.now_s = 1000.0
+        self.probes: list[float] = []
+        self.outcome = ""
+        self.log_path = folder / "worker.log"
+        self.log = open_logs(self.log_path, level="INFO", console_format="json", max_bytes=0, backups=1)
+        self.addCleanup(self.log.close)
+        self.resources = Resources(config.load({}, folder), self.log, contextvars.Context)
+        bulkheads = Bulkheads(self.log)
+        self.warnings = Warnings(
+            [("m", self.probe)], self.resources, self.queues, bulkheads, self.log, random.Random(7), lambda: self.now_s
+        )
+
+    async def probe(self, resource: Callable[[Any], Link]) -> None:
+        self.probes.append(self.now_s)
+        resource(Link).warning = self.outcome
+        if self.outcome:
+            raise OSError(self.outcome)
+
+    async def turn(self) -> None:
+        """One look, with the probe that it begins."""
+        self.warnings._probe_in_time()
+        if self.warnings._probing is not None:
+            await asyncio.wait([self.warnings._probing])
+            self.warnings._probe_in_time()
+        await self.warnings._look()
+
+    def events(self) -> list[str]:
+        self.log.close()
+        lines = [json.loads(line) for line in self.log_path.read_text().splitlines()]
+        return [line["event"] for line in lines]
+
+    async def test_what_is_well_is_probed_once(self) -> None:
+        for _ in range(5):
+            await self.turn()
+            self.now_s += 1000
+
+        self.assertEqual(([1000.0], []), (self.probes, await self.queues.warnings()))
+
+    async def test_what_is_wrong_is_probed_again_with_growing_pauses_until_it_is_mended(self) -> None:
+        self.outcome = "the server says no"
+        for _ in range(4000):
+            await self.turn()
+            self.now_s += 1
+        [warning] = await self.queues.warnings()
+        pauses = [later - earlier for earlier, later in zip(self.probes, self.probes[1:], strict=False)]
+        count = len(self.probes)
+        self.outcome = ""
+        for _ in range(2500):
+            await self.turn()
+            self.now_s += 1
+
+        self.assertTrue(warning.endswith(": the server says no"))
+        self.assertLess(pauses[0], 40)
+        self.assertEqual(pauses[:4], sorted(pauses[:4]))
+        self.assertLessEqual(max(pauses), warnings.LONGEST_PAUSE_S * 1.2 + 1)
+        self.assertEqual(count + 1, len(self.probes))
+        self.assertEqual([], await self.queues.warnings())
+        self.assertEqual(["warning.raised", "warning.mended"], self.events())
+
+    async def test_what_a_job_finds_wrong_later_is_told_and_looked_at_again(self) -> None:
+        await self.turn()
+        self.resources.get(Link).warning = "the password has changed"
+
+        await self.turn()
+
+        self.assertEqual(1, len(await self.queues.warnings()))
+        self.now_s += 40
+        await self.turn()
+        self.assertEqual(([], 2), (await self.queues.warnings(), len(self.probes)))
+
+    async def test_what_comes_and_goes_does_not_fill_the_log(self) -> None:
+        await self.turn()
+        for _ in range(10):
+            self.resources.get(Link).warning = "now and then"
+            await self.warnings._look()
+            self.resources.get(Link).warning = ""
+            await self.warnings._look()
+
+        self.assertEqual(["warning.raised", "warning.mended"], self.events())
+
+    async def test_what_nobody_repeats_lapses(self) -> None:
+        await self.queues.warn(["of a runner that was killed"], 0.05)
+        await self.queues.warn(["of one that lives"], 30)
+
+        while len(found := await self.queues.warnings()) > 1:
+            await asyncio.sleep(0.01)
+
+        self.assertEqual(["of one that lives"], found)
