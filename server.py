@@ -30,6 +30,7 @@ from lib.api.events import Events
 from lib.api.failed_tries import FailedTries
 from lib.api.job_types import JobTypes
 from lib.api.jobs import Jobs
+from lib.api.key_ring import KeyRing
 from lib.api.manual import Manual
 from lib.api.metrics import Metrics
 from lib.api.queues import QueueViews
@@ -110,7 +111,8 @@ def main() -> int:
     else:
         from lib.processes.parent import Parent  # Here, for no other process starts processes.
 
-        parent = Parent(settings, log, ROOT / "server.py", listening, PLACE_BYTES)
+        keys = KeyRing(settings.api_keys, _keys, log)
+        parent = Parent(settings, log, ROOT / "server.py", listening, PLACE_BYTES, keys.reread)
         loops.run(parent.run())
         exit_code = parent.exit_code
     log.close()
@@ -194,7 +196,9 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     background.begin(asyncio.to_thread(manual.prepare))
     background.begin(_watch_redis(epochs, queue, log, Bulkheads(log)))
     background.begin(_tick(place))
-    await place.told_to_stop()
+    # Under a parent, which has read them before and said what is new, each says only what is wrong.
+    ring = KeyRing(settings.api_keys, _keys, log, is_spokesman=isinstance(place, Alone), use=auth.replace)
+    await place.told_to_stop(ring.reread)
     system.drain()
     jobs.drain()
     batches.drain()
@@ -270,6 +274,11 @@ async def _watch_redis(epochs: Epochs, queue: Queue, log: Log, bulkheads: Bulkhe
                 log.error("redis.emptied", loss.text, queues=loss.queues)
                 queue.forget_names()
         await asyncio.sleep(LOOK_FOR_REDIS_S)
+
+
+def _keys() -> tuple[api_keys.ApiKey, ...]:
+    """As the settings have them now. Raises ConfigError."""
+    return from_environment(ROOT).api_keys
 
 
 def _hosts(settings: Settings) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ class Settings(NamedTuple):
     keep_alive_s: int
     allowed_hosts: tuple[str, ...]
     api_keys: tuple[ApiKey, ...]
+    api_keys_file: Path | None
     rate_limit: tuple[int, int] | None
     redis_url: str
     key_prefix: str
@@ -121,12 +122,29 @@ def load(environ: Mapping[str, str], root: Path, *, listens: bool = True) -> Set
             checked[setting.name.lower()] = setting.parse(text)
         except ValueError as fault:
             faults.append(f"{setting.name}: {fault}")
+    faults += _keys_from_file(checked, root)
     faults += _misfits(checked, listens=listens)
     if faults:
         raise ConfigError(faults)
     for name in ("log_dir", "outbox_dir", "smtp_token_file"):
         checked[name] = root / checked[name] if checked[name] else None
     return Settings(**checked, env_files=tuple(files), env_doubts=tuple(doubts))
+
+
+def _keys_from_file(checked: dict[str, Any], root: Path) -> list[str]:
+    """The entries of API_KEYS_FILE, put where those of API_KEYS stand; the faults."""
+    file = checked.get("api_keys_file")
+    if file is None:
+        return []
+    if checked.get("api_keys"):
+        return ["API_KEYS_FILE: it can't stand beside API_KEYS; keep one of them"]
+    try:
+        text = (root / file).read_text(encoding="utf-8")
+        checked["api_keys"] = api_keys.parse(",".join(line for line in text.split("\n") if not line.startswith("#")))
+    except (OSError, ValueError) as fault:
+        del checked["api_keys"]  # None is known: they are not "no keys", for which HOST would be a fault as well.
+        return [f"API_KEYS_FILE: {fault.strerror if isinstance(fault, OSError) else fault}"]
+    return []
 
 
 def _doubts(file: str, names: Iterable[str]) -> Iterable[str]:
@@ -246,6 +264,13 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         f"who may call: {api_keys.FORM}, parted by commas; python server.py --new-key makes one; empty: anyone",
         api_keys.parse,
+    ),
+    Setting(
+        "API_KEYS_FILE",
+        "",
+        "a file with such entries, one a line, in place of API_KEYS; read anew at SIGHUP, as API_KEYS in .env is, by a "
+        "server without a terminal; a relative path begins beside server.py",
+        kinds.path_or_none,
     ),
     Setting(
         "RATE_LIMIT",

@@ -49,10 +49,14 @@ class Auth:
     def __init__(
         self, keys: Iterable[ApiKey], tries: FailedTries, log: Log, *, clock: Callable[[], float] = time.time
     ) -> None:
-        self._keys = {key.key_id: (key.sha256, key.expires_s, Caller(key.name, key.scope)) for key in keys}
+        self.replace(keys)
         self._tries = tries
         self._log = log
         self._clock = clock
+
+    def replace(self, keys: Iterable[ApiKey]) -> None:
+        """From here on these are the good ones, for connections that are open, too."""
+        self._keys = {key.key_id: (key.sha256, key.expires_s, Caller(key.name, key.scope)) for key in keys}
 
     def caller_of(self, request: Request) -> Caller:
         if not self._keys:

@@ -5,8 +5,9 @@ nothing a request does can stop it. In its own words:
 1. A child ends: what it had accepted is in Redis, the clients that wait in the socket's queue are the others', and
    another child takes its place and counts on where it stopped.
 2. A child hangs: it is killed after HUNG_S without a tick, or BORN_S without a word at its start, and then as above.
-3. A signal to stop: the children drain, all at once, for SHUTDOWN_GRACE_S; further signals change nothing.
-4. This process ends, however: each child finds its pipe closed, and drains.
+3. SIGHUP: the keys are read anew, here first; where they are well, by each child.
+4. A signal to stop: the children drain, all at once, for SHUTDOWN_GRACE_S; further signals change nothing.
+5. This process ends, however: each child finds its pipe closed, and drains.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import os
 import socket
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from lib.config import EXIT_CONFIG, Settings
@@ -49,9 +51,19 @@ class Silence:
 
 
 class Parent:
-    """script: the server.py to start children with. place_bytes: the memory that each counts in."""
+    """script: the server.py to start children with. place_bytes: the memory that each counts in. reread: look at the
+    keys anew, and say whether they are well."""
 
-    def __init__(self, settings: Settings, log: Log, script: Path, listening: socket.socket, place_bytes: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        script: Path,
+        listening: socket.socket,
+        place_bytes: int,
+        reread: Callable[[], bool],
+    ) -> None:
+        self._reread = reread
         self._settings = settings
         self._log = log
         self._script = script
@@ -66,7 +78,7 @@ class Parent:
     async def run(self) -> None:
         """Until a signal; returns when every child has left."""
         loop = asyncio.get_running_loop()
-        signals.obey(loop, self._stop.set, self._log)
+        signals.obey(loop, self._stop.set, self._log, reread=self._have_reread)
         places = [loop.create_task(self._keep(place)) for place in range(self._settings.server_processes)]
         for task in places:
             # A place ends by itself only through a bug; the others must not serve on as if all were well.
@@ -76,6 +88,11 @@ class Parent:
         self._log.info("server.stopped", f"Server stopped: {self._cut_off} connections cut off", cut_off=self._cut_off)
         # The loop takes its handlers away when it closes: a second signal that comes then would be the exit code.
         signals.hold()
+
+    def _have_reread(self) -> None:
+        if self._reread():
+            for _, pipe in self._children.values():
+                pipe.send(do="reread")
 
     async def _drain(self, places: "list[asyncio.Task[None]]") -> None:
         self._log.info("server.draining", "Server draining: requests in flight are finished, new ones refused")

@@ -8,8 +8,8 @@ run one suspect of it, where it is an isolation runner. To its supervisor:
 {"is": "retiring", "why": "…", "slots": {queue: n}} start another in my place, but so many slots are in use here;
 {"is": "looked", "queue": queue, "found": bool} its suspect was run, or there was none;
 {"is": "blocked", "job": id} this job keeps my loop from turning, until the next tick.
-To a server process: {"do": "drain"}. To its parent: {"is": "ready", "url": "…"}; then {"is": "tick"} every second;
-{"is": "leaving", "cut_off": n}.
+To a server process: {"do": "drain"}; {"do": "reread"} the keys. To its parent: {"is": "ready", "url": "…"}; then
+{"is": "tick"} every second; {"is": "leaving", "cut_off": n}.
 
 When it closes, the other one is gone: a runner then beats for itself and drains, a server process drains.
 """

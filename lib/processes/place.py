@@ -7,6 +7,7 @@ import asyncio
 import mmap
 import os
 import socket
+from collections.abc import Callable
 from typing import Protocol
 
 from lib.logs import Log
@@ -26,8 +27,8 @@ class Place(Protocol):
     def tick(self) -> None:
         """The loop turns. To be said every second from `ready` on."""
 
-    async def told_to_stop(self) -> None:
-        """Returns when it is time to drain."""
+    async def told_to_stop(self, reread: Callable[[], object]) -> None:
+        """Returns when it is time to drain. reread: called whenever the keys are to be read anew."""
 
     def leaving(self, cut_off: int) -> None:
         """Drained."""
@@ -47,9 +48,9 @@ class Alone:
     def tick(self) -> None:
         pass
 
-    async def told_to_stop(self) -> None:
+    async def told_to_stop(self, reread: Callable[[], object]) -> None:
         stop = asyncio.Event()
-        signals.obey(asyncio.get_running_loop(), stop.set, self._log)
+        signals.obey(asyncio.get_running_loop(), stop.set, self._log, reread=reread)
         await stop.wait()
         self._log.info("server.draining", "Server draining: requests in flight are finished, new ones refused")
 
@@ -79,8 +80,10 @@ class OneOfSeveral:
     def tick(self) -> None:
         self._pipe.send(**{"is": "tick"})
 
-    async def told_to_stop(self) -> None:
-        if await self._pipe.receive() is None:
+    async def told_to_stop(self, reread: Callable[[], object]) -> None:
+        while (message := await self._pipe.receive()) is not None and message.get("do") == "reread":
+            reread()
+        if message is None:
             self._log.warning("parent.lost", "The server's main process is gone; this one drains and leaves")
 
     def leaving(self, cut_off: int) -> None:

@@ -1,8 +1,10 @@
-"""What a signal means to a process of ours: a stop, nothing, or, to a child that obeys its pipe alone, nothing at all.
+"""What a signal means to a process of ours: a stop, nothing, or, to a child that obeys its pipe alone, nothing at all;
+and SIGHUP, to a server without a terminal, that it is to read its keys anew.
 
 Called by whoever stands on top (the server alone, the server's parent, the worker's supervisor) and by their children.
 """
 
+import os
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -19,14 +21,37 @@ IDLE_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 MINDED = (*STOP_SIGNALS, *IDLE_SIGNALS)
 
 
-def obey(loop: "asyncio.AbstractEventLoop", stop: Callable[[], object], log: "Log") -> None:
-    """Have `stop` called at every signal to stop, and the signals that mean nothing here said in the log."""
+def obey(
+    loop: "asyncio.AbstractEventLoop",
+    stop: Callable[[], object],
+    log: "Log",
+    *,
+    reread: Callable[[], object] | None = None,
+) -> None:
+    """Have `stop` called at every signal to stop, and the signals that mean nothing here said in the log.
+
+    reread: what SIGHUP is for, where it can't mean that the terminal was closed.
+    """
+    # Under nohup the terminal may close, and the process is to live on.
+    is_hang_up_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     for number in STOP_SIGNALS:
-        # Under nohup the terminal may close, and the process is to live on.
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+        if number != signal.SIGHUP:
+            loop.add_signal_handler(number, stop)
+        elif reread is not None and (is_hang_up_ignored or not _has_terminal()):
+            loop.add_signal_handler(number, reread)
+        elif not is_hang_up_ignored:
             loop.add_signal_handler(number, stop)
     for number in IDLE_SIGNALS:
         loop.add_signal_handler(number, _say_ignored, number, log)
+
+
+def _has_terminal() -> bool:
+    """Whether this process has a controlling terminal, whose end is told it by a SIGHUP."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def hold() -> None:

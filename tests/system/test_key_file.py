@@ -1,0 +1,125 @@
+"""API_KEYS_FILE: read anew at SIGHUP, by all processes of a server; a wrong one changes nothing."""
+
+import fcntl
+import http.client
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import termios
+import unittest
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lib.api_keys import new_key
+from tests.private_redis import PrivateRedis
+from tests.processes import LIMIT_S, ROOT, Server
+
+
+class Detached(Server):
+    """Without a controlling terminal, wherever the tests run; or with one, a pseudo-terminal of its own."""
+
+    terminal: int | None = None
+
+    def start(self) -> None:
+        def take_terminal() -> None:
+            if self.terminal is not None:
+                fcntl.ioctl(self.terminal, termios.TIOCSCTTY, 0)
+
+        with (self.folder / "said").open("ab") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / self.script)],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+                preexec_fn=take_terminal,
+                pass_fds=() if self.terminal is None else (self.terminal,),
+            )
+
+
+class KeyFile(unittest.TestCase):
+    def setUp(self) -> None:
+        self.redis = self.enterContext(PrivateRedis())
+        self.key, self.entry = new_key("shop", "read", "", secrets.choice)
+        self.other, self.other_entry = new_key("desk", "read", "", secrets.choice)
+
+    def server(self, **settings: object) -> tuple[Detached, Path]:
+        server = Detached(self.redis.url, **settings)
+        self.addCleanup(server.close)
+        file = server.folder / "keys"
+        file.write_text(f"# who may call\n{self.entry}\n", encoding="utf-8")
+        server.settings["API_KEYS_FILE"] = file
+        server.start()
+        server.wait_until_ready()
+        return server, file
+
+    def are_good(self, link: http.client.HTTPConnection) -> tuple[bool, bool]:
+        """Whether each of the two keys is taken, on one connection. (A wrong one is 401, and after ten 429.)"""
+        found = []
+        for key in (self.key, self.other):
+            link.request("GET", "/api/queues", headers={"Authorization": f"Bearer {key}"})
+            reply = link.getresponse()
+            reply.read()
+            found.append(reply.status == 200)
+        return found[0], found[1]
+
+    def link(self, server: Server) -> http.client.HTTPConnection:
+        parts = urlsplit(server.url)
+        link = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=LIMIT_S)
+        self.addCleanup(link.close)
+        return link
+
+    def test_it_is_read_anew_at_a_hang_up_and_a_wrong_one_changes_nothing(self) -> None:
+        for count in (1, 2):
+            server, file = self.server(SERVER_PROCESSES=count)
+            links = [self.link(server) for _ in range(6)]  # Of several processes both have some.
+            self.assertEqual({(True, False)}, {self.are_good(link) for link in links})
+
+            file.write_text(f"{self.entry}, no entry at all", encoding="utf-8")
+            server.signal(signal.SIGHUP)
+            (refused,) = server.wait_for("keys.refused")
+            self.assertIn("API_KEYS_FILE: entry 2 is not of the form", refused["msg"])
+            self.assertEqual({(True, False)}, {self.are_good(link) for link in links})
+
+            file.write_text(self.other_entry + "\n", encoding="utf-8")
+            server.signal(signal.SIGHUP)
+            (told,) = server.wait_for("keys.reread")
+            server.until(lambda: {self.are_good(link) for link in links} == {(False, True)}, "all have the other key")  # noqa: B023
+            self.assertIn("now desk (read, ", str(told["msg"]))
+            self.assertIn("no more shop (read, ", str(told["msg"]))
+            self.assertNotIn(self.other.rpartition("_")[2], server.said())
+            server.signal(signal.SIGTERM)
+            self.assertEqual(0, server.wait())
+
+    def test_where_there_is_a_terminal_a_hang_up_is_a_stop(self) -> None:
+        ours, theirs = os.openpty()
+        self.addCleanup(os.close, ours)
+        self.addCleanup(os.close, theirs)
+        Detached.terminal = theirs
+        self.addCleanup(setattr, Detached, "terminal", None)
+        server, _ = self.server()
+
+        server.signal(signal.SIGHUP)
+
+        server.wait_for("server.draining")
+        self.assertEqual(0, server.wait())
+
+    def test_beside_api_keys_or_where_it_can_not_be_read_it_refuses_the_start(self) -> None:
+        for settings, said in (
+            ({"API_KEYS": self.entry, "API_KEYS_FILE": "keys"}, "API_KEYS_FILE: it can't stand beside API_KEYS"),
+            ({"API_KEYS_FILE": "no/such/file", "HOST": "0.0.0.0"}, "API_KEYS_FILE: No such file or directory"),
+        ):
+            server = Detached(self.redis.url, **settings)
+            self.addCleanup(server.close)
+            server.start()
+
+            self.assertEqual(78, server.wait())
+            self.assertIn(said, server.said())
+            self.assertNotIn("can be reached from elsewhere", server.said())
+
+
+if __name__ == "__main__":
+    unittest.main()
