@@ -67,6 +67,17 @@ def _bare(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: {key: value for key, value in field.items() if key not in prose} for name, field in fields.items()}
 
 
+def _reached(schemas: dict[str, Any], name: str) -> set[str]:
+    """The schemas to which that one refers, and they in turn."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        referred = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(schemas[waiting.pop()])))
+        waiting += referred - found
+        found |= referred
+    return found
+
+
 class Operations(unittest.TestCase):
     def test_the_table_and_the_contract_hold_the_same_operations_in_the_same_order(self) -> None:
         self.assertEqual(
@@ -213,6 +224,15 @@ class Facts(unittest.TestCase):
         text = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
         self.assertNotRegex(text, r"\bconst: ")
 
+    def test_a_schema_that_holds_itself_is_never_null(self) -> None:
+        """openapi-python-client drops one that is, and every schema and answer that refers to it."""
+        schemas = CONTRACT.document["components"]["schemas"]
+        holders = [name for name in schemas if name in _reached(schemas, name)]
+
+        self.assertIn("JobError", holders)
+        for name in holders:
+            self.assertEqual("object", schemas[name]["type"])
+
     def test_a_mail_that_is_shown_is_an_email_payload(self) -> None:
         """A NewJob can't say so itself: the schema of its payload would hang on its type."""
         shown = [value for operation, _, value in CONTRACT.request_examples() if operation.id == "createJob"]
@@ -301,9 +321,9 @@ class Facts(unittest.TestCase):
         lines = self.properties("JobLog")["items"]
 
         self.assertEqual(HISTORY_KEPT, job["history"]["maxItems"])
-        self.assertEqual(failure.MESSAGE_CHARS, self.properties("ErrorOrNull")["message"]["maxLength"])
-        self.assertEqual(failure.TRACEBACK_CHARS, self.properties("ErrorOrNull")["traceback"]["maxLength"])
-        self.assertIn(f"{failure.ERROR_BYTES >> 10} KiB at most", CONTRACT.schema("ErrorOrNull")["description"])
+        self.assertEqual(failure.MESSAGE_CHARS, self.properties("JobError")["message"]["maxLength"])
+        self.assertEqual(failure.TRACEBACK_CHARS, self.properties("JobError")["traceback"]["maxLength"])
+        self.assertIn(f"{failure.ERROR_BYTES >> 10} KiB at most", CONTRACT.schema("JobError")["description"])
         self.assertIn(f"over {result.RESULT_BYTES >> 10} KiB", job["result_error"]["description"])
         self.assertIn(f"over {nesting.MAX_DEPTH} levels", job["result_error"]["description"])
         self.assertEqual(result.REASON_CHARS, job["result_error"]["maxLength"])
