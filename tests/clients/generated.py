@@ -154,17 +154,11 @@ def openapi_generator_go() -> list[str]:
 
 def datamodel_code_generator() -> list[str]:
     def use() -> dict[str, Any]:
-        python = install.python_with("datamodel-code-generator==0.89.0", "mypy", "ruff")
+        python = install.python_with("datamodel-code-generator==0.89.0", "mypy")
         folder = _fresh("datamodel", "datamodel.py")
-        words = (
-            "--input-file-type",
-            "openapi",
-            "--output-model-type",
-            "pydantic_v2.BaseModel",
-            "--output",
-            "client.py",
-        )
-        _said(python.parent / "datamodel-codegen", "--input", CONTRACT, *words, "--formatters", "builtin", cwd=folder)
+        kind = ("--input-file-type", "openapi", "--output-model-type", "pydantic_v2.BaseModel", "--use-annotated")
+        words = (*kind, "--formatters", "builtin", "--input", CONTRACT, "--output", "client.py")
+        _said(python.parent / "datamodel-codegen", *words, cwd=folder)
         return _python_program(python, folder)
 
     return _judged("datamodel-code-generator", use)

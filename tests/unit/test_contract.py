@@ -249,12 +249,13 @@ class Facts(unittest.TestCase):
         self.assertNotRegex(schemas, r'"enum": \[[^\]]*null')
 
     def test_no_choice_has_an_array_written_into_it(self) -> None:
-        """openapi-generator makes Java of one that does not compile; type: [string, array] says the same."""
+        """openapi-generator: Java that does not compile; and of type: [string, array] it takes the string alone."""
         schemas = CONTRACT.document["components"]["schemas"]
         choices = [one for schema in schemas.values() for one in _choices(schema)]
 
         self.assertTrue(choices)
         self.assertEqual([], [one for one in choices if "items" in one])
+        self.assertNotRegex(json.dumps(schemas), r'"type": \["string", "array"')
 
     def test_what_is_answered_may_have_more_members_and_what_is_sent_may_not(self) -> None:
         """Models of Java's and pydantic's kind raise at a member of a later version where a schema is closed."""
@@ -317,7 +318,7 @@ class Facts(unittest.TestCase):
         self.assertEqual(list(get_args(on_uncertain)), fields["on_uncertain"]["enum"])
         self.assertIn(f"Left out, `{taken[-1].default}`", fields["on_uncertain"]["description"])
         for name in ("Recipients", "RecipientsOrNone"):
-            self.assertEqual(email.MAX_RECIPIENTS, CONTRACT.schema(name)["maxItems"])
+            self.assertIn(f"{email.MAX_RECIPIENTS}", CONTRACT.schema(name)["description"])
 
     def test_a_job_has_the_fields_that_the_api_shows(self) -> None:
         attempt_ended = Attempt(1, 1, 2, "host.1.00000000", "completed", None)

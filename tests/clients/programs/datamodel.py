@@ -36,6 +36,10 @@ def waited(job_id: str) -> Job:
     return Job.model_validate(asked(f"{waybill}/api/jobs/{job_id}?wait=30"))
 
 
+def stated(job: Job) -> str | None:
+    return job.state.value if job.state else None
+
+
 def batch() -> BatchAnswer:
     jobs = [
         BatchJob(type="email", payload=TEXTS, idempotency_key="b-1"),
@@ -63,7 +67,7 @@ def first_pointer(problem: Problem | None) -> str:
 def main() -> None:
     seen: dict[str, Any] = {}
     mail = queued(NewJob(type="email", payload=TEXTS), **{"Idempotency-Key": "m-1"})
-    seen["mail"] = waited(mail.id.root).state
+    seen["mail"] = stated(waited(mail.id.root))
 
     payload = {"number": 4711, "lines": [{"sku": "a", "pieces": 2}]}
     order = NewJob(type="ship", payload=payload, delay_s=1.5, unique=UniqueWish(key="order-4711"))
@@ -72,7 +76,7 @@ def main() -> None:
     outcomes = [one.outcome.root if one.outcome else None for one in (own, twin)]
     same = "the same job" if own.id == twin.id else "another"
     assert isinstance(done.result, dict)
-    seen["own"] = [*outcomes, same, done.state, done.result["shipped"]]
+    seen["own"] = [*outcomes, same, stated(done), done.result["shipped"]]
 
     answer, again = batch(), batch()
     seen["batch"] = [*(item.status for item in answer.items), first_pointer(answer.items[2].problem)]
@@ -82,7 +86,7 @@ def main() -> None:
 
     dead = waited(first.id.root)
     assert dead.error and dead.error.cause
-    seen["dead"] = [dead.state, dead.error.type, dead.error.cause.type]
+    seen["dead"] = [stated(dead), dead.error.type, dead.error.cause.type]
     seen["pages"] = pages()
 
     refused = asked(f"{waybill}/api/jobs", sent(NewJob(type="email", payload={"to": "ada@example.com", "text": "Hi"})))
