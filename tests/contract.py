@@ -222,8 +222,11 @@ def _is_same(value: Any, other: Any) -> bool:
     return bool(value == other) and (type(value) is bool) == (type(other) is bool)
 
 
-def _properties(contract: Contract, value: Any, wanted: dict[str, Schema], _schema: Any, place: str) -> Faults:
+def _properties(contract: Contract, value: Any, wanted: dict[str, Schema], schema: Any, place: str) -> Faults:
+    """A member without a schema is a fault here, also where clients are to pass over it as one of a later version."""
     if type(value) is dict:
+        if "additionalProperties" not in schema:
+            yield from (f"{place}/{name} is not in the contract" for name in sorted(value.keys() - wanted.keys()))
         for name, schema in wanted.items():
             if name in value:
                 yield from contract.faults(value[name], schema, f"{place}/{name}")

@@ -38,9 +38,14 @@ def _present(job_type: JobType) -> dict[str, Any]:
         "max_attempts": job_type.max_attempts,
         "backoff": {"base_s": _number(base_s), "cap_s": _number(cap_s)},
         "timeout_s": _number(job_type.timeout_s),
-        "retain_s": None if job_type.retain_ms is None else _number(job_type.retain_ms / 1000),
+        "retain_s": _seconds(job_type.retain_ms),
+        "give_up_after_s": _seconds(job_type.give_up_ms),
         "payload_schema": payload_schema(job_type.annotation),
     }
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else _number(ms / 1000)
 
 
 def _number(value: float) -> float:

@@ -1,4 +1,4 @@
-"""python -m tests.clients [name ...]: see SCENARIOS; none named: all.
+"""python -m tests.clients [name ...]: see SCENARIOS; none named: all (`generated` has its generators in it).
 
 What they need of npm's and PyPI's packages is installed into tests/clients/.installed/, once.
 The exit code is 1 where a client did not see what it should.
@@ -8,16 +8,21 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.clients import refusals, streams
+from tests.clients import generated, refusals, streams
 
-SCENARIOS: dict[str, Callable[[], list[str]]] = {"refusals": refusals.run, "streams": streams.run}
+SCENARIOS: dict[str, Callable[[], list[str]]] = {
+    "refusals": refusals.run,
+    "streams": streams.run,
+    "generated": generated.run,
+    **generated.GENERATORS,
+}
 """Each prints a table, and gives what is not as it should be, a sentence each."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.clients")
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(SCENARIOS))
-    names = parser.parse_args().names or list(SCENARIOS)
+    names = parser.parse_args().names or [name for name in SCENARIOS if name not in generated.GENERATORS]
     unknown = [name for name in names if name not in SCENARIOS]
     if unknown:
         parser.error(f"nothing is called {', '.join(unknown)}; there are: {', '.join(SCENARIOS)}")

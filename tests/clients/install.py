@@ -30,12 +30,28 @@ def node_modules(*packages: str) -> Path | None:
     return folder
 
 
-def python_with(package: str, *more: str) -> Path:
-    """A Python that has this package of PyPI, and more. A venv of its own: some packages take each other's place."""
+def node_folder(name: str, *packages: str) -> Path | None:
+    """A folder with a node_modules of its own that has these packages (name@version); None where there is no Node."""
+    if not (shutil.which("node") and (npm := shutil.which("npm"))):
+        return None
+    folder = INSTALLED / f"node-{name}"
+    if not (folder / "complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / "package.json").write_text("{}", encoding="utf-8")
+        words = (npm, "install", "--no-audit", "--no-fund", "--loglevel=error", *packages)
+        subprocess.run(words, cwd=folder, check=True, stdout=sys.stderr)
+        (folder / "complete").touch()
+    return folder
+
+
+def python_with(package: str, *beside: str) -> Path:
+    """A Python that has this package of PyPI, what it needs and those beside it. A venv of its own: some take each
+    other's place."""
     folder = INSTALLED / f"python-{package}"
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", package, *more], check=True, stdout=sys.stderr)
+        subprocess.run([python, "-m", "pip", "install", "-q", package, *beside], check=True, stdout=sys.stderr)
         (folder / "complete").touch()
     return python

@@ -164,6 +164,9 @@ class Refused(OddCase):
         begun = self.folder / "begun"
         slow = f"import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(600)"
         server = self.program(Server, self.written(slow=slow))
+        # Where these tests run in the background of a shell, it is ignored, and what is started inherits that.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
         server.start()
         wait_until(begun.exists, "the import has begun")
 
