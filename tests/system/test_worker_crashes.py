@@ -247,7 +247,7 @@ class Poison(WorkerCase):
         self.assertEqual(KILLS, len(died))
         waits_s = [[(written_at(line) - at).total_seconds() for line in started] for at in died[1:]]
         followed = [any(0 <= waited_s < 0.5 for waited_s in waits) for waits in waits_s]
-        # All but one: where the supervisor looked into Redis in the moment of a claim, there is one runner more for a while.
+        # All but one: where the supervisor looked into Redis in the moment of a claim, one more is there for a while.
         self.assertGreaterEqual(sum(followed), KILLS - 2, waits_s)
 
     def test_after_a_crash_a_runner_is_ready_for_the_job_that_crashes_again(self) -> None:
