@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lib.http1.connection import Connection
 
 TURN_S = 0.001
-# Of 64 KiB each: 98 MB a second. With 4,000 the p99 of others was 1.7 to 7 times what it is alone, so it is 1.0 to 1.6.
+# Of 64 KiB each: 98 MB a second. With 4,000 the p99 of the others was 1.7 to 7 times what it is alone; now 1.0 to 1.6.
 READS_PER_S = 1500
 # A turn that comes late may make up for so much: those who are served wait for it.
 MOST_READS = 8
