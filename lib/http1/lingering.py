@@ -6,8 +6,8 @@ and `linger_quiet_s`; nothing of that is kept. Here they stand, oldest first, fo
 
 - At most `lingering_at_once` do: for one more the oldest, which has most probably had its answer, is closed. The
   listener closes the oldest too where MAX_CONNECTIONS is reached and somebody comes who wants to be served.
-- Before each read a connection waits for its turn, and three get theirs in two milliseconds. A crowd that sends gigabytes
-  to be refused is slowed down by that, where it would else keep the loop from those who are served.
+- Before each read a connection waits for its turn, and three get theirs in two milliseconds. A crowd that sends
+  gigabytes to be refused is slowed down by that, where it would else keep the loop from those who are served.
 
 Called by connection.py and listener.py.
 """
