@@ -27,8 +27,9 @@ class Case(WorkerCase):
 
     def running(self) -> list[Execution]:
         """The executions that have begun, have not ended, and whose process lives."""
-        ended = {line.split()[1] for line in self.lines() if line.startswith("ended")}
-        last = {execution.job_id: execution for execution in self.executions()}
+        lines = self.lines()  # Read once: between two looks a job may end, and another begin in its place.
+        ended = {line.split()[1] for line in lines if line.startswith("ended")}
+        last = {execution.job_id: execution for execution in self.executions(lines=lines)}
         return [run for job_id, run in last.items() if job_id not in ended and is_alive(run.pid)]
 
     def watch(self, until: Any, limit: int, within_s: float = 30.0) -> int:

@@ -134,9 +134,10 @@ class WorkerCase(unittest.TestCase):
     def lines(self) -> list[str]:
         return self.ledger.read_text(encoding="utf-8").splitlines() if self.ledger.exists() else []
 
-    def executions(self, job_id: str = "") -> list[Execution]:
-        """The attempts that began, of one job or of all."""
-        found = [line.split() for line in self.lines() if not line.startswith("ended")]
+    def executions(self, job_id: str = "", lines: list[str] | None = None) -> list[Execution]:
+        """The attempts that began, of one job or of all; as the ledger is now, or as it was when `lines` were read."""
+        lines = self.lines() if lines is None else lines
+        found = [line.split() for line in lines if not line.startswith("ended")]
         return [Execution(i, int(attempt), int(pid)) for i, attempt, pid in found if job_id in ("", i)]
 
     def until_begun(self, *ids: str, attempts: int = 1) -> None:
