@@ -49,7 +49,7 @@ from lib.jobs.registry import Registry
 from lib.logs import Log, open_logs
 from lib.processes import exits, guard, loops
 from lib.processes.place import Alone, OneOfSeveral, Place
-from lib.processes.signals import obey_the_pipe_alone
+from lib.processes.signals import live_through_hang_ups, obey_the_pipe_alone
 from lib.queue import client, server
 from lib.queue.epochs import Epochs
 from lib.queue.events import Endings
@@ -79,6 +79,8 @@ def main() -> int:
         return new_key.run(sys.argv[1:])
     if handed:
         obey_the_pipe_alone()
+    else:
+        live_through_hang_ups()
     try:
         settings = from_environment(ROOT)
         is_parent = settings.server_processes > 1 and not handed

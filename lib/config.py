@@ -122,7 +122,8 @@ def load(environ: Mapping[str, str], root: Path, *, listens: bool = True) -> Set
             checked[setting.name.lower()] = setting.parse(text)
         except ValueError as fault:
             faults.append(f"{setting.name}: {fault}")
-    faults += _keys_from_file(checked, root)
+    if listens:  # A worker asks nobody for a key, and may not be let read them.
+        faults += _keys_from_file(checked, root)
     faults += _misfits(checked, listens=listens)
     if faults:
         raise ConfigError(faults)
@@ -141,8 +142,10 @@ def _keys_from_file(checked: dict[str, Any], root: Path) -> list[str]:
     try:
         text = (root / file).read_text(encoding="utf-8")
         checked["api_keys"] = api_keys.parse(",".join(line for line in text.split("\n") if not line.startswith("#")))
+        if not checked["api_keys"]:
+            raise ValueError("it holds no entry, and without any anyone may do anything; if that is meant, unset it")
     except (OSError, ValueError) as fault:
-        del checked["api_keys"]  # None is known: they are not "no keys", for which HOST would be a fault as well.
+        checked.pop("api_keys", None)  # None is known: they are not "no keys", for which HOST would be a fault as well.
         return [f"API_KEYS_FILE: {fault.strerror if isinstance(fault, OSError) else fault}"]
     return []
 

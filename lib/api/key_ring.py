@@ -40,6 +40,10 @@ class KeyRing:
             said = "; ".join(fault.faults)
             self._log.error("keys.refused", f"The keys were read anew and are not well; those from before stay: {said}")
             return False
+        if self._keys and not keys:
+            msg = "The keys were read anew and none is left, so that anyone might do anything; those from before stay"
+            self._log.error("keys.refused", f"{msg}. Restart the server if that is meant")
+            return False
         before, self._keys = self._keys, keys
         self._use(keys)
         if self._is_spokesman:

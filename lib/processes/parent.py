@@ -169,8 +169,9 @@ class Parent:
         if code == 0 and self._stop.is_set():
             return
         self._log.error("process.died", f"Server process {pid} ended: {describe_end(code)}", place=place, child=pid)
-        if code == EXIT_CONFIG:
-            # It has said why; the next one would say the same.
+        # It has said why; the next one would say the same. Once all is served, the settings were changed meanwhile: the
+        # other children serve on by the old ones, and this place is tried again until somebody has mended them.
+        if code == EXIT_CONFIG and not self._is_started:
             self.exit_code = EXIT_CONFIG
             self._stop.set()
 

@@ -45,6 +45,12 @@ def obey(
         loop.add_signal_handler(number, _say_ignored, number, log)
 
 
+def live_through_hang_ups() -> None:
+    """Until `obey` says what they are for: without a terminal none is a stop, not even while this process starts."""
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL and not _has_terminal():
+        signal.signal(signal.SIGHUP, do_nothing)
+
+
 def _has_terminal() -> bool:
     """Whether this process has a controlling terminal, whose end is told it by a SIGHUP."""
     try:

@@ -7,13 +7,15 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import termios
 import unittest
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lib import config
 from lib.api_keys import new_key
-from tests.private_redis import PrivateRedis
+from tests.private_redis import PrivateRedis, wait_until
 from tests.processes import LIMIT_S, ROOT, Server
 
 
@@ -38,6 +40,11 @@ class Detached(Server):
                 preexec_fn=take_terminal,
                 pass_fds=() if self.terminal is None else (self.terminal,),
             )
+
+
+def sockets(pid: int) -> int:
+    """How many that process has open."""
+    return sum(str(link.readlink()).startswith("socket:") for link in Path(f"/proc/{pid}/fd").iterdir())
 
 
 class KeyFile(unittest.TestCase):
@@ -94,6 +101,50 @@ class KeyFile(unittest.TestCase):
             server.signal(signal.SIGTERM)
             self.assertEqual(0, server.wait())
 
+    def test_an_empty_file_opens_nothing_and_a_process_that_dies_meanwhile_takes_no_other_along(self) -> None:
+        server, file = self.server(SERVER_PROCESSES=2)
+        children = [int(line["child"]) for line in server.logged("process.started")]
+        # It serves when one of them does; by its links to Redis the other has read the file, too.
+        server.until(lambda: all(sockets(child) > 3 for child in children), "both have read their settings")
+        file.write_text("# all are gone\n", encoding="utf-8")
+        server.signal(signal.SIGHUP)
+        (refused,) = server.wait_for("keys.refused")
+        self.assertIn("API_KEYS_FILE: it holds no entry", refused["msg"])
+
+        os.kill(children[0], signal.SIGKILL)
+        # Its successor is refused by the file as it is now; the other one serves on by the keys from before.
+        server.wait_for("process.died", 3)
+        self.assertEqual((True, False), self.are_good(self.link(server)))
+
+        file.write_text(self.entry, encoding="utf-8")
+        alive = len(server.logged("process.started"))
+        server.until(lambda: len(server.logged("process.started")) > alive, "the place is taken again")
+        server.signal(signal.SIGTERM)
+        self.assertEqual(0, server.wait())
+
+    def test_a_hang_up_while_it_starts_is_no_stop(self) -> None:
+        modules = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        begun = modules / "begun"
+        text = f"""
+import pathlib, signal, time
+from lib.jobs.registry import job
+pathlib.Path({str(begun)!r}).touch()
+signal.sigtimedwait([signal.SIGUSR2], 1)
+
+
+@job
+def slow(ctx, payload): ...
+"""
+        (modules / "slow_to_import.py").write_text(text, encoding="utf-8")
+        slow = Detached(self.redis.url, JOB_MODULES="slow_to_import", PYTHONPATH=modules)
+        self.addCleanup(slow.close)
+        slow.start()
+        wait_until(begun.exists, "it imports its job module")
+
+        slow.signal(signal.SIGHUP)
+
+        slow.wait_until_ready()
+
     def test_where_there_is_a_terminal_a_hang_up_is_a_stop(self) -> None:
         ours, theirs = os.openpty()
         self.addCleanup(os.close, ours)
@@ -106,6 +157,11 @@ class KeyFile(unittest.TestCase):
 
         server.wait_for("server.draining")
         self.assertEqual(0, server.wait())
+
+    def test_a_worker_need_not_be_let_read_it(self) -> None:
+        missing = {"API_KEYS_FILE": "no/such/file"}
+
+        self.assertEqual((), config.load(missing, Path(tempfile.gettempdir()), listens=False).api_keys)
 
     def test_beside_api_keys_or_where_it_can_not_be_read_it_refuses_the_start(self) -> None:
         for settings, said in (
