@@ -7,7 +7,7 @@ With SERVER_PROCESSES above 1 this process is the parent of so many, each of whi
 
 import sys
 
-from lib import needs
+from lib.settings import needs
 
 if not needs.are_met():  # Before the other imports: they would end in a traceback.
     sys.exit(needs.EXIT_CONFIG)
@@ -22,44 +22,46 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lib import api_keys
-from lib.api import middleware
-from lib.api.auth import Auth
-from lib.api.batch import Batches
-from lib.api.events import Events
-from lib.api.failed_tries import FailedTries
-from lib.api.job_types import JobTypes
-from lib.api.jobs import Jobs
-from lib.api.key_ring import KeyRing
-from lib.api.manual import Manual
-from lib.api.metrics import Metrics
-from lib.api.queues import QueueViews
-from lib.api.rate_limit import RateLimit
-from lib.api.request_counts import PLACE_BYTES, RequestCounts
-from lib.api.router import Router
+from lib.api.bulk.batch import BatchOperations
+from lib.api.events import EventOperations
+from lib.api.job_types import TypeOperations
+from lib.api.jobs import JobOperations
+from lib.api.manual import ManualOperations
+from lib.api.metrics import MetricsOperations
+from lib.api.queues import QueueOperations
 from lib.api.routes import routes
-from lib.api.system import System
-from lib.config import EXIT_CONFIG, Settings, describe, from_environment
+from lib.api.system import SystemOperations
 from lib.errors import ConfigError, RedisUnavailable
-from lib.http1.limits import Limits
-from lib.http1.listener import Listener, bind
+from lib.http1.server.limits import Limits
+from lib.http1.server.listener import Listener, bind
 from lib.ids import JobIds
 from lib.jobs import registry
 from lib.jobs.registry import Registry
-from lib.logs import Log, open_logs
+from lib.logs.log import Log, open_logs
 from lib.processes import exits, guard, loops
-from lib.processes.place import Alone, OneOfSeveral, Place
 from lib.processes.signals import live_through_hang_ups, obey_the_pipe_alone
-from lib.queue import client, server
+from lib.processes.slot import Alone, OneOfSeveral, Slot
+from lib.queue.bulkheads import ALL, Bulkheads
+from lib.queue.caller_rates import CallerRates, Rate
+from lib.queue.endings import EndWaiters
 from lib.queue.epochs import Epochs
-from lib.queue.events import Endings
-from lib.queue.keys import Keys
+from lib.queue.event_stream import EventStream
+from lib.queue.job_store import JobStore
+from lib.queue.keys import RedisKeys
 from lib.queue.meters import Meters
-from lib.queue.queue import Queue
-from lib.queue.queues import Queues
-from lib.queue.rates import Rate, Rates
-from lib.queue.transitions import Transitions
-from lib.work.bulkheads import ALL, Bulkheads
+from lib.queue.queue_store import QueueStore
+from lib.redis_link import redis_info
+from lib.redis_link.link import RedisLink, open_link
+from lib.settings import api_keys
+from lib.settings.config import EXIT_CONFIG, Settings, describe, from_environment
+from lib.settings.kinds import without_password
+from lib.web import middleware
+from lib.web.auth import Auth
+from lib.web.failed_tries import FailedTries
+from lib.web.key_ring import KeyRing
+from lib.web.rate_limit import RateLimit
+from lib.web.request_counts import PLACE_BYTES, RequestCounts
+from lib.web.router import Router
 
 ROOT = Path(__file__).resolve().parent
 CALL_TIMEOUT_S = 0.9  # A commit is sent twice at most: with Redis away a POST is answered within 2 s.
@@ -74,7 +76,7 @@ def main() -> int:
     """The exit code: 0 after a signal, 78 for settings that can't be used, 1 where the port can't be had."""
     handed = _handed()
     if sys.argv[1:] and not handed:
-        from lib.api import new_key  # Here, for no other start needs it and the parser of arguments.
+        from lib.commands import new_key  # Here, for no other start needs it and the parser of arguments.
 
         return new_key.run(sys.argv[1:])
     if handed:
@@ -155,33 +157,33 @@ async def _stand(
         await serve(settings, types, log, listening, place)
 
 
-async def serve(settings: Settings, types: Registry, log: Log, listening: socket.socket, place: Place) -> None:
+async def serve(settings: Settings, types: Registry, log: Log, listening: socket.socket, place: Slot) -> None:
     """Until the place is told to stop; then until what is in flight has been answered."""
-    link = client.open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
-    keys = Keys(settings.key_prefix)
-    queues = Queues(link, keys, lease_s=settings.lease_s)
-    endings = Endings(link, keys, random.Random())
+    link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
+    keys = RedisKeys(settings.key_prefix)
+    queues = QueueStore(link, keys, lease_s=settings.lease_s)
+    endings = EndWaiters(link, keys, random.Random())
     # A link of their own for commits: what is read, or waits for replicas, must not hold up a POST.
-    commit_link = client.open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
-    queue = Queue(link, keys, commit_link=commit_link, ack_replicas=settings.ack_replicas)
+    commit_link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
+    queue = JobStore(link, keys, commit_link=commit_link, ack_replicas=settings.ack_replicas)
     ids = JobIds()
-    jobs = Jobs(queue, queues, types, ids, endings, log)
-    transitions = Transitions(link, keys, queues)
-    events = Events(transitions, queue)
-    batches = Batches(queue, types, ids, log)
+    jobs = JobOperations(queue, queues, types, ids, endings, log)
+    transitions = EventStream(link, keys, queues)
+    events = EventOperations(transitions, queue)
+    batches = BatchOperations(queue, types, ids, log)
     epochs = Epochs(link, keys)
-    system = System(link, queues, ROOT / "openapi.yaml", epochs, types)
+    system = SystemOperations(link, queues, ROOT / "openapi.yaml", epochs, types)
     auth = Auth(settings.api_keys, FailedTries(), log)
     counts = RequestCounts(place.memory, place.number)
-    metrics = Metrics(queues, Meters(link, keys), counts, types)
-    manual = Manual(ROOT / "openapi.yaml", asks_for_key=bool(settings.api_keys))
-    queue_views = QueueViews(queues, queue, log)
-    table = routes(jobs, batches, JobTypes(types), queue_views, events, system, metrics, manual)
+    metrics = MetricsOperations(queues, Meters(link, keys), counts, types)
+    manual = ManualOperations(ROOT / "openapi.yaml", asks_for_key=bool(settings.api_keys))
+    queue_views = QueueOperations(queues, queue, log)
+    table = routes(jobs, batches, TypeOperations(types), queue_views, events, system, metrics, manual)
     counts.lay_out(route.pattern for route in table)
     rate = Rate(*settings.rate_limit) if settings.rate_limit else None
     # A link of its own: with Redis stuck, what a caller has left is soon given up, before the request itself waits.
-    rate_link = client.open_link(settings.redis_url, timeout_s=RATE_TIMEOUT_S)
-    rate_limit = RateLimit(Rates(rate_link, keys, rate), rate) if rate else None
+    rate_link = open_link(settings.redis_url, timeout_s=RATE_TIMEOUT_S)
+    rate_limit = RateLimit(CallerRates(rate_link, keys, rate).count_call, *rate) if rate else None
     app = middleware.Middleware(Router(table), auth, log, counts, _hosts(settings), rate_limit)
     listener = Listener(app, limits=Limits(idle_s=settings.keep_alive_s), max_connections=settings.max_connections)
 
@@ -237,7 +239,7 @@ class Background:
             self._log.exception("server.failed", "A part of the server ended by a fault of its own", fault)
 
 
-async def _tick(place: Place) -> None:
+async def _tick(place: Slot) -> None:
     while True:
         place.tick()
         await asyncio.sleep(TICK_S)
@@ -250,13 +252,13 @@ async def _tell_state(counts: RequestCounts, listener: Listener, log: Log) -> No
         await asyncio.sleep(TELL_STATE_S)
 
 
-async def _announce_redis(settings: Settings, link: client.Link, log: Log) -> None:
+async def _announce_redis(settings: Settings, link: RedisLink, log: Log) -> None:
     """Say that the database is connected, once it is; and what about it is not as it should be."""
-    url = client.describe(settings.redis_url)
+    url = without_password(settings.redis_url)
     is_first = True
     while True:
         try:
-            state = await server.inspect(link)
+            state = await redis_info.inspect(link)
             break
         except RedisUnavailable as fault:
             if is_first:
@@ -265,10 +267,10 @@ async def _announce_redis(settings: Settings, link: client.Link, log: Log) -> No
                 )
             is_first = False
             await asyncio.sleep(LOOK_FOR_REDIS_S)
-    server.found(settings.redis_url, state, log)
+    redis_info.found(settings.redis_url, state, log)
 
 
-async def _watch_redis(epochs: Epochs, queue: Queue, log: Log, bulkheads: Bulkheads) -> None:
+async def _watch_redis(epochs: Epochs, queue: JobStore, log: Log, bulkheads: Bulkheads) -> None:
     """Say it loudly where Redis has lost what it held."""
     while True:
         with contextlib.suppress(RedisUnavailable), bulkheads.around(ALL, "epoch"):

@@ -6,7 +6,7 @@ whenever one has died, and jobs wait for it.
 
 import sys
 
-from lib import needs
+from lib.settings import needs
 
 if not needs.are_met():  # Before the other imports: they would end in a traceback.
     sys.exit(needs.EXIT_CONFIG)
@@ -15,17 +15,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from lib.config import EXIT_CONFIG, Settings, describe, from_environment, sources
 from lib.errors import ConfigError
 from lib.processes import exits, signals
-from lib.work.birth import WAITING, spawn_runner
+from lib.settings.config import EXIT_CONFIG, Settings, describe, from_environment, sources
+from lib.work.supervisor.birth import WAITING, spawn_runner
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
 
-    from lib.logs import Bound, Log
-    from lib.work.doctor import Finding
+    from lib.commands.doctor import Finding
+    from lib.logs.log import Bound, Log
 
 ROOT = Path(__file__).resolve().parent
 SCRIPT = ROOT / "worker.py"
@@ -39,8 +39,8 @@ def main() -> int:
     try:
         settings = from_environment(ROOT, listens=False)
         if is_runner:
-            _, worker_id, *_, pipe = sys.argv[1:]
-            _run(settings, worker_id, int(pipe), is_waiting=WAITING in sys.argv)
+            _, runner_id, *_, pipe = sys.argv[1:]
+            _run(settings, runner_id, int(pipe), is_waiting=WAITING in sys.argv)
         if arguments and arguments.doctor:
             return _examine(settings, is_thorough=arguments.check)
     except ConfigError as fault:
@@ -55,7 +55,7 @@ def _supervise(settings: Settings) -> int:
     newborns = [spawn_runner(SCRIPT) for _ in range(settings.worker_processes)]
     # Not at the top: the runners start while this is imported, not behind it.
     from lib.processes import loops
-    from lib.work.supervisor import Supervisor
+    from lib.work.supervisor.supervisor import Supervisor
 
     log = _log(settings)
     log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
@@ -68,15 +68,15 @@ def _supervise(settings: Settings) -> int:
     return supervisor.exit_code
 
 
-def _run(settings: Settings, worker_id: str, pipe: int, *, is_waiting: bool) -> NoReturn:
+def _run(settings: Settings, runner_id: str, pipe: int, *, is_waiting: bool) -> NoReturn:
     """A runner; see birth.py for one that is waiting. Raises ConfigError."""
     # All of it before the job modules are imported: that may take a while, and they may print, fork and start programs.
     signals.obey_the_pipe_alone()
     from lib.jobs import registry
     from lib.processes import guard
-    from lib.work import leaving, programs, runner
-    from lib.work.context import about_current_job, note_program
-    from lib.work.forks import Forks
+    from lib.work.runner import leaving, programs, runner
+    from lib.work.runner.context import about_current_job, note_program
+    from lib.work.runner.forks import Forks
 
     leaving.print_by_lines()
     Forks.watch()
@@ -84,14 +84,14 @@ def _run(settings: Settings, worker_id: str, pipe: int, *, is_waiting: bool) -> 
 
     with guard.around_imports(pipe):
         types = registry.load(settings.job_modules, settings)
-    runner.main(settings, types, _log(settings, about_current_job), worker_id, pipe, is_waiting=is_waiting)
+    runner.main(settings, types, _log(settings, about_current_job), runner_id, pipe, is_waiting=is_waiting)
 
 
 def _examine(settings: Settings, *, is_thorough: bool) -> int:
     """Print what is found; 1 where anything is not as it should be. Raises ConfigError."""
+    from lib.commands import doctor
     from lib.jobs import registry
     from lib.processes import guard, loops
-    from lib.work import doctor
 
     async def tell() -> bool:
         is_well = True
@@ -133,7 +133,7 @@ def _arguments() -> "Namespace":
 
 
 def _log(settings: Settings, context: "Callable[[], Bound] | None" = None) -> "Log":
-    from lib.logs import open_logs
+    from lib.logs.log import open_logs
 
     return open_logs(
         settings.log_dir and settings.log_dir / "worker.log",

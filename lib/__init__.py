@@ -1,37 +1,39 @@
 """The map of Waybill: the walk of a request, and what each room is for. Read it once; then open the file you need.
 
-A POST /api/jobs comes in at `http1/listener.py`, which accepts the socket and gives it a `http1/connection.py`; that
-feeds what it reads to `http1/parser.py` until a request is whole. `api/middleware.py` gives it its id and its first
-log line and asks `api/auth.py` who calls, `api/router.py` finds the operation in the table of `api/routes.py`, and
-`api/jobs.py` reads the body (`jobs/submission.py`, `jobs/payload.py`). `queue/queue.py` takes the job in:
-`queue/committer.py` lets it travel with its neighbours, and `queue/lua/enqueue.lua` writes it. The 202 goes out when
-Redis has it, and not before.
+A POST /api/jobs comes in at `http1/server/listener.py`, which accepts the socket and gives it to a `connection.py`. The
+connection feeds what it reads to `parser.py` until a request is whole. `web/middleware.py` gives the request its id and
+its first log line; `web/auth.py` says who calls, `web/router.py` finds the operation in the table of `api/routes.py`,
+and `api/jobs.py` reads the body (`jobs/submission.py`, `jobs/payload.py`). `queue/job_store.py` takes the job in:
+`queue/committer.py` lets the job travel with its neighbours, and `queue/lua/enqueue.lua` writes it. The 202 goes out
+when Redis has the job, and not before.
 
-In a runner, `work/consumer.py` claims it (`queue/lease.py`, `queue/lua/claim.lua`), a lane of `work/lanes.py` runs its
-handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it ended goes back through
-`queue/lua/finish.lua` or `fail.lua`. The request's id is in each of these log lines, and on the mail.
+In a runner, `work/runner/consumer.py` claims the job (`queue/lease.py`, `queue/lua/claim.lua`), a lane of `lanes.py`
+runs its handler (`attempt.py`; the handler is `handlers/email/`, or one of yours), and how the attempt ended goes back
+through `queue/lua/finish.lua` or `fail.lua`. The request's id is in each of these log lines, and on the mail.
 
-    server.py worker.py         the two programs: settings, logs, Redis, and then the room that does the work
-    api/                        HTTP operations: parse, one call, reply
-    work/                       supervisor, runners, consumers, upkeep: everything that happens to a job after the 202
-    handlers/                   the jobs that ship with it
-    queue/                      the only room that knows Redis; lua/ holds one transition of a job's life a file
-    manual/                     what is made to be read: problems explained, openapi.yaml as a page
-    http1/                      HTTP/1.1 and nothing else: knows no jobs, no Redis
-    processes/                  children of the two programs: spawned, listened to, started again; loop, signals, exit
-    testing/                    for who tests a handler: a context without Redis; nothing that runs imports it
-    jobs/                       what a job is, as pure values: spec, states, backoff, payloads, results, errors, types
-    needs                       which Python this takes; looked at before anything else is imported
-    config setting_kinds        the settings; what the value of one may be
-    api_keys                    what API_KEYS holds, and how a key is made
-    errors ids tracing          every expected failure; the ids; W3C trace context
-    tls                         a TLS link that breaks, kept from breaking the others
-    metrics                     histograms, and the text that Prometheus reads
-    logs log_lines log_file     the log: what is said, how a line is written, where it goes
+The rooms, from the top floor down. Each may import the rooms below it that `tests/unit/test_layers.py` names, and never
+one above:
 
-Imports run downward in this order, and a test holds it: `server.py worker.py`, then `api work handlers` (none imports
-another), then `queue http1 manual processes testing` (nor do these), then `jobs`, then the files of the last seven
-lines.
+    server.py worker.py    the two programs: settings, log, Redis, and then the room that does the work
+    commands/              what a person types: --new-key, --doctor
+    api/                   one file a resource: parse, one call, reply; routes.py is the table; bulk/ takes batches
+    work/                  everything that happens to a job after the 202
+      supervisor/          starts runners, beats for them, takes back what a dead one held; upkeep of every queue
+      runner/              the process in which handlers run; prefetch/ claims short jobs ahead of a free slot
+    handlers/email/        the job that ships with Waybill: a letter made and sent; smtp/ is the dialogue
+    web/                   HTTP for an application, whatever it is: middleware, router, keys, problems; knows no job
+    queue/                 what is done to jobs and queues in Redis; lua/ holds one transition of a job's life a file
+    manual/                what is made to be read: problems explained, openapi.yaml as a page
+    processes/             children of the two programs: spawned, listened to, started again; loop, signals, exit
+    testing/               for who tests a handler: a context without Redis; nothing that runs imports it
+    redis_link/            links to a Redis, a Sentinel's master or a Cluster; the only room that imports redis
+    jobs/                  what a job is, as pure values: spec, states, backoff, payloads, results, errors, types
+    http1/                 HTTP/1.1 and nothing else: Request and Response; server/ speaks it over sockets
+    settings/              config, the kinds of values, API keys, and which Python this takes
+    logs/                  what is logged, how a line is written, where it goes
+
+and on the ground, for all: `errors` (every expected failure), `ids`, `tracing` (W3C trace context), `json_text`,
+`prometheus` (histograms and their text), `tls`.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Every failure that Waybill expects, as a type: what a caller is told, with which status, and whether a retry helps.
 
-A room raises one of these; `lib/api/problems.py` turns it into `application/problem+json` (RFC 9457), and the worker
+A room raises one of these; `lib/web/problems.py` turns it into `application/problem+json` (RFC 9457), and the worker
 reads `retryable`. Foreign errors (redis, smtplib, OSError) are translated into these once, at the door of the room
 that knows them. What is not in this file is a bug, and answered 500.
 """
@@ -154,7 +154,7 @@ class QueueInUse(WaybillError):
     slug, status, title = "queue-in-use", 409, "The queue holds jobs or is served"
 
 
-class KeyReused(WaybillError):
+class IdempotencyKeyReused(WaybillError):
     slug, status, title = "idempotency-key-reused", 422, "That Idempotency-Key came with another request"
 
 
@@ -174,14 +174,14 @@ class JobFailed(WaybillError):
     slug, status, title = "job-failed", 424, "The job was taken in, and did not complete"
 
 
-# Who calls: raised by api/auth.py, api/browsers.py and api/rate_limit.py.
+# Who calls: raised by web/auth.py, web/browsers.py and web/rate_limit.py.
 
 
-class KeyMissing(WaybillError):
+class ApiKeyMissing(WaybillError):
     slug, status, title = "key-missing", 401, "This needs a key"
 
 
-class KeyInvalid(WaybillError):
+class ApiKeyInvalid(WaybillError):
     slug, status, title = "key-invalid", 401, "That key is not good here"
 
 
@@ -230,7 +230,7 @@ class NotReplicated(RedisUnavailable):
     slug, title = "not-replicated", "Written, but not confirmed by enough replicas"
 
 
-class KeysBroken(WaybillError):
+class RedisKeysBroken(WaybillError):
     """Under a key of ours stands what Waybill did not write there. It costs that queue alone, until it is mended."""
 
     slug, status, title, retryable = "keys-broken", 503, "Somebody broke this queue's keys in Redis", True

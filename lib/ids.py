@@ -60,7 +60,7 @@ def derived_id(queue: str, parent_id: str, name: str) -> str:
     return f"{queue}-{parent_id[-32:-20]}8{digits[:3]}{_VARIANTS[digits[3]]}{digits[4:19]}"
 
 
-def new_worker_id(host: str, pid: int, *, is_alone: bool = False) -> str:
+def new_runner_id(host: str, pid: int, *, is_alone: bool = False) -> str:
     """`<host>.<pid>.<8 hex>`: readable in a log, and never the same twice.
 
     An isolation runner's ends in `.alone`, by which `reap.lua` knows that a crash is the one job's own doing.
@@ -69,9 +69,9 @@ def new_worker_id(host: str, pid: int, *, is_alone: bool = False) -> str:
     return f"{name}.{pid}.{os.urandom(4).hex()}" + (_ALONE if is_alone else "")
 
 
-def is_alone(worker_id: str) -> bool:
+def is_alone(runner_id: str) -> bool:
     """Whether this is an isolation runner's."""
-    return worker_id.endswith(_ALONE)
+    return runner_id.endswith(_ALONE)
 
 
 def wall_ms() -> int:

@@ -7,10 +7,10 @@ https://github.com/python/cpython/issues/148594
 
 So whoever closes a TLS socket that the event loop's thread reads and writes calls `forget_errors`. Two kinds of socket
 need no call: those of asyncio (redis-py's for rediss:// are), for there OpenSSL reads and writes memory, not a socket;
-and those that a thread opens and hands on, as smtp_dial.py does, for all that it does next with TLS is a handshake.
+and those that a thread opens and hands on, as dial.py does, for all that it does next with TLS is a handshake.
 
 WHY NOT TLS in memory for our own sockets as well: it would take the bytes of a mail before the system has them, and
-smtp.py's verdicts lean on what the system took. Nor would it help where a job's own code has left an error in the
+session.py's verdicts lean on what the system took. Nor would it help where a job's own code has left an error in the
 thread: here the first link that meets such an error closes, and empties the queue for all others.
 """
 

@@ -6,9 +6,9 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from lib.log_file import LogFile
-from lib.log_lines import DEBUG
-from lib.logs import Log
+from lib.logs.log import Log
+from lib.logs.log_file import LogFile
+from lib.logs.log_lines import DEBUG
 
 
 class ALog(Log):

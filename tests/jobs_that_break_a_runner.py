@@ -6,7 +6,7 @@ When the file is there, it is taken away, and the part that tells Redis how long
 import os
 from pathlib import Path
 
-from lib.work.timings import Timings
+from lib.work.runner.timings import Timings
 from tests.jobs_for_tests import noop as noop
 from tests.jobs_for_tests import sleep as sleep
 

@@ -6,8 +6,8 @@ Beside the outbox lies `pool`: a line for each time that it was begun, and for i
 import asyncio
 from pathlib import Path
 
-from lib.config import Settings
 from lib.jobs.registry import JobContext, job
+from lib.settings.config import Settings
 from tests.jobs_for_tests import QUICK, Work, enter, write_line
 
 

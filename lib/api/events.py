@@ -17,15 +17,15 @@ import re
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
-from lib.api import query
-from lib.api.router import Call
-from lib.errors import KeysBroken, RedisUnavailable, TooManyConnections
+from lib.errors import RedisKeysBroken, RedisUnavailable, TooManyConnections
 from lib.http1.message import Response, StreamedResponse
 from lib.ids import JOB_ID, QUEUE_NAME, queue_of
-from lib.jobs.job import to_json
 from lib.jobs.submission import timestamp
-from lib.queue.queue import Queue
-from lib.queue.transitions import LISTENED, Entry, Place, Transitions
+from lib.json_text import to_json
+from lib.queue.event_stream import LISTENED, Entry, EventStream, StreamPosition
+from lib.queue.job_store import JobStore
+from lib.web import query
+from lib.web.router import Call
 
 MOST_READERS = 100
 MAX_FOR_S = 3600.0
@@ -40,10 +40,10 @@ KNOWN_REQUESTS = 20_000
 _LAST_ID = re.compile(r"([0-9]{1,15})((?>(?:;[a-z0-9][a-z0-9_-]{0,63}=[0-9]{1,15}-[0-9]{1,10})*))")
 
 
-class Events:
+class EventOperations:
     """The operation that never ends."""
 
-    def __init__(self, transitions: Transitions, queue: Queue) -> None:
+    def __init__(self, transitions: EventStream, queue: JobStore) -> None:
         self._transitions = transitions
         self._queue = queue
         self._readers = 0
@@ -63,7 +63,7 @@ class Events:
         names = await self._transitions.names(queues)
         now_ms, newest = await self._transitions.listen(names)
         if queues is not None and (broken := set(names) - newest.keys()):
-            raise KeysBroken(f"the events of {', '.join(sorted(broken))} can't be read")
+            raise RedisKeysBroken(f"the events of {', '.join(sorted(broken))} can't be read")
         last_id = call.request.headers.get("last-event-id")
         resumed = _resumed(last_id, names, now_ms) if last_id else None
         mark = resumed or Bookmark(now_ms, newest)
@@ -120,7 +120,7 @@ class Events:
             for name in newest:
                 if queues is None or name in queues:
                     # Broken since: it is read on once it is mended.
-                    with contextlib.suppress(KeysBroken):
+                    with contextlib.suppress(RedisKeysBroken):
                         async for piece in self._of_queue(name, mark, wanted):
                             yield piece
         except RedisUnavailable:
@@ -184,23 +184,23 @@ class Bookmark:
     it, the time stands for all: who comes back is told those again. (A text of 17 KB, which a first reader of 600
     queues once got, was too long for the header that brings it back: 431, and EventSource never tries again.)"""
 
-    def __init__(self, ms: int, places: dict[str, Place]) -> None:
+    def __init__(self, ms: int, places: dict[str, StreamPosition]) -> None:
         self._ms = ms
         self._places = places
         self._ahead = {name: place for name, place in places.items() if place.ms > ms}
 
-    def place_in(self, queue: str) -> Place:
+    def place_in(self, queue: str) -> StreamPosition:
         """Where to read on. Of a queue that began since, from the time that was reached: so who reads it comes upon the
         entry that says that it was not listened to before."""
-        return self._places.get(queue) or Place(self._ms, 0)
+        return self._places.get(queue) or StreamPosition(self._ms, 0)
 
-    def advance(self, queue: str, place: Place) -> None:
+    def advance(self, queue: str, place: StreamPosition) -> None:
         """A queue has been read up to there."""
         self._places[queue] = place
         if place.ms > self._ms:
             self._ahead[queue] = place
 
-    def reach(self, newest: Iterable[Place]) -> None:
+    def reach(self, newest: Iterable[StreamPosition]) -> None:
         """Everything that was there has been read. A Cluster's clocks, and looks, are apart by less than SKEW_MS."""
         self._ms = ms = max([self._ms, *[place.ms - SKEW_MS for place in newest]])
         self._ahead = {name: place for name, place in self._ahead.items() if place.ms > ms}
@@ -219,10 +219,10 @@ def _resumed(text: str, names: Iterable[str], now_ms: int) -> Bookmark | None:
     if match is None or int(match[1]) > now_ms + SKEW_MS:
         return None
     ms, ahead = int(match[1]), dict(part.split("=") for part in match[2].split(";")[1:])
-    beyond = {name: Place.of(text.encode()) for name, text in ahead.items()}
+    beyond = {name: StreamPosition.of(text.encode()) for name, text in ahead.items()}
     if any(place.ms > now_ms + SKEW_MS for place in beyond.values()):
         return None  # It would be waited for, and nothing be told till then.
-    return Bookmark(ms, {name: beyond.get(name, Place(ms, 0)) for name in names})
+    return Bookmark(ms, {name: beyond.get(name, StreamPosition(ms, 0)) for name in names})
 
 
 def _queues(wanted: dict[str, str]) -> frozenset[str] | None:

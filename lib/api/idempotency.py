@@ -5,9 +5,9 @@ import json
 import re
 from typing import Any
 
-from lib.api.router import Call
-from lib.errors import FieldError, InvalidFields, KeyReused
+from lib.errors import FieldError, IdempotencyKeyReused, InvalidFields
 from lib.jobs.job import NO_KEY, Keyed, NewJob
+from lib.web.router import Call
 
 REPLAYED = ("Idempotency-Replayed", "true")
 _KEY = re.compile(r"[\x21\x23-\x7e]{1,255}")
@@ -28,8 +28,8 @@ def keyed(call: Call) -> Keyed:
     return Keyed(f"{call.caller.name} {_key(text, 'Idempotency-Key')}", _digest(asked))
 
 
-def reused() -> KeyReused:
-    return KeyReused("it came before with another body; send the same body again, or another key")
+def reused() -> IdempotencyKeyReused:
+    return IdempotencyKeyReused("it came before with another body; send the same body again, or another key")
 
 
 def _key(text: str, pointer: str) -> str:

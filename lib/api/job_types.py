@@ -7,14 +7,14 @@ have loaded is not asked: a worker with other JOB_MODULES puts a job of a type t
 import inspect
 from typing import Any
 
-from lib.api.router import Call
 from lib.http1.message import Response
-from lib.jobs.job import to_json
 from lib.jobs.payload_schema import first_line, payload_schema
 from lib.jobs.registry import JobType, Registry
+from lib.json_text import to_json
+from lib.web.router import Call
 
 
-class JobTypes:
+class TypeOperations:
     """The operation on job types. They are the same until the server ends, so that the answer is made once."""
 
     def __init__(self, registry: Registry) -> None:

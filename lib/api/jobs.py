@@ -6,25 +6,28 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from lib.api import idempotency, json_body, query
-from lib.api.json_answer import answer_json, answer_text
-from lib.api.preferences import NOTHING as NO_PREFERENCE
-from lib.api.preferences import Preferences, preferred_by
-from lib.api.router import Call, Outcome
+from lib.api import idempotency
+from lib.api.cursor import cursor_of, cursor_text
 from lib.api.shown import job_text, new_job, outcome_of
-from lib.errors import JobFailed, JobNotFound, KeysBroken, RedisUnavailable, behind_a_change
+from lib.errors import JobFailed, JobNotFound, RedisKeysBroken, RedisUnavailable, behind_a_change
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
 from lib.jobs import revision, submission
-from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob, to_json
+from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob
 from lib.jobs.registry import Registry
 from lib.jobs.state import FINISHED, STATES
-from lib.log_lines import INFO, Form
-from lib.logs import NOTHING, Log
-from lib.queue.events import Endings
-from lib.queue.pages import Page, Place, Wanted
-from lib.queue.queue import REFUSED, Queue, refusal
-from lib.queue.queues import Queues
+from lib.json_text import to_json
+from lib.logs.log import NOTHING, Log
+from lib.logs.log_lines import INFO, Form
+from lib.queue.endings import EndWaiters
+from lib.queue.job_store import REFUSED, JobStore, refusal
+from lib.queue.listing import Cursor, ListingPart, Wanted
+from lib.queue.queue_store import QueueStore
+from lib.web import json_body, query
+from lib.web.json_answer import answer_json, answer_text
+from lib.web.preferences import NOTHING as NO_PREFERENCE
+from lib.web.preferences import Preferences, preferred_by
+from lib.web.router import Call, Outcome
 
 LOOK_EVERY_S = 5.0
 SEARCH_S = 0.5
@@ -42,11 +45,11 @@ ENQUEUED = Form(
 )
 
 
-class Jobs:
+class JobOperations:
     """The operations on jobs."""
 
     def __init__(
-        self, queue: Queue, queues: Queues, registry: Registry, ids: JobIds, endings: Endings, log: Log
+        self, queue: JobStore, queues: QueueStore, registry: Registry, ids: JobIds, endings: EndWaiters, log: Log
     ) -> None:
         self._queue = queue
         self._queues = queues
@@ -122,7 +125,7 @@ class Jobs:
             return taken if accepted.outcome == "new" else await self._queue.read(accepted.job_id)
         except JobNotFound:
             return taken._replace(state="")
-        except (RedisUnavailable, KeysBroken):
+        except (RedisUnavailable, RedisKeysBroken):
             if accepted.outcome != "new":
                 raise
             # It was taken in: a 503 would have it sent again.
@@ -138,7 +141,7 @@ class Jobs:
 
     async def list_page(self, call: Call) -> Response:
         limit = query.whole(call.parameters, "limit", 1, 200, 50)
-        after = query.cursor(call.parameters)
+        after = cursor_of(call.parameters)
         state, queue = call.parameters.get("state"), call.parameters.get("queue")
         if state is not None and state not in STATES:
             raise query.wrong("state", "must be one of " + ", ".join(STATES))
@@ -148,10 +151,10 @@ class Jobs:
         wanted = Wanted(state, call.parameters.get("type"), call.parameters.get("request_id"))
         page = await self._found(queues, wanted, after, limit)
         if queue is not None and page.unreadable:
-            raise KeysBroken(page.unreadable[0].reason)
+            raise RedisKeysBroken(page.unreadable[0].reason)
         items, end = await self._items(page, wanted)
         jobs = ",".join(map(job_text, items))
-        next_cursor = to_json(query.cursor_text(end, call.parameters) if end else None)
+        next_cursor = to_json(cursor_text(end, call.parameters) if end else None)
         warnings = to_json([unreadable.warning for unreadable in page.unreadable])
         return answer_text(200, f'{{"items":[{jobs}],"next_cursor":{next_cursor},"warnings":{warnings}}}')
 
@@ -210,7 +213,7 @@ class Jobs:
                 except TimeoutError:
                     continue
 
-    async def _found(self, queues: list[str], wanted: Wanted, after: Place | None, limit: int) -> Page:
+    async def _found(self, queues: list[str], wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
         """The next jobs that fit: looked for, a page after the other, for SEARCH_S where most jobs do not.
 
         WHY one search at a time: each look holds Redis for some milliseconds. Many that search at once are slower, and
@@ -223,7 +226,7 @@ class Jobs:
                 page = page.followed_by(await self._queue.page(queues, wanted, page.end, limit - len(page.places)))
         return page
 
-    async def _items(self, page: Page, wanted: Wanted) -> tuple[list[JobRecord], Place | None]:
+    async def _items(self, page: ListingPart, wanted: Wanted) -> tuple[list[JobRecord], Cursor | None]:
         """The page's jobs that fit, and where to go on.
 
         They may be fewer than were asked for: the time was up, and the job that takes them over 4 MiB is the last.
@@ -238,7 +241,7 @@ class Jobs:
                     return items, place
         return items, page.end
 
-    async def _records(self, places: list[Place]) -> AsyncIterator[tuple[Place, JobRecord | None]]:
+    async def _records(self, places: list[Cursor]) -> AsyncIterator[tuple[Cursor, JobRecord | None]]:
         """Each place with its job, read a few at a time: fifty jobs of a megabyte must not come in one piece."""
         at, slice_size = 0, FIRST_SLICE
         while at < len(places):

@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 
 from lib import manual
-from lib.api.accept import choose
-from lib.api.page import page
-from lib.api.router import Call
 from lib.errors import NotFound
 from lib.http1.message import Request, Response
+from lib.web.accept import choose
+from lib.web.page import page
+from lib.web.router import Call
 
 HTML, TEXT, JSON, CSS = "text/html; charset=utf-8", "text/plain; charset=utf-8", "application/json", "text/css"
 PROBLEM_TYPES = (HTML, TEXT, JSON)
@@ -22,7 +22,7 @@ _STYLE = Path(manual.__file__).with_name("manual.css")
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 
 
-class Manual:
+class ManualOperations:
     """The operations that answer with pages. contract: the file openapi.yaml; asks_for_key: there are API_KEYS."""
 
     def __init__(self, contract: Path, *, asks_for_key: bool) -> None:

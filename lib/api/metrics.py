@@ -11,22 +11,22 @@ import platform
 from collections.abc import Iterable
 
 from lib import __version__
-from lib.api.request_counts import RequestCounts
-from lib.api.router import Call
-from lib.errors import KeysBroken, RedisUnavailable
+from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.http1.message import Response
 from lib.jobs.registry import Registry
-from lib.metrics import CONTENT_TYPE, Family, exposition
+from lib.prometheus import CONTENT_TYPE, Family, exposition
 from lib.queue.meters import Counters, Meters
-from lib.queue.queues import Census, Queues, Unreadable, each_readable, in_bites
+from lib.queue.queue_store import Census, QueueStore, Unreadable, each_readable, in_bites
+from lib.web.request_counts import RequestCounts
+from lib.web.router import Call
 
 EVENTS = ("enqueued", "completed", "retried", "dead", "cancelled")
 
 
-class Metrics:
+class MetricsOperations:
     """The operation. counts: of requests. registry: the types whose counters are there before their first job is."""
 
-    def __init__(self, queues: Queues, meters: Meters, counts: RequestCounts, registry: Registry) -> None:
+    def __init__(self, queues: QueueStore, meters: Meters, counts: RequestCounts, registry: Registry) -> None:
         self._queues = queues
         self._meters = meters
         self._counts = counts
@@ -40,7 +40,7 @@ class Metrics:
         except RedisUnavailable:
             # Half of the queues would look as if the others were gone.
             of_queues, is_up = _OfQueues(), False
-        except KeysBroken:
+        except RedisKeysBroken:
             # The set of names itself: nobody can say how many queues are left out.
             of_queues, is_up = _OfQueues(), True
             of_queues.unreadable = 1
@@ -54,7 +54,7 @@ class Metrics:
 
     async def _ask_redis(self, found: "_OfQueues") -> None:
         names = await self._queues.names()
-        with contextlib.suppress(KeysBroken):
+        with contextlib.suppress(RedisKeysBroken):
             found.workers.add(await self._queues.runners_alive())
             found.warnings.add(len(await self._queues.warnings()))
         for some in in_bites(names):

@@ -2,26 +2,28 @@
 
 from typing import Any
 
-from lib.api import idempotency, json_body
-from lib.api.json_answer import answer_json, answer_text
-from lib.api.router import Call
+from lib.api import idempotency
 from lib.errors import FieldError, InvalidFields, QueueNotFound, behind_a_change
 from lib.http1.message import Response
 from lib.ids import QUEUE_NAME
-from lib.jobs.job import NO_KEY, Keyed, to_json
+from lib.jobs.job import NO_KEY, Keyed
 from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type, whole
 from lib.jobs.submission import timestamp
-from lib.logs import Log
-from lib.queue.queue import Queue
-from lib.queue.queues import Census, Quarantined, Queues, RunnerSeen, Unreadable
+from lib.json_text import to_json
+from lib.logs.log import Log
+from lib.queue.job_store import JobStore
+from lib.queue.queue_store import Census, Quarantined, QueueStore, RunnerSeen, Unreadable
+from lib.web import json_body
+from lib.web.json_answer import answer_json, answer_text
+from lib.web.router import Call
 
 MAX_DEPTH = 1_000_000_000
 
 
-class QueueViews:
+class QueueOperations:
     """The operations on queues and workers."""
 
-    def __init__(self, queues: Queues, queue: Queue, log: Log) -> None:
+    def __init__(self, queues: QueueStore, queue: JobStore, log: Log) -> None:
         self._queues = queues
         self._queue = queue
         self._log = log
@@ -112,25 +114,25 @@ def _refuse_name(queue: str) -> None:
         raise QueueNotFound("that can't be a queue's name: a-z, 0-9, _ and -, 64 at most")
 
 
-async def runners(queues: Queues) -> list[dict[str, Any]]:
+async def runners(queues: QueueStore) -> list[dict[str, Any]]:
     """Every runner, with the queues that it serves."""
     found: dict[str, dict[str, Any]] = {}
     async for queue, rostered in queues.rosters():
         for seen in rostered:
-            runner = found.setdefault(seen.worker_id, _runner(seen))
+            runner = found.setdefault(seen.runner_id, _runner(seen))
             runner["queues"].append(
                 {"queue": queue, "concurrency": seen.about.get("concurrency"), "active": seen.active}
             )
             runner["active"] += seen.active
             ages = [age for age in (runner["last_beat_age_s"], seen.beat_age_s) if age is not None]
             runner["last_beat_age_s"] = min(ages, default=None)
-    return [found[worker_id] for worker_id in sorted(found)]
+    return [found[runner_id] for runner_id in sorted(found)]
 
 
 def _runner(seen: RunnerSeen) -> dict[str, Any]:
     started_ms = seen.about.get("started_ms")
     return {
-        "id": seen.worker_id,
+        "id": seen.runner_id,
         "host": seen.about.get("host"),
         "pid": seen.about.get("pid"),
         "version": seen.about.get("version"),

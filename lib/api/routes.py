@@ -1,16 +1,16 @@
 """THE TABLE: every operation of the API, in openapi.yaml's order. A test holds the two equal."""
 
 from lib.api import manual
-from lib.api.batch import BODIES, Batches
-from lib.api.events import Events
-from lib.api.job_types import JobTypes
-from lib.api.jobs import Jobs
-from lib.api.manual import Manual
-from lib.api.metrics import Metrics
-from lib.api.queues import QueueViews
-from lib.api.router import JSON, Route, awaited
-from lib.api.system import System
-from lib.metrics import CONTENT_TYPE
+from lib.api.bulk.batch import BODIES, BatchOperations
+from lib.api.events import EventOperations
+from lib.api.job_types import TypeOperations
+from lib.api.jobs import JobOperations
+from lib.api.manual import ManualOperations
+from lib.api.metrics import MetricsOperations
+from lib.api.queues import QueueOperations
+from lib.api.system import SystemOperations
+from lib.prometheus import CONTENT_TYPE
+from lib.web.router import JSON, Route, awaited
 
 # RFC 7396: what a PATCH here does with each field that it names is what a merge patch says.
 _PATCHES = {JSON: None, "application/merge-patch+json": None}
@@ -18,14 +18,14 @@ _PAGE = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
 
 
 def routes(
-    jobs: Jobs,
-    batches: Batches,
-    types: JobTypes,
-    queues: QueueViews,
-    events: Events,
-    system: System,
-    metrics: Metrics,
-    pages: Manual,
+    jobs: JobOperations,
+    batches: BatchOperations,
+    types: TypeOperations,
+    queues: QueueOperations,
+    events: EventOperations,
+    system: SystemOperations,
+    metrics: MetricsOperations,
+    pages: ManualOperations,
 ) -> tuple[Route, ...]:
     return (
         Route(

@@ -4,9 +4,10 @@ import functools
 from typing import Any
 
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob, payload_text, to_json, type_text
+from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob, payload_text, type_text
 from lib.jobs.masking import known_secrets, masked, masked_error, names_secrets
 from lib.jobs.submission import LAST_MS, timestamp
+from lib.json_text import to_json
 
 
 def present(record: JobRecord) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def present(record: JobRecord) -> dict[str, Any]:
         "checkpointed_at": _time(record.checkpointed_ms),
         "result": record.result,
         "error": masked_error(record.error, secrets),
-        "worker_id": record.worker_id,
+        "worker_id": record.runner_id,
         "request_id": spec.request_id if spec else None,
         "trace_id": spec.trace.trace_id if spec else None,
         "unique_key": (spec.unique_key or None) if spec else None,
@@ -48,7 +49,7 @@ def present(record: JobRecord) -> dict[str, Any]:
                 "attempt": attempt.attempt,
                 "started_at": _time(attempt.started_ms),
                 "finished_at": _time(attempt.finished_ms),
-                "worker_id": attempt.worker_id,
+                "worker_id": attempt.runner_id,
                 "outcome": attempt.outcome,
                 "error": masked_error(attempt.error, secrets),
             }

@@ -6,24 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from lib import __version__
-from lib.api.json_answer import answer_json
-from lib.api.page import page
-from lib.api.router import Call
-from lib.errors import Draining, KeysBroken, RedisUnavailable
+from lib.errors import Draining, RedisKeysBroken, RedisUnavailable
 from lib.http1.message import Response
 from lib.jobs.registry import Registry
-from lib.queue import server
-from lib.queue.client import Link
 from lib.queue.epochs import Epochs
-from lib.queue.queues import Queues
+from lib.queue.queue_store import QueueStore
+from lib.redis_link import redis_info
+from lib.redis_link.link import RedisLink
+from lib.web.json_answer import answer_json
+from lib.web.page import page
+from lib.web.router import Call
 
 OK = b'{"status":"ok"}\n'
 
 
-class System:
+class SystemOperations:
     """The operations that look at this service. contract: the file openapi.yaml."""
 
-    def __init__(self, link: Link, queues: Queues, contract: Path, epochs: Epochs, types: Registry) -> None:
+    def __init__(self, link: RedisLink, queues: QueueStore, contract: Path, epochs: Epochs, types: Registry) -> None:
         self._link = link
         self._queues = queues
         self._contract = contract.read_bytes()
@@ -46,14 +46,14 @@ class System:
             "warnings": [],
         }
         try:
-            state = await server.inspect(self._link)
+            state = await redis_info.inspect(self._link)
             body["redis"] |= {"name": state.name, "version": state.version, "latency_ms": state.latency_ms}
             body["warnings"] = [*self._epochs.warnings, *state.warnings]
-            with contextlib.suppress(KeysBroken):
+            with contextlib.suppress(RedisKeysBroken):
                 body["workers"] = await self._queues.runners_alive()
                 if body["workers"]:
                     body["warnings"] += await self._queues.unserved(self._types.queues)
-            with contextlib.suppress(KeysBroken):
+            with contextlib.suppress(RedisKeysBroken):
                 body["warnings"] += await self._queues.warnings()
         except RedisUnavailable as fault:
             body["status"] = "unavailable"
@@ -72,7 +72,7 @@ class System:
     async def readyz(self, call: Call) -> Response:
         if self._is_draining:
             raise Draining("this server is shutting down; another one takes new requests")
-        await server.ping(self._link)
+        await redis_info.ping(self._link)
         return Response(200, OK)
 
     async def contract(self, call: Call) -> Response:

@@ -1,4 +1,4 @@
-"""How long a failed job waits before it runs again. Pure; called by `work/attempt.py`."""
+"""How long a failed job waits before it runs again. Pure; called by `work/runner/attempt.py`."""
 
 from random import Random
 from typing import NamedTuple

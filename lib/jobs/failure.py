@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Any
 
 from lib.jobs.frames import traceback_words
-from lib.jobs.job import to_json
-from lib.log_lines import class_name
+from lib.json_text import to_json
+from lib.logs.log_lines import class_name
 
 MESSAGE_CHARS = 8 << 10
 TRACEBACK_CHARS = 2 << 10

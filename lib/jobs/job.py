@@ -11,11 +11,11 @@ import functools
 import json
 import re
 from collections.abc import Callable
-from json import encoder as json_encoder
 from typing import Any, Final, NamedTuple
 
 from lib.ids import is_request_id
 from lib.jobs.backoff import Backoff
+from lib.json_text import to_json
 from lib.tracing import Trace
 
 SPEC_VERSION = 1
@@ -37,22 +37,6 @@ _OWN_BEGIN = re.compile(
 _new = tuple.__new__  # See the first lines.
 
 
-def _encoder() -> Callable[[Any], str]:
-    """NaN is refused, and a character stands for itself: \\u escapes would double a spec for most of the world.
-
-    json.JSONEncoder.encode() makes CPython's C encoder anew at each call, which takes longer than a small payload; here
-    it is made once. What holds itself is a RecursionError instead of a ValueError then.
-    """
-    plain = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    c_make_encoder = getattr(json_encoder, "c_make_encoder", None)
-    if c_make_encoder is None:
-        return plain.encode
-    quoted = json_encoder.encode_basestring
-    pieces = c_make_encoder(None, plain.default, quoted, None, ":", ",", False, False, False)
-    return lambda value: "".join(pieces(value, 0))
-
-
-to_json = _encoder()
 _from_json = json.JSONDecoder().decode
 # What raw_decode calls, and has no type in typeshed. It raises StopIteration where no value begins.
 _value_at: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
@@ -280,7 +264,7 @@ class Attempt(NamedTuple):
     attempt: int
     started_ms: int | None
     finished_ms: int | None
-    worker_id: str | None
+    runner_id: str | None
     outcome: str
     error: dict[str, Any] | None
 
@@ -299,7 +283,7 @@ class JobRecord(NamedTuple):
     expires_ms: int | None = None
     started_ms: int | None = None
     finished_ms: int | None = None
-    worker_id: str | None = None
+    runner_id: str | None = None
     cancel_requested_ms: int | None = None
     progress: dict[str, Any] | None = None
     result: Any = None

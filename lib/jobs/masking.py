@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from lib.errors import FieldError
-from lib.jobs.job import to_json
 from lib.jobs.payload import escape_pointer
+from lib.json_text import to_json
 
 MASK = "********"
 _SECRETS = re.compile(

@@ -13,9 +13,9 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal, Union
 
-from lib.jobs.job import to_json
 from lib.jobs.masking import names_secrets
 from lib.jobs.payload import Field, decoder_for, fields_of
+from lib.json_text import to_json
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DESCRIPTION_CHARS = 500

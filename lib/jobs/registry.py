@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol, TypeVar, overload
 
-from lib.config import Settings
 from lib.errors import ConfigError
 from lib.ids import QUEUE_NAME
 from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
@@ -20,7 +19,8 @@ from lib.jobs.failure import message_of
 from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S
 from lib.jobs.module import ModuleFault, load_module
 from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for, vet
-from lib.log_lines import class_name
+from lib.logs.log_lines import class_name
+from lib.settings.config import Settings
 
 Handler = Callable[..., Any]
 Marked = TypeVar("Marked", bound=Callable[..., Any])
@@ -319,7 +319,7 @@ def checks_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], Any]]]:
 
 
 def probes_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], Awaitable[object]]]]:
-    """The async `probe_at_start(resource)` of each module that has one: see lib/work/warnings.py."""
+    """The async `probe_at_start(resource)` of each module that has one: see lib/work/runner/warnings.py."""
     return _hooks(modules, "probe_at_start")
 
 

@@ -20,9 +20,8 @@ from typing import Any
 from uuid import UUID
 
 from lib.jobs.failure import summary
-from lib.jobs.job import to_json
-from lib.jobs.nesting import MAX_DEPTH, TOO_DEEP, is_too_deep
-from lib.log_lines import class_name
+from lib.json_text import MAX_DEPTH, TOO_DEEP, is_too_deep, to_json
+from lib.logs.log_lines import class_name
 
 RESULT_BYTES = 64 << 10
 REASON_CHARS = 500

@@ -1,7 +1,7 @@
 """A job's life, written once: which event takes it from which state to which.
 
 The Lua files name their transitions in their headers (`-- @transition active --complete--> completed`);
-tests/unit/test_state.py holds the two equal, so that this table is the truth and not a comment.
+tests/unit/jobs/test_state.py holds the two equal, so that this table is the truth and not a comment.
 
 An attempt whose handler has heard that it is to stop, and then returns, has not done its work: it ends by `fail`
 (cancelled, where somebody asked for that) or `release`, and not by `complete`.

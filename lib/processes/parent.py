@@ -18,12 +18,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lib.config import EXIT_CONFIG, Settings
-from lib.logs import Log
+from lib.logs.log import Log
 from lib.processes import signals
 from lib.processes.pipe import Pipe
 from lib.processes.spawn import EXIT_FAULT
 from lib.processes.start import BORN_S, Process, describe_end, keep_trying, pause, pause_before_restart_s, start
+from lib.settings.config import EXIT_CONFIG, Settings
 
 LEAVE_S = 5.0  # What a child may take, over the grace, before it is killed.
 LOOK_EVERY_S = 1.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import asyncio
 
-    from lib.logs import Log
+    from lib.logs.log import Log
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # Each of them would end a process that does not mind it, without a line in the log: some programs reopen their logs at

@@ -16,8 +16,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from lib.config import child_environment
 from lib.processes.signals import MINDED
+from lib.settings.config import child_environment
 
 EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from lib.logs import Log
+from lib.logs.log import Log
 from lib.processes.pipe import Pipe
 from lib.processes.spawn import Spawned, spawn
 

@@ -19,9 +19,9 @@ from lib.errors import OutcomeUnknown, RedisUnavailable, WrongState
 from lib.ids import derived_id, queue_of
 from lib.jobs.job import Accepted, ClaimedJob, NewJob
 from lib.jobs.submission import check_once, wrong_once
-from lib.queue.client import Link
-from lib.queue.keys import Keys
+from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
+from lib.redis_link.link import RedisLink
 
 MOST_NAMES = 1000
 FORGOTTEN_S: Final = 600
@@ -31,9 +31,9 @@ _MADE = b"+"
 
 
 class Children:
-    """Those of all jobs. enqueue: as Queue has it."""
+    """Those of all jobs. enqueue: as JobStore has it."""
 
-    def __init__(self, link: Link, keys: Keys, enqueue: Callable[[NewJob], Awaitable[Accepted]]) -> None:
+    def __init__(self, link: RedisLink, keys: RedisKeys, enqueue: Callable[[NewJob], Awaitable[Accepted]]) -> None:
         self._link = link
         self._keys = keys
         self._scripts = Scripts(link)
@@ -42,7 +42,7 @@ class Children:
     async def enqueue(self, parent: ClaimedJob, name: str, job: NewJob) -> str:
         """The id of the job that stands for this name: `job` under an id of its own, or the one that came first.
 
-        Raises InvalidFields, WrongState where the parent is no longer this runner's, and what Queue.enqueue raises;
+        Raises InvalidFields, WrongState where the parent is no longer this runner's, and what JobStore.enqueue raises;
         whichever it is, the next attempt may ask again.
         """
         check_once(name)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from itertools import repeat
 from typing import Any, Generic, TypeVar
 
-from lib.errors import KeysBroken, RedisUnavailable
+from lib.errors import RedisKeysBroken, RedisUnavailable
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -175,6 +175,6 @@ class Committer(Generic[Item, Answer]):
 def _fault_behind(fault: Exception) -> Exception:
     """What those are told that wait behind a commit that failed."""
     # One committer is one queue's: they would meet the same keys. RedisUnavailable would say that Redis is away.
-    if isinstance(fault, KeysBroken):
+    if isinstance(fault, RedisKeysBroken):
         return fault
     return RedisUnavailable("Redis failed the commit before this one; nothing of this one was sent")

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from lib.errors import KeysBroken
-from lib.queue.client import Link
-from lib.queue.keys import Keys
-from lib.queue.names import Walk
-from lib.queue.queues import Queues, in_bites
-from lib.queue.server import fields_of, is_cluster_node
+from lib.errors import RedisKeysBroken
+from lib.queue.keys import RedisKeys
+from lib.queue.queue_names import Walk
+from lib.queue.queue_store import QueueStore, in_bites
+from lib.redis_link.link import RedisLink
+from lib.redis_link.redis_info import fields_of, is_cluster_node
 
 TOLD_FOR_S = 3600.0
 SHOWN = 10
@@ -58,11 +58,11 @@ _ADVICE = {
 class Epochs:
     """What one process knows of the queues' markers."""
 
-    def __init__(self, link: Link, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, link: RedisLink, keys: RedisKeys, clock: Callable[[], float] = time.monotonic) -> None:
         """clock: seconds, of this process alone."""
         self._link = link
         self._keys = keys
-        self._queues = Queues(link, keys)
+        self._queues = QueueStore(link, keys)
         self._clock = clock
         self._walk = Walk(link, keys, page=NEW_AT_A_LOOK)
         self._has_walked = False
@@ -72,7 +72,7 @@ class Epochs:
         self._last: tuple[Loss, float] | None = None
 
     async def look(self) -> Loss | None:
-        """What is gone since the last look. Raises RedisUnavailable or KeysBroken, and then has seen nothing.
+        """What is gone since the last look. Raises RedisUnavailable or RedisKeysBroken, and then has seen nothing.
 
         Whoever empties a Redis empties all of it, or a node of several: so a few markers tell, the next ones each time.
         Where one of them has changed, all are looked at.
@@ -138,7 +138,7 @@ class Epochs:
             marker: bytes | None = await self._link.call("GET", self._keys.epoch(queue))
             if marker is None and await self._queues.known([queue]):
                 marker = await self._mark(queue)
-        except KeysBroken:
+        except RedisKeysBroken:
             # Somebody put something else there by hand: that costs the other queues nothing, and tells of no loss.
             return self._markers.get(queue)
         return marker

@@ -59,7 +59,7 @@ TYPES = {
 """Of those of a queue's keys that have one name: what is there, if anything is."""
 
 
-class Keys:
+class RedisKeys:
     """Key names under one prefix."""
 
     def __init__(self, prefix: str) -> None:
@@ -86,11 +86,11 @@ class Keys:
         """Where it is noted that a marker is gone with its queue, on purpose; in a slot of its own."""
         return f"{self._prefix}:removed:{marker}"
 
-    def active(self, queue: str, worker_id: str) -> str:
-        return f"{self.base(queue)}active:{worker_id}"
+    def active(self, queue: str, runner_id: str) -> str:
+        return f"{self.base(queue)}active:{runner_id}"
 
-    def cancels(self, queue: str, worker_id: str) -> str:
-        return f"{self.base(queue)}cancels:{worker_id}"
+    def cancels(self, queue: str, runner_id: str) -> str:
+        return f"{self.base(queue)}cancels:{runner_id}"
 
     def commit(self, queue: str, process_id: str) -> str:
         return f"{self.base(queue)}commit:{process_id}"

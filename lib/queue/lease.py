@@ -11,15 +11,16 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from lib.errors import KeysBroken, RedisUnavailable
-from lib.jobs.job import ClaimedJob, to_json
-from lib.queue.client import Link
+from lib.errors import RedisKeysBroken, RedisUnavailable
+from lib.jobs.job import ClaimedJob
+from lib.json_text import to_json
 from lib.queue.committer import Committer
-from lib.queue.keys import Keys
+from lib.queue.keys import RedisKeys
 from lib.queue.notes import Mark, Notes
-from lib.queue.queues import PROMOTED_AT_ONCE
+from lib.queue.queue_store import PROMOTED_AT_ONCE
 from lib.queue.scripts import Scripts
-from lib.queue.wire import MissingScript
+from lib.redis_link.link import RedisLink
+from lib.redis_link.redis_wire import MissingScript
 
 FIRST_PAUSE_S = 0.05
 LAST_PAUSE_S = 2.0
@@ -31,8 +32,8 @@ class NotRegistered(Exception):
     """This runner must come back under a new id. It was reaped, and its jobs are somebody else's; or it is_forgotten:
     Redis was emptied, and knows nothing of it any more."""
 
-    def __init__(self, worker_id: str, *, is_forgotten: bool) -> None:
-        super().__init__(worker_id)
+    def __init__(self, runner_id: str, *, is_forgotten: bool) -> None:
+        super().__init__(runner_id)
         self.is_forgotten = is_forgotten
 
 
@@ -68,11 +69,11 @@ class Lease:
 
     def __init__(
         self,
-        link: Link,
-        pop_link: Link,
-        keys: Keys,
+        link: RedisLink,
+        pop_link: RedisLink,
+        keys: RedisKeys,
         queue: str,
-        worker_id: str,
+        runner_id: str,
         rng: Random,
         tell: Callable[[Exception | None], None] = lambda fault: None,
     ) -> None:
@@ -81,13 +82,13 @@ class Lease:
         self.queue = queue
         self._tell = tell
         self._rng = rng
-        self.worker_id = worker_id
+        self.runner_id = runner_id
         self._link = link
         self._pop_link = pop_link
         self._keys = keys
         self._scripts = Scripts(link)
         self._base = keys.base(queue)
-        self._own_list = keys.active(queue, worker_id)
+        self._own_list = keys.active(queue, runner_id)
         self._committers: dict[str, Committer[Ended, bool]] = {
             script: Committer(functools.partial(self._send, script), _size_bytes, in_flight=2)
             for script in ("finish", "fail", "snooze", "release")
@@ -96,17 +97,17 @@ class Lease:
 
     async def register(self, about: dict[str, Any]) -> None:
         """Say that this runner serves the queue; from now on somebody must beat for it."""
-        with contextlib.suppress(KeysBroken):
+        with contextlib.suppress(RedisKeysBroken):
             # A broken set of names stops no queue; upkeep says so, and names this one as soon as it can.
             await self._scripts.call("name", self._keys.queues, self._keys.moved, self.queue)
-        await self._scripts.call("register", self._base, self.worker_id, to_json(about))
+        await self._scripts.call("register", self._base, self.runner_id, to_json(about))
 
     async def claim(self, limit: int, found: Sequence[str] = (), source: str = "ready") -> Claim:
         """Up to `limit` jobs, and what is `found` in the own list and held by nobody. Raises NotRegistered.
 
         Not to be repeated where its reply is lost: what it claimed lies in the own list, see `held`.
         """
-        return self._claim_from(await self._scripts.call("claim", self._base, self.worker_id, limit, source, *found))
+        return self._claim_from(await self._scripts.call("claim", self._base, self.runner_id, limit, source, *found))
 
     async def pop(self, block_s: float, take: Callable[[Claim], object] = lambda claim: None) -> Claim:
         """Wait for an id in ready:normal, move it to the own list and claim that job. Raises NotRegistered.
@@ -117,7 +118,7 @@ class Lease:
         the loop in which it comes; where it is not called, nobody knows what lies in the own list.
         """
         pop = ("BRPOPLPUSH", self._keys.waiting(self.queue), self._own_list, block_s)
-        claim = self._scripts.command("claim", self._base, self.worker_id, 1, "popped")
+        claim = self._scripts.command("claim", self._base, self.runner_id, 1, "popped")
 
         def read(reply: bytes | list[bytes]) -> Claim:
             found = self._claim_from(reply)
@@ -132,7 +133,7 @@ class Lease:
 
     def _claim_from(self, reply: bytes | list[bytes]) -> Claim:
         if isinstance(reply, bytes):
-            raise NotRegistered(self.worker_id, is_forgotten=reply == b"forgotten")
+            raise NotRegistered(self.runner_id, is_forgotten=reply == b"forgotten")
         words, *specs = reply
         head, *records = words.split(b"\x1e")
         state, now_ms, wait_ms, since, buried = head.split(b"\x1f")
@@ -154,7 +155,7 @@ class Lease:
 
     async def cancels(self) -> set[str]:
         """Ids of the jobs that were asked to stop while this runner had them; where that was forced `!<id>` as well."""
-        ids = await self._link.call("SMEMBERS", self._keys.cancels(self.queue, self.worker_id))
+        ids = await self._link.call("SMEMBERS", self._keys.cancels(self.queue, self.runner_id))
         return {job_id.decode("utf-8", "replace") for job_id in ids}
 
     async def promote(self) -> float | None:
@@ -187,29 +188,29 @@ class Lease:
 
     def _send(self, script: str, ended: list[Ended], hear: Callable[..., None]) -> None:
         heard = functools.partial(hear, self._read, script, ended)
-        self._scripts.send(heard, script, self._base, self.worker_id, _records(ended))
+        self._scripts.send(heard, script, self._base, self.runner_id, _records(ended))
 
     def _read(self, script: str, ended: list[Ended], reply: bytes | Exception) -> Any:
         """The answers, or what comes to them."""
-        if isinstance(reply, RedisUnavailable | KeysBroken):
+        if isinstance(reply, RedisUnavailable | RedisKeysBroken):
             return self._insist(script, ended, reply)
         return _are_ours(reply)
 
-    async def _insist(self, script: str, ended: list[Ended], fault: RedisUnavailable | KeysBroken) -> list[bool]:
+    async def _insist(self, script: str, ended: list[Ended], fault: RedisUnavailable | RedisKeysBroken) -> list[bool]:
         """Say it again, for as long as it takes. Safe to repeat: an attempt that was ended before, and its reply lost,
         is answered True again."""
         pause_s = FIRST_PAUSE_S
         is_broken = False
         while True:
-            if isinstance(fault, KeysBroken):
+            if isinstance(fault, RedisKeysBroken):
                 is_broken = True
                 self._tell(fault)
             # Jitter, so that a fleet does not come back in step.
             await asyncio.sleep(self._rng.uniform(pause_s / 2, pause_s))
             pause_s = min(LAST_PAUSE_S, pause_s * 2)
             try:
-                letters: bytes = await self._scripts.call(script, self._base, self.worker_id, _records(ended))
-            except (RedisUnavailable, KeysBroken) as again:
+                letters: bytes = await self._scripts.call(script, self._base, self.runner_id, _records(ended))
+            except (RedisUnavailable, RedisKeysBroken) as again:
                 fault = again
                 continue
             if is_broken:
@@ -224,7 +225,7 @@ class Lease:
         if not words:
             hear(_noted, marks, b"")
             return
-        self._scripts.send(functools.partial(hear, _noted, marks), "note", self._base, self.worker_id, _records(words))
+        self._scripts.send(functools.partial(hear, _noted, marks), "note", self._base, self.runner_id, _records(words))
 
     def _has_noted(self, notes: Notes, heard: Mark | Exception) -> None:
         notes.is_on_its_way = False

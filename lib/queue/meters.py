@@ -8,10 +8,10 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from lib.metrics import JOB_BOUNDS_S, Histogram
-from lib.queue.client import Link
-from lib.queue.keys import Keys
+from lib.prometheus import JOB_BOUNDS_S, Histogram
+from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
+from lib.redis_link.link import RedisLink
 
 OLD_TYPE = "unknown"  # Of what was counted before types were.
 
@@ -26,7 +26,7 @@ class Counters(NamedTuple):
 class Meters:
     """The counters of every queue."""
 
-    def __init__(self, link: Link, keys: Keys) -> None:
+    def __init__(self, link: RedisLink, keys: RedisKeys) -> None:
         self._keys = keys
         self._scripts = Scripts(link)
 

@@ -10,9 +10,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lib.queue.client import Link
-from lib.queue.resp import Argument, Command
-from lib.queue.wire import Hear, MissingScript
+from lib.redis_link.link import RedisLink
+from lib.redis_link.redis_wire import Hear, MissingScript
+from lib.redis_link.resp import Argument, Command
 
 FOLDER = Path(__file__).parent / "lua"
 _USE = re.compile(r"^-- @use (.+)$", re.MULTILINE)
@@ -21,12 +21,12 @@ _USE = re.compile(r"^-- @use (.+)$", re.MULTILINE)
 class Scripts:
     """Every script of `lua/`, ready to be called over one link."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: RedisLink) -> None:
         self._link = link
         self._texts, self._hashes = _read_all()
 
     async def call(self, name: str, base: str, *arguments: Argument) -> Any:
-        """Run one script on one queue. Raises what Link.call raises, but MissingScript."""
+        """Run one script on one queue. Raises what RedisLink.call raises, but MissingScript."""
         try:
             return await self._link.call(*self.command(name, base, *arguments))
         except MissingScript:

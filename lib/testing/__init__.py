@@ -20,10 +20,9 @@ from typing import Any, NamedTuple, TypeVar, overload
 from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds
 from lib.jobs import registry, result, submission
-from lib.jobs.job import to_json
-from lib.jobs.nesting import TOO_DEEP, is_too_deep
 from lib.jobs.payload import decoder_for
 from lib.jobs.registry import Handler, JobType, Registry
+from lib.json_text import TOO_DEEP, is_too_deep, to_json
 from lib.tracing import Trace
 
 Resource = TypeVar("Resource")

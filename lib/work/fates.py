@@ -7,10 +7,10 @@ expired. What a handler ends, lanes.py says. The words are the same.
 import contextlib
 from collections.abc import Sequence
 
-from lib.errors import KeysBroken, RedisUnavailable
+from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.jobs.job import JobRecord, JobSpec
-from lib.logs import Bound, Log
-from lib.queue.queue import Queue
+from lib.logs.log import Bound, Log
+from lib.queue.job_store import JobStore
 
 MOST_TOLD = 1000  # of one call: they are read for it
 
@@ -18,13 +18,13 @@ MOST_TOLD = 1000  # of one call: they are read for it
 class Fates:
     """Reads what jobs have become, and says so."""
 
-    def __init__(self, queue: Queue, log: Log) -> None:
+    def __init__(self, queue: JobStore, log: Log) -> None:
         self._queue = queue
         self._log = log
 
     async def tell(self, job_ids: Sequence[str]) -> None:
         """A line for each that is there. Nothing where Redis is away: it has the record of each."""
-        with contextlib.suppress(RedisUnavailable, KeysBroken):
+        with contextlib.suppress(RedisUnavailable, RedisKeysBroken):
             for record in await self._queue.read_many(list(job_ids[:MOST_TOLD])):
                 self._tell(record)
 

@@ -220,7 +220,7 @@ class InvalidFields(Problem):
     """422: `errors` says which fields are wrong, and why."""
 
 
-class KeyReused(Problem):
+class IdempotencyKeyReused(Problem):
     """422: the idempotency key came before, with another job."""
 
 
@@ -239,7 +239,7 @@ class QueueFull(Unavailable):
 _OF_SLUG: dict[str, type[Problem]] = {
     "job-not-found": JobNotFound,
     "queue-not-found": QueueNotFound,
-    "idempotency-key-reused": KeyReused,
+    "idempotency-key-reused": IdempotencyKeyReused,
     "queue-full": QueueFull,
 }
 _OF_STATUS: dict[int, type[Problem]] = {

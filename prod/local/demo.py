@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lib import config
+from lib.settings import config
 from prod.local import LocalError, environments, redis_server
 from prod.local.processes import Crew, free_port
 from prod.local.run import READY_S, start_service, wait_ready

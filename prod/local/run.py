@@ -10,9 +10,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from lib import config
 from lib.errors import ConfigError
-from lib.setting_kinds import without_password
+from lib.settings import config
+from lib.settings.kinds import without_password
 from prod.local import ROOT, LocalError, environments, redis_server
 from prod.local.processes import Crew, Late, Stopped, free_port
 from prod.local.reload import Reload

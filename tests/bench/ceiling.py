@@ -20,8 +20,8 @@ from contextlib import closing
 from time import perf_counter
 
 from lib.queue.lease import finished
-from lib.queue.resp import encoded
 from lib.queue.scripts import FOLDER, text_of
+from lib.redis_link.resp import encoded
 from tests.bench.figure import Figure
 from tests.bench.fill import fill
 from tests.bench.spent import Spent, completed

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from lib.config import SETTINGS
 from lib.jobs import registry
+from lib.settings.config import SETTINGS
 from tests.bench.figure import Figure
 from tests.bench.posts import MODULES, drive
 from tests.bench.spent import completed, drain

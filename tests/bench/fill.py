@@ -11,9 +11,9 @@ from typing import Any
 
 from lib.ids import JobIds, new_request_id
 from lib.jobs import registry, submission
-from lib.queue.client import open_link
-from lib.queue.keys import Keys
-from lib.queue.queue import Queue
+from lib.queue.job_store import JobStore
+from lib.queue.keys import RedisKeys
+from lib.redis_link.link import open_link
 from lib.tracing import new_trace
 from tests.private_redis import PrivateRedis
 
@@ -29,7 +29,11 @@ def fill(redis: PrivateRedis, jobs: int, payload: dict[str, Any] | None = None, 
 
 async def _put_in(url: str, count: int, body: object) -> None:
     link = open_link(url, timeout_s=30)
-    queue, ids, types = Queue(link, Keys("wb")), JobIds(), registry.load(["tests.bench.jobs", "lib.handlers.email"])
+    queue, ids, types = (
+        JobStore(link, RedisKeys("wb")),
+        JobIds(),
+        registry.load(["tests.bench.jobs", "lib.handlers.email"]),
+    )
     for begun in range(0, count, AT_ONCE):
         jobs = [
             submission.read(body, types, ids, request_id=new_request_id(), trace=new_trace())[0]

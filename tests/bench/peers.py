@@ -30,7 +30,8 @@ def told(names: Sequence[str], keys: Sequence[str]) -> Callable[[Path], Iterable
 
 
 def run(folder: Path, names: Sequence[str], keys: Sequence[str], *, limit_s: float = LIMIT_S) -> list[Figure]:
-    """Keys are `<peer>.<what>.<rate|p50|p99|value>`. Raises PeerFailed where one of them is not among what was said."""
+    """Keys are `<peer>.<what>.<rate|p50|p99|value>`. Raises PeerFailed where one of them is not among what was
+    said."""
     command = [sys.executable, "peers.py", *names]
     pipe = subprocess.PIPE
     peers = subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True, start_new_session=True)

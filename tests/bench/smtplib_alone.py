@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
 from lib.handlers.email import Email, compose
-from lib.handlers.mailbox import parse_mailbox
+from lib.handlers.email.mailbox import parse_mailbox
 
 EMAIL = Email(to="test@gmail.com", subject="hi", text="x" * 450)
 SENDER = "Waybill <waybill@localhost>"

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lib.api_keys import new_key
+from lib.settings.api_keys import new_key
 from tests.clients import install
 from tests.private_redis import PrivateRedis, wait_until
 from tests.processes import Server

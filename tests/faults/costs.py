@@ -10,10 +10,10 @@ from random import Random
 from typing import Any, Literal, NamedTuple
 
 from lib.jobs.job import ClaimedJob, Revision
-from lib.queue.client import Link, open_link
-from lib.queue.keys import Keys
+from lib.queue.job_store import JobStore
+from lib.queue.keys import RedisKeys
 from lib.queue.lease import Lease, finished
-from lib.queue.queue import Queue
+from lib.redis_link.link import RedisLink, open_link
 from tests.faults.row import percentile
 from tests.faults.site import Site
 
@@ -61,7 +61,7 @@ def fill(
         spec = site.new(type_name, {"queue": queue}).spec_text
         for at in range(first, first + count, BITE):
             bite = min(BITE, first + count - at)
-            site.client.eval(_COPIES, 0, Keys("wb").base(queue), queue, spec, at, bite, due)
+            site.client.eval(_COPIES, 0, RedisKeys("wb").base(queue), queue, spec, at, bite, due)
         site.client.sadd("wb:queues", queue)
 
 
@@ -88,9 +88,9 @@ def evalsha(site: Site) -> dict[str, float]:
     return dict(stats["cmdstat_evalsha"])
 
 
-async def _calls(side: Side, link: Link) -> Calls:
-    keys = Keys("wb")
-    queue = Queue(link, keys)
+async def _calls(side: Side, link: RedisLink) -> Calls:
+    keys = RedisKeys("wb")
+    queue = JobStore(link, keys)
     leases = [Lease(link, link, keys, name, "w", Random(1)) for name in side.queues]
     for lease in leases:
         await lease.register({"pid": 0})

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from lib.errors import WrongState
-from lib.queue.client import open_link
-from lib.queue.keys import Keys
-from lib.queue.queue import Queue
+from lib.queue.job_store import JobStore
+from lib.queue.keys import RedisKeys
+from lib.redis_link.link import open_link
 from tests.faults.ledger import stale_results
 from tests.faults.row import Row
 from tests.faults.site import Site
@@ -48,7 +48,7 @@ def cancels(count: int) -> Row:
 async def _cancel(site: Site, ids: list[str]) -> None:
     """About as fast as they are run, from both ends."""
     link = open_link(site.url, timeout_s=30)
-    queue = Queue(link, Keys("wb"))
+    queue = JobStore(link, RedisKeys("wb"))
     order = [job_id for pair in zip(ids, reversed(ids), strict=True) for job_id in pair][: len(ids)]
     for job_id in order:
         try:

@@ -23,9 +23,9 @@ import redis
 from lib.ids import JobIds
 from lib.jobs import registry, submission
 from lib.jobs.job import NewJob
-from lib.queue.client import open_link
-from lib.queue.keys import Keys
-from lib.queue.queue import Queue
+from lib.queue.job_store import JobStore
+from lib.queue.keys import RedisKeys
+from lib.redis_link.link import open_link
 from lib.tracing import new_trace
 from tests.faults.ledger import Execution, executions, stale_results
 from tests.faults.row import Row
@@ -138,7 +138,7 @@ class Site:
 
         async def put() -> None:
             link = open_link(self.url, timeout_s=30)
-            queue = Queue(link, Keys("wb"))
+            queue = JobStore(link, RedisKeys("wb"))
             try:
                 for at in range(0, len(jobs), AT_ONCE):
                     await asyncio.gather(*map(queue.enqueue, jobs[at : at + AT_ONCE]))

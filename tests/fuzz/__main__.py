@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from lib import api_keys
+from lib.settings import api_keys
 from tests.fuzz import mutate
 from tests.fuzz.oracle import CUT, END, REFUSED, Seen, requests_in
 from tests.private_redis import PrivateRedis

@@ -13,13 +13,13 @@ from lib.errors import OutcomeUnknown
 from lib.ids import JobIds
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import ClaimedJob, JobRecord, JobSpec, NewJob
-from lib.queue.client import Link, open_link
-from lib.queue.keys import Keys
+from lib.queue.job_store import JobStore
+from lib.queue.keys import RedisKeys
 from lib.queue.lease import Claim, Ended, Lease, failed, finished, released, snoozed
-from lib.queue.queue import Queue
-from lib.queue.queues import Queues, Retention
-from lib.queue.resp import Argument, Command
-from lib.queue.single import Relays, as_it_is
+from lib.queue.queue_store import QueueStore, Retention
+from lib.redis_link.link import RedisLink, open_link
+from lib.redis_link.resp import Argument, Command
+from lib.redis_link.single import Relays, as_it_is
 from lib.tracing import Trace
 from tests import ON_CLUSTER
 from tests.private_cluster import PrivateCluster
@@ -61,16 +61,16 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         self.client = self.redis.client
         self.client.flushall()
         self.ids = JobIds()
-        self.keys = Keys("wb")
+        self.keys = RedisKeys("wb")
         self.base = self.keys.base(self.queue_name)
         self.link = self.a_link()
-        self.queue = Queue(self.link, self.keys)
-        self.queues = Queues(self.link, self.keys)
+        self.queue = JobStore(self.link, self.keys)
+        self.queues = QueueStore(self.link, self.keys)
 
     async def asyncTearDown(self) -> None:
         assert_sound(self.client)
 
-    def a_link(self, url: str = "") -> Link:
+    def a_link(self, url: str = "") -> RedisLink:
         link = open_link(url or self.redis.url, timeout_s=5)
         self.addAsyncCleanup(link.close)
         return link
@@ -91,9 +91,9 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         await asyncio.gather(*[self.queue.enqueue(job) for job in jobs])
         return [job.job_id for job in jobs]
 
-    async def lease(self, worker_id: str = "w", link: Link | None = None) -> Lease:
+    async def lease(self, runner_id: str = "w", link: RedisLink | None = None) -> Lease:
         """A registered runner."""
-        lease = Lease(link or self.link, self.a_link(), self.keys, self.queue_name, worker_id, Random(1))
+        lease = Lease(link or self.link, self.a_link(), self.keys, self.queue_name, runner_id, Random(1))
         await lease.register({"pid": 1})
         return lease
 
@@ -104,7 +104,7 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
 
     def popped(self, runner: Lease) -> str:
         """The id that a BRPOPLPUSH moves to the runner's list, with no claim behind it: one was cut off."""
-        waiting, own_list = self.keys.waiting(self.queue_name), self.keys.active(self.queue_name, runner.worker_id)
+        waiting, own_list = self.keys.waiting(self.queue_name), self.keys.active(self.queue_name, runner.runner_id)
         found: Any = self.client.brpoplpush(waiting, own_list, 1)
         return found.decode() if found else ""
 
@@ -114,9 +114,9 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
     async def record(self, job_id: str) -> JobRecord:
         return await self.queue.read(job_id)
 
-    async def crash(self, worker_id: str, crash_limit: int = 3) -> int | None:
+    async def crash(self, runner_id: str, crash_limit: int = 3) -> int | None:
         """Take back what a runner held whose process has ended. Gives how many jobs."""
-        held = await self.queues.reap(self.queue_name, worker_id, crash_limit=crash_limit)
+        held = await self.queues.reap(self.queue_name, runner_id, crash_limit=crash_limit)
         return None if held is None else len(held)
 
     async def make_due(self, job_id: str) -> None:
@@ -187,7 +187,7 @@ async def until(condition: Any, what: str) -> Any:
 class Through(Relays):
     """A link over another one, for tests that step in between at `call`."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: RedisLink) -> None:
         super().__init__()
         self._link = link
 
@@ -208,7 +208,7 @@ class LosesReplies(Through):
     """A link on which commands are carried out and their replies are lost: `lose` of the next ones whose first words
     are these. `sent` keeps every command."""
 
-    def __init__(self, link: Link, *words: str) -> None:
+    def __init__(self, link: RedisLink, *words: str) -> None:
         super().__init__(link)
         self._words = words or ("EVALSHA", "EVAL")
         self.lose = 0

@@ -5,8 +5,8 @@ import unittest
 from collections.abc import Awaitable, Callable
 
 from lib.jobs.job import ClaimedJob, Revision
+from lib.queue.job_store import JobStore
 from lib.queue.lease import Lease, failed, finished, finished_without, released, snoozed
-from lib.queue.queue import Queue
 from tests.redis.case import ERROR, LosesReplies, RedisCase, ending, ids_of
 
 SCRIPTS = ("finish", "fail", "snooze", "release")
@@ -195,7 +195,7 @@ class Fence(RedisCase):
 
     async def fresh(self) -> None:
         self.client.flushall()
-        self.queue = Queue(self.link, self.keys)  # That names its queues again.
+        self.queue = JobStore(self.link, self.keys)  # That names its queues again.
         self.runner = await self.lease()
 
     async def a_claimed_job(self) -> ClaimedJob:
@@ -344,10 +344,10 @@ class Snooze(RedisCase):
         """Else one that was put off once, ran for an hour and is put off again would be dead at that moment."""
 
         async def crash(runner: Lease, job: ClaimedJob) -> None:
-            await self.crash(runner.worker_id)
+            await self.crash(runner.runner_id)
 
         async def leave(runner: Lease, job: ClaimedJob) -> None:
-            await self.queues.reap(self.queue_name, runner.worker_id, is_crash=False, crash_limit=3)
+            await self.queues.reap(self.queue_name, runner.runner_id, is_crash=False, crash_limit=3)
 
         def end(script: str) -> Callable[[Lease, ClaimedJob], Awaitable[object]]:
             return lambda runner, job: runner.ended(script, ending(script, job, delay_s=0))

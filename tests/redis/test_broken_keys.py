@@ -4,13 +4,13 @@ import contextlib
 import unittest
 from collections.abc import Awaitable, Callable
 
-from lib.errors import KeysBroken
+from lib.commands import audit
+from lib.errors import RedisKeysBroken
 from lib.jobs.job import Revision
-from lib.queue import audit
 from lib.queue.keys import TYPES
 from lib.queue.lease import Lease
-from lib.queue.pages import Wanted
-from lib.queue.queues import Retention
+from lib.queue.listing import Wanted
+from lib.queue.queue_store import Retention
 from tests.redis.case import KEEP_ALL, RedisCase, ending
 from tests.system.oracle import assert_sound
 
@@ -127,7 +127,7 @@ class ByHalves(RedisCase):
     async def while_broken(self, key: str, step: Step) -> None:
         saved = self.client.dump(key)
         self.client.set(key, b"\xff")
-        with contextlib.suppress(KeysBroken):
+        with contextlib.suppress(RedisKeysBroken):
             await step()
         self.client.delete(key)
         if saved is not None:
@@ -167,9 +167,9 @@ class Mended(RedisCase):
 
     async def test_a_worker_id_of_any_bytes_is_found_again_by_them(self) -> None:
         self.client.hset(self.base + "beats", b"\xff", "garbage")
-        ((worker_id, beat),) = (await self.queues.survey("q", KEEP_ALL)).beats.items()
+        ((runner_id, beat),) = (await self.queues.survey("q", KEEP_ALL)).beats.items()
 
-        await self.queues.reap("q", worker_id, beat_seen=beat, crash_limit=3)
+        await self.queues.reap("q", runner_id, beat_seen=beat, crash_limit=3)
 
         self.assertEqual({}, (await self.queues.survey("q", KEEP_ALL)).beats)
         self.client.delete(self.base + "graves")

@@ -5,7 +5,7 @@ import gc
 import unittest
 from typing import Any
 
-from lib.errors import KeysBroken, OutcomeUnknown
+from lib.errors import OutcomeUnknown, RedisKeysBroken
 from lib.queue.lease import Lease, NotRegistered, finished
 from tests.redis.case import LosesReplies, RedisCase, ending, ids_of
 
@@ -54,7 +54,7 @@ class Claim(RedisCase):
 
         record = await self.record(new.job_id)
         self.assertEqual((1, 1, new.spec_text.encode()), (job.token, job.attempt, job.spec_text))
-        self.assertEqual(("active", "w", 1, 1), (record.state, record.worker_id, record.attempts, record.token), record)
+        self.assertEqual(("active", "w", 1, 1), (record.state, record.runner_id, record.attempts, record.token), record)
         self.assertEqual(job.now_ms, record.started_ms)
 
     async def test_a_claimed_job_knows_since_when_it_was_ready(self) -> None:
@@ -128,9 +128,9 @@ class Claim(RedisCase):
 
     async def test_suspects_are_handed_out_to_none_but_who_asks_for_them(self) -> None:
         job_id = await self.enqueue()
-        for worker_id in ("a", "b"):
-            await self.claimed(await self.lease(worker_id))
-            await self.crash(worker_id)
+        for runner_id in ("a", "b"):
+            await self.claimed(await self.lease(runner_id))
+            await self.crash(runner_id)
 
         ready = await self.runner.claim(1)
         suspects = await self.runner.claim(1, source="suspects")
@@ -348,7 +348,7 @@ class Garbage(RedisCase):
         self.client.hdel(f"{self.base}job:{ids[1]}", "spec")
         self.client.set(self.base + "dead", "x")
 
-        with self.assertRaises(KeysBroken):
+        with self.assertRaises(RedisKeysBroken):
             await self.runner.claim(10)
 
         self.assertEqual(([ids[1], ids[0]], ids[:1:-1]), (self.list("active:w"), self.list("ready:normal")))
@@ -417,8 +417,8 @@ class Tombstones(RedisCase):
 
 
 class Pop(RedisCase):
-    async def runner(self, worker_id: str = "w") -> Lease:
-        runner = await self.lease(worker_id)
+    async def runner(self, runner_id: str = "w") -> Lease:
+        runner = await self.lease(runner_id)
         await runner.claim(0)  # Loads the script: a pop does not.
         return runner
 

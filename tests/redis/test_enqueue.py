@@ -5,9 +5,9 @@ import unittest
 from typing import Any
 
 from lib.errors import NotReplicated, OutcomeUnknown, RedisUnavailable
-from lib.queue.client import Link
-from lib.queue.queue import Queue
-from lib.queue.resp import Argument
+from lib.queue.job_store import JobStore
+from lib.redis_link.link import RedisLink
+from lib.redis_link.resp import Argument
 from tests.private_redis import PrivateRedis
 from tests.redis.case import LosesReplies, RedisCase, Through
 
@@ -15,7 +15,7 @@ from tests.redis.case import LosesReplies, RedisCase, Through
 class Enqueue(RedisCase):
     async def test_nothing_is_kept_of_queues_that_nobody_uses_any_more(self) -> None:
         now_s = 0.0
-        queue = Queue(self.link, self.keys, clock=lambda: now_s)
+        queue = JobStore(self.link, self.keys, clock=lambda: now_s)
         for number in range(50):
             await queue.enqueue(self.job(queue=f"q{number}"))
 
@@ -64,7 +64,7 @@ class Enqueue(RedisCase):
 
     async def test_what_arrives_together_goes_in_few_calls_and_in_order(self) -> None:
         link = LosesReplies(self.link)
-        self.queue = Queue(link, self.keys)
+        self.queue = JobStore(link, self.keys)
 
         ids = await self.enqueue_many(1200)
 
@@ -85,7 +85,7 @@ class FailsOver(Through):
     """A link to a server; what it is told another one is told, too, as long as it `replicates`. After the first script
     that was not, the other one is promoted and answers."""
 
-    def __init__(self, link: Link, other: Link) -> None:
+    def __init__(self, link: RedisLink, other: RedisLink) -> None:
         super().__init__(link)
         self._other = other
         self.replicates = True
@@ -105,7 +105,7 @@ class Promotions(RedisCase):
     ) -> None:
         with PrivateRedis() as other:
             link = FailsOver(self.link, self.a_link(other.url))
-            self.queue = Queue(link, self.keys, ack_replicas=1)
+            self.queue = JobStore(link, self.keys, ack_replicas=1)
             # Neither has a replica here; but both have this process's first commit.
             with self.assertRaises(NotReplicated):
                 await self.enqueue()
@@ -121,7 +121,7 @@ class Replies(RedisCase):
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
         self.losing = LosesReplies(self.link)
-        self.queue = Queue(self.losing, self.keys)
+        self.queue = JobStore(self.losing, self.keys)
         await self.enqueue()  # Loads the script and writes the queue's name.
 
     async def test_a_commit_whose_reply_was_lost_is_sent_again_and_runs_once(self) -> None:

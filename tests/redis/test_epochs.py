@@ -6,7 +6,7 @@ from typing import Literal
 
 from lib.errors import RedisUnavailable
 from lib.queue.epochs import TOLD_FOR_S, Epochs, Loss
-from lib.queue.queue import Queue
+from lib.queue.job_store import JobStore
 from tests.private_cluster import PrivateCluster
 from tests.private_redis import PrivateRedis
 from tests.redis.case import RedisCase, until
@@ -127,7 +127,7 @@ class Restarted(RedisCase):
     async def seen_after_a_restart(self, aof: Literal["no", "always"]) -> Loss | None:
         with PrivateRedis(aof=aof) as redis:
             link = self.a_link(redis.url)
-            await Queue(link, self.keys).enqueue(self.job())
+            await JobStore(link, self.keys).enqueue(self.job())
             epochs = Epochs(link, self.keys)
             await epochs.look()
 

@@ -1,6 +1,6 @@
 """Changes under an idempotency key: the second one changes nothing, another request under it is refused."""
 
-from lib.errors import KeyReused, WrongState
+from lib.errors import IdempotencyKeyReused, WrongState
 from lib.jobs.job import Keyed
 from tests.redis.case import RedisCase, ending
 
@@ -59,11 +59,11 @@ class KeyedChanges(RedisCase):
         await self.enqueue(idempotency_key=KEY.key, fingerprint="d" * 32)
 
         for keyed in (KEY, other):
-            with self.assertRaises(KeyReused):
+            with self.assertRaises(IdempotencyKeyReused):
                 await self.queue.retry(job_id, keyed)
-            with self.assertRaises(KeyReused):
+            with self.assertRaises(IdempotencyKeyReused):
                 await self.queue.cancel(job_id, keyed=keyed)
-            with self.assertRaises(KeyReused):
+            with self.assertRaises(IdempotencyKeyReused):
                 await self.queues.adjust("q", {"paused": True}, keyed)
 
         self.assertEqual("dead", (await self.record(job_id)).state)

@@ -5,7 +5,7 @@ import unittest
 
 from lib.errors import QueueFull, QueueNotFound
 from lib.jobs.job import NewJob
-from lib.queue.queue import Queue
+from lib.queue.job_store import JobStore
 from tests.redis.case import RedisCase, ending, ids_of
 
 
@@ -18,7 +18,7 @@ class MaxDepth(RedisCase):
         counts = (await self.queues.census("q")).counts
         return counts["ready"] + counts["delayed"]
 
-    async def outcomes(self, jobs: list[NewJob], queue: Queue | None = None) -> list[str]:
+    async def outcomes(self, jobs: list[NewJob], queue: JobStore | None = None) -> list[str]:
         """`new`, `full` … for each, all sent at once."""
         queue = queue or self.queue
         answers = await asyncio.gather(*[queue.enqueue(job) for job in jobs], return_exceptions=True)
@@ -34,7 +34,7 @@ class MaxDepth(RedisCase):
 
     async def test_many_commits_of_many_processes_never_take_in_more(self) -> None:
         await self.bound(700)
-        processes = [Queue(self.a_link(), self.keys) for _ in range(4)]
+        processes = [JobStore(self.a_link(), self.keys) for _ in range(4)]
 
         found = await asyncio.gather(
             *[self.outcomes([self.job() for _ in range(600)], process) for process in processes]

@@ -2,10 +2,10 @@
 
 import unittest
 
-from lib.metrics import JOB_BOUNDS_S
+from lib.prometheus import JOB_BOUNDS_S
+from lib.queue.bulkheads import Bulkheads
 from lib.queue.meters import Meters
-from lib.work.bulkheads import Bulkheads
-from lib.work.timings import Timings
+from lib.work.runner.timings import Timings
 from tests.a_log import ALog
 from tests.redis.case import LosesReplies, RedisCase
 

@@ -10,11 +10,11 @@ from lib.errors import InvalidFields, OutcomeUnknown, QueueFull, RedisUnavailabl
 from lib.ids import derived_id, queue_of
 from lib.jobs.job import ClaimedJob
 from lib.queue.children import FORGOTTEN_S, MOST_NAMES
-from lib.queue.client import Link
+from lib.queue.job_store import JobStore
 from lib.queue.lease import Lease, failed
-from lib.queue.queue import Queue
-from lib.queue.queues import Retention
-from lib.queue.resp import Argument
+from lib.queue.queue_store import Retention
+from lib.redis_link.link import RedisLink
+from lib.redis_link.resp import Argument
 from tests.redis.case import ERROR, RedisCase, Through, ending, ids_of
 
 LONGEST = 30
@@ -24,7 +24,7 @@ class FailsAt(Through):
     """A link whose command number `at` is not sent ("before") or loses its reply ("after"). is_death: so are all behind
     it, for the process is dead."""
 
-    def __init__(self, link: Link, at: int, *, is_sent: bool, is_death: bool) -> None:
+    def __init__(self, link: RedisLink, at: int, *, is_sent: bool, is_death: bool) -> None:
         super().__init__(link)
         self._at = at
         self._is_sent = is_sent
@@ -52,14 +52,14 @@ class OnceCase(RedisCase):
         await self.enqueue()
         return await self.claimed(self.runner)
 
-    async def child(self, parent: ClaimedJob, name: str = "mail", by: Queue | None = None, **other: Any) -> str:
+    async def child(self, parent: ClaimedJob, name: str = "mail", by: JobStore | None = None, **other: Any) -> str:
         """What the handler of `parent` is given that enqueues under a name."""
         job = self.job(**{"queue": "child", **other})
         return await (by or self.queue).children.enqueue(parent, name, job)
 
     async def again(self, parent: ClaimedJob) -> ClaimedJob:
         """The next attempt of the parent, after a crash of its runner."""
-        await self.crash(self.runner.worker_id)
+        await self.crash(self.runner.runner_id)
         self.runner = await self.lease(f"runner{next(self.numbers)}")
         claim = await self.runner.claim(1)
         if not claim.jobs:
@@ -76,8 +76,8 @@ class OnceCase(RedisCase):
 
     async def forget(self, job_id: str) -> None:
         """Let a child have run, ended and been deleted."""
-        worker_id = f"runner{next(self.numbers)}"
-        lease = Lease(self.link, self.a_link(), self.keys, queue_of(job_id) or "", worker_id, Random(1))
+        runner_id = f"runner{next(self.numbers)}"
+        lease = Lease(self.link, self.a_link(), self.keys, queue_of(job_id) or "", runner_id, Random(1))
         await lease.register({})
         (job,) = (await lease.claim(1)).jobs
         await lease.ended("finish", ending("finish", job))
@@ -221,7 +221,7 @@ class Once(OnceCase):
 
     async def test_many_at_once_under_one_name_are_one(self) -> None:
         parent = await self.parent()
-        queues = [Queue(self.a_link(), self.keys) for _ in range(4)]
+        queues = [JobStore(self.a_link(), self.keys) for _ in range(4)]
 
         children = await asyncio.gather(*[self.child(parent, by=queue) for queue in queues * 8])
 
@@ -258,7 +258,7 @@ class Once(OnceCase):
 class Fenced(OnceCase):
     async def test_a_zombie_enqueues_nothing(self) -> None:
         parent = await self.parent()
-        await self.crash(self.runner.worker_id)
+        await self.crash(self.runner.runner_id)
         with self.assertRaises(WrongState):
             await self.child(parent)
         self.runner = await self.lease("another")
@@ -289,7 +289,7 @@ class Fenced(OnceCase):
         """The zombie has noted its child and is stopped; the next attempt makes it; the zombie goes on."""
         parent = await self.parent()
         stopped = StoppedAtEnqueue(self.link)
-        zombie = asyncio.create_task(self.child(parent, by=Queue(stopped, self.keys)))
+        zombie = asyncio.create_task(self.child(parent, by=JobStore(stopped, self.keys)))
         await stopped.is_there.wait()
         first = await self.child(await self.again(parent))
         await self.forget(first)
@@ -302,7 +302,7 @@ class Fenced(OnceCase):
 class StoppedAtEnqueue(Through):
     """A link on which the call behind the first script waits."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: RedisLink) -> None:
         super().__init__(link)
         self.is_there, self.may_go_on = asyncio.Event(), asyncio.Event()
         self._scripts = 0
@@ -341,7 +341,7 @@ class Swept(OnceCase):
         self.runner = await self.lease(f"runner{next(self.numbers)}")
         parent = await self.parent()
         try:
-            first = await self.child(parent, by=Queue(link, self.keys))
+            first = await self.child(parent, by=JobStore(link, self.keys))
         except RedisUnavailable:
             first = ""
         if is_deleted:

@@ -4,8 +4,8 @@ import re
 import unittest
 
 from lib.errors import RedisUnavailable
-from lib.queue import server
-from lib.queue.client import open_link
+from lib.redis_link import redis_info
+from lib.redis_link.link import open_link
 from prod.local.processes import free_port
 from tests.private_redis import PrivateRedis
 from tests.processes import ROOT
@@ -18,7 +18,7 @@ class WrongUrls(unittest.IsolatedAsyncioTestCase):
         link = open_link(url, timeout_s=LIMIT_S)
         self.addAsyncCleanup(link.close)
         with self.assertRaises(RedisUnavailable) as raised:
-            await server.inspect(link)
+            await redis_info.inspect(link)
         return raised.exception.detail
 
     async def test_what_redis_says_before_there_is_a_connection_is_the_reason(self) -> None:
@@ -49,7 +49,7 @@ class LeastRights(unittest.IsolatedAsyncioTestCase):
         self.addAsyncCleanup(link.close)
         redis.client.config_resetstat()  # of what the test's own client was refused when it connected
 
-        await server.inspect(link)
+        await redis_info.inspect(link)
         await link.block(0.05, ("BRPOPLPUSH", "wb:{q}:ready:normal", "wb:{q}:active:w", 0.05))
 
         self.assertEqual([], redis.client.acl_log())

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
+from lib.commands import audit
 from lib.errors import JobNotFound, WaybillError, WrongState
 from lib.jobs.job import JobRecord, Revision
-from lib.queue import audit
+from lib.queue.job_store import JobStore
 from lib.queue.lease import Lease
-from lib.queue.queue import Queue
-from lib.queue.queues import Retention
+from lib.queue.queue_store import Retention
 from tests.redis.case import RedisCase, ending, ids_of
 from tests.system.oracle import assert_sound
 
@@ -145,9 +145,9 @@ class Patch(RedisCase):
 
     async def test_a_suspect_stays_one_until_it_is_put_off(self) -> None:
         job_id = await self.enqueue()
-        for worker_id in ("a", "b"):
-            await self.claimed(await self.lease(worker_id))
-            await self.crash(worker_id)
+        for runner_id in ("a", "b"):
+            await self.claimed(await self.lease(runner_id))
+            await self.crash(runner_id)
 
         await self.queue.patch(job_id, to("high"))
         self.assertEqual([job_id], self.list("suspects"))
@@ -192,7 +192,7 @@ class Patch(RedisCase):
         job_id = await self.enqueue()
 
         await asyncio.gather(
-            self.queue.patch(job_id, to(max_attempts=9)), Queue(self.a_link(), self.keys).patch(job_id, to("low"))
+            self.queue.patch(job_id, to(max_attempts=9)), JobStore(self.a_link(), self.keys).patch(job_id, to("low"))
         )
 
         record = await self.record(job_id)
@@ -239,9 +239,9 @@ class AnyOrder(RedisCase):
         elif name == "claim":
             await self.claim(runner, rng)
         elif name == "pop":
-            if runner.worker_id in self.in_lists or not self.list("ready:normal"):
+            if runner.runner_id in self.in_lists or not self.list("ready:normal"):
                 return
-            self.in_lists[runner.worker_id] = [self.popped(runner)]
+            self.in_lists[runner.runner_id] = [self.popped(runner)]
         elif name == "end":
             if not self.held:
                 return
@@ -250,8 +250,8 @@ class AnyOrder(RedisCase):
             script = rng.choice(("finish", "fail", "snooze", "release"))
             await holder.ended(script, ending(script, job, delay_s=60))  # type: ignore[arg-type]
         elif name == "crash":
-            await self.queues.reap("q", runner.worker_id, is_crash=rng.random() < 0.5, crash_limit=100)
-            self.in_lists.pop(runner.worker_id, None)
+            await self.queues.reap("q", runner.runner_id, is_crash=rng.random() < 0.5, crash_limit=100)
+            self.in_lists.pop(runner.runner_id, None)
             self.held = {key: held for key, held in self.held.items() if held[0] is not runner}
             self.runners[self.runners.index(runner)] = await self.lease(f"w{next(self.lives)}")
         elif name == "due":
@@ -265,7 +265,7 @@ class AnyOrder(RedisCase):
 
     async def claim(self, runner: Lease, rng: Random) -> None:
         source = rng.choice(("ready", "ready", "ready", "suspects"))
-        claim = await runner.claim(rng.randint(1, 3), self.in_lists.pop(runner.worker_id, []), source)
+        claim = await runner.claim(rng.randint(1, 3), self.in_lists.pop(runner.runner_id, []), source)
         for job_id, count in Counter(ids_of(claim)).items():
             self.assertEqual(1, count)
             self.assertNotIn(job_id, {held for held, _ in self.held}, "it runs already")

@@ -7,8 +7,8 @@ from random import Random
 
 from lib.errors import WrongState
 from lib.jobs.state import FINISHED
+from lib.queue.job_store import JobStore
 from lib.queue.lease import Lease
-from lib.queue.queue import Queue
 from tests.redis.case import RedisCase, ending
 from tests.system.oracle import assert_sound
 
@@ -25,7 +25,7 @@ class Races(RedisCase):
 
         await asyncio.gather(
             *[self.work(runner, rng, done) for runner in runners],
-            *[self.cancel(Queue(self.a_link(), self.keys), ids[half::2], done) for half in (0, 1)],
+            *[self.cancel(JobStore(self.a_link(), self.keys), ids[half::2], done) for half in (0, 1)],
         )
 
         states = Counter(self.states().values())
@@ -42,7 +42,7 @@ class Races(RedisCase):
                 if await runner.ended(script, ending(script, job, delay_s=0)) and script == "finish":
                     done[job.job_id] += 1
 
-    async def cancel(self, queue: Queue, ids: list[str], done: Counter[str]) -> None:
+    async def cancel(self, queue: JobStore, ids: list[str], done: Counter[str]) -> None:
         for job_id in reversed(ids):
             try:
                 await queue.cancel(job_id)
@@ -60,7 +60,7 @@ class Races(RedisCase):
                 jobs = (await runner.claim(rng.randint(1, 8))).jobs
                 answers = [(job, asyncio.create_task(runner.ended("finish", ending("finish", job)))) for job in jobs]
                 if rng.random() < 0.5:
-                    await self.queues.reap("q", runner.worker_id, is_crash=rng.random() < 0.2, crash_limit=100)
+                    await self.queues.reap("q", runner.runner_id, is_crash=rng.random() < 0.2, crash_limit=100)
                 for job, answer in answers:
                     was_ours = await answer
                     finished[job.job_id] += was_ours

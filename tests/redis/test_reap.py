@@ -4,7 +4,7 @@ import asyncio
 import unittest
 
 from lib.queue.lease import released
-from lib.queue.queues import Queues
+from lib.queue.queue_store import QueueStore
 from tests.redis.case import KEEP_ALL, RedisCase, ending, ids_of
 
 
@@ -24,9 +24,9 @@ class Reap(RedisCase):
 
     async def test_at_its_second_crash_a_job_is_a_suspect(self) -> None:
         job_id = await self.enqueue()
-        for worker_id in ("a", "b"):
-            await self.claimed(await self.lease(worker_id))
-            await self.crash(worker_id)
+        for runner_id in ("a", "b"):
+            await self.claimed(await self.lease(runner_id))
+            await self.crash(runner_id)
 
         self.assertEqual(([job_id], "ready"), (self.list("suspects"), await self.state(job_id)))
 
@@ -63,7 +63,7 @@ class Reap(RedisCase):
             alone = await self.lease(f"{crashes}.alone")
             await alone.claim(1, source="suspects")
             (beat,) = (await self.queues.survey("q", KEEP_ALL)).beats.values()
-            await self.queues.reap("q", alone.worker_id, beat_seen=beat, crash_limit=3)
+            await self.queues.reap("q", alone.runner_id, beat_seen=beat, crash_limit=3)
             states.append(await self.state(job_id))
 
         self.assertEqual(["ready"] * 3 + ["dead"], states)
@@ -71,15 +71,15 @@ class Reap(RedisCase):
     async def test_so_many_crashes_as_the_limit_says_are_a_jobs_end_and_the_last_one_is_alone(self) -> None:
         for limit in (2, 3, 5):
             job_id = await self.enqueue()
-            worker_ids: list[str] = []
+            runner_ids: list[str] = []
             while await self.state(job_id) == "ready":
                 source = "suspects" if self.list("suspects") else "ready"
-                worker_ids.append(f"{limit}-{len(worker_ids)}{'.alone' if source == 'suspects' else ''}")
-                await (await self.lease(worker_ids[-1])).claim(1, source=source)
-                await self.crash(worker_ids[-1], crash_limit=limit)
+                runner_ids.append(f"{limit}-{len(runner_ids)}{'.alone' if source == 'suspects' else ''}")
+                await (await self.lease(runner_ids[-1])).claim(1, source=source)
+                await self.crash(runner_ids[-1], crash_limit=limit)
 
-            self.assertEqual(("dead", limit), (await self.state(job_id), len(worker_ids)))
-            self.assertTrue(worker_ids[-1].endswith(".alone"))
+            self.assertEqual(("dead", limit), (await self.state(job_id), len(runner_ids)))
+            self.assertTrue(runner_ids[-1].endswith(".alone"))
 
     async def test_a_suspect_that_completes_is_done(self) -> None:
         job_id = await self.a_suspect()
@@ -97,7 +97,7 @@ class Reap(RedisCase):
             (job,) = (await alone.claim(1, source="suspects")).jobs
 
             if way == "signed-off":
-                await self.queues.reap("q", alone.worker_id, is_crash=False, crash_limit=3)
+                await self.queues.reap("q", alone.runner_id, is_crash=False, crash_limit=3)
             else:
                 await alone.ended("release", released(job.job_id, job.token, is_begun=way == "released"))
 
@@ -115,9 +115,9 @@ class Reap(RedisCase):
 
     async def a_suspect(self) -> str:
         job_id = await self.enqueue()
-        for worker_id in ("a", "b"):
-            await self.claimed(await self.lease(worker_id))
-            await self.crash(worker_id)
+        for runner_id in ("a", "b"):
+            await self.claimed(await self.lease(runner_id))
+            await self.crash(runner_id)
         return job_id
 
     async def test_a_clean_leave_gives_the_attempt_back_and_the_order(self) -> None:
@@ -244,20 +244,20 @@ class Beats(RedisCase):
 
         (seen,) = await self.queues.roster("q")
 
-        self.assertEqual(("a", {"pid": 1}, 2), (seen.worker_id, seen.about, seen.active))
+        self.assertEqual(("a", {"pid": 1}, 2), (seen.runner_id, seen.about, seen.active))
         self.assertLess(seen.beat_age_s or 0, 5)
 
 
 class Ghosts(RedisCase):
     """Runners that died with every supervisor: nobody is there to reap them, yet they are shown no more."""
 
-    async def last_heard(self, worker_id: str, ms_ago: int) -> None:
-        self.client.hset(self.base + "beats", worker_id, f"7:{await self.queues.now_ms() - ms_ago}")
+    async def last_heard(self, runner_id: str, ms_ago: int) -> None:
+        self.client.hset(self.base + "beats", runner_id, f"7:{await self.queues.now_ms() - ms_ago}")
 
     async def shown(self) -> tuple[list[str], int]:
         """The runners of the queue by name, and as the census counts them."""
         seen = await self.queues.roster("q")
-        return sorted(runner.worker_id for runner in seen), (await self.queues.census("q")).workers
+        return sorted(runner.runner_id for runner in seen), (await self.queues.census("q")).workers
 
     async def test_one_is_shown_for_its_lease_after_its_last_beat_and_no_longer(self) -> None:
         await self.lease("a")
@@ -274,11 +274,11 @@ class Ghosts(RedisCase):
         await (await self.lease("patient")).register({"lease_s": 60.0})
         await (await self.lease("hasty")).register({"pid": 1, "lease_s": 2})
         await self.lease("older")
-        for worker_id in ("patient", "hasty", "older"):
-            await self.last_heard(worker_id, 20_000)
+        for runner_id in ("patient", "hasty", "older"):
+            await self.last_heard(runner_id, 20_000)
 
         self.assertEqual((["patient"], 1), await self.shown())
-        self.queues = Queues(self.link, self.keys, lease_s=30.0)
+        self.queues = QueueStore(self.link, self.keys, lease_s=30.0)
         self.assertEqual((["older", "patient"], 2), await self.shown())
 
     async def test_a_clock_that_went_back_shows_no_dead_one_for_so_long(self) -> None:
@@ -345,9 +345,9 @@ class Survey(RedisCase):
     async def test_what_is_due_suspected_and_dead_is_told(self) -> None:
         await self.make_due(await self.enqueue(delay_ms=60_000))
         self.assertTrue((await self.queues.survey("q", KEEP_ALL)).is_due)
-        for worker_id in ("a", "b"):
-            await (await self.lease(worker_id)).claim(1)
-            await self.crash(worker_id)
+        for runner_id in ("a", "b"):
+            await (await self.lease(runner_id)).claim(1)
+            await self.crash(runner_id)
 
         survey = await self.queues.survey("q", KEEP_ALL)
 
@@ -355,9 +355,9 @@ class Survey(RedisCase):
 
     async def test_suspects_of_a_paused_queue_ask_for_no_runner_of_their_own(self) -> None:
         await self.enqueue()
-        for worker_id in ("a", "b"):
-            await (await self.lease(worker_id)).claim(1)
-            await self.crash(worker_id)
+        for runner_id in ("a", "b"):
+            await (await self.lease(runner_id)).claim(1)
+            await self.crash(runner_id)
         self.assertEqual(1, await self.queues.suspects("q"))
 
         self.client.hset(self.base + "meta", "paused", "1")

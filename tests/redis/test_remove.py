@@ -6,20 +6,20 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from lib.errors import OutcomeUnknown, QueueInUse, QueueNotFound
-from lib.queue.client import Link
 from lib.queue.epochs import Epochs
+from lib.queue.event_stream import EventStream
+from lib.queue.job_store import JobStore
 from lib.queue.keys import TYPES
-from lib.queue.queue import Queue
-from lib.queue.queues import Queues
-from lib.queue.resp import Argument
-from lib.queue.transitions import Transitions
+from lib.queue.queue_store import QueueStore
+from lib.redis_link.link import RedisLink
+from lib.redis_link.resp import Argument
 from tests.redis.case import LIMIT_S, LosesReplies, RedisCase, Through, ending, until
 
 
 class Before(Through):
     """A link at whose call number `at` somebody else comes first."""
 
-    def __init__(self, link: Link, at: int, step: Callable[[], Awaitable[Any]]) -> None:
+    def __init__(self, link: RedisLink, at: int, step: Callable[[], Awaitable[Any]]) -> None:
         super().__init__(link)
         self._at = at
         self._step = step
@@ -178,7 +178,7 @@ class Unheard(RemoveCase):
             await self.emptied()
             await self.losses()
             link = Before(self.link, at, look)
-            await Queues(link, self.keys).remove("q", self.queue.let_go("q"))
+            await QueueStore(link, self.keys).remove("q", self.queue.let_go("q"))
             await look()
             self.assertEqual(([], [], set()), (heard, self.key_names("wb:{q}:*"), self.names()), at)
         self.assertLess(link.calls, at)
@@ -208,7 +208,7 @@ class Unheard(RemoveCase):
         self.assertEqual([("q",)] * 3, await self.losses())
 
     async def test_whoever_reads_its_events_does_not_make_it_again(self) -> None:
-        transitions = Transitions(self.link, self.keys, self.queues)
+        transitions = EventStream(self.link, self.keys, self.queues)
         await self.enqueue()
         await transitions.listen(await transitions.names(frozenset({"q"})))
         (job_id,) = [name.partition(":job:")[2] for name in self.jobs()]
@@ -224,7 +224,7 @@ class Unheard(RemoveCase):
             await asyncio.wait_for(news.wait(), 5)
         await transitions.close()
 
-    async def looked_thrice(self, transitions: Transitions) -> None:
+    async def looked_thrice(self, transitions: EventStream) -> None:
         for _ in range(3):
             await transitions._look_once(await transitions._wanted())
 
@@ -241,7 +241,7 @@ class AtTheSameMoment(RemoveCase):
             await Epochs(self.link, self.keys).look()
             link = Before(self.link, at, come)
             try:
-                await Queues(link, self.keys).remove("q", self.queue.let_go("q"))
+                await QueueStore(link, self.keys).remove("q", self.queue.let_go("q"))
                 outcomes.add("removed")
             except QueueInUse:
                 outcomes.add("in use")
@@ -262,7 +262,7 @@ class AtTheSameMoment(RemoveCase):
 
     async def test_a_job_from_a_server_that_named_the_queue_a_moment_ago(self) -> None:
         job = self.job()
-        server = Queue(self.a_link(), self.keys)
+        server = JobStore(self.a_link(), self.keys)
 
         async def come() -> None:
             server._named_at["q"] = server._clock()
@@ -274,7 +274,7 @@ class AtTheSameMoment(RemoveCase):
         async def come() -> None:
             link = LosesReplies(self.link)
             link.lose = 1
-            server = Queue(link, self.keys)
+            server = JobStore(link, self.keys)
             server._named_at["q"] = server._clock()
             await server.enqueue(self.job(delay_ms=60_000))
 
@@ -290,7 +290,7 @@ class AtTheSameMoment(RemoveCase):
     async def test_a_job_behind_it_from_a_server_to_which_the_queue_is_named_still(self) -> None:
         for lost in (0, 1):
             link = LosesReplies(self.link)
-            server = Queue(link, self.keys)
+            server = JobStore(link, self.keys)
             await self.emptied()
             await self.remove()
             server._named_at["q"] = server._clock()
@@ -304,13 +304,13 @@ class AtTheSameMoment(RemoveCase):
 
     async def test_many_posts_while_it_is_removed_again_and_again_lose_none(self) -> None:
         """Each job that was accepted is there to be cancelled, and its queue is named while it is."""
-        servers = [Queue(self.a_link(), self.keys) for _ in range(3)]
+        servers = [JobStore(self.a_link(), self.keys) for _ in range(3)]
         removed = 0
 
         async def is_named() -> bool:
             return self.names() == {b"q"}
 
-        async def post(server: Queue) -> None:
+        async def post(server: JobStore) -> None:
             while removed < 8:
                 job = self.job()
                 await server.enqueue(job)
@@ -336,7 +336,7 @@ class AtTheSameMoment(RemoveCase):
         link.lose = 1
 
         with self.assertRaises(OutcomeUnknown):
-            await Queues(link, self.keys).remove("q")
+            await QueueStore(link, self.keys).remove("q")
 
         self.assertEqual(set(), self.names())
 

@@ -3,7 +3,7 @@
 import unittest
 from collections.abc import Awaitable, Callable
 
-from lib.queue.queues import Retention
+from lib.queue.queue_store import Retention
 from tests.redis.case import KEEP_ALL, RedisCase, ending
 
 FINISHED = ("completed", "dead", "cancelled")

@@ -6,18 +6,18 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from lib import config
 from lib.jobs.job import Revision
-from lib.queue.client import Link
+from lib.queue.bulkheads import Bulkheads
 from lib.queue.epochs import AT_A_LOOK, NEW_AT_A_LOOK, Epochs
-from lib.queue.names import Walk
-from lib.queue.queue import Queue
-from lib.queue.queues import NAMES_AT_ONCE, Queues
-from lib.queue.resp import Argument
-from lib.work.bulkheads import Bulkheads
+from lib.queue.job_store import JobStore
+from lib.queue.queue_names import Walk
+from lib.queue.queue_store import NAMES_AT_ONCE, QueueStore
+from lib.redis_link.link import RedisLink
+from lib.redis_link.resp import Argument
+from lib.settings import config
 from lib.work.fates import Fates
-from lib.work.rota import ASLEEP_S, AWAKE_S
-from lib.work.upkeep import Upkeep
+from lib.work.supervisor.rota import ASLEEP_S, AWAKE_S
+from lib.work.supervisor.upkeep import Upkeep
 from tests.a_log import ALog
 from tests.redis.case import RedisCase, Through, until
 
@@ -27,7 +27,7 @@ MANY = 500
 class Counted(Through):
     """A link that counts commands by their first word."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: RedisLink) -> None:
         super().__init__(link)
         self.calls: Counter[str] = Counter()
 
@@ -43,11 +43,11 @@ class Rounds(RedisCase):
         self.upkeep = self.an_upkeep(self.counted)
         self.now_s = 0.0
 
-    def an_upkeep(self, link: Link) -> Upkeep:
+    def an_upkeep(self, link: RedisLink) -> Upkeep:
         log = ALog(self)
         settings = config.load({"WORKER_QUEUES": "own=1", "LEASE_S": "2"}, Path("/nonexistent"))
-        queues = Queues(link, self.keys)
-        fates, walk = Fates(Queue(link, self.keys), log), Walk(link, self.keys, page=NAMES_AT_ONCE)
+        queues = QueueStore(link, self.keys)
+        fates, walk = Fates(JobStore(link, self.keys), log), Walk(link, self.keys, page=NAMES_AT_ONCE)
         return Upkeep(queues, walk, fates, settings, log, Bulkheads(log), Random(1))
 
     async def rounds(self, count: int) -> Counter[str]:
@@ -112,7 +112,7 @@ class Rounds(RedisCase):
         (job_id,) = self.ids_in("q")
         await self.rounds(int(AWAKE_S) + 2)
 
-        late = Queue(self.link, self.keys)
+        late = JobStore(self.link, self.keys)
         await late.patch(job_id, lambda record: Revision(record.spec_text.decode(), None, 1 + (record.created_ms or 0)))
         await self.rounds(2)
 

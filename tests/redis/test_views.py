@@ -7,12 +7,12 @@ from random import Random
 from lib.errors import QueueNotFound
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobSpec, NewJob
-from lib.queue import queues
-from lib.queue.events import Endings
+from lib.queue import queue_store
+from lib.queue.endings import EndWaiters
 from lib.queue.lease import failed, finished, finished_without
+from lib.queue.listing import MOST_LOOKED_AT, Cursor, ListingPart, Wanted
 from lib.queue.notes import Notes
-from lib.queue.pages import MOST_LOOKED_AT, Page, Place, Wanted
-from lib.queue.queues import Retention, Unreadable
+from lib.queue.queue_store import Retention, Unreadable
 from tests.redis.case import ERROR, LIMIT_S, TRACE, RedisCase, ending, ids_of
 
 
@@ -98,7 +98,7 @@ class Census(RedisCase):
 
         found = [census async for some in self.queues.census_of_all() for census in some]
 
-        counted = [(census.queue, census.counts["ready"]) for census in found if isinstance(census, queues.Census)]
+        counted = [(census.queue, census.counts["ready"]) for census in found if isinstance(census, queue_store.Census)]
         self.assertEqual([("a", 1), ("b", 1)], counted)
 
     async def test_a_queue_whose_keys_somebody_broke_is_told_of_beside_the_others(self) -> None:
@@ -119,7 +119,7 @@ class Pages(RedisCase):
     ) -> list[str]:
         """All ids of a listing, a page at a time; no more pages than it can have."""
         seen: list[str] = []
-        after: Place | None = None
+        after: Cursor | None = None
         for _ in range(most_pages):
             page = await self.queue.page(list(queues), wanted, after, limit)
             self.assertLessEqual(len(page.places), limit)
@@ -142,7 +142,7 @@ class Pages(RedisCase):
         self.client.zadd(self.base + "all", dict.fromkeys(ids, 1_700_000_000_000))
         expected = sorted(ids, reverse=True)
         for last in (0, 1, 1499, 2998, 2999):
-            after = Place(1_700_000_000_000, expected[last])
+            after = Cursor(1_700_000_000_000, expected[last])
             self.client.zrem(self.base + "all", expected[last])
 
             page = await self.queue.page(["q"], Wanted(), after, 10)
@@ -194,12 +194,12 @@ class Pages(RedisCase):
         second = await self.queue.page(["q"], Wanted("ready"), first.end, 50)
 
         self.assertEqual([newest], [place.job_id for place in first.places])
-        self.assertEqual(sorted(cancelled)[1 - MOST_LOOKED_AT], (first.end or Place(0, "")).job_id)
+        self.assertEqual(sorted(cancelled)[1 - MOST_LOOKED_AT], (first.end or Cursor(0, "")).job_id)
         self.assertEqual([], second.places)
         self.assertEqual([newest, oldest], await self.walk(Wanted("ready"), 50, most_pages=3))
 
     async def test_the_active_ones_are_found_at_once_however_old_they_are(self) -> None:
-        runners = [await self.lease(worker_id) for worker_id in ("a", "b")]
+        runners = [await self.lease(runner_id) for runner_id in ("a", "b")]
         ids = await self.enqueue_many(6000)
         self.client.zadd(self.base + "all", {job_id: number for number, job_id in enumerate(ids)})
         claimed = [job_id for runner in runners for job_id in ids_of(await runner.claim(4))]
@@ -241,7 +241,7 @@ class Pages(RedisCase):
 
         page = await self.queue.page(["q"], Wanted(None, "small"), None, 50)
 
-        self.assertEqual(Page([], Place(3, ids[3])), page)
+        self.assertEqual(ListingPart([], Cursor(3, ids[3])), page)
 
 
 class Trim(RedisCase):
@@ -335,11 +335,11 @@ class Trim(RedisCase):
 
 
 class Waiting(RedisCase):
-    """Endings: who waits for a job is woken when it ends."""
+    """EndWaiters: who waits for a job is woken when it ends."""
 
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
-        self.endings = Endings(self.a_link(), self.keys, Random(1))
+        self.endings = EndWaiters(self.a_link(), self.keys, Random(1))
         self.addAsyncCleanup(self.endings.close)
 
     async def wakes(self, job_id: str, event: asyncio.Event) -> None:

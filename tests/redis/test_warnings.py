@@ -9,16 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lib import config
-from lib.logs import open_logs
-from lib.work import warnings
-from lib.work.bulkheads import Bulkheads
-from lib.work.resources import Resources
-from lib.work.warnings import Warnings
+from lib.logs.log import open_logs
+from lib.queue.bulkheads import Bulkheads
+from lib.settings import config
+from lib.work.runner import warnings
+from lib.work.runner.resources import Resources
+from lib.work.runner.warnings import Warnings
 from tests.redis.case import RedisCase
 
 
-class Link:
+class RedisLink:
     """A resource that says of itself what it is told to."""
 
     def __init__(self, settings: Any) -> None:
@@ -41,9 +41,9 @@ class OfARunner(RedisCase):
             [("m", self.probe)], self.resources, self.queues, bulkheads, self.log, random.Random(7), lambda: self.now_s
         )
 
-    async def probe(self, resource: Callable[[Any], Link]) -> None:
+    async def probe(self, resource: Callable[[Any], RedisLink]) -> None:
         self.probes.append(self.now_s)
-        resource(Link).warning = self.outcome
+        resource(RedisLink).warning = self.outcome
         if self.outcome:
             raise OSError(self.outcome)
 
@@ -90,7 +90,7 @@ class OfARunner(RedisCase):
 
     async def test_what_a_job_finds_wrong_later_is_told_and_looked_at_again(self) -> None:
         await self.turn()
-        self.resources.get(Link).warning = "the password has changed"
+        self.resources.get(RedisLink).warning = "the password has changed"
 
         await self.turn()
 
@@ -102,9 +102,9 @@ class OfARunner(RedisCase):
     async def test_what_comes_and_goes_does_not_fill_the_log(self) -> None:
         await self.turn()
         for _ in range(10):
-            self.resources.get(Link).warning = "now and then"
+            self.resources.get(RedisLink).warning = "now and then"
             await self.warnings._look()
-            self.resources.get(Link).warning = ""
+            self.resources.get(RedisLink).warning = ""
             await self.warnings._look()
 
         self.assertEqual(["warning.raised", "warning.mended"], self.events())

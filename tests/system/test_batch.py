@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from lib.api.upload import LINE_BYTES
+from lib.api.bulk.upload import LINE_BYTES
 from tests.private_redis import PrivateRedis, wait_until
 from tests.processes import LIMIT_S, Server
 from tests.system.oracle import assert_sound, states

@@ -128,10 +128,10 @@ class OfAQueue(BrokenCase):
 
     def key(self, one: Broken, job_id: str) -> str:
         """The key that is broken: where there are many of a kind, one that the queue uses."""
-        (worker_id,) = self.redis.client.hkeys(f"wb:{{{one.queue}}}:workers")
+        (runner_id,) = self.redis.client.hkeys(f"wb:{{{one.queue}}}:workers")
         places = {
             "<id>": job_id,
-            "<worker>": worker_id.decode(),
+            "<worker>": runner_id.decode(),
             "<process>": self.process_id(one.queue),
             "<n>": str(int(time.time() // 60)),
             "<key>": "a-key",

@@ -239,7 +239,9 @@ class Problems(LiveCase):
             client.NotFound: lambda: self.waybill.get("../../livez"),
             client.Conflict: lambda: self.waybill.delete(late.id),
             client.InvalidFields: lambda: self.waybill.enqueue("noop", {}, no_such_option=1),
-            client.KeyReused: lambda: self.waybill.enqueue("echo", {}, queue=self.queue, idempotency_key=self.queue),
+            client.IdempotencyKeyReused: lambda: self.waybill.enqueue(
+                "echo", {}, queue=self.queue, idempotency_key=self.queue
+            ),
             client.Problem: lambda: self.waybill.enqueue("noop", {"text": "x" * (3 << 20)}),
         }
         for kind, call in cases.items():

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
-from lib import api_keys
-from lib.api.failed_tries import TRIES
-from lib.http1.limits import Limits
+from lib.http1.server.limits import Limits
 from lib.manual import yaml_subset
+from lib.settings import api_keys
+from lib.web.failed_tries import TRIES
 from tests import contract
 from tests.contract import Answer, Operation
 from tests.private_redis import PrivateRedis, wait_until

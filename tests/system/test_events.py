@@ -81,7 +81,7 @@ class EventsCase(unittest.TestCase):
         raise AssertionError(f"the stream ended: {found}")
 
 
-class Transitions(EventsCase):
+class EventStream(EventsCase):
     def test_a_job_is_told_of_at_each_of_its_steps(self) -> None:
         with Worker(self.redis.url), self.following() as messages:
             done = self.post()

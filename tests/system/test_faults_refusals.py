@@ -9,10 +9,10 @@ import redis
 from redis._parsers.base import BaseParser
 
 from lib.errors import RedisUnavailable
-from lib.queue.client import open_link
-from lib.queue.keys import Keys
-from lib.queue.queues import Queues, Retention
-from lib.queue.wire import MissingScript, Moved, translated
+from lib.queue.keys import RedisKeys
+from lib.queue.queue_store import QueueStore, Retention
+from lib.redis_link.link import open_link
+from lib.redis_link.redis_wire import MissingScript, Moved, translated
 from tests.faults.site import Site
 from tests.private_cluster import HOST, Node, command, free_port
 from tests.private_redis import wait_until
@@ -96,7 +96,7 @@ class ReadOnly(unittest.TestCase):
 
             async def look() -> None:
                 link = open_link(site.url, timeout_s=5)
-                queues = Queues(link, Keys("wb"))
+                queues = QueueStore(link, RedisKeys("wb"))
                 try:
                     for ask in (queues.beat("q", ["w"]), queues.survey("q", Retention(1, 1, 1))):
                         with self.assertRaises(RedisUnavailable):

@@ -8,11 +8,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from lib.queue.client import open_link
-from lib.queue.keys import Keys
+from lib.queue.keys import RedisKeys
 from lib.queue.lease import Lease
-from lib.queue.queues import Queues
+from lib.queue.queue_store import QueueStore
 from lib.queue.scripts import Scripts
+from lib.redis_link.link import open_link
 from tests.processes import Worker, is_alive
 from tests.proxy import CUT_REPLY, PASS, Proxy, Request, Verdict
 from tests.system.test_worker_limits import Case
@@ -38,12 +38,12 @@ class SideBySide(Case):
 
         async def crash() -> None:
             link = open_link(self.redis.url, timeout_s=5)
-            keys = Keys("wb")
-            for worker_id in ("first", "second"):
-                lease = Lease(link, link, keys, queue, f"{queue}.{worker_id}", Random())
+            keys = RedisKeys("wb")
+            for runner_id in ("first", "second"):
+                lease = Lease(link, link, keys, queue, f"{queue}.{runner_id}", Random())
                 await lease.register({})
                 await lease.claim(count)
-                await Queues(link, keys).reap(queue, lease.worker_id, crash_limit=100)
+                await QueueStore(link, keys).reap(queue, lease.runner_id, crash_limit=100)
             await link.close()
 
         asyncio.run(crash())
@@ -209,10 +209,10 @@ class SideBySide(Case):
         self.assertEqual(([3, 3], [1, 1]), self.lives(ids))
         self.assertEqual(lost, list(set(self.pids(ids))))
 
-    async def claim_for(self, worker_id: str) -> None:
+    async def claim_for(self, runner_id: str) -> None:
         """A claim of that isolation runner's, of which it hears nothing."""
         link = open_link(self.redis.url, timeout_s=5)
-        await Lease(link, link, Keys("wb"), "default", worker_id, Random()).claim(1, source="suspects")
+        await Lease(link, link, RedisKeys("wb"), "default", runner_id, Random()).claim(1, source="suspects")
         await link.close()
 
     def lives(self, ids: list[str]) -> tuple[list[int], list[int]]:

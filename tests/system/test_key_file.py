@@ -13,8 +13,8 @@ import unittest
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lib import config
-from lib.api_keys import new_key
+from lib.settings import config
+from lib.settings.api_keys import new_key
 from tests.private_redis import PrivateRedis, wait_until
 from tests.processes import LIMIT_S, ROOT, Server
 

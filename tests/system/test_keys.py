@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from lib import api_keys
-from lib.api_keys import SCOPES
-from lib.config import EXIT_CONFIG
+from lib.settings import api_keys
+from lib.settings.api_keys import SCOPES
+from lib.settings.config import EXIT_CONFIG
 from tests import contract
 from tests.contract import Answer, Operation
 from tests.private_redis import PrivateRedis

@@ -1,4 +1,4 @@
-"""lib/logs.py with real files, processes and pipes: rotation loses and tears nothing, a failing log stops nothing."""
+"""logs/log.py with real files, processes and pipes: rotation loses and tears nothing, a failing log stops nothing."""
 
 import asyncio
 import fcntl
@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from lib.log_file import CONSOLE_BYTES, LOCK_PATIENCE_S, LogFile
-from lib.logs import Bound, Log, open_logs
+from lib.logs.log import Bound, Log, open_logs
+from lib.logs.log_file import CONSOLE_BYTES, LOCK_PATIENCE_S, LogFile
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITERS, LINES_EACH, DEADLINE_S = 4, 12_000, 60.0
@@ -30,7 +30,7 @@ WRITERS, LINES_EACH, DEADLINE_S = 4, 12_000, 60.0
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from lib.logs import open_logs
+from lib.logs.log import open_logs
 path, max_bytes, writer, lines = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 log = open_logs(path, level="INFO", console_format="text", max_bytes=max_bytes, backups=500, console=None)
 
@@ -49,7 +49,7 @@ log.close()
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from lib.logs import open_logs
+from lib.logs.log import open_logs
 log = open_logs(Path(sys.argv[1]), level="INFO", console_format="text", max_bytes=0, backups=0)
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 for limit_bytes in (5_000, 5_130, 9_999, hard):
@@ -63,7 +63,7 @@ log.close()
 ONE_TURN = """
 import asyncio, sys
 from pathlib import Path
-from lib.logs import open_logs
+from lib.logs.log import open_logs
 log = open_logs(Path(sys.argv[1]), level="INFO", console_format="text", max_bytes=0, backups=0, console=None)
 
 async def main():
@@ -79,7 +79,7 @@ asyncio.run(main())
 NOT_CLOSED = """
 import asyncio, sys
 from pathlib import Path
-from lib.logs import open_logs
+from lib.logs.log import open_logs
 log = open_logs(Path(sys.argv[1]), level="INFO", console_format="text", max_bytes=0, backups=0)
 
 async def main():

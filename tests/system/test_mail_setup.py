@@ -4,7 +4,7 @@ mails wait."""
 from typing import Any
 
 from lib.jobs import registry, submission
-from lib.needs import EXIT_CONFIG
+from lib.settings.needs import EXIT_CONFIG
 from lib.tracing import new_trace
 from tests.processes import Program, Server, Worker
 from tests.smtp_server import SmtpServer

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from typing import ClassVar
 
-from lib import api_keys
 from lib.manual import problem_page
 from lib.manual.problem_page import Reader
 from lib.manual.problem_texts import TEXTS
+from lib.settings import api_keys
 from tests.private_redis import PrivateRedis
 from tests.processes import Server
 

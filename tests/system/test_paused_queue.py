@@ -3,9 +3,9 @@
 import asyncio
 import unittest
 
-from lib.queue.client import open_link
-from lib.queue.keys import Keys
-from lib.queue.queues import Queues
+from lib.queue.keys import RedisKeys
+from lib.queue.queue_store import QueueStore
+from lib.redis_link.link import open_link
 from tests.system.worker_case import WorkerCase
 
 
@@ -14,7 +14,7 @@ class PausedQueue(WorkerCase):
         async def adjust() -> None:
             link = open_link(self.redis.url, timeout_s=5)
             try:
-                await Queues(link, Keys("wb")).adjust("default", {"paused": is_paused})
+                await QueueStore(link, RedisKeys("wb")).adjust("default", {"paused": is_paused})
             finally:
                 await link.close()
 

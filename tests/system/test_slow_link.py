@@ -1,4 +1,4 @@
-"""A link to Redis that is slow, or goes silent amid an answer: what wire.py makes of it."""
+"""A link to Redis that is slow, or goes silent amid an answer: what redis_wire.py makes of it."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ import unittest
 from collections.abc import AsyncIterator
 
 from lib.errors import OutcomeUnknown
-from lib.queue.client import Link, open_link
+from lib.redis_link.link import RedisLink, open_link
 from tests.private_redis import PrivateRedis
 from tests.proxy import Proxy
 
@@ -23,7 +23,7 @@ class SlowLink(unittest.IsolatedAsyncioTestCase):
         self.proxy = self.enterContext(Proxy(self.redis.url, bytes_per_s=2_000_000))
 
     @contextlib.asynccontextmanager
-    async def link(self) -> AsyncIterator[Link]:
+    async def link(self) -> AsyncIterator[RedisLink]:
         link = open_link(self.proxy.url, timeout_s=TIMEOUT_S)
         try:
             yield link

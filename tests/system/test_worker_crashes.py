@@ -8,7 +8,7 @@ import unittest
 from datetime import datetime
 from typing import Any
 
-from lib.queue.keys import Keys
+from lib.queue.keys import RedisKeys
 from tests.processes import Worker, is_alive
 from tests.system.worker_case import WorkerCase
 
@@ -102,7 +102,7 @@ class Killed(WorkerCase):
         self.assertEqual((1, []), (len(self.executions(job_id)), other.logged("worker.reaped")))
 
     def beat(self, job_id: str) -> object:
-        return self.redis.client.hget("wb:{default}:beats", self.record(job_id).worker_id or "")
+        return self.redis.client.hget("wb:{default}:beats", self.record(job_id).runner_id or "")
 
     def test_when_both_are_killed_another_host_takes_the_jobs_after_the_lease(self) -> None:
         worker = self.ready(LEASE_S=2)
@@ -123,7 +123,7 @@ class Killed(WorkerCase):
     def test_a_runner_killed_before_it_reads_what_its_pop_brought_loses_nothing(self) -> None:
         worker = self.ready()
         (seen,) = self.redis.client.hkeys("wb:{default}:workers")
-        own_list = Keys("wb").active("default", bytes(seen).decode())
+        own_list = RedisKeys("wb").active("default", bytes(seen).decode())
         (runner,) = worker.runner_pids()
 
         job_id = self.until(
@@ -159,13 +159,13 @@ class Zombie(WorkerCase):
         job_id = self.post("sleep", until=str(flag))
         self.until_begun(job_id)
         (runner,) = zombie.runner_pids()
-        first_id = self.record(job_id).worker_id
+        first_id = self.record(job_id).runner_id
 
         for pid in (zombie.pid, runner):
             os.kill(pid, signal.SIGSTOP)
         other = self.ready(LEASE_S=2)
         self.until_begun(job_id, attempts=2)
-        second_id = self.record(job_id).worker_id
+        second_id = self.record(job_id).runner_id
         flag.touch()
         self.until_all([job_id], "completed")
         before = self.record(job_id)
@@ -180,7 +180,7 @@ class Zombie(WorkerCase):
         self.assertEqual(0, other.stop())
         again = self.post("noop")
         self.until_all([again], "completed")
-        self.assertNotIn(self.record(again).worker_id, (first_id, second_id))
+        self.assertNotIn(self.record(again).runner_id, (first_id, second_id))
 
     def test_a_stopped_supervisor_that_goes_on_does_not_reap_its_own_runners(self) -> None:
         worker = self.ready(LEASE_S=2)

@@ -6,7 +6,7 @@ import unittest
 
 from lib.jobs import registry
 from lib.jobs.job import JobRecord
-from lib.queue.queue import Queue
+from lib.queue.job_store import JobStore
 from tests.jobs_that_end_oddly import ODDITIES
 from tests.processes import JOB_MODULES, Server, Worker
 from tests.system.oracle import counts
@@ -56,7 +56,7 @@ class LastWords(EndsCase):
     def said(self, *ids: str) -> list[tuple[list[str], object]]:
         """The log and the progress of each of these jobs."""
 
-        async def ask(queue: Queue) -> list[tuple[list[str], object]]:
+        async def ask(queue: JobStore) -> list[tuple[list[str], object]]:
             return [(await queue.log_of(job_id), (await queue.read(job_id)).progress) for job_id in ids]
 
         return self.asked(ask)

@@ -93,12 +93,12 @@ class Disturbed(WorkerCase):
         client = self.redis.client
         ids = [self.post("noop", text="x" * 400_000) for _ in range(9)]
         self.until_all(ids, "completed")
-        (worker_id,) = client.hkeys("wb:{default}:workers")
+        (runner_id,) = client.hkeys("wb:{default}:workers")
         pipe = client.pipeline()
         for job_id in ids:
             pipe.zrem("wb:{default}:completed", job_id)
             pipe.hset(f"wb:{{default}}:job:{job_id}", mapping={"state": "active"})
-            pipe.lpush(f"wb:{{default}}:active:{worker_id.decode()}", job_id)
+            pipe.lpush(f"wb:{{default}}:active:{runner_id.decode()}", job_id)
         pipe.execute()
 
         self.until_all(ids, "completed")

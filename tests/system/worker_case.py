@@ -12,9 +12,9 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from lib.ids import JobIds
 from lib.jobs import registry, submission
 from lib.jobs.job import JobRecord, NewJob
-from lib.queue.client import open_link
-from lib.queue.keys import Keys
-from lib.queue.queue import Queue
+from lib.queue.job_store import JobStore
+from lib.queue.keys import RedisKeys
+from lib.redis_link.link import open_link
 from lib.tracing import new_trace
 from tests.private_redis import PrivateRedis, wait_until
 from tests.processes import JOB_MODULES, Worker
@@ -85,7 +85,7 @@ class WorkerCase(unittest.TestCase):
         return self.put(*[self.new(type_name, options, **payload) for _ in range(count)])
 
     def put(self, *jobs: NewJob) -> list[str]:
-        async def enqueue(queue: Queue) -> None:
+        async def enqueue(queue: JobStore) -> None:
             await asyncio.gather(*[queue.enqueue(job) for job in jobs])
 
         self.asked(enqueue)
@@ -93,13 +93,13 @@ class WorkerCase(unittest.TestCase):
         self.accepted += ids
         return ids
 
-    def asked(self, question: Callable[[Queue], Awaitable[Answer]]) -> Answer:
+    def asked(self, question: Callable[[JobStore], Awaitable[Answer]]) -> Answer:
         """What `question` gives of this Redis' jobs."""
 
         async def ask() -> Answer:
             link = open_link(self.redis.url, timeout_s=5)
             try:
-                return await question(Queue(link, Keys("wb")))
+                return await question(JobStore(link, RedisKeys("wb")))
             finally:
                 await link.close()
 

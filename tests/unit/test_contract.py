@@ -12,33 +12,37 @@ from typing import Any, get_args, get_type_hints
 from unittest.mock import Mock
 
 import lib
-from lib import config
-from lib.api import batch, events, jobs, preferences, upload
-from lib.api.problems import RETRY_AFTER_S, InternalError
+from lib import json_text
+from lib.api import events, jobs
+from lib.api.bulk import batch, upload
 from lib.api.queues import MAX_DEPTH
-from lib.api.router import Route
 from lib.api.routes import routes
 from lib.api.shown import present
 from lib.errors import WaybillError
-from lib.handlers import attachment, email, html_text
-from lib.handlers.address_lists import Addressee
-from lib.http1.limits import Limits
+from lib.handlers import email
+from lib.handlers.email import attachment, html_text
+from lib.handlers.email.address_lists import Addressee
+from lib.http1.server.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
-from lib.jobs import failure, masking, nesting, registry, result, submission
+from lib.jobs import failure, masking, registry, result, submission
 from lib.jobs.backoff import DEFAULT_BACKOFF
 from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord, JobSpec
 from lib.jobs.payload import json_name
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
-from lib.queue import notes, pages
-from lib.queue.queues import Census
+from lib.queue import listing, notes
+from lib.queue.queue_store import Census
+from lib.settings import config
 from lib.tracing import new_trace
+from lib.web import preferences
+from lib.web.problems import RETRY_AFTER_S, InternalError
+from lib.web.router import Route
 from tests import contract
 from tests.contract import Operation
 
 ROOT = Path(__file__).resolve().parents[2]
 POSTMAN = ROOT / "prod" / "Postman_Collection.json"
 # The rooms that answer a request; what they name of lib/errors.py, a caller can be told.
-ANSWERING = ("api", "http1", "jobs", "queue")
+ANSWERING = ("api", "web", "http1", "jobs", "queue", "redis_link")
 CONTRACT = contract.load()
 
 
@@ -389,7 +393,7 @@ class Facts(unittest.TestCase):
         self.assertEqual(failure.TRACEBACK_CHARS, self.properties("JobError")["traceback"]["maxLength"])
         self.assertIn(f"{failure.ERROR_BYTES >> 10} KiB at most", CONTRACT.schema("JobError")["description"])
         self.assertIn(f"over {result.RESULT_BYTES >> 10} KiB", job["result_error"]["description"])
-        self.assertIn(f"over {nesting.MAX_DEPTH} levels", job["result_error"]["description"])
+        self.assertIn(f"over {json_text.MAX_DEPTH} levels", job["result_error"]["description"])
         self.assertEqual(result.REASON_CHARS, job["result_error"]["maxLength"])
         self.assertEqual(notes.LINE_CHARS, lines["items"]["maxLength"])
         self.assertEqual(notes.LINES_KEPT, lines["maxItems"])
@@ -412,7 +416,7 @@ class Facts(unittest.TestCase):
 
         self.assertIn(f"more than {preferences.MAX_WAIT_S} are {preferences.MAX_WAIT_S}", wait["description"])
         told = CONTRACT.operation("listJobs").fields["description"]
-        self.assertIn(f"{pages.MOST_LOOKED_AT:,} jobs", told)
+        self.assertIn(f"{listing.MOST_LOOKED_AT:,} jobs", told)
         self.assertEqual((0.5, True), (jobs.SEARCH_S, "half a second" in told))
 
     def test_the_limits_of_http(self) -> None:

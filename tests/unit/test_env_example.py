@@ -5,7 +5,7 @@ import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lib import config
+from lib.settings import config
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "prod" / ".env.example"
 

@@ -4,7 +4,7 @@ import re
 import unittest
 import uuid
 
-from lib.ids import JobIds, is_request_id, new_request_id, new_worker_id, queue_of, random_digits, uuid4_of
+from lib.ids import JobIds, is_request_id, new_request_id, new_runner_id, queue_of, random_digits, uuid4_of
 
 
 class JobId(unittest.TestCase):
@@ -83,18 +83,18 @@ class RequestId(unittest.TestCase):
 
 class WorkerId(unittest.TestCase):
     def test_it_is_readable_and_never_the_same_twice(self) -> None:
-        made = {new_worker_id("Host_1.Example.ORG", 42) for _ in range(100)}
+        made = {new_runner_id("Host_1.Example.ORG", 42) for _ in range(100)}
 
         self.assertEqual(100, len(made))
-        for worker_id in made:
-            self.assertRegex(worker_id, r"\Ahost-1\.example\.org\.42\.[0-9a-f]{8}\Z")
+        for runner_id in made:
+            self.assertRegex(runner_id, r"\Ahost-1\.example\.org\.42\.[0-9a-f]{8}\Z")
 
     def test_a_runner_that_is_alone_is_known_by_its_end(self) -> None:
-        self.assertTrue(new_worker_id("h", 1, is_alone=True).endswith(".alone"))
+        self.assertTrue(new_runner_id("h", 1, is_alone=True).endswith(".alone"))
 
     def test_no_host_name_breaks_it(self) -> None:
         for host in ("", "ä" * 100, "a,b{c}:d\n", "." * 5):
-            self.assertTrue(re.fullmatch(r"[a-z0-9.-]+", new_worker_id(host, 1)), host)
+            self.assertTrue(re.fullmatch(r"[a-z0-9.-]+", new_runner_id(host, 1)), host)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from lib import config
-from lib.work.supervisor import LEAVE_S
+from lib.settings import config
+from lib.work.supervisor.supervisor import LEAVE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 PROD = ROOT / "prod"

@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 from lib.errors import HttpError
-from lib.http1.app import Answer as AppAnswer
-from lib.http1.app import Hear
-from lib.http1.limits import Limits
-from lib.http1.listener import Listener
 from lib.http1.message import Request, Response, StreamedResponse
+from lib.http1.server.app import Answer as AppAnswer
+from lib.http1.server.app import Hear
+from lib.http1.server.limits import Limits
+from lib.http1.server.listener import Listener
 
 T = TypeVar("T")
 

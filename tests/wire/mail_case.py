@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from lib import config
-from lib.handlers.address_lists import Addressees
 from lib.handlers.email import Email, send_email
-from lib.handlers.mailer import Mailer
+from lib.handlers.email.address_lists import Addressees
+from lib.handlers.email.mailer import Mailer
 from lib.jobs.result import result_text
+from lib.settings import config
 from tests.smtp_server import SmtpServer
 
 T = TypeVar("T")

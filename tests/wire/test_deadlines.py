@@ -4,7 +4,7 @@ import select
 import time
 import unittest
 
-from lib.http1.limits import Limits
+from lib.http1.server.limits import Limits
 from tests.wire.echo_server import EchoServer, RawClient, wait_until
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"

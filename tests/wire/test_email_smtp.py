@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from lib.errors import ConfigError
-from lib.handlers.attachment import Attachment
 from lib.handlers.email import MOST_UNCERTAIN, DeliveryLeftUncertain, Email, send_email
-from lib.handlers.mailer import MAX_AGE_S, MAX_IDLE_S, Mailer
-from lib.handlers.senders import SenderNotAllowed
-from lib.handlers.smtp import MANY_MAILS
-from lib.handlers.smtp_dial import Limits
-from lib.handlers.smtp_token import SMTPTokenMissing
-from lib.handlers.smtp_verdicts import (
+from lib.handlers.email.attachment import Attachment
+from lib.handlers.email.mailer import MAX_AGE_S, MAX_IDLE_S, Mailer
+from lib.handlers.email.senders import SenderNotAllowed
+from lib.handlers.email.smtp.dial import SmtpDeadlines
+from lib.handlers.email.smtp.session import MANY_MAILS
+from lib.handlers.email.smtp.token import SMTPTokenMissing
+from lib.handlers.email.smtp.verdicts import (
     DeliveryUncertain,
     MailRefused,
     SMTPLinkLost,
@@ -217,7 +217,7 @@ class Addresses(WireCase):
 
 class Verdicts(WireCase):
     def outcome(self, server: SmtpServer, payload: Email, **limits: float) -> Exception:
-        mailer = Mailer(settings(SMTP_URL=server.url()), limits=Limits(**limits))
+        mailer = Mailer(settings(SMTP_URL=server.url()), limits=SmtpDeadlines(**limits))
         try:
             with self.assertRaises(Exception) as caught:
                 self.send_email(Context(mailer), payload)
@@ -951,9 +951,9 @@ class Encryption(WireCase):
         script = "; ".join(
             [
                 "import asyncio, sys, pathlib",
-                "from lib import config",
-                "from lib.handlers.mailer import Mailer",
-                "from lib.handlers.letter import Letter",
+                "from lib.settings import config",
+                "from lib.handlers.email.mailer import Mailer",
+                "from lib.handlers.email.letter import Letter",
                 "mailer = Mailer(config.load({'SMTP_URL': sys.argv[1]}, pathlib.Path('none')))",
                 "letter = Letter('a', '<a@b>', 'a@b.example', ('c@d.example',), b'Subject: x\\r\\n\\r\\n')",
                 "asyncio.run(mailer.send(letter))",

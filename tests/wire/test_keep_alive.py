@@ -4,7 +4,7 @@ import time
 import unittest
 from collections import Counter
 
-from lib.http1.limits import Limits
+from lib.http1.server.limits import Limits
 from tests.wire.echo_server import EchoServer, RawClient
 
 GET = b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"

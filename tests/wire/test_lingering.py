@@ -7,7 +7,7 @@ reset and no answer.
 import contextlib
 import unittest
 
-from lib.http1.limits import Limits
+from lib.http1.server.limits import Limits
 from tests.wire.echo_server import EchoServer, RawClient, wait_until
 
 H = b"Host: a\r\n"

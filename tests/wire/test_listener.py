@@ -5,7 +5,7 @@ import socket
 import unittest
 from typing import Any
 
-from lib.http1.listener import Listener, bind
+from lib.http1.server.listener import Listener, bind
 from tests.wire.echo_server import EchoServer, wait_until
 
 GET = b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -11,10 +11,10 @@ from typing import Any
 from unittest.mock import patch
 
 from lib.handlers.email import DeliveryLeftUncertain, Email, send_email
-from lib.handlers.mailer import Mailer
-from lib.handlers.smtp import LAST_WORD_S
-from lib.handlers.smtp_dial import Limits
-from lib.handlers.smtp_verdicts import (
+from lib.handlers.email.mailer import Mailer
+from lib.handlers.email.smtp.dial import SmtpDeadlines
+from lib.handlers.email.smtp.session import LAST_WORD_S
+from lib.handlers.email.smtp.verdicts import (
     DeliveryUncertain,
     MailRefused,
     SMTPLinkLost,
@@ -35,7 +35,7 @@ class DialogueCase(WireCase):
     def pair(self, *options: str, tls: str | None = None, **limits: float) -> tuple[SmtpServer, Mailer]:
         server = self.serve(*options, tls=tls)
         context = server.tls_context() if tls else None
-        return server, self.mailer(server.url(), tls_context=context, limits=Limits(**limits))
+        return server, self.mailer(server.url(), tls_context=context, limits=SmtpDeadlines(**limits))
 
     def fault(self, mailer: Mailer, payload: Email) -> BaseException:
         with self.assertRaises(Exception) as caught:
@@ -168,7 +168,7 @@ class Cuts(DialogueCase):
 
     def test_an_idle_link_is_closed_though_no_further_mail_comes(self) -> None:
         server, mailer = self.pair()
-        with patch("lib.handlers.mailer.MAX_IDLE_S", 0.1):
+        with patch("lib.handlers.email.mailer.MAX_IDLE_S", 0.1):
             self.send_email(Context(mailer), email())
 
             self.assert_all_closed(server)

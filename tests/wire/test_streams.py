@@ -2,7 +2,7 @@
 
 import unittest
 
-from lib.http1.limits import Limits
+from lib.http1.server.limits import Limits
 from tests.wire.echo_server import BIG_BYTES, EchoServer, wait_until
 
 POST = b"POST /pieces HTTP/1.1\r\nHost: a\r\n"

@@ -1,0 +1,229 @@
+"""Open an SMTP session: the route that SMTP_URL names, the connection, EHLO, STARTTLS, login.
+
+Called by mailer.py, in a thread: it is smtplib's work, done once for many mails. What comes back is a socket that is
+ready for MAIL; every failure is one of verdicts.py. smtplib by itself would listen to a server without end: what
+it reads is bounded here, in bytes, and in time by the mail's Deadline.
+"""
+
+import ipaddress
+import re
+import smtplib
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from lib.handlers.email.smtp.login import by_password, by_token
+from lib.handlers.email.smtp.token import TOKEN_S, Token, Tokens
+from lib.handlers.email.smtp.verdicts import SMTPLoginRefused, SMTPSessionRefused, check, refusal, translated
+
+CONNECT_S = 10.0
+REPLY_S = 45.0  # RFC 5321, 4.5.3.2.6 grants ten minutes behind the mail: giving up there makes duplicates
+TOTAL_S = 55.0  # below the job's timeout_s of 60: the verdict on the link comes before the runner's on the job
+TALK_BYTES = 64 << 10  # greeting, EHLO and login together
+READ_BYTES = 4 << 10
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+")
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpRoute:
+    """SMTP_URL, read. `tls` is "none", "starttls" or "implicit"."""
+
+    host: str
+    port: int
+    tls: str
+    user: str | None = None
+    password: str = field(default="", repr=False)
+    tokens: Tokens | None = field(default=None, repr=False)
+    """In place of the password, where there are any."""
+
+
+class SmtpDeadlines(NamedTuple):
+    """Seconds: for a connection to be made, for a reply, for everything that one mail takes."""
+
+    connect_s: float = CONNECT_S
+    reply_s: float = REPLY_S
+    total_s: float = TOTAL_S
+
+
+class Deadline:
+    """The end of the time that one mail may take, whatever its steps take each."""
+
+    def __init__(self, limits: SmtpDeadlines, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limits = limits
+        self._clock = clock
+        self._end = clock() + limits.total_s
+
+    def end(self) -> None:
+        """Nobody waits for it any more; from any thread."""
+        self._end = self._clock()
+
+    def left_s(self, limit_s: float) -> float:
+        """`limit_s`, or what is left if that is less. Raises TimeoutError when nothing is."""
+        left = self._end - self._clock()
+        if left <= 0:
+            raise TimeoutError(f"not done within {self.limits.total_s:g} s")
+        return min(limit_s, left)
+
+
+def read_route(url: str) -> SmtpRoute:
+    """`smtp[s]://user:password@host:port?starttls=1`, as lib/settings/config.py has checked it. Raises ValueError."""
+    parts = urlsplit(url)
+    tls = "implicit" if parts.scheme == "smtps" else "starttls" if parts.query == "starttls=1" else "none"
+    port = parts.port or {"implicit": 465, "starttls": 587, "none": 25}[tls]
+    host = parts.hostname or ""
+    user = None if parts.username is None else unquote(parts.username)
+    if user is not None and tls == "none" and not _is_loopback(host):
+        raise ValueError(f"it would send a password to {host} unencrypted; use smtps:// or ?starttls=1")
+    return SmtpRoute(host, port, tls, user, unquote(parts.password or ""))
+
+
+class Session(NamedTuple):
+    """A connection that takes MAIL. offers: EHLO's, in small letters; unread: what the server said beyond that."""
+
+    sock: socket.socket
+    offers: frozenset[str]
+    unread: bytes
+
+
+class _Talk:
+    """What smtplib reads replies from, in place of a file."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self.unread = b""
+        self._sock = sock
+        self._deadline = deadline
+        self._left_bytes = TALK_BYTES
+
+    def readline(self, limit: int) -> bytes:
+        """A line with its end; without, where the server hung up or the line is longer. Raises OSError."""
+        while b"\n" not in self.unread and len(self.unread) < limit:
+            # For each piece: a server that sends a letter a second would never be late.
+            self._sock.settimeout(self._deadline.left_s(self._deadline.limits.connect_s))
+            data = self._sock.recv(READ_BYTES)
+            self._left_bytes -= len(data)
+            if self._left_bytes < 0:
+                raise OSError(f"over {TALK_BYTES} bytes before the first mail")
+            if not data:
+                break
+            self.unread += data
+        end = min(self.unread.find(b"\n") + 1 or len(self.unread), limit)
+        line, self.unread = self.unread[:end], self.unread[end:]
+        return line
+
+    def close(self) -> None:
+        """As smtplib closes its file; the socket is not ours."""
+
+
+class _Plain(smtplib.SMTP):
+    """smtplib's, reading from a _Talk. Its constructor connects and reads the greeting."""
+
+    def __init__(self, deadline: Deadline, *arguments: Any, **options: Any) -> None:
+        self._deadline = deadline
+        super().__init__(*arguments, **options)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = _Talk(self.sock, self._deadline)
+        return super().getreply()
+
+    def session(self) -> Session:
+        assert self.sock is not None
+        return Session(self.sock, frozenset(self.esmtp_features), self.file.unread if self.file else b"")
+
+
+class _Encrypted(_Plain, smtplib.SMTP_SSL):
+    """The same over TLS."""
+
+
+def open_session(route: SmtpRoute, tls_context: ssl.SSLContext | None, deadline: Deadline) -> Session:
+    """Raises SMTPLinkLost, SMTPServerBusy, SMTPSessionRefused, SMTPLoginRefused or SMTPTokenMissing."""
+    with translated(f"{route.host}:{route.port}"):
+        # First: no server is kept waiting for it, or dialled where there is none.
+        token = route.tokens.get(deadline.left_s(TOKEN_S)) if route.tokens else None
+        smtp = _dial(route, tls_context, deadline)
+        try:
+            _begin(smtp, route, tls_context, deadline)
+            if route.user is not None:
+                _login(smtp, route, route.user, token, deadline)
+            return smtp.session()
+        except BaseException:
+            smtp.close()
+            raise
+
+
+def _dial(route: SmtpRoute, tls_context: ssl.SSLContext | None, deadline: Deadline) -> _Plain:
+    # local_hostname is given, lest smtplib ask the DNS for it: that may take seconds. _begin puts the right one in.
+    options: dict[str, Any] = {"local_hostname": "localhost", "timeout": deadline.left_s(deadline.limits.connect_s)}
+    try:
+        if route.tls == "implicit":
+            return _Encrypted(deadline, route.host, route.port, context=tls_context, **options)
+        return _Plain(deadline, route.host, route.port, **options)
+    except smtplib.SMTPConnectError as exc:
+        raise refusal("the greeting", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
+
+
+def _begin(smtp: smtplib.SMTP, route: SmtpRoute, tls_context: ssl.SSLContext | None, deadline: Deadline) -> None:
+    """EHLO, and STARTTLS where asked for."""
+    smtp.local_hostname = _own_name(smtp.sock)
+    _ehlo(smtp, deadline)
+    if route.tls == "starttls":
+        if not smtp.has_extn("starttls"):
+            # Never on in the clear: whoever stands between could have taken the offer out of the reply.
+            raise SMTPSessionRefused(f"{route.host} does not offer STARTTLS, and SMTP_URL asks for it")
+        _set_timeout(smtp, deadline)
+        try:
+            smtp.starttls(context=tls_context)
+        except smtplib.SMTPResponseException as exc:
+            raise refusal("STARTTLS", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
+        _ehlo(smtp, deadline)
+
+
+def _ehlo(smtp: smtplib.SMTP, deadline: Deadline) -> None:
+    _set_timeout(smtp, deadline)
+    answer = smtp.ehlo()
+    if answer[0] in (500, 502):
+        # A server from before 1995 knows HELO alone (RFC 5321, 3.2).
+        answer = smtp.helo()
+    check("EHLO", answer, SMTPSessionRefused)
+
+
+def _login(smtp: smtplib.SMTP, route: SmtpRoute, user: str, token: Token | None, deadline: Deadline) -> None:
+    _set_timeout(smtp, deadline)
+    if token is None or route.tokens is None:
+        by_password(smtp, user, route.password)
+        return
+    try:
+        by_token(smtp, user, token.text, route.host, route.port)
+    except SMTPLoginRefused:
+        route.tokens.forget(token)
+        if not token.is_kept:
+            raise
+        # It has run out, as tokens do within the hour: nobody's fault, and no attempt lost.
+        newer = route.tokens.get(deadline.left_s(TOKEN_S))
+        _login(smtp, route, user, replace(newer, is_kept=False), deadline)
+
+
+def _set_timeout(smtp: smtplib.SMTP, deadline: Deadline) -> None:
+    if smtp.sock is not None:
+        smtp.sock.settimeout(deadline.left_s(deadline.limits.connect_s))
+
+
+def _own_name(sock: socket.socket | None) -> str:
+    """What EHLO says: this host's full name, or its address in brackets (RFC 5321, 4.1.3). Asks no DNS."""
+    name = socket.gethostname()
+    if _HOST_NAME.fullmatch(name) or sock is None:
+        return name
+    address = str(sock.getsockname()[0]).partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,257 @@
+"""What SMTP's answers and broken links mean for a mail: each is turned into one of these errors, and the type decides.
+
+What is no `Discard` is tried again. Raised by dial.py, smtp_wire.py and session.py; the types stand in the job's
+record and may be named in a redrive (`error_type`).
+
+1. The mail is refused (5xx to RCPT or the content, or its size): dead. Asking again would get the same answer.
+2. The server can't now (4xx) or can't be reached: later, by the job's own backoff. Where it says or implies how long we
+   are to wait, or that we send too much, that is no failed attempt; see patience.py.
+3. It refuses us, and not this mail: our login, our sender, our address, or its TLS is not what SMTP_URL says. Whoever
+   runs Waybill has to mend something, and everybody's mail would be refused until then. So all of it waits, and no
+   attempt is counted.
+4. The link broke after the last byte and before the answer: nobody knows. See email.py's on_uncertain.
+"""
+
+import re
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from lib.handlers.email.smtp import patience
+from lib.handlers.email.smtp.patience import Patience
+from lib.jobs.registry import Discard, Retry, Snooze
+
+SETUP_RETRY_S = 300.0
+
+Reply = tuple[int, bytes | str]
+Verdict = Callable[[str], Exception]
+
+LOGIN_WANTED = (530, 534, 535, 538)  # RFC 4954, 6; 530 is also RFC 3207's "issue a STARTTLS command first"
+_NOT_THE_SENDER = (552, 555)  # RFC 1870, 6.1: too large; RFC 5321, 4.1.1.11: a parameter of MAIL
+_ENHANCED_OF_SIZE = re.compile(r"5\d\d 5\.(?:2\.3|3\.4) ")  # RFC 3463: the mail is too large
+_REPLY_CHARS = 300
+_UNFIT = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+
+
+class SMTPServerBusy(Exception):
+    """4xx: not now. Nothing was accepted."""
+
+
+class SMTPServerAskedToWait(SMTPServerBusy, Snooze):
+    """The same, and how long we are to wait: greylisting, too many mails or connections. The attempt is given back."""
+
+    def __init__(self, reason: str, patience: Patience) -> None:
+        Snooze.__init__(self, reason, after_s=patience.base_s)
+        self.patience = patience
+
+
+class SMTPLinkLost(Exception):
+    """No connection, or it broke before the mail was handed over whole. Nothing was accepted."""
+
+
+class SMTPSetupFault(Snooze):
+    """What the server refuses is not this mail: somebody has to mend SMTP_URL, MAIL_FROM or the account behind them.
+
+    Five minutes at a time, not the job's seconds of backoff: there must be time to mend it, and servers lock
+    accounts after a few wrong passwords.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, after_s=SETUP_RETRY_S)
+
+
+class SMTPSessionRefused(SMTPSetupFault):
+    """The server takes no session from us, relays nothing for us, or its TLS is not what SMTP_URL asks for."""
+
+
+class SMTPLoginRefused(SMTPSetupFault):
+    """User or password are wrong, or a login is missing."""
+
+
+class SMTPSenderRefused(SMTPSetupFault):
+    """The server takes no mail from MAIL_FROM."""
+
+
+class MailRefused(Discard):
+    """5xx: the server will not have this mail, or none of its recipients. answers: what it said of each of these."""
+
+    answers: Mapping[str, Reply] = {}
+
+
+class DeliveryUncertain(Retry):
+    """The whole mail was sent, no answer came: the server may have accepted it.
+
+    A Retry, which is a handler's own word: so it stands in the record of a job that was timed out meanwhile, too.
+    """
+
+
+# RFC 3463: X.5.3; and what servers without such codes say.
+_TOO_MANY = re.compile(
+    r"^\d{3} [45]\.5\.3\b|too (?:many|much) (?:rcpt|recipient|address)"
+    r"|(?:max\w*|limit|number) (?:number )?(?:of )?(?:\d+ )?(?:allowed )?recipients"
+    r"|recipients? (?:count |number |per \w+ )?(?:limit|exceeded)",
+    re.IGNORECASE,
+)
+# What servers say to RCPT or the content (5xx) that is about neither. Postfix tells what it has against the sender or
+# the client only at RCPT; the large providers compare the mail's From with the login behind the content.
+_AGAINST_US = (
+    (
+        SMTPSenderRefused,
+        re.compile(
+            r"""sender\ address\ rejected | send(?:ing)?[ ]?as\ denied | SendAsDenied | sender\ identity
+            | send\ as\ th(?:is|e)\ sender | sender\ signature | not\ owned\ by\ user
+            | not\ (?:allowed|authori[sz]ed|permitted)\ to\ send\ (?:as|from|on\ behalf)
+            | (?:address|identity|identities|domain|sender)\ (?:is|are)?\ ?not\ (?:yet\ )?verified
+            | unverified\ (?:address|sender|domain|email) | from\ address\ does\ not\ match""",
+            re.VERBOSE | re.IGNORECASE,
+        ),
+    ),
+    (
+        SMTPLoginRefused,
+        re.compile(
+            r"auth(?:entication|orization)? (?:is )?required|must (?:first )?(?:authenticate|log ?in)"
+            r"|not authenticated|log ?in first|issue a STARTTLS",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        SMTPSessionRefused,
+        re.compile(
+            r"relay(?:ing)? (?:access )?(?:is )?(?:denied|not (?:permitted|allowed))"
+            r"|(?:unable|not permitted|refus\w+) to relay|do(?:es)? not relay|client host"
+            r"|traffic not accepted from this IP",
+            re.IGNORECASE,
+        ),
+    ),
+)
+
+
+# Replies into verdicts.
+
+
+def check(step: str, answer: Reply, refused: Verdict, *, wanted: int = 2) -> None:
+    if answer[0] // 100 != wanted:
+        raise refusal(step, answer, refused)
+
+
+def refusal(step: str, answer: Reply, refused: Verdict) -> Exception:
+    """4xx: busy; 5xx: `refused`; anything else is not SMTP, so the link can't be trusted."""
+    if answer[0] // 100 == 4:
+        return not_now(f"{step}: ", answer)
+    kind: Verdict = refused if answer[0] // 100 == 5 else SMTPLinkLost
+    return kind(f"{step}: {say(*answer)}")
+
+
+def not_now(step: str, answer: Reply) -> SMTPServerBusy:
+    """Of a 4xx. step: what stands before the server's words."""
+    words = say(*answer)
+    asked = patience.asked_for(words)
+    return SMTPServerAskedToWait(step + words, asked) if asked else SMTPServerBusy(step + words)
+
+
+def sender_refusal(answer: Reply) -> Exception:
+    """Of an answer to MAIL that is not 2xx. A 5xx is about the sender, all but one that is about the mail's size."""
+    if answer[0] in LOGIN_WANTED:
+        return SMTPLoginRefused(f"MAIL: {say(*answer)}")
+    if fault := _over_quota("MAIL", answer):
+        return fault
+    is_about_the_mail = answer[0] in _NOT_THE_SENDER or _ENHANCED_OF_SIZE.match(say(*answer))
+    return refusal("MAIL", answer, MailRefused if is_about_the_mail else SMTPSenderRefused)
+
+
+def mail_refusal(step: str, answer: Reply) -> Exception:
+    """Of an answer to RCPT, DATA or the content. Many a server says only there what it has against us."""
+    kind: Verdict = MailRefused
+    if answer[0] in LOGIN_WANTED:
+        kind = SMTPLoginRefused
+    elif fault := _over_quota(step, answer):
+        return fault
+    elif answer[0] // 100 == 5:
+        words = say(*answer)
+        kind = next((fault for fault, pattern in _AGAINST_US if pattern.search(words)), MailRefused)
+    return refusal(step, answer, kind)
+
+
+def _over_quota(step: str, answer: Reply) -> Exception | None:
+    """Of a 5xx that says that we have sent too much."""
+    words = say(*answer)
+    asked = patience.asked_for_by_refusal(words) if answer[0] // 100 == 5 else None
+    return SMTPServerAskedToWait(f"{step}: {words}", asked) if asked else None
+
+
+def none_accepted(refused: Mapping[str, Reply]) -> Exception:
+    """One that was only put off is reason enough to come again; the word of that one is told."""
+    later = {to: answer for to, answer in refused.items() if not is_final(answer)}
+    if later:
+        return put_off(later)
+    fault = _of_recipients(refused)
+    if isinstance(fault, MailRefused):
+        fault.answers = refused
+    return fault
+
+
+def put_off(later: Mapping[str, Reply], *, have_it: int = 0) -> Exception:
+    """Of recipients who are to be asked again. Who asks for most patience is heard."""
+    faults = [_of_recipients({to: answer, **later}) for to, answer in later.items()]
+    fault = max(faults, key=lambda fault: getattr(fault, "after_s", 0.0))
+    if have_it:
+        fault.args = (f"{fault}; {have_it} others have it",)
+    return fault
+
+
+def _of_recipients(answers: Mapping[str, Reply]) -> Exception:
+    """The first one's word is told."""
+    to, answer = next(iter(answers.items()))
+    others = f" (and {len(answers) - 1} more)" if len(answers) > 1 else ""
+    if is_over_limit(answer):
+        answer = (452, answer[1])  # RFC 5321, 4.5.3.1.10: a 552 that says so means later.
+    return mail_refusal(f"RCPT {to}{others}", answer)
+
+
+def is_final(answer: Reply) -> bool:
+    """Whether a recipient who was not accepted is refused for good."""
+    return answer[0] // 100 == 5 and not is_over_limit(answer) and isinstance(mail_refusal("RCPT", answer), MailRefused)
+
+
+def is_over_limit(answer: Reply) -> bool:
+    """Whether it is but one too many for one mail: whoever was accepted before gets that, and the rest another."""
+    return _TOO_MANY.search(say(*answer)) is not None
+
+
+def say(code: int, text: bytes | str) -> str:
+    """A reply fit for a log line and a job's record: one line, no control characters, 300 characters at most."""
+    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    words = text if text.isprintable() and "  " not in text else _UNFIT.sub(" ", text)
+    return f"{code} {words.strip()}"[:_REPLY_CHARS].rstrip()
+
+
+def reason(exc: OSError) -> str:
+    """What the system or smtplib says went wrong, in the same form."""
+    return say(0, str(exc))[2:] or type(exc).__name__
+
+
+@contextmanager
+def translated(step: str) -> Iterator[None]:
+    """smtplib's and the socket's errors into SMTPLinkLost, TLS' into SMTPSessionRefused. (Both are OSErrors.)"""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as exc:
+        words = f"{step}: its certificate is not to be trusted: {exc.verify_message or reason(exc)}"
+        raise SMTPSessionRefused(
+            f"{words}; is SMTP_URL's host the name in it? SSL_CERT_FILE adds one to trust"
+        ) from exc
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
+        raise lost(step, exc) from exc
+    except ssl.SSLError as exc:
+        hint = "no TLS is spoken there; smtp://…?starttls=1 begins without" if _speaks_no_tls(exc) else reason(exc)
+        raise SMTPSessionRefused(f"{step}: {hint}") from exc
+    except OSError as exc:
+        raise lost(step, exc) from exc
+
+
+def lost(step: str, exc: OSError) -> SMTPLinkLost:
+    return SMTPLinkLost(f"{step}: {reason(exc)}")
+
+
+def _speaks_no_tls(exc: ssl.SSLError) -> bool:
+    return exc.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")

@@ -1,0 +1,135 @@
+"""The chunked coding (RFC 9112 section 7.1) -> one body. Fed by parser.py; pure.
+
+Each step takes what it can from the front of the buffer, names the next step and says whether it got on:
+
+    size --> data --> data_end --> size ...
+      \\--(size 0)--> trailers --> complete
+
+Trailer fields are checked like header fields and then dropped: merging them would let a body's end change
+Authorization or Content-Type after they were acted on.
+"""
+
+import re
+
+from lib.errors import BadRequest, HeadersTooLarge, HttpError, PayloadTooLarge
+from lib.http1.server.head import FIELD_LINES, TCHARS, explain_fields, parse_fields, refuse_bad_bytes
+from lib.http1.server.limits import Limits
+
+# 16 hex digits are 64 bits; int() alone would also take 0x5, +5, 5_0 and spaces.
+SIZE_DIGITS = 16
+EXTENSION_VALUE = rf'(?:{TCHARS}++|"(?>(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*)")'
+EXTENSION = rf"[ \t]*+;[ \t]*+{TCHARS}++(?>(?:[ \t]*+=[ \t]*+{EXTENSION_VALUE})?)"
+SIZE_LINE = re.compile(rf"([0-9A-Fa-f]{{1,{SIZE_DIGITS}}}+)((?>(?:{EXTENSION})*))".encode("latin-1"))
+
+
+class ChunkedBody:
+    """Decodes one chunked body of at most `body_limit_bytes`."""
+
+    def __init__(self, limits: Limits, body_limit_bytes: int) -> None:
+        self._limits = limits
+        self._limit_bytes = body_limit_bytes
+        self._body = bytearray()
+        self._given_bytes = 0
+        self._missing_bytes = 0
+        self._extension_bytes = 0
+        self._scanned = 0
+        self.is_complete = False
+        self._step = self._take_size
+
+    @property
+    def body_bytes(self) -> int:
+        """How much of the body has been decoded so far."""
+        return self._given_bytes + len(self._body)
+
+    def read(self, buffer: bytearray) -> bytes | None:
+        """Consume from the front of `buffer`; the body once it is complete, else None.
+
+        Raises BadRequest, PayloadTooLarge, or HeadersTooLarge (for trailers)."""
+        while not self.is_complete:
+            if not self._step(buffer):
+                return None
+        return bytes(self._body)
+
+    def take(self, buffer: bytearray) -> bytes:
+        """Consume from the front of `buffer`; what was decoded and not yet taken. Raises what `read` raises, but gives
+        what came before the fault first: else what the app gets would depend on how the bytes were cut."""
+        try:
+            self.read(buffer)
+        except HttpError:
+            # The fault is still in the buffer, and comes again with the next call.
+            if not self._body:
+                raise
+        taken = bytes(self._body)
+        self._body.clear()
+        self._given_bytes += len(taken)
+        return taken
+
+    def _take_size(self, buffer: bytearray) -> bool:
+        # In all no longer than the body so far, but for the first of them; what is left bounds an unfinished line, too.
+        left = self._limits.chunk_extension_bytes - max(0, self._extension_bytes - self.body_bytes)
+        most = SIZE_DIGITS + left + 2
+        end = buffer.find(b"\r\n", max(0, self._scanned - 1), most)
+        if end < 0:
+            refuse_bad_bytes(buffer, self._scanned, min(len(buffer), most))
+            if len(buffer) >= most:
+                raise BadRequest("A chunk-size line is too long.")
+            self._scanned = len(buffer)
+            return False
+        match = SIZE_LINE.fullmatch(buffer, 0, end)
+        if match is None:
+            raise BadRequest("A chunk-size line is not hexadecimal digits with an optional extension.")
+        if len(match[2]) > left:
+            raise BadRequest("The chunk extensions are too long.")
+        self._begin_chunk(int(match[1], 16))
+        self._extension_bytes += len(match[2])
+        del match  # It holds the buffer, which can't shrink meanwhile.
+        del buffer[: end + 2]
+        return True
+
+    def _begin_chunk(self, size_bytes: int) -> None:
+        if self.body_bytes + size_bytes > self._limit_bytes:
+            raise PayloadTooLarge(f"The body is over {self._limit_bytes} bytes.")
+        self._missing_bytes = size_bytes
+        self._scanned = 0
+        self._step = self._take_data if size_bytes else self._take_trailers
+
+    def _take_data(self, buffer: bytearray) -> bool:
+        if not buffer:
+            return False
+        part = buffer[: self._missing_bytes]
+        self._body += part
+        del buffer[: len(part)]
+        self._missing_bytes -= len(part)
+        if not self._missing_bytes:
+            self._step = self._take_data_end
+        return True
+
+    def _take_data_end(self, buffer: bytearray) -> bool:
+        if buffer[:2] == b"\r\n":
+            del buffer[:2]
+            self._step = self._take_size
+            return True
+        if buffer and buffer != b"\r":
+            raise BadRequest("A chunk is longer than its size.")
+        return False
+
+    def _take_trailers(self, buffer: bytearray) -> bool:
+        if buffer[:2] == b"\r\n":
+            del buffer[:2]
+            self.is_complete = True
+            return True
+        most = self._limits.header_bytes + 2
+        end = buffer.find(b"\r\n\r\n", max(0, self._scanned - 3), most)
+        if end < 0:
+            refuse_bad_bytes(buffer, self._scanned, min(len(buffer), most))
+            if len(buffer) >= most:
+                raise HeadersTooLarge("The trailer fields are too large.")
+            self._scanned = len(buffer)
+            return False
+        block = buffer[: end + 2].decode("latin-1")
+        if not FIELD_LINES.fullmatch(block):
+            raise explain_fields(block)
+        parse_fields(block, self._limits)
+        del buffer[: end + 4]
+        self.is_complete = True
+        return True

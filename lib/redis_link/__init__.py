@@ -1,0 +1,9 @@
+"""Links to Redis, and the only room that imports the package `redis`.
+
+link.py        `RedisLink`, what the house asks of Redis, and `open_link` for what REDIS_URL names
+single.py      one server, or the master that a Sentinel names
+cluster.py     a Cluster: which node has which slot
+redis_wire.py  one connection that all calls share
+resp.py        RESP2: commands to bytes, bytes to replies                                             pure
+redis_info.py  what a server says of itself: version, memory, whether it keeps what it is given
+"""

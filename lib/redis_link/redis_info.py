@@ -1,0 +1,78 @@
+"""What the Redis server itself says: that it answers, how fast, and whether it is set up to keep what it is given."""
+
+import time
+from typing import NamedTuple
+
+from lib.logs.log import Log
+from lib.redis_link.link import RedisLink
+from lib.settings.kinds import without_password
+
+OLDEST_VERSION = (7, 0)
+
+
+class ServerState(NamedTuple):
+    """`name`: "Redis" or "Valkey". `warnings`: a sentence for each setting under which jobs can be lost."""
+
+    name: str
+    version: str
+    latency_ms: float
+    warnings: list[str]
+
+
+def found(url: str, state: ServerState, log: Log) -> None:
+    """Say that Redis is there, and what about it is not as it should be."""
+    log.info(
+        "redis.found",
+        f"Database connected: {without_password(url)} ({state.name} {state.version}, {state.latency_ms} ms)",
+    )
+    for warning in state.warnings:
+        log.warning("redis.warned", warning)
+
+
+async def ping(link: RedisLink) -> None:
+    """Raises RedisUnavailable."""
+    await link.call("PING")
+
+
+async def inspect(link: RedisLink) -> ServerState:
+    """Raises RedisUnavailable."""
+    await link.call("PING")  # Once for the connection, which is not what is measured.
+    began_s = time.perf_counter()
+    await link.call("PING")
+    latency_ms = (time.perf_counter() - began_s) * 1000
+    info = fields_of(await link.call("INFO", "everything"))
+    name, version = product(info)
+    return ServerState(name, version, round(latency_ms, 2), _warnings(info, name, version))
+
+
+def fields_of(text: bytes | str) -> dict[str, str]:
+    """What INFO tells, by name."""
+    lines = (text.decode("utf-8", "replace") if isinstance(text, bytes) else text).split("\r\n")
+    return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
+
+
+def is_cluster_node(info: dict[str, str]) -> bool:
+    """Whether what INFO tells comes from a node of a Cluster."""
+    return "cluster" in (info.get("redis_mode"), info.get("server_mode"))  # Valkey calls it by the latter name.
+
+
+def product(info: dict[str, str]) -> tuple[str, str]:
+    """Name and version. WHY valkey_version first: Valkey tells as redis_version which Redis it is compatible with."""
+    if "valkey_version" in info:
+        return "Valkey", info["valkey_version"]
+    return "Redis", info.get("redis_version", "unknown")
+
+
+def _warnings(info: dict[str, str], name: str, version: str) -> list[str]:
+    warnings = []
+    numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    if numbers and tuple(numbers) < OLDEST_VERSION:
+        warnings.append(f"{name} {version} is older than 7.0, which Waybill's scripts ask for")
+    if info.get("aof_enabled") == "0":
+        warnings.append("appendonly is off: a restart of Redis loses jobs; set appendonly yes (prod/redis.conf)")
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        warnings.append(f"maxmemory-policy is {policy}: Redis may throw jobs away; set noeviction (prod/redis.conf)")
+    if info.get("aof_last_write_status", "ok") != "ok" or info.get("aof_last_bgrewrite_status", "ok") != "ok":
+        warnings.append("the last write to the append-only file failed; look at the disk of Redis")
+    return warnings

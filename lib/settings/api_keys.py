@@ -1,0 +1,128 @@
+"""API keys as values: what API_KEYS says, how a key is made, and when it has expired.
+
+A key is `wb_<id>_<secret>`. The id finds its entry; the secret proves it: 43 random letters and digits are 256 bits.
+Settings hold the SHA-256 of the whole key and nothing that could be sent in its place. A slow hash, as passwords need
+one, would add nothing: nobody can try 2^256 keys, and each request would pay for it.
+
+Read by config.py, made by `python server.py --new-key`, checked against requests by web/auth.py.
+"""
+
+import hashlib
+import re
+import string
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Literal, NamedTuple, get_args
+
+Scope = Literal["read", "write", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+"""Each includes those before it."""
+
+LETTERS = string.ascii_letters + string.digits
+ID_CHARS = 12
+SECRET_CHARS = 43
+KEY = re.compile(rf"wb_([A-Za-z0-9]{{{ID_CHARS}}})_[A-Za-z0-9]{{{SECRET_CHARS}}}")
+# The same as a log looks for it: cut short, percent-encoded, or with another behind it, it is a secret all the same.
+_CHAR = "(?:[A-Za-z0-9]|%[0-9A-Fa-f]{2})"
+_LIKE_KEY = re.compile(rf"(?:w|%77)(?:b|%62)(?:_|%5[Ff])({_CHAR}{{{ID_CHARS}}})(?:_|%5[Ff])(?>(?:{_CHAR}|_)+)")
+SOON_S = 14 * 86_400.0
+FORM = "NAME:scope:id:sha256hex[:expires]"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ID = re.compile(rf"[A-Za-z0-9]{{{ID_CHARS}}}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(rf"{_DAY.pattern}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(Z|[+-][0-9]{{2}}:[0-9]{{2}})")
+
+
+class ApiKey(NamedTuple):
+    """One entry of API_KEYS. `expires_s`: seconds since the epoch, None for never."""
+
+    name: str
+    scope: Scope
+    key_id: str
+    sha256: bytes
+    expires: str = ""
+
+    def __repr__(self) -> str:
+        return f"ApiKey({self.name!r}, {self.scope!r}, {self.key_id!r}, expires={self.expires!r})"
+
+    @property
+    def expires_s(self) -> float | None:
+        return expiry_s(self.expires) if self.expires else None
+
+
+def parse(text: str) -> tuple[ApiKey, ...]:
+    """The entries of API_KEYS. Raises ValueError, whose words quote nothing: a key itself may have been put there."""
+    keys: list[ApiKey] = []
+    for number, entry in enumerate(filter(None, map(str.strip, text.split(","))), 1):
+        try:
+            keys.append(_entry(entry))
+        except ValueError as fault:
+            raise ValueError(f"entry {number} {fault}") from None
+    ids = [key.key_id for key in keys]
+    for key in keys:
+        if ids.count(key.key_id) > 1:
+            raise ValueError(f"the id {key.key_id} stands there twice")
+    return tuple(keys)
+
+
+def _entry(text: str) -> ApiKey:
+    # Expires comes last, and may hold colons of its own.
+    name, scope, key_id, sha256, expires = (*text.split(":", 4), "", "", "", "")[:5]
+    if KEY.search(text):
+        raise ValueError("holds a key itself; put the line there that --new-key printed second")
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"is not of the form {FORM}; its name is not 1 to 64 letters, digits, dots, _ and -")
+    if scope not in SCOPES:
+        raise ValueError(f"is not of the form {FORM}; its scope is not one of {', '.join(SCOPES)}")
+    if not _ID.fullmatch(key_id) or not _SHA256.fullmatch(sha256):
+        raise ValueError(f"is not of the form {FORM}; make one with python server.py --new-key {name} --scope {scope}")
+    if text.count(":") > 3:
+        expiry_s(expires)
+    return ApiKey(name, scope, key_id, bytes.fromhex(sha256), expires)
+
+
+def expiry_s(text: str) -> float:
+    """Seconds since the epoch at which a key with this expiry is no longer good: a moment, or the end of a day in UTC.
+
+    Raises ValueError."""
+    try:
+        if _DAY.fullmatch(text):
+            day = datetime.strptime(text, "%Y-%m-%d")
+            return (datetime.combine(day, time(), UTC) + timedelta(days=1)).timestamp()
+        if _MOMENT.fullmatch(text):
+            return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("does not end in a date or time of expiry, as in 2027-01-31 or 2027-01-31T12:00:00Z")
+
+
+def ageing(keys: Sequence[ApiKey], now_s: float) -> list[str]:
+    """A sentence for each key that has expired or soon will, and has no other of its name to follow it."""
+    lasting = {key.name for key in keys if key.expires_s is None or key.expires_s - now_s > SOON_S}
+    return [
+        f"a key of {key.name} {'has expired' if key.expires_s <= now_s else 'expires'}: {key.expires}; "
+        "make the next one with python server.py --new-key"
+        for key in keys
+        if key.expires_s is not None and key.expires_s - now_s <= SOON_S and key.name not in lasting
+    ]
+
+
+def new_key(name: str, scope: Scope, expires: str, choose: Callable[[Sequence[str]], str]) -> tuple[str, str]:
+    """(the key, its entry for API_KEYS). choose: picks one of several, unpredictably. Raises ValueError."""
+    key_id, secret = ("".join(choose(LETTERS) for _ in range(count)) for count in (ID_CHARS, SECRET_CHARS))
+    key = f"wb_{key_id}_{secret}"
+    entry = ":".join((name, scope, key_id, digest(key).hex(), *filter(None, [expires])))
+    _entry(entry)
+    return key, entry
+
+
+def without_keys(text: str) -> str:
+    """The text, fit for a log: who puts a key where it does not belong is not to find it there."""
+    return _LIKE_KEY.sub(r"wb_\1_...", text) if "wb_" in text or "%" in text else text
+
+
+def digest(key: str) -> bytes:
+    """What is kept of a key."""
+    return hashlib.sha256(key.encode("ascii", "replace")).digest()

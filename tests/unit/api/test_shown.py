@@ -1,0 +1,40 @@
+"""A job as the API shows it: the quick way to show a new one against the usual one."""
+
+import unittest
+from typing import Any
+
+from lib.api.shown import new_job, present
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import JobRecord, JobSpec, NewJob
+from lib.json_text import to_json
+from lib.tracing import new_trace
+
+PAYLOADS: tuple[dict[str, Any], ...] = (
+    {},
+    {"text": 'q"uo\\te, ключ \u2028 \x00', "n": 12345678901234567890, "f": -0.0, "l": [[], {}, None, True]},
+    {',"payload":': ',"payload":', "payload": {"payload": 1}},
+    {"password": "hush", "deep": [{"api_key": "hush", "to": "a@b.c"}], "token": 7},
+)
+
+
+class NewJobs(unittest.TestCase):
+    def test_a_new_job_is_shown_as_any_other(self) -> None:
+        for payload in PAYLOADS:
+            for kind, backoff, timeout_s, unique, run_at_ms in (
+                ("email", Backoff(2, 3600), 60, "", None),
+                ('odd "type", \\ "payload":', Backoff(0.5, 1.25), 0.001, 'k"ey', 1_790_000_000_001),
+            ):
+                spec = JobSpec(kind, payload, "an-id.1", new_trace(), 5, timeout_s, backoff, "high", unique)
+                due_ms = run_at_ms
+                retain_ms = {None: None, 1_790_000_000_001: 1500}[due_ms]
+                times: dict[str, Any] = {"run_at_ms": due_ms, "expires_in_ms": due_ms, "retain_ms": retain_ms}
+                times["give_up_ms"] = retain_ms
+                job = NewJob("q-" + "0" * 32, "high", spec.to_text(), **times)
+                taken = JobRecord(job.job_id, "q", "delayed" if due_ms else "ready", spec, created_ms=1)
+                if due_ms:
+                    taken = taken._replace(run_at_ms=due_ms, expires_ms=1 + due_ms, retain_ms=1500)
+                    taken = taken._replace(give_up_ms=1500, gives_up_ms=due_ms + 1500)
+
+                shown = to_json({**present(taken), "outcome": "created"})
+
+                self.assertEqual(f"{shown}\n", new_job(job, spec, 1).decode())

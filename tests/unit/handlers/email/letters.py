@@ -1,0 +1,64 @@
+"""What the tests of mails share: a payload's fields in, its letter out, and that letter as Python's parser reads it."""
+
+from email import message_from_bytes, policy
+from email.message import EmailMessage, MIMEPart
+from typing import Any
+
+from lib.handlers.email import Email, compose
+from lib.handlers.email.letter import Letter
+from lib.handlers.email.mailbox import Mailbox
+from lib.jobs.payload import Invalid, decoder_for
+
+JOB_ID = "email-019a0000000070008000000000000001"
+SENDER = Mailbox("Waybill", "waybill@example.com")
+NOW_S = 1_795_000_000.0
+decode = decoder_for(Email)
+_STRICT = policy.default.clone(raise_on_defect=True)
+
+
+def letter(**fields: Any) -> Letter:
+    """Of a payload that has these fields; to, subject and text are there unless they are given."""
+    payload = decode({"to": "test@gmail.com", "subject": "Hi", "text": "Hello", **fields}, "/payload")
+    return compose(payload, sender=SENDER, job_id=JOB_ID, request_id="request-1", now_s=NOW_S)
+
+
+def pointers(**fields: Any) -> list[str]:
+    """Where the faults lie for which a payload is refused; none if it is taken."""
+    try:
+        letter(**fields)
+    except Invalid as fault:
+        return [error.pointer for error in fault.errors]
+    return []
+
+
+def read(content: bytes) -> EmailMessage:
+    """Raises what the parser finds wrong with it."""
+    message = message_from_bytes(content, policy=_STRICT)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def text_of(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    assert part is not None
+    text: str = part.get_content()
+    return text.replace("\r\n", "\n")
+
+
+def shape(message: MIMEPart) -> Any:
+    """The content types of a mail and of what is in it: a name, or (name, [what it holds])."""
+    if message.is_multipart() and message.get_content_maintype() == "multipart":
+        return (message.get_content_subtype(), [shape(part) for part in message.iter_parts()])
+    return message.get_content_type()
+
+
+def lines_of(content: bytes, name: str) -> list[str]:
+    """The lines of one header field as they are sent."""
+    head, _, _ = content.decode("ascii").partition("\r\n\r\n")
+    found: list[str] = []
+    for line in head.split("\r\n"):
+        if line.startswith(f"{name}:") or (found and line.startswith(" ")):
+            found.append(line)
+        elif found:
+            break
+    return found

@@ -1,0 +1,475 @@
+"""Job modules: what `@job` marks is found, and what can't be a handler is said with its name."""
+
+import functools
+import re
+import sys
+import tempfile
+import types
+import unittest
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from lib.errors import ConfigError
+from lib.jobs.payload import Invalid
+from lib.jobs.registry import job, load
+from lib.settings import config
+from lib.settings.config import Settings
+
+SETTINGS = config.load({}, Path(tempfile.gettempdir()) / "none")
+
+
+@dataclass
+class Report:
+    month: int
+
+
+class LoadCase(unittest.TestCase):
+    def module(self, name: str, **members: Any) -> str:
+        """A module that can be imported until the test ends."""
+        made = types.ModuleType(name)
+        vars(made).update(members)
+        sys.modules[name] = made
+        self.addCleanup(sys.modules.pop, name)
+        return name
+
+    def refused(self, *modules: str) -> str:
+        with self.assertRaises(ConfigError) as refused:
+            load(modules)
+        return "\n".join(refused.exception.faults)
+
+    def written(self, **texts: str) -> Path:
+        """A folder of modules that can be imported until the test ends."""
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        for name, text in texts.items():
+            (folder / f"{name}.py").write_text(text, encoding="utf-8")
+            self.addCleanup(sys.modules.pop, name, None)
+        self.enterContext(patch.object(sys, "path", [str(folder), *sys.path]))
+        return folder
+
+
+class Load(LoadCase):
+    def test_async_and_plain_handlers_are_found_with_their_defaults(self) -> None:
+        @job("report", queue="slow", max_attempts=2, timeout_s=7, backoff=(1, 9), retain_s=0.5, give_up_after_s=60)
+        async def report(ctx: Any, payload: Report) -> None: ...
+
+        @job("plain")
+        def plain(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        found = load([self.module("jobs_a", report=report, plain=plain, other=load, number=1)])
+
+        slow = found.get("report")
+        assert slow is not None
+        self.assertEqual(
+            (True, "slow", 2, 7, (1, 9)),
+            (slow.is_async, slow.queue, slow.max_attempts, slow.timeout_s, tuple(slow.backoff)),
+        )
+        self.assertEqual(Report(3), slow.decode({"month": 3}, ""))
+        self.assertEqual((500, 60_000), (slow.retain_ms, slow.give_up_ms))
+        quick = found.get("plain")
+        assert quick is not None
+        self.assertEqual(
+            (5, 60, (2, 3600), None), (quick.max_attempts, quick.timeout_s, quick.backoff, quick.give_up_ms)
+        )
+        self.assertEqual(["plain", "report"], found.names)
+        self.assertIsNone(found.get("unknown"))
+
+    def test_a_check_is_made_with_the_settings_and_asked_before_a_payload_is_queued(self) -> None:
+        def at_most(settings: Settings) -> Callable[[Report], None]:
+            def check(payload: Report) -> None:
+                if payload.month > settings.crash_limit:
+                    raise KeyError("too late")
+
+            return check
+
+        @job("report", check=at_most)
+        async def report(ctx: Any, payload: Report) -> None: ...
+
+        module = self.module("jobs_a", report=report)
+        checked, unchecked = load([module], SETTINGS).get("report"), load([module]).get("report")
+
+        assert checked and unchecked
+        checked.admit({"month": 3}, "/payload")
+        unchecked.admit({"month": 4}, "/payload")
+        for payload, pointer in (({"month": 4}, "/payload"), ({"month": ""}, "/payload/month")):
+            with self.assertRaises(Invalid) as refused:
+                checked.admit(payload, "/payload")
+            self.assertEqual([pointer], [error.pointer for error in refused.exception.errors])
+
+    def test_a_check_that_can_not_be_made_of_the_settings_refuses_the_start(self) -> None:
+        for fault, said in (
+            (ConfigError(["X: is wrong", "Y: too"]), "X: is wrong\nY: too"),
+            (ValueError("no"), "JOB_MODULES: jobs_a.report: no"),
+        ):
+
+            def broken(settings: Settings, fault: Exception = fault) -> Callable[[Any], None]:
+                raise fault
+
+            @job("report", check=broken)
+            async def report(ctx: Any, payload: Report) -> None: ...
+
+            report.__name__ = "report"
+            with self.subTest(said), self.assertRaises(ConfigError) as refused:
+                load([self.module("jobs_a", report=report)], SETTINGS)
+            self.assertEqual(said, "\n".join(refused.exception.faults))
+            self.doCleanups()
+
+    def test_what_a_type_does_not_say_is_as_the_settings_have_it(self) -> None:
+        @job("report", max_attempts=2, backoff=(1, 9))
+        async def report(ctx: Any, payload: Report) -> None: ...
+
+        @job("plain", timeout_s=3, give_up_after_s=5)
+        async def plain(ctx: Any, payload: Report) -> None: ...
+
+        environment = {
+            "DEFAULT_MAX_ATTEMPTS": "7",
+            "DEFAULT_TIMEOUT_S": "90",
+            "DEFAULT_BACKOFF_BASE_S": "0.5",
+            "DEFAULT_BACKOFF_CAP_S": "20",
+            "DEFAULT_GIVE_UP_AFTER_S": "259200",
+        }
+        settings = config.load(environment, Path("none"))
+
+        found = load([self.module("jobs_a", report=report, plain=plain)], settings)
+
+        got = {
+            name: (t.max_attempts, t.timeout_s, tuple(t.backoff), t.give_up_ms)
+            for name in found.names
+            if (t := found.get(name)) is not None
+        }
+        self.assertEqual((2, 90, (1, 9), 259_200_000), got["report"])
+        self.assertEqual((7, 3, (0.5, 20), 5000), got["plain"])
+
+    def test_a_module_may_refuse_the_settings(self) -> None:
+        def fussy(settings: Any) -> None:
+            raise ConfigError(["SMTP_URL: not so", "MAIL_FROM: nor this"])
+
+        def broken(settings: Any) -> None:
+            raise KeyError("x")
+
+        @job
+        async def noop(ctx: Any, payload: Report) -> None: ...
+
+        hooks = {"jobs_a": fussy, "jobs_b": broken}
+        names = [self.module(name, check_settings=hook, noop=noop) for name, hook in hooks.items()]
+
+        with self.assertRaises(ConfigError) as refused:
+            load(names, config.load({}, Path("none")))
+
+        first, second, third = refused.exception.faults
+        self.assertEqual(["SMTP_URL: not so", "MAIL_FROM: nor this"], [first, second])
+        self.assertIn("check_settings of jobs_b failed: KeyError", third)
+        load(names)
+
+    def test_a_handler_imported_into_another_module_is_the_same_and_not_defined_twice(self) -> None:
+        @job("report")
+        async def report(ctx: Any, payload: Report) -> None: ...
+
+        names = [self.module("jobs_a", report=report), self.module("jobs_b", again=report)]
+
+        self.assertEqual(["report"], load(names).names)
+
+    def test_every_fault_of_every_module_is_said_at_once(self) -> None:
+        def marked(name: str = "x", **options: Any) -> Callable[[Any, dict[str, Any]], None]:
+            @job(name, **options)
+            def handler(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+            return handler
+
+        @job("three")
+        def three(ctx: Any, payload: dict[str, Any], more: int) -> None: ...
+
+        @job("unpayable")
+        def unpayable(ctx: Any, payload: set[int]) -> None: ...
+
+        @job("generates")
+        def generates(ctx: Any, payload: dict[str, Any]) -> Any:
+            yield
+
+        @job("generates later")
+        async def generates_later(ctx: Any, payload: dict[str, Any]) -> Any:
+            yield
+
+        bad = {
+            "generates": generates,
+            "generates_later": generates_later,
+            "half": marked("h", max_attempts=2.5),
+            "endless": marked("e", timeout_s=float("inf")),
+            "no_number": marked("n", timeout_s=float("nan")),
+            "endless_backoff": marked("eb", backoff=(1, float("inf"))),
+            "three": three,
+            "unpayable": unpayable,
+            "unnamed": marked(""),
+            "long": marked("n" * 65),
+            "unprintable": marked("a\nb"),
+            "queue": marked("q", queue="Not A Queue"),
+            "attempts": marked("a", max_attempts=0),
+            "timeout": marked("t", timeout_s=0),
+            "backoff": marked("b", backoff=(5, 1)),
+            "impatient": marked("im", give_up_after_s=0),
+            "patient": marked("pa", give_up_after_s=float("inf")),
+            "retain": marked("r", retain_s=-1),
+            "endless_retain": marked("er", retain_s=float("nan")),
+            "text_timeout": marked("tt", timeout_s="60"),
+            "no_patience": marked("np", give_up_after_s=0),
+            "true_timeout": marked("rt", timeout_s=True),
+            "one_backoff": marked("ob", backoff=5),
+            "three_backoffs": marked("tb", backoff=(1, 2, 3)),
+            "text_backoff": marked("xb", backoff=("1", "2")),
+            "text_patience": marked("xp", give_up_after_s="60"),
+            "number_queue": marked("nq", queue=5),
+            "no_queue": marked("kq", queue=None),
+            "list_queue": marked("lq", queue=["a"]),
+            "number_name": marked(5),  # type: ignore[arg-type]
+            "bytes_name": marked(b"x"),  # type: ignore[arg-type]
+            "quoted_name": marked('a"b'),
+        }
+
+        said = self.refused(self.module("jobs_bad", **bad), "no_such_module")
+
+        self.assertEqual(len(bad) + 1, len(said.split("\n")), said)
+        self.assertIn("no_such_module can't be imported", said)
+
+    def test_a_module_that_exits_or_fails_at_its_import_is_told_with_the_line(self) -> None:
+        folder = self.written(
+            jobs_exits='import sys\n\nsys.exit("no DATABASE_URL")\n',
+            jobs_fails='import os\n\nURL = os.environ["NOT_THERE"]\n',
+        )
+
+        said = self.refused("jobs_exits", "jobs_fails")
+
+        self.assertIn(f"SystemExit: no DATABASE_URL ({folder}/jobs_exits.py:3)", said)
+        self.assertIn(f"KeyError: 'NOT_THERE' ({folder}/jobs_fails.py:3)", said)
+
+    def test_two_handlers_under_one_name_are_refused(self) -> None:
+        @job("same")
+        def one(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        @job("same")
+        def other(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        self.assertIn("'same' is defined twice", self.refused(self.module("jobs_a", one=one, other=other)))
+
+    def test_objects_that_answer_to_any_name_are_no_handlers(self) -> None:
+        class Magic:
+            def __getattr__(self, name: str) -> object:
+                return self
+
+            def __call__(self) -> None: ...
+
+        class Proxy:
+            """As those of web frameworks, where no request is there."""
+
+            def __getattribute__(self, name: str) -> object:
+                raise RuntimeError("working outside of request context")
+
+            def __call__(self) -> None: ...
+
+        class Silent(type):
+            def __getattribute__(cls, name: str) -> object:
+                raise SystemExit(name)
+
+        class OfSilent(metaclass=Silent): ...
+
+        @job("x")
+        def x(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        self.assertEqual(["x"], load([self.module("jobs_a", magic=Magic(), proxy=Proxy(), silent=OfSilent, x=x)]).names)
+
+
+class Names(LoadCase):
+    """What a job is called, and what can be marked."""
+
+    def test_without_a_name_a_type_is_called_as_its_function_is(self) -> None:
+        @job
+        async def bare(ctx: Any, payload: Report) -> None: ...
+
+        @job()
+        def with_brackets(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        @job(queue="slow")
+        def with_options(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        found = load([self.module("jobs_a", a=bare, b=with_brackets, c=with_options)])
+
+        self.assertEqual(["bare", "with_brackets", "with_options"], found.names)
+        self.assertEqual({"default": ["bare", "with_brackets"], "slow": ["with_options"]}, found.queues)
+        one = found.get("bare")
+        assert one is not None
+        self.assertEqual((True, Report(3)), (one.is_async, one.decode({"month": 3}, "")))
+
+    def test_a_function_that_is_marked_twice_is_the_handler_of_both(self) -> None:
+        @job("old_name")
+        @job("new_name", queue="slow")
+        def handler(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        self.assertEqual(
+            {"default": ["old_name"], "slow": ["new_name"]}, load([self.module("jobs_a", h=handler)]).queues
+        )
+
+    def test_partials_objects_and_bound_methods_are_handlers_async_or_not(self) -> None:
+        async def later(more: int, ctx: Any, payload: Report) -> None: ...
+
+        class Plain:
+            def __call__(self, ctx: Any, payload: Report) -> None: ...
+
+            @job("bound")
+            async def bound(self, ctx: Any, payload: Report) -> None: ...
+
+        class Later:
+            async def __call__(self, ctx: Any, payload: Report) -> None: ...
+
+        made = {
+            "partial": job("partial")(functools.partial(functools.partial(later), 1)),
+            "plain": job("plain")(Plain()),
+            "later": job("later")(Later()),
+            "cached": job("cached")(functools.lru_cache(Plain().__call__)),
+            "bound": Plain().bound,
+        }
+
+        found = load([self.module("jobs_a", Plain=Plain, **made)])
+
+        self.assertEqual(sorted(made), found.names)
+        types = {name: one for name in found.names if (one := found.get(name))}
+        self.assertEqual({"partial", "later", "bound"}, {name for name, one in types.items() if one.is_async})
+        self.assertEqual([Report(3)] * len(made), [one.decode({"month": 3}, "") for one in types.values()])
+
+    def test_what_can_be_no_handler_is_told(self) -> None:
+        @job("kind")
+        class Kind:
+            def __init__(self, ctx: Any, payload: Any) -> None: ...
+
+        @job
+        class BareKind: ...
+
+        @job("by_name")
+        def by_name(ctx: Any, *, payload: dict[str, Any]) -> None: ...
+
+        @job("starred")
+        def starred(*ctx: Any, **payload: Any) -> None: ...
+
+        @job("lost")
+        def lost(ctx: Any, payload: "Exits.now") -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+        nameless = job(functools.partial(print, 1))
+
+        said = self.refused(
+            self.module(
+                "jobs_a", Kind=Kind, BareKind=BareKind, by_name=by_name, starred=starred, lost=lost, nameless=nameless
+            )
+        )
+
+        for name, words in {
+            "Kind": "marks a class",
+            "BareKind": "marks a class",
+            "by_name": "(ctx, payload)",
+            "starred": "(ctx, payload)",
+            "lost": "name 'Exits' is not defined",
+            "nameless": '@job("report")',
+        }.items():
+            self.assertRegex(said, rf"JOB_MODULES: jobs_a\.{name}: .*{re.escape(words)}")
+
+    def test_what_can_bear_no_mark_is_told_with_its_line(self) -> None:
+        folder = self.written(jobs_slots="from lib.jobs.registry import job\n\njob('x')(print)\n")
+
+        said = self.refused("jobs_slots")
+
+        self.assertIn("@job can't mark a builtin_function_or_method", said)
+        self.assertIn(f"({folder}/jobs_slots.py:3)", said)
+
+    def test_methods_are_told_for_nobody_would_find_them(self) -> None:
+        self.written(
+            jobs_methods="""
+from lib.jobs.registry import job
+class Mails:
+    @job("bound")
+    def bound(self, ctx, payload): ...
+    @staticmethod
+    @job("still")
+    def still(ctx, payload): ...
+    @job("of_class")
+    @classmethod
+    def of_class(cls, ctx, payload): ...
+@job
+def found(ctx, payload): ...
+"""
+        )
+
+        said = self.refused("jobs_methods")
+
+        self.assertEqual(3, len(said.splitlines()), said)
+        for name in ("bound", "still", "of_class"):
+            self.assertIn(f"jobs_methods.Mails.{name}: @job marks a function in a class", said)
+
+
+class Modules(LoadCase):
+    """What a module may do when it is imported."""
+
+    def test_whatever_it_raises_is_told_and_an_exception_that_can_not_be_shown_as_well(self) -> None:
+        raised = {
+            "cancelled": "import asyncio; raise asyncio.CancelledError",
+            "generator": "raise GeneratorExit",
+            "keyboard": "raise KeyboardInterrupt",
+            "exits": "raise SystemExit(0)",
+            "stops": "raise StopIteration",
+            "group": "raise BaseExceptionGroup('two', [SystemExit(1), KeyboardInterrupt()])",
+            "own": "class Own(BaseException): pass\nraise Own('mine')",
+            "unspeakable": "class Un(Exception):\n  def __str__(self): raise SystemExit\nraise Un",
+            "nameless": "class M(type):\n  def __getattribute__(c, n): raise SystemExit(n)\n"
+            "class Un(Exception, metaclass=M): pass\nraise Un",
+            "syntax": "def (",
+            "null": "x = '\\0'\n\0",
+            "relative": "from . import other",
+            "missing": "import not_there",
+        }
+        self.written(**{f"jobs_{name}": text for name, text in raised.items()})
+
+        said = self.refused(*[f"jobs_{name}" for name in raised]).splitlines()
+
+        self.assertEqual(len(raised), len(said), said)
+        for name, line in zip(raised, said, strict=True):
+            self.assertRegex(line, rf"^JOB_MODULES: jobs_{name} can't be imported: \S+")
+
+    def test_one_without_a_job_is_told_and_which_of_those_it_imports_have_some(self) -> None:
+        self.written(
+            jobs_good="from lib.jobs.registry import job\n@job\ndef good(ctx, payload): ...",
+            jobs_unmarked="def report(ctx, payload): ...",
+            jobs_gathers="import jobs_good, jobs_unmarked",
+            jobs_checks="def doctor(settings): return 'well'",
+            jobs_by_name="from jobs_good import good",
+        )
+
+        self.assertIn("jobs_unmarked has no job: mark a function", self.refused("jobs_good", "jobs_unmarked"))
+        self.assertIn("name the modules that it imports, which have some: jobs_good", self.refused("jobs_gathers"))
+        self.assertEqual(["good"], load(["jobs_by_name", "jobs_checks"]).names)
+        self.assertIn("names no module", self.refused())
+
+    def test_a_name_of_pythons_own_is_told_and_so_is_a_file_that_is_hidden_by_it(self) -> None:
+        folder = self.written(email="x = 1", jobs_a="from email import send_all")
+
+        said = self.refused("email", "email.mine", "queue", "jobs_a")
+
+        for name in ("email", "email.mine", "queue"):
+            self.assertIn(f"JOB_MODULES: {name} is the name of one of Python's own modules", said)
+        self.assertRegex(said, rf"jobs_a can't be imported: ImportError: .*{folder}/email.py has the name of one of")
+
+    def test_one_that_takes_away_the_ways_to_import_others_does_not_keep_them(self) -> None:
+        text = "from lib.jobs.registry import job\n@job\ndef {name}(ctx, payload): ...\nimport sys\n{act}\n"
+        acts = {
+            "clears": "sys.path.clear(); sys.meta_path.clear(); sys.path_hooks.clear()",
+            "replaces": "sys.path = ['/of/its/own']; sys.meta_path = ()",
+            "spoils": "sys.path = None; del sys.meta_path",
+            "last": "",
+        }
+        folder = self.written(**{f"jobs_{name}": text.format(name=name, act=act) for name, act in acts.items()})
+
+        found = load([f"jobs_{name}" for name in acts])
+
+        self.assertEqual(sorted(acts), found.names)
+        self.assertLessEqual({str(folder), "/of/its/own"}, set(sys.path))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,88 @@
+"""How the pages of several queues become one listing in which nothing is missing, twice, or out of its order."""
+
+import unittest
+from random import Random
+
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import JobRecord, JobSpec, early_in_spec
+from lib.queue.listing import Cursor, ListingPart, Wanted, merged, page_from
+from lib.tracing import Trace
+
+TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
+
+
+def one_queue(places: list[Cursor], fitting: set[Cursor], after: Cursor | None, limit: int, most: int) -> ListingPart:
+    """What page.lua is to say of a queue, from its header."""
+    behind = [place for place in sorted(places, reverse=True) if after is None or place < after]
+    shown: list[Cursor] = []
+    for number, place in enumerate(behind):
+        if len(shown) == limit or number == most:
+            return ListingPart(shown, behind[number - 1])
+        if place in fitting:
+            shown.append(place)
+    return ListingPart(shown, None)
+
+
+class Merged(unittest.TestCase):
+    def test_walked_to_the_end_it_shows_each_job_that_fits_once_and_in_order(self) -> None:
+        rng = Random(7)
+        for _ in range(500):
+            queues = [
+                [Cursor(rng.randrange(12), f"{name}-{number}") for number in range(rng.randrange(15))] for name in "abc"
+            ]
+            everything = sorted((place for places in queues for place in places), reverse=True)
+            fitting = {place for place in everything if rng.random() < 0.4}
+            limit, most = rng.randrange(1, 6), rng.randrange(1, 6)
+
+            shown: list[Cursor] = []
+            after = None
+            for _ in range(len(everything) + 1):
+                page = merged([one_queue(places, fitting, after, limit, most) for places in queues], limit)
+                self.assertLessEqual(len(page.places), limit)
+                shown += page.places
+                after = page.end
+                if after is None:
+                    break
+
+            self.assertIsNone(after)
+            self.assertEqual([place for place in everything if place in fitting], shown)
+
+    def test_of_no_queue_it_is_empty_and_the_last(self) -> None:
+        self.assertEqual(ListingPart([], None), merged([], 10))
+
+
+class Replies(unittest.TestCase):
+    def test_a_last_page_and_one_with_more_behind_it(self) -> None:
+        job = [b"q-1", b"1700000000000"]
+
+        self.assertEqual(ListingPart([], None), page_from([b"", b""]))
+        self.assertEqual(ListingPart([Cursor(1_700_000_000_000, "q-1")], None), page_from([b"", b"", *job]))
+        self.assertEqual(
+            ListingPart([Cursor(1_700_000_000_000, "q-1")], Cursor(5, "q-0")), page_from([b"q-0", b"5", *job])
+        )
+
+
+class Fits(unittest.TestCase):
+    def test_a_job_that_has_changed_since_or_can_not_be_read_does_not(self) -> None:
+        spec = JobSpec("mail", {}, "r1", TRACE, 5, 60.0, Backoff())
+        record = JobRecord("q-1", "q", "ready", spec)
+
+        for wanted in (Wanted(), Wanted("ready"), Wanted("ready", "mail", "r1")):
+            self.assertTrue(wanted.fits(record))
+        for wanted in (Wanted("active"), Wanted(None, "m"), Wanted(None, ""), Wanted(None, None, "r")):
+            self.assertFalse(wanted.fits(record))
+        self.assertFalse(Wanted(None, "mail").fits(record._replace(spec=None)))
+
+    def test_what_redis_looks_for_stands_early_in_every_spec(self) -> None:
+        longest = JobSpec(
+            'ü"' * 32, {"x": "y" * 5000}, "r" * 128, TRACE, 1000, 604_800.0, Backoff(), "normal", "ü" * 255
+        )
+        for spec in (longest, JobSpec("mail", {}, "r1", TRACE, 5, 60.0, Backoff(), "high")):
+            head = spec.to_text().encode()[:1024]
+
+            for text in early_in_spec(spec.type, spec.request_id):
+                self.assertIn(text.encode(), head)
+
+
+if __name__ == "__main__":
+    unittest.main()

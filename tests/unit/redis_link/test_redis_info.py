@@ -1,0 +1,32 @@
+"""What INFO says of the server, as Redis and Valkey tell it, each in its own words."""
+
+import unittest
+
+from lib.redis_link.redis_info import fields_of, is_cluster_node, product
+
+REDIS = "# Server\r\nredis_version:7.0.15\r\nredis_mode:{mode}\r\nrun_id:1f\r\n"
+VALKEY = (
+    "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\nvalkey_release_stage:ga\r\n"
+    "server_mode:{mode}\r\nrun_id:1f\r\n"
+)
+VALKEY_COMPATIBLE = VALKEY.replace("server_mode", "redis_mode")  # extended-redis-compatibility yes
+
+
+class Product(unittest.TestCase):
+    def test_each_has_its_own_name_and_version(self) -> None:
+        for info, expected in (
+            (REDIS, ("Redis", "7.0.15")),
+            (VALKEY, ("Valkey", "8.1.1")),
+            (VALKEY_COMPATIBLE, ("Valkey", "8.1.1")),
+            ("# Server\r\n", ("Redis", "unknown")),
+        ):
+            self.assertEqual(expected, product(fields_of(info)))
+
+    def test_a_node_of_a_cluster_is_known_for_one(self) -> None:
+        for info in (REDIS, VALKEY, VALKEY_COMPATIBLE):
+            for mode, expected in (("cluster", True), ("standalone", False), ("sentinel", False)):
+                self.assertIs(expected, is_cluster_node(fields_of(info.format(mode=mode))))
+
+
+if __name__ == "__main__":
+    unittest.main()

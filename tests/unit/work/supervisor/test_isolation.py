@@ -1,0 +1,324 @@
+"""Which suspects run in which isolation runner, and whose slots they take, by what the supervisor has seen so far."""
+
+import unittest
+from types import SimpleNamespace
+from typing import Any
+
+from lib.work.supervisor.child import Child
+from lib.work.supervisor.isolation import Isolation
+from lib.work.supervisor.quota import Quota
+from lib.work.supervisor.stand_by import NARROW_S, SPARE_S, STAND_BY_S, Width
+
+NOW_S = 1000.0
+
+
+class APipe:
+    """Keeps what is said to a runner."""
+
+    def __init__(self) -> None:
+        self.said: list[dict[str, Any]] = []
+
+    def send(self, **message: Any) -> None:
+        self.said.append(message)
+
+
+class Case(unittest.TestCase):
+    def begin(self, limits: dict[str, int], *, places: int = 1, most: int = 4) -> None:
+        self.limits = limits
+        self.places = [Quota(limits) for _ in range(places)]
+        self.isolation = Isolation(limits, self.places, most)
+        for place in self.places:
+            place.serve(self.child("w"))
+
+    def child(self, runner_id: str) -> Child:
+        process: Any = SimpleNamespace(returncode=None)
+        pipe: Any = APipe()
+        return Child(runner_id, process, pipe, self.limits, is_waiting=False)
+
+    def isolation_runner(self, *, has_ticked: bool = True) -> Child:
+        runner = self.child("w.alone")
+        runner.has_ticked = has_ticked
+        self.isolation.born(runner)
+        return runner
+
+    def find(self, now_s: float = NOW_S, **suspects: int) -> None:
+        self.isolation.found(suspects, now_s)
+        self.isolation.settle(now_s)
+
+    def obeyed(self, place: int = 0) -> None:
+        """The runner of that place has let go of the slots that it is to use no more."""
+        serving = self.places[place].serving
+        assert serving is not None
+        use = said(serving)[-1]
+        serving.hear({"is": "using", "slots": use["slots"], "time": use["time"]})
+        self.isolation.settle(NOW_S)
+
+    def looked(self, runner: Child, *, found: bool = True) -> None:
+        self.isolation.looked(runner, {"queue": said(runner)[-1]["queue"], "found": found})
+        self.isolation.settle(NOW_S)
+
+    def serving_is_told(self, place: int = 0) -> list[dict[str, int]]:
+        serving = self.places[place].serving
+        return [message["slots"] for message in said(serving)] if serving else []
+
+
+def said(child: Child) -> list[dict[str, Any]]:
+    pipe: Any = child.pipe
+    return pipe.said  # type: ignore[no-any-return]
+
+
+def asked(*runners: Child) -> list[list[str]]:
+    """The queues that each was asked to run a suspect of."""
+    return [[message["queue"] for message in said(runner) if message["do"] == "look"] for runner in runners]
+
+
+class Slots(Case):
+    def test_a_suspect_waits_until_the_slot_that_is_set_apart_for_it_is_free(self) -> None:
+        self.begin({"q": 4})
+        runner = self.isolation_runner()
+
+        self.find(q=1)
+        before = asked(runner)
+        self.obeyed()
+
+        self.assertEqual(([[]], [["q"]], [{"q": 3}]), (before, asked(runner), self.serving_is_told()))
+
+    def test_the_slots_of_a_runner_that_died_are_free_at_once(self) -> None:
+        self.begin({"q": 4})
+        (place,) = self.places
+        runner = self.isolation_runner()
+        assert place.serving is not None
+        place.leave(place.serving)
+
+        self.find(q=20)
+        successor = self.child("w2")
+        successor.slots = successor._told = {"q": 0}
+        place.serve(successor)
+
+        self.assertEqual([["q"]], asked(runner))
+        self.assertEqual([{"q": 2}], [message["slots"] for message in said(successor)])
+
+    def test_suspects_take_half_of_the_slots_so_that_others_go_on_beside_them(self) -> None:
+        for limit, places, most, expected in ((20, 1, 4, 4), (5, 1, 4, 2), (2, 1, 4, 1), (1, 1, 4, 1), (1, 6, 4, 3)):
+            self.begin({"q": limit}, places=places, most=most)
+
+            self.find(q=30)
+
+            self.assertEqual(expected, sum(place.lent["q"] for place in self.places))
+
+    def test_where_there_is_one_slot_the_suspect_has_it_and_then_its_place_again(self) -> None:
+        self.begin({"q": 1})
+        runner = self.isolation_runner()
+
+        self.find(q=1)
+        self.obeyed()
+        self.looked(runner)
+
+        self.assertEqual([{"q": 0}, {"q": 1}], self.serving_is_told())
+
+    def test_a_slot_goes_from_one_suspect_to_the_next_without_a_word_to_its_place(self) -> None:
+        self.begin({"q": 2})
+        runner = self.isolation_runner()
+        self.find(q=3)
+        self.obeyed()
+
+        self.looked(runner)
+        self.looked(runner)
+
+        self.assertEqual(([["q"] * 3], [{"q": 1}]), (asked(runner), self.serving_is_told()))
+
+    def test_where_somebody_else_has_taken_the_suspects_all_slots_go_back(self) -> None:
+        self.begin({"q": 8})
+        runners = [self.isolation_runner() for _ in range(4)]
+        self.find(q=20)
+        self.obeyed()
+
+        for runner in runners:
+            self.looked(runner, found=False)
+
+        self.assertEqual(({"q": 8}, [["q"]] * 4), (self.serving_is_told()[-1], asked(*runners)))
+
+    def test_what_is_set_apart_for_suspects_of_a_queue_that_is_paused_goes_back(self) -> None:
+        self.begin({"q": 8})
+
+        self.find(q=20)
+        self.find(NOW_S + 1)
+
+        self.assertEqual([{"q": 4}, {"q": 8}], self.serving_is_told())
+
+    def test_the_slots_of_what_runs_are_kept_though_no_suspect_waits_any_more(self) -> None:
+        self.begin({"q": 8})
+        self.isolation_runner()
+        self.find(q=1)
+        self.obeyed()
+
+        self.find(NOW_S + 1)
+
+        self.assertEqual([{"q": 7}], self.serving_is_told())
+
+    def test_a_runner_that_dies_with_its_suspect_leaves_its_slot_to_the_next(self) -> None:
+        self.begin({"q": 2})
+        poisoned = self.isolation_runner()
+        self.find(q=2)
+        self.obeyed()
+        other = self.isolation_runner()
+
+        self.isolation.gone(poisoned)
+        self.isolation.settle(NOW_S)
+
+        self.assertEqual(([["q"], ["q"]], [{"q": 1}]), (asked(poisoned, other), self.serving_is_told()))
+
+    def test_one_whose_handler_does_not_end_keeps_its_slot_until_it_is_gone(self) -> None:
+        self.begin({"q": 1})
+        deaf = self.isolation_runner()
+        self.find(q=2)
+        self.obeyed()
+
+        deaf.hear({"is": "retiring", "slots": {"q": 1}})
+        self.looked(deaf)
+        other = self.isolation_runner()
+        self.isolation._ask()
+        before = asked(other)
+        self.isolation.gone(deaf)
+        self.isolation.settle(NOW_S)
+
+        self.assertEqual(([[]], [["q"]]), (before, asked(other)))
+
+    def test_the_place_that_has_a_slot_free_lends_it(self) -> None:
+        self.begin({"q": 1}, places=3)
+        runner = self.isolation_runner()
+        dead = self.places[1]
+        assert dead.serving is not None
+        dead.leave(dead.serving)
+
+        self.find(q=1)
+
+        self.assertEqual(([["q"]], [0, 1, 0]), (asked(runner), [place.lent["q"] for place in self.places]))
+
+    def test_queues_take_turns(self) -> None:
+        self.begin({"a": 10, "b": 10, "unserved": 10}, most=1)
+        runner = self.isolation_runner()
+        self.find(a=3, b=2, elsewhere=5)
+        self.obeyed()
+        for _ in range(4):
+            self.obeyed()
+            self.looked(runner)
+        self.obeyed()
+
+        self.assertEqual([["a", "b", "a", "b", "a"]], asked(runner))
+
+    def test_an_older_word_of_redis_is_not_believed(self) -> None:
+        self.begin({"q": 8})
+
+        self.find(NOW_S, q=20)
+        self.find(NOW_S - 1)
+
+        self.assertEqual([{"q": 4}], self.serving_is_told())
+
+
+class Runners(Case):
+    def setUp(self) -> None:
+        self.begin({"q": 20})
+
+    def is_short(self, now_s: float = NOW_S, *, is_served: bool = True) -> bool:
+        self.isolation.settle(now_s)
+        return self.isolation.is_short(now_s, is_served=is_served)
+
+    def test_they_are_started_one_after_another_as_many_as_there_are_suspects_for(self) -> None:
+        self.find(q=3)
+        runners: list[Child] = []
+
+        while self.is_short(is_served=False):
+            runners.append(self.isolation_runner(has_ticked=False))
+            self.assertFalse(self.is_short())
+            runners[-1].has_ticked = True
+
+        self.assertEqual(3, len(runners))
+
+    def test_never_more_than_the_setting_says(self) -> None:
+        self.find(q=1000)
+
+        while self.is_short():
+            self.isolation_runner()
+
+        self.assertEqual(4, len(self.isolation._runners))
+
+    def test_without_a_crash_or_a_suspect_there_is_none(self) -> None:
+        self.assertFalse(self.is_short())
+
+    def test_after_a_crash_one_stands_by_once_there_is_a_runner_that_all_jobs_wait_for(self) -> None:
+        crashed = self.child("w")
+        crashed.has_ticked = True
+        self.isolation.crash_seen(crashed, NOW_S)
+
+        self.assertEqual([False, True], [self.is_short(is_served=is_served) for is_served in (False, True)])
+        self.isolation_runner()
+        self.assertFalse(self.is_short())
+
+    def test_when_the_suspects_have_run_all_but_one_leave_soon_and_the_last_one_later(self) -> None:
+        runners = [self.isolation_runner() for _ in range(4)]
+        self.find(q=4)
+        self.obeyed()
+        for runner in runners:
+            self.looked(runner)
+
+        left = []
+        for later_s in (SPARE_S - 1, SPARE_S, STAND_BY_S - 1, STAND_BY_S):
+            self.isolation.settle(NOW_S + later_s)
+            left.append(sum(said(runner)[-1]["do"] != "drain" for runner in runners))
+
+        self.assertEqual([4, 1, 1, 0], left)
+
+    def test_one_that_runs_a_suspect_is_not_sent_home(self) -> None:
+        runner = self.isolation_runner()
+        self.find(q=1)
+        self.obeyed()
+
+        self.isolation.settle(NOW_S + 10 * STAND_BY_S)
+
+        self.assertEqual([["q"]], asked(runner))
+        self.assertNotIn({"do": "drain"}, said(runner))
+
+    def test_one_that_was_sent_home_is_asked_for_nothing_more(self) -> None:
+        runner = self.isolation_runner()
+        self.isolation.settle(NOW_S)
+        self.assertEqual([{"do": "drain"}], said(runner))
+
+        self.find(q=1)
+        self.obeyed()
+
+        self.assertEqual([[]], asked(runner))
+        self.assertTrue(self.is_short())
+
+    def test_after_one_died_at_its_start_no_more_than_live_are_started_and_none_at_once(self) -> None:
+        self.find(q=20)
+        self.isolation_runner()
+        self.isolation_runner()
+        unborn = self.isolation_runner(has_ticked=False)
+
+        self.isolation.gone(unborn)
+        self.isolation.crash_seen(unborn, NOW_S)
+        self.isolation.gone(self.isolation._runners[0])
+
+        self.assertFalse(self.is_short())
+        self.isolation.has_failed = False  # The next round of upkeep.
+        self.assertTrue(self.is_short())
+        self.isolation_runner()
+        self.assertFalse(self.is_short())
+        self.assertTrue(self.is_short(NOW_S + NARROW_S))
+
+
+class HowMany(unittest.TestCase):
+    def test_those_that_were_needed_stay_for_a_while(self) -> None:
+        width = Width(4)
+
+        wanted = [
+            width.wanted(needed, at_s)
+            for needed, at_s in ((4, 0), (1, SPARE_S - 1), (0, SPARE_S), (2, SPARE_S + 1), (0, 3 * SPARE_S))
+        ]
+
+        self.assertEqual([4, 4, 0, 2, 0], wanted)
+
+
+if __name__ == "__main__":
+    unittest.main()
