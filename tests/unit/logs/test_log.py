@@ -11,9 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lib.logs.log import BATCH_LINES, COMPLAINT_PAUSE_S, NOTHING, Bound, Bridge, Log, open_logs
-from lib.logs.log_file import Console, LogFile
-from lib.logs.log_lines import DEBUG, INFO, TEXT_CHARS, WARNING, Form, printable, quoted
+from lib.logs.console import Console
+from lib.logs.line_buffer import BATCH_LINES
+from lib.logs.log import Bound, Bridge, Log, open_logs
+from lib.logs.log_file import LogFile
+from lib.logs.log_lines import DEBUG, INFO, TEXT_CHARS, WARNING, printable, quoted
+from lib.logs.log_output import COMPLAINT_PAUSE_S
 
 # Line feed, escape sequence, DEL, a C1 control (CSI), line separators, right-to-left override, half a surrogate pair.
 HAZARDS = "\n\r\x00\x1b[31m\x7f\x85\x9b\u2028\u2029\u202e\u2066\ud800"
@@ -106,32 +109,6 @@ class LineTests(LogCase):
         self.log.info("request.started", "Request Started → ID: é漢🚚 | GET /")
 
         self.assertIn("Request Started → ID: é漢🚚 | GET /".encode(), self.file.batches[0])
-
-    def test_a_form_makes_the_line_that_its_fields_would(self) -> None:
-        form = Form(
-            INFO,
-            "request.ended",
-            "Ended → ID: {request_id} | 100 % {kind}",
-            ("request_id", "job_id", "n"),
-            numbers=("n",),
-            said="kind",
-        )
-
-        self.log.write(form, self.log.bind(caller='sh"op'), "r-1", "j-1", "7", "sure")
-        fields = {"request_id": "r-1", "job_id": "j-1", "n": 7, "caller": 'sh"op'}
-        self.log.info("request.ended", "Ended → ID: r-1 | 100 % sure", **fields)
-
-        self.assertEqual(self.file.batches[0], self.file.batches[1])
-        shown = self.screen.getvalue().splitlines()
-        self.assertEqual(shown[0], shown[1])
-        self.assertIn("Ended → ID: r-1 | 100 % sure job_id=j-1", shown[0])
-
-    def test_a_form_below_the_level_is_not_written(self) -> None:
-        log = self.new_log(WARNING)
-
-        log.write(Form(INFO, "a.b", "of {x}", ("x",)), NOTHING, "1")
-
-        self.assertEqual([], self.file.batches)
 
     def test_any_value_becomes_valid_json(self) -> None:
         loop: list[object] = []
