@@ -10,7 +10,7 @@ A request's life in app.log and a job's in worker.log, shortened, as these funct
 
 Log.info makes the same lines of the same fields (a test compares them); these take half of its time. Every value
 is put in as it is, so every value must be plain: nothing in it that JSON or a terminal would have escaped. Checked ids,
-methods, decoded paths and names of job types and queues are plain; what else a caller sends is not. Pure.
+methods, paths and names of job types and queues are plain; what else a caller sends is not. Pure.
 """
 
 from collections.abc import Callable

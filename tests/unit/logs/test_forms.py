@@ -16,7 +16,7 @@ from lib.logs.forms import (
 )
 from lib.logs.log import NOTHING, Log
 from lib.logs.log_lines import INFO, WARNING
-from tests.unit.logs.test_log import FakeFile
+from tests.unit.logs.log_case import FakeFile
 
 REQUEST = {"request_id": "r-1", "trace_id": "0af7651916cd43dd8448eb211c80319c"}
 JOB = {**REQUEST, "job_id": "email-7", "queue": "mail", "type": "email"}
