@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lib.ids import is_alone
+from lib.processes.child_process import ChildProcess
 from lib.processes.pipe import Pipe
-from lib.processes.start import Process
 from lib.work.supervisor.overdue import Held
 
 MOST_S = 2.0
@@ -17,7 +17,7 @@ class Child:
     """A runner as its supervisor knows it. limits: of its queues. is_waiting: it begins without a slot, until `use`."""
 
     def __init__(
-        self, runner_id: str, process: Process, pipe: Pipe, limits: Mapping[str, int], *, is_waiting: bool
+        self, runner_id: str, process: ChildProcess, pipe: Pipe, limits: Mapping[str, int], *, is_waiting: bool
     ) -> None:
         self.process = process
         self.pipe = pipe

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from random import Random
 
 from lib.logs.log import Log
-from lib.processes.start import BORN_S
+from lib.processes.child_process import FIRST_MESSAGE_S
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
@@ -49,9 +49,9 @@ class StuckRunners:
                 child.kill()
             elif (unheard_s := child.unheard_s(time.monotonic())) > STUCK_S and child.has_ticked:
                 await self._free(child, unheard_s)
-            elif unheard_s > BORN_S:
-                msg = f"Runner {child.runner_id} has not said a word in {BORN_S:.0f} s: what do its job modules do?"
-                self._log.error("runner.killed", msg)
+            elif unheard_s > FIRST_MESSAGE_S:
+                silent = f"has not said a word in {FIRST_MESSAGE_S:.0f} s: what do its job modules do?"
+                self._log.error("runner.killed", f"Runner {child.runner_id} {silent}")
                 child.kill()
 
     async def _free(self, child: Child, unheard_s: float) -> None:

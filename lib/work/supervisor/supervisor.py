@@ -22,15 +22,9 @@ from typing import Any
 from lib.errors import RedisUnavailable
 from lib.logs.log import Log
 from lib.processes import signals
+from lib.processes.child_process import describe_end, take_over
+from lib.processes.restarts import keep_trying, log_not_started, pause, pause_before_restart_s
 from lib.processes.spawn import EXIT_FAULT
-from lib.processes.start import (
-    describe_end,
-    keep_trying,
-    not_started,
-    pause,
-    pause_before_restart_s,
-    take_over,
-)
 from lib.queue.bulkheads import ALL, Bulkheads
 from lib.queue.epochs import Epochs
 from lib.queue.job_store import JobStore
@@ -94,7 +88,7 @@ class Supervisor:
         # Before any signal is heard: a drain must know of every runner.
         children = [await self._start(newborn) for newborn in self._newborns]
         signals.obey(loop, self._on_signal, self._log)
-        signals.go_on()  # They were held since the runners were spawned.
+        signals.let_through()  # They were held since the runners were spawned.
         for child, place in zip(children, self._places, strict=True):
             self._spawn(self._keep(child, place))
         self._spawn(self._beat())
@@ -358,7 +352,7 @@ class Supervisor:
             child = await self._start(spawn_runner(self._script, is_alone=True))
         except OSError as fault:
             self._isolation.has_failed = True  # The next round of upkeep tries again.
-            not_started(fault, self._log)
+            log_not_started(fault, self._log)
             return
         finally:
             self._is_starting_alone = False
