@@ -29,7 +29,7 @@ from lib.web.preferences import NOTHING as NO_PREFERENCE
 from lib.web.preferences import Preferences, preferred_by
 from lib.web.router import Call, Outcome
 
-LOOK_EVERY_S = 5.0
+RECORD_POLL_S = 5.0
 SEARCH_S = 0.5
 PAGE_BYTES = 4 << 20
 FIRST_SLICE = 10
@@ -209,7 +209,7 @@ class JobOperations:
                 if record.state in FINISHED or left_s <= 0 or self._draining.is_set() or request.is_gone:
                     return record
                 try:
-                    await asyncio.wait_for(ended.wait(), min(left_s, LOOK_EVERY_S))
+                    await asyncio.wait_for(ended.wait(), min(left_s, RECORD_POLL_S))
                 except TimeoutError:
                     continue
 

@@ -50,7 +50,7 @@ class ChildProcess:
     def kill(self) -> None:
         """Send SIGKILL. Does nothing to a child that has ended."""
         if self._leads_group and self._process.returncode is None:
-            end_group(self.pid)
+            kill_group(self.pid)
         self._process.kill()
 
     def _wait_in_thread(self) -> None:
@@ -61,13 +61,13 @@ class ChildProcess:
                 os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
             else:
                 self._process.wait()
-            end_group(self.pid)
+            kill_group(self.pid)
         self._process.wait()
         with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
             self._loop.call_soon_threadsafe(self._ended.set)
 
 
-def end_group(pid: int) -> None:
+def kill_group(pid: int) -> None:
     """Send SIGKILL to every process of the group that `pid` leads."""
     # PermissionError: some systems raise it where every process of the group has ended already.
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -89,7 +89,7 @@ async def take_over(spawned: Spawned) -> tuple[ChildProcess, Pipe]:
         # RuntimeError: no thread. A child whose pipe nobody reads would work on unseen, so it must not live.
         spawned.end.close()
         if spawned.leads_group:
-            end_group(spawned.process.pid)
+            kill_group(spawned.process.pid)
         spawned.process.kill()
         spawned.process.wait()
         raise OSError(f"there is nothing left to look after it with: {fault}") from fault

@@ -8,18 +8,9 @@ from lib.work.supervisor.isolation import Isolation
 from lib.work.supervisor.quota import Quota
 from lib.work.supervisor.runner_child import RunnerChild
 from lib.work.supervisor.stand_by import NARROW_S, SPARE_S, STAND_BY_S, Width
+from tests.unit.work.supervisor.a_pipe import APipe
 
 NOW_S = 1000.0
-
-
-class APipe:
-    """Keeps what is sent to a runner."""
-
-    def __init__(self) -> None:
-        self.sent: list[dict[str, Any]] = []
-
-    def send(self, **message: Any) -> None:
-        self.sent.append(message)
 
 
 class Case(unittest.TestCase):

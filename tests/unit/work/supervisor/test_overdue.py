@@ -1,14 +1,13 @@
 """Which jobs of a runner that no longer turns have run out of time, whatever was done to Redis' clock."""
 
 import unittest
-from typing import Any, cast
+from typing import cast
 
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobRecord, JobSpec
 from lib.queue.lease import Lease
 from lib.tracing import new_trace
 from lib.work.supervisor.overdue import LATE_S, ClockLeaps, Held, is_overdue, overdue
-from lib.work.supervisor.runner_child import RunnerChild
 
 HOUR_MS = 3_600_000
 SPEC = JobSpec("noop", {}, "r", new_trace(), 5, 60.0, Backoff())
@@ -124,18 +123,6 @@ class WhoIsToBlame(unittest.TestCase):
         self.clocks.pass_by(10)
 
         self.assertEqual([self.short], self.late("q-9"))
-
-
-class SilentRunner(unittest.TestCase):
-    def test_a_supervisor_that_stood_still_counts_what_it_was_there_for(self) -> None:
-        process: Any = None
-        runner = RunnerChild("w", process, process, {"q": 1}, is_waiting=False)
-        now_s = runner.started_s
-
-        self.assertLess(runner.silence.lasted_s(now_s + 1.5), 1.6)
-        self.assertLess(runner.silence.lasted_s(now_s + 600), 4.0)
-        runner.on_message({"is": "tick"})
-        self.assertEqual(1.0, round(runner.silence.lasted_s(now_s + 601), 1))
 
 
 if __name__ == "__main__":

@@ -5,18 +5,9 @@ from typing import Any
 
 from lib.work.supervisor.quota import MOST_RETIRING, Quota
 from lib.work.supervisor.runner_child import RunnerChild
+from tests.unit.work.supervisor.a_pipe import APipe
 
 LIMITS = {"a": 4, "b": 1}
-
-
-class APipe:
-    """Keeps what is sent to a runner."""
-
-    def __init__(self) -> None:
-        self.sent: list[dict[str, Any]] = []
-
-    def send(self, **message: Any) -> None:
-        self.sent.append(message)
 
 
 class Slots(unittest.TestCase):
