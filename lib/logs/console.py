@@ -1,4 +1,4 @@
-"""The console: the terminal, pipe or journal behind stderr. Nothing here waits for it, or fails with it.
+"""The console: the terminal, pipe or journal behind stderr. Logging never waits for a console, nor fails with one.
 
 Called by log_output.py with whole lines. A console that is stuck (Ctrl-S in a terminal, a pipe whose reader stopped)
 loses lines, and shows how many once it moves again: `(120 lines not shown: slow console)`.

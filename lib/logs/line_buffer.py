@@ -39,7 +39,7 @@ class LineBuffer:
         self._is_retrying = False
 
     def added(self, level: int) -> None:
-        """A line of `level` was appended: write it now, or see that the loop will."""
+        """A line of `level` was appended: write all lines now, or have the loop write them soon."""
         if level >= ERROR or len(self.lines) >= BATCH_LINES:
             self.flush()
             return
@@ -80,7 +80,7 @@ class LineBuffer:
         self._loop = None
 
     def _schedule(self) -> None:
-        """Have this thread's running loop write what waits; where none runs, write it now."""
+        """Have this thread's running loop write the lines that wait. Where no loop runs, write them now."""
         try:
             loop = get_running_loop()
         except RuntimeError:

@@ -98,7 +98,7 @@ class Encoders(dict[type, Callable[..., str]]):
         return json_of_any
 
 
-# Other letters than ASCII's are escaped in fields, as that is one C call; in `msg`, which people read, they are kept.
+# Fields have letters beyond ASCII escaped, which is one C call; the message keeps them, for people read it.
 FAST = Encoders(
     {str: encode_basestring_ascii, int: int.__repr__, float: _json_of_float, bool: ("false", "true").__getitem__}
 )
@@ -118,7 +118,7 @@ class Heads(dict[tuple[int, str], str]):
 
 
 class FieldNames(dict[str, str]):
-    """A field's name -> its escaped form with what stands around it: queue -> `,"queue":`."""
+    """A field's name -> the JSON before the field's value: queue -> `,"queue":`."""
 
     def __missing__(self, name: str) -> str:
         # A field called `msg` is written as `msg_`: of two keys `msg` most readers of JSON keep the second.

@@ -23,8 +23,7 @@ FIRST_MESSAGE_S = 120.0
 class ChildProcess:
     """A child that the loop can wait for. asyncio's own class can't take over a child that was spawned before the loop.
 
-    leads_group: the child leads a process group. Programs that it has started and left in the group are killed with
-    it, however it ends.
+    leads_group: the child leads a process group. However the child ends, the programs in its group are killed.
     """
 
     def __init__(self, process: "subprocess.Popen[bytes]", *, leads_group: bool = False) -> None:

@@ -18,7 +18,7 @@ HOOKS_S = 2.0
 
 
 def end_with(main: Callable[[], int]) -> NoReturn:
-    """Run `main`, and end this process with the exit code that it returns, or Python's code for what it raises."""
+    """Run `main`, and end this process with the exit code of `main`; if `main` raises, with Python's code for that."""
     try:
         code = main()
     except KeyboardInterrupt:
@@ -59,7 +59,7 @@ def exit_code(fault: BaseException | None) -> int:
 def flush() -> None:
     """Write what was printed and is still in a buffer, before this process forks or ends."""
     for stream in (sys.stdout, sys.stderr):
-        # AttributeError: the process has no such stream, it is None. ValueError: a job has closed it.
+        # AttributeError: the stream is None, the process was started without one. ValueError: a job has closed it.
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
 

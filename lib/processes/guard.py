@@ -15,7 +15,7 @@ from lib.processes.signals import MINDED, STOP_SIGNALS, let_through
 
 @contextmanager
 def around_imports(*descriptors: int) -> Iterator[None]:
-    """Import job modules in this context. descriptors: those that this process was handed by its parent.
+    """Import job modules in this context. descriptors: what the parent handed to this process.
 
     In the context Ctrl-C ends the process at once, as SIG_DFL has it, if Python would raise KeyboardInterrupt for it:
     so a KeyboardInterrupt in there is the module's own. Raises ConfigError where a descriptor was closed.

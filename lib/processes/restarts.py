@@ -1,7 +1,7 @@
 """When a child that ended is started again, and what to do while the system can start none.
 
-A child that lived for YOUNG_S is replaced at once. One that ends sooner will mostly do so again: it is replaced after
-0.25 s, then 0.5 s, and so on up to 5 s. Called by the server's parent and the worker's supervisor.
+A child that lived for YOUNG_S is replaced at once. A child that ended sooner mostly does so again when it is replaced,
+so the pauses grow: 0.25 s, 0.5 s, and so on up to 5 s. Called by the server's parent and the worker's supervisor.
 """
 
 import asyncio

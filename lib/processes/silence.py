@@ -25,7 +25,7 @@ class Silence:
         self.was_broken = True
 
     def lasted_s(self, now_s: float) -> float:
-        """How long the child has been silent. This call is the check that the class's docstring means."""
+        """How long the child has been silent. Each call is a check."""
         self._lasted_s += min(now_s - self._checked_s, MOST_COUNTED_S)
         self._checked_s = now_s
         return self._lasted_s

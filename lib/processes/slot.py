@@ -1,7 +1,8 @@
 """The slot that a server process fills: it is the only one, or one of several children of a server_parent.py.
 
-The server serves in the same way in either. What differs is who tells it to stop (a signal, or its parent's pipe) and
-whom it tells that it is ready, that it lives and that it leaves (the log, or its parent).
+The server serves in the same way in both. The slot hides the difference: a lone server is stopped by a signal and logs
+its start and its end; a child is stopped over its parent's pipe, and sends its parent ready, tick and leaving
+(pipe.py).
 """
 
 import asyncio
@@ -23,16 +24,16 @@ class Slot(Protocol):
     memory: mmap.mmap
 
     def ready(self, url: str) -> None:
-        """The server calls this when it answers requests, at this URL."""
+        """To be called once requests are answered, at this URL."""
 
     def tick(self) -> None:
-        """The server calls this every TICK_S from `ready` on: its loop turns."""
+        """To be called every TICK_S from `ready` on: it shows that the loop turns."""
 
     async def wait_for_stop(self, reread: Callable[[], object]) -> None:
         """Returns when it is time to drain. reread: called whenever the API keys are to be read anew."""
 
     def leaving(self, cut_off: int) -> None:
-        """The server calls this when it has drained. cut_off: connections that it had to cut off."""
+        """To be called when the drain is over. cut_off: connections that had to be cut off."""
 
 
 class Alone:

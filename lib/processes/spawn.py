@@ -1,8 +1,8 @@
 """Starts a child process: this Python with a script of ours, and a pipe between parent and child.
 
-The child is never a fork of its parent, so it shares nothing with it but the descriptors that it is handed. It obeys
-its pipe, and no signal. WHY: PM2 and Ctrl-C signal a whole tree of processes at once, and the process on top decides
-what that means for its children.
+The child is never a fork of its parent: they share nothing but the descriptors that the parent hands down. The child
+obeys its pipe, and no signal. WHY: PM2 and Ctrl-C signal a whole tree of processes at once, and the process on top
+decides what that means for its children.
 
 This module needs no asyncio, which takes as long to import as Python itself takes to start: worker.py spawns its
 runners before it imports what the supervisor needs. child_process.py takes over what was spawned.
@@ -34,8 +34,8 @@ class Spawned(NamedTuple):
 def spawn(script: Path, *arguments: str, fds: Sequence[int] = (), leads_group: bool = False) -> Spawned:
     """Start a child that runs `script arguments --pipe FD`. fds: further descriptors that it is handed.
 
-    leads_group: it leads a session and a process group of its own. Ctrl-C in a terminal then does not reach the
-    programs that it starts, and these can be killed with it. Raises OSError.
+    leads_group: the child leads a session and a process group of its own. Then Ctrl-C in a terminal does not reach the
+    programs that the child starts, and they can be killed together with the child. Raises OSError.
     """
     ours, theirs = socket.socketpair()
     with theirs, ExitStack() as undo:

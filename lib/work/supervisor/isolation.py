@@ -1,20 +1,20 @@
-"""Decides which suspects run at this moment, in which isolation runner, and whose job slots they take.
+"""Decides which suspects run at this moment, in which isolation runner, and which job slots they take.
 
-A job that was held by two runners that crashed is a suspect (reap.lua), and runs in a process that has no other job.
-The supervisor starts isolation runners, reads their messages and asks Redis for suspects (isolation_runners.py). Here
-is decided, without I/O, what is to be done:
-1. For each suspect that may run, a slot of its queue is set apart in a quota: a limit is never exceeded, so the runner
-   that serves there has one slot less (quota.py). At most half of a queue's slots are set apart, so that the other jobs
-   of the queue go on beside the suspects; of a queue with one slot, that one.
-2. Once the slot is free and an isolation runner is free as well, this runner is asked to run one suspect of the queue.
-3. The runner answers that the suspect has run, or that there was none left. The slot is then the next suspect's, or
-   the quota's again.
-4. The runner dies instead: the suspect was alone with it and is to blame. The slot is the next suspect's, as in 3, and
-   another isolation runner is started.
+A suspect is a job that two crashed runners had held (reap.lua). It runs in an isolation runner: a process without any
+other job. isolation_runners.py starts isolation runners, reads their messages and asks Redis for suspects; this module
+decides what is to be done:
+1. For each suspect that may run, a slot of its queue is set apart in a quota, and the quota's serving runner has one
+   slot less (quota.py): suspects and other jobs together never exceed the queue's limit. At most half of a queue's
+   slots are set apart, so that other jobs go on beside the suspects. The only slot of a queue may be set apart as well.
+2. Once the slot is free, a free isolation runner is asked to run one suspect of the queue.
+3. The runner answers that the suspect has run, or that no suspect was left. The slot goes to the next suspect, or back
+   to the quota.
+4. Or the runner dies: the suspect ran alone, so the suspect is to blame. The slot goes to the next suspect or back to
+   the quota, as in 3, and another isolation runner is started.
 
-Supervisors know nothing of each other: each claim of a suspect is one atomic script, so no suspect runs twice. Of jobs
-that became suspects together the one that was claimed last is run first: in a runner that died soon after a claim,
-that job is the likeliest to blame.
+Several supervisors do this without knowing of each other: each claim of a suspect is one atomic script, so no suspect
+runs twice. Of jobs that became suspects together the last claimed runs first: when a runner dies soon after a claim,
+the job of that claim is the likeliest to blame.
 """
 
 import functools
@@ -28,7 +28,7 @@ from lib.work.supervisor.stand_by import StandBy, Width
 
 
 class Loan:
-    """One slot of a queue that a quota has set apart. runner: the one that was asked to run a suspect in it, if any."""
+    """One slot of a queue that a quota has set apart. runner: the isolation runner that was asked to use it."""
 
     def __init__(self, queue: str, quota: Quota) -> None:
         self.queue = queue

@@ -1,6 +1,6 @@
-"""Runs suspects (see isolation.py): asks Redis where they wait, starts isolation runners, and passes on what these say.
+"""Runs suspects: asks Redis where suspects wait, starts isolation runners, and reads the messages of these runners.
 
-Isolation decides and knows no I/O; this class does what Isolation has decided. Called by the supervisor and its rounds.
+isolation.py decides what is to be done, with what it is told here. Called by the supervisor and its rounds.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from lib.work.supervisor.supervisor_tasks import SupervisorTasks
 
 
 class IsolationRunners:
-    """collect_exit: the supervisor's own, for the runners that are started here."""
+    """collect_exit: waits for the end of a runner that was started here, and then calls `runner_exited`."""
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ told. The supervisor kills the runner (stuck.py), and then fails the overdue job
 
 When a job was started is a time of Redis' clock, and that clock may be set an hour ahead at any moment. So no job is
 overdue by that time alone: a leap of Redis' clock, time that the supervisor's own monotonic clock has not seen pass,
-does not count as time that a job ran.
+is not counted as running time.
 """
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""The runners of one supervisor that live, and how another one joins them."""
+"""The living runners of one supervisor, and how a new runner is added."""
 
 from pathlib import Path
 
@@ -11,8 +11,7 @@ from lib.work.supervisor.spawn_runner import SpawnedRunner, spawn_runner
 
 
 class Roster:
-    """runners: from `add` until exit_collector.py has taken back what a runner held. script: the worker.py to start
-    runners with."""
+    """script: the worker.py to start runners with."""
 
     def __init__(self, settings: Settings, script: Path, log: Log, shutdown: Shutdown) -> None:
         self._settings = settings
@@ -20,6 +19,7 @@ class Roster:
         self._log = log
         self._shutdown = shutdown
         self.runners: set[RunnerChild] = set()
+        """Each from `add` until exit_collector.py has taken back its jobs."""
 
     async def add(self, spawned: SpawnedRunner) -> RunnerChild:
         """Take over a runner that was spawned. Raises OSError, and then the runner is dead."""

@@ -18,7 +18,7 @@ AWAKE_S = 2 * QUEUE_KNOWN_S
 
 
 class Rota:
-    """When each queue is visited next. rng: so that queues that fell asleep together do not wake together."""
+    """When each queue is visited next. rng: queues that fell asleep at one time must not wake at one time."""
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng

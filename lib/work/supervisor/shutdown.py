@@ -16,7 +16,7 @@ class Shutdown:
         self._signalled_s: float | None = None
 
     def on_signal(self) -> None:
-        """A signal to stop has come. The first begins the drain; one that comes over a second later hurries it.
+        """A signal to stop has come. The first one begins the drain; another one, over a second later, hurries it.
 
         WHY not any second one: PM2 and a shell may each send the signal, and so two come at once.
         """

@@ -29,8 +29,8 @@ class SlotGrant:
     def reported(self, slots: Mapping[str, int], number: object, *, is_retiring: bool) -> None:
         """The runner may be using so many slots, by its own word. number: the last grant that it had read.
 
-        A report from before the last grant is out of date: the runner may have begun more jobs since. One that retires
-        begins none, whatever it is granted.
+        A report from before the last grant is out of date: the runner may have begun more jobs since. A retiring runner
+        begins no jobs, so each of its reports counts.
         """
         if is_retiring or number == self.number:
             self.in_use = {**self.in_use, **slots}

@@ -6,7 +6,7 @@ stands by takes a runner's memory.
 """
 
 STAND_BY_S = 60.0
-SPARE_S = 10.0  # Runners that suspects needed stay for so much longer: whatever makes suspects may go on.
+SPARE_S = 10.0  # Runners stay for so long after their suspects have run: more suspects may come.
 NARROW_S = 60.0
 
 

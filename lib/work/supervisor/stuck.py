@@ -1,7 +1,7 @@
 """The supervisor's own runners that live and do nothing: their loop does not turn, or Redis answers no claim of theirs.
 
-Called once a second, and only while Redis answers the supervisor: so it is not for Redis that a runner is silent. A
-stuck runner is killed here; exit_collector.py takes back what it held.
+Called once a second, and only while Redis answers the supervisor: a runner that is silent then is silent by its own
+fault. A stuck runner is killed here; exit_collector.py takes back its jobs.
 """
 
 import time

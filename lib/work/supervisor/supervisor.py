@@ -118,7 +118,7 @@ class Supervisor:
         # Before any signal is handled: a drain must know every runner.
         runners = [await self._roster.add(spawned) for spawned in self._spawned]
         signals.obey(loop, self._shutdown.on_signal, self._log)
-        signals.let_through()  # worker.py has held them since before it spawned the runners.
+        signals.let_through()  # worker.py has held all signals since before it spawned the runners.
         for runner, quota in zip(runners, self._quotas, strict=True):
             self._tasks.start(self._keep(runner, quota))
         self._tasks.start(self._beats.run())
@@ -153,7 +153,9 @@ class Supervisor:
     async def _all_gone(self) -> None:
         while self._roster.runners:
             await asyncio.wait([asyncio.create_task(runner.process.wait()) for runner in self._roster.runners])
-            await asyncio.sleep(0.01)  # `_collect_exit` takes back what they held, and strikes them off the roster.
+            await asyncio.sleep(
+                0.01
+            )  # Meanwhile `_collect_exit` takes back their jobs, and strikes them off the roster.
 
     @property
     def _exit_s(self) -> float:
@@ -163,7 +165,7 @@ class Supervisor:
         self._log.warning("runner.killed", f"Runner {runner.runner_id} did not leave and is killed")
         runner.kill()
 
-    # Runners: one `_keep` for each quota, which outlives the runners that serve there.
+    # Runners: one task runs `_keep` for each quota, whatever runners come and go.
 
     async def _keep(self, runner: RunnerChild, quota: Quota) -> None:
         """Have a runner serve this quota until the stop: when one ends or retires, start the next."""
@@ -176,7 +178,7 @@ class Supervisor:
                 self._tasks.start(self._see_out(runner, quota))
             else:
                 await runner.process.wait()
-                quota.leave(runner)  # First: suspects that it has left may run in its slots.
+                quota.leave(runner)  # First, so that suspects may run in the dead runner's slots.
                 await self._collect_exit(runner)
             pause_s = pause_before_restart_s(time.monotonic() - runner.started_s, pause_s)
             await self._pause_before_next(runner, pause_s)
@@ -231,6 +233,6 @@ class Supervisor:
         await pause(self._shutdown.begun, pause_s)
 
     async def _collect_exit(self, runner: RunnerChild) -> None:
-        """Wait for a runner's end, take back what it held, and run the suspects that it has left."""
+        """Wait for a runner's end, take back its jobs, and see that those that are suspects now are run."""
         ended = await self._exits.collect_exit(runner)
         await self._isolation_runners.runner_exited(runner, ended)

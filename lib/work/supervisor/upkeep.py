@@ -61,7 +61,7 @@ class Upkeep:
         return suspects
 
     async def _names(self, now_s: float) -> set[str]:
-        """The names of all queues that are known so far; of thousands, some that nobody uses are met in later rounds.
+        """The names of all queues that are known so far. Where there are thousands, idle ones are met in later rounds.
         The queues of WORKER_QUEUES are always among them and awake, even if somebody removed them from the set."""
         own = set(self._settings.worker_queues)
         for queue in own:
