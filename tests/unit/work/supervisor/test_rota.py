@@ -1,4 +1,4 @@
-"""Which queues upkeep visits at: each round where something moves, now and then where nothing does."""
+"""Which queues upkeep visits: each round where something moves, now and then where nothing does."""
 
 import unittest
 from math import inf
