@@ -39,6 +39,7 @@ from lib.jobs import registry
 from lib.jobs.registry import Registry
 from lib.logs.log import Log, open_logs
 from lib.processes import exits, guard, loops
+from lib.processes.pipe import TICK_S
 from lib.processes.signals import live_through_hang_ups, obey_the_pipe_alone
 from lib.processes.slot import Alone, OneOfSeveral, Slot
 from lib.queue.bulkheads import ALL, Bulkheads
@@ -68,7 +69,6 @@ CALL_TIMEOUT_S = 0.9  # A commit is sent twice at most: with Redis away a POST i
 RATE_TIMEOUT_S = 0.15
 LOOK_FOR_REDIS_S = 1.0
 TELL_STATE_S = 1.0
-TICK_S = 1.0
 EXIT_CANT_LISTEN = 1
 
 
@@ -113,10 +113,10 @@ def main() -> int:
     if types is not None:
         loops.run(_stand(settings, types, log, listening, handed))
     else:
-        from lib.processes.parent import Parent  # Here, for no other process starts processes.
+        from lib.processes.server_parent import ServerParent  # Here, for no other process starts processes.
 
         keys = KeyRing(settings.api_keys, _keys, log)
-        parent = Parent(settings, log, ROOT / "server.py", listening, PLACE_BYTES, keys.reread)
+        parent = ServerParent(settings, log, ROOT / "server.py", listening, PLACE_BYTES, keys.reread)
         loops.run(parent.run())
         exit_code = parent.exit_code
     log.close()
@@ -153,11 +153,11 @@ async def _stand(
     if handed is None:
         await serve(settings, types, log, listening, Alone(log, PLACE_BYTES))
     else:
-        place = await OneOfSeveral.under(handed.place, handed.memory, handed.pipe, log)
-        await serve(settings, types, log, listening, place)
+        slot = await OneOfSeveral.under(handed.place, handed.memory, handed.pipe, log)
+        await serve(settings, types, log, listening, slot)
 
 
-async def serve(settings: Settings, types: Registry, log: Log, listening: socket.socket, place: Slot) -> None:
+async def serve(settings: Settings, types: Registry, log: Log, listening: socket.socket, slot: Slot) -> None:
     """Until the place is told to stop; then until what is in flight has been answered."""
     link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
     keys = RedisKeys(settings.key_prefix)
@@ -174,7 +174,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     epochs = Epochs(link, keys)
     system = SystemOperations(link, queues, ROOT / "openapi.yaml", epochs, types)
     auth = Auth(settings.api_keys, FailedTries(), log)
-    counts = RequestCounts(place.memory, place.number)
+    counts = RequestCounts(slot.memory, slot.number)
     metrics = MetricsOperations(queues, Meters(link, keys), counts, types)
     manual = ManualOperations(ROOT / "openapi.yaml", asks_for_key=bool(settings.api_keys))
     queue_views = QueueOperations(queues, queue, log)
@@ -189,20 +189,20 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
 
     background = Background(log)
     background.begin(_tell_state(counts, listener, log))
-    if place.number == 0:
+    if slot.number == 0:
         # The line about the database comes before the server's, if it can be known soon.
         await asyncio.wait({background.begin(_announce_redis(settings, link, log))}, timeout=LOOK_FOR_REDIS_S)
         log.info("middlewares.loaded", f"Middlewares loaded: {', '.join(middleware.NAMES)}")
     await listener.start(sock=listening)
     host, port = listener.address
-    place.ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    slot.ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
     background.begin(asyncio.to_thread(manual.prepare))
     background.begin(_watch_redis(epochs, queue, log, Bulkheads(log)))
-    background.begin(_tick(place))
+    background.begin(_tick(slot))
     # Under a parent, which has read them before and said what is new, each says only what is wrong.
-    ring = KeyRing(settings.api_keys, _keys, log, is_spokesman=isinstance(place, Alone), use=auth.replace)
-    await place.told_to_stop(ring.reread)
+    ring = KeyRing(settings.api_keys, _keys, log, is_spokesman=isinstance(slot, Alone), use=auth.replace)
+    await slot.wait_for_stop(ring.reread)
     system.drain()
     jobs.drain()
     batches.drain()
@@ -214,7 +214,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     await link.close()
     await commit_link.close()
     await rate_link.close()
-    place.leaving(cut_off)
+    slot.leaving(cut_off)
 
 
 class Background:
@@ -239,9 +239,9 @@ class Background:
             self._log.exception("server.failed", "A part of the server ended by a fault of its own", fault)
 
 
-async def _tick(place: Slot) -> None:
+async def _tick(slot: Slot) -> None:
     while True:
-        place.tick()
+        slot.tick()
         await asyncio.sleep(TICK_S)
 
 

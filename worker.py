@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 from lib.errors import ConfigError
 from lib.processes import exits, signals
 from lib.settings.config import EXIT_CONFIG, Settings, describe, from_environment, sources
-from lib.work.supervisor.birth import WAITING, spawn_runner
+from lib.work.supervisor.spawn_runner import WAITING, spawn_runner
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -52,7 +52,7 @@ def main() -> int:
 def _supervise(settings: Settings) -> int:
     # The runners may be at work before this can obey: a signal waits until it can, else it would leave them orphans.
     signals.hold()
-    newborns = [spawn_runner(SCRIPT) for _ in range(settings.worker_processes)]
+    spawned = [spawn_runner(SCRIPT) for _ in range(settings.worker_processes)]
     # Not at the top: the runners start while this is imported, not behind it.
     from lib.processes import loops
     from lib.work.supervisor.supervisor import Supervisor
@@ -62,14 +62,14 @@ def _supervise(settings: Settings) -> int:
     for doubt in settings.env_doubts:
         log.warning("environment.doubted", doubt)
     # Without the job modules: what they do when imported is not to happen to the supervisor.
-    supervisor = Supervisor(settings, log, SCRIPT, newborns)
+    supervisor = Supervisor(settings, log, SCRIPT, spawned)
     loops.run(supervisor.run())
     log.close()
     return supervisor.exit_code
 
 
 def _run(settings: Settings, runner_id: str, pipe: int, *, is_waiting: bool) -> NoReturn:
-    """A runner; see birth.py for one that is waiting. Raises ConfigError."""
+    """A runner; see spawn_runner.py for one that is waiting. Raises ConfigError."""
     # All of it before the job modules are imported: that may take a while, and they may print, fork and start programs.
     signals.obey_the_pipe_alone()
     from lib.jobs import registry

@@ -17,8 +17,8 @@ from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob
 from lib.jobs.registry import Registry
 from lib.jobs.state import FINISHED, STATES
 from lib.json_text import to_json
+from lib.logs.forms import JOB_ENQUEUED
 from lib.logs.log import NOTHING, Log
-from lib.logs.log_lines import INFO, Form
 from lib.queue.endings import EndWaiters
 from lib.queue.job_store import REFUSED, JobStore, refusal
 from lib.queue.listing import Cursor, ListingPart, Wanted
@@ -29,20 +29,13 @@ from lib.web.preferences import NOTHING as NO_PREFERENCE
 from lib.web.preferences import Preferences, preferred_by
 from lib.web.router import Call, Outcome
 
-LOOK_EVERY_S = 5.0
+RECORD_POLL_S = 5.0
 SEARCH_S = 0.5
 PAGE_BYTES = 4 << 20
 FIRST_SLICE = 10
 SLICE_BYTES = 1 << 20
 OUTCOME = "Waybill-Outcome"
 CREATED = (OUTCOME, "created")
-ENQUEUED = Form(
-    INFO,
-    "job.enqueued",
-    "{kind} job added to queue",
-    ("request_id", "trace_id", "job_id", "queue", "type"),
-    said="kind",
-)
 
 
 class JobOperations:
@@ -96,7 +89,14 @@ class JobOperations:
         if accepted.outcome == "new":
             job_id, type_name = job.job_id, spec.type
             self._log.write(
-                ENQUEUED, NOTHING, call.request_id, call.trace.trace_id, job_id, job.queue, type_name, _kind(type_name)
+                JOB_ENQUEUED,
+                NOTHING,
+                call.request_id,
+                call.trace.trace_id,
+                job_id,
+                job.queue,
+                type_name,
+                _kind(type_name),
             )
             if preferred is NO_PREFERENCE:
                 return Response(202, new_job(job, spec, accepted.created_ms), [_location(job_id), CREATED])
@@ -209,7 +209,7 @@ class JobOperations:
                 if record.state in FINISHED or left_s <= 0 or self._draining.is_set() or request.is_gone:
                     return record
                 try:
-                    await asyncio.wait_for(ended.wait(), min(left_s, LOOK_EVERY_S))
+                    await asyncio.wait_for(ended.wait(), min(left_s, RECORD_POLL_S))
                 except TimeoutError:
                     continue
 

@@ -1,6 +1,7 @@
-"""Where log lines go: a file that several processes append to and rotate, and a console that is never waited for.
+"""The log file: several processes append whole lines to it, and any of them rotates it.
 
-Called by log.py with whole lines; knows nothing of what they say.
+log_output.py hands batches of whole lines to `LogFile.append`; this module does not read them. Of app.log with three
+backups the older lines are in app.log.1, app.log.2 and app.log.3, the oldest in .3.
 """
 
 import contextlib
@@ -8,39 +9,42 @@ import fcntl
 import itertools
 import logging
 import os
-import select
 import time
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TextIO
 
-from lib.logs.log_lines import ARROW, ARROW_STAND_IN, printable
+from lib.logs.log_lines import printable
 
-CONSOLE_BYTES = 256 << 10  # kept for a console that is slower than the log
 LOCK_PATIENCE_S = 0.25
 
 
 class LogFile(RotatingFileHandler):
-    """One log file that several processes append to and rotate (story 2). `maxBytes` 0 leaves rotation to logrotate.
+    """One log file that several processes append to and rotate (story 2 in log.py). max_bytes: 0 leaves rotation to
+    logrotate. path's folder is made when it is missing.
 
-    The lock is on the log file itself: it works on a full disk, moves with the file and can't be deleted beneath it.
+    WHY the lock is on the log file itself, not on a file beside it: this lock works on a full disk, moves with the file
+    when that is rotated, and nobody deletes it as a stale lock.
     """
 
     def __init__(self, path: Path, *, max_bytes: int, backups: int) -> None:
         super().__init__(path, maxBytes=max_bytes, backupCount=backups, encoding="utf-8", delay=True)
-        self.fault: OSError | None = None  # what went wrong in the last append
+        self.fault: OSError | None = None
+        """What went wrong in the last append; None: nothing did."""
         self._fd = -1
         self._inode = (0, 0)
-        self._end = -1  # the file's size after our own last write
+        """(device, inode) of the open file."""
+        self._end = -1
+        """The file's size after this process' last write, -1 where that is not known."""
         self._is_locked = False
         self._patience_s = LOCK_PATIENCE_S
 
     def emit(self, record: logging.LogRecord) -> None:
-        """For use as a plain handler: the formatted record as one line."""
+        """For use as a plain logging.Handler: write the formatted record as one line."""
         self.append(f"{printable(self.format(record))}\n".encode())
 
     def append(self, data: bytes) -> int:
-        """Write whole lines in one call. Returns how many bytes of them arrived; never raises OSError."""
+        """Write whole lines. Returns how many bytes of `data` are in the file: whole lines, where the file could be
+        locked. Never raises OSError: see `fault`."""
         self.fault = None
         try:
             size = self._hold(len(data))
@@ -55,23 +59,24 @@ class LogFile(RotatingFileHandler):
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def doRollover(self) -> None:
-        """app.log.1 becomes .2 and so on, app.log becomes .1. Call it with the live file's lock held."""
+        """Rename app.log.1 to app.log.2 and so on, then app.log to app.log.1. The caller holds the live file's lock."""
         names = [f"{self.baseFilename}.{number}" for number in range(self.backupCount, 0, -1)] + [self.baseFilename]
         for older, newer in itertools.pairwise(names):
             self.rotate(newer, older)
 
     def close(self) -> None:
-        """The next append opens the file again."""
+        """Close the file. The next append opens it again."""
         self._close_fd()
         super().close()
 
     def begin_anew(self) -> None:
-        """In a forked child: a lock belongs to an open file, and that one is shared with the parent."""
+        """For a forked child. WHY: a lock belongs to an open file, and parent and child share the one that was open."""
         self._close_fd()
 
     def _hold(self, incoming_bytes: int) -> int:
-        """Lock the file that bears the name now, rotated if the batch does not fit; returns its size."""
-        for _ in range(100):  # a turn more for each rotation by others in between; never for ever
+        """Open and lock the file that has the log's name, after rotating one that has no room for `incoming_bytes`.
+        Returns the file's size. Raises OSError."""
+        for _ in range(100):  # Each rotation by another process in between costs one more try; the loop must end.
             if self._fd < 0:
                 self._open_fd()
             self._is_locked = self._lock()
@@ -82,7 +87,7 @@ class LogFile(RotatingFileHandler):
         raise OSError("the file is moved away as often as it is opened")
 
     def _open_fd(self) -> None:
-        # O_RDWR: the last byte is read, too. 0640: lines name people.
+        # O_RDWR: _write reads the last byte. 0640: log lines name people, so others may not read them.
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOCTTY
         try:
             self._fd = os.open(self.baseFilename, flags, 0o640)
@@ -99,8 +104,12 @@ class LogFile(RotatingFileHandler):
                 os.close(fd)
 
     def _lock(self) -> bool:
-        """Whether the lock is ours. A peer holds it for microseconds, unless it was stopped (SIGSTOP, a debugger) just
-        then: wait for that once, then write without it. O_APPEND alone keeps lines whole; only rotation has to wait."""
+        """Lock the open file. Returns False where that can't be done.
+
+        Another process holds the lock for microseconds, unless a SIGSTOP or a debugger stopped it just then. Such a
+        process is waited for once, LOCK_PATIENCE_S; until it lets go, lines are written without the lock. O_APPEND
+        alone keeps lines whole; only rotation needs the lock.
+        """
         give_up_at = time.monotonic() + self._patience_s
         while True:
             try:
@@ -110,22 +119,25 @@ class LogFile(RotatingFileHandler):
                     self._patience_s = 0.0
                     return False
                 time.sleep(0.0001)
-            except OSError:  # a file system without locks
+            except OSError:  # This file system has no locks.
                 return False
             else:
                 self._patience_s = LOCK_PATIENCE_S
                 return True
 
     def _live_size(self) -> int | None:
-        """The size of the file that bears the name; None where that is not the one we have open."""
+        """The open file's size; None where the log's name belongs to another file by now, or to none."""
         try:
-            found = os.stat(self.baseFilename)  # noqa: PTH116  once a batch, and Path.stat costs as much again
+            found = os.stat(self.baseFilename)  # noqa: PTH116  Called for each batch; Path.stat takes twice as long.
         except FileNotFoundError:
             return None
         return found.st_size if (found.st_dev, found.st_ino) == self._inode else None
 
     def _rotate_if_full(self, size: int, incoming_bytes: int) -> bool:
-        """Whether the file was full and moved away. If moving it fails: a log that grows is better than none."""
+        """Rotate the file if `incoming_bytes` do not fit into it. Returns True if it was rotated.
+
+        A rotation that fails is noted in `fault` and the file grows beyond maxBytes: that is better than no log.
+        """
         fits = self.maxBytes == 0 or self.backupCount == 0 or size == 0 or size + incoming_bytes <= self.maxBytes
         if fits or not self._is_locked:
             return False
@@ -137,10 +149,12 @@ class LogFile(RotatingFileHandler):
         return True
 
     def _write(self, data: bytes, size: int) -> int:
+        """Append `data` to a file of `size` bytes. Returns how many bytes of `data` arrived."""
         done, head = 0, b""
         try:
             if self._is_locked and 0 < size != self._end and os.pread(self._fd, 1, size - 1) != b"\n":
-                head = b"\n"  # a process killed in the middle of a write left half a line: ours does not go on with it
+                # Another process was killed in the middle of a write, and left half a line at the file's end.
+                head = b"\n"
             batch = head + data
             while done < len(batch):
                 done += os.write(self._fd, batch[done:] if done else batch)
@@ -151,69 +165,10 @@ class LogFile(RotatingFileHandler):
         return max(0, done - len(head))
 
     def _whole_lines(self, batch: bytes, size: int, done: int) -> int:
-        """After a write that fell short (disk full), take back the half line at its end; returns the bytes left."""
+        """After a write that fell short (the disk is full): cut off the half line at the file's end. Returns how many
+        bytes of `batch` are left in the file."""
         whole = batch.rfind(b"\n", 0, done) + 1
         if whole < done and self._is_locked:
-            with contextlib.suppress(OSError):  # then the next write sees it and begins a line of its own
+            with contextlib.suppress(OSError):  # If the half line stays, the next _write ends it with a line feed.
                 os.ftruncate(self._fd, size + whole)
         return whole
-
-
-class Console:
-    """The terminal, pipe or journal behind stderr; nothing here waits for it or fails with it.
-
-    poll() promises a pipe room for PIPE_BUF bytes, so no write is larger. What has no room is kept up to CONSOLE_BYTES;
-    beyond that whole texts are dropped and the number of their lines is shown instead.
-    """
-
-    def __init__(self, stream: TextIO, encoding: str | None = None) -> None:
-        """encoding: None for the stream's own."""
-        self._stream, self._encoding = stream, encoding or getattr(stream, "encoding", None) or "utf-8"
-        self._arrow = ARROW.encode(self._encoding, "backslashreplace")
-        self._left, self._dropped = b"", 0
-        self.dropped_total = 0
-        self._poll = select.poll()
-        try:
-            self._fd = stream.fileno()
-            self._poll.register(self._fd, select.POLLOUT)
-        except (OSError, ValueError, AttributeError):  # not a real file: a test's or a host program's
-            self._fd = -1
-
-    @property
-    def is_behind(self) -> bool:
-        return bool(self._left)
-
-    def begin_anew(self) -> None:
-        """In a forked child: what had no room yet is shown by its parent."""
-        self._left, self._dropped = b"", 0
-
-    def show(self, text: str, wait_ms: int = 0) -> None:
-        """Write what has room now (or within `wait_ms` for each piece) and keep the rest."""
-        if len(self._left) > CONSOLE_BYTES:
-            self._dropped += text.count("\n")
-            self.dropped_total += text.count("\n")
-            text = ""
-        try:
-            if self._stream.closed:  # its number may by now be that of a socket
-                self.dropped_total += text.count("\n")
-                self._left = b""
-            elif self._fd < 0:
-                self._stream.write(text.replace(ARROW_STAND_IN, ARROW))
-            else:
-                said = text.encode(self._encoding, "backslashreplace")
-                self._left += said.replace(ARROW_STAND_IN.encode(), self._arrow)
-                self._drain(wait_ms)
-        except (OSError, ValueError):  # broken pipe, closed in between, full disk behind a redirection
-            self.dropped_total += self._left.count(b"\n")
-            self._left = b""
-
-    def _drain(self, wait_ms: int) -> None:
-        left, start = self._left, 0
-        try:
-            while start < len(left) and self._poll.poll(wait_ms):
-                start += os.write(self._fd, left[start : start + select.PIPE_BUF])
-        except BlockingIOError:  # someone who shares the pipe has made it non-blocking
-            pass
-        self._left = left[start:]
-        if self._dropped and not self._left:
-            self._left, self._dropped = f"({self._dropped} lines not shown: slow console)\n".encode(), 0

@@ -1,7 +1,8 @@
-"""How a process ends into which job modules may have been imported: exit hooks run, what was printed is flushed.
+"""The end of a process that job modules may have been imported into: exit hooks run, printed text is flushed.
 
-It ends by os._exit: Python itself would wait, without end, for every thread that is no daemon, and a job module may
-have left one. What Python does at its end is done here, and takes HOOKS_S at most. The runner's end is leaving.py.
+The process ends by os._exit. WHY: Python itself waits without end for every thread that is no daemon, and a job module
+may have left such a thread. What Python does at its end is done here instead, in HOOKS_S at most. Called by server.py
+and worker.py; a runner ends by leaving.py.
 """
 
 import atexit
@@ -17,48 +18,48 @@ HOOKS_S = 2.0
 
 
 def end_with(main: Callable[[], int]) -> NoReturn:
-    """Run `main`, and end this process with the exit code that it gives, or that Python gives for what it raises."""
+    """Run `main`, and end this process with the exit code of `main`; if `main` raises, with Python's code for that."""
     try:
         code = main()
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
-    except BaseException as fault:  # noqa: BLE001  As Python itself: the traceback, and an exit code.
+    except BaseException as fault:  # noqa: BLE001  Python prints the traceback of anything as well.
         code = exit_code(fault)
     run_hooks(lambda: _cut_off(code))
-    # What Python calls at this point: it waits for threads, and has those of executors end.
+    # Python calls this here as well: it waits for threads, and lets those of executors end.
     threading._shutdown()  # type: ignore[attr-defined]
     flush()
     os._exit(code)
 
 
 def run_hooks(cut_off: Callable[[], object]) -> None:
-    """Run the exit hooks. cut_off: called in another thread, to end the process, if it has not ended after HOOKS_S."""
+    """Run the exit hooks (atexit). cut_off: ends the process; called in another thread if HOOKS_S pass before that."""
     bound = threading.Timer(HOOKS_S, cut_off)
     bound.daemon = True
-    with contextlib.suppress(RuntimeError):  # The system has no thread left.
+    with contextlib.suppress(RuntimeError):  # The system has no thread left: the hooks run without a limit.
         bound.start()
     atexit._run_exitfuncs()
 
 
 def exit_code(fault: BaseException | None) -> int:
-    """What Python's own would be; a fault that is no exit is printed, as there."""
+    """The exit code that Python gives for `fault`. Prints what Python prints: a traceback, or sys.exit's text."""
     if fault is None:
         return 0
     if not isinstance(fault, SystemExit):
-        import traceback  # Here: it is seldom needed, and worker.py starts its runners before it imports much.
+        import traceback  # Seldom needed, and worker.py starts its runners before it imports much.
 
         traceback.print_exception(fault)
         return 1
     if fault.code is None or isinstance(fault.code, int):
         return (fault.code or 0) & 0xFF
-    _say(f"{fault.code}\n")
+    _print_error(f"{fault.code}\n")
     return 1
 
 
 def flush() -> None:
-    """What was printed and not written yet. For the last moment before this process is copied or ends."""
+    """Write what was printed and is still in a buffer, before this process forks or ends."""
     for stream in (sys.stdout, sys.stderr):
-        # None where the process has no such stream; ValueError: a job has closed it.
+        # AttributeError: the stream is None, the process was started without one. ValueError: a job has closed it.
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
 
@@ -67,11 +68,11 @@ def _cut_off(code: int) -> None:
     main = threading.main_thread()
     left = [thread.name for thread in threading.enumerate() if thread is not main and not thread.daemon]
     what = f"threads of the job modules ({', '.join(left)})" if left else "exit hooks of the job modules"
-    _say(f"Waybill ends without {what}, which have not ended in {HOOKS_S:g} s\n")
+    _print_error(f"Waybill ends without {what}, which have not ended in {HOOKS_S:g} s\n")
     flush()
     os._exit(code)
 
 
-def _say(text: str) -> None:
+def _print_error(text: str) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(text)

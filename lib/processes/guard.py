@@ -1,6 +1,6 @@
-"""What a process of ours needs of itself, kept while job modules are imported into it: signals, descriptors.
+"""Keeps a process' signal handlers and descriptors as they are while job modules are imported into it.
 
-They are code of somebody else's, and a library that they use may set a handler, block a signal or close descriptors
+Job modules are foreign code: a library that they use may set a signal handler, block a signal, or close descriptors
 that it did not open. Called by server.py and worker.py.
 """
 
@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lib.errors import ConfigError
-from lib.processes.signals import MINDED, STOP_SIGNALS, go_on
+from lib.processes.signals import MINDED, STOP_SIGNALS, let_through
 
 
 @contextmanager
 def around_imports(*descriptors: int) -> Iterator[None]:
-    """Import job modules in here. descriptors: those that this process was handed.
+    """Import job modules in this context. descriptors: what the parent handed to this process.
 
-    Until it has ended, Ctrl-C ends a process that minds it at once, as it does any program: so a KeyboardInterrupt is
-    the module's own. Raises ConfigError where a descriptor is gone.
+    In the context Ctrl-C ends the process at once, as SIG_DFL has it, if Python would raise KeyboardInterrupt for it:
+    so a KeyboardInterrupt in there is the module's own. Raises ConfigError where a descriptor was closed.
     """
     before = {number: signal.getsignal(number) for number in MINDED}
     if before[signal.SIGINT] is signal.default_int_handler:
@@ -35,7 +35,8 @@ def around_imports(*descriptors: int) -> Iterator[None]:
 
 
 def _fill_standard_streams() -> None:
-    """Where one is closed, the next file or socket that is opened would be given its number, and what is printed."""
+    """Open /dev/null as stdin, stdout or stderr where a module has closed it. Else the next file or socket that is
+    opened would get that number, and everything that is printed."""
     for number in range(3):
         if not _is_open(number):
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
@@ -51,9 +52,9 @@ def _is_open(descriptor: int) -> bool:
 
 def _put_back(before: "dict[signal.Signals, signal._HANDLER]") -> None:
     for number, handler in before.items():
-        # A handler of the module's own for another signal than a stop is its own affair (faulthandler at SIGUSR1).
+        # A module may keep its own handler for a signal that is no stop (faulthandler at SIGUSR1, for example).
         if handler is not None and (number in STOP_SIGNALS or signal.getsignal(number) == signal.SIG_DFL):
             signal.signal(number, handler)
-    # At its default the first client that hangs up would end the process.
+    # With SIGPIPE at its default, the first client that hangs up would end the process.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    go_on()
+    let_through()

@@ -1,40 +1,40 @@
-"""The event loop of every process of ours: asyncio's own, whatever policy a job module has installed.
+"""The event loop of every process: asyncio's own selector loop, whatever event loop policy a job module installs.
 
-Called by server.py, worker.py and runner.py. WHY no other: the server's connections are BufferedProtocols that get an
-asyncio.Transport, which uvloop's is not; and a policy of a module's own may give no loop at all.
+Called by server.py, worker.py and runner.py. WHY no other loop: the server's connections are BufferedProtocols that
+expect an asyncio.Transport, which uvloop's transports are not; and a module's own policy may give no loop at all.
 """
 
 import asyncio
 import sys
 import warnings
-from asyncio import Runner, SelectorEventLoop  # As they are before a job module can put others in their places.
+from asyncio import Runner, SelectorEventLoop  # Imported before a job module can replace them in asyncio.
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 
-def run(main: Coroutine[Any, Any, Given]) -> Given:
-    """As asyncio.run."""
-    with runner() as own:
-        return own.run(main)
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """Run `main` to its end on Waybill's loop, as asyncio.run does on the policy's. Returns what it returns."""
+    with runner() as loop_runner:
+        return loop_runner.run(main)
 
 
 def runner() -> Runner:
-    """One that runs our loop. The caller closes it, or ends the process."""
+    """An asyncio.Runner with Waybill's loop. The caller closes it, or ends the process."""
     if not _can_wait_for_programs():
         asyncio.set_event_loop_policy(None)
     return Runner(loop_factory=SelectorEventLoop)
 
 
 def _can_wait_for_programs() -> bool:
-    """Before Python 3.14 every loop asks the policy how to wait for a program's end. uvloop's has no answer, and a
-    watcher that waits for a SIGCHLD is tied to a loop that is not ours."""
+    """Whether asyncio can wait for the programs that jobs start. Before Python 3.14 every loop asks the policy for a
+    child watcher. uvloop's policy has none, and a watcher that needs SIGCHLD is bound to another loop than ours."""
     if sys.version_info >= (3, 14):
         return True
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # It is deprecated from 3.12 on, and a module may make errors of warnings.
+        warnings.simplefilter("ignore")  # Deprecated from 3.12 on, and a job module may turn warnings into errors.
         try:
             return asyncio.get_child_watcher().is_active()
-        except Exception:  # noqa: BLE001  Code of the module's own, or what asyncio raises where it has none.
+        except Exception:  # noqa: BLE001  A module's policy may raise anything, and asyncio's where it has no watcher.
             return False

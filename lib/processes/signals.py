@@ -1,7 +1,8 @@
-"""What a signal means to a process of ours: a stop, nothing, or, to a child that obeys its pipe alone, nothing at all;
-and SIGHUP, to a server without a terminal, that it is to read its keys anew.
+"""What a signal means to each process.
 
-Called by whoever stands on top (the server alone, the server's parent, the worker's supervisor) and by their children.
+The process on top (a server alone, the server's parent, the worker's supervisor) calls `obey`: SIGINT, SIGTERM and
+SIGQUIT are a stop; SIGHUP is a stop where it can mean that the terminal was closed, and makes a server without a
+terminal read its API keys anew. A child calls `obey_the_pipe_alone`: no signal means anything to it.
 """
 
 import os
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from lib.logs.log import Log
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-# Each of them would end a process that does not mind it, without a line in the log: some programs reopen their logs at
-# SIGUSR1, and whoever takes Waybill for one of these must not lose a worker by it.
+# At its default each of them ends the process, without a line in the log. Some programs reopen their logs at SIGUSR1,
+# and an operator who takes Waybill for one of these must not lose a worker by it.
 IDLE_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 MINDED = (*STOP_SIGNALS, *IDLE_SIGNALS)
 
@@ -28,11 +29,11 @@ def obey(
     *,
     reread: Callable[[], object] | None = None,
 ) -> None:
-    """Have `stop` called at every signal to stop, and the signals that mean nothing here said in the log.
+    """From now on call `stop` at every signal to stop, and log each of IDLE_SIGNALS, which means nothing.
 
-    reread: what SIGHUP is for, where it can't mean that the terminal was closed.
+    reread: what SIGHUP calls where no terminal was closed; None: there SIGHUP is a stop as well.
     """
-    # Under nohup the terminal may close, and the process is to live on.
+    # nohup ignores SIGHUP: the terminal may close, and the process is to live on.
     is_hang_up_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     for number in STOP_SIGNALS:
         if number != signal.SIGHUP:
@@ -42,17 +43,17 @@ def obey(
         elif not is_hang_up_ignored:
             loop.add_signal_handler(number, stop)
     for number in IDLE_SIGNALS:
-        loop.add_signal_handler(number, _say_ignored, number, log)
+        loop.add_signal_handler(number, _log_ignored, number, log)
 
 
 def live_through_hang_ups() -> None:
-    """Until `obey` says what they are for: without a terminal none is a stop, not even while this process starts."""
+    """For a server that starts: without a terminal a SIGHUP is no stop, not even before `obey` is called."""
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL and not _has_terminal():
         signal.signal(signal.SIGHUP, do_nothing)
 
 
 def _has_terminal() -> bool:
-    """Whether this process has a controlling terminal, whose end is told it by a SIGHUP."""
+    """Whether this process has a controlling terminal, which sends a SIGHUP when it is closed."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError:
@@ -61,27 +62,27 @@ def _has_terminal() -> bool:
 
 
 def hold() -> None:
-    """Until `go_on`, or for good: let no signal end this process."""
+    """Block every signal of MINDED: none ends this process, until `let_through` or for good."""
     signal.pthread_sigmask(signal.SIG_BLOCK, MINDED)
 
 
-def go_on() -> None:
-    """What came since `hold` is heard now."""
+def let_through() -> None:
+    """Unblock the signals that `hold` blocked. Signals that came meanwhile are delivered now."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, MINDED)
 
 
 def obey_the_pipe_alone() -> None:
-    """For a child, first of all: mind no signal to stop. It was born with all of them held."""
+    """For a child, first of all: ignore every signal to stop. spawn.py has started it with all of them blocked."""
     for number in (*STOP_SIGNALS, signal.SIGUSR1, signal.SIGUSR2):
-        # Not SIG_IGN, which a program that a job starts would inherit: nobody could terminate() that one.
+        # Not SIG_IGN: a program that a job starts would inherit that, and could not be ended by terminate().
         signal.signal(number, do_nothing)
-    go_on()
+    let_through()
 
 
 def do_nothing(*_: object) -> None:
     """The handler of a child that obeys its pipe alone."""
 
 
-def _say_ignored(number: signal.Signals, log: "Log") -> None:
+def _log_ignored(number: signal.Signals, log: "Log") -> None:
     msg = f"{number.name} means nothing here and changes nothing; SIGTERM is a stop"
     log.warning("signal.ignored", msg, signal=number.name)

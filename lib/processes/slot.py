@@ -1,6 +1,8 @@
-"""Where a server process stands: alone, or in one of several places under a parent. Who says stop, who is told what.
+"""The slot that a server process fills: it is the only one, or one of several children of a server_parent.py.
 
-server.py serves in the same way wherever it stands.
+The server serves in the same way in both. The slot hides the difference: a lone server is stopped by a signal and logs
+its start and its end; a child is stopped over its parent's pipe, and sends its parent ready, tick and leaving
+(pipe.py).
 """
 
 import asyncio
@@ -16,31 +18,31 @@ from lib.processes.pipe import Pipe
 
 
 class Slot(Protocol):
-    """number: from 0 on; the first place speaks for all, where each could say the same."""
+    """number: 0 to SERVER_PROCESSES - 1. Slot 0 logs what every slot could log. memory: where requests are counted."""
 
     number: int
     memory: mmap.mmap
 
     def ready(self, url: str) -> None:
-        """Requests are answered."""
+        """To be called once requests are answered, at this URL."""
 
     def tick(self) -> None:
-        """The loop turns. To be said every second from `ready` on."""
+        """To be called every TICK_S from `ready` on: it shows that the loop turns."""
 
-    async def told_to_stop(self, reread: Callable[[], object]) -> None:
-        """Returns when it is time to drain. reread: called whenever the keys are to be read anew."""
+    async def wait_for_stop(self, reread: Callable[[], object]) -> None:
+        """Returns when it is time to drain. reread: called whenever the API keys are to be read anew."""
 
     def leaving(self, cut_off: int) -> None:
-        """Drained."""
+        """To be called when the drain is over. cut_off: connections that had to be cut off."""
 
 
 class Alone:
-    """The only process: it obeys signals, and tells the log. place_bytes: the memory it counts in."""
+    """The slot of the only server process: it obeys signals, and logs. slot_bytes: the memory that it counts in."""
 
-    def __init__(self, log: Log, place_bytes: int) -> None:
+    def __init__(self, log: Log, slot_bytes: int) -> None:
         self._log = log
         self.number = 0
-        self.memory = mmap.mmap(-1, place_bytes)
+        self.memory = mmap.mmap(-1, slot_bytes)
 
     def ready(self, url: str) -> None:
         self._log.info("server.started", f"Server started: {url}", pid=os.getpid())
@@ -48,7 +50,7 @@ class Alone:
     def tick(self) -> None:
         pass
 
-    async def told_to_stop(self, reread: Callable[[], object]) -> None:
+    async def wait_for_stop(self, reread: Callable[[], object]) -> None:
         stop = asyncio.Event()
         signals.obey(asyncio.get_running_loop(), stop.set, self._log, reread=reread)
         await stop.wait()
@@ -56,12 +58,13 @@ class Alone:
 
     def leaving(self, cut_off: int) -> None:
         self._log.info("server.stopped", f"Server stopped: {cut_off} connections cut off", cut_off=cut_off)
-        # The loop takes its handlers away when it closes: a second signal that comes then would be the exit code.
+        # The loop takes its signal handlers away when it closes: a second signal that came then would be the exit code.
         signals.hold()
 
 
 class OneOfSeveral:
-    """A child: it obeys its parent's pipe, and tells the parent. memory: the descriptor of what all count in."""
+    """The slot of a child: it obeys its parent's pipe, and tells the parent. memory: the descriptor of the memory that
+    all slots count in."""
 
     def __init__(self, number: int, memory: int, pipe: Pipe, log: Log) -> None:
         self.number = number
@@ -71,7 +74,7 @@ class OneOfSeveral:
 
     @classmethod
     async def under(cls, number: int, memory: int, pipe: int, log: Log) -> "OneOfSeveral":
-        """memory, pipe: descriptors."""
+        """A child's slot. memory, pipe: the descriptors that its parent handed it."""
         return cls(number, memory, await Pipe.over(socket.socket(fileno=pipe)), log)
 
     def ready(self, url: str) -> None:
@@ -80,7 +83,7 @@ class OneOfSeveral:
     def tick(self) -> None:
         self._pipe.send(**{"is": "tick"})
 
-    async def told_to_stop(self, reread: Callable[[], object]) -> None:
+    async def wait_for_stop(self, reread: Callable[[], object]) -> None:
         while (message := await self._pipe.receive()) is not None and message.get("do") == "reread":
             reread()
         if message is None:
@@ -88,5 +91,5 @@ class OneOfSeveral:
 
     def leaving(self, cut_off: int) -> None:
         self._pipe.send(**{"is": "leaving", "cut_off": cut_off})
-        # An interpreter that ends gives up its handlers: a signal that comes then would be the exit code.
+        # An interpreter that ends gives up its signal handlers: a signal that came then would be the exit code.
         signals.hold()

@@ -1,10 +1,11 @@
-"""How a process of ours is born: this Python, started anew with a script, and a pipe between the two.
+"""Starts a child process: this Python with a script of ours, and a pipe between parent and child.
 
-Never forked: it shares nothing but what it is handed. It obeys its pipe alone: PM2 and Ctrl-C signal a whole tree of
-processes at once, and it is for the one on top to say what that means for the others.
+The child is never a fork of its parent: they share nothing but the descriptors that the parent hands down. The child
+obeys its pipe, and no signal. WHY: PM2 and Ctrl-C signal a whole tree of processes at once, and the process on top
+decides what that means for its children.
 
-Needs no asyncio, which takes as long to import as Python itself takes to start: worker.py has its runners start before
-it imports what it needs itself. start.py takes over what was spawned.
+This module needs no asyncio, which takes as long to import as Python itself takes to start: worker.py spawns its
+runners before it imports what the supervisor needs. child_process.py takes over what was spawned.
 """
 
 import signal
@@ -23,7 +24,7 @@ EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
 
 
 class Spawned(NamedTuple):
-    """A child, and our end of its pipe. leads_group: the group's id is its own, and what it starts belongs to it."""
+    """A child that was started, and the parent's end of its pipe. leads_group: as in `spawn`."""
 
     process: subprocess.Popen[bytes]
     end: socket.socket
@@ -31,15 +32,16 @@ class Spawned(NamedTuple):
 
 
 def spawn(script: Path, *arguments: str, fds: Sequence[int] = (), leads_group: bool = False) -> Spawned:
-    """A child that runs `script arguments --pipe FD`. fds: what else it is handed. leads_group: in a session of its
-    own, so that Ctrl-C in a terminal does not reach the programs that it starts, and all of them end with it.
+    """Start a child that runs `script arguments --pipe FD`. fds: further descriptors that it is handed.
 
-    Raises OSError."""
+    leads_group: the child leads a session and a process group of its own. Then Ctrl-C in a terminal does not reach the
+    programs that the child starts, and they can be killed together with the child. Raises OSError.
+    """
     ours, theirs = socket.socketpair()
     with theirs, ExitStack() as undo:
         undo.callback(ours.close)
-        # A child has what is blocked when it is made: a signal to the whole tree must not end it before it can say
-        # that it minds none.
+        # A child inherits which signals are blocked: a signal to the whole tree must not end it before it has called
+        # obey_the_pipe_alone.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, MINDED)
         try:
             process = subprocess.Popen(

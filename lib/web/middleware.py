@@ -15,8 +15,8 @@ from lib.errors import HttpError, MisdirectedRequest, OutcomeUnknown, RedisUnava
 from lib.http1.message import Request, Response, StreamedResponse
 from lib.http1.server.app import Answer, Hear
 from lib.ids import is_request_id, random_digits, uuid4_of
+from lib.logs.forms import REQUEST_ENDED, REQUEST_STARTED
 from lib.logs.log import NOTHING, Bound, Log
-from lib.logs.log_lines import INFO, Form
 from lib.settings.api_keys import without_keys
 from lib.tracing import trace_from
 from lib.web import browsers, query
@@ -39,17 +39,6 @@ NAMES = (
     "router",
     "rate limit",
     "problem details",
-)
-
-STARTED = Form(
-    INFO, "request.started", "Request Started → ID: {request_id} | {method} {path}", ("request_id", "method", "path")
-)
-ENDED = Form(
-    INFO,
-    "request.ended",
-    "Request Ended → ID: {request_id} | Status: {status} | {duration_ms} ms",
-    ("request_id", "trace_id", "status", "duration_ms"),
-    numbers=("status", "duration_ms"),
 )
 
 
@@ -93,7 +82,7 @@ class Middleware:
         request.caller = caller = self._auth.caller_of(request)
         known: Admitted | None = request.by_head.get("admitted")
         path = known.path if known is not None else without_keys(request.path)
-        self._log.write(STARTED, self._about(request), request.request_id, request.method, path)
+        self._log.write(REQUEST_STARTED, self._about(request), request.request_id, request.method, path)
         if known is None or known.caller is not caller:
             found = self._look_at(request)
             if isinstance(found, Response):
@@ -260,7 +249,7 @@ class Middleware:
         )
         self._counts.count(request.method, pattern, response.status, duration_s)
         trace_id, ms = request.trace.trace_id, f"{duration_s * 1000:.1f}"
-        self._log.write(ENDED, self._about(request), request.request_id, trace_id, str(response.status), ms)
+        self._log.write(REQUEST_ENDED, self._about(request), request.request_id, trace_id, str(response.status), ms)
 
     def _about(self, request: Request) -> Bound:
         """Whose key it was, for the log."""

@@ -20,8 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from lib.logs.console import CONSOLE_BYTES
 from lib.logs.log import Bound, Log, open_logs
-from lib.logs.log_file import CONSOLE_BYTES, LOCK_PATIENCE_S, LogFile
+from lib.logs.log_file import LOCK_PATIENCE_S, LogFile
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITERS, LINES_EACH, DEADLINE_S = 4, 12_000, 60.0

@@ -117,6 +117,19 @@ class Layers(unittest.TestCase):
         for name, tree in sources():
             self.assertEqual(set(), {other.split(".")[0] for other in imported(tree)} - allowed, name)
 
+    def test_no_code_is_made_of_text(self) -> None:
+        """eval, exec and compile, under these names or as builtins' attributes; `re.compile` and the like are none."""
+        makers = {"eval", "exec", "compile"}
+        for name, tree in sources():
+            used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & makers
+            used |= {
+                node.attr
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and "builtins" in node.value.id
+            } & makers
+            self.assertEqual(set(), used, name)
+            self.assertNotIn("builtins", imported(tree), name)
+
     def test_what_calls_itself_pure_leaves_the_world_alone(self) -> None:
         pure = {name: tree for name, tree in sources() if re.search(r"\b[Pp]ure\b", ast.get_docstring(tree) or "")}
         for name, tree in pure.items():

@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 from lib.settings import config
-from lib.work.supervisor.supervisor import LEAVE_S
+from lib.work.supervisor.supervisor import RUNNER_EXIT_S
 
 ROOT = Path(__file__).resolve().parents[2]
 PROD = ROOT / "prod"
@@ -68,7 +68,7 @@ class Checkers(unittest.TestCase):
 
 def longest_stop_s() -> float:
     """After so long a supervisor has killed what did not leave."""
-    return float(default("SHUTDOWN_GRACE_S")) + float(default("UNWIND_S")) + LEAVE_S
+    return float(default("SHUTDOWN_GRACE_S")) + float(default("UNWIND_S")) + RUNNER_EXIT_S
 
 
 class Systemd(Checkers):

@@ -20,7 +20,7 @@ from typing import Any
 
 from lib.errors import RedisUnavailable
 from lib.queue.bulkheads import ALL
-from lib.queue.lease import Claim, Lease, NotRegistered, released
+from lib.queue.lease import FIRST_PAUSE_S, LAST_PAUSE_S, Claim, Lease, NotRegistered, released
 from lib.queue.queue_store import QueueStore
 from lib.work.fates import Fates
 from lib.work.runner.context import Shared
@@ -28,8 +28,6 @@ from lib.work.runner.lanes import Lanes
 
 BLOCK_S = 2.0
 STRAYS_EVERY_S = 5.0
-FIRST_PAUSE_S = 0.05
-LAST_PAUSE_S = 2.0
 PAUSED_S = 0.25  # So much later a runner may notice that its queue goes on.
 
 

@@ -20,8 +20,8 @@ from lib.jobs import submission
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import Registry, checked_fraction
 from lib.jobs.result import Unkept, result_text
+from lib.logs.forms import attempt_fields
 from lib.logs.log import NOTHING, Bound, Log
-from lib.logs.log_lines import tail_writer
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.job_store import JobStore
 from lib.queue.notes import Notes
@@ -35,7 +35,6 @@ from lib.work.runner.timings import Timings
 
 NAMED = ("request_id", "trace_id", "job_id", "queue", "type", "attempt")
 """What log lines about an attempt bear."""
-_tail = tail_writer(NAMED, numbers=("attempt",))
 _first_word = threading.Lock()  # Two threads of one job may speak first.
 _current: contextvars.ContextVar["Context | None"] = contextvars.ContextVar("job", default=None)
 
@@ -140,7 +139,7 @@ class Context:
         """For log lines that are not a Form."""
         fields: dict[str, object] = dict(zip(NAMED, self.named, strict=True))
         fields["attempt"] = self._job.attempt
-        return Bound(fields, _tail(*self.named))
+        return Bound(fields, attempt_fields(*self.named))
 
     @property
     def job_id(self) -> str:

@@ -16,13 +16,13 @@ from typing import Any
 from lib.jobs.failure import traceback_of
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import Discard, Retry
+from lib.logs.forms import JOB_FINISHED, JOB_STARTED
 from lib.logs.log import NOTHING
-from lib.logs.log_lines import INFO, Form
 from lib.queue.lease import Lease
 from lib.work.fates import named
 from lib.work.runner import attempt, programs
 from lib.work.runner.attempt import NOT_BEGUN, Cancelled, Ending, NotNow, Prepared, Raised, Released, TimedOut
-from lib.work.runner.context import NAMED, Context, Shared
+from lib.work.runner.context import Context, Shared
 from lib.work.runner.forks import Forks
 from lib.work.runner.prefetch.surplus import Surplus
 
@@ -37,11 +37,6 @@ OUTWEIGHS: Mapping[type[BaseException], tuple[type[BaseException], ...]] = {
     TimedOut: (Discard, Retry),
     Released: (Discard,),
 }
-
-STARTED = Form(INFO, "job.started", "Job started: {job_id}", NAMED, numbers=("attempt",))
-FINISHED = Form(
-    INFO, "job.finished", "Job finished: {job_id}", (*NAMED, "duration_ms"), numbers=("attempt", "duration_ms")
-)
 
 
 class InHand:
@@ -336,7 +331,7 @@ class Lanes:
         context = in_hand.context = Context(
             job, spec, self._queue, shared, in_hand.lease.note, self._loop, is_on_loop=prepared.type.is_async
         )
-        self._log.write(STARTED, NOTHING, *context.named)
+        self._log.write(JOB_STARTED, NOTHING, *context.named)
         in_hand.started_s = time.monotonic()
         shared.timings.waited(self._queue, spec.type, (job.now_ms - job.ready_ms) / 1000)
         self._arm_later(in_hand)
@@ -449,7 +444,7 @@ class Lanes:
             self._surplus.pace.ran(in_hand.spec.type, duration_s)
             self._shared.timings.ran(self._queue, in_hand.spec.type, duration_s)
         if ending.script == "finish" and in_hand.context is not None:
-            self._log.write(FINISHED, NOTHING, *in_hand.context.named, f"{duration_s * 1000:.1f}")
+            self._log.write(JOB_FINISHED, NOTHING, *in_hand.context.named, f"{duration_s * 1000:.1f}")
             return
         job_id, context = in_hand.job.job_id, in_hand.context
         about = context.about if context is not None else named(self._log, job_id, self._queue, in_hand.spec)

@@ -22,7 +22,7 @@ from lib.ids import JobIds, is_alone, new_runner_id
 from lib.jobs.registry import Registry, probes_of
 from lib.logs.log import Log
 from lib.processes import loops
-from lib.processes.pipe import Pipe
+from lib.processes.pipe import TICK_S, Pipe
 from lib.processes.spawn import EXIT_FAULT
 from lib.queue.bulkheads import ALL, Bulkheads
 from lib.queue.job_store import JobStore
@@ -44,7 +44,6 @@ from lib.work.runner.warnings import Warnings
 from lib.work.runner.watchdog import Watchdog
 
 CALL_TIMEOUT_S = 5.0
-TICK_S = 1.0
 REPORT_S = 0.05
 STRAYS_EVERY_S = 1.0  # So often an isolation runner that has nothing to run looks at its own lists.
 

@@ -17,7 +17,7 @@ from lib.processes.pipe import Pipe
 from lib.work.runner.lanes import Lanes
 from lib.work.runner.leaving import end_group
 
-LOOK_EVERY_S = 0.5
+LOOP_CHECK_S = 0.5
 BLOCKED_S = 2.0  # The loop ticks once a second, and may be a second late.
 
 
@@ -42,7 +42,7 @@ class Watchdog:
 
     def _run(self) -> None:
         while True:
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(LOOP_CHECK_S)
             silent_s = time.monotonic() - self._ticked_s
             if silent_s > BLOCKED_S:
                 self._look(silent_s)

@@ -1,16 +1,20 @@
-"""Which suspects run at this moment, each in which isolation runner, and whose slots they take.
+"""Decides which suspects run at this moment, in which isolation runner, and which job slots they take.
 
-A job that was aboard two crashed runners is a suspect (reap.lua), and runs in a process that has no other job. Called
-by the supervisor, which starts the runners, hears them, and says what Redis has:
-1. For each suspect that may run, a slot of its queue is set apart at a place: a limit is never exceeded, so the runner
-   that serves there has one less (quota.py). At most half of a queue's slots, so that the jobs that wait behind the
-   suspects go on beside them; where there is but one, that one.
-2. The slot is free, and an isolation runner too: it is asked to run one suspect of that queue, whichever is next.
-3. It says that it has, or that there was none left: the slot is the next suspect's, or its place's again.
-4. It dies: the suspect was alone with it. The slot is the next suspect's, as above; another runner is started.
+A suspect is a job that two crashed runners had held (reap.lua). It runs in an isolation runner: a process without any
+other job. isolation_runners.py starts isolation runners, reads their messages and asks Redis for suspects; this module
+decides what is to be done:
+1. For each suspect that may run, a slot of its queue is set apart in a quota, and the quota's serving runner has one
+   slot less (quota.py): suspects and other jobs together never exceed the queue's limit. At most half of a queue's
+   slots are set apart, so that other jobs go on beside the suspects. The only slot of a queue may be set apart as well.
+2. Once the slot is free, a free isolation runner is asked to run one suspect of the queue.
+3. The runner answers that the suspect has run, or that no suspect was left. The slot goes to the next suspect, or back
+   to the quota.
+4. Or the runner dies: the suspect ran alone, so the suspect is to blame. The slot goes to the next suspect or back to
+   the quota, as in 3, and another isolation runner is started.
 
-Supervisors know nothing of each other: each claim of a suspect is one atomic script, so none runs twice. Of those that
-became suspects together the one that was claimed last is next: who runs when a runner dies young is likelier to blame.
+Several supervisors do this without knowing of each other: each claim of a suspect is one atomic script, so no suspect
+runs twice. Of jobs that became suspects together the last claimed runs first: when a runner dies soon after a claim,
+the job of that claim is the likeliest to blame.
 """
 
 import functools
@@ -18,90 +22,95 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lib.work.supervisor.child import Child
 from lib.work.supervisor.quota import Quota
+from lib.work.supervisor.runner_child import RunnerChild
 from lib.work.supervisor.stand_by import StandBy, Width
 
 
 class Loan:
-    """One slot of a queue that a place has set apart. runner: who was asked to run a suspect in it, None so far."""
+    """One slot of a queue that a quota has set apart. runner: the isolation runner that was asked to use it."""
 
-    def __init__(self, queue: str, place: Quota) -> None:
+    def __init__(self, queue: str, quota: Quota) -> None:
         self.queue = queue
-        self.place = place
-        self.runner: Child | None = None
+        self.quota = quota
+        self.runner: RunnerChild | None = None
 
 
 class Isolation:
-    """limits: of the queues, at each of the places. most: isolation runners at a time. Times are monotonic."""
+    """limits: queue -> its slots in each quota. most: ISOLATION_RUNNERS, so many at a time. Times are monotonic."""
 
-    def __init__(self, limits: Mapping[str, int], places: Sequence[Quota], most: int) -> None:
-        self._places = places
-        self._most_of = {queue: max(1, limit * len(places) // 2) for queue, limit in limits.items()}
+    def __init__(self, limits: Mapping[str, int], quotas: Sequence[Quota], most: int) -> None:
+        self._quotas = quotas
+        self._most_of = {queue: max(1, limit * len(quotas) // 2) for queue, limit in limits.items()}
+        """queue -> how many of its slots may be set apart, in all quotas together."""
         self._stand_by = StandBy()
         self._width = Width(most)
-        self._runners: list[Child] = []
-        self._leaving: set[Child] = set()
+        self._runners: list[RunnerChild] = []
+        self._leaving: set[RunnerChild] = set()
         self._loans: list[Loan] = []
         self._waiting: dict[str, int] = {}
+        """queue -> how many suspects wait there, less those that were asked for since Redis said so."""
         self._asked_s = 0.0
+        """When Redis was asked."""
         self._turns: dict[str, int] = {}
-        """queue -> the number of the last loan that was its; the lowest is next."""
+        """queue -> the number of the last loan from it. The queue with the lowest is next."""
         self._loans_made = 0
         self.has_failed = False
-        """Whether the last one could not be started, or died at its start: none is started until this is taken back."""
+        """Whether the last runner could not be started, or died at its start. While this is set, none is started."""
 
-    # What the supervisor sees.
+    # What the supervisor has seen.
 
-    def found(self, suspects: Mapping[str, int], asked_s: float) -> None:
-        """So many suspects wait in each queue that has any. asked_s: when Redis was asked; the latest word counts."""
+    def suspects_found(self, suspects: Mapping[str, int], asked_s: float) -> None:
+        """So many suspects wait in each queue that has any. asked_s: when Redis was asked; an answer that is older than
+        the last one is ignored."""
         if asked_s >= self._asked_s:
             self._asked_s = asked_s
             self._waiting = {queue: suspects[queue] for queue in self._most_of if suspects.get(queue)}
 
-    def born(self, runner: Child) -> None:
+    def runner_started(self, runner: RunnerChild) -> None:
+        """Another isolation runner's process has been started."""
         self._runners.append(runner)
 
-    def looked(self, runner: Child, message: Mapping[str, Any]) -> None:
-        """It has run the suspect that it was asked to run; or has found none."""
+    def suspect_done(self, runner: RunnerChild, message: Mapping[str, Any]) -> None:
+        """The runner has run the suspect that it was asked to run, or found none: {"queue": "q", "found": false}."""
         if not message.get("found"):
             self._waiting.pop(str(message.get("queue")), None)
-        # One that retires has a handler that goes on: its slot is used for as long as it lives.
+        # In a runner that retires a handler goes on: its slot is in use for as long as the runner lives.
         if not runner.is_retiring:
             self._end_loan(runner)
 
-    def gone(self, runner: Child) -> None:
-        """Its process has ended, and Redis has what it held."""
+    def runner_ended(self, runner: RunnerChild) -> None:
+        """An isolation runner's process has ended, and its jobs are taken back."""
         self._end_loan(runner)
         self._leaving.discard(runner)
         self._runners.remove(runner)
 
-    def crash_seen(self, child: Child, now_s: float) -> None:
-        """A runner, of whatever kind, died by no order of ours."""
-        self._stand_by.crash_seen(now_s, has_served=child.has_ticked, was_alone=child.is_alone)
-        if child.is_alone and not child.has_ticked:
+    def crash_seen(self, runner: RunnerChild, now_s: float) -> None:
+        """A runner of any kind has died, and the supervisor had not killed it."""
+        self._stand_by.crash_seen(now_s, has_served=runner.has_ticked, was_alone=runner.is_alone)
+        if runner.is_alone and not runner.has_ticked:
             self.has_failed = True
-            self._width.died_unborn(now_s, len(self._runners))
+            self._width.died_at_start(now_s, len(self._runners))
 
-    # What comes of it.
+    # What is done about it.
 
     def settle(self, now_s: float) -> None:
-        """Set slots apart, ask runners that are free, send home those that nobody needs."""
-        before = [place.lent for place in self._places]
+        """Set slots apart, ask free runners for suspects, have runners leave that nobody needs."""
+        before = [quota.lent for quota in self._quotas]
         self._set_apart(self._width.most(now_s))
         self._ask()
-        for place, lent in zip(self._places, before, strict=True):
-            if place.lent != lent:
-                place.tell()
+        for quota, lent in zip(self._quotas, before, strict=True):
+            if quota.lent != lent:
+                quota.grant_free()
         if self._loans:
             self._stand_by.suspects_seen(now_s)
-        self._send_home(self._wanted(now_s))
+        self._dismiss_beyond(self._wanted(now_s))
 
     def is_short(self, now_s: float, *, is_served: bool) -> bool:
-        """Whether another runner is to be started. is_served: jobs that are no suspects have a runner.
+        """Whether another isolation runner is to be started. is_served: the jobs that are no suspects have a runner.
 
-        One at a time: the next one when the last has said a word, so that no herd of interpreters starts where a runner
-        has just died of too little memory. For no suspect yet, none before a runner is back that all jobs wait for.
+        One is started at a time, the next when the last has ticked: where a runner has just died of too little memory
+        a herd of interpreters must not start. While no suspect has a slot, a serving runner comes first.
         """
         staying = [runner for runner in self._runners if runner not in self._leaving]
         if self.has_failed or not all(runner.has_ticked for runner in staying):
@@ -112,24 +121,26 @@ class Isolation:
         return max(self._width.wanted(len(self._loans), now_s), self._stand_by.is_wanted(now_s))
 
     def _set_apart(self, most: int) -> None:
-        """Anew each time: where a slot has become free meanwhile, it is taken there."""
+        """Set up to `most` slots apart. Loans without a runner are made anew each time: a slot may have become free in
+        another quota meanwhile."""
         self._loans = [loan for loan in self._loans if loan.runner is not None]
-        for place in self._places:
-            place.lent = Counter(loan.queue for loan in self._loans if loan.place is place)
+        for quota in self._quotas:
+            quota.lent = Counter(loan.queue for loan in self._loans if loan.quota is quota)
         waiting = dict(self._waiting)
         while len(self._loans) < most and (queue := self._next(waiting)):
             waiting[queue] -= 1
-            place = max(self._places, key=functools.partial(Quota.spare, queue=queue))
-            place.lent[queue] += 1
-            self._loans.append(Loan(queue, place))
+            quota = max(self._quotas, key=functools.partial(Quota.spare, queue=queue))
+            quota.lent[queue] += 1
+            self._loans.append(Loan(queue, quota))
 
     def _next(self, waiting: Mapping[str, int]) -> str | None:
-        """The queue whose suspect is next: one with the fewest that run, and of these, who had no turn for longest."""
+        """The queue whose suspect is next: one with the fewest loans; of several, the one with the oldest last loan."""
         running = Counter(loan.queue for loan in self._loans)
         may = [queue for queue, count in waiting.items() if count > 0 and running[queue] < self._most_of[queue]]
         return min(may, key=lambda queue: (running[queue], self._turns.get(queue, 0)), default=None)
 
     def _ask(self) -> None:
+        """Ask a free runner to run a suspect, for each loan whose slot is free."""
         for loan in self._loans:
             runner = self._free_runner()
             if runner is None:
@@ -142,23 +153,23 @@ class Isolation:
                 runner.pipe.send(do="look", queue=loan.queue)
 
     def _is_free(self, loan: Loan) -> bool:
-        """Whether nobody uses the slot any more, neither a runner of the place nor an isolation runner."""
-        queue, place = loan.queue, loan.place
-        in_use = sum(other.runner is not None for other in self._loans if (other.queue, other.place) == (queue, place))
-        return in_use + place.used(queue) < place.limit(queue)
+        """Whether nobody uses the slot any more, neither a runner of the quota nor an isolation runner."""
+        queue, quota = loan.queue, loan.quota
+        in_use = sum(other.runner is not None for other in self._loans if (other.queue, other.quota) == (queue, quota))
+        return in_use + quota.used(queue) < quota.limit(queue)
 
-    def _free_runner(self) -> Child | None:
+    def _free_runner(self) -> RunnerChild | None:
         busy = {loan.runner for loan in self._loans} | self._leaving
         return next((runner for runner in self._runners if _is_ready(runner) and runner not in busy), None)
 
-    def _send_home(self, wanted: int) -> None:
+    def _dismiss_beyond(self, wanted: int) -> None:
         while len(self._runners) - len(self._leaving) > wanted and (runner := self._free_runner()):
             self._leaving.add(runner)
             runner.pipe.send(do="drain")
 
-    def _end_loan(self, runner: Child) -> None:
+    def _end_loan(self, runner: RunnerChild) -> None:
         self._loans = [loan for loan in self._loans if loan.runner is not runner]
 
 
-def _is_ready(runner: Child) -> bool:
+def _is_ready(runner: RunnerChild) -> bool:
     return runner.has_ticked and not runner.is_retiring and runner.process.returncode is None

@@ -1,11 +1,12 @@
-"""Jobs of a runner whose loop no longer turns: which of them have run out of time, and how they are failed.
+"""The jobs of a runner whose loop no longer turns: which of them have run out of time, and how they are failed.
 
-A handler that blocks the loop, or holds the GIL, keeps its own runner from timing it out. The supervisor asks Redis
-what that runner holds and since when; which job blocks it, `watchdog.py` may have told. What is overdue is failed on
-the runner's behalf after that has been killed.
+A handler that blocks the loop, or holds the GIL, keeps its own runner from timing it out. So the supervisor asks Redis
+which jobs the runner holds and when each was started; which job blocks the loop, the runner's watchdog.py may have
+told. The supervisor kills the runner (stuck.py), and then fails the overdue jobs in its name (exit_collector.py).
 
-Since when is a time of Redis' clock, which may be set an hour ahead at any moment. So no job is overdue by that alone:
-what the clock leapt, as far as the supervisor's own monotonic clock has not seen it pass, is no time that a job ran.
+When a job was started is a time of Redis' clock, and that clock may be set an hour ahead at any moment. So no job is
+overdue by that time alone: a leap of Redis' clock, time that the supervisor's own monotonic clock has not seen pass,
+is not counted as running time.
 """
 
 from collections import deque
@@ -17,26 +18,24 @@ from lib.jobs.job import JobRecord
 from lib.queue.job_store import JobStore
 from lib.queue.lease import Ended, Lease, failed
 
-LATE_S = 1.0  # What a runner that still turns would take at most to time a job out itself.
-
-
-LEAP_MS = 1000  # Replies come late, and clocks are slewed: less than that in one look is none.
+LATE_S = 1.0  # A runner whose loop turns would have timed the job out itself by then.
+LEAP_MS = 1000  # A smaller difference between two comparisons is none: replies come late, and clocks are slewed.
 LEAPS_KEPT = 1000
 
 
-class Leaps:
-    """By how much Redis' clock has leapt ahead of this process' own while that looked. Pure.
+class ClockLeaps:
+    """When and by how much Redis' clock has leapt ahead of this process' monotonic clock.
 
-    What goes back makes no job late. A supervisor is older than its runners, so it has seen every leap since any of
-    their jobs was begun.
+    A clock that is set back makes no job late, so such leaps are left out. A supervisor is older than its runners: it
+    has seen every leap since any of their jobs was started.
     """
 
     def __init__(self) -> None:
         self._seen: tuple[int, float] | None = None
         self._leaps: deque[tuple[float, float]] = deque(maxlen=LEAPS_KEPT)
 
-    def look(self, now_ms: int, now_s: float) -> None:
-        """Compare the two: Redis' time in ms, and our own monotonic one in s."""
+    def compare(self, now_ms: int, now_s: float) -> None:
+        """Note a leap since the last comparison. now_ms: Redis' time. now_s: the monotonic time of this process."""
         if self._seen is not None:
             seen_ms, seen_s = self._seen
             expected_ms = seen_ms + (now_s - seen_s) * 1000
@@ -45,50 +44,51 @@ class Leaps:
         self._seen = now_ms, now_s
 
     def since_ms(self, ms: int) -> float:
-        """The leaps that came after this time of Redis' clock, all together."""
+        """By how many ms Redis' clock has leapt since it showed `ms`."""
         return sum(leap_ms for at_ms, leap_ms in self._leaps if at_ms >= ms)
 
 
 class Held(NamedTuple):
-    """A job in the hands of a runner whose loop is stuck."""
+    """A job that a stuck runner holds. lease: the runner's, in the job's queue."""
 
     lease: Lease
     record: JobRecord
 
     async def fail(self, rng: Random) -> bool:
-        """As `TimedOut`. False where it was no longer the runner's."""
+        """Fail the job with the error TimedOut. Returns False where the runner no longer held it."""
         return await self.lease.ended("fail", _timeout(self.record, rng))
 
 
-async def held_by(lease: Lease, queue: JobStore) -> list[Held]:
-    """What the runner of `lease` holds."""
-    records = await queue.read_many(await lease.held())
+async def held_by(lease: Lease, job_store: JobStore) -> list[Held]:
+    """The jobs that the runner of `lease` runs in the lease's queue."""
+    records = await job_store.read_many(await lease.held())
     active = (record for record in records if record.state == "active" and record.runner_id == lease.runner_id)
     return [Held(lease, record) for record in active]
 
 
-def overdue(held: list[Held], blocker: str | None, now_ms: int, leaps: Leaps, unheard_s: float) -> list[Held]:
-    """Which of these jobs are to be failed, and the runner killed with them. unheard_s: for so long it did not turn.
+def overdue(held: list[Held], blocker: str | None, now_ms: int, leaps: ClockLeaps, silent_s: float) -> list[Held]:
+    """Which of these jobs are to be failed; the runner is to be killed if there is any.
 
-    Where it is known which job blocks the loop, that one alone counts. While it is in time the others wait for it: to
-    kill it for their sake would be to have it block the next runner, and the next one.
+    blocker: the id of the job that blocks the loop, where it is known. now_ms: Redis' time. silent_s: for how long the
+    runner's loop has not turned. Where the blocker is known, that job alone counts. While it is in time the other jobs
+    wait for it: killed for their sake, it would run again and block the next runner, and the next one.
     """
     judged = [item for item in held if item.record.job_id == blocker] or held
-    return [item for item in judged if is_overdue(item.record, now_ms, leaps, unheard_s)]
+    return [item for item in judged if is_overdue(item.record, now_ms, leaps, silent_s)]
 
 
-def is_overdue(record: JobRecord, now_ms: int, leaps: Leaps, unheard_s: float) -> bool:
-    """Whether a job that is held has run for longer than its timeout_s: by Redis' clock less what that has leapt, or
-    by the silence alone, for a loop that does not turn begins no job."""
+def is_overdue(record: JobRecord, now_ms: int, leaps: ClockLeaps, silent_s: float) -> bool:
+    """Whether a job has run for over its timeout_s, LATE_S included: by Redis' clock without its leaps, or by the
+    runner's silence alone, since a loop that does not turn has started no job meanwhile."""
     if record.spec is None or record.started_ms is None:
         return False
     ran_s = (now_ms - record.started_ms - leaps.since_ms(record.started_ms)) / 1000
-    return max(ran_s, unheard_s) > record.spec.timeout_s + LATE_S
+    return max(ran_s, silent_s) > record.spec.timeout_s + LATE_S
 
 
 def _timeout(record: JobRecord, rng: Random) -> Ended:
     spec = record.spec
-    assert spec is not None  # is_overdue has looked
+    assert spec is not None  # is_overdue is False without a spec.
     error = {
         "type": "TimedOut",
         "message": f"it ran longer than its timeout_s, {spec.timeout_s:g}, and blocked its runner",

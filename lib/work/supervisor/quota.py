@@ -1,16 +1,18 @@
-"""The limits of one runner's place. The runner that serves there and the runners that retire there share them.
+"""The job slots that one serving runner and its retiring predecessors share: WORKER_QUEUES once.
 
-A limit is never exceeded. A runner that retires still runs what it has begun, and a handler in it that does not end;
-what it holds is missing from its successor's slots, and is handed on as it ends. What is lent to isolation runners
-(isolation.py) is missing as well. Called by the supervisor.
+There are WORKER_PROCESSES quotas, and a queue's limit in each is never exceeded. An example with `email=4`: a runner
+retires while a handler of it does not end, and so uses one slot until it is gone. Its successor is granted three, and
+the fourth when the old runner has ended. Slots that are lent to isolation runners (isolation.py) are missing from a
+quota in the same way. Called by the supervisor.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 
-from lib.work.supervisor.child import Child
+from lib.work.supervisor.runner_child import RunnerChild
 
-MOST_RETIRING = 2  # at one place; for one more the oldest gives back what it runs, and leaves
+MOST_RETIRING = 2
+"""So many runners of one quota may retire. When one more does, the oldest must give back what it runs, and leave."""
 
 
 class Quota:
@@ -18,48 +20,48 @@ class Quota:
 
     def __init__(self, limits: Mapping[str, int]) -> None:
         self._limits = limits
-        self.serving: Child | None = None
-        self.retiring: list[Child] = []
+        self.serving: RunnerChild | None = None
+        self.retiring: list[RunnerChild] = []
         self.lent: Counter[str] = Counter()
-        """queue -> how many of its slots are set apart for isolation runners. Who changes it calls `tell`."""
+        """queue -> how many of its slots are set apart for isolation runners. Whoever changes it calls `grant_free`."""
 
-    def serve(self, child: Child) -> None:
+    def serve(self, runner: RunnerChild) -> None:
         """From now on this runner has the slots that nobody else uses."""
-        self.serving = child
-        self.tell()
+        self.serving = runner
+        self.grant_free()
 
-    def retire(self, child: Child) -> None:
-        """It claims no more. Where too many do so, the oldest is told to leave at once."""
+    def retire(self, runner: RunnerChild) -> None:
+        """The serving runner claims no more. Where too many retire beside it, the oldest must leave at once."""
         self.serving = None
-        self.retiring.append(child)
+        self.retiring.append(runner)
         for oldest in self.retiring[:-MOST_RETIRING]:
-            oldest.is_in_the_way.set()
+            oldest.must_leave.set()
 
-    def leave(self, child: Child) -> None:
-        """Its process has ended: nothing counts any more that it held."""
-        if child is self.serving:
+    def leave(self, runner: RunnerChild) -> None:
+        """The runner's process has ended, and its slots are free."""
+        if runner is self.serving:
             self.serving = None
         else:
-            self.retiring.remove(child)
-        self.tell()
+            self.retiring.remove(runner)
+        self.grant_free()
 
-    def tell(self) -> None:
-        """Have the runner that serves know how many slots it has."""
+    def grant_free(self) -> None:
+        """Grant the serving runner every slot that is neither used by retiring runners nor lent."""
         if self.serving is not None:
-            self.serving.use({queue: self._free(queue) for queue in self._limits})
+            self.serving.grant({queue: self._free(queue) for queue in self._limits})
 
     def limit(self, queue: str) -> int:
         return self._limits[queue]
 
     def used(self, queue: str) -> int:
-        """How many slots the runners of this place may be using, by all that is known."""
+        """How many slots the runners of this quota may be using, by all that is known."""
         serving = [self.serving] if self.serving is not None else []
-        return sum(child.slots.get(queue, 0) for child in (*serving, *self.retiring))
+        return sum(runner.slots.get(queue, 0) for runner in (*serving, *self.retiring))
 
     def spare(self, queue: str) -> int:
         """How many slots nobody uses and nobody was lent; below 0 where slots are lent that are in use still."""
         return self._limits[queue] - self.used(queue) - self.lent[queue]
 
     def _free(self, queue: str) -> int:
-        held = sum(child.slots.get(queue, 0) for child in self.retiring)
-        return max(0, self._limits[queue] - held - self.lent[queue])
+        used = sum(runner.slots.get(queue, 0) for runner in self.retiring)
+        return max(0, self._limits[queue] - used - self.lent[queue])

@@ -1,16 +1,17 @@
 """How many isolation runners a supervisor keeps: one for each suspect that runs, one for a while after a crash. Pure.
 
-WHY after a crash: a job's second one mostly comes soon after its first. It is a suspect from then on, and waits for no
-interpreter to start where the runner that it is to be alone in is there. WHY not always: it takes a runner's memory.
+WHY after a crash: a job's second crash mostly comes soon after its first. From the second on the job is a suspect, and
+where an isolation runner is there already, the job waits for no interpreter to start. WHY not always: a runner that
+stands by takes a runner's memory.
 """
 
 STAND_BY_S = 60.0
-SPARE_S = 10.0  # So much longer those stay that suspects needed; who kills runners may go on with it.
+SPARE_S = 10.0  # Runners stay for so long after their suspects have run: more suspects may come.
 NARROW_S = 60.0
 
 
 class StandBy:
-    """Whether one is to be there though nobody needs it. Times are monotonic ones of the caller's."""
+    """Whether an isolation runner is to be there though no suspect needs it. Times are monotonic, the caller's."""
 
     def __init__(self) -> None:
         self._until_s = 0.0
@@ -19,22 +20,24 @@ class StandBy:
         return now_s < self._until_s
 
     def suspects_seen(self, now_s: float) -> None:
+        """Suspects wait or run: a runner stays for STAND_BY_S from now on."""
         self._until_s = now_s + STAND_BY_S
 
     def crash_seen(self, now_s: float, *, has_served: bool, was_alone: bool) -> None:
-        """A runner died by no order of ours. has_served: it was heard of before."""
+        """A runner died that the supervisor had not killed. has_served: it had ticked. was_alone: it was an isolation
+        runner."""
         if has_served:
             self._until_s = now_s + STAND_BY_S
         elif was_alone:
-            # So would the next one, and at once.
+            # The next one would die at its start as well, and at once.
             self._until_s = 0.0
 
 
 class Width:
-    """How many there are to be for the suspects: never more than `most`. Times as above.
+    """How many isolation runners there are to be for the suspects, `most` at any time. Times are as above.
 
-    WHY fewer for a while once one died before it said a word: where memory is short each that starts makes it shorter,
-    and the system may then kill one that has an innocent job aboard.
+    WHY fewer for a while after one died at its start: where memory is short, each that starts makes it shorter, and the
+    system may then kill a runner that runs an innocent job.
     """
 
     def __init__(self, most: int) -> None:
@@ -46,12 +49,12 @@ class Width:
         """So many suspects may run at once."""
         return self._narrowed if now_s < self._narrowed_until_s else self._most
 
-    def died_unborn(self, now_s: float, living: int) -> None:
-        """One died at its start, so many others live."""
+    def died_at_start(self, now_s: float, living: int) -> None:
+        """A runner died before its first tick. living: how many others there are."""
         self._narrowed, self._narrowed_until_s = max(1, min(living, self._most)), now_s + NARROW_S
 
     def wanted(self, needed: int, now_s: float) -> int:
-        """How many are to be there, where so many are needed at this moment."""
+        """How many are to be there when `needed` suspects run or may run now."""
         if needed >= self._spare or now_s >= self._spare_until_s:
             self._spare, self._spare_until_s = needed, now_s + SPARE_S
         return min(self._spare, self.most(now_s))

@@ -1,10 +1,10 @@
-"""What keeps queues healthy, whoever's they are: promote, reap, expire, trim. The one list of all periodic work.
+"""Upkeep: the one list of all periodic work on queues. Promote what is due, reap dead runners, expire, trim.
 
-Every supervisor does this for every queue: once a second where something moves, now and then where nothing does
-(rota.py). Each step is one atomic script, so it does no harm that others do the same; none leads, and none is missed.
+Every supervisor does this for every queue, served by it or not: once a second where something moves, now and then where
+nothing does (rota.py). Each step is one atomic script, so several supervisors may do the same step at once: none leads,
+and no step is missed when one of them dies.
 """
 
-from collections.abc import Mapping
 from random import Random
 
 from lib.logs.log import Log
@@ -13,48 +13,15 @@ from lib.queue.queue_names import Walk
 from lib.queue.queue_store import QueueStore, Retention
 from lib.settings.config import Settings
 from lib.work.fates import Fates
+from lib.work.supervisor.lease_watch import LeaseWatch
 from lib.work.supervisor.rota import AWAKE_S, Rota
 
 EVERY_S = 1.0
-MOST_BITES = 200  # of one queue's backlog in one round, so that the other queues get theirs
-
-
-class _Watched:
-    def __init__(self, beat: str) -> None:
-        self.beat = beat
-        self.still_s = 0.0
-
-
-class LeaseWatch:
-    """Stopwatches for the runners of one queue: how long has each shown the same beat?
-
-    A watch advances only by the time between two good looks of this reaper's own, and by at most two intervals at a
-    time: through an outage of Redis, or while this process itself was stopped, nobody's lease runs out. Pure.
-    """
-
-    def __init__(self, lease_s: float, interval_s: float) -> None:
-        self._lease_s = lease_s
-        self._most_s = min(2 * interval_s, lease_s / 2)  # No lease runs out at one look.
-        self._watched: dict[str, _Watched] = {}
-        self._looked_at_s: float | None = None
-
-    def look(self, beats: Mapping[str, str], now_s: float) -> dict[str, str]:
-        """The runners whose lease has run out, each with the beat it has shown throughout."""
-        gap_s = 0.0 if self._looked_at_s is None else min(now_s - self._looked_at_s, self._most_s)
-        self._looked_at_s = now_s
-        for runner_id in self._watched.keys() - beats.keys():
-            del self._watched[runner_id]
-        for runner_id, beat in beats.items():
-            watched = self._watched.get(runner_id)
-            if watched is None or watched.beat != beat:
-                self._watched[runner_id] = _Watched(beat)
-            else:
-                watched.still_s += gap_s
-        return {name: w.beat for name, w in self._watched.items() if w.still_s >= self._lease_s}
+MOST_BATCHES = 200  # A step on one queue takes so many batches in a round at most: other queues wait for their turn.
 
 
 class Upkeep:
-    """The periodic work of one supervisor. walk: over the queues' names."""
+    """The periodic work of one supervisor. walk: goes round the names of all queues, a page a round."""
 
     def __init__(
         self,
@@ -76,23 +43,26 @@ class Upkeep:
             settings.retain_completed, settings.retain_completed_s, settings.retain_dead_s, settings.retain_dead
         )
         self._watches: dict[str, LeaseWatch] = {}
+        """queue -> the leases of its runners, for every queue that has any."""
         self._rota = Rota(rng)
-        self._found: dict[str, int] = {}
+        self._named: dict[str, int] = {}
+        """queue -> when it was named, as Redis answered last."""
         self._seen_ms: int | None = None
+        """The latest of these times, Redis' clock; None before Redis was first asked."""
 
     async def round(self, now_s: float) -> dict[str, int]:
-        """Look after every queue whose turn it is. Gives the number of suspects in each of them that has any; the
-        worker's own are always among them. Raises RedisUnavailable."""
+        """Visit every queue that is due. Returns queue -> number of suspects, for each visited queue that has any; the
+        queues of WORKER_QUEUES are always visited. Raises RedisUnavailable."""
         suspects = {}
         for queue in sorted(self._rota.due(await self._names(now_s), now_s)):
             with self._bulkheads.around(queue, "upkeep"):
-                if found := await self._look_after(queue, now_s):
-                    suspects[queue] = found
+                if count := await self._visit(queue, now_s):
+                    suspects[queue] = count
         return suspects
 
     async def _names(self, now_s: float) -> set[str]:
-        """Every queue that is known by now; of thousands, some that nobody uses are met in later rounds. Those that
-        this worker serves are among them, and awake, whatever somebody did to the set of names."""
+        """The names of all queues that are known so far. Where there are thousands, idle ones are met in later rounds.
+        The queues of WORKER_QUEUES are always among them and awake, even if somebody removed them from the set."""
         own = set(self._settings.worker_queues)
         for queue in own:
             self._rota.wake(queue, now_s)
@@ -100,35 +70,35 @@ class Upkeep:
             await self._walk.step()
             if self._walk.is_at_the_begin and (missing := own - self._walk.names):
                 await self._queues.name(missing)
-            for queue in await self._moved():
+            for queue in await self._newly_named():
                 self._walk.names.add(queue)
                 self._rota.wake(queue, now_s)
         return self._walk.names | own
 
-    async def _moved(self) -> set[str]:
-        """The queues that somebody has begun to use since the last round. Where Redis' clock went back, they are found
-        as those are that sleep."""
+    async def _newly_named(self) -> set[str]:
+        """The queues that somebody has named, as one begins to use a queue, since the last round. Queues that are named
+        while Redis' clock is set back are missed here; they are found when they have slept."""
         if self._seen_ms is None:
             self._seen_ms = await self._queues.now_ms() - round(AWAKE_S * 1000)
-        found = await self._queues.moved(self._seen_ms)
-        # The latest ones come again each time, for others may have come in the same ms.
-        fresh = {queue for queue, ms in found.items() if self._found.get(queue) != ms}
-        self._found = found
-        self._seen_ms = max(found.values(), default=self._seen_ms)
+        named = await self._queues.moved(self._seen_ms)
+        # Those of the latest ms are answered again each time, as others may have been named in the same ms.
+        fresh = {queue for queue, ms in named.items() if self._named.get(queue) != ms}
+        self._named = named
+        self._seen_ms = max(named.values(), default=self._seen_ms)
         return fresh
 
-    async def _look_after(self, queue: str, now_s: float) -> int:
-        """One queue's round. Gives the number of its suspects."""
+    async def _visit(self, queue: str, now_s: float) -> int:
+        """Do whatever is due in one queue. Returns the number of its suspects."""
         survey = await self._queues.survey(queue, self._retention)
-        self._rota.looked(queue, now_s, is_busy=survey.is_busy, wait_s=survey.wait_s)
+        self._rota.visited(queue, now_s, is_busy=survey.is_busy, wait_s=survey.wait_s)
         watch = self._watches.pop(queue, None) or LeaseWatch(self._settings.lease_s, EVERY_S)
         if survey.beats:
-            # Of a queue that nobody serves there is nothing to watch, and there may be ten thousand of them.
+            # A queue that no runner serves needs no LeaseWatch, and there may be ten thousand such queues.
             self._watches[queue] = watch
-        for runner_id, beat in watch.look(survey.beats, now_s).items():
+        for runner_id, beat in watch.check(survey.beats, now_s).items():
             await self._reap(queue, runner_id, beat)
         for runner_id in survey.graves:
-            # Something reached a dead runner's list after it was emptied: a pop that lay in a buffer.
+            # A job reached a dead runner's active list after that was emptied: the claim had lain in a buffer.
             held = await self._queues.reap(queue, runner_id, crash_limit=self._settings.crash_limit)
             await self._fates.tell(held or ())
         if survey.is_due:
@@ -140,9 +110,10 @@ class Upkeep:
         return survey.suspects
 
     async def _reap(self, queue: str, runner_id: str, beat: str) -> None:
+        """Take back the jobs of a runner whose lease has run out. beat: what it has shown all the time."""
         held = await self._queues.reap(queue, runner_id, beat_seen=beat, crash_limit=self._settings.crash_limit)
         if held is None:
-            return  # It has beaten since, or another reaper was first.
+            return  # The runner has beaten since, or another supervisor has reaped it.
         with self._bulkheads.around(ALL, "count"):
             await self._queues.hide([runner_id])
         msg = f"Worker {runner_id} has not been heard of for {self._settings.lease_s:g} s: {len(held)} jobs taken back"
@@ -150,18 +121,18 @@ class Upkeep:
         await self._fates.tell(held)
 
     async def _promote(self, queue: str) -> None:
-        for _ in range(MOST_BITES):
+        for _ in range(MOST_BATCHES):
             if not await self._queues.promote(queue):
                 return
 
     async def _expire(self, queue: str) -> None:
-        for _ in range(MOST_BITES):
+        for _ in range(MOST_BATCHES):
             expired, is_more = await self._queues.expire(queue)
             await self._fates.tell(expired)
             if not is_more:
                 return
 
     async def _trim(self, queue: str) -> None:
-        for _ in range(MOST_BITES):
+        for _ in range(MOST_BATCHES):
             if not await self._queues.trim(queue, self._retention):
                 return

@@ -4,72 +4,63 @@ import unittest
 from types import SimpleNamespace
 from typing import Any
 
-from lib.work.supervisor.child import Child
 from lib.work.supervisor.isolation import Isolation
 from lib.work.supervisor.quota import Quota
+from lib.work.supervisor.runner_child import RunnerChild
 from lib.work.supervisor.stand_by import NARROW_S, SPARE_S, STAND_BY_S, Width
+from tests.unit.work.supervisor.a_pipe import APipe
 
 NOW_S = 1000.0
 
 
-class APipe:
-    """Keeps what is said to a runner."""
-
-    def __init__(self) -> None:
-        self.said: list[dict[str, Any]] = []
-
-    def send(self, **message: Any) -> None:
-        self.said.append(message)
-
-
 class Case(unittest.TestCase):
-    def begin(self, limits: dict[str, int], *, places: int = 1, most: int = 4) -> None:
+    def begin(self, limits: dict[str, int], *, quotas: int = 1, most: int = 4) -> None:
         self.limits = limits
-        self.places = [Quota(limits) for _ in range(places)]
-        self.isolation = Isolation(limits, self.places, most)
-        for place in self.places:
-            place.serve(self.child("w"))
+        self.quotas = [Quota(limits) for _ in range(quotas)]
+        self.isolation = Isolation(limits, self.quotas, most)
+        for quota in self.quotas:
+            quota.serve(self.child("w"))
 
-    def child(self, runner_id: str) -> Child:
+    def child(self, runner_id: str, *, is_waiting: bool = False) -> RunnerChild:
         process: Any = SimpleNamespace(returncode=None)
         pipe: Any = APipe()
-        return Child(runner_id, process, pipe, self.limits, is_waiting=False)
+        return RunnerChild(runner_id, process, pipe, self.limits, is_waiting=is_waiting)
 
-    def isolation_runner(self, *, has_ticked: bool = True) -> Child:
+    def isolation_runner(self, *, has_ticked: bool = True) -> RunnerChild:
         runner = self.child("w.alone")
-        runner.has_ticked = has_ticked
-        self.isolation.born(runner)
+        runner.silence.was_broken = has_ticked
+        self.isolation.runner_started(runner)
         return runner
 
     def find(self, now_s: float = NOW_S, **suspects: int) -> None:
-        self.isolation.found(suspects, now_s)
+        self.isolation.suspects_found(suspects, now_s)
         self.isolation.settle(now_s)
 
-    def obeyed(self, place: int = 0) -> None:
-        """The runner of that place has let go of the slots that it is to use no more."""
-        serving = self.places[place].serving
+    def obeyed(self, quota: int = 0) -> None:
+        """The runner that serves that quota has let go of the slots that it is to use no more."""
+        serving = self.quotas[quota].serving
         assert serving is not None
-        use = said(serving)[-1]
-        serving.hear({"is": "using", "slots": use["slots"], "time": use["time"]})
+        use = sent(serving)[-1]
+        serving.on_message({"is": "using", "slots": use["slots"], "time": use["time"]})
         self.isolation.settle(NOW_S)
 
-    def looked(self, runner: Child, *, found: bool = True) -> None:
-        self.isolation.looked(runner, {"queue": said(runner)[-1]["queue"], "found": found})
+    def suspect_done(self, runner: RunnerChild, *, found: bool = True) -> None:
+        self.isolation.suspect_done(runner, {"queue": sent(runner)[-1]["queue"], "found": found})
         self.isolation.settle(NOW_S)
 
-    def serving_is_told(self, place: int = 0) -> list[dict[str, int]]:
-        serving = self.places[place].serving
-        return [message["slots"] for message in said(serving)] if serving else []
+    def granted(self, quota: int = 0) -> list[dict[str, int]]:
+        serving = self.quotas[quota].serving
+        return [message["slots"] for message in sent(serving)] if serving else []
 
 
-def said(child: Child) -> list[dict[str, Any]]:
+def sent(child: RunnerChild) -> list[dict[str, Any]]:
     pipe: Any = child.pipe
-    return pipe.said  # type: ignore[no-any-return]
+    return pipe.sent  # type: ignore[no-any-return]
 
 
-def asked(*runners: Child) -> list[list[str]]:
+def asked(*runners: RunnerChild) -> list[list[str]]:
     """The queues that each was asked to run a suspect of."""
-    return [[message["queue"] for message in said(runner) if message["do"] == "look"] for runner in runners]
+    return [[message["queue"] for message in sent(runner) if message["do"] == "look"] for runner in runners]
 
 
 class Slots(Case):
@@ -81,51 +72,50 @@ class Slots(Case):
         before = asked(runner)
         self.obeyed()
 
-        self.assertEqual(([[]], [["q"]], [{"q": 3}]), (before, asked(runner), self.serving_is_told()))
+        self.assertEqual(([[]], [["q"]], [{"q": 3}]), (before, asked(runner), self.granted()))
 
     def test_the_slots_of_a_runner_that_died_are_free_at_once(self) -> None:
         self.begin({"q": 4})
-        (place,) = self.places
+        (quota,) = self.quotas
         runner = self.isolation_runner()
-        assert place.serving is not None
-        place.leave(place.serving)
+        assert quota.serving is not None
+        quota.leave(quota.serving)
 
         self.find(q=20)
-        successor = self.child("w2")
-        successor.slots = successor._told = {"q": 0}
-        place.serve(successor)
+        successor = self.child("w2", is_waiting=True)
+        quota.serve(successor)
 
         self.assertEqual([["q"]], asked(runner))
-        self.assertEqual([{"q": 2}], [message["slots"] for message in said(successor)])
+        self.assertEqual([{"q": 2}], [message["slots"] for message in sent(successor)])
 
     def test_suspects_take_half_of_the_slots_so_that_others_go_on_beside_them(self) -> None:
-        for limit, places, most, expected in ((20, 1, 4, 4), (5, 1, 4, 2), (2, 1, 4, 1), (1, 1, 4, 1), (1, 6, 4, 3)):
-            self.begin({"q": limit}, places=places, most=most)
+        for limit, quotas, most, expected in ((20, 1, 4, 4), (5, 1, 4, 2), (2, 1, 4, 1), (1, 1, 4, 1), (1, 6, 4, 3)):
+            self.begin({"q": limit}, quotas=quotas, most=most)
 
             self.find(q=30)
 
-            self.assertEqual(expected, sum(place.lent["q"] for place in self.places))
+            self.assertEqual(expected, sum(quota.lent["q"] for quota in self.quotas))
 
-    def test_where_there_is_one_slot_the_suspect_has_it_and_then_its_place_again(self) -> None:
+    def test_where_there_is_one_slot_the_suspect_has_it_and_then_its_quota_again(self) -> None:
         self.begin({"q": 1})
         runner = self.isolation_runner()
 
         self.find(q=1)
         self.obeyed()
-        self.looked(runner)
+        self.suspect_done(runner)
 
-        self.assertEqual([{"q": 0}, {"q": 1}], self.serving_is_told())
+        self.assertEqual([{"q": 0}, {"q": 1}], self.granted())
 
-    def test_a_slot_goes_from_one_suspect_to_the_next_without_a_word_to_its_place(self) -> None:
+    def test_a_slot_goes_from_one_suspect_to_the_next_without_a_message_to_its_quota(self) -> None:
         self.begin({"q": 2})
         runner = self.isolation_runner()
         self.find(q=3)
         self.obeyed()
 
-        self.looked(runner)
-        self.looked(runner)
+        self.suspect_done(runner)
+        self.suspect_done(runner)
 
-        self.assertEqual(([["q"] * 3], [{"q": 1}]), (asked(runner), self.serving_is_told()))
+        self.assertEqual(([["q"] * 3], [{"q": 1}]), (asked(runner), self.granted()))
 
     def test_where_somebody_else_has_taken_the_suspects_all_slots_go_back(self) -> None:
         self.begin({"q": 8})
@@ -134,9 +124,9 @@ class Slots(Case):
         self.obeyed()
 
         for runner in runners:
-            self.looked(runner, found=False)
+            self.suspect_done(runner, found=False)
 
-        self.assertEqual(({"q": 8}, [["q"]] * 4), (self.serving_is_told()[-1], asked(*runners)))
+        self.assertEqual(({"q": 8}, [["q"]] * 4), (self.granted()[-1], asked(*runners)))
 
     def test_what_is_set_apart_for_suspects_of_a_queue_that_is_paused_goes_back(self) -> None:
         self.begin({"q": 8})
@@ -144,7 +134,7 @@ class Slots(Case):
         self.find(q=20)
         self.find(NOW_S + 1)
 
-        self.assertEqual([{"q": 4}, {"q": 8}], self.serving_is_told())
+        self.assertEqual([{"q": 4}, {"q": 8}], self.granted())
 
     def test_the_slots_of_what_runs_are_kept_though_no_suspect_waits_any_more(self) -> None:
         self.begin({"q": 8})
@@ -154,7 +144,7 @@ class Slots(Case):
 
         self.find(NOW_S + 1)
 
-        self.assertEqual([{"q": 7}], self.serving_is_told())
+        self.assertEqual([{"q": 7}], self.granted())
 
     def test_a_runner_that_dies_with_its_suspect_leaves_its_slot_to_the_next(self) -> None:
         self.begin({"q": 2})
@@ -163,10 +153,10 @@ class Slots(Case):
         self.obeyed()
         other = self.isolation_runner()
 
-        self.isolation.gone(poisoned)
+        self.isolation.runner_ended(poisoned)
         self.isolation.settle(NOW_S)
 
-        self.assertEqual(([["q"], ["q"]], [{"q": 1}]), (asked(poisoned, other), self.serving_is_told()))
+        self.assertEqual(([["q"], ["q"]], [{"q": 1}]), (asked(poisoned, other), self.granted()))
 
     def test_one_whose_handler_does_not_end_keeps_its_slot_until_it_is_gone(self) -> None:
         self.begin({"q": 1})
@@ -174,26 +164,26 @@ class Slots(Case):
         self.find(q=2)
         self.obeyed()
 
-        deaf.hear({"is": "retiring", "slots": {"q": 1}})
-        self.looked(deaf)
+        deaf.on_message({"is": "retiring", "slots": {"q": 1}})
+        self.suspect_done(deaf)
         other = self.isolation_runner()
         self.isolation._ask()
         before = asked(other)
-        self.isolation.gone(deaf)
+        self.isolation.runner_ended(deaf)
         self.isolation.settle(NOW_S)
 
         self.assertEqual(([[]], [["q"]]), (before, asked(other)))
 
-    def test_the_place_that_has_a_slot_free_lends_it(self) -> None:
-        self.begin({"q": 1}, places=3)
+    def test_the_quota_that_has_a_slot_free_lends_it(self) -> None:
+        self.begin({"q": 1}, quotas=3)
         runner = self.isolation_runner()
-        dead = self.places[1]
+        dead = self.quotas[1]
         assert dead.serving is not None
         dead.leave(dead.serving)
 
         self.find(q=1)
 
-        self.assertEqual(([["q"]], [0, 1, 0]), (asked(runner), [place.lent["q"] for place in self.places]))
+        self.assertEqual(([["q"]], [0, 1, 0]), (asked(runner), [quota.lent["q"] for quota in self.quotas]))
 
     def test_queues_take_turns(self) -> None:
         self.begin({"a": 10, "b": 10, "unserved": 10}, most=1)
@@ -202,18 +192,18 @@ class Slots(Case):
         self.obeyed()
         for _ in range(4):
             self.obeyed()
-            self.looked(runner)
+            self.suspect_done(runner)
         self.obeyed()
 
         self.assertEqual([["a", "b", "a", "b", "a"]], asked(runner))
 
-    def test_an_older_word_of_redis_is_not_believed(self) -> None:
+    def test_an_older_answer_of_redis_is_ignored(self) -> None:
         self.begin({"q": 8})
 
         self.find(NOW_S, q=20)
         self.find(NOW_S - 1)
 
-        self.assertEqual([{"q": 4}], self.serving_is_told())
+        self.assertEqual([{"q": 4}], self.granted())
 
 
 class Runners(Case):
@@ -226,12 +216,12 @@ class Runners(Case):
 
     def test_they_are_started_one_after_another_as_many_as_there_are_suspects_for(self) -> None:
         self.find(q=3)
-        runners: list[Child] = []
+        runners: list[RunnerChild] = []
 
         while self.is_short(is_served=False):
             runners.append(self.isolation_runner(has_ticked=False))
             self.assertFalse(self.is_short())
-            runners[-1].has_ticked = True
+            runners[-1].silence.was_broken = True
 
         self.assertEqual(3, len(runners))
 
@@ -248,7 +238,7 @@ class Runners(Case):
 
     def test_after_a_crash_one_stands_by_once_there_is_a_runner_that_all_jobs_wait_for(self) -> None:
         crashed = self.child("w")
-        crashed.has_ticked = True
+        crashed.silence.was_broken = True
         self.isolation.crash_seen(crashed, NOW_S)
 
         self.assertEqual([False, True], [self.is_short(is_served=is_served) for is_served in (False, True)])
@@ -260,16 +250,16 @@ class Runners(Case):
         self.find(q=4)
         self.obeyed()
         for runner in runners:
-            self.looked(runner)
+            self.suspect_done(runner)
 
         left = []
         for later_s in (SPARE_S - 1, SPARE_S, STAND_BY_S - 1, STAND_BY_S):
             self.isolation.settle(NOW_S + later_s)
-            left.append(sum(said(runner)[-1]["do"] != "drain" for runner in runners))
+            left.append(sum(sent(runner)[-1]["do"] != "drain" for runner in runners))
 
         self.assertEqual([4, 1, 1, 0], left)
 
-    def test_one_that_runs_a_suspect_is_not_sent_home(self) -> None:
+    def test_one_that_runs_a_suspect_is_not_dismissed(self) -> None:
         runner = self.isolation_runner()
         self.find(q=1)
         self.obeyed()
@@ -277,12 +267,12 @@ class Runners(Case):
         self.isolation.settle(NOW_S + 10 * STAND_BY_S)
 
         self.assertEqual([["q"]], asked(runner))
-        self.assertNotIn({"do": "drain"}, said(runner))
+        self.assertNotIn({"do": "drain"}, sent(runner))
 
-    def test_one_that_was_sent_home_is_asked_for_nothing_more(self) -> None:
+    def test_one_that_was_dismissed_is_asked_for_nothing_more(self) -> None:
         runner = self.isolation_runner()
         self.isolation.settle(NOW_S)
-        self.assertEqual([{"do": "drain"}], said(runner))
+        self.assertEqual([{"do": "drain"}], sent(runner))
 
         self.find(q=1)
         self.obeyed()
@@ -294,11 +284,11 @@ class Runners(Case):
         self.find(q=20)
         self.isolation_runner()
         self.isolation_runner()
-        unborn = self.isolation_runner(has_ticked=False)
+        dead = self.isolation_runner(has_ticked=False)
 
-        self.isolation.gone(unborn)
-        self.isolation.crash_seen(unborn, NOW_S)
-        self.isolation.gone(self.isolation._runners[0])
+        self.isolation.runner_ended(dead)
+        self.isolation.crash_seen(dead, NOW_S)
+        self.isolation.runner_ended(self.isolation._runners[0])
 
         self.assertFalse(self.is_short())
         self.isolation.has_failed = False  # The next round of upkeep.

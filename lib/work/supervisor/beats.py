@@ -1,0 +1,49 @@
+"""The supervisor beats for its runners: in Redis, a counter a runner and queue says that the runner lives.
+
+WHY not the runner itself: a handler that blocks the runner's loop must cost no lease. Whose counter stands still for
+lease_s is reaped (lease_watch.py): its jobs are taken back.
+"""
+
+import asyncio
+import contextlib
+
+from lib.errors import RedisUnavailable
+from lib.queue.bulkheads import ALL, Bulkheads
+from lib.queue.queue_store import QueueStore
+from lib.work.supervisor.roster import Roster
+
+
+class Beats:
+    """lease_s: LEASE_S, how long a runner's counter may stand still."""
+
+    def __init__(self, lease_s: float, roster: Roster, queues: QueueStore, bulkheads: Bulkheads) -> None:
+        self._lease_s = lease_s
+        self._roster = roster
+        self._queues = queues
+        self._bulkheads = bulkheads
+
+    async def run(self) -> None:
+        """Beat five times a lease, and ten times as often while beats fail. Ends by being cancelled.
+
+        WHY more often then: where links are cut again and again, five tries may fail one after another, and living
+        runners would be reaped.
+        """
+        while True:
+            pause_s = self._lease_s / 50
+            with contextlib.suppress(RedisUnavailable):
+                await self._beat()
+                pause_s = self._lease_s / 5
+            await asyncio.sleep(pause_s)
+
+    async def _beat(self) -> None:
+        by_queue: dict[str, list[str]] = {}
+        for runner in self._roster.runners:
+            if runner.process.returncode is None:
+                for queue, runner_id in runner.runner_ids.items():
+                    by_queue.setdefault(queue, []).append(runner_id)
+        for queue, runner_ids in by_queue.items():
+            with self._bulkheads.around(queue, "beat"):
+                await self._queues.beat(queue, runner_ids)
+        if alive := {runner_id for runner_ids in by_queue.values() for runner_id in runner_ids}:
+            with self._bulkheads.around(ALL, "count"):
+                await self._queues.show(sorted(alive), self._lease_s)

@@ -1,0 +1,41 @@
+"""The living runners of one supervisor, and how a new runner is added."""
+
+from pathlib import Path
+
+from lib.logs.log import Log
+from lib.processes.child_process import take_over
+from lib.settings.config import Settings
+from lib.work.supervisor.runner_child import RunnerChild
+from lib.work.supervisor.shutdown import Shutdown
+from lib.work.supervisor.spawn_runner import SpawnedRunner, spawn_runner
+
+
+class Roster:
+    """script: the worker.py to start runners with."""
+
+    def __init__(self, settings: Settings, script: Path, log: Log, shutdown: Shutdown) -> None:
+        self._settings = settings
+        self._script = script
+        self._log = log
+        self._shutdown = shutdown
+        self.runners: set[RunnerChild] = set()
+        """Each from `add` until exit_collector.py has taken back its jobs."""
+
+    async def add(self, spawned: SpawnedRunner) -> RunnerChild:
+        """Take over a runner that was spawned. Raises OSError, and then the runner is dead."""
+        process, pipe = await take_over(spawned.spawned)
+        limits = self._settings.worker_queues
+        runner = RunnerChild(spawned.runner_id, process, pipe, limits, is_waiting=spawned.is_waiting)
+        self.runners.add(runner)
+        if self._shutdown.begun.is_set():
+            runner.pipe.send(do="drain")
+        self._log.info("runner.started", f"Runner {runner.runner_id} started", pid=process.pid)
+        return runner
+
+    async def start_successor(self) -> RunnerChild:
+        """Start a runner that has no job slot until its quota grants it what is free. Raises OSError."""
+        return await self.add(spawn_runner(self._script, is_waiting=True))
+
+    async def start_isolation_runner(self) -> RunnerChild:
+        """Start an isolation runner. Raises OSError."""
+        return await self.add(spawn_runner(self._script, is_alone=True))
