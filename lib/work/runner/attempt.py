@@ -18,7 +18,7 @@ from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Retry, Snooze
 from lib.jobs.result import Unkept, done, result_text
 from lib.queue.lease import Ended, failed, finished, finished_without, released, snoozed
-from lib.work.fates import named
+from lib.work.outcomes import log_fields
 from lib.work.runner.context import Context, Shared
 from lib.work.runner.forks import Forks
 
@@ -141,7 +141,7 @@ def completed(job: ClaimedJob, spec: JobSpec, result: Any, shared: Shared) -> En
     try:
         words = finished(job.job_id, job.token, spec.type, result_text(result))
     except Unkept as fault:
-        about = named(shared.log, job.job_id, queue_of(job.job_id) or "", spec, job.attempt)
+        about = log_fields(shared.log, job.job_id, queue_of(job.job_id) or "", spec, job.attempt)
         shared.log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {fault}", about)
         words = finished_without(job.job_id, job.token, spec.type, str(fault))
     return Ending("finish", words)

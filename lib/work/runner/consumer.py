@@ -22,7 +22,7 @@ from lib.errors import RedisUnavailable
 from lib.queue.bulkheads import ALL
 from lib.queue.lease import Claim, Lease, NotRegistered, released
 from lib.queue.queue_store import QueueStore
-from lib.work.fates import Fates
+from lib.work.outcomes import OutcomeLog
 from lib.work.runner.context import Shared
 from lib.work.runner.lanes import Lanes
 
@@ -263,7 +263,7 @@ class Consumer:
     def _tell_of(self, claim: Claim) -> None:
         """What it ended: nobody else would say so."""
         if claim.buried:
-            self._background("telling", Fates(self._shared.queue, self._log).tell(claim.buried))
+            self._background("telling", OutcomeLog(self._shared.queue, self._log).log_each(claim.buried))
 
     async def _wait_for_id(self) -> None:
         self._is_list_known = False

@@ -19,7 +19,7 @@ from lib.jobs.registry import Discard, Retry
 from lib.logs.log import NOTHING
 from lib.logs.log_lines import INFO, Form
 from lib.queue.lease import Lease
-from lib.work.fates import named
+from lib.work.outcomes import log_fields
 from lib.work.runner import attempt, programs
 from lib.work.runner.attempt import NOT_BEGUN, Cancelled, Ending, NotNow, Prepared, Raised, Released, TimedOut
 from lib.work.runner.context import NAMED, Context, Shared
@@ -452,7 +452,7 @@ class Lanes:
             self._log.write(FINISHED, NOTHING, *in_hand.context.named, f"{duration_s * 1000:.1f}")
             return
         job_id, context = in_hand.job.job_id, in_hand.context
-        about = context.about if context is not None else named(self._log, job_id, self._queue, in_hand.spec)
+        about = context.about if context is not None else log_fields(self._log, job_id, self._queue, in_hand.spec)
         duration_ms = round(duration_s * 1000, 1)
         if ending.event == NOT_BEGUN:
             self._log.debug(ending.event, ending.note, about)

@@ -40,7 +40,7 @@ from lib.queue.queue_store import NAMES_AT_ONCE, QueueStore
 from lib.redis_link import redis_info
 from lib.redis_link.link import open_link
 from lib.settings.config import EXIT_CONFIG, Settings
-from lib.work.fates import Fates
+from lib.work.outcomes import OutcomeLog
 from lib.work.supervisor.birth import Newborn, spawn_runner
 from lib.work.supervisor.child import Child
 from lib.work.supervisor.isolation import Isolation
@@ -67,9 +67,9 @@ class Supervisor:
         keys = RedisKeys(settings.key_prefix)
         self._queues = QueueStore(self._link, keys, lease_s=settings.lease_s)
         self._bulkheads = Bulkheads(log)
-        self._fates = Fates(JobStore(self._link, keys), log)
+        self._outcomes = OutcomeLog(JobStore(self._link, keys), log)
         walk = Walk(self._link, keys, page=NAMES_AT_ONCE)
-        self._upkeep = Upkeep(self._queues, walk, self._fates, settings, log, self._bulkheads, self._rng)
+        self._upkeep = Upkeep(self._queues, walk, self._outcomes, settings, log, self._bulkheads, self._rng)
         self._epochs = Epochs(self._link, keys)
         self._stuck = StuckRunners(self._link, keys, log, self._bulkheads, self._rng)
         self._newborns = list(newborns)
@@ -244,7 +244,7 @@ class Supervisor:
             # Before the rest is taken back: a job that blocked its runner is to blame, the others are not.
             with self._bulkheads.around(item.lease.queue, "rescue"):
                 if await item.fail(self._rng):
-                    self._spawn(self._fates.tell([item.record.job_id]))
+                    self._spawn(self._outcomes.log_each([item.record.job_id]))
         taken_back = await self._take_back(child, is_crash=is_crash)
         child.pipe.close()
         self._children.discard(child)
@@ -273,7 +273,7 @@ class Supervisor:
                 msg = f"{len(held)} jobs of {queue} taken back from {runner_id}"
                 self._log.warning("jobs.taken_back", msg, queue=queue, jobs=len(held))
         if taken_back:
-            self._spawn(self._fates.tell(taken_back))
+            self._spawn(self._outcomes.log_each(taken_back))
         return len(taken_back)
 
     async def _look_again(self, child: Child, *, is_crash: bool) -> None:
