@@ -10,7 +10,7 @@ from unittest.mock import patch
 from lib.jobs.registry import Retry
 from lib.settings.config import Settings
 from lib.work.runner import resources
-from lib.work.runner.resources import Making, ResourceFailed, Resources
+from lib.work.runner.resources import AsyncResource, ResourceFailed, Resources
 from tests.a_log import ALog
 
 LIMIT_S = 5.0
@@ -36,9 +36,9 @@ class ResourcesCase(unittest.IsolatedAsyncioTestCase):
 
     async def ask(self, factory: Callable[[Any], Awaitable[Any]]) -> Any:
         making = self.resources.get(factory)
-        assert type(making) is Making
+        assert type(making) is AsyncResource
         async with asyncio.timeout(LIMIT_S):
-            return await making.made()
+            return await making.value()
 
 
 class Made(ResourcesCase):
@@ -191,7 +191,7 @@ class Closed(ResourcesCase):
         await self.ask(pool)
         self.resources.get(lambda settings: Exits())
         making = self.resources.get(never)
-        asking = asyncio.create_task(making.made())
+        asking = asyncio.create_task(making.value())
         await asyncio.sleep(0)
 
         with patch.object(resources, "CLOSE_S", 0.05):
