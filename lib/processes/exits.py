@@ -1,7 +1,7 @@
 """How a process ends into which job modules may have been imported: exit hooks run, what was printed is flushed.
 
 It ends by os._exit: Python itself would wait, without end, for every thread that is no daemon, and a job module may
-have left one. What Python does at its end is done here, and takes HOOKS_S at most. The runner's end is leaving.py.
+have left one. What Python does at its end is done here, and takes HOOKS_S at most. The runner's end is runner_exit.py.
 """
 
 import atexit

@@ -160,7 +160,7 @@ class Lanes:
         context that this task runs in."""
         task = asyncio.current_task()
         assert task is not None
-        waiting, pool = self._waiting, self._pool
+        waiting, pool, jobs, prefetch, parts = self._waiting, self._pool, self.jobs, self.prefetch, self._parts
         while True:
             pool.is_waking = False
             while waiting:
@@ -171,14 +171,14 @@ class Lanes:
                     pool.wake()
                 active.task = task
                 prepared = self._prepare(active)
-                if prepared is not None and self.prefetch.must_give_back_before(prepared.spec.type):
+                if prepared is not None and prefetch.must_give_back_before(prepared.spec.type):
                     await self._give_back_before(active)
                 if prepared is None or active.end is not None:
                     continue
                 # Inline, not a coroutine of its own: that would be one more for every job.
                 context = self._begin(active, prepared)
                 try:
-                    result = await attempt.run(prepared, context, self._parts)
+                    result = await attempt.run(prepared, context, parts)
                     stop = active.stop_reason
                     if stop and type(result) is not Raised and (context.has_seen_cancel or active.loses_programs):
                         raise stop  # The handler returned because it was told to stop: its work is not done.
@@ -187,9 +187,9 @@ class Lanes:
                     end = self._stops.end_after(active, prepared.spec, fault)
                 if active.stop_reason is not None and context.is_on_loop:
                     task.uncancel()  # The cancellation was meant for the job; the lane goes on.
-                self.jobs.end(active, end)
+                jobs.end(active, end)
                 is_needed = task in pool.lanes and len(pool.lanes) <= pool.limit
-                if task.cancelling() or not is_needed or not self._parts.blank.is_unchanged(variables):
+                if task.cancelling() or not is_needed or not parts.blank.is_unchanged(variables):
                     # A job that cancelled its own task, maybe for a later moment; a job that was given up long ago; a
                     # limit that was lowered; a context variable that the job has set.
                     context.still_runs = False

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import threading
 import unittest
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -131,6 +132,49 @@ class Made(ResourcesCase):
         client = Client()
 
         self.assertIs(client, self.resources.get(lambda settings: client))
+
+
+class FromThreads(unittest.TestCase):
+    """Plain handlers ask from threads of their own."""
+
+    def setUp(self) -> None:
+        self.resources = Resources(cast(Settings, object()), ALog(self), contextvars.Context)
+
+    def test_who_asks_for_one_does_not_wait_for_another_that_is_slow_to_be_made(self) -> None:
+        is_asked, may_go_on = threading.Event(), threading.Event()
+
+        def slow(settings: Any) -> str:
+            is_asked.set()
+            return "slow" if may_go_on.wait(LIMIT_S) else "nobody could ask for the other one"
+
+        thread = threading.Thread(target=self.resources.get, args=(slow,))
+        thread.start()
+        self.assertTrue(is_asked.wait(LIMIT_S))
+
+        self.assertEqual("quick", self.resources.get(lambda settings: "quick"))
+        may_go_on.set()
+        thread.join(LIMIT_S)
+        self.assertEqual("slow", self.resources.get(slow))
+
+    def test_one_is_made_once_however_many_ask_at_once(self) -> None:
+        made: list[object] = []
+        start = threading.Barrier(8)
+
+        def factory(settings: Any) -> object:
+            made.append(object())
+            return made[-1]
+
+        def ask() -> None:
+            start.wait(LIMIT_S)
+            self.resources.get(factory)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(LIMIT_S)
+
+        self.assertEqual(1, len(made))
 
 
 class Closed(ResourcesCase):
