@@ -1,9 +1,9 @@
 """The jobs of one queue that this runner has claimed and whose ends Redis does not have yet.
 
-A job comes here with its claim, and `end` takes note of how its attempt ended: the slot is free at once, the line
-`job.finished` (or `job.retried`, `job.died`, …) is logged, and the record of the end leaves with the next commit. The
-job stays here until Redis has the record, however long Redis is away, because until then its id stands in the runner's
-active list there, and the consumer must not take it for a stray (strays.py).
+A job comes here with its claim. When its attempt has ended, `end` frees the slot at once, logs `job.finished` (or
+`job.retried`, `job.died`, …) and sends the record of the end to Redis with the next commit. The job stays here until
+Redis has the record, however long Redis is away: until then its id stands in the runner's active list in Redis, and the
+consumer would run it again as a stray (strays.py) if it were unknown here.
 """
 
 import asyncio
@@ -47,22 +47,24 @@ class ActiveJob:
         self.task: asyncio.Task[None] | None = None
         """The lane that runs the job."""
         self.timer: asyncio.TimerHandle | None = None
-        """Of its timeout; once the handler was told to stop, of the time that it has left for that."""
+        """Fires at the job's timeout, or later when the time of a handler that was told to stop is over."""
         self.started_s = now_s
-        """When it was claimed, later when its handler began; by the monotonic clock."""
+        """When the job was claimed, and once its handler has begun, when that was; by the monotonic clock."""
         self.stop_reason: Exception | None = None
         """Why the handler was told to stop (TimedOut, Cancelled, Released), if it was."""
         self.is_forced = False
         """Whether it was cancelled with `force`, and has FORCED_S left."""
         self.loses_programs = False
-        """Whether programs or processes whose work it may be waiting for were running when the runner was to exit."""
+        """Whether programs or processes ran when the runner was to exit. They are killed, the job may have waited for
+        them, and so its return is no success."""
         self.end: AttemptEnd | None = None
         """How the attempt ended; None while it waits or runs."""
 
 
 class ActiveJobs:
-    """on_change: called when a slot has become free, and when Redis has caught up with the ends. most: with more jobs
-    than this none is claimed."""
+    """on_change: called when a slot has become free, or when Redis has caught up with the ends.
+
+    most: with more jobs here than this, none is claimed."""
 
     def __init__(
         self, queue: str, log: Log, timings: Timings, prefetch: Prefetch, on_change: Callable[[], None]
@@ -96,7 +98,7 @@ class ActiveJobs:
         return next(found, None)
 
     async def wait_until_all_ended(self) -> None:
-        """Until every job here has ended, those included that come meanwhile."""
+        """Until no job runs or waits here, be it claimed before this call or after."""
         while self._prefetch.unended:
             self._all_ended.clear()
             await self._all_ended.wait()
@@ -122,7 +124,7 @@ class ActiveJobs:
         active.lease.end(end.script, end.record, lambda is_ours: self._on_recorded(active, is_ours))
 
     def _note_end(self, active: ActiveJob, end: AttemptEnd) -> None:
-        """Tell this process: its log, its meters, and those who wait for a free slot."""
+        """Log the end, measure the job, and wake whoever waits for a free slot or for the last end."""
         duration_s = time.monotonic() - active.started_s
         if active.context is not None and active.spec is not None and end.script != "release":
             self._prefetch.note_end(active.spec.type, duration_s)

@@ -77,7 +77,7 @@ class Context:
         """Whether the handler is a coroutine, which can be cancelled; else it runs in a thread."""
         self.is_cancelled = False
         self.has_seen_cancel = False
-        """Whether the handler has read `cancelled` as True. A return after that is taken as an answer to it."""
+        """Whether the handler has read `cancelled` as True. Its return is then no success: it has stopped early."""
         self.still_runs = False
         """Whether the handler is running in a thread at the moment, or was given up as unstoppable and has not
         returned."""
@@ -189,7 +189,7 @@ class Context:
         return any(program.returncode is None for program in getattr(self, "_programs", ()))
 
     def kill_programs(self) -> None:
-        """Kill the programs that this attempt has started and that still run."""
+        """Kill this attempt's programs, if any still run."""
         job_programs.kill(getattr(self, "_programs", ()))
 
     def note_program(self, program: "subprocess.Popen[Any]") -> None:

@@ -23,7 +23,7 @@ def about_current_job() -> Bound:
 
 
 def note_program(program: "subprocess.Popen[Any]") -> None:
-    """A program was started: count it among those of the current job, if there is one."""
+    """A program was started: note it in the context of the current job, if there is one."""
     context = CURRENT_JOB.get()
     if context is not None:
         context.note_program(program)
@@ -32,8 +32,8 @@ def note_program(program: "subprocess.Popen[Any]") -> None:
 class BlankContext:
     """The context variables as they are when this object is made, at the runner's start, before any job.
 
-    Each lane and each thread's job begins with a copy. A variable that a job sets (a tenant, a tracing span, the
-    decimal precision) is that job's alone: a lane that finds one changed ends, and another takes its place.
+    Lanes and threads begin with a copy. A variable set by a job (a tenant, a tracing span, the decimal precision) is
+    for that job alone: a lane whose job has changed its copy ends, and the next job gets a new lane.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class BlankContext:
         """True if the last job left no context variable changed: `context`, a copy of this one, still equals it, apart
         from CURRENT_JOB.
 
-        WHY not a fresh copy for each job: making one takes a tenth of the time that a small job takes.
+        WHY lanes keep their copy: to copy for each job would cost a small job a tenth more.
         """
         if len(context) != len(self._context):
             return False

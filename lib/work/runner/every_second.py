@@ -36,8 +36,8 @@ class EverySecond:
         self._is_orphaned = is_orphaned
 
     async def tick(self) -> None:
-        """Tell the watchdog and the supervisor that the loop turns. This waits for nothing else, so that silence means
-        a loop that is stuck."""
+        """Tell the watchdog and the supervisor that the loop turns. WHY apart from `attend`: Redis must not hold it up,
+        for the supervisor takes silence for a stuck loop."""
         while True:
             self._watchdog.tick()
             workers = {consumer.queue: consumer.runner_id for consumer in self._consumers}

@@ -1,9 +1,8 @@
 """What a process that a job forks (with multiprocessing or os.fork) must not have of its runner.
 
-A forked child is a copy of the runner amid its work: it ignores signals as the runner does, it holds log lines and
-prints that are not written yet, and it has the sockets over which the runner speaks to Redis and to its supervisor. The
-hooks here take all of that from it, so that it starts like any Python process. A child that comes back out of its
-handler, into the runner's own code, ends there, as a script does at its end.
+A forked child is a copy of the runner amid its work: it ignores signals, holds unwritten log lines and prints, and has
+the runner's sockets to Redis and to the supervisor. The hooks here undo that, and the child starts like any Python
+process. A child that returns from its handler into the runner's own code ends there, as a script does at its end.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from lib.processes.signals import MINDED, do_nothing
 
 
 class Forks:
-    """The hooks of this process. WHY class attributes and no instance: a fork copies a process, so there is one set."""
+    """The hooks of this process. WHY class attributes, no instance: a process is forked as a whole."""
 
     is_child = False
     """Whether this process was forked by a job."""

@@ -1,8 +1,8 @@
 """The lanes of one queue: tasks that each run one job after another, as many as there are slots.
 
-A lane is made when there is a job for it, and then lives as long as the runner: no task is made for a job. A lane with
-no job left waits on a future, idle, until `wake` finds it. A lane ends early if its last job left something behind that
-the next job would find; another is made in its place.
+A lane is made when there is a job for it, and lives as long as the runner: no task is made for a job. A lane without a
+job awaits a future, idle, until `wake` resolves it. A lane ends early if its last job has left something behind for the
+next one, a cancellation or a context variable; another lane is made when there is a job for it.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class LanePool:
         return idle
 
     def drop(self, lane: "asyncio.Task[None]") -> None:
-        """Count the lane no more: the handler that it runs does not stop."""
+        """Count the lane no more: its handler does not stop."""
         self.lanes.discard(lane)
 
     def _wake_now(self) -> None:
@@ -78,5 +78,5 @@ class LanePool:
     def _lane_ended(self, lane: "asyncio.Task[None]") -> None:
         self.lanes.discard(lane)
         self._idle = [idle for idle in self._idle if not idle.done()]
-        self.is_waking = False  # The lane that ended may be the one that was woken.
+        self.is_waking = False  # The woken lane may be this one.
         self._on_end(lane)

@@ -116,15 +116,15 @@ class Lanes:
         return has_room and bool(jobs) and not claims_first
 
     def cancel(self, job_ids: Collection[str]) -> None:
-        """Stop the jobs that are to be cancelled, of those that run. Called once a second with all ids: of a job that
-        runs, is waiting or has ended, of one that was told before, and with FORCED before it too."""
+        """Stop the running jobs among job_ids. Called once a second with the ids of all this runner's cancelled jobs:
+        some wait here, some have ended or were told before, and a forced cancel has its second entry (FORCED)."""
         for job_id in job_ids:
             active = self.jobs.by_id.get(job_id)
             if active is not None:
                 self._stops.cancel(active, is_forced=f"{FORCED}{job_id}" in job_ids)
 
     def close(self) -> None:
-        """Begin no job any more. Jobs that wait go back, and so do those that a claim in flight brings."""
+        """Begin no job any more. The waiting jobs go back, and those of a claim in flight will."""
         self._is_closed = True
         self._release_last(len(self._waiting))
 
@@ -142,13 +142,13 @@ class Lanes:
         """Stop the jobs that run and give every job back: it goes to the front, its attempt does not count."""
         self._is_closed = True
         has_processes = job_programs.has_processes()  # Nothing tells which job started a multiprocessing process.
-        # The last job first, as each goes to the front. Those that wait too: a lane that becomes free would begin them.
+        # The last job first, as each goes to the front. Waiting jobs too: the next free lane would begin them.
         for active in reversed(list(self.jobs.by_id.values())):
             if active.context is None:
                 self.jobs.end(active, attempt.release_unstarted(active.job))
             elif active.end is None and active.stop_reason is None:
                 self._stops.release(active, loses_programs=has_processes or active.context.has_programs)
-        # Time for their `finally`, so that no job runs elsewhere while it still works here.
+        # Time for the handlers' `finally`, or a job might run elsewhere while its `finally` works here.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.wait_until_idle(), self._parts.settings.unwind_s)
         for active in list(self.jobs.by_id.values()):
@@ -175,7 +175,7 @@ class Lanes:
                     await self._give_back_before(active)
                 if prepared is None or active.end is not None:
                     continue
-                # Inline, not a coroutine of its own: that would be one more for every job.
+                # WHY inline: a coroutine of its own would cost every job one more.
                 context = self._begin(active, prepared)
                 try:
                     result = await attempt.run(prepared, context, parts)

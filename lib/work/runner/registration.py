@@ -1,8 +1,8 @@
 """A runner's registration in one queue: a `Lease` under a runner id, and a new one whenever this one is taken for dead.
 
-A runner that was not heard of for LEASE_S is reaped: its jobs go to others. When it claims again, Redis answers that it
-is not registered (NotRegistered). It then registers under a new id. Handlers that still run go on under the old id,
-where nothing that they report changes anything; once they have ended, `sign_off_former` tidies the old id's list.
+A runner without a heartbeat for LEASE_S is reaped, and its jobs go to other runners. Its next claim is then refused
+(NotRegistered), and it registers under a new id. Handlers of the old id may still run, and nothing they report changes
+their jobs in Redis. Once these handlers have ended, `sign_off_former` gives back what is left in the old id's list.
 """
 
 from collections.abc import Callable, Collection
@@ -39,7 +39,7 @@ class Registration:
         self._former: list[Lease] = []
 
     async def register(self) -> None:
-        """Tell Redis that this runner serves the queue."""
+        """Make this runner known in Redis as one of the queue's."""
         lease = self.lease
         await lease.register(self._about)
         with self._bulkheads.around(ALL, "count"):
@@ -63,7 +63,7 @@ class Registration:
         self.is_known = False
 
     async def sign_off_former(self, in_use: Collection[str]) -> None:
-        """Sign off the former ids that no job here runs under any more. in_use: the ids of the jobs that are here."""
+        """Sign off the former ids without jobs. in_use: the runner ids under which this process has jobs."""
         for lease in [lease for lease in self._former if lease.runner_id not in in_use]:
             await self._sign_off(lease)
             self._former.remove(lease)

@@ -52,7 +52,7 @@ class AsyncResource:
             await asyncio.wait([self._task])
         value, fault = _outcome(self._task)
         if fault is not None:
-            # Each raise starts at the factory's frames: else whoever raises it again would add frames of its own.
+            # With the factory's frames alone: each raise of one exception adds frames to it.
             raise BaseException.with_traceback(fault, self._raised_at)
         return value
 
@@ -117,7 +117,7 @@ class Resources:
         def forget(resource: AsyncResource, fault: BaseException) -> None:
             self._log.warning("resource.failed", f"{factory!r} could not be made: {summary(fault)}")
             if self._made.get(factory) is resource:
-                del self._made[factory]  # The next who asks has it tried again.
+                del self._made[factory]  # The next `get` tries again.
 
         return AsyncResource(made, self._new_context(), forget)
 

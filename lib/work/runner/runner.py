@@ -64,7 +64,7 @@ class Runner:
         await work()
         await self._leave()
         if self._is_retiring:
-            terminate_programs()  # Those of the handler that does not stop. An exit hook may wait for them.
+            terminate_programs()  # The unstoppable handler's programs: an exit hook may wait for them.
         for task in background:
             task.cancel()
         await self._parts.services.resources.close()
@@ -144,7 +144,7 @@ class Runner:
                     with bulkheads.around(consumer.queue, "farewell"):
                         await consumer.sign_off()
         except (TimeoutError, RedisUnavailable) as fault:
-            # Nothing is lost: the supervisor, or whoever reaps this runner, gives back what its active lists hold.
+            # No job is lost: the supervisor, or another host's upkeep, gives back the jobs of this runner's lists.
             self._log.warning("worker.left_unsigned", f"Worker left without signing off: {fault!r}")
 
     async def _obey(self) -> None:

@@ -1,9 +1,13 @@
 """How many slots of each queue a runner uses, reported to its supervisor.
 
-While a runner retires, its successor already runs with the slots that the old one has left. The supervisor grants
-slots over the pipe, {"do": "use", "slots": {"default": 3}, "time": 7}, and the runner answers
-{"is": "using", "slots": {"default": 4}, "time": 7} until it is down to what it was granted: a job that runs keeps its
-slot until its end.
+Two runners share the slots of one place while the older retires: its running jobs keep their slots, and its successor
+gets the others. For this the supervisor grants slots over the pipe,
+
+    {"do": "use", "slots": {"default": 3}, "time": 7}
+
+and the runner answers each grant, and each change until it uses no more than was granted:
+
+    {"is": "using", "slots": {"default": 4}, "time": 7}
 """
 
 import asyncio

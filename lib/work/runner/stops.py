@@ -4,8 +4,8 @@
    Cancelled, Released) is kept in ActiveJob.stop_reason.
 2. It has UNWIND_S to return or raise, and `end_after` decides what that counts as. (A thread that was cancelled has
    until its timeout; a job that was cancelled with `force` has FORCED_S.)
-3. If it does neither, it is given up: its attempt ends without it, and the runner retires, for a coroutine or a thread
-   that goes on can't be stopped any other way.
+3. After that the handler is given up: the attempt ends without it, and the runner retires. Only the end of the process
+   stops a thread, or a coroutine that swallows its cancellation.
 """
 
 import asyncio

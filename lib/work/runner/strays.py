@@ -1,7 +1,8 @@
 """Stray jobs: their ids stand in this runner's active list in Redis, and the runner does not know of them.
 
-A claim or a pop moves ids to the active list. If its reply is lost, the jobs in it are active and nobody runs them.
-WHY take them up here: it is worse to lose a job than to run it twice, and nobody else may touch a live runner's list.
+A claim or a pop moves ids to the active list. If the reply is lost, these jobs are active and nobody runs them. So the
+consumer compares the list with the jobs it knows, and claims the strays. WHY here: nobody else may touch the list of a
+runner that lives. And it is worse to lose a job than to run it twice.
 """
 
 import time
@@ -24,7 +25,7 @@ class Strays:
 
     @property
     def is_due(self) -> bool:
-        """Whether the list was last read STRAYS_EVERY_S ago; it is then read again, whatever is known."""
+        """Whether STRAYS_EVERY_S have passed since the list was read. `find` then reads it in any case."""
         return time.monotonic() >= self._due_s
 
     async def find(self, lease: Lease) -> list[str]:

@@ -1,8 +1,13 @@
 """An isolation runner's work: it runs suspects, one at a time and alone, when the supervisor asks for it.
 
-A suspect is a job that was active in runners that crashed. Run alone, it takes no other job along if it crashes its
-runner again, and is then known to be the cause. The supervisor sends {"do": "look", "queue": "default"}, and this
-runner answers {"is": "looked", "queue": "default", "found": true} when the suspect has ended; false: there was none.
+A suspect is a job that was active in runners that crashed. If it crashes its runner again when it runs alone, no other
+job is lost with it, and it is known to be the cause. The supervisor sends
+
+    {"do": "look", "queue": "default"}
+
+and this runner answers, when the suspect has ended or if there was none (false):
+
+    {"is": "looked", "queue": "default", "found": true}
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """How long the jobs of one runner waited and ran, collected here and added to the histograms in Redis once a second.
 
 The histograms in Redis are sums over all runners on all hosts, ended runners included, and /metrics shows them. A
-runner that is killed loses what it measured in its last second. (The counters of jobs are kept by the Lua scripts, and
-lose nothing.)
+killed runner takes the measurements of its last second along. (Jobs are counted by the Lua scripts, and no count is
+lost.)
 
 A job costs one append to a list of seconds; `flush` turns the lists into histograms.
 """

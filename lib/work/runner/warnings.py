@@ -1,12 +1,12 @@
 """What a runner's resources find wrong outside Waybill ("the mail server refuses our login"), for log and /api/health.
 
-1. At the start each job module's async `probe_at_start(resource)` tries what its jobs will need; no job waits for it. A
-   probe that finds something wrong leaves a sentence in the `warning` of its resource (ctx.resource). So does a job
-   that meets something wrong later.
-2. Once a second the warnings of all resources are read. A new one is logged (`warning.raised`) and written to Redis,
-   where every server's /api/health reads it. There it lapses when no runner repeats it.
-3. While there is a warning the probes are repeated, with growing pauses (probes.py). A warning that is gone is logged
-   (`warning.mended`) and deleted from Redis.
+1. At the start a job module's async `probe_at_start(resource)` may try out what its jobs will need, a login for
+   example; no job waits for the probe. A probe leaves what is wrong as a sentence in the `warning` of its resource
+   (ctx.resource), and a job that fails later may do the same.
+2. Once a second the warnings of all resources are read. A new warning is logged (`warning.raised`) and written to
+   Redis, for /api/health of every server. Redis forgets a warning LAPSES_S after the last runner has repeated it.
+3. While there is a warning the probes are repeated, with growing pauses (probes.py). When the warning is gone, its end
+   is logged (`warning.mended`) and Redis drops it.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""A thread that reports which job blocks the loop, while it does.
+"""A thread that finds the job by which the loop is blocked.
 
-A handler that calls a blocking function on the loop keeps every other job of its runner waiting, and their timeouts
-too. From outside nobody can tell which job it is. A thread beside the loop can, by the task that the loop is stepping.
-It tells the supervisor, which then fails that job alone. Code that never lets go of the GIL stops this thread as well;
-then the supervisor sees only a runner that is stuck.
+A coroutine that calls `time.sleep(60)` keeps every other job of its runner waiting, and their timeouts too. From
+outside the process nobody can tell which job is to blame. A thread beside the loop can: it asks asyncio for the loop's
+current task, and looks up the job of that task. The supervisor is told the job's id, and fails that job alone. Code
+that holds the GIL stops this thread as well; then the supervisor sees a stuck runner, and nothing of its jobs.
 """
 
 import asyncio

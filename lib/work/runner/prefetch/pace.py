@@ -1,8 +1,8 @@
 """How long the jobs of one queue take in this runner, and so how many of them may be prefetched. Pure.
 
-WHY prefetch: a runner with one slot waits a round trip to Redis for each job. A job that takes 20 µs is waited for
-longer than it runs. If 64 such jobs are claimed together, the last of them still begins within 2 ms. A job that takes
-longer than QUICK_S is not claimed ahead: it would wait here while another runner is idle.
+WHY prefetch: a runner with one slot waits for a round trip to Redis before each job. For a job of 20 µs the wait is
+longer than the run. If 64 such jobs are claimed together, the last of them still begins within 2 ms. Jobs that take
+longer than QUICK_S are not prefetched: they would wait here while another runner is idle.
 """
 
 QUICK_S = 0.001
@@ -51,7 +51,6 @@ class Pace:
         return seen is not None and seen.runs > SAMPLES and seen.mean_s < QUICK_S
 
     def reset(self) -> None:
-        """Forget all durations, because a job takes longer than its type did: every type has to show again that it is
-        quick."""
+        """A job takes longer than its type did before: forget all durations. No type is quick until it has shown it."""
         self._types.clear()
         self.prefetch_count = 0

@@ -1,9 +1,9 @@
 """How many jobs of one queue to claim, and when prefetched jobs go back to Redis.
 
-A prefetched job is one that was claimed while every slot was in use. It waits here, in lanes.py, for the quick jobs
-before it (pace.py says which types are quick). Two things end its wait early: no job of the queue has ended for 5 ms
-(5 ms for each busy queue of this runner), or a job is about to begin whose type is not known to be quick. Other runners
-may then start the prefetched jobs sooner, so these go back to the front of their queue, and no attempt is counted.
+A prefetched job is claimed before there is a slot for it, and waits in lanes.py for the quick jobs ahead of it (pace.py
+knows which types are quick). It goes back to the front of its queue, with no attempt counted, if other runners may now
+start it sooner: when no job of the queue has ended here for PATIENCE_S (as much for each busy queue of this runner), or
+when a job of a type that may be slow is about to begin.
 
 The consumer and the lanes of a queue share one `Prefetch`:
 
@@ -37,9 +37,9 @@ class Prefetch:
     """One queue's jobs in this runner: how many are here, and how many more may be claimed.
 
     limit: how many jobs run at once; it may change.
-    release_last: called with a number of jobs to give back, of those that wait, the last first. WHY the last first:
-    each goes to the front of the queue, so that they stand there in their old order. For the same reason nothing goes
-    back while a claim is in flight: the jobs that it brings belong behind.
+    release_last: gives back as many waiting jobs, the last first. WHY the last first: each job goes to the front of the
+    queue, and then they stand in their old order. For the same reason no job goes back while a claim is in flight: the
+    jobs of this claim belong behind.
     busy: shared by all queues of the runner.
     """
 
@@ -60,7 +60,7 @@ class Prefetch:
 
     @property
     def room(self) -> int:
-        """How many jobs may run or wait here, those that are here included."""
+        """How many jobs may run or wait here, all in all."""
         return self.limit and self.limit + self._pace.prefetch_count // max(1, self._busy.count)
 
     def claim_size(self) -> int:
@@ -83,9 +83,9 @@ class Prefetch:
     def note_claimed(self, jobs: int, asked: int, *, has_room: bool) -> bool:
         """A claim that asked for `asked` jobs has brought `jobs`; asked is 0 for a job that a pop brought.
 
-        has_room: whether still more may be claimed. Returns whether the next claim is to leave before these jobs begin:
-        it takes as long as Redis does. With several busy queues it leaves after them: the quick ones have ended by
-        then, and one claim is for all of their slots at once.
+        has_room: whether more may be claimed at once. Returns whether the next claim is to leave before these jobs
+        begin, so that Redis works on it while they run. With several busy queues the claim leaves after they have
+        begun: most have ended by then, and one claim fills all their slots.
         """
         claims_first = has_room and self._busy.count <= 1
         self.unended += jobs
@@ -104,8 +104,7 @@ class Prefetch:
             self._pace.note_run(type_name, duration_s)
 
     def must_give_back_before(self, type_name: str) -> bool:
-        """Whether more jobs are here or in flight than can run, and would have to wait for a job of this type, of which
-        nobody knows that it is quick."""
+        """Whether prefetched jobs are here or in flight, and would wait for a job of this type, which may be slow."""
         return self.unended + self._expected > self.limit and not self._pace.is_quick(type_name)
 
     async def give_back(self) -> None:

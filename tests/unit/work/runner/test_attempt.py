@@ -1,4 +1,4 @@
-"""How an attempt ended, in words for Redis: each way in which a job's own code can come to its end."""
+"""How an attempt ends, as it is recorded in Redis: each way in which a job's own code can come to its end."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What a runner does with the jobs in its hands, apart from Redis: a lease that only writes down how they ended."""
+"""What a runner does with the jobs that it has claimed. In Redis' place is a lease that writes down how they ended."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ TENANT: contextvars.ContextVar[Any] = contextvars.ContextVar("tenant", default=N
 
 
 class ALease:
-    """Redis hears of every end at once."""
+    """Redis has the record of every end at once."""
 
     runner_id = "w"
 
@@ -49,12 +49,12 @@ class ALease:
         await asyncio.sleep(0)
 
 
-class InHand(unittest.IsolatedAsyncioTestCase):
+class OfOneQueue(unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self) -> None:
         over = self.over = asyncio.Event()
 
         async def end_all() -> None:
-            # A lane takes a cancellation for its job's: a loop that closes would wait for it.
+            # A lane takes a cancellation as one of its job, and goes on: a loop that closes would wait for the lane.
             over.set()
 
         self.addAsyncCleanup(end_all)
@@ -78,7 +78,7 @@ class InHand(unittest.IsolatedAsyncioTestCase):
             await over.wait()
 
         async def leave(ctx: Any, payload: Any) -> None:
-            """Does what its payload says to the task that it runs on, then or in a moment."""
+            """Cancel the task that runs this job, now or in a moment, as the payload says."""
             self.begun.append(ctx.job_id)
             task = asyncio.current_task()
             assert task is not None
@@ -177,7 +177,7 @@ class InHand(unittest.IsolatedAsyncioTestCase):
         lanes.limit = 1
         self.start(lanes, 4, 5)
         async with asyncio.timeout(5):
-            while ("release", 5) not in self.lease.ends:  # It can't begin, and others may.
+            while ("release", 5) not in self.lease.ends:  # With the one lane taken, it would wait here for job 4.
                 await asyncio.sleep(0.001)
 
         self.assertEqual([4], self.numbers()[3:])
@@ -220,7 +220,7 @@ class InHand(unittest.IsolatedAsyncioTestCase):
         for number, when in enumerate(("now", "later", "later", "now", "never"), 1):
             self.start(lanes, number, type_name="leave", when=when)
             await asyncio.wait_for(lanes.wait_until_idle(), 5)
-            await asyncio.sleep(0.1)  # What was left for later comes, and finds the lane idle.
+            await asyncio.sleep(0.1)  # A cancellation that was left for later comes, and finds the lane idle.
 
         self.assertEqual([("finish", number) for number in range(1, 6)], self.lease.ends)
 
@@ -245,7 +245,7 @@ class InHand(unittest.IsolatedAsyncioTestCase):
             await never.wait()
 
         with patch.object(self.lease, "settled", settled):
-            self.start(lanes, 1, 2)  # Nobody knows how long they take: before the first begins, the second goes back.
+            self.start(lanes, 1, 2)  # Of an unknown type: before the first begins, the second goes back.
             await asyncio.wait_for(asked.wait(), 5)
             [lane] = lanes._pool.lanes
             lane.cancel()

@@ -1,4 +1,4 @@
-"""What a factory makes, async or not: for whom, how often, in which context, and how it is closed."""
+"""What a factory makes, async or not: how often, in which context, how a fault is shared, and how it is closed."""
 
 import asyncio
 import contextvars
@@ -19,7 +19,7 @@ tenant: contextvars.ContextVar[str] = contextvars.ContextVar("tenant", default="
 
 
 class Pool:
-    """Says when it is closed, and how."""
+    """A resource with an async close(), which adds its name to `closed`."""
 
     def __init__(self, closed: list[str], name: str = "pool") -> None:
         self.closed, self.name = closed, name

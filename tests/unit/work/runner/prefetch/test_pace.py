@@ -1,4 +1,4 @@
-"""How many jobs may be claimed ahead of a free slot."""
+"""How many jobs may be prefetched, by how long jobs took."""
 
 import unittest
 

@@ -39,7 +39,7 @@ class OneATurn(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(["a", "b", "c", "d"], self.woken)
 
     async def test_what_a_lane_says_in_its_turn_is_heard_before_the_lane_behind_the_next(self) -> None:
-        """That is how long Redis may have nothing to do."""
+        """Otherwise Redis would be idle until both have run."""
         loop = asyncio.get_running_loop()
         heard: list[str] = []
 
