@@ -80,7 +80,8 @@ class Raised:
 class AttemptEnd:
     """How an attempt ended.
 
-    script: the Lua script that records it, finish, fail, snooze or release. record: that script's words about the job.
+    script: the Lua script that records the end: finish, fail, snooze or release. record: the job's id and token, and
+    what the script needs, such as `\\x1f3100\\x1f{"type": "ValueError", …}` for a retry in 3.1 s.
     event, msg, error: for the log, `"job.retried", "Job retry 2/5 in 3.1 s: …", ValueError(…)`; empty for `finish`,
     whose line is the same for every job.
     """
@@ -127,7 +128,7 @@ def run(prepared: Prepared, context: Context, parts: LoopParts) -> Awaitable[Any
 
     def in_thread() -> Any:
         if context.is_cancelled:
-            return Raised(asyncio.CancelledError())  # No thread was free for it before it was told to stop.
+            return Raised(asyncio.CancelledError())  # The job was told to stop before a thread was free for it.
         context.enter()
         context.still_runs = True
         try:
@@ -227,7 +228,7 @@ def _dead(job: ClaimedJob, error: dict[str, Any], why: str, fault: BaseException
 
 
 def _is_too_late(job: ClaimedJob, later_s: float) -> bool:
-    """Whether later_s after its claim the job may begin no other attempt. (In the last moment claim.lua decides.)"""
+    """Whether an attempt later_s after this one's claim would be too late. (In the last moment claim.lua decides.)"""
     return job.gives_up_ms is not None and job.now_ms + later_s * 1000 > job.gives_up_ms
 
 
