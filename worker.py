@@ -1,7 +1,12 @@
-"""python worker.py: run jobs. The supervisor, and (with --runner, which it alone uses) each of its runners.
+"""python worker.py: run jobs. `--doctor` examines the set-up instead, and runs none.
 
-Each of the things that this can be imports what it needs in its own function, and no more: a runner is started anew
-whenever one has died, and jobs wait for it.
+    main           reads the arguments and the settings
+    _supervise     the parent: starts the runners and looks after them    lib/work/supervisor/supervisor.py
+    _run_runner    with --runner: one of its children, runs handlers      lib/work/runner/runner_process.py
+    _examine       with --doctor                                          lib/commands/doctor.py
+
+Each of them imports what it needs by itself, and no more: whenever a runner has died another is started, and jobs wait
+until it has imported.
 """
 
 import sys
@@ -32,15 +37,15 @@ SCRIPT = ROOT / "worker.py"
 
 
 def main() -> int:
-    """The exit code: 0 after a signal, 78 for settings that can't be used."""
+    """The exit code: 0 after a signal, 78 for settings that can't be used; of --doctor 1 if something is wrong."""
     is_runner = sys.argv[1:2] == ["--runner"]
-    # Most starts have no arguments, or those that spawn.py gives: they do without a parser for a person's.
+    # Most starts have no arguments, or those of birth.py: they do without the import of argparse.
     arguments = None if is_runner or not sys.argv[1:] else _arguments()
     try:
         settings = from_environment(ROOT, listens=False)
         if is_runner:
-            _, runner_id, *_, pipe = sys.argv[1:]
-            _run(settings, runner_id, int(pipe), is_waiting=WAITING in sys.argv)
+            _, runner_id, *_, pipe_fd = sys.argv[1:]
+            _run_runner(settings, runner_id, int(pipe_fd), is_waiting=WAITING in sys.argv)
         if arguments and arguments.doctor:
             return _examine(settings, is_thorough=arguments.check)
     except ConfigError as fault:
@@ -50,50 +55,42 @@ def main() -> int:
 
 
 def _supervise(settings: Settings) -> int:
-    # The runners may be at work before this can obey: a signal waits until it can, else it would leave them orphans.
+    """Be the supervisor until a signal; gives the exit code."""
+    # The runners may be at work before this process can obey a signal. A signal waits until then: it would end this
+    # process alone, and leave the runners orphans.
     signals.hold()
-    spawned = [spawn_runner(SCRIPT) for _ in range(settings.worker_processes)]
-    # Not at the top: the runners start while this is imported, not behind it.
+    newborns = [spawn_runner(SCRIPT) for _ in range(settings.worker_processes)]
+    # Imported here: the runners start meanwhile, and not after it.
     from lib.processes import loops
     from lib.work.supervisor.supervisor import Supervisor
 
-    log = _log(settings)
+    log = _open_log(settings)
     log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
     for doubt in settings.env_doubts:
         log.warning("environment.doubted", doubt)
-    # Without the job modules: what they do when imported is not to happen to the supervisor.
-    supervisor = Supervisor(settings, log, SCRIPT, spawned)
+    # The supervisor imports no job modules: what they do when imported must not happen to it.
+    supervisor = Supervisor(settings, log, SCRIPT, newborns)
     loops.run(supervisor.run())
     log.close()
     return supervisor.exit_code
 
 
-def _run(settings: Settings, runner_id: str, pipe: int, *, is_waiting: bool) -> NoReturn:
-    """A runner; see spawn_runner.py for one that is waiting. Raises ConfigError."""
-    # All of it before the job modules are imported: that may take a while, and they may print, fork and start programs.
+def _run_runner(settings: Settings, runner_id: str, pipe_fd: int, *, is_waiting: bool) -> NoReturn:
+    """Be one runner, until it exits. Raises ConfigError."""
+    # Before all imports: Ctrl-C signals the whole process tree, and a runner is to mind its supervisor alone.
     signals.obey_the_pipe_alone()
-    from lib.jobs import registry
-    from lib.processes import guard
-    from lib.work.runner import leaving, programs, runner
-    from lib.work.runner.context import about_current_job, note_program
-    from lib.work.runner.forks import Forks
+    from lib.work.runner import runner_process
 
-    leaving.print_by_lines()
-    Forks.watch()
-    programs.watch(note_program)
-
-    with guard.around_imports(pipe):
-        types = registry.load(settings.job_modules, settings)
-    runner.main(settings, types, _log(settings, about_current_job), runner_id, pipe, is_waiting=is_waiting)
+    runner_process.run(settings, runner_id, pipe_fd, _open_log, is_waiting=is_waiting)
 
 
 def _examine(settings: Settings, *, is_thorough: bool) -> int:
-    """Print what is found; 1 where anything is not as it should be. Raises ConfigError."""
+    """Print the doctor's findings; 1 if something is wrong, else 0. Raises ConfigError."""
     from lib.commands import doctor
     from lib.jobs import registry
     from lib.processes import guard, loops
 
-    async def tell() -> bool:
+    async def print_all() -> bool:
         is_well = True
         _print(doctor.Finding(True, f"Settings: {sources(settings)}"))
         async for finding in doctor.examine(settings, ROOT, is_thorough=is_thorough):
@@ -103,18 +100,19 @@ def _examine(settings: Settings, *, is_thorough: bool) -> int:
 
     with guard.around_imports():
         registry.load(settings.job_modules, settings)
-    return 0 if loops.run(tell()) else 1
+    return 0 if loops.run(print_all()) else 1
 
 
 def _print(finding: "Finding") -> None:
+    """`ok     Redis: …` or `WRONG  Redis: …`, on stdout."""
     line = f"{'ok   ' if finding.is_well else 'WRONG'}  {finding.text}\n"
     encoding = sys.stdout.encoding or "utf-8"
     try:
-        # What the terminal has no letter for is shown as an escape.
+        # A letter that the terminal does not have is shown as an escape.
         sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read it (`| head`) has seen enough; the exit code is still to be right.
+        # The reader (`| head`) is gone. The findings go on, because the exit code is still to be right.
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
 
 
@@ -132,7 +130,7 @@ def _arguments() -> "Namespace":
     return arguments
 
 
-def _log(settings: Settings, context: "Callable[[], Bound] | None" = None) -> "Log":
+def _open_log(settings: Settings, context: "Callable[[], Bound] | None" = None) -> "Log":
     from lib.logs.log import open_logs
 
     return open_logs(

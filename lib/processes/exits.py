@@ -2,7 +2,7 @@
 
 The process ends by os._exit. WHY: Python itself waits without end for every thread that is no daemon, and a job module
 may have left such a thread. What Python does at its end is done here instead, in HOOKS_S at most. Called by server.py
-and worker.py; a runner ends by leaving.py.
+and worker.py; a runner ends by runner_exit.py.
 """
 
 import atexit

@@ -18,11 +18,11 @@ class Observed(RedisCase):
     async def test_what_several_runners_measure_is_added_up(self) -> None:
         for name in ("a", "b"):
             timings = Timings(self.meters, name, Bulkheads(ALog(self)))
-            timings.waited("q", "mail", 0.004)
-            timings.ran("q", "mail", 0.2)
-            timings.ran("q", "a type of words", 9999)
+            timings.note_wait("q", "mail", 0.004)
+            timings.note_run("q", "mail", 0.2)
+            timings.note_run("q", "a type of words", 9999)
             await timings.flush()
-            timings.ran("q", "mail", 0.25)
+            timings.note_run("q", "mail", 0.25)
             await timings.flush()
             await timings.flush()
 
@@ -38,11 +38,11 @@ class Observed(RedisCase):
     async def test_what_was_sent_twice_is_counted_once(self) -> None:
         link = LosesReplies(self.link)
         timings = Timings(Meters(link, self.keys), "a", Bulkheads(ALog(self)))
-        timings.ran("q", "mail", 1.0)
+        timings.note_run("q", "mail", 1.0)
         link.lose = 1
 
         await timings.flush()
-        timings.ran("q", "mail", 1.0)
+        timings.note_run("q", "mail", 1.0)
         await timings.flush()
         await timings.flush()
 
@@ -52,7 +52,7 @@ class Observed(RedisCase):
         self.client.set("wb:{broken}:timings", "no hash")
         timings = Timings(self.meters, "a", Bulkheads(ALog(self)))
         for queue in ("broken", "q"):
-            timings.ran(queue, "mail", 1.0)
+            timings.note_run(queue, "mail", 1.0)
 
         await timings.flush()
         self.client.delete("wb:{broken}:timings")

@@ -15,7 +15,7 @@ from lib.queue.queue_store import NAMES_AT_ONCE, QueueStore
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 from lib.settings import config
-from lib.work.fates import Fates
+from lib.work.outcomes import OutcomeLog
 from lib.work.supervisor.rota import ASLEEP_S, AWAKE_S
 from lib.work.supervisor.upkeep import Upkeep
 from tests.a_log import ALog
@@ -47,8 +47,8 @@ class Rounds(RedisCase):
         log = ALog(self)
         settings = config.load({"WORKER_QUEUES": "own=1", "LEASE_S": "2"}, Path("/nonexistent"))
         queues = QueueStore(link, self.keys)
-        fates, walk = Fates(JobStore(link, self.keys), log), Walk(link, self.keys, page=NAMES_AT_ONCE)
-        return Upkeep(queues, walk, fates, settings, log, Bulkheads(log), Random(1))
+        outcomes, walk = OutcomeLog(JobStore(link, self.keys), log), Walk(link, self.keys, page=NAMES_AT_ONCE)
+        return Upkeep(queues, walk, outcomes, settings, log, Bulkheads(log), Random(1))
 
     async def rounds(self, count: int) -> Counter[str]:
         """So many rounds, a second apart. Gives what they asked of Redis."""

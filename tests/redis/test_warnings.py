@@ -12,7 +12,7 @@ from typing import Any
 from lib.logs.log import open_logs
 from lib.queue.bulkheads import Bulkheads
 from lib.settings import config
-from lib.work.runner import warnings
+from lib.work.runner import probes
 from lib.work.runner.resources import Resources
 from lib.work.runner.warnings import Warnings
 from tests.redis.case import RedisCase
@@ -49,11 +49,11 @@ class OfARunner(RedisCase):
 
     async def turn(self) -> None:
         """One look, with the probe that it begins."""
-        self.warnings._probe_in_time()
-        if self.warnings._probing is not None:
-            await asyncio.wait([self.warnings._probing])
-            self.warnings._probe_in_time()
-        await self.warnings._look()
+        self.warnings.probes.start_if_due()
+        if self.warnings.probes.task is not None:
+            await asyncio.wait([self.warnings.probes.task])
+            self.warnings.probes.start_if_due()
+        await self.warnings.check()
 
     def events(self) -> list[str]:
         self.log.close()
@@ -83,7 +83,7 @@ class OfARunner(RedisCase):
         self.assertTrue(warning.endswith(": the server says no"))
         self.assertLess(pauses[0], 40)
         self.assertEqual(pauses[:4], sorted(pauses[:4]))
-        self.assertLessEqual(max(pauses), warnings.LONGEST_PAUSE_S * 1.2 + 1)
+        self.assertLessEqual(max(pauses), probes.LONGEST_PAUSE_S * 1.2 + 1)
         self.assertEqual(count + 1, len(self.probes))
         self.assertEqual([], await self.queues.warnings())
         self.assertEqual(["warning.raised", "warning.mended"], self.events())
@@ -103,9 +103,9 @@ class OfARunner(RedisCase):
         await self.turn()
         for _ in range(10):
             self.resources.get(RedisLink).warning = "now and then"
-            await self.warnings._look()
+            await self.warnings.check()
             self.resources.get(RedisLink).warning = ""
-            await self.warnings._look()
+            await self.warnings.check()
 
         self.assertEqual(["warning.raised", "warning.mended"], self.events())
 

@@ -1,40 +1,42 @@
-"""One queue, one runner: claim as many jobs as there are free slots.
+"""One queue in one runner: claim as many jobs as there are free slots, and hand them to the lanes.
 
-Called by runner.py. How it goes round:
-1. Free slots? Claim that many, or a few more where jobs take next to no time (`pace.py`). A claim promotes what is due
-   and takes high before normal before low.
-2. Nothing there? Block in BRPOPLPUSH until an id or a bell comes, or 2 s have passed; a timer promotes what falls due.
-   A claim waits in Redis right behind the pop. Where it says that there is nothing else, block again.
-   Or is the queue paused? Ask again in a moment.
-3. What was claimed is run by `lanes.py`; a slot is free when its handler has ended.
+Called by runner.py. A round goes like this:
+1. There are free slots: claim as many jobs. (Jobs that take next to no time are claimed ahead of a slot, too: see
+   prefetch/.) A claim promotes delayed jobs that are due, and takes high before normal before low priority.
+2. The claim brought nothing: block in BRPOPLPUSH until a job's id or a bell comes, for BLOCK_S at most. A claim for
+   that one job is sent right behind the pop. Meanwhile a timer promotes delayed jobs that become due.
+   The queue is paused: claim again in a moment.
+3. `lanes.py` runs the claimed jobs. A slot is free when its handler has ended; Redis may get the record of it later.
 
-It is worse to lose a job than to run it twice: whatever goes wrong between here and Redis, the own list there and the
-jobs in hand here are compared, and what the one holds and the other does not know is taken up.
+Whatever is lost between here and Redis, no job is: the ids in the runner's active list there are compared with the jobs
+that are known here, and a job that only Redis knows of is run (strays.py).
 """
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from lib.errors import RedisUnavailable
-from lib.queue.bulkheads import ALL
 from lib.queue.lease import FIRST_PAUSE_S, LAST_PAUSE_S, Claim, Lease, NotRegistered, released
 from lib.queue.queue_store import QueueStore
-from lib.work.fates import Fates
-from lib.work.runner.context import Shared
+from lib.work.outcomes import OutcomeLog
+from lib.work.runner.background_calls import BackgroundCalls
+from lib.work.runner.context import Services
 from lib.work.runner.lanes import Lanes
+from lib.work.runner.loop_parts import LoopParts
+from lib.work.runner.promotion_timer import PromotionTimer
+from lib.work.runner.redis_contact import RedisContact
+from lib.work.runner.registration import Registration
+from lib.work.runner.strays import Strays
 
 BLOCK_S = 2.0
-STRAYS_EVERY_S = 5.0
-PAUSED_S = 0.25  # So much later a runner may notice that its queue goes on.
+PAUSED_S = 0.25
+"""A runner may notice this late that its paused queue goes on."""
+FULL_REDIS_PAUSE_S = 0.25
 
 
 class Consumer:
-    """limit: as it is registered; `lanes.limit` is that of the moment.
-
-    make_lease: a new registration of this runner in the queue; called again when it was taken for dead."""
+    """limit: the slots to begin with; `lanes.limit` changes them. make_lease, about: see Registration."""
 
     def __init__(
         self,
@@ -42,299 +44,199 @@ class Consumer:
         make_lease: Callable[[], Lease],
         about: dict[str, object],
         queues: QueueStore,
-        shared: Shared,
-        *,
-        is_waiting: bool = False,
+        services: Services,
+        parts: LoopParts,
     ) -> None:
-        """is_waiting: it has no slot until `lanes.limit` is set."""
-        self._limit = limit
-        self._make_lease = make_lease
-        self._about = about
-        self._queues = queues
-        self._shared = shared
-        self._log = shared.log
-        self._lease = make_lease()
-        self._former: list[Lease] = []
-        self._is_registered = False
-        self._is_stopping = False
+        self._services = services
+        self._parts = parts
+        self._registration = Registration(make_lease, about, queues, parts.settings, parts.bulkheads, services.log)
+        self.queue = self._registration.lease.queue
         self._slot_free = asyncio.Event()
-        self._lanes = Lanes(self.queue, 0 if is_waiting else limit, shared, self._slot_free.set)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._is_list_known = False
+        self.lanes = Lanes(self.queue, limit, services, parts, self._slot_free.set)
+        self._strays = Strays(self.lanes.jobs.by_id)
+        self._contact = RedisContact(self.queue, services.log)
+        self._background = BackgroundCalls(self.queue, parts.bulkheads)
+        self._promotion = PromotionTimer(lambda: self._registration.lease.promote(), self._background, within_s=BLOCK_S)
+        self._is_stopping = False
         self._is_empty = False
-        self._strays_at_s = 0.0
-        self._promotion: asyncio.TimerHandle | None = None
-        self._away_since_s: float | None = None
-        self._heard_at_s = time.monotonic()
-
-    @property
-    def queue(self) -> str:
-        return self._lease.queue
-
-    @property
-    def lanes(self) -> Lanes:
-        return self._lanes
+        """Whether the last pop's claim said that no other job is ready."""
 
     @property
     def runner_id(self) -> str:
-        return self._lease.runner_id
+        return self._registration.lease.runner_id
 
     @property
     def running(self) -> int:
         """How many jobs run, or wait here to be begun."""
-        return self._lanes.unended
+        return self.lanes.unended
 
     @property
     def silent_s(self) -> float:
-        """Since Redis last answered a claim; 0 while there is no slot to claim for, or Redis is known to be away."""
-        is_waiting = self._lanes.unended >= self._lanes.room or self._is_stopping or self._away_since_s is not None
-        return 0.0 if is_waiting else time.monotonic() - self._heard_at_s
+        """Seconds since Redis last answered a claim; 0 while there is no slot to claim for, or Redis is known to be
+        away. The supervisor kills a runner that is silent for long while Redis answers others."""
+        return 0.0 if self._is_stopping or self.lanes.free < 1 else self._contact.silent_s
 
     async def run(self) -> None:
-        """Take jobs until `stop`."""
+        """Claim jobs and have them run until `stop`."""
+        bulkheads = self._parts.bulkheads
         pause_s = FIRST_PAUSE_S
         while not self._is_stopping:
             try:
-                await self._ensure_registered()
-                await self._take_in()
+                if not self._registration.is_known:
+                    await self._registration.register()
+                await self._round()
                 pause_s = FIRST_PAUSE_S
-                self._is_back()
-                self._shared.bulkheads.is_well(self.queue, "consumer")
+                self._contact.note_back()
+                bulkheads.is_well(self.queue, "consumer")
             except NotRegistered as fault:
                 self._come_back(fault)
             except RedisUnavailable as fault:
-                self._is_away(fault)
+                self._contact.note_away(fault)
                 await self._pause(pause_s)
                 pause_s = min(LAST_PAUSE_S, pause_s * 2)
             except Exception as fault:  # noqa: BLE001  One queue's broken keys must not stop the runner's other queues.
-                self._shared.bulkheads.tell(self.queue, "consumer", fault)
-                self._heard_at_s = time.monotonic()  # Redis has answered: no reason to have this runner killed.
+                bulkheads.tell(self.queue, "consumer", fault)
+                self._contact.count_from_now()  # Redis has answered, so this runner is not to be killed as silent.
                 await self._pause(LAST_PAUSE_S)
-
-    async def get_ready_for_suspects(self) -> None:
-        """Say that this runner is there. What a claim of its own left behind, its reply lost, goes back unbegun: no
-        slot is set apart for it any more."""
-        await self._ensure_registered()
-        self._is_list_known = False
-        for record in await self._shared.queue.read_many(await self._strays()):
-            if record.state == "active" and record.runner_id == self.runner_id:
-                await self._lease.ended("release", released(record.job_id, record.token, is_begun=False))
-
-    async def run_suspect(self) -> bool:
-        """Run one job that is suspected of taking runners down, alone. False where there is none left, or where the
-        runner is to leave before Redis has answered."""
-        self._heard_at_s = time.monotonic()
-        self._lanes.limit = 1
-        try:
-            claim = await self._claim_suspect()
-            self._lanes.start(claim.jobs, self._lease)
-            await self.ended()
-            await self._lease.settled()
-            return bool(claim.jobs) or claim.is_more
-        finally:
-            self._lanes.limit = 0
-
-    async def _claim_suspect(self) -> Claim:
-        """WHY again and again where Redis is away: the claim may have brought one, and only its reply be lost."""
-        pause_s = FIRST_PAUSE_S
-        while not self._shared.is_draining():
-            try:
-                await self._ensure_registered()
-                claim = await self._claim(1, "suspects")
-                self._is_back()
-                return claim
-            except NotRegistered as fault:
-                self._come_back(fault)
-            except RedisUnavailable as fault:
-                self._is_away(fault)
-                await self._pause(pause_s)
-                pause_s = min(LAST_PAUSE_S, pause_s * 2)
-        return Claim([], False, None)
 
     def stop(self) -> None:
         """Claim no more."""
         self._is_stopping = True
         self._slot_free.set()
-        self._background("waking", self._lease.end_pop())
+        self._background.start("waking", self._registration.lease.end_pop())
 
-    async def ended(self) -> None:
-        """Wait until every handler that was started has ended."""
-        await self._lanes.ended()
+    async def sign_off(self) -> None:
+        """Leave the queue; see Registration."""
+        await self._registration.sign_off()
 
-    async def release(self) -> None:
-        """Stop what still runs and give it back."""
-        await self._lanes.release()
+    async def stop_cancelled(self) -> None:
+        """Stop the handlers of jobs that somebody asked to cancel. Called once a second, and signs off former ids."""
+        await self._registration.sign_off_former(self.lanes.jobs.runner_ids)
+        if self.lanes.unended:
+            self.lanes.cancel(await self._registration.lease.cancels())
 
-    async def leave(self) -> None:
-        """Sign off, once Redis has heard of everything; a job that was popped and not claimed goes back."""
-        for lease in (*self._former, self._lease):
-            await lease.settled()
-            await self._sign_off(lease)
+    # An isolation runner does not `run`: it calls these two (suspects.py).
 
-    async def look_for_cancels(self) -> None:
-        """Once a second: stop the handlers of jobs that somebody asked to cancel, and settle what former ids left."""
-        await self._wind_up()
-        if self._lanes.unended:
-            self._lanes.cancel(await self._lease.cancels())
+    async def get_ready_for_suspects(self) -> None:
+        """Register, and give unstarted back what an earlier claim left in the active list, its reply lost: there is no
+        slot for such a job any more."""
+        if not self._registration.is_known:
+            await self._registration.register()
+        self._strays.is_list_known = False
+        lease = self._registration.lease
+        for record in await self._services.job_store.read_many(await self._strays.find(lease)):
+            if record.state == "active" and record.runner_id == self.runner_id:
+                await lease.ended("release", released(record.job_id, record.token, is_begun=False))
 
-    # Taking jobs in.
+    async def run_suspect(self) -> bool:
+        """Run one job alone that is suspected of making runners crash. False if there is none left, or if the runner
+        is to exit before Redis has answered."""
+        self._contact.count_from_now()
+        self.lanes.limit = 1
+        try:
+            claim = await self._claim_suspect()
+            self.lanes.start(claim.jobs, self._registration.lease)
+            await self.lanes.wait_until_idle()
+            await self._registration.lease.settled()
+            return bool(claim.jobs) or claim.is_more
+        finally:
+            self.lanes.limit = 0
 
-    async def _ensure_registered(self) -> None:
-        if not self._is_registered:
-            await self._lease.register(self._about)
-            with self._shared.bulkheads.around(ALL, "count"):
-                await self._queues.show([self.runner_id], self._shared.settings.lease_s)
-            self._is_registered = True
-            self._log.info("worker.registered", f"Worker {self.runner_id} serves {self.queue}, {self._limit} at a time")
+    async def _claim_suspect(self) -> Claim:
+        """WHY it is repeated while Redis is away: the claim may have moved a job, and only its reply may be lost."""
+        pause_s = FIRST_PAUSE_S
+        while not self._services.is_draining():
+            try:
+                if not self._registration.is_known:
+                    await self._registration.register()
+                claim = await self._claim(1, "suspects")
+                self._contact.note_back()
+                return claim
+            except NotRegistered as fault:
+                self._come_back(fault)
+            except RedisUnavailable as fault:
+                self._contact.note_away(fault)
+                await self._pause(pause_s)
+                pause_s = min(LAST_PAUSE_S, pause_s * 2)
+        return Claim([], False, None)
+
+    # One round.
 
     def _come_back(self, fault: NotRegistered) -> None:
-        """What this runner runs is not its own any more; it begins again under a new id."""
-        if fault.is_forgotten:
-            why = "it was emptied, or the queue removed while the worker was not heard of"
-            msg = f"Redis knows nothing of worker {self.runner_id} in {self.queue}: {why}; coming back"
-            self._log.error("worker.forgotten", msg, queue=self.queue)
-        else:
-            msg = f"Worker {self.runner_id} was taken for dead in {self.queue}; coming back"
-            self._log.warning("worker.reaped", msg, queue=self.queue)
-        self._lanes.disown()
-        self._former.append(self._lease)
-        self._lease = self._make_lease()
-        self._is_registered = False
-        self._is_list_known = False
+        """The jobs here belong to other runners by now; claim others under a new id."""
+        self.lanes.disown()
+        self._registration.renew(fault)
+        self._strays.is_list_known = False
 
-    async def _wind_up(self) -> None:
-        """Give back what still lies in the lists of former ids, once nothing runs under them any more."""
-        in_use = self._lanes.runner_ids
-        for lease in [lease for lease in self._former if lease.runner_id not in in_use]:
-            await self._sign_off(lease)
-            self._former.remove(lease)
-
-    async def _sign_off(self, lease: Lease) -> None:
-        crash_limit = self._shared.settings.crash_limit
-        await self._queues.reap(lease.queue, lease.runner_id, is_crash=False, crash_limit=crash_limit)
-        with self._shared.bulkheads.around(ALL, "count"):
-            await self._queues.hide([lease.runner_id])
-
-    async def _take_in(self) -> None:
-        """One round: claim for the free slots; where nothing is there, wait for an id, a bell or a free slot."""
-        was_empty, self._is_empty = self._is_empty, False  # It holds for the next moment only.
-        free = self._lanes.room - self._lanes.unended
-        if free <= 0:
+    async def _round(self) -> None:
+        """Claim for the free slots, and hand the jobs to the lanes; if there are none, wait for an id, a bell or a free
+        slot."""
+        was_empty, self._is_empty = self._is_empty, False  # True for one round only: jobs may come at any moment.
+        size = self.lanes.claim_size()
+        if size < 1:
             await self._wait_for_slot()
             return
-        if was_empty and self._lanes.unended < self._lanes.limit and time.monotonic() < self._strays_at_s:
+        if was_empty and self.lanes.has_free_slot and not self._strays.is_due:
             await self._wait_for_id()
             return
-        asked = min(free, self._lanes.bite)
-        claim = await self._claim(asked)
-        # The next claim leaves before these begin: it takes as long as Redis does. Where other queues' jobs are there
-        # to be run meanwhile, it leaves after: quick ones have ended by then, and it is for all of their slots at once.
-        goes_on = self._lanes.unended + len(claim.jobs) < self._lanes.room
-        is_first = goes_on and not self._lanes.is_among_others
-        self._lanes.start(claim.jobs, self._lease, is_full=len(claim.jobs) >= asked, behind=is_first)
-        if goes_on and claim.jobs and not is_first:
+        claim = await self._claim(size)
+        if self.lanes.start(claim.jobs, self._registration.lease, asked=size):
             await self._wait_for_slot()
         if claim.is_paused:
             await self._pause(PAUSED_S)
         elif not claim.jobs and not claim.is_more and not self._is_stopping:
-            self._promote_in(claim.next_due_s)
-            # To block is for a free slot: what a pop brings ahead of one could not be given back.
-            await (self._wait_for_id() if self._lanes.unended < self._lanes.limit else self._wait_for_slot())
+            self._promotion.set(claim.next_due_s)
+            # A pop needs a free slot: the id that it brings could not be given back.
+            await (self._wait_for_id() if self.lanes.has_free_slot else self._wait_for_slot())
 
     async def _claim(self, limit: int, source: str = "ready") -> Claim:
-        if self._lanes.is_giving_back:
-            await self._lease.settled()
-        found = await self._strays()
-        # Until the reply is here nobody knows what the own list holds; where none comes, it is looked at.
-        self._is_list_known = False
-        self._lanes.expect(max(limit, len(found)))
+        lease = self._registration.lease
+        if self.lanes.jobs.is_giving_back:
+            await lease.settled()
+        strays = await self._strays.find(lease)
+        self._strays.is_list_known = False
+        self.lanes.prefetch.expect(max(limit, len(strays)))
         try:
-            claim = await self._lease.claim(limit, found, source)
+            claim = await lease.claim(limit, strays, source)
         finally:
-            self._lanes.expect(0)
-        # Strays that are too much for one claim are looked for again at once.
-        self._is_list_known = len(claim.jobs) >= len(found)
-        self._heard_at_s = time.monotonic()
-        self._tell_of(claim)
+            self.lanes.prefetch.expect(0)
+        # A claim hands out `limit` jobs at most. If there were more strays, the rest is to be found again at once.
+        self._strays.is_list_known = len(claim.jobs) >= len(strays)
+        self._contact.count_from_now()
+        self._log_killed(claim)
         return claim
 
-    def _tell_of(self, claim: Claim) -> None:
-        """What it ended: nobody else would say so."""
-        if claim.buried:
-            self._background("telling", Fates(self._shared.queue, self._log).tell(claim.buried))
-
     async def _wait_for_id(self) -> None:
-        self._is_list_known = False
+        """Block in a pop. `_on_popped` is called with the claim that follows the pop, in the turn in which it comes."""
+        self._strays.is_list_known = False
         try:
-            await self._lease.pop(BLOCK_S, self._take_popped)
+            await self._registration.lease.pop(BLOCK_S, self._on_popped)
         except RedisUnavailable:
             # At maxmemory Redis refuses BRPOPLPUSH itself but not `claim`, which asks for no memory: poll.
-            await self._pause(0.25)
+            await self._pause(FULL_REDIS_PAUSE_S)
 
-    def _take_popped(self, claim: Claim) -> None:
-        self._is_list_known = True
-        self._heard_at_s = time.monotonic()
+    def _on_popped(self, claim: Claim) -> None:
+        self._strays.is_list_known = True
+        self._contact.count_from_now()
         self._is_empty = claim.is_empty
         if claim.is_empty:
-            self._promote_in(claim.next_due_s)
-        self._lanes.start(claim.jobs, self._lease)
-        self._tell_of(claim)
+            self._promotion.set(claim.next_due_s)
+        self.lanes.start(claim.jobs, self._registration.lease)
+        self._log_killed(claim)
 
-    async def _strays(self) -> list[str]:
-        """Ids in the own list that are not in hand, the oldest first: of a pop or claim whose reply was lost."""
-        now_s = time.monotonic()
-        if self._is_list_known and now_s < self._strays_at_s:
-            return []
-        held = await self._lease.held()
-        self._strays_at_s = now_s + STRAYS_EVERY_S
-        # The list's left end is the newest.
-        return [job_id for job_id in reversed(held) if not self._lanes.holds(job_id)]
-
-    def _promote_in(self, wait_s: float | None) -> None:
-        """Wake up for the next delayed job. The promotion itself ends the pop: it pushes the id, or a bell."""
-        if self._promotion is not None:
-            self._promotion.cancel()
-            self._promotion = None
-        if wait_s is not None and wait_s < BLOCK_S:
-            self._promotion = asyncio.get_running_loop().call_later(wait_s, self._promote_now)
-
-    def _promote_now(self) -> None:
-        self._promotion = None
-        self._background("promotion", self._promote())
-
-    async def _promote(self) -> None:
-        self._promote_in(await self._lease.promote())
-
-    def _background(self, step: str, work: Coroutine[Any, Any, None]) -> None:
-        """Do what may fail with Redis, and then does not matter, beside the rounds. step: as Bulkheads have it."""
-
-        async def quietly() -> None:
-            with contextlib.suppress(RedisUnavailable), self._shared.bulkheads.around(self.queue, step):
-                await work
-
-        task = asyncio.get_running_loop().create_task(quietly())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _log_killed(self, claim: Claim) -> None:
+        """Log the jobs that the claim made dead or cancelled in place of handing them out: nobody else would."""
+        if claim.buried:
+            outcomes = OutcomeLog(self._services.job_store, self._services.log)
+            self._background.start("telling", outcomes.log_each(claim.buried))
 
     async def _wait_for_slot(self) -> None:
-        """Until a handler has ended, or all are begun, or `stop`."""
+        """Until a handler has ended, or every job is begun, or `stop`."""
         if not self._is_stopping:
             self._slot_free.clear()
             await self._slot_free.wait()
 
     async def _pause(self, about_s: float) -> None:
-        """Sleep, until a handler has ended at most, or until `stop`."""
+        """Sleep about_s / 2 to about_s; a handler that ends, or `stop`, ends the pause."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wait_for_slot(), self._shared.rng.uniform(about_s / 2, about_s))
-
-    def _is_away(self, fault: RedisUnavailable) -> None:
-        if self._away_since_s is None:
-            self._away_since_s = time.monotonic()
-            self._log.warning("redis.lost", f"Database away: {fault.detail}", queue=self.queue)
-
-    def _is_back(self) -> None:
-        if self._away_since_s is not None:
-            away_s = time.monotonic() - self._away_since_s
-            self._away_since_s = None
-            self._heard_at_s = time.monotonic()
-            self._log.info("redis.found", f"Database back after {away_s:.1f} s", queue=self.queue)
+            await asyncio.wait_for(self._wait_for_slot(), self._parts.rng.uniform(about_s / 2, about_s))

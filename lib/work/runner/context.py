@@ -1,18 +1,16 @@
-"""What a handler is given: `JobContext` for real, and what all jobs of one runner share.
+"""The `ctx` that a handler is given: `Context`, the JobContext of lib/jobs/registry.py for real, one for each attempt.
 
-A plain function runs in a thread, and a coroutine may speak from one; what they say lies in `queue/notes.py`, and the
-loop is told of it by `call_soon_threadsafe`, so that the rest of the runner needs no locks.
+A plain handler calls it from a thread of its own, and a coroutine may do so from one. What the handler reports (log
+lines, progress, checkpoints) is kept in a `Notes` (queue/notes.py), which any thread may add to. The loop is asked by
+`call_soon_threadsafe` to send it to Redis, so nothing else in the runner needs a lock.
 """
 
 import asyncio
-import contextvars
 import json
 import subprocess
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 from lib.ids import JobIds
@@ -21,90 +19,39 @@ from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import Registry, checked_fraction
 from lib.jobs.result import Unkept, result_text
 from lib.logs.forms import attempt_fields
-from lib.logs.log import NOTHING, Bound, Log
-from lib.queue.bulkheads import Bulkheads
+from lib.logs.log import Bound, Log
 from lib.queue.job_store import JobStore
 from lib.queue.notes import Notes
-from lib.settings.config import Settings
 from lib.tracing import child_of
-from lib.work.runner import programs
-from lib.work.runner.prefetch.surplus import Busy
-from lib.work.runner.prefetch.turns import Turns
-from lib.work.runner.resources import Making, Resources
-from lib.work.runner.timings import Timings
+from lib.work.runner import job_programs
+from lib.work.runner.current_job import CURRENT_JOB
+from lib.work.runner.resources import AsyncResource, Resources
 
-NAMED = ("request_id", "trace_id", "job_id", "queue", "type", "attempt")
-"""What log lines about an attempt bear."""
-_first_word = threading.Lock()  # Two threads of one job may speak first.
-_current: contextvars.ContextVar["Context | None"] = contextvars.ContextVar("job", default=None)
-
-
-def about_current_job() -> Bound:
-    """For the log: whose line it is, when a handler or a library logs through the standard library."""
-    context = _current.get()
-    return context.about if context else NOTHING
-
-
-def note_program(program: "subprocess.Popen[Any]") -> None:
-    """A program was started: it belongs to the attempt that speaks, if one does."""
-    context = _current.get()
-    if context is not None:
-        context.note_program(program)
-
-
-class Blank:
-    """The context variables as the runner's start left them, and as each job is to find them. Made at that start.
-
-    What a job sets (a tenant, a span, a decimal precision) is its own. Lanes and threads outlive their jobs.
-    """
-
-    def __init__(self) -> None:
-        _current.set(None)
-        self._context = contextvars.copy_context()
-        self._others = [(variable, value) for variable, value in self._context.items() if variable is not _current]
-
-    def context(self) -> contextvars.Context:
-        return self._context.copy()
-
-    def is_still(self, context: contextvars.Context) -> bool:
-        """Whether all is so in one that `context` gave, but for whose job it is.
-
-        WHY not copy_context(): to make one for each job costs a tenth of what a small job does.
-        """
-        if len(context) != len(self._context):
-            return False
-        return not self._others or all(context.get(variable) is value for variable, value in self._others)
+LOG_FIELDS = ("request_id", "trace_id", "job_id", "queue", "type", "attempt")
+"""The fields of every log line about an attempt."""
+_notes_guard = threading.Lock()
+"""Held while a Context makes its Notes: two threads of one job may report first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """What the consumers of one runner have in common."""
+class Services:
+    """What the contexts of all jobs of one runner use."""
 
-    settings: Settings
     registry: Registry
     log: Log
-    queue: JobStore
+    job_store: JobStore
     ids: JobIds
-    threads: ThreadPoolExecutor
     resources: Resources
-    rng: Random
-    timings: Timings
-    busy: Busy
-    turns: Turns
-    blank: Blank
-    bulkheads: Bulkheads
     is_draining: Callable[[], bool]
-    """Whether the runner claims no more and is to leave."""
-    retire: Callable[[str], None]
-    """Called with a reason when a handler can't be stopped: the runner must make way for a new one."""
+    """Whether the runner claims nothing more and is about to exit."""
 
 
 class Context:
-    """JobContext of one attempt. `tell_redis` is called, on the loop, when the job has said something."""
+    """The JobContext of one attempt."""
 
     __slots__ = (
-        *("_job", "_loop", "_notes", "_programs", "_shared", "_spec", "_tell_redis"),
-        *("goes_on", "has_heard", "is_cancelled", "is_on_loop", "named"),
+        *("_job", "_loop", "_notes", "_programs", "_send_notes", "_services", "_spec"),
+        *("has_seen_cancel", "is_cancelled", "is_on_loop", "log_values", "still_runs"),
     )
 
     def __init__(
@@ -112,34 +59,36 @@ class Context:
         job: ClaimedJob,
         spec: JobSpec,
         queue: str,
-        shared: Shared,
-        tell_redis: Callable[[Notes], object],
+        services: Services,
+        send_notes: Callable[[Notes], object],
         loop: asyncio.AbstractEventLoop,
         *,
         is_on_loop: bool,
     ) -> None:
+        """send_notes: called on the loop when the handler has reported something."""
         self._job = job
         self._spec = spec
-        self._shared = shared
-        self._tell_redis = tell_redis
+        self._services = services
+        self._send_notes = send_notes
         self._loop = loop
         self._notes: Notes | None = None
         self.is_on_loop = is_on_loop
-        """Whether the handler is a coroutine, and can be cancelled; else it runs in a thread."""
+        """Whether the handler is a coroutine, which can be cancelled; else it runs in a thread."""
         self.is_cancelled = False
-        self.has_heard = False
-        """Whether the handler has read `cancelled` as True. If it then returns, that is why."""
-        self.goes_on = False
-        """Whether its handler runs in a thread now, or was given up and goes on all the same."""
-        self.named = (spec.request_id, spec.trace[0], job.job_id, queue, spec.type, str(job.attempt))
-        """The values of NAMED, all of them plain: the spec was read, its type is known."""
+        self.has_seen_cancel = False
+        """Whether the handler has read `cancelled` as True. Its return is then no success: it has stopped early."""
+        self.still_runs = False
+        """Whether the handler is running in a thread at the moment, or was given up as unstoppable and has not
+        returned."""
+        self.log_values = (spec.request_id, spec.trace[0], job.job_id, queue, spec.type, str(job.attempt))
+        """The values of LOG_FIELDS. None needs escaping: the spec was read, and its type is a known one."""
 
     @property
     def about(self) -> Bound:
-        """For log lines that are not a Form."""
-        fields: dict[str, object] = dict(zip(NAMED, self.named, strict=True))
+        """The log fields of this attempt, for a line that is not a Form."""
+        fields: dict[str, object] = dict(zip(LOG_FIELDS, self.log_values, strict=True))
         fields["attempt"] = self._job.attempt
-        return Bound(fields, attempt_fields(*self.named))
+        return Bound(fields, attempt_fields(*self.log_values))
 
     @property
     def job_id(self) -> str:
@@ -168,33 +117,33 @@ class Context:
     @property
     def cancelled(self) -> bool:
         if self.is_cancelled:
-            self.has_heard = True
+            self.has_seen_cancel = True
         return self.is_cancelled
 
     @property
     def stopping(self) -> bool:
-        return self._shared.is_draining()
+        return self._services.is_draining()
 
     def log(self, text: str) -> None:
         text = str(text)
-        self._shared.log.info("job.logged", text, self.about)
-        self._said().add_line(text)
-        self._tell()
+        self._services.log.info("job.logged", text, self.about)
+        self._ensure_notes().add_line(text)
+        self._send_soon()
 
     def tell(self, event: str, msg: str, **fields: object) -> None:
-        self._shared.log.info(event, msg, self.about, **fields)
+        self._services.log.info(event, msg, self.about, **fields)
 
     def progress(self, fraction: float, note: str = "") -> None:
-        self._said().set_progress(checked_fraction(fraction), str(note))
-        self._tell()
+        self._ensure_notes().set_progress(checked_fraction(fraction), str(note))
+        self._send_soon()
 
     def checkpoint(self, state: Any) -> None:
         try:
             text = result_text(state)
         except Unkept as fault:
             raise ValueError(f"the checkpoint can't be kept: {fault}") from None
-        self._said().set_checkpoint(text)
-        self._tell()
+        self._ensure_notes().set_checkpoint(text)
+        self._send_soon()
 
     @property
     def last_checkpoint(self) -> Any:
@@ -204,7 +153,8 @@ class Context:
             return None  # Somebody wrote it by hand.
 
     def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
-        """`options` are the other fields of POST /api/jobs; once: see children.py.
+        """Queue a job; the id of the queued job, for a coroutine to await. `options` are the other fields of
+        POST /api/jobs; once: see queue/children.py.
 
         Raises InvalidFields, QueueFull, RedisUnavailable, OutcomeUnknown; with `once` WrongState, too.
         """
@@ -212,64 +162,66 @@ class Context:
         return enqueued if self.is_on_loop else asyncio.run_coroutine_threadsafe(enqueued, self._loop).result()
 
     def resource(self, factory: Callable[[Any], Any]) -> Any:
-        made = self._shared.resources.get(factory)
-        if type(made) is not Making:
+        made = self._services.resources.get(factory)
+        if type(made) is not AsyncResource:
             return made
-        return made.made() if self.is_on_loop else asyncio.run_coroutine_threadsafe(made.made(), self._loop).result()
+        value = made.value()
+        return value if self.is_on_loop else asyncio.run_coroutine_threadsafe(value, self._loop).result()
 
-    def last_words(self, *, is_done: bool) -> str:
-        """The attempt has ended: what it said and Redis is not known to have, to ride with its end.
+    def closing_notes(self, *, is_done: bool) -> str:
+        """What the handler reported and Redis may not have yet, to be sent with the record of the attempt's end; "" for
+        nothing. Reports that come later are dropped.
 
-        is_done: the job has completed, and what an earlier attempt left for the next one is to go.
+        is_done: the job has completed, so that the checkpoint of an earlier attempt is to be deleted.
         """
         if is_done and self._job.checkpoint:
-            self._said().set_checkpoint("")
+            self._ensure_notes().set_checkpoint("")
         return self._notes.end(is_done=is_done) if self._notes is not None else ""
 
     def enter(self) -> None:
-        """From here on, lines that this task or thread logs are the job's."""
-        _current.set(self)
+        """From here on the running task or thread works for this job."""
+        CURRENT_JOB.set(self)
 
     @property
     def has_programs(self) -> bool:
-        """Whether one that this attempt has started may still run: nobody has waited for its end."""
+        """Whether a program that this attempt started may still run: nobody has waited for its end."""
         return any(program.returncode is None for program in getattr(self, "_programs", ()))
 
-    def end_programs(self) -> None:
-        """Kill the programs that this attempt has started, and that are left."""
-        programs.end(getattr(self, "_programs", ()))
+    def kill_programs(self) -> None:
+        """Kill this attempt's programs, if any still run."""
+        job_programs.kill(getattr(self, "_programs", ()))
 
     def note_program(self, program: "subprocess.Popen[Any]") -> None:
-        """It has started one."""
-        # Only here is there a list of them: most jobs start none.
+        """This attempt has started a program."""
+        # The list is made here: most jobs start no program.
         self._programs: list[subprocess.Popen[Any]] = [*getattr(self, "_programs", ()), program]
 
     async def _enqueue(self, body: dict[str, Any], once: str | None) -> str:
-        shared, spec = self._shared, self._spec
+        services, spec = self._services, self._spec
         job, _ = submission.read(
-            body, shared.registry, shared.ids, request_id=spec.request_id, trace=child_of(spec.trace)
+            body, services.registry, services.ids, request_id=spec.request_id, trace=child_of(spec.trace)
         )
         if once is not None:
-            return await shared.queue.children.enqueue(self._job, once, job)
-        # Not the new job's own id: under a `unique` key another one may stand for it.
-        return (await shared.queue.enqueue(job)).job_id
+            return await services.job_store.children.enqueue(self._job, once, job)
+        # The id of the answer, not the new job's own: an older job with the same `unique` key is answered in its place.
+        return (await services.job_store.enqueue(job)).job_id
 
-    def _said(self) -> Notes:
-        """Made with the first word: most jobs say nothing."""
+    def _ensure_notes(self) -> Notes:
+        """The attempt's Notes, made at its first report: most jobs report nothing."""
         if self._notes is None:
-            with _first_word:
+            with _notes_guard:
                 if self._notes is None:
                     self._notes = Notes(self._job.job_id, self._job.token)
         return self._notes
 
-    def _tell(self) -> None:
-        """Have the loop tell Redis; from whatever thread the job spoke."""
-        notes = self._said()
+    def _send_soon(self) -> None:
+        """Have the loop send the notes to Redis; called from whatever thread the handler reported in."""
+        notes = self._ensure_notes()
         if asyncio._get_running_loop() is self._loop:
-            self._tell_redis(notes)
+            self._send_notes(notes)
         elif notes.calls():
-            self._loop.call_soon_threadsafe(self._heed, notes)
+            self._loop.call_soon_threadsafe(self._send_called, notes)
 
-    def _heed(self, notes: Notes) -> None:
+    def _send_called(self, notes: Notes) -> None:
         notes.is_called = False
-        self._tell_redis(notes)
+        self._send_notes(notes)

@@ -1,8 +1,8 @@
-"""What a process that a job forks (multiprocessing, os.fork) must not have of its runner.
+"""What a process that a job forks (with multiprocessing or os.fork) must not have of its runner.
 
-Such a child is a copy of the runner amid its work: with its deafness to signals, with lines and prints that it has yet
-to write, on the very sockets over which it speaks to Redis and to its supervisor. From the hooks here it begins as any
-Python process does. If it comes back out of its handler, it ends there, as a script does at its end.
+A forked child is a copy of the runner amid its work: it ignores signals, holds unwritten log lines and prints, and has
+the runner's sockets to Redis and to the supervisor. The hooks here undo that, and the child starts like any Python
+process. A child that returns from its handler into the runner's own code ends there, as a script does at its end.
 """
 
 import asyncio
@@ -19,26 +19,28 @@ from lib.processes.signals import MINDED, do_nothing
 
 
 class Forks:
-    """The hooks of one process. WHY its state is the class's: a fork copies a process, so there is one of it."""
+    """The hooks of this process. WHY class attributes, no instance: a process is forked as a whole."""
 
     is_child = False
+    """Whether this process was forked by a job."""
     _log: Log | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _held = threading.local()
 
     @classmethod
     def watch(cls) -> None:
-        """From here on. To be called before the job modules are imported: they may fork."""
+        """Install the hooks. To be called before the job modules are imported: they may fork."""
         os.register_at_fork(before=cls._before, after_in_parent=cls._in_parent, after_in_child=cls._in_child)
 
     @classmethod
-    def keep_from(cls, log: Log, loop: asyncio.AbstractEventLoop) -> None:
-        """The log's unwritten lines and the loop's sockets are this process' own."""
+    def keep_from_child(cls, log: Log, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on a child drops the log's unwritten lines and the loop's sockets."""
         cls._log, cls._loop = log, loop
 
     @classmethod
     def end_child(cls, fault: BaseException | None) -> None:
-        """At the end of a handler: where a forked child has come back out of it, that child ends, as a script would."""
+        """Called where a handler has ended, with what it raised. In a forked child: end the process, with the exit code
+        that a script would have."""
         if cls.is_child:
             code = exit_code(fault)
             flush()
@@ -47,7 +49,7 @@ class Forks:
     @classmethod
     def _before(cls) -> None:
         flush()
-        # A signal that the child is sent in its first moment waits until it has its own handlers.
+        # A signal that reaches the child in its first moment waits until the child's own handlers are set.
         cls._held.before = signal.pthread_sigmask(signal.SIG_BLOCK, MINDED)
 
     @classmethod
@@ -64,8 +66,8 @@ class Forks:
                 signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         if cls._log is not None:
             cls._log.begin_anew()
-        # At its end a child of multiprocessing joins the threads of every executor. One of them may be itself: then it
-        # would fail, and its exit code be 1.
+        # At its end a multiprocessing child joins the threads of every executor. If the handler forked in such a
+        # thread, the child would join itself, fail, and exit with 1.
         threads: Any = pool_threads._threads_queues
         threads.clear()
         if cls._loop is not None:
@@ -74,9 +76,9 @@ class Forks:
 
 
 def _cut_off(loop: asyncio.AbstractEventLoop) -> None:
-    """Put /dev/null in the place of the sockets that the parent's loop waits for, and of what it waits with: the child
-    can neither answer Redis in its parent's stead nor change what that waits for."""
-    selector: Any = getattr(loop, "_selector", None)  # A loop of another kind may have none.
+    """Put /dev/null in the place of every descriptor that the parent's loop waits for, and of its epoll descriptor. The
+    child can then neither answer Redis in its parent's stead nor change what the parent waits for."""
+    selector: Any = getattr(loop, "_selector", None)  # None: a loop of another kind.
     if selector is None:
         return
     nowhere = os.open(os.devnull, os.O_RDWR)

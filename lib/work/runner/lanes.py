@@ -1,8 +1,12 @@
-"""The jobs in a runner's hands: run, stopped in time, and their ends handed to Redis.
+"""One queue's jobs in this runner: begun as slots become free, and ended.
 
-Called by consumer.py with what it has claimed. A lane is a task that runs one job after another and lives as long as
-the runner: no task is made for a job. A slot is free when its handler has ended; that Redis has yet to hear of it
-holds up nobody, but until then the job stays in hand.
+Called by consumer.py with what it has claimed, and by the runner when it stops. A job's way:
+
+    start(jobs)   -> waiting, in the order of the claim
+    a lane        -> reads its spec and calls its handler (attempt.py); lanes are tasks, see lane_pool.py
+    end           -> its slot is free, and Redis is sent the record of its end (active_jobs.py)
+
+A job may be stopped on its way (stops.py), or go back to Redis before it is begun (`release_unstarted`).
 """
 
 import asyncio
@@ -10,463 +14,233 @@ import contextlib
 import contextvars
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 
-from lib.jobs.failure import traceback_of
-from lib.jobs.job import ClaimedJob, JobSpec
-from lib.jobs.registry import Discard, Retry
-from lib.logs.forms import JOB_FINISHED, JOB_STARTED
+from lib.jobs.job import ClaimedJob
+from lib.logs.forms import JOB_STARTED
 from lib.logs.log import NOTHING
 from lib.queue.lease import Lease
-from lib.work.fates import named
-from lib.work.runner import attempt, programs
-from lib.work.runner.attempt import NOT_BEGUN, Cancelled, Ending, NotNow, Prepared, Raised, Released, TimedOut
-from lib.work.runner.context import Context, Shared
-from lib.work.runner.forks import Forks
-from lib.work.runner.prefetch.surplus import Surplus
+from lib.work.runner import attempt, job_programs
+from lib.work.runner.active_jobs import MOST_UNRECORDED, ActiveJob, ActiveJobs
+from lib.work.runner.attempt import NotNow, Prepared, Raised
+from lib.work.runner.context import Context, Services
+from lib.work.runner.lane_pool import LanePool
+from lib.work.runner.loop_parts import LoopParts
+from lib.work.runner.prefetch.prefetch import Prefetch
+from lib.work.runner.stops import Stops
 
-MOST_UNTOLD = 2000  # Ends that Redis has yet to hear of: their results take memory.
-FORCED_S = 0.2  # What a handler gets to end where a cancel was forced.
 FORCED = "!"
-"""In the set of cancels, before an id that stands there as well: it was forced."""
-ARM_S = 0.01  # Most jobs have ended by then, and need no timer.
-# What a coroutine may raise on its cancellation and be heard: that its work must not be done again, for one. A job
-# that somebody cancelled is cancelled whatever it says.
-OUTWEIGHS: Mapping[type[BaseException], tuple[type[BaseException], ...]] = {
-    TimedOut: (Discard, Retry),
-    Released: (Discard,),
-}
-
-
-class InHand:
-    """A job between its claim and the moment when Redis has heard how it ended."""
-
-    __slots__ = (
-        *("context", "ending", "is_forced", "job", "lease", "loses_programs"),
-        *("spec", "started_s", "stop_reason", "task", "timer"),
-    )
-
-    def __init__(self, job: ClaimedJob, lease: Lease, now_s: float) -> None:
-        self.job = job
-        self.lease = lease
-        self.spec: JobSpec | None = None
-        self.context: Context | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
-        self.started_s = now_s
-        self.stop_reason: Exception | None = None
-        """Why the handler was told to stop, if it was."""
-        self.is_forced = False
-        self.loses_programs = False
-        """Whether programs or processes whose work it may be waiting for were running when the runner was to leave."""
-        self.ending: Ending | None = None
+"""A cancel that was forced stands twice among a runner's cancels: `default-…1` and `!default-…1`."""
 
 
 class Lanes:
-    """One queue's jobs in this runner, `limit` at a time; what else is in hand waits for a slot, see surplus.py.
+    """limit: how many jobs run at once. on_change: called when a slot has become free, when every job is begun, and
+    when the limit has changed."""
 
-    on_change is called whenever a handler has ended and its slot is free, and when all that was in hand is begun.
-    """
-
-    def __init__(self, queue: str, limit: int, shared: Shared, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, queue: str, limit: int, services: Services, parts: LoopParts, on_change: Callable[[], None]
+    ) -> None:
         self._queue = queue
-        self._limit = limit
-        self._most_in_hand = limit + MOST_UNTOLD
-        self._surplus = Surplus(limit, self._give_back, shared.busy)
-        self._shared = shared
-        self._log = shared.log
+        self._services = services
+        self._parts = parts
         self._on_change = on_change
-        self._in_hand: dict[str, InHand] = {}
-        self._waiting: deque[InHand] = deque()
-        self._idle_lanes: list[asyncio.Future[None]] = []
-        self._lanes: set[asyncio.Task[None]] = set()
-        self._is_waking = False
+        self.prefetch = Prefetch(limit, self._release_last, parts.busy)
+        self.jobs = ActiveJobs(queue, services.log, parts.timings, self.prefetch, on_change)
+        self.jobs.most = limit + MOST_UNRECORDED
+        self._pool = LanePool(limit, parts, self._lane, self._replace_lane)
+        self._stops = Stops(self.jobs, parts, self._pool.drop)
+        self._waiting: deque[ActiveJob] = deque()
         self._is_closed = False
-        self._left_behind: list[Context] = []
-        self._unarmed: list[InHand] = []
-        self._going_back = 0
-        # Kept: get_running_loop() asks the kernel for the process id each time.
         self._loop = asyncio.get_running_loop()
-        self._all_ended = asyncio.Event()
 
     @property
     def limit(self) -> int:
         """How many jobs may run at once."""
-        return self._limit
+        return self._pool.limit
 
     @limit.setter
     def limit(self, limit: int) -> None:
-        """More may begin at once; what runs above it comes to its end."""
-        self._limit = self._surplus.limit = limit
-        self._most_in_hand = limit + MOST_UNTOLD
-        for _ in range(min(len(self._lanes) - limit, len(self._idle_lanes))):
-            self._idle_lanes.pop().cancel()
+        """More jobs begin at once if it is raised; jobs above a lowered limit run to their end."""
+        self.prefetch.limit = limit
+        self.jobs.most = limit + MOST_UNRECORDED
+        self._pool.set_limit(limit)
         self._on_change()
         if self._waiting:
-            self._wake_lane()
+            self._pool.wake()
 
     @property
     def occupied(self) -> int:
         """How many slots may be in use. Once nothing is begun any more: those of the jobs that run, and of handlers
-        that were given up and go on."""
+        that were given up and still run."""
         if self._is_closed:
-            return self.unended + sum(context.goes_on for context in self._left_behind)
-        return max(self._limit, len(self._lanes))
+            return self.unended + sum(context.still_runs for context in self.jobs.unstoppable)
+        return max(self._pool.limit, len(self._pool.lanes))
 
     @property
     def unended(self) -> int:
         """How many jobs run, or wait here to be begun."""
-        return self._surplus.unended
+        return self.prefetch.unended
 
     @property
-    def room(self) -> int:
-        """How many of these there may be; none while Redis does not take the ends of the others."""
-        return 0 if len(self._in_hand) > self._most_in_hand else self._surplus.room
+    def has_free_slot(self) -> bool:
+        return self.prefetch.unended < self._pool.limit
 
     @property
-    def bite(self) -> int:
-        """How many of them to claim at once."""
-        return self._surplus.bite
+    def free(self) -> int:
+        """How many more jobs may be claimed, for free slots or ahead of them; below 1 means none."""
+        return 0 if len(self.jobs.by_id) > self.jobs.most else self.prefetch.room - self.prefetch.unended
 
-    @property
-    def is_among_others(self) -> bool:
-        """Whether jobs of other queues are there to be run while Redis hands out some of this one."""
-        return self._surplus.is_among_others
+    def claim_size(self) -> int:
+        """How many jobs to claim now; below 1 means none."""
+        return 0 if len(self.jobs.by_id) > self.jobs.most else self.prefetch.claim_size()
 
-    @property
-    def is_giving_back(self) -> bool:
-        """Whether jobs are on their way back to the front of their queue; what was claimed now would be begun first."""
-        return self._going_back > 0
+    def start(self, jobs: Sequence[ClaimedJob], lease: Lease, *, asked: int = 0) -> bool:
+        """Run jobs that were claimed under `lease`, in a following turn of the loop.
 
-    def expect(self, jobs: int) -> None:
-        """Called before a claim that may bring so many jobs, and with 0 when it has come back."""
-        self._surplus.expect(jobs)
-
-    def holds(self, job_id: str) -> bool:
-        """Whether the job is in hand: it runs, or Redis has yet to hear how it ended."""
-        return job_id in self._in_hand
-
-    def job_in(self, task: "asyncio.Task[Any]") -> str | None:
-        """The job that a task of ours runs. To be called from any thread."""
-        # A list of its own, made in one step of the interpreter: the loop may go on any moment.
-        found = (one.job.job_id for one in list(self._in_hand.values()) if one.task is task and one.ending is None)
-        return next(found, None)
-
-    @property
-    def runner_ids(self) -> set[str]:
-        """The ids under which the jobs in hand were claimed."""
-        return {in_hand.lease.runner_id for in_hand in self._in_hand.values()}
-
-    def start(self, jobs: Sequence[ClaimedJob], lease: Lease, *, is_full: bool = False, behind: bool = False) -> None:
-        """Run jobs that were claimed under `lease`, in the next turn of the loop.
-
-        is_full: they are as many as were asked for, and there may be more.
-        behind: one turn later, for what the caller says to Redis at once is to be on its way first.
+        asked: how many the claim asked for; 0 for jobs of which there are no more to come at once (a pop's). Returns
+        whether the consumer is to wait for a free slot, or until all are begun, before it claims again.
         """
-        self._surplus.took(len(jobs), is_full=is_full)
+        has_room = asked > 0 and len(jobs) < self.free
+        claims_first = self.prefetch.note_claimed(len(jobs), asked, has_room=has_room)
         now_s = time.monotonic()
         for job in jobs:
-            in_hand = self._in_hand[job.job_id] = InHand(job, lease, now_s)
-            self._waiting.append(in_hand)
+            active = self.jobs.by_id[job.job_id] = ActiveJob(job, lease, now_s)
+            self._waiting.append(active)
         if self._is_closed:
-            self._give_back(len(jobs))  # Their claim was in flight when time was up.
-        elif behind and self._waiting:
-            self._loop.call_soon(self._wake_lane)
+            self._release_last(len(jobs))  # Their claim was in flight when the lanes were closed.
+        elif claims_first and self._waiting:
+            self._loop.call_soon(self._pool.wake)  # A turn later: the next claim is to leave before the jobs begin.
         elif self._waiting:
-            self._wake_lane()
+            self._pool.wake()
+        return has_room and bool(jobs) and not claims_first
 
     def cancel(self, job_ids: Collection[str]) -> None:
-        """Stop those of the jobs that run here: somebody asked for it. Called again and again with the same ids."""
+        """Stop the running jobs among job_ids. Called once a second with the ids of all this runner's cancelled jobs:
+        some wait here, some have ended or were told before, and a forced cancel has its second entry (FORCED)."""
         for job_id in job_ids:
-            in_hand = self._in_hand.get(job_id)
-            if in_hand is None or in_hand.context is None or in_hand.ending is not None:
-                continue
-            if in_hand.stop_reason is None:
-                self._tell_to_stop(in_hand, Cancelled("somebody asked for the job to be cancelled"))
-                # A thread has until its timeout: it may look at ctx.cancelled late, and can't be stopped.
-                if in_hand.context.is_on_loop:
-                    self._give_up_in(in_hand, self._shared.settings.unwind_s)
-            if f"{FORCED}{job_id}" in job_ids and not in_hand.is_forced:
-                in_hand.is_forced = True
-                self._give_up_in(in_hand, FORCED_S)
+            active = self.jobs.by_id.get(job_id)
+            if active is not None:
+                self._stops.cancel(active, is_forced=f"{FORCED}{job_id}" in job_ids)
 
     def close(self) -> None:
-        """Begin nothing more: what waits goes back, and so does what a claim in flight brings."""
+        """Begin no job any more. The waiting jobs go back, and those of a claim in flight will."""
         self._is_closed = True
-        self._give_back(len(self._waiting))
+        self._release_last(len(self._waiting))
 
     def disown(self) -> None:
-        """What runs here is somebody else's by now: tell the handlers, and let them end as they like."""
-        for in_hand in self._in_hand.values():
-            if in_hand.context is not None:
-                in_hand.context.is_cancelled = True
+        """The jobs here are another runner's by now: tell their handlers to stop, and let them end as they like."""
+        for active in self.jobs.by_id.values():
+            if active.context is not None:
+                active.context.is_cancelled = True
 
-    async def ended(self) -> None:
-        """Wait until every handler that was started has ended."""
-        while self.unended:
-            self._all_ended.clear()
-            await self._all_ended.wait()
+    async def wait_until_idle(self) -> None:
+        """Until every job that was started here has ended."""
+        await self.jobs.wait_until_all_ended()
 
     async def release(self) -> None:
-        """Stop what still runs and give it back: it goes to the front, its attempt does not count."""
+        """Stop the jobs that run and give every job back: it goes to the front, its attempt does not count."""
         self._is_closed = True
-        has_processes = programs.are_processes_there()  # Of multiprocessing's nobody tells whose they are.
-        # The last first, as each goes to the front. What is not begun too: a free lane would begin it.
-        for in_hand in reversed(list(self._in_hand.values())):
-            if in_hand.context is None:
-                self._end(in_hand, attempt.not_begun(in_hand.job))
-            elif in_hand.ending is None and in_hand.stop_reason is None:
-                in_hand.loses_programs = has_processes or in_hand.context.has_programs
-                self._tell_to_stop(in_hand, Released())
-        # Time to unwind in, so that a job is not run elsewhere while its `finally` still works here.
+        has_processes = job_programs.has_processes()  # Nothing tells which job started a multiprocessing process.
+        # The last job first, as each goes to the front. Waiting jobs too: the next free lane would begin them.
+        for active in reversed(list(self.jobs.by_id.values())):
+            if active.context is None:
+                self.jobs.end(active, attempt.release_unstarted(active.job))
+            elif active.end is None and active.stop_reason is None:
+                self._stops.release(active, loses_programs=has_processes or active.context.has_programs)
+        # Time for the handlers' `finally`, or a job might run elsewhere while its `finally` works here.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.ended(), self._shared.settings.unwind_s)
-        for in_hand in list(self._in_hand.values()):
-            if in_hand.ending is None:
-                self._end(in_hand, self._ending_of_the_deaf(in_hand))
-
-    def _wake_lane(self) -> None:
-        """See that a lane will look at `_waiting`. One at a time: a lane that finds more than one wakes the next."""
-        if self._is_waking:
-            return
-        self._is_waking = True
-        self._shared.turns.ask(self._wake_now)
-
-    def _wake_now(self) -> None:
-        while self._idle_lanes:
-            idle = self._idle_lanes.pop()
-            if not idle.done():  # What a job left running may have cancelled the lane while it was idle.
-                idle.set_result(None)
-                return
-        if len(self._lanes) < self._limit:
-            context = self._shared.blank.context()
-            lane = self._loop.create_task(self._lane(context), context=context)
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lane_ended)
-        else:
-            self._is_waking = False  # Every lane runs a job; the first that ends it comes to the next one.
-
-    def _lane_ended(self, lane: "asyncio.Task[None]") -> None:
-        """Another one takes its place when there is a job for it. It may have been about to look at `_waiting`."""
-        self._lanes.discard(lane)
-        self._idle_lanes = [idle for idle in self._idle_lanes if not idle.done()]
-        self._is_waking = False
-        if not lane.cancelled() and (fault := lane.exception()) is not None:
-            self._log.exception("lane.failed", "A lane ended by a fault of its own", fault, queue=self._queue)
-        for in_hand in [one for one in self._in_hand.values() if one.task is lane and one.ending is None]:
-            self._end(in_hand, attempt.not_begun(in_hand.job))  # It was about to be begun.
-        if self._waiting:
-            self._wake_lane()
+            await asyncio.wait_for(self.wait_until_idle(), self._parts.settings.unwind_s)
+        for active in list(self.jobs.by_id.values()):
+            if active.end is None:
+                self.jobs.end(active, self._stops.end_without_handler(active))
 
     async def _lane(self, variables: contextvars.Context) -> None:
-        """One job after another, until one leaves something behind that the next would find. variables: the context
-        that the lane runs in."""
+        """Run one job after another, until a job leaves something behind that the next would find. variables: the
+        context that this task runs in."""
         task = asyncio.current_task()
         assert task is not None
+        waiting, pool, jobs, prefetch, parts = self._waiting, self._pool, self.jobs, self.prefetch, self._parts
         while True:
-            self._is_waking = False
-            while self._waiting:
-                in_hand = self._waiting.popleft()
-                if not self._waiting:
+            pool.is_waking = False
+            while waiting:
+                active = waiting.popleft()
+                if not waiting:
                     self._on_change()
-                elif not self._is_waking:
-                    self._wake_lane()
-                in_hand.task = task
-                prepared = self._prepared(in_hand)
-                if prepared is not None and self._surplus.is_in_the_way_of(prepared.spec.type):
-                    await self._clear_the_way(in_hand)
-                if prepared is None or in_hand.ending is not None:
+                elif not pool.is_waking:
+                    pool.wake()
+                active.task = task
+                prepared = self._prepare(active)
+                if prepared is not None and prefetch.must_give_back_before(prepared.spec.type):
+                    await self._give_back_before(active)
+                if prepared is None or active.end is not None:
                     continue
-                # Here and not in a coroutine of its own, which would be one more for every job.
-                context = self._begin(in_hand, prepared)
+                # WHY inline: a coroutine of its own would cost every job one more.
+                context = self._begin(active, prepared)
                 try:
-                    result = await attempt.run(prepared, context, self._shared)
-                    stopped = in_hand.stop_reason
-                    if stopped and type(result) is not Raised and (context.has_heard or in_hand.loses_programs):
-                        raise stopped  # The handler returned because it was told to stop: its work is not done.
-                    ending = attempt.completed(in_hand.job, prepared.spec, result, self._shared)
+                    result = await attempt.run(prepared, context, parts)
+                    stop = active.stop_reason
+                    if stop and type(result) is not Raised and (context.has_seen_cancel or active.loses_programs):
+                        raise stop  # The handler returned because it was told to stop: its work is not done.
+                    end = attempt.complete(active.job, prepared.spec, result, self._services.log)
                 except BaseException as fault:  # noqa: BLE001  SystemExit too: a job that calls exit() has failed, not the runner.
-                    ending = self._stopped(in_hand, prepared.spec, fault)
-                if in_hand.stop_reason is not None and context.is_on_loop:
-                    task.uncancel()  # The cancellation was the job's; the lane goes on.
-                self._end(in_hand, ending)
-                is_one_of_us = task in self._lanes and len(self._lanes) <= self._limit
-                if task.cancelling() or not self._shared.blank.is_still(variables) or not is_one_of_us:
-                    # A cancellation that nobody ordered and that may be yet to come; a context variable; or the job was
-                    # given up long ago; or fewer may run by now.
-                    context.goes_on = False
+                    end = self._stops.end_after(active, prepared.spec, fault)
+                if active.stop_reason is not None and context.is_on_loop:
+                    task.uncancel()  # The cancellation was meant for the job; the lane goes on.
+                jobs.end(active, end)
+                is_needed = task in pool.lanes and len(pool.lanes) <= pool.limit
+                if task.cancelling() or not is_needed or not parts.blank.is_unchanged(variables):
+                    # A job that cancelled its own task, maybe for a later moment; a job that was given up long ago; a
+                    # limit that was lowered; a context variable that the job has set.
+                    context.still_runs = False
                     return
-            idle = self._loop.create_future()
-            self._idle_lanes.append(idle)
-            await idle
+            await pool.idle()
 
-    def _prepared(self, in_hand: InHand) -> Prepared | None:
-        """What is to be run; None where the attempt has ended before it began."""
-        job, shared = in_hand.job, self._shared
-        if in_hand.ending is not None:
-            return None  # Given back.
-        if time.monotonic() - in_hand.started_s > shared.settings.lease_s / 2:
-            # This process was stopped, or its loop was: by now it may be somebody else's, and is not to run twice.
-            self._end(in_hand, attempt.not_begun(job))
+    def _prepare(self, active: ActiveJob) -> Prepared | None:
+        """Read the job's spec and payload; None if the attempt has ended before its handler could begin."""
+        if active.end is not None:
+            return None  # It was given back.
+        if time.monotonic() - active.started_s > self._parts.settings.lease_s / 2:
+            # This process or its loop stood still. The job may be another runner's by now, and must not run twice.
+            self.jobs.end(active, attempt.release_unstarted(active.job))
             return None
         try:
-            spec = in_hand.spec = attempt.read(job)
-            return attempt.prepare(spec, shared)
+            spec = active.spec = attempt.read(active.job)
+            return attempt.prepare(spec, self._services.registry)
         except NotNow as fault:
-            self._end(in_hand, attempt.put_off(job, fault))
-        except BaseException as fault:  # noqa: BLE001  It can't be read; or a bug of ours, which must not cost the lane.
-            self._end(in_hand, attempt.dead(job, fault))
+            self.jobs.end(active, attempt.put_off(active.job, fault))
+        except BaseException as fault:  # noqa: BLE001  The spec can't be read, or a bug of ours, which must not cost the lane.
+            self.jobs.end(active, attempt.kill(active.job, fault))
         return None
 
-    async def _clear_the_way(self, in_hand: InHand) -> None:
-        """It may take long, or block the loop: before it begins Redis has what would wait behind it, and has heard of
-        what ended before it. Meanwhile the runner may be told to leave; then it has an ending."""
-        await self._surplus.clear()
-        await in_hand.lease.settled()
+    async def _give_back_before(self, active: ActiveJob) -> None:
+        """The job may take long, or block the loop. Before it begins, jobs that would wait for it go back to Redis, and
+        Redis has the ends of those before it. The runner may be told to stop meanwhile; then the job has an end."""
+        await self.prefetch.give_back()
+        await active.lease.settled()
 
-    def _begin(self, in_hand: InHand, prepared: Prepared) -> Context:
-        """From here on the job runs."""
-        job, spec, shared = in_hand.job, prepared.spec, self._shared
-        context = in_hand.context = Context(
-            job, spec, self._queue, shared, in_hand.lease.note, self._loop, is_on_loop=prepared.type.is_async
+    def _begin(self, active: ActiveJob, prepared: Prepared) -> Context:
+        """Make the handler's context, log `job.started`, and count the job's wait and its timeout from now on."""
+        job, spec = active.job, prepared.spec
+        context = active.context = Context(
+            job, spec, self._queue, self._services, active.lease.note, self._loop, is_on_loop=prepared.type.is_async
         )
-        self._log.write(JOB_STARTED, NOTHING, *context.named)
-        in_hand.started_s = time.monotonic()
-        shared.timings.waited(self._queue, spec.type, (job.now_ms - job.ready_ms) / 1000)
-        self._arm_later(in_hand)
+        self._services.log.write(JOB_STARTED, NOTHING, *context.log_values)
+        active.started_s = time.monotonic()
+        self._parts.timings.note_wait(self._queue, spec.type, (job.now_ms - job.ready_ms) / 1000)
+        self._stops.arm_later(active)
         return context
 
-    def _stopped(self, in_hand: InHand, spec: JobSpec, fault: BaseException) -> Ending:
-        """The handler raised. If it did because it was told to stop, that is why it ended, save what outweighs it."""
-        told = in_hand.stop_reason
-        reason = fault if told is None or issubclass(type(fault), OUTWEIGHS.get(type(told), ())) else told
-        if told is not None and reason is told:
-            if type(told) is Released:
-                return attempt.given_back(in_hand.job)
-            if fault is not told:
-                told.__traceback__ = traceback_of(fault)  # It tells where the handler was when it was stopped.
-        return self._went_wrong(in_hand, spec, reason)
+    def _release_last(self, count: int) -> None:
+        """Give back as many of the jobs that wait, the last first."""
+        for _ in range(min(count, len(self._waiting))):
+            active = self._waiting.pop()
+            self.jobs.end(active, attempt.release_unstarted(active.job))
 
-    def _went_wrong(self, in_hand: InHand, spec: JobSpec, fault: BaseException) -> Ending:
-        return attempt.went_wrong(in_hand.job, spec, fault, self._shared, time.monotonic() - in_hand.started_s)
-
-    def _arm_later(self, in_hand: InHand) -> None:
-        """Set its deadline in a moment: a handler that has ended by then needs none."""
-        if not self._unarmed:
-            self._loop.call_later(ARM_S, self._arm)
-        self._unarmed.append(in_hand)
-
-    def _arm(self) -> None:
-        for in_hand in self._unarmed:
-            if in_hand.ending is None and in_hand.timer is None and in_hand.spec is not None:
-                due_s = in_hand.started_s + in_hand.spec.timeout_s
-                in_hand.timer = self._loop.call_at(due_s, self._time_out, in_hand)
-        self._unarmed.clear()
-
-    def _give_back(self, jobs: int) -> None:
-        """The last of those that wait to be begun."""
-        for _ in range(min(jobs, len(self._waiting))):
-            in_hand = self._waiting.pop()
-            self._end(in_hand, attempt.not_begun(in_hand.job))
-
-    def _time_out(self, in_hand: InHand) -> None:
-        if type(in_hand.stop_reason) is Released or in_hand.spec is None:
-            return  # `release` waits for it.
-        if in_hand.stop_reason is not None:
-            self._give_up(in_hand)  # A thread that was told to stop, and has not by now.
-            return
-        self._tell_to_stop(in_hand, TimedOut(f"it ran longer than its timeout_s, {in_hand.spec.timeout_s:g}"))
-        self._give_up_in(in_hand, self._shared.settings.unwind_s)
-
-    def _tell_to_stop(self, in_hand: InHand, reason: Exception) -> None:
-        """A coroutine is cancelled; a thread is told by ctx.cancelled. Either may go on all the same."""
-        context = in_hand.context
-        if context is None or in_hand.task is None:
-            return
-        in_hand.stop_reason = reason
-        context.is_cancelled = True
-        if context.is_on_loop:
-            in_hand.task.cancel()
-
-    def _give_up_in(self, in_hand: InHand, within_s: float) -> None:
-        """Its time is over in so many seconds, whatever it was before."""
-        if in_hand.timer is not None:
-            in_hand.timer.cancel()
-        in_hand.timer = self._loop.call_later(within_s, self._give_up, in_hand)
-
-    def _give_up(self, in_hand: InHand) -> None:
-        """The handler was told to stop and does not end: end the job without it, and have the runner replaced."""
-        if in_hand.ending is not None or in_hand.stop_reason is None or in_hand.context is None:
-            return
-        in_hand.context.goes_on = True
-        self._end(in_hand, self._ending_of_the_deaf(in_hand))
-        if in_hand.task is not None:
-            self._lanes.discard(in_hand.task)  # It is stuck; what waits gets another one.
-        kind = "handler" if in_hand.context.is_on_loop else "thread"
-        self._shared.retire(f"the {kind} of {in_hand.job.job_id} does not stop")
-
-    def _ending_of_the_deaf(self, in_hand: InHand) -> Ending:
-        """Of a job whose handler was told to stop and still runs."""
-        reason = in_hand.stop_reason
-        if reason is None or in_hand.spec is None or type(reason) is Released:
-            return attempt.given_back(in_hand.job)
-        return self._went_wrong(in_hand, in_hand.spec, reason)
-
-    def _end(self, in_hand: InHand, ending: Ending) -> None:
-        """Free the slot, say how it ended, and send it to Redis with the next commit."""
-        if in_hand.ending is not None:
-            return
-        Forks.end_child(ending.error)
-        in_hand.ending = ending
-        if ending.script in ("fail", "release") and in_hand.context is not None:
-            in_hand.context.end_programs()
-            if in_hand.context.goes_on:
-                self._left_behind.append(in_hand.context)
-        self._going_back += ending.event == NOT_BEGUN
-        if in_hand.timer is not None:
-            in_hand.timer.cancel()
-        self._surplus.ended()
-        self._on_change()
-        if not self._surplus.unended:
-            self._all_ended.set()
-        self._say(in_hand, ending)
-        ending.error = None  # It holds the handler's frames, and Redis may be away for long.
-        if in_hand.context is not None and (
-            last_words := in_hand.context.last_words(is_done=ending.script == "finish")
-        ):
-            ending.words = ending.words.saying(last_words)
-        in_hand.lease.end(ending.script, ending.words, lambda is_ours: self._heard(in_hand, is_ours))
-
-    def _say(self, in_hand: InHand, ending: Ending) -> None:
-        duration_s = time.monotonic() - in_hand.started_s
-        if in_hand.context is not None and in_hand.spec is not None and ending.script != "release":
-            self._surplus.pace.ran(in_hand.spec.type, duration_s)
-            self._shared.timings.ran(self._queue, in_hand.spec.type, duration_s)
-        if ending.script == "finish" and in_hand.context is not None:
-            self._log.write(JOB_FINISHED, NOTHING, *in_hand.context.named, f"{duration_s * 1000:.1f}")
-            return
-        job_id, context = in_hand.job.job_id, in_hand.context
-        about = context.about if context is not None else named(self._log, job_id, self._queue, in_hand.spec)
-        duration_ms = round(duration_s * 1000, 1)
-        if ending.event == NOT_BEGUN:
-            self._log.debug(ending.event, ending.note, about)
-        elif ending.event == "job.died" and ending.error is not None:
-            self._log.exception(ending.event, ending.note, ending.error, about, duration_ms=duration_ms)
-        else:
-            self._log.warning(ending.event, ending.note, about, duration_ms=duration_ms)
-
-    def _heard(self, in_hand: InHand, is_ours: bool | Exception) -> None:
-        """Redis knows. Only now is the job out of hand: until then its id in the own list is no stray."""
-        job_id, ending = in_hand.job.job_id, in_hand.ending
-        self._going_back -= ending is not None and ending.event == NOT_BEGUN
-        if self._in_hand.get(job_id) is in_hand:
-            del self._in_hand[job_id]
-            if len(self._in_hand) == self._most_in_hand:
-                self._on_change()  # There is room again.
-        if isinstance(is_ours, Exception):
-            # Not Redis' doing, whose failures are sat out; a bug. The job is a stray now, and taken up again.
-            self._log.exception("job.unended", f"Job's end could not be told: {job_id}", is_ours, job_id=job_id)
-        elif not is_ours:
-            msg = f"Job was no longer ours when it ended: {job_id}; it was given to another worker"
-            self._log.warning("job.stale", msg, job_id=job_id, queue=self._queue)
+    def _replace_lane(self, lane: "asyncio.Task[None]") -> None:
+        """A lane has ended. Give back the job that it was about to begin, and wake another lane for those that wait."""
+        if not lane.cancelled() and (fault := lane.exception()) is not None:
+            self._services.log.exception("lane.failed", "A lane ended by a fault of its own", fault, queue=self._queue)
+        for active in [one for one in self.jobs.by_id.values() if one.task is lane and one.end is None]:
+            self.jobs.end(active, attempt.release_unstarted(active.job))
+        if self._waiting:
+            self._pool.wake()

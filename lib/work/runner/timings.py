@@ -1,7 +1,10 @@
-"""How long the jobs of one runner waited and ran, collected here and added to Redis once a second.
+"""How long the jobs of one runner waited and ran, collected here and added to the histograms in Redis once a second.
 
-There they are whole: the sum over all runners on all hosts, and what ended runners measured. A runner that is killed
-takes what it measured within its last second along; the counters of jobs, which the scripts keep, lose nothing.
+The histograms in Redis are sums over all runners on all hosts, ended runners included, and /metrics shows them. A
+killed runner takes the measurements of its last second along. (Jobs are counted by the Lua scripts, and no count is
+lost.)
+
+A job costs one append to a list of seconds; `flush` turns the lists into histograms.
 """
 
 import contextlib
@@ -16,56 +19,59 @@ from lib.queue.meters import Meters
 
 Fields = dict[str, int]
 
-MOST_UNCOUNTED = 1000  # values of one kind: more would take memory should nobody flush.
+MOST_UNCOUNTED = 1000
+"""A list of seconds that is longer is counted at once: without a flush it would take ever more memory."""
 
 
-class _Unsent(NamedTuple):
-    """What is on its way to one queue, under the number by which Redis knows it again."""
+class _Batch(NamedTuple):
+    """What one `observe` call adds to a queue's histograms. Redis adds the batch of a number once, however often the
+    call is repeated."""
 
     number: int
     fields: Fields
 
 
 class Timings:
-    """runner_id: by whom Redis knows what it was told before."""
+    """runner_id: Redis keeps the number of the last batch under this id."""
 
     def __init__(self, meters: Meters, runner_id: str, bulkheads: Bulkheads) -> None:
         self._meters = meters
         self._bulkheads = bulkheads
         self._runner_id = runner_id
         self._uncounted: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
-        """Queue, metric and type -> seconds. A job only adds its own; they are counted together."""
-        self._kept: dict[str, dict[tuple[str, str], Histogram]] = {}
-        self._unsent: dict[str, _Unsent] = {}
+        """(queue, "wait" or "duration", type) -> seconds, one value a job."""
+        self._counted: dict[str, dict[tuple[str, str], Histogram]] = {}
+        """queue -> ("wait" or "duration", type) -> the histogram since the last batch."""
+        self._unsent: dict[str, _Batch] = {}
         self._number = 0
 
-    def waited(self, queue: str, type_name: str, wait_s: float) -> None:
-        """A job was claimed so long after it had become ready."""
+    def note_wait(self, queue: str, type_name: str, wait_s: float) -> None:
+        """A job was claimed wait_s after it had become ready."""
         values_s = self._uncounted[queue, "wait", type_name]
         values_s.append(wait_s)
         if len(values_s) >= MOST_UNCOUNTED:
             self._count()
 
-    def ran(self, queue: str, type_name: str, duration_s: float) -> None:
-        """A handler came to its end, good or bad, after so long."""
+    def note_run(self, queue: str, type_name: str, duration_s: float) -> None:
+        """A handler ended, well or badly, after duration_s."""
         values_s = self._uncounted[queue, "duration", type_name]
         values_s.append(duration_s)
         if len(values_s) >= MOST_UNCOUNTED:
             self._count()
 
     async def flush(self) -> None:
-        """Add what was measured. Where that can't be done it is sent again the next time, and counted once."""
+        """Add what was measured to Redis. If Redis is away, the same batch is sent again at the next flush."""
         self._count()
-        for queue, kept in self._kept.items():
-            if queue not in self._unsent and kept:
+        for queue, histograms in self._counted.items():
+            if queue not in self._unsent and histograms:
                 self._number += 1
-                self._unsent[queue] = _Unsent(self._number, _fields(kept))
-                kept.clear()
+                self._unsent[queue] = _Batch(self._number, _fields(histograms))
+                histograms.clear()
         with contextlib.suppress(RedisUnavailable):
-            for queue, unsent in list(self._unsent.items()):
+            for queue, batch in list(self._unsent.items()):
                 with self._bulkheads.around(queue, "timing"):
-                    await self._meters.observe(queue, self._runner_id, unsent.number, unsent.fields)
-                    if self._unsent.get(queue) is unsent:
+                    await self._meters.observe(queue, self._runner_id, batch.number, batch.fields)
+                    if self._unsent.get(queue) is batch:
                         del self._unsent[queue]
 
     def _count(self) -> None:
@@ -75,19 +81,18 @@ class Timings:
                 values_s.clear()
 
     def _histogram(self, queue: str, metric: str, type_name: str) -> Histogram:
-        kept = self._kept.get(queue)
-        if kept is None:
-            kept = self._kept[queue] = {}
-        histogram = kept.get((metric, type_name))
+        histograms = self._counted.setdefault(queue, {})
+        histogram = histograms.get((metric, type_name))
         if histogram is None:
-            histogram = kept[metric, type_name] = Histogram(JOB_BOUNDS_S)
+            histogram = histograms[metric, type_name] = Histogram(JOB_BOUNDS_S)
         return histogram
 
 
-def _fields(kept: dict[tuple[str, str], Histogram]) -> Fields:
-    """`wait 0.1 email` -> count. The bound itself stands there: other bounds of another version do no harm."""
+def _fields(histograms: dict[tuple[str, str], Histogram]) -> Fields:
+    """{"wait 0.1 email": 3, "wait sum email": 210000}: the count of each bucket, and the sum in µs. A bucket is named
+    by its bound, so that a version with other bounds does no harm."""
     fields = {}
-    for (metric, type_name), histogram in kept.items():
+    for (metric, type_name), histogram in histograms.items():
         for bound, count in zip((*histogram.bounds, inf), histogram.counts, strict=True):
             if count:
                 fields[f"{metric} {bound:g} {type_name}"] = count

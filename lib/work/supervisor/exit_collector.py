@@ -15,7 +15,7 @@ from lib.logs.log import Log
 from lib.processes.child_process import describe_end
 from lib.queue.bulkheads import ALL, Bulkheads
 from lib.queue.queue_store import QueueStore
-from lib.work.fates import Fates
+from lib.work.outcomes import OutcomeLog
 from lib.work.supervisor.roster import Roster
 from lib.work.supervisor.runner_child import RunnerChild
 
@@ -39,7 +39,7 @@ class ExitCollector:
         self,
         roster: Roster,
         queues: QueueStore,
-        fates: Fates,
+        outcomes: OutcomeLog,
         *,
         crash_limit: int,
         log: Log,
@@ -49,7 +49,7 @@ class ExitCollector:
     ) -> None:
         self._roster = roster
         self._queues = queues
-        self._fates = fates
+        self._outcomes = outcomes
         self._crash_limit = crash_limit
         self._log = log
         self._bulkheads = bulkheads
@@ -75,7 +75,7 @@ class ExitCollector:
         for item in runner.late:
             with self._bulkheads.around(item.lease.queue, "rescue"):
                 if await item.fail(self._rng):
-                    self._start_task(self._fates.tell([item.record.job_id]))
+                    self._start_task(self._outcomes.log_each([item.record.job_id]))
 
     async def _take_back(self, runner: RunnerChild, *, is_crash: bool) -> int:
         """Make every job that the runner holds ready again. Returns how many there were."""
@@ -92,7 +92,7 @@ class ExitCollector:
                 msg = f"{len(held)} jobs of {queue} taken back from {runner_id}"
                 self._log.warning("jobs.taken_back", msg, queue=queue, jobs=len(held))
         if taken_back:
-            self._start_task(self._fates.tell(taken_back))
+            self._start_task(self._outcomes.log_each(taken_back))
         return len(taken_back)
 
     async def _take_back_again(self, runner: RunnerChild, *, is_crash: bool) -> None:

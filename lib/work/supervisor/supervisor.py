@@ -31,7 +31,7 @@ from lib.queue.queue_names import Walk
 from lib.queue.queue_store import NAMES_AT_ONCE, QueueStore
 from lib.redis_link.link import open_link
 from lib.settings.config import EXIT_CONFIG, Settings
-from lib.work.fates import Fates
+from lib.work.outcomes import OutcomeLog
 from lib.work.supervisor.beats import Beats
 from lib.work.supervisor.exit_collector import ExitCollector
 from lib.work.supervisor.isolation_runners import IsolationRunners
@@ -67,11 +67,11 @@ class Supervisor:
         link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
         keys = RedisKeys(settings.key_prefix)
         queues = QueueStore(link, keys, lease_s=settings.lease_s)
-        fates = Fates(JobStore(link, keys), log)
+        outcomes = OutcomeLog(JobStore(link, keys), log)
         self._exits = ExitCollector(
             self._roster,
             queues,
-            fates,
+            outcomes,
             crash_limit=settings.crash_limit,
             log=log,
             bulkheads=bulkheads,
@@ -94,7 +94,7 @@ class Supervisor:
             settings.redis_url,
             link,
             Epochs(link, keys),
-            Upkeep(queues, Walk(link, keys, page=NAMES_AT_ONCE), fates, settings, log, bulkheads, rng),
+            Upkeep(queues, Walk(link, keys, page=NAMES_AT_ONCE), outcomes, settings, log, bulkheads, rng),
             StuckRunners(link, keys, log, bulkheads, rng),
             self._isolation_runners,
             self._roster,

@@ -12,7 +12,7 @@ from lib.queue.bulkheads import ALL, Bulkheads
 from lib.queue.queue_names import Walk
 from lib.queue.queue_store import QueueStore, Retention
 from lib.settings.config import Settings
-from lib.work.fates import Fates
+from lib.work.outcomes import OutcomeLog
 from lib.work.supervisor.lease_watch import LeaseWatch
 from lib.work.supervisor.rota import AWAKE_S, Rota
 
@@ -27,7 +27,7 @@ class Upkeep:
         self,
         queues: QueueStore,
         walk: Walk,
-        fates: Fates,
+        outcomes: OutcomeLog,
         settings: Settings,
         log: Log,
         bulkheads: Bulkheads,
@@ -35,7 +35,7 @@ class Upkeep:
     ) -> None:
         self._queues = queues
         self._walk = walk
-        self._fates = fates
+        self._outcomes = outcomes
         self._settings = settings
         self._log = log
         self._bulkheads = bulkheads
@@ -100,7 +100,7 @@ class Upkeep:
         for runner_id in survey.graves:
             # A job reached a dead runner's active list after that was emptied: the claim had lain in a buffer.
             held = await self._queues.reap(queue, runner_id, crash_limit=self._settings.crash_limit)
-            await self._fates.tell(held or ())
+            await self._outcomes.log_each(held or ())
         if survey.is_due:
             await self._promote(queue)
         if survey.is_expiring:
@@ -118,7 +118,7 @@ class Upkeep:
             await self._queues.hide([runner_id])
         msg = f"Worker {runner_id} has not been heard of for {self._settings.lease_s:g} s: {len(held)} jobs taken back"
         self._log.warning("worker.reaped", msg, queue=queue, worker_id=runner_id, jobs=len(held))
-        await self._fates.tell(held)
+        await self._outcomes.log_each(held)
 
     async def _promote(self, queue: str) -> None:
         for _ in range(MOST_BATCHES):
@@ -128,7 +128,7 @@ class Upkeep:
     async def _expire(self, queue: str) -> None:
         for _ in range(MOST_BATCHES):
             expired, is_more = await self._queues.expire(queue)
-            await self._fates.tell(expired)
+            await self._outcomes.log_each(expired)
             if not is_more:
                 return
 

@@ -1,53 +1,56 @@
-"""How quick the jobs of one queue are here, and so how many may be claimed before there is a slot for them.
+"""How long the jobs of one queue take in this runner, and so how many of them may be prefetched. Pure.
 
-WHY: with one job at a time, each waits for Redis to hand it out. Where jobs take microseconds that is most of the time,
-and some of them claimed together lose nothing by it: all are begun within milliseconds. Where jobs take longer none is
-claimed ahead: it would wait here while another runner is idle. Pure.
+WHY prefetch: a runner with one slot waits for a round trip to Redis before each job. For a job of 20 µs the wait is
+longer than the run. If 64 such jobs are claimed together, the last of them still begins within 2 ms. Jobs that take
+longer than QUICK_S are not prefetched: they would wait here while another runner is idle.
 """
 
 QUICK_S = 0.001
-SEEN = 20  # So many of a type are to be seen, and about so many count: one that is late for once changes little.
-AHEAD_S = 0.005  # What was claimed ahead is to be begun within this.
-MOST_AHEAD = 64
+SAMPLES = 20
+"""A type is quick after more than this many runs, by a mean over about as many: one slow run changes little."""
+PREFETCH_S = 0.005
+"""All prefetched jobs together take about this long, so the last one begins within it."""
+MOST_PREFETCHED = 64
 
 
-class _Seen:
-    """Of one type: how many there were, and about how long one takes."""
+class _TypePace:
+    """One job type: how many runs there were, and about how long one takes."""
 
-    __slots__ = ("count", "mean_s")
+    __slots__ = ("mean_s", "runs")
 
     def __init__(self, mean_s: float) -> None:
-        self.count = 0
+        self.runs = 0
         self.mean_s = mean_s
 
 
 class Pace:
-    """What was seen of each type."""
+    """The durations of one queue's jobs, by type."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, _Seen] = {}
-        self.ahead = 0
-        """How many jobs may be claimed above those that can run at once."""
+        self._types: dict[str, _TypePace] = {}
+        self.prefetch_count = 0
+        """How many jobs may be claimed beyond those that can run at once. Set by the type that ran last."""
 
-    def ran(self, type_name: str, duration_s: float) -> None:
-        """A handler came to its end, good or bad, after so long."""
-        seen = self._seen.get(type_name)
+    def note_run(self, type_name: str, duration_s: float) -> None:
+        """A handler ended, well or badly, after duration_s."""
+        seen = self._types.get(type_name)
         if seen is None:
-            seen = self._seen[type_name] = _Seen(duration_s)
-        seen.count += 1
-        seen.mean_s += (duration_s - seen.mean_s) / SEEN
-        if seen.count <= SEEN or seen.mean_s >= QUICK_S:
-            self.ahead = 0
-        elif seen.mean_s <= AHEAD_S / MOST_AHEAD:
-            self.ahead = MOST_AHEAD
+            seen = self._types[type_name] = _TypePace(duration_s)
+        seen.runs += 1
+        seen.mean_s += (duration_s - seen.mean_s) / SAMPLES
+        if seen.runs <= SAMPLES or seen.mean_s >= QUICK_S:
+            self.prefetch_count = 0
+        elif seen.mean_s <= PREFETCH_S / MOST_PREFETCHED:
+            self.prefetch_count = MOST_PREFETCHED
         else:
-            self.ahead = int(AHEAD_S / seen.mean_s)
+            self.prefetch_count = int(PREFETCH_S / seen.mean_s)
 
     def is_quick(self, type_name: str) -> bool:
-        seen = self._seen.get(type_name)
-        return seen is not None and seen.count > SEEN and seen.mean_s < QUICK_S
+        """Whether jobs of this type were seen often enough and take less than QUICK_S."""
+        seen = self._types.get(type_name)
+        return seen is not None and seen.runs > SAMPLES and seen.mean_s < QUICK_S
 
-    def doubt(self) -> None:
-        """One takes longer than was thought: nothing is quick until it has shown it again."""
-        self._seen.clear()
-        self.ahead = 0
+    def reset(self) -> None:
+        """A job takes longer than its type did before: forget all durations. No type is quick until it has shown it."""
+        self._types.clear()
+        self.prefetch_count = 0

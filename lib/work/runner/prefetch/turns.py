@@ -1,7 +1,7 @@
-"""Whose lane is woken next, where several queues of a runner have jobs to begin: one in each turn of the loop.
+"""Several queues of one runner have jobs to begin: one queue's lane is woken in each turn of the loop.
 
-WHY: a packet of Redis' may bring jobs of all queues. Were all of them run in one turn, Redis would have nothing to do
-until the last has ended, and then the runner nothing until Redis has handed out the next: the two would take turns.
+WHY: one packet from Redis may bring jobs of every queue. If all of these ran in one turn, Redis would be idle until the
+last had ended, and then the runner would be idle until Redis had handed out the next: the two would alternate.
 """
 
 import asyncio
@@ -10,30 +10,30 @@ from collections.abc import Callable
 
 
 class Turns:
-    """One of a runner."""
+    """Shared by all queues of a runner."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Callable[[], None]] = deque()
-        self._is_taken = False
+        self._is_turn_used = False
 
-    def ask(self, wake: Callable[[], None]) -> None:
-        """Have `wake` called: at once where this turn is free, else in the first one that is."""
-        if self._is_taken:
+    def schedule(self, wake: Callable[[], None]) -> None:
+        """Call `wake`: now if no other was called in this turn, else in a turn of its own, after those that wait."""
+        if self._is_turn_used:
             self._waiting.append(wake)
         else:
-            self._is_taken = True
-            self._wake(wake)
+            self._is_turn_used = True
+            self._call(wake)
 
     def _next(self) -> None:
         if self._waiting:
-            self._wake(self._waiting.popleft())
+            self._call(self._waiting.popleft())
         else:
-            self._is_taken = False
+            self._is_turn_used = False
 
-    def _wake(self, wake: Callable[[], None]) -> None:
+    def _call(self, wake: Callable[[], None]) -> None:
         try:
             wake()
         finally:
-            # In this order: what that lane has to say to Redis leaves before the lane behind the next one has its turn.
+            # After `wake`: the woken lane then runs, and its commands to Redis leave, before the next lane but one.
             self._loop.call_soon(self._next)

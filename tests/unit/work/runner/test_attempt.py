@@ -1,4 +1,4 @@
-"""How an attempt ended, in words for Redis: each way in which a job's own code can come to its end."""
+"""How an attempt ends, as it is recorded in Redis: each way in which a job's own code can come to its end."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from lib.logs.log import open_logs
 from lib.tracing import Trace
 from lib.work.runner import attempt
 from lib.work.runner.attempt import NotNow, TimedOut
-from lib.work.runner.context import Blank
+from lib.work.runner.current_job import BlankContext
 from tests.jobs_for_tests import REFUSALS
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
@@ -36,9 +36,9 @@ def claimed(text: str | bytes, number: int = 1, **fields: Any) -> ClaimedJob:
     return ClaimedJob("q-" + "0" * 32, 7, number, fields.get("unknown_since_ms"), fields.get("now_ms", 0), raw)
 
 
-def words(ending: attempt.Ending) -> list[str]:
+def words(ending: attempt.AttemptEnd) -> list[str]:
     """What is sent behind the id and the token."""
-    return ending.words.rest.split("\x1f")[1:]
+    return ending.record.rest.split("\x1f")[1:]
 
 
 class Case(unittest.TestCase):
@@ -50,19 +50,20 @@ class Case(unittest.TestCase):
         types = registry.load(["tests.jobs_for_tests"])
         self.threads = ThreadPoolExecutor(1)
         self.addCleanup(self.threads.shutdown)
-        self.shared: Any = SimpleNamespace(log=log, registry=types, rng=Random(1), threads=self.threads, blank=Blank())
+        self.log, self.registry, self.rng = log, types, Random(1)
+        self.parts: Any = SimpleNamespace(threads=self.threads, blank=BlankContext())
 
 
 class Prepare(Case):
     def test_a_job_that_fits_is_ready_to_run(self) -> None:
-        prepared = attempt.prepare(attempt.read(claimed(spec("noop", {"seconds": 1}).to_text())), self.shared)
+        prepared = attempt.prepare(attempt.read(claimed(spec("noop", {"seconds": 1}).to_text())), self.registry)
 
         self.assertEqual((True, 1.0), (prepared.type.is_async, prepared.payload.seconds))
 
     def test_what_another_worker_may_know_is_put_off(self) -> None:
         for text in (spec("of_next_week").to_text(), spec().to_text().replace('"v":1', '"v":2')):
             with self.assertRaises(NotNow):
-                attempt.prepare(attempt.read(claimed(text)), self.shared)
+                attempt.prepare(attempt.read(claimed(text)), self.registry)
 
     def test_a_payload_of_another_version_of_its_class_is_put_off_whatever_does_not_fit(self) -> None:
         """It fitted when it was posted: the class of this worker is an older or a newer one."""
@@ -74,7 +75,7 @@ class Prepare(Case):
         ]
         for type_name, payload, said in cases:
             with self.assertRaises(NotNow) as put_off:
-                attempt.prepare(attempt.read(claimed(spec(type_name, payload).to_text())), self.shared)
+                attempt.prepare(attempt.read(claimed(spec(type_name, payload).to_text())), self.registry)
             self.assertIn(said, str(put_off.exception))
             ended = attempt.put_off(claimed(b"", unknown_since_ms=1, now_ms=900_002), put_off.exception)
             self.assertEqual(("fail", "unfit_payload"), (ended.script, json.loads(words(ended)[1])["type"]))
@@ -88,36 +89,36 @@ class Prepare(Case):
             b"[]",
         ):
             with self.assertRaises(Discard):
-                attempt.prepare(attempt.read(claimed(text)), self.shared)
+                attempt.prepare(attempt.read(claimed(text)), self.registry)
 
 
 class Completed(Case):
     def test_the_result_is_json(self) -> None:
         for result, text in ((None, ""), ({"a": [1, "ü"]}, '{"a":[1,"ü"]}'), ("", '""'), (0, "0"), (False, "false")):
-            self.assertEqual(["-noop", text], words(attempt.completed(claimed(b""), spec(), result, self.shared)))
+            self.assertEqual(["-noop", text], words(attempt.complete(claimed(b""), spec(), result, self.log)))
 
     def test_a_result_that_can_not_be_kept_costs_the_result_and_not_the_job(self) -> None:
         for result, reason in ((object(), "class object"), (b"\xff", "no UTF-8"), ("x" * 65_600, "65,602 bytes")):
-            ending = attempt.completed(claimed(b""), spec(), result, self.shared)
+            ending = attempt.complete(claimed(b""), spec(), result, self.log)
 
             option, why = words(ending)
             self.assertEqual(("finish", "tnoop", True), (ending.script, option, reason in why))
 
     def test_half_a_surrogate_pair_is_kept_as_its_escape(self) -> None:
-        ending = attempt.completed(claimed(b""), spec(), "\udc80", self.shared)
+        ending = attempt.complete(claimed(b""), spec(), "\udc80", self.log)
 
         self.assertEqual(["-noop", '"\\udc80"'], words(ending))
 
     def test_no_result_holds_a_byte_that_parts_records(self) -> None:
-        ending = attempt.completed(claimed(b""), spec(), {"\x1e": "\x1f\x1d\x1c\x00"}, self.shared)
+        ending = attempt.complete(claimed(b""), spec(), {"\x1e": "\x1f\x1d\x1c\x00"}, self.log)
 
-        self.assertFalse(set(ending.words.rest[2:]) & set("\x1c\x1d\x1e\x00"))
-        self.assertEqual(2, ending.words.rest.count("\x1f"))
+        self.assertFalse(set(ending.record.rest[2:]) & set("\x1c\x1d\x1e\x00"))
+        self.assertEqual(2, ending.record.rest.count("\x1f"))
 
 
 class WentWrong(Case):
-    def of(self, fault: BaseException, number: int = 1) -> attempt.Ending:
-        return attempt.went_wrong(claimed(b"", number), spec(max_attempts=3), fault, self.shared)
+    def of(self, fault: BaseException, number: int = 1) -> attempt.AttemptEnd:
+        return attempt.fail(claimed(b"", number), spec(max_attempts=3), fault, self.rng)
 
     def test_with_attempts_left_it_comes_back_by_its_backoff(self) -> None:
         for number in (1, 2):
@@ -133,7 +134,7 @@ class WentWrong(Case):
             for gives_up_ms, ran_s, is_dead in ((900, 0.0, True), (310_000, 0.0, False), (310_000, 311.0, True)):
                 job = claimed(b"")._replace(gives_up_ms=gives_up_ms)
 
-                ending = attempt.went_wrong(job, spec(max_attempts=3), fault, self.shared, ran_s)
+                ending = attempt.fail(job, spec(max_attempts=3), fault, self.rng, ran_s)
 
                 self.assertEqual(is_dead, ending.event == "job.died", (fault, gives_up_ms, ran_s))
                 if is_dead:
@@ -146,7 +147,7 @@ class WentWrong(Case):
     def test_one_that_was_cancelled_is_not_given_up(self) -> None:
         job = claimed(b"")._replace(gives_up_ms=1)
 
-        ending = attempt.went_wrong(job, spec(), attempt.Cancelled("somebody asked"), self.shared)
+        ending = attempt.fail(job, spec(), attempt.Cancelled("somebody asked"), self.rng)
 
         self.assertEqual("job.cancelled", ending.event)
 
@@ -205,7 +206,7 @@ class WentWrong(Case):
             ending = self.of(fault)
             self.assertEqual(2, len(words(ending)))
             self.assertLessEqual(len(json.loads(words(ending)[1])["message"]), 8192)
-            ending.words.rest.encode()
+            ending.record.rest.encode()
 
 
 class PutOff(Case):
@@ -223,14 +224,14 @@ class PutOff(Case):
 class Run(Case):
     def ran(self, type_name: str, *, is_cancelled: bool = False) -> Any:
         """The result of a handler of tests.jobs_for_tests."""
-        prepared = attempt.prepare(attempt.read(claimed(spec(type_name, {"ledger": ""}).to_text())), self.shared)
+        prepared = attempt.prepare(attempt.read(claimed(spec(type_name, {"ledger": ""}).to_text())), self.registry)
         context: Any = SimpleNamespace(
             enter=lambda: None, job_id="j", attempt=1, cancelled=False, is_cancelled=is_cancelled
         )
 
         async def run() -> Any:
             async with asyncio.timeout(5):
-                return await attempt.run(prepared, context, self.shared)
+                return await attempt.run(prepared, context, self.parts)
 
         return asyncio.run(run())
 
@@ -247,7 +248,7 @@ class Run(Case):
             raised = self.ran(type_name)
 
             with self.assertRaises(kind):
-                attempt.completed(claimed(b""), spec(), raised, self.shared)
+                attempt.complete(claimed(b""), spec(), raised, self.log)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""What a factory makes, async or not: for whom, how often, in which context, and how it is closed."""
+"""What a factory makes, async or not: how often, in which context, how a fault is shared, and how it is closed."""
 
 import asyncio
 import contextvars
+import threading
 import unittest
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -10,7 +11,7 @@ from unittest.mock import patch
 from lib.jobs.registry import Retry
 from lib.settings.config import Settings
 from lib.work.runner import resources
-from lib.work.runner.resources import Making, ResourceFailed, Resources
+from lib.work.runner.resources import AsyncResource, ResourceFailed, Resources
 from tests.a_log import ALog
 
 LIMIT_S = 5.0
@@ -18,7 +19,7 @@ tenant: contextvars.ContextVar[str] = contextvars.ContextVar("tenant", default="
 
 
 class Pool:
-    """Says when it is closed, and how."""
+    """A resource with an async close(), which adds its name to `closed`."""
 
     def __init__(self, closed: list[str], name: str = "pool") -> None:
         self.closed, self.name = closed, name
@@ -36,9 +37,9 @@ class ResourcesCase(unittest.IsolatedAsyncioTestCase):
 
     async def ask(self, factory: Callable[[Any], Awaitable[Any]]) -> Any:
         making = self.resources.get(factory)
-        assert type(making) is Making
+        assert type(making) is AsyncResource
         async with asyncio.timeout(LIMIT_S):
-            return await making.made()
+            return await making.value()
 
 
 class Made(ResourcesCase):
@@ -133,6 +134,49 @@ class Made(ResourcesCase):
         self.assertIs(client, self.resources.get(lambda settings: client))
 
 
+class FromThreads(unittest.TestCase):
+    """Plain handlers ask from threads of their own."""
+
+    def setUp(self) -> None:
+        self.resources = Resources(cast(Settings, object()), ALog(self), contextvars.Context)
+
+    def test_who_asks_for_one_does_not_wait_for_another_that_is_slow_to_be_made(self) -> None:
+        is_asked, may_go_on = threading.Event(), threading.Event()
+
+        def slow(settings: Any) -> str:
+            is_asked.set()
+            return "slow" if may_go_on.wait(LIMIT_S) else "nobody could ask for the other one"
+
+        thread = threading.Thread(target=self.resources.get, args=(slow,))
+        thread.start()
+        self.assertTrue(is_asked.wait(LIMIT_S))
+
+        self.assertEqual("quick", self.resources.get(lambda settings: "quick"))
+        may_go_on.set()
+        thread.join(LIMIT_S)
+        self.assertEqual("slow", self.resources.get(slow))
+
+    def test_one_is_made_once_however_many_ask_at_once(self) -> None:
+        made: list[object] = []
+        start = threading.Barrier(8)
+
+        def factory(settings: Any) -> object:
+            made.append(object())
+            return made[-1]
+
+        def ask() -> None:
+            start.wait(LIMIT_S)
+            self.resources.get(factory)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(LIMIT_S)
+
+        self.assertEqual(1, len(made))
+
+
 class Closed(ResourcesCase):
     async def test_all_are_closed_the_last_made_first_by_whatever_way_they_have(self) -> None:
         closed = self.closed
@@ -191,7 +235,7 @@ class Closed(ResourcesCase):
         await self.ask(pool)
         self.resources.get(lambda settings: Exits())
         making = self.resources.get(never)
-        asking = asyncio.create_task(making.made())
+        asking = asyncio.create_task(making.value())
         await asyncio.sleep(0)
 
         with patch.object(resources, "CLOSE_S", 0.05):

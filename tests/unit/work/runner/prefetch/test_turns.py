@@ -14,7 +14,7 @@ class OneATurn(unittest.IsolatedAsyncioTestCase):
 
     def ask(self, *names: str) -> None:
         for name in names:
-            self.turns.ask(functools.partial(self.woken.append, name))
+            self.turns.schedule(functools.partial(self.woken.append, name))
 
     async def test_the_first_at_once_and_each_of_the_others_in_a_turn_of_its_own(self) -> None:
         self.ask("a", "b", "c")
@@ -39,7 +39,7 @@ class OneATurn(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(["a", "b", "c", "d"], self.woken)
 
     async def test_what_a_lane_says_in_its_turn_is_heard_before_the_lane_behind_the_next(self) -> None:
-        """That is how long Redis may have nothing to do."""
+        """Otherwise Redis would be idle until both have run."""
         loop = asyncio.get_running_loop()
         heard: list[str] = []
 
@@ -51,7 +51,7 @@ class OneATurn(unittest.IsolatedAsyncioTestCase):
             loop.call_soon(lane, name)
 
         for name in ("a", "b", "c"):
-            self.turns.ask(functools.partial(wake, name))
+            self.turns.schedule(functools.partial(wake, name))
         for _ in range(6):
             await asyncio.sleep(0)
 

@@ -1,0 +1,59 @@
+"""Log lines for the jobs that no handler ended.
+
+Three things end or return a job without its handler: a runner dies, a job runs past its timeout on a runner that is
+stuck, or a job waits past its expires_in_s. The supervisor, its upkeep and a runner's claim learn of these jobs by id
+and call `OutcomeLog`. It reads each job's state from Redis and writes the line that a runner would have written
+(`job.died`, `job.retried`, `job.cancelled`), or `job.taken_back`. Each line carries the request_id and trace_id of the
+POST that the job came from. The ends that handlers bring about are logged by `runner/active_jobs.py`.
+"""
+
+import contextlib
+from collections.abc import Sequence
+
+from lib.errors import RedisKeysBroken, RedisUnavailable
+from lib.jobs.job import JobRecord, JobSpec
+from lib.logs.log import Bound, Log
+from lib.queue.job_store import JobStore
+
+MOST_LOGGED = 1000
+"""How many jobs one call logs: each of them is read from Redis for its line."""
+
+
+class OutcomeLog:
+    """Reads the state that jobs have reached, and logs it."""
+
+    def __init__(self, job_store: JobStore, log: Log) -> None:
+        self._job_store = job_store
+        self._log = log
+
+    async def log_each(self, job_ids: Sequence[str]) -> None:
+        """Write a line for each of the jobs that Redis still has. Writes nothing if Redis is away: each job's record
+        there tells the same."""
+        with contextlib.suppress(RedisUnavailable, RedisKeysBroken):
+            for record in await self._job_store.read_many(list(job_ids[:MOST_LOGGED])):
+                self._log_one(record)
+
+    def _log_one(self, record: JobRecord) -> None:
+        about = log_fields(self._log, record.job_id, record.queue, record.spec, record.attempts or None)
+        if record.state == "dead":
+            self._log.error("job.died", f"Job dead: {record.job_id} | {_in_words(record.error)}", about)
+        elif record.state == "cancelled":
+            self._log.warning("job.cancelled", f"Job cancelled: {record.job_id}", about)
+        elif record.state == "delayed" and record.history:
+            error = _in_words(record.history[-1].error)
+            self._log.warning("job.retried", f"Job retry {record.attempts + 1}: {record.job_id} | {error}", about)
+        else:
+            msg = f"Job taken back: {record.job_id} | its runner is gone; it runs again"
+            self._log.warning("job.taken_back", msg, about)
+
+
+def log_fields(log: Log, job_id: str, queue: str, spec: JobSpec | None, attempt: int | None = None) -> Bound:
+    """The fields of a log line about a job that has no Context here. spec: None if it can't be read."""
+    if spec is None:
+        return log.bind(job_id=job_id, queue=queue)
+    ids = {"request_id": spec.request_id, "trace_id": spec.trace[0], "job_id": job_id}
+    return log.bind(**ids, queue=queue, type=spec.type, attempt=attempt)
+
+
+def _in_words(error: dict[str, object] | None) -> str:
+    return f"{error.get('type')}: {error.get('message')}" if error else "no error is kept with it"
