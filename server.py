@@ -267,7 +267,7 @@ async def _announce_redis(settings: Settings, link: RedisLink, log: Log) -> None
                 )
             is_first = False
             await asyncio.sleep(LOOK_FOR_REDIS_S)
-    redis_info.found(settings.redis_url, state, log)
+    redis_info.log_found(settings.redis_url, state, log)
 
 
 async def _watch_redis(epochs: Epochs, queue: JobStore, log: Log, bulkheads: Bulkheads) -> None:

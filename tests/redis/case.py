@@ -19,7 +19,7 @@ from lib.queue.lease import Claim, Ended, Lease, failed, finished, released, sno
 from lib.queue.queue_store import QueueStore, Retention
 from lib.redis_link.link import RedisLink, open_link
 from lib.redis_link.resp import Argument, Command
-from lib.redis_link.single import Relays, as_it_is
+from lib.redis_link.single import SendsByCall, as_it_is
 from lib.tracing import Trace
 from tests import ON_CLUSTER
 from tests.private_cluster import PrivateCluster
@@ -184,7 +184,7 @@ async def until(condition: Any, what: str) -> Any:
     raise AssertionError(what)
 
 
-class Through(Relays):
+class Through(SendsByCall):
     """A link over another one, for tests that step in between at `call`."""
 
     def __init__(self, link: RedisLink) -> None:

@@ -317,7 +317,7 @@ class Supervisor:
                 began_s = time.monotonic()
                 self._isolation.found(await self._upkeep.round(began_s), began_s)
                 if self._is_away or is_first:
-                    redis_info.found(self._settings.redis_url, await redis_info.inspect(self._link), self._log)
+                    redis_info.log_found(self._settings.redis_url, await redis_info.inspect(self._link), self._log)
                 self._is_away = is_first = False
                 await self._stuck.look(self._children)
                 self._isolation.has_failed = False
