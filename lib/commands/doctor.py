@@ -69,7 +69,7 @@ async def _redis(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
     is_slow = state.latency_ms > SLOW_MS
     advice = "; put it nearer, or look at its SLOWLOG" if is_slow else ""
     yield Finding(not is_slow, f"Redis: a round trip takes {state.latency_ms} ms{advice}")
-    apart_ms = abs(await QueueStore(link, RedisKeys(settings.key_prefix)).now_ms() - time.time_ns() // 1_000_000)
+    apart_ms = abs(await redis_info.now_ms(link) - time.time_ns() // 1_000_000)
     are_apart = apart_ms > CLOCKS_APART_MS
     advice = "; run NTP on both hosts, or run_at will seem to be off" if are_apart else ""
     yield Finding(not are_apart, f"Clocks: this host and Redis are {apart_ms} ms apart{advice}")

@@ -10,7 +10,7 @@ from lib.jobs.job import Revision
 from lib.queue.keys import TYPES
 from lib.queue.lease import Lease
 from lib.queue.listing import Wanted
-from lib.queue.queue_store import Retention
+from lib.queue.upkeep_steps import Retention
 from tests.redis.case import KEEP_ALL, RedisCase, ending
 from tests.system.oracle import assert_sound
 
@@ -55,16 +55,16 @@ class ByHalves(RedisCase):
 
     async def promote(self) -> Step:
         await self.make_due(await self.enqueue("high", delay_ms=HOUR_MS))
-        return lambda: self.queues.promote("q")
+        return lambda: self.queues.upkeep.promote("q")
 
     async def expire(self) -> Step:
         for job_id in (await self.enqueue(expires_in_ms=HOUR_MS), await self.enqueue("low", expires_in_ms=HOUR_MS)):
             self.client.zadd(self.base + "expiring", {job_id: 1})
-        return lambda: self.queues.expire("q")
+        return lambda: self.queues.upkeep.expire("q")
 
     async def trim(self) -> Step:
         await self.queue.cancel(await self.enqueue())
-        return lambda: self.queues.trim("q", KEEP_NONE)
+        return lambda: self.queues.upkeep.trim("q", KEEP_NONE)
 
     async def finish(self) -> Step:
         return await self.end("finish", None)
@@ -144,34 +144,34 @@ class Mended(RedisCase):
             await self.lease()
             breaks()
 
-            self.assertEqual({"w": True}, await self.queues.beat("q", ["w"]))
+            self.assertEqual({"w": True}, await self.queues.runners.beat("q", ["w"]))
 
-            self.assertTrue((await self.queues.survey("q", KEEP_ALL)).beats["w"].startswith("1:"))
+            self.assertTrue((await self.queues.upkeep.survey("q", KEEP_ALL)).beats["w"].startswith("1:"))
 
     async def test_a_dead_runner_whose_beats_are_gone_is_reaped_all_the_same(self) -> None:
         await self.enqueue()
         await self.claimed(await self.lease())
         self.client.delete(self.base + "beats")
 
-        seen = (await self.queues.survey("q", KEEP_ALL)).beats["w"]
+        seen = (await self.queues.upkeep.survey("q", KEEP_ALL)).beats["w"]
 
-        self.assertEqual(1, len(await self.queues.reap("q", "w", beat_seen=seen, crash_limit=3) or ()))
+        self.assertEqual(1, len(await self.queues.runners.reap("q", "w", beat_seen=seen, crash_limit=3) or ()))
 
     async def test_a_living_one_whose_beats_were_gone_for_a_moment_is_not(self) -> None:
         await self.lease()
         self.client.delete(self.base + "beats")
-        seen = (await self.queues.survey("q", KEEP_ALL)).beats["w"]
-        await self.queues.beat("q", ["w"])
+        seen = (await self.queues.upkeep.survey("q", KEEP_ALL)).beats["w"]
+        await self.queues.runners.beat("q", ["w"])
 
-        self.assertIsNone(await self.queues.reap("q", "w", beat_seen=seen, crash_limit=3))
+        self.assertIsNone(await self.queues.runners.reap("q", "w", beat_seen=seen, crash_limit=3))
 
     async def test_a_worker_id_of_any_bytes_is_found_again_by_them(self) -> None:
         self.client.hset(self.base + "beats", b"\xff", "garbage")
-        ((runner_id, beat),) = (await self.queues.survey("q", KEEP_ALL)).beats.items()
+        ((runner_id, beat),) = (await self.queues.upkeep.survey("q", KEEP_ALL)).beats.items()
 
-        await self.queues.reap("q", runner_id, beat_seen=beat, crash_limit=3)
+        await self.queues.runners.reap("q", runner_id, beat_seen=beat, crash_limit=3)
 
-        self.assertEqual({}, (await self.queues.survey("q", KEEP_ALL)).beats)
+        self.assertEqual({}, (await self.queues.upkeep.survey("q", KEEP_ALL)).beats)
         self.client.delete(self.base + "graves")
 
     async def test_a_job_in_a_state_that_there_is_not_goes_to_the_quarantine(self) -> None:
@@ -193,7 +193,7 @@ class Told(RedisCase):
 
         page = await self.queue.page(["broken", "q"], Wanted(), None, 50)
 
-        self.assertEqual([kept], [place.job_id for place in page.places])
+        self.assertEqual([kept], [place.job_id for place in page.jobs])
         (unreadable,) = page.unreadable
         self.assertEqual("broken", unreadable.queue)
         self.assertIn("WRONGTYPE", unreadable.reason)

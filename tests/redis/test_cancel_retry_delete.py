@@ -6,7 +6,7 @@ from typing import Any
 from lib.errors import JobNotFound, WrongState
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobSpec, NewJob
-from lib.queue.lease import failed, finished
+from lib.queue.end_record import complete_record, fail_record
 from tests.redis.case import ERROR, TRACE, RedisCase, ending, ids_of
 
 
@@ -27,9 +27,9 @@ class InState(RedisCase):
             (self.taken,) = (await self.runner.claim(1)).jobs
             self.assertEqual(job_id, self.taken.job_id)
         if state == "completed":
-            await self.runner.ended("finish", finished(job_id, self.taken.token, "noop", "1"))
+            await self.runner.end_and_wait("finish", complete_record(job_id, self.taken.token, "noop", "1"))
         if state == "dead":
-            await self.runner.ended("fail", failed(job_id, self.taken.token, ERROR, None))
+            await self.runner.end_and_wait("fail", fail_record(job_id, self.taken.token, ERROR, None))
         return job_id
 
 
@@ -52,7 +52,7 @@ class Cancel(InState):
         record = await self.record(job_id)
         self.assertEqual("active", record.state)
         self.assertIsNotNone(record.cancel_requested_ms)
-        self.assertEqual({job_id}, await self.runner.cancels())
+        self.assertEqual({job_id}, await self.runner.cancel_requests())
 
     async def test_a_cancel_that_is_forced_is_marked_until_the_job_is_run_again(self) -> None:
         job_id = await self.a_job("active")
@@ -60,10 +60,10 @@ class Cancel(InState):
 
         await self.queue.cancel(job_id, is_forced=True)
 
-        self.assertEqual({job_id, f"!{job_id}"}, await self.runner.cancels())
-        await self.runner.ended("fail", ending("fail", self.taken))
+        self.assertEqual({job_id, f"!{job_id}"}, await self.runner.cancel_requests())
+        await self.runner.end_and_wait("fail", ending("fail", self.taken))
         await self.queue.retry(job_id)
-        self.assertEqual(set(), await self.runner.cancels())
+        self.assertEqual(set(), await self.runner.cancel_requests())
 
     async def test_of_a_job_that_waits_a_forced_cancel_is_a_cancel(self) -> None:
         for state in ("ready", "delayed"):
@@ -95,7 +95,7 @@ class Cancel(InState):
         job_id = await self.a_job("active")
         await self.queue.cancel(job_id)
 
-        await self.runner.ended("finish", ending("finish", self.taken))
+        await self.runner.end_and_wait("finish", ending("finish", self.taken))
 
         self.assertEqual("completed", await self.state(job_id))
 
@@ -104,7 +104,7 @@ class Cancel(InState):
             job_id = await self.a_job("active")
             await self.queue.cancel(job_id)
 
-            was_ours = await self.runner.ended(script, ending(script, self.taken))
+            was_ours = await self.runner.end_and_wait(script, ending(script, self.taken))
 
             self.assertEqual((True, "cancelled"), (was_ours, await self.state(job_id)))
 
@@ -113,7 +113,7 @@ class Cancel(InState):
             job_id = await self.a_job("active")
             await self.queue.cancel(job_id)
 
-            await self.queues.reap("q", "w", is_crash=is_crash, crash_limit=3)
+            await self.queues.runners.reap("q", "w", is_crash=is_crash, crash_limit=3)
 
             self.assertEqual("cancelled", await self.state(job_id))
 
@@ -191,12 +191,12 @@ class Retry(InState):
     async def test_a_job_that_was_asked_to_stop_and_is_run_again_is_not_asked_any_more(self) -> None:
         job_id = await self.a_job("active")
         await self.queue.cancel(job_id)
-        await self.runner.ended("fail", ending("fail", self.taken))
+        await self.runner.end_and_wait("fail", ending("fail", self.taken))
 
         await self.queue.retry(job_id)
         await self.claimed(self.runner)
 
-        self.assertEqual(set(), await self.runner.cancels())
+        self.assertEqual(set(), await self.runner.cancel_requests())
 
     async def test_a_job_that_has_not_ended_can_not_be_run_again(self) -> None:
         for state in ("ready", "delayed", "active"):

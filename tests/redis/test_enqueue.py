@@ -23,7 +23,7 @@ class Enqueue(RedisCase):
         for _ in range(2):
             await asyncio.gather(*[queue.enqueue(self.job(queue="q7")) for _ in range(3)])
 
-        self.assertEqual((["q7"], ["q7"]), (list(queue._committers), list(queue._named_at)))
+        self.assertEqual((["q7"], ["q7"]), (list(queue._enqueuer._committers), list(queue._enqueuer._named_at_s)))
         self.assertEqual(7, (await self.queues.census("q7")).totals["enqueued"])
 
     async def test_a_job_waits_with_its_spec_in_the_list_of_its_priority(self) -> None:
@@ -43,7 +43,7 @@ class Enqueue(RedisCase):
         self.assertEqual(["q"], await self.queues.names())
 
     async def test_a_delayed_job_is_due_that_long_after_redis_own_time(self) -> None:
-        before_ms = await self.queues.now_ms()
+        before_ms = await self.now_ms()
 
         job_id = await self.enqueue(delay_ms=60_000)
 
@@ -52,11 +52,11 @@ class Enqueue(RedisCase):
         self.assertIn((record.run_at_ms or 0) - before_ms, range(60_000, 61_000))
 
     async def test_a_run_at_in_the_past_is_ready_at_once(self) -> None:
-        for run_at_ms in (0, 1, await self.queues.now_ms() - 1):
+        for run_at_ms in (0, 1, await self.now_ms() - 1):
             self.assertEqual("ready", await self.state(await self.enqueue(run_at_ms=run_at_ms)))
 
     async def test_a_run_at_in_the_future_is_kept_to_the_millisecond(self) -> None:
-        run_at_ms = await self.queues.now_ms() + 123_456
+        run_at_ms = await self.now_ms() + 123_456
 
         record = await self.record(await self.enqueue("high", run_at_ms=run_at_ms))
 

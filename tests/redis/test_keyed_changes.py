@@ -15,7 +15,7 @@ class KeyedChanges(RedisCase):
 
     async def die(self) -> None:
         runner = await self.lease()
-        await runner.ended("fail", ending("fail", await self.claimed(runner), delay_s=None))
+        await runner.end_and_wait("fail", ending("fail", await self.claimed(runner), delay_s=None))
 
     async def test_a_retry_sent_again_runs_the_job_no_second_time(self) -> None:
         job_id = await self.a_dead_job()

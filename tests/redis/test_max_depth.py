@@ -51,7 +51,7 @@ class MaxDepth(RedisCase):
 
         (first, _) = (await runner.claim(2)).jobs
         self.assertEqual(["new"] * 2 + ["full"], await self.outcomes([self.job(), self.job(), self.job()]))
-        await runner.ended("finish", ending("finish", first))
+        await runner.end_and_wait("finish", ending("finish", first))
         await self.queue.cancel(self.list("ready:normal")[0])
 
         self.assertEqual(["new", "full"], await self.outcomes([self.job(), self.job()]))
@@ -91,12 +91,12 @@ class MaxDepth(RedisCase):
         runner = await self.lease()
         await self.enqueue_many(3)
         released, dead, crashed = (await runner.claim(3)).jobs
-        await runner.ended("fail", ending("fail", dead, delay_s=None))
+        await runner.end_and_wait("fail", ending("fail", dead, delay_s=None))
         await self.enqueue(delay_ms=1)
         await self.bound(0)
 
         await self.queue.retry(dead.job_id)
-        await runner.ended("release", ending("release", released))
+        await runner.end_and_wait("release", ending("release", released))
         await self.crash("w")
 
         self.assertEqual("ready", await self.state(crashed.job_id))
@@ -110,7 +110,7 @@ class MaxDepth(RedisCase):
         await self.bound(0)
         self.assertEqual([60] * 3, await refused(), "nothing is drained")
 
-        minute = await self.queues.now_ms() // 60_000
+        minute = await self.now_ms() // 60_000
         for at in (minute - 1, minute, minute + 1):
             self.client.hset(f"{self.base}minute:{at}", mapping={"completed": 20, "dead": 10})
         # 30 to 60 a minute, as the last minute counts in part.
@@ -169,7 +169,7 @@ class Paused(RedisCase):
         claim = await runner.claim(5, [first])
         self.assertEqual((True, []), (claim.is_paused, claim.jobs))
         self.assertEqual([second, first], self.list("ready:normal"))
-        self.assertEqual([], await runner.held())
+        self.assertEqual([], await runner.active_ids())
         await self.pause(False)
 
         self.assertEqual([first, second], ids_of(await runner.claim(5)))
@@ -185,7 +185,7 @@ class Paused(RedisCase):
 
         await runner.claim(5, [cancelled, "bell"])
 
-        self.assertEqual([], await runner.held())
+        self.assertEqual([], await runner.active_ids())
         self.assertEqual("cancelled", await self.state(cancelled))
 
     async def test_a_claim_whose_reply_was_lost_is_handed_out_all_the_same(self) -> None:
@@ -194,7 +194,7 @@ class Paused(RedisCase):
         await runner.claim(1)
         await self.pause()
 
-        claim = await runner.claim(5, await runner.held())
+        claim = await runner.claim(5, await runner.active_ids())
 
         self.assertEqual([(job_id, 1)], [(job.job_id, job.attempt) for job in claim.jobs])
 

@@ -13,7 +13,7 @@ from lib.errors import JobNotFound, WaybillError, WrongState
 from lib.jobs.job import JobRecord, Revision
 from lib.queue.job_store import JobStore
 from lib.queue.lease import Lease
-from lib.queue.queue_store import Retention
+from lib.queue.upkeep_steps import Retention
 from tests.redis.case import RedisCase, ending, ids_of
 from tests.system.oracle import assert_sound
 
@@ -38,7 +38,7 @@ class Patch(RedisCase):
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
         self.runner = await self.lease()
-        self.far_ms = await self.queues.now_ms() + 60_000
+        self.far_ms = await self.now_ms() + 60_000
 
     async def test_each_way_through_the_priorities_leaves_one_place_to_be_taken_from(self) -> None:
         for way in itertools.product(PRIORITIES, repeat=4):
@@ -84,7 +84,7 @@ class Patch(RedisCase):
         await self.queue.patch(job_id, to("high", self.far_ms))
         self.assertEqual(self.far_ms, (await self.record(job_id)).run_at_ms)
         await self.make_due(job_id)
-        await self.queues.promote("q")
+        await self.queues.upkeep.promote("q")
 
         self.assertEqual([job_id], self.list("ready:high"))
 
@@ -93,7 +93,7 @@ class Patch(RedisCase):
         await self.queue.patch(job_id, to(due=self.far_ms))
         await self.make_due(job_id)
 
-        await self.queues.promote("q")
+        await self.queues.upkeep.promote("q")
 
         self.assertEqual([job_id], self.list("ready:normal"))
         self.assertEqual([[job_id], []], [ids_of(await self.runner.claim(5)) for _ in range(2)])
@@ -130,7 +130,7 @@ class Patch(RedisCase):
         claim = await self.runner.claim(1, [popped])
 
         self.assertEqual((job_id, job_id, [other]), (job.job_id, popped, ids_of(claim)))
-        self.assertTrue(await self.runner.ended("finish", ending("finish", job)))
+        self.assertTrue(await self.runner.end_and_wait("finish", ending("finish", job)))
 
     async def test_a_runner_that_dies_with_a_job_and_an_id_left_behind_gives_it_back_once(self) -> None:
         job_id = await self.enqueue()
@@ -166,7 +166,9 @@ class Patch(RedisCase):
             await self.queue.cancel(job_id)
             assert_sound(self.client)
 
-            await (self.queue.delete(job_id) if end == "delete" else self.queues.trim("q", Retention(0, -10, -10)))
+            await (
+                self.queue.delete(job_id) if end == "delete" else self.queues.upkeep.trim("q", Retention(0, -10, -10))
+            )
 
             self.assertEqual({job_id.encode(): b"3"}, self.client.hgetall(self.base + "gone"))
             await self.runner.claim(1)
@@ -175,7 +177,7 @@ class Patch(RedisCase):
     async def test_a_job_that_does_not_wait_is_refused_and_nothing_changes(self) -> None:
         (active, done, cancelled) = await self.enqueue_many(3)
         jobs = (await self.runner.claim(2)).jobs
-        await self.runner.ended("finish", ending("finish", jobs[1]))
+        await self.runner.end_and_wait("finish", ending("finish", jobs[1]))
         await self.queue.cancel(cancelled)
         before = self.dump()
 
@@ -234,7 +236,7 @@ class AnyOrder(RedisCase):
     async def step(self, rng: Random, name: str, job_id: str, ids: list[str]) -> None:
         runner = rng.choice(self.runners)
         if name == "patch":
-            due = rng.choice((None, None, "now", await self.queues.now_ms() + 60_000))
+            due = rng.choice((None, None, "now", await self.now_ms() + 60_000))
             await self.queue.patch(job_id, to(rng.choice((None, *PRIORITIES)), due))
         elif name == "claim":
             await self.claim(runner, rng)
@@ -248,15 +250,15 @@ class AnyOrder(RedisCase):
             key = rng.choice(list(self.held))
             holder, job = self.held.pop(key)
             script = rng.choice(("finish", "fail", "snooze", "release"))
-            await holder.ended(script, ending(script, job, delay_s=60))  # type: ignore[arg-type]
+            await holder.end_and_wait(script, ending(script, job, delay_s=60))  # type: ignore[arg-type]
         elif name == "crash":
-            await self.queues.reap("q", runner.runner_id, is_crash=rng.random() < 0.5, crash_limit=100)
+            await self.queues.runners.reap("q", runner.runner_id, is_crash=rng.random() < 0.5, crash_limit=100)
             self.in_lists.pop(runner.runner_id, None)
             self.held = {key: held for key, held in self.held.items() if held[0] is not runner}
             self.runners[self.runners.index(runner)] = await self.lease(f"w{next(self.lives)}")
         elif name == "due":
             await self.make_due_if_delayed(job_id)
-            await self.queues.promote("q")
+            await self.queues.upkeep.promote("q")
         else:
             await getattr(self.queue, name)(job_id)
             if name == "cancel" and rng.random() < 0.3:

@@ -92,7 +92,7 @@ class Unique(RedisCase):
         self.assertEqual(ids["a"], (await self.post("a")).job_id)
 
     async def test_a_job_that_is_put_off_keeps_its_key_until_then_and_its_time_beyond(self) -> None:
-        due_ms = await self.queues.now_ms() + DAY_MS
+        due_ms = await self.now_ms() + DAY_MS
         for kind, ttl_ms, held_ms in (("a", 5_000, DAY_MS + 5_000), ("b", 0, 2 * DAY_MS)):
             job_id = (await self.post(kind, unique_ttl_ms=ttl_ms)).job_id
 
@@ -105,7 +105,7 @@ class Unique(RedisCase):
         first = (await self.post("a")).job_id
         self.client.delete(self.base + "unique:k")
         second = (await self.post("a")).job_id
-        due_ms = await self.queues.now_ms() + DAY_MS
+        due_ms = await self.now_ms() + DAY_MS
 
         await self.queue.patch(first, lambda record: Revision(record.spec_text.decode(), None, due_ms))
 
@@ -119,7 +119,7 @@ class Unique(RedisCase):
         self.assertEqual("duplicate", (await self.post("a")).outcome)
 
     async def test_a_time_beyond_its_ttl_is_refused_and_nothing_is_taken_in(self) -> None:
-        now_ms = await self.queues.now_ms()
+        now_ms = await self.now_ms()
 
         with self.assertRaises(InvalidFields) as refused:
             await self.post("a", run_at_ms=now_ms + 60_000, unique_ttl_ms=50_000)
@@ -131,7 +131,7 @@ class Unique(RedisCase):
         self.assertEqual("duplicate", (await self.post("a", run_at_ms=now_ms - 60_000, unique_ttl_ms=1)).outcome)
 
     async def test_in_a_batch_it_costs_itself_alone(self) -> None:
-        now_ms = await self.queues.now_ms()
+        now_ms = await self.now_ms()
         jobs = [self.job(), self.new("a", run_at_ms=now_ms + 60_000, unique_ttl_ms=5), self.job()]
 
         answers = await asyncio.gather(*map(self.queue.enqueue, jobs), return_exceptions=True)
@@ -140,7 +140,7 @@ class Unique(RedisCase):
         self.assertEqual({jobs[0].job_id, jobs[2].job_id}, set(self.states()))
 
     async def test_where_no_ttl_is_given_it_holds_a_day_beyond_its_time(self) -> None:
-        now_ms = await self.queues.now_ms()
+        now_ms = await self.now_ms()
         cases: tuple[tuple[dict[str, Any], int], ...] = (
             ({}, DAY_MS),
             ({"delay_ms": 3 * DAY_MS}, 4 * DAY_MS),

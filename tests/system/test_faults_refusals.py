@@ -10,7 +10,8 @@ from redis._parsers.base import BaseParser
 
 from lib.errors import RedisUnavailable
 from lib.queue.keys import RedisKeys
-from lib.queue.queue_store import QueueStore, Retention
+from lib.queue.queue_store import QueueStore
+from lib.queue.upkeep_steps import Retention
 from lib.redis_link.link import open_link
 from lib.redis_link.redis_wire import MissingScript, Moved, fault_of_reply, translated
 from tests.faults.site import Site
@@ -102,7 +103,7 @@ class ReadOnly(unittest.TestCase):
                 link = open_link(site.url, timeout_s=5)
                 queues = QueueStore(link, RedisKeys("wb"))
                 try:
-                    for ask in (queues.beat("q", ["w"]), queues.survey("q", Retention(1, 1, 1))):
+                    for ask in (queues.runners.beat("q", ["w"]), queues.upkeep.survey("q", Retention(1, 1, 1))):
                         with self.assertRaises(RedisUnavailable):
                             await ask
                 finally:

@@ -17,7 +17,14 @@ from lib.jobs.job import MAX_DELAY_S, ClaimedJob, JobSpec, SpecError, SpecTooNew
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Retry, Snooze
 from lib.jobs.result import Unkept, done, result_text
-from lib.queue.lease import Ended, failed, finished, finished_without, released, snoozed
+from lib.queue.end_record import (
+    EndRecord,
+    complete_record,
+    complete_without_result,
+    fail_record,
+    release_record,
+    snooze_record,
+)
 from lib.work.fates import named
 from lib.work.runner.context import Context, Shared
 from lib.work.runner.forks import Forks
@@ -77,7 +84,7 @@ class Ending:
     that could not be said of every one)."""
 
     script: str
-    words: Ended
+    words: EndRecord
     event: str = ""
     note: str = ""
     error: BaseException | None = None
@@ -139,11 +146,11 @@ def completed(job: ClaimedJob, spec: JobSpec, result: Any, shared: Shared) -> En
     if type(result) is Raised:
         raise result.fault
     try:
-        words = finished(job.job_id, job.token, spec.type, result_text(result))
+        words = complete_record(job.job_id, job.token, spec.type, result_text(result))
     except Unkept as fault:
         about = named(shared.log, job.job_id, queue_of(job.job_id) or "", spec, job.attempt)
         shared.log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {fault}", about)
-        words = finished_without(job.job_id, job.token, spec.type, str(fault))
+        words = complete_without_result(job.job_id, job.token, spec.type, str(fault))
     return Ending("finish", words)
 
 
@@ -156,18 +163,18 @@ def went_wrong(job: ClaimedJob, spec: JobSpec, fault: BaseException, shared: Sha
     if issubclass(type(fault), Snooze) and asked_s is not None:
         if _is_too_late(job, ran_s + asked_s):
             return given_up(job, fault)
-        words = snoozed(job.job_id, job.token, briefly(fault), asked_s)
+        words = snooze_record(job.job_id, job.token, briefly(fault), asked_s)
         return Ending("snooze", words, "job.snoozed", f"Job snoozed for {asked_s:g} s: {job.job_id} | {summary(fault)}")
     is_last = issubclass(type(fault), Discard) or job.attempt >= spec.max_attempts
     wait_s = None if is_last else asked_s
     if wait_s is None and not is_last:
         wait_s = delay_s(job.attempt, base_s=spec.backoff.base_s, cap_s=spec.backoff.cap_s, rng=shared.rng)
     if type(fault) is Cancelled:
-        words = failed(job.job_id, job.token, failure(fault), wait_s)
+        words = fail_record(job.job_id, job.token, failure(fault), wait_s)
         return Ending("fail", words, "job.cancelled", f"Job cancelled: {job.job_id}")
     if wait_s is not None and _is_too_late(job, ran_s + wait_s):
         return given_up(job, fault)
-    words = failed(job.job_id, job.token, failure(fault), wait_s)
+    words = fail_record(job.job_id, job.token, failure(fault), wait_s)
     if wait_s is None:
         return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {summary(fault)}", fault)
     note = f"Job retry {job.attempt + 1}/{spec.max_attempts} in {wait_s:.1f} s: {job.job_id} | {summary(fault)}"
@@ -176,14 +183,14 @@ def went_wrong(job: ClaimedJob, spec: JobSpec, fault: BaseException, shared: Sha
 
 def dead(job: ClaimedJob, fault: BaseException) -> Ending:
     """No attempt will help, or none is left."""
-    words = failed(job.job_id, job.token, failure(fault), None)
+    words = fail_record(job.job_id, job.token, failure(fault), None)
     return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {summary(fault)}", fault)
 
 
 def given_up(job: ClaimedJob, fault: BaseException) -> Ending:
     """The next attempt would begin behind its give_up_after_s. So it is dead now, and whoever waits for it is told."""
     error = gave_up(fault)
-    words = failed(job.job_id, job.token, error, None)
+    words = fail_record(job.job_id, job.token, error, None)
     return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {GAVE_UP}: {error['message']}", fault)
 
 
@@ -197,22 +204,22 @@ def put_off(job: ClaimedJob, fault: NotNow) -> Ending:
     since_ms = job.unknown_since_ms
     error = {"type": fault.kind, "message": str(fault)[:MESSAGE_CHARS]}
     if since_ms is not None and job.now_ms - since_ms > UNKNOWN_PATIENCE_S * 1000:
-        words = failed(job.job_id, job.token, error, None)
+        words = fail_record(job.job_id, job.token, error, None)
         return Ending("fail", words, "job.died", f"Job dead: {job.job_id} | {error['message']}")
-    words = snoozed(job.job_id, job.token, error, UNKNOWN_PAUSE_S, is_unknown=True)
+    words = snooze_record(job.job_id, job.token, error, UNKNOWN_PAUSE_S, is_unknown=True)
     note = f"Job put off for {UNKNOWN_PAUSE_S:g} s: {job.job_id} | {error['message']}"
     return Ending("snooze", words, "job.put_off", note)
 
 
 def given_back(job: ClaimedJob) -> Ending:
     """The runner leaves before the job has ended."""
-    words = released(job.job_id, job.token)
+    words = release_record(job.job_id, job.token)
     return Ending("release", words, "job.released", f"Job released: {job.job_id}")
 
 
 def not_begun(job: ClaimedJob) -> Ending:
     """Another one takes longer than was thought, and this one was claimed to be run behind it."""
-    words = released(job.job_id, job.token, is_begun=False)
+    words = release_record(job.job_id, job.token, is_begun=False)
     return Ending("release", words, NOT_BEGUN, f"Job not begun: {job.job_id}")
 
 

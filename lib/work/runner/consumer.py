@@ -20,7 +20,9 @@ from typing import Any
 
 from lib.errors import RedisUnavailable
 from lib.queue.bulkheads import ALL
-from lib.queue.lease import Claim, Lease, NotRegistered, released
+from lib.queue.claim_reply import Claim
+from lib.queue.end_record import release_record
+from lib.queue.lease import Lease, NotRegistered
 from lib.queue.queue_store import QueueStore
 from lib.work.fates import Fates
 from lib.work.runner.context import Shared
@@ -101,7 +103,7 @@ class Consumer:
                 await self._take_in()
                 pause_s = FIRST_PAUSE_S
                 self._is_back()
-                self._shared.bulkheads.is_well(self.queue, "consumer")
+                self._shared.bulkheads.log_mended(self.queue, "consumer")
             except NotRegistered as fault:
                 self._come_back(fault)
             except RedisUnavailable as fault:
@@ -109,7 +111,7 @@ class Consumer:
                 await self._pause(pause_s)
                 pause_s = min(LAST_PAUSE_S, pause_s * 2)
             except Exception as fault:  # noqa: BLE001  One queue's broken keys must not stop the runner's other queues.
-                self._shared.bulkheads.tell(self.queue, "consumer", fault)
+                self._shared.bulkheads.log_failed(self.queue, "consumer", fault)
                 self._heard_at_s = time.monotonic()  # Redis has answered: no reason to have this runner killed.
                 await self._pause(LAST_PAUSE_S)
 
@@ -120,7 +122,7 @@ class Consumer:
         self._is_list_known = False
         for record in await self._shared.queue.read_many(await self._strays()):
             if record.state == "active" and record.runner_id == self.runner_id:
-                await self._lease.ended("release", released(record.job_id, record.token, is_begun=False))
+                await self._lease.end_and_wait("release", release_record(record.job_id, record.token, is_begun=False))
 
     async def run_suspect(self) -> bool:
         """Run one job that is suspected of taking runners down, alone. False where there is none left, or where the
@@ -131,7 +133,7 @@ class Consumer:
             claim = await self._claim_suspect()
             self._lanes.start(claim.jobs, self._lease)
             await self.ended()
-            await self._lease.settled()
+            await self._lease.wait_until_idle()
             return bool(claim.jobs) or claim.is_more
         finally:
             self._lanes.limit = 0
@@ -170,14 +172,14 @@ class Consumer:
     async def leave(self) -> None:
         """Sign off, once Redis has heard of everything; a job that was popped and not claimed goes back."""
         for lease in (*self._former, self._lease):
-            await lease.settled()
+            await lease.wait_until_idle()
             await self._sign_off(lease)
 
     async def look_for_cancels(self) -> None:
         """Once a second: stop the handlers of jobs that somebody asked to cancel, and settle what former ids left."""
         await self._wind_up()
         if self._lanes.unended:
-            self._lanes.cancel(await self._lease.cancels())
+            self._lanes.cancel(await self._lease.cancel_requests())
 
     # Taking jobs in.
 
@@ -185,7 +187,7 @@ class Consumer:
         if not self._is_registered:
             await self._lease.register(self._about)
             with self._shared.bulkheads.around(ALL, "count"):
-                await self._queues.show([self.runner_id], self._shared.settings.lease_s)
+                await self._queues.runners.show([self.runner_id], self._shared.settings.lease_s)
             self._is_registered = True
             self._log.info("worker.registered", f"Worker {self.runner_id} serves {self.queue}, {self._limit} at a time")
 
@@ -213,9 +215,9 @@ class Consumer:
 
     async def _sign_off(self, lease: Lease) -> None:
         crash_limit = self._shared.settings.crash_limit
-        await self._queues.reap(lease.queue, lease.runner_id, is_crash=False, crash_limit=crash_limit)
+        await self._queues.runners.reap(lease.queue, lease.runner_id, is_crash=False, crash_limit=crash_limit)
         with self._shared.bulkheads.around(ALL, "count"):
-            await self._queues.hide([lease.runner_id])
+            await self._queues.runners.hide([lease.runner_id])
 
     async def _take_in(self) -> None:
         """One round: claim for the free slots; where nothing is there, wait for an id, a bell or a free slot."""
@@ -245,7 +247,7 @@ class Consumer:
 
     async def _claim(self, limit: int, source: str = "ready") -> Claim:
         if self._lanes.is_giving_back:
-            await self._lease.settled()
+            await self._lease.wait_until_idle()
         found = await self._strays()
         # Until the reply is here nobody knows what the own list holds; where none comes, it is looked at.
         self._is_list_known = False
@@ -262,8 +264,8 @@ class Consumer:
 
     def _tell_of(self, claim: Claim) -> None:
         """What it ended: nobody else would say so."""
-        if claim.buried:
-            self._background("telling", Fates(self._shared.queue, self._log).tell(claim.buried))
+        if claim.dead_ids:
+            self._background("telling", Fates(self._shared.queue, self._log).tell(claim.dead_ids))
 
     async def _wait_for_id(self) -> None:
         self._is_list_known = False
@@ -287,7 +289,7 @@ class Consumer:
         now_s = time.monotonic()
         if self._is_list_known and now_s < self._strays_at_s:
             return []
-        held = await self._lease.held()
+        held = await self._lease.active_ids()
         self._strays_at_s = now_s + STRAYS_EVERY_S
         # The list's left end is the newest.
         return [job_id for job_id in reversed(held) if not self._lanes.holds(job_id)]

@@ -205,7 +205,7 @@ class Context:
             return None  # Somebody wrote it by hand.
 
     def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
-        """`options` are the other fields of POST /api/jobs; once: see children.py.
+        """`options` are the other fields of POST /api/jobs; once: see named_jobs.py.
 
         Raises InvalidFields, QueueFull, RedisUnavailable, OutcomeUnknown; with `once` WrongState, too.
         """
@@ -251,7 +251,7 @@ class Context:
             body, shared.registry, shared.ids, request_id=spec.request_id, trace=child_of(spec.trace)
         )
         if once is not None:
-            return await shared.queue.children.enqueue(self._job, once, job)
+            return await shared.queue.named_jobs.enqueue(self._job, once, job)
         # Not the new job's own id: under a `unique` key another one may stand for it.
         return (await shared.queue.enqueue(job)).job_id
 
@@ -268,9 +268,9 @@ class Context:
         notes = self._said()
         if asyncio._get_running_loop() is self._loop:
             self._tell_redis(notes)
-        elif notes.calls():
+        elif notes.must_call_loop():
             self._loop.call_soon_threadsafe(self._heed, notes)
 
     def _heed(self, notes: Notes) -> None:
-        notes.is_called = False
+        notes.has_called_loop = False
         self._tell_redis(notes)

@@ -328,7 +328,7 @@ class Lanes:
         """It may take long, or block the loop: before it begins Redis has what would wait behind it, and has heard of
         what ended before it. Meanwhile the runner may be told to leave; then it has an ending."""
         await self._surplus.clear()
-        await in_hand.lease.settled()
+        await in_hand.lease.wait_until_idle()
 
     def _begin(self, in_hand: InHand, prepared: Prepared) -> Context:
         """From here on the job runs."""
@@ -440,8 +440,8 @@ class Lanes:
         if in_hand.context is not None and (
             last_words := in_hand.context.last_words(is_done=ending.script == "finish")
         ):
-            ending.words = ending.words.saying(last_words)
-        in_hand.lease.end(ending.script, ending.words, lambda is_ours: self._heard(in_hand, is_ours))
+            ending.words = ending.words.with_notes(last_words)
+        in_hand.lease.send_end(ending.script, ending.words, lambda is_ours: self._heard(in_hand, is_ours))
 
     def _say(self, in_hand: InHand, ending: Ending) -> None:
         duration_s = time.monotonic() - in_hand.started_s

@@ -130,9 +130,9 @@ class Runner:
 
         def tell(fault: Exception | None) -> None:
             if fault is None:
-                self._bulkheads.is_well(queue, "ending")
+                self._bulkheads.log_mended(queue, "ending")
             else:
-                self._bulkheads.tell(queue, "ending", fault)
+                self._bulkheads.log_failed(queue, "ending", fault)
 
         def make_lease() -> Lease:
             # The id that the supervisor knows first; one of our own whenever that one was taken for dead.
@@ -305,9 +305,11 @@ class Runner:
     async def _beat(self) -> None:
         for consumer in self._consumers:
             with self._bulkheads.around(consumer.queue, "beat"):
-                await self._queues.beat(consumer.queue, [consumer.runner_id])
+                await self._queues.runners.beat(consumer.queue, [consumer.runner_id])
         with self._bulkheads.around(ALL, "count"):
-            await self._queues.show([consumer.runner_id for consumer in self._consumers], self._settings.lease_s)
+            await self._queues.runners.show(
+                [consumer.runner_id for consumer in self._consumers], self._settings.lease_s
+            )
 
     def _retire(self, why: str) -> None:
         """A handler can't be stopped: begin no more, and have another runner started in our place."""

@@ -125,14 +125,14 @@ class Warnings:
     async def withdraw(self) -> None:
         """The runner leaves, and so does what it has found. Raises RedisUnavailable."""
         if self._standing:
-            await self._queues.unwarn(self._named(self._standing))
+            await self._queues.warnings.remove(self._named(self._standing))
 
     async def _tell(self, news: list[str], mended: list[str]) -> None:
         if mended:
-            await self._queues.unwarn(self._named(mended))
+            await self._queues.warnings.remove(self._named(mended))
         is_due = self._clock() - self._told_at_s >= TELL_EVERY_S
         if self._standing and (news or is_due):
-            await self._queues.warn(self._named(self._standing), LAPSES_S)
+            await self._queues.warnings.add(self._named(self._standing), LAPSES_S)
             self._told_at_s = self._clock()
 
     def _named(self, sentences: list[str]) -> list[str]:

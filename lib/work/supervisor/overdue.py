@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from lib.jobs.backoff import delay_s
 from lib.jobs.job import JobRecord
+from lib.queue.end_record import EndRecord, fail_record
 from lib.queue.job_store import JobStore
-from lib.queue.lease import Ended, Lease, failed
+from lib.queue.lease import Lease
 
 LATE_S = 1.0  # What a runner that still turns would take at most to time a job out itself.
 
@@ -57,12 +58,12 @@ class Held(NamedTuple):
 
     async def fail(self, rng: Random) -> bool:
         """As `TimedOut`. False where it was no longer the runner's."""
-        return await self.lease.ended("fail", _timeout(self.record, rng))
+        return await self.lease.end_and_wait("fail", _timeout(self.record, rng))
 
 
 async def held_by(lease: Lease, queue: JobStore) -> list[Held]:
     """What the runner of `lease` holds."""
-    records = await queue.read_many(await lease.held())
+    records = await queue.read_many(await lease.active_ids())
     active = (record for record in records if record.state == "active" and record.runner_id == lease.runner_id)
     return [Held(lease, record) for record in active]
 
@@ -86,7 +87,7 @@ def is_overdue(record: JobRecord, now_ms: int, leaps: Leaps, unheard_s: float) -
     return max(ran_s, unheard_s) > record.spec.timeout_s + LATE_S
 
 
-def _timeout(record: JobRecord, rng: Random) -> Ended:
+def _timeout(record: JobRecord, rng: Random) -> EndRecord:
     spec = record.spec
     assert spec is not None  # is_overdue has looked
     error = {
@@ -96,4 +97,4 @@ def _timeout(record: JobRecord, rng: Random) -> Ended:
     wait_s = None
     if record.attempts < spec.max_attempts:
         wait_s = delay_s(max(1, record.attempts), base_s=spec.backoff.base_s, cap_s=spec.backoff.cap_s, rng=rng)
-    return failed(record.job_id, record.token, error, wait_s)
+    return fail_record(record.job_id, record.token, error, wait_s)

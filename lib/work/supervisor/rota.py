@@ -8,7 +8,7 @@ sleeps the last look has told when something will be due by itself; whoever brin
 from collections.abc import Iterable
 from random import Random
 
-from lib.queue.job_store import QUEUE_KNOWN_S
+from lib.queue.enqueuer import QUEUE_KNOWN_S
 
 ASLEEP_S = 60.0
 """So long a queue sleeps at most. What an older version enqueues may name no time: it is found then."""

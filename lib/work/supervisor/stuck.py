@@ -14,7 +14,7 @@ from lib.queue.bulkheads import Bulkheads
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.lease import Lease
-from lib.queue.queue_store import QueueStore
+from lib.redis_link import redis_info
 from lib.redis_link.link import RedisLink
 from lib.work.supervisor.child import Child
 from lib.work.supervisor.overdue import Held, Leaps, held_by, overdue
@@ -29,7 +29,6 @@ class StuckRunners:
     def __init__(self, link: RedisLink, keys: RedisKeys, log: Log, bulkheads: Bulkheads, rng: Random) -> None:
         self._link = link
         self._keys = keys
-        self._queues = QueueStore(link, keys)
         self._queue = JobStore(link, keys)
         self._log = log
         self._bulkheads = bulkheads
@@ -71,7 +70,7 @@ class StuckRunners:
 
     async def _compare_clocks(self) -> int:
         """Redis' time, in ms. Done once a second: what its clock leaps makes no job overdue."""
-        now_ms = await self._queues.now_ms()
+        now_ms = await redis_info.now_ms(self._link)
         self._leaps.look(now_ms, time.monotonic())
         return now_ms
 
@@ -79,7 +78,7 @@ class StuckRunners:
         """A loop that is stuck with jobs in hand has until their deadlines; one that holds none is just stuck."""
         for queue, runner_id in child.runner_ids.items():
             with self._bulkheads.around(queue, "rescue"):
-                if await self._lease(queue, runner_id).held():
+                if await self._lease(queue, runner_id).active_ids():
                     return True
         return False
 

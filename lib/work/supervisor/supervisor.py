@@ -35,8 +35,8 @@ from lib.queue.bulkheads import ALL, Bulkheads
 from lib.queue.epochs import Epochs
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
-from lib.queue.queue_names import Walk
-from lib.queue.queue_store import NAMES_AT_ONCE, QueueStore
+from lib.queue.queue_names import NAMES_AT_ONCE, Walk
+from lib.queue.queue_store import QueueStore
 from lib.redis_link import redis_info
 from lib.redis_link.link import open_link
 from lib.settings.config import EXIT_CONFIG, Settings
@@ -265,9 +265,9 @@ class Supervisor:
             # Where it can't be done now, its lease will run out; whoever sees that takes the jobs back.
             with contextlib.suppress(RedisUnavailable), self._bulkheads.around(queue, "reap"):
                 crash_limit = self._settings.crash_limit
-                held = await self._queues.reap(queue, runner_id, is_crash=is_crash, crash_limit=crash_limit)
+                held = await self._queues.runners.reap(queue, runner_id, is_crash=is_crash, crash_limit=crash_limit)
             with contextlib.suppress(RedisUnavailable), self._bulkheads.around(ALL, "count"):
-                await self._queues.hide([runner_id])
+                await self._queues.runners.hide([runner_id])
             if held:
                 taken_back += held
                 msg = f"{len(held)} jobs of {queue} taken back from {runner_id}"
@@ -299,10 +299,10 @@ class Supervisor:
             with contextlib.suppress(RedisUnavailable):
                 for queue, runner_ids in by_queue.items():
                     with self._bulkheads.around(queue, "beat"):
-                        await self._queues.beat(queue, runner_ids)
+                        await self._queues.runners.beat(queue, runner_ids)
                 if alive := {runner_id for runner_ids in by_queue.values() for runner_id in runner_ids}:
                     with self._bulkheads.around(ALL, "count"):
-                        await self._queues.show(sorted(alive), self._settings.lease_s)
+                        await self._queues.runners.show(sorted(alive), self._settings.lease_s)
                 pause_s = self._settings.lease_s / 5
             await asyncio.sleep(pause_s)
 
@@ -312,7 +312,7 @@ class Supervisor:
         while True:
             try:
                 with self._bulkheads.around(ALL, "epoch"):
-                    if loss := await self._epochs.look():
+                    if loss := await self._epochs.check():
                         self._log.error("redis.emptied", loss.text, queues=loss.queues)
                 began_s = time.monotonic()
                 self._isolation.found(await self._upkeep.round(began_s), began_s)

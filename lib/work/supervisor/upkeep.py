@@ -10,7 +10,8 @@ from random import Random
 from lib.logs.log import Log
 from lib.queue.bulkheads import ALL, Bulkheads
 from lib.queue.queue_names import Walk
-from lib.queue.queue_store import QueueStore, Retention
+from lib.queue.queue_store import QueueStore
+from lib.queue.upkeep_steps import Retention
 from lib.settings.config import Settings
 from lib.work.fates import Fates
 from lib.work.supervisor.rota import AWAKE_S, Rota
@@ -98,8 +99,8 @@ class Upkeep:
             self._rota.wake(queue, now_s)
         with self._bulkheads.around(ALL, "upkeep"):
             await self._walk.step()
-            if self._walk.is_at_the_begin and (missing := own - self._walk.names):
-                await self._queues.name(missing)
+            if self._walk.is_at_start and (missing := own - self._walk.names):
+                await self._queues.add(missing)
             for queue in await self._moved():
                 self._walk.names.add(queue)
                 self._rota.wake(queue, now_s)
@@ -109,8 +110,8 @@ class Upkeep:
         """The queues that somebody has begun to use since the last round. Where Redis' clock went back, they are found
         as those are that sleep."""
         if self._seen_ms is None:
-            self._seen_ms = await self._queues.now_ms() - round(AWAKE_S * 1000)
-        found = await self._queues.moved(self._seen_ms)
+            self._seen_ms = await self._queues.upkeep.now_ms() - round(AWAKE_S * 1000)
+        found = await self._queues.named_since(self._seen_ms)
         # The latest ones come again each time, for others may have come in the same ms.
         fresh = {queue for queue, ms in found.items() if self._found.get(queue) != ms}
         self._found = found
@@ -119,7 +120,7 @@ class Upkeep:
 
     async def _look_after(self, queue: str, now_s: float) -> int:
         """One queue's round. Gives the number of its suspects."""
-        survey = await self._queues.survey(queue, self._retention)
+        survey = await self._queues.upkeep.survey(queue, self._retention)
         self._rota.looked(queue, now_s, is_busy=survey.is_busy, wait_s=survey.wait_s)
         watch = self._watches.pop(queue, None) or LeaseWatch(self._settings.lease_s, EVERY_S)
         if survey.beats:
@@ -127,9 +128,9 @@ class Upkeep:
             self._watches[queue] = watch
         for runner_id, beat in watch.look(survey.beats, now_s).items():
             await self._reap(queue, runner_id, beat)
-        for runner_id in survey.graves:
+        for runner_id in survey.dead_runners:
             # Something reached a dead runner's list after it was emptied: a pop that lay in a buffer.
-            held = await self._queues.reap(queue, runner_id, crash_limit=self._settings.crash_limit)
+            held = await self._queues.runners.reap(queue, runner_id, crash_limit=self._settings.crash_limit)
             await self._fates.tell(held or ())
         if survey.is_due:
             await self._promote(queue)
@@ -140,28 +141,28 @@ class Upkeep:
         return survey.suspects
 
     async def _reap(self, queue: str, runner_id: str, beat: str) -> None:
-        held = await self._queues.reap(queue, runner_id, beat_seen=beat, crash_limit=self._settings.crash_limit)
+        held = await self._queues.runners.reap(queue, runner_id, beat_seen=beat, crash_limit=self._settings.crash_limit)
         if held is None:
             return  # It has beaten since, or another reaper was first.
         with self._bulkheads.around(ALL, "count"):
-            await self._queues.hide([runner_id])
+            await self._queues.runners.hide([runner_id])
         msg = f"Worker {runner_id} has not been heard of for {self._settings.lease_s:g} s: {len(held)} jobs taken back"
         self._log.warning("worker.reaped", msg, queue=queue, worker_id=runner_id, jobs=len(held))
         await self._fates.tell(held)
 
     async def _promote(self, queue: str) -> None:
         for _ in range(MOST_BITES):
-            if not await self._queues.promote(queue):
+            if not await self._queues.upkeep.promote(queue):
                 return
 
     async def _expire(self, queue: str) -> None:
         for _ in range(MOST_BITES):
-            expired, is_more = await self._queues.expire(queue)
+            expired, is_more = await self._queues.upkeep.expire(queue)
             await self._fates.tell(expired)
             if not is_more:
                 return
 
     async def _trim(self, queue: str) -> None:
         for _ in range(MOST_BITES):
-            if not await self._queues.trim(queue, self._retention):
+            if not await self._queues.upkeep.trim(queue, self._retention):
                 return

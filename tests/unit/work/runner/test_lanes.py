@@ -13,7 +13,8 @@ from unittest.mock import patch
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import JobType, Registry
-from lib.queue.lease import Ended, Lease
+from lib.queue.end_record import EndRecord
+from lib.queue.lease import Lease
 from lib.tracing import Trace
 from lib.work.runner.context import Blank, Shared
 from lib.work.runner.lanes import Lanes
@@ -35,14 +36,14 @@ class ALease:
     def __init__(self) -> None:
         self.ends: list[tuple[str, int]] = []
 
-    def end(self, script: str, ended: Ended, hear: Callable[[bool | Exception], None]) -> None:
+    def send_end(self, script: str, ended: EndRecord, hear: Callable[[bool | Exception], None]) -> None:
         self.ends.append((script, ended.token))
         hear(True)
 
-    def note(self, words: Ended) -> None:
+    def note(self, words: EndRecord) -> None:
         raise AssertionError("no handler here says anything")
 
-    async def settled(self) -> None:
+    async def wait_until_idle(self) -> None:
         await asyncio.sleep(0)
 
 
@@ -238,7 +239,7 @@ class InHand(unittest.IsolatedAsyncioTestCase):
             asked.set()
             await never.wait()
 
-        with patch.object(self.lease, "settled", settled):
+        with patch.object(self.lease, "wait_until_idle", settled):
             self.start(lanes, 1, 2)  # Nobody knows how long they take: before the first begins, the second goes back.
             await asyncio.wait_for(asked.wait(), 5)
             [lane] = lanes._lanes
