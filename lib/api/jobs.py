@@ -20,7 +20,7 @@ from lib.json_text import to_json
 from lib.logs.log import NOTHING, Log
 from lib.logs.log_lines import INFO, Form
 from lib.queue.end_waiters import EndWaiters
-from lib.queue.enqueuer import REFUSED, refusal
+from lib.queue.enqueuer import REFUSED, refused_job_error
 from lib.queue.job_store import JobStore
 from lib.queue.listing import Cursor, ListingPart, Wanted
 from lib.queue.queue_store import QueueStore
@@ -104,7 +104,7 @@ class JobOperations:
         elif accepted.outcome == "conflict":
             raise idempotency.reused()
         elif accepted.outcome in REFUSED:
-            raise refusal(accepted)
+            raise refused_job_error(accepted)
         return self._not_at_once(call, job, spec, accepted, preferred)
 
     async def _not_at_once(

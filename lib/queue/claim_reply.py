@@ -8,9 +8,9 @@ each job. (`|` stands for FIELD, `;` for RECORD: see framing.py; email-…1 for 
     {"v":1,"type":"email",…}
 
 The first record is about the claim: `more`, `paused`, `empty` or nothing; the time; ms until the next delayed job is
-due, or nothing; since when each job was ready; the ids of the jobs that the claim made dead. Each further record is a
-job: id, token, number of the attempt, since when no runner could run the job, and only if it has one of the two: its
-checkpoint, and the time after which no attempt of it begins.
+due, or nothing; since when each job was ready; ids of jobs that the claim made dead. Each further record is a job: id,
+token, number of the attempt, since when no runner could run the job; and, if the job has one of the two, its checkpoint
+and the time after which no attempt begins.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _new = tuple.__new__
 class Claim(NamedTuple):
     """What a claim brought. is_more: claim again at once. next_due_s: seconds until a delayed job is due, if any is.
 
-    is_paused: the queue is paused; ask again in a moment. is_empty: no other job is ready (said behind a pop alone).
+    is_paused: the queue is paused; ask again in a moment. is_empty: no other job is ready (only behind a pop).
     dead_ids: jobs that the claim ended instead of handing them out (their spec can't be read, or their time is over).
     """
 

@@ -91,7 +91,7 @@ class Committer(Generic[Item, Answer]):
         return not (self._in_flight or self._waiting or self._bulk)
 
     async def wait_until_idle(self) -> None:
-        """Wait until every item has been answered, those too that come meanwhile."""
+        """Wait until every item has been answered, also items that are handed in while this waits."""
         while not self.is_idle:
             self._became_idle.clear()
             await self._became_idle.wait()

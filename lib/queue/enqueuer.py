@@ -34,11 +34,11 @@ from lib.queue.scripts import Scripts
 from lib.redis_link.link import RedisLink
 
 QUEUE_KNOWN_S = 30.0
-"""For so long a name is taken to stand in `wb:queues`; then it is written again, in case somebody has removed it."""
+"""A name that this process wrote into `wb:queues` is written again after so long: somebody may have removed it."""
 REPLICATION_MS = 500
 COMMIT_KEPT_S = 3600  # as in enqueue.lua
 REFUSED = ("full", "brief")
-"""The outcomes of a NewJob that was not taken in; see `refusal`."""
+"""The outcomes of a NewJob that was not taken in; see `refused_job_error`."""
 EnqueueCall = tuple[str, str, str, int, str]
 """One call of enqueue.lua: "enqueue", the queue's base, the id of this Enqueuer, the commit's number, the records."""
 
@@ -78,7 +78,7 @@ class Enqueuer:
         """
         accepted = await self._committer(job.queue).submit(job)
         if accepted.outcome in REFUSED:
-            raise refusal(accepted)
+            raise refused_job_error(accepted)
         return accepted
 
     def post(self, job: NewJob, on_answer: Callable[[Accepted | Exception], None], *, in_bulk: bool = False) -> None:
@@ -99,7 +99,7 @@ class Enqueuer:
         try:
             await self._scripts.call("name", self._keys.queues, self._keys.moved, queue)
         except OutcomeUnknown as fault:
-            # Whatever became of the name, no job was sent.
+            # The name may have been written or not; no job was sent.
             raise RedisUnavailable(fault.detail) from None
         except RedisKeysBroken:
             return  # A broken set of names stops no queue; the next commit tries again.
@@ -181,8 +181,8 @@ class Enqueuer:
     async def _confirmed(self, queue: str, jobs: list[NewJob], call: EnqueueCall, reply: bytes) -> list[Accepted]:
         """What became of the jobs, once the queue's name and the replicas are sure.
 
-        If the queue began with this commit, it may have been removed since this process named it: its name is written
-        again before anybody is told that a job of the queue was accepted.
+        A queue that begins with this commit may have been removed since this process named it. So its name is written
+        again before any of its jobs is answered.
         """
         if reply.startswith(BEGUN):
             with behind_a_change(), contextlib.suppress(RedisKeysBroken):
@@ -196,8 +196,8 @@ class Enqueuer:
 
         WHY three commands in one packet: if the link was cut behind the commit, the server that answers now may be
         another one, promoted without the job, and WAIT would count the replicas of that server. The GET asks the same
-        server whether this commit is the last one that it has of this process; the EXPIRE is a write, so that WAIT has
-        a write to wait for.
+        server for the number of the last commit that the server has of this process; the EXPIRE is a write, so that
+        WAIT has a write to wait for.
         """
         commit = self._keys.commit(queue, self._process_id)
         try:
@@ -215,7 +215,7 @@ class Enqueuer:
             raise NotReplicated(f"{detail}; send it again with the same Idempotency-Key")
 
 
-def refusal(accepted: Accepted) -> QueueFull | InvalidFields:
+def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields:
     """The error for a job that was not taken in: its outcome is one of REFUSED."""
     if accepted.outcome == "brief":
         return submission.invalid([submission.BRIEF])

@@ -1,4 +1,4 @@
-"""Notices that Redis has lost what it held: FLUSHALL, a restart without its file, a failover to an empty replica.
+"""Notices that Redis has lost its data: FLUSHALL, a restart without its file, a failover to an empty replica.
 
 Each queue has a marker beside its jobs, in their slot: `wb:{email}:epoch` holds a random word, `9f2c41d07a5be836`,
 which is written once and never changed. A process that knew the marker, and later finds another one or none, knows that
@@ -28,8 +28,8 @@ NAMES_A_CHECK = 100  # About how many names of queues a check reads, to find tho
 
 
 class Loss(NamedTuple):
-    """Queues whose jobs are gone. was_restarted: another run of Redis answers now; None in a Cluster, where what one
-    node says of itself says nothing of the others."""
+    """Queues whose jobs are gone. was_restarted: another run of Redis answers now than at the last check; None in a
+    Cluster, where the run of one node says nothing of the other nodes."""
 
     queues: tuple[str, ...]
     was_restarted: bool | None
@@ -57,7 +57,7 @@ _ADVICE = {
 
 
 class Epochs:
-    """What one process knows of the queues' markers."""
+    """The markers of all queues, as far as one process knows them."""
 
     def __init__(self, link: RedisLink, keys: RedisKeys, clock: Callable[[], float] = time.monotonic) -> None:
         """clock: seconds, of this process alone."""
@@ -76,7 +76,7 @@ class Epochs:
         """What was lost since the last check. If this raises RedisUnavailable or RedisKeysBroken, nothing was learnt.
 
         Whoever empties a Redis empties all of it, or one node of a Cluster. So a check reads a few markers, others each
-        time; if one of them has changed, it reads all.
+        time; if one marker has changed, the check reads all.
         """
         info = fields_of(await self._link.call("INFO", "server"))
         found = await self._read(await self._new_names() | self._turn())

@@ -1,6 +1,6 @@
 """What happens to jobs, as it happens, for GET /api/events.
 
-Each queue has a stream in Redis. An entry says which jobs one call of a script brought to which state:
+Each queue has a stream in Redis, with an entry for the jobs that one call of a script brought to one state:
 `1764410000123-0  state active  by claim  ids id1,id2`. Scripts always add an entry when jobs end, and one for every
 other transition only while somebody listens; a server that has readers therefore calls listen.lua for each queue that
 they follow, again and again.
@@ -72,7 +72,7 @@ class EventStream:
 
     @contextlib.contextmanager
     def reader(self, queues: frozenset[str] | None) -> Iterator[asyncio.Event]:
-        """An event that is set when one of `queues` has a new entry; None follows every queue, those too that begin."""
+        """An event that is set when one of `queues` has a new entry; None follows every queue, and new queues."""
         event = asyncio.Event()
         self._readers[event] = queues
         if self._polling is None:

@@ -15,7 +15,7 @@ The forms, with `;` for RECORD, `|` for FIELD, `/` for PART, and `id1` for an id
     id1|7|-email|{"sent":1};id2|1|-email|;         ends of attempts, for finish.lua            end_record.py
     3/lsent the head/p{"fraction":0.5,…}           what a running job noted, for note.lua      notes.py
     1764410000000||state|ready|spec|{…}            a job, as read.lua gives it                 job_record.py
-    completed email|12|dead email|1                counters of a queue                         `counters`, below
+    completed email|12|dead email|1                counters of a queue, or its settings        `counters`, `texts`
 """
 
 import json
@@ -62,10 +62,18 @@ def optional_object(raw: bytes | None) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def counters(text: bytes) -> dict[str, int]:
+def texts(joined: bytes) -> dict[str, str]:
+    """A hash, joined by FIELD: `paused|1|max_depth|500` -> {"paused": "1", "max_depth": "500"}.
+
+    Raises ValueError if a name has no value behind it.
+    """
+    flat = shown_text(joined).split(FIELD) if joined else []
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def counters(joined: bytes) -> dict[str, int]:
     """A hash of counts, joined by FIELD: `completed email|12|dead email|1` -> {"completed email": 12, "dead email": 1}.
 
     A value that is not digits is left out. Raises ValueError if a name has no value behind it.
     """
-    flat = shown_text(text).split(FIELD) if text else []
-    return {name: int(count) for name, count in zip(flat[::2], flat[1::2], strict=True) if count.isdigit()}
+    return {name: int(count) for name, count in texts(joined).items() if count.isdigit()}

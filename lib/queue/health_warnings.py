@@ -1,7 +1,9 @@
-"""What runners find wrong, for /api/health to show: sentences in Redis, each with the ms until which it holds.
+"""What runners find wrong, for /api/health: sentences in the sorted set `wb:warnings`, each with the ms at which it
+lapses.
 
-A runner that finds, say, that the mail server refuses its login, adds the sentence and repeats it while that lasts; a
-runner that dies repeats nothing, and its sentences lapse.
+    "worker on host-1: the mail server refuses the login of SMTP_USER"    1764410060000
+
+A runner adds a sentence and repeats it as long as the fault lasts. The sentences of a runner that died lapse.
 """
 
 from collections.abc import Sequence
@@ -29,7 +31,7 @@ class HealthWarnings:
         await self._link.call("ZREMRANGEBYSCORE", self._keys.warnings, "-inf", at_ms)
 
     async def remove(self, sentences: Sequence[str]) -> None:
-        """Show these no more: what they say was mended."""
+        """Show these no more: the faults were mended."""
         await self._link.call("ZREM", self._keys.warnings, *sentences)
 
     async def all(self) -> list[str]:

@@ -80,8 +80,8 @@ class JobStore:
     async def page(self, queues: list[str], wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
         """The next jobs of these queues that fit `wanted`, newest first: `limit` at most.
 
-        There may be fewer and still more jobs behind them, for Redis looks at about 800 jobs a call. The jobs
-        themselves are not read. A queue whose keys are broken is left out, and named in `unreadable`.
+        A page may be short, or empty, with more jobs behind it: Redis looks at about 800 jobs a call. Only ids are
+        returned; the jobs are not read. A queue whose keys are broken is left out, and named in `unreadable`.
         """
         arguments = wanted.arguments(after, limit, len(queues))
 
@@ -107,13 +107,14 @@ class JobStore:
             raise WrongState(f"the job is {state}; only one that is ready, delayed or active can be cancelled")
         queue = queue_of(job_id) or ""
         if not self._enqueuer.is_named(queue):
-            # Named, the queue is looked at by upkeep in time to remove the record of the job; cancelled it is anyhow.
+            # Upkeep visits a queue that was named lately soon enough to remove the job's record in time. The job is
+            # cancelled whether this succeeds or not.
             with contextlib.suppress(RedisUnavailable, RedisKeysBroken):
                 await self._enqueuer.name(queue)
         return False
 
     async def retry(self, job_id: str, keyed: Keyed = NO_KEY, *, from_start: bool = False) -> bool:
-        """Run a finished job again, its attempts at 0, and under its unique key if it has one.
+        """Run a finished job again: with no attempt counted, and under its unique key if the job has one.
 
         from_start: without the checkpoint that a job has which did not complete. Returns True as `cancel` does. Raises
         JobNotFound, WrongState or IdempotencyKeyReused.
@@ -129,7 +130,7 @@ class JobStore:
         return False
 
     async def patch(self, job_id: str, revise: Callable[[JobRecord], Revision]) -> None:
-        """Change a job that waits to what `revise` makes of its record.
+        """Change a job that waits, as `revise(record)` says.
 
         If somebody else changes the job in that moment, `revise` is called again with the new record. Raises
         JobNotFound or WrongState, and what `revise` raises.
@@ -140,7 +141,7 @@ class JobStore:
                 raise _not_waiting(record.state)
             spec_text, priority, due = revise(record)
             if due is not None and not self._enqueuer.is_named(record.queue):
-                # Upkeep may have planned its next look at the queue for a later time than the new one.
+                # Upkeep may have planned its next visit to the queue for a time after the job's new one.
                 await self._enqueuer.name(record.queue)
             seen = hashlib.sha1(record.spec_text, usedforsecurity=False).hexdigest()
             wanted = (spec_text, priority or "", "" if due is None else due)

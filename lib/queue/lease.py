@@ -1,13 +1,13 @@
-"""One runner in one queue: what it claims, which jobs it holds, and how it ends them.
+"""One runner in one queue: the jobs that the runner claims, holds and ends.
 
     lease = Lease(link, pop_link, keys, "email", "host-1.4711-9f2c", Random())
     await lease.register({"pid": 4711})
     claim = await lease.claim(10)
     lease.send_end("finish", complete_record(job.job_id, job.token, "email", '{"sent":1}'), on_answer)
 
-A consumer of work/runner has one. The ids of the jobs that a runner holds stand in its active list,
-`wb:{email}:active:<runner>`. Every call about a job carries the token that its claim gave. A runner that was taken for
-dead meanwhile is refused with `NotRegistered`, and nothing that it still sends about its old jobs changes anything.
+Each consumer of work/runner has a Lease. The ids of the jobs that a runner holds stand in its active list,
+`wb:{email}:active:<runner>`. Every call about a job carries the token that the claim gave. If a runner was believed
+dead and reaped, its next claim raises NotRegistered, and an end that it still sends for an old job changes nothing.
 """
 
 import asyncio
@@ -79,7 +79,8 @@ class Lease:
     async def register(self, about: dict[str, Any]) -> None:
         """Register this runner with the queue; from now on somebody must beat for it. about: {"pid": 4711, …}"""
         with contextlib.suppress(RedisKeysBroken):
-            # A broken set of names stops no queue; upkeep warns of it, and adds this name as soon as it can.
+            # A broken set of names stops no queue. Upkeep logs the fault, and adds the name once somebody has mended
+            # the set.
             await self._scripts.call("name", self._keys.queues, self._keys.moved, self.queue)
         await self._scripts.call("register", self._base, self.runner_id, to_json(about))
 
@@ -170,7 +171,7 @@ class Lease:
         self._scripts.send(on_reply, script, self._base, self.runner_id, records_text(ends))
 
     def _read_answer(self, script: str, ends: list[EndRecord], reply: bytes | Exception) -> Any:
-        """True or False for each end; or the coroutine that comes to that answer, because Redis has not taken them."""
+        """True or False for each end; if the call failed, a coroutine that sends the ends again and returns that."""
         if isinstance(reply, RedisUnavailable | RedisKeysBroken):
             return self._send_until_taken(script, ends, reply)
         if isinstance(reply, Exception):

@@ -41,7 +41,7 @@ class ListingPart(NamedTuple):
     unreadable: tuple[Unreadable, ...] = ()
 
     def followed_by(self, other: "ListingPart") -> "ListingPart":
-        """This part and `other`, which begins where this one ends, as one part."""
+        """Both parts as one; `other` begins where this part ends."""
         unreadable = {one.queue: one for one in (*self.unreadable, *other.unreadable)}
         return ListingPart(self.jobs + other.jobs, other.end, tuple(unreadable.values()))
 
@@ -63,13 +63,11 @@ class Wanted(NamedTuple):
         )
 
     def enough(self, limit: int) -> int:
-        """How many jobs make a page worth an answer. A request's jobs are few, and whoever asks for them wants them
-        all; in other listings one job says that there are some."""
+        """How many jobs make a page worth an answer: all of a request's jobs, which are few; else one is enough."""
         return limit if self.request_id is not None else 1
 
     def arguments(self, after: Cursor | None, limit: int, queues: int) -> tuple[str | int, ...]:
-        """What page.lua is called with in each of `queues` queues: one queue may look at the fewer jobs the more there
-        are."""
+        """The arguments of page.lua, for a listing of `queues` queues: with more queues a call checks fewer jobs."""
         score, job_id = after or ("", "")
         index, state = (self.state, "") if self.state in INDEXED else ("all", self.state or "")
         texts = early_in_spec(self.type_name, self.request_id)
@@ -88,8 +86,8 @@ def page_from(reply: Sequence[Any]) -> ListingPart:
 def merged(pages: Sequence[ListingPart], limit: int) -> ListingPart:
     """The pages of several queues as one page of up to `limit` jobs.
 
-    It ends at the newest place at which one of the pages stopped: jobs behind that place, in that page's queue, may be
-    newer than what the other pages show there.
+    The page ends at the newest place at which one of `pages` stopped: the queue of that page may have jobs behind the
+    place that are newer than jobs of the other queues.
     """
     end = max((page.end for page in pages if page.end), default=None)
     jobs = [job for job in heapq.merge(*[page.jobs for page in pages], reverse=True) if not end or job >= end]

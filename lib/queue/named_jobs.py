@@ -1,8 +1,8 @@
 """Jobs that a running job enqueues under a name: one job for each name, however often the running job is tried.
 
-A handler calls `ctx.enqueue("send_email", {…}, once="mail")`. The job that runs is the parent here, the new one the
-child. They may lie in two slots of a Cluster, so no script can write both, and a process that dies between two writes
-must leave neither two children nor none:
+A handler calls `ctx.enqueue("send_email", {…}, once="mail")`. The job that runs is the parent, the new job the child.
+Parent and child may lie in two slots of a Cluster, so no script can write both, and a process that dies between two
+writes must leave neither two children nor none:
 
 1. The parent's record notes the child's id in its field `once:mail` (once.lua, only with the parent's token). The id is
    made of the parent's id and the name. The first note holds, whatever the handler asks for at a later attempt.
@@ -56,7 +56,7 @@ class NamedJobs:
             return noted[1:]
         key = f"@once {noted}"  # No caller of the API can have the name `@once`.
         accepted = await self._enqueue(job._replace(job_id=noted, idempotency_key=key, fingerprint=_ONCE))
-        # The child is taken in, and the next attempt would find it: steps that fail from here on fail nothing.
+        # Redis has the child, and the parent's next attempt would find it: a failure from here on does no harm.
         with contextlib.suppress(RedisUnavailable):
             await self._confirm(parent.job_id, name, noted, accepted.job_id)
             await self._link.call("EXPIRE", self._keys.idempotency(queue_of(noted) or "", key), FORGOTTEN_S)

@@ -91,7 +91,7 @@ class Notes:
             return bool(self._lines or self._progress or self._checkpoint)
 
     def end(self, *, is_done: bool = False) -> str:
-        """The attempt ends: return the text that goes with its end. From now on nothing can be added or is left.
+        """End the attempt: return the text that goes with its end. From now on nothing can be added.
 
         is_done: the job is completed, and needs no checkpoint any more.
         """

@@ -183,7 +183,7 @@ class QueueStore:
                 await self._link.call("UNLINK", self._keys.removed(marker))
 
     async def _remove(self, queue: str, names: list[str]) -> str:
-        """Forget these keys of the queue, and those of its runners. Returns the marker or "". Raises QueueInUse."""
+        """Forget the keys `names` of the queue, and its runners' keys. Returns the marker or "". Raises QueueInUse."""
         outcome, about = await self._scripts.call("remove", self._keys.base(queue), self._lease_ms, *names)
         if outcome == b"served":
             raise QueueInUse(

@@ -1,4 +1,4 @@
-"""The runners of all queues: who is alive, who serves which queue, and what is taken back from one that died.
+"""The runners of all queues: who is alive, who serves which queue, and how the jobs of a dead runner are taken back.
 
 A runner registers with each queue that it serves (lease.py). From then on its supervisor, or the runner itself, beats
 for it: the queue's hash `beats` holds `<counter>:<ms of the last beat>` for each runner, as in `17:1764410000123`. A
@@ -50,7 +50,7 @@ class Runners:
         await self._link.call("ZREM", self._keys.runners, *runner_ids)
 
     async def count_alive(self) -> int:
-        """How many runners are alive, whatever they serve: one call, however many queues there are."""
+        """How many runners are alive in all queues together. One call, however many queues there are."""
         return int(await self._link.call("ZCOUNT", self._keys.runners, await now_ms(self._link), "+inf"))
 
     async def beat(self, queue: str, runner_ids: Sequence[str]) -> dict[str, bool]:

@@ -1,4 +1,4 @@
-"""What upkeep does to a queue, step by step: survey it, make due jobs ready, end what expired, forget what is old.
+"""The steps of upkeep in a queue: survey it, make due jobs ready, end expired jobs, forget old jobs.
 
 Each step is one script, which does a bounded part of the work and says whether there is more. Steps are safe from any
 number of supervisors at once: no supervisor leads. work/supervisor/upkeep.py decides which queue gets which step when.
@@ -69,7 +69,7 @@ class UpkeepSteps:
         return await now_ms(self._link)
 
     async def survey(self, queue: str, retention: Retention) -> Survey:
-        """What there is to do in the queue. Changes nothing."""
+        """What upkeep finds to do in the queue. Changes nothing."""
         arguments = (*retention.arguments, MOST_GRAVES)
         reply = await self._scripts.call("survey", self._keys.base(queue), *arguments)
         due, expiring, trimmable, suspects, dead_runners, wait_ms, *beats = reply

@@ -1,10 +1,10 @@
-"""`RedisLink`, all that Waybill asks of Redis, and `open_link`, which makes one for whatever REDIS_URL names.
+"""`RedisLink`, all that Waybill asks of Redis, and `open_link`, which makes a link from REDIS_URL.
 
     link = open_link("redis://127.0.0.1:6379/0", timeout_s=5.0)
     await link.call("SISMEMBER", "wb:queues", "email")      # 1
 
 redis-py's own retries are off: redis-py sends a command again when only the reply was lost, and a BRPOPLPUSH sent twice
-strands a job. The callers of this room decide what is sent again, for they know what is safe to repeat.
+strands a job. The callers decide which commands are sent again, for they know which are safe to repeat.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The Redis server itself: its clock, name and version, how fast it answers, and settings under which it loses jobs."""
+"""The Redis server itself: clock, name and version, time of a round trip, and settings under which jobs can be lost."""
 
 import time
 from typing import NamedTuple
@@ -35,7 +35,7 @@ async def ping(link: RedisLink) -> None:
 
 
 async def now_ms(link: RedisLink) -> int:
-    """Redis' clock, in ms since 1970; every time that Redis holds is one of this clock. Raises RedisUnavailable."""
+    """Redis' clock, in ms since 1970. All times in Waybill's keys are of that clock. Raises RedisUnavailable."""
     seconds, micros = await link.call("TIME")
     return int(seconds) * 1000 + int(micros) // 1000
 

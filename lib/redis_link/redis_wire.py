@@ -1,4 +1,4 @@
-"""One connection to one Redis that all calls share, and what its failures mean.
+"""One connection to one Redis, shared by all calls, and the meaning of each failure.
 
 redis-py opens the connection (address, TLS, password, database) and single.py hands it to a `RedisWire`, which takes
 over the socket: commands go out as `resp.encoded` writes them, replies are read by `resp.Replies`. Redis answers in the
@@ -42,7 +42,7 @@ _REFUSALS = {
     "UNBLOCKED": "the blocking pop was ended",
     "WRONGPASS": "Redis refuses the password of REDIS_URL",
 }
-# Behind one of these (a failover, a new password) another connection may do better than this one.
+# After an error of these words (a failover, a new password) a new connection may do better.
 _RECONNECT = ("READONLY", "NOAUTH", "WRONGPASS")
 
 

@@ -206,7 +206,7 @@ class SingleLink(SendsByCall):
                 client_id = await connection.read_response()
         except (RedisError, OSError) as fault:
             raise _refused(fault) from fault
-        # Redis may end a block up to 100 ms late; one that lasts 2 s longer than it should has a dead link.
+        # Redis may end a block up to 100 ms late; if it is 2 s late, the link is dead.
         return RedisWire(connection, block_s + 2 + self._timeout_s), client_id
 
 

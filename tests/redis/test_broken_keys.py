@@ -206,7 +206,7 @@ class Told(RedisCase):
             write(f"wb:{{broken}}:{name}", "garbage")
         self.client.sadd("wb:queues", "broken", b"\xff")
 
-        found = await audit.faults(self.link, self.keys)
+        found = await audit.find_faults(self.link, self.keys)
 
         told = [line for line in found if line.startswith("broken: ")]
         self.assertEqual(
@@ -221,7 +221,7 @@ class Told(RedisCase):
         self.client.delete(self.base + "ready:normal")
         self.client.set("wb:queues", "no set")
 
-        names, misplaced = await audit.faults(self.link, self.keys, ["q"])
+        names, misplaced = await audit.find_faults(self.link, self.keys, ["q"])
 
         self.assertIn("wb:queues holds no set", names)
         self.assertIn(job_id, misplaced)

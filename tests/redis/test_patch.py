@@ -231,7 +231,7 @@ class AnyOrder(RedisCase):
                 await self.step(rng, name, job_id, ids)
             with self.subTest(step=step, name=name):
                 assert_sound(self.client)
-        self.assertEqual([], await audit.faults(self.link, self.keys))
+        self.assertEqual([], await audit.find_faults(self.link, self.keys))
 
     async def step(self, rng: Random, name: str, job_id: str, ids: list[str]) -> None:
         runner = rng.choice(self.runners)

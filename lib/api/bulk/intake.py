@@ -17,7 +17,7 @@ from lib.jobs.payload import json_type
 from lib.jobs.registry import Registry
 from lib.json_text import to_json
 from lib.logs.log import Log
-from lib.queue.enqueuer import REFUSED, refusal
+from lib.queue.enqueuer import REFUSED, refused_job_error
 from lib.queue.job_store import JobStore
 from lib.web import json_body
 from lib.web.problems import InternalError, body_of
@@ -119,7 +119,7 @@ class Intake:
         elif outcome == "conflict":
             self.refuse(index, idempotency.reused())
         elif outcome in REFUSED:
-            self.refuse(index, refusal(heard))
+            self.refuse(index, refused_job_error(heard))
         else:
             self.known += 1
             status = 200 if outcome.endswith("duplicate") else 202

@@ -20,9 +20,9 @@ class Sender:
         self.faults: list[Exception] = []
         self.at_once = 0
 
-    def send(self, items: list[str], hear: Callable[..., None]) -> None:
+    def send(self, items: list[str], on_outcome: Callable[..., None]) -> None:
         self.batches.append(items)
-        hear(self.answered, items)
+        on_outcome(self.answered, items)
 
     async def answered(self, items: list[str]) -> list[str]:
         self.at_once += 1
@@ -182,7 +182,7 @@ class Commits(unittest.IsolatedAsyncioTestCase):
         self.assertEqual([["a"]], self.sender.batches)
         self.assertEqual("B", await self.committer.submit("b"))
 
-    async def test_settled_waits_for_what_was_handed_in_meanwhile_too(self) -> None:
+    async def test_wait_until_idle_waits_for_what_was_handed_in_meanwhile_too(self) -> None:
         self.sender.gate.clear()
         first = self.committer.submit("a")
         settled = asyncio.create_task(self.committer.wait_until_idle())
@@ -194,7 +194,7 @@ class Commits(unittest.IsolatedAsyncioTestCase):
 
         self.assertTrue(first.done() and second.done())
 
-    async def test_settled_returns_at_once_where_nothing_waits(self) -> None:
+    async def test_wait_until_idle_returns_at_once_where_nothing_waits(self) -> None:
         await asyncio.wait_for(self.committer.wait_until_idle(), 1)
 
 

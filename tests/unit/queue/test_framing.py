@@ -15,6 +15,7 @@ from lib.queue.framing import (
     optional_object,
     optional_text,
     shown_text,
+    texts,
 )
 from lib.redis_link.resp import encoded
 
@@ -39,6 +40,7 @@ class Framing(unittest.TestCase):
         text = FIELD.join(("completed email", "12", "dead email", "1", "broken", "1.5")).encode()
 
         self.assertEqual({"completed email": 12, "dead email": 1}, counters(text))
+        self.assertEqual({"completed email": "12", "dead email": "1", "broken": "1.5"}, texts(text))
         self.assertEqual({}, counters(b""))
         with self.assertRaises(ValueError):
             counters(b"completed email")
