@@ -68,7 +68,7 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         self.keys = RedisKeys("wb")
         self.base = self.keys.base(self.queue_name)
         self.link = self.a_link()
-        self.queue = JobStore(self.link, self.keys)
+        self.job_store = JobStore(self.link, self.keys)
         self.queues = QueueStore(self.link, self.keys)
 
     async def asyncTearDown(self) -> None:
@@ -87,12 +87,12 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
     async def enqueue(self, priority: str = "normal", **times: Any) -> str:
         """The id of a job that was taken in."""
         job = self.job(priority, **times)
-        await self.queue.enqueue(job)
+        await self.job_store.enqueue(job)
         return job.job_id
 
     async def enqueue_many(self, count: int, **times: Any) -> list[str]:
         jobs = [self.job(**times) for _ in range(count)]
-        await asyncio.gather(*[self.queue.enqueue(job) for job in jobs])
+        await asyncio.gather(*[self.job_store.enqueue(job) for job in jobs])
         return [job.job_id for job in jobs]
 
     async def lease(self, runner_id: str = "w", link: RedisLink | None = None) -> Lease:
@@ -116,10 +116,10 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         return await now_ms(self.link)
 
     async def state(self, job_id: str) -> str:
-        return (await self.queue.read(job_id)).state
+        return (await self.job_store.read(job_id)).state
 
     async def record(self, job_id: str) -> JobRecord:
-        return await self.queue.read(job_id)
+        return await self.job_store.read(job_id)
 
     async def crash(self, runner_id: str, crash_limit: int = 3) -> int | None:
         """Take back what a runner held whose process has ended. Gives how many jobs."""

@@ -139,7 +139,7 @@ class Fence(RedisCase):
             await self.fresh()
             job = await self.a_claimed_job()
             await self.runner.end_and_wait("finish", ending("finish", job))
-            await self.queue.retry(job.job_id)
+            await self.job_store.retry(job.job_id)
             if is_claimed_again:
                 await self.claimed(self.runner)
             before = self.dump()
@@ -197,7 +197,7 @@ class Fence(RedisCase):
 
     async def fresh(self) -> None:
         self.client.flushall()
-        self.queue = JobStore(self.link, self.keys)  # That names its queues again.
+        self.job_store = JobStore(self.link, self.keys)  # That names its queues again.
         self.runner = await self.lease()
 
     async def a_claimed_job(self) -> ClaimedJob:
@@ -243,7 +243,7 @@ class Finish(RedisCase):
             (True, None, "it is no JSON"), (record.is_result_truncated, record.result, record.result_error)
         )
 
-        await self.queue.retry(job.job_id)
+        await self.job_store.retry(job.job_id)
         await runner.end_and_wait("finish", ending("finish", await self.claimed(runner)))
 
         record = await self.record(job.job_id)
@@ -386,7 +386,7 @@ class Snooze(RedisCase):
         job = await self.claimed(runner)
         await runner.end_and_wait("snooze", snooze_record(job.job_id, job.token, ERROR, 60, is_unknown=True))
 
-        await self.queue.patch(job.job_id, lambda record: Revision(record.spec_text.decode(), None, "now"))
+        await self.job_store.patch(job.job_id, lambda record: Revision(record.spec_text.decode(), None, "now"))
 
         self.assertIsNone((await self.claimed(runner)).unknown_since_ms)
 
@@ -509,7 +509,7 @@ class NotBegun(RedisCase):
         await self.let_it_expire()
         await self.queues.upkeep.expire("q")
 
-        await self.queue.retry(self.job_id)
+        await self.job_store.retry(self.job_id)
         await self.claimed_and("unbegun")
 
         self.assertEqual(0, self.client.zcard(self.base + "expiring"))

@@ -33,25 +33,25 @@ class ByHalves(RedisCase):
 
     async def cancel_ready(self) -> Step:
         job_id = await self.enqueue("low")
-        return lambda: self.queue.cancel(job_id)
+        return lambda: self.job_store.cancel(job_id)
 
     async def cancel_delayed(self) -> Step:
         job_id = await self.enqueue(delay_ms=HOUR_MS)
-        return lambda: self.queue.cancel(job_id)
+        return lambda: self.job_store.cancel(job_id)
 
     async def retry(self) -> Step:
         job_id = await self.enqueue("high")
-        await self.queue.cancel(job_id)
-        return lambda: self.queue.retry(job_id)
+        await self.job_store.cancel(job_id)
+        return lambda: self.job_store.retry(job_id)
 
     async def delete(self) -> Step:
         job_id = await self.enqueue()
-        await self.queue.cancel(job_id)
-        return lambda: self.queue.delete(job_id)
+        await self.job_store.cancel(job_id)
+        return lambda: self.job_store.delete(job_id)
 
     async def patch(self) -> Step:
         job_id = await self.enqueue()
-        return lambda: self.queue.patch(job_id, lambda record: Revision(record.spec_text.decode(), "high", None))
+        return lambda: self.job_store.patch(job_id, lambda record: Revision(record.spec_text.decode(), "high", None))
 
     async def promote(self) -> Step:
         await self.make_due(await self.enqueue("high", delay_ms=HOUR_MS))
@@ -63,7 +63,7 @@ class ByHalves(RedisCase):
         return lambda: self.queues.upkeep.expire("q")
 
     async def trim(self) -> Step:
-        await self.queue.cancel(await self.enqueue())
+        await self.job_store.cancel(await self.enqueue())
         return lambda: self.queues.upkeep.trim("q", KEEP_NONE)
 
     async def finish(self) -> Step:
@@ -84,7 +84,7 @@ class ByHalves(RedisCase):
     async def end(self, script: str, delay_s: float | None) -> Step:
         runner = await self.a_runner()
         job, cancelled = (await runner.claim(2)).jobs
-        await self.queue.cancel(cancelled.job_id)
+        await self.job_store.cancel(cancelled.job_id)
         return lambda: runner._scripts.call(
             script,
             self.base,
@@ -98,7 +98,7 @@ class ByHalves(RedisCase):
     async def reap(self) -> Step:
         runner = await self.a_runner()
         _, cancelled = (await runner.claim(2)).jobs
-        await self.queue.cancel(cancelled.job_id)
+        await self.job_store.cancel(cancelled.job_id)
         return lambda: self.crash("w", crash_limit=1)
 
     async def put_back(self) -> Step:
@@ -117,7 +117,7 @@ class ByHalves(RedisCase):
             for name in (*TYPES, "active:w"):
                 with self.subTest(prepare.__name__, broken=name):
                     self.client.flushall()
-                    self.queue.forget_names()
+                    self.job_store.forget_names()
                     step = await prepare()
 
                     await self.while_broken(self.base + name, step)
@@ -191,7 +191,7 @@ class Told(RedisCase):
         kept = await self.enqueue()
         self.client.set("wb:{broken}:all", "no sorted set")
 
-        page = await self.queue.page(["broken", "q"], Wanted(), None, 50)
+        page = await self.job_store.page(["broken", "q"], Wanted(), None, 50)
 
         self.assertEqual([kept], [place.job_id for place in page.jobs])
         (unreadable,) = page.unreadable

@@ -32,7 +32,7 @@ class Claim(RedisCase):
 
     async def test_the_own_list_holds_what_was_claimed_the_first_one_at_its_right_end(self) -> None:
         ids = [await self.enqueue(priority) for priority in ("low", "normal", "high", "normal")]
-        await self.queue.cancel(ids[1])
+        await self.job_store.cancel(ids[1])
 
         await self.runner.claim(10)
 
@@ -49,7 +49,7 @@ class Claim(RedisCase):
 
     async def test_a_claimed_job_knows_its_token_attempt_and_spec(self) -> None:
         new = self.job()
-        await self.queue.enqueue(new)
+        await self.job_store.enqueue(new)
 
         job = await self.claimed(self.runner)
 
@@ -149,7 +149,7 @@ class Claim(RedisCase):
     async def test_a_popped_job_that_was_cancelled_meanwhile_is_dropped(self) -> None:
         job_id = await self.enqueue()
         popped = self.popped(self.runner)
-        await self.queue.cancel(job_id)
+        await self.job_store.cancel(job_id)
 
         claim = await self.runner.claim(1, [popped])
 
@@ -224,7 +224,7 @@ class Large(RedisCase):
         jobs = [self.job(**times) for _ in range(count)]
         jobs = [job._replace(spec_text=job.spec_text[:-3] + f'"text":"{"x" * size_bytes}"}}}}') for job in jobs]
         for job in jobs:
-            await self.queue.enqueue(job)
+            await self.job_store.enqueue(job)
         return [job.job_id for job in jobs]
 
     async def test_a_claim_of_large_jobs_stops_after_a_mebibyte_and_says_that_there_are_more(self) -> None:
@@ -255,7 +255,7 @@ class Large(RedisCase):
         runner = await self.lease()
         for job in [self.job("high") for _ in range(4)]:
             large = job._replace(spec_text=job.spec_text[:-3] + f'"text":"{"x" * 400_000}"}}}}')
-            await self.queue.enqueue(large)
+            await self.job_store.enqueue(large)
         self.client.delete(self.base + "ready:normal")
 
         await runner.claim(10)
@@ -398,7 +398,7 @@ class Tombstones(RedisCase):
     async def test_a_job_cancelled_while_it_waits_is_dropped_by_the_next_claim(self) -> None:
         runner = await self.lease()
         cancelled, other = await self.enqueue_many(2)
-        await self.queue.cancel(cancelled)
+        await self.job_store.cancel(cancelled)
 
         claim = await runner.claim(10)
 
@@ -408,8 +408,8 @@ class Tombstones(RedisCase):
     async def test_a_job_deleted_while_its_id_is_listed_leaves_nothing_once_claim_meets_it(self) -> None:
         runner = await self.lease()
         deleted, other = await self.enqueue_many(2)
-        await self.queue.cancel(deleted)
-        await self.queue.delete(deleted)
+        await self.job_store.cancel(deleted)
+        await self.job_store.delete(deleted)
 
         claim = await runner.claim(10)
 
@@ -527,7 +527,7 @@ class Pop(RedisCase):
     async def test_a_popped_job_that_was_cancelled_takes_no_slot(self) -> None:
         runner = await self.runner()
         cancelled, other = await self.enqueue_many(2)
-        await self.queue.cancel(cancelled)
+        await self.job_store.cancel(cancelled)
 
         claim = await runner.pop(1)
 

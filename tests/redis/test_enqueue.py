@@ -30,7 +30,7 @@ class Enqueue(RedisCase):
         for priority in ("high", "normal", "low"):
             job = self.job(priority)
 
-            await self.queue.enqueue(job)
+            await self.job_store.enqueue(job)
 
             record = await self.record(job.job_id)
             self.assertIn(job.job_id, self.list(f"ready:{priority}"))
@@ -64,7 +64,7 @@ class Enqueue(RedisCase):
 
     async def test_what_arrives_together_goes_in_few_calls_and_in_order(self) -> None:
         link = LosesReplies(self.link)
-        self.queue = JobStore(link, self.keys)
+        self.job_store = JobStore(link, self.keys)
 
         ids = await self.enqueue_many(1200)
 
@@ -75,7 +75,7 @@ class Enqueue(RedisCase):
     async def test_jobs_of_different_queues_do_not_mix(self) -> None:
         one, other = self.job(queue="one"), self.job(queue="other")
 
-        await asyncio.gather(self.queue.enqueue(one), self.queue.enqueue(other))
+        await asyncio.gather(self.job_store.enqueue(one), self.job_store.enqueue(other))
 
         self.assertEqual([one.job_id.encode()], self.client.lrange("wb:{one}:ready:normal", 0, -1))
         self.assertEqual([other.job_id.encode()], self.client.lrange("wb:{other}:ready:normal", 0, -1))
@@ -105,7 +105,7 @@ class Promotions(RedisCase):
     ) -> None:
         with PrivateRedis() as other:
             link = FailsOver(self.link, self.a_link(other.url))
-            self.queue = JobStore(link, self.keys, ack_replicas=1)
+            self.job_store = JobStore(link, self.keys, ack_replicas=1)
             # Neither has a replica here; but both have this process's first commit.
             with self.assertRaises(NotReplicated):
                 await self.enqueue()
@@ -121,7 +121,7 @@ class Replies(RedisCase):
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
         self.losing = LosesReplies(self.link)
-        self.queue = JobStore(self.losing, self.keys)
+        self.job_store = JobStore(self.losing, self.keys)
         await self.enqueue()  # Loads the script and writes the queue's name.
 
     async def test_a_commit_whose_reply_was_lost_is_sent_again_and_runs_once(self) -> None:
@@ -145,7 +145,7 @@ class Replies(RedisCase):
         job = self.job()
         self.losing.lose = 2
         with self.assertRaises(OutcomeUnknown):
-            await self.queue.enqueue(job)
+            await self.job_store.enqueue(job)
         late = self.losing.sent[-1]
         await self.enqueue()
         before = self.dump()

@@ -23,7 +23,7 @@ class Emptied(RedisCase):
 
     async def test_a_flush_is_seen_once_and_named_for_what_it_is(self) -> None:
         await self.enqueue()
-        await self.queue.enqueue(self.job(queue="other"))
+        await self.job_store.enqueue(self.job(queue="other"))
         self.assertIsNone(await self.epochs.check())
 
         self.client.flushall()
@@ -44,7 +44,7 @@ class Emptied(RedisCase):
 
         for _ in range(3):
             self.client.flushall()
-            self.queue.forget_names()
+            self.job_store.forget_names()
             await self.enqueue()
 
             seen = [await observer.check() for observer in (*observers, self.an_observer())]
@@ -64,14 +64,14 @@ class Emptied(RedisCase):
         self.assertIsNone(await self.epochs.check())
         await self.lease()
         await self.crash("w")
-        await self.queue.enqueue(self.job(queue="new"))
+        await self.job_store.enqueue(self.job(queue="new"))
 
         self.assertIsNone(await self.epochs.check())
         self.assertEqual([], self.epochs.warnings)
 
     async def test_the_keys_of_one_queue_deleted_by_hand_are_a_loss_of_that_queue(self) -> None:
         await self.enqueue()
-        await self.queue.enqueue(self.job(queue="kept"))
+        await self.job_store.enqueue(self.job(queue="kept"))
         await self.epochs.check()
 
         self.client.delete(*self.key_names("wb:{q}:*"))
@@ -101,7 +101,7 @@ class Emptied(RedisCase):
         await self.enqueue()
         self.client.flushall()
 
-        self.queue.forget_names()
+        self.job_store.forget_names()
         await self.enqueue()
 
         self.assertEqual({b"q"}, self.client.smembers("wb:queues"))

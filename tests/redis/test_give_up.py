@@ -111,15 +111,15 @@ class GiveUp(RedisCase):
         job_id = await self.enqueue(give_up_ms=LONG_MS)
         await self.pass_by(job_id)
         await runner.claim(1)
-        await self.queue.retry(job_id)
+        await self.job_store.retry(job_id)
         self.assertGreater((await self.record(job_id)).gives_up_ms or 0, await self.now_ms())
         await self.pass_by(job_id)
         due_ms = await self.now_ms() + 60_000
 
-        await self.queue.patch(job_id, lambda record: _at(record, due_ms))
+        await self.job_store.patch(job_id, lambda record: _at(record, due_ms))
 
         self.assertEqual(due_ms + LONG_MS, (await self.record(job_id)).gives_up_ms)
-        await self.queue.patch(job_id, lambda record: Revision(record.spec_text.decode()))
+        await self.job_store.patch(job_id, lambda record: Revision(record.spec_text.decode()))
         self.assertEqual(due_ms + LONG_MS, (await self.record(job_id)).gives_up_ms)
 
     async def test_what_somebody_wrote_there_by_hand_breaks_nothing(self) -> None:
@@ -154,7 +154,7 @@ def _at(record: JobRecord, due_ms: int) -> Revision:
 class WithoutOne(RedisCase):
     async def test_a_job_without_one_has_no_such_field(self) -> None:
         job: NewJob = self.job()
-        await self.queue.enqueue(job)
+        await self.job_store.enqueue(job)
 
         fields = set(self.client.hkeys(f"{self.base}job:{job.job_id}"))
 

@@ -20,7 +20,7 @@ class MaxDepth(RedisCase):
 
     async def outcomes(self, jobs: list[NewJob], queue: JobStore | None = None) -> list[str]:
         """`new`, `full` … for each, all sent at once."""
-        queue = queue or self.queue
+        queue = queue or self.job_store
         answers = await asyncio.gather(*[queue.enqueue(job) for job in jobs], return_exceptions=True)
         return ["full" if isinstance(one, QueueFull) else getattr(one, "outcome", repr(one)) for one in answers]
 
@@ -52,7 +52,7 @@ class MaxDepth(RedisCase):
         (first, _) = (await runner.claim(2)).jobs
         self.assertEqual(["new"] * 2 + ["full"], await self.outcomes([self.job(), self.job(), self.job()]))
         await runner.end_and_wait("finish", ending("finish", first))
-        await self.queue.cancel(self.list("ready:normal")[0])
+        await self.job_store.cancel(self.list("ready:normal")[0])
 
         self.assertEqual(["new", "full"], await self.outcomes([self.job(), self.job()]))
 
@@ -95,7 +95,7 @@ class MaxDepth(RedisCase):
         await self.enqueue(delay_ms=1)
         await self.bound(0)
 
-        await self.queue.retry(dead.job_id)
+        await self.job_store.retry(dead.job_id)
         await runner.end_and_wait("release", ending("release", released))
         await self.crash("w")
 
@@ -104,7 +104,9 @@ class MaxDepth(RedisCase):
 
     async def test_the_pause_asked_for_goes_by_what_was_drained_in_the_last_minute(self) -> None:
         async def refused() -> list[int]:
-            answers = await asyncio.gather(*[self.queue.enqueue(self.job()) for _ in range(3)], return_exceptions=True)
+            answers = await asyncio.gather(
+                *[self.job_store.enqueue(self.job()) for _ in range(3)], return_exceptions=True
+            )
             return [int(dict(fault.headers)["Retry-After"]) for fault in answers if isinstance(fault, QueueFull)]
 
         await self.bound(0)
@@ -178,7 +180,7 @@ class Paused(RedisCase):
         runner = await self.lease()
         cancelled = await self.enqueue()
         await self.pause()
-        await self.queue.cancel(cancelled)
+        await self.job_store.cancel(cancelled)
         self.assertEqual(cancelled, self.popped(runner))
         await self.enqueue("high")
         self.assertEqual("bell", self.popped(runner))

@@ -35,11 +35,11 @@ class NotesCase(RedisCase):
         await self.runner.wait_until_idle()
 
     async def lines(self) -> list[str]:
-        return await self.queue.log_of(self.job_id)
+        return await self.job_store.log_of(self.job_id)
 
     async def fresh(self, link: LosesReplies | None = None) -> None:
         self.client.flushall()
-        self.queue.forget_names()
+        self.job_store.forget_names()
         self.losing = link or LosesReplies(self.link)
         await self.begin(self.losing)
 
@@ -79,7 +79,7 @@ class WhileItRuns(NotesCase):
 
     async def test_a_job_that_is_not_there_has_no_log(self) -> None:
         with self.assertRaises(JobNotFound):
-            await self.queue.log_of("q-" + "0" * 32)
+            await self.job_store.log_of("q-" + "0" * 32)
 
     async def test_what_redis_could_not_be_told_comes_with_the_next_word(self) -> None:
         self.add("one")
@@ -155,7 +155,7 @@ class WithTheEnd(NotesCase):
     async def test_one_that_was_asked_to_stop_says_its_words_too(self) -> None:
         for script in ("fail", "snooze", "release"):
             await self.fresh()
-            await self.queue.cancel(self.job_id)
+            await self.job_store.cancel(self.job_id)
             self.add("one")
 
             await self.end(script)
@@ -274,7 +274,7 @@ class Checkpoints(NotesCase):
                 "fail", ending("fail", self.taken, delay_s=None).with_notes(self.notes.end())
             )
 
-            await self.queue.retry(self.job_id, from_start=from_start)
+            await self.job_store.retry(self.job_id, from_start=from_start)
 
             self.assertEqual(wanted, await self.left())
 

@@ -56,7 +56,7 @@ class OnceCase(RedisCase):
     async def child(self, parent: ClaimedJob, name: str = "mail", by: JobStore | None = None, **other: Any) -> str:
         """What the handler of `parent` is given that enqueues under a name."""
         job = self.job(**{"queue": "child", **other})
-        return await (by or self.queue).named_jobs.enqueue(parent, name, job)
+        return await (by or self.job_store).named_jobs.enqueue(parent, name, job)
 
     async def again(self, parent: ClaimedJob) -> ClaimedJob:
         """The next attempt of the parent, after a crash of its runner."""
@@ -82,7 +82,7 @@ class OnceCase(RedisCase):
         await lease.register({})
         (job,) = (await lease.claim(1)).jobs
         await lease.end_and_wait("finish", ending("finish", job))
-        await self.queue.delete(job_id)
+        await self.job_store.delete(job_id)
 
 
 class Once(OnceCase):
@@ -117,7 +117,7 @@ class Once(OnceCase):
         elsewhere = await self.child(await self.again(parent), queue="elsewhere")
 
         self.assertEqual((first, first), (again, elsewhere))
-        spec = (await self.queue.read(first)).spec
+        spec = (await self.job_store.read(first)).spec
         self.assertEqual(("high", 1, 0), (spec.priority if spec else "", self.made(), self.made("elsewhere")))
 
     async def test_a_child_in_the_parents_own_queue(self) -> None:
@@ -179,7 +179,7 @@ class Once(OnceCase):
             await self.runner.end_and_wait(script, end._replace(job_id=parent.job_id, token=parent.token))
             await self.forget(first)
 
-            await self.queue.retry(parent.job_id)
+            await self.job_store.retry(parent.job_id)
 
             (again,) = (await self.runner.claim(1)).jobs
             self.assertEqual((parent.job_id, first), (again.job_id, await self.child(again)), script)
@@ -211,7 +211,7 @@ class Once(OnceCase):
 
     async def test_a_job_that_stands_for_it_under_a_unique_key_stays_the_one(self) -> None:
         holder = self.job(queue="child", unique_key="k", unique_ttl_ms=60_000)
-        await self.queue.enqueue(holder)
+        await self.job_store.enqueue(holder)
         parent = await self.parent()
 
         first = await self.child(parent, unique_key="k", unique_ttl_ms=60_000)
@@ -279,7 +279,7 @@ class Fenced(OnceCase):
         await self.runner.end_and_wait("finish", ending("finish", parent))
         with self.assertRaises(WrongState):
             await self.child(parent)
-        await self.queue.delete(parent.job_id)
+        await self.job_store.delete(parent.job_id)
 
         with self.assertRaises(WrongState):
             await self.child(parent)
@@ -338,7 +338,7 @@ class Swept(OnceCase):
     async def live(self, link: FailsAt, *, is_deleted: bool, where: str) -> None:
         for node in self.redis.clients:
             node.flushall()
-        self.queue.forget_names()
+        self.job_store.forget_names()
         self.runner = await self.lease(f"runner{next(self.numbers)}")
         parent = await self.parent()
         try:

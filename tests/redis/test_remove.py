@@ -39,15 +39,15 @@ class RemoveCase(RedisCase):
         await self.enqueue("high")
         await self.enqueue("low", delay_ms=60_000, expires_in_ms=90_000)
         cancelled = await self.enqueue()
-        await self.queue.cancel(cancelled)
+        await self.job_store.cancel(cancelled)
         (job,) = (await runner.claim(1)).jobs
         await runner.end_and_wait("finish", ending("finish", job))
         await self.queues.adjust("q", {"paused": True, "max_depth": 5})
         for job_id in (job.job_id, cancelled):
-            await self.queue.delete(job_id)
-        for record in await self.queue.read_many([name.partition(":job:")[2] for name in self.jobs()]):
-            await self.queue.cancel(record.job_id)
-            await self.queue.delete(record.job_id)
+            await self.job_store.delete(job_id)
+        for record in await self.job_store.read_many([name.partition(":job:")[2] for name in self.jobs()]):
+            await self.job_store.cancel(record.job_id)
+            await self.job_store.delete(record.job_id)
         await self.crash("w")
 
     def jobs(self) -> list[str]:
@@ -58,7 +58,7 @@ class RemoveCase(RedisCase):
         return set(found)
 
     async def remove(self) -> None:
-        await self.queues.remove("q", self.queue.prepare_removal("q"))
+        await self.queues.remove("q", self.job_store.prepare_removal("q"))
 
 
 class Removed(RemoveCase):
@@ -97,7 +97,7 @@ class Removed(RemoveCase):
             "1 delayed": await self.enqueue(delay_ms=60_000),
         }
         for said, job_id in kept.items():
-            for step, words in ((None, said), (self.queue.cancel, "1 cancelled")):
+            for step, words in ((None, said), (self.job_store.cancel, "1 cancelled")):
                 if step:
                     await step(job_id)
                 before = self.dump()
@@ -105,7 +105,7 @@ class Removed(RemoveCase):
                     await self.remove()
                 self.assertIn(words, str(refused.exception))
                 self.assertEqual((before, {b"q"}), (self.dump(), self.names()))
-            await self.queue.delete(job_id)
+            await self.job_store.delete(job_id)
         await self.lease("alive")
 
         with self.assertRaises(QueueInUse) as refused:
@@ -123,8 +123,8 @@ class Removed(RemoveCase):
             await self.remove()
         self.assertIn("1 active", str(refused.exception))
         await self.crash("ghost")
-        await self.queue.cancel(job.job_id)
-        await self.queue.delete(job.job_id)
+        await self.job_store.cancel(job.job_id)
+        await self.job_store.delete(job.job_id)
         await self.lease("ghost")
         self.client.hset(self.base + "beats", "ghost", "7:1")
 
@@ -134,7 +134,7 @@ class Removed(RemoveCase):
         self.assertEqual({"ghost": False}, await self.queues.runners.beat("q", ["ghost"]))
 
     async def test_the_others_keep_theirs(self) -> None:
-        await self.queue.enqueue(self.job(queue="q2"))
+        await self.job_store.enqueue(self.job(queue="q2"))
         await self.emptied()
         before = self.key_names("wb:{q2}:*")
 
@@ -165,8 +165,8 @@ class Unheard(RemoveCase):
 
             self.assertEqual([], await self.losses() + await self.losses())
             for job_id in [name.partition(":job:")[2] for name in self.jobs()]:
-                await self.queue.cancel(job_id)
-                await self.queue.delete(job_id)
+                await self.job_store.cancel(job_id)
+                await self.job_store.delete(job_id)
 
     async def test_nor_where_somebody_looks_between_any_two_of_its_steps(self) -> None:
         heard: list[Any] = []
@@ -178,7 +178,7 @@ class Unheard(RemoveCase):
             await self.emptied()
             await self.losses()
             link = Before(self.link, at, look)
-            await QueueStore(link, self.keys).remove("q", self.queue.prepare_removal("q"))
+            await QueueStore(link, self.keys).remove("q", self.job_store.prepare_removal("q"))
             await look()
             self.assertEqual(([], [], set()), (heard, self.key_names("wb:{q}:*"), self.names()), at)
         self.assertLess(link.calls, at)
@@ -212,8 +212,8 @@ class Unheard(RemoveCase):
         await self.enqueue()
         await transitions.listen(await transitions.names(frozenset({"q"})))
         (job_id,) = [name.partition(":job:")[2] for name in self.jobs()]
-        await self.queue.cancel(job_id)
-        await self.queue.delete(job_id)
+        await self.job_store.cancel(job_id)
+        await self.job_store.delete(job_id)
         await self.remove()
 
         with transitions.reader(frozenset({"q"})) as news:
@@ -241,7 +241,7 @@ class AtTheSameMoment(RemoveCase):
             await Epochs(self.link, self.keys).check()
             link = Before(self.link, at, come)
             try:
-                await QueueStore(link, self.keys).remove("q", self.queue.prepare_removal("q"))
+                await QueueStore(link, self.keys).remove("q", self.job_store.prepare_removal("q"))
                 outcomes.add("removed")
             except QueueInUse:
                 outcomes.add("in use")

@@ -87,12 +87,12 @@ class Rounds(RedisCase):
         name = self.idle(MANY)[77]
         await self.rounds(10)
 
-        await self.queue.enqueue(self.job(queue=name, delay_ms=60_000))
+        await self.job_store.enqueue(self.job(queue=name, delay_ms=60_000))
         self.client.zadd(f"wb:{{{name}}}:delayed", dict.fromkeys(self.ids_in(name), await self.now_ms() - 1))
         await self.rounds(1)
 
         self.assertEqual(0, self.client.zcard(f"wb:{{{name}}}:delayed"))
-        await self.queue.enqueue(self.job(queue=name, expires_in_ms=1))
+        await self.job_store.enqueue(self.job(queue=name, expires_in_ms=1))
         for _ in range(int(AWAKE_S) - 2):
             await self.rounds(1)
         self.assertEqual(1, self.client.zcard(f"wb:{{{name}}}:dead"))

@@ -25,7 +25,7 @@ class Census(RedisCase):
         for script, job in zip(("finish", "fail"), jobs, strict=False):
             await runner.end_and_wait(script, ending(script, job))
         await runner.end_and_wait("fail", fail_record(jobs[2].job_id, jobs[2].token, ERROR, None))
-        await self.queue.cancel(await self.enqueue())
+        await self.job_store.cancel(await self.enqueue())
         await self.enqueue("high")
 
         census = await self.queues.census("q")
@@ -41,13 +41,13 @@ class Census(RedisCase):
         runner = await self.lease()
         for name in ("mail", "noop", "noop", "noop", "noop"):
             spec = JobSpec(name, {}, "request", TRACE, 5, 60.0, Backoff())
-            await self.queue.enqueue(NewJob(self.ids.new("q"), "normal", spec.to_text()))
+            await self.job_store.enqueue(NewJob(self.ids.new("q"), "normal", spec.to_text()))
         jobs = (await runner.claim(4)).jobs
         await runner.end_and_wait("finish", complete_record(jobs[0].job_id, jobs[0].token, "mail", ""))
         await runner.end_and_wait("finish", complete_without_result(jobs[1].job_id, jobs[1].token, "noop", "no JSON"))
         await runner.end_and_wait("fail", fail_record(jobs[2].job_id, jobs[2].token, ERROR, 60.0))
         await runner.end_and_wait("fail", fail_record(jobs[3].job_id, jobs[3].token, ERROR, None))
-        await self.queue.cancel(jobs[2].job_id)
+        await self.job_store.cancel(jobs[2].job_id)
 
         totals = {name.decode(): int(count) for name, count in self.client.hgetall(self.base + "totals").items()}
 
@@ -67,7 +67,7 @@ class Census(RedisCase):
     async def test_types_that_nobody_defined_make_no_more_fields_than_the_cap(self) -> None:
         jobs = [NewJob(self.ids.new("q"), "normal", f'{{"v":1,"type":"t{n}",') for n in range(700)]
         jobs += [NewJob(self.ids.new("q"), "normal", text) for text in ("{}", '{"v":1,"type":"a\\"b"', "")]
-        await asyncio.gather(*[self.queue.enqueue(job) for job in jobs])
+        await asyncio.gather(*[self.job_store.enqueue(job) for job in jobs])
 
         totals = self.client.hgetall(self.base + "totals")
 
@@ -81,7 +81,7 @@ class Census(RedisCase):
         self.client.zadd(self.base + "all", {first: await self.now_ms() - 100_000})
         self.assertAlmostEqual(100, (await self.queues.census("q")).oldest_ready_age_s or 0, delta=5)
 
-        await self.queue.cancel(first)
+        await self.job_store.cancel(first)
 
         self.assertLess((await self.queues.census("q")).oldest_ready_age_s or 0, 10)
 
@@ -95,7 +95,7 @@ class Census(RedisCase):
 
     async def test_all_queues_are_counted_by_name(self) -> None:
         for queue in ("b", "a"):
-            await self.queue.enqueue(self.job(queue=queue))
+            await self.job_store.enqueue(self.job(queue=queue))
 
         found = [census async for some in self.queues.census_of_all() for census in some]
 
@@ -103,7 +103,7 @@ class Census(RedisCase):
         self.assertEqual([("a", 1), ("b", 1)], counted)
 
     async def test_a_queue_whose_keys_somebody_broke_is_told_of_beside_the_others(self) -> None:
-        await self.queue.enqueue(self.job(queue="b"))
+        await self.job_store.enqueue(self.job(queue="b"))
         await self.link.call("SADD", "wb:queues", "a")
         await self.link.call("SET", "wb:{a}:all", "no sorted set")
 
@@ -122,7 +122,7 @@ class Pages(RedisCase):
         seen: list[str] = []
         after: Cursor | None = None
         for _ in range(most_pages):
-            page = await self.queue.page(list(queues), wanted, after, limit)
+            page = await self.job_store.page(list(queues), wanted, after, limit)
             self.assertLessEqual(len(page.jobs), limit)
             seen += [place.job_id for place in page.jobs]
             if page.end is None:
@@ -146,27 +146,27 @@ class Pages(RedisCase):
             after = Cursor(1_700_000_000_000, expected[last])
             self.client.zrem(self.base + "all", expected[last])
 
-            page = await self.queue.page(["q"], Wanted(), after, 10)
+            page = await self.job_store.page(["q"], Wanted(), after, 10)
 
             self.assertEqual(expected[last + 1 : last + 11], [place.job_id for place in page.jobs])
             self.client.zadd(self.base + "all", {expected[last]: 1_700_000_000_000})
 
     async def test_a_page_goes_on_where_the_last_one_ended_though_that_job_has_another_time_by_now(self) -> None:
         ids = [await self.enqueue(delay_ms=60_000 * number) for number in range(1, 7)]
-        first = await self.queue.page(["q"], Wanted("delayed"), None, 2)
+        first = await self.job_store.page(["q"], Wanted("delayed"), None, 2)
         assert first.end is not None
         moved = first.end.job_id
         for ms, expected in ((1, [*ids[3::-1], moved]), (10**14, ids[3::-1])):
             self.client.zadd(self.base + "delayed", {moved: ms})
 
-            page = await self.queue.page(["q"], Wanted("delayed"), first.end, 10)
+            page = await self.job_store.page(["q"], Wanted("delayed"), first.end, 10)
 
             self.assertEqual((ids[4], expected), (moved, [place.job_id for place in page.jobs]))
 
     async def test_jobs_of_several_queues_are_shown_newest_first(self) -> None:
         jobs = [self.job(queue=queue) for queue in ("a", "b", "a", "c", "b")]
         for number, job in enumerate(jobs):
-            await self.queue.enqueue(job)
+            await self.job_store.enqueue(job)
             queue = job.job_id.split("-")[0]
             self.client.zadd(f"wb:{{{queue}}}:all", {job.job_id: number})
 
@@ -187,12 +187,12 @@ class Pages(RedisCase):
         """Of those at most that one page looks at, none may fit; the next page goes on behind them."""
         oldest = await self.enqueue()
         for job_id in (cancelled := await self.enqueue_many(2 * MOST_LOOKED_AT + 100)):
-            await self.queue.cancel(job_id)
+            await self.job_store.cancel(job_id)
         newest = await self.enqueue()
         self.client.zadd(self.base + "all", {oldest: 1, **dict.fromkeys(cancelled, 2), newest: 3})
 
-        first = await self.queue.page(["q"], Wanted("ready"), None, 50)
-        second = await self.queue.page(["q"], Wanted("ready"), first.end, 50)
+        first = await self.job_store.page(["q"], Wanted("ready"), None, 50)
+        second = await self.job_store.page(["q"], Wanted("ready"), first.end, 50)
 
         self.assertEqual([newest], [place.job_id for place in first.jobs])
         self.assertEqual(sorted(cancelled)[1 - MOST_LOOKED_AT], (first.end or Cursor(0, "")).job_id)
@@ -223,7 +223,7 @@ class Pages(RedisCase):
         for number, (kind, request_id) in enumerate([("mail", "r1"), ("mail", "r2"), ('m"il', "r1"), ("m", "r")] * 3):
             spec = JobSpec(kind, {"type": "mail", "request_id": "r1"}, request_id, TRACE, 5, 60.0, Backoff())
             job = NewJob(self.ids.new("q"), "normal", spec.to_text())
-            await self.queue.enqueue(job)
+            await self.job_store.enqueue(job)
             self.client.zadd(self.base + "all", {job.job_id: number})
             for wanted in (Wanted(None, kind), Wanted("ready", None, request_id), Wanted("ready", kind, request_id)):
                 by_wanted.setdefault(wanted, []).insert(0, job.job_id)
@@ -237,10 +237,10 @@ class Pages(RedisCase):
         large = JobSpec("large", {"text": "x" * 1_000_000}, "r", TRACE, 5, 60.0, Backoff()).to_text()
         ids = [self.ids.new("q") for _ in range(8)]
         for job_id in ids:
-            await self.queue.enqueue(NewJob(job_id, "normal", large))
+            await self.job_store.enqueue(NewJob(job_id, "normal", large))
         self.client.zadd(self.base + "all", {job_id: number for number, job_id in enumerate(ids)})
 
-        page = await self.queue.page(["q"], Wanted(None, "small"), None, 50)
+        page = await self.job_store.page(["q"], Wanted(None, "small"), None, 50)
 
         self.assertEqual(ListingPart([], Cursor(3, ids[3])), page)
 
@@ -265,7 +265,7 @@ class Trim(RedisCase):
         job = await self.claimed(runner)
         await runner.end_and_wait("fail", fail_record(dead, job.token, ERROR, None))
         cancelled = await self.enqueue(delay_ms=60_000)
-        await self.queue.cancel(cancelled)
+        await self.job_store.cancel(cancelled)
         hour_ago = await self.now_ms() - 3_600_000
         for state, job_id in (("completed", completed), ("dead", dead), ("cancelled", cancelled)):
             self.client.zadd(self.base + state, {job_id: hour_ago})
@@ -303,7 +303,7 @@ class Trim(RedisCase):
     async def test_a_cancelled_job_that_is_listed_is_trimmed_to_a_tombstone(self) -> None:
         runner = await self.lease()
         job_id = await self.enqueue()
-        await self.queue.cancel(job_id)
+        await self.job_store.cancel(job_id)
         self.client.zadd(self.base + "cancelled", {job_id: 1})
 
         await self.queues.upkeep.trim("q", Retention(0, 10, 10))
@@ -358,11 +358,11 @@ class Waiting(RedisCase):
                 waiting = asyncio.create_task(self.wakes(job_id, event))
                 await asyncio.sleep(0.02)
                 if script == "cancel":
-                    await self.queue.cancel(job_id)
+                    await self.job_store.cancel(job_id)
                 else:
                     job = await self.claimed(runner)
                     if script == "reap":
-                        await self.queue.cancel(job_id)
+                        await self.job_store.cancel(job_id)
                         await self.crash("w")
                     else:
                         await runner.end_and_wait(script, ending(script, job, delay_s=delay_s))
@@ -372,7 +372,7 @@ class Waiting(RedisCase):
     async def test_a_job_that_ended_before_the_reader_began_is_not_waited_for(self) -> None:
         job_id = await self.enqueue()
         with self.endings.of("q", job_id) as event:
-            await self.queue.cancel(job_id)
+            await self.job_store.cancel(job_id)
 
             await self.wakes(job_id, event)
 
