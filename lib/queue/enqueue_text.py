@@ -3,7 +3,7 @@
 One call of enqueue.lua takes all jobs of one commit, here two; the answer says that the second job was not taken in,
 for a job of its type lives under its unique key. (`|` stands for FIELD, `;` for RECORD, `/` for PART: see framing.py.)
 
-    email-…1|normal||{"v":1,"type":"email",…};email-…2|high|+5000//order-7/3600000/////|{"v":1,…};
+    email-…1|normal||{"v":1,"type":"email",…};email-…2|high|+5000//order-7/3600000////|{"v":1,…};
     1764410000123;2|duplicate|email-…9
 
 The third field of a job is empty for most; else it has the job's options: when it is due (`+5000` ms from now, or ms
@@ -36,7 +36,7 @@ def accepted_from(jobs: Sequence[NewJob], answer: bytes) -> list[Accepted]:
         raise OutcomeUnknown("a later commit of this process overtook this one")
     now, *exceptions = answer.decode().split(RECORD)
     now_ms = int(now)
-    accepted = [_new(Accepted, (job[0], "new", now_ms, 0)) for job in jobs]
+    accepted = [_new(Accepted, (job.job_id, "new", now_ms, 0)) for job in jobs]
     for number, outcome, about in (exception.split(FIELD) for exception in exceptions):
         accepted[int(number) - 1] = _not_new(accepted[int(number) - 1], outcome, about)
     return accepted

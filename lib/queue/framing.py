@@ -1,11 +1,11 @@
-"""How Python and the Lua scripts write several values into one string, and how bytes of Redis' are read. Pure.
+r"""How Python and the Lua scripts write several values into one string, and how bytes of Redis' are read. Pure.
 
 Redis carries bytes. Where a script takes or returns many values at once, they stand in one string, parted by control
-characters that no value of Waybill's holds: ids and names have none, and JSON writes them as `\\u001f`. WHY one string
+characters that no value of Waybill's holds: ids and names have none, and JSON writes them as `\u001f`. WHY one string
 and not one argument for each value: Redis and Lua handle every argument and every element of a reply by itself.
 
-    RECORD  \\x1e   ends a record                       FIELD  \\x1f   parts the fields of a record
-    PART    \\x1d   parts the values within one field   LINE   \\x1c   ends a line of a job's history
+    RECORD  \x1e   ends a record                       FIELD  \x1f   parts the fields of a record
+    PART    \x1d   parts the values within one field   LINE   \x1c   ends a line of a job's history
 
 The forms, with `;` for RECORD, `|` for FIELD, `/` for PART, and `id1` for an id like email-0…1 (who reads, who writes):
 
