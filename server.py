@@ -43,8 +43,8 @@ from lib.processes.pipe import TICK_S
 from lib.processes.signals import live_through_hang_ups, obey_the_pipe_alone
 from lib.processes.slot import Alone, OneOfSeveral, Slot
 from lib.queue.bulkheads import ALL, Bulkheads
-from lib.queue.caller_rates import CallerRates, Rate
-from lib.queue.endings import EndWaiters
+from lib.queue.caller_rates import CallerRate, CallerRates
+from lib.queue.end_waiters import EndWaiters
 from lib.queue.epochs import Epochs
 from lib.queue.event_stream import EventStream
 from lib.queue.job_store import JobStore
@@ -180,7 +180,7 @@ async def serve(settings: Settings, types: Registry, log: Log, listening: socket
     queue_views = QueueOperations(queues, queue, log)
     table = routes(jobs, batches, TypeOperations(types), queue_views, events, system, metrics, manual)
     counts.lay_out(route.pattern for route in table)
-    rate = Rate(*settings.rate_limit) if settings.rate_limit else None
+    rate = CallerRate(*settings.rate_limit) if settings.rate_limit else None
     # A link of its own: with Redis stuck, what a caller has left is soon given up, before the request itself waits.
     rate_link = open_link(settings.redis_url, timeout_s=RATE_TIMEOUT_S)
     rate_limit = RateLimit(CallerRates(rate_link, keys, rate).count_call, *rate) if rate else None
@@ -267,14 +267,14 @@ async def _announce_redis(settings: Settings, link: RedisLink, log: Log) -> None
                 )
             is_first = False
             await asyncio.sleep(LOOK_FOR_REDIS_S)
-    redis_info.found(settings.redis_url, state, log)
+    redis_info.log_found(settings.redis_url, state, log)
 
 
 async def _watch_redis(epochs: Epochs, queue: JobStore, log: Log, bulkheads: Bulkheads) -> None:
     """Say it loudly where Redis has lost what it held."""
     while True:
         with contextlib.suppress(RedisUnavailable), bulkheads.around(ALL, "epoch"):
-            if loss := await epochs.look():
+            if loss := await epochs.check():
                 log.error("redis.emptied", loss.text, queues=loss.queues)
                 queue.forget_names()
         await asyncio.sleep(LOOK_FOR_REDIS_S)

@@ -132,7 +132,7 @@ class EventOperations:
     async def _of_queue(self, name: str, mark: "Bookmark", wanted: dict[str, str]) -> AsyncIterator[bytes]:
         place = mark.place_in(name)
         while self._transitions.newest.get(name, place) > place:
-            has_gap, entries = await self._transitions.behind(name, place)
+            has_gap, entries = await self._transitions.entries_behind(name, place)
             # Told once: all of these have happened when the reader looks anew.
             is_told = has_gap
             if has_gap:
@@ -143,17 +143,17 @@ class EventOperations:
                     is_told = True
                     yield _reset(name, str(mark))
                 before = str(mark) if len(shown) > 1 else ""
-                mark.advance(name, entry.place)
+                mark.advance(name, entry.position)
                 if shown:
                     # Who breaks off amid an entry's jobs comes back before all of them.
                     yield b"".join([_message(before, one) for one in shown[:-1]]) + _message(str(mark), shown[-1])
             if not entries:
                 return
-            place = entries[-1].place
+            place = entries[-1].position
 
     async def _shown(self, queue: str, entry: Entry, wanted: dict[str, str]) -> tuple[list[str], bool]:
         """The data of an entry's messages, and whether they are sure to be all that are wanted."""
-        at = timestamp(entry.place.ms)
+        at = timestamp(entry.position.ms)
         fitting = entry.job_ids if "job" not in wanted else [one for one in entry.job_ids if one == wanted["job"]]
         is_sure = True
         if "request_id" in wanted and fitting:

@@ -19,8 +19,9 @@ from lib.jobs.state import FINISHED, STATES
 from lib.json_text import to_json
 from lib.logs.forms import JOB_ENQUEUED
 from lib.logs.log import NOTHING, Log
-from lib.queue.endings import EndWaiters
-from lib.queue.job_store import REFUSED, JobStore, refusal
+from lib.queue.end_waiters import EndWaiters
+from lib.queue.enqueuer import REFUSED, refused_job_error
+from lib.queue.job_store import JobStore
 from lib.queue.listing import Cursor, ListingPart, Wanted
 from lib.queue.queue_store import QueueStore
 from lib.web import json_body, query
@@ -103,7 +104,7 @@ class JobOperations:
         elif accepted.outcome == "conflict":
             raise idempotency.reused()
         elif accepted.outcome in REFUSED:
-            raise refusal(accepted)
+            raise refused_job_error(accepted)
         return self._not_at_once(call, job, spec, accepted, preferred)
 
     async def _not_at_once(
@@ -221,9 +222,9 @@ class JobOperations:
         """
         until_s = time.monotonic() + SEARCH_S
         page = await self._queue.page(queues, wanted, after, limit)
-        while page.end and len(page.places) < wanted.enough(limit) and time.monotonic() < until_s:
+        while page.end and len(page.jobs) < wanted.enough(limit) and time.monotonic() < until_s:
             async with self._search:
-                page = page.followed_by(await self._queue.page(queues, wanted, page.end, limit - len(page.places)))
+                page = page.followed_by(await self._queue.page(queues, wanted, page.end, limit - len(page.jobs)))
         return page
 
     async def _items(self, page: ListingPart, wanted: Wanted) -> tuple[list[JobRecord], Cursor | None]:
@@ -233,7 +234,7 @@ class JobOperations:
         """
         items: list[JobRecord] = []
         page_bytes = 0
-        async for place, record in self._records(page.places):
+        async for place, record in self._records(page.jobs):
             if record is not None and wanted.fits(record):
                 items.append(record)
                 page_bytes += record.size_bytes

@@ -16,7 +16,9 @@ from lib.http1.message import Response
 from lib.jobs.registry import Registry
 from lib.prometheus import CONTENT_TYPE, Family, exposition
 from lib.queue.meters import Counters, Meters
-from lib.queue.queue_store import Census, QueueStore, Unreadable, each_readable, in_bites
+from lib.queue.queue_names import in_batches
+from lib.queue.queue_store import Census, QueueStore
+from lib.queue.unreadable import Unreadable, each_readable
 from lib.web.request_counts import RequestCounts
 from lib.web.router import Call
 
@@ -55,9 +57,9 @@ class MetricsOperations:
     async def _ask_redis(self, found: "_OfQueues") -> None:
         names = await self._queues.names()
         with contextlib.suppress(RedisKeysBroken):
-            found.workers.add(await self._queues.runners_alive())
-            found.warnings.add(len(await self._queues.warnings()))
-        for some in in_bites(names):
+            found.workers.add(await self._queues.runners.count_alive())
+            found.warnings.add(len(await self._queues.warnings.all()))
+        for some in in_batches(names):
             reading = each_readable(some, self._meters.read)
             censuses, counted = await asyncio.gather(self._queues.census_of(some), reading)
             for census, counters in zip(censuses, counted, strict=True):

@@ -12,7 +12,9 @@ from lib.jobs.submission import timestamp
 from lib.json_text import to_json
 from lib.logs.log import Log
 from lib.queue.job_store import JobStore
-from lib.queue.queue_store import Census, Quarantined, QueueStore, RunnerSeen, Unreadable
+from lib.queue.queue_store import Census, Quarantined, QueueStore
+from lib.queue.runners import RunnerSeen
+from lib.queue.unreadable import Unreadable
 from lib.web import json_body
 from lib.web.json_answer import answer_json, answer_text
 from lib.web.router import Call
@@ -75,7 +77,7 @@ class QueueOperations:
     async def remove(self, call: Call) -> Response:
         queue = call.path["queue"]
         _refuse_name(queue)
-        await self._queues.remove(queue, self._queue.let_go(queue))
+        await self._queues.remove(queue, self._queue.prepare_removal(queue))
         self._log.info("queue.removed", f"Queue {queue} removed", request_id=call.request_id, queue=queue)
         return Response(204)
 
@@ -117,7 +119,7 @@ def _refuse_name(queue: str) -> None:
 async def runners(queues: QueueStore) -> list[dict[str, Any]]:
     """Every runner, with the queues that it serves."""
     found: dict[str, dict[str, Any]] = {}
-    async for queue, rostered in queues.rosters():
+    async for queue, rostered in queues.runners.rosters():
         for seen in rostered:
             runner = found.setdefault(seen.runner_id, _runner(seen))
             runner["queues"].append(

@@ -50,11 +50,11 @@ class SystemOperations:
             body["redis"] |= {"name": state.name, "version": state.version, "latency_ms": state.latency_ms}
             body["warnings"] = [*self._epochs.warnings, *state.warnings]
             with contextlib.suppress(RedisKeysBroken):
-                body["workers"] = await self._queues.runners_alive()
+                body["workers"] = await self._queues.runners.count_alive()
                 if body["workers"]:
                     body["warnings"] += await self._queues.unserved(self._types.queues)
             with contextlib.suppress(RedisKeysBroken):
-                body["warnings"] += await self._queues.warnings()
+                body["warnings"] += await self._queues.warnings.all()
         except RedisUnavailable as fault:
             body["status"] = "unavailable"
             body["redis"]["status"] = "down"

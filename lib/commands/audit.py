@@ -1,20 +1,28 @@
-"""Is every job in exactly one place? Reads one Redis in bites, changes nothing, and says what is not as it must be.
+"""Is every job in exactly one place? Reads one Redis a batch at a time, changes nothing, and names each job that is
+not.
 
-For `python worker.py --doctor --check`. Jobs move while they are read, so what looks wrong is looked at once more, and
-only what looks wrong in the same way again is reported.
+For `python worker.py --doctor --check`. Each state has one place: a ready job stands in one of the ready lists or in
+`suspects`, an active one in its runner's active list, any other in the sorted set that has the state's name. A finding:
+
+    email: email-4d1e… is ready and stands in no place
+
+Jobs move while they are read, so whatever looks wrong is read a second time, and reported only if it looks wrong in the
+same way again.
 """
 
 from collections.abc import AsyncIterator, Iterable
 
 from lib.errors import RedisKeysBroken
+from lib.queue.framing import shown_text
 from lib.queue.keys import BELL, INDEXED, TYPES, RedisKeys
-from lib.queue.queue_store import QueueStore
+from lib.queue.queue_names import all_names
 from lib.redis_link.link import RedisLink
 
-BITE = 1000
+BATCH = 1000
 LISTS = ("ready:high", "ready:normal", "ready:low", "suspects")
-LEFT = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "suspects"}  # lua/_listed.lua
-PROBES = {  # Not TYPE: the Redis user may not ask that (prod/redis.conf).
+STALE_LISTS = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "suspects"}
+"""Letter in a job's field `listed` -> the list in which the job's id still stands, and may not be claimed."""
+PROBES = {  # A command that only a key of that type answers. Not TYPE: the user of prod/redis.conf may not run it.
     "list": ("LLEN",),
     "zset": ("ZCARD",),
     "hash": ("HLEN",),
@@ -23,17 +31,19 @@ PROBES = {  # Not TYPE: the Redis user may not ask that (prod/redis.conf).
 }
 
 
-async def faults(link: RedisLink, keys: RedisKeys, known: Iterable[str] = ()) -> list[str]:
-    """A sentence for each job that is not in the one place that its state has, for each id that is no job, and for each
-    key that is of another type than it should be. known: queues to look at, whatever the set of names says."""
+async def find_faults(link: RedisLink, keys: RedisKeys, known: Iterable[str] = ()) -> list[str]:
+    """A sentence for each job in a wrong place, each id that is no job, and each key of a wrong type.
+
+    known: queues to read even if the set of names does not have them.
+    """
     found = []
     names = set(known)
     try:
-        names.update(await QueueStore(link, keys).names())
+        names.update(await all_names(link, keys))
     except RedisKeysBroken:
         found.append(f"{keys.queues} holds no set; it is to hold the queues' names: delete it, they come back")
     for queue in sorted(names):
-        broken = await _broken(link, keys, queue)
+        broken = await _broken_keys(link, keys, queue)
         found += broken
         try:
             found += await _misplaced(link, keys, queue)
@@ -43,8 +53,8 @@ async def faults(link: RedisLink, keys: RedisKeys, known: Iterable[str] = ()) ->
     return found
 
 
-async def _broken(link: RedisLink, keys: RedisKeys, queue: str) -> list[str]:
-    """A sentence for each of the queue's keys that is of another type than it should be."""
+async def _broken_keys(link: RedisLink, keys: RedisKeys, queue: str) -> list[str]:
+    """A sentence for each of the queue's keys that has another type than keys.TYPES says."""
     found = []
     for name, kind in TYPES.items():
         command, *rest = PROBES[kind]
@@ -56,15 +66,16 @@ async def _broken(link: RedisLink, keys: RedisKeys, queue: str) -> list[str]:
 
 
 async def _misplaced(link: RedisLink, keys: RedisKeys, queue: str) -> list[str]:
-    suspected = await _look(link, keys, queue)
-    if not suspected:
+    """A sentence for each id that looked wrong twice in the same way."""
+    first = await _scan(link, keys, queue)
+    if not first:
         return []
-    again = await _look(link, keys, queue)
-    return [f"{queue}: {job_id} {fault}" for job_id, fault in again.items() if suspected.get(job_id) == fault]
+    second = await _scan(link, keys, queue)
+    return [f"{queue}: {job_id} {fault}" for job_id, fault in second.items() if first.get(job_id) == fault]
 
 
-async def _look(link: RedisLink, keys: RedisKeys, queue: str) -> dict[str, str]:
-    """What looks wrong at this moment: id -> what."""
+async def _scan(link: RedisLink, keys: RedisKeys, queue: str) -> dict[str, str]:
+    """What looks wrong in the queue at this moment: id -> `is ready and stands in no place`."""
     base = keys.base(queue)
     places = await _places(link, base)
     faults = {}
@@ -82,28 +93,28 @@ async def _look(link: RedisLink, keys: RedisKeys, queue: str) -> dict[str, str]:
 
 async def _fault_of(link: RedisLink, base: str, job_id: str, places: list[str]) -> str:
     try:
-        state, worker, listed = await link.call("HMGET", f"{base}job:{job_id}", "state", "worker", "listed")
+        state, runner_id, listed = await link.call("HMGET", f"{base}job:{job_id}", "state", "worker", "listed")
     except RedisKeysBroken:
         return f"is in `all`, and {base}job:{job_id} holds no hash"
-    return _fault(state, worker, listed, places)
+    return _fault(state, runner_id, listed, places)
 
 
-def _fault(state: bytes | None, worker: bytes | None, listed: bytes | None, places: list[str]) -> str:
-    """What is wrong with one job; "" for nothing."""
-    name = state.decode("utf-8", "replace") if state else ""
+def _fault(state: bytes | None, runner_id: bytes | None, listed: bytes | None, places: list[str]) -> str:
+    """What is wrong with one job, "" for nothing. places: the lists and sorted sets that hold its id."""
+    name = shown_text(state) if state else ""
     if not name:
         return "is in `all` and has no record"
-    owner = f"active:{worker.decode('utf-8', 'replace') if worker else ''}"
+    owner = f"active:{shown_text(runner_id) if runner_id else ''}"
     rest = sorted(places, key=owner.__eq__)
-    for letter in (listed or b"").decode("ascii", "replace"):
-        # There its id stands and is not to be taken from; or a runner has popped it there.
-        left = next((place for place in rest if place == LEFT.get(letter)), None)
-        left = left or next((place for place in rest if letter == "n" and place.startswith("active:")), None)
-        if left is None:
-            return f"is left in {LEFT.get(letter, letter)} and does not stand there"
-        rest.remove(left)
+    for letter in shown_text(listed or b""):
+        # The id stands in that list as a leftover. A runner may have popped it from ready:normal into its active list.
+        stale = next((place for place in rest if place == STALE_LISTS.get(letter)), None)
+        stale = stale or next((place for place in rest if letter == "n" and place.startswith("active:")), None)
+        if stale is None:
+            return f"is left in {STALE_LISTS.get(letter, letter)} and does not stand there"
+        rest.remove(stale)
     if name == "ready":
-        # Popped and not yet claimed, it is in a runner's list.
+        # In an active list, too: an id that a runner has popped and not yet claimed.
         is_right = len(rest) == 1 and rest[0] not in INDEXED
     elif name == "active":
         is_right = rest == [owner]
@@ -113,10 +124,10 @@ def _fault(state: bytes | None, worker: bytes | None, listed: bytes | None, plac
 
 
 async def _places(link: RedisLink, base: str) -> dict[str, list[str]]:
-    """id -> the lists and indexes that hold it."""
+    """The queue's lists and sorted sets turned round: id -> the names of those that hold it, once for each time."""
     places: dict[str, list[str]] = {}
-    workers = [*await link.call("HKEYS", base + "workers"), *await link.call("ZRANGE", base + "graves", 0, -1)]
-    lists = [*LISTS, *dict.fromkeys(f"active:{worker.decode('utf-8', 'replace')}" for worker in workers)]
+    runner_ids = [*await link.call("HKEYS", base + "workers"), *await link.call("ZRANGE", base + "graves", 0, -1)]
+    lists = [*LISTS, *dict.fromkeys(f"active:{shown_text(runner_id)}" for runner_id in runner_ids)]
     for name in lists:
         async for job_id in _ids(link, "LRANGE", base + name):
             places.setdefault(job_id, []).append(name)
@@ -128,9 +139,9 @@ async def _places(link: RedisLink, base: str) -> dict[str, list[str]]:
 
 
 async def _ids(link: RedisLink, command: str, key: str) -> AsyncIterator[str]:
-    """All of a list (LRANGE) or a sorted set (ZRANGE), in bites."""
+    """Every member of a list (LRANGE) or a sorted set (ZRANGE), BATCH at a time."""
     at = 0
-    while items := await link.call(command, key, at, at + BITE - 1):
-        for item in items:
-            yield item.decode("utf-8", "replace")
-        at += BITE
+    while members := await link.call(command, key, at, at + BATCH - 1):
+        for member in members:
+            yield shown_text(member)
+        at += BATCH

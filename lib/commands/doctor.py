@@ -1,6 +1,9 @@
-"""`python worker.py --doctor`: is everything that Waybill leans on as it should be? A line each, and what to do.
+"""`python worker.py --doctor`: checks everything that Waybill depends on, a line for each finding.
 
-`--check` reads every job as well and says whether each is in exactly one place. Nothing is changed.
+    ok     Redis 7.0.15 answers at redis://127.0.0.1:6379/0
+    WRONG  Redis: appendonly is off: a restart of Redis loses jobs; set appendonly yes (prod/redis.conf)
+
+With `--check` every job is read as well, and must be in exactly one place (audit.py). Nothing is changed.
 """
 
 import re
@@ -31,37 +34,37 @@ _STOP_SEC = re.compile(r"^TimeoutStopSec=([0-9]+)s?$", re.MULTILINE)
 
 
 class Finding(NamedTuple):
-    """One line: is it as it should be, what was looked at, and what to do where it is not."""
+    """One line of the doctor's. text: what was checked, and if `is_well` is False what to do about it."""
 
     is_well: bool
     text: str
 
 
 async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> AsyncIterator[Finding]:
-    """Every finding, as it is made. is_thorough: look at every job, too."""
+    """Every finding, as soon as it is known. is_thorough: read every job, too."""
     link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
     try:
-        async for finding in _redis(link, settings):
+        async for finding in _check_redis(link, settings):
             yield finding
-        async for finding in _served(link, settings):
+        async for finding in _check_served(link, settings):
             yield finding
         if is_thorough:
-            async for finding in _jobs(link, settings):
+            async for finding in _check_jobs(link, settings):
                 yield finding
     except RedisUnavailable as fault:
         yield Finding(False, f"Redis: {without_password(settings.redis_url)}: {fault.detail}; see REDIS_URL")
     finally:
         await link.close()
-    yield _log_folder(settings.log_dir)
-    for finding in _keys(settings):
+    yield _check_log_folder(settings.log_dir)
+    for finding in _check_keys(settings):
         yield finding
-    for finding in (*_stop_times(settings, root), *_hidden()):
+    for finding in (*_check_stop_times(settings, root), *_check_hidden()):
         yield finding
-    async for finding in _modules(settings):
+    async for finding in _check_modules(settings):
         yield finding
 
 
-async def _redis(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
+async def _check_redis(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
     state = await redis_info.inspect(link)
     yield Finding(True, f"{state.name} {state.version} answers at {without_password(settings.redis_url)}")
     for warning in state.warnings:
@@ -69,14 +72,14 @@ async def _redis(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
     is_slow = state.latency_ms > SLOW_MS
     advice = "; put it nearer, or look at its SLOWLOG" if is_slow else ""
     yield Finding(not is_slow, f"Redis: a round trip takes {state.latency_ms} ms{advice}")
-    apart_ms = abs(await QueueStore(link, RedisKeys(settings.key_prefix)).now_ms() - time.time_ns() // 1_000_000)
+    apart_ms = abs(await redis_info.now_ms(link) - time.time_ns() // 1_000_000)
     are_apart = apart_ms > CLOCKS_APART_MS
     advice = "; run NTP on both hosts, or run_at will seem to be off" if are_apart else ""
     yield Finding(not are_apart, f"Clocks: this host and Redis are {apart_ms} ms apart{advice}")
 
 
-async def _served(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
-    """Whether somebody runs what waits."""
+async def _check_served(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
+    """Is there a runner for every queue in which jobs wait?"""
     types = registry.load(settings.job_modules, settings)
     queues = QueueStore(link, RedisKeys(settings.key_prefix), lease_s=settings.lease_s)
     unserved = await queues.unserved(types.queues)
@@ -86,15 +89,15 @@ async def _served(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]
         yield Finding(True, "Queues: what waits has a worker")
 
 
-async def _jobs(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
-    faults = await audit.faults(link, RedisKeys(settings.key_prefix), settings.worker_queues)
+async def _check_jobs(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
+    faults = await audit.find_faults(link, RedisKeys(settings.key_prefix), settings.worker_queues)
     for fault in faults:
         yield Finding(False, f"Jobs: {fault}")
     if not faults:
         yield Finding(True, "Jobs: each is in exactly one place")
 
 
-def _keys(settings: Settings) -> Iterable[Finding]:
+def _check_keys(settings: Settings) -> Iterable[Finding]:
     faults = api_keys.ageing(settings.api_keys, time.time())
     for fault in faults:
         yield Finding(False, f"Keys: {fault}")
@@ -106,7 +109,7 @@ def _keys(settings: Settings) -> Iterable[Finding]:
         yield Finding(True, f"Keys: {count}, none of which ends soon" if count else f"Keys: none; {anyone}")
 
 
-def _log_folder(folder: Path | None) -> Finding:
+def _check_log_folder(folder: Path | None) -> Finding:
     if folder is None:
         return Finding(True, "Logs: LOG_DIR is empty, so they go to the console alone")
     probe = folder / ".doctor"
@@ -119,8 +122,8 @@ def _log_folder(folder: Path | None) -> Finding:
     return Finding(True, f"Logs: {folder} can be written")
 
 
-def _stop_times(settings: Settings, root: Path) -> Iterable[Finding]:
-    """PM2 and systemd must not kill what SHUTDOWN_GRACE_S and UNWIND_S still let run."""
+def _check_stop_times(settings: Settings, root: Path) -> Iterable[Finding]:
+    """PM2 and systemd must not kill a program before the jobs have had SHUTDOWN_GRACE_S and UNWIND_S to end."""
     needed_s = settings.shutdown_grace_s + settings.unwind_s
     pm2 = root / "prod" / "ecosystem.config.js"
     for path, pattern, unit_s in (
@@ -140,20 +143,22 @@ def _stop_times(settings: Settings, root: Path) -> Iterable[Finding]:
             )
 
 
-def _hidden() -> Iterable[Finding]:
+def _check_hidden() -> Iterable[Finding]:
+    """Modules of the application that nobody can import: Python has a module of the same name (jobs/module.py)."""
     for sentence in unreachable():
         yield Finding(False, f"Modules: {sentence}")
 
 
-async def _modules(settings: Settings) -> AsyncIterator[Finding]:
-    """What the job modules say of themselves: a module may have a `doctor(settings)`, see registry.checks_of."""
+async def _check_modules(settings: Settings) -> AsyncIterator[Finding]:
+    """The job modules' own checks: a module may have a function `doctor(settings)`, see registry.checks_of."""
     for name, check in registry.checks_of(settings.job_modules):
-        yield await _asked(name, check, settings)
+        yield await _own_check(name, check, settings)
 
 
-async def _asked(name: str, check: Callable[[Settings], Any], settings: Settings) -> Finding:
+async def _own_check(name: str, check: Callable[[Settings], Any], settings: Settings) -> Finding:
+    """Well if `check` returns, or comes to, a text; not well if it raises."""
     try:
-        said = check(settings)
-        return Finding(True, str(await said if isawaitable(said) else said))
+        result = check(settings)
+        return Finding(True, str(await result if isawaitable(result) else result))
     except BaseException as fault:  # noqa: BLE001  A module's own check may end in any way, and that is the finding.
         return Finding(False, f"{name}: {summary(fault)}")

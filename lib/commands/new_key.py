@@ -1,7 +1,7 @@
-"""`python server.py --new-key NAME --scope read`: make a key, print it once, and print what API_KEYS is to hold of it.
+"""`python server.py --new-key NAME --scope read`: makes an API key and prints it, and the entry for API_KEYS.
 
-Nothing is written anywhere, and no settings are read: the key is good once its entry is in API_KEYS and the servers
-have been started again.
+Two lines go to stdout: the key itself, shown this once, and `API_KEYS=<entry>` with the key's hash. Nothing is written
+anywhere and no settings are read: the key works once its entry is in API_KEYS and the servers were started again.
 """
 
 import argparse
@@ -20,7 +20,7 @@ every server (entries of API_KEYS are parted by commas), which are then started 
 
 
 def run(arguments: Sequence[str]) -> int:
-    """What `server.py` does with words behind it. Prints the two lines; gives the exit code, 2 for words not known."""
+    """Run `server.py` with these command-line arguments: print the two lines. Returns 0, or exits with 2 (argparse)."""
     parser = argparse.ArgumentParser(
         prog="server.py",
         description="Without arguments: take jobs over HTTP, as the settings say. With --new-key: make an API key.",

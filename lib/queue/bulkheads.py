@@ -1,8 +1,13 @@
-"""What goes wrong in one queue stays there: caught at each step that is done queue by queue, and said once.
+"""A fault in one queue stays in that queue: every step that is done queue by queue runs inside `Bulkheads.around`.
 
-Whoever has a key of Waybill's in Redis overwritten by hand has broken one queue; the supervisor, the runners and all
-other queues go on, and that queue too, once the key is mended or deleted. A fault that comes back every second is said
-again only after SAY_AGAIN_S, and its end is said as well. Redis being away is no queue's fault, and passes.
+If somebody overwrites a key of Waybill's in Redis by hand, one queue is broken. Supervisor, runners and all other
+queues go on, and so does that queue, once the key is mended or deleted. A fault that comes back every second is logged
+again only after LOG_AGAIN_S, and when it has gone, that is logged as well:
+
+    ERROR upkeep.failed  Upkeep of email failed; trying again until it is mended | Redis holds under wb:{email}:all …
+    INFO  upkeep.mended  Upkeep of email works again
+
+RedisUnavailable is no queue's fault, and passes through.
 """
 
 import contextlib
@@ -12,58 +17,59 @@ from collections.abc import Callable, Iterator
 from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.logs.log import Log
 
-SAY_AGAIN_S = 600.0
+LOG_AGAIN_S = 600.0
 MOST_KNOWN = 1000
 ALL = "*"
-"""In a queue's place: what is done for all queues at once."""
+"""Stands for a queue's name at a step that is done for all queues at once."""
 
 
 class Bulkheads:
-    """Those of one process. clock: seconds, of this process alone."""
+    """The bulkheads of one process. clock: seconds, of this process alone."""
 
     def __init__(self, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
         self._clock = clock
-        self._said_at_s: dict[tuple[str, str, str], float] = {}
-        self._open: set[tuple[str, str]] = set()
+        self._logged_at_s: dict[tuple[str, str, str], float] = {}
+        self._failing: set[tuple[str, str]] = set()
 
     @contextlib.contextmanager
     def around(self, queue: str, step: str) -> Iterator[None]:
-        """One step of one queue; `step` is a noun, and names the event in the log. Lets RedisUnavailable through."""
+        """Put around one step of one queue. step: a noun that names the event in the log, `upkeep` -> upkeep.failed."""
         try:
             yield
         except RedisUnavailable:
             raise
         except Exception as fault:  # noqa: BLE001  One queue's broken keys must not cost the others theirs.
-            self.tell(queue, step, fault)
+            self.log_failed(queue, step, fault)
         else:
-            self.is_well(queue, step)
+            self.log_mended(queue, step)
 
-    def tell(self, queue: str, step: str, fault: Exception) -> None:
-        """Say what went wrong, unless that was said a while ago."""
+    def log_failed(self, queue: str, step: str, fault: Exception) -> None:
+        """Log `<step>.failed`, unless the same fault was logged less than LOG_AGAIN_S ago."""
         if not self._is_news((queue, step, repr(fault))):
             return
-        self._open.add((queue, step))
+        self._failing.add((queue, step))
         event, msg = f"{step}.failed", f"{step.capitalize()} of {queue} failed; trying again until it is mended"
         if isinstance(fault, RedisKeysBroken):
             self._log.error(event, f"{msg} | {fault.detail}", queue=queue)
         else:
             self._log.exception(event, msg, fault, queue=queue)
 
-    def is_well(self, queue: str, step: str) -> None:
-        """Say so where the last that was said is that it went wrong."""
-        if (queue, step) in self._open:
-            self._open.discard((queue, step))
+    def log_mended(self, queue: str, step: str) -> None:
+        """Log `<step>.mended`, but only if this step's last log line was a failure."""
+        if (queue, step) in self._failing:
+            self._failing.discard((queue, step))
             self._log.info(f"{step}.mended", f"{step.capitalize()} of {queue} works again", queue=queue)
 
-    def _is_news(self, what: tuple[str, str, str]) -> bool:
+    def _is_news(self, fault: tuple[str, str, str]) -> bool:
+        """True if this queue, step and text was not logged within LOG_AGAIN_S; then it counts as logged now."""
         now_s = self._clock()
-        if now_s - self._said_at_s.get(what, float("-inf")) < SAY_AGAIN_S:
+        if now_s - self._logged_at_s.get(fault, float("-inf")) < LOG_AGAIN_S:
             return False
-        if len(self._said_at_s) >= MOST_KNOWN:
-            self._said_at_s = {one: at_s for one, at_s in self._said_at_s.items() if now_s - at_s < SAY_AGAIN_S}
-            # Faults whose text is another one each time would fill the log all the same.
-            if len(self._said_at_s) >= MOST_KNOWN:
+        if len(self._logged_at_s) >= MOST_KNOWN:
+            self._logged_at_s = {one: at_s for one, at_s in self._logged_at_s.items() if now_s - at_s < LOG_AGAIN_S}
+            # Still full: the texts differ each time, and would fill the log.
+            if len(self._logged_at_s) >= MOST_KNOWN:
                 return False
-        self._said_at_s[what] = now_s
+        self._logged_at_s[fault] = now_s
         return True

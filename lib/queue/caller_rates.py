@@ -1,4 +1,4 @@
-"""How many requests a caller has left, counted in Redis: the same number for every process on every host."""
+"""Counts each caller's requests against RATE_LIMIT, in Redis: one count for all server processes on all hosts."""
 
 from typing import NamedTuple
 
@@ -7,15 +7,16 @@ from lib.queue.scripts import Scripts
 from lib.redis_link.link import RedisLink
 
 
-class Rate(NamedTuple):
-    """So many requests at once, and so many again every per_s."""
+class CallerRate(NamedTuple):
+    """RATE_LIMIT: `limit` requests at once, and as many come back in every `per_s` seconds."""
 
     limit: int
     per_s: int
 
 
-class Taken(NamedTuple):
-    """Whether the request is one of those that a caller has; how many are left, and when there will be more."""
+class CountedCall(NamedTuple):
+    """What became of one request. left: requests that the caller has now. next_in_s: seconds until there is one more, 0
+    if any is left. whole_in_s: seconds until the caller has all of them again."""
 
     is_allowed: bool
     left: int
@@ -24,15 +25,15 @@ class Taken(NamedTuple):
 
 
 class CallerRates:
-    """The requests of every caller against one rate."""
+    """The requests of every caller, against one rate."""
 
-    def __init__(self, link: RedisLink, keys: RedisKeys, rate: Rate) -> None:
+    def __init__(self, link: RedisLink, keys: RedisKeys, rate: CallerRate) -> None:
         self._keys = keys
         self._rate = rate
         self._scripts = Scripts(link)
 
-    async def count_call(self, caller: str) -> Taken:
-        """Count one more request. One that is refused does not count. Raises RedisUnavailable."""
+    async def count_call(self, caller: str) -> CountedCall:
+        """Count one request of the caller; a request that is refused does not count. Raises RedisUnavailable."""
         key = self._keys.calls(caller)
         taken, left, next_us, whole_us = await self._scripts.call("take", key, self._rate.limit, self._rate.per_s)
-        return Taken(bool(taken), left, next_us / 1e6, whole_us / 1e6)
+        return CountedCall(bool(taken), left, next_us / 1e6, whole_us / 1e6)

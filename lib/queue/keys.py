@@ -5,11 +5,11 @@ wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began t
 wb:runners                    ZSET    worker -> ms until which it counts as alive; for the count alone
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
-                                      worker ended result error history …; unbegun: see lua/_unbegun.lua;
-                                      noted checkpoint checkpointed: lua/_notes.lua; once:<name> onces: see children.py;
+                                      worker ended result error history …; unbegun: see lua/_unbegun.lua; noted
+                                      checkpoint checkpointed: lua/_notes.lua; once:<name> onces: see named_jobs.py;
                                       unknown_since: ms since which no runner could run it; gone once an attempt begins;
-                                      retain: ms for which its record is kept when it has ended;
-                                      patience: ms after its time at which it is given up; gives_up: when that is
+                                      retain: ms for which its record is kept when it has ended; patience: ms after its
+                                      time at which it is given up; gives_up: when that is
 wb:{q}:ready:high|normal|low  LIST    ids; LPUSH in, the right end is next
 wb:{q}:suspects               LIST    ids of jobs that were aboard two crashed runners; each runs alone
 wb:{q}:active:<worker>        LIST    ids that a runner holds

@@ -1,7 +1,13 @@
-"""One runner's place in one queue: what it claims, holds, and ends.
+"""One runner in one queue: the jobs that the runner claims, holds and ends.
 
-A consumer has one of these. Every word about a job carries the token that its claim gave; a runner that was taken for
-dead meanwhile is told so by `NotRegistered`, and nothing it still says about its old jobs changes anything.
+    lease = Lease(link, pop_link, keys, "email", "host-1.4711-9f2c", Random())
+    await lease.register({"pid": 4711})
+    claim = await lease.claim(10)
+    lease.send_end("finish", complete_record(job.job_id, job.token, "email", '{"sent":1}'), on_answer)
+
+Each consumer of work/runner has a Lease. The ids of the jobs that a runner holds stand in its active list,
+`wb:{email}:active:<runner>`. Every call about a job carries the token that the claim gave. If a runner was believed
+dead and reaped, its next claim raises NotRegistered, and an end that it still sends for an old job changes nothing.
 """
 
 import asyncio
@@ -9,63 +15,38 @@ import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 from lib.errors import RedisKeysBroken, RedisUnavailable
-from lib.jobs.job import ClaimedJob
 from lib.json_text import to_json
+from lib.queue.claim_reply import Claim, claim_from
 from lib.queue.committer import Committer
+from lib.queue.end_record import EndRecord, are_ours, note_record, records_text
+from lib.queue.framing import exact_text, shown_text
 from lib.queue.keys import RedisKeys
 from lib.queue.notes import Mark, Notes
-from lib.queue.queue_store import PROMOTED_AT_ONCE
 from lib.queue.scripts import Scripts
+from lib.queue.upkeep_steps import PROMOTED_AT_ONCE
 from lib.redis_link.link import RedisLink
 from lib.redis_link.redis_wire import MissingScript
 
 FIRST_PAUSE_S = 0.05
 LAST_PAUSE_S = 2.0
-# Half of what a named tuple's own constructor takes, where one is made for every job.
-_new = tuple.__new__
 
 
 class NotRegistered(Exception):
-    """This runner must come back under a new id. It was reaped, and its jobs are somebody else's; or it is_forgotten:
-    Redis was emptied, and knows nothing of it any more."""
+    """This runner must register again, under a new id.
+
+    It was reaped, and its jobs are others' now; or, if is_forgotten, Redis was emptied and knows nothing of it.
+    """
 
     def __init__(self, runner_id: str, *, is_forgotten: bool) -> None:
         super().__init__(runner_id)
         self.is_forgotten = is_forgotten
 
 
-class Claim(NamedTuple):
-    """What a claim brought. `is_more`: claim again at once; next_due_s: until a delayed job is due, None if none is.
-
-    is_paused: somebody paused the queue; ask again in a moment. is_empty: said behind a pop, no other job is ready.
-    buried: jobs that it ended, for they can't be begun any more.
-    """
-
-    jobs: list[ClaimedJob]
-    is_more: bool
-    next_due_s: float | None
-    is_paused: bool = False
-    is_empty: bool = False
-    buried: tuple[str, ...] = ()
-
-
-class Ended(NamedTuple):
-    """One attempt's end on its way to Redis: the text behind `id, token` as the script asks for it."""
-
-    job_id: str
-    token: int
-    rest: str
-
-    def saying(self, last_words: str) -> "Ended":
-        """The same with what the attempt said and Redis is not known to have; see Notes.end."""
-        return self._replace(rest=f"{self.rest}\x1d{last_words}") if last_words else self
-
-
 class Lease:
-    """A runner's registration in one queue, under one worker id."""
+    """A runner's registration in one queue, under one runner id."""
 
     def __init__(
         self,
@@ -75,12 +56,12 @@ class Lease:
         queue: str,
         runner_id: str,
         rng: Random,
-        tell: Callable[[Exception | None], None] = lambda fault: None,
+        on_fault: Callable[[Exception | None], None] = lambda fault: None,
     ) -> None:
-        """tell: called with the fault for which ends of attempts wait here until somebody mends the keys of the queue,
-        and with None when they have gone through."""
+        """pop_link: for `pop`, which blocks. on_fault: called with the fault for which ends of attempts wait here until
+        somebody mends the keys of the queue, and with None when Redis has taken them."""
         self.queue = queue
-        self._tell = tell
+        self._on_fault = on_fault
         self._rng = rng
         self.runner_id = runner_id
         self._link = link
@@ -88,41 +69,45 @@ class Lease:
         self._keys = keys
         self._scripts = Scripts(link)
         self._base = keys.base(queue)
-        self._own_list = keys.active(queue, runner_id)
-        self._committers: dict[str, Committer[Ended, bool]] = {
-            script: Committer(functools.partial(self._send, script), _size_bytes, in_flight=2)
+        self._active_list = keys.active(queue, runner_id)
+        self._committers: dict[str, Committer[EndRecord, bool]] = {
+            script: Committer(functools.partial(self._send_ends, script), _size_bytes, in_flight=2)
             for script in ("finish", "fail", "snooze", "release")
         }
         self._notes: Committer[Notes, Mark] = Committer(self._send_notes, _note_chars)
 
     async def register(self, about: dict[str, Any]) -> None:
-        """Say that this runner serves the queue; from now on somebody must beat for it."""
+        """Register this runner with the queue; from now on somebody must beat for it. about: {"pid": 4711, …}"""
         with contextlib.suppress(RedisKeysBroken):
-            # A broken set of names stops no queue; upkeep says so, and names this one as soon as it can.
+            # A broken set of names stops no queue. Upkeep logs the fault, and adds the name once somebody has mended
+            # the set.
             await self._scripts.call("name", self._keys.queues, self._keys.moved, self.queue)
         await self._scripts.call("register", self._base, self.runner_id, to_json(about))
 
-    async def claim(self, limit: int, found: Sequence[str] = (), source: str = "ready") -> Claim:
-        """Up to `limit` jobs, and what is `found` in the own list and held by nobody. Raises NotRegistered.
+    # Claiming.
 
-        Not to be repeated where its reply is lost: what it claimed lies in the own list, see `held`.
+    async def claim(self, limit: int, strays: Sequence[str] = (), source: str = "ready") -> Claim:
+        """Claim up to `limit` jobs, and the `strays`: ids of the active list that no handler of this runner has.
+
+        source: "ready", or "suspects" for a runner that runs one suspect at a time. Raises NotRegistered. Never call
+        it again because its reply was lost: what it claimed stands in the active list, see `active_ids`.
         """
-        return self._claim_from(await self._scripts.call("claim", self._base, self.runner_id, limit, source, *found))
+        return self._claim_from(await self._scripts.call("claim", self._base, self.runner_id, limit, source, *strays))
 
-    async def pop(self, block_s: float, take: Callable[[Claim], object] = lambda claim: None) -> Claim:
-        """Wait for an id in ready:normal, move it to the own list and claim that job. Raises NotRegistered.
+    async def pop(self, block_s: float, on_claim: Callable[[Claim], object] = lambda claim: None) -> Claim:
+        """Wait for an id in ready:normal, move it to the active list and claim that job. Raises NotRegistered.
 
-        Never to be cancelled; see `end_pop`. The claim leaves in one packet with the pop: Redis runs it as soon as the
-        pop is through, and an idle runner begins a job a round trip sooner. Of that one job alone: should this host be
-        cut off by then, and Redis not know it yet, no other goes astray. `take` is called with the claim in the turn of
-        the loop in which it comes; where it is not called, nobody knows what lies in the own list.
+        The claim leaves in one packet with the BRPOPLPUSH: Redis runs it as soon as an id was moved, and an idle runner
+        begins a job a round trip sooner. It claims that one job alone: if this host has been cut off and Redis does not
+        know yet, no other job goes astray. `on_claim` is called in the turn of the loop in which the reply comes; if it
+        is not called, a job may stand in the active list that nobody runs. Never cancel this; see `end_pop`.
         """
-        pop = ("BRPOPLPUSH", self._keys.waiting(self.queue), self._own_list, block_s)
+        pop = ("BRPOPLPUSH", self._keys.waiting(self.queue), self._active_list, block_s)
         claim = self._scripts.command("claim", self._base, self.runner_id, 1, "popped")
 
         def read(reply: bytes | list[bytes]) -> Claim:
             found = self._claim_from(reply)
-            take(found)
+            on_claim(found)
             return found
 
         try:
@@ -134,177 +119,118 @@ class Lease:
     def _claim_from(self, reply: bytes | list[bytes]) -> Claim:
         if isinstance(reply, bytes):
             raise NotRegistered(self.runner_id, is_forgotten=reply == b"forgotten")
-        words, *specs = reply
-        head, *records = words.split(b"\x1e")
-        state, now_ms, wait_ms, since, buried = head.split(b"\x1f")
-        claimed_ms = int(now_ms)
-        rows = zip(records, since.split(b","), specs, strict=False)
-        jobs = [_claimed(record, claimed_ms, ms, spec) for record, ms, spec in rows]
-        next_due_s = int(wait_ms) / 1000 if wait_ms else None
-        ids = tuple(buried.decode().split(",")) if buried else ()
-        return Claim(jobs, state == b"more", next_due_s, state == b"paused", state == b"empty", ids)
+        return claim_from(reply)
 
     async def end_pop(self) -> None:
-        """Have a `pop` that blocks return at once."""
+        """Make a `pop` that waits return at once."""
         await self._pop_link.end_block()
 
-    async def held(self) -> list[str]:
-        """The ids in the own list."""
-        ids = await self._link.call("LRANGE", self._own_list, 0, -1)
-        return [job_id.decode("utf-8", "surrogateescape") for job_id in ids]
+    async def active_ids(self) -> list[str]:
+        """The ids in this runner's active list."""
+        ids = await self._link.call("LRANGE", self._active_list, 0, -1)
+        return [exact_text(job_id) for job_id in ids]
 
-    async def cancels(self) -> set[str]:
-        """Ids of the jobs that were asked to stop while this runner had them; where that was forced `!<id>` as well."""
+    async def cancel_requests(self) -> set[str]:
+        """Ids of jobs that somebody asked this runner to stop; if that was forced, `!<id>` as well as `<id>`."""
         ids = await self._link.call("SMEMBERS", self._keys.cancels(self.queue, self.runner_id))
-        return {job_id.decode("utf-8", "replace") for job_id in ids}
+        return {shown_text(job_id) for job_id in ids}
 
     async def promote(self) -> float | None:
-        """Make ready what is due. Gives the seconds until the next delayed job is."""
+        """Make ready the delayed jobs that are due. Returns the seconds until the next one is due, None for none."""
         wait_ms, _ = await self._scripts.call("promote", self._base, PROMOTED_AT_ONCE)
         return int(wait_ms) / 1000 if wait_ms else None
 
-    def end(self, script: str, ended: Ended, hear: Callable[[bool | Exception], None]) -> None:
-        """End an attempt by `finish`, `fail`, `snooze` or `release`; it goes with the next commit.
+    # Ending.
 
-        `hear` is called when Redis has it, however long Redis is away. False: the job was no longer this runner's.
+    def send_end(self, script: str, end: EndRecord, on_answer: Callable[[bool | Exception], None]) -> None:
+        """End an attempt by the script `finish`, `fail`, `snooze` or `release`; it goes with the next commit.
+
+        `on_answer` is called when Redis has the end, however long Redis is away: True, or False if the job was no
+        longer this runner's.
         """
-        self._committers[script].post(ended, hear)
+        self._committers[script].post(end, on_answer)
 
-    async def ended(self, script: str, ended: Ended) -> bool:
-        """The same, to be awaited."""
-        return await self._committers[script].submit(ended)
+    async def end_and_wait(self, script: str, end: EndRecord) -> bool:
+        """`send_end`, and the answer awaited."""
+        return await self._committers[script].submit(end)
 
     def note(self, notes: Notes) -> None:
-        """Keep what a running job has said. With Redis away it goes with what the job says next, or with its end."""
+        """Send what a running job noted. If Redis is away, it goes with the job's next note, or with its end."""
         if not notes.is_on_its_way:
             notes.is_on_its_way = True
-            self._notes.post(notes, functools.partial(self._has_noted, notes))
+            self._notes.post(notes, functools.partial(self._on_noted, notes))
 
-    async def settled(self) -> None:
-        """Wait until Redis has everything that was said."""
+    async def wait_until_idle(self) -> None:
+        """Wait until Redis has every end and every note that was handed in."""
         for committer in self._committers.values():
-            await committer.settled()
-        await self._notes.settled()
+            await committer.wait_until_idle()
+        await self._notes.wait_until_idle()
 
-    def _send(self, script: str, ended: list[Ended], hear: Callable[..., None]) -> None:
-        heard = functools.partial(hear, self._read, script, ended)
-        self._scripts.send(heard, script, self._base, self.runner_id, _records(ended))
+    def _send_ends(self, script: str, ends: list[EndRecord], on_outcome: Callable[..., None]) -> None:
+        on_reply = functools.partial(on_outcome, self._read_answer, script, ends)
+        self._scripts.send(on_reply, script, self._base, self.runner_id, records_text(ends))
 
-    def _read(self, script: str, ended: list[Ended], reply: bytes | Exception) -> Any:
-        """The answers, or what comes to them."""
+    def _read_answer(self, script: str, ends: list[EndRecord], reply: bytes | Exception) -> Any:
+        """True or False for each end; if the call failed, a coroutine that sends the ends again and returns that."""
         if isinstance(reply, RedisUnavailable | RedisKeysBroken):
-            return self._insist(script, ended, reply)
-        return _are_ours(reply)
+            return self._send_until_taken(script, ends, reply)
+        if isinstance(reply, Exception):
+            raise reply
+        return are_ours(reply)
 
-    async def _insist(self, script: str, ended: list[Ended], fault: RedisUnavailable | RedisKeysBroken) -> list[bool]:
-        """Say it again, for as long as it takes. Safe to repeat: an attempt that was ended before, and its reply lost,
-        is answered True again."""
+    async def _send_until_taken(
+        self, script: str, ends: list[EndRecord], fault: RedisUnavailable | RedisKeysBroken
+    ) -> list[bool]:
+        """Send the ends again until Redis has taken them, however long that is.
+
+        Safe to repeat: for an attempt whose end was taken before, and its reply lost, the script answers True again.
+        """
         pause_s = FIRST_PAUSE_S
         is_broken = False
         while True:
             if isinstance(fault, RedisKeysBroken):
                 is_broken = True
-                self._tell(fault)
-            # Jitter, so that a fleet does not come back in step.
+                self._on_fault(fault)
+            # Jitter, so that a fleet of runners does not come back in step.
             await asyncio.sleep(self._rng.uniform(pause_s / 2, pause_s))
             pause_s = min(LAST_PAUSE_S, pause_s * 2)
             try:
-                letters: bytes = await self._scripts.call(script, self._base, self.runner_id, _records(ended))
+                letters: bytes = await self._scripts.call(script, self._base, self.runner_id, records_text(ends))
             except (RedisUnavailable, RedisKeysBroken) as again:
                 fault = again
                 continue
             if is_broken:
-                self._tell(None)
-            return _are_ours(letters)
+                self._on_fault(None)
+            return are_ours(letters)
 
-    def _send_notes(self, notes: list[Notes], hear: Callable[..., None]) -> None:
-        untold = [one.untold() for one in notes]
-        marks = [mark for _, mark in untold]
-        # Of an attempt that has ended meanwhile there is nothing left to be told.
-        words = [note_of(one, text) for one, (text, _) in zip(notes, untold, strict=True) if text]
-        if not words:
-            hear(_noted, marks, b"")
+    def _send_notes(self, batch: list[Notes], on_outcome: Callable[..., None]) -> None:
+        unsent = [notes.unsent() for notes in batch]
+        marks = [mark for _, mark in unsent]
+        # An attempt that has ended meanwhile has nothing unsent: its notes went with its end.
+        records = [
+            note_record(notes.job_id, notes.token, text) for notes, (text, _) in zip(batch, unsent, strict=True) if text
+        ]
+        if not records:
+            on_outcome(_marks_or_raise, marks, b"")
             return
-        self._scripts.send(functools.partial(hear, _noted, marks), "note", self._base, self.runner_id, _records(words))
+        on_reply = functools.partial(on_outcome, _marks_or_raise, marks)
+        self._scripts.send(on_reply, "note", self._base, self.runner_id, records_text(records))
 
-    def _has_noted(self, notes: Notes, heard: Mark | Exception) -> None:
+    def _on_noted(self, notes: Notes, answer: Mark | Exception) -> None:
         notes.is_on_its_way = False
-        if not isinstance(heard, Exception) and notes.told(heard):
+        if not isinstance(answer, Exception) and notes.sent(answer):
             self.note(notes)
 
 
-def finished(job_id: str, token: int, type_name: str, result: str) -> Ended:
-    """For `finish`: the job's type, by which it is counted, and the result as JSON text, "" for none."""
-    return _new(Ended, (job_id, token, f"\x1f-{type_name}\x1f{result}"))
-
-
-def finished_without(job_id: str, token: int, type_name: str, reason: str) -> Ended:
-    """For `finish`, where the result can't be kept; the reason holds no control character."""
-    return Ended(job_id, token, f"\x1ft{type_name}\x1f{reason}")
-
-
-def failed(job_id: str, token: int, error: dict[str, Any], delay_s: float | None) -> Ended:
-    """For `fail`: back after delay_s, or dead where it is None."""
-    delay_ms = "" if delay_s is None else str(max(0, round(delay_s * 1000)))
-    return Ended(job_id, token, f"\x1f{delay_ms}\x1f{to_json(error)}")
-
-
-def snoozed(job_id: str, token: int, reason: dict[str, Any], delay_s: float, *, is_unknown: bool = False) -> Ended:
-    """For `snooze`: back after delay_s, nothing counted. is_unknown: no handler for it is known here."""
-    delay_ms = max(0, round(delay_s * 1000))
-    return Ended(job_id, token, f"\x1f{delay_ms}{'u' if is_unknown else ''}\x1f{to_json(reason)}")
-
-
-def released(job_id: str, token: int, *, is_begun: bool = True) -> Ended:
-    """For `release`. Of one that is not begun, history tells nothing."""
-    return Ended(job_id, token, f"\x1f{'' if is_begun else 'n'}\x1f")
-
-
-def note_of(notes: Notes, text: str) -> Ended:
-    """For `note`: what Notes.untold gave."""
-    return Ended(notes.job_id, notes.token, f"\x1f\x1f{text}")
-
-
-def _are_ours(letters: bytes | Exception) -> list[bool]:
-    if isinstance(letters, Exception):
-        raise letters
-    return [letter == 0x31 for letter in letters]
-
-
-def _noted(marks: list[Mark], reply: bytes | Exception) -> list[Mark]:
+def _marks_or_raise(marks: list[Mark], reply: bytes | Exception) -> list[Mark]:
     if isinstance(reply, Exception):
         raise reply
     return marks
 
 
-def _records(ended: list[Ended]) -> bytes:
-    # "replace": a lone surrogate in what a handler said must not stop the ends of the jobs beside it.
-    return "".join([f"{job_id}\x1f{token}{rest}\x1e" for job_id, token, rest in ended]).encode("utf-8", "replace")
-
-
-def _size_bytes(ended: Ended) -> int:
-    return len(ended.rest)
+def _size_bytes(end: EndRecord) -> int:
+    return len(end.rest)
 
 
 def _note_chars(notes: Notes) -> int:
     return notes.size_chars
-
-
-def _claimed(record: bytes, now_ms: int, since: bytes, spec: bytes) -> ClaimedJob:
-    job_id, token, attempt, unknown_since, *rest = record.split(b"\x1f")
-    unknown_since_ms = int(unknown_since) if unknown_since.isdigit() else None
-    ready_ms = int(since) if since.isdigit() else now_ms
-    checkpoint, gives_up = rest or (b"", b"")
-    gives_up_ms = int(gives_up) if gives_up.isdigit() else None
-    taken = (
-        job_id.decode(),
-        int(token),
-        int(attempt),
-        unknown_since_ms,
-        now_ms,
-        spec,
-        ready_ms,
-        checkpoint,
-        gives_up_ms,
-    )
-    return _new(ClaimedJob, taken)

@@ -1,7 +1,12 @@
-"""A listing, a page at a time: what is looked for, where a page ends, and how the pages of several queues become one.
+"""A listing of jobs, a page at a time: which jobs it shows, where a page ends, how pages of several queues are merged.
 
-Redis itself looks which jobs fit, and at so many at a time that no call takes long; only those are read. Pure, but for
-the names that lua/page.lua is called with.
+page.lua picks the jobs that fit, and looks at so few in one call that no call takes long; only the picked jobs are
+read. Its reply is a flat list: id and score (ms) of the job at which it stopped, or two empty strings at the end of the
+index; then id and score of each job that fits, newest first.
+
+    ["", "", "email-…2", "1764410000456", "email-…1", "1764410000123"]
+
+Pure.
 """
 
 import heapq
@@ -9,8 +14,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lib.jobs.job import JobRecord, early_in_spec
+from lib.queue.framing import shown_text
 from lib.queue.keys import INDEXED
-from lib.queue.queue_store import Unreadable
+from lib.queue.unreadable import Unreadable
 
 MOST_LOOKED_AT = 800  # More hold Redis for over 10 ms on a slow machine.
 FEWEST_LOOKED_AT = 20
@@ -18,34 +24,37 @@ MOST_SPEC_BYTES = 4 << 20
 
 
 class Cursor(NamedTuple):
-    """Where a listing stopped: the next page begins behind it. Newest first, so both fall."""
+    """A job's place in a listing: the next page begins behind it. Newest first, so score and id fall."""
 
     score: int
     job_id: str
 
 
 class ListingPart(NamedTuple):
-    """Jobs in their order, and where to go on; `end` is None where there are no more. unreadable: what was left out."""
+    """Jobs in their order, and the place behind which the listing goes on: None for `end` means no more jobs.
 
-    places: list[Cursor]
+    unreadable: queues that were left out, for their keys are broken.
+    """
+
+    jobs: list[Cursor]
     end: Cursor | None
     unreadable: tuple[Unreadable, ...] = ()
 
     def followed_by(self, other: "ListingPart") -> "ListingPart":
-        """Both as one; the other begins where this one ends."""
+        """Both parts as one; `other` begins where this part ends."""
         unreadable = {one.queue: one for one in (*self.unreadable, *other.unreadable)}
-        return ListingPart(self.places + other.places, other.end, tuple(unreadable.values()))
+        return ListingPart(self.jobs + other.jobs, other.end, tuple(unreadable.values()))
 
 
 class Wanted(NamedTuple):
-    """What a listing shows; None is anything."""
+    """Which jobs a listing shows; None allows anything."""
 
     state: str | None = None
     type_name: str | None = None
     request_id: str | None = None
 
     def fits(self, record: JobRecord) -> bool:
-        """Asked once more of each job that is read: it may have changed since Redis looked, which compared texts."""
+        """Asked of each job that was read, though page.lua picked it: page.lua compares texts, and jobs change."""
         spec = record.spec
         return (
             self.state in (None, record.state)
@@ -54,12 +63,11 @@ class Wanted(NamedTuple):
         )
 
     def enough(self, limit: int) -> int:
-        """With how many jobs a page is worth an answer. A request's are few, and who asks for them wants them all; of
-        others, one tells that there are some."""
+        """How many jobs make a page worth an answer: all of a request's jobs, which are few; else one is enough."""
         return limit if self.request_id is not None else 1
 
     def arguments(self, after: Cursor | None, limit: int, queues: int) -> tuple[str | int, ...]:
-        """For page.lua, in each of so many queues."""
+        """The arguments of page.lua, for a listing of `queues` queues: with more queues a call checks fewer jobs."""
         score, job_id = after or ("", "")
         index, state = (self.state, "") if self.state in INDEXED else ("all", self.state or "")
         texts = early_in_spec(self.type_name, self.request_id)
@@ -69,14 +77,18 @@ class Wanted(NamedTuple):
 
 
 def page_from(reply: Sequence[Any]) -> ListingPart:
-    """What page.lua says of one queue."""
+    """page.lua's reply for one queue. Raises ValueError for scores that are no numbers."""
     found = zip(reply[::2], reply[1::2], strict=True)
-    places = [Cursor(int(float(ms)), raw.decode(errors="replace")) for raw, ms in found if raw]
+    places = [Cursor(int(float(ms)), shown_text(job_id)) for job_id, ms in found if job_id]
     return ListingPart(places[1:], places[0]) if reply[0] else ListingPart(places, None)
 
 
 def merged(pages: Sequence[ListingPart], limit: int) -> ListingPart:
-    """One page of several queues. It ends where the first of them was left off: what comes there may be newer."""
+    """The pages of several queues as one page of up to `limit` jobs.
+
+    The page ends at the newest place at which one of `pages` stopped: the queue of that page may have jobs behind the
+    place that are newer than jobs of the other queues.
+    """
     end = max((page.end for page in pages if page.end), default=None)
-    places = [place for place in heapq.merge(*[page.places for page in pages], reverse=True) if not end or place >= end]
-    return ListingPart(places[:limit], places[limit - 1] if len(places) > limit else end)
+    jobs = [job for job in heapq.merge(*[page.jobs for page in pages], reverse=True) if not end or job >= end]
+    return ListingPart(jobs[:limit], jobs[limit - 1] if len(jobs) > limit else end)

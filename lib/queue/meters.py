@@ -1,23 +1,27 @@
-"""What is counted of a queue's jobs since it began: events by type, and how long jobs waited and ran.
+"""What is counted of a queue's jobs since the queue began: events by type, and how long jobs waited and ran.
 
-The scripts count the events themselves, each with what it counts, so that these are exact. The times are measured by
-the runners, and added here (`observe`) once a second.
+    totals     {"completed email": 812, "dead email": 3}
+    timings    {"wait 0.1 email": 790, "wait sum email": 41200000, "duration 0.5 email": 600, …}
+
+The scripts count events in the step that makes them, so totals are exact. Runners measure the times, and add theirs
+once a second (`observe`): how many jobs took up to so many seconds, and the sum in microseconds.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from lib.prometheus import JOB_BOUNDS_S, Histogram
+from lib.queue.framing import counters
 from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
 from lib.redis_link.link import RedisLink
 
-OLD_TYPE = "unknown"  # Of what was counted before types were.
+OLD_TYPE = "unknown"  # The type of events that were counted before types were.
 
 
 class Counters(NamedTuple):
-    """totals: (event, type) -> count. timings: (`wait` or `duration`, type) -> how many took how long."""
+    """totals: ("completed", "email") -> count. timings: ("wait" or "duration", "email") -> a histogram."""
 
     totals: dict[tuple[str, str], int]
     timings: dict[tuple[str, str], Histogram]
@@ -31,7 +35,10 @@ class Meters:
         self._scripts = Scripts(link)
 
     async def observe(self, queue: str, runner_id: str, number: int, counts: Mapping[str, int]) -> None:
-        """Add to a queue's timings. Safe to repeat under the same number: it is added once. Raises RedisUnavailable."""
+        """Add to a queue's timings. counts: field -> what to add, as in {"wait 0.1 email": 3}.
+
+        Safe to repeat under the same `number`: the counts are added once. Raises RedisUnavailable.
+        """
         flat = [item for field in counts.items() for item in field]
         await self._scripts.call("observe", self._keys.base(queue), runner_id, number, *flat)
 
@@ -42,18 +49,17 @@ class Meters:
 
 
 def _totals(text: bytes) -> dict[tuple[str, str], int]:
-    """From fields like `completed email`."""
     totals: dict[tuple[str, str], int] = {}
-    for name, count in _counts(text):
+    for name, count in counters(text).items():
         event, _, kind = name.partition(" ")
         totals[event, kind or OLD_TYPE] = count
     return totals
 
 
 def _timings(text: bytes) -> dict[tuple[str, str], Histogram]:
-    """From fields like `wait 0.1 email`. A bound of another version's counts for the next one that is known here."""
+    """A bound that this version does not have, of an older or newer runner, counts for the next larger one."""
     timings: dict[tuple[str, str], Histogram] = {}
-    for name, count in _counts(text):
+    for name, count in counters(text).items():
         metric, bound, kind = (*name.split(" ", 2), "", "")[:3]
         histogram = timings.setdefault((metric, kind), Histogram(JOB_BOUNDS_S))
         if bound == "sum":
@@ -61,8 +67,3 @@ def _timings(text: bytes) -> dict[tuple[str, str], Histogram]:
         else:
             histogram.counts[bisect_left(JOB_BOUNDS_S, float(bound))] += count
     return timings
-
-
-def _counts(text: bytes) -> Iterator[tuple[str, int]]:
-    flat = text.decode("utf-8", "replace").split("\x1f") if text else []
-    return ((name, int(count)) for name, count in zip(flat[::2], flat[1::2], strict=True) if count.isdigit())

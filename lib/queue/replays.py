@@ -1,11 +1,14 @@
-"""A change that was asked for under an idempotency key, and what its script says of that; see lua/_asked.lua. Pure."""
+"""A change that comes with an idempotency key, and the script's answer if the key came before. Pure."""
 
 from lib.errors import IdempotencyKeyReused
 
 
-def is_replay(said: str) -> bool:
-    """Whether it had been made before, under the same key. Raises IdempotencyKeyReused where the key was another
-    request's."""
-    if said == "conflict":
+def is_replay(answer: str) -> bool:
+    """True if the same request made the change before, under the same key; nothing was changed now.
+
+    answer: `replayed`, `conflict`, or anything else that the script answers. Raises IdempotencyKeyReused for
+    `conflict`: the key came before with another request.
+    """
+    if answer == "conflict":
         raise IdempotencyKeyReused("it came before with another request; send the same request again, or another key")
-    return said == "replayed"
+    return answer == "replayed"

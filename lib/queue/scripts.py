@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.redis_link.link import RedisLink
-from lib.redis_link.redis_wire import Hear, MissingScript
+from lib.redis_link.redis_wire import MissingScript, OnReply
 from lib.redis_link.resp import Argument, Command
 
 FOLDER = Path(__file__).parent / "lua"
@@ -32,7 +32,7 @@ class Scripts:
         except MissingScript:
             return await self._link.call("EVAL", self._texts[name], 1, base, *arguments)
 
-    def send(self, hear: Hear, name: str, base: str, *arguments: Argument) -> None:
+    def send(self, hear: OnReply, name: str, base: str, *arguments: Argument) -> None:
         """The same, a plain call: `hear` is called with the reply, or with what `call` would have raised."""
 
         def heard(reply: Any) -> None:

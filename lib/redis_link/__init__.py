@@ -1,9 +1,9 @@
 """Links to Redis, and the only room that imports the package `redis`.
 
-link.py        `RedisLink`, what the house asks of Redis, and `open_link` for what REDIS_URL names
+link.py        `RedisLink`, what the other rooms ask of Redis, and `open_link` for what REDIS_URL names
 single.py      one server, or the master that a Sentinel names
-cluster.py     a Cluster: which node has which slot
+cluster.py     a Cluster: which node owns which slot
 redis_wire.py  one connection that all calls share
 resp.py        RESP2: commands to bytes, bytes to replies                                             pure
-redis_info.py  what a server says of itself: version, memory, whether it keeps what it is given
+redis_info.py  the server's clock, version and memory, and whether its settings keep the jobs
 """

@@ -1,4 +1,8 @@
-"""A Redis Cluster: who has which slot, and a link to each node. Made by link.py."""
+"""A Redis Cluster: which node owns which slot, and a link to each node. Made by link.py.
+
+A key's slot is a number from 0 to 16383, made of the part of the key in braces: `wb:{email}:job:…` lies where `email`
+does. The map of slots is read with CLUSTER SLOTS and corrected whenever a node answers MOVED.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,16 +16,18 @@ from redis.exceptions import ResponseError
 from lib.errors import RedisUnavailable
 from lib.redis_link.redis_wire import Moved
 from lib.redis_link.resp import Argument, Command
-from lib.redis_link.single import Relays, SingleLink, addresses, as_it_is, key_of, login, options
+from lib.redis_link.single import SendsByCall, SingleLink, addresses, as_it_is, key_of, login, options
 
 MOST_MOVES = 5
+Node = tuple[str, int]
+"""Host and port."""
 
 
-class ClusterLink(Relays):
-    """A Redis Cluster: a link to each node, and a map of who has which slot, mended whenever a node says MOVED.
+class ClusterLink(SendsByCall):
+    """A link to each node of a Cluster, and the map of which node owns which slot.
 
-    A slot that is on its way (ASK, TRYAGAIN) is refused like a Redis that is away for a moment: half of a queue's keys
-    are here and half are there, and no script can see both.
+    While a slot moves between two nodes (ASK, TRYAGAIN), its commands fail as if Redis were away for a moment: half of
+    a queue's keys are on each node, and no script can see both halves.
     """
 
     def __init__(self, url: str, timeout_s: float) -> None:
@@ -32,12 +38,12 @@ class ClusterLink(Relays):
         self._options = {**options(timeout_s), **login(parts.netloc)}
         if parts.scheme.startswith("rediss"):
             self._options["connection_class"] = SSLConnection
-        self._links: dict[tuple[str, int], SingleLink] = {}
-        self._slots: dict[int, tuple[str, int]] = {}
+        self._links: dict[Node, SingleLink] = {}
+        self._slots: dict[int, Node] = {}
         self._blocked: SingleLink | None = None
 
     async def call(self, *command: Argument) -> Any:
-        return await self._follow(_slot_of(command), lambda link: link.call(*command))
+        return await self._on_node_of(_slot_of(command), lambda link: link.call(*command))
 
     async def block(self, block_s: float, *commands: Command, read: Callable[[Any], Any] = as_it_is) -> Any:
         async def block(link: SingleLink) -> Any:
@@ -45,7 +51,7 @@ class ClusterLink(Relays):
             return await link.block(block_s, *commands, read=read)
 
         try:
-            return await self._follow(_slot_of(commands[0]), block)
+            return await self._on_node_of(_slot_of(commands[0]), block)
         finally:
             self._blocked = None
 
@@ -57,8 +63,11 @@ class ClusterLink(Relays):
         for link in self._links.values():
             await link.close()
 
-    async def _follow(self, slot: int | None, ask: Callable[[SingleLink], Awaitable[Any]]) -> Any:
-        """Ask the node that has the slot; where it says that another one has, that one."""
+    async def _on_node_of(self, slot: int | None, ask: Callable[[SingleLink], Awaitable[Any]]) -> Any:
+        """Run `ask` on the node that owns `slot`.
+
+        On MOVED, correct the slot map and ask the node named there, MOST_MOVES times at most.
+        """
         for _ in range(MOST_MOVES):
             node = await self._node_of(slot)
             try:
@@ -66,21 +75,22 @@ class ClusterLink(Relays):
             except Moved as moved:
                 self._slots[moved.slot] = (moved.node[0] or node[0], moved.node[1])
             except RedisUnavailable:
-                # It may be dead, and its slots a replica's by now: the map is asked for anew.
+                # The node may be dead, and a replica may own its slots by now: the next call reads the map anew.
                 self._slots.clear()
                 raise
         raise RedisUnavailable("a Cluster slot moves faster than it can be followed")
 
-    async def _node_of(self, slot: int | None) -> tuple[str, int]:
+    async def _node_of(self, slot: int | None) -> Node:
+        """The node that owns `slot`; any node for None. Raises RedisUnavailable."""
         if not self._slots:
-            await self._learn()
+            await self._read_slots()
         node = next(iter(self._slots.values())) if slot is None else self._slots.get(slot)
         if node is None:
             raise RedisUnavailable(f"no node of the Cluster has slot {slot}")
         return node
 
-    async def _learn(self) -> None:
-        """Ask any node that answers who has which slot."""
+    async def _read_slots(self) -> None:
+        """Fill the slot map from the first node that answers. Raises RedisUnavailable."""
         fault = RedisUnavailable("REDIS_URL names no node")
         for node in [*self._seeds, *self._links]:
             try:
@@ -88,15 +98,15 @@ class ClusterLink(Relays):
             except RedisUnavailable as away:
                 fault = away
                 continue
-            except ResponseError as said:
-                fault = RedisUnavailable(f"{node[0]}:{node[1]} is not a node of a Cluster: {said}")
+            except ResponseError as refusal:
+                fault = RedisUnavailable(f"{node[0]}:{node[1]} is not a node of a Cluster: {refusal}")
                 continue
             for first, last, (host, port, *_), *_replicas in ranges:
                 self._slots.update(dict.fromkeys(range(first, last + 1), (host.decode() or node[0], port)))
             return
         raise fault
 
-    def _link_to(self, node: tuple[str, int]) -> SingleLink:
+    def _link_to(self, node: Node) -> SingleLink:
         if node not in self._links:
             pool = ConnectionPool(host=node[0], port=node[1], **self._options)
             self._links[node] = SingleLink(pool, self._timeout_s)
@@ -104,7 +114,7 @@ class ClusterLink(Relays):
 
 
 def _slot_of(command: Command) -> int | None:
-    """The slot of a command's key; None where it has none and any node will do."""
+    """The slot of a command's first key; None for a command without a key, which any node can run."""
     if command[0] in ("PING", "INFO", "TIME"):
         return None
     return key_slot(key_of(command).encode("utf-8", "surrogateescape"))

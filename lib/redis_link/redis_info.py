@@ -1,4 +1,4 @@
-"""What the Redis server itself says: that it answers, how fast, and whether it is set up to keep what it is given."""
+"""The Redis server itself: clock, name and version, time of a round trip, and settings under which jobs can be lost."""
 
 import time
 from typing import NamedTuple
@@ -11,7 +11,7 @@ OLDEST_VERSION = (7, 0)
 
 
 class ServerState(NamedTuple):
-    """`name`: "Redis" or "Valkey". `warnings`: a sentence for each setting under which jobs can be lost."""
+    """`name` is "Redis" or "Valkey"; `warnings` holds a sentence for each setting under which jobs can be lost."""
 
     name: str
     version: str
@@ -19,8 +19,8 @@ class ServerState(NamedTuple):
     warnings: list[str]
 
 
-def found(url: str, state: ServerState, log: Log) -> None:
-    """Say that Redis is there, and what about it is not as it should be."""
+def log_found(url: str, state: ServerState, log: Log) -> None:
+    """Log `redis.found` once Redis answers, and `redis.warned` for each of `state.warnings`."""
     log.info(
         "redis.found",
         f"Database connected: {without_password(url)} ({state.name} {state.version}, {state.latency_ms} ms)",
@@ -34,9 +34,15 @@ async def ping(link: RedisLink) -> None:
     await link.call("PING")
 
 
+async def now_ms(link: RedisLink) -> int:
+    """Redis' clock, in ms since 1970. All times in Waybill's keys are of that clock. Raises RedisUnavailable."""
+    seconds, micros = await link.call("TIME")
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
 async def inspect(link: RedisLink) -> ServerState:
-    """Raises RedisUnavailable."""
-    await link.call("PING")  # Once for the connection, which is not what is measured.
+    """Ask the server about itself; `latency_ms` is the time of one round trip. Raises RedisUnavailable."""
+    await link.call("PING")  # The first call may connect, which is no part of a round trip.
     began_s = time.perf_counter()
     await link.call("PING")
     latency_ms = (time.perf_counter() - began_s) * 1000
@@ -46,18 +52,24 @@ async def inspect(link: RedisLink) -> ServerState:
 
 
 def fields_of(text: bytes | str) -> dict[str, str]:
-    """What INFO tells, by name."""
+    """INFO's reply as a dict: `# Server CRLF redis_version:7.0.15 CRLF` -> {"redis_version": "7.0.15"}."""
     lines = (text.decode("utf-8", "replace") if isinstance(text, bytes) else text).split("\r\n")
     return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
 
 
 def is_cluster_node(info: dict[str, str]) -> bool:
-    """Whether what INFO tells comes from a node of a Cluster."""
-    return "cluster" in (info.get("redis_mode"), info.get("server_mode"))  # Valkey calls it by the latter name.
+    """True if the server whose INFO this is is a node of a Cluster."""
+    return "cluster" in (
+        info.get("redis_mode"),
+        info.get("server_mode"),
+    )  # server_mode: Valkey's name for it.
 
 
 def product(info: dict[str, str]) -> tuple[str, str]:
-    """Name and version. WHY valkey_version first: Valkey tells as redis_version which Redis it is compatible with."""
+    """Name and version: ("Redis", "7.0.15").
+
+    WHY valkey_version first: Valkey gives as redis_version the version of Redis that it is compatible with.
+    """
     if "valkey_version" in info:
         return "Valkey", info["valkey_version"]
     return "Redis", info.get("redis_version", "unknown")

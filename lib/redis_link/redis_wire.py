@@ -1,8 +1,11 @@
-"""One connection to one Redis that all calls share, and what its failures mean.
+"""One connection to one Redis, shared by all calls, and the meaning of each failure.
 
-Made by single.py, with a connection that redis-py has opened; what goes over it is `resp.py`'s. Each call is
-written at once and answered in its turn; a failure of redis-py's is translated here into what the rest of Waybill
-knows, once.
+redis-py opens the connection (address, TLS, password, database) and single.py hands it to a `RedisWire`, which takes
+over the socket: commands go out as `resp.encoded` writes them, replies are read by `resp.Replies`. Redis answers in the
+order in which it was asked, so the oldest call that waits gets the next reply.
+
+An error reply of Redis' (`-OOM command not allowed …`) and an exception of redis-py's become here, once, an exception
+that the rest of Waybill knows: see `fault_of_reply` and `translated`.
 """
 
 import asyncio
@@ -12,23 +15,16 @@ from collections.abc import Callable
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import (
-    AuthenticationError,
-    ConnectionError,
-    MovedError,
-    NoScriptError,
-    ReadOnlyError,
-    RedisError,
-    TimeoutError,
-)
+from redis.exceptions import AuthenticationError, ConnectionError, RedisError, ResponseError, TimeoutError
 
 from lib.errors import OutcomeUnknown, RedisUnavailable
 from lib.redis_link.resp import Command, Garbled, Replies, ReplyError, encoded
 
-Hear = Callable[[Any], None]
-"""Called with a reply, or with the exception that stands for it. It does not raise."""
+OnReply = Callable[[Any], None]
+"""Called with a reply, or with the exception that stands for the reply. Must not raise."""
 
-# The first words of replies by which Redis refuses for now, and nothing was done; all else is a bug of ours.
+# First word of an error reply -> why Redis refuses the command for now. Nothing was done, and the same command may
+# succeed later. Any error that does not begin with one of these words is a bug of Waybill's or a broken key.
 # https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
 _REFUSALS = {
     "ASK": "a Cluster slot is moving",
@@ -46,14 +42,16 @@ _REFUSALS = {
     "UNBLOCKED": "the blocking pop was ended",
     "WRONGPASS": "Redis refuses the password of REDIS_URL",
 }
+# After an error of these words (a failover, a new password) a new connection may do better.
+_RECONNECT = ("READONLY", "NOAUTH", "WRONGPASS")
 
 
 class MissingScript(Exception):
-    """Redis does not hold the script of that hash (it was restarted, or SCRIPT FLUSH): send the text."""
+    """Redis does not hold the script of that hash (it was restarted, or SCRIPT FLUSH): send the script's text."""
 
 
 class Moved(Exception):
-    """In a Cluster: another node has the slot by now."""
+    """In a Cluster: another node, `node`, has the slot by now."""
 
     def __init__(self, slot: int, host: str, port: int) -> None:
         super().__init__(f"slot {slot} is on {host}:{port}")
@@ -62,37 +60,40 @@ class Moved(Exception):
 
 
 class RedisWire(asyncio.Protocol):
-    """One connection that all calls share: each is written at once and answered in its turn.
+    """One connection that all calls share: each command is written at once and answered in its turn.
 
-    Calls that are made in one turn of the loop leave in one packet, and their answers come back in one.
+    Commands that are sent in one turn of the event loop leave in one packet, and their replies come back in one.
     """
 
     def __init__(self, connection: AbstractConnection, timeout_s: float) -> None:
-        """connection: one of redis-py's that is open and idle; its socket is taken over."""
+        """connection: one of redis-py's, open and idle; its socket is taken over. timeout_s: how long a reply may take.
+
+        WHY `_writer`, a private name of redis-py's: nothing public of a connection leads to its transport.
+        """
         assert connection._writer is not None
-        self._connection = connection  # Else it is thrown away, and closes what it thinks is its own.
+        self._connection = connection  # Kept: redis-py closes the socket of a connection that is garbage collected.
         self._transport = connection._writer.transport
         self._transport.set_protocol(self)
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
         self._replies = Replies()
-        self._waiting: deque[tuple[Hear, float]] = deque()
+        self._waiting: deque[tuple[OnReply, float]] = deque()
         self._unsent: list[bytes] = []
-        self._watch: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._heard_at_s = 0.0
         self.is_broken = False
 
-    def send(self, command: Command, hear: Hear) -> None:
-        """`hear` is called with the reply, in the turn of the loop in which it comes."""
+    def send(self, command: Command, on_reply: OnReply) -> None:
+        """Send a command; `on_reply` is called with its reply, in the turn of the loop in which the reply comes."""
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(encoded(command))
-        self._waiting.append((hear, self._loop.time() + self._timeout_s))
-        if self._watch is None:
-            self._watch = self._loop.call_later(self._timeout_s, self._look)
+        self._waiting.append((on_reply, self._loop.time() + self._timeout_s))
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeout_s, self._check_oldest)
 
     def call(self, command: Command) -> "asyncio.Future[Any]":
-        """The same, with the reply to be awaited; whoever stops waiting for it changes nothing."""
+        """Send a command; the future ends with the reply. To cancel the future changes nothing for other calls."""
         reply: asyncio.Future[Any] = self._loop.create_future()
         self.send(command, functools.partial(settle, reply))
         return reply
@@ -105,15 +106,14 @@ class RedisWire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard_at_s = self._loop.time()
         try:
-            for answer in self._replies.feed(data):
+            for reply in self._replies.feed(data):
                 if not self._waiting:
-                    raise Garbled("an answer to nothing that was asked")
-                hear, _ = self._waiting.popleft()
-                if isinstance(answer, ReplyError):
-                    fault = self._connection._parser.parse_error(str(answer))  # type: ignore[no-untyped-call]
-                    self._answer_error(hear, fault)
+                    raise Garbled("a reply to no command")
+                on_reply, _ = self._waiting.popleft()
+                if isinstance(reply, ReplyError):
+                    self._answer_error(on_reply, str(reply))
                 else:
-                    hear(answer)
+                    on_reply(reply)
         except Garbled as fault:
             self._break(ConnectionError(f"what came is no answer: {fault}"))
 
@@ -122,59 +122,76 @@ class RedisWire(asyncio.Protocol):
 
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, []
-        # Never waits for the socket to take everything: the committers see to it that little is on its way at any time.
+        # Does not wait until the socket has taken everything: the committers bound how much is in flight at a time.
         if not self.is_broken:
             self._transport.write(b"".join(unsent))
 
-    def _look(self) -> None:
-        """Once in a while: has the oldest call waited too long? Then nobody can tell the later ones' answers apart.
+    def _check_oldest(self) -> None:
+        """Break the connection if the oldest call has waited for too long: no later reply could be told from its own.
 
-        Answers come in turn: while bytes come they are its answer's, or one's before it, and are waited for however
-        slow the link is.
+        Replies come in turn, so bytes that come belong to the oldest call's reply or to one before it: while bytes
+        come, the call is waited for, however slow the link is.
         """
-        self._watch = None
+        self._timer = None
         if not self._waiting:
             return
         left_s = max(self._waiting[0][1], self._heard_at_s + self._timeout_s) - self._loop.time()
         if left_s <= 0:
             self._break(TimeoutError(f"no answer within {self._timeout_s:g} s"))
         else:
-            self._watch = self._loop.call_later(left_s, self._look)
+            self._timer = self._loop.call_later(left_s, self._check_oldest)
 
-    def _answer_error(self, hear: Hear, fault: RedisError) -> None:
-        hear(translated(fault, was_sent=False))
-        if isinstance(fault, ReadOnlyError | AuthenticationError):
-            # A failover, or a new password: another connection may do better.
-            self._break(fault)
+    def _answer_error(self, on_reply: OnReply, text: str) -> None:
+        on_reply(fault_of_reply(text))
+        if text.startswith(_RECONNECT):
+            self._break(ResponseError(text))
 
     def _break(self, fault: BaseException) -> None:
-        """Give the connection up. What was sent on it and not answered may have been done."""
+        """Give the connection up. Redis may have run any command that was sent on it and not answered."""
         self.is_broken = True
-        if self._watch is not None:
-            self._watch.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         while self._waiting:
-            hear, _ = self._waiting.popleft()
-            hear(translated(fault, was_sent=True))
+            on_reply, _ = self._waiting.popleft()
+            on_reply(translated(fault, was_sent=True))
         self._transport.abort()
 
 
-def settle(reply: "asyncio.Future[Any]", answer: Any) -> None:
-    """Have a future end with what was heard, unless nobody waits for it any more."""
-    if reply.done():
+def settle(future: "asyncio.Future[Any]", reply: Any) -> None:
+    """End a future with a reply, or with the exception that stands for one; a future that was cancelled stays so."""
+    if future.done():
         return
-    if isinstance(answer, Exception):
-        reply.set_exception(answer)
+    if isinstance(reply, Exception):
+        future.set_exception(reply)
     else:
-        reply.set_result(answer)
+        future.set_result(reply)
+
+
+def fault_of_reply(text: str) -> Exception:
+    """The exception for an error reply of Redis'.
+
+    NOSCRIPT No matching script.            -> MissingScript
+    MOVED 12 127.0.0.1:7001                 -> Moved
+    OOM command not allowed when …          -> RedisUnavailable("Redis is at its maxmemory")
+    WRONGTYPE Operation against a key …     -> ResponseError with that text; so for every other word
+    """
+    word, _, rest = text.partition(" ")
+    if word == "NOSCRIPT":
+        return MissingScript()
+    if word == "MOVED":
+        slot, node = rest.split(" ")
+        host, _, port = node.rpartition(":")
+        return Moved(int(slot), host, int(port))
+    refusal = _refusal(text)
+    return ResponseError(text.removeprefix("ERR ")) if refusal is None else RedisUnavailable(refusal)
 
 
 def translated(fault: BaseException, *, was_sent: bool) -> Exception:
-    """What callers are told for an exception of redis-py's."""
-    if isinstance(fault, NoScriptError):
-        return MissingScript()
-    if isinstance(fault, MovedError):
-        return Moved(fault.slot_id, fault.host, fault.port)
-    refusal = _refusal(fault) if isinstance(fault, RedisError) else None
+    """The exception for what redis-py or the socket raised.
+
+    was_sent: a command was sent on the connection, so it may have been run (OutcomeUnknown, not RedisUnavailable).
+    """
+    refusal = _refusal_of_redis_py(fault) if isinstance(fault, RedisError) else None
     if refusal is not None:
         return RedisUnavailable(refusal)
     if isinstance(fault, ConnectionError | TimeoutError | OSError):
@@ -184,13 +201,20 @@ def translated(fault: BaseException, *, was_sent: bool) -> Exception:
     return fault if isinstance(fault, Exception) else RuntimeError(repr(fault))
 
 
-def _refusal(fault: RedisError) -> str | None:
-    """What Redis refused for now; None where the fault is another one.
+def _refusal_of_redis_py(fault: RedisError) -> str | None:
+    """Why Redis refused what redis-py sent when it connected; None if the exception is about something else.
 
-    WHY three places to look: redis-py takes the first word away where it has a class of its own for it (OOM, ASK,
-    CLUSTERDOWN …) and keeps it as the status_code; where a script was refused, it may stand behind "ERR script:".
+    redis-py removes the first word of an error reply for which it has a class of its own (OOM, ASK, CLUSTERDOWN …) and
+    keeps the word as `status_code`.
     """
     if isinstance(fault, AuthenticationError):
         return _REFUSALS["NOAUTH" if fault.status_code == "NOAUTH" else "WRONGPASS"]
-    words = (fault.status_code or "", *str(fault).split(" ", 2)[:2])
-    return next((_REFUSALS[word] for word in words if word in _REFUSALS), None)
+    return _refusal(f"{fault.status_code} {fault}" if fault.status_code else str(fault))
+
+
+def _refusal(text: str) -> str | None:
+    """Why Redis refuses for now, by the words that an error reply begins with; None if no such word is there.
+
+    WHY three words: a refusal inside a script may stand behind two more, `ERR user_script:3: OOM command not …`.
+    """
+    return next((_REFUSALS[word] for word in text.split(" ", 3)[:3] if word in _REFUSALS), None)

@@ -1,6 +1,11 @@
 """RESP2, Redis' protocol: commands to bytes, bytes to replies. Pure; redis_wire.py has the socket.
 
-WHY our own: redis-py opens the connection (TLS, password, Sentinel, database), but its reader awaits each line of a
+    ("GET", "wb:x")         -> *2 CRLF $3 CRLF GET CRLF $4 CRLF wb:x CRLF
+    +OK CRLF                -> b"OK"            $-1 CRLF              -> None
+    :7 CRLF                 -> 7                *2 CRLF :1 CRLF :2 CRLF -> [1, 2]
+    $4 CRLF mail CRLF       -> b"mail"          -OOM command … CRLF   -> ReplyError("OOM command …")
+
+WHY not redis-py's reader: redis-py opens the connection (TLS, password, Sentinel, database), but awaits each line of a
 reply, which takes longer than Redis does. Here a packet full of replies is read in one go.
 https://redis.io/docs/latest/develop/reference/protocol-spec/
 """
@@ -17,32 +22,32 @@ class ReplyError(Exception):
 
 
 class Garbled(Exception):
-    """What came is not RESP2; nobody knows where the next reply begins."""
+    """The bytes are not RESP2, so where the next reply begins is unknown."""
 
 
 class _Unfinished(Exception):
-    """More bytes are needed, `missing` at the least."""
+    """A reply is cut off: at least `missing` more bytes are needed."""
 
     def __init__(self, missing: int) -> None:
         self.missing = missing
 
 
 def encoded(command: Command) -> bytes:
-    """A command as Redis reads it: an array of bulk strings."""
+    """A command's bytes: an array of bulk strings."""
     parts = [b"*%d\r\n" % len(command)]
     for argument in command:
         if type(argument) is not bytes:
-            # A lone surrogate is what is left of a byte that is no UTF-8, in an id that somebody wrote by hand.
+            # An id that somebody wrote by hand may hold a byte that is no UTF-8: a lone surrogate stands for that byte.
             argument = str(argument).encode("utf-8", "surrogateescape")
         parts.append(b"$%d\r\n%b\r\n" % (len(argument), argument))
     return b"".join(parts)
 
 
-_OPEN = object()  # In a reply's place: items of an array are still to come.
+_OPEN = object()  # Stands for a reply whose array still lacks items.
 
 
 class Replies:
-    """Collects what was read, and gives every reply that is whole. An error is given as a ReplyError, not raised."""
+    """Collects the bytes that were read and yields every whole reply. An error reply is yielded as a ReplyError."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -55,7 +60,7 @@ class Replies:
         self._parts.append(data)
         self._missing -= len(data)
         if self._missing > 0:
-            return  # A long string comes in many pieces: they are joined once, when it is whole.
+            return  # The pieces of a long string are joined once, when the last one has come.
         text = b"".join(self._parts) if len(self._parts) > 1 else data
         at = 0
         try:
@@ -79,14 +84,14 @@ class Replies:
             raise Garbled(repr(text[at : at + 40])) from None
 
     def _opened(self) -> Any:
-        """An array begins. Its items are kept from one packet to the next: 50 specs of a MiB each are read once."""
+        """Begin an array. Its items are kept from packet to packet, so that 50 specs of a MiB each are read once."""
         if self._length <= 0:
             return None if self._length < 0 else []
         self._items = []
         return _OPEN
 
     def _added(self, reply: Any) -> Any:
-        """What is whole now: the reply, the array whose last item it is, or nothing."""
+        """The reply; or if an array is open, that array if the reply was its last item, and else _OPEN."""
         if self._items is None:
             return reply
         self._items.append(reply)
@@ -100,9 +105,10 @@ class Replies:
 
 
 def _strings(text: bytes, at: int, items: list[Any], length: int) -> int:
-    """Add the bulk strings that stand whole from `at` on, up to `length` items; gives where they end.
+    """Append the whole bulk strings that stand from `at` on to `items`, up to `length` items. Returns where they end.
 
-    As `_reply` reads each, and what is odd is left to it; but a call for each takes longer than the reading.
+    Reads what `_reply` reads, in one loop, for a call of `_reply` for each string takes longer than to read the string.
+    Stops at anything that is not a whole bulk string; `_reply` reads it.
     """
     for _ in range(length - len(items)):
         end = text.find(b"\r\n", at)
@@ -118,7 +124,7 @@ def _strings(text: bytes, at: int, items: list[Any], length: int) -> int:
 
 
 def _length(text: bytes, at: int) -> tuple[int, int]:
-    """Of the array that begins at `at`, and where its first item begins. Raises _Unfinished, ValueError."""
+    """The length of the array that begins at `at`, and where its first item begins. Raises _Unfinished, ValueError."""
     end = text.find(b"\r\n", at)
     if end < 0:
         raise _Unfinished(1)

@@ -1,7 +1,8 @@
-"""One Redis server, or the master that a Sentinel names: opened when needed, every failure translated once.
+"""One Redis server, or the master that a Sentinel names.
 
-Made by link.py, and by cluster.py for each node. In lib/ this module, cluster.py and redis_wire.py alone import
-`redis`.
+A `SingleLink` has one `RedisWire` that all its calls share, opened with the first call and again after it broke; and a
+wire apart for each `block` that waits, for a blocking command would hold up every call behind it. Made by link.py, and
+by cluster.py for each node.
 """
 
 import abc
@@ -20,20 +21,22 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from lib.errors import RedisKeysBroken, RedisUnavailable
-from lib.redis_link.redis_wire import Hear, RedisWire, settle, translated
+from lib.redis_link.redis_wire import OnReply, RedisWire, settle, translated
 from lib.redis_link.resp import Argument, Command
 
-# In errors that only a stored value can cause: it is of another type, or no number where one is counted.
+# Words of error replies that only a stored value can cause: the value is of another type, or is not a number where a
+# script counts.
 _BROKEN = ("WRONGTYPE", "is not an integer", "is not a valid float", "would overflow")
 
 
 def as_it_is(reply: Any) -> Any:
+    """The reader of a reply that has nothing to read."""
     return reply
 
 
 def options(timeout_s: float) -> dict[str, Any]:
-    """Of every connection, whatever the URL says."""
-    # Timeouts on single reads are off: `call` sets one around the whole command, which costs a third of the time.
+    """What redis-py is told for every connection, whatever the URL says."""
+    # Timeouts on single reads are off: RedisWire has one for the oldest call, at a third of the cost.
     return {
         "protocol": 2,
         "retry": Retry(NoBackoff(), 0),
@@ -41,14 +44,14 @@ def options(timeout_s: float) -> dict[str, Any]:
         "socket_connect_timeout": timeout_s,
         "socket_keepalive": True,
         "client_name": "waybill",
-        # Else the client would tell its own version with CLIENT SETINFO: two commands for each connection, which Redis
-        # 7.0 does not know and the user of prod/redis.conf may not run.
+        # With a driver_info redis-py sends CLIENT SETINFO twice for each connection, which Redis 7.0 does not know and
+        # the Redis user of prod/redis.conf may not run.
         "driver_info": None,
     }
 
 
 def pool_of(url: str, timeout_s: float) -> ConnectionPool:
-    """Makes connections as the URL asks for them; who uses which is decided here."""
+    """redis-py's maker of connections for a URL. It only makes them; SingleLink decides which call uses which."""
     parts = urlsplit(url)
     chosen = options(timeout_s)
     if parts.scheme == "unix":
@@ -63,41 +66,41 @@ def pool_of(url: str, timeout_s: float) -> ConnectionPool:
 
 
 def login(netloc: str) -> dict[str, str | None]:
-    """What the URL says before its @."""
+    """User and password of a URL: `user:p%40ss@host` -> {"username": "user", "password": "p@ss"}."""
     user, _, password = netloc.rpartition("@")[0].partition(":")
     return {"username": unquote(user) or None, "password": unquote(password) or None}
 
 
 def addresses(hosts: str, default_port: int) -> list[tuple[str, int]]:
-    """`host:port,host:port` of a URL; IPv6 in brackets."""
+    """Hosts and ports of a URL: `a,b:7001,[::1]:7002` -> [("a", default_port), ("b", 7001), ("::1", 7002)]."""
     parts = [urlsplit(f"//{host}") for host in hosts.split(",")]
     return [(part.hostname or "", part.port or default_port) for part in parts]
 
 
-class Relays(abc.ABC):
-    """A link's `send` by way of its `call`, in a task: there is more to do than to write the command."""
+class SendsByCall(abc.ABC):
+    """A link whose `send` runs its `call` in a task, for a link that has to await something before it can send."""
 
     def __init__(self) -> None:
-        self._relays: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[None]] = set()  # Kept: asyncio itself holds tasks by weak references alone.
 
     @abc.abstractmethod
     async def call(self, *command: Argument) -> Any: ...
 
-    def send(self, command: Command, hear: Hear) -> None:
-        task = asyncio.get_running_loop().create_task(self._relay(command, hear))
-        self._relays.add(task)
-        task.add_done_callback(self._relays.discard)
+    def send(self, command: Command, on_reply: OnReply) -> None:
+        task = asyncio.get_running_loop().create_task(self._call_and_reply(command, on_reply))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
 
-    async def _relay(self, command: Command, hear: Hear) -> None:
+    async def _call_and_reply(self, command: Command, on_reply: OnReply) -> None:
         try:
             reply = await self.call(*command)
-        except Exception as fault:  # noqa: BLE001  Whatever it is, it is for who asked.
+        except Exception as fault:  # noqa: BLE001  Every fault goes to the caller, as the reply.
             reply = fault
-        hear(reply)
+        on_reply(reply)
 
 
-class SingleLink(Relays):
-    """One server, or the master that a Sentinel names: a wire for the calls, a connection of its own for each block."""
+class SingleLink(SendsByCall):
+    """A link to one server: one wire for the calls, and a wire apart for each `block`."""
 
     def __init__(self, pool: ConnectionPool, timeout_s: float) -> None:
         super().__init__()
@@ -106,7 +109,8 @@ class SingleLink(Relays):
         self._wire: RedisWire | None = None
         self._opening: asyncio.Task[RedisWire | Exception] | None = None
         self._blockable: list[tuple[RedisWire, int]] = []
-        self._blocked_number: int | None = None
+        """Wires for `block` that are free, each with the client id that the server gave it."""
+        self._blocked_id: int | None = None
 
     async def call(self, *command: Argument) -> Any:
         wire = self._wire
@@ -117,36 +121,40 @@ class SingleLink(Relays):
         except ResponseError as fault:
             raise _judged(fault, command) from fault
 
-    def send(self, command: Command, hear: Hear) -> None:
+    def send(self, command: Command, on_reply: OnReply) -> None:
         wire = self._wire
         if wire is None or wire.is_broken:
-            super().send(command, hear)
+            super().send(command, on_reply)
             return
-        wire.send(command, lambda reply: hear(_judged(reply, command) if isinstance(reply, ResponseError) else reply))
+        wire.send(
+            command, lambda reply: on_reply(_judged(reply, command) if isinstance(reply, ResponseError) else reply)
+        )
 
     async def block(self, block_s: float, *commands: Command, read: Callable[[Any], Any] = as_it_is) -> Any:
-        wire, number = await self._blockable_wire(block_s)
-        self._blocked_number = number
+        wire, client_id = await self._blockable_wire(block_s)
+        self._blocked_id = client_id
         replies = [asyncio.get_running_loop().create_future() for _ in commands]
         try:
             for command, reply in zip(commands, replies, strict=True):
                 wire.send(command, functools.partial(_settle_read, reply, read if reply is replies[-1] else as_it_is))
             with contextlib.suppress(Exception):
-                await replies[-1]  # With it all have come. WHY not in turn: what `read` has begun is to go on first.
+                # The last reply comes last. WHY the earlier ones are not awaited in turn: each await is a turn of the
+                # loop, and what `read` has started with the last reply (a handler) should run first.
+                await replies[-1]
             return [reply.result() for reply in replies][-1]
         except ResponseError as fault:
             raise _judged(fault, commands[0]) from fault
         except asyncio.CancelledError:
-            wire.close()  # Else Redis would go on with what nobody waits for.
+            wire.close()  # Left open, Redis would run the commands for nobody.
             raise
         finally:
-            self._blocked_number = None
+            self._blocked_id = None
             if not wire.is_broken:
-                self._blockable.append((wire, number))
+                self._blockable.append((wire, client_id))
 
     async def end_block(self) -> None:
-        if self._blocked_number is not None:
-            await self.call("CLIENT", "UNBLOCK", self._blocked_number, "TIMEOUT")
+        if self._blocked_id is not None:
+            await self.call("CLIENT", "UNBLOCK", self._blocked_id, "TIMEOUT")
 
     async def close(self) -> None:
         if self._opening is not None:
@@ -158,9 +166,10 @@ class SingleLink(Relays):
         await self._pool.disconnect()
 
     async def _open(self) -> RedisWire:
-        """A wire that works. Whoever calls meanwhile waits for the same one, or fails with it. Raises RedisUnavailable.
+        """Open the wire for calls. Callers that come meanwhile wait for the same attempt. Raises RedisUnavailable.
 
-        WHY they fail together: with Redis frozen an attempt takes timeout_s, and the tenth caller would wait for ten.
+        WHY one attempt for all: with Redis frozen an attempt takes timeout_s, and the tenth caller would wait ten times
+        as long.
         """
         if self._opening is None:
             self._opening = asyncio.get_running_loop().create_task(self._dial())
@@ -185,39 +194,42 @@ class SingleLink(Relays):
         return connection
 
     async def _blockable_wire(self, block_s: float) -> tuple[RedisWire, int]:
-        """One on which nobody waits, and its number at the server, by which CLIENT UNBLOCK finds it."""
+        """A wire on which no `block` waits, and its client id at the server, which CLIENT UNBLOCK takes."""
         while self._blockable:
-            wire, number = self._blockable.pop()
+            wire, client_id = self._blockable.pop()
             if not wire.is_broken:
-                return wire, number
+                return wire, client_id
         try:
             async with asyncio.timeout(self._timeout_s):
                 connection = await self._connect()
                 await connection.send_command("CLIENT", "ID")
-                number = await connection.read_response()
+                client_id = await connection.read_response()
         except (RedisError, OSError) as fault:
             raise _refused(fault) from fault
-        # Redis may end a block up to 100 ms late; 2 s more than asked for is a link that is dead.
-        return RedisWire(connection, block_s + 2 + self._timeout_s), number
+        # Redis may end a block up to 100 ms late; if it is 2 s late, the link is dead.
+        return RedisWire(connection, block_s + 2 + self._timeout_s), client_id
 
 
 def _refused(fault: Exception) -> Exception:
-    """Why there is no connection. What Redis says to us before there is one (a database that it does not have, a
-    Sentinel that is none) is for whoever wrote the URL."""
+    """RedisUnavailable with the reason why no connection came about.
+
+    Redis may refuse the connection itself (no such database, a Sentinel that is none): that reason, too, is for whoever
+    wrote REDIS_URL.
+    """
     known = translated(fault, was_sent=False)
     return known if isinstance(known, RedisUnavailable) else RedisUnavailable(f"no connection to Redis: {fault}")
 
 
 def _settle_read(future: "asyncio.Future[Any]", read: Callable[[Any], Any], reply: Any) -> None:
-    """Have a future end with what is read out of a reply, or with the fault."""
+    """End a future with `read(reply)`, or with the fault that stands for the reply or that `read` raised."""
     try:
         settle(future, reply if isinstance(reply, Exception) else read(reply))
-    except Exception as fault:  # noqa: BLE001  It comes out of `block`.
+    except Exception as fault:  # noqa: BLE001  `block` raises it.
         settle(future, fault)
 
 
 def key_of(command: Command) -> str:
-    """The first key of a command that has one; a script's is its queue's base."""
+    """The first key of a command that has one: `GET wb:x` -> wb:x. A script has its queue's base, `wb:{email}:`."""
     key = command[3] if command[0] in ("EVALSHA", "EVAL") else command[1]
     if command[0] == "XREAD":
         key = command[command.index("STREAMS") + 1]
@@ -225,12 +237,12 @@ def key_of(command: Command) -> str:
 
 
 def _judged(fault: Exception, command: Command) -> Exception:
-    """RedisKeysBroken where Redis complains about what it holds; else the fault as it is, a bug of ours."""
-    # Behind "script:" stand a hash and a line, which tell an operator nothing.
-    said = str(fault).partition(" script: ")[0]
-    if not any(words in said for words in _BROKEN):
+    """RedisKeysBroken if Redis complains about a stored value; else the fault itself, which is a bug of Waybill's."""
+    # Behind " script: " stand a script's hash and line, which mean nothing to an operator.
+    complaint = str(fault).partition(" script: ")[0]
+    if not any(words in complaint for words in _BROKEN):
         return fault
     return RedisKeysBroken(
-        f"Redis holds under {key_of(command)} what Waybill did not write there: {said};"
+        f"Redis holds under {key_of(command)} what Waybill did not write there: {complaint};"
         " python worker.py --doctor --check says which key it is"
     )

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from time import perf_counter
 
-from lib.queue.lease import finished
+from lib.queue.end_record import complete_record
 from lib.queue.scripts import FOLDER, text_of
 from lib.redis_link.resp import encoded
 from tests.bench.figure import Figure
@@ -95,7 +95,7 @@ def _pairs(redis: PrivateRedis, jobs: int, in_a_claim: int) -> list[bytes]:
     ids = [job_id.decode() for job_id in reversed(redis.client.lrange(f"{BASE}ready:normal", 0, -1))]
     found = []
     for at in range(0, jobs, in_a_claim):
-        ended = [finished(job_id, 1, "noop", "") for job_id in ids[at : at + in_a_claim]]
+        ended = [complete_record(job_id, 1, "noop", "") for job_id in ids[at : at + in_a_claim]]
         records = "".join(f"{one.job_id}\x1f{one.token}{one.rest}\x1e" for one in ended)
         found.append(claim + encoded(("EVALSHA", finish, 1, BASE, "w", records)))
     return found

@@ -10,9 +10,10 @@ from random import Random
 from typing import Any, Literal, NamedTuple
 
 from lib.jobs.job import ClaimedJob, Revision
+from lib.queue.end_record import complete_record
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
-from lib.queue.lease import Lease, finished
+from lib.queue.lease import Lease
 from lib.redis_link.link import RedisLink, open_link
 from tests.faults.row import percentile
 from tests.faults.site import Site
@@ -110,7 +111,7 @@ async def _calls(side: Side, link: RedisLink) -> Calls:
 
     async def finish() -> None:
         lease, job = claimed.pop()
-        await lease.ended("finish", finished(job.job_id, job.token, TYPE, ""))
+        await lease.end_and_wait("finish", complete_record(job.job_id, job.token, TYPE, ""))
 
     async def patch() -> None:
         at = -1 - next(patched) % CALLS

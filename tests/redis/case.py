@@ -13,13 +13,17 @@ from lib.errors import OutcomeUnknown
 from lib.ids import JobIds
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import ClaimedJob, JobRecord, JobSpec, NewJob
+from lib.queue.claim_reply import Claim
+from lib.queue.end_record import EndRecord, complete_record, fail_record, release_record, snooze_record
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
-from lib.queue.lease import Claim, Ended, Lease, failed, finished, released, snoozed
-from lib.queue.queue_store import QueueStore, Retention
+from lib.queue.lease import Lease
+from lib.queue.queue_store import QueueStore
+from lib.queue.upkeep_steps import Retention
 from lib.redis_link.link import RedisLink, open_link
+from lib.redis_link.redis_info import now_ms
 from lib.redis_link.resp import Argument, Command
-from lib.redis_link.single import Relays, as_it_is
+from lib.redis_link.single import SendsByCall, as_it_is
 from lib.tracing import Trace
 from tests import ON_CLUSTER
 from tests.private_cluster import PrivateCluster
@@ -64,7 +68,7 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         self.keys = RedisKeys("wb")
         self.base = self.keys.base(self.queue_name)
         self.link = self.a_link()
-        self.queue = JobStore(self.link, self.keys)
+        self.job_store = JobStore(self.link, self.keys)
         self.queues = QueueStore(self.link, self.keys)
 
     async def asyncTearDown(self) -> None:
@@ -83,12 +87,12 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
     async def enqueue(self, priority: str = "normal", **times: Any) -> str:
         """The id of a job that was taken in."""
         job = self.job(priority, **times)
-        await self.queue.enqueue(job)
+        await self.job_store.enqueue(job)
         return job.job_id
 
     async def enqueue_many(self, count: int, **times: Any) -> list[str]:
         jobs = [self.job(**times) for _ in range(count)]
-        await asyncio.gather(*[self.queue.enqueue(job) for job in jobs])
+        await asyncio.gather(*[self.job_store.enqueue(job) for job in jobs])
         return [job.job_id for job in jobs]
 
     async def lease(self, runner_id: str = "w", link: RedisLink | None = None) -> Lease:
@@ -108,20 +112,23 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         found: Any = self.client.brpoplpush(waiting, own_list, 1)
         return found.decode() if found else ""
 
+    async def now_ms(self) -> int:
+        return await now_ms(self.link)
+
     async def state(self, job_id: str) -> str:
-        return (await self.queue.read(job_id)).state
+        return (await self.job_store.read(job_id)).state
 
     async def record(self, job_id: str) -> JobRecord:
-        return await self.queue.read(job_id)
+        return await self.job_store.read(job_id)
 
     async def crash(self, runner_id: str, crash_limit: int = 3) -> int | None:
         """Take back what a runner held whose process has ended. Gives how many jobs."""
-        held = await self.queues.reap(self.queue_name, runner_id, crash_limit=crash_limit)
+        held = await self.queues.runners.reap(self.queue_name, runner_id, crash_limit=crash_limit)
         return None if held is None else len(held)
 
     async def make_due(self, job_id: str) -> None:
         """Let a delayed job's time come, without waiting for it."""
-        self.client.zadd(self.base + "delayed", {job_id: await self.queues.now_ms() - 1})
+        self.client.zadd(self.base + "delayed", {job_id: await self.now_ms() - 1})
 
     def configure(self, name: str, value: int) -> None:
         """CONFIG SET, on every node where there are several."""
@@ -164,15 +171,15 @@ def ids_of(claim: Claim) -> list[str]:
     return [job.job_id for job in claim.jobs]
 
 
-def ending(script: str, job: ClaimedJob, *, delay_s: float | None = 60.0) -> Ended:
+def ending(script: str, job: ClaimedJob, *, delay_s: float | None = 60.0) -> EndRecord:
     """The words with which `script` ends this attempt."""
     if script == "finish":
-        return finished(job.job_id, job.token, "noop", '"result"')
+        return complete_record(job.job_id, job.token, "noop", '"result"')
     if script == "fail":
-        return failed(job.job_id, job.token, ERROR, delay_s)
+        return fail_record(job.job_id, job.token, ERROR, delay_s)
     if script == "snooze":
-        return snoozed(job.job_id, job.token, ERROR, delay_s or 0)
-    return released(job.job_id, job.token)
+        return snooze_record(job.job_id, job.token, ERROR, delay_s or 0)
+    return release_record(job.job_id, job.token)
 
 
 async def until(condition: Any, what: str) -> Any:
@@ -184,7 +191,7 @@ async def until(condition: Any, what: str) -> Any:
     raise AssertionError(what)
 
 
-class Through(Relays):
+class Through(SendsByCall):
     """A link over another one, for tests that step in between at `call`."""
 
     def __init__(self, link: RedisLink) -> None:

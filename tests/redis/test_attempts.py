@@ -5,8 +5,9 @@ import unittest
 from collections.abc import Awaitable, Callable
 
 from lib.jobs.job import ClaimedJob, Revision
+from lib.queue.end_record import complete_record, complete_without_result, fail_record, release_record, snooze_record
 from lib.queue.job_store import JobStore
-from lib.queue.lease import Lease, failed, finished, finished_without, released, snoozed
+from lib.queue.lease import Lease
 from tests.redis.case import ERROR, LosesReplies, RedisCase, ending, ids_of
 
 SCRIPTS = ("finish", "fail", "snooze", "release")
@@ -26,20 +27,20 @@ class Fence(RedisCase):
                 await self.fresh()
                 job = await self.a_claimed_job()
 
-                was_ours = await self.runner.ended(script, ending(script, job))
+                was_ours = await self.runner.end_and_wait(script, ending(script, job))
 
                 self.assertTrue(was_ours)
-                self.assertEqual((AFTER[script], []), (await self.state(job.job_id), await self.runner.held()))
+                self.assertEqual((AFTER[script], []), (await self.state(job.job_id), await self.runner.active_ids()))
 
     async def test_said_twice_it_is_told_done_and_nothing_changes(self) -> None:
         for script in SCRIPTS:
             with self.subTest(script):
                 await self.fresh()
                 job = await self.a_claimed_job()
-                await self.runner.ended(script, ending(script, job))
+                await self.runner.end_and_wait(script, ending(script, job))
                 before = self.dump()
 
-                was_ours = await self.runner.ended(script, ending(script, job))
+                was_ours = await self.runner.end_and_wait(script, ending(script, job))
 
                 self.assertTrue(was_ours)
                 self.assertEqual(before, self.dump())
@@ -49,11 +50,11 @@ class Fence(RedisCase):
             with self.subTest(script):
                 await self.fresh()
                 job = await self.a_claimed_job()
-                await self.runner.ended(script, ending(script, job, delay_s=0))
+                await self.runner.end_and_wait(script, ending(script, job, delay_s=0))
                 again = await self.claimed(self.runner)
                 before = self.dump()
 
-                await self.runner.ended(script, ending(script, job))
+                await self.runner.end_and_wait(script, ending(script, job))
 
                 self.assertEqual((before, 2), (self.dump(), again.token))
 
@@ -65,7 +66,7 @@ class Fence(RedisCase):
                 job = await self.a_claimed_job()
                 before = self.dump()
 
-                was_ours = await other.ended(script, ending(script, job))
+                was_ours = await other.end_and_wait(script, ending(script, job))
 
                 self.assertFalse(was_ours)
                 self.assertEqual(before, self.dump())
@@ -79,7 +80,7 @@ class Fence(RedisCase):
 
                 for token in (0, job.token + 1, 10**15):
                     words = ending(script, ClaimedJob(job.job_id, token, 1, None, 0, b""))
-                    self.assertFalse(await self.runner.ended(script, words))
+                    self.assertFalse(await self.runner.end_and_wait(script, words))
 
                 self.assertEqual(before, self.dump())
 
@@ -91,7 +92,7 @@ class Fence(RedisCase):
                 await self.crash("w")
                 before = self.dump()
 
-                was_ours = await self.runner.ended(script, ending(script, job))
+                was_ours = await self.runner.end_and_wait(script, ending(script, job))
 
                 self.assertFalse(was_ours)
                 self.assertEqual(before, self.dump())
@@ -105,7 +106,7 @@ class Fence(RedisCase):
                 await self.claimed(await self.lease("other"))
                 before = self.dump()
 
-                was_ours = await self.runner.ended(script, ending(script, job))
+                was_ours = await self.runner.end_and_wait(script, ending(script, job))
 
                 self.assertFalse(was_ours)
                 self.assertEqual(before, self.dump())
@@ -118,7 +119,7 @@ class Fence(RedisCase):
                 self.client.lrem(self.base + "active:w", 1, job.job_id)
                 before = self.dump()
 
-                was_ours = await self.runner.ended(script, ending(script, job))
+                was_ours = await self.runner.end_and_wait(script, ending(script, job))
 
                 self.assertFalse(was_ours)
                 self.assertEqual(before, self.dump())
@@ -130,20 +131,20 @@ class Fence(RedisCase):
             self.client.set(f"{self.base}job:wrong", "x")
             for job_id in ("wrong", "q-" + "0" * 32, ""):
                 words = ending(script, ClaimedJob(job_id, 1, 1, None, 0, b""))
-                self.assertFalse(await self.runner.ended(script, words))
+                self.assertFalse(await self.runner.end_and_wait(script, words))
         self.client.flushall()
 
     async def test_a_completed_job_that_is_run_again_still_knows_the_token_that_completed_it(self) -> None:
         for is_claimed_again in (False, True):
             await self.fresh()
             job = await self.a_claimed_job()
-            await self.runner.ended("finish", ending("finish", job))
-            await self.queue.retry(job.job_id)
+            await self.runner.end_and_wait("finish", ending("finish", job))
+            await self.job_store.retry(job.job_id)
             if is_claimed_again:
                 await self.claimed(self.runner)
             before = self.dump()
 
-            was_ours = await self.runner.ended("finish", ending("finish", job))
+            was_ours = await self.runner.end_and_wait("finish", ending("finish", job))
 
             self.assertEqual((True, before), (was_ours, self.dump()))
 
@@ -152,7 +153,7 @@ class Fence(RedisCase):
         jobs = (await self.runner.claim(40)).jobs
         ends = [0, 2, 3, 7, 39, 20, 1]
 
-        answers = await asyncio.gather(*[self.runner.ended("finish", ending("finish", jobs[i])) for i in ends])
+        answers = await asyncio.gather(*[self.runner.end_and_wait("finish", ending("finish", jobs[i])) for i in ends])
 
         self.assertEqual([True] * len(ends), answers)
         self.assertEqual([ids[i] for i in reversed(range(40)) if i not in ends], self.list("active:w"))
@@ -160,7 +161,7 @@ class Fence(RedisCase):
     async def test_said_twice_in_one_call_it_is_done_once(self) -> None:
         job = await self.a_claimed_job()
 
-        answers = await asyncio.gather(*[self.runner.ended("finish", ending("finish", job)) for _ in range(3)])
+        answers = await asyncio.gather(*[self.runner.end_and_wait("finish", ending("finish", job)) for _ in range(3)])
 
         self.assertEqual([True] * 3, answers)
         self.assertEqual({"completed noop": 1}, self.totals("completed"))
@@ -175,7 +176,8 @@ class Fence(RedisCase):
         stale = ClaimedJob(jobs[1].job_id, 99, 1, None, 0, b"")
 
         answers = [
-            asyncio.create_task(self.runner.ended("finish", ending("finish", job))) for job in (jobs[0], stale, jobs[2])
+            asyncio.create_task(self.runner.end_and_wait("finish", ending("finish", job)))
+            for job in (jobs[0], stale, jobs[2])
         ]
 
         self.assertEqual([True, False, True], [await answer for answer in answers])
@@ -189,13 +191,13 @@ class Fence(RedisCase):
                 job = await self.a_claimed_job()
                 losing.lose = 3
 
-                was_ours = await self.runner.ended(script, ending(script, job))
+                was_ours = await self.runner.end_and_wait(script, ending(script, job))
 
                 self.assertEqual((True, AFTER[script]), (was_ours, await self.state(job.job_id)))
 
     async def fresh(self) -> None:
         self.client.flushall()
-        self.queue = JobStore(self.link, self.keys)  # That names its queues again.
+        self.job_store = JobStore(self.link, self.keys)  # That names its queues again.
         self.runner = await self.lease()
 
     async def a_claimed_job(self) -> ClaimedJob:
@@ -209,7 +211,7 @@ class Finish(RedisCase):
         runner = await self.lease()
         for script in ("fail", "finish"):
             job = await self.claimed(runner)
-            await runner.ended(script, ending(script, job, delay_s=0))
+            await runner.end_and_wait(script, ending(script, job, delay_s=0))
 
         record = await self.record(job_id)
 
@@ -222,7 +224,7 @@ class Finish(RedisCase):
         runner = await self.lease()
         job = await self.claimed(runner)
 
-        await runner.ended("finish", finished(job.job_id, job.token, "noop", '{"a":[1,"\\u001e"]}'))
+        await runner.end_and_wait("finish", complete_record(job.job_id, job.token, "noop", '{"a":[1,"\\u001e"]}'))
 
         record = await self.record(job.job_id)
         self.assertEqual(("completed", {"a": [1, "\x1e"]}), (record.state, record.result))
@@ -234,15 +236,15 @@ class Finish(RedisCase):
         runner = await self.lease()
         job = await self.claimed(runner)
 
-        await runner.ended("finish", finished_without(job.job_id, job.token, "noop", "it is no JSON"))
+        await runner.end_and_wait("finish", complete_without_result(job.job_id, job.token, "noop", "it is no JSON"))
 
         record = await self.record(job.job_id)
         self.assertEqual(
             (True, None, "it is no JSON"), (record.is_result_truncated, record.result, record.result_error)
         )
 
-        await self.queue.retry(job.job_id)
-        await runner.ended("finish", ending("finish", await self.claimed(runner)))
+        await self.job_store.retry(job.job_id)
+        await runner.end_and_wait("finish", ending("finish", await self.claimed(runner)))
 
         record = await self.record(job.job_id)
         self.assertEqual((False, "result", None), (record.is_result_truncated, record.result, record.result_error))
@@ -252,7 +254,7 @@ class Finish(RedisCase):
         runner = await self.lease()
         jobs = (await runner.claim(500)).jobs
 
-        for answer in [asyncio.create_task(runner.ended("finish", ending("finish", job))) for job in jobs]:
+        for answer in [asyncio.create_task(runner.end_and_wait("finish", ending("finish", job))) for job in jobs]:
             self.assertTrue(await answer)
 
         self.assertEqual(500, (await self.queues.census("q")).totals["completed"])
@@ -267,9 +269,9 @@ class Fail(RedisCase):
         self.client.delete(self.base + "ready:normal")
 
     async def test_a_failed_attempt_comes_back_after_its_delay(self) -> None:
-        now_ms = await self.queues.now_ms()
+        now_ms = await self.now_ms()
 
-        await self.runner.ended("fail", failed(self.taken.job_id, self.taken.token, ERROR, 30))
+        await self.runner.end_and_wait("fail", fail_record(self.taken.job_id, self.taken.token, ERROR, 30))
 
         record = await self.record(self.taken.job_id)
         self.assertEqual(("delayed", 1, ERROR), (record.state, record.attempts, record.error))
@@ -277,35 +279,35 @@ class Fail(RedisCase):
         self.assertEqual([("retried", 1, ERROR)], [(a.outcome, a.attempt, a.error) for a in record.history])
 
     async def test_the_next_claim_counts_the_next_attempt(self) -> None:
-        await self.runner.ended("fail", failed(self.taken.job_id, self.taken.token, ERROR, 0))
+        await self.runner.end_and_wait("fail", fail_record(self.taken.job_id, self.taken.token, ERROR, 0))
 
         job = await self.claimed(self.runner)
 
         self.assertEqual((2, 2), (job.attempt, job.token))
 
     async def test_without_a_delay_it_is_dead(self) -> None:
-        await self.runner.ended("fail", failed(self.taken.job_id, self.taken.token, ERROR, None))
+        await self.runner.end_and_wait("fail", fail_record(self.taken.job_id, self.taken.token, ERROR, None))
 
         record = await self.record(self.taken.job_id)
         self.assertEqual(("dead", ERROR, "dead"), (record.state, record.error, record.history[-1].outcome))
         self.assertIsNotNone(record.finished_ms)
 
     async def test_an_earlier_due_time_rings(self) -> None:
-        await self.runner.ended("fail", failed(self.taken.job_id, self.taken.token, ERROR, 5))
+        await self.runner.end_and_wait("fail", fail_record(self.taken.job_id, self.taken.token, ERROR, 5))
 
         self.assertEqual(["bell"], self.list("ready:normal"))
 
     async def test_a_retry_keeps_its_priority(self) -> None:
-        await self.runner.ended("fail", failed(self.taken.job_id, self.taken.token, ERROR, 0))
+        await self.runner.end_and_wait("fail", fail_record(self.taken.job_id, self.taken.token, ERROR, 0))
 
-        await self.queues.promote("q")
+        await self.queues.upkeep.promote("q")
 
         self.assertEqual([self.taken.job_id], self.list("ready:high"))
 
     async def test_twenty_lines_of_history_are_kept(self) -> None:
         job = self.taken
         for _ in range(25):
-            await self.runner.ended("fail", failed(job.job_id, job.token, ERROR, 0))
+            await self.runner.end_and_wait("fail", fail_record(job.job_id, job.token, ERROR, 0))
             job = await self.claimed(self.runner)
 
         history = (await self.record(job.job_id)).history
@@ -320,7 +322,7 @@ class Snooze(RedisCase):
         for number in (1, 2, 3):
             job = await self.claimed(runner)
             self.assertEqual((1, number), (job.attempt, job.token))
-            await runner.ended("snooze", snoozed(job.job_id, job.token, ERROR, 0))
+            await runner.end_and_wait("snooze", snooze_record(job.job_id, job.token, ERROR, 0))
 
         record = await self.record(job.job_id)
         self.assertEqual((0, ["snoozed"] * 3), (record.attempts, [line.outcome for line in record.history]))
@@ -333,7 +335,7 @@ class Snooze(RedisCase):
         since = []
 
         for _ in range(2):
-            await runner.ended("snooze", snoozed(job.job_id, job.token, ERROR, 0, is_unknown=True))
+            await runner.end_and_wait("snooze", snooze_record(job.job_id, job.token, ERROR, 0, is_unknown=True))
             job = await self.claimed(runner)
             since.append(job.unknown_since_ms)
 
@@ -347,10 +349,10 @@ class Snooze(RedisCase):
             await self.crash(runner.runner_id)
 
         async def leave(runner: Lease, job: ClaimedJob) -> None:
-            await self.queues.reap(self.queue_name, runner.runner_id, is_crash=False, crash_limit=3)
+            await self.queues.runners.reap(self.queue_name, runner.runner_id, is_crash=False, crash_limit=3)
 
         def end(script: str) -> Callable[[Lease, ClaimedJob], Awaitable[object]]:
-            return lambda runner, job: runner.ended(script, ending(script, job, delay_s=0))
+            return lambda runner, job: runner.end_and_wait(script, ending(script, job, delay_s=0))
 
         for number, begun in enumerate((end("fail"), end("snooze"), end("release"), crash, leave)):
             with self.subTest(number):
@@ -358,7 +360,7 @@ class Snooze(RedisCase):
                 await self.enqueue()
                 runner = await self.lease(f"w{number}")
                 job = await self.claimed(runner)
-                await runner.ended("snooze", snoozed(job.job_id, job.token, ERROR, 0, is_unknown=True))
+                await runner.end_and_wait("snooze", snooze_record(job.job_id, job.token, ERROR, 0, is_unknown=True))
                 job = await self.claimed(runner)
                 self.assertIsNotNone(job.unknown_since_ms)
 
@@ -371,10 +373,10 @@ class Snooze(RedisCase):
         await self.enqueue()
         runner = await self.lease()
         job = await self.claimed(runner)
-        await runner.ended("snooze", snoozed(job.job_id, job.token, ERROR, 0, is_unknown=True))
+        await runner.end_and_wait("snooze", snooze_record(job.job_id, job.token, ERROR, 0, is_unknown=True))
         job = await self.claimed(runner)
 
-        await runner.ended("release", released(job.job_id, job.token, is_begun=False))
+        await runner.end_and_wait("release", release_record(job.job_id, job.token, is_begun=False))
 
         self.assertEqual(job.unknown_since_ms, (await self.claimed(runner)).unknown_since_ms)
 
@@ -382,9 +384,9 @@ class Snooze(RedisCase):
         await self.enqueue()
         runner = await self.lease()
         job = await self.claimed(runner)
-        await runner.ended("snooze", snoozed(job.job_id, job.token, ERROR, 60, is_unknown=True))
+        await runner.end_and_wait("snooze", snooze_record(job.job_id, job.token, ERROR, 60, is_unknown=True))
 
-        await self.queue.patch(job.job_id, lambda record: Revision(record.spec_text.decode(), None, "now"))
+        await self.job_store.patch(job.job_id, lambda record: Revision(record.spec_text.decode(), None, "now"))
 
         self.assertIsNone((await self.claimed(runner)).unknown_since_ms)
 
@@ -395,9 +397,11 @@ class Snooze(RedisCase):
 
         answers = [
             asyncio.create_task(
-                runner.ended("snooze", snoozed(bad.job_id, bad.token, {"type": "X", "message": "lone \udc80"}, 60))
+                runner.end_and_wait(
+                    "snooze", snooze_record(bad.job_id, bad.token, {"type": "X", "message": "lone \udc80"}, 60)
+                )
             ),
-            asyncio.create_task(runner.ended("snooze", snoozed(good.job_id, good.token, ERROR, 60))),
+            asyncio.create_task(runner.end_and_wait("snooze", snooze_record(good.job_id, good.token, ERROR, 60))),
         ]
 
         self.assertEqual([True, True], [await answer for answer in answers])
@@ -409,7 +413,7 @@ class Release(RedisCase):
         runner = await self.lease()
         job = await self.claimed(runner)
 
-        await runner.ended("release", ending("release", job))
+        await runner.end_and_wait("release", ending("release", job))
 
         self.assertEqual(ids, self.list("ready:normal")[::-1])
         self.assertEqual(0, (await self.record(job.job_id)).attempts)
@@ -422,7 +426,7 @@ class Release(RedisCase):
         job = await self.claimed(runner)
         self.client.delete(self.base + "ready:normal")
 
-        await runner.ended("release", ending("release", job))
+        await runner.end_and_wait("release", ending("release", job))
 
         self.assertEqual(["bell"], self.list("ready:normal"))
 
@@ -442,14 +446,14 @@ class NotBegun(RedisCase):
                 await self.make_due(self.job_id)
             job = await self.claimed(self.runner)
             words = {
-                "unbegun": released(job.job_id, job.token, is_begun=False),
-                "released": released(job.job_id, job.token),
-                "unknown": snoozed(job.job_id, job.token, ERROR, 60, is_unknown=True),
-                "snoozed": snoozed(job.job_id, job.token, ERROR, 60),
-                "failed": failed(job.job_id, job.token, ERROR, 60),
+                "unbegun": release_record(job.job_id, job.token, is_begun=False),
+                "released": release_record(job.job_id, job.token),
+                "unknown": snooze_record(job.job_id, job.token, ERROR, 60, is_unknown=True),
+                "snoozed": snooze_record(job.job_id, job.token, ERROR, 60),
+                "failed": fail_record(job.job_id, job.token, ERROR, 60),
             }
             script = {"unbegun": "release", "released": "release", "failed": "fail"}.get(end, "snooze")
-            self.assertTrue(await self.runner.ended(script, words[end]))
+            self.assertTrue(await self.runner.end_and_wait(script, words[end]))
 
     async def let_it_expire(self) -> None:
         """Its time is over; it need not be waited for."""
@@ -461,7 +465,7 @@ class NotBegun(RedisCase):
             await self.claimed_and(*ends)
             await self.let_it_expire()
 
-            self.assertEqual(([self.job_id], False), await self.queues.expire("q"), ends)
+            self.assertEqual(([self.job_id], False), await self.queues.upkeep.expire("q"), ends)
 
             record = await self.record(self.job_id)
             self.assertEqual(("dead", "expired"), (record.state, (record.error or {}).get("type")), ends)
@@ -474,13 +478,13 @@ class NotBegun(RedisCase):
         claim = await self.runner.claim(1)
 
         self.assertEqual(([], "dead"), (ids_of(claim), await self.state(self.job_id)))
-        self.assertEqual((self.job_id,), claim.buried)
+        self.assertEqual((self.job_id,), claim.dead_ids)
 
     async def test_one_that_has_begun_does_not_expire_whatever_comes_behind(self) -> None:
         for ends in (("released",), ("failed", "unbegun"), ("unbegun", "snoozed", "unbegun"), ("failed", "unknown")):
             await self.claimed_and(*ends)
             await self.let_it_expire()
-            await self.queues.expire("q")
+            await self.queues.upkeep.expire("q")
             if await self.state(self.job_id) == "delayed":
                 await self.make_due(self.job_id)
 
@@ -493,7 +497,7 @@ class NotBegun(RedisCase):
     async def test_a_claim_whose_reply_was_lost_was_not_begun_either(self) -> None:
         await self.runner.claim(1)
         job = (await self.runner.claim(1, [self.job_id])).jobs[0]
-        await self.runner.ended("release", released(self.job_id, job.token, is_begun=False))
+        await self.runner.end_and_wait("release", release_record(self.job_id, job.token, is_begun=False))
         await self.let_it_expire()
 
         claim = await self.runner.claim(1)
@@ -503,9 +507,9 @@ class NotBegun(RedisCase):
     async def test_run_again_by_a_caller_it_has_no_expiry(self) -> None:
         await self.claimed_and("unbegun")
         await self.let_it_expire()
-        await self.queues.expire("q")
+        await self.queues.upkeep.expire("q")
 
-        await self.queue.retry(self.job_id)
+        await self.job_store.retry(self.job_id)
         await self.claimed_and("unbegun")
 
         self.assertEqual(0, self.client.zcard(self.base + "expiring"))

@@ -10,7 +10,7 @@ from lib.jobs.job import Revision
 from lib.queue.keys import TYPES
 from lib.queue.lease import Lease
 from lib.queue.listing import Wanted
-from lib.queue.queue_store import Retention
+from lib.queue.upkeep_steps import Retention
 from tests.redis.case import KEEP_ALL, RedisCase, ending
 from tests.system.oracle import assert_sound
 
@@ -33,38 +33,38 @@ class ByHalves(RedisCase):
 
     async def cancel_ready(self) -> Step:
         job_id = await self.enqueue("low")
-        return lambda: self.queue.cancel(job_id)
+        return lambda: self.job_store.cancel(job_id)
 
     async def cancel_delayed(self) -> Step:
         job_id = await self.enqueue(delay_ms=HOUR_MS)
-        return lambda: self.queue.cancel(job_id)
+        return lambda: self.job_store.cancel(job_id)
 
     async def retry(self) -> Step:
         job_id = await self.enqueue("high")
-        await self.queue.cancel(job_id)
-        return lambda: self.queue.retry(job_id)
+        await self.job_store.cancel(job_id)
+        return lambda: self.job_store.retry(job_id)
 
     async def delete(self) -> Step:
         job_id = await self.enqueue()
-        await self.queue.cancel(job_id)
-        return lambda: self.queue.delete(job_id)
+        await self.job_store.cancel(job_id)
+        return lambda: self.job_store.delete(job_id)
 
     async def patch(self) -> Step:
         job_id = await self.enqueue()
-        return lambda: self.queue.patch(job_id, lambda record: Revision(record.spec_text.decode(), "high", None))
+        return lambda: self.job_store.patch(job_id, lambda record: Revision(record.spec_text.decode(), "high", None))
 
     async def promote(self) -> Step:
         await self.make_due(await self.enqueue("high", delay_ms=HOUR_MS))
-        return lambda: self.queues.promote("q")
+        return lambda: self.queues.upkeep.promote("q")
 
     async def expire(self) -> Step:
         for job_id in (await self.enqueue(expires_in_ms=HOUR_MS), await self.enqueue("low", expires_in_ms=HOUR_MS)):
             self.client.zadd(self.base + "expiring", {job_id: 1})
-        return lambda: self.queues.expire("q")
+        return lambda: self.queues.upkeep.expire("q")
 
     async def trim(self) -> Step:
-        await self.queue.cancel(await self.enqueue())
-        return lambda: self.queues.trim("q", KEEP_NONE)
+        await self.job_store.cancel(await self.enqueue())
+        return lambda: self.queues.upkeep.trim("q", KEEP_NONE)
 
     async def finish(self) -> Step:
         return await self.end("finish", None)
@@ -84,7 +84,7 @@ class ByHalves(RedisCase):
     async def end(self, script: str, delay_s: float | None) -> Step:
         runner = await self.a_runner()
         job, cancelled = (await runner.claim(2)).jobs
-        await self.queue.cancel(cancelled.job_id)
+        await self.job_store.cancel(cancelled.job_id)
         return lambda: runner._scripts.call(
             script,
             self.base,
@@ -98,7 +98,7 @@ class ByHalves(RedisCase):
     async def reap(self) -> Step:
         runner = await self.a_runner()
         _, cancelled = (await runner.claim(2)).jobs
-        await self.queue.cancel(cancelled.job_id)
+        await self.job_store.cancel(cancelled.job_id)
         return lambda: self.crash("w", crash_limit=1)
 
     async def put_back(self) -> Step:
@@ -117,7 +117,7 @@ class ByHalves(RedisCase):
             for name in (*TYPES, "active:w"):
                 with self.subTest(prepare.__name__, broken=name):
                     self.client.flushall()
-                    self.queue.forget_names()
+                    self.job_store.forget_names()
                     step = await prepare()
 
                     await self.while_broken(self.base + name, step)
@@ -144,34 +144,34 @@ class Mended(RedisCase):
             await self.lease()
             breaks()
 
-            self.assertEqual({"w": True}, await self.queues.beat("q", ["w"]))
+            self.assertEqual({"w": True}, await self.queues.runners.beat("q", ["w"]))
 
-            self.assertTrue((await self.queues.survey("q", KEEP_ALL)).beats["w"].startswith("1:"))
+            self.assertTrue((await self.queues.upkeep.survey("q", KEEP_ALL)).beats["w"].startswith("1:"))
 
     async def test_a_dead_runner_whose_beats_are_gone_is_reaped_all_the_same(self) -> None:
         await self.enqueue()
         await self.claimed(await self.lease())
         self.client.delete(self.base + "beats")
 
-        seen = (await self.queues.survey("q", KEEP_ALL)).beats["w"]
+        seen = (await self.queues.upkeep.survey("q", KEEP_ALL)).beats["w"]
 
-        self.assertEqual(1, len(await self.queues.reap("q", "w", beat_seen=seen, crash_limit=3) or ()))
+        self.assertEqual(1, len(await self.queues.runners.reap("q", "w", beat_seen=seen, crash_limit=3) or ()))
 
     async def test_a_living_one_whose_beats_were_gone_for_a_moment_is_not(self) -> None:
         await self.lease()
         self.client.delete(self.base + "beats")
-        seen = (await self.queues.survey("q", KEEP_ALL)).beats["w"]
-        await self.queues.beat("q", ["w"])
+        seen = (await self.queues.upkeep.survey("q", KEEP_ALL)).beats["w"]
+        await self.queues.runners.beat("q", ["w"])
 
-        self.assertIsNone(await self.queues.reap("q", "w", beat_seen=seen, crash_limit=3))
+        self.assertIsNone(await self.queues.runners.reap("q", "w", beat_seen=seen, crash_limit=3))
 
     async def test_a_worker_id_of_any_bytes_is_found_again_by_them(self) -> None:
         self.client.hset(self.base + "beats", b"\xff", "garbage")
-        ((runner_id, beat),) = (await self.queues.survey("q", KEEP_ALL)).beats.items()
+        ((runner_id, beat),) = (await self.queues.upkeep.survey("q", KEEP_ALL)).beats.items()
 
-        await self.queues.reap("q", runner_id, beat_seen=beat, crash_limit=3)
+        await self.queues.runners.reap("q", runner_id, beat_seen=beat, crash_limit=3)
 
-        self.assertEqual({}, (await self.queues.survey("q", KEEP_ALL)).beats)
+        self.assertEqual({}, (await self.queues.upkeep.survey("q", KEEP_ALL)).beats)
         self.client.delete(self.base + "graves")
 
     async def test_a_job_in_a_state_that_there_is_not_goes_to_the_quarantine(self) -> None:
@@ -191,9 +191,9 @@ class Told(RedisCase):
         kept = await self.enqueue()
         self.client.set("wb:{broken}:all", "no sorted set")
 
-        page = await self.queue.page(["broken", "q"], Wanted(), None, 50)
+        page = await self.job_store.page(["broken", "q"], Wanted(), None, 50)
 
-        self.assertEqual([kept], [place.job_id for place in page.places])
+        self.assertEqual([kept], [place.job_id for place in page.jobs])
         (unreadable,) = page.unreadable
         self.assertEqual("broken", unreadable.queue)
         self.assertIn("WRONGTYPE", unreadable.reason)
@@ -206,7 +206,7 @@ class Told(RedisCase):
             write(f"wb:{{broken}}:{name}", "garbage")
         self.client.sadd("wb:queues", "broken", b"\xff")
 
-        found = await audit.faults(self.link, self.keys)
+        found = await audit.find_faults(self.link, self.keys)
 
         told = [line for line in found if line.startswith("broken: ")]
         self.assertEqual(
@@ -221,7 +221,7 @@ class Told(RedisCase):
         self.client.delete(self.base + "ready:normal")
         self.client.set("wb:queues", "no set")
 
-        names, misplaced = await audit.faults(self.link, self.keys, ["q"])
+        names, misplaced = await audit.find_faults(self.link, self.keys, ["q"])
 
         self.assertIn("wb:queues holds no set", names)
         self.assertIn(job_id, misplaced)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from lib.queue.caller_rates import CallerRates, Rate
+from lib.queue.caller_rates import CallerRate, CallerRates
 from tests.redis.case import RedisCase
 
 HOUR_S = 3600
@@ -10,7 +10,7 @@ HOUR_S = 3600
 
 class Take(RedisCase):
     def rates(self, limit: int, per_s: int) -> CallerRates:
-        return CallerRates(self.link, self.keys, Rate(limit, per_s))
+        return CallerRates(self.link, self.keys, CallerRate(limit, per_s))
 
     async def spend(self, rates: CallerRates, count: int) -> int:
         """How many of so many requests are taken."""
@@ -61,7 +61,7 @@ class Take(RedisCase):
         self.assertLessEqual(ttl_s, HOUR_S)
 
     async def test_many_processes_at_once_take_exactly_the_limit(self) -> None:
-        each = [CallerRates(self.a_link(), self.keys, Rate(50, HOUR_S)) for _ in range(4)]
+        each = [CallerRates(self.a_link(), self.keys, CallerRate(50, HOUR_S)) for _ in range(4)]
 
         taken = await asyncio.gather(*(rates.count_call("ops") for rates in each for _ in range(40)))
 

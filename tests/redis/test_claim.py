@@ -6,7 +6,8 @@ import unittest
 from typing import Any
 
 from lib.errors import OutcomeUnknown, RedisKeysBroken
-from lib.queue.lease import Lease, NotRegistered, finished
+from lib.queue.end_record import complete_record
+from lib.queue.lease import Lease, NotRegistered
 from tests.redis.case import LosesReplies, RedisCase, ending, ids_of
 
 
@@ -31,7 +32,7 @@ class Claim(RedisCase):
 
     async def test_the_own_list_holds_what_was_claimed_the_first_one_at_its_right_end(self) -> None:
         ids = [await self.enqueue(priority) for priority in ("low", "normal", "high", "normal")]
-        await self.queue.cancel(ids[1])
+        await self.job_store.cancel(ids[1])
 
         await self.runner.claim(10)
 
@@ -48,7 +49,7 @@ class Claim(RedisCase):
 
     async def test_a_claimed_job_knows_its_token_attempt_and_spec(self) -> None:
         new = self.job()
-        await self.queue.enqueue(new)
+        await self.job_store.enqueue(new)
 
         job = await self.claimed(self.runner)
 
@@ -61,7 +62,7 @@ class Claim(RedisCase):
         waited = await self.enqueue()
         due = await self.enqueue(delay_ms=60_000)
         garbled = await self.enqueue()
-        now_ms = await self.queues.now_ms()
+        now_ms = await self.now_ms()
         self.client.zadd(self.base + "all", {waited: now_ms - 5_000, due: now_ms - 70_000})
         self.client.zadd(self.base + "delayed", {due: now_ms - 3_000})
         self.client.hset(f"{self.base}job:{garbled}", "since", "1,2\x1e3")
@@ -148,12 +149,12 @@ class Claim(RedisCase):
     async def test_a_popped_job_that_was_cancelled_meanwhile_is_dropped(self) -> None:
         job_id = await self.enqueue()
         popped = self.popped(self.runner)
-        await self.queue.cancel(job_id)
+        await self.job_store.cancel(job_id)
 
         claim = await self.runner.claim(1, [popped])
 
         self.assertEqual(([], "cancelled"), (ids_of(claim), await self.state(job_id)))
-        self.assertEqual([], await self.runner.held())
+        self.assertEqual([], await self.runner.active_ids())
 
 
 class Strays(RedisCase):
@@ -163,7 +164,7 @@ class Strays(RedisCase):
         ids = await self.enqueue_many(3)
         await self.runner_claims_in_vain(runner, losing)
 
-        claim = await runner.claim(3, await runner.held())
+        claim = await runner.claim(3, await runner.active_ids())
 
         self.assertEqual(sorted(ids), sorted(ids_of(claim)))
         self.assertEqual([(1, 2)] * 3, [(job.attempt, job.token) for job in claim.jobs])
@@ -173,9 +174,9 @@ class Strays(RedisCase):
         runner = await self.lease(link=losing)
         job_id = await self.enqueue()
         await self.runner_claims_in_vain(runner, losing)
-        await runner.claim(1, await runner.held())
+        await runner.claim(1, await runner.active_ids())
 
-        was_ours = await runner.ended("finish", finished(job_id, 1, "noop", ""))
+        was_ours = await runner.end_and_wait("finish", complete_record(job_id, 1, "noop", ""))
 
         self.assertEqual((False, "active"), (was_ours, await self.state(job_id)))
 
@@ -205,8 +206,8 @@ class Strays(RedisCase):
 
         claim = await runner.claim(1, [job_id])
 
-        self.assertEqual(([], []), (ids_of(claim), await runner.held()))
-        self.assertTrue(await other.ended("finish", ending("finish", job)))
+        self.assertEqual(([], []), (ids_of(claim), await runner.active_ids()))
+        self.assertTrue(await other.end_and_wait("finish", ending("finish", job)))
 
     async def test_found_ids_that_are_not_there_are_passed_over(self) -> None:
         runner = await self.lease()
@@ -223,7 +224,7 @@ class Large(RedisCase):
         jobs = [self.job(**times) for _ in range(count)]
         jobs = [job._replace(spec_text=job.spec_text[:-3] + f'"text":"{"x" * size_bytes}"}}}}') for job in jobs]
         for job in jobs:
-            await self.queue.enqueue(job)
+            await self.job_store.enqueue(job)
         return [job.job_id for job in jobs]
 
     async def test_a_claim_of_large_jobs_stops_after_a_mebibyte_and_says_that_there_are_more(self) -> None:
@@ -254,7 +255,7 @@ class Large(RedisCase):
         runner = await self.lease()
         for job in [self.job("high") for _ in range(4)]:
             large = job._replace(spec_text=job.spec_text[:-3] + f'"text":"{"x" * 400_000}"}}}}')
-            await self.queue.enqueue(large)
+            await self.job_store.enqueue(large)
         self.client.delete(self.base + "ready:normal")
 
         await runner.claim(10)
@@ -273,7 +274,7 @@ class Large(RedisCase):
 
         self.assertEqual(([*ids[:3]], [*ids[3:], other]), (ids_of(first), ids_of(second)))
         self.assertEqual((True, False), (first.is_more, second.is_more))
-        self.assertEqual({*ids, other}, set(await runner.held()))
+        self.assertEqual({*ids, other}, set(await runner.active_ids()))
 
 
 class Garbage(RedisCase):
@@ -316,7 +317,7 @@ class Garbage(RedisCase):
             sorted(item for item in self.quarantined() if not item.startswith(b"a\x1e")),
         )
         self.assertEqual(len(bad), len(self.quarantined()))
-        self.assertEqual([good], await self.runner.held())
+        self.assertEqual([good], await self.runner.active_ids())
 
     async def test_a_job_key_of_the_wrong_type_is_quarantined(self) -> None:
         good = await self.enqueue()
@@ -397,7 +398,7 @@ class Tombstones(RedisCase):
     async def test_a_job_cancelled_while_it_waits_is_dropped_by_the_next_claim(self) -> None:
         runner = await self.lease()
         cancelled, other = await self.enqueue_many(2)
-        await self.queue.cancel(cancelled)
+        await self.job_store.cancel(cancelled)
 
         claim = await runner.claim(10)
 
@@ -407,8 +408,8 @@ class Tombstones(RedisCase):
     async def test_a_job_deleted_while_its_id_is_listed_leaves_nothing_once_claim_meets_it(self) -> None:
         runner = await self.lease()
         deleted, other = await self.enqueue_many(2)
-        await self.queue.cancel(deleted)
-        await self.queue.delete(deleted)
+        await self.job_store.cancel(deleted)
+        await self.job_store.delete(deleted)
 
         claim = await runner.claim(10)
 
@@ -457,7 +458,7 @@ class Pop(RedisCase):
 
         await runner.end_pop()
 
-        self.assertEqual(([job_id], [job_id]), (ids_of(claim), await runner.held()))
+        self.assertEqual(([job_id], [job_id]), (ids_of(claim), await runner.active_ids()))
 
     async def test_several_blocked_runners_each_get_one_of_a_batch(self) -> None:
         runners = [await self.runner(f"w{number}") for number in range(4)]
@@ -476,7 +477,7 @@ class Pop(RedisCase):
         taken: list[object] = []
         claim = await runner.pop(1, taken.append)
 
-        self.assertEqual(([first], [first], [claim]), (ids_of(claim), await runner.held(), taken))
+        self.assertEqual(([first], [first], [claim]), (ids_of(claim), await runner.active_ids(), taken))
         self.assertEqual([(1, 1)], [(job.token, job.attempt) for job in claim.jobs])
 
     async def test_what_fails_in_taking_a_claim_comes_out_of_the_pop(self) -> None:
@@ -497,7 +498,7 @@ class Pop(RedisCase):
         claim = await runner.pop(0.05)
 
         self.assertEqual([], claim.jobs)
-        self.assertTrue(await runner.ended("finish", ending("finish", job)))
+        self.assertTrue(await runner.end_and_wait("finish", ending("finish", job)))
 
     async def test_behind_a_bell_the_job_is_claimed_that_it_was_rung_for(self) -> None:
         runner = await self.runner()
@@ -505,7 +506,7 @@ class Pop(RedisCase):
 
         claim = await runner.pop(1)
 
-        self.assertEqual(([job_id], [job_id]), (ids_of(claim), await runner.held()))
+        self.assertEqual(([job_id], [job_id]), (ids_of(claim), await runner.active_ids()))
 
     async def test_behind_a_pop_it_is_said_whether_any_other_job_is_ready(self) -> None:
         runner = await self.runner()
@@ -526,11 +527,11 @@ class Pop(RedisCase):
     async def test_a_popped_job_that_was_cancelled_takes_no_slot(self) -> None:
         runner = await self.runner()
         cancelled, other = await self.enqueue_many(2)
-        await self.queue.cancel(cancelled)
+        await self.job_store.cancel(cancelled)
 
         claim = await runner.pop(1)
 
-        self.assertEqual(([other], [other]), (ids_of(claim), await runner.held()))
+        self.assertEqual(([other], [other]), (ids_of(claim), await runner.active_ids()))
 
     async def test_what_is_popped_while_the_queue_is_paused_goes_back_to_the_front(self) -> None:
         runner = await self.runner()
@@ -540,7 +541,7 @@ class Pop(RedisCase):
         claim = await runner.pop(1)
 
         self.assertEqual((True, []), (claim.is_paused, claim.jobs))
-        self.assertEqual(([second, first], []), (self.list("ready:normal"), await runner.held()))
+        self.assertEqual(([second, first], []), (self.list("ready:normal"), await runner.active_ids()))
 
     async def test_a_pop_of_a_runner_that_was_reaped_tells_it_and_leaves_the_job_a_stray(self) -> None:
         runner = await self.runner()
@@ -550,7 +551,7 @@ class Pop(RedisCase):
         with self.assertRaises(NotRegistered):
             await runner.pop(1)
 
-        self.assertEqual(("ready", [job_id]), (await self.state(job_id), await runner.held()))
+        self.assertEqual(("ready", [job_id]), (await self.state(job_id), await runner.active_ids()))
 
     async def test_a_pop_whose_script_redis_has_forgotten_leaves_a_stray_and_says_that_there_is_more(self) -> None:
         runner = await self.runner()
@@ -561,7 +562,7 @@ class Pop(RedisCase):
         claim = await runner.pop(1, taken.append)
 
         self.assertEqual((True, [], []), (claim.is_more, claim.jobs, taken))
-        self.assertEqual([job_id], ids_of(await runner.claim(1, await runner.held())))
+        self.assertEqual([job_id], ids_of(await runner.claim(1, await runner.active_ids())))
 
 
 if __name__ == "__main__":

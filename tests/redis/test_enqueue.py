@@ -23,14 +23,14 @@ class Enqueue(RedisCase):
         for _ in range(2):
             await asyncio.gather(*[queue.enqueue(self.job(queue="q7")) for _ in range(3)])
 
-        self.assertEqual((["q7"], ["q7"]), (list(queue._committers), list(queue._named_at)))
+        self.assertEqual((["q7"], ["q7"]), (list(queue._enqueuer._committers), list(queue._enqueuer._named_at_s)))
         self.assertEqual(7, (await self.queues.census("q7")).totals["enqueued"])
 
     async def test_a_job_waits_with_its_spec_in_the_list_of_its_priority(self) -> None:
         for priority in ("high", "normal", "low"):
             job = self.job(priority)
 
-            await self.queue.enqueue(job)
+            await self.job_store.enqueue(job)
 
             record = await self.record(job.job_id)
             self.assertIn(job.job_id, self.list(f"ready:{priority}"))
@@ -43,7 +43,7 @@ class Enqueue(RedisCase):
         self.assertEqual(["q"], await self.queues.names())
 
     async def test_a_delayed_job_is_due_that_long_after_redis_own_time(self) -> None:
-        before_ms = await self.queues.now_ms()
+        before_ms = await self.now_ms()
 
         job_id = await self.enqueue(delay_ms=60_000)
 
@@ -52,11 +52,11 @@ class Enqueue(RedisCase):
         self.assertIn((record.run_at_ms or 0) - before_ms, range(60_000, 61_000))
 
     async def test_a_run_at_in_the_past_is_ready_at_once(self) -> None:
-        for run_at_ms in (0, 1, await self.queues.now_ms() - 1):
+        for run_at_ms in (0, 1, await self.now_ms() - 1):
             self.assertEqual("ready", await self.state(await self.enqueue(run_at_ms=run_at_ms)))
 
     async def test_a_run_at_in_the_future_is_kept_to_the_millisecond(self) -> None:
-        run_at_ms = await self.queues.now_ms() + 123_456
+        run_at_ms = await self.now_ms() + 123_456
 
         record = await self.record(await self.enqueue("high", run_at_ms=run_at_ms))
 
@@ -64,7 +64,7 @@ class Enqueue(RedisCase):
 
     async def test_what_arrives_together_goes_in_few_calls_and_in_order(self) -> None:
         link = LosesReplies(self.link)
-        self.queue = JobStore(link, self.keys)
+        self.job_store = JobStore(link, self.keys)
 
         ids = await self.enqueue_many(1200)
 
@@ -75,7 +75,7 @@ class Enqueue(RedisCase):
     async def test_jobs_of_different_queues_do_not_mix(self) -> None:
         one, other = self.job(queue="one"), self.job(queue="other")
 
-        await asyncio.gather(self.queue.enqueue(one), self.queue.enqueue(other))
+        await asyncio.gather(self.job_store.enqueue(one), self.job_store.enqueue(other))
 
         self.assertEqual([one.job_id.encode()], self.client.lrange("wb:{one}:ready:normal", 0, -1))
         self.assertEqual([other.job_id.encode()], self.client.lrange("wb:{other}:ready:normal", 0, -1))
@@ -105,7 +105,7 @@ class Promotions(RedisCase):
     ) -> None:
         with PrivateRedis() as other:
             link = FailsOver(self.link, self.a_link(other.url))
-            self.queue = JobStore(link, self.keys, ack_replicas=1)
+            self.job_store = JobStore(link, self.keys, ack_replicas=1)
             # Neither has a replica here; but both have this process's first commit.
             with self.assertRaises(NotReplicated):
                 await self.enqueue()
@@ -121,7 +121,7 @@ class Replies(RedisCase):
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
         self.losing = LosesReplies(self.link)
-        self.queue = JobStore(self.losing, self.keys)
+        self.job_store = JobStore(self.losing, self.keys)
         await self.enqueue()  # Loads the script and writes the queue's name.
 
     async def test_a_commit_whose_reply_was_lost_is_sent_again_and_runs_once(self) -> None:
@@ -145,7 +145,7 @@ class Replies(RedisCase):
         job = self.job()
         self.losing.lose = 2
         with self.assertRaises(OutcomeUnknown):
-            await self.queue.enqueue(job)
+            await self.job_store.enqueue(job)
         late = self.losing.sent[-1]
         await self.enqueue()
         before = self.dump()

@@ -5,7 +5,7 @@ import unittest
 from typing import Literal
 
 from lib.errors import RedisUnavailable
-from lib.queue.epochs import TOLD_FOR_S, Epochs, Loss
+from lib.queue.epochs import WARNED_FOR_S, Epochs, Loss
 from lib.queue.job_store import JobStore
 from tests.private_cluster import PrivateCluster
 from tests.private_redis import PrivateRedis
@@ -23,31 +23,31 @@ class Emptied(RedisCase):
 
     async def test_a_flush_is_seen_once_and_named_for_what_it_is(self) -> None:
         await self.enqueue()
-        await self.queue.enqueue(self.job(queue="other"))
-        self.assertIsNone(await self.epochs.look())
+        await self.job_store.enqueue(self.job(queue="other"))
+        self.assertIsNone(await self.epochs.check())
 
         self.client.flushall()
-        loss = await self.epochs.look()
+        loss = await self.epochs.check()
 
         assert loss is not None
         is_cluster = isinstance(self.redis, PrivateCluster)
         self.assertEqual({"q", "other"}, set(loss.queues))
         self.assertIs(None if is_cluster else False, loss.was_restarted)
         self.assertIn("was emptied" if is_cluster else "FLUSHALL", loss.text)
-        self.assertIsNone(await self.epochs.look())
+        self.assertIsNone(await self.epochs.check())
 
     async def test_what_came_after_the_flush_does_not_hide_it(self) -> None:
         await self.enqueue()
         observers = [self.an_observer() for _ in range(3)]
         for observer in observers:
-            await observer.look()
+            await observer.check()
 
         for _ in range(3):
             self.client.flushall()
-            self.queue.forget_names()
+            self.job_store.forget_names()
             await self.enqueue()
 
-            seen = [await observer.look() for observer in (*observers, self.an_observer())]
+            seen = [await observer.check() for observer in (*observers, self.an_observer())]
 
             self.assertEqual([True, True, True, False], [loss is not None for loss in seen])
 
@@ -56,26 +56,26 @@ class Emptied(RedisCase):
         observers = [Epochs(self.a_link(), self.keys) for _ in range(8)]
 
         for _ in range(3):
-            self.assertEqual([None] * 8, await asyncio.gather(*[observer.look() for observer in observers]))
+            self.assertEqual([None] * 8, await asyncio.gather(*[observer.check() for observer in observers]))
 
     async def test_a_first_look_a_new_queue_and_a_reaped_runner_are_no_loss(self) -> None:
-        self.assertIsNone(await self.epochs.look())
+        self.assertIsNone(await self.epochs.check())
         await self.enqueue()
-        self.assertIsNone(await self.epochs.look())
+        self.assertIsNone(await self.epochs.check())
         await self.lease()
         await self.crash("w")
-        await self.queue.enqueue(self.job(queue="new"))
+        await self.job_store.enqueue(self.job(queue="new"))
 
-        self.assertIsNone(await self.epochs.look())
+        self.assertIsNone(await self.epochs.check())
         self.assertEqual([], self.epochs.warnings)
 
     async def test_the_keys_of_one_queue_deleted_by_hand_are_a_loss_of_that_queue(self) -> None:
         await self.enqueue()
-        await self.queue.enqueue(self.job(queue="kept"))
-        await self.epochs.look()
+        await self.job_store.enqueue(self.job(queue="kept"))
+        await self.epochs.check()
 
         self.client.delete(*self.key_names("wb:{q}:*"))
-        loss = await self.epochs.look()
+        loss = await self.epochs.check()
 
         self.assertEqual(("q",), loss.queues if loss else None)
 
@@ -83,25 +83,25 @@ class Emptied(RedisCase):
         await self.enqueue()
         self.client.lpush(self.base + "epoch", "x")
 
-        self.assertEqual([None, None], [await self.epochs.look() for _ in range(2)])
+        self.assertEqual([None, None], [await self.epochs.check() for _ in range(2)])
 
     async def test_it_is_told_for_an_hour(self) -> None:
         await self.enqueue()
-        await self.epochs.look()
+        await self.epochs.check()
         self.client.flushall()
-        await self.epochs.look()
+        await self.epochs.check()
 
         self.now_s = 120.0
         (warning,) = self.epochs.warnings
         self.assertTrue(warning.startswith("2 minutes ago: Redis was emptied"), warning)
-        self.now_s = TOLD_FOR_S + 1
+        self.now_s = WARNED_FOR_S + 1
         self.assertEqual([], self.epochs.warnings)
 
     async def test_after_it_the_next_job_names_its_queue_again(self) -> None:
         await self.enqueue()
         self.client.flushall()
 
-        self.queue.forget_names()
+        self.job_store.forget_names()
         await self.enqueue()
 
         self.assertEqual({b"q"}, self.client.smembers("wb:queues"))
@@ -110,7 +110,7 @@ class Emptied(RedisCase):
 async def seen(epochs: Epochs) -> list[Loss | None]:
     """What a look sees, in a list; nothing while Redis is away."""
     try:
-        return [await epochs.look()]
+        return [await epochs.check()]
     except RedisUnavailable:
         return []
 
@@ -129,7 +129,7 @@ class Restarted(RedisCase):
             link = self.a_link(redis.url)
             await JobStore(link, self.keys).enqueue(self.job())
             epochs = Epochs(link, self.keys)
-            await epochs.look()
+            await epochs.check()
 
             redis.kill()
             redis.start()

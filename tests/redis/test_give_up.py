@@ -14,7 +14,7 @@ LONG_MS = 600_000
 class GiveUp(RedisCase):
     async def pass_by(self, job_id: str) -> None:
         """Let the job's patience end, without waiting for it."""
-        self.client.hset(f"{self.base}job:{job_id}", "gives_up", await self.queues.now_ms() - 1)
+        self.client.hset(f"{self.base}job:{job_id}", "gives_up", await self.now_ms() - 1)
 
     async def died(self, job_id: str) -> Any:
         """What it died of."""
@@ -23,7 +23,7 @@ class GiveUp(RedisCase):
         return record.error
 
     async def test_it_counts_from_when_the_job_is_due(self) -> None:
-        now_ms = await self.queues.now_ms()
+        now_ms = await self.now_ms()
         cases: list[tuple[dict[str, Any], int]] = [
             ({}, 0),
             ({"delay_ms": 5000}, 5000),
@@ -48,14 +48,14 @@ class GiveUp(RedisCase):
         for script in ("", "fail", "snooze", "release"):
             job_id = await self.enqueue(give_up_ms=LONG_MS)
             if script:
-                await runner.ended(script, ending(script, await self.claimed(runner)))
+                await runner.end_and_wait(script, ending(script, await self.claimed(runner)))
             if script in ("fail", "snooze"):
                 await self.make_due(job_id)
             await self.pass_by(job_id)
 
             claim = await runner.claim(10)
 
-            self.assertEqual(([], (job_id,)), (claim.jobs, claim.buried), script)
+            self.assertEqual(([], (job_id,)), (claim.jobs, claim.dead_ids), script)
             error = await self.died(job_id)
             begun = "before its next try" if script else "before it had begun"
             self.assertEqual(("gave_up", f"its give_up_after_s was over {begun}"), (error["type"], error["message"]))
@@ -70,20 +70,20 @@ class GiveUp(RedisCase):
         claim = await runner.claim(10)
 
         self.assertEqual({ids[0], *ids[3:]}, set(ids_of(claim)))
-        self.assertEqual({ids[1], ids[2]}, set(claim.buried))
+        self.assertEqual({ids[1], ids[2]}, set(claim.dead_ids))
 
     async def test_one_that_was_popped_or_crashed_is_not_begun_either(self) -> None:
         runner = await self.lease()
         job_id = await self.enqueue(give_up_ms=LONG_MS)
         self.popped(runner)
         await self.pass_by(job_id)
-        self.assertEqual((job_id,), (await runner.claim(1, [job_id])).buried)
+        self.assertEqual((job_id,), (await runner.claim(1, [job_id])).dead_ids)
 
         job_id = await self.enqueue(give_up_ms=LONG_MS)
         await self.claimed(runner)
         await self.crash("w")
         await self.pass_by(job_id)
-        self.assertEqual((job_id,), (await (await self.lease("v")).claim(1)).buried)
+        self.assertEqual((job_id,), (await (await self.lease("v")).claim(1)).dead_ids)
 
     async def test_an_attempt_that_has_begun_is_not_ended_by_it(self) -> None:
         runner = await self.lease()
@@ -93,13 +93,13 @@ class GiveUp(RedisCase):
         found = await runner.claim(1, [job_id])  # Its reply was lost: it is handed out again.
 
         self.assertEqual([job_id], ids_of(found))
-        self.assertTrue(await runner.ended("finish", ending("finish", taken._replace(token=taken.token + 1))))
+        self.assertTrue(await runner.end_and_wait("finish", ending("finish", taken._replace(token=taken.token + 1))))
         self.assertEqual("completed", await self.state(job_id))
 
     async def test_it_is_so_as_time_goes_by(self) -> None:
         runner = await self.lease()
         job_id = await self.enqueue(give_up_ms=SHORT_MS)
-        while await self.queues.now_ms() <= ((await self.record(job_id)).gives_up_ms or 0):
+        while await self.now_ms() <= ((await self.record(job_id)).gives_up_ms or 0):
             await asyncio.sleep(0.005)
 
         await runner.claim(1)
@@ -111,15 +111,15 @@ class GiveUp(RedisCase):
         job_id = await self.enqueue(give_up_ms=LONG_MS)
         await self.pass_by(job_id)
         await runner.claim(1)
-        await self.queue.retry(job_id)
-        self.assertGreater((await self.record(job_id)).gives_up_ms or 0, await self.queues.now_ms())
+        await self.job_store.retry(job_id)
+        self.assertGreater((await self.record(job_id)).gives_up_ms or 0, await self.now_ms())
         await self.pass_by(job_id)
-        due_ms = await self.queues.now_ms() + 60_000
+        due_ms = await self.now_ms() + 60_000
 
-        await self.queue.patch(job_id, lambda record: _at(record, due_ms))
+        await self.job_store.patch(job_id, lambda record: _at(record, due_ms))
 
         self.assertEqual(due_ms + LONG_MS, (await self.record(job_id)).gives_up_ms)
-        await self.queue.patch(job_id, lambda record: Revision(record.spec_text.decode()))
+        await self.job_store.patch(job_id, lambda record: Revision(record.spec_text.decode()))
         self.assertEqual(due_ms + LONG_MS, (await self.record(job_id)).gives_up_ms)
 
     async def test_what_somebody_wrote_there_by_hand_breaks_nothing(self) -> None:
@@ -131,12 +131,12 @@ class GiveUp(RedisCase):
             taken = await self.claimed(runner)
 
             self.assertEqual((job_id, None), (taken.job_id, taken.gives_up_ms))
-            await runner.ended("finish", ending("finish", taken))
+            await runner.end_and_wait("finish", ending("finish", taken))
 
     async def test_a_cause_is_kept_as_json(self) -> None:
         runner = await self.lease()
         job_id = await self.enqueue(give_up_ms=LONG_MS)
-        await runner.ended("fail", ending("fail", await self.claimed(runner)))
+        await runner.end_and_wait("fail", ending("fail", await self.claimed(runner)))
         self.client.hset(f"{self.base}job:{job_id}", "error", "garbage")
         await self.make_due(job_id)
         await self.pass_by(job_id)
@@ -154,7 +154,7 @@ def _at(record: JobRecord, due_ms: int) -> Revision:
 class WithoutOne(RedisCase):
     async def test_a_job_without_one_has_no_such_field(self) -> None:
         job: NewJob = self.job()
-        await self.queue.enqueue(job)
+        await self.job_store.enqueue(job)
 
         fields = set(self.client.hkeys(f"{self.base}job:{job.job_id}"))
 

@@ -15,26 +15,26 @@ class KeyedChanges(RedisCase):
 
     async def die(self) -> None:
         runner = await self.lease()
-        await runner.ended("fail", ending("fail", await self.claimed(runner), delay_s=None))
+        await runner.end_and_wait("fail", ending("fail", await self.claimed(runner), delay_s=None))
 
     async def test_a_retry_sent_again_runs_the_job_no_second_time(self) -> None:
         job_id = await self.a_dead_job()
 
-        self.assertFalse(await self.queue.retry(job_id, KEY))
+        self.assertFalse(await self.job_store.retry(job_id, KEY))
         await self.die()
-        self.assertTrue(await self.queue.retry(job_id, KEY))
+        self.assertTrue(await self.job_store.retry(job_id, KEY))
 
         self.assertEqual("dead", (await self.record(job_id)).state)
-        self.assertFalse(await self.queue.retry(job_id, KEY._replace(key="@anyone other")))
+        self.assertFalse(await self.job_store.retry(job_id, KEY._replace(key="@anyone other")))
         self.assertEqual("ready", (await self.record(job_id)).state)
 
     async def test_a_cancel_sent_again_is_answered_and_cancels_nothing_that_runs_again(self) -> None:
         job_id = await self.enqueue(delay_ms=60_000)
 
-        self.assertFalse(await self.queue.cancel(job_id, keyed=KEY))
-        self.assertTrue(await self.queue.cancel(job_id, keyed=KEY))
-        await self.queue.retry(job_id)
-        self.assertTrue(await self.queue.cancel(job_id, keyed=KEY))
+        self.assertFalse(await self.job_store.cancel(job_id, keyed=KEY))
+        self.assertTrue(await self.job_store.cancel(job_id, keyed=KEY))
+        await self.job_store.retry(job_id)
+        self.assertTrue(await self.job_store.cancel(job_id, keyed=KEY))
 
         self.assertEqual("ready", (await self.record(job_id)).state)
 
@@ -42,7 +42,7 @@ class KeyedChanges(RedisCase):
         job_id = await self.enqueue()
         await self.claimed(await self.lease())
 
-        self.assertEqual([False, True], [await self.queue.cancel(job_id, keyed=KEY) for _ in range(2)])
+        self.assertEqual([False, True], [await self.job_store.cancel(job_id, keyed=KEY) for _ in range(2)])
 
     async def test_a_queue_that_was_resumed_since_is_not_paused_by_a_pause_sent_again(self) -> None:
         await self.enqueue()
@@ -60,9 +60,9 @@ class KeyedChanges(RedisCase):
 
         for keyed in (KEY, other):
             with self.assertRaises(IdempotencyKeyReused):
-                await self.queue.retry(job_id, keyed)
+                await self.job_store.retry(job_id, keyed)
             with self.assertRaises(IdempotencyKeyReused):
-                await self.queue.cancel(job_id, keyed=keyed)
+                await self.job_store.cancel(job_id, keyed=keyed)
             with self.assertRaises(IdempotencyKeyReused):
                 await self.queues.adjust("q", {"paused": True}, keyed)
 
@@ -71,8 +71,8 @@ class KeyedChanges(RedisCase):
     async def test_what_was_refused_is_not_kept(self) -> None:
         job_id = await self.enqueue()
         with self.assertRaises(WrongState):
-            await self.queue.retry(job_id, KEY)
+            await self.job_store.retry(job_id, KEY)
 
         await self.die()
 
-        self.assertFalse(await self.queue.retry(job_id, KEY))
+        self.assertFalse(await self.job_store.retry(job_id, KEY))

@@ -20,7 +20,7 @@ class MaxDepth(RedisCase):
 
     async def outcomes(self, jobs: list[NewJob], queue: JobStore | None = None) -> list[str]:
         """`new`, `full` … for each, all sent at once."""
-        queue = queue or self.queue
+        queue = queue or self.job_store
         answers = await asyncio.gather(*[queue.enqueue(job) for job in jobs], return_exceptions=True)
         return ["full" if isinstance(one, QueueFull) else getattr(one, "outcome", repr(one)) for one in answers]
 
@@ -51,8 +51,8 @@ class MaxDepth(RedisCase):
 
         (first, _) = (await runner.claim(2)).jobs
         self.assertEqual(["new"] * 2 + ["full"], await self.outcomes([self.job(), self.job(), self.job()]))
-        await runner.ended("finish", ending("finish", first))
-        await self.queue.cancel(self.list("ready:normal")[0])
+        await runner.end_and_wait("finish", ending("finish", first))
+        await self.job_store.cancel(self.list("ready:normal")[0])
 
         self.assertEqual(["new", "full"], await self.outcomes([self.job(), self.job()]))
 
@@ -91,12 +91,12 @@ class MaxDepth(RedisCase):
         runner = await self.lease()
         await self.enqueue_many(3)
         released, dead, crashed = (await runner.claim(3)).jobs
-        await runner.ended("fail", ending("fail", dead, delay_s=None))
+        await runner.end_and_wait("fail", ending("fail", dead, delay_s=None))
         await self.enqueue(delay_ms=1)
         await self.bound(0)
 
-        await self.queue.retry(dead.job_id)
-        await runner.ended("release", ending("release", released))
+        await self.job_store.retry(dead.job_id)
+        await runner.end_and_wait("release", ending("release", released))
         await self.crash("w")
 
         self.assertEqual("ready", await self.state(crashed.job_id))
@@ -104,13 +104,15 @@ class MaxDepth(RedisCase):
 
     async def test_the_pause_asked_for_goes_by_what_was_drained_in_the_last_minute(self) -> None:
         async def refused() -> list[int]:
-            answers = await asyncio.gather(*[self.queue.enqueue(self.job()) for _ in range(3)], return_exceptions=True)
+            answers = await asyncio.gather(
+                *[self.job_store.enqueue(self.job()) for _ in range(3)], return_exceptions=True
+            )
             return [int(dict(fault.headers)["Retry-After"]) for fault in answers if isinstance(fault, QueueFull)]
 
         await self.bound(0)
         self.assertEqual([60] * 3, await refused(), "nothing is drained")
 
-        minute = await self.queues.now_ms() // 60_000
+        minute = await self.now_ms() // 60_000
         for at in (minute - 1, minute, minute + 1):
             self.client.hset(f"{self.base}minute:{at}", mapping={"completed": 20, "dead": 10})
         # 30 to 60 a minute, as the last minute counts in part.
@@ -169,7 +171,7 @@ class Paused(RedisCase):
         claim = await runner.claim(5, [first])
         self.assertEqual((True, []), (claim.is_paused, claim.jobs))
         self.assertEqual([second, first], self.list("ready:normal"))
-        self.assertEqual([], await runner.held())
+        self.assertEqual([], await runner.active_ids())
         await self.pause(False)
 
         self.assertEqual([first, second], ids_of(await runner.claim(5)))
@@ -178,14 +180,14 @@ class Paused(RedisCase):
         runner = await self.lease()
         cancelled = await self.enqueue()
         await self.pause()
-        await self.queue.cancel(cancelled)
+        await self.job_store.cancel(cancelled)
         self.assertEqual(cancelled, self.popped(runner))
         await self.enqueue("high")
         self.assertEqual("bell", self.popped(runner))
 
         await runner.claim(5, [cancelled, "bell"])
 
-        self.assertEqual([], await runner.held())
+        self.assertEqual([], await runner.active_ids())
         self.assertEqual("cancelled", await self.state(cancelled))
 
     async def test_a_claim_whose_reply_was_lost_is_handed_out_all_the_same(self) -> None:
@@ -194,7 +196,7 @@ class Paused(RedisCase):
         await runner.claim(1)
         await self.pause()
 
-        claim = await runner.claim(5, await runner.held())
+        claim = await runner.claim(5, await runner.active_ids())
 
         self.assertEqual([(job_id, 1)], [(job.job_id, job.attempt) for job in claim.jobs])
 

@@ -88,19 +88,19 @@ class Observed(RedisCase):
 
 class Alive(RedisCase):
     async def test_a_runner_counts_until_its_lease_is_over_or_it_is_gone(self) -> None:
-        await self.queues.show(["a", "b"], 60)
-        await self.queues.show(["b", "c"], 60)
-        self.assertEqual(3, await self.queues.runners_alive())
+        await self.queues.runners.show(["a", "b"], 60)
+        await self.queues.runners.show(["b", "c"], 60)
+        self.assertEqual(3, await self.queues.runners.count_alive())
 
-        await self.queues.hide(["a"])
-        self.client.zadd("wb:runners", {"b": await self.queues.now_ms() - 1})
+        await self.queues.runners.hide(["a"])
+        self.client.zadd("wb:runners", {"b": await self.now_ms() - 1})
 
-        self.assertEqual(1, await self.queues.runners_alive())
+        self.assertEqual(1, await self.queues.runners.count_alive())
 
     async def test_those_whose_lease_is_over_are_forgotten(self) -> None:
         self.client.zadd("wb:runners", {"old": 1})
 
-        await self.queues.show(["a"], 60)
+        await self.queues.runners.show(["a"], 60)
 
         self.assertEqual([b"a"], self.client.zrange("wb:runners", 0, -1))
 

@@ -4,7 +4,7 @@ import unittest
 from typing import Any
 
 from lib.errors import JobNotFound
-from lib.queue.lease import released
+from lib.queue.end_record import release_record
 from lib.queue.notes import Notes
 from tests.redis.case import LosesReplies, RedisCase, ending
 
@@ -32,20 +32,20 @@ class NotesCase(RedisCase):
         for line in lines:
             self.add(line)
             self.runner.note(self.notes)
-        await self.runner.settled()
+        await self.runner.wait_until_idle()
 
     async def lines(self) -> list[str]:
-        return await self.queue.log_of(self.job_id)
+        return await self.job_store.log_of(self.job_id)
 
     async def fresh(self, link: LosesReplies | None = None) -> None:
         self.client.flushall()
-        self.queue.forget_names()
+        self.job_store.forget_names()
         self.losing = link or LosesReplies(self.link)
         await self.begin(self.losing)
 
     async def end(self, script: str) -> bool:
         """As a lane ends it: with what the job said last."""
-        return await self.runner.ended(script, ending(script, self.taken).saying(self.notes.end()))
+        return await self.runner.end_and_wait(script, ending(script, self.taken).with_notes(self.notes.end()))
 
 
 class WhileItRuns(NotesCase):
@@ -53,7 +53,7 @@ class WhileItRuns(NotesCase):
         await self.say("one", "two\x1e\x1f\n三")
         self.notes.set_progress(0.25, "a quarter")
         self.runner.note(self.notes)
-        await self.runner.settled()
+        await self.runner.wait_until_idle()
 
         self.assertEqual(["one", "two   三"], await self.lines())
         self.assertEqual({"fraction": 0.25, "note": "a quarter"}, (await self.record(self.job_id)).progress)
@@ -79,11 +79,11 @@ class WhileItRuns(NotesCase):
 
     async def test_a_job_that_is_not_there_has_no_log(self) -> None:
         with self.assertRaises(JobNotFound):
-            await self.queue.log_of("q-" + "0" * 32)
+            await self.job_store.log_of("q-" + "0" * 32)
 
     async def test_what_redis_could_not_be_told_comes_with_the_next_word(self) -> None:
         self.add("one")
-        text, _ = self.notes.untold()  # On its way, and never answered.
+        text, _ = self.notes.unsent()  # On its way, and never answered.
         await self.say("two")
 
         self.assertEqual((["one", "two"], "0\x1dlone"), (await self.lines(), text))
@@ -100,7 +100,7 @@ class WhileItRuns(NotesCase):
     async def test_a_word_of_a_kind_that_a_later_version_knows_is_passed_over(self) -> None:
         text = "\x1d".join(("0", "lone", 'z{"row": 5}', "ltwo"))
 
-        await self.runner.ended("release", released(self.job_id, self.taken.token).saying(text))
+        await self.runner.end_and_wait("release", release_record(self.job_id, self.taken.token).with_notes(text))
 
         self.assertEqual((["one", "two"], None), (await self.lines(), (await self.record(self.job_id)).progress))
 
@@ -127,7 +127,7 @@ class WithTheEnd(NotesCase):
             self.add("three")
 
             self.assertTrue(await self.end(script))
-            await self.runner.settled()
+            await self.runner.wait_until_idle()
 
             self.assertEqual(["one", "two", "three"], await self.lines(), script)
 
@@ -155,7 +155,7 @@ class WithTheEnd(NotesCase):
     async def test_one_that_was_asked_to_stop_says_its_words_too(self) -> None:
         for script in ("fail", "snooze", "release"):
             await self.fresh()
-            await self.queue.cancel(self.job_id)
+            await self.job_store.cancel(self.job_id)
             self.add("one")
 
             await self.end(script)
@@ -187,7 +187,7 @@ class WithTheEnd(NotesCase):
 
     def record_of_notes(self) -> str:
         """What a `note` call sends of them."""
-        return f"{self.job_id}\x1f{self.taken.token}\x1f\x1f{self.notes.untold()[0]}\x1e"
+        return f"{self.job_id}\x1f{self.taken.token}\x1f\x1f{self.notes.unsent()[0]}\x1e"
 
 
 class Checkpoints(NotesCase):
@@ -222,7 +222,7 @@ class Checkpoints(NotesCase):
     async def test_a_crash_leaves_what_redis_had_been_told(self) -> None:
         self.notes.set_checkpoint('{"row":1}')
         self.runner.note(self.notes)
-        await self.runner.settled()
+        await self.runner.wait_until_idle()
         self.notes.set_checkpoint('{"row":2}')
         await self.crash("w")
         self.runner = await self.lease("v")
@@ -259,9 +259,9 @@ class Checkpoints(NotesCase):
     async def test_a_job_that_completes_keeps_none(self) -> None:
         self.notes.set_checkpoint("[1]")
         self.runner.note(self.notes)
-        await self.runner.settled()
+        await self.runner.wait_until_idle()
 
-        await self.runner.ended("finish", ending("finish", self.taken).saying(self.notes.end(is_done=True)))
+        await self.runner.end_and_wait("finish", ending("finish", self.taken).with_notes(self.notes.end(is_done=True)))
 
         record = await self.record(self.job_id)
         self.assertEqual((None, None), (record.checkpoint, record.checkpointed_ms))
@@ -270,9 +270,11 @@ class Checkpoints(NotesCase):
         for from_start, wanted in ((False, "[1]"), (True, "")):
             await self.fresh()
             self.notes.set_checkpoint("[1]")
-            await self.runner.ended("fail", ending("fail", self.taken, delay_s=None).saying(self.notes.end()))
+            await self.runner.end_and_wait(
+                "fail", ending("fail", self.taken, delay_s=None).with_notes(self.notes.end())
+            )
 
-            await self.queue.retry(self.job_id, from_start=from_start)
+            await self.job_store.retry(self.job_id, from_start=from_start)
 
             self.assertEqual(wanted, await self.left())
 
@@ -284,7 +286,7 @@ class Checkpoints(NotesCase):
         for job in taken:
             notes = Notes(job.job_id, job.token)
             notes.set_checkpoint(text)
-            await self.runner.ended("release", ending("release", job).saying(notes.end()))
+            await self.runner.end_and_wait("release", ending("release", job).with_notes(notes.end()))
 
         first = await self.runner.claim(40)
         rest = [await self.runner.claim(40) for _ in range(2)]

@@ -9,10 +9,11 @@ from typing import Any
 from lib.errors import InvalidFields, OutcomeUnknown, QueueFull, RedisUnavailable, WrongState
 from lib.ids import derived_id, queue_of
 from lib.jobs.job import ClaimedJob
-from lib.queue.children import FORGOTTEN_S, MOST_NAMES
+from lib.queue.end_record import fail_record
 from lib.queue.job_store import JobStore
-from lib.queue.lease import Lease, failed
-from lib.queue.queue_store import Retention
+from lib.queue.lease import Lease
+from lib.queue.named_jobs import FORGOTTEN_S, MOST_NAMES
+from lib.queue.upkeep_steps import Retention
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 from tests.redis.case import ERROR, RedisCase, Through, ending, ids_of
@@ -55,7 +56,7 @@ class OnceCase(RedisCase):
     async def child(self, parent: ClaimedJob, name: str = "mail", by: JobStore | None = None, **other: Any) -> str:
         """What the handler of `parent` is given that enqueues under a name."""
         job = self.job(**{"queue": "child", **other})
-        return await (by or self.queue).children.enqueue(parent, name, job)
+        return await (by or self.job_store).named_jobs.enqueue(parent, name, job)
 
     async def again(self, parent: ClaimedJob) -> ClaimedJob:
         """The next attempt of the parent, after a crash of its runner."""
@@ -80,8 +81,8 @@ class OnceCase(RedisCase):
         lease = Lease(self.link, self.a_link(), self.keys, queue_of(job_id) or "", runner_id, Random(1))
         await lease.register({})
         (job,) = (await lease.claim(1)).jobs
-        await lease.ended("finish", ending("finish", job))
-        await self.queue.delete(job_id)
+        await lease.end_and_wait("finish", ending("finish", job))
+        await self.job_store.delete(job_id)
 
 
 class Once(OnceCase):
@@ -116,7 +117,7 @@ class Once(OnceCase):
         elsewhere = await self.child(await self.again(parent), queue="elsewhere")
 
         self.assertEqual((first, first), (again, elsewhere))
-        spec = (await self.queue.read(first)).spec
+        spec = (await self.job_store.read(first)).spec
         self.assertEqual(("high", 1, 0), (spec.priority if spec else "", self.made(), self.made("elsewhere")))
 
     async def test_a_child_in_the_parents_own_queue(self) -> None:
@@ -163,38 +164,38 @@ class Once(OnceCase):
         (key,) = self.key_names("wb:{child}:idem:*")
 
         self.assertLessEqual(self.client.ttl(key), FORGOTTEN_S)
-        await self.runner.ended("finish", ending("finish", parent))
-        await self.queues.trim("q", Retention(0, 10**9, 10**9))
+        await self.runner.end_and_wait("finish", ending("finish", parent))
+        await self.queues.upkeep.trim("q", Retention(0, 10**9, 10**9))
         self.assertEqual([], self.key_names("wb:{q}:job:*"))
 
     async def test_a_parent_that_is_run_again_by_hand_keeps_its_children(self) -> None:
         ends = (
             ending("finish", await self.parent()),
-            failed("", 0, ERROR, None),
+            fail_record("", 0, ERROR, None),
         )
         for end, script in zip(ends, ("finish", "fail"), strict=True):
             parent = await self.parent() if end.job_id == "" else ClaimedJob(end.job_id, end.token, 1, None, 0, b"")
             first = await self.child(parent)
-            await self.runner.ended(script, end._replace(job_id=parent.job_id, token=parent.token))
+            await self.runner.end_and_wait(script, end._replace(job_id=parent.job_id, token=parent.token))
             await self.forget(first)
 
-            await self.queue.retry(parent.job_id)
+            await self.job_store.retry(parent.job_id)
 
             (again,) = (await self.runner.claim(1)).jobs
             self.assertEqual((parent.job_id, first), (again.job_id, await self.child(again)), script)
-            await self.runner.ended("finish", ending("finish", again))
+            await self.runner.end_and_wait("finish", ending("finish", again))
         self.assertEqual(2, self.made())
 
     async def test_a_snoozed_a_released_and_a_failed_parent_keep_theirs(self) -> None:
         for script in ("snooze", "release", "fail"):
             parent = await self.parent()
             first = await self.child(parent)
-            await self.runner.ended(script, ending(script, parent, delay_s=0))
+            await self.runner.end_and_wait(script, ending(script, parent, delay_s=0))
 
             (again,) = (await self.runner.claim(1)).jobs
 
             self.assertEqual(first, await self.child(again), script)
-            await self.runner.ended("finish", ending("finish", again))
+            await self.runner.end_and_wait("finish", ending("finish", again))
         self.assertEqual(3, self.made())
 
     async def test_where_the_childs_queue_is_full_the_next_attempt_makes_it(self) -> None:
@@ -210,7 +211,7 @@ class Once(OnceCase):
 
     async def test_a_job_that_stands_for_it_under_a_unique_key_stays_the_one(self) -> None:
         holder = self.job(queue="child", unique_key="k", unique_ttl_ms=60_000)
-        await self.queue.enqueue(holder)
+        await self.job_store.enqueue(holder)
         parent = await self.parent()
 
         first = await self.child(parent, unique_key="k", unique_ttl_ms=60_000)
@@ -275,10 +276,10 @@ class Fenced(OnceCase):
 
     async def test_nor_does_one_whose_job_has_ended_or_is_gone(self) -> None:
         parent = await self.parent()
-        await self.runner.ended("finish", ending("finish", parent))
+        await self.runner.end_and_wait("finish", ending("finish", parent))
         with self.assertRaises(WrongState):
             await self.child(parent)
-        await self.queue.delete(parent.job_id)
+        await self.job_store.delete(parent.job_id)
 
         with self.assertRaises(WrongState):
             await self.child(parent)
@@ -337,7 +338,7 @@ class Swept(OnceCase):
     async def live(self, link: FailsAt, *, is_deleted: bool, where: str) -> None:
         for node in self.redis.clients:
             node.flushall()
-        self.queue.forget_names()
+        self.job_store.forget_names()
         self.runner = await self.lease(f"runner{next(self.numbers)}")
         parent = await self.parent()
         try:

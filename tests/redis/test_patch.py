@@ -13,7 +13,7 @@ from lib.errors import JobNotFound, WaybillError, WrongState
 from lib.jobs.job import JobRecord, Revision
 from lib.queue.job_store import JobStore
 from lib.queue.lease import Lease
-from lib.queue.queue_store import Retention
+from lib.queue.upkeep_steps import Retention
 from tests.redis.case import RedisCase, ending, ids_of
 from tests.system.oracle import assert_sound
 
@@ -38,13 +38,13 @@ class Patch(RedisCase):
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
         self.runner = await self.lease()
-        self.far_ms = await self.queues.now_ms() + 60_000
+        self.far_ms = await self.now_ms() + 60_000
 
     async def test_each_way_through_the_priorities_leaves_one_place_to_be_taken_from(self) -> None:
         for way in itertools.product(PRIORITIES, repeat=4):
             job_id = await self.enqueue(way[0])
             for priority in way[1:]:
-                await self.queue.patch(job_id, to(priority))
+                await self.job_store.patch(job_id, to(priority))
                 assert_sound(self.client)
             marker = {priority: await self.enqueue(priority) for priority in PRIORITIES}
 
@@ -60,20 +60,20 @@ class Patch(RedisCase):
     async def test_a_ready_job_is_put_off_and_back(self) -> None:
         job_id = await self.enqueue()
 
-        await self.queue.patch(job_id, to(due=self.far_ms))
+        await self.job_store.patch(job_id, to(due=self.far_ms))
 
         record = await self.record(job_id)
         self.assertEqual(("delayed", self.far_ms), (record.state, record.run_at_ms))
         self.assertEqual(1, (await self.queues.census("q")).counts["delayed"])
         self.assertEqual([], ids_of(await self.runner.claim(5)))
-        await self.queue.patch(job_id, to(due="now"))
+        await self.job_store.patch(job_id, to(due="now"))
         self.assertEqual([[job_id], []], [ids_of(await self.runner.claim(5)) for _ in range(2)])
 
     async def test_put_off_and_back_before_anybody_came_by_it_has_its_old_place(self) -> None:
         first, second = await self.enqueue_many(2)
-        await self.queue.patch(first, to(due=self.far_ms))
+        await self.job_store.patch(first, to(due=self.far_ms))
 
-        await self.queue.patch(first, to(due="now"))
+        await self.job_store.patch(first, to(due="now"))
 
         self.assertEqual([second, first], self.list("ready:normal"))
         self.assertEqual([first, second], ids_of(await self.runner.claim(5)))
@@ -81,19 +81,19 @@ class Patch(RedisCase):
     async def test_a_delayed_job_is_due_at_another_time_and_in_another_list(self) -> None:
         job_id = await self.enqueue(delay_ms=1000)
 
-        await self.queue.patch(job_id, to("high", self.far_ms))
+        await self.job_store.patch(job_id, to("high", self.far_ms))
         self.assertEqual(self.far_ms, (await self.record(job_id)).run_at_ms)
         await self.make_due(job_id)
-        await self.queues.promote("q")
+        await self.queues.upkeep.promote("q")
 
         self.assertEqual([job_id], self.list("ready:high"))
 
     async def test_promoted_while_its_id_stood_in_the_list_still_it_runs_once(self) -> None:
         job_id = await self.enqueue()
-        await self.queue.patch(job_id, to(due=self.far_ms))
+        await self.job_store.patch(job_id, to(due=self.far_ms))
         await self.make_due(job_id)
 
-        await self.queues.promote("q")
+        await self.queues.upkeep.promote("q")
 
         self.assertEqual([job_id], self.list("ready:normal"))
         self.assertEqual([[job_id], []], [ids_of(await self.runner.claim(5)) for _ in range(2)])
@@ -102,7 +102,7 @@ class Patch(RedisCase):
         ready, delayed = await self.enqueue(), await self.enqueue(delay_ms=60_000)
 
         for job_id in (ready, delayed):
-            await self.queue.patch(job_id, to(due=1))
+            await self.job_store.patch(job_id, to(due=1))
 
         self.assertEqual({ready: "ready", delayed: "ready"}, self.states())
 
@@ -111,7 +111,7 @@ class Patch(RedisCase):
         for due in (None, self.far_ms):
             job_id = await self.enqueue()
             popped = self.popped(self.runner)
-            await self.queue.patch(job_id, to("high", due))
+            await self.job_store.patch(job_id, to("high", due))
             assert_sound(self.client)
 
             claim = await self.runner.claim(5, [popped])
@@ -121,7 +121,7 @@ class Patch(RedisCase):
 
     async def test_an_id_left_behind_that_its_own_runner_pops_does_not_run_the_job_twice(self) -> None:
         job_id = await self.enqueue()
-        await self.queue.patch(job_id, to("high"))
+        await self.job_store.patch(job_id, to("high"))
         other = await self.enqueue()
         job = (await self.runner.claim(1)).jobs[0]
         popped = self.popped(self.runner)
@@ -130,11 +130,11 @@ class Patch(RedisCase):
         claim = await self.runner.claim(1, [popped])
 
         self.assertEqual((job_id, job_id, [other]), (job.job_id, popped, ids_of(claim)))
-        self.assertTrue(await self.runner.ended("finish", ending("finish", job)))
+        self.assertTrue(await self.runner.end_and_wait("finish", ending("finish", job)))
 
     async def test_a_runner_that_dies_with_a_job_and_an_id_left_behind_gives_it_back_once(self) -> None:
         job_id = await self.enqueue()
-        await self.queue.patch(job_id, to("high"))
+        await self.job_store.patch(job_id, to("high"))
         await self.runner.claim(1)
         self.popped(self.runner)
 
@@ -149,10 +149,10 @@ class Patch(RedisCase):
             await self.claimed(await self.lease(runner_id))
             await self.crash(runner_id)
 
-        await self.queue.patch(job_id, to("high"))
+        await self.job_store.patch(job_id, to("high"))
         self.assertEqual([job_id], self.list("suspects"))
-        await self.queue.patch(job_id, to(due=self.far_ms))
-        await self.queue.patch(job_id, to(due="now"))
+        await self.job_store.patch(job_id, to(due=self.far_ms))
+        await self.job_store.patch(job_id, to(due="now"))
         assert_sound(self.client)
 
         self.assertEqual([], ids_of(await self.runner.claim(1, source="suspects")))
@@ -162,11 +162,15 @@ class Patch(RedisCase):
         for end in ("delete", "trim"):
             job_id = await self.enqueue("low")
             for priority in ("high", "normal"):
-                await self.queue.patch(job_id, to(priority))
-            await self.queue.cancel(job_id)
+                await self.job_store.patch(job_id, to(priority))
+            await self.job_store.cancel(job_id)
             assert_sound(self.client)
 
-            await (self.queue.delete(job_id) if end == "delete" else self.queues.trim("q", Retention(0, -10, -10)))
+            await (
+                self.job_store.delete(job_id)
+                if end == "delete"
+                else self.queues.upkeep.trim("q", Retention(0, -10, -10))
+            )
 
             self.assertEqual({job_id.encode(): b"3"}, self.client.hgetall(self.base + "gone"))
             await self.runner.claim(1)
@@ -175,16 +179,16 @@ class Patch(RedisCase):
     async def test_a_job_that_does_not_wait_is_refused_and_nothing_changes(self) -> None:
         (active, done, cancelled) = await self.enqueue_many(3)
         jobs = (await self.runner.claim(2)).jobs
-        await self.runner.ended("finish", ending("finish", jobs[1]))
-        await self.queue.cancel(cancelled)
+        await self.runner.end_and_wait("finish", ending("finish", jobs[1]))
+        await self.job_store.cancel(cancelled)
         before = self.dump()
 
         for job_id, state in ((active, "active"), (done, "completed"), (cancelled, "cancelled")):
             with self.assertRaisesRegex(WrongState, state):
-                await self.queue.patch(job_id, to("high", self.far_ms))
+                await self.job_store.patch(job_id, to("high", self.far_ms))
         for job_id in ("q-" + "0" * 32, "no id"):
             with self.assertRaises(JobNotFound):
-                await self.queue.patch(job_id, to("high"))
+                await self.job_store.patch(job_id, to("high"))
 
         self.assertEqual(before, self.dump())
 
@@ -192,7 +196,8 @@ class Patch(RedisCase):
         job_id = await self.enqueue()
 
         await asyncio.gather(
-            self.queue.patch(job_id, to(max_attempts=9)), JobStore(self.a_link(), self.keys).patch(job_id, to("low"))
+            self.job_store.patch(job_id, to(max_attempts=9)),
+            JobStore(self.a_link(), self.keys).patch(job_id, to("low")),
         )
 
         record = await self.record(job_id)
@@ -203,7 +208,7 @@ class Patch(RedisCase):
         job_id = await self.enqueue(delay_ms=60_000)
         self.client.delete(self.base + "ready:normal")
 
-        await self.queue.patch(job_id, to("high", "now"))
+        await self.job_store.patch(job_id, to("high", "now"))
 
         self.assertEqual(["bell"], self.list("ready:normal"))
 
@@ -229,13 +234,13 @@ class AnyOrder(RedisCase):
                 await self.step(rng, name, job_id, ids)
             with self.subTest(step=step, name=name):
                 assert_sound(self.client)
-        self.assertEqual([], await audit.faults(self.link, self.keys))
+        self.assertEqual([], await audit.find_faults(self.link, self.keys))
 
     async def step(self, rng: Random, name: str, job_id: str, ids: list[str]) -> None:
         runner = rng.choice(self.runners)
         if name == "patch":
-            due = rng.choice((None, None, "now", await self.queues.now_ms() + 60_000))
-            await self.queue.patch(job_id, to(rng.choice((None, *PRIORITIES)), due))
+            due = rng.choice((None, None, "now", await self.now_ms() + 60_000))
+            await self.job_store.patch(job_id, to(rng.choice((None, *PRIORITIES)), due))
         elif name == "claim":
             await self.claim(runner, rng)
         elif name == "pop":
@@ -248,19 +253,19 @@ class AnyOrder(RedisCase):
             key = rng.choice(list(self.held))
             holder, job = self.held.pop(key)
             script = rng.choice(("finish", "fail", "snooze", "release"))
-            await holder.ended(script, ending(script, job, delay_s=60))  # type: ignore[arg-type]
+            await holder.end_and_wait(script, ending(script, job, delay_s=60))  # type: ignore[arg-type]
         elif name == "crash":
-            await self.queues.reap("q", runner.runner_id, is_crash=rng.random() < 0.5, crash_limit=100)
+            await self.queues.runners.reap("q", runner.runner_id, is_crash=rng.random() < 0.5, crash_limit=100)
             self.in_lists.pop(runner.runner_id, None)
             self.held = {key: held for key, held in self.held.items() if held[0] is not runner}
             self.runners[self.runners.index(runner)] = await self.lease(f"w{next(self.lives)}")
         elif name == "due":
             await self.make_due_if_delayed(job_id)
-            await self.queues.promote("q")
+            await self.queues.upkeep.promote("q")
         else:
-            await getattr(self.queue, name)(job_id)
+            await getattr(self.job_store, name)(job_id)
             if name == "cancel" and rng.random() < 0.3:
-                await self.queue.delete(job_id)
+                await self.job_store.delete(job_id)
                 ids.remove(job_id)
 
     async def claim(self, runner: Lease, rng: Random) -> None:

@@ -39,7 +39,7 @@ class Races(RedisCase):
             for job in jobs:
                 # Some are given back or fail first, so that a cancel meets every state.
                 script = rng.choice(("finish", "finish", "release", "fail"))
-                if await runner.ended(script, ending(script, job, delay_s=0)) and script == "finish":
+                if await runner.end_and_wait(script, ending(script, job, delay_s=0)) and script == "finish":
                     done[job.job_id] += 1
 
     async def cancel(self, queue: JobStore, ids: list[str], done: Counter[str]) -> None:
@@ -58,9 +58,11 @@ class Races(RedisCase):
             for life in range(200):
                 runner = await self.lease(f"w{number}-{life}", self.link)
                 jobs = (await runner.claim(rng.randint(1, 8))).jobs
-                answers = [(job, asyncio.create_task(runner.ended("finish", ending("finish", job)))) for job in jobs]
+                answers = [
+                    (job, asyncio.create_task(runner.end_and_wait("finish", ending("finish", job)))) for job in jobs
+                ]
                 if rng.random() < 0.5:
-                    await self.queues.reap("q", runner.runner_id, is_crash=rng.random() < 0.2, crash_limit=100)
+                    await self.queues.runners.reap("q", runner.runner_id, is_crash=rng.random() < 0.2, crash_limit=100)
                 for job, answer in answers:
                     was_ours = await answer
                     finished[job.job_id] += was_ours

@@ -3,7 +3,7 @@
 import asyncio
 import unittest
 
-from lib.queue.lease import released
+from lib.queue.end_record import release_record
 from lib.queue.queue_store import QueueStore
 from tests.redis.case import KEEP_ALL, RedisCase, ending, ids_of
 
@@ -62,8 +62,8 @@ class Reap(RedisCase):
         for crashes in range(3, 7):
             alone = await self.lease(f"{crashes}.alone")
             await alone.claim(1, source="suspects")
-            (beat,) = (await self.queues.survey("q", KEEP_ALL)).beats.values()
-            await self.queues.reap("q", alone.runner_id, beat_seen=beat, crash_limit=3)
+            (beat,) = (await self.queues.upkeep.survey("q", KEEP_ALL)).beats.values()
+            await self.queues.runners.reap("q", alone.runner_id, beat_seen=beat, crash_limit=3)
             states.append(await self.state(job_id))
 
         self.assertEqual(["ready"] * 3 + ["dead"], states)
@@ -86,7 +86,7 @@ class Reap(RedisCase):
         alone = await self.lease("c.alone")
         (job,) = (await alone.claim(1, source="suspects")).jobs
 
-        await alone.ended("finish", ending("finish", job))
+        await alone.end_and_wait("finish", ending("finish", job))
 
         self.assertEqual("completed", await self.state(job_id))
 
@@ -97,9 +97,9 @@ class Reap(RedisCase):
             (job,) = (await alone.claim(1, source="suspects")).jobs
 
             if way == "signed-off":
-                await self.queues.reap("q", alone.runner_id, is_crash=False, crash_limit=3)
+                await self.queues.runners.reap("q", alone.runner_id, is_crash=False, crash_limit=3)
             else:
-                await alone.ended("release", released(job.job_id, job.token, is_begun=way == "released"))
+                await alone.end_and_wait("release", release_record(job.job_id, job.token, is_begun=way == "released"))
 
             self.assertEqual((first, [second, first]), (job.job_id, self.list("suspects")), way)
             self.assertEqual(2, (await self.record(first)).attempts)
@@ -110,7 +110,7 @@ class Reap(RedisCase):
         """The next suspect is run to its end. Gives its id."""
         alone = await self.lease("c.alone")
         (job,) = (await alone.claim(1, source="suspects")).jobs
-        await alone.ended("finish", ending("finish", job))
+        await alone.end_and_wait("finish", ending("finish", job))
         return job.job_id
 
     async def a_suspect(self) -> str:
@@ -124,7 +124,7 @@ class Reap(RedisCase):
         ids = await self.enqueue_many(5)
         await (await self.lease("a")).claim(3)
 
-        await self.queues.reap("q", "a", is_crash=False, crash_limit=3)
+        await self.queues.runners.reap("q", "a", is_crash=False, crash_limit=3)
 
         self.assertEqual(ids, self.list("ready:normal")[::-1])
         self.assertEqual([0] * 5, [(await self.record(job_id)).attempts for job_id in ids])
@@ -186,20 +186,20 @@ class Reap(RedisCase):
         runner = await self.lease("a")
         await self.enqueue()
         job = await self.claimed(runner)
-        seen = (await self.queues.survey("q", KEEP_ALL)).beats["a"]
-        await self.queues.beat("q", ["a"])
+        seen = (await self.queues.upkeep.survey("q", KEEP_ALL)).beats["a"]
+        await self.queues.runners.beat("q", ["a"])
 
-        handled = await self.queues.reap("q", "a", beat_seen=seen, crash_limit=3)
+        handled = await self.queues.runners.reap("q", "a", beat_seen=seen, crash_limit=3)
 
         self.assertIsNone(handled)
-        self.assertTrue(await runner.ended("finish", ending("finish", job)))
+        self.assertTrue(await runner.end_and_wait("finish", ending("finish", job)))
 
     async def test_a_runner_that_has_not_beaten_since_is_reaped(self) -> None:
         await self.enqueue()
         job = await self.claimed(await self.lease("a"))
-        seen = (await self.queues.survey("q", KEEP_ALL)).beats["a"]
+        seen = (await self.queues.upkeep.survey("q", KEEP_ALL)).beats["a"]
 
-        handled = await self.queues.reap("q", "a", beat_seen=seen, crash_limit=3)
+        handled = await self.queues.runners.reap("q", "a", beat_seen=seen, crash_limit=3)
 
         self.assertEqual([job.job_id], handled)
 
@@ -209,22 +209,22 @@ class Reap(RedisCase):
         job_id = await self.enqueue()
         self.popped(runner)
 
-        graves = (await self.queues.survey("q", KEEP_ALL)).graves
+        graves = (await self.queues.upkeep.survey("q", KEEP_ALL)).dead_runners
         await self.crash("a")
 
         self.assertEqual((["a"], [job_id]), (graves, self.list("ready:normal")))
-        self.assertEqual([], (await self.queues.survey("q", KEEP_ALL)).graves)
+        self.assertEqual([], (await self.queues.upkeep.survey("q", KEEP_ALL)).dead_runners)
 
 
 class Beats(RedisCase):
     async def test_a_beat_moves_the_counter_of_those_that_are_registered(self) -> None:
         await self.lease("a")
         await self.lease("b")
-        before = (await self.queues.survey("q", KEEP_ALL)).beats
+        before = (await self.queues.upkeep.survey("q", KEEP_ALL)).beats
 
-        beaten = await self.queues.beat("q", ["a", "stranger"])
+        beaten = await self.queues.runners.beat("q", ["a", "stranger"])
 
-        after = (await self.queues.survey("q", KEEP_ALL)).beats
+        after = (await self.queues.upkeep.survey("q", KEEP_ALL)).beats
         self.assertEqual({"a": True, "stranger": False}, beaten)
         self.assertNotEqual(before["a"], after["a"])
         self.assertEqual((before["b"], {"a", "b"}), (after["b"], set(after)))
@@ -233,16 +233,16 @@ class Beats(RedisCase):
         await self.lease("a")
         await self.crash("a")
 
-        self.assertEqual({"a": False}, await self.queues.beat("q", ["a"]))
+        self.assertEqual({"a": False}, await self.queues.runners.beat("q", ["a"]))
 
-        self.assertEqual([], await self.queues.roster("q"))
+        self.assertEqual([], await self.queues.runners.roster("q"))
 
     async def test_the_roster_tells_of_each_runner(self) -> None:
         runner = await self.lease("a")
         await self.enqueue_many(2)
         await runner.claim(2)
 
-        (seen,) = await self.queues.roster("q")
+        (seen,) = await self.queues.runners.roster("q")
 
         self.assertEqual(("a", {"pid": 1}, 2), (seen.runner_id, seen.about, seen.active))
         self.assertLess(seen.beat_age_s or 0, 5)
@@ -252,17 +252,17 @@ class Ghosts(RedisCase):
     """Runners that died with every supervisor: nobody is there to reap them, yet they are shown no more."""
 
     async def last_heard(self, runner_id: str, ms_ago: int) -> None:
-        self.client.hset(self.base + "beats", runner_id, f"7:{await self.queues.now_ms() - ms_ago}")
+        self.client.hset(self.base + "beats", runner_id, f"7:{await self.now_ms() - ms_ago}")
 
     async def shown(self) -> tuple[list[str], int]:
         """The runners of the queue by name, and as the census counts them."""
-        seen = await self.queues.roster("q")
+        seen = await self.queues.runners.roster("q")
         return sorted(runner.runner_id for runner in seen), (await self.queues.census("q")).workers
 
     async def test_one_is_shown_for_its_lease_after_its_last_beat_and_no_longer(self) -> None:
         await self.lease("a")
         await self.lease("b")
-        await self.queues.name(["q"])
+        await self.queues.add(["q"])
 
         await self.last_heard("a", 14_000)
         self.assertEqual((["a", "b"], 2), await self.shown())
@@ -270,7 +270,7 @@ class Ghosts(RedisCase):
         self.assertEqual((["b"], 1), await self.shown())
 
     async def test_the_lease_is_the_runners_own_or_that_of_whoever_asks(self) -> None:
-        await self.queues.name(["q"])
+        await self.queues.add(["q"])
         await (await self.lease("patient")).register({"lease_s": 60.0})
         await (await self.lease("hasty")).register({"pid": 1, "lease_s": 2})
         await self.lease("older")
@@ -283,37 +283,37 @@ class Ghosts(RedisCase):
 
     async def test_a_clock_that_went_back_shows_no_dead_one_for_so_long(self) -> None:
         await self.lease("a")
-        await self.queues.name(["q"])
+        await self.queues.add(["q"])
 
         await self.last_heard("a", -3_600_000)
         self.assertEqual(([], 0), await self.shown())
-        await self.queues.beat("q", ["a"])
+        await self.queues.runners.beat("q", ["a"])
         self.assertEqual((["a"], 1), await self.shown())
 
     async def test_a_beat_that_somebody_broke_is_none_until_the_next_one(self) -> None:
         await self.lease("a")
-        await self.queues.name(["q"])
+        await self.queues.add(["q"])
         for garbage in ("garbage", "7:", ":", "7:1e300", ""):
             self.client.hset(self.base + "beats", "a", garbage)
             self.assertEqual(([], 0), await self.shown(), garbage)
         self.client.delete(self.base + "beats")
         self.assertEqual(([], 0), await self.shown())
 
-        await self.queues.beat("q", ["a"])
+        await self.queues.runners.beat("q", ["a"])
 
         self.assertEqual((["a"], 1), await self.shown())
 
     async def test_to_show_one_no_more_is_not_to_reap_it(self) -> None:
         await self.enqueue()
         job = await self.claimed(await self.lease("a"))
-        await self.queues.name(["q"])
+        await self.queues.add(["q"])
         await self.last_heard("a", 3_600_000)
 
         self.assertEqual(([], 0), await self.shown())
 
         census = await self.queues.census("q")
         self.assertEqual((1, 0), (census.counts["active"], census.counts["ready"]))
-        self.assertEqual({"a"}, (await self.queues.survey("q", KEEP_ALL)).beats.keys())
+        self.assertEqual({"a"}, (await self.queues.upkeep.survey("q", KEEP_ALL)).beats.keys())
         self.assertEqual(1, await self.crash("a"))
         self.assertEqual("ready", await self.state(job.job_id))
 
@@ -334,24 +334,24 @@ class Survey(RedisCase):
         await self.enqueue(delay_ms=60_000)
         before = self.dump()
 
-        survey = await self.queues.survey("q", KEEP_ALL)
+        survey = await self.queues.upkeep.survey("q", KEEP_ALL)
 
         self.assertEqual(
             (False, False, 0, [], {}),
-            (survey.is_due, survey.is_trimmable, survey.suspects, survey.graves, survey.beats),
+            (survey.is_due, survey.is_trimmable, survey.suspects, survey.dead_runners, survey.beats),
         )
         self.assertEqual(before, self.dump())
 
     async def test_what_is_due_suspected_and_dead_is_told(self) -> None:
         await self.make_due(await self.enqueue(delay_ms=60_000))
-        self.assertTrue((await self.queues.survey("q", KEEP_ALL)).is_due)
+        self.assertTrue((await self.queues.upkeep.survey("q", KEEP_ALL)).is_due)
         for runner_id in ("a", "b"):
             await (await self.lease(runner_id)).claim(1)
             await self.crash(runner_id)
 
-        survey = await self.queues.survey("q", KEEP_ALL)
+        survey = await self.queues.upkeep.survey("q", KEEP_ALL)
 
-        self.assertEqual((False, 1, []), (survey.is_due, survey.suspects, survey.graves))
+        self.assertEqual((False, 1, []), (survey.is_due, survey.suspects, survey.dead_runners))
 
     async def test_suspects_of_a_paused_queue_ask_for_no_runner_of_their_own(self) -> None:
         await self.enqueue()
@@ -362,7 +362,7 @@ class Survey(RedisCase):
 
         self.client.hset(self.base + "meta", "paused", "1")
 
-        self.assertEqual(0, (await self.queues.survey("q", KEEP_ALL)).suspects)
+        self.assertEqual(0, (await self.queues.upkeep.survey("q", KEEP_ALL)).suspects)
         self.assertEqual(0, await self.queues.suspects("q"))
 
 
@@ -372,20 +372,20 @@ class Promote(RedisCase):
         for job_id in (high, low):
             await self.make_due(job_id)
 
-        self.assertFalse(await self.queues.promote("q"))
+        self.assertFalse(await self.queues.upkeep.promote("q"))
 
         self.assertEqual(([high], [low]), (self.list("ready:high"), self.list("ready:low")))
         self.assertEqual("delayed", await self.state(later))
 
     async def test_a_backlog_is_promoted_in_bites_earliest_first(self) -> None:
         ids = await self.enqueue_many(1200, delay_ms=60_000)
-        now_ms = await self.queues.now_ms()
+        now_ms = await self.now_ms()
         self.client.zadd(self.base + "delayed", {job_id: now_ms - 1200 + n for n, job_id in enumerate(ids)})
         self.client.zadd(self.base + "delayed", {"garbage": 1})
 
         moved = []
         for _ in range(4):
-            is_more = await self.queues.promote("q")
+            is_more = await self.queues.upkeep.promote("q")
             moved.append((self.client.zcard(self.base + "delayed"), is_more))
 
         self.assertEqual([(701, True), (201, True), (0, False), (0, False)], moved)
@@ -395,7 +395,7 @@ class Promote(RedisCase):
         ids = await self.enqueue_many(401, expires_in_ms=60_000)
         self.client.zadd(self.base + "expiring", dict.fromkeys(ids, 1))
 
-        is_more = [(await self.queues.expire("q"))[1] for _ in range(3)]
+        is_more = [(await self.queues.upkeep.expire("q"))[1] for _ in range(3)]
 
         self.assertEqual(([True, True, False], {"dead"}), (is_more, set(self.states().values())))
 
@@ -403,7 +403,7 @@ class Promote(RedisCase):
         await self.make_due(await self.enqueue("high", delay_ms=60_000))
         self.client.delete(self.base + "ready:normal")
 
-        await self.queues.promote("q")
+        await self.queues.upkeep.promote("q")
 
         self.assertEqual(["bell"], self.list("ready:normal"))
 
@@ -411,7 +411,7 @@ class Promote(RedisCase):
         ready = await self.enqueue()
         self.client.zadd(self.base + "delayed", {"garbage": 1, ready: 2})
 
-        await self.queues.promote("q")
+        await self.queues.upkeep.promote("q")
 
         self.assertEqual((2, [ready]), (self.client.llen(self.base + "quarantine"), self.list("ready:normal")))
 

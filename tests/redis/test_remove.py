@@ -39,15 +39,15 @@ class RemoveCase(RedisCase):
         await self.enqueue("high")
         await self.enqueue("low", delay_ms=60_000, expires_in_ms=90_000)
         cancelled = await self.enqueue()
-        await self.queue.cancel(cancelled)
+        await self.job_store.cancel(cancelled)
         (job,) = (await runner.claim(1)).jobs
-        await runner.ended("finish", ending("finish", job))
+        await runner.end_and_wait("finish", ending("finish", job))
         await self.queues.adjust("q", {"paused": True, "max_depth": 5})
         for job_id in (job.job_id, cancelled):
-            await self.queue.delete(job_id)
-        for record in await self.queue.read_many([name.partition(":job:")[2] for name in self.jobs()]):
-            await self.queue.cancel(record.job_id)
-            await self.queue.delete(record.job_id)
+            await self.job_store.delete(job_id)
+        for record in await self.job_store.read_many([name.partition(":job:")[2] for name in self.jobs()]):
+            await self.job_store.cancel(record.job_id)
+            await self.job_store.delete(record.job_id)
         await self.crash("w")
 
     def jobs(self) -> list[str]:
@@ -58,13 +58,13 @@ class RemoveCase(RedisCase):
         return set(found)
 
     async def remove(self) -> None:
-        await self.queues.remove("q", self.queue.let_go("q"))
+        await self.queues.remove("q", self.job_store.prepare_removal("q"))
 
 
 class Removed(RemoveCase):
     async def test_nothing_of_it_is_left(self) -> None:
         await self.emptied()
-        await Epochs(self.link, self.keys).look()
+        await Epochs(self.link, self.keys).check()
         for name, kind in TYPES.items():
             if not self.client.exists(self.base + name):
                 garbage = {"list": self.client.lpush, "hash": lambda key, it: self.client.hset(key, it, it)}
@@ -97,7 +97,7 @@ class Removed(RemoveCase):
             "1 delayed": await self.enqueue(delay_ms=60_000),
         }
         for said, job_id in kept.items():
-            for step, words in ((None, said), (self.queue.cancel, "1 cancelled")):
+            for step, words in ((None, said), (self.job_store.cancel, "1 cancelled")):
                 if step:
                     await step(job_id)
                 before = self.dump()
@@ -105,7 +105,7 @@ class Removed(RemoveCase):
                     await self.remove()
                 self.assertIn(words, str(refused.exception))
                 self.assertEqual((before, {b"q"}), (self.dump(), self.names()))
-            await self.queue.delete(job_id)
+            await self.job_store.delete(job_id)
         await self.lease("alive")
 
         with self.assertRaises(QueueInUse) as refused:
@@ -123,18 +123,18 @@ class Removed(RemoveCase):
             await self.remove()
         self.assertIn("1 active", str(refused.exception))
         await self.crash("ghost")
-        await self.queue.cancel(job.job_id)
-        await self.queue.delete(job.job_id)
+        await self.job_store.cancel(job.job_id)
+        await self.job_store.delete(job.job_id)
         await self.lease("ghost")
         self.client.hset(self.base + "beats", "ghost", "7:1")
 
         await self.remove()
 
         self.assertEqual([], self.key_names("wb:{q}:*"))
-        self.assertEqual({"ghost": False}, await self.queues.beat("q", ["ghost"]))
+        self.assertEqual({"ghost": False}, await self.queues.runners.beat("q", ["ghost"]))
 
     async def test_the_others_keep_theirs(self) -> None:
-        await self.queue.enqueue(self.job(queue="q2"))
+        await self.job_store.enqueue(self.job(queue="q2"))
         await self.emptied()
         before = self.key_names("wb:{q2}:*")
 
@@ -151,7 +151,7 @@ class Unheard(RemoveCase):
         self.observers = [Epochs(self.a_link(), self.keys) for _ in range(3)]
 
     async def losses(self) -> list[tuple[str, ...]]:
-        found = [await observer.look() for observer in self.observers]
+        found = [await observer.check() for observer in self.observers]
         return [loss.queues for loss in found if loss]
 
     async def test_nobody_takes_it_for_a_loss_whether_or_not_it_begins_anew(self) -> None:
@@ -161,12 +161,12 @@ class Unheard(RemoveCase):
             await self.remove()
             if begins_anew:
                 await self.enqueue()
-                await Epochs(self.link, self.keys).look()
+                await Epochs(self.link, self.keys).check()
 
             self.assertEqual([], await self.losses() + await self.losses())
             for job_id in [name.partition(":job:")[2] for name in self.jobs()]:
-                await self.queue.cancel(job_id)
-                await self.queue.delete(job_id)
+                await self.job_store.cancel(job_id)
+                await self.job_store.delete(job_id)
 
     async def test_nor_where_somebody_looks_between_any_two_of_its_steps(self) -> None:
         heard: list[Any] = []
@@ -178,7 +178,7 @@ class Unheard(RemoveCase):
             await self.emptied()
             await self.losses()
             link = Before(self.link, at, look)
-            await QueueStore(link, self.keys).remove("q", self.queue.let_go("q"))
+            await QueueStore(link, self.keys).remove("q", self.job_store.prepare_removal("q"))
             await look()
             self.assertEqual(([], [], set()), (heard, self.key_names("wb:{q}:*"), self.names()), at)
         self.assertLess(link.calls, at)
@@ -188,7 +188,7 @@ class Unheard(RemoveCase):
         for at in range(1, 8):
             await self.emptied()
             link = Before(self.link, at, self.remove)
-            self.assertIsNone(await Epochs(link, self.keys).look())
+            self.assertIsNone(await Epochs(link, self.keys).check())
             if link.calls < at:
                 await self.remove()  # It was through with its look.
             else:
@@ -212,8 +212,8 @@ class Unheard(RemoveCase):
         await self.enqueue()
         await transitions.listen(await transitions.names(frozenset({"q"})))
         (job_id,) = [name.partition(":job:")[2] for name in self.jobs()]
-        await self.queue.cancel(job_id)
-        await self.queue.delete(job_id)
+        await self.job_store.cancel(job_id)
+        await self.job_store.delete(job_id)
         await self.remove()
 
         with transitions.reader(frozenset({"q"})) as news:
@@ -226,7 +226,7 @@ class Unheard(RemoveCase):
 
     async def looked_thrice(self, transitions: EventStream) -> None:
         for _ in range(3):
-            await transitions._look_once(await transitions._wanted())
+            await transitions._poll_once(await transitions._followed())
 
 
 class AtTheSameMoment(RemoveCase):
@@ -238,10 +238,10 @@ class AtTheSameMoment(RemoveCase):
             for node in self.redis.clients:
                 node.flushall()
             await self.emptied()
-            await Epochs(self.link, self.keys).look()
+            await Epochs(self.link, self.keys).check()
             link = Before(self.link, at, come)
             try:
-                await QueueStore(link, self.keys).remove("q", self.queue.let_go("q"))
+                await QueueStore(link, self.keys).remove("q", self.job_store.prepare_removal("q"))
                 outcomes.add("removed")
             except QueueInUse:
                 outcomes.add("in use")
@@ -256,7 +256,7 @@ class AtTheSameMoment(RemoveCase):
     async def unnoted(self, at: int) -> None:
         """Were it lost now, that would be told."""
         observer = Epochs(self.link, self.keys)
-        await observer.look()
+        await observer.check()
         marker: Any = self.client.get(self.base + "epoch")
         self.assertFalse(self.client.exists(self.keys.removed(marker.decode())), at)
 
@@ -265,7 +265,7 @@ class AtTheSameMoment(RemoveCase):
         server = JobStore(self.a_link(), self.keys)
 
         async def come() -> None:
-            server._named_at["q"] = server._clock()
+            server._enqueuer._named_at_s["q"] = server._enqueuer._clock()
             await server.enqueue(job._replace(job_id=self.ids.new("q")))
 
         await self.sweep(come, lambda: len(self.jobs()) == 1)
@@ -275,7 +275,7 @@ class AtTheSameMoment(RemoveCase):
             link = LosesReplies(self.link)
             link.lose = 1
             server = JobStore(link, self.keys)
-            server._named_at["q"] = server._clock()
+            server._enqueuer._named_at_s["q"] = server._enqueuer._clock()
             await server.enqueue(self.job(delay_ms=60_000))
 
         await self.sweep(come, lambda: len(self.jobs()) == 1)
@@ -293,7 +293,7 @@ class AtTheSameMoment(RemoveCase):
             server = JobStore(link, self.keys)
             await self.emptied()
             await self.remove()
-            server._named_at["q"] = server._clock()
+            server._enqueuer._named_at_s["q"] = server._enqueuer._clock()
             link.lose = lost
 
             await server.enqueue(job := self.job())

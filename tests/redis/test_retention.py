@@ -3,7 +3,7 @@
 import unittest
 from collections.abc import Awaitable, Callable
 
-from lib.queue.queue_store import Retention
+from lib.queue.upkeep_steps import Retention
 from tests.redis.case import KEEP_ALL, RedisCase, ending
 
 FINISHED = ("completed", "dead", "cancelled")
@@ -16,23 +16,23 @@ class Counts(RedisCase):
         runner = await self.lease()
         jobs = (await runner.claim(40)).jobs
         for job in jobs[:20]:
-            await runner.ended("finish", ending("finish", job))
+            await runner.end_and_wait("finish", ending("finish", job))
         for job in jobs[20:]:
-            await runner.ended("fail", ending("fail", job, delay_s=None))
+            await runner.end_and_wait("fail", ending("fail", job, delay_s=None))
         for job_id in ids[40:]:
-            await self.queue.cancel(job_id)
+            await self.job_store.cancel(job_id)
         for number, job_id in enumerate(ids):
             self.client.zadd(self.base + FINISHED[number // 20], {job_id: 10**12 + number})
         keep = Retention(7, 10**9, 10**9, 5)
         for broken in ("completed", "dead", "cancelled"):
             others = Retention(7 if broken != "dead" else 100, 10**9, 10**9, 5 if broken == "dead" else 100)
-            self.assertTrue((await self.queues.survey("q", others)).is_trimmable, broken)
+            self.assertTrue((await self.queues.upkeep.survey("q", others)).is_trimmable, broken)
 
-        while await self.queues.trim("q", keep):
+        while await self.queues.upkeep.trim("q", keep):
             pass
 
         self.assertEqual({*ids[13:20], *ids[35:40], *ids[53:]}, set(self.states()))
-        self.assertFalse((await self.queues.survey("q", keep)).is_trimmable)
+        self.assertFalse((await self.queues.upkeep.survey("q", keep)).is_trimmable)
 
 
 class Retain(RedisCase):
@@ -46,20 +46,20 @@ class Retain(RedisCase):
             runner = await self.lease()
             job = await self.claimed(runner)
             if script in ("snooze", "release"):
-                await self.queue.cancel(job_id)
-            await runner.ended(script, ending(script, job, delay_s=None))
+                await self.job_store.cancel(job_id)
+            await runner.end_and_wait(script, ending(script, job, delay_s=None))
 
         return end
 
     async def fail_when_cancelled(self, job_id: str) -> None:
         runner = await self.lease()
         job = await self.claimed(runner)
-        await self.queue.cancel(job_id)
-        await runner.ended("fail", ending("fail", job))
+        await self.job_store.cancel(job_id)
+        await runner.end_and_wait("fail", ending("fail", job))
 
     async def reap_when_cancelled(self, job_id: str) -> None:
         await self.claimed(await self.lease())
-        await self.queue.cancel(job_id)
+        await self.job_store.cancel(job_id)
         await self.crash("w")
 
     async def reap_alone(self, job_id: str) -> None:
@@ -67,13 +67,13 @@ class Retain(RedisCase):
         await self.crash("w.alone", crash_limit=1)
 
     async def cancel(self, job_id: str) -> None:
-        await self.queue.cancel(job_id)
+        await self.job_store.cancel(job_id)
         await (await self.lease()).claim(1)
 
     async def expire(self, job_id: str) -> None:
         self.client.hset(f"{self.base}job:{job_id}", "expires", 1)
         self.client.zadd(self.base + "expiring", {job_id: 1})
-        await self.queues.expire("q")
+        await self.queues.upkeep.expire("q")
         await (await self.lease()).claim(1)
 
     async def expire_in_claim(self, job_id: str) -> None:
@@ -107,29 +107,29 @@ class Retain(RedisCase):
     async def trimmed(self, job_id: str) -> None:
         """It goes when its time has come, and not before."""
         other = await self.a_job(None)
-        await self.queue.cancel(other)
-        await self.queues.trim("q", KEEP_ALL)
+        await self.job_store.cancel(other)
+        await self.queues.upkeep.trim("q", KEEP_ALL)
         self.assertEqual({job_id, other}, set(self.states()))
-        self.assertFalse((await self.queues.survey("q", KEEP_ALL)).is_trimmable)
+        self.assertFalse((await self.queues.upkeep.survey("q", KEEP_ALL)).is_trimmable)
         self.client.zadd(self.base + "fading", {job_id: 1})
-        self.assertTrue((await self.queues.survey("q", KEEP_ALL)).is_trimmable)
-        await self.queues.trim("q", KEEP_ALL)
+        self.assertTrue((await self.queues.upkeep.survey("q", KEEP_ALL)).is_trimmable)
+        await self.queues.upkeep.trim("q", KEEP_ALL)
         self.assertEqual({other}, set(self.states()))
-        self.assertFalse((await self.queues.survey("q", KEEP_ALL)).is_trimmable)
+        self.assertFalse((await self.queues.upkeep.survey("q", KEEP_ALL)).is_trimmable)
         self.assertEqual(0, self.client.exists(self.base + "fading"))
 
     async def test_the_queues_own_retention_may_be_shorter(self) -> None:
         job_id = await self.a_job(60_000)
-        await self.queue.cancel(job_id)
+        await self.job_store.cancel(job_id)
 
-        await self.queues.trim("q", Retention(0, 10**9, 10**9))
+        await self.queues.upkeep.trim("q", Retention(0, 10**9, 10**9))
 
         self.assertEqual({}, self.states())
 
     async def test_one_that_is_run_again_stays_and_goes_after_its_next_end(self) -> None:
         job_id = await self.a_job()
-        await self.queue.cancel(job_id)
-        await self.queue.retry(job_id)
+        await self.job_store.cancel(job_id)
+        await self.job_store.retry(job_id)
         self.assertEqual(0, self.client.exists(self.base + "fading"))
 
         await self.end("finish")(job_id)
@@ -138,30 +138,30 @@ class Retain(RedisCase):
 
     async def test_one_that_a_version_before_ran_again_is_not_taken_away(self) -> None:
         job_id = await self.a_job()
-        await self.queue.cancel(job_id)
-        await self.queue.retry(job_id)
+        await self.job_store.cancel(job_id)
+        await self.job_store.retry(job_id)
         self.client.zadd(self.base + "fading", {job_id: 1})
 
-        await self.queues.trim("q", KEEP_ALL)
+        await self.queues.upkeep.trim("q", KEEP_ALL)
 
         self.assertEqual({job_id: "ready"}, self.states())
         self.assertEqual(0, self.client.exists(self.base + "fading"))
 
     async def test_one_that_is_deleted_leaves_nothing(self) -> None:
         job_id = await self.a_job()
-        await self.queue.cancel(job_id)
+        await self.job_store.cancel(job_id)
 
-        await self.queue.delete(job_id)
+        await self.job_store.delete(job_id)
 
         self.assertEqual([], [key for key in self.key_names() if b"fading" in key])
 
     async def test_many_go_in_bites(self) -> None:
         ids = await self.enqueue_many(250, retain_ms=0)
         for job_id in ids:
-            await self.queue.cancel(job_id)
+            await self.job_store.cancel(job_id)
         self.client.zadd(self.base + "fading", dict.fromkeys(ids, 1))
 
-        bites = [await self.queues.trim("q", KEEP_ALL) for _ in range(2)]
+        bites = [await self.queues.upkeep.trim("q", KEEP_ALL) for _ in range(2)]
 
         self.assertEqual(([True, False], {}), (bites, self.states()))
 

@@ -18,12 +18,12 @@ class Unique(RedisCase):
         return NewJob(self.ids.new("q"), "normal", spec.to_text(), unique_key=key, **options)
 
     async def post(self, kind: str, key: str = "k", **options: Any) -> Accepted:
-        return await self.queue.enqueue(self.new(kind, key, **options))
+        return await self.job_store.enqueue(self.new(kind, key, **options))
 
     async def post_as_before(self, kind: str) -> str:
         """As a version took it in for which a key was every type's."""
         job = self.new(kind)
-        await self.queue.enqueue(job._replace(unique_key=""))
+        await self.job_store.enqueue(job._replace(unique_key=""))
         self.client.set(self.base + "unique:k", job.job_id, px=DAY_MS)
         return job.job_id
 
@@ -42,7 +42,7 @@ class Unique(RedisCase):
     async def test_in_one_commit_each_type_has_one(self) -> None:
         jobs = [self.new(kind) for kind in ("a", "b") * 20]
 
-        outcomes = await asyncio.gather(*map(self.queue.enqueue, jobs))
+        outcomes = await asyncio.gather(*map(self.job_store.enqueue, jobs))
 
         self.assertEqual(2, sum(accepted.outcome == "new" for accepted in outcomes))
         self.assertEqual(2, len({accepted.job_id for accepted in outcomes}))
@@ -51,10 +51,10 @@ class Unique(RedisCase):
         for ends_first in (0, 1):
             with self.subTest(ends_first):
                 self.client.flushall()
-                self.queue.forget_names()
+                self.job_store.forget_names()
                 kinds = ("a", "b")
                 ids = [(await self.post(kind)).job_id for kind in kinds]
-                await self.queue.cancel(ids[ends_first])
+                await self.job_store.cancel(ids[ends_first])
 
                 again = [await self.post(kind) for kind in kinds]
                 third = [await self.post(kind) for kind in kinds]
@@ -79,24 +79,24 @@ class Unique(RedisCase):
 
     async def test_a_job_is_run_again_beside_another_type_and_not_beside_its_own(self) -> None:
         ids = {kind: (await self.post(kind)).job_id for kind in ("a", "b")}
-        await self.queue.cancel(ids["b"])
-        await self.queue.retry(ids["b"])
+        await self.job_store.cancel(ids["b"])
+        await self.job_store.retry(ids["b"])
         self.assertEqual(ids["b"], (await self.post("b")).job_id)
-        await self.queue.cancel(ids["b"])
+        await self.job_store.cancel(ids["b"])
         second = (await self.post("b")).job_id
 
         with self.assertRaises(WrongState) as refused:
-            await self.queue.retry(ids["b"])
+            await self.job_store.retry(ids["b"])
 
         self.assertIn(second, refused.exception.detail)
         self.assertEqual(ids["a"], (await self.post("a")).job_id)
 
     async def test_a_job_that_is_put_off_keeps_its_key_until_then_and_its_time_beyond(self) -> None:
-        due_ms = await self.queues.now_ms() + DAY_MS
+        due_ms = await self.now_ms() + DAY_MS
         for kind, ttl_ms, held_ms in (("a", 5_000, DAY_MS + 5_000), ("b", 0, 2 * DAY_MS)):
             job_id = (await self.post(kind, unique_ttl_ms=ttl_ms)).job_id
 
-            await self.queue.patch(job_id, lambda record: Revision(record.spec_text.decode(), None, due_ms))
+            await self.job_store.patch(job_id, lambda record: Revision(record.spec_text.decode(), None, due_ms))
 
             (key,) = [key for key in self.key_names("*unique:*") if self.client.get(key) == job_id.encode()]
             self.assertAlmostEqual(held_ms, self.client.pttl(key), delta=10_000)
@@ -105,9 +105,9 @@ class Unique(RedisCase):
         first = (await self.post("a")).job_id
         self.client.delete(self.base + "unique:k")
         second = (await self.post("a")).job_id
-        due_ms = await self.queues.now_ms() + DAY_MS
+        due_ms = await self.now_ms() + DAY_MS
 
-        await self.queue.patch(first, lambda record: Revision(record.spec_text.decode(), None, due_ms))
+        await self.job_store.patch(first, lambda record: Revision(record.spec_text.decode(), None, due_ms))
 
         self.assertEqual(second, (await self.post("a")).job_id)
 
@@ -119,7 +119,7 @@ class Unique(RedisCase):
         self.assertEqual("duplicate", (await self.post("a")).outcome)
 
     async def test_a_time_beyond_its_ttl_is_refused_and_nothing_is_taken_in(self) -> None:
-        now_ms = await self.queues.now_ms()
+        now_ms = await self.now_ms()
 
         with self.assertRaises(InvalidFields) as refused:
             await self.post("a", run_at_ms=now_ms + 60_000, unique_ttl_ms=50_000)
@@ -131,16 +131,16 @@ class Unique(RedisCase):
         self.assertEqual("duplicate", (await self.post("a", run_at_ms=now_ms - 60_000, unique_ttl_ms=1)).outcome)
 
     async def test_in_a_batch_it_costs_itself_alone(self) -> None:
-        now_ms = await self.queues.now_ms()
+        now_ms = await self.now_ms()
         jobs = [self.job(), self.new("a", run_at_ms=now_ms + 60_000, unique_ttl_ms=5), self.job()]
 
-        answers = await asyncio.gather(*map(self.queue.enqueue, jobs), return_exceptions=True)
+        answers = await asyncio.gather(*map(self.job_store.enqueue, jobs), return_exceptions=True)
 
         self.assertIsInstance(answers[1], InvalidFields)
         self.assertEqual({jobs[0].job_id, jobs[2].job_id}, set(self.states()))
 
     async def test_where_no_ttl_is_given_it_holds_a_day_beyond_its_time(self) -> None:
-        now_ms = await self.queues.now_ms()
+        now_ms = await self.now_ms()
         cases: tuple[tuple[dict[str, Any], int], ...] = (
             ({}, DAY_MS),
             ({"delay_ms": 3 * DAY_MS}, 4 * DAY_MS),
@@ -149,7 +149,7 @@ class Unique(RedisCase):
         )
         for times, held_ms in cases:
             self.client.flushall()
-            self.queue.forget_names()
+            self.job_store.forget_names()
             await self.post("a", **times)
             self.assertAlmostEqual(held_ms, self.client.pttl(self.base + "unique:k"), delta=10_000)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from lib.jobs.job import Revision
 from lib.queue.bulkheads import Bulkheads
-from lib.queue.epochs import AT_A_LOOK, NEW_AT_A_LOOK, Epochs
+from lib.queue.epochs import MARKERS_A_CHECK, NAMES_A_CHECK, Epochs
 from lib.queue.job_store import JobStore
-from lib.queue.queue_names import Walk
-from lib.queue.queue_store import NAMES_AT_ONCE, QueueStore
+from lib.queue.queue_names import NAMES_AT_ONCE, Walk
+from lib.queue.queue_store import QueueStore
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 from lib.settings import config
@@ -74,7 +74,7 @@ class Rounds(RedisCase):
         self.assertGreater(asked["EVALSHA"], 100 + MANY * 100 / ASLEEP_S)
 
     async def test_those_that_were_just_used_are_idle_when_they_are_not_any_more(self) -> None:
-        await self.queues.name([f"idle-{number}" for number in range(30)])
+        await self.queues.add([f"idle-{number}" for number in range(30)])
         awake = await self.rounds(int(AWAKE_S))
         await self.rounds(2)
 
@@ -87,12 +87,12 @@ class Rounds(RedisCase):
         name = self.idle(MANY)[77]
         await self.rounds(10)
 
-        await self.queue.enqueue(self.job(queue=name, delay_ms=60_000))
-        self.client.zadd(f"wb:{{{name}}}:delayed", dict.fromkeys(self.ids_in(name), await self.queues.now_ms() - 1))
+        await self.job_store.enqueue(self.job(queue=name, delay_ms=60_000))
+        self.client.zadd(f"wb:{{{name}}}:delayed", dict.fromkeys(self.ids_in(name), await self.now_ms() - 1))
         await self.rounds(1)
 
         self.assertEqual(0, self.client.zcard(f"wb:{{{name}}}:delayed"))
-        await self.queue.enqueue(self.job(queue=name, expires_in_ms=1))
+        await self.job_store.enqueue(self.job(queue=name, expires_in_ms=1))
         for _ in range(int(AWAKE_S) - 2):
             await self.rounds(1)
         self.assertEqual(1, self.client.zcard(f"wb:{{{name}}}:dead"))
@@ -149,40 +149,40 @@ class Looks(RedisCase):
 
     async def test_a_look_asks_for_a_few_markers_and_sees_a_flush_at_once_and_whole(self) -> None:
         names = [f"q{number}" for number in range(300)]
-        await self.queues.name(names)
+        await self.queues.add(names)
         link = Counted(self.link)
         epochs = Epochs(link, self.keys)
-        await epochs.look()
+        await epochs.check()
         link.calls.clear()
 
         for _ in range(20):
-            self.assertIsNone(await epochs.look())
-        self.assertLessEqual(link.calls["GET"], 20 * AT_A_LOOK)
-        self.assertLessEqual(link.calls.total(), 20 * (AT_A_LOOK + 2))
+            self.assertIsNone(await epochs.check())
+        self.assertLessEqual(link.calls["GET"], 20 * MARKERS_A_CHECK)
+        self.assertLessEqual(link.calls.total(), 20 * (MARKERS_A_CHECK + 2))
         for node in self.redis.clients:
             node.flushall()
 
-        loss = await epochs.look()
+        loss = await epochs.check()
         self.assertEqual(set(names), set(loss.queues) if loss else None)
 
     async def test_one_queue_that_is_lost_among_many_is_seen_when_its_turn_comes(self) -> None:
-        await self.queues.name([f"q{number}" for number in range(100)])
+        await self.queues.add([f"q{number}" for number in range(100)])
         epochs = Epochs(self.link, self.keys)
-        await epochs.look()
+        await epochs.check()
         self.client.delete("wb:{q77}:epoch")
 
-        found = [await epochs.look() for _ in range(100 // AT_A_LOOK + 1)]
+        found = [await epochs.check() for _ in range(100 // MARKERS_A_CHECK + 1)]
 
         self.assertEqual([("q77",)], [loss.queues for loss in found if loss])
 
     async def test_one_that_is_new_among_many_has_its_marker_soon(self) -> None:
-        await self.queues.name([f"q{number}" for number in range(500)])
+        await self.queues.add([f"q{number}" for number in range(500)])
         epochs = Epochs(self.link, self.keys)
-        await epochs.look()
+        await epochs.check()
 
-        await self.queues.name(["new"])
-        for _ in range(2 * 500 // NEW_AT_A_LOOK):
-            await epochs.look()
+        await self.queues.add(["new"])
+        for _ in range(2 * 500 // NAMES_A_CHECK):
+            await epochs.check()
 
         self.assertTrue(self.client.exists("wb:{new}:epoch"))
 

@@ -8,11 +8,12 @@ from lib.errors import QueueNotFound
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobSpec, NewJob
 from lib.queue import queue_store
-from lib.queue.endings import EndWaiters
-from lib.queue.lease import failed, finished, finished_without
+from lib.queue.end_record import complete_record, complete_without_result, fail_record
+from lib.queue.end_waiters import EndWaiters
 from lib.queue.listing import MOST_LOOKED_AT, Cursor, ListingPart, Wanted
 from lib.queue.notes import Notes
-from lib.queue.queue_store import Retention, Unreadable
+from lib.queue.unreadable import Unreadable
+from lib.queue.upkeep_steps import Retention
 from tests.redis.case import ERROR, LIMIT_S, TRACE, RedisCase, ending, ids_of
 
 
@@ -22,9 +23,9 @@ class Census(RedisCase):
         await self.enqueue_many(6)
         jobs = (await runner.claim(4)).jobs
         for script, job in zip(("finish", "fail"), jobs, strict=False):
-            await runner.ended(script, ending(script, job))
-        await runner.ended("fail", failed(jobs[2].job_id, jobs[2].token, ERROR, None))
-        await self.queue.cancel(await self.enqueue())
+            await runner.end_and_wait(script, ending(script, job))
+        await runner.end_and_wait("fail", fail_record(jobs[2].job_id, jobs[2].token, ERROR, None))
+        await self.job_store.cancel(await self.enqueue())
         await self.enqueue("high")
 
         census = await self.queues.census("q")
@@ -40,13 +41,13 @@ class Census(RedisCase):
         runner = await self.lease()
         for name in ("mail", "noop", "noop", "noop", "noop"):
             spec = JobSpec(name, {}, "request", TRACE, 5, 60.0, Backoff())
-            await self.queue.enqueue(NewJob(self.ids.new("q"), "normal", spec.to_text()))
+            await self.job_store.enqueue(NewJob(self.ids.new("q"), "normal", spec.to_text()))
         jobs = (await runner.claim(4)).jobs
-        await runner.ended("finish", finished(jobs[0].job_id, jobs[0].token, "mail", ""))
-        await runner.ended("finish", finished_without(jobs[1].job_id, jobs[1].token, "noop", "no JSON"))
-        await runner.ended("fail", failed(jobs[2].job_id, jobs[2].token, ERROR, 60.0))
-        await runner.ended("fail", failed(jobs[3].job_id, jobs[3].token, ERROR, None))
-        await self.queue.cancel(jobs[2].job_id)
+        await runner.end_and_wait("finish", complete_record(jobs[0].job_id, jobs[0].token, "mail", ""))
+        await runner.end_and_wait("finish", complete_without_result(jobs[1].job_id, jobs[1].token, "noop", "no JSON"))
+        await runner.end_and_wait("fail", fail_record(jobs[2].job_id, jobs[2].token, ERROR, 60.0))
+        await runner.end_and_wait("fail", fail_record(jobs[3].job_id, jobs[3].token, ERROR, None))
+        await self.job_store.cancel(jobs[2].job_id)
 
         totals = {name.decode(): int(count) for name, count in self.client.hgetall(self.base + "totals").items()}
 
@@ -66,7 +67,7 @@ class Census(RedisCase):
     async def test_types_that_nobody_defined_make_no_more_fields_than_the_cap(self) -> None:
         jobs = [NewJob(self.ids.new("q"), "normal", f'{{"v":1,"type":"t{n}",') for n in range(700)]
         jobs += [NewJob(self.ids.new("q"), "normal", text) for text in ("{}", '{"v":1,"type":"a\\"b"', "")]
-        await asyncio.gather(*[self.queue.enqueue(job) for job in jobs])
+        await asyncio.gather(*[self.job_store.enqueue(job) for job in jobs])
 
         totals = self.client.hgetall(self.base + "totals")
 
@@ -77,10 +78,10 @@ class Census(RedisCase):
     async def test_the_age_is_that_of_the_oldest_that_waits(self) -> None:
         first = await self.enqueue()
         await self.enqueue("high")
-        self.client.zadd(self.base + "all", {first: await self.queues.now_ms() - 100_000})
+        self.client.zadd(self.base + "all", {first: await self.now_ms() - 100_000})
         self.assertAlmostEqual(100, (await self.queues.census("q")).oldest_ready_age_s or 0, delta=5)
 
-        await self.queue.cancel(first)
+        await self.job_store.cancel(first)
 
         self.assertLess((await self.queues.census("q")).oldest_ready_age_s or 0, 10)
 
@@ -94,7 +95,7 @@ class Census(RedisCase):
 
     async def test_all_queues_are_counted_by_name(self) -> None:
         for queue in ("b", "a"):
-            await self.queue.enqueue(self.job(queue=queue))
+            await self.job_store.enqueue(self.job(queue=queue))
 
         found = [census async for some in self.queues.census_of_all() for census in some]
 
@@ -102,7 +103,7 @@ class Census(RedisCase):
         self.assertEqual([("a", 1), ("b", 1)], counted)
 
     async def test_a_queue_whose_keys_somebody_broke_is_told_of_beside_the_others(self) -> None:
-        await self.queue.enqueue(self.job(queue="b"))
+        await self.job_store.enqueue(self.job(queue="b"))
         await self.link.call("SADD", "wb:queues", "a")
         await self.link.call("SET", "wb:{a}:all", "no sorted set")
 
@@ -121,9 +122,9 @@ class Pages(RedisCase):
         seen: list[str] = []
         after: Cursor | None = None
         for _ in range(most_pages):
-            page = await self.queue.page(list(queues), wanted, after, limit)
-            self.assertLessEqual(len(page.places), limit)
-            seen += [place.job_id for place in page.places]
+            page = await self.job_store.page(list(queues), wanted, after, limit)
+            self.assertLessEqual(len(page.jobs), limit)
+            seen += [place.job_id for place in page.jobs]
             if page.end is None:
                 return seen
             after = page.end
@@ -145,27 +146,27 @@ class Pages(RedisCase):
             after = Cursor(1_700_000_000_000, expected[last])
             self.client.zrem(self.base + "all", expected[last])
 
-            page = await self.queue.page(["q"], Wanted(), after, 10)
+            page = await self.job_store.page(["q"], Wanted(), after, 10)
 
-            self.assertEqual(expected[last + 1 : last + 11], [place.job_id for place in page.places])
+            self.assertEqual(expected[last + 1 : last + 11], [place.job_id for place in page.jobs])
             self.client.zadd(self.base + "all", {expected[last]: 1_700_000_000_000})
 
     async def test_a_page_goes_on_where_the_last_one_ended_though_that_job_has_another_time_by_now(self) -> None:
         ids = [await self.enqueue(delay_ms=60_000 * number) for number in range(1, 7)]
-        first = await self.queue.page(["q"], Wanted("delayed"), None, 2)
+        first = await self.job_store.page(["q"], Wanted("delayed"), None, 2)
         assert first.end is not None
         moved = first.end.job_id
         for ms, expected in ((1, [*ids[3::-1], moved]), (10**14, ids[3::-1])):
             self.client.zadd(self.base + "delayed", {moved: ms})
 
-            page = await self.queue.page(["q"], Wanted("delayed"), first.end, 10)
+            page = await self.job_store.page(["q"], Wanted("delayed"), first.end, 10)
 
-            self.assertEqual((ids[4], expected), (moved, [place.job_id for place in page.places]))
+            self.assertEqual((ids[4], expected), (moved, [place.job_id for place in page.jobs]))
 
     async def test_jobs_of_several_queues_are_shown_newest_first(self) -> None:
         jobs = [self.job(queue=queue) for queue in ("a", "b", "a", "c", "b")]
         for number, job in enumerate(jobs):
-            await self.queue.enqueue(job)
+            await self.job_store.enqueue(job)
             queue = job.job_id.split("-")[0]
             self.client.zadd(f"wb:{{{queue}}}:all", {job.job_id: number})
 
@@ -186,16 +187,16 @@ class Pages(RedisCase):
         """Of those at most that one page looks at, none may fit; the next page goes on behind them."""
         oldest = await self.enqueue()
         for job_id in (cancelled := await self.enqueue_many(2 * MOST_LOOKED_AT + 100)):
-            await self.queue.cancel(job_id)
+            await self.job_store.cancel(job_id)
         newest = await self.enqueue()
         self.client.zadd(self.base + "all", {oldest: 1, **dict.fromkeys(cancelled, 2), newest: 3})
 
-        first = await self.queue.page(["q"], Wanted("ready"), None, 50)
-        second = await self.queue.page(["q"], Wanted("ready"), first.end, 50)
+        first = await self.job_store.page(["q"], Wanted("ready"), None, 50)
+        second = await self.job_store.page(["q"], Wanted("ready"), first.end, 50)
 
-        self.assertEqual([newest], [place.job_id for place in first.places])
+        self.assertEqual([newest], [place.job_id for place in first.jobs])
         self.assertEqual(sorted(cancelled)[1 - MOST_LOOKED_AT], (first.end or Cursor(0, "")).job_id)
-        self.assertEqual([], second.places)
+        self.assertEqual([], second.jobs)
         self.assertEqual([newest, oldest], await self.walk(Wanted("ready"), 50, most_pages=3))
 
     async def test_the_active_ones_are_found_at_once_however_old_they_are(self) -> None:
@@ -222,7 +223,7 @@ class Pages(RedisCase):
         for number, (kind, request_id) in enumerate([("mail", "r1"), ("mail", "r2"), ('m"il', "r1"), ("m", "r")] * 3):
             spec = JobSpec(kind, {"type": "mail", "request_id": "r1"}, request_id, TRACE, 5, 60.0, Backoff())
             job = NewJob(self.ids.new("q"), "normal", spec.to_text())
-            await self.queue.enqueue(job)
+            await self.job_store.enqueue(job)
             self.client.zadd(self.base + "all", {job.job_id: number})
             for wanted in (Wanted(None, kind), Wanted("ready", None, request_id), Wanted("ready", kind, request_id)):
                 by_wanted.setdefault(wanted, []).insert(0, job.job_id)
@@ -236,10 +237,10 @@ class Pages(RedisCase):
         large = JobSpec("large", {"text": "x" * 1_000_000}, "r", TRACE, 5, 60.0, Backoff()).to_text()
         ids = [self.ids.new("q") for _ in range(8)]
         for job_id in ids:
-            await self.queue.enqueue(NewJob(job_id, "normal", large))
+            await self.job_store.enqueue(NewJob(job_id, "normal", large))
         self.client.zadd(self.base + "all", {job_id: number for number, job_id in enumerate(ids)})
 
-        page = await self.queue.page(["q"], Wanted(None, "small"), None, 50)
+        page = await self.job_store.page(["q"], Wanted(None, "small"), None, 50)
 
         self.assertEqual(ListingPart([], Cursor(3, ids[3])), page)
 
@@ -249,30 +250,30 @@ class Trim(RedisCase):
         ids = await self.complete(450)
         self.client.zadd(self.base + "completed", {job_id: 1_000 + n for n, job_id in enumerate(ids)})
         keep = Retention(50, 10**10, 10**10)
-        self.assertTrue((await self.queues.survey("q", keep)).is_trimmable)
+        self.assertTrue((await self.queues.upkeep.survey("q", keep)).is_trimmable)
 
-        bites = [await self.queues.trim("q", keep) for _ in range(3)]
+        bites = [await self.queues.upkeep.trim("q", keep) for _ in range(3)]
 
         self.assertEqual([True, True, False], bites)
         self.assertEqual(set(ids[-50:]), set(self.states()))
-        self.assertFalse((await self.queues.survey("q", keep)).is_trimmable)
+        self.assertFalse((await self.queues.upkeep.survey("q", keep)).is_trimmable)
 
     async def test_finished_jobs_go_when_they_are_old_and_dead_ones_later(self) -> None:
         (completed,) = await self.complete(1)
         runner = await self.lease()
         dead = await self.enqueue()
         job = await self.claimed(runner)
-        await runner.ended("fail", failed(dead, job.token, ERROR, None))
+        await runner.end_and_wait("fail", fail_record(dead, job.token, ERROR, None))
         cancelled = await self.enqueue(delay_ms=60_000)
-        await self.queue.cancel(cancelled)
-        hour_ago = await self.queues.now_ms() - 3_600_000
+        await self.job_store.cancel(cancelled)
+        hour_ago = await self.now_ms() - 3_600_000
         for state, job_id in (("completed", completed), ("dead", dead), ("cancelled", cancelled)):
             self.client.zadd(self.base + state, {job_id: hour_ago})
 
-        await self.queues.trim("q", Retention(10, 1800, 7200))
+        await self.queues.upkeep.trim("q", Retention(10, 1800, 7200))
         self.assertEqual({dead: "dead"}, self.states())
 
-        await self.queues.trim("q", Retention(10, 1800, 1800))
+        await self.queues.upkeep.trim("q", Retention(10, 1800, 1800))
         self.assertEqual({}, self.states())
 
     async def test_waiting_and_running_jobs_are_never_trimmed(self) -> None:
@@ -281,7 +282,7 @@ class Trim(RedisCase):
         await runner.claim(1)
         await self.enqueue(delay_ms=60_000)
 
-        await self.queues.trim("q", Retention(0, 0, 0))
+        await self.queues.upkeep.trim("q", Retention(0, 0, 0))
 
         self.assertEqual(len(ids) + 1, len(self.states()))
 
@@ -292,20 +293,20 @@ class Trim(RedisCase):
         notes = Notes(job_id, job.token)
         notes.add_line("said")
         runner.note(notes)
-        await runner.settled()
-        await runner.ended("finish", ending("finish", job))
+        await runner.wait_until_idle()
+        await runner.end_and_wait("finish", ending("finish", job))
 
-        await self.queues.trim("q", Retention(0, 10, 10))
+        await self.queues.upkeep.trim("q", Retention(0, 10, 10))
 
         self.assertEqual([], [key for key in self.key_names() if job_id in str(key)])
 
     async def test_a_cancelled_job_that_is_listed_is_trimmed_to_a_tombstone(self) -> None:
         runner = await self.lease()
         job_id = await self.enqueue()
-        await self.queue.cancel(job_id)
+        await self.job_store.cancel(job_id)
         self.client.zadd(self.base + "cancelled", {job_id: 1})
 
-        await self.queues.trim("q", Retention(0, 10, 10))
+        await self.queues.upkeep.trim("q", Retention(0, 10, 10))
         self.assertEqual(1, self.client.hlen(self.base + "gone"))
         await runner.claim(1)
 
@@ -314,11 +315,11 @@ class Trim(RedisCase):
     async def test_graves_are_forgotten_after_a_day(self) -> None:
         await self.lease("old")
         await self.crash("old")
-        self.client.zadd(self.base + "graves", {"old": await self.queues.now_ms() - 90_000_000})
+        self.client.zadd(self.base + "graves", {"old": await self.now_ms() - 90_000_000})
         keep = Retention(10, 10, 10)
-        self.assertTrue((await self.queues.survey("q", keep)).is_trimmable)
+        self.assertTrue((await self.queues.upkeep.survey("q", keep)).is_trimmable)
 
-        await self.queues.trim("q", keep)
+        await self.queues.upkeep.trim("q", keep)
 
         self.assertEqual(0, self.client.zcard(self.base + "graves"))
 
@@ -326,7 +327,7 @@ class Trim(RedisCase):
         runner = await self.lease()
         ids = await self.enqueue_many(count)
         answers = [
-            asyncio.create_task(runner.ended("finish", ending("finish", job)))
+            asyncio.create_task(runner.end_and_wait("finish", ending("finish", job)))
             for job in (await runner.claim(count)).jobs
         ]
         for answer in answers:
@@ -357,21 +358,21 @@ class Waiting(RedisCase):
                 waiting = asyncio.create_task(self.wakes(job_id, event))
                 await asyncio.sleep(0.02)
                 if script == "cancel":
-                    await self.queue.cancel(job_id)
+                    await self.job_store.cancel(job_id)
                 else:
                     job = await self.claimed(runner)
                     if script == "reap":
-                        await self.queue.cancel(job_id)
+                        await self.job_store.cancel(job_id)
                         await self.crash("w")
                     else:
-                        await runner.ended(script, ending(script, job, delay_s=delay_s))
+                        await runner.end_and_wait(script, ending(script, job, delay_s=delay_s))
 
                 await waiting
 
     async def test_a_job_that_ended_before_the_reader_began_is_not_waited_for(self) -> None:
         job_id = await self.enqueue()
         with self.endings.of("q", job_id) as event:
-            await self.queue.cancel(job_id)
+            await self.job_store.cancel(job_id)
 
             await self.wakes(job_id, event)
 
@@ -385,7 +386,7 @@ class Waiting(RedisCase):
 
         waiting = [asyncio.create_task(wait(job_id)) for job_id in ids]
         for job in (await runner.claim(200)).jobs:
-            await runner.ended("finish", ending("finish", job))
+            await runner.end_and_wait("finish", ending("finish", job))
 
         await asyncio.gather(*waiting)
 

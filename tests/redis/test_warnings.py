@@ -65,14 +65,14 @@ class OfARunner(RedisCase):
             await self.turn()
             self.now_s += 1000
 
-        self.assertEqual(([1000.0], []), (self.probes, await self.queues.warnings()))
+        self.assertEqual(([1000.0], []), (self.probes, await self.queues.warnings.all()))
 
     async def test_what_is_wrong_is_probed_again_with_growing_pauses_until_it_is_mended(self) -> None:
         self.outcome = "the server says no"
         for _ in range(4000):
             await self.turn()
             self.now_s += 1
-        [warning] = await self.queues.warnings()
+        [warning] = await self.queues.warnings.all()
         pauses = [later - earlier for earlier, later in zip(self.probes, self.probes[1:], strict=False)]
         count = len(self.probes)
         self.outcome = ""
@@ -85,7 +85,7 @@ class OfARunner(RedisCase):
         self.assertEqual(pauses[:4], sorted(pauses[:4]))
         self.assertLessEqual(max(pauses), probes.LONGEST_PAUSE_S * 1.2 + 1)
         self.assertEqual(count + 1, len(self.probes))
-        self.assertEqual([], await self.queues.warnings())
+        self.assertEqual([], await self.queues.warnings.all())
         self.assertEqual(["warning.raised", "warning.mended"], self.events())
 
     async def test_what_a_job_finds_wrong_later_is_told_and_looked_at_again(self) -> None:
@@ -94,10 +94,10 @@ class OfARunner(RedisCase):
 
         await self.turn()
 
-        self.assertEqual(1, len(await self.queues.warnings()))
+        self.assertEqual(1, len(await self.queues.warnings.all()))
         self.now_s += 40
         await self.turn()
-        self.assertEqual(([], 2), (await self.queues.warnings(), len(self.probes)))
+        self.assertEqual(([], 2), (await self.queues.warnings.all(), len(self.probes)))
 
     async def test_what_comes_and_goes_does_not_fill_the_log(self) -> None:
         await self.turn()
@@ -110,10 +110,10 @@ class OfARunner(RedisCase):
         self.assertEqual(["warning.raised", "warning.mended"], self.events())
 
     async def test_what_nobody_repeats_lapses(self) -> None:
-        await self.queues.warn(["of a runner that was killed"], 0.05)
-        await self.queues.warn(["of one that lives"], 30)
+        await self.queues.warnings.add(["of a runner that was killed"], 0.05)
+        await self.queues.warnings.add(["of one that lives"], 30)
 
-        while len(found := await self.queues.warnings()) > 1:
+        while len(found := await self.queues.warnings.all()) > 1:
             await asyncio.sleep(0.01)
 
         self.assertEqual(["of one that lives"], found)

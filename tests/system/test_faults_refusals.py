@@ -10,9 +10,10 @@ from redis._parsers.base import BaseParser
 
 from lib.errors import RedisUnavailable
 from lib.queue.keys import RedisKeys
-from lib.queue.queue_store import QueueStore, Retention
+from lib.queue.queue_store import QueueStore
+from lib.queue.upkeep_steps import Retention
 from lib.redis_link.link import open_link
-from lib.redis_link.redis_wire import MissingScript, Moved, translated
+from lib.redis_link.redis_wire import MissingScript, Moved, fault_of_reply, translated
 from tests.faults.site import Site
 from tests.private_cluster import HOST, Node, command, free_port
 from tests.private_redis import wait_until
@@ -49,20 +50,24 @@ class Refusals(unittest.TestCase):
         for line in REFUSALS:
             with self.subTest(line):
                 self.assertIs(RedisUnavailable, type(translated(raised_for(line), was_sent=True)))
+                self.assertIs(RedisUnavailable, type(fault_of_reply(line)))
+                self.assertEqual(str(translated(raised_for(line), was_sent=True)), str(fault_of_reply(line)))
 
     def test_a_slot_that_has_moved_names_its_node(self) -> None:
-        moved = translated(raised_for("MOVED 12 127.0.0.1:7001"), was_sent=False)
+        moved = fault_of_reply("MOVED 12 127.0.0.1:7001")
 
         assert isinstance(moved, Moved)
         self.assertEqual((12, ("127.0.0.1", 7001)), (moved.slot, moved.node))
 
     def test_a_script_that_is_missing_is_no_failure(self) -> None:
-        self.assertIsInstance(translated(raised_for("NOSCRIPT No matching script."), was_sent=False), MissingScript)
+        self.assertIsInstance(fault_of_reply("NOSCRIPT No matching script."), MissingScript)
 
     def test_what_is_a_bug_of_ours_stays_what_it_is(self) -> None:
         fault = raised_for("WRONGTYPE Operation against a key holding the wrong kind of value")
 
         self.assertIs(fault, translated(fault, was_sent=False))
+        self.assertEqual((type(fault), str(fault)), (type(again := fault_of_reply(str(fault))), str(again)))
+        self.assertEqual("no such key", str(fault_of_reply("ERR no such key")))
 
 
 class Full(unittest.TestCase):
@@ -98,7 +103,7 @@ class ReadOnly(unittest.TestCase):
                 link = open_link(site.url, timeout_s=5)
                 queues = QueueStore(link, RedisKeys("wb"))
                 try:
-                    for ask in (queues.beat("q", ["w"]), queues.survey("q", Retention(1, 1, 1))):
+                    for ask in (queues.runners.beat("q", ["w"]), queues.upkeep.survey("q", Retention(1, 1, 1))):
                         with self.assertRaises(RedisUnavailable):
                             await ask
                 finally:

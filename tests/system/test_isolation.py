@@ -43,7 +43,7 @@ class SideBySide(Case):
                 lease = Lease(link, link, keys, queue, f"{queue}.{runner_id}", Random())
                 await lease.register({})
                 await lease.claim(count)
-                await QueueStore(link, keys).reap(queue, lease.runner_id, crash_limit=100)
+                await QueueStore(link, keys).runners.reap(queue, lease.runner_id, crash_limit=100)
             await link.close()
 
         asyncio.run(crash())

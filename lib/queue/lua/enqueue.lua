@@ -19,7 +19,7 @@
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local commit = base .. 'commit:' .. process
 local DAY_S, DAY_MS = 86400, 86400000
--- A child under a name (children.py) has this for a fingerprint. Its key outlasts whatever a parent's next attempt waits for.
+-- A child under a name (named_jobs.py) has this for a fingerprint. Its key outlasts whatever a parent's next attempt waits for.
 local ONCE, ONCE_S = 'once', 7776000
 
 local function half_hour(ms) return ms and math.floor(ms / 1800000) end

@@ -117,8 +117,8 @@ class ActiveJobs:
         self._note_end(active, end)
         end.error = None  # It holds the handler's frames, and Redis may be away for long.
         if context is not None and (notes := context.closing_notes(is_done=end.script == "finish")):
-            end.record = end.record.saying(notes)
-        active.lease.end(end.script, end.record, lambda is_ours: self._on_recorded(active, is_ours))
+            end.record = end.record.with_notes(notes)
+        active.lease.send_end(end.script, end.record, lambda is_ours: self._on_recorded(active, is_ours))
 
     def _note_end(self, active: ActiveJob, end: AttemptEnd) -> None:
         """Log the end, measure the job, and wake whoever waits for a free slot or for the last end."""

@@ -112,9 +112,9 @@ def _lease_maker(
     def on_ends(fault: Exception | None) -> None:
         """The ends of attempts wait here because a key in Redis is broken; None: they have gone through."""
         if fault is None:
-            parts.bulkheads.is_well(queue, "ending")
+            parts.bulkheads.log_mended(queue, "ending")
         else:
-            parts.bulkheads.tell(queue, "ending", fault)
+            parts.bulkheads.log_failed(queue, "ending", fault)
 
     def make_lease() -> Lease:
         new_id = next(first_ids, None) or new_runner_id(socket.gethostname(), os.getpid(), is_alone=is_alone(runner_id))

@@ -20,7 +20,14 @@ from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Registry, Retry, Snooze
 from lib.jobs.result import Unkept, done, result_text
 from lib.logs.log import Log
-from lib.queue.lease import Ended, failed, finished, finished_without, released, snoozed
+from lib.queue.end_record import (
+    EndRecord,
+    complete_record,
+    complete_without_result,
+    fail_record,
+    release_record,
+    snooze_record,
+)
 from lib.work.outcomes import log_fields
 from lib.work.runner.context import Context
 from lib.work.runner.forks import Forks
@@ -87,7 +94,7 @@ class AttemptEnd:
     """
 
     script: str
-    record: Ended
+    record: EndRecord
     event: str = ""
     msg: str = ""
     error: BaseException | None = None
@@ -149,11 +156,11 @@ def complete(job: ClaimedJob, spec: JobSpec, result: Any, log: Log) -> AttemptEn
     if type(result) is Raised:
         raise result.fault
     try:
-        record = finished(job.job_id, job.token, spec.type, result_text(result))
+        record = complete_record(job.job_id, job.token, spec.type, result_text(result))
     except Unkept as fault:
         about = log_fields(log, job.job_id, queue_of(job.job_id) or "", spec, job.attempt)
         log.warning("job.result_dropped", f"Job result is not kept: {job.job_id} | {fault}", about)
-        record = finished_without(job.job_id, job.token, spec.type, str(fault))
+        record = complete_without_result(job.job_id, job.token, spec.type, str(fault))
     return AttemptEnd("finish", record)
 
 
@@ -166,7 +173,7 @@ def fail(job: ClaimedJob, spec: JobSpec, fault: BaseException, rng: Random, ran_
     if issubclass(type(fault), Snooze) and asked_s is not None:
         if _is_too_late(job, ran_s + asked_s):
             return give_up(job, fault)
-        record = snoozed(job.job_id, job.token, briefly(fault), asked_s)
+        record = snooze_record(job.job_id, job.token, briefly(fault), asked_s)
         msg = f"Job snoozed for {asked_s:g} s: {job.job_id} | {summary(fault)}"
         return AttemptEnd("snooze", record, "job.snoozed", msg)
     is_last = issubclass(type(fault), Discard) or job.attempt >= spec.max_attempts
@@ -174,13 +181,13 @@ def fail(job: ClaimedJob, spec: JobSpec, fault: BaseException, rng: Random, ran_
     if wait_s is None and not is_last:
         wait_s = delay_s(job.attempt, base_s=spec.backoff.base_s, cap_s=spec.backoff.cap_s, rng=rng)
     if type(fault) is Cancelled:
-        record = failed(job.job_id, job.token, failure(fault), wait_s)
+        record = fail_record(job.job_id, job.token, failure(fault), wait_s)
         return AttemptEnd("fail", record, "job.cancelled", f"Job cancelled: {job.job_id}")
     if wait_s is None:
         return kill(job, fault)
     if _is_too_late(job, ran_s + wait_s):
         return give_up(job, fault)
-    record = failed(job.job_id, job.token, failure(fault), wait_s)
+    record = fail_record(job.job_id, job.token, failure(fault), wait_s)
     msg = f"Job retry {job.attempt + 1}/{spec.max_attempts} in {wait_s:.1f} s: {job.job_id} | {summary(fault)}"
     return AttemptEnd("fail", record, "job.retried", msg, fault)
 
@@ -204,26 +211,26 @@ def put_off(job: ClaimedJob, fault: NotNow) -> AttemptEnd:
     error = {"type": fault.kind, "message": str(fault)[:MESSAGE_CHARS]}
     if since_ms is not None and job.now_ms - since_ms > UNREADABLE_FOR_S * 1000:
         return _dead(job, error, error["message"])
-    record = snoozed(job.job_id, job.token, error, UNREADABLE_PAUSE_S, is_unknown=True)
+    record = snooze_record(job.job_id, job.token, error, UNREADABLE_PAUSE_S, is_unknown=True)
     msg = f"Job put off for {UNREADABLE_PAUSE_S:g} s: {job.job_id} | {error['message']}"
     return AttemptEnd("snooze", record, "job.put_off", msg)
 
 
 def release(job: ClaimedJob) -> AttemptEnd:
     """The runner exits before the job has ended. The job goes to the front of its queue, its attempt does not count."""
-    record = released(job.job_id, job.token)
+    record = release_record(job.job_id, job.token)
     return AttemptEnd("release", record, "job.released", f"Job released: {job.job_id}")
 
 
 def release_unstarted(job: ClaimedJob) -> AttemptEnd:
     """The job goes back before its handler is called: it was prefetched and another job holds the slot for longer than
     was thought, or the runner exits."""
-    record = released(job.job_id, job.token, is_begun=False)
+    record = release_record(job.job_id, job.token, is_begun=False)
     return AttemptEnd("release", record, NOT_BEGUN, f"Job not begun: {job.job_id}")
 
 
 def _dead(job: ClaimedJob, error: dict[str, Any], why: str, fault: BaseException | None = None) -> AttemptEnd:
-    record = failed(job.job_id, job.token, error, None)
+    record = fail_record(job.job_id, job.token, error, None)
     return AttemptEnd("fail", record, "job.died", f"Job dead: {job.job_id} | {why}", fault)
 
 

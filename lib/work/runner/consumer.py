@@ -17,7 +17,9 @@ import contextlib
 from collections.abc import Callable
 
 from lib.errors import RedisUnavailable
-from lib.queue.lease import FIRST_PAUSE_S, LAST_PAUSE_S, Claim, Lease, NotRegistered, released
+from lib.queue.claim_reply import Claim
+from lib.queue.end_record import release_record
+from lib.queue.lease import FIRST_PAUSE_S, LAST_PAUSE_S, Lease, NotRegistered
 from lib.queue.queue_store import QueueStore
 from lib.work.outcomes import OutcomeLog
 from lib.work.runner.background_calls import BackgroundCalls
@@ -87,7 +89,7 @@ class Consumer:
                 await self._round()
                 pause_s = FIRST_PAUSE_S
                 self._contact.note_back()
-                bulkheads.is_well(self.queue, "consumer")
+                bulkheads.log_mended(self.queue, "consumer")
             except NotRegistered as fault:
                 self._come_back(fault)
             except RedisUnavailable as fault:
@@ -95,7 +97,7 @@ class Consumer:
                 await self._pause(pause_s)
                 pause_s = min(LAST_PAUSE_S, pause_s * 2)
             except Exception as fault:  # noqa: BLE001  One queue's broken keys must not stop the runner's other queues.
-                bulkheads.tell(self.queue, "consumer", fault)
+                bulkheads.log_failed(self.queue, "consumer", fault)
                 self._contact.count_from_now()  # Redis has answered, so this runner is not to be killed as silent.
                 await self._pause(LAST_PAUSE_S)
 
@@ -113,7 +115,7 @@ class Consumer:
         """Stop the handlers of jobs that somebody asked to cancel. Called once a second, and signs off former ids."""
         await self._registration.sign_off_former(self.lanes.jobs.runner_ids)
         if self.lanes.unended:
-            self.lanes.cancel(await self._registration.lease.cancels())
+            self.lanes.cancel(await self._registration.lease.cancel_requests())
 
     # An isolation runner does not `run`: it calls these two (suspects.py).
 
@@ -126,7 +128,7 @@ class Consumer:
         lease = self._registration.lease
         for record in await self._services.job_store.read_many(await self._strays.find(lease)):
             if record.state == "active" and record.runner_id == self.runner_id:
-                await lease.ended("release", released(record.job_id, record.token, is_begun=False))
+                await lease.end_and_wait("release", release_record(record.job_id, record.token, is_begun=False))
 
     async def run_suspect(self) -> bool:
         """Run one job alone that is suspected of making runners crash. False if there is none left, or if the runner
@@ -137,7 +139,7 @@ class Consumer:
             claim = await self._claim_suspect()
             self.lanes.start(claim.jobs, self._registration.lease)
             await self.lanes.wait_until_idle()
-            await self._registration.lease.settled()
+            await self._registration.lease.wait_until_idle()
             return bool(claim.jobs) or claim.is_more
         finally:
             self.lanes.limit = 0
@@ -192,7 +194,7 @@ class Consumer:
     async def _claim(self, limit: int, source: str = "ready") -> Claim:
         lease = self._registration.lease
         if self.lanes.jobs.is_giving_back:
-            await lease.settled()
+            await lease.wait_until_idle()
         strays = await self._strays.find(lease)
         self._strays.is_list_known = False
         self.lanes.prefetch.expect(max(limit, len(strays)))
@@ -226,9 +228,9 @@ class Consumer:
 
     def _log_killed(self, claim: Claim) -> None:
         """Log the jobs that the claim made dead or cancelled in place of handing them out: nobody else would."""
-        if claim.buried:
+        if claim.dead_ids:
             outcomes = OutcomeLog(self._services.job_store, self._services.log)
-            self._background.start("telling", outcomes.log_each(claim.buried))
+            self._background.start("telling", outcomes.log_each(claim.dead_ids))
 
     async def _wait_for_slot(self) -> None:
         """Until a handler has ended, or every job is begun, or `stop`."""

@@ -154,7 +154,7 @@ class Context:
 
     def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
         """Queue a job; the id of the queued job, for a coroutine to await. `options` are the other fields of
-        POST /api/jobs; once: see queue/children.py.
+        POST /api/jobs; once: see queue/named_jobs.py.
 
         Raises InvalidFields, QueueFull, RedisUnavailable, OutcomeUnknown; with `once` WrongState, too.
         """
@@ -202,7 +202,7 @@ class Context:
             body, services.registry, services.ids, request_id=spec.request_id, trace=child_of(spec.trace)
         )
         if once is not None:
-            return await services.job_store.children.enqueue(self._job, once, job)
+            return await services.job_store.named_jobs.enqueue(self._job, once, job)
         # The id of the answer, not the new job's own: an older job with the same `unique` key is answered in its place.
         return (await services.job_store.enqueue(job)).job_id
 
@@ -219,9 +219,9 @@ class Context:
         notes = self._ensure_notes()
         if asyncio._get_running_loop() is self._loop:
             self._send_notes(notes)
-        elif notes.calls():
+        elif notes.must_call_loop():
             self._loop.call_soon_threadsafe(self._send_called, notes)
 
     def _send_called(self, notes: Notes) -> None:
-        notes.is_called = False
+        notes.has_called_loop = False
         self._send_notes(notes)

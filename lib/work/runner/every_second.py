@@ -62,6 +62,8 @@ class EverySecond:
         bulkheads = self._parts.bulkheads
         for consumer in self._consumers:
             with bulkheads.around(consumer.queue, "beat"):
-                await self._queues.beat(consumer.queue, [consumer.runner_id])
+                await self._queues.runners.beat(consumer.queue, [consumer.runner_id])
         with bulkheads.around(ALL, "count"):
-            await self._queues.show([consumer.runner_id for consumer in self._consumers], self._parts.settings.lease_s)
+            await self._queues.runners.show(
+                [consumer.runner_id for consumer in self._consumers], self._parts.settings.lease_s
+            )

@@ -216,7 +216,7 @@ class Lanes:
         """The job may take long, or block the loop. Before it begins, jobs that would wait for it go back to Redis, and
         Redis has the ends of those before it. The runner may be told to stop meanwhile; then the job has an end."""
         await self.prefetch.give_back()
-        await active.lease.settled()
+        await active.lease.wait_until_idle()
 
     def _begin(self, active: ActiveJob, prepared: Prepared) -> Context:
         """Make the handler's context, log `job.started`, and count the job's wait and its timeout from now on."""

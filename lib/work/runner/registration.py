@@ -43,7 +43,7 @@ class Registration:
         lease = self.lease
         await lease.register(self._about)
         with self._bulkheads.around(ALL, "count"):
-            await self._queues.show([lease.runner_id], self._settings.lease_s)
+            await self._queues.runners.show([lease.runner_id], self._settings.lease_s)
         self.is_known = True
         most = self._about["concurrency"]
         self._log.info("worker.registered", f"Worker {lease.runner_id} serves {lease.queue}, {most} at a time")
@@ -71,11 +71,11 @@ class Registration:
     async def sign_off(self) -> None:
         """Sign off under all ids, once Redis has every end. A job that was popped and not claimed goes back."""
         for lease in (*self._former, self.lease):
-            await lease.settled()
+            await lease.wait_until_idle()
             await self._sign_off(lease)
 
     async def _sign_off(self, lease: Lease) -> None:
         crash_limit = self._settings.crash_limit
-        await self._queues.reap(lease.queue, lease.runner_id, is_crash=False, crash_limit=crash_limit)
+        await self._queues.runners.reap(lease.queue, lease.runner_id, is_crash=False, crash_limit=crash_limit)
         with self._bulkheads.around(ALL, "count"):
-            await self._queues.hide([lease.runner_id])
+            await self._queues.runners.hide([lease.runner_id])

@@ -33,7 +33,7 @@ class Strays:
         now_s = time.monotonic()
         if self.is_list_known and now_s < self._due_s:
             return []
-        active_ids = await lease.held()
+        active_ids = await lease.active_ids()
         self._due_s = now_s + STRAYS_EVERY_S
         # The list's left end is the newest.
         return [job_id for job_id in reversed(active_ids) if job_id not in self._known]

@@ -84,7 +84,7 @@ class Warnings:
     async def withdraw(self) -> None:
         """The runner exits: delete its warnings from Redis. Raises RedisUnavailable."""
         if self._standing:
-            await self._queues.unwarn(self._from_here(self._standing))
+            await self._queues.warnings.remove(self._from_here(self._standing))
 
     def _log_raised(self, sentence: str) -> None:
         now_s = self._clock()
@@ -101,10 +101,10 @@ class Warnings:
 
     async def _publish(self, raised: list[str], mended: list[str]) -> None:
         if mended:
-            await self._queues.unwarn(self._from_here(mended))
+            await self._queues.warnings.remove(self._from_here(mended))
         is_due = self._clock() - self._published_at_s >= PUBLISH_EVERY_S
         if self._standing and (raised or is_due):
-            await self._queues.warn(self._from_here(self._standing), LAPSES_S)
+            await self._queues.warnings.add(self._from_here(self._standing), LAPSES_S)
             self._published_at_s = self._clock()
 
     def _from_here(self, sentences: list[str]) -> list[str]:

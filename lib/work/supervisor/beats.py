@@ -43,7 +43,7 @@ class Beats:
                     by_queue.setdefault(queue, []).append(runner_id)
         for queue, runner_ids in by_queue.items():
             with self._bulkheads.around(queue, "beat"):
-                await self._queues.beat(queue, runner_ids)
+                await self._queues.runners.beat(queue, runner_ids)
         if alive := {runner_id for runner_ids in by_queue.values() for runner_id in runner_ids}:
             with self._bulkheads.around(ALL, "count"):
-                await self._queues.show(sorted(alive), self._lease_s)
+                await self._queues.runners.show(sorted(alive), self._lease_s)

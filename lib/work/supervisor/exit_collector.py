@@ -84,9 +84,11 @@ class ExitCollector:
             held = None
             # Where Redis is away the runner's lease runs out; any supervisor that sees this takes the jobs back.
             with contextlib.suppress(RedisUnavailable), self._bulkheads.around(queue, "reap"):
-                held = await self._queues.reap(queue, runner_id, is_crash=is_crash, crash_limit=self._crash_limit)
+                held = await self._queues.runners.reap(
+                    queue, runner_id, is_crash=is_crash, crash_limit=self._crash_limit
+                )
             with contextlib.suppress(RedisUnavailable), self._bulkheads.around(ALL, "count"):
-                await self._queues.hide([runner_id])
+                await self._queues.runners.hide([runner_id])
             if held:
                 taken_back += held
                 msg = f"{len(held)} jobs of {queue} taken back from {runner_id}"

@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from lib.jobs.backoff import delay_s
 from lib.jobs.job import JobRecord
+from lib.queue.end_record import EndRecord, fail_record
 from lib.queue.job_store import JobStore
-from lib.queue.lease import Ended, Lease, failed
+from lib.queue.lease import Lease
 
 LATE_S = 1.0  # A runner whose loop turns would have timed the job out itself by then.
 LEAP_MS = 1000  # A smaller difference between two comparisons is none: replies come late, and clocks are slewed.
@@ -56,12 +57,12 @@ class Held(NamedTuple):
 
     async def fail(self, rng: Random) -> bool:
         """Fail the job with the error TimedOut. Returns False where the runner no longer held it."""
-        return await self.lease.ended("fail", _timeout(self.record, rng))
+        return await self.lease.end_and_wait("fail", _timeout(self.record, rng))
 
 
 async def held_by(lease: Lease, job_store: JobStore) -> list[Held]:
     """The jobs that the runner of `lease` runs in the lease's queue."""
-    records = await job_store.read_many(await lease.held())
+    records = await job_store.read_many(await lease.active_ids())
     active = (record for record in records if record.state == "active" and record.runner_id == lease.runner_id)
     return [Held(lease, record) for record in active]
 
@@ -86,7 +87,7 @@ def is_overdue(record: JobRecord, now_ms: int, leaps: ClockLeaps, silent_s: floa
     return max(ran_s, silent_s) > record.spec.timeout_s + LATE_S
 
 
-def _timeout(record: JobRecord, rng: Random) -> Ended:
+def _timeout(record: JobRecord, rng: Random) -> EndRecord:
     spec = record.spec
     assert spec is not None  # is_overdue is False without a spec.
     error = {
@@ -96,4 +97,4 @@ def _timeout(record: JobRecord, rng: Random) -> Ended:
     wait_s = None
     if record.attempts < spec.max_attempts:
         wait_s = delay_s(max(1, record.attempts), base_s=spec.backoff.base_s, cap_s=spec.backoff.cap_s, rng=rng)
-    return failed(record.job_id, record.token, error, wait_s)
+    return fail_record(record.job_id, record.token, error, wait_s)

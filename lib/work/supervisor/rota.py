@@ -9,7 +9,7 @@ and a queue that is named wakes. So a thousand idle queues cost as much as a few
 from collections.abc import Iterable
 from random import Random
 
-from lib.queue.job_store import QUEUE_KNOWN_S
+from lib.queue.enqueuer import QUEUE_KNOWN_S
 
 ASLEEP_S = 60.0
 """A queue sleeps for so long at most. An older version may add a job without naming the queue: then that is found."""

@@ -66,12 +66,12 @@ class Rounds:
 
     async def _round(self) -> None:
         with self._bulkheads.around(ALL, "epoch"):
-            if loss := await self._epochs.look():
+            if loss := await self._epochs.check():
                 self._log.error("redis.emptied", loss.text, queues=loss.queues)
         began_s = time.monotonic()
         self._isolation_runners.suspects_found(await self._upkeep.round(began_s), began_s)
         if not self._is_inspected:
-            redis_info.found(self._redis_url, await redis_info.inspect(self._link), self._log)
+            redis_info.log_found(self._redis_url, await redis_info.inspect(self._link), self._log)
             self._is_away, self._is_inspected = False, True
         await self._stuck.check(self._roster.runners)
         self._isolation_runners.round_ended()

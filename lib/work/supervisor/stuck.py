@@ -14,7 +14,7 @@ from lib.queue.bulkheads import Bulkheads
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.lease import Lease
-from lib.queue.queue_store import QueueStore
+from lib.redis_link import redis_info
 from lib.redis_link.link import RedisLink
 from lib.work.supervisor.overdue import ClockLeaps, Held, held_by, overdue
 from lib.work.supervisor.runner_child import RunnerChild
@@ -31,7 +31,6 @@ class StuckRunners:
     def __init__(self, link: RedisLink, keys: RedisKeys, log: Log, bulkheads: Bulkheads, rng: Random) -> None:
         self._link = link
         self._keys = keys
-        self._queues = QueueStore(link, keys)
         self._job_store = JobStore(link, keys)
         self._log = log
         self._bulkheads = bulkheads
@@ -70,14 +69,14 @@ class StuckRunners:
 
     async def _compare_clocks(self) -> int:
         """Redis' time in ms. Asked once a second, so that ClockLeaps sees when Redis' clock is set."""
-        now_ms = await self._queues.now_ms()
+        now_ms = await redis_info.now_ms(self._link)
         self._leaps.compare(now_ms, time.monotonic())
         return now_ms
 
     async def _holds_any(self, runner: RunnerChild) -> bool:
         for queue, runner_id in runner.runner_ids.items():
             with self._bulkheads.around(queue, "rescue"):
-                if await self._lease(queue, runner_id).held():
+                if await self._lease(queue, runner_id).active_ids():
                     return True
         return False
 

@@ -27,8 +27,8 @@ from lib.queue.bulkheads import Bulkheads
 from lib.queue.epochs import Epochs
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
-from lib.queue.queue_names import Walk
-from lib.queue.queue_store import NAMES_AT_ONCE, QueueStore
+from lib.queue.queue_names import NAMES_AT_ONCE, Walk
+from lib.queue.queue_store import QueueStore
 from lib.redis_link.link import open_link
 from lib.settings.config import EXIT_CONFIG, Settings
 from lib.work.outcomes import OutcomeLog

@@ -10,7 +10,8 @@ from random import Random
 from lib.logs.log import Log
 from lib.queue.bulkheads import ALL, Bulkheads
 from lib.queue.queue_names import Walk
-from lib.queue.queue_store import QueueStore, Retention
+from lib.queue.queue_store import QueueStore
+from lib.queue.upkeep_steps import Retention
 from lib.settings.config import Settings
 from lib.work.outcomes import OutcomeLog
 from lib.work.supervisor.lease_watch import LeaseWatch
@@ -68,8 +69,8 @@ class Upkeep:
             self._rota.wake(queue, now_s)
         with self._bulkheads.around(ALL, "upkeep"):
             await self._walk.step()
-            if self._walk.is_at_the_begin and (missing := own - self._walk.names):
-                await self._queues.name(missing)
+            if self._walk.is_at_start and (missing := own - self._walk.names):
+                await self._queues.add(missing)
             for queue in await self._newly_named():
                 self._walk.names.add(queue)
                 self._rota.wake(queue, now_s)
@@ -79,8 +80,8 @@ class Upkeep:
         """The queues that somebody has named, as one begins to use a queue, since the last round. Queues that are named
         while Redis' clock is set back are missed here; they are found when they have slept."""
         if self._seen_ms is None:
-            self._seen_ms = await self._queues.now_ms() - round(AWAKE_S * 1000)
-        named = await self._queues.moved(self._seen_ms)
+            self._seen_ms = await self._queues.upkeep.now_ms() - round(AWAKE_S * 1000)
+        named = await self._queues.named_since(self._seen_ms)
         # Those of the latest ms are answered again each time, as others may have been named in the same ms.
         fresh = {queue for queue, ms in named.items() if self._named.get(queue) != ms}
         self._named = named
@@ -89,7 +90,7 @@ class Upkeep:
 
     async def _visit(self, queue: str, now_s: float) -> int:
         """Do whatever is due in one queue. Returns the number of its suspects."""
-        survey = await self._queues.survey(queue, self._retention)
+        survey = await self._queues.upkeep.survey(queue, self._retention)
         self._rota.visited(queue, now_s, is_busy=survey.is_busy, wait_s=survey.wait_s)
         watch = self._watches.pop(queue, None) or LeaseWatch(self._settings.lease_s, EVERY_S)
         if survey.beats:
@@ -97,9 +98,9 @@ class Upkeep:
             self._watches[queue] = watch
         for runner_id, beat in watch.check(survey.beats, now_s).items():
             await self._reap(queue, runner_id, beat)
-        for runner_id in survey.graves:
+        for runner_id in survey.dead_runners:
             # A job reached a dead runner's active list after that was emptied: the claim had lain in a buffer.
-            held = await self._queues.reap(queue, runner_id, crash_limit=self._settings.crash_limit)
+            held = await self._queues.runners.reap(queue, runner_id, crash_limit=self._settings.crash_limit)
             await self._outcomes.log_each(held or ())
         if survey.is_due:
             await self._promote(queue)
@@ -111,28 +112,28 @@ class Upkeep:
 
     async def _reap(self, queue: str, runner_id: str, beat: str) -> None:
         """Take back the jobs of a runner whose lease has run out. beat: what it has shown all the time."""
-        held = await self._queues.reap(queue, runner_id, beat_seen=beat, crash_limit=self._settings.crash_limit)
+        held = await self._queues.runners.reap(queue, runner_id, beat_seen=beat, crash_limit=self._settings.crash_limit)
         if held is None:
             return  # The runner has beaten since, or another supervisor has reaped it.
         with self._bulkheads.around(ALL, "count"):
-            await self._queues.hide([runner_id])
+            await self._queues.runners.hide([runner_id])
         msg = f"Worker {runner_id} has not been heard of for {self._settings.lease_s:g} s: {len(held)} jobs taken back"
         self._log.warning("worker.reaped", msg, queue=queue, worker_id=runner_id, jobs=len(held))
         await self._outcomes.log_each(held)
 
     async def _promote(self, queue: str) -> None:
         for _ in range(MOST_BATCHES):
-            if not await self._queues.promote(queue):
+            if not await self._queues.upkeep.promote(queue):
                 return
 
     async def _expire(self, queue: str) -> None:
         for _ in range(MOST_BATCHES):
-            expired, is_more = await self._queues.expire(queue)
+            expired, is_more = await self._queues.upkeep.expire(queue)
             await self._outcomes.log_each(expired)
             if not is_more:
                 return
 
     async def _trim(self, queue: str) -> None:
         for _ in range(MOST_BATCHES):
-            if not await self._queues.trim(queue, self._retention):
+            if not await self._queues.upkeep.trim(queue, self._retention):
                 return

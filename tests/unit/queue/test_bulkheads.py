@@ -4,7 +4,7 @@ import asyncio
 import unittest
 
 from lib.errors import RedisKeysBroken, RedisUnavailable
-from lib.queue.bulkheads import MOST_KNOWN, SAY_AGAIN_S, Bulkheads
+from lib.queue.bulkheads import LOG_AGAIN_S, MOST_KNOWN, Bulkheads
 from tests.a_log import ALog
 
 
@@ -22,7 +22,7 @@ class Around(unittest.TestCase):
         return [f"{line['level']} {line['event']} {line.get('queue')}" for line in self.log.lines()]
 
     def test_a_fault_that_comes_back_is_said_once_and_again_after_a_while(self) -> None:
-        for self.now_s in range(int(SAY_AGAIN_S) + 1):
+        for self.now_s in range(int(LOG_AGAIN_S) + 1):
             self.fail(RedisKeysBroken("no hash"))
 
         self.assertEqual(["ERROR beat.failed a"] * 2, self.said())

@@ -20,9 +20,9 @@ class Sender:
         self.faults: list[Exception] = []
         self.at_once = 0
 
-    def send(self, items: list[str], hear: Callable[..., None]) -> None:
+    def send(self, items: list[str], on_outcome: Callable[..., None]) -> None:
         self.batches.append(items)
-        hear(self.answered, items)
+        on_outcome(self.answered, items)
 
     async def answered(self, items: list[str]) -> list[str]:
         self.at_once += 1
@@ -67,7 +67,7 @@ class Commits(unittest.IsolatedAsyncioTestCase):
 
         in_flight = [len(batch) for batch in self.sender.batches]
         self.sender.gate.set()
-        await self.committer.settled()
+        await self.committer.wait_until_idle()
 
         self.assertEqual(["A"] + ["B"] * 3 * committer.WORTH_ITEMS, [await answer for answer in answers])
         self.assertEqual([1, committer.WORTH_ITEMS], in_flight)
@@ -97,7 +97,7 @@ class Commits(unittest.IsolatedAsyncioTestCase):
 
         self.sender.gate.set()
         await one
-        await self.committer.settled()
+        await self.committer.wait_until_idle()
 
         self.assertEqual(2 * committer.MAX_ITEMS, len(heard))
         self.assertEqual(
@@ -125,7 +125,7 @@ class Commits(unittest.IsolatedAsyncioTestCase):
 
         with self.assertRaises(OutcomeUnknown):
             await answer
-        await self.committer.settled()
+        await self.committer.wait_until_idle()
 
         self.assertEqual([OutcomeUnknown] * (committer.MAX_ITEMS - 1) + [RedisUnavailable], list(map(type, heard)))
 
@@ -177,15 +177,15 @@ class Commits(unittest.IsolatedAsyncioTestCase):
         answer = self.committer.submit("a")
         answer.cancel()
 
-        await self.committer.settled()
+        await self.committer.wait_until_idle()
 
         self.assertEqual([["a"]], self.sender.batches)
         self.assertEqual("B", await self.committer.submit("b"))
 
-    async def test_settled_waits_for_what_was_handed_in_meanwhile_too(self) -> None:
+    async def test_wait_until_idle_waits_for_what_was_handed_in_meanwhile_too(self) -> None:
         self.sender.gate.clear()
         first = self.committer.submit("a")
-        settled = asyncio.create_task(self.committer.settled())
+        settled = asyncio.create_task(self.committer.wait_until_idle())
         await asyncio.sleep(0)
         second = self.committer.submit("b")
 
@@ -194,8 +194,8 @@ class Commits(unittest.IsolatedAsyncioTestCase):
 
         self.assertTrue(first.done() and second.done())
 
-    async def test_settled_returns_at_once_where_nothing_waits(self) -> None:
-        await asyncio.wait_for(self.committer.settled(), 1)
+    async def test_wait_until_idle_returns_at_once_where_nothing_waits(self) -> None:
+        await asyncio.wait_for(self.committer.wait_until_idle(), 1)
 
 
 if __name__ == "__main__":

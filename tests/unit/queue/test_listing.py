@@ -38,8 +38,8 @@ class Merged(unittest.TestCase):
             after = None
             for _ in range(len(everything) + 1):
                 page = merged([one_queue(places, fitting, after, limit, most) for places in queues], limit)
-                self.assertLessEqual(len(page.places), limit)
-                shown += page.places
+                self.assertLessEqual(len(page.jobs), limit)
+                shown += page.jobs
                 after = page.end
                 if after is None:
                     break

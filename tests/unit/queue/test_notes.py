@@ -15,57 +15,57 @@ class Said(unittest.TestCase):
             self.notes.add_line(line)
 
     def test_nothing_said_is_nothing_to_be_told(self) -> None:
-        self.assertEqual(("", ""), (self.notes.untold()[0], self.notes.end()))
+        self.assertEqual(("", ""), (self.notes.unsent()[0], self.notes.end()))
 
     def test_what_was_told_is_not_told_again_and_what_came_since_is(self) -> None:
         self.add("one", "two")
         self.notes.set_progress(0.5, "half")
-        text, mark = self.notes.untold()
+        text, mark = self.notes.unsent()
         self.add("three")
 
         self.assertEqual('0\x1dlone\x1dltwo\x1dp{"fraction": 0.5, "note": "half"}', text)
-        self.assertTrue(self.notes.told(mark))
-        self.assertEqual("2\x1dlthree", self.notes.untold()[0])
-        self.assertFalse(self.notes.told(self.notes.untold()[1]))
+        self.assertTrue(self.notes.sent(mark))
+        self.assertEqual("2\x1dlthree", self.notes.unsent()[0])
+        self.assertFalse(self.notes.sent(self.notes.unsent()[1]))
 
     def test_progress_that_came_while_another_was_on_its_way_stays(self) -> None:
         self.notes.set_progress(0.5, "")
-        _, mark = self.notes.untold()
+        _, mark = self.notes.unsent()
         self.notes.set_progress(0.6, "")
 
-        self.assertTrue(self.notes.told(mark))
+        self.assertTrue(self.notes.sent(mark))
         self.assertIn("0.6", self.notes.end())
 
     def test_the_newest_lines_stay_with_their_numbers(self) -> None:
         self.add(*[f"{number}" for number in range(1000)])
 
-        first, *lines = self.notes.untold()[0].split("\x1d")
+        first, *lines = self.notes.unsent()[0].split("\x1d")
 
         self.assertEqual((str(1000 - LINES_KEPT), LINES_KEPT), (first, len(lines)))
         self.assertEqual(["l800", "l999"], [lines[0], lines[-1]])
 
     def test_a_mark_from_before_lines_were_dropped_costs_none_that_came_since(self) -> None:
         self.add("old")
-        _, mark = self.notes.untold()
+        _, mark = self.notes.unsent()
         self.add(*[f"{number}" for number in range(LINES_KEPT)])
 
-        self.assertTrue(self.notes.told(mark))
+        self.assertTrue(self.notes.sent(mark))
 
-        self.assertEqual(LINES_KEPT, self.notes.untold()[0].count("\x1dl"))
+        self.assertEqual(LINES_KEPT, self.notes.unsent()[0].count("\x1dl"))
 
     def test_the_last_checkpoint_is_told_until_it_is_known(self) -> None:
         self.notes.set_checkpoint("[1]")
-        text, mark = self.notes.untold()
+        text, mark = self.notes.unsent()
         self.notes.set_checkpoint("[2]")
 
         self.assertEqual("0\x1dc[1]", text)
-        self.assertTrue(self.notes.told(mark))
+        self.assertTrue(self.notes.sent(mark))
         self.assertEqual("0\x1dc[2]", self.notes.end())
         self.assertEqual("", self.notes.end())
 
     def test_a_checkpoint_goes_with_a_job_that_is_done(self) -> None:
         self.notes.set_checkpoint("[1]")
-        self.notes.told(self.notes.untold()[1])
+        self.notes.sent(self.notes.unsent()[1])
 
         self.assertEqual("0\x1dd", self.notes.end(is_done=True))
         self.assertEqual("", Notes("q-1", 1).end(is_done=True))
@@ -76,8 +76,8 @@ class Said(unittest.TestCase):
         self.add("late")
         self.notes.set_progress(1, "late")
 
-        self.assertEqual(("", ""), (self.notes.untold()[0], self.notes.end()))
-        self.assertFalse(self.notes.calls())
+        self.assertEqual(("", ""), (self.notes.unsent()[0], self.notes.end()))
+        self.assertFalse(self.notes.must_call_loop())
 
     def test_a_line_is_cut_and_holds_no_control_character(self) -> None:
         class Odd(str):
@@ -86,7 +86,7 @@ class Said(unittest.TestCase):
 
         self.add(Odd("a\x1c\x1d\x1e\x1f\n\0b"), "x" * 5000)
 
-        _, odd, long = self.notes.untold()[0].split("\x1d")
+        _, odd, long = self.notes.unsent()[0].split("\x1d")
         self.assertEqual(("la      b", LINE_CHARS + 1), (odd, len(long)))
 
     def test_of_many_words_of_threads_each_is_there_and_the_loop_is_called_once(self) -> None:
@@ -97,7 +97,7 @@ class Said(unittest.TestCase):
             start.wait(5)
             for _ in range(25):
                 self.notes.add_line("x")
-                calls.append(self.notes.calls())
+                calls.append(self.notes.must_call_loop())
 
         threads = [threading.Thread(target=speak) for _ in range(4)]
         for thread in threads:
@@ -105,7 +105,7 @@ class Said(unittest.TestCase):
         for thread in threads:
             thread.join(5)
 
-        self.assertEqual((100, 1), (self.notes.untold()[0].count("\x1dl"), sum(calls)))
+        self.assertEqual((100, 1), (self.notes.unsent()[0].count("\x1dl"), sum(calls)))
 
 
 if __name__ == "__main__":

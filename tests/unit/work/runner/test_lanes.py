@@ -14,7 +14,8 @@ from unittest.mock import patch
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import ClaimedJob, JobSpec
 from lib.jobs.registry import JobType, Registry
-from lib.queue.lease import Ended, Lease
+from lib.queue.end_record import EndRecord
+from lib.queue.lease import Lease
 from lib.tracing import Trace
 from lib.work.runner.context import Services
 from lib.work.runner.current_job import BlankContext
@@ -38,14 +39,14 @@ class ALease:
     def __init__(self) -> None:
         self.ends: list[tuple[str, int]] = []
 
-    def end(self, script: str, ended: Ended, hear: Callable[[bool | Exception], None]) -> None:
+    def send_end(self, script: str, ended: EndRecord, hear: Callable[[bool | Exception], None]) -> None:
         self.ends.append((script, ended.token))
         hear(True)
 
-    def note(self, words: Ended) -> None:
+    def note(self, words: EndRecord) -> None:
         raise AssertionError("no handler here says anything")
 
-    async def settled(self) -> None:
+    async def wait_until_idle(self) -> None:
         await asyncio.sleep(0)
 
 
@@ -244,7 +245,7 @@ class OfOneQueue(unittest.IsolatedAsyncioTestCase):
             asked.set()
             await never.wait()
 
-        with patch.object(self.lease, "settled", settled):
+        with patch.object(self.lease, "wait_until_idle", settled):
             self.start(lanes, 1, 2)  # Of an unknown type: before the first begins, the second goes back.
             await asyncio.wait_for(asked.wait(), 5)
             [lane] = lanes._pool.lanes

@@ -13,7 +13,7 @@ class ALease:
 
     reads = 0
 
-    async def held(self) -> list[str]:
+    async def active_ids(self) -> list[str]:
         self.reads += 1
         return ["q-3", "q-2", "q-1"]
 

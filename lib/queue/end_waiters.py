@@ -1,8 +1,9 @@
-"""Tells those who wait for a job that it has ended. One reader for each queue that somebody waits on.
+"""Wakes the requests that wait for a job to end (`Prefer: wait=10`).
 
-`finish`, `fail`, `cancel` and `reap` leave an entry in the queue's stream; the reader blocks there and wakes the
-waiters that it concerns. An entry can be missed (a link is cut, the stream was trimmed): a waiter looks for itself
-every few seconds as well, so that an event makes an answer quick and never makes it right.
+Every script that ends jobs leaves an entry in the queue's stream, such as `state completed by complete ids id1,id2`.
+For each queue with a waiter, a task blocks on that stream and wakes the waiters of those ids. An entry can be missed
+(the link is cut, the stream was trimmed), so a waiter reads its job every few seconds as well: the stream makes an
+answer quick, the reading makes it right.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from random import Random
 
 from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.jobs.state import FINISHED
+from lib.queue.framing import shown_text
 from lib.queue.keys import RedisKeys
 from lib.redis_link.link import RedisLink
 
@@ -19,7 +21,7 @@ BLOCK_MS = 500
 
 
 class EndWaiters:
-    """Who waits for which job's end."""
+    """The waiters of one process: queue -> job's id -> an event for each request that waits."""
 
     def __init__(self, link: RedisLink, keys: RedisKeys, rng: Random) -> None:
         self._link = link
@@ -30,12 +32,12 @@ class EndWaiters:
 
     @contextlib.contextmanager
     def of(self, queue: str, job_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set when the job ends. It may also be set when it has not: look again."""
+        """An event that is set when the job ends. It may be set although the job has not ended: read the job."""
         event = asyncio.Event()
         waiters = self._waiters.setdefault(queue, {}).setdefault(job_id, set())
         waiters.add(event)
         if queue not in self._readers:
-            self._readers[queue] = asyncio.get_running_loop().create_task(self._read(queue))
+            self._readers[queue] = asyncio.get_running_loop().create_task(self._read_while_awaited(queue))
         try:
             yield event
         finally:
@@ -44,7 +46,7 @@ class EndWaiters:
                 self._waiters[queue].pop(job_id, None)
 
     def wake_all(self) -> None:
-        """Have everybody look again."""
+        """Wake every waiter, to read its job again."""
         for queue, waiters in self._waiters.items():
             self._wake(queue, list(waiters))
 
@@ -53,8 +55,8 @@ class EndWaiters:
             reader.cancel()
         await asyncio.gather(*self._readers.values(), return_exceptions=True)
 
-    async def _read(self, queue: str) -> None:
-        """Follow the queue's stream for as long as somebody waits."""
+    async def _read_while_awaited(self, queue: str) -> None:
+        """Follow the queue's stream as long as a waiter of the queue is left."""
         last_id: bytes | None = None
         try:
             while self._waiters[queue]:
@@ -68,11 +70,14 @@ class EndWaiters:
                 del self._waiters[queue]
 
     async def _follow(self, queue: str, last_id: bytes | None) -> bytes:
-        """Read on behind `last_id`, for BLOCK_MS at most; from the newest entry where there is none yet."""
+        """Wait BLOCK_MS at most for entries behind `last_id`, and wake the waiters of their jobs.
+
+        Returns the id of the last entry read. With None for `last_id`, returns the newest entry's id at once.
+        """
         stream = self._keys.events(queue)
         if last_id is None:
             newest = await self._link.call("XREVRANGE", stream, "+", "-", "COUNT", 1)
-            # Whoever looked before this moment looks again: the job may have ended in between.
+            # A job may have ended after its waiter read it and before this moment: the waiter reads it again.
             self._wake(queue, list(self._waiters[queue]))
             return newest[0][0] if newest else b"0-0"
         read = ("XREAD", "COUNT", 1000, "BLOCK", BLOCK_MS, "STREAMS", stream, last_id)
@@ -80,9 +85,9 @@ class EndWaiters:
         for _, entries in reply or ():
             for entry_id, fields in entries:
                 last_id = entry_id
-                about = dict(zip(fields[::2], fields[1::2], strict=True))
-                if about.get(b"state", b"").decode("utf-8", "replace") in FINISHED:
-                    self._wake(queue, about.get(b"ids", b"").decode("utf-8", "replace").split(","))
+                entry = dict(zip(fields[::2], fields[1::2], strict=True))
+                if shown_text(entry.get(b"state", b"")) in FINISHED:
+                    self._wake(queue, shown_text(entry.get(b"ids", b"")).split(","))
         return last_id
 
     def _wake(self, queue: str, job_ids: list[str]) -> None:

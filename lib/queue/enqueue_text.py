@@ -1,0 +1,68 @@
+"""New jobs as the text that enqueue.lua is given, and its answer read. Pure.
+
+One call of enqueue.lua takes all jobs of one commit, here two; the answer says that the second job was not taken in,
+for a job of its type lives under its unique key. (`|` stands for FIELD, `;` for RECORD, `/` for PART: see framing.py.)
+
+    email-…1|normal||{"v":1,"type":"email",…};email-…2|high|+5000//order-7/3600000////|{"v":1,…};
+    1764410000123;2|duplicate|email-…9
+
+The third field of a job is empty for most; else it has the job's options: when it is due (`+5000` ms from now, or ms
+since 1970), ms until it expires, unique key, ms that the key is held, idempotency key, fingerprint of the request, ms
+that its record is kept, ms behind its time at which it is given up.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from lib.errors import OutcomeUnknown
+from lib.jobs.job import Accepted, NewJob
+from lib.queue.framing import FIELD, PART, RECORD
+
+BEGUN = b"+"
+"""The answer begins so if the queue began with this commit."""
+_NO_OPTIONS = NewJob("", "", "")[3:]
+# Takes half as long as a named tuple's own constructor, and one of these is made for every job. No type checker sees
+# what is passed: tests/unit/queue/test_enqueue_text.py holds the length and the order.
+_new = tuple.__new__
+
+
+def new_jobs_text(jobs: Iterable[NewJob]) -> str:
+    """The records of a commit."""
+    return RECORD.join(map(_record, jobs)) + RECORD
+
+
+def accepted_from(jobs: Sequence[NewJob], answer: bytes) -> list[Accepted]:
+    """What became of each job of a commit. Raises OutcomeUnknown if a later commit was run before this one."""
+    if answer == b"superseded":
+        raise OutcomeUnknown("a later commit of this process overtook this one")
+    now, *exceptions = answer.decode().split(RECORD)
+    now_ms = int(now)
+    accepted = [_new(Accepted, (job.job_id, "new", now_ms, 0)) for job in jobs]
+    for number, outcome, about in (exception.split(FIELD) for exception in exceptions):
+        accepted[int(number) - 1] = _not_new(accepted[int(number) - 1], outcome, about)
+    return accepted
+
+
+def _not_new(accepted: Accepted, outcome: str, about: str) -> Accepted:
+    """about: for `full` the seconds until there may be room, for `brief` nothing, else the id of the job that stands in
+    this job's place."""
+    if outcome == "full":
+        return accepted._replace(outcome=outcome, retry_after_s=int(about))
+    if outcome == "brief":
+        return accepted._replace(outcome=outcome)
+    return accepted._replace(outcome=outcome, job_id=about)
+
+
+def _record(job: NewJob) -> str:
+    return f"{job.job_id}{FIELD}{job.priority}{FIELD}{_options(job)}{FIELD}{job.spec_text}"
+
+
+def _options(job: NewJob) -> str:
+    if job[3:] == _NO_OPTIONS:
+        return ""
+    due = f"+{job.delay_ms}" if job.delay_ms is not None else "" if job.run_at_ms is None else str(job.run_at_ms)
+    expires = "" if job.expires_in_ms is None else str(job.expires_in_ms)
+    unique_ttl = str(job.unique_ttl_ms) if job.unique_ttl_ms else ""
+    retain = "" if job.retain_ms is None else str(job.retain_ms)
+    patience = "" if job.give_up_ms is None else str(job.give_up_ms)
+    keys = (job.unique_key, unique_ttl, job.idempotency_key, job.fingerprint)
+    return PART.join((due, expires, *keys, retain, patience))

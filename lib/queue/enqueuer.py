@@ -1,0 +1,230 @@
+"""New jobs on their way into Redis: every POST, and every job that a handler enqueues, passes here.
+
+1. A job waits in its queue's `Committer` while an earlier commit is in flight, and goes with the next one.
+2. Before a queue's first commit its name is written into `wb:queues`, so that nobody finds jobs of an unknown queue.
+3. One call of enqueue.lua writes all jobs of the commit. The call has a number: sent again because its reply was lost,
+   the same number is answered a second time and not run a second time.
+4. If so many replicas are asked for (ACK_REPLICAS), the answer waits until they have the commit.
+"""
+
+import asyncio
+import contextlib
+import functools
+import secrets
+from collections.abc import Callable, Coroutine
+from math import inf
+from typing import Any
+
+from lib.errors import (
+    InvalidFields,
+    NotReplicated,
+    OutcomeUnknown,
+    QueueFull,
+    RedisKeysBroken,
+    RedisUnavailable,
+    behind_a_change,
+)
+from lib.ids import queue_of
+from lib.jobs import submission
+from lib.jobs.job import Accepted, NewJob
+from lib.queue.committer import Committer
+from lib.queue.enqueue_text import BEGUN, accepted_from, new_jobs_text
+from lib.queue.keys import RedisKeys
+from lib.queue.scripts import Scripts
+from lib.redis_link.link import RedisLink
+
+QUEUE_KNOWN_S = 30.0
+"""A name that this process wrote into `wb:queues` is written again after so long: somebody may have removed it."""
+REPLICATION_MS = 500
+COMMIT_KEPT_S = 3600  # as in enqueue.lua
+REFUSED = ("full", "brief")
+"""The outcomes of a NewJob that was not taken in; see `refused_job_error`."""
+EnqueueCall = tuple[str, str, str, int, str]
+"""One call of enqueue.lua: "enqueue", the queue's base, the id of this Enqueuer, the commit's number, the records."""
+
+
+class Enqueuer:
+    """Takes in the jobs of every queue. Redis knows a commit by the id of this object and a number."""
+
+    def __init__(
+        self,
+        link: RedisLink,
+        commit_link: RedisLink,
+        keys: RedisKeys,
+        *,
+        ack_replicas: int,
+        clock: Callable[[], float],
+    ) -> None:
+        """commit_link: for commits alone, if it is another one than `link`. clock: seconds, of this process alone."""
+        self._link = link
+        self._commit_link = commit_link
+        self._ack_replicas = ack_replicas
+        self._keys = keys
+        self._scripts = Scripts(link)
+        self._commit_scripts = Scripts(commit_link)
+        self._process_id = secrets.token_hex(8)
+        self._clock = clock
+        self._committers: dict[str, Committer[NewJob, Accepted]] = {}
+        # One count for all queues: a queue's committer may be forgotten and made anew, and no number may come twice.
+        self._commit_number = 0
+        self._named_at_s: dict[str, float] = {}
+        self._forgot_at_s = clock()
+
+    async def enqueue(self, job: NewJob) -> Accepted:
+        """Take a job in; when this returns, Redis has the job.
+
+        Raises QueueFull, InvalidFields or RedisUnavailable if the job was not taken in, OutcomeUnknown if it may have
+        been.
+        """
+        accepted = await self._committer(job.queue).submit(job)
+        if accepted.outcome in REFUSED:
+            raise refused_job_error(accepted)
+        return accepted
+
+    def post(self, job: NewJob, on_answer: Callable[[Accepted | Exception], None], *, in_bulk: bool = False) -> None:
+        """Take a job in without a coroutine: `on_answer` is called with what became of it, or with what went wrong.
+
+        A job that was refused is answered too, with an outcome of REFUSED. in_bulk: behind all jobs that come singly.
+        """
+        self._committer(job.queue).post(job, on_answer, in_bulk=in_bulk)
+
+    def is_named(self, queue: str) -> bool:
+        """True if this process wrote the queue's name into `wb:queues` within the last QUEUE_KNOWN_S."""
+        return self._clock() - self._named_at_s.get(queue, -inf) < QUEUE_KNOWN_S
+
+    async def name(self, queue: str) -> None:
+        """Write the queue's name into `wb:queues`, before the queue's first job. Raises RedisUnavailable."""
+        now_s = self._clock()
+        self._forget_idle(now_s)
+        try:
+            await self._scripts.call("name", self._keys.queues, self._keys.moved, queue)
+        except OutcomeUnknown as fault:
+            # The name may have been written or not; no job was sent.
+            raise RedisUnavailable(fault.detail) from None
+        except RedisKeysBroken:
+            return  # A broken set of names stops no queue; the next commit tries again.
+        self._named_at_s[queue] = now_s
+
+    def forget_names(self) -> None:
+        """Redis was emptied: name each queue again with its next job, and not only after QUEUE_KNOWN_S."""
+        self._named_at_s.clear()
+
+    def prepare_removal(self, queue: str) -> list[str]:
+        """The queue is about to be removed: name it again with its next job.
+
+        Returns the names, without the queue's base, of the keys that this process alone has there and can spare.
+        """
+        self._named_at_s.pop(queue, None)
+        committer = self._committers.get(queue)
+        # The number of a commit in flight must stay: it keeps the commit from being run twice.
+        return [] if committer is not None and not committer.is_idle else [f"commit:{self._process_id}"]
+
+    def _committer(self, queue: str) -> Committer[NewJob, Accepted]:
+        committer = self._committers.get(queue)
+        if committer is None:
+            committer = self._committers[queue] = Committer(functools.partial(self._send, queue), _size_bytes)
+        return committer
+
+    def _forget_idle(self, now_s: float) -> None:
+        """Drop the committers and names of queues that were idle, every QUEUE_KNOWN_S: queues come and go."""
+        if now_s - self._forgot_at_s < QUEUE_KNOWN_S:
+            return
+        self._forgot_at_s = now_s
+        self._committers = {queue: one for queue, one in self._committers.items() if not one.is_idle}
+        self._named_at_s = {queue: at_s for queue, at_s in self._named_at_s.items() if now_s - at_s < QUEUE_KNOWN_S}
+
+    # One commit.
+
+    def _send(self, queue: str, jobs: list[NewJob], on_outcome: Callable[..., None]) -> None:
+        if not self.is_named(queue):
+            on_outcome(self._name_and_commit, queue, jobs)
+            return
+        call = self._call(queue, jobs)
+        self._commit_scripts.send(functools.partial(on_outcome, self._read, queue, jobs, call), *call)
+
+    def _call(self, queue: str, jobs: list[NewJob]) -> EnqueueCall:
+        self._commit_number += 1
+        return "enqueue", self._keys.base(queue), self._process_id, self._commit_number, new_jobs_text(jobs)
+
+    def _read(
+        self, queue: str, jobs: list[NewJob], call: EnqueueCall, reply: bytes | Exception
+    ) -> list[Accepted] | Coroutine[Any, Any, list[Accepted]]:
+        """What became of the jobs of a commit; a coroutine if something has to be asked or waited for first."""
+        if isinstance(reply, OutcomeUnknown):
+            return self._commit_again(queue, jobs, call, reply)
+        if isinstance(reply, Exception):
+            raise reply
+        if self._ack_replicas or reply.startswith(BEGUN):
+            return self._confirmed(queue, jobs, call, reply)
+        return accepted_from(jobs, reply)
+
+    async def _name_and_commit(self, queue: str, jobs: list[NewJob]) -> list[Accepted]:
+        await self.name(queue)
+        call = self._call(queue, jobs)
+        try:
+            reply = await self._commit_scripts.call(*call)
+        except OutcomeUnknown as fault:
+            reply = fault
+        read = self._read(queue, jobs, call, reply)
+        return read if isinstance(read, list) else await read
+
+    async def _commit_again(
+        self, queue: str, jobs: list[NewJob], call: EnqueueCall, fault: OutcomeUnknown
+    ) -> list[Accepted]:
+        """Send a commit whose reply was lost once more, under the same number. Raises `fault` if that fails, too."""
+        try:
+            reply = await self._commit_scripts.call(*call)
+        except RedisUnavailable:
+            raise fault from None
+        return await self._confirmed(queue, jobs, call, reply)
+
+    async def _confirmed(self, queue: str, jobs: list[NewJob], call: EnqueueCall, reply: bytes) -> list[Accepted]:
+        """What became of the jobs, once the queue's name and the replicas are sure.
+
+        A queue that begins with this commit may have been removed since this process named it. So its name is written
+        again before any of its jobs is answered.
+        """
+        if reply.startswith(BEGUN):
+            with behind_a_change(), contextlib.suppress(RedisKeysBroken):
+                await self._link.call("SADD", self._keys.queues, queue)
+        if self._ack_replicas:
+            await self._wait_for_replicas(queue, commit_number=call[3])
+        return accepted_from(jobs, reply)
+
+    async def _wait_for_replicas(self, queue: str, *, commit_number: int) -> None:
+        """Wait until enough replicas have what was written. Raises NotReplicated, OutcomeUnknown.
+
+        WHY three commands in one packet: if the link was cut behind the commit, the server that answers now may be
+        another one, promoted without the job, and WAIT would count the replicas of that server. The GET asks the same
+        server for the number of the last commit that the server has of this process; the EXPIRE is a write, so that
+        WAIT has a write to wait for.
+        """
+        commit = self._keys.commit(queue, self._process_id)
+        try:
+            _, last, replicas = await asyncio.gather(
+                self._commit_link.call("EXPIRE", commit, COMMIT_KEPT_S),
+                self._commit_link.call("GET", commit),
+                self._commit_link.call("WAIT", self._ack_replicas, REPLICATION_MS),
+            )
+        except RedisUnavailable as fault:
+            raise OutcomeUnknown(fault.detail) from None
+        if last is None or not last.startswith(b"%d " % commit_number):
+            raise OutcomeUnknown("another Redis was promoted, and the one that answers now does not have the job")
+        if replicas < self._ack_replicas:
+            detail = f"{replicas} of {self._ack_replicas} replicas have it after {REPLICATION_MS} ms"
+            raise NotReplicated(f"{detail}; send it again with the same Idempotency-Key")
+
+
+def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields:
+    """The error for a job that was not taken in: its outcome is one of REFUSED."""
+    if accepted.outcome == "brief":
+        return submission.invalid([submission.BRIEF])
+    queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
+    return QueueFull(
+        f"the queue {queue} is at its max_depth; nothing was taken in: send it again in {seconds} s",
+        headers=[("Retry-After", str(seconds))],
+    )
+
+
+def _size_bytes(job: NewJob) -> int:
+    return len(job.spec_text)

@@ -1,0 +1,101 @@
+"""The steps of upkeep in a queue: survey it, make due jobs ready, end expired jobs, forget old jobs.
+
+Each step is one script, which does a bounded part of the work and says whether there is more. Steps are safe from any
+number of supervisors at once: no supervisor leads. work/supervisor/upkeep.py decides which queue gets which step when.
+"""
+
+from math import inf
+from typing import NamedTuple
+
+from lib.queue.framing import exact_text
+from lib.queue.keys import RedisKeys
+from lib.queue.scripts import Scripts
+from lib.redis_link.link import RedisLink
+from lib.redis_link.redis_info import now_ms
+
+PROMOTED_AT_ONCE = 500  # More would hold Redis for over 10 ms; likewise for the next number.
+ENDED_AT_ONCE = 200
+MOST_GRAVES = 1000
+MANY = 10**8
+
+
+class Retention(NamedTuple):
+    """How many finished jobs a queue keeps, and for how long. Cancelled jobs are kept as completed ones are."""
+
+    completed: int
+    completed_s: float
+    dead_s: float
+    dead: int = MANY
+
+    @property
+    def arguments(self) -> tuple[int, int, int, int]:
+        """As survey.lua and trim.lua take them: times in ms."""
+        return self.completed, round(self.completed_s * 1000), round(self.dead_s * 1000), self.dead
+
+
+class Survey(NamedTuple):
+    """What upkeep finds in one queue.
+
+    suspects: how many jobs wait to run alone. dead_runners: ids of runners that were reaped or left, and whose active
+    list holds jobs again. beats: runner id -> its beat, `17:1764410000123`, or `none` for a registration without one.
+    wait_s: seconds until a job will be due, expire or be trimmed without anybody doing anything.
+    """
+
+    is_due: bool
+    is_expiring: bool
+    is_trimmable: bool
+    suspects: int
+    dead_runners: list[str]
+    beats: dict[str, str]
+    wait_s: float = inf
+
+    @property
+    def is_busy(self) -> bool:
+        """True if there is something to do, or to watch, in the next round as well."""
+        todo = (self.is_due, self.is_expiring, self.is_trimmable, self.suspects, self.dead_runners, self.beats)
+        return any(todo)
+
+
+class UpkeepSteps:
+    """The steps, for any queue."""
+
+    def __init__(self, link: RedisLink, keys: RedisKeys) -> None:
+        self._link = link
+        self._keys = keys
+        self._scripts = Scripts(link)
+
+    async def now_ms(self) -> int:
+        """Redis' clock, in ms since 1970: the steps go by it."""
+        return await now_ms(self._link)
+
+    async def survey(self, queue: str, retention: Retention) -> Survey:
+        """What upkeep finds to do in the queue. Changes nothing."""
+        arguments = (*retention.arguments, MOST_GRAVES)
+        reply = await self._scripts.call("survey", self._keys.base(queue), *arguments)
+        due, expiring, trimmable, suspects, dead_runners, wait_ms, *beats = reply
+        # Runner ids are read exactly: one that somebody wrote by hand may be any bytes, and is sent to Redis again.
+        texts = [exact_text(item) for item in beats]
+        return Survey(
+            is_due=bool(due),
+            is_expiring=bool(expiring),
+            is_trimmable=bool(trimmable),
+            suspects=int(suspects),
+            dead_runners=exact_text(dead_runners).split(",") if dead_runners else [],
+            beats=dict(zip(texts[::2], texts[1::2], strict=True)),
+            wait_s=int(wait_ms) / 1000 if wait_ms else inf,
+        )
+
+    async def promote(self, queue: str) -> bool:
+        """Make ready up to PROMOTED_AT_ONCE delayed jobs that are due. True if there are more."""
+        _, more = await self._scripts.call("promote", self._keys.base(queue), PROMOTED_AT_ONCE)
+        return bool(more)
+
+    async def expire(self, queue: str) -> tuple[list[str], bool]:
+        """End up to ENDED_AT_ONCE jobs that have not begun in time. Returns their ids, and True if more may wait."""
+        more, *ids = await self._scripts.call("expire", self._keys.base(queue), ENDED_AT_ONCE)
+        return [job_id.decode() for job_id in ids], bool(more)
+
+    async def trim(self, queue: str, retention: Retention) -> bool:
+        """Forget up to ENDED_AT_ONCE finished jobs that `retention` does not keep. True if there are more."""
+        _, more = await self._scripts.call("trim", self._keys.base(queue), *retention.arguments, ENDED_AT_ONCE)
+        return bool(more)

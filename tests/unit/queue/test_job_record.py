@@ -1,0 +1,38 @@
+"""lib/queue/job_record.py: a job as read.lua gives it, and one that somebody wrote by hand."""
+
+import unittest
+
+from lib.queue.job_record import record_from
+
+
+def text(*fields: str, created: str = "5", due: str = "") -> bytes:
+    return "\x1f".join((created, due, *fields)).encode()
+
+
+class Record(unittest.TestCase):
+    def test_a_job_that_failed_once_and_was_completed(self) -> None:
+        record = record_from(
+            "q-1",
+            text(
+                *("state", "completed", "attempts", "2", "claims", "3", "started", "20", "finished", "30"),
+                *("worker", "w", "result", '{"sent":1}', "error", '{"type":"E"}', "spec", "{}"),
+                *("history", '1\x1d7\x1d9\x1dw\x1dretried\x1d{"type":"E"}\x1c'),
+            ),
+        )
+
+        self.assertEqual(("completed", 2, 3, 5, {"sent": 1}), (*record[2:3], *record[4:7], record.result))
+        self.assertIsNone(record.error)
+        self.assertEqual(
+            [(1, 7, 9, "w", "retried", {"type": "E"}), (2, 20, 30, "w", "completed", None)],
+            [tuple(attempt) for attempt in record.history],
+        )
+
+    def test_what_makes_no_sense_is_absent(self) -> None:
+        record = record_from("q-1", text("state", "dead", "attempts", "x", "result", "{", "error", "[1]", "odd"))
+
+        self.assertEqual(("dead", 0, None, None), (record.state, record.attempts, record.result, record.error))
+        self.assertEqual((None, ()), (record.spec, record.history))
+
+
+if __name__ == "__main__":
+    unittest.main()
