@@ -4,12 +4,12 @@ A POST /api/jobs comes in at `http1/listener.py`, which accepts the socket and g
 feeds what it reads to `http1/parser.py` until a request is whole. `api/middleware.py` gives it its id and its first
 log line and asks `api/auth.py` who calls, `api/router.py` finds the operation in the table of `api/routes.py`, and
 `api/jobs.py` reads the body (`jobs/submission.py`, `jobs/payload.py`). `queue/queue.py` takes the job in:
-`queue/committer.py` lets it travel with its neighbours, and `queue/lua/enqueue.lua` writes it. The 202 goes out when
-Redis has it, and not before.
+`queue/committer.py` lets it travel with its neighbours, and `queue/lua/jobs/enqueue.lua` writes it. The 202 goes out
+when Redis has it, and not before.
 
-In a runner, `work/consumer.py` claims it (`queue/lease.py`, `queue/lua/claim.lua`), a lane of `work/lanes.py` runs its
-handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it ended goes back through
-`queue/lua/finish.lua` or `fail.lua`. The request's id is in each of these log lines, and on the mail.
+In a runner, `work/consumer.py` claims it (`queue/lease.py`, `queue/lua/jobs/claim.lua`), a lane of `work/lanes.py` runs
+its handler (`work/attempt.py`; `handlers/email.py`, or one of yours), and how it ended goes back through
+`queue/lua/jobs/finish.lua` or `fail.lua`. The request's id is in each of these log lines, and on the mail.
 
     server.py worker.py         the two programs: settings, logs, Redis, and then the room that does the work
     api/                        HTTP operations: parse, one call, reply

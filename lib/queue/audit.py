@@ -13,7 +13,7 @@ from lib.queue.queues import Queues
 
 BITE = 1000
 LISTS = ("ready:high", "ready:normal", "ready:low", "suspects")
-LEFT = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "suspects"}  # lua/_listed.lua
+LEFT = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "suspects"}  # lua/parts/stale_ids.lua
 PROBES = {  # Not TYPE: the Redis user may not ask that (prod/redis.conf).
     "list": ("LLEN",),
     "zset": ("ZCARD",),

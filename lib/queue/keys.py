@@ -1,12 +1,12 @@
 """The names of everything in Redis. With KEY_PREFIX `wb` and a queue `q`:
 
 wb:queues                     SET     the queues' names; SADD before a queue's first enqueue
-wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it; see lua/name.lua
+wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it; see lua/queues/name.lua
 wb:runners                    ZSET    worker -> ms until which it counts as alive; for the count alone
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
-                                      worker ended result error history …; unbegun: see lua/_unbegun.lua;
-                                      noted checkpoint checkpointed: lua/_notes.lua; once:<name> onces: see children.py;
+                                      worker ended result error history …; unbegun: see lua/parts/unbegun.lua;
+                                      noted checkpoint checkpointed: parts/notes.lua; once:<name> onces: children.py;
                                       unknown_since: ms since which no runner could run it; gone once an attempt begins;
                                       retain: ms for which its record is kept when it has ended;
                                       patience: ms after its time at which it is given up; gives_up: when that is
@@ -23,7 +23,7 @@ wb:{q}:cancels:<worker>       SET     ids whose running was asked to stop, with 
                                       was forced as well; expires
 wb:{q}:expiring               ZSET    id -> ms at which it is dead if it has not begun
 wb:{q}:epoch                  STRING  a random word, written once: where it is another one or gone, Redis was emptied
-wb:{q}:unique:<key>           STRING  the id of the job under that key; expires. See lua/_unique.lua
+wb:{q}:unique:<key>           STRING  the id of the job under that key; expires. See lua/parts/unique_key.lua
 wb:{q}:idem:<caller> <key>    STRING  the id of the job and the fingerprint of its request; expires after a day
 wb:{q}:commit:<process>       STRING  the last commit's number and answer; expires
 wb:{q}:gone                   HASH    id deleted while still in lists -> in how many; claim drops them and forgets

@@ -4,7 +4,7 @@ context.py makes one for a job that says anything, and adds to it from any threa
 Redis of it now and then; whatever Redis is not known to have when the attempt ends rides in the record of its end, so
 that the two are one step: what a job said last is there, or its end is not.
 
-A note that was on its way when the attempt ended comes to Redis twice. Lines have numbers, by which lua/_notes.lua
+A note that was on its way when the attempt ended comes to Redis twice. Lines have numbers, by which lua/parts/notes.lua
 passes over what it has.
 
 Of checkpoints the last one stands. It is handed to the job's next attempt, and dropped when the job completes.
@@ -69,7 +69,7 @@ class Notes:
                 self._said = self._said._replace(places=self._said.places + 1)
 
     def untold(self) -> tuple[str, Mark]:
-        """What Redis is not known to have, as lua/_notes.lua reads it ("" for nothing), and the mark to be given to
+        """What Redis is not known to have, as parts/notes.lua reads it ("" for nothing), and the mark to be given to
         `told` when it has that."""
         with self._guard:
             return self._text(), self._said

@@ -1,7 +1,7 @@
 """A listing, a page at a time: what is looked for, where a page ends, and how the pages of several queues become one.
 
 Redis itself looks which jobs fit, and at so many at a time that no call takes long; only those are read. Pure, but for
-the names that lua/page.lua is called with.
+the names that lua/queues/page.lua is called with.
 """
 
 import heapq

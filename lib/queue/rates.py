@@ -34,5 +34,5 @@ class Rates:
     async def take(self, caller: str) -> Taken:
         """Count one more request. One that is refused does not count. Raises RedisUnavailable."""
         key = self._keys.calls(caller)
-        taken, left, next_us, whole_us = await self._scripts.call("take", key, self._rate.limit, self._rate.per_s)
+        taken, left, next_us, whole_us = await self._scripts.call("count_call", key, self._rate.limit, self._rate.per_s)
         return Taken(bool(taken), left, next_us / 1e6, whole_us / 1e6)

@@ -1,4 +1,4 @@
-"""A job out of the text that lua/read.lua gives of it. Pure."""
+"""A job out of the text that lua/jobs/read.lua gives of it. Pure."""
 
 import json
 from typing import Any

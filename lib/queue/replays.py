@@ -1,4 +1,4 @@
-"""A change that was asked for under an idempotency key, and what its script says of that; see lua/_asked.lua. Pure."""
+"""A change that was asked for under an idempotency key, and what its script says; see parts/idempotency.lua. Pure."""
 
 from lib.errors import KeyReused
 

@@ -21,7 +21,7 @@ from time import perf_counter
 
 from lib.queue.lease import finished
 from lib.queue.resp import encoded
-from lib.queue.scripts import FOLDER, text_of
+from lib.queue.scripts import text_of
 from tests.bench.figure import Figure
 from tests.bench.fill import fill
 from tests.bench.spent import Spent, completed
@@ -119,4 +119,4 @@ def _converse(link: socket.socket, pairs: list[bytes]) -> None:
 
 def _load(redis: PrivateRedis, name: str) -> str:
     """The hash under which Redis knows the script from now on."""
-    return str(redis.client.script_load(text_of(FOLDER / f"{name}.lua")))
+    return str(redis.client.script_load(text_of(name)))

@@ -4,7 +4,7 @@ import re
 import unittest
 
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS, WAITING, Transition
-from lib.queue.scripts import FOLDER
+from lib.queue.scripts import FOLDER, script_paths
 
 _HEADER = re.compile(r"^-- @transition (\S+) --(\w+)--> (\S+)$", re.MULTILINE)
 # A script is named by what it does, an event by what happens to the job; claim meets jobs that have expired.
@@ -15,7 +15,7 @@ def of_scripts() -> dict[str, set[Transition]]:
     """What each script's header says that it does."""
     return {
         path.stem: {Transition(*found) for found in _HEADER.findall(path.read_text(encoding="utf-8"))}
-        for path in FOLDER.glob("[a-z]*.lua")
+        for path in script_paths().values()
     }
 
 
@@ -31,12 +31,12 @@ class Transitions(unittest.TestCase):
             self.assertLessEqual({transition.event for transition in transitions}, EVENTS.get(name, {name}), name)
 
     def test_every_line_that_speaks_of_a_transition_is_understood(self) -> None:
-        for path in FOLDER.glob("*.lua"):
+        for path in FOLDER.rglob("*.lua"):
             text = path.read_text(encoding="utf-8")
             self.assertEqual(text.count("@transition"), len(_HEADER.findall(text)), path.name)
 
     def test_a_script_that_writes_a_state_names_a_transition_to_it(self) -> None:
-        for path in FOLDER.glob("[a-z]*.lua"):
+        for path in script_paths().values():
             text = path.read_text(encoding="utf-8")
             written = set(re.findall(r"'state', '(\w+)'", text)) & set(STATES)
             read_back = re.findall(r"HMGET'[^)]*", text)
@@ -56,7 +56,7 @@ class Transitions(unittest.TestCase):
 
 class Headers(unittest.TestCase):
     def test_every_script_tells_its_story(self) -> None:
-        for path in FOLDER.glob("[a-z]*.lua"):
+        for path in script_paths().values():
             first, second, *rest = path.read_text(encoding="utf-8").split("\n")
             self.assertTrue(first.startswith("#!lua"), path.name)
             self.assertTrue(second.startswith(f"-- {path.name}: "), path.name)
@@ -65,13 +65,13 @@ class Headers(unittest.TestCase):
                 self.assertIn(word, text, path.name)
 
     def test_no_script_walks_through_the_keys(self) -> None:
-        for path in FOLDER.glob("*.lua"):
+        for path in FOLDER.rglob("*.lua"):
             self.assertNotRegex(path.read_text(encoding="utf-8"), r"call\('(KEYS|SCAN|FLUSHALL|FLUSHDB)'", path.name)
 
     def test_every_script_but_those_that_take_new_things_in_goes_on_at_maxmemory(self) -> None:
         refused = {
             path.stem
-            for path in FOLDER.glob("[a-z]*.lua")
+            for path in script_paths().values()
             if not re.match(r"#!lua flags=(allow-oom|no-writes)", path.read_text(encoding="utf-8"))
         }
 

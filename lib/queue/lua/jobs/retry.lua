@@ -3,12 +3,12 @@
 -- KEYS 1 base
 -- ARGV 1 id  2 its unique key, or ''  3 idempotency key, or ''  4 fingerprint of the request
 --      5 '1' where it is to begin from the start, without its checkpoint, or ''
--- RETURNS 'done' | 'replayed' | 'conflict' (see _asked.lua) | the state that does not allow it | 'unique ' and the id of the
+-- RETURNS 'done' | 'replayed' | 'conflict' (see parts/idempotency.lua) | the state that does not allow it | 'unique ' and the id of the
 --      job that holds the key | '' no such job
 -- @transition dead --retry--> ready
 -- @transition completed --retry--> ready
 -- @transition cancelled --retry--> ready
--- @use clock tally text unique asked ended listed ring history sound
+-- @use clock tally text_at unique_key idempotency events stale_ids bell history check_types
 -- WHY claims and ended stay: the fence must still know the old attempts' tokens.
 -- WHY allow-oom: nothing comes in. The record loses fields; what it gains is an id in a list, a line of history, its key.
 -- WHY a day: the key's time that enqueue.lua does not note, and that versions before it never did.
@@ -41,7 +41,7 @@ redis.call('HDEL', job, 'attempts', 'crashes', 'suspect', 'started', 'finished',
 if state == 'completed' or from_start == '1' then redis.call('HDEL', job, 'checkpoint', 'checkpointed') end
 redis.call('HSET', job, 'state', 'ready', 'since', now)
 if f[8] then redis.call('HSET', job, 'gives_up', digits(now_ms + (tonumber(f[8]) or 0))) end
--- Until now its state said so (see _fence.lua).
+-- Until now its state said so (see parts/fence.lua).
 if state == 'completed' and f[6] then redis.call('HSET', job, 'ended', f[6]) end
 -- Cancelled while it waited, and not yet dropped from its list, it has its old place again.
 put(id, job, home(f[2]))

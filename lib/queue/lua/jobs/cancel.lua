@@ -2,10 +2,10 @@
 -- cancel.lua: stop a job that waits; ask one that runs to stop.
 -- KEYS 1 base
 -- ARGV 1 id  2 '1' where its handler is to have no time to end, or ''  3 idempotency key, or ''  4 fingerprint of the request
--- RETURNS 'done' | 'replayed' | 'conflict' (see _asked.lua) | 'requested' | the state that does not allow it | '' no such job
+-- RETURNS 'done' | 'replayed' | 'conflict' (see parts/idempotency.lua) | 'requested' | the state that does not allow it | '' no such job
 -- @transition ready --cancel--> cancelled
 -- @transition delayed --cancel--> cancelled
--- @use clock text asked listed tally ended fade sound
+-- @use clock text_at idempotency stale_ids tally events fade check_types
 -- WHY the id stays in its list, marked `listed`: to search a list of a million would stop Redis. claim drops it there.
 -- WHY '!' and the id beside the id: an older runner knows no such job, and cancels this one as it always did.
 local id, is_forced, key, fingerprint = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4]

@@ -2,11 +2,11 @@
 -- release.lua: give jobs back unfinished, to the front; the attempt is given back, the claim is not.
 -- KEYS 1 base
 -- ARGV 1 worker  2 records: id, token, 'n' where it was not even begun or '', '' and what it said
---      last (_notes.lua)
+--      last (parts/notes.lua)
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --release--> ready
 -- @transition active --release--> cancelled
--- @use clock records notes tally ended fade ring fence history cancelled listed sound unbegun alone
+-- @use clock records notes tally events fade bell fence history cancel_request stale_ids check_types unbegun isolation
 -- WHY a suspect stays one: among others it would take them down with it, at each stop of its isolation runner anew.
 local worker, records = ARGV[1], ARGV[2]
 

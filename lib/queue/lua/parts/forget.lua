@@ -1,4 +1,4 @@
--- forget(state, ids): every trace of finished jobs but the counters. An id may still stand in lists (see _listed.lua): in
+-- forget(state, ids): every trace of finished jobs but the counters. An id may still stand in lists (see parts/stale_ids.lua): in
 -- how many is noted in `gone`, so that claim can tell it from garbage.
 local function forget(state, ids)
   if #ids == 0 then return end

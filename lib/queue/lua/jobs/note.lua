@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- note.lua: keep what running handlers say, from those that still own their job.
 -- KEYS 1 base
--- ARGV 1 worker  2 records: id, token, '', what was said (_notes.lua)
+-- ARGV 1 worker  2 records: id, token, '', what was said (parts/notes.lua)
 -- RETURNS how many were kept
 -- @use clock records notes
 -- WHY pcall: what somebody broke of one job must not cost the notes of the others.

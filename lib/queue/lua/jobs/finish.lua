@@ -2,10 +2,10 @@
 -- finish.lua: complete jobs that this runner still owns.
 -- KEYS 1 base
 -- ARGV 1 worker  2 records: id, token, 't' where the result could not be kept or '-' and behind it the type,
---      result (JSON) or '', where it could not be kept the reason, and what it said last (_notes.lua)
+--      result (JSON) or '', where it could not be kept the reason, and what it said last (parts/notes.lua)
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --complete--> completed
--- @use clock records notes tally ended fade fence hands sound
+-- @use clock records notes tally events fade fence active_list check_types
 -- WHY own() is not asked: what it asks is asked here of all jobs together; the list has the last word as there.
 local worker, records = ARGV[1], ARGV[2]
 

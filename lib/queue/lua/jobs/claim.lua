@@ -13,7 +13,7 @@
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
--- @use clock ended ring listed quarantine promote next_due tally fade expire
+-- @use clock events bell stale_ids quarantine promote_due next_due tally fade kill
 -- WHY ids are put into the runner's list before they leave the other, as RPOPLPUSH does: should this script fail
 -- half-way, they are there and not nowhere.
 local worker, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -100,7 +100,7 @@ local function take(id, list, is_found, looked)
   end
   if expires then
     redis.call('ZREM', base .. 'expiring', id)
-    -- See _unbegun.lua.
+    -- See parts/unbegun.lua.
     local unbegun = claims and redis.call('HGET', job, 'unbegun')
     if is_lost_claim and (unbegun or '0') == digits(count(claims) - 1) then redis.call('HSET', job, 'unbegun', claims) end
     if state == 'ready' and (tonumber(expires) or math.huge) <= now_ms and claims == unbegun then

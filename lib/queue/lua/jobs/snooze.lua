@@ -2,11 +2,11 @@
 -- snooze.lua: put jobs off without a failure; the attempt is given back, the claim is not.
 -- KEYS 1 base
 -- ARGV 1 worker  2 records: id, token, delay ms with a 'u' behind it where no handler is known here, reason (JSON)
---      and what it said last (_notes.lua)
+--      and what it said last (parts/notes.lua)
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --snooze--> delayed
 -- @transition active --snooze--> cancelled
--- @use clock records notes tally ended fade ring fence history cancelled next_due sound unbegun
+-- @use clock records notes tally events fade bell fence history cancel_request next_due check_types unbegun
 local worker, records = ARGV[1], ARGV[2]
 
 sound('ZCARD', 'cancelled')

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- take.lua: count one request of a caller against its rate, for all servers at once.
+-- count_call.lua: count one request of a caller against its rate, for all servers at once.
 -- KEYS 1 base: the caller's key   ARGV 1 requests   2 seconds in which so many come back
 -- RETURNS {1 taken | 0 refused (nothing changed), requests left, µs until the next one, µs until all are back}
 -- WHY one number, the time at which all are back (GCRA): it needs no list of requests and no window with an edge at

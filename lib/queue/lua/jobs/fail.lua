@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- fail.lua: end attempts that went wrong: the job comes back after its delay, or is dead.
 -- KEYS 1 base
--- ARGV 1 worker  2 records: id, token, delay ms or '' for dead, error (JSON) and what it said last (_notes.lua)
+-- ARGV 1 worker  2 records: id, token, delay ms or '' for dead, error (JSON) and what it said last (parts/notes.lua)
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --fail--> delayed
 -- @transition active --fail--> dead
 -- @transition active --fail--> cancelled
--- @use clock records notes tally ended fade ring fence history cancelled next_due sound
+-- @use clock records notes tally events fade bell fence history cancel_request next_due check_types
 local worker, records = ARGV[1], ARGV[2]
 
 sound('ZCARD', 'dead', 'cancelled')

@@ -7,8 +7,8 @@
 --      | '' no such job
 -- @transition ready --patch--> delayed
 -- @transition delayed --patch--> ready
--- @use clock tally text unique ended listed ring next_due sound
--- WHY no list is searched: the id stays where it stood, is noted as left there, and claim drops it (see _listed.lua).
+-- @use clock tally text_at unique_key events stale_ids bell next_due check_types
+-- WHY no list is searched: the id stays where it stood, is noted as left there, and claim drops it (see parts/stale_ids.lua).
 -- WHY no allow-oom: a spec may grow; refused up front at maxmemory, before anything is written.
 local id, seen, spec, priority, due, unique_key = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local job = base .. 'job:' .. id
