@@ -5,7 +5,7 @@
 -- RETURNS 'done' | 'replayed' | 'conflict' (see parts/idempotency.lua) | 'requested' | the state that does not allow it | '' no such job
 -- @transition ready --cancel--> cancelled
 -- @transition delayed --cancel--> cancelled
--- @use clock text_at idempotency stale_ids tally events fade check_types
+-- @use clock check_types events fade idempotency stale_ids tally
 -- WHY the id stays in its list, marked `listed`: to search a list of a million would stop Redis. claim drops it there.
 -- WHY '!' and the id beside the id: an older runner knows no such job, and cancels this one as it always did.
 local id, is_forced, key, fingerprint = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4]

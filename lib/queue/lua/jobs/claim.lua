@@ -13,7 +13,7 @@
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
--- @use clock events bell stale_ids quarantine promote_due next_due tally fade kill
+-- @use clock bell events kill next_due promote_due quarantine stale_ids
 -- WHY ids are put into the runner's list before they leave the other, as RPOPLPUSH does: should this script fail
 -- half-way, they are there and not nowhere.
 local worker, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -131,20 +131,20 @@ end
 -- room for specs that is left.
 -- WHY the plain ones together: a command that writes costs as much as three that read, for the AOF is told of each.
 -- WHY the others one by one: should one of them fail, for a broken key, no other is out of reach of the other runners.
-local function take_from(list, most, room_bytes)
+local function take_from(list, most, bytes_left)
   local next_ids = redis.call('LRANGE', base .. list, digits(-most), '-1')
   local plain, looks = {}, {}
   for i = #next_ids, 1, -1 do
-    if room_bytes <= 0 then
+    if bytes_left <= 0 then
       take_plain(plain, looks, list)
-      return #next_ids - i, room_bytes
+      return #next_ids - i, bytes_left
     end
     local id = next_ids[i]
     local f = look(id)
-    if f[1] then room_bytes = room_bytes - #f[1] end
+    if f[1] then bytes_left = bytes_left - #f[1] end
     if f[3] then
       f.past = past_of(base .. 'job:' .. id, f[3])
-      room_bytes = room_bytes - #(f.past[4] or '')
+      bytes_left = bytes_left - #(f.past[4] or '')
     end
     local is_plain = f[2] == 'ready' and not f[4] and not f[6] and not is_given_up(f[7])
     if is_plain and list ~= 'suspects' and not looks[id] and is_readable(id, f[1]) then
@@ -158,7 +158,7 @@ local function take_from(list, most, room_bytes)
     end
   end
   take_plain(plain, looks, list)
-  return #next_ids, room_bytes
+  return #next_ids, bytes_left
 end
 
 local is_paused = redis.call('HEXISTS', base .. 'meta', 'paused') == 1

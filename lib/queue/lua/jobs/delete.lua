@@ -6,7 +6,7 @@
 -- @transition completed --delete--> -
 -- @transition dead --delete--> -
 -- @transition cancelled --delete--> -
--- @use forget check_types
+-- @use check_types forget
 local id = ARGV[1]
 local state = redis.call('HGET', base .. 'job:' .. id, 'state')
 

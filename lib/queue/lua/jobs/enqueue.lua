@@ -13,7 +13,7 @@
 --      | full (the queue is at its max_depth: not taken in; in the id's place, the seconds until there may be room)
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use clock records tally bell depth events check_types text_at unique_key
+-- @use clock records check_types bell depth events tally text_at unique_key
 -- WHY no allow-oom: at maxmemory a new job is refused up front, before anything is written.
 -- WHY the number: a commit whose reply was lost is sent again; it is answered, not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]

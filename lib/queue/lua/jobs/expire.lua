@@ -5,7 +5,7 @@
 -- RETURNS {'more' or '', the ids of those that were ended …}
 -- @transition ready --expire--> dead
 -- @transition delayed --expire--> dead
--- @use clock stale_ids tally events fade kill check_types
+-- @use clock check_types kill stale_ids
 -- WHY a ready one stays in its list: see parts/stale_ids.lua.
 sound('ZCARD', 'dead', 'delayed')
 local limit = tonumber(ARGV[1])

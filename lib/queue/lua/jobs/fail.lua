@@ -6,7 +6,7 @@
 -- @transition active --fail--> delayed
 -- @transition active --fail--> dead
 -- @transition active --fail--> cancelled
--- @use clock records notes tally events fade bell fence history cancel_request next_due check_types
+-- @use clock records check_types bell cancel_request events fade fence history next_due notes tally
 local worker, records = ARGV[1], ARGV[2]
 
 sound('ZCARD', 'dead', 'cancelled')

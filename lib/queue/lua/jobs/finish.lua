@@ -5,7 +5,7 @@
 --      result (JSON) or '', where it could not be kept the reason, and what it said last (parts/notes.lua)
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --complete--> completed
--- @use clock records notes tally events fade fence active_list check_types
+-- @use clock records check_types active_list events fade fence notes tally
 -- WHY own() is not asked: what it asks is asked here of all jobs together; the list has the last word as there.
 local worker, records = ARGV[1], ARGV[2]
 

@@ -3,7 +3,7 @@
 -- KEYS 1 base
 -- ARGV 1 worker  2 records: id, token, '', what was said (parts/notes.lua)
 -- RETURNS how many were kept
--- @use clock records notes
+-- @use records notes
 -- WHY pcall: what somebody broke of one job must not cost the notes of the others.
 local worker, records = ARGV[1], ARGV[2]
 

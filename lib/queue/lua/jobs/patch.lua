@@ -7,7 +7,7 @@
 --      | '' no such job
 -- @transition ready --patch--> delayed
 -- @transition delayed --patch--> ready
--- @use clock tally text_at unique_key events stale_ids bell next_due check_types
+-- @use clock check_types bell events next_due stale_ids tally text_at unique_key
 -- WHY no list is searched: the id stays where it stood, is noted as left there, and claim drops it (see parts/stale_ids.lua).
 -- WHY no allow-oom: a spec may grow; refused up front at maxmemory, before anything is written.
 local id, seen, spec, priority, due, unique_key = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -34,7 +34,7 @@ local to = home(priority ~= '' and priority or f[3], f[4])
 
 -- It keeps its unique key until then, and its time beyond: else another job could come before it has begun. For a day where
 -- no time is noted, as in retry.lua.
-local function hold(due_ms)
+local function hold()
   local ttl_ms = tonumber(string.match(f[5] or '', '^[1-9]%d*$') or 86400000)
   for _, key in ipairs({unique_keys(unique_key, kind_of(job))}) do
     if text_at(key) == id then redis.call('SET', key, id, 'PX', digits(due_ms - now_ms + ttl_ms)) end
@@ -42,7 +42,7 @@ local function hold(due_ms)
 end
 
 if is_later then
-  if unique_key ~= '' then hold(due_ms) end
+  if unique_key ~= '' then hold() end
   if state == 'ready' then leave(job, from) end
   if f[4] then redis.call('HDEL', job, 'suspect') end
   redis.call('HSET', job, 'state', 'delayed')

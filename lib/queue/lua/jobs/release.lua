@@ -6,7 +6,7 @@
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --release--> ready
 -- @transition active --release--> cancelled
--- @use clock records notes tally events fade bell fence history cancel_request stale_ids check_types unbegun isolation
+-- @use clock records check_types bell cancel_request events fence history isolation notes stale_ids unbegun
 -- WHY a suspect stays one: among others it would take them down with it, at each stop of its isolation runner anew.
 local worker, records = ARGV[1], ARGV[2]
 

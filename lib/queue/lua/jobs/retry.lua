@@ -8,7 +8,7 @@
 -- @transition dead --retry--> ready
 -- @transition completed --retry--> ready
 -- @transition cancelled --retry--> ready
--- @use clock tally text_at unique_key idempotency events stale_ids bell history check_types
+-- @use clock check_types bell events history idempotency stale_ids tally unique_key
 -- WHY claims and ended stay: the fence must still know the old attempts' tokens.
 -- WHY allow-oom: nothing comes in. The record loses fields; what it gains is an id in a list, a line of history, its key.
 -- WHY a day: the key's time that enqueue.lua does not note, and that versions before it never did.

@@ -6,7 +6,7 @@
 -- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
 -- @transition active --snooze--> delayed
 -- @transition active --snooze--> cancelled
--- @use clock records notes tally events fade bell fence history cancel_request next_due check_types unbegun
+-- @use clock records check_types bell cancel_request events fence history next_due notes unbegun
 local worker, records = ARGV[1], ARGV[2]
 
 sound('ZCARD', 'cancelled')

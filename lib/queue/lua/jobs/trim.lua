@@ -8,7 +8,7 @@
 -- @transition completed --trim--> -
 -- @transition dead --trim--> -
 -- @transition cancelled --trim--> -
--- @use clock forget check_types
+-- @use clock check_types forget
 local kept, kept_ms, dead_ms, dead_kept = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local limit = tonumber(ARGV[5])
 sound('ZCARD', 'all')

@@ -3,6 +3,7 @@
 -- WHY the right end: what was claimed first stands there, and most of it ends first. Who ends out of turn among twice as
 -- many goes with them; who stands farther left, by itself.
 -- WHY one table: Lua makes a table anew each time it has doubled.
+-- @use clock
 local function take_out(ids, worker)
   local own_list, place = base .. 'active:' .. worker, {}
   for _, id in ipairs(ids) do place[id] = 0 end

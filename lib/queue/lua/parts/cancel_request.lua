@@ -1,4 +1,5 @@
 -- stop_if_asked(job, id, token): a job that was asked to stop while it ran does not run again. Says whether it stopped it.
+-- @use clock events fade tally
 local function stop_if_asked(job, id, token)
   if redis.call('HEXISTS', job, 'cancel_requested') == 0 then return false end
   redis.call('HSET', job, 'state', 'cancelled', 'finished', now)

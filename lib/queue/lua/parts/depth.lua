@@ -1,6 +1,7 @@
 -- depth(): jobs that are ready or delayed: all less those that have finished or are in a runner's hands.
 -- WHY the newest of a runner's list is looked at: it may have been popped and not claimed yet, and is ready then, or
 -- be a bell, or a job that was cancelled.
+-- @use clock
 local function depth()
   local jobs = redis.call('ZCARD', base .. 'all')
   for _, state in ipairs({'completed', 'dead', 'cancelled'}) do jobs = jobs - redis.call('ZCARD', base .. state) end

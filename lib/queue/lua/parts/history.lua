@@ -1,4 +1,5 @@
 -- remember(job, outcome, error, finished): a line of history about the attempt that ended (now, or at `finished`); 20 stay.
+-- @use clock
 local function remember(job, outcome, error_text, finished_ms)
   local f = redis.call('HMGET', job, 'history', 'attempts', 'started', 'worker')
   local line = table.concat({f[2] or '', f[3] or '', finished_ms or now, f[4] or '', outcome, error_text or ''}, '\29') .. '\28'

@@ -1,5 +1,6 @@
 -- die(id, job, error, by): dead without an attempt of its own. `buried`: those that were, for the log of whoever called.
 -- WHY the index comes first: where somebody broke it, the job is as it was.
+-- @use clock events fade tally
 local buried = {}
 local function die(id, job, error_text, by)
   redis.call('ZADD', base .. 'dead', now, id)

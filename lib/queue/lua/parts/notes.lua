@@ -1,5 +1,6 @@
 -- parted(text): the last field of a record that ends an attempt: its own words, and behind a \29 what the attempt has said
 -- and Redis may not have, or ''. JSON holds no \29.
+-- @use clock records
 local function parted(text)
   local cut = find(text, '\29', 1, true)
   if not cut then return text, '' end

@@ -1,5 +1,6 @@
 -- promote_due(limit): move up to `limit` delayed jobs whose time has come to their ready lists, earliest first.
 -- WHY the list comes first: where somebody broke it, the job stays where it is.
+-- @use clock bell events quarantine stale_ids
 local function promote_due(limit)
   local due = redis.call('ZRANGEBYSCORE', base .. 'delayed', '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
   local moved, rings = {}, false

@@ -1,4 +1,5 @@
 -- quarantine(id, reason): what stood in a list and is no job; kept for a person to look at, where it can be.
+-- @use clock stale_ids
 local function quarantine(id, reason)
   redis.pcall('LPUSH', base .. 'quarantine', string.sub(id, 1, 256) .. '\31' .. reason .. '\31' .. now)
   redis.pcall('LTRIM', base .. 'quarantine', 0, 999)

@@ -2,6 +2,7 @@
 -- Says whether these are the first totals of the queue: then it has just begun, or begun again.
 -- WHY pcall: what somebody broke of these counters must not stop a job half-way.
 -- WHY the cap: types are few, but a spec that somebody wrote by hand may name anything; what comes after counts as `other`.
+-- @use clock
 local MOST_TOTALS = 500
 local function tally(event, counts)
   local totals, sum, are_first = base .. 'totals', 0, false

@@ -1,4 +1,5 @@
 -- holder_at(key, id): the job that stands under the key and lives, unless it is `id` itself.
+-- @use tally text_at
 local function holder_at(key, id)
   local holder = text_at(key)
   if holder == '' or holder == id then return nil end

@@ -3,7 +3,7 @@
 -- KEYS 1 base
 -- ARGV 1 queue  2 idempotency key, or ''  3 fingerprint of the request  4… name, value; '' for a value takes the setting away
 -- RETURNS 'done' | 'replayed' | 'conflict' (see parts/idempotency.lua), and then nothing was changed
--- @use text_at idempotency
+-- @use idempotency
 -- WHY nobody is woken: a runner that is held back asks again within 250 ms.
 local queue, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]
 

@@ -7,7 +7,7 @@
 -- @transition active --reap--> ready
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
--- @use clock tally events fade bell history cancel_request stale_ids quarantine check_types isolation
+-- @use clock check_types bell cancel_request events fade history isolation quarantine stale_ids tally
 -- WHY one crash convicts nobody: the jobs beside a poisonous one are innocent. The second time (the first, where two are
 -- the limit) a job goes to `suspects`, where each runs in a runner of its own, and a crash there is the job's own doing.
 -- WHY twice the limit where nobody saw its process end: with a host all runners of it are gone, and of the suspects that ran
