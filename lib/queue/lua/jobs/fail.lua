@@ -1,47 +1,42 @@
 #!lua flags=allow-oom
 -- fail.lua: end attempts that went wrong: the job comes back after its delay, or is dead.
 -- KEYS 1 base
--- ARGV 1 worker  2 records: id, token, delay ms or '' for dead, error (JSON) and what it said last (parts/notes.lua)
--- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
+-- ARGV 1 runner  2 records: id, token, delay in ms or '' for dead, error (JSON) with last words (parts/last_words.lua)
+-- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
 -- @transition active --fail--> delayed
 -- @transition active --fail--> dead
 -- @transition active --fail--> cancelled
--- @use clock records check_types bell cancel_request events fade fence history next_due notes tally
-local worker, records = ARGV[1], ARGV[2]
+-- @use clock records check_types cancel_request conclude delay end_attempt fence history last_words notes tally type_of_job types
+local runner, records = ARGV[1], ARGV[2]
 
-sound('ZCARD', 'dead', 'cancelled')
-local answers, dead, again, dead_kinds, retried_kinds = {}, {}, {}, {}, {}
-local before = next_due()
-for id, token, delay, rest in each_record(records) do
-  local verdict, retain = own(id, token, worker)
+check_types('ZCARD', 'dead', 'cancelled')
+local dead, fields, retried_types = {}, {}, {}
+local function fail(id, token, delay_ms, rest)
   local job = base .. 'job:' .. id
-  local error_text, last_words = parted(rest)
-  if verdict == 'mine' then
-    redis.call('HSET', job, 'error', error_text)
-    keep_notes(id, job, token, last_words)
+  local error_text, last_words = split_last_words(rest)
+  keep_notes(id, job, token, last_words)
+  if cancel_if_requested(id, job, 'ended', token, 'error', error_text) then return end
+  if delay_ms == '' then
+    dead[#dead + 1] = id
+    fields[id] = {'ended', token, 'error', error_text}
+    return
   end
-  if verdict == 'mine' and not stop_if_asked(job, id, token) then
-    if delay == '' then
-      redis.call('HSET', job, 'state', 'dead', 'finished', now, 'ended', token)
-      redis.call('ZADD', base .. 'dead', now, id)
-      fade(id, retain)
-      dead[#dead + 1] = id
-      add(dead_kinds, kind_of(job))
-    else
-      remember(job, 'retried', error_text)
-      redis.call('HSET', job, 'state', 'delayed', 'ended', token)
-      redis.call('HDEL', job, 'unknown_since')
-      redis.call('ZADD', base .. 'delayed', now_ms + tonumber(delay), id)
-      again[#again + 1] = id
-      add(retried_kinds, kind_of(job))
-    end
-  end
-  answers[#answers + 1] = ANSWER[verdict]
+  remember(job, 'retried', error_text)
+  redis.call('HDEL', job, 'unknown_since')
+  delay(id, job, now_ms + tonumber(delay_ms), 'ended', token, 'error', error_text)
+  add_one(retried_types, type_of_job(job))
 end
 
-if next_due() ~= before then ring() end
-announce('dead', dead, 'fail')
-tell('delayed', again, 'fail')
-tally('dead', dead_kinds)
-tally('retried', retried_kinds)
+local answers = {}
+for id, token, delay_ms, rest in each_record(records) do
+  -- A second record of an attempt in the same call is answered 1 and changes nothing. The dead are concluded at the end.
+  local is_said_again = fields[id] and fields[id][2] == token
+  local verdict = is_said_again and 'done' or end_attempt(id, token, runner)
+  if verdict == 'mine' then fail(id, token, delay_ms, rest) end
+  answers[#answers + 1] = ANSWERS[verdict]
+end
+
+conclude('dead', dead, 'fail', fields)
+publish_delayed('fail')
+tally('retried', retried_types)
 return table.concat(answers)

@@ -1,43 +1,44 @@
 #!lua flags=allow-oom
--- release.lua: give jobs back unfinished, to the front; the attempt is given back, the claim is not.
+-- release.lua: give jobs back unfinished, to the front of their lists. The attempt does not count, but the claim does: its
+-- token stays used.
 -- KEYS 1 base
--- ARGV 1 worker  2 records: id, token, 'n' where it was not even begun or '', '' and what it said
---      last (parts/notes.lua)
--- RETURNS a letter for each: 1 done | 0 not the owner, nothing changed
+-- ARGV 1 runner  2 records: id, token, 'n' where the handler was not even started or '', last words
+--      (parts/last_words.lua)
+-- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
 -- @transition active --release--> ready
 -- @transition active --release--> cancelled
--- @use clock records check_types bell cancel_request events fence history isolation notes stale_ids unbegun
--- WHY a suspect stays one: among others it would take them down with it, at each stop of its isolation runner anew.
-local worker, records = ARGV[1], ARGV[2]
+-- @use clock records check_types cancel_request end_attempt fence give_back history isolation last_words make_ready notes ready_list unbegun
+-- WHY a suspect stays a suspect: among other jobs it would take them down with it, at each stop of its isolation runner.
+local runner, records = ARGV[1], ARGV[2]
+local is_isolated = is_isolation_runner(runner)
 
-sound('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
-sound('ZCARD', 'cancelled')
-local answers, given_back = {}, {}
-for id, token, not_begun, rest in each_record(records) do
-  local verdict = own(id, token, worker)
+check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
+check_types('ZCARD', 'cancelled')
+local function release(id, token, option, rest)
   local job = base .. 'job:' .. id
-  local _, last_words = parted(rest)
-  if verdict == 'mine' then keep_notes(id, job, token, last_words) end
-  if verdict == 'mine' and not stop_if_asked(job, id, token) then
-    if not_begun == '' then
-      remember(job, 'released')
-      redis.call('HDEL', job, 'unknown_since')
-    else
-      expire_on(id, job, token)
-    end
-    redis.pcall('HINCRBY', job, 'attempts', -1)
-    redis.call('HSET', job, 'state', 'ready', 'ended', token, 'since', now)
-    given_back[#given_back + 1] = id
-    -- RPUSH, not LPUSH: a job given back is next, not last (claim takes the right end).
-    if is_alone(worker) then
-      back_to_suspects(id, job)
-    else
-      redis.call('RPUSH', base .. home(redis.call('HGET', job, 'priority')), id)
-    end
+  local _, last_words = split_last_words(rest)
+  keep_notes(id, job, token, last_words)
+  if cancel_if_requested(id, job, 'ended', token) then return end
+  if option == 'n' then
+    keep_expiring(id, job, token)
+  else
+    remember(job, 'released')
+    redis.call('HDEL', job, 'unknown_since')
   end
-  answers[#answers + 1] = ANSWER[verdict]
+  redis.pcall('HINCRBY', job, 'attempts', -1)
+  if is_isolated then
+    give_back(id, job, ready_list(nil, true), 'since', now, 'ended', token, 'suspect', '1')
+  else
+    give_back(id, job, ready_list(redis.call('HGET', job, 'priority')), 'since', now, 'ended', token)
+  end
 end
 
-if #given_back > 0 then ring() end
-tell('ready', given_back, 'release')
+local answers = {}
+for id, token, option, rest in each_record(records) do
+  local verdict = end_attempt(id, token, runner)
+  if verdict == 'mine' then release(id, token, option, rest) end
+  answers[#answers + 1] = ANSWERS[verdict]
+end
+
+publish_ready('release')
 return table.concat(answers)

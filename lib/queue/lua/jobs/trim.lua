@@ -1,33 +1,39 @@
 #!lua flags=allow-oom
--- trim.lua: forget the oldest finished jobs, over the count or over the age, those whose own time is over, in bites; and
--- graves of yesterday.
+-- trim.lua: forget jobs that have ended, a limited number a call: the oldest ones over the count, those over the age, and
+-- those whose own `retain` is over; and runners that were taken for dead a day ago.
 -- KEYS 1 base
--- ARGV 1 completed jobs kept, and as many cancelled ones  2 ms that they are kept  3 ms that dead jobs are kept  4 dead jobs kept
---      5 most to forget
--- RETURNS {forgotten, 'more' or ''}
+-- ARGV 1 completed jobs kept, and as many cancelled ones  2 ms that these are kept  3 ms that dead jobs are kept
+--      4 dead jobs kept  5 most jobs to forget
+-- RETURNS {how many were forgotten, 'more' where there may be others, or ''}
 -- @transition completed --trim--> -
 -- @transition dead --trim--> -
 -- @transition cancelled --trim--> -
--- @use clock check_types forget
+-- @use clock states check_types forget
 local kept, kept_ms, dead_ms, dead_kept = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local limit = tonumber(ARGV[5])
-sound('ZCARD', 'all')
-sound('HLEN', 'gone')
-local forgotten = 0
+local DAY_MS = 86400000
 
+check_types('ZCARD', 'all')
+check_types('HLEN', 'gone')
+local forgotten = 0
 local function trim(state, ids)
   forget(state, ids)
   forgotten = forgotten + #ids
 end
 
--- WHY its state is asked: a version before this one may have run it again, and left it here.
+-- WHY the state is read: an older version may have run the job again, and left its id in `fading`.
 local function trim_faded()
-  local of = {completed = {}, dead = {}, cancelled = {}}
+  local of_state = {}
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', base .. 'fading', '-inf', now, 'LIMIT', 0, limit - forgotten)) do
-    local ids = of[redis.pcall('HGET', base .. 'job:' .. id, 'state')]
-    if ids then ids[#ids + 1] = id else redis.call('ZREM', base .. 'fading', id) end
+    local state = redis.pcall('HGET', base .. 'job:' .. id, 'state')
+    if has_ended(state) then
+      of_state[state] = of_state[state] or {}
+      table.insert(of_state[state], id)
+    else
+      redis.call('ZREM', base .. 'fading', id)
+    end
   end
-  for state, ids in pairs(of) do trim(state, ids) end
+  for state, ids in pairs(of_state) do trim(state, ids) end
 end
 
 for state, most in pairs({completed = kept, cancelled = kept, dead = dead_kept}) do
@@ -40,5 +46,5 @@ for state, age_ms in pairs({completed = kept_ms, cancelled = kept_ms, dead = dea
   end
 end
 if forgotten < limit then trim_faded() end
-redis.call('ZREMRANGEBYSCORE', base .. 'graves', '-inf', now_ms - 86400000)
+redis.call('ZREMRANGEBYSCORE', base .. 'graves', '-inf', now_ms - DAY_MS)
 return {forgotten, forgotten >= limit and 'more' or ''}

@@ -1,10 +1,11 @@
--- is_alive(about, beat, lease_ms): has this runner been heard of within its lease? about: the runner's registration (JSON),
--- which holds "lease_s" if the runner is new enough; lease_ms: the lease of a runner whose registration holds none.
--- WHY the distance: where Redis' clock went back an hour, the last beat of a dead one lies ahead for as long.
--- WHY this is for what is shown alone: a look after an outage finds all beats old. What reaps is LeaseWatch (upkeep.py).
+-- is_alive(about, beat, lease_ms): has this runner beaten within its lease? about: the runner's registration (JSON), which
+-- holds "lease_s" if the runner is new enough; beat: '<counter>:<ms>' or false; lease_ms: the lease of a runner whose
+-- registration holds none.
+-- WHY the distance counts: where Redis' clock went back an hour, the last beat of a dead runner lies an hour ahead.
+-- WHY this is for what is shown alone: after an outage all beats are old. What reaps is LeaseWatch, by its own clock.
 -- @use clock
 local function is_alive(about, beat, lease_ms)
-  local said_s = tonumber(string.match(about, '"lease_s":(%d+%.?%d*)'))
+  local lease_s = tonumber(string.match(about, '"lease_s":(%d+%.?%d*)'))
   local beaten_ms = tonumber(string.match(beat or '', ':(%d+)$'))
-  return beaten_ms ~= nil and math.abs(now_ms - beaten_ms) < (said_s and said_s * 1000 or lease_ms)
+  return beaten_ms ~= nil and math.abs(now_ms - beaten_ms) < (lease_s and lease_s * 1000 or lease_ms)
 end

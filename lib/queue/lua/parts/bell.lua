@@ -1,5 +1,5 @@
--- ring(): wake one idle runner. It blocks on ready:normal alone and would not see what lies in the other lists.
--- A runner that is woken by a bell claims, and rings on where it leaves work behind.
+-- ring(): wake one idle runner. An idle runner blocks on ready:normal alone, and does not see what the other lists get.
+-- The runner that is woken by the bell claims from all lists, and rings again where its claim leaves jobs behind.
 local function ring()
   if redis.call('EXISTS', base .. 'ready:normal') == 0 then redis.call('LPUSH', base .. 'ready:normal', 'bell') end
 end

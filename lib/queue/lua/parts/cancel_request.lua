@@ -1,12 +1,9 @@
--- stop_if_asked(job, id, token): a job that was asked to stop while it ran does not run again. Says whether it stopped it.
--- @use clock events fade tally
-local function stop_if_asked(job, id, token)
+-- cancel_if_requested(id, job, name, value …): a job whose cancellation was requested while it ran does not run again: it
+-- is cancelled now, with these fields in its record. Returns whether that was so. The attempt has ended, and the id is
+-- in no list any more.
+-- @use conclude
+local function cancel_if_requested(id, job, ...)
   if redis.call('HEXISTS', job, 'cancel_requested') == 0 then return false end
-  redis.call('HSET', job, 'state', 'cancelled', 'finished', now)
-  if token then redis.call('HSET', job, 'ended', token) end
-  redis.call('ZADD', base .. 'cancelled', now, id)
-  fade(id, redis.call('HGET', job, 'retain'))
-  announce('cancelled', {id}, 'cancel')
-  tally('cancelled', {[kind_of(job)] = 1})
+  conclude('cancelled', {id}, 'cancel', {[id] = {...}})
   return true
 end

@@ -1,20 +1,23 @@
--- depth(): jobs that are ready or delayed: all less those that have finished or are in a runner's hands.
--- WHY the newest of a runner's list is looked at: it may have been popped and not claimed yet, and is ready then, or
--- be a bell, or a job that was cancelled.
--- @use clock
+-- depth(): how many jobs are ready or delayed: all jobs, less those that have ended, less those in runners' active lists.
+-- WHY the newest entry of an active list is looked at: it may have been popped and not claimed yet, and is ready then, or
+-- it is a bell, or the id of a job that was cancelled.
+-- @use clock states
 local function depth()
   local jobs = redis.call('ZCARD', base .. 'all')
-  for _, state in ipairs({'completed', 'dead', 'cancelled'}) do jobs = jobs - redis.call('ZCARD', base .. state) end
-  for _, worker in ipairs(redis.call('HKEYS', base .. 'workers')) do
-    local hands = base .. 'active:' .. worker
-    jobs = jobs - redis.call('LLEN', hands)
-    local newest = redis.call('LRANGE', hands, 0, 0)[1]
+  for state, is_living in pairs(LIVES) do
+    if not is_living then jobs = jobs - redis.call('ZCARD', base .. state) end
+  end
+  for _, runner in ipairs(redis.call('HKEYS', base .. 'workers')) do
+    local active_list = base .. 'active:' .. runner
+    jobs = jobs - redis.call('LLEN', active_list)
+    local newest = redis.call('LRANGE', active_list, 0, 0)[1]
     if newest and redis.call('HGET', base .. 'job:' .. newest, 'state') ~= 'active' then jobs = jobs + 1 end
   end
   return jobs
 end
 
--- drained_in_s(jobs): seconds until so many have gone, going by the last minute; 60 where none went, an hour at most.
+-- drained_in_s(jobs): seconds until so many jobs have ended, at the pace of the last minute; 60 where none ended, at most
+-- an hour.
 local function drained_in_s(jobs)
   local minute, rate = math.floor(now_ms / 60000), 0
   local share = now_ms % 60000 / 60000

@@ -1,6 +1,7 @@
--- each_record(text): the four fields of every record, one record after another; an empty one is ''. Records end with \30,
--- fields are parted by \31, and the last may hold any text: JSON holds neither.
--- WHY no pattern: string.find with plain is memchr, and a pattern looks at every byte of a long spec by itself.
+-- each_record(text): an iterator over the four fields of every record of `text`; a field that is empty is ''.
+-- A record ends with \30, its fields are parted by \31, and only the last field may hold any text: JSON holds neither
+-- character. Example: 'q.01J…\0311\031-email\031"sent"\030' is id q.01J…, token 1, option -email, result "sent".
+-- WHY no pattern: string.find with `plain` is memchr, and a pattern looks at every byte of a long spec by itself.
 local find, sub = string.find, string.sub
 local function each_record(text)
   local from = 1

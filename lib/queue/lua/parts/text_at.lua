@@ -1,4 +1,4 @@
--- text_at(key): the string that stands there; '' where there is none, or something else.
+-- text_at(key): the string in a key; '' where the key does not exist or holds something else.
 local function text_at(key)
   local text = redis.pcall('GET', key)
   return type(text) == 'string' and text or ''

@@ -1,11 +1,14 @@
--- `unbegun`: the last claim of a job that expires, where that one and all before it came to nothing: they were given back
--- before the handler began. So a job has never begun where it has no `claims`, or the same as `unbegun`; one of an older
--- version has none, and counts as begun from its first claim on. What follows a beginning are retries: they do not expire.
--- expire_on(id, job, token): this claim did not begin; where none did, the job still expires.
+-- `unbegun` decides whether a job with expires_in_s may still expire: only where its handler never started. A claim that
+-- is given back before the handler starts copies its number from `claims` to `unbegun`, provided that every claim before
+-- it was given back so too. A job has never started where it has no `claims`, or where `unbegun` equals `claims`. Later
+-- attempts are retries, and a retry does not expire. A job of a version that wrote no `unbegun` counts as started from
+-- its first claim on.
+-- keep_expiring(id, job, token): the claim `token` was given back before its handler started. Where no claim before it
+-- started the handler, the job may still expire.
 -- @use clock
-local function expire_on(id, job, token)
-  local f = redis.call('HMGET', job, 'expires', 'unbegun')
-  if not f[1] or (f[2] or '0') ~= digits((tonumber(token) or 0) - 1) then return end
+local function keep_expiring(id, job, token)
+  local expires, unbegun = unpack(redis.call('HMGET', job, 'expires', 'unbegun'))
+  if not expires or (unbegun or '0') ~= digits((tonumber(token) or 0) - 1) then return end
   redis.call('HSET', job, 'unbegun', token)
-  redis.pcall('ZADD', base .. 'expiring', f[1], id)
+  redis.pcall('ZADD', base .. 'expiring', expires, id)
 end
