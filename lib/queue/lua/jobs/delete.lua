@@ -11,7 +11,7 @@ local id = ARGV[1]
 local state = redis.call('HGET', base .. 'job:' .. id, 'state')
 
 if not state then return '' end
-if not has_ended(state) then return state end
+if LIVES[state] ~= false then return state end
 check_types('ZCARD', 'all', state)
 check_types('HLEN', 'gone')
 forget(state, {id})

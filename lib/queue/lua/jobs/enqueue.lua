@@ -15,7 +15,7 @@
 --      Example: '+1760000000123\0302\031duplicate\031q.01J…': the queue has begun, and the second job is a duplicate
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use clock records check_types depth job_options take_in text_at types unique_place
+-- @use clock records check_types depth find job_options take_in text_at types unique_place
 -- WHY no allow-oom: at maxmemory new jobs are refused up front, before anything is written.
 -- WHY the number: a commit whose reply was lost is sent again. It is answered once more, and not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -90,7 +90,7 @@ end
 local jobs, answer = 0, {now}
 for id, priority, option_text, spec in each_record(records) do
   jobs = jobs + 1
-  local options, type_name = read_options(option_text), type_in_spec(spec)
+  local options, type_name = option_text ~= '' and read_options(option_text), type_in_spec(spec)
   local why, instead
   if options then
     why, instead = stand_in_of(id, type_name, options)

@@ -25,5 +25,5 @@ for _, id in ipairs(ids) do
     expired[#expired + 1] = id
   end
 end
-kill_expired(expired)
+kill(expired, EXPIRED, 'expire')
 return {#ids == limit and 'more' or '', unpack(expired)}

@@ -52,5 +52,5 @@ for i = 1, size, 4 do
   answers[#answers + 1] = ANSWERS[verdict]
 end
 
-conclude('completed', completed, 'complete', fields, {types = types, retains = retains})
+conclude('completed', completed, 'complete', fields, types, retains)
 return table.concat(answers)

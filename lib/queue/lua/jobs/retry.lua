@@ -19,7 +19,7 @@ local state, unique_ttl = unpack(redis.call('HMGET', job, 'state', 'unique_ttl')
 if not state then return '' end
 local before = asked_before(key, fingerprint)
 if before then return before end
-if not has_ended(state) then return state end
+if LIVES[state] ~= false then return state end
 local unique, holder
 if unique_key ~= '' then unique, holder = unique_place(unique_key, type_of_job(job), id) end
 if holder then return 'unique ' .. holder end

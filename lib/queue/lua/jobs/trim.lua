@@ -26,7 +26,7 @@ local function trim_faded()
   local of_state = {}
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', base .. 'fading', '-inf', now, 'LIMIT', 0, limit - forgotten)) do
     local state = redis.pcall('HGET', base .. 'job:' .. id, 'state')
-    if has_ended(state) then
+    if LIVES[state] == false then
       of_state[state] = of_state[state] or {}
       table.insert(of_state[state], id)
     else

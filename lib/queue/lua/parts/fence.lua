@@ -6,9 +6,9 @@
 -- now. Returns the job's `retain` as well where it is 'mine'.
 -- WHY `completed` is done: only the attempt that holds a job completes it, and finish writes no `ended`.
 local function verdict_on(job, token, runner)
-  local state, owner, claims, retain = unpack(redis.pcall('HMGET', job, 'state', 'worker', 'claims', 'retain'))
-  local is_its_own = owner == runner and claims == token
-  if is_its_own and state == 'active' then return 'mine', retain end
+  local f = redis.pcall('HMGET', job, 'state', 'worker', 'claims', 'retain')
+  local state, is_its_own = f[1], f[2] == runner and f[3] == token
+  if is_its_own and state == 'active' then return 'mine', f[4] end
   if is_its_own and state == 'completed' or redis.pcall('HGET', job, 'ended') == token then return 'done' end
   return 'stale'
 end

@@ -1,19 +1,10 @@
 -- The gate: every job passes through `may_start` before it is handed out.
--- @use clock as_count drop_id kill kill_given_up quarantine stale_ids
+-- @use clock as_count drop_id find kill kill_given_up quarantine stale_ids
 
 -- read_for_claim(id): of the job's record, in this order: 1 spec, 2 state, 3 claims, 4 expires, 5 since, 6 listed,
 -- 7 gives_up; false for a field that is not there, and nothing where the record is broken.
 local function read_for_claim(id)
   return redis.pcall('HMGET', base .. 'job:' .. id, 'spec', 'state', 'claims', 'expires', 'since', 'listed', 'gives_up')
-end
-
--- WHY the whole id is matched: a pattern that looks for the first wrong byte begins anew at each byte, for twice the time.
--- WHY digits first: most of an id is digits.
-local function is_id(id) return string.find(id, '^[0-9a-z_-]*$') ~= nil end
-
--- WHY: a job that nobody can read would stop every runner that is handed it.
-local function is_readable(id, spec)
-  return spec and is_id(id) and not string.find(spec, '\30', 1, true) and not string.find(spec, '\31', 1, true)
 end
 
 -- has_expired(id, claims, expires, is_lost_claim): is the time over at which this job, which `expires`, was to have begun,
@@ -30,23 +21,27 @@ local function has_expired(id, claims, expires, is_lost_claim)
 end
 
 -- may_start(id, f, list, is_lost_claim): 'start' where job `id`, which stands in `list`, may be handed out; else why not:
--- 'drop': no job is to be taken from there | 'unreadable' | 'expired' | 'given_up': its give_up_after_s is over.
+-- 'drop': no job is to be taken from there | 'no_id' | 'unreadable' | 'expired' | 'given_up': its give_up_after_s is over.
 -- f: of read_for_claim. is_lost_claim: the runner has claimed it before, the reply was lost, and no attempt was made.
 -- A limit that holds jobs back is to be asked here, as the last thing before 'start'.
+-- WHY the whole id is matched: a pattern that looks for the first wrong byte begins anew at each byte, for twice the time.
+-- WHY digits first: most of an id is digits.
 local function may_start(id, f, list, is_lost_claim)
-  if is_stale_in(f[6], list) or (f[2] ~= 'ready' and not is_lost_claim) then return 'drop' end
-  if not is_readable(id, f[1]) then return 'unreadable' end
-  if f[4] and has_expired(id, f[3], f[4], is_lost_claim) then return 'expired' end
-  if f[7] and not is_lost_claim and (tonumber(f[7]) or math.huge) <= now_ms then return 'given_up' end
+  local spec, expires, gives_up, stale_in = f[1], f[4], f[7], f[6]
+  if (f[2] ~= 'ready' and not is_lost_claim) or (stale_in and is_stale_in(stale_in, list)) then return 'drop' end
+  if not find(id, '^[0-9a-z_-]*$') then return 'no_id' end
+  if not spec or find(spec, '\30', 1, true) or find(spec, '\31', 1, true) then return 'unreadable' end
+  if expires and has_expired(id, f[3], expires, is_lost_claim) then return 'expired' end
+  if gives_up and not is_lost_claim and (tonumber(gives_up) or math.huge) <= now_ms then return 'given_up' end
   return 'start'
 end
 
 -- turn_away(id, f, list, why): what becomes of a job that may not start. The caller takes the id out of the list.
-local UNREADABLE = '{"type":"unreadable","message":"its spec is missing or holds bytes that JSON text does not"}'
+-- WHY an unreadable job is dead: it would stop every runner that is handed it.
 local function turn_away(id, f, list, why)
   if why == 'drop' then return drop_id(id, f[2], list, f[6]) end
-  if why == 'expired' then return kill_expired({id}) end
+  if why == 'no_id' then return quarantine(id, 'this is no job id') end
+  if why == 'expired' then return kill({id}, EXPIRED, 'expire') end
   if why == 'given_up' then return kill_given_up(id, base .. 'job:' .. id) end
-  if is_id(id) then return kill({id}, UNREADABLE, 'claim') end
-  quarantine(id, 'this is no job id')
+  kill({id}, '{"type":"unreadable","message":"its spec is missing or holds bytes that JSON text does not"}', 'claim')
 end

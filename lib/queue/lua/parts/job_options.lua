@@ -1,5 +1,5 @@
--- read_options(text): what a new job asks for beside its priority and its spec, as a table; nil where text is ''.
--- text: eight parts, parted by \29, each may be '': when the job is due (ms since 1970, or + and the ms from now), ms
+-- read_options(text): what a new job asks for beside its priority and its spec, as a table.
+-- text, which is not '': eight parts, parted by \29, each may be '': when the job is due (ms since 1970, or + and the ms from now), ms
 -- until it expires, its unique key, ms for which the job holds that key, the idempotency key, the fingerprint of the
 -- request, ms for which the record is kept when the job has ended, ms after its due time at which the job is given up.
 -- Example: '+60000\29\29report-7\29\29\29\29\29', the spaces aside: due in a minute, under the unique key report-7.
@@ -7,7 +7,6 @@
 -- @use clock
 local OPTIONS = '^([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)$'
 local function read_options(text)
-  if text == '' then return nil end
   local options = {}
   local due
   due, options.expires, options.unique_key, options.unique_ttl, options.idempotency_key, options.fingerprint,

@@ -11,7 +11,5 @@ local function kill(ids, error_text, by)
   conclude('dead', ids, by, fields)
 end
 
--- kill_expired(ids): these jobs were to begin before a certain time, and have not begun.
-local function kill_expired(ids)
-  kill(ids, '{"type":"expired","message":"it had not begun when its expires_in_s was over"}', 'expire')
-end
+-- The error of a job that was to begin before a certain time, and has not begun.
+local EXPIRED = '{"type":"expired","message":"it had not begun when its expires_in_s was over"}'

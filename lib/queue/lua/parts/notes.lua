@@ -2,7 +2,7 @@
 -- lines the attempt had sent before, then the notes, a letter and a text each:
 --   l a log line   p the progress (JSON)   c a checkpoint (JSON)   d the checkpoint is to be deleted
 -- Example: '2\29lthird line\29p0.5'. A letter that is not known here is passed over: a newer runner may send it.
--- @use clock records
+-- @use clock records find
 
 -- each_note(notes): an iterator over the parts of that text.
 local function each_note(notes)

@@ -2,7 +2,8 @@
 -- A record ends with \30, its fields are parted by \31, and only the last field may hold any text: JSON holds neither
 -- character. Example: 'q.01J…\0311\031-email\031"sent"\030' is id q.01J…, token 1, option -email, result "sent".
 -- WHY no pattern: string.find with `plain` is memchr, and a pattern looks at every byte of a long spec by itself.
-local find, sub = string.find, string.sub
+-- @use find
+local sub = string.sub
 local function each_record(text)
   local from = 1
   return function()

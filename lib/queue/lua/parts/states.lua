@@ -1,7 +1,3 @@
--- Every state that a job may have (as in lib/jobs/state.py) -> whether a job in that state still lives: it waits or runs.
--- A job that does not live has ended: it stands in the index of its state until its record is forgotten.
+-- LIVES[state]: true where a job in this state (as in lib/jobs/state.py) lives: it waits or runs. false where the job has
+-- ended: it stands in the index of its state until its record is forgotten. nil where no job has such a state.
 local LIVES = {ready = true, delayed = true, active = true, completed = false, dead = false, cancelled = false}
-
--- state: a job's field; false or nil where there is no job, or its record is broken: that neither lives nor has ended.
-local function lives(state) return LIVES[state] == true end
-local function has_ended(state) return LIVES[state] == false end

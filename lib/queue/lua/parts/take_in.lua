@@ -4,10 +4,6 @@ local entries, ready_ids, later, later_ids, new_types = {}, {}, {}, {}, {}
 
 -- write_record(job, state, priority, spec, options): the new job's hash. A field that says nothing is left out.
 local function write_record(job, state, priority, spec, options)
-  if not options and priority == 'normal' then
-    redis.call('HSET', job, 'spec', spec, 'state', state)
-    return
-  end
   local fields = {'spec', spec, 'state', state}
   local function write(name, value)
     fields[#fields + 1] = name
@@ -27,7 +23,7 @@ local function write_record(job, state, priority, spec, options)
   redis.call('HSET', job, unpack(fields))
 end
 
--- take_in(id, priority, spec, type_name, options): make a job. Nothing else does. options: as of read_options, or nil.
+-- take_in(id, priority, spec, type_name, options): make a job. Nothing else does. options: of read_options, or false.
 -- The caller has checked the types of `all`, `delayed` and the ready lists, and calls place_taken_in behind the last job.
 local function take_in(id, priority, spec, type_name, options)
   local job, due_ms = base .. 'job:' .. id, options and options.due_ms
@@ -46,6 +42,10 @@ local function take_in(id, priority, spec, type_name, options)
       ready_ids[list] = ids
     end
     ids[#ids + 1] = id
+  end
+  if not options and priority == 'normal' then
+    redis.call('HSET', job, 'spec', spec, 'state', 'ready')
+    return
   end
   write_record(job, due_ms and 'delayed' or 'ready', priority, spec, options)
   if options and options.expires ~= '' then

@@ -3,7 +3,7 @@
 local function living_holder(key, id)
   local holder = text_at(key)
   if holder == '' or holder == id then return nil end
-  return lives(redis.pcall('HGET', base .. 'job:' .. holder, 'state')) and holder or nil
+  return LIVES[redis.pcall('HGET', base .. 'job:' .. holder, 'state')] and holder or nil
 end
 
 -- unique_place(name, type_name, id): the Redis key under which job `id` of this type may stand for the unique key `name`,
