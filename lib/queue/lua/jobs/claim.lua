@@ -1,25 +1,27 @@
 #!lua flags=allow-oom
--- claim.lua: hand a runner up to `limit` jobs, high before normal before low. Delayed jobs that are due are promoted first.
+-- claim.lua: hand a runner up to `limit` jobs, high before normal before low; delayed jobs that are due come first to
+-- their lists.
 -- KEYS 1 base
 -- ARGV 1 runner  2 limit  3 'ready' | 'suspects' | 'popped': as 'ready', in one packet behind a BRPOPLPUSH
 --      4… strays: ids in the runner's active list that the runner does not know, of a pop or claim whose reply was lost
 -- RETURNS 'reaped': the runner was taken for dead | 'forgotten': the queue does not know the runner
---      | {words, spec, spec …}. words are records parted by \30, of fields parted by \31. The first record is the head:
+--      | {words, spec, spec …}. words: records parted by \30, of fields parted by \31. The first record is the head:
 --          'more' | 'paused' | 'empty' | '', now_ms, ms until the next delayed job is due or '',
 --          since when each job was ready (ms, parted by commas), ids of jobs that are dead instead (parted by commas)
 --        and each other record is a job:
---          id, token, attempt, unknown_since or '', and where the job has a checkpoint or a time at which it is given up:
---          the checkpoint or '', that time (ms) or ''
---      Example of one job: {'\0311760000000123\031\0311760000000101\031\030q.01J…\0311\0311\031', '{"v":1,"type":"email",…}'}
---      'more': call again at once, for the lists hold ids that are no jobs, or specs that are too much for one call; strays
---        may still be in the active list. 'paused': only jobs of a lost claim are handed out. 'empty', behind a pop: no
---        other job is ready
+--          id, token, attempt, unknown_since or '', and where the job has a checkpoint or a time at which it is given
+--          up: the checkpoint or '', that time in ms or ''
+--        Example: {'\0311760000000123\031\0311760000000101\031\030q.01J…\0311\0311\031', '{"v":1,"type":"email",…}'}
+--        'more': call again at once. The lists hold ids that are no jobs, or specs that are too much for one call;
+--          strays may still be in the active list
+--        'paused': the queue is, and only jobs of a lost claim are handed out
+--        'empty', behind a pop: no other job is ready
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
 -- @use clock bell due gate hand_out promote_due ready_list stale_ids
--- WHY an id is put into the active list before it leaves the other list, as RPOPLPUSH does: where this script fails
--- half-way, the id is in one of them.
+-- WHY an id goes to the active list before it leaves the other list, as with RPOPLPUSH: where this script fails
+-- half-way, the id is in one of the two.
 local runner, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local active_list = base .. 'active:' .. runner
 local MOST_UNFIT, MOST_AT_ONCE, MOST_BYTES = 200, 1000, 1048576
@@ -29,7 +31,7 @@ if redis.call('HEXISTS', base .. 'workers', runner) == 0 then
 end
 
 -- ids_left: how many ids this call may still look at. bytes_left: of specs; the spec that uses them up is handed out.
--- WHY bytes: a hundred specs of a MB hold Redis for half a second, and over a slow link their reply never comes in time.
+-- WHY bytes: a hundred specs of a MB hold Redis for half a second, and over a slow link their reply is always late.
 -- WHY no function below reads the two: making a function that does costs each call as much as the two do for ten jobs.
 local ids_left, bytes_left = limit + MOST_UNFIT, MOST_BYTES
 local is_paused = redis.call('HEXISTS', base .. 'meta', 'paused') == 1
@@ -62,8 +64,8 @@ local function start_batch(batch, fields, list)
   end
 end
 
--- Hand out jobs from the right end of `list`, up to `most` of its ids and `bytes` of specs. Returns how many ids it took,
--- and how many bytes are left.
+-- Hand out jobs from the right end of `list`, up to `most` of its ids and `bytes` of specs. Returns how many ids it
+-- took, and how many bytes are left.
 -- A job that has no `expires` and no stale id, and is no suspect, goes with its neighbours.
 -- WHY each other job by itself: where one of them fails for a broken key, the rest is in reach of the other runners.
 local function start_from(list, most, bytes)
@@ -96,8 +98,8 @@ local function start_from(list, most, bytes)
   return #next_ids, bytes
 end
 
--- Hand out the job with this id, which was in the active list before this call. In a paused queue a ready job goes back to
--- the front of its list instead. WHY the list first: where somebody broke it, the id stays in the active list.
+-- Hand out the job with this id, which was in the active list before this call. In a paused queue a ready job goes
+-- back to the front of its list instead. WHY the list first: where somebody broke it, the id stays in the active list.
 local function start_found(id, f)
   local goes_back = is_paused and f[2] == 'ready' and not is_stale_in(f[6], 'ready:normal')
   if not goes_back then return start_one(id, 'ready:normal', true, f) end

@@ -4,9 +4,9 @@
 -- ARGV 1 process id  2 commit number, ascending  3 records: id, priority, options (parts/job_options.lua), spec
 -- RETURNS 'superseded': a later commit of this process came first; this one was never answered, and none of its jobs is
 --        taken in
---      | now_ms, with a + before it where the queue has just begun, or begun again since it was removed (the caller names
---        it once more); and behind it, for each job that was not taken in as a new one: \30, its number from 1, \31, why,
---        \31, the id of the job that stands for it. why:
+--      | now_ms, with a + before it where the queue has just begun, or begun again since it was removed: the caller adds
+--        it to the set of names once more. Behind now_ms, for each job that was not taken in as a new one: \30, its
+--        number from 1, \31, why, \31, the id of the job that stands for it. why:
 --        replayed-new, replayed-duplicate  its idempotency key came before, and this was the answer then
 --        conflict   its idempotency key came before, with another fingerprint
 --        duplicate  a job of its type lives under its unique key
@@ -30,7 +30,7 @@ if last_number and tonumber(last_number) == number then return last_answer end
 if last_number and tonumber(last_number) > number then return 'superseded' end
 check_types('ZCARD', 'all')
 check_types('LLEN', 'ready:normal')
--- WHY the records are searched first: few need these keys, and asking for a key costs more than a look through the text.
+-- WHY the records are searched first: few of them need these keys, and a command costs more than such a search.
 if find(records, '\29', 1, true) then check_types('ZCARD', 'delayed') end
 if find(records, '\31high\31', 1, true) then check_types('LLEN', 'ready:high') end
 if find(records, '\31low\31', 1, true) then check_types('LLEN', 'ready:low') end
@@ -45,8 +45,8 @@ local function refuse()
   return 'full', drained_in_s(refused - room)
 end
 
--- For how many ms a job holds its unique key, as text: what it asks for, or a day beyond its due time. nil where what it
--- asks for ends before it is due. WHY a delay is not compared: the server has compared it before it sent the job.
+-- For how many ms a job holds its unique key, as text: what it asks for, or a day beyond its due time. nil where what
+-- it asks for ends before it is due. WHY a delay is not compared: the server has compared it before it sent the job.
 local function unique_ttl_of(options)
   local ms = math.max(0, (options.due_ms or 0) - now_ms)
   if options.unique_ttl == '' then return digits(DAY_MS + ms) end

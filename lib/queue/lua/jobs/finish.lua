@@ -1,16 +1,16 @@
 #!lua flags=allow-oom
 -- finish.lua: complete jobs that this runner still holds.
 -- KEYS 1 base
--- ARGV 1 runner  2 records: id, token, '-' and the job's type ('t' and the type where the result could not be kept), and
---      the result (JSON), or '' for none, or why it could not be kept; with last words (parts/last_words.lua)
+-- ARGV 1 runner  2 records: id, token, '-' and the job's type ('t' and the type where the result could not be kept),
+--      and the result (JSON), or '' for none, or why it could not be kept; with last words (parts/last_words.lua)
 -- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
 -- @transition active --complete--> completed
 -- @use records check_types active_list conclude fence last_words notes types
--- WHY end_attempt is not called: it would take each id out of the active list by itself, and this takes out all at once.
+-- WHY not end_attempt: it takes ids out of the active list one by one, and remove_from_active takes all at once.
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'completed')
--- ends: id, verdict, option and rest of one record behind those of another. retains: id -> `retain`, of the few with one.
+-- ends: the id, verdict, option and rest of each record, one record behind the other. retains: id -> `retain`.
 local ends, size, mine, retains = {}, 0, {}, nil
 for id, token, option, rest in each_record(records) do
   local verdict, retain = verdict_on(base .. 'job:' .. id, token, runner)

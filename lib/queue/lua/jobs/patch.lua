@@ -3,8 +3,8 @@
 -- KEYS 1 base
 -- ARGV 1 id  2 SHA-1 of the spec that the new spec was made of  3 new spec  4 new priority, or '' to leave it
 --      5 'now', ms since 1970 at which the job is due, or '' to leave that  6 its unique key, or ''
--- RETURNS 'done' | 'changed': the job's spec is another one by now, and nothing was done | the state that does not allow it
---      | '' there is no such job
+-- RETURNS 'done' | 'changed': the job's spec is another one by now, and nothing was done
+--      | the state that does not allow it | '' there is no such job
 -- @transition ready --patch--> delayed
 -- @transition delayed --patch--> ready
 -- @use clock check_types bell delay due make_ready mark_stale ready_list text_at type_of_job unique_key

@@ -1,9 +1,10 @@
 #!lua flags=no-writes
--- read.lua: jobs as they are now.
+-- read.lua: the records of jobs (lib/queue/job_fields.py) as they are now.
 -- KEYS 1 base
 -- ARGV 1… ids
--- RETURNS for each: '' no such job | a text of fields: created ms, due ms while delayed, then name, value, name, value …
--- WHY pcall: an index that somebody broke costs a job a time, and not its being read.
+-- RETURNS for each id: '' where there is no such job | a text, parted by \31: created ms, due ms while delayed or '',
+--      then name, value, name, value …, as in '1760000000101\031\031spec\031{"v":1,…}\031state\031ready'
+-- WHY pcall: an index that somebody broke costs the answer a time, and not the job.
 local function score(index, id)
   local found = redis.pcall('ZSCORE', base .. index, id)
   return type(found) == 'string' and found or ''
@@ -15,7 +16,7 @@ for i, id in ipairs(ARGV) do
   if fields.err or #fields == 0 then
     reply[i] = ''
   else
-    -- A spec that somebody wrote by hand may hold the separator; the other fields are to be read all the same.
+    -- WHY: a spec that a person wrote by hand may hold the separator. The other fields are to be read all the same.
     for at = 2, #fields, 2 do fields[at] = (string.gsub(fields[at], '\31', ' ')) end
     reply[i] = score('all', id) .. '\31' .. score('delayed', id) .. '\31' .. table.concat(fields, '\31')
   end

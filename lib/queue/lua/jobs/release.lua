@@ -1,14 +1,15 @@
 #!lua flags=allow-oom
--- release.lua: give jobs back unfinished, to the front of their lists. The attempt does not count, but the claim does: its
--- token stays used.
+-- release.lua: give jobs back unfinished, to the front of their lists. The attempt does not count, but the claim
+-- does: its token stays used.
 -- KEYS 1 base
 -- ARGV 1 runner  2 records: id, token, 'n' where the handler was not even started or '', last words
 --      (parts/last_words.lua)
 -- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
 -- @transition active --release--> ready
 -- @transition active --release--> cancelled
--- @use clock records check_types cancel_request end_attempt fence give_back history isolation last_words make_ready notes ready_list unbegun
--- WHY a suspect stays a suspect: among other jobs it would take them down with it, at each stop of its isolation runner.
+-- @use clock records check_types cancel_request end_attempt fence give_back history isolation last_words make_ready
+-- @use notes ready_list unbegun
+-- WHY a suspect stays a suspect: else each stop of its isolation runner would put it among jobs that it may kill.
 local runner, records = ARGV[1], ARGV[2]
 local is_isolated = is_isolation_runner(runner)
 

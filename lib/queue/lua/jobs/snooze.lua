@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- snooze.lua: put jobs off without a failure. The attempt does not count, but the claim does: its token stays used.
 -- KEYS 1 base
--- ARGV 1 runner  2 records: id, token, delay in ms, with a 'u' behind it where the runner knows no handler for the job's
---      type, reason (JSON) with last words (parts/last_words.lua)
+-- ARGV 1 runner  2 records: id, token, delay in ms, with a 'u' behind it where the runner knows no handler for the
+--      job's type, reason (JSON) with last words (parts/last_words.lua)
 -- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
 -- @transition active --snooze--> delayed
 -- @transition active --snooze--> cancelled

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- trim.lua: forget jobs that have ended, a limited number a call: the oldest ones over the count, those over the age, and
--- those whose own `retain` is over; and runners that were taken for dead a day ago.
+-- trim.lua: forget jobs that have ended, a limited number a call: the oldest ones over the count, those over the age,
+-- and those whose own `retain` is over; and runners that were taken for dead a day ago.
 -- KEYS 1 base
 -- ARGV 1 completed jobs kept, and as many cancelled ones  2 ms that these are kept  3 ms that dead jobs are kept
 --      4 dead jobs kept  5 most jobs to forget

@@ -1,5 +1,5 @@
--- remove_from_active(ids, runner): take these ids out of the runner's active list. Returns id -> 0 where the id was not in
--- the list, and another number where it was.
+-- remove_from_active(ids, runner): take these ids out of the runner's active list. Returns id -> 0 where the id was
+-- not in the list, and another number where it was.
 -- The oldest claims are at the right end, and mostly end first. So the last 2 × #ids entries are read, the list is cut
 -- off left of the leftmost id that goes, and the other entries from there on are pushed back. An id that stands farther
 -- left is removed by an LREM of its own.

@@ -1,6 +1,6 @@
--- is_alive(about, beat, lease_ms): has this runner beaten within its lease? about: the runner's registration (JSON), which
--- holds "lease_s" if the runner is new enough; beat: '<counter>:<ms>' or false; lease_ms: the lease of a runner whose
--- registration holds none.
+-- is_alive(about, beat, lease_ms): has this runner beaten within its lease? about: the runner's registration (JSON),
+-- which holds "lease_s" if the runner is new enough; beat: '<counter>:<ms>' or false; lease_ms: the lease of a runner
+-- whose registration holds none.
 -- WHY the distance counts: where Redis' clock went back an hour, the last beat of a dead runner lies an hour ahead.
 -- WHY this is for what is shown alone: after an outage all beats are old. What reaps is LeaseWatch, by its own clock.
 -- @use clock

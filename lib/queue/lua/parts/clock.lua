@@ -1,5 +1,5 @@
 -- Redis' own time is the only clock that decides anything about a job: a host's clock may be wrong.
--- now_ms: ms since 1970, as a number. now: the same as text, for commands and keys. digits(n): any whole number as text.
+-- now_ms: ms since 1970, as a number. now: now_ms as text, for commands and keys. digits(n): a whole number as text.
 -- WHY text: Redis prints a number that a command is given with the care that a float needs, each time anew, which costs
 -- as much as storing it. So a command that runs once a job is given '0' or digits(n), and no number.
 local clock = redis.call('TIME')

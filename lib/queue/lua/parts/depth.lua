@@ -1,6 +1,6 @@
--- depth(): how many jobs are ready or delayed: all jobs, less those that have ended, less those in runners' active lists.
--- WHY the newest entry of an active list is looked at: it may have been popped and not claimed yet, and is ready then, or
--- it is a bell, or the id of a job that was cancelled.
+-- depth(): how many jobs are ready or delayed: all jobs, less the ended ones, less those in runners' active lists.
+-- WHY the newest entry of an active list is looked at: it may have been popped and not claimed yet, and is ready
+-- then, or it is a bell, or the id of a job that was cancelled.
 -- @use clock states
 local function depth()
   local jobs = redis.call('ZCARD', base .. 'all')
@@ -16,8 +16,8 @@ local function depth()
   return jobs
 end
 
--- drained_in_s(jobs): seconds until so many jobs have ended, at the pace of the last minute; 60 where none ended, at most
--- an hour.
+-- drained_in_s(jobs): seconds until so many jobs have ended, at the pace of the last minute; 60 where none ended, at
+-- most an hour.
 local function drained_in_s(jobs)
   local minute, rate = math.floor(now_ms / 60000), 0
   local share = now_ms % 60000 / 60000

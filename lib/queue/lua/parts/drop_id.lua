@@ -1,5 +1,5 @@
--- drop_id(id, state, list, stale_in): the id was taken from `list`, and no job is to run for it. A stale id is stale there
--- no more; the id of a deleted job has one place less in `gone`; an id that never was a job's goes to quarantine.
+-- drop_id(id, state, list, stale_in): the id was taken from `list`, and no job is to run for it. A stale id is stale
+-- there no more; the id of a deleted job has one place less in `gone`; an id that never was a job's goes to quarantine.
 -- state, stale_in: fields of the job; state is nil or false where no job has the id.
 -- @use states quarantine stale_ids
 local function drop_id(id, state, list, stale_in)
@@ -10,6 +10,7 @@ local function drop_id(id, state, list, stale_in)
   elseif id ~= 'bell' then
     local places = tonumber(redis.pcall('HGET', base .. 'gone', id))
     if not places then return quarantine(id, 'no job has this id') end
-    if places > 1 then redis.call('HSET', base .. 'gone', id, places - 1) else redis.call('HDEL', base .. 'gone', id) end
+    if places <= 1 then return redis.call('HDEL', base .. 'gone', id) end
+    redis.call('HSET', base .. 'gone', id, places - 1)
   end
 end

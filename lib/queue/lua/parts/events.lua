@@ -6,7 +6,8 @@
 local function announce(state, ids, by)
   if #ids == 0 then return end
   local length = #ids > 10 and '1000' or '10000'
-  redis.pcall('XADD', base .. 'events', 'MAXLEN', '~', length, '*', 'state', state, 'by', by, 'ids', table.concat(ids, ','))
+  local joined = table.concat(ids, ',')
+  redis.pcall('XADD', base .. 'events', 'MAXLEN', '~', length, '*', 'state', state, 'by', by, 'ids', joined)
 end
 
 -- publish(state, ids, by): the same entry for a change that ends no job, but only while somebody listens (listen.lua).

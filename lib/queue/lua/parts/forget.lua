@@ -1,5 +1,5 @@
--- forget(state, ids): delete every trace of jobs that have ended in `state`, but the counters. A stale id of such a job may
--- still stand in lists (stale_ids.lua): in how many is noted in `gone`, by which claim can tell it from garbage.
+-- forget(state, ids): delete every trace of jobs that have ended in `state`, but the counters. Where the id is stale in
+-- lists (stale_ids.lua), `gone` notes in how many, so that claim can tell the id from garbage.
 local function forget(state, ids)
   if #ids == 0 then return end
   local jobs, logs = {}, {}

@@ -7,8 +7,8 @@ local function read_for_claim(id)
   return redis.pcall('HMGET', base .. 'job:' .. id, 'spec', 'state', 'claims', 'expires', 'since', 'listed', 'gives_up')
 end
 
--- has_expired(id, claims, expires, is_lost_claim): is the time over at which this job, which `expires`, was to have begun,
--- and has it never begun (unbegun.lua)? A job that is claimed is to expire no more, so that its id leaves `expiring`.
+-- has_expired(id, claims, expires, is_lost_claim): was this job to begin before a time that is over, `expires`, and has
+-- its handler never started (unbegun.lua)? The id leaves `expiring` in either case: a claimed job expires no more.
 local function has_expired(id, claims, expires, is_lost_claim)
   local job = base .. 'job:' .. id
   redis.call('ZREM', base .. 'expiring', id)
@@ -20,11 +20,11 @@ local function has_expired(id, claims, expires, is_lost_claim)
   return (tonumber(expires) or math.huge) <= now_ms and claims == unbegun
 end
 
--- may_start(id, f, list, is_lost_claim): 'start' where job `id`, which stands in `list`, may be handed out; else why not:
+-- may_start(id, f, list, is_lost_claim): 'start' where job `id`, which stands in `list`, may be handed out. Else why not:
 -- 'drop': no job is to be taken from there | 'no_id' | 'unreadable' | 'expired' | 'given_up': its give_up_after_s is over.
--- f: of read_for_claim. is_lost_claim: the runner has claimed it before, the reply was lost, and no attempt was made.
+-- f: of read_for_claim. is_lost_claim: the runner has claimed the job before, and the reply was lost: no attempt began.
 -- A limit that holds jobs back is to be asked here, as the last thing before 'start'.
--- WHY the whole id is matched: a pattern that looks for the first wrong byte begins anew at each byte, for twice the time.
+-- WHY the whole id is matched: a pattern for the first wrong byte begins anew at each byte, and takes twice the time.
 -- WHY digits first: most of an id is digits.
 local function may_start(id, f, list, is_lost_claim)
   local spec, expires, gives_up, stale_in = f[1], f[4], f[7], f[6]

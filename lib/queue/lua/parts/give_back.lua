@@ -1,5 +1,5 @@
--- give_back(id, job, list, name, value …): a runner gives a job back. The job is ready, and the next in `list`; the fields
--- are written with its state. publish_ready (make_ready.lua) is to be called behind the last one.
+-- give_back(id, job, list, name, value …): a runner gives a job back. The job is ready, and the next in `list`; the
+-- fields are written with its state. publish_ready (make_ready.lua) is to be called behind the last one.
 -- WHY RPUSH: claim takes the right end, so that a job that has waited already is next, not last.
 -- @use make_ready
 local function give_back(id, job, list, ...)

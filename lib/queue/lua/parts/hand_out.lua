@@ -1,19 +1,19 @@
 -- What claim.lua answers: `words` begins with the head and has a record for each job, `specs` begins with a place for
--- `words` and has a spec for each job. handed_out: how many jobs; claimed_ids: their ids; ready_since: since when each was
--- ready, ms; nil where the job has been ready since it was created.
--- WHY the specs are apart: Lua hashes every string that it makes, byte by byte, and makes one text of all specs twice over.
+-- `words` and has a spec for each job. handed_out: how many jobs; claimed_ids: their ids; ready_since: since when
+-- each was ready, ms; nil where the job has been ready since it was created.
+-- WHY the specs are apart: Lua hashes each string that it makes, byte by byte. One text of all specs is made twice.
 -- @use clock as_count events kill wait_ms
 local specs, words, handed_out = {''}, {''}, 0
 local claimed_ids, ready_since = {}, {}
 
--- past_of(job, claims): what the earlier claims of a job have left: 1 attempts, 2 worker, 3 unknown_since, 4 checkpoint.
--- WHY apart from read_for_claim: most jobs were never claimed, and a field that is not there costs what any field costs.
+-- past_of(job, claims): what earlier claims left in the record: 1 attempts, 2 worker, 3 unknown_since, 4 checkpoint.
+-- WHY apart from read_for_claim: most jobs were never claimed, and a missing field costs as much as any other.
 local function past_of(job, claims)
   return claims and redis.call('HMGET', job, 'attempts', 'worker', 'unknown_since', 'checkpoint') or {}
 end
 
--- hand_out(id, job, f, past, runner, is_lost_claim): the job is active, held by the runner under a new token, and goes into
--- the answer. f: of read_for_claim; past: of past_of. The id is in the runner's active list already.
+-- hand_out(id, job, f, past, runner, is_lost_claim): the job is active, held by the runner under a new token, and
+-- goes into the answer. f: of read_for_claim; past: of past_of. The id is in the runner's active list already.
 -- is_lost_claim: the claim before this one counted its attempt already, and that attempt was never made.
 local function hand_out(id, job, f, past, runner, is_lost_claim)
   local claims, gives_up, checkpoint = f[3], f[7], past[4]
@@ -36,10 +36,14 @@ end
 -- claim_reply(state, due_ms): all that was handed out, as claim.lua returns it. The event is published on the way.
 local function claim_reply(state, due_ms)
   -- WHY all at once: one ZMSCORE costs what two jobs cost.
-  local created = handed_out > 0 and redis.call('ZMSCORE', base .. 'all', unpack(claimed_ids, 1, math.min(handed_out, 5000))) or {}
+  local created = {}
+  if handed_out > 0 then
+    created = redis.call('ZMSCORE', base .. 'all', unpack(claimed_ids, 1, math.min(handed_out, 5000)))
+  end
   for i = 1, handed_out do ready_since[i] = ready_since[i] or created[i] or now end
   publish('active', claimed_ids, 'claim')
-  words[1] = table.concat({state, now, wait_ms(due_ms), table.concat(ready_since, ','), table.concat(killed, ',')}, '\31')
+  local since, dead = table.concat(ready_since, ','), table.concat(killed, ',')
+  words[1] = table.concat({state, now, wait_ms(due_ms), since, dead}, '\31')
   specs[1] = table.concat(words, '\30')
   return specs
 end

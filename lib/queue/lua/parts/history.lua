@@ -1,6 +1,6 @@
 -- remember(job, outcome, error_text, finished_ms): add a line about the attempt that ended to the job's `history`, of
--- which the last 20 stay. outcome: 'retried', 'snoozed', 'released', 'crashed', or the state of a job that is retried by
--- hand. finished_ms: nil for now. A line is 'attempt \29 started ms \29 finished ms \29 runner \29 outcome \29 error
+-- which the last 20 stay. outcome: 'retried', 'snoozed', 'released', 'crashed', or the state of a job that is retried
+-- by hand. finished_ms: nil for now. A line is 'attempt \29 started ms \29 finished ms \29 runner \29 outcome \29 error
 -- (JSON) \28', without the spaces.
 -- @use clock
 local function remember(job, outcome, error_text, finished_ms)

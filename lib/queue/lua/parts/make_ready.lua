@@ -7,8 +7,8 @@ local function place(id, job, list, stale_in)
   needs_bell = needs_bell or list ~= 'ready:normal'
 end
 
--- make_ready(id, job, list, stale_in, name, value …): the job is ready, at the end of `list`. The fields are written with
--- its state. The caller has taken the id out of where it stood, or takes it out next.
+-- make_ready(id, job, list, stale_in, name, value …): the job is ready, at the end of `list`. The fields are written
+-- with its state. The caller has taken the id out of where it stood, or takes it out next.
 -- WHY the list comes first: where somebody broke it, the job stays what it was.
 local function make_ready(id, job, list, stale_in, ...)
   place(id, job, list, stale_in)

@@ -1,5 +1,5 @@
--- revive(id): a job that has ended runs again as if it were new: it is ready, at the end of its list. Its history gets a
--- line about the last attempt. is_from_start: the job loses its checkpoint.
+-- revive(id): a job that has ended runs again as if it were new: it is ready, at the end of its list. Its history
+-- gets a line about the last attempt. is_from_start: the job loses its checkpoint.
 -- The caller has checked that the job has ended, and the types of the index and of the ready lists, and calls
 -- publish_ready (make_ready.lua) behind the last job.
 -- WHY claims and ended stay: the fence must still know the tokens of the old attempts.
@@ -16,8 +16,8 @@ local function revive(id, is_from_start)
   end
   redis.call('ZREM', base .. state, id)
   redis.pcall('ZREM', base .. 'fading', id)
-  redis.call('HDEL', job, 'attempts', 'crashes', 'suspect', 'started', 'finished', 'worker', 'result', 'result_truncated',
-    'result_error', 'error', 'progress', 'cancel_requested', 'unknown_since', 'expires', 'unbegun')
+  redis.call('HDEL', job, 'attempts', 'crashes', 'suspect', 'started', 'finished', 'worker', 'error', 'progress',
+    'result', 'result_truncated', 'result_error', 'cancel_requested', 'unknown_since', 'expires', 'unbegun')
   -- WHY a completed job loses its checkpoint: an older runner that completed the job left it there.
   if state == 'completed' or is_from_start then redis.call('HDEL', job, 'checkpoint', 'checkpointed') end
   if patience then redis.call('HSET', job, 'gives_up', digits(now_ms + (tonumber(patience) or 0))) end

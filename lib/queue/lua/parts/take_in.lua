@@ -1,4 +1,5 @@
--- entries: `all` gets them, score, id, score, id …; ready_ids: list -> ids; later: what `delayed` gets, later_ids: its ids.
+-- What place_taken_in writes. entries: for `all`, as score, id, score, id …; ready_ids: list -> ids for that list;
+-- later: for `delayed`, as due ms, id, due ms, id …; later_ids: the ids of `later`; new_types: type -> how many jobs.
 -- @use clock bell events ready_list tally types
 local entries, ready_ids, later, later_ids, new_types = {}, {}, {}, {}, {}
 
@@ -24,7 +25,7 @@ local function write_record(job, state, priority, spec, options)
 end
 
 -- take_in(id, priority, spec, type_name, options): make a job. Nothing else does. options: of read_options, or false.
--- The caller has checked the types of `all`, `delayed` and the ready lists, and calls place_taken_in behind the last job.
+-- The caller has checked the types of `all`, `delayed` and the ready lists, and calls place_taken_in after the last one.
 local function take_in(id, priority, spec, type_name, options)
   local job, due_ms = base .. 'job:' .. id, options and options.due_ms
   entries[#entries + 1] = now
@@ -53,8 +54,8 @@ local function take_in(id, priority, spec, type_name, options)
   end
 end
 
--- place_taken_in(by): put all jobs that take_in made where they stand, publish them, count them, and wake a runner where
--- a job went to a list on which none blocks, or is the next to be due. Returns what tally returns.
+-- place_taken_in(by): put all jobs that take_in made where they stand, publish them, count them, and wake a runner
+-- where a job went to a list on which none blocks, or is the next to be due. Returns what tally returns.
 local function place_taken_in(by)
   if #entries > 0 then redis.call('ZADD', base .. 'all', unpack(entries)) end
   for list, ids in pairs(ready_ids) do

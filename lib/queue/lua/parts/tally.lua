@@ -1,6 +1,6 @@
--- tally(event, counts): add to the totals by type that /metrics shows, and to the counts of this minute that /api/queues
--- shows as rates. counts: type -> number. Returns true where these are the queue's first totals: the queue has just
--- begun, or begun again.
+-- tally(event, counts): add to the totals by type that /metrics shows, and to the counts of this minute that
+-- /api/queues shows as rates. counts: type -> number. Returns true where these are the queue's first totals: the
+-- queue has just begun, or begun again.
 -- WHY pcall: a counter that somebody broke must not stop a script half-way.
 -- WHY the cap: Waybill knows few types, but a spec that somebody wrote by hand may name anything. A type that comes
 -- after the first 500 totals counts as `other`.

@@ -1,4 +1,4 @@
--- living_holder(key, id): the id of the job that stands under the unique key `key` and lives; nil for none, or `id` itself.
+-- living_holder(key, id): the living job that stands under the unique key `key`, by id; nil for none, or for `id` itself.
 -- @use states text_at type_of_job unique_key
 local function living_holder(key, id)
   local holder = text_at(key)
@@ -6,8 +6,8 @@ local function living_holder(key, id)
   return LIVES[redis.pcall('HGET', base .. 'job:' .. holder, 'state')] and holder or nil
 end
 
--- unique_place(name, type_name, id): the Redis key under which job `id` of this type may stand for the unique key `name`,
--- and the id of the job of its type that lives there already, or nil.
+-- unique_place(name, type_name, id): the Redis key under which job `id` of this type may stand for the unique key
+-- `name`, and the id of the job of its type that lives there already, or nil.
 local function unique_place(name, type_name, id)
   local first, beside = unique_keys(name, type_name)
   local holder = living_holder(first, id)

@@ -1,15 +1,16 @@
 #!lua flags=no-writes
--- follow.lua: the stream's entries behind a place.
+-- follow.lua: the entries of the queue's stream behind an entry.
 -- KEYS 1 base
--- ARGV 1 the id of the last entry read  2 most entries
--- RETURNS {'gap' where entries behind that place are gone already, or '', id, state, by, ids, id, state, by, ids …}
+-- ARGV 1 the id of the last entry that was read, as '1760000000123-0'  2 most entries
+-- RETURNS {'gap' where Redis has deleted entries behind that one already, or '', entry id, state, by, job ids, entry
+--      id …}, as in {'', '1760000000124-0', 'completed', 'complete', 'q.01J…,q.01J…'}
 local ms, number = string.match(ARGV[1], '^(%d+)-(%d+)$')
-local first = redis.call('XRANGE', base .. 'events', '-', '+', 'COUNT', 1)[1]
-local first_ms, first_number = string.match(first and first[1] or '0-0', '^(%d+)-(%d+)$')
-local is_behind = tonumber(first_ms) > tonumber(ms)
-  or (tonumber(first_ms) == tonumber(ms) and tonumber(first_number) > tonumber(number))
+local oldest = redis.call('XRANGE', base .. 'events', '-', '+', 'COUNT', 1)[1]
+local oldest_ms, oldest_number = string.match(oldest and oldest[1] or '0-0', '^(%d+)-(%d+)$')
+local is_behind = tonumber(oldest_ms) > tonumber(ms)
+  or (tonumber(oldest_ms) == tonumber(ms) and tonumber(oldest_number) > tonumber(number))
 
-local reply = {(is_behind or not first) and 'gap' or ''}
+local reply = {(is_behind or not oldest) and 'gap' or ''}
 for _, entry in ipairs(redis.call('XRANGE', base .. 'events', '(' .. ARGV[1], '+', 'COUNT', ARGV[2])) do
   local fields = {}
   for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end

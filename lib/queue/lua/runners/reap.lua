@@ -1,18 +1,22 @@
 #!lua flags=allow-oom
--- reap.lua: take back the jobs of a runner that is gone, or that leaves; its registration goes, and it is noted as dead.
+-- reap.lua: take back the jobs of a runner that is gone, or that leaves; its registration goes, and it is noted as
+-- dead.
 -- KEYS 1 base
--- ARGV 1 runner  2 the beat that the reaper saw last ('none' where there was none), or '' where the reaper knows that the
---      process has ended  3 '1' where the runner crashed  4 crash limit  5 most ids to handle
+-- ARGV 1 runner  2 the beat that the reaper saw last ('none' where there was none), or '' where the reaper knows that
+--      the process has ended  3 '1' where the runner crashed  4 crash limit  5 most ids to handle
 -- RETURNS 'alive': it has beaten since, nothing changed | {'more' or '', the ids that it held …}
 -- @transition active --reap--> ready
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
--- @use clock check_types cancel_request conclude drop_id give_back history isolation make_ready ready_list stale_ids
--- WHY one crash convicts no job: the jobs beside a poisonous one are innocent. At the second crash (the first, where two
--- are the limit) a job goes to `suspects`. There each job runs in a runner of its own, and a crash is the job's doing.
--- WHY twice the limit where nobody saw the process end: with a host all its runners are gone, and none of the suspects that
--- ran there side by side may be to blame. A job that takes its host down each time is to end, too.
--- WHY the registration goes in the first call of several: a runner that only seemed dead can claim no more from then on.
+-- @use clock check_types cancel_request conclude drop_id give_back history isolation make_ready ready_list
+-- @use stale_ids
+-- WHY one crash convicts no job: the jobs beside a poisonous one are innocent. At the second crash (the first, where
+-- two are the limit) a job goes to `suspects`. There each job runs in a runner of its own, and a crash is the job's
+-- doing.
+-- WHY twice the limit where nobody saw the process end: with a host all its runners are gone, and none of the
+-- suspects that ran there side by side may be to blame. A job that takes its host down each time is to end, too.
+-- WHY the registration goes in the first call of several: a runner that only seemed dead can claim no more from then
+-- on.
 local runner, seen_beat, is_crash = ARGV[1], ARGV[2], ARGV[3] == '1'
 local crash_limit, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
 local is_isolated, is_end_seen = is_isolation_runner(runner), seen_beat == ''
@@ -26,8 +30,8 @@ redis.call('ZADD', base .. 'graves', 'NX', now, runner)
 redis.call('HDEL', base .. 'workers', runner)
 redis.call('HDEL', base .. 'beats', runner)
 
--- A job that the runner gives back as it leaves. Ids are handled from the newest claim to the oldest, and each goes to the
--- right end: the job that was claimed first is next again. A suspect stays a suspect, as in release.lua.
+-- A job that the runner gives back as it leaves. Ids are handled from the newest claim to the oldest, and each goes
+-- to the right end: the job that was claimed first is next again. A suspect stays a suspect, as in release.lua.
 local function return_unfinished(id, job, priority)
   remember(job, 'released')
   redis.pcall('HINCRBY', job, 'attempts', -1)
