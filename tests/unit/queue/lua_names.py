@@ -55,21 +55,19 @@ class Names:
 
 
 def tokens_of(text: str) -> list[str]:
-    """The file's words and marks without comments; every string is the one token `''`."""
-    return list(_tokens(text))
+    """The file's words, strings (with their quotes) and marks, without comments and the `#!lua` line."""
+    return list(_tokens(re.sub(r"\A#![^\n]*", "", text)))
 
 
 def _tokens(text: str) -> Iterator[str]:
     for found in _TOKEN.finditer(text):
-        if found["string"]:
-            yield "''"
-        elif token := found["name"] or found["number"] or found["mark"]:
+        if token := found["string"] or found["name"] or found["number"] or found["mark"]:
             yield token
 
 
 def names_of(text: str, outer: frozenset[str] = frozenset()) -> Names:
     """outer: names of other files that the file sees; a local of the same name counts as a shadow."""
-    return _Reader(tokens_of(re.sub(r"\A#![^\n]*", "", text)), outer).read()
+    return _Reader(tokens_of(text), outer).read()
 
 
 class _Reader:

@@ -12,7 +12,7 @@
 --        duplicate  a job of its type lives under its unique key
 --        brief      not taken in: its unique key would be free before the job is due; '' in the id's place
 --        full       not taken in: the queue is at its max_depth; in the id's place the seconds until there may be room
---      Example: '+1760000000123\0302\031duplicate\031q.01J…': the queue has begun, and the second job is a duplicate
+--      Example: '+1760000000123\0302\031duplicate\031emails-01a2…': the queue has begun, and the second job is a duplicate
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
 -- @use clock records check_types depth find job_options take_in text_at types unique_place

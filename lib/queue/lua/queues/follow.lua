@@ -3,7 +3,7 @@
 -- KEYS 1 base
 -- ARGV 1 the id of the last entry that was read, as '1760000000123-0'  2 most entries
 -- RETURNS {'gap' where Redis has deleted entries behind that one already, or '', entry id, state, by, job ids, entry
---      id …}, as in {'', '1760000000124-0', 'completed', 'complete', 'q.01J…,q.01J…'}
+--      id …}, as in {'', '1760000000124-0', 'completed', 'complete', 'emails-01a2…,emails-01a2…'}
 local ms, number = string.match(ARGV[1], '^(%d+)-(%d+)$')
 local oldest = redis.call('XRANGE', base .. 'events', '-', '+', 'COUNT', 1)[1]
 local oldest_ms, oldest_number = string.match(oldest and oldest[1] or '0-0', '^(%d+)-(%d+)$')
