@@ -96,7 +96,11 @@ class Texts(unittest.TestCase):
             fragments_of("-- @use nothing\n")
 
 
-class Commented(unittest.TestCase):
+class Written(unittest.TestCase):
+    def test_no_line_is_longer_than_those_of_the_python_code(self) -> None:
+        for name, text in FILES.items():
+            self.assertEqual([], [line for line in text.split("\n") if len(line) > 120], name)
+
     def test_redis_gets_no_comment_lines(self) -> None:
         for name in script_paths():
             self.assertNotRegex(text_of(name), r"(?m)^\s*--", name)

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- cancel.lua: cancel a job that waits; request of a job that runs that it stops.
+-- cancel.lua: cancel a job that waits, or request the runner of a job that runs to stop the job.
 -- KEYS 1 base
 -- ARGV 1 id  2 '1' where a handler that runs gets no time to stop by itself, or ''  3 idempotency key, or ''
 --      4 fingerprint of the request
@@ -20,7 +20,7 @@ local before = asked_before(key, fingerprint)
 if before then return before end
 if state == 'active' then
   redis.call('HSETNX', job, 'cancel_requested', now)
-  -- Where the job has no runner, a person wrote its state by hand, and nobody reads the request.
+  -- Where the record names no runner, a person wrote the state by hand, and nobody reads the request.
   local cancels = base .. 'cancels:' .. (runner or '')
   redis.call('SADD', cancels, id)
   if is_forced then redis.call('SADD', cancels, '!' .. id) end

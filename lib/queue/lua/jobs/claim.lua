@@ -11,7 +11,7 @@
 --        and each other record is a job:
 --          id, token, attempt, unknown_since or '', and where the job has a checkpoint or a time at which it is given
 --          up: the checkpoint or '', that time in ms or ''
---        Example: {'\0311760000000123\031\0311760000000101\031\030emails-01a2…\0311\0311\031', '{"v":1,"type":"email",…}'}
+--        Example: {'\0311760000000123\031\0311760000000101\031\030emails-01a2…\0311\0311\031', '{"v":1,…}'}, one job
 --        'more': call again at once. The lists hold ids that are no jobs, or specs that are too much for one call;
 --          strays may still be in the active list
 --        'paused': the queue is, and only jobs of a lost claim are handed out

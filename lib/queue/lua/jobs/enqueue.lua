@@ -1,18 +1,18 @@
 #!lua
--- enqueue.lua: take in a commit of new jobs; jobs that the queue has no room for are refused one by one.
+-- enqueue.lua: take in a commit of new jobs; a job for which the queue has no room is refused, and no other is.
 -- KEYS 1 base
 -- ARGV 1 process id  2 commit number, ascending  3 records: id, priority, options (parts/job_options.lua), spec
 -- RETURNS 'superseded': a later commit of this process came first; this one was never answered, and none of its jobs is
 --        taken in
---      | now_ms, with a + before it where the queue has just begun, or begun again since it was removed: the caller adds
---        it to the set of names once more. Behind now_ms, for each job that was not taken in as a new one: \30, its
---        number from 1, \31, why, \31, the id of the job that stands for it. why:
+--      | now_ms, with a + before it where the queue has just begun, or begun again since its removal: the caller adds
+--        the queue to the set of names once more. Behind now_ms, for each job that was not taken in as a new one: \30,
+--        the job's number from 1, \31, why, \31, the id of the job that stands for it. why:
 --        replayed-new, replayed-duplicate  its idempotency key came before, and this was the answer then
 --        conflict   its idempotency key came before, with another fingerprint
 --        duplicate  a job of its type lives under its unique key
 --        brief      not taken in: its unique key would be free before the job is due; '' in the id's place
 --        full       not taken in: the queue is at its max_depth; in the id's place the seconds until there may be room
---      Example: '+1760000000123\0302\031duplicate\031emails-01a2…': the queue has begun, and the second job is a duplicate
+--      Example: '+1760000000123\0302\031duplicate\031emails-01a2…': the queue has begun, the second job is a duplicate
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
 -- @use clock records check_types depth find job_options take_in text_at types unique_place
@@ -45,8 +45,8 @@ local function refuse()
   return 'full', drained_in_s(refused - room)
 end
 
--- For how many ms a job holds its unique key, as text: what it asks for, or a day beyond its due time. nil where what
--- it asks for ends before it is due. WHY a delay is not compared: the server has compared it before it sent the job.
+-- For how many ms a job holds its unique key, as text: the time asked for, or a day beyond the job's due time. nil
+-- where the time asked for ends before the job is due. WHY a delay is not compared: the server has done that already.
 local function unique_ttl_of(options)
   local ms = math.max(0, (options.due_ms or 0) - now_ms)
   if options.unique_ttl == '' then return digits(DAY_MS + ms) end

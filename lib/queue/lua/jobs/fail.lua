@@ -6,8 +6,8 @@
 -- @transition active --fail--> delayed
 -- @transition active --fail--> dead
 -- @transition active --fail--> cancelled
--- @use clock records check_types cancel_request conclude delay end_attempt fence history last_words notes tally
--- @use type_of_job types
+-- @use clock check_types cancel_request conclude delay end_attempts history last_words notes tally type_of_job
+-- @use types
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'dead', 'cancelled')
@@ -28,16 +28,8 @@ local function fail(id, token, delay_ms, rest)
   add_one(retried_types, type_of_job(job))
 end
 
-local answers = {}
-for id, token, delay_ms, rest in each_record(records) do
-  -- A second record of this attempt in the same call is answered 1 and changes nothing.
-  local is_said_again = fields[id] and fields[id][2] == token
-  local verdict = is_said_again and 'done' or end_attempt(id, token, runner)
-  if verdict == 'mine' then fail(id, token, delay_ms, rest) end
-  answers[#answers + 1] = ANSWERS[verdict]
-end
-
+local answers = end_attempts(records, runner, fail)
 conclude('dead', dead, 'fail', fields)
 publish_delayed('fail')
 tally('retried', retried_types)
-return table.concat(answers)
+return answers

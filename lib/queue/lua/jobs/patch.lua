@@ -1,5 +1,5 @@
 #!lua
--- patch.lua: change a job that waits: its spec, its priority, when it is due.
+-- patch.lua: change the spec, the priority or the due time of a job that waits.
 -- KEYS 1 base
 -- ARGV 1 id  2 SHA-1 of the spec that the new spec was made of  3 new spec  4 new priority, or '' to leave it
 --      5 'now', ms since 1970 at which the job is due, or '' to leave that  6 its unique key, or ''
@@ -33,8 +33,8 @@ if due_ms and patience then
 end
 if new_priority ~= '' then redis.call('HSET', job, 'priority', new_priority) end
 
--- The job holds its unique key until it is due, and for the key's own time beyond; for a day where the record notes no
--- time. WHY: else another job could come under the key before this one has begun.
+-- A delayed job holds its unique key until it is due, and `unique_ttl` beyond, or a day. WHY: else another job could
+-- come under the key before this one has begun.
 local function hold_unique_key()
   local ttl_ms = tonumber(string.match(unique_ttl or '', '^[1-9]%d*$') or 86400000)
   for _, key in ipairs({unique_keys(unique_key, type_of_job(job))}) do

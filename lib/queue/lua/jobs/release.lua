@@ -7,8 +7,8 @@
 -- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
 -- @transition active --release--> ready
 -- @transition active --release--> cancelled
--- @use clock records check_types cancel_request end_attempt fence give_back history isolation last_words make_ready
--- @use notes ready_list unbegun
+-- @use clock check_types cancel_request end_attempts give_back history isolation last_words make_ready notes
+-- @use ready_list unbegun
 -- WHY a suspect stays a suspect: else each stop of its isolation runner would put it among jobs that it may kill.
 local runner, records = ARGV[1], ARGV[2]
 local is_isolated = is_isolation_runner(runner)
@@ -34,12 +34,6 @@ local function release(id, token, option, rest)
   end
 end
 
-local answers = {}
-for id, token, option, rest in each_record(records) do
-  local verdict = end_attempt(id, token, runner)
-  if verdict == 'mine' then release(id, token, option, rest) end
-  answers[#answers + 1] = ANSWERS[verdict]
-end
-
+local answers = end_attempts(records, runner, release)
 publish_ready('release')
-return table.concat(answers)
+return answers

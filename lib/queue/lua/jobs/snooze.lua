@@ -6,7 +6,7 @@
 -- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
 -- @transition active --snooze--> delayed
 -- @transition active --snooze--> cancelled
--- @use clock records check_types cancel_request delay end_attempt fence history last_words notes unbegun
+-- @use clock check_types cancel_request delay end_attempts history last_words notes unbegun
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'cancelled')
@@ -26,12 +26,6 @@ local function snooze(id, token, option, rest)
   delay(id, job, now_ms + tonumber(string.match(option, '^%d+')), 'ended', token)
 end
 
-local answers = {}
-for id, token, option, rest in each_record(records) do
-  local verdict = end_attempt(id, token, runner)
-  if verdict == 'mine' then snooze(id, token, option, rest) end
-  answers[#answers + 1] = ANSWERS[verdict]
-end
-
+local answers = end_attempts(records, runner, snooze)
 publish_delayed('snooze')
-return table.concat(answers)
+return answers

@@ -2,7 +2,7 @@
 -- which holds "lease_s" if the runner is new enough; beat: '<counter>:<ms>' or false; lease_ms: the lease of a runner
 -- whose registration holds none.
 -- WHY the distance counts: where Redis' clock went back an hour, the last beat of a dead runner lies an hour ahead.
--- WHY this is for what is shown alone: after an outage all beats are old. What reaps is LeaseWatch, by its own clock.
+-- WHY no runner is reaped by this: after an outage all beats are old. LeaseWatch decides that, by a clock of its own.
 -- @use clock
 local function is_alive(about, beat, lease_ms)
   local lease_s = tonumber(string.match(about, '"lease_s":(%d+%.?%d*)'))

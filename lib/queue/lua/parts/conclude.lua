@@ -3,7 +3,7 @@
 -- which its record is forgotten.
 -- state: 'completed' | 'dead' | 'cancelled'. by: an event of lib/jobs/state.py, as 'fail'.
 -- fields: id -> {name, value, name, value …}, what is written into a job's record beside its state; nil for none.
--- types: {type -> how many of the ids}, and retains: {id -> its `retain`} or nil, of a caller that has both at hand;
+-- types: {type -> how many of the ids}, and retains: {id -> its `retain`} or nil, of a caller that knows both;
 -- types is nil where both are to be read from the records.
 -- The caller has taken the ids out of where they stood, and has checked the type of the index.
 -- WHY the index comes first: where somebody broke it and no caller checked it, the jobs' records are as they were.

@@ -12,7 +12,7 @@ local function delay(id, job, due_ms, ...)
 end
 
 -- publish_delayed(by): to be called once, behind the last `delay`. Wakes a runner where another job is the next to be
--- due: idle runners sleep until the one that they know of.
+-- due: idle runners sleep until the due time that they know.
 local function publish_delayed(by)
   if #delayed_ids == 0 then return end
   if next_due() ~= first_due_ms then ring() end

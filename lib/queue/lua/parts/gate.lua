@@ -20,8 +20,8 @@ local function has_expired(id, claims, expires, is_lost_claim)
   return (tonumber(expires) or math.huge) <= now_ms and claims == unbegun
 end
 
--- may_start(id, f, list, is_lost_claim): 'start' where job `id`, which stands in `list`, may be handed out. Else why not:
--- 'drop': no job is to be taken from there | 'no_id' | 'unreadable' | 'expired' | 'given_up': its give_up_after_s is over.
+-- may_start(id, f, list, is_lost_claim): 'start' where job `id`, which stands in `list`, may be handed out, or why not:
+-- 'drop': no job is to be taken from there | 'no_id' | 'unreadable' | 'expired' | 'given_up': give_up_after_s is over.
 -- f: of read_for_claim. is_lost_claim: the runner has claimed the job before, and the reply was lost: no attempt began.
 -- A limit that holds jobs back is to be asked here, as the last thing before 'start'.
 -- WHY the whole id is matched: a pattern for the first wrong byte begins anew at each byte, and takes twice the time.
@@ -36,8 +36,8 @@ local function may_start(id, f, list, is_lost_claim)
   return 'start'
 end
 
--- turn_away(id, f, list, why): what becomes of a job that may not start. The caller takes the id out of the list.
--- WHY an unreadable job is dead: it would stop every runner that is handed it.
+-- turn_away(id, f, list, why): drop or kill a job that may not start. The caller takes the id out of the list.
+-- WHY an unreadable job is dead: it would stop one runner after the other.
 local function turn_away(id, f, list, why)
   if why == 'drop' then return drop_id(id, f[2], list, f[6]) end
   if why == 'no_id' then return quarantine(id, 'this is no job id') end

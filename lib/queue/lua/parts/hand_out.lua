@@ -14,7 +14,7 @@ end
 
 -- hand_out(id, job, f, past, runner, is_lost_claim): the job is active, held by the runner under a new token, and
 -- goes into the answer. f: of read_for_claim; past: of past_of. The id is in the runner's active list already.
--- is_lost_claim: the claim before this one counted its attempt already, and that attempt was never made.
+-- is_lost_claim: the last claim counted an attempt that was never made; this claim counts no second one.
 local function hand_out(id, job, f, past, runner, is_lost_claim)
   local claims, gives_up, checkpoint = f[3], f[7], past[4]
   local token = claims and tostring(as_count(claims) + 1) or '1'

@@ -9,7 +9,7 @@ end
 
 -- make_ready(id, job, list, stale_in, name, value …): the job is ready, at the end of `list`. The fields are written
 -- with its state. The caller has taken the id out of where it stood, or takes it out next.
--- WHY the list comes first: where somebody broke it, the job stays what it was.
+-- WHY the list comes first: where somebody broke the list, the job's state stays as it was.
 local function make_ready(id, job, list, stale_in, ...)
   place(id, job, list, stale_in)
   redis.call('HSET', job, 'state', 'ready', ...)

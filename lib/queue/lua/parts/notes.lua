@@ -1,4 +1,4 @@
--- Notes: what a running handler logs, its progress, its checkpoint. They come as text, parted by \29: first how many
+-- Notes are a running handler's log lines, progress and checkpoint. A runner sends text, parted by \29: first how many
 -- log lines the attempt had sent before, then the notes, a letter and a text each:
 --   l a log line   p the progress (JSON)   c a checkpoint (JSON)   d the checkpoint is to be deleted
 -- Example: '2\29lthird line\29p0.5'. A letter that is not known here is passed over: a newer runner may send it.

@@ -1,6 +1,6 @@
 -- each_record(text): an iterator over the four fields of every record of `text`; a field that is empty is ''.
 -- A record ends with \30, its fields are parted by \31, and only the last field may hold any text: JSON holds neither
--- character. Example: 'emails-01a2…\0311\031-email\031"sent"\030' is id emails-01a2…, token 1, option -email, result "sent".
+-- character. Example: 'emails-01a2…\0311\031-email\031"sent"\030': an id, token 1, option -email, result "sent".
 -- WHY no pattern: string.find with `plain` is memchr, and a pattern looks at every byte of a long spec by itself.
 -- @use find
 local sub = string.sub

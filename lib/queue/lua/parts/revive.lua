@@ -8,17 +8,17 @@ local function revive(id, is_from_start)
   local job = base .. 'job:' .. id
   local state, priority, error_text, finished, runner, claims, patience, stale_in = unpack(
     redis.call('HMGET', job, 'state', 'priority', 'error', 'finished', 'worker', 'claims', 'patience', 'listed'))
-  -- Without a runner the job never ran: it was cancelled, or expired, while it waited.
+  -- A job without a runner never ran: it was cancelled, or expired, while it waited.
   if runner then
     remember(job, state, state ~= 'completed' and error_text or nil, finished)
-    -- Else the runner that was to stop the job would stop it again, should it claim it once more.
+    -- WHY SREM: the runner that was to stop the job would stop its next attempt, if that runner claims the job again.
     redis.pcall('SREM', base .. 'cancels:' .. runner, id, '!' .. id)
   end
   redis.call('ZREM', base .. state, id)
   redis.pcall('ZREM', base .. 'fading', id)
   redis.call('HDEL', job, 'attempts', 'crashes', 'suspect', 'started', 'finished', 'worker', 'error', 'progress',
     'result', 'result_truncated', 'result_error', 'cancel_requested', 'unknown_since', 'expires', 'unbegun')
-  -- WHY a completed job loses its checkpoint: an older runner that completed the job left it there.
+  -- WHY a completed job loses its checkpoint: older runners that complete a job leave the checkpoint there.
   if state == 'completed' or is_from_start then redis.call('HDEL', job, 'checkpoint', 'checkpointed') end
   if patience then redis.call('HSET', job, 'gives_up', digits(now_ms + (tonumber(patience) or 0))) end
   -- Until now the state said that the last attempt is over (fence.lua).

@@ -1,8 +1,8 @@
 -- A stale id stands in a list, and its job is not to be taken from there: the job was cancelled, delayed or given
 -- another priority while it waited. To remove the id would search a list that may hold a million, and stop Redis
--- meanwhile. So the id stays, and claim drops it when it comes to it.
+-- meanwhile. So the id stays, and claim drops the id on reaching it.
 -- The job's field `listed` names the lists in which its id is stale, a letter each: 'n' is ready:normal, 'nh' is
--- ready:normal and ready:high. No list holds an id twice, so that a letter means one place. An id that a runner has
+-- ready:normal and ready:high. No list holds an id twice: a letter means one place. An id that a runner has
 -- popped from ready:normal and not claimed yet is in the runner's active list, and counts as in ready:normal still.
 -- stale_in, here and in the scripts: the value of `listed`, or false where the job has no stale id.
 local LETTERS = {['ready:high'] = 'h', ['ready:normal'] = 'n', ['ready:low'] = 'l', suspects = 's'}

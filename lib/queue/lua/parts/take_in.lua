@@ -25,7 +25,7 @@ local function write_record(job, state, priority, spec, options)
 end
 
 -- take_in(id, priority, spec, type_name, options): make a job. Nothing else does. options: of read_options, or false.
--- The caller has checked the types of `all`, `delayed` and the ready lists, and calls place_taken_in after the last one.
+-- The caller has checked the types of `all`, `delayed` and the ready lists, and calls place_taken_in after the last job.
 local function take_in(id, priority, spec, type_name, options)
   local job, due_ms = base .. 'job:' .. id, options and options.due_ms
   entries[#entries + 1] = now

@@ -1,4 +1,4 @@
--- living_holder(key, id): the living job that stands under the unique key `key`, by id; nil for none, or for `id` itself.
+-- living_holder(key, id): the id of the living job that stands under the unique key `key`; nil for none, and for `id`.
 -- @use states text_at type_of_job unique_key
 local function living_holder(key, id)
   local holder = text_at(key)

@@ -12,7 +12,7 @@ local active, alive = 0, 0
 local runners = redis.call('HGETALL', base .. 'workers')
 for i = 1, #runners, 2 do
   local runner, about = runners[i], runners[i + 1]
-  -- WHY a dead runner's jobs count as active: they are, until a reaper takes them back.
+  -- A dead runner's jobs are active until a reaper takes them back.
   active = active + redis.call('LLEN', base .. 'active:' .. runner)
   if is_alive(about, redis.call('HGET', base .. 'beats', runner), tonumber(ARGV[1])) then alive = alive + 1 end
 end

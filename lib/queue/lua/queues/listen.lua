@@ -1,9 +1,11 @@
 #!lua flags=allow-oom
--- listen.lua: note that somebody reads the queue's stream, so that for a while it gets every transition, not only ends.
+-- listen.lua: note that somebody reads the queue's stream: for a while the stream gets every transition, and not only
+-- ends.
 -- KEYS 1 base
 -- ARGV 1 seconds for which the note stays
 -- RETURNS the id of the stream's newest entry
--- WHY an entry where nobody listened before: whoever reads past it learns that transitions before it are missing.
+-- WHY an entry `listened` where nobody listened before: a reader who passes the entry learns that transitions before
+-- it are missing.
 local is_new = redis.call('SET', base .. 'listened', '1', 'NX', 'EX', ARGV[1])
 if not is_new then redis.call('EXPIRE', base .. 'listened', ARGV[1]) end
 local newest = redis.call('XREVRANGE', base .. 'events', '+', '-', 'COUNT', 1)[1]

@@ -1,6 +1,5 @@
 #!lua flags=allow-oom
--- reap.lua: take back the jobs of a runner that is gone, or that leaves; its registration goes, and it is noted as
--- dead.
+-- reap.lua: take back the jobs of a runner that is gone or that leaves, and move the runner from `workers` to `graves`.
 -- KEYS 1 base
 -- ARGV 1 runner  2 the beat that the reaper saw last ('none' where there was none), or '' where the reaper knows that
 --      the process has ended  3 '1' where the runner crashed  4 crash limit  5 most ids to handle
