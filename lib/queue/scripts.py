@@ -5,6 +5,10 @@ lua/jobs/, lua/queues/, lua/runners/ and lua/callers/ hold the scripts, one a fi
 the fragments whose functions the file calls itself, as in `-- @use clock bell` for parts/clock.lua and parts/bell.lua.
 The text that Redis gets holds each needed fragment once, in front of whatever uses it.
 
+Six fragments alone change a job's state, each with the index, the event and the counts that belong to the change:
+take_in makes a job, make_ready and give_back make it ready, delay delays it, hand_out makes it active, and conclude
+ends it.
+
 Redis gives every script one key, the queue's base, as in `wb:{emails}:`. The base names the Cluster slot, and every key
 that a script touches begins with it.
 """

@@ -1,6 +1,5 @@
 #!lua flags=allow-oom
--- claim.lua: hand a runner up to `limit` jobs, high before normal before low; delayed jobs that are due come first to
--- their lists.
+-- claim.lua: promote the delayed jobs that are due, then hand a runner up to `limit` jobs, high before low.
 -- KEYS 1 base
 -- ARGV 1 runner  2 limit  3 'ready' | 'suspects' | 'popped': as 'ready', in one packet behind a BRPOPLPUSH
 --      4… strays: ids in the runner's active list that the runner does not know, of a pop or claim whose reply was lost

@@ -1,5 +1,5 @@
 #!lua
--- enqueue.lua: take in a commit of new jobs; a job for which the queue has no room is refused, and no other is.
+-- enqueue.lua: take in a commit of new jobs; jobs for which the queue has no room are refused one by one.
 -- KEYS 1 base
 -- ARGV 1 process id  2 commit number, ascending  3 records: id, priority, options (parts/job_options.lua), spec
 -- RETURNS 'superseded': a later commit of this process came first; this one was never answered, and none of its jobs is
@@ -107,8 +107,7 @@ end
 
 local has_begun = place_taken_in('enqueue')
 local text = (has_begun and '+' or '') .. table.concat(answer, '\30')
--- The answer is kept for half an hour at least. WHY its time to live is not set each time: that costs as much as the
--- rest of the SET.
+-- The answer is kept for half an hour at least. WHY KEEPTTL: setting a time to live costs as much as the rest of SET.
 local function half_hour(ms) return ms and math.floor(ms / 1800000) end
 local record = ARGV[2] .. ' ' .. text
 if last_answer and half_hour(string.match(last_answer, '^%+?(%d+)')) == half_hour(now) then

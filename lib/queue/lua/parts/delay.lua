@@ -1,4 +1,5 @@
--- first_due_ms: when the earliest delayed job was due as the script began.
+-- A job becomes delayed: delay puts it into `delayed`, and publish_delayed wakes a runner and publishes the event.
+-- first_due_ms: when the earliest delayed job was due as the script began. delayed_ids: the jobs of this call.
 -- WHY asked at once: it raises WRONGTYPE where somebody broke `delayed`, before a script has written anything.
 -- @use bell due events
 local delayed_ids, first_due_ms = {}, next_due()

@@ -1,5 +1,5 @@
--- announce(state, ids, by): one entry in the queue's stream for all jobs that this call brought to `state`. by: an event
--- of lib/jobs/state.py. An entry: state completed, by complete, ids emails-01a2…,emails-01a3….
+-- announce(state, ids, by): one entry in the queue's stream for all jobs that this call brought to `state`. by: an
+-- event of lib/jobs/state.py. An entry: state completed, by complete, ids emails-01a2…,emails-01a3….
 -- Ends are always announced, for whoever waits for a job's end reads the stream.
 -- WHY pcall: a stream that somebody broke delays those that wait by a few seconds, and keeps no job from ending.
 -- WHY the stream's length depends on the ids: an entry of 500 ids takes 20 KB, and a thousand such entries are enough.

@@ -7,9 +7,9 @@ local function read_for_claim(id)
   return redis.pcall('HMGET', base .. 'job:' .. id, 'spec', 'state', 'claims', 'expires', 'since', 'listed', 'gives_up')
 end
 
--- has_expired(id, claims, expires, is_lost_claim): was this job to begin before a time that is over, `expires`, and has
--- its handler never started (unbegun.lua)? The id leaves `expiring` in either case: a claimed job expires no more.
-local function has_expired(id, claims, expires, is_lost_claim)
+-- leave_expiring(id, claims, expires, is_lost_claim): take the job out of `expiring`: a claimed job expires no more.
+-- Returns whether it has expired: the time `expires` is over, and its handler has never started (unbegun.lua).
+local function leave_expiring(id, claims, expires, is_lost_claim)
   local job = base .. 'job:' .. id
   redis.call('ZREM', base .. 'expiring', id)
   local unbegun = claims and redis.call('HGET', job, 'unbegun')
@@ -23,6 +23,7 @@ end
 -- may_start(id, f, list, is_lost_claim): 'start' where job `id`, which stands in `list`, may be handed out, or why not:
 -- 'drop': no job is to be taken from there | 'no_id' | 'unreadable' | 'expired' | 'given_up': give_up_after_s is over.
 -- f: of read_for_claim. is_lost_claim: the runner has claimed the job before, and the reply was lost: no attempt began.
+-- To be called once a claim for a job that `expires`: the call takes the job out of `expiring`.
 -- A limit that holds jobs back is to be asked here, as the last thing before 'start'.
 -- WHY the whole id is matched: a pattern for the first wrong byte begins anew at each byte, and takes twice the time.
 -- WHY digits first: most of an id is digits.
@@ -31,7 +32,7 @@ local function may_start(id, f, list, is_lost_claim)
   if (f[2] ~= 'ready' and not is_lost_claim) or (stale_in and is_stale_in(stale_in, list)) then return 'drop' end
   if not find(id, '^[0-9a-z_-]*$') then return 'no_id' end
   if not spec or find(spec, '\30', 1, true) or find(spec, '\31', 1, true) then return 'unreadable' end
-  if expires and has_expired(id, f[3], expires, is_lost_claim) then return 'expired' end
+  if expires and leave_expiring(id, f[3], expires, is_lost_claim) then return 'expired' end
   if gives_up and not is_lost_claim and (tonumber(gives_up) or math.huge) <= now_ms then return 'given_up' end
   return 'start'
 end

@@ -1,6 +1,6 @@
--- What claim.lua answers: `words` begins with the head and has a record for each job, `specs` begins with a place for
--- `words` and has a spec for each job. handed_out: how many jobs; claimed_ids: their ids; ready_since: since when
--- each was ready, ms; nil where the job has been ready since it was created.
+-- A job becomes active: hand_out writes its record and puts it into the answer of claim.lua, which claim_reply returns.
+-- words: the head of the answer, and a record for each job. specs: a place for `words`, and the spec of each job.
+-- handed_out: how many jobs. claimed_ids: their ids. ready_since: ms since which each is ready; nil: since created.
 -- WHY the specs are apart: Lua hashes each string that it makes, byte by byte. One text of all specs is made twice.
 -- @use clock as_count events kill wait_ms
 local specs, words, handed_out = {''}, {''}, 0

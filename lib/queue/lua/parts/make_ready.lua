@@ -1,3 +1,5 @@
+-- A job becomes ready: make_ready puts it into a list, and publish_ready wakes a runner and publishes the event.
+
 -- place(id, job, list, stale_in): a ready job's id goes to the end of `list`; where a stale id of the job stands there,
 -- the job has that place again instead.
 -- @use bell events stale_ids

@@ -1,4 +1,5 @@
--- What place_taken_in writes. entries: for `all`, as score, id, score, id …; ready_ids: list -> ids for that list;
+-- A job is made: take_in writes its record, and place_taken_in puts all new jobs of a call where they stand.
+-- entries: for `all`, as score, id, score, id …; ready_ids: list -> ids for that list;
 -- later: for `delayed`, as due ms, id, due ms, id …; later_ids: the ids of `later`; new_types: type -> how many jobs.
 -- @use clock bell events ready_list tally types
 local entries, ready_ids, later, later_ids, new_types = {}, {}, {}, {}, {}
@@ -25,7 +26,7 @@ local function write_record(job, state, priority, spec, options)
 end
 
 -- take_in(id, priority, spec, type_name, options): make a job. Nothing else does. options: of read_options, or false.
--- The caller has checked the types of `all`, `delayed` and the ready lists, and calls place_taken_in after the last job.
+-- The caller has checked the types of `all`, `delayed` and the ready lists, and calls place_taken_in after the last.
 local function take_in(id, priority, spec, type_name, options)
   local job, due_ms = base .. 'job:' .. id, options and options.due_ms
   entries[#entries + 1] = now
@@ -58,11 +59,13 @@ end
 -- where a job went to a list on which none blocks, or is the next to be due. Returns what tally returns.
 local function place_taken_in(by)
   if #entries > 0 then redis.call('ZADD', base .. 'all', unpack(entries)) end
+  local is_bell_needed = false
   for list, ids in pairs(ready_ids) do
     redis.call('LPUSH', base .. list, unpack(ids))
     publish('ready', ids, by)
+    is_bell_needed = is_bell_needed or list ~= 'ready:normal'
   end
-  if ready_ids['ready:high'] or ready_ids['ready:low'] then ring() end
+  if is_bell_needed then ring() end
   if #later > 0 then
     local first = redis.call('ZRANGE', base .. 'delayed', '0', '0')[1]
     redis.call('ZADD', base .. 'delayed', unpack(later))

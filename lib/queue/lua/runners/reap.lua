@@ -10,12 +10,10 @@
 -- @use clock check_types cancel_request conclude drop_id give_back history isolation make_ready ready_list
 -- @use stale_ids
 -- WHY one crash convicts no job: the jobs beside a poisonous one are innocent. At the second crash (the first, where
--- two are the limit) a job goes to `suspects`. There each job runs in a runner of its own, and a crash is the job's
--- doing.
+-- two are the limit) a job goes to `suspects`: each runs in a runner of its own there, and a crash is its own doing.
 -- WHY twice the limit where nobody saw the process end: with a host all its runners are gone, and none of the
 -- suspects that ran there side by side may be to blame. A job that takes its host down each time is to end, too.
--- WHY the registration goes in the first call of several: a runner that only seemed dead can claim no more from then
--- on.
+-- WHY the registration goes in the first call of several: from then on a runner that only seemed dead claims no more.
 local runner, seen_beat, is_crash = ARGV[1], ARGV[2], ARGV[3] == '1'
 local crash_limit, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
 local is_isolated, is_end_seen = is_isolation_runner(runner), seen_beat == ''
@@ -84,6 +82,6 @@ for _, id in ipairs(ids) do
   redis.call('LREM', active_list, 1, id)
 end
 
--- WHY even where no job is ready now: the runner may have held a bell that another runner was to hear.
+-- WHY a bell even where no job became ready: the runner may have held the bell that was to wake another runner.
 publish_ready('reap', #ids > 0)
 return {redis.call('EXISTS', active_list) == 1 and 'more' or '', unpack(ids)}
