@@ -4,12 +4,13 @@ A POST /api/jobs comes in at `http1/server/listener.py`, which accepts the socke
 connection feeds what it reads to `parser.py` until a request is whole. `web/middleware.py` gives the request its id and
 its first log line; `web/auth.py` says who calls, `web/router.py` finds the operation in the table of `api/routes.py`,
 and `api/jobs.py` reads the body (`jobs/submission.py`, `jobs/payload.py`). `queue/job_store.py` takes the job in:
-`queue/committer.py` lets the job travel with its neighbours, and `queue/lua/enqueue.lua` writes it. The 202 goes out
-when Redis has the job, and not before.
+`queue/committer.py` lets the job travel with its neighbours, and `queue/lua/jobs/enqueue.lua` writes it. The 202 goes
+out when Redis has the job, and not before.
 
-In a runner, `work/runner/consumer.py` claims the job (`queue/lease.py`, `queue/lua/claim.lua`), a lane of `lanes.py`
-runs its handler (`attempt.py`; the handler is `handlers/email/`, or one of yours), and how the attempt ended goes back
-through `queue/lua/finish.lua` or `fail.lua`. The request's id is in each of these log lines, and on the mail.
+In a runner, `work/runner/consumer.py` claims the job (`queue/lease.py`, `queue/lua/jobs/claim.lua`), a lane of
+`lanes.py` runs its handler (`attempt.py`; the handler is `handlers/email/`, or one of yours), and how the attempt
+ended goes back through `queue/lua/jobs/finish.lua` or `fail.lua`. The request's id is in each of these log lines, and
+on the mail.
 
 The rooms, from the top floor down. Each may import the rooms below it that `tests/unit/test_layers.py` names, and never
 one above:

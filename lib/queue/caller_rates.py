@@ -35,5 +35,5 @@ class CallerRates:
     async def count_call(self, caller: str) -> CountedCall:
         """Count one request of the caller; a request that is refused does not count. Raises RedisUnavailable."""
         key = self._keys.calls(caller)
-        taken, left, next_us, whole_us = await self._scripts.call("take", key, self._rate.limit, self._rate.per_s)
+        taken, left, next_us, whole_us = await self._scripts.call("count_call", key, self._rate.limit, self._rate.per_s)
         return CountedCall(bool(taken), left, next_us / 1e6, whole_us / 1e6)

@@ -1,50 +1,48 @@
-"""The names of everything in Redis. With KEY_PREFIX `wb` and a queue `q`:
+"""The names of everything in Redis. With KEY_PREFIX `wb`, and `wb:{q}:` as the base of the queue `q`:
 
-wb:queues                     SET     the queues' names; SADD before a queue's first enqueue
-wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it; see lua/name.lua
-wb:runners                    ZSET    worker -> ms until which it counts as alive; for the count alone
+wb:queues                     SET     the queues' names; a queue is added before its first enqueue
+wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it (lua/queues/name.lua)
+wb:runners                    ZSET    runner -> ms until which it counts as living; only its size is read
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
-wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
-                                      worker ended result error history …; unbegun: see lua/_unbegun.lua; noted
-                                      checkpoint checkpointed: lua/_notes.lua; once:<name> onces: see named_jobs.py;
-                                      unknown_since: ms since which no runner could run it; gone once an attempt begins;
-                                      retain: ms for which its record is kept when it has ended; patience: ms after its
-                                      time at which it is given up; gives_up: when that is
-wb:{q}:ready:high|normal|low  LIST    ids; LPUSH in, the right end is next
-wb:{q}:suspects               LIST    ids of jobs that were aboard two crashed runners; each runs alone
-wb:{q}:active:<worker>        LIST    ids that a runner holds
-wb:{q}:delayed                ZSET    id -> due ms
-wb:{q}:completed dead cancelled   ZSET    id -> finished ms
-wb:{q}:fading                 ZSET    id -> ms at which the record of a job goes that has ended and has a `retain`
-wb:{q}:all                    ZSET    id -> created ms
-wb:{q}:workers beats          HASH    worker -> about it (JSON) | worker -> "<counter>:<ms of the last beat>"
-wb:{q}:graves                 ZSET    worker -> died ms
-wb:{q}:cancels:<worker>       SET     ids whose running was asked to stop, with ! before one that
-                                      was forced as well; expires
-wb:{q}:expiring               ZSET    id -> ms at which it is dead if it has not begun
+wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
+wb:{q}:ready:high|normal|low  LIST    ids of ready jobs; they enter at the left end, and the right end is next
+wb:{q}:suspects               LIST    ids of ready jobs that were aboard two runners that crashed; each runs alone
+wb:{q}:active:<runner>        LIST    ids of the jobs that a runner holds: its active list; the newest is at the left
+wb:{q}:delayed                ZSET    id -> ms at which the job is due
+wb:{q}:completed dead cancelled   ZSET    id -> ms at which the job ended
+wb:{q}:fading                 ZSET    id of a job that has ended and has a `retain` -> ms at which its record goes
+wb:{q}:all                    ZSET    id -> ms at which the job was created
+wb:{q}:workers                HASH    runner -> about it, JSON: {"host":"a","pid":7,"concurrency":10,"lease_s":30,…}
+wb:{q}:beats                  HASH    runner -> "<counter>:<ms of the last beat>"
+wb:{q}:graves                 ZSET    runner that was reaped -> ms at which that was
+wb:{q}:cancels:<runner>       SET     ids of running jobs whose cancellation was requested; "!<id>" beside the id where
+                                      the handler gets no time to stop; expires
+wb:{q}:expiring               ZSET    id -> ms at which the job is dead if its handler never started
 wb:{q}:epoch                  STRING  a random word, written once: where it is another one or gone, Redis was emptied
-wb:{q}:unique:<key>           STRING  the id of the job under that key; expires. See lua/_unique.lua
-wb:{q}:idem:<caller> <key>    STRING  the id of the job and the fingerprint of its request; expires after a day
-wb:{q}:commit:<process>       STRING  the last commit's number and answer; expires
-wb:{q}:gone                   HASH    id deleted while still in lists -> in how many; claim drops them and forgets
-wb:{q}:quarantine             LIST    what was found in a list and is no job (the last 1,000)
-wb:{q}:log:<id>               LIST    what the job's handler logged (the last 200)
-wb:{q}:totals                 HASH    "<event> <type>" -> count since the queue began; beyond 500 `<event> other`
+wb:{q}:unique:<key>           STRING  the id of the job under that unique key; expires (lua/parts/unique_key.lua)
+wb:{q}:idem:<caller> <key>    STRING  "<id> <fingerprint of the request> <answer>"; expires after a day
+wb:{q}:commit:<process>       STRING  the number and the answer of a process' last commit; expires
+wb:{q}:gone                   HASH    id of a deleted job -> in how many lists it still stands; claim drops it there
+wb:{q}:quarantine             LIST    entries of lists that were no jobs, the last 1,000
+wb:{q}:log:<id>               LIST    what the job's handler logged, the last 200 lines
+wb:{q}:totals                 HASH    "<event> <type>" -> count since the queue began; beyond 500 "<event> other"
 wb:{q}:timings                HASH    "wait|duration <bound in s> <type>" -> count, "… sum <type>" -> microseconds
-wb:{q}:observed:<worker>      STRING  the number of what a runner last added to timings; expires
-wb:{q}:minute:<n>             HASH    event -> count in one minute; expires
-wb:{q}:meta                   HASH    what was set for the queue: max_depth, paused
-wb:{q}:events                 STREAM  ids that ended, and while `listened` is there all transitions; an entry a call
-wb:{q}:listened               STRING  there while somebody reads all of the stream; expires
-wb:removed:<marker>           STRING  a queue with this marker (`epoch`) was removed on purpose; expires after a day
-wb:calls:<caller>             STRING  µs at which all of a caller's requests (RATE_LIMIT) are free again; expires then
+wb:{q}:observed:<runner>      STRING  the number of the last counts that a runner added to timings; expires
+wb:{q}:minute:<n>             HASH    event -> count in the n-th minute since 1970; expires
+wb:{q}:meta                   HASH    the queue's settings: max_depth, paused
+wb:{q}:events                 STREAM  an entry for each call of a script that ended jobs (lua/parts/events.lua); while
+                                      `listened` exists, for every change of state
+wb:{q}:listened               STRING  exists while somebody reads the whole stream; expires
+wb:removed:<marker>           STRING  a queue with this `epoch` was removed on purpose; expires after a day
+wb:calls:<caller>             STRING  microseconds at which all of a caller's requests (RATE_LIMIT) are free again;
+                                      expires then
 
-`{q}` puts all keys of one queue into one Cluster slot; every script gets the queue's base, `wb:{q}:`, as its only key.
+`{q}` puts all keys of one queue into one Cluster slot. Every script gets the queue's base as its only key. `worker` in
+these names is what the code calls a runner: names in Redis stay as older versions know them.
 """
 
 BELL = b"bell"
-"""Stands in ready:normal to wake a runner that blocks there; no job's id looks like it."""
-
+"""The entry of ready:normal that wakes a runner which blocks there. No job's id looks like it."""
 
 INDEXED = ("delayed", "completed", "dead", "cancelled")
 """The states whose jobs stand in a sorted set of that name."""
@@ -56,7 +54,7 @@ TYPES = {
     "epoch": "string",
     "events": "stream",
 }
-"""Of those of a queue's keys that have one name: what is there, if anything is."""
+"""The type of each of a queue's keys that exists once in a queue: for a key that is there, what Redis' TYPE answers."""
 
 
 class RedisKeys:
@@ -67,15 +65,15 @@ class RedisKeys:
         self.queues = f"{prefix}:queues"
         self.runners = f"{prefix}:runners"
         self.warnings = f"{prefix}:warnings"
-        # In the slot of `queues`, for one script writes both.
+        # WHY the braces: one script writes this and `queues`, so that both must be in one Cluster slot.
         self.moved = f"{prefix}:{{{self.queues}}}:moved"
 
     def base(self, queue: str) -> str:
-        """What all keys of `queue` begin with, and the one key that its scripts are given."""
+        """What all keys of `queue` begin with, and the one key that its scripts get: `wb:{emails}:`."""
         return f"{self._prefix}:{{{queue}}}:"
 
     def calls(self, caller: str) -> str:
-        """Where a caller's requests are counted; no queue's, and in a slot of its own."""
+        """Where a caller's requests are counted. The key belongs to no queue, and has a Cluster slot of its own."""
         return f"{self._prefix}:calls:{caller}"
 
     def waiting(self, queue: str) -> str:
@@ -83,7 +81,7 @@ class RedisKeys:
         return self.base(queue) + "ready:normal"
 
     def removed(self, marker: str) -> str:
-        """Where it is noted that a marker is gone with its queue, on purpose; in a slot of its own."""
+        """Where it is noted that the queue with this marker was removed on purpose; it has a slot of its own."""
         return f"{self._prefix}:removed:{marker}"
 
     def active(self, queue: str, runner_id: str) -> str:
@@ -111,7 +109,7 @@ class RedisKeys:
         return self.base(queue) + "quarantine"
 
     def idempotency(self, queue: str, key: str) -> str:
-        """key: the caller's name, a space and what the caller sent."""
+        """key: the caller's name, a space and the Idempotency-Key that the caller sent."""
         return f"{self.base(queue)}idem:{key}"
 
     def log(self, queue: str, job_id: str) -> str:

@@ -1,7 +1,16 @@
-"""The Lua files: read once, fragments put in front, called by their hash.
+"""The Lua scripts: read from `lua/` once a process, each put together with its fragments, and called by its hash.
 
-A file's header says which fragments it uses (`-- @use clock ring`: `_clock.lua`, `_ring.lua`, in that order). Every
-script is given one key, the queue's base; it names the Cluster slot, and what the script touches all begins with it.
+lua/jobs/, lua/queues/, lua/runners/ and lua/callers/ hold the scripts, one a file: lua/jobs/claim.lua is the script
+"claim". lua/parts/ holds the fragments: functions that several scripts share. A script's or a fragment's header names
+the fragments whose functions the file calls itself, as in `-- @use clock bell` for parts/clock.lua and parts/bell.lua.
+The text that Redis gets holds each needed fragment once, in front of whatever uses it.
+
+Six fragments alone change a job's state, each with the index, the event and the counts that belong to the change:
+take_in makes a job, make_ready and give_back make it ready, delay delays it, hand_out makes it active, and conclude
+ends it.
+
+Redis gives every script one key, the queue's base, as in `wb:{emails}:`. The base names the Cluster slot, and every key
+that a script touches begins with it.
 """
 
 import functools
@@ -15,6 +24,7 @@ from lib.redis_link.redis_wire import MissingScript, OnReply
 from lib.redis_link.resp import Argument, Command
 
 FOLDER = Path(__file__).parent / "lua"
+PARTS = FOLDER / "parts"
 _USE = re.compile(r"^-- @use (.+)$", re.MULTILINE)
 
 
@@ -26,42 +36,72 @@ class Scripts:
         self._texts, self._hashes = _read_all()
 
     async def call(self, name: str, base: str, *arguments: Argument) -> Any:
-        """Run one script on one queue. Raises what RedisLink.call raises, but MissingScript."""
+        """Run one script on one queue. Raises what RedisLink.call raises, but never MissingScript."""
         try:
             return await self._link.call(*self.command(name, base, *arguments))
         except MissingScript:
             return await self._link.call("EVAL", self._texts[name], 1, base, *arguments)
 
-    def send(self, hear: OnReply, name: str, base: str, *arguments: Argument) -> None:
-        """The same, a plain call: `hear` is called with the reply, or with what `call` would have raised."""
+    def send(self, on_reply: OnReply, name: str, base: str, *arguments: Argument) -> None:
+        """Run one script without a coroutine: `on_reply` is called with the reply, or with the error that `call` would
+        have raised."""
 
-        def heard(reply: Any) -> None:
+        def on_first_reply(reply: Any) -> None:
             if isinstance(reply, MissingScript):
-                self._link.send(("EVAL", self._texts[name], 1, base, *arguments), hear)
+                self._link.send(("EVAL", self._texts[name], 1, base, *arguments), on_reply)
             else:
-                hear(reply)
+                on_reply(reply)
 
-        self._link.send(self.command(name, base, *arguments), heard)
+        self._link.send(self.command(name, base, *arguments), on_first_reply)
 
     def command(self, name: str, base: str, *arguments: Argument) -> Command:
-        """The command that calls the script where Redis holds it."""
+        """The command that runs a script which Redis holds already. Redis answers NOSCRIPT where it does not."""
         return ("EVALSHA", self._hashes[name], 1, base, *arguments)
 
 
 @functools.cache
 def _read_all() -> tuple[dict[str, str], dict[str, str]]:
-    """Texts and hashes by name. Once a process: a server has six links with scripts, a runner two for each queue, and
-    whoever reads the files later, after an upgrade on disk, would have scripts of another version than his Python.
+    """Texts and hashes by name, read once a process.
+
+    WHY once: a server has six links with scripts, and a runner two for each queue. A link that read the files later,
+    after an upgrade on disk, would also get scripts of another version than the Python code that calls them.
     """
-    texts = {path.stem: text_of(path) for path in FOLDER.glob("[a-z]*.lua")}
+    texts = {name: text_of(name) for name in script_paths()}
     return texts, {name: hashlib.sha1(text.encode()).hexdigest() for name, text in texts.items()}
 
 
-def text_of(path: Path) -> str:
-    """A script as Redis gets it: the `#!lua` line, the fragments, the file's own code; the comments stay behind."""
-    source = path.read_text(encoding="utf-8")
+def script_paths() -> dict[str, Path]:
+    """The file of every script, by the name that the script is called by."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*/*.lua")) if path.parent != PARTS}
+
+
+def uses_of(source: str) -> list[str]:
+    """The fragments that a script's or a fragment's own header names, in the header's order."""
+    return [name for line in _USE.findall(source) for name in line.split()]
+
+
+def fragments_of(source: str) -> dict[str, str]:
+    """The text of every fragment that `source` needs, by name: each one behind the fragments that it uses itself.
+
+    Raises ValueError where fragments use each other in a circle, OSError where a fragment does not exist."""
+    found: dict[str, str] = {}
+    _add_fragments(source, found, ())
+    return found
+
+
+def _add_fragments(source: str, found: dict[str, str], above: tuple[str, ...]) -> None:
+    for name in uses_of(source):
+        if name in above:
+            raise ValueError(f"Lua fragments use each other in a circle: {' -> '.join((*above, name))}")
+        if name not in found:
+            text = (PARTS / f"{name}.lua").read_text(encoding="utf-8")
+            _add_fragments(text, found, (*above, name))
+            found[name] = text
+
+
+def text_of(name: str) -> str:
+    """A script as Redis gets it: the `#!lua` line, the fragments and the file's own code, without comment lines."""
+    source = script_paths()[name].read_text(encoding="utf-8")
     shebang, _, body = source.partition("\n")
-    uses = _USE.search(source)
-    fragments = [(FOLDER / f"_{name}.lua").read_text(encoding="utf-8") for name in (uses[1].split() if uses else ())]
-    code = "\n".join(["local base = KEYS[1]", *fragments, body])
+    code = "\n".join(["local base = KEYS[1]", *fragments_of(source).values(), body])
     return shebang + "\n" + "\n".join(line for line in code.split("\n") if line and not line.lstrip().startswith("--"))

@@ -20,7 +20,7 @@ from contextlib import closing
 from time import perf_counter
 
 from lib.queue.end_record import complete_record
-from lib.queue.scripts import FOLDER, text_of
+from lib.queue.scripts import text_of
 from lib.redis_link.resp import encoded
 from tests.bench.figure import Figure
 from tests.bench.fill import fill
@@ -119,4 +119,4 @@ def _converse(link: socket.socket, pairs: list[bytes]) -> None:
 
 def _load(redis: PrivateRedis, name: str) -> str:
     """The hash under which Redis knows the script from now on."""
-    return str(redis.client.script_load(text_of(FOLDER / f"{name}.lua")))
+    return str(redis.client.script_load(text_of(name)))

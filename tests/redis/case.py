@@ -15,6 +15,7 @@ from lib.jobs.backoff import Backoff
 from lib.jobs.job import ClaimedJob, JobRecord, JobSpec, NewJob
 from lib.queue.claim_reply import Claim
 from lib.queue.end_record import EndRecord, complete_record, fail_record, release_record, snooze_record
+from lib.queue.job_fields import is_job_field
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.lease import Lease
@@ -73,6 +74,7 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
 
     async def asyncTearDown(self) -> None:
         assert_sound(self.client)
+        self.assertEqual(set(), {name for name in self.job_fields() if not is_job_field(name)})
 
     def a_link(self, url: str = "") -> RedisLink:
         link = open_link(url or self.redis.url, timeout_s=5)
@@ -138,6 +140,11 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
     def key_names(self, pattern: str = "*") -> list[bytes]:
         """KEYS, of every node where there are several."""
         return [key for node in self.redis.clients for key in node.keys(pattern)]
+
+    def job_fields(self) -> set[str]:
+        """The names of all fields that any job's record has."""
+        records = [value for key, value in everything(self.client).items() if "}:job:" in key]
+        return {name for record in records for name in record[::2]}
 
     async def until_blocked(self, clients: int) -> None:
         """So many wait in a BRPOPLPUSH or the like."""

@@ -131,7 +131,7 @@ class OfAQueue(BrokenCase):
         (runner_id,) = self.redis.client.hkeys(f"wb:{{{one.queue}}}:workers")
         places = {
             "<id>": job_id,
-            "<worker>": runner_id.decode(),
+            "<runner>": runner_id.decode(),
             "<process>": self.process_id(one.queue),
             "<n>": str(int(time.time() // 60)),
             "<key>": "a-key",

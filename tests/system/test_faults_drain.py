@@ -7,12 +7,12 @@ import threading
 import time
 import unittest
 
-from lib.queue.scripts import FOLDER, text_of
+from lib.queue.scripts import text_of
 from tests.faults.runners import Runners
 from tests.faults.site import Site
 from tests.proxy import PASS, Proxy, Request, Verdict
 
-CLAIM = hashlib.sha1(text_of(FOLDER / "claim.lua").encode()).hexdigest().encode()
+CLAIM = hashlib.sha1(text_of("claim").encode()).hexdigest().encode()
 
 
 class Drain(unittest.TestCase):

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from lib.queue.scripts import FOLDER, text_of
+from lib.queue.scripts import text_of
 from tests.processes import Worker
 from tests.proxy import CUT_REPLY, PASS, Proxy, Request, Verdict
 from tests.system.oracle import states
@@ -44,7 +44,7 @@ class Order(WorkerCase):
     def test_jobs_whose_claims_reply_was_lost_run_in_their_old_order(self) -> None:
         with Proxy(self.redis.url) as proxy:
             claims: list[Request] = []
-            claim = self.redis.client.script_load(text_of(FOLDER / "claim.lua")).encode()
+            claim = self.redis.client.script_load(text_of("claim")).encode()
 
             def judge(request: Request) -> Verdict:
                 if claims or request.words[:2] != (b"EVALSHA", claim):

@@ -64,8 +64,10 @@ def _kinds(of: type[WaybillError]) -> list[type[WaybillError]]:
     return [kind for below in of.__subclasses__() for kind in (below, *_kinds(below))]
 
 
-def lua(name: str) -> str:
-    return (ROOT / "lib" / "queue" / "lua" / name).read_text(encoding="utf-8")
+def lua(name: str = "*") -> str:
+    """The text of every script and fragment, or of the one of that name."""
+    files = (ROOT / "lib" / "queue" / "lua").rglob(f"{name}.lua")
+    return "".join(path.read_text(encoding="utf-8") for path in sorted(files))
 
 
 def _bare(fields: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +199,7 @@ class Facts(unittest.TestCase):
         self.assertIn(f"{events.MOST_READERS} may read", " ".join(told.split()))
 
     def test_outcomes_of_attempts_are_those_that_the_scripts_write(self) -> None:
-        scripts = "".join(lua(path.name) for path in (ROOT / "lib/queue/lua").glob("*.lua"))
+        scripts = lua()
         written = set(re.findall(r"remember\(job, '(\w+)'", scripts))
 
         self.assertEqual(written | FINISHED, set(self.properties("Attempt")["outcome"]["enum"]))
@@ -397,7 +399,7 @@ class Facts(unittest.TestCase):
         self.assertEqual(result.REASON_CHARS, job["result_error"]["maxLength"])
         self.assertEqual(notes.LINE_CHARS, lines["items"]["maxLength"])
         self.assertEqual(notes.LINES_KEPT, lines["maxItems"])
-        self.assertIn(f"LINES_KEPT = '{notes.LINES_KEPT}'", lua("_notes.lua"))
+        self.assertIn(f"LINES_KEPT = '{notes.LINES_KEPT}'", lua("notes"))
 
     def test_secrets_are_masked_under_every_name_that_it_gives(self) -> None:
         words = re.findall(r"`(.+?)`", self.properties("Job")["payload"]["description"])

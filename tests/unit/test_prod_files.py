@@ -194,7 +194,7 @@ class Redis(Checkers):
 
     def test_its_user_may_run_every_command_of_the_scripts(self) -> None:
         called = set[str]()
-        for script in (ROOT / "lib" / "queue" / "lua").glob("*.lua"):
+        for script in (ROOT / "lib" / "queue" / "lua").rglob("*.lua"):
             called.update(re.findall(r"redis\.p?call\(\s*['\"](\w+)['\"]", script.read_text(encoding="utf-8")))
 
         self.assertTrue(called)

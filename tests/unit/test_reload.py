@@ -40,7 +40,7 @@ class Look(unittest.TestCase):
     def test_of_waybill_it_is_what_server_and_worker_import(self) -> None:
         seen = {path.removeprefix(f"{ROOT}/") for path in dict(reload.look(reload.folders("")))}
 
-        self.assertLessEqual({"server.py", "worker.py", "lib/settings/config.py", "lib/queue/lua/claim.lua"}, seen)
+        self.assertLessEqual({"server.py", "worker.py", "lib/settings/config.py", "lib/queue/lua/jobs/claim.lua"}, seen)
         self.assertFalse({path for path in seen if path.startswith(("tests/", "prod/", ".venv"))})
 
     def test_pythonpath_is_looked_at_as_well(self) -> None:

@@ -1,0 +1,228 @@
+"""A job's record: every field of the hash `wb:{q}:job:<id>`, what it holds, and which Lua files write and clear it.
+
+The names in `written_by` and `cleared_by` are files of lua/ (`fail` is lua/jobs/fail.lua, `conclude` is
+lua/parts/conclude.lua). tests/unit/queue/test_job_fields.py reads the Lua and holds the table to it. Whoever adds a
+field adds a row here; whoever adds a transition reads here which fields it is to clear.
+
+A record begins with `spec` and `state` alone; a field that says nothing is left out. Every value is text: ms are since
+1970, by Redis' clock, unless a row says otherwise. `lib/queue/records.py` reads the record back.
+"""
+
+from typing import Final, NamedTuple
+
+
+class JobField(NamedTuple):
+    """One field of the hash."""
+
+    holds: str
+    example: str
+    written_by: str
+    """Lua files, parted by spaces."""
+    cleared_by: str
+    """Lua files, parted by spaces; "" for a field that stays as long as the record."""
+    absent: str
+    """What it means that the field is not there."""
+
+
+JOB_FIELDS: Final[dict[str, JobField]] = {
+    # What was asked for.
+    "spec": JobField(
+        "the job as lib/jobs/job.py writes it, JSON; `v` and `type` come first, `payload` last",
+        '{"v":1,"type":"email",…,"payload":{"to":"ann@example.com"}}',
+        "take_in patch",
+        "",
+        "never; where somebody deleted it, claim makes the job dead as unreadable",
+    ),
+    "priority": JobField("high, normal or low", "high", "take_in patch", "", "normal"),
+    "expires": JobField(
+        "ms at which the job is dead if its handler never started",
+        "1795955797333",
+        "take_in",
+        "revive",
+        "the job does not expire",
+    ),
+    "unique_ttl": JobField(
+        "for how many ms the job holds its unique key, counted from its due time",
+        "3600000",
+        "take_in",
+        "",
+        "no unique key, or a day",
+    ),
+    "retain": JobField(
+        "for how many ms the record is kept when the job has ended",
+        "3600000",
+        "take_in",
+        "",
+        "as long as the queue's retention keeps it",
+    ),
+    "patience": JobField(
+        "for how many ms after its due time the job is tried", "259200000", "take_in", "", "the job is never given up"
+    ),
+    "gives_up": JobField(
+        "ms at which the job is given up: the due time and `patience`",
+        "1796211397333",
+        "take_in patch revive",
+        "",
+        "the job is never given up",
+    ),
+    # Where it stands.
+    "state": JobField(
+        "ready, delayed, active, completed, dead or cancelled",
+        "delayed",
+        "take_in make_ready give_back delay hand_out conclude",
+        "",
+        "never",
+    ),
+    "since": JobField(
+        "ms since which the job is ready, after it was delayed, given back or retried",
+        "1795952257334",
+        "promote_due release reap revive patch",
+        "",
+        "ready since it was created (the score in `all`)",
+    ),
+    "listed": JobField(
+        "the lists in which the id is stale, a letter each: lua/parts/stale_ids.lua",
+        "nh",
+        "mark_stale stale_ids",
+        "stale_ids",
+        "no list holds a stale id of the job",
+    ),
+    "suspect": JobField(
+        "1: the job was aboard two runners that crashed, and waits in `suspects`",
+        "1",
+        "release reap",
+        "claim cancel patch revive",
+        "the job is no suspect, or runs",
+    ),
+    # Its attempts.
+    "claims": JobField(
+        "how often the job was claimed; the newest number is the token of the attempt that runs",
+        "1",
+        "hand_out",
+        "",
+        "the job was never claimed",
+    ),
+    "attempts": JobField(
+        "how many attempts count; an attempt that is snoozed or given back does not",
+        "1",
+        "hand_out snooze release reap",
+        "revive",
+        "the job was not claimed since it was created or retried",
+    ),
+    "crashes": JobField(
+        "how many runners crashed with the job aboard", "2", "reap", "revive", "none since it was created or retried"
+    ),
+    "worker": JobField(
+        "the id of the runner that claimed the job last",
+        "mail-1.4711.a",
+        "hand_out",
+        "revive",
+        "the job was not claimed since it was created or retried",
+    ),
+    "started": JobField(
+        "ms at which the job was claimed last", "1795952197334", "hand_out", "revive", "as with `worker`"
+    ),
+    "ended": JobField(
+        "the token of the attempt that was ended last by fail, snooze or release: lua/parts/fence.lua",
+        "1",
+        "fail snooze release revive",
+        "",
+        "no attempt was ended by these; complete writes none",
+    ),
+    "unbegun": JobField(
+        "the newest of the claims that were given back before the handler started: lua/parts/unbegun.lua",
+        "1",
+        "unbegun gate",
+        "revive",
+        "the job does not expire, or its first claim started the handler",
+    ),
+    "unknown_since": JobField(
+        "ms since which runners claim the job and know no handler for its type",
+        "1795952197335",
+        "snooze",
+        "snooze fail release reap patch revive",
+        "its type was known to the last runner",
+    ),
+    "cancel_requested": JobField(
+        "ms at which the cancellation of the running job was first requested",
+        "1795952198000",
+        "cancel",
+        "revive",
+        "nobody has requested that",
+    ),
+    "history": JobField(
+        "a line for each attempt that is over, the last 20: lua/parts/history.lua",
+        r"1\x1d1795952197334\x1d1795952197335\x1dmail-1.4711.a\x1dretried\x1d{…}\x1c",
+        "history",
+        "",
+        "no attempt is over, or only the one that ended the job",
+    ),
+    # What its handler said.
+    "progress": JobField(
+        "what the handler reported last, JSON", '{"done":40}', "notes", "revive", "the handler reported nothing"
+    ),
+    "checkpoint": JobField(
+        "what the next attempt begins with, JSON", '{"row":5000}', "notes", "notes revive", "there is none"
+    ),
+    "checkpointed": JobField(
+        "ms at which `checkpoint` was written", "1795952197400", "notes", "notes revive", "there is no checkpoint"
+    ),
+    "noted": JobField(
+        "token and number of the last log line that was kept: lua/parts/notes.lua",
+        "1:17",
+        "notes",
+        "",
+        "the handler logged nothing",
+    ),
+    "once:<name>": JobField(
+        "the id of the job enqueued under this name; with a + before it when it was taken in: children.py",
+        "+emails-01a22717becb700088baee274164865e",
+        "once made",
+        "",
+        "the handler enqueued nothing under this name",
+    ),
+    "onces": JobField("how many such names there are", "1", "once", "", "none"),
+    # How it ended.
+    "finished": JobField("ms at which the job ended", "1795952197335", "conclude", "revive", "the job lives"),
+    "result": JobField(
+        "what the handler returned, JSON",
+        '{"message_id":"<1@example.com>"}',
+        "finish",
+        "revive",
+        "the job is not completed, returned nothing, or its result could not be kept",
+    ),
+    "result_truncated": JobField(
+        "1: the result could not be kept", "1", "finish", "revive", "it was kept, or there is none"
+    ),
+    "result_error": JobField(
+        "why the result could not be kept", "it was over 64 KiB", "finish", "revive", "it was kept, or there is none"
+    ),
+    "error": JobField(
+        "what the last failed attempt raised, or why the job is dead, JSON",
+        '{"type":"SMTPError","message":"421 try later"}',
+        "fail kill reap",
+        "revive",
+        "no attempt has failed since the job was created or retried",
+    ),
+}
+
+FAILED_ONCE: Final[dict[str, str]] = {
+    "spec": '{"v":1,"type":"email","request_id":"order-1042",'
+    '"trace":"0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","max_attempts":5,"timeout_s":60,"backoff":[2,3600],"priority":"high","payload":{"to":"ann@example.com"}}',
+    "priority": "high",
+    "state": "delayed",
+    "claims": "1",
+    "attempts": "1",
+    "worker": "mail-1.4711.a",
+    "started": "1795952197334",
+    "ended": "1",
+    "history": "1\x1d1795952197334\x1d1795952197335\x1dmail-1.4711.a\x1dretried"
+    '\x1d{"type":"SMTPError","message":"421 try later"}\x1c',
+    "error": '{"type":"SMTPError","message":"421 try later"}',
+}
+"""The whole hash of a job of priority high whose first attempt failed, and that waits for its second one."""
+
+
+def is_job_field(name: str) -> bool:
+    """Whether a job's hash may have a field of this name: `once:<name>` stands for every name."""
+    return name in JOB_FIELDS or name.startswith("once:")

@@ -1,0 +1,35 @@
+#!lua flags=allow-oom
+-- fail.lua: end attempts that went wrong: the job comes back after its delay, or is dead.
+-- KEYS 1 base
+-- ARGV 1 runner  2 records: id, token, delay in ms or '' for dead, error (JSON) with last words (parts/last_words.lua)
+-- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
+-- @transition active --fail--> delayed
+-- @transition active --fail--> dead
+-- @transition active --fail--> cancelled
+-- @use clock check_types cancel_request conclude delay end_attempts history last_words notes tally type_of_job
+-- @use types
+local runner, records = ARGV[1], ARGV[2]
+
+check_types('ZCARD', 'dead', 'cancelled')
+local dead, fields, retried_types = {}, {}, {}
+local function fail(id, token, delay_ms, rest)
+  local job = base .. 'job:' .. id
+  local error_text, last_words = split_last_words(rest)
+  keep_notes(id, job, token, last_words)
+  if cancel_if_requested(id, job, 'ended', token, 'error', error_text) then return end
+  if delay_ms == '' then
+    dead[#dead + 1] = id
+    fields[id] = {'ended', token, 'error', error_text}
+    return
+  end
+  remember(job, 'retried', error_text)
+  redis.call('HDEL', job, 'unknown_since')
+  delay(id, job, now_ms + tonumber(delay_ms), 'ended', token, 'error', error_text)
+  add_one(retried_types, type_of_job(job))
+end
+
+local answers = end_attempts(records, runner, fail)
+conclude('dead', dead, 'fail', fields)
+publish_delayed('fail')
+tally('retried', retried_types)
+return answers

@@ -1,0 +1,64 @@
+#!lua
+-- patch.lua: change the spec, the priority or the due time of a job that waits.
+-- KEYS 1 base
+-- ARGV 1 id  2 SHA-1 of the spec that the new spec was made of  3 new spec  4 new priority, or '' to leave it
+--      5 'now', ms since 1970 at which the job is due, or '' to leave that  6 its unique key, or ''
+-- RETURNS 'done' | 'changed': the job's spec is another one by now, and nothing was done
+--      | the state that does not allow it | '' there is no such job
+-- @transition ready --patch--> delayed
+-- @transition delayed --patch--> ready
+-- @use clock check_types bell delay due make_ready mark_stale ready_list text_at type_of_job unique_key
+-- WHY no list is searched for the id: parts/stale_ids.lua.
+-- WHY no allow-oom: the spec may grow, and is refused up front at maxmemory, before anything is written.
+local id, seen_sha1, spec, new_priority, due, unique_key = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local job = base .. 'job:' .. id
+local state, old_spec, old_priority, suspect, unique_ttl, patience, stale_in =
+  unpack(redis.call('HMGET', job, 'state', 'spec', 'priority', 'suspect', 'unique_ttl', 'patience', 'listed'))
+
+if not state then return '' end
+if state ~= 'ready' and state ~= 'delayed' then return state end
+if not old_spec or redis.sha1hex(old_spec) ~= seen_sha1 then return 'changed' end
+
+check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
+local due_ms = due == 'now' and now_ms or tonumber(due)
+local is_later = due_ms and due_ms > now_ms
+local from = ready_list(old_priority, suspect)
+local to = ready_list(new_priority ~= '' and new_priority or old_priority, suspect)
+
+redis.call('HSET', job, 'spec', spec)
+redis.call('HDEL', job, 'unknown_since')
+-- The job is given up `patience` ms after its due time, which is another one now.
+if due_ms and patience then
+  redis.call('HSET', job, 'gives_up', digits(math.max(due_ms, now_ms) + (tonumber(patience) or 0)))
+end
+if new_priority ~= '' then redis.call('HSET', job, 'priority', new_priority) end
+
+-- A delayed job holds its unique key until it is due, and `unique_ttl` beyond, or a day. WHY: else another job could
+-- come under the key before this one has begun.
+local function hold_unique_key()
+  local ttl_ms = tonumber(string.match(unique_ttl or '', '^[1-9]%d*$') or 86400000)
+  for _, key in ipairs({unique_keys(unique_key, type_of_job(job))}) do
+    if text_at(key) == id then redis.call('SET', key, id, 'PX', digits(due_ms - now_ms + ttl_ms)) end
+  end
+end
+
+if is_later then
+  if unique_key ~= '' then hold_unique_key() end
+  if suspect then redis.call('HDEL', job, 'suspect') end
+  if state == 'ready' then
+    mark_stale(job, stale_in, from)
+    delay(id, job, due_ms)
+  else
+    redis.call('ZADD', base .. 'delayed', due_ms, id)
+    if next_due() ~= first_due_ms then ring() end
+  end
+elseif state == 'delayed' and due_ms then
+  redis.call('ZREM', base .. 'delayed', id)
+  make_ready(id, job, to, stale_in, 'since', now)
+elseif state == 'ready' and to ~= from then
+  place(id, job, to, mark_stale(job, stale_in, from))
+end
+
+publish_delayed('patch')
+publish_ready('patch')
+return 'done'

@@ -1,0 +1,31 @@
+#!lua flags=allow-oom
+-- snooze.lua: put jobs off without a failure. The attempt does not count, but the claim does: its token stays used.
+-- KEYS 1 base
+-- ARGV 1 runner  2 records: id, token, delay in ms, with a 'u' behind it where the runner knows no handler for the
+--      job's type, reason (JSON) with last words (parts/last_words.lua)
+-- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
+-- @transition active --snooze--> delayed
+-- @transition active --snooze--> cancelled
+-- @use clock check_types cancel_request delay end_attempts history last_words notes unbegun
+local runner, records = ARGV[1], ARGV[2]
+
+check_types('ZCARD', 'cancelled')
+local function snooze(id, token, option, rest)
+  local job = base .. 'job:' .. id
+  local reason, last_words = split_last_words(rest)
+  keep_notes(id, job, token, last_words)
+  if cancel_if_requested(id, job, 'ended', token) then return end
+  remember(job, 'snoozed', reason)
+  if string.sub(option, -1) == 'u' then
+    redis.call('HSETNX', job, 'unknown_since', now)
+    keep_expiring(id, job, token)
+  else
+    redis.call('HDEL', job, 'unknown_since')
+  end
+  redis.pcall('HINCRBY', job, 'attempts', -1)
+  delay(id, job, now_ms + tonumber(string.match(option, '^%d+')), 'ended', token)
+end
+
+local answers = end_attempts(records, runner, snooze)
+publish_delayed('snooze')
+return answers

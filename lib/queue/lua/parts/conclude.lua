@@ -1,0 +1,40 @@
+-- conclude(state, ids, by, fields, types, retains): end jobs. Nothing else makes a job completed, dead or cancelled.
+-- Writes the index of the state, the jobs' records, the event, the counts, and for a job with `retain` the time at
+-- which its record is forgotten.
+-- state: 'completed' | 'dead' | 'cancelled'. by: an event of lib/jobs/state.py, as 'fail'.
+-- fields: id -> {name, value, name, value …}, what is written into a job's record beside its state; nil for none.
+-- types: {type -> how many of the ids}, and retains: {id -> its `retain`} or nil, of a caller that knows both;
+-- types is nil where both are to be read from the records.
+-- The caller has taken the ids out of where they stood, and has checked the type of the index.
+-- WHY the index comes first: where somebody broke it and no caller checked it, the jobs' records are as they were.
+-- @use clock events tally types
+local function conclude(state, ids, by, fields, types, retains)
+  local count = #ids
+  if count == 0 then return end
+  local entries = {}
+  for i = 1, count do entries[2 * i - 1], entries[2 * i] = now, ids[i] end
+  redis.call('ZADD', base .. state, unpack(entries))
+
+  local counts = types or {}
+  for i = 1, count do
+    local id = ids[i]
+    local job, more, retain = base .. 'job:' .. id, fields and fields[id], retains and retains[id]
+    if more then
+      redis.call('HSET', job, 'state', state, 'finished', now, unpack(more))
+    else
+      redis.call('HSET', job, 'state', state, 'finished', now)
+    end
+    if not types then
+      local f = redis.call('HMGET', job, 'spec', 'retain')
+      add_one(counts, type_in_spec(f[1]))
+      retain = f[2]
+    end
+    -- WHY three seconds at least: whoever waits for the job's end is told of the end, and reads the record then.
+    -- WHY pcall: a broken `fading` costs the record its early end, and the job nothing.
+    local ms = retain and #retain <= 12 and string.match(retain, '^%d+$')
+    if ms then redis.pcall('ZADD', base .. 'fading', digits(now_ms + math.max(3000, tonumber(ms))), id) end
+  end
+
+  announce(state, ids, by)
+  tally(state, counts)
+end

@@ -1,0 +1,48 @@
+-- The gate: every job passes through `may_start` before it is handed out.
+-- @use clock as_count drop_id find kill kill_given_up quarantine stale_ids
+
+-- read_for_claim(id): of the job's record, in this order: 1 spec, 2 state, 3 claims, 4 expires, 5 since, 6 listed,
+-- 7 gives_up; false for a field that is not there, and nothing where the record is broken.
+local function read_for_claim(id)
+  return redis.pcall('HMGET', base .. 'job:' .. id, 'spec', 'state', 'claims', 'expires', 'since', 'listed', 'gives_up')
+end
+
+-- leave_expiring(id, claims, expires, is_lost_claim): take the job out of `expiring`: a claimed job expires no more.
+-- Returns whether it has expired: the time `expires` is over, and its handler has never started (unbegun.lua).
+local function leave_expiring(id, claims, expires, is_lost_claim)
+  local job = base .. 'job:' .. id
+  redis.call('ZREM', base .. 'expiring', id)
+  local unbegun = claims and redis.call('HGET', job, 'unbegun')
+  if is_lost_claim then
+    if (unbegun or '0') == digits(as_count(claims) - 1) then redis.call('HSET', job, 'unbegun', claims) end
+    return false
+  end
+  return (tonumber(expires) or math.huge) <= now_ms and claims == unbegun
+end
+
+-- may_start(id, f, list, is_lost_claim): 'start' where job `id`, which stands in `list`, may be handed out, or why not:
+-- 'drop': no job is to be taken from there | 'no_id' | 'unreadable' | 'expired' | 'given_up': give_up_after_s is over.
+-- f: of read_for_claim. is_lost_claim: the runner has claimed the job before, and the reply was lost: no attempt began.
+-- To be called once a claim for a job that `expires`: the call takes the job out of `expiring`.
+-- A limit that holds jobs back is to be asked here, as the last thing before 'start'.
+-- WHY the whole id is matched: a pattern for the first wrong byte begins anew at each byte, and takes twice the time.
+-- WHY digits first: most of an id is digits.
+local function may_start(id, f, list, is_lost_claim)
+  local spec, expires, gives_up, stale_in = f[1], f[4], f[7], f[6]
+  if (f[2] ~= 'ready' and not is_lost_claim) or (stale_in and is_stale_in(stale_in, list)) then return 'drop' end
+  if not find(id, '^[0-9a-z_-]*$') then return 'no_id' end
+  if not spec or find(spec, '\30', 1, true) or find(spec, '\31', 1, true) then return 'unreadable' end
+  if expires and leave_expiring(id, f[3], expires, is_lost_claim) then return 'expired' end
+  if gives_up and not is_lost_claim and (tonumber(gives_up) or math.huge) <= now_ms then return 'given_up' end
+  return 'start'
+end
+
+-- turn_away(id, f, list, why): drop or kill a job that may not start. The caller takes the id out of the list.
+-- WHY an unreadable job is dead: it would stop one runner after the other.
+local function turn_away(id, f, list, why)
+  if why == 'drop' then return drop_id(id, f[2], list, f[6]) end
+  if why == 'no_id' then return quarantine(id, 'this is no job id') end
+  if why == 'expired' then return kill({id}, EXPIRED, 'expire') end
+  if why == 'given_up' then return kill_given_up(id, base .. 'job:' .. id) end
+  kill({id}, '{"type":"unreadable","message":"its spec is missing or holds bytes that JSON text does not"}', 'claim')
+end

@@ -1,0 +1,13 @@
+-- remember(job, outcome, error_text, finished_ms): add a line about the attempt that ended to the job's `history`, of
+-- which the last 20 stay. outcome: 'retried', 'snoozed', 'released', 'crashed', or the state of a job that is retried
+-- by hand. finished_ms: nil for now. A line is 'attempt \29 started ms \29 finished ms \29 runner \29 outcome \29 error
+-- (JSON) \28', without the spaces.
+-- @use clock
+local function remember(job, outcome, error_text, finished_ms)
+  local history, attempt, started, runner = unpack(redis.call('HMGET', job, 'history', 'attempts', 'started', 'worker'))
+  local fields = {attempt or '', started or '', finished_ms or now, runner or '', outcome, error_text or ''}
+  history = (history or '') .. table.concat(fields, '\29') .. '\28'
+  local _, lines = string.gsub(history, '\28', '')
+  if lines > 20 then history = string.sub(history, string.find(history, '\28', 1, true) + 1) end
+  redis.call('HSET', job, 'history', history)
+end

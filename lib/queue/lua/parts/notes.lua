@@ -1,0 +1,47 @@
+-- Notes are a running handler's log lines, progress and checkpoint. A runner sends text, parted by \29: first how many
+-- log lines the attempt had sent before, then the notes, a letter and a text each:
+--   l a log line   p the progress (JSON)   c a checkpoint (JSON)   d the checkpoint is to be deleted
+-- Example: '2\29lthird line\29p0.5'. A letter that is not known here is passed over: a newer runner may send it.
+-- @use clock records find
+
+-- each_note(notes): an iterator over the parts of that text.
+local function each_note(notes)
+  local from = 1
+  return function()
+    if not from then return nil end
+    local stop = find(notes, '\29', from, true)
+    local note = sub(notes, from, stop and stop - 1 or -1)
+    from = stop and stop + 1
+    return note
+  end
+end
+
+-- keep_notes(id, job, token, notes): write an attempt's notes; '' for none.
+-- WHY `noted` holds token and count: notes that were on their way when the attempt ended come with the end once more.
+-- WHY pcall: a log that somebody broke must cost neither the notes of other jobs nor the attempt's end.
+local LINES_KEPT = '200'
+local function keep_notes(id, job, token, notes)
+  if notes == '' then return end
+  local sent, lines = nil, {}
+  local noted_token, noted_count = string.match(redis.call('HGET', job, 'noted') or '', '^(%d+):(%d+)$')
+  local kept = noted_token == token and tonumber(noted_count) or 0
+  for note in each_note(notes) do
+    local letter = sub(note, 1, 1)
+    if not sent then
+      sent = tonumber(note) or 0
+    elseif letter == 'l' then
+      sent = sent + 1
+      if sent > kept then lines[#lines + 1] = sub(note, 2) end
+    elseif letter == 'p' then
+      redis.call('HSET', job, 'progress', sub(note, 2))
+    elseif letter == 'c' then
+      redis.call('HSET', job, 'checkpoint', sub(note, 2), 'checkpointed', now)
+    elseif letter == 'd' then
+      redis.call('HDEL', job, 'checkpoint', 'checkpointed')
+    end
+  end
+  if #lines == 0 then return end
+  redis.pcall('RPUSH', base .. 'log:' .. id, unpack(lines))
+  redis.pcall('LTRIM', base .. 'log:' .. id, '-' .. LINES_KEPT, '-1')
+  redis.call('HSET', job, 'noted', token .. ':' .. string.format('%.0f', sent))
+end

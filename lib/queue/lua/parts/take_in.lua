@@ -1,0 +1,76 @@
+-- A job is made: take_in writes its record, and place_taken_in puts all new jobs of a call where they stand.
+-- entries: for `all`, as score, id, score, id …; ready_ids: list -> ids for that list;
+-- later: for `delayed`, as due ms, id, due ms, id …; later_ids: the ids of `later`; new_types: type -> how many jobs.
+-- @use clock bell events ready_list tally types
+local entries, ready_ids, later, later_ids, new_types = {}, {}, {}, {}, {}
+
+-- write_record(job, state, priority, spec, options): the new job's hash. A field that says nothing is left out.
+local function write_record(job, state, priority, spec, options)
+  local fields = {'spec', spec, 'state', state}
+  local function write(name, value)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  if priority ~= 'normal' then write('priority', priority) end
+  if options then
+    -- retry takes the unique key again for this long; for a day where nothing is noted.
+    if options.unique_ttl ~= '' and options.unique_ttl ~= '86400000' then write('unique_ttl', options.unique_ttl) end
+    if options.retain ~= '' then write('retain', options.retain) end
+    if options.patience ~= '' then
+      write('patience', options.patience)
+      write('gives_up', digits((options.due_ms or now_ms) + tonumber(options.patience)))
+    end
+    if options.expires ~= '' then write('expires', digits(now_ms + tonumber(options.expires))) end
+  end
+  redis.call('HSET', job, unpack(fields))
+end
+
+-- take_in(id, priority, spec, type_name, options): make a job. Nothing else does. options: of read_options, or false.
+-- The caller has checked the types of `all`, `delayed` and the ready lists, and calls place_taken_in after the last.
+local function take_in(id, priority, spec, type_name, options)
+  local job, due_ms = base .. 'job:' .. id, options and options.due_ms
+  entries[#entries + 1] = now
+  entries[#entries + 1] = id
+  add_one(new_types, type_name)
+  if due_ms then
+    later[#later + 1] = due_ms
+    later[#later + 1] = id
+    later_ids[#later_ids + 1] = id
+  else
+    local list = ready_list(priority)
+    local ids = ready_ids[list]
+    if not ids then
+      ids = {}
+      ready_ids[list] = ids
+    end
+    ids[#ids + 1] = id
+  end
+  if not options and priority == 'normal' then
+    redis.call('HSET', job, 'spec', spec, 'state', 'ready')
+    return
+  end
+  write_record(job, due_ms and 'delayed' or 'ready', priority, spec, options)
+  if options and options.expires ~= '' then
+    redis.pcall('ZADD', base .. 'expiring', digits(now_ms + tonumber(options.expires)), id)
+  end
+end
+
+-- place_taken_in(by): put all jobs that take_in made where they stand, publish them, count them, and wake a runner
+-- where a job went to a list on which none blocks, or is the next to be due. Returns what tally returns.
+local function place_taken_in(by)
+  if #entries > 0 then redis.call('ZADD', base .. 'all', unpack(entries)) end
+  local is_bell_needed = false
+  for list, ids in pairs(ready_ids) do
+    redis.call('LPUSH', base .. list, unpack(ids))
+    publish('ready', ids, by)
+    is_bell_needed = is_bell_needed or list ~= 'ready:normal'
+  end
+  if is_bell_needed then ring() end
+  if #later > 0 then
+    local first = redis.call('ZRANGE', base .. 'delayed', '0', '0')[1]
+    redis.call('ZADD', base .. 'delayed', unpack(later))
+    if redis.call('ZRANGE', base .. 'delayed', '0', '0')[1] ~= first then ring() end
+  end
+  publish('delayed', later_ids, by)
+  return tally('enqueued', new_types)
+end

@@ -1,0 +1,47 @@
+#!lua flags=no-writes
+-- census.lua: how many jobs of a queue are in which state, and its counters.
+-- KEYS 1 base
+-- ARGV 1 lease in ms of a runner whose registration names none
+-- RETURNS {jobs, active, delayed, completed, dead, cancelled, living runners, since when the oldest ready job waits
+--      (ms) or '', now_ms, totals, counts of this minute, counts of the last minute, settings}. Each of the last four
+--      is a text 'name\31value\31name\31value …', as in 'enqueued email\0317\031completed email\0315'
+-- @use clock alive
+-- WHY ready jobs are not counted: the lists hold stale ids and bells as well. Ready is all jobs less those in other
+-- states.
+local active, alive = 0, 0
+local runners = redis.call('HGETALL', base .. 'workers')
+for i = 1, #runners, 2 do
+  local runner, about = runners[i], runners[i + 1]
+  -- A dead runner's jobs are active until a reaper takes them back.
+  active = active + redis.call('LLEN', base .. 'active:' .. runner)
+  if is_alive(about, redis.call('HGET', base .. 'beats', runner), tonumber(ARGV[1])) then alive = alive + 1 end
+end
+
+-- Since when the oldest ready job of a list waits, in ms; nil where none of the 20 that are next is ready.
+local function oldest_in(list)
+  for _, id in ipairs(redis.call('LRANGE', base .. list, -20, -1)) do
+    local f = redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'since')
+    if f[1] == 'ready' then return tonumber(f[2] or redis.call('ZSCORE', base .. 'all', id)) end
+  end
+end
+
+local oldest_ms
+for _, list in ipairs({'ready:high', 'ready:normal', 'ready:low', 'suspects'}) do
+  local ms = oldest_in(list)
+  if ms and (not oldest_ms or ms < oldest_ms) then oldest_ms = ms end
+end
+
+local function joined(key) return table.concat(redis.call('HGETALL', base .. key), '\31') end
+local minute = math.floor(now_ms / 60000)
+local reply = {redis.call('ZCARD', base .. 'all'), active}
+for _, state in ipairs({'delayed', 'completed', 'dead', 'cancelled'}) do
+  reply[#reply + 1] = redis.call('ZCARD', base .. state)
+end
+reply[#reply + 1] = alive
+reply[#reply + 1] = oldest_ms and tostring(oldest_ms) or ''
+reply[#reply + 1] = now
+reply[#reply + 1] = joined('totals')
+reply[#reply + 1] = joined('minute:' .. minute)
+reply[#reply + 1] = joined('minute:' .. (minute - 1))
+reply[#reply + 1] = joined('meta')
+return reply

@@ -1,0 +1,64 @@
+#!lua flags=allow-oom
+-- survey.lua: what upkeep needs to know of a queue, in one call; most of the time there is nothing to do.
+-- KEYS 1 base
+-- ARGV 1 completed jobs kept, and as many cancelled ones  2 ms that these are kept  3 ms that dead jobs are kept
+--      4 dead jobs kept  5 most dead runners to look at
+-- RETURNS {'1' where a delayed job is due or '', '1' where a job expires or '', '1' where records are to be trimmed
+--      or '', how many suspects may run, dead runners that still hold ids (parted by commas), ms until the first of
+--      those three becomes '1' by itself or '', runner, beat or 'none', runner, beat …}
+-- @use clock
+-- WHY not no-writes: where Redis answers reads and refuses writes (a replica, a full disk, too few replicas), no
+-- runner can beat, and a survey that came through then would take the living for dead. Redis refuses this script with
+-- the beats.
+local kept, kept_ms, dead_ms, dead_kept = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local most_dead_runners = tonumber(ARGV[5])
+local DAY_MS = 86400000
+
+-- Whether the sorted set's first score is at most `ms`. The shortest time until that is so is noted on the way.
+local next_ms = math.huge
+local function is_first_before(key, ms)
+  local first_ms = tonumber(redis.call('ZRANGE', base .. key, 0, 0, 'WITHSCORES')[2])
+  if not first_ms then return false end
+  next_ms = math.min(next_ms, first_ms - ms)
+  return first_ms <= ms
+end
+
+local is_trim_due = redis.call('ZCARD', base .. 'completed') > kept
+  or redis.call('ZCARD', base .. 'cancelled') > kept
+  or redis.call('ZCARD', base .. 'dead') > dead_kept
+  or is_first_before('fading', now_ms)
+  or is_first_before('completed', now_ms - kept_ms)
+  or is_first_before('cancelled', now_ms - kept_ms)
+  or is_first_before('dead', now_ms - dead_ms)
+  or is_first_before('graves', now_ms - DAY_MS)
+
+local dead_with_ids = {}
+for _, runner in ipairs(redis.call('ZREVRANGE', base .. 'graves', 0, most_dead_runners - 1)) do
+  if redis.call('EXISTS', base .. 'active:' .. runner) == 1 then dead_with_ids[#dead_with_ids + 1] = runner end
+end
+
+local is_due, is_expiring = is_first_before('delayed', now_ms), is_first_before('expiring', now_ms)
+local is_paused = redis.call('HEXISTS', base .. 'meta', 'paused') == 1
+local reply = {
+  is_due and '1' or '',
+  is_expiring and '1' or '',
+  is_trim_due and '1' or '',
+  is_paused and 0 or redis.call('LLEN', base .. 'suspects'),
+  table.concat(dead_with_ids, ','),
+  next_ms < math.huge and string.format('%.0f', math.max(0, next_ms)) or '',
+}
+local beats, has_beat = redis.call('HGETALL', base .. 'beats'), {}
+for i = 1, #beats, 2 do
+  reply[#reply + 1] = beats[i]
+  reply[#reply + 1] = beats[i + 1]
+  has_beat[beats[i]] = true
+end
+-- WHY 'none': somebody deleted the beat of a registered runner. The runner is watched all the same, and lives if one
+-- comes.
+for _, runner in ipairs(redis.call('HKEYS', base .. 'workers')) do
+  if not has_beat[runner] then
+    reply[#reply + 1] = runner
+    reply[#reply + 1] = 'none'
+  end
+end
+return reply

@@ -1,0 +1,87 @@
+#!lua flags=allow-oom
+-- reap.lua: take back the jobs of a runner that is gone or that leaves, and move the runner from `workers` to `graves`.
+-- KEYS 1 base
+-- ARGV 1 runner  2 the beat that the reaper saw last ('none' where there was none), or '' where the reaper knows that
+--      the process has ended  3 '1' where the runner crashed  4 crash limit  5 most ids to handle
+-- RETURNS 'alive': it has beaten since, nothing changed | {'more' or '', the ids that it held …}
+-- @transition active --reap--> ready
+-- @transition active --reap--> dead
+-- @transition active --reap--> cancelled
+-- @use clock check_types cancel_request conclude drop_id give_back history isolation make_ready ready_list
+-- @use stale_ids
+-- WHY one crash convicts no job: the jobs beside a poisonous one are innocent. At the second crash (the first, where
+-- two are the limit) a job goes to `suspects`: each runs in a runner of its own there, and a crash is its own doing.
+-- WHY twice the limit where nobody saw the process end: with a host all its runners are gone, and none of the
+-- suspects that ran there side by side may be to blame. A job that takes its host down each time is to end, too.
+-- WHY the registration goes in the first call of several: from then on a runner that only seemed dead claims no more.
+local runner, seen_beat, is_crash = ARGV[1], ARGV[2], ARGV[3] == '1'
+local crash_limit, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
+local is_isolated, is_end_seen = is_isolation_runner(runner), seen_beat == ''
+local active_list = base .. 'active:' .. runner
+
+if not is_end_seen and (redis.call('HGET', base .. 'beats', runner) or 'none') ~= seen_beat then return 'alive' end
+check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
+check_types('ZCARD', 'dead', 'cancelled')
+-- WHY `graves` first: where a broken key stops the rest, the other reapers find the runner there.
+redis.call('ZADD', base .. 'graves', 'NX', now, runner)
+redis.call('HDEL', base .. 'workers', runner)
+redis.call('HDEL', base .. 'beats', runner)
+
+-- A job that the runner gives back as it leaves. Ids are handled from the newest claim to the oldest, and each goes
+-- to the right end: the job that was claimed first is next again. A suspect stays a suspect, as in release.lua.
+local function return_unfinished(id, job, priority)
+  remember(job, 'released')
+  redis.pcall('HINCRBY', job, 'attempts', -1)
+  if is_isolated then
+    give_back(id, job, ready_list(priority, true), 'since', now, 'suspect', '1')
+  else
+    give_back(id, job, ready_list(priority), 'since', now)
+  end
+end
+
+-- A job that was aboard when the runner crashed, for the `crashes`th time.
+local function return_after_crash(id, job, priority, stale_in, crashes)
+  if is_isolated and crashes >= (is_end_seen and crash_limit or 2 * crash_limit) then
+    local error_text = '{"type":"worker_lost","message":"it took down ' .. crashes .. ' runners, the last one alone"}'
+    return conclude('dead', {id}, 'reap', {[id] = {'crashes', crashes, 'error', error_text}})
+  end
+  remember(job, 'crashed', '{"type":"worker_lost","message":"its runner ended while it ran"}')
+  if crashes >= math.min(2, crash_limit - 1) then
+    make_ready(id, job, ready_list(priority, true), stale_in, 'since', now, 'crashes', crashes, 'suspect', '1')
+  else
+    give_back(id, job, ready_list(priority), 'since', now, 'crashes', crashes)
+  end
+end
+
+-- A stray: the runner popped the id, and was gone before it could claim the job. The job is ready still.
+local function return_stray(id, job, priority)
+  if is_isolated then redis.call('HSET', job, 'suspect', '1') end
+  redis.call('RPUSH', base .. ready_list(priority, is_isolated), id)
+end
+
+local came_from = is_isolated and 'suspects' or 'ready:normal'
+local ids = redis.call('LRANGE', active_list, 0, limit - 1)
+for _, id in ipairs(ids) do
+  local job = base .. 'job:' .. id
+  local state, owner, priority, crashes, stale_in =
+    unpack(redis.pcall('HMGET', job, 'state', 'worker', 'priority', 'crashes', 'listed'))
+  if state == 'active' and owner == runner then
+    if not cancel_if_requested(id, job) then
+      redis.call('HDEL', job, 'unknown_since')
+      if is_crash then
+        return_after_crash(id, job, priority, stale_in, (tonumber(crashes) or 0) + 1)
+      else
+        return_unfinished(id, job, priority)
+      end
+    end
+  elseif state == 'ready' and not is_stale_in(stale_in, came_from) then
+    return_stray(id, job, priority)
+  else
+    drop_id(id, state, came_from, stale_in)
+  end
+  redis.call('LREM', active_list, 1, id)
+end
+
+-- WHY a bell even where no job became ready: the runner may have held the bell that was to wake another runner.
+publish_ready('reap', #ids > 0)
+return {redis.call('EXISTS', active_list) == 1 and 'more' or '', unpack(ids)}

@@ -1,0 +1,140 @@
+"""The Lua files and the fragments that they name: each file names those whose functions it calls, and no others."""
+
+import tempfile
+import unittest
+from collections import Counter
+from pathlib import Path
+from unittest.mock import patch
+
+from lib.queue import scripts
+from lib.queue.scripts import FOLDER, PARTS, fragments_of, script_paths, text_of, uses_of
+from tests.unit.queue.lua_names import Names, names_of
+
+# What Lua 5.1 and Redis give to every script, of which the scripts use these; `base` is written by scripts.text_of.
+GIVEN = frozenset(
+    {"base", "redis", "KEYS", "ARGV", "string", "table", "math", "ipairs", "pairs", "tonumber", "tostring", "type"}
+    | {"unpack", "select"}
+)
+FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.rglob("*.lua"))}
+FRAGMENTS = {path.stem: FILES[path.stem] for path in PARTS.glob("*.lua")}
+DEFINED = {name: names_of(text).defined for name, text in FRAGMENTS.items()}
+DEFINER = {defined: fragment for fragment, names in DEFINED.items() for defined in names}
+
+
+def seen_by(text: str) -> frozenset[str]:
+    """The names that the fragments of a file define, those of fragments of fragments too."""
+    return frozenset(defined for fragment in fragments_of(text) for defined in DEFINED[fragment])
+
+
+class Uses(unittest.TestCase):
+    def test_every_file_names_the_fragments_whose_functions_it_calls_and_no_others(self) -> None:
+        for name, text in FILES.items():
+            called = {DEFINER[free] for free in names_of(text).free & DEFINER.keys()}
+            with self.subTest(name):
+                self.assertEqual(sorted(called), sorted(uses_of(text)))
+
+    def test_every_name_is_defined_by_the_file_or_by_a_fragment_that_it_uses(self) -> None:
+        for name, text in FILES.items():
+            with self.subTest(name):
+                self.assertEqual(set(), names_of(text).free - GIVEN - seen_by(text))
+
+    def test_no_two_fragments_define_the_same_name(self) -> None:
+        counts = Counter(defined for names in DEFINED.values() for defined in names)
+
+        self.assertEqual([], [name for name, count in counts.items() if count > 1])
+
+    def test_no_local_hides_one_that_is_seen_from_there(self) -> None:
+        for name, text in FILES.items():
+            with self.subTest(name):
+                self.assertEqual(set(), names_of(text, seen_by(text) | GIVEN).shadows)
+
+    def test_what_a_fragment_defines_is_used_by_the_fragment_or_by_another_file(self) -> None:
+        free = {name: names_of(text).free for name, text in FILES.items()}
+        for fragment, text in FRAGMENTS.items():
+            users = [other for other, other_text in FILES.items() if fragment in uses_of(other_text)]
+            with self.subTest(fragment):
+                self.assertEqual(set(), names_of(text).unread - set().union(*(free[user] for user in users)))
+
+    def test_what_a_script_defines_it_uses(self) -> None:
+        for name in script_paths():
+            with self.subTest(name):
+                self.assertEqual(set(), names_of(FILES[name]).unread - {"_"})
+
+    def test_no_two_lua_files_have_the_same_name(self) -> None:
+        self.assertEqual(sorted(FILES), sorted(path.stem for path in FOLDER.rglob("*.lua")))
+        self.assertEqual(set(), script_paths().keys() & FRAGMENTS.keys())
+
+
+class Texts(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.parts = Path(folder.name)
+        patched = patch.object(scripts, "PARTS", self.parts)
+        patched.start()
+        self.addCleanup(patched.stop)
+
+    def fragment(self, name: str, text: str) -> None:
+        (self.parts / f"{name}.lua").write_text(text, encoding="utf-8")
+
+    def test_a_fragment_comes_once_and_behind_those_that_it_uses(self) -> None:
+        self.fragment("top", "-- @use middle bottom\n")
+        self.fragment("middle", "-- @use bottom\n")
+        self.fragment("bottom", "")
+
+        self.assertEqual(["bottom", "middle", "top"], list(fragments_of("-- @use top middle\n")))
+
+    def test_fragments_that_use_each_other_in_a_circle_are_refused(self) -> None:
+        self.fragment("first", "-- @use second\n")
+        self.fragment("second", "-- @use first\n")
+
+        with self.assertRaisesRegex(ValueError, "first -> second -> first"):
+            fragments_of("-- @use first\n")
+
+    def test_a_fragment_that_is_not_there_is_refused(self) -> None:
+        with self.assertRaises(OSError):
+            fragments_of("-- @use nothing\n")
+
+
+class Written(unittest.TestCase):
+    def test_no_line_is_longer_than_those_of_the_python_code(self) -> None:
+        for name, text in FILES.items():
+            self.assertEqual([], [line for line in text.split("\n") if len(line) > 120], name)
+
+    def test_redis_gets_no_comment_lines(self) -> None:
+        for name in script_paths():
+            self.assertNotRegex(text_of(name), r"(?m)^\s*--", name)
+
+
+class Reading(unittest.TestCase):
+    """The reader that the tests above go by."""
+
+    def names(self, text: str) -> Names:
+        return names_of(text)
+
+    def test_a_local_is_known_in_its_block_alone(self) -> None:
+        found = self.names("if x then local y = 1 else y = 2 end for i, j in pairs(t) do z(i, j) end return i")
+
+        self.assertEqual({"x", "y", "pairs", "t", "z", "i"}, found.free)
+
+    def test_fields_keys_strings_and_comments_are_no_names(self) -> None:
+        found = self.names("local t = {a = 1, [b] = c.d} -- e\nt.f = 'g' .. [[h]]")
+
+        self.assertEqual({"b", "c"}, found.free)
+        self.assertEqual({"t"}, found.defined)
+
+    def test_functions_know_their_parameters(self) -> None:
+        found = self.names("local function f(a, ...) return a(b, function(c) return c + d end) end return f")
+
+        self.assertEqual({"b", "d"}, found.free)
+        self.assertEqual({"f"}, found.defined)
+
+    def test_a_parameter_that_hides_a_local_is_found(self) -> None:
+        self.assertEqual({"a"}, self.names("local a = 1 local function f(a) return a end return f(a)").shadows)
+
+    def test_a_local_that_nothing_reads_is_found(self) -> None:
+        self.assertEqual({"b"}, self.names("local a, b = 1, 2 return a").unread)
+
+
+if __name__ == "__main__":
+    unittest.main()
