@@ -23,7 +23,57 @@ def spec(payload: dict[str, object], **fields: object) -> JobSpec:
     return JobSpec("email", payload, "req.1", TRACE, **values)  # type: ignore[arg-type]
 
 
+_HEAD = '"trace":"0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","max_attempts"'
+# Specs, and the texts that Waybill 0.1.0 wrote of them. Runners of that version read what this one writes.
+FROZEN: tuple[tuple[JobSpec, str], ...] = (
+    (
+        spec({"to": "test@gmail.com", "subject": "Hi", "text": "Hello"}, timeout_s=60, backoff=Backoff()),
+        (
+            f'{{"v":1,"type":"email","request_id":"req.1",{_HEAD}:5,"timeout_s":60,"backoff":[2,3600],'
+            '"payload":{"to":"test@gmail.com","subject":"Hi","text":"Hello"}}'
+        ),
+    ),
+    (
+        spec({}, priority="high", unique_key="order-4711"),
+        (
+            f'{{"v":1,"type":"email","request_id":"req.1",{_HEAD}:5,"timeout_s":60,"backoff":[2,3600],'
+            '"priority":"high","unique_key":"order-4711","payload":{}}'
+        ),
+    ),
+    (
+        JobSpec(
+            "töne / 三",
+            {"a/b~c": [1, 2.5, None, True, {}], "n": 10**30},
+            "A-z_0.9",
+            TRACE,
+            1000,
+            0.25,
+            Backoff(0.00001, 316_224_000),
+            "low",
+        ),
+        (
+            f'{{"v":1,"type":"töne / 三","request_id":"A-z_0.9",{_HEAD}:1000,"timeout_s":0.25,'
+            '"backoff":[1e-05,316224000],"priority":"low",'
+            '"payload":{"a/b~c":[1,2.5,null,true,{}],"n":1000000000000000000000000000000}}'
+        ),
+    ),
+    (
+        spec({"text": 'quote " nul \x00 \x1f ünï'}, backoff=Backoff(1 / 3, 1e7), unique_key='a,"payload":\\b 三'),
+        (
+            f'{{"v":1,"type":"email","request_id":"req.1",{_HEAD}:5,"timeout_s":60,"backoff":[0.333333333333333,10000000],'
+            '"unique_key":"a,\\"payload\\":\\\\b 三","payload":{"text":"quote \\" nul \\u0000 \\u001f ünï"}}'
+        ),
+    ),
+)
+
+
 class Spec(unittest.TestCase):
+    def test_the_text_of_a_spec_is_what_it_always_was(self) -> None:
+        for made, text in FROZEN:
+            self.assertEqual(text, made.to_text())
+            read = JobSpec.from_text(text)
+            self.assertEqual(made._replace(backoff=read.backoff), read)
+
     def test_what_is_written_is_read_back(self) -> None:
         for payload in PAYLOADS:
             for made in (spec(payload), spec(payload, priority="high", timeout_s=0.25, backoff=Backoff(0.5, 1e7))):
