@@ -13,9 +13,10 @@ from typing import Any, Final
 from lib.errors import FieldError, InvalidFields
 from lib.ids import QUEUE_NAME, JobIds
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, JobSpec, NewJob
+from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, NewJob
 from lib.jobs.payload import MOST_FAULTS, Invalid, escape_pointer, json_type, whole
 from lib.jobs.registry import JobType, Registry
+from lib.jobs.spec import JobSpec
 from lib.tracing import Trace
 
 LAST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z: the last one that RFC 3339 can write

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from lib.ids import queue_of
-from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord, JobSpec, SpecError
+from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord
+from lib.jobs.spec import JobSpec, SpecError
 from lib.jobs.state import FINISHED
 from lib.json_text import TOO_DEEP, is_too_deep
 

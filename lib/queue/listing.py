@@ -8,7 +8,8 @@ import heapq
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lib.jobs.job import JobRecord, early_in_spec
+from lib.jobs.job import JobRecord
+from lib.jobs.spec import early_in_spec
 from lib.queue.keys import INDEXED
 from lib.queue.queue_store import Unreadable
 

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 from lib.errors import OutcomeUnknown
 from lib.ids import JobIds
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import ClaimedJob, JobRecord, JobSpec, NewJob
+from lib.jobs.job import ClaimedJob, JobRecord, NewJob
+from lib.jobs.spec import JobSpec
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.lease import Claim, Ended, Lease, failed, finished, released, snoozed

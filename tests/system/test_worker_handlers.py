@@ -6,7 +6,8 @@ import unittest
 from typing import Any
 
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobRecord, JobSpec, NewJob
+from lib.jobs.job import JobRecord, NewJob
+from lib.jobs.spec import JobSpec
 from lib.tracing import new_trace
 from tests.system.worker_case import WorkerCase
 

@@ -13,10 +13,11 @@ from typing import Any
 from lib.ids import queue_of
 from lib.jobs.backoff import delay_s
 from lib.jobs.failure import GAVE_UP, MESSAGE_CHARS, briefly, failure, gave_up, summary
-from lib.jobs.job import MAX_DELAY_S, ClaimedJob, JobSpec, SpecError, SpecTooNew
+from lib.jobs.job import MAX_DELAY_S, ClaimedJob
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Retry, Snooze
 from lib.jobs.result import Unkept, done, result_text
+from lib.jobs.spec import JobSpec, SpecError, SpecTooNew
 from lib.queue.lease import Ended, failed, finished, finished_without, released, snoozed
 from lib.work.fates import named
 from lib.work.runner.context import Context, Shared

@@ -17,9 +17,10 @@ from typing import Any
 
 from lib.ids import JobIds
 from lib.jobs import submission
-from lib.jobs.job import ClaimedJob, JobSpec
+from lib.jobs.job import ClaimedJob
 from lib.jobs.registry import Registry, checked_fraction
 from lib.jobs.result import Unkept, result_text
+from lib.jobs.spec import JobSpec
 from lib.logs.log import NOTHING, Bound, Log
 from lib.logs.log_lines import tail_writer
 from lib.queue.bulkheads import Bulkheads

@@ -14,8 +14,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from lib.jobs.failure import traceback_of
-from lib.jobs.job import ClaimedJob, JobSpec
+from lib.jobs.job import ClaimedJob
 from lib.jobs.registry import Discard, Retry
+from lib.jobs.spec import JobSpec
 from lib.logs.log import NOTHING
 from lib.logs.log_lines import INFO, Form
 from lib.queue.lease import Lease

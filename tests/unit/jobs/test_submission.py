@@ -6,7 +6,8 @@ from typing import Any
 from lib.errors import InvalidFields
 from lib.ids import JobIds, queue_of
 from lib.jobs import registry, submission
-from lib.jobs.job import JobSpec, NewJob
+from lib.jobs.job import NewJob
+from lib.jobs.spec import JobSpec
 from lib.tracing import Trace
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")

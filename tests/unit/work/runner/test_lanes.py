@@ -11,8 +11,9 @@ from typing import Any, cast
 from unittest.mock import patch
 
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import ClaimedJob, JobSpec
+from lib.jobs.job import ClaimedJob
 from lib.jobs.registry import JobType, Registry
+from lib.jobs.spec import JobSpec
 from lib.queue.lease import Ended, Lease
 from lib.tracing import Trace
 from lib.work.runner.context import Blank, Shared

@@ -4,7 +4,8 @@ import unittest
 from typing import Any, cast
 
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobRecord, JobSpec
+from lib.jobs.job import JobRecord
+from lib.jobs.spec import JobSpec
 from lib.queue.lease import Lease
 from lib.tracing import new_trace
 from lib.work.supervisor.child import Child

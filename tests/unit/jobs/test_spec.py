@@ -4,9 +4,9 @@ import json
 import re
 import unittest
 
-from lib.jobs import job
+from lib.jobs import spec as spec_module
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobSpec, SpecError, SpecTooNew
+from lib.jobs.spec import JobSpec, SpecError, SpecTooNew, make_spec
 from lib.tracing import Trace
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
@@ -80,11 +80,28 @@ class Spec(unittest.TestCase):
                 self.assertEqual(made, JobSpec.from_text(made.to_text()))
                 self.assertEqual(made, JobSpec.from_text(made.to_text().encode()))
 
+    def test_the_tables_name_the_fields_behind_trace_in_their_order(self) -> None:
+        rows = (*spec_module.OPTIONS, *spec_module.RARE)
+
+        self.assertEqual(JobSpec._fields, ("type", "payload", "request_id", "trace", *(row.name for row in rows)))
+        self.assertLessEqual({row.name for row in spec_module.RARE}, set(JobSpec._field_defaults))
+
+    def test_a_spec_is_made_of_fields_by_their_names(self) -> None:
+        made = spec({"n": 1}, priority="low", unique_key="k")
+
+        self.assertEqual(made, make_spec({**made._asdict(), "beside": "others"}))
+        with self.assertRaises(KeyError):
+            make_spec({"type": "email"})
+
     def test_what_we_write_ourselves_is_read_the_quick_way(self) -> None:
         # Else every job would be read correctly, and slowly, and nothing would tell.
         for payload in PAYLOADS:
-            for made in (spec(payload), spec(payload, priority="high", timeout_s=0.25, backoff=Backoff(0.5, 1e7))):
-                self.assertEqual(made, job._read_own(made.to_text()))
+            for made in (
+                spec(payload),
+                spec(payload, priority="high", timeout_s=0.25, backoff=Backoff(0.5, 1e7)),
+                spec(payload, unique_key='a,"payload":b \\ 三', timeout_s=1e-5),
+            ):
+                self.assertEqual(made, spec_module._read_ours(made.to_text()))
 
     def test_it_is_json_and_holds_no_separator_byte(self) -> None:
         for payload in PAYLOADS:
