@@ -26,9 +26,10 @@ from lib.errors import (
     behind_a_change,
 )
 from lib.ids import queue_of
-from lib.jobs import submission
+from lib.jobs.fields import fields_error
 from lib.jobs.job import NO_KEY, Accepted, JobRecord, Keyed, NewJob, Revision
 from lib.jobs.state import WAITING
+from lib.jobs.submission import BRIEF
 from lib.queue.children import Children
 from lib.queue.committer import Committer
 from lib.queue.job_record import record_from
@@ -332,7 +333,7 @@ class JobStore:
 def refusal(accepted: Accepted) -> QueueFull | InvalidFields:
     """What is said of a job that was not taken in."""
     if accepted.outcome == "brief":
-        return submission.invalid([submission.BRIEF])
+        return fields_error([BRIEF])
     queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
     return QueueFull(
         f"the queue {queue} is at its max_depth; nothing was taken in: send it again in {seconds} s",

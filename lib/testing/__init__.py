@@ -19,9 +19,13 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds
-from lib.jobs import registry, result, submission
+from lib.jobs import result, submission
+from lib.jobs.declaration import type_of
+from lib.jobs.fields import fields_error
+from lib.jobs.handler import Handler, checked_fraction
+from lib.jobs.job_type import JobType
 from lib.jobs.payload import decoder_for
-from lib.jobs.registry import Handler, JobType, Registry
+from lib.jobs.registry import Registry
 from lib.json_text import TOO_DEEP, is_too_deep, to_json
 from lib.tracing import Trace
 
@@ -99,7 +103,7 @@ class JobContext:
         self._cancelled = cancelled
         self._cancel: Callable[[], object] | None = None
         self._is_async: bool | None = None
-        self._types = _AnyType(map(registry.type_of, types))
+        self._types = _AnyType(map(type_of, types))
         self._ids = JobIds()
 
     @property
@@ -124,7 +128,7 @@ class JobContext:
         self.told.append(Told(event, msg, fields))
 
     def progress(self, fraction: float, note: str = "") -> None:
-        self.steps.append(Step(registry.checked_fraction(fraction), str(note)))
+        self.steps.append(Step(checked_fraction(fraction), str(note)))
 
     def checkpoint(self, state: Any) -> None:
         try:
@@ -184,7 +188,7 @@ def run(handler: Handler, payload: object, ctx: JobContext | None = None, **cont
     in a thread, as in a worker. Raises InvalidFields where POST would answer 422, Interrupted, Unkept (see
     jobs/result.py) for a result that would be dropped, and whatever the handler raises.
     """
-    if registry.type_of(handler).is_async:
+    if type_of(handler).is_async:
         if asyncio._get_running_loop() is not None:
             raise RuntimeError("a loop runs here already: await run_async(…)")
         return asyncio.run(run_async(handler, payload, ctx, **context))
@@ -212,7 +216,7 @@ class _Call:
     def __init__(self, handler: Handler, payload: object, ctx: JobContext | None, context: dict[str, Any]) -> None:
         if ctx is not None and context:
             raise TypeError("give a JobContext, or what it takes, not both")
-        job_type = registry.type_of(handler)
+        job_type = type_of(handler)
         self.is_async = job_type.is_async
         self.ctx = ctx or JobContext(**{"max_attempts": job_type.max_attempts, **context})
         self.ctx._is_async = self.is_async
@@ -252,7 +256,7 @@ def _decoded(job_type: JobType, payload: object) -> Any:
 
 
 def _refused(detail: str) -> InvalidFields:
-    return submission.invalid([FieldError("/payload", detail)])
+    return fields_error([FieldError("/payload", detail)])
 
 
 def _in_thread(work: Callable[[], Any]) -> Any:
