@@ -33,7 +33,7 @@ from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
 from lib.queue import listing, notes
 from lib.queue.queue_store import Census
-from lib.settings import config
+from lib.settings import settings_table
 from lib.tracing import new_trace
 from lib.web import preferences
 from lib.web.problems import RETRY_AFTER_S, InternalError
@@ -177,7 +177,7 @@ class Facts(unittest.TestCase):
         return dict(CONTRACT.schema(schema)["properties"])
 
     def test_version_and_address(self) -> None:
-        defaults = {setting.name: setting.default for setting in config.SETTINGS}
+        defaults = {setting.name: setting.default for setting in settings_table.SETTINGS}
 
         self.assertEqual(lib.__version__, CONTRACT.document["info"]["version"])
         (server,) = CONTRACT.document["servers"]

@@ -5,8 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lib.errors import ConfigError
-from lib.settings.config import SETTINGS, Settings, load
+from lib.settings.config import Settings, load
 from lib.settings.kinds import without_password
+from lib.settings.settings_table import SETTINGS
 
 
 class Config(unittest.TestCase):
