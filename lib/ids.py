@@ -18,11 +18,6 @@ _ALONE = ".alone"  # reap.lua knows it, too
 _HOST_UNSAFE = re.compile(r"[^a-z0-9.]+")
 
 
-def new_request_id() -> str:
-    """A new uuid4 in its usual form of 36 characters."""
-    return uuid4_of(os.urandom(16).hex())
-
-
 def uuid4_of(digits: str) -> str:
     """The uuid4 that 32 random hex digits make. (uuid.uuid4() takes three times as long.)"""
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"

@@ -22,10 +22,6 @@ class Trace(NamedTuple):
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
 
-def new_trace() -> Trace:
-    return trace_of(os.urandom(24).hex())
-
-
 def trace_of(digits: str) -> Trace:
     """The trace that 48 random hex digits begin."""
     # Made for each request; a named tuple's own __new__, which is Python, takes half as long again.

@@ -8,8 +8,8 @@ from typing import Any
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobRecord, NewJob
 from lib.jobs.spec import JobSpec
-from lib.tracing import new_trace
 from tests.system.worker_case import WorkerCase
+from tests.traces import new_trace
 
 
 def told(record: JobRecord) -> tuple[str, ...]:

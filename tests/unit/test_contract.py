@@ -34,12 +34,12 @@ from lib.jobs.state import FINISHED, STATES, TRANSITIONS
 from lib.queue import listing, notes
 from lib.queue.queue_store import Census
 from lib.settings import settings_table
-from lib.tracing import new_trace
 from lib.web import preferences
 from lib.web.problems import RETRY_AFTER_S, InternalError
 from lib.web.router import Route
 from tests import contract
 from tests.contract import Operation
+from tests.traces import new_trace
 
 ROOT = Path(__file__).resolve().parents[2]
 POSTMAN = ROOT / "prod" / "Postman_Collection.json"

@@ -20,8 +20,8 @@ from lib.jobs.payload import decoder_for
 from lib.jobs.payload_schema import DESCRIPTION_CHARS, DIALECT, first_line, payload_schema
 from lib.jobs.registry import JobType, Registry
 from lib.json_text import to_json
-from lib.tracing import new_trace
 from tests import jobs_for_tests
+from tests.traces import new_trace
 
 
 class Colour(enum.Enum):
