@@ -1,10 +1,9 @@
-"""What a job is, as pure values: the spec that is written once at enqueue, and the record that Redis keeps of its life.
+"""A job at each step of its life, as values: NewJob on its way in, ClaimedJob in a runner, JobRecord when it is shown.
+Pure.
 
-Named tuples, not dataclasses: a frozen dataclass takes three times as long to make, and these are made for every job.
-(For each request or job they are made by tuple.__new__: their own __new__ is Python, and takes half as long again.)
-
-A spec is JSON text and opaque to Redis (Lua's cjson would change large integers, `[]` and `/`); the record's other
-fields are short texts that the scripts write. Times are ms since 1970, Redis' own clock.
+All of these are named tuples and not dataclasses, because they are made for every job, and a frozen dataclass takes
+three times as long to make. Times whose names end in `_ms` are ms since 1970 by Redis' clock, unless they are said to
+be lengths of time. What was asked for, the spec, stands in spec.py.
 """
 
 from typing import Any, Final, NamedTuple
@@ -19,13 +18,16 @@ MAX_ATTEMPTS = 1000
 
 
 class NewJob(NamedTuple):
-    """A job on its way in. At most one of delay_ms (from now) and run_at_ms (ms since 1970) is set.
+    """A job on its way into Redis.
 
-    expires_in_ms: it is dead if it has not begun by then. unique_key: while a job of its type lives under it, or for
-    unique_ttl_ms (0: a day beyond the time when it is due), there is no second one. idempotency_key: who sends it again
-    within a day is told of the first job, if `fingerprint` (of the request's body) is the same. retain_ms: for so long
-    its record is kept once it has ended, if the queue's retention does not end it before.
-    give_up_ms: so long behind its time no attempt of it begins any more.
+    delay_ms, run_at_ms: how long from now, or at which time, the job is due. At most one of them is set.
+    expires_in_ms: how long from now the job may begin; one that has not begun by then is dead.
+    unique_key: no second job of the type is taken in while one waits or runs under this key; "" for none.
+    unique_ttl_ms: how long the key is held; 0 for a day beyond the time when the job is due.
+    idempotency_key, fingerprint: a request with the same key within a day is answered with the first job, if the
+    fingerprint of its body is the same.
+    retain_ms: how long the finished job's record is kept, unless the queue's own retention ends earlier.
+    give_up_ms: how long after its due time the job may still begin an attempt.
     """
 
     job_id: str
@@ -43,11 +45,11 @@ class NewJob(NamedTuple):
 
     @property
     def queue(self) -> str:
-        """An id is its queue's name, a dash and 32 digits."""
+        """The queue's name. An id is this name, a dash and 32 digits."""
         return self.job_id[:-33]
 
     def due_ms(self, created_ms: int) -> int | None:
-        """When it is due, if it was taken in at created_ms; None where that is at once."""
+        """When the job is due, if it was taken in at created_ms; None for at once."""
         due_ms = self.run_at_ms if self.delay_ms is None else created_ms + self.delay_ms
         return due_ms if due_ms is not None and due_ms > created_ms else None
 
@@ -88,7 +90,7 @@ def make_new_job(
 
 
 class Keyed(NamedTuple):
-    """Under which idempotency key a change is asked for, and the fingerprint of its request; "" for none."""
+    """The idempotency key of a request that changes a job or queue, and the fingerprint of its body; "" for none."""
 
     key: str = ""
     fingerprint: str = ""
@@ -100,10 +102,13 @@ NO_KEY: Final = Keyed()
 class Accepted(NamedTuple):
     """What became of a NewJob. `job_id` is another job's where that one stands in its place.
 
-    outcome: new | duplicate (a job under its unique key lives) | replayed-new, replayed-duplicate (its idempotency key
-    came before, and that was the outcome) | conflict (so it did, with another body) | full (the queue is at its
-    max_depth: it was not taken in, and there may be room in retry_after_s) | brief (nor was it: its unique key would be
-    free before it is due).
+    outcome   new                                 it was taken in
+              duplicate                           another job lives under its unique key
+              replayed-new, replayed-duplicate    its idempotency key came before, with that outcome
+              conflict                            its idempotency key came before, with another body
+              full                                refused: the queue is at its max_depth; there may be room in
+                                                  retry_after_s
+              brief                               refused: its unique key would be free again before it is due
     """
 
     job_id: str
@@ -113,10 +118,14 @@ class Accepted(NamedTuple):
 
 
 class ClaimedJob(NamedTuple):
-    """A job in a runner's hands. `token` is what every later word about it must carry; see DESIGN's fence.
+    """A job that a runner has claimed.
 
-    now_ms: when it was claimed; ready_ms: since when it could have been. checkpoint: what an attempt left, as JSON.
-    gives_up_ms: when no attempt is to begin any more.
+    token: the number of this claim. Each message to Redis about the attempt carries it, and Redis refuses one whose
+    token is not that of the job's last claim: the job was taken back meanwhile.
+    unknown_since_ms: since when no runner has known a handler for the job's type; None where one is known.
+    now_ms: when the job was claimed. ready_ms: since when it could have been.
+    checkpoint: the JSON that an earlier attempt left; b"" for none.
+    gives_up_ms: when no attempt is to begin any more; None for never.
     """
 
     job_id: str
@@ -131,7 +140,7 @@ class ClaimedJob(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One line of a job's history. outcome: retried snoozed released crashed completed dead cancelled."""
+    """One attempt in a job's history. outcome: retried snoozed released crashed completed dead cancelled."""
 
     attempt: int
     started_ms: int | None
@@ -142,7 +151,18 @@ class Attempt(NamedTuple):
 
 
 class JobRecord(NamedTuple):
-    """A job as Redis holds it at one moment. `spec` is None where its text can't be read."""
+    """A job as Redis held it at one moment; lib/queue/job_record.py makes it of the job's hash.
+
+        JobRecord("email-0193…", "email", "completed", JobSpec("email", …), attempts=1, token=1,
+                  created_ms=1795438188123, started_ms=1795438188130, finished_ms=1795438188412,
+                  runner_id="host.4711.9f86d081", result={"message_id": "<…>"}, history=(Attempt(1, …),))
+
+    spec: None where its text (spec_text) can't be read.
+    token: how often the job was claimed. attempts: how many of these claims count as attempts.
+    give_up_ms: a length of time, behind the due time; gives_up_ms: the time itself.
+    retain_ms: a length of time, from the job's end.
+    size_bytes: how long the reply was that the record was made of.
+    """
 
     job_id: str
     queue: str
@@ -173,7 +193,7 @@ class JobRecord(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """What a job that waits is to be. priority: None to leave it. due: ms since 1970, "now", or None to leave it."""
+    """What a waiting job is changed to. priority, due: None to leave as it is. due: ms since 1970, or "now"."""
 
     spec_text: str
     priority: str | None = None
