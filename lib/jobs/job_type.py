@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from lib.jobs.author_checks import vet
 from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
 from lib.jobs.handler import Handler
-from lib.jobs.payload import Decode, vet
+from lib.jobs.payload import Decode
 from lib.jobs.spec import JobSpec
 from lib.settings.config import Settings
 

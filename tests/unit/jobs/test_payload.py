@@ -6,7 +6,8 @@ import unittest
 from dataclasses import InitVar, dataclass, field
 from typing import Any, ClassVar, Literal, Optional
 
-from lib.jobs.payload import Invalid, UnknownAnnotation, decoder_for, escape_pointer
+from lib.jobs.author_checks import Invalid
+from lib.jobs.payload import UnknownAnnotation, decoder_for, escape_pointer
 
 
 @dataclass

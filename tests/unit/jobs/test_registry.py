@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.errors import ConfigError
-from lib.jobs.payload import Invalid
+from lib.jobs.author_checks import Invalid
 from lib.jobs.registry import job, load
 from lib.settings import config
 from lib.settings.config import Settings
