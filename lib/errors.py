@@ -1,8 +1,10 @@
-"""Every failure that Waybill expects, as a type: what a caller is told, with which status, and whether a retry helps.
+"""Every failure that Waybill expects, as a type with a slug, a status and whether a retry may help. Pure.
 
-A room raises one of these; `lib/web/problems.py` turns it into `application/problem+json` (RFC 9457), and the worker
-reads `retryable`. Foreign errors (redis, smtplib, OSError) are translated into these once, at the door of the room
-that knows them. What is not in this file is a bug, and answered 500.
+    raise QueueFull("the queue email is full: 1000 jobs wait", headers=[("Retry-After", "4")])
+
+A room raises one of these errors. `lib/web/problems.py` answers it as `application/problem+json` (RFC 9457), and a
+runner reads `retryable`. Errors of others (redis, smtplib, OSError) are translated once, by the room that calls them.
+An exception that is not in this file is a bug, and answered 500.
 """
 
 import contextlib
@@ -20,7 +22,8 @@ class FieldError(NamedTuple):
 class WaybillError(Exception):
     """An expected failure. `detail` is one sentence for the caller: what is wrong and what to do.
 
-    members: what the answer's body holds beside that (RFC 9457, 3.2), in JSON's values.
+    errors: the wrong fields, where there are some.
+    members: further members of the answer's body (RFC 9457, 3.2), as JSON values.
     """
 
     slug: ClassVar[str] = "internal-error"
@@ -44,7 +47,7 @@ class WaybillError(Exception):
 
 
 class ConfigError(Exception):
-    """Settings that Waybill refuses to start with; `faults` holds a line for each of them."""
+    """Waybill refuses to start with these settings. `faults` has a line for each wrong setting."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("; ".join(faults))
@@ -55,10 +58,10 @@ class ConfigError(Exception):
 
 
 class HttpError(WaybillError):
-    """A request refused for its form, before anybody looked at what it asks for."""
+    """A request that is refused for its form, before its operation is called."""
 
     said_id: str | None = None
-    """The X-Request-ID of a refused head, where that could be read; whether it is fit to be one is not checked."""
+    """The X-Request-ID of the refused head, if the parser came to it. Nobody has checked whether it is a valid one."""
 
 
 class BadRequest(HttpError):
@@ -122,7 +125,7 @@ class CodingUnknown(HttpError):
 
 
 class TooManyConnections(HttpError):
-    """MAX_CONNECTIONS is reached: said at once, where a client in the backlog would wait and never learn why."""
+    """MAX_CONNECTIONS is reached. The client is told at once: in the backlog it would wait and never learn why."""
 
     slug, status, title, retryable = "too-many-connections", 503, "Too many connections", True
 
@@ -138,7 +141,7 @@ class InvalidFields(WaybillError):
     slug, status, title = "invalid-fields", 422, "Some fields are not valid"
 
     def __str__(self) -> str:
-        """For a log, or for the handler whose `ctx.enqueue` this is: nobody shows `errors` there."""
+        """The faults in one line, for a log and for a handler whose `ctx.enqueue` failed: these show no `errors`."""
         return "; ".join(f"{pointer or '/'} {detail}" for pointer, detail in self.errors) or self.detail
 
 
@@ -159,7 +162,8 @@ class IdempotencyKeyReused(WaybillError):
 
 
 class QueueFull(WaybillError):
-    """As many jobs wait as max_depth allows. `Retry-After` says when there may be room, going by the last minute."""
+    """As many jobs wait as the queue's max_depth allows. `Retry-After` is estimated from the last minute's
+    completions."""
 
     slug, status, title, retryable = "queue-full", 503, "The queue is full; nothing was accepted", True
 
@@ -169,7 +173,7 @@ class WrongState(WaybillError):
 
 
 class JobFailed(WaybillError):
-    """The caller waited for a job's end, and it did not complete. `job` among the members is that job."""
+    """The caller waited for a job's end, and the job did not complete. The member `job` is that job."""
 
     slug, status, title = "job-failed", 424, "The job was taken in, and did not complete"
 
@@ -211,15 +215,15 @@ class RedisUnavailable(WaybillError):
 
 
 class OutcomeUnknown(RedisUnavailable):
-    """The link broke after the request was sent: it may have been done."""
+    """The link broke after a command was sent to Redis: Redis may have carried it out."""
 
     slug, title = "outcome-unknown", "Redis did not answer; the request may have been carried out"
 
 
 @contextlib.contextmanager
 def behind_a_change() -> Iterator[None]:
-    """Around a look at what was changed. Where Redis is gone by now, redis-unavailable would say that nothing was done.
-    Raises OutcomeUnknown."""
+    """Put around a read that follows a change. If Redis is gone by then, RedisUnavailable would tell the caller that
+    nothing was done; OutcomeUnknown is raised instead."""
     try:
         yield
     except RedisUnavailable as fault:
@@ -231,7 +235,7 @@ class NotReplicated(RedisUnavailable):
 
 
 class RedisKeysBroken(WaybillError):
-    """Under a key of ours stands what Waybill did not write there. It costs that queue alone, until it is mended."""
+    """A key of Waybill's in Redis holds what Waybill did not write. Only that queue fails, until the key is mended."""
 
     slug, status, title, retryable = "keys-broken", 503, "Somebody broke this queue's keys in Redis", True
 
