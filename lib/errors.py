@@ -60,7 +60,7 @@ class ConfigError(Exception):
 class HttpError(WaybillError):
     """A request that is refused for its form, before its operation is called."""
 
-    said_id: str | None = None
+    unchecked_id: str | None = None
     """The X-Request-ID of the refused head, if the parser came to it. Nobody has checked whether it is a valid one."""
 
 

@@ -1,15 +1,16 @@
-"""Every problem that a caller can meet, explained: what happened, why, what to do, and the request that works.
+"""Every problem that a caller can meet, explained: what happened, why, what to do, and a request that works. Pure.
 
-One row a slug of lib/errors.py, in its order; a test holds the two equal, and another one runs every command against a
-server. `{base}` stands for the address that the reader used, JOB_ID for a job of theirs. Title and status are those of
-the error itself and are not said again here.
+There is one row for each slug of lib/errors.py, in the order of that file; a test holds both equal, and another one
+runs every command against a server. `{base}` stands for the address that the reader used, JOB_ID for a job of theirs.
+The problem's title and status are those of the error class.
 """
 
 from typing import NamedTuple
 
 
 class ProblemText(NamedTuple):
-    """what happened, why (the usual causes), do: what the caller does now. curl: a command that works. near: slugs."""
+    """what: what happened. why: the usual causes. do: what the caller can do now. curl: a command that works. near: the
+    slugs of related problems."""
 
     what: str
     why: str
@@ -22,7 +23,7 @@ _JSON = "-H 'Content-Type: application/json'"
 _MAIL = """-d '{"type": "email", "payload": {"to": "test@gmail.com", "subject": "Hi", "text": "Hello"}}'"""
 _POST = f"curl -i {{base}}/api/jobs {_JSON} \\\n     {_MAIL}"
 _NEW_KEY = "ORDER=order-4711-$(date +%s)"
-# A key that is there stays: who pastes the command a second time sends the same one.
+# An ORDER that is set stays as it is, so that the command sends the same key when it is pasted once more.
 _SAME_KEY = "ORDER=${ORDER:-order-4711-$(date +%s)}"
 _POST_KEYED = (
     f'{_SAME_KEY}\ncurl -i --retry 5 {{base}}/api/jobs {_JSON} \\\n     -H "Idempotency-Key: $ORDER" \\\n     {_MAIL}'
