@@ -1,5 +1,4 @@
-"""openapi.yaml as one HTML page: operations in the contract's order, with their input, their answers, and a curl each.
-Pure.
+"""openapi.yaml as one HTML page: every operation with its input, its answers and a curl, in the contract's order. Pure.
 
 Every operation, answer and schema has an anchor, so that a browser's own search and links find them. The page shows the
 parts of OpenAPI 3.1 that the contract uses. BASE ("{base}") stands in the page for the address by which its reader has

@@ -1,5 +1,4 @@
-"""The page of a problem, as HTML, plain text and JSON: its row of problem_texts.py, and its class of lib/errors.py.
-Pure."""
+"""A problem's page as HTML, text and JSON, made of its row in problem_texts.py and its class in lib/errors.py. Pure."""
 
 import json
 from collections.abc import Mapping

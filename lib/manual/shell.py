@@ -1,4 +1,4 @@
-"""The frame of every page: head, navigation, and a link to the one style sheet. No script, nothing from other hosts.
+"""The frame of every page: head, navigation and a link to the style sheet. No script, nothing from other hosts.
 Pure."""
 
 import re
