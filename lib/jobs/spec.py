@@ -6,9 +6,10 @@ The spec is written when a job is taken in, and read by the runner that claims t
      "trace":"0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","max_attempts":5,"timeout_s":60,"backoff":[2,3600],
      "priority":"high","unique_key":"order-4711","payload":{"to":"test@gmail.com","subject":"Hi","text":"Hello"}}
 
-It has no spaces. A field with the default that JobSpec gives is left out (here priority "normal", and no unique_key).
-To Redis the text is bytes, because Lua's cjson would change large integers, `[]` and `/`. Two things in Redis go by its
-beginning all the same: enqueue.lua reads the type there, and page.lua searches it for `early_in_spec`.
+In Redis the text has no line ends. A field that has its default in JobSpec is left out, as a priority "normal" would
+be. To Redis the text is bytes, because Lua's cjson would change large integers, `[]` and `/`. Two scripts go by the
+text's beginning all the same: enqueue.lua reads the type there, and page.lua searches it for the texts of
+`early_in_spec`.
 
 To add a field: a line in JobSpec, last and with a default, and a row in OPTIONS (a value that most jobs of a type
 share) or in RARE (a value that most jobs do not have). The writer and both readers are made from these rows.
