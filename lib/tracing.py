@@ -26,6 +26,10 @@ class Trace(NamedTuple):
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
 
+NO_TRACE = Trace("0" * 32, "0" * 16, "00")
+"""Stands for a trace in a spec that is made as a pattern for others."""
+
+
 def trace_of(digits: str) -> Trace:
     """A new trace, made of 48 random hex digits."""
     # Made for each request; a named tuple's own __new__ is Python, and takes twice as long.

@@ -175,7 +175,7 @@ class Middleware:
         """What is not HTTP, or came too slowly, gets an id and a line in the log as well."""
         if request is not None and request.request_id:
             return self._ended(request, problem(error, request.request_id))
-        request_id = _fit_id(error.unchecked_id) or uuid4_of(next(self._digits)[:32])
+        request_id = _fit_id(error.said_id) or uuid4_of(next(self._digits)[:32])
         response = problem(error, request_id)
         _add_fields(response, request_id)
         self._counts.count(OTHER_METHOD, UNKNOWN_ROUTE, error.status, 0.0)

@@ -142,7 +142,7 @@ class Parser:
         try:
             request = parse_head(text, self._limits)
         except HttpError as error:
-            error.unchecked_id = said_id(text)
+            error.said_id = said_id(text)
             raise
         if end <= KEPT_HEAD_BYTES:
             self._last_head, self._last_said = bytes(buffer[: end + 4]), vars(request).copy()

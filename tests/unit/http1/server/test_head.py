@@ -332,5 +332,5 @@ class TestSaidId(CutsTestCase):
                 for part in parts:
                     parser.feed(part)
                     parser.next_head()
-            found.add(refused.exception.unchecked_id)
+            found.add(refused.exception.said_id)
         return found
