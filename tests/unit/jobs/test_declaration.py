@@ -72,7 +72,7 @@ class Names(LoadCase):
         self.assertEqual({"partial", "later", "bound"}, {name for name, one in types.items() if one.is_async})
         self.assertEqual([Report(3)] * len(made), [one.decode({"month": 3}, "") for one in types.values()])
 
-    def test_what_can_be_no_handler_is_told(self) -> None:
+    def test_what_can_be_no_handler_is_reported(self) -> None:
         @job("kind")
         class Kind:
             def __init__(self, ctx: Any, payload: Any) -> None: ...
@@ -91,7 +91,7 @@ class Names(LoadCase):
 
         nameless = job(functools.partial(print, 1))
 
-        said = self.refused(
+        faults = self.refused(
             self.module(
                 "jobs_a", Kind=Kind, BareKind=BareKind, by_name=by_name, starred=starred, lost=lost, nameless=nameless
             )
@@ -105,15 +105,15 @@ class Names(LoadCase):
             "lost": "name 'Exits' is not defined",
             "nameless": '@job("report")',
         }.items():
-            self.assertRegex(said, rf"JOB_MODULES: jobs_a\.{name}: .*{re.escape(words)}")
+            self.assertRegex(faults, rf"JOB_MODULES: jobs_a\.{name}: .*{re.escape(words)}")
 
-    def test_what_can_bear_no_mark_is_told_with_its_line(self) -> None:
+    def test_what_can_bear_no_mark_is_reported_with_its_line(self) -> None:
         folder = self.written(jobs_slots="from lib.jobs.registry import job\n\njob('x')(print)\n")
 
-        said = self.refused("jobs_slots")
+        faults = self.refused("jobs_slots")
 
-        self.assertIn("@job can't mark a builtin_function_or_method", said)
-        self.assertIn(f"({folder}/jobs_slots.py:3)", said)
+        self.assertIn("@job can't mark a builtin_function_or_method", faults)
+        self.assertIn(f"({folder}/jobs_slots.py:3)", faults)
 
     def test_methods_are_told_for_nobody_would_find_them(self) -> None:
         self.written(
@@ -133,11 +133,11 @@ def found(ctx, payload): ...
 """
         )
 
-        said = self.refused("jobs_methods")
+        faults = self.refused("jobs_methods")
 
-        self.assertEqual(3, len(said.splitlines()), said)
+        self.assertEqual(3, len(faults.splitlines()), faults)
         for name in ("bound", "still", "of_class"):
-            self.assertIn(f"jobs_methods.Mails.{name}: @job marks a function in a class", said)
+            self.assertIn(f"jobs_methods.Mails.{name}: @job marks a function in a class", faults)
 
 
 if __name__ == "__main__":

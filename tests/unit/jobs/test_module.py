@@ -1,4 +1,4 @@
-"""The import of a job module, and what is said of one that can't be imported."""
+"""The import of a job module, and what is faults of one that can't be imported."""
 
 import sys
 import unittest
@@ -10,7 +10,7 @@ from tests.unit.jobs.module_case import LoadCase
 class Modules(LoadCase):
     """What a module may do when it is imported."""
 
-    def test_whatever_it_raises_is_told_and_an_exception_that_can_not_be_shown_as_well(self) -> None:
+    def test_whatever_it_raises_is_reported_and_an_exception_that_can_not_be_shown_as_well(self) -> None:
         raised = {
             "cancelled": "import asyncio; raise asyncio.CancelledError",
             "generator": "raise GeneratorExit",
@@ -29,13 +29,13 @@ class Modules(LoadCase):
         }
         self.written(**{f"jobs_{name}": text for name, text in raised.items()})
 
-        said = self.refused(*[f"jobs_{name}" for name in raised]).splitlines()
+        faults = self.refused(*[f"jobs_{name}" for name in raised]).splitlines()
 
-        self.assertEqual(len(raised), len(said), said)
-        for name, line in zip(raised, said, strict=True):
+        self.assertEqual(len(raised), len(faults), faults)
+        for name, line in zip(raised, faults, strict=True):
             self.assertRegex(line, rf"^JOB_MODULES: jobs_{name} can't be imported: \S+")
 
-    def test_one_without_a_job_is_told_and_which_of_those_it_imports_have_some(self) -> None:
+    def test_one_without_a_job_is_reported_and_which_of_those_it_imports_have_some(self) -> None:
         self.written(
             jobs_good="from lib.jobs.registry import job\n@job\ndef good(ctx, payload): ...",
             jobs_unmarked="def report(ctx, payload): ...",
@@ -49,14 +49,14 @@ class Modules(LoadCase):
         self.assertEqual(["good"], load(["jobs_by_name", "jobs_checks"]).names)
         self.assertIn("names no module", self.refused())
 
-    def test_a_name_of_pythons_own_is_told_and_so_is_a_file_that_is_hidden_by_it(self) -> None:
+    def test_a_name_of_pythons_own_is_reported_and_so_is_a_file_that_is_hidden_by_it(self) -> None:
         folder = self.written(email="x = 1", jobs_a="from email import send_all")
 
-        said = self.refused("email", "email.mine", "queue", "jobs_a")
+        faults = self.refused("email", "email.mine", "queue", "jobs_a")
 
         for name in ("email", "email.mine", "queue"):
-            self.assertIn(f"JOB_MODULES: {name} is the name of one of Python's own modules", said)
-        self.assertRegex(said, rf"jobs_a can't be imported: ImportError: .*{folder}/email.py has the name of one of")
+            self.assertIn(f"JOB_MODULES: {name} is the name of one of Python's own modules", faults)
+        self.assertRegex(faults, rf"jobs_a can't be imported: ImportError: .*{folder}/email.py has the name of one of")
 
     def test_one_that_takes_away_the_ways_to_import_others_does_not_keep_them(self) -> None:
         text = "from lib.jobs.registry import job\n@job\ndef {name}(ctx, payload): ...\nimport sys\n{act}\n"

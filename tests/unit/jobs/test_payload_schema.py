@@ -333,7 +333,7 @@ class Form(unittest.TestCase):
         self.assertNotIn("hush", to_json(schema))
 
     def test_a_docstring_may_be_anything(self) -> None:
-        for doc, said in (
+        for doc, words in (
             (None, None),
             ("", None),
             (" \n", None),
@@ -341,7 +341,7 @@ class Form(unittest.TestCase):
             ("\n  a\n b", "a"),
             ("x" * 999, "x" * 500),
         ):
-            self.assertEqual(said, first_line(doc))
+            self.assertEqual(words, first_line(doc))
         self.assertEqual(500, DESCRIPTION_CHARS)
 
 

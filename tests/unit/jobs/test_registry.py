@@ -71,7 +71,7 @@ class Load(LoadCase):
             self.assertEqual([pointer], [error.pointer for error in refused.exception.errors])
 
     def test_a_check_that_can_not_be_made_of_the_settings_refuses_the_start(self) -> None:
-        for fault, said in (
+        for fault, faults in (
             (ConfigError(["X: is wrong", "Y: too"]), "X: is wrong\nY: too"),
             (ValueError("no"), "JOB_MODULES: jobs_a.report: no"),
         ):
@@ -83,9 +83,9 @@ class Load(LoadCase):
             async def report(ctx: Any, payload: Report) -> None: ...
 
             report.__name__ = "report"
-            with self.subTest(said), self.assertRaises(ConfigError) as refused:
+            with self.subTest(faults), self.assertRaises(ConfigError) as refused:
                 load([self.module("jobs_a", report=report)], SETTINGS)
-            self.assertEqual(said, "\n".join(refused.exception.faults))
+            self.assertEqual(faults, "\n".join(refused.exception.faults))
             self.doCleanups()
 
     def test_what_a_type_does_not_say_is_as_the_settings_have_it(self) -> None:
@@ -143,7 +143,7 @@ class Load(LoadCase):
 
         self.assertEqual(["report"], load(names).names)
 
-    def test_every_fault_of_every_module_is_said_at_once(self) -> None:
+    def test_every_fault_of_every_module_is_reported_at_once(self) -> None:
         def marked(name: str = "x", **options: Any) -> Callable[[Any, dict[str, Any]], None]:
             @job(name, **options)
             def handler(ctx: Any, payload: dict[str, Any]) -> None: ...
@@ -199,21 +199,21 @@ class Load(LoadCase):
             "quoted_name": marked('a"b'),
         }
 
-        said = self.refused(self.module("jobs_bad", **bad), "no_such_module")
+        faults = self.refused(self.module("jobs_bad", **bad), "no_such_module")
 
-        self.assertEqual(len(bad) + 1, len(said.split("\n")), said)
-        self.assertIn("no_such_module can't be imported", said)
+        self.assertEqual(len(bad) + 1, len(faults.split("\n")), faults)
+        self.assertIn("no_such_module can't be imported", faults)
 
-    def test_a_module_that_exits_or_fails_at_its_import_is_told_with_the_line(self) -> None:
+    def test_a_module_that_exits_or_fails_at_its_import_is_reported_with_the_line(self) -> None:
         folder = self.written(
             jobs_exits='import sys\n\nsys.exit("no DATABASE_URL")\n',
             jobs_fails='import os\n\nURL = os.environ["NOT_THERE"]\n',
         )
 
-        said = self.refused("jobs_exits", "jobs_fails")
+        faults = self.refused("jobs_exits", "jobs_fails")
 
-        self.assertIn(f"SystemExit: no DATABASE_URL ({folder}/jobs_exits.py:3)", said)
-        self.assertIn(f"KeyError: 'NOT_THERE' ({folder}/jobs_fails.py:3)", said)
+        self.assertIn(f"SystemExit: no DATABASE_URL ({folder}/jobs_exits.py:3)", faults)
+        self.assertIn(f"KeyError: 'NOT_THERE' ({folder}/jobs_fails.py:3)", faults)
 
     def test_two_handlers_under_one_name_are_refused(self) -> None:
         @job("same")

@@ -114,7 +114,7 @@ class Spec(unittest.TestCase):
             with self.assertRaises((ValueError, TypeError)):
                 spec({"x": value}).to_text()
 
-    def test_a_later_version_is_told_from_what_can_not_be_read(self) -> None:
+    def test_a_later_version_is_reported_from_what_can_not_be_read(self) -> None:
         text = spec({}).to_text()
         with self.assertRaises(SpecTooNew):
             JobSpec.from_text(text.replace('{"v":1', '{"v":2'))

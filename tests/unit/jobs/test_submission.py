@@ -114,7 +114,7 @@ class Read(unittest.TestCase):
 
         self.assertEqual((5, int), (spec.max_attempts, type(spec.max_attempts)))
 
-    def test_every_fault_is_told_at_once(self) -> None:
+    def test_every_fault_is_reported_at_once(self) -> None:
         body = {"type": "noop", "payload": {"seconds": "x"}, "queue": "Q", "priority": 1, "a/b": 2, "max_attempts": 0}
 
         self.assertEqual({"/payload/seconds", "/queue", "/priority", "/a~1b", "/max_attempts"}, faults(body))
@@ -128,7 +128,7 @@ class Read(unittest.TestCase):
         ):
             self.assertEqual({pointer}, faults({**LEAST, **body}))
 
-    def test_what_is_missing_is_told(self) -> None:
+    def test_what_is_missing_is_reported(self) -> None:
         self.assertEqual({"/type", "/payload"}, faults({}))
 
     def test_a_unique_key_that_would_be_free_before_the_job_is_due_is_refused(self) -> None:
