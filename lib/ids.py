@@ -1,6 +1,8 @@
-"""The kinds of id: a request's (given or a new uuid4), a job's (queue and time in it), a worker's (new every start).
+"""The ids of requests, jobs and runners. Pure: the clock and the random source come in by the constructor.
 
-Pure: the clock and the random source come in by the constructor.
+ba7c9e41-b433-4043-81c9-749d9397f8da         a request's: given by the caller, or a new uuid4
+email-019b2f0e1a2c7000a1b2c3d4e5f60718       a job's: its queue, and a UUIDv7, which begins with the time
+web-3.example.4711.9f86d081                  a runner's: host, pid and 8 random digits, new at every start
 """
 
 import hashlib
@@ -14,17 +16,12 @@ QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 JOB_ID = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})-([0-9a-f]{32})")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}  # RFC 9562, 4.1
-_ALONE = ".alone"  # reap.lua knows it, too
+_ALONE = ".alone"  # reap.lua reads this end off a runner's id.
 _HOST_UNSAFE = re.compile(r"[^a-z0-9.]+")
 
 
-def new_request_id() -> str:
-    """A new uuid4 in its usual form of 36 characters."""
-    return uuid4_of(os.urandom(16).hex())
-
-
 def uuid4_of(digits: str) -> str:
-    """The uuid4 that 32 random hex digits make. (uuid.uuid4() takes three times as long.)"""
+    """The uuid4 made of 32 random hex digits. (uuid.uuid4() takes three times as long.)"""
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
 
@@ -34,12 +31,13 @@ def is_request_id(text: str) -> bool:
 
 
 def random_digits(count: int, random_bytes: Callable[[int], bytes] = os.urandom) -> Iterator[str]:
-    """`count` random hex digits, an even number, at a time; the system is asked for many at once. For one thread."""
+    """Texts of `count` random hex digits (an even number), without end. For one thread. Random bytes are got for many
+    texts at once."""
     return chain.from_iterable(_many_digits(count, random_bytes))
 
 
 def _many_digits(count: int, random_bytes: Callable[[int], bytes]) -> Iterator[list[str]]:
-    """Lists: what chain takes from one costs a quarter of a generator's turn."""
+    """WHY lists: chain takes a text from a list in a quarter of the time that a generator takes to yield one."""
     while True:
         digits = random_bytes(count * 64).hex()
         yield [digits[at : at + count] for at in range(0, len(digits), count)]
@@ -52,7 +50,7 @@ def queue_of(job_id: str) -> str | None:
 
 
 def derived_id(queue: str, parent_id: str, name: str) -> str:
-    """The id of the job that `parent_id` enqueues under `name`: the same each time.
+    """The id of the job that the job `parent_id` enqueues under `name`: the same at every call.
 
     UUID version 8 (RFC 9562, 5.8): 48 bits of ms as in the parent's id, the rest of SHA-256 over parent and name.
     """
@@ -63,19 +61,20 @@ def derived_id(queue: str, parent_id: str, name: str) -> str:
 def new_runner_id(host: str, pid: int, *, is_alone: bool = False) -> str:
     """`<host>.<pid>.<8 hex>`: readable in a log, and never the same twice.
 
-    An isolation runner's ends in `.alone`, by which `reap.lua` knows that a crash is the one job's own doing.
+    is_alone: the runner runs a single job in isolation. Its id ends in `.alone`, by which `reap.lua` knows that a crash
+    is that job's own doing.
     """
     name = _HOST_UNSAFE.sub("-", host.lower())[:48] or "host"
     return f"{name}.{pid}.{os.urandom(4).hex()}" + (_ALONE if is_alone else "")
 
 
 def is_alone(runner_id: str) -> bool:
-    """Whether this is an isolation runner's."""
+    """Whether this is the id of an isolation runner, which runs a single job."""
     return runner_id.endswith(_ALONE)
 
 
 def wall_ms() -> int:
-    """This host's clock, in ms since 1970. It goes into ids alone; what decides anything is Redis' TIME."""
+    """This host's clock, in ms since 1970. It is used for ids alone; every decision goes by Redis' TIME."""
     return time.time_ns() // 1_000_000
 
 
@@ -95,11 +94,12 @@ class JobIds:
         self._time = ""
 
     def new(self, queue: str) -> str:
+        """A new job's id."""
         now_ms = self._clock_ms()
         if now_ms > self._last_ms:
             self._begin(now_ms)
         else:
-            # The clock stood still or went back: count on, and borrow from the next millisecond when full.
+            # The clock stood still or went back: count on, and take the next millisecond when the count is full.
             self._sequence += 1
             if self._sequence > 0xFFF:
                 self._begin(self._last_ms + 1)

@@ -1,7 +1,7 @@
-"""JSON as this house writes it, and how deep it may go. Pure.
+"""JSON as Waybill writes it, and how deep JSON may be nested. Pure.
 
-`to_json({"to": ["a@b.example"]})` is `{"to":["a@b.example"]}`. What is nested too deep can be read by nobody: each JSON
-reader recurses, and each has a limit of its own.
+`to_json({"to": ["a@b.example"]})` is `{"to":["a@b.example"]}`. The depth is bounded because JSON readers recurse, and
+each has a limit of its own: a text that is nested too deep could not be read everywhere.
 """
 
 import json
@@ -13,34 +13,37 @@ from typing import Any
 
 MAX_DEPTH = 100
 TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
-# A string whose escapes are gone. The closing quote may be missing: else an unclosed one would be read again and again.
+# A string without escapes. Its closing quote is optional, as a search for the end of an unclosed string would begin
+# anew at each of its characters.
 _STRINGS = re.compile(r'"[^"]*+"?')
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-# One up, and one down: 255 is -1 to who reads it as signed.
+# An opening bracket is a step up, a closing one a step down: the byte 255 is -1 when it is read as signed.
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 
 
 def is_too_deep(text: str) -> bool:
-    """Whether arrays and objects in a JSON text are nested deeper than MAX_DEPTH. Most texts hold fewer of them."""
+    """Whether arrays and objects in a JSON text are nested deeper than MAX_DEPTH."""
+    # Most texts have no more than MAX_DEPTH opening brackets, and need no closer look.
     return text.count("[") + text.count("{") > MAX_DEPTH and _levels(text) > MAX_DEPTH
 
 
 def _levels(text: str) -> int:
-    """A step for each bracket in C: a loop here took 0.1 s for a MiB of them, with all else waiting.
+    """The greatest depth, counted in C: a loop in Python took 0.1 s for a MiB of brackets, in which nothing else ran.
 
-    Behind a backslash that stands outside of strings the answer is wrong, but there the decoder stops.
+    The answer is wrong behind a backslash outside of strings, but the decoder stops at such a backslash.
     """
-    # Pairs of backslashes first: of \\\" the last two are an escape, of \\" nothing is.
+    # Pairs of backslashes go first: in \\\" the last two characters are an escape, in \\" none are.
     unescaped = text.replace("\\\\", "").replace('\\"', "")
     brackets = _STRINGS.sub("", unescaped).encode("utf-8", "replace").translate(_STEPS, _NO_BRACKETS)
     return max(accumulate(memoryview(brackets).cast("b")), default=0)
 
 
 def _encoder() -> Callable[[Any], str]:
-    """NaN is refused, and a character stands for itself: \\u escapes would double a spec for most of the world.
+    """The function `to_json`. It refuses NaN, and writes each character as it is: with \\u escapes a spec in most of
+    the world's languages would be twice as long.
 
-    json.JSONEncoder.encode() makes CPython's C encoder anew at each call, which takes longer than a small payload; here
-    it is made once. What holds itself is a RecursionError instead of a ValueError then.
+    json.JSONEncoder.encode() makes CPython's C encoder at each call, which takes longer than to write a small payload;
+    here the encoder is made once. A value that holds itself then raises RecursionError, and not ValueError.
     """
     plain = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     c_make_encoder = getattr(json_encoder, "c_make_encoder", None)

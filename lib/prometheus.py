@@ -1,7 +1,11 @@
 """Metrics as pure values: histograms, and the text that Prometheus reads. Nothing is counted here.
 
-Who counts what: requests, `web/request_counts.py`; how long jobs waited and ran, `work/runner/timings.py`; jobs by
-state and event, Redis. `api/metrics.py` puts it all together when it is asked for.
+    # HELP waybill_jobs Jobs by queue and state.
+    # TYPE waybill_jobs gauge
+    waybill_jobs{queue="email",state="ready"} 3
+
+Requests are counted in `web/request_counts.py`, how long jobs waited and ran in `work/runner/timings.py`, jobs by
+state and event in Redis. `api/metrics.py` puts all of these together when a scrape asks for them.
 
 The format is Prometheus' text exposition format 0.0.4:
 https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
@@ -29,7 +33,7 @@ class Histogram:
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)  # The last one: above all bounds.
+        self.counts = [0] * (len(bounds) + 1)  # The last count is of values above all bounds.
         self.sum_us = 0
 
     def observe(self, value_s: float) -> None:
@@ -37,7 +41,7 @@ class Histogram:
         self.sum_us += int(value_s * 1e6)
 
     def observe_all(self, values_s: Sequence[float]) -> None:
-        """Many at once, at a fifth of what it takes one by one: nothing here is Python code for each."""
+        """Observe many values, in a fifth of the time that `observe` takes for each: all loops are in C."""
         for at, count in Counter(map(partial(bisect_left, self.bounds), values_s)).items():
             self.counts[at] += count
         self.sum_us += round(sum(values_s) * 1e6)
@@ -53,12 +57,13 @@ class Family:
         self._lines: list[str] = []
 
     def add(self, value: float, **labels: str) -> None:
-        """A counter's or a gauge's value."""
+        """Add the line of a counter or gauge."""
         text = _labels(labels)
         self._lines.append(f"{self._name}{{{text}}} {_number(value)}\n" if text else f"{self._name} {_number(value)}\n")
 
     def add_histogram(self, histogram: Histogram, **labels: str) -> None:
-        """Its buckets, each with all that is below it, their sum and their count."""
+        """Add a histogram's lines: the buckets, each counting all values up to its bound, then the sum and the
+        count."""
         name, text = self._name, _labels(labels)
         comma = "," if text else ""
         total = 0
@@ -71,12 +76,12 @@ class Family:
         self._lines.append(f"{name}_sum{braces} {_number(histogram.sum_us / 1e6)}\n{name}_count{braces} {total}\n")
 
     def __str__(self) -> str:
-        """Nothing where it has no line: a metric of which nothing is known is left out."""
+        """The metric's text; "" without a line, so that a metric of which nothing is known is left out."""
         return self._head + "".join(self._lines) if self._lines else ""
 
 
 def exposition(families: Iterable[Family]) -> bytes:
-    """What a scrape is answered."""
+    """The body of the answer to a scrape."""
     return "".join(map(str, families)).encode("utf-8", "replace")
 
 
@@ -85,5 +90,5 @@ def _labels(labels: Labels) -> str:
 
 
 def _number(value: float) -> str:
-    """Whole numbers without a point, others as short as they can be and still the same."""
+    """3 for 3.0; any other number in its shortest form that reads back as the same."""
     return str(int(value)) if value == int(value) else repr(value)

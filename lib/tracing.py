@@ -1,6 +1,10 @@
-"""W3C Trace Context: `traceparent` read from a request, continued or begun, and written to whatever the job calls.
+"""W3C Trace Context: `traceparent` read from a request, continued or begun, and sent along with a job's own calls.
+Pure.
 
-A trace id names the whole story, a span id one step of it. Source: https://www.w3.org/TR/trace-context/ (level 1).
+    traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
+
+is version 00, the trace id, which is the same in all steps of a story, the span id of one step, and flags. Source:
+https://www.w3.org/TR/trace-context/ (level 1).
 """
 
 import os
@@ -11,7 +15,7 @@ _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f
 
 
 class Trace(NamedTuple):
-    """One step's place in a trace: 32 hex, 16 hex, and the two hex of the flags (01: sampled)."""
+    """One step's place in a trace: 32 hex digits, 16 hex digits, and the two of the flags (01: sampled)."""
 
     trace_id: str
     span_id: str
@@ -22,30 +26,30 @@ class Trace(NamedTuple):
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
 
-def new_trace() -> Trace:
-    return trace_of(os.urandom(24).hex())
+NO_TRACE = Trace("0" * 32, "0" * 16, "00")
+"""Stands for a trace in a spec that is made as a pattern for others."""
 
 
 def trace_of(digits: str) -> Trace:
-    """The trace that 48 random hex digits begin."""
-    # Made for each request; a named tuple's own __new__, which is Python, takes half as long again.
+    """A new trace, made of 48 random hex digits."""
+    # Made for each request; a named tuple's own __new__ is Python, and takes twice as long.
     return tuple.__new__(Trace, (digits[:32], digits[32:], "01"))
 
 
 def child_of(trace: Trace) -> Trace:
-    """The same trace, one step further."""
+    """A new step of the same trace."""
     return trace._replace(span_id=os.urandom(8).hex())
 
 
 def trace_from(header: str | None, digits: str) -> Trace:
-    """The caller's trace, continued with a span of our own; a new one, of 48 random hex digits, where the header is
-    missing or malformed."""
+    """A new step of the trace in a `traceparent` header; a new trace where the header is missing or malformed. digits:
+    48 random hex digits."""
     parent = parse_traceparent(header) if header else None
     return parent._replace(span_id=digits[32:]) if parent else trace_of(digits)
 
 
 def parse_traceparent(text: str) -> Trace | None:
-    """The trace that `text` names; None where the specification says to ignore it."""
+    """The trace in a `traceparent`; None for a text that the specification says to ignore."""
     match = _TRACEPARENT.fullmatch(text)
     if not match:
         return None

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from lib.settings.config import SETTINGS
+from lib.settings.settings_table import SETTINGS
 from tests.private_redis import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,7 +20,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from lib.errors import RedisKeysBroken, RedisUnavailable, TooManyConnections
 from lib.http1.message import Response, StreamedResponse
 from lib.ids import JOB_ID, QUEUE_NAME, queue_of
-from lib.jobs.submission import timestamp
+from lib.jobs.timestamps import timestamp
 from lib.json_text import to_json
 from lib.queue.event_stream import LISTENED, Entry, EventStream, StreamPosition
 from lib.queue.job_store import JobStore

@@ -13,8 +13,9 @@ from lib.errors import JobFailed, JobNotFound, RedisKeysBroken, RedisUnavailable
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
 from lib.jobs import revision, submission
-from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob
+from lib.jobs.job import Accepted, JobRecord, NewJob
 from lib.jobs.registry import Registry
+from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED, STATES
 from lib.json_text import to_json
 from lib.logs.forms import JOB_ENQUEUED

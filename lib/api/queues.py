@@ -8,7 +8,7 @@ from lib.http1.message import Response
 from lib.ids import QUEUE_NAME
 from lib.jobs.job import NO_KEY, Keyed
 from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type, whole
-from lib.jobs.submission import timestamp
+from lib.jobs.timestamps import timestamp
 from lib.json_text import to_json
 from lib.logs.log import Log
 from lib.queue.job_store import JobStore

@@ -4,9 +4,10 @@ import functools
 from typing import Any
 
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import Accepted, JobRecord, JobSpec, NewJob, payload_text, type_text
+from lib.jobs.job import Accepted, JobRecord, NewJob
 from lib.jobs.masking import known_secrets, masked, masked_error, names_secrets
-from lib.jobs.submission import LAST_MS, timestamp
+from lib.jobs.spec import JobSpec, payload_text, type_text
+from lib.jobs.timestamps import LAST_MS, timestamp
 from lib.json_text import to_json
 
 

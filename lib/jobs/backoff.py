@@ -1,4 +1,4 @@
-"""How long a failed job waits before it runs again. Pure; called by `work/runner/attempt.py`."""
+"""How long a job whose attempt failed waits before its next attempt. Pure; called by `work/runner/attempt.py`."""
 
 from random import Random
 from typing import NamedTuple

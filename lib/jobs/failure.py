@@ -1,10 +1,15 @@
-"""An exception as a job keeps it: type, message, traceback, cause. Whatever it is given, it gives an answer.
+"""An exception as a job keeps it, in a dict that is JSON. Never raises, whatever the exception does.
 
-Nothing of an exception is safe to ask for. Its class may have a metaclass, its attributes may be properties, its text
-is made by code of its own: each can raise, SystemExit too. So types are compared by `issubclass(type(fault), …)`, which
-runs no code of theirs (`isinstance` reads `__class__`); all else is asked for here, of BaseException's own attributes.
+    {"type": "SMTPServerBusy", "message": "451 try again later",
+     "traceback": "File \"reports/jobs.py\", line 12, in report\n  await send(page)",
+     "cause": {"type": "ConnectionResetError", "message": "[Errno 104] …"}}
 
-An error is kept with its job and in each line of its history, so it is bounded: ERROR_BYTES of JSON at most.
+WHY so careful: nothing of an exception is safe to ask for. Its class may have a metaclass, its attributes may be
+properties, its text is made by code of its own, and each of these can raise, even SystemExit. So types are compared by
+`issubclass(type(fault), …)`, which runs no code of theirs (`isinstance` reads `__class__`), and attributes are read in
+this module alone, by BaseException's own descriptors.
+
+The error is kept with its job and in each line of the job's history, so its size is bounded: ERROR_BYTES of JSON.
 """
 
 from collections.abc import Iterator
@@ -20,9 +25,10 @@ MESSAGE_CHARS = 8 << 10
 TRACEBACK_CHARS = 2 << 10
 CAUSES_KEPT = 3
 CAUSE_CHARS = 1000
-"""Of the message, and of the traceback, of each cause."""
+"""How much is kept of each cause's message, and of its traceback."""
 ERROR_BYTES = 12 << 10
 GAVE_UP = "gave_up"
+"""The `type` of the error of a job whose give_up_after_s is over."""
 
 _traceback_of = BaseException.__dict__["__traceback__"].__get__
 _cause_of = BaseException.__dict__["__cause__"].__get__
@@ -32,29 +38,33 @@ _members_of = BaseExceptionGroup.__dict__["exceptions"].__get__
 
 
 def failure(fault: BaseException) -> dict[str, Any]:
-    """The error object of a job: `traceback` where code of the job's was running, `cause` where there is one."""
+    """The error object of a job. It has a `traceback` if the job's own code was running, and a `cause` if there is
+    one."""
     try:
         return _bounded(_with_causes(fault))
-    except BaseException:  # noqa: BLE001  What the exceptions in its chain may yet do; the job has failed all the same.
+    except BaseException:  # noqa: BLE001  An exception in the chain raised once more; the job has failed all the same.
         return briefly(fault)
 
 
 def briefly(fault: BaseException) -> dict[str, Any]:
-    """The same without traceback and causes: for a snooze, where nothing has failed."""
+    """The error object without traceback and causes: the reason of a snooze, where nothing has failed."""
     return _bounded({"type": class_name(fault), "message": message_of(fault)})
 
 
 def gave_up(fault: BaseException) -> dict[str, Any]:
-    """Of a job that is not tried again, though attempts are left: it would be too late. The fault is the last one's."""
+    """The error object of a job that has attempts left, but whose next one would begin after its give_up_after_s.
+
+    fault: what the last attempt raised; it becomes the `cause`.
+    """
     last = failure(fault)
     words = f"the next try would come behind its give_up_after_s; the last one: {summary(fault)}"
     return _bounded({"type": GAVE_UP, "message": words[:MESSAGE_CHARS], "cause": last})
 
 
 def message_of(fault: BaseException) -> str:
-    """str() of it, as a plain str of at most MESSAGE_CHARS that can be UTF-8."""
+    """str() of the exception: a plain str of at most MESSAGE_CHARS that can be encoded as UTF-8."""
     try:
-        # A str of a class of its own may be given, with a way of being cut that is its own as well.
+        # str() may give an instance of a subclass of str, whose slices are made by code of its own.
         return _encodable(str.__getitem__(str(fault), slice(MESSAGE_CHARS)))
     except BaseException:  # noqa: BLE001  A user's __str__ may fail in any way; the job has failed all the same.
         return "its message can't be shown: str() of it raised"
@@ -66,30 +76,30 @@ def summary(fault: BaseException) -> str:
 
 
 def traceback_of(fault: BaseException) -> TracebackType | None:
-    """Whatever its class says that it is."""
+    """The exception's real traceback, whatever its class answers to `__traceback__`."""
     found: TracebackType | None = _traceback_of(fault)
     return found
 
 
 def _with_causes(fault: BaseException) -> dict[str, Any]:
-    error = told = _told(fault, MESSAGE_CHARS, TRACEBACK_CHARS)
+    error = innermost = _one_error(fault, MESSAGE_CHARS, TRACEBACK_CHARS)
     seen = {id(fault)}
     for cause in islice(_causes(fault), CAUSES_KEPT):
         if id(cause) in seen:
-            break  # Each is the other's cause.
+            break  # Two exceptions may each be the other's cause.
         seen.add(id(cause))
-        told["cause"] = told = _told(cause, CAUSE_CHARS, CAUSE_CHARS)
+        innermost["cause"] = innermost = _one_error(cause, CAUSE_CHARS, CAUSE_CHARS)
     return error
 
 
-def _told(fault: BaseException, message_chars: int, traceback_chars: int) -> dict[str, Any]:
-    told = {"type": class_name(fault), "message": message_of(fault)[:message_chars]}
+def _one_error(fault: BaseException, message_chars: int, traceback_chars: int) -> dict[str, Any]:
+    error = {"type": class_name(fault), "message": message_of(fault)[:message_chars]}
     traceback = _encodable(traceback_words(traceback_of(fault), traceback_chars))
-    return {**told, "traceback": traceback} if traceback else told
+    return {**error, "traceback": traceback} if traceback else error
 
 
 def _causes(fault: BaseException) -> Iterator[BaseException]:
-    """What led to it, the nearest first, as Python itself tells it."""
+    """The exceptions that led to this one, the nearest first, as Python prints them."""
     found = _cause(fault)
     while found is not None:
         yield found
@@ -102,12 +112,13 @@ def _cause(fault: BaseException) -> BaseException | None:
         cause = _context_of(fault)
     if cause is None and issubclass(type(fault), BaseExceptionGroup):
         members = _members_of(fault)
-        cause = members[0] if members else None  # The first of a group says more than the group does.
+        cause = members[0] if members else None  # A group's first member says more than the group.
     return cause
 
 
 def _bounded(error: dict[str, Any]) -> dict[str, Any]:
-    """Cut until it takes ERROR_BYTES at most: a character takes up to six, as UTF-8 or a \\u escape."""
+    """Cut `error` until it takes ERROR_BYTES at most. A character takes up to six bytes, as UTF-8 or as a \\u
+    escape."""
     if _size_bytes(error) <= ERROR_BYTES:
         return error
     for part in ("cause", "traceback"):
@@ -124,5 +135,5 @@ def _size_bytes(error: dict[str, Any]) -> int:
 
 
 def _encodable(text: str) -> str:
-    """The same, with ? for each half of a surrogate pair."""
+    """The text with ? for each half of a surrogate pair, which UTF-8 can't encode."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -1,4 +1,13 @@
-"""A traceback in words: the frames of a job's own code, bounded, and with no path of this host in it."""
+"""A traceback as text: the frames of a job's own code, bounded in length, and with no path of this host.
+
+    File "reports/jobs.py", line 12, in report
+      await send(page)
+    … 3 frames left out
+    File "aiosmtp/client.py", line 88, in send
+      raise SMTPServerBusy(reply)
+
+`File` is the path from the entry of sys.path that the module was imported from. Called by failure.py.
+"""
 
 import functools
 import linecache
@@ -9,10 +18,13 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import NamedTuple
 
-MOST_WALKED = 5000  # More than Python's own limit of recursion.
+MOST_WALKED = 5000
+"""Frames that are gone through: more than Python's own limit of recursion."""
 MOST_READ = 60
+"""Frames whose source lines are read."""
 CODE_CHARS = 160
 GAP_CHARS = 30
+"""Room that each frame leaves for a line "… 3 frames left out"."""
 
 _OURS = f"{Path(__file__).parents[1]}/"
 _HANDLERS = f"{_OURS}handlers/"
@@ -20,17 +32,17 @@ _PYTHONS = tuple(f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdl
 
 
 class Frame(NamedTuple):
-    """A place in a traceback. is_own: it is code of whoever wrote the job, and not of a library."""
+    """One frame, as it is shown. is_own: its code belongs to the author of the job, and not to a library."""
 
     text: str
     is_own: bool
 
 
 def traceback_words(traceback: TracebackType | None, most_chars: int) -> str:
-    """The frames from the handler's own down to where it was raised; "" where there are none of a job's.
+    """The frames from the handler's down to the one that raised; "" if no code of a job was running.
 
-    Where they do not fit, these stay, the most telling first: the handler's, the last of the job's own code, where it
-    was raised, the others of the job's own, those of libraries.
+    If they do not all fit into most_chars, the most telling stay, in this order: the handler's frame, the last one of
+    the job's own code, the one that raised, other frames of the job's own code, and frames of libraries.
     """
     frames = _frames(traceback)
     numbers = range(len(frames))
@@ -58,7 +70,7 @@ def _with_gaps(frames: list[Frame], kept: set[int]) -> Iterator[str]:
 
 
 def _frames(traceback: TracebackType | None) -> list[Frame]:
-    """Those from the first on that is not Waybill's own work around the handler."""
+    """The frames, without those of Waybill's own code that called the handler."""
     places: list[tuple[CodeType, int]] = []
     walked = 0
     while traceback is not None and walked < MOST_WALKED:
@@ -67,7 +79,7 @@ def _frames(traceback: TracebackType | None) -> list[Frame]:
         if places or not _is_ours(code.co_filename):
             places.append((code, traceback.tb_lineno or 0))
         traceback = traceback.tb_next
-    if len(places) > MOST_READ:  # Code that calls itself a thousand times.
+    if len(places) > MOST_READ:  # The code calls itself a thousand times, say.
         places = places[: MOST_READ // 2] + places[-MOST_READ // 2 :]
     return [_frame(code.co_filename, line, code.co_qualname) for code, line in places]
 
@@ -75,8 +87,8 @@ def _frames(traceback: TracebackType | None) -> list[Frame]:
 @functools.lru_cache(maxsize=1024)
 def _frame(file: str, line: int, name: str) -> Frame:
     head = f'File "{_relative(file)}", line {line}, in {name[:CODE_CHARS]}'
-    # Of sources alone: whatever else somebody gave as a file's name is not to be opened. Not checked anew: what was
-    # read first is nearest to what runs here.
+    # Only a source is opened: code may be compiled under the name of any other file. linecache is not told to check
+    # the file again: the lines that it read first are nearest to the code that runs here.
     code = linecache.getline(file, line).strip()[:CODE_CHARS] if file.endswith(".py") else ""
     return Frame(f"{head}\n  {code}" if code else head, _is_own(file))
 
@@ -91,7 +103,7 @@ def _is_own(file: str) -> bool:
 
 
 def _relative(file: str) -> str:
-    """From where it is imported: where things lie on this host is nobody's business who reads a job."""
+    """The path from the entry of sys.path. Readers of a job have no business with the folders of this host."""
     path = Path(file)
     if not path.is_absolute():
         return file[-CODE_CHARS:]

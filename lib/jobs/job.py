@@ -1,194 +1,33 @@
-"""What a job is, as pure values: the spec that is written once at enqueue, and the record that Redis keeps of its life.
+"""A job at each step of its life, as values: NewJob on its way in, ClaimedJob in a runner, JobRecord when it is shown.
+Pure.
 
-Named tuples, not dataclasses: a frozen dataclass takes three times as long to make, and these are made for every job.
-(For each request or job they are made by tuple.__new__: their own __new__ is Python, and takes half as long again.)
-
-A spec is JSON text and opaque to Redis (Lua's cjson would change large integers, `[]` and `/`); the record's other
-fields are short texts that the scripts write. Times are ms since 1970, Redis' own clock.
+All of these are named tuples and not dataclasses, because they are made for every job, and a frozen dataclass takes
+three times as long to make. Times whose names end in `_ms` are ms since 1970 by Redis' clock, unless they are said to
+be lengths of time. What was asked for, the spec, stands in spec.py.
 """
 
-import functools
-import json
-import re
-from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from lib.ids import is_request_id
-from lib.jobs.backoff import Backoff
-from lib.json_text import to_json
-from lib.tracing import Trace
+from lib.jobs.spec import JobSpec
 
-SPEC_VERSION = 1
 PRIORITIES = ("high", "normal", "low")
 HISTORY_KEPT = 20
 MAX_DELAY_S = 10 * 366 * 86_400
 MAX_TIMEOUT_S = 7 * 86_400
 MAX_ATTEMPTS = 1000
-ENDLESS_S = 1e10  # Three hundred years: what is over that is no time, and no timer takes it.
-_TRACE = re.compile(r"[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-NO_TRACE = Trace("0" * 32, "0" * 16, "00")
-# As `to_text` writes it, all but the payload and what has a unique_key. No quotation mark stands in a number: nothing
-# else can be named there. What is kept of it (the type and the options) is short.
-_OWN_BEGIN = re.compile(
-    r'(\{"v":1,"type":"[^"\\]{1,64}","request_id":")([A-Za-z0-9._-]{1,128})'
-    r'","trace":"([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})"'
-    r'(,"max_attempts":[^"]{1,40}"timeout_s":[^"]{1,40}"backoff":[^"]{1,80}(?:"priority":"[a-z]{1,9}",)?)"payload":'
-)
-_new = tuple.__new__  # See the first lines.
-
-
-_from_json = json.JSONDecoder().decode
-# What raw_decode calls, and has no type in typeshed. It raises StopIteration where no value begins.
-_value_at: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-
-
-class SpecError(Exception):
-    """A spec that can't be read: somebody else wrote it, or it was cut."""
-
-
-class SpecTooNew(SpecError):
-    """A spec of a later version of Waybill: this worker is the older half of a rolling upgrade."""
-
-
-class JobSpec(NamedTuple):
-    """What was asked for. `payload` is the JSON object as it came."""
-
-    type: str
-    payload: dict[str, Any]
-    request_id: str
-    trace: Trace
-    max_attempts: int
-    timeout_s: float
-    backoff: Backoff
-    priority: str = "normal"
-    unique_key: str = ""
-
-    def to_text(self) -> str:
-        """JSON, in as few bytes as it can be: there may be millions of these in memory."""
-        type_name, payload, request_id, trace, max_attempts, timeout_s, backoff, priority, unique_key = self
-        trace_id, span_id, flags = trace
-        unique = f',"unique_key":{to_json(unique_key)}' if unique_key else ""
-        return (
-            f'{{"v":{SPEC_VERSION},"type":{type_text(type_name)},"request_id":"{request_id}",'
-            f'"trace":"{trace_id}-{span_id}-{flags}",'
-            f'{_options_text(max_attempts, timeout_s, backoff, priority)}{unique},"payload":{to_json(payload)}}}'
-        )
-
-    @classmethod
-    def from_text(cls, text: bytes | str) -> "JobSpec":
-        """Raises SpecTooNew or SpecError."""
-        try:
-            words = text.decode() if isinstance(text, bytes) else text
-        except UnicodeDecodeError as fault:
-            raise _unreadable(fault) from None
-        return _read_own(words) or _read(words)
-
-
-def _read_own(text: str) -> JobSpec | None:
-    """A spec that our own `to_text` wrote, whose type, options and payload are where that puts them; None for others.
-
-    WHY: specs of one type differ in ids and payload alone. What is the same in all of them is read and checked once,
-    which leaves a third of the work.
-    """
-    begun = _OWN_BEGIN.match(text)
-    if begun is None:
-        return None
-    head, request_id, trace_id, span_id, flags, options = begun.groups()
-    alike = _alike(head, options)
-    if alike is None:
-        return None
-    try:
-        payload, end = _value_at(text, begun.end())
-    except (StopIteration, ValueError, RecursionError):
-        return None
-    if text[end:] != "}":
-        return None
-    type_name, max_attempts, timeout_s, backoff, priority = alike
-    trace = _new(Trace, (trace_id, span_id, flags))
-    return _new(JobSpec, (type_name, payload, request_id, trace, max_attempts, timeout_s, backoff, priority, ""))
-
-
-@functools.lru_cache(maxsize=1024)
-def _alike(head: str, options: str) -> tuple[str, int, float, Backoff, str] | None:
-    """What all specs have in common that begin like this and have these options; None where they are none."""
-    try:
-        spec = _read(f'{head}-","trace":"{"-".join(NO_TRACE)}"{options}"payload":{{}}}}')
-    except SpecError:
-        return None
-    return spec.type, spec.max_attempts, spec.timeout_s, spec.backoff, spec.priority
-
-
-def _read(text: str) -> JobSpec:
-    """A spec in any JSON. Raises SpecTooNew or SpecError."""
-    try:
-        fields = _from_json(text)
-        version = fields["v"]
-        if version != SPEC_VERSION:
-            raise SpecTooNew(f"spec version {version!r}; this is a worker of version {SPEC_VERSION}")
-        request_id, trace = fields["request_id"], fields["trace"]
-        if not is_request_id(request_id) or not _TRACE.fullmatch(trace):
-            # They go into every log line as they are.
-            raise ValueError("request_id or trace is not one")
-        max_attempts, timeout_s, (base_s, cap_s) = fields["max_attempts"], fields["timeout_s"], fields["backoff"]
-        if not (max_attempts >= 1 and 0 < timeout_s < ENDLESS_S and 0 <= base_s < ENDLESS_S > cap_s >= 0):
-            # What a job's end is worked out from: a lane that stumbles there never runs another job.
-            raise ValueError("max_attempts, timeout_s or backoff is not one")
-        return JobSpec(
-            fields["type"],
-            fields["payload"],
-            request_id,
-            Trace(trace[:32], trace[33:49], trace[50:]),
-            max_attempts,
-            timeout_s,
-            Backoff(base_s, cap_s),
-            fields.get("priority", "normal"),
-            fields.get("unique_key", ""),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
-        raise _unreadable(fault) from None
-
-
-def _unreadable(fault: Exception) -> SpecError:
-    return SpecError(f"the spec can't be read: {fault!r}")
-
-
-@functools.lru_cache(maxsize=1024)
-def type_text(type_name: str) -> str:
-    """JSON of a type's name."""
-    return to_json(type_name)
-
-
-@functools.lru_cache(maxsize=1024)
-def _options_text(max_attempts: int, timeout_s: float, backoff: Backoff, priority: str) -> str:
-    """The same for most jobs of a type, and slow to put into words."""
-    base_s, cap_s = backoff
-    said = "" if priority == "normal" else f',"priority":"{priority}"'
-    return f'"max_attempts":{max_attempts},"timeout_s":{timeout_s:.15g},"backoff":[{base_s:.15g},{cap_s:.15g}]{said}'
-
-
-def early_in_spec(type_name: str | None, request_id: str | None) -> list[str]:
-    """Texts that stand in the first 1,024 bytes of the spec of every job of that type and request (None is any).
-
-    For Redis, to which a spec is bytes, to look for; another job's spec may hold them as well.
-    """
-    texts = [] if type_name is None else [f'{{"v":{SPEC_VERSION},"type":{type_text(type_name)},"request_id":']
-    return texts if request_id is None else [*texts, f'"request_id":{to_json(request_id)},"trace":']
-
-
-def payload_text(spec_text: str) -> str:
-    """The payload's JSON, cut out of a text that `to_text` made: it stands last, and no string before it holds a bare
-    quotation mark."""
-    return spec_text[spec_text.index(',"payload":') + 11 : -1]
 
 
 class NewJob(NamedTuple):
-    """A job on its way in. At most one of delay_ms (from now) and run_at_ms (ms since 1970) is set.
+    """A job on its way into Redis.
 
-    expires_in_ms: it is dead if it has not begun by then. unique_key: while a job of its type lives under it, or for
-    unique_ttl_ms (0: a day beyond the time when it is due), there is no second one. idempotency_key: who sends it again
-    within a day is told of the first job, if `fingerprint` (of the request's body) is the same. retain_ms: for so long
-    its record is kept once it has ended, if the queue's retention does not end it before.
-    give_up_ms: so long behind its time no attempt of it begins any more.
+    delay_ms, run_at_ms: how long from now, or at which time, the job is due. At most one of them is set.
+    expires_in_ms: how long from now the job may begin; one that has not begun by then is dead.
+    unique_key: no second job of the type is taken in while one waits or runs under this key; "" for none.
+    unique_ttl_ms: how long the key is held; 0 for a day beyond the time when the job is due.
+    idempotency_key, fingerprint: a request with the same key within a day is answered with the first job, if the
+    fingerprint of its body is the same.
+    retain_ms: how long the finished job's record is kept, unless the queue's own retention ends earlier.
+    give_up_ms: how long after its due time the job may still begin an attempt.
     """
 
     job_id: str
@@ -206,17 +45,52 @@ class NewJob(NamedTuple):
 
     @property
     def queue(self) -> str:
-        """An id is its queue's name, a dash and 32 digits."""
+        """The queue's name. An id is this name, a dash and 32 digits."""
         return self.job_id[:-33]
 
     def due_ms(self, created_ms: int) -> int | None:
-        """When it is due, if it was taken in at created_ms; None where that is at once."""
+        """When the job is due, if it was taken in at created_ms; None for at once."""
         due_ms = self.run_at_ms if self.delay_ms is None else created_ms + self.delay_ms
         return due_ms if due_ms is not None and due_ms > created_ms else None
 
 
+def make_new_job(
+    job_id: str,
+    priority: str,
+    spec_text: str,
+    delay_ms: int | None,
+    run_at_ms: int | None,
+    expires_in_ms: int | None,
+    unique_key: str,
+    unique_ttl_ms: int,
+    retain_ms: int | None,
+    give_up_ms: int | None,
+) -> NewJob:
+    """A NewJob without an idempotency key.
+
+    WHY not NewJob(…): a named tuple's own __new__ takes twice as long, and a job is made for every POST.
+    """
+    return tuple.__new__(
+        NewJob,
+        (
+            job_id,
+            priority,
+            spec_text,
+            delay_ms,
+            run_at_ms,
+            expires_in_ms,
+            unique_key,
+            unique_ttl_ms,
+            "",
+            "",
+            retain_ms,
+            give_up_ms,
+        ),
+    )
+
+
 class Keyed(NamedTuple):
-    """Under which idempotency key a change is asked for, and the fingerprint of its request; "" for none."""
+    """The idempotency key of a request that changes a job or queue, and the fingerprint of its body; "" for none."""
 
     key: str = ""
     fingerprint: str = ""
@@ -228,10 +102,13 @@ NO_KEY: Final = Keyed()
 class Accepted(NamedTuple):
     """What became of a NewJob. `job_id` is another job's where that one stands in its place.
 
-    outcome: new | duplicate (a job under its unique key lives) | replayed-new, replayed-duplicate (its idempotency key
-    came before, and that was the outcome) | conflict (so it did, with another body) | full (the queue is at its
-    max_depth: it was not taken in, and there may be room in retry_after_s) | brief (nor was it: its unique key would be
-    free before it is due).
+    outcome   new                                 it was taken in
+              duplicate                           another job lives under its unique key
+              replayed-new, replayed-duplicate    its idempotency key came before, with that outcome
+              conflict                            its idempotency key came before, with another body
+              full                                refused: the queue is at its max_depth; there may be room in
+                                                  retry_after_s
+              brief                               refused: its unique key would be free again before it is due
     """
 
     job_id: str
@@ -241,10 +118,14 @@ class Accepted(NamedTuple):
 
 
 class ClaimedJob(NamedTuple):
-    """A job in a runner's hands. `token` is what every later word about it must carry; see DESIGN's fence.
+    """A job that a runner has claimed.
 
-    now_ms: when it was claimed; ready_ms: since when it could have been. checkpoint: what an attempt left, as JSON.
-    gives_up_ms: when no attempt is to begin any more.
+    token: the number of this claim. Each message to Redis about the attempt carries it, and Redis refuses one whose
+    token is not that of the job's last claim: the job was taken back meanwhile.
+    unknown_since_ms: since when no runner has known a handler for the job's type; None where one is known.
+    now_ms: when the job was claimed. ready_ms: since when it could have been.
+    checkpoint: the JSON that an earlier attempt left; b"" for none.
+    gives_up_ms: when no attempt is to begin any more; None for never.
     """
 
     job_id: str
@@ -259,7 +140,7 @@ class ClaimedJob(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One line of a job's history. outcome: retried snoozed released crashed completed dead cancelled."""
+    """One attempt in a job's history. outcome: retried snoozed released crashed completed dead cancelled."""
 
     attempt: int
     started_ms: int | None
@@ -270,7 +151,18 @@ class Attempt(NamedTuple):
 
 
 class JobRecord(NamedTuple):
-    """A job as Redis holds it at one moment. `spec` is None where its text can't be read."""
+    """A job as Redis held it at one moment; lib/queue/job_record.py makes it of the job's hash.
+
+        JobRecord("email-0193…", "email", "completed", JobSpec("email", …), attempts=1, token=1,
+                  created_ms=1795438188123, started_ms=1795438188130, finished_ms=1795438188412,
+                  runner_id="host.4711.9f86d081", result={"message_id": "<…>"}, history=(Attempt(1, …),))
+
+    spec: None where its text (spec_text) can't be read.
+    token: how often the job was claimed. attempts: how many of these claims count as attempts.
+    give_up_ms: a length of time, behind the due time; gives_up_ms: the time itself.
+    retain_ms: a length of time, from the job's end.
+    size_bytes: how long the reply was that the record was made of.
+    """
 
     job_id: str
     queue: str
@@ -301,7 +193,7 @@ class JobRecord(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """What a job that waits is to be. priority: None to leave it. due: ms since 1970, "now", or None to leave it."""
+    """What a waiting job is changed to. priority, due: None to leave as it is. due: ms since 1970, or "now"."""
 
     spec_text: str
     priority: str | None = None

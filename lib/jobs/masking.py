@@ -1,6 +1,9 @@
-"""Secrets in a payload: masked where a job is shown, and kept where a payload comes back with the mask in their place.
+"""Secrets in a payload: masked where a job is shown, and put back where a payload is sent with the masks. Pure.
 
-Whoever may look at a job need not be who may use its keys. Pure.
+    {"url": "https://a.example", "api_key": "k-123", "max_tokens": 4}   as it is kept
+    {"url": "https://a.example", "api_key": "********", "max_tokens": 4}   as it is shown
+
+A caller that may look at a job need not be one that may use the job's keys.
 """
 
 import re
@@ -19,27 +22,37 @@ _WORDS = (
     *("secret", "authorization", "passw", "passphrase", "token", "credential", "cookie"),
     *(f"{of}{dash}key" for of in ("api", "access", "private") for dash in ("", "_", "-")),
 )
-# A name, what stands between, and a value: in quotes, of an Authorization header, or a bare word. None of it goes on
-# into the next line, and the alternatives begin differently, so that no text is gone through twice.
+# `password = "abc"`, `Authorization: Bearer abc`, `token=abc`: a name, what stands between, and a value that is quoted,
+# of an Authorization header, or a bare word. No match goes on into the next line, and no two alternatives begin with
+# the same character, so that no text is gone through twice.
 _NAMED = rf"((?:{_SECRETS.pattern})[\w-]*+)([\"']?[ \t]*+(?:=(?!=)|:)[ \t]*+)"
 _QUOTED = r"[bfr]{0,2}(?:\"(?>(?:[^\"\\\n]++|\\.)*)\"?|'(?>(?:[^'\\\n]++|\\.)*)'?)"
-_SAID = re.compile(rf"{_NAMED}({_QUOTED}|(?:(?:bearer|basic|digest|token)[ \t]++)?[^\s\"',;)\]}}&]++)", re.IGNORECASE)
-_SAID_QUOTED = re.compile(rf"{_NAMED}({_QUOTED})", re.IGNORECASE)
-_SAY_WHETHER = frozenset({"None", "null", "True", "true", "False", "false"})
+_NAMED_ANY = re.compile(
+    rf"{_NAMED}({_QUOTED}|(?:(?:bearer|basic|digest|token)[ \t]++)?[^\s\"',;)\]}}&]++)", re.IGNORECASE
+)
+_NAMED_QUOTED = re.compile(rf"{_NAMED}({_QUOTED})", re.IGNORECASE)
+_NO_SECRETS = frozenset({"None", "null", "True", "true", "False", "false"})
 SHORTEST_KNOWN, MOST_KNOWN = 4, 200
+"""How many characters a secret has at least, and how many secrets there are at most, to be looked for in other
+texts."""
 _NOTHING = object()
 KNOWN_NAMES, KNOWN_NAME_CHARS = 4096, 64
 _harmless: set[str] = set()
-"""Names that were looked at and tell of nothing: most payloads have the same few. Bounded, as anybody may send some."""
+"""Names that were found to be no secrets': most payloads have the same few names. Bounded by KNOWN_NAMES and
+KNOWN_NAME_CHARS, because any caller may send new ones."""
 
 
 def masked(value: Any) -> Any:
-    """The same without its secrets: whatever is under a name that tells of one, but null, true and false."""
+    """The value with MASK in place of each secret: what stands under a name such as "api_key", except null, true, false
+    and counts such as max_tokens."""
     return _masked(value) if names_secrets(value) else value
 
 
 def names_secrets(value: Any) -> bool:
-    """Whether any name in it tells of a secret. Nothing is copied or called: a MiB may hold 300,000 arrays."""
+    """Whether any name in the value is a secret's, at any depth.
+
+    WHY a list and no recursion: this runs for every job that is shown, and a MiB of JSON may hold 300,000 arrays.
+    """
     waiting = [value] if type(value) is dict or type(value) is list else []
     while waiting:
         item = waiting.pop()
@@ -52,21 +65,24 @@ def names_secrets(value: Any) -> bool:
 
 
 def known_secrets(payload: Any) -> list[str] | None:
-    """The texts that `masked` hides in it, the longest first, as they may stand in other texts; None where they are
-    too many to be looked for. Those so short that they stand in many texts are left out."""
+    """The texts that `masked` hides in the payload, the longest first, in each form in which an error may quote them.
+
+    Texts under SHORTEST_KNOWN characters are left out, because they stand in many other texts by chance. None where
+    there are more than MOST_KNOWN.
+    """
     found = set(_secrets_of(payload, is_secret=False)) if names_secrets(payload) else set[str]()
     return sorted(found, key=len, reverse=True) if len(found) <= MOST_KNOWN else None
 
 
 def masked_error(error: dict[str, Any] | None, secrets: list[str] | None) -> dict[str, Any] | None:
-    """A job's error, as failure.py makes it, without what `known_secrets` gave, wherever it stands, and without what
-    stands behind a name that tells of a secret: `password='…'`, `Authorization: Bearer …`."""
+    """A job's error, as failure.py makes it, with MASK in place of `secrets` (from `known_secrets`), and of any value
+    behind a secret's name: `password='…'`, `Authorization: Bearer …`."""
     if error is None:
         return None
     shown = dict(error)
-    for part, said in (("message", _SAID), ("traceback", _SAID_QUOTED)):
+    for part, pattern in (("message", _NAMED_ANY), ("traceback", _NAMED_QUOTED)):
         if type(shown.get(part)) is str:
-            shown[part] = MASK if secrets is None else _text_without(secrets, shown[part], said)
+            shown[part] = MASK if secrets is None else _text_without(secrets, shown[part], pattern)
     if type(shown.get("cause")) is dict:
         shown["cause"] = masked_error(shown["cause"], secrets)
     return shown
@@ -80,30 +96,31 @@ def _secrets_of(value: Any, *, is_secret: bool) -> Iterator[str]:
         for item in value:
             yield from _secrets_of(item, is_secret=is_secret)
     elif is_secret and value is not None and type(value) is not bool and len(str(value)) >= SHORTEST_KNOWN:
-        # In a message or a line of code it may stand as repr() or JSON has it.
+        # A message or a line of code may quote the secret as it is, as repr() writes it, or as JSON.
         yield from (str(value), repr(value).strip("'\""), to_json(str(value))[1:-1])
 
 
-def _text_without(secrets: list[str], text: str, said: re.Pattern[str]) -> str:
+def _text_without(secrets: list[str], text: str, pattern: re.Pattern[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, MASK)
     small = text.lower()
     if not any(word in small for word in _WORDS):
-        return text  # Most texts; a pattern looks ten times as long.
-    return said.sub(_hidden, text)
+        return text  # As in most texts; the pattern takes ten times as long.
+    return pattern.sub(_hidden, text)
 
 
 def _hidden(found: re.Match[str]) -> str:
     name, between, value = found.groups()
     is_count = name.lower().endswith("tokens") and value.isdigit()
-    if is_count or value in _SAY_WHETHER or value.strip("bfr'\"") in ("", MASK):
+    if is_count or value in _NO_SECRETS or value.strip("bfr'\"") in ("", MASK):
         return found[0]
     quote = next((mark for mark in "'\"" if mark in value[:2]), "")
     return f"{name}{between}{quote}{MASK}{quote if value.endswith(quote) else ''}"
 
 
 def unmasked(value: Any, stored: Any, pointer: str, errors: list[FieldError]) -> Any:
-    """The same with what is `stored` at the place of each mask; an error for a mask where nothing is."""
+    """The value with what `stored` has at the place of each mask. A mask where `stored` has no secret is added to
+    `errors`, by its JSON Pointer."""
     if type(value) is dict:
         known = stored if type(stored) is dict else {}
         return {
@@ -138,8 +155,8 @@ def _kept(name: str, stored: Any, pointer: str, errors: list[FieldError]) -> Any
 
 
 def _can_be(name: str, value: Any) -> bool:
-    """Whether that can be a secret. Null, true and false say that there is one or none, and not which; max_tokens is a
-    count."""
+    """Whether the value under a secret's name can be a secret. Null, true and false only say whether there is one, and
+    max_tokens is a count."""
     is_count = type(value) is int and name.lower().endswith("tokens")
     return value is not None and type(value) is not bool and not is_count
 

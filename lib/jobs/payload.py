@@ -1,54 +1,55 @@
-"""JSON into the values that a handler asks for: a dataclass's fields are checked, each fault with a JSON Pointer.
+"""JSON into the values that a handler asks for: a dataclass's fields are checked, each fault with a JSON Pointer. Pure.
 
-`decoder_for(Report)` is built once, when the job's module is loaded; the server calls it at POST (a wrong payload is
-422 before anything is queued) and the worker once more when it runs the job. Pure.
+    @dataclass
+    class Report:
+        month: str
+        pages: list[int]
 
-Known: str int float bool None Any, list[X] tuple[X, ...] dict[str, X], X | Y, Literal, dataclasses in one another.
-A whole number is fine where a float is asked, and 5.0 where an int is; nothing else is converted. A field whose name
-can't be Python's stands as `from_: str = field(metadata={"json": "from"})`.
+    decode = decoder_for(Report)
+    decode({"month": "2026-11", "pages": [1]}, "/payload")   ->  Report("2026-11", [1])
+    decode({"month": 11, "pages": ["1"]}, "/payload")        ->  Invalid([
+        FieldError("/payload/month", "must be a string, not an integer"),
+        FieldError("/payload/pages/0", "must be an integer, not a string")])
+
+A decoder is made once, when the job's module is loaded. The server calls it at POST, and answers 422 for a wrong
+payload before anything is enqueued; a runner calls it once more before it runs the job.
+
+An annotation may be str int float bool None Any, list[X] tuple[X, ...] dict[str, X], X | Y, Literal, a dataclass, and
+all of these in one another. A float field takes a whole number, and an int field takes 5.0; nothing else is converted.
+A field whose JSON name can't be a Python name is written `from_: str = field(metadata={"json": "from"})`.
 """
 
 import dataclasses
 import math
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal, NamedTuple, Union
 
 from lib.errors import FieldError
+from lib.jobs.author_checks import Invalid as Invalid  # Payload classes of users import it from here.
+from lib.jobs.author_checks import Refused, construct
 
 Decode = Callable[[Any, str], Any]
 
 MOST_FAULTS = 100
-"""So many are told of one body; who sent 500,000 wrong items does not need an answer of 40 MB."""
-
-
-class Invalid(Exception):
-    """A value that is not what was asked for. A dataclass's `__post_init__` may raise it to refuse its own fields."""
-
-    def __init__(self, errors: Sequence[FieldError] | str) -> None:
-        self.errors = [FieldError("", errors)] if isinstance(errors, str) else list(errors)
-        super().__init__("; ".join(f"{pointer or '/'}: {detail}" for pointer, detail in self.errors))
-
-
-class Refused(Invalid):
-    """A value of the right form that the dataclass's own code did not take."""
+"""How many faults of one body are reported: the answer to 500,000 wrong items would have 40 MB."""
 
 
 class UnknownAnnotation(TypeError):
-    """A type that payloads can't be decoded into; said when the module is loaded, not when a job arrives."""
+    """An annotation that no payload can be decoded into. Raised when the job's module is loaded."""
 
 
 def decoder_for(annotation: Any) -> Decode:
-    """The function that turns a JSON value into `annotation`.
+    """The function that turns a JSON value into `annotation`. Raises UnknownAnnotation.
 
-    It takes (value, pointer) and raises Invalid with every fault found. Raises UnknownAnnotation at once.
+    The function takes (value, pointer), and raises Invalid with every fault that it finds.
     """
     return _decoder_for(annotation, {})
 
 
 def _decoder_for(annotation: Any, known: dict[type, Decode]) -> Decode:
-    """known: the dataclasses seen so far, each with its decoder; one may hold itself, as a tree does."""
+    """known: the decoders of the dataclasses seen so far, since a dataclass may hold itself, as a tree's node does."""
     if annotation in _SCALARS:
         return _SCALARS[annotation]
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
@@ -58,7 +59,7 @@ def _decoder_for(annotation: Any, known: dict[type, Decode]) -> Decode:
         return known[annotation]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (Union, types.UnionType):
-        # Of `int | float` 5.0 is the float.
+        # In `int | float`, 5.0 stays a float.
         exact = {int: _plain(int)} if float in arguments else {}
         return _union(annotation, [exact.get(argument) or _decoder_for(argument, known) for argument in arguments])
     if origin is Literal:
@@ -82,9 +83,9 @@ class Field(NamedTuple):
 
 
 def fields_of(kind: type) -> list[Field]:
-    """The fields that a payload of that dataclass may name, in their order. Raises as get_type_hints does.
+    """The fields of that dataclass that a payload may name, in their order. Raises what get_type_hints raises.
 
-    An InitVar is one of them: `dataclasses.fields` leaves it out, but the class is made with it.
+    InitVars are among them: `dataclasses.fields` leaves these out, but the class is made with them.
     """
     hints = typing.get_type_hints(kind)
     found: dict[str, dataclasses.Field[Any]] = getattr(kind, "__dataclass_fields__")  # noqa: B009  mypy knows no such name.
@@ -104,12 +105,12 @@ def _has_no_default(field: "dataclasses.Field[Any]") -> bool:
 
 
 def escape_pointer(name: str) -> str:
-    """One reference token of a JSON Pointer (RFC 6901, 3)."""
+    """A field's name as one part of a JSON Pointer (RFC 6901, 3): a/b is a~1b."""
     return name.replace("~", "~0").replace("/", "~1")
 
 
 def json_type(value: object) -> str:
-    """The word that JSON has for a value's type."""
+    """A JSON value's type in words, as "a string"."""
     return _JSON_TYPES.get(type(value), type(value).__name__)
 
 
@@ -125,7 +126,7 @@ _JSON_TYPES: dict[type, str] = {
 
 
 def whole(value: object) -> int | None:
-    """The whole number that a JSON value is, None where it is none. 5.0 is one, as in JSON Schema."""
+    """The JSON value as an int, None if it is no whole number. 5.0 is one, as in JSON Schema."""
     if type(value) is float and value.is_integer():
         return int(value)
     return value if type(value) is int else None
@@ -194,7 +195,8 @@ def _dataclass(kind: type, known: dict[type, Decode]) -> Decode:
         arguments = {}
         for name, item in value.items():
             if type(item) in taken.get(name, ()):
-                arguments[name] = item  # WHY: no call and no pointer for it, and most fields of most jobs are such.
+                # WHY here: most fields of most jobs are taken as they are, and need neither a call nor a pointer.
+                arguments[name] = item
                 continue
             if name not in decoders:
                 errors.append(FieldError(f"{pointer}/{escape_pointer(name)}", _unknown_field(decoders)))
@@ -212,56 +214,24 @@ def _dataclass(kind: type, known: dict[type, Decode]) -> Decode:
         for json, python in renamed:
             if json in arguments:
                 arguments[python] = arguments.pop(json)
-        return _construct(kind, arguments, pointer)
+        return construct(kind, arguments, pointer)
 
     return decode
 
 
 def json_name(field: "dataclasses.Field[Any]") -> str:
-    """What a dataclass's field is called in JSON."""
+    """The name of a dataclass's field in JSON."""
     name: str = field.metadata.get("json", field.name)
     return name
 
 
 def _taken_as_they_are(annotation: Any) -> frozenset[type]:
-    """The types of JSON values that `annotation` takes and leaves what they are; an integer may become a float."""
+    """The JSON types whose values `annotation` takes unchanged. int is not among them beside float, as it may become
+    one."""
     is_union = typing.get_origin(annotation) in (Union, types.UnionType)
     choices = typing.get_args(annotation) if is_union else (annotation,)
     plain = (str, bool, type(None)) if float in choices else (str, bool, type(None), int)
     return frozenset(kind for kind in plain if kind in choices)
-
-
-def _construct(kind: type, arguments: dict[str, Any], pointer: str) -> Any:
-    """Build the dataclass. Whatever its own code raises (`__post_init__`, a default_factory, a property) refuses the
-    value, and is a fault at the place where the object stands.
-
-    SystemExit and CancelledError, too: a check that exits would end the server, for every caller."""
-    try:
-        return kind(**arguments)
-    except BaseException as fault:  # noqa: BLE001  See above.
-        raise Refused(_told_by(fault, pointer)) from None
-
-
-def vet(check: Callable[[Any], object], value: Any, pointer: str) -> None:
-    """Have a payload's author look at `value`. Whatever `check` raises refuses it, as in `_construct`."""
-    try:
-        check(value)
-    except BaseException as fault:  # noqa: BLE001  As there.
-        raise Refused(_told_by(fault, pointer)) from None
-
-
-def _told_by(fault: BaseException, pointer: str) -> list[FieldError]:
-    """What an exception of a payload's own says. Its text and its class are code of the payload's author as well."""
-    try:
-        if isinstance(fault, Invalid) and fault.errors:
-            return [FieldError(f"{pointer}{below}", f"{detail}") for below, detail in fault.errors]
-        said = f"{fault}"
-        if isinstance(fault, ValueError):
-            return [FieldError(pointer, said or "is not valid")]
-        name = type(fault).__name__
-        return [FieldError(pointer, f"{name}: {said}" if said else name)]
-    except BaseException:  # noqa: BLE001
-        return [FieldError(pointer, "is not valid, and what its own check says can't be shown")]
 
 
 def _unknown_field(known: dict[str, Decode]) -> str:
@@ -269,30 +239,32 @@ def _unknown_field(known: dict[str, Decode]) -> str:
 
 
 def _union(annotation: Any, choices: list[Decode]) -> Decode:
-    said = _say(annotation)
+    words = _union_words(annotation)
 
     def decode(value: Any, pointer: str) -> Any:
-        told: Invalid | None = None
+        nearest: Invalid | None = None
         for choice in choices:
             try:
                 return choice(value, pointer)
             except Invalid as fault:
-                # The fault that lies deepest is of the alternative that was meant.
-                if told is None or _depth(fault) > _depth(told):
-                    told = fault
-        if told is None or (told.errors[0].pointer == pointer and not isinstance(told, Refused)):
-            raise Invalid([FieldError(pointer, f"must be {said}, not {json_type(value)}")])
-        raise told
+                # The caller meant the alternative whose fault lies deepest: report that one.
+                if nearest is None or _depth(fault) > _depth(nearest):
+                    nearest = fault
+        if nearest is None or (nearest.errors[0].pointer == pointer and not isinstance(nearest, Refused)):
+            raise Invalid([FieldError(pointer, f"must be {words}, not {json_type(value)}")])
+        raise nearest
 
     return decode
 
 
 def _depth(fault: Invalid) -> tuple[int, bool]:
-    """How far a value fits. At one place, what was built and then refused fits better than what is of another type."""
+    """How far a value fits an alternative, for comparison. Of two faults at one place, a value that was refused by the
+    author's code fits better than a value of another type."""
     return len(fault.errors[0].pointer), isinstance(fault, Refused)
 
 
-def _say(annotation: Any) -> str:
+def _union_words(annotation: Any) -> str:
+    """ "a string or null" for `str | None`."""
     return " or ".join(dict.fromkeys(map(_word, typing.get_args(annotation))))
 
 
@@ -305,19 +277,19 @@ def _word(choice: Any) -> str:
 
 def _literal(choices: tuple[Any, ...]) -> Decode:
     allowed = {(type(choice), choice) for choice in choices}
-    said = "must be one of " + ", ".join(map(repr, choices))
+    detail = "must be one of " + ", ".join(map(repr, choices))
 
     def decode(value: Any, pointer: str) -> Any:
         chosen = value if type(value) is not float else whole(value) if value.is_integer() else value
         if type(chosen) not in (str, int, bool, type(None)) or (type(chosen), chosen) not in allowed:
-            raise Invalid([FieldError(pointer, said)])
+            raise Invalid([FieldError(pointer, detail)])
         return chosen
 
     return decode
 
 
 def _array(kind: type, item: Decode, taken: frozenset[type]) -> Decode:
-    """taken: the types of elements that need no decoding."""
+    """taken: the JSON types of elements that need no decoding."""
 
     def decode(value: Any, pointer: str) -> Any:
         if type(value) is not list:
@@ -343,7 +315,7 @@ def _array(kind: type, item: Decode, taken: frozenset[type]) -> Decode:
 
 def _object(item: Decode) -> Decode:
     if item is _anything:
-        # Every member would pass; most payloads are such objects, and this is done for every job.
+        # Any member would pass. Most payloads are plain objects, and are decoded for every job.
         return _plain(dict)
 
     def decode(value: Any, pointer: str) -> Any:

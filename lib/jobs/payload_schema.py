@@ -1,8 +1,17 @@
-"""The JSON Schema (draft 2020-12) of a handler's payload, made of the same annotations as payload.py's decoders.
+"""The JSON Schema (draft 2020-12) of a handler's payload, made of the same annotations as payload.py's decoders. Pure.
 
-`GET /api/types` shows it; a form, a client or a test may check a payload by it before the payload is sent. A payload
-that POST takes fits its schema. One that fits may still be refused: `__post_init__` is code, which no schema says; and
-a float has to fit a double. Pure.
+    @dataclass
+    class Report:
+        month: str
+        pages: int = 1
+
+    ->  {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
+         "properties": {"month": {"type": "string"}, "pages": {"type": "integer", "default": 1}},
+         "required": ["month"], "additionalProperties": false}
+
+`GET /api/types` shows the schema, so that a form, a client or a test can check a payload before sending it. Every
+payload that POST takes fits the schema. A payload that fits may still be refused: a `__post_init__` is code, which no
+schema can describe, and a float must fit a double.
 """
 
 import dataclasses
@@ -33,9 +42,10 @@ _SCALARS: dict[Any, str] = {
 
 
 def payload_schema(annotation: Any) -> dict[str, Any]:
-    """The schema of a payload for a handler whose second parameter is annotated so; a payload is always an object.
+    """The schema of a payload for a handler whose second parameter has this annotation: always that of an object.
 
-    Nested dataclasses stand in `$defs`, each once, so that one may hold itself. Takes what `decoder_for` takes.
+    Takes the annotations that `decoder_for` takes. Each nested dataclass stands in `$defs` once, so that it may hold
+    itself.
     """
     walk = _Walk(annotation)
     schema = _as_object(walk.root())
@@ -49,7 +59,7 @@ def first_line(doc: object) -> str | None:
 
 
 def _as_object(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same for objects alone: POST takes no other payload, whatever the handler could read."""
+    """The schema for objects alone. POST takes no other payload, even where the handler could read one."""
     kinds = schema.get("type", "object")
     if "object" in ([kinds] if isinstance(kinds, str) else kinds):
         return {**schema, "type": "object"}
@@ -57,7 +67,7 @@ def _as_object(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Walk:
-    """One payload's annotations, gone through once. `definitions` fills up on the way."""
+    """Goes through one payload's annotations once. The dataclasses that it meets are collected in `definitions`."""
 
     def __init__(self, annotation: Any) -> None:
         self.definitions: dict[str, Any] = {}
@@ -83,25 +93,25 @@ class _Walk:
         if origin is Literal:
             return _enum(arguments)
         if origin in (list, tuple):
-            return {"type": "array", **self._below("items", arguments[:1])}
-        return {"type": "object", **self._below("additionalProperties", arguments[1:])}
+            return {"type": "array", **self._of_each("items", arguments[:1])}
+        return {"type": "object", **self._of_each("additionalProperties", arguments[1:])}
 
-    def _below(self, keyword: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
-        """What each element must be; nothing where any will do."""
+    def _of_each(self, keyword: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
+        """{keyword: the schema of each element or member}; {} where any value will do."""
         schema = self._schema(arguments[0]) if arguments else {}
         return {keyword: schema} if schema else {}
 
     def _reference(self, kind: type) -> str:
-        """Where the schema of that class stands."""
+        """The `$ref` of that class's schema, as "#/$defs/Page"."""
         if kind not in self._references:
             name = self._free_name(re.sub(r"[^A-Za-z0-9_.-]", "_", kind.__name__))
             self._references[kind] = f"#/$defs/{name}"
-            self.definitions[name] = {}  # It has its place before those that it holds, and may be one of them.
+            self.definitions[name] = {}  # A place first: the class may hold itself, directly or through others.
             self.definitions[name] = self._dataclass(kind)
         return self._references[kind]
 
     def _free_name(self, name: str) -> str:
-        """Two modules may each have a class of that name."""
+        """The name, or name_2 and so on: classes of two modules may have the same name."""
         number = 1
         free = name
         while free in self.definitions:
@@ -115,7 +125,7 @@ class _Walk:
         doc = None if (kind.__doc__ or "").startswith(f"{kind.__name__}(") else kind.__doc__
         schema: dict[str, Any] = {
             "type": "object",
-            **_said(first_line(doc)),
+            **_description(first_line(doc)),
             "properties": {one.name: self._property(one) for one in fields},
             "required": [one.name for one in fields if one.is_required],
             "additionalProperties": False,
@@ -125,8 +135,8 @@ class _Walk:
         return schema
 
     def _property(self, one: Field) -> dict[str, Any]:
-        # Beside a $ref other keywords may stand since draft 2019-09.
-        return {**self._schema(one.annotation), **_said(_doc_of(one.field)), **_default(one)}
+        # Since draft 2019-09 a $ref may have other keywords beside it.
+        return {**self._schema(one.annotation), **_description(_doc_of(one.field)), **_default(one)}
 
 
 def _is_dataclass(annotation: Any) -> bool:
@@ -135,24 +145,24 @@ def _is_dataclass(annotation: Any) -> bool:
 
 def _any_of(choices: list[dict[str, Any]]) -> dict[str, Any]:
     if all(choice.keys() == {"type"} for choice in choices):
-        # Python knows no union of one type, but list and List of typing are one here.
+        # A union may name one JSON type twice, as list and typing.List.
         kinds = list(dict.fromkeys(choice["type"] for choice in choices))
         return {"type": kinds if len(kinds) > 1 else kinds[0]}
     return {} if {} in choices else {"anyOf": choices}
 
 
 def _enum(choices: tuple[Any, ...]) -> dict[str, Any]:
-    """Of bytes and members of an Enum a Literal may hold, JSON can give none: see payload.py."""
+    """The choices of a Literal, without bytes and members of an Enum, which no JSON value can equal."""
     given = [choice for choice in choices if type(choice) in (str, int, bool, type(None))]
     return {"enum": given} if given else _NOTHING_FITS
 
 
-def _said(text: str | None) -> dict[str, Any]:
+def _description(text: str | None) -> dict[str, Any]:
     return {"description": text} if text else {}
 
 
 def _doc_of(field: "dataclasses.Field[Any]") -> str | None:
-    """`field(doc=…)`, as Python 3.14 has it, or `field(metadata={"description": …})`."""
+    """The first line of a field's `field(doc=…)` (Python 3.14) or `field(metadata={"description": …})`."""
     doc = getattr(field, "doc", None)
     if not isinstance(doc, str) and isinstance(field.metadata, Mapping):
         doc = field.metadata.get("description")
@@ -160,8 +170,10 @@ def _doc_of(field: "dataclasses.Field[Any]") -> str | None:
 
 
 def _default(one: Field) -> dict[str, Any]:
-    """The field's default, if a caller could send it as JSON and it is no secret. Of the functions that make defaults
-    only `list` and `dict` are called: what another one makes may differ from job to job."""
+    """{"default": the field's default}, if a caller could send that value as JSON and it is no secret; else {}.
+
+    The default_factory is called only if it is `list` or `dict`: what another one makes may differ from job to job.
+    """
     default = one.field.default
     if one.field.default_factory in (list, dict):
         default = one.field.default_factory()
@@ -170,6 +182,6 @@ def _default(one: Field) -> dict[str, Any]:
     try:
         sent = json.loads(to_json(default))
         decoder_for(one.annotation)(sent, "")
-    except Exception:  # noqa: BLE001  A default's own methods may fail in any way; the schema does without it.
+    except Exception:  # noqa: BLE001  The default's own methods may fail in any way; the schema then lacks it.
         return {}
     return {} if names_secrets({one.name: sent}) else {"default": sent}

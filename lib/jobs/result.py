@@ -1,8 +1,12 @@
-"""What a handler returned, as the JSON that is kept with its job. Pure.
+"""What a handler returned, as the JSON text that is kept with its job. Pure.
 
-Most results are JSON as they are. Of the usual kinds that are not, each becomes what FastAPI, Django and Celery make of
-it: times ISO 8601, exact numbers, ids and paths strings, sets lists. What can't be kept raises Unkept, and the API
-shows the reason as `result_error`: the work is done, and the job is completed all the same.
+Most results are JSON as they are. The usual kinds of values that are not become what FastAPI, Django and Celery make of
+them:
+
+    {"on": date(2026, 11, 23), "sum": Decimal("9.50"), "ids": {7}}   ->   {"on":"2026-11-23","sum":"9.50","ids":[7]}
+
+For a result that can't be kept `result_text` raises Unkept, and the API shows the reason as `result_error`: the work is
+done, and the job is completed all the same.
 """
 
 import dataclasses
@@ -36,9 +40,9 @@ class Unkept(Exception):
 
 
 def done(result: Any) -> Any:
-    """The result, unless it is work that has yet to be done: a decorator made a plain function of an async one. Raises
-    TypeError."""
-    # By its class: an object of the job's own may fail whoever asks itself what it is.
+    """The result, if it is one. Raises TypeError for a coroutine or generator: then a decorator has made a plain
+    function of an async one, and the work is yet to be done."""
+    # By its class, not by isinstance: the result may be an object that raises when it is asked for its __class__.
     if not issubclass(type(result), Awaitable | Generator | AsyncGenerator):
         return result
     if type(result) is CoroutineType:
@@ -47,14 +51,14 @@ def done(result: Any) -> Any:
 
 
 def result_text(value: Any) -> str:
-    """Its JSON, "" for None. Raises Unkept, whatever the value's own methods raise."""
+    """The value's JSON, "" for None. Raises Unkept, whatever the value's own methods raise."""
     if value is None:
         return ""
     try:
         return _checked(_text(value))
     except Unkept:
         raise
-    except BaseException as fault:  # noqa: BLE001  Whatever its own methods raise, the job's work is done.
+    except BaseException as fault:  # noqa: BLE001  The value's own methods may raise anything, and the job's work is done.
         raise Unkept(_cut(f"it could not be read: {summary(fault)}")) from None
 
 
@@ -66,7 +70,7 @@ def _text(value: Any) -> str:
 
 
 def _checked(text: str) -> str:
-    """The text as Redis can keep it. Raises Unkept where it is too much for the API."""
+    """The text in a form that UTF-8 can encode. Raises Unkept for a text that is too long or nested too deep."""
     try:
         size_bytes = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError:
@@ -80,25 +84,25 @@ def _checked(text: str) -> str:
 
 
 def _plain(value: Any, levels: int) -> Any:
-    """The same of what JSON knows. levels: so many more may follow. Raises Unkept."""
+    """The value, made of what JSON knows. levels: how many levels deeper it may go. Raises Unkept."""
     scalar = _scalar(value)
     return _container(value, levels) if scalar is _NO_SCALAR else scalar
 
 
 def _scalar(value: Any) -> Any:
-    """Of what holds nothing else; _NO_SCALAR of all else."""
+    """The JSON value for a value that holds no others; _NO_SCALAR for one that does."""
     if isinstance(value, Enum):
         return _scalar(value.value)
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, float):
-        return value if value - value == 0 else _of_no_number(value)
+        return value if value - value == 0 else _name_of_float(value)
     text = _text_of(value)
     return _NO_SCALAR if text is None else text
 
 
 def _text_of(value: Any) -> str | None:
-    """Of what is shown as a string; None for what is not."""
+    """The text for a value that JSON shows as a string, such as a date; None for any other value."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, timedelta):
@@ -127,15 +131,15 @@ def _container(value: Any, levels: int) -> Any:
 
 
 def _name(key: Any) -> Any:
-    """An object's member is named by a string; what JSON's encoder makes one of is left to it."""
+    """The name of an object's member. JSON's encoder makes a string of a number, true, false or null by itself."""
     scalar = _scalar(key)
     if scalar is _NO_SCALAR:
         raise Unkept(f"it holds a key of the class {class_name(key)}, which is no name in JSON")
     return scalar
 
 
-def _of_no_number(value: float) -> str:
-    """JSON has no NaN and no infinities; these are the words that ECMAScript, protobuf and Python's float() know."""
+def _name_of_float(value: float) -> str:
+    """The name of a float that JSON can't write. ECMAScript, protobuf and Python's float() know these names."""
     return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
 
 
@@ -147,7 +151,7 @@ def _text_of_bytes(value: bytes) -> str:
 
 
 def _iso_duration(span: timedelta) -> str:
-    """ISO 8601, as P1DT2H3M4.5S; days, for a month has no length."""
+    """ISO 8601, as P1DT2H3M4.5S. The largest unit is a day, because a month has no fixed length."""
     sign, span = ("-", -span) if span < timedelta(0) else ("", span)
     minutes, seconds = divmod(span.seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -161,5 +165,5 @@ def _iso_duration(span: timedelta) -> str:
 
 
 def _cut(reason: str) -> str:
-    """It stands in a record whose fields are parted by control characters."""
+    """The reason with spaces for control characters, which part the fields of the record that holds it in Redis."""
     return "".join(c if c >= " " else " " for c in reason[:REASON_CHARS])

@@ -1,61 +1,60 @@
-"""A change of a job that waits, checked: the JSON that PATCH /api/jobs/{job_id} takes.
+"""A change of a job that waits, checked: the JSON that PATCH /api/jobs/{job_id} takes. Pure.
 
-Every fault is found at once, each with a pointer. First what can be said of the body by itself; then, with the job as
-it is, whether its handler could read the new payload. Pure: nothing is written here.
+    {"priority": "high", "run_at": null}     the job is to run now, before others
+
+`read` checks the body by itself, and `Change.of` the new payload against the job as it is. Both find every fault at
+once. Nothing is written here: job_store.py writes the Revision.
 """
 
 from typing import Any, NamedTuple
 
 from lib.errors import FieldError, WrongState
+from lib.jobs.author_checks import Invalid
+from lib.jobs.fields import CHANGEABLE, CHECKS, checked, fields_error, object_in
 from lib.jobs.job import JobRecord, Revision
 from lib.jobs.masking import unmasked
-from lib.jobs.payload import Invalid
 from lib.jobs.registry import Registry
-from lib.jobs.submission import CHECKS, checked, invalid, object_in
-
-FIELDS = ("payload", "priority", "run_at", "max_attempts")
+from lib.jobs.spec import JobSpec
 
 
 class Change(NamedTuple):
-    """What is asked for. `fields` holds what was given, in the form that a spec has it; run_at may be None: now."""
+    """The checked values of the fields that the body has, as {"priority": "high", "run_at": None} (None: now)."""
 
     fields: dict[str, Any]
 
     def of(self, record: JobRecord, registry: Registry) -> Revision:
-        """What the job is to be. Raises InvalidFields, and WrongState for a job that nobody can read."""
+        """What the job in `record` is to be. Raises InvalidFields, and WrongState for a job whose spec can't be
+        read."""
         spec = record.spec
         if spec is None:
             raise WrongState("the job can't be read, so it can't be changed; cancel it")
-        if "payload" in self.fields:
-            payload = _payload(self.fields["payload"], spec.payload, spec.type, registry)
-            spec = spec._replace(payload=payload)
-        priority = self.fields.get("priority")
-        spec = spec._replace(
-            priority=priority or spec.priority, max_attempts=self.fields.get("max_attempts", spec.max_attempts)
-        )
+        changed = {name: value for name, value in self.fields.items() if name in JobSpec._fields}
+        if "payload" in changed:
+            changed["payload"] = _payload(changed["payload"], spec, registry)
         due = self.fields["run_at"] or "now" if "run_at" in self.fields else None
-        return Revision(spec.to_text(), priority, due)
+        return Revision(spec._replace(**changed).to_text(), changed.get("priority"), due)
 
 
 def read(body: Any) -> Change:
-    """Raises InvalidFields with every fault."""
+    """The change that `body` asks for. Raises InvalidFields with every fault."""
     errors: list[FieldError] = []
-    fields = checked(object_in(body), {name: _CHECKS[name] for name in FIELDS}, errors)
+    fields = checked(object_in(body), _CHECKS, errors)
     if not errors and not fields:
-        errors.append(FieldError("", "changes nothing; give one of " + ", ".join(FIELDS)))
+        errors.append(FieldError("", "changes nothing; give one of " + ", ".join(CHANGEABLE)))
     if errors:
-        raise invalid(errors)
+        raise fields_error(errors)
     return Change(fields)
 
 
-def _payload(sent: dict[str, Any], stored: dict[str, Any], type_name: str, registry: Registry) -> dict[str, Any]:
-    """What is sent, its masks filled in from what is stored, fit for the type's handler."""
+def _payload(sent: dict[str, Any], spec: JobSpec, registry: Registry) -> dict[str, Any]:
+    """The payload that was sent, with the job's secrets in place of their masks. Raises InvalidFields where the type's
+    handler could not read it."""
     errors: list[FieldError] = []
-    payload: dict[str, Any] = unmasked(sent, stored, "/payload", errors)
-    job_type = registry.get(type_name)
+    payload: dict[str, Any] = unmasked(sent, spec.payload, "/payload", errors)
+    job_type = registry.get(spec.type)
     if job_type is None:
         errors.append(
-            FieldError("/payload", f"can't be checked: no job module defines {type_name!r} (see JOB_MODULES)")
+            FieldError("/payload", f"can't be checked: no job module defines {spec.type!r} (see JOB_MODULES)")
         )
     elif not errors:
         try:
@@ -63,7 +62,7 @@ def _payload(sent: dict[str, Any], stored: dict[str, Any], type_name: str, regis
         except Invalid as fault:
             errors.extend(fault.errors)
     if errors:
-        raise invalid(errors)
+        raise fields_error(errors)
     return payload
 
 
@@ -71,4 +70,5 @@ def _run_at(value: Any) -> int | None:
     return None if value is None else CHECKS["run_at"](value)
 
 
-_CHECKS = {**CHECKS, "run_at": _run_at}
+# A run_at that is null is a wish of its own here: now.
+_CHECKS = {name: _run_at if name == "run_at" else CHECKS[name] for name in CHANGEABLE}

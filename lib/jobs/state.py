@@ -1,10 +1,10 @@
-"""A job's life, written once: which event takes it from which state to which.
+"""A job's life as one table: each event that can happen to a job, with the states before and after it. Pure.
 
-The Lua files name their transitions in their headers (`-- @transition active --complete--> completed`);
-tests/unit/jobs/test_state.py holds the two equal, so that this table is the truth and not a comment.
+Each Lua file names its transitions in its header (`-- @transition active --complete--> completed`), and
+tests/unit/jobs/test_state.py holds headers and table equal, so that neither can drift from the other.
 
-An attempt whose handler has heard that it is to stop, and then returns, has not done its work: it ends by `fail`
-(cancelled, where somebody asked for that) or `release`, and not by `complete`.
+An attempt whose handler was told to stop, and then returned, has not done its work: it ends by `fail` (cancelled, if
+somebody asked for that) or `release`, and not by `complete`.
 
                   +--------------- release, reap -----------+
                   v                                         |
@@ -24,7 +24,7 @@ WAITING: Final[frozenset[str]] = frozenset({"ready", "delayed"})
 
 
 class Transition(NamedTuple):
-    """`before` is "-" for a job that is not there yet, `after` is "-" for one that is gone."""
+    """One row of the table. `before` is "-" where there is no job yet, `after` is "-" where its record is removed."""
 
     before: str
     event: str
@@ -37,7 +37,7 @@ TRANSITIONS: Final[frozenset[Transition]] = frozenset(
         Transition("-", "enqueue", "delayed"),
         Transition("delayed", "promote", "ready"),
         Transition("ready", "claim", "active"),
-        Transition("ready", "claim", "dead"),  # its spec can't be read by anybody
+        Transition("ready", "claim", "dead"),  # no version of Waybill can read its spec
         Transition("ready", "patch", "delayed"),
         Transition("delayed", "patch", "ready"),
         Transition("active", "complete", "completed"),

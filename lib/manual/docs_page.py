@@ -1,7 +1,8 @@
-"""openapi.yaml as one page to read: operations in their order, with what they take, what they answer, and a curl each.
+"""openapi.yaml as one HTML page: every operation with its input, its answers and a curl, in the contract's order. Pure.
 
-A reader's own search finds anything, and every operation, answer and schema has an anchor. It knows the parts of
-OpenAPI 3.1 that the contract uses. `BASE` stands in the page for the address that its reader used.
+Every operation, answer and schema has an anchor, so that a browser's own search and links find them. The page shows the
+parts of OpenAPI 3.1 that the contract uses. BASE ("{base}") stands in the page for the address by which its reader has
+reached the server; api/manual.py fills it in.
 """
 
 import json
@@ -16,17 +17,20 @@ from lib.manual.shell import BASE
 METHODS = ("get", "put", "post", "patch", "delete")
 
 Node = dict[str, Any]
+"""A mapping of the document: an operation, a parameter, a response."""
 
 
 def page(document: Node, *, asks_for_key: bool = False) -> str:
-    """The whole page; asks_for_key: its commands bear a key. Raises KeyError where a $ref leads nowhere."""
+    """The whole page. asks_for_key: the commands in it send a key. Raises KeyError where a $ref leads nowhere."""
     return _Page(document, shell.with_key if asks_for_key else str).html()
 
 
 class _Page:
-    def __init__(self, document: Node, dressed: Callable[[str], str]) -> None:
+    """One page. add_key: what is done to each curl command, for a server that asks for a key."""
+
+    def __init__(self, document: Node, add_key: Callable[[str], str]) -> None:
         self._document = document
-        self._dressed = dressed
+        self._add_key = add_key
         self._references = References(document)
         self._operations = list(self._operations_in_order())
 
@@ -49,10 +53,10 @@ class _Page:
 
     def _about(self, text: str) -> str:
         blocks = text.replace(self._document["servers"][0]["url"], BASE).split("\n\n")
-        return "\n\n".join(map(self._dressed, blocks))
+        return "\n\n".join(map(self._add_key, blocks))
 
     def _operations_in_order(self) -> Iterator[tuple[str, str, Node, list[Node]]]:
-        """Method, path, the operation, and the parameters of its path and its own."""
+        """("GET", "/api/jobs/{job_id}", the operation, its parameters): those of its path come first."""
         for path, item in self._document["paths"].items():
             for method in item:
                 if method in METHODS:
@@ -81,7 +85,7 @@ class _Page:
             self._body(operation.get("requestBody")),
             "<h4>curl</h4>",
             *(
-                shell.sample(self._dressed(command), f"curl: {operation['summary']}")
+                shell.sample(self._add_key(command), f"curl: {operation['summary']}")
                 for command in _curls(method, path, operation, parameters)
             ),
             "<h4>Answers</h4>",
@@ -159,12 +163,12 @@ def _signature(method: str, path: str) -> str:
 
 
 def _curls(method: str, path: str, operation: Node, parameters: list[Node]) -> Iterator[str]:
-    """A command for each body that is shown, or the one command there is."""
+    """A curl command for each example of a body; one command for an operation without examples."""
     for one in parameters:
         if one["in"] == "path":
             path = path.replace("{" + one["name"] + "}", _plain(one["example"]))
         elif one["name"] == "for_s":
-            # An answer without an end: the command has one.
+            # The stream of events has no end, so the command asks for one.
             path += f"?for_s={_plain(one['example'])}"
     words = ["curl -i" if method in ("GET", "POST") else f"curl -i -X {method}", _quoted(BASE + path)]
     bodies = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {})
@@ -178,7 +182,7 @@ def _curls(method: str, path: str, operation: Node, parameters: list[Node]) -> I
 
 
 def _quoted(text: str) -> str:
-    """One word for a POSIX shell. An address without anything of the shell's in it stays as it is."""
+    """The text as one word for a POSIX shell, in single quotes if it has characters that mean something to a shell."""
     is_plain = all(character.isalnum() or character in "{}:/._-" for character in text)
     return text if is_plain else "'" + text.replace("'", "'\\''") + "'"
 

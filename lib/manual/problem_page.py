@@ -1,4 +1,4 @@
-"""A problem's page: its row of problem_texts.py beside what lib/errors.py says of it, as HTML, plain text and JSON."""
+"""A problem's page as HTML, text and JSON, made of its row in problem_texts.py and its class in lib/errors.py. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -14,21 +14,24 @@ from lib.manual.prose import escape, inline, table
 KINDS: Mapping[str, type[WaybillError]] = {
     kind.slug: kind
     for kind in vars(errors).values()
-    # A class without a slug of its own is a kind of error, and none that is raised.
+    # A class without a slug of its own, such as HttpError, is a base of errors and never raised.
     if isinstance(kind, type) and issubclass(kind, WaybillError) and "slug" in vars(kind)
 }
 _WIDTH = 100
 
 
 class Reader(NamedTuple):
-    """Who reads. base: the address that they used, as in http://127.0.0.1:8000; asks_for_key: whether it wants one."""
+    """The reader's side of a page. base: the address by which the reader reached the server, as http://127.0.0.1:8000.
+
+    asks_for_key: whether the server wants a key.
+    """
 
     base: str
     asks_for_key: bool = False
 
 
 def facts(slug: str, reader: Reader) -> dict[str, Any]:
-    """What the page says, as values."""
+    """What the page says, as JSON values."""
     kind, text = KINDS[slug], TEXTS[slug]
     command = shell.with_key(text.curl) if reader.asks_for_key else text.curl
     return {
@@ -45,30 +48,30 @@ def facts(slug: str, reader: Reader) -> dict[str, Any]:
 
 
 def as_html(slug: str, reader: Reader) -> str:
-    said = facts(slug, reader)
-    again = "; the same request may be sent again" if said["retryable"] else ""
+    page = facts(slug, reader)
+    again = "; the same request may be sent again" if page["retryable"] else ""
     near = "".join(f"<li>{_link(other)}</li>" for other in TEXTS[slug].near)
     return shell.page(
-        said["title"],
-        f"<h1>{escape(said['title'])}</h1>\n"
-        f'<p class="soft">Status {said["status"]}, <code>{said["type"]}</code>{again}</p>\n'
-        f"<h2>What happened</h2>\n<p>{inline(said['what_happened'])}</p>\n"
-        f"<h2>Why</h2>\n<p>{inline(said['why'])}</p>\n"
-        f"<h2>What to do</h2>\n<p>{inline(said['what_to_do'])}</p>\n"
-        f"<h2>The request that works</h2>\n{shell.sample(said['curl'], 'A command that works')}\n"
+        page["title"],
+        f"<h1>{escape(page['title'])}</h1>\n"
+        f'<p class="soft">Status {page["status"]}, <code>{page["type"]}</code>{again}</p>\n'
+        f"<h2>What happened</h2>\n<p>{inline(page['what_happened'])}</p>\n"
+        f"<h2>Why</h2>\n<p>{inline(page['why'])}</p>\n"
+        f"<h2>What to do</h2>\n<p>{inline(page['what_to_do'])}</p>\n"
+        f"<h2>The request that works</h2>\n{shell.sample(page['curl'], 'A command that works')}\n"
         f'<h2>Near it</h2>\n<ul>{near}</ul>\n<p><a href="/problems">All problems</a></p>',
     )
 
 
 def as_text(slug: str, reader: Reader) -> str:
-    said = facts(slug, reader)
-    parts = [f"{said['status']} {said['title']}\n{said['type']}"]
+    page = facts(slug, reader)
+    parts = [f"{page['status']} {page['title']}\n{page['type']}"]
     for title, name in (("What happened", "what_happened"), ("Why", "why"), ("What to do", "what_to_do")):
         parts.append(
-            f"{title}:\n{fill(said[name].replace('**', ''), _WIDTH, break_long_words=False, break_on_hyphens=False)}"
+            f"{title}:\n{fill(page[name].replace('**', ''), _WIDTH, break_long_words=False, break_on_hyphens=False)}"
         )
-    parts.append(f"The request that works:\n{said['curl']}")
-    parts.append("Near it: " + ", ".join(said["see_also"]))
+    parts.append(f"The request that works:\n{page['curl']}")
+    parts.append("Near it: " + ", ".join(page["see_also"]))
     return "\n\n".join(parts) + "\n"
 
 

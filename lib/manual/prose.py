@@ -1,9 +1,9 @@
-"""The part of Markdown in which openapi.yaml and the problems are explained, as HTML. Pure.
+"""The part of Markdown in which openapi.yaml and the problems are written, as HTML. Pure.
 
     paragraphs, parted by an empty line      | tables |, the second line of them |---|      - lists
     blocks of code, by four spaces           `code`   **strong**   within a line
 
-Everything is escaped before it is marked up: whatever a text holds, no tag of its own comes out.
+All text is escaped before it is marked up, so that no tag in a text comes out as a tag.
 """
 
 import re
@@ -16,14 +16,14 @@ _PAGE = re.compile(r"/problems/[a-z-]+|/docs")
 
 
 def paragraphs(text: str) -> str:
-    """All of a text, block by block."""
+    """The HTML of a whole text."""
     return "\n".join(
         _block(block.split("\n")) for block in re.split(r"\n(?:[ \t]*\n)+", text.strip("\n")) if block.strip()
     )
 
 
 def inline(text: str) -> str:
-    """One line of it: code and emphasis; the path of a page is a link to it."""
+    """The HTML of one line. `/docs` and `/problems/…` in backticks become links."""
     return _CODE_OR_STRONG.sub(_marked, escape(text))
 
 
@@ -51,10 +51,10 @@ def _table(lines: list[str]) -> str:
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """A table that scrolls by itself where a screen is narrow. The cells are HTML already; the head is text."""
+    """A table that scrolls by itself on a narrow screen. head: texts; rows: cells that are HTML already."""
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>\n" for row in rows)
-    # tabindex: what scrolls must be reachable without a mouse.
+    # tabindex: a box that scrolls must be reachable without a mouse.
     return (
         f'<div class="scrolls" tabindex="0"><table><thead><tr>{heads}</tr></thead><tbody>\n{body}</tbody></table></div>'
     )

@@ -1,4 +1,10 @@
-"""A JSON Schema, as the contract writes them, in words: what it is, its bounds, and a table of its properties."""
+"""A JSON Schema of the contract as HTML: its description, its type and bounds in words, and a table of its properties.
+
+    {"type": "integer", "minimum": 1, "maximum": 1000, "default": 5}
+    ->  integer, from 1, to 1,000, left out: <code>5</code>
+
+Called by docs_page.py.
+"""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +12,8 @@ from typing import Any
 
 from lib.manual.prose import escape, paragraphs, table
 
-Schema = Any  # A mapping, or true or false.
+Schema = Any
+"""A dict of keywords; or True (any value), or False (no value)."""
 
 _BOUNDS = {
     "minimum": "from {}",
@@ -27,7 +34,8 @@ class References:
         self._document = document
 
     def follow(self, node: Any) -> Any:
-        """What a node that is a reference stands for; any other as it is. Raises KeyError where it leads nowhere."""
+        """The node that a reference leads to; a node that is no reference as it is. Raises KeyError for one that leads
+        nowhere."""
         while type(node) is dict and len(node) == 1 and "$ref" in node:
             target: Any = self._document
             for name in node["$ref"].removeprefix("#/").split("/"):
@@ -37,7 +45,7 @@ class References:
 
 
 def schema_html(schema: Schema, references: References) -> str:
-    """The schema's description, what it is in a line, and its properties."""
+    """The schema's description, its type and bounds in a line, a table of its properties, and its alternatives."""
     if type(schema) is not dict:
         return f"<p>{words(schema)}</p>"
     about = paragraphs(schema.get("description", ""))
@@ -54,11 +62,10 @@ def schema_html(schema: Schema, references: References) -> str:
 
 
 def words(schema: Schema) -> str:
-    """What a schema asks for, in a line of HTML."""
+    """The type and bounds that a schema asks for, in a line of HTML."""
     if type(schema) is not dict:
         return "anything" if schema else "nothing"
-    said = [*_kinds(schema), *_bounds(schema)]
-    return ", ".join(said) or "anything"
+    return ", ".join([*_kinds(schema), *_bounds(schema)]) or "anything"
 
 
 def _kinds(schema: dict[str, Any]) -> Iterator[str]:
@@ -83,18 +90,18 @@ def _kinds(schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _bounds(schema: dict[str, Any]) -> list[str]:
-    said = [text.format(f"{schema[name]:,}") for name, text in _BOUNDS.items() if name in schema]
+    bounds = [text.format(f"{schema[name]:,}") for name, text in _BOUNDS.items() if name in schema]
     if "format" in schema:
-        said.append(escape(schema["format"]))
+        bounds.append(escape(schema["format"]))
     if "pattern" in schema:
-        said.append(f"of the form {_code_text(schema['pattern'])}")
+        bounds.append(f"of the form {_code_text(schema['pattern'])}")
     if "default" in schema:
-        said.append(f"left out: {_code(schema['default'])}")
-    return said
+        bounds.append(f"left out: {_code(schema['default'])}")
+    return bounds
 
 
 def _alternatives(schema: dict[str, Any]) -> Iterator[str]:
-    """Where a schema has alternatives of whole objects: a line each."""
+    """A line for each alternative that is a whole object, and one for names that exclude each other."""
     for one in [*schema.get("oneOf", []), *schema.get("anyOf", [])]:
         if type(one) is dict and "properties" in one:
             fields = "; ".join(f"<code>{escape(name)}</code>: {words(of)}" for name, of in one["properties"].items())
@@ -105,7 +112,10 @@ def _alternatives(schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _rows(schema: dict[str, Any], above: str) -> Iterator[list[str]]:
-    """A row for each property; those of an object within it follow it."""
+    """A row for each property. Behind the row of a property that is an object come the rows of its own properties.
+
+    above: what their names begin with, as in "unique." for unique.key.
+    """
     required = set(schema.get("required", ()))
     for name, of in schema.get("properties", {}).items():
         need = "<br><strong>required</strong>" if name in required else ""

@@ -1,4 +1,5 @@
-"""What every page has around its text: head, navigation, and the one style sheet. No script, nothing from elsewhere."""
+"""The frame of every page: head, navigation and a link to the style sheet. No script, nothing from other hosts.
+Pure."""
 
 import re
 
@@ -6,6 +7,7 @@ from lib.manual.prose import escape
 
 STYLE_PATH = "/manual.css"
 BASE = "{base}"
+"""Stands in commands for the address of the server, as http://127.0.0.1:8000."""
 _KEY = '-H "Authorization: Bearer $KEY"'
 _ADDRESS = re.compile(r"'\{base\}/(?:api|metrics)[^']*'|\{base\}/(?:api|metrics)\S*")
 
@@ -35,10 +37,10 @@ def page(title: str, body: str) -> str:
 
 
 def with_key(commands: str) -> str:
-    """The same commands for a server that asks for a key: what goes to the API bears it. BASE still stands in them."""
+    """The curl commands for a server that asks for a key: requests to the API and to /metrics send $KEY."""
     return commands if "Authorization" in commands else _ADDRESS.sub(lambda found: f"{found[0]} {_KEY}", commands)
 
 
 def sample(text: str, label: str) -> str:
-    """Something to copy: a command, a body. It scrolls by itself and can be reached without a mouse."""
+    """A box with text to copy: a command, a body. It scrolls by itself, and can be reached without a mouse."""
     return f'<pre tabindex="0" aria-label="{escape(label)}"><code>{escape(text)}</code></pre>'

@@ -1,11 +1,11 @@
-"""Reads the part of YAML in which openapi.yaml is written: two spaces a level, one meaning a line.
+"""Reads openapi.yaml, which is written in a part of YAML: two spaces for each level, and one meaning for each line.
 
     mappings and lists in blocks      key: value    - value    - key: value
     texts                             plain   'single'   "double" (as JSON)   | for several lines, kept as they are
     on one line                       [a, b]   {key: value}
 
-What YAML has beyond that (anchors, tags, folded and multi-line scalars, documents, `yes` and `on`) is refused with the
-line's number, never guessed at: a contract that two readers could read in two ways is none.
+Other YAML (anchors, tags, folded and multi-line scalars, documents, `yes` and `on`) is refused with the line's number,
+and never guessed at: a contract must not have two readings. Pure.
 """
 
 import json
@@ -24,7 +24,7 @@ _FLOW_TOKEN = re.compile(
 
 
 class NotInSubset(ValueError):
-    """A line that this reader does not take."""
+    """A line that is not in the subset. The message begins with the line's number."""
 
 
 class _Line(NamedTuple):
@@ -42,7 +42,8 @@ def read(text: str) -> Any:
 
 
 class _Reader:
-    """Walks the lines once. `_at` is the next that was not read, `_number` the one that is looked at."""
+    """Goes through the lines once. `_at` is the index of the next unread line, `_number` the number of the current
+    one."""
 
     def __init__(self, text: str) -> None:
         self._lines = text.split("\n")
@@ -50,7 +51,7 @@ class _Reader:
         self._number = 1
 
     def block(self, indent: int) -> Any:
-        """The mapping or list whose lines begin at `indent`."""
+        """The mapping or list whose lines are indented by `indent` spaces."""
         line = self._peek()
         if line is None or line.indent != indent:
             raise self._fault("a value is missing, or its indent is not two spaces")
@@ -78,7 +79,7 @@ class _Reader:
         while (line := self._peek()) is not None and line.indent == indent and line.text.startswith("- "):
             inner = line.text[2:]
             if _KEY.fullmatch(inner):
-                # The mapping's first key stands behind the dash: read as if it stood on a line of its own.
+                # The mapping's first key stands behind the dash: read that key as if it had a line of its own.
                 self._lines[line.number - 1] = " " * (indent + 2) + inner
                 found.append(self._mapping(indent + 2))
             else:
@@ -87,20 +88,20 @@ class _Reader:
         return found
 
     def _value(self, text: str, indent: int) -> Any:
-        """What stands behind a colon or a dash; `indent` is that of the line."""
+        """The value behind a colon or a dash. `indent` is that of the line with the colon or dash."""
         if text == "|":
             return self._literal(indent + 2)
         return self.block(indent + 2) if not text else self._inline(text)
 
     def _literal(self, indent: int) -> str:
-        taken = []
+        lines = []
         while self._at < len(self._lines):
             line = self._lines[self._at]
             if line.strip() and len(line) - len(line.lstrip(" ")) < indent:
                 break
-            taken.append(line[indent:])
+            lines.append(line[indent:])
             self._at += 1
-        return "\n".join(taken).rstrip("\n") + "\n"
+        return "\n".join(lines).rstrip("\n") + "\n"
 
     def _inline(self, text: str) -> Any:
         if text[0] in "[{":
@@ -128,16 +129,16 @@ class _Reader:
         while tokens and tokens[0] != end:
             item = self._flow(tokens)
             if end == "}":
-                self._take(tokens, ":")
+                self._expect(tokens, ":")
                 items.append((str(item), self._flow(tokens)))
             else:
                 items.append(item)
             if tokens and tokens[0] != end:
-                self._take(tokens, ",")
-        self._take(tokens, end)
+                self._expect(tokens, ",")
+        self._expect(tokens, end)
         return items
 
-    def _take(self, tokens: list[str], wanted: str) -> None:
+    def _expect(self, tokens: list[str], wanted: str) -> None:
         if not tokens or tokens.pop(0) != wanted:
             raise self._fault(f"{wanted} is missing")
 
@@ -155,7 +156,7 @@ class _Reader:
         return text
 
     def _peek(self) -> _Line | None:
-        """The next line that says something; comments and empty lines are passed over."""
+        """The next line that is neither empty nor a comment; None at the end."""
         while self._at < len(self._lines):
             text = self._lines[self._at]
             stripped = text.lstrip(" ")

@@ -25,7 +25,7 @@ from lib.errors import (
     behind_a_change,
 )
 from lib.ids import queue_of
-from lib.jobs import submission
+from lib.jobs.fields import fields_error
 from lib.jobs.job import Accepted, NewJob
 from lib.queue.committer import Committer
 from lib.queue.enqueue_text import BEGUN, accepted_from, new_jobs_text
@@ -218,7 +218,7 @@ class Enqueuer:
 def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields:
     """The error for a job that was not taken in: its outcome is one of REFUSED."""
     if accepted.outcome == "brief":
-        return submission.invalid([submission.BRIEF])
+        return fields_error([submission.BRIEF])
     queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
     return QueueFull(
         f"the queue {queue} is at its max_depth; nothing was taken in: send it again in {seconds} s",

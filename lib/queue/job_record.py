@@ -12,7 +12,8 @@ A value that makes no sense, because somebody wrote it by hand, is read as absen
 from typing import Any
 
 from lib.ids import queue_of
-from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord, JobSpec, SpecError
+from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord
+from lib.jobs.spec import JobSpec, SpecError
 from lib.jobs.state import FINISHED
 from lib.json_text import TOO_DEEP, is_too_deep
 from lib.queue.framing import (

@@ -13,7 +13,8 @@ import heapq
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lib.jobs.job import JobRecord, early_in_spec
+from lib.jobs.job import JobRecord
+from lib.jobs.spec import early_in_spec
 from lib.queue.framing import shown_text
 from lib.queue.keys import INDEXED
 from lib.queue.unreadable import Unreadable

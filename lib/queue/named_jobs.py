@@ -21,7 +21,7 @@ from typing import Final
 from lib.errors import OutcomeUnknown, RedisUnavailable, WrongState
 from lib.ids import derived_id, queue_of
 from lib.jobs.job import Accepted, ClaimedJob, NewJob
-from lib.jobs.submission import check_once, wrong_once
+from lib.jobs.submission import check_once, once_error
 from lib.queue.framing import shown_text
 from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
@@ -73,7 +73,7 @@ class NamedJobs:
         if noted == b"stale":
             raise WrongState(f"the job {parent.job_id} was given to another worker, or has ended; nothing was enqueued")
         if noted == b"full":
-            raise wrong_once(f"is one too many: a job may enqueue under {MOST_NAMES} names")
+            raise once_error(f"is one too many: a job may enqueue under {MOST_NAMES} names")
         return shown_text(noted)
 
     async def _confirm(self, parent_id: str, name: str, noted: str, child_id: str) -> None:

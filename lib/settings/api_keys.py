@@ -1,8 +1,12 @@
-"""API keys as values: what API_KEYS says, how a key is made, and when it has expired.
+"""API keys as values: the entries of API_KEYS, how a key is made, and when it expires.
 
-A key is `wb_<id>_<secret>`. The id finds its entry; the secret proves it: 43 random letters and digits are 256 bits.
-Settings hold the SHA-256 of the whole key and nothing that could be sent in its place. A slow hash, as passwords need
-one, would add nothing: nobody can try 2^256 keys, and each request would pay for it.
+    wb_Zk3vT9qLm2Xc_…43 letters and digits…                 a key: `wb_<id>_<secret>`, which its holder sends
+    shop:write:Zk3vT9qLm2Xc:6e0c…64 hex…:2027-01-31         its entry in API_KEYS: NAME:scope:id:sha256hex[:expires]
+    ApiKey("shop", "write", "Zk3vT9qLm2Xc", b"n\\x0c…", "2027-01-31")      the entry, parsed
+
+The id finds the entry, and the secret proves that the sender holds the key. Settings hold the SHA-256 of the whole key
+and nothing that could be sent in its place. Passwords need a slow hash, keys do not: nobody can try the 2^256 secrets,
+and each request would pay for a slow hash.
 
 Read by config.py, made by `python server.py --new-key`, checked against requests by web/auth.py.
 """
@@ -16,16 +20,18 @@ from typing import Literal, NamedTuple, get_args
 
 Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-"""Each includes those before it."""
+"""Each scope includes those before it."""
 
 LETTERS = string.ascii_letters + string.digits
 ID_CHARS = 12
 SECRET_CHARS = 43
 KEY = re.compile(rf"wb_([A-Za-z0-9]{{{ID_CHARS}}})_[A-Za-z0-9]{{{SECRET_CHARS}}}")
-# The same as a log looks for it: cut short, percent-encoded, or with another behind it, it is a secret all the same.
+# A key as `without_keys` looks for it: a key that is cut short, percent-encoded or followed by more letters is a secret
+# all the same.
 _CHAR = "(?:[A-Za-z0-9]|%[0-9A-Fa-f]{2})"
 _LIKE_KEY = re.compile(rf"(?:w|%77)(?:b|%62)(?:_|%5[Ff])({_CHAR}{{{ID_CHARS}}})(?:_|%5[Ff])(?>(?:{_CHAR}|_)+)")
 SOON_S = 14 * 86_400.0
+"""How long before its expiry a key is reported by `ageing`."""
 FORM = "NAME:scope:id:sha256hex[:expires]"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -36,7 +42,7 @@ _MOMENT = re.compile(rf"{_DAY.pattern}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(Z|[+-][0
 
 
 class ApiKey(NamedTuple):
-    """One entry of API_KEYS. `expires_s`: seconds since the epoch, None for never."""
+    """One entry of API_KEYS. expires: as in the entry, a day or a moment; "" for never."""
 
     name: str
     scope: Scope
@@ -49,11 +55,13 @@ class ApiKey(NamedTuple):
 
     @property
     def expires_s(self) -> float | None:
+        """Seconds since the epoch; None for never."""
         return expiry_s(self.expires) if self.expires else None
 
 
 def parse(text: str) -> tuple[ApiKey, ...]:
-    """The entries of API_KEYS. Raises ValueError, whose words quote nothing: a key itself may have been put there."""
+    """The entries of API_KEYS. Raises ValueError, whose words do not quote the entry: somebody may have put a key
+    there."""
     keys: list[ApiKey] = []
     for number, entry in enumerate(filter(None, map(str.strip, text.split(","))), 1):
         try:
@@ -68,7 +76,7 @@ def parse(text: str) -> tuple[ApiKey, ...]:
 
 
 def _entry(text: str) -> ApiKey:
-    # Expires comes last, and may hold colons of its own.
+    # The expiry comes last, because it may hold colons of its own.
     name, scope, key_id, sha256, expires = (*text.split(":", 4), "", "", "", "")[:5]
     if KEY.search(text):
         raise ValueError("holds a key itself; put the line there that --new-key printed second")
@@ -84,9 +92,8 @@ def _entry(text: str) -> ApiKey:
 
 
 def expiry_s(text: str) -> float:
-    """Seconds since the epoch at which a key with this expiry is no longer good: a moment, or the end of a day in UTC.
-
-    Raises ValueError."""
+    """When a key with this expiry ends, in seconds since the epoch: at the moment "2027-01-31T12:00:00Z", or at the
+    end of the day "2027-01-31" in UTC. Raises ValueError."""
     try:
         if _DAY.fullmatch(text):
             day = datetime.strptime(text, "%Y-%m-%d")
@@ -99,7 +106,8 @@ def expiry_s(text: str) -> float:
 
 
 def ageing(keys: Sequence[ApiKey], now_s: float) -> list[str]:
-    """A sentence for each key that has expired or soon will, and has no other of its name to follow it."""
+    """A sentence for each key that has expired or expires within SOON_S, unless another key of its name lasts
+    longer."""
     lasting = {key.name for key in keys if key.expires_s is None or key.expires_s - now_s > SOON_S}
     return [
         f"a key of {key.name} {'has expired' if key.expires_s <= now_s else 'expires'}: {key.expires}; "
@@ -110,7 +118,7 @@ def ageing(keys: Sequence[ApiKey], now_s: float) -> list[str]:
 
 
 def new_key(name: str, scope: Scope, expires: str, choose: Callable[[Sequence[str]], str]) -> tuple[str, str]:
-    """(the key, its entry for API_KEYS). choose: picks one of several, unpredictably. Raises ValueError."""
+    """(the key, its entry for API_KEYS). choose: picks one of several letters, unpredictably. Raises ValueError."""
     key_id, secret = ("".join(choose(LETTERS) for _ in range(count)) for count in (ID_CHARS, SECRET_CHARS))
     key = f"wb_{key_id}_{secret}"
     entry = ":".join((name, scope, key_id, digest(key).hex(), *filter(None, [expires])))
@@ -119,10 +127,11 @@ def new_key(name: str, scope: Scope, expires: str, choose: Callable[[Sequence[st
 
 
 def without_keys(text: str) -> str:
-    """The text, fit for a log: who puts a key where it does not belong is not to find it there."""
+    """The text with `wb_<id>_...` in place of each key, fit for a log: a caller may put a key into a path or a
+    header."""
     return _LIKE_KEY.sub(r"wb_\1_...", text) if "wb_" in text or "%" in text else text
 
 
 def digest(key: str) -> bytes:
-    """What is kept of a key."""
+    """The SHA-256 of a key: all that settings and memory keep of it."""
     return hashlib.sha256(key.encode("ascii", "replace")).digest()

@@ -1,6 +1,11 @@
-"""What the value of a setting may be: each function here is, or makes, the `parse` of a row in config.py's table.
+"""The parsers of settings: each function here is the `parse` of a row in settings_table.py, or makes one.
 
-Text in, the value out, or ValueError with the words that come behind "NAME: ". No message holds a password.
+    seconds(2, 3600)("15")              ->  15.0
+    queue_limits("email=20,default=5")  ->  {"email": 20, "default": 5}
+    whole(1, 64)("0")                   ->  ValueError("'0' is not a whole number from 1 to 64")
+
+A parser takes the text of a setting and returns its value, or raises ValueError, whose words follow "NAME: ". No
+message holds a password.
 """
 
 import ipaddress
@@ -83,7 +88,7 @@ def address(text: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nothing but this machine reaches an `address`."""
+    """Whether only this machine can reach the host, which `address` has parsed."""
     return host == "localhost" or ipaddress.ip_address(host).is_loopback
 
 
@@ -104,8 +109,9 @@ def path_or_none(text: str) -> Path | None:
 
 
 def command(text: str) -> tuple[str, ...]:
-    """A program and its arguments, parted and quoted as a shell has them. No message shows them: they may be secret."""
-    import shlex  # Here, for few have such a setting.
+    """A program and its arguments, quoted as in a shell: `get-token --for 'a b'` is ("get-token", "--for", "a b"). The
+    arguments may be secret, so no message shows them."""
+    import shlex  # Here, because few deployments have such a setting.
 
     try:
         return tuple(shlex.split(text))
@@ -146,7 +152,8 @@ def _check_redis_hosts(parts: SplitResult) -> None:
 
 
 def _check_redis_options(parts: SplitResult) -> None:
-    """Whatever it does not know, redis-py takes for a setting of its own, and some of these break what we rely on."""
+    """Raises ValueError for a parameter that is not in _REDIS_OPTIONS. redis-py would take it as an option of its own,
+    and some of its options break what Waybill relies on."""
     several = parts.scheme.endswith(("+sentinel", "+cluster"))
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         known = None if several else _REDIS_OPTIONS.get(name)
@@ -177,7 +184,8 @@ def smtp_url(text: str) -> str:
 
 
 def _check_smtp_port(parts: SplitResult) -> None:
-    """What is spoken on the ports that have a name for it (RFC 8314); on this machine a tunnel may listen on any."""
+    """Raises ValueError where the URL's way of encryption is not that of its port (RFC 8314). Called for other hosts
+    alone: on this machine a tunnel may listen on any port."""
     host, port, is_tls = parts.hostname, parts.port, parts.scheme == "smtps"
     if is_tls and port in (25, 587):
         raise ValueError(f"port {port} does not begin with TLS; write smtp://…@{host}:{port}?starttls=1, or port 465")
@@ -197,7 +205,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _split_url(text: str) -> SplitResult:
-    """Raises ValueError, not with the text itself: it may hold a password."""
+    """Raises ValueError, whose words do not quote the text: it may hold a password."""
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -216,6 +224,7 @@ def _has_port_or_none(host: str) -> bool:
 
 
 def queue_limits(text: str) -> dict[str, int]:
+    """WORKER_QUEUES: how many jobs of each queue a runner runs at a time."""
     limits: dict[str, int] = {}
     for part in filter(None, map(str.strip, text.split(","))):
         name, equals, limit = part.partition("=")
@@ -230,7 +239,7 @@ def queue_limits(text: str) -> dict[str, int]:
 
 
 def rate(text: str) -> tuple[int, int] | None:
-    """(requests, seconds) of 600/60; None for no limit."""
+    """RATE_LIMIT: "600/60" is (600, 60), which are requests and seconds; "" is None, no limit."""
     if not text:
         return None
     limit, slash, per_s = text.partition("/")
@@ -240,7 +249,8 @@ def rate(text: str) -> tuple[int, int] | None:
 
 
 def without_password(url: str) -> str:
-    """A URL fit for a log line: user and password taken out, wherever a / ? or # in them has put the @."""
+    """The URL without its user and password, fit for a log line. It need not be a valid URL: a / ? or # in the password
+    may have put the @ anywhere."""
     url = re.sub(r"(?<=[?&])(username|password)=[^&]*&?", "", url).rstrip("?&")
     before, _, behind = url.rpartition("@")
     scheme, mark, _ = before.partition("://")

@@ -1,4 +1,5 @@
-"""A handler under a unit test: what it is given and what becomes of it, without Redis, server or worker.
+"""Runs a handler in a unit test, without Redis, server or worker: a context for the handler, and what became of the
+call.
 
     from lib.testing import JobContext, run
 
@@ -6,8 +7,8 @@
     assert run(report, {"month": "2026-11"}, ctx) == {"month": "2026-11"}
     assert ctx.logs == ["for test-request, attempt 2"]
 
-`run` checks the payload as POST does, gives it to the handler as a worker does, and returns the result as it is kept.
-What the handler raises comes out as it is: Retry, Snooze and Discard too. No running Waybill imports any of this.
+`run` checks the payload as POST does, calls the handler as a runner does, and returns the result as it would be kept.
+An exception of the handler passes through, Retry, Snooze and Discard too. No running Waybill imports this module.
 """
 
 import asyncio
@@ -19,9 +20,13 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds
-from lib.jobs import registry, result, submission
+from lib.jobs import result, submission
+from lib.jobs.declaration import type_of
+from lib.jobs.fields import fields_error
+from lib.jobs.handler import Handler, checked_fraction
+from lib.jobs.job_type import JobType
 from lib.jobs.payload import decoder_for
-from lib.jobs.registry import Handler, JobType, Registry
+from lib.jobs.registry import Registry
 from lib.json_text import TOO_DEEP, is_too_deep, to_json
 from lib.tracing import Trace
 
@@ -30,11 +35,12 @@ _TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "01")
 
 
 class Interrupted(Exception):
-    """The handler read `ctx.cancelled` as True and returned: its job is cancelled or given back, not completed."""
+    """The handler read `ctx.cancelled` as True and returned: its job would be cancelled or given back, not
+    completed."""
 
 
 class Told(NamedTuple):
-    """A line that the handler wrote by `ctx.tell`."""
+    """One call of `ctx.tell`."""
 
     event: str
     msg: str
@@ -42,14 +48,14 @@ class Told(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What the handler said by `ctx.progress`."""
+    """One call of `ctx.progress`."""
 
     fraction: float
     note: str
 
 
 class Enqueued(NamedTuple):
-    """A job that the handler queued. options: the fields of POST /api/jobs that it gave beside type and payload."""
+    """One call of `ctx.enqueue`. options: the other fields of POST /api/jobs that were given."""
 
     job_id: str
     type: str
@@ -59,13 +65,13 @@ class Enqueued(NamedTuple):
 
 
 class JobContext:
-    """The `ctx` of a handler. A test sets what the handler is to find, and reads what it said.
+    """The `ctx` of a handler. A test sets what the handler finds, and reads afterwards what the handler did.
 
-    attempt, max_attempts, stopping, cancelled, last_checkpoint: plain attributes; a test may change them between two
-    runs, or in a fake that the handler calls. `cancelled = True` while a coroutine runs cancels it, as a worker does.
-    logs, told, steps, checkpoints, enqueued: what the handler said, in its order.
-    resources: what `ctx.resource(factory)` gives for each factory, a fake as a rule; another factory is a LookupError.
-    types: the handlers whose payloads `ctx.enqueue` is to check; any other type takes any object.
+    attempt, max_attempts, stopping, cancelled, last_checkpoint: attributes that a test may also change between two
+    runs, or in a fake that the handler calls. `cancelled = True` while an async handler runs cancels it, as a runner
+    does. logs, told, steps, checkpoints, enqueued: the handler's calls of log, tell, progress, checkpoint and enqueue,
+    in order. resources: what `ctx.resource(factory)` gives for each factory, mostly a fake. Any other factory is a
+    LookupError. types: handlers whose payloads `ctx.enqueue` checks. Any other type takes any object.
     """
 
     def __init__(
@@ -99,7 +105,7 @@ class JobContext:
         self._cancelled = cancelled
         self._cancel: Callable[[], object] | None = None
         self._is_async: bool | None = None
-        self._types = _AnyType(map(registry.type_of, types))
+        self._types = _AnyType(map(type_of, types))
         self._ids = JobIds()
 
     @property
@@ -124,7 +130,7 @@ class JobContext:
         self.told.append(Told(event, msg, fields))
 
     def progress(self, fraction: float, note: str = "") -> None:
-        self.steps.append(Step(registry.checked_fraction(fraction), str(note)))
+        self.steps.append(Step(checked_fraction(fraction), str(note)))
 
     def checkpoint(self, state: Any) -> None:
         try:
@@ -134,7 +140,8 @@ class JobContext:
         self.checkpoints.append(json.loads(text) if text else None)
 
     def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
-        """As the real one: an id for a plain handler; for a coroutine to be awaited, and not queued before it is."""
+        """The new job's id for a plain handler. For an async one a coroutine, which enqueues the job when it is
+        awaited."""
         if not self._is_on_loop:
             return self._enqueue(type, payload, once, options)
 
@@ -152,7 +159,8 @@ class JobContext:
     @overload
     def resource(self, factory: Callable[[Any], Resource]) -> Resource: ...
     def resource(self, factory: Callable[[Any], Any]) -> Any:
-        """The fake for that factory; of one that is an `async def`, for a handler on the loop to await."""
+        """The fake for that factory. If the factory is an `async def`, an async handler is given a coroutine to
+        await."""
         if factory not in self.resources:
             name = getattr(factory, "__name__", repr(factory))
             raise LookupError(f"the test gives none: JobContext(resources={{{name}: …}})")
@@ -178,13 +186,13 @@ class JobContext:
 
 
 def run(handler: Handler, payload: object, ctx: JobContext | None = None, **context: Any) -> Any:
-    """Run a `@job` function on that payload; its result as it is kept, a tuple as a list and a date as text.
+    """Run a `@job` function with that payload. Gives the result as it would be kept: a tuple as a list, a date as text.
 
-    context: what JobContext takes, where no `ctx` is given. A coroutine is run on a loop of its own, a plain function
-    in a thread, as in a worker. Raises InvalidFields where POST would answer 422, Interrupted, Unkept (see
+    context: arguments of JobContext, where no `ctx` is given. An async handler runs on a loop of its own, a plain one
+    in a thread, as in a runner. Raises InvalidFields where POST would answer 422, Interrupted, Unkept (see
     jobs/result.py) for a result that would be dropped, and whatever the handler raises.
     """
-    if registry.type_of(handler).is_async:
+    if type_of(handler).is_async:
         if asyncio._get_running_loop() is not None:
             raise RuntimeError("a loop runs here already: await run_async(…)")
         return asyncio.run(run_async(handler, payload, ctx, **context))
@@ -193,7 +201,7 @@ def run(handler: Handler, payload: object, ctx: JobContext | None = None, **cont
 
 
 async def run_async(handler: Handler, payload: object, ctx: JobContext | None = None, **context: Any) -> Any:
-    """As `run`, in a test that is a coroutine itself."""
+    """`run` for a test that is async itself."""
     call = _Call(handler, payload, ctx, context)
     if not call.is_async:
         return call.kept(await asyncio.to_thread(_in_thread, call.begin))
@@ -207,12 +215,12 @@ async def run_async(handler: Handler, payload: object, ctx: JobContext | None = 
 
 
 class _Call:
-    """A handler with the payload as it asks for it and its context. Raises InvalidFields where the payload is wrong."""
+    """A handler with its decoded payload and its context. Raises InvalidFields for a payload that POST would refuse."""
 
     def __init__(self, handler: Handler, payload: object, ctx: JobContext | None, context: dict[str, Any]) -> None:
         if ctx is not None and context:
             raise TypeError("give a JobContext, or what it takes, not both")
-        job_type = registry.type_of(handler)
+        job_type = type_of(handler)
         self.is_async = job_type.is_async
         self.ctx = ctx or JobContext(**{"max_attempts": job_type.max_attempts, **context})
         self.ctx._is_async = self.is_async
@@ -223,7 +231,7 @@ class _Call:
         return self._handler(self.ctx, self._payload)
 
     def kept(self, value: Any) -> Any:
-        """What becomes of the handler's result."""
+        """The handler's result, as Redis would keep it."""
         value = result.done(value)
         if self.ctx.has_heard:
             raise Interrupted("the handler read ctx.cancelled as True and returned: its job is not completed")
@@ -232,14 +240,14 @@ class _Call:
 
 
 class _AnyType(Registry):
-    """The types that it was given, and any other as one that takes any object."""
+    """The types of some handlers; a type of any other name takes any object."""
 
     def get(self, name: str) -> JobType:
         return super().get(name) or JobType(name, print, decoder_for(dict), True)
 
 
 def _decoded(job_type: JobType, payload: object) -> Any:
-    """The payload on the way that it takes: to JSON, through POST's checks, and into what the handler asks for."""
+    """The payload as the handler is given it: written as JSON, checked as by POST, and decoded."""
     try:
         text = to_json(payload)
     except (TypeError, ValueError, RecursionError) as fault:
@@ -252,17 +260,17 @@ def _decoded(job_type: JobType, payload: object) -> Any:
 
 
 def _refused(detail: str) -> InvalidFields:
-    return submission.invalid([FieldError("/payload", detail)])
+    return fields_error([FieldError("/payload", detail)])
 
 
 def _in_thread(work: Callable[[], Any]) -> Any:
-    """What `work` gives or raises, in a thread that has never done anything else."""
+    """What `work` returns or raises in a new thread."""
     ended: list[tuple[Any, BaseException | None]] = []
 
     def in_thread() -> None:
         try:
             ended.append((work(), None))
-        except BaseException as fault:  # noqa: BLE001  It is raised again below, in the test.
+        except BaseException as fault:  # noqa: BLE001  Raised again below, in the test's own thread.
             ended.append((None, fault))
 
     thread = threading.Thread(target=in_thread, name="handler")

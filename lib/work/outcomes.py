@@ -11,7 +11,8 @@ import contextlib
 from collections.abc import Sequence
 
 from lib.errors import RedisKeysBroken, RedisUnavailable
-from lib.jobs.job import JobRecord, JobSpec
+from lib.jobs.job import JobRecord
+from lib.jobs.spec import JobSpec
 from lib.logs.log import Bound, Log
 from lib.queue.job_store import JobStore
 

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lib.settings import config
+from lib.settings import config, settings_table
 from prod.local import LocalError, environments, redis_server
 from prod.local.processes import Crew, free_port
 from prod.local.run import READY_S, start_service, wait_ready
@@ -59,7 +59,7 @@ def _show(python: Path, program: str, folder: Path) -> None:
 def _environment(folder: Path, redis_url: str) -> dict[str, str]:
     return {
         **config.child_environment(),
-        **{setting.name: setting.default for setting in config.SETTINGS},
+        **{setting.name: setting.default for setting in settings_table.SETTINGS},
         "REDIS_URL": redis_url,
         "PORT": "0",
         "LOG_DIR": str(folder / "logs"),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lib.errors import ConfigError
-from lib.settings import config
+from lib.settings import config, settings_table
 from lib.settings.kinds import without_password
 from prod.local import ROOT, LocalError, environments, redis_server
 from prod.local.processes import Crew, Late, Stopped, free_port
@@ -20,7 +20,7 @@ from prod.local.reload import Reload
 READY_S = 30.0
 REDIS_S = 10.0
 ASK_AGAIN_S = 1.0
-DEFAULT_REDIS_URL = next(setting.default for setting in config.SETTINGS if setting.name == "REDIS_URL")
+DEFAULT_REDIS_URL = next(setting.default for setting in settings_table.SETTINGS if setting.name == "REDIS_URL")
 
 CURL = """\
 curl -sS {url}/api/jobs -H 'Content-Type: application/json' \\

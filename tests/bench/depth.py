@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from lib.jobs import registry
-from lib.settings.config import SETTINGS
+from lib.settings.settings_table import SETTINGS
 from tests.bench.figure import Figure
 from tests.bench.posts import MODULES, drive
 from tests.bench.spent import completed, drain

@@ -5,17 +5,18 @@ python -m tests.bench.fill REDIS_URL COUNT BODY
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from typing import Any
 
-from lib.ids import JobIds, new_request_id
+from lib.ids import JobIds, uuid4_of
 from lib.jobs import registry, submission
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.redis_link.link import open_link
-from lib.tracing import new_trace
 from tests.private_redis import PrivateRedis
+from tests.traces import new_trace
 
 AT_ONCE = 5000
 PAYLOAD = {"to": "test@gmail.com", "subject": "hi", "text": "hello world"}
@@ -36,7 +37,7 @@ async def _put_in(url: str, count: int, body: object) -> None:
     )
     for begun in range(0, count, AT_ONCE):
         jobs = [
-            submission.read(body, types, ids, request_id=new_request_id(), trace=new_trace())[0]
+            submission.read(body, types, ids, request_id=uuid4_of(os.urandom(16).hex()), trace=new_trace())[0]
             for _ in range(min(AT_ONCE, count - begun))
         ]
         await asyncio.gather(*map(queue.enqueue, jobs))

@@ -26,13 +26,13 @@ from lib.jobs.job import NewJob
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.redis_link.link import open_link
-from lib.tracing import new_trace
 from tests.faults.ledger import Execution, executions, stale_results
 from tests.faults.row import Row
 from tests.faults.runners import Runners
 from tests.private_redis import PrivateRedis, wait_until
 from tests.processes import Server
 from tests.system.oracle import faults
+from tests.traces import new_trace
 
 JOB_MODULES = "tests.faults.jobs"
 KEEP_ALL = 10**8

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 from lib.errors import OutcomeUnknown
 from lib.ids import JobIds
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import ClaimedJob, JobRecord, JobSpec, NewJob
+from lib.jobs.job import ClaimedJob, JobRecord, NewJob
+from lib.jobs.spec import JobSpec
 from lib.queue.claim_reply import Claim
 from lib.queue.end_record import EndRecord, complete_record, fail_record, release_record, snooze_record
 from lib.queue.job_fields import is_job_field

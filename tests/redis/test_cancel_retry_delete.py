@@ -5,7 +5,8 @@ from typing import Any
 
 from lib.errors import JobNotFound, WrongState
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobSpec, NewJob
+from lib.jobs.job import NewJob
+from lib.jobs.spec import JobSpec
 from lib.queue.end_record import complete_record, fail_record
 from tests.redis.case import ERROR, TRACE, RedisCase, ending, ids_of
 

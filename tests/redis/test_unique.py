@@ -6,7 +6,8 @@ from typing import Any
 
 from lib.errors import InvalidFields, WrongState
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import Accepted, JobSpec, NewJob, Revision
+from lib.jobs.job import Accepted, NewJob, Revision
+from lib.jobs.spec import JobSpec
 from tests.redis.case import TRACE, RedisCase
 
 DAY_MS = 86_400_000

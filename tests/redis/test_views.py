@@ -6,7 +6,8 @@ from random import Random
 
 from lib.errors import QueueNotFound
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobSpec, NewJob
+from lib.jobs.job import NewJob
+from lib.jobs.spec import JobSpec
 from lib.queue import queue_store
 from lib.queue.end_record import complete_record, complete_without_result, fail_record
 from lib.queue.end_waiters import EndWaiters

@@ -8,10 +8,10 @@ from typing import Any
 
 from lib.jobs import registry, submission
 from lib.jobs.job import JobRecord
-from lib.tracing import new_trace
 from tests.processes import Server
 from tests.smtp_server import SmtpServer
 from tests.system.worker_case import WorkerCase
+from tests.traces import new_trace
 
 
 class MailPatience(WorkerCase):

@@ -5,10 +5,10 @@ from typing import Any
 
 from lib.jobs import registry, submission
 from lib.settings.needs import EXIT_CONFIG
-from lib.tracing import new_trace
 from tests.processes import Program, Server, Worker
 from tests.smtp_server import SmtpServer
 from tests.system.worker_case import WorkerCase
+from tests.traces import new_trace
 
 
 class MailSetup(WorkerCase):

@@ -4,10 +4,10 @@ import tempfile
 from pathlib import Path
 
 from lib.jobs import registry, submission
-from lib.tracing import new_trace
 from tests.processes import Worker
 from tests.smtp_server import SmtpServer
 from tests.system.worker_case import WorkerCase
+from tests.traces import new_trace
 
 SECRET = "ya29.s3cret"
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from lib.jobs import registry, submission
-from lib.tracing import new_trace
 from prod.local.processes import free_port
 from tests.private_redis import PrivateRedis
 from tests.processes import Worker
 from tests.smtp_server import SmtpServer, make_certificate
 from tests.system.worker_case import WorkerCase
+from tests.traces import new_trace
 
 # Most of it lies in buffers, or is yet to be written, when the link is reset.
 LARGE = ("x" * 70 + "\n") * 13_000

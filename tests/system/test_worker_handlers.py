@@ -6,9 +6,10 @@ import unittest
 from typing import Any
 
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobRecord, JobSpec, NewJob
-from lib.tracing import new_trace
+from lib.jobs.job import JobRecord, NewJob
+from lib.jobs.spec import JobSpec
 from tests.system.worker_case import WorkerCase
+from tests.traces import new_trace
 
 
 def told(record: JobRecord) -> tuple[str, ...]:

@@ -15,10 +15,10 @@ from lib.jobs.job import JobRecord, NewJob
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.redis_link.link import open_link
-from lib.tracing import new_trace
 from tests.private_redis import PrivateRedis, wait_until
 from tests.processes import JOB_MODULES, Worker
 from tests.system.oracle import assert_sound, states
+from tests.traces import new_trace
 
 Answer = TypeVar("Answer")
 

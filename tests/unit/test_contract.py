@@ -24,20 +24,22 @@ from lib.handlers.email import attachment, html_text
 from lib.handlers.email.address_lists import Addressee
 from lib.http1.server.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
-from lib.jobs import failure, masking, registry, result, submission
+from lib.jobs import failure, masking, registry, result
+from lib.jobs import fields as request_fields
 from lib.jobs.backoff import DEFAULT_BACKOFF
-from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord, JobSpec
+from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord
 from lib.jobs.payload import json_name
+from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
 from lib.queue import listing, notes
 from lib.queue.queue_store import Census
-from lib.settings import config
-from lib.tracing import new_trace
+from lib.settings import settings_table
 from lib.web import preferences
 from lib.web.problems import RETRY_AFTER_S, InternalError
 from lib.web.router import Route
 from tests import contract
 from tests.contract import Operation
+from tests.traces import new_trace
 
 ROOT = Path(__file__).resolve().parents[2]
 POSTMAN = ROOT / "prod" / "Postman_Collection.json"
@@ -177,7 +179,7 @@ class Facts(unittest.TestCase):
         return dict(CONTRACT.schema(schema)["properties"])
 
     def test_version_and_address(self) -> None:
-        defaults = {setting.name: setting.default for setting in config.SETTINGS}
+        defaults = {setting.name: setting.default for setting in settings_table.SETTINGS}
 
         self.assertEqual(lib.__version__, CONTRACT.document["info"]["version"])
         (server,) = CONTRACT.document["servers"]
@@ -217,15 +219,15 @@ class Facts(unittest.TestCase):
         fields = self.properties("NewJob")
         backoff = self.properties("BackoffWish")
 
-        self.assertEqual(list(submission.CHECKS), list(fields))
+        self.assertEqual(list(request_fields.CHECKS), list(fields))
         unique = self.properties("UniqueWish")
         spans = (fields["delay_s"], backoff["base_s"], backoff["cap_s"], fields["expires_in_s"], fields["retain_s"])
         for field in (*spans, unique["ttl_s"], fields["give_up_after_s"]):
             self.assertEqual(MAX_DELAY_S, field["maximum"])
         self.assertEqual(MAX_TIMEOUT_S, fields["timeout_s"]["maximum"])
         self.assertEqual(MAX_ATTEMPTS, fields["max_attempts"]["maximum"])
-        self.assertEqual(submission.MAX_UNIQUE_KEY, unique["key"]["maxLength"])
-        self.assertIn(f"a day ({submission.UNIQUE_TTL_S:,} s)", unique["ttl_s"]["description"])
+        self.assertEqual(request_fields.MAX_UNIQUE_KEY, unique["key"]["maxLength"])
+        self.assertIn(f"a day ({request_fields.UNIQUE_TTL_S:,} s)", unique["ttl_s"]["description"])
         for name, seconds in DEFAULT_BACKOFF._asdict().items():
             self.assertIn(f"Left out, {seconds}", backoff[name]["description"])
 
@@ -306,7 +308,7 @@ class Facts(unittest.TestCase):
 
     def test_what_an_email_job_gets_where_nothing_is_said(self) -> None:
         fields = self.properties("NewJob")
-        (job_type,) = [found for _, found in registry._marked("lib.handlers.email", [])]
+        (job_type,) = registry._types_in("lib.handlers.email", [])
 
         self.assertIn(f"`{job_type.queue}` for email", fields["queue"]["description"])
         self.assertIn(f"{job_type.max_attempts} for email", fields["max_attempts"]["description"])

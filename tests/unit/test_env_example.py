@@ -5,12 +5,12 @@ import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lib.settings import config
+from lib.settings import config, settings_table
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "prod" / ".env.example"
 
 
-def shown(setting: config.Setting) -> str:
+def shown(setting: settings_table.Setting) -> str:
     # Quotes, so that a shell and systemd read a value with spaces as Waybill does.
     value = f'"{setting.default}"' if " " in setting.default else setting.default
     return f"# {setting.about}\n#{setting.name}={value}\n"
@@ -24,7 +24,7 @@ class EnvExample(unittest.TestCase):
         self.maxDiff = None
         _head, _, settings = self.text.partition("\n\n")
 
-        self.assertEqual("\n".join(shown(setting) for setting in config.SETTINGS), settings)
+        self.assertEqual("\n".join(shown(setting) for setting in settings_table.SETTINGS), settings)
 
     def test_a_copy_changes_nothing(self) -> None:
         with TemporaryDirectory() as folder:
@@ -43,7 +43,7 @@ class EnvExample(unittest.TestCase):
 
             copied = config.load({}, Path(folder))
 
-        for setting in config.SETTINGS:
+        for setting in settings_table.SETTINGS:
             name = setting.name.lower()
             self.assertEqual(getattr(plain, name), getattr(copied, name), name)
 

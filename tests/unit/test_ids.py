@@ -1,10 +1,11 @@
 """Ids: what they look like, that they ascend, and what is no id."""
 
+import os
 import re
 import unittest
 import uuid
 
-from lib.ids import JobIds, is_request_id, new_request_id, new_runner_id, queue_of, random_digits, uuid4_of
+from lib.ids import JobIds, is_request_id, new_runner_id, queue_of, random_digits, uuid4_of
 
 
 class JobId(unittest.TestCase):
@@ -72,7 +73,7 @@ class RequestId(unittest.TestCase):
         self.assertEqual(1, len(asked))
 
     def test_new_ones_are_uuid4_and_differ(self) -> None:
-        made = {new_request_id() for _ in range(1000)}
+        made = {uuid4_of(os.urandom(16).hex()) for _ in range(1000)}
 
         self.assertEqual(1000, len(made))
         for text in made:

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from lib.settings import config
+from lib.settings import config, settings_table
 from lib.work.supervisor.supervisor import RUNNER_EXIT_S
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,7 @@ def number(pattern: str, text: str) -> int:
 
 
 def default(name: str) -> str:
-    return next(setting.default for setting in config.SETTINGS if setting.name == name)
+    return next(setting.default for setting in settings_table.SETTINGS if setting.name == name)
 
 
 def tool(name: str) -> str:

@@ -2,7 +2,8 @@
 
 import unittest
 
-from lib.tracing import Trace, child_of, new_trace, parse_traceparent, trace_from
+from lib.tracing import Trace, child_of, parse_traceparent, trace_from
+from tests.traces import new_trace
 
 GOOD = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from lib.jobs.job import ClaimedJob, JobSpec
+from lib.jobs.job import ClaimedJob
+from lib.jobs.spec import JobSpec
 from lib.logs.forms import JOB_FINISHED
 from lib.logs.log import NOTHING, Log
 from lib.queue.lease import Lease

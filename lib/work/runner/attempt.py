@@ -15,10 +15,11 @@ from typing import Any
 from lib.ids import queue_of
 from lib.jobs.backoff import delay_s
 from lib.jobs.failure import GAVE_UP, MESSAGE_CHARS, briefly, failure, gave_up, summary
-from lib.jobs.job import MAX_DELAY_S, ClaimedJob, JobSpec, SpecError, SpecTooNew
+from lib.jobs.job import MAX_DELAY_S, ClaimedJob
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Registry, Retry, Snooze
 from lib.jobs.result import Unkept, done, result_text
+from lib.jobs.spec import JobSpec, SpecError, SpecTooNew
 from lib.logs.log import Log
 from lib.queue.end_record import (
     EndRecord,

@@ -15,9 +15,11 @@ from typing import Any
 
 from lib.ids import JobIds
 from lib.jobs import submission
-from lib.jobs.job import ClaimedJob, JobSpec
-from lib.jobs.registry import Registry, checked_fraction
+from lib.jobs.handler import checked_fraction
+from lib.jobs.job import ClaimedJob
+from lib.jobs.registry import Registry
 from lib.jobs.result import Unkept, result_text
+from lib.jobs.spec import JobSpec
 from lib.logs.forms import attempt_fields
 from lib.logs.log import Bound, Log
 from lib.queue.job_store import JobStore

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from lib.jobs.failure import traceback_of
-from lib.jobs.job import JobSpec
 from lib.jobs.registry import Discard, Retry
+from lib.jobs.spec import JobSpec
 from lib.work.runner import attempt
 from lib.work.runner.active_jobs import ActiveJob, ActiveJobs
 from lib.work.runner.attempt import AttemptEnd, Cancelled, Released, TimedOut

@@ -5,9 +5,10 @@ from typing import Any
 
 from lib.api.shown import new_job, present
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobRecord, JobSpec, NewJob
+from lib.jobs.job import JobRecord, NewJob
+from lib.jobs.spec import JobSpec
 from lib.json_text import to_json
-from lib.tracing import new_trace
+from tests.traces import new_trace
 
 PAYLOADS: tuple[dict[str, Any], ...] = (
     {},

@@ -111,7 +111,7 @@ class Traceback(unittest.TestCase):
 
 
 class Causes(unittest.TestCase):
-    def test_what_it_was_raised_from_is_told_with_where_that_was(self) -> None:
+    def test_what_it_was_raised_from_is_reported_with_where_that_was(self) -> None:
         error = failure(caught(explain))
 
         cause = error["cause"]
@@ -120,13 +120,13 @@ class Causes(unittest.TestCase):
         self.assertRegex(cause["traceback"].split("\n")[-2], r"in divide\Z")
         self.assertNotIn("cause", cause)
 
-    def test_what_was_being_handled_is_told_unless_the_handler_hides_it(self) -> None:
+    def test_what_was_being_handled_is_reported_unless_the_handler_hides_it(self) -> None:
         self.assertEqual("ZeroDivisionError", self.chain(caught(stumble))[-1])
         hidden = ValueError("x")
         hidden.__context__, hidden.__suppress_context__ = KeyError("y"), True
         self.assertEqual(["ValueError"], self.chain(hidden))
 
-    def test_a_group_is_told_with_the_first_of_its_members(self) -> None:
+    def test_a_group_is_reported_with_the_first_of_its_members(self) -> None:
         group = ExceptionGroup("two", [KeyError("a"), ValueError("b")])
 
         self.assertEqual(["ExceptionGroup", "KeyError"], self.chain(group))
@@ -138,7 +138,7 @@ class Causes(unittest.TestCase):
         alone.__cause__ = alone
         self.assertEqual(["ValueError"], self.chain(alone))
 
-    def test_a_cause_that_is_as_odd_as_can_be_is_told(self) -> None:
+    def test_a_cause_that_is_as_odd_as_can_be_is_reported(self) -> None:
         fault = ValueError("x")
         fault.__cause__ = Masked()
 

@@ -1,126 +1,30 @@
-"""A spec as text: written once, read back the same, and refused when it is not one."""
+"""A new job as a value: made in one call, with its fields in their places."""
 
-import json
-import re
 import unittest
 
-from lib.jobs import job
-from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobSpec, SpecError, SpecTooNew
-from lib.tracing import Trace
-
-TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
-PAYLOADS: tuple[dict[str, object], ...] = (
-    {},
-    {"to": "a@b.example", "n": 10**30, "f": 0.1, "x": [[], {}, None, True]},
-    {"text": 'quote " backslash \\ slash / newline \n nul \x00 separators \x1e\x1f ünï 三 😀'},
-    {"a/b~c": {"": {"deep": [1.5e300, -0.0]}}},
-)
+from lib.jobs.job import NewJob, make_new_job
 
 
-def spec(payload: dict[str, object], **fields: object) -> JobSpec:
-    values: dict[str, object] = {"max_attempts": 5, "timeout_s": 60.0, "backoff": Backoff(2.0, 3600.0), **fields}
-    return JobSpec("email", payload, "req.1", TRACE, **values)  # type: ignore[arg-type]
+class NewJobs(unittest.TestCase):
+    def test_a_job_that_is_made_has_every_field_in_its_place(self) -> None:
+        made = make_new_job("q-1", "high", "{}", 1, 2, 3, "key", 4, 5, 6)
 
-
-class Spec(unittest.TestCase):
-    def test_what_is_written_is_read_back(self) -> None:
-        for payload in PAYLOADS:
-            for made in (spec(payload), spec(payload, priority="high", timeout_s=0.25, backoff=Backoff(0.5, 1e7))):
-                self.assertEqual(made, JobSpec.from_text(made.to_text()))
-                self.assertEqual(made, JobSpec.from_text(made.to_text().encode()))
-
-    def test_what_we_write_ourselves_is_read_the_quick_way(self) -> None:
-        # Else every job would be read correctly, and slowly, and nothing would tell.
-        for payload in PAYLOADS:
-            for made in (spec(payload), spec(payload, priority="high", timeout_s=0.25, backoff=Backoff(0.5, 1e7))):
-                self.assertEqual(made, job._read_own(made.to_text()))
-
-    def test_it_is_json_and_holds_no_separator_byte(self) -> None:
-        for payload in PAYLOADS:
-            text = spec(payload).to_text()
-            self.assertEqual(payload, json.loads(text)["payload"])
-            self.assertFalse(set(text) & {"\x1c", "\x1d", "\x1e", "\x1f", "\n"})
-
-    def test_what_json_has_no_word_for_is_refused_when_it_is_written(self) -> None:
-        for value in (float("nan"), float("inf"), object(), b"bytes"):
-            with self.assertRaises((ValueError, TypeError)):
-                spec({"x": value}).to_text()
-
-    def test_a_later_version_is_told_from_what_can_not_be_read(self) -> None:
-        text = spec({}).to_text()
-        with self.assertRaises(SpecTooNew):
-            JobSpec.from_text(text.replace('{"v":1', '{"v":2'))
-
-        for bad in (
-            "",
-            "null",
-            "[]",
-            "{}",
-            "1",
-            '"v"',
-            "{",
-            text[:-5],
-            text.replace('"trace"', '"t"'),
-            b"\xff",
-            "[" * 10**5,
-            text.replace("[2,3600]", "[2]"),
-            text.replace("[2,3600]", "7"),
-        ):
-            with self.subTest(bad[:40]), self.assertRaises(SpecError) as refused:
-                JobSpec.from_text(bad)
-            self.assertNotIsInstance(refused.exception, SpecTooNew)
-
-    def test_numbers_that_no_attempt_could_be_counted_or_timed_by_are_refused(self) -> None:
-        text = spec({}).to_text()
-        for name in ("max_attempts", "timeout_s"):
-            for value in ('"3"', "null", "[]", "0", "-1", "NaN"):
-                with self.subTest(name=name, value=value), self.assertRaises(SpecError):
-                    JobSpec.from_text(re.sub(f'"{name}":[0-9.]+', f'"{name}":{value}', text))
-        for value in ("1e400", "1" + "0" * 400):
-            with self.subTest(value), self.assertRaises(SpecError):
-                JobSpec.from_text(re.sub('"timeout_s":[0-9.]+', f'"timeout_s":{value}', text))
-        for pair in ('["a","b"]', "[null,1]", "[1,NaN]", "[-1,1]", f"[1,1{'0' * 400}]", '{"a":1,"b":2}'):
-            with self.subTest(pair), self.assertRaises(SpecError):
-                JobSpec.from_text(text.replace("[2,3600]", pair))
-
-    def test_a_text_that_is_nearly_ours_is_read_as_any_json(self) -> None:
-        text = spec({"n": 1}).to_text()
-        self.assertEqual(spec({"n": 1}), JobSpec.from_text(text))  # From now on its options are known.
-        for other, change in (
-            (text.replace(',"payload":', ',"payload":[],"payload": '), {}),
-            (text.replace(',"payload":', ', "payload":'), {}),
-            (text[:-1] + "} \n", {}),
-            (text[:-1] + ',"payload":{"n":2}}', {"payload": {"n": 2}}),
-            (text[:-1] + ',"max_attempts":7}', {"max_attempts": 7}),
-            (text.replace('"max_attempts":5', '"request_id":"other","max_attempts":5'), {"request_id": "other"}),
-            (text.replace('"max_attempts":5', '"type":"other","max_attempts":5'), {"type": "other"}),
-            (text.replace('"max_attempts":5', '"x":"' + "y" * 1000 + '","max_attempts":5'), {}),
-            (text.replace('"email"', '"em\\u0061il"'), {}),
-            (text.replace(',"payload":{"n":1}', "").replace('"v":1,', '"v":1,"payload":{"n":1},'), {}),
-            (spec({}, unique_key='a,"payload":b').to_text(), {"payload": {}, "unique_key": 'a,"payload":b'}),
-        ):
-            with self.subTest(other):
-                self.assertEqual(spec({"n": 1})._replace(**change), JobSpec.from_text(other))
-
-    def test_a_text_that_is_nearly_ours_and_no_json_is_refused(self) -> None:
-        text = spec({"n": 1}).to_text()
-        JobSpec.from_text(text)
-        for bad in (
-            text + "}",
-            text[:-1],
-            text[:-1] + "]",
-            text.replace('{"n":1}', "{"),
-            text.replace('{"n":1}', ""),
-            text.replace('{"n":1}', "[" * 10**5),
-            text.replace('"req.1"', '"req 1"'),
-            text.replace(TRACE.trace_id, TRACE.trace_id.upper()),
-            text.replace(',"payload":{"n":1}', ""),
-            text.replace("[2,3600]", "[2-,3600]"),
-            text.replace("[2,3600]", "[2,3600,1]"),
-        ):
-            with self.subTest(bad[:200]), self.assertRaises(SpecError):
-                JobSpec.from_text(bad)
+        self.assertEqual(len(NewJob._fields), len(made))
+        self.assertEqual(
+            NewJob(
+                job_id="q-1",
+                priority="high",
+                spec_text="{}",
+                delay_ms=1,
+                run_at_ms=2,
+                expires_in_ms=3,
+                unique_key="key",
+                unique_ttl_ms=4,
+                retain_ms=5,
+                give_up_ms=6,
+            ),
+            made,
+        )
 
 
 if __name__ == "__main__":

@@ -115,9 +115,9 @@ class Errors(unittest.TestCase):
         for secret in ("hunter2!", 'a"b\\c', 'a\\"b\\\\c', repr('a"b\\c'), "123456", "one=crumb"):
             shown = self.shown(f"it is {secret}.", traceback=f"f({secret})", cause={"type": "X", "message": secret})
 
-            for told in (shown["message"], shown["traceback"], shown["cause"]["message"]):
-                self.assertIn(MASK, told)
-                self.assertNotIn(secret, told)
+            for text in (shown["message"], shown["traceback"], shown["cause"]["message"]):
+                self.assertIn(MASK, text)
+                self.assertNotIn(secret, text)
 
     def test_what_is_no_secret_stays(self) -> None:
         for text in (

@@ -6,7 +6,8 @@ import unittest
 from dataclasses import InitVar, dataclass, field
 from typing import Any, ClassVar, Literal, Optional
 
-from lib.jobs.payload import Invalid, UnknownAnnotation, decoder_for, escape_pointer
+from lib.jobs.author_checks import Invalid
+from lib.jobs.payload import UnknownAnnotation, decoder_for, escape_pointer
 
 
 @dataclass
@@ -248,7 +249,7 @@ class Dataclasses(unittest.TestCase):
     def test_whatever_a_check_of_its_own_raises_is_a_fault_with_what_it_says(self) -> None:
         self.addCleanup(setattr, Raising, "raised", None)
         odd: Any = Invalid([("/n", 5)])  # type: ignore[list-item]
-        for raised, said in (
+        for raised, words in (
             (ValueError("too low"), "too low"),
             (ValueError(), "is not valid"),
             (KeyError("month"), "KeyError: 'month'"),
@@ -268,8 +269,8 @@ class Dataclasses(unittest.TestCase):
         ):
             with self.subTest(type(raised).__name__):
                 Raising.raised = raised
-                self.assertEqual({"": said}, faults(Raising, {}))
-                self.assertEqual({"/0": said}, faults(list[Raising], [{}]))
+                self.assertEqual({"": words}, faults(Raising, {}))
+                self.assertEqual({"/0": words}, faults(list[Raising], [{}]))
         Raising.raised = odd
         self.assertEqual({"/n": "5"}, faults(Raising, {}))
         Raising.raised = Bare()
@@ -282,7 +283,7 @@ class Dataclasses(unittest.TestCase):
         self.assertEqual({"": "AssertionError: n is odd"}, faults(Guarded, {"n": 1}))
         self.assertEqual({}, faults(Guarded, {"n": 2}))
 
-    def test_of_a_union_what_a_check_says_is_told_as_without_one(self) -> None:
+    def test_of_a_union_what_a_check_says_is_reported_as_without_one(self) -> None:
         self.assertEqual({"": "low is above high"}, faults(Picky | None, {"low": 2, "high": 1}))
         self.assertEqual({"": "low is above high"}, faults(str | Picky | list[int], {"low": 2, "high": 1}))
         self.assertEqual({"": "must be an object or null, not an integer"}, faults(Picky | None, 1))

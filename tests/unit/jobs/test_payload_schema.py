@@ -20,8 +20,8 @@ from lib.jobs.payload import decoder_for
 from lib.jobs.payload_schema import DESCRIPTION_CHARS, DIALECT, first_line, payload_schema
 from lib.jobs.registry import JobType, Registry
 from lib.json_text import to_json
-from lib.tracing import new_trace
 from tests import jobs_for_tests
+from tests.traces import new_trace
 
 
 class Colour(enum.Enum):
@@ -333,7 +333,7 @@ class Form(unittest.TestCase):
         self.assertNotIn("hush", to_json(schema))
 
     def test_a_docstring_may_be_anything(self) -> None:
-        for doc, said in (
+        for doc, words in (
             (None, None),
             ("", None),
             (" \n", None),
@@ -341,7 +341,7 @@ class Form(unittest.TestCase):
             ("\n  a\n b", "a"),
             ("x" * 999, "x" * 500),
         ):
-            self.assertEqual(said, first_line(doc))
+            self.assertEqual(words, first_line(doc))
         self.assertEqual(500, DESCRIPTION_CHARS)
 
 

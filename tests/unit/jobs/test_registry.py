@@ -1,22 +1,18 @@
-"""Job modules: what `@job` marks is found, and what can't be a handler is said with its name."""
+"""Job modules are loaded: what `@job` marks in them is found, and every fault is reported."""
 
-import functools
-import re
-import sys
 import tempfile
-import types
 import unittest
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from lib.errors import ConfigError
-from lib.jobs.payload import Invalid
+from lib.jobs.author_checks import Invalid
 from lib.jobs.registry import job, load
 from lib.settings import config
 from lib.settings.config import Settings
+from tests.unit.jobs.module_case import LoadCase
 
 SETTINGS = config.load({}, Path(tempfile.gettempdir()) / "none")
 
@@ -24,30 +20,6 @@ SETTINGS = config.load({}, Path(tempfile.gettempdir()) / "none")
 @dataclass
 class Report:
     month: int
-
-
-class LoadCase(unittest.TestCase):
-    def module(self, name: str, **members: Any) -> str:
-        """A module that can be imported until the test ends."""
-        made = types.ModuleType(name)
-        vars(made).update(members)
-        sys.modules[name] = made
-        self.addCleanup(sys.modules.pop, name)
-        return name
-
-    def refused(self, *modules: str) -> str:
-        with self.assertRaises(ConfigError) as refused:
-            load(modules)
-        return "\n".join(refused.exception.faults)
-
-    def written(self, **texts: str) -> Path:
-        """A folder of modules that can be imported until the test ends."""
-        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        for name, text in texts.items():
-            (folder / f"{name}.py").write_text(text, encoding="utf-8")
-            self.addCleanup(sys.modules.pop, name, None)
-        self.enterContext(patch.object(sys, "path", [str(folder), *sys.path]))
-        return folder
 
 
 class Load(LoadCase):
@@ -99,7 +71,7 @@ class Load(LoadCase):
             self.assertEqual([pointer], [error.pointer for error in refused.exception.errors])
 
     def test_a_check_that_can_not_be_made_of_the_settings_refuses_the_start(self) -> None:
-        for fault, said in (
+        for fault, faults in (
             (ConfigError(["X: is wrong", "Y: too"]), "X: is wrong\nY: too"),
             (ValueError("no"), "JOB_MODULES: jobs_a.report: no"),
         ):
@@ -111,9 +83,9 @@ class Load(LoadCase):
             async def report(ctx: Any, payload: Report) -> None: ...
 
             report.__name__ = "report"
-            with self.subTest(said), self.assertRaises(ConfigError) as refused:
+            with self.subTest(faults), self.assertRaises(ConfigError) as refused:
                 load([self.module("jobs_a", report=report)], SETTINGS)
-            self.assertEqual(said, "\n".join(refused.exception.faults))
+            self.assertEqual(faults, "\n".join(refused.exception.faults))
             self.doCleanups()
 
     def test_what_a_type_does_not_say_is_as_the_settings_have_it(self) -> None:
@@ -171,7 +143,7 @@ class Load(LoadCase):
 
         self.assertEqual(["report"], load(names).names)
 
-    def test_every_fault_of_every_module_is_said_at_once(self) -> None:
+    def test_every_fault_of_every_module_is_reported_at_once(self) -> None:
         def marked(name: str = "x", **options: Any) -> Callable[[Any, dict[str, Any]], None]:
             @job(name, **options)
             def handler(ctx: Any, payload: dict[str, Any]) -> None: ...
@@ -227,21 +199,21 @@ class Load(LoadCase):
             "quoted_name": marked('a"b'),
         }
 
-        said = self.refused(self.module("jobs_bad", **bad), "no_such_module")
+        faults = self.refused(self.module("jobs_bad", **bad), "no_such_module")
 
-        self.assertEqual(len(bad) + 1, len(said.split("\n")), said)
-        self.assertIn("no_such_module can't be imported", said)
+        self.assertEqual(len(bad) + 1, len(faults.split("\n")), faults)
+        self.assertIn("no_such_module can't be imported", faults)
 
-    def test_a_module_that_exits_or_fails_at_its_import_is_told_with_the_line(self) -> None:
+    def test_a_module_that_exits_or_fails_at_its_import_is_reported_with_the_line(self) -> None:
         folder = self.written(
             jobs_exits='import sys\n\nsys.exit("no DATABASE_URL")\n',
             jobs_fails='import os\n\nURL = os.environ["NOT_THERE"]\n',
         )
 
-        said = self.refused("jobs_exits", "jobs_fails")
+        faults = self.refused("jobs_exits", "jobs_fails")
 
-        self.assertIn(f"SystemExit: no DATABASE_URL ({folder}/jobs_exits.py:3)", said)
-        self.assertIn(f"KeyError: 'NOT_THERE' ({folder}/jobs_fails.py:3)", said)
+        self.assertIn(f"SystemExit: no DATABASE_URL ({folder}/jobs_exits.py:3)", faults)
+        self.assertIn(f"KeyError: 'NOT_THERE' ({folder}/jobs_fails.py:3)", faults)
 
     def test_two_handlers_under_one_name_are_refused(self) -> None:
         @job("same")
@@ -277,198 +249,6 @@ class Load(LoadCase):
         def x(ctx: Any, payload: dict[str, Any]) -> None: ...
 
         self.assertEqual(["x"], load([self.module("jobs_a", magic=Magic(), proxy=Proxy(), silent=OfSilent, x=x)]).names)
-
-
-class Names(LoadCase):
-    """What a job is called, and what can be marked."""
-
-    def test_without_a_name_a_type_is_called_as_its_function_is(self) -> None:
-        @job
-        async def bare(ctx: Any, payload: Report) -> None: ...
-
-        @job()
-        def with_brackets(ctx: Any, payload: dict[str, Any]) -> None: ...
-
-        @job(queue="slow")
-        def with_options(ctx: Any, payload: dict[str, Any]) -> None: ...
-
-        found = load([self.module("jobs_a", a=bare, b=with_brackets, c=with_options)])
-
-        self.assertEqual(["bare", "with_brackets", "with_options"], found.names)
-        self.assertEqual({"default": ["bare", "with_brackets"], "slow": ["with_options"]}, found.queues)
-        one = found.get("bare")
-        assert one is not None
-        self.assertEqual((True, Report(3)), (one.is_async, one.decode({"month": 3}, "")))
-
-    def test_a_function_that_is_marked_twice_is_the_handler_of_both(self) -> None:
-        @job("old_name")
-        @job("new_name", queue="slow")
-        def handler(ctx: Any, payload: dict[str, Any]) -> None: ...
-
-        self.assertEqual(
-            {"default": ["old_name"], "slow": ["new_name"]}, load([self.module("jobs_a", h=handler)]).queues
-        )
-
-    def test_partials_objects_and_bound_methods_are_handlers_async_or_not(self) -> None:
-        async def later(more: int, ctx: Any, payload: Report) -> None: ...
-
-        class Plain:
-            def __call__(self, ctx: Any, payload: Report) -> None: ...
-
-            @job("bound")
-            async def bound(self, ctx: Any, payload: Report) -> None: ...
-
-        class Later:
-            async def __call__(self, ctx: Any, payload: Report) -> None: ...
-
-        made = {
-            "partial": job("partial")(functools.partial(functools.partial(later), 1)),
-            "plain": job("plain")(Plain()),
-            "later": job("later")(Later()),
-            "cached": job("cached")(functools.lru_cache(Plain().__call__)),
-            "bound": Plain().bound,
-        }
-
-        found = load([self.module("jobs_a", Plain=Plain, **made)])
-
-        self.assertEqual(sorted(made), found.names)
-        types = {name: one for name in found.names if (one := found.get(name))}
-        self.assertEqual({"partial", "later", "bound"}, {name for name, one in types.items() if one.is_async})
-        self.assertEqual([Report(3)] * len(made), [one.decode({"month": 3}, "") for one in types.values()])
-
-    def test_what_can_be_no_handler_is_told(self) -> None:
-        @job("kind")
-        class Kind:
-            def __init__(self, ctx: Any, payload: Any) -> None: ...
-
-        @job
-        class BareKind: ...
-
-        @job("by_name")
-        def by_name(ctx: Any, *, payload: dict[str, Any]) -> None: ...
-
-        @job("starred")
-        def starred(*ctx: Any, **payload: Any) -> None: ...
-
-        @job("lost")
-        def lost(ctx: Any, payload: "Exits.now") -> None: ...  # type: ignore[name-defined]  # noqa: F821
-
-        nameless = job(functools.partial(print, 1))
-
-        said = self.refused(
-            self.module(
-                "jobs_a", Kind=Kind, BareKind=BareKind, by_name=by_name, starred=starred, lost=lost, nameless=nameless
-            )
-        )
-
-        for name, words in {
-            "Kind": "marks a class",
-            "BareKind": "marks a class",
-            "by_name": "(ctx, payload)",
-            "starred": "(ctx, payload)",
-            "lost": "name 'Exits' is not defined",
-            "nameless": '@job("report")',
-        }.items():
-            self.assertRegex(said, rf"JOB_MODULES: jobs_a\.{name}: .*{re.escape(words)}")
-
-    def test_what_can_bear_no_mark_is_told_with_its_line(self) -> None:
-        folder = self.written(jobs_slots="from lib.jobs.registry import job\n\njob('x')(print)\n")
-
-        said = self.refused("jobs_slots")
-
-        self.assertIn("@job can't mark a builtin_function_or_method", said)
-        self.assertIn(f"({folder}/jobs_slots.py:3)", said)
-
-    def test_methods_are_told_for_nobody_would_find_them(self) -> None:
-        self.written(
-            jobs_methods="""
-from lib.jobs.registry import job
-class Mails:
-    @job("bound")
-    def bound(self, ctx, payload): ...
-    @staticmethod
-    @job("still")
-    def still(ctx, payload): ...
-    @job("of_class")
-    @classmethod
-    def of_class(cls, ctx, payload): ...
-@job
-def found(ctx, payload): ...
-"""
-        )
-
-        said = self.refused("jobs_methods")
-
-        self.assertEqual(3, len(said.splitlines()), said)
-        for name in ("bound", "still", "of_class"):
-            self.assertIn(f"jobs_methods.Mails.{name}: @job marks a function in a class", said)
-
-
-class Modules(LoadCase):
-    """What a module may do when it is imported."""
-
-    def test_whatever_it_raises_is_told_and_an_exception_that_can_not_be_shown_as_well(self) -> None:
-        raised = {
-            "cancelled": "import asyncio; raise asyncio.CancelledError",
-            "generator": "raise GeneratorExit",
-            "keyboard": "raise KeyboardInterrupt",
-            "exits": "raise SystemExit(0)",
-            "stops": "raise StopIteration",
-            "group": "raise BaseExceptionGroup('two', [SystemExit(1), KeyboardInterrupt()])",
-            "own": "class Own(BaseException): pass\nraise Own('mine')",
-            "unspeakable": "class Un(Exception):\n  def __str__(self): raise SystemExit\nraise Un",
-            "nameless": "class M(type):\n  def __getattribute__(c, n): raise SystemExit(n)\n"
-            "class Un(Exception, metaclass=M): pass\nraise Un",
-            "syntax": "def (",
-            "null": "x = '\\0'\n\0",
-            "relative": "from . import other",
-            "missing": "import not_there",
-        }
-        self.written(**{f"jobs_{name}": text for name, text in raised.items()})
-
-        said = self.refused(*[f"jobs_{name}" for name in raised]).splitlines()
-
-        self.assertEqual(len(raised), len(said), said)
-        for name, line in zip(raised, said, strict=True):
-            self.assertRegex(line, rf"^JOB_MODULES: jobs_{name} can't be imported: \S+")
-
-    def test_one_without_a_job_is_told_and_which_of_those_it_imports_have_some(self) -> None:
-        self.written(
-            jobs_good="from lib.jobs.registry import job\n@job\ndef good(ctx, payload): ...",
-            jobs_unmarked="def report(ctx, payload): ...",
-            jobs_gathers="import jobs_good, jobs_unmarked",
-            jobs_checks="def doctor(settings): return 'well'",
-            jobs_by_name="from jobs_good import good",
-        )
-
-        self.assertIn("jobs_unmarked has no job: mark a function", self.refused("jobs_good", "jobs_unmarked"))
-        self.assertIn("name the modules that it imports, which have some: jobs_good", self.refused("jobs_gathers"))
-        self.assertEqual(["good"], load(["jobs_by_name", "jobs_checks"]).names)
-        self.assertIn("names no module", self.refused())
-
-    def test_a_name_of_pythons_own_is_told_and_so_is_a_file_that_is_hidden_by_it(self) -> None:
-        folder = self.written(email="x = 1", jobs_a="from email import send_all")
-
-        said = self.refused("email", "email.mine", "queue", "jobs_a")
-
-        for name in ("email", "email.mine", "queue"):
-            self.assertIn(f"JOB_MODULES: {name} is the name of one of Python's own modules", said)
-        self.assertRegex(said, rf"jobs_a can't be imported: ImportError: .*{folder}/email.py has the name of one of")
-
-    def test_one_that_takes_away_the_ways_to_import_others_does_not_keep_them(self) -> None:
-        text = "from lib.jobs.registry import job\n@job\ndef {name}(ctx, payload): ...\nimport sys\n{act}\n"
-        acts = {
-            "clears": "sys.path.clear(); sys.meta_path.clear(); sys.path_hooks.clear()",
-            "replaces": "sys.path = ['/of/its/own']; sys.meta_path = ()",
-            "spoils": "sys.path = None; del sys.meta_path",
-            "last": "",
-        }
-        folder = self.written(**{f"jobs_{name}": text.format(name=name, act=act) for name, act in acts.items()})
-
-        found = load([f"jobs_{name}" for name in acts])
-
-        self.assertEqual(sorted(acts), found.names)
-        self.assertLessEqual({str(folder), "/of/its/own"}, set(sys.path))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ from typing import Any
 from lib.errors import InvalidFields, WrongState
 from lib.jobs import revision
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobRecord, JobSpec
+from lib.jobs.job import JobRecord
 from lib.jobs.masking import MASK
 from lib.jobs.payload import decoder_for
 from lib.jobs.registry import JobType, Registry
+from lib.jobs.spec import JobSpec
 from lib.tracing import Trace
 
 

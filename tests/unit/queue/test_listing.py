@@ -4,7 +4,8 @@ import unittest
 from random import Random
 
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobRecord, JobSpec, early_in_spec
+from lib.jobs.job import JobRecord
+from lib.jobs.spec import JobSpec, early_in_spec
 from lib.queue.listing import Cursor, ListingPart, Wanted, merged, page_from
 from lib.tracing import Trace
 

@@ -68,10 +68,10 @@ class Parse(unittest.TestCase):
         key, _ = api_keys.new_key("ops", "read", "", random.Random(1).choice)
 
         for entry in (key, f"ops:read:{key}", f"API_KEYS={key}"):
-            said = self.fault(entry)
+            refusal = self.fault(entry)
 
-            self.assertIn("holds a key itself", said)
-            self.assertNotIn(key[4:], said)
+            self.assertIn("holds a key itself", refusal)
+            self.assertNotIn(key[4:], refusal)
 
     def test_no_digest_is_in_a_repr(self) -> None:
         (key,) = api_keys.parse(f"ops:admin:{ID}:{SHA256}")
@@ -91,7 +91,7 @@ class Expiry(unittest.TestCase):
 
 
 class Ageing(unittest.TestCase):
-    def test_a_key_that_ends_is_told_of_in_time_unless_another_of_its_name_lasts(self) -> None:
+    def test_a_key_that_ends_is_reported_of_in_time_unless_another_of_its_name_lasts(self) -> None:
         now_s = moment(2027, 1, 20)
         entries = (
             f"gone:read:{'a' * 12}:{SHA256}:2027-01-10",
@@ -102,11 +102,11 @@ class Ageing(unittest.TestCase):
             f"rotated:read:{'f' * 12}:{SHA256}:2027-12-31",
         )
 
-        said = api_keys.ageing(api_keys.parse(",".join(entries)), now_s)
+        refusal = api_keys.ageing(api_keys.parse(",".join(entries)), now_s)
 
-        self.assertEqual(2, len(said))
-        self.assertIn("of gone has expired: 2027-01-10", said[0])
-        self.assertIn("of soon expires: 2027-01-31", said[1])
+        self.assertEqual(2, len(refusal))
+        self.assertIn("of gone has expired: 2027-01-10", refusal[0])
+        self.assertIn("of soon expires: 2027-01-31", refusal[1])
 
 
 class NewKey(unittest.TestCase):

@@ -1,12 +1,13 @@
-"""Settings: where they come from, what they may be, and that every fault is said at once and no password with it."""
+"""Settings: where they come from, what they may be, and that every fault is reported at once and without a password."""
 
 import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lib.errors import ConfigError
-from lib.settings.config import SETTINGS, Settings, load
+from lib.settings.config import Settings, load
 from lib.settings.kinds import without_password
+from lib.settings.settings_table import SETTINGS
 
 
 class Config(unittest.TestCase):
@@ -91,7 +92,7 @@ class Config(unittest.TestCase):
 
         self.assertIn(".env can't be read", self.faults()[0])
 
-    def test_every_fault_is_said_at_once(self) -> None:
+    def test_every_fault_is_reported_at_once(self) -> None:
         found = self.faults(PORT="eighty", LEASE_S="1", WORKER_QUEUES="a", LOG_LEVEL="loud", REDIS_URL="http://x")
 
         self.assertEqual(
@@ -191,14 +192,14 @@ class Config(unittest.TestCase):
     def test_passwords_show_in_no_repr_and_no_fault(self) -> None:
         secret = "tops3cret"
         settings = self.load(REDIS_URL=f"redis://u:{secret}@h:1/0", SMTP_URL=f"smtp://u:{secret}@h:25")
-        said = "\n".join(
+        faults_shown = "\n".join(
             self.faults(REDIS_URL=f"http://u:{secret}@h", SMTP_URL=f"ftp://u:{secret}@h")
             + self.faults(REDIS_URL=f"redis://u:{secret}@[h", SMTP_URL=f"smtp://u:{secret}@h:x")
         )
 
         self.assertNotIn(secret, repr(settings))
-        self.assertNotIn(secret, said)
-        said = "\n".join(
+        self.assertNotIn(secret, faults_shown)
+        faults_shown = "\n".join(
             fault
             for mark in "/?#@"
             for url in (
@@ -208,7 +209,7 @@ class Config(unittest.TestCase):
             )
             for fault in self.faults(**{"SMTP_URL" if url[0] == "s" else "REDIS_URL": url})
         )
-        self.assertNotIn(secret, said)
+        self.assertNotIn(secret, faults_shown)
         for url in (f"redis://u:12/{secret}@h", f"redis://u:12?{secret}@h", f"//u:12#{secret}@h", f"u:{secret}@h"):
             self.assertNotIn(secret, without_password(url))
         for url in (f"unix:///s?password={secret}@{secret}",):
@@ -216,7 +217,7 @@ class Config(unittest.TestCase):
         for url in (f"redis://u:{secret}@h:1/0?x=1", f"unix:///s?password={secret}&db=1", f"rediss://:{secret}@h"):
             self.assertNotIn(secret, without_password(url))
 
-    def test_a_port_that_speaks_otherwise_is_told_how_to_be_written(self) -> None:
+    def test_a_port_that_speaks_otherwise_is_reported_how_to_be_written(self) -> None:
         for url, advice in (
             ("smtp://u:p@mx.example:587", "smtp://…@mx.example:587?starttls=1"),
             ("smtps://u:p@mx.example:587", "smtp://…@mx.example:587?starttls=1"),

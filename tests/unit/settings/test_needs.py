@@ -39,7 +39,7 @@ class Needs(unittest.TestCase):
         self.assertEqual("False\n", done.stdout)
         self.assertRegex(done.stderr, r"\AWaybill needs Python 3\.11 or newer, and .*\n\Z")
 
-    def test_python_3_8_can_read_what_is_read_before_it_is_told(self) -> None:
+    def test_python_3_8_can_read_what_is_read_before_it_is_reported(self) -> None:
         for name in (*COMMANDS, "lib/__init__.py", "lib/settings/__init__.py", "lib/settings/needs.py"):
             ast.parse((ROOT / name).read_text(encoding="utf-8"), feature_version=(3, 8))
 

@@ -196,7 +196,7 @@ class Run(unittest.TestCase):
         with self.assertRaises(Unkept):
             run(gives, {"what": "object"})
 
-    def test_a_handler_that_did_nothing_is_told_so(self) -> None:
+    def test_a_handler_that_did_nothing_is_reported_so(self) -> None:
         with self.assertRaisesRegex(TypeError, "coroutine and did nothing"):
             run(jobs_for_tests.wrapped, {})
 

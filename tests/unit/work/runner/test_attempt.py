@@ -15,8 +15,9 @@ from typing import Any
 from lib.jobs import registry
 from lib.jobs.backoff import Backoff
 from lib.jobs.failure import ERROR_BYTES
-from lib.jobs.job import ClaimedJob, JobSpec
+from lib.jobs.job import ClaimedJob
 from lib.jobs.registry import Discard, Retry, Snooze
+from lib.jobs.spec import JobSpec
 from lib.logs.log import open_logs
 from lib.tracing import Trace
 from lib.work.runner import attempt

@@ -12,8 +12,9 @@ from typing import Any, cast
 from unittest.mock import patch
 
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import ClaimedJob, JobSpec
+from lib.jobs.job import ClaimedJob
 from lib.jobs.registry import JobType, Registry
+from lib.jobs.spec import JobSpec
 from lib.queue.end_record import EndRecord
 from lib.queue.lease import Lease
 from lib.tracing import Trace

@@ -4,10 +4,11 @@ import unittest
 from typing import cast
 
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobRecord, JobSpec
+from lib.jobs.job import JobRecord
+from lib.jobs.spec import JobSpec
 from lib.queue.lease import Lease
-from lib.tracing import new_trace
 from lib.work.supervisor.overdue import LATE_S, ClockLeaps, Held, is_overdue, overdue
+from tests.traces import new_trace
 
 HOUR_MS = 3_600_000
 SPEC = JobSpec("noop", {}, "r", new_trace(), 5, 60.0, Backoff())

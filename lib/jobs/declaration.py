@@ -1,0 +1,220 @@
+"""`@job` marks a function as a handler, and a mark becomes a JobType. What was given to `@job` is checked here.
+
+    @job("report", queue="slow", max_attempts=3)
+    async def report(ctx: JobContext, payload: Report) -> None: ...
+
+    ->  JobType("report", report, decode, is_async=True, queue="slow", max_attempts=3, annotation=Report, …)
+
+Nothing is registered while a module is imported: `@job` writes a JobMark onto the function, and registry.py looks for
+functions with marks in the modules that JOB_MODULES names.
+"""
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, overload
+
+from lib.ids import QUEUE_NAME
+from lib.jobs.backoff import Backoff
+from lib.jobs.handler import Handler
+from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S
+from lib.jobs.job_type import WITHOUT_SETTINGS, JobType, PayloadCheck, TypeDefaults, defaults_of
+from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for
+from lib.logs.log_lines import class_name
+from lib.settings.config import Settings
+
+Marked = TypeVar("Marked", bound=Callable[..., Any])
+CheckFactory = Callable[[Settings], PayloadCheck]
+_MARKS = "__waybill_jobs__"
+_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class JobMark(NamedTuple):
+    """The arguments of one `@job`, unchecked: `job_type` checks them, where the start can report a fault beside all
+    others. None stands for an argument that was left out."""
+
+    name: Any
+    queue: Any
+    max_attempts: Any
+    timeout_s: Any
+    backoff: Any
+    retain_s: Any
+    give_up_after_s: Any
+    check: Any
+
+
+@overload
+def job(name: Marked, /) -> Marked: ...
+@overload
+def job(
+    name: str | None = None,
+    *,
+    queue: str = "default",
+    max_attempts: int | None = None,
+    timeout_s: float | None = None,
+    backoff: tuple[float, float] | None = None,
+    retain_s: float | None = None,
+    give_up_after_s: float | None = None,
+    check: CheckFactory | None = None,
+) -> Callable[[Marked], Marked]: ...
+def job(
+    name: Any = None,
+    *,
+    queue: Any = "default",
+    max_attempts: Any = None,
+    timeout_s: Any = None,
+    backoff: Any = None,
+    retain_s: Any = None,
+    give_up_after_s: Any = None,
+    check: Any = None,
+) -> Any:
+    """JobMark a function `(ctx, payload)`, async or plain, as the handler of jobs of type `name`. Without a name, as
+    in a mere `@job`, the type is named like the function.
+
+    A plain function runs in a thread. What the function returns is the job's result, as JSON. A function that is marked
+    twice is the handler of two types.
+
+    backoff: (base_s, cap_s).
+    retain_s: how long a finished job's record is kept at most; None: as long as its queue keeps records.
+    give_up_after_s: how long after its due time a job may still begin an attempt, however many attempts are left.
+    check: a function of the settings that is called at the start (a ValueError refuses the start) and returns a
+    function of the payload. That one is called with each payload that is to be enqueued, and raises for one that may
+    not be: it is for rules that a payload class can't know by itself.
+    max_attempts, timeout_s, backoff and give_up_after_s: left out, they are what the settings DEFAULT_MAX_ATTEMPTS,
+    DEFAULT_TIMEOUT_S, DEFAULT_BACKOFF_… and DEFAULT_GIVE_UP_AFTER_S say.
+    """
+    if callable(name):
+        return job()(name)
+
+    def add_mark(handler: Handler) -> Handler:
+        mark = JobMark(name, queue, max_attempts, timeout_s, backoff, retain_s, give_up_after_s, check)
+        try:
+            setattr(handler, _MARKS, (*marks_of(handler), mark))
+        except (AttributeError, TypeError):
+            raise TypeError(f"@job can't mark a {class_name(handler)}; mark a function that calls it") from None
+        return handler
+
+    return add_mark
+
+
+def marks_of(value: object) -> tuple[JobMark, ...]:
+    """The marks of a function, or of a wrapper that took over the function's attributes; () for anything else."""
+    try:
+        found = getattr(value, "__dict__", {}).get(_MARKS, ())
+    except BaseException:  # noqa: BLE001  A proxy for a request that is not there raises, say: it is no handler.
+        return ()
+    return found if type(found) is tuple else ()
+
+
+def type_of(handler: Handler) -> JobType:
+    """The JobType of a function that `@job` marked. Raises ValueError for any other function, and for a wrong mark."""
+    marks = marks_of(handler)
+    if not marks:
+        raise ValueError(f"{getattr(handler, '__name__', handler)!r} is the handler of no job: @job(…) marks one")
+    return job_type(marks[0], handler, None)
+
+
+def job_type(mark: JobMark, handler: Handler, settings: Settings | None) -> JobType:
+    """The JobType that a mark on `handler` asks for. Without settings it has WITHOUT_SETTINGS and no check.
+
+    Raises ValueError for a mark or a function that can't be one, and whatever the author's own `check` raises.
+    """
+    code = _code_of(handler)
+    limits = _limits(mark, settings)
+    name = _checked_name(mark, handler)
+    _check_limits(mark, limits)
+    backoff = _checked_backoff(limits.backoff)
+    decode, annotation = _decoder(code, handler)
+    return JobType(
+        name,
+        handler,
+        decode,
+        inspect.iscoroutinefunction(code),
+        mark.queue,
+        limits.max_attempts,
+        limits.timeout_s,
+        backoff,
+        None if mark.retain_s is None else round(mark.retain_s * 1000),
+        annotation,
+        mark.check(settings) if mark.check is not None and settings is not None else None,
+        None if limits.give_up_after_s is None else max(1, round(limits.give_up_after_s * 1000)),
+    )
+
+
+def _limits(mark: JobMark, settings: Settings | None) -> TypeDefaults:
+    """What the mark says, and the defaults for what it does not say. Not yet checked."""
+    defaults = WITHOUT_SETTINGS if settings is None else defaults_of(settings)
+    return defaults._replace(**{name: value for name in defaults._fields if (value := getattr(mark, name)) is not None})
+
+
+def _code_of(handler: Handler) -> Any:
+    """The function that runs when the handler is called: the inner one of a partial, `__call__` of an object. This one
+    has the annotations, and may be async."""
+    if isinstance(handler, type):
+        raise ValueError("@job marks a class; mark a function (ctx, payload), or an object that can be called so")
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    if inspect.isroutine(handler):
+        return handler
+    return _code_of(type(handler).__call__)
+
+
+def _decoder(code: Any, handler: Handler) -> tuple[Decode, Any]:
+    """The decoder of the handler's payload, and the annotation that the decoder is made of. Raises ValueError."""
+    if inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
+        raise ValueError("a handler that yields would never be run; have it return")
+    parameters = list(inspect.signature(handler).parameters.values())
+    if [parameter.kind in _BY_PLACE for parameter in parameters] != [True, True]:
+        raise ValueError("a handler takes two arguments, (ctx, payload)")
+    annotation = typing.get_type_hints(code).get(parameters[1].name, dict)
+    try:
+        return decoder_for(annotation), annotation
+    except UnknownAnnotation as fault:
+        raise ValueError(str(fault)) from None
+
+
+def _checked_name(mark: JobMark, handler: Handler) -> str:
+    name = getattr(handler, "__name__", None) if mark.name is None else mark.name
+    if name is None:
+        raise ValueError('it has no name that its jobs could have; give it one, as in @job("report")')
+    # Neither " nor \\: enqueue.lua reads the type's name off the spec, as it stands there.
+    if not isinstance(name, str) or not _is_type_name(name):
+        raise ValueError(f"a job type's name has 1 to 64 printable characters, no quote or backslash: {name!r}")
+    return name
+
+
+def _is_type_name(name: str) -> bool:
+    return 0 < len(name) <= 64 and name.isprintable() and '"' not in name and "\\" not in name
+
+
+def _check_limits(mark: JobMark, limits: TypeDefaults) -> None:
+    """Raises ValueError for the first argument that is not what it must be."""
+    if not isinstance(mark.queue, str) or not QUEUE_NAME.fullmatch(mark.queue):
+        raise ValueError(f"{mark.queue!r} can't name a queue: a-z, 0-9, _ and -, 64 at most")
+    if type(limits.max_attempts) is not int or not 1 <= limits.max_attempts <= MAX_ATTEMPTS:
+        raise ValueError(f"max_attempts is a whole number from 1 to {MAX_ATTEMPTS}, not {limits.max_attempts!r}")
+    if not _is_number(limits.timeout_s) or not 0 < limits.timeout_s <= MAX_TIMEOUT_S:
+        raise ValueError(f"timeout_s is a number above 0 and at most {MAX_TIMEOUT_S}, not {limits.timeout_s!r}")
+    give_up_s = limits.give_up_after_s
+    if give_up_s is not None and not (_is_number(give_up_s) and 0 < give_up_s <= MAX_DELAY_S):
+        raise ValueError(f"give_up_after_s is a number above 0 and at most {MAX_DELAY_S}, or None, not {give_up_s!r}")
+    if mark.retain_s is not None and not (_is_number(mark.retain_s) and 0 <= mark.retain_s <= MAX_DELAY_S):
+        raise ValueError(f"retain_s is a number from 0 to {MAX_DELAY_S}, or None, not {mark.retain_s!r}")
+    if mark.check is not None and not callable(mark.check):
+        raise ValueError(f"check is a function of the settings, or None, not {mark.check!r}")
+
+
+def _checked_backoff(given: Any) -> Backoff:
+    words = f"backoff is (base_s, cap_s), with 0 < base_s <= cap_s <= {MAX_DELAY_S}, not {given!r}"
+    if not isinstance(given, tuple | list) or len(given) != 2 or not all(map(_is_number, given)):
+        raise ValueError(words)
+    backoff = Backoff(*given)
+    if not 0 < backoff.base_s <= backoff.cap_s <= MAX_DELAY_S:
+        raise ValueError(words)
+    return backoff
+
+
+def _is_number(value: object) -> bool:
+    # True is an int in Python, and no length of time.
+    return isinstance(value, int | float) and not isinstance(value, bool)
