@@ -9,7 +9,7 @@ import contextlib
 import functools
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from lib.errors import HttpError, MisdirectedRequest, OutcomeUnknown, RedisUnavailable, WaybillError
 from lib.http1.message import Request, Response, StreamedResponse
@@ -53,15 +53,21 @@ ENDED = Form(
 )
 
 
-class Admitted(NamedTuple):
-    """What follows from a head alone, for one caller; the next request with the same head needs not be asked again."""
+class Admission(NamedTuple):
+    """What the head of a request leads to, for one caller: which operation, and how its body is taken.
+
+    The next request of the connection with the same head by the same caller gets the same Admission, unless `refusal`
+    is set.
+    """
 
     caller: Caller
-    path: str
-    """As it may be logged."""
+    logged_path: str
     route: tuple[Route, dict[str, str]]
+    """The row of the table, and the values of the pattern's variables: {"job_id": "email-0192…"}."""
     streams_body: bool
     body_limit_bytes: int
+    refusal: WaybillError | None = None
+    """Why the request is refused, once it has been counted against the caller's RATE_LIMIT."""
 
 
 class Middleware:
@@ -91,25 +97,62 @@ class Middleware:
         request.request_id = _fit_id(request.headers.get("x-request-id")) or uuid4_of(digits[:32])
         request.trace = trace_from(request.headers.get("traceparent"), digits[32:])
         request.caller = caller = self._auth.caller_of(request)
-        known: Admitted | None = request.by_head.get("admitted")
-        path = known.path if known is not None else without_keys(request.path)
+        admission: Admission | None = request.by_head.get("admission")
+        path = admission.logged_path if admission is not None else without_keys(request.path)
         self._log.write(STARTED, self._about(request), request.request_id, request.method, path)
-        if known is None or known.caller is not caller:
-            found = self._look_at(request)
-            if isinstance(found, Response):
-                return self._ended(request, found)
-            if request.refusal is not None:
-                request.streams_body = True  # It need not be sent: it is refused once this request has been counted.
-                return None
-            limit_bytes = found[0].bodies.get(media_type(request) or "") or request.body_limit_bytes
-            # Who waits for "100 Continue" gets it when the body is asked for, or a 429 instead.
-            is_counted_first = request.expects_continue and self._rate_limit is not None
-            streams_body = is_counted_first or found[0].streams_body
-            known = request.by_head["admitted"] = Admitted(caller, path, found, streams_body, limit_bytes)
-        request.route = known.route
-        request.streams_body = known.streams_body
-        request.body_limit_bytes = known.body_limit_bytes
+        if admission is None or admission.caller is not caller:
+            decided = self._decide(request, caller, path)
+            if isinstance(decided, Response):
+                return self._ended(request, decided)
+            admission = decided
+            if admission.refusal is None:
+                request.by_head["admission"] = admission
+            request.refusal = admission.refusal
+        request.route = admission.route
+        request.streams_body = admission.streams_body
+        request.body_limit_bytes = admission.body_limit_bytes
         return None
+
+    def _decide(self, request: Request, caller: Caller, logged_path: str) -> Admission | Response:
+        """The admission of a request that was not decided before, or the answer where it is refused at once.
+
+        The checks stand in an order that tells a stranger nothing: host (421), page of another site (403), key (401),
+        path and method (404, 405), scope (403), media types (415, 406), If-Match (412). From the scope on a refused
+        request counts against the caller's RATE_LIMIT, so that 429 may be its answer instead."""
+        try:
+            self._check_sender(request, caller)
+            found = self._router.match(request)
+        except WaybillError as error:
+            return _refused(request, error)
+        if isinstance(found, Response):
+            return found
+        route, _ = found
+        try:
+            self._check_call(request, caller, route)
+        except WaybillError as error:
+            if self._rate_limit is None or route.scope is None:
+                return _refused(request, error)
+            # streams_body: `handle` is called without the body, which need not be sent.
+            return Admission(caller, logged_path, found, True, request.body_limit_bytes, error)
+        # Who waits for "100 Continue" gets it when the body is asked for, or a 429 instead.
+        is_counted_first = request.expects_continue and self._rate_limit is not None
+        limit_bytes = route.bodies.get(media_type(request) or "") or request.body_limit_bytes
+        return Admission(caller, logged_path, found, is_counted_first or route.streams_body, limit_bytes)
+
+    def _check_sender(self, request: Request, caller: Caller) -> None:
+        """Raises MisdirectedRequest, CrossSite, or what Auth.refusal says of a missing or wrong key."""
+        self._check_host(request)
+        browsers.refuse_cross_site(request)
+        if caller is NOBODY and self._router.is_private(request.path):
+            raise self._auth.refusal(request)
+
+    def _check_call(self, request: Request, caller: Caller, route: Route) -> None:
+        """Raises ScopeMissing, UnsupportedMediaType, NotAcceptable or PreconditionFailed."""
+        if route.scope is not None and caller is not ANYONE:
+            caller.require(route.scope)
+        self._router.check_types(route, request)
+        if "if-match" in request.headers:
+            self._router.check_preconditions(route, request)
 
     def handle(self, request: Request, hear: Hear) -> Answer | None:
         begin = request.route[0].begin
@@ -187,37 +230,6 @@ class Middleware:
             peer=peer,
         )
         return response
-
-    def _look_at(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
-        """The route that a request asks for and may take, or the answer to one that does not come so far.
-
-        Where it is to be counted before that, `request.refusal` is set."""
-        try:
-            self._check_host(request)
-            browsers.refuse_cross_site(request)
-            return self._match(request)
-        except WaybillError as error:
-            if self._rate_limit is None or request.route is None or request.route[0].scope is None:
-                return _refused(request, error)
-            request.refusal = error
-            return cast(tuple[Route, dict[str, str]], request.route)
-
-    def _match(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
-        """As Router.match; but who calls is asked before what there is, and that before what kind of body comes."""
-        caller: Caller = request.caller
-        if caller is NOBODY and self._router.is_private(request.path):
-            raise self._auth.refusal(request)
-        found = self._router.match(request)
-        if isinstance(found, Response):
-            return found
-        request.route = found
-        route, _ = found
-        if route.scope is not None and caller is not ANYONE:
-            caller.require(route.scope)
-        self._router.check_types(route, request)
-        if "if-match" in request.headers:
-            self._router.check_preconditions(route, request)
-        return found
 
     def _check_host(self, request: Request) -> None:
         name = (
