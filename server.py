@@ -248,7 +248,7 @@ async def _tick(place: Slot) -> None:
 async def _tell_state(counts: RequestCounts, listener: Listener, log: Log) -> None:
     """Write down, once a second, what a scrape that another process answers could not ask this one for."""
     while True:
-        counts.state(open_connections=listener.open_connections, lines_dropped=log.dropped_total)
+        counts.report(open_connections=listener.open_connections, lines_dropped=log.dropped_total)
         await asyncio.sleep(TELL_STATE_S)
 
 

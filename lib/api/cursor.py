@@ -25,9 +25,11 @@ def cursor_of(found: dict[str, str]) -> Cursor | None:
     try:
         score, job_id, mark = _unpacked(text)
     except (ValueError, binascii.Error):
-        raise query.wrong("cursor", "is not one that a page gave as next_cursor") from None
+        raise query.parameter_error("cursor", "is not one that a page gave as next_cursor") from None
     if mark not in ("", _filter_mark(found)):
-        raise query.wrong("cursor", "is of a list with another filter; begin that list anew, without a cursor")
+        raise query.parameter_error(
+            "cursor", "is of a list with another filter; begin that list anew, without a cursor"
+        )
     return Cursor(score, job_id)
 
 

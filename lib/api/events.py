@@ -229,13 +229,13 @@ def _queues(wanted: dict[str, str]) -> frozenset[str] | None:
     """The queues to follow; None for all. Raises InvalidFields."""
     queue, job_id = wanted.get("queue"), wanted.get("job")
     if queue is not None and not QUEUE_NAME.fullmatch(queue):
-        raise query.wrong("queue", "is not a queue's name")
+        raise query.parameter_error("queue", "is not a queue's name")
     if job_id is None:
         return None if queue is None else frozenset({queue})
     if not JOB_ID.fullmatch(job_id):
-        raise query.wrong("job", "is not a job's id")
+        raise query.parameter_error("job", "is not a job's id")
     if queue not in (None, queue_of(job_id)):
-        raise query.wrong("queue", "is not the queue of that job")
+        raise query.parameter_error("queue", "is not the queue of that job")
     return frozenset({queue_of(job_id) or ""})
 
 

@@ -20,7 +20,7 @@ from lib.json_text import to_json
 from lib.logs.log import NOTHING, Log
 from lib.logs.log_lines import INFO, Form
 from lib.queue.endings import EndWaiters
-from lib.queue.job_store import REFUSED, JobStore, refusal
+from lib.queue.job_store import REFUSED, JobStore, refused_job_error
 from lib.queue.listing import Cursor, ListingPart, Wanted
 from lib.queue.queue_store import QueueStore
 from lib.web import json_body, query
@@ -103,7 +103,7 @@ class JobOperations:
         elif accepted.outcome == "conflict":
             raise idempotency.reused()
         elif accepted.outcome in REFUSED:
-            raise refusal(accepted)
+            raise refused_job_error(accepted)
         return self._not_at_once(call, job, spec, accepted, preferred)
 
     async def _not_at_once(
@@ -144,9 +144,9 @@ class JobOperations:
         after = cursor_of(call.parameters)
         state, queue = call.parameters.get("state"), call.parameters.get("queue")
         if state is not None and state not in STATES:
-            raise query.wrong("state", "must be one of " + ", ".join(STATES))
+            raise query.parameter_error("state", "must be one of " + ", ".join(STATES))
         if queue is not None and not QUEUE_NAME.fullmatch(queue):
-            raise query.wrong("queue", "is not a queue's name")
+            raise query.parameter_error("queue", "is not a queue's name")
         queues = [queue] if queue is not None else await self._queues.names()
         wanted = Wanted(state, call.parameters.get("type"), call.parameters.get("request_id"))
         page = await self._found(queues, wanted, after, limit)
@@ -170,7 +170,7 @@ class JobOperations:
         return Response(204)
 
     async def cancel(self, call: Call) -> Response:
-        json_body.refuse(call.request.body)
+        json_body.expect_no_fields(call.request.body)
         is_forced = query.flag(call.parameters, "force")
         if await self._queue.cancel(call.path["job_id"], is_forced=is_forced, keyed=idempotency.keyed(call)):
             return await self._replayed(call)
@@ -178,7 +178,7 @@ class JobOperations:
         return await self._changed(call, "job.cancel_asked", msg)
 
     async def retry(self, call: Call) -> Response:
-        json_body.refuse(call.request.body)
+        json_body.expect_no_fields(call.request.body)
         from_start = query.flag(call.parameters, "from_start")
         if await self._queue.retry(call.path["job_id"], idempotency.keyed(call), from_start=from_start):
             return await self._replayed(call)

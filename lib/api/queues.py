@@ -51,11 +51,11 @@ class QueueOperations:
         return await self._adjust(call, _settings(json_body.parse(call.request.body)), begins=True)
 
     async def pause(self, call: Call) -> Response:
-        json_body.refuse(call.request.body)
+        json_body.expect_no_fields(call.request.body)
         return await self._adjust(call, {"paused": True}, idempotency.keyed(call))
 
     async def resume(self, call: Call) -> Response:
-        json_body.refuse(call.request.body)
+        json_body.expect_no_fields(call.request.body)
         return await self._adjust(call, {"paused": False}, idempotency.keyed(call))
 
     async def _adjust(

@@ -11,7 +11,7 @@ from lib.jobs.job import JobRecord, Revision
 from lib.jobs.masking import unmasked
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Registry
-from lib.jobs.submission import CHECKS, checked, invalid, object_in
+from lib.jobs.submission import CHECKS, checked, fields_error, object_in
 
 FIELDS = ("payload", "priority", "run_at", "max_attempts")
 
@@ -44,7 +44,7 @@ def read(body: Any) -> Change:
     if not errors and not fields:
         errors.append(FieldError("", "changes nothing; give one of " + ", ".join(FIELDS)))
     if errors:
-        raise invalid(errors)
+        raise fields_error(errors)
     return Change(fields)
 
 
@@ -63,7 +63,7 @@ def _payload(sent: dict[str, Any], stored: dict[str, Any], type_name: str, regis
         except Invalid as fault:
             errors.extend(fault.errors)
     if errors:
-        raise invalid(errors)
+        raise fields_error(errors)
     return payload
 
 

@@ -57,7 +57,7 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
         except Invalid as fault:
             errors.extend(fault.errors)
     if errors or job_type is None:
-        raise invalid(errors)
+        raise fields_error(errors)
     priority = fields.get("priority", "normal")
     asked = (
         job_type.name,
@@ -73,7 +73,7 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
     spec = tuple.__new__(JobSpec, asked)  # as in job.py's first lines
     spec_text = spec.to_text()
     if not spec_text.isascii() and not _is_utf8(spec_text):
-        raise invalid([FieldError("/payload", "holds half of a surrogate pair, which is no text")])
+        raise fields_error([FieldError("/payload", "holds half of a surrogate pair, which is no text")])
     times = fields.get("delay_s"), fields.get("run_at"), fields.get("expires_in_s")
     job_id = ids.new(fields.get("queue", job_type.queue))
     retain_ms = fields.get("retain_s", job_type.retain_ms)
@@ -133,7 +133,7 @@ def wrong_once(detail: str) -> InvalidFields:
     return InvalidFields(f"once {detail}", errors=[FieldError("/once", detail)])
 
 
-def invalid(errors: list[FieldError]) -> InvalidFields:
+def fields_error(errors: list[FieldError]) -> InvalidFields:
     """What the caller is told of these faults."""
     shown = errors[:MOST_FAULTS]
     count = "many" if len(errors) > MOST_FAULTS else len(errors)
@@ -143,7 +143,7 @@ def invalid(errors: list[FieldError]) -> InvalidFields:
 def object_in(body: Any) -> dict[str, Any]:
     """The body, if it is a JSON object. Raises InvalidFields."""
     if type(body) is not dict:
-        raise invalid([FieldError("", f"the body must be a JSON object, not {json_type(body)}")])
+        raise fields_error([FieldError("", f"the body must be a JSON object, not {json_type(body)}")])
     fields: dict[str, Any] = body
     return fields
 

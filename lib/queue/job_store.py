@@ -51,7 +51,7 @@ EnqueueCall = tuple[str, str, str, int, str]
 """One call of enqueue.lua: its name, the queue's base, this process, the commit's number, the records."""
 BEGUN = b"+"
 REFUSED = ("full", "brief")
-"""The outcomes of a NewJob that was not taken in; see `refusal`."""
+"""The outcomes of a NewJob that was not taken in; see `refused_job_error`."""
 DONE = "done"
 UNIQUE = "unique "
 PATCH_TRIES = 10
@@ -92,7 +92,7 @@ class JobStore:
         """
         accepted = await self._committer(job.queue).submit(job)
         if accepted.outcome in REFUSED:
-            raise refusal(accepted)
+            raise refused_job_error(accepted)
         return accepted
 
     def post(self, job: NewJob, hear: Callable[[Accepted | Exception], None], *, in_bulk: bool = False) -> None:
@@ -329,10 +329,10 @@ class JobStore:
         self._named_at = {queue: at for queue, at in self._named_at.items() if now - at < QUEUE_KNOWN_S}
 
 
-def refusal(accepted: Accepted) -> QueueFull | InvalidFields:
+def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields:
     """What is said of a job that was not taken in."""
     if accepted.outcome == "brief":
-        return submission.invalid([submission.BRIEF])
+        return submission.fields_error([submission.BRIEF])
     queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
     return QueueFull(
         f"the queue {queue} is at its max_depth; nothing was taken in: send it again in {seconds} s",

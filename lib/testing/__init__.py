@@ -252,7 +252,7 @@ def _decoded(job_type: JobType, payload: object) -> Any:
 
 
 def _refused(detail: str) -> InvalidFields:
-    return submission.invalid([FieldError("/payload", detail)])
+    return submission.fields_error([FieldError("/payload", detail)])
 
 
 def _in_thread(work: Callable[[], Any]) -> Any:

@@ -55,7 +55,7 @@ def _decoded(text: str) -> Any:
         gc.enable()
 
 
-def refuse(body: bytes) -> None:
+def expect_no_fields(body: bytes) -> None:
     """For an operation that takes no fields. Raises InvalidFields."""
     if body.strip() not in (b"", b"{}"):
         raise InvalidFields("this operation takes no fields; send no body")

@@ -17,16 +17,16 @@ def parameters(query: str, known: frozenset[str]) -> dict[str, str]:
         try:
             name, value = unquote_plus(raw_name, errors="strict"), unquote_plus(raw_value, errors="strict")
         except UnicodeDecodeError:
-            raise wrong(raw_name, "is not UTF-8") from None
+            raise parameter_error(raw_name, "is not UTF-8") from None
         if name not in known:
-            raise wrong(name, "is not known here; known: " + (", ".join(sorted(known)) or "none"))
+            raise parameter_error(name, "is not known here; known: " + (", ".join(sorted(known)) or "none"))
         if name in found:
-            raise wrong(name, "stands there twice")
+            raise parameter_error(name, "stands there twice")
         found[name] = value
     return {name: value for name, value in found.items() if value}
 
 
-def wrong(name: str, detail: str) -> InvalidFields:
+def parameter_error(name: str, detail: str) -> InvalidFields:
     """A parameter's fault; its pointer is the name behind a question mark."""
     return InvalidFields(f"the query parameter {name} {detail}", errors=[FieldError(f"?{name}", detail)])
 
@@ -36,14 +36,14 @@ def whole(found: dict[str, str], name: str, low: int, high: int, default: int) -
     if text is None:
         return default
     if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-        raise wrong(name, f"must be a whole number from {low} to {high}")
+        raise parameter_error(name, f"must be a whole number from {low} to {high}")
     return int(text)
 
 
 def flag(found: dict[str, str], name: str) -> bool:
     text = found.get(name, "false")
     if text not in ("true", "false"):
-        raise wrong(name, "must be true or false")
+        raise parameter_error(name, "must be true or false")
     return text == "true"
 
 
@@ -53,5 +53,5 @@ def seconds(found: dict[str, str], name: str, most: float, *, is_capped: bool = 
     if text is None:
         return None
     if not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,15})?", text) or (float(text) > most and not is_capped):
-        raise wrong(name, f"must be a number of seconds from 0 to {most:g}")
+        raise parameter_error(name, f"must be a number of seconds from 0 to {most:g}")
     return min(float(text), most)

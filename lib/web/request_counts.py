@@ -69,7 +69,7 @@ class RequestCounts:
         cells[row + _BUCKETS_AT + bisect_left(REQUEST_BOUNDS_S, duration_s)] += 1
         cells[row + _SUM_AT] += int(duration_s * 1e6)
 
-    def state(self, *, open_connections: int, lines_dropped: int) -> None:
+    def report(self, *, open_connections: int, lines_dropped: int) -> None:
         """What this process knows of itself; said now and then. lines_dropped: since it started."""
         self._own[_OPEN_AT] = open_connections
         self._own[_DROPPED_AT] = self._dropped_before + lines_dropped

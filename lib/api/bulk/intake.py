@@ -17,7 +17,7 @@ from lib.jobs.payload import json_type
 from lib.jobs.registry import Registry
 from lib.json_text import to_json
 from lib.logs.log import Log
-from lib.queue.job_store import REFUSED, JobStore, refusal
+from lib.queue.job_store import REFUSED, JobStore, refused_job_error
 from lib.web import json_body
 from lib.web.problems import InternalError, body_of
 from lib.web.router import Call
@@ -118,7 +118,7 @@ class Intake:
         elif outcome == "conflict":
             self.refuse(index, idempotency.reused())
         elif outcome in REFUSED:
-            self.refuse(index, refusal(heard))
+            self.refuse(index, refused_job_error(heard))
         else:
             self.known += 1
             status = 200 if outcome.endswith("duplicate") else 202

@@ -56,7 +56,7 @@ class Counts(unittest.TestCase):
         memory = bytearray(3 * PLACE_BYTES)
         places = [place(memory, number) for number in range(3)]
         for number, counts in enumerate(places):
-            counts.state(open_connections=number, lines_dropped=10 * number)
+            counts.report(open_connections=number, lines_dropped=10 * number)
             for _ in range(number + 1):
                 counts.count("GET", "/api/jobs", 200, 0.5)
 
@@ -68,12 +68,12 @@ class Counts(unittest.TestCase):
         memory = bytearray(PLACE_BYTES)
         before = place(memory)
         before.count("GET", "/api/jobs", 200, 0.5)
-        before.state(open_connections=7, lines_dropped=5)
+        before.report(open_connections=7, lines_dropped=5)
 
         after = place(memory)
         after.count("GET", "/api/jobs", 200, 0.5)
         self.assertEqual((0, 5), (after.open_connections, after.lines_dropped))
-        after.state(open_connections=1, lines_dropped=2)
+        after.report(open_connections=1, lines_dropped=2)
 
         self.assertEqual([Answered("GET", "/api/jobs", 200, 2)], list(after.answered()))
         self.assertEqual((1, 7), (after.open_connections, after.lines_dropped))
