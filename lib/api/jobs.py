@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from lib.api import idempotency
 from lib.api.cursor import cursor_of, cursor_text
-from lib.api.shown import job_text, new_job, outcome_of
+from lib.api.shown import job_text, just_taken, new_job, outcome_of
 from lib.errors import JobFailed, JobNotFound, RedisKeysBroken, RedisUnavailable, behind_a_change
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
@@ -110,7 +110,7 @@ class JobOperations:
         self, call: Call, job: NewJob, spec: JobSpec, accepted: Accepted, preferred: Preferences
     ) -> Response:
         """Where another job stands for the one that was sent, or the caller would like to wait for its end."""
-        taken = _just_taken(job._replace(job_id=accepted.job_id), spec, accepted)
+        taken = just_taken(job._replace(job_id=accepted.job_id), spec, accepted.created_ms)
         record = await self._now(taken, accepted, preferred.wait_s, call.request)
         return _taken_in(record, accepted, preferred)
 
@@ -282,21 +282,3 @@ def _taken_in(record: JobRecord, accepted: Accepted, preferred: Preferences) -> 
         detail = f"the job {record.job_id} is {record.state}; its error says why, and POST …/retry runs it again"
         raise JobFailed(detail, headers=headers, members={"job": json.loads(text)})
     return answer_text(200 if is_ok else 202, text, headers)
-
-
-def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:
-    """The job as it is at the moment when it is taken in; nobody has to ask Redis for that."""
-    created_ms = accepted.created_ms
-    due_ms = job.due_ms(created_ms)
-    return JobRecord(
-        job.job_id,
-        job.queue,
-        "ready" if due_ms is None else "delayed",
-        spec,
-        created_ms=created_ms,
-        run_at_ms=due_ms,
-        expires_ms=None if job.expires_in_ms is None else created_ms + job.expires_in_ms,
-        retain_ms=job.retain_ms,
-        give_up_ms=job.give_up_ms,
-        gives_up_ms=None if job.give_up_ms is None else (due_ms or created_ms) + job.give_up_ms,
-    )
