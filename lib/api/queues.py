@@ -3,11 +3,11 @@
 from typing import Any
 
 from lib.api import idempotency
-from lib.errors import FieldError, InvalidFields, QueueNotFound, behind_a_change
+from lib.errors import QueueNotFound, behind_a_change
 from lib.http1.message import Response
 from lib.ids import QUEUE_NAME
+from lib.jobs import queue_settings
 from lib.jobs.job import NO_KEY, Keyed
-from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type, whole
 from lib.jobs.submission import timestamp
 from lib.json_text import to_json
 from lib.logs.log import Log
@@ -16,8 +16,6 @@ from lib.queue.queue_store import Census, Quarantined, QueueStore, RunnerSeen, U
 from lib.web import json_body
 from lib.web.json_answer import answer_json, answer_text
 from lib.web.router import Call
-
-MAX_DEPTH = 1_000_000_000
 
 
 class QueueOperations:
@@ -48,7 +46,7 @@ class QueueOperations:
 
     async def change(self, call: Call) -> Response:
         """A queue may be bounded, or paused, before its first job: it begins with that."""
-        return await self._adjust(call, _settings(json_body.parse(call.request.body)), begins=True)
+        return await self._adjust(call, queue_settings.read(json_body.parse(call.request.body)), begins=True)
 
     async def pause(self, call: Call) -> Response:
         json_body.expect_no_fields(call.request.body)
@@ -81,32 +79,6 @@ class QueueOperations:
 
     async def workers(self, call: Call) -> Response:
         return _reply({"items": await runners(self._queues)})
-
-
-def _settings(body: Any) -> dict[str, Any]:
-    """What a PATCH asks to change. Raises InvalidFields with every fault."""
-    if type(body) is not dict:
-        raise InvalidFields(f"the body must be a JSON object, not {json_type(body)}")
-    # null is a value of max_depth; elsewhere it is as if the field were not there.
-    settings = {name: value for name, value in body.items() if value is not None or name != "paused"}
-    faults = {name: _fault(name, value) for name, value in settings.items()}
-    errors = [FieldError("/" + escape_pointer(name), fault) for name, fault in faults.items() if fault]
-    if not settings:
-        errors.append(FieldError("", "names nothing to change; known: max_depth, paused"))
-    if errors:
-        raise InvalidFields("not everything can be set; see errors", errors=errors[:MOST_FAULTS])
-    depth = settings.get("max_depth")
-    return settings if depth is None else {**settings, "max_depth": int(depth)}
-
-
-def _fault(name: str, value: Any) -> str:
-    if name == "paused":
-        return "" if type(value) is bool else f"must be a boolean, not {json_type(value)}"
-    if name == "max_depth":
-        depth = whole(value)
-        is_right = value is None or (depth is not None and 0 <= depth <= MAX_DEPTH)
-        return "" if is_right else f"must be an integer from 0 to {MAX_DEPTH}, or null for no limit"
-    return "is not known here; known: max_depth, paused"
 
 
 def _refuse_name(queue: str) -> None:
@@ -151,8 +123,7 @@ def _present(census: Census) -> dict[str, Any]:
         "per_minute": census.per_minute,
         "totals": census.totals,
         "workers": census.workers,
-        "paused": census.paused,
-        "max_depth": census.max_depth,
+        **census.settings,
     }
 
 

@@ -11,6 +11,7 @@ from math import inf
 from typing import Any, NamedTuple, TypeVar
 
 from lib.errors import QueueInUse, QueueNotFound, RedisKeysBroken, RedisUnavailable, behind_a_change
+from lib.jobs import queue_settings
 from lib.jobs.job import NO_KEY, Keyed
 from lib.queue.keys import INDEXED, TYPES, RedisKeys
 from lib.queue.queue_names import Walk
@@ -45,7 +46,8 @@ class Retention(NamedTuple):
 
 
 class Census(NamedTuple):
-    """One queue in numbers. per_minute: events in the last 60 s, about; totals: since the queue began."""
+    """One queue in numbers. per_minute: events in the last 60 s, about; totals: since the queue began. settings: what
+    queue_settings.shown gives, {"paused": False, "max_depth": None} where nothing was set."""
 
     queue: str
     counts: dict[str, int]
@@ -53,8 +55,7 @@ class Census(NamedTuple):
     oldest_ready_age_s: float | None
     per_minute: dict[str, int]
     totals: dict[str, int]
-    paused: bool = False
-    max_depth: int | None = None
+    settings: Mapping[str, Any]
 
 
 class Survey(NamedTuple):
@@ -200,9 +201,9 @@ class QueueStore:
         return seen
 
     async def adjust(
-        self, queue: str, settings: Mapping[str, bool | int | None], keyed: Keyed = NO_KEY, *, begins: bool = False
+        self, queue: str, settings: Mapping[str, Any], keyed: Keyed = NO_KEY, *, begins: bool = False
     ) -> bool:
-        """Set `paused` (bool) and `max_depth` (None: no limit), those that are given; begins: of a new queue, too.
+        """Change the settings that are given, of those in queue_settings.SETTINGS; begins: of a new queue, too.
 
         Gives True where that had been done before, under the same idempotency key. Raises QueueNotFound or
         IdempotencyKeyReused.
@@ -211,8 +212,7 @@ class QueueStore:
             await self.name([queue])
         else:
             await self._known(queue)
-        values = ["" if value is None or value is False else int(value) for value in settings.values()]
-        pairs = [item for pair in zip(settings, values, strict=True) for item in pair]
+        pairs = [item for pair in queue_settings.stored(settings).items() for item in pair]
         said = await self._scripts.call("adjust", self._keys.base(queue), queue, *keyed, *pairs)
         return is_replay(said.decode())
 
@@ -380,7 +380,6 @@ def _census(queue: str, reply: list[Any]) -> Census:
     counts = dict(zip(INDEXED, map(int, by_state), strict=True))
     ready = max(0, int(everything) - int(active) - sum(counts.values()))
     now_ms = int(now)
-    settings = _counters(meta)
     return Census(
         queue=queue,
         counts={"ready": ready, "active": int(active), **counts},
@@ -388,8 +387,7 @@ def _census(queue: str, reply: list[Any]) -> Census:
         oldest_ready_age_s=max(0, now_ms - int(oldest)) / 1000 if oldest else None,
         per_minute=_per_minute(_counters(minute), _counters(last_minute), now_ms % 60_000 / 60_000),
         totals=_by_event(_counters(totals)),
-        paused="paused" in settings,
-        max_depth=settings.get("max_depth"),
+        settings=queue_settings.shown(_texts(meta)),
     )
 
 
@@ -408,9 +406,14 @@ def _by_event(totals: dict[str, int]) -> dict[str, int]:
     return sums
 
 
-def _counters(text: bytes) -> dict[str, int]:
+def _texts(text: bytes) -> dict[str, str]:
+    """A hash's fields and values: b"paused\x1f1\x1fmax_depth\x1f5" -> {"paused": "1", "max_depth": "5"}."""
     flat = text.decode("ascii", "replace").split("\x1f") if text else []
-    return {name: int(count) for name, count in zip(flat[::2], flat[1::2], strict=True) if count.isdigit()}
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _counters(text: bytes) -> dict[str, int]:
+    return {name: int(count) for name, count in _texts(text).items() if count.isdigit()}
 
 
 def _object(text: bytes) -> dict[str, Any]:

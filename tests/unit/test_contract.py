@@ -15,7 +15,6 @@ import lib
 from lib import json_text
 from lib.api import events, jobs
 from lib.api.bulk import batch, upload
-from lib.api.queues import MAX_DEPTH
 from lib.api.routes import routes
 from lib.api.shown import present
 from lib.errors import WaybillError
@@ -28,6 +27,7 @@ from lib.jobs import failure, masking, registry, result, submission
 from lib.jobs.backoff import DEFAULT_BACKOFF
 from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord, JobSpec
 from lib.jobs.payload import json_name
+from lib.jobs.queue_settings import MAX_DEPTH, SETTINGS
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
 from lib.queue import listing, notes
 from lib.queue.queue_store import Census
@@ -382,7 +382,8 @@ class Facts(unittest.TestCase):
         self.assertEqual(MAX_DEPTH, self.properties("QueueChange")["max_depth"]["maximum"])
         self.assertEqual(MAX_DEPTH, self.properties("Queue")["max_depth"]["maximum"])
         shown = {"queue", *self.properties("Queue")} - {"name", "quarantine"}
-        self.assertEqual(set(Census._fields), shown)
+        self.assertEqual({*Census._fields, *SETTINGS} - {"settings"}, shown)
+        self.assertEqual({*SETTINGS}, {*self.properties("QueueChange")})
 
     def test_what_is_cut_and_kept(self) -> None:
         job = self.properties("Job")
