@@ -25,6 +25,7 @@ from lib.json_text import to_json
 from lib.queue.event_stream import LISTENED, Entry, EventStream, StreamPosition
 from lib.queue.job_store import JobStore
 from lib.web import query
+from lib.web.drain import Drain
 from lib.web.router import Call
 
 MOST_READERS = 100
@@ -43,17 +44,14 @@ _LAST_ID = re.compile(r"([0-9]{1,15})((?>(?:;[a-z0-9][a-z0-9_-]{0,63}=[0-9]{1,15
 class EventOperations:
     """The operation that never ends."""
 
-    def __init__(self, transitions: EventStream, queue: JobStore) -> None:
+    def __init__(self, transitions: EventStream, queue: JobStore, drain: Drain) -> None:
         self._transitions = transitions
         self._queue = queue
         self._readers = 0
-        self._is_draining = False
         self._requests: OrderedDict[str, str | None] = OrderedDict()
-
-    def drain(self) -> None:
-        """End all streams; who reads one comes back, to another server."""
-        self._is_draining = True
-        self._transitions.wake_all()
+        # A drain ends every stream; its reader comes back, to another server.
+        self._drain = drain
+        drain.on_begin(transitions.wake_all)
 
     async def stream(self, call: Call) -> Response:
         wanted = call.parameters
@@ -88,7 +86,7 @@ class EventOperations:
                 call.request.on_gone = news.set
                 call.request.ends_with_client = True
                 yield first
-                while not self._is_draining and not call.request.is_gone:
+                while not self._drain.has_begun and not call.request.is_gone:
                     news.clear()
                     has_told = False
                     async for piece in self._news(queues, mark, call.parameters):

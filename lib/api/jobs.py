@@ -24,6 +24,7 @@ from lib.queue.job_store import REFUSED, JobStore, refused_job_error
 from lib.queue.listing import Cursor, ListingPart, Wanted
 from lib.queue.queue_store import QueueStore
 from lib.web import json_body, query
+from lib.web.drain import Drain
 from lib.web.json_answer import answer_json, answer_text
 from lib.web.preferences import NOTHING as NO_PREFERENCE
 from lib.web.preferences import Preferences, preferred_by
@@ -49,7 +50,14 @@ class JobOperations:
     """The operations on jobs."""
 
     def __init__(
-        self, queue: JobStore, queues: QueueStore, registry: Registry, ids: JobIds, endings: EndWaiters, log: Log
+        self,
+        queue: JobStore,
+        queues: QueueStore,
+        registry: Registry,
+        ids: JobIds,
+        endings: EndWaiters,
+        log: Log,
+        drain: Drain,
     ) -> None:
         self._queue = queue
         self._queues = queues
@@ -57,13 +65,10 @@ class JobOperations:
         self._ids = ids
         self._endings = endings
         self._log = log
-        self._draining = asyncio.Event()
         self._search = asyncio.Lock()
-
-    def drain(self) -> None:
-        """Answer whoever waits for a job's end, now, with the job as it is."""
-        self._draining.set()
-        self._endings.wake_all()
+        # A drain answers every request that waits for a job's end at once, with the job as it is.
+        self._drain = drain
+        drain.on_begin(endings.wake_all)
 
     def create(self, call: Call, tell: Callable[[Outcome], None]) -> None:
         """Takes no task, no future and no turn of the loop: this is what clients ask for most."""
@@ -206,7 +211,7 @@ class JobOperations:
                 ended.clear()
                 record = await self._queue.read(job_id)
                 left_s = until_s - time.monotonic()
-                if record.state in FINISHED or left_s <= 0 or self._draining.is_set() or request.is_gone:
+                if record.state in FINISHED or left_s <= 0 or self._drain.has_begun or request.is_gone:
                     return record
                 try:
                     await asyncio.wait_for(ended.wait(), min(left_s, LOOK_EVERY_S))

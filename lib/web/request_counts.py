@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lib.http1.message import STATUS_LINES
 from lib.prometheus import REQUEST_BOUNDS_S, Histogram
 
-PLACE_BYTES = 1 << 20
+SLOT_BYTES = 1 << 20
 """A process's part. A parent that knows no routes makes the memory; pages that nobody writes to are not there."""
 OTHER_METHOD = "other"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER_METHOD)
@@ -26,7 +26,7 @@ _BUCKETS_AT = len(METHODS) * len(STATUSES)
 _SUM_AT = _BUCKETS_AT + len(REQUEST_BOUNDS_S) + 1
 _ROUTE_CELLS = _SUM_AT + 1
 _CELL_BYTES = 8
-_PLACE_CELLS = PLACE_BYTES // _CELL_BYTES
+_PLACE_CELLS = SLOT_BYTES // _CELL_BYTES
 # What a process says of itself comes first, then the routes.
 _OPEN_AT, _DROPPED_AT, _FIRST_ROUTE_AT = 0, 1, 2
 
@@ -41,10 +41,10 @@ class Answered(NamedTuple):
 
 
 class RequestCounts:
-    """The counts of one process, and the sum of all. memory: PLACE_BYTES for each process, zeros at first."""
+    """The counts of one process, and the sum of all. memory: SLOT_BYTES for each process, zeros at first."""
 
     def __init__(self, memory: mmap | bytearray, place: int = 0) -> None:
-        self._places = len(memory) // PLACE_BYTES
+        self._places = len(memory) // SLOT_BYTES
         self._all = memoryview(memory).cast("Q")
         own_at = place * _PLACE_CELLS
         self._own = self._all[own_at : own_at + _PLACE_CELLS]
@@ -60,7 +60,7 @@ class RequestCounts:
         routes = (*dict.fromkeys(patterns), UNKNOWN_ROUTE)
         self._rows = {route: _FIRST_ROUTE_AT + number * _ROUTE_CELLS for number, route in enumerate(routes)}
         if _FIRST_ROUTE_AT + len(routes) * _ROUTE_CELLS > _PLACE_CELLS:
-            raise ValueError(f"{len(routes)} routes need more than {PLACE_BYTES} bytes")
+            raise ValueError(f"{len(routes)} routes need more than {SLOT_BYTES} bytes")
 
     def count(self, method: str, route: str, status: int, duration_s: float) -> None:
         """One request was answered."""

@@ -38,6 +38,21 @@ Beginning = Callable[[Call, Callable[[Outcome], None]], None]
 JSON = "application/json"
 
 
+class CallbackOperation:
+    """An operation that is written as a Beginning. Where something has to be awaited before it, it is awaited too."""
+
+    def __init__(self, begin: Beginning) -> None:
+        self.begin = begin
+
+    async def __call__(self, call: Call) -> Response:
+        result: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.begin(call, result.set_result)
+        outcome = await result
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome if isinstance(outcome, Response) else await outcome
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One row of the table. `{name}` in the pattern stands for one segment; `name` is openapi.yaml's operationId.
@@ -47,7 +62,7 @@ class Route:
     produces: the media types of its answers, the preferred one first; none where a success has no body.
     streams_body: the operation begins with the request's head and takes the body from `call.request.stream`.
     bodies: the media types that it takes, and the most bytes of each; None is what every body may have.
-    begin: the operation once more, as it is done where nothing before it has to be awaited.
+    begin: what a CallbackOperation begins with, for the middleware to call where nothing has to be awaited before.
     """
 
     method: str
@@ -59,8 +74,12 @@ class Route:
     streams_body: bool = False
     bodies: Mapping[str, int | None] = field(default_factory=lambda: {"application/json": None})
     scope: Scope | None = field(kw_only=True)
-    begin: Beginning | None = field(default=None, kw_only=True)
+    begin: Beginning | None = field(default=None, init=False)
     produces: tuple[str, ...] = (JSON,)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.operation, CallbackOperation):
+            object.__setattr__(self, "begin", self.operation.begin)
 
 
 @dataclass(slots=True)
@@ -159,20 +178,6 @@ class Router:
     def _allowed_of(methods: Iterable[str]) -> set[str]:
         found = set(methods)
         return found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set())
-
-
-def awaited(begin: Beginning) -> Operation:
-    """The same operation, to be awaited."""
-
-    async def operation(call: Call) -> Response:
-        told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        begin(call, told.set_result)
-        outcome = await told
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome if isinstance(outcome, Response) else await outcome
-
-    return operation
 
 
 def _taken_instead(route: Route, request: Request) -> list[tuple[str, str]]:

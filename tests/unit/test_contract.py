@@ -15,7 +15,7 @@ import lib
 from lib import json_text
 from lib.api import events, jobs
 from lib.api.bulk import batch, upload
-from lib.api.routes import routes
+from lib.api.routes import AllOperations, routes
 from lib.api.shown import present
 from lib.errors import WaybillError
 from lib.handlers import email
@@ -47,7 +47,7 @@ CONTRACT = contract.load()
 
 
 def table() -> tuple[Route, ...]:
-    return routes(Mock(), Mock(), Mock(), Mock(), Mock(), Mock(), Mock(), Mock())
+    return routes(AllOperations(*[Mock() for _ in AllOperations._fields]))
 
 
 def errors_that_can_be_raised() -> dict[str, type[WaybillError]]:

@@ -14,6 +14,7 @@ from lib.jobs.registry import Registry
 from lib.logs.log import Log
 from lib.queue.job_store import JobStore
 from lib.web import json_body
+from lib.web.drain import Drain
 from lib.web.json_answer import answer_text
 from lib.web.router import Call, media_type
 
@@ -29,19 +30,14 @@ LARGE_BYTES = 64 << 10
 class BatchOperations:
     """The operation on many jobs at once."""
 
-    def __init__(self, queue: JobStore, registry: Registry, ids: JobIds, log: Log) -> None:
+    def __init__(self, queue: JobStore, registry: Registry, ids: JobIds, log: Log, drain: Drain) -> None:
         self._queue = queue
         self._registry = registry
         self._ids = ids
         self._log = log
-        self._is_draining = False
+        self._drain = drain
         self._uploads: set[Upload] = set()
-
-    def drain(self) -> None:
-        """End the uploads that are under way, each with a line that says where."""
-        self._is_draining = True
-        for upload in self._uploads:
-            upload.drain()
+        drain.on_begin(self._end_uploads)
 
     async def create(self, call: Call) -> Response:
         if "idempotency-key" in call.request.headers:
@@ -85,7 +81,7 @@ class BatchOperations:
         def make_intake(upload: Upload) -> Intake:
             return Intake(call, self._queue, self._registry, self._ids, self._log, upload.tell)
 
-        upload = Upload(make_intake, Spool(), lambda: self._is_draining)
+        upload = Upload(make_intake, Spool(), self._drain)
         # The first bytes before the answer's: who waits for "100 Continue" must get that first, or an error.
         first = await anext(body, b"")
         return StreamedResponse(200, self._answer(call, upload, _again(first, body)), content_type=NDJSON)
@@ -100,6 +96,11 @@ class BatchOperations:
             self._uploads.discard(upload)
             await answer.aclose()
             self._tell_log(call, upload.counts, upload.end.detail if upload.end else None)
+
+    def _end_uploads(self) -> None:
+        """The server is about to stop: each upload ends with a line that says how far it came."""
+        for upload in self._uploads:
+            upload.stop_reading()
 
     def _tell_log(self, call: Call, counts: dict[str, int], why_early: str | None = None) -> None:
         """One line a batch: its jobs bear the same request id."""

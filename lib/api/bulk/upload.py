@@ -16,6 +16,7 @@ from lib.api.bulk.intake import Intake
 from lib.api.bulk.ndjson import Lines
 from lib.api.bulk.spool import Spool
 from lib.errors import Draining, PayloadTooLarge, RedisUnavailable, WaybillError
+from lib.web.drain import Drain
 
 LINE_BYTES = 1 << 20
 MOST_IN_FLIGHT = 2000
@@ -26,14 +27,12 @@ TURN_S = 0.003
 
 
 class Upload:
-    """make_intake: an Intake that tells this one. is_draining: whether the server is about to stop."""
+    """make_intake: an Intake that tells this one."""
 
-    def __init__(
-        self, make_intake: Callable[["Upload"], Intake], spool: Spool, is_draining: Callable[[], bool]
-    ) -> None:
+    def __init__(self, make_intake: Callable[["Upload"], Intake], spool: Spool, drain: Drain) -> None:
         self._intake = make_intake(self)
         self._spool = spool
-        self._is_draining = is_draining
+        self._drain = drain
         self._lines = 0
         self._next_out = 0
         self._told: dict[int, str] = {}
@@ -57,7 +56,7 @@ class Upload:
             self._is_flush_due = True
             asyncio.get_running_loop().call_soon(self._flush)
 
-    def drain(self) -> None:
+    def stop_reading(self) -> None:
         """The server is about to stop: wait for no further line, however long the client is silent."""
         if self._reading is not None:
             self._reading.cancel()
@@ -88,7 +87,7 @@ class Upload:
 
     async def _read(self, body: AsyncIterator[bytes]) -> None:
         """To the body's end, or until the server is about to stop. Raises what `_take_lines` raises."""
-        if self._is_draining():
+        if self._drain.has_begun:
             raise _leaving()  # Its first bytes came after `drain` had been said to the others.
         self._reading = asyncio.get_running_loop().create_task(self._take_lines(body))
         try:
@@ -127,7 +126,7 @@ class Upload:
     async def _give_way(self) -> None:
         """Let others have their turn; wait while too much is on its way, or Redis is away."""
         intake = self._intake
-        if self._is_draining():
+        if self._drain.has_begun:
             raise _leaving()
         if intake.fault is not None:
             await self._be_patient()
@@ -163,7 +162,7 @@ class Upload:
         if isinstance(fault, RedisUnavailable):
             # A client that sends all before it reads would never come to read that line if this one hung up.
             async for _ in body:
-                if self._is_draining():
+                if self._drain.has_begun:
                     return
 
     async def _more_progress(self) -> None:

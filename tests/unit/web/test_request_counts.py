@@ -3,7 +3,7 @@
 import unittest
 
 from lib.prometheus import REQUEST_BOUNDS_S
-from lib.web.request_counts import METHODS, PLACE_BYTES, STATUSES, Answered, RequestCounts
+from lib.web.request_counts import METHODS, SLOT_BYTES, STATUSES, Answered, RequestCounts
 
 ROUTES = ("/api/jobs", "/api/jobs/{job_id}", "/api/jobs")
 
@@ -16,7 +16,7 @@ def place(memory: bytearray, number: int = 0) -> RequestCounts:
 
 class Counts(unittest.TestCase):
     def test_each_combination_is_counted_for_itself(self) -> None:
-        counts = place(bytearray(PLACE_BYTES))
+        counts = place(bytearray(SLOT_BYTES))
         expected = {
             Answered(method, route, status, 1 + (status == 200))
             for method in METHODS
@@ -35,14 +35,14 @@ class Counts(unittest.TestCase):
         )
 
     def test_a_method_that_nobody_knows_is_other(self) -> None:
-        counts = place(bytearray(PLACE_BYTES))
+        counts = place(bytearray(SLOT_BYTES))
 
         counts.count("BREW", "unknown", 501, 0.0)
 
         self.assertEqual([Answered("other", "unknown", 501, 1)], list(counts.answered()))
 
     def test_durations_fall_into_their_buckets(self) -> None:
-        counts = place(bytearray(PLACE_BYTES))
+        counts = place(bytearray(SLOT_BYTES))
         for duration_s in (0.0, 0.001, 0.0011, 60.0, 61.0):
             counts.count("GET", "/api/jobs", 200, duration_s)
 
@@ -53,7 +53,7 @@ class Counts(unittest.TestCase):
         self.assertEqual(121_002_100, histogram.sum_us)
 
     def test_whoever_is_asked_tells_of_all_processes(self) -> None:
-        memory = bytearray(3 * PLACE_BYTES)
+        memory = bytearray(3 * SLOT_BYTES)
         places = [place(memory, number) for number in range(3)]
         for number, counts in enumerate(places):
             counts.report(open_connections=number, lines_dropped=10 * number)
@@ -65,7 +65,7 @@ class Counts(unittest.TestCase):
             self.assertEqual((3, 30), (counts.open_connections, counts.lines_dropped))
 
     def test_a_successor_counts_on_and_has_no_connections_at_first(self) -> None:
-        memory = bytearray(PLACE_BYTES)
+        memory = bytearray(SLOT_BYTES)
         before = place(memory)
         before.count("GET", "/api/jobs", 200, 0.5)
         before.report(open_connections=7, lines_dropped=5)
@@ -79,7 +79,7 @@ class Counts(unittest.TestCase):
         self.assertEqual((1, 7), (after.open_connections, after.lines_dropped))
 
     def test_a_table_too_large_for_the_memory_is_refused_at_the_start(self) -> None:
-        counts = RequestCounts(bytearray(PLACE_BYTES))
+        counts = RequestCounts(bytearray(SLOT_BYTES))
 
         with self.assertRaises(ValueError):
             counts.lay_out(f"/{number}" for number in range(1000))
