@@ -43,7 +43,7 @@ class RedisKeys(unittest.TestCase):
 
     def refused(self, authorization: str | None) -> WaybillError:
         self.assertIs(NOBODY, self.auth.caller_of(request(authorization)))
-        return self.auth.refusal(request(authorization))
+        return self.auth.key_error(request(authorization))
 
     def test_without_keys_anyone_may_do_anything(self) -> None:
         for authorization in (None, "Bearer x", f"Bearer {OPS}"):
