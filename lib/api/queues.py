@@ -1,4 +1,7 @@
-"""/api/queues and /api/workers: what is where, who works on it, and what holds for a queue as a whole."""
+"""/api/queues and /api/workers: the queues with their counts and settings, and the runners that serve them.
+
+A runner is called a worker in paths and answers: {"id": "web-1-4711", "queues": [{"queue": "email", "active": 3}], …}.
+"""
 
 from typing import Any
 
@@ -21,9 +24,9 @@ from lib.web.router import Call
 class QueueOperations:
     """The operations on queues and workers."""
 
-    def __init__(self, queues: QueueStore, queue: JobStore, log: Log) -> None:
+    def __init__(self, queues: QueueStore, job_store: JobStore, log: Log) -> None:
         self._queues = queues
-        self._queue = queue
+        self._job_store = job_store
         self._log = log
 
     async def list_all(self, call: Call) -> Response:
@@ -39,13 +42,13 @@ class QueueOperations:
 
     async def read(self, call: Call) -> Response:
         queue = call.path["queue"]
-        _refuse_name(queue)
+        _check_name(queue)
         census = _present(await self._queues.census(queue))
         found = await self._queues.quarantine(queue)
-        return _reply({**census, "quarantine": [_quarantined(item) for item in found]})
+        return answer_json(200, {**census, "quarantine": [_quarantined(item) for item in found]})
 
     async def change(self, call: Call) -> Response:
-        """A queue may be bounded, or paused, before its first job: it begins with that."""
+        """Change settings. A queue need not exist: with its first setting it begins, before its first job."""
         return await self._adjust(call, queue_settings.read(json_body.parse(call.request.body)), begins=True)
 
     async def pause(self, call: Call) -> Response:
@@ -60,34 +63,34 @@ class QueueOperations:
         self, call: Call, settings: dict[str, Any], keyed: Keyed = NO_KEY, *, begins: bool = False
     ) -> Response:
         queue = call.path["queue"]
-        _refuse_name(queue)
+        _check_name(queue)
         if await self._queues.adjust(queue, settings, keyed, begins=begins):
             response = await self.read(call)
             response.add_header(*idempotency.REPLAYED)
             return response
-        said = ", ".join(f"{name} {to_json(value)}" for name, value in settings.items())
-        self._log.info("queue.changed", f"Queue {queue} changed: {said}", request_id=call.request_id, queue=queue)
+        changes = ", ".join(f"{name} {to_json(value)}" for name, value in settings.items())
+        self._log.info("queue.changed", f"Queue {queue} changed: {changes}", request_id=call.request_id, queue=queue)
         with behind_a_change():
             return await self.read(call)
 
     async def remove(self, call: Call) -> Response:
         queue = call.path["queue"]
-        _refuse_name(queue)
-        await self._queues.remove(queue, self._queue.let_go(queue))
+        _check_name(queue)
+        await self._queues.remove(queue, self._job_store.let_go(queue))
         self._log.info("queue.removed", f"Queue {queue} removed", request_id=call.request_id, queue=queue)
         return Response(204)
 
     async def workers(self, call: Call) -> Response:
-        return _reply({"items": await runners(self._queues)})
+        return answer_json(200, {"items": await runners(self._queues)})
 
 
-def _refuse_name(queue: str) -> None:
+def _check_name(queue: str) -> None:
     if not QUEUE_NAME.fullmatch(queue):
         raise QueueNotFound("that can't be a queue's name: a-z, 0-9, _ and -, 64 at most")
 
 
 async def runners(queues: QueueStore) -> list[dict[str, Any]]:
-    """Every runner, with the queues that it serves."""
+    """Every live runner as the API shows it, with the queues that it serves, sorted by id."""
     found: dict[str, dict[str, Any]] = {}
     async for queue, rostered in queues.rosters():
         for seen in rostered:
@@ -130,7 +133,3 @@ def _present(census: Census) -> dict[str, Any]:
 def _quarantined(item: Quarantined) -> dict[str, Any]:
     found_at = timestamp(item.found_ms) if item.found_ms is not None else None
     return {"id": item.job_id, "reason": item.reason, "found_at": found_at}
-
-
-def _reply(value: Any) -> Response:
-    return answer_json(200, value)

@@ -1,4 +1,9 @@
-"""A job as the API shows it: its record in the contract's words, its secrets masked. Pure."""
+"""A job as the API shows it: the fields of openapi.yaml's Job, with secrets masked. Pure.
+
+    {"id": "email-0192…", "type": "email", "queue": "email", "state": "ready", "payload": {"to": "a@b.c", …}, …}
+
+`present` makes them of a job's record; `job_text` is their JSON, `new_job` the JSON of a job that was just created.
+"""
 
 import functools
 import operator
@@ -11,10 +16,10 @@ from lib.json_text import to_json
 
 
 def present(record: JobRecord) -> dict[str, Any]:
-    """A job as the API shows it."""
+    """A job's record in the words of the API: times as RFC 3339, secrets of the payload masked in errors too."""
     spec = record.spec
-    is_told_of_errors = record.error is not None or any(attempt.error for attempt in record.history)
-    secrets = known_secrets(spec.payload) if spec and is_told_of_errors else []
+    has_errors = record.error is not None or any(attempt.error for attempt in record.history)
+    secrets = known_secrets(spec.payload) if spec and has_errors else []
     shown: dict[str, Any] = {
         "id": record.job_id,
         "type": spec.type if spec else None,
@@ -40,8 +45,8 @@ def present(record: JobRecord) -> dict[str, Any]:
         "request_id": spec.request_id if spec else None,
         "trace_id": spec.trace.trace_id if spec else None,
         "unique_key": (spec.unique_key or None) if spec else None,
-        "retain_s": _seconds(record.retain_ms),
-        "give_up_after_s": _seconds(record.give_up_ms),
+        "retain_s": seconds_of(record.retain_ms),
+        "give_up_after_s": seconds_of(record.give_up_ms),
         "give_up_at": _time(record.gives_up_ms),
         "cancel_requested_at": _time(record.cancel_requested_ms),
         "history": [
@@ -67,21 +72,22 @@ OUTCOMES = {"new": "created", "duplicate": "duplicate"}
 
 
 def outcome_of(accepted: Accepted) -> str:
-    """What became of a job that was sent, in the contract's word: created, duplicate or replayed."""
+    """The API's word for what became of a job that was sent: created, duplicate or replayed."""
     return OUTCOMES.get(accepted.outcome, "replayed")
 
 
 def job_text(record: JobRecord) -> str:
-    """JSON of `present`. What can't be shown costs its own field, and neither the job nor a page that it stands on: a
-    NaN, or depth, as an older version kept it or somebody wrote it by hand."""
+    """JSON of `present`. A field that JSON can't hold is shown as null, and the rest of the job as ever.
+
+    (A NaN or too many levels, which an older version let in or somebody wrote into Redis by hand.)"""
     try:
         return to_json(present(record))
-    except Exception:  # noqa: BLE001  One job: whatever is wrong with it, the others on its page are to be seen.
+    except Exception:  # noqa: BLE001  Whatever is wrong with one job, the other jobs of its page are shown.
         return to_json(_less_what_fails(record))
 
 
 def _less_what_fails(record: JobRecord) -> dict[str, Any]:
-    """As `present`, with null for each part that is not to be had as JSON."""
+    """As `present`, with null for each part that can't be written as JSON."""
     spec, has_result = record.spec, not _fails(record.result)
     has_payload = spec is not None and not _fails(spec.payload)
     if spec is not None and not has_payload:
@@ -193,12 +199,12 @@ def _form(alike: tuple[Any, ...], retain_ms: int | None, give_up_ms: int | None)
 
 
 def _time(ms: int | None) -> str | None:
-    # What someone wrote into Redis by hand may be no time at all.
+    # Somebody may have written a number into Redis by hand that is no time.
     return timestamp(ms) if ms is not None and ms <= LAST_MS else None
 
 
-def _seconds(ms: int | None) -> float | None:
-    """Whole ones without a point."""
+def seconds_of(ms: int | None) -> float | None:
+    """60 for 60000 ms, 1.5 for 1500 ms."""
     return None if ms is None else ms / 1000 if ms % 1000 else ms // 1000
 
 

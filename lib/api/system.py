@@ -1,4 +1,4 @@
-"""/api/health, /livez, /readyz and the contract itself."""
+"""Whether the service works: /api/health for people, /livez and /readyz for probes. And its contract, /openapi.yaml."""
 
 import contextlib
 import time
@@ -22,7 +22,7 @@ OK = b'{"status":"ok"}\n'
 
 
 class SystemOperations:
-    """The operations that look at this service. contract: the file openapi.yaml."""
+    """The operations on the service itself. contract: the file openapi.yaml. From a drain on it is not ready."""
 
     def __init__(
         self, link: RedisLink, queues: QueueStore, contract: Path, epochs: Epochs, types: Registry, drain: Drain

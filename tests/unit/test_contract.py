@@ -13,7 +13,7 @@ from unittest.mock import Mock
 
 import lib
 from lib import json_text
-from lib.api import events, jobs
+from lib.api import events, job_search
 from lib.api.bulk import batch, upload
 from lib.api.routes import AllOperations, routes
 from lib.api.shown import present
@@ -418,7 +418,7 @@ class Facts(unittest.TestCase):
         self.assertIn(f"more than {preferences.MAX_WAIT_S} are {preferences.MAX_WAIT_S}", wait["description"])
         told = CONTRACT.operation("listJobs").fields["description"]
         self.assertIn(f"{listing.MOST_LOOKED_AT:,} jobs", told)
-        self.assertEqual((0.5, True), (jobs.SEARCH_S, "half a second" in told))
+        self.assertEqual((0.5, True), (job_search.SEARCH_S, "half a second" in told))
 
     def test_the_limits_of_http(self) -> None:
         limits = Limits()

@@ -116,7 +116,7 @@ class Intake:
             self.taken_in += 1
             self._tell(index, f'{{"index":{index},"status":202,"id":"{job_id}","outcome":"created"}}')
         elif outcome == "conflict":
-            self.refuse(index, idempotency.reused())
+            self.refuse(index, idempotency.key_reused_error())
         elif outcome in REFUSED:
             self.refuse(index, refused_job_error(heard))
         else:
