@@ -1,6 +1,6 @@
 """/api/queues and /api/workers: the queues with their counts and settings, and the runners that serve them.
 
-A runner is called a worker in paths and answers: {"id": "web-1-4711", "queues": [{"queue": "email", "active": 3}], …}.
+In paths and answers a runner is called a worker: {"id": "web-1.4711.1f3a9c0e", "host": "web-1", "active": 3, …}.
 """
 
 from typing import Any
