@@ -1,4 +1,6 @@
-"""What a server process does beside its requests: announce Redis, watch its epochs, say that the loop turns, count."""
+"""The tasks of a server process beside its requests: log that Redis is there, watch for a Redis that was emptied, tell
+the parent that the loop turns, and write down counts for GET /metrics.
+"""
 
 import asyncio
 import contextlib
@@ -23,7 +25,7 @@ TICK_S = 1.0
 
 
 class Background:
-    """Tasks beside the requests. Where one ends by a fault of its own, the log says so, and requests are served on."""
+    """Tasks beside the requests. If a task ends by a bug, the bug is logged, and requests are served on."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -45,7 +47,7 @@ class Background:
 
 
 async def tick(slot: Slot) -> None:
-    """Tell the parent every second that this process's loop turns: one that is silent for long is killed."""
+    """Tell the parent every TICK_S that the loop of this process turns. The parent kills a child that is silent."""
     while True:
         slot.tick()
         await asyncio.sleep(TICK_S)
@@ -60,7 +62,8 @@ async def report_state(counts: RequestCounts, listener: Listener, log: Log) -> N
 
 
 async def announce_redis(url: str, link: RedisLink, log: Log) -> None:
-    """Log that the database is connected, and what is wrong with its settings; until then, once, that it is away."""
+    """Wait until Redis answers; then log its version, and a warning for each setting under which jobs can be lost. If
+    the first try fails, log that Redis is away."""
     is_first = True
     while True:
         try:
@@ -76,7 +79,7 @@ async def announce_redis(url: str, link: RedisLink, log: Log) -> None:
 
 
 async def watch_epochs(epochs: Epochs, job_store: JobStore, log: Log) -> None:
-    """Log an error when Redis has lost what it held, and have every queue named again there."""
+    """When Redis has lost its data, log an error, and have the next job of each queue name the queue again."""
     bulkheads = Bulkheads(log)
     while True:
         with contextlib.suppress(RedisUnavailable), bulkheads.around(ALL, "epoch"):

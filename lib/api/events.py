@@ -1,4 +1,4 @@
-"""GET /api/events: what happens to jobs, as Server-Sent Events, as it happens.
+"""GET /api/events: every change of a job's state, at once, as Server-Sent Events.
 
     id: 1795438188123;email=1795438188200-0
     data: {"id": "email-0192…", "queue": "email", "state": "completed", "by": "complete", "at": "2026-11-23T12:49:48Z"}
@@ -61,7 +61,7 @@ class EventOperations:
     async def stream(self, call: Call) -> Response:
         wanted = _filter(call.parameters)
         for_s = query.seconds(call.parameters, "for_s", MAX_FOR_S)
-        # Before the answer begins: with Redis away it is a 503, and from here on nothing that happens is missed.
+        # Asked before the answer begins: with Redis away the answer is a 503. From `listen` on no event is missed.
         names = await self._events.names(wanted.queues)
         now_ms, newest = await self._events.listen(names)
         if wanted.queues is not None and (broken := set(names) - newest.keys()):
@@ -70,7 +70,7 @@ class EventOperations:
         resumed = bookmark_from(last_id, names, now_ms) if last_id else None
         mark = resumed or Bookmark(now_ms, newest)
         first = _reset(None, str(mark)) if last_id and resumed is None else b""
-        # Last, with no await before `_pieces` counts the reader: else all who ask in one moment are let in.
+        # Checked last, with no await before `_pieces` counts the reader: else all requests of a moment pass.
         if self._readers >= MOST_READERS:
             raise TooManyConnections(f"{MOST_READERS} readers follow the events already; try again in a moment")
         known_id = (last_id or "") if resumed else str(mark) if first else ""
@@ -195,16 +195,16 @@ class _Pulse:
 
 
 class _RequestIds:
-    """Which request queued which job, of the last KNOWN_REQUESTS jobs that a reader asked about.
+    """The request that queued each job, for the last KNOWN_REQUESTS jobs that a reader asked about.
 
-    A stream's entry does not say, so each job is read once."""
+    The entries of a stream do not hold request ids, so each job is read once."""
 
     def __init__(self, job_store: JobStore) -> None:
         self._job_store = job_store
         self._known: OrderedDict[str, str | None] = OrderedDict()
 
     async def jobs_of(self, request_id: str, job_ids: list[str]) -> tuple[list[str], bool]:
-        """The jobs of `job_ids` that the request queued; and False if one of them is gone, so that nobody knows."""
+        """The jobs of `job_ids` that the request queued; and False if a job is gone, and its request unknown."""
         known = self._known
         unknown = [job_id for job_id in job_ids if job_id not in known]
         for record in await self._job_store.read_many(unknown):

@@ -48,7 +48,7 @@ class QueueOperations:
         return answer_json(200, {**census, "quarantine": [_quarantined(item) for item in found]})
 
     async def change(self, call: Call) -> Response:
-        """Change settings. A queue need not exist: with its first setting it begins, before its first job."""
+        """Change settings. A queue that does not exist yet begins with its first setting, before its first job."""
         return await self._adjust(call, queue_settings.read(json_body.parse(call.request.body)), begins=True)
 
     async def pause(self, call: Call) -> Response:

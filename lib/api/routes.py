@@ -17,7 +17,7 @@ from lib.api.system import SystemOperations
 from lib.prometheus import CONTENT_TYPE
 from lib.web.router import JSON, CallbackOperation, Route
 
-# RFC 7396: what a PATCH here does with each field that it names is what a merge patch says.
+# RFC 7396: a PATCH of a job or a queue does with each of its fields as a merge patch does.
 _PATCHES = {JSON: None, "application/merge-patch+json": None}
 _LISTING = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "for_s"})
@@ -25,7 +25,7 @@ _WAIT = frozenset({"wait"})
 
 
 class AllOperations(NamedTuple):
-    """All that answers requests, by resource. service.py makes it."""
+    """The objects whose methods answer requests, one for each resource. service.py makes them."""
 
     jobs: JobOperations
     batches: BatchOperations
@@ -73,12 +73,19 @@ def _job_routes(jobs: JobOperations, batches: BatchOperations) -> tuple[Route, .
 
 
 def _queue_routes(queues: QueueOperations) -> tuple[Route, ...]:
-    one = "/api/queues/{queue}"
     return (
         Route("GET", "/api/queues", "listQueues", queues.list_all, scope="read"),
-        Route("GET", one, "readQueue", queues.read, scope="read"),
-        Route("PATCH", one, "changeQueue", queues.change, takes_body=True, bodies=_PATCHES, scope="admin"),
-        Route("DELETE", one, "deleteQueue", queues.remove, scope="admin", produces=()),
+        Route("GET", "/api/queues/{queue}", "readQueue", queues.read, scope="read"),
+        Route(
+            "PATCH",
+            "/api/queues/{queue}",
+            "changeQueue",
+            queues.change,
+            takes_body=True,
+            bodies=_PATCHES,
+            scope="admin",
+        ),
+        Route("DELETE", "/api/queues/{queue}", "deleteQueue", queues.remove, scope="admin", produces=()),
         Route("POST", "/api/queues/{queue}/pause", "pauseQueue", queues.pause, scope="admin"),
         Route("POST", "/api/queues/{queue}/resume", "resumeQueue", queues.resume, scope="admin"),
         Route("GET", "/api/workers", "listWorkers", queues.workers, scope="read"),

@@ -1,7 +1,7 @@
 """One server process, put together and run: links to Redis, the stores on them, the operations, the app, a listener.
 
-server.py calls `serve` with what it has read from argv and the settings; whether the process is alone or one of
-several is the Slot's affair.
+server.py reads argv and the settings and calls `serve`. The Slot knows whether this process is alone or a child of a
+parent: it says when to stop, and is told that requests are answered and how many connections were cut off.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ async def serve(
     contract: Path,
     read_keys: Callable[[], tuple[ApiKey, ...]],
 ) -> None:
-    """Serve until the slot is told to stop; then until what is in flight has been answered.
+    """Serve until the slot says stop, and then until the requests in flight have been answered.
 
     listening: a bound socket. contract: the file openapi.yaml. read_keys: the API keys as the settings have them now;
     it raises ConfigError."""
@@ -78,7 +78,7 @@ async def serve(
     background = Background(log)
     background.begin(report_state(counts, listener, log))
     if slot.number == 0:
-        # The line about the database comes before the server's, if it can be known soon.
+        # The log line about Redis comes before "Server started", if Redis answers soon.
         announced = background.begin(announce_redis(settings.redis_url, stores.link, log))
         await asyncio.wait({announced}, timeout=REDIS_POLL_S)
         log.info("middlewares.loaded", f"Middlewares loaded: {', '.join(middleware.NAMES)}")
@@ -88,7 +88,7 @@ async def serve(
     background.begin(asyncio.to_thread(operations.manual.prepare))
     background.begin(watch_epochs(stores.epochs, stores.jobs, log))
     background.begin(tick(slot))
-    # Under a parent, which has read the keys before and said what is new, each process says only what is wrong.
+    # A parent reads the keys first and logs which are new; its children log only what is wrong with them.
     keys = KeyRing(settings.api_keys, read_keys, log, is_spokesman=isinstance(slot, Alone), use=auth.replace)
     await slot.told_to_stop(keys.reread)
     drain.begin()
@@ -99,14 +99,14 @@ async def serve(
 
 
 class ServiceStores:
-    """Jobs, queues and counters in Redis, as this process asks for them, and the links that they are asked over."""
+    """The objects by which this process reads and changes jobs, queues and counters in Redis, and their links."""
 
     def __init__(self, settings: Settings) -> None:
         url, keys = settings.redis_url, RedisKeys(settings.key_prefix)
         self.link = open_link(url, timeout_s=REQUEST_CALL_TIMEOUT_S)
-        # A link of their own for commits: what is read, or waits for replicas, must not hold up a POST.
+        # For commits of new jobs alone: a long read, or a wait for replicas, must not hold up a POST.
         self._commit_link = open_link(url, timeout_s=REQUEST_CALL_TIMEOUT_S)
-        # A link of its own: with Redis stuck, what a caller has left is soon given up, before the request itself waits.
+        # With a short timeout: if Redis is stuck, the caller's rate is given up before the request itself waits.
         self._rate_link = open_link(url, timeout_s=RATE_CALL_TIMEOUT_S)
         self.queues = QueueStore(self.link, keys, lease_s=settings.lease_s)
         self.jobs = JobStore(self.link, keys, commit_link=self._commit_link, ack_replicas=settings.ack_replicas)

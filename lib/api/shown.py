@@ -178,7 +178,7 @@ def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
 
 @functools.lru_cache(maxsize=1024)
 def _form(alike: tuple[Any, ...], retain_ms: int | None, give_up_ms: int | None) -> tuple[str, ...]:
-    """A new job as `present` shows it, cut at the fields of _FILLED_IN, with a blank in place of each:
+    """The JSON of a new job as `present` shows it, cut at the fields of _FILLED_IN, with "" in place of each:
 
     ('{"id":"', "", '","type":"email","queue":"', "", '","state":"', "", '","priority":"normal","payload":', "", …)
 

@@ -1,4 +1,4 @@
-"""HTTP for any application: what happens to every request before and after the operation that answers it.
+"""HTTP for any application: the work on every request before and after the operation that answers it.
 
     middleware.py    the order in which a request is checked, answered and logged
     router.py        the table of operations, and which of them a request asks for

@@ -1,4 +1,4 @@
-"""Whether this server is about to stop: asked by what waits for long, and told to what sleeps.
+"""Whether this server is about to stop. Operations that wait for long ask; those that sleep are called back.
 
 The service makes one Drain and begins it once, at the signal to stop. From then on /readyz answers 503, requests that
 wait for a job's end are answered with the job as it is, and streams and uploads end.

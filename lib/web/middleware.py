@@ -1,4 +1,4 @@
-"""What happens to every request before and after its operation. The HTTP room calls `Middleware`:
+"""The work on every request before and after its operation. http1 calls `Middleware`:
 
     admit(request)             when the head is read: a request id, a trace, the caller, the line "Request Started";
                                then the checks of the head, which end in an Admission or in an answer (4xx)
@@ -98,7 +98,7 @@ class Middleware:
         self._digits = random_digits(80)  # for each request 32 for its id, 48 for its trace
 
     def admit(self, request: Request) -> Response | None:
-        """None for a request that is to be handled; else its answer, and its body need not be sent."""
+        """None if the request is to be handled; else its answer, for which its body need not be sent."""
         digits = next(self._digits)
         request.request_id = _usable_id(request.headers.get("x-request-id")) or uuid4_of(digits[:32])
         request.trace = trace_from(request.headers.get("traceparent"), digits[32:])
