@@ -30,7 +30,7 @@ from lib.queue.keys import RedisKeys
 from lib.queue.lease import Lease
 from lib.queue.meters import Meters
 from lib.queue.queue_store import QueueStore
-from lib.redis_link.link import open_link
+from lib.redis_link.link import CALL_TIMEOUT_S, open_link
 from lib.settings.config import Settings
 from lib.work.runner.consumer import Consumer
 from lib.work.runner.context import Blank, Shared
@@ -43,7 +43,6 @@ from lib.work.runner.timings import Timings
 from lib.work.runner.warnings import Warnings
 from lib.work.runner.watchdog import Watchdog
 
-CALL_TIMEOUT_S = 5.0
 TICK_S = 1.0
 REPORT_S = 0.05
 STRAYS_EVERY_S = 1.0  # So often an isolation runner that has nothing to run looks at its own lists.

@@ -38,7 +38,7 @@ from lib.queue.keys import RedisKeys
 from lib.queue.queue_names import Walk
 from lib.queue.queue_store import NAMES_AT_ONCE, QueueStore
 from lib.redis_link import redis_info
-from lib.redis_link.link import open_link
+from lib.redis_link.link import CALL_TIMEOUT_S, open_link
 from lib.settings.config import EXIT_CONFIG, Settings
 from lib.work.fates import Fates
 from lib.work.supervisor.birth import Newborn, spawn_runner
@@ -48,7 +48,6 @@ from lib.work.supervisor.quota import Quota
 from lib.work.supervisor.stuck import StuckRunners
 from lib.work.supervisor.upkeep import EVERY_S, Upkeep
 
-CALL_TIMEOUT_S = 5.0
 SECOND_SIGNAL_S = 1.0
 LEAVE_S = 6.0  # What a runner may take, beside UNWIND_S, to give back what is left and sign off, before it is killed.
 AFTERSHOCKS_S = (0.2, 1.0)
