@@ -1,5 +1,5 @@
-"""The tasks of a server process beside its requests: log that Redis is there, watch for a Redis that was emptied, tell
-the parent that the loop turns, and write down counts for GET /metrics.
+"""The tasks of a server process beside its requests: log that Redis is there, watch for a Redis that was emptied, send
+the parent a tick every second, and write down counts for GET /metrics.
 """
 
 import asyncio

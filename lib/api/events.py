@@ -182,7 +182,7 @@ class _Pulse:
         self._known_id, self._known_since_s, self.sent_s = last_id, now_s, now_s
 
     def is_bookmark_due(self, reached: str, now_s: float) -> bool:
-        """reached: the id that the reader would have, if it was told."""
+        """reached: the id that a bookmark would bring the reader now."""
         return reached != self._known_id and now_s >= min(self.ends_s, self._known_since_s + BOOKMARK_S)
 
     def is_heartbeat_due(self, now_s: float) -> bool:

@@ -1,7 +1,7 @@
 """Whether this server is about to stop. Operations that wait for long ask; those that sleep are called back.
 
-The service makes one Drain and begins it once, at the signal to stop. From then on /readyz answers 503, requests that
-wait for a job's end are answered with the job as it is, and streams and uploads end.
+A server process makes one Drain and begins it once, at the signal to stop. From then on /readyz answers 503, requests
+that wait for something are answered at once, and streams and uploads end.
 """
 
 from collections.abc import Callable

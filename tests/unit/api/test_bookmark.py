@@ -1,4 +1,4 @@
-"""How far a reader of events has come, as the text that it brings back."""
+"""A bookmark as text, and the same bookmark when its reader brings the text back."""
 
 import unittest
 

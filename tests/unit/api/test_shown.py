@@ -1,4 +1,4 @@
-"""A job as the API shows it: the quick way to show a new one against the usual one."""
+"""A job as the API shows it: `new_job`, which is quick, gives the same JSON as `present`."""
 
 import random
 import unittest

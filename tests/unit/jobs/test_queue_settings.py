@@ -46,15 +46,17 @@ class Kept(unittest.TestCase):
             settings: dict[str, Any] = queue_settings.read(body)
             kept = {name: text for name, text in queue_settings.stored(settings).items() if text}
 
-            self.assertEqual({"paused": False, **settings}, queue_settings.shown(kept))
+            self.assertEqual({**queue_settings.shown({}), **settings}, queue_settings.shown(kept))
 
     def test_the_texts_are_those_that_older_versions_wrote(self) -> None:
         self.assertEqual({"paused": "1", "max_depth": "0"}, queue_settings.stored({"paused": True, "max_depth": 0}))
         self.assertEqual({"paused": "", "max_depth": ""}, queue_settings.stored({"paused": False, "max_depth": None}))
 
     def test_a_queue_for_which_nothing_was_set_shows_every_setting(self) -> None:
-        self.assertEqual({"paused": False, "max_depth": None}, queue_settings.shown({}))
-        self.assertEqual([*SETTINGS], [*queue_settings.shown({})])
+        shown = queue_settings.shown({})
+
+        self.assertEqual([*SETTINGS], [*shown])
+        self.assertEqual((False, None), (shown["paused"], shown["max_depth"]))
 
     def test_what_somebody_wrote_by_hand_shows_as_the_scripts_take_it(self) -> None:
         for text in ("1", "0", "yes", ""):

@@ -1,4 +1,4 @@
-"""The Authorization header against the keys: who calls, and what is said to whom none of them belongs."""
+"""The Authorization header against API_KEYS: whose key it is, and the error for a missing, wrong or expired key."""
 
 import io
 import random

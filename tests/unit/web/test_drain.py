@@ -1,4 +1,4 @@
-"""A drain begins once, and all who wait are told."""
+"""A drain begins once, and calls back everybody that waits."""
 
 import unittest
 

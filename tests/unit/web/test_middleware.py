@@ -1,4 +1,4 @@
-"""What the middleware makes of a request's head and hands to its operation."""
+"""The call that the middleware makes of a request for its operation."""
 
 import unittest
 
