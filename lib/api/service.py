@@ -69,10 +69,7 @@ async def serve(
     counts = RequestCounts(slot.memory, slot.number)
     auth = Auth(settings.api_keys, FailedTries(), log)
     operations = _operations(settings, types, log, stores, counts, drain, contract)
-    table = routes(operations)
-    counts.lay_out(route.pattern for route in table)
-    hosts = (*settings.allowed_hosts, settings.host, f"[{settings.host}]")
-    app = middleware.Middleware(Router(table), auth, log, counts, hosts, stores.rate_limit)
+    app = _app(settings, log, stores, operations, auth, counts)
     listener = Listener(app, limits=Limits(idle_s=settings.keep_alive_s), max_connections=settings.max_connections)
 
     background = Background(log)
@@ -142,6 +139,15 @@ def _operations(
         metrics=MetricsOperations(stores.queues, stores.meters, counts, types),
         manual=ManualOperations(contract, asks_for_key=bool(settings.api_keys)),
     )
+
+
+def _app(
+    settings: Settings, log: Log, stores: ServiceStores, operations: AllOperations, auth: Auth, counts: RequestCounts
+) -> middleware.Middleware:
+    table = routes(operations)
+    counts.lay_out(route.pattern for route in table)
+    hosts = (*settings.allowed_hosts, settings.host, f"[{settings.host}]")
+    return middleware.Middleware(Router(table), auth, log, counts, hosts, stores.rate_limit)
 
 
 def _url(host: str, port: int) -> str:
