@@ -1,1 +1,10 @@
-"""The operations of the API, a file a resource: parse, one call, reply. routes.py is the table of them all."""
+"""The operations of the API, a file for each resource: an operation parses its request, makes one call, and answers.
+
+    routes.py        the table of all operations
+    service.py       puts a server process together and runs it; background.py is its work beside the requests
+    jobs.py job_search.py shown.py idempotency.py cursor.py    /api/jobs; bulk/ is /api/jobs/batch
+    job_types.py queues.py system.py metrics.py manual.py      the other resources
+    events.py bookmark.py                                      /api/events, a stream for each reader
+
+Nothing here changes a job by itself: queue/ does, and jobs/ says what a request may ask for.
+"""

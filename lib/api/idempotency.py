@@ -1,4 +1,9 @@
-"""Idempotency keys: which job a request sent again stands for. Pure; enqueue.lua decides."""
+"""Idempotency keys: a request that is sent again under its key has the effect of one request. Pure.
+
+A key is kept with the name of its caller, `ops order-1217`, and the fingerprint of the request. enqueue.lua compares
+the two with those of earlier requests: the same key and fingerprint is a replay, the same key with another fingerprint
+is a 409.
+"""
 
 import hashlib
 import json
@@ -14,13 +19,14 @@ _KEY = re.compile(r"[\x21\x23-\x7e]{1,255}")
 
 
 def under_key(job: NewJob, text: str, call: Call, body: dict[str, Any], *, pointer: str) -> NewJob:
-    """The job under its caller's key. pointer: where the key came from. Raises InvalidFields."""
+    """The job with the idempotency key `text`. pointer: the field that held the key. Raises InvalidFields."""
     return job._replace(idempotency_key=f"{call.caller.name} {_key(text, pointer)}", fingerprint=_fingerprint(body))
 
 
 def keyed(call: Call) -> Keyed:
-    """The key of a request that changes something and has no body: its path and query say what it asks for. Raises
-    InvalidFields."""
+    """The key of a request without a body, such as POST …/cancel; the fingerprint is that of its path and query.
+
+    Raises InvalidFields."""
     text = call.request.headers.get("idempotency-key")
     if text is None:
         return NO_KEY
@@ -28,12 +34,12 @@ def keyed(call: Call) -> Keyed:
     return Keyed(f"{call.caller.name} {_key(text, 'Idempotency-Key')}", _digest(asked))
 
 
-def reused() -> IdempotencyKeyReused:
+def key_reused_error() -> IdempotencyKeyReused:
     return IdempotencyKeyReused("it came before with another body; send the same body again, or another key")
 
 
 def _key(text: str, pointer: str) -> str:
-    """The key of an Idempotency-Key header: a quoted string, as the draft has it, or the bare text."""
+    """The key without its quotes: "order-1217", as the IETF's draft has it, or the bare order-1217."""
     key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
     if not _KEY.fullmatch(key):
         detail = "must be 1 to 255 visible ASCII characters, in double quotes if you like"
@@ -42,8 +48,7 @@ def _key(text: str, pointer: str) -> str:
 
 
 def _fingerprint(body: dict[str, Any]) -> str:
-    """Of what was asked for, not of how it was written: white space, the order of names and fields of null do not
-    count."""
+    """Equal for two bodies that ask for the same: white space, the order of names and fields of null do not count."""
     asked = {name: value for name, value in body.items() if value is not None}
     return _digest(json.dumps(asked, sort_keys=True, ensure_ascii=True))
 

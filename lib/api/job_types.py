@@ -1,12 +1,13 @@
-"""GET /api/types: the job types that this server's JOB_MODULES define, as a form or a client has to know them.
+"""GET /api/types: the job types of this server's JOB_MODULES, with all that a form or a client must know of them.
 
-The list is made of what the server itself has loaded, the same that POST checks a payload by. Which types the workers
-have loaded is not asked: a worker with other JOB_MODULES puts a job of a type that it does not know off.
+The server lists the types that it has loaded itself, by which POST checks a payload. Workers may have other
+JOB_MODULES; a worker snoozes a job whose type it does not know.
 """
 
 import inspect
 from typing import Any
 
+from lib.api.shown import seconds_of
 from lib.http1.message import Response
 from lib.jobs.payload_schema import first_line, payload_schema
 from lib.jobs.registry import JobType, Registry
@@ -15,7 +16,7 @@ from lib.web.router import Call
 
 
 class TypeOperations:
-    """The operation on job types. They are the same until the server ends, so that the answer is made once."""
+    """The operation on job types. The types do not change until the server ends, so the answer is made once."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -38,17 +39,13 @@ def _present(job_type: JobType) -> dict[str, Any]:
         "max_attempts": job_type.max_attempts,
         "backoff": {"base_s": _number(base_s), "cap_s": _number(cap_s)},
         "timeout_s": _number(job_type.timeout_s),
-        "retain_s": _seconds(job_type.retain_ms),
-        "give_up_after_s": _seconds(job_type.give_up_ms),
+        "retain_s": seconds_of(job_type.retain_ms),
+        "give_up_after_s": seconds_of(job_type.give_up_ms),
         "payload_schema": payload_schema(job_type.annotation),
     }
 
 
-def _seconds(ms: int | None) -> float | None:
-    return None if ms is None else _number(ms / 1000)
-
-
 def _number(value: float) -> float:
-    """Whole ones without a point. A job module may have given a number of any class, such as a Decimal."""
+    """60 for 60.0, and 0.5. A job module may have given a number of any class, such as a Decimal."""
     number = float(value)
     return int(number) if number.is_integer() else number

@@ -1,14 +1,23 @@
-"""/api/jobs: take a job in, look at it, list, change, cancel, run again, delete. Parse, one call, reply."""
+"""/api/jobs: create a job, read, list, change, cancel, retry and delete jobs.
+
+Each operation parses its request, makes one call on the JobStore, and shows the job. `create` is the one that clients
+call most; it runs without a task, as a chain of callbacks:
+
+    create      parse the body, hand a NewJob to the JobStore, return
+    _on_commit  Redis has the job, or refused it: called with Accepted("email-0192…", "new", 1795438188123)
+    _outcome    log "job.enqueued", make the 202
+"""
 
 import asyncio
 import functools
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from lib.api import idempotency
 from lib.api.cursor import cursor_of, cursor_text
-from lib.api.shown import job_text, new_job, outcome_of
+from lib.api.job_search import JobSearch
+from lib.api.shown import job_text, just_taken, new_job, outcome_of
 from lib.errors import JobFailed, JobNotFound, RedisKeysBroken, RedisUnavailable, behind_a_change
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds, queue_of
@@ -23,71 +32,75 @@ from lib.logs.log import NOTHING, Log
 from lib.queue.end_waiters import EndWaiters
 from lib.queue.enqueuer import REFUSED, refused_job_error
 from lib.queue.job_store import JobStore
-from lib.queue.listing import Cursor, ListingPart, Wanted
+from lib.queue.listing import Wanted
 from lib.queue.queue_store import QueueStore
 from lib.web import json_body, query
+from lib.web.drain import Drain
 from lib.web.json_answer import answer_json, answer_text
 from lib.web.preferences import NOTHING as NO_PREFERENCE
 from lib.web.preferences import Preferences, preferred_by
 from lib.web.router import Call, Outcome
 
-RECORD_POLL_S = 5.0
-SEARCH_S = 0.5
-PAGE_BYTES = 4 << 20
-FIRST_SLICE = 10
-SLICE_BYTES = 1 << 20
+WAIT_POLL_S = 5.0  # A request that waits for a job's end reads the job so often, in case the wake-up is lost.
 OUTCOME = "Waybill-Outcome"
 CREATED = (OUTCOME, "created")
 
 
 class JobOperations:
-    """The operations on jobs."""
+    """The operations on jobs. A drain answers every request that waits for a job's end, with the job as it is."""
 
     def __init__(
-        self, queue: JobStore, queues: QueueStore, registry: Registry, ids: JobIds, endings: EndWaiters, log: Log
+        self,
+        job_store: JobStore,
+        queues: QueueStore,
+        registry: Registry,
+        ids: JobIds,
+        endings: EndWaiters,
+        log: Log,
+        drain: Drain,
     ) -> None:
-        self._queue = queue
+        self._job_store = job_store
+        self._search = JobSearch(job_store)
         self._queues = queues
         self._registry = registry
         self._ids = ids
         self._endings = endings
         self._log = log
-        self._draining = asyncio.Event()
-        self._search = asyncio.Lock()
+        self._drain = drain
+        drain.on_begin(endings.wake_all)
 
-    def drain(self) -> None:
-        """Answer whoever waits for a job's end, now, with the job as it is."""
-        self._draining.set()
-        self._endings.wake_all()
-
-    def create(self, call: Call, tell: Callable[[Outcome], None]) -> None:
-        """Takes no task, no future and no turn of the loop: this is what clients ask for most."""
+    def create(self, call: Call, on_outcome: Callable[[Outcome], None]) -> None:
+        """POST /api/jobs, as a Beginning: it takes no task, no future and no turn of the loop."""
         body = json_body.parse(call.request.body)
         job, spec = submission.read(body, self._registry, self._ids, request_id=call.request_id, trace=call.trace)
         preferred = preferred_by(call)
         key = call.request.headers.get("idempotency-key")
         if key is not None:
             job = idempotency.under_key(job, key, call, body, pointer="Idempotency-Key")
-        self._queue.post(job, functools.partial(self._heard, call, job, spec, preferred, tell))
+        self._job_store.post(job, functools.partial(self._on_commit, call, job, spec, preferred, on_outcome))
 
-    def _heard(
+    def _on_commit(
         self,
         call: Call,
         job: NewJob,
         spec: JobSpec,
         preferred: Preferences,
-        tell: Callable[[Outcome], None],
-        heard: Accepted | Exception,
+        on_outcome: Callable[[Outcome], None],
+        accepted: Accepted | Exception,
     ) -> None:
-        """The commit was answered. Does not raise: others wait for the same one."""
+        """Redis has answered the commit with the job. Never raises: other requests wait for the same commit."""
         outcome: Outcome
         try:
-            outcome = heard if isinstance(heard, Exception) else self._outcome(call, job, spec, preferred, heard)
+            if isinstance(accepted, Exception):
+                outcome = accepted
+            else:
+                outcome = self._outcome(call, job, spec, preferred, accepted)
         except Exception as fault:  # noqa: BLE001  The middleware logs it, and answers.
             outcome = fault
-        tell(outcome)
+        on_outcome(outcome)
 
     def _outcome(self, call: Call, job: NewJob, spec: JobSpec, preferred: Preferences, accepted: Accepted) -> Outcome:
+        """The 202 for a new job; else what has to be awaited for the answer. Raises for a job that was refused."""
         if accepted.outcome == "new":
             job_id, type_name = job.job_id, spec.type
             self._log.write(
@@ -103,40 +116,41 @@ class JobOperations:
             if preferred is NO_PREFERENCE:
                 return Response(202, new_job(job, spec, accepted.created_ms), [_location(job_id), CREATED])
         elif accepted.outcome == "conflict":
-            raise idempotency.reused()
+            raise idempotency.key_reused_error()
         elif accepted.outcome in REFUSED:
             raise refused_job_error(accepted)
-        return self._not_at_once(call, job, spec, accepted, preferred)
+        return self._answer_later(call, job, spec, accepted, preferred)
 
-    async def _not_at_once(
+    async def _answer_later(
         self, call: Call, job: NewJob, spec: JobSpec, accepted: Accepted, preferred: Preferences
     ) -> Response:
-        """Where another job stands for the one that was sent, or the caller would like to wait for its end."""
-        taken = _just_taken(job._replace(job_id=accepted.job_id), spec, accepted)
-        record = await self._now(taken, accepted, preferred.wait_s, call.request)
-        return _taken_in(record, accepted, preferred)
+        """The answer where an earlier job stands for the one that was sent, or the caller waits for the job's end."""
+        taken = just_taken(job._replace(job_id=accepted.job_id), spec, accepted.created_ms)
+        record = await self._current(taken, accepted, preferred.wait_s, call.request)
+        return _accepted_answer(record, accepted, preferred)
 
-    async def _now(self, taken: JobRecord, accepted: Accepted, wait_s: float, request: Request) -> JobRecord:
-        """The job that was taken in, or stands for it, as it is after wait_s at most.
+    async def _current(self, taken: JobRecord, accepted: Accepted, wait_s: float, request: Request) -> JobRecord:
+        """The accepted job as it is when it has ended, or after wait_s.
 
-        Its state is "" where it has ended and its record is trimmed: what was asked for is all that is known then.
+        taken: the job as it was sent, for where it can't be read. If it has ended already and its record was trimmed,
+        the state is "": nothing else is known of it then.
         """
         try:
             if wait_s:
                 return await self._wait(accepted.job_id, wait_s, request)
-            return taken if accepted.outcome == "new" else await self._queue.read(accepted.job_id)
+            return taken if accepted.outcome == "new" else await self._job_store.read(accepted.job_id)
         except JobNotFound:
             return taken._replace(state="")
         except (RedisUnavailable, RedisKeysBroken):
             if accepted.outcome != "new":
                 raise
-            # It was taken in: a 503 would have it sent again.
+            # The job is in Redis: a 503 would make its sender send it again.
             return taken
 
     async def read(self, call: Call) -> Response:
         preferred = preferred_by(call)
         job_id = call.path["job_id"]
-        record = await self._queue.read(job_id)
+        record = await self._job_store.read(job_id)
         if preferred.wait_s and record.state not in FINISHED:
             record = await self._wait(job_id, preferred.wait_s, call.request)
         return _shown(200, record, preferred.applied(is_finished=True))
@@ -146,114 +160,74 @@ class JobOperations:
         after = cursor_of(call.parameters)
         state, queue = call.parameters.get("state"), call.parameters.get("queue")
         if state is not None and state not in STATES:
-            raise query.wrong("state", "must be one of " + ", ".join(STATES))
+            raise query.parameter_error("state", "must be one of " + ", ".join(STATES))
         if queue is not None and not QUEUE_NAME.fullmatch(queue):
-            raise query.wrong("queue", "is not a queue's name")
+            raise query.parameter_error("queue", "is not a queue's name")
         queues = [queue] if queue is not None else await self._queues.names()
         wanted = Wanted(state, call.parameters.get("type"), call.parameters.get("request_id"))
-        page = await self._found(queues, wanted, after, limit)
+        page = await self._search.find(queues, wanted, after, limit)
         if queue is not None and page.unreadable:
             raise RedisKeysBroken(page.unreadable[0].reason)
-        items, end = await self._items(page, wanted)
-        jobs = ",".join(map(job_text, items))
+        records, end = await self._search.read(page, wanted)
+        jobs = ",".join(map(job_text, records))
         next_cursor = to_json(cursor_text(end, call.parameters) if end else None)
         warnings = to_json([unreadable.warning for unreadable in page.unreadable])
         return answer_text(200, f'{{"items":[{jobs}],"next_cursor":{next_cursor},"warnings":{warnings}}}')
 
     async def change(self, call: Call) -> Response:
         wanted = revision.read(json_body.parse(call.request.body))
-        await self._queue.patch(call.path["job_id"], lambda record: wanted.of(record, self._registry))
+        await self._job_store.patch(call.path["job_id"], lambda record: wanted.of(record, self._registry))
         return await self._changed(call, "job.changed", "Job changed")
 
     async def delete(self, call: Call) -> Response:
         job_id = call.path["job_id"]
-        await self._queue.delete(job_id)
+        await self._job_store.delete(job_id)
         self._log.info("job.deleted", f"Job deleted: {job_id}", request_id=call.request_id, job_id=job_id)
         return Response(204)
 
     async def cancel(self, call: Call) -> Response:
-        json_body.refuse(call.request.body)
+        json_body.expect_no_fields(call.request.body)
         is_forced = query.flag(call.parameters, "force")
-        if await self._queue.cancel(call.path["job_id"], is_forced=is_forced, keyed=idempotency.keyed(call)):
+        if await self._job_store.cancel(call.path["job_id"], is_forced=is_forced, keyed=idempotency.keyed(call)):
             return await self._replayed(call)
         msg = "Job asked to be cancelled by force" if is_forced else "Job asked to be cancelled"
         return await self._changed(call, "job.cancel_asked", msg)
 
     async def retry(self, call: Call) -> Response:
-        json_body.refuse(call.request.body)
+        json_body.expect_no_fields(call.request.body)
         from_start = query.flag(call.parameters, "from_start")
-        if await self._queue.retry(call.path["job_id"], idempotency.keyed(call), from_start=from_start):
+        if await self._job_store.retry(call.path["job_id"], idempotency.keyed(call), from_start=from_start):
             return await self._replayed(call)
         return await self._changed(call, "job.revived", "Job to be run again")
 
     async def logs(self, call: Call) -> Response:
-        return answer_json(200, {"items": await self._queue.log_of(call.path["job_id"])})
+        return answer_json(200, {"items": await self._job_store.log_of(call.path["job_id"])})
 
     async def _changed(self, call: Call, event: str, msg: str) -> Response:
         job_id = call.path["job_id"]
         self._log.info(event, f"{msg}: {job_id}", request_id=call.request_id, job_id=job_id)
         with behind_a_change():
-            return _shown(200, await self._queue.read(job_id))
+            return _shown(200, await self._job_store.read(job_id))
 
     async def _replayed(self, call: Call) -> Response:
-        """The change had been made under its key: nothing was done now."""
-        return _shown(200, await self._queue.read(call.path["job_id"]), [idempotency.REPLAYED])
+        """The answer to a request whose idempotency key came before: the change was made then, and not again."""
+        return _shown(200, await self._job_store.read(call.path["job_id"]), [idempotency.REPLAYED])
 
     async def _wait(self, job_id: str, wait_s: float, request: Request) -> JobRecord:
-        """The job when it has finished, or as it is after wait_s, or when nobody is there any more to be told."""
+        """The job when it has ended; earlier after wait_s, at a drain, or when the client has gone."""
         until_s = time.monotonic() + wait_s
         with self._endings.of(queue_of(job_id) or "", job_id) as ended:
             request.on_gone = ended.set
             while True:
                 ended.clear()
-                record = await self._queue.read(job_id)
+                record = await self._job_store.read(job_id)
                 left_s = until_s - time.monotonic()
-                if record.state in FINISHED or left_s <= 0 or self._draining.is_set() or request.is_gone:
+                if record.state in FINISHED or left_s <= 0 or self._drain.has_begun or request.is_gone:
                     return record
                 try:
-                    await asyncio.wait_for(ended.wait(), min(left_s, RECORD_POLL_S))
+                    await asyncio.wait_for(ended.wait(), min(left_s, WAIT_POLL_S))
                 except TimeoutError:
                     continue
-
-    async def _found(self, queues: list[str], wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
-        """The next jobs that fit: looked for, a page after the other, for SEARCH_S where most jobs do not.
-
-        WHY one search at a time: each look holds Redis for some milliseconds. Many that search at once are slower, and
-        whoever posts meanwhile waits for one look.
-        """
-        until_s = time.monotonic() + SEARCH_S
-        page = await self._queue.page(queues, wanted, after, limit)
-        while page.end and len(page.jobs) < wanted.enough(limit) and time.monotonic() < until_s:
-            async with self._search:
-                page = page.followed_by(await self._queue.page(queues, wanted, page.end, limit - len(page.jobs)))
-        return page
-
-    async def _items(self, page: ListingPart, wanted: Wanted) -> tuple[list[JobRecord], Cursor | None]:
-        """The page's jobs that fit, and where to go on.
-
-        They may be fewer than were asked for: the time was up, and the job that takes them over 4 MiB is the last.
-        """
-        items: list[JobRecord] = []
-        page_bytes = 0
-        async for place, record in self._records(page.jobs):
-            if record is not None and wanted.fits(record):
-                items.append(record)
-                page_bytes += record.size_bytes
-                if page_bytes > PAGE_BYTES:
-                    return items, place
-        return items, page.end
-
-    async def _records(self, places: list[Cursor]) -> AsyncIterator[tuple[Cursor, JobRecord | None]]:
-        """Each place with its job, read a few at a time: fifty jobs of a megabyte must not come in one piece."""
-        at, slice_size = 0, FIRST_SLICE
-        while at < len(places):
-            some = places[at : at + slice_size]
-            records = {record.job_id: record for record in await self._queue.read_many([p.job_id for p in some])}
-            for place in some:
-                yield place, records.get(place.job_id)
-            at += len(some)
-            mean_bytes = max(1, sum(record.size_bytes for record in records.values()) // len(some))
-            slice_size = max(1, min(200, SLICE_BYTES // mean_bytes))
 
 
 def _shown(status: int, record: JobRecord, headers: Sequence[tuple[str, str]] = ()) -> Response:
@@ -262,7 +236,7 @@ def _shown(status: int, record: JobRecord, headers: Sequence[tuple[str, str]] = 
 
 @functools.lru_cache(maxsize=1024)
 def _kind(type_name: str) -> str:
-    """A type's name, as a sentence begins with it."""
+    """The name of a type, to begin a sentence with: email -> Email."""
     return type_name[:1].upper() + type_name[1:]
 
 
@@ -270,9 +244,9 @@ def _location(job_id: str) -> tuple[str, str]:
     return "Location", f"/api/jobs/{job_id}"
 
 
-def _taken_in(record: JobRecord, accepted: Accepted, preferred: Preferences) -> Response:
-    """202 and the job; 200 where nothing new was queued, and where the caller waited and it has completed. Raises
-    JobFailed where they waited, and it ended otherwise."""
+def _accepted_answer(record: JobRecord, accepted: Accepted, preferred: Preferences) -> Response:
+    """202 with the job; 200 for a duplicate, and for a job that has completed while its caller waited. Raises JobFailed
+    for a job that ended otherwise while its caller waited."""
     is_finished = not record.state or record.state in FINISHED
     is_ok = accepted.outcome.endswith("duplicate") or (is_finished and preferred.wait_s > 0)
     outcome = outcome_of(accepted)
@@ -284,21 +258,3 @@ def _taken_in(record: JobRecord, accepted: Accepted, preferred: Preferences) -> 
         detail = f"the job {record.job_id} is {record.state}; its error says why, and POST …/retry runs it again"
         raise JobFailed(detail, headers=headers, members={"job": json.loads(text)})
     return answer_text(200 if is_ok else 202, text, headers)
-
-
-def _just_taken(job: NewJob, spec: JobSpec, accepted: Accepted) -> JobRecord:
-    """The job as it is at the moment when it is taken in; nobody has to ask Redis for that."""
-    created_ms = accepted.created_ms
-    due_ms = job.due_ms(created_ms)
-    return JobRecord(
-        job.job_id,
-        job.queue,
-        "ready" if due_ms is None else "delayed",
-        spec,
-        created_ms=created_ms,
-        run_at_ms=due_ms,
-        expires_ms=None if job.expires_in_ms is None else created_ms + job.expires_in_ms,
-        retain_ms=job.retain_ms,
-        give_up_ms=job.give_up_ms,
-        gives_up_ms=None if job.give_up_ms is None else (due_ms or created_ms) + job.give_up_ms,
-    )

@@ -1,6 +1,6 @@
-"""/problems, /docs and their style sheet: what is made to be read. The texts and their form are in lib/manual/.
+"""/problems, /docs and their style sheet: pages for people. lib/manual/ has the texts and makes the pages.
 
-What is in there is imported when requests are answered already: it is a thirtieth of a start.
+The modules of lib/manual are imported after the server has started, since they take a thirtieth of a start.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ HTML, TEXT, JSON, CSS = "text/html; charset=utf-8", "text/plain; charset=utf-8",
 PROBLEM_TYPES = (HTML, TEXT, JSON)
 DEFAULT_BASE = "http://127.0.0.1:8000"
 _STYLE = Path(manual.__file__).with_name("manual.css")
-# What can stand in a command that is copied into a shell, whatever else a Host may hold.
+# The page shows the Host in commands that readers copy into a shell: only these forms of a Host are shown.
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 
 
 class ManualOperations:
-    """The operations that answer with pages. contract: the file openapi.yaml; asks_for_key: there are API_KEYS."""
+    """The operations that answer with pages. contract: the file openapi.yaml. asks_for_key: API_KEYS is set."""
 
     def __init__(self, contract: Path, *, asks_for_key: bool) -> None:
         self._asks_for_key = asks_for_key
@@ -32,8 +32,8 @@ class ManualOperations:
         self._docs: asyncio.Task[str] | None = None
 
     def prepare(self) -> None:
-        """Import all that pages are made of. Soon after the start, for an upgrade on disk would bring what does not fit
-        to the rest. Whoever asks for a page before that waits for its part."""
+        """Import the modules that make pages, soon after the start. (Later an upgrade on disk may have replaced their
+        files by ones that do not fit to the rest of this process.) A request before that waits for the import."""
         from lib.manual import docs_page, problem_page, yaml_subset  # noqa: F401
 
     async def problems(self, call: Call) -> Response:
@@ -59,7 +59,7 @@ class ManualOperations:
         from lib.manual.shell import BASE
 
         if self._docs is None or (self._docs.done() and self._docs.exception()):
-            # In a thread, once, and all who ask meanwhile wait for the same one.
+            # Rendered once, in a thread; requests that come meanwhile wait for the same task.
             self._docs = asyncio.create_task(asyncio.to_thread(self._render_docs))
         rendered = await asyncio.shield(self._docs)
         return page(call.request, rendered.replace(BASE, escape(base_of(call.request))), HTML)
@@ -74,9 +74,9 @@ class ManualOperations:
 
 
 def base_of(request: Request) -> str:
-    """The address under which the caller reached this server, for commands that they can copy."""
+    """The address under which the caller reached this server, for commands to copy: https://waybill.example.com."""
     if not _HOST.fullmatch(request.host):
         return DEFAULT_BASE
-    # Said by a proxy that ends TLS. It changes a word in a text, and nothing rests on it.
+    # A proxy that ends TLS sends the field. A forged one only changes a word in the page of its own sender.
     is_https = request.headers.get("x-forwarded-proto", "").lower() == "https"
     return f"{'https' if is_https else 'http'}://{request.host}"

@@ -1,8 +1,10 @@
-"""GET /metrics: everything that is counted, in Prometheus' words, for all server processes and all workers together.
+"""GET /metrics: all counters and gauges, in Prometheus' text form, for all server processes and workers together.
 
-Requests come from the memory that the server's processes share, all else from Redis, a few queues at a time, so that
-neither Redis nor this loop is held up. With Redis away a scrape is answered all the same: that is when it is read.
-No id, key or path is ever a label.
+    waybill_jobs_completed_total{queue="email",type="email"} 1217
+
+The numbers of requests come from the memory that the server's processes share. All others come from Redis, a few queues
+at a time, so that neither Redis nor this process is held up. With Redis away the answer has the rest, and
+waybill_redis_up 0: operators look at metrics above all then. No id, key or path is ever a label.
 """
 
 import asyncio
@@ -26,7 +28,8 @@ EVENTS = ("enqueued", "completed", "retried", "dead", "cancelled")
 
 
 class MetricsOperations:
-    """The operation. counts: of requests. registry: the types whose counters are there before their first job is."""
+    """The operation. counts: the numbers of requests. registry: the types whose counters are shown before their first
+    job."""
 
     def __init__(self, queues: QueueStore, meters: Meters, counts: RequestCounts, registry: Registry) -> None:
         self._queues = queues
@@ -40,17 +43,17 @@ class MetricsOperations:
             await self._ask_redis(of_queues)
             is_up = True
         except RedisUnavailable:
-            # Half of the queues would look as if the others were gone.
+            # All queues or none: with half of them shown, the other queues would look as if they were gone.
             of_queues, is_up = _OfQueues(), False
         except RedisKeysBroken:
-            # The set of names itself: nobody can say how many queues are left out.
+            # The set of queue names itself is broken: at least one queue is left out, nobody knows how many.
             of_queues, is_up = _OfQueues(), True
             of_queues.unreadable = 1
         families = [*self._of_server(is_up), *of_queues.families, *self._of_requests()]
         parts = []
         for family in families:
             parts.append(exposition([family]))
-            # Of a thousand queues a histogram is a MiB of text.
+            # Other requests get a turn: the histogram of a thousand queues is a MiB of text.
             await asyncio.sleep(0)
         return Response(200, b"".join(parts), content_type=CONTENT_TYPE)
 
@@ -68,7 +71,7 @@ class MetricsOperations:
                     continue
                 found.add_census(census)
                 found.add_counters(census.queue, counters, self._types_of.get(census.queue, ()))
-                # Ten lines of text for each type of job, and there may be hundreds: others have their turn in between.
+                # Other requests get a turn: a queue has ten lines for each type, and may have hundreds of types.
                 await asyncio.sleep(0)
         for queue in self._types_of.keys() - names:
             found.add_types(queue, self._types_of[queue])
@@ -103,7 +106,7 @@ class MetricsOperations:
 
 
 class _OfQueues:
-    """The families that Redis tells of, while they are filled queue by queue."""
+    """The families whose numbers come from Redis, filled queue by queue."""
 
     def __init__(self) -> None:
         self.unreadable = 0
@@ -151,7 +154,7 @@ class _OfQueues:
         self._latency.add(census.oldest_ready_age_s or 0, queue=census.queue)
 
     def add_counters(self, queue: str, counters: Counters, types: Iterable[str]) -> None:
-        """types: those whose own queue it is."""
+        """Add the counters of a queue. types: the names of the types that enqueue to it by default."""
         for type_name in sorted({*types, *(type_name for _, type_name in counters.totals)}):
             for event, family in self._events.items():
                 family.add(counters.totals.get((event, type_name), 0), queue=queue, type=type_name)
@@ -160,8 +163,8 @@ class _OfQueues:
                 self._timings[metric].add_histogram(histogram, queue=queue, type=type_name)
 
     def add_types(self, queue: str, types: Iterable[str]) -> None:
-        """Counters at 0 of a queue that had no job yet.
+        """Add the counters, all 0, of a queue that had no job yet.
 
-        WHY: a counter that begins at 5 has no increase for Prometheus, and the first five dead jobs no alert.
+        WHY: Prometheus sees no increase in a counter that begins at 5, so that the first five dead jobs raise no alert.
         """
         self.add_counters(queue, Counters({}, {}), types)

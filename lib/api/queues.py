@@ -1,13 +1,16 @@
-"""/api/queues and /api/workers: what is where, who works on it, and what holds for a queue as a whole."""
+"""/api/queues and /api/workers: the queues with their counts and settings, and the runners that serve them.
+
+In paths and answers a runner is called a worker: {"id": "web-1.4711.1f3a9c0e", "host": "web-1", "active": 3, …}.
+"""
 
 from typing import Any
 
 from lib.api import idempotency
-from lib.errors import FieldError, InvalidFields, QueueNotFound, behind_a_change
+from lib.errors import QueueNotFound, behind_a_change
 from lib.http1.message import Response
 from lib.ids import QUEUE_NAME
+from lib.jobs import queue_settings
 from lib.jobs.job import NO_KEY, Keyed
-from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type, whole
 from lib.jobs.timestamps import timestamp
 from lib.json_text import to_json
 from lib.logs.log import Log
@@ -19,15 +22,13 @@ from lib.web import json_body
 from lib.web.json_answer import answer_json, answer_text
 from lib.web.router import Call
 
-MAX_DEPTH = 1_000_000_000
-
 
 class QueueOperations:
     """The operations on queues and workers."""
 
-    def __init__(self, queues: QueueStore, queue: JobStore, log: Log) -> None:
+    def __init__(self, queues: QueueStore, job_store: JobStore, log: Log) -> None:
         self._queues = queues
-        self._queue = queue
+        self._job_store = job_store
         self._log = log
 
     async def list_all(self, call: Call) -> Response:
@@ -43,81 +44,55 @@ class QueueOperations:
 
     async def read(self, call: Call) -> Response:
         queue = call.path["queue"]
-        _refuse_name(queue)
+        _check_name(queue)
         census = _present(await self._queues.census(queue))
         found = await self._queues.quarantine(queue)
-        return _reply({**census, "quarantine": [_quarantined(item) for item in found]})
+        return answer_json(200, {**census, "quarantine": [_quarantined(item) for item in found]})
 
     async def change(self, call: Call) -> Response:
-        """A queue may be bounded, or paused, before its first job: it begins with that."""
-        return await self._adjust(call, _settings(json_body.parse(call.request.body)), begins=True)
+        """Change settings. A queue that does not exist yet begins with its first setting, before its first job."""
+        return await self._adjust(call, queue_settings.read(json_body.parse(call.request.body)), begins=True)
 
     async def pause(self, call: Call) -> Response:
-        json_body.refuse(call.request.body)
+        json_body.expect_no_fields(call.request.body)
         return await self._adjust(call, {"paused": True}, idempotency.keyed(call))
 
     async def resume(self, call: Call) -> Response:
-        json_body.refuse(call.request.body)
+        json_body.expect_no_fields(call.request.body)
         return await self._adjust(call, {"paused": False}, idempotency.keyed(call))
 
     async def _adjust(
         self, call: Call, settings: dict[str, Any], keyed: Keyed = NO_KEY, *, begins: bool = False
     ) -> Response:
         queue = call.path["queue"]
-        _refuse_name(queue)
+        _check_name(queue)
         if await self._queues.adjust(queue, settings, keyed, begins=begins):
             response = await self.read(call)
             response.add_header(*idempotency.REPLAYED)
             return response
-        said = ", ".join(f"{name} {to_json(value)}" for name, value in settings.items())
-        self._log.info("queue.changed", f"Queue {queue} changed: {said}", request_id=call.request_id, queue=queue)
+        changes = ", ".join(f"{name} {to_json(value)}" for name, value in settings.items())
+        self._log.info("queue.changed", f"Queue {queue} changed: {changes}", request_id=call.request_id, queue=queue)
         with behind_a_change():
             return await self.read(call)
 
     async def remove(self, call: Call) -> Response:
         queue = call.path["queue"]
-        _refuse_name(queue)
-        await self._queues.remove(queue, self._queue.prepare_removal(queue))
+        _check_name(queue)
+        await self._queues.remove(queue, self._job_store.prepare_removal(queue))
         self._log.info("queue.removed", f"Queue {queue} removed", request_id=call.request_id, queue=queue)
         return Response(204)
 
     async def workers(self, call: Call) -> Response:
-        return _reply({"items": await runners(self._queues)})
+        return answer_json(200, {"items": await runners(self._queues)})
 
 
-def _settings(body: Any) -> dict[str, Any]:
-    """What a PATCH asks to change. Raises InvalidFields with every fault."""
-    if type(body) is not dict:
-        raise InvalidFields(f"the body must be a JSON object, not {json_type(body)}")
-    # null is a value of max_depth; elsewhere it is as if the field were not there.
-    settings = {name: value for name, value in body.items() if value is not None or name != "paused"}
-    faults = {name: _fault(name, value) for name, value in settings.items()}
-    errors = [FieldError("/" + escape_pointer(name), fault) for name, fault in faults.items() if fault]
-    if not settings:
-        errors.append(FieldError("", "names nothing to change; known: max_depth, paused"))
-    if errors:
-        raise InvalidFields("not everything can be set; see errors", errors=errors[:MOST_FAULTS])
-    depth = settings.get("max_depth")
-    return settings if depth is None else {**settings, "max_depth": int(depth)}
-
-
-def _fault(name: str, value: Any) -> str:
-    if name == "paused":
-        return "" if type(value) is bool else f"must be a boolean, not {json_type(value)}"
-    if name == "max_depth":
-        depth = whole(value)
-        is_right = value is None or (depth is not None and 0 <= depth <= MAX_DEPTH)
-        return "" if is_right else f"must be an integer from 0 to {MAX_DEPTH}, or null for no limit"
-    return "is not known here; known: max_depth, paused"
-
-
-def _refuse_name(queue: str) -> None:
+def _check_name(queue: str) -> None:
     if not QUEUE_NAME.fullmatch(queue):
         raise QueueNotFound("that can't be a queue's name: a-z, 0-9, _ and -, 64 at most")
 
 
 async def runners(queues: QueueStore) -> list[dict[str, Any]]:
-    """Every runner, with the queues that it serves."""
+    """Every live runner as the API shows it, with the queues that it serves, sorted by id."""
     found: dict[str, dict[str, Any]] = {}
     async for queue, rostered in queues.runners.rosters():
         for seen in rostered:
@@ -153,15 +128,10 @@ def _present(census: Census) -> dict[str, Any]:
         "per_minute": census.per_minute,
         "totals": census.totals,
         "workers": census.workers,
-        "paused": census.paused,
-        "max_depth": census.max_depth,
+        **census.settings,
     }
 
 
 def _quarantined(item: Quarantined) -> dict[str, Any]:
     found_at = timestamp(item.found_ms) if item.found_ms is not None else None
     return {"id": item.job_id, "reason": item.reason, "found_at": found_at}
-
-
-def _reply(value: Any) -> Response:
-    return answer_json(200, value)

@@ -1,4 +1,9 @@
-"""THE TABLE: every operation of the API, in openapi.yaml's order. A test holds the two equal."""
+"""THE TABLE: every operation of the API, in openapi.yaml's order. A test holds the two equal.
+
+A row: method, path, operationId, the method that answers, its query parameters, and what a key must be good for.
+"""
+
+from typing import NamedTuple
 
 from lib.api import manual
 from lib.api.bulk.batch import BODIES, BatchOperations
@@ -10,35 +15,43 @@ from lib.api.metrics import MetricsOperations
 from lib.api.queues import QueueOperations
 from lib.api.system import SystemOperations
 from lib.prometheus import CONTENT_TYPE
-from lib.web.router import JSON, Route, awaited
+from lib.web.router import JSON, CallbackOperation, Route
 
-# RFC 7396: what a PATCH here does with each field that it names is what a merge patch says.
+# RFC 7396: a PATCH of a job or a queue does with each of its fields as a merge patch does.
 _PATCHES = {JSON: None, "application/merge-patch+json": None}
-_PAGE = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
+_LISTING = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
+_EVENTS = frozenset({"queue", "job", "request_id", "for_s"})
+_WAIT = frozenset({"wait"})
 
 
-def routes(
-    jobs: JobOperations,
-    batches: BatchOperations,
-    types: TypeOperations,
-    queues: QueueOperations,
-    events: EventOperations,
-    system: SystemOperations,
-    metrics: MetricsOperations,
-    pages: ManualOperations,
-) -> tuple[Route, ...]:
+class AllOperations(NamedTuple):
+    """The objects whose methods answer requests, one for each resource. service.py makes them."""
+
+    jobs: JobOperations
+    batches: BatchOperations
+    types: TypeOperations
+    queues: QueueOperations
+    events: EventOperations
+    system: SystemOperations
+    metrics: MetricsOperations
+    manual: ManualOperations
+
+
+def routes(operations: AllOperations) -> tuple[Route, ...]:
     return (
-        Route(
-            "POST",
-            "/api/jobs",
-            "createJob",
-            awaited(jobs.create),
-            frozenset({"wait"}),
-            takes_body=True,
-            scope="write",
-            begin=jobs.create,
-        ),
-        Route("GET", "/api/jobs", "listJobs", jobs.list_page, _PAGE, scope="read"),
+        *_job_routes(operations.jobs, operations.batches),
+        Route("GET", "/api/types", "listTypes", operations.types.list_all, scope="read"),
+        *_queue_routes(operations.queues),
+        *_service_routes(operations.events, operations.system, operations.metrics),
+        *_page_routes(operations.manual),
+    )
+
+
+def _job_routes(jobs: JobOperations, batches: BatchOperations) -> tuple[Route, ...]:
+    batch_types = tuple(BODIES)
+    return (
+        Route("POST", "/api/jobs", "createJob", CallbackOperation(jobs.create), _WAIT, takes_body=True, scope="write"),
+        Route("GET", "/api/jobs", "listJobs", jobs.list_page, _LISTING, scope="read"),
         Route(
             "POST",
             "/api/jobs/batch",
@@ -47,16 +60,20 @@ def routes(
             takes_body=True,
             streams_body=True,
             bodies=BODIES,
-            produces=(*BODIES,),
+            produces=batch_types,
             scope="write",
         ),
-        Route("GET", "/api/jobs/{job_id}", "readJob", jobs.read, frozenset({"wait"}), scope="read"),
+        Route("GET", "/api/jobs/{job_id}", "readJob", jobs.read, _WAIT, scope="read"),
         Route("PATCH", "/api/jobs/{job_id}", "changeJob", jobs.change, takes_body=True, bodies=_PATCHES, scope="write"),
         Route("DELETE", "/api/jobs/{job_id}", "deleteJob", jobs.delete, scope="write", produces=()),
         Route("POST", "/api/jobs/{job_id}/cancel", "cancelJob", jobs.cancel, frozenset({"force"}), scope="write"),
         Route("POST", "/api/jobs/{job_id}/retry", "retryJob", jobs.retry, frozenset({"from_start"}), scope="write"),
         Route("GET", "/api/jobs/{job_id}/logs", "readJobLogs", jobs.logs, scope="read"),
-        Route("GET", "/api/types", "listTypes", types.list_all, scope="read"),
+    )
+
+
+def _queue_routes(queues: QueueOperations) -> tuple[Route, ...]:
+    return (
         Route("GET", "/api/queues", "listQueues", queues.list_all, scope="read"),
         Route("GET", "/api/queues/{queue}", "readQueue", queues.read, scope="read"),
         Route(
@@ -72,20 +89,23 @@ def routes(
         Route("POST", "/api/queues/{queue}/pause", "pauseQueue", queues.pause, scope="admin"),
         Route("POST", "/api/queues/{queue}/resume", "resumeQueue", queues.resume, scope="admin"),
         Route("GET", "/api/workers", "listWorkers", queues.workers, scope="read"),
-        Route(
-            "GET",
-            "/api/events",
-            "readEvents",
-            events.stream,
-            frozenset({"queue", "job", "request_id", "for_s"}),
-            scope="read",
-            produces=("text/event-stream",),
-        ),
+    )
+
+
+def _service_routes(events: EventOperations, system: SystemOperations, metrics: MetricsOperations) -> tuple[Route, ...]:
+    stream = ("text/event-stream",)
+    return (
+        Route("GET", "/api/events", "readEvents", events.stream, _EVENTS, scope="read", produces=stream),
         Route("GET", "/api/health", "readHealth", system.health, scope="read"),
         Route("GET", "/livez", "isAlive", system.livez, scope=None),
         Route("GET", "/readyz", "isReady", system.readyz, scope=None),
         Route("GET", "/metrics", "readMetrics", metrics.scrape, scope="read", produces=(CONTENT_TYPE,)),
         Route("GET", "/openapi.yaml", "readContract", system.contract, scope=None, produces=("application/yaml",)),
+    )
+
+
+def _page_routes(pages: ManualOperations) -> tuple[Route, ...]:
+    return (
         Route("GET", "/docs", "readDocs", pages.docs, scope=None, produces=(manual.HTML,)),
         Route("GET", "/problems", "listProblems", pages.problems, scope=None, produces=manual.PROBLEM_TYPES),
         Route("GET", "/problems/{slug}", "readProblem", pages.problem, scope=None, produces=manual.PROBLEM_TYPES),

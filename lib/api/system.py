@@ -1,4 +1,4 @@
-"""/api/health, /livez, /readyz and the contract itself."""
+"""Whether the service works: /api/health for people, /livez and /readyz for probes. And its contract, /openapi.yaml."""
 
 import contextlib
 import time
@@ -13,6 +13,7 @@ from lib.queue.epochs import Epochs
 from lib.queue.queue_store import QueueStore
 from lib.redis_link import redis_info
 from lib.redis_link.link import RedisLink
+from lib.web.drain import Drain
 from lib.web.json_answer import answer_json
 from lib.web.page import page
 from lib.web.router import Call
@@ -21,20 +22,18 @@ OK = b'{"status":"ok"}\n'
 
 
 class SystemOperations:
-    """The operations that look at this service. contract: the file openapi.yaml."""
+    """The operations on the service itself. contract: the file openapi.yaml. From a drain on it is not ready."""
 
-    def __init__(self, link: RedisLink, queues: QueueStore, contract: Path, epochs: Epochs, types: Registry) -> None:
+    def __init__(
+        self, link: RedisLink, queues: QueueStore, contract: Path, epochs: Epochs, types: Registry, drain: Drain
+    ) -> None:
         self._link = link
         self._queues = queues
         self._contract = contract.read_bytes()
         self._epochs = epochs
         self._types = types
         self._started_s = time.monotonic()
-        self._is_draining = False
-
-    def drain(self) -> None:
-        """From now on, not ready."""
-        self._is_draining = True
+        self._drain = drain
 
     async def health(self, call: Call) -> Response:
         body: dict[str, Any] = {
@@ -70,7 +69,7 @@ class SystemOperations:
         return Response(200, OK)
 
     async def readyz(self, call: Call) -> Response:
-        if self._is_draining:
+        if self._drain.has_begun:
             raise Draining("this server is shutting down; another one takes new requests")
         await redis_info.ping(self._link)
         return Response(200, OK)

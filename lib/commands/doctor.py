@@ -21,12 +21,11 @@ from lib.jobs.module import unreachable
 from lib.queue.keys import RedisKeys
 from lib.queue.queue_store import QueueStore
 from lib.redis_link import redis_info
-from lib.redis_link.link import RedisLink, open_link
+from lib.redis_link.link import CALL_TIMEOUT_S, RedisLink, open_link
 from lib.settings import api_keys
 from lib.settings.config import Settings
 from lib.settings.kinds import is_loopback, without_password
 
-CALL_TIMEOUT_S = 5.0
 SLOW_MS = 5.0
 CLOCKS_APART_MS = 1000
 _KILL_TIMEOUT = re.compile(r"KILL_TIMEOUT_MS = ([0-9_]+)")

@@ -27,6 +27,7 @@ from lib.errors import (
 from lib.ids import queue_of
 from lib.jobs.fields import fields_error
 from lib.jobs.job import Accepted, NewJob
+from lib.jobs.submission import BRIEF
 from lib.queue.committer import Committer
 from lib.queue.enqueue_text import BEGUN, accepted_from, new_jobs_text
 from lib.queue.keys import RedisKeys
@@ -218,7 +219,7 @@ class Enqueuer:
 def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields:
     """The error for a job that was not taken in: its outcome is one of REFUSED."""
     if accepted.outcome == "brief":
-        return fields_error([submission.BRIEF])
+        return fields_error([BRIEF])
     queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
     return QueueFull(
         f"the queue {queue} is at its max_depth; nothing was taken in: send it again in {seconds} s",

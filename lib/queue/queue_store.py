@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lib.errors import QueueInUse, QueueNotFound, RedisKeysBroken, behind_a_change
+from lib.jobs import queue_settings
 from lib.jobs.job import NO_KEY, Keyed
-from lib.queue.framing import FIELD, counters, shown_text
+from lib.queue.framing import FIELD, counters, shown_text, texts
 from lib.queue.health_warnings import HealthWarnings
 from lib.queue.keys import INDEXED, TYPES, RedisKeys
 from lib.queue.queue_names import QUEUES_AT_ONCE, all_names, in_batches
@@ -33,7 +34,8 @@ class Census(NamedTuple):
     """One queue in numbers.
 
     counts: state -> jobs. workers: runners that are alive. per_minute: event -> count in about the last 60 s. totals:
-    event -> count since the queue began. paused and max_depth: what is set for the queue.
+    event -> count since the queue began. settings: what queue_settings.shown gives, {"paused": False, "max_depth":
+    None} where nothing was set.
     """
 
     queue: str
@@ -42,8 +44,7 @@ class Census(NamedTuple):
     oldest_ready_age_s: float | None
     per_minute: dict[str, int]
     totals: dict[str, int]
-    paused: bool = False
-    max_depth: int | None = None
+    settings: Mapping[str, Any]
 
 
 class Quarantined(NamedTuple):
@@ -142,9 +143,9 @@ class QueueStore:
     # Changes.
 
     async def adjust(
-        self, queue: str, settings: Mapping[str, bool | int | None], keyed: Keyed = NO_KEY, *, begins: bool = False
+        self, queue: str, settings: Mapping[str, Any], keyed: Keyed = NO_KEY, *, begins: bool = False
     ) -> bool:
-        """Set `paused` (bool) and `max_depth` (None: no limit), whichever is given. begins: the queue may be new.
+        """Change the settings that are given, of those in queue_settings.SETTINGS. begins: the queue may be new.
 
         Returns True if the same change was made before under the same idempotency key. Raises QueueNotFound or
         IdempotencyKeyReused.
@@ -153,8 +154,7 @@ class QueueStore:
             await self.add([queue])
         else:
             await self._expect_existing(queue)
-        values = ["" if value is None or value is False else int(value) for value in settings.values()]
-        pairs = [item for pair in zip(settings, values, strict=True) for item in pair]
+        pairs = [item for pair in queue_settings.stored(settings).items() for item in pair]
         answer = await self._scripts.call("adjust", self._keys.base(queue), queue, *keyed, *pairs)
         return is_replay(answer.decode())
 
@@ -214,7 +214,6 @@ def _census(queue: str, reply: list[Any]) -> Census:
     counts = dict(zip(INDEXED, map(int, by_state), strict=True))
     ready = max(0, int(everything) - int(active) - sum(counts.values()))
     now_ms = int(now)
-    settings = counters(meta)
     return Census(
         queue=queue,
         counts={"ready": ready, "active": int(active), **counts},
@@ -222,8 +221,7 @@ def _census(queue: str, reply: list[Any]) -> Census:
         oldest_ready_age_s=max(0, now_ms - int(oldest)) / 1000 if oldest else None,
         per_minute=_per_minute(counters(minute), counters(last_minute), now_ms % 60_000 / 60_000),
         totals=_by_event(counters(totals)),
-        paused="paused" in settings,
-        max_depth=settings.get("max_depth"),
+        settings=queue_settings.shown(texts(meta)),
     )
 
 

@@ -44,6 +44,10 @@ class RedisLink(Protocol):
     async def close(self) -> None: ...
 
 
+CALL_TIMEOUT_S = 5.0
+"""What a worker and a command wait for one call. (A server, behind whose calls requests wait, has less patience.)"""
+
+
 def open_link(url: str, *, timeout_s: float) -> RedisLink:
     """A link to what `url` names; the first command connects. A command may take `timeout_s`, connecting included."""
     if urlsplit(url).scheme.endswith("+cluster"):

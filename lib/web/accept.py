@@ -1,7 +1,10 @@
-"""Accept: which of the media types that an operation can answer with its caller wants (RFC 9110, 12.5.1). Pure.
+"""The Accept field: the media type that a caller wants most, of those an operation offers (RFC 9110, 12.5.1). Pure.
 
-Most requests bear none or `*/*` and never come here. A field that is not of the grammar says nothing, and is taken as
-if it were not there: who can't say what they want gets what there is.
+    Accept: text/html;q=0.5, application/json      of (text/html, application/json): application/json
+    Accept: image/png                              of (text/html, application/json): none, which is a 406
+
+Most requests bear no Accept, or `*/*`, and never come here. A field that breaks the grammar counts as absent: its
+caller gets the type that the operation prefers.
 """
 
 import functools
@@ -19,12 +22,12 @@ _ALL_PARAMETERS = re.compile(rf"{_PARAMETERS}[ \t]*")
 _RANGE = re.compile(rf"[ \t]*({_TOKEN})/({_TOKEN})({_PARAMETERS})[ \t]*(?:,|\Z)")
 _EMPTY = re.compile(r"[ \t]*,")
 _Q = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
-# JSON has no such parameter, HTML has; clients write it to either, and UTF-8 is what they get.
+# Clients ask for `application/json; charset=utf-8` too, though JSON has no such parameter. Every answer is UTF-8.
 _UTF8 = ("charset", "utf-8")
 
 
 class _Range(NamedTuple):
-    """One media range. `parameters` are those before q, in small letters."""
+    """One media range: `Text/*; level=1; q=0.5` is ("text/*", {("level", "1")}, 0.5)."""
 
     kind: str
     parameters: frozenset[tuple[str, str]]
@@ -32,14 +35,16 @@ class _Range(NamedTuple):
 
 
 def check(accept: str | None, produced: Sequence[str]) -> None:
-    """Raises NotAcceptable where `accept` excludes all that an operation produces. One that produces nothing never."""
+    """Raises NotAcceptable where `accept` excludes every media type of `produced`, the types of one operation.
+
+    An operation whose answer has no body produces none, and is never refused."""
     if accept is not None and accept != "*/*" and produced and choose(accept, tuple(produced)) is None:
         raise NotAcceptable(f"this path answers with {', '.join(produced)}; send an Accept that allows it, or none")
 
 
 @functools.lru_cache(maxsize=64)
 def choose(accept: str | None, produced: tuple[str, ...]) -> str | None:
-    """The one of `produced` that is wanted most, the first among equals; None where none is wanted."""
+    """The media type of `produced` with the highest q, the first among equals; None where all are excluded."""
     ranges = _read(accept) if accept is not None else None
     if not ranges:
         return produced[0]
@@ -49,14 +54,15 @@ def choose(accept: str | None, produced: tuple[str, ...]) -> str | None:
 
 
 def charset_is_utf8(parameters: str) -> bool:
-    """Whether what stands behind a Content-Type's media type, from its semicolon on, names no charset but UTF-8.
-    Other parameters are passed over (RFC 9110, 8.3.1); what is not of the grammar (5.6.6) is no."""
+    """True if the parameters of a Content-Type name no charset but UTF-8: `; profile="x"; charset=UTF-8`, or "".
+
+    Parameters of other names are passed over (RFC 9110, 8.3.1). False for a text that breaks the grammar (5.6.6)."""
     is_grammatical = _ALL_PARAMETERS.fullmatch(parameters) is not None
     return is_grammatical and all(one == _UTF8 for one in _parameters(parameters) if one[0] == "charset")
 
 
 def _quality(ranges: list[_Range], media_type: str) -> float:
-    """That of the most exact range that fits; 0 where none does."""
+    """The q of the most exact range that covers `media_type`; 0 where no range covers it."""
     kind, _, rest = media_type.partition(";")
     has = _parameters(";" + rest) | {_UTF8}
     fitting = [(_exactness(one), one.quality) for one in ranges if _fits(one.kind, kind) and one.parameters <= has]
@@ -72,7 +78,7 @@ def _exactness(one: _Range) -> tuple[int, int]:
 
 
 def _read(accept: str) -> list[_Range] | None:
-    """The ranges, or None for what is not of the grammar."""
+    """The ranges of an Accept field, or None for a field that breaks the grammar."""
     found: list[_Range] = []
     at = 0
     while at < len(accept):
@@ -98,7 +104,7 @@ def _range(match: re.Match[str]) -> _Range | None:
         if name.lower() == "q":
             if not _Q.fullmatch(value):
                 return None
-            # What follows q are extensions that nobody uses (RFC 9110 has them no more).
+            # Behind q stood extensions, once. Nobody uses them, and RFC 9110 has dropped them.
             quality = float(value)
             break
         if name:

@@ -1,7 +1,7 @@
-"""Who calls, and what that caller may do: the Authorization header against API_KEYS.
+"""The Authorization header against API_KEYS: whose key a request bears, and what the key's owner may do.
 
-`caller_of` is asked for every request, before anything of it is looked at; `refusal` only where no good key came and
-one is needed. Which route needs which scope stands in the table (routes.py); the middleware puts the two together.
+The middleware asks `caller_of` for every request, before it looks at anything else, and `key_error` only where an
+operation needs a key and no good one came. Which operation needs which scope stands in api/routes.py.
 A key is never logged, nor quoted in an answer.
 """
 
@@ -22,13 +22,13 @@ _RANKS: dict[Scope | None, int] = {scope: rank for rank, scope in enumerate((Non
 
 
 class Caller(NamedTuple):
-    """Who calls: the name of a key (two keys of one name are one caller), and the widest scope that it has."""
+    """The owner of a key: Caller("ops", "write"). Two keys with the same name belong to one caller."""
 
     name: str
     scope: Scope | None
 
     def require(self, scope: Scope) -> None:
-        """Raises ScopeMissing."""
+        """Raises ScopeMissing unless this caller's scope is `scope` or a wider one (read < write < admin)."""
         if _RANKS[self.scope] < _RANKS[scope]:
             challenge = f'{REALM}, error="insufficient_scope", scope="{scope}"'
             raise ScopeMissing(
@@ -38,13 +38,13 @@ class Caller(NamedTuple):
 
 
 ANYONE = Caller("-", "admin")
-"""Whoever calls where no keys are set. No key can have this name."""
+"""Every caller, where API_KEYS is empty. No key can have the name "-"."""
 NOBODY = Caller("-", None)
-"""Who came without a good key where keys are set: fit for what needs none."""
+"""A caller without a good key, where API_KEYS is set: may only call what needs no key."""
 
 
 class Auth:
-    """The keys that are good here. `clock` gives seconds since the epoch."""
+    """The keys of API_KEYS, by their ids. `clock` gives seconds since the epoch."""
 
     def __init__(
         self, keys: Iterable[ApiKey], tries: FailedTries, log: Log, *, clock: Callable[[], float] = time.time
@@ -55,20 +55,21 @@ class Auth:
         self._clock = clock
 
     def replace(self, keys: Iterable[ApiKey]) -> None:
-        """From here on these are the good ones, for connections that are open, too."""
+        """Take these keys in place of those before; the next request of an open connection is checked by them."""
         self._keys = {key.key_id: (key.sha256, key.expires_s, Caller(key.name, key.scope)) for key in keys}
 
     def caller_of(self, request: Request) -> Caller:
+        """Whose key the request bears: ANYONE where no keys are set, NOBODY for a missing, wrong or expired key."""
         if not self._keys:
             return ANYONE
         authorization = request.headers.get("authorization")
         if authorization is None:
             return NOBODY
-        caller, is_expired = self._look_up(_token(authorization) or "")
+        caller, is_expired = self._owner_of(_token(authorization) or "")
         return NOBODY if is_expired else caller
 
-    def refusal(self, request: Request) -> WaybillError:
-        """What to tell NOBODY where a key is needed. A wrong key counts as a failed try of its address."""
+    def key_error(self, request: Request) -> WaybillError:
+        """The error for a request of NOBODY to what needs a key. A wrong key counts as a failed try of its address."""
         token = _token(request.headers.get("authorization", ""))
         if token is None:
             detail = "send a key as Authorization: Bearer wb_…; python server.py --new-key makes one"
@@ -79,7 +80,7 @@ class Auth:
                 f"too many wrong keys came from your address; a good one is taken now, another in {retry_after_s} s",
                 headers=[("Retry-After", str(retry_after_s))],
             )
-        caller, is_expired = self._look_up(token)
+        caller, is_expired = self._owner_of(token)
         reason = "has expired" if is_expired else "is not one of API_KEYS"
         self._log.warning(
             "auth.refused",
@@ -91,8 +92,10 @@ class Auth:
         challenge = f'{REALM}, error="invalid_token", error_description="the key {reason}"'
         return ApiKeyInvalid(f"the key {reason}", headers=[("WWW-Authenticate", challenge)])
 
-    def _look_up(self, token: str) -> tuple[Caller, bool]:
-        """(whose key it is, has it expired). A key that is nobody's takes as long as one whose secret is wrong."""
+    def _owner_of(self, token: str) -> tuple[Caller, bool]:
+        """Whose key `token` is (NOBODY for a wrong one), and whether it has expired.
+
+        An unknown key is compared with _NO_SHA256, so that it takes as long as a known one whose secret is wrong."""
         match = KEY.fullmatch(token)
         sha256, expires_s, caller = self._keys.get(match[1] if match else "", (_NO_SHA256, None, NOBODY))
         if not hmac.compare_digest(digest(token), sha256):
@@ -101,6 +104,6 @@ class Auth:
 
 
 def _token(authorization: str) -> str | None:
-    """What stands behind Bearer (RFC 6750 section 2.1); None for another scheme, which is as if nothing had come."""
+    """The key in `Bearer wb_…` (RFC 6750 section 2.1); None for another scheme, which counts as no key at all."""
     scheme, _, token = authorization.partition(" ")
     return token.strip(" ") if scheme.lower() == "bearer" else None

@@ -1,8 +1,8 @@
-"""Requests that a page of another site has a visitor's browser send (cross-site request forgery): refused.
+"""Cross-site request forgery: a page of another site makes a visitor's browser send requests here. They are refused.
 
-A browser says where a request comes from, in Sec-Fetch-Site and Origin, and no page can change what it says there. What
-does not change anything passes: its answer can't be read by another site's page, since no answer here allows it (no
-Access-Control-Allow-Origin). Programs send neither field, and pass.
+A browser names the page's site in Sec-Fetch-Site and Origin, and the page can't change these fields. Programs send
+neither field, and pass. GET, HEAD and OPTIONS pass from anywhere: they change nothing, and the other site's page can't
+read their answers, for no answer here bears Access-Control-Allow-Origin.
 """
 
 from lib.errors import CrossSite
@@ -18,17 +18,17 @@ _ON_EVERY_ANSWER = (
 ANSWER_FIELDS = FieldBlock(
     *_ON_EVERY_ANSWER,
     ("Cache-Control", "no-store"),
-    # Should a browser ever be brought to show an answer of the API as a page, nothing in it runs.
+    # If a browser is ever led to show an answer of the API as a page, nothing in the answer runs.
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
 )
 
 
 def page_fields(*sources: str) -> FieldBlock:
-    """The fields of a page, in place of ANSWER_FIELDS. sources: what it needs, as in "style-src 'self'"."""
+    """The header fields of a page, in place of ANSWER_FIELDS. sources: what the page may load: "style-src 'self'"."""
     policy = ("default-src 'none'", *sources, "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'")
     return FieldBlock(
         *_ON_EVERY_ANSWER,
-        # Kept, but asked about before each use: it costs a 304, and a new version is seen at once.
+        # The browser keeps the page and asks before each use: that costs a 304, and a new version is seen at once.
         ("Cache-Control", "no-cache"),
         ("Content-Security-Policy", "; ".join(policy)),
         ("Cross-Origin-Opener-Policy", "same-origin"),
@@ -38,9 +38,10 @@ def page_fields(*sources: str) -> FieldBlock:
 
 
 def refuse_cross_site(request: Request) -> None:
-    """Raises CrossSite for a change that another site's page asks for; another port of one's own host is another site.
+    """Raises CrossSite for a request that may change something and was sent by another site's page.
 
-    Which scheme the browser used is not known behind a proxy that ends TLS, and either is taken."""
+    A page of the same host on another port is another site. http and https are not told apart: behind a proxy that
+    ends TLS the server can't know which of the two the browser used."""
     if request.method in SAFE_METHODS:
         return
     site = request.headers.get("sec-fetch-site", "none")
@@ -59,7 +60,7 @@ def _own_origins(host: str) -> tuple[str, ...]:
 
 
 def _without_port(origin: str) -> str:
-    """A scheme's own port need not be said, and a proxy may say it."""
+    """http://host:80 as http://host: the scheme's own port is mostly left out, but a proxy may add it."""
     for scheme, port in (("http:", ":80"), ("https:", ":443")):
         if origin.startswith(scheme):
             return origin.removesuffix(port)

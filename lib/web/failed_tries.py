@@ -1,8 +1,8 @@
-"""How often an address has come with a wrong key: so many at once, then one every few seconds, and 429 between.
+"""How often an address has sent a wrong key: TRIES at once get 401, then one every EVERY_S; those between get 429.
 
-It spares the log, and tells whoever has a wrong key in a loop that it is wrong. No guess is kept away by it that 256
-random bits would not keep away: a good key is looked up first, and is good whatever else came from its address.
-In this process's memory; several processes count for themselves.
+The limit keeps the log short, and shows a program that loops with a wrong key what is wrong. It is no defence against
+guessing, and none is needed: a key has 256 random bits. A good key is good whatever else came from its address.
+Each server process counts in its own memory.
 """
 
 import ipaddress
@@ -16,19 +16,19 @@ MOST_ADDRESSES = 10_000
 
 
 class FailedTries:
-    """`clock` is monotonic, in seconds."""
+    """The wrong keys of every address. `clock` is monotonic, in seconds."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        # Address -> when all its tries will be forgotten; in the order of the last try, the oldest first.
+        # Address -> when all its tries will be forgotten. The address with the oldest last try comes first.
         self._forgotten_at: dict[str, float] = {}
 
     def count(self, peer: str) -> int:
-        """Note one more. 0 while it is one of those that are let be; else the seconds until the next one is."""
+        """Count a wrong key. Returns 0 while the address is within its limit, else the seconds until its next try."""
         address, now_s = address_of(peer), self._clock()
         forgotten_s = max(now_s, self._forgotten_at.pop(address, 0.0)) + EVERY_S
         early_s = forgotten_s - now_s - TRIES * EVERY_S
-        # A try that is refused does not make the wait longer.
+        # A try that is answered 429 does not make the wait longer.
         self._forgotten_at[address] = forgotten_s if early_s <= 0 else forgotten_s - EVERY_S
         if len(self._forgotten_at) > MOST_ADDRESSES:
             del self._forgotten_at[next(iter(self._forgotten_at))]
@@ -36,7 +36,7 @@ class FailedTries:
 
 
 def address_of(peer: str) -> str:
-    """Who is counted as one: an IPv4 address, or the /64 of IPv6 that a single host is free to wander in."""
+    """The address that is counted: IPv4 whole, IPv6 by its /64, in which one host may take any address it likes."""
     if ":" not in peer:
         return peer
     address = ipaddress.IPv6Address(peer)

@@ -1,4 +1,4 @@
-"""A JSON text as an answer. It ends with a newline: a terminal's prompt would else stand behind its last brace."""
+"""JSON as a response. The body ends with a newline, so that a terminal's prompt begins on a line of its own."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,10 @@ from lib.json_text import to_json
 def answer_text(
     status: int, text: str, headers: Sequence[tuple[str, str]] = (), *, content_type: str = "application/json"
 ) -> Response:
-    """`text` is JSON. What can't be UTF-8 in it (a lone surrogate) is sent as a question mark."""
+    """A response of `text`, which is JSON. A lone surrogate, which UTF-8 can't hold, is sent as a question mark."""
     return Response(status, f"{text}\n".encode("utf-8", "replace"), headers, content_type=content_type)
 
 
 def answer_json(status: int, value: object, headers: Sequence[tuple[str, str]] = ()) -> Response:
+    """A response of any value that JSON can hold."""
     return answer_text(status, to_json(value), headers)

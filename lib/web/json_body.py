@@ -1,7 +1,8 @@
-"""A request's body as JSON (RFC 8259), strictly: what two parsers could read in two ways is refused.
+"""The body of a request as JSON (RFC 8259). A text that two parsers could read differently is refused. Pure.
 
-Pure. Refused: bytes that are no UTF-8, a name twice in one object, NaN and the infinities, numbers too large for a
-double, lone surrogates, integers of thousands of digits, depth. A whole number of any other size comes back as it came.
+Refused are: bytes that are not UTF-8; {"a": 1, "a": 2}; NaN and Infinity; 1e999, which no double can hold; half of a
+surrogate pair ("\\ud800"); integers of more than 1,000 digits; nesting deeper than MAX_DEPTH. Other integers keep every
+digit.
 """
 
 import gc
@@ -21,7 +22,7 @@ LARGE_BYTES = 64 * 1024
 
 
 def parse(body: bytes) -> Any:
-    """Raises BadJson with the reason and, where there is one, the place."""
+    """The value of `body`. Raises BadJson with the reason and, where it has one, the line and column."""
     if not body:
         raise BadJson("the body is empty; send a JSON object")
     try:
@@ -44,8 +45,10 @@ def parse(body: bytes) -> Any:
 
 
 def _decoded(text: str) -> Any:
-    """The decoder's value. While a large text is read no garbage is looked for: JSON makes no cycles, and each look at
-    the 350,000 arrays that a MiB may hold, and at all else that the process has, costs more than reading them."""
+    """The decoder's value. The garbage collector rests while a large text is read.
+
+    WHY: JSON makes no cycles, and each collection, which visits the 350,000 arrays that a MiB may hold and every other
+    object of the process, costs more than reading them."""
     if len(text) < LARGE_BYTES or not gc.isenabled():
         return _decode(text)
     gc.disable()
@@ -55,8 +58,8 @@ def _decoded(text: str) -> Any:
         gc.enable()
 
 
-def refuse(body: bytes) -> None:
-    """For an operation that takes no fields. Raises InvalidFields."""
+def expect_no_fields(body: bytes) -> None:
+    """For an operation without fields, such as POST …/cancel. Raises InvalidFields unless the body is empty or {}."""
     if body.strip() not in (b"", b"{}"):
         raise InvalidFields("this operation takes no fields; send no body")
 
@@ -64,12 +67,12 @@ def refuse(body: bytes) -> None:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError(f"the name {_twice(pairs)[:QUOTED_CHARS]!r} stands twice in one object")
+        raise ValueError(f"the name {_first_repeated(pairs)[:QUOTED_CHARS]!r} stands twice in one object")
     return members
 
 
-def _twice(pairs: list[tuple[str, Any]]) -> str:
-    """The first name that came before. A set: to count each among all is quadratic, minutes for a full body."""
+def _first_repeated(pairs: list[tuple[str, Any]]) -> str:
+    """The first name that stands twice. A set, for pairs.count(name) would take minutes for a body of a MiB."""
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
@@ -95,19 +98,20 @@ def _constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not JSON")
 
 
-# One decoder for the process; json.loads with hooks would build it anew at each call.
+# One decoder for the process: json.loads with hooks would build one at each call.
 _decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=_float, parse_int=_int, parse_constant=_constant)
 _scan: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once  # type: ignore[attr-defined]
 
 
 def _decode(text: str) -> Any:
-    """What _decoder.decode(text) gives: that one looks for white space with a regular expression, at both ends, and
-    takes twice as long for a small job."""
+    """The value of _decoder.decode(text), in half the time for a small job.
+
+    (`decode` searches for white space at both ends with a regular expression.)"""
     bare = text.strip(" \t\n\r")
     try:
         value, end = _scan(bare, 0)
     except (StopIteration, json.JSONDecodeError):
-        return _decoder.decode(text)  # It says what is wrong, and where.
+        return _decoder.decode(text)  # Raises, with the reason and the place.
     return value if end == len(bare) else _decoder.decode(text)
 
 

@@ -1,7 +1,7 @@
-"""The keys of API_KEYS, read anew while the server runs: at SIGHUP, by each of its processes.
+"""API_KEYS, read anew at SIGHUP while the server runs, by each of its processes.
 
-What is wrong then changes nothing: the keys from before stay good, and the log says what is wrong. A key is known by
-its id, and never shown.
+If the setting is broken or empty by then, the keys from before stay good, and the log says what is wrong. The log names
+a key as `ops (admin, 1f3a9c0e)`, by its owner, scope and id; the key itself is never shown.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,9 +12,10 @@ from lib.settings.api_keys import ApiKey
 
 
 class KeyRing:
-    """read: gives the keys as the settings have them now, or raises ConfigError. use: is told of each new set.
+    """The keys that are good now.
 
-    is_spokesman: whether this process says what has changed; of several that read the same, one does.
+    read: gives the keys as the settings have them now, or raises ConfigError. use: called with each new set of keys.
+    is_spokesman: whether this process logs which keys are new or gone. Of several processes one does.
     """
 
     def __init__(
@@ -33,12 +34,13 @@ class KeyRing:
         self._use = use
 
     def reread(self) -> bool:
-        """Whether they could be read."""
+        """Read the keys anew. False where the keys from before stay."""
         try:
             keys = self._read()
         except ConfigError as fault:
-            said = "; ".join(fault.faults)
-            self._log.error("keys.refused", f"The keys were read anew and are not well; those from before stay: {said}")
+            faults = "; ".join(fault.faults)
+            msg = f"The keys were read anew and are not well; those from before stay: {faults}"
+            self._log.error("keys.refused", msg)
             return False
         if self._keys and not keys:
             msg = "The keys were read anew and none is left, so that anyone might do anything; those from before stay"
@@ -47,10 +49,10 @@ class KeyRing:
         before, self._keys = self._keys, keys
         self._use(keys)
         if self._is_spokesman:
-            self._tell(before)
+            self._log_changes(before)
         return True
 
-    def _tell(self, before: tuple[ApiKey, ...]) -> None:
+    def _log_changes(self, before: tuple[ApiKey, ...]) -> None:
         added = [_named(key) for key in self._keys if key not in before]
         removed = [_named(key) for key in before if key not in self._keys]
         changes = [f"{what} {', '.join(names)}" for what, names in (("now", added), ("no more", removed)) if names]

@@ -1,15 +1,19 @@
-"""What happens to every request, in this order: an id, its caller, a log line, the host, the route and whether the
-caller may take it, how often it has asked; and at the end a log line.
+"""The work on every request before and after its operation. http1 calls `Middleware`:
 
-The HTTP room calls this: `admit` when the head is there, `handle` when the body is, `refuse` for what is not HTTP.
-Every answer bears X-Request-ID, whatever became of the request.
+    admit(request)             when the head is read: a request id, a trace, the caller, the line "Request Started";
+                               then the checks of the head, which end in an Admission or in an answer (4xx)
+    handle(request, answer)    when the body is read: the caller's RATE_LIMIT, then the operation of the route
+    refuse(error, …)           for bytes that are no HTTP, or came too slowly
+
+Every answer goes through `_finish`: it gets X-Request-ID and the fields for browsers, is counted, and its line "Request
+Ended" is logged, whatever became of the request.
 """
 
 import contextlib
 import functools
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from lib.errors import HttpError, MisdirectedRequest, OutcomeUnknown, RedisUnavailable, WaybillError
 from lib.http1.message import Request, Response, StreamedResponse
@@ -42,19 +46,27 @@ NAMES = (
 )
 
 
-class Admitted(NamedTuple):
-    """What follows from a head alone, for one caller; the next request with the same head needs not be asked again."""
+class Admission(NamedTuple):
+    """What the head of a request leads to, for one caller: the operation, and how the body is read.
+
+    A connection's next request with the same head and the same caller gets the same Admission without further checks,
+    unless `refusal` is set.
+    """
 
     caller: Caller
-    path: str
-    """As it may be logged."""
+    logged_path: str
+    """The path, with what looks like a key masked."""
     route: tuple[Route, dict[str, str]]
+    """The row of the table, and the values of its pattern's variables: {"job_id": "email-0192…"}."""
     streams_body: bool
+    """`handle` is called at once, and the body is read while the operation runs, or not at all."""
     body_limit_bytes: int
+    refusal: WaybillError | None = None
+    """Why the request is refused, once it has been counted against the caller's RATE_LIMIT."""
 
 
 class Middleware:
-    """The App that the HTTP room serves. allowed_hosts: names without a port, `*` for any."""
+    """The App that http1 serves. allowed_hosts: names without a port, `*` for any."""
 
     def __init__(
         self,
@@ -71,60 +83,99 @@ class Middleware:
         self._counts = counts
         self._allowed_hosts = frozenset(allowed_hosts)
         self._rate_limit = rate_limit
-        self._callers: dict[str, Bound] = {}
-        self._digits = random_digits(80)  # a request's: 32 for its id, 48 for its trace
+        self._bound: dict[str, Bound] = {}  # by the name of a key
+        self._digits = random_digits(80)  # for each request 32 for its id, 48 for its trace
 
     def admit(self, request: Request) -> Response | None:
-        """The answer to a request that need not send its body; None where it should."""
+        """None if the request is to be handled; else its answer, for which its body need not be sent."""
         digits = next(self._digits)
-        request.request_id = _fit_id(request.headers.get("x-request-id")) or uuid4_of(digits[:32])
+        request.request_id = _usable_id(request.headers.get("x-request-id")) or uuid4_of(digits[:32])
         request.trace = trace_from(request.headers.get("traceparent"), digits[32:])
         request.caller = caller = self._auth.caller_of(request)
-        known: Admitted | None = request.by_head.get("admitted")
-        path = known.path if known is not None else without_keys(request.path)
-        self._log.write(REQUEST_STARTED, self._about(request), request.request_id, request.method, path)
-        if known is None or known.caller is not caller:
-            found = self._look_at(request)
-            if isinstance(found, Response):
-                return self._ended(request, found)
-            if request.refusal is not None:
-                request.streams_body = True  # It need not be sent: it is refused once this request has been counted.
-                return None
-            limit_bytes = found[0].bodies.get(media_type(request) or "") or request.body_limit_bytes
-            # Who waits for "100 Continue" gets it when the body is asked for, or a 429 instead.
-            is_counted_first = request.expects_continue and self._rate_limit is not None
-            streams_body = is_counted_first or found[0].streams_body
-            known = request.by_head["admitted"] = Admitted(caller, path, found, streams_body, limit_bytes)
-        request.route = known.route
-        request.streams_body = known.streams_body
-        request.body_limit_bytes = known.body_limit_bytes
+        admission: Admission | None = request.by_head.get("admission")
+        path = admission.logged_path if admission is not None else without_keys(request.path)
+        self._log.write(REQUEST_STARTED, self._bound_to_caller(request), request.request_id, request.method, path)
+        if admission is None or admission.caller is not caller:
+            checked = self._check_head(request, caller, path)
+            if isinstance(checked, Response):
+                return self._finish(request, checked)
+            admission = checked
+            if admission.refusal is None:
+                request.by_head["admission"] = admission
+            request.refusal = admission.refusal
+        request.route = admission.route
+        request.streams_body = admission.streams_body
+        request.body_limit_bytes = admission.body_limit_bytes
         return None
 
-    def handle(self, request: Request, hear: Hear) -> Answer | None:
+    def _check_head(self, request: Request, caller: Caller, logged_path: str) -> Admission | Response:
+        """The admission of a request, or its answer if it is refused at once.
+
+        The checks stand in an order that tells a stranger nothing: host (421), page of another site (403), key (401),
+        path and method (404, 405), scope (403), media types (415, 406), If-Match (412). From the scope on, a refused
+        request counts against the caller's RATE_LIMIT first, and may be answered 429 instead."""
+        try:
+            self._check_sender(request, caller)
+            found = self._router.match(request)
+        except WaybillError as error:
+            return _refusal(request, error)
+        if isinstance(found, Response):
+            return found
+        route, _ = found
+        try:
+            self._check_call(request, caller, route)
+        except WaybillError as error:
+            if self._rate_limit is None or route.scope is None:
+                return _refusal(request, error)
+            # streams_body: so the request is counted, and refused, before its body is sent.
+            return Admission(caller, logged_path, found, True, request.body_limit_bytes, error)
+        # A client that waits for "100 Continue" gets it once the request is counted, or a 429 in its place.
+        is_counted_first = request.expects_continue and self._rate_limit is not None
+        limit_bytes = route.bodies.get(media_type(request) or "") or request.body_limit_bytes
+        return Admission(caller, logged_path, found, is_counted_first or route.streams_body, limit_bytes)
+
+    def _check_sender(self, request: Request, caller: Caller) -> None:
+        """Raises MisdirectedRequest, CrossSite, or what Auth.key_error says of a missing or wrong key."""
+        self._check_host(request)
+        browsers.refuse_cross_site(request)
+        if caller is NOBODY and self._router.is_private(request.path):
+            raise self._auth.key_error(request)
+
+    def _check_call(self, request: Request, caller: Caller, route: Route) -> None:
+        """Raises ScopeMissing, UnsupportedMediaType, NotAcceptable or PreconditionFailed."""
+        if route.scope is not None and caller is not ANYONE:
+            caller.require(route.scope)
+        self._router.check_types(route, request)
+        if "if-match" in request.headers:
+            self._router.check_preconditions(route, request)
+
+    def handle(self, request: Request, on_answer: Hear) -> Answer | None:
+        """Run the operation of an admitted request. None where `on_answer` will be called with the answer."""
         begin = request.route[0].begin
         if begin is None or self._rate_limit is not None:
-            return self._awaited(request)
+            return self._run(request)
         try:
-            begin(_call_of(request), functools.partial(self._told, request, hear))
-        except Exception as fault:  # noqa: BLE001  as in `_later`
-            return self._ended(request, self._failed(request, fault))
+            begin(_call_of(request), functools.partial(self._on_outcome, request, on_answer))
+        except Exception as fault:  # noqa: BLE001  as in `_await`
+            return self._finish(request, self._failure(request, fault))
         return None
 
-    def _told(self, request: Request, hear: Hear, outcome: Outcome) -> None:
-        """What an operation has come to. Does not raise: whoever calls has others to tell as well."""
+    def _on_outcome(self, request: Request, on_answer: Hear, outcome: Outcome) -> None:
+        """Make an answer of an operation's outcome. Never raises: the caller has other operations to call back."""
         answer: Answer
         try:
             if isinstance(outcome, Response):
-                answer = self._ended(request, outcome)
+                answer = self._finish(request, outcome)
             elif isinstance(outcome, Exception):
-                answer = self._ended(request, self._failed(request, outcome))
+                answer = self._finish(request, self._failure(request, outcome))
             else:
-                answer = self._later(request, outcome)
+                answer = self._await(request, outcome)
         except Exception as fault:  # noqa: BLE001  The connection logs it.
             answer = fault
-        hear(request, answer)
+        on_answer(request, answer)
 
-    async def _awaited(self, request: Request) -> Response:
+    async def _run(self, request: Request) -> Response:
+        """Count the request against the caller's rate, then await its operation."""
         route: Route = request.route[0]
         fields: Sequence[tuple[str, str]] = ()
         try:
@@ -135,36 +186,36 @@ class Middleware:
             if request.stream is not None and not route.streams_body:
                 request.body = b"".join([piece async for piece in request.stream])
             response = await compressed(request, await route.operation(_call_of(request)))
-        except Exception as fault:  # noqa: BLE001  as in `_later`
-            response = self._failed(request, fault)
+        except Exception as fault:  # noqa: BLE001  as in `_await`
+            response = self._failure(request, fault)
         for name, value in fields:
             response.add_header(name, value)
-        return self._ended(request, response)
+        return self._finish(request, response)
 
-    async def _later(self, request: Request, made: Awaitable[Response]) -> Response:
+    async def _await(self, request: Request, made: Awaitable[Response]) -> Response:
         try:
             response = await compressed(request, await made)
-        except Exception as fault:  # noqa: BLE001  Here a request's bug is caught: logged, and answered 500.
-            response = self._failed(request, fault)
-        return self._ended(request, response)
+        except Exception as fault:  # noqa: BLE001  A bug in an operation is logged here and answered 500.
+            response = self._failure(request, fault)
+        return self._finish(request, response)
 
-    def _failed(self, request: Request, fault: Exception) -> Response:
-        """The answer where an operation has raised."""
+    def _failure(self, request: Request, fault: Exception) -> Response:
+        """The answer to a request whose operation has raised."""
         request_id = request.request_id
         if isinstance(fault, OutcomeUnknown) and request.method in browsers.SAFE_METHODS:
-            fault = RedisUnavailable(fault.detail)  # Whether a look was carried out is nobody's question.
+            fault = RedisUnavailable(fault.detail)  # A GET changes nothing: whether it was carried out does not matter.
         if isinstance(fault, RedisUnavailable):
             self._log.warning("redis.failed", fault.detail, request_id=request_id)
         if isinstance(fault, WaybillError):
-            return _refused(request, fault)
+            return _refusal(request, fault)
         self._log.exception("request.failed", "Request failed by a fault of ours", fault, request_id=request_id)
         return problem(InternalError("the log has the details, under this request id"), request_id)
 
     def refuse(self, error: HttpError, request: Request | None, peer: str) -> Response:
-        """What is not HTTP, or came too slowly, gets an id and a line in the log as well."""
+        """The answer to what is not valid HTTP, or came too slowly; it gets a request id and a log line as well."""
         if request is not None and request.request_id:
-            return self._ended(request, problem(error, request.request_id))
-        request_id = _fit_id(error.said_id) or uuid4_of(next(self._digits)[:32])
+            return self._finish(request, problem(error, request.request_id))
+        request_id = _usable_id(error.said_id) or uuid4_of(next(self._digits)[:32])
         response = problem(error, request_id)
         _add_fields(response, request_id)
         self._counts.count(OTHER_METHOD, UNKNOWN_ROUTE, error.status, 0.0)
@@ -177,46 +228,16 @@ class Middleware:
         )
         return response
 
-    def _look_at(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
-        """The route that a request asks for and may take, or the answer to one that does not come so far.
-
-        Where it is to be counted before that, `request.refusal` is set."""
-        try:
-            self._check_host(request)
-            browsers.refuse_cross_site(request)
-            return self._match(request)
-        except WaybillError as error:
-            if self._rate_limit is None or request.route is None or request.route[0].scope is None:
-                return _refused(request, error)
-            request.refusal = error
-            return cast(tuple[Route, dict[str, str]], request.route)
-
-    def _match(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
-        """As Router.match; but who calls is asked before what there is, and that before what kind of body comes."""
-        caller: Caller = request.caller
-        if caller is NOBODY and self._router.is_private(request.path):
-            raise self._auth.refusal(request)
-        found = self._router.match(request)
-        if isinstance(found, Response):
-            return found
-        request.route = found
-        route, _ = found
-        if route.scope is not None and caller is not ANYONE:
-            caller.require(route.scope)
-        self._router.check_types(route, request)
-        if "if-match" in request.headers:
-            self._router.check_preconditions(route, request)
-        return found
-
     def _check_host(self, request: Request) -> None:
         name = (
             request.host.rpartition(":")[0] if not request.host.endswith("]") and ":" in request.host else request.host
         )
-        # HTTP/1.0 has no Host, and no browser that could be led astray.
+        # HTTP/1.0 need not send Host; browsers, which this check protects (DNS rebinding), always do.
         if request.host and "*" not in self._allowed_hosts and name.lower() not in self._allowed_hosts:
             raise MisdirectedRequest(f"the host {request.host[:100]} is not one of ALLOWED_HOSTS")
 
-    def _ended(self, request: Request, response: Response) -> Response:
+    def _finish(self, request: Request, response: Response) -> Response:
+        """The same response, as it is sent. It is counted and logged now, or when the last piece of a stream is out."""
         _add_fields(response, request.request_id)
         if isinstance(response, StreamedResponse) and request.method != "HEAD":
             response.pieces = self._to_the_end(request, response, response.pieces)
@@ -227,7 +248,7 @@ class Middleware:
     async def _to_the_end(
         self, request: Request, response: StreamedResponse, made: AsyncGenerator[bytes, None]
     ) -> AsyncGenerator[bytes, None]:
-        """The pieces of an answer, and the log line when the last one is out, or nobody reads on."""
+        """The pieces of a stream. The end is logged after the last piece, or when the client has stopped reading."""
         async with contextlib.aclosing(made) as pieces:
             try:
                 async for piece in pieces:
@@ -249,39 +270,41 @@ class Middleware:
         )
         self._counts.count(request.method, pattern, response.status, duration_s)
         trace_id, ms = request.trace.trace_id, f"{duration_s * 1000:.1f}"
-        self._log.write(REQUEST_ENDED, self._about(request), request.request_id, trace_id, str(response.status), ms)
+        self._log.write(
+            REQUEST_ENDED, self._bound_to_caller(request), request.request_id, trace_id, str(response.status), ms
+        )
 
-    def _about(self, request: Request) -> Bound:
-        """Whose key it was, for the log."""
+    def _bound_to_caller(self, request: Request) -> Bound:
+        """The field `caller` for the log lines of a request: the name of its key. No field without a key."""
         caller: Caller = request.caller
         if caller is ANYONE or caller is NOBODY:
             return NOTHING
-        about = self._callers.get(caller.name)
-        if about is None:
-            about = self._callers[caller.name] = self._log.bind(caller=caller.name)
-        return about
+        bound = self._bound.get(caller.name)
+        if bound is None:
+            bound = self._bound[caller.name] = self._log.bind(caller=caller.name)
+        return bound
 
 
 def _call_of(request: Request) -> Call:
-    """Raises InvalidFields for a query that the operation does not take."""
+    """The request as its operation sees it. Raises InvalidFields for a parameter that the route does not know."""
     route, path = request.route
     asks = request.query and route.pattern.startswith("/api")
     parameters = query.parameters(request.query, route.parameters) if asks else {}
-    # As in job.py's first lines.
+    # tuple.__new__, because Call(…) is a Python function and takes half as long again; tests hold the length.
     return tuple.__new__(Call, (request.request_id, request.trace, path, parameters, request, request.caller))
 
 
-def _refused(request: Request, error: WaybillError) -> Response:
+def _refusal(request: Request, error: WaybillError) -> Response:
     response = problem(error, request.request_id)
-    # Behind the body of somebody who may not call nothing is read as a request: it may be meant to be taken for one.
+    # The connection ends behind the body of a caller without rights: nothing in the body may be read as a request.
     response.closes = error.status in (401, 403) and request.has_body
     return response
 
 
-def _fit_id(said: str | None) -> str | None:
-    """The caller's X-Request-ID where it can be one. A key is of its form too, and would be in every log line."""
-    is_fit = said is not None and is_request_id(said) and ("wb_" not in said or without_keys(said) == said)
-    return said if is_fit else None
+def _usable_id(sent: str | None) -> str | None:
+    """The caller's X-Request-ID, if it has the form of one and is no API key, which would stand in every log line."""
+    is_usable = sent is not None and is_request_id(sent) and ("wb_" not in sent or without_keys(sent) == sent)
+    return sent if is_usable else None
 
 
 def _add_fields(response: Response, request_id: str) -> None:

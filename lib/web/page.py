@@ -1,4 +1,4 @@
-"""A page as an answer: its header fields, the ETag by which a browser keeps it, and the 304 that saves sending it."""
+"""A page as a response, with an ETag. A browser that has kept the page sends the ETag and gets 304 without a body."""
 
 import hashlib
 
@@ -6,20 +6,21 @@ from lib.http1.message import Request, Response
 from lib.web.browsers import page_fields
 from lib.web.compression import LEAST_BYTES, VARY
 
-# Nothing is loaded but the style sheet from here, no script runs, and nobody frames the page.
+# A page loads nothing but this server's style sheet, runs no script, and can't be framed by another page.
 PAGE_FIELDS = page_fields("style-src 'self'")
 
 
 class HtmlPage(Response):
-    """A page; the middleware gives it PAGE_FIELDS in place of the fields that answers of the API bear."""
+    """A page. The middleware adds PAGE_FIELDS to it, where other answers get browsers.ANSWER_FIELDS."""
 
     __slots__ = ()
 
 
 def page(request: Request, content: str | bytes, content_type: str, *, vary: str = "") -> HtmlPage:
-    """200 with the content, or 304 where the request says that it has it. vary: what else than the path decided.
+    """200 with the content, or 304 if the request's If-None-Match has the content's ETag.
 
-    WHY a weak ETag: a large page goes with gzip or without, and a strong one stands for the bytes themselves.
+    vary: the request's field that chose this content beside the path, such as Accept. WHY a weak ETag: a large page is
+    sent with gzip or without, and a strong ETag would promise the same bytes.
     """
     body = content.encode() if isinstance(content, str) else content
     etag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -31,6 +32,6 @@ def page(request: Request, content: str | bytes, content_type: str, *, vary: str
 
 
 def _has(if_none_match: str, etag: str) -> bool:
-    """RFC 9110, 13.1.2; compared weakly, since a proxy that compresses makes a strong one weak."""
+    """RFC 9110, 13.1.2. W/"a" and "a" are equal, since a proxy that compresses makes a strong ETag weak."""
     tag = etag.removeprefix("W/")
     return if_none_match.strip() == "*" or tag in (one.strip().removeprefix("W/") for one in if_none_match.split(","))

@@ -1,8 +1,7 @@
-"""What a caller would like (RFC 7240, Prefer): `wait=10`, and `respond-async`. Pure.
+"""The Prefer field (RFC 7240): `wait=10` asks to wait for a job's end, `respond-async` not to. Pure.
 
-`?wait=10` asks for the same as `Prefer: wait=10`, and stands above it; it may have a fraction.
-
-A preference is never refused: one that is not known, or makes no sense, is passed over, as section 2 asks.
+`?wait=10` in the query asks for the same as `Prefer: wait=10` and outweighs it; `?wait=0.5` may have a fraction.
+A preference is never refused: an unknown or senseless one is passed over, as section 2 asks.
 """
 
 import math
@@ -14,20 +13,20 @@ from lib.web.router import Call
 
 MAX_WAIT_S = 60
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-# The closing quote may be missing: else an unclosed string would be gone through again from each \" in it.
+# The closing quote may be missing: if it had to be there, the search would start again at each \" of an open string.
 _QUOTED = r'"(?>(?:[^"\\]|\\.)*)"?'
 _ELEMENT = re.compile(rf"(?>(?:{_QUOTED}|[^,\"])+)")
 _PREFERENCE = re.compile(rf"[ \t]*({_TOKEN})[ \t]*(?:=[ \t]*({_TOKEN}|{_QUOTED})?[ \t]*)?(?:;.*)?", re.DOTALL)
 
 
 class Preferences(NamedTuple):
-    """wait_s: how long the answer may be held for the job's end; 0 where nobody asked for that."""
+    """wait_s: how long the answer may be held until the job has ended; 0 for a caller that did not ask to wait."""
 
     wait_s: float = 0
     is_async: bool = False
 
     def applied(self, *, is_finished: bool) -> list[tuple[str, str]]:
-        """The Preference-Applied field, if any was: who asked for an hour is told that it was a minute."""
+        """The field Preference-Applied, if there is any preference. A caller that asked for an hour reads wait=60."""
         names = ["respond-async"] if self.is_async and not is_finished else []
         if self.wait_s:
             names.append(f"wait={math.ceil(self.wait_s)}")  # Prefer has whole seconds alone.
@@ -38,7 +37,7 @@ NOTHING = Preferences()
 
 
 def preferred_by(call: Call) -> Preferences:
-    """What a request asks for in its query and its header. Raises InvalidFields, for a `wait` in the query alone."""
+    """The preferences of the query and the Prefer field. Raises InvalidFields for a bad `wait` in the query."""
     if not call.parameters and "prefer" not in call.request.headers:
         return NOTHING
     preferred = preferences(call.request.headers.get("prefer"))
@@ -47,7 +46,7 @@ def preferred_by(call: Call) -> Preferences:
 
 
 def preferences(header: str | None) -> Preferences:
-    """What a Prefer field says, its lines joined by commas. Of one that stands there twice the first counts."""
+    """The preferences of a Prefer field, its lines joined by commas. If a preference stands twice, the first counts."""
     if header is None:
         return Preferences()
     found: dict[str, str] = {}

@@ -1,4 +1,8 @@
-"""Errors as the caller sees them: `application/problem+json` (RFC 9457), one shape for every failure."""
+"""Errors as the caller sees them: `application/problem+json` (RFC 9457), one shape for every failure.
+
+{"type": "/problems/job-not-found", "title": "No such job", "status": 404, "detail": "there is no job email-…",
+ "request_id": "0192…"}
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,11 +19,11 @@ ERRORS_BYTES = 14 * 1024
 
 
 class InternalError(WaybillError):
-    """A bug: the caller gets the request id, by which the log tells the rest."""
+    """A bug in Waybill. The caller gets the request id, and finds the details under it in the log."""
 
 
 def body_of(error: WaybillError, request_id: str) -> dict[str, Any]:
-    """A failure as a Problem: the body of a response, or one item's of many."""
+    """A failure as a Problem: the body of a response, or the outcome of one job of a batch."""
     body: dict[str, Any] = {
         "type": f"/problems/{error.slug}",
         "title": error.title,
@@ -36,9 +40,9 @@ def body_of(error: WaybillError, request_id: str) -> dict[str, Any]:
 
 
 def _retry_after_s(error: WaybillError) -> int | None:
-    """Seconds after which to try again: those of the error's own Retry-After; every 503 has some."""
-    said = [int(value) for name, value in error.headers if name == "Retry-After"]
-    return said[0] if said else RETRY_AFTER_S if error.status == 503 else None
+    """Seconds after which to try again: the error's own Retry-After, or else RETRY_AFTER_S for a 503."""
+    own = [int(value) for name, value in error.headers if name == "Retry-After"]
+    return own[0] if own else RETRY_AFTER_S if error.status == 503 else None
 
 
 def problem(error: WaybillError, request_id: str) -> Response:
@@ -51,7 +55,7 @@ def problem(error: WaybillError, request_id: str) -> Response:
 
 
 def _within_bounds(errors: Sequence[FieldError]) -> list[dict[str, str]]:
-    """As many as fit, the first in any case. They quote the caller's own names, and a body may hold a MiB of those."""
+    """The first errors, as many as fit into ERRORS_BYTES, one at least. (They quote names, and a name may be a MiB.)"""
     shown: list[dict[str, str]] = []
     size = 0
     for pointer, detail in errors:
@@ -64,6 +68,6 @@ def _within_bounds(errors: Sequence[FieldError]) -> list[dict[str, str]]:
 
 
 def _printable(text: str, most: int) -> str:
-    """What was sent may be quoted in an answer; a lone surrogate could not even be sent back."""
+    """`text` cut to `most` characters, a lone surrogate in it written as \\udc80: UTF-8 can't hold one."""
     cut = text if len(text) <= most else text[: most - 1] + "…"
     return cut.encode("utf-8", "backslashreplace").decode()

@@ -1,7 +1,11 @@
-"""RATE_LIMIT: how many requests a key may send, said on each answer (draft-ietf-httpapi-ratelimit-headers-10).
+"""RATE_LIMIT: how many requests a caller may send. Every answer says how many are left:
 
-It covers the operations that need a key, by the key's name; where no keys are set, by address. The counting is in
-Redis. Where Redis is away nobody is refused here: the request finds that out for itself.
+    RateLimit-Policy: "default";q=100;w=60       100 requests a minute
+    RateLimit: "default";r=97;t=2                97 are left; in 2 s there are 100 again
+
+(draft-ietf-httpapi-ratelimit-headers-10.) The limit covers the operations that need a key. A caller is the name of a
+key, or an address where API_KEYS is empty. Redis counts, for all processes; with Redis away nobody is refused here, and
+the request itself finds out that Redis is away.
 """
 
 import math
@@ -14,7 +18,7 @@ from lib.web.failed_tries import address_of
 
 
 class CallCount(Protocol):
-    """What counting one request says; `lib/queue/caller_rates.py` does it."""
+    """The answer of queue/caller_rates.py to one more request of a caller."""
 
     @property
     def is_allowed(self) -> bool: ...
@@ -27,17 +31,17 @@ class CallCount(Protocol):
 
 
 class RateLimit:
-    """Asked by the middleware for every request to an operation that needs a key."""
+    """The limit of every caller. The middleware asks it for each request to an operation that needs a key."""
 
     def __init__(self, count_call: Callable[[str], Awaitable[CallCount]], limit: int, per_s: int) -> None:
-        """`limit` requests at once, and as many again every `per_s`. count_call: is given whose request it counts."""
+        """`limit` requests at once, and as many again every `per_s`. count_call: counts a request of a caller."""
         self._count_call = count_call
         self._limit = limit
         self._per_s = per_s
         self._policy = ("RateLimit-Policy", f'"default";q={limit};w={per_s}')
 
     async def take(self, caller: Caller, peer: str) -> tuple[tuple[str, str], ...]:
-        """Count one more request. Gives the fields for its answer; raises RateLimited, which bears them."""
+        """Count a request. Gives the header fields for its answer; raises RateLimited, with the same fields."""
         try:
             taken = await self._count_call(address_of(peer) if caller is ANYONE else caller.name)
         except RedisUnavailable:

@@ -1,10 +1,15 @@
-"""How many requests were answered, and how fast, whichever of the server's processes answered them.
+"""How many requests were answered, and how fast, counted by every process of the server in memory that they share.
 
-The cells lie in memory that all of them share. Each process writes to a part of its own, so that nothing is locked; a
-scrape adds the parts up, whoever is asked. The memory outlives a process that is killed, and its successor counts on
-in the same part: no count ever falls while the server runs.
+The memory holds SLOT_BYTES for each process. A process writes to its own slot alone, so that nothing is locked; the
+process that answers GET /metrics adds all slots up. The memory outlives a process that is killed, and the process that
+takes its place counts on in the same slot: no count ever falls while the server runs.
 
-A request costs three additions. Labels are of the table alone (routes, methods, statuses): no id, key or path is kept.
+A slot is a row of 8-byte cells, all 0 at first:
+
+    open connections | lost log lines | route 1 | route 2 | … | route "unknown"
+    a route: a cell for each method and status | a cell for each bucket of durations | the sum of durations in µs
+
+A request costs three additions. Routes, methods and statuses come from tables: no id, key or path is kept.
 """
 
 from bisect import bisect_left
@@ -15,8 +20,9 @@ from typing import NamedTuple
 from lib.http1.message import STATUS_LINES
 from lib.prometheus import REQUEST_BOUNDS_S, Histogram
 
-PLACE_BYTES = 1 << 20
-"""A process's part. A parent that knows no routes makes the memory; pages that nobody writes to are not there."""
+SLOT_BYTES = 1 << 20
+"""More than the table of routes needs: the parent process makes the memory and knows no routes. Pages of it that nobody
+writes to take no memory."""
 OTHER_METHOD = "other"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER_METHOD)
 UNKNOWN_ROUTE = "unknown"
@@ -26,13 +32,12 @@ _BUCKETS_AT = len(METHODS) * len(STATUSES)
 _SUM_AT = _BUCKETS_AT + len(REQUEST_BOUNDS_S) + 1
 _ROUTE_CELLS = _SUM_AT + 1
 _CELL_BYTES = 8
-_PLACE_CELLS = PLACE_BYTES // _CELL_BYTES
-# What a process says of itself comes first, then the routes.
+_SLOT_CELLS = SLOT_BYTES // _CELL_BYTES
 _OPEN_AT, _DROPPED_AT, _FIRST_ROUTE_AT = 0, 1, 2
 
 
 class Answered(NamedTuple):
-    """How many requests of one kind."""
+    """A row of the counter: Answered("POST", "/api/jobs", 202, 1234)."""
 
     method: str
     route: str
@@ -41,13 +46,15 @@ class Answered(NamedTuple):
 
 
 class RequestCounts:
-    """The counts of one process, and the sum of all. memory: PLACE_BYTES for each process, zeros at first."""
+    """The counts of one process, which it adds to, and the sums over all processes, which it shows.
 
-    def __init__(self, memory: mmap | bytearray, place: int = 0) -> None:
-        self._places = len(memory) // PLACE_BYTES
+    memory: SLOT_BYTES for each process. slot: the number of this process's own, from 0 on."""
+
+    def __init__(self, memory: mmap | bytearray, slot: int = 0) -> None:
+        self._slots = len(memory) // SLOT_BYTES
         self._all = memoryview(memory).cast("Q")
-        own_at = place * _PLACE_CELLS
-        self._own = self._all[own_at : own_at + _PLACE_CELLS]
+        own_at = slot * _SLOT_CELLS
+        self._own = self._all[own_at : own_at + _SLOT_CELLS]
         self._rows: dict[str, int] = {}
         self._method_at = {method: number * len(STATUSES) for number, method in enumerate(METHODS)}
         self._other_at = self._method_at[OTHER_METHOD]
@@ -56,28 +63,28 @@ class RequestCounts:
         self._dropped_before = self._own[_DROPPED_AT]
 
     def lay_out(self, patterns: Iterable[str]) -> None:
-        """Give each route its cells, before the first `count`. All processes have the same table, so the same cells."""
+        """Give each route its cells, before the first `count`. Every process has the same table, so the same cells."""
         routes = (*dict.fromkeys(patterns), UNKNOWN_ROUTE)
         self._rows = {route: _FIRST_ROUTE_AT + number * _ROUTE_CELLS for number, route in enumerate(routes)}
-        if _FIRST_ROUTE_AT + len(routes) * _ROUTE_CELLS > _PLACE_CELLS:
-            raise ValueError(f"{len(routes)} routes need more than {PLACE_BYTES} bytes")
+        if _FIRST_ROUTE_AT + len(routes) * _ROUTE_CELLS > _SLOT_CELLS:
+            raise ValueError(f"{len(routes)} routes need more than {SLOT_BYTES} bytes")
 
     def count(self, method: str, route: str, status: int, duration_s: float) -> None:
-        """One request was answered."""
+        """Count one answered request. route: a pattern that `lay_out` got, or UNKNOWN_ROUTE."""
         cells, row = self._own, self._rows[route]
         cells[row + self._method_at.get(method, self._other_at) + self._status_at[status]] += 1
         cells[row + _BUCKETS_AT + bisect_left(REQUEST_BOUNDS_S, duration_s)] += 1
         cells[row + _SUM_AT] += int(duration_s * 1e6)
 
-    def state(self, *, open_connections: int, lines_dropped: int) -> None:
-        """What this process knows of itself; said now and then. lines_dropped: since it started."""
+    def report(self, *, open_connections: int, lines_dropped: int) -> None:
+        """Write down what only this process knows, once a second. lines_dropped: log lines lost since it started."""
         self._own[_OPEN_AT] = open_connections
         self._own[_DROPPED_AT] = self._dropped_before + lines_dropped
 
-    # What a scrape shows: all processes.
+    # The sums over all processes, for GET /metrics.
 
     def answered(self) -> Iterator[Answered]:
-        """Every combination that has occurred."""
+        """Every method, route and status that has occurred, with its number of requests."""
         nothing = bytes(len(STATUSES) * _CELL_BYTES)
         for route, row in self._rows.items():
             for method, method_at in self._method_at.items():
@@ -88,7 +95,7 @@ class RequestCounts:
                         yield Answered(method, route, status, sum(counts))
 
     def durations(self) -> Iterator[tuple[str, Histogram]]:
-        """How long the requests of each route took, of those that were asked for."""
+        """How long the requests of each route took, for the routes that had any."""
         for route, row in self._rows.items():
             parts = [part.tolist() for part in self._parts(row + _BUCKETS_AT, _SUM_AT - _BUCKETS_AT + 1)]
             *counts, sum_us = map(sum, zip(*parts, strict=True))
@@ -109,7 +116,7 @@ class RequestCounts:
         return sum(part[0] for part in self._parts(at, 1))
 
     def _parts(self, at: int, count: int) -> Iterator[memoryview]:
-        """The same cells of every process."""
-        for place in range(self._places):
-            start = place * _PLACE_CELLS + at
+        """The cells from `at` on of every process's slot."""
+        for slot in range(self._slots):
+            start = slot * _SLOT_CELLS + at
             yield self._all[start : start + count]

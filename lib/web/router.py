@@ -1,6 +1,7 @@
-"""Which operation a request asks for: the path, then the method, then what the operation takes.
+"""The table of operations, and which operation a request asks for, by its path and its method.
 
-Paths are matched as they were sent. What is percent-encoded, doubled or dotted is no path of ours, and 404.
+POST /api/jobs/email-0192…/cancel matches the Route whose pattern is /api/jobs/{job_id}/cancel, with the variables
+{"job_id": "email-0192…"}. A path is matched as it was sent: /api/%6aobs, /api//jobs and /api/./jobs are 404.
 """
 
 import asyncio
@@ -17,9 +18,11 @@ from lib.web.auth import ANYONE, Caller
 
 
 class Call(NamedTuple):
-    """A request as an operation sees it. `path` and `parameters` hold what the route's pattern and table row name.
+    """A request as an operation sees it.
 
-    request: the whole of it: fields, body, and `is_gone` for an operation that waits. caller: whose key came with it.
+    path: the variables of the route's pattern, {"job_id": "email-0192…"}. parameters: the query, of the names that the
+    route knows. request: the header fields, the body, and `is_gone` for an operation that waits. caller: whose key the
+    request bears.
     """
 
     request_id: str
@@ -32,22 +35,42 @@ class Call(NamedTuple):
 
 Operation = Callable[[Call], Awaitable[Response]]
 Outcome = Response | Coroutine[Any, Any, Response] | Exception
-"""What an operation has come to: its answer, or what has to be awaited for that, or why there is none."""
+"""The outcome of an operation: its response, a coroutine that makes the response, or why there is none."""
 Beginning = Callable[[Call, Callable[[Outcome], None]], None]
-"""An operation that needs no task: it raises at once, or calls back with its outcome, but not before it returns."""
+"""An operation without a task: raises at once, or calls back later with its outcome (never before it has returned)."""
 JSON = "application/json"
+
+
+class CallbackOperation:
+    """An operation that is written as a Beginning: create(call, on_outcome).
+
+    The middleware calls `begin` itself, which takes no task and no future. Where something has to be awaited before the
+    operation (the rate limit), the middleware awaits this object like any other operation."""
+
+    def __init__(self, begin: Beginning) -> None:
+        self.begin = begin
+
+    async def __call__(self, call: Call) -> Response:
+        result: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.begin(call, result.set_result)
+        outcome = await result
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome if isinstance(outcome, Response) else await outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row of the table. `{name}` in the pattern stands for one segment; `name` is openapi.yaml's operationId.
+    """A row of the table: Route("GET", "/api/jobs/{job_id}", "readJob", jobs.read, frozenset({"wait"}), scope="read").
 
-    scope: what a key must be good for, each of read, write and admin including those before it; None where none is
-    asked for. It has no default: who adds a row decides.
-    produces: the media types of its answers, the preferred one first; none where a success has no body.
+    name: openapi.yaml's operationId. `{job_id}` in the pattern matches one segment of a path.
+    parameters: the names that its query may have.
     streams_body: the operation begins with the request's head and takes the body from `call.request.stream`.
-    bodies: the media types that it takes, and the most bytes of each; None is what every body may have.
-    begin: the operation once more, as it is done where nothing before it has to be awaited.
+    bodies: the media types of a body, and the most bytes of each; None for the limit of every body.
+    scope: the least scope that a key must have (read < write < admin); None where no key is needed. It has no default:
+    the author of a row decides.
+    begin: the Beginning of a CallbackOperation; None for an operation that is awaited.
+    produces: the media types of its answers, the preferred one first; () if a success has no body.
     """
 
     method: str
@@ -59,13 +82,17 @@ class Route:
     streams_body: bool = False
     bodies: Mapping[str, int | None] = field(default_factory=lambda: {"application/json": None})
     scope: Scope | None = field(kw_only=True)
-    begin: Beginning | None = field(default=None, kw_only=True)
+    begin: Beginning | None = field(default=None, init=False)
     produces: tuple[str, ...] = (JSON,)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.operation, CallbackOperation):
+            object.__setattr__(self, "begin", self.operation.begin)
 
 
 @dataclass(slots=True)
 class _Node:
-    """What may stand at one place in a path."""
+    """One segment of the patterns: the operations that end there, and the segments that may follow."""
 
     routes: dict[str, Route] = field(default_factory=dict)
     children: dict[str, "_Node"] = field(default_factory=dict)
@@ -85,7 +112,7 @@ class Router:
         self._methods = ", ".join(sorted({*self._allowed_of(route.method for route in self.routes)}))
 
     def match(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
-        """The route and what its variables stand for, or the answer to an OPTIONS.
+        """The route that a request asks for and the values of its variables, or the answer to an OPTIONS.
 
         Raises NotFound or MethodNotAllowed (with Allow).
         """
@@ -105,29 +132,31 @@ class Router:
         return route, values
 
     def check_types(self, route: Route, request: Request) -> None:
-        """Raises UnsupportedMediaType, or NotAcceptable where Accept leaves nothing that the route can answer."""
+        """Raises UnsupportedMediaType for the body's type, or NotAcceptable if Accept excludes all that the route
+        produces."""
         kind = (media_type(request) if route.takes_body else None) or ""
         if route.takes_body and kind not in route.bodies:
             kinds = " or ".join(route.bodies)
             detail = f"send the body as {kinds}, UTF-8, without a Content-Encoding"
-            raise UnsupportedMediaType(detail, headers=_taken_instead(route, request))
+            raise UnsupportedMediaType(detail, headers=_accepted_instead(route, request))
         wanted = request.headers.get("accept")
         if wanted is not None:
             accept.check(wanted, route.produces)
 
     @staticmethod
     def check_preconditions(route: Route, request: Request) -> None:
-        """Raises PreconditionFailed. What can be changed here has no ETag, so that none can match (RFC 9110, 13.1.1);
-        who sends one counts on it, lest they overwrite what somebody else has changed."""
+        """Raises PreconditionFailed for an If-Match with an ETag: jobs and queues have none that could match (RFC 9110,
+        13.1.1). To ignore the field would let its sender overwrite somebody else's change."""
         if request.headers.get("if-match", "*") != "*" and route.method != "GET":
             raise PreconditionFailed("nothing that this path changes has an ETag; send no If-Match")
 
     def is_private(self, path: str) -> bool:
-        """Whether a path is under one where keys are asked for. Whoever has none is not told what else is there."""
+        """True for a path under /api, or whatever else needs a key. Without one, every such path answers 401, also
+        where there is nothing: a stranger does not learn which paths exist."""
         return path[1:].partition("/")[0] in self._private
 
     def pattern_of(self, path: str) -> str | None:
-        """The pattern that a path fits, whatever the method; None where there is nothing at that path."""
+        """The pattern that a path matches, of whatever method; None for a path that matches nothing."""
         node, _ = self._walk(path)
         return next((route.pattern for route in node.routes.values()), None) if node is not None else None
 
@@ -161,29 +190,16 @@ class Router:
         return found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set())
 
 
-def awaited(begin: Beginning) -> Operation:
-    """The same operation, to be awaited."""
-
-    async def operation(call: Call) -> Response:
-        told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        begin(call, told.set_result)
-        outcome = await told
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome if isinstance(outcome, Response) else await outcome
-
-    return operation
-
-
-def _taken_instead(route: Route, request: Request) -> list[tuple[str, str]]:
-    """What a 415 says of why: RFC 9110, 12.5.3, for a coding; RFC 5789, 2.2, for a patch of another type."""
+def _accepted_instead(route: Route, request: Request) -> list[tuple[str, str]]:
+    """The field of a 415 that says why: Accept-Encoding for a coded body (RFC 9110, 12.5.3), Accept-Patch for a PATCH
+    of another type (RFC 5789, 2.2)."""
     if _is_coded(request):
         return [("Accept-Encoding", "identity")]
     return [_accept_patch(route)] if route.method == "PATCH" else []
 
 
 def _accept_patch(route: Route) -> tuple[str, str]:
-    """RFC 5789, 3.1."""
+    """The media types in which a PATCH is accepted: RFC 5789, 3.1."""
     return "Accept-Patch", ", ".join(route.bodies)
 
 
@@ -192,10 +208,11 @@ def _is_coded(request: Request) -> bool:
 
 
 def media_type(request: Request) -> str | None:
-    """What a body is said to be, without parameters; None where it is coded, or in another charset than UTF-8."""
+    """The media type of a body, without parameters: "application/json". None for a body with a Content-Encoding, or in
+    another charset than UTF-8."""
     if "content-encoding" in request.headers and _is_coded(request):
         return None
     kind, semicolon, rest = request.headers.get("content-type", "").partition(";")
-    # Most say no more, or this; the grammar is looked at for the others.
+    # Most requests have no parameter or this one; only for others is the grammar checked.
     is_utf8 = rest.strip().lower() in ("", "charset=utf-8") or accept.charset_is_utf8(semicolon + rest)
     return kind.strip().lower() if is_utf8 else None

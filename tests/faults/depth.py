@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from lib.api.jobs import SEARCH_S
+from lib.api.job_search import SEARCH_S
 from tests.faults.costs import CALLS, Side, evalsha, fill, measured
 from tests.faults.load import ask
 from tests.faults.row import Row

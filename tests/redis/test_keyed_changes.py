@@ -51,7 +51,7 @@ class KeyedChanges(RedisCase):
         await self.queues.adjust("q", {"paused": False})
         self.assertTrue(await self.queues.adjust("q", {"paused": True}, KEY))
 
-        self.assertFalse((await self.queues.census("q")).paused)
+        self.assertFalse((await self.queues.census("q")).settings["paused"])
 
     async def test_a_key_is_one_requests_whatever_that_asked_for(self) -> None:
         job_id = await self.a_dead_job()

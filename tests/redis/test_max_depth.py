@@ -125,11 +125,11 @@ class MaxDepth(RedisCase):
 
     async def test_it_is_shown_and_taken_away(self) -> None:
         await self.bound(3)
-        self.assertEqual(3, (await self.queues.census("q")).max_depth)
+        self.assertEqual(3, (await self.queues.census("q")).settings["max_depth"])
 
         await self.bound(None)
 
-        self.assertIsNone((await self.queues.census("q")).max_depth)
+        self.assertIsNone((await self.queues.census("q")).settings["max_depth"])
         self.assertEqual(["new"] * 5, await self.outcomes([self.job() for _ in range(5)]))
 
     async def test_a_queue_that_is_not_there_can_not_be_bounded(self) -> None:
@@ -139,7 +139,7 @@ class MaxDepth(RedisCase):
     async def test_a_queue_is_bounded_before_its_first_job(self) -> None:
         await self.queues.adjust("q", {"max_depth": 1}, begins=True)
 
-        self.assertEqual((["q"], 1), (await self.queues.names(), (await self.queues.census("q")).max_depth))
+        self.assertEqual((["q"], 1), (await self.queues.names(), (await self.queues.census("q")).settings["max_depth"]))
         await self.enqueue()
         with self.assertRaises(QueueFull):
             await self.enqueue()
@@ -157,7 +157,7 @@ class Paused(RedisCase):
         for source in ("ready", "suspects"):
             claim = await runner.claim(5, (), source)
             self.assertEqual(([], True, False), (claim.jobs, claim.is_paused, claim.is_more))
-        self.assertTrue((await self.queues.census("q")).paused)
+        self.assertTrue((await self.queues.census("q")).settings["paused"])
         await self.pause(False)
 
         self.assertEqual([job_id], ids_of(await runner.claim(5)))

@@ -13,10 +13,9 @@ from unittest.mock import Mock
 
 import lib
 from lib import json_text
-from lib.api import events, jobs
+from lib.api import events, job_search
 from lib.api.bulk import batch, upload
-from lib.api.queues import MAX_DEPTH
-from lib.api.routes import routes
+from lib.api.routes import AllOperations, routes
 from lib.api.shown import present
 from lib.errors import WaybillError
 from lib.handlers import email
@@ -29,6 +28,7 @@ from lib.jobs import fields as request_fields
 from lib.jobs.backoff import DEFAULT_BACKOFF
 from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord
 from lib.jobs.payload import json_name
+from lib.jobs.queue_settings import MAX_DEPTH, SETTINGS
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
 from lib.queue import listing, notes
@@ -49,7 +49,7 @@ CONTRACT = contract.load()
 
 
 def table() -> tuple[Route, ...]:
-    return routes(Mock(), Mock(), Mock(), Mock(), Mock(), Mock(), Mock(), Mock())
+    return routes(AllOperations(*[Mock() for _ in AllOperations._fields]))
 
 
 def errors_that_can_be_raised() -> dict[str, type[WaybillError]]:
@@ -386,7 +386,8 @@ class Facts(unittest.TestCase):
         self.assertEqual(MAX_DEPTH, self.properties("QueueChange")["max_depth"]["maximum"])
         self.assertEqual(MAX_DEPTH, self.properties("Queue")["max_depth"]["maximum"])
         shown = {"queue", *self.properties("Queue")} - {"name", "quarantine"}
-        self.assertEqual(set(Census._fields), shown)
+        self.assertEqual({*Census._fields, *SETTINGS} - {"settings"}, shown)
+        self.assertEqual({*SETTINGS}, {*self.properties("QueueChange")})
 
     def test_what_is_cut_and_kept(self) -> None:
         job = self.properties("Job")
@@ -421,7 +422,7 @@ class Facts(unittest.TestCase):
         self.assertIn(f"more than {preferences.MAX_WAIT_S} are {preferences.MAX_WAIT_S}", wait["description"])
         told = CONTRACT.operation("listJobs").fields["description"]
         self.assertIn(f"{listing.MOST_LOOKED_AT:,} jobs", told)
-        self.assertEqual((0.5, True), (jobs.SEARCH_S, "half a second" in told))
+        self.assertEqual((0.5, True), (job_search.SEARCH_S, "half a second" in told))
 
     def test_the_limits_of_http(self) -> None:
         limits = Limits()

@@ -1,6 +1,9 @@
-"""The jobs of one batch on their way in: each is read, sent with the next commit, and told of by itself.
+"""The jobs of one batch on their way to Redis. Each is read, sent with the next commit, and answered by an item:
 
-A plain call and a callback for each job, no task and no future: there may be a million of them.
+    {"index": 0, "status": 202, "id": "email-0192…", "outcome": "created"}
+    {"index": 1, "status": 422, "problem": {"type": "/problems/invalid-fields", …}}
+
+A job costs a plain call and a callback, no task and no future: a batch may have a million jobs.
 """
 
 import functools
@@ -23,30 +26,33 @@ from lib.web import json_body
 from lib.web.problems import InternalError, body_of
 from lib.web.router import Call
 
-Tell = Callable[[int, str], None]
+OnItem = Callable[[int, str], None]
+"""Called with a job's index in its batch and its item, as JSON text."""
 
 
 class Intake:
-    """tell(index, item): what became of one job, as JSON text; in any order, and maybe before `offer` returns."""
+    """Takes the jobs of one batch. `on_item` is called once for each, in any order, maybe before `offer` returns."""
 
-    def __init__(self, call: Call, queue: JobStore, registry: Registry, ids: JobIds, log: Log, tell: Tell) -> None:
+    def __init__(
+        self, call: Call, job_store: JobStore, registry: Registry, ids: JobIds, log: Log, on_item: OnItem
+    ) -> None:
         self._call = call
-        self._queue = queue
+        self._job_store = job_store
         self._registry = registry
         self._ids = ids
         self._log = log
-        self._tell = tell
+        self._on_item = on_item
         self.in_flight = 0
         self.in_flight_bytes = 0
         self.taken_in = 0
         self.known = 0
         self.refused = 0
         self.fault: WaybillError | None = None
-        """Why the last commit failed; None once one has succeeded. Not where one queue's keys are broken: the lines
-        for other queues need not wait for that."""
+        """Why the last commit failed; None once a commit has succeeded. (The broken keys of one queue do not count:
+        the jobs of other queues need not wait until they are mended.)"""
 
     def offer_text(self, index: int, line: bytes) -> None:
-        """A job as JSON text."""
+        """Take a job as JSON text."""
         try:
             body = json_body.parse(line)
         except WaybillError as error:
@@ -55,32 +61,33 @@ class Intake:
             self.offer(index, body)
 
     def offer(self, index: int, body: Any) -> None:
-        """A job as POST /api/jobs takes it, with an `idempotency_key` beside its fields if it has one."""
+        """Take a job as POST /api/jobs does. It may have the field `idempotency_key` beside the others."""
         try:
             job = self._read(body)
         except WaybillError as error:
             self.refuse(index, error)
             return
-        except Exception as fault:  # noqa: BLE001  A bug of ours costs this job alone.
-            self.refuse(index, self._ours(fault))
+        except Exception as fault:  # noqa: BLE001  A bug costs this job alone.
+            self.refuse(index, self._internal_error(fault))
             return
         size_bytes = len(job.spec_text)
         self.in_flight += 1
         self.in_flight_bytes += size_bytes
-        self._queue.post(job, functools.partial(self._hear, index, size_bytes), in_bulk=True)
+        self._job_store.post(job, functools.partial(self._on_commit, index, size_bytes), in_bulk=True)
 
     def refuse(self, index: int, error: WaybillError) -> None:
+        """Answer a job with a problem."""
         self.refused += 1
-        self._tell(index, self.refusal(index, error))
+        self._on_item(index, self.problem_item(index, error))
 
-    def refusal(self, index: int, error: WaybillError) -> str:
+    def problem_item(self, index: int, error: WaybillError) -> str:
         shown = body_of(error, self._call.request_id)
         return to_json({"index": index, "status": error.status, "problem": shown})
 
     def _read(self, body: Any) -> NewJob:
         key = None
         if type(body) is dict and "idempotency_key" in body:
-            # A copy: the fingerprint is of the job alone, so that a POST under the same key finds it.
+            # A copy without the key: its fingerprint is that of a POST of the same job under the same key.
             body = dict(body)
             key = body.pop("idempotency_key")
             if key is not None and type(key) is not str:
@@ -92,36 +99,37 @@ class Intake:
 
     def _fail(self, index: int, fault: Exception) -> None:
         if not isinstance(fault, WaybillError):
-            fault = self._ours(fault)
+            fault = self._internal_error(fault)
         if not isinstance(fault, RedisKeysBroken):
             self.fault = fault
         self.refuse(index, fault)
 
-    def _ours(self, fault: Exception) -> InternalError:
-        """A bug: the log has it, and the caller the request id."""
+    def _internal_error(self, fault: Exception) -> InternalError:
+        """Log a bug; its job is answered with the request id alone."""
         request_id = self._call.request_id
         self._log.exception(
             "request.failed", "A job of a batch failed by a fault of ours", fault, request_id=request_id
         )
         return InternalError("the log has the details, under this request id")
 
-    def _hear(self, index: int, size_bytes: int, heard: Accepted | Exception) -> None:
+    def _on_commit(self, index: int, size_bytes: int, accepted: Accepted | Exception) -> None:
+        """Redis has answered the commit with the job."""
         self.in_flight -= 1
         self.in_flight_bytes -= size_bytes
-        if isinstance(heard, Exception):
-            self._fail(index, heard)
+        if isinstance(accepted, Exception):
+            self._fail(index, accepted)
             return
         self.fault = None
-        job_id, outcome, *_ = heard
+        job_id, outcome, *_ = accepted
         if outcome == "new":
             self.taken_in += 1
-            self._tell(index, f'{{"index":{index},"status":202,"id":"{job_id}","outcome":"created"}}')
+            self._on_item(index, f'{{"index":{index},"status":202,"id":"{job_id}","outcome":"created"}}')
         elif outcome == "conflict":
-            self.refuse(index, idempotency.reused())
+            self.refuse(index, idempotency.key_reused_error())
         elif outcome in REFUSED:
-            self.refuse(index, refused_job_error(heard))
+            self.refuse(index, refused_job_error(accepted))
         else:
             self.known += 1
             status = 200 if outcome.endswith("duplicate") else 202
-            told = f'"id":"{job_id}","outcome":"{outcome_of(heard)}"'
-            self._tell(index, f'{{"index":{index},"status":{status},{told}}}')
+            stand_in = f'"id":"{job_id}","outcome":"{outcome_of(accepted)}"'
+            self._on_item(index, f'{{"index":{index},"status":{status},{stand_in}}}')

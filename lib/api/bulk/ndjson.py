@@ -1,12 +1,16 @@
-"""NDJSON's lines out of a body that comes in pieces. Pure.
+"""The lines of an NDJSON body that arrives in pieces. Pure.
 
-A line ends with LF, CR LF (a CR is white space to JSON) or the end of the body. One that is too long is told of and
-passed over, however long it is: never more than the limit of it is held.
+    feed(b'{"type": "a"}\\n{"ty')    gives [b'{"type": "a"}']
+    feed(b'pe": "b"}')              gives []
+    end()                           gives [b'{"type": "b"}']
+
+A line ends with LF, CR LF (JSON passes over the CR) or the end of the body. A line longer than the limit is given as
+None, and passed over, however long it is: no more of it than the limit is ever held.
 """
 
 
 class Lines:
-    """limit_bytes: of one line, without its LF."""
+    """The lines of one body. limit_bytes: of a line, without its LF."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -14,7 +18,7 @@ class Lines:
         self._is_too_long = False
 
     def feed(self, piece: bytes) -> list[bytes | None]:
-        """The lines that `piece` ends; None stands for one that was too long."""
+        """The lines that end in `piece`; None stands for a line that was too long."""
         first, *others = piece.split(b"\n")
         self._begin(first)
         if not others:
@@ -25,10 +29,11 @@ class Lines:
         return lines
 
     def end(self) -> list[bytes | None]:
-        """The last line, where the body did not end with LF."""
+        """The last line, if the body did not end with LF."""
         return [self._ended()] if self._begun or self._is_too_long else []
 
     def _begin(self, text: bytes) -> None:
+        """Add to the line that has begun and not ended."""
         if self._is_too_long:
             return
         self._begun += text

@@ -1,7 +1,8 @@
-"""An answer between those who make it and the one who reads it: in memory, and in a file once that is not enough.
+"""The part of an answer that the client has not read yet: in memory at first, beyond MEMORY_BYTES in a file.
 
-A client may send all of its upload before it reads a byte of the answer (Python's http.client and requests do). If the
-answer then stopped the upload, each would wait for the other for ever; so it is put aside, in a file without a name.
+WHY: Python's http.client and requests send all of an upload before they read a byte of the answer. If the server
+stopped reading because its answer is not read, client and server would wait for each other for ever. So the answer is
+put aside, in a temporary file without a name.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ READ_BYTES = 64 * 1024
 class Spool:
     """Bytes in, the same bytes out, in order. One writer, one reader, one loop.
 
-    What is older than the file's bytes is in `_before`; what came when the disk had no room any more, in `_behind`.
+    The oldest bytes are in `_before`, younger ones in the file, and the youngest in `_behind`: those came when the disk
+    was full.
     """
 
     def __init__(self, *, memory_bytes: int = MEMORY_BYTES, file_bytes: int = FILE_BYTES) -> None:
@@ -33,12 +35,13 @@ class Spool:
 
     @property
     def is_full(self) -> bool:
-        """Whoever writes should wait for `room`: the file is as large as it may be, or the disk holds no more."""
+        """The writer should wait for `room`: the file has reached its limit, or the disk is full."""
         return self._written >= self._file_bytes or (self._is_disk_full and self._held_bytes > self._memory_bytes)
 
     def put(self, text: bytes) -> None:
+        """Add to the end, whether it is full or not."""
         if self._is_closed:
-            return  # The reader is gone; what was on its way to Redis is answered to nobody.
+            return  # The reader is gone; jobs that were on their way to Redis are answered to nobody.
         if self._behind or not self._fits(len(text)):
             if self._behind or not self._to_file(text):
                 self._behind.append(text)
@@ -49,12 +52,12 @@ class Spool:
         self._wake()
 
     def end(self) -> None:
-        """Nothing more will be put in."""
+        """Say that nothing more will be put in."""
         self._has_ended = True
         self._wake()
 
     async def take(self) -> bytes:
-        """Some of what has come, what came first; b"" at the end."""
+        """Wait for bytes, and take the oldest; b"" at the end."""
         while True:
             if self._before:
                 return self._from_memory()
@@ -73,7 +76,7 @@ class Spool:
             await self._change()
 
     def close(self) -> None:
-        """What is still in it is dropped."""
+        """Drop all bytes, and end."""
         self.end()
         self._is_closed = True
         self._before, self._behind, self._written, self._read = [], [], 0, 0
@@ -81,7 +84,7 @@ class Spool:
             self._file.close()
 
     def _fits(self, more_bytes: int) -> bool:
-        """Into memory, before whatever is in the file."""
+        """True if more bytes may go into memory: the file is empty, and there is room."""
         return self._written == self._read and self._held_bytes + more_bytes <= self._memory_bytes
 
     def _from_memory(self) -> bytes:
@@ -92,7 +95,7 @@ class Spool:
         return text
 
     def _to_file(self, text: bytes) -> bool:
-        """Whether the file has it."""
+        """Append to the file. False where the disk is full."""
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="waybill-", buffering=0)  # noqa: SIM115  close() closes it.
@@ -117,9 +120,10 @@ class Spool:
         return text
 
     async def _change(self) -> None:
+        """Wait for the next `_wake`."""
         if self._changed is None or self._changed.done():
             self._changed = asyncio.get_running_loop().create_future()
-        # Both ends may wait for the same one: who stops waiting must not end it for the other.
+        # Reader and writer may wait for the same future: if one of them is cancelled, the other waits on.
         await asyncio.shield(self._changed)
 
     def _wake(self) -> None:

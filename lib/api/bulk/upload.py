@@ -1,11 +1,12 @@
-"""A batch as NDJSON: a line in, a line out, however many there are.
+"""A batch as NDJSON: a line in, a line out, however many lines there are.
 
-1. Lines are read as they arrive and sent to Redis with their neighbours. Only so many are on their way at a time: when
-   Redis is slow, the connection reads no more, and the client waits.
-2. The answer's lines stand in the order of the upload's. Where the client does not read them yet, they are put aside.
-3. Redis away? Those on their way are refused, each by itself; then one line is tried now and then, until one is taken
-   in or PATIENCE_S have passed. Then the upload ends with a line that says where, and the rest of it is thrown away.
-4. A million lines must not keep other requests waiting: the loop has its turn every few milliseconds.
+1. Lines are read as they arrive, and sent to Redis with their neighbours. At most MOST_IN_FLIGHT are on their way at a
+   time: when Redis is slow, the connection reads no more, and the client waits.
+2. The lines of the answer stand in the order of the upload's. While the client does not read them, a Spool holds them.
+3. Is Redis away? The lines on their way are refused, each by itself. Then one line is tried every TRY_EVERY_S, until a
+   line is taken in or PATIENCE_S have passed. In the latter case the upload ends with a line that says where, and the
+   rest of it is thrown away.
+4. A million lines must not keep other requests waiting: they get a turn every TURN_S.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from lib.api.bulk.intake import Intake
 from lib.api.bulk.ndjson import Lines
 from lib.api.bulk.spool import Spool
 from lib.errors import Draining, PayloadTooLarge, RedisUnavailable, WaybillError
+from lib.web.drain import Drain
 
 LINE_BYTES = 1 << 20
 MOST_IN_FLIGHT = 2000
@@ -26,59 +28,58 @@ TURN_S = 0.003
 
 
 class Upload:
-    """make_intake: an Intake that tells this one. is_draining: whether the server is about to stop."""
+    """One upload. make_intake: gives an Intake whose items go to this upload's `add_item`."""
 
-    def __init__(
-        self, make_intake: Callable[["Upload"], Intake], spool: Spool, is_draining: Callable[[], bool]
-    ) -> None:
+    def __init__(self, make_intake: Callable[["Upload"], Intake], spool: Spool, drain: Drain) -> None:
         self._intake = make_intake(self)
         self._spool = spool
-        self._is_draining = is_draining
+        self._drain = drain
         self._lines = 0
         self._next_out = 0
-        self._told: dict[int, str] = {}
+        self._items: dict[int, str] = {}
         self._is_flush_due = False
-        self._progress = asyncio.Event()
+        self._has_new_items = asyncio.Event()
         self._turn_ends_s = 0.0
         self._away_since_s: float | None = None
         self._reading: asyncio.Task[None] | None = None
         self.end: WaybillError | None = None
-        """Why it ended before its end."""
+        """Why the upload ended before its last line; None otherwise."""
 
     @property
     def counts(self) -> dict[str, int]:
         intake = self._intake
         return {"lines": self._lines, "queued": intake.taken_in, "known": intake.known, "refused": intake.refused}
 
-    def tell(self, index: int, item: str) -> None:
-        """What became of a line."""
-        self._told[index] = item
+    def add_item(self, index: int, item: str) -> None:
+        """The answer to a line. It is written once those of all lines before it are."""
+        self._items[index] = item
         if not self._is_flush_due:
             self._is_flush_due = True
             asyncio.get_running_loop().call_soon(self._flush)
 
-    def drain(self) -> None:
-        """The server is about to stop: wait for no further line, however long the client is silent."""
+    def stop_reading(self) -> None:
+        """Wait for no further line, however long the client is silent: the server is about to stop."""
         if self._reading is not None:
             self._reading.cancel()
 
     async def answer(self, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        """The answer in pieces, while `body` is taken."""
-        taking = asyncio.get_running_loop().create_task(self._take(body))
+        """The answer in pieces, while `body` is read in a task."""
+        receiving = asyncio.get_running_loop().create_task(self._receive(body))
         try:
             while piece := await self._spool.take():
                 yield piece
-            await taking
+            await receiving
         finally:
-            taking.cancel()
-            await asyncio.gather(taking, return_exceptions=True)
+            receiving.cancel()
+            await asyncio.gather(receiving, return_exceptions=True)
             self._spool.close()
 
-    async def _take(self, body: AsyncIterator[bytes]) -> None:
+    async def _receive(self, body: AsyncIterator[bytes]) -> None:
+        """Take every line in, and wait until each has its item."""
         try:
             await self._read(body)
             while self._intake.in_flight:
-                await self._more_progress()
+                await self._wait_for_items()
         except WaybillError as fault:
             self.end = fault
             await self._finish_early(fault, body)
@@ -87,20 +88,20 @@ class Upload:
             self._spool.end()
 
     async def _read(self, body: AsyncIterator[bytes]) -> None:
-        """To the body's end, or until the server is about to stop. Raises what `_take_lines` raises."""
-        if self._is_draining():
-            raise _leaving()  # Its first bytes came after `drain` had been said to the others.
+        """Read to the body's end, or until the server is about to stop. Raises as `_take_lines` does."""
+        if self._drain.has_begun:
+            raise _draining_error()  # The first bytes of this upload came after the drain had begun.
         self._reading = asyncio.get_running_loop().create_task(self._take_lines(body))
         try:
             await self._reading
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
-                raise  # It is this whole answer that is given up.
-            raise _leaving() from None
+                raise  # Not `stop_reading`: the whole answer is given up.
+            raise _draining_error() from None
 
     async def _take_lines(self, body: AsyncIterator[bytes]) -> None:
-        """Raises WaybillError: HttpError where the body breaks, RedisUnavailable, Draining."""
+        """Raises HttpError where the body breaks off or is no HTTP, RedisUnavailable, or Draining."""
         lines = Lines(LINE_BYTES)
         async for piece in body:
             await self._offer(lines.feed(piece))
@@ -116,37 +117,39 @@ class Upload:
             else:
                 self._intake.offer_text(self._lines, line)
             self._lines += 1
-            if self._must_give_way():
-                await self._give_way()
+            if self._is_pause_due():
+                await self._pause()
 
-    def _must_give_way(self) -> bool:
+    def _is_pause_due(self) -> bool:
         intake = self._intake
         is_much = intake.in_flight >= MOST_IN_FLIGHT or intake.in_flight_bytes > MOST_IN_FLIGHT_BYTES
         return is_much or intake.fault is not None or time.perf_counter() > self._turn_ends_s
 
-    async def _give_way(self) -> None:
-        """Let others have their turn; wait while too much is on its way, or Redis is away."""
+    async def _pause(self) -> None:
+        """Give other requests a turn. Wait before, while too many lines are on their way, or Redis is away."""
         intake = self._intake
-        if self._is_draining():
-            raise _leaving()
+        if self._drain.has_begun:
+            raise _draining_error()
         if intake.fault is not None:
-            await self._be_patient()
+            await self._wait_for_redis()
         else:
             self._away_since_s = None
         if intake.in_flight >= MOST_IN_FLIGHT or intake.in_flight_bytes > MOST_IN_FLIGHT_BYTES:
             while intake.in_flight > MOST_IN_FLIGHT // 2 or intake.in_flight_bytes > MOST_IN_FLIGHT_BYTES // 2:
-                await self._more_progress()
+                await self._wait_for_items()
         if self._spool.is_full:
             await self._spool.room()
         await asyncio.sleep(0)
         self._turn_ends_s = time.perf_counter() + TURN_S
 
-    async def _be_patient(self) -> None:
-        """After a failed commit: have all that is on its way answered, and wait a moment before the next line."""
+    async def _wait_for_redis(self) -> None:
+        """After a failed commit: wait until each line on its way has its item, and TRY_EVERY_S before the next line.
+
+        Raises RedisUnavailable after PATIENCE_S."""
         now_s = time.monotonic()
         self._away_since_s = self._away_since_s or now_s
         while self._intake.in_flight:
-            await self._more_progress()
+            await self._wait_for_items()
         if self._intake.fault is None:
             return
         if now_s - self._away_since_s > PATIENCE_S:
@@ -154,33 +157,35 @@ class Upload:
         await asyncio.sleep(TRY_EVERY_S)
 
     async def _finish_early(self, fault: WaybillError, body: AsyncIterator[bytes]) -> None:
-        """Say so in a last line, once the lines before it are answered; then let the client send to its end."""
+        """End with a last line that says why, once the lines before it are answered."""
         while self._intake.in_flight:
-            await self._more_progress()
+            await self._wait_for_items()
         self._flush()
-        last = self._intake.refusal(self._lines, fault)
+        last = self._intake.problem_item(self._lines, fault)
         self._spool.put(f'{last[:-1]},"ended_early":true}}\n'.encode())
         if isinstance(fault, RedisUnavailable):
-            # A client that sends all before it reads would never come to read that line if this one hung up.
+            # The rest of the body is read and thrown away: a client that sends all before it reads would never come
+            # to read the last line if the connection ended here.
             async for _ in body:
-                if self._is_draining():
+                if self._drain.has_begun:
                     return
 
-    async def _more_progress(self) -> None:
-        self._progress.clear()
-        await self._progress.wait()
+    async def _wait_for_items(self) -> None:
+        """Wait until more lines have their items."""
+        self._has_new_items.clear()
+        await self._has_new_items.wait()
 
     def _flush(self) -> None:
-        """Hand on the lines that are next in order."""
+        """Hand the items that are next in order to the spool."""
         self._is_flush_due = False
-        told, out = self._told, []
-        while (item := told.pop(self._next_out, None)) is not None:
+        items, out = self._items, []
+        while (item := items.pop(self._next_out, None)) is not None:
             out.append(item)
             self._next_out += 1
         if out:
             self._spool.put(("\n".join(out) + "\n").encode())
-        self._progress.set()
+        self._has_new_items.set()
 
 
-def _leaving() -> Draining:
+def _draining_error() -> Draining:
     return Draining("this server is shutting down; send the lines again that were not answered")

@@ -1,4 +1,4 @@
-"""Cursors come back as they went, and those that no page gave are refused."""
+"""A cursor names the same place when its caller sends it back; texts that no page gave are refused."""
 
 import base64
 import unittest

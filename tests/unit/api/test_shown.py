@@ -1,11 +1,12 @@
-"""A job as the API shows it: the quick way to show a new one against the usual one."""
+"""A job as the API shows it: `new_job`, which is quick, gives the same JSON as `present`."""
 
+import random
 import unittest
 from typing import Any
 
-from lib.api.shown import new_job, present
+from lib.api.shown import just_taken, new_job, present
 from lib.jobs.backoff import Backoff
-from lib.jobs.job import JobRecord, NewJob
+from lib.jobs.job import PRIORITIES, JobRecord, NewJob
 from lib.jobs.spec import JobSpec
 from lib.json_text import to_json
 from tests.traces import new_trace
@@ -39,3 +40,42 @@ class NewJobs(unittest.TestCase):
                 shown = to_json({**present(taken), "outcome": "created"})
 
                 self.assertEqual(f"{shown}\n", new_job(job, spec, 1).decode())
+
+    def test_whatever_was_asked_for_it_is_shown_as_any_other(self) -> None:
+        rng = random.Random(19)
+        values: dict[str, tuple[Any, ...]] = {
+            "type": ("email", "100 %s ?", 'odd "type"', "\0id", "ключ"),
+            "payload": PAYLOADS,
+            "request_id": ("an-id.1", "b"),
+            "trace": (new_trace(), new_trace()),
+            "max_attempts": (1, 5, 1000),
+            "timeout_s": (60, 0.001, 604_800),
+            "backoff": (Backoff(2, 3600), Backoff(0.5, 1.25)),
+            "priority": PRIORITIES,
+            "unique_key": ("", 'k"ey %', "?"),
+        }
+        times: dict[str, tuple[Any, ...]] = {
+            "expires_in_ms": (None, 1, 86_400_000),
+            "retain_ms": (None, 0, 1500, 60_000),
+            "give_up_ms": (None, 1, 316_224_000_000),
+        }
+        starts: tuple[dict[str, Any], ...] = (
+            {},
+            {"delay_ms": 1500},
+            {"run_at_ms": 1},
+            {"run_at_ms": 253_402_300_799_999},
+        )
+        self.assertEqual(list(JobSpec._fields), list(values), "a field that this test does not vary")
+        for _ in range(3000):
+            spec = JobSpec(**{name: rng.choice(some) for name, some in values.items()})
+            chosen = {name: rng.choice(some) for name, some in times.items()}
+            job_id = rng.choice(("q-", "email-eu-")) + f"{rng.getrandbits(128):032x}"
+            job = NewJob(job_id, spec.priority, spec.to_text(), **chosen, **rng.choice(starts))
+
+            shown = to_json({**present(just_taken(job, spec, 1_789_000_000_001)), "outcome": "created"})
+
+            self.assertEqual(f"{shown}\n", new_job(job, spec, 1_789_000_000_001).decode())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,4 +1,4 @@
-"""Accept, as RFC 9110, 12.5.1 has it: which answer a caller wants, and when there is none for them."""
+"""The Accept field (RFC 9110, 12.5.1): the media type that a caller wants, and 406 where none is on offer."""
 
 import time
 import unittest

@@ -1,4 +1,4 @@
-"""The Authorization header against the keys: who calls, and what is said to whom none of them belongs."""
+"""The Authorization header against API_KEYS: whose key it is, and the error for a missing, wrong or expired key."""
 
 import io
 import random
@@ -43,7 +43,7 @@ class RedisKeys(unittest.TestCase):
 
     def refused(self, authorization: str | None) -> WaybillError:
         self.assertIs(NOBODY, self.auth.caller_of(request(authorization)))
-        return self.auth.refusal(request(authorization))
+        return self.auth.key_error(request(authorization))
 
     def test_without_keys_anyone_may_do_anything(self) -> None:
         for authorization in (None, "Bearer x", f"Bearer {OPS}"):

@@ -1,4 +1,4 @@
-"""What a browser says about the page that asks, and which of its requests are refused."""
+"""Sec-Fetch-Site and Origin: requests of other sites' pages are refused; and the header fields of every answer."""
 
 import unittest
 

@@ -1,4 +1,4 @@
-"""Which answers go with gzip, and that they are the same text."""
+"""Answers with gzip: large ones alone, to callers that accept gzip, with the same text."""
 
 import gzip
 import unittest

@@ -1,4 +1,4 @@
-"""How many wrong keys an address may try: so many at once, then one every few seconds, in bounded memory."""
+"""How many wrong keys an address may send: TRIES at once, then one every EVERY_S, in bounded memory."""
 
 import unittest
 

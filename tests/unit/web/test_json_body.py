@@ -1,4 +1,4 @@
-"""Bodies that are JSON, and all that looks like it."""
+"""Bodies that are JSON, and bodies that almost are."""
 
 import contextlib
 import gc

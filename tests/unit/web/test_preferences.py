@@ -1,4 +1,4 @@
-"""lib/web/preferences.py: RFC 7240, and what is no preference at all."""
+"""The Prefer field of RFC 7240: preferences that count, and texts that are passed over."""
 
 import time
 import unittest

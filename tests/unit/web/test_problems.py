@@ -1,4 +1,4 @@
-"""Errors as the caller sees them, and how long such an answer can get."""
+"""Errors as the caller sees them, and how long an error's body can get."""
 
 import json
 import unittest
@@ -15,7 +15,7 @@ TYPES = registry.load(["tests.jobs_for_tests"])
 
 
 def answer_to(body: Any) -> tuple[int, dict[str, Any]]:
-    """How many bytes the refusal of a job has, and what it says."""
+    """The size in bytes and the JSON of the error for a job that is refused."""
     try:
         submission.read(body, TYPES, JobIds(), request_id="r", trace=TRACE)
     except InvalidFields as error:

@@ -1,4 +1,4 @@
-"""Query parameters: known, once, in range; and cursors that come back as they went."""
+"""Query parameters: known to the operation, sent once, and in range."""
 
 import unittest
 

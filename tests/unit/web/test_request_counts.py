@@ -3,12 +3,12 @@
 import unittest
 
 from lib.prometheus import REQUEST_BOUNDS_S
-from lib.web.request_counts import METHODS, PLACE_BYTES, STATUSES, Answered, RequestCounts
+from lib.web.request_counts import METHODS, SLOT_BYTES, STATUSES, Answered, RequestCounts
 
 ROUTES = ("/api/jobs", "/api/jobs/{job_id}", "/api/jobs")
 
 
-def place(memory: bytearray, number: int = 0) -> RequestCounts:
+def counting(memory: bytearray, number: int = 0) -> RequestCounts:
     counts = RequestCounts(memory, number)
     counts.lay_out(ROUTES)
     return counts
@@ -16,7 +16,7 @@ def place(memory: bytearray, number: int = 0) -> RequestCounts:
 
 class Counts(unittest.TestCase):
     def test_each_combination_is_counted_for_itself(self) -> None:
-        counts = place(bytearray(PLACE_BYTES))
+        counts = counting(bytearray(SLOT_BYTES))
         expected = {
             Answered(method, route, status, 1 + (status == 200))
             for method in METHODS
@@ -35,14 +35,14 @@ class Counts(unittest.TestCase):
         )
 
     def test_a_method_that_nobody_knows_is_other(self) -> None:
-        counts = place(bytearray(PLACE_BYTES))
+        counts = counting(bytearray(SLOT_BYTES))
 
         counts.count("BREW", "unknown", 501, 0.0)
 
         self.assertEqual([Answered("other", "unknown", 501, 1)], list(counts.answered()))
 
     def test_durations_fall_into_their_buckets(self) -> None:
-        counts = place(bytearray(PLACE_BYTES))
+        counts = counting(bytearray(SLOT_BYTES))
         for duration_s in (0.0, 0.001, 0.0011, 60.0, 61.0):
             counts.count("GET", "/api/jobs", 200, duration_s)
 
@@ -53,33 +53,33 @@ class Counts(unittest.TestCase):
         self.assertEqual(121_002_100, histogram.sum_us)
 
     def test_whoever_is_asked_tells_of_all_processes(self) -> None:
-        memory = bytearray(3 * PLACE_BYTES)
-        places = [place(memory, number) for number in range(3)]
-        for number, counts in enumerate(places):
-            counts.state(open_connections=number, lines_dropped=10 * number)
+        memory = bytearray(3 * SLOT_BYTES)
+        processes = [counting(memory, number) for number in range(3)]
+        for number, counts in enumerate(processes):
+            counts.report(open_connections=number, lines_dropped=10 * number)
             for _ in range(number + 1):
                 counts.count("GET", "/api/jobs", 200, 0.5)
 
-        for counts in places:
+        for counts in processes:
             self.assertEqual([Answered("GET", "/api/jobs", 200, 6)], list(counts.answered()))
             self.assertEqual((3, 30), (counts.open_connections, counts.lines_dropped))
 
     def test_a_successor_counts_on_and_has_no_connections_at_first(self) -> None:
-        memory = bytearray(PLACE_BYTES)
-        before = place(memory)
+        memory = bytearray(SLOT_BYTES)
+        before = counting(memory)
         before.count("GET", "/api/jobs", 200, 0.5)
-        before.state(open_connections=7, lines_dropped=5)
+        before.report(open_connections=7, lines_dropped=5)
 
-        after = place(memory)
+        after = counting(memory)
         after.count("GET", "/api/jobs", 200, 0.5)
         self.assertEqual((0, 5), (after.open_connections, after.lines_dropped))
-        after.state(open_connections=1, lines_dropped=2)
+        after.report(open_connections=1, lines_dropped=2)
 
         self.assertEqual([Answered("GET", "/api/jobs", 200, 2)], list(after.answered()))
         self.assertEqual((1, 7), (after.open_connections, after.lines_dropped))
 
     def test_a_table_too_large_for_the_memory_is_refused_at_the_start(self) -> None:
-        counts = RequestCounts(bytearray(PLACE_BYTES))
+        counts = RequestCounts(bytearray(SLOT_BYTES))
 
         with self.assertRaises(ValueError):
             counts.lay_out(f"/{number}" for number in range(1000))

@@ -1,4 +1,4 @@
-"""Which operation a request asks for, and what is answered where there is none."""
+"""The operation that a request asks for, and the error where there is no such operation."""
 
 import unittest
 from typing import Any, cast
@@ -120,7 +120,7 @@ class Match(unittest.TestCase):
                 check_body(**headers)
 
     def test_a_body_that_may_be_of_several_types_is_answered_in_its_own_where_either_is_accepted(self) -> None:
-        """Most clients say that they accept application/json, whatever they send: the body is what counts."""
+        """Most clients accept application/json whatever type of body they send; the answer has the body's type."""
         json, ndjson = BOTH
         for kind, accept in ((ndjson, ndjson), (json, f"{json}, text/html"), (ndjson, json), (json, ndjson)):
             check_body(path="/api/batch", content_type=kind, accept=accept)

@@ -1,8 +1,8 @@
-"""How far a reader of events has come, as the text that it brings back."""
+"""A bookmark as text, and the same bookmark when its reader brings the text back."""
 
 import unittest
 
-from lib.api.events import ID_CHARS, MOST_AHEAD, SKEW_MS, Bookmark, _resumed
+from lib.api.bookmark import ID_CHARS, MOST_AHEAD, SKEW_MS, Bookmark, bookmark_from
 from lib.queue.event_stream import StreamPosition
 
 NOW_MS = 1_795_438_188_123
@@ -34,7 +34,7 @@ class Text(unittest.TestCase):
     def test_who_comes_back_with_the_time_alone_reads_no_queue_from_further_on(self) -> None:
         places = ahead(600)
 
-        resumed = _resumed(str(Bookmark(NOW_MS, places)), places, NOW_MS)
+        resumed = bookmark_from(str(Bookmark(NOW_MS, places)), places, NOW_MS)
 
         assert resumed is not None
         for name, place in places.items():

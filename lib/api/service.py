@@ -1,0 +1,154 @@
+"""One server process, put together and run: links to Redis, the stores on them, the operations, the app, a listener.
+
+server.py reads argv and the settings and calls `serve`. The Slot knows whether this process is alone or a child of a
+parent: it says when to stop, and hands on that requests are answered and how many connections were cut off.
+"""
+
+import asyncio
+import random
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from lib.api.background import REDIS_POLL_S, Background, announce_redis, report_state, tick, watch_epochs
+from lib.api.bulk.batch import BatchOperations
+from lib.api.events import EventOperations
+from lib.api.job_types import TypeOperations
+from lib.api.jobs import JobOperations
+from lib.api.manual import ManualOperations
+from lib.api.metrics import MetricsOperations
+from lib.api.queues import QueueOperations
+from lib.api.routes import AllOperations, routes
+from lib.api.system import SystemOperations
+from lib.http1.server.limits import Limits
+from lib.http1.server.listener import Listener
+from lib.ids import JobIds
+from lib.jobs.registry import Registry
+from lib.logs.log import Log
+from lib.processes.slot import Alone, Slot
+from lib.queue.caller_rates import CallerRate, CallerRates
+from lib.queue.end_waiters import EndWaiters
+from lib.queue.epochs import Epochs
+from lib.queue.event_stream import EventStream
+from lib.queue.job_store import JobStore
+from lib.queue.keys import RedisKeys
+from lib.queue.meters import Meters
+from lib.queue.queue_store import QueueStore
+from lib.redis_link.link import open_link
+from lib.settings.api_keys import ApiKey
+from lib.settings.config import Settings
+from lib.web import middleware
+from lib.web.auth import Auth
+from lib.web.drain import Drain
+from lib.web.failed_tries import FailedTries
+from lib.web.key_ring import KeyRing
+from lib.web.rate_limit import RateLimit
+from lib.web.request_counts import RequestCounts
+from lib.web.router import Router
+
+REQUEST_CALL_TIMEOUT_S = 0.9  # A commit is sent twice at most: with Redis away a POST is answered within 2 s.
+RATE_CALL_TIMEOUT_S = 0.15
+
+
+async def serve(
+    settings: Settings,
+    types: Registry,
+    log: Log,
+    listening: socket.socket,
+    slot: Slot,
+    *,
+    contract: Path,
+    read_keys: Callable[[], tuple[ApiKey, ...]],
+) -> None:
+    """Serve until the slot says stop, and then until the requests in flight have been answered.
+
+    listening: a bound socket. contract: the file openapi.yaml. read_keys: the API keys as the settings have them now;
+    it raises ConfigError."""
+    stores = ServiceStores(settings)
+    drain = Drain()
+    counts = RequestCounts(slot.memory, slot.number)
+    auth = Auth(settings.api_keys, FailedTries(), log)
+    operations = _operations(settings, types, log, stores, counts, drain, contract)
+    app = _app(settings, log, stores, operations, auth, counts)
+    listener = Listener(app, limits=Limits(idle_s=settings.keep_alive_s), max_connections=settings.max_connections)
+
+    background = Background(log)
+    background.begin(report_state(counts, listener, log))
+    if slot.number == 0:
+        # The log line about Redis comes before "Server started", if Redis answers soon.
+        announced = background.begin(announce_redis(settings.redis_url, stores.link, log))
+        await asyncio.wait({announced}, timeout=REDIS_POLL_S)
+        log.info("middlewares.loaded", f"Middlewares loaded: {', '.join(middleware.NAMES)}")
+    await listener.start(sock=listening)
+    slot.ready(_url(*listener.address))
+
+    background.begin(asyncio.to_thread(operations.manual.prepare))
+    background.begin(watch_epochs(stores.epochs, stores.jobs, log))
+    background.begin(tick(slot))
+    # A parent reads the keys first and logs which are new; its children log only what is wrong with them.
+    keys = KeyRing(settings.api_keys, read_keys, log, is_spokesman=isinstance(slot, Alone), use=auth.replace)
+    await slot.wait_for_stop(keys.reread)
+    drain.begin()
+    cut_off = await listener.drain(settings.shutdown_grace_s)
+    background.end()
+    await stores.close()
+    slot.leaving(cut_off)
+
+
+class ServiceStores:
+    """The objects by which this process reads and changes jobs, queues and counters in Redis, and their links."""
+
+    def __init__(self, settings: Settings) -> None:
+        url, keys = settings.redis_url, RedisKeys(settings.key_prefix)
+        self.link = open_link(url, timeout_s=REQUEST_CALL_TIMEOUT_S)
+        # For commits of new jobs alone: a long read, or a wait for replicas, must not hold up a POST.
+        self._commit_link = open_link(url, timeout_s=REQUEST_CALL_TIMEOUT_S)
+        # With a short timeout: if Redis is stuck, the caller's rate is given up before the request itself waits.
+        self._rate_link = open_link(url, timeout_s=RATE_CALL_TIMEOUT_S)
+        self.queues = QueueStore(self.link, keys, lease_s=settings.lease_s)
+        self.jobs = JobStore(self.link, keys, commit_link=self._commit_link, ack_replicas=settings.ack_replicas)
+        self.endings = EndWaiters(self.link, keys, random.Random())
+        self.events = EventStream(self.link, keys, self.queues)
+        self.epochs = Epochs(self.link, keys)
+        self.meters = Meters(self.link, keys)
+        rate = CallerRate(*settings.rate_limit) if settings.rate_limit else None
+        self.rate_limit = RateLimit(CallerRates(self._rate_link, keys, rate).count_call, *rate) if rate else None
+
+    async def close(self) -> None:
+        for one in (self.endings, self.events, self.link, self._commit_link, self._rate_link):
+            await one.close()
+
+
+def _operations(
+    settings: Settings,
+    types: Registry,
+    log: Log,
+    stores: ServiceStores,
+    counts: RequestCounts,
+    drain: Drain,
+    contract: Path,
+) -> AllOperations:
+    ids = JobIds()
+    return AllOperations(
+        jobs=JobOperations(stores.jobs, stores.queues, types, ids, stores.endings, log, drain),
+        batches=BatchOperations(stores.jobs, types, ids, log, drain),
+        types=TypeOperations(types),
+        queues=QueueOperations(stores.queues, stores.jobs, log),
+        events=EventOperations(stores.events, stores.jobs, drain),
+        system=SystemOperations(stores.link, stores.queues, contract, stores.epochs, types, drain),
+        metrics=MetricsOperations(stores.queues, stores.meters, counts, types),
+        manual=ManualOperations(contract, asks_for_key=bool(settings.api_keys)),
+    )
+
+
+def _app(
+    settings: Settings, log: Log, stores: ServiceStores, operations: AllOperations, auth: Auth, counts: RequestCounts
+) -> middleware.Middleware:
+    table = routes(operations)
+    counts.lay_out(route.pattern for route in table)
+    hosts = (*settings.allowed_hosts, settings.host, f"[{settings.host}]")
+    return middleware.Middleware(Router(table), auth, log, counts, hosts, stores.rate_limit)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
