@@ -245,7 +245,7 @@ async def _tick(place: Slot) -> None:
         await asyncio.sleep(TICK_S)
 
 
-async def _tell_state(counts: RequestCounts, listener: Listener, log: Log) -> None:
+async def _tell_state(counts: RequestCounts, listener: Listener[middleware.WebRequest], log: Log) -> None:
     """Write down, once a second, what a scrape that another process answers could not ask this one for."""
     while True:
         counts.state(open_connections=listener.open_connections, lines_dropped=log.dropped_total)

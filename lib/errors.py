@@ -57,7 +57,7 @@ class ConfigError(Exception):
 class HttpError(WaybillError):
     """A request refused for its form, before anybody looked at what it asks for."""
 
-    said_id: str | None = None
+    sent_request_id: str | None = None
     """The X-Request-ID of a refused head, where that could be read; whether it is fit to be one is not checked."""
 
 

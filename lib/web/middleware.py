@@ -9,16 +9,17 @@ import contextlib
 import functools
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
-from typing import NamedTuple, cast
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lib.errors import HttpError, MisdirectedRequest, OutcomeUnknown, RedisUnavailable, WaybillError
+from lib.http1.app import Answer, OnAnswer
 from lib.http1.message import Request, Response, StreamedResponse
-from lib.http1.server.app import Answer, Hear
 from lib.ids import is_request_id, random_digits, uuid4_of
 from lib.logs.log import NOTHING, Bound, Log
 from lib.logs.log_lines import INFO, Form
 from lib.settings.api_keys import without_keys
-from lib.tracing import trace_from
+from lib.tracing import Trace, trace_from
 from lib.web import browsers, query
 from lib.web.auth import ANYONE, NOBODY, Auth, Caller
 from lib.web.compression import compressed
@@ -64,8 +65,30 @@ class Admitted(NamedTuple):
     body_limit_bytes: int
 
 
+@dataclass(slots=True)
+class HeadNotes:
+    """What the requests of one connection whose heads are the same share."""
+
+    admitted: Admitted | None = None
+
+
+@dataclass(eq=False)
+class WebRequest(Request):
+    """A Request with what the middleware knows of it. `caller` and `trace` are set by admit(), before all else."""
+
+    by_head: HeadNotes = field(default_factory=HeadNotes, init=False, repr=False)
+    caller: Caller = field(init=False, repr=False)
+    trace: Trace = field(init=False, repr=False)
+    route: tuple[Route, dict[str, str]] | None = field(default=None, init=False, repr=False)
+    """The route, and what the variables of its pattern stand for; None while no route was found."""
+    refusal: WaybillError | None = field(default=None, init=False, repr=False)
+    """Why the request is refused, if it is counted against the rate limit before that."""
+
+
 class Middleware:
     """The App that the HTTP room serves. allowed_hosts: names without a port, `*` for any."""
+
+    request_type = WebRequest
 
     def __init__(
         self,
@@ -85,13 +108,13 @@ class Middleware:
         self._callers: dict[str, Bound] = {}
         self._digits = random_digits(80)  # a request's: 32 for its id, 48 for its trace
 
-    def admit(self, request: Request) -> Response | None:
+    def admit(self, request: WebRequest) -> Response | None:
         """The answer to a request that need not send its body; None where it should."""
         digits = next(self._digits)
         request.request_id = _fit_id(request.headers.get("x-request-id")) or uuid4_of(digits[:32])
         request.trace = trace_from(request.headers.get("traceparent"), digits[32:])
         request.caller = caller = self._auth.caller_of(request)
-        known: Admitted | None = request.by_head.get("admitted")
+        known = request.by_head.admitted
         path = known.path if known is not None else without_keys(request.path)
         self._log.write(STARTED, self._about(request), request.request_id, request.method, path)
         if known is None or known.caller is not caller:
@@ -105,13 +128,14 @@ class Middleware:
             # Who waits for "100 Continue" gets it when the body is asked for, or a 429 instead.
             is_counted_first = request.expects_continue and self._rate_limit is not None
             streams_body = is_counted_first or found[0].streams_body
-            known = request.by_head["admitted"] = Admitted(caller, path, found, streams_body, limit_bytes)
+            known = request.by_head.admitted = Admitted(caller, path, found, streams_body, limit_bytes)
         request.route = known.route
         request.streams_body = known.streams_body
         request.body_limit_bytes = known.body_limit_bytes
         return None
 
-    def handle(self, request: Request, hear: Hear) -> Answer | None:
+    def handle(self, request: WebRequest, hear: OnAnswer[WebRequest]) -> Answer | None:
+        assert request.route is not None
         begin = request.route[0].begin
         if begin is None or self._rate_limit is not None:
             return self._awaited(request)
@@ -121,7 +145,7 @@ class Middleware:
             return self._ended(request, self._failed(request, fault))
         return None
 
-    def _told(self, request: Request, hear: Hear, outcome: Outcome) -> None:
+    def _told(self, request: WebRequest, hear: OnAnswer[WebRequest], outcome: Outcome) -> None:
         """What an operation has come to. Does not raise: whoever calls has others to tell as well."""
         answer: Answer
         try:
@@ -135,8 +159,9 @@ class Middleware:
             answer = fault
         hear(request, answer)
 
-    async def _awaited(self, request: Request) -> Response:
-        route: Route = request.route[0]
+    async def _awaited(self, request: WebRequest) -> Response:
+        assert request.route is not None
+        route, _ = request.route
         fields: Sequence[tuple[str, str]] = ()
         try:
             if self._rate_limit is not None and route.scope is not None:
@@ -152,14 +177,14 @@ class Middleware:
             response.add_header(name, value)
         return self._ended(request, response)
 
-    async def _later(self, request: Request, made: Awaitable[Response]) -> Response:
+    async def _later(self, request: WebRequest, made: Awaitable[Response]) -> Response:
         try:
             response = await compressed(request, await made)
         except Exception as fault:  # noqa: BLE001  Here a request's bug is caught: logged, and answered 500.
             response = self._failed(request, fault)
         return self._ended(request, response)
 
-    def _failed(self, request: Request, fault: Exception) -> Response:
+    def _failed(self, request: WebRequest, fault: Exception) -> Response:
         """The answer where an operation has raised."""
         request_id = request.request_id
         if isinstance(fault, OutcomeUnknown) and request.method in browsers.SAFE_METHODS:
@@ -171,11 +196,11 @@ class Middleware:
         self._log.exception("request.failed", "Request failed by a fault of ours", fault, request_id=request_id)
         return problem(InternalError("the log has the details, under this request id"), request_id)
 
-    def refuse(self, error: HttpError, request: Request | None, peer: str) -> Response:
+    def refuse(self, error: HttpError, request: WebRequest | None, peer: str) -> Response:
         """What is not HTTP, or came too slowly, gets an id and a line in the log as well."""
         if request is not None and request.request_id:
             return self._ended(request, problem(error, request.request_id))
-        request_id = _fit_id(error.said_id) or uuid4_of(next(self._digits)[:32])
+        request_id = _fit_id(error.sent_request_id) or uuid4_of(next(self._digits)[:32])
         response = problem(error, request_id)
         _add_fields(response, request_id)
         self._counts.count(OTHER_METHOD, UNKNOWN_ROUTE, error.status, 0.0)
@@ -188,7 +213,7 @@ class Middleware:
         )
         return response
 
-    def _look_at(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
+    def _look_at(self, request: WebRequest) -> tuple[Route, dict[str, str]] | Response:
         """The route that a request asks for and may take, or the answer to one that does not come so far.
 
         Where it is to be counted before that, `request.refusal` is set."""
@@ -200,11 +225,11 @@ class Middleware:
             if self._rate_limit is None or request.route is None or request.route[0].scope is None:
                 return _refused(request, error)
             request.refusal = error
-            return cast(tuple[Route, dict[str, str]], request.route)
+            return request.route
 
-    def _match(self, request: Request) -> tuple[Route, dict[str, str]] | Response:
+    def _match(self, request: WebRequest) -> tuple[Route, dict[str, str]] | Response:
         """As Router.match; but who calls is asked before what there is, and that before what kind of body comes."""
-        caller: Caller = request.caller
+        caller = request.caller
         if caller is NOBODY and self._router.is_private(request.path):
             raise self._auth.refusal(request)
         found = self._router.match(request)
@@ -227,7 +252,7 @@ class Middleware:
         if request.host and "*" not in self._allowed_hosts and name.lower() not in self._allowed_hosts:
             raise MisdirectedRequest(f"the host {request.host[:100]} is not one of ALLOWED_HOSTS")
 
-    def _ended(self, request: Request, response: Response) -> Response:
+    def _ended(self, request: WebRequest, response: Response) -> Response:
         _add_fields(response, request.request_id)
         if isinstance(response, StreamedResponse) and request.method != "HEAD":
             response.pieces = self._to_the_end(request, response, response.pieces)
@@ -236,7 +261,7 @@ class Middleware:
         return response
 
     async def _to_the_end(
-        self, request: Request, response: StreamedResponse, made: AsyncGenerator[bytes, None]
+        self, request: WebRequest, response: StreamedResponse, made: AsyncGenerator[bytes, None]
     ) -> AsyncGenerator[bytes, None]:
         """The pieces of an answer, and the log line when the last one is out, or nobody reads on."""
         async with contextlib.aclosing(made) as pieces:
@@ -251,7 +276,7 @@ class Middleware:
             finally:
                 self._log_end(request, response)
 
-    def _log_end(self, request: Request, response: Response) -> None:
+    def _log_end(self, request: WebRequest, response: Response) -> None:
         duration_s = time.monotonic() - request.received_at
         pattern = (
             request.route[0].pattern
@@ -262,9 +287,9 @@ class Middleware:
         trace_id, ms = request.trace.trace_id, f"{duration_s * 1000:.1f}"
         self._log.write(ENDED, self._about(request), request.request_id, trace_id, str(response.status), ms)
 
-    def _about(self, request: Request) -> Bound:
+    def _about(self, request: WebRequest) -> Bound:
         """Whose key it was, for the log."""
-        caller: Caller = request.caller
+        caller = request.caller
         if caller is ANYONE or caller is NOBODY:
             return NOTHING
         about = self._callers.get(caller.name)
@@ -273,8 +298,9 @@ class Middleware:
         return about
 
 
-def _call_of(request: Request) -> Call:
+def _call_of(request: WebRequest) -> Call:
     """Raises InvalidFields for a query that the operation does not take."""
+    assert request.route is not None
     route, path = request.route
     asks = request.query and route.pattern.startswith("/api")
     parameters = query.parameters(request.query, route.parameters) if asks else {}

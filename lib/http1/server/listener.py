@@ -11,12 +11,14 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from typing import Generic
 
 from lib.errors import TooManyConnections
-from lib.http1.message import DateLine
-from lib.http1.server.app import App, Common
+from lib.http1.app import App, RequestT
+from lib.http1.server.common import Common
 from lib.http1.server.connection import Connection
 from lib.http1.server.limits import Limits
+from lib.http1.server.outgoing import DateLine
 
 log = logging.getLogger("waybill.http")
 
@@ -28,12 +30,12 @@ ACCEPT_PAUSE_S = 1.0
 TURNED_AWAY_AT_ONCE = 64
 
 
-class Listener:
+class Listener(Generic[RequestT]):
     """Serves `app` on one listening socket. One per process and loop."""
 
     def __init__(
         self,
-        app: App,
+        app: App[RequestT],
         *,
         limits: Limits | None = None,
         max_connections: int = 1000,
@@ -173,7 +175,7 @@ class Listener:
         self._accepting.add(task)
         task.add_done_callback(self._accepting.discard)
 
-    async def _connect(self, client: socket.socket, connection: Connection) -> None:
+    async def _connect(self, client: socket.socket, connection: Connection[RequestT]) -> None:
         try:
             await self._loop.connect_accepted_socket(lambda: connection, client)
         except OSError:
