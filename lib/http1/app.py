@@ -1,4 +1,4 @@
-"""What HTTP asks of the application behind it: three calls, and the answers that these may give. Pure.
+"""The application as HTTP sees it: three calls, and the answers to them. Pure.
 
 server/connection.py makes the calls; web/middleware.py is Waybill's application. For one request:
 

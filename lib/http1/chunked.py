@@ -93,8 +93,8 @@ class ChunkedBody:
         return taken
 
     def _take_size(self, buffer: bytearray) -> bool:
-        # One-byte chunks with long extensions would be an amplifier, so all extensions together are bounded by the
-        # body so far and `chunk_extension_bytes`. An unfinished line is bounded by what is left of that.
+        # One-byte chunks with long extensions would be an amplifier: all extensions together may be longer than the
+        # body so far by `chunk_extension_bytes`. `left` of that bounds the extensions of a line, unfinished or not.
         left = self._limits.chunk_extension_bytes - max(0, self._extension_bytes - self.body_bytes)
         most = SIZE_DIGITS + left + 2
         end = buffer.find(b"\r\n", max(0, self._scanned - 1), most)

@@ -1,6 +1,6 @@
 """Header fields, as both sides of HTTP/1.1 read and write them. Pure.
 
-A message's fields stand between its first line and an empty line; a chunked body may bear more of them, its trailers:
+A message's fields stand between its first line and an empty line. A chunked body may end in more fields, its trailers.
 
     "Host: a:8000\\r\\nAccept: text/html\\r\\nAccept: */*\\r\\n"   <->   {"host": "a:8000", "accept": "text/html, */*"}
 
@@ -116,5 +116,5 @@ def field_value(text: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def content_type_line(content_type: str) -> str:
-    """The Content-Type line, which `field_name` refuses: a message takes its content type apart from its fields."""
+    """The line of Content-Type, which `field_name` refuses. Raises ValueError as `field_value` does."""
     return "Content-Type: " + field_value(content_type)

@@ -1,4 +1,4 @@
-"""Request and Response: what the application gets and what it gives back. Pure.
+"""Request and Response: an application gets Requests and returns Responses. Pure.
 
 The parser makes a Request from a head, the connection adds the peer and the times, and the application's own subclass
 may add attributes of its own. A Response is rendered to bytes in one piece, for one write. A body that is too large to
@@ -34,7 +34,7 @@ class Request:
     """
 
     method: str
-    # A traceback or a debug line shows the repr, so that fields which may hold a secret are not in it.
+    # Fields that may hold a secret are not in the repr, which tracebacks and debug lines show.
     target: str = field(repr=False)
     path: str
     query: str = field(repr=False)
@@ -52,7 +52,7 @@ class Request:
     """The application may change it in admit(), before any of the body is taken."""
     streams_body: bool = False
     """Set by the application in admit() to have handle() called with the head, and to take the body from `stream`."""
-    stream: AsyncIterator[bytes] | None = None
+    stream: AsyncIterator[bytes] | None = field(default=None, init=False)
     """Pieces of the body as they arrive; nothing more is read while the application takes none. Raises HttpError for a
     body that breaks off, is badly framed, too large or too slow. The connection then ends with the answer, and also
     if the application answers before it has taken the whole body."""
@@ -66,9 +66,9 @@ class Request:
     """The client has closed the connection, or its sending half, before it was answered. Most clients that close both
     halves can't be told from clients that still read (RFC 9112 section 9.5). An application that waits long looks here
     or sets `on_gone`, and then answers at once. The close ends a streamed body too, behind the pieces that came."""
-    on_gone: Callable[[], None] | None = None
+    on_gone: Callable[[], None] | None = field(default=None, init=False)
     """Called when `is_gone` becomes true."""
-    ends_with_client: bool = False
+    ends_with_client: bool = field(default=False, init=False)
     """Set by the application for an answer without an end: the connection then ends when the client closes its sending
     half, although that client might still read."""
     request_id: str = ""
