@@ -5,14 +5,14 @@ picture of its states, and the table of its steps; incoming.py and outgoing.py a
 
 - Requests are answered strictly in order, one at a time. A request that is pipelined behind another one waits in the
   parser's buffer, unparsed.
-- A request that is refused by its head is answered at once. If the rest of its body is soon read, that is thrown away
-  and the next request begins behind it; otherwise the connection ends (lingering.py).
+- A request that is refused by its head is answered at once. A small rest of its body is read and thrown away, and the
+  next request begins behind; with a larger rest the connection ends (lingering.py).
 - The application answers at once, or calls back with its answer, or returns a coroutine, which runs in the connection's
   one task. A request that streams its body is handed over with its head; a StreamedResponse is sent while it is made.
-- Nothing of that is cancelled when the client goes away, because a job may just be committed: only the answer is
-  dropped. An application that merely waits learns it from `Request.is_gone`. Otherwise clients that connect, ask and
-  leave, again and again, would keep more requests at work than the cap on connections allows.
-- A client that has closed its sending half still gets its answers.
+- A client that goes away cancels nothing, because a job may just be committed: only the answer is dropped. An
+  application that merely waits looks at `Request.is_gone`. Otherwise clients that connect, ask and leave, again and
+  again, would keep more requests at work than the cap on connections allows.
+- A client that has merely closed its sending half still gets its answers.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ log = logging.getLogger("waybill.http")
 
 
 class Connection(asyncio.BufferedProtocol, Generic[RequestT]):
-    """One connection. `refusal` is the answer to a client that is turned away, whatever it asks for."""
+    """One connection. With a `refusal` its client is turned away, unread: the listener has too many connections."""
 
     def __init__(self, common: Common[RequestT], *, refusal: HttpError | None = None) -> None:
         self._common = common
@@ -93,7 +93,8 @@ class Connection(asyncio.BufferedProtocol, Generic[RequestT]):
         handled = self._handling.request
         if handled is not None and handled.ends_with_client:
             return False
-        # In a READING state writing is paused, or other connections have their turn: _advance has ended all others.
+        # A state of READING means that _advance could not go on, and so not close: writing is paused, or it is other
+        # connections' turn.
         return self._life.state == "handling" or self._life.state in READING
 
     def pause_writing(self) -> None:
@@ -286,7 +287,7 @@ class Connection(asyncio.BufferedProtocol, Generic[RequestT]):
         self._answered += 1
         stream = self._handling.stream
         is_body_left = is_early or (stream is not None and not stream.is_complete)
-        closes = self._is_last(request, response) or (is_body_left and not self._is_soon_read(request))
+        closes = self._is_last(request, response) or (is_body_left and not self._handling.is_soon_read(request))
         self._out.write(request, response, closes=closes)
         if closes:
             self._linger(is_more_due=is_body_left and not request.expects_continue)
@@ -297,7 +298,7 @@ class Connection(asyncio.BufferedProtocol, Generic[RequestT]):
             self._life.await_next()
 
     async def _reply_in_pieces(self, request: RequestT, response: StreamedResponse) -> None:
-        """The same for an answer that is made while it is sent, at the pace of its reader."""
+        """As `_reply`, for an answer that is made while it is sent, at the client's pace."""
         try:
             if self._life.is_over():
                 return
@@ -331,14 +332,6 @@ class Connection(asyncio.BufferedProtocol, Generic[RequestT]):
             or self._answered >= self._limits.requests_per_connection
         )
 
-    def _is_soon_read(self, request: RequestT) -> bool:
-        """Whether to read the rest of a body for the sake of the requests behind it. A client that waits for a 100
-        which never comes may send the body or the next request: nobody can say which of the two comes."""
-        stream = self._handling.stream
-        if request.expects_continue or self._in.parser.is_broken or (stream is not None and stream.is_failed):
-            return False
-        return request.content_length <= self._limits.body_bytes
-
     def _refuse(self, error: HttpError) -> None:
         """Answer what can't be served, and end the connection."""
         request = self._in.request
@@ -364,8 +357,7 @@ class Connection(asyncio.BufferedProtocol, Generic[RequestT]):
     # Ending.
 
     def _leave(self) -> None:
-        """End an idle connection. A request that has just come is served: nobody would tell its client what became of
-        it otherwise."""
+        """End an idle connection, unless a request has just come: its client could not tell whether it was served."""
         if not self._life.has_unread_bytes():
             self._linger(is_more_due=False)
 
@@ -382,6 +374,6 @@ class Connection(asyncio.BufferedProtocol, Generic[RequestT]):
 
 
 def _log_fault(request: Request | None) -> None:
-    """Log the exception that is being handled, under the id of the request that it belongs to, if that is known."""
+    """Log the current exception, under the id of its request if that is known."""
     request_id = (request.request_id if request else "") or None
     log.exception("Request failed by a fault of ours", extra={"event": "request.failed", "request_id": request_id})

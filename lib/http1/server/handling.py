@@ -1,4 +1,4 @@
-"""What the application has in hand of one connection: a request, its body where that comes in pieces, and a task.
+"""The application's side of one connection: the request in hand, its streamed body, and the task for coroutines.
 
 Made and called by connection.py, which hands requests over and writes the answers.
 """
@@ -17,7 +17,7 @@ from lib.http1.server.outgoing import Outgoing
 
 
 class Handling(Generic[RequestT]):
-    """At most one request at a time."""
+    """The request, body stream and task of one connection; at most one request at a time."""
 
     def __init__(
         self,
@@ -56,6 +56,17 @@ class Handling(Generic[RequestT]):
         """Nothing will be run any more behind the work that has been handed over."""
         if self._task is not None:
             self._task.end()
+
+    def is_soon_read(self, request: RequestT) -> bool:
+        """Whether to read the rest of an answered request's body for the sake of the requests behind it.
+
+        Not if the client waits for a 100 that never comes: it may send the body or the next request, and nobody can
+        say which of the two."""
+        if request.expects_continue or self._in.parser.is_broken:
+            return False
+        if self.stream is not None and self.stream.is_failed:
+            return False
+        return request.content_length <= self._common.limits.body_bytes
 
     def mark_gone(self) -> None:
         """The client has closed, or at least its sending half: tell the application."""

@@ -1,4 +1,4 @@
-"""The reading half of a connection: the bytes that have come, the request that is being read, and when it began.
+"""The reading half of a connection: the bytes that have come, the request under way, and the times of both.
 
 Made and called by connection.py. The parser holds the bytes; the times are for `Request.received_at` and deadlines.
 """
@@ -38,18 +38,18 @@ class Incoming(Generic[RequestT]):
         if request is not None:
             request.peer = self.peer
             request.received_at = self.first_byte_at
-            # A request further back in the buffer came with the last read; one that comes later sets this anew.
+            # If the next request is in the buffer already, it came with the last read.
             self.first_byte_at = self.body_from_s = self.read_at
             self.request = request
         return request
 
     @property
     def is_idle(self) -> bool:
-        """Nothing of a request is here that has not been handed over."""
+        """No request is under way here: none has begun, or the application has it."""
         return self.request is None and not self.parser.buffered_bytes
 
     def forget(self) -> None:
-        """Let go of all bytes and of the request that was being read: a lingering connection would hold them long."""
+        """Drop all bytes and the request under way, which a lingering connection would hold for long."""
         self.parser.forget()
         self.request = None
         self._dropped_bytes = 0

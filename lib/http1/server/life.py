@@ -1,9 +1,9 @@
-"""A connection's life as one table: what happens in which state, which state follows, and until when it may last. Pure.
+"""A connection's life as one table: a state and an event lead to the next state and its deadline. Pure.
 
-connection.py takes every step through this table, in its `_step`; tests/unit/http1/server/test_life.py walks it.
+Lifeline.step (lifeline.py) takes every step of every connection by this table.
 
-A state names what the connection waits for. What need not be waited for is no state: a request that arrives whole
-leads from `head` straight to `handling`.
+A state names what the connection waits for. Without a wait there is no state: a request that arrives whole leads from
+`head` straight to `handling`.
 
                         +----- answered, the next may come -----+
                         v                                       |
@@ -26,8 +26,8 @@ leads from `head` straight to `handling`.
     lingering   the client to close: the last answer is sent, and what still arrives is thrown away
     closed      nothing
 
-Each step sets the deadline anew, counted from a time that the caller gives. While the kernel takes no more of an
-answer (`write_paused`), the deadline is `write_s` instead, and steps change the state alone.
+Each step sets the deadline anew, counted from a time that the caller of the step gives. While the kernel takes no more
+of an answer (after `write_paused`), the deadline is `write_s` instead, and a step changes the state alone.
 """
 
 from math import inf
@@ -47,8 +47,8 @@ Event = Literal[
     "next_begun",  # the request is done with, and the next one has begun to come
     "answered_early",  # the request is answered, and its body is still to come
     "answered_last",  # the connection's last answer is written; the client has no more to send
-    "cut_short",  # the same, but the client may still be sending
-    "bytes_dropped",  # bytes have come that nobody wants
+    "cut_short",  # the connection's last answer is written; the client may still be sending
+    "bytes_dropped",  # bytes have come, and were thrown away
     "drain_begun",  # the listener stops
     "write_paused",  # the kernel takes no more of the answer for now
     "write_resumed",  # the kernel has taken all of it
@@ -64,8 +64,7 @@ READING: Final[frozenset[State]] = frozenset({"head", "body", "dropping"})
 
 
 class Step(NamedTuple):
-    """`deadline` is the name in Limits of the seconds that the new state may last, counted from a time given by the
-    caller, or "none"."""
+    """A row of the table. `deadline` names the time in Limits that the state `after` may last, or is "none"."""
 
     before: State
     event: Event
@@ -83,7 +82,7 @@ STEPS: Final[tuple[Step, ...]] = (
     Step("body", "handed_over", "handling", "none"),
     Step("handling", "piece_awaited", "handling", "body_s"),
     Step("handling", "piece_settled", "handling", "none"),
-    # From `head`: a request without a body was refused; or writing goes on again, and the wait begins anew.
+    # From `head`: a request without a body was refused; or writing goes on again, and so the wait begins anew.
     Step("head", "next_awaited", "head", "idle_close_s"),
     Step("handling", "next_awaited", "head", "idle_close_s"),
     Step("dropping", "next_awaited", "head", "idle_close_s"),

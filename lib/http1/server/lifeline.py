@@ -1,7 +1,7 @@
-"""One connection's way through life.py's table: its state, its deadline, and how it ends.
+"""One connection's way through life.py's table: its state, its deadline, and its end.
 
-Made by connection.py, which calls `step` for all that happens and `linger` behind the last answer. A connection ends in
-this order: half-close, read on and throw away what still arrives (lingering.py says why), close.
+Made by connection.py, which calls `step` for each event, and `linger` behind the last answer. A connection ends in this
+order: close the sending half, read on and throw away what still arrives (lingering.py says why), close.
 """
 
 import select
@@ -43,11 +43,11 @@ class Lifeline(Generic[RequestT]):
             self.deadline_s = deadline_s if deadline_s < latest_s else latest_s
 
     def await_next(self) -> None:
-        """Wait for the next request, which may have begun to come already, behind the former."""
+        """Wait for the next request. It has begun already if bytes of it came with the former request."""
         self.step("next_begun" if self._in.parser.buffered_bytes else "next_awaited", self._common.clock())
 
     def await_body(self, event: Event) -> None:
-        """Wait for the rest of a body: the longer, the more of it has come, but `body_s` at most."""
+        """Wait for the rest of a body: longer if more of it has come, but no longer than `body_s` in all."""
         begun_s = self._in.body_from_s
         self.step(event, begun_s, begun_s + self._common.limits.body_earned_s(self._in.parser.body_bytes))
 
@@ -84,7 +84,7 @@ class Lifeline(Generic[RequestT]):
             self._wait_for_turn(connection)
 
     def discard(self, connection: Closable, count_bytes: int) -> None:
-        """Bytes have come while the connection lingers; they are in the read buffer, where the next read finds room."""
+        """Count bytes that came while the connection lingers; the next read overwrites them in the read buffer."""
         if self._in.drop(count_bytes) > self._common.limits.linger_bytes:
             self._out.transport.abort()
             return
@@ -92,7 +92,7 @@ class Lifeline(Generic[RequestT]):
         self._wait_for_turn(connection)
 
     def linger_on(self, event: Event) -> None:
-        """Step to `lingering`, or stay in it. How long this may last in all counts from when the last answer is out."""
+        """Step to `lingering`, or stay there. `linger_s` counts from when the kernel has the whole last answer."""
         limits, now_s = self._common.limits, self._common.clock()
         if not self._out.is_paused:
             most_s = limits.linger_drain_s if self._common.is_draining else limits.linger_s

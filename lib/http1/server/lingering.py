@@ -4,10 +4,11 @@ A client that is still sending a body when it is refused sees a reset, and not t
 unread bytes. So the connection is half-closed, and read until the client closes too, within `linger_bytes`, `linger_s`
 and `linger_quiet_s`; what is read is thrown away. All such connections of a listener stand here, oldest first:
 
-- There are at most `lingering_at_once`. For one more the oldest, which has most probably had its answer, is closed. The
+- There are at most `lingering_at_once`. One more closes the oldest, whose client has most probably read its answer. The
   listener also closes the oldest to make room for a new client when MAX_CONNECTIONS is reached.
 - Before each read a connection waits for its turn, and three connections get a turn in two milliseconds. A crowd that
-  sends gigabytes to be refused is slowed down; it would keep the loop from the clients that are served otherwise.
+  sends gigabytes to be refused is slowed down. Without turns the crowd would keep the loop busy, and served clients
+  waiting.
 
 Called by connection.py and listener.py.
 """
@@ -30,7 +31,7 @@ class Closable(Protocol):
     """A connection that lingers."""
 
     def give_way(self) -> None:
-        """Close at once, so that another connection can have this one's place."""
+        """Close at once, to make room for another connection."""
 
 
 class Lingering:
@@ -51,7 +52,7 @@ class Lingering:
         return connection in self._connections
 
     def add(self, connection: Closable) -> None:
-        """Take a connection in, unless it is here already; the oldest one is closed if there are too many."""
+        """Take a connection in, if it is not here yet. With too many the oldest is closed."""
         if connection in self._connections:
             return
         if len(self._connections) >= self._most:

@@ -1,4 +1,4 @@
-"""The one task of a connection, in which its coroutines (answers that have to be awaited) run one after the other.
+"""The one task of a connection. It runs coroutines, which are answers that have to be awaited, one after the other.
 
 Made by connection.py at the first request that needs a task: a task for each request would take longer to make than a
 short answer. The task is never cancelled. It ends when `end` was called and nothing is left to run.
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class OneTask:
-    """`tasks` holds the task while it lives, so that a drain can wait for it. Made inside the running loop."""
+    """Made inside the running loop. `tasks` holds the task while it lives; a drain waits for all of `tasks`."""
 
     def __init__(self, tasks: set[asyncio.Task[None]]) -> None:
         # Kept: get_running_loop() asks the kernel for the process id each time.

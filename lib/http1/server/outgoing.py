@@ -1,4 +1,4 @@
-"""The writing half of a connection: a whole answer in one write, a streamed one at the pace of its reader.
+"""The writing half of a connection: whole answers in one write, streamed answers at the client's pace.
 
 Called by connection.py, which also passes on when the kernel takes no more for now (`pause`) and takes bytes again
 (`resume`).

@@ -27,7 +27,7 @@ KEPT_HEAD_BYTES = 2048
 
 
 class Parser(Generic[RequestT]):
-    """Takes the requests of one connection out of its bytes, one after the other. Requests are of `request_type`."""
+    """Makes the bytes of one connection into requests of `request_type`."""
 
     __slots__ = (
         "_buffer",
@@ -80,7 +80,7 @@ class Parser(Generic[RequestT]):
         return self._error is not None
 
     def feed(self, data: bytes | bytearray | memoryview) -> bool:
-        """Add bytes that were read. True: no bytes were left before, so that a request may begin with these."""
+        """Add bytes that were read. Returns whether the buffer was empty: a request may begin with these bytes."""
         is_first = not self._buffer
         self._buffer += data
         return is_first
