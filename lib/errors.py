@@ -64,7 +64,7 @@ class ConfigError(Exception):
 class HttpError(WaybillError):
     """A request that is refused for its form, before any operation has seen it."""
 
-    said_id: str | None = None
+    sent_request_id: str | None = None
     """The X-Request-ID of the refused head, as the client sent it, unchecked. None if the head could not be read."""
 
 

@@ -18,6 +18,7 @@ from lib.queue.job_store import JobStore
 from lib.redis_link import redis_info
 from lib.redis_link.link import RedisLink
 from lib.settings.kinds import without_password
+from lib.web.middleware import WebRequest
 from lib.web.request_counts import RequestCounts
 
 REDIS_POLL_S = 1.0
@@ -53,7 +54,7 @@ async def tick(slot: Slot) -> None:
         await asyncio.sleep(TICK_S)
 
 
-async def report_state(counts: RequestCounts, listener: Listener, log: Log) -> None:
+async def report_state(counts: RequestCounts, listener: Listener[WebRequest], log: Log) -> None:
     """Write this process's open connections and lost log lines into the shared memory, for GET /metrics, which any of
     the processes may answer."""
     while True:

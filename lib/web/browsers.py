@@ -6,7 +6,8 @@ read their answers, for no answer here bears Access-Control-Allow-Origin.
 """
 
 from lib.errors import CrossSite
-from lib.http1.message import FieldBlock, Request
+from lib.http1.fields import FieldBlock
+from lib.http1.message import Request
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -13,16 +13,17 @@ import contextlib
 import functools
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lib.errors import HttpError, MisdirectedRequest, OutcomeUnknown, RedisUnavailable, WaybillError
+from lib.http1.app import Answer, OnAnswer
 from lib.http1.message import Request, Response, StreamedResponse
-from lib.http1.server.app import Answer, Hear
 from lib.ids import is_request_id, random_digits, uuid4_of
 from lib.logs.forms import REQUEST_ENDED, REQUEST_STARTED
 from lib.logs.log import NOTHING, Bound, Log
 from lib.settings.api_keys import without_keys
-from lib.tracing import trace_from
+from lib.tracing import Trace, trace_from
 from lib.web import browsers, query
 from lib.web.auth import ANYONE, NOBODY, Auth, Caller
 from lib.web.compression import compressed
@@ -65,8 +66,30 @@ class Admission(NamedTuple):
     """Why the request is refused, once it has been counted against the caller's RATE_LIMIT."""
 
 
+@dataclass(slots=True)
+class HeadNotes:
+    """What the requests of one connection whose heads are the same share."""
+
+    admission: Admission | None = None
+
+
+@dataclass(eq=False)
+class WebRequest(Request):
+    """A Request with what the middleware knows of it. `caller` and `trace` are set by admit(), before all else."""
+
+    by_head: HeadNotes = field(default_factory=HeadNotes, init=False, repr=False)
+    caller: Caller = field(init=False, repr=False)
+    trace: Trace = field(init=False, repr=False)
+    route: tuple[Route, dict[str, str]] | None = field(default=None, init=False, repr=False)
+    """The route, and what the variables of its pattern stand for; None while no route was found."""
+    refusal: WaybillError | None = field(default=None, init=False, repr=False)
+    """Why the request is refused, if it is counted against the rate limit before that."""
+
+
 class Middleware:
     """The App that http1 serves. allowed_hosts: names without a port, `*` for any."""
+
+    request_type = WebRequest
 
     def __init__(
         self,
@@ -86,13 +109,13 @@ class Middleware:
         self._bound: dict[str, Bound] = {}  # by the name of a key
         self._digits = random_digits(80)  # for each request 32 for its id, 48 for its trace
 
-    def admit(self, request: Request) -> Response | None:
+    def admit(self, request: WebRequest) -> Response | None:
         """None if the request is to be handled; else its answer, for which its body need not be sent."""
         digits = next(self._digits)
         request.request_id = _usable_id(request.headers.get("x-request-id")) or uuid4_of(digits[:32])
         request.trace = trace_from(request.headers.get("traceparent"), digits[32:])
         request.caller = caller = self._auth.caller_of(request)
-        admission: Admission | None = request.by_head.get("admission")
+        admission = request.by_head.admission
         path = admission.logged_path if admission is not None else without_keys(request.path)
         self._log.write(REQUEST_STARTED, self._bound_to_caller(request), request.request_id, request.method, path)
         if admission is None or admission.caller is not caller:
@@ -101,14 +124,14 @@ class Middleware:
                 return self._finish(request, checked)
             admission = checked
             if admission.refusal is None:
-                request.by_head["admission"] = admission
+                request.by_head.admission = admission
             request.refusal = admission.refusal
         request.route = admission.route
         request.streams_body = admission.streams_body
         request.body_limit_bytes = admission.body_limit_bytes
         return None
 
-    def _check_head(self, request: Request, caller: Caller, logged_path: str) -> Admission | Response:
+    def _check_head(self, request: WebRequest, caller: Caller, logged_path: str) -> Admission | Response:
         """The admission of a request, or its answer if it is refused at once.
 
         The checks stand in an order that tells a stranger nothing: host (421), page of another site (403), key (401),
@@ -134,14 +157,14 @@ class Middleware:
         limit_bytes = route.bodies.get(media_type(request) or "") or request.body_limit_bytes
         return Admission(caller, logged_path, found, is_counted_first or route.streams_body, limit_bytes)
 
-    def _check_sender(self, request: Request, caller: Caller) -> None:
+    def _check_sender(self, request: WebRequest, caller: Caller) -> None:
         """Raises MisdirectedRequest, CrossSite, or what Auth.key_error says of a missing or wrong key."""
         self._check_host(request)
         browsers.refuse_cross_site(request)
         if caller is NOBODY and self._router.is_private(request.path):
             raise self._auth.key_error(request)
 
-    def _check_call(self, request: Request, caller: Caller, route: Route) -> None:
+    def _check_call(self, request: WebRequest, caller: Caller, route: Route) -> None:
         """Raises ScopeMissing, UnsupportedMediaType, NotAcceptable or PreconditionFailed."""
         if route.scope is not None and caller is not ANYONE:
             caller.require(route.scope)
@@ -149,8 +172,9 @@ class Middleware:
         if "if-match" in request.headers:
             self._router.check_preconditions(route, request)
 
-    def handle(self, request: Request, on_answer: Hear) -> Answer | None:
+    def handle(self, request: WebRequest, on_answer: OnAnswer[WebRequest]) -> Answer | None:
         """Run the operation of an admitted request. None where `on_answer` will be called with the answer."""
+        assert request.route is not None
         begin = request.route[0].begin
         if begin is None or self._rate_limit is not None:
             return self._run(request)
@@ -160,7 +184,7 @@ class Middleware:
             return self._finish(request, self._failure(request, fault))
         return None
 
-    def _on_outcome(self, request: Request, on_answer: Hear, outcome: Outcome) -> None:
+    def _on_outcome(self, request: WebRequest, on_answer: OnAnswer[WebRequest], outcome: Outcome) -> None:
         """Make an answer of an operation's outcome. Never raises: the caller has other operations to call back."""
         answer: Answer
         try:
@@ -174,9 +198,10 @@ class Middleware:
             answer = fault
         on_answer(request, answer)
 
-    async def _run(self, request: Request) -> Response:
+    async def _run(self, request: WebRequest) -> Response:
         """Count the request against the caller's rate, then await its operation."""
-        route: Route = request.route[0]
+        assert request.route is not None
+        route = request.route[0]
         fields: Sequence[tuple[str, str]] = ()
         try:
             if self._rate_limit is not None and route.scope is not None:
@@ -192,14 +217,14 @@ class Middleware:
             response.add_header(name, value)
         return self._finish(request, response)
 
-    async def _await(self, request: Request, made: Awaitable[Response]) -> Response:
+    async def _await(self, request: WebRequest, made: Awaitable[Response]) -> Response:
         try:
             response = await compressed(request, await made)
         except Exception as fault:  # noqa: BLE001  A bug in an operation is logged here and answered 500.
             response = self._failure(request, fault)
         return self._finish(request, response)
 
-    def _failure(self, request: Request, fault: Exception) -> Response:
+    def _failure(self, request: WebRequest, fault: Exception) -> Response:
         """The answer to a request whose operation has raised."""
         request_id = request.request_id
         if isinstance(fault, OutcomeUnknown) and request.method in browsers.SAFE_METHODS:
@@ -211,11 +236,11 @@ class Middleware:
         self._log.exception("request.failed", "Request failed by a fault of ours", fault, request_id=request_id)
         return problem(InternalError("the log has the details, under this request id"), request_id)
 
-    def refuse(self, error: HttpError, request: Request | None, peer: str) -> Response:
+    def refuse(self, error: HttpError, request: WebRequest | None, peer: str) -> Response:
         """The answer to what is not valid HTTP, or came too slowly; it gets a request id and a log line as well."""
         if request is not None and request.request_id:
             return self._finish(request, problem(error, request.request_id))
-        request_id = _usable_id(error.said_id) or uuid4_of(next(self._digits)[:32])
+        request_id = _usable_id(error.sent_request_id) or uuid4_of(next(self._digits)[:32])
         response = problem(error, request_id)
         _add_fields(response, request_id)
         self._counts.count(OTHER_METHOD, UNKNOWN_ROUTE, error.status, 0.0)
@@ -228,7 +253,7 @@ class Middleware:
         )
         return response
 
-    def _check_host(self, request: Request) -> None:
+    def _check_host(self, request: WebRequest) -> None:
         name = (
             request.host.rpartition(":")[0] if not request.host.endswith("]") and ":" in request.host else request.host
         )
@@ -236,7 +261,7 @@ class Middleware:
         if request.host and "*" not in self._allowed_hosts and name.lower() not in self._allowed_hosts:
             raise MisdirectedRequest(f"the host {request.host[:100]} is not one of ALLOWED_HOSTS")
 
-    def _finish(self, request: Request, response: Response) -> Response:
+    def _finish(self, request: WebRequest, response: Response) -> Response:
         """The same response, as it is sent. It is counted and logged now, or when the last piece of a stream is out."""
         _add_fields(response, request.request_id)
         if isinstance(response, StreamedResponse) and request.method != "HEAD":
@@ -246,7 +271,7 @@ class Middleware:
         return response
 
     async def _to_the_end(
-        self, request: Request, response: StreamedResponse, made: AsyncGenerator[bytes, None]
+        self, request: WebRequest, response: StreamedResponse, made: AsyncGenerator[bytes, None]
     ) -> AsyncGenerator[bytes, None]:
         """The pieces of a stream. The end is logged after the last piece, or when the client has stopped reading."""
         async with contextlib.aclosing(made) as pieces:
@@ -261,7 +286,7 @@ class Middleware:
             finally:
                 self._log_end(request, response)
 
-    def _log_end(self, request: Request, response: Response) -> None:
+    def _log_end(self, request: WebRequest, response: Response) -> None:
         duration_s = time.monotonic() - request.received_at
         pattern = (
             request.route[0].pattern
@@ -274,9 +299,9 @@ class Middleware:
             REQUEST_ENDED, self._bound_to_caller(request), request.request_id, trace_id, str(response.status), ms
         )
 
-    def _bound_to_caller(self, request: Request) -> Bound:
+    def _bound_to_caller(self, request: WebRequest) -> Bound:
         """The field `caller` for the log lines of a request: the name of its key. No field without a key."""
-        caller: Caller = request.caller
+        caller = request.caller
         if caller is ANYONE or caller is NOBODY:
             return NOTHING
         bound = self._bound.get(caller.name)
@@ -285,8 +310,9 @@ class Middleware:
         return bound
 
 
-def _call_of(request: Request) -> Call:
+def _call_of(request: WebRequest) -> Call:
     """The request as its operation sees it. Raises InvalidFields for a parameter that the route does not know."""
+    assert request.route is not None
     route, path = request.route
     asks = request.query and route.pattern.startswith("/api")
     parameters = query.parameters(request.query, route.parameters) if asks else {}
@@ -294,7 +320,7 @@ def _call_of(request: Request) -> Call:
     return tuple.__new__(Call, (request.request_id, request.trace, path, parameters, request, request.caller))
 
 
-def _refusal(request: Request, error: WaybillError) -> Response:
+def _refusal(request: WebRequest, error: WaybillError) -> Response:
     response = problem(error, request.request_id)
     # The connection ends behind the body of a caller without rights: nothing in the body may be read as a request.
     response.closes = error.status in (401, 403) and request.has_body

@@ -19,7 +19,7 @@ BELOW = {
     "work/runner": {"work", "queue", "redis_link", "processes", "jobs", "settings", "logs"},
     "work": {"queue", "jobs", "logs"},
     "handlers": {"jobs", "settings"},
-    "web": {"http1", "http1/server", "settings", "logs"},
+    "web": {"http1", "settings", "logs"},
     "queue": {"redis_link", "jobs", "logs"},
     "manual": set[str](),
     "processes": {"settings", "logs"},

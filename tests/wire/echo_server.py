@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 from lib.errors import HttpError
+from lib.http1.app import Answer as AppAnswer
+from lib.http1.app import OnAnswer
 from lib.http1.message import Request, Response, StreamedResponse
-from lib.http1.server.app import Answer as AppAnswer
-from lib.http1.server.app import Hear
 from lib.http1.server.limits import Limits
 from lib.http1.server.listener import Listener
 
@@ -46,6 +46,8 @@ class EchoApp:
     sends each piece back as it comes, /pieces/ignored answers without taking any, /pieces/slow takes the first when
     released. /made sends BIG_BYTES in pieces, /made/broken raises behind its first."""
 
+    request_type = Request
+
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.held = asyncio.Event()
@@ -66,7 +68,7 @@ class EchoApp:
             request.body_limit_bytes = 64 * 1024 * 1024
         return Response(401, b"who?") if request.path == "/refused" else None
 
-    def handle(self, request: Request, hear: Hear) -> AppAnswer | None:
+    def handle(self, request: Request, on_answer: OnAnswer[Request]) -> AppAnswer | None:
         self.begun.append(request.path)
         self.requests.append(request)
         if request.path == "/at-once":
@@ -74,7 +76,9 @@ class EchoApp:
         if not request.path.startswith("/told"):
             return self._awaited(request)
         told: AppAnswer = self._awaited(request) if request.path.endswith("/awaited") else self._plain(request)
-        self.tell = functools.partial(hear, request, ZeroDivisionError() if request.path == "/told/raises" else told)
+        if request.path == "/told/raises":
+            told = ZeroDivisionError()
+        self.tell = functools.partial(on_answer, request, told)
         if not request.path.startswith("/told/held"):
             self.loop.call_soon(self.tell)
         return None
@@ -156,7 +160,7 @@ class EchoServer:
     """`with EchoServer(limits) as server:` listens on a free port of the loopback."""
 
     app: EchoApp
-    listener: Listener
+    listener: Listener[Request]
     port: int
 
     def __init__(

@@ -1,10 +1,15 @@
-"""The text of one head -> Request, or the HttpError that tells the caller what is wrong with it.
+"""The text of one head -> Request, or the HttpError that tells the client what is wrong with the head. Pure.
+
+    "GET /api/jobs?limit=5 HTTP/1.1\r\nHost: a:8000\r\n"
+    -> Request(method="GET", path="/api/jobs", query="limit=5", headers={"host": "a:8000"}, host="a:8000", ...)
 
 Called by parser.py once the empty line has come; never sees the body. One regular expression accepts or refuses the
-whole head, because most heads are good and a single pass in C is the cheapest; only a refused one is looked at line by
-line, to name the fault. No input makes one go back: its quantifiers are possessive over single characters, and over
-groups stand in an atomic group, as in (?>(?:ab?)*). (Up to Python 3.11.4 a possessive one over a group takes too much:
-https://github.com/python/cpython/issues/106052. tests/unit/test_regexes.py forbids it in all of Waybill.)
+whole head, because most heads are good and a single pass in C is the cheapest. Only a refused head is read line by
+line, to name the fault.
+
+No input makes one of these expressions go back: a quantifier over a single character is possessive, and a quantifier
+over a group stands in an atomic group, as in (?>(?:ab?)*). Up to Python 3.11.4 a possessive quantifier over a group
+takes too much (https://github.com/python/cpython/issues/106052); tests/unit/test_regexes.py forbids that form.
 """
 
 import re
@@ -15,16 +20,24 @@ from lib.errors import (
     BadRequest,
     CodingUnknown,
     ExpectationFailed,
-    HeadersTooLarge,
     HttpError,
     MethodUnknown,
     UriTooLong,
     VersionNotSupported,
 )
-from lib.http1.message import Request
+from lib.http1.app import RequestT
+from lib.http1.fields import (
+    BAD_BYTE,
+    FIELD_LINE,
+    FIELD_LINES,
+    TCHARS,
+    bad_byte_error,
+    field_lines_error,
+    parse_fields,
+)
 from lib.http1.server.limits import Limits
 
-# IANA's registry of methods (RFC 9110 section 16.1.1). PRI is left out: it is there only to make HTTP/2's preface fail.
+# IANA's registry of methods (RFC 9110 section 16.1.1), without PRI, which IANA lists to make HTTP/2's preface fail.
 REGISTERED = """
     ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR
     MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PATCH POST PROPFIND PROPPATCH PUT QUERY REBIND REPORT SEARCH
@@ -33,27 +46,14 @@ REGISTERED = """
 METHODS = frozenset(REGISTERED.split())
 LONGEST_METHOD = max(map(len, METHODS))
 
-# Fields that have one value. A second line of one of these could be read in two ways (RFC 9110 section 5.3).
-SINGLE = """
-    authorization content-length content-location content-range content-type date from host idempotency-key
-    if-modified-since if-range if-unmodified-since last-event-id max-forwards proxy-authorization range referer
-    traceparent transfer-encoding user-agent x-request-id
-"""
-SINGLE_FIELDS = frozenset(SINGLE.split())
-
-TCHARS = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-FIELD_LINE = rf"{TCHARS}++:[\t -~\x80-\xff]*+\r\n"
 METHOD = re.compile(rb"%b++" % TCHARS.encode())
 REQUEST_LINE = re.compile(rf"({TCHARS}++) ([!-~]++) HTTP/([0-9])\.([0-9])")
-FIELD_LINES = re.compile(rf"(?>(?:{FIELD_LINE})*)")
 HEAD = re.compile(rf"{REQUEST_LINE.pattern}\r\n((?>(?:{FIELD_LINE})*))")
 
 REQUEST_ID = re.compile(r"^x-request-id:([^\r]*+)\r$", re.IGNORECASE | re.MULTILINE)
 
-# What no head, trailer or chunk-size line may hold; found early, in bytes that are not yet complete.
-BAD_BYTE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r[^\n]|(?<!\r)\n")
-
-# RFC 3986 pchar. The query also takes what browsers send there bare (WHATWG's query set): none of it can be misread.
+# RFC 3986's pchar. A query may also hold the characters that browsers send unencoded (WHATWG's query set): none of
+# them can be misread.
 PCT = "%[0-9A-Fa-f]{2}"
 PATH = rf"(?:/(?>(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]++|{PCT})*))"
 QUERY = rf"(?>(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?{{}}|^`\\\[\]]++|{PCT})*)"
@@ -65,26 +65,26 @@ HOST = re.compile(rf"(?:{REG_NAME}|\[([0-9A-Fa-f:.]++)\])(?>(?::([0-9]{{0,5}}))?
 DIGITS = re.compile(r"[0-9]++")
 
 
-def parse_head(text: str, limits: Limits) -> Request:
-    """A Request without body from a head in Latin-1: the request line and all field lines, each with its CRLF.
+def parse_head(text: str, limits: Limits, request_type: type[RequestT]) -> RequestT:
+    """A request without its body. `text` is the request line and all field lines, each with its CRLF, in Latin-1.
 
     Raises BadRequest, HeadersTooLarge, VersionNotSupported, MethodUnknown, CodingUnknown or ExpectationFailed."""
     match = HEAD.fullmatch(text)
     if match is None:
-        raise explain(text)
+        raise head_error(text)
     method, target, major, minor, block = match.groups()
     if major != "1":
         raise VersionNotSupported(f"HTTP/{major}.{minor} is not spoken here: use HTTP/1.1.")
     if method not in METHODS:
-        # Quoted in the log: what is longer than any method may be something else, and secret.
+        # The log quotes this. A word longer than any method may be something else, and secret.
         name = method if len(method) <= LONGEST_METHOD else "That"
         raise MethodUnknown(f"{name} is not a registered HTTP method (methods are upper-case).")
-    headers = parse_fields(block, limits)
+    headers = parse_fields(block, limits.header_fields)
     version = "1.0" if minor == "0" else "1.1"
     path, query, authority = split_target(method, target)
     host = _host(headers, version)
     length, is_chunked = _framing(headers, version)
-    return Request(
+    return request_type(
         method,
         target,
         path,
@@ -100,39 +100,19 @@ def parse_head(text: str, limits: Limits) -> Request:
     )
 
 
-def said_id(text: str) -> str | None:
-    """The X-Request-ID of a head that was refused; None where it has none or several, or can't be read as lines."""
+def request_id_in(text: str) -> str | None:
+    """The X-Request-ID of a refused head; None if it has none or several, or if its field lines can't be read."""
     request_line, _, block = text.partition("\r\n")
-    # Of a request line with control characters an unfinished head is refused as well, before its fields are here.
+    # A request line with control characters is refused as soon as it comes, maybe without its fields. The answer must
+    # not depend on whether these came with it.
     found = REQUEST_ID.findall(block) if request_line.isprintable() and FIELD_LINES.fullmatch(block) else []
     return found[0].strip(" \t") if len(found) == 1 else None
 
 
-def parse_fields(block: str, limits: Limits) -> dict[str, str]:
-    """Field lines that FIELD_LINES matched -> lower-case name to value."""
-    lines = block.split("\r\n")
-    if len(lines) - 1 > limits.header_fields:
-        raise HeadersTooLarge(f"More than {limits.header_fields} header fields.")
-    lines.pop()
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        name = name.lower()
-        # strip() without an argument would also eat \xa0 and \x85.
-        value = value.strip(" \t")
-        headers[name] = value if name not in headers else _joined(name, headers[name], value)
-    return headers
-
-
-def _joined(name: str, former: str, value: str) -> str:
-    if name in SINGLE_FIELDS:
-        raise BadRequest(f"The field {name} came twice.")
-    # RFC 9113 section 8.2.3 names the one list field that is not joined with a comma.
-    return f"{former}; {value}" if name == "cookie" else f"{former}, {value}"
-
-
 def split_target(method: str, target: str) -> tuple[str, str, str | None]:
-    """(path, query, authority or None): RFC 9112 section 3.2's four forms. Raises BadRequest, MethodUnknown."""
+    """(path, query, authority): "http://a/b?c" -> ("/b", "c", "a"), "/b?c" -> ("/b", "c", None).
+
+    The four forms of RFC 9112 section 3.2. Raises BadRequest, and MethodUnknown for CONNECT."""
     if method == "CONNECT":
         raise MethodUnknown("CONNECT is not served here: this is not a proxy.")
     if match := ORIGIN_FORM.fullmatch(target):
@@ -167,7 +147,7 @@ def _checked_host(value: str) -> str:
 
 
 def _framing(headers: dict[str, str], version: str) -> tuple[int, bool]:
-    """(content length, is chunked). RFC 9112 section 6.3: where both could apply, neither is believed."""
+    """(content length, is chunked). A head that declares both is refused, as neither can be trusted (RFC 9112, 6.3)."""
     length, coding = headers.get("content-length"), headers.get("transfer-encoding")
     if coding is not None:
         if length is not None:
@@ -178,7 +158,7 @@ def _framing(headers: dict[str, str], version: str) -> tuple[int, bool]:
         return 0, False
     if not DIGITS.fullmatch(length):
         raise BadRequest("Content-Length must be one decimal number.")
-    # int() refuses more than 4,300 digits; 20 are over every limit already.
+    # int() refuses more than 4,300 digits; a number of 20 is over every limit already.
     return (int(length) if len(length) < 20 else 10**20), False
 
 
@@ -202,7 +182,7 @@ def _keeps_alive(headers: dict[str, str], version: str) -> bool:
 
 def _expects_continue(headers: dict[str, str], version: str) -> bool:
     value = headers.get("expect")
-    # RFC 9110 section 10.1.1: in HTTP/1.0 the field is ignored.
+    # A server ignores this field of HTTP/1.0 (RFC 9110 section 10.1.1).
     if value is None or version == "1.0":
         return False
     if value.lower() != "100-continue":
@@ -210,33 +190,18 @@ def _expects_continue(headers: dict[str, str], version: str) -> bool:
     return True
 
 
-def explain(text: str) -> HttpError:
-    """The error for a head that HEAD did not match: names the first line at fault."""
+def head_error(text: str) -> HttpError:
+    """The error for a head that HEAD has not matched; names the first bad line."""
     request_line, _, block = text.partition("\r\n")
     if BAD_BYTE.search(text.encode("latin-1")):
-        return BadRequest("A control character, or a CR or LF without the other.")
+        return bad_byte_error()
     if not REQUEST_LINE.fullmatch(request_line):
         return BadRequest("The request line must be: method, one space, target, one space, HTTP/1.1.")
-    return explain_fields(block)
-
-
-def explain_fields(block: str) -> HttpError:
-    """The error for field lines that FIELD_LINES did not match."""
-    for number, line in enumerate(block.split("\r\n"), start=1):
-        if line and not FIELD_LINES.fullmatch(line + "\r\n"):
-            kind = "is folded" if line[0] in " \t" else "is not a token, a colon and a value"
-            return BadRequest(f"Header field line {number} {kind}.")
-    return BadRequest("A header field line is not a token, a colon and a value.")
-
-
-def refuse_bad_bytes(buffer: bytearray, start: int, end: int) -> None:
-    """Raise BadRequest for a byte in buffer[start:end] that no later byte can make right."""
-    if BAD_BYTE.search(buffer, max(0, start - 1), end):
-        raise BadRequest("A control character, or a CR or LF without the other.")
+    return field_lines_error(block)
 
 
 def refuse_long_line(line: bytes) -> NoReturn:
-    """Raise for a request line over its limit: a method without end is unknown, else the target is too long."""
+    """Raises for a request line over its limit: MethodUnknown if no space has come by then, else UriTooLong."""
     method, space, _ = line.partition(b" ")
     if not METHOD.fullmatch(method):
         raise BadRequest("The request line does not begin with a method.")

@@ -1,9 +1,11 @@
 """The listening socket: accepts connections up to a cap, sweeps their deadlines, drains them at the end.
 
-Started by server.py. It accepts by itself instead of through loop.create_server(): asyncio's accept loop (3.11) goes on
-accepting `backlog` times after EMFILE and logs each failure, a storm of a thousand lines; ours pauses for a second.
-No descriptor is kept in reserve for that case: the kernel's backlog holds new clients until one is free, and those
-are then served, where a reserve could only have turned them away.
+Started by server.py.
+
+WHY an accept loop of our own: the one behind loop.create_server() (Python 3.11) goes on accepting `backlog` times after
+EMFILE and logs each failure, a storm of a thousand lines. Ours pauses for a second. It keeps no descriptor in reserve
+for EMFILE: the kernel's backlog holds new clients until a descriptor is free, and these clients are then served. With a
+reserve they could only have been turned away.
 """
 
 import asyncio
@@ -11,29 +13,31 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from typing import Generic
 
 from lib.errors import TooManyConnections
-from lib.http1.message import DateLine
-from lib.http1.server.app import App, Common
+from lib.http1.app import App, RequestT
+from lib.http1.server.common import Common
 from lib.http1.server.connection import Connection
 from lib.http1.server.limits import Limits
+from lib.http1.server.outgoing import DateLine
 
 log = logging.getLogger("waybill.http")
 
 BACKLOG = 2048
-# Few, so that processes which share the socket share the clients too.
+# Few, so that processes with the same listening socket get equal shares of the clients.
 ACCEPTS_PER_TURN = 16
 ACCEPT_PAUSE_S = 1.0
-# Over the cap, clients are told so; beyond these many more they are closed without a word.
+# So many clients over the cap get a 503; any further ones are closed without an answer.
 TURNED_AWAY_AT_ONCE = 64
 
 
-class Listener:
+class Listener(Generic[RequestT]):
     """Serves `app` on one listening socket. One per process and loop."""
 
     def __init__(
         self,
-        app: App,
+        app: App[RequestT],
         *,
         limits: Limits | None = None,
         max_connections: int = 1000,
@@ -50,19 +54,19 @@ class Listener:
 
     @property
     def open_connections(self) -> int:
-        """How many connections are open, the ones that are being turned away among them."""
+        """How many connections are open, including those of clients that are being turned away."""
         return len(self._common.connections)
 
     @property
     def address(self) -> tuple[str, int]:
-        """(ip, port) that is listened on. Raises RuntimeError when not started."""
+        """(ip, port) of the listening socket. Raises RuntimeError when not started."""
         if self._socket is None:
             raise RuntimeError("not listening")
         ip, port = self._socket.getsockname()[:2]
         return str(ip), int(port)
 
     async def start(self, host: str = "", port: int = 0, *, sock: socket.socket | None = None) -> None:
-        """Listen on host:port, or on a socket that is bound already. Raises OSError, EADDRINUSE among them."""
+        """Listen on host:port, or on `sock`, which is bound already. Raises OSError, as for an address in use."""
         self._loop = asyncio.get_running_loop()
         sock = sock or bind(host, port)
         try:
@@ -76,19 +80,19 @@ class Listener:
         self._sweep()
 
     async def drain(self, grace_s: float) -> int:
-        """Stop accepting, close what is idle, finish what is under way; after `grace_s` close the rest.
+        """Stop accepting, close idle connections, let requests under way finish; after `grace_s` close the rest.
 
-        Gives the number of connections and requests that were cut off; their handlers are not cancelled."""
+        Returns how many connections and requests were cut off. The application's work on these is not cancelled."""
         self._common.is_draining = True
         await self._stop_accepting()
         for connection in tuple(self._common.connections):
             connection.begin_drain()
         await self._wait_until_empty(self._common.clock() + grace_s)
-        # Who lingers has been answered.
+        # Clients that linger have their answers: they are not cut off.
         cut_off = len(self._common.connections) - len(self._common.lingering) + len(self._common.unanswered)
         for connection in tuple(self._common.connections):
             connection.abort()
-        # connection_lost comes a turn later; without it the sockets would outlive this call.
+        # The sockets are closed in connection_lost(), a turn of the loop later.
         await asyncio.sleep(0)
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -97,7 +101,7 @@ class Listener:
     async def _stop_accepting(self) -> None:
         if self._socket is None:
             return
-        # Clients in the kernel's queue have been told that they are connected: closing now would reset them.
+        # Clients in the kernel's queue believe that they are connected: closing now would reset them.
         self._accept(BACKLOG)
         if self._accept_pause is not None:
             self._accept_pause.cancel()
@@ -106,7 +110,7 @@ class Listener:
         self._socket = None
         if self._accepting:
             await asyncio.wait(self._accepting)
-        # Two turns, so that requests which are here already are read and count as under way.
+        # Two turns of the loop, so that requests which have arrived are read and count as under way.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
@@ -115,7 +119,7 @@ class Listener:
             left_s = until_s - self._common.clock()
             if left_s <= 0:
                 return
-            # The sweep would let those who linger hold up the stop for a second more.
+            # Waiting for the sweep would let clients that linger hold up the stop for a second more.
             self._expire()
             if self._common.tasks:
                 await asyncio.wait(self._common.tasks, timeout=min(left_s, 0.05))
@@ -132,8 +136,8 @@ class Listener:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                # EMFILE and its like, or a network error that accept(2) passes on: the socket stays readable, so
-                # that trying again at once would be a hot loop.
+                # EMFILE and its like, or a network error that accept(2) passes on. The socket stays readable, so that
+                # to try again at once would be a hot loop.
                 self._pause_accepting(error)
                 return
             self._adopt(client)
@@ -164,27 +168,27 @@ class Listener:
                 return
             refusal = TooManyConnections("Try again in a moment.", headers=(("Retry-After", "1"),))
         elif taken >= self._max_connections:
-            # Who is read only to be thrown away must not keep out who wants to be served.
+            # A client that is only read to be thrown away must not keep out one that wants to be served.
             common.lingering.close_oldest()
         connection = Connection(self._common, refusal=refusal)
-        # Counted from here on, once: the transport is made some turns of the loop later.
+        # Added here and not in connection_made(), which comes some turns later: the cap counts it at once.
         self._common.connections.add(connection)
         task = self._loop.create_task(self._connect(client, connection))
         self._accepting.add(task)
         task.add_done_callback(self._accepting.discard)
 
-    async def _connect(self, client: socket.socket, connection: Connection) -> None:
+    async def _connect(self, client: socket.socket, connection: Connection[RequestT]) -> None:
         try:
             await self._loop.connect_accepted_socket(lambda: connection, client)
         except OSError:
-            # The client was gone before its transport was made; nothing was read from it.
+            # The client was gone before its transport was made; no byte of it was read.
             self._common.connections.discard(connection)
             client.close()
 
     # Deadlines.
 
     def _sweep(self) -> None:
-        """One timer for all connections: a timer per request would cost more than the request's own parsing."""
+        """One timer for all connections: a timer for each request would cost more than parsing the request."""
         self._sweeper = self._loop.call_later(self._limits.sweep_s, self._sweep)
         self._expire()
 
@@ -202,7 +206,7 @@ def bind(host: str, port: int) -> socket.socket:
     )[0]
     sock = socket.socket(family, kind, protocol)
     try:
-        # A server that restarts must not wait for its former connections' TIME_WAIT.
+        # A server that restarts must not wait for the TIME_WAIT of its former connections.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
     except OSError:

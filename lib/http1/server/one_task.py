@@ -1,7 +1,7 @@
-"""The one task of a connection: runs the answers that have to be awaited, one after the other.
+"""The one task of a connection. It runs coroutines, which are answers that have to be awaited, one after the other.
 
-Made by connection.py at the first request that needs one: a task for each request would take longer to make than a
-short answer. It is never cancelled; it ends once it is told to and has nothing left to run.
+Made by connection.py at the first request that needs a task: a task for each request would take longer to make than a
+short answer. The task is never cancelled. It ends when `end` was called and nothing is left to run.
 """
 
 import asyncio
@@ -10,24 +10,25 @@ from typing import Any
 
 
 class OneTask:
-    """tasks: where it stands while it lives, so that a drain can wait for it."""
+    """Made inside the running loop. `tasks` holds the task while it lives; a drain waits for all of `tasks`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
-        self._loop = loop
+    def __init__(self, tasks: set[asyncio.Task[None]]) -> None:
+        # Kept: get_running_loop() asks the kernel for the process id each time.
+        self._loop = asyncio.get_running_loop()
         self._work: Coroutine[Any, Any, None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._is_ending = False
-        task = loop.create_task(self._run())
+        task = self._loop.create_task(self._run())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """The former one has been run, or this is called by its last lines."""
+        """Run `work` next. Call this when the former work has ended, or from that work's last lines."""
         self._work = work
         self._wake()
 
     def end(self) -> None:
-        """What was handed over is still run to its end."""
+        """End the task. Work that was handed over is still run to its end."""
         self._is_ending = True
         self._wake()
 

@@ -1,29 +1,53 @@
-"""What goes out on one connection: a whole answer in one write, a streamed one at the pace of whoever reads it.
+"""The writing half of a connection: whole answers in one write, streamed answers at the client's pace.
 
-Called by connection.py, which tells it when the kernel takes no more for now.
+Called by connection.py, which also passes on when the kernel takes no more for now (`pause`) and takes bytes again
+(`resume`).
 """
 
 import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.utils import formatdate
 
-from lib.http1.message import CONTINUE, DateLine, Request, Response, StreamedResponse
+from lib.http1.chunked import LAST_CHUNK, chunk_of
+from lib.http1.message import CONTINUE, Request, Response, StreamedResponse
+
+
+@dataclass(slots=True)
+class DateLine:
+    """The Date field, made anew once a second: "Date: Sun, 06 Nov 1994 08:49:37 GMT". `wall_clock` gives seconds since
+    the epoch."""
+
+    wall_clock: Callable[[], float] = time.time
+    _second: int = field(default=-1, init=False)
+    _line: str = field(default="", init=False)
+
+    def __call__(self) -> str:
+        now_s = self.wall_clock()
+        if not self._second <= now_s < self._second + 1:
+            self._second = second = int(now_s)
+            self._line = f"Date: {formatdate(second, usegmt=True)}\r\n"
+        return self._line
 
 
 class Outgoing:
-    """The writing half of a connection. `is_paused`: the kernel has not taken all of what was written."""
+    """What one connection writes. `keep_alive`: the field lines of each answer that does not close the connection."""
 
     def __init__(self, transport: asyncio.Transport, date: DateLine, keep_alive: str) -> None:
-        # 0: paused means that the kernel has not taken the whole answer yet, which is what write_s is about.
+        # With 0, "paused" means that the kernel has not taken the whole answer yet: `write_s` is about just that.
         transport.set_write_buffer_limits(high=0)
-        self._transport = transport
+        self.transport = transport
+        self.is_paused = False
+        """The kernel has not taken all of what was written."""
         self._date = date
         self._keep_alive = keep_alive
         self._waiter: asyncio.Future[None] | None = None
-        self.is_paused = False
 
     def write(self, request: Request | None, response: Response, *, closes: bool, is_to_head: bool = False) -> None:
-        """All of a whole response; of a streamed one the head, and `write_pieces` sends the rest.
+        """Write a whole response, or a streamed one's head; `write_pieces` sends the rest of that.
 
-        is_to_head: where there is no request, because it could not be read, whether it was a HEAD all the same."""
+        is_to_head: for a request that could not be read (None), whether it was a HEAD all the same."""
         connection = "Connection: close\r\n" if closes else self._keep_alive
         if isinstance(response, StreamedResponse):
             is_chunked = request is not None and is_chunkable(request)
@@ -31,28 +55,32 @@ class Outgoing:
         else:
             is_head = is_to_head if request is None else request.method == "HEAD"
             rendered = response.render(is_head=is_head, date=self._date(), connection=connection)
-        self._transport.write(rendered)
+        self.transport.write(rendered)
 
-    def write_continue(self) -> None:
-        self._transport.write(CONTINUE)
+    def ask_for_body(self, request: Request, *, has_begun: bool) -> None:
+        """Send "100 Continue" once, if the client waits for it. A body that has begun to come needs none."""
+        if request.expects_continue and not has_begun:
+            self.transport.write(CONTINUE)
+        request.expects_continue = False
 
     async def write_pieces(self, request: Request, response: StreamedResponse) -> None:
-        """To the end, or until nobody is there to read. Raises what `pieces` raises."""
+        """Write the pieces to their end, or until the client has gone. Raises what `response.pieces` raises."""
         if request.method == "HEAD":
             return
         is_chunked = is_chunkable(request)
         async for piece in response.pieces:
             if piece:
-                self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
-            while self.is_paused and not self._transport.is_closing():
+                self.transport.write(chunk_of(piece) if is_chunked else piece)
+            while self.is_paused and not self.transport.is_closing():
                 self._waiter = asyncio.get_running_loop().create_future()
                 await self._waiter
-            if self._transport.is_closing():
+            if self.transport.is_closing():
                 return
         if is_chunked:
-            self._transport.write(b"0\r\n\r\n")
+            self.transport.write(LAST_CHUNK)
 
     def pause(self) -> None:
+        """The kernel takes no more bytes for now."""
         self.is_paused = True
 
     def resume(self) -> None:
@@ -64,5 +92,5 @@ class Outgoing:
 
 
 def is_chunkable(request: Request) -> bool:
-    """HTTP/1.0 knows no chunks: there the end of the connection ends a streamed body."""
+    """HTTP/1.0 knows no chunks: for its clients the end of the connection ends a streamed body."""
     return request.version == "1.1"

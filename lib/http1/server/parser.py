@@ -1,28 +1,33 @@
-"""Bytes in, requests out. No sockets, no clock: the connection feeds it and asks; bytes alone test it.
+"""Bytes in, requests out. Pure: the connection feeds the parser and asks it for requests; bytes alone test it.
 
-    feed(data) --> next_head() -> Request without body, or None: more bytes are needed
+    feed(data) --> next_head() -> a request without its body, or None: more bytes are needed
                    next_body() -> bytes, or None: more bytes are needed     (then next_head() again)
-                   or next_piece() until it gives b"", for a body that is taken as it arrives
+                   or next_piece() until it returns b"", for a body that is taken as it arrives
 
-Between the two the app may refuse the request or change its `body_limit_bytes`. All raise an HttpError for what is not
-a valid request; from then on the same error comes again, because nobody can say where the next request would begin.
+Between head and body the application may refuse the request or change its `body_limit_bytes`. All three raise an
+HttpError for bytes that are not a valid request. From then on each call raises that same error, because nobody can say
+where the next request would begin.
 
-The answer depends on the bytes alone, never on how they were cut: an unfinished head is searched for bytes that can't
-be made right in the same order in which a finished one is. Every byte is looked at a constant number of times.
+What comes out depends on the bytes alone, never on how they were cut: an unfinished head is searched for bad bytes in
+the same order as a finished one. Every byte is read a constant number of times.
 """
 
+from typing import Generic
+
 from lib.errors import HeadersTooLarge, HttpError, PayloadTooLarge
+from lib.http1.app import RequestT
+from lib.http1.chunked import ChunkedBody
+from lib.http1.fields import refuse_bad_bytes
 from lib.http1.message import Request
-from lib.http1.server.chunked import ChunkedBody
-from lib.http1.server.head import parse_head, refuse_bad_bytes, refuse_long_line, said_id
+from lib.http1.server.head import parse_head, refuse_long_line, request_id_in
 from lib.http1.server.limits import Limits
 
 KEPT_HEAD_BYTES = 2048
-"""A head up to this length is kept until the next one, in case that is the same."""
+"""A head up to this length is kept, in case the next head is the same: most clients of an API have but one head."""
 
 
-class Parser:
-    """The requests of one connection, one after the other."""
+class Parser(Generic[RequestT]):
+    """Makes the bytes of one connection into requests of `request_type`."""
 
     __slots__ = (
         "_buffer",
@@ -30,26 +35,28 @@ class Parser:
         "_error",
         "_given_bytes",
         "_has_skipped",
+        "_last_attributes",
         "_last_head",
-        "_last_said",
         "_limits",
         "_line_end",
         "_request",
+        "_request_type",
         "_scanned",
         "_small",
     )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, request_type: type[RequestT]) -> None:
         self._limits = limits
-        # A head that ends within this is inside both limits.
+        self._request_type = request_type
+        # A head that ends within so many bytes keeps to both limits.
         self._small = min(limits.request_line_bytes, limits.header_bytes)
         self._buffer = bytearray()
-        self._request: Request | None = None
+        self._request: RequestT | None = None
         self._chunked: ChunkedBody | None = None
         self._error: HttpError | None = None
         self._given_bytes = 0
         self._last_head = b""
-        self._last_said: dict[str, object] = {}
+        self._last_attributes: dict[str, object] = {}
         self._begin_head()
 
     @property
@@ -59,7 +66,7 @@ class Parser:
 
     @property
     def begins_with_head(self) -> bool:
-        """Whether what was fed and not yet taken is a HEAD, be it one that can't be read."""
+        """Whether the bytes that are left begin with a HEAD, whether or not that is a valid request."""
         return self._buffer.startswith(b"HEAD ")
 
     @property
@@ -69,23 +76,26 @@ class Parser:
 
     @property
     def is_broken(self) -> bool:
-        """What was fed is not a valid request, so that nobody can say where the next one would begin."""
+        """The bytes that were fed are not a valid request: nobody can say where the next one would begin."""
         return self._error is not None
 
-    def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """Add what was read."""
+    def feed(self, data: bytes | bytearray | memoryview) -> bool:
+        """Add bytes that were read. Returns whether the buffer was empty: a request may begin with these bytes."""
+        is_first = not self._buffer
         self._buffer += data
+        return is_first
 
     def forget(self) -> None:
-        """Drop what was fed and not taken, the begun body too: no request will be asked for any more."""
+        """Drop all bytes, those of a begun body too; the parser is not used any more after this."""
         self._buffer = bytearray()
         self._request = self._chunked = None
 
-    def next_head(self) -> Request | None:
-        """The next request, without its body; None when more bytes are needed.
+    def next_head(self) -> RequestT | None:
+        """The next request, without its body; None when more bytes are needed. The former request's body must have
+        been taken before.
 
         Raises BadRequest, UriTooLong, HeadersTooLarge, MethodUnknown, CodingUnknown, VersionNotSupported or
-        ExpectationFailed. next_body() must have given the former request's body before."""
+        ExpectationFailed."""
         if self._error is not None:
             raise self._error
         try:
@@ -107,9 +117,9 @@ class Parser:
             raise
 
     def next_piece(self) -> bytes | None:
-        """Of the body, what has arrived and was not given yet; None when more bytes are needed. b"" ends the request.
+        """The next piece of the body; None when more bytes are needed. b"": the body is complete, and the request ends.
 
-        Raises what next_body() raises. A request's body is taken in one of the two ways."""
+        Raises what next_body() raises. Take one body either by next_body() or by next_piece()."""
         if self._error is not None:
             raise self._error
         try:
@@ -123,13 +133,13 @@ class Parser:
         self._line_end = -1
         self._has_skipped = has_skipped
 
-    def _read_head(self) -> Request | None:
+    def _read_head(self) -> RequestT | None:
         buffer = self._buffer
         if not buffer:
             return None
         if self._last_head and buffer.startswith(self._last_head):
             return self._repeat_head()
-        # RFC 9112 section 2.2: one empty line before a request is forgiven.
+        # One empty line before a request is forgiven (RFC 9112 section 2.2).
         if buffer[:2] == b"\r\n" and not self._has_skipped:
             del buffer[:2]
             self._begin_head(has_skipped=True)
@@ -140,26 +150,26 @@ class Parser:
                 return None
         text = buffer[: end + 2].decode("latin-1")
         try:
-            request = parse_head(text, self._limits)
+            request = parse_head(text, self._limits, self._request_type)
         except HttpError as error:
-            error.said_id = said_id(text)
+            error.sent_request_id = request_id_in(text)
             raise
         if end <= KEPT_HEAD_BYTES:
-            self._last_head, self._last_said = bytes(buffer[: end + 4]), vars(request).copy()
+            self._last_head, self._last_attributes = bytes(buffer[: end + 4]), vars(request).copy()
         del buffer[: end + 4]
         self._begin_head()
         self._request = request
         return request
 
-    def _repeat_head(self) -> Request:
-        """The same bytes up to the empty line, so the same request: many a client has but one head."""
+    def _repeat_head(self) -> RequestT:
+        """The head is the former one, byte for byte: copy that request's attributes instead of parsing."""
         del self._buffer[: len(self._last_head)]
         self._begin_head()
-        self._request = request = Request.repeated(self._last_said)
+        self._request = request = self._request_type.like(self._last_attributes)
         return request
 
     def _check_unfinished(self, end: int) -> None:
-        """Refuse what no further byte can mend, and what is over a limit. `end`: of the head, -1 if not yet seen."""
+        """Refuse a head that no further byte can mend, or that is over a limit. `end`: its end, -1 if not here yet."""
         arrived = len(self._buffer) if end < 0 else end + 4
         if self._line_end < 0:
             self._find_line_end(arrived)
@@ -221,7 +231,7 @@ class Parser:
         if len(self._buffer) < length:
             return None
         if len(self._buffer) == length:
-            body = bytes(self._buffer)  # Most requests come alone: one copy less.
+            body = bytes(self._buffer)  # Most requests come alone: this saves one copy.
             self._buffer.clear()
             return body
         body = bytes(self._buffer[:length])

@@ -2,7 +2,7 @@
 
 import unittest
 
-from lib.http1.message import DateLine, Response
+from lib.http1.message import Response
 
 DATE = "Date: now\r\n"
 
@@ -65,15 +65,3 @@ class TestResponse(unittest.TestCase):
 
         self.assertEqual(response.headers, (("A", "1"), ("B", "2")))
         self.assertIn(b"\r\nA: 1\r\nB: 2\r\n", response.render(is_head=False, date=DATE))
-
-
-class TestDateLine(unittest.TestCase):
-    def test_the_date_is_made_anew_each_second(self) -> None:
-        times = iter([784111777.0, 784111777.9, 784111778.0])
-        date = DateLine(lambda: next(times))
-
-        first, second, third = date(), date(), date()
-
-        self.assertEqual(first, "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n")
-        self.assertIs(second, first)
-        self.assertEqual(third, "Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n")

@@ -3,7 +3,8 @@
 import unittest
 
 from lib.errors import CrossSite
-from lib.http1.message import FieldBlock, Request, Response
+from lib.http1.fields import FieldBlock
+from lib.http1.message import Request, Response
 from lib.web import browsers
 
 

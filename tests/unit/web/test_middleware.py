@@ -3,9 +3,9 @@
 import unittest
 
 from lib.errors import InvalidFields
-from lib.http1.message import Request, Response
+from lib.http1.message import Response
 from lib.web.auth import Caller
-from lib.web.middleware import _call_of
+from lib.web.middleware import WebRequest, _call_of
 from lib.web.router import Call, Route
 from tests.traces import new_trace
 
@@ -17,8 +17,8 @@ async def operation(_call: Call) -> Response:
 ROUTE = Route("GET", "/api/jobs/{job_id}", "readJob", operation, frozenset({"wait"}), scope="read")
 
 
-def request(query: str = "") -> Request:
-    made = Request("GET", "/", "/api/jobs/q-1", query, "1.1", {}, "h", True, 0, False, False, 1000)
+def request(query: str = "") -> WebRequest:
+    made = WebRequest("GET", "/", "/api/jobs/q-1", query, "1.1", {}, "h", True, 0, False, False, 1000)
     made.request_id, made.trace, made.caller = "an-id", new_trace(), Caller("ops", "read")
     made.route = ROUTE, {"job_id": "q-1"}
     return made

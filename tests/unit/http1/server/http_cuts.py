@@ -37,7 +37,7 @@ def outcome_of(
 
     in_pieces: bodies are taken as they arrive, as for an operation that streams.
     """
-    parser = Parser(limits)
+    parser = Parser(limits, Request)
     take_body = _joined(parser) if in_pieces else parser.next_body
     done: list[Request] = []
     request: Request | None = None
@@ -61,7 +61,7 @@ def outcome_of(
     return done, None
 
 
-def _joined(parser: Parser) -> Callable[[], bytes | None]:
+def _joined(parser: Parser[Request]) -> Callable[[], bytes | None]:
     """What next_body() would give, put together from next_piece()."""
     body = bytearray()
 

@@ -1,6 +1,7 @@
 """The request line and the fields, as lib/http1/server/head.py reads them; every case in every cutting."""
 
 from lib.errors import HttpError
+from lib.http1.message import Request
 from lib.http1.server.limits import Limits
 from lib.http1.server.parser import Parser
 from tests.unit.http1.server.http_cuts import CutsTestCase, cuttings
@@ -327,10 +328,10 @@ class TestSaidId(CutsTestCase):
     def _said(self, raw: bytes) -> set[str | None]:
         found = set()
         for parts in cuttings(raw) if len(raw) < 1000 else ([raw], [raw[:9000], raw[9000:]]):
-            parser = Parser(Limits())
+            parser = Parser(Limits(), Request)
             with self.assertRaises(HttpError) as refused:
                 for part in parts:
                     parser.feed(part)
                     parser.next_head()
-            found.add(refused.exception.said_id)
+            found.add(refused.exception.sent_request_id)
         return found

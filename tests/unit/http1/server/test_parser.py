@@ -2,6 +2,7 @@
 
 import time
 import unittest
+from dataclasses import dataclass, field
 
 from lib.errors import BadRequest, PayloadTooLarge
 from lib.http1.message import Request
@@ -10,6 +11,13 @@ from lib.http1.server.parser import KEPT_HEAD_BYTES, Parser
 from tests.unit.http1.server.http_cuts import FOLLOWER, CutsTestCase
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
+
+
+@dataclass(eq=False)
+class NotedRequest(Request):
+    """A request as an application may have it: `notes` is what the requests with one head share."""
+
+    notes: list[str] = field(default_factory=list, init=False)
 
 
 class TestContentLength(CutsTestCase):
@@ -60,9 +68,9 @@ class TestContentLength(CutsTestCase):
 class TestRepeatedHeads(unittest.TestCase):
     HEAD = POST + b"Content-Length: 2\r\nX-Request-ID: a\r\n\r\n"
 
-    def requests(self, *parts: bytes) -> list[Request]:
+    def requests(self, *parts: bytes) -> list[NotedRequest]:
         """What comes out when these are fed one after the other."""
-        parser, found = Parser(Limits()), []
+        parser, found = Parser(Limits(), NotedRequest), []
         for part in parts:
             parser.feed(part)
             while (request := parser.next_head()) is not None:
@@ -77,10 +85,10 @@ class TestRepeatedHeads(unittest.TestCase):
 
         self.assertEqual([b"aa", b"bb", b"cc"], [first.body, second.body, third.body])
         self.assertEqual(vars(first) | {"body": b""}, vars(second) | {"body": b""})
-        self.assertIs(first.by_head, third.by_head)
+        self.assertIs(first.notes, third.notes)
 
     def test_what_the_app_did_to_the_former_one_is_not_there(self) -> None:
-        parser = Parser(Limits())
+        parser = Parser(Limits(), Request)
         parser.feed(self.HEAD + b"aa" + self.HEAD + b"bb")
         first = parser.next_head()
         assert first is not None
@@ -100,14 +108,14 @@ class TestRepeatedHeads(unittest.TestCase):
 
         self.assertNotIn("x-other", first.headers)
         self.assertEqual("b", second.headers["x-other"])
-        self.assertIsNot(first.by_head, second.by_head)
+        self.assertIsNot(first.notes, second.notes)
 
     def test_a_large_head_is_not_kept(self) -> None:
         large = POST + b"X-Large: " + b"x" * KEPT_HEAD_BYTES + b"\r\n\r\n"
 
         first, second = self.requests(large, large)
 
-        self.assertIsNot(first.by_head, second.by_head)
+        self.assertIsNot(first.notes, second.notes)
 
     def test_an_empty_line_before_it_is_forgiven_as_before(self) -> None:
         self.assertEqual(2, len(self.requests(self.HEAD + b"aa", b"\r\n" + self.HEAD + b"bb")))
@@ -168,7 +176,7 @@ class TestPipelining(CutsTestCase):
 
 class TestParser(unittest.TestCase):
     def test_after_an_error_the_same_error_comes_again(self) -> None:
-        parser = Parser(Limits())
+        parser = Parser(Limits(), Request)
         parser.feed(b"\x00")
         with self.assertRaises(BadRequest) as first:
             parser.next_head()
@@ -180,7 +188,7 @@ class TestParser(unittest.TestCase):
         self.assertIs(first.exception, second.exception)
 
     def test_a_body_over_the_limit_is_refused_only_when_it_is_asked_for(self) -> None:
-        parser = Parser(Limits(body_bytes=4))
+        parser = Parser(Limits(body_bytes=4), Request)
         parser.feed(POST + b"Content-Length: 5\r\n\r\n")
 
         request = parser.next_head()
@@ -191,7 +199,7 @@ class TestParser(unittest.TestCase):
             parser.next_body()
 
     def test_the_limit_of_one_request_can_be_raised(self) -> None:
-        parser = Parser(Limits(body_bytes=4))
+        parser = Parser(Limits(body_bytes=4), Request)
         parser.feed(POST + b"Content-Length: 5\r\n\r\nhello")
         request = parser.next_head()
         assert request is not None
@@ -215,7 +223,7 @@ class TestParser(unittest.TestCase):
         self.assertLess(self._feed_one_by_one(raw), 5)
 
     def _feed_one_by_one(self, raw: bytes) -> float:
-        parser = Parser(Limits())
+        parser = Parser(Limits(), Request)
         begun_s = time.process_time()
         request = body = None
         for offset in range(len(raw)):

@@ -1,6 +1,7 @@
-"""The chunked coding, as lib/http1/server/chunked.py reads it behind the parser; every case in every cutting."""
+"""The chunked coding, as lib/http1/chunked.py reads it behind the parser; every case in every cutting."""
 
 from lib.errors import HttpError
+from lib.http1.message import Request
 from lib.http1.server.limits import Limits
 from lib.http1.server.parser import Parser
 from tests.unit.http1.server.http_cuts import CutsTestCase, cuttings
@@ -100,7 +101,7 @@ class TestChunks(CutsTestCase):
     def test_pieces_before_a_fault_are_given_however_they_were_cut(self) -> None:
         for fault in (b"x\r\n", b"5\r\nhello5", b"0\r\n x: y\r\n\r\n", b"ffffffffff\r\n"):
             for parts in cuttings(HEAD + b"3;a=b\r\nabc\r\n" + fault):
-                parser, given, is_begun = Parser(self.limits), b"", False
+                parser, given, is_begun = Parser(self.limits, Request), b"", False
                 with self.assertRaises(HttpError):
                     for part in parts:
                         parser.feed(part)
