@@ -82,7 +82,7 @@ def read_route(url: str) -> SmtpRoute:
     return SmtpRoute(host, port, tls, user, unquote(parts.password or ""))
 
 
-class Session(NamedTuple):
+class DialledSession(NamedTuple):
     """A connection that takes MAIL. offers: EHLO's, in small letters; unread: what the server said beyond that."""
 
     sock: socket.socket
@@ -131,16 +131,16 @@ class _Plain(smtplib.SMTP):
             self.file = _Talk(self.sock, self._deadline)
         return super().getreply()
 
-    def session(self) -> Session:
+    def session(self) -> DialledSession:
         assert self.sock is not None
-        return Session(self.sock, frozenset(self.esmtp_features), self.file.unread if self.file else b"")
+        return DialledSession(self.sock, frozenset(self.esmtp_features), self.file.unread if self.file else b"")
 
 
 class _Encrypted(_Plain, smtplib.SMTP_SSL):
     """The same over TLS."""
 
 
-def open_session(route: SmtpRoute, tls_context: ssl.SSLContext | None, deadline: Deadline) -> Session:
+def open_session(route: SmtpRoute, tls_context: ssl.SSLContext | None, deadline: Deadline) -> DialledSession:
     """Raises SMTPLinkLost, SMTPServerBusy, SMTPSessionRefused, SMTPLoginRefused or SMTPTokenMissing."""
     with translated(f"{route.host}:{route.port}"):
         # First: no server is kept waiting for it, or dialled where there is none.

@@ -85,6 +85,10 @@ class DeliveryUncertain(Retry):
     """
 
 
+class DeliveryLeftUncertain(DeliveryUncertain, Discard):
+    """An uncertain delivery of a mail that must not come twice (`on_uncertain: "stop"`), or may have come too often."""
+
+
 # RFC 3463: X.5.3; and what servers without such codes say.
 _TOO_MANY = re.compile(
     r"^\d{3} [45]\.5\.3\b|too (?:many|much) (?:rcpt|recipient|address)"

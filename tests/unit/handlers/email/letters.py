@@ -4,8 +4,8 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage, MIMEPart
 from typing import Any
 
-from lib.handlers.email import Email, compose
-from lib.handlers.email.letter import Letter
+from lib.handlers.email.email_payload import Email
+from lib.handlers.email.letter import Letter, compose
 from lib.handlers.email.mailbox import Mailbox
 from lib.jobs.payload import Invalid, decoder_for
 

@@ -7,9 +7,9 @@ import unittest
 from email.message import EmailMessage
 from typing import Any
 
-from lib.handlers.email import MAX_ATTACHMENTS, Email
 from lib.handlers.email.attachment import Attachment
-from lib.handlers.email.letter import missing_cids
+from lib.handlers.email.email_payload import MAX_ATTACHMENTS, Email
+from lib.handlers.email.letter_body import missing_cids
 from tests.unit.handlers.email.letters import JOB_ID, letter, lines_of, pointers, read, shape
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256))).decode()
