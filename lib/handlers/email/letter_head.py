@@ -2,7 +2,7 @@
 
     From: Shop <shop@example.com>
     To: Jane <jane@x.example>, bob@y.example
-    Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=
+    Subject: =?utf-8?b?R3LDvMOfZQ==?=
     Date: Wed, 18 Nov 2026 11:06:40 +0000
     Message-ID: <email-019a0000000070008000000000000001@example.com>
     X-Request-ID: request-1
