@@ -59,14 +59,6 @@ class Context:
         return cast(T, self.mailer) if factory is cast(Any, Mailer) else factory(self.settings)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 def settings(**values: str) -> config.Settings:
     return config.load({"MAIL_FROM": "Waybill <waybill@example.com>", **values}, Path(tempfile.gettempdir()) / "none")
 

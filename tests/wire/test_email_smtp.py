@@ -35,8 +35,9 @@ from lib.handlers.email.smtp.verdicts import (
 )
 from lib.jobs.registry import Discard, Snooze
 from lib.jobs.result import RESULT_BYTES, result_text
+from tests.a_clock import Clock
 from tests.smtp_server import SmtpServer
-from tests.wire.mail_case import JOB_ID, Clock, Context, LoopCase, WireCase, email, settings
+from tests.wire.mail_case import JOB_ID, Context, LoopCase, WireCase, email, settings
 
 
 class Sending(WireCase):

@@ -10,16 +10,9 @@ from pathlib import Path
 
 from lib.handlers.email.smtp import token
 from lib.handlers.email.smtp.token import KEPT_S, SMTPTokenMissing, TokenCommand, TokenFile
+from tests.a_clock import Clock
 
 SECRET = "ya29.s3cret-token"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 class Commands(unittest.TestCase):
