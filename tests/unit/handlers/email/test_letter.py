@@ -13,7 +13,7 @@ from tests.unit.handlers.email.letters import JOB_ID, NOW_S, SENDER, decode, let
 
 
 def names_of(header: str) -> list[str]:
-    # Not EmailMessage's own `addresses`: it leaves a blank between two encoded words, which RFC 2047, 6.2 takes out.
+    # EmailMessage's own `addresses` leaves a blank between two encoded words, and RFC 2047, 6.2 takes the blank out.
     return [str(make_header(decode_header(name))) for name, _ in getaddresses([header])]
 
 

@@ -1,4 +1,4 @@
-"""Tokens from a program and from a file: what is one, how long it is kept, and what is said where there is none."""
+"""Tokens from a command and from a file: what counts as a token, how long it is kept, and the errors without one."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ class Commands(unittest.TestCase):
         return TokenCommand((sys.executable, "-IS", "-c", script, *arguments), self.clock)
 
     def counting(self) -> TokenCommand:
-        """Gives `token-1` at its first run, `token-2` at its second."""
+        """A command that prints `token-1` at its first run, `token-2` at its second."""
         runs = self.folder / "runs"
         return self.command(
             f"runs = open({str(runs)!r}, 'a+'); runs.write('x'); runs.seek(0); print(f'token-{{len(runs.read())}}')"
@@ -47,7 +47,7 @@ class Commands(unittest.TestCase):
         )
         tokens.forget(second)
         third = tokens.get(10)
-        tokens.forget(first)  # an older one: the newer is not meant
+        tokens.forget(first)  # The older token: the newer one stays.
         self.assertEqual((third.text, third.is_kept, tokens.get(10).text), ("token-2", False, "token-2"))
         self.clock.now_s += KEPT_S
         self.assertEqual(tokens.get(10).text, "token-3")
