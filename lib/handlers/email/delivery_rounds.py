@@ -3,7 +3,7 @@
     a mail to 60 recipients, and a server that takes 50 in one mail:
     round 1   49 accepted, 1 refused for good, 10 too many for this mail                     -> a checkpoint
     round 2   the 10 are sent a mail of their own at once: 8 accepted, 2 put off (450)       -> a checkpoint
-    end       put_off(…) is raised, and the next attempt asks those 2 alone, under the same Message-ID
+    end       put_off_verdict(…) is raised, and the next attempt asks those 2 alone, under the same Message-ID
 
 Called by the email job. Knows the job's context (checkpoint, log lines) and the Mailer; what an answer means is
 verdicts.py's subject.
@@ -17,7 +17,7 @@ from lib.handlers.email.letter_body import missing_cids
 from lib.handlers.email.mail_progress import MailProgress
 from lib.handlers.email.mailer import Mailer
 from lib.handlers.email.smtp.session import Receipt
-from lib.handlers.email.smtp.verdicts import MailRefused, put_off, say
+from lib.handlers.email.smtp.verdicts import MailRefused, put_off_verdict, reply_text
 from lib.jobs.registry import JobContext
 
 
@@ -39,11 +39,11 @@ async def deliver(ctx: JobContext, payload: Email, letter: Letter, progress: Mai
         if progress.later or progress.open:
             ctx.checkpoint(progress.checkpoint())
     if progress.later:
-        raise put_off(progress.later, have_it=len(progress.accepted))
+        raise put_off_verdict(progress.later, have_it=len(progress.accepted))
 
 
 def _refusal_of(to: str, exc: MailRefused) -> str:
-    return say(*exc.answers[to]) if to in exc.answers else str(exc)
+    return reply_text(*exc.answers[to]) if to in exc.answers else str(exc)
 
 
 def _log_receipt(ctx: JobContext, payload: Email, letter: Letter, receipt: Receipt) -> None:
@@ -54,7 +54,7 @@ def _log_receipt(ctx: JobContext, payload: Email, letter: Letter, receipt: Recei
         for cid in missing_cids(payload.html, payload.attachments):
             ctx.log(f"The html shows cid:{cid}, and no attachment has that cid")
     for address, reply in receipt.later.items():
-        ctx.log(f"Put off for {address}: {say(*reply)}")
+        ctx.log(f"Put off for {address}: {reply_text(*reply)}")
     if not receipt.accepted:
         return
     accepted = set(receipt.accepted)

@@ -15,7 +15,7 @@ The job's result has the same fields, without the two counts. Pure.
 from typing import Any
 
 from lib.handlers.email.smtp.session import Receipt
-from lib.handlers.email.smtp.verdicts import Reply, say
+from lib.handlers.email.smtp.verdicts import Reply, reply_text
 
 FEW_RECIPIENTS = 25
 SHORT_REPLY_CHARS = 100
@@ -68,7 +68,7 @@ class MailProgress:
         self.accepted += receipt.accepted
         self.refused |= {to: answer[: self._reply_chars] for to, answer in receipt.refused.items()}
         self.later |= receipt.later
-        self.deferred |= {to: say(*answer)[: self._reply_chars] for to, answer in receipt.later.items()}
+        self.deferred |= {to: reply_text(*answer)[: self._reply_chars] for to, answer in receipt.later.items()}
         for to in (*receipt.accepted, *receipt.refused):
             self.deferred.pop(to, None)
         self.open = receipt.beyond

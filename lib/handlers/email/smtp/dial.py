@@ -25,7 +25,7 @@ from urllib.parse import unquote, urlsplit
 
 from lib.handlers.email.smtp.login import by_password, by_token
 from lib.handlers.email.smtp.token import TOKEN_S, Token, Tokens
-from lib.handlers.email.smtp.verdicts import SMTPLoginRefused, SMTPSessionRefused, check, refusal, translated
+from lib.handlers.email.smtp.verdicts import SMTPLoginRefused, SMTPSessionRefused, check, translated, verdict
 
 CONNECT_S = 10.0
 # RFC 5321, 4.5.3.2.6 grants a server ten minutes after the mail: a client that gives up there makes duplicates.
@@ -175,7 +175,7 @@ def _dial(route: SmtpRoute, tls_context: ssl.SSLContext | None, deadline: Deadli
             return _Encrypted(deadline, route.host, route.port, context=tls_context, **options)
         return _Plain(deadline, route.host, route.port, **options)
     except smtplib.SMTPConnectError as exc:
-        raise refusal("the greeting", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
+        raise verdict("the greeting", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
 
 
 def _begin(smtp: smtplib.SMTP, route: SmtpRoute, tls_context: ssl.SSLContext | None, deadline: Deadline) -> None:
@@ -190,7 +190,7 @@ def _begin(smtp: smtplib.SMTP, route: SmtpRoute, tls_context: ssl.SSLContext | N
         try:
             smtp.starttls(context=tls_context)
         except smtplib.SMTPResponseException as exc:
-            raise refusal("STARTTLS", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
+            raise verdict("STARTTLS", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
         _ehlo(smtp, deadline)
 
 

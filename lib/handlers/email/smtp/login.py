@@ -84,7 +84,7 @@ def _challenge(answer: Reply) -> bytes:
 def _check(answer: Reply, secrets: Sequence[str]) -> None:
     code, text = answer[0], _bytes(answer[1])
     for secret in secrets:
-        # A shorter secret may be a part of any word: the gap that it left would give it away.
+        # A shorter secret may be a part of many words, and the *** in those words would show the secret.
         if len(secret) >= _HIDDEN_CHARS:
             text = text.replace(secret.encode(), b"***")
     check("AUTH", (code, text), SMTPLoginRefused)

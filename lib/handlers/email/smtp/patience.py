@@ -94,7 +94,7 @@ _OUR_QUOTA = re.compile(
 
 
 def asked_for(words: str) -> Patience | None:
-    """words: a 4xx reply in one line, as verdicts.say gives it: "450 4.2.0 Greylisted, try again in 300 seconds"."""
+    """words: a 4xx reply, as verdicts.reply_text gives it: "450 4.2.0 Greylisted, try again in 300 seconds"."""
     interval_s = named_s(words)
     if interval_s is not None:
         return Patience(interval_s, interval_s)

@@ -37,15 +37,15 @@ from lib.handlers.email.smtp.verdicts import (
     SMTPLinkLost,
     SMTPServerBusy,
     SMTPSetupFault,
+    error_text,
     is_final,
     is_over_limit,
-    lost,
-    mail_refusal,
-    none_accepted,
-    reason,
-    refusal,
-    say,
-    sender_refusal,
+    link_lost,
+    mail_verdict,
+    none_accepted_verdict,
+    reply_text,
+    sender_verdict,
+    verdict,
 )
 
 LAST_WORD_S = 0.8  # A runner that is told to leave grants a mail one second, and is replaced after two.
@@ -146,7 +146,7 @@ class SmtpSession:
             return Receipt(response, letter.recipients, refused={})
         accepted = tuple(to for to in letter.recipients if to not in refused)
         beyond = tuple(to for to, answer in refused.items() if is_over_limit(answer))
-        final = {to: say(*answer) for to, answer in refused.items() if is_final(answer)}
+        final = {to: reply_text(*answer) for to, answer in refused.items() if is_final(answer)}
         later = {to: answer for to, answer in refused.items() if to not in final and to not in beyond}
         return Receipt(response, accepted, final, later=later, beyond=beyond)
 
@@ -160,11 +160,11 @@ class SmtpSession:
         if len(refused) == len(letter.recipients):
             if answers[-1][0] == 354:
                 yield from self._end_mail_for_nobody()
-            raise none_accepted(refused)
+            raise none_accepted_verdict(refused)
         if not self._is_pipelining:
             answers = yield from self._commands("DATA")
         if answers[-1][0] // 100 != 3:
-            raise mail_refusal("DATA", answers[-1])
+            raise mail_verdict("DATA", answers[-1])
         return refused
 
     def _pipelined(self, letter: Letter) -> Dialogue[list[Reply]]:
@@ -198,7 +198,7 @@ class SmtpSession:
             # The server has had enough of this session, not of this mail: the pool sends it over a new session.
             self._wire.close(b"QUIT\r\n")
         if answer[0] // 100 != 2:
-            raise sender_refusal(answer)
+            raise sender_verdict(answer)
 
     def _end_mail_for_nobody(self) -> Dialogue[None]:
         """End a mail for which the server has no recipient and yet waits, at once (RFC 2920, 3.1). Its answer does not
@@ -217,13 +217,13 @@ class SmtpSession:
             [answer] = yield stuffed, 1
         except OSError as exc:
             if not self._wire.is_sent:
-                raise lost("the content", exc) from exc
-            raise DeliveryUncertain(f"the mail was sent, no answer came: {reason(exc)}") from exc
+                raise link_lost("the content", exc) from exc
+            raise DeliveryUncertain(f"the mail was sent, no answer came: {error_text(exc)}") from exc
         if answer[0] // 100 not in (2, 4, 5):
-            raise DeliveryUncertain(f"the mail was sent, the answer is not SMTP: {say(*answer)}")
+            raise DeliveryUncertain(f"the mail was sent, the answer is not SMTP: {reply_text(*answer)}")
         if answer[0] // 100 != 2:
-            raise mail_refusal("the content", answer)
-        return say(*answer)
+            raise mail_verdict("the content", answer)
+        return reply_text(*answer)
 
     def _commands(self, *commands: str) -> Dialogue[list[Reply]]:
         """Send commands in one packet. Returns the answer to each, or fewer if the server hung up after refusing the
@@ -235,11 +235,11 @@ class SmtpSession:
                 # A 421 is no verdict on the mail if the server refused the first command before: the refusal stands.
                 is_busy = answer[0] == 421 and answers[0][0] < 500
                 if is_busy or answer[0] // 100 not in (2, 3, 4, 5):
-                    raise refusal(name, answer, MailRefused)
+                    raise verdict(name, answer, MailRefused)
             if len(answers) < len(commands) and answers[0][0] < 400 and self._wire.fault:
                 raise self._wire.fault
         except OSError as exc:
-            raise lost(name, exc) from exc
+            raise link_lost(name, exc) from exc
         return answers
 
 

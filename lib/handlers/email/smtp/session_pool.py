@@ -73,7 +73,7 @@ class SessionPool:
             receipt = await self._send_once_or_twice(letter)
         except SMTPSenderRefused as exc:
             if letter.sender != self._sender:
-                # A `from` of the payload's own: nobody who mends MAIL_FROM would mend that, so the mail is dead.
+                # The server refuses the payload's own `from`: no change of MAIL_FROM would help, so the mail is dead.
                 raise MailRefused(str(exc)) from exc
             self._note(exc)
             raise

@@ -35,7 +35,7 @@ from lib import tls
 from lib.handlers.email.smtp.dial import Deadline
 from lib.handlers.email.smtp.replies import EndlessReply, ReplyReader
 from lib.handlers.email.smtp.reply_timer import ReplyTimer
-from lib.handlers.email.smtp.verdicts import Reply, not_now, say
+from lib.handlers.email.smtp.verdicts import Reply, later_verdict, reply_text
 
 READ_BYTES = 16 << 10
 
@@ -206,9 +206,11 @@ class SmtpWire:
                 self._replies.append(reply)
             if reply[0] == 421:
                 # The server closes the connection behind a 421, whenever it sends one (RFC 5321, 3.8).
-                return self._break(not_now("", reply))
+                return self._break(later_verdict("", reply))
             if not is_asked:
-                return self._break(ConnectionAbortedError(f"the server said what nobody asked for: {say(*reply)}"))
+                return self._break(
+                    ConnectionAbortedError(f"the server said what nobody asked for: {reply_text(*reply)}")
+                )
         return None
 
     def _break(self, fault: Exception) -> None:

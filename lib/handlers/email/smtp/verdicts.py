@@ -30,7 +30,8 @@ from lib.jobs.registry import Discard, Retry, Snooze
 SETUP_RETRY_S = 300.0
 
 Reply = tuple[int, bytes | str]
-Verdict = Callable[[str], Exception]
+VerdictType = Callable[[str], Exception]
+"""A class of the errors below, made with its text."""
 
 LOGIN_WANTED = (530, 534, 535, 538)  # RFC 4954, 6; 530 is also RFC 3207's "issue a STARTTLS command first"
 _NOT_THE_SENDER = (552, 555)  # RFC 1870, 6.1: the mail is too large; RFC 5321, 4.1.1.11: a parameter of MAIL
@@ -141,69 +142,69 @@ _AGAINST_US = (
 # Replies into verdicts.
 
 
-def check(step: str, answer: Reply, refused: Verdict, *, wanted: int = 2) -> None:
+def check(step: str, answer: Reply, refused: VerdictType, *, wanted: int = 2) -> None:
     """Raises unless the answer's code begins with `wanted`. step: the command, as "AUTH"; refused: what a 5xx means."""
     if answer[0] // 100 != wanted:
-        raise refusal(step, answer, refused)
+        raise verdict(step, answer, refused)
 
 
-def refusal(step: str, answer: Reply, refused: Verdict) -> Exception:
+def verdict(step: str, answer: Reply, refused: VerdictType) -> Exception:
     """4xx: SMTPServerBusy; 5xx: `refused`; any other code is not SMTP here, so the link can't be trusted."""
     if answer[0] // 100 == 4:
-        return not_now(f"{step}: ", answer)
-    kind: Verdict = refused if answer[0] // 100 == 5 else SMTPLinkLost
-    return kind(f"{step}: {say(*answer)}")
+        return later_verdict(f"{step}: ", answer)
+    kind: VerdictType = refused if answer[0] // 100 == 5 else SMTPLinkLost
+    return kind(f"{step}: {reply_text(*answer)}")
 
 
-def not_now(step: str, answer: Reply) -> SMTPServerBusy:
+def later_verdict(step: str, answer: Reply) -> SMTPServerBusy:
     """The verdict of a 4xx. step: what stands before the server's words."""
-    words = say(*answer)
+    words = reply_text(*answer)
     asked = patience.asked_for(words)
     return SMTPServerAskedToWait(step + words, asked) if asked else SMTPServerBusy(step + words)
 
 
-def sender_refusal(answer: Reply) -> Exception:
+def sender_verdict(answer: Reply) -> Exception:
     """The verdict of an answer to MAIL that is not 2xx. A 5xx refuses the sender, or the mail for its size."""
     if answer[0] in LOGIN_WANTED:
-        return SMTPLoginRefused(f"MAIL: {say(*answer)}")
+        return SMTPLoginRefused(f"MAIL: {reply_text(*answer)}")
     if fault := _over_quota("MAIL", answer):
         return fault
-    is_about_the_mail = answer[0] in _NOT_THE_SENDER or _ENHANCED_OF_SIZE.match(say(*answer))
-    return refusal("MAIL", answer, MailRefused if is_about_the_mail else SMTPSenderRefused)
+    is_about_the_mail = answer[0] in _NOT_THE_SENDER or _ENHANCED_OF_SIZE.match(reply_text(*answer))
+    return verdict("MAIL", answer, MailRefused if is_about_the_mail else SMTPSenderRefused)
 
 
-def mail_refusal(step: str, answer: Reply) -> Exception:
+def mail_verdict(step: str, answer: Reply) -> Exception:
     """The verdict of an answer to RCPT, DATA or the content. Many servers refuse us, and not the mail, only there."""
-    kind: Verdict = MailRefused
+    kind: VerdictType = MailRefused
     if answer[0] in LOGIN_WANTED:
         kind = SMTPLoginRefused
     elif fault := _over_quota(step, answer):
         return fault
     elif answer[0] // 100 == 5:
-        words = say(*answer)
+        words = reply_text(*answer)
         kind = next((fault for fault, pattern in _AGAINST_US if pattern.search(words)), MailRefused)
-    return refusal(step, answer, kind)
+    return verdict(step, answer, kind)
 
 
 def _over_quota(step: str, answer: Reply) -> Exception | None:
     """The verdict of a 5xx that says that we have sent too much; None of any other answer."""
-    words = say(*answer)
+    words = reply_text(*answer)
     asked = patience.asked_for_by_refusal(words) if answer[0] // 100 == 5 else None
     return SMTPServerAskedToWait(f"{step}: {words}", asked) if asked else None
 
 
-def none_accepted(refused: Mapping[str, Reply]) -> Exception:
+def none_accepted_verdict(refused: Mapping[str, Reply]) -> Exception:
     """The verdict of a mail with no recipient accepted. If any is to be asked again, so is the mail."""
     later = {to: answer for to, answer in refused.items() if not is_final(answer)}
     if later:
-        return put_off(later)
+        return put_off_verdict(later)
     fault = _of_recipients(refused)
     if isinstance(fault, MailRefused):
         fault.answers = refused
     return fault
 
 
-def put_off(later: Mapping[str, Reply], *, have_it: int = 0) -> Exception:
+def put_off_verdict(later: Mapping[str, Reply], *, have_it: int = 0) -> Exception:
     """The verdict of recipients who are to be asked again: of the reply that asks for the longest wait.
 
     have_it: how many other recipients have the mail."""
@@ -220,29 +221,29 @@ def _of_recipients(answers: Mapping[str, Reply]) -> Exception:
     others = f" (and {len(answers) - 1} more)" if len(answers) > 1 else ""
     if is_over_limit(answer):
         answer = (452, answer[1])  # RFC 5321, 4.5.3.1.10: 552 for too many recipients means 452, later.
-    return mail_refusal(f"RCPT {to}{others}", answer)
+    return mail_verdict(f"RCPT {to}{others}", answer)
 
 
 def is_final(answer: Reply) -> bool:
     """Whether this answer to RCPT refuses the recipient for good."""
-    return answer[0] // 100 == 5 and not is_over_limit(answer) and isinstance(mail_refusal("RCPT", answer), MailRefused)
+    return answer[0] // 100 == 5 and not is_over_limit(answer) and isinstance(mail_verdict("RCPT", answer), MailRefused)
 
 
 def is_over_limit(answer: Reply) -> bool:
     """Whether this answer to RCPT means "too many recipients for one mail": the rest get a mail of their own."""
-    return _TOO_MANY.search(say(*answer)) is not None
+    return _TOO_MANY.search(reply_text(*answer)) is not None
 
 
-def say(code: int, text: bytes | str) -> str:
+def reply_text(code: int, text: bytes | str) -> str:
     """A reply fit for a log line and a job's record: one line, no control characters, 300 characters at most."""
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     words = text if text.isprintable() and "  " not in text else _UNFIT.sub(" ", text)
     return f"{code} {words.strip()}"[:_REPLY_CHARS].rstrip()
 
 
-def reason(exc: OSError) -> str:
+def error_text(exc: OSError) -> str:
     """The error's text in the same form; the error's class if it has no text."""
-    return say(0, str(exc))[2:] or type(exc).__name__
+    return reply_text(0, str(exc))[2:] or type(exc).__name__
 
 
 @contextmanager
@@ -252,21 +253,21 @@ def translated(step: str) -> Iterator[None]:
     try:
         yield
     except ssl.SSLCertVerificationError as exc:
-        words = f"{step}: its certificate is not to be trusted: {exc.verify_message or reason(exc)}"
+        words = f"{step}: its certificate is not to be trusted: {exc.verify_message or error_text(exc)}"
         raise SMTPSessionRefused(
             f"{words}; is SMTP_URL's host the name in it? SSL_CERT_FILE adds one to trust"
         ) from exc
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
-        raise lost(step, exc) from exc
+        raise link_lost(step, exc) from exc
     except ssl.SSLError as exc:
-        hint = "no TLS is spoken there; smtp://…?starttls=1 begins without" if _speaks_no_tls(exc) else reason(exc)
+        hint = "no TLS is spoken there; smtp://…?starttls=1 begins without" if _speaks_no_tls(exc) else error_text(exc)
         raise SMTPSessionRefused(f"{step}: {hint}") from exc
     except OSError as exc:
-        raise lost(step, exc) from exc
+        raise link_lost(step, exc) from exc
 
 
-def lost(step: str, exc: OSError) -> SMTPLinkLost:
-    return SMTPLinkLost(f"{step}: {reason(exc)}")
+def link_lost(step: str, exc: OSError) -> SMTPLinkLost:
+    return SMTPLinkLost(f"{step}: {error_text(exc)}")
 
 
 def _speaks_no_tls(exc: ssl.SSLError) -> bool:
