@@ -208,9 +208,8 @@ class SmtpWire:
                 # The server closes the connection behind a 421, whenever it sends one (RFC 5321, 3.8).
                 return self._break(later_verdict("", reply))
             if not is_asked:
-                return self._break(
-                    ConnectionAbortedError(f"the server said what nobody asked for: {reply_text(*reply)}")
-                )
+                words = reply_text(*reply)
+                return self._break(ConnectionAbortedError(f"the server sent a reply that nobody asked for: {words}"))
         return None
 
     def _break(self, fault: Exception) -> None:
