@@ -1,2 +1,3 @@
 ON_CLUSTER = "WAYBILL_TESTS_ON_CLUSTER"
-"""In the environment of a test of `redis`: have it run on a Cluster. Here, for most tests need no redis-py."""
+"""In the environment, this variable has the tests of `redis` run on a Cluster. It is named here, and not in
+private_cluster.py, because most tests need no redis-py."""

@@ -1,8 +1,8 @@
 """`python -m tests [-j N] [name ...]`: runs the tests, a few files at a time, and counts them.
 
-1. Every file runs in a process of its own. A hang, a crash or a stray thread in one spoils no other; what a file prints
-   is shown only when something in it failed.
-2. A name is `unit`, `redis.test_queue`, `redis.test_queue.Claim.test_order`, or a pattern as `wire.test_p*`.
+1. Every file runs in a process of its own, so that a hang, a crash or a stray thread in one file spoils no other. The
+   output of a file is shown only if a test in it failed.
+2. A name is `unit`, `unit.jobs`, `redis.test_claim`, `redis.test_claim.Claim.test_order`, or a pattern, `wire.test_p*`.
 3. The last line is `N passed, N failed, N skipped` and nothing else. A run in which no test ran has failed.
 """
 
@@ -26,16 +26,16 @@ from typing import Any, NamedTuple
 from tests import ON_CLUSTER
 
 TESTS = Path(__file__).resolve().parent
-# The slowest first, and of a folder the largest file, so that the end is not one process waiting for a long one.
+# The slowest folder first, and in a folder the largest file, so that no long file is left over for the end.
 FOLDERS = ("system", "wire", "browser", "redis", "unit")
 FILE_S = 240.0
-AT_ONCE = min(3, 1 + (os.cpu_count() or 1))  # Half of its time a file waits for a deadline of the product's.
+AT_ONCE = min(3, 1 + (os.cpu_count() or 1))  # A file waits half of its time for some deadline of Waybill's.
 SLOWEST = 10
 LOOK_S = 0.02
 
 
 class Plan(NamedTuple):
-    """One file to run: its module below `tests`, and the tests in it (none named: all)."""
+    """One file to run. module: below `tests`, as "unit.jobs.test_backoff". tests: the tests in it to run; (): all."""
 
     module: str
     tests: tuple[str, ...]
@@ -43,7 +43,7 @@ class Plan(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of one file, or of all: test ids, in `skipped` with the reason, in `seconds` with the time taken."""
+    """The results of one file, or of all: the ids of tests; skipped: id -> reason; seconds: id -> time taken."""
 
     passed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Outcome:
 
 
 def plans(names: Iterable[str]) -> list[Plan]:
-    """The files to run. Raises ValueError for a name that means nothing."""
+    """The files to run, for the names on the command line. Raises ValueError for a name that no test has."""
     modules = [
         ".".join(path.relative_to(TESTS).with_suffix("").parts)
         for folder in FOLDERS
@@ -71,9 +71,9 @@ def plans(names: Iterable[str]) -> list[Plan]:
     for name in names or FOLDERS:
         found = list(_matches(name.removeprefix("tests.").strip("."), modules))
         if not found and name not in FOLDERS:
-            raise ValueError(f"no test is called {name!r}; names are as in: unit redis.test_queue 'wire.test_p*'")
+            raise ValueError(f"no test is called {name!r}; names are as in: unit redis.test_claim 'wire.test_p*'")
         for module, test in found:
-            # All of a file, asked for once, outweighs parts of it.
+            # If one name asks for the whole file, names of tests in it do not matter.
             before = chosen.get(module, ("",))
             chosen[module] = () if not test or not before else (*filter(None, before), test)
     return [Plan(module, chosen[module]) for module in modules if module in chosen]
@@ -88,21 +88,21 @@ def _matches(name: str, modules: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 class Running:
-    """One file's process: its talk goes to a file, since a process that it left behind would hold a pipe open."""
+    """The process of one test file. Its output goes to a file: a pipe would be held open by processes left behind."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.started = time.monotonic()
         self._is_killed = False
         self._result = tempfile.NamedTemporaryFile(prefix="waybill-tests-", suffix=".json")  # noqa: SIM115
-        self._talk = tempfile.TemporaryFile()  # noqa: SIM115
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115
         command = [sys.executable, "-m", "tests", "--file", self._result.name, plan.module, *plan.tests]
         self._process = subprocess.Popen(
             command,
             cwd=TESTS.parent,
             stdin=subprocess.DEVNULL,
-            stdout=self._talk,
-            stderr=self._talk,
+            stdout=self._output,
+            stderr=self._output,
             start_new_session=True,
         )
 
@@ -119,22 +119,22 @@ class Running:
             self._process.wait()
 
     def outcome(self) -> tuple[Outcome, str]:
-        """What came of it and what it said. A process that did not end by itself and well is a failed test more."""
-        self._talk.seek(0)
-        said = self._talk.read().decode(errors="replace").rstrip()
+        """The results and the output. A process that was killed, or ended with an error, counts as a failed test."""
+        self._output.seek(0)
+        output = self._output.read().decode(errors="replace").rstrip()
         text = Path(self._result.name).read_text(encoding="utf-8")
-        self._talk.close()
+        self._output.close()
         self._result.close()
         outcome = Outcome(**json.loads(text)) if text else Outcome()
         if not text or self._process.returncode:
             why = f"was killed after {FILE_S:g} s" if self._is_killed else f"ended with {self._process.returncode}"
-            said = f"{said}\n{self.plan.module} {why}, {'after' if text else 'without'} its result".lstrip()
+            output = f"{output}\n{self.plan.module} {why}, {'after' if text else 'without'} its result".lstrip()
             outcome.failed.append(self.plan.module)
-        return outcome, said
+        return outcome, output
 
 
 def run(waiting: list[Plan], at_once: int) -> Outcome:
-    """Every file; a line for each as it ends."""
+    """Run every file, and print a line for each as it ends."""
     total = Outcome()
     running: list[Running] = []
     try:
@@ -152,17 +152,17 @@ def run(waiting: list[Plan], at_once: int) -> Outcome:
 
 
 def _ended(one: Running) -> Outcome:
-    outcome, said = one.outcome()
+    outcome, output = one.outcome()
     word = "FAILED" if outcome.failed else "ok"
     counts = f"{len(outcome.passed)} passed, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped"
     print(f"{word:<7} {one.plan.module:<40} {time.monotonic() - one.started:6.1f} s   {counts}", flush=True)
-    if outcome.failed and said:
-        print(f"\n{said}\n", flush=True)
+    if outcome.failed and output:
+        print(f"\n{output}\n", flush=True)
     return outcome
 
 
 def report(total: Outcome) -> int:
-    """Prints what is worth knowing; the counts are the last line. Returns the exit status."""
+    """Print the slowest, skipped and failed tests, and the counts as the last line. Returns the exit status."""
     slowest = sorted(total.seconds.items(), key=lambda item: -item[1])[:SLOWEST]
     for title, lines in (
         ("Slowest", [f"{seconds:6.2f} s  {name}" for name, seconds in slowest]),
@@ -181,7 +181,7 @@ def report(total: Outcome) -> int:
 
 
 class Counting(unittest.TextTestResult):
-    """Counts by test: a test with three failed subtests is one failed test, and not a passed one."""
+    """Counts tests, not subtests: a test with three failed subtests is one failed test, and no passed one."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -215,12 +215,12 @@ class Counting(unittest.TextTestResult):
 
 
 def _test_id(test: unittest.TestCase) -> str:
-    # A subtest's id names its parameters; what is counted is the test that holds it.
+    # The id of a subtest names its parameters; counted is the test that the subtest belongs to.
     return getattr(test, "test_case", test).id()
 
 
 def run_file(result: Path, module: str, tests: list[str]) -> int:
-    """Runs one file's tests here and writes their outcome as JSON to `result`."""
+    """Run the tests of one file in this process, and write their outcome as JSON to `result`."""
     names = [f"tests.{module}.{test}" for test in tests] or [f"tests.{module}"]
     suite = unittest.defaultTestLoader.loadTestsFromNames(names)
     runner = unittest.TextTestRunner(resultclass=Counting, verbosity=1)
@@ -234,14 +234,14 @@ def run_file(result: Path, module: str, tests: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests")
-    parser.add_argument("names", nargs="*", help="unit, redis.test_queue, redis.test_queue.Claim.test_order, 'wire.*'")
+    parser.add_argument("names", nargs="*", help="unit, redis.test_claim, redis.test_claim.Claim.test_order, 'wire.*'")
     parser.add_argument("-j", type=int, default=AT_ONCE, metavar="N", help="files at a time")
     parser.add_argument("--cluster", action="store_true", help="tests of `redis` run on a Cluster of three nodes")
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.file:
         return run_file(given.file, given.names[0], given.names[1:])
-    # Else each of the servers and workers that the tests start, and there are hundreds, compiles all of lib anew.
+    # With this variable each of the hundreds of servers and workers that the tests start would compile all of lib.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if given.cluster:
         os.environ[ON_CLUSTER] = "1"
@@ -254,7 +254,7 @@ def main(arguments: list[str]) -> int:
 if __name__ == "__main__":
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # A terminal may lack letters that a failed test shows.
-    # However it is ended, the processes that it started go with it.
+    # SIGTERM ends the run as Ctrl-C does, and with it the processes of the test files.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""A log of a test's own, and what was said in it."""
+"""A log of a test's own, and the lines in it: `ALog(self).lines() == [{"event": "job.finished", …}]`."""
 
 import json
 import tempfile
@@ -12,7 +12,7 @@ from lib.logs.log_lines import DEBUG
 
 
 class ALog(Log):
-    """In a folder that goes with the test."""
+    """A log at the level DEBUG, in a folder that is deleted after the test."""
 
     def __init__(self, test: unittest.TestCase) -> None:
         folder = tempfile.TemporaryDirectory(prefix="wb-log-")
@@ -22,7 +22,7 @@ class ALog(Log):
         test.addCleanup(self.close)
 
     def lines(self) -> list[dict[str, Any]]:
-        """What was said so far."""
+        """The lines so far."""
         self.flush()
         return (
             [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]

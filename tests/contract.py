@@ -1,4 +1,7 @@
-"""openapi.yaml as tests use it: its operations, its examples, and whether a value or an answer is as it says.
+"""openapi.yaml as tests use it: its operations, its examples, and whether a value or an answer is as the contract says.
+
+    contract.load().faults({"id": 1}, {"$ref": "#/components/schemas/Job"})
+    ->  "/id is 1, not string", "/type is missing", …
 
 The validator knows the keywords of JSON Schema 2020-12 that the contract uses, and refuses a schema with any other: a
 keyword that is passed over in silence checks nothing. Pure, but for the file that `load` reads.
@@ -34,7 +37,7 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
 
 
 class Operation(NamedTuple):
-    """One operation. `parameters` are those of its path and its own, with every $ref followed."""
+    """One operation. parameters: those of the path and of the operation itself, with every $ref followed."""
 
     method: str
     path: str
@@ -50,7 +53,7 @@ class Operation(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A value that the contract shows, with the schema that it is shown for, and where."""
+    """An example in the contract, the schema that it is an example of, and its place in the document."""
 
     place: str
     value: Any
@@ -58,7 +61,7 @@ class Example(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a server said. `headers` by their small names."""
+    """A server's answer. headers: by their names in small letters."""
 
     status: int
     headers: Mapping[str, str]
@@ -66,7 +69,7 @@ class Answer(NamedTuple):
 
 
 class Contract:
-    """The document; `$ref` is followed everywhere."""
+    """The document. Every `$ref` in it is followed."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
@@ -78,7 +81,7 @@ class Contract:
 
     @property
     def problems(self) -> list[tuple[str, int]]:
-        """Slug and status of each problem in the table of the schema Problem, in its order."""
+        """The (slug, status) pairs in the table of problems in the schema Problem, in the table's order."""
         rows = re.findall(
             r"^\| `/problems/([a-z-]+)` \| (\d+) \| .+ \|$", self.schema("Problem")["description"], re.MULTILINE
         )
@@ -88,17 +91,17 @@ class Contract:
         return next(operation for operation in self.operations if operation.id == operation_id)
 
     def follow(self, node: Any) -> Any:
-        """What a node that is a reference stands for; any other as it is. Raises KeyError where it leads nowhere."""
+        """The node that a reference leads to; any other node as it is. Raises KeyError for a reference to nothing."""
         while type(node) is dict and "$ref" in node and len(node) == 1:
             node = self._at(node["$ref"])
         return node
 
     def responses(self, operation: Operation) -> dict[str, dict[str, Any]]:
-        """By status, or `default`."""
+        """The operation's responses by status, as "202", or "default"."""
         return {status: self.follow(response) for status, response in operation.fields["responses"].items()}
 
     def answer_faults(self, operation: Operation, answer: Answer, *, is_head: bool = False) -> list[str]:
-        """What of an answer is not as the operation says: status, fields, media type, body."""
+        """Every way in which an answer is not as the operation says: status, header fields, media type, body."""
         responses = self.responses(operation)
         response = responses.get(str(answer.status), responses.get("default"))
         if response is None:
@@ -109,14 +112,14 @@ class Contract:
         if not media_types:
             return faults + (["it has a body"] if answer.body not in (b"", None) else [])
         if media_type not in media_types and media_type is not None:
-            # The contract names the type; a charset or a version may stand behind it.
+            # The contract may name the media type alone, and the answer have a charset or a version behind it.
             media_type = media_type.partition(";")[0]
         if media_type not in media_types:
             return [*faults, f"Content-Type is {media_type}, not {' or '.join(media_types)}"]
         return faults if is_head else [*faults, *self.faults(answer.body, media_types[media_type]["schema"])]
 
     def faults(self, value: Any, schema: Schema, place: str = "") -> Faults:
-        """Every way in which a value is not what a schema says. Raises ValueError for a keyword not known here."""
+        """Every way in which a value is not as a schema says. Raises ValueError for a keyword that is unknown here."""
         if type(schema) is bool:
             if not schema:
                 yield f"{place or '/'} may not be there"
@@ -137,12 +140,12 @@ class Contract:
                     yield f"{place}/{name} is missing"
 
     def examples(self) -> Iterator[Example]:
-        """Every example: of bodies, parameters, headers and schemas."""
+        """Every example in the contract: of bodies, parameters, headers and schemas."""
         yield from self._examples_below(self.document["paths"], "/paths")
         yield from self._examples_below(self.document["components"], "/components")
 
     def request_examples(self) -> Iterator[tuple[Operation, str, Any]]:
-        """Every body that the contract shows as one to send: operation, name, value."""
+        """Every example of a request's body: operation, name, value."""
         for operation in self.operations:
             for media in operation.fields.get("requestBody", {}).get("content", {}).values():
                 for name, example in media["examples"].items():
@@ -186,7 +189,7 @@ class Contract:
                 yield from self._examples_below(item, f"{place}/{name}")
 
     def _examples_of(self, node: dict[str, Any], place: str) -> Iterator[Example]:
-        """Of a parameter, a header or a media type."""
+        """The examples of one parameter, header or media type."""
         if "example" in node:
             yield Example(f"{place}/example", node["example"], node["schema"])
         for name, example in node.get("examples", {}).items():
@@ -194,7 +197,7 @@ class Contract:
 
 
 def load() -> Contract:
-    """The contract as it lies in the project."""
+    """The contract in openapi.yaml."""
     return Contract(yaml_subset.read(PATH.read_text(encoding="utf-8")))
 
 
@@ -223,7 +226,7 @@ def _is_same(value: Any, other: Any) -> bool:
 
 
 def _properties(contract: Contract, value: Any, wanted: dict[str, Schema], schema: Any, place: str) -> Faults:
-    """A member without a schema is a fault here, also where clients are to pass over it as one of a later version."""
+    """A member without a schema is a fault, although clients are to pass over members that they do not know."""
     if type(value) is dict:
         if "additionalProperties" not in schema:
             yield from (f"{place}/{name} is not in the contract" for name in sorted(value.keys() - wanted.keys()))

@@ -1,7 +1,12 @@
 """Jobs that behave as tests need them to: well, badly, and not at all. JOB_MODULES=tests.jobs_for_tests.
 
-A `ledger` is a file outside Redis: every execution that begins appends a line "job_id attempt pid" to it, in one
-write, so that a test knows how often a job truly ran.
+    {"type": "sleep", "payload": {"ledger": "/tmp/wb-test-1/ledger", "seconds": 0.5}}
+
+A ledger is a file outside Redis. Every attempt that begins appends a line `job_id attempt pid` to it in one write, and
+some jobs append `ended job_id`: so a test knows how often a job truly ran.
+
+    default-0192f0c1a2b3c4d5e6f7a8b9c0d1e2f3 1 4711
+    ended default-0192f0c1a2b3c4d5e6f7a8b9c0d1e2f3
 """
 
 import asyncio
@@ -24,7 +29,8 @@ QUICK = (0.05, 0.1)
 
 @dataclass
 class Work:
-    """ledger: a file for executions, "" for none. until: a path; a handler that waits goes on when it exists."""
+    """The payload of most jobs here. ledger: a path, "" for none. until: a path; a handler that waits goes on when a
+    file is there. seconds, text, size: as the handler's docstring says."""
 
     ledger: str = ""
     seconds: float = 0.0
@@ -34,7 +40,7 @@ class Work:
 
 
 def enter(ctx: JobContext, work: Work) -> None:
-    """Write down that this attempt has begun."""
+    """Write into the ledger that this attempt has begun."""
     write_line(work.ledger, f"{ctx.job_id} {ctx.attempt} {os.getpid()}")
 
 
@@ -52,7 +58,7 @@ async def noop(ctx: JobContext, work: Work) -> None:
 
 @job("at_once")
 async def at_once(ctx: JobContext, work: Work) -> None:
-    """Says that it has begun, lets others have a turn, and says that it has ended."""
+    """Writes that it has begun, gives others a turn of the loop, and writes that it has ended."""
     enter(ctx, work)
     await asyncio.sleep(0)
     write_line(work.ledger, f"ended {ctx.job_id}")
@@ -65,7 +71,7 @@ async def echo(ctx: JobContext, payload: dict[str, Any]) -> Any:
 
 @job("sleep", backoff=QUICK)
 async def sleep(ctx: JobContext, work: Work) -> str:
-    """Waits `seconds`, or for the file `until`. A second line "ended <job_id>" follows where it came to its end."""
+    """Waits `seconds`, or for the file `until`. At its end it writes `ended <job_id>`."""
     enter(ctx, work)
     if work.until:
         while not Path(work.until).exists():
@@ -77,7 +83,7 @@ async def sleep(ctx: JobContext, work: Work) -> str:
 
 @job("sleep_thread", backoff=QUICK)
 def sleep_thread(ctx: JobContext, work: Work) -> str:
-    """As `sleep`, in a thread; returns early where it is asked to."""
+    """As `sleep`, in a thread; returns early if it is cancelled."""
     enter(ctx, work)
     ends_s = time.monotonic() + work.seconds
     while (time.monotonic() < ends_s or (work.until and not Path(work.until).exists())) and not ctx.cancelled:
@@ -88,7 +94,7 @@ def sleep_thread(ctx: JobContext, work: Work) -> str:
 
 @job("deaf_thread", backoff=QUICK)
 def deaf_thread(ctx: JobContext, work: Work) -> str:
-    """A thread that does not look whether it was asked to stop."""
+    """A thread that never checks whether it was asked to stop."""
     enter(ctx, work)
     time.sleep(work.seconds)
     write_line(work.ledger, f"ended {ctx.job_id}")
@@ -97,7 +103,7 @@ def deaf_thread(ctx: JobContext, work: Work) -> str:
 
 @job("block", backoff=QUICK)
 async def block(ctx: JobContext, work: Work) -> None:
-    """Blocks the loop, as a handler does that calls what is not async."""
+    """Blocks the loop, as a handler does that calls a function which is not async."""
     enter(ctx, work)
     time.sleep(work.seconds)
 
@@ -112,7 +118,7 @@ async def block_once(ctx: JobContext, work: Work) -> str:
 
 @job("swallow", backoff=QUICK)
 async def swallow(ctx: JobContext, work: Work) -> str:
-    """Does not end when it is cancelled."""
+    """Goes on for `seconds` although it is cancelled."""
     enter(ctx, work)
     ends_s = time.monotonic() + work.seconds
     while time.monotonic() < ends_s:
@@ -137,7 +143,7 @@ async def fail_once(ctx: JobContext, work: Work) -> str:
 
 @job("fail_but_for_the_last", backoff=QUICK, max_attempts=3)
 async def fail_but_for_the_last(ctx: JobContext, work: Work) -> str:
-    """Knows which attempt is its last, and completes in that one alone."""
+    """Fails in every attempt but the last."""
     enter(ctx, work)
     if not ctx.is_last_attempt:
         raise ValueError(f"attempt {ctx.attempt} of {ctx.max_attempts}")
@@ -145,7 +151,7 @@ async def fail_but_for_the_last(ctx: JobContext, work: Work) -> str:
 
 
 class Unspeakable(Exception):
-    """Its text can't be had."""
+    """An exception whose str() raises."""
 
     def __str__(self) -> str:
         raise RuntimeError("str() of this raises")
@@ -173,7 +179,7 @@ def leave_thread(ctx: JobContext, work: Work) -> None:
 
 @job("crash")
 async def crash(ctx: JobContext, work: Work) -> None:
-    """Takes its runner down, after `seconds` or when `until` exists."""
+    """Ends its runner's process, after `seconds` or when `until` exists."""
     enter(ctx, work)
     while work.until and not Path(work.until).exists():
         await asyncio.sleep(0.01)
@@ -183,7 +189,7 @@ async def crash(ctx: JobContext, work: Work) -> None:
 
 @job("crash_once")
 async def crash_once(ctx: JobContext, work: Work) -> str:
-    """Takes its runner down in its first attempt alone, by SIGSEGV."""
+    """Ends its runner's process in its first attempt alone, by SIGSEGV."""
     enter(ctx, work)
     if ctx.attempt == 1:
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -204,7 +210,7 @@ async def unserialisable(ctx: JobContext, work: Work) -> object:
 
 @job("retry")
 async def retry(ctx: JobContext, work: Work) -> str:
-    """Asks for another attempt after `seconds`, once."""
+    """Raises Retry in its first attempt, to be tried again after `seconds`."""
     enter(ctx, work)
     if ctx.attempt == 1:
         raise Retry("not yet", after_s=work.seconds)
@@ -234,14 +240,14 @@ async def fail_lone_surrogate(ctx: JobContext, work: Work) -> None:
 
 @job("stop_iteration", backoff=QUICK)
 def stop_iteration(ctx: JobContext, work: Work) -> str:
-    """Raises what a Future refuses to hold, as next() on an empty iterator does."""
+    """Raises StopIteration, which a Future refuses to hold, by next() on an empty iterator."""
     enter(ctx, work)
     return next(iter(()))
 
 
 @job("shrug")
 async def shrug(ctx: JobContext, work: Work) -> str:
-    """Ends well when it is cancelled."""
+    """Returns a result when it is cancelled."""
     enter(ctx, work)
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.sleep(60)
@@ -250,7 +256,7 @@ async def shrug(ctx: JobContext, work: Work) -> str:
 
 @job("group", backoff=QUICK)
 async def group(ctx: JobContext, work: Work) -> None:
-    """Raises the ExceptionGroup of a TaskGroup in which one task fails."""
+    """Raises an ExceptionGroup: one task of a TaskGroup fails."""
     enter(ctx, work)
 
     async def fails() -> None:
@@ -269,8 +275,8 @@ async def discard(ctx: JobContext, work: Work) -> None:
 
 @job("steps", backoff=QUICK)
 async def steps(ctx: JobContext, work: Work) -> dict[str, Any]:
-    """`size` steps, each written down and then saved. After the one that `text` names it does what stands behind:
-    raise, exit, wait (for `until`), snooze."""
+    """Takes `size` steps, each written into the ledger and then saved as a checkpoint. text: "3 raise" does so after
+    step 3; also exit, snooze, and wait (for `until`)."""
     enter(ctx, work)
     done = ctx.last_checkpoint or {"step": 0}
     at, _, act = work.text.partition(" ")
@@ -284,7 +290,7 @@ async def steps(ctx: JobContext, work: Work) -> dict[str, Any]:
         if act == "snooze":
             raise Snooze(after_s=0.05)
         if act == "exit":
-            await asyncio.sleep(0.1)  # Redis is told meanwhile.
+            await asyncio.sleep(0.1)  # The checkpoint reaches Redis meanwhile.
             os.kill(os.getpid(), signal.SIGKILL)
         while not Path(work.until).exists():
             await asyncio.sleep(0.01)
@@ -293,19 +299,19 @@ async def steps(ctx: JobContext, work: Work) -> dict[str, Any]:
 
 @job("hoards", max_attempts=1)
 async def hoards(ctx: JobContext, work: Work) -> str:
-    """Tries to leave more than may be left, and what is no JSON; gives the reasons."""
-    told = []
+    """Tries to save a checkpoint that is too large, and one that is no JSON; returns the texts of both errors."""
+    errors = []
     for state in ("x" * (64 << 10), object()):
         try:
             ctx.checkpoint(state)
         except ValueError as fault:
-            told.append(str(fault))
-    return " | ".join(told)
+            errors.append(str(fault))
+    return " | ".join(errors)
 
 
 @job("talk")
 async def talk(ctx: JobContext, work: Work) -> str:
-    """Says all that a handler can say, and gives the id of the job that it queued."""
+    """Logs lines, reports progress, and queues a job; returns the id of that job."""
     enter(ctx, work)
     ctx.log("first line")
     ctx.log("second\nline \x1e\x1f with controls")
@@ -315,7 +321,7 @@ async def talk(ctx: JobContext, work: Work) -> str:
 
 @job("parent", backoff=QUICK)
 async def parent(ctx: JobContext, work: Work) -> list[str]:
-    """Queues a job under each of two names, fails in between at its first attempt; gives the ids."""
+    """Queues one job under each of two names, and fails between them in its first attempt; returns both ids."""
     enter(ctx, work)
     first = await ctx.enqueue("noop", {"ledger": work.ledger}, once="first")
     if ctx.attempt == 1:
@@ -325,7 +331,7 @@ async def parent(ctx: JobContext, work: Work) -> list[str]:
 
 @job("parent_thread", backoff=QUICK)
 def parent_thread(ctx: JobContext, work: Work) -> list[str]:
-    """The same in a thread."""
+    """As `parent`, in a thread."""
     enter(ctx, work)
     first = ctx.enqueue("noop", {"ledger": work.ledger}, once="first")
     if ctx.attempt == 1:
@@ -339,7 +345,7 @@ async def misnames(ctx: JobContext, work: Work) -> None:
 
 
 def end_badly(work: Work) -> None:
-    """By an exception, or with the whole runner."""
+    """Raise an exception, or (text "kill") kill the whole runner."""
     if work.text == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     raise ValueError("as it was told to")
@@ -369,7 +375,7 @@ REFUSALS: dict[str, Callable[[], object]] = {
 
 @dataclass
 class Checked:
-    """Its own check raises what `raises` names."""
+    """A payload whose own check raises the exception that `raises` names in REFUSALS."""
 
     raises: str = ""
     text: str = ""
@@ -388,7 +394,7 @@ async def checked(ctx: JobContext, payload: Checked) -> str:
 
 @job("enqueue_checked")
 async def enqueue_checked(ctx: JobContext, work: Work) -> list[str]:
-    """Queues what its own check refuses, for each way of it, and gives what that comes to."""
+    """Tries to queue a `checked` job for every row of REFUSALS; returns the errors that a handler gets."""
     found = []
     for name in REFUSALS:
         try:
@@ -400,7 +406,7 @@ async def enqueue_checked(ctx: JobContext, work: Work) -> list[str]:
 
 @job("enqueue_unique")
 async def enqueue_unique(ctx: JobContext, work: Work) -> list[str]:
-    """Queues two jobs under one key, and gives both answers."""
+    """Queues two jobs under one unique key, and returns both answers."""
     enter(ctx, work)
     return [str(await ctx.enqueue("noop", {"size": n}, delay_s=60, unique={"key": "one"})) for n in range(2)]
 
@@ -420,6 +426,8 @@ async def wrapped(ctx: JobContext, work: Work) -> None:
 
 
 class Strange(dict[str, Any]):
+    """A result that is a dict, and can't be read."""
+
     def items(self) -> Any:
         raise LookupError("no items")
 
@@ -430,6 +438,8 @@ async def strange_result(ctx: JobContext, work: Work) -> Any:
 
 
 class ExitInStr(Exception):
+    """An exception whose str() ends the process."""
+
     def __str__(self) -> str:
         sys.exit(3)
 
@@ -441,7 +451,7 @@ async def fail_with_an_exit_in_str(ctx: JobContext, work: Work) -> None:
 
 @job("terminate_a_child")
 async def terminate_a_child(ctx: JobContext, work: Work) -> int:
-    """A program that a job starts can be told to end, though its runner minds no signal. Gives its exit code."""
+    """Starts a program and sends SIGTERM to it; returns its exit code. (The runner itself ignores signals.)"""
     child = await asyncio.create_subprocess_exec("sleep", "60")
     child.terminate()
     return await child.wait()
@@ -463,13 +473,13 @@ class Sealed:
 
 @job("keeps_a_secret")
 async def keeps_a_secret(ctx: JobContext, payload: Sealed) -> str:
-    """Tells its secret, so that a test sees which one it was given."""
+    """Returns the secret in its payload, so that a test sees which secret the handler got."""
     return f"{payload.api_key} {payload.n}"
 
 
 @job("impatient", give_up_after_s=600, backoff=QUICK, max_attempts=1000)
 async def impatient(ctx: JobContext, work: Work) -> None:
-    """Fails, or (text: snooze) is put off, each time."""
+    """Raises Retry in every attempt, or (text "snooze") Snooze."""
     enter(ctx, work)
     if work.text == "snooze":
         raise Snooze("not yet", after_s=work.seconds)
@@ -478,7 +488,7 @@ async def impatient(ctx: JobContext, work: Work) -> None:
 
 @job("vanish", retain_s=0, backoff=QUICK, max_attempts=1)
 async def vanish(ctx: JobContext, work: Work) -> str:
-    """Its record goes at once when it has ended, whether it failed (for its `text`) or not."""
+    """A job without retention: its record is deleted as soon as it has ended. text: fails with that error."""
     enter(ctx, work)
     if work.text:
         raise ValueError(work.text)
@@ -494,4 +504,4 @@ class Unwritable(float):
 
 @job("stumble", timeout_s=Unwritable(59.5))
 async def stumble(ctx: JobContext, payload: dict[str, Any]) -> None:
-    """Can't be queued: Waybill itself stumbles over its type."""
+    """Can't be queued: Waybill raises an error that is not the payload's when it writes the spec."""

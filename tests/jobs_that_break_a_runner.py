@@ -1,6 +1,6 @@
-"""A bug in a part of the runner: JOB_MODULES=tests.jobs_that_break_a_runner, and a file that BREAK_WHEN names.
+"""A bug in a part of the runner. JOB_MODULES=tests.jobs_that_break_a_runner, and BREAK_WHEN, the path of a file.
 
-When the file is there, it is taken away, and the part that tells Redis how long jobs took raises what nobody expects.
+When the file is there, the next write of jobs' durations to Redis deletes the file and raises LookupError.
 """
 
 import os

@@ -1,6 +1,7 @@
-"""Jobs whose exceptions, results and last words are as odd as a handler can make them.
+"""Jobs whose exceptions, results and last log lines are as odd as a handler can make them.
 
-JOB_MODULES=tests.jobs_for_tests,tests.jobs_that_end_oddly; `payload` names which one: see ODDITIES.
+JOB_MODULES=tests.jobs_for_tests,tests.jobs_that_end_oddly
+{"type": "odd", "payload": {"text": "retry_nan"}}     raises that row of ODDITIES
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from tests.jobs_for_tests import QUICK, Sealed, Work, enter, write_line
 
 
 class BareRetry(Retry):
-    """Does not call super().__init__(), so nobody has given it an after_s."""
+    """Does not call super().__init__(), so that it has no after_s."""
 
     def __init__(self) -> None:
         pass
@@ -45,7 +46,7 @@ class StubbornRetry(Retry):
 
 
 class Nameless(type):
-    """A metaclass that tells nothing of its classes."""
+    """A metaclass whose classes can't be asked for their names."""
 
     def __getattribute__(cls, name: str) -> Any:
         if name in ("__name__", "__qualname__", "__module__", "__mro__"):
@@ -58,7 +59,7 @@ class OfNoName(Exception, metaclass=Nameless):
 
 
 class Masked(Exception):
-    """Says nothing of what it is, and fails whoever asks."""
+    """An exception of which every attribute, and even the class, raises an error."""
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -83,7 +84,7 @@ class Masked(Exception):
 
 
 class LongText(str):
-    """What str() of an exception may give: a str of a class of its own."""
+    """A str of a class of its own, as str() of an exception may return it, which can't be cut or measured."""
 
     def __getitem__(self, at: Any) -> Any:
         raise RuntimeError("not to be cut")
@@ -106,14 +107,14 @@ class OwnStop(StopIteration):
 
 
 def in_a_ring() -> BaseException:
-    """Each is the other's cause."""
+    """Two exceptions, each the cause of the other."""
     one, two = ValueError("one"), ValueError("two")
     one.__cause__, two.__cause__ = two, one
     return one
 
 
 def in_a_line() -> BaseException:
-    """Of a thousand causes."""
+    """An exception with a chain of a thousand causes."""
     last: BaseException = ValueError("the first of a thousand")
     for number in range(1000):
         another = ValueError(f"cause {number}")
@@ -166,7 +167,7 @@ async def bare_discard(ctx: JobContext, work: Work) -> None:
 
 
 class Exiting:
-    """A result whose looks end the process that looks."""
+    """A result that ends the process which reads one of its attributes."""
 
     def __getattribute__(self, name: str) -> Any:
         sys.exit(3)
@@ -207,7 +208,7 @@ def last_words(ctx: JobContext, work: Work) -> None:
 
 
 def end_as(how: str) -> None:
-    """Nothing for a good end."""
+    """how: "fail", "snooze", or "" for a good end."""
     if how == "fail":
         raise ValueError("as it was told to")
     if how == "snooze":
@@ -216,7 +217,7 @@ def end_as(how: str) -> None:
 
 @job("says_last", max_attempts=1)
 async def says_last(ctx: JobContext, work: Work) -> None:
-    """One note is on its way when it says `size` lines and ends as `text` names it."""
+    """Logs `size` lines while a first note is still on its way to Redis, and ends as `text` says (see end_as)."""
     enter(ctx, work)
     ctx.progress(0.1, "first")
     await asyncio.sleep(0.00005)
@@ -234,7 +235,7 @@ def says_last_thread(ctx: JobContext, work: Work) -> None:
 
 @job("says_last_beside", max_attempts=1)
 async def says_last_beside(ctx: JobContext, work: Work) -> None:
-    """Speaks from a thread of its own beside the loop."""
+    """Logs from a thread of its own beside the loop."""
     enter(ctx, work)
     await asyncio.to_thread(last_words, ctx, work)
     end_as(work.text)
@@ -242,7 +243,7 @@ async def says_last_beside(ctx: JobContext, work: Work) -> None:
 
 @job("says_last_when_stopped", max_attempts=1)
 async def says_last_when_stopped(ctx: JobContext, work: Work) -> None:
-    """Speaks while it is being cancelled."""
+    """Logs while it is being cancelled."""
     ctx.log("begun")
     enter(ctx, work)
     try:
@@ -297,7 +298,7 @@ def until_stopping_thread(ctx: JobContext, work: Work) -> str:
 
 @job("slow_to_unwind", max_attempts=1)
 async def slow_to_unwind(ctx: JobContext, work: Work) -> None:
-    """Takes `seconds` for its `finally`, and says so in the ledger when that is done."""
+    """Takes `seconds` for its `finally`, and writes `ended` into the ledger at the end of it."""
     enter(ctx, work)
     try:
         await asyncio.sleep(60)
@@ -308,7 +309,7 @@ async def slow_to_unwind(ctx: JobContext, work: Work) -> None:
 
 @job("heeds", max_attempts=1)
 async def heeds(ctx: JobContext, work: Work) -> str:
-    """A coroutine that takes its cancellation for a word to stop, looks why, and returns."""
+    """A coroutine that catches its cancellation, checks the reason, and returns a result."""
     enter(ctx, work)
     try:
         await asyncio.sleep(60)

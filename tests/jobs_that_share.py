@@ -1,6 +1,6 @@
-"""Jobs that share what a coroutine makes. JOB_MODULES=tests.jobs_for_tests,tests.jobs_that_share.
+"""Jobs that share a resource, a Pool, which a coroutine makes. JOB_MODULES=tests.jobs_for_tests,tests.jobs_that_share.
 
-Beside the outbox lies `pool`: a line for each time that it was begun, and for its end.
+The file `pool` beside the outbox gets a line `begun` each time that a pool is begun, and `closed` when it is closed.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class Pool:
 
 
 async def make_pool(settings: Settings) -> Pool:
-    """Has a program of its own. Waits for the file `may-go-on`, and exits until there is a file `may-be-made`."""
+    """A pool with a program of its own. Waits for the file `may-go-on`, and then exits if `may-be-made` is missing."""
     folder = settings.outbox_dir.parent
     write_line(str(folder / "pool"), "begun")
     program = await asyncio.create_subprocess_exec("sleep", "600")
@@ -36,7 +36,7 @@ async def make_pool(settings: Settings) -> Pool:
 
 @job("share", backoff=QUICK, max_attempts=1)
 async def share(ctx: JobContext, work: Work) -> int:
-    """Gives the id of the pool's program, if that lives."""
+    """Returns the process id of the pool's program; 0 if the program has ended."""
     enter(ctx, work)
     pool: Pool = await ctx.resource(make_pool)
     if work.text:

@@ -1,7 +1,7 @@
-"""Jobs that start programs and processes, that print, and a module with an exit hook.
+"""Jobs that start programs and processes, and jobs that print, in a module with an exit hook.
 
-JOB_MODULES=tests.jobs_for_tests,tests.jobs_that_start_programs. What is started writes its process id, a line each, to
-the file that `text` names.
+JOB_MODULES=tests.jobs_for_tests,tests.jobs_that_start_programs. Every program that is started writes its process id, a
+line each, into the file that `text` names.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from tests.jobs_for_tests import QUICK, Work, enter, write_line
 
 FORK = multiprocessing.get_context("fork")
 EXIT_HOOK = "AT_EXIT_WRITE_TO"
-# A shell that has started another program, as `shell=True` and pipelines do.
+# A shell that starts another program and waits, as `shell=True` and pipelines do.
 FAMILY = ("sh", "-c", 'sleep 60 & echo $! >> "$0"; echo $$ >> "$0"; wait')
 
 
@@ -59,10 +59,10 @@ async def program_to_thread(ctx: JobContext, work: Work) -> int:
 
 @job("program_left", backoff=QUICK)
 async def program_left(ctx: JobContext, work: Work) -> None:
-    """Fails where `seconds` are set, and leaves its program running either way."""
+    """Leaves its program running; fails if `seconds` is not 0."""
     enter(ctx, work)
     program = subprocess.Popen([*FAMILY, work.text])
-    # Its own id is the last that it writes; others write to the same file.
+    # The shell writes its own id last. Programs of other jobs write into the same file.
     while not (path := Path(work.text)).exists() or str(program.pid) not in path.read_text(encoding="utf-8").split():
         await asyncio.sleep(0.01)
     if work.seconds:
@@ -71,21 +71,21 @@ async def program_left(ctx: JobContext, work: Work) -> None:
 
 @job("program_apart", backoff=QUICK)
 async def program_apart(ctx: JobContext, work: Work) -> int:
-    """One that is meant to stand alone."""
+    """Starts a program in a session of its own, which is meant to outlive the job."""
     enter(ctx, work)
     return subprocess.Popen(["sleep", "60"], start_new_session=True).pid
 
 
 @job("program_quick", backoff=QUICK)
 def program_quick(ctx: JobContext, work: Work) -> int:
-    """A program that takes `seconds`. Gives its exit code."""
+    """Runs a program that takes `seconds`; returns its exit code."""
     enter(ctx, work)
     return subprocess.run(["sleep", str(work.seconds)], check=False).returncode
 
 
 @job("program_before", backoff=QUICK)
 def program_before(ctx: JobContext, work: Work) -> str:
-    """One that has ended when the job's own work begins."""
+    """Runs a program that has ended when the job's own work begins."""
     subprocess.run(["true"], check=True)
     enter(ctx, work)
     time.sleep(work.seconds)
@@ -106,7 +106,8 @@ def process_in_thread(ctx: JobContext, work: Work) -> None:
 
 
 def _exit_codes() -> list[Any]:
-    """Of processes that end well, by sys.exit(3), by a fault, and by terminate(); and of a pool that is given up."""
+    """The exit codes of processes that end well, by sys.exit(3), by an error and by terminate(), with a Pool given up
+    afterwards."""
     ways: list[tuple[Any, ...]] = [(time.sleep, (0,)), (sys.exit, (3,)), (int, ("no number",)), (time.sleep, (60,))]
     processes = [FORK.Process(target=target, args=arguments) for target, arguments in ways]
     for process in processes:
@@ -133,7 +134,7 @@ async def exit_codes_async(ctx: JobContext, work: Work) -> list[Any]:
 
 
 def _fork(ctx: JobContext, work: Work) -> int | None:
-    """The child's exit code; in the child, that which the handler ends with."""
+    """Fork. Returns the child's exit code; in the child, ends as `text` says: exit, fail, or a return."""
     for number in range(20):
         logging.getLogger("forks").info("line %d of %s", number, ctx.job_id)
     print(f"printed by {ctx.job_id}", end="")
@@ -161,7 +162,7 @@ async def fork_async(ctx: JobContext, work: Work) -> int | None:
 
 @job("child_is_mortal", max_attempts=1)
 async def child_is_mortal(ctx: JobContext, work: Work) -> list[int]:
-    """Exit codes of forked children that were told to end."""
+    """Returns the exit codes of forked children that got SIGTERM, SIGHUP and SIGUSR1."""
     codes = []
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         process = FORK.Process(target=time.sleep, args=(60,))
@@ -186,7 +187,7 @@ async def prints(ctx: JobContext, work: Work) -> None:
 
 @job("hangs_in_thread", backoff=QUICK)
 def hangs_in_thread(ctx: JobContext, work: Work) -> None:
-    """Hears nothing, and writes down when it ends."""
+    """Waits `seconds` whatever happens, and writes `ended` into the ledger."""
     enter(ctx, work)
     threading.Event().wait(work.seconds)
     write_line(work.ledger, f"ended {ctx.job_id}")

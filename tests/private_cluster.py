@@ -1,4 +1,4 @@
-"""A Redis Cluster of a test's own: three redis-servers on TCP ports of loopback, and a client that sees all of them.
+"""A Redis Cluster of a test's own: three redis-servers on TCP ports of loopback, and a client for the whole of it.
 
 with PrivateCluster() as cluster:
     worker = Worker(cluster.url)
@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 
 
 def command(client: redis.Redis, *words: str | int | bytes) -> Any:
-    """One that redis-py has no method for, or answers in a form of its own."""
+    """Send a command for which redis-py has no method, or whose answer it would change."""
     return client.execute_command(*words)  # type: ignore[no-untyped-call]
 
 
@@ -72,7 +72,7 @@ class Node:
 
 
 def free_port() -> int:
-    """One whose neighbour 10,000 above is free as well: that is the Cluster's bus."""
+    """A free port; the port 10,000 above is free as well, for the Cluster's bus."""
     while True:
         with socket.socket() as link, socket.socket() as bus:
             link.bind((HOST, 0))
@@ -84,7 +84,7 @@ def free_port() -> int:
 
 
 class PrivateCluster:
-    """client: an ordinary cluster client. nodes: each of them."""
+    """client: an ordinary cluster client. nodes: the three servers."""
 
     def __enter__(self) -> "PrivateCluster":
         self.start()
@@ -94,7 +94,7 @@ class PrivateCluster:
         self.close()
 
     def start(self) -> None:
-        """Returns when every node sees the whole of it."""
+        """Returns when every node knows all nodes and slots."""
         with contextlib.ExitStack() as self._stack:
             self._begin()
             self._stack = self._stack.pop_all()
@@ -104,7 +104,7 @@ class PrivateCluster:
 
     @property
     def clients(self) -> list[Any]:
-        """One for each node."""
+        """A client for each node."""
         return [node.client for node in self.nodes]
 
     def _begin(self) -> None:
@@ -125,6 +125,7 @@ class PrivateCluster:
         self._stack.callback(self.client.close)
 
     def owner(self, key: str) -> Node:
+        """The node that has the slot of `key`."""
         slot = key_slot(key.encode())
         ids = {command(node.client, "CLUSTER", "MYID").decode(): node for node in self.nodes}
         for first, last, (_, _, name, *_), *_rest in command(self.nodes[0].client, "CLUSTER", "SLOTS"):

@@ -1,10 +1,10 @@
-"""A Redis of a test's own: a real server on a unix socket in a folder that goes with it; never the one on 6379.
+"""A Redis of a test's own: a real server on a unix socket, in a folder that is deleted with it; never the one on 6379.
 
     with PrivateRedis(aof="always") as redis:
         worker = Worker(redis.url)
 
-It can be stopped, killed, frozen and started again on the same data. It is in the test's process group, so that a
-test that is killed takes it along.
+A test can stop, kill and freeze the server, and start it again on the same data. The server is in the test's process
+group, so that it ends with a test that is killed.
 """
 
 import functools
@@ -13,42 +13,30 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 import redis
 
 from prod.local import redis_server
+from tests.waiting import wait_until as wait_until
 
 START_S = 20.0
-LOOK_S = 0.01
 
 
 @functools.cache
 def server_program() -> str:
-    """The path of the redis-server or valkey-server that all tests run; `make run` would start the same one."""
+    """The path of the redis-server or valkey-server that all tests run, the same that `make run` starts."""
     found = redis_server.binary()
     if not found:
         raise RuntimeError("the tests need redis-server or valkey-server, 7.0 or newer; `make test` installs one")
     return found
 
 
-def wait_until(condition: Callable[[], object], what: str, *, within_s: float = 20.0, every_s: float = LOOK_S) -> Any:
-    """What `condition` gives, once that is true. Raises AssertionError after `within_s`."""
-    deadline_s = time.monotonic() + within_s
-    while not (value := condition()):
-        if time.monotonic() > deadline_s:
-            raise AssertionError(f"not within {within_s:g} s: {what}")
-        time.sleep(every_s)
-    return value
-
-
 class PrivateRedis:
-    """aof: "no" (a restart begins empty), or the appendfsync that it is run with. options: as on the command line.
-    environment: what it is given beside this process' own."""
+    """aof: "no" (a restart begins empty), or the server's appendfsync. options: as on the server's command line.
+    environment: variables for the server beside those of the test."""
 
     def __init__(
         self,
@@ -59,7 +47,7 @@ class PrivateRedis:
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="wb-redis-")
         self._process: subprocess.Popen[bytes] | None = None
-        # Short: the name of a unix socket has 104 bytes on macOS.
+        # "s", for on macOS the path of a unix socket has at most 104 bytes.
         self.path = Path(self._folder.name) / "s"
         self.url = f"unix://{self.path}"
         durability = ["--appendonly", "no"] if aof == "no" else ["--appendonly", "yes", "--appendfsync", aof]
@@ -71,9 +59,7 @@ class PrivateRedis:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *fault: object) -> None:
         self.close()
 
     @property
@@ -82,19 +68,19 @@ class PrivateRedis:
         return self._process.pid
 
     @property
-    def client(self) -> Any:  # redis-py's own types say "bytes or str, now or to be awaited" of every answer
-        """A plain client for looking in; it answers bytes."""
+    def client(self) -> Any:  # redis-py's types say "bytes or str, now or to be awaited" of every answer.
+        """A plain client, for a test that looks into Redis. Its answers are bytes."""
         if self._client is None:
             self._client = redis.Redis(unix_socket_path=str(self.path))
         return self._client
 
     @property
     def clients(self) -> list[Any]:
-        """One for each server that there is."""
+        """A client for each server, as PrivateCluster has them: here for the one."""
         return [self.client]
 
     def start(self) -> None:
-        """Returns when it answers PING, its data loaded."""
+        """Start the server. Returns when it answers PING, with its data loaded."""
         assert self._process is None or self._process.poll() is not None, "it runs already, and would never be ended"
         self.path.unlink(missing_ok=True)
         with (Path(self._folder.name) / "redis.log").open("ab") as log:
@@ -108,22 +94,22 @@ class PrivateRedis:
         wait_until(self._answers, "the private Redis answers", within_s=START_S)
 
     def stop(self) -> None:
-        """As an operator does: SIGTERM."""
+        """SIGTERM, as an operator stops it."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """As the kernel does when memory is short."""
+        """SIGKILL, as the kernel does when memory is short."""
         self._end(signal.SIGKILL)
 
     def freeze(self) -> None:
-        """It keeps its connections and answers nothing."""
+        """SIGSTOP: the server keeps its connections and answers nothing, until `thaw`."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
     def close(self) -> None:
-        """End it and remove its folder."""
+        """Kill the server and delete its folder."""
         if self._client is not None:
             self._client.close()
         if self._process is not None:

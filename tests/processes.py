@@ -1,10 +1,12 @@
 """server.py and worker.py as real processes, each with settings, logs and an outbox of its own.
 
-    with Worker(redis.url, WORKER_QUEUES="default=4") as worker:
-        (runner,) = worker.runner_pids()
+    with Worker(redis.url, WORKER_QUEUES="default=4") as worker, Server(redis.url) as server:
+        server.request("POST", "/api/jobs", {"type": "noop", "payload": {}})
+        worker.wait_for("job.finished")
+        (runner_pid,) = worker.runner_pids()
 
-Every setting that a test does not name has its default, whatever the developer's environment and .env say. What a
-process prints goes to a file, which is shown where it does not do what is waited for.
+A setting that the test does not name has its default, whatever the developer's environment and .env say. The output of
+a process goes to a file, and a wait that fails shows its end.
 """
 
 import contextlib
@@ -17,7 +19,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,7 +31,9 @@ JOB_MODULES = "tests.jobs_for_tests"
 
 
 class Program:
-    """One of the two commands. Started by `start`, ended by `close` whatever became of it."""
+    """server.py or worker.py. `start` starts it, and `close` ends it, whatever state it is in.
+
+    settings: by their names, as WORKER_QUEUES="default=4"."""
 
     script = ""
     log_name = ""
@@ -49,13 +52,11 @@ class Program:
         try:
             self.wait_until_ready()
         except BaseException:
-            self.close()  # Nobody else would: the block of a `with` that is not entered is not left.
+            self.close()  # Python calls __exit__ only for a `with` that was entered.
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *fault: object) -> None:
         self.close()
 
     @property
@@ -69,7 +70,11 @@ class Program:
         return {**others, **{name: str(value) for name, value in self.settings.items()}}
 
     def start(self) -> None:
-        """Does not wait for anything."""
+        """Start the process, and wait for nothing."""
+        self.spawn()
+
+    def spawn(self, **options: Any) -> None:
+        """options: of subprocess.Popen, beside those that every program needs."""
         with (self.folder / "said").open("ab") as said:
             self.process = subprocess.Popen(
                 [sys.executable, str(ROOT / self.script)],
@@ -77,49 +82,50 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
+                **options,
             )
 
     def wait_until_ready(self) -> None:
         raise NotImplementedError
 
     def wait_for(self, event: str, count: int = 1, *, within_s: float = LIMIT_S) -> list[dict[str, Any]]:
-        """The log lines of that event, once there are so many."""
+        """The log lines of `event`, as soon as there are `count` of them."""
         return list(
             self.until(lambda: len(lines := self.logged(event)) >= count and lines, f"{count} {event}", within_s)
         )
 
     def until(self, condition: Any, what: str, within_s: float = LIMIT_S) -> Any:
-        """As wait_until; where it fails, what the process said is shown."""
+        """As wait_until; if it fails, the error shows the end of the process's output."""
         try:
             return wait_until(condition, what, within_s=within_s)
         except AssertionError as fault:
             raise AssertionError(f"{fault}\n--- {self.script} said:\n{self.said()[-6000:]}") from None
 
     def logged(self, event: str = "") -> list[dict[str, Any]]:
-        """The lines of its log so far, of one event or all. With LOG_DIR="" they are those of the console: give
-        LOG_FORMAT="json" with it."""
+        """The log lines so far, of one event or all. With LOG_DIR="" they are read from the console, for which
+        LOG_FORMAT must be "json"."""
         return [line for line in self._lines() if event in ("", line["event"])]
 
     def said(self) -> str:
-        """All that it printed so far."""
+        """The process's output so far."""
         return (self.folder / "said").read_text(encoding="utf-8", errors="replace")
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
     def wait(self, within_s: float = LIMIT_S) -> int:
-        """Its exit code, once it has ended."""
+        """The exit code, once the process has ended."""
         assert self.process is not None, "it was not started"
         code = self.until(lambda: self._code() is not None and [self._code()], f"{self.script} ends", within_s)
         return int(code[0])
 
     def stop(self, within_s: float = LIMIT_S) -> int:
-        """SIGTERM; gives the exit code."""
+        """Send SIGTERM and wait. Returns the exit code."""
         self.signal(signal.SIGTERM)
         return self.wait(within_s)
 
     def kill(self) -> None:
-        """SIGKILL, to this process alone."""
+        """Send SIGKILL, to this process alone: the runners of a worker live on for a moment."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -148,11 +154,11 @@ class Worker(Program):
         queues = len(str(self.settings["WORKER_QUEUES"]).split(","))
         runners = int(str(self.settings["WORKER_PROCESSES"]))
         self.wait_for("worker.registered", queues * runners)
-        # They start beside their supervisor, and may be at work before it says that it has started them.
+        # Runners start while their supervisor goes on: a runner may be at work before runner.started is logged.
         self.wait_for("runner.started", runners)
 
     def examined(self, *arguments: str) -> tuple[int, str]:
-        """What `--doctor` says: the exit code, and what it prints."""
+        """Run `worker.py --doctor`. Returns the exit code and the output."""
         command = [sys.executable, str(ROOT / self.script), "--doctor", *arguments]
         done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
@@ -160,14 +166,14 @@ class Worker(Program):
         return done.returncode, done.stdout
 
     def runner_pids(self) -> list[int]:
-        """The runners that live, oldest first."""
+        """The process ids of the runners that are alive, oldest first."""
         return [pid for pid in self._all_pids() if is_alive(pid)]
 
     def close(self) -> None:
-        """Runners that the supervisor left behind, stopped ones too, are killed with it."""
+        """Kill the supervisor, and every runner that is still alive, also a stopped one."""
         self.kill()
         for pid in self.runner_pids():
-            with contextlib.suppress(ProcessLookupError):  # It has left by itself in this moment.
+            with contextlib.suppress(ProcessLookupError):  # The runner has just ended by itself.
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not self.runner_pids(), "the runners have ended")
         self._folder.cleanup()
@@ -177,7 +183,7 @@ class Worker(Program):
 
 
 class Server(Program):
-    """server.py on a free port. Ready when it answers that it is."""
+    """server.py on a free port. Ready when /readyz says so."""
 
     script = "server.py"
     log_name = "app.log"
@@ -187,7 +193,7 @@ class Server(Program):
 
     @property
     def url(self) -> str:
-        """Where it listens; waits until it does."""
+        """The address at which the server listens, as "http://127.0.0.1:40123"; waits until it listens."""
         (line, *_) = self.wait_for("server.started")
         return str(line["msg"]).split()[-1]
 
@@ -195,9 +201,10 @@ class Server(Program):
         self.until(lambda: self.request("GET", "/readyz")[0] == 200, "/readyz is 200")
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
-        """One request on a connection of its own: status, body (JSON read), header fields by their small names.
+        """One request on a connection of its own. Returns the status, the body (parsed if it is JSON, else bytes), and
+        the header fields by their names in small letters.
 
-        body: bytes as they are, anything else as JSON. headers: `x_request_id="a"` is sent as X-Request-ID would be.
+        body: bytes are sent as they are, anything else as JSON. headers: `x_request_id="a"` is sent as x-request-id.
         """
         raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -214,7 +221,8 @@ class Server(Program):
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of that id is there; one that has ended and was not waited for is not."""
+    """Whether a process with this id runs. A process that has ended, and for which its parent has not waited yet, does
+    not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -223,7 +231,7 @@ def is_alive(pid: int) -> bool:
     try:
         return stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
-        return not Path("/proc/self").exists()  # Without a /proc (macOS) the signal's word is all there is.
+        return not Path("/proc/self").exists()  # Without /proc (macOS) the signal above has decided.
 
 
 def _json(raw: bytes) -> Any:

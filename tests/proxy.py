@@ -1,13 +1,16 @@
-"""A proxy in front of a Redis (or of anything that talks over a socket) that loses what it is told to lose.
+"""A proxy in front of a Redis, or of any other server, that loses the requests and replies that a test chooses.
 
     with Proxy(redis.url) as proxy:
         proxy.judge = lambda request: CUT_REPLY if request.words[0] == b"EVALSHA" else PASS
         worker = Worker(proxy.url)
 
-It reads requests and replies as Redis frames them (RESP), one by one, so that "the third request" and "the reply to
-it" mean the same at every run; with framing="bytes" each piece that comes is one (an HTTP request and its answer).
-A connection to a unix socket tells its process: `request.pid`. The judge runs in the connection's own thread: what it
-does takes place before the request goes on, and a judge that sleeps delays that connection alone.
+`judge` is called for each request, as Request(number=3, connection=1, pid=4711, words=(b"EVALSHA", b"3f0c…", b"1",
+b"wb:{q}:")), and returns the request's Verdict. It runs in the connection's own thread, before the request goes on: a
+judge that sleeps delays that connection alone.
+
+The proxy reads requests and replies as Redis frames them (RESP), one by one, so that "the third request" and "its
+reply" mean the same at every run. With framing="bytes" each piece of bytes that comes counts as one, for an HTTP
+request and its answer. For a client on a unix socket `request.pid` is its process.
 """
 
 import contextlib
@@ -26,23 +29,23 @@ from urllib.parse import urlsplit
 
 
 class Verdict(NamedTuple):
-    """What becomes of a request. `then` is called when it is carried out (its reply is here) or cut."""
+    """What becomes of a request. `then` is called when the request is carried out (its reply is here) or cut."""
 
     does: Literal["pass", "cut_request", "cut_reply", "swallow_request", "swallow_reply"]
     then: Callable[[], None] | None = None
 
 
-PIECE_BYTES = 16_384  # of a reply over a slow link
+PIECE_BYTES = 16_384  # Of a reply over a slow link.
 PASS = Verdict("pass")
-CUT_REQUEST = Verdict("cut_request")  # It never arrives, and the connection is closed.
-CUT_REPLY = Verdict("cut_reply")  # It is carried out; the connection is closed and the reply told to nobody.
-SWALLOW_REQUEST = Verdict("swallow_request")  # From here on the connection is a black hole.
-SWALLOW_REPLY = Verdict("swallow_reply")  # The same, when the request has been carried out.
+CUT_REQUEST = Verdict("cut_request")  # The request never arrives, and the connection is closed.
+CUT_REPLY = Verdict("cut_reply")  # The request is carried out; the connection is closed without its reply.
+SWALLOW_REQUEST = Verdict("swallow_request")  # The request never arrives, and the connection stays open in silence.
+SWALLOW_REPLY = Verdict("swallow_reply")  # The request is carried out, and the connection stays open in silence.
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """number: from 1, over all connections. words: the command's first 4, or the piece itself where there are none."""
+    """number: from 1, over all connections. words: the command's first four, or the piece if framing is "bytes"."""
 
     number: int
     connection: int
@@ -52,7 +55,7 @@ class Request:
 
 @dataclass
 class Proxy:
-    """target: a URL (unix:// or a host and port). The proxy itself listens on a unix socket, or on TCP where asked."""
+    """target: a URL, unix:// or with a host and a port. tcp: the proxy listens on TCP, and not on a unix socket."""
 
     target: str
     framing: Literal["redis", "bytes"] = "redis"
@@ -60,9 +63,9 @@ class Proxy:
     judge: Callable[[Request], Verdict] = lambda request: PASS
     is_black_hole: bool = False  # Requests that come while this is set are never answered.
     rewrite: Callable[[bytes], bytes] = lambda reply: reply  # What becomes of a reply on its way back.
-    reset_at_byte: int | None = None  # Of a connection's replies: a reset instead of the byte of that number.
-    silent_at_byte: int | None = None  # From that byte of a connection's replies on, it is a black hole.
-    bytes_per_s: float | None = None  # So fast its replies come back.
+    reset_at_byte: int | None = None  # A connection is reset in place of this byte of its replies.
+    silent_at_byte: int | None = None  # A connection falls silent from this byte of its replies on.
+    bytes_per_s: float | None = None  # The speed at which replies come back.
     requests: int = 0
     replies: int = 0
     _links: set[socket.socket] = field(default_factory=set)
@@ -90,7 +93,7 @@ class Proxy:
         self._folder.cleanup()
 
     def cut_all(self) -> None:
-        """Close every connection, as a firewall that is restarted."""
+        """Close every connection, as a firewall does that is restarted."""
         with self._lock:
             links = list(self._links)
         for link in links:
@@ -120,7 +123,7 @@ class Proxy:
         return socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 80))
 
     def _serve(self, client: socket.socket, server: socket.socket, number: int) -> None:
-        """One connection's requests; its replies are read by a thread beside."""
+        """Pass on one connection's requests. A second thread passes on its replies (`_answer`)."""
         pending: SimpleQueue[Verdict] = SimpleQueue()
         with self._lock:
             self._links |= {client, server}
@@ -149,7 +152,7 @@ class Proxy:
         server.close()
 
     def _answer(self, client: socket.socket, server: socket.socket, pending: "SimpleQueue[Verdict]") -> None:
-        """One connection's replies."""
+        """Pass on one connection's replies."""
         sent_bytes = 0
         verdict = PASS
         with contextlib.suppress(OSError, ValueError), server.makefile("rb") as stream:
@@ -168,18 +171,18 @@ class Proxy:
                 self._send(client, raw[:room], sent_bytes)
                 sent_bytes += len(raw)
                 if room < len(raw):
-                    # Closed with this on, the connection is reset and not ended.
+                    # With this option a close resets the connection, in place of ending it.
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     break
-        # Wakes the thread that reads requests; that one closes.
+        # Wakes the thread that reads requests, which closes both sockets.
         _shut(client, socket.SHUT_RD)
 
     def _send(self, client: socket.socket, raw: bytes, sent_bytes: int) -> None:
-        """A reply, behind so many bytes of others."""
-        heard = len(raw) if self.silent_at_byte is None else max(0, self.silent_at_byte - sent_bytes)
+        """Send a reply. sent_bytes: of the replies before, on this connection."""
+        passed = len(raw) if self.silent_at_byte is None else max(0, self.silent_at_byte - sent_bytes)
         piece = len(raw) if self.bytes_per_s is None else PIECE_BYTES
-        for at in range(0, min(heard, len(raw)), piece):
-            client.sendall(raw[at : min(at + piece, heard)])
+        for at in range(0, min(passed, len(raw)), piece):
+            client.sendall(raw[at : min(at + piece, passed)])
             if self.bytes_per_s is not None:
                 time.sleep(PIECE_BYTES / self.bytes_per_s)
 
@@ -187,12 +190,12 @@ class Proxy:
         return read_value(stream) if self.framing == "redis" else stream.read1(1 << 20)
 
     def _words(self, raw: bytes) -> tuple[bytes, ...]:
-        # *N\r\n$len\r\nword\r\n…: every second line behind the first is a word, where none holds a line break itself.
+        # *N\r\n$len\r\nword\r\n…: every second line behind the first is a word, unless a word holds a line break.
         return tuple(raw.split(b"\r\n", 9)[2:9:2]) if self.framing == "redis" else (raw,)
 
 
 def read_value(stream: BufferedReader) -> bytes:
-    """One whole value of RESP2 or RESP3 as it came; b"" at the end of the stream."""
+    """One whole value of RESP2 or RESP3, as b"$2\\r\\nok\\r\\n"; b"" at the end of the stream."""
     line = stream.readline()
     kind, count = line[:1], line[1:].strip()
     if kind in (b"$", b"=", b"!") and count != b"-1":
@@ -203,7 +206,7 @@ def read_value(stream: BufferedReader) -> bytes:
 
 
 def _peer(client: socket.socket) -> int:
-    """The process at the other end of a unix socket; 0 where that can't be known."""
+    """The process at the other end of a unix socket; 0 if the system does not tell it."""
     if client.family != socket.AF_UNIX or not hasattr(socket, "SO_PEERCRED"):
         return 0
     pid, *_ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))

@@ -1,10 +1,10 @@
-"""An HTTP server that answers what it is told to, in that order, and notes what it was asked.
+"""An HTTP server that gives the answers of a test, in their order, and notes every request.
 
     with ScriptedServer(answer(503, {"retry-after": "1"}), answer(202, body={"id": "a"})) as server:
         Waybill(server.url).enqueue("email", {})
     server.asked[0].headers["idempotency-key"]
 
-With nothing left to answer it answers 500. HANG_UP closes the connection instead of an answer.
+When all answers are given it answers 500. HANG_UP in place of an answer closes the connection.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ class Answer(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """connection: the client's port. headers: by their small names."""
+    """A request. connection: the client's port. headers: by their names in small letters."""
 
     at_s: float
     connection: int
@@ -46,7 +46,7 @@ def answer(status: int, headers: Mapping[str, str] | None = None, *, body: Any =
 
 
 class ScriptedServer:
-    """tls: a context of the server's side, for https."""
+    """tls: the server's context, for https."""
 
     def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
@@ -61,15 +61,15 @@ class ScriptedServer:
                 fields = {name.lower(): value for name, value in handler.headers.items()}
                 port = handler.client_address[1]
                 self.asked.append(Asked(time.monotonic(), port, handler.command, handler.path, fields, body))
-                told = left.pop(0) if left else answer(500)
-                if told is HANG_UP:
+                reply = left.pop(0) if left else answer(500)
+                if reply is HANG_UP:
                     handler.close_connection = True
                     return
-                handler.send_response(told.status)
-                for name, value in {**told.headers, "content-length": str(len(told.body))}.items():
+                handler.send_response(reply.status)
+                for name, value in {**reply.headers, "content-length": str(len(reply.body))}.items():
                     handler.send_header(name, value)
                 handler.end_headers()
-                handler.wfile.write(told.body)
+                handler.wfile.write(reply.body)
 
             do_GET = do_POST = do_PATCH = do_DELETE = do_any
 
@@ -93,9 +93,9 @@ class ScriptedServer:
 
 
 @contextlib.contextmanager
-def deaf_server(told: bytes) -> Iterator[str]:
-    """Its URL. It answers when it has read a little of a request, and then resets the connection, for the rest of the
-    request is there unread."""
+def deaf_server(reply: bytes) -> Iterator[str]:
+    """The URL of a server that reads one byte of a request and sends `reply`. It leaves the rest of the request unread,
+    so that its close resets the connection."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -103,7 +103,7 @@ def deaf_server(told: bytes) -> Iterator[str]:
                 while True:
                     link, _ = listening.accept()
                     link.recv(1)
-                    link.sendall(told)
+                    link.sendall(reply)
                     link.close()
 
         thread = threading.Thread(target=serve, daemon=True)

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
-from lib.handlers.email import Email, compose
+from lib.handlers.email import Email
+from lib.handlers.email.letter import compose
 from lib.handlers.email.mailbox import parse_mailbox
 
 EMAIL = Email(to="test@gmail.com", subject="hi", text="x" * 450)

@@ -1,4 +1,11 @@
-"""What the tests of lib/queue share: a Redis of their own, the room's objects over it, and the oracle at the end."""
+"""For the tests of lib/queue: a Redis of their own, JobStore, QueueStore and Lease over it, and the oracle at the end.
+
+    job_id = await self.enqueue("high", delay_ms=1000)
+    lease = await self.lease("w")
+    (job,) = (await lease.claim(1)).jobs
+
+`python -m tests --cluster redis` runs the same tests on a Cluster of three nodes.
+"""
 
 import asyncio
 import atexit
@@ -40,7 +47,7 @@ TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
 
 @functools.cache
 def the_cluster() -> PrivateCluster:
-    """One for all tests of a process: it takes seconds until its nodes agree."""
+    """One Cluster for all tests of a process: its nodes take seconds until they agree."""
     cluster = PrivateCluster()
     atexit.register(cluster.close)
     cluster.start()
@@ -48,7 +55,8 @@ def the_cluster() -> PrivateCluster:
 
 
 class RedisCase(unittest.IsolatedAsyncioTestCase):
-    """A test of lib/queue. After each one the oracle looks; one that leaves garbage on purpose clears it away first."""
+    """A test of lib/queue on the queue "q". After each test the oracle checks that every job is in exactly one place; a
+    test that leaves garbage on purpose deletes it first."""
 
     redis: ClassVar[PrivateRedis | PrivateCluster]
     queue_name = "q"
@@ -99,18 +107,19 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         return [job.job_id for job in jobs]
 
     async def lease(self, runner_id: str = "w", link: RedisLink | None = None) -> Lease:
-        """A registered runner."""
+        """The lease of a runner that is registered under this id."""
         lease = Lease(link or self.link, self.a_link(), self.keys, self.queue_name, runner_id, Random(1))
         await lease.register({"pid": 1})
         return lease
 
     async def claimed(self, lease: Lease) -> ClaimedJob:
-        """The one job that there is, claimed."""
+        """Claim the only job that is ready."""
         (job,) = (await lease.claim(1)).jobs
         return job
 
     def popped(self, runner: Lease) -> str:
-        """The id that a BRPOPLPUSH moves to the runner's list, with no claim behind it: one was cut off."""
+        """Move an id to the runner's list by a BRPOPLPUSH, without a claim after it, as if the runner had been cut off
+        between the two. Returns the id."""
         waiting, own_list = self.keys.waiting(self.queue_name), self.keys.active(self.queue_name, runner.runner_id)
         found: Any = self.client.brpoplpush(waiting, own_list, 1)
         return found.decode() if found else ""
@@ -134,12 +143,12 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         self.client.zadd(self.base + "delayed", {job_id: await self.now_ms() - 1})
 
     def configure(self, name: str, value: int) -> None:
-        """CONFIG SET, on every node where there are several."""
+        """CONFIG SET, on every node of the Redis."""
         for node in self.redis.clients:
             node.config_set(name, value)
 
     def key_names(self, pattern: str = "*") -> list[bytes]:
-        """KEYS, of every node where there are several."""
+        """KEYS, of every node of the Redis."""
         return [key for node in self.redis.clients for key in node.keys(pattern)]
 
     def job_fields(self) -> set[str]:
@@ -148,7 +157,7 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         return {name for record in records for name in record[::2]}
 
     async def until_blocked(self, clients: int) -> None:
-        """So many wait in a BRPOPLPUSH or the like."""
+        """Wait until so many clients are blocked, in a BRPOPLPUSH for example."""
         async with asyncio.timeout(LIMIT_S):
             while self.blocked_clients() < clients:
                 await asyncio.sleep(0.005)
@@ -157,12 +166,13 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
         return sum(int(node.info("clients")["blocked_clients"]) for node in self.redis.clients)
 
     def list(self, name: str) -> list[str]:
-        """A list's ids; the last one is next."""
+        """The ids in a list of the queue, as "ready:high"; the last one is the next to be claimed."""
         found: Any = self.client.lrange(self.base + name, 0, -1)
         return [item.decode() for item in found]
 
     def dump(self) -> dict[str, Any]:
-        """Everything in this Redis, by key, fit to be compared; less what moves by itself, and bells."""
+        """Everything in this Redis by key, to be compared: without counts, heartbeats and events, which change by
+        themselves, and without bells."""
         passed_over = (":minute:", ":totals", ":beats", ":events")
         found = {}
         for key, value in everything(self.client).items():
@@ -191,7 +201,7 @@ def ending(script: str, job: ClaimedJob, *, delay_s: float | None = 60.0) -> End
 
 
 async def until(condition: Any, what: str) -> Any:
-    """What the async `condition` gives, once that is true; the deadline is LIMIT_S."""
+    """The value of the async `condition`, once it is true. Raises TimeoutError after LIMIT_S."""
     async with asyncio.timeout(LIMIT_S):
         while not (value := await condition()):
             await asyncio.sleep(0.005)
@@ -220,8 +230,8 @@ class Through(SendsByCall):
 
 
 class LosesReplies(Through):
-    """A link on which commands are carried out and their replies are lost: `lose` of the next ones whose first words
-    are these. `sent` keeps every command."""
+    """A link that loses replies: Redis carries every command out, and the next `lose` replies to commands that begin
+    with one of `words` (EVALSHA and EVAL) become OutcomeUnknown. `sent` has every command."""
 
     def __init__(self, link: RedisLink, *words: str) -> None:
         super().__init__(link)

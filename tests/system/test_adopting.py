@@ -21,6 +21,7 @@ from lib.testing import JobContext, run
 from prod.local.processes import free_port
 from tests.private_redis import PrivateRedis
 from tests.processes import LIMIT_S, ROOT, Server, Worker
+from tests.waiting import printed_until
 
 PAGE = (ROOT / "prod" / "ADOPTING.md").read_text(encoding="utf-8")
 MODULES = "lib.handlers.email,visits,charges,shop_jobs,pushed"
@@ -246,12 +247,7 @@ class Adopting(unittest.TestCase):
         )
         self.addCleanup(process.communicate, timeout=60)
         self.addCleanup(_interrupt, process)
-        assert process.stdout is not None
-        said = ""
-        while "Ctrl-C stops it" not in said:
-            line = process.stdout.readline()
-            self.assertTrue(line, said)
-            said += line
+        printed_until(process, "Ctrl-C stops it")
 
         installed = (here / "pip").read_text(encoding="utf-8")
         self.assertIn(f"-r {here}/requirements.txt -r {here}/requirements-jobs.txt", installed)

@@ -113,52 +113,50 @@ class ReadOnly(unittest.TestCase):
 
 
 class Replicas(unittest.TestCase):
-    def test_a_commit_that_was_sent_again_waits_for_the_replicas_too(self) -> None:
+    """A server that answers a POST once a replica has the job (ACK_REPLICAS=1), and a proxy before its Redis."""
+
+    def setUp(self) -> None:
         port = free_port()
-        with Site(options=("--port", str(port), "--bind", HOST, "--repl-diskless-sync-delay", "0")) as site:
-            replica = Node(site.folder, "--replicaof", f"{HOST} {port}")
-            self.addCleanup(replica.close)
-            wait_until(lambda: self.is_in_step(site.client), "the replica follows")
-            with Proxy(site.url) as proxy:
-                server = site.server(url=proxy.url, ACK_REPLICAS=1)
-                # On a busy machine the replica's first word may take longer than a POST waits.
-                wait_until(lambda: server.request("POST", "/api/jobs", site.body("work"))[0] == 202, "one is accepted")
-                replica.process.send_signal(signal.SIGSTOP)
-                lost: list[bytes] = []
+        options = ("--port", str(port), "--bind", HOST, "--repl-diskless-sync-delay", "0")
+        self.site = self.enterContext(Site(options=options))
+        self.replica = Node(self.site.folder, "--replicaof", f"{HOST} {port}")
+        self.addCleanup(self.replica.close)
+        wait_until(lambda: self.is_in_step(self.site.client), "the replica follows")
+        self.proxy = self.enterContext(Proxy(self.site.url))
+        self.server = self.site.server(url=self.proxy.url, ACK_REPLICAS=1)
+        # On a busy machine the replica's first word may take longer than a POST waits.
+        wait_until(lambda: self.posted()[0] == 202, "a job is accepted")
 
-                def judge(request: Request) -> Verdict:
-                    if request.words[0] not in (b"EVALSHA", b"EVAL") or lost:
-                        return PASS
-                    lost.append(request.words[0])
-                    return CUT_REPLY
+    def posted(self) -> tuple[int, str | None]:
+        """Post a job. Returns the status, and the type of the problem."""
+        status, answer, _ = self.server.request("POST", "/api/jobs", self.site.body("work"))
+        return status, answer.get("type")
 
-                proxy.judge = judge
-                status, problem, _ = server.request("POST", "/api/jobs", site.body("work"))
+    def test_a_commit_that_was_sent_again_waits_for_the_replicas_too(self) -> None:
+        self.replica.process.send_signal(signal.SIGSTOP)
+        lost: list[bytes] = []
 
-            self.assertEqual((503, "/problems/not-replicated"), (status, problem.get("type")))
+        def judge(request: Request) -> Verdict:
+            if request.words[0] not in (b"EVALSHA", b"EVAL") or lost:
+                return PASS
+            lost.append(request.words[0])
+            return CUT_REPLY
+
+        self.proxy.judge = judge
+
+        self.assertEqual((503, "/problems/not-replicated"), self.posted())
 
     def test_replicas_of_a_server_that_does_not_have_the_commit_do_not_count(self) -> None:
-        port = free_port()
-        with Site(options=("--port", str(port), "--bind", HOST, "--repl-diskless-sync-delay", "0")) as site:
-            replica = Node(site.folder, "--replicaof", f"{HOST} {port}")
-            self.addCleanup(replica.close)
-            wait_until(lambda: self.is_in_step(site.client), "the replica follows")
-            with Proxy(site.url) as proxy:
-                server = site.server(url=proxy.url, ACK_REPLICAS=1)
-                # On a busy machine the replica's first word may take longer than a POST waits.
-                wait_until(lambda: server.request("POST", "/api/jobs", site.body("work"))[0] == 202, "one is accepted")
+        def judge(request: Request) -> Verdict:
+            if request.words[0] in (b"EXPIRE", b"WAIT"):
+                # As after a failover between the commit and this command: the new master never had the commit.
+                for key in self.site.client.scan_iter("*:commit:*"):
+                    self.site.client.delete(key)
+            return PASS
 
-                def judge(request: Request) -> Verdict:
-                    if request.words[0] in (b"EXPIRE", b"WAIT"):
-                        # As after a failover between the commit and this: here is a server that never had it.
-                        for key in site.client.scan_iter("*:commit:*"):
-                            site.client.delete(key)
-                    return PASS
+        self.proxy.judge = judge
 
-                proxy.judge = judge
-                status, problem, _ = server.request("POST", "/api/jobs", site.body("work"))
-
-            self.assertEqual((503, "/problems/outcome-unknown"), (status, problem.get("type")))
+        self.assertEqual((503, "/problems/outcome-unknown"), self.posted())
 
     @staticmethod
     def is_in_step(client: redis.Redis) -> bool:

@@ -5,8 +5,6 @@ import http.client
 import os
 import secrets
 import signal
-import subprocess
-import sys
 import tempfile
 import termios
 import unittest
@@ -16,7 +14,7 @@ from urllib.parse import urlsplit
 from lib.settings import config
 from lib.settings.api_keys import new_key
 from tests.private_redis import PrivateRedis, wait_until
-from tests.processes import LIMIT_S, ROOT, Server
+from tests.processes import LIMIT_S, Server
 
 
 class Detached(Server):
@@ -29,17 +27,11 @@ class Detached(Server):
             if self.terminal is not None:
                 fcntl.ioctl(self.terminal, termios.TIOCSCTTY, 0)
 
-        with (self.folder / "said").open("ab") as said:
-            self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / self.script)],
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-                preexec_fn=take_terminal,
-                pass_fds=() if self.terminal is None else (self.terminal,),
-            )
+        self.spawn(
+            start_new_session=True,
+            preexec_fn=take_terminal,
+            pass_fds=() if self.terminal is None else (self.terminal,),
+        )
 
 
 def sockets(pid: int) -> int:

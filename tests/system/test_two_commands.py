@@ -9,14 +9,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from prod.local import redis_server
 from prod.local.processes import Crew, free_port
+from tests.waiting import printed_until, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 20.0
@@ -48,14 +47,6 @@ def is_ready(url: str) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {LIMIT_S:g} s")
-        time.sleep(0.02)
 
 
 class Demo(unittest.TestCase):
@@ -142,12 +133,7 @@ class Run(RunCase):
     def test_what_it_prints_can_be_pasted(self) -> None:
         self.redis()
         process = self.started()
-        assert process.stdout is not None
-        said = ""
-        while "Hello" not in said:
-            line = process.stdout.readline()
-            self.assertTrue(line, said)
-            said += line
+        said = printed_until(process, "Hello")
 
         pasted = subprocess.run(
             ["/bin/sh", "-c", said[said.index("curl ") :]], capture_output=True, text=True, timeout=30
@@ -220,16 +206,6 @@ class Reloading(RunCase):
         new.write_text(text, encoding="utf-8")
         new.rename(self.code / f"{name}.py")
 
-    def heard(self, process: subprocess.Popen[str], words: str) -> str:
-        """What it prints, up to a line that holds these words."""
-        assert process.stdout is not None
-        said = ""
-        while words not in said:
-            line = process.stdout.readline()
-            self.assertTrue(line, said)
-            said += line
-        return said
-
     def result(self) -> object:
         body = json.dumps({"type": "answer", "payload": {}}).encode()
         fields = {"Content-Type": "application/json", "Prefer": "wait=20"}
@@ -239,32 +215,32 @@ class Reloading(RunCase):
 
     def test_an_edit_starts_both_again_and_one_that_is_no_python_waits_for_the_next(self) -> None:
         process = self.started("--reload")
-        self.heard(process, "Ctrl-C stops it")
+        printed_until(process, "Ctrl-C stops it")
         self.assertEqual(1, self.result())
 
         # Of the same length, and as a rule within the same second.
         self.write("edited_jobs", answer(2))
-        self.heard(process, "they run again")
+        printed_until(process, "they run again")
         self.assertEqual(2, self.result())
 
         self.write("edited_jobs", "def broken(:\n")
-        said = self.heard(process, "before that is mended")
+        said = printed_until(process, "before that is mended")
         self.assertIn(f"{self.code}/edited_jobs.py, line 1: ", said)
         self.assertEqual(2, self.result())
 
         self.write("beside", "NUMBER = 3\n")
-        self.heard(process, "before that is mended")
+        printed_until(process, "before that is mended")
         self.write("edited_jobs", "from beside import NUMBER\n" + answer("NUMBER"))
-        self.heard(process, "they run again")
+        printed_until(process, "they run again")
         self.assertEqual(3, self.result())
 
         (self.code / "beside.py").unlink()
-        said = self.heard(process, "The next edit is waited for")
+        said = printed_until(process, "The next edit is waited for")
         self.assertIn("No module named 'beside'", said)
         self.assertFalse(answers(self.port))
 
         self.write("beside", "NUMBER = 4\n")
-        self.heard(process, "they run again")
+        printed_until(process, "they run again")
         self.assertEqual(4, self.result())
 
         process.send_signal(signal.SIGINT)
@@ -276,7 +252,7 @@ class Reloading(RunCase):
         self.write("edited_jobs", "import no_such_module\n")
 
         process = self.started("--reload")
-        self.heard(process, "The next edit is waited for")
+        printed_until(process, "The next edit is waited for")
         process.send_signal(signal.SIGINT)
         said = self.said_by(process)
 

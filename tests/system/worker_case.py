@@ -1,4 +1,12 @@
-"""What the tests of worker.py share: a Redis, workers, jobs put into it, a ledger outside it, the oracle at the end."""
+"""For the tests of worker.py: a Redis, workers, jobs, a ledger outside of Redis, and the oracle at the end.
+
+    worker = self.ready(WORKER_QUEUES="default=2")
+    job_id = self.post("sleep", {"priority": "high"}, seconds=0.5)      # seconds: in the payload, with the ledger
+    self.until_all([job_id], "completed")
+    self.executions(job_id)                                             # [Execution(job_id, attempt=1, pid=4711)]
+
+The jobs are those of tests/jobs_for_tests.py.
+"""
 
 import asyncio
 import os
@@ -32,7 +40,8 @@ class Execution(NamedTuple):
 
 
 class WorkerCase(unittest.TestCase):
-    """A Redis for each test; when its workers are gone, every job that was taken in is in exactly one place."""
+    """A Redis for each test. When the workers are gone, the oracle checks that every accepted job is in exactly one
+    place."""
 
     aof: Literal["no", "everysec", "always"] = "no"
     settings: dict[str, object] = {"WORKER_QUEUES": "default=10"}  # noqa: RUF012
@@ -57,14 +66,14 @@ class WorkerCase(unittest.TestCase):
         assert_sound(self.redis.client, accepted=self.accepted)
 
     def worker(self, **settings: object) -> Worker:
-        """One that is started; see `ready`."""
+        """A worker that is started, and may not be ready yet: see `ready`."""
         worker = Worker(self.redis.url, **{**self.settings, **settings})
         self.addCleanup(worker.close)
         worker.start()
         return worker
 
     def ready(self, **settings: object) -> Worker:
-        """One whose runners serve their queues."""
+        """A worker whose runners serve their queues."""
         worker = self.worker(**settings)
         worker.wait_until_ready()
         return worker
@@ -72,13 +81,13 @@ class WorkerCase(unittest.TestCase):
     # Jobs.
 
     def new(self, type_name: str, options: dict[str, Any] | None = None, **payload: Any) -> NewJob:
-        """options: the other fields of a request, queue, priority, delay_s …"""
+        """A job, not queued yet. options: the request's other fields, as {"queue": "email", "delay_s": 5}."""
         body = {"type": type_name, "payload": {"ledger": str(self.ledger), **payload}, **(options or {})}
         job, *_ = submission.read(body, self.types, self.ids, request_id="r", trace=new_trace())
         return job
 
     def post(self, type_name: str, options: dict[str, Any] | None = None, **payload: Any) -> str:
-        """The id of a job that was taken in."""
+        """Queue a job. Returns its id."""
         return self.put(self.new(type_name, options, **payload))[0]
 
     def post_many(self, count: int, type_name: str, options: dict[str, Any] | None = None, **payload: Any) -> list[str]:
@@ -94,7 +103,7 @@ class WorkerCase(unittest.TestCase):
         return ids
 
     def asked(self, question: Callable[[JobStore], Awaitable[Answer]]) -> Answer:
-        """What `question` gives of this Redis' jobs."""
+        """The answer to `question`, which is given a JobStore over this Redis."""
 
         async def ask() -> Answer:
             link = open_link(self.redis.url, timeout_s=5)
@@ -114,13 +123,13 @@ class WorkerCase(unittest.TestCase):
     def cancel(self, job_id: str) -> None:
         self.asked(lambda queue: queue.cancel(job_id))
 
-    # Waiting and looking.
+    # Waiting and checking.
 
     def until(self, condition: Callable[[], object], what: str, within_s: float = 20.0) -> Any:
         return wait_until(condition, what, within_s=within_s)
 
     def until_all(self, ids: list[str], state: str, within_s: float = 20.0) -> None:
-        """Wait until all of them are in that state."""
+        """Wait until all of these jobs are in `state`."""
 
         def rest() -> dict[str, int]:
             known = states(self.redis.client)
@@ -135,15 +144,15 @@ class WorkerCase(unittest.TestCase):
         return self.ledger.read_text(encoding="utf-8").splitlines() if self.ledger.exists() else []
 
     def executions(self, job_id: str = "", lines: list[str] | None = None) -> list[Execution]:
-        """The attempts that began, of one job or of all; as the ledger is now, or as it was when `lines` were read."""
+        """The attempts that began, of one job or of all. lines: of the ledger, read earlier; None: as it is now."""
         lines = self.lines() if lines is None else lines
         found = [line.split() for line in lines if not line.startswith("ended")]
         return [Execution(i, int(attempt), int(pid)) for i, attempt, pid in found if job_id in ("", i)]
 
     def until_begun(self, *ids: str, attempts: int = 1) -> None:
-        """Wait until each of them has begun so often."""
+        """Wait until each of these jobs has begun `attempts` times."""
         self.until(lambda: all(len(self.executions(job_id)) >= attempts for job_id in ids), "the jobs have begun")
 
     def flag(self) -> Path:
-        """A file for `until` that does not exist yet."""
+        """The path of a file that does not exist yet, for a job's `until`."""
         return self.folder / f"flag-{len(os.listdir(self.folder))}"  # noqa: PTH208

@@ -18,8 +18,7 @@ from lib.api.bulk import batch, upload
 from lib.api.routes import AllOperations, routes
 from lib.api.shown import present
 from lib.errors import WaybillError
-from lib.handlers import email
-from lib.handlers.email import attachment, html_text
+from lib.handlers.email import attachment, email_payload, html_text
 from lib.handlers.email.address_lists import Addressee
 from lib.http1.server.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
@@ -322,7 +321,7 @@ class Facts(unittest.TestCase):
 
     def test_fields_of_a_mail_and_their_bounds(self) -> None:
         fields = self.properties("EmailPayload")
-        taken = [field for field in dataclasses.fields(email.Email) if field.init]
+        taken = [field for field in dataclasses.fields(email_payload.Email) if field.init]
         required = [
             json_name(field)
             for field in taken
@@ -331,16 +330,16 @@ class Facts(unittest.TestCase):
 
         self.assertEqual([json_name(field) for field in taken], list(fields))
         self.assertEqual(required, CONTRACT.schema("EmailPayload")["required"])
-        self.assertEqual(email.MAX_SUBJECT_CHARS, fields["subject"]["maxLength"])
-        self.assertEqual(email.MAX_HEADERS, fields["headers"]["maxProperties"])
-        self.assertEqual(email.MAX_HEADER_CHARS, fields["headers"]["additionalProperties"]["maxLength"])
-        self.assertIn(f"{email.MAX_RECIPIENTS} recipients", CONTRACT.schema("EmailPayload")["description"])
-        on_uncertain = get_type_hints(email.Email)["on_uncertain"]
+        self.assertEqual(email_payload.MAX_SUBJECT_CHARS, fields["subject"]["maxLength"])
+        self.assertEqual(email_payload.MAX_HEADERS, fields["headers"]["maxProperties"])
+        self.assertEqual(email_payload.MAX_HEADER_CHARS, fields["headers"]["additionalProperties"]["maxLength"])
+        self.assertIn(f"{email_payload.MAX_RECIPIENTS} recipients", CONTRACT.schema("EmailPayload")["description"])
+        on_uncertain = get_type_hints(email_payload.Email)["on_uncertain"]
         self.assertEqual(list(get_args(on_uncertain)), fields["on_uncertain"]["enum"])
         self.assertIn(f"Left out, `{taken[-1].default}`", fields["on_uncertain"]["description"])
-        self.assertEqual(email.MAX_ATTACHMENTS, fields["attachments"]["maxItems"])
+        self.assertEqual(email_payload.MAX_ATTACHMENTS, fields["attachments"]["maxItems"])
         self.assertIn(f"{html_text.MOST_TAGS:,} tags", " ".join(fields["text"]["description"].split()))
-        self.assertIn(f"{email.MAX_RECIPIENTS} at most", CONTRACT.schema("Addressees")["description"])
+        self.assertIn(f"{email_payload.MAX_RECIPIENTS} at most", CONTRACT.schema("Addressees")["description"])
         addressee = [field.name for field in dataclasses.fields(Addressee)]
         self.assertEqual(addressee, list(CONTRACT.schema("Addressee")["properties"]))
 

@@ -1,4 +1,9 @@
-"""What the tests of the email job share: a job's context, a loop that lives as long as a test, servers and mailers."""
+"""For the tests of the email job: a job's context, a loop that lives as long as a test, SMTP servers and mailers.
+
+server = self.serve("--smtputf8")
+result = self.send_email(Context(self.mailer(server.url())), email("jane@x.example", html="<p>Hi"))
+(mail,) = server.mails()
+"""
 
 import asyncio
 import json
@@ -23,7 +28,7 @@ JOB_ID = "email-019a0000000070008000000000000001"
 
 @dataclass
 class Context:
-    """What a runner would give the handler."""
+    """A job's context, as a runner gives it to the handler. lines: logged by `log`; told: the events of `tell`."""
 
     mailer: Mailer
     job_id: str = JOB_ID
@@ -49,7 +54,7 @@ class Context:
         raise AssertionError("a mail has no progress")
 
     def checkpoint(self, state: Any) -> None:
-        """What is left is handed to the next attempt: let it go through the form that it is kept in."""
+        """Keep the checkpoint for the next attempt, through the JSON in which Redis would keep it."""
         self.last_checkpoint = json.loads(result_text(state)) if state is not None else None
 
     def enqueue(self, type: str, payload: dict[str, Any], **options: Any) -> Any:
@@ -57,14 +62,6 @@ class Context:
 
     def resource(self, factory: Callable[[Any], T]) -> T:
         return cast(T, self.mailer) if factory is cast(Any, Mailer) else factory(self.settings)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 def settings(**values: str) -> config.Settings:
@@ -76,7 +73,7 @@ def email(to: Addressees | list[str] = "test@gmail.com", **fields: Any) -> Email
 
 
 class LoopCase(unittest.TestCase):
-    """One loop a test, as a runner has: links live from one mail to the next."""
+    """One loop for the whole of a test, as in a runner: SMTP sessions stay open from one mail to the next."""
 
     def setUp(self) -> None:
         self.loop = self.enterContext(asyncio.Runner())
@@ -95,7 +92,7 @@ class WireCase(LoopCase):
         return mailer
 
     async def until(self, server: SmtpServer, count: str, wanted: int) -> None:
-        """Wait while the loop turns: the server answers from a process of its own, so it may be asked in between."""
+        """Wait until a count of the server is `wanted`, while the loop goes on."""
         give_up_s = time.monotonic() + 10
         while server.counts()[count] != wanted:
             self.assertLess(time.monotonic(), give_up_s, f"{count} is not {wanted}: {server.counts()}")

@@ -16,9 +16,10 @@ from typing import Any
 from lib.errors import ConfigError
 from lib.handlers.email import MOST_UNCERTAIN, DeliveryLeftUncertain, Email, send_email
 from lib.handlers.email.attachment import Attachment
-from lib.handlers.email.mailer import MAX_AGE_S, MAX_IDLE_S, Mailer
+from lib.handlers.email.mailer import Mailer
 from lib.handlers.email.senders import SenderNotAllowed
 from lib.handlers.email.smtp.dial import SmtpDeadlines
+from lib.handlers.email.smtp.idle_sessions import MAX_AGE_S, MAX_IDLE_S
 from lib.handlers.email.smtp.session import MANY_MAILS
 from lib.handlers.email.smtp.token import SMTPTokenMissing
 from lib.handlers.email.smtp.verdicts import (
@@ -34,8 +35,9 @@ from lib.handlers.email.smtp.verdicts import (
 )
 from lib.jobs.registry import Discard, Snooze
 from lib.jobs.result import RESULT_BYTES, result_text
+from tests.a_clock import Clock
 from tests.smtp_server import SmtpServer
-from tests.wire.mail_case import JOB_ID, Clock, Context, LoopCase, WireCase, email, settings
+from tests.wire.mail_case import JOB_ID, Context, LoopCase, WireCase, email, settings
 
 
 class Sending(WireCase):

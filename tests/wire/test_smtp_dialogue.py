@@ -168,7 +168,7 @@ class Cuts(DialogueCase):
 
     def test_an_idle_link_is_closed_though_no_further_mail_comes(self) -> None:
         server, mailer = self.pair()
-        with patch("lib.handlers.email.mailer.MAX_IDLE_S", 0.1):
+        with patch("lib.handlers.email.smtp.idle_sessions.MAX_IDLE_S", 0.1):
             self.send_email(Context(mailer), email())
 
             self.assert_all_closed(server)

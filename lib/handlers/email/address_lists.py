@@ -1,14 +1,13 @@
-"""A field of addresses: what the payload has for `to`, `cc`, `bcc`, `reply_to` and `from` in, checked mailboxes out.
+"""A field of addresses: the payload's value of `to`, `cc`, `bcc`, `reply_to` or `from` in, checked mailboxes out.
 
-Called by email.py. Pure. What other mailers take is taken:
-
-    "a@x.example"                                   one
+    "a@x.example"                                   one address
     "a@x.example, \\"Doe, Jane\\" <b@y.example>"      several in one text, parted by , or ;
-    "Team: a@x.example, b@y.example;"               a group: its members, without its name
-    {"name": "Jane", "address": "b@y.example"}      with the name as it is, and no quotes
-    ["a@x.example", {"address": "b@y.example"}]     a list, of all these
+    "Team: a@x.example, b@y.example;"               a group: its members, without the group's name
+    {"name": "Jane", "address": "b@y.example"}      the name as it is, without quotes
+    ["a@x.example", {"address": "b@y.example"}]     a list of any of the above
 
-What is empty (null, "", " , ", []) is nobody. Whoever stands there twice is there twice: the envelope has them once.
+Called by email_payload.py. Pure. All these forms are accepted because other mailers accept them. An empty value (null,
+"", " , ", []) names nobody. An address that stands twice in a field stays there twice; the envelope has it once.
 """
 
 import re
@@ -17,31 +16,31 @@ from dataclasses import dataclass
 from lib.errors import FieldError
 from lib.handlers.email.mailbox import Mailbox, check_line, named_mailbox, parse_bare, parse_mailbox
 
-MAX_ADDRESSES = 100  # what every server must take (RFC 5321, 4.5.3.1.8)
+MAX_ADDRESSES = 100  # So many recipients every server must accept (RFC 5321, 4.5.3.1.8).
 
 _PARTING = re.compile("[,;:]")
-# What is in quotes or brackets is one piece; what opens and does not end is one up to the end of the text.
+# A text in quotes or brackets is one piece; if its end is missing, the piece goes on to the end of the text.
 _QUOTED = r'"(?>(?:[^"\\]|\\.)*)"?'
 _PIECE = re.compile(rf'{_QUOTED}|<(?>(?:{_QUOTED}|[^"<>])*)>?|\[[^][]*\]?|[,;:]|[^,;:"<[]+')
 
 
 @dataclass(slots=True)
 class Addressee:
-    """An address and the name of whoever it is of, apart."""
+    """An address, and the name of the person or group that has it."""
 
     address: str
     name: str | None = None
 
 
 Addressees = str | Addressee | list[str | Addressee | None] | None
-"""What a payload may hold."""
+"""The value of a field of addresses in a payload."""
 
 
 def read(pointer: str, value: Addressees, faults: list[FieldError]) -> list[Mailbox]:
-    """The mailboxes in `value`; what is wrong with it goes to `faults`, each fault with the pointer to its entry."""
+    """The mailboxes in `value`. Faults are added to `faults`, each with the pointer to its entry, as "/to/1"."""
     if not isinstance(value, list):
         return _entry(pointer, value, faults)
-    # Told at the whole field, and not read one by one: a million addresses would be a million faults.
+    # One fault for the whole field, and no entry is read: a million wrong addresses would be a million faults.
     if len(value) > MAX_ADDRESSES:
         faults.append(_too_many(pointer, len(value)))
         return []
@@ -71,7 +70,7 @@ def _entry(pointer: str, entry: str | Addressee | None, faults: list[FieldError]
 
 
 def _in_text(pointer: str, text: str, faults: list[FieldError]) -> list[Mailbox]:
-    """Raises ValueError where it is not one of them that is wrong."""
+    """The mailboxes in one text. A wrong address becomes a fault; raises ValueError if the text as a whole is wrong."""
     texts = split(text)
     if len(texts) > MAX_ADDRESSES:
         faults.append(_too_many(pointer, len(texts)))
@@ -95,7 +94,7 @@ def _why(text: str, fault: ValueError) -> str:
 
 
 def split(text: str) -> list[str]:
-    """The addresses in a text, each as it stands there. Raises ValueError."""
+    """The addresses in a text, each as it is written. Raises ValueError if a group is not well-formed."""
     if not _PARTING.search(text):
         return [text] if text.strip(" ") else []
     check_line(text)
@@ -104,7 +103,7 @@ def split(text: str) -> list[str]:
     for piece in _PIECE.finditer(text):
         mark = piece[0]
         if mark == ":":
-            # What stands before it is the group's name. Groups hold no groups (RFC 5322, 3.4).
+            # The text before the colon is the group's name. A group holds no groups (RFC 5322, 3.4).
             if is_in_group or not text[begin : piece.start()].strip(" "):
                 raise ValueError("has a : that begins no group, as in Team: a@x.example, b@y.example;")
             begin, is_in_group = piece.end(), True

@@ -1,6 +1,10 @@
-"""A file that goes with a mail, as the payload of an email job has it: checked at POST, decoded once for each attempt.
+"""A file that goes with a mail: an entry of the payload's `attachments` in, a checked `Attachment` out.
 
-letter_parts.py writes it into the mail. Nothing is fetched: no path and no URL names what is attached.
+    {"filename": "bill.pdf", "content": "JVBERi0xLjcK…"}                      content: the file in base64
+    {"cid": "logo", "content_type": "image/png", "content": "iVBORw0KGgo…"}   shown by <img src="cid:logo">
+
+Checked at POST, and decoded once more before each attempt; letter_parts.py writes the file into the mail. Pure. Nothing
+is ever fetched: the payload holds the file itself, and no path or URL of it.
 """
 
 import binascii
@@ -21,9 +25,9 @@ _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"  # RFC 2045, 5.1
 _PARAMETER = rf';[ ]*([A-Za-z0-9!#$&+.^_`{{|}}~-]+)=({_TOKEN}|"[ !#-\[\]-~]*")[ ]*'
 _CONTENT_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})[ ]*((?:{_PARAMETER})*);?[ ]*")
 _PARAMETERS = re.compile(_PARAMETER)
-# The first are made of parts, and base64 is not for them; the others tell a reader to fetch what they stand for.
+# A multipart is made of parts and must not be in base64; the two others tell a mail program to fetch the real content.
 _UNFIT_TYPES = re.compile(r"multipart/.*|message/(?:partial|external-body)", re.IGNORECASE)
-_CID = re.compile(r"[!#-'*+\--;=?@A-Z^-~]{1,250}")  # what stands within < and >, and in a URL: no blanks, no quotes
+_CID = re.compile(r"[!#-'*+\--;=?@A-Z^-~]{1,250}")  # Fit for <…> and for a URL: no blanks, no quotes.
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
@@ -40,7 +44,7 @@ class Attachment:
     """The file itself."""
     media_type: str = field(init=False, repr=False, default="")
     parameters: tuple[tuple[str, str], ...] = field(init=False, repr=False, default=())
-    """What `content_type` says beside the type: names and values as they are written."""
+    """The parameters in `content_type`, as (("charset", "utf-8"),): names and values as they are written."""
 
     def __post_init__(self) -> None:
         faults: list[FieldError] = []
@@ -53,12 +57,13 @@ class Attachment:
             raise Invalid(faults)
 
     def name(self, number: int) -> str:
-        """Its filename; one that is made up of `number` and its type where it has none."""
+        """The filename; if the payload has none, a name made of `number` and the type, as "attachment-2.pdf"."""
         return self.filename or f"attachment-{number}{suffix_of(self.media_type)}"
 
 
 def _decode(attachment: Attachment) -> None:
-    """Both alphabets of RFC 4648, with line breaks and without padding, too: so different programs write it."""
+    """Decode `content` into `body`. Both alphabets of RFC 4648 are accepted, and line breaks, and missing padding:
+    different programs write base64 differently."""
     text = attachment.content
     if text.startswith("data:"):
         raise ValueError("is a data: URL: base64 alone, that which stands behind its comma")
@@ -98,7 +103,7 @@ def _check_content_type(attachment: Attachment) -> None:
     if _UNFIT_TYPES.fullmatch(found[1]):
         raise ValueError(f"is {found[1]}, which no attachment can be")
     attachment.media_type = found[1]
-    # The file's name stands in `filename`.
+    # Without `name`, which some programs add: the file's name is in `filename`.
     attachment.parameters = tuple((n, v) for n, v in _PARAMETERS.findall(found[2]) if n.lower() != "name")
 
 

@@ -1,6 +1,7 @@
-"""What a file's name says of its content, and the other way round.
+"""The content type of a file by the suffix of its name, and the suffix by the type: bill.pdf <-> application/pdf.
 
-WHY NOT mimetypes: it goes by the files of the host and by Python's version. A mail is the same wherever a worker runs.
+Used by attachment.py. Pure. WHY NOT mimetypes: its answers depend on files of the host and on Python's version, and a
+mail must be the same wherever a worker runs.
 """
 
 _TYPES = {
@@ -75,10 +76,10 @@ _BY_SUFFIX = {suffix: content_type for content_type, suffixes in _TYPES.items() 
 
 
 def content_type_of(filename: str) -> str:
-    """What its suffix says, in whatever capitals; UNKNOWN where it says nothing."""
+    """The type of a file with this name, by its suffix in any capitals; UNKNOWN for no suffix or an unknown one."""
     return _BY_SUFFIX.get(filename.rpartition(".")[2].lower(), UNKNOWN) if "." in filename else UNKNOWN
 
 
 def suffix_of(content_type: str) -> str:
-    """The usual one, as in ".pdf"; ".bin" where none is known."""
+    """The usual suffix of a type, as ".pdf"; ".bin" for an unknown type."""
     return "." + _TYPES.get(content_type.lower(), "bin").split()[0]

@@ -1,15 +1,19 @@
 """A domain name as mail servers and the DNS know it: `straße.de` in, `xn--strae-oqa.de` out, or a ValueError with why.
 
-Called by mailbox.py for what stands behind an @. Pure. This is IDNA 2008 (RFC 5890 to 5893). WHY NOT Python's codec: it
-is IDNA 2003, where ß is ss and a final sigma any sigma, so that a mail to straße.de would go to the stranger who owns
-strasse.de.
+Called by mailbox.py for the part of an address behind the @. Pure. The rules are IDNA 2008 (RFC 5890 to 5893). WHY NOT
+Python's codec: it has IDNA 2003, where ß becomes ss and a final sigma any sigma, so that a mail to straße.de would go
+to the stranger who owns strasse.de.
 
-1. The four dots part labels. Capitals, full-width letters and the like become what they stand for, and what is
-   invisible (a soft hyphen, a variation selector) falls away, as UTS 46 has it and every browser does it.
-2. Each label is checked by itself: hyphens, letters, what may stand only beside certain others, right-to-left.
-3. A label beyond ASCII is written in punycode; one that came so must be what this would have written.
+1. A name is parted into labels at any of the four characters that Unicode counts as its dots. Capitals, full-width
+   letters and the like become plain letters, and invisible characters (a soft hyphen, a variation selector) are left
+   out, as UTS 46 asks for and every browser does it.
+2. Each label is checked by itself: its hyphens, its letters, letters that may stand only beside certain others, and
+   letters that are written from the right.
+3. A label beyond ASCII is written in punycode, `xn--…`. A label that came in punycode must be the one that would have
+   been written for its word.
 
-Wider than IDNA 2008 in one thing: symbols (❤) are taken, for such names are registered and other mailers take them.
+Wider than IDNA 2008 in one thing: symbols (❤) are accepted, for such names are registered and other mailers accept
+them.
 """
 
 import re
@@ -18,15 +22,16 @@ from collections.abc import Callable
 
 NAME_CHARS = 253
 _LABEL_CHARS = 63
-_LONGEST = 2 * NAME_CHARS  # of what is looked at: some letters are written in two code points
+_LONGEST = 2 * NAME_CHARS  # Of the text before it is mapped: some letters are written in two code points.
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 _LDH = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _ZWNJ, _ZWJ = "\u200c", "\u200d"
 
-# RFC 5892, 2.6: what its rules would judge otherwise. Its further rules are in _is_letter.
+# RFC 5892, 2.6: letters for which the general rules (see _is_letter) would be wrong.
 _TAKEN = frozenset("\u00df\u03c2\u06fd\u06fe\u0f0b\u3007")
 _REFUSED = frozenset("\u0640\u07fa\u302e\u302f\u3031\u3032\u3033\u3034\u3035\u303b")
-_LETTERS = frozenset({"Ll", "Lu", "Lo", "Lm", "Mn", "Mc", "Nd"})  # Lu: of Cherokee, where the small ones are mapped
+# Lu: capitals of Cherokee stay, for in that script the small letters are mapped to them.
+_LETTERS = frozenset({"Ll", "Lu", "Lo", "Lm", "Mn", "Mc", "Nd"})
 _SYMBOLS = frozenset({"So", "Sm", "Sc", "Sk"})
 _OLD_LETTERS = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # invisible
@@ -41,7 +46,8 @@ _VIRAMA = 9  # a canonical combining class
 
 
 def to_ascii(domain: str) -> str:
-    """In small letters, each label beyond ASCII as `xn--…`. Raises ValueError, its words behind the field's name."""
+    """The name in small letters, each label beyond ASCII as `xn--…`. Raises ValueError, its words to be put behind a
+    field's name."""
     if len(domain) > _LONGEST:
         raise ValueError(f"has a domain of {len(domain)} characters, at most {NAME_CHARS}")
     name = ".".join([_label(label) for label in _DOTS.split(domain)])
@@ -67,13 +73,14 @@ def _label(text: str) -> str:
 
 
 def _mapped(text: str) -> str:
+    """Step 1 for one label: "ＢÜCHER" -> "bücher"."""
     # Letter by letter: str.lower() on a word makes its last sigma a final one, which names another domain.
     letters = [_KEPT.get(letter) or unicodedata.normalize("NFKC", letter).casefold() for letter in text]
     return unicodedata.normalize("NFKC", "".join(letters).translate(_INVISIBLE))
 
 
 def _check_encoded(label: str) -> None:
-    """What says that it is punycode is what `_label` makes of the word that it encodes."""
+    """Raises ValueError unless the label is exactly the one that `_label` would make of its word."""
     try:
         word = label[4:].encode("ascii").decode("punycode")
         is_right = not word.isascii() and _mapped(word) == word and word.encode("punycode") == label[4:].encode("ascii")
@@ -85,6 +92,7 @@ def _check_encoded(label: str) -> None:
 
 
 def _check(label: str) -> None:
+    """Step 2 for one label, mapped and not in punycode. Raises ValueError."""
     if label.startswith("-") or label.endswith("-") or label[2:4] == "--":
         raise ValueError("has a domain with a hyphen where none may be: at an end, or two as third and fourth letter")
     if unicodedata.category(label[0])[0] == "M":
@@ -98,7 +106,7 @@ def _check(label: str) -> None:
 
 
 def _is_letter(letter: str) -> bool:
-    """Whether it may stand anywhere: RFC 5892's PVALID, and symbols."""
+    """Whether the letter may stand anywhere in a label: RFC 5892's PVALID, and symbols."""
     category = unicodedata.category(letter)
     if letter in _TAKEN:
         return True
@@ -107,14 +115,16 @@ def _is_letter(letter: str) -> bool:
 
 
 def _reads_from_right(classes: list[str]) -> bool:
-    """RFC 5893, 2: rules 1 to 4, of a label with a letter that is written from the right."""
+    """RFC 5893, 2, rules 1 to 4, for a label with a letter that is written from the right. classes: the bidirectional
+    class of each letter, as "R" for Hebrew and "EN" for 0 to 9."""
     known = {"R", "AL", "AN", "EN", "ES", "CS", "ET", "ON", "BN", "NSM"}
     last = next((kind for kind in reversed(classes) if kind != "NSM"), "")
     is_ended_well = last in {"R", "AL", "EN", "AN"}
     return classes[0] in {"R", "AL"} and is_ended_well and known.issuperset(classes) and not {"EN", "AN"} <= {*classes}
 
 
-# What may stand beside certain letters alone (RFC 5892, appendix A): each is given the label and its place.
+# Letters that may stand only beside certain others (RFC 5892, appendix A). Each rule is given the label and the index
+# of the letter in it.
 
 
 def _fits(label: str, place: int) -> bool:
@@ -127,7 +137,8 @@ def _ranges(text: str) -> frozenset[str]:
     return frozenset(chr(n) for low, _, high in pairs for n in range(int(low, 16), int(high or low, 16) + 1))
 
 
-# Unicode's ArabicShaping.txt, the Arabic script: letters that join to both sides, and to the one before alone.
+# Unicode's ArabicShaping.txt, the Arabic script: letters that join to both neighbours, and letters that join only to
+# the letter before them.
 _JOIN_BOTH = _ranges(
     "620 626 628 62a-62e 633-63f 641-647 649-64a 66e-66f 678-687 69a-6bf 6c1-6c2 6cc 6ce 6d0-6d1 6fa-6fc 6ff 750-758 "
     "75c-76a 76d-770 772 775-777 77a-77f 886 889-88d 8a0-8a9 8af-8b0 8b3-8b8 8ba-8c8"

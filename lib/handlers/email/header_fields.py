@@ -1,11 +1,16 @@
-"""Header fields of a mail: a name and what it is to say in, its lines out, in ASCII (RFC 5322, 2047).
+"""Header fields of a mail: a field's name and value in, its lines out, in ASCII (RFC 5322, 2047).
 
-Called by email.py. Pure. A field is one of two kinds:
+    Subject: Grüße                      ->  Subject: =?utf-8?b?R3LDvMOfZQ==?=
+    To: Jörg <j@x.example>              ->  To: =?utf-8?b?SsO2cmc=?= <j@x.example>
+    List-Help: <https://x.example/ü>    ->  List-Help: <https://x.example/%C3%BC>
+    Precedence: büro                    ->  ValueError: a 422 at POST
 
-1. Unstructured: a text for people, as Subject and X-… have it. What ASCII can't hold becomes encoded words.
-2. Structured: `_STRUCTURED` names them. Programs read these, and none looks for encoded words there but in a phrase
-   (the name before an address) or a comment. So what is ASCII goes out as it came, folded at its blanks; beyond ASCII
-   phrases and comments are encoded, URLs percent-encoded, and what is left can't be said: ValueError, a 422 at POST.
+Called by letter_head.py, and by email_payload.py as a check. Pure. A field is one of two kinds:
+
+1. Unstructured: a text for people, as in Subject and X-…. Characters beyond ASCII become encoded words.
+2. Structured: a field for programs, named in `_STRUCTURED`. Programs decode encoded words only in a phrase (the name
+   before an address) or a comment. So an ASCII value goes out as it came, folded at its blanks. Beyond ASCII, phrases
+   and comments become encoded words and URLs are percent-encoded; in any other place it is a ValueError.
 
 WHY NOT email.message: its generator turns a word over 78 characters into encoded words, which breaks List-Unsubscribe
 and every other field that holds a long URL.
@@ -20,15 +25,16 @@ from urllib.parse import quote
 
 from lib.handlers.email.mailbox import Mailbox, parse_mailbox
 
-_LINE_CHARS = 78  # RFC 5322, 2.1.1: should
-_HARD_LINE_CHARS = 998  # and must
-_ENCODED_LINE_CHARS = 76  # RFC 2047, 2: of a line that holds an encoded word
+_LINE_CHARS = 78  # RFC 5322, 2.1.1: a line should have no more,
+_HARD_LINE_CHARS = 998  # and must have no more.
+_ENCODED_LINE_CHARS = 76  # RFC 2047, 2: of a line with an encoded word.
 _ENCODED_WORD_CHARS = 75
 _ENCODING_CHARS = len("=?utf-8?q??=")
-_LEAST_WORD_CHARS = _ENCODING_CHARS + 12  # holds any character
-_WORD_CHARS = 900  # a longer word of a text for people is encoded, which allows to break it
+_LEAST_WORD_CHARS = _ENCODING_CHARS + 12  # Room for any one character.
+_WORD_CHARS = 900  # A longer word of a text for people is encoded: only encoded words can be broken.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
-# Where an encoded word of any kind may stand, phrases too (RFC 2047, 5): what these letters are in its Q encoding.
+# The bytes that stand for themselves in the Q encoding, wherever an encoded word may stand, phrases too (RFC 2047, 5);
+# and every byte in that encoding.
 _Q_LETTERS = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!*+-/")
 _Q = [chr(n) if n in _Q_LETTERS else "_" if n == 0x20 else f"={n:02X}" for n in range(256)]
 
@@ -36,20 +42,22 @@ _BRACKETED = re.compile(r"(<[^<>]*>)")
 _COMMENT = re.compile(r"\(([^()]*)\)")
 _SCHEME_AND_HOST = re.compile(r"< *[A-Za-z][A-Za-z0-9+.-]*:(?://([^/?#]*))?")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
-_ADDRESS = re.compile(r'(?>(?:[^",\\]|\\.?|"(?:[^"\\]|\\.)*"?)+)')  # a comma within quotes is a part of the name
-_COMMENT_CHARS = 60  # of the first encoded word in one: brackets and a comma stand beside it
+_ADDRESS = re.compile(r'(?>(?:[^",\\]|\\.?|"(?:[^"\\]|\\.)*"?)+)')  # A comma within quotes is a part of the name.
+_COMMENT_CHARS = 60  # Of the first encoded word in a comment: brackets and a comma stand beside it.
 
 
 def header(name: str, value: str) -> str:
-    """A header field; its value is in its final form, see below. In lines of 78 characters where blanks allow it."""
+    """One header field, folded into lines of 78 characters where blanks allow it. value: in its final form, as the
+    functions below give it."""
     if len(name) + 2 + len(value) <= _ENCODED_LINE_CHARS:
         return f"{name}: {value}"
     is_encoded = "=?" in value
     line_chars = _ENCODED_LINE_CHARS if is_encoded else _LINE_CHARS
-    # Every line but the first begins with one blank and a word: a line of blanks alone ends the headers for some.
+    # Every line but the first begins with one blank and a word: for some programs a line of blanks ends the head.
     first, *words = re.split(r" (?=[^ ])", value)
     lines = [f"{name}: {first}"]
-    # Not sooner: the parser of Python 3.11 leaves the blank where nothing of the value stands beside the name.
+    # The first word moves to a line of its own only if it must: if nothing stands beside the name, the parser of Python
+    # 3.11 takes the blank for a part of the value.
     if len(lines[0]) > (_ENCODED_LINE_CHARS if first.startswith("=?") else _HARD_LINE_CHARS):
         lines = [f"{name}:", f" {first}"]
     for word in words:
@@ -62,11 +70,12 @@ def header(name: str, value: str) -> str:
 
 @lru_cache(maxsize=2)
 def from_header(sender: Mailbox) -> str:
-    return header("From", mailboxes([sender], "From"))  # the same for all mails of a runner
+    """Kept, for nearly all mails of a runner come from one sender."""
+    return header("From", mailboxes([sender], "From"))
 
 
 def given_header(name: str, value: str) -> str:
-    """A field that the payload asks for. Raises ValueError where it can't be said in a field of that name."""
+    """A field of the payload's `headers`. Raises ValueError for a value that a field of this name can't hold."""
     form = _STRUCTURED.get(name.lower())
     if form is None:
         return header(name, unstructured(value, name))
@@ -79,14 +88,15 @@ def given_header(name: str, value: str) -> str:
     return header(name, value)
 
 
-# Header values in their final form. `name` is the field's: its first line has room for so much less.
+# Header values in their final form. `name` is the field's name, for which the first line needs room.
 
 
 def mailboxes(boxes: Sequence[Mailbox], name: str = "") -> str:
+    """The value of an address field: `Jane <jane@x.example>, bob@y.example`."""
     room = _room(name)
     parts = []
     for label, address in boxes:
-        # One in quotes goes in brackets, where no reader takes a comma in it for the end of the address.
+        # A quoted address goes in angle brackets: there no program takes a comma in it for the end of the address.
         bare = f"<{address}>" if address[0] == '"' else address
         parts.append(f"{_phrase(label, room)} <{address}>" if label else bare)
         room = _ENCODED_WORD_CHARS
@@ -100,14 +110,16 @@ def date(seconds: float) -> str:
 
 @lru_cache(maxsize=2)
 def _date(seconds: int) -> str:
-    # A tenth of what composing a letter takes, and a second has thousands of letters. +0000 says that it is UTC,
-    # -0000 (as formatdate has it) that nothing is known of the place.
+    # Kept: formatdate takes a tenth of the time of composing a letter, and thousands of letters have the same second.
+    # +0000 means UTC; formatdate's -0000 means that the sender's time zone is unknown.
     return formatdate(seconds).removesuffix("-0000") + "+0000"
 
 
 def unstructured(text: str, name: str = "") -> str:
-    """`text` as it is where a header can hold it, else as encoded words. Without the blanks at its edges: they are no
-    part of a field's value but as encoded words, and a subject that is encoded for a blank looks like spam."""
+    """`text` as it is if a header field can hold it, else as encoded words.
+
+    Without the blanks at its edges: only encoded words could keep them, and a subject that is encoded for the sake of a
+    blank looks like spam."""
     text = text.strip(" ")
     is_plain = _is_printable(text) and "=?" not in text
     is_short = len(text) <= _WORD_CHARS or max(map(len, text.split(" "))) <= _WORD_CHARS
@@ -115,13 +127,13 @@ def unstructured(text: str, name: str = "") -> str:
 
 
 def _room(name: str) -> int:
-    """What an encoded word beside the field's name may take; beside a very long one none stands."""
+    """The characters that an encoded word beside the field's name may have; a very long name has none beside it."""
     room = _ENCODED_LINE_CHARS - len(name) - 2
     return min(room, _ENCODED_WORD_CHARS) if room >= _LEAST_WORD_CHARS else _ENCODED_WORD_CHARS
 
 
 def _phrase(name: str, room: int) -> str:
-    # "=?" within quotes is no encoded word (RFC 2047, 5), and many readers decode it all the same.
+    # "=?" within quotes begins no encoded word (RFC 2047, 5), but many mail programs decode it all the same.
     if "=?" in name or not _is_printable(name):
         return _encoded(name, room)
     if _PLAIN_NAME.fullmatch(name):
@@ -134,11 +146,12 @@ def _is_printable(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-# Encoded words (RFC 2047). The blank between two is no part of the text: header() may break the line there.
+# Encoded words (RFC 2047). A blank between two of them is no part of the text: header() may break the line there.
 
 
 def _encoded(text: str, room: int) -> str:
-    """Whole characters in each word; the first word takes up to `room` characters, the others 75."""
+    """`text` as encoded words with whole characters in each. The first word has up to `room` characters, the others 75.
+    Of the encodings Q and B the shorter one is used."""
     first, others = room - _ENCODING_CHARS, _ENCODED_WORD_CHARS - _ENCODING_CHARS
     if len(_q(text)) <= (len(text.encode("utf-8")) + 2) // 3 * 4:
         parts = _parts(text, first, others, lambda character: len(_q(character)))
@@ -156,7 +169,7 @@ def _b(text: str) -> str:
 
 
 def _parts(text: str, first: int, others: int, size: Callable[[str], int]) -> list[str]:
-    """`text` in pieces: of size `first` at most the first one, of size `others` those behind it."""
+    """`text` in pieces: the first of size `first` at most, the others of size `others` at most."""
     parts = []
     begin, left = 0, first
     for at, character in enumerate(text):
@@ -168,11 +181,11 @@ def _parts(text: str, first: int, others: int, size: Callable[[str], int]) -> li
     return [*parts, text[begin:]]
 
 
-# Structured fields: each function takes a value that is long or beyond ASCII, and gives one that header() can fold.
+# Structured fields: each function takes a value that is long or beyond ASCII, and returns one that header() can fold.
 
 
 def _tokens(value: str, _name: str) -> str:
-    """What has no place for a text: words, numbers, dates, one URL."""
+    """Words, numbers, dates or one URL: nothing beyond ASCII has a place here."""
     found = _BEYOND_ASCII.search(value)
     if found:
         raise ValueError(
@@ -222,16 +235,16 @@ def _urls(value: str, name: str) -> str:
 
 
 def _url(bracketed: str) -> str:
-    """Beyond ASCII percent-encoded, as browsers do (RFC 3987, 3.1); a host is not, for not every program knows it then.
+    """One `<URL>`, percent-encoded as in browsers (RFC 3987, 3.1), except the host, which some programs would not know.
 
-    One that no line holds is broken: readers leave out the blanks within the brackets (RFC 2369, 2)."""
+    A URL that is too long for a line is broken: programs leave out blanks within the brackets (RFC 2369, 2)."""
     start = _SCHEME_AND_HOST.match(bracketed)
     if not bracketed.isascii() and not start:
         raise ValueError("has letters beyond ASCII in angle brackets, and no URL there")
     if start and not (start[1] or "").isascii():
         raise ValueError("has a URL whose host must be written in its xn-- form")
     url = _BEYOND_ASCII.sub(lambda found: quote(found[0]), bracketed)
-    if len(url) < _HARD_LINE_CHARS - 1:  # a comma may stand behind it
+    if len(url) < _HARD_LINE_CHARS - 1:  # A comma may follow.
         return url
     return " ".join([url[at : at + _WORD_CHARS] for at in range(0, len(url), _WORD_CHARS)])
 

@@ -1,6 +1,15 @@
-"""The parts of a mail as bytes, each with its own header fields: texts, files, and what holds several of them.
+"""The MIME parts of a mail as bytes, each with its own header fields: texts, files, and a multipart around several.
 
-Called by letter.py. Pure. Every part is 7-bit, so no server need offer 8BITMIME, and its line breaks are CRLF.
+    --=_m_019a0000000070008000000000000001
+    Content-Type: application/pdf;
+     name="bill.pdf"
+    Content-Transfer-Encoding: base64
+    Content-Disposition: attachment;
+     filename="bill.pdf"
+
+    JVBERi0xLjcK…
+
+Called by letter_body.py. Pure. Every part is 7-bit, so that no server need offer 8BITMIME. Every line ends with CRLF.
 """
 
 import base64
@@ -12,17 +21,19 @@ from urllib.parse import quote
 from lib.handlers.email.attachment import Attachment
 from lib.handlers.email.content_types import UNKNOWN
 
-_LINE_CHARS = 78  # RFC 5322, 2.1.1: should
-_HARD_LINE_CHARS = 998  # and must
-_BASE64_CHARS = 76  # RFC 2045, 6.8: a line's
-_PARAMETER_CHARS = 56  # of one piece of a filename: with what stands around it, a line has 78 at most
+_LINE_CHARS = 78  # RFC 5322, 2.1.1: a line should have no more,
+_HARD_LINE_CHARS = 998  # and must have no more.
+_BASE64_CHARS = 76  # RFC 2045, 6.8: of a line of base64.
+_PARAMETER_CHARS = 56  # Of one piece of a filename: with the parameter's name around it, a line has at most 78.
 _PLAIN_BODY = b"\t\n" + bytes(range(0x20, 0x7F))
 _ASCII = bytes(range(128))
-# Neither what must be escaped, nor what looks like an encoded word: readers differ in what they make of these.
+# No character that must be escaped, and nothing that looks like an encoded word: mail programs differ in how they read
+# both.
 _PLAIN_FILENAME = re.compile(r"(?:[ !#-<>-\[\]-~]|=(?!\?))+")
 
 
 def text_part(kind: str, text: str) -> bytes:
+    """kind: "plain" or "html"."""
     lines = re.sub(r"\r\n?", "\n", text) if "\r" in text else text
     body = (lines if lines.endswith("\n") else lines + "\n").encode("utf-8")
     coding, coded = _coded(body)
@@ -31,9 +42,10 @@ def text_part(kind: str, text: str) -> bytes:
 
 
 def file_part(attachment: Attachment, *, filename: str, disposition: str) -> bytes:
-    """The file byte for byte, in base64. A message is no file: RFC 2046, 5.2.1 has it stand there as it is.
+    """The file byte for byte, in base64. disposition: "inline" or "attachment".
 
-    One that can't (8-bit letters, too long a line) goes as a file of unknown type, which its name tells readers."""
+    A file of the type message/… must not be in base64 (RFC 2046, 5.2.1): it goes as it is. If it can't (8-bit letters,
+    a line too long), it goes as a file of unknown type, and mail programs know the type by the filename."""
     media_type = attachment.media_type
     if media_type.lower().startswith("message/"):
         message = _as_lines(attachment.body)
@@ -44,9 +56,10 @@ def file_part(attachment: Attachment, *, filename: str, disposition: str) -> byt
 
 
 def multipart(subtype: str, mark: str, parts: Sequence[bytes], *, of: str = "") -> bytes:
-    """`parts` in one. `mark` parts them, lengthened until none holds it: a text that quotes it can't end its own part.
+    """One part that holds `parts`. mark: characters for the boundary between them, which is lengthened until no part
+    holds it: so a text that quotes the boundary can't end its own part.
 
-    of: the type of the first, which multipart/related names (RFC 2387, 3.1)."""
+    of: the type of the first part, which multipart/related names (RFC 2387, 3.1)."""
     boundary = b"=_" + mark.encode("ascii")
     while any(boundary in part for part in parts):
         boundary += b"_"
@@ -56,10 +69,11 @@ def multipart(subtype: str, mark: str, parts: Sequence[bytes], *, of: str = "") 
 
 
 def _coded(body: bytes) -> tuple[str, bytes]:
-    """Name of the transfer encoding and the body in it."""
+    """The name of the shortest transfer encoding for `body`, and the body in that encoding."""
     if not body.translate(None, delete=_PLAIN_BODY) and _longest(body.split(b"\n")) <= _LINE_CHARS:
         return "7bit", body
-    # Quoted-printable takes three bytes for one, base64 four for three: they meet where a sixth is beyond ASCII.
+    # Quoted-printable takes three bytes for one, base64 four for three: they are of one length if a sixth of the body
+    # is beyond ASCII.
     if not body.isascii() and len(body.translate(None, delete=_ASCII)) * 6 > len(body):
         # RFC 2045, 6.8: line breaks within base64 are CRLF as well.
         return "base64", base64.encodebytes(body.replace(b"\n", b"\r\n"))
@@ -77,7 +91,7 @@ def _base64(body: bytes) -> bytes:
 
 
 def _as_lines(message: bytes) -> bytes | None:
-    """A message with CRLF throughout, where it is one that can go as 7bit."""
+    """The message with CRLF throughout; None if it can't go as 7bit."""
     lines = message.replace(b"\r\n", b"\n").split(b"\n")
     if not message.isascii() or b"\0" in message or _longest(lines) > _HARD_LINE_CHARS:
         return None
@@ -89,7 +103,7 @@ def _as_lines(message: bytes) -> bytes | None:
 def _file_head(attachment: Attachment, media_type: str, coding: str, filename: str, disposition: str) -> bytes:
     parameters = [f"{name}={value}" for name, value in _parameters(attachment, media_type)]
     fields = [
-        # The name stands here as well: older readers look for it beside the type.
+        # Older mail programs look for the file's name beside its type.
         ";\r\n ".join([f"Content-Type: {media_type}", *parameters, *_name_parameters("name", filename)]),
         f"Content-Transfer-Encoding: {coding}",
         ";\r\n ".join([f"Content-Disposition: {disposition}", *_name_parameters("filename", filename)]),
@@ -100,10 +114,11 @@ def _file_head(attachment: Attachment, media_type: str, coding: str, filename: s
 
 
 def _parameters(attachment: Attachment, media_type: str) -> tuple[tuple[str, str], ...]:
+    """The parameters of Content-Type, without `name`: the payload's own, and a charset for a text in UTF-8."""
     if media_type != attachment.media_type:
         return ()
     has_charset = any(name.lower() == "charset" for name, _ in attachment.parameters)
-    # Without one a text is taken for ASCII, and readers guess.
+    # A text without a charset is taken for ASCII, and mail programs guess.
     if media_type.lower().startswith("text/") and not has_charset and _is_utf8(attachment.body):
         return (*attachment.parameters, ("charset", '"utf-8"'))
     return attachment.parameters
@@ -114,11 +129,12 @@ def _is_utf8(body: bytes) -> bool:
         body.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return b"\0" not in body  # UTF-16 has every other byte so
+    return b"\0" not in body  # In UTF-16 every other byte of a western text is 0.
 
 
 def _name_parameters(parameter: str, filename: str) -> list[str]:
-    """As it is between quotes, or where a reader might misread that, by RFC 2231: in pieces where it is long."""
+    """The filename in quotes, `filename="bill.pdf"`. If a mail program might misread that, as RFC 2231 has it,
+    `filename*=utf-8''f%C3%BCr.pdf`, and a long name in pieces, `filename*0*=…`, `filename*1*=…`."""
     if _PLAIN_FILENAME.fullmatch(filename):
         return [f'{parameter}="{filename}"']
     pieces = [""]

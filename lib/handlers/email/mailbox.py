@@ -1,16 +1,20 @@
 """One mail address: the text `Name <a@b>` or `a@b` in, a checked `Mailbox` out, or a ValueError that says why.
 
-Read at POST, so that a wrong address is a 422 and not a dead job, and for MAIL_FROM. Pure. A field of several addresses
-is address_lists.py's, which comes here for each.
+    "Jane <Jane@X.example>"            Mailbox("Jane", "Jane@x.example")
+    '"Doe, Jane" <j@bücher.example>'   Mailbox("Doe, Jane", "j@xn--bcher-kva.example")
+    "try..this@example.jp"             Mailbox("", '"try..this"@example.jp')
+    "jane@x@y"                         ValueError("is not one address: …")
 
-1. What is between the < and the >, or the whole text, is the address; what stands before it is the name.
-2. Before the @: an atom as RFC 5321 has it stays as it is. Anything else is quoted, as the wire and header fields
-   alike ask for: `try..this@example.jp` is `"try..this"@example.jp`, and so is one that came in quotes. With letters
-   beyond ASCII the mail needs SMTPUTF8 (RFC 6531), which session.py sees to.
-3. Behind the @: domain_names.py.
+Called at POST, so that a wrong address is a 422 and not a dead job, and for MAIL_FROM. Pure. address_lists.py reads a
+field of several addresses, and calls this file for each.
 
-It takes less than RFC 5322 allows (no comments, no address literals, no blank that is not quoted): what is rare in a
-real address is common in an attack on whoever parses it next.
+1. The text between < and > is the address, and the text before is the name. Without < the whole text is the address.
+2. The part before the @ stays as it is if it is an atom of RFC 5321. Anything else is put in quotes, as both SMTP and
+   header fields ask for. With letters beyond ASCII in it, the mail needs SMTPUTF8 (RFC 6531): see smtp/session.py.
+3. domain_names.py checks the part behind the @.
+
+Less is accepted than RFC 5322 allows (no comments, no address literals, no blank outside of quotes): such forms are
+rare in real addresses, and common in attacks on the next program that parses the address.
 """
 
 import re
@@ -21,28 +25,30 @@ from lib.handlers.email import domain_names
 
 ADDRESS_CHARS = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets, less its angle brackets
 NAME_CHARS = 256
-_LOCAL_CHARS = 64  # RFC 5321, 4.5.3.1.1: octets
-_TEXT_CHARS = 2 * (NAME_CHARS + ADDRESS_CHARS)  # within quotes two may be written for one
+_LOCAL_CHARS = 64  # RFC 5321, 4.5.3.1.1: octets before the @.
+_TEXT_CHARS = 2 * (NAME_CHARS + ADDRESS_CHARS)  # Within quotes a character may be written as two.
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_UCHARS = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-"  # RFC 6531, 3.3; within brackets
+_UCHARS = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-"  # RFC 6531, 3.3; for use within [ ].
 _ATOM = re.compile(rf"[{_UCHARS}]+(?:\.[{_UCHARS}]+)*")
 _DOTTED = re.compile(rf"[.{_UCHARS}]+")
 _DOTTED_AND_BLANK = re.compile(rf"[. {_UCHARS}]+")
 _QUOTED = re.compile(r'"((?>(?:[^"\\]|\\.)*))"')
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-# What nearly every address is: no name, and fit as it stands.
+# Nearly every address: without a name, and valid as it stands.
 _BARE = re.compile(rf"((?=.{{1,{_LOCAL_CHARS}}}@){_ATEXT}(?:\.{_ATEXT})*)@({_LABEL}(?:\.{_LABEL})*)")
 _BRACKETED = re.compile(r'((?>(?:"(?>(?:[^"\\]|\\.)*)"|[^"<])*))<((?>(?:"(?>(?:[^"\\]|\\.)*)"|[^"<>])*))>')
 _PARTS = re.compile(r'("(?>(?:[^"\\]|\\.)*)"|[^"@]*)@([^@]*)')
-# Line breaks as Unicode counts them are here too: what one program takes for a letter the next takes for a new header.
+# Unicode's line breaks are unfit too: a character that is a letter for one program begins a new header for the next.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_JOINERS = str.maketrans("", "", "\u200c\u200d")  # invisible, and parts of words in Persian and Hindi
+_JOINERS = str.maketrans("", "", "\u200c\u200d")  # Invisible, and yet parts of words in Persian and Hindi.
 
 
 class Mailbox(NamedTuple):
-    """`name` as it was given, "" for none; `address` as the wire has it: its local part quoted where it must be, and
-    alone not always ASCII; its domain in lower case and as A-labels."""
+    """name: as it was given, "" for none.
+
+    address: as SMTP has it: before the @ quoted if it must be, and not always ASCII; behind the @ in lower case, and
+    ASCII (xn--…)."""
 
     name: str
     address: str
@@ -53,7 +59,7 @@ class Mailbox(NamedTuple):
 
 
 def check_line(text: str) -> None:
-    """Raises ValueError where `text` can't stand in one line of a header: header injection ends here."""
+    """Raises ValueError if `text` can't stand in one line of a header field. This check prevents header injection."""
     if text.isascii() and text.isprintable():
         return
     found = _UNFIT.search(text)
@@ -64,12 +70,13 @@ def check_line(text: str) -> None:
 
 
 def parse_mailbox(text: str) -> Mailbox:
-    """The mailbox that `text` names. Raises ValueError with the words that follow the field's name."""
+    """The mailbox that `text` names. Raises ValueError, its words to be put behind a field's name."""
     return parse_bare(text) or _parse(text)
 
 
 def parse_bare(text: str) -> Mailbox | None:
-    """The mailbox that nearly every text is: an address and no name, fit as it stands. None for all others."""
+    """The mailbox of a text that is an address without a name and valid as it stands, as nearly every text is; else
+    None."""
     bare = _BARE.fullmatch(text)
     if bare is None or len(text) > ADDRESS_CHARS:
         return None
@@ -78,9 +85,9 @@ def parse_bare(text: str) -> Mailbox | None:
 
 
 def named_mailbox(name: str, address: str) -> Mailbox:
-    """The mailbox of an address that stands alone, and a name that may be anything. Raises ValueError.
+    """The mailbox of a name and an address that came apart. Raises ValueError.
 
-    Blanks before the @ are quoted here: with nothing beside it they can be no part of a name."""
+    The address may have blanks before the @: beside a name of its own, they can't be the end of a name."""
     check_line(name)
     check_line(address)
     return _mailbox(name.strip(" "), address.strip(" "), _DOTTED_AND_BLANK)
@@ -103,7 +110,7 @@ def _name(text: str) -> str:
     quoted = _QUOTED.fullmatch(text)
     if quoted:
         return re.sub(r"\\(.)", r"\1", quoted[1])
-    # A comma or an @ that is not quoted is more likely a second address than a part of somebody's name.
+    # A comma or an @ outside of quotes is more likely to belong to a second address than to somebody's name.
     if re.search(r'[<>@,;:"\\]', text):
         raise ValueError('has a name that must be in double quotes, as in "Doe, Jane" <jane@example.com>')
     return text
@@ -124,13 +131,13 @@ def _mailbox(name: str, text: str, quotable: re.Pattern[str]) -> Mailbox:
 
 
 def _local(text: str, quotable: re.Pattern[str]) -> str:
-    """What stands before the @, as the wire has it. quotable: what is quoted here, and need not come so."""
+    """The part before the @, as SMTP has it. quotable: the texts that may come without the quotes that they need."""
     quoted = _QUOTED.fullmatch(text)
-    # RFC 6532, 3.1: what looks alike is to be alike.
+    # RFC 6532, 3.1: two texts that look alike must be the same address.
     bare = unicodedata.normalize("NFC", re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text)
     if not bare.isascii() and not bare.translate(_JOINERS).isprintable():
         raise ValueError("has a letter before the @ that can't be seen, such as a no-break space")
-    # RFC 5321, 4.1.2: in quotes where it must be, and not otherwise.
+    # RFC 5321, 4.1.2: in quotes only if it must be.
     local = bare if _ATOM.fullmatch(bare) else '"' + re.sub(r'(["\\])', r"\\\1", bare) + '"'
     is_fit = quoted is not None or quotable.fullmatch(bare)
     if not is_fit or len(local.encode()) > _LOCAL_CHARS:

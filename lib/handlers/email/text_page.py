@@ -1,19 +1,27 @@
-"""A page of plain text while it is written: the lines so far, and the one that words are still added to.
+"""A page of plain text while it is written: the lines that are done, and the open line, which still gets words.
 
-html_text.py reads tags and tells the page what they mean. Nothing here knows HTML, but that blanks are worth one.
+    page.margin, page.mark = "   ", "1. "
+    page.add("one"), page.end_line(), page.add("and more")     ->  1. one
+                                                                      and more
+
+Written by html_elements.py. Nothing here knows HTML, except that blanks and line breaks in a row are worth one blank.
 """
 
 import re
 
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
-# What fills up the line that a mailbox shows beside the subject, and what only says where a line may be broken.
+# Invisible characters: those with which HTML mails fill up the line that a mailbox shows beside the subject, and those
+# that only say where a line may be broken.
 _FILLING = re.compile(r"[ \xa0\u034f\u200b\u200c\u2007\ufeff]{2,}|[\xa0\u2007]")
 _UNSEEN = dict.fromkeys((0xAD, 0x34F, 0x200B, 0xFEFF))
 _SCHEME = re.compile(r"\A[a-z]+:(//)?", re.IGNORECASE)
 
 
 class TextPage:
-    """`margin` begins each line, `mark` the next one in its stead. Within `exact` the text's own lines are kept."""
+    """margin: the beginning of each line. mark: the beginning of the next line, in place of the margin.
+
+    exact: above 0 inside of <pre>, where the text keeps its own lines and blanks.
+    """
 
     def __init__(self) -> None:
         self.margin = ""
@@ -22,15 +30,18 @@ class TextPage:
         self._lines: list[str] = []
         self._line: list[str] = []
         self._gap = ""
+        """What parts the open line's last word from the next one: "", " " or " | "."""
         self._blank: str | None = None
+        """The empty line that parts the next line from the last one: its margin. None: no empty line."""
         self._link: list[str] | None = None
+        """The words of the open link."""
 
     def text(self) -> str:
         self.end_line()
         return "\n".join(self._lines)
 
     def add(self, text: str) -> None:
-        """Words for this line; blanks at the edges of `text` set it apart from its neighbours."""
+        """Add words to the open line. A blank at an edge of `text` parts it from its neighbour there."""
         if self.exact:
             self._add_exact(text)
             return
@@ -47,20 +58,20 @@ class TextPage:
         self._gap = " " if text[-1] == " " else ""
 
     def set_gap(self, between: str) -> None:
-        """What parts the words that this line has from the next ones, where both are there."""
+        """Put `between` between the words that the open line has and the next ones, if it gets any."""
         self._gap = between
 
     def end_line(self, *, blank: bool = False) -> None:
-        """End the line, where there is one. blank: an empty line sets the next one apart."""
+        """End the open line, if any. blank: an empty line parts it from the next one."""
         if self._line:
             self._lines.append("".join(self._line).rstrip(" "))
             self._line.clear()
         self._gap = ""
-        if blank and not self.mark:  # none between an item's mark and its first line
+        if blank and not self.mark:  # No empty line between an item's mark and its first line.
             self._blank = self.margin if self._blank is None else min(self._blank, self.margin, key=len)
 
     def break_line(self) -> None:
-        """As end_line; on an empty line, an empty line."""
+        """As `end_line`, for a line break in the text: two of them in a row make an empty line."""
         if self.exact:
             self._add_exact("\n")
         else:
@@ -70,7 +81,7 @@ class TextPage:
         self._link = []
 
     def end_link(self, url: str) -> None:
-        """Say where the link leads, unless its words are that already."""
+        """Add the link's address behind its words, unless the words are the address."""
         words, self._link = "".join(self._link or ()), None
         if not words:
             self.add(url)
@@ -88,14 +99,14 @@ class TextPage:
 
     def _begin_line(self) -> None:
         if self._blank is not None and self._lines and self._lines[-1].strip("> "):
-            # An empty line between a quotation and what is around it is no part of the quotation.
+            # Between a quotation and the text around it the empty line has the shorter margin: it is not quoted.
             self._lines.append(min(self._blank, self.margin, key=len).rstrip(" "))
         self._blank = None
         self._line.append(self.mark or self.margin)
         self.mark = ""
 
     def _append(self, words: str) -> None:
-        """Behind what was written last, though that may have ended its line."""
+        """Add words behind the last word written, even if its line has ended."""
         if self._line:
             self._line.append(words)
         else:
@@ -114,4 +125,5 @@ class TextPage:
 
 
 def _bare(url: str) -> str:
+    """For comparing a link's words with its address: "https://X.example/" and "x.example" are the same."""
     return _SCHEME.sub("", url).replace(" ", "").rstrip("/").lower()

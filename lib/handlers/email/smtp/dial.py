@@ -1,8 +1,15 @@
-"""Open an SMTP session: the route that SMTP_URL names, the connection, EHLO, STARTTLS, login.
+"""Open an SMTP session: read the route that SMTP_URL names, connect, say EHLO, start TLS, log in.
 
-Called by mailer.py, in a thread: it is smtplib's work, done once for many mails. What comes back is a socket that is
-ready for MAIL; every failure is one of verdicts.py. smtplib by itself would listen to a server without end: what
-it reads is bounded here, in bytes, and in time by the mail's Deadline.
+    smtp://me:secret@mail.example:587?starttls=1
+
+    (connected)              220 mail.example ESMTP
+    EHLO worker.example      250-STARTTLS …
+    STARTTLS                 220 go ahead             then TLS, and EHLO once more
+    AUTH PLAIN …             235 welcome              login.py
+
+Called by session_pool.py, in a thread: smtplib does the work, once for many mails. `open_session` returns a socket that
+is ready for MAIL; every failure is an error of verdicts.py. smtplib by itself would listen to a server without end, so
+its reading is bounded here, in bytes, and in time by the mail's Deadline.
 """
 
 import ipaddress
@@ -18,11 +25,12 @@ from urllib.parse import unquote, urlsplit
 
 from lib.handlers.email.smtp.login import by_password, by_token
 from lib.handlers.email.smtp.token import TOKEN_S, Token, Tokens
-from lib.handlers.email.smtp.verdicts import SMTPLoginRefused, SMTPSessionRefused, check, refusal, translated
+from lib.handlers.email.smtp.verdicts import SMTPLoginRefused, SMTPSessionRefused, check, translated, verdict
 
 CONNECT_S = 10.0
-REPLY_S = 45.0  # RFC 5321, 4.5.3.2.6 grants ten minutes behind the mail: giving up there makes duplicates
-TOTAL_S = 55.0  # below the job's timeout_s of 60: the verdict on the link comes before the runner's on the job
+# RFC 5321, 4.5.3.2.6 grants a server ten minutes after the mail: a client that gives up there makes duplicates.
+REPLY_S = 45.0
+TOTAL_S = 55.0  # Below the job's timeout_s of 60: the verdict on the mail comes before the runner stops the job.
 TALK_BYTES = 64 << 10  # greeting, EHLO and login together
 READ_BYTES = 4 << 10
 
@@ -39,11 +47,11 @@ class SmtpRoute:
     user: str | None = None
     password: str = field(default="", repr=False)
     tokens: Tokens | None = field(default=None, repr=False)
-    """In place of the password, where there are any."""
+    """If given, used in place of the password."""
 
 
 class SmtpDeadlines(NamedTuple):
-    """Seconds: for a connection to be made, for a reply, for everything that one mail takes."""
+    """Seconds: to make a connection, to wait for one reply, and for one mail in all."""
 
     connect_s: float = CONNECT_S
     reply_s: float = REPLY_S
@@ -51,7 +59,7 @@ class SmtpDeadlines(NamedTuple):
 
 
 class Deadline:
-    """The end of the time that one mail may take, whatever its steps take each."""
+    """The end of the time that one mail may take in all. clock: seconds, monotonic."""
 
     def __init__(self, limits: SmtpDeadlines, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
@@ -59,11 +67,11 @@ class Deadline:
         self._end = clock() + limits.total_s
 
     def end(self) -> None:
-        """Nobody waits for it any more; from any thread."""
+        """The mail's time is over, for nobody waits for it any more. From any thread."""
         self._end = self._clock()
 
     def left_s(self, limit_s: float) -> float:
-        """`limit_s`, or what is left if that is less. Raises TimeoutError when nothing is."""
+        """`limit_s`, or the rest of the mail's time if that is less. Raises TimeoutError if the time is over."""
         left = self._end - self._clock()
         if left <= 0:
             raise TimeoutError(f"not done within {self.limits.total_s:g} s")
@@ -71,7 +79,7 @@ class Deadline:
 
 
 def read_route(url: str) -> SmtpRoute:
-    """`smtp[s]://user:password@host:port?starttls=1`, as lib/settings/config.py has checked it. Raises ValueError."""
+    """url: `smtp[s]://user:password@host:port?starttls=1`, checked by lib/settings/config.py. Raises ValueError."""
     parts = urlsplit(url)
     tls = "implicit" if parts.scheme == "smtps" else "starttls" if parts.query == "starttls=1" else "none"
     port = parts.port or {"implicit": 465, "starttls": 587, "none": 25}[tls]
@@ -82,16 +90,19 @@ def read_route(url: str) -> SmtpRoute:
     return SmtpRoute(host, port, tls, user, unquote(parts.password or ""))
 
 
-class Session(NamedTuple):
-    """A connection that takes MAIL. offers: EHLO's, in small letters; unread: what the server said beyond that."""
+class DialledSession(NamedTuple):
+    """A connection that is ready for MAIL.
+
+    offers: the extensions that EHLO named, in small letters. unread: bytes behind the server's last reply.
+    """
 
     sock: socket.socket
     offers: frozenset[str]
     unread: bytes
 
 
-class _Talk:
-    """What smtplib reads replies from, in place of a file."""
+class _BoundedReplies:
+    """smtplib reads replies from it, in place of a file: bounded in bytes and in time."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self.unread = b""
@@ -100,9 +111,9 @@ class _Talk:
         self._left_bytes = TALK_BYTES
 
     def readline(self, limit: int) -> bytes:
-        """A line with its end; without, where the server hung up or the line is longer. Raises OSError."""
+        """A line with its line break; without one if the server hung up or the line is longer. Raises OSError."""
         while b"\n" not in self.unread and len(self.unread) < limit:
-            # For each piece: a server that sends a letter a second would never be late.
+            # Set anew for each piece: a server that sends one letter a second would else never be late.
             self._sock.settimeout(self._deadline.left_s(self._deadline.limits.connect_s))
             data = self._sock.recv(READ_BYTES)
             self._left_bytes -= len(data)
@@ -116,11 +127,11 @@ class _Talk:
         return line
 
     def close(self) -> None:
-        """As smtplib closes its file; the socket is not ours."""
+        """smtplib closes its file. The socket stays open: it is not ours."""
 
 
 class _Plain(smtplib.SMTP):
-    """smtplib's, reading from a _Talk. Its constructor connects and reads the greeting."""
+    """smtplib.SMTP, reading from a _BoundedReplies. The constructor connects and reads the greeting."""
 
     def __init__(self, deadline: Deadline, *arguments: Any, **options: Any) -> None:
         self._deadline = deadline
@@ -128,22 +139,22 @@ class _Plain(smtplib.SMTP):
 
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None and self.sock is not None:
-            self.file = _Talk(self.sock, self._deadline)
+            self.file = _BoundedReplies(self.sock, self._deadline)
         return super().getreply()
 
-    def session(self) -> Session:
+    def session(self) -> DialledSession:
         assert self.sock is not None
-        return Session(self.sock, frozenset(self.esmtp_features), self.file.unread if self.file else b"")
+        return DialledSession(self.sock, frozenset(self.esmtp_features), self.file.unread if self.file else b"")
 
 
 class _Encrypted(_Plain, smtplib.SMTP_SSL):
-    """The same over TLS."""
+    """As _Plain, over TLS from the first byte."""
 
 
-def open_session(route: SmtpRoute, tls_context: ssl.SSLContext | None, deadline: Deadline) -> Session:
+def open_session(route: SmtpRoute, tls_context: ssl.SSLContext | None, deadline: Deadline) -> DialledSession:
     """Raises SMTPLinkLost, SMTPServerBusy, SMTPSessionRefused, SMTPLoginRefused or SMTPTokenMissing."""
     with translated(f"{route.host}:{route.port}"):
-        # First: no server is kept waiting for it, or dialled where there is none.
+        # The token first: the server need not wait for it, and is not dialled if there is none.
         token = route.tokens.get(deadline.left_s(TOKEN_S)) if route.tokens else None
         smtp = _dial(route, tls_context, deadline)
         try:
@@ -157,29 +168,29 @@ def open_session(route: SmtpRoute, tls_context: ssl.SSLContext | None, deadline:
 
 
 def _dial(route: SmtpRoute, tls_context: ssl.SSLContext | None, deadline: Deadline) -> _Plain:
-    # local_hostname is given, lest smtplib ask the DNS for it: that may take seconds. _begin puts the right one in.
+    # Without a local_hostname smtplib would ask the DNS for one, which may take seconds. _begin puts the right one in.
     options: dict[str, Any] = {"local_hostname": "localhost", "timeout": deadline.left_s(deadline.limits.connect_s)}
     try:
         if route.tls == "implicit":
             return _Encrypted(deadline, route.host, route.port, context=tls_context, **options)
         return _Plain(deadline, route.host, route.port, **options)
     except smtplib.SMTPConnectError as exc:
-        raise refusal("the greeting", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
+        raise verdict("the greeting", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
 
 
 def _begin(smtp: smtplib.SMTP, route: SmtpRoute, tls_context: ssl.SSLContext | None, deadline: Deadline) -> None:
-    """EHLO, and STARTTLS where asked for."""
+    """EHLO, and STARTTLS if SMTP_URL asks for it."""
     smtp.local_hostname = _own_name(smtp.sock)
     _ehlo(smtp, deadline)
     if route.tls == "starttls":
         if not smtp.has_extn("starttls"):
-            # Never on in the clear: whoever stands between could have taken the offer out of the reply.
+            # Never go on in the clear: an attacker on the way could have taken STARTTLS out of the reply.
             raise SMTPSessionRefused(f"{route.host} does not offer STARTTLS, and SMTP_URL asks for it")
         _set_timeout(smtp, deadline)
         try:
             smtp.starttls(context=tls_context)
         except smtplib.SMTPResponseException as exc:
-            raise refusal("STARTTLS", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
+            raise verdict("STARTTLS", (exc.smtp_code, exc.smtp_error), SMTPSessionRefused) from exc
         _ehlo(smtp, deadline)
 
 
@@ -187,7 +198,7 @@ def _ehlo(smtp: smtplib.SMTP, deadline: Deadline) -> None:
     _set_timeout(smtp, deadline)
     answer = smtp.ehlo()
     if answer[0] in (500, 502):
-        # A server from before 1995 knows HELO alone (RFC 5321, 3.2).
+        # A server from before 1995 knows HELO only (RFC 5321, 3.2).
         answer = smtp.helo()
     check("EHLO", answer, SMTPSessionRefused)
 
@@ -203,7 +214,7 @@ def _login(smtp: smtplib.SMTP, route: SmtpRoute, user: str, token: Token | None,
         route.tokens.forget(token)
         if not token.is_kept:
             raise
-        # It has run out, as tokens do within the hour: nobody's fault, and no attempt lost.
+        # The kept token has run out, as tokens do within the hour: a newer one is tried, and no attempt is lost.
         newer = route.tokens.get(deadline.left_s(TOKEN_S))
         _login(smtp, route, user, replace(newer, is_kept=False), deadline)
 
@@ -214,7 +225,7 @@ def _set_timeout(smtp: smtplib.SMTP, deadline: Deadline) -> None:
 
 
 def _own_name(sock: socket.socket | None) -> str:
-    """What EHLO says: this host's full name, or its address in brackets (RFC 5321, 4.1.3). Asks no DNS."""
+    """The name for EHLO: this host's full name, or its address in brackets (RFC 5321, 4.1.3). Asks no DNS."""
     name = socket.gethostname()
     if _HOST_NAME.fullmatch(name) or sock is None:
         return name

@@ -1,12 +1,15 @@
-"""Log in to an SMTP server, by the first way that it offers and that our secret fits (RFC 4954), in UTF-8.
-
-Called by dial.py, in its thread, over TLS or to this machine alone. WHY NOT smtplib's own: it can't send a user or
-a password beyond ASCII, and offers a refused one again by every other method, which gets accounts locked.
+"""Log in to an SMTP server, with the first method that both the server offers and our secret fits (RFC 4954), in UTF-8.
 
     a password   PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195)
     a token      XOAUTH2 (Google's and Microsoft's), OAUTHBEARER (RFC 7628)
 
-No error holds a secret, not even where the server's own words repeat it.
+    AUTH LOGIN                 334 VXNlcm5hbWU6        every 334 asks for the next step; all in base64
+    bWU=                       334 UGFzc3dvcmQ6
+    c2VjcmV0                   235 welcome             or 535, which is SMTPLoginRefused
+
+Called by dial.py, in its thread, over TLS or to this machine alone. No error holds a secret, even if the server's reply
+repeats it. WHY NOT smtplib's own login: it can't send a user or a password beyond ASCII, and it tries a password that
+was refused again with every other method, which gets accounts locked.
 """
 
 import base64
@@ -18,43 +21,44 @@ from collections.abc import Callable, Mapping, Sequence
 from lib.handlers.email.smtp.verdicts import Reply, SMTPLoginRefused, check
 
 _GO_ON = 334
-_TOLD_CHARS = 6
+_HIDDEN_CHARS = 6
 _Step = Callable[[bytes], str]
-"""What is said to a 334, given what stood in that; not yet in base64."""
+"""The challenge of a 334 in, our answer out; neither in base64."""
 
 
 def by_password(smtp: smtplib.SMTP, user: str, password: str) -> None:
-    """Raises SMTPLoginRefused, SMTPServerBusy, SMTPLinkLost, or what smtplib does where the link breaks."""
+    """Raises SMTPLoginRefused, SMTPServerBusy, SMTPLinkLost, or smtplib's own error if the link breaks."""
     name = _offered(smtp, _BY_PASSWORD, "SMTP_URL's password")
-    answer = _talk(smtp, name, _BY_PASSWORD[name](user, password))
+    answer = _answer_steps(smtp, name, _BY_PASSWORD[name](user, password))
     _check(answer, (password, _base64(password), _base64(_plain(user, password))))
 
 
 def by_token(smtp: smtplib.SMTP, user: str, token: str, host: str, port: int) -> None:
-    """host, port: where the session is. Raises as `by_password` does."""
+    """host, port: of the server. Raises as `by_password` does."""
     name = _offered(smtp, _BY_TOKEN, "a token")
-    words, bow = _BY_TOKEN[name]
-    said = words(user, token, host, port)
-    answer = _docmd(smtp, f"AUTH {name} {_base64(said)}")
+    to_message, acknowledgement = _BY_TOKEN[name]
+    message = to_message(user, token, host, port)
+    answer = _docmd(smtp, f"AUTH {name} {_base64(message)}")
     if answer[0] == _GO_ON:
-        # It says what is wrong with the token, as JSON, and says no once it has an answer.
+        # The 334 holds, as JSON, what is wrong with the token. The refusal itself follows our acknowledgement.
         why = _challenge(answer)
-        code, text = _docmd(smtp, bow)
+        code, text = _docmd(smtp, acknowledgement)
         answer = code, _bytes(text) + b" " + why
-    _check(answer, (token, _base64(token), _base64(said)))
+    _check(answer, (token, _base64(token), _base64(message)))
 
 
 def _offered(smtp: smtplib.SMTP, known: Mapping[str, object], secret: str) -> str:
+    """The first of the `known` methods that the server offers."""
     offers = smtp.esmtp_features.get("auth", "").upper().split()
     for name in known:
         if name in offers:
             return name
-    told = ", ".join(offers) or "none"
-    raise SMTPLoginRefused(f"AUTH: the server offers no way of login for {secret} (it offers: {told})")
+    listed = ", ".join(offers) or "none"
+    raise SMTPLoginRefused(f"AUTH: the server offers no way of login for {secret} (it offers: {listed})")
 
 
-def _talk(smtp: smtplib.SMTP, name: str, steps: Sequence[_Step]) -> Reply:
-    """The answer to the last step, or to the first that is no 334."""
+def _answer_steps(smtp: smtplib.SMTP, name: str, steps: Sequence[_Step]) -> Reply:
+    """Take the steps, one for each 334. Returns the first answer that is no 334, or the one to the last step."""
     if name == "PLAIN":
         return _docmd(smtp, f"AUTH PLAIN {_base64(steps[0](b''))}")
     answer = _docmd(smtp, f"AUTH {name}")
@@ -65,8 +69,8 @@ def _talk(smtp: smtplib.SMTP, name: str, steps: Sequence[_Step]) -> Reply:
     return answer
 
 
-def _docmd(smtp: smtplib.SMTP, words: str) -> Reply:
-    code, text = smtp.docmd(words)
+def _docmd(smtp: smtplib.SMTP, command: str) -> Reply:
+    code, text = smtp.docmd(command)
     return code, text
 
 
@@ -80,8 +84,8 @@ def _challenge(answer: Reply) -> bytes:
 def _check(answer: Reply, secrets: Sequence[str]) -> None:
     code, text = answer[0], _bytes(answer[1])
     for secret in secrets:
-        # A shorter one may be a part of any word, and would be told by what is missing.
-        if len(secret) >= _TOLD_CHARS:
+        # A shorter secret may be a part of many words, and the *** in those words would show the secret.
+        if len(secret) >= _HIDDEN_CHARS:
             text = text.replace(secret.encode(), b"***")
     check("AUTH", (code, text), SMTPLoginRefused)
 
@@ -125,4 +129,5 @@ _BY_TOKEN: dict[str, tuple[Callable[[str, str, str, int], str], str]] = {
     "XOAUTH2": (_xoauth2, ""),
     "OAUTHBEARER": (_oauthbearer, _base64("\1")),
 }
-"""What is said, and what acknowledges that the server will have none of it: nothing, or RFC 7628, 3.2.3's ^A."""
+"""For each method: the message with the token, and what acknowledges that the server refuses it: an empty line, or ^A
+(RFC 7628, 3.2.3)."""

@@ -1,12 +1,14 @@
-"""How long a mail server asks us to wait: its reply in, a Patience out, or None where it asks for none.
+"""How long a mail server asks us to wait: its reply in, a Patience out, or None if it asks for no wait.
 
-Asked by verdicts.py of each reply that means later. A mail that is put off by such a word has not failed: no
-attempt of it is counted. Pure.
+    "450 4.2.0 Greylisted, try again in 300 seconds"    Patience(300, 300)      the reply names the interval
+    "451 4.7.1 come back in 00:05:00"                   Patience(300, 300)
+    "450 4.2.0 Greylisted"                              Patience(300, 300)      greylisting lasts for minutes
+    "432 4.3.2 Concurrent connections limit exceeded"   Patience(2, 60)         2 s at first, then longer each time
+    "452 4.5.3 Daily quota exceeded"                    Patience(3600, 3600)
+    "452 4.3.1 Insufficient system storage"             None                    the job's own backoff is right
 
-1. An interval that the reply names is the interval: "try again in 300 seconds", "come back in 00:05:00".
-2. What kind of later it is implies one. Greylisting lasts for minutes; a limit of connections for moments, one of mails
-   a second or minute for a little more, so that these pauses grow; one of mails a day for hours.
-3. All else (a full disk, a maintenance) asks for nothing: the job's own backoff is right.
+verdicts.py asks for each reply that means "later". A mail that is put off because the server asked for it has not
+failed: no attempt is counted. Pure.
 """
 
 import re
@@ -15,30 +17,32 @@ from typing import NamedTuple
 
 from lib.jobs.backoff import delay_s
 
-GREYLISTED_S = 300.0  # Postgrey's default, and that of most
+GREYLISTED_S = 300.0  # The default of Postgrey and of most others.
 DAILY_S = 3600.0
 LONGEST_S = 86_400.0
 LATER_BY = 0.1
 LATER_S = 60.0
-"""A named interval is kept by so much more, a tenth of it up to a minute: mails that were put off together part."""
+"""A wait is longer than the interval by a random part, up to a tenth of it and a minute: mails that were put off
+together do not come back together."""
 
 
 class Patience(NamedTuple):
-    """So long to wait; where cap_s is more than base_s, longer each time, as a backoff is."""
+    """How long to wait, in seconds: base_s, or, if cap_s is more, longer each time up to cap_s, as a backoff."""
 
     base_s: float
     cap_s: float
 
     def pause_s(self, times: int, rng: Random) -> float:
-        """Before the next try of a mail that was put off `times` times so far (1: just now, for the first time)."""
+        """Seconds until the next try of a mail that was put off `times` times so far (1: just now, for the first
+        time)."""
         if self.cap_s > self.base_s:
             return delay_s(times, base_s=self.base_s, cap_s=self.cap_s, rng=rng)
         return self.base_s + rng.uniform(0.0, min(LATER_S, max(1.0, self.base_s * LATER_BY)))
 
 
 CONNECTIONS = Patience(2, 60)
-# A minute at most: a thousand mails that wait so go on to ask a server for the 14 a second that it takes. With a
-# quarter of an hour it stood idle most of the time.
+# A minute at most: then a thousand mails that wait keep a server busy that takes 14 a second. With a quarter of an hour
+# at most that server was idle most of the time.
 RATE = Patience(2, 60)
 POLICY = Patience(15, 900)
 DAILY = Patience(DAILY_S, DAILY_S)
@@ -77,11 +81,11 @@ _RATE = re.compile(
     r"|(?:limit|quota)[^.]{0,30}(?:exceed|reach|hit)|(?:exceed|reach)\w*[^.]{0,40}(?:limit|quota)",
     re.IGNORECASE,
 )
-# Of these no other mail of ours is to blame, and time alone mends none.
+# Faults of the server or of one mailbox: fewer mails from us would not mend them.
 _FULL_OR_SLOW = re.compile(
     r"^\d{3} 4\.(?:2\.2|3\.1|4\.2)\b|mailbox|over ?quota|storage|disk|\bsize\b|time[d-]? ?out", re.I
 )
-# What a 5xx says that is no refusal of the mail: we have sent too many.
+# A 5xx with such words does not refuse the mail: we have sent too many.
 _OUR_QUOTA = re.compile(
     rf"{_DAY}[^.]{{0,40}}(?:quota|limit)|(?:hourly|sending|submission|send) (?:rate |message )?(?:limit|quota)"
     r"|SubmissionQuotaExceeded|rate limit|throttl",
@@ -90,7 +94,7 @@ _OUR_QUOTA = re.compile(
 
 
 def asked_for(words: str) -> Patience | None:
-    """words: a 4xx reply as `say` gives it, "450 4.2.0 Greylisted, try again in 300 seconds"."""
+    """words: a 4xx reply, as verdicts.reply_text gives it: "450 4.2.0 Greylisted, try again in 300 seconds"."""
     interval_s = named_s(words)
     if interval_s is not None:
         return Patience(interval_s, interval_s)
@@ -106,7 +110,7 @@ def asked_for(words: str) -> Patience | None:
 
 
 def asked_for_by_refusal(words: str) -> Patience | None:
-    """The same of a 5xx: some providers say of their quota that it is a refusal for good."""
+    """As `asked_for`, of a 5xx reply: some providers answer a mail over their quota with a refusal for good."""
     if not _OUR_QUOTA.search(words) or _FULL_OR_SLOW.search(words):
         return None
     return DAILY if _DAILY.search(words) else RATE
@@ -115,13 +119,13 @@ def asked_for_by_refusal(words: str) -> Patience | None:
 def named_s(words: str) -> float | None:
     """The interval that the reply names, in seconds: at least one, at most a day."""
     for pattern, read in zip(_NAMED, (_of_clock, _of_unit, _of_words, _of_seconds), strict=True):
-        if match := pattern.search(words, 3):  # Behind the code.
+        if match := pattern.search(words, 3):  # 3: behind the code.
             return min(LONGEST_S, max(1.0, float(read(match))))
     return None
 
 
 def _by_code(words: str) -> Patience | None:
-    """By the codes of RFC 3463: X.7 is policy, which for 450 and 451 is greylisting by another name."""
+    """By the codes of RFC 3463. X.7 means policy: with 450 and 451 that is greylisting under another name."""
     code, _, rest = words.partition(" ")
     if code == "421" and rest.startswith("4.7."):
         return POLICY

@@ -1,25 +1,27 @@
-"""SMTP's replies: bytes in as they come, `(code, text)` out as soon as one is whole (RFC 5321, 4.2).
+"""SMTP's replies: bytes in as they come, `(code, text)` out as soon as a reply is whole (RFC 5321, 4.2).
 
-Fed by smtp_wire.py. Pure: no socket, no clock. It forgives what servers do (a bare LF, no text, a code that changes
-from line to line: the last one counts); what can't be a reply comes out with the code -1. What a reply means is for
-verdicts.py to say.
+    b"250-first line\\r\\n250 second line\\r\\n55"    ->  (250, b"first line\\nsecond line"); b"55" waits for the rest
+
+Fed by smtp_wire.py. Pure: no socket, no clock. The reader forgives servers a bare LF, a missing text, and a code that
+changes from line to line (the last code counts). A line that can't be a reply comes out with the code -1. What a reply
+means is verdicts.py's subject.
 """
 
 from lib.handlers.email.smtp.verdicts import Reply
 
-REPLY_BYTES = 64 << 10  # RFC 5321, 4.5.3.1.5 has 512 a line; nobody's reply has a hundred of them
-TEXT_BYTES = 2000  # kept of each: a record shows less
+REPLY_BYTES = 64 << 10  # RFC 5321, 4.5.3.1.5 allows 512 a line, and no server's reply has a hundred lines.
+TEXT_BYTES = 2000  # Kept of each reply; a job's record shows less.
 NO_REPLY = -1
 _LAST_LINES = {b"%03d " % code: code for code in range(1000)}
-"""How a reply's last line begins, and its code."""
+"""b"250 " -> 250: the beginning of a reply's last line, and the code."""
 
 
 class EndlessReply(OSError):
-    """The server went on and on without ending its reply: it is no server to wait for."""
+    """The server sent REPLY_BYTES and more without ending its reply."""
 
 
 class ReplyReader:
-    """One link's replies. It never holds more than REPLY_BYTES beside what one `feed` was given."""
+    """The replies of one link. It never holds more than REPLY_BYTES beside the data of one `feed`."""
 
     def __init__(self) -> None:
         self._unread = b""
@@ -28,7 +30,7 @@ class ReplyReader:
         self._reply_bytes = 0
 
     def feed(self, data: bytes) -> list[Reply]:
-        """The replies that `data` completes, in their order. Raises EndlessReply."""
+        """The replies that are whole with `data`, in their order. Raises EndlessReply."""
         lines = (self._unread + data).split(b"\n")
         self._unread = lines.pop()
         replies = [reply for line in lines if (reply := self._line(line)) is not None]
@@ -37,10 +39,10 @@ class ReplyReader:
         return replies
 
     def _line(self, line: bytes) -> Reply | None:
-        """The reply that ends with this line; None where more of it follows."""
+        """The reply that ends with this line; None if more lines follow."""
         number = _LAST_LINES.get(line[:4])
         if number is not None and not self._text and len(line) < TEXT_BYTES:
-            return number, line[4:].strip(b" \t\r")  # what nearly all are, in a fourth of the time
+            return number, line[4:].strip(b" \t\r")  # Nearly every reply has one line: read in a fourth of the time.
         code = line[:3]
         if len(code) < 3 or not code.isdigit():
             self._keep(line)

@@ -1,13 +1,14 @@
-"""The OAuth token that stands in for a password: from SMTP_TOKEN_FILE or SMTP_TOKEN_COMMAND.
+"""The OAuth token with which Waybill logs in, in place of a password: from SMTP_TOKEN_FILE or SMTP_TOKEN_COMMAND.
 
-Asked by dial.py, in its threads, before a connection is made. Getting a token of its own (refreshing it, with a
-client's secret) is the program's work, not Waybill's.
+dial.py asks for a token, in its threads, before it connects. To refresh tokens, with a client's secret, is the work of
+the program that writes the file or of the command, not Waybill's.
 
-1. The file is read anew each time: whatever writes it may do so at any time.
-2. The program runs without a shell, in a session of its own, and has 20 s; then all of that session is killed. What it
-   prints is kept for 5 minutes, or until the server refuses it: mails that open twenty links run it once.
-3. What goes wrong fails the attempt, which is tried again as any other, and says what failed. No error holds a token,
-   or the program's arguments or output, which may be as secret.
+1. The file is read anew for each connection: the program that writes it may do so at any time.
+2. The command runs without a shell, in a session of its own, for TOKEN_S at most; then every process of that session is
+   killed. The token that it prints is kept for KEPT_S, or until the server refuses it: twenty mails that each open a
+   connection run it once.
+3. A failure fails the attempt, which is tried again as any other. The error says what failed, and holds no token and
+   none of the command's arguments or output, which may be as secret.
 """
 
 import os
@@ -27,43 +28,43 @@ from lib.settings.config import Settings
 
 TOKEN_S = 20.0
 KEPT_S = 300.0
-FAULT_KEPT_S = 5.0  # for those who waited while it failed
+FAULT_KEPT_S = 5.0  # For the mails that waited while the command failed: they fail with it, and do not run it again.
 MOST_BYTES = 64 << 10
 
 _TOKEN = re.compile(r"[!-~]+")
 
 
 class SMTPTokenMissing(Exception):
-    """No token could be had to log in with; nothing was sent. The operator's to mend, so the mail waits."""
+    """There is no token to log in with, so nothing was sent. The operator has to mend that; the mail waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """is_kept: it was had some time ago, and a newer one may do where this one is refused."""
+    """is_kept: the command printed it some time ago; if the server refuses it, a newer one may do."""
 
     text: str = field(repr=False)
     is_kept: bool = False
 
 
 class Tokens(Protocol):
-    """Where tokens come from; used by several threads at a time."""
+    """A source of tokens; used by several threads at a time."""
 
     def get(self, limit_s: float) -> Token:
-        """In limit_s seconds at most. Raises SMTPTokenMissing."""
+        """A token, within limit_s seconds. Raises SMTPTokenMissing."""
 
     def forget(self, token: Token) -> None:
-        """The server refused it."""
+        """Never return `token` again: the server refused it."""
 
 
 def tokens_of(settings: Settings) -> Tokens | None:
-    """None where SMTP_URL's password will do."""
+    """The source that the settings name. None: SMTP_URL's password is used."""
     if settings.smtp_token_command:
         return TokenCommand(settings.smtp_token_command)
     return TokenFile(settings.smtp_token_file) if settings.smtp_token_file else None
 
 
 class TokenFile:
-    """SMTP_TOKEN_FILE."""
+    """Tokens from the file that SMTP_TOKEN_FILE names."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -77,11 +78,11 @@ class TokenFile:
         return Token(_read(text, f"SMTP_TOKEN_FILE: {self._path} holds"))
 
     def forget(self, token: Token) -> None:
-        """It is read anew anyway."""
+        """Nothing to do: the file is read anew each time."""
 
 
 class TokenCommand:
-    """SMTP_TOKEN_COMMAND."""
+    """Tokens that SMTP_TOKEN_COMMAND prints."""
 
     def __init__(self, command: tuple[str, ...], clock: Callable[[], float] = time.monotonic) -> None:
         self._command = command
@@ -125,7 +126,7 @@ class TokenCommand:
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # It may say what is secret: logs are no place for it.
+                stderr=subprocess.DEVNULL,  # A secret may be in it, and a log is no place for secrets.
                 start_new_session=True,
             )
         except (OSError, ValueError) as exc:
@@ -134,8 +135,8 @@ class TokenCommand:
         code = 0
         with program:
             try:
-                said = _output(program, end_s)
-                if len(said) <= MOST_BYTES:  # Else it would wait for somebody to read the rest.
+                output = _output(program, end_s)
+                if len(output) <= MOST_BYTES:  # With more output it would wait for somebody to read the rest.
                     code = program.wait(max(0.0, end_s - time.monotonic()))
             except (TimeoutError, subprocess.TimeoutExpired):
                 raise SMTPTokenMissing(f"{self._name} was not done in time, {TOKEN_S:g} s at most") from None
@@ -146,31 +147,31 @@ class TokenCommand:
         if code:
             ending = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             raise SMTPTokenMissing(f"{self._name} {ending}; run it by hand, as the worker's user, to see why")
-        return said
+        return output
 
 
 def _output(program: "subprocess.Popen[bytes]", end_s: float) -> bytes:
-    """What it prints until it closes its output, MOST_BYTES and a little more at most. Raises TimeoutError."""
+    """Everything that the program prints, up to MOST_BYTES and a little more. Raises TimeoutError."""
     assert program.stdout is not None
-    said = b""
+    output = b""
     with selectors.DefaultSelector() as ready:
         ready.register(program.stdout, selectors.EVENT_READ)
-        while len(said) <= MOST_BYTES:
+        while len(output) <= MOST_BYTES:
             if not ready.select(max(0.0, end_s - time.monotonic())):
                 raise TimeoutError
             piece = os.read(program.stdout.fileno(), 4096)
             if not piece:
                 break
-            said += piece
-    return said
+            output += piece
+    return output
 
 
-def _read(said: bytes, where: str) -> str:
-    """The token in `said`. Raises SMTPTokenMissing, its words behind `where`, and not what is there."""
-    text = said.decode("latin-1").strip(" \t\r\n")
+def _read(raw: bytes, where: str) -> str:
+    """The token in `raw`. Raises SMTPTokenMissing with `where` and what is wrong, but without a byte of `raw`."""
+    text = raw.decode("latin-1").strip(" \t\r\n")
     if not text:
         raise SMTPTokenMissing(f"{where} nothing")
-    if len(said) > MOST_BYTES:
+    if len(raw) > MOST_BYTES:
         raise SMTPTokenMissing(f"{where} over {MOST_BYTES} bytes, which is no token")
     if not _TOKEN.fullmatch(text):
         raise SMTPTokenMissing(f"{where} more than a token: one line of printable ASCII, without blanks, is asked for")

@@ -1,15 +1,21 @@
-"""What SMTP's answers and broken links mean for a mail: each is turned into one of these errors, and the type decides.
+"""What SMTP's answers and broken links mean for a mail: each becomes one of the errors below, its verdict.
 
-What is no `Discard` is tried again. Raised by dial.py, smtp_wire.py and session.py; the types stand in the job's
-record and may be named in a redrive (`error_type`).
+    answer                                              verdict                     what happens to the job
+    550 5.1.1 no such user        to RCPT               MailRefused                 dead
+    552 5.3.4 message too big     to MAIL               MailRefused                 dead
+    451 4.3.0 try again later     to anything           SMTPServerBusy              tried again, by its backoff
+    450 4.7.1 greylisted          to RCPT               SMTPServerAskedToWait       tried again when the server asked
+    no connection, or it broke before the last byte     SMTPLinkLost                tried again, by its backoff
+    535 5.7.8 bad password        to AUTH               SMTPLoginRefused            waits five minutes
+    553 sender address rejected   to MAIL or RCPT       SMTPSenderRefused           waits five minutes
+    554 relay access denied       to RCPT               SMTPSessionRefused          waits five minutes
+    the link broke between last byte and answer         DeliveryUncertain           tried again, or see on_uncertain
 
-1. The mail is refused (5xx to RCPT or the content, or its size): dead. Asking again would get the same answer.
-2. The server can't now (4xx) or can't be reached: later, by the job's own backoff. Where it says or implies how long we
-   are to wait, or that we send too much, that is no failed attempt; see patience.py.
-3. It refuses us, and not this mail: our login, our sender, our address, or its TLS is not what SMTP_URL says. Whoever
-   runs Waybill has to mend something, and everybody's mail would be refused until then. So all of it waits, and no
-   attempt is counted.
-4. The link broke after the last byte and before the answer: nobody knows. See email.py's on_uncertain.
+A verdict that is a `Discard` makes the job dead, and a `Snooze` counts no attempt. Raised by dial.py, smtp_wire.py and
+session.py. The names of the types stand in the job's record, and a redrive may name one (`error_type`).
+
+The verdicts that wait refuse us and not the mail: our login, sender or address, or a server whose TLS is not what
+SMTP_URL says. The operator has to mend something, and until then every mail would be refused. So all mails wait.
 """
 
 import re
@@ -24,21 +30,23 @@ from lib.jobs.registry import Discard, Retry, Snooze
 SETUP_RETRY_S = 300.0
 
 Reply = tuple[int, bytes | str]
-Verdict = Callable[[str], Exception]
+VerdictType = Callable[[str], Exception]
+"""A class of the errors below, made with its text."""
 
 LOGIN_WANTED = (530, 534, 535, 538)  # RFC 4954, 6; 530 is also RFC 3207's "issue a STARTTLS command first"
-_NOT_THE_SENDER = (552, 555)  # RFC 1870, 6.1: too large; RFC 5321, 4.1.1.11: a parameter of MAIL
+_NOT_THE_SENDER = (552, 555)  # RFC 1870, 6.1: the mail is too large; RFC 5321, 4.1.1.11: a parameter of MAIL
 _ENHANCED_OF_SIZE = re.compile(r"5\d\d 5\.(?:2\.3|3\.4) ")  # RFC 3463: the mail is too large
 _REPLY_CHARS = 300
 _UNFIT = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
 
 class SMTPServerBusy(Exception):
-    """4xx: not now. Nothing was accepted."""
+    """4xx: the server does not take the mail now. Nothing was accepted."""
 
 
 class SMTPServerAskedToWait(SMTPServerBusy, Snooze):
-    """The same, and how long we are to wait: greylisting, too many mails or connections. The attempt is given back."""
+    """4xx, and the server says or implies how long to wait: greylisting, too many mails or connections. The attempt is
+    not counted; see patience.py."""
 
     def __init__(self, reason: str, patience: Patience) -> None:
         Snooze.__init__(self, reason, after_s=patience.base_s)
@@ -46,14 +54,14 @@ class SMTPServerAskedToWait(SMTPServerBusy, Snooze):
 
 
 class SMTPLinkLost(Exception):
-    """No connection, or it broke before the mail was handed over whole. Nothing was accepted."""
+    """There is no connection, or it broke before the whole mail was sent. Nothing was accepted."""
 
 
 class SMTPSetupFault(Snooze):
-    """What the server refuses is not this mail: somebody has to mend SMTP_URL, MAIL_FROM or the account behind them.
+    """The server refuses every mail of ours: somebody has to mend SMTP_URL, MAIL_FROM or the account behind them.
 
-    Five minutes at a time, not the job's seconds of backoff: there must be time to mend it, and servers lock
-    accounts after a few wrong passwords.
+    The mail waits five minutes, not the seconds of the job's backoff: mending takes time, and servers lock accounts
+    after a few wrong passwords.
     """
 
     def __init__(self, reason: str) -> None:
@@ -61,7 +69,7 @@ class SMTPSetupFault(Snooze):
 
 
 class SMTPSessionRefused(SMTPSetupFault):
-    """The server takes no session from us, relays nothing for us, or its TLS is not what SMTP_URL asks for."""
+    """The server takes no session from us, relays no mail for us, or its TLS is not what SMTP_URL asks for."""
 
 
 class SMTPLoginRefused(SMTPSetupFault):
@@ -73,27 +81,32 @@ class SMTPSenderRefused(SMTPSetupFault):
 
 
 class MailRefused(Discard):
-    """5xx: the server will not have this mail, or none of its recipients. answers: what it said of each of these."""
+    """5xx: the server refuses this mail, or every recipient. answers: the replies by recipient."""
 
     answers: Mapping[str, Reply] = {}
 
 
 class DeliveryUncertain(Retry):
-    """The whole mail was sent, no answer came: the server may have accepted it.
+    """The whole mail was sent, and no answer came: the server may have accepted it.
 
-    A Retry, which is a handler's own word: so it stands in the record of a job that was timed out meanwhile, too.
+    A Retry, which counts as the handler's own decision: so the record of a job shows it even if the job was timed out
+    meanwhile.
     """
 
 
-# RFC 3463: X.5.3; and what servers without such codes say.
+class DeliveryLeftUncertain(DeliveryUncertain, Discard):
+    """An uncertain delivery of a mail that must not come twice (`on_uncertain: "stop"`), or may have come too often."""
+
+
+# Too many recipients for one mail: RFC 3463's X.5.3, and the words of servers without such codes.
 _TOO_MANY = re.compile(
     r"^\d{3} [45]\.5\.3\b|too (?:many|much) (?:rcpt|recipient|address)"
     r"|(?:max\w*|limit|number) (?:number )?(?:of )?(?:\d+ )?(?:allowed )?recipients"
     r"|recipients? (?:count |number |per \w+ )?(?:limit|exceeded)",
     re.IGNORECASE,
 )
-# What servers say to RCPT or the content (5xx) that is about neither. Postfix tells what it has against the sender or
-# the client only at RCPT; the large providers compare the mail's From with the login behind the content.
+# Refusals (5xx) of RCPT or the content that are about us, not about the recipient or the mail. Postfix refuses the
+# sender or the client only at RCPT; the large providers compare the mail's From with the login after the content.
 _AGAINST_US = (
     (
         SMTPSenderRefused,
@@ -129,69 +142,72 @@ _AGAINST_US = (
 # Replies into verdicts.
 
 
-def check(step: str, answer: Reply, refused: Verdict, *, wanted: int = 2) -> None:
+def check(step: str, answer: Reply, refused: VerdictType, *, wanted: int = 2) -> None:
+    """Raises unless the answer's code begins with `wanted`. step: the command, as "AUTH"; refused: what a 5xx means."""
     if answer[0] // 100 != wanted:
-        raise refusal(step, answer, refused)
+        raise verdict(step, answer, refused)
 
 
-def refusal(step: str, answer: Reply, refused: Verdict) -> Exception:
-    """4xx: busy; 5xx: `refused`; anything else is not SMTP, so the link can't be trusted."""
+def verdict(step: str, answer: Reply, refused: VerdictType) -> Exception:
+    """4xx: SMTPServerBusy; 5xx: `refused`; any other code is not SMTP here, so the link can't be trusted."""
     if answer[0] // 100 == 4:
-        return not_now(f"{step}: ", answer)
-    kind: Verdict = refused if answer[0] // 100 == 5 else SMTPLinkLost
-    return kind(f"{step}: {say(*answer)}")
+        return later_verdict(f"{step}: ", answer)
+    kind: VerdictType = refused if answer[0] // 100 == 5 else SMTPLinkLost
+    return kind(f"{step}: {reply_text(*answer)}")
 
 
-def not_now(step: str, answer: Reply) -> SMTPServerBusy:
-    """Of a 4xx. step: what stands before the server's words."""
-    words = say(*answer)
+def later_verdict(step: str, answer: Reply) -> SMTPServerBusy:
+    """The verdict of a 4xx. step: what stands before the server's words."""
+    words = reply_text(*answer)
     asked = patience.asked_for(words)
     return SMTPServerAskedToWait(step + words, asked) if asked else SMTPServerBusy(step + words)
 
 
-def sender_refusal(answer: Reply) -> Exception:
-    """Of an answer to MAIL that is not 2xx. A 5xx is about the sender, all but one that is about the mail's size."""
+def sender_verdict(answer: Reply) -> Exception:
+    """The verdict of an answer to MAIL that is not 2xx. A 5xx refuses the sender, or the mail for its size."""
     if answer[0] in LOGIN_WANTED:
-        return SMTPLoginRefused(f"MAIL: {say(*answer)}")
+        return SMTPLoginRefused(f"MAIL: {reply_text(*answer)}")
     if fault := _over_quota("MAIL", answer):
         return fault
-    is_about_the_mail = answer[0] in _NOT_THE_SENDER or _ENHANCED_OF_SIZE.match(say(*answer))
-    return refusal("MAIL", answer, MailRefused if is_about_the_mail else SMTPSenderRefused)
+    is_about_the_mail = answer[0] in _NOT_THE_SENDER or _ENHANCED_OF_SIZE.match(reply_text(*answer))
+    return verdict("MAIL", answer, MailRefused if is_about_the_mail else SMTPSenderRefused)
 
 
-def mail_refusal(step: str, answer: Reply) -> Exception:
-    """Of an answer to RCPT, DATA or the content. Many a server says only there what it has against us."""
-    kind: Verdict = MailRefused
+def mail_verdict(step: str, answer: Reply) -> Exception:
+    """The verdict of an answer to RCPT, DATA or the content. Many servers refuse us, and not the mail, only there."""
+    kind: VerdictType = MailRefused
     if answer[0] in LOGIN_WANTED:
         kind = SMTPLoginRefused
     elif fault := _over_quota(step, answer):
         return fault
     elif answer[0] // 100 == 5:
-        words = say(*answer)
+        words = reply_text(*answer)
         kind = next((fault for fault, pattern in _AGAINST_US if pattern.search(words)), MailRefused)
-    return refusal(step, answer, kind)
+    return verdict(step, answer, kind)
 
 
 def _over_quota(step: str, answer: Reply) -> Exception | None:
-    """Of a 5xx that says that we have sent too much."""
-    words = say(*answer)
+    """The verdict of a 5xx that says that we have sent too much; None of any other answer."""
+    words = reply_text(*answer)
     asked = patience.asked_for_by_refusal(words) if answer[0] // 100 == 5 else None
     return SMTPServerAskedToWait(f"{step}: {words}", asked) if asked else None
 
 
-def none_accepted(refused: Mapping[str, Reply]) -> Exception:
-    """One that was only put off is reason enough to come again; the word of that one is told."""
+def none_accepted_verdict(refused: Mapping[str, Reply]) -> Exception:
+    """The verdict of a mail with no recipient accepted. If any is to be asked again, so is the mail."""
     later = {to: answer for to, answer in refused.items() if not is_final(answer)}
     if later:
-        return put_off(later)
+        return put_off_verdict(later)
     fault = _of_recipients(refused)
     if isinstance(fault, MailRefused):
         fault.answers = refused
     return fault
 
 
-def put_off(later: Mapping[str, Reply], *, have_it: int = 0) -> Exception:
-    """Of recipients who are to be asked again. Who asks for most patience is heard."""
+def put_off_verdict(later: Mapping[str, Reply], *, have_it: int = 0) -> Exception:
+    """The verdict of recipients who are to be asked again: of the reply that asks for the longest wait.
+
+    have_it: how many other recipients have the mail."""
     faults = [_of_recipients({to: answer, **later}) for to, answer in later.items()]
     fault = max(faults, key=lambda fault: getattr(fault, "after_s", 0.0))
     if have_it:
@@ -200,57 +216,58 @@ def put_off(later: Mapping[str, Reply], *, have_it: int = 0) -> Exception:
 
 
 def _of_recipients(answers: Mapping[str, Reply]) -> Exception:
-    """The first one's word is told."""
+    """The verdict of the first answer; the error names how many more there are."""
     to, answer = next(iter(answers.items()))
     others = f" (and {len(answers) - 1} more)" if len(answers) > 1 else ""
     if is_over_limit(answer):
-        answer = (452, answer[1])  # RFC 5321, 4.5.3.1.10: a 552 that says so means later.
-    return mail_refusal(f"RCPT {to}{others}", answer)
+        answer = (452, answer[1])  # RFC 5321, 4.5.3.1.10: 552 for too many recipients means 452, later.
+    return mail_verdict(f"RCPT {to}{others}", answer)
 
 
 def is_final(answer: Reply) -> bool:
-    """Whether a recipient who was not accepted is refused for good."""
-    return answer[0] // 100 == 5 and not is_over_limit(answer) and isinstance(mail_refusal("RCPT", answer), MailRefused)
+    """Whether this answer to RCPT refuses the recipient for good."""
+    return answer[0] // 100 == 5 and not is_over_limit(answer) and isinstance(mail_verdict("RCPT", answer), MailRefused)
 
 
 def is_over_limit(answer: Reply) -> bool:
-    """Whether it is but one too many for one mail: whoever was accepted before gets that, and the rest another."""
-    return _TOO_MANY.search(say(*answer)) is not None
+    """Whether this answer to RCPT means "too many recipients for one mail": the rest get a mail of their own."""
+    return _TOO_MANY.search(reply_text(*answer)) is not None
 
 
-def say(code: int, text: bytes | str) -> str:
+def reply_text(code: int, text: bytes | str) -> str:
     """A reply fit for a log line and a job's record: one line, no control characters, 300 characters at most."""
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     words = text if text.isprintable() and "  " not in text else _UNFIT.sub(" ", text)
     return f"{code} {words.strip()}"[:_REPLY_CHARS].rstrip()
 
 
-def reason(exc: OSError) -> str:
-    """What the system or smtplib says went wrong, in the same form."""
-    return say(0, str(exc))[2:] or type(exc).__name__
+def error_text(exc: OSError) -> str:
+    """The error's text in the same form; the error's class if it has no text."""
+    return reply_text(0, str(exc))[2:] or type(exc).__name__
 
 
 @contextmanager
 def translated(step: str) -> Iterator[None]:
-    """smtplib's and the socket's errors into SMTPLinkLost, TLS' into SMTPSessionRefused. (Both are OSErrors.)"""
+    """Turns errors of smtplib and of sockets into SMTPLinkLost, and those of TLS into SMTPSessionRefused. (All are
+    OSErrors.) step: what stands before the error's words, as "mail.example:587"."""
     try:
         yield
     except ssl.SSLCertVerificationError as exc:
-        words = f"{step}: its certificate is not to be trusted: {exc.verify_message or reason(exc)}"
+        words = f"{step}: its certificate is not to be trusted: {exc.verify_message or error_text(exc)}"
         raise SMTPSessionRefused(
             f"{words}; is SMTP_URL's host the name in it? SSL_CERT_FILE adds one to trust"
         ) from exc
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
-        raise lost(step, exc) from exc
+        raise link_lost(step, exc) from exc
     except ssl.SSLError as exc:
-        hint = "no TLS is spoken there; smtp://…?starttls=1 begins without" if _speaks_no_tls(exc) else reason(exc)
+        hint = "no TLS is spoken there; smtp://…?starttls=1 begins without" if _speaks_no_tls(exc) else error_text(exc)
         raise SMTPSessionRefused(f"{step}: {hint}") from exc
     except OSError as exc:
-        raise lost(step, exc) from exc
+        raise link_lost(step, exc) from exc
 
 
-def lost(step: str, exc: OSError) -> SMTPLinkLost:
-    return SMTPLinkLost(f"{step}: {reason(exc)}")
+def link_lost(step: str, exc: OSError) -> SMTPLinkLost:
+    return SMTPLinkLost(f"{step}: {error_text(exc)}")
 
 
 def _speaks_no_tls(exc: ssl.SSLError) -> bool:

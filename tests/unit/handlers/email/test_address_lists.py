@@ -1,4 +1,4 @@
-"""A field of addresses in every form that other mailers take, and where its faults are told."""
+"""A field of addresses, in every form that other mailers accept, and the pointers of its faults."""
 
 import unittest
 from time import process_time
@@ -9,7 +9,7 @@ from lib.handlers.email.address_lists import Addressee, read
 
 
 def addresses(value: Any) -> list[tuple[str, str]]:
-    """Name and address of each; a fault fails the test."""
+    """The (name, address) pairs in a field's value; a fault fails the test."""
     faults: list[FieldError] = []
     boxes = read("/to", value, faults)
     assert not faults, faults

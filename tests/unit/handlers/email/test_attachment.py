@@ -1,4 +1,4 @@
-"""The attachments of an email job: what is refused at POST, what is taken, and how a mail holds them."""
+"""The attachments of an email job: which are refused at POST, which are accepted, and how a mail holds the files."""
 
 import base64
 import itertools
@@ -7,9 +7,9 @@ import unittest
 from email.message import EmailMessage
 from typing import Any
 
-from lib.handlers.email import MAX_ATTACHMENTS, Email
 from lib.handlers.email.attachment import Attachment
-from lib.handlers.email.letter import missing_cids
+from lib.handlers.email.email_payload import MAX_ATTACHMENTS, Email
+from lib.handlers.email.letter_body import missing_cids
 from tests.unit.handlers.email.letters import JOB_ID, letter, lines_of, pointers, read, shape
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256))).decode()
@@ -37,7 +37,7 @@ FILENAMES = (
 
 
 def attach(*files: dict[str, Any], **fields: Any) -> EmailMessage:
-    """The mail with these files; what they don't say: one byte named a.bin."""
+    """The mail with these files. A field that a file does not have is filled in: one byte, named a.bin."""
     return read(
         letter(attachments=[{"content": "QQ==", "filename": "a.bin", **file} for file in files], **fields).content
     )

@@ -1,4 +1,4 @@
-"""Domain names into A-labels: IDNA 2008, and what it refuses."""
+"""Domain names turned into ASCII, by IDNA 2008, and names that are refused."""
 
 import unittest
 

@@ -1,4 +1,4 @@
-"""Header fields: what becomes an encoded word and what never does, and where lines are broken."""
+"""Header fields: which texts become encoded words and which never do, and where lines are broken."""
 
 import re
 import unittest
@@ -47,7 +47,8 @@ TOKENS = [
 
 
 def value_of(field: str) -> str:
-    """What Python's parser reads in a field, but for the blank that it leaves before a value on the second line."""
+    """A field's value as Python's parser reads it, without the blank that the parser leaves before a value that begins
+    on the second line."""
     message = message_from_bytes(field.encode("ascii") + b"\r\n\r\n", policy=policy.default)
     return str(message[field.partition(":")[0]]).lstrip(" ")
 
@@ -120,7 +121,7 @@ class Names(unittest.TestCase):
 
 
 class Programs(unittest.TestCase):
-    """Fields that programs read."""
+    """Fields for programs."""
 
     def test_what_is_ascii_goes_out_as_it_came_however_long(self) -> None:
         for name, value in (

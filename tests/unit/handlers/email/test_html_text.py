@@ -1,4 +1,4 @@
-"""The text that is made of a mail's html."""
+"""The text part that is made from a mail's html."""
 
 import time
 import unittest

@@ -1,4 +1,4 @@
-"""One address: what is read and how the wire has it, and what is refused."""
+"""One address: which texts are accepted, the address that SMTP gets, and which texts are refused."""
 
 import unittest
 from time import process_time

@@ -1,4 +1,4 @@
-"""Whom MAIL_FROM_ALLOWED lets a mail come from."""
+"""The senders that MAIL_FROM_ALLOWED allows."""
 
 import tempfile
 import unittest

@@ -1,4 +1,4 @@
-"""What mail servers say when they want to be asked later, and how long that is."""
+"""Replies of mail servers that mean "later", and the time to wait for each."""
 
 import unittest
 from random import Random

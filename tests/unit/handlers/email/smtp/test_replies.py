@@ -1,4 +1,4 @@
-"""SMTP replies out of bytes that come in any pieces."""
+"""SMTP replies, read from bytes that come in any pieces."""
 
 import unittest
 

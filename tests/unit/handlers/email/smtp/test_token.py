@@ -1,4 +1,4 @@
-"""Tokens from a program and from a file: what is one, how long it is kept, and what is said where there is none."""
+"""Tokens from a command and from a file: what counts as a token, how long it is kept, and the errors without one."""
 
 import contextlib
 import os
@@ -10,16 +10,9 @@ from pathlib import Path
 
 from lib.handlers.email.smtp import token
 from lib.handlers.email.smtp.token import KEPT_S, SMTPTokenMissing, TokenCommand, TokenFile
+from tests.a_clock import Clock
 
 SECRET = "ya29.s3cret-token"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 class Commands(unittest.TestCase):
@@ -31,7 +24,7 @@ class Commands(unittest.TestCase):
         return TokenCommand((sys.executable, "-IS", "-c", script, *arguments), self.clock)
 
     def counting(self) -> TokenCommand:
-        """Gives `token-1` at its first run, `token-2` at its second."""
+        """A command that prints `token-1` at its first run, `token-2` at its second."""
         runs = self.folder / "runs"
         return self.command(
             f"runs = open({str(runs)!r}, 'a+'); runs.write('x'); runs.seek(0); print(f'token-{{len(runs.read())}}')"
@@ -54,7 +47,7 @@ class Commands(unittest.TestCase):
         )
         tokens.forget(second)
         third = tokens.get(10)
-        tokens.forget(first)  # an older one: the newer is not meant
+        tokens.forget(first)  # The older token: the newer one stays.
         self.assertEqual((third.text, third.is_kept, tokens.get(10).text), ("token-2", False, "token-2"))
         self.clock.now_s += KEPT_S
         self.assertEqual(tokens.get(10).text, "token-3")
