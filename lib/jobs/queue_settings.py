@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from lib.errors import FieldError
-from lib.jobs.fields import FieldFault, checked, fields_error, object_in
 from lib.jobs.payload import json_type, whole
+from lib.jobs.request_fields import FieldFault, checked, fields_error, object_in
 
 MAX_DEPTH = 1_000_000_000
 Value = TypeVar("Value")

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from lib.errors import FieldError, WrongState
 from lib.jobs.author_checks import Invalid
-from lib.jobs.fields import CHANGEABLE, CHECKS, checked, fields_error, object_in
 from lib.jobs.job import JobRecord, Revision
 from lib.jobs.masking import unmasked
 from lib.jobs.registry import Registry
+from lib.jobs.request_fields import CHANGEABLE, CHECKS, checked, fields_error, object_in
 from lib.jobs.spec import JobSpec
 
 

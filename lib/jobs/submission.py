@@ -12,9 +12,9 @@ from typing import Any
 from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds
 from lib.jobs.author_checks import Invalid
-from lib.jobs.fields import CHECKS, REQUIRED, checked, fields_error, object_in
 from lib.jobs.job import NewJob, make_new_job
 from lib.jobs.registry import JobType, Registry
+from lib.jobs.request_fields import CHECKS, REQUIRED, checked, fields_error, object_in
 from lib.jobs.spec import JobSpec, make_spec
 from lib.tracing import Trace
 

@@ -25,8 +25,8 @@ from lib.errors import (
     behind_a_change,
 )
 from lib.ids import queue_of
-from lib.jobs.fields import fields_error
 from lib.jobs.job import Accepted, NewJob
+from lib.jobs.request_fields import fields_error
 from lib.jobs.submission import BRIEF
 from lib.queue.committer import Committer
 from lib.queue.enqueue_text import BEGUN, accepted_from, new_jobs_text

@@ -22,11 +22,11 @@ from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds
 from lib.jobs import result, submission
 from lib.jobs.declaration import type_of
-from lib.jobs.fields import fields_error
 from lib.jobs.handler import Handler, checked_fraction
 from lib.jobs.job_type import JobType
 from lib.jobs.payload import decoder_for
 from lib.jobs.registry import Registry
+from lib.jobs.request_fields import fields_error
 from lib.json_text import TOO_DEEP, is_too_deep, to_json
 from lib.tracing import Trace
 

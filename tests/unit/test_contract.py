@@ -22,8 +22,7 @@ from lib.handlers.email import attachment, email_payload, html_text
 from lib.handlers.email.address_lists import Addressee
 from lib.http1.server.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
-from lib.jobs import failure, masking, registry, result
-from lib.jobs import fields as request_fields
+from lib.jobs import failure, masking, registry, request_fields, result
 from lib.jobs.backoff import DEFAULT_BACKOFF
 from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord
 from lib.jobs.payload import json_name

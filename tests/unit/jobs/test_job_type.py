@@ -2,9 +2,9 @@
 
 import unittest
 
-from lib.jobs.fields import FIELDS, REQUIRED
 from lib.jobs.job_type import JobType
 from lib.jobs.payload import decoder_for
+from lib.jobs.request_fields import FIELDS, REQUIRED
 from lib.jobs.spec import JobSpec
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from lib.errors import InvalidFields
 from lib.ids import JobIds, queue_of
 from lib.jobs import registry, submission
-from lib.jobs.fields import CHECKS, REQUIRED
 from lib.jobs.job import NewJob
+from lib.jobs.request_fields import CHECKS, REQUIRED
 from lib.jobs.spec import JobSpec
 from lib.tracing import Trace
 
