@@ -17,7 +17,7 @@ run: ## run server, one worker and a Redis here, until Ctrl-C (RELOAD=1: start t
 demo: ## show a mail on its way from curl to the outbox, with its log lines; leave nothing behind
 	$(LOCAL) demo
 
-test: ## run all tests, on Redis servers of their own (a part: make test ONLY="unit redis.test_queue")
+test: ## run all tests, on Redis servers of their own (a part: make test ONLY="unit redis.test_claim")
 	$(LOCAL) test $(ONLY)
 
 lint: ## run ruff and mypy --strict

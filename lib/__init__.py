@@ -3,21 +3,21 @@
 A POST /api/jobs comes in at `http1/server/listener.py`, which accepts the socket and gives it to a `connection.py`. The
 connection feeds what it reads to `parser.py` until a request is whole. `web/middleware.py` gives the request its id and
 its first log line; `web/auth.py` says who calls, `web/router.py` finds the operation in the table of `api/routes.py`,
-and `api/jobs.py` reads the body (`jobs/submission.py`, `jobs/payload.py`). `queue/job_store.py` takes the job in:
+and `api/jobs.py` reads the body (`jobs/submission.py`, `jobs/payload.py`). `queue/enqueuer.py` takes the job in:
 `queue/committer.py` lets the job travel with its neighbours, and `queue/lua/jobs/enqueue.lua` writes it. The 202 goes
 out when Redis has the job, and not before.
 
 In a runner, `work/runner/consumer.py` claims the job (`queue/lease.py`, `queue/lua/jobs/claim.lua`), a lane of
-`lanes.py` runs its handler (`attempt.py`; the handler is `handlers/email/`, or one of yours), and how the attempt
-ended goes back through `queue/lua/jobs/finish.lua` or `fail.lua`. The request's id is in each of these log lines, and
-on the mail.
+`lanes.py` runs its handler (`attempt.py`; the handler is `handlers/email/`, or one of yours), and how the attempt ended
+goes back through `finish.lua` or `fail.lua`. The request's id is in each of these log lines, and on the mail.
 
 The rooms, from the top floor down. Each may import the rooms below it that `tests/unit/test_layers.py` names, and never
 one above:
 
     server.py worker.py    the two programs: settings, log, Redis, and then the room that does the work
     commands/              what a person types: --new-key, --doctor
-    api/                   one file a resource: parse, one call, reply; routes.py is the table; bulk/ takes batches
+    api/                   one file a resource: parse, one call, reply; routes.py is the table, bulk/ takes batches,
+                           and service.py puts a server process together
     work/                  everything that happens to a job after the 202
       supervisor/          starts runners, beats for them, takes back what a dead one held; upkeep of every queue
       runner/              the process in which handlers run; prefetch/ claims short jobs ahead of a free slot
@@ -34,7 +34,8 @@ one above:
     logs/                  what is logged, how a line is written, where it goes
 
 and on the ground, for all: `errors` (every expected failure), `ids`, `tracing` (W3C trace context), `json_text`,
-`prometheus` (histograms and their text), `tls`.
+`prometheus` (histograms and their text), `tls`. How to add a field, an endpoint, a transition or a setting:
+CONTRIBUTING.md.
 """
 
 import os

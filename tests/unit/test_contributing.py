@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 class Contributing(unittest.TestCase):
     def test_every_file_that_it_names_is_there(self) -> None:
         text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-        names = {path.name for folder in ("lib", "prod") for path in (ROOT / folder).rglob("*")}
+        names = {path.name for folder in ("lib", "prod", "tests") for path in (ROOT / folder).rglob("*")}
 
         for name in {*re.findall(r"`((?:[\w.-]+/)*[\w.-]+(?:\.(?:py|lua|md|yaml|json|conf|example)|/))`", text)}:
             with self.subTest(name):
