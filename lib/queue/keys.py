@@ -3,6 +3,7 @@
 wb:queues                     SET     the queues' names; SADD before a queue's first enqueue
 wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it; see lua/name.lua
 wb:runners                    ZSET    worker -> ms until which it counts as alive; for the count alone
+wb:fleet                      ZSET    "server 0.2.0 web1.4711.9f3a01c2" -> ms until which it counts; see fleet.py
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    spec, state, and from the first claim on: claims attempts crashes started finished
                                       worker ended result error history …; unbegun: see lua/_unbegun.lua;
@@ -66,6 +67,7 @@ class RedisKeys:
         self._prefix = prefix
         self.queues = f"{prefix}:queues"
         self.runners = f"{prefix}:runners"
+        self.fleet = f"{prefix}:fleet"
         self.warnings = f"{prefix}:warnings"
         # In the slot of `queues`, for one script writes both.
         self.moved = f"{prefix}:{{{self.queues}}}:moved"
