@@ -1,8 +1,13 @@
-"""Every failure that Waybill expects, as a type: what a caller is told, with which status, and whether a retry helps.
+"""Every failure that Waybill expects, as a type: its slug and title, its HTTP status, and whether a retry helps.
 
-A room raises one of these; `lib/web/problems.py` turns it into `application/problem+json` (RFC 9457), and the worker
-reads `retryable`. Foreign errors (redis, smtplib, OSError) are translated into these once, at the door of the room
-that knows them. What is not in this file is a bug, and answered 500.
+Any room raises these types; the API answers each as `application/problem+json` (RFC 9457), for example
+
+    {"type": "/problems/queue-full", "title": "The queue is full; nothing was accepted", "status": 503,
+     "detail": "the queue email is at its max_depth; nothing was taken in: send it again in 7 s",
+     "request_id": "order-4711", "retry_after_s": 7}
+
+and the worker reads `retryable`. The room that talks to Redis, SMTP or the system translates foreign errors (redis,
+OSError) into these types once, where it catches them. Any other exception is a bug, and is answered 500.
 """
 
 import contextlib
@@ -11,7 +16,8 @@ from typing import Any, ClassVar, NamedTuple
 
 
 class FieldError(NamedTuple):
-    """One wrong field: `pointer` is a JSON Pointer (RFC 6901) into the request's body, or the name of a parameter."""
+    """One wrong field. `pointer` is a JSON Pointer (RFC 6901) into the request's body, `/payload/to` say; or `?` and a
+    query parameter's name; or a header's name."""
 
     pointer: str
     detail: str
@@ -20,7 +26,8 @@ class FieldError(NamedTuple):
 class WaybillError(Exception):
     """An expected failure. `detail` is one sentence for the caller: what is wrong and what to do.
 
-    members: what the answer's body holds beside that (RFC 9457, 3.2), in JSON's values.
+    headers: further fields of the answer, `Retry-After` say. errors: every wrong field, for `errors` in the body.
+    members: further members of the body (RFC 9457, 3.2), as JSON values: the job, for `job-failed`.
     """
 
     slug: ClassVar[str] = "internal-error"
@@ -44,7 +51,7 @@ class WaybillError(Exception):
 
 
 class ConfigError(Exception):
-    """Settings that Waybill refuses to start with; `faults` holds a line for each of them."""
+    """Settings that Waybill refuses to start with; `faults` holds a line for each wrong setting."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("; ".join(faults))
@@ -55,10 +62,10 @@ class ConfigError(Exception):
 
 
 class HttpError(WaybillError):
-    """A request refused for its form, before anybody looked at what it asks for."""
+    """A request that is refused for its form, before any operation has seen it."""
 
     said_id: str | None = None
-    """The X-Request-ID of a refused head, where that could be read; whether it is fit to be one is not checked."""
+    """The X-Request-ID of the refused head, as the client sent it, unchecked. None if the head could not be read."""
 
 
 class BadRequest(HttpError):
@@ -122,7 +129,7 @@ class CodingUnknown(HttpError):
 
 
 class TooManyConnections(HttpError):
-    """MAX_CONNECTIONS is reached: said at once, where a client in the backlog would wait and never learn why."""
+    """MAX_CONNECTIONS is reached. The client is refused at once: in the backlog it would wait and never learn why."""
 
     slug, status, title, retryable = "too-many-connections", 503, "Too many connections", True
 
@@ -131,14 +138,16 @@ class VersionNotSupported(HttpError):
     slug, status, title = "version-not-supported", 505, "Only HTTP/1.1 and HTTP/1.0 are spoken here"
 
 
-# What a caller asked for can't be done as asked.
+# The request is well-formed, and can't be carried out.
 
 
 class InvalidFields(WaybillError):
     slug, status, title = "invalid-fields", 422, "Some fields are not valid"
 
     def __str__(self) -> str:
-        """For a log, or for the handler whose `ctx.enqueue` this is: nobody shows `errors` there."""
+        """All of `errors` in one line, for a log or for a handler whose `ctx.enqueue` raised this error.
+
+        Example: `/type is missing; /payload is missing`."""
         return "; ".join(f"{pointer or '/'} {detail}" for pointer, detail in self.errors) or self.detail
 
 
@@ -159,7 +168,7 @@ class IdempotencyKeyReused(WaybillError):
 
 
 class QueueFull(WaybillError):
-    """As many jobs wait as max_depth allows. `Retry-After` says when there may be room, going by the last minute."""
+    """As many jobs wait as max_depth allows. `Retry-After` estimates when there is room, by the last minute."""
 
     slug, status, title, retryable = "queue-full", 503, "The queue is full; nothing was accepted", True
 
@@ -169,12 +178,12 @@ class WrongState(WaybillError):
 
 
 class JobFailed(WaybillError):
-    """The caller waited for a job's end, and it did not complete. `job` among the members is that job."""
+    """The caller waited for a job's end, and the job is dead or cancelled. The member `job` is that job."""
 
     slug, status, title = "job-failed", 424, "The job was taken in, and did not complete"
 
 
-# Who calls: raised by web/auth.py, web/browsers.py and web/rate_limit.py.
+# The caller has no right to do this, or has done it too often.
 
 
 class ApiKeyMissing(WaybillError):
@@ -201,25 +210,27 @@ class RateLimited(WaybillError):
     slug, status, title, retryable = "rate-limited", 429, "Too many requests", True
 
 
-# What Redis can't do at the moment.
+# Redis can't do this at the moment, or this server can't.
 
 
 class RedisUnavailable(WaybillError):
-    """Redis is away or refuses writes; nothing was done."""
+    """Redis is away or refuses writes; nothing was changed."""
 
     slug, status, title, retryable = "redis-unavailable", 503, "Redis is not available; nothing was accepted", True
 
 
 class OutcomeUnknown(RedisUnavailable):
-    """The link broke after the request was sent: it may have been done."""
+    """The link to Redis broke after the command was sent: Redis may have carried it out."""
 
     slug, title = "outcome-unknown", "Redis did not answer; the request may have been carried out"
 
 
 @contextlib.contextmanager
 def behind_a_change() -> Iterator[None]:
-    """Around a look at what was changed. Where Redis is gone by now, redis-unavailable would say that nothing was done.
-    Raises OutcomeUnknown."""
+    """Wrap a read that follows a change, such as reading the job that was just cancelled.
+
+    If Redis goes away between the two, RedisUnavailable would say that nothing was changed. OutcomeUnknown is raised
+    in its place."""
     try:
         yield
     except RedisUnavailable as fault:
@@ -231,7 +242,7 @@ class NotReplicated(RedisUnavailable):
 
 
 class RedisKeysBroken(WaybillError):
-    """Under a key of ours stands what Waybill did not write there. It costs that queue alone, until it is mended."""
+    """Something other than Waybill wrote to a key of this queue. Only this queue stops until the key is mended."""
 
     slug, status, title, retryable = "keys-broken", 503, "Somebody broke this queue's keys in Redis", True
 
