@@ -107,7 +107,7 @@ class UpgradeGate:
             names = ", ".join(program.named for program in older[:MOST_NAMED])
             raise UpgradeNeeded(
                 f"{feature} need Waybill {since} or newer in every server and worker, and these are older: "
-                f"{names}{more}; upgrade the servers first, then the workers, and send the request again"
+                f"{names}{more}; upgrade those, and send the request again"
             )
 
 
