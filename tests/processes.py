@@ -34,6 +34,8 @@ class Program:
 
     script = ""
     log_name = ""
+    root = ROOT
+    """The folder of the release that is run."""
 
     def __init__(self, redis_url: str, **settings: object) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="wb-program-")
@@ -72,7 +74,7 @@ class Program:
         """Does not wait for anything."""
         with (self.folder / "said").open("ab") as said:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / self.script)],
+                [sys.executable, str(self.root / self.script)],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=said,
