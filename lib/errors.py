@@ -249,3 +249,9 @@ class RedisKeysBroken(WaybillError):
 
 class Draining(WaybillError):
     slug, status, title, retryable = "draining", 503, "This server is shutting down", True
+
+
+class UpgradeNeeded(WaybillError):
+    """A feature is asked for that an older program on the same Redis does not know. It says who is older."""
+
+    slug, status, title, retryable = "upgrade-needed", 503, "An older version of Waybill still runs", True

@@ -37,6 +37,8 @@ class Program:
 
     script = ""
     log_name = ""
+    root = ROOT
+    """The folder of the release that is run."""
 
     def __init__(self, redis_url: str, **settings: object) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="wb-program-")
@@ -77,7 +79,7 @@ class Program:
         """options: of subprocess.Popen, beside those that every program needs."""
         with (self.folder / "said").open("ab") as said:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / self.script)],
+                [sys.executable, str(self.root / self.script)],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=said,
@@ -159,7 +161,7 @@ class Worker(Program):
 
     def examined(self, *arguments: str) -> tuple[int, str]:
         """Run `worker.py --doctor`. Returns the exit code and the output."""
-        command = [sys.executable, str(ROOT / self.script), "--doctor", *arguments]
+        command = [sys.executable, str(self.root / self.script), "--doctor", *arguments]
         done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
         )

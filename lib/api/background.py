@@ -14,6 +14,7 @@ from lib.processes.pipe import TICK_S
 from lib.processes.slot import Slot
 from lib.queue.bulkheads import ALL, Bulkheads
 from lib.queue.epochs import Epochs
+from lib.queue.fleet import Fleet, Program
 from lib.queue.job_store import JobStore
 from lib.redis_link import redis_info
 from lib.redis_link.link import RedisLink
@@ -60,6 +61,15 @@ async def report_state(counts: RequestCounts, listener: Listener[WebRequest], lo
     while True:
         counts.report(open_connections=listener.open_connections, lines_dropped=log.dropped_total)
         await asyncio.sleep(REPORT_S)
+
+
+async def show_in_fleet(fleet: Fleet, server: Program, lease_s: float, log: Log) -> None:
+    """Say five times a lease that this server runs, and of which version it is."""
+    bulkheads = Bulkheads(log)
+    while True:
+        with contextlib.suppress(RedisUnavailable), bulkheads.around(ALL, "fleet"):
+            await fleet.show([server], lease_s)
+        await asyncio.sleep(lease_s / 5)
 
 
 async def announce_redis(url: str, link: RedisLink, log: Log) -> None:

@@ -10,6 +10,7 @@ waybill_redis_up 0: operators look at metrics above all then. No id, key or path
 import asyncio
 import contextlib
 import platform
+from collections import Counter
 from collections.abc import Iterable
 
 from lib import __version__
@@ -17,6 +18,7 @@ from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.http1.message import Response
 from lib.jobs.registry import Registry
 from lib.prometheus import CONTENT_TYPE, Family, exposition
+from lib.queue.fleet import Fleet, Program, version_text
 from lib.queue.meters import Counters, Meters
 from lib.queue.queue_names import in_batches
 from lib.queue.queue_store import Census, QueueStore
@@ -31,9 +33,12 @@ class MetricsOperations:
     """The operation. counts: the numbers of requests. registry: the types whose counters are shown before their first
     job."""
 
-    def __init__(self, queues: QueueStore, meters: Meters, counts: RequestCounts, registry: Registry) -> None:
+    def __init__(
+        self, queues: QueueStore, meters: Meters, fleet: Fleet, counts: RequestCounts, registry: Registry
+    ) -> None:
         self._queues = queues
         self._meters = meters
+        self._fleet = fleet
         self._counts = counts
         self._types_of = registry.queues
 
@@ -62,6 +67,8 @@ class MetricsOperations:
         with contextlib.suppress(RedisKeysBroken):
             found.workers.add(await self._queues.runners.count_alive())
             found.warnings.add(len(await self._queues.warnings.all()))
+        with contextlib.suppress(RedisKeysBroken):
+            found.add_programs(await self._fleet.programs())
         for some in in_batches(names):
             reading = each_readable(some, self._meters.read)
             censuses, counted = await asyncio.gather(self._queues.census_of(some), reading)
@@ -116,6 +123,11 @@ class _OfQueues:
             "gauge",
             "Sentences in the warnings of /api/health that workers tell: a login refused by the mail server, say.",
         )
+        self._programs = Family(
+            "waybill_programs",
+            "gauge",
+            "Programs of Waybill that use this Redis, by kind (server, supervisor, runner) and version.",
+        )
         self._jobs = Family("waybill_jobs", "gauge", "Jobs that Redis holds now, by state.")
         self._latency = Family(
             "waybill_queue_latency_seconds",
@@ -145,8 +157,12 @@ class _OfQueues:
             "waybill_queues_unreadable", "gauge", "Queues left out here: keys of theirs are not what Waybill wrote."
         )
         unreadable.add(self.unreadable)
-        gauges = [self.workers, self.warnings, unreadable, self._jobs]
+        gauges = [self.workers, self.warnings, self._programs, unreadable, self._jobs]
         return [*gauges, self._latency, *self._events.values(), *self._timings.values()]
+
+    def add_programs(self, programs: Iterable[Program]) -> None:
+        for (kind, version), count in Counter((one.kind, version_text(one.version)) for one in programs).items():
+            self._programs.add(count, kind=kind, version=version)
 
     def add_census(self, census: Census) -> None:
         for state, count in census.counts.items():

@@ -5,12 +5,21 @@ parent: it says when to stop, and hands on that requests are answered and how ma
 """
 
 import asyncio
+import contextlib
 import random
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from lib.api.background import REDIS_POLL_S, Background, announce_redis, report_state, tick, watch_epochs
+from lib.api.background import (
+    REDIS_POLL_S,
+    Background,
+    announce_redis,
+    report_state,
+    show_in_fleet,
+    tick,
+    watch_epochs,
+)
 from lib.api.bulk.batch import BatchOperations
 from lib.api.events import EventOperations
 from lib.api.job_types import TypeOperations
@@ -20,6 +29,7 @@ from lib.api.metrics import MetricsOperations
 from lib.api.queues import QueueOperations
 from lib.api.routes import AllOperations, routes
 from lib.api.system import SystemOperations
+from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.http1.server.limits import Limits
 from lib.http1.server.listener import Listener
 from lib.ids import JobIds
@@ -30,6 +40,7 @@ from lib.queue.caller_rates import CallerRate, CallerRates
 from lib.queue.end_waiters import EndWaiters
 from lib.queue.epochs import Epochs
 from lib.queue.event_stream import EventStream
+from lib.queue.fleet import Fleet, this_program
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.meters import Meters
@@ -84,6 +95,8 @@ async def serve(
 
     background.begin(asyncio.to_thread(operations.manual.prepare))
     background.begin(watch_epochs(stores.epochs, stores.jobs, log))
+    server = this_program("server")
+    background.begin(show_in_fleet(stores.fleet, server, settings.lease_s, log))
     background.begin(tick(slot))
     # A parent reads the keys first and logs which are new; its children log only what is wrong with them.
     keys = KeyRing(settings.api_keys, read_keys, log, is_spokesman=isinstance(slot, Alone), use=auth.replace)
@@ -91,6 +104,8 @@ async def serve(
     drain.begin()
     cut_off = await listener.drain(settings.shutdown_grace_s)
     background.end()
+    with contextlib.suppress(RedisUnavailable, RedisKeysBroken):
+        await stores.fleet.hide([server])
     await stores.close()
     slot.leaving(cut_off)
 
@@ -110,6 +125,7 @@ class ServiceStores:
         self.endings = EndWaiters(self.link, keys, random.Random())
         self.events = EventStream(self.link, keys, self.queues)
         self.epochs = Epochs(self.link, keys)
+        self.fleet = Fleet(self.link, keys)
         self.meters = Meters(self.link, keys)
         rate = CallerRate(*settings.rate_limit) if settings.rate_limit else None
         self.rate_limit = RateLimit(CallerRates(self._rate_link, keys, rate).count_call, *rate) if rate else None
@@ -135,8 +151,8 @@ def _operations(
         types=TypeOperations(types),
         queues=QueueOperations(stores.queues, stores.jobs, log),
         events=EventOperations(stores.events, stores.jobs, drain),
-        system=SystemOperations(stores.link, stores.queues, contract, stores.epochs, types, drain),
-        metrics=MetricsOperations(stores.queues, stores.meters, counts, types),
+        system=SystemOperations(stores.link, stores.queues, contract, stores.epochs, stores.fleet, types, drain),
+        metrics=MetricsOperations(stores.queues, stores.meters, stores.fleet, counts, types),
         manual=ManualOperations(contract, asks_for_key=bool(settings.api_keys)),
     )
 

@@ -10,6 +10,7 @@ from lib.errors import Draining, RedisKeysBroken, RedisUnavailable
 from lib.http1.message import Response
 from lib.jobs.registry import Registry
 from lib.queue.epochs import Epochs
+from lib.queue.fleet import Fleet, mixed_warning, version_text, versions_of
 from lib.queue.queue_store import QueueStore
 from lib.redis_link import redis_info
 from lib.redis_link.link import RedisLink
@@ -25,12 +26,20 @@ class SystemOperations:
     """The operations on the service itself. contract: the file openapi.yaml. From a drain on it is not ready."""
 
     def __init__(
-        self, link: RedisLink, queues: QueueStore, contract: Path, epochs: Epochs, types: Registry, drain: Drain
+        self,
+        link: RedisLink,
+        queues: QueueStore,
+        contract: Path,
+        epochs: Epochs,
+        fleet: Fleet,
+        types: Registry,
+        drain: Drain,
     ) -> None:
         self._link = link
         self._queues = queues
         self._contract = contract.read_bytes()
         self._epochs = epochs
+        self._fleet = fleet
         self._types = types
         self._started_s = time.monotonic()
         self._drain = drain
@@ -42,6 +51,7 @@ class SystemOperations:
             "uptime_s": round(time.monotonic() - self._started_s, 3),
             "redis": {"status": "up", "name": None, "version": None, "latency_ms": None},
             "workers": None,
+            "versions": [],
             "warnings": [],
         }
         try:
@@ -54,6 +64,10 @@ class SystemOperations:
                     body["warnings"] += await self._queues.unserved(self._types.queues)
             with contextlib.suppress(RedisKeysBroken):
                 body["warnings"] += await self._queues.warnings.all()
+            with contextlib.suppress(RedisKeysBroken):
+                versions = versions_of(await self._fleet.programs())
+                body["versions"] = [row._asdict() | {"version": version_text(row.version)} for row in versions]
+                body["warnings"] += filter(None, [mixed_warning(versions)])
         except RedisUnavailable as fault:
             body["status"] = "unavailable"
             body["redis"]["status"] = "down"

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lib.commands import audit
-from lib.errors import RedisUnavailable
+from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.jobs import registry
 from lib.jobs.failure import summary
 from lib.jobs.module import unreachable
+from lib.queue.fleet import Fleet, mixed_warning, version_text, versions_of
 from lib.queue.keys import RedisKeys
 from lib.queue.queue_store import QueueStore
 from lib.redis_link import redis_info
@@ -45,6 +46,7 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
     try:
         async for finding in _check_redis(link, settings):
             yield finding
+        yield await _check_versions(link, settings)
         async for finding in _check_served(link, settings):
             yield finding
         if is_thorough:
@@ -75,6 +77,17 @@ async def _check_redis(link: RedisLink, settings: Settings) -> AsyncIterator[Fin
     are_apart = apart_ms > CLOCKS_APART_MS
     advice = "; run NTP on both hosts, or run_at will seem to be off" if are_apart else ""
     yield Finding(not are_apart, f"Clocks: this host and Redis are {apart_ms} ms apart{advice}")
+
+
+async def _check_versions(link: RedisLink, settings: Settings) -> Finding:
+    """Are all programs that use this Redis of one version?"""
+    try:
+        versions = versions_of(await Fleet(link, RedisKeys(settings.key_prefix)).programs())
+    except RedisKeysBroken as fault:
+        return Finding(False, f"Versions: {fault.detail}")
+    if warning := mixed_warning(versions):
+        return Finding(False, f"Versions: {warning}")
+    return Finding(True, f"Versions: {version_text(versions[0].version)} alone" if versions else "Versions: none runs")
 
 
 async def _check_served(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:

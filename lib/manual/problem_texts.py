@@ -341,4 +341,13 @@ TEXTS: dict[str, ProblemText] = {
         "curl -i --retry 5 {base}/readyz",
         ("redis-unavailable", "too-many-connections"),
     ),
+    "upgrade-needed": ProblemText(
+        "The request asks for something that an older version of Waybill does not know, and a server or worker of such "
+        "a version uses the same Redis. Nothing was done.",
+        "A rolling upgrade that is under way, or a host that was forgotten in one.",
+        "The `detail` names the programs that are older; `/api/health` counts all by version. Upgrade or stop them, "
+        "then send the request again. A program that stopped counts for one more lease (`LEASE_S`, 30 s).",
+        "curl -i {base}/api/health",
+        ("draining",),
+    ),
 }

@@ -2,6 +2,7 @@
 
 wb:queues                     SET     the queues' names; a queue is added before its first enqueue
 wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it (lua/queues/name.lua)
+wb:fleet                      ZSET    "server 0.2.0 web1.4711.9f3a01c2" -> ms until which that program counts (fleet.py)
 wb:runners                    ZSET    runner -> ms until which it counts as living; only its size is read
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
@@ -64,6 +65,7 @@ class RedisKeys:
         self._prefix = prefix
         self.queues = f"{prefix}:queues"
         self.runners = f"{prefix}:runners"
+        self.fleet = f"{prefix}:fleet"
         self.warnings = f"{prefix}:warnings"
         # WHY the braces: one script writes this and `queues`, so that both must be in one Cluster slot.
         self.moved = f"{prefix}:{{{self.queues}}}:moved"

@@ -11,7 +11,7 @@ machine's memory beside them. Tried with one, everysec and flushed beforehand: 1
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lib.jobs import registry
 from lib.settings.settings_table import SETTINGS
@@ -82,7 +82,7 @@ def _jobs(side: Side, kind: Kind, *, is_quick: bool) -> float:
     fill(side, jobs // len(kind.queues), first=2 * DEEP, type_name="noop")
     limits = ",".join(f"{queue}={kind.at_once}" for queue in kind.queues)
     already = completed(site.redis, kind.queues)
-    settings = {
+    settings: dict[str, Any] = {
         "JOB_MODULES": f"{JOB_MODULES},{MODULES}",  # Of both: what the measured calls left behind is run, too.
         "WORKER_QUEUES": limits,
         # As by default: the tests of faults, whose site it is, keep all jobs and log little.

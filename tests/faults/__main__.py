@@ -37,6 +37,7 @@ from tests.faults import (
     settings,
     sweep,
     upgrade,
+    versions,
     zombies,
 )
 from tests.faults.row import Row, table
@@ -67,6 +68,7 @@ SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "logs": full_logs.run,
     "settings": settings.run,
     "upgrade": upgrade.run,
+    "versions": versions.run,
 }
 # What these measure would be another scenario's load; the others wait most of the time, and run several at once.
 ALONE = ("kills", "delayed", "depth")

@@ -30,7 +30,7 @@ from tests.faults.ledger import Execution, executions, stale_results
 from tests.faults.row import Row
 from tests.faults.runners import Runners
 from tests.private_redis import PrivateRedis, wait_until
-from tests.processes import Server
+from tests.processes import ROOT, Server
 from tests.system.oracle import faults
 from tests.traces import new_trace
 
@@ -93,8 +93,8 @@ class Site:
 
     # Programs.
 
-    def worker(self, *, url: str = "", is_awaited: bool = True, **settings: object) -> Runners:
-        """A started worker.py; where it is awaited, it serves its queues."""
+    def worker(self, *, url: str = "", is_awaited: bool = True, root: Path = ROOT, **settings: object) -> Runners:
+        """A started worker.py; where it is awaited, it serves its queues. root: of another release."""
         defaults: dict[str, object] = {
             "JOB_MODULES": JOB_MODULES,
             "WORKER_QUEUES": f"{self.queue}=5",
@@ -103,15 +103,16 @@ class Site:
             "LEASE_S": 2,
         }
         worker = Runners(url or self.url, **{**defaults, **settings})
-        worker.client = self.client
+        worker.client, worker.root = self.client, root
         self._stack.callback(worker.close)
         worker.start()
         if is_awaited:
             worker.wait_until_ready()
         return worker
 
-    def server(self, *, url: str = "", is_awaited: bool = True, **settings: object) -> Server:
+    def server(self, *, url: str = "", is_awaited: bool = True, root: Path = ROOT, **settings: object) -> Server:
         server = Server(url or self.url, **{"JOB_MODULES": JOB_MODULES, **settings})
+        server.root = root
         self._stack.callback(server.close)
         server.start()
         if is_awaited:

@@ -9,17 +9,20 @@ import contextlib
 
 from lib.errors import RedisUnavailable
 from lib.queue.bulkheads import ALL, Bulkheads
+from lib.queue.fleet import Fleet, this_program
 from lib.queue.queue_store import QueueStore
 from lib.work.supervisor.roster import Roster
 
 
 class Beats:
-    """lease_s: LEASE_S, how long a runner's counter may stand still."""
+    """lease_s: LEASE_S, how long a runner's counter may stand still. The supervisor shows itself in the fleet, too."""
 
-    def __init__(self, lease_s: float, roster: Roster, queues: QueueStore, bulkheads: Bulkheads) -> None:
+    def __init__(self, lease_s: float, roster: Roster, queues: QueueStore, fleet: Fleet, bulkheads: Bulkheads) -> None:
         self._lease_s = lease_s
         self._roster = roster
         self._queues = queues
+        self._fleet = fleet
+        self._supervisor = this_program("supervisor")
         self._bulkheads = bulkheads
 
     async def run(self) -> None:
@@ -44,6 +47,14 @@ class Beats:
         for queue, runner_ids in by_queue.items():
             with self._bulkheads.around(queue, "beat"):
                 await self._queues.runners.beat(queue, runner_ids)
-        if alive := {runner_id for runner_ids in by_queue.values() for runner_id in runner_ids}:
-            with self._bulkheads.around(ALL, "count"):
-                await self._queues.runners.show(sorted(alive), self._lease_s)
+        alive = sorted({runner_id for runner_ids in by_queue.values() for runner_id in runner_ids})
+        with self._bulkheads.around(ALL, "count"):
+            runners = [self._supervisor._replace(kind="runner", program_id=runner_id) for runner_id in alive]
+            await self._fleet.show([self._supervisor, *runners], self._lease_s)
+            if alive:
+                await self._queues.runners.show(alive, self._lease_s)
+
+    async def end(self) -> None:
+        """Take the supervisor out of the fleet: it ends, and its runners have."""
+        with contextlib.suppress(RedisUnavailable), self._bulkheads.around(ALL, "count"):
+            await self._fleet.hide([self._supervisor])

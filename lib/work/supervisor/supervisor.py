@@ -25,6 +25,7 @@ from lib.processes import signals
 from lib.processes.restarts import keep_trying, pause, pause_before_restart_s
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.epochs import Epochs
+from lib.queue.fleet import Fleet
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.queue_names import NAMES_AT_ONCE, Walk
@@ -89,7 +90,7 @@ class Supervisor:
             self._tasks,
             self._collect_exit,
         )
-        self._beats = Beats(settings.lease_s, self._roster, queues, bulkheads)
+        self._beats = Beats(settings.lease_s, self._roster, queues, Fleet(link, keys), bulkheads)
         self._rounds = Rounds(
             settings.redis_url,
             link,
@@ -125,6 +126,7 @@ class Supervisor:
         self._tasks.start(self._rounds.run())
         await self._shutdown.begun.wait()
         await self._drain()
+        await self._beats.end()
         self._log.info("worker.stopped", "Worker stopped")
         # The loop takes its signal handlers away when it closes: a second signal that came then would be the exit code.
         signals.hold()
