@@ -39,7 +39,7 @@ SCRIPT = ROOT / "worker.py"
 def main() -> int:
     """The exit code: 0 after a signal, 78 for settings that can't be used; of --doctor 1 if something is wrong."""
     is_runner = sys.argv[1:2] == ["--runner"]
-    # Most starts have no arguments, or those of birth.py: they do without the import of argparse.
+    # Most starts have no arguments, or those of spawn_runner.py: they do without the import of argparse.
     arguments = None if is_runner or not sys.argv[1:] else _arguments()
     try:
         settings = from_environment(ROOT, listens=False)

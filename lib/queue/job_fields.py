@@ -5,7 +5,7 @@ lua/parts/conclude.lua). tests/unit/queue/test_job_fields.py reads the Lua and h
 field adds a row here; whoever adds a transition reads here which fields it is to clear.
 
 A record begins with `spec` and `state` alone; a field that says nothing is left out. Every value is text: ms are since
-1970, by Redis' clock, unless a row says otherwise. `lib/queue/records.py` reads the record back.
+1970, by Redis' clock, unless a row says otherwise. `lib/queue/job_record.py` reads the record back.
 """
 
 from typing import Final, NamedTuple
@@ -175,7 +175,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "the handler logged nothing",
     ),
     "once:<name>": JobField(
-        "the id of the job enqueued under this name; with a + before it when it was taken in: children.py",
+        "the id of the job enqueued under this name; with a + before it when it was taken in: named_jobs.py",
         "+emails-01a22717becb700088baee274164865e",
         "once made",
         "",

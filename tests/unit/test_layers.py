@@ -157,6 +157,15 @@ class Names(unittest.TestCase):
 
         self.assertEqual([], [name for name, count in names.items() if count > 1])
 
+    def test_a_file_that_a_comment_names_is_there(self) -> None:
+        texts = [*(ROOT / "lib").rglob("*.py"), *(ROOT / "lib").rglob("*.lua"), ROOT / "server.py", ROOT / "worker.py"]
+        tests = (path.name for pattern in ("*.py", "[a-z]*/*.py") for path in (ROOT / "tests").glob(pattern))
+        names = {"email.py", *tests, *(path.name for path in texts)}  # settings/needs.py names Python's own `email`.
+        for path in texts:
+            named = set(re.findall(r"(?<![\w-])\w+\.(?:py|lua)\b", path.read_text(encoding="utf-8")))
+
+            self.assertEqual(set(), named - names, path)
+
 
 if __name__ == "__main__":
     unittest.main()
