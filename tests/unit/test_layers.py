@@ -159,7 +159,9 @@ class Names(unittest.TestCase):
 
     def test_a_file_that_a_comment_names_is_there(self) -> None:
         texts = [*(ROOT / "lib").rglob("*.py"), *(ROOT / "lib").rglob("*.lua"), ROOT / "server.py", ROOT / "worker.py"]
-        tests = (path.name for pattern in ("*.py", "[a-z]*/*.py") for path in (ROOT / "tests").glob(pattern))
+        tests = (
+            path.name for pattern in ("*.py", "[a-z]*/*.py", "unit/**/*.py") for path in (ROOT / "tests").glob(pattern)
+        )
         names = {"email.py", "client.py", *tests, *(path.name for path in texts)}  # Files of others, in examples.
         for path in texts:
             named = set(re.findall(r"(?<![\w-])\w+\.(?:py|lua)\b", path.read_text(encoding="utf-8")))
