@@ -67,7 +67,7 @@ class RedisKeys:
         self.runners = f"{prefix}:runners"
         self.fleet = f"{prefix}:fleet"
         self.warnings = f"{prefix}:warnings"
-        # WHY the braces: one script writes this and `queues`, so that both must be in one Cluster slot.
+        # WHY the braces: name.lua writes this key and `queues`, so both must be in one Cluster slot.
         self.moved = f"{prefix}:{{{self.queues}}}:moved"
 
     def base(self, queue: str) -> str:

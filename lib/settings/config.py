@@ -63,7 +63,7 @@ def sources(settings: Settings) -> str:
 
 
 def child_environment() -> dict[str, str]:
-    """The environment that a child process of this one is started with."""
+    """The environment of this process, to start a child process with."""
     return dict(os.environ)
 
 
@@ -98,7 +98,7 @@ class EnvFile(NamedTuple):
 
 
 def _env_files(root: Path, faults: list[str]) -> list[EnvFile]:
-    """The env files that there are, the one that counts more first."""
+    """The files of ENV_FILES that exist, in that order: of a name that two files set, the first file's value counts."""
     paths = [root / name for name in ENV_FILES]
     return [EnvFile(path.name, _read_env_file(path, faults)) for path in paths if path.is_file()]
 

@@ -36,7 +36,7 @@ def run(settings: Settings, runner_id: str, pipe_fd: int, open_log: LogOpener, *
     log = open_log(settings, about_current_job)
     _collect_less_garbage()
     _log_unserved(types, settings, log)
-    # Not asyncio.run, which would wait at its end for a handler that swallows its cancellation.
+    # Not asyncio.run: before it returned, it would wait for a handler that swallows its cancellation.
     try:
         is_orphaned = loops.runner().run(_run(settings, types, log, runner_id, pipe_fd, is_waiting=is_waiting))
     except BaseException as fault:

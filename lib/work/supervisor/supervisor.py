@@ -195,7 +195,7 @@ class Supervisor:
         await asyncio.wait([retiring, ended], return_when=asyncio.FIRST_COMPLETED)
 
     async def _read_messages(self, runner: RunnerChild, quota: Quota) -> None:
-        """Read what a runner sends until it ends. When it begins to retire, return, and read on in a task."""
+        """Read a runner's messages until its pipe ends. When it begins to retire, return, and read on in a task."""
         was_retiring = runner.is_retiring
         while (message := await runner.pipe.receive()) is not None:
             slots, had_ticked = runner.slots, runner.has_ticked
