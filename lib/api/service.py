@@ -1,7 +1,7 @@
 """One server process, put together and run: links to Redis, the stores on them, the operations, the app, a listener.
 
 server.py reads argv and the settings and calls `serve`. The Slot knows whether this process is alone or a child of a
-parent: it says when to stop, and hands on that requests are answered and how many connections were cut off.
+parent: it says when to stop, and tells a parent that requests are answered and how many connections were cut off.
 """
 
 import asyncio
