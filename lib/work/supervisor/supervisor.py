@@ -134,7 +134,7 @@ class Supervisor:
     # The stop.
 
     async def _drain(self) -> None:
-        """Let running jobs end. Those that have not when the grace is over go back to the front of their queues."""
+        """Let running jobs end. Jobs that still run when the grace is over go back to the front of their queues."""
         grace_s = self._settings.shutdown_grace_s
         self._log.info("worker.draining", f"Worker draining: running jobs have {grace_s:g} s")
         runners = self._roster.runners
@@ -235,6 +235,6 @@ class Supervisor:
         await pause(self._shutdown.begun, pause_s)
 
     async def _collect_exit(self, runner: RunnerChild) -> None:
-        """Wait for a runner's end, take back its jobs, and see that those that are suspects now are run."""
+        """Wait for a runner's end, take back its jobs, and have the suspects among them run in isolation runners."""
         ended = await self._exits.collect_exit(runner)
         await self._isolation_runners.runner_exited(runner, ended)
