@@ -149,8 +149,8 @@ def _limits(mark: JobMark, settings: Settings | None) -> TypeDefaults:
 
 
 def _code_of(handler: Handler) -> Any:
-    """The function that runs when the handler is called: the inner one of a partial, `__call__` of an object. This one
-    has the annotations, and may be async."""
+    """The function that runs when the handler is called: the inner one of a partial, `__call__` of an object. That
+    function has the annotations, and may be async."""
     if isinstance(handler, type):
         raise ValueError("@job marks a class; mark a function (ctx, payload), or an object that can be called so")
     while isinstance(handler, functools.partial):

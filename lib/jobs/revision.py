@@ -64,5 +64,5 @@ def _run_at(value: Any) -> int | None:
     return None if value is None else CHECKS["run_at"](value)
 
 
-# A run_at that is null is a wish of its own here: now.
+# In a PATCH a run_at of null does not count as left out: the job is to run now.
 _CHECKS = {name: _run_at if name == "run_at" else CHECKS[name] for name in CHANGEABLE}

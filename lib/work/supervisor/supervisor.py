@@ -128,7 +128,6 @@ class Supervisor:
         await self._drain()
         await self._beats.end()
         self._log.info("worker.stopped", "Worker stopped")
-        # The loop takes its signal handlers away when it closes: a second signal that came then would be the exit code.
         signals.hold()
 
     # The stop.
