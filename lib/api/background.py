@@ -1,5 +1,7 @@
 """The tasks of a server process beside its requests: log that Redis is there, watch for a Redis that was emptied, send
-the parent a tick every second, and write down counts for GET /metrics.
+the parent a tick every second, write down counts for GET /metrics, and show this server in the fleet (queue/fleet.py).
+
+service.py begins each task, and ends them all when the requests have been answered.
 """
 
 import asyncio
@@ -64,7 +66,7 @@ async def report_state(counts: RequestCounts, listener: Listener[WebRequest], lo
 
 
 async def show_in_fleet(fleet: Fleet, server: Program, lease_s: float, log: Log) -> None:
-    """Say five times a lease that this server runs, and of which version it is."""
+    """Write into Redis, five times in each lease_s, that this server runs and of which version it is."""
     bulkheads = Bulkheads(log)
     while True:
         with contextlib.suppress(RedisUnavailable), bulkheads.around(ALL, "fleet"):

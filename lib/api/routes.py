@@ -1,6 +1,7 @@
 """THE TABLE: every operation of the API, in openapi.yaml's order. A test holds the two equal.
 
-A row: method, path, operationId, the method that answers, its query parameters, and what a key must be good for.
+A row: method, path, operationId, the Python method that answers, the query parameters, and the scope that the caller's
+key needs (read, write or admin; None: no key).
 """
 
 from typing import NamedTuple

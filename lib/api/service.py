@@ -1,7 +1,7 @@
 """One server process, put together and run: links to Redis, the stores on them, the operations, the app, a listener.
 
 server.py reads argv and the settings and calls `serve`. The Slot knows whether this process is alone or a child of a
-parent: it says when to stop, and hands on that requests are answered and how many connections were cut off.
+parent: it says when to stop, and tells a parent that requests are answered and how many connections were cut off.
 """
 
 import asyncio
@@ -98,7 +98,7 @@ async def serve(
     server = this_program("server")
     background.begin(show_in_fleet(stores.fleet, server, settings.lease_s, log))
     background.begin(tick(slot))
-    # A parent reads the keys first and logs which are new; its children log only what is wrong with them.
+    # Where there are several server processes, their parent logs which keys are new; a child logs only faults in keys.
     keys = KeyRing(settings.api_keys, read_keys, log, is_spokesman=isinstance(slot, Alone), use=auth.replace)
     await slot.wait_for_stop(keys.reread)
     drain.begin()

@@ -2,12 +2,15 @@
 
     {"id": "email-0192…", "type": "email", "queue": "email", "state": "ready", "payload": {"to": "a@b.c", …}, …}
 
-`present` makes them of a job's record; `job_text` is their JSON, `new_job` the JSON of a job that was just created.
+`present` makes them of a job's record; `job_text` is their JSON, `new_job` the JSON of a job that was just created. To
+show one more field: a line in `present`, and if jobs of one type differ in the field, as in `unique_key`, its name in
+_VARYING and _FILLED_IN, and its JSON in `new_job`.
 """
 
 import functools
 import operator
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from lib.jobs.job import Accepted, JobRecord, NewJob
 from lib.jobs.masking import known_secrets, masked, masked_error, names_secrets
@@ -147,7 +150,9 @@ _FILLED_IN = {
     "give_up_at": "?",
 }
 """The fields in which new jobs of one type differ, in the order of `present`; `new_job` fills each in at the "?"."""
-_ALIKE = [name for name in JobSpec._fields if name not in ("payload", "request_id", "trace", "unique_key")]
+_VARYING: Final[Mapping[str, Any]] = {"payload": {}, "request_id": "", "trace": NO_TRACE, "unique_key": ""}
+"""The fields of a spec in which new jobs of one type differ, each with the value that `_form` gives it."""
+_ALIKE = [name for name in JobSpec._fields if name not in _VARYING]
 _alike_in = operator.itemgetter(*map(JobSpec._fields.index, _ALIKE))
 
 
@@ -185,8 +190,7 @@ def _form(alike: tuple[Any, ...], retain_ms: int | None, give_up_ms: int | None)
     ('{"id":"', "", '","type":"email","queue":"', "", '","state":"', "", '","priority":"normal","payload":', "", …)
 
     alike: the values of _ALIKE in the job's spec. (Of 60 and 60.0, which are one key, either may be shown.)"""
-    own: dict[str, Any] = {"payload": {}, "request_id": "", "trace": NO_TRACE, "unique_key": ""}
-    spec = JobSpec(**dict(zip(_ALIKE, alike, strict=True)), **own)
+    spec = JobSpec(**dict(zip(_ALIKE, alike, strict=True)), **_VARYING)
     shown = present(JobRecord("", "", "", spec, retain_ms=retain_ms, give_up_ms=give_up_ms))
     marks = {name: f"\0{name}" for name in _FILLED_IN}
     rest = to_json({**shown, **marks, "outcome": OUTCOMES["new"]})

@@ -23,7 +23,7 @@ OK = b'{"status":"ok"}\n'
 
 
 class SystemOperations:
-    """The operations on the service itself. contract: the file openapi.yaml. From a drain on it is not ready."""
+    """The operations on the service itself. contract: the file openapi.yaml. drain: once begun, /readyz is a 503."""
 
     def __init__(
         self,

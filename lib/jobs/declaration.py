@@ -79,8 +79,8 @@ def job(
     retain_s: how long a finished job's record is kept at most; None: as long as its queue keeps records.
     give_up_after_s: how long after its due time a job may still begin an attempt, however many attempts are left.
     check: a function of the settings that is called at the start (a ValueError refuses the start) and returns a
-    function of the payload. That one is called with each payload that is to be enqueued, and raises for one that may
-    not be: it is for rules that a payload class can't know by itself.
+    function of the payload. The latter is called before a job is enqueued, and raises for a payload that is to be
+    refused, by rules that a payload class can't know by itself.
     max_attempts, timeout_s, backoff and give_up_after_s: left out, they are what the settings DEFAULT_MAX_ATTEMPTS,
     DEFAULT_TIMEOUT_S, DEFAULT_BACKOFF_… and DEFAULT_GIVE_UP_AFTER_S say.
     """
@@ -149,8 +149,8 @@ def _limits(mark: JobMark, settings: Settings | None) -> TypeDefaults:
 
 
 def _code_of(handler: Handler) -> Any:
-    """The function that runs when the handler is called: the inner one of a partial, `__call__` of an object. This one
-    has the annotations, and may be async."""
+    """The function that runs when the handler is called: the inner one of a partial, `__call__` of an object. That
+    function has the annotations, and may be async."""
     if isinstance(handler, type):
         raise ValueError("@job marks a class; mark a function (ctx, payload), or an object that can be called so")
     while isinstance(handler, functools.partial):

@@ -88,7 +88,7 @@ def _frames(traceback: TracebackType | None) -> list[Frame]:
 def _frame(file: str, line: int, name: str) -> Frame:
     head = f'File "{_relative(file)}", line {line}, in {name[:CODE_CHARS]}'
     # Only a source is opened: code may be compiled under the name of any other file. linecache is not told to check
-    # the file again: the lines that it read first are nearest to the code that runs here.
+    # the file again: the lines that it read first are most likely those of the code that runs here.
     code = linecache.getline(file, line).strip()[:CODE_CHARS] if file.endswith(".py") else ""
     return Frame(f"{head}\n  {code}" if code else head, _is_own(file))
 

@@ -100,7 +100,7 @@ NO_KEY: Final = Keyed()
 
 
 class Accepted(NamedTuple):
-    """What became of a NewJob. `job_id` is another job's where that one stands in its place.
+    """What became of a NewJob. `job_id`: the new job, or the earlier job that stands for it (duplicate, replayed-…).
 
     outcome   new                                 it was taken in
               duplicate                           another job lives under its unique key

@@ -17,8 +17,8 @@ _STDLIB = sysconfig.get_path("stdlib")
 _OURS = f"{Path(__file__).parent}/"  # This folder alone: lib/handlers holds job modules, too.
 _NOT_THEIRS = (_STDLIB, "lib-dynload", ".zip", "site-packages", "dist-packages")
 """How entries of sys.path end that hold Python's own modules or installed packages."""
-# The lists of `sys` by which Python finds modules. They must outlive a job module that spoils them: some modules of
-# Python and of Waybill are imported only when they are first needed.
+# The lists of `sys` by which Python finds modules. A job module may replace or empty them; `load_module` puts back what
+# was there, because some modules of Python and of Waybill are imported only when they are first needed.
 _FINDERS = ("path", "meta_path", "path_hooks")
 
 

@@ -226,8 +226,8 @@ def json_name(field: "dataclasses.Field[Any]") -> str:
 
 
 def _taken_as_they_are(annotation: Any) -> frozenset[type]:
-    """The JSON types whose values `annotation` takes unchanged. int is not among them beside float, as it may become
-    one."""
+    """The JSON types whose values `annotation` takes unchanged. Where float is a choice, int is
+    not among them: a whole number may become a float."""
     is_union = typing.get_origin(annotation) in (Union, types.UnionType)
     choices = typing.get_args(annotation) if is_union else (annotation,)
     plain = (str, bool, type(None)) if float in choices else (str, bool, type(None), int)

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from lib.errors import FieldError
 from lib.jobs.payload import json_type, whole
-from lib.jobs.request_fields import FieldFault, checked, fields_error, object_in
+from lib.jobs.request_fields import FieldFault, changes_in
 
 MAX_DEPTH = 1_000_000_000
 Value = TypeVar("Value")
@@ -36,13 +35,7 @@ class QueueSetting(Generic[Value]):
 
 def read(body: Any) -> dict[str, Any]:
     """The settings that the body of a PATCH gives, by name. Raises InvalidFields with every fault."""
-    errors: list[FieldError] = []
-    settings = checked(object_in(body), _CHECKS, errors)
-    if not errors and not settings:
-        errors.append(FieldError("", "changes nothing; give one of " + ", ".join(SETTINGS)))
-    if errors:
-        raise fields_error(errors)
-    return settings
+    return changes_in(body, _CHECKS)
 
 
 def stored(settings: Mapping[str, Any]) -> dict[str, str]:

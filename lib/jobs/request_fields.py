@@ -78,6 +78,18 @@ def checked(
     return fields
 
 
+def changes_in(body: Any, checks: Mapping[str, Check]) -> dict[str, Any]:
+    """The checked values of the fields that the body of a PATCH has, one at least. Raises InvalidFields with every
+    fault."""
+    errors: list[FieldError] = []
+    fields = checked(object_in(body), checks, errors)
+    if not errors and not fields:
+        errors.append(FieldError("", "changes nothing; give one of " + ", ".join(checks)))
+    if errors:
+        raise fields_error(errors)
+    return fields
+
+
 def _text(value: Any) -> str:
     if type(value) is not str:
         raise FieldFault(f"must be a string, not {json_type(value)}")

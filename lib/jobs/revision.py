@@ -13,7 +13,7 @@ from lib.jobs.author_checks import Invalid
 from lib.jobs.job import JobRecord, Revision
 from lib.jobs.masking import unmasked
 from lib.jobs.registry import Registry
-from lib.jobs.request_fields import CHANGEABLE, CHECKS, checked, fields_error, object_in
+from lib.jobs.request_fields import CHANGEABLE, CHECKS, changes_in, fields_error
 from lib.jobs.spec import JobSpec
 
 
@@ -37,13 +37,7 @@ class Change(NamedTuple):
 
 def read(body: Any) -> Change:
     """The change that `body` asks for. Raises InvalidFields with every fault."""
-    errors: list[FieldError] = []
-    fields = checked(object_in(body), _CHECKS, errors)
-    if not errors and not fields:
-        errors.append(FieldError("", "changes nothing; give one of " + ", ".join(CHANGEABLE)))
-    if errors:
-        raise fields_error(errors)
-    return Change(fields)
+    return Change(changes_in(body, _CHECKS))
 
 
 def _payload(sent: dict[str, Any], spec: JobSpec, registry: Registry) -> dict[str, Any]:
@@ -70,5 +64,5 @@ def _run_at(value: Any) -> int | None:
     return None if value is None else CHECKS["run_at"](value)
 
 
-# A run_at that is null is a wish of its own here: now.
+# In a PATCH a run_at of null does not count as left out: the job is to run now.
 _CHECKS = {name: _run_at if name == "run_at" else CHECKS[name] for name in CHANGEABLE}

@@ -11,8 +11,10 @@ be. To Redis the text is bytes, because Lua's cjson would change large integers,
 text's beginning all the same: enqueue.lua reads the type there, and page.lua searches it for the texts of
 `early_in_spec`.
 
-To add a field: a line in JobSpec, last and with a default, and a row in OPTIONS (a value that most jobs of a type
-share) or in RARE (a value that most jobs do not have). The writer and both readers are made from these rows.
+To add a field: a row in OPTIONS (a value that most jobs of a type share) or in RARE (a value that most jobs do not
+have), and a line in JobSpec at the same place among these fields, with a default. The value can be hashed: a tuple, no
+list. The writer and both readers are made from these rows. A field that listings search for must end within the text's
+first 1,024 bytes: it stands before `unique_key`, which may be longer than that.
 """
 
 import functools

@@ -70,7 +70,6 @@ class ServerParent:
         await self._stop.wait()
         await self._drain(slots)
         self._log.info("server.stopped", f"Server stopped: {self._cut_off} connections cut off", cut_off=self._cut_off)
-        # The loop takes its signal handlers away when it closes: a second signal that came then would be the exit code.
         signals.hold()
 
     def _reread_keys(self) -> None:

@@ -62,7 +62,11 @@ def _has_terminal() -> bool:
 
 
 def hold() -> None:
-    """Block every signal of MINDED: none ends this process, until `let_through` or for good."""
+    """Block every signal of MINDED: none ends this process, until `let_through` or for good.
+
+    For good at a process' end: a loop that closes, and an interpreter that ends, take signal handlers away, and a
+    second signal to stop would then be the exit code.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, MINDED)
 
 

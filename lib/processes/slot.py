@@ -58,7 +58,6 @@ class Alone:
 
     def leaving(self, cut_off: int) -> None:
         self._log.info("server.stopped", f"Server stopped: {cut_off} connections cut off", cut_off=cut_off)
-        # The loop takes its signal handlers away when it closes: a second signal that came then would be the exit code.
         signals.hold()
 
 
@@ -91,5 +90,4 @@ class OneOfSeveral:
 
     def leaving(self, cut_off: int) -> None:
         self._pipe.send(**{"is": "leaving", "cut_off": cut_off})
-        # An interpreter that ends gives up its signal handlers: a signal that came then would be the exit code.
         signals.hold()

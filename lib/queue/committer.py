@@ -177,7 +177,7 @@ class Committer(Generic[Item, Answer]):
 
 def _fault_behind(fault: Exception) -> Exception:
     """The answer to the items that wait behind a batch that failed with `fault`: nothing of theirs was sent."""
-    # A committer is one queue's, so they would meet the same broken keys; and Redis is not away.
+    # A committer serves one queue, so these items would meet the same broken keys; and Redis does answer.
     if isinstance(fault, RedisKeysBroken):
         return fault
     return RedisUnavailable("Redis failed the commit before this one; nothing of this one was sent")

@@ -73,7 +73,7 @@ class Fleet:
         await self._link.call("ZREMRANGEBYSCORE", self._keys.fleet, "-inf", now_ms)
 
     async def hide(self, programs: Iterable[Program]) -> None:
-        """Have these count no more, for they end. Raises what `show` raises."""
+        """Take these programs out of the fleet, because they are about to end. Raises what `show` raises."""
         await self._link.call("ZREM", self._keys.fleet, *(program.text for program in programs))
 
     async def programs(self) -> list[Program]:

@@ -27,7 +27,7 @@ class JobField(NamedTuple):
 JOB_FIELDS: Final[dict[str, JobField]] = {
     # What was asked for.
     "spec": JobField(
-        "the job as lib/jobs/job.py writes it, JSON; `v` and `type` come first, `payload` last",
+        "the job as lib/jobs/spec.py writes it, JSON; `v` and `type` come first, `payload` last",
         '{"v":1,"type":"email",…,"payload":{"to":"ann@example.com"}}',
         "take_in patch",
         "",

@@ -30,7 +30,7 @@ wb:{q}:totals                 HASH    "<event> <type>" -> count since the queue 
 wb:{q}:timings                HASH    "wait|duration <bound in s> <type>" -> count, "… sum <type>" -> microseconds
 wb:{q}:observed:<runner>      STRING  the number of the last counts that a runner added to timings; expires
 wb:{q}:minute:<n>             HASH    event -> count in the n-th minute since 1970; expires
-wb:{q}:meta                   HASH    the queue's settings: max_depth, paused
+wb:{q}:meta                   HASH    the queue's settings, those of jobs/queue_settings.py that are set
 wb:{q}:events                 STREAM  an entry for each call of a script that ended jobs (lua/parts/events.lua); while
                                       `listened` exists, for every change of state
 wb:{q}:listened               STRING  exists while somebody reads the whole stream; expires
@@ -67,7 +67,7 @@ class RedisKeys:
         self.runners = f"{prefix}:runners"
         self.fleet = f"{prefix}:fleet"
         self.warnings = f"{prefix}:warnings"
-        # WHY the braces: one script writes this and `queues`, so that both must be in one Cluster slot.
+        # WHY the braces: name.lua writes this key and `queues`, so both must be in one Cluster slot.
         self.moved = f"{prefix}:{{{self.queues}}}:moved"
 
     def base(self, queue: str) -> str:

@@ -1,4 +1,8 @@
-"""A change that comes with an idempotency key, and the script's answer if the key came before. Pure."""
+"""A change that comes with an idempotency key, and the script's answer if the key came before. Pure.
+
+POST …/cancel, …/retry, …/pause and …/resume take a key; job_store.py and queue_store.py ask `is_replay` of the answers
+of cancel.lua, retry.lua and adjust.lua.
+"""
 
 from lib.errors import IdempotencyKeyReused
 

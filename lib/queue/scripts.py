@@ -81,7 +81,7 @@ def uses_of(source: str) -> list[str]:
 
 
 def fragments_of(source: str) -> dict[str, str]:
-    """The text of every fragment that `source` needs, by name: each one behind the fragments that it uses itself.
+    """The text of every fragment that `source` needs, by name: a fragment comes behind those that its own header names.
 
     Raises ValueError where fragments use each other in a circle, OSError where a fragment does not exist."""
     found: dict[str, str] = {}

@@ -80,7 +80,7 @@ class RedisWire(asyncio.Protocol):
         self._waiting: deque[tuple[OnReply, float]] = deque()
         self._unsent: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._heard_at_s = 0.0
+        self._received_at_s = 0.0
         self.is_broken = False
 
     def send(self, command: Command, on_reply: OnReply) -> None:
@@ -104,7 +104,7 @@ class RedisWire(asyncio.Protocol):
     # What the event loop calls.
 
     def data_received(self, data: bytes) -> None:
-        self._heard_at_s = self._loop.time()
+        self._received_at_s = self._loop.time()
         try:
             for reply in self._replies.feed(data):
                 if not self._waiting:
@@ -135,7 +135,7 @@ class RedisWire(asyncio.Protocol):
         self._timer = None
         if not self._waiting:
             return
-        left_s = max(self._waiting[0][1], self._heard_at_s + self._timeout_s) - self._loop.time()
+        left_s = max(self._waiting[0][1], self._received_at_s + self._timeout_s) - self._loop.time()
         if left_s <= 0:
             self._break(TimeoutError(f"no answer within {self._timeout_s:g} s"))
         else:

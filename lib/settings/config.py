@@ -63,7 +63,7 @@ def sources(settings: Settings) -> str:
 
 
 def child_environment() -> dict[str, str]:
-    """The environment that a child process of this one is started with."""
+    """The environment of this process, to start a child process with."""
     return dict(os.environ)
 
 
@@ -98,7 +98,7 @@ class EnvFile(NamedTuple):
 
 
 def _env_files(root: Path, faults: list[str]) -> list[EnvFile]:
-    """The env files that there are, the one that counts more first."""
+    """The files of ENV_FILES that exist, in that order: of a name that two files set, the first file's value counts."""
     paths = [root / name for name in ENV_FILES]
     return [EnvFile(path.name, _read_env_file(path, faults)) for path in paths if path.is_file()]
 
@@ -143,7 +143,7 @@ def _doubts(file: EnvFile) -> Iterator[str]:
                 yield f"{name} in {file.name} is not a setting; {near} is"
 
 
-# Settings that depend on one another. `values` lacks those that have a fault of their own.
+# Settings that depend on one another. A setting with a fault of its own is not in `values`.
 
 
 def _keys_from_file(values: dict[str, Any], root: Path) -> list[str]:
@@ -173,7 +173,7 @@ def _misfits(values: Mapping[str, Any], *, listens: bool) -> Iterator[str]:
     if values.get("default_backoff_base_s", 0) > values.get("default_backoff_cap_s", inf):
         yield "DEFAULT_BACKOFF_BASE_S: it is above DEFAULT_BACKOFF_CAP_S"
     host = values.get("host", "localhost") if listens else "localhost"
-    # Without keys anyone who reaches the port may do anything, so nothing but this machine may reach it.
+    # Without keys everyone who reaches the port may do anything: then only this machine may reach the port.
     if values.get("api_keys") == () and not kinds.is_loopback(host):
         yield (
             f"HOST: {host} can be reached from elsewhere, and without API_KEYS anyone who reaches it may do anything; "

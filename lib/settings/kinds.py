@@ -111,7 +111,7 @@ def path_or_none(text: str) -> Path | None:
 def command(text: str) -> tuple[str, ...]:
     """A program and its arguments, quoted as in a shell: `get-token --for 'a b'` is ("get-token", "--for", "a b"). The
     arguments may be secret, so no message shows them."""
-    import shlex  # Here, because few deployments have such a setting.
+    import shlex  # Not above: few deployments set a command, and each start would import this.
 
     try:
         return tuple(shlex.split(text))

@@ -1,8 +1,9 @@
 """Checks what Waybill needs of this Python, before anything else of Waybill is imported, and prints one sentence in
 place of a traceback. From here on Python's own modules are found first: a file beside server.py may be called email.py.
 
-server.py and worker.py import this module first. Python 3.8 can read both up to that import, and this module, so that
-whoever starts them with the system's python3 is told what to do. Exit status 78 tells systemd and PM2 not to try again.
+server.py and worker.py import this module first. Python 3.8 understands this module, and the two programs up to that
+import: a person who starts a program with an old python3 of the system reads what to do. Exit status 78 tells systemd
+and PM2 not to try again.
 """
 
 import os

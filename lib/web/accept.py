@@ -104,7 +104,7 @@ def _range(match: re.Match[str]) -> _Range | None:
         if name.lower() == "q":
             if not _Q.fullmatch(value):
                 return None
-            # Behind q stood extensions, once. Nobody uses them, and RFC 9110 has dropped them.
+            # Parameters behind q were extensions, which nobody used. RFC 9110, 12.5.1, has dropped them.
             quality = float(value)
             break
         if name:

@@ -55,7 +55,7 @@ class Auth:
         self._clock = clock
 
     def replace(self, keys: Iterable[ApiKey]) -> None:
-        """Take these keys in place of those before; the next request of an open connection is checked by them."""
+        """Use `keys` in place of the former keys from the next request on, on open connections too."""
         self._keys = {key.key_id: (key.sha256, key.expires_s, Caller(key.name, key.scope)) for key in keys}
 
     def caller_of(self, request: Request) -> Caller:

@@ -36,7 +36,8 @@ class FailedTries:
 
 
 def address_of(peer: str) -> str:
-    """The address that is counted: IPv4 whole, IPv6 by its /64, in which one host may take any address it likes."""
+    """The address that is counted for a client: an IPv4 address whole, of an IPv6 address the first 64 bits, for a host
+    may choose the rest itself."""
     if ":" not in peer:
         return peer
     address = ipaddress.IPv6Address(peer)

@@ -110,7 +110,7 @@ class Middleware:
         self._digits = random_digits(80)  # for each request 32 for its id, 48 for its trace
 
     def admit(self, request: WebRequest) -> Response | None:
-        """None if the request is to be handled; else its answer, for which its body need not be sent."""
+        """None if the request is to be handled; else the answer that refuses it, before its body was sent."""
         digits = next(self._digits)
         request.request_id = _usable_id(request.headers.get("x-request-id")) or uuid4_of(digits[:32])
         request.trace = trace_from(request.headers.get("traceparent"), digits[32:])

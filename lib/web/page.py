@@ -19,7 +19,7 @@ class HtmlPage(Response):
 def page(request: Request, content: str | bytes, content_type: str, *, vary: str = "") -> HtmlPage:
     """200 with the content, or 304 if the request's If-None-Match has the content's ETag.
 
-    vary: the request's field that chose this content beside the path, such as Accept. WHY a weak ETag: a large page is
+    vary: the header field, such as Accept, that chose this content of the path. WHY a weak ETag: a large page is
     sent with gzip or without, and a strong ETag would promise the same bytes.
     """
     body = content.encode() if isinstance(content, str) else content

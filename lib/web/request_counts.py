@@ -46,9 +46,9 @@ class Answered(NamedTuple):
 
 
 class RequestCounts:
-    """The counts of one process, which it adds to, and the sums over all processes, which it shows.
+    """Counts the requests of this process, and shows the sums over all server processes.
 
-    memory: SLOT_BYTES for each process. slot: the number of this process's own, from 0 on."""
+    memory: SLOT_BYTES for each process. slot: which of these slots is this process's, from 0 on."""
 
     def __init__(self, memory: mmap | bytearray, slot: int = 0) -> None:
         self._slots = len(memory) // SLOT_BYTES

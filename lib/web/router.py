@@ -151,8 +151,8 @@ class Router:
             raise PreconditionFailed("nothing that this path changes has an ETag; send no If-Match")
 
     def is_private(self, path: str) -> bool:
-        """True for a path under /api, or whatever else needs a key. Without one, every such path answers 401, also
-        where there is nothing: a stranger does not learn which paths exist."""
+        """True for a path under /api, and for any other that takes a key. Without a key each such path answers 401, one
+        without an operation too: a stranger does not learn which paths exist."""
         return path[1:].partition("/")[0] in self._private
 
     def pattern_of(self, path: str) -> str | None:
@@ -213,6 +213,6 @@ def media_type(request: Request) -> str | None:
     if "content-encoding" in request.headers and _is_coded(request):
         return None
     kind, semicolon, rest = request.headers.get("content-type", "").partition(";")
-    # Most requests have no parameter or this one; only for others is the grammar checked.
+    # Most requests have no parameter, or charset=utf-8; the grammar is checked for the others alone.
     is_utf8 = rest.strip().lower() in ("", "charset=utf-8") or accept.charset_is_utf8(semicolon + rest)
     return kind.strip().lower() if is_utf8 else None

@@ -120,8 +120,8 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
     def popped(self, runner: Lease) -> str:
         """Move an id to the runner's list by a BRPOPLPUSH, without a claim after it, as if the runner had been cut off
         between the two. Returns the id."""
-        waiting, own_list = self.keys.waiting(self.queue_name), self.keys.active(self.queue_name, runner.runner_id)
-        found: Any = self.client.brpoplpush(waiting, own_list, 1)
+        waiting, active_list = self.keys.waiting(self.queue_name), self.keys.active(self.queue_name, runner.runner_id)
+        found: Any = self.client.brpoplpush(waiting, active_list, 1)
         return found.decode() if found else ""
 
     async def now_ms(self) -> int:

@@ -51,7 +51,7 @@ class Upload:
         return {"lines": self._lines, "queued": intake.taken_in, "known": intake.known, "refused": intake.refused}
 
     def add_item(self, index: int, item: str) -> None:
-        """The answer to a line. It is written once those of all lines before it are."""
+        """Add the answer to line `index`. It is written when the answers to all lines before are written."""
         self._items[index] = item
         if not self._is_flush_due:
             self._is_flush_due = True

@@ -34,7 +34,7 @@ _RAW_END = {
     name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE)
     for name in ("script", "style", "title", "textarea", "iframe", "noframes", "noembed", "xmp")
 }
-# Elements that the next element of the same name ends, as <li>one<li>two; and elements that hold a list of such.
+# Elements that the next element of the same name ends, as <li>one<li>two; and the elements that hold them, as <ul>.
 _ENDED_BY_THE_NEXT = frozenset(["p", "li", "dt", "dd", "tr", "td", "th", "option"])
 _HOLD_SUCH = frozenset(["table", "ul", "ol", "dl"])
 

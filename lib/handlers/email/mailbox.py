@@ -131,7 +131,8 @@ def _mailbox(name: str, text: str, quotable: re.Pattern[str]) -> Mailbox:
 
 
 def _local(text: str, quotable: re.Pattern[str]) -> str:
-    """The part before the @, as SMTP has it. quotable: the texts that may come without the quotes that they need."""
+    """The part before the @, with quotes where SMTP asks for them. quotable: texts that a caller may give without these
+    quotes."""
     quoted = _QUOTED.fullmatch(text)
     # RFC 6532, 3.1: two texts that look alike must be the same address.
     bare = unicodedata.normalize("NFC", re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text)

@@ -7,7 +7,7 @@ Called by parser.py once the empty line has come; never sees the body. One regul
 whole head, because most heads are good and a single pass in C is the cheapest. Only a refused head is read line by
 line, to name the fault.
 
-No input makes one of these expressions go back: a quantifier over a single character is possessive, and a quantifier
+No input makes one of these expressions backtrack: a quantifier over a single character is possessive, and a quantifier
 over a group stands in an atomic group, as in (?>(?:ab?)*). Up to Python 3.11.4 a possessive quantifier over a group
 takes too much (https://github.com/python/cpython/issues/106052); tests/unit/test_regexes.py forbids that form.
 """

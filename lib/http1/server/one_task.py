@@ -1,4 +1,4 @@
-"""The one task of a connection. It runs coroutines, which are answers that have to be awaited, one after the other.
+"""The one task of a connection. The task runs the coroutines of answers that have to be awaited, one after the other.
 
 Made by connection.py at the first request that needs a task: a task for each request would take longer to make than a
 short answer. The task is never cancelled. It ends when `end` was called and nothing is left to run.

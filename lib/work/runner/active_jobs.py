@@ -62,7 +62,7 @@ class ActiveJob:
 class ActiveJobs:
     """on_change: called when a slot has become free, or when Redis has caught up with the ends.
 
-    most: with more jobs here than this, none is claimed."""
+    most: while there are more jobs than this here, the consumer claims none."""
 
     def __init__(
         self, queue: str, log: Log, timings: Timings, prefetch: Prefetch, on_change: Callable[[], None]

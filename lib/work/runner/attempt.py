@@ -153,7 +153,7 @@ def run(prepared: Prepared, context: Context, parts: LoopParts) -> Awaitable[Any
 
 
 def complete(job: ClaimedJob, spec: JobSpec, result: Any, log: Log) -> AttemptEnd:
-    """The handler returned `result`. Raises what it raised, if `result` is a `Raised`."""
+    """The handler returned `result`. If that is a `Raised`, the handler's exception is raised here."""
     if type(result) is Raised:
         raise result.fault
     try:
@@ -206,8 +206,8 @@ def give_up(job: ClaimedJob, fault: BaseException) -> AttemptEnd:
 
 
 def put_off(job: ClaimedJob, fault: NotNow) -> AttemptEnd:
-    """This runner can't run the job. In a rolling upgrade a newer one soon can, so the job is snoozed; after
-    UNREADABLE_FOR_S of that it is dead."""
+    """This runner can't run the job. In a rolling upgrade a newer runner soon can, so the job is snoozed; a job
+    that no runner could run for UNREADABLE_FOR_S is dead."""
     since_ms = job.unknown_since_ms
     error = {"type": fault.kind, "message": str(fault)[:MESSAGE_CHARS]}
     if since_ms is not None and job.now_ms - since_ms > UNREADABLE_FOR_S * 1000:

@@ -1,4 +1,5 @@
-"""Calls to Redis that a consumer makes beside its rounds, and that may fail without harm."""
+"""Calls to Redis that a consumer makes beside its rounds, and that may fail without harm: a promotion of delayed jobs
+(promotion_timer.py), the end of a pop when the runner stops, the log lines about jobs that a claim made dead."""
 
 import asyncio
 import contextlib
@@ -10,7 +11,7 @@ from lib.queue.bulkheads import Bulkheads
 
 
 class BackgroundCalls:
-    """One queue's tasks. It holds them, because the loop itself holds a task only weakly."""
+    """The tasks of one queue's calls, held here until they end: asyncio's loop holds a task only weakly."""
 
     def __init__(self, queue: str, bulkheads: Bulkheads) -> None:
         self._queue = queue

@@ -1,8 +1,8 @@
 """The `ctx` that a handler is given: `Context`, the JobContext of lib/jobs/registry.py for real, one for each attempt.
 
-A plain handler calls it from a thread of its own, and a coroutine may do so from one. What the handler reports (log
-lines, progress, checkpoints) is kept in a `Notes` (queue/notes.py), which any thread may add to. The loop is asked by
-`call_soon_threadsafe` to send it to Redis, so nothing else in the runner needs a lock.
+A plain handler calls the context from a thread; a coroutine calls it on the runner's loop, or from a thread too. What
+the handler reports (log lines, progress, checkpoints) is kept in a `Notes` (queue/notes.py), which any thread may add
+to. The loop is asked by `call_soon_threadsafe` to send the notes to Redis, so nothing else in the runner needs a lock.
 """
 
 import asyncio

@@ -1,4 +1,8 @@
-"""What a runner does once a second, beside running jobs."""
+"""What a runner does once a second, beside running jobs. runner.py runs both methods in tasks, for as long as it lives.
+
+tick      shows the watchdog (watchdog.py) and the supervisor that the runner's loop turns; calls no Redis
+attend    sends timings to Redis, stops jobs that somebody cancelled, and beats for a runner without a supervisor
+"""
 
 import asyncio
 import contextlib
@@ -34,8 +38,8 @@ class EverySecond:
         self._is_orphaned = is_orphaned
 
     async def tick(self) -> None:
-        """Tell the watchdog and the supervisor that the loop turns. WHY apart from `attend`: Redis must not hold it up,
-        for the supervisor takes silence for a stuck loop."""
+        """Tell the watchdog and the supervisor that the loop turns. WHY apart from `attend`: a slow Redis must not
+        delay the ticks, because the supervisor takes a runner without ticks for one whose loop is stuck."""
         while True:
             self._watchdog.tick()
             workers = {consumer.queue: consumer.runner_id for consumer in self._consumers}

@@ -52,7 +52,7 @@ class LanePool:
         self._turns.schedule(self._wake_now)
 
     def idle(self) -> "asyncio.Future[None]":
-        """What a lane that has found no job awaits."""
+        """A future for a lane without a job to await: `wake` resolves it."""
         idle: asyncio.Future[None] = self._loop.create_future()
         self._idle.append(idle)
         return idle
@@ -73,7 +73,7 @@ class LanePool:
             self.lanes.add(lane)
             lane.add_done_callback(self._lane_ended)
         else:
-            self.is_waking = False  # Every lane runs a job. The first that ends its own takes the next.
+            self.is_waking = False  # Every lane runs a job. The first lane whose job ends takes the next job.
 
     def _lane_ended(self, lane: "asyncio.Task[None]") -> None:
         self.lanes.discard(lane)

@@ -134,11 +134,11 @@ class Lanes:
                 active.context.is_cancelled = True
 
     async def wait_until_idle(self) -> None:
-        """Until every job that was started here has ended."""
+        """Wait until every job that was started here has ended."""
         await self.jobs.wait_until_all_ended()
 
     async def release(self) -> None:
-        """Stop the jobs that run and give every job back: it goes to the front, its attempt does not count."""
+        """Stop the running jobs, and give back all jobs: each goes to the front, and its attempt does not count."""
         self._is_closed = True
         has_processes = job_programs.has_processes()  # Nothing tells which job started a multiprocessing process.
         # The last job first, as each goes to the front. Waiting jobs too: the next free lane would begin them.
@@ -213,8 +213,9 @@ class Lanes:
         return None
 
     async def _give_back_before(self, active: ActiveJob) -> None:
-        """The job may take long, or block the loop. Before it begins, jobs that would wait for it go back to Redis, and
-        Redis has the ends of those before it. The runner may be told to stop meanwhile; then the job has an end."""
+        """This job may take long, or block the loop. Before it begins, prefetched jobs that would wait behind it go
+        back to Redis, and the ends of earlier jobs are recorded there. If the runner is told to stop meanwhile, the job
+        has an end then."""
         await self.prefetch.give_back()
         await active.lease.wait_until_idle()
 
@@ -237,7 +238,7 @@ class Lanes:
             self.jobs.end(active, attempt.release_unstarted(active.job))
 
     def _replace_lane(self, lane: "asyncio.Task[None]") -> None:
-        """A lane has ended. Give back the job that it was about to begin, and wake another lane for those that wait."""
+        """A lane has ended. Give back the job that the lane was about to begin, and wake another for waiting jobs."""
         if not lane.cancelled() and (fault := lane.exception()) is not None:
             self._services.log.exception("lane.failed", "A lane ended by a fault of its own", fault, queue=self._queue)
         for active in [one for one in self.jobs.by_id.values() if one.task is lane and one.end is None]:

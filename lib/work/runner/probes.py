@@ -43,7 +43,8 @@ class Probes:
             self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2)
 
     def plan(self, *, is_well: bool) -> None:
-        """is_well: there is no warning, so nothing is probed. Else probe again after a pause, which grows each time."""
+        """Called after each check. is_well: there is no warning, and nothing is probed. Otherwise the probes run again
+        after a pause, which grows each time."""
         if is_well and self.task is None:
             self._due_s, self._pause_s = inf, SHORTEST_PAUSE_S
         elif not is_well and self._due_s == inf:

@@ -24,7 +24,7 @@ def print_by_lines() -> None:
 
 
 def exit_runner(log: Log, code: int, *, is_orphaned: bool) -> NoReturn:
-    """End this process. No loop runs any more, so an exit hook may run one of its own."""
+    """End this process. No loop runs any more, so an exit hook may run a loop of its own."""
     try:
         run_hooks(lambda: _cut_off_hooks(log, code, is_orphaned))
     except BaseException as fault:

@@ -2,8 +2,8 @@
 
 1. The handler is told: a coroutine is cancelled, and a thread finds ctx.cancelled True. The reason (TimedOut,
    Cancelled, Released) is kept in ActiveJob.stop_reason.
-2. It has UNWIND_S to return or raise, and `end_after` decides what that counts as. (A thread that was cancelled has
-   until its timeout; a job that was cancelled with `force` has FORCED_S.)
+2. The handler has UNWIND_S to return or raise, and `end_after` decides how the attempt counts then. (A cancelled thread
+   has until its timeout; a job that was cancelled with `force` has FORCED_S.)
 3. After that the handler is given up: the attempt ends without it, and the runner retires. Only the end of the process
    stops a thread, or a coroutine that swallows its cancellation.
 """

@@ -29,7 +29,7 @@ class Strays:
         return time.monotonic() >= self._due_s
 
     async def find(self, lease: Lease) -> list[str]:
-        """The ids of stray jobs, the oldest first. Reads the list only if it may hold one."""
+        """The ids of stray jobs, the oldest first. Reads the list only if it may hold a stray."""
         now_s = time.monotonic()
         if self.is_list_known and now_s < self._due_s:
             return []

@@ -1,7 +1,7 @@
 """An isolation runner's work: it runs suspects, one at a time and alone, when the supervisor asks for it.
 
-A suspect is a job that was active in runners that crashed. If it crashes its runner again when it runs alone, no other
-job is lost with it, and it is known to be the cause. The supervisor sends
+A suspect is a job that was active in runners that crashed. A suspect that crashes its isolation runner
+takes no other job with it, and is known to be the cause. The supervisor sends
 
     {"do": "look", "queue": "default"}
 

@@ -82,7 +82,7 @@ class ExitCollector:
         taken_back: list[str] = []
         for queue, runner_id in {*runner.runner_ids.items(), *runner.former_ids}:
             held = None
-            # Where Redis is away the runner's lease runs out; any supervisor that sees this takes the jobs back.
+            # Where Redis is away, any supervisor takes the jobs back later, once the runner's lease has run out.
             with contextlib.suppress(RedisUnavailable), self._bulkheads.around(queue, "reap"):
                 held = await self._queues.runners.reap(
                     queue, runner_id, is_crash=is_crash, crash_limit=self._crash_limit

@@ -61,7 +61,7 @@ class Isolation:
     # What the supervisor has seen.
 
     def suspects_found(self, suspects: Mapping[str, int], asked_s: float) -> None:
-        """So many suspects wait in each queue that has any. asked_s: when Redis was asked; an answer that is older than
+        """suspects: queue -> how many suspects wait in it. asked_s: when Redis was asked; an answer that is older than
         the last one is ignored."""
         if asked_s >= self._asked_s:
             self._asked_s = asked_s

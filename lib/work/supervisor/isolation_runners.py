@@ -1,6 +1,7 @@
 """Runs suspects: asks Redis where suspects wait, starts isolation runners, and reads the messages of these runners.
 
-isolation.py decides what is to be done, with what it is told here. Called by the supervisor and its rounds.
+This module tells isolation.py what happens, and carries out what isolation.py decides. Called by supervisor.py and
+rounds.py.
 """
 
 import contextlib

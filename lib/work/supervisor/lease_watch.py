@@ -29,8 +29,8 @@ class LeaseWatch:
         self._checked_s: float | None = None
 
     def check(self, beats: Mapping[str, str], now_s: float) -> dict[str, str]:
-        """The runners whose lease has run out: runner_id -> the beat that it has shown all the time. beats: those that
-        all runners of the queue show now."""
+        """The runners whose lease has run out: runner_id -> the beat that it has shown all the time. beats: the same
+        of every runner of the queue, as Redis has it now."""
         gap_s = 0.0 if self._checked_s is None else min(now_s - self._checked_s, self._most_s)
         self._checked_s = now_s
         for runner_id in self._watched.keys() - beats.keys():

@@ -68,7 +68,7 @@ async def held_by(lease: Lease, job_store: JobStore) -> list[Held]:
 
 
 def overdue(held: list[Held], blocker: str | None, now_ms: int, leaps: ClockLeaps, silent_s: float) -> list[Held]:
-    """Which of these jobs are to be failed; the runner is to be killed if there is any.
+    """The jobs of `held` that are to be failed. Where there is one, the runner is to be killed.
 
     blocker: the id of the job that blocks the loop, where it is known. now_ms: Redis' time. silent_s: for how long the
     runner's loop has not turned. Where the blocker is known, that job alone counts. While it is in time the other jobs

@@ -1,4 +1,4 @@
-"""The job slots that one serving runner and its retiring predecessors share: WORKER_QUEUES once.
+"""The job slots that one serving runner and its retiring predecessors share: of a queue as many as WORKER_QUEUES says.
 
 There are WORKER_PROCESSES quotas, and a queue's limit in each is never exceeded. An example with `email=4`: a runner
 retires while a handler of it does not end, and so uses one slot until it is gone. Its successor is granted three, and

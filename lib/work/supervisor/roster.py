@@ -33,7 +33,7 @@ class Roster:
         return runner
 
     async def start_successor(self) -> RunnerChild:
-        """Start a runner that has no job slot until its quota grants it what is free. Raises OSError."""
+        """Start a runner without job slots; its quota grants it free ones afterwards. Raises OSError."""
         return await self.add(spawn_runner(self._script, is_waiting=True))
 
     async def start_isolation_runner(self) -> RunnerChild:

@@ -75,7 +75,7 @@ class RunnerChild:
             self._on_tick(message)
 
     def grant(self, slots: dict[str, int]) -> None:
-        """Let it use so many slots of each queue: more at once, fewer as soon as what runs in them has ended."""
+        """Let the runner use so many slots of each queue: more at once, fewer when the jobs in them have ended."""
         if self._grant.change(slots):
             self.pipe.send(do="use", slots=slots, time=self._grant.number)
 

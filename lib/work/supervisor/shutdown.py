@@ -16,9 +16,9 @@ class Shutdown:
         self._signalled_s: float | None = None
 
     def on_signal(self) -> None:
-        """A signal to stop has come. The first one begins the drain; another one, over a second later, hurries it.
+        """A signal to stop has come. The first signal begins the drain; one over SECOND_SIGNAL_S later hurries it.
 
-        WHY not any second one: PM2 and a shell may each send the signal, and so two come at once.
+        WHY the pause: PM2 and a shell may each send a signal for the same stop.
         """
         now_s = time.monotonic()
         if self._signalled_s is None:

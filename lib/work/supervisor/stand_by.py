@@ -11,7 +11,7 @@ NARROW_S = 60.0
 
 
 class StandBy:
-    """Whether an isolation runner is to be there though no suspect needs it. Times are monotonic, the caller's."""
+    """Whether an isolation runner is to be kept though no suspect needs one now. Times are monotonic, the caller's."""
 
     def __init__(self) -> None:
         self._until_s = 0.0

@@ -128,13 +128,12 @@ class Supervisor:
         await self._drain()
         await self._beats.end()
         self._log.info("worker.stopped", "Worker stopped")
-        # The loop takes its signal handlers away when it closes: a second signal that came then would be the exit code.
         signals.hold()
 
     # The stop.
 
     async def _drain(self) -> None:
-        """Let running jobs end. Those that have not when the grace is over go back to the front of their queues."""
+        """Let running jobs end. Jobs that still run when the grace is over go back to the front of their queues."""
         grace_s = self._settings.shutdown_grace_s
         self._log.info("worker.draining", f"Worker draining: running jobs have {grace_s:g} s")
         runners = self._roster.runners
@@ -195,7 +194,7 @@ class Supervisor:
         await asyncio.wait([retiring, ended], return_when=asyncio.FIRST_COMPLETED)
 
     async def _read_messages(self, runner: RunnerChild, quota: Quota) -> None:
-        """Read what a runner sends until it ends. When it begins to retire, return, and read on in a task."""
+        """Read a runner's messages until its pipe ends. When it begins to retire, return, and read on in a task."""
         was_retiring = runner.is_retiring
         while (message := await runner.pipe.receive()) is not None:
             slots, had_ticked = runner.slots, runner.has_ticked
@@ -235,6 +234,6 @@ class Supervisor:
         await pause(self._shutdown.begun, pause_s)
 
     async def _collect_exit(self, runner: RunnerChild) -> None:
-        """Wait for a runner's end, take back its jobs, and see that those that are suspects now are run."""
+        """Wait for a runner's end, take back its jobs, and have the suspects among them run in isolation runners."""
         ended = await self._exits.collect_exit(runner)
         await self._isolation_runners.runner_exited(runner, ended)

@@ -26,7 +26,7 @@ class NewJobs(unittest.TestCase):
                 ("email", Backoff(2, 3600), 60, "", None),
                 ('odd "type", \\ "payload":', Backoff(0.5, 1.25), 0.001, 'k"ey', 1_790_000_000_001),
             ):
-                spec = JobSpec(kind, payload, "an-id.1", new_trace(), 5, timeout_s, backoff, "high", unique)
+                spec = JobSpec(kind, payload, "an-id.1", new_trace(), 5, timeout_s, backoff, "high", unique_key=unique)
                 due_ms = run_at_ms
                 retain_ms = {None: None, 1_790_000_000_001: 1500}[due_ms]
                 times: dict[str, Any] = {"run_at_ms": due_ms, "expires_in_ms": due_ms, "retain_ms": retain_ms}

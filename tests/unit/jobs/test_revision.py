@@ -22,7 +22,7 @@ class Mail:
 
 
 TRACE = Trace("1" * 32, "2" * 16, "01")
-SPEC = JobSpec("mail", {"to": "a", "secret": "s"}, "r1", TRACE, 5, 60.0, Backoff(), "low", "key")
+SPEC = JobSpec("mail", {"to": "a", "secret": "s"}, "r1", TRACE, 5, 60.0, Backoff(), "low", unique_key="key")
 RECORD = JobRecord("q-1", "q", "ready", SPEC)
 REGISTRY = Registry([JobType("mail", lambda ctx, mail: None, decoder_for(Mail), is_async=False)])
 

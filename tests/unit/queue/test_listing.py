@@ -76,7 +76,7 @@ class Fits(unittest.TestCase):
 
     def test_what_redis_looks_for_stands_early_in_every_spec(self) -> None:
         longest = JobSpec(
-            'ü"' * 32, {"x": "y" * 5000}, "r" * 128, TRACE, 1000, 604_800.0, Backoff(), "normal", "ü" * 255
+            'ü"' * 32, {"x": "y" * 5000}, "r" * 128, TRACE, 1000, 604_800.0, Backoff(), "normal", unique_key="ü" * 255
         )
         for spec in (longest, JobSpec("mail", {}, "r1", TRACE, 5, 60.0, Backoff(), "high")):
             head = spec.to_text().encode()[:1024]

@@ -48,8 +48,7 @@ _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class SmtpWire:
-    """sock: connected, EHLO done; from here on it belongs to the wire. unread: bytes that came in behind the last
-    reply."""
+    """sock: connected, EHLO done; the wire closes it. unread: bytes that came in behind the last reply."""
 
     def __init__(self, sock: socket.socket, unread: bytes = b"") -> None:
         sock.setblocking(False)
@@ -82,7 +81,7 @@ class SmtpWire:
         return not self._unsent
 
     def talk(self, dialogue: Dialogue[T], deadline: Deadline) -> "asyncio.Future[T]":
-        """Lead the dialogue; the future has what it returns or raises. Each step must be done within the reply's limit.
+        """Lead the dialogue; what it returns or raises is the future's result. Each step has the reply's limit of time.
 
         If the link breaks, an OSError is thrown into the dialogue, or SMTPServerBusy after a 421.
         """

@@ -28,7 +28,7 @@ from lib.settings.config import Settings
 
 TOKEN_S = 20.0
 KEPT_S = 300.0
-FAULT_KEPT_S = 5.0  # For the mails that waited while the command failed: they fail with it, and do not run it again.
+FAULT_KEPT_S = 5.0  # Mails that waited while the command failed get the same fault: each would run the command again.
 MOST_BYTES = 64 << 10
 
 _TOKEN = re.compile(r"[!-~]+")

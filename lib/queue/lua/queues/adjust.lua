@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- adjust.lua: change settings of a queue: max_depth, paused.
+-- adjust.lua: change settings of a queue, those of lib/jobs/queue_settings.py.
 -- KEYS 1 base
 -- ARGV 1 queue  2 idempotency key, or ''  3 fingerprint of the request  4… name, value, name, value …; the value ''
 --      takes the setting away

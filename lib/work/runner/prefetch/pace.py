@@ -51,6 +51,6 @@ class Pace:
         return seen is not None and seen.runs > SAMPLES and seen.mean_s < QUICK_S
 
     def reset(self) -> None:
-        """A job takes longer than its type did before: forget all durations. No type is quick until it has shown it."""
+        """A job takes longer than its type did before: forget all durations, so that no type counts as quick."""
         self._types.clear()
         self.prefetch_count = 0

@@ -73,7 +73,7 @@ class Prefetch:
         return min(room - self.unended, room if self._busy.count > 1 else (room + 1) // 2)
 
     def expect(self, jobs: int) -> None:
-        """Called before a claim that may bring as many jobs, and with 0 when it has come back or has failed."""
+        """Called before a claim that may bring `jobs` jobs, and with 0 when the claim has come back or has failed."""
         self._expected = jobs
         if jobs:
             self._no_claim_in_flight.clear()

@@ -18,7 +18,7 @@ class Turns:
         self._is_turn_used = False
 
     def schedule(self, wake: Callable[[], None]) -> None:
-        """Call `wake`: now if no other was called in this turn, else in a turn of its own, after those that wait."""
+        """Call `wake`: now, if this turn of the loop has called none yet; else later, one a turn, in order."""
         if self._is_turn_used:
             self._waiting.append(wake)
         else:
