@@ -21,8 +21,8 @@
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local commit = base .. 'commit:' .. process
 local DAY_S, DAY_MS = 86400, 86400000
--- The fingerprint of a job that a running job enqueued under a name (lib/queue/named_jobs.py). Its idempotency key lasts
--- longer than any pause before the parent's next attempt.
+-- The fingerprint of a job that a running job enqueued under a name (lib/queue/named_jobs.py). Its idempotency key
+-- lasts longer than any pause before the parent's next attempt.
 local ONCE, ONCE_S = 'once', 7776000
 
 local last_number, last_answer = string.match(text_at(commit), '^(%d+) (.*)$')
