@@ -5,6 +5,7 @@
 --      5 '1' where the job is to begin without its checkpoint, or ''
 -- RETURNS 'done' | 'replayed' | 'conflict' (parts/idempotency.lua) | the state that does not allow it
 --      | 'unique ' and the id of the job that holds the unique key | '' there is no such job
+--      | 'waits': a later version has let the job wait for other jobs, and only such a version knows whether it may run
 -- @transition dead --retry--> ready
 -- @transition completed --retry--> ready
 -- @transition cancelled --retry--> ready
@@ -14,12 +15,13 @@ local id, unique_key, key, fingerprint, is_from_start = ARGV[1], ARGV[2], ARGV[3
 -- For how long the job holds its unique key where its record notes no time: enqueue.lua writes none for a day.
 local DAY_MS = '86400000'
 local job = base .. 'job:' .. id
-local state, unique_ttl = unpack(redis.call('HMGET', job, 'state', 'unique_ttl'))
+local state, unique_ttl, waits = unpack(redis.call('HMGET', job, 'state', 'unique_ttl', 'waits'))
 
 if not state then return '' end
 local before = asked_before(key, fingerprint)
 if before then return before end
 if LIVES[state] ~= false then return state end
+if waits then return 'waits' end
 local unique, holder
 if unique_key ~= '' then unique, holder = unique_place(unique_key, type_of_job(job), id) end
 if holder then return 'unique ' .. holder end

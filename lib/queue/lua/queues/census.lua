@@ -2,9 +2,9 @@
 -- census.lua: how many jobs of a queue are in which state, and its counters.
 -- KEYS 1 base
 -- ARGV 1 lease in ms of a runner whose registration names none
--- RETURNS {jobs, active, delayed, completed, dead, cancelled, living runners, since when the oldest ready job waits
---      (ms) or '', now_ms, totals, counts of this minute, counts of the last minute, settings}. Each of the last four
---      is a text 'name\31value\31name\31value …', as in 'enqueued email\0317\031completed email\0315'
+-- RETURNS {jobs, active, delayed, blocked, completed, dead, cancelled, living runners, since when the oldest ready job
+--      waits (ms) or '', now_ms, totals, counts of this minute, counts of the last minute, settings}. Each of the last
+--      four is a text 'name\31value\31name\31value …', as in 'enqueued email\0317\031completed email\0315'
 -- @use clock alive
 -- WHY ready jobs are not counted: the lists hold stale ids and bells as well. Ready is all jobs less those in other
 -- states.
@@ -34,7 +34,7 @@ end
 local function joined(key) return table.concat(redis.call('HGETALL', base .. key), '\31') end
 local minute = math.floor(now_ms / 60000)
 local reply = {redis.call('ZCARD', base .. 'all'), active}
-for _, state in ipairs({'delayed', 'completed', 'dead', 'cancelled'}) do
+for _, state in ipairs({'delayed', 'blocked', 'completed', 'dead', 'cancelled'}) do
   reply[#reply + 1] = redis.call('ZCARD', base .. state)
 end
 reply[#reply + 1] = alive

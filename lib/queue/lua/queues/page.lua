@@ -1,8 +1,8 @@
 #!lua flags=no-writes
 -- page.lua: jobs of an index that fit, newest first, from behind a job on.
 -- KEYS 1 base
--- ARGV 1 index: all | delayed | completed | dead | cancelled  2 score and 3 id of the last job seen, or '' and ''
---      4 most jobs to return  5 most jobs to look at  6 most bytes of specs to look at  7 state, or '' for any
+-- ARGV 1 index: all | delayed | blocked | completed | dead | cancelled  2 score and 3 id of the last job seen, or ''
+--      and ''  4 most jobs to return  5 most jobs to look at  6 most bytes of specs to look at  7 state, or '' for any
 --      8… texts that must stand in the spec's first KB, as '"type":"email"'
 -- RETURNS {id and score of the last job looked at where there are more behind it, or '' and '', then id, score, id,
 --      score …}
