@@ -173,7 +173,9 @@ class JobStore:
         queue = queue_of(job_id)
         if queue is None:
             raise _not_found(job_id)
-        state: bytes = await self._scripts.call(script, self._keys.base(queue), job_id, *arguments)
+        answer: bytes | list[bytes] = await self._scripts.call(script, self._keys.base(queue), job_id, *arguments)
+        # cancel.lua, retry.lua and delete.lua take many jobs, and answer a word for each; here it is one.
+        state = answer if isinstance(answer, bytes) else answer[0]
         if not state:
             raise _not_found(job_id)
         with understood(queue):
