@@ -1,5 +1,6 @@
 """The Lua files and the fragments that they name: each file names those whose functions it calls, and no others."""
 
+import re
 import tempfile
 import unittest
 from collections import Counter
@@ -63,6 +64,46 @@ class Uses(unittest.TestCase):
     def test_no_two_lua_files_have_the_same_name(self) -> None:
         self.assertEqual(sorted(FILES), sorted(path.stem for path in FOLDER.rglob("*.lua")))
         self.assertEqual(set(), script_paths().keys() & FRAGMENTS.keys())
+
+
+class Replies(unittest.TestCase):
+    """No script reads a field of a job by a bare number: the numbers change when a field is added."""
+
+    # Variables whose places have one meaning for ever: seconds and microseconds of TIME, id and fields of an entry of a
+    # stream, and lists that the file makes itself.
+    OWN = frozenset(
+        {("clock", "clock"), ("count_call", "time"), ("follow", "oldest"), ("follow", "entry"), ("listen", "newest")}
+        | {("hand_out", "words"), ("hand_out", "specs"), ("page", "reply"), ("page", "needed")}
+        | {("page", "a"), ("page", "b"), ("page", "place")}
+    )
+
+    def test_a_field_has_a_name_as_soon_as_it_is_read(self) -> None:
+        found = {(name, variable) for name, text in FILES.items() for variable in self.numbered(text)}
+
+        self.assertEqual(self.OWN, found)
+        for name, text in FILES.items():
+            self.assertNotRegex(text, r"'HMGET'[^\n]*\)\[", name)
+
+    def test_the_names_of_places_are_those_of_the_fields(self) -> None:
+        """As in `local SPEC, STATE = 1, 2` above an HMGET of spec and state."""
+        text = re.sub(r"\n *", " ", FILES["claim_fields"])
+        pairs = re.findall(r"local ([A-Z_, ]+) = ([\d, ]+) local function .*?'HMGET', .*?, ('.*?')\)", text)
+
+        self.assertEqual(2, len(pairs))
+        for names, numbers, fields in pairs:
+            fields = fields.replace("'job:' .. id, ", "").replace("'", "").replace("worker", "owner")
+            self.assertEqual(names.lower(), fields)
+            self.assertEqual(list(range(1, 1 + len(names.split(",")))), [int(number) for number in numbers.split(",")])
+
+    def numbered(self, text: str) -> set[str]:
+        """The variables with a numbered place in this file, but those that get names in the line behind their HMGET."""
+        lines = [line for line in text.split("\n") if not line.lstrip().startswith("--")]
+        found = set[str]()
+        for before, line in zip(["", *lines], lines, strict=False):
+            reply = re.fullmatch(r" *local (\w+) = redis\.p?call\('HMGET', .*\)", before)
+            is_named = reply and re.match(rf" *local [\w, ]+ = {reply[1]}\[1\], ", line)
+            found |= set() if is_named else set(re.findall(r"\b([a-z_]\w*)\[\d+\]", line))
+        return found
 
 
 class Texts(unittest.TestCase):

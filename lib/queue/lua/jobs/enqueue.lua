@@ -49,7 +49,7 @@ end
 -- where the time asked for ends before the job is due. WHY a delay is not compared: the server has done that already.
 local function unique_ttl_of(options)
   local ms = math.max(0, (options.due_ms or 0) - now_ms)
-  if options.unique_ttl == '' then return digits(DAY_MS + ms) end
+  if not options.unique_ttl then return digits(DAY_MS + ms) end
   return (options.is_due_by_delay or tonumber(options.unique_ttl) >= ms) and options.unique_ttl or nil
 end
 
@@ -65,12 +65,12 @@ end
 -- Why this job is not to be taken in, and what stands in the id's place of the answer; nil where the job is to be taken
 -- in, and then it stands under its unique key. The idempotency key is noted with the answer in either case.
 local function stand_in_of(id, type_name, options)
-  if options.idempotency_key ~= '' then
+  if options.idempotency_key then
     local replayed, known_id = replay_of(id, options)
     if replayed then return replayed, known_id end
   end
   local why, first_id, unique, ttl = nil, id, nil, nil
-  if options.unique_key ~= '' then
+  if options.unique_key then
     ttl = unique_ttl_of(options)
     if not ttl then return 'brief', '' end
     local holder
@@ -79,7 +79,7 @@ local function stand_in_of(id, type_name, options)
   end
   if not why and room and room <= 0 then return refuse() end
   if not why and unique then redis.call('SET', unique, id, 'PX', ttl) end
-  if options.idempotency_key ~= '' then
+  if options.idempotency_key then
     local kept_s = options.fingerprint == ONCE and ONCE_S or DAY_S
     local noted = first_id .. ' ' .. options.fingerprint .. ' ' .. (why or 'new')
     redis.call('SET', base .. 'idem:' .. options.idempotency_key, noted, 'EX', kept_s)

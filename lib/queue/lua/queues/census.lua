@@ -20,8 +20,8 @@ end
 -- Since when the oldest ready job of a list waits, in ms; nil where none of the 20 that are next is ready.
 local function oldest_in(list)
   for _, id in ipairs(redis.call('LRANGE', base .. list, -20, -1)) do
-    local f = redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'since')
-    if f[1] == 'ready' then return tonumber(f[2] or redis.call('ZSCORE', base .. 'all', id)) end
+    local state, since = unpack(redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'since'))
+    if state == 'ready' then return tonumber(since or redis.call('ZSCORE', base .. 'all', id)) end
   end
 end
 

@@ -23,9 +23,10 @@ local bytes = 0
 local function fits(job_id)
   if #needed == 0 then return true end
   local f = redis.pcall('HMGET', base .. 'job:' .. job_id, unpack(needed))
-  if not f[1] or (state ~= '' and f[#needed] ~= state) then return false end
-  bytes = bytes + #f[1]
-  local head = #f[1] > HEAD_BYTES and string.sub(f[1], 1, HEAD_BYTES) or f[1]
+  local first, last = f[1], f[#needed]
+  if not first or (state ~= '' and last ~= state) then return false end
+  bytes = bytes + #first
+  local head = #first > HEAD_BYTES and string.sub(first, 1, HEAD_BYTES) or first
   for i = 8, #ARGV do
     if not string.find(head, ARGV[i], 1, true) then return false end
   end
