@@ -71,6 +71,14 @@ def texts(joined: bytes) -> dict[str, str]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
+def named(reply: list[Any]) -> dict[str, Any]:
+    """What census.lua and survey.lua answer: [b"active", 1, b"totals", b"…"] -> {"active": 1, "totals": b"…"}.
+
+    Raises ValueError if a name has no value behind it.
+    """
+    return {name.decode(): value for name, value in zip(reply[::2], reply[1::2], strict=True)}
+
+
 def counters(joined: bytes) -> dict[str, int]:
     """A hash of counts, joined by FIELD: `completed email|12|dead email|1` -> {"completed email": 12, "dead email": 1}.
 
