@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from lib.queue import scripts
 from lib.queue.scripts import FOLDER, PARTS, fragments_of, script_paths, text_of, uses_of
-from tests.unit.queue.lua_names import Names, names_of
+from tests.unit.queue.lua_names import Names, names_of, tokens_of
 
 # What Lua 5.1 and Redis give to every script, of which the scripts use these; `base` is written by scripts.text_of.
 GIVEN = frozenset(
@@ -95,6 +95,12 @@ class Replies(unittest.TestCase):
             self.assertEqual(names.lower(), fields)
             self.assertEqual(list(range(1, 1 + len(names.split(",")))), [int(number) for number in numbers.split(",")])
 
+    def test_one_fragment_alone_reads_single_settings_of_a_queue(self) -> None:
+        naming = {name for name, text in FILES.items() if re.search(r"^[^-]*'meta'", text, re.MULTILINE)}
+
+        # adjust writes them, and census shows all of them.
+        self.assertEqual({"queue_settings", "adjust", "census"}, naming)
+
     def numbered(self, text: str) -> set[str]:
         """The variables with a numbered place in this file, but those that get names in the line behind their HMGET."""
         lines = [line for line in text.split("\n") if not line.lstrip().startswith("--")]
@@ -141,6 +147,20 @@ class Written(unittest.TestCase):
     def test_no_line_is_longer_than_those_of_the_python_code(self) -> None:
         for name, text in FILES.items():
             self.assertEqual([], [line for line in text.split("\n") if len(line) > 120], name)
+
+    def test_redis_gets_numbers_in_the_place_of_their_names(self) -> None:
+        claim = text_of("claim")
+
+        self.assertIn("f[2] == 'active' and past[2] == runner", claim)
+        self.assertIn("limit + 200, 1048576", claim)
+        for name in script_paths():
+            self.assertNotRegex(text_of(name), r"(?m)^local [A-Z_, ]+ = [\d, ]+$", name)
+
+    def test_no_string_holds_the_name_of_a_number(self) -> None:
+        for name, text in FILES.items():
+            names = set(re.findall(r"[A-Z_]{2,}", " ".join(re.findall(r"(?m)^local ([A-Z_, ]+) = \d", text))))
+            strings = " ".join(token for other in FILES.values() for token in tokens_of(other) if token[0] in "'\"[")
+            self.assertEqual(set(), names & set(re.findall(r"\w+", strings)), name)
 
     def test_redis_gets_no_comment_lines(self) -> None:
         for name in script_paths():

@@ -19,7 +19,7 @@
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
--- @use clock bell claim_fields due gate hand_out promote_due ready_list stale_ids
+-- @use clock bell claim_fields due gate hand_out promote_due queue_settings ready_list stale_ids
 -- WHY an id goes to the active list before it leaves the other list, as with RPOPLPUSH: where this script fails
 -- half-way, the id is in one of the two.
 local runner, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -34,7 +34,7 @@ end
 -- WHY bytes: a hundred specs of a MB hold Redis for half a second, and over a slow link their reply is always late.
 -- WHY no function below reads the two: making a function that does costs each call as much as the two do for ten jobs.
 local ids_left, bytes_left = limit + MOST_UNFIT, MOST_BYTES
-local is_paused = redis.call('HEXISTS', base .. 'meta', 'paused') == 1
+local is_paused = queue_settings('paused') ~= false
 
 -- Hand out the job with this id, which is in the active list, or turn it away. list: where the id came from; an id that
 -- was popped came from ready:normal. is_found: the id was in the active list before this call. f: of read_for_claim.

@@ -15,7 +15,7 @@
 --      Example: '+1760000000123\0302\031duplicate\031emails-01a2…': the queue has begun, the second job is a duplicate
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use clock records check_types depth find job_options take_in text_at types unique_place
+-- @use clock records check_types depth find job_options queue_settings take_in text_at types unique_place
 -- WHY no allow-oom: at maxmemory new jobs are refused up front, before anything is written.
 -- WHY the number: a commit whose reply was lost is sent again. It is answered once more, and not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -36,7 +36,7 @@ if find(records, '\31high\31', 1, true) then check_types('LLEN', 'ready:high') e
 if find(records, '\31low\31', 1, true) then check_types('LLEN', 'ready:low') end
 
 -- How many jobs fit under the queue's max_depth; nil where the queue has none, and then nothing is counted.
-local max_depth = tonumber(redis.call('HGET', base .. 'meta', 'max_depth'))
+local max_depth = tonumber(queue_settings('max_depth'))
 local room = max_depth and max_depth - depth()
 local refused = 0
 

@@ -1,5 +1,6 @@
 -- What a claim reads of a job's record: two replies of HMGET, and names for the places of the fields in them.
--- WHY no table of named values: a claim of a hundred jobs would make a hundred tables more.
+-- WHY no table of named values: a claim of a hundred jobs would make a hundred tables more. The names cost nothing:
+-- scripts.py puts the numbers in their place.
 
 -- read_for_claim(id): the fields that every claim needs; false for a field that is not there, and nothing where the
 -- record is broken.

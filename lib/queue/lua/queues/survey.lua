@@ -9,7 +9,7 @@
 --      dead_runners   the dead runners that still hold ids, parted by commas
 --      wait           ms until the first of due, expiring and trimmable becomes '1' by itself, or ''
 --      beats          {runner, beat or 'none', runner, beat …}
--- @use clock
+-- @use clock queue_settings
 -- WHY not no-writes: where Redis answers reads and refuses writes (a replica, a full disk, too few replicas), no
 -- runner can beat, and a survey that came through then would take the living for dead. Redis refuses this script with
 -- the beats.
@@ -41,7 +41,7 @@ for _, runner in ipairs(redis.call('ZREVRANGE', base .. 'graves', 0, most_dead_r
 end
 
 local is_due, is_expiring = is_first_before('delayed', now_ms), is_first_before('expiring', now_ms)
-local is_paused = redis.call('HEXISTS', base .. 'meta', 'paused') == 1
+local paused = queue_settings('paused')
 local beats, has_beat = redis.call('HGETALL', base .. 'beats'), {}
 for i = 1, #beats, 2 do has_beat[beats[i]] = true end
 -- WHY 'none': somebody deleted the beat of a registered runner. The runner is watched all the same, and lives if one
@@ -56,7 +56,7 @@ return {
   'due', is_due and '1' or '',
   'expiring', is_expiring and '1' or '',
   'trimmable', is_trim_due and '1' or '',
-  'suspects', is_paused and 0 or redis.call('LLEN', base .. 'suspects'),
+  'suspects', paused and 0 or redis.call('LLEN', base .. 'suspects'),
   'dead_runners', table.concat(dead_with_ids, ','),
   'wait', next_ms < math.huge and string.format('%.0f', math.max(0, next_ms)) or '',
   'beats', beats,
