@@ -1,7 +1,6 @@
 """A blocked job, as a later version leaves it in Redis: counted and shown, and neither run, changed, ended nor lost.
 
-`block` writes such a job by hand, and `free` does what a later version does when the job may run: whatever this version
-does in between must leave that possible.
+later_version.py blocks it, and frees it when it may run: whatever this version does in between must leave that so.
 """
 
 import unittest
@@ -11,35 +10,17 @@ from lib.commands import audit
 from lib.errors import QueueFull, QueueInUse, WrongState
 from lib.jobs.job import JobRecord, Revision
 from lib.queue.listing import Wanted
-from lib.queue.scripts import fragments_of
 from lib.queue.upkeep_steps import Retention
+from tests.redis import later_version
 from tests.redis.case import KEEP_ALL, RedisCase, ids_of
 from tests.system.oracle import assert_sound, counts
 
-# Free a job: the fragments of this version, called as a later version's script calls them.
-FREE = "-- @use clock make_ready ready_list\n"
-FREE_CODE = """
-local id = ARGV[1]
-local job = base .. 'job:' .. id
-local priority, stale_in = unpack(redis.call('HMGET', job, 'priority', 'listed'))
-redis.call('ZREM', base .. 'blocked', id)
-make_ready(id, job, ready_list(priority), stale_in, 'since', now)
-publish_ready('resolve')
-"""
 KEEP_NOTHING = Retention(0, 0, 0, 0)
 
 
 class BlockedCase(RedisCase):
     async def block(self, job_id: str) -> str:
-        """A ready or delayed job is blocked, as a later version does it: a ready one leaves its id in its list."""
-        job = f"{self.base}job:{job_id}"
-        record = await self.record(job_id)
-        if record.state == "ready":
-            priority = record.spec.priority if record.spec else "normal"
-            self.client.hset(job, "listed", {"high": "h", "normal": "n", "low": "l"}[priority])
-        self.client.zrem(self.base + "delayed", job_id)
-        self.client.hset(job, mapping={"state": "blocked", "waits": "1"})
-        self.client.zadd(self.base + "blocked", {job_id: await self.now_ms()})
+        self.assertTrue(later_version.block(self.client, self.base, job_id))
         return job_id
 
     async def blocked(self, priority: str = "normal", **options: int) -> str:
@@ -47,8 +28,7 @@ class BlockedCase(RedisCase):
         return await self.block(await self.enqueue(priority, delay_ms=60_000, **options))
 
     def free(self, job_id: str) -> None:
-        lua = "\n".join(["local base = KEYS[1]", *fragments_of(FREE).values(), FREE_CODE])
-        self.client.eval(lua, 1, self.base, job_id)
+        self.assertTrue(later_version.free(self.client, self.base, job_id))
 
     async def assert_still_blocked(self, *ids: str) -> None:
         self.assertEqual(["blocked"] * len(ids), [await self.state(job_id) for job_id in ids])
@@ -118,13 +98,12 @@ class Refused(BlockedCase):
     async def test_the_scripts_refuse_it_where_it_was_blocked_a_moment_ago(self) -> None:
         job_id = await self.enqueue()
 
-        async def block(record: JobRecord) -> None:
-            await self.block(record.job_id)
+        def revise(record: JobRecord) -> Revision:
+            later_version.block(self.client, self.base, record.job_id)
+            return Revision(record.spec_text.decode(), "high", "now")
 
-        record = await self.record(job_id)
-        await block(record)
         with self.assertRaisesRegex(WrongState, "the job is blocked"):
-            await self.job_store.patch(job_id, lambda _: Revision("{}", "high", "now"))
+            await self.job_store.patch(job_id, revise)
         await self.assert_still_blocked(job_id)
 
     async def test_a_job_that_was_cancelled_while_it_waited_for_others_is_not_run_again(self) -> None:
@@ -234,10 +213,7 @@ class Met(BlockedCase):
             await self.claimed(await self.lease(runner_id))
             await self.crash(runner_id)
         self.assertEqual([job_id], self.list("suspects"))
-        job = f"{self.base}job:{job_id}"
-        self.client.hdel(job, "suspect")
-        self.client.hset(job, mapping={"state": "blocked", "listed": "s"})
-        self.client.zadd(self.base + "blocked", {job_id: 1})
+        await self.block(job_id)
 
         await (await self.lease("x.alone")).claim(1, source="suspects")
 
