@@ -36,13 +36,19 @@ end
 local ids_left, bytes_left = limit + MOST_UNFIT, MOST_BYTES
 local is_paused = queue_settings('paused') ~= false
 
+-- Is the id in the active list twice: for the job that the runner holds by a lost claim, and popped from ready:normal,
+-- where it was stale?
+local function stands_twice(id, stale_in)
+  return is_stale_in(stale_in, 'ready:normal') and #redis.call('LPOS', active_list, id, 'COUNT', '2') == 2
+end
+
 -- Hand out the job with this id, which is in the active list, or turn it away. list: where the id came from; an id that
 -- was popped came from ready:normal. is_found: the id was in the active list before this call. f: of read_for_claim.
 -- WHY the LREM comes last: where a broken key stops what comes before, the id stays where the next claim finds it.
 local function start_one(id, list, is_found, f)
   local job = base .. 'job:' .. id
   local past = f.past or past_of(job, f[CLAIMS])
-  local is_lost_claim = is_found and f[STATE] == 'active' and past[OWNER] == runner
+  local is_lost_claim = is_found and f[STATE] == 'active' and past[OWNER] == runner and not stands_twice(id, f[LISTED])
   local answer = may_start(id, f, list, is_lost_claim)
   if answer ~= 'start' then
     turn_away(id, f, list, answer)

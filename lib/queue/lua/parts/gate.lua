@@ -23,7 +23,8 @@ end
 -- WHY digits first: most of an id is digits.
 local function may_start(id, f, list, is_lost_claim)
   local spec, expires, gives_up, stale_in = f[SPEC], f[EXPIRES], f[GIVES_UP], f[LISTED]
-  if (f[STATE] ~= 'ready' and not is_lost_claim) or (stale_in and is_stale_in(stale_in, list)) then return 'drop' end
+  -- WHY a lost claim is not asked: its id came from some list or other; a stale id may stand in ready:normal still.
+  if not is_lost_claim and (f[STATE] ~= 'ready' or (stale_in and is_stale_in(stale_in, list))) then return 'drop' end
   if not find(id, '^[0-9a-z_-]*$') then return 'no_id' end
   if not spec or find(spec, '\30', 1, true) or find(spec, '\31', 1, true) then return 'unreadable' end
   if expires and leave_expiring(id, f[CLAIMS], expires, is_lost_claim) then return 'expired' end
