@@ -16,11 +16,15 @@ somebody asked for that) or `release`, and not by `complete`.
 
 from typing import Final, Literal, NamedTuple
 
-State = Literal["ready", "delayed", "active", "completed", "dead", "cancelled"]
+State = Literal["ready", "delayed", "blocked", "active", "completed", "dead", "cancelled"]
 
-STATES: Final[tuple[State, ...]] = ("ready", "active", "delayed", "completed", "dead", "cancelled")
+STATES: Final[tuple[State, ...]] = ("ready", "active", "delayed", "blocked", "completed", "dead", "cancelled")
 FINISHED: Final[frozenset[str]] = frozenset({"completed", "dead", "cancelled"})
 WAITING: Final[frozenset[str]] = frozenset({"ready", "delayed"})
+BLOCKED: Final = "blocked"
+"""A blocked job waits for other jobs, or for a call from outside. No transition of this version leads to or from the
+state: later versions block jobs and free them. This version knows the state, so that both may run on one Redis: it
+counts and shows a blocked job, and neither runs, changes nor ends it."""
 
 
 class Transition(NamedTuple):

@@ -3,12 +3,11 @@
 One call of enqueue.lua takes all jobs of one commit, here two; the answer says that the second job was not taken in,
 for a job of its type lives under its unique key. (`|` stands for FIELD, `;` for RECORD, `/` for PART: see framing.py.)
 
-    email-…1|normal||{"v":1,"type":"email",…};email-…2|high|+5000//order-7/3600000////|{"v":1,…};
+    email-…1|normal||{"v":1,"type":"email",…};email-…2|high|d+5000/uorder-7/t3600000/|{"v":1,…};
     1764410000123;2|duplicate|email-…9
 
-The third field of a job is empty for most; else it has the job's options: when it is due (`+5000` ms from now, or ms
-since 1970), ms until it expires, unique key, ms that the key is held, idempotency key, fingerprint of the request, ms
-that its record is kept, ms behind its time at which it is given up.
+The third field of a job is empty for most; else it has the job's options, a letter and a value each: lua/parts/
+job_options.lua names the letters. `d+5000` is due in 5000 ms, `d1764410000456` at that time.
 """
 
 from collections.abc import Iterable, Sequence
@@ -57,12 +56,24 @@ def _record(job: NewJob) -> str:
 
 
 def _options(job: NewJob) -> str:
+    """The options that the job has, as in `d+5000/uorder-7/`; the letters are those of lua/parts/job_options.lua."""
     if job[3:] == _NO_OPTIONS:
         return ""
-    due = f"+{job.delay_ms}" if job.delay_ms is not None else "" if job.run_at_ms is None else str(job.run_at_ms)
-    expires = "" if job.expires_in_ms is None else str(job.expires_in_ms)
-    unique_ttl = str(job.unique_ttl_ms) if job.unique_ttl_ms else ""
-    retain = "" if job.retain_ms is None else str(job.retain_ms)
-    patience = "" if job.give_up_ms is None else str(job.give_up_ms)
-    keys = (job.unique_key, unique_ttl, job.idempotency_key, job.fingerprint)
-    return PART.join((due, expires, *keys, retain, patience))
+    text = ""
+    if job.delay_ms is not None:
+        text = f"d+{job.delay_ms}{PART}"
+    elif job.run_at_ms is not None:
+        text = f"d{job.run_at_ms}{PART}"
+    if job.expires_in_ms is not None:
+        text += f"e{job.expires_in_ms}{PART}"
+    if job.unique_key:
+        text += f"u{job.unique_key}{PART}"
+    if job.unique_ttl_ms:
+        text += f"t{job.unique_ttl_ms}{PART}"
+    if job.idempotency_key:
+        text += f"i{job.idempotency_key}{PART}f{job.fingerprint}{PART}"
+    if job.retain_ms is not None:
+        text += f"r{job.retain_ms}{PART}"
+    if job.give_up_ms is not None:
+        text += f"p{job.give_up_ms}{PART}"
+    return text

@@ -9,7 +9,7 @@ and not one argument for each value: Redis and Lua handle every argument and eve
 
 The forms, with `;` for RECORD, `|` for FIELD, `/` for PART, and `id1` for an id like email-0…1 (who reads, who writes):
 
-    id1|normal||{"v":1,…};id2|high|+5000/…|{…};    new jobs, for enqueue.lua                   enqueue_text.py
+    id1|normal||{"v":1,…};id2|high|d+5000/|{…};    new jobs, for enqueue.lua                   enqueue_text.py
     1764410000123;2|duplicate|id9                  what enqueue.lua answers                    enqueue_text.py
     more|1764410000123|250|…;id1|7|1|;id2|1|1|     the first element of claim.lua's reply      claim_reply.py
     id1|7|-email|{"sent":1};id2|1|-email|;         ends of attempts, for finish.lua            end_record.py
@@ -69,6 +69,14 @@ def texts(joined: bytes) -> dict[str, str]:
     """
     flat = shown_text(joined).split(FIELD) if joined else []
     return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def named(reply: list[Any]) -> dict[str, Any]:
+    """What census.lua and survey.lua answer: [b"active", 1, b"totals", b"…"] -> {"active": 1, "totals": b"…"}.
+
+    Raises ValueError if a name has no value behind it.
+    """
+    return {name.decode(): value for name, value in zip(reply[::2], reply[1::2], strict=True)}
 
 
 def counters(joined: bytes) -> dict[str, int]:

@@ -17,7 +17,7 @@ class JobField(NamedTuple):
     holds: str
     example: str
     written_by: str
-    """Lua files, parted by spaces."""
+    """Lua files, parted by spaces; "" for a field that only later versions write."""
     cleared_by: str
     """Lua files, parted by spaces; "" for a field that stays as long as the record."""
     absent: str
@@ -67,7 +67,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     ),
     # Where it stands.
     "state": JobField(
-        "ready, delayed, active, completed, dead or cancelled",
+        "ready, delayed, blocked, active, completed, dead or cancelled",
         "delayed",
         "take_in make_ready give_back delay hand_out conclude",
         "",
@@ -86,6 +86,13 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "mark_stale stale_ids",
         "stale_ids",
         "no list holds a stale id of the job",
+    ),
+    "waits": JobField(
+        "1: the job waits, or has waited, for other jobs; no retry of this version runs it",
+        "1",
+        "",
+        "",
+        "no later version has let the job wait for others",
     ),
     "suspect": JobField(
         "1: the job was aboard two runners that crashed, and waits in `suspects`",

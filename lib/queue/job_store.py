@@ -17,7 +17,7 @@ from collections.abc import Callable
 from lib.errors import JobNotFound, RedisKeysBroken, RedisUnavailable, WrongState
 from lib.ids import queue_of
 from lib.jobs.job import NO_KEY, JobRecord, Keyed, Revision
-from lib.jobs.state import WAITING
+from lib.jobs.state import BLOCKED, WAITING
 from lib.queue.enqueuer import Enqueuer
 from lib.queue.framing import shown_text
 from lib.queue.job_record import record_from
@@ -32,7 +32,9 @@ from lib.redis_link.resp import Argument
 
 DONE = "done"
 UNIQUE = "unique "
+WAITS = "waits"
 PATCH_TRIES = 10
+UNCHANGEABLE = "only one that is ready or delayed can be changed"
 
 
 class JobStore:
@@ -104,7 +106,7 @@ class JobStore:
         if is_replay(state):
             return True
         if state not in (DONE, "requested"):
-            raise WrongState(f"the job is {state}; only one that is ready, delayed or active can be cancelled")
+            raise _wrong_state(state, "only one that is ready, delayed or active can be cancelled")
         queue = queue_of(job_id) or ""
         if not self._enqueuer.is_named(queue):
             # Upkeep visits a queue that was named lately soon enough to remove the job's record in time. The job is
@@ -125,8 +127,10 @@ class JobStore:
             return True
         if state.startswith(UNIQUE):
             raise WrongState(f"the job {state.removeprefix(UNIQUE)} waits or runs under the same unique key")
+        if state == WAITS:
+            raise WrongState("the job waited for other jobs; only a newer version of Waybill can run it again")
         if state != DONE:
-            raise WrongState(f"the job is {state}; only one that is dead, completed or cancelled can be run again")
+            raise _wrong_state(state, "only one that is dead, completed or cancelled can be run again")
         return False
 
     async def patch(self, job_id: str, revise: Callable[[JobRecord], Revision]) -> None:
@@ -138,7 +142,7 @@ class JobStore:
         for _ in range(PATCH_TRIES):
             record = await self.read(job_id)
             if record.state not in WAITING:
-                raise _not_waiting(record.state)
+                raise _wrong_state(record.state, UNCHANGEABLE)
             spec_text, priority, due = revise(record)
             if due is not None and not self._enqueuer.is_named(record.queue):
                 # Upkeep may have planned its next visit to the queue for a time after the job's new one.
@@ -149,14 +153,14 @@ class JobStore:
             if state == DONE:
                 return
             if state != "changed":
-                raise _not_waiting(state)
+                raise _wrong_state(state, UNCHANGEABLE)
         raise WrongState("the job is being changed by others over and over; send it again")
 
     async def delete(self, job_id: str) -> None:
         """Forget a finished job. Raises JobNotFound or WrongState."""
         state = await self._change("delete", job_id)
         if state != DONE:
-            raise WrongState(f"the job is {state}; cancel it first, then delete it")
+            raise _wrong_state(state, "cancel it first, then delete it")
 
     async def log_of(self, job_id: str) -> list[str]:
         """The lines that the job's handler logged, newest last. Raises JobNotFound."""
@@ -169,7 +173,9 @@ class JobStore:
         queue = queue_of(job_id)
         if queue is None:
             raise _not_found(job_id)
-        state: bytes = await self._scripts.call(script, self._keys.base(queue), job_id, *arguments)
+        answer: bytes | list[bytes] = await self._scripts.call(script, self._keys.base(queue), job_id, *arguments)
+        # cancel.lua, retry.lua and delete.lua take many jobs, and answer a word for each; here it is one.
+        state = answer if isinstance(answer, bytes) else answer[0]
         if not state:
             raise _not_found(job_id)
         with understood(queue):
@@ -185,5 +191,8 @@ def _not_found(job_id: str) -> JobNotFound:
     return JobNotFound(f"there is no job {job_id[:120]}; it may have been trimmed, see RETAIN_COMPLETED and retain_s")
 
 
-def _not_waiting(state: str) -> WrongState:
-    return WrongState(f"the job is {state}; only one that is ready or delayed can be changed")
+def _wrong_state(state: str, rule: str) -> WrongState:
+    """rule: which jobs the change is for."""
+    if state == BLOCKED:
+        rule = "it waits for other jobs, or for a call from outside, and only a newer version of Waybill can change it"
+    return WrongState(f"the job is {state}; {rule}")

@@ -10,6 +10,7 @@ wb:{q}:ready:high|normal|low  LIST    ids of ready jobs; they enter at the left 
 wb:{q}:suspects               LIST    ids of ready jobs that were aboard two runners that crashed; each runs alone
 wb:{q}:active:<runner>        LIST    ids of the jobs that a runner holds: its active list; the newest is at the left
 wb:{q}:delayed                ZSET    id -> ms at which the job is due
+wb:{q}:blocked                ZSET    id -> ms since which the job is blocked; later versions write it
 wb:{q}:completed dead cancelled   ZSET    id -> ms at which the job ended
 wb:{q}:fading                 ZSET    id of a job that has ended and has a `retain` -> ms at which its record goes
 wb:{q}:all                    ZSET    id -> ms at which the job was created
@@ -45,7 +46,7 @@ these names is what the code calls a runner: names in Redis stay as older versio
 BELL = b"bell"
 """The entry of ready:normal that wakes a runner which blocks there. No job's id looks like it."""
 
-INDEXED = ("delayed", "completed", "dead", "cancelled")
+INDEXED = ("delayed", "blocked", "completed", "dead", "cancelled")
 """The states whose jobs stand in a sorted set of that name."""
 
 TYPES = {

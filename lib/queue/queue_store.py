@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from lib.errors import QueueInUse, QueueNotFound, RedisKeysBroken, behind_a_change
 from lib.jobs import queue_settings
 from lib.jobs.job import NO_KEY, Keyed
-from lib.queue.framing import FIELD, counters, shown_text, texts
+from lib.queue.framing import FIELD, counters, named, shown_text, texts
 from lib.queue.health_warnings import HealthWarnings
 from lib.queue.keys import INDEXED, TYPES, RedisKeys
 from lib.queue.queue_names import QUEUES_AT_ONCE, all_names, in_batches
@@ -210,18 +210,18 @@ def _quarantined(row: str) -> Quarantined:
 
 
 def _census(queue: str, reply: list[Any]) -> Census:
-    everything, active, *by_state, workers, oldest, now, totals, minute, last_minute, meta = reply
-    counts = dict(zip(INDEXED, map(int, by_state), strict=True))
-    ready = max(0, int(everything) - int(active) - sum(counts.values()))
-    now_ms = int(now)
+    found = named(reply)
+    counts = {state: int(found[state]) for state in INDEXED}
+    active = int(found["active"])
+    now_ms, oldest = int(found["now"]), found["oldest"]
     return Census(
         queue=queue,
-        counts={"ready": ready, "active": int(active), **counts},
-        workers=int(workers),
+        counts={"ready": max(0, int(found["all"]) - active - sum(counts.values())), "active": active, **counts},
+        workers=int(found["runners"]),
         oldest_ready_age_s=max(0, now_ms - int(oldest)) / 1000 if oldest else None,
-        per_minute=_per_minute(counters(minute), counters(last_minute), now_ms % 60_000 / 60_000),
-        totals=_by_event(counters(totals)),
-        settings=queue_settings.shown(texts(meta)),
+        per_minute=_per_minute(counters(found["minute"]), counters(found["last_minute"]), now_ms % 60_000 / 60_000),
+        totals=_by_event(counters(found["totals"])),
+        settings=queue_settings.shown(texts(found["settings"])),
     )
 
 

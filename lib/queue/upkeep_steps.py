@@ -7,7 +7,7 @@ number of supervisors at once: no supervisor leads. work/supervisor/upkeep.py de
 from math import inf
 from typing import NamedTuple
 
-from lib.queue.framing import exact_text
+from lib.queue.framing import exact_text, named
 from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
 from lib.redis_link.link import RedisLink
@@ -72,16 +72,17 @@ class UpkeepSteps:
         """What upkeep finds to do in the queue. Changes nothing."""
         arguments = (*retention.arguments, MOST_GRAVES)
         reply = await self._scripts.call("survey", self._keys.base(queue), *arguments)
-        due, expiring, trimmable, suspects, dead_runners, wait_ms, *beats = reply
+        found = named(reply)
         # Runner ids are read exactly: one that somebody wrote by hand may be any bytes, and is sent to Redis again.
-        texts = [exact_text(item) for item in beats]
+        beats = [exact_text(item) for item in found["beats"]]
+        dead_runners, wait_ms = found["dead_runners"], found["wait"]
         return Survey(
-            is_due=bool(due),
-            is_expiring=bool(expiring),
-            is_trimmable=bool(trimmable),
-            suspects=int(suspects),
+            is_due=bool(found["due"]),
+            is_expiring=bool(found["expiring"]),
+            is_trimmable=bool(found["trimmable"]),
+            suspects=int(found["suspects"]),
             dead_runners=exact_text(dead_runners).split(",") if dead_runners else [],
-            beats=dict(zip(texts[::2], texts[1::2], strict=True)),
+            beats=dict(zip(beats[::2], beats[1::2], strict=True)),
             wait_s=int(wait_ms) / 1000 if wait_ms else inf,
         )
 

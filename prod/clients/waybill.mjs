@@ -854,7 +854,7 @@ export class FakeWaybill extends Waybill {
   _queue(name) {
     const states = this.jobs.filter(({ queue }) => queue === name).map(({ state }) => state);
     const count = (/** @type {string} */ state) => [state, states.filter((other) => other === state).length];
-    const counts = Object.fromEntries(["ready", "active", "delayed", ...FINISHED].map(count));
+    const counts = Object.fromEntries(["ready", "active", "delayed", "blocked", ...FINISHED].map(count));
     return { name, counts, paused: this._paused.has(name) };
   }
 

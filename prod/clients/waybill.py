@@ -84,7 +84,7 @@ class Job(dict[str, Any]):
 
     @property
     def state(self) -> str | None:
-        """ready, delayed, active, completed, dead or cancelled; None where it has finished and its record is gone."""
+        """ready, delayed, blocked, active, completed, dead or cancelled; None where its record is gone."""
         state: str | None = self.get("state")
         return state
 
@@ -1200,7 +1200,7 @@ class _FakeService:
 
     def _queue(self, name: str) -> Object:
         states = [job.state for job in self.jobs if job["queue"] == name]
-        counts = {state: states.count(state) for state in ("ready", "active", "delayed", *FINISHED)}
+        counts = {state: states.count(state) for state in ("ready", "active", "delayed", "blocked", *FINISHED)}
         return {"name": name, "counts": counts, "paused": name in self.paused}
 
     def next(self, handlers: Mapping[str, Handler]) -> Job | None:

@@ -6,6 +6,7 @@ import unittest
 from typing import Any
 
 from lib.errors import OutcomeUnknown, RedisKeysBroken
+from lib.jobs.job import Revision
 from lib.queue.end_record import complete_record
 from lib.queue.lease import Lease, NotRegistered
 from tests.redis.case import LosesReplies, RedisCase, ending, ids_of
@@ -168,6 +169,31 @@ class Strays(RedisCase):
 
         self.assertEqual(sorted(ids), sorted(ids_of(claim)))
         self.assertEqual([(1, 2)] * 3, [(job.attempt, job.token) for job in claim.jobs])
+
+    async def lost_claim_of_a_moved_job(self, runner: Lease) -> str:
+        """A job whose reply was lost, and whose stale id stands in ready:normal: it was moved to ready:high before."""
+        job_id = await self.enqueue()
+        await self.job_store.patch(job_id, lambda record: Revision(record.spec_text.decode(), "high"))
+        await runner.claim(1)
+        self.assertEqual(([job_id], [job_id]), (self.list("ready:normal"), await runner.active_ids()))
+        return job_id
+
+    async def test_a_lost_claim_is_claimed_again_though_its_id_is_stale_in_the_normal_list(self) -> None:
+        runner = await self.lease()
+        job_id = await self.lost_claim_of_a_moved_job(runner)
+
+        self.assertEqual([job_id], ids_of(await runner.claim(1, await runner.active_ids())))
+
+        self.assertEqual(([job_id], [job_id]), (self.list("ready:normal"), await runner.active_ids()))
+
+    async def test_a_lost_claim_is_claimed_once_though_its_stale_id_was_popped_as_well(self) -> None:
+        runner = await self.lease()
+        job_id = await self.lost_claim_of_a_moved_job(runner)
+        self.assertEqual(job_id, self.popped(runner))
+
+        self.assertEqual([job_id], ids_of(await runner.claim(5, await runner.active_ids())))
+
+        self.assertEqual(([], [job_id]), (self.list("ready:normal"), await runner.active_ids()))
 
     async def test_the_lost_claims_token_ends_nothing_once_it_is_claimed_again(self) -> None:
         losing = LosesReplies(self.link)

@@ -32,7 +32,8 @@ class Census(RedisCase):
         census = await self.queues.census("q")
 
         self.assertEqual(
-            {"ready": 3, "active": 1, "delayed": 1, "completed": 1, "dead": 1, "cancelled": 1}, census.counts
+            {"ready": 3, "active": 1, "delayed": 1, "blocked": 0, "completed": 1, "dead": 1, "cancelled": 1},
+            census.counts,
         )
         self.assertEqual(1, census.workers)
         self.assertEqual({"enqueued": 8, "completed": 1, "retried": 1, "dead": 1, "cancelled": 1}, census.totals)

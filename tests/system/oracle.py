@@ -18,7 +18,7 @@ from redis.cluster import RedisCluster
 
 LETTERS = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "suspects"}
 WAITING = ("ready:high", "ready:normal", "ready:low", "suspects")
-INDEXES = ("delayed", "completed", "dead", "cancelled")
+INDEXES = ("delayed", "blocked", "completed", "dead", "cancelled")
 STATES = frozenset({"ready", "active", *INDEXES})
 SHOWN = 20
 

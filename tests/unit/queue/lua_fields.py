@@ -33,11 +33,11 @@ def changes_of(text: str) -> set[FieldChange]:
 def _changes_at(tokens: list[str], at: int) -> Iterator[FieldChange]:
     token, before = tokens[at], tokens[at - 1] if at else ""
     if token in ("call", "pcall") and tokens[at + 1] == "(":
-        yield from _of_command(_arguments(tokens, at + 1))
+        yield from _of_command(arguments(tokens, at + 1))
     elif token in HANDED_ON and tokens[at + 1] == "(" and before != "function":
-        yield from _written(_arguments(tokens, at + 1)[HANDED_ON[token] :], 2)
+        yield from _written(arguments(tokens, at + 1)[HANDED_ON[token] :], 2)
     elif token == "{" and before == "=" and _is_for_fields(tokens, at):
-        yield from _written(_arguments(tokens, at), 2)
+        yield from _written(arguments(tokens, at), 2)
 
 
 def _of_command(arguments: list[list[str]]) -> Iterator[FieldChange]:
@@ -69,7 +69,7 @@ def _is_for_fields(tokens: list[str], at: int) -> bool:
     return has_a_right_name and tokens[at + 1].startswith("'")
 
 
-def _arguments(tokens: list[str], opening: int) -> list[list[str]]:
+def arguments(tokens: list[str], opening: int) -> list[list[str]]:
     """The tokens of each part, between the bracket that opens there and the one that closes it."""
     parts: list[list[str]] = [[]]
     depth = 0

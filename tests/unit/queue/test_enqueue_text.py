@@ -1,10 +1,12 @@
 """lib/queue/enqueue_text.py: new jobs, byte for byte as enqueue.lua reads them, and its answer."""
 
+import re
 import unittest
 
 from lib.errors import OutcomeUnknown
 from lib.jobs.job import Accepted, NewJob
 from lib.queue.enqueue_text import accepted_from, new_jobs_text
+from lib.queue.scripts import PARTS
 
 JOBS = [NewJob(f"q-{number}", "normal", "{}") for number in (1, 2, 3)]
 
@@ -13,15 +15,26 @@ class Text(unittest.TestCase):
     def test_jobs_are_written_as_the_script_reads_them(self) -> None:
         for job, text in (
             (NewJob("q-1", "normal", '{"v":1}'), 'q-1\x1fnormal\x1f\x1f{"v":1}\x1e'),
-            (NewJob("q-1", "high", "{}", delay_ms=0), "q-1\x1fhigh\x1f+0\x1d\x1d\x1d\x1d\x1d\x1d\x1d\x1f{}\x1e"),
-            (NewJob("q-1", "low", "{}", run_at_ms=9), "q-1\x1flow\x1f9\x1d\x1d\x1d\x1d\x1d\x1d\x1d\x1f{}\x1e"),
+            (NewJob("q-1", "high", "{}", delay_ms=0), "q-1\x1fhigh\x1fd+0\x1d\x1f{}\x1e"),
+            (NewJob("q-1", "low", "{}", run_at_ms=9), "q-1\x1flow\x1fd9\x1d\x1f{}\x1e"),
             (
                 NewJob("q-1", "low", "{}", None, None, 1, "u", 2, "i", "f", 3, 4),
-                "q-1\x1flow\x1f\x1d1\x1du\x1d2\x1di\x1df\x1d3\x1d4\x1f{}\x1e",
+                "q-1\x1flow\x1fe1\x1duu\x1dt2\x1dii\x1dff\x1dr3\x1dp4\x1d\x1f{}\x1e",
             ),
         ):
             self.assertEqual(text, new_jobs_text([job]))
         self.assertEqual("".join(f"q-{n}\x1fnormal\x1f\x1f{{}}\x1e" for n in (1, 2, 3)), new_jobs_text(JOBS))
+
+    def test_each_option_has_a_letter_that_the_script_knows(self) -> None:
+        lua = (PARTS / "job_options.lua").read_text(encoding="utf-8")
+        (table,) = re.findall(r"OPTION_NAMES = \{(.*?)^\}", lua, re.MULTILINE | re.DOTALL)
+        every = NewJob("q-1", "low", "{}", 1, None, 2, "3", 4, "5", "6", 7, 8)
+
+        options = new_jobs_text([every]).split("\x1f")[2]
+
+        known = re.findall(r"^  (\w) = ", table, re.MULTILINE)
+        self.assertEqual(sorted(known), sorted(part[0] for part in options.split("\x1d")[:-1]))
+        self.assertEqual(8, options.count("\x1d"))
 
 
 class Answer(unittest.TestCase):

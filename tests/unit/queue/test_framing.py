@@ -10,6 +10,7 @@ from lib.queue.framing import (
     RECORD_BYTE,
     counters,
     exact_text,
+    named,
     optional_json,
     optional_number,
     optional_object,
@@ -35,6 +36,11 @@ class Framing(unittest.TestCase):
         deep = b"[" * 100_000
         self.assertEqual([None] * 5 + [[1]], [optional_json(raw) for raw in (None, b"", b"{", b"\xff", deep, b"[1]")])
         self.assertEqual([None, None, {"a": 1}], [optional_object(raw) for raw in (b"[1]", b"7", b'{"a":1}')])
+
+    def test_an_answer_by_name_is_read_and_one_that_is_cut_off_is_refused(self) -> None:
+        self.assertEqual({"active": 1, "beats": [b"w"]}, named([b"active", 1, b"beats", [b"w"]]))
+        with self.assertRaises(ValueError):
+            named([b"active", 1, b"beats"])
 
     def test_counters_are_read_and_what_is_no_count_is_left_out(self) -> None:
         text = FIELD.join(("completed email", "12", "dead email", "1", "broken", "1.5")).encode()

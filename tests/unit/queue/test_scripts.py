@@ -1,5 +1,6 @@
 """The Lua files and the fragments that they name: each file names those whose functions it calls, and no others."""
 
+import re
 import tempfile
 import unittest
 from collections import Counter
@@ -8,7 +9,7 @@ from unittest.mock import patch
 
 from lib.queue import scripts
 from lib.queue.scripts import FOLDER, PARTS, fragments_of, script_paths, text_of, uses_of
-from tests.unit.queue.lua_names import Names, names_of
+from tests.unit.queue.lua_names import Names, names_of, tokens_of
 
 # What Lua 5.1 and Redis give to every script, of which the scripts use these; `base` is written by scripts.text_of.
 GIVEN = frozenset(
@@ -65,6 +66,52 @@ class Uses(unittest.TestCase):
         self.assertEqual(set(), script_paths().keys() & FRAGMENTS.keys())
 
 
+class Replies(unittest.TestCase):
+    """No script reads a field of a job by a bare number: the numbers change when a field is added."""
+
+    # Variables whose places have one meaning for ever: seconds and microseconds of TIME, id and fields of an entry of a
+    # stream, and lists that the file makes itself.
+    OWN = frozenset(
+        {("clock", "clock"), ("count_call", "time"), ("follow", "oldest"), ("follow", "entry"), ("listen", "newest")}
+        | {("hand_out", "words"), ("hand_out", "specs"), ("page", "reply"), ("page", "needed")}
+        | {("page", "a"), ("page", "b"), ("page", "place")}
+    )
+
+    def test_a_field_has_a_name_as_soon_as_it_is_read(self) -> None:
+        found = {(name, variable) for name, text in FILES.items() for variable in self.numbered(text)}
+
+        self.assertEqual(self.OWN, found)
+        for name, text in FILES.items():
+            self.assertNotRegex(text, r"'HMGET'[^\n]*\)\[", name)
+
+    def test_the_names_of_places_are_those_of_the_fields(self) -> None:
+        """As in `local SPEC, STATE = 1, 2` above an HMGET of spec and state."""
+        text = re.sub(r"\n *", " ", FILES["claim_fields"])
+        pairs = re.findall(r"local ([A-Z_, ]+) = ([\d, ]+) local function .*?'HMGET', .*?, ('.*?')\)", text)
+
+        self.assertEqual(2, len(pairs))
+        for names, numbers, fields in pairs:
+            fields = fields.replace("'job:' .. id, ", "").replace("'", "").replace("worker", "owner")
+            self.assertEqual(names.lower(), fields)
+            self.assertEqual(list(range(1, 1 + len(names.split(",")))), [int(number) for number in numbers.split(",")])
+
+    def test_one_fragment_alone_reads_single_settings_of_a_queue(self) -> None:
+        naming = {name for name, text in FILES.items() if re.search(r"^[^-]*'meta'", text, re.MULTILINE)}
+
+        # adjust writes them, and census shows all of them.
+        self.assertEqual({"queue_settings", "adjust", "census"}, naming)
+
+    def numbered(self, text: str) -> set[str]:
+        """The variables with a numbered place in this file, but those that get names in the line behind their HMGET."""
+        lines = [line for line in text.split("\n") if not line.lstrip().startswith("--")]
+        found = set[str]()
+        for before, line in zip(["", *lines], lines, strict=False):
+            reply = re.fullmatch(r" *local (\w+) = redis\.p?call\('HMGET', .*\)", before)
+            is_named = reply and re.match(rf" *local [\w, ]+ = {reply[1]}\[1\], ", line)
+            found |= set() if is_named else set(re.findall(r"\b([a-z_]\w*)\[\d+\]", line))
+        return found
+
+
 class Texts(unittest.TestCase):
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -100,6 +147,20 @@ class Written(unittest.TestCase):
     def test_no_line_is_longer_than_those_of_the_python_code(self) -> None:
         for name, text in FILES.items():
             self.assertEqual([], [line for line in text.split("\n") if len(line) > 120], name)
+
+    def test_redis_gets_numbers_in_the_place_of_their_names(self) -> None:
+        claim = text_of("claim")
+
+        self.assertIn("f[2] == 'active' and past[2] == runner", claim)
+        self.assertIn("limit + 200, 1048576", claim)
+        for name in script_paths():
+            self.assertNotRegex(text_of(name), r"(?m)^local [A-Z_, ]+ = [\d, ]+$", name)
+
+    def test_no_string_holds_the_name_of_a_number(self) -> None:
+        for name, text in FILES.items():
+            names = set(re.findall(r"[A-Z_]{2,}", " ".join(re.findall(r"(?m)^local ([A-Z_, ]+) = \d", text))))
+            strings = " ".join(token for other in FILES.values() for token in tokens_of(other) if token[0] in "'\"[")
+            self.assertEqual(set(), names & set(re.findall(r"\w+", strings)), name)
 
     def test_redis_gets_no_comment_lines(self) -> None:
         for name in script_paths():

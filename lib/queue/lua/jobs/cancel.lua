@@ -1,42 +1,64 @@
 #!lua flags=allow-oom
--- cancel.lua: cancel a job that waits, or request the runner of a job that runs to stop the job.
+-- cancel.lua: cancel jobs that wait, and request the runners of jobs that run to stop them.
 -- KEYS 1 base
--- ARGV 1 id  2 '1' where a handler that runs gets no time to stop by itself, or ''  3 idempotency key, or ''
---      4 fingerprint of the request
--- RETURNS 'done' | 'requested' | 'replayed' | 'conflict' (parts/idempotency.lua) | the state that does not allow it
---      | '' there is no such job
+-- ARGV for each job, 200 at most: its id, '1' where a handler that runs gets no time to stop by itself or '', the
+--      idempotency key or '', the fingerprint of the request
+-- RETURNS a word a job: 'done' | 'requested' | 'replayed' | 'conflict' (parts/idempotency.lua) | the state that does
+--      not allow it | '' there is no such job. A job that comes twice is answered twice as at first.
 -- @transition ready --cancel--> cancelled
 -- @transition delayed --cancel--> cancelled
 -- @use clock check_types conclude idempotency mark_stale ready_list
 -- WHY a ready job's id stays in its list: parts/stale_ids.lua.
 -- WHY a forced one is noted as '!<id>' beside '<id>': an older runner knows no such id, and stops the job as ever.
-local id, is_forced, key, fingerprint = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4]
-local job = base .. 'job:' .. id
-local state, priority, suspect, runner, stale_in =
-  unpack(redis.call('HMGET', job, 'state', 'priority', 'suspect', 'worker', 'listed'))
+-- WHY all jobs are read before one is changed: where somebody broke one, the others are as they were.
+-- WHY no blocked job: whoever ends it has to tell the jobs that wait for it, which this version does not know.
+local WORDS = {ready = 'done', delayed = 'done', active = 'requested'}
 
-if not state then return '' end
-local before = asked_before(key, fingerprint)
-if before then return before end
-if state == 'active' then
-  redis.call('HSETNX', job, 'cancel_requested', now)
-  -- Where the record names no runner, a person wrote the state by hand, and nobody reads the request.
-  local cancels = base .. 'cancels:' .. (runner or '')
+-- The answer for a job, `word`, and what the rest of the script needs of its record.
+local function decide(id, key, fingerprint)
+  local state, priority, suspect, runner, stale_in = unpack(
+    redis.call('HMGET', base .. 'job:' .. id, 'state', 'priority', 'suspect', 'worker', 'listed'))
+  local word = not state and '' or asked_before(key, fingerprint) or WORDS[state] or state
+  return {word = word, state = state, priority = priority, suspect = suspect, runner = runner, stale_in = stale_in}
+end
+
+-- Take a job that waits out of where it stands.
+local function take_out(id, found)
+  local job = base .. 'job:' .. id
+  if found.state == 'ready' then
+    mark_stale(job, found.stale_in, ready_list(found.priority, found.suspect))
+  else
+    redis.call('ZREM', base .. 'delayed', id)
+  end
+  if found.suspect then redis.call('HDEL', job, 'suspect') end
+end
+
+-- Where the record names no runner, a person wrote the state by hand, and nobody reads the request.
+local function request_stop(id, found, is_forced)
+  redis.call('HSETNX', base .. 'job:' .. id, 'cancel_requested', now)
+  local cancels = base .. 'cancels:' .. (found.runner or '')
   redis.call('SADD', cancels, id)
   if is_forced then redis.call('SADD', cancels, '!' .. id) end
   redis.call('EXPIRE', cancels, 3600)
-  note_asked(key, fingerprint, id)
-  return 'requested'
 end
-if state ~= 'ready' and state ~= 'delayed' then return state end
 
-check_types('ZCARD', 'cancelled', 'delayed')
-if state == 'ready' then
-  mark_stale(job, stale_in, ready_list(priority, suspect))
-else
-  redis.call('ZREM', base .. 'delayed', id)
+local jobs, waiting, answers = {}, {}, {}
+for i = 1, #ARGV, 4 do
+  local id, key, fingerprint = ARGV[i], ARGV[i + 2], ARGV[i + 3]
+  if not jobs[id] then
+    jobs[id] = decide(id, key, fingerprint)
+    if jobs[id].word == 'done' then waiting[#waiting + 1] = id end
+  end
+  answers[#answers + 1] = jobs[id].word
 end
-if suspect then redis.call('HDEL', job, 'suspect') end
-conclude('cancelled', {id}, 'cancel')
-note_asked(key, fingerprint, id)
-return 'done'
+
+if #waiting > 0 then check_types('ZCARD', 'cancelled', 'delayed') end
+for _, id in ipairs(waiting) do take_out(id, jobs[id]) end
+conclude('cancelled', waiting, 'cancel')
+for i = 1, #ARGV, 4 do
+  local id, is_forced, key, fingerprint = ARGV[i], ARGV[i + 1] == '1', ARGV[i + 2], ARGV[i + 3]
+  local word = jobs[id].word
+  if word == 'requested' then request_stop(id, jobs[id], is_forced) end
+  if word == 'done' or word == 'requested' then note_asked(key, fingerprint, id) end
+end
+return answers

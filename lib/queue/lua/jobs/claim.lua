@@ -19,7 +19,7 @@
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
--- @use clock bell due gate hand_out promote_due ready_list stale_ids
+-- @use clock bell claim_fields due gate hand_out promote_due queue_settings ready_list stale_ids
 -- WHY an id goes to the active list before it leaves the other list, as with RPOPLPUSH: where this script fails
 -- half-way, the id is in one of the two.
 local runner, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -34,15 +34,21 @@ end
 -- WHY bytes: a hundred specs of a MB hold Redis for half a second, and over a slow link their reply is always late.
 -- WHY no function below reads the two: making a function that does costs each call as much as the two do for ten jobs.
 local ids_left, bytes_left = limit + MOST_UNFIT, MOST_BYTES
-local is_paused = redis.call('HEXISTS', base .. 'meta', 'paused') == 1
+local is_paused = queue_settings('paused') ~= false
+
+-- Is the id in the active list twice: for the job that the runner holds by a lost claim, and popped from ready:normal,
+-- where it was stale?
+local function stands_twice(id, stale_in)
+  return is_stale_in(stale_in, 'ready:normal') and #redis.call('LPOS', active_list, id, 'COUNT', '2') == 2
+end
 
 -- Hand out the job with this id, which is in the active list, or turn it away. list: where the id came from; an id that
 -- was popped came from ready:normal. is_found: the id was in the active list before this call. f: of read_for_claim.
 -- WHY the LREM comes last: where a broken key stops what comes before, the id stays where the next claim finds it.
 local function start_one(id, list, is_found, f)
   local job = base .. 'job:' .. id
-  local past = f.past or past_of(job, f[3])
-  local is_lost_claim = is_found and f[2] == 'active' and past[2] == runner
+  local past = f.past or past_of(job, f[CLAIMS])
+  local is_lost_claim = is_found and f[STATE] == 'active' and past[OWNER] == runner and not stands_twice(id, f[LISTED])
   local answer = may_start(id, f, list, is_lost_claim)
   if answer ~= 'start' then
     turn_away(id, f, list, answer)
@@ -78,12 +84,12 @@ local function start_from(list, most, bytes)
     end
     local id = next_ids[i]
     local f = read_for_claim(id)
-    if f[1] then bytes = bytes - #f[1] end
-    if f[3] then
-      f.past = past_of(base .. 'job:' .. id, f[3])
-      bytes = bytes - #(f.past[4] or '')
+    if f[SPEC] then bytes = bytes - #f[SPEC] end
+    if f[CLAIMS] then
+      f.past = past_of(base .. 'job:' .. id, f[CLAIMS])
+      bytes = bytes - #(f.past[CHECKPOINT] or '')
     end
-    local is_plain = not f[4] and not f[6] and list ~= 'suspects' and not fields[id]
+    local is_plain = not f[EXPIRES] and not f[LISTED] and list ~= 'suspects' and not fields[id]
     if is_plain and may_start(id, f, list) == 'start' then
       batch[#batch + 1], fields[id] = id, f
     else
@@ -101,7 +107,7 @@ end
 -- Hand out the job with this id, which was in the active list before this call. In a paused queue a ready job goes
 -- back to the front of its list instead. WHY the list first: where somebody broke it, the id stays in the active list.
 local function start_found(id, f)
-  local goes_back = is_paused and f[2] == 'ready' and not is_stale_in(f[6], 'ready:normal')
+  local goes_back = is_paused and f[STATE] == 'ready' and not is_stale_in(f[LISTED], 'ready:normal')
   if not goes_back then return start_one(id, 'ready:normal', true, f) end
   redis.call('RPUSH', base .. ready_list(redis.call('HGET', base .. 'job:' .. id, 'priority')), id)
   redis.call('LREM', active_list, '1', id)
@@ -111,7 +117,7 @@ for i = 4, #ARGV do
   -- WHY LPOS: the active list may have been reaped since; no id is handed out that does not stand in a list.
   if redis.call('LPOS', active_list, ARGV[i]) then
     local f = read_for_claim(ARGV[i])
-    if f[1] then bytes_left = bytes_left - #f[1] end
+    if f[SPEC] then bytes_left = bytes_left - #f[SPEC] end
     start_found(ARGV[i], f)
     if bytes_left <= 0 then
       ids_left = 0
@@ -123,7 +129,7 @@ end
 -- What the pop brought is the newest entry of the active list. Where the pop brought nothing, that is a job that runs.
 local newest = source == 'popped' and redis.call('LRANGE', active_list, '0', '0')[1]
 local newest_fields = newest and read_for_claim(newest)
-if newest_fields and newest_fields[2] ~= 'active' then start_found(newest, newest_fields) end
+if newest_fields and newest_fields[STATE] ~= 'active' then start_found(newest, newest_fields) end
 
 local lists, due_ms = {}, next_due()
 if source == 'suspects' and not is_paused then

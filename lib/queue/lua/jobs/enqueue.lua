@@ -15,7 +15,7 @@
 --      Example: '+1760000000123\0302\031duplicate\031emails-01a2…': the queue has begun, the second job is a duplicate
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use clock records check_types depth find job_options take_in text_at types unique_place
+-- @use clock records check_types depth find job_options queue_settings take_in text_at types unique_place
 -- WHY no allow-oom: at maxmemory new jobs are refused up front, before anything is written.
 -- WHY the number: a commit whose reply was lost is sent again. It is answered once more, and not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -36,7 +36,7 @@ if find(records, '\31high\31', 1, true) then check_types('LLEN', 'ready:high') e
 if find(records, '\31low\31', 1, true) then check_types('LLEN', 'ready:low') end
 
 -- How many jobs fit under the queue's max_depth; nil where the queue has none, and then nothing is counted.
-local max_depth = tonumber(redis.call('HGET', base .. 'meta', 'max_depth'))
+local max_depth = tonumber(queue_settings('max_depth'))
 local room = max_depth and max_depth - depth()
 local refused = 0
 
@@ -49,7 +49,7 @@ end
 -- where the time asked for ends before the job is due. WHY a delay is not compared: the server has done that already.
 local function unique_ttl_of(options)
   local ms = math.max(0, (options.due_ms or 0) - now_ms)
-  if options.unique_ttl == '' then return digits(DAY_MS + ms) end
+  if not options.unique_ttl then return digits(DAY_MS + ms) end
   return (options.is_due_by_delay or tonumber(options.unique_ttl) >= ms) and options.unique_ttl or nil
 end
 
@@ -65,12 +65,12 @@ end
 -- Why this job is not to be taken in, and what stands in the id's place of the answer; nil where the job is to be taken
 -- in, and then it stands under its unique key. The idempotency key is noted with the answer in either case.
 local function stand_in_of(id, type_name, options)
-  if options.idempotency_key ~= '' then
+  if options.idempotency_key then
     local replayed, known_id = replay_of(id, options)
     if replayed then return replayed, known_id end
   end
   local why, first_id, unique, ttl = nil, id, nil, nil
-  if options.unique_key ~= '' then
+  if options.unique_key then
     ttl = unique_ttl_of(options)
     if not ttl then return 'brief', '' end
     local holder
@@ -79,7 +79,7 @@ local function stand_in_of(id, type_name, options)
   end
   if not why and room and room <= 0 then return refuse() end
   if not why and unique then redis.call('SET', unique, id, 'PX', ttl) end
-  if options.idempotency_key ~= '' then
+  if options.idempotency_key then
     local kept_s = options.fingerprint == ONCE and ONCE_S or DAY_S
     local noted = first_id .. ' ' .. options.fingerprint .. ' ' .. (why or 'new')
     redis.call('SET', base .. 'idem:' .. options.idempotency_key, noted, 'EX', kept_s)

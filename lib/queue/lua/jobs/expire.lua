@@ -7,14 +7,21 @@
 -- @transition delayed --expire--> dead
 -- @use clock check_types kill mark_stale ready_list
 -- WHY a ready job's id stays in its list: parts/stale_ids.lua.
+-- WHY a blocked job stays, and is looked at again in a minute: who ends it has to do more than this version knows. The
+-- job's field `expires` still holds the time, and claim goes by it once the job is freed.
 check_types('ZCARD', 'dead', 'delayed')
 local limit = tonumber(ARGV[1])
+local BLOCKED_AGAIN_MS = 60000
 local ids, expired = redis.call('ZRANGEBYSCORE', base .. 'expiring', '-inf', now, 'LIMIT', 0, limit), {}
 for _, id in ipairs(ids) do
   local job = base .. 'job:' .. id
   local state, claims, priority, unbegun, stale_in =
     unpack(redis.pcall('HMGET', job, 'state', 'claims', 'priority', 'unbegun', 'listed'))
-  redis.call('ZREM', base .. 'expiring', id)
+  if state == 'blocked' then
+    redis.call('ZADD', base .. 'expiring', digits(now_ms + BLOCKED_AGAIN_MS), id)
+  else
+    redis.call('ZREM', base .. 'expiring', id)
+  end
   -- A job that has begun does not expire: parts/unbegun.lua.
   if (state == 'ready' or state == 'delayed') and claims == unbegun then
     if state == 'ready' then

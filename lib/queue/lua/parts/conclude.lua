@@ -26,8 +26,9 @@ local function conclude(state, ids, by, fields, types, retains)
     end
     if not types then
       local f = redis.call('HMGET', job, 'spec', 'retain')
-      add_one(counts, type_in_spec(f[1]))
-      retain = f[2]
+      local spec, own_retain = f[1], f[2]
+      add_one(counts, type_in_spec(spec))
+      retain = own_retain
     end
     -- WHY three seconds at least: whoever waits for the job's end is told of the end, and reads the record then.
     -- WHY pcall: a broken `fading` costs the record its early end, and the job nothing.

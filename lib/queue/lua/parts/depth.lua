@@ -1,9 +1,10 @@
--- depth(): how many jobs are ready or delayed: all jobs, less the ended ones, less those in runners' active lists.
+-- depth(): how many jobs are ready or delayed: all jobs, less the ended and the blocked ones, less those in runners'
+-- active lists.
 -- WHY the newest entry of an active list is looked at: it may have been popped and not claimed yet, and is ready
 -- then, or it is a bell, or the id of a job that was cancelled.
 -- @use clock states
 local function depth()
-  local jobs = redis.call('ZCARD', base .. 'all')
+  local jobs = redis.call('ZCARD', base .. 'all') - redis.call('ZCARD', base .. 'blocked')
   for state, is_living in pairs(LIVES) do
     if not is_living then jobs = jobs - redis.call('ZCARD', base .. state) end
   end

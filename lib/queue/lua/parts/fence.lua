@@ -7,8 +7,9 @@
 -- WHY `completed` is done: only the attempt that holds a job completes it, and finish writes no `ended`.
 local function verdict_on(job, token, runner)
   local f = redis.pcall('HMGET', job, 'state', 'worker', 'claims', 'retain')
-  local state, is_its_own = f[1], f[2] == runner and f[3] == token
-  if is_its_own and state == 'active' then return 'mine', f[4] end
+  local state, owner, claims, retain = f[1], f[2], f[3], f[4]
+  local is_its_own = owner == runner and claims == token
+  if is_its_own and state == 'active' then return 'mine', retain end
   if is_its_own and state == 'completed' or redis.pcall('HGET', job, 'ended') == token then return 'done' end
   return 'stale'
 end

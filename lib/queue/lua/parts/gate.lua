@@ -1,11 +1,5 @@
 -- The gate: every job passes through `may_start` before it is handed out.
--- @use clock as_count drop_id find kill kill_given_up quarantine stale_ids
-
--- read_for_claim(id): of the job's record, in this order: 1 spec, 2 state, 3 claims, 4 expires, 5 since, 6 listed,
--- 7 gives_up; false for a field that is not there, and nothing where the record is broken.
-local function read_for_claim(id)
-  return redis.pcall('HMGET', base .. 'job:' .. id, 'spec', 'state', 'claims', 'expires', 'since', 'listed', 'gives_up')
-end
+-- @use clock as_count claim_fields drop_id find kill kill_given_up quarantine stale_ids
 
 -- leave_expiring(id, claims, expires, is_lost_claim): take the job out of `expiring`: a claimed job expires no more.
 -- Returns whether it has expired: the time `expires` is over, and its handler has never started (unbegun.lua).
@@ -28,11 +22,12 @@ end
 -- WHY the whole id is matched: a pattern for the first wrong byte begins anew at each byte, and takes twice the time.
 -- WHY digits first: most of an id is digits.
 local function may_start(id, f, list, is_lost_claim)
-  local spec, expires, gives_up, stale_in = f[1], f[4], f[7], f[6]
-  if (f[2] ~= 'ready' and not is_lost_claim) or (stale_in and is_stale_in(stale_in, list)) then return 'drop' end
+  local spec, expires, gives_up, stale_in = f[SPEC], f[EXPIRES], f[GIVES_UP], f[LISTED]
+  -- WHY a lost claim is not asked: its id came from some list or other; a stale id may stand in ready:normal still.
+  if not is_lost_claim and (f[STATE] ~= 'ready' or (stale_in and is_stale_in(stale_in, list))) then return 'drop' end
   if not find(id, '^[0-9a-z_-]*$') then return 'no_id' end
   if not spec or find(spec, '\30', 1, true) or find(spec, '\31', 1, true) then return 'unreadable' end
-  if expires and leave_expiring(id, f[3], expires, is_lost_claim) then return 'expired' end
+  if expires and leave_expiring(id, f[CLAIMS], expires, is_lost_claim) then return 'expired' end
   if gives_up and not is_lost_claim and (tonumber(gives_up) or math.huge) <= now_ms then return 'given_up' end
   return 'start'
 end
@@ -40,7 +35,7 @@ end
 -- turn_away(id, f, list, why): drop or kill a job that may not start. The caller takes the id out of the list.
 -- WHY an unreadable job is dead: it would stop one runner after the other.
 local function turn_away(id, f, list, why)
-  if why == 'drop' then return drop_id(id, f[2], list, f[6]) end
+  if why == 'drop' then return drop_id(id, f[STATE], list, f[LISTED]) end
   if why == 'no_id' then return quarantine(id, 'this is no job id') end
   if why == 'expired' then return kill({id}, EXPIRED, 'expire') end
   if why == 'given_up' then return kill_given_up(id, base .. 'job:' .. id) end

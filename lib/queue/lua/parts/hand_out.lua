@@ -2,27 +2,21 @@
 -- words: the head of the answer, and a record for each job. specs: a place for `words`, and the spec of each job.
 -- handed_out: how many jobs. claimed_ids: their ids. ready_since: ms since which each is ready; nil: since created.
 -- WHY the specs are apart: Lua hashes each string that it makes, byte by byte. One text of all specs is made twice.
--- @use clock as_count events kill wait_ms
+-- @use clock as_count claim_fields events kill wait_ms
 local specs, words, handed_out = {''}, {''}, 0
 local claimed_ids, ready_since = {}, {}
-
--- past_of(job, claims): what earlier claims left in the record: 1 attempts, 2 worker, 3 unknown_since, 4 checkpoint.
--- WHY apart from read_for_claim: most jobs were never claimed, and a missing field costs as much as any other.
-local function past_of(job, claims)
-  return claims and redis.call('HMGET', job, 'attempts', 'worker', 'unknown_since', 'checkpoint') or {}
-end
 
 -- hand_out(id, job, f, past, runner, is_lost_claim): the job is active, held by the runner under a new token, and
 -- goes into the answer. f: of read_for_claim; past: of past_of. The id is in the runner's active list already.
 -- is_lost_claim: the last claim counted an attempt that was never made; this claim counts no second one.
 local function hand_out(id, job, f, past, runner, is_lost_claim)
-  local claims, gives_up, checkpoint = f[3], f[7], past[4]
+  local claims, gives_up, checkpoint = f[CLAIMS], f[GIVES_UP], past[CHECKPOINT]
   local token = claims and tostring(as_count(claims) + 1) or '1'
-  local attempt = claims and tostring(as_count(past[1]) + (is_lost_claim and 0 or 1)) or '1'
+  local attempt = claims and tostring(as_count(past[ATTEMPTS]) + (is_lost_claim and 0 or 1)) or '1'
   redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', runner, 'started', now)
   handed_out = handed_out + 1
-  claimed_ids[handed_out], ready_since[handed_out] = id, tonumber(f[5])
-  local record = id .. '\31' .. token .. '\31' .. attempt .. '\31' .. (past[3] or '')
+  claimed_ids[handed_out], ready_since[handed_out] = id, tonumber(f[SINCE])
+  local record = id .. '\31' .. token .. '\31' .. attempt .. '\31' .. (past[UNKNOWN_SINCE] or '')
   if checkpoint or gives_up then
     local rest = (checkpoint or '') .. '\31' .. (gives_up or '')
     -- WHY counted: a person may have written the separators into one of the two by hand.
@@ -30,7 +24,7 @@ local function hand_out(id, job, f, past, runner, is_lost_claim)
     if separators == 1 then record = record .. '\31' .. rest end
   end
   words[handed_out + 1] = record
-  specs[handed_out + 1] = f[1]
+  specs[handed_out + 1] = f[SPEC]
 end
 
 -- claim_reply(state, due_ms): all that was handed out, as claim.lua returns it. The event is published on the way.

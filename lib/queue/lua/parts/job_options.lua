@@ -1,19 +1,30 @@
--- read_options(text): what a new job asks for beside its priority and its spec, as a table.
--- text: eight parts with \29 between them, each of which may be '': when the job is due (ms since 1970, or + and the ms
--- from now), ms until it expires, its unique key, ms for which the job holds that key, the idempotency key, the
--- fingerprint of the request, ms for which the record is kept when the job has ended, ms after its due time at which
--- the job is given up.
--- Example: '+60000\29\29report-7\29\29\29\29\29' is due in a minute, under the unique key report-7.
--- due_ms of the table is nil where the job is due at once.
+-- read_options(text): what a new job asks for beside its priority and its spec, as a table of the names below. An
+-- option that is not asked for is nil. The text has a letter and a value for each option, with a \29 behind the value;
+-- a letter that is not known here is passed over.
+-- Example: 'd+60000\29ureport-7\29' is due in a minute, under the unique key report-7.
+-- Of these the table holds: due_ms, ms since 1970, nil where the job is due at once; is_due_by_delay.
 -- @use clock
-local OPTIONS = '^([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)\29([^\29]*)$'
+local OPTION_NAMES = {
+  d = 'due',  -- when the job is due: ms since 1970, or + and the ms from now
+  e = 'expires',  -- ms until it expires
+  u = 'unique_key',
+  t = 'unique_ttl',  -- ms for which it holds that key
+  i = 'idempotency_key',
+  f = 'fingerprint',  -- of the request
+  r = 'retain',  -- ms for which the record is kept when the job has ended
+  p = 'patience',  -- ms after its due time at which the job is given up
+}
 local function read_options(text)
   local options = {}
-  local due
-  due, options.expires, options.unique_key, options.unique_ttl, options.idempotency_key, options.fingerprint,
-    options.retain, options.patience = string.match(text, OPTIONS)
-  options.is_due_by_delay = string.sub(due, 1, 1) == '+'
-  local due_ms = due ~= '' and (options.is_due_by_delay and now_ms + tonumber(due) or tonumber(due))
-  options.due_ms = due_ms and due_ms > now_ms and due_ms or nil
+  for letter, value in string.gmatch(text, '(%a)([^\29]*)\29') do
+    local name = OPTION_NAMES[letter]
+    if name then options[name] = value end
+  end
+  local due = options.due
+  if due then
+    options.is_due_by_delay = string.sub(due, 1, 1) == '+'
+    local due_ms = options.is_due_by_delay and now_ms + tonumber(due) or tonumber(due)
+    options.due_ms = due_ms > now_ms and due_ms or nil
+  end
   return options
 end

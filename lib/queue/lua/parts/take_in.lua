@@ -14,13 +14,13 @@ local function write_record(job, state, priority, spec, options)
   if priority ~= 'normal' then write('priority', priority) end
   if options then
     -- retry takes the unique key again for this long; for a day where nothing is noted.
-    if options.unique_ttl ~= '' and options.unique_ttl ~= '86400000' then write('unique_ttl', options.unique_ttl) end
-    if options.retain ~= '' then write('retain', options.retain) end
-    if options.patience ~= '' then
+    if options.unique_ttl and options.unique_ttl ~= '86400000' then write('unique_ttl', options.unique_ttl) end
+    if options.retain then write('retain', options.retain) end
+    if options.patience then
       write('patience', options.patience)
       write('gives_up', digits((options.due_ms or now_ms) + tonumber(options.patience)))
     end
-    if options.expires ~= '' then write('expires', digits(now_ms + tonumber(options.expires))) end
+    if options.expires then write('expires', digits(now_ms + tonumber(options.expires))) end
   end
   redis.call('HSET', job, unpack(fields))
 end
@@ -50,7 +50,7 @@ local function take_in(id, priority, spec, type_name, options)
     return
   end
   write_record(job, due_ms and 'delayed' or 'ready', priority, spec, options)
-  if options and options.expires ~= '' then
+  if options and options.expires then
     redis.pcall('ZADD', base .. 'expiring', digits(now_ms + tonumber(options.expires)), id)
   end
 end

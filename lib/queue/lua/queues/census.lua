@@ -2,9 +2,13 @@
 -- census.lua: how many jobs of a queue are in which state, and its counters.
 -- KEYS 1 base
 -- ARGV 1 lease in ms of a runner whose registration names none
--- RETURNS {jobs, active, delayed, completed, dead, cancelled, living runners, since when the oldest ready job waits
---      (ms) or '', now_ms, totals, counts of this minute, counts of the last minute, settings}. Each of the last four
---      is a text 'name\31value\31name\31value …', as in 'enqueued email\0317\031completed email\0315'
+-- RETURNS {name, value, name, value …}, of these names:
+--      all active delayed blocked completed dead cancelled   how many jobs
+--      runners      how many runners live
+--      oldest       since when the oldest ready job waits (ms), or ''
+--      now          Redis' clock (ms)
+--      totals minute last_minute settings   each a text 'name\31value\31name\31value …', as in 'enqueued email\0317':
+--                   counts since the queue began, of this minute and of the last one, and what was set for the queue
 -- @use clock alive
 -- WHY ready jobs are not counted: the lists hold stale ids and bells as well. Ready is all jobs less those in other
 -- states.
@@ -20,8 +24,8 @@ end
 -- Since when the oldest ready job of a list waits, in ms; nil where none of the 20 that are next is ready.
 local function oldest_in(list)
   for _, id in ipairs(redis.call('LRANGE', base .. list, -20, -1)) do
-    local f = redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'since')
-    if f[1] == 'ready' then return tonumber(f[2] or redis.call('ZSCORE', base .. 'all', id)) end
+    local state, since = unpack(redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'since'))
+    if state == 'ready' then return tonumber(since or redis.call('ZSCORE', base .. 'all', id)) end
   end
 end
 
@@ -33,15 +37,19 @@ end
 
 local function joined(key) return table.concat(redis.call('HGETALL', base .. key), '\31') end
 local minute = math.floor(now_ms / 60000)
-local reply = {redis.call('ZCARD', base .. 'all'), active}
-for _, state in ipairs({'delayed', 'completed', 'dead', 'cancelled'}) do
+local reply = {
+  'all', redis.call('ZCARD', base .. 'all'),
+  'active', active,
+  'runners', alive,
+  'oldest', oldest_ms and tostring(oldest_ms) or '',
+  'now', now,
+  'totals', joined('totals'),
+  'minute', joined('minute:' .. minute),
+  'last_minute', joined('minute:' .. (minute - 1)),
+  'settings', joined('meta'),
+}
+for _, state in ipairs({'delayed', 'blocked', 'completed', 'dead', 'cancelled'}) do
+  reply[#reply + 1] = state
   reply[#reply + 1] = redis.call('ZCARD', base .. state)
 end
-reply[#reply + 1] = alive
-reply[#reply + 1] = oldest_ms and tostring(oldest_ms) or ''
-reply[#reply + 1] = now
-reply[#reply + 1] = joined('totals')
-reply[#reply + 1] = joined('minute:' .. minute)
-reply[#reply + 1] = joined('minute:' .. (minute - 1))
-reply[#reply + 1] = joined('meta')
 return reply

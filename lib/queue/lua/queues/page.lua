@@ -1,8 +1,8 @@
 #!lua flags=no-writes
 -- page.lua: jobs of an index that fit, newest first, from behind a job on.
 -- KEYS 1 base
--- ARGV 1 index: all | delayed | completed | dead | cancelled  2 score and 3 id of the last job seen, or '' and ''
---      4 most jobs to return  5 most jobs to look at  6 most bytes of specs to look at  7 state, or '' for any
+-- ARGV 1 index: all | delayed | blocked | completed | dead | cancelled  2 score and 3 id of the last job seen, or ''
+--      and ''  4 most jobs to return  5 most jobs to look at  6 most bytes of specs to look at  7 state, or '' for any
 --      8… texts that must stand in the spec's first KB, as '"type":"email"'
 -- RETURNS {id and score of the last job looked at where there are more behind it, or '' and '', then id, score, id,
 --      score …}
@@ -23,9 +23,10 @@ local bytes = 0
 local function fits(job_id)
   if #needed == 0 then return true end
   local f = redis.pcall('HMGET', base .. 'job:' .. job_id, unpack(needed))
-  if not f[1] or (state ~= '' and f[#needed] ~= state) then return false end
-  bytes = bytes + #f[1]
-  local head = #f[1] > HEAD_BYTES and string.sub(f[1], 1, HEAD_BYTES) or f[1]
+  local first, last = f[1], f[#needed]
+  if not first or (state ~= '' and last ~= state) then return false end
+  bytes = bytes + #first
+  local head = #first > HEAD_BYTES and string.sub(first, 1, HEAD_BYTES) or first
   for i = 8, #ARGV do
     if not string.find(head, ARGV[i], 1, true) then return false end
   end

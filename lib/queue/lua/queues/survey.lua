@@ -3,10 +3,13 @@
 -- KEYS 1 base
 -- ARGV 1 completed jobs kept, and as many cancelled ones  2 ms that these are kept  3 ms that dead jobs are kept
 --      4 dead jobs kept  5 most dead runners to look at
--- RETURNS {'1' where a delayed job is due or '', '1' where a job expires or '', '1' where records are to be trimmed
---      or '', how many suspects may run, dead runners that still hold ids (parted by commas), ms until the first of
---      those three becomes '1' by itself or '', runner, beat or 'none', runner, beat …}
--- @use clock
+-- RETURNS {name, value, name, value …}, of these names:
+--      due expiring trimmable   '1' where a delayed job is due, a job expires, records are to be trimmed; else ''
+--      suspects       how many suspects may run
+--      dead_runners   the dead runners that still hold ids, parted by commas
+--      wait           ms until the first of due, expiring and trimmable becomes '1' by itself, or ''
+--      beats          {runner, beat or 'none', runner, beat …}
+-- @use clock queue_settings
 -- WHY not no-writes: where Redis answers reads and refuses writes (a replica, a full disk, too few replicas), no
 -- runner can beat, and a survey that came through then would take the living for dead. Redis refuses this script with
 -- the beats.
@@ -38,27 +41,23 @@ for _, runner in ipairs(redis.call('ZREVRANGE', base .. 'graves', 0, most_dead_r
 end
 
 local is_due, is_expiring = is_first_before('delayed', now_ms), is_first_before('expiring', now_ms)
-local is_paused = redis.call('HEXISTS', base .. 'meta', 'paused') == 1
-local reply = {
-  is_due and '1' or '',
-  is_expiring and '1' or '',
-  is_trim_due and '1' or '',
-  is_paused and 0 or redis.call('LLEN', base .. 'suspects'),
-  table.concat(dead_with_ids, ','),
-  next_ms < math.huge and string.format('%.0f', math.max(0, next_ms)) or '',
-}
+local paused = queue_settings('paused')
 local beats, has_beat = redis.call('HGETALL', base .. 'beats'), {}
-for i = 1, #beats, 2 do
-  reply[#reply + 1] = beats[i]
-  reply[#reply + 1] = beats[i + 1]
-  has_beat[beats[i]] = true
-end
+for i = 1, #beats, 2 do has_beat[beats[i]] = true end
 -- WHY 'none': somebody deleted the beat of a registered runner. The runner is watched all the same, and lives if one
 -- comes.
 for _, runner in ipairs(redis.call('HKEYS', base .. 'workers')) do
   if not has_beat[runner] then
-    reply[#reply + 1] = runner
-    reply[#reply + 1] = 'none'
+    beats[#beats + 1] = runner
+    beats[#beats + 1] = 'none'
   end
 end
-return reply
+return {
+  'due', is_due and '1' or '',
+  'expiring', is_expiring and '1' or '',
+  'trimmable', is_trim_due and '1' or '',
+  'suspects', paused and 0 or redis.call('LLEN', base .. 'suspects'),
+  'dead_runners', table.concat(dead_with_ids, ','),
+  'wait', next_ms < math.huge and string.format('%.0f', math.max(0, next_ms)) or '',
+  'beats', beats,
+}

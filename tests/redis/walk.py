@@ -1,0 +1,472 @@
+"""A random walk over every script of a queue: after each step every job is in one place, and went there by its table.
+
+    python -m tests.redis.walk [--seconds 60] [--seed 7]
+
+Each step calls one script on a few of some twenty jobs: with suspects, pauses, max_depth, unique keys, idempotency
+keys, delays, expiry, give-ups, retention, jobs in bulk, runners that die, calls that are sent twice because their reply
+was lost, and jobs that a later version blocks and frees in between. After each step
+
+- the oracle finds every job in exactly one place;
+- each job whose state has changed went by transitions that the header of the step's script names;
+- a job that lives is not gone, and a blocked one is as it was;
+- no job is handed to a second runner while one holds it.
+
+At the end everything that waits is freed and run, and nothing is left. The same seed takes the same steps, but for
+Redis' clock: which of the short delays are over differs from run to run.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import itertools
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from random import Random
+from typing import Any
+
+from lib.commands import audit
+from lib.ids import JobIds
+from lib.jobs.job import NewJob
+from lib.jobs.state import BLOCKED, FINISHED, WAITING, Transition
+from lib.queue.claim_reply import claim_from
+from lib.queue.end_record import (
+    EndRecord,
+    complete_record,
+    fail_record,
+    note_record,
+    records_text,
+    release_record,
+    snooze_record,
+)
+from lib.queue.enqueue_text import accepted_from, new_jobs_text
+from lib.queue.framing import named
+from lib.queue.keys import TYPES, RedisKeys
+from lib.queue.scripts import Scripts, script_paths
+from lib.redis_link.link import RedisLink, open_link
+from lib.redis_link.resp import Argument
+from tests.private_redis import PrivateRedis
+from tests.redis import later_version
+from tests.system.oracle import assert_sound, states
+from tests.unit.jobs.test_state import of_scripts
+
+QUEUE = "q"
+MOST_JOBS = 25
+LEASE_MS = 60_000
+SPEC = '{"v":1,"type":"noop","request_id":"r","max_attempts":5,"timeout_s":60,"backoff":[2,3600],"payload":{}}'
+ERROR = {"type": "ValueError", "message": "as it was told to"}
+PRIORITIES = ("high", "normal", "normal", "low")
+# All but the two that belong to no queue.
+WALKED = script_paths().keys() - {"count_call", "name"}
+
+
+class Walk:
+    """One walk on an empty Redis. Raises AssertionError with the seed and the step at which something was wrong."""
+
+    def __init__(self, link: RedisLink, client: later_version.Client, seed: int) -> None:
+        self._client = client
+        self._link = link
+        self._keys = RedisKeys("wb")
+        self._base = self._keys.base(QUEUE)
+        self._scripts = Scripts(link)
+        self._seed = seed
+        self._rng = Random(seed)
+        self._numbers = itertools.count(1)
+        self._ids = JobIds()
+        self.held: dict[str, dict[str, int]] = {}
+        """Runner -> id of a job that it holds -> token."""
+        self.over: list[tuple[str, str, int, bytes]] = []
+        """Attempts that are over: runner, id, token, and what a script may answer that is to end one again."""
+        self.calls: Counter[str] = Counter()
+        self._states: dict[str, str] = {}
+        """Id -> state of every job, before the step."""
+        self._moves = {name: _reachable(transitions) for name, transitions in of_scripts().items()}
+        self._moves |= {"block": {(state, BLOCKED) for state in WAITING}, "free": {(BLOCKED, "ready")}}
+
+    async def run(self, seconds: float, most_steps: int = sys.maxsize) -> int:
+        """Walk for so long. Returns how many steps were taken."""
+        await self._call("register", self._new_runner(), "{}")
+        await self._call("register", self._new_runner(is_alone=True), "{}")
+        self._client.sadd(self._keys.queues, QUEUE)
+        ends_s = time.monotonic() + seconds
+        steps = [step for step, weight in self._steps().items() for _ in range(weight)]
+        for number in range(most_steps):
+            if time.monotonic() > ends_s:
+                break
+            step = self._rng.choice(steps)
+            await self._judged(step, number)
+        await self._drain()
+        return number
+
+    def _steps(self) -> dict[Callable[[], Awaitable[str]], int]:
+        """What may come next, and how often."""
+        return {
+            self._enqueue: 16,
+            self._claim: 16,
+            self._pop: 4,
+            self._end: 16,
+            self._end_late: 5,
+            self._cancel: 4,
+            self._retry: 6,
+            self._delete: 3,
+            self._patch: 8,
+            self._promote: 4,
+            self._expire: 4,
+            self._trim: 1,
+            self._reap: 3,
+            self._note: 2,
+            self._enqueue_once: 2,
+            self._block: 6,
+            self._free: 5,
+            self._adjust: 3,
+            self._look: 4,
+            self._remove: 1,
+        }
+
+    async def _judged(self, step: Callable[[], Awaitable[str]], number: int) -> None:
+        before = self._states
+        about = f"seed {self._seed}, step {number}, {step.__name__}"
+        try:
+            script = await step()
+            assert_sound(self._client)
+            self._states = states(self._client)
+            self._judge(script, before, self._states)
+        except AssertionError as fault:
+            raise AssertionError(f"{about}: {fault}") from fault
+
+    def _judge(self, script: str, before: dict[str, str], after: dict[str, str]) -> None:
+        moves = self._moves.get(script, set())
+        for job_id in before.keys() | after.keys():
+            move = before.get(job_id, "-"), after.get(job_id, "-")
+            assert move[0] == move[1] or move in moves, f"{script} took {job_id} from {move[0]} to {move[1]}"
+        active = {job_id for jobs in self.held.values() for job_id in jobs}
+        not_active = {job_id for job_id in active if after.get(job_id) != "active"}
+        assert not not_active, f"held, and not active: {not_active}"
+
+    async def _call(self, script: str, *arguments: Argument) -> Any:
+        self.calls[script] += 1
+        return await self._scripts.call(script, self._base, *arguments)
+
+    async def _call_perhaps_twice(self, script: str, *arguments: Argument) -> Any:
+        """The answer; where the call is sent again, as if its reply had been lost, it must be the same."""
+        answer = await self._call(script, *arguments)
+        if self._rng.random() < 0.3:
+            again = await self._call(script, *arguments)
+            assert again == answer, f"{script} answered {answer}, and then {again}"
+        return answer
+
+    # Choices.
+
+    def _new_runner(self, *, is_alone: bool = False) -> str:
+        runner = f"w{next(self._numbers)}{'.alone' if is_alone else ''}"
+        self.held[runner] = {}
+        return runner
+
+    def _runner(self, *, is_holding: bool = False, may_be_alone: bool = True) -> str | None:
+        fit = [
+            runner
+            for runner, jobs in self.held.items()
+            if (jobs or not is_holding) and (may_be_alone or not runner.endswith(".alone"))
+        ]
+        return self._rng.choice(fit) if fit else None
+
+    def _some(self, *wanted: str, most: int = 3) -> list[str]:
+        """Ids of up to `most` jobs, in these states if any is named."""
+        found = sorted(job_id for job_id, state in self._states.items() if not wanted or state in wanted)
+        return self._rng.sample(found, min(len(found), self._rng.randint(1, most)))
+
+    def _some_and_one_twice(self, *wanted: str) -> list[str]:
+        """As `_some`, for a call on many jobs, in which now and then a job comes twice."""
+        ids = self._some(*wanted, most=6)
+        return [*ids, *ids[:1]] if self._rng.random() < 0.2 else ids
+
+    def _held_some(self, runner: str) -> list[tuple[str, int]]:
+        jobs = sorted(self.held[runner].items())
+        return self._rng.sample(jobs, self._rng.randint(1, len(jobs)))
+
+    # Steps. Each returns the name of the script by whose transitions jobs may have changed.
+
+    async def _enqueue(self) -> str:
+        if len(self._states) >= MOST_JOBS:
+            return await self._trim()
+        jobs = [self._new_job() for _ in range(self._rng.randint(1, 4))]
+        number = next(self._numbers)
+        answer = await self._call_perhaps_twice("enqueue", "process", number, new_jobs_text(jobs))
+        accepted = accepted_from(jobs, answer)
+        known = states(self._client)
+        assert all(one.job_id in known for one in accepted if one.outcome == "new"), f"not taken in: {accepted}"
+        return "enqueue"
+
+    def _new_job(self) -> NewJob:
+        rng = self._rng
+        job = NewJob(self._ids.new(QUEUE), rng.choice(PRIORITIES), SPEC)
+        options: dict[str, Any] = {
+            "delay_ms": rng.choice((0, 1, 30, 60_000)),
+            "expires_in_ms": rng.choice((5, 50, 60_000)),
+            "retain_ms": rng.choice((0, 60_000)),
+            "give_up_ms": rng.choice((20, 60_000)),
+        }
+        chosen = {name: value for name, value in options.items() if rng.random() < 0.2}
+        if rng.random() < 0.2:
+            chosen |= {"unique_key": rng.choice("ab"), "unique_ttl_ms": 60_000 if rng.random() < 0.5 else 0}
+        if rng.random() < 0.2:
+            chosen |= {"idempotency_key": f"caller {rng.randint(1, 30)}", "fingerprint": rng.choice("xy")}
+        return job._replace(**chosen)
+
+    async def _claim(self, source: str = "ready") -> str:
+        runner = self._runner()
+        assert runner is not None
+        source = "suspects" if runner.endswith(".alone") else source
+        held = self.held[runner]
+        in_list = [job_id for job_id in await self._active_ids(runner) if job_id not in held and job_id != "bell"]
+        strays = in_list if self._rng.random() < 0.7 else []
+        limit = 1 if source != "ready" else self._rng.randint(1, 5)
+        reply = await self._call("claim", runner, limit, source, *strays)
+        assert isinstance(reply, list), f"{runner} is not registered: {reply}"
+        claim = claim_from(reply)
+        if self._rng.random() < 0.1:
+            return "claim"  # The reply was lost: the jobs are strays from now on.
+        for job in claim.jobs:
+            state = self._states[job.job_id]
+            assert state in (*WAITING, "active"), f"{job.job_id} was {state}"
+            holders = [other for other, jobs in self.held.items() if job.job_id in jobs]
+            assert not holders, f"{job.job_id} is held by {holders}, and was handed to {runner}"
+            held[job.job_id] = job.token
+        return "claim"
+
+    async def _active_ids(self, runner: str) -> list[str]:
+        return [raw.decode() for raw in await self._link.call("LRANGE", self._keys.active(QUEUE, runner), 0, -1)]
+
+    async def _pop(self) -> str:
+        """A BRPOPLPUSH; most of the time with its claim behind it."""
+        runner = self._runner(may_be_alone=False)
+        assert runner is not None
+        await self._link.call("RPOPLPUSH", self._keys.waiting(QUEUE), self._keys.active(QUEUE, runner))
+        return await self._claim("popped") if self._rng.random() < 0.7 else "claim"
+
+    async def _end(self) -> str:
+        runner = self._runner(is_holding=True)
+        if runner is None:
+            return await self._claim()
+        script = self._rng.choice(("finish", "finish", "fail", "snooze", "release"))
+        ends = self._held_some(runner)
+        records = records_text([self._ending(script, *end) for end in ends])
+        answer = await self._call_perhaps_twice(script, runner, records)
+        assert answer == b"1" * len(ends), f"{script} answered {answer} for {ends}"
+        for job_id, token in ends:
+            del self.held[runner][job_id]
+            self.over.append((runner, job_id, token, b"01"))
+        return script
+
+    async def _end_late(self) -> str:
+        """An attempt that has ended, or was taken back, is ended once more: that changes nothing."""
+        if not self.over:
+            return await self._claim()
+        runner, job_id, token, good = self._rng.choice(self.over[-20:])
+        script = self._rng.choice(("finish", "fail", "snooze", "release"))
+        answer = await self._call(script, runner, records_text([self._ending(script, job_id, token)]))
+        assert answer in good, f"{script} answered {answer} for an attempt that is over"
+        return "nothing"
+
+    def _ending(self, script: str, job_id: str, token: int) -> EndRecord:
+        rng = self._rng
+        if script == "finish":
+            return complete_record(job_id, token, "noop", rng.choice(("", '"done"')))
+        if script == "fail":
+            return fail_record(job_id, token, ERROR, rng.choice((0, 0.02, 60, None)))
+        if script == "snooze":
+            return snooze_record(job_id, token, ERROR, rng.choice((0, 0.02, 60)), is_unknown=rng.random() < 0.3)
+        return release_record(job_id, token, is_begun=rng.random() < 0.5)
+
+    async def _cancel(self) -> str:
+        ids = self._some_and_one_twice()
+        forced = self._rng.choice(("", "1"))
+        words = await self._call("cancel", *itertools.chain(*((job_id, forced, *self._keyed()) for job_id in ids)))
+        return self._checked("cancel", ids, words, {"done", "requested"})
+
+    async def _retry(self) -> str:
+        ids = self._some_and_one_twice(*FINISHED, BLOCKED)
+        unique_key, is_from_start = self._rng.choice(("", "", "a")), self._rng.choice(("", "1"))
+        records = [(job_id, unique_key, *self._keyed(), is_from_start) for job_id in ids]
+        return self._checked("retry", ids, await self._call("retry", *itertools.chain(*records)), {"done", "waits"})
+
+    async def _delete(self) -> str:
+        ids = self._some_and_one_twice()
+        return self._checked("delete", ids, await self._call("delete", *ids), {"done"})
+
+    def _keyed(self) -> tuple[str, str]:
+        return (f"caller {self._rng.randint(1, 30)}", "x") if self._rng.random() < 0.2 else ("", "")
+
+    def _checked(self, script: str, ids: list[str], words: list[bytes], good: Iterable[str]) -> str:
+        known = {*good, "", "replayed", "conflict", BLOCKED, "active", *WAITING, *FINISHED}
+        assert len(words) == len(ids), f"{script} answered {words} for {ids}"
+        assert all(word.decode() in known or word.startswith(b"unique ") for word in words), f"{script}: {words}"
+        return script
+
+    async def _patch(self) -> str:
+        for job_id in self._some(most=1):
+            spec = await self._link.call("HGET", f"{self._base}job:{job_id}", "spec")
+            due = self._rng.choice(("", "", "now", str(int(time.time() * 1000) + 30)))
+            sha1 = hashlib.sha1(spec, usedforsecurity=False).hexdigest()
+            await self._call("patch", job_id, sha1, SPEC, self._rng.choice(("", *PRIORITIES)), due, "")
+        return "patch"
+
+    async def _promote(self) -> str:
+        for job_id in self._some("delayed"):
+            if self._rng.random() < 0.5:
+                self._client.zadd(self._base + "delayed", {job_id: 1})
+        await self._call("promote", 3)
+        return "promote"
+
+    async def _expire(self) -> str:
+        await self._call("expire", 3)
+        return "expire"
+
+    async def _trim(self) -> str:
+        kept = self._rng.randint(0, 8)
+        await self._call("trim", kept, 60_000, 60_000, kept, 10)
+        return "trim"
+
+    async def _reap(self) -> str:
+        """A runner dies or leaves, and another one comes."""
+        runner = self._runner()
+        assert runner is not None
+        await self._call("beat", runner)
+        seen = await self._link.call("HGET", self._base + "beats", runner) if self._rng.random() < 0.3 else b""
+        reply: Any = [b"more"]
+        while reply[0]:
+            reply = await self._call("reap", runner, seen, self._rng.choice(("1", "1", "")), 3, self._rng.randint(1, 5))
+            seen = b""
+        self.over += [(runner, job_id, token, b"0") for job_id, token in self.held.pop(runner).items()]
+        assert await self._call("claim", runner, 1, "ready") == b"reaped"
+        await self._call("register", self._new_runner(is_alone=runner.endswith(".alone")), "{}")
+        return "reap"
+
+    async def _note(self) -> str:
+        runner = self._runner(is_holding=True)
+        if runner is not None:
+            notes = '0\x1dlline\x1dp0.5\x1dc{"row":5}'
+            records = [note_record(job_id, token, notes) for job_id, token in self._held_some(runner)]
+            assert await self._call_perhaps_twice("note", runner, records_text(records)) == len(records)
+        return "note"
+
+    async def _enqueue_once(self) -> str:
+        runner = self._runner(is_holding=True)
+        if runner is not None:
+            job_id, token = self._held_some(runner)[0]
+            noted = await self._call_perhaps_twice("once", job_id, token, "name", self._ids.new(QUEUE), 5)
+            await self._call("made", job_id, "name", noted, noted)
+        return "once"
+
+    async def _block(self) -> str:
+        """As a later version does; the walk alone may block a job or free it."""
+        for job_id in self._some(*WAITING, most=2):
+            later_version.block(self._client, self._base, job_id, waits=self._rng.random() < 0.5)
+        return "block"
+
+    async def _free(self) -> str:
+        for job_id in self._some(BLOCKED, most=2):
+            later_version.free(self._client, self._base, job_id)
+        return "free"
+
+    async def _adjust(self) -> str:
+        settings = ("paused", "1"), ("paused", ""), ("paused", ""), ("max_depth", "8"), ("max_depth", "")
+        await self._call("adjust", QUEUE, *self._keyed(), *self._rng.choice(settings))
+        return "adjust"
+
+    async def _look(self) -> str:
+        """What only reads, or adds to counters; the census is compared with the jobs."""
+        runner = self._runner() or ""
+        census = named(await self._call("census", LEASE_MS))
+        found = Counter(self._states.values())
+        counted = {state: int(census[state]) for state in ("delayed", BLOCKED, *sorted(FINISHED))}
+        assert counted == {state: found[state] for state in counted}, f"the census counts {counted}, there are {found}"
+        survey = named(await self._call("survey", 100, 60_000, 60_000, 100, 100))
+        assert {runner.encode() for runner in self.held} <= set(survey["beats"][::2]), "a runner is not surveyed"
+        index = self._rng.choice(("all", "delayed", BLOCKED, "completed", "dead", "cancelled"))
+        state = "" if index != "all" else self._rng.choice(("", "ready", "active"))
+        await self._call("page", index, "", "", 10, 100, 1 << 20, state)
+        await self._call("read", *self._some())
+        newest = await self._call("listen", 1)
+        await self._call("follow", newest, 10)
+        await self._call("meter")
+        await self._call("roster", LEASE_MS)
+        await self._call("observe", runner, next(self._numbers), "wait 1 noop", 1)
+        return "nothing"
+
+    async def _remove(self) -> str:
+        """A queue that holds jobs, or that runners serve, is not removed."""
+        outcome, _ = await self._call("remove", LEASE_MS, *TYPES)
+        assert outcome in (b"jobs", b"served"), outcome
+        return "nothing"
+
+    # The end.
+
+    async def _drain(self) -> None:
+        """Run everything that waits. Raises AssertionError if something is left."""
+        await self._call("adjust", QUEUE, "", "", "paused", "", "max_depth", "")
+        for job_id in [job_id for job_id, state in states(self._client).items() if state == BLOCKED]:
+            later_version.free(self._client, self._base, job_id)
+        for _ in range(200):
+            left = Counter(state for state in states(self._client).values() if state not in FINISHED)
+            if not left:
+                break
+            for job_id in [job_id for job_id, state in states(self._client).items() if state == "delayed"]:
+                self._client.zadd(self._base + "delayed", {job_id: 1})
+            for runner, held in self.held.items():
+                strays = [one for one in await self._active_ids(runner) if one not in held]
+                source = "suspects" if runner.endswith(".alone") else "ready"
+                reply = await self._call("claim", runner, 10, source, *strays)
+                ends = [complete_record(job.job_id, job.token, "noop", "") for job in claim_from(reply).jobs]
+                ends += [complete_record(job_id, token, "noop", "") for job_id, token in held.items()]
+                held.clear()
+                if ends:
+                    await self._call("finish", runner, records_text(ends))
+        assert not left, f"seed {self._seed}: at the end there are {dict(left)}"
+        assert_sound(self._client)
+        faults = await audit.find_faults(self._link, self._keys)
+        assert not faults, f"seed {self._seed}: {faults}"
+
+    @property
+    def uncalled(self) -> set[str]:
+        """The scripts that no step has called so far."""
+        return WALKED - self.calls.keys()
+
+
+def _reachable(transitions: set[Transition]) -> set[tuple[str, str]]:
+    """Which state may follow which by these transitions, one behind the other."""
+    moves = {(one.before, one.after) for one in transitions}
+    for _ in transitions:
+        moves |= {(first, last) for first, middle in moves for other, last in moves if middle == other != "-"}
+    return moves
+
+
+async def _walk_on(seconds: float, seed: int) -> int:
+    ends_s = time.monotonic() + seconds
+    with contextlib.closing(PrivateRedis()) as server:
+        server.start()
+        link = open_link(server.url, timeout_s=5)
+        while (left_s := ends_s - time.monotonic()) > 0:
+            server.client.flushall()
+            walk = Walk(link, server.client, seed)
+            print(f"seed {seed}: ", end="", flush=True)
+            steps = await walk.run(min(left_s, 20))
+            print(f"{steps} steps, not called: {sorted(walk.uncalled) or 'none'}", flush=True)
+            seed += 1
+        await link.close()
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="A random walk over every script of a queue.")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
+    chosen = parser.parse_args()
+    return asyncio.run(_walk_on(chosen.seconds, chosen.seed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

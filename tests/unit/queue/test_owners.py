@@ -1,0 +1,99 @@
+"""Who may change where a job stands: each list and index that holds ids of jobs is written by the files named here.
+
+The next features hang on these places: what is to happen whenever a job ends, runs, waits or is made has one file each.
+A file that is missing here goes past them. To name one more is a decision: read what the owner does for the others.
+"""
+
+import unittest
+from collections import defaultdict
+
+from lib.queue.scripts import FOLDER, fragments_of, script_paths
+from tests.unit.queue.lua_fields import arguments
+from tests.unit.queue.lua_names import tokens_of
+
+WRITING = {
+    *("LPUSH", "RPUSH", "LPOP", "RPOP", "LREM", "LTRIM", "LSET", "LINSERT", "LMOVE", "RPOPLPUSH", "RENAME", "COPY"),
+    *("ZADD", "ZREM", "ZINCRBY", "ZPOPMIN", "ZPOPMAX", "ZREMRANGEBYSCORE", "ZREMRANGEBYRANK", "SORT", "DEL", "UNLINK"),
+}
+
+# A key as the Lua writes it -> who writes it, by file: what.
+PLACES = {
+    # The ready lists and `suspects`. `claim` takes from them, and puts back what was popped from a paused queue; `reap`
+    # what a dead runner had popped. `bell` wakes a runner, and is no job.
+    "base .. list": "take_in:LPUSH make_ready:LPUSH give_back:RPUSH claim:LTRIM claim:RPOPLPUSH",
+    "base .. ready_list": "claim:RPUSH reap:RPUSH",
+    "base .. 'ready:normal'": "bell:LPUSH",
+    # A runner's active list.
+    "active_list": "claim:LPUSH claim:LREM reap:LREM",
+    "base .. 'active:' .. runner": "end_attempts:LREM remove:UNLINK",
+    "list": "active_list:LREM active_list:LTRIM active_list:RPUSH",
+    # The indexes. `state` is one that has ended; nothing here writes `blocked`.
+    "base .. state": "conclude:ZADD revive:ZREM forget:ZREM",
+    "base .. 'delayed'": "take_in:ZADD delay:ZADD patch:ZADD patch:ZREM cancel:ZREM expire:ZREM promote_due:ZREM",
+    "base .. 'all'": "take_in:ZADD forget:ZREM",
+    # When something happens to a job by itself.
+    "base .. 'expiring'": "take_in:ZADD unbegun:ZADD expire:ZADD expire:ZREM gate:ZREM",
+    "base .. 'fading'": "conclude:ZADD revive:ZREM forget:ZREM trim:ZREM",
+}
+# Keys that hold no ids of jobs, or not the place of one.
+OTHERS = {
+    *("base", "moved", "unpack", "base .. ARGV", "base .. 'minute:' .. digits"),
+    *("base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
+}
+
+# Which of the owners each script needs: through them alone a job is made, waits, runs, ends and is forgotten.
+OWNERS = {
+    "enqueue": "ready_list take_in",
+    "claim": "conclude hand_out make_ready ready_list",
+    "finish": "conclude",
+    "fail": "conclude delay",
+    "snooze": "conclude delay",
+    "release": "conclude give_back make_ready ready_list",
+    "reap": "conclude give_back make_ready ready_list",
+    "cancel": "conclude ready_list",
+    "expire": "conclude ready_list",
+    "promote": "make_ready ready_list",
+    "retry": "make_ready ready_list",
+    "patch": "delay make_ready ready_list",
+    "delete": "forget",
+    "trim": "forget",
+}
+OWNING = frozenset(name for names in OWNERS.values() for name in names.split())
+
+
+def writes() -> dict[str, set[str]]:
+    """Key -> `file:COMMAND` of every command that writes there; of a key that a function gives, the function."""
+    found = defaultdict[str, set[str]](set)
+    for path in FOLDER.rglob("*.lua"):
+        tokens = tokens_of(path.read_text(encoding="utf-8"))
+        for at, token in enumerate(tokens[:-1]):
+            if token in ("call", "pcall") and tokens[at + 1] == "(":
+                command, *keys = arguments(tokens, at + 1)
+                if (name := command[0].strip("'")) in WRITING:
+                    found[_key(keys[0])].add(f"{path.stem}:{name}")
+    return found
+
+
+def _key(tokens: list[str]) -> str:
+    """The tokens of a key, up to the first bracket: `base .. ready_list (priority, …)` is `base .. ready_list`."""
+    ends = [tokens.index(mark) for mark in ("(", "[") if mark in tokens]
+    return " ".join(tokens[: min(ends, default=len(tokens))])
+
+
+class Owners(unittest.TestCase):
+    def test_each_place_of_a_job_is_written_by_its_owners_alone(self) -> None:
+        found = {key: files for key, files in writes().items() if key not in OTHERS}
+
+        self.assertEqual({key: set(files.split()) for key, files in PLACES.items()}, found)
+
+    def test_each_script_goes_through_the_owners_that_it_needs(self) -> None:
+        found = {
+            name: " ".join(sorted(OWNING & fragments_of(path.read_text(encoding="utf-8")).keys()))
+            for name, path in script_paths().items()
+        }
+
+        self.assertEqual(OWNERS, {name: owners for name, owners in found.items() if owners})
+
+
+if __name__ == "__main__":
+    unittest.main()
