@@ -1,6 +1,6 @@
 """A blocked job, as a later version leaves it in Redis: counted and shown, and neither run, changed, ended nor lost.
 
-later_version.py blocks it, and frees it when it may run: whatever this version does in between must leave that so.
+later_version.py blocks it, and frees it when it may run; nothing that this version does in between may hinder that.
 """
 
 import unittest
