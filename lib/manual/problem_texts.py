@@ -346,7 +346,7 @@ TEXTS: dict[str, ProblemText] = {
         "a version uses the same Redis. Nothing was done.",
         "A rolling upgrade that is under way, or a host that was forgotten in one.",
         "The `detail` names the programs that are older; `/api/health` counts all by version. Upgrade or stop them, "
-        "then send the request again. A program that stopped counts for one more lease (`LEASE_S`, 30 s).",
+        "then send the request again. A program that stopped counts for one more lease (`LEASE_S`, 15 s).",
         "curl -i {base}/api/health",
         ("draining",),
     ),

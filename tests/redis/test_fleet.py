@@ -1,7 +1,17 @@
 """Which programs use a Redis, of which versions, and what the gate makes of it."""
 
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+from lib import __version__
 from lib.errors import RedisKeysBroken, UpgradeNeeded
+from lib.logs.log import open_logs
+from lib.queue.bulkheads import Bulkheads
 from lib.queue.fleet import FRESH_S, Fleet, Program, UpgradeGate, VersionCount, mixed_warning, versions_of
+from lib.work.supervisor.beats import Beats
+from lib.work.supervisor.roster import Roster
 from tests.redis.case import RedisCase
 
 SERVER = Program("server", "0.2.0", "web1.1.aaaaaaaa")
@@ -141,3 +151,32 @@ class Versions(RedisCase):
         told = mixed_warning(versions_of([RUNNER, SUPERVISOR, SERVER, RUNNER._replace(version="")]))
 
         self.assertIn("(before 0.2.0: 0 servers, 0 supervisors, 1 runners; 0.2.0: 1 servers, 0 super", told or "")
+
+
+class OfASupervisor(RedisCase):
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        log = open_logs(folder / "worker.log", level="INFO", console_format="json", max_bytes=0, backups=1)
+        self.addCleanup(log.close)
+        self.fleet = Fleet(self.link, self.keys)
+        runner = SimpleNamespace(process=SimpleNamespace(returncode=None), runner_ids={"q": RUNNER.program_id})
+        roster = cast(Roster, SimpleNamespace(runners=[runner]))
+        self.beats = Beats(LEASE_S, roster, self.queues, self.fleet, Bulkheads(log))
+
+    async def test_it_shows_itself_and_its_runners_and_at_its_end_itself_no_more(self) -> None:
+        await self.beats.beat()
+        before = [(program.kind, program.version) for program in await self.fleet.programs()]
+
+        await self.beats.end()
+
+        self.assertEqual([("runner", __version__), ("supervisor", __version__)], before)
+        self.assertEqual(["runner"], [program.kind for program in await self.fleet.programs()])
+
+    async def test_a_broken_fleet_costs_no_runner_its_place_among_the_living(self) -> None:
+        self.client.set("wb:fleet", "x")
+
+        await self.beats.beat()
+
+        self.assertEqual(1, await self.queues.runners.count_alive())
+        self.client.delete("wb:fleet")

@@ -13,6 +13,8 @@ from lib.queue.fleet import Fleet, this_program
 from lib.queue.queue_store import QueueStore
 from lib.work.supervisor.roster import Roster
 
+END_S = 0.5
+
 
 class Beats:
     """lease_s: LEASE_S, how long a runner's counter may stand still. The supervisor shows itself in the fleet, too."""
@@ -34,11 +36,12 @@ class Beats:
         while True:
             pause_s = self._lease_s / 50
             with contextlib.suppress(RedisUnavailable):
-                await self._beat()
+                await self.beat()
                 pause_s = self._lease_s / 5
             await asyncio.sleep(pause_s)
 
-    async def _beat(self) -> None:
+    async def beat(self) -> None:
+        """Beat once for every runner that lives, and show them and the supervisor. Raises RedisUnavailable."""
         by_queue: dict[str, list[str]] = {}
         for runner in self._roster.runners:
             if runner.process.returncode is None:
@@ -48,13 +51,16 @@ class Beats:
             with self._bulkheads.around(queue, "beat"):
                 await self._queues.runners.beat(queue, runner_ids)
         alive = sorted({runner_id for runner_ids in by_queue.values() for runner_id in runner_ids})
-        with self._bulkheads.around(ALL, "count"):
+        with self._bulkheads.around(ALL, "fleet"):
             runners = [self._supervisor._replace(kind="runner", program_id=runner_id) for runner_id in alive]
             await self._fleet.show([self._supervisor, *runners], self._lease_s)
-            if alive:
+        if alive:
+            with self._bulkheads.around(ALL, "count"):
                 await self._queues.runners.show(alive, self._lease_s)
 
     async def end(self) -> None:
-        """Take the supervisor out of the fleet: it ends, and its runners have."""
-        with contextlib.suppress(RedisUnavailable), self._bulkheads.around(ALL, "count"):
-            await self._fleet.hide([self._supervisor])
+        """Take the supervisor out of the fleet: it ends, and its runners have. Where Redis does not answer within
+        END_S, the lease ends what is left: no stop waits for a stuck Redis."""
+        is_away, is_stuck = contextlib.suppress(RedisUnavailable), contextlib.suppress(TimeoutError)
+        with is_away, self._bulkheads.around(ALL, "fleet"), is_stuck:
+            await asyncio.wait_for(self._fleet.hide([self._supervisor]), END_S)
