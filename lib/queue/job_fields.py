@@ -2,7 +2,7 @@
 
 The names in `written_by` and `cleared_by` are files of lua/ (`fail` is lua/jobs/fail.lua, `conclude` is
 lua/parts/conclude.lua). tests/unit/queue/test_job_fields.py reads the Lua and holds the table to it. Whoever adds a
-field adds a row here; whoever adds a transition reads here which fields it is to clear.
+field adds a row here; a new transition clears the fields that the rows name.
 
 A record begins with `spec` and `state` alone; a field that says nothing is left out. Every value is text: ms are since
 1970, by Redis' clock, unless a row says otherwise. `lib/queue/job_record.py` reads the record back.

@@ -11,7 +11,7 @@
 -- WHY a ready job's id stays in its list: parts/stale_ids.lua.
 -- WHY a forced one is noted as '!<id>' beside '<id>': an older runner knows no such id, and stops the job as ever.
 -- WHY all jobs are read before one is changed: where somebody broke one, the others are as they were.
--- WHY no blocked job: whoever ends it has to tell the jobs that wait for it, which this version does not know.
+-- WHY no blocked job: its end must be told to the jobs that wait for it, and this version does not know those jobs.
 local WORDS = {ready = 'done', delayed = 'done', active = 'requested'}
 
 -- The answer for a job, `word`, and what the rest of the script needs of its record.
