@@ -41,7 +41,7 @@ CONTRIBUTING.md.
 import os
 import sys
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 
 def _libs_beside() -> "list[str]":
