@@ -50,6 +50,8 @@ def present(record: JobRecord) -> dict[str, Any]:
         "request_id": spec.request_id if spec else None,
         "trace_id": spec.trace.trace_id if spec else None,
         "unique_key": (spec.unique_key or None) if spec else None,
+        "schedule": (spec.schedule or None) if spec else None,
+        "scheduled_for": _time(spec.scheduled_for or None) if spec else None,
         "retain_s": seconds_of(record.retain_ms),
         "give_up_after_s": seconds_of(record.give_up_ms),
         "give_up_at": _time(record.gives_up_ms),

@@ -1,7 +1,8 @@
 """A cron expression as a value: what is wrong with a text, and at which instants the expression fires in a zone. Pure.
 
     cron = read("30 2 * * mon-fri")
-    next(cron.slots(after_s, ZoneInfo("Europe/Berlin")))   ->  Slot(at_s=1795996200, wall=datetime(2026, 11, 30, 2, 30))
+    next(cron.slots(after_s, ZoneInfo("Europe/Berlin")))
+    ->  CronSlot(at_s=1796002200, wall=datetime(2026, 11, 30, 2, 30))
 
 Five fields: minute hour day month weekday. Where clocks are set forward or back, one of two rules holds:
 
@@ -48,7 +49,7 @@ class CronError(ValueError):
     """A text that is no cron expression. The message follows the word "cron" and says what to write instead."""
 
 
-class Slot(NamedTuple):
+class CronSlot(NamedTuple):
     """One time at which an expression fires: seconds since 1970, and the wall time that the clocks show by the
     expression, 02:30 say, even on the day on which they skip it."""
 
@@ -96,13 +97,13 @@ class Cron(NamedTuple):
         """Whether day and weekday are both given, so that it fires on either. Most who write that mean both."""
         return not self.meets_both
 
-    def slots(self, after_s: int, zone: tzinfo, last_wall: datetime | None = None) -> Iterator[Slot]:
+    def slots(self, after_s: int, zone: tzinfo, last_wall: datetime | None = None) -> Iterator[CronSlot]:
         """The times after `after_s` at which it fires, in their order, for the next YEARS.
 
         last_wall: the wall time that fired last. By the hands, none that is not later than it fires again, even where
         the zone's rules have changed since.
         """
-        seconds: deque[Slot] = deque()  # Second passes of walls whose first pass has been yielded.
+        seconds: deque[CronSlot] = deque()  # Second passes of walls whose first pass has been yielded.
         least = None if self.is_by_interval else last_wall
         last_s = after_s
         for wall in self.walls(_start(after_s, zone)):
@@ -112,11 +113,16 @@ class Cron(NamedTuple):
             while seconds and at_s is not None and seconds[0].at_s < at_s:
                 yield seconds.popleft()
             if at_s is not None and at_s > last_s:
-                yield Slot(at_s, wall)
+                yield CronSlot(at_s, wall)
                 last_s = at_s
             if again_s is not None and again_s > after_s:
-                seconds.append(Slot(again_s, wall))
+                seconds.append(CronSlot(again_s, wall))
         yield from seconds
+
+    def instant_of(self, wall: datetime, zone: tzinfo) -> int | None:
+        """When a wall time of `slots` fires by the zone's rules as they are now: its first pass; by the hands also
+        where the clocks skip it."""
+        return self._instants(wall, zone)[0]
 
     def walls(self, first: datetime) -> Iterator[datetime]:
         """The wall times at which it fires from `first` on, ascending, for YEARS."""
