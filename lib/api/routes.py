@@ -14,6 +14,7 @@ from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
 from lib.api.metrics import MetricsOperations
 from lib.api.queues import QueueOperations
+from lib.api.schedules import ScheduleOperations
 from lib.api.system import SystemOperations
 from lib.prometheus import CONTENT_TYPE
 from lib.web.router import JSON, CallbackOperation, Route
@@ -21,6 +22,7 @@ from lib.web.router import JSON, CallbackOperation, Route
 # RFC 7396: a PATCH of a job or a queue does with each of its fields as a merge patch does.
 _PATCHES = {JSON: None, "application/merge-patch+json": None}
 _LISTING = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
+_SCHEDULES = frozenset({"queue", "owner", "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "for_s"})
 _WAIT = frozenset({"wait"})
 
@@ -32,6 +34,7 @@ class AllOperations(NamedTuple):
     batches: BatchOperations
     types: TypeOperations
     queues: QueueOperations
+    schedules: ScheduleOperations
     events: EventOperations
     system: SystemOperations
     metrics: MetricsOperations
@@ -43,6 +46,7 @@ def routes(operations: AllOperations) -> tuple[Route, ...]:
         *_job_routes(operations.jobs, operations.batches),
         Route("GET", "/api/types", "listTypes", operations.types.list_all, scope="read"),
         *_queue_routes(operations.queues),
+        *_schedule_routes(operations.schedules),
         *_service_routes(operations.events, operations.system, operations.metrics),
         *_page_routes(operations.manual),
     )
@@ -90,6 +94,20 @@ def _queue_routes(queues: QueueOperations) -> tuple[Route, ...]:
         Route("POST", "/api/queues/{queue}/pause", "pauseQueue", queues.pause, scope="admin"),
         Route("POST", "/api/queues/{queue}/resume", "resumeQueue", queues.resume, scope="admin"),
         Route("GET", "/api/workers", "listWorkers", queues.workers, scope="read"),
+    )
+
+
+def _schedule_routes(schedules: ScheduleOperations) -> tuple[Route, ...]:
+    one = "/api/schedules/{schedule}"
+    return (
+        Route("GET", "/api/schedules", "listSchedules", schedules.list_page, _SCHEDULES, scope="read"),
+        Route("POST", "/api/schedules/preview", "previewSchedule", schedules.preview, takes_body=True, scope="read"),
+        Route("GET", one, "readSchedule", schedules.read, scope="read"),
+        Route("PUT", one, "putSchedule", schedules.put, takes_body=True, scope="write", has_version=True),
+        Route("DELETE", one, "deleteSchedule", schedules.delete, scope="write", produces=(), has_version=True),
+        Route("POST", f"{one}/pause", "pauseSchedule", schedules.pause, scope="write", has_version=True),
+        Route("POST", f"{one}/resume", "resumeSchedule", schedules.resume, scope="write", has_version=True),
+        Route("POST", f"{one}/run", "runSchedule", schedules.run, scope="write"),
     )
 
 

@@ -4,6 +4,7 @@ wb:queues                     SET     the queues' names; a queue is added before
 wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it (lua/queues/name.lua)
 wb:fleet                      ZSET    "server 0.2.0 web1.4711.9f3a01c2" -> ms until which that program counts (fleet.py)
 wb:runners                    ZSET    runner -> ms until which it counts as living; only its size is read
+wb:schedules                  HASH    schedule -> the queue in whose slot it lies: where to look for it. Never the truth
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
 wb:{q}:ready:high|normal|low  LIST    ids of ready jobs; they enter at the left end, and the right end is next
@@ -31,7 +32,12 @@ wb:{q}:totals                 HASH    "<event> <type>" -> count since the queue 
 wb:{q}:timings                HASH    "wait|duration <bound in s> <type>" -> count, "… sum <type>" -> microseconds
 wb:{q}:observed:<runner>      STRING  the number of the last counts that a runner added to timings; expires
 wb:{q}:minute:<n>             HASH    event -> count in the n-th minute since 1970; expires
-wb:{q}:meta                   HASH    the queue's settings, those of jobs/queue_settings.py that are set
+wb:{q}:meta                   HASH    the queue's settings, those of jobs/queue_settings.py that are set; and
+                                      schedule_version, the last version that one of its schedules got
+wb:{q}:slots                  ZSET    schedule -> ms at which its next slot is due; +inf while it is paused or has ended
+wb:{q}:schedule:<name>        HASH    a schedule: text (JSON, jobs/schedule.py), version, anchor (what every_s counts
+                                      from), slot and wall of the next slot, created, changed, last (job), reason (why
+                                      the slot is still due), outcomes (the last ten), counts fired skipped missed
 wb:{q}:events                 STREAM  an entry for each call of a script that ended jobs (lua/parts/events.lua); while
                                       `listened` exists, for every change of state
 wb:{q}:listened               STRING  exists while somebody reads the whole stream; expires
@@ -51,7 +57,7 @@ INDEXED = ("delayed", "blocked", "completed", "dead", "cancelled")
 
 TYPES = {
     **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine"), "list"),
-    **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading"), "zset"),
+    **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta"), "hash"),
     "epoch": "string",
     "events": "stream",
@@ -67,6 +73,7 @@ class RedisKeys:
         self.queues = f"{prefix}:queues"
         self.runners = f"{prefix}:runners"
         self.fleet = f"{prefix}:fleet"
+        self.schedules = f"{prefix}:schedules"
         self.warnings = f"{prefix}:warnings"
         # WHY the braces: name.lua writes this key and `queues`, so both must be in one Cluster slot.
         self.moved = f"{prefix}:{{{self.queues}}}:moved"
@@ -104,6 +111,9 @@ class RedisKeys:
 
     def meta(self, queue: str) -> str:
         return self.base(queue) + "meta"
+
+    def schedule(self, queue: str, name: str) -> str:
+        return f"{self.base(queue)}schedule:{name}"
 
     def epoch(self, queue: str) -> str:
         return self.base(queue) + "epoch"

@@ -38,7 +38,8 @@ class Survey(NamedTuple):
 
     suspects: how many jobs wait to run alone. dead_runners: ids of runners that were reaped or left, and whose active
     list holds jobs again. beats: runner id -> its beat, `17:1764410000123`, or `none` for a registration without one.
-    wait_s: seconds until a job will be due, expire or be trimmed without anybody doing anything.
+    wait_s: seconds until a job will be due, expire or be trimmed without anybody doing anything, or until a slot of a
+    schedule is due. slot_wait_s: seconds until the latter alone.
     """
 
     is_due: bool
@@ -48,6 +49,7 @@ class Survey(NamedTuple):
     dead_runners: list[str]
     beats: dict[str, str]
     wait_s: float = inf
+    slot_wait_s: float = inf
 
     @property
     def is_busy(self) -> bool:
@@ -84,6 +86,7 @@ class UpkeepSteps:
             dead_runners=exact_text(dead_runners).split(",") if dead_runners else [],
             beats=dict(zip(beats[::2], beats[1::2], strict=True)),
             wait_s=int(wait_ms) / 1000 if wait_ms else inf,
+            slot_wait_s=int(found["slot"]) / 1000 if found["slot"] else inf,
         )
 
     async def promote(self, queue: str) -> bool:

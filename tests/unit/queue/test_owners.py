@@ -39,11 +39,14 @@ PLACES = {
 OTHERS = {
     *("base", "moved", "unpack", "base .. ARGV", "base .. 'minute:' .. digits"),
     *("base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
+    # Schedules, which are no jobs.
+    *("base .. 'slots'", "schedule_key"),
 }
 
 # Which of the owners each script needs: through them alone a job is made, waits, runs, ends and is forgotten.
 OWNERS = {
     "enqueue": "ready_list take_in",
+    "fire": "ready_list take_in",
     "claim": "conclude hand_out make_ready ready_list",
     "finish": "conclude",
     "fail": "conclude delay",

@@ -7,9 +7,11 @@
 --      due expiring trimmable   '1' where a delayed job is due, a job expires, records are to be trimmed; else ''
 --      suspects       how many suspects may run
 --      dead_runners   the dead runners that still hold ids, parted by commas
---      wait           ms until the first of due, expiring and trimmable becomes '1' by itself, or ''
+--      wait           ms until the first of due, expiring and trimmable becomes '1' by itself, or a schedule's slot is
+--                     due; or ''
+--      slot           ms until the next slot of a schedule is due, or ''
 --      beats          {runner, beat or 'none', runner, beat …}
--- @use clock queue_settings
+-- @use clock queue_settings wait_ms
 -- WHY not no-writes: where Redis answers reads and refuses writes (a replica, a full disk, too few replicas), no
 -- runner can beat, and a survey that came through then would take the living for dead. Redis refuses this script with
 -- the beats.
@@ -41,6 +43,9 @@ for _, runner in ipairs(redis.call('ZREVRANGE', base .. 'graves', 0, most_dead_r
 end
 
 local is_due, is_expiring = is_first_before('delayed', now_ms), is_first_before('expiring', now_ms)
+-- +inf where no schedule has a slot to come.
+local slot_ms = tonumber(redis.call('ZRANGE', base .. 'slots', 0, 0, 'WITHSCORES')[2]) or math.huge
+next_ms = math.min(next_ms, slot_ms - now_ms)
 local paused = queue_settings('paused')
 local beats, has_beat = redis.call('HGETALL', base .. 'beats'), {}
 for i = 1, #beats, 2 do has_beat[beats[i]] = true end
@@ -59,5 +64,6 @@ return {
   'suspects', paused and 0 or redis.call('LLEN', base .. 'suspects'),
   'dead_runners', table.concat(dead_with_ids, ','),
   'wait', next_ms < math.huge and string.format('%.0f', math.max(0, next_ms)) or '',
+  'slot', wait_ms(slot_ms < math.huge and slot_ms or nil),
   'beats', beats,
 }
