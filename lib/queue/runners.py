@@ -6,9 +6,12 @@ runner whose counter stands still for a lease (LEASE_S) is reaped: its jobs go b
 `wb:runners` says until when each runner counts as alive, for the one figure that /api/health and /metrics show.
 """
 
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
+from lib.errors import RedisKeysBroken
+from lib.queue.fleet import lease_end_ms, runner_text
 from lib.queue.framing import exact_text, optional_object, shown_text
 from lib.queue.keys import RedisKeys
 from lib.queue.queue_names import all_names, in_batches
@@ -39,8 +42,14 @@ class Runners:
         self._lease_ms = lease_ms
 
     async def show(self, runner_ids: Sequence[str], lease_s: float) -> None:
-        """Count these runners as alive for the next `lease_s` seconds."""
+        """Count these runners as alive for the next `lease_s` seconds, and as of this version.
+
+        Their version first: who reads the fleet takes a runner that lives and shows none for an older one (fleet.py).
+        """
         at_ms = await now_ms(self._link)
+        versions = [item for one in runner_ids for item in (at_ms + lease_end_ms(lease_s), runner_text(one))]
+        with contextlib.suppress(RedisKeysBroken):  # A broken fleet costs no runner its place among the living.
+            await self._link.call("ZADD", self._keys.fleet, *versions)
         entries = [item for runner_id in runner_ids for item in (at_ms + round(lease_s * 1000), runner_id)]
         await self._link.call("ZADD", self._keys.runners, *entries)
         await self._link.call("ZREMRANGEBYSCORE", self._keys.runners, "-inf", at_ms)

@@ -37,9 +37,15 @@ class Members(RedisCase):
         await self.fleet.show([RUNNER], LEASE_S)
         before = await self.fleet.programs()
 
-        await self.queues.runners.show([RUNNER.program_id], LEASE_S)
+        self.client.zadd("wb:runners", {RUNNER.program_id: 10**14})
 
         self.assertEqual(([], [RUNNER]), (before, await self.fleet.programs()))
+
+    async def test_a_runner_is_shown_with_its_version_from_its_first_moment_on(self) -> None:
+        """A supervisor beats for it only later; until then the gate would take it for one that is older."""
+        await self.queues.runners.show([RUNNER.program_id], LEASE_S)
+
+        self.assertEqual([RUNNER._replace(version=__version__)], await self.fleet.programs())
 
     async def test_who_was_not_heard_of_is_forgotten_by_who_shows_itself_next(self) -> None:
         self.client.zadd("wb:fleet", {RUNNER.text: 1})
@@ -58,7 +64,7 @@ class Members(RedisCase):
     async def test_a_runner_that_lives_and_is_not_in_the_fleet_is_of_an_older_version(self) -> None:
         await self.fleet.show([SUPERVISOR, RUNNER], LEASE_S)
 
-        await self.queues.runners.show([RUNNER.program_id, OLD], LEASE_S)
+        self.client.zadd("wb:runners", {RUNNER.program_id: 10**14, OLD: 10**14})
 
         self.assertEqual([Program("runner", "", OLD), RUNNER, SUPERVISOR], await self.fleet.programs())
 
@@ -89,7 +95,7 @@ class Gate(RedisCase):
 
     async def test_it_names_who_is_older(self) -> None:
         await self.fleet.show([SERVER, SUPERVISOR, RUNNER], LEASE_S)
-        await self.queues.runners.show([RUNNER.program_id, OLD], LEASE_S)
+        self.client.zadd("wb:runners", {RUNNER.program_id: 10**14, OLD: 10**14})
 
         with self.assertRaises(UpgradeNeeded) as refused:
             await self.gate.require("groups", "0.3.0")
