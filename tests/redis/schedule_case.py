@@ -1,5 +1,7 @@
 """For the tests of schedules in Redis: a store, the slots, and a slot that comes without anybody waiting for it."""
 
+import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from lib.jobs.schedule import Schedule
@@ -18,6 +20,20 @@ def every(every_s: float = 60, **fields: Any) -> Schedule:
 
 def cron(text: str = "0 3 * * *", **fields: Any) -> Schedule:
     return every(0, cron=text, **fields)
+
+
+class Tasks:
+    """Tasks that a test starts and ends."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def add(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def end(self) -> None:
+        """Wait for each. Raises what one of them raised."""
+        await asyncio.gather(*self._tasks)
 
 
 class ScheduleCase(RedisCase):
