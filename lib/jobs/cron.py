@@ -17,6 +17,7 @@ expression fires on days that fit either of them (as Vixie's cron has it); else 
 """
 
 import calendar
+import functools
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -205,6 +206,7 @@ def _offset(at_s: int, zone: tzinfo) -> timedelta | None:
 # How a text is read.
 
 
+@functools.lru_cache(maxsize=1024)  # Whoever fires a schedule reads its expression each time.
 def read(text: str) -> Cron:
     """The expression in a text. Raises CronError."""
     if len(text) > LONGEST:

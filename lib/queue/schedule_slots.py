@@ -9,6 +9,7 @@ the job and stores the next slot in one step, and does nothing where another was
 anywhere, and a reply that is lost needs no care: the slot has moved on, or it is still due.
 """
 
+from math import inf
 from typing import NamedTuple
 
 from lib.ids import JobIds
@@ -55,11 +56,13 @@ class SlotTaken(NamedTuple):
 
 
 class DueSlots(NamedTuple):
-    """due: the schedules whose slot is due, the earliest first. now_ms: Redis' clock. wait_s: seconds until a slot is
-    due that is not yet; None where there is none."""
+    """due: some of the schedules whose slot is due, the earliest first; total: how many there are in all.
+
+    now_ms: Redis' clock. wait_s: seconds until a slot is due that is not yet; inf where there is none."""
 
     now_ms: int
-    wait_s: float | None
+    wait_s: float
+    total: int
     due: list[DueSchedule]
 
 
@@ -76,10 +79,10 @@ class ScheduleSlots:
     async def due(self, queue: str, passed_over: int = 0) -> DueSlots:
         """The schedules of a queue whose slot is due, DUE_AT_ONCE at most, behind the first `passed_over`."""
         base = self._keys.base(queue)
-        now, wait_ms, *flat = await self._scripts.call("due_slots", base, passed_over, DUE_AT_ONCE, DUE_BYTES)
+        now, wait_ms, total, *flat = await self._scripts.call("due_slots", base, passed_over, DUE_AT_ONCE, DUE_BYTES)
         rows = (flat[at : at + _FIELDS_OF_ONE] for at in range(0, len(flat), _FIELDS_OF_ONE))
         found = [DueSchedule(*map(shown_text, row)) for row in rows]
-        return DueSlots(int(now), int(wait_ms) / 1000 if wait_ms else None, found)
+        return DueSlots(int(now), int(wait_ms) / 1000 if wait_ms else inf, total, found)
 
     async def take(self, queue: str, due: DueSchedule, now_ms: int) -> SlotTaken:
         """Take the slot that was due at now_ms: queue its job, and store the next slot.

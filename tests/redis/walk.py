@@ -409,7 +409,8 @@ class Walk:
             return await self._trim()
         for name in "st":
             await self._call("shift", name, *await self._version_and_due(name), 1, 1, "")
-        now, _, *due = await self._call("due_slots", 0, 10, 1 << 20)
+        now, _, count, *due = await self._call("due_slots", 0, 10, 1 << 20)
+        assert count == len(due) / 7, f"{count} are due, and {len(due) / 7} are told"
         overlap = self._rng.choice(("skip", "allow"))
         for name, seen, version in zip(due[::7], due[1::7], due[2::7], strict=True):
             job = NewJob(self._ids.new(QUEUE), self._rng.choice(PRIORITIES), SPEC)

@@ -21,13 +21,11 @@ from lib.jobs import zones
 from lib.jobs.timestamps import timestamp
 from lib.logs.log import Log
 from lib.queue.bulkheads import Bulkheads
-from lib.queue.schedule_slots import DueSchedule, ScheduleSlots, SlotTaken
+from lib.queue.schedule_slots import DUE_AT_ONCE, DueSchedule, ScheduleSlots, SlotTaken
 
 WITHIN_S = 120.0
 """No timer is set for a later slot: upkeep surveys a queue sooner than that (rota.py), and sets it then."""
 ZONES_ANEW_S = 86_400.0
-LOST_PAUSE_S = 0.005
-"""So long, at most, a supervisor stays back that got none of the slots that it tried: others are at them."""
 
 
 class ScheduleClock:
@@ -85,20 +83,22 @@ class ScheduleClock:
 
     async def _take_all(self, queue: str) -> float:
         """Take every slot that is due. Gives the seconds until the first that is not."""
-        stay_due = 0
+        passed_over = stay_due = 0
         while True:
-            found = await self._slots.due(queue, stay_due)
-            if not found.due:
-                return inf if found.wait_s is None else found.wait_s
+            found = await self._slots.due(queue, passed_over)
+            if not found.due and passed_over == stay_due:
+                return found.wait_s
             # In an order of its own: supervisors that tried the same slots in one order would all come second but one.
             some = self._rng.sample(found.due, len(found.due))
             outcomes = await asyncio.gather(*[self._take(queue, due, found.now_ms) for due in some])
+            if "full" in outcomes:
+                return found.wait_s
             stay_due += outcomes.count("stays")
-            if set(outcomes) == {"changed"}:
-                await asyncio.sleep(self._rng.uniform(0, LOST_PAUSE_S))
+            # For the same reason the next bite is any of those that are left, where there are many.
+            passed_over = stay_due + self._rng.randint(0, max(0, found.total - 2 * DUE_AT_ONCE - stay_due))
 
     async def _take(self, queue: str, due: DueSchedule, now_ms: int) -> str:
-        """Take one slot. Returns what became of it: as SlotTaken.outcome, or `stays` for one that stays due."""
+        """Take one slot. Returns what became of it: as SlotTaken.outcome, or `stays` where this host can't read it."""
         with self._bulkheads.around(f"{queue}/{due.name}", "schedule"):
             if not due.text:
                 await self._slots.clear(queue, due.name)
@@ -106,7 +106,7 @@ class ScheduleClock:
                 return "lost"
             taken = await self._slots.take(queue, due, now_ms)
             self._log_taken(queue, due, taken, now_ms)
-            return "stays" if taken.outcome == "full" else taken.outcome
+            return taken.outcome
         return "stays"
 
     def _read_zones(self) -> None:
