@@ -5,6 +5,7 @@
 -- Of these the table holds: due_ms, ms since 1970, nil where the job is due at once; is_due_by_delay.
 -- @use clock
 local OPTION_NAMES = {
+  g = 'group',
   d = 'due',  -- when the job is due: ms since 1970, or + and the ms from now
   e = 'expires',  -- ms until it expires
   u = 'unique_key',
