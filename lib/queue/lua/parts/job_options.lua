@@ -5,7 +5,6 @@
 -- Of these the table holds: due_ms, ms since 1970, nil where the job is due at once; is_due_by_delay.
 -- @use clock
 local OPTION_NAMES = {
-  g = 'group',
   d = 'due',  -- when the job is due: ms since 1970, or + and the ms from now
   e = 'expires',  -- ms until it expires
   u = 'unique_key',
@@ -14,6 +13,8 @@ local OPTION_NAMES = {
   f = 'fingerprint',  -- of the request
   r = 'retain',  -- ms for which the record is kept when the job has ended
   p = 'patience',  -- ms after its due time at which the job is given up
+  g = 'group',
+  a = 'tags',  -- parted by commas
 }
 local function read_options(text)
   local options = {}

@@ -1,8 +1,9 @@
 -- A job is made: take_in writes its record, and place_taken_in puts all new jobs of a call where they stand.
 -- entries: for `all`, as score, id, score, id …; ready_ids: list -> ids for that list;
--- later: for `delayed`, as due ms, id, due ms, id …; later_ids: the ids of `later`; new_types: type -> how many jobs.
--- @use clock bell events lines ready_list tally types
-local entries, ready_ids, later, later_ids, new_types = {}, {}, {}, {}, {}
+-- later: for `delayed`, as due ms, id, due ms, id …; later_ids: the ids of `later`; new_types: type -> how many jobs;
+-- tagged: tag -> for its index, as score, id, score, id …
+-- @use clock bell events lines ready_list tags tally types
+local entries, ready_ids, later, later_ids, new_types, tagged = {}, {}, {}, {}, {}, {}
 
 -- write_record(job, state, priority, spec, options): the new job's hash. A field that says nothing is left out.
 local function write_record(job, state, priority, spec, options)
@@ -22,6 +23,8 @@ local function write_record(job, state, priority, spec, options)
       write('gives_up', digits((options.due_ms or now_ms) + tonumber(options.patience)))
     end
     if options.expires then write('expires', digits(now_ms + tonumber(options.expires))) end
+    if options.group then write('group', options.group) end
+    if options.tags then write('tags', options.tags) end
   end
   redis.call('HSET', job, unpack(fields))
 end
@@ -54,6 +57,7 @@ local function take_in(id, priority, spec, type_name, options)
   if options and options.expires then
     redis.pcall('ZADD', base .. 'expiring', digits(now_ms + tonumber(options.expires)), id)
   end
+  if options and options.tags then add_by_tag(tagged, options.tags, now, id) end
 end
 
 -- place_taken_in(by): put all jobs that take_in made where they stand, publish them, count them, and wake a runner
@@ -71,6 +75,7 @@ local function place_taken_in(by)
     redis.call('ZADD', base .. 'delayed', unpack(later))
     if redis.call('ZRANGE', base .. 'delayed', '0', '0')[1] ~= first then ring() end
   end
+  index_tags(tagged)
   publish('delayed', later_ids, by)
   return tally('enqueued', new_types)
 end
