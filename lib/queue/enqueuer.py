@@ -41,9 +41,8 @@ QUEUE_KNOWN_S = 30.0
 REPLICATION_MS = 500
 COMMIT_KEPT_S = 3600  # as in enqueue.lua
 GROUPS_SINCE = TAGS_SINCE = "0.3.0"
-"""The first version that knows groups, and tags. An older runner never looks at the line of a group, and runs jobs of a
-group beyond its limits; an older server or supervisor that deletes a job leaves the job's id in the indexes of its tags.
-"""
+"""The first version that knows groups, and tags. An older runner never looks at the line of a group, and knows no limit
+of one. An older server or supervisor that deletes a job leaves the job's id in the indexes of its tags."""
 REFUSED = ("full", "brief")
 """The outcomes of a NewJob that was not taken in; see `refused_job_error`."""
 EnqueueCall = tuple[str, str, str, int, str]
@@ -83,8 +82,8 @@ class Enqueuer:
     async def enqueue(self, job: NewJob) -> Accepted:
         """Take a job in; when this returns, Redis has the job.
 
-        Raises QueueFull, InvalidFields, UpgradeNeeded or RedisUnavailable if the job was not taken in, OutcomeUnknown if
-        it may have been.
+        Raises QueueFull, InvalidFields, UpgradeNeeded or RedisUnavailable if the job was not taken in. Raises
+        OutcomeUnknown if it may have been.
         """
         if job.group or job.tags:
             job = await self._admitted(job)

@@ -120,7 +120,6 @@ class UpgradeGate:
                 f"{names}{more}; upgrade those, and send the request again"
             )
 
-
     def is_open(self, since: str) -> bool:
         """Whether it is known, without asking Redis, that `require` would raise nothing."""
         return self._is_fresh and not self._older(since)
