@@ -15,8 +15,8 @@
 local id, seen_sha1, spec, new_priority, due, unique_key = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local tags_wanted = ARGV[7]
 local job = base .. 'job:' .. id
-local state, old_spec, old_priority, suspect, unique_ttl, patience, stale_in, old_tags =
-  unpack(redis.call('HMGET', job, 'state', 'spec', 'priority', 'suspect', 'unique_ttl', 'patience', 'listed', 'tags'))
+local state, old_spec, old_priority, suspect, group, unique_ttl, patience, stale_in, old_tags = unpack(redis.call(
+  'HMGET', job, 'state', 'spec', 'priority', 'suspect', 'group', 'unique_ttl', 'patience', 'listed', 'tags'))
 
 if not state then return '' end
 if state ~= 'ready' and state ~= 'delayed' then return state end
@@ -25,8 +25,8 @@ if not old_spec or redis.sha1hex(old_spec) ~= seen_sha1 then return 'changed' en
 check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
 local due_ms = due == 'now' and now_ms or tonumber(due)
 local is_later = due_ms and due_ms > now_ms
-local from = ready_list(old_priority, suspect)
-local to = ready_list(new_priority ~= '' and new_priority or old_priority, suspect)
+local from = ready_list(old_priority, suspect, group)
+local to = ready_list(new_priority ~= '' and new_priority or old_priority, suspect, group)
 
 redis.call('HSET', job, 'spec', spec)
 redis.call('HDEL', job, 'unknown_since')
