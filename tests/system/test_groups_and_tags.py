@@ -152,11 +152,13 @@ class GroupsAndTags(Live):
 class OfMails(Live):
     def test_a_mails_group_is_the_mail_server_if_the_request_names_none(self) -> None:
         mails = self.enterContext(SmtpServer())
-        server = self.enterContext(Server(self.redis.url, **MODULES, SMTP_URL=mails.url()))
-        worker = self.enterContext(Worker(self.redis.url, **MODULES, WORKER_QUEUES="email=2", SMTP_URL=mails.url()))
+        # The system takes 0.0.0.0 for this host, and Waybill for any other.
+        url = mails.url().replace("127.0.0.1", "0.0.0.0")
+        server = self.enterContext(Server(self.redis.url, **MODULES, SMTP_URL=url))
+        worker = self.enterContext(Worker(self.redis.url, **MODULES, WORKER_QUEUES="email=2", SMTP_URL=url))
         worker.wait_until_ready()
 
-        for body, group in ((MAIL, "127.0.0.1"), ({**MAIL, "group": "tenant-42"}, "tenant-42")):
+        for body, group in ((MAIL, "0.0.0.0"), ({**MAIL, "group": "tenant-42"}, "tenant-42")):
             status, job, _ = server.request("POST", "/api/jobs", body, prefer="wait=20")
             self.assertEqual((200, "completed", group), (status, job["state"], job["group"]))
         _, job = self.post({**MAIL, "delay_s": 600})
