@@ -2,7 +2,8 @@
 not.
 
 For `python worker.py --doctor --check`. Each state has one place: a ready job stands in one of the ready lists or in
-`suspects`, an active one in its runner's active list, any other in the sorted set that has the state's name. A finding:
+`suspects`, an active one in its runner's active list, any other in the sorted set that has the state's name. Each job
+stands in the index of each of its tags (audit_tags.py). A finding:
 
     email: email-4d1e… is ready and stands in no place
 
@@ -12,6 +13,7 @@ same way again.
 
 from collections.abc import AsyncIterator, Iterable
 
+from lib.commands.audit_tags import Tagged, add_tags, faults_of_tags
 from lib.errors import RedisKeysBroken
 from lib.queue.framing import shown_text
 from lib.queue.keys import BELL, INDEXED, TYPES, RedisKeys
@@ -81,22 +83,31 @@ async def _scan(link: RedisLink, keys: RedisKeys, queue: str) -> dict[str, str]:
     places = await _places(link, base)
     faults = {}
     seen = set()
+    tagged: Tagged = {}
     async for job_id in _ids(link, "ZRANGE", base + "all"):
         seen.add(job_id)
-        fault = await _fault_of(link, base, job_id, places.get(job_id, []))
+        fault = await _fault_of(link, base, job_id, places.get(job_id, []), tagged)
         if fault:
             faults[job_id] = fault
     for job_id, where in places.items():
         if job_id not in seen and not await link.call("HEXISTS", base + "gone", job_id):
             faults[job_id] = f"is no job and stands in {', '.join(where)}"
-    return faults
+
+    def key_of(tag: str) -> str:
+        return keys.tag(queue, tag)
+
+    of_tags = await faults_of_tags(tagged, seen, lambda tag: _ids(link, "ZRANGE", key_of(tag)), key_of)
+    return of_tags | faults
 
 
-async def _fault_of(link: RedisLink, base: str, job_id: str, places: list[str]) -> str:
+async def _fault_of(link: RedisLink, base: str, job_id: str, places: list[str], tagged: Tagged) -> str:
+    """What is wrong with where the job stands, "" for nothing. Its tags are added to `tagged`."""
+    fields = ("state", "worker", "listed", "tags")
     try:
-        state, runner_id, listed = await link.call("HMGET", f"{base}job:{job_id}", "state", "worker", "listed")
+        state, runner_id, listed, tags = await link.call("HMGET", f"{base}job:{job_id}", *fields)
     except RedisKeysBroken:
         return f"is in `all`, and {base}job:{job_id} holds no hash"
+    add_tags(tagged, job_id, shown_text(tags or b""))
     return _fault(state, runner_id, listed, places)
 
 

@@ -594,10 +594,12 @@ const CHECKS = {
   timeout_s: isNumber(1e-9, 604_800),
   backoff: isObjectOf(["base_s", "cap_s"]),
   expires_in_s: isNumber(1e-9),
+  group: isText(/^[A-Za-z0-9._:@/-]{1,128}$/),
+  tags: (value) => Array.isArray(value) && value.length <= 10 && value.every(isText(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$/)),
   unique: isObjectOf(["key", "ttl_s"], "key"),
   retain_s: isNumber(0),
 };
-const CHANGES = ["payload", "priority", "run_at", "max_attempts"];
+const CHANGES = ["payload", "priority", "run_at", "max_attempts", "tags"];
 const UNSET = ["run_at", "expires_at", "started_at", "finished_at", "progress", "result", "error", "worker_id", "trace_id"];
 const USUAL = { priority: "normal", max_attempts: 5, timeout_s: 60, backoff: { base_s: 2, cap_s: 3600 } };
 
@@ -621,7 +623,8 @@ function checkedFields(body, known, required = []) {
 /** @param {Record<string, any>} fields @param {string} queue @param {string} requestId @returns {Job} */
 function newJob(fields, queue, requestId) {
   return {
-    ...Object.fromEntries([...UNSET, "retain_s", "cancel_requested_at"].map((name) => [name, null])),
+    ...Object.fromEntries([...UNSET, "retain_s", "cancel_requested_at", "group"].map((name) => [name, null])),
+    tags: [],
     ...USUAL,
     ...fields,
     id: `${queue}-${randomUUID().replaceAll("-", "")}`,

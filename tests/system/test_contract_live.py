@@ -166,7 +166,7 @@ class Successes(Live):
         hurried = self.ask("changeJob", path, {"priority": "low", "max_attempts": 9, "run_at": "2031-01-01T00:00:00Z"})
         kept = self.ask("changeJob", path, {"payload": {"api_key": "********", "n": 2}})
         masked = {"payload": {"n": 1, "secret": "********"}}
-        wrong: list[Any] = [{}, [], {"tags": []}, {"payload": {"n": "x", "api_key": "k"}}, {"run_at": "soon"}, masked]
+        wrong: list[Any] = [{}, [], {"hue": 1}, {"payload": {"n": "x", "api_key": "k"}}, {"run_at": "soon"}, masked]
         refused = [self.ask("changeJob", path, body) for body in wrong]
         now = self.ask("changeJob", path, {"run_at": None})
 
