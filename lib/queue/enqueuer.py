@@ -16,6 +16,7 @@ from math import inf
 from typing import Any
 
 from lib.errors import (
+    GroupFull,
     InvalidFields,
     NotReplicated,
     OutcomeUnknown,
@@ -38,7 +39,7 @@ QUEUE_KNOWN_S = 30.0
 """A name that this process wrote into `wb:queues` is written again after so long: somebody may have removed it."""
 REPLICATION_MS = 500
 COMMIT_KEPT_S = 3600  # as in enqueue.lua
-REFUSED = ("full", "brief")
+REFUSED = ("full", "group-full", "brief")
 """The outcomes of a NewJob that was not taken in; see `refused_job_error`."""
 EnqueueCall = tuple[str, str, str, int, str]
 """One call of enqueue.lua: "enqueue", the queue's base, the id of this Enqueuer, the commit's number, the records."""
@@ -221,10 +222,12 @@ def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields:
     if accepted.outcome == "brief":
         return fields_error([BRIEF])
     queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
-    return QueueFull(
-        f"the queue {queue} is at its max_depth; nothing was taken in: send it again in {seconds} s",
-        headers=[("Retry-After", str(seconds))],
-    )
+    headers = [("Retry-After", str(seconds))]
+    again = f"nothing was taken in: send it again in {seconds} s"
+    if accepted.outcome == "group-full":
+        detail = f"the job's group is at the max_depth that each group of the queue {queue} has; {again}"
+        return GroupFull(detail, headers=headers)
+    return QueueFull(f"the queue {queue} is at its max_depth; {again}", headers=headers)
 
 
 def _size_bytes(job: NewJob) -> int:

@@ -105,6 +105,9 @@ class RedisKeys:
     def meta(self, queue: str) -> str:
         return self.base(queue) + "meta"
 
+    def limits(self, queue: str) -> str:
+        return self.base(queue) + "limits"
+
     def epoch(self, queue: str) -> str:
         return self.base(queue) + "epoch"
 
