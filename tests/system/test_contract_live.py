@@ -39,6 +39,7 @@ def replied(
 
 def target(operation: Operation) -> str:
     path = operation.path.replace("{job_id}", NO_JOB).replace("{queue}", "email").replace("{slug}", "bad-json")
+    path = path.replace("{group}", "tenant-42")
     return path + ("?for_s=0.1" if operation.id == "readEvents" else "")
 
 
@@ -337,8 +338,7 @@ class Refusals(Live):
                 self.assertEqual(answer.headers.get("retry-after", "None"), str(answer.body.get("retry_after_s")))
                 provoked[slug] = answer.status
 
-        # Nothing asks the gate of `upgrade-needed` yet; tests/redis/test_fleet.py has it refuse.
-        elsewhere = {"redis-unavailable", "draining", "upgrade-needed"}
+        elsewhere = {"redis-unavailable", "draining"}
         self.assertEqual(dict(CONTRACT.problems).keys() - elsewhere, provoked.keys())
 
     def provocations(self) -> dict[str, Callable[[], Answer]]:
@@ -357,7 +357,9 @@ class Refusals(Live):
             "job-not-found": lambda: self.ask("readJob", f"/api/jobs/{NO_JOB}"),
             "queue-not-found": lambda: self.ask("readQueue", "/api/queues/nobody"),
             "method-not-allowed": lambda: self.sent(f"PUT /api/jobs HTTP/1.1\n{host}Content-Length: 0"),
+            "group-not-found": lambda: self.ask("resetGroup", "/api/queues/email/groups/tenant-41"),
             "queue-full": self.a_job_more_than_may_wait,
+            "upgrade-needed": self.a_limit_while_an_older_worker_runs,
             "not-acceptable": lambda: self.ask("readHealth", accept="text/html"),
             "wrong-state": self.deletion_of_a_job_that_waits,
             "job-failed": self.a_wait_for_a_job_that_was_cancelled,
@@ -420,6 +422,17 @@ class Refusals(Live):
         self.ask("createJob", "", crowded)
         self.ask("changeQueue", "/api/queues/crowded", {"max_depth": 1})
         return self.ask("createJob", "", crowded)
+
+    def a_limit_while_an_older_worker_runs(self) -> Answer:
+        older = "supervisor 0.2.0 jobs1.812.77aa01f0"
+        self.redis.client.zadd("wb:fleet", {older: 2**53})
+        try:
+            wait_until(
+                lambda: self.ask("changeQueue", "/api/queues/email", {"concurrency": 5}).status == 503, "it is refused"
+            )
+            return self.ask("changeQueue", "/api/queues/email", {"concurrency": 5})
+        finally:
+            self.redis.client.zrem("wb:fleet", older)
 
     def another_body_under_the_same_key(self) -> Answer:
         self.ask("createJob", "", MAIL, idempotency_key="k")
