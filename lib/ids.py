@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-GROUP_NAME = re.compile(r"[A-Za-z0-9._:@/-]{1,128}")
 JOB_ID = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})-([0-9a-f]{32})")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}  # RFC 9562, 4.1

@@ -12,7 +12,7 @@ from lib.api import idempotency
 from lib.api.queues import LIMITS_SINCE, check_name
 from lib.errors import GroupNotFound
 from lib.http1.message import Response
-from lib.ids import GROUP_NAME
+from lib.jobs.group import GROUP_NAME, GROUP_RULE
 from lib.jobs.queue_settings import as_asked
 from lib.jobs.start_limits import group_changes_in, rate_shown
 from lib.jobs.timestamps import timestamp
@@ -76,7 +76,7 @@ def _names(call: Call) -> tuple[str, str]:
     check_name(call.path["queue"])
     name = unquote(call.path["group"], errors="replace")
     if not GROUP_NAME.fullmatch(name):
-        raise GroupNotFound("that can't be a group's name: A-Z, a-z, 0-9 and ._:@/- (percent-encode a /), 128 at most")
+        raise GroupNotFound(f"that can't be a group's name: {GROUP_RULE}; percent-encode a / in the path")
     return call.path["queue"], name
 
 

@@ -359,6 +359,7 @@ class Refusals(Live):
             "method-not-allowed": lambda: self.sent(f"PUT /api/jobs HTTP/1.1\n{host}Content-Length: 0"),
             "group-not-found": lambda: self.ask("resetGroup", "/api/queues/email/groups/tenant-41"),
             "queue-full": self.a_job_more_than_may_wait,
+            "group-full": self.a_job_more_than_its_group_may_have,
             "upgrade-needed": self.a_limit_while_an_older_worker_runs,
             "not-acceptable": lambda: self.ask("readHealth", accept="text/html"),
             "wrong-state": self.deletion_of_a_job_that_waits,
@@ -422,6 +423,11 @@ class Refusals(Live):
         self.ask("createJob", "", crowded)
         self.ask("changeQueue", "/api/queues/crowded", {"max_depth": 1})
         return self.ask("createJob", "", crowded)
+
+    def a_job_more_than_its_group_may_have(self) -> Answer:
+        self.ask("changeQueue", "/api/queues/fair", {"groups": {"max_depth": 1}})
+        self.ask("createJob", "", {**MAIL, "queue": "fair", "group": "tenant-42"})
+        return self.ask("createJob", "", {**MAIL, "queue": "fair", "group": "tenant-42"})
 
     def a_limit_while_an_older_worker_runs(self) -> Answer:
         older = "supervisor 0.2.0 jobs1.812.77aa01f0"

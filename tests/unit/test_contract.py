@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 from unittest.mock import Mock
 
 import lib
-from lib import ids, json_text
+from lib import json_text
 from lib.api import events, job_search
 from lib.api.bulk import batch, upload
 from lib.api.routes import AllOperations, routes
@@ -24,6 +24,7 @@ from lib.http1.server.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
 from lib.jobs import failure, masking, queue_settings, registry, request_fields, result, start_limits
 from lib.jobs.backoff import DEFAULT_BACKOFF
+from lib.jobs.group import GROUP_NAME
 from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord
 from lib.jobs.payload import json_name
 from lib.jobs.queue_settings import MAX_DEPTH, SETTINGS
@@ -398,7 +399,7 @@ class Facts(unittest.TestCase):
             self.assertEqual((1, start_limits.MAX_RATE), (limit["minimum"], limit["maximum"]))
             bounds_s = (start_limits.LEAST_PER_S, start_limits.MOST_PER_S)
             self.assertEqual(bounds_s, (per_s["minimum"], per_s["maximum"]))
-        self.assertEqual(f"^{ids.GROUP_NAME.pattern}$", CONTRACT.schema("GroupName")["pattern"])
+        self.assertEqual(f"^{GROUP_NAME.pattern}$", CONTRACT.schema("GroupName")["pattern"])
         group = {*Group._fields} - {"until_ms", "concurrency", "rate"} | {"until", "limits"}
         self.assertEqual(group, {*self.properties("Group")})
         self.assertEqual({*queue_settings.shown({})["groups"]}, {*self.properties("GroupLimits")})
