@@ -52,8 +52,12 @@ INDEXED = ("delayed", "blocked", "completed", "dead", "cancelled")
 
 TYPES = {
     **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine"), "list"),
+    **dict.fromkeys(("bells", "rate:"), "list"),
     **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading"), "zset"),
+    **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta"), "hash"),
+    **dict.fromkeys(("held", "limits", "stale"), "hash"),
+    **dict.fromkeys(("full", "running:"), "set"),
     "epoch": "string",
     "events": "stream",
 }
