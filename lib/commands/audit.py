@@ -1,8 +1,8 @@
 """Is every job in exactly one place? Reads one Redis a batch at a time, changes nothing, and names each job that is
 not.
 
-For `python worker.py --doctor --check`. Each state has one place: a ready job stands in one of the ready lists, in a line
-of its group or in `suspects`, an active one in its runner's active list, any other in the sorted set that has the
+For `python worker.py --doctor --check`. Each state has one place: a ready job stands in one of the ready lists, in a
+line of its group or in `suspects`, an active one in its runner's active list, any other in the sorted set that has the
 state's name. Groups have turns and counts of their own: group_audit.py. A finding:
 
     email: email-4d1e… is ready and stands in no place
@@ -110,9 +110,7 @@ async def _fault_of(link: RedisLink, base: str, job_id: str, places: list[str], 
     return fault or running_fault(shown_text(state), group, groups.running.get(job_id, set()))
 
 
-def _fault(
-    state: bytes | None, runner_id: bytes | None, listed: bytes | None, group: str, places: list[str]
-) -> str:
+def _fault(state: bytes | None, runner_id: bytes | None, listed: bytes | None, group: str, places: list[str]) -> str:
     """What is wrong with where one job stands, "" for nothing. places: the lists and sorted sets that hold its id."""
     name = shown_text(state) if state else ""
     if not name:
