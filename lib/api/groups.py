@@ -5,6 +5,7 @@ A group's name may hold `/` and `:`, and is one segment of the path: `/api/queue
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -42,7 +43,7 @@ class GroupOperations:
 
     async def change(self, call: Call) -> Response:
         """Give a group limits of its own. A limit that is null is the queue's again."""
-        queue, name = _names(call)
+        queue, name = _names(call.path)
         changes = group_changes_in(json_body.parse(call.request.body))
         if any(value for value in changes.values()):
             await self._gate.require("limits of groups", LIMITS_SINCE)
@@ -53,14 +54,14 @@ class GroupOperations:
 
     async def remove(self, call: Call) -> Response:
         """Take the limits that a group has of its own away."""
-        queue, name = _names(call)
+        queue, name = _names(call.path)
         await self._groups.reset(queue, name)
         self._tell(call, "group.changed", f"Group {name} of queue {queue} has no limits of its own now", queue, name)
         return Response(204)
 
     async def release(self, call: Call) -> Response:
         """End a hold before its time."""
-        queue, name = _names(call)
+        queue, name = _names(call.path)
         json_body.expect_no_fields(call.request.body)
         group, is_replayed = await self._groups.release(queue, name, idempotency.keyed(call))
         if not is_replayed:
@@ -71,13 +72,13 @@ class GroupOperations:
         self._log.info(event, text, request_id=call.request_id, queue=queue, group=name)
 
 
-def _names(call: Call) -> tuple[str, str]:
-    """The queue and the group in the path. Raises QueueNotFound or GroupNotFound for what can't be a name."""
-    check_name(call.path["queue"])
-    name = unquote(call.path["group"], errors="replace")
+def _names(path: Mapping[str, str]) -> tuple[str, str]:
+    """The queue and the group in a path. Raises QueueNotFound or GroupNotFound for what can't be a name."""
+    check_name(path["queue"])
+    name = unquote(path["group"], errors="replace")
     if not GROUP_NAME.fullmatch(name):
         raise GroupNotFound(f"that can't be a group's name: {GROUP_RULE}; percent-encode a / in the path")
-    return call.path["queue"], name
+    return path["queue"], name
 
 
 def _present(group: Group) -> dict[str, Any]:
