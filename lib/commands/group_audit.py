@@ -42,7 +42,7 @@ async def read_groups(link: RedisLink, base: str) -> GroupsSeen:
         if length:
             lines.append(name)
             _, priority, group = name.split(":", 2)
-            if group not in turns[priority] and group not in stopped:
+            if group not in turns[priority] | stopped and await _has_waiting(link, base, name):
                 faults[f"the group {group}"] = f"has jobs in {name} and no turn, so that none starts; {MENDED}"
     return GroupsSeen(lines, await _running(link, base, ["", *sorted(groups)]), faults)
 
@@ -58,6 +58,16 @@ def running_fault(state: str, group: str | None, running: set[str]) -> str:
     if group and own - running:
         return f"is active and not in running:{group}, so that too many of the group may run; {MENDED}"
     return ""
+
+
+async def _has_waiting(link: RedisLink, base: str, line: str) -> bool:
+    """Whether a job waits in the line, of which no claim takes any: in front of it may stand ids of jobs that were
+    cancelled, and their field `listed` has the letter of this line: `N` for `line:normal:tenant-42`."""
+    letter = line.split(":")[1][0].upper()
+    for job_id in await link.call("LRANGE", base + line, -AT_ONCE, -1):
+        if letter not in shown_text(await link.call("HGET", f"{base}job:{exact_text(job_id)}", "listed") or b""):
+            return True
+    return False
 
 
 async def _running(link: RedisLink, base: str, groups: Iterable[str]) -> Mapping[str, set[str]]:

@@ -49,6 +49,13 @@ class GroupAudit(GroupedCase):
 
         await self.assert_found()
 
+    async def test_a_line_that_holds_cancelled_jobs_alone_needs_no_turn(self) -> None:
+        (cancelled,) = await self.put(GROUP)
+        await self.job_store.cancel(cancelled)
+        self.client.delete(self.base + "turns:normal")
+
+        await self.assert_found()
+
     async def test_ghosts_in_running_are_named(self) -> None:
         (job_id,) = await self.put(GROUP)
         self.client.sadd(f"{self.base}running:{GROUP}", job_id, "no-job")
