@@ -26,12 +26,12 @@ STALE_LISTS = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "s
 STALE_LINES = {"H": "line:high:", "N": "line:normal:", "L": "line:low:"}
 """Letter in a job's field `listed` -> the list in which the job's id still stands, and may not be claimed; of a line
 what stands before the name of the job's group."""
-PROBES = {  # A command that only a key of that type answers. Not TYPE: the user of prod/redis.conf may not run it.
+PROBES = {  # A command that only a key of that type answers.
     "list": ("LLEN",),
+    "set": ("SCARD",),
     "zset": ("ZCARD",),
     "hash": ("HLEN",),
     "string": ("GET",),
-    "set": ("SCARD",),
     "stream": ("XRANGE", "-", "+", "COUNT", 1),
 }
 

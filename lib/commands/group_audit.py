@@ -2,8 +2,8 @@
 
 A ready job of a group stands in the group's line of its priority, `line:high:tenant-42` say. Each group that has such
 jobs has a turn (`turns:high`), or waits in `full` or `resting`: else no claim would ever look at it. A job of a group
-that runs is in `running:tenant-42`: else more of the group may run than its concurrency allows. Upkeep puts both right;
-audit.py tells of what is still wrong at a second look.
+that runs is in `running:tenant-42`, and no other: else too many of the group run, or too few. Upkeep (mend.lua) puts
+most of that right; audit.py tells of what is still wrong at a second look.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ def running_fault(state: str, group: str | None, running: set[str]) -> str:
     for other in sorted(running - own):
         return f"is {state} and still in running:{other}, which costs a slot; {MENDED}"
     if group and own - running:
-        return f"is active and not in running:{group}, so that too many of the group may run; {MENDED}"
+        return f"is active and not in running:{group}, so that too many of the group may run until it ends"
     return ""
 
 

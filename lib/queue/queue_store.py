@@ -47,7 +47,8 @@ class Census(NamedTuple):
     counts: state -> jobs. workers: runners that are alive. per_minute: event -> count in about the last 60 s. totals:
     event -> count since the queue began. settings: what queue_settings.shown gives, {"paused": False, "max_depth":
     None, …} where nothing was set. limited: which of the queue's own limits keeps its jobs waiting now, if one does.
-    lines: how many groups wait for their turn, for a job of theirs to end, or for a time; empty where none waits.
+    lines: how many groups wait for their turn (waiting), for a job of theirs to end (full), or for a time (resting),
+    and how many of the latter are held by a job of theirs (held); empty where the queue has no groups.
     """
 
     queue: str

@@ -77,7 +77,7 @@ class GroupAudit(GroupedCase):
         self.client.srem(f"{self.base}running:{GROUP}", grouped)
 
         await self.assert_found(
-            f"{grouped} is active and not in running:{GROUP}, so that too many of the group may run; {MENDED}"
+            f"{grouped} is active and not in running:{GROUP}, so that too many of the group may run until it ends"
         )
         self.client.sadd(f"{self.base}running:{GROUP}", grouped)
 

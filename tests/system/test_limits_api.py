@@ -42,8 +42,13 @@ class Api(unittest.TestCase):
         body = {"type": "noop", "payload": {}, "queue": self.queue, **({"group": group} if group else {}), **fields}
         return self.server.request("POST", "/api/jobs", body)
 
-    def logged(self, event: str) -> list[str]:
-        return [line["msg"] for line in self.server.logged(event) if line["queue"] == self.queue]
+    def logged(self, event: str, count: int = 1) -> list[str]:
+        """The log's sentences about this test's queue, as soon as there are `count` of them."""
+
+        def found() -> list[str]:
+            return [line["msg"] for line in self.server.logged(event) if line["queue"] == self.queue]
+
+        return list(self.server.until(lambda: len(found()) >= count and found(), f"{count} {event}"))
 
 
 class OfQueues(Api):
@@ -158,7 +163,7 @@ class OfOneGroup(Api):
                 f"Group tenant-42 of queue {self.queue} changed: paused true, rate null",
                 f"Group tenant-42 of queue {self.queue} has no limits of its own now",
             ],
-            self.logged("group.changed"),
+            self.logged("group.changed", 3),
         )
 
     def test_a_name_with_a_slash_is_one_segment(self) -> None:

@@ -1,42 +1,6 @@
 -- Turns: which group's line is served next, and how many of its jobs may start (lines.lua says what a line is).
--- @use claiming clock hand_out lines rate stop_group claim_fields quarantine
-local group_concurrency, group_rate  -- The limits of each group of the queue; set by ration.lua.
-local has_own_limits  -- Whether some group has limits of its own; nil before that was asked.
-local rooms = {}  -- group -> what `room_of` found in this call.
-
--- limits_of(group): its concurrency and its rate, as texts or nil, and whether the group is paused.
--- `limits` holds what was set for the group alone, '5|100/60000|1': concurrency, rate, paused. An empty part is the
--- queue's.
-local function limits_of(group)
-  if has_own_limits == nil then has_own_limits = redis.call('EXISTS', base .. 'limits') == 1 end
-  local own = has_own_limits and redis.pcall('HGET', base .. 'limits', group)
-  if type(own) ~= 'string' then return group_concurrency, group_rate, false end
-  local concurrency, rate, paused = string.match(own, '^(%d*)|([^|]*)|(.*)$')
-  return concurrency ~= '' and concurrency or group_concurrency, rate ~= '' and rate or group_rate, paused == '1'
-end
-
--- room_of(group): how many of its jobs may start, less those that this call has started: `slots` by its concurrency and
--- `starts` by its rate; where `starts` is 0, `rest_ms` until the next start; and its rate as rate_limit, rate_ms.
-local function room_of(group)
-  local room = rooms[group]
-  if room then return room end
-  room = {slots = math.huge, starts = math.huge}
-  rooms[group] = room
-  if group == '' then return room end
-  local concurrency, rate, is_paused = limits_of(group)
-  if is_paused then
-    room.slots = 0
-  elseif tonumber(concurrency) then
-    room.slots = tonumber(concurrency) - (tonumber(redis.pcall('SCARD', base .. 'running:' .. group)) or 0)
-  end
-  local rate_limit, rate_ms = rate_in(rate)
-  if rate_limit then
-    room.rate_limit, room.rate_ms = rate_limit, rate_ms
-    room.starts, room.rest_ms = rate_room(base .. 'rate:' .. group, rate_limit, rate_ms)
-  end
-  return room
-end
-
+-- @use claiming clock hand_out lines rate stop_group claim_fields quarantine group_room ready_list
+-- started(group): how many of its jobs this call has started. has_room(group): may one more start?
 local function started(group) return group_starts[group] and #group_starts[group] or 0 end
 
 local function has_room(group)
@@ -75,17 +39,30 @@ local function next_of(list)
   end
 end
 
+-- insert_turn(groups, scores, first, last, group, score): the group's place in a row that is sorted from `first` to
+-- `last`; behind those of the same score.
+local function insert_turn(groups, scores, first, last, group, score)
+  local place = last
+  while place >= first and scores[place] > score do
+    groups[place + 1], scores[place + 1] = groups[place], scores[place]
+    place = place - 1
+  end
+  groups[place + 1], scores[place + 1] = group, score
+end
+
 -- The lines of one priority that are next, as {group, group …} and {score, score …}.
+-- WHY the score of '' is worked out: it had its turn from the moment when another line had one, whatever ran then.
 local function next_turns(priority, most)
   local row = redis.call('ZRANGE', base .. 'turns:' .. priority, '0', digits(most - 1), 'WITHSCORES')
-  local groups, scores = {}, {}
+  local groups, scores, plain_score = {}, {}, nil
   for i = 1, #row, 2 do
-    groups[#groups + 1], scores[#scores + 1] = row[i], tonumber(row[i + 1])
-    -- Jobs that claim.lua has handed out, before the queue had groups, run and are not in the score.
     if row[i] == '' then
-      scores[#scores] = (tonumber(redis.pcall('SCARD', base .. 'running:')) or 0) * LOAD + scores[#scores] % LOAD
+      plain_score = (tonumber(redis.pcall('SCARD', base .. 'running:')) or 0) * LOAD + tonumber(row[i + 1]) % LOAD
+    else
+      groups[#groups + 1], scores[#scores + 1] = row[i], tonumber(row[i + 1])
     end
   end
+  if plain_score then insert_turn(groups, scores, 1, #groups, '', plain_score) end
   return groups, scores
 end
 
@@ -99,7 +76,7 @@ local function serve_row(priority, most, ids, bytes, turn, scores_now)
   while at <= count and handed_out < most and ids > 0 do
     local group, score = groups[at], scores[at]
     at = at + 1
-    local list = group == '' and 'ready:' .. priority or 'line:' .. priority .. ':' .. group
+    local list = ready_list(priority, nil, group)
     local id = not stop_if_full(group) and next_of(list)
     if id or group ~= '' then ids = ids - 1 end
     if not id then
@@ -111,12 +88,7 @@ local function serve_row(priority, most, ids, bytes, turn, scores_now)
       start_one(id, list, false, f, group)
       if handed_out > before then score = (math.floor(score / LOAD) + 1) * LOAD + turn end
       scores_now[group] = score
-      local place = count
-      while place >= at and scores[place] > score do
-        groups[place + 1], scores[place + 1] = groups[place], scores[place]
-        place = place - 1
-      end
-      groups[place + 1], scores[place + 1] = group, score
+      insert_turn(groups, scores, at, count, group, score)
       count = count + 1
       if bytes <= 0 then ids = 0 end
     end
@@ -135,13 +107,13 @@ local function serve(priority, most, ids, bytes, turn)
   return ids, bytes, scores_now
 end
 
--- keep_turns(priority, scores_now): write the scores of the groups that were served. A group whose line is empty by now,
--- or that may start no job any more, loses its turn. To be called behind note_starts.
+-- keep_turns(priority, scores_now): write the scores of the groups that were served. A group whose line is empty by
+-- now, or that may start no job any more, loses its turn. To be called behind note_starts.
 local function keep_turns(priority, scores_now)
   local turns, groups, lines, scores = base .. 'turns:' .. priority, {}, {}, {}
   for group in pairs(scores_now) do
     groups[#groups + 1] = group
-    lines[#lines + 1] = base .. (group == '' and 'ready:' or 'line:') .. priority .. (group == '' and '' or ':' .. group)
+    lines[#lines + 1] = base .. ready_list(priority, nil, group)
   end
   local has_empty = #lines > 0 and redis.call('EXISTS', unpack(lines)) < #lines
   for i, group in ipairs(groups) do
@@ -154,7 +126,7 @@ local function keep_turns(priority, scores_now)
   end
   if #scores > 0 then redis.call('ZADD', turns, unpack(scores)) end
   -- The jobs of no group need no turn where no other line has one.
-  if redis.call('ZCARD', turns) == 1 and redis.call('ZSCORE', turns, '') then redis.call('DEL', turns) end
+  if redis.call('ZCARD', turns) == 1 and redis.call('ZSCORE', turns, '') then redis.call('UNLINK', turns) end
 end
 
 -- note_starts(has_lines): the jobs of this call run from now on, and count in the rates of their groups.
