@@ -105,8 +105,8 @@ class UpkeepSteps:
         return bool(more)
 
     async def mend(self, queue: str) -> tuple[int, bool]:
-        """Put right what is wrong with the next MENDED_AT_ONCE groups of a queue with limits or groups, and forget those
-        without jobs. Each call goes on where the last one ended. Returns how many groups were mended, and True if others
-        are to be looked at at once."""
+        """Put right what is wrong with the next MENDED_AT_ONCE groups of a queue with limits or groups, and forget
+        those without jobs. Each call goes on where the last one ended. Returns how many groups were mended, and True
+        if others are to be looked at at once."""
         mended, more = await self._scripts.call("mend", self._keys.base(queue), MENDED_AT_ONCE)
         return int(mended), bool(more)
