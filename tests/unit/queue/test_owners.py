@@ -25,7 +25,7 @@ PLACES = {
     "base .. bell_list": "bell:LPUSH",
     "base .. 'bells'": "adjust:UNLINK adjust:LPUSH",
     # Which line is next, and which groups are stopped.
-    "base .. 'turns:' .. priority": "lines:ZADD slots:ZADD stop_group:ZREM turns:ZREM mend_group:ZREM",
+    "base .. 'turns:' .. priority": "lines:ZADD slots:ZADD turns:ZADD turns:ZREM stop_group:ZREM mend_group:ZREM",
     "turns": "turns:ZADD turns:ZREM turns:UNLINK",
     "base .. 'resting'": "stop_group:ZADD start_group:ZREM wake_groups:ZREM wake_rested:ZREM mend_group:ZREM",
     "base .. 'groups'": "lines:ZADD mend:ZADD mend_group:ZREM",

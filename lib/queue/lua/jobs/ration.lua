@@ -23,10 +23,16 @@ note_limits(concurrency, rate)
 local of_queue = queue_room(concurrency, rate)
 
 -- A job of this runner whose claim's reply was lost is handed out anew, which is one more start. It has its slot.
+-- left_ms: when the first that was left alone may start.
+local left_ms = math.huge
 local function start_again(id, f)
   local group = redis.call('HGET', base .. 'job:' .. id, 'group') or ''
   local room = room_of(group)
-  if handed_out >= of_queue.starts or room.starts <= started(group) then return end
+  if room.starts <= started(group) then
+    left_ms = math.min(left_ms, now_ms + (room.rest_ms or 1))
+    return
+  end
+  if handed_out >= of_queue.starts then return end
   room.slots, of_queue.slots = room.slots + 1, of_queue.slots + 1
   start_one(id, 'ready:normal', true, f, group)
 end
@@ -85,7 +91,7 @@ elseif not is_paused then
   end
 end
 
-note_starts(next(served) ~= nil or has_stopped_groups())
+note_starts(next(served) ~= nil or has_turns() or has_stopped_groups(), served)
 for priority, scores_now in pairs(served) do keep_turns(priority, scores_now) end
 if of_queue.rate_ms then rate_take(base .. 'rate:', of_queue.rate_ms, handed_out) end
 
@@ -96,5 +102,5 @@ if source ~= 'suspects' and not is_paused and (handed_out == limit or ids_left <
   if is_left then ring() end
 end
 local next_start_ms = of_queue.rest_ms and now_ms + of_queue.rest_ms or math.huge
-local wake_ms = math.min(due_ms or math.huge, rested_ms or math.huge, next_start_ms)
+local wake_ms = math.min(due_ms or math.huge, rested_ms or math.huge, next_start_ms, left_ms)
 return claim_reply(state, wake_ms < math.huge and wake_ms or nil)
