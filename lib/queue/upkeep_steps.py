@@ -38,8 +38,9 @@ class Survey(NamedTuple):
     """What upkeep finds in one queue.
 
     suspects: how many jobs wait to run alone. dead_runners: ids of runners that were reaped or left, and whose active
-    list holds jobs again. is_rationed: the queue has limits or groups, so that `mend` is to be called. beats: runner id -> its beat, `17:1764410000123`, or `none` for a registration without one.
-    wait_s: seconds until a job will be due, expire or be trimmed without anybody doing anything.
+    list holds jobs again. beats: runner id -> its beat, `17:1764410000123`, or `none` for a registration without one.
+    wait_s: seconds until a job will be due, expire or be trimmed without anybody doing anything. is_rationed: the queue
+    has limits or groups, so that `mend` is to be called.
     """
 
     is_due: bool
