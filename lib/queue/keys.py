@@ -20,6 +20,8 @@ wb:{q}:graves                 ZSET    runner that was reaped -> ms at which that
 wb:{q}:cancels:<runner>       SET     ids of running jobs whose cancellation was requested; "!<id>" beside the id where
                                       the handler gets no time to stop; expires
 wb:{q}:expiring               ZSET    id -> ms at which the job is dead if its handler never started
+wb:{q}:keeper, wb:{q}:deputy   STRING  "<ms> <runner>": who asks when the next time has come, and who does if that one
+                                      is gone (lua/parts/keeper.lua); they expire
 wb:{q}:epoch                  STRING  a random word, written once: where it is another one or gone, Redis was emptied
 wb:{q}:unique:<key>           STRING  the id of the job under that unique key; expires (lua/parts/unique_key.lua)
 wb:{q}:idem:<caller> <key>    STRING  "<id> <fingerprint of the request> <answer>"; expires after a day

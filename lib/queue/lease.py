@@ -136,9 +136,10 @@ class Lease:
         return {shown_text(job_id) for job_id in ids}
 
     async def promote(self) -> float | None:
-        """Make ready the delayed jobs that are due. Returns the seconds until the next one is due, None for none."""
-        wait_ms, _ = await self._scripts.call("promote", self._base, PROMOTED_AT_ONCE)
-        return int(wait_ms) / 1000 if wait_ms else None
+        """Make ready the delayed jobs that are due. Returns after how many seconds this runner is to do so again, None
+        where others will."""
+        wait_ms, _ = await self._scripts.call("promote", self._base, PROMOTED_AT_ONCE, self.runner_id)
+        return float(wait_ms) / 1000 if wait_ms else None
 
     # Ending.
 

@@ -4,7 +4,8 @@ Called by runner.py. A round goes like this:
 1. There are free slots: claim as many jobs. (Jobs that take next to no time are claimed ahead of a slot, too: see
    prefetch/.) A claim promotes delayed jobs that are due, and takes high before normal before low priority.
 2. The claim brought nothing: block in BRPOPLPUSH until a job's id or a bell comes, for BLOCK_S at most. A claim for
-   that one job is sent right behind the pop. Meanwhile a timer promotes delayed jobs that become due.
+   that one job is sent right behind the pop. Meanwhile the timer of one idle runner, the keeper of the clock, promotes
+   delayed jobs that become due (promotion_timer.py).
    The queue is paused: claim again in a moment.
 3. `lanes.py` runs the claimed jobs. A slot is free when its handler has ended; Redis may get the record of it later.
 
@@ -58,7 +59,7 @@ class Consumer:
         self._strays = Strays(self.lanes.jobs.by_id)
         self._contact = RedisContact(self.queue, services.log)
         self._background = BackgroundCalls(self.queue, parts.bulkheads)
-        self._promotion = PromotionTimer(lambda: self._registration.lease.promote(), self._background, within_s=BLOCK_S)
+        self._promotion = PromotionTimer(lambda: self._registration.lease.promote(), self._background)
         self._is_stopping = False
         self._is_empty = False
         """Whether the last pop's claim said that no other job is ready."""
@@ -109,6 +110,7 @@ class Consumer:
 
     async def sign_off(self) -> None:
         """Leave the queue; see Registration."""
+        self._promotion.set(None)
         await self._registration.sign_off()
 
     async def stop_cancelled(self) -> None:
@@ -187,7 +189,7 @@ class Consumer:
         if claim.is_paused:
             await self._pause(PAUSED_S)
         elif not claim.jobs and not claim.is_more and not self._is_stopping:
-            self._promotion.set(claim.next_due_s)
+            self._promotion.set(claim.ask_again_s)
             # A pop needs a free slot: the id that it brings could not be given back.
             await (self._wait_for_id() if self.lanes.has_free_slot else self._wait_for_slot())
 
@@ -222,7 +224,7 @@ class Consumer:
         self._contact.count_from_now()
         self._is_empty = claim.is_empty
         if claim.is_empty:
-            self._promotion.set(claim.next_due_s)
+            self._promotion.set(claim.ask_again_s)
         self.lanes.start(claim.jobs, self._registration.lease)
         self._log_killed(claim)
 

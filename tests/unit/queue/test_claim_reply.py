@@ -44,7 +44,7 @@ class Reply(unittest.TestCase):
                     ),
                 ],
                 is_more=False,
-                next_due_s=0.25,
+                ask_again_s=0.25,
             ),
             claim,
         )

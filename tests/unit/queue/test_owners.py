@@ -38,7 +38,7 @@ PLACES = {
 # Keys that hold no ids of jobs, or not the place of one.
 OTHERS = {
     *("base", "moved", "unpack", "base .. ARGV", "base .. 'minute:' .. digits"),
-    *("base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
+    *("base .. post", "base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
 }
 
 # Which of the owners each script needs: through them alone a job is made, waits, runs, ends and is forgotten.

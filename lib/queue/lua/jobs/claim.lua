@@ -5,7 +5,8 @@
 --      4… strays: ids in the runner's active list that the runner does not know, of a pop or claim whose reply was lost
 -- RETURNS 'reaped': the runner was taken for dead | 'forgotten': the queue does not know the runner
 --      | {words, spec, spec …}. words: records parted by \30, of fields parted by \31. The first record is the head:
---          'more' | 'paused' | 'empty' | '', now_ms, ms until the next delayed job is due or '',
+--          'more' | 'paused' | 'empty' | '', now_ms, after how many ms this runner asks again because a delayed job is
+--          due then, or '' (parts/keeper.lua; only where the claim leaves the runner idle),
 --          since when each job was ready (ms, parted by commas), ids of jobs that are dead instead (parted by commas)
 --        and each other record is a job:
 --          id, token, attempt, unknown_since or '', and where the job has a checkpoint or a time at which it is given
@@ -19,7 +20,7 @@
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
--- @use clock bell claim_fields due gate hand_out promote_due queue_settings ready_list stale_ids
+-- @use clock bell claim_fields due gate hand_out keeper promote_due queue_settings ready_list stale_ids
 -- WHY an id goes to the active list before it leaves the other list, as with RPOPLPUSH: where this script fails
 -- half-way, the id is in one of the two.
 local runner, limit, source = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -159,4 +160,6 @@ if #lists > 1 and (handed_out == limit or ids_left == 0) then
     state = 'empty'
   end
 end
-return claim_reply(state, due_ms)
+-- A pop that brought nothing is followed by a claim at once.
+local is_idle = state == 'empty' or source == 'ready' and state == '' and handed_out == 0
+return claim_reply(state, is_idle and my_wait(runner, due_ms, PLAIN_MS) or '')
