@@ -7,10 +7,10 @@ each job. (`|` stands for FIELD, `;` for RECORD: see framing.py; email-…1 for 
     {"v":1,"type":"email",…}
     {"v":1,"type":"email",…}
 
-The first record is about the claim: `more`, `paused`, `empty` or nothing; the time; after how many ms this runner is to
-ask again, or nothing; since when each job was ready; ids of jobs that the claim made dead. Each other record is a job:
-id, token, number of the attempt, since when no runner could run the job; and, if the job has one of the two, its
-checkpoint and the time after which no attempt begins.
+The first record is about the claim: `more`, `paused`, `limited`, `empty` or nothing; the time; after how many ms this
+runner is to ask again, or nothing; since when each job was ready; ids of jobs that the claim made dead. Each other
+record is a job: id, token, number of the attempt, since when no runner could run the job; and, if the job has one of
+the two, its checkpoint and the time after which no attempt begins.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,8 @@ class Claim(NamedTuple):
     """What a claim brought. is_more: claim again at once. ask_again_s: after how many seconds this runner is to make
     ready what is due then; None where another runner does so, or nothing is due soon.
 
-    is_paused: the queue is paused; ask again in a moment. is_empty: no other job is ready (only behind a pop).
+    is_paused: the queue is paused; ask again in a moment. is_limited: the queue has a limit of its own, and a bell
+    tells when to claim again. is_empty: no other job is ready (only behind a pop).
     dead_ids: jobs that the claim ended instead of handing them out (their spec can't be read, or their time is over).
     """
 
@@ -38,6 +39,7 @@ class Claim(NamedTuple):
     is_paused: bool = False
     is_empty: bool = False
     dead_ids: tuple[str, ...] = ()
+    is_limited: bool = False
 
 
 def claim_from(reply: Sequence[bytes]) -> Claim:
@@ -54,6 +56,7 @@ def claim_from(reply: Sequence[bytes]) -> Claim:
         is_paused=state == b"paused",
         is_empty=state == b"empty",
         dead_ids=tuple(dead.decode().split(",")) if dead else (),
+        is_limited=state == b"limited",
     )
 
 

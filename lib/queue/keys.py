@@ -20,6 +20,7 @@ wb:{q}:graves                 ZSET    runner that was reaped -> ms at which that
 wb:{q}:cancels:<runner>       SET     ids of running jobs whose cancellation was requested; "!<id>" beside the id where
                                       the handler gets no time to stop; expires
 wb:{q}:expiring               ZSET    id -> ms at which the job is dead if its handler never started
+wb:{q}:bells                  LIST    where a queue has a limit of its own, idle runners block here, not on ready:normal
 wb:{q}:keeper, wb:{q}:deputy   STRING  "<ms> <runner>": who asks when the next time has come, and who does if that one
                                       is gone (lua/parts/keeper.lua); they expire
 wb:{q}:epoch                  STRING  a random word, written once: where it is another one or gone, Redis was emptied
@@ -85,6 +86,10 @@ class RedisKeys:
     def waiting(self, queue: str) -> str:
         """The list on which an idle runner blocks."""
         return self.base(queue) + "ready:normal"
+
+    def bells(self, queue: str) -> str:
+        """The list on which an idle runner blocks where the queue has a concurrency or a rate of its own."""
+        return self.base(queue) + "bells"
 
     def removed(self, marker: str) -> str:
         """Where it is noted that the queue with this marker was removed on purpose; it has a slot of its own."""

@@ -55,6 +55,7 @@ class Reply(unittest.TestCase):
             ("more", Claim([], True, None)),
             ("paused", Claim([], False, None, is_paused=True)),
             ("empty", Claim([], False, None, is_empty=True)),
+            ("limited", Claim([], False, None, is_limited=True)),
         ):
             self.assertEqual(expected, claim_from(reply(f"{state}|{NOW_MS}|||")))
 
