@@ -34,6 +34,12 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "never; where somebody deleted it, claim makes the job dead as unreadable",
     ),
     "priority": JobField("high, normal or low", "high", "take_in patch", "", "normal"),
+    "group": JobField(
+        "whose line the job waits in, and by whose limits it runs", "tenant-42", "take_in", "", "the job has no group"
+    ),
+    "tags": JobField(
+        "the tags in whose indexes the job stands, parted by commas", "eu,order-17", "take_in patch", "patch", "none"
+    ),
     "expires": JobField(
         "ms at which the job is dead if its handler never started",
         "1795955797333",

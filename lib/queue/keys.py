@@ -27,6 +27,7 @@ wb:{q}:commit:<process>       STRING  the number and the answer of a process' la
 wb:{q}:gone                   HASH    id of a deleted job -> in how many lists it still stands; claim drops it there
 wb:{q}:quarantine             LIST    entries of lists that were no jobs, the last 1,000
 wb:{q}:log:<id>               LIST    what the job's handler logged, the last 200 lines
+wb:{q}:tag:<tag>              ZSET    id of a job that has the tag -> ms at which the job was created
 wb:{q}:totals                 HASH    "<event> <type>" -> count since the queue began; beyond 500 "<event> other"
 wb:{q}:timings                HASH    "wait|duration <bound in s> <type>" -> count, "… sum <type>" -> microseconds
 wb:{q}:observed:<runner>      STRING  the number of the last counts that a runner added to timings; expires
@@ -110,6 +111,10 @@ class RedisKeys:
 
     def quarantine(self, queue: str) -> str:
         return self.base(queue) + "quarantine"
+
+    def tag(self, queue: str, tag: str) -> str:
+        """The index of the jobs that have this tag."""
+        return f"{self.base(queue)}tag:{tag}"
 
     def idempotency(self, queue: str, key: str) -> str:
         """key: the caller's name, a space and the Idempotency-Key that the caller sent."""

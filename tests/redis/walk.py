@@ -59,6 +59,7 @@ LEASE_MS = 60_000
 SPEC = '{"v":1,"type":"noop","request_id":"r","max_attempts":5,"timeout_s":60,"backoff":[2,3600],"payload":{}}'
 ERROR = {"type": "ValueError", "message": "as it was told to"}
 PRIORITIES = ("high", "normal", "normal", "low")
+TAGS = ("eu", "us", "order-1")
 # All but the two that belong to no queue.
 WALKED = script_paths().keys() - {"count_call", "name"}
 
@@ -214,6 +215,8 @@ class Walk:
             chosen |= {"unique_key": rng.choice("ab"), "unique_ttl_ms": 60_000 if rng.random() < 0.5 else 0}
         if rng.random() < 0.2:
             chosen |= {"idempotency_key": f"caller {rng.randint(1, 30)}", "fingerprint": rng.choice("xy")}
+        if rng.random() < 0.3:
+            chosen["tags"] = tuple(rng.sample(TAGS, rng.randint(1, 3)))
         return job._replace(**chosen)
 
     async def _claim(self, source: str = "ready") -> str:
@@ -311,7 +314,8 @@ class Walk:
             spec = await self._link.call("HGET", f"{self._base}job:{job_id}", "spec")
             due = self._rng.choice(("", "", "now", str(int(time.time() * 1000) + 30)))
             sha1 = hashlib.sha1(spec, usedforsecurity=False).hexdigest()
-            await self._call("patch", job_id, sha1, SPEC, self._rng.choice(("", *PRIORITIES)), due, "")
+            tags = self._rng.choice(("", "", "=", "=eu", "=eu,order-1"))
+            await self._call("patch", job_id, sha1, SPEC, self._rng.choice(("", *PRIORITIES)), due, "", tags)
         return "patch"
 
     async def _promote(self) -> str:

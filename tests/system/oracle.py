@@ -54,6 +54,7 @@ class _Queue:
     gone: dict[str, str] = field(default_factory=dict)
     logs: set[str] = field(default_factory=set)
     fading: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, dict[str, float]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
 
@@ -147,6 +148,8 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
         queue.indexes[key] = {job_id: float(score) for job_id, score in pairs.items()}
     elif key == "fading":
         queue.fading = pairs
+    elif head == "tag":
+        queue.tags[rest] = {job_id: float(score) for job_id, score in pairs.items()}
     elif key == "gone":
         queue.gone = pairs
     elif head == "log":
@@ -178,7 +181,20 @@ def _faults_of(queue: _Queue) -> list[str]:
         if job.get("state") not in ("completed", "dead", "cancelled") or "retain" not in job:
             found.append(f"{job_id} is in `fading`, and is {job.get('state', 'no job')}")
     found += [f"{job_id} has a log and is no job" for job_id in queue.logs - queue.jobs.keys()]
-    return found
+    return found + _faults_of_tags(queue)
+
+
+def _faults_of_tags(queue: _Queue) -> list[str]:
+    """Each job stands in the index of each of its tags, by the time at which it was created, and in no other."""
+    tagged: dict[str, dict[str, float]] = {}
+    for job_id, job in queue.jobs.items():
+        for tag in filter(None, job.get("tags", "").split(",")):
+            tagged.setdefault(tag, {})[job_id] = queue.indexes.get("all", {}).get(job_id, 0)
+    return [
+        f"the jobs with the tag {tag} are {tagged.get(tag, {})}, and its index has {queue.tags.get(tag, {})}"
+        for tag in sorted(tagged.keys() | queue.tags.keys())
+        if tagged.get(tag) != queue.tags.get(tag)
+    ]
 
 
 def _fault_of(job_id: str, job: dict[str, str], places: list[str]) -> str:

@@ -33,6 +33,8 @@ PLACES = {
     "base .. 'all'": "take_in:ZADD forget:ZREM",
     # When something happens to a job by itself.
     "base .. 'expiring'": "take_in:ZADD unbegun:ZADD expire:ZADD expire:ZREM gate:ZREM",
+    # The indexes of tags.
+    "base .. 'tag:' .. tag": "tags:ZADD tags:ZREM",
     "base .. 'fading'": "conclude:ZADD revive:ZREM forget:ZREM trim:ZREM",
 }
 # Keys that hold no ids of jobs, or not the place of one.
