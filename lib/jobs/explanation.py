@@ -140,6 +140,14 @@ def _queue_paused(facts: JobFacts) -> Told | None:
     return Told(f"the queue {queue} is paused, and goes on with POST /api/queues/{queue}/resume; {words.waits(facts)}")
 
 
+def _group_paused(facts: JobFacts) -> Told | None:
+    if not facts.is_group_paused:
+        return None
+    path = f"/api/queues/{facts.record.queue}/groups/{facts.group}"
+    resume = f'PATCH {path} with {{"paused": false}}'
+    return Told(f"its group {facts.group} is paused, and goes on with {resume}; {words.waits(facts)}")
+
+
 def _no_worker(facts: JobFacts) -> Told | None:
     if not needs_runner(facts):
         return None
@@ -158,6 +166,36 @@ def _suspected(facts: JobFacts) -> Told | None:
     return Told(f"it was aboard runners that crashed, and is to run alone in a process of its own{turn}")
 
 
+def _held(facts: JobFacts) -> Told | None:
+    if facts.hold is None:
+        return None
+    until_ms, job_id = facts.hold
+    rests = f"its group {facts.group} rests until {words.until_text(facts, until_ms)}"
+    return Told(f"{rests}, because its job {job_id} has asked for that", until_ms)
+
+
+def _concurrency_limited(facts: JobFacts) -> Told | None:
+    said = [
+        words.full_text(limit, of)
+        for limit, of in ((facts.full_group, f"its group {facts.group}"), (facts.full_queue, facts.record.queue))
+        if limit is not None
+    ]
+    return Told("; ".join([*said, *words.place_text(facts)]), eta_s=words.eta_s_of(facts)) if said else None
+
+
+def _rate_limited(facts: JobFacts) -> Told | None:
+    spent = [
+        (rate, of)
+        for rate, of in ((facts.spent_group, f"its group {facts.group}"), (facts.spent_queue, facts.record.queue))
+        if rate is not None
+    ]
+    if not spent:
+        return None
+    said = [words.spent_text(facts, rate, of) for rate, of in spent]
+    until_ms = max(rate.until_ms for rate, _ in spent)
+    return Told("; ".join([*said, *words.place_text(facts)]), until_ms, words.eta_s_of(facts))
+
+
 def _waiting_its_turn(facts: JobFacts) -> Told | None:
     if facts.record.state == "delayed":
         return Told("its time has come, and it takes its place among the ready jobs in a moment")
@@ -168,9 +206,9 @@ def _waiting_its_turn(facts: JobFacts) -> Told | None:
             f"it stands in no list of {facts.record.queue}, so no worker finds it: somebody changed keys by hand;"
             " worker.py --doctor --check names such jobs; cancel it and run it again"
         )
-    return Told(
-        f"{words.before(facts)}; {words.pace(facts)}, with {words.runners_text(facts)}", eta_s=words.eta_s_of(facts)
-    )
+    turns = "groups take turns, the one that runs least first; " if facts.group else ""
+    pace = f"{words.pace(facts)}, with {words.runners_text(facts)}"
+    return Told(f"{words.before(facts)}; {turns}{pace}", eta_s=words.eta_s_of(facts))
 
 
 REASONS: Final[Mapping[str, Callable[[JobFacts], Told | None]]] = {
@@ -181,7 +219,11 @@ REASONS: Final[Mapping[str, Callable[[JobFacts], Told | None]]] = {
     "unknown_type": _unknown_type,
     "delayed": _delayed,
     "queue_paused": _queue_paused,
+    "group_paused": _group_paused,
     "no_worker": _no_worker,
     "suspected": _suspected,
+    "held": _held,
+    "concurrency_limited": _concurrency_limited,
+    "rate_limited": _rate_limited,
     "waiting_its_turn": _waiting_its_turn,
 }

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from lib.jobs.job import JobRecord
-from lib.jobs.job_facts import JobFacts
+from lib.jobs.job_facts import FullLimit, JobFacts, SpentRate
 from lib.jobs.masking import known_secrets, masked_error
 from lib.jobs.timestamps import LAST_MS, timestamp
 
@@ -69,7 +69,7 @@ def waits(facts: JobFacts) -> str:
 
 
 def before(facts: JobFacts) -> str:
-    queue, ahead = facts.record.queue, facts.ahead or 0
+    queue, ahead = f"its group {facts.group}" if facts.group else facts.record.queue, facts.ahead or 0
     if not ahead:
         return f"it is the next of {queue}"
     jobs = f"{ahead:,} job{'s' if ahead > 1 else ''}"
@@ -77,6 +77,24 @@ def before(facts: JobFacts) -> str:
     if facts.precision == "most":
         return f"at most {jobs} of {queue} {are} before it (some of them may have been cancelled)"
     return f"{jobs} of {queue}{' or more' if facts.precision == 'least' else ''} {are} before it"
+
+
+def place_text(facts: JobFacts) -> list[str]:
+    return [before(facts)] if facts.ahead is not None else []
+
+
+def full_text(limit: FullLimit, of: str) -> str:
+    """`2 of 2 of its group tenant-42 run: email-1, email-2`."""
+    ids = ", ".join(limit.job_ids)
+    more = " and others" if limit.running > len(limit.job_ids) else ""
+    return f"{limit.running:,} of {limit.limit:,} of {of} run" + (f": {ids}{more}" if ids else "")
+
+
+def spent_text(facts: JobFacts, spent: SpentRate, of: str) -> str:
+    """`email has used up its rate of 100 in 60 s until 2026-…, in 12 s`."""
+    limit, _, per_ms = spent.rate.partition("/")
+    size = f" of {int(limit):,} in {int(per_ms) / 1000:g} s" if limit.isdecimal() and per_ms.isdecimal() else ""
+    return f"{of} has used up its rate{size} until {until_text(facts, spent.until_ms)}"
 
 
 def pace(facts: JobFacts) -> str:
@@ -91,14 +109,18 @@ def runners_text(facts: JobFacts) -> str:
 
 def eta_s_of(facts: JobFacts) -> int | None:
     """The jobs before it, at the pace of the last minute. WHY no finer: a number that is wrong in a way one can see is
-    better than a model."""
-    if facts.ahead is None or not facts.ended_a_minute:
+    better than a model. Of a group no pace is known, and the queue's is not its own."""
+    if facts.ahead is None or facts.group or not facts.ended_a_minute:
         return None
     return math.ceil(facts.ahead * 60 / facts.ended_a_minute)
 
 
+def until_text(facts: JobFacts, until_ms: int) -> str:
+    return f"{at(until_ms)}, in {span_text(until_ms - facts.now_ms)}"
+
+
 def due_text(facts: JobFacts, due_ms: int) -> str:
-    return f"due at {at(due_ms)}, in {span_text(due_ms - facts.now_ms)}"
+    return f"due at {until_text(facts, due_ms)}"
 
 
 def at(ms: int | None) -> str:

@@ -11,6 +11,29 @@ Precision = Literal["exact", "most", "least", "taken", "none"]
 """How exactly it is known how many jobs are before one: explain.lua has the meaning of each word."""
 
 
+class FullLimit(NamedTuple):
+    """A concurrency that is used up. running: how many jobs run; job_ids: up to five of these."""
+
+    limit: int
+    running: int
+    job_ids: tuple[str, ...]
+
+
+class SpentRate(NamedTuple):
+    """A rate that is used up: no job starts before until_ms. rate: `100/60000`, 100 starts in 60,000 ms; "" where it is
+    not the group's rate any more."""
+
+    rate: str
+    until_ms: int
+
+
+class GroupHold(NamedTuple):
+    """A group rests until then, because its job `job_id` has asked for it (`Retry(…, hold=True)`)."""
+
+    until_ms: int
+    job_id: str
+
+
 class JobFacts(NamedTuple):
     """What is known of a job at the moment `now_ms`.
 
@@ -18,7 +41,9 @@ class JobFacts(NamedTuple):
     runner knows its type. runners, slots: how many living runners may take the job, and how many jobs they run at once.
     served: queues that living runners serve, asked only where none serves the job's; None where no runner lives at all.
     beat_ms: when the runner that claimed the job last was heard of. ended_a_minute: how many jobs of the queue ended
-    lately. ahead: how many jobs are claimed before this one, as exactly as `precision` says.
+    lately. ahead: how many jobs are claimed before this one, as exactly as `precision` says; of a job of a group, how
+    many jobs of that group. group: "" for none. hold, full_…, spent_…: what keeps the jobs of the group, or of the
+    queue, from starting now.
     """
 
     record: JobRecord
@@ -34,6 +59,13 @@ class JobFacts(NamedTuple):
     ended_a_minute: int = 0
     ahead: int | None = None
     precision: Precision = "none"
+    group: str = ""
+    is_group_paused: bool = False
+    hold: GroupHold | None = None
+    full_group: FullLimit | None = None
+    full_queue: FullLimit | None = None
+    spent_group: SpentRate | None = None
+    spent_queue: SpentRate | None = None
 
     @property
     def due_ms(self) -> int | None:

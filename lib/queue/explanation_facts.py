@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from lib.ids import queue_of
 from lib.jobs.explanation import needs_runner
-from lib.jobs.job_facts import JobFacts, Precision
-from lib.queue.framing import named, optional_number
+from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, Precision, SpentRate
+from lib.queue.framing import named, optional_number, shown_text
 from lib.queue.job_record import record_from
 from lib.queue.job_store import job_not_found
 from lib.queue.keys import RedisKeys
@@ -67,4 +67,29 @@ def _facts(job_id: str, found: dict[str, Any]) -> JobFacts:
         ended_a_minute=optional_number(found["ended"]) or 0,
         ahead=found["before"] if isinstance(found["before"], int) else None,
         precision=cast(Precision, found["precision"].decode()),
+        group=shown_text(found["group"]),
+        is_group_paused=bool(found["group_paused"]),
+        hold=_hold(shown_text(found["held"])),
+        full_group=_full(shown_text(found["full_group"])),
+        full_queue=_full(shown_text(found["full_queue"])),
+        spent_group=_spent(shown_text(found["spent_group"])),
+        spent_queue=_spent(shown_text(found["spent_queue"])),
     )
+
+
+def _hold(text: str) -> GroupHold | None:
+    """text: `1760000030000 email-01a2…`, or ""."""
+    until_ms, _, job_id = text.partition(" ")
+    return GroupHold(int(until_ms), job_id) if text else None
+
+
+def _full(text: str) -> FullLimit | None:
+    """text: `2|2|email-01a2…,email-01a3…`, or ""."""
+    limit, running, job_ids = (text or "0|0|").split("|", 2)
+    return FullLimit(int(limit), int(running), tuple(filter(None, job_ids.split(",")))) if text else None
+
+
+def _spent(text: str) -> SpentRate | None:
+    """text: `100/60000|1760000030000`, or ""."""
+    rate, _, until_ms = text.partition("|")
+    return SpentRate(rate, int(until_ms)) if text else None

@@ -7,6 +7,7 @@ from typing import Any
 
 from lib.errors import JobNotFound, RedisKeysBroken
 from lib.jobs.explanation import Explanation, explain
+from lib.jobs.job import Revision
 from lib.queue.end_record import fail_record, snooze_record
 from lib.queue.explanation_facts import MOST_LOOKED_INTO, MOST_SEARCHED, ExplanationFacts
 from lib.queue.lease import Lease
@@ -260,8 +261,8 @@ class Places(ExplainCase):
     def take_out_bells(self) -> None:
         self.client.lrem(self.base + "ready:normal", 0, "bell")
 
-    def revision(self, spec_text: bytes, priority: str | None, *, due: int | None = None) -> Any:
-        return spec_text.decode(), priority, due
+    def revision(self, spec_text: bytes, priority: str | None, *, due: int | None = None) -> Revision:
+        return Revision(spec_text.decode(), priority, due)
 
     async def test_beyond_a_thousand_the_cancelled_ones_are_counted_as_well(self) -> None:
         await self.served_by()

@@ -7,7 +7,7 @@ from lib.jobs.backoff import Backoff
 from lib.jobs.explanation import REASONS, Explanation, explain, needs_runner
 from lib.jobs.explanation_words import span_text
 from lib.jobs.job import Attempt, JobRecord
-from lib.jobs.job_facts import JobFacts
+from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, SpentRate
 from lib.jobs.spec import JobSpec
 from lib.tracing import NO_TRACE
 
@@ -213,11 +213,74 @@ class Ready(unittest.TestCase):
                 self.assertEqual((ahead, precision == "least"), (found.ahead, found.is_ahead_at_least))
 
 
+class Limited(unittest.TestCase):
+    UNTIL = NOW_MS + 40_000
+
+    def explained(self, **facts: Any) -> Explanation:
+        """Of a job with one other before it; sixty a minute end in its queue."""
+        return explained("ready", facts={"ahead": 1, "precision": "exact", "ended_a_minute": 60, **facts})
+
+    def test_a_paused_group_says_how_it_goes_on(self) -> None:
+        found = self.explained(group="a", is_group_paused=True, runners=0)
+
+        self.assertEqual(("group_paused", None), (found.reason, found.eta_s))
+        self.assertEqual(
+            'its group a is paused, and goes on with PATCH /api/queues/email/groups/a with {"paused": false}; the job'
+            f" waits since {AGO_12_S}, for 12 s",
+            found.detail,
+        )
+
+    def test_a_held_group_says_until_when_and_for_which_job(self) -> None:
+        found = self.explained(group="a", hold=GroupHold(self.UNTIL, "email-9"), full_group=FullLimit(1, 1, ()))
+
+        self.assertEqual(("held", self.UNTIL), (found.reason, found.until_ms))
+        self.assertEqual(
+            f"its group a rests until {IN_40_S}, in 40 s, because its job email-9 has asked for that", found.detail
+        )
+
+    def test_a_concurrency_says_what_runs_of_the_group_and_of_the_queue(self) -> None:
+        group, queue = FullLimit(2, 2, ("email-8", "email-9")), FullLimit(1000, 1200, ("email-7",))
+        both = self.explained(group="a", full_group=group, full_queue=queue, spent_queue=SpentRate("1/1", self.UNTIL))
+        of_queue = self.explained(full_queue=queue)
+
+        self.assertEqual(("concurrency_limited", None, None), (both.reason, both.until_ms, both.eta_s))
+        self.assertEqual(
+            "2 of 2 of its group a run: email-8, email-9; 1,200 of 1,000 of email run: email-7 and others; 1 job of its"
+            " group a is before it",
+            both.detail,
+        )
+        self.assertEqual(1, of_queue.eta_s)
+        self.assertIn("1 job of email is before it", of_queue.detail)
+
+    def test_a_rate_says_until_when_it_is_used_up(self) -> None:
+        queue, rests = SpentRate("100/60000", self.UNTIL), SpentRate("", NOW_MS + 10_000)
+        found = self.explained(spent_queue=queue)
+        both = self.explained(group="a", spent_queue=queue, spent_group=rests)
+
+        self.assertEqual(("rate_limited", self.UNTIL, 1), (found.reason, found.until_ms, found.eta_s))
+        self.assertEqual(
+            f"email has used up its rate of 100 in 60 s until {IN_40_S}, in 40 s; 1 job of email is before it",
+            found.detail,
+        )
+        self.assertEqual(self.UNTIL, both.until_ms)
+        self.assertTrue(both.detail.startswith("its group a has used up its rate until 2026-"), both.detail)
+
+    def test_of_a_group_the_place_is_its_own_and_no_time_is_given(self) -> None:
+        found = self.explained(group="a")
+
+        self.assertEqual(("waiting_its_turn", 1, None), (found.reason, found.ahead, found.eta_s))
+        self.assertTrue(
+            found.detail.startswith(
+                "1 job of its group a is before it; groups take turns, the one that runs least first;"
+            )
+        )
+
+
 class Table(unittest.TestCase):
     def test_the_reasons_stand_in_the_order_that_is_documented(self) -> None:
         self.assertEqual(
-            "finished running waiting_for_jobs retry_backoff unknown_type delayed queue_paused no_worker suspected"
-            " waiting_its_turn",
+            "finished running waiting_for_jobs retry_backoff unknown_type delayed queue_paused group_paused no_worker"
+            " suspected held concurrency_limited rate_limited waiting_its_turn",
             " ".join(REASONS),
         )
 

@@ -12,58 +12,28 @@
 --      runners slots  how many living runners may take the job, and how many jobs at once all of them run
 --      beat           ms of the last beat of the runner that claimed the job last, or ''
 --      ended          how many jobs of the queue ended in the last minute, '' for none
---      before         how many jobs are claimed before this one, or ''; and how exactly that is known:
---      precision      'exact' | 'most': among them may be jobs that were cancelled where they stood | 'least': the job
---                     was not among the ids that were searched | 'taken': a runner has popped its id, and claims it
---                     now | 'none': the job is not ready, or stands in no list
--- @use alive clock isolation pace queue_settings ready_list record_text stale_ids
+--      before         how many jobs are claimed before this one, of a group: how many of that group, or ''
+--      precision      how exactly that is known: 'exact' | 'most': among them may be jobs that were cancelled where
+--                     they stood | 'least': the job was not among the ids that were searched | 'taken': a runner has
+--                     popped its id, and claims it now | 'none': the job is not ready, or stands in no list
+--      group          the job's group, or ''
+--    and what keeps jobs of a queue with limits or groups from starting, each '' where it does not:
+--      group_paused   '1'
+--      held           '1760000030000 emails-01a2…': until when the group rests, and the job that has asked for that
+--      full_group full_queue     '2|2|id,id': the concurrency, how many run, and the ids of some of these
+--      spent_group spent_queue   '100/60000|1760000030000': the rate that is used up, and ms at which it allows a start
+-- @use alive clock isolation job_place limits_seen pace queue_settings record_text
 -- WHY two bounds: to search 10,000 ids takes Redis half a millisecond; to look into the records of 1,000 takes two.
 local id, most_searched, most_looked_into, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local job = base .. 'job:' .. id
--- List -> those that claim.lua empties before it.
-local CLAIMED_BEFORE = {['ready:normal'] = {'ready:high'}, ['ready:low'] = {'ready:high', 'ready:normal'}}
 
 local record = record_text(id)
 if record == '' then return {} end
-local state, priority, suspect, unknown_since, worker =
-  unpack(redis.call('HMGET', job, 'state', 'priority', 'suspect', 'unknown_since', 'worker'))
-
--- How many of the last `most` ids of a list are ready jobs that are to be claimed from there.
-local function jobs_in(list, most)
-  local count = 0
-  if most == 0 then return count end
-  for _, other in ipairs(redis.call('LRANGE', base .. list, -most, -1)) do
-    local other_state, stale_in = unpack(redis.pcall('HMGET', base .. 'job:' .. other, 'state', 'listed'))
-    if other_state == 'ready' and not is_stale_in(stale_in, list) then count = count + 1 end
-  end
-  return count
-end
-
--- Has a runner popped this id?
-local function is_popped()
-  for _, runner in ipairs(redis.call('HKEYS', base .. 'workers')) do
-    if redis.call('LPOS', base .. 'active:' .. runner, id) then return true end
-  end
-  return false
-end
-
--- `before` and `precision` of the reply.
-local function place()
-  if state ~= 'ready' then return '', 'none' end
-  local list = ready_list(priority, suspect or nil)
-  local length = redis.call('LLEN', base .. list)
-  local at = redis.call('LPOS', base .. list, id, 'RANK', -1, 'MAXLEN', most_searched)
-  if not at and is_popped() then return 0, 'taken' end
-  if not at and length <= most_searched then return '', 'none' end
-  local own = at and length - 1 - at or most_searched
-  local total = own
-  for _, earlier in ipairs(CLAIMED_BEFORE[list] or {}) do total = total + redis.call('LLEN', base .. earlier) end
-  if not at then return total, 'least' end
-  if total > most_looked_into then return total, 'most' end
-  local count = jobs_in(list, own)
-  for _, earlier in ipairs(CLAIMED_BEFORE[list] or {}) do count = count + jobs_in(earlier, most_looked_into) end
-  return count, 'exact'
-end
+local state, priority, suspect, group, unknown_since, worker =
+  unpack(redis.call('HMGET', job, 'state', 'priority', 'suspect', 'group', 'unknown_since', 'worker'))
+local paused, rationed, concurrency, rate, group_limit, rate_of_groups =
+  queue_settings('paused', 'rationed', 'concurrency', 'rate', 'group_concurrency', 'group_rate')
+group = group or ''
 
 -- `runners` and `slots` of the reply. An isolation runner takes suspects alone, and others start one where one waits.
 local function living()
@@ -80,15 +50,20 @@ local function living()
   return runners, slots
 end
 
-local before, precision = place()
+local seen = {group_paused = '', held = '', full_group = '', full_queue = '', spent_group = '', spent_queue = ''}
+if rationed and (state == 'ready' or state == 'delayed') then
+  see_queue_limits(seen, concurrency, rate)
+  if group ~= '' then see_group_limits(seen, group, group_limit, rate_of_groups) end
+end
+local before, precision = job_place(id, group, state, priority, suspect, most_searched, most_looked_into)
 local runners, slots = living()
 local ended = ended_in_a_minute()
 local beat = worker and redis.call('HGET', base .. 'beats', worker)
-return {
+local reply = {
   'record', record,
   'now', now,
   'suspect', suspect and '1' or '',
-  'paused', queue_settings('paused') and '1' or '',
+  'paused', paused and '1' or '',
   'unknown_since', unknown_since or '',
   'blocked_since', state == 'blocked' and score_in('blocked', id) or '',
   'runners', runners,
@@ -97,4 +72,10 @@ return {
   'ended', ended > 0 and digits(math.ceil(ended)) or '',
   'before', before,
   'precision', precision,
+  'group', group,
 }
+for name, value in pairs(seen) do
+  reply[#reply + 1] = name
+  reply[#reply + 1] = value
+end
+return reply

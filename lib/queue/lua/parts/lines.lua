@@ -5,7 +5,7 @@
 -- ready:<priority>: the jobs of no group are one line together.
 -- A group that may not run has no turn, so that no claim looks at it: it is in `full` until a job of its own ends (or
 -- for as long as it is paused), or in `resting` until a time.
--- lines.lua, turns.lua, slots.lua and groups_at.lua alone name turns, full, resting and running.
+-- lines.lua, turns.lua, slots.lua, groups_at.lua and limits_seen.lua alone name turns, full, resting and running.
 -- @use clock quarantine queue_settings
 local LOAD = 68719476736  -- 2^36
 local lined_up  -- What line_up has read in this call: {turn = the newest turn, has_stopped = some group has no turn}.
