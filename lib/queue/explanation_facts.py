@@ -11,10 +11,11 @@ from typing import Any, cast
 from lib.ids import queue_of
 from lib.jobs.explanation import needs_runner
 from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, Precision, SpentRate
-from lib.queue.framing import named, optional_number, shown_text
+from lib.queue.framing import counters, named, optional_number, shown_text
 from lib.queue.job_record import record_from
 from lib.queue.job_store import job_not_found
 from lib.queue.keys import RedisKeys
+from lib.queue.queue_store import per_minute
 from lib.queue.runners import Runners
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import understood
@@ -64,7 +65,7 @@ def _facts(job_id: str, found: dict[str, Any]) -> JobFacts:
         runners=found["runners"],
         slots=found["slots"],
         beat_ms=optional_number(found["beat"]),
-        ended_a_minute=optional_number(found["ended"]) or 0,
+        ended_a_minute=_ended_a_minute(found),
         ahead=found["before"] if isinstance(found["before"], int) else None,
         precision=cast(Precision, found["precision"].decode()),
         group=shown_text(found["group"]),
@@ -75,6 +76,12 @@ def _facts(job_id: str, found: dict[str, Any]) -> JobFacts:
         spent_group=_spent(shown_text(found["spent_group"])),
         spent_queue=_spent(shown_text(found["spent_queue"])),
     )
+
+
+def _ended_a_minute(found: dict[str, Any]) -> int:
+    share = int(found["now"]) % 60_000 / 60_000
+    counts = per_minute(counters(found["minute"]), counters(found["last_minute"]), share)
+    return counts["completed"] + counts["dead"]
 
 
 def _hold(text: str) -> GroupHold | None:

@@ -11,7 +11,7 @@
 --      blocked_since  ms since which the job is blocked, or ''
 --      runners slots  how many living runners may take the job, and how many jobs at once all of them run
 --      beat           ms of the last beat of the runner that claimed the job last, or ''
---      ended          how many jobs of the queue ended in the last minute, '' for none
+--      minute last_minute   counts of this minute and of the last one, as census.lua gives them
 --      before         how many jobs are claimed before this one, of a group: how many of that group, or ''
 --      precision      how exactly that is known: 'exact' | 'most': among them may be jobs that were cancelled where
 --                     they stood | 'least': the job was not among the ids that were searched | 'taken': a runner has
@@ -22,7 +22,7 @@
 --      held           '1760000030000 emails-01a2…': until when the group rests, and the job that has asked for that
 --      full_group full_queue     '2|2|id,id': the concurrency, how many run, and the ids of some of these
 --      spent_group spent_queue   '100/60000|1760000030000': the rate that is used up, and ms at which it allows a start
--- @use alive clock isolation job_place limits_seen pace queue_settings record_text
+-- @use alive clock isolation job_place limits_seen queue_settings record_text
 -- WHY two bounds: to search 10,000 ids takes Redis half a millisecond; to look into the records of 1,000 takes two.
 local id, most_searched, most_looked_into, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local job = base .. 'job:' .. id
@@ -55,9 +55,10 @@ if rationed and (state == 'ready' or state == 'delayed') then
   see_queue_limits(seen, concurrency, rate)
   if group ~= '' then see_group_limits(seen, group, group_limit, rate_of_groups) end
 end
+local minute = math.floor(now_ms / 60000)
+local function joined(n) return table.concat(redis.call('HGETALL', base .. 'minute:' .. n), '\31') end
 local before, precision = job_place(id, group, state, priority, suspect, most_searched, most_looked_into)
 local runners, slots = living()
-local ended = ended_in_a_minute()
 local beat = worker and redis.call('HGET', base .. 'beats', worker)
 local reply = {
   'record', record,
@@ -69,7 +70,8 @@ local reply = {
   'runners', runners,
   'slots', slots,
   'beat', beat and string.match(beat, ':(%d+)$') or '',
-  'ended', ended > 0 and digits(math.ceil(ended)) or '',
+  'minute', joined(minute),
+  'last_minute', joined(minute - 1),
   'before', before,
   'precision', precision,
   'group', group,
