@@ -1,7 +1,6 @@
 """explain in a queue with limits and groups: what keeps a job from starting, beside what ration.lua hands out."""
 
 import unittest
-from typing import Any
 
 from lib.queue.claim_reply import claim_from
 from lib.queue.end_record import complete_record, records_text
@@ -202,17 +201,16 @@ class Limits(ExplainCase):
         self.assertEqual("running", (await self.explained(first)).reason)
         await self.crash("v")
 
-    async def test_what_somebody_wrote_by_hand_is_passed_over(self) -> None:
+    async def test_limits_that_somebody_wrote_by_hand_are_passed_over(self) -> None:
         job_id = (await self.of_group("a", 1))[0]
-        wrong: list[tuple[str, Any]] = [("rate:a", "x"), ("held", "no hash"), ("limits", "no hash"), ("resting", "x")]
         self.limit(group_rate="x/y", group_concurrency="many", rate="fast", concurrency="all")
-        for key, value in wrong:
-            self.client.set(self.base + key, value)
+        self.limit_group("a", "odd")
+        self.client.set(self.base + "rate:a", "no list")
+        self.client.hset(self.base + "held", "a", "odd")
 
         self.assertEqual("waiting_its_turn", (await self.explained(job_id)).reason)
 
-        for key, _ in wrong:
-            self.client.delete(self.base + key)
+        self.client.delete(self.base + "rate:a")
 
     async def enqueue_in_order(self, count: int) -> list[str]:
         return [await self.enqueue() for _ in range(count)]

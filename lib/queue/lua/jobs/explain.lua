@@ -31,8 +31,7 @@ local record = record_text(id)
 if record == '' then return {} end
 local state, priority, suspect, group, unknown_since, worker =
   unpack(redis.call('HMGET', job, 'state', 'priority', 'suspect', 'group', 'unknown_since', 'worker'))
-local paused, rationed, concurrency, rate, group_limit, rate_of_groups =
-  queue_settings('paused', 'rationed', 'concurrency', 'rate', 'group_concurrency', 'group_rate')
+local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
 group = group or ''
 
 -- `runners` and `slots` of the reply. An isolation runner takes suspects alone, and others start one where one waits.
@@ -53,7 +52,7 @@ end
 local seen = {group_paused = '', held = '', full_group = '', full_queue = '', spent_group = '', spent_queue = ''}
 if rationed and (state == 'ready' or state == 'delayed') then
   see_queue_limits(seen, concurrency, rate)
-  if group ~= '' then see_group_limits(seen, group, group_limit, rate_of_groups) end
+  if group ~= '' then see_group_limits(seen, group) end
 end
 local minute = math.floor(now_ms / 60000)
 local function joined(n) return table.concat(redis.call('HGETALL', base .. 'minute:' .. n), '\31') end

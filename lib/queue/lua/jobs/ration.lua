@@ -5,38 +5,35 @@
 -- RETURNS as claim.lua, but never 'rationed' | 'plain': the queue has none of these, and claim.lua is to be called from
 --      now on. The head's first field is also
 --        'limited': the queue has a concurrency or a rate, and nothing is handed out: the runner blocks on `bells`
---      and its third is the ms until a delayed job is due, a group has rested, or the queue's rate allows a start, or ''
+--      and its third is the ms until a delayed job is due, a group has rested, or the queue's rate allows a start
 -- @transition delayed --promote--> ready
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
 -- @use bell claiming due hand_out lines promote_due queue_settings rate stale_ids turns wake_rested claim_fields
--- @use clock resume
+-- @use clock resume group_room queue_room
 -- WHY a rate counts what is handed out: a start that a runner gives back unstarted has used its place all the same. So
 -- runners claim nothing ahead of a free slot in such a queue.
 local refused = unregistered()
 if refused then return refused end
-local paused, rationed, concurrency, rate, of_groups, rate_of_groups =
-  queue_settings('paused', 'rationed', 'concurrency', 'rate', 'group_concurrency', 'group_rate')
+local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
 if not rationed then return 'plain' end
-group_concurrency, group_rate = of_groups, rate_of_groups
-concurrency = tonumber(concurrency)
 local is_limited, is_paused = (concurrency or rate) and true, paused ~= false
 note_limits(concurrency, rate)
-local rate_limit, rate_ms = rate_in(rate)
-local starts, next_start_ms = math.huge, nil
-if rate_limit then
-  local rest_ms
-  starts, rest_ms = rate_room(base .. 'rate:', rate_limit, rate_ms)
-  next_start_ms = rest_ms and now_ms + rest_ms
-end
+local of_queue = queue_room(concurrency, rate)
 
 -- A job of this runner whose claim's reply was lost is handed out anew, which is one more start. It has its slot.
+-- left_ms: when the first that was left alone may start.
+local left_ms = math.huge
 local function start_again(id, f)
   local group = redis.call('HGET', base .. 'job:' .. id, 'group') or ''
   local room = room_of(group)
-  if handed_out >= starts or room.starts <= started(group) then return end
-  room.slots = room.slots + 1
+  if room.starts <= started(group) then
+    left_ms = math.min(left_ms, now_ms + (room.rest_ms or 1))
+    return
+  end
+  if handed_out >= of_queue.starts then return end
+  room.slots, of_queue.slots = room.slots + 1, of_queue.slots + 1
   start_one(id, 'ready:normal', true, f, group)
 end
 
@@ -44,17 +41,10 @@ end
 -- handed out from there if it may start.
 local function start_or_put_back(id, f)
   if f[STATE] == 'active' then return start_again(id, f) end
+  -- It was counted as one that runs.
+  of_queue.slots = of_queue.slots + 1
   if f[STATE] == 'ready' and not is_stale_in(f[LISTED], 'ready:normal') then return put_back(id) end
   start_one(id, 'ready:normal', true, f)
-end
-
--- How many ids are in the active lists of all runners.
-local function held_ids()
-  local count = 0
-  for _, other in ipairs(redis.call('HKEYS', base .. 'workers')) do
-    count = count + redis.call('LLEN', base .. 'active:' .. other)
-  end
-  return count
 end
 
 -- Hand out the first of the next suspects whose group has room.
@@ -74,8 +64,7 @@ local function start_suspects(most)
 end
 
 local ids_left, bytes_left = start_found(start_or_put_back, limit + MOST_UNFIT, MOST_BYTES)
-local most = math.min(limit, starts)
-if concurrency then most = math.min(most, handed_out + concurrency - held_ids()) end
+local most = math.min(limit, of_queue.starts, of_queue.slots)
 local due_ms, rested_ms = next_due(), first_rest()
 local served = {}
 if source == 'suspects' and not is_paused then
@@ -102,9 +91,9 @@ elseif not is_paused then
   end
 end
 
-note_starts(next(served) ~= nil or has_stopped_groups())
+note_starts(next(served) ~= nil or has_turns() or has_stopped_groups(), served)
 for priority, scores_now in pairs(served) do keep_turns(priority, scores_now) end
-if rate_limit then rate_take(base .. 'rate:', rate_ms, handed_out) end
+if of_queue.rate_ms then rate_take(base .. 'rate:', of_queue.rate_ms, handed_out) end
 
 local state = is_paused and 'paused' or ids_left <= 0 and 'more' or is_limited and handed_out == 0 and 'limited' or ''
 if source ~= 'suspects' and not is_paused and (handed_out == limit or ids_left <= 0) then
@@ -112,5 +101,6 @@ if source ~= 'suspects' and not is_paused and (handed_out == limit or ids_left <
     or (is_limited and redis.call('EXISTS', base .. 'ready:normal') == 1)
   if is_left then ring() end
 end
-local wake_ms = math.min(due_ms or math.huge, rested_ms or math.huge, next_start_ms or math.huge)
+local next_start_ms = of_queue.rest_ms and now_ms + of_queue.rest_ms or math.huge
+local wake_ms = math.min(due_ms or math.huge, rested_ms or math.huge, next_start_ms, left_ms)
 return claim_reply(state, wake_ms < math.huge and wake_ms or nil)

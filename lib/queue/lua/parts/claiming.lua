@@ -82,7 +82,7 @@ local function start_from(list, most, bytes, group)
 end
 
 -- start_list(list, most, ids, bytes, group): hand out jobs of a list until `most` jobs are handed out in all. ids: how
--- many ids this call may still look at; bytes: of specs. Returns what is left of the two; no ids where no bytes are left.
+-- many ids this call may still look at; bytes: of specs. Returns what is left of the two; no ids where no bytes are.
 -- WHY bytes: a hundred specs of a MB hold Redis for half a second, and over a slow link their reply is always late. The
 -- spec that uses them up is handed out.
 -- WHY arguments: making a function that reads locals of the script costs each call as much as ten jobs cost here.
@@ -120,7 +120,7 @@ local function start_found(start, ids, bytes)
       end
     end
   end
-  -- What the pop brought is the newest entry of the active list. Where the pop brought nothing, that is a job that runs.
+  -- What the pop brought is the newest entry of the active list. Where it brought nothing, that is a job that runs.
   local newest = source == 'popped' and redis.call('LRANGE', active_list, '0', '0')[1]
   local f = newest and read_for_claim(newest)
   if f and f[STATE] ~= 'active' then start(newest, f) end

@@ -2,8 +2,8 @@
 -- new token, the number in its field `claims`.
 
 -- verdict_on(job, token, runner): how the job's record knows this attempt. 'mine': the attempt runs; the job's `retain`
--- and `group` are returned as well. 'done': the attempt has ended under this token (the call was sent again, for its reply was
--- lost). 'stale': another attempt, or none, holds the job by now.
+-- and `group` are returned as well. 'done': the attempt has ended under this token (the call was sent again, for its
+-- reply was lost). 'stale': another attempt, or none, holds the job by now.
 -- WHY `completed` is done: only the attempt that holds a job completes it, and finish writes no `ended`.
 local function verdict_on(job, token, runner)
   local f = redis.pcall('HMGET', job, 'state', 'worker', 'claims', 'retain', 'group')

@@ -7,8 +7,8 @@ local specs, words, handed_out = {''}, {''}, 0
 local claimed_ids, ready_since = {}, {}
 local group_starts = {}  -- group -> ids of its jobs that this call has handed out; '' for jobs of no group.
 
--- hand_out(id, job, f, past, runner, group, is_lost_claim): the job is active, held by the runner under a new token, and
--- goes into the answer. f: of read_for_claim; past: of past_of. The id is in the runner's active list already.
+-- hand_out(id, job, f, past, runner, group, is_lost_claim): the job is active, held by the runner under a new token,
+-- and goes into the answer. f: of read_for_claim; past: of past_of. The id is in the runner's active list already.
 -- group: the job's group, '' for none, where ration.lua hands it out; nil where claim.lua does.
 -- is_lost_claim: the last claim counted an attempt that was never made; this claim counts no second one.
 -- WHY a job of no group gets the field `group` from ration.lua, empty: by it the scripts that end attempts know that

@@ -5,7 +5,9 @@
 -- ready:<priority>: the jobs of no group are one line together.
 -- A group that may not run has no turn, so that no claim looks at it: it is in `full` until a job of its own ends (or
 -- for as long as it is paused), or in `resting` until a time.
--- lines.lua, turns.lua, slots.lua, groups_at.lua and limits_seen.lua alone name turns, full, resting and running.
+-- `groups` is the index of all groups that have or lately had jobs: mend.lua goes through it, and puts right what
+-- somebody broke. Only lines.lua, turns.lua (claims), slots.lua (ends) and the few files that stop and wake groups
+-- write these keys: tests/unit/queue/test_owners.py names them.
 -- @use clock quarantine queue_settings
 local LOAD = 68719476736  -- 2^36
 local lined_up  -- What line_up has read in this call: {turn = the newest turn, has_stopped = some group has no turn}.
@@ -16,11 +18,16 @@ local function group_in(list) return string.match(list, '^line:%a+:(.*)$') end
 -- use_rations(): from now on runners call ration.lua for this queue. mend.lua takes that back.
 local function use_rations() redis.pcall('HSETNX', base .. 'meta', 'rationed', '1') end
 
+-- A group's score: its jobs that run, and the turn. The jobs of no group have one in each priority where a group has.
+local plain_score  -- That of ''; nil before this call has needed it.
+local function score_of(group, turn)
+  return digits((tonumber(redis.pcall('SCARD', base .. 'running:' .. group)) or 0) * LOAD + turn)
+end
+
 -- give_turn(priority, group, turn): the group has a turn in this priority. Returns whether it had none.
 local function give_turn(priority, group, turn)
-  local running = redis.pcall('SCARD', base .. 'running:' .. group)
-  local score = digits((tonumber(running) or 0) * LOAD + turn)
-  local added = redis.pcall('ZADD', base .. 'turns:' .. priority, 'NX', score, group, digits(turn), '')
+  plain_score = plain_score or score_of('', turn)
+  local added = redis.pcall('ZADD', base .. 'turns:' .. priority, 'NX', score_of(group, turn), group, plain_score, '')
   return type(added) == 'number' and added > 0
 end
 

@@ -1,9 +1,10 @@
 -- A rate: at most `limit` starts in any `per_ms`, counted by Redis' clock. `key` is a list of "<bucket>:<starts until
 -- then>", the newest at the left end; a bucket is per_ms / 1000 long, so that the list has some thousand entries at
--- most. A bucket is over when its last ms lies per_ms back; the entry at the right end is the last that is over, and
--- says from which count on starts are counted. Example, 7 starts in 300 ms: {"1760000000300:9", "1760000000123:4",
--- "1760000000000:2"}: 2 starts are over, 2 were at …123, 5 at …300; none may start now.
+-- most. A bucket is over when its last ms lies per_ms back; the last entry that is over says from which count on starts
+-- are counted. Example, 7 starts in 300 ms: {"1760000000300:9", "1760000000123:4", "1760000000000:2"}: 2 starts are
+-- over, 2 were at …123, 5 at …300; none may start now.
 -- @use clock
+local useless = {}  -- key -> how many entries at the right end say nothing any more; of the lists read in this call.
 local function bucket_ms(per_ms) return math.max(1, math.floor(per_ms / 1000)) end
 
 local function bucket_in(entry)
@@ -11,38 +12,46 @@ local function bucket_in(entry)
   return tonumber(bucket), tonumber(count)
 end
 
--- rate_room(key, limit, per_ms): how many may start now; where none may, also the ms until one may.
--- WHY a list that nobody can read goes: it would stop the queue. Where its newest bucket lies ahead, the clock was set
--- back, and it says nothing about now.
-local function rate_room(key, limit, per_ms)
-  local width, head = bucket_ms(per_ms), redis.pcall('LINDEX', key, '0')
-  if not head then return limit end
-  local newest, total = bucket_in(type(head) == 'string' and head)
-  if not newest or newest > math.floor(now_ms / width) then
-    redis.call('DEL', key)
-    return limit
-  end
+-- starts_before(key, per_ms): how many starts are over, and the first bucket that is not, or nil where all are.
+local function starts_before(key, per_ms)
+  local width, seen, before = bucket_ms(per_ms), 0, 0
   while true do
-    local oldest = redis.call('LRANGE', key, '-50', '-1')
-    local over = 0
-    for i = #oldest - 1, 1, -1 do
-      if ((bucket_in(oldest[i]) or 0) + 1) * width + per_ms > now_ms then break end
-      over = over + 1
+    local oldest = redis.call('LRANGE', key, digits(-seen - 50), digits(-seen - 1))
+    for i = #oldest, 1, -1 do
+      local bucket, count = bucket_in(oldest[i])
+      if bucket and (bucket + 1) * width + per_ms > now_ms then return before, bucket end
+      before, seen = count or before, seen + 1
+      useless[key] = seen - 1
     end
-    if over == 0 then
-      local _, before = bucket_in(oldest[#oldest])
-      local room = limit - (total - (before or 0))
-      if room > 0 then return room end
-      local first = bucket_in(oldest[#oldest - 1] or oldest[#oldest]) or newest
-      return 0, math.max(1, (first + 1) * width + per_ms - now_ms)
-    end
-    redis.call('LTRIM', key, '0', digits(-1 - over))
+    if #oldest < 50 then return before, nil end
   end
 end
 
--- rate_take(key, per_ms, starts): so many have started now.
+-- rate_room(key, limit, per_ms): how many may start now; where none may, also the ms until one may.
+-- WHY a list that nobody can read counts for nothing: it would stop the queue. Where its newest bucket lies ahead, the
+-- clock was set back, and it says nothing about now.
+local function rate_room(key, limit, per_ms)
+  local head = redis.pcall('LINDEX', key, '0')
+  local newest, total = bucket_in(type(head) == 'string' and head)
+  if not newest or newest > math.floor(now_ms / bucket_ms(per_ms)) then
+    useless[key] = head and 'all' or 0
+    return limit
+  end
+  local before, first = starts_before(key, per_ms)
+  local room = limit - (total - before)
+  if room > 0 or not first then return math.max(room, first and 0 or limit) end
+  return 0, math.max(1, (first + 1) * bucket_ms(per_ms) + per_ms - now_ms)
+end
+
+-- rate_take(key, per_ms, starts): so many have started now. To be called behind rate_room of the same key.
 local function rate_take(key, per_ms, starts)
   if starts == 0 then return end
+  if useless[key] == 'all' then
+    redis.call('UNLINK', key)
+  elseif useless[key] > 0 then
+    redis.call('LTRIM', key, '0', digits(-1 - useless[key]))
+  end
+  useless[key] = 0
   local bucket = math.floor(now_ms / bucket_ms(per_ms))
   local newest, total = bucket_in(redis.call('LINDEX', key, '0') or nil)
   if not newest then redis.call('LPUSH', key, '0:0') end
