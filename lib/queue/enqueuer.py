@@ -22,6 +22,7 @@ from lib.errors import (
     QueueFull,
     RedisKeysBroken,
     RedisUnavailable,
+    Throttled,
     behind_a_change,
 )
 from lib.ids import queue_of
@@ -38,7 +39,7 @@ QUEUE_KNOWN_S = 30.0
 """A name that this process wrote into `wb:queues` is written again after so long: somebody may have removed it."""
 REPLICATION_MS = 500
 COMMIT_KEPT_S = 3600  # as in enqueue.lua
-REFUSED = ("full", "brief")
+REFUSED = ("full", "brief", "throttled")
 """The outcomes of a NewJob that was not taken in; see `refused_job_error`."""
 EnqueueCall = tuple[str, str, str, int, str]
 """One call of enqueue.lua: "enqueue", the queue's base, the id of this Enqueuer, the commit's number, the records."""
@@ -74,8 +75,8 @@ class Enqueuer:
     async def enqueue(self, job: NewJob) -> Accepted:
         """Take a job in; when this returns, Redis has the job.
 
-        Raises QueueFull, InvalidFields or RedisUnavailable if the job was not taken in, OutcomeUnknown if it may have
-        been.
+        Raises QueueFull, InvalidFields, Throttled or RedisUnavailable if the job was not taken in, OutcomeUnknown if it
+        may have been.
         """
         accepted = await self._committer(job.queue).submit(job)
         if accepted.outcome in REFUSED:
@@ -216,11 +217,18 @@ class Enqueuer:
             raise NotReplicated(f"{detail}; send it again with the same Idempotency-Key")
 
 
-def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields:
+def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields | Throttled:
     """The error for a job that was not taken in: its outcome is one of REFUSED."""
     if accepted.outcome == "brief":
         return fields_error([BRIEF])
     queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
+    if accepted.outcome == "throttled":
+        return Throttled(
+            f"the job {accepted.job_id} holds the unique key, and its record is gone; nothing was taken in: the key is "
+            f"free in {seconds} s",
+            headers=[("Retry-After", str(seconds))],
+            members={"job_id": accepted.job_id},
+        )
     return QueueFull(
         f"the queue {queue} is at its max_depth; nothing was taken in: send it again in {seconds} s",
         headers=[("Retry-After", str(seconds))],

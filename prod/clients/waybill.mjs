@@ -594,7 +594,7 @@ const CHECKS = {
   timeout_s: isNumber(1e-9, 604_800),
   backoff: isObjectOf(["base_s", "cap_s"]),
   expires_in_s: isNumber(1e-9),
-  unique: isObjectOf(["key", "ttl_s"], "key"),
+  unique: isObjectOf(["key", "ttl_s", "mode"], "key"),
   retain_s: isNumber(0),
 };
 const CHANGES = ["payload", "priority", "run_at", "max_attempts"];
@@ -664,6 +664,8 @@ export class FakeWaybill extends Waybill {
     this._paused = new Set();
     /** @type {Map<string, {fields: string, status: number, job: Job}>} */
     this._keys = new Map();
+    /** @type {Map<string, Job>} */
+    this._throttles = new Map();
     /** What each call throws, as new NotReached("down", { isSent: false }); undefined: nothing. @type {{is?: WaybillError}} */
     this._fault = {};
   }
@@ -804,6 +806,18 @@ export class FakeWaybill extends Waybill {
     return this.jobs.find((other) => isSame(other) && other !== job && !isFinished(other));
   }
 
+  /** The job that holds its unique key of the mode throttle, finished or not, if not itself. @param {Job} job */
+  _throttleOf(job) {
+    if (job.unique?.mode !== "throttle") return undefined;
+    const place = JSON.stringify([job.queue, job.type, job.unique_key]);
+    const first = this._throttles.get(place) ?? job;
+    this._throttles.set(place, first);
+    if (first !== job && !this.jobs.includes(first)) {
+      throw refusal(409, "throttled", `the job ${first.id} holds the unique key, and is gone`);
+    }
+    return first === job ? undefined : first;
+  }
+
   /** @param {string} jobId */
   _job(jobId) {
     const job = this.jobs.find(({ id }) => id === jobId);
@@ -820,7 +834,7 @@ export class FakeWaybill extends Waybill {
     if (isFinished(job) !== ["DELETE", "POST retry"].includes(operation)) {
       throw refusal(409, "wrong-state", `the job is ${job.state}`);
     }
-    if (operation === "POST retry" && this._holder(job)) {
+    if (operation === "POST retry" && (this._holder(job) ?? this._throttleOf(job))) {
       throw refusal(409, "wrong-state", "another job holds its unique key");
     }
     if (operation === "DELETE") this.jobs.splice(this.jobs.indexOf(job), 1);
