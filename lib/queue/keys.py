@@ -4,6 +4,7 @@ wb:queues                     SET     the queues' names; a queue is added before
 wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it (lua/queues/name.lua)
 wb:fleet                      ZSET    "server 0.2.0 web1.4711.9f3a01c2" -> ms until which that program counts (fleet.py)
 wb:runners                    ZSET    runner -> ms until which it counts as living; only its size is read
+wb:replacements               HASH    reason -> how many runners were replaced for it (RUNNER_MAX_JOBS, RUNNER_MAX_MB)
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
 wb:{q}:ready:high|normal|low  LIST    ids of ready jobs; they enter at the left end, and the right end is next
@@ -69,6 +70,7 @@ class RedisKeys:
         self.runners = f"{prefix}:runners"
         self.fleet = f"{prefix}:fleet"
         self.warnings = f"{prefix}:warnings"
+        self.replacements = f"{prefix}:replacements"
         # WHY the braces: name.lua writes this key and `queues`, so both must be in one Cluster slot.
         self.moved = f"{prefix}:{{{self.queues}}}:moved"
 
