@@ -422,6 +422,18 @@ async def enqueue_throttled(ctx: JobContext, work: Work) -> str:
         return f"{fault.slug} {fault.members['job_id']}"
 
 
+LEAKED: list[bytes] = []
+
+
+@job("leak")
+async def leak(ctx: JobContext, work: Work) -> None:
+    """Holds `size` bytes more for as long as its process lives, and takes `seconds`."""
+    enter(ctx, work)
+    LEAKED.append(b"x" * work.size)
+    await asyncio.sleep(work.seconds)
+    write_line(work.ledger, f"ended {ctx.job_id}")
+
+
 def _plainly_wrapped(handler: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(handler)
     def wrapper(*arguments: Any) -> Any:

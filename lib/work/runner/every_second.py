@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from lib.errors import RedisUnavailable
-from lib.processes.memory import rss_bytes
+from lib.memory import rss_bytes
 from lib.processes.pipe import TICK_S, Pipe
 from lib.queue.bulkheads import ALL
 from lib.queue.queue_store import QueueStore

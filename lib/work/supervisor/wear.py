@@ -6,7 +6,7 @@ at every tick of a runner, and has the runner replaced.
 
 from typing import NamedTuple
 
-from lib.processes.memory import MIB
+from lib.memory import MIB
 
 MIN_LIFE_S = 2.0
 """A runner lives so long at least. WHY: where RUNNER_MAX_MB is less than what the first job takes, every runner would
