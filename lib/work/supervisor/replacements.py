@@ -51,7 +51,7 @@ class Replacer(NamedTuple):
 
 
 class Replacements:
-    """Those of one supervisor. pause_s: SHUTDOWN_GRACE_S."""
+    """Those of one supervisor. pause_s: SHUTDOWN_GRACE_S. retry_s: the pause behind a successor that did not start."""
 
     def __init__(
         self,
@@ -61,6 +61,8 @@ class Replacements:
         shutdown: Shutdown,
         tasks: SupervisorTasks,
         log: Log,
+        *,
+        retry_s: float = RETRY_S,
     ) -> None:
         self.limits = limits
         self.pause_s = pause_s
@@ -68,6 +70,7 @@ class Replacements:
         self.shutdown = shutdown
         self.tasks = tasks
         self.log = log
+        self.retry_s = retry_s
         self.turn = asyncio.Lock()
         self._has_warned = False
 
@@ -124,7 +127,7 @@ class Replacement:
                 return successor
             self._start = None
             if not self._is_over:
-                await pause(self._shared.shutdown.begun, RETRY_S)
+                await pause(self._shared.shutdown.begun, self._shared.retry_s)
         return None
 
     async def _started(self) -> RunnerChild | None:
