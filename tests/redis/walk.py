@@ -207,14 +207,11 @@ class Walk:
             return await self._trim()
         jobs = [self._new_job() for _ in range(self._rng.randint(1, 4))]
         number = next(self._numbers)
-        answer = await self._call_perhaps_twice("enqueue", "process", number, self._text_of(jobs))
+        answer = await self._call_perhaps_twice("enqueue", "process", number, new_jobs_text(jobs))
         accepted = accepted_from(jobs, answer)
         known = states(self._client)
         assert all(one.job_id in known for one in accepted if one.outcome == "new"), f"not taken in: {accepted}"
         return "enqueue"
-
-    def _text_of(self, jobs: list[NewJob]) -> str:
-        return new_jobs_text(jobs)
 
     def _new_job(self) -> NewJob:
         rng = self._rng

@@ -12,13 +12,12 @@ Beside what walk.py says, after each step
 
 import sys
 from collections.abc import Awaitable, Callable
-from random import Random
 
 from lib.jobs.job import NewJob
 from lib.queue.end_record import EndRecord
 from lib.redis_link.link import RedisLink
 from tests.redis import later_version
-from tests.redis.grouped import grouped_text, held_record, reply_from
+from tests.redis.grouped import held_record, reply_from
 from tests.redis.limits_judge import LimitsJudge
 from tests.redis.lines import LETTERS
 from tests.redis.walk import QUEUE, Walk, main
@@ -64,9 +63,8 @@ class LimitedWalk(Walk):
 
     # What is done otherwise than in a queue without groups.
 
-    def _text_of(self, jobs: list[NewJob]) -> str:
-        rng = Random(jobs[0].job_id)  # The same text where the commit is sent again.
-        return grouped_text([(job, rng.choice((*self._groups, ""))) for job in jobs])
+    def _new_job(self) -> NewJob:
+        return super()._new_job()._replace(group=self._rng.choice((*self._groups, "")))
 
     def _ending(self, script: str, job_id: str, token: int) -> EndRecord:
         if script == "fail" and self._rng.random() < 0.2:
@@ -84,15 +82,16 @@ class LimitedWalk(Walk):
     async def _limit_one_group(self) -> str:
         group, text = self._rng.choice(GROUPS), self._rng.choice(OWN_LIMITS)
         had = group in self.judge.lines.own_limits
-        answer = await self._call("limit_group", group, text)
-        assert answer == (b"done" if text or had else b"missing"), f"limit_group {group} {text!r}: {answer}"
+        answer = await self._call("limit_group", group, text, *self._keyed())
+        known = b"done" if text or had else b"missing"
+        assert answer in (known, b"replayed", b"conflict"), f"limit_group {group} {text!r}: {answer}"
         return "limit_group"
 
     async def _release(self) -> str:
         group = self._rng.choice(GROUPS)
-        answer = await self._call("release_group", group)
-        assert answer in (b"done", b"missing"), answer
-        assert answer == b"done" or group not in self.judge.lines.resting or group not in self.judge.lines.held, answer
+        answer = await self._call("release_group", group, *self._keyed())
+        known = b"done" if group in self.judge.lines.held else b"missing"
+        assert answer in (known, b"replayed", b"conflict"), f"release_group {group}: {answer}"
         return "release_group"
 
     async def _page_of_groups(self) -> str:
@@ -111,7 +110,7 @@ class LimitedWalk(Walk):
         assert running == {group: count for group, (_, count) in found.items() if count}, f"{running}: {found}"
         for group, (ready, _) in found.items():
             ids = [(priority, one) for priority in LETTERS for one in lines.waiting[priority].get(group, [])]
-            live = [one for priority, one in ids if LETTERS[priority] not in lines.jobs.get(one, {}).get("listed", "")]
+            live = [one for priority, one in ids if _is_live(lines.jobs.get(one), LETTERS[priority])]
             assert len(live) <= ready <= len(ids), f"{group} has {ready} ready, {len(live)} of {len(ids)} wait"
         return "groups"
 
@@ -137,8 +136,13 @@ class LimitedWalk(Walk):
     async def _let_all_run(self) -> None:
         """Concurrency and rates stay as they are: with them, too, everything ends."""
         for group in GROUPS:
-            await self._call("release_group", group)
-            await self._call("limit_group", group, "")
+            await self._call("release_group", group, "", "")
+            await self._call("limit_group", group, "", "", "")
+
+
+def _is_live(job: dict[str, str] | None, letter: str) -> bool:
+    """Whether the id of this job in its line is to be taken: the job was not deleted, nor cancelled in its place."""
+    return job is not None and letter not in job.get("listed", "")
 
 
 if __name__ == "__main__":
