@@ -137,8 +137,7 @@ class Walk:
         about = f"seed {self._seed}, step {number}, {step.__name__}"
         try:
             script = await step()
-            assert_sound(self._client)
-            self._states = states(self._client)
+            self._states = assert_sound(self._client)
             self._judge(script, before, self._states)
             self._judge_more()
         except AssertionError as fault:

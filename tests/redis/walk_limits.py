@@ -14,14 +14,16 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from lib.jobs.job import NewJob
+from lib.jobs.state import BLOCKED, FINISHED, WAITING
 from lib.queue.end_record import EndRecord
 from lib.redis_link.link import RedisLink
 from tests.redis import later_version
 from tests.redis.grouped import held_record, reply_from
 from tests.redis.limits_judge import LimitsJudge
-from tests.redis.lines import LETTERS
+from tests.redis.lines import LETTERS, read_lines
 from tests.redis.walk import QUEUE, Walk, main
 
+LIVING = (*WAITING, BLOCKED, "active")
 GROUPS = ("a", "b", "tenant:42/x", "d")
 QUEUE_LIMITS = {
     "concurrency": ("", "", "1", "2", "4"),
@@ -39,6 +41,7 @@ class LimitedWalk(Walk):
     def __init__(self, link: RedisLink, client: later_version.Client, seed: int) -> None:
         super().__init__(link, client, seed)
         self._groups: tuple[str, ...] = GROUPS
+        self._moves["drain"] = {(state, after) for state in LIVING for after in FINISHED}
         self.judge = LimitsJudge(client, self._base)
 
     def _steps(self) -> dict[Callable[[], Awaitable[str]], int]:
@@ -51,6 +54,7 @@ class LimitedWalk(Walk):
             self._mend: 3,
             self._ring_out: 3,
             self._change_who_has_groups: 1,
+            self._become_plain: 2,
         }
 
     def _judge_more(self) -> None:
@@ -127,11 +131,22 @@ class LimitedWalk(Walk):
         return await self._claim("popped") if self._rng.random() < 0.7 else "claim"
 
     async def _change_who_has_groups(self) -> str:
-        """From now on none of the new jobs has a group, or one has, or all four: the queue may be plain again."""
         self._groups = self._rng.choice(((), ("a",), GROUPS))
-        if not self._groups:
-            await self._call("adjust", QUEUE, "", "", *(item for name in QUEUE_LIMITS for item in (name, "")))
-        return "adjust"
+        return "nothing"
+
+    async def _become_plain(self) -> str:
+        """All jobs run, all limits go, and no new job has a group: runners claim by claim.lua again."""
+        self._groups = ()
+        await self._call("adjust", QUEUE, "", "", *(item for name in QUEUE_LIMITS for item in (name, "")))
+        await self._drain()
+        await self._mend()
+        await self._mend()
+        reply = await self._ask(next(runner for runner in self.held if not runner.endswith(".alone")), 1, "ready")
+        assert "rationed" not in self._settings(), f"the queue is not plain: {reply}, {self._settings()}"
+        return "drain"
+
+    def _settings(self) -> dict[str, str]:
+        return read_lines(self._client, self._base).meta
 
     async def _let_all_run(self) -> None:
         """Concurrency and rates stay as they are: with them, too, everything ends."""
