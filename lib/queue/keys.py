@@ -66,12 +66,11 @@ INDEXED = ("delayed", "blocked", "completed", "dead", "cancelled")
 """The states whose jobs stand in a sorted set of that name."""
 
 TYPES = {
-    **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine"), "list"),
+    **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine", "bells", "rate:"), "list"),
     **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading"), "zset"),
     **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
-    "bells": "list",
-    "full": "set",
+    **dict.fromkeys(("full", "running:"), "set"),
     "epoch": "string",
     "events": "stream",
 }
@@ -123,6 +122,9 @@ class RedisKeys:
 
     def meta(self, queue: str) -> str:
         return self.base(queue) + "meta"
+
+    def limits(self, queue: str) -> str:
+        return self.base(queue) + "limits"
 
     def epoch(self, queue: str) -> str:
         return self.base(queue) + "epoch"
