@@ -194,6 +194,8 @@ class Successes(Live):
 
         self.assertEqual("delayed", waiting["state"])
         self.until(running, "active")
+        for job, reason in ((waiting, "delayed"), (running, "running")):
+            self.assertEqual(reason, self.change("explainJob", job).body["reason"])
         self.assertIsNotNone(self.change("cancelJob", running).body["cancel_requested_at"])
         self.assertEqual("dead", self.read(failing, "?wait=20")["state"])
         self.assertEqual("snoozed", self.until(put_off, "delayed")["history"][0]["outcome"])
