@@ -84,8 +84,8 @@ class Enqueuer:
     async def enqueue(self, job: NewJob) -> Accepted:
         """Take a job in; when this returns, Redis has the job.
 
-        Raises QueueFull, GroupFull, InvalidFields, Throttled, UpgradeNeeded or RedisUnavailable if the job was not taken
-        in. Raises OutcomeUnknown if it may have been.
+        Raises QueueFull, GroupFull, InvalidFields, Throttled, UpgradeNeeded or RedisUnavailable if the job was not
+        taken in. Raises OutcomeUnknown if it may have been.
         """
         if job.group or job.tags:
             job = await self._admitted(job)

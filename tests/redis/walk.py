@@ -139,8 +139,7 @@ class Walk:
         about = f"seed {self._seed}, step {number}, {step.__name__}"
         try:
             script = await step()
-            assert_sound(self._client)
-            self._states = states(self._client)
+            self._states = assert_sound(self._client)
             self._judge(script, before, self._states)
             self._judge_more()
         except AssertionError as fault:
@@ -209,7 +208,7 @@ class Walk:
             return await self._trim()
         jobs = [self._new_job() for _ in range(self._rng.randint(1, 4))]
         number = next(self._numbers)
-        answer = await self._call_perhaps_twice("enqueue", "process", number, self._text_of(jobs))
+        answer = await self._call_perhaps_twice("enqueue", "process", number, new_jobs_text(jobs))
         accepted = accepted_from(jobs, answer)
         known = states(self._client)
         assert all(one.job_id in known for one in accepted if one.outcome == "new"), f"not taken in: {accepted}"
@@ -226,9 +225,6 @@ class Walk:
         elif accepted.outcome == "throttled":
             assert self._throttles[accepted.job_id] == job.unique_key, f"{accepted} for {job.unique_key}"
             assert accepted.job_id not in known and accepted.retry_after_s > 0, f"{accepted}, and it is there"
-
-    def _text_of(self, jobs: list[NewJob]) -> str:
-        return new_jobs_text(jobs)
 
     def _new_job(self) -> NewJob:
         rng = self._rng

@@ -64,15 +64,16 @@ class _Queue:
     faults: list[str] = field(default_factory=list)
 
 
-def assert_sound(client: Client, *, prefix: str = "wb", accepted: Iterable[str] = ()) -> None:
-    """Raises AssertionError with what is not as it must be. accepted: ids that must be there."""
+def assert_sound(client: Client, *, prefix: str = "wb", accepted: Iterable[str] = ()) -> dict[str, str]:
+    """Every job's state, by id. accepted: ids that must be there. Raises AssertionError, which says what is wrong."""
     names, queues = _snapshot(client, prefix)
-    found = _faults(names, queues)
-    missing = sorted(set(accepted) - set(_states(queues)))
+    found, known = _faults(names, queues), _states(queues)
+    missing = sorted(set(accepted) - set(known))
     found += [f"{job_id} was accepted and is not there" for job_id in missing]
     if found:
         more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise AssertionError("not in exactly one state and place:\n  " + "\n  ".join(found[:SHOWN]) + more)
+    return known
 
 
 def faults(client: Client, *, prefix: str = "wb") -> list[str]:
