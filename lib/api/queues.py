@@ -44,7 +44,7 @@ class QueueOperations:
 
     async def read(self, call: Call) -> Response:
         queue = call.path["queue"]
-        _check_name(queue)
+        check_name(queue)
         census = _present(await self._queues.census(queue))
         found = await self._queues.quarantine(queue)
         return answer_json(200, {**census, "quarantine": [_quarantined(item) for item in found]})
@@ -65,7 +65,7 @@ class QueueOperations:
         self, call: Call, settings: dict[str, Any], keyed: Keyed = NO_KEY, *, begins: bool = False
     ) -> Response:
         queue = call.path["queue"]
-        _check_name(queue)
+        check_name(queue)
         if await self._queues.adjust(queue, settings, keyed, begins=begins):
             response = await self.read(call)
             response.add_header(*idempotency.REPLAYED)
@@ -77,7 +77,7 @@ class QueueOperations:
 
     async def remove(self, call: Call) -> Response:
         queue = call.path["queue"]
-        _check_name(queue)
+        check_name(queue)
         await self._queues.remove(queue, self._job_store.prepare_removal(queue))
         self._log.info("queue.removed", f"Queue {queue} removed", request_id=call.request_id, queue=queue)
         return Response(204)
@@ -86,7 +86,8 @@ class QueueOperations:
         return answer_json(200, {"items": await runners(self._queues)})
 
 
-def _check_name(queue: str) -> None:
+def check_name(queue: str) -> None:
+    """Raises QueueNotFound for a text that no queue can be named by."""
     if not QUEUE_NAME.fullmatch(queue):
         raise QueueNotFound("that can't be a queue's name: a-z, 0-9, _ and -, 64 at most")
 

@@ -22,6 +22,7 @@ from lib.queue.bulk_changes import BulkChanges, unique_key_of
 from lib.queue.enqueuer import Enqueuer
 from lib.queue.framing import shown_text
 from lib.queue.job_record import record_from
+from lib.queue.kept_answers import KeptAnswers
 from lib.queue.keys import RedisKeys
 from lib.queue.listing import Cursor, ListingPart, Wanted, merged, page_from
 from lib.queue.named_jobs import NamedJobs
@@ -61,6 +62,7 @@ class JobStore:
         self.prepare_removal = self._enqueuer.prepare_removal
         self.named_jobs = NamedJobs(link, keys, self.enqueue)
         self.in_bulk = BulkChanges(link, keys, self._note_use)
+        self.kept_answers = KeptAnswers(link, keys)
 
     async def read(self, job_id: str) -> JobRecord:
         """Raises JobNotFound."""
