@@ -2,7 +2,7 @@
 
 operations.py    the three operations
 asked.py         their bodies, checked
-sweep.py         the walk over the jobs of a queue that fit, some 200 at a time
+sweep.py         the walk over the jobs of a queue that fit, some 100 at a time
 work.py          how each change is made to a batch of jobs, and told of in the log
 answers.py       what is answered
 """

@@ -1,6 +1,6 @@
 """POST /api/queues/{queue}/redrive and …/purge, and POST /api/jobs/actions: many jobs changed by one request.
 
-A redrive or purge walks over the jobs of its queue that fit, changes them some 200 at a time, and answers how many.
+A redrive or purge walks over the jobs of its queue that fit, changes them some 100 at a time, and answers how many.
 After some seconds, or at its limit, it answers with a cursor with which the next call goes on. Jobs that come to fit
 after the first call are left alone. An action is for jobs that its caller names, or for up to 200 that fit. With
 `dry_run` nothing is changed.

@@ -1,4 +1,4 @@
-"""The walk over the jobs of one queue that fit, oldest first, a batch of some 200 at a time.
+"""The walk over the jobs of one queue that fit, oldest first, a batch of some 100 at a time.
 
     sweep = Sweep(search, "email", Wanted("dead", before_ms=1795438188123))
     async for records in sweep.batches(after=None, limit=10_000):

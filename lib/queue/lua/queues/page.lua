@@ -18,7 +18,7 @@ local index, score, id, limit = base .. ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV
 local most_seen, most_bytes, state = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local is_oldest_first, times = ARGV[8] ~= '', base .. ARGV[9]
 local begin_ms, end_ms, error_begin = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
-local HEAD_BYTES, MOST_ACTIVE, MOST_OF_ONE_MS, TEXTS_FROM = 1024, 2000, 10000, 13
+local HEAD_BYTES, MOST_ACTIVE, MOST_OF_ONE_MS, STEP, TEXTS_FROM = 1024, 2000, 10000, 500, 13
 local is_bounded = begin_ms or end_ms
 
 -- The fields that are read of each job; place_of: the place of each among them.
@@ -64,17 +64,20 @@ local function count_to(rank_score, rank_id)
   if rank and tonumber(redis.call('ZSCORE', index, rank_id)) == tonumber(rank_score) then
     return is_oldest_first and redis.call('ZCARD', index) - rank or rank + 1
   end
-  local count, same
+  local range, count = 'ZREVRANGEBYSCORE', nil
   if is_oldest_first then
-    count = redis.call('ZCOUNT', index, '-inf', '(' .. rank_score)
-    same = redis.call('ZRANGEBYSCORE', index, rank_score, rank_score, 'LIMIT', 0, MOST_OF_ONE_MS)
+    range, count = 'ZRANGEBYSCORE', redis.call('ZCOUNT', index, '-inf', '(' .. rank_score)
   else
     count = redis.call('ZCOUNT', index, '(' .. rank_score, '+inf')
-    same = redis.call('ZREVRANGEBYSCORE', index, rank_score, rank_score, 'LIMIT', 0, MOST_OF_ONE_MS)
   end
-  for _, other in ipairs(same) do
-    if other ~= rank_id and (other > rank_id) == is_oldest_first then break end
-    count = count + 1
+  -- WHY in steps: where the jobs up to this place were deleted, the first of those that are left lies behind it.
+  for from = 0, MOST_OF_ONE_MS - STEP, STEP do
+    local same = redis.call(range, index, rank_score, rank_score, 'LIMIT', from, STEP)
+    for _, other in ipairs(same) do
+      if other ~= rank_id and (other > rank_id) == is_oldest_first then return count end
+      count = count + 1
+    end
+    if #same < STEP then break end
   end
   return count
 end
