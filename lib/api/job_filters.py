@@ -6,19 +6,17 @@
 are both Wanted(tag="eu", error="ValueError"). Values are text in both: times are RFC 3339.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from lib.jobs.group import GROUP_NAME, GROUP_RULE
 from lib.jobs.payload import json_type
-from lib.jobs.request_fields import FieldFault
+from lib.jobs.request_fields import TAG, FieldFault
 from lib.jobs.state import STATES
 from lib.jobs.timestamps import milliseconds
 from lib.queue.listing import Wanted
 from lib.web import query
 
-_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
-_GROUP = re.compile(r"[A-Za-z0-9._:@/-]{1,128}")
 _ERROR_CHARS = 200
 
 
@@ -34,14 +32,14 @@ def _as_it_is(text: str) -> str:
 
 
 def _tag(text: str) -> str:
-    if not _TAG.fullmatch(text):
+    if not TAG.fullmatch(text):
         raise FieldFault("must be a tag: 1 to 64 of A-Z, a-z, 0-9 and . _ : / -, beginning with a letter or digit")
     return text
 
 
 def _group(text: str) -> str:
-    if not _GROUP.fullmatch(text):
-        raise FieldFault("must be a group's name: 1 to 128 of A-Z, a-z, 0-9 and . _ : @ / -")
+    if not GROUP_NAME.fullmatch(text):
+        raise FieldFault(f"must be a group's name: {GROUP_RULE}")
     return text
 
 

@@ -22,8 +22,9 @@ BATCH = 1000
 LISTS = ("ready:high", "ready:normal", "ready:low", "suspects")
 STALE_LISTS = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "suspects"}
 """Letter in a job's field `listed` -> the list in which the job's id still stands, and may not be claimed."""
-PROBES = {  # A command that only a key of that type answers. Not TYPE: the user of prod/redis.conf may not run it.
+PROBES = {  # A command that only a key of that type answers.
     "list": ("LLEN",),
+    "set": ("SCARD",),
     "zset": ("ZCARD",),
     "hash": ("HLEN",),
     "string": ("GET",),

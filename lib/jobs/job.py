@@ -28,6 +28,9 @@ class NewJob(NamedTuple):
     fingerprint of its body is the same.
     retain_ms: how long the finished job's record is kept, unless the queue's own retention ends earlier.
     give_up_ms: how long after its due time the job may still begin an attempt.
+    group: whose line the job waits in; "" for none. tags: names under which lists and bulk actions find the job.
+    may_lose_group: the group is the one that the type declares for all its jobs; neither the request nor the payload
+    names one. The job goes without a group while a program uses this Redis that knows no groups.
     """
 
     job_id: str
@@ -42,6 +45,9 @@ class NewJob(NamedTuple):
     fingerprint: str = ""
     retain_ms: int | None = None
     give_up_ms: int | None = None
+    group: str = ""
+    tags: tuple[str, ...] = ()
+    may_lose_group: bool = False
 
     @property
     def queue(self) -> str:
@@ -65,6 +71,9 @@ def make_new_job(
     unique_ttl_ms: int,
     retain_ms: int | None,
     give_up_ms: int | None,
+    group: str,
+    tags: tuple[str, ...],
+    may_lose_group: bool,
 ) -> NewJob:
     """A NewJob without an idempotency key.
 
@@ -85,6 +94,9 @@ def make_new_job(
             "",
             retain_ms,
             give_up_ms,
+            group,
+            tags,
+            may_lose_group,
         ),
     )
 
@@ -193,8 +205,9 @@ class JobRecord(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """What a waiting job is changed to. priority, due: None to leave as it is. due: ms since 1970, or "now"."""
+    """What a waiting job is changed to. priority, due, tags: None to leave as it is. due: ms since 1970, or "now"."""
 
     spec_text: str
     priority: str | None = None
     due: int | str | None = None
+    tags: tuple[str, ...] | None = None

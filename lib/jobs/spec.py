@@ -4,7 +4,7 @@ The spec is written when a job is taken in, and read by the runner that claims t
 
     {"v":1,"type":"email","request_id":"ba7c9e41-b433-4043-81c9-749d9397f8da",
      "trace":"0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","max_attempts":5,"timeout_s":60,"backoff":[2,3600],
-     "priority":"high","unique_key":"order-4711","payload":{"to":"test@gmail.com","subject":"Hi","text":"Hello"}}
+     "priority":"high","group":"tenant-42","tags":["eu"],"unique_key":"order-4711","payload":{"to":"test@gmail.com","subject":"Hi","text":"Hello"}}
 
 In Redis the text has no line ends. A field that has its default in JobSpec is left out, as a priority "normal" would
 be. To Redis the text is bytes, because Lua's cjson would change large integers, `[]` and `/`. Two scripts go by the
@@ -63,6 +63,8 @@ class JobSpec(NamedTuple):
     timeout_s: float
     backoff: Backoff
     priority: str = "normal"
+    group: str = ""
+    tags: tuple[str, ...] = ()
     unique_key: str = ""
 
     def to_text(self) -> str:
@@ -140,6 +142,15 @@ def _write_backoff(value: Backoff) -> str:
     return f"[{_write_number(value.base_s)},{_write_number(value.cap_s)}]"
 
 
+def _write_tags(value: tuple[str, ...]) -> str:
+    return to_json(list(value))
+
+
+def _read_tags(value: Any) -> tuple[str, ...]:
+    # Somebody may have written the spec by hand. Tags that make no sense cost the job its tags, and not its run.
+    return tuple(map(str, value)) if type(value) is list else ()
+
+
 _NUMBER = "[^,]{1,25}"
 _STRING = r'"(?:[^"\\]|\\.)*"'
 OPTIONS: Final = (
@@ -148,7 +159,11 @@ OPTIONS: Final = (
     SpecRow("backoff", _write_backoff, r"\[[^]]{1,60}\]", _read_backoff),
     SpecRow("priority", to_json, '"[a-z]{1,9}"', _as_it_is),
 )
-RARE: Final = (SpecRow("unique_key", to_json, _STRING, _as_it_is),)
+RARE: Final = (
+    SpecRow("group", to_json, _STRING, _as_it_is),
+    SpecRow("tags", _write_tags, r"\[[^]]*\]", _read_tags),
+    SpecRow("unique_key", to_json, _STRING, _as_it_is),
+)
 _DEFAULTS: Final[Mapping[str, Any]] = JobSpec._field_defaults
 _RARE_AT = 4 + len(OPTIONS)
 _NONE_RARE = tuple(_DEFAULTS[row.name] for row in RARE)

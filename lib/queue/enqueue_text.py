@@ -76,4 +76,8 @@ def _options(job: NewJob) -> str:
         text += f"r{job.retain_ms}{PART}"
     if job.give_up_ms is not None:
         text += f"p{job.give_up_ms}{PART}"
+    if job.group:
+        text += f"g{job.group}{PART}"
+    if job.tags:
+        text += f"a{','.join(job.tags)}{PART}"
     return text

@@ -153,13 +153,14 @@ class JobStore:
             record = await self.read(job_id)
             if record.state not in WAITING:
                 raise wrong_state(record.state, UNCHANGEABLE)
-            spec_text, priority, due = revise(record)
+            spec_text, priority, due, tags = revise(record)
             if due is not None and not self._enqueuer.is_named(record.queue):
                 # Upkeep may have planned its next visit to the queue for a time after the job's new one.
                 await self._enqueuer.name(record.queue)
             seen = hashlib.sha1(record.spec_text, usedforsecurity=False).hexdigest()
             wanted = (spec_text, priority or "", "" if due is None else due)
-            state = await self._change("patch", job_id, seen, *wanted, unique_key_of(record))
+            tags_wanted = "" if tags is None else f"={','.join(tags)}"
+            state = await self._change("patch", job_id, seen, *wanted, unique_key_of(record), tags_wanted)
             if state == DONE:
                 return
             if not state:

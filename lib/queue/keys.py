@@ -7,6 +7,19 @@ wb:runners                    ZSET    runner -> ms until which it counts as livi
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
 wb:{q}:ready:high|normal|low  LIST    ids of ready jobs; they enter at the left end, and the right end is next
+wb:{q}:line:high|…|low:<group>  LIST  ids of ready jobs of a group, as in ready:*; see lua/parts/lines.lua
+wb:{q}:turns:high|normal|low  ZSET    group whose line has jobs that may start -> jobs that run * 2^36 + its last turn;
+                                      '' stands for ready:*
+wb:{q}:running:<group>        SET     ids of the group's jobs that run; of jobs of no group in `running:`
+wb:{q}:full                   SET     groups with waiting jobs that wait for one of their jobs to end, or are paused
+wb:{q}:resting                ZSET    group -> ms at which it may run again: its rate, or a hold
+wb:{q}:held                   HASH    group -> "<ms until which it rests> <id of the job that said so>"
+wb:{q}:rate:<group>           LIST    "<bucket>:<starts until then>" (lua/parts/rate.lua); the queue's own in `rate:`
+wb:{q}:limits                 HASH    group -> limits of its own, "<concurrency>|<starts>/<ms>|<1 if paused>"
+wb:{q}:groups                 ZSET    every group that has or lately had jobs -> 0
+wb:{q}:stale                  HASH    line of a group, as "line:high:tenant-42" -> how many stale ids stand in it
+wb:{q}:bells                  LIST    where idle runners block in a queue with a concurrency or a rate of its own
+wb:{q}:broken                 any     what somebody wrote where a line or an index of groups must be
 wb:{q}:suspects               LIST    ids of ready jobs that were aboard two runners that crashed; each runs alone
 wb:{q}:active:<runner>        LIST    ids of the jobs that a runner holds: its active list; the newest is at the left
 wb:{q}:delayed                ZSET    id -> ms at which the job is due
@@ -27,11 +40,14 @@ wb:{q}:commit:<process>       STRING  the number and the answer of a process' la
 wb:{q}:gone                   HASH    id of a deleted job -> in how many lists it still stands; claim drops it there
 wb:{q}:quarantine             LIST    entries of lists that were no jobs, the last 1,000
 wb:{q}:log:<id>               LIST    what the job's handler logged, the last 200 lines
+wb:{q}:tag:<tag>              ZSET    id of a job that has the tag -> ms at which the job was created
 wb:{q}:totals                 HASH    "<event> <type>" -> count since the queue began; beyond 500 "<event> other"
 wb:{q}:timings                HASH    "wait|duration <bound in s> <type>" -> count, "… sum <type>" -> microseconds
 wb:{q}:observed:<runner>      STRING  the number of the last counts that a runner added to timings; expires
 wb:{q}:minute:<n>             HASH    event -> count in the n-th minute since 1970; expires
-wb:{q}:meta                   HASH    the queue's settings, those of jobs/queue_settings.py that are set
+wb:{q}:meta                   HASH    the queue's settings, those of jobs/queue_settings.py that are set; and of its
+                                      scripts: `rationed` where runners call ration.lua, `turn` the number of its newest
+                                      claim, `mended` the group that mend.lua has looked at last
 wb:{q}:events                 STREAM  an entry for each call of a script that ended jobs (lua/parts/events.lua); while
                                       `listened` exists, for every change of state
 wb:{q}:listened               STRING  exists while somebody reads the whole stream; expires
@@ -52,7 +68,10 @@ INDEXED = ("delayed", "blocked", "completed", "dead", "cancelled")
 TYPES = {
     **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine"), "list"),
     **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading"), "zset"),
-    **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta"), "hash"),
+    **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
+    **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
+    "bells": "list",
+    "full": "set",
     "epoch": "string",
     "events": "stream",
 }
@@ -110,6 +129,10 @@ class RedisKeys:
 
     def quarantine(self, queue: str) -> str:
         return self.base(queue) + "quarantine"
+
+    def tag(self, queue: str, tag: str) -> str:
+        """The index of the jobs that have this tag."""
+        return f"{self.base(queue)}tag:{tag}"
 
     def idempotency(self, queue: str, key: str) -> str:
         """key: the caller's name, a space and the Idempotency-Key that the caller sent."""

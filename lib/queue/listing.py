@@ -18,7 +18,7 @@ from lib.jobs.job import JobRecord
 from lib.jobs.spec import early_in_spec
 from lib.jobs.state import FINISHED
 from lib.json_text import to_json
-from lib.queue.framing import optional_object, shown_text
+from lib.queue.framing import shown_text
 from lib.queue.keys import INDEXED
 from lib.queue.unreadable import Unreadable
 
@@ -75,8 +75,8 @@ class Wanted(NamedTuple):
             and (self.type_name is None or (spec is not None and spec.type == self.type_name))
             and (self.request_id is None or (spec is not None and spec.request_id == self.request_id))
             and (self.error is None or (record.error or {}).get("type") == self.error)
-            and (self.group is None or _in_spec(record, "group") == self.group)
-            and (self.tag is None or self.tag in (_in_spec(record, "tags") or ()))
+            and (self.group is None or (spec is not None and spec.group == self.group))
+            and (self.tag is None or (spec is not None and self.tag in spec.tags))
             and self._is_in_time(record.finished_ms if self.state in FINISHED else record.created_ms)
         )
 
@@ -109,11 +109,6 @@ class Wanted(NamedTuple):
             *(walked or "", score, job_id, limit, most, MOST_RECORD_BYTES, state),
             *(order, times or "", *bounds, error_begin, *texts),
         )
-
-
-def _in_spec(record: JobRecord, name: str) -> Any:
-    """The JSON value of this field of the job's spec; None where it has none, or the spec can't be read."""
-    return (optional_object(record.spec_text) or {}).get(name)
 
 
 def page_from(reply: Sequence[Any]) -> ListingPart:

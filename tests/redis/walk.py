@@ -56,11 +56,15 @@ from tests.unit.jobs.test_state import of_scripts
 QUEUE = "q"
 MOST_JOBS = 25
 LEASE_MS = 60_000
+DRAINED_WITHIN_S = 20.0
 SPEC = '{"v":1,"type":"noop","request_id":"r","max_attempts":5,"timeout_s":60,"backoff":[2,3600],"payload":{}}'
 ERROR = {"type": "ValueError", "message": "as it was told to"}
 PRIORITIES = ("high", "normal", "normal", "low")
+TAGS = ("eu", "us", "order-1")
 # All but the two that belong to no queue.
 WALKED = script_paths().keys() - {"count_call", "name"}
+OTHER_CLAIM = {b"rationed": "ration", b"plain": "claim"}
+"""What a script that claims answers where the queue wants the other one -> that other one."""
 
 
 class Walk:
@@ -81,6 +85,8 @@ class Walk:
         self.over: list[tuple[str, str, int, bytes]] = []
         """Attempts that are over: runner, id, token, and what a script may answer that is to end one again."""
         self.calls: Counter[str] = Counter()
+        self._claims_by: dict[str, str] = {}
+        """Runner -> the script by which it claimed last: `claim`, or `ration` in a queue with limits or groups."""
         self._states: dict[str, str] = {}
         """Id -> state of every job, before the step."""
         self._moves = {name: _reachable(transitions) for name, transitions in of_scripts().items()}
@@ -134,6 +140,7 @@ class Walk:
             assert_sound(self._client)
             self._states = states(self._client)
             self._judge(script, before, self._states)
+            self._judge_more()
         except AssertionError as fault:
             raise AssertionError(f"{about}: {fault}") from fault
 
@@ -145,6 +152,12 @@ class Walk:
         active = {job_id for jobs in self.held.values() for job_id in jobs}
         not_active = {job_id for job_id in active if after.get(job_id) != "active"}
         assert not not_active, f"held, and not active: {not_active}"
+
+    def _judge_more(self) -> None:
+        """What else must hold after each step; for a walk with more rules."""
+
+    def _judge_claim(self, reply: list[bytes], limit: int, source: str) -> None:
+        """What must hold for a claim's reply; for a walk with more rules."""
 
     async def _call(self, script: str, *arguments: Argument) -> Any:
         self.calls[script] += 1
@@ -194,11 +207,14 @@ class Walk:
             return await self._trim()
         jobs = [self._new_job() for _ in range(self._rng.randint(1, 4))]
         number = next(self._numbers)
-        answer = await self._call_perhaps_twice("enqueue", "process", number, new_jobs_text(jobs))
+        answer = await self._call_perhaps_twice("enqueue", "process", number, self._text_of(jobs))
         accepted = accepted_from(jobs, answer)
         known = states(self._client)
         assert all(one.job_id in known for one in accepted if one.outcome == "new"), f"not taken in: {accepted}"
         return "enqueue"
+
+    def _text_of(self, jobs: list[NewJob]) -> str:
+        return new_jobs_text(jobs)
 
     def _new_job(self) -> NewJob:
         rng = self._rng
@@ -214,6 +230,8 @@ class Walk:
             chosen |= {"unique_key": rng.choice("ab"), "unique_ttl_ms": 60_000 if rng.random() < 0.5 else 0}
         if rng.random() < 0.2:
             chosen |= {"idempotency_key": f"caller {rng.randint(1, 30)}", "fingerprint": rng.choice("xy")}
+        if rng.random() < 0.3:
+            chosen["tags"] = tuple(rng.sample(TAGS, rng.randint(1, 3)))
         return job._replace(**chosen)
 
     async def _claim(self, source: str = "ready") -> str:
@@ -224,18 +242,29 @@ class Walk:
         in_list = [job_id for job_id in await self._active_ids(runner) if job_id not in held and job_id != "bell"]
         strays = in_list if self._rng.random() < 0.7 else []
         limit = 1 if source != "ready" else self._rng.randint(1, 5)
-        reply = await self._call("claim", runner, limit, source, *strays)
+        reply = await self._ask(runner, limit, source, *strays)
         assert isinstance(reply, list), f"{runner} is not registered: {reply}"
+        script = self._claims_by[runner]
+        self._judge_claim(reply, limit, source)
         claim = claim_from(reply)
         if self._rng.random() < 0.1:
-            return "claim"  # The reply was lost: the jobs are strays from now on.
+            return script  # The reply was lost: the jobs are strays from now on.
         for job in claim.jobs:
             state = self._states[job.job_id]
             assert state in (*WAITING, "active"), f"{job.job_id} was {state}"
             holders = [other for other, jobs in self.held.items() if job.job_id in jobs]
             assert not holders, f"{job.job_id} is held by {holders}, and was handed to {runner}"
             held[job.job_id] = job.token
-        return "claim"
+        return script
+
+    async def _ask(self, runner: str, limit: int, source: str, *strays: str) -> Any:
+        """What a claim brings, by the script that the queue wants."""
+        script = self._claims_by.setdefault(runner, "claim")
+        reply = await self._call(script, runner, limit, source, *strays)
+        if not isinstance(reply, bytes) or reply not in OTHER_CLAIM:
+            return reply
+        self._claims_by[runner] = OTHER_CLAIM[reply]
+        return await self._call(self._claims_by[runner], runner, limit, source, *strays)
 
     async def _active_ids(self, runner: str) -> list[str]:
         return [raw.decode() for raw in await self._link.call("LRANGE", self._keys.active(QUEUE, runner), 0, -1)]
@@ -323,7 +352,8 @@ class Walk:
             spec = await self._link.call("HGET", f"{self._base}job:{job_id}", "spec")
             due = self._rng.choice(("", "", "now", str(int(time.time() * 1000) + 30)))
             sha1 = hashlib.sha1(spec, usedforsecurity=False).hexdigest()
-            await self._call("patch", job_id, sha1, SPEC, self._rng.choice(("", *PRIORITIES)), due, "")
+            tags = self._rng.choice(("", "", "=", "=eu", "=eu,order-1"))
+            await self._call("patch", job_id, sha1, SPEC, self._rng.choice(("", *PRIORITIES)), due, "", tags)
         return "patch"
 
     async def _promote(self) -> str:
@@ -353,7 +383,7 @@ class Walk:
             reply = await self._call("reap", runner, seen, self._rng.choice(("1", "1", "")), 3, self._rng.randint(1, 5))
             seen = b""
         self.over += [(runner, job_id, token, b"0") for job_id, token in self.held.pop(runner).items()]
-        assert await self._call("claim", runner, 1, "ready") == b"reaped"
+        assert await self._ask(runner, 1, "ready") == b"reaped"
         await self._call("register", self._new_runner(is_alone=runner.endswith(".alone")), "{}")
         return "reap"
 
@@ -421,18 +451,19 @@ class Walk:
     async def _drain(self) -> None:
         """Run everything that waits. Raises AssertionError if something is left."""
         await self._call("adjust", QUEUE, "", "", "paused", "", "max_depth", "")
+        await self._let_all_run()
         for job_id in [job_id for job_id, state in states(self._client).items() if state == BLOCKED]:
             later_version.free(self._client, self._base, job_id)
-        for _ in range(200):
+        ends_s = time.monotonic() + DRAINED_WITHIN_S
+        left = Counter("?")
+        while left and time.monotonic() < ends_s:
             left = Counter(state for state in states(self._client).values() if state not in FINISHED)
-            if not left:
-                break
             for job_id in [job_id for job_id, state in states(self._client).items() if state == "delayed"]:
                 self._client.zadd(self._base + "delayed", {job_id: 1})
             for runner, held in self.held.items():
                 strays = [one for one in await self._active_ids(runner) if one not in held]
                 source = "suspects" if runner.endswith(".alone") else "ready"
-                reply = await self._call("claim", runner, 10, source, *strays)
+                reply = await self._ask(runner, 10, source, *strays)
                 ends = [complete_record(job.job_id, job.token, "noop", "") for job in claim_from(reply).jobs]
                 ends += [complete_record(job_id, token, "noop", "") for job_id, token in held.items()]
                 held.clear()
@@ -442,6 +473,9 @@ class Walk:
         assert_sound(self._client)
         faults = await audit.find_faults(self._link, self._keys)
         assert not faults, f"seed {self._seed}: {faults}"
+
+    async def _let_all_run(self) -> None:
+        """Take away what else would keep jobs from running at the end; for a walk with more rules."""
 
     @property
     def uncalled(self) -> set[str]:
@@ -457,14 +491,14 @@ def _reachable(transitions: set[Transition]) -> set[tuple[str, str]]:
     return moves
 
 
-async def _walk_on(seconds: float, seed: int) -> int:
+async def _walk_on(kind: type[Walk], seconds: float, seed: int) -> int:
     ends_s = time.monotonic() + seconds
     with contextlib.closing(PrivateRedis()) as server:
         server.start()
         link = open_link(server.url, timeout_s=5)
         while (left_s := ends_s - time.monotonic()) > 0:
             server.client.flushall()
-            walk = Walk(link, server.client, seed)
+            walk = kind(link, server.client, seed)
             print(f"seed {seed}: ", end="", flush=True)
             steps = await walk.run(min(left_s, 20))
             print(f"{steps} steps, not called: {sorted(walk.uncalled) or 'none'}", flush=True)
@@ -473,12 +507,12 @@ async def _walk_on(seconds: float, seed: int) -> int:
     return 0
 
 
-def main() -> int:
+def main(kind: type[Walk] = Walk) -> int:
     parser = argparse.ArgumentParser(description="A random walk over every script of a queue.")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
     chosen = parser.parse_args()
-    return asyncio.run(_walk_on(chosen.seconds, chosen.seed))
+    return asyncio.run(_walk_on(kind, chosen.seconds, chosen.seed))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import redis
 from redis.cluster import RedisCluster
 
 LETTERS = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "suspects"}
+LINE_LETTERS = {"H": "line:high", "N": "line:normal", "L": "line:low"}
 WAITING = ("ready:high", "ready:normal", "ready:low", "suspects")
 INDEXES = ("delayed", "blocked", "completed", "dead", "cancelled")
 STATES = frozenset({"ready", "active", *INDEXES})
@@ -54,6 +55,7 @@ class _Queue:
     gone: dict[str, str] = field(default_factory=dict)
     logs: set[str] = field(default_factory=set)
     fading: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, dict[str, float]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
 
@@ -141,12 +143,14 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
             queue.jobs[rest] = pairs
         else:
             queue.faults.append(f"{key} is a {kind}")
-    elif key in WAITING or head == "active":
+    elif key in WAITING or head in ("active", "line"):
         queue.lists[key] = value
     elif key in (*INDEXES, "all"):
         queue.indexes[key] = {job_id: float(score) for job_id, score in pairs.items()}
     elif key == "fading":
         queue.fading = pairs
+    elif head == "tag":
+        queue.tags[rest] = {job_id: float(score) for job_id, score in pairs.items()}
     elif key == "gone":
         queue.gone = pairs
     elif head == "log":
@@ -178,7 +182,20 @@ def _faults_of(queue: _Queue) -> list[str]:
         if job.get("state") not in ("completed", "dead", "cancelled") or "retain" not in job:
             found.append(f"{job_id} is in `fading`, and is {job.get('state', 'no job')}")
     found += [f"{job_id} has a log and is no job" for job_id in queue.logs - queue.jobs.keys()]
-    return found
+    return found + _faults_of_tags(queue)
+
+
+def _faults_of_tags(queue: _Queue) -> list[str]:
+    """Each job stands in the index of each of its tags, by the time at which it was created, and in no other."""
+    tagged: dict[str, dict[str, float]] = {}
+    for job_id, job in queue.jobs.items():
+        for tag in filter(None, job.get("tags", "").split(",")):
+            tagged.setdefault(tag, {})[job_id] = queue.indexes.get("all", {}).get(job_id, 0)
+    return [
+        f"the jobs with the tag {tag} are {tagged.get(tag, {})}, and its index has {queue.tags.get(tag, {})}"
+        for tag in sorted(tagged.keys() | queue.tags.keys())
+        if tagged.get(tag) != queue.tags.get(tag)
+    ]
 
 
 def _fault_of(job_id: str, job: dict[str, str], places: list[str]) -> str:
@@ -186,18 +203,25 @@ def _fault_of(job_id: str, job: dict[str, str], places: list[str]) -> str:
     state = job.get("state", "")
     if state not in STATES:
         return f"has the state {state!r}"
-    rest = _less_those_left(places, job.get("listed", ""), f"active:{job.get('worker')}")
+    rest = _less_those_left(places, job)
     if rest is None:
         return f"is {state}, is left in {job['listed']!r}, and stands in {places or 'no place'}"
     if state == "ready":
         # A runner may have popped it and not yet claimed it; it is then in that runner's hands, and in no other place.
-        home = "suspects" if "suspect" in job else f"ready:{job.get('priority', 'normal')}"
-        is_right = len(rest) == 1 and (rest[0] == home or rest[0].startswith("active:"))
+        is_right = len(rest) == 1 and (rest[0] == _home(job) or rest[0].startswith("active:"))
     elif state == "active":
         is_right = rest == [f"active:{job.get('worker')}"]
     else:
         is_right = rest == [state]
     return "" if is_right else f"is {state} and stands in {rest or 'no place'}"
+
+
+def _home(job: dict[str, str]) -> str:
+    """The list in which a job waits when it is ready."""
+    if "suspect" in job:
+        return "suspects"
+    priority = job.get("priority", "normal")
+    return f"line:{priority}:{job['group']}" if job.get("group") else f"ready:{priority}"
 
 
 def _stale_patience(job: dict[str, str]) -> str:
@@ -209,14 +233,16 @@ def _stale_patience(job: dict[str, str]) -> str:
     return "" if outcome == "snoozed" else f"has unknown_since, and was {outcome or 'nothing'} last"
 
 
-def _less_those_left(places: list[str], listed: str, owner: str) -> list[str] | None:
+def _less_those_left(places: list[str], job: dict[str, str]) -> list[str] | None:
     """The places of a job, without one for each letter of `listed`: there its id stands, and is not to be taken. None
     where it stands nowhere that such a letter means, or a letter comes twice."""
     rest = list(places)
+    listed, owner = job.get("listed", ""), f"active:{job.get('worker')}"
     if len(set(listed)) < len(listed):
         return None
     for letter in listed:
-        name = LETTERS.get(letter, "")
+        line = LINE_LETTERS.get(letter)
+        name = f"{line}:{job.get('group')}" if line else LETTERS.get(letter, "")
         if name == "ready:normal" and name not in rest:
             # Popped, and not yet dropped: in the hands of a runner; of the owner's too, where it is in them twice.
             hands = sorted((place for place in rest if place.startswith("active:")), key=owner.__eq__)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from random import Random
+from urllib.parse import urlsplit
 
 from lib.errors import ConfigError
 from lib.handlers.email.letter import Letter
@@ -21,6 +22,7 @@ from lib.handlers.email.smtp.dial import SmtpDeadlines, SmtpRoute, read_route
 from lib.handlers.email.smtp.session import Receipt
 from lib.handlers.email.smtp.session_pool import SessionPool
 from lib.handlers.email.smtp.token import tokens_of
+from lib.jobs.group import GROUP_NAME
 from lib.settings.config import Settings
 
 
@@ -93,6 +95,15 @@ def check_settings(settings: Settings) -> None:
     _sender(settings.mail_from)
     if settings.smtp_url:
         _route(settings.smtp_url)
+
+
+def smtp_server(settings: Settings) -> str:
+    """The group of all mails: the host that SMTP_URL names, as in "smtp.example.com"; "" where mails become files.
+
+    The server that says "too fast" to one mail says so to all. So all of them are one group, which rests as a whole.
+    """
+    host = urlsplit(settings.smtp_url).hostname if settings.smtp_url else None
+    return host if host and GROUP_NAME.fullmatch(host) else ""  # Not so: an IPv6 address with a zone, as fe80::1%eth0.
 
 
 def _sender(mail_from: str) -> Mailbox:

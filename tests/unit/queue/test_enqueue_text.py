@@ -21,6 +21,10 @@ class Text(unittest.TestCase):
                 NewJob("q-1", "low", "{}", None, None, 1, "u", 2, "i", "f", 3, 4),
                 "q-1\x1flow\x1fe1\x1duu\x1dt2\x1dii\x1dff\x1dr3\x1dp4\x1d\x1f{}\x1e",
             ),
+            (
+                NewJob("q-1", "low", "{}", group="tenant-42", tags=("eu", "order-17")),
+                "q-1\x1flow\x1fgtenant-42\x1daeu,order-17\x1d\x1f{}\x1e",
+            ),
         ):
             self.assertEqual(text, new_jobs_text([job]))
         self.assertEqual("".join(f"q-{n}\x1fnormal\x1f\x1f{{}}\x1e" for n in (1, 2, 3)), new_jobs_text(JOBS))
@@ -28,13 +32,13 @@ class Text(unittest.TestCase):
     def test_each_option_has_a_letter_that_the_script_knows(self) -> None:
         lua = (PARTS / "job_options.lua").read_text(encoding="utf-8")
         (table,) = re.findall(r"OPTION_NAMES = \{(.*?)^\}", lua, re.MULTILINE | re.DOTALL)
-        every = NewJob("q-1", "low", "{}", 1, None, 2, "3", 4, "5", "6", 7, 8)
+        every = NewJob("q-1", "low", "{}", 1, None, 2, "3", 4, "5", "6", 7, 8, "9", ("10",))
 
         options = new_jobs_text([every]).split("\x1f")[2]
 
         known = re.findall(r"^  (\w) = ", table, re.MULTILINE)
         self.assertEqual(sorted(known), sorted(part[0] for part in options.split("\x1d")[:-1]))
-        self.assertEqual(8, options.count("\x1d"))
+        self.assertEqual(10, options.count("\x1d"))
 
 
 class Answer(unittest.TestCase):

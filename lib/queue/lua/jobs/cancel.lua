@@ -17,18 +17,19 @@ local WORDS = {ready = 'done', delayed = 'done', active = 'requested'}
 
 -- The answer for a job, `word`, and what the rest of the script needs of its record.
 local function decide(id, key, fingerprint, seen)
-  local state, priority, suspect, runner, stale_in = unpack(
-    redis.call('HMGET', base .. 'job:' .. id, 'state', 'priority', 'suspect', 'worker', 'listed'))
+  local state, priority, suspect, group, runner, stale_in = unpack(
+    redis.call('HMGET', base .. 'job:' .. id, 'state', 'priority', 'suspect', 'group', 'worker', 'listed'))
   local word = not state and '' or asked_before(key, fingerprint)
     or (is_as_seen(seen, state) and (WORDS[state] or state)) or 'changed'
-  return {word = word, state = state, priority = priority, suspect = suspect, runner = runner, stale_in = stale_in}
+  local home = state == 'ready' and ready_list(priority, suspect, group)
+  return {word = word, state = state, home = home, suspect = suspect, runner = runner, stale_in = stale_in}
 end
 
 -- Take a job that waits out of where it stands.
 local function take_out(id, found)
   local job = base .. 'job:' .. id
   if found.state == 'ready' then
-    mark_stale(job, found.stale_in, ready_list(found.priority, found.suspect))
+    mark_stale(job, found.stale_in, found.home)
   else
     redis.call('ZREM', base .. 'delayed', id)
   end

@@ -12,10 +12,12 @@
 --        duplicate  a job of its type lives under its unique key
 --        brief      not taken in: its unique key would be free before the job is due; '' in the id's place
 --        full       not taken in: the queue is at its max_depth; in the id's place the seconds until there may be room
+--        group-full  not taken in: the job's group is at the max_depth of groups; the same seconds
 --      Example: '+1760000000123\0302\031duplicate\031emails-01a2…': the queue has begun, the second job is a duplicate
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use clock records check_types depth find job_options queue_settings take_in text_at types unique_place
+-- @use clock records bell check_types depth find group_depth job_options queue_settings take_in text_at types
+-- @use unique_place
 -- WHY no allow-oom: at maxmemory new jobs are refused up front, before anything is written.
 -- WHY the number: a commit whose reply was lost is sent again. It is answered once more, and not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -36,13 +38,26 @@ if find(records, '\31high\31', 1, true) then check_types('LLEN', 'ready:high') e
 if find(records, '\31low\31', 1, true) then check_types('LLEN', 'ready:low') end
 
 -- How many jobs fit under the queue's max_depth; nil where the queue has none, and then nothing is counted.
-local max_depth = tonumber(queue_settings('max_depth'))
+local max_depth, group_max_depth, concurrency, rate =
+  queue_settings('max_depth', 'group_max_depth', 'concurrency', 'rate')
+note_limits(concurrency, rate)
+max_depth, group_max_depth = tonumber(max_depth), tonumber(group_max_depth)
 local room = max_depth and max_depth - depth()
 local refused = 0
+local group_room = {}  -- group -> how many of its jobs fit under the max_depth of groups.
 
 local function refuse()
   refused = refused + 1
   return 'full', drained_in_s(refused - room)
+end
+
+-- Whether the job's group has no room for it; where it has, the room is one less.
+local function is_group_full(options)
+  local group = group_max_depth and options.group
+  if not group then return false end
+  local left = group_room[group] or group_max_depth - group_depth(group)
+  group_room[group] = left - 1
+  return left <= 0
 end
 
 -- For how many ms a job holds its unique key, as text: the time asked for, or a day beyond the job's due time. nil
@@ -78,6 +93,7 @@ local function stand_in_of(id, type_name, options)
     if holder then why, first_id = 'duplicate', holder end
   end
   if not why and room and room <= 0 then return refuse() end
+  if not why and is_group_full(options) then return 'group-full', drained_in_s(1 - group_room[options.group]) end
   if not why and unique then redis.call('SET', unique, id, 'PX', ttl) end
   if options.idempotency_key then
     local kept_s = options.fingerprint == ONCE and ONCE_S or DAY_S

@@ -5,15 +5,26 @@
 -- @use clock as_count claim_fields events kill wait_ms
 local specs, words, handed_out = {''}, {''}, 0
 local claimed_ids, ready_since = {}, {}
+local group_starts = {}  -- group -> ids of its jobs that this call has handed out; '' for jobs of no group.
 
--- hand_out(id, job, f, past, runner, is_lost_claim): the job is active, held by the runner under a new token, and
--- goes into the answer. f: of read_for_claim; past: of past_of. The id is in the runner's active list already.
+-- hand_out(id, job, f, past, runner, group, is_lost_claim): the job is active, held by the runner under a new token,
+-- and goes into the answer. f: of read_for_claim; past: of past_of. The id is in the runner's active list already.
+-- group: the job's group, '' for none, where ration.lua hands it out; nil where claim.lua does.
 -- is_lost_claim: the last claim counted an attempt that was never made; this claim counts no second one.
-local function hand_out(id, job, f, past, runner, is_lost_claim)
+-- WHY a job of no group gets the field `group` from ration.lua, empty: by it the scripts that end attempts know that
+-- the job's slot is to be given back (slots.lua).
+local function hand_out(id, job, f, past, runner, group, is_lost_claim)
   local claims, gives_up, checkpoint = f[CLAIMS], f[GIVES_UP], past[CHECKPOINT]
   local token = claims and tostring(as_count(claims) + 1) or '1'
   local attempt = claims and tostring(as_count(past[ATTEMPTS]) + (is_lost_claim and 0 or 1)) or '1'
-  redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', runner, 'started', now)
+  if group then
+    redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', runner, 'started', now,
+      'group', group)
+    local ids = group_starts[group]
+    if ids then ids[#ids + 1] = id else group_starts[group] = {id} end
+  else
+    redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', runner, 'started', now)
+  end
   handed_out = handed_out + 1
   claimed_ids[handed_out], ready_since[handed_out] = id, tonumber(f[SINCE])
   local record = id .. '\31' .. token .. '\31' .. attempt .. '\31' .. (past[UNKNOWN_SINCE] or '')

@@ -13,6 +13,8 @@ local OPTION_NAMES = {
   f = 'fingerprint',  -- of the request
   r = 'retain',  -- ms for which the record is kept when the job has ended
   p = 'patience',  -- ms after its due time at which the job is given up
+  g = 'group',
+  a = 'tags',  -- parted by commas
 }
 local function read_options(text)
   local options = {}
