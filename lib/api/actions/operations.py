@@ -18,10 +18,11 @@ from lib.api.actions.sweep import Sweep
 from lib.api.actions.work import JobChanger, was_done, would_be
 from lib.api.job_search import JobSearch
 from lib.api.queues import check_name
-from lib.errors import OutcomeUnknown, QueueNotFound, RedisUnavailable, WaybillError
+from lib.errors import FieldError, OutcomeUnknown, QueueNotFound, RedisUnavailable, WaybillError
 from lib.http1.message import Response
 from lib.ids import queue_of
 from lib.jobs.job import NO_KEY, JobRecord, Keyed
+from lib.jobs.request_fields import fields_error
 from lib.jobs.state import FINISHED
 from lib.json_text import to_json
 from lib.logs.log import Log
@@ -115,8 +116,8 @@ class ActionOperations:
         body = json_body.parse(call.request.body)
         asked = read_action(body)
         queue = asked.queue or next(filter(None, map(queue_of, asked.ids)), "")
-        if asked.queue:
-            await self._expect_queue(queue)
+        if asked.queue and not await self._queues.existing([queue]):
+            raise fields_error([FieldError("/queue", f"there is no queue {queue!r}")])
         plan = SweepPlan(asked.sweep, "actions", queue)
         if asked.sweep.is_dry:
             plan.begin(await self._job_store.now_ms())
