@@ -53,7 +53,7 @@ class SweepPlace(NamedTuple):
 def sweep_cursor_text(place: SweepPlace, found: Mapping[str, object]) -> str:
     """The text of `next_cursor` of redrive, purge and actions. found: what was asked for."""
     (score, job_id), before_ms = place
-    text = f"{score} {job_id} ={_mark(sorted(found.items()))} {before_ms}"
+    text = f"{score} {job_id} {before_ms} ={_mark(sorted(found.items()))}"
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
@@ -61,14 +61,14 @@ def sweep_cursor_of(text: str, found: Mapping[str, object]) -> SweepPlace:
     """The place in such a text. Raises InvalidFields as cursor_of does, with a pointer into the body."""
     try:
         packed = base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)).decode()
-        match = re.fullmatch(r"([0-9]{1,16}) (.+?) =([0-9a-f]{8}) ([0-9]{1,16})", packed, re.DOTALL)
+        match = re.fullmatch(r"([0-9]{1,16}) (.+?) ([0-9]{1,16}) =([0-9a-f]{8})", packed, re.DOTALL)
     except (ValueError, binascii.Error):
         match = None
     if match is None:
         raise fields_error([FieldError("/cursor", "is not one that this operation gave as next_cursor")])
-    if match[3] != _mark(sorted(found.items())):
+    if match[4] != _mark(sorted(found.items())):
         raise fields_error([FieldError("/cursor", "is of a call with other fields; send the same again, or no cursor")])
-    return SweepPlace(Cursor(int(match[1]), match[2]), int(match[4]))
+    return SweepPlace(Cursor(int(match[1]), match[2]), int(match[3]))
 
 
 def _unpacked(text: str) -> tuple[int, str, str]:

@@ -10,9 +10,11 @@ that came with another request is known in any case.
 """
 
 import base64
+import contextlib
 import zlib
 from typing import NamedTuple
 
+from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.jobs.job import Keyed
 from lib.queue.framing import shown_text
 from lib.queue.keys import RedisKeys
@@ -53,8 +55,11 @@ class KeptAnswers:
         return _earlier(shown_text(await self._link.call("GET", name) or text.encode()), keyed)
 
     async def keep(self, queue: str, keyed: Keyed, answer: str) -> None:
-        """The request is done, and `answer` goes out."""
-        if keyed.key:
+        """The request is done, and `answer` goes out, whether it could be kept or not: without it the request, if it is
+        sent again, finds the jobs as they are now, and changes none twice."""
+        if not keyed.key:
+            return
+        with contextlib.suppress(RedisUnavailable, RedisKeysBroken):
             packed = base64.urlsafe_b64encode(zlib.compress(answer.encode())).decode()
             text = f"{queue} {keyed.fingerprint} {_ANSWER}{packed}"
             await self._link.call("SET", self._keys.idempotency(queue, keyed.key), text, "EX", KEPT_S)
