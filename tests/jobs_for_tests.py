@@ -477,6 +477,30 @@ async def keeps_a_secret(ctx: JobContext, payload: Sealed) -> str:
     return f"{payload.api_key} {payload.n}"
 
 
+@dataclass
+class Customer:
+    id: str | int | None = None
+
+
+@dataclass
+class Order:
+    customer: Customer | None = None
+    ledger: str = ""
+
+
+@job("order", group_by="customer.id", backoff=QUICK)
+async def order(ctx: JobContext, payload: Order) -> None:
+    """A job of its customer's group."""
+    enter(ctx, Work(payload.ledger))
+
+
+@job("orders", backoff=QUICK, max_attempts=1)
+async def orders(ctx: JobContext, payload: dict[str, Any]) -> str:
+    """Enqueues an `order` with this payload, and with the tag that it is given. Returns its id."""
+    child: str = await ctx.enqueue("order", payload["order"], tags=payload["tags"])
+    return child
+
+
 @job("impatient", give_up_after_s=600, backoff=QUICK, max_attempts=1000)
 async def impatient(ctx: JobContext, work: Work) -> None:
     """Raises Retry in every attempt, or (text "snooze") Snooze."""

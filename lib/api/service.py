@@ -23,6 +23,7 @@ from lib.api.background import (
 from lib.api.bulk.batch import BatchOperations
 from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
+from lib.api.groups import GroupOperations
 from lib.api.job_types import TypeOperations
 from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
@@ -42,7 +43,7 @@ from lib.queue.end_waiters import EndWaiters
 from lib.queue.epochs import Epochs
 from lib.queue.event_stream import EventStream
 from lib.queue.explanation_facts import ExplanationFacts
-from lib.queue.fleet import Fleet, this_program
+from lib.queue.fleet import Fleet, UpgradeGate, this_program
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.meters import Meters
@@ -148,11 +149,13 @@ def _operations(
     contract: Path,
 ) -> AllOperations:
     ids = JobIds()
+    gate = UpgradeGate(stores.fleet)
     return AllOperations(
         jobs=JobOperations(stores.jobs, stores.queues, types, ids, stores.endings, log, drain),
         batches=BatchOperations(stores.jobs, types, ids, log, drain),
         types=TypeOperations(types),
-        queues=QueueOperations(stores.queues, stores.jobs, log),
+        queues=QueueOperations(stores.queues, stores.jobs, gate, log),
+        groups=GroupOperations(stores.queues.groups, gate, log),
         events=EventOperations(stores.events, stores.jobs, drain),
         system=SystemOperations(stores.link, stores.queues, contract, stores.epochs, stores.fleet, types, drain),
         metrics=MetricsOperations(stores.queues, stores.meters, stores.fleet, counts, types),

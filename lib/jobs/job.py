@@ -122,6 +122,8 @@ class Accepted(NamedTuple):
               conflict                            its idempotency key came before, with another body
               full                                refused: the queue is at its max_depth; there may be room in
                                                   retry_after_s
+              group-full                          refused: so many jobs of its group are ready as `groups` of the queue
+                                                  allows; there may be room in retry_after_s
               brief                               refused: its unique key would be free again before it is due
     """
 

@@ -18,7 +18,8 @@ from lib.errors import JobNotFound, RedisKeysBroken, RedisUnavailable, WrongStat
 from lib.ids import queue_of
 from lib.jobs.job import NO_KEY, JobRecord, Keyed, Revision
 from lib.jobs.state import BLOCKED, WAITING
-from lib.queue.enqueuer import Enqueuer
+from lib.queue.enqueuer import TAGS_SINCE, Enqueuer
+from lib.queue.fleet import Fleet, UpgradeGate
 from lib.queue.framing import shown_text
 from lib.queue.job_record import record_from
 from lib.queue.keys import RedisKeys
@@ -53,7 +54,10 @@ class JobStore:
         self._link = link
         self._keys = keys
         self._scripts = Scripts(link)
-        self._enqueuer = Enqueuer(link, commit_link or link, keys, ack_replicas=ack_replicas, clock=clock)
+        self._gate = UpgradeGate(Fleet(link, keys), clock)
+        self._enqueuer = Enqueuer(
+            link, commit_link or link, keys, ack_replicas=ack_replicas, clock=clock, gate=self._gate
+        )
         # Taken over as they are, and not called by methods of this class: every job passes here.
         self.enqueue = self._enqueuer.enqueue
         self.post = self._enqueuer.post
@@ -137,13 +141,15 @@ class JobStore:
         """Change a job that waits, as `revise(record)` says.
 
         If somebody else changes the job in that moment, `revise` is called again with the new record. Raises
-        JobNotFound or WrongState, and what `revise` raises.
+        JobNotFound or WrongState, UpgradeNeeded for tags while an older program runs, and what `revise` raises.
         """
         for _ in range(PATCH_TRIES):
             record = await self.read(job_id)
             if record.state not in WAITING:
                 raise _wrong_state(record.state, UNCHANGEABLE)
             spec_text, priority, due, tags = revise(record)
+            if tags is not None:
+                await self._gate.require("tags", TAGS_SINCE)
             if due is not None and not self._enqueuer.is_named(record.queue):
                 # Upkeep may have planned its next visit to the queue for a time after the job's new one.
                 await self._enqueuer.name(record.queue)

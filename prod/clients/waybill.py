@@ -68,7 +68,7 @@ IDLE_S = 10.0  # after so long a kept connection is not used again: the service 
 ARRAY_JOBS, SLICE_JOBS, SLICE_BYTES = 1000, 10_000, 4 << 20
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 RETRIED = (408, 429, 502, 503, 504)
-NOT_DONE = ("redis-unavailable", "queue-full", "draining", "too-many-connections")  # of these nothing was carried out
+NOT_DONE = ("redis-unavailable", "queue-full", "group-full", "draining", "too-many-connections")  # nothing was done
 NDJSON = "application/x-ndjson"
 
 
@@ -236,11 +236,16 @@ class QueueFull(Unavailable):
     """As many jobs wait in the queue as its `max_depth` allows; this one was not taken in."""
 
 
+class GroupFull(QueueFull):
+    """As many jobs of the job's group are ready as the queue allows each group; this one was not taken in."""
+
+
 _OF_SLUG: dict[str, type[Problem]] = {
     "job-not-found": JobNotFound,
     "queue-not-found": QueueNotFound,
     "idempotency-key-reused": IdempotencyKeyReused,
     "queue-full": QueueFull,
+    "group-full": GroupFull,
 }
 _OF_STATUS: dict[int, type[Problem]] = {
     401: KeyRefused,
@@ -1033,6 +1038,7 @@ def _is_object(*names: str, required: str = "") -> Callable[[Any], bool]:
     return lambda value: isinstance(value, dict) and required in ("", *value) and (not names or {*value} <= {*names})
 
 
+_is_tag = _is_text(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 # What POST /api/jobs takes, each with a check of its form.
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     "type": _is_text(r".+"),
@@ -1045,10 +1051,12 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "timeout_s": _is_number(1e-9, 604_800),
     "backoff": _is_object("base_s", "cap_s"),
     "expires_in_s": _is_number(1e-9),
+    "group": _is_text(r"[A-Za-z0-9._:@/-]{1,128}"),
+    "tags": lambda value: isinstance(value, list) and len(value) <= 10 and all(map(_is_tag, value)),
     "unique": _is_object("key", "ttl_s", required="key"),
     "retain_s": _is_number(0),
 }
-_CHANGES = ("payload", "priority", "run_at", "max_attempts")
+_CHANGES = ("payload", "priority", "run_at", "max_attempts", "tags")
 # A new job's fields, where it does not say otherwise.
 _UNSET = ("run_at", "expires_at", "started_at", "finished_at", "progress", "result", "error", "worker_id", "trace_id")
 _USUAL = {"priority": "normal", "max_attempts": 5, "timeout_s": 60, "backoff": {"base_s": 2, "cap_s": 3600}}
@@ -1220,7 +1228,8 @@ def _read_lines(request: _Request) -> Any:
 def _new_job(fields: Object, queue: str, request_id: str) -> Job:
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
     is_later = bool(fields.get("delay_s")) or "run_at" in fields
-    job = Job({**dict.fromkeys(_UNSET), "retain_s": None, "cancel_requested_at": None, **_USUAL, **fields})
+    unset: Object = {**dict.fromkeys(_UNSET), "retain_s": None, "cancel_requested_at": None, "group": None, "tags": []}
+    job = Job({**unset, **_USUAL, **fields})
     job.update(id=f"{queue}-{uuid.uuid4().hex}", queue=queue, state="delayed" if is_later else "ready", attempts=0)
     unique_key = fields.get("unique", {}).get("key")
     job.update(created_at=now.replace("+00:00", "Z"), request_id=request_id, unique_key=unique_key, history=[])

@@ -348,7 +348,7 @@ class Walk:
         for job_id in self._some("delayed"):
             if self._rng.random() < 0.5:
                 self._client.zadd(self._base + "delayed", {job_id: 1})
-        await self._call("promote", 3)
+        await self._call("promote", 3, self._rng.choice(("", self._runner() or "")))
         return "promote"
 
     async def _expire(self) -> str:

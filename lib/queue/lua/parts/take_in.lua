@@ -23,7 +23,6 @@ local function write_record(job, state, priority, spec, options)
       write('gives_up', digits((options.due_ms or now_ms) + tonumber(options.patience)))
     end
     if options.expires then write('expires', digits(now_ms + tonumber(options.expires))) end
-    if options.group then write('group', options.group) end
     if options.tags then write('tags', options.tags) end
   end
   redis.call('HSET', job, unpack(fields))
