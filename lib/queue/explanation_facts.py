@@ -11,6 +11,7 @@ from typing import Any, cast
 from lib.ids import queue_of
 from lib.jobs.explanation import needs_runner
 from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, Precision, SpentRate
+from lib.jobs.start_limits import rate_from
 from lib.queue.framing import counters, named, optional_number, shown_text
 from lib.queue.job_record import record_from
 from lib.queue.keys import RedisKeys
@@ -99,4 +100,4 @@ def _full(text: str) -> FullLimit | None:
 def _spent(text: str) -> SpentRate | None:
     """text: `100/60000|1760000030000`, or ""."""
     rate, _, until_ms = text.partition("|")
-    return SpentRate(rate, int(until_ms)) if text else None
+    return SpentRate(rate_from(rate), int(until_ms)) if text else None
