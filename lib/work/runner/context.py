@@ -158,7 +158,7 @@ class Context:
         """Queue a job; the id of the queued job, for a coroutine to await. `options` are the other fields of
         POST /api/jobs; once: see queue/named_jobs.py.
 
-        Raises InvalidFields, QueueFull, RedisUnavailable, OutcomeUnknown; with `once` WrongState, too.
+        Raises InvalidFields, QueueFull, UpgradeNeeded, RedisUnavailable, OutcomeUnknown; with `once` WrongState, too.
         """
         enqueued = self._enqueue({"type": type, "payload": payload, **options}, once)
         return enqueued if self.is_on_loop else asyncio.run_coroutine_threadsafe(enqueued, self._loop).result()
