@@ -15,6 +15,8 @@ HISTORY_KEPT = 20
 MAX_DELAY_S = 10 * 366 * 86_400
 MAX_TIMEOUT_S = 7 * 86_400
 MAX_ATTEMPTS = 1000
+UNREADABLE_FOR_S = 15 * 60.0
+"""How long a job is put off by runners that can't run it, such as one of a type unknown to them, before it is dead."""
 
 
 class NewJob(NamedTuple):
@@ -120,6 +122,8 @@ class Accepted(NamedTuple):
               conflict                            its idempotency key came before, with another body
               full                                refused: the queue is at its max_depth; there may be room in
                                                   retry_after_s
+              group-full                          refused: so many jobs of its group are ready as `groups` of the queue
+                                                  allows; there may be room in retry_after_s
               brief                               refused: its unique key would be free again before it is due
     """
 

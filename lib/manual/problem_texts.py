@@ -199,6 +199,15 @@ TEXTS: dict[str, ProblemText] = {
         "curl -i {base}/api/queues",
         ("job-not-found", "not-found"),
     ),
+    "group-not-found": ProblemText(
+        "The group has no limits of its own that could be taken away, or no hold that could be ended; the `detail` "
+        "says which.",
+        "A typing error, or a `/` in the name that was not percent-encoded; somebody else was quicker; or the hold is "
+        "over.",
+        "List the groups of the queue: `own` says which have limits of their own, `limited_by` which are held.",
+        "curl -i '{base}/api/queues/default/groups'",
+        ("queue-not-found",),
+    ),
     "queue-in-use": ProblemText(
         "The queue can't be removed: it holds jobs, or a worker serves it; the `detail` says which. Nothing was "
         "changed.",
@@ -225,6 +234,16 @@ TEXTS: dict[str, ProblemText] = {
         "`max_depth`.",
         _POST_KEYED,
         ("redis-unavailable", "too-many-connections"),
+    ),
+    "group-full": ProblemText(
+        "As many jobs of the job's `group` are ready as `max_depth` in the queue's `groups` allows. This job was not "
+        "taken in; jobs of other groups are.",
+        "Jobs of this group come faster than they are run: the group's concurrency or rate holds them back, it is "
+        "paused, or the workers are away.",
+        "Try again after `Retry-After`, with the same `Idempotency-Key` each time. The operator may raise the group's "
+        "limits (`PATCH /api/queues/QUEUE/groups/GROUP`) or `max_depth` in the queue's `groups`.",
+        _POST_KEYED,
+        ("queue-full",),
     ),
     "wrong-state": ProblemText(
         "The job's state does not allow this operation; the `detail` names the state. Nothing was changed.",

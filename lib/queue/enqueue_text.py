@@ -42,9 +42,9 @@ def accepted_from(jobs: Sequence[NewJob], answer: bytes) -> list[Accepted]:
 
 
 def _not_new(accepted: Accepted, outcome: str, about: str) -> Accepted:
-    """about: for `full` the seconds until there may be room, for `brief` nothing, else the id of the job that stands in
-    this job's place."""
-    if outcome == "full":
+    """about: for `full` and `group-full` the seconds until there may be room, for `brief` nothing, else the id of the
+    job that stands in this job's place."""
+    if outcome in ("full", "group-full"):
         return accepted._replace(outcome=outcome, retry_after_s=int(about))
     if outcome == "brief":
         return accepted._replace(outcome=outcome)

@@ -16,6 +16,7 @@ from math import inf
 from typing import Any
 
 from lib.errors import (
+    GroupFull,
     InvalidFields,
     NotReplicated,
     OutcomeUnknown,
@@ -43,7 +44,7 @@ COMMIT_KEPT_S = 3600  # as in enqueue.lua
 GROUPS_SINCE = TAGS_SINCE = "0.3.0"
 """The first version that knows groups, and tags. An older runner never looks at the line of a group, and knows no limit
 of one. An older server or supervisor that deletes a job leaves the job's id in the indexes of its tags."""
-REFUSED = ("full", "brief")
+REFUSED = ("full", "group-full", "brief")
 """The outcomes of a NewJob that was not taken in; see `refused_job_error`."""
 EnqueueCall = tuple[str, str, str, int, str]
 """One call of enqueue.lua: "enqueue", the queue's base, the id of this Enqueuer, the commit's number, the records."""
@@ -268,10 +269,12 @@ def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields:
     if accepted.outcome == "brief":
         return fields_error([BRIEF])
     queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
-    return QueueFull(
-        f"the queue {queue} is at its max_depth; nothing was taken in: send it again in {seconds} s",
-        headers=[("Retry-After", str(seconds))],
-    )
+    headers = [("Retry-After", str(seconds))]
+    again = f"nothing was taken in: send it again in {seconds} s"
+    if accepted.outcome == "group-full":
+        detail = f"the job's group is at the max_depth that each group of the queue {queue} has; {again}"
+        return GroupFull(detail, headers=headers)
+    return QueueFull(f"the queue {queue} is at its max_depth; {again}", headers=headers)
 
 
 def _size_bytes(job: NewJob) -> int:

@@ -74,7 +74,7 @@ class JobStore:
         """Raises JobNotFound."""
         records = await self.read_many([job_id])
         if not records:
-            raise _not_found(job_id)
+            raise job_not_found(job_id)
         return records[0]
 
     async def read_many(self, job_ids: list[str]) -> list[JobRecord]:
@@ -184,12 +184,12 @@ class JobStore:
         """The script's answer: DONE, or the state that forbids the change. Raises JobNotFound."""
         queue = queue_of(job_id)
         if queue is None:
-            raise _not_found(job_id)
+            raise job_not_found(job_id)
         answer: bytes | list[bytes] = await self._scripts.call(script, self._keys.base(queue), job_id, *arguments)
         # cancel.lua, retry.lua and delete.lua take many jobs, and answer a word for each; here it is one.
         state = answer if isinstance(answer, bytes) else answer[0]
         if not state:
-            raise _not_found(job_id)
+            raise job_not_found(job_id)
         with understood(queue):
             return state.decode()
 
@@ -199,7 +199,8 @@ def _unique_key(record: JobRecord) -> bytes:
     return str(record.spec.unique_key).encode("utf-8", "replace") if record.spec else b""
 
 
-def _not_found(job_id: str) -> JobNotFound:
+def job_not_found(job_id: str) -> JobNotFound:
+    """What is raised for an id that no job of this Redis has."""
     return JobNotFound(f"there is no job {job_id[:120]}; it may have been trimmed, see RETAIN_COMPLETED and retain_s")
 
 

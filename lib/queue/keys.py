@@ -33,6 +33,8 @@ wb:{q}:graves                 ZSET    runner that was reaped -> ms at which that
 wb:{q}:cancels:<runner>       SET     ids of running jobs whose cancellation was requested; "!<id>" beside the id where
                                       the handler gets no time to stop; expires
 wb:{q}:expiring               ZSET    id -> ms at which the job is dead if its handler never started
+wb:{q}:keeper deputy          STRING  "<ms> <runner>": who asks when the next time has come, and who does if that one is
+                                      gone (lua/parts/keeper.lua); they expire
 wb:{q}:epoch                  STRING  a random word, written once: where it is another one or gone, Redis was emptied
 wb:{q}:unique:<key>           STRING  the id of the job under that unique key; expires (lua/parts/unique_key.lua)
 wb:{q}:idem:<caller> <key>    STRING  "<id> <fingerprint of the request> <answer>"; expires after a day
@@ -66,13 +68,12 @@ INDEXED = ("delayed", "blocked", "completed", "dead", "cancelled")
 """The states whose jobs stand in a sorted set of that name."""
 
 TYPES = {
-    **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine"), "list"),
+    **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine", "bells", "rate:"), "list"),
     **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading"), "zset"),
     **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
-    "bells": "list",
-    "full": "set",
-    "epoch": "string",
+    **dict.fromkeys(("full", "running:"), "set"),
+    **dict.fromkeys(("epoch", "keeper", "deputy"), "string"),
     "events": "stream",
 }
 """The type of each of a queue's keys that exists once in a queue: for a key that is there, what Redis' TYPE answers."""
@@ -102,6 +103,10 @@ class RedisKeys:
         """The list on which an idle runner blocks."""
         return self.base(queue) + "ready:normal"
 
+    def bells(self, queue: str) -> str:
+        """The list on which an idle runner blocks where the queue has a concurrency or a rate of its own."""
+        return self.base(queue) + "bells"
+
     def removed(self, marker: str) -> str:
         """Where it is noted that the queue with this marker was removed on purpose; it has a slot of its own."""
         return f"{self._prefix}:removed:{marker}"
@@ -123,6 +128,9 @@ class RedisKeys:
 
     def meta(self, queue: str) -> str:
         return self.base(queue) + "meta"
+
+    def limits(self, queue: str) -> str:
+        return self.base(queue) + "limits"
 
     def epoch(self, queue: str) -> str:
         return self.base(queue) + "epoch"

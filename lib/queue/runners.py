@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from lib.queue.framing import exact_text, optional_object, shown_text
 from lib.queue.keys import RedisKeys
-from lib.queue.queue_names import all_names, in_batches
+from lib.queue.queue_names import QUEUES_AT_ONCE, Walk, all_names, in_batches
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import Unreadable, each_readable
 from lib.queue.upkeep_steps import ENDED_AT_ONCE
@@ -74,6 +74,13 @@ class Runners:
             for queue, seen in zip(some, await each_readable(some, self.roster), strict=True):
                 if not isinstance(seen, Unreadable):
                     yield queue, seen
+
+    async def served_queues(self) -> list[str]:
+        """The queues that living runners serve, sorted. If there are more queues than QUEUES_AT_ONCE, about so many of
+        them are asked."""
+        names = sorted(await Walk(self._link, self._keys, page=QUEUES_AT_ONCE).step())
+        rosters = await each_readable(names, self.roster)
+        return [name for name, seen in zip(names, rosters, strict=True) if seen and not isinstance(seen, Unreadable)]
 
     async def reap(
         self, queue: str, runner_id: str, *, beat_seen: str = "", is_crash: bool = True, crash_limit: int

@@ -56,7 +56,7 @@ const SLICE_CHARACTERS = 4 << 20;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
 const RETRIED = [408, 429, 502, 503, 504];
-const NOT_DONE = ["redis-unavailable", "queue-full", "draining", "too-many-connections"]; // nothing was carried out
+const NOT_DONE = ["redis-unavailable", "queue-full", "group-full", "draining", "too-many-connections"]; // nothing was done
 const NOT_SENT = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"];
 const BAD_CERTIFICATE = /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_)/;
 const NDJSON = "application/x-ndjson";
@@ -141,6 +141,9 @@ export class Unavailable extends Problem {}
 /** As many jobs wait in the queue as its `max_depth` allows; this one was not taken in. */
 export class QueueFull extends Unavailable {}
 
+/** As many jobs of the job's group are ready as the queue allows each group; this one was not taken in. */
+export class GroupFull extends QueueFull {}
+
 /** @type {Map<string, typeof Problem>} */
 const OF_SLUG = new Map(
   Object.entries({
@@ -148,6 +151,7 @@ const OF_SLUG = new Map(
     "queue-not-found": QueueNotFound,
     "idempotency-key-reused": KeyReused,
     "queue-full": QueueFull,
+    "group-full": GroupFull,
   }),
 );
 /** @type {Map<number, typeof Problem>} */

@@ -68,7 +68,7 @@ IDLE_S = 10.0  # after so long a kept connection is not used again: the service 
 ARRAY_JOBS, SLICE_JOBS, SLICE_BYTES = 1000, 10_000, 4 << 20
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 RETRIED = (408, 429, 502, 503, 504)
-NOT_DONE = ("redis-unavailable", "queue-full", "draining", "too-many-connections")  # of these nothing was carried out
+NOT_DONE = ("redis-unavailable", "queue-full", "group-full", "draining", "too-many-connections")  # nothing was done
 NDJSON = "application/x-ndjson"
 
 
@@ -236,11 +236,16 @@ class QueueFull(Unavailable):
     """As many jobs wait in the queue as its `max_depth` allows; this one was not taken in."""
 
 
+class GroupFull(QueueFull):
+    """As many jobs of the job's group are ready as the queue allows each group; this one was not taken in."""
+
+
 _OF_SLUG: dict[str, type[Problem]] = {
     "job-not-found": JobNotFound,
     "queue-not-found": QueueNotFound,
     "idempotency-key-reused": IdempotencyKeyReused,
     "queue-full": QueueFull,
+    "group-full": GroupFull,
 }
 _OF_STATUS: dict[int, type[Problem]] = {
     401: KeyRefused,

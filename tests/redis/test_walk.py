@@ -17,7 +17,7 @@ class AnyOrder(RedisCase):
         self.assertGreater(await walk.Walk(self.link, self.client, seed).run(SECONDS), 10)
 
     def test_every_script_of_a_queue_has_a_step(self) -> None:
-        source = "".join(Path(module.__file__ or "").read_text(encoding="utf-8") for module in (walk, walk_limits))
+        source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (walk, walk_limits))
 
         self.assertEqual(set(), {name for name in walk.WALKED if f'"{name}"' not in source})
 

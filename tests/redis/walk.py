@@ -348,7 +348,7 @@ class Walk:
         for job_id in self._some("delayed"):
             if self._rng.random() < 0.5:
                 self._client.zadd(self._base + "delayed", {job_id: 1})
-        await self._call("promote", 3)
+        await self._call("promote", 3, self._rng.choice(("", self._runner() or "")))
         return "promote"
 
     async def _expire(self) -> str:
@@ -420,12 +420,23 @@ class Walk:
         state = "" if index != "all" else self._rng.choice(("", "ready", "active"))
         await self._call("page", index, "", "", 10, 100, 1 << 20, state)
         await self._call("read", *self._some())
+        await self._explain_some(found["ready"])
         newest = await self._call("listen", 1)
         await self._call("follow", newest, 10)
         await self._call("meter")
         await self._call("roster", LEASE_MS)
         await self._call("observe", runner, next(self._numbers), "wait 1 noop", 1)
         return "nothing"
+
+    async def _explain_some(self, ready: int) -> None:
+        """ready: how many jobs are. The place of each of these is known, and fewer than these are before it."""
+        for job_id in self._some():
+            facts = named(await self._call("explain", job_id, 100, 100, LEASE_MS))
+            if self._states[job_id] == "ready":
+                assert facts["precision"] in (b"exact", b"taken"), f"{job_id} is ready, and its place is {facts}"
+                assert 0 <= facts["before"] < ready, f"{facts['before']} are before {job_id}, and {ready} are ready"
+            else:
+                assert facts["precision"] == b"none", f"{job_id} is not ready, and has a place: {facts}"
 
     async def _remove(self) -> str:
         """A queue that holds jobs, or that runners serve, is not removed."""

@@ -56,6 +56,9 @@ class _Queue:
     logs: set[str] = field(default_factory=set)
     fading: dict[str, str] = field(default_factory=dict)
     tags: dict[str, dict[str, float]] = field(default_factory=dict)
+    running: dict[str, set[str]] = field(default_factory=dict)
+    turns: dict[str, set[str]] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
 
 
@@ -143,7 +146,7 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
             queue.jobs[rest] = pairs
         else:
             queue.faults.append(f"{key} is a {kind}")
-    elif key in WAITING or head in ("active", "line"):
+    elif key in WAITING or key == "bells" or head in ("active", "line"):
         queue.lists[key] = value
     elif key in (*INDEXES, "all"):
         queue.indexes[key] = {job_id: float(score) for job_id, score in pairs.items()}
@@ -151,6 +154,12 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
         queue.fading = pairs
     elif head == "tag":
         queue.tags[rest] = {job_id: float(score) for job_id, score in pairs.items()}
+    elif head == "running":
+        queue.running[rest] = set(value)
+    elif head == "turns":
+        queue.turns[rest] = set(pairs)
+    elif key in ("full", "resting"):
+        queue.stopped |= set(value if key == "full" else pairs)
     elif key == "gone":
         queue.gone = pairs
     elif head == "log":
@@ -167,7 +176,10 @@ def _faults_of(queue: _Queue) -> list[str]:
             places.setdefault(job_id, []).append(name)
     bells = places.pop("bell", [])
     found = []
-    if bells.count("ready:normal") > 1 or any(not name.startswith("active:") for name in set(bells) - {"ready:normal"}):
+    homes = ("ready:normal", "bells")
+    if any(bells.count(home) > 1 for home in homes) or any(
+        not name.startswith("active:") for name in set(bells) - {*homes}
+    ):
         found.append(f"bells in {bells}")
     for job_id, job in queue.jobs.items():
         problem = _fault_of(job_id, job, places.pop(job_id, [])) or _stale_patience(job)
@@ -182,7 +194,28 @@ def _faults_of(queue: _Queue) -> list[str]:
         if job.get("state") not in ("completed", "dead", "cancelled") or "retain" not in job:
             found.append(f"{job_id} is in `fading`, and is {job.get('state', 'no job')}")
     found += [f"{job_id} has a log and is no job" for job_id in queue.logs - queue.jobs.keys()]
-    return found + _faults_of_tags(queue)
+    return [*found, *_faults_of_tags(queue), *_faults_of_groups(queue)]
+
+
+def _faults_of_groups(queue: _Queue) -> list[str]:
+    """`running:<group>` holds the group's active jobs and no other. A group with a job that waits in its line has a
+    turn in that priority, or is full, or rests: else no claim looks at it."""
+    active: dict[str, set[str]] = {}
+    for job_id, job in queue.jobs.items():
+        if job.get("state") == "active":
+            active.setdefault(job.get("group", ""), set()).add(job_id)
+    found = [
+        f"running:{group} holds {sorted(queue.running.get(group, ()))}, and {sorted(active.get(group, ()))} run"
+        for group in sorted((queue.running.keys() | active.keys()) - {""})
+        if queue.running.get(group, set()) != active.get(group, set())
+    ]
+    for name, ids in sorted(queue.lists.items()):
+        if name.startswith("line:"):
+            _, priority, group = name.split(":", 2)
+            waits = [one for one in ids if priority[0].upper() not in queue.jobs.get(one, {}).get("listed", "")]
+            if waits and group not in queue.turns.get(priority, set()) | queue.stopped:
+                found.append(f"{name} holds {waits[:3]}, and has no turn, is not full and does not rest")
+    return found
 
 
 def _faults_of_tags(queue: _Queue) -> list[str]:

@@ -25,7 +25,7 @@ PLACES = {
     "base .. bell_list": "bell:LPUSH",
     "base .. 'bells'": "adjust:UNLINK adjust:LPUSH",
     # Which line is next, and which groups are stopped.
-    "base .. 'turns:' .. priority": "lines:ZADD slots:ZADD stop_group:ZREM turns:ZREM mend_group:ZREM",
+    "base .. 'turns:' .. priority": "lines:ZADD slots:ZADD turns:ZADD turns:ZREM stop_group:ZREM mend_group:ZREM",
     "turns": "turns:ZADD turns:ZREM turns:UNLINK",
     "base .. 'resting'": "stop_group:ZADD start_group:ZREM wake_groups:ZREM wake_rested:ZREM mend_group:ZREM",
     "base .. 'groups'": "lines:ZADD mend:ZADD mend_group:ZREM",
@@ -46,7 +46,7 @@ PLACES = {
 # Keys that hold no ids of jobs, or not the place of one.
 OTHERS = {
     *("base", "moved", "unpack", "base .. ARGV", "base .. 'minute:' .. digits"),
-    *("base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
+    *("base .. post", "base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
     # A rate's window, keys that somebody broke, and what a removed queue leaves behind.
     *("key", "base .. name", "base .. name .. group", "base .. 'running:'"),
 }
@@ -66,6 +66,7 @@ OWNERS = {
     "promote": "make_ready ready_list",
     "retry": "make_ready ready_list",
     "patch": "delay make_ready ready_list",
+    "explain": "ready_list",
     "delete": "forget",
     "trim": "forget",
 }

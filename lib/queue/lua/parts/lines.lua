@@ -18,11 +18,16 @@ local function group_in(list) return string.match(list, '^line:%a+:(.*)$') end
 -- use_rations(): from now on runners call ration.lua for this queue. mend.lua takes that back.
 local function use_rations() redis.pcall('HSETNX', base .. 'meta', 'rationed', '1') end
 
+-- A group's score: its jobs that run, and the turn. The jobs of no group have one in each priority where a group has.
+local plain_score  -- That of ''; nil before this call has needed it.
+local function score_of(group, turn)
+  return digits((tonumber(redis.pcall('SCARD', base .. 'running:' .. group)) or 0) * LOAD + turn)
+end
+
 -- give_turn(priority, group, turn): the group has a turn in this priority. Returns whether it had none.
 local function give_turn(priority, group, turn)
-  local running = redis.pcall('SCARD', base .. 'running:' .. group)
-  local score = digits((tonumber(running) or 0) * LOAD + turn)
-  local added = redis.pcall('ZADD', base .. 'turns:' .. priority, 'NX', score, group, digits(turn), '')
+  plain_score = plain_score or score_of('', turn)
+  local added = redis.pcall('ZADD', base .. 'turns:' .. priority, 'NX', score_of(group, turn), group, plain_score, '')
   return type(added) == 'number' and added > 0
 end
 

@@ -12,3 +12,8 @@ local function resume(group)
   end
   return is_new
 end
+
+-- priorities_with_turns(): the priorities in which groups may have turns, most often one.
+local function priorities_with_turns()
+  return redis.call('EXISTS', base .. 'turns:high', base .. 'turns:low') > 0 and PRIORITIES or {'normal'}
+end

@@ -13,11 +13,6 @@ local function leave(id, group)
   if ids then ids[#ids + 1] = id else left[group] = {id} end
 end
 
--- Which priorities have turns, most often one.
-local function priorities_with_turns()
-  return redis.call('EXISTS', base .. 'turns:high', base .. 'turns:low') > 0 and PRIORITIES or {'normal'}
-end
-
 local function give_slots_back()
   if not left then return end
   local concurrency, rate = queue_settings('concurrency', 'rate')

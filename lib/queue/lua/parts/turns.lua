@@ -1,5 +1,5 @@
 -- Turns: which group's line is served next, and how many of its jobs may start (lines.lua says what a line is).
--- @use claiming clock hand_out lines rate stop_group claim_fields quarantine group_room ready_list
+-- @use claiming clock hand_out lines rate stop_group claim_fields quarantine group_room ready_list resume
 -- started(group): how many of its jobs this call has started. has_room(group): may one more start?
 local function started(group) return group_starts[group] and #group_starts[group] or 0 end
 
@@ -51,24 +51,20 @@ local function insert_turn(groups, scores, first, last, group, score)
 end
 
 -- The lines of one priority that are next, as {group, group …} and {score, score …}.
--- WHY the score of '' is worked out: it had its turn from the moment when another line had one, whatever ran then.
 local function next_turns(priority, most)
   local row = redis.call('ZRANGE', base .. 'turns:' .. priority, '0', digits(most - 1), 'WITHSCORES')
-  local groups, scores, plain_score = {}, {}, nil
+  local groups, scores = {}, {}
   for i = 1, #row, 2 do
-    if row[i] == '' then
-      plain_score = (tonumber(redis.pcall('SCARD', base .. 'running:')) or 0) * LOAD + tonumber(row[i + 1]) % LOAD
-    else
-      groups[#groups + 1], scores[#scores + 1] = row[i], tonumber(row[i + 1])
-    end
+    local group = row[i]
+    insert_turn(groups, scores, 1, #groups, group, tonumber(row[i + 1]) + started(group) * LOAD)
   end
-  if plain_score then insert_turn(groups, scores, 1, #groups, '', plain_score) end
   return groups, scores
 end
 
 -- serve_row(priority, most, ids, bytes, turn, scores_now): hand out jobs of the lines that are next, until none of them
 -- has a job that may start or `most` jobs are handed out in all. The group that runs least is served, then its score is
--- one job more, and so on. scores_now: group -> its score by now, of the groups that were served and keep their turn.
+-- one job more, and so on. scores_now: group -> its score by now, of the groups that were served and keep their turn,
+-- less the jobs that this call has started.
 -- ids, bytes: as in start_list.
 local function serve_row(priority, most, ids, bytes, turn, scores_now)
   local groups, scores = next_turns(priority, math.min(most - handed_out, MOST_UNFIT) + 1)
@@ -87,7 +83,7 @@ local function serve_row(priority, most, ids, bytes, turn, scores_now)
       bytes = bytes - #(f[SPEC] or '')
       start_one(id, list, false, f, group)
       if handed_out > before then score = (math.floor(score / LOAD) + 1) * LOAD + turn end
-      scores_now[group] = score
+      scores_now[group] = score - started(group) * LOAD
       insert_turn(groups, scores, at, count, group, score)
       count = count + 1
       if bytes <= 0 then ids = 0 end
@@ -120,7 +116,7 @@ local function keep_turns(priority, scores_now)
     if has_empty and group ~= '' and redis.call('EXISTS', lines[i]) == 0 then
       redis.call('ZREM', turns, group)
     elseif not stop_if_full(group, true) then
-      scores[#scores + 1] = digits(scores_now[group])
+      scores[#scores + 1] = digits(scores_now[group] + started(group) * LOAD)
       scores[#scores + 1] = group
     end
   end
@@ -129,9 +125,16 @@ local function keep_turns(priority, scores_now)
   if redis.call('ZCARD', turns) == 1 and redis.call('ZSCORE', turns, '') then redis.call('UNLINK', turns) end
 end
 
--- note_starts(has_lines): the jobs of this call run from now on, and count in the rates of their groups.
-local function note_starts(has_lines)
+-- note_starts(has_lines, served): the jobs of this call run from now on, and count in the rates of their groups, and in
+-- the turns of the priorities that did not serve the group. served: priority -> scores_now, whom keep_turns writes.
+local function note_starts(has_lines, served)
+  local priorities = has_lines and next(group_starts) and priorities_with_turns() or {}
   for group, ids in pairs(group_starts) do
+    for _, priority in ipairs(priorities) do
+      if not (served[priority] and served[priority][group]) then
+        redis.pcall('ZADD', base .. 'turns:' .. priority, 'XX', 'INCR', digits(#ids * LOAD), group)
+      end
+    end
     if group ~= '' then
       redis.pcall('SADD', base .. 'running:' .. group, unpack(ids))
       local rate_ms = room_of(group).rate_ms

@@ -45,6 +45,8 @@ class Prefetch:
 
     def __init__(self, limit: int, release_last: Callable[[int], None], busy: BusyQueues) -> None:
         self.limit = limit
+        self.is_rationed = False
+        """Whether the queue has limits or groups: then nothing is claimed ahead of a free slot."""
         self.unended = 0
         """How many jobs run here, or wait to be begun."""
         self._release_last = release_last
@@ -61,6 +63,8 @@ class Prefetch:
     @property
     def room(self) -> int:
         """How many jobs may run or wait here, all in all."""
+        if self.is_rationed:
+            return self.limit
         return self.limit and self.limit + self._pace.prefetch_count // max(1, self._busy.count)
 
     def claim_size(self) -> int:
