@@ -109,7 +109,7 @@ class Limits(ExplainCase):
         self.assertIn("and others", (await self.explained(ids[-1])).detail)
 
     async def test_a_queue_that_has_used_up_its_rate_says_until_when(self) -> None:
-        self.limit(rate="3/60000")
+        self.limit(rate="3/15000")
         ids = await self.enqueue_in_order(5)
         self.assertEqual(3, len(await self.start(10)))
 
@@ -119,7 +119,7 @@ class Limits(ExplainCase):
         assert found.until_ms is not None and wait_s is not None
         self.assertEqual(("rate_limited", 1), (found.reason, found.ahead))
         self.assertAlmostEqual(wait_s, (found.until_ms - await self.now_ms()) / 1000, delta=0.5)
-        self.assertTrue(found.detail.startswith("q has used up its rate of 3 in 60 s until "), found.detail)
+        self.assertTrue(found.detail.startswith("q has used up its rate of 3 in 15 s until "), found.detail)
 
     async def test_a_rate_with_room_keeps_nobody(self) -> None:
         self.limit(rate="3/60000")
