@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 from lib.api import idempotency
 from lib.api.cursor import cursor_of, cursor_text
+from lib.api.job_filters import wanted_of_query
 from lib.api.job_search import JobSearch
 from lib.api.shown import job_text, just_taken, new_job, outcome_of
 from lib.errors import JobFailed, JobNotFound, RedisKeysBroken, RedisUnavailable, behind_a_change
@@ -25,14 +26,13 @@ from lib.jobs import revision, submission
 from lib.jobs.job import Accepted, JobRecord, NewJob
 from lib.jobs.registry import Registry
 from lib.jobs.spec import JobSpec
-from lib.jobs.state import FINISHED, STATES
+from lib.jobs.state import FINISHED
 from lib.json_text import to_json
 from lib.logs.forms import JOB_ENQUEUED
 from lib.logs.log import NOTHING, Log
 from lib.queue.end_waiters import EndWaiters
 from lib.queue.enqueuer import REFUSED, refused_job_error
 from lib.queue.job_store import JobStore
-from lib.queue.listing import Wanted
 from lib.queue.queue_store import QueueStore
 from lib.web import json_body, query
 from lib.web.drain import Drain
@@ -171,13 +171,11 @@ class JobOperations:
     async def list_page(self, call: Call) -> Response:
         limit = query.whole(call.parameters, "limit", 1, 200, 50)
         after = cursor_of(call.parameters)
-        state, queue = call.parameters.get("state"), call.parameters.get("queue")
-        if state is not None and state not in STATES:
-            raise query.parameter_error("state", "must be one of " + ", ".join(STATES))
+        wanted = wanted_of_query(call.parameters)
+        queue = call.parameters.get("queue")
         if queue is not None and not QUEUE_NAME.fullmatch(queue):
             raise query.parameter_error("queue", "is not a queue's name")
         queues = [queue] if queue is not None else await self._queues.names()
-        wanted = Wanted(state, call.parameters.get("type"), call.parameters.get("request_id"))
         page = await self._search.find(queues, wanted, after, limit)
         if queue is not None and page.unreadable:
             raise RedisKeysBroken(page.unreadable[0].reason)
