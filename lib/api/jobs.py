@@ -78,7 +78,19 @@ class JobOperations:
         key = call.request.headers.get("idempotency-key")
         if key is not None:
             job = idempotency.under_key(job, key, call, body, pointer="Idempotency-Key")
+        if job.may_lose_group and not self._job_store.is_known_to_admit:
+            on_outcome(self._create_admitted(call, job, spec, preferred))
+            return
         self._job_store.post(job, functools.partial(self._on_commit, call, job, spec, preferred, on_outcome))
+
+    async def _create_admitted(self, call: Call, job: NewJob, spec: JobSpec, preferred: Preferences) -> Response:
+        """`create` for a job that may lose its group, so that the answer does not show a group that the job lost."""
+        job = await self._job_store.admitted(job)
+        accepted = await self._job_store.enqueue(job)
+        outcome = self._outcome(call, job, spec._replace(group=job.group), preferred, accepted)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome if isinstance(outcome, Response) else await outcome
 
     def _on_commit(
         self,

@@ -62,11 +62,16 @@ class JobStore:
         # Taken over as they are, and not called by methods of this class: every job passes here.
         self.enqueue = self._enqueuer.enqueue
         self.post = self._enqueuer.post
+        self.admitted = self._enqueuer.admitted
         self.forget_names = self._enqueuer.forget_names
         self.prepare_removal = self._enqueuer.prepare_removal
         self.named_jobs = NamedJobs(link, keys, self.enqueue)
         self.in_bulk = BulkChanges(link, keys, self._note_use)
         self.kept_answers = KeptAnswers(link, keys)
+
+    @property
+    def is_known_to_admit(self) -> bool:
+        return self._enqueuer.is_known_to_admit
 
     async def read(self, job_id: str) -> JobRecord:
         """Raises JobNotFound."""

@@ -45,7 +45,7 @@ class Reply(NamedTuple):
 
     state: str
     jobs: list[Handed]
-    wait_ms: int | None
+    wait_ms: float | None
     now_ms: int
 
     @property
