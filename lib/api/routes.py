@@ -9,6 +9,7 @@ from typing import NamedTuple
 from lib.api import manual
 from lib.api.bulk.batch import BODIES, BatchOperations
 from lib.api.events import EventOperations
+from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
 from lib.api.job_types import TypeOperations
 from lib.api.jobs import JobOperations
@@ -39,11 +40,13 @@ class AllOperations(NamedTuple):
     system: SystemOperations
     metrics: MetricsOperations
     manual: ManualOperations
+    explain: ExplainOperations
 
 
 def routes(operations: AllOperations) -> tuple[Route, ...]:
     return (
         *_job_routes(operations.jobs, operations.batches),
+        Route("GET", "/api/jobs/{job_id}/explain", "explainJob", operations.explain.explain, scope="read"),
         Route("GET", "/api/types", "listTypes", operations.types.list_all, scope="read"),
         *_queue_routes(operations.queues),
         *_group_routes(operations.groups),

@@ -22,6 +22,7 @@ from lib.api.background import (
 )
 from lib.api.bulk.batch import BatchOperations
 from lib.api.events import EventOperations
+from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
 from lib.api.job_types import TypeOperations
 from lib.api.jobs import JobOperations
@@ -41,6 +42,7 @@ from lib.queue.caller_rates import CallerRate, CallerRates
 from lib.queue.end_waiters import EndWaiters
 from lib.queue.epochs import Epochs
 from lib.queue.event_stream import EventStream
+from lib.queue.explanation_facts import ExplanationFacts
 from lib.queue.fleet import Fleet, UpgradeGate, this_program
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
@@ -123,6 +125,7 @@ class ServiceStores:
         self._rate_link = open_link(url, timeout_s=RATE_CALL_TIMEOUT_S)
         self.queues = QueueStore(self.link, keys, lease_s=settings.lease_s)
         self.jobs = JobStore(self.link, keys, commit_link=self._commit_link, ack_replicas=settings.ack_replicas)
+        self.explanation_facts = ExplanationFacts(self.link, keys, self.queues.runners, lease_s=settings.lease_s)
         self.endings = EndWaiters(self.link, keys, random.Random())
         self.events = EventStream(self.link, keys, self.queues)
         self.epochs = Epochs(self.link, keys)
@@ -157,6 +160,7 @@ def _operations(
         system=SystemOperations(stores.link, stores.queues, contract, stores.epochs, stores.fleet, types, drain),
         metrics=MetricsOperations(stores.queues, stores.meters, stores.fleet, counts, types),
         manual=ManualOperations(contract, asks_for_key=bool(settings.api_keys)),
+        explain=ExplainOperations(stores.explanation_facts),
     )
 
 

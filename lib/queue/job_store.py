@@ -69,7 +69,7 @@ class JobStore:
         """Raises JobNotFound."""
         records = await self.read_many([job_id])
         if not records:
-            raise _not_found(job_id)
+            raise job_not_found(job_id)
         return records[0]
 
     async def read_many(self, job_ids: list[str]) -> list[JobRecord]:
@@ -130,7 +130,7 @@ class JobStore:
         if is_replay(state):
             return True
         if state.startswith(UNIQUE):
-            raise WrongState(f"the job {state.removeprefix(UNIQUE)} waits or runs under the same unique key")
+            raise WrongState(f"the job {state.removeprefix(UNIQUE)} holds the same unique key")
         if state == WAITS:
             raise WrongState("the job waited for other jobs; only a newer version of Waybill can run it again")
         if state != DONE:
@@ -179,12 +179,12 @@ class JobStore:
         """The script's answer: DONE, or the state that forbids the change. Raises JobNotFound."""
         queue = queue_of(job_id)
         if queue is None:
-            raise _not_found(job_id)
+            raise job_not_found(job_id)
         answer: bytes | list[bytes] = await self._scripts.call(script, self._keys.base(queue), job_id, *arguments)
         # cancel.lua, retry.lua and delete.lua take many jobs, and answer a word for each; here it is one.
         state = answer if isinstance(answer, bytes) else answer[0]
         if not state:
-            raise _not_found(job_id)
+            raise job_not_found(job_id)
         with understood(queue):
             return state.decode()
 
@@ -194,7 +194,8 @@ def _unique_key(record: JobRecord) -> bytes:
     return str(record.spec.unique_key).encode("utf-8", "replace") if record.spec else b""
 
 
-def _not_found(job_id: str) -> JobNotFound:
+def job_not_found(job_id: str) -> JobNotFound:
+    """What is raised for an id that no job of this Redis has."""
     return JobNotFound(f"there is no job {job_id[:120]}; it may have been trimmed, see RETAIN_COMPLETED and retain_s")
 
 

@@ -235,7 +235,7 @@ def _census(queue: str, reply: list[Any]) -> Census:
         counts={"ready": max(0, int(found["all"]) - active - sum(counts.values())), "active": active, **counts},
         workers=int(found["runners"]),
         oldest_ready_age_s=max(0, now_ms - int(oldest)) / 1000 if oldest else None,
-        per_minute=_per_minute(counters(found["minute"]), counters(found["last_minute"]), now_ms % 60_000 / 60_000),
+        per_minute=per_minute(counters(found["minute"]), counters(found["last_minute"]), now_ms % 60_000 / 60_000),
         totals=_by_event(counters(found["totals"])),
         settings=queue_settings.shown(texts(found["settings"])),
         limited=_limited(shown_text(found.get("limited", b""))),
@@ -249,7 +249,7 @@ def _limited(text: str) -> Limited | None:
     return Limited(by, int(until_ms) if until_ms else None) if by else None
 
 
-def _per_minute(this: dict[str, int], last: dict[str, int], share: float) -> dict[str, int]:
+def per_minute(this: dict[str, int], last: dict[str, int], share: float) -> dict[str, int]:
     """What this minute has so far, and the share of the last minute that lies within the last 60 s."""
     names = ("enqueued", "completed", "retried", "dead", "cancelled")
     return {name: this.get(name, 0) + round(last.get(name, 0) * (1 - share)) for name in names}

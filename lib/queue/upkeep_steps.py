@@ -92,7 +92,7 @@ class UpkeepSteps:
 
     async def promote(self, queue: str) -> bool:
         """Make ready up to PROMOTED_AT_ONCE delayed jobs that are due. True if there are more."""
-        _, more = await self._scripts.call("promote", self._keys.base(queue), PROMOTED_AT_ONCE)
+        _, more = await self._scripts.call("promote", self._keys.base(queue), PROMOTED_AT_ONCE, "")
         return bool(more)
 
     async def expire(self, queue: str) -> tuple[list[str], bool]:
