@@ -59,7 +59,7 @@ def reply_from(raw: Sequence[bytes]) -> Reply:
     state, now_ms, wait_ms = head.split(FIELD_BYTE)[:3]
     fields = [record.split(FIELD_BYTE) for record in records]
     jobs = [Handed(one[0].decode(), int(one[1])) for one in fields]
-    return Reply(state.decode(), jobs, int(wait_ms) if wait_ms else None, int(now_ms))
+    return Reply(state.decode(), jobs, int(float(wait_ms)) if wait_ms else None, int(now_ms))
 
 
 def grouped_text(jobs: Sequence[tuple[NewJob, str]]) -> str:
@@ -74,8 +74,7 @@ def _record(job: NewJob, group: str) -> str:
 
 def held_record(job_id: str, token: int, delay_ms: int) -> EndRecord:
     """For fail.lua: the job is tried again after delay_ms, and its group rests until then."""
-    ends = fail_record(job_id, token, ERROR, delay_ms / 1000)
-    return ends._replace(rest=ends.rest.replace(f"{FIELD}{delay_ms}{FIELD}", f"{FIELD}{delay_ms}h{FIELD}", 1))
+    return fail_record(job_id, token, ERROR, delay_ms / 1000, holds_group=True)
 
 
 ENDS = {
