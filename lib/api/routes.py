@@ -9,6 +9,8 @@ from typing import NamedTuple
 from lib.api import manual
 from lib.api.bulk.batch import BODIES, BatchOperations
 from lib.api.events import EventOperations
+from lib.api.explain import ExplainOperations
+from lib.api.groups import GroupOperations
 from lib.api.job_types import TypeOperations
 from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
@@ -22,6 +24,7 @@ from lib.web.router import JSON, CallbackOperation, Route
 _PATCHES = {JSON: None, "application/merge-patch+json": None}
 _LISTING = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "for_s"})
+_PAGE = frozenset({"limit", "cursor"})
 _WAIT = frozenset({"wait"})
 
 
@@ -32,17 +35,22 @@ class AllOperations(NamedTuple):
     batches: BatchOperations
     types: TypeOperations
     queues: QueueOperations
+    groups: GroupOperations
     events: EventOperations
     system: SystemOperations
     metrics: MetricsOperations
     manual: ManualOperations
+    explain: ExplainOperations
 
 
 def routes(operations: AllOperations) -> tuple[Route, ...]:
     return (
         *_job_routes(operations.jobs, operations.batches),
+        Route("GET", "/api/jobs/{job_id}/explain", "explainJob", operations.explain.explain, scope="read"),
         Route("GET", "/api/types", "listTypes", operations.types.list_all, scope="read"),
         *_queue_routes(operations.queues),
+        *_group_routes(operations.groups),
+        Route("GET", "/api/workers", "listWorkers", operations.queues.workers, scope="read"),
         *_service_routes(operations.events, operations.system, operations.metrics),
         *_page_routes(operations.manual),
     )
@@ -89,7 +97,16 @@ def _queue_routes(queues: QueueOperations) -> tuple[Route, ...]:
         Route("DELETE", "/api/queues/{queue}", "deleteQueue", queues.remove, scope="admin", produces=()),
         Route("POST", "/api/queues/{queue}/pause", "pauseQueue", queues.pause, scope="admin"),
         Route("POST", "/api/queues/{queue}/resume", "resumeQueue", queues.resume, scope="admin"),
-        Route("GET", "/api/workers", "listWorkers", queues.workers, scope="read"),
+    )
+
+
+def _group_routes(groups: GroupOperations) -> tuple[Route, ...]:
+    one = "/api/queues/{queue}/groups/{group}"
+    return (
+        Route("GET", "/api/queues/{queue}/groups", "listGroups", groups.list_page, _PAGE, scope="read"),
+        Route("PATCH", one, "changeGroup", groups.change, takes_body=True, bodies=_PATCHES, scope="admin"),
+        Route("DELETE", one, "resetGroup", groups.remove, scope="admin", produces=()),
+        Route("POST", f"{one}/release", "releaseGroup", groups.release, scope="admin"),
     )
 
 

@@ -18,7 +18,8 @@ from lib.errors import JobNotFound, RedisKeysBroken, RedisUnavailable, WrongStat
 from lib.ids import queue_of
 from lib.jobs.job import NO_KEY, JobRecord, Keyed, Revision
 from lib.jobs.state import BLOCKED, WAITING
-from lib.queue.enqueuer import Enqueuer
+from lib.queue.enqueuer import TAGS_SINCE, Enqueuer
+from lib.queue.fleet import Fleet, UpgradeGate
 from lib.queue.framing import shown_text
 from lib.queue.job_record import record_from
 from lib.queue.keys import RedisKeys
@@ -53,7 +54,10 @@ class JobStore:
         self._link = link
         self._keys = keys
         self._scripts = Scripts(link)
-        self._enqueuer = Enqueuer(link, commit_link or link, keys, ack_replicas=ack_replicas, clock=clock)
+        self._gate = UpgradeGate(Fleet(link, keys), clock)
+        self._enqueuer = Enqueuer(
+            link, commit_link or link, keys, ack_replicas=ack_replicas, clock=clock, gate=self._gate
+        )
         # Taken over as they are, and not called by methods of this class: every job passes here.
         self.enqueue = self._enqueuer.enqueue
         self.post = self._enqueuer.post
@@ -65,7 +69,7 @@ class JobStore:
         """Raises JobNotFound."""
         records = await self.read_many([job_id])
         if not records:
-            raise _not_found(job_id)
+            raise job_not_found(job_id)
         return records[0]
 
     async def read_many(self, job_ids: list[str]) -> list[JobRecord]:
@@ -126,7 +130,7 @@ class JobStore:
         if is_replay(state):
             return True
         if state.startswith(UNIQUE):
-            raise WrongState(f"the job {state.removeprefix(UNIQUE)} waits or runs under the same unique key")
+            raise WrongState(f"the job {state.removeprefix(UNIQUE)} holds the same unique key")
         if state == WAITS:
             raise WrongState("the job waited for other jobs; only a newer version of Waybill can run it again")
         if state != DONE:
@@ -137,13 +141,15 @@ class JobStore:
         """Change a job that waits, as `revise(record)` says.
 
         If somebody else changes the job in that moment, `revise` is called again with the new record. Raises
-        JobNotFound or WrongState, and what `revise` raises.
+        JobNotFound or WrongState, UpgradeNeeded for tags while an older program runs, and what `revise` raises.
         """
         for _ in range(PATCH_TRIES):
             record = await self.read(job_id)
             if record.state not in WAITING:
                 raise _wrong_state(record.state, UNCHANGEABLE)
             spec_text, priority, due, tags = revise(record)
+            if tags is not None:
+                await self._gate.require("tags", TAGS_SINCE)
             if due is not None and not self._enqueuer.is_named(record.queue):
                 # Upkeep may have planned its next visit to the queue for a time after the job's new one.
                 await self._enqueuer.name(record.queue)
@@ -173,12 +179,12 @@ class JobStore:
         """The script's answer: DONE, or the state that forbids the change. Raises JobNotFound."""
         queue = queue_of(job_id)
         if queue is None:
-            raise _not_found(job_id)
+            raise job_not_found(job_id)
         answer: bytes | list[bytes] = await self._scripts.call(script, self._keys.base(queue), job_id, *arguments)
         # cancel.lua, retry.lua and delete.lua take many jobs, and answer a word for each; here it is one.
         state = answer if isinstance(answer, bytes) else answer[0]
         if not state:
-            raise _not_found(job_id)
+            raise job_not_found(job_id)
         with understood(queue):
             return state.decode()
 
@@ -188,7 +194,8 @@ def _unique_key(record: JobRecord) -> bytes:
     return str(record.spec.unique_key).encode("utf-8", "replace") if record.spec else b""
 
 
-def _not_found(job_id: str) -> JobNotFound:
+def job_not_found(job_id: str) -> JobNotFound:
+    """What is raised for an id that no job of this Redis has."""
     return JobNotFound(f"there is no job {job_id[:120]}; it may have been trimmed, see RETAIN_COMPLETED and retain_s")
 
 

@@ -1,207 +1,169 @@
-"""Limits of a queue over three runners in two worker processes; and a group that rests because a job of it says so."""
+"""Limits that are set over HTTP hold over three runners with ten slots each, and a change holds at once."""
 
-import asyncio
-import itertools
-import os
-import signal
+import re
 import unittest
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import Any
 
-from lib.jobs.job import JobRecord
-from lib.queue.scripts import Scripts
-from lib.redis_link.link import open_link
-from tests.processes import Worker
+from lib.queue.claim_reply import Claim
+from tests.processes import Server
 from tests.system.worker_case import WorkerCase
 
-BASE = "wb:{default}:"
+QUEUE = "/api/queues/default"
 
 
-class LimitsCase(WorkerCase):
-    settings = {"WORKER_QUEUES": "default=2", "LEASE_S": 3}  # noqa: RUF012
-
-    def adjust(self, **settings: str) -> None:
-        """Set limits of the queue, as PATCH /api/queues/default does: concurrency="2", rate="5/500", "" for none."""
-
-        async def call() -> None:
-            link = open_link(self.redis.url, timeout_s=5)
-            try:
-                words = [word for setting in settings.items() for word in setting]
-                await Scripts(link).call("adjust", BASE, "default", "", "", *words)
-            finally:
-                await link.close()
-
-        asyncio.run(call())
-
-    def two_workers(self, **settings: object) -> tuple[Worker, Worker]:
-        """Two workers, the first with two runners, when all three runners are idle."""
-        workers = self.worker(WORKER_PROCESSES=2, **settings), self.worker(WORKER_PROCESSES=1, **settings)
-        for worker in workers:
-            worker.wait_until_ready()
-        self.until_blocked(3)
-        return workers
-
-    def until_blocked(self, runners: int) -> None:
-        client = self.redis.client
-        self.until(lambda: int(client.info("clients")["blocked_clients"]) >= runners, "so many runners are idle")
-
-    def started_ms(self, ids: list[str]) -> list[int]:
-        return sorted(int(self.redis.client.hget(f"{BASE}job:{job_id}", "started")) for job_id in ids)
-
-
-class Limits(LimitsCase):
-    def test_never_more_starts_in_a_window_than_the_rate_and_none_is_left_unused(self) -> None:
-        self.adjust(rate="5/500")
-        self.two_workers()
-
-        ids = self.post_many(25, "noop")
-        self.until_all(ids, "completed")
-
-        started = self.started_ms(ids)
-        for first in started:
-            self.assertLessEqual(sum(first <= one < first + 500 for one in started), 5, started)
-        # Four windows are four times 0.5 s. A start that nobody wakes up for would wait for the end of a block: 20 s.
-        self.assertLess(started[-1] - started[0], 6_000)
-
-    def test_never_more_at_once_than_the_concurrency(self) -> None:
-        self.adjust(concurrency="2")
-        self.two_workers()
-
-        ids = self.post_many(12, "sleep", seconds=0.05)
-        self.until_all(ids, "completed")
-
-        records = self.records(ids)
-        for one in records:
-            at_once = [other for other in records if started(other) <= started(one) < ended(other)]
-            self.assertLessEqual(len(at_once), 2)
-
-    def test_a_limit_that_is_raised_or_taken_away_lets_jobs_begin_at_once(self) -> None:
-        gate = self.flag()
-        self.adjust(concurrency="1")
-        self.two_workers()
-        ids = self.post_many(6, "sleep", until=str(gate))
-        self.until(lambda: len(self.executions()) == 1, "one has begun")
-        self.until_blocked(2)
-
-        self.adjust(concurrency="3")
-        self.until(lambda: len(self.executions()) == 3, "three have begun", within_s=5)
-        self.adjust(concurrency="")
-        self.until(lambda: len(self.executions()) == 6, "all have begun", within_s=5)
-
-        gate.touch()
-        self.until_all(ids, "completed")
-
-    def test_a_queue_that_gets_its_first_limit_holds_to_it_and_forgets_it_again(self) -> None:
-        self.two_workers()
-        self.until_all(self.post_many(3, "noop"), "completed")
-
-        self.adjust(rate="1/300")
-        limited = self.post_many(4, "noop")
-        self.until_all(limited, "completed")
-        self.adjust(rate="")
-        self.until_all(self.post_many(10, "noop"), "completed", within_s=5)
-
-        times = self.started_ms(limited)
-        self.assertGreaterEqual(min(later - sooner for sooner, later in itertools.pairwise(times)), 300)
-
-    def test_a_delayed_job_is_in_time_though_its_queue_has_a_rate(self) -> None:
-        self.adjust(rate="100/1000")
-        self.two_workers()
-
-        ids = [self.post("noop", {"delay_s": delay_s}) for delay_s in (0.3, 0.6, 3.0)]
-        self.until_all(ids, "completed")
-
-        due_ms = [int(self.redis.client.hget(f"{BASE}job:{job_id}", "since")) for job_id in ids]
-        late_ms = [begun - due for begun, due in zip(self.started_ms(ids), due_ms, strict=True)]
-        self.assertTrue(all(0 <= late < 1000 for late in late_ms), late_ms)
-
-
-class WaysOut(LimitsCase):
-    """A slot of a queue with a concurrency of one is free again, by each way in which a job stops running: the next job
-    begins at once, though every idle runner blocks for 20 s."""
+@unittest.skipUnless(hasattr(Claim, "is_limited"), "the runners do not claim by ration.lua yet")
+class Limits(WorkerCase):
+    settings = {"WORKER_QUEUES": "default=10", "WORKER_PROCESSES": 3}  # noqa: RUF012
 
     def setUp(self) -> None:
         super().setUp()
-        self.adjust(concurrency="1")
+        self.server = Server(self.redis.url)
+        self.addCleanup(self.server.close)
+        self.server.start()
+        self.server.wait_until_ready()
+        self.ready()
 
-    def assert_next_begins(self, next_id: str, freed_ms: int) -> None:
-        self.until_begun(next_id)
-        late_ms = self.started_ms([next_id])[0] - freed_ms
-        self.assertTrue(0 <= late_ms < 1000, late_ms)
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        status, answer, _ = self.server.request(method, path, body)
+        self.assertLess(status, 300, answer)
+        return answer
 
-    def test_it_ends_well_or_badly_or_is_put_off(self) -> None:
-        self.two_workers()
-        for type_name in ("noop", "retry", "snooze", "discard"):
-            with self.subTest(type_name):
-                self.until_blocked(3)
-                first, then = self.post(type_name, seconds=60.0), self.post("noop")
+    def limit(self, **settings: Any) -> None:
+        self.ask("PATCH", QUEUE, settings)
 
-                self.until_all([then], "completed")
+    def limit_group(self, group: str, **limits: Any) -> None:
+        self.ask("PATCH", f"{QUEUE}/groups/{group}", limits)
 
-                self.assert_next_begins(then, ended(self.record(first)))
+    def limited(self) -> Any:
+        return self.ask("GET", QUEUE)["limited"]
 
-    def test_its_runner_leaves_and_gives_it_back(self) -> None:
-        leaving = self.ready(WORKER_PROCESSES=1, SHUTDOWN_GRACE_S=0)
-        first = self.post("sleep", seconds=60.0)
-        self.until_begun(first)
-        self.ready(WORKER_PROCESSES=1)
-        then = self.post("noop", {"priority": "high"})
-        self.until_blocked(1)
+    def groups(self) -> dict[str, Any]:
+        return {group["name"]: group for group in self.ask("GET", f"{QUEUE}/groups")["items"]}
 
-        leaving.signal(signal.SIGTERM)
+    def sleepers(self, count: int, until: object, group: str = "") -> list[str]:
+        return self.post_many(count, "sleep", {"group": group} if group else None, until=str(until))
 
-        self.until_all([then], "completed")
-        self.assert_next_begins(then, ended(self.record(first)))
-        self.cancel(first)
+    def begun(self, ids: Iterable[str]) -> set[str]:
+        return {execution.job_id for execution in self.executions()} & set(ids)
 
-    def test_its_runner_is_killed(self) -> None:
-        killed = self.ready(WORKER_PROCESSES=1)
-        first = self.post("sleep", seconds=60.0)
-        self.until_begun(first)
-        self.ready(WORKER_PROCESSES=1)
-        then = self.post("noop", {"priority": "high"})
-        self.until_blocked(1)
-        (runner_pid,) = killed.runner_pids()
+    def until_so_many_run(self, count: int, ids: Iterable[str]) -> None:
+        """Wait until `count` of these jobs run and no other of them can: the queue, or their group, says so."""
+        ids = list(ids)
+        self.until(lambda: len(self.begun(ids)) == count, f"{count} jobs have begun: {self.begun(ids)}")
 
-        os.kill(runner_pid, signal.SIGKILL)
+    def most_at_once(self, ids: list[str]) -> int:
+        """How many of these ended jobs ran at the same time at most, by Redis' clock. One that ended in the ms in which
+        another began had ended before it."""
+        records = self.records(ids)
+        steps = [(record.started_ms, 1) for record in records] + [(record.finished_ms, -1) for record in records]
+        return max(accumulate(step for _, step in sorted((ms or 0, step) for ms, step in steps)))
 
-        self.until_all([then], "completed")
-        self.assert_next_begins(then, ended(self.record(first)))
-        self.cancel(first)
+    def test_a_rate_is_never_exceeded_in_any_window(self) -> None:
+        self.limit(rate={"limit": 20, "per_s": 1})
+        ids = self.post_many(70, "noop")
 
-
-class Hold(LimitsCase):
-    def test_the_group_rests_and_no_other_one(self) -> None:
-        self.two_workers()
-        first = self.post("hold", {"group": "tenant-42"}, seconds=1.5)
-        self.until(lambda: self.record(first).state == "delayed", "it has said so")
-        mine, others = self.post("noop", {"group": "tenant-42"}), self.post("noop", {"group": "tenant-43"})
-
-        self.until_all([others], "completed", within_s=5)
-        self.assertEqual("ready", self.record(mine).state)
-        self.until_all([first, mine], "completed")
-
-        held_until_ms = ended(self.record(first), 0) + 1500
-        self.assertTrue(held_until_ms <= self.started_ms([mine])[0] < held_until_ms + 1000)
-
-    def test_a_job_without_a_group_waits_alone_and_the_log_says_so_once(self) -> None:
-        worker = self.ready(WORKER_PROCESSES=1)
-
-        ids = self.post_many(2, "hold", seconds=0.1)
+        self.until(lambda: (self.limited() or {}).get("by") == "rate", "the rate is used up")
+        metrics = self.ask("GET", "/metrics").decode()
         self.until_all(ids, "completed")
 
-        (line,) = worker.logged("job.hold_ignored")
-        self.assertIn("hold", line["msg"])
+        starts = sorted(record.started_ms or 0 for record in self.records(ids))
+        self.assertGreaterEqual(min(later - first for first, later in zip(starts, starts[20:], strict=False)), 1000)
+        self.assertLess(starts[-1] - starts[0], 3000 + 2000, "70 jobs at 20 a second take three windows")
+        self.assertIn('waybill_queue_starts_per_second_limit{queue="default"} 20\n', metrics)
+        self.assertRegex(metrics, r'waybill_queue_limited\{queue="default",by="rate"\} [01]\n')
 
+    def test_a_concurrency_holds_over_all_runners_and_a_change_holds_at_once(self) -> None:
+        gate = self.flag()
+        self.limit(concurrency=3)
+        ids = self.sleepers(12, gate)
+        self.until_so_many_run(3, ids)
+        self.until(lambda: self.limited() == {"by": "concurrency", "until": None}, "it is limited")
 
-def started(record: JobRecord) -> int:
-    assert record.started_ms is not None
-    return record.started_ms
+        self.limit(concurrency=5)
+        self.until_so_many_run(5, ids)
+        self.limit(concurrency=2)
+        counts = self.ask("GET", QUEUE)["counts"]
+        gate.touch()
+        self.until_all(ids, "completed")
 
+        self.assertEqual((5, 7), (counts["active"], counts["ready"]))
+        self.assertEqual(5, self.most_at_once(ids))
+        later = sorted(ids, key=lambda job_id: self.record(job_id).started_ms or 0)[5:]
+        self.assertLessEqual(self.most_at_once(later), 2)
+        self.assertIsNone(self.limited())
 
-def ended(record: JobRecord, attempt: int = -1) -> int:
-    """When the job's last attempt ended, or an earlier one."""
-    finished_ms = record.history[attempt].finished_ms if record.history else record.finished_ms
-    assert finished_ms is not None
-    return finished_ms
+    def test_without_its_limit_a_queue_runs_all_at_once(self) -> None:
+        gate = self.flag()
+        self.limit(concurrency=1, groups={"concurrency": 1})
+        ids = [*self.sleepers(6, gate), *self.sleepers(6, gate, "a")]
+        self.until_so_many_run(1, ids)
+
+        self.limit(concurrency=None, groups=None)
+
+        self.until_so_many_run(12, ids)
+        gate.touch()
+        self.until_all(ids, "completed")
+
+    def test_a_tenant_waits_for_its_own_jobs_alone(self) -> None:
+        gate = self.flag()
+        self.limit(groups={"concurrency": 2})
+        flood = self.sleepers(100, gate, "flood")
+        self.until_so_many_run(2, flood)
+
+        others = [*self.post_many(3, "noop", {"group": "small"}), *self.post_many(3, "noop")]
+        self.until_all(others, "completed")
+
+        shown = self.groups()["flood"]
+        self.assertEqual((98, 2, "concurrency"), (shown["ready"], shown["running"], shown["limited_by"]))
+        self.assertEqual(2, len(self.begun(flood)))
+        gate.touch()
+        self.until_all(flood, "completed")
+        self.assertEqual(2, self.most_at_once(flood))
+
+    def test_a_paused_group_starts_nothing_and_goes_on_when_its_own_limits_are_gone(self) -> None:
+        self.limit_group("a", paused=True)
+        paused = self.post_many(5, "noop", {"group": "a"})
+        others = self.post_many(5, "noop", {"group": "b"})
+        self.until_all(others, "completed")
+
+        self.assertEqual((set(), "paused"), (self.begun(paused), self.groups()["a"]["limited_by"]))
+        self.ask("DELETE", f"{QUEUE}/groups/a")
+        self.until_all(paused, "completed")
+
+    def test_one_group_may_have_more_and_then_as_much_as_all_again(self) -> None:
+        first_gate, second_gate = self.flag(), self.folder / "second"
+        self.limit(groups={"concurrency": 1})
+        self.limit_group("large", concurrency=4)
+        large, small = self.sleepers(6, first_gate, "large"), self.sleepers(3, first_gate, "small")
+        self.until_so_many_run(4, large)
+        self.until_so_many_run(1, small)
+
+        self.ask("DELETE", f"{QUEUE}/groups/large")
+        more = self.sleepers(3, second_gate, "large")
+        first_gate.touch()
+        self.until_all([*large, *small], "completed")
+        self.until_so_many_run(1, more)
+        second_gate.touch()
+        self.until_all(more, "completed")
+
+        self.assertEqual(4, self.most_at_once(large))
+        self.assertEqual((1, 1), (self.most_at_once(small), self.most_at_once(more)))
+
+    def test_the_metrics_count_groups_by_what_they_wait_for(self) -> None:
+        gate = self.flag()
+        self.limit(groups={"concurrency": 1})
+        ids = self.sleepers(3, gate, "a")
+        self.until_so_many_run(1, ids)
+
+        metrics = self.ask("GET", "/metrics").decode()
+
+        found = dict(re.findall(r'waybill_queue_groups\{queue="default",state="(\w+)"\} (\d+)', metrics))
+        self.assertEqual({"waiting": "0", "full": "1", "resting": "0", "held": "0"}, found)
+        self.assertNotIn("waybill_queue_limited{", metrics)
+        gate.touch()
+        self.until_all(ids, "completed")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 from lib.ids import queue_of
 from lib.jobs.backoff import delay_s
 from lib.jobs.failure import GAVE_UP, MESSAGE_CHARS, briefly, failure, gave_up, summary
-from lib.jobs.job import MAX_DELAY_S, ClaimedJob
+from lib.jobs.job import MAX_DELAY_S, UNREADABLE_FOR_S, ClaimedJob
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, JobType, Registry, Retry, Snooze
 from lib.jobs.result import Unkept, done, result_text
@@ -37,7 +37,6 @@ from lib.work.runner.loop_parts import LoopParts
 NOT_BEGUN = "job.not_begun"
 """The log event of an attempt that went back before its handler was called."""
 UNREADABLE_PAUSE_S = 10.0
-UNREADABLE_FOR_S = 15 * 60.0
 
 
 class TimedOut(Exception):

@@ -66,6 +66,7 @@ OWNERS = {
     "promote": "make_ready ready_list",
     "retry": "make_ready ready_list",
     "patch": "delay make_ready ready_list",
+    "explain": "ready_list",
     "delete": "forget",
     "trim": "forget",
 }
