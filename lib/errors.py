@@ -187,6 +187,12 @@ class WrongState(WaybillError):
     slug, status, title = "wrong-state", 409, "The job's state does not allow this"
 
 
+class Throttled(WaybillError):
+    """The unique key of the new job has the mode throttle, and is held by a job that is no longer there: `job_id`."""
+
+    slug, status, title, retryable = "throttled", 409, "There was such a job within ttl_s; nothing was accepted", True
+
+
 class JobFailed(WaybillError):
     """The caller waited for a job's end, and the job is dead or cancelled. The member `job` is that job."""
 

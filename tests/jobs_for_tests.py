@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib.errors import InvalidFields
+from lib.errors import InvalidFields, Throttled
 from lib.jobs.registry import Discard, JobContext, Retry, Snooze, job
 
 QUICK = (0.05, 0.1)
@@ -409,6 +409,29 @@ async def enqueue_unique(ctx: JobContext, work: Work) -> list[str]:
     """Queues two jobs under one unique key, and returns both answers."""
     enter(ctx, work)
     return [str(await ctx.enqueue("noop", {"size": n}, delay_s=60, unique={"key": "one"})) for n in range(2)]
+
+
+@job("enqueue_throttled")
+async def enqueue_throttled(ctx: JobContext, work: Work) -> str:
+    """Queues a job of which there may be one an hour; returns its id, or what refuses it."""
+    enter(ctx, work)
+    try:
+        unique = {"key": "hourly", "ttl_s": 3600, "mode": "throttle"}
+        return str(await ctx.enqueue("noop", {}, delay_s=60, unique=unique))
+    except Throttled as fault:
+        return f"{fault.slug} {fault.members['job_id']}"
+
+
+LEAKED: list[bytes] = []
+
+
+@job("leak")
+async def leak(ctx: JobContext, work: Work) -> None:
+    """Holds `size` bytes more for as long as its process lives, and takes `seconds`."""
+    enter(ctx, work)
+    LEAKED.append(b"x" * work.size)
+    await asyncio.sleep(work.seconds)
+    write_line(work.ledger, f"ended {ctx.job_id}")
 
 
 def _plainly_wrapped(handler: Callable[..., Any]) -> Callable[..., Any]:

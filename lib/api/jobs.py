@@ -44,6 +44,7 @@ from lib.web.router import Call, Outcome
 WAIT_POLL_S = 5.0  # A request that waits for a job's end reads the job so often, in case the wake-up is lost.
 OUTCOME = "Waybill-Outcome"
 CREATED = (OUTCOME, "created")
+KEPT = ("Unique-Outcome", "kept")
 
 
 class JobOperations:
@@ -248,9 +249,12 @@ def _accepted_answer(record: JobRecord, accepted: Accepted, preferred: Preferenc
     """202 with the job; 200 for a duplicate, and for a job that has completed while its caller waited. Raises JobFailed
     for a job that ended otherwise while its caller waited."""
     is_finished = not record.state or record.state in FINISHED
-    is_ok = accepted.outcome.endswith("duplicate") or (is_finished and preferred.wait_s > 0)
+    is_kept = accepted.outcome.endswith("duplicate")
+    is_ok = is_kept or (is_finished and preferred.wait_s > 0)
     outcome = outcome_of(accepted)
     headers = [_location(accepted.job_id), (OUTCOME, outcome), *preferred.applied(is_finished=is_finished)]
+    if is_kept:
+        headers.append(KEPT)
     if accepted.outcome.startswith("replayed"):
         headers.append(idempotency.REPLAYED)
     text = f'{job_text(record)[:-1]},"outcome":"{outcome}"}}'

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import platform
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lib import __version__
 from lib.errors import RedisKeysBroken, RedisUnavailable
@@ -26,6 +26,7 @@ from lib.queue.unreadable import Unreadable, each_readable
 from lib.web.request_counts import RequestCounts
 from lib.web.router import Call
 
+REPLACED_FOR = ("jobs", "memory")  # As in lib/work/supervisor/wear.py, for a counter that is shown from 0 on.
 EVENTS = ("enqueued", "completed", "retried", "dead", "cancelled")
 
 
@@ -69,6 +70,8 @@ class MetricsOperations:
             found.warnings.add(len(await self._queues.warnings.all()))
         with contextlib.suppress(RedisKeysBroken):
             found.add_programs(await self._fleet.programs())
+        with contextlib.suppress(RedisKeysBroken):
+            found.add_replacements(await self._queues.runners.replacements())
         for some in in_batches(names):
             reading = each_readable(some, self._meters.read)
             censuses, counted = await asyncio.gather(self._queues.census_of(some), reading)
@@ -128,6 +131,11 @@ class _OfQueues:
             "gauge",
             "Programs of Waybill that use this Redis, by kind (server, supervisor, runner) and version.",
         )
+        self._replacements = Family(
+            "waybill_runner_replacements_total",
+            "counter",
+            "Runners that were replaced, by reason: jobs (RUNNER_MAX_JOBS) or memory (RUNNER_MAX_MB).",
+        )
         self._jobs = Family("waybill_jobs", "gauge", "Jobs that Redis holds now, by state.")
         self._latency = Family(
             "waybill_queue_latency_seconds",
@@ -178,13 +186,17 @@ class _OfQueues:
             "waybill_queues_unreadable", "gauge", "Queues left out here: keys of theirs are not what Waybill wrote."
         )
         unreadable.add(self.unreadable)
-        gauges = [self.workers, self.warnings, self._programs, unreadable, self._jobs, self._latency]
-        limits = [*self._limits.values(), self._limited, self._lines]
+        gauges = [self.workers, self.warnings, self._programs, self._replacements, unreadable]
+        limits = [self._jobs, self._latency, *self._limits.values(), self._limited, self._lines]
         return [*gauges, *limits, *self._events.values(), *self._timings.values()]
 
     def add_programs(self, programs: Iterable[Program]) -> None:
         for (kind, version), count in Counter((one.kind, version_text(one.version)) for one in programs).items():
             self._programs.add(count, kind=kind, version=version)
+
+    def add_replacements(self, counts: Mapping[str, int]) -> None:
+        for reason in sorted({*REPLACED_FOR, *counts}):
+            self._replacements.add(counts.get(reason, 0), reason=reason)
 
     def add_census(self, census: Census) -> None:
         for state, count in census.counts.items():

@@ -248,11 +248,21 @@ TEXTS: dict[str, ProblemText] = {
     "wrong-state": ProblemText(
         "The job's state does not allow this operation; the `detail` names the state. Nothing was changed.",
         "Only finished jobs can be deleted or run again, and only unfinished jobs cancelled. Another caller, or a "
-        "worker, may have been quicker. Nor can a job run again while another job waits or runs under its `unique` "
-        "key.",
+        "worker, may have been quicker. Nor can a job run again while another job holds its `unique` key: it waits "
+        "or runs, or its `mode` is `throttle` and its time is not over.",
         "Look at the job. To delete a job that waits or runs, cancel it first.",
         "curl -i {base}/api/jobs/JOB_ID",
         ("job-not-found",),
+    ),
+    "throttled": ProblemText(
+        "Your job's `unique` has the mode `throttle`: at most one job of its type in `ttl_s`. There was one, `job_id`, "
+        "and its record is gone. This job was not taken in.",
+        "Somebody deleted that job, or it was trimmed (RETAIN_COMPLETED, `retain_s`). Were it there, the answer would "
+        "be 200 with it.",
+        "If you only want it done once in that time, it was: there is nothing to do. Else send the request again after "
+        "`Retry-After`, when the key is free.",
+        _POST_KEYED,
+        ("wrong-state", "job-not-found"),
     ),
     "job-failed": ProblemText(
         "You waited for the end of the job with `Prefer: wait` or `?wait=`. The job was taken in, and is now dead or "

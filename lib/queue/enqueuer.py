@@ -23,6 +23,7 @@ from lib.errors import (
     QueueFull,
     RedisKeysBroken,
     RedisUnavailable,
+    Throttled,
     UpgradeNeeded,
     behind_a_change,
 )
@@ -44,7 +45,7 @@ COMMIT_KEPT_S = 3600  # as in enqueue.lua
 GROUPS_SINCE = TAGS_SINCE = "0.3.0"
 """The first version that knows groups, and tags. An older runner never looks at the line of a group, and knows no limit
 of one. An older server or supervisor that deletes a job leaves the job's id in the indexes of its tags."""
-REFUSED = ("full", "group-full", "brief")
+REFUSED = ("full", "group-full", "brief", "throttled")
 """The outcomes of a NewJob that was not taken in; see `refused_job_error`."""
 EnqueueCall = tuple[str, str, str, int, str]
 """One call of enqueue.lua: "enqueue", the queue's base, the id of this Enqueuer, the commit's number, the records."""
@@ -83,8 +84,8 @@ class Enqueuer:
     async def enqueue(self, job: NewJob) -> Accepted:
         """Take a job in; when this returns, Redis has the job.
 
-        Raises QueueFull, InvalidFields, UpgradeNeeded or RedisUnavailable if the job was not taken in. Raises
-        OutcomeUnknown if it may have been.
+        Raises QueueFull, GroupFull, InvalidFields, Throttled, UpgradeNeeded or RedisUnavailable if the job was not
+        taken in. Raises OutcomeUnknown if it may have been.
         """
         if job.group or job.tags:
             job = await self._admitted(job)
@@ -257,11 +258,18 @@ class Enqueuer:
             raise NotReplicated(f"{detail}; send it again with the same Idempotency-Key")
 
 
-def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields:
+def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields | Throttled:
     """The error for a job that was not taken in: its outcome is one of REFUSED."""
     if accepted.outcome == "brief":
         return fields_error([BRIEF])
     queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
+    if accepted.outcome == "throttled":
+        return Throttled(
+            f"the job {accepted.job_id} holds the unique key, and its record is gone; nothing was taken in: the key is "
+            f"free in {seconds} s",
+            headers=[("Retry-After", str(seconds))],
+            members={"job_id": accepted.job_id},
+        )
     headers = [("Retry-After", str(seconds))]
     again = f"nothing was taken in: send it again in {seconds} s"
     if accepted.outcome == "group-full":

@@ -130,7 +130,7 @@ class JobStore:
         if is_replay(state):
             return True
         if state.startswith(UNIQUE):
-            raise WrongState(f"the job {state.removeprefix(UNIQUE)} waits or runs under the same unique key")
+            raise WrongState(f"the job {state.removeprefix(UNIQUE)} holds the same unique key")
         if state == WAITS:
             raise WrongState("the job waited for other jobs; only a newer version of Waybill can run it again")
         if state != DONE:

@@ -4,6 +4,7 @@ wb:queues                     SET     the queues' names; a queue is added before
 wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it (lua/queues/name.lua)
 wb:fleet                      ZSET    "server 0.2.0 web1.4711.9f3a01c2" -> ms until which that program counts (fleet.py)
 wb:runners                    ZSET    runner -> ms until which it counts as living; only its size is read
+wb:replacements               HASH    reason -> how many runners were replaced for it (RUNNER_MAX_JOBS, RUNNER_MAX_MB)
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
 wb:{q}:ready:high|normal|low  LIST    ids of ready jobs; they enter at the left end, and the right end is next
@@ -36,7 +37,8 @@ wb:{q}:expiring               ZSET    id -> ms at which the job is dead if its h
 wb:{q}:keeper deputy          STRING  "<ms> <runner>": who asks when the next time has come, and who does if that one is
                                       gone (lua/parts/keeper.lua); they expire
 wb:{q}:epoch                  STRING  a random word, written once: where it is another one or gone, Redis was emptied
-wb:{q}:unique:<key>           STRING  the id of the job under that unique key; expires (lua/parts/unique_key.lua)
+wb:{q}:unique:<key>           STRING  the id of the job under that unique key; expires (lua/parts/unique_key.lua has
+                              its other forms, for a second type and for throttle)
 wb:{q}:idem:<caller> <key>    STRING  "<id> <fingerprint of the request> <answer>"; expires after a day
 wb:{q}:commit:<process>       STRING  the number and the answer of a process' last commit; expires
 wb:{q}:gone                   HASH    id of a deleted job -> in how many lists it still stands; claim drops it there
@@ -88,6 +90,7 @@ class RedisKeys:
         self.runners = f"{prefix}:runners"
         self.fleet = f"{prefix}:fleet"
         self.warnings = f"{prefix}:warnings"
+        self.replacements = f"{prefix}:replacements"
         # WHY the braces: name.lua writes this key and `queues`, so both must be in one Cluster slot.
         self.moved = f"{prefix}:{{{self.queues}}}:moved"
 

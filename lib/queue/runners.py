@@ -53,6 +53,16 @@ class Runners:
         """How many runners are alive in all queues together. One call, however many queues there are."""
         return int(await self._link.call("ZCOUNT", self._keys.runners, await now_ms(self._link), "+inf"))
 
+    async def count_replacement(self, reason: str) -> None:
+        """Count a runner that was replaced (RUNNER_MAX_JOBS, RUNNER_MAX_MB)."""
+        await self._link.call("HINCRBY", self._keys.replacements, reason, 1)
+
+    async def replacements(self) -> dict[str, int]:
+        """How many runners were replaced so far, by reason, as in {"jobs": 12, "memory": 3}."""
+        flat = await self._link.call("HGETALL", self._keys.replacements)
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        return {shown_text(reason): int(count) for reason, count in pairs if count.isdigit()}
+
     async def beat(self, queue: str, runner_ids: Sequence[str]) -> dict[str, bool]:
         """Beat for runners. False for each that is not registered with the queue: it was reaped."""
         letters = await self._scripts.call("beat", self._keys.base(queue), *runner_ids)

@@ -600,7 +600,7 @@ const CHECKS = {
   expires_in_s: isNumber(1e-9),
   group: isText(/^[A-Za-z0-9._:@/-]{1,128}$/),
   tags: (value) => Array.isArray(value) && value.length <= 10 && value.every(isText(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$/)),
-  unique: isObjectOf(["key", "ttl_s"], "key"),
+  unique: isObjectOf(["key", "ttl_s", "mode"], "key"),
   retain_s: isNumber(0),
 };
 const CHANGES = ["payload", "priority", "run_at", "max_attempts", "tags"];
@@ -671,6 +671,8 @@ export class FakeWaybill extends Waybill {
     this._paused = new Set();
     /** @type {Map<string, {fields: string, status: number, job: Job}>} */
     this._keys = new Map();
+    /** @type {Map<string, Job>} */
+    this._throttles = new Map();
     /** What each call throws, as new NotReached("down", { isSent: false }); undefined: nothing. @type {{is?: WaybillError}} */
     this._fault = {};
   }
@@ -811,6 +813,18 @@ export class FakeWaybill extends Waybill {
     return this.jobs.find((other) => isSame(other) && other !== job && !isFinished(other));
   }
 
+  /** The job that holds its unique key of the mode throttle, finished or not, if not itself. @param {Job} job */
+  _throttleOf(job) {
+    if (job.unique?.mode !== "throttle") return undefined;
+    const place = JSON.stringify([job.queue, job.type, job.unique_key]);
+    const first = this._throttles.get(place) ?? job;
+    this._throttles.set(place, first);
+    if (first !== job && !this.jobs.includes(first)) {
+      throw refusal(409, "throttled", `the job ${first.id} holds the unique key, and is gone`);
+    }
+    return first === job ? undefined : first;
+  }
+
   /** @param {string} jobId */
   _job(jobId) {
     const job = this.jobs.find(({ id }) => id === jobId);
@@ -827,7 +841,7 @@ export class FakeWaybill extends Waybill {
     if (isFinished(job) !== ["DELETE", "POST retry"].includes(operation)) {
       throw refusal(409, "wrong-state", `the job is ${job.state}`);
     }
-    if (operation === "POST retry" && this._holder(job)) {
+    if (operation === "POST retry" && (this._holder(job) ?? this._throttleOf(job))) {
       throw refusal(409, "wrong-state", "another job holds its unique key");
     }
     if (operation === "DELETE") this.jobs.splice(this.jobs.indexOf(job), 1);

@@ -1053,7 +1053,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "expires_in_s": _is_number(1e-9),
     "group": _is_text(r"[A-Za-z0-9._:@/-]{1,128}"),
     "tags": lambda value: isinstance(value, list) and len(value) <= 10 and all(map(_is_tag, value)),
-    "unique": _is_object("key", "ttl_s", required="key"),
+    "unique": _is_object("key", "ttl_s", "mode", required="key"),
     "retain_s": _is_number(0),
 }
 _CHANGES = ("payload", "priority", "run_at", "max_attempts", "tags")
@@ -1091,6 +1091,7 @@ class _FakeService:
         self.jobs: list[Job] = []
         self.paused: set[str] = set()
         self.keys: dict[tuple[str, str], tuple[Object, int, Job]] = {}
+        self.throttles: dict[tuple[str, str, str], Job] = {}
         self.fault: WaybillError | None = None
 
     def answer(self, request: _Request) -> _Reply:
@@ -1139,7 +1140,7 @@ class _FakeService:
         outcome = "replayed"
         if (queue, key) not in self.keys:
             job = _new_job(fields, queue, request_id)
-            holder = self._holder(job)
+            holder = self._holder(job) or self._throttle_of(job)
             self.keys[queue, key] = (fields, 200 if holder else 202, holder or job)
             self.jobs += [] if holder else [job]
             outcome = "duplicate" if holder else "created"
@@ -1165,6 +1166,15 @@ class _FakeService:
                 return other
         return None
 
+    def _throttle_of(self, job: Job) -> Job | None:
+        """The job that holds its unique key of the mode throttle, finished or not, if not itself."""
+        if job.get("unique", {}).get("mode") != "throttle":
+            return None
+        first = self.throttles.setdefault((job["queue"], job["type"], job["unique_key"]), job)
+        if first is not job and first not in self.jobs:
+            raise _refusal(409, "throttled", f"the job {first.id} holds the unique key, and is gone")
+        return None if first is job else first
+
     def job(self, job_id: str) -> Job:
         for job in self.jobs:
             if job.id == job_id:
@@ -1178,7 +1188,7 @@ class _FakeService:
             raise _refusal(404, "not-found", f"the fake does not know {operation} of a job")
         if job.is_finished != (operation in ("DELETE", "POST retry")):
             raise _refusal(409, "wrong-state", f"the job is {job.state}")
-        if operation == "POST retry" and self._holder(job):
+        if operation == "POST retry" and (self._holder(job) or self._throttle_of(job)):
             raise _refusal(409, "wrong-state", "another job holds its unique key")
         if operation == "DELETE":
             self.jobs.remove(job)

@@ -115,7 +115,7 @@ class Limits(ExplainCase):
 
         found = await self.explained(ids[4])
 
-        wait_s = claim_from(await self.scripts.call("ration", self.base, RUNNER, 10, "ready")).next_due_s
+        wait_s = claim_from(await self.scripts.call("ration", self.base, RUNNER, 10, "ready")).ask_again_s
         assert found.until_ms is not None and wait_s is not None
         self.assertEqual(("rate_limited", 1), (found.reason, found.ahead))
         self.assertAlmostEqual(wait_s, (found.until_ms - await self.now_ms()) / 1000, delta=0.5)
@@ -150,7 +150,7 @@ class Limits(ExplainCase):
             self.client.delete(self.base + "rate:")
             self.client.lpush(self.base + "rate:", *entries)
             found = await self.explained(ids[0])
-            wait_s = claim_from(await self.scripts.call("ration", self.base, RUNNER, 0, "ready")).next_due_s
+            wait_s = claim_from(await self.scripts.call("ration", self.base, RUNNER, 0, "ready")).ask_again_s
             with self.subTest(ages):
                 self.assertEqual(wait_s is not None, found.reason == "rate_limited", (wait_s, found))
 

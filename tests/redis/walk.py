@@ -30,7 +30,7 @@ from typing import Any
 
 from lib.commands import audit
 from lib.ids import JobIds
-from lib.jobs.job import NewJob
+from lib.jobs.job import Accepted, NewJob
 from lib.jobs.state import BLOCKED, FINISHED, WAITING, Transition
 from lib.queue.claim_reply import claim_from
 from lib.queue.end_record import (
@@ -85,6 +85,8 @@ class Walk:
         self.over: list[tuple[str, str, int, bytes]] = []
         """Attempts that are over: runner, id, token, and what a script may answer that is to end one again."""
         self.calls: Counter[str] = Counter()
+        self._throttles: dict[str, str] = {}
+        """Id -> unique key of every job of the mode throttle that was taken in."""
         self._claims_by: dict[str, str] = {}
         """Runner -> the script by which it claimed last: `claim`, or `ration` in a queue with limits or groups."""
         self._states: dict[str, str] = {}
@@ -210,7 +212,19 @@ class Walk:
         accepted = accepted_from(jobs, answer)
         known = states(self._client)
         assert all(one.job_id in known for one in accepted if one.outcome == "new"), f"not taken in: {accepted}"
+        for job, one in zip(jobs, accepted, strict=True):
+            self._judge_throttle(job, one, known)
         return "enqueue"
+
+    def _judge_throttle(self, job: NewJob, accepted: Accepted, known: dict[str, str]) -> None:
+        """Within the time of a throttle, which outlasts the walk, no second job is taken in, whatever became of the
+        first; where that is gone, the answer names it."""
+        if job.unique_mode == "throttle" and accepted.outcome == "new":
+            assert job.unique_key not in self._throttles.values(), f"two jobs within the time of {job.unique_key}"
+            self._throttles[job.job_id] = job.unique_key
+        elif accepted.outcome == "throttled":
+            assert self._throttles[accepted.job_id] == job.unique_key, f"{accepted} for {job.unique_key}"
+            assert accepted.job_id not in known and accepted.retry_after_s > 0, f"{accepted}, and it is there"
 
     def _new_job(self) -> NewJob:
         rng = self._rng
@@ -224,6 +238,8 @@ class Walk:
         chosen = {name: value for name, value in options.items() if rng.random() < 0.2}
         if rng.random() < 0.2:
             chosen |= {"unique_key": rng.choice("ab"), "unique_ttl_ms": 60_000 if rng.random() < 0.5 else 0}
+        elif rng.random() < 0.2:
+            chosen |= {"unique_key": f"t{rng.randint(1, 40)}", "unique_ttl_ms": 3_600_000, "unique_mode": "throttle"}
         if rng.random() < 0.2:
             chosen |= {"idempotency_key": f"caller {rng.randint(1, 30)}", "fingerprint": rng.choice("xy")}
         if rng.random() < 0.3:
@@ -315,7 +331,8 @@ class Walk:
     async def _retry(self) -> str:
         ids = self._some_and_one_twice(*FINISHED, BLOCKED)
         unique_key, is_from_start = self._rng.choice(("", "", "a")), self._rng.choice(("", "1"))
-        records = [(job_id, unique_key, *self._keyed(), is_from_start) for job_id in ids]
+        keys = {job_id: self._throttles.get(job_id, unique_key) for job_id in ids}
+        records = [(job_id, keys[job_id], *self._keyed(), is_from_start) for job_id in ids]
         return self._checked("retry", ids, await self._call("retry", *itertools.chain(*records)), {"done", "waits"})
 
     async def _delete(self) -> str:
@@ -337,7 +354,8 @@ class Walk:
             due = self._rng.choice(("", "", "now", str(int(time.time() * 1000) + 30)))
             sha1 = hashlib.sha1(spec, usedforsecurity=False).hexdigest()
             tags = self._rng.choice(("", "", "=", "=eu", "=eu,order-1"))
-            await self._call("patch", job_id, sha1, SPEC, self._rng.choice(("", *PRIORITIES)), due, "", tags)
+            key = self._throttles.get(job_id, "")
+            await self._call("patch", job_id, sha1, SPEC, self._rng.choice(("", *PRIORITIES)), due, key, tags)
         return "patch"
 
     async def _promote(self) -> str:

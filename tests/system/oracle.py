@@ -21,6 +21,7 @@ LINE_LETTERS = {"H": "line:high", "N": "line:normal", "L": "line:low"}
 WAITING = ("ready:high", "ready:normal", "ready:low", "suspects")
 INDEXES = ("delayed", "blocked", "completed", "dead", "cancelled")
 STATES = frozenset({"ready", "active", *INDEXES})
+THROTTLE = "\x1cthrottle"
 SHOWN = 20
 
 # Never in production: KEYS over everything, and every value whole.
@@ -55,6 +56,7 @@ class _Queue:
     gone: dict[str, str] = field(default_factory=dict)
     logs: set[str] = field(default_factory=set)
     fading: dict[str, str] = field(default_factory=dict)
+    throttled: dict[str, list[str]] = field(default_factory=dict)
     tags: dict[str, dict[str, float]] = field(default_factory=dict)
     running: dict[str, set[str]] = field(default_factory=dict)
     turns: dict[str, set[str]] = field(default_factory=dict)
@@ -165,6 +167,8 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
         queue.gone = pairs
     elif head == "log":
         queue.logs.add(rest)
+    elif head == "unique" and rest.endswith(THROTTLE):
+        queue.throttled[rest] = value
 
 
 def _faults_of(queue: _Queue) -> list[str]:
@@ -194,6 +198,10 @@ def _faults_of(queue: _Queue) -> list[str]:
         if job.get("state") not in ("completed", "dead", "cancelled") or "retain" not in job:
             found.append(f"{job_id} is in `fading`, and is {job.get('state', 'no job')}")
     found += [f"{job_id} has a log and is no job" for job_id in queue.logs - queue.jobs.keys()]
+    for key, ids in queue.throttled.items():
+        # The job may be gone: the key then stops others for the rest of its time.
+        modes = [queue.jobs[job_id].get("unique_mode") for job_id in ids if job_id in queue.jobs]
+        found += [f"{ids} has the throttle {key!r} and the mode {mode}" for mode in modes if mode != "throttle"]
     return [*found, *_faults_of_tags(queue), *_faults_of_groups(queue)]
 
 

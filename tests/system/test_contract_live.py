@@ -230,12 +230,33 @@ class Successes(Live):
         self.change("deleteJob", keyed)
         after_deletion = self.ask("createJob", "", MAIL, idempotency_key='"again"')
 
-        self.assertEqual((200, first["id"]), (second.status, second.body["id"]))
+        self.assertEqual(
+            (200, first["id"], "kept"), (second.status, second.body["id"], second.headers["unique-outcome"])
+        )
         for answer in (replayed, after_deletion):
             self.assertEqual(
                 (202, keyed["id"], "true"),
                 (answer.status, answer.body["id"], answer.headers["idempotency-replayed"]),
             )
+
+    def test_at_most_one_job_in_a_time(self) -> None:
+        once = {**MAIL, "unique": {"key": "one-a-day", "mode": "throttle"}}
+        first = self.create(once)
+        self.read(first, "?wait=20")
+
+        second = self.ask("createJob", "", once)
+        self.change("deleteJob", first)
+        third = self.ask("createJob", "", once)
+
+        self.assertEqual(
+            (200, first["id"], "kept"), (second.status, second.body["id"], second.headers["unique-outcome"])
+        )
+        self.assertEqual(("completed", "duplicate"), (second.body["state"], second.body["outcome"]))
+        self.assertEqual((409, "/problems/throttled"), (third.status, third.body["type"]))
+        self.assertEqual(
+            (first["id"], third.headers["retry-after"]), (third.body["job_id"], str(third.body["retry_after_s"]))
+        )
+        self.assertIn(third.body["retry_after_s"], range(86_000, 86_401))
 
     def test_queues_workers_and_the_service(self) -> None:
         self.create({**MAIL, "delay_s": 600})
@@ -346,7 +367,8 @@ class Refusals(Live):
                 self.assertEqual(f"/problems/{slug}", answer.body["type"])
                 self.assertEqual(answer.status, answer.body["status"])
                 self.assertEqual(answer.headers["x-request-id"], answer.body["request_id"])
-                self.assertEqual(answer.status in (429, 503), "retry-after" in answer.headers)
+                is_for_later = answer.status in (429, 503) or slug == "throttled"
+                self.assertEqual(is_for_later, "retry-after" in answer.headers)
                 self.assertEqual(
                     slug in ("key-missing", "key-invalid", "scope-missing"), "www-authenticate" in answer.headers
                 )
@@ -380,6 +402,7 @@ class Refusals(Live):
             "not-acceptable": lambda: self.ask("readHealth", accept="text/html"),
             "wrong-state": self.deletion_of_a_job_that_waits,
             "job-failed": self.a_wait_for_a_job_that_was_cancelled,
+            "throttled": self.a_job_within_the_time_of_one_that_is_gone,
             "queue-in-use": self.removal_of_a_queue_that_holds_a_job,
             "precondition-failed": lambda: self.ask("changeJob", f"/api/jobs/{NO_JOB}", {}, if_match='"nonsense"'),
             "payload-too-large": lambda: self.sent(
@@ -429,6 +452,13 @@ class Refusals(Live):
         job = self.ask("createJob", "", body, idempotency_key="cancelled").body
         self.ask("cancelJob", f"/api/jobs/{job['id']}/cancel")
         return self.ask("createJob", "?wait=20", body, idempotency_key="cancelled")
+
+    def a_job_within_the_time_of_one_that_is_gone(self) -> Answer:
+        body = {**MAIL, "delay_s": 600, "unique": {"key": "k", "mode": "throttle"}}
+        job = self.ask("createJob", "", body).body
+        self.ask("cancelJob", f"/api/jobs/{job['id']}/cancel")
+        self.ask("deleteJob", f"/api/jobs/{job['id']}")
+        return self.ask("createJob", "", body)
 
     def removal_of_a_queue_that_holds_a_job(self) -> Answer:
         self.ask("createJob", "", {**MAIL, "queue": "emial"})

@@ -89,7 +89,7 @@ class Read(unittest.TestCase):
             "give_up_after_s": [0, -1, "1", True, 1e300, float("nan")],
             "group": ["", "a b", "ä", "a,b", "a\n", "x" * 129, 1, True, [], {}],
             "tags": ["eu", 1, {}, [1], [None], [""], ["a b"], ["-a"], ["a,b"], ["x" * 65], ["a\n"], [*"0123456789a"]],
-            "unique": [1, [], {"key": ""}, {"key": None}, {"key": "k", "ttl_s": 0}],
+            "unique": [1, [], {"key": ""}, {"key": None}, {"key": "k", "ttl_s": 0}, {"key": "k", "mode": ["keep"]}],
             "type": [1, None, "", "unknown"],
             "payload": [None, [], "x", 1],
         }
@@ -100,7 +100,7 @@ class Read(unittest.TestCase):
 
     def test_null_is_as_if_the_field_were_not_there(self) -> None:
         optional = dict.fromkeys(set(CHECKS) - set(REQUIRED))
-        nested = {"backoff": {"base_s": None, "cap_s": None}, "unique": {"key": "k", "ttl_s": None}}
+        nested = {"backoff": {"base_s": None, "cap_s": None}, "unique": {"key": "k", "ttl_s": None, "mode": None}}
 
         for body, same in (
             (optional, {}),
@@ -178,6 +178,7 @@ class Read(unittest.TestCase):
             ({"backoff": {"mo~re/": 1}}, "/backoff/mo~0re~1"),
             ({"unique": {"key": "k", "more": 1}}, "/unique/more"),
             ({"unique": {}}, "/unique/key"),
+            ({"unique": {"key": "k", "mode": "Throttle"}}, "/unique/mode"),
             ({"payload": {"more": 1}}, "/payload/more"),
         ):
             self.assertEqual({pointer}, faults({**LEAST, **body}))
@@ -190,6 +191,23 @@ class Read(unittest.TestCase):
             body = {**LEAST, "delay_s": delay_s, "unique": {"key": "k", "ttl_s": ttl_s}}
             self.assertEqual(found, faults(body), body)
         self.assertEqual(set(), faults({**LEAST, "delay_s": 300_000, "unique": {"key": "k"}}))
+
+    def test_the_mode_of_a_unique_key_is_keep_or_what_it_says(self) -> None:
+        for given, mode in (({}, "keep"), ({"mode": "keep"}, "keep"), ({"mode": "throttle"}, "throttle")):
+            job, spec = read({**LEAST, "unique": {"key": "k", "ttl_s": 1.5, **given}})
+
+            self.assertEqual(("k", 1500, mode), (job.unique_key, job.unique_ttl_ms, job.unique_mode))
+            self.assertEqual(read({**LEAST, "unique": {"key": "k"}})[1], spec)
+        self.assertEqual("keep", read(LEAST)[0].unique_mode)
+
+    def test_a_mode_that_a_later_version_brings_is_refused_as_such(self) -> None:
+        for mode in ("replace", "debounce"):
+            with self.assertRaises(InvalidFields) as refused:
+                read({**LEAST, "unique": {"key": "k", "mode": mode}})
+
+            (error,) = refused.exception.errors
+            self.assertEqual("/unique/mode", error.pointer)
+            self.assertEqual(f"{mode} comes with a later version; known: keep, throttle", error.detail)
 
     def test_when_it_is_given_up_is_what_it_says_else_what_its_type_says(self) -> None:
         for type_name, given, give_up_ms in (

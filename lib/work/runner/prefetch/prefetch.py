@@ -49,6 +49,8 @@ class Prefetch:
         """Whether the queue has limits or groups: then nothing is claimed ahead of a free slot."""
         self.unended = 0
         """How many jobs run here, or wait to be begun."""
+        self.runs = 0
+        """How many attempts have ended here, of all that began."""
         self._release_last = release_last
         self._busy = busy
         self._pace = Pace()
@@ -105,6 +107,7 @@ class Prefetch:
         self.unended -= 1
         self._ends += 1
         if type_name is not None:
+            self.runs += 1
             self._pace.note_run(type_name, duration_s)
 
     def must_give_back_before(self, type_name: str) -> bool:
