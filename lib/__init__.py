@@ -17,7 +17,7 @@ one above:
     server.py worker.py    the two programs: settings, log, Redis, and then the room that does the work
     commands/              what a person types: --new-key, --doctor
     api/                   one file a resource: parse, one call, reply; routes.py is the table, bulk/ takes batches,
-                           and service.py puts a server process together
+                           actions/ changes many jobs, and service.py puts a server process together
     work/                  everything that happens to a job after the 202
       supervisor/          starts runners, beats for them, takes back what a dead one held; upkeep of every queue
       runner/              the process in which handlers run; prefetch/ claims short jobs ahead of a free slot
@@ -34,8 +34,8 @@ one above:
     logs/                  what is logged, how a line is written, where it goes
 
 and on the ground, for all: `errors` (every expected failure), `ids`, `tracing` (W3C trace context), `json_text`,
-`prometheus` (histograms and their text), `tls`. How to add a field, an endpoint, a transition or a setting:
-CONTRIBUTING.md.
+`prometheus` (histograms and their text), `tls`, `memory` (of this process). How to add a field, an endpoint, a
+transition or a setting: CONTRIBUTING.md.
 """
 
 import os

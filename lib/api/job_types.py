@@ -41,6 +41,8 @@ def _present(job_type: JobType) -> dict[str, Any]:
         "timeout_s": _number(job_type.timeout_s),
         "retain_s": seconds_of(job_type.retain_ms),
         "give_up_after_s": seconds_of(job_type.give_up_ms),
+        "group_by": job_type.group_by or None,
+        "group": job_type.group or None,
         "payload_schema": payload_schema(job_type.annotation),
     }
 

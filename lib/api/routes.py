@@ -7,8 +7,12 @@ key needs (read, write or admin; None: no key).
 from typing import NamedTuple
 
 from lib.api import manual
+from lib.api.actions.operations import ActionOperations
 from lib.api.bulk.batch import BODIES, BatchOperations
 from lib.api.events import EventOperations
+from lib.api.explain import ExplainOperations
+from lib.api.groups import GroupOperations
+from lib.api.job_filters import FILTERS
 from lib.api.job_types import TypeOperations
 from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
@@ -21,9 +25,10 @@ from lib.web.router import JSON, CallbackOperation, Route
 
 # RFC 7396: a PATCH of a job or a queue does with each of its fields as a merge patch does.
 _PATCHES = {JSON: None, "application/merge-patch+json": None}
-_LISTING = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
+_LISTING = frozenset({"queue", "state", *FILTERS, "limit", "cursor"})
 _SCHEDULES = frozenset({"queue", "owner", "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "for_s"})
+_PAGE = frozenset({"limit", "cursor"})
 _WAIT = frozenset({"wait"})
 
 
@@ -32,27 +37,33 @@ class AllOperations(NamedTuple):
 
     jobs: JobOperations
     batches: BatchOperations
+    actions: ActionOperations
     types: TypeOperations
     queues: QueueOperations
+    groups: GroupOperations
     schedules: ScheduleOperations
     events: EventOperations
     system: SystemOperations
     metrics: MetricsOperations
     manual: ManualOperations
+    explain: ExplainOperations
 
 
 def routes(operations: AllOperations) -> tuple[Route, ...]:
     return (
-        *_job_routes(operations.jobs, operations.batches),
+        *_job_routes(operations.jobs, operations.batches, operations.actions),
+        Route("GET", "/api/jobs/{job_id}/explain", "explainJob", operations.explain.explain, scope="read"),
         Route("GET", "/api/types", "listTypes", operations.types.list_all, scope="read"),
-        *_queue_routes(operations.queues),
+        *_queue_routes(operations.queues, operations.actions),
+        *_group_routes(operations.groups),
+        Route("GET", "/api/workers", "listWorkers", operations.queues.workers, scope="read"),
         *_schedule_routes(operations.schedules),
         *_service_routes(operations.events, operations.system, operations.metrics),
         *_page_routes(operations.manual),
     )
 
 
-def _job_routes(jobs: JobOperations, batches: BatchOperations) -> tuple[Route, ...]:
+def _job_routes(jobs: JobOperations, batches: BatchOperations, actions: ActionOperations) -> tuple[Route, ...]:
     batch_types = tuple(BODIES)
     return (
         Route("POST", "/api/jobs", "createJob", CallbackOperation(jobs.create), _WAIT, takes_body=True, scope="write"),
@@ -68,6 +79,7 @@ def _job_routes(jobs: JobOperations, batches: BatchOperations) -> tuple[Route, .
             produces=batch_types,
             scope="write",
         ),
+        Route("POST", "/api/jobs/actions", "actOnJobs", actions.act, takes_body=True, scope="write"),
         Route("GET", "/api/jobs/{job_id}", "readJob", jobs.read, _WAIT, scope="read"),
         Route("PATCH", "/api/jobs/{job_id}", "changeJob", jobs.change, takes_body=True, bodies=_PATCHES, scope="write"),
         Route("DELETE", "/api/jobs/{job_id}", "deleteJob", jobs.delete, scope="write", produces=()),
@@ -77,7 +89,7 @@ def _job_routes(jobs: JobOperations, batches: BatchOperations) -> tuple[Route, .
     )
 
 
-def _queue_routes(queues: QueueOperations) -> tuple[Route, ...]:
+def _queue_routes(queues: QueueOperations, actions: ActionOperations) -> tuple[Route, ...]:
     return (
         Route("GET", "/api/queues", "listQueues", queues.list_all, scope="read"),
         Route("GET", "/api/queues/{queue}", "readQueue", queues.read, scope="read"),
@@ -93,7 +105,18 @@ def _queue_routes(queues: QueueOperations) -> tuple[Route, ...]:
         Route("DELETE", "/api/queues/{queue}", "deleteQueue", queues.remove, scope="admin", produces=()),
         Route("POST", "/api/queues/{queue}/pause", "pauseQueue", queues.pause, scope="admin"),
         Route("POST", "/api/queues/{queue}/resume", "resumeQueue", queues.resume, scope="admin"),
-        Route("GET", "/api/workers", "listWorkers", queues.workers, scope="read"),
+        Route("POST", "/api/queues/{queue}/redrive", "redriveJobs", actions.redrive, takes_body=True, scope="admin"),
+        Route("POST", "/api/queues/{queue}/purge", "purgeJobs", actions.purge, takes_body=True, scope="admin"),
+    )
+
+
+def _group_routes(groups: GroupOperations) -> tuple[Route, ...]:
+    one = "/api/queues/{queue}/groups/{group}"
+    return (
+        Route("GET", "/api/queues/{queue}/groups", "listGroups", groups.list_page, _PAGE, scope="read"),
+        Route("PATCH", one, "changeGroup", groups.change, takes_body=True, bodies=_PATCHES, scope="admin"),
+        Route("DELETE", one, "resetGroup", groups.remove, scope="admin", produces=()),
+        Route("POST", f"{one}/release", "releaseGroup", groups.release, scope="admin"),
     )
 
 

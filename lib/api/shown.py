@@ -49,6 +49,8 @@ def present(record: JobRecord) -> dict[str, Any]:
         "worker_id": record.runner_id,
         "request_id": spec.request_id if spec else None,
         "trace_id": spec.trace.trace_id if spec else None,
+        "group": (spec.group or None) if spec else None,
+        "tags": [*spec.tags] if spec else [],
         "unique_key": (spec.unique_key or None) if spec else None,
         "schedule": (spec.schedule or None) if spec else None,
         "scheduled_for": _time(spec.scheduled_for or None) if spec else None,
@@ -148,11 +150,20 @@ _FILLED_IN = {
     "expires_at": "?",
     "request_id": '"?"',
     "trace_id": '"?"',
+    "group": "?",
+    "tags": "?",
     "unique_key": "?",
     "give_up_at": "?",
 }
 """The fields in which new jobs of one type differ, in the order of `present`; `new_job` fills each in at the "?"."""
-_VARYING: Final[Mapping[str, Any]] = {"payload": {}, "request_id": "", "trace": NO_TRACE, "unique_key": ""}
+_VARYING: Final[Mapping[str, Any]] = {
+    "payload": {},
+    "request_id": "",
+    "trace": NO_TRACE,
+    "group": "",
+    "tags": (),
+    "unique_key": "",
+}
 """The fields of a spec in which new jobs of one type differ, each with the value that `_form` gives it."""
 _ALIKE = [name for name in JobSpec._fields if name not in _VARYING]
 _alike_in = operator.itemgetter(*map(JobSpec._fields.index, _ALIKE))
@@ -165,8 +176,9 @@ def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
     takes five times as long, a tenth of the whole request. So `present` is asked once for all jobs that are alike
     (_form), and the payload, which is JSON in the spec's text already, is copied from there.
     """
-    job_id, _, spec_text, delay_ms, run_at_ms, expires_in_ms, *_, retain_ms, give_up_ms = job
-    payload, unique_key = spec.payload, spec.unique_key
+    job_id, _, spec_text, delay_ms, run_at_ms, expires_in_ms = job[:6]
+    retain_ms, give_up_ms = job.retain_ms, job.give_up_ms
+    payload, group, tags, unique_key = spec.payload, spec.group, spec.tags, spec.unique_key
     due_ms = None if delay_ms is None and run_at_ms is None else job.due_ms(created_ms)
     pieces = [*_form(_alike_in(spec), retain_ms, give_up_ms)]
     pieces[1::2] = (
@@ -179,6 +191,8 @@ def new_job(job: NewJob, spec: JobSpec, created_ms: int) -> bytes:
         "null" if expires_in_ms is None else _time_text(created_ms + expires_in_ms),
         spec.request_id,
         spec.trace.trace_id,
+        f'"{group}"' if group else "null",
+        to_json([*tags]) if tags else "[]",
         to_json(unique_key) if unique_key else "null",
         "null" if give_up_ms is None else _time_text((due_ms or created_ms) + give_up_ms),
     )

@@ -16,6 +16,7 @@ from lib.jobs.zones import UnknownZone
 from lib.queue.schedule_store import ScheduleSeen, SlotOutcome
 
 NEXT_RUNS: Final = 5
+REASONS: Final = {"full": "queue_full", "group_full": "group_full"}
 
 
 def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
         "outcomes": [_outcome(outcome) for outcome in seen.outcomes],
         "counts": {"fired": seen.fired, "skipped": seen.skipped, "missed": seen.missed},
         "overdue_s": seconds_of(overdue_ms),
-        "reason": seen.reason or None,
+        "reason": REASONS.get(seen.reason),
         "warnings": warnings,
     }
 

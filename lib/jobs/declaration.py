@@ -9,6 +9,7 @@ Nothing is registered while a module is imported: `@job` writes a JobMark onto t
 functions with marks in the modules that JOB_MODULES names.
 """
 
+import dataclasses
 import functools
 import inspect
 import typing
@@ -17,15 +18,18 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from lib.ids import QUEUE_NAME
 from lib.jobs.backoff import Backoff
+from lib.jobs.group import GROUP_NAME, GROUP_RULE
 from lib.jobs.handler import Handler
 from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S
 from lib.jobs.job_type import WITHOUT_SETTINGS, JobType, PayloadCheck, TypeDefaults, defaults_of
-from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for
+from lib.jobs.masking import names_secrets
+from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for, fields_of
 from lib.logs.log_lines import class_name
 from lib.settings.config import Settings
 
 Marked = TypeVar("Marked", bound=Callable[..., Any])
 CheckFactory = Callable[[Settings], PayloadCheck]
+GroupFactory = Callable[[Settings], str | None]
 _MARKS = "__waybill_jobs__"
 _BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -42,6 +46,8 @@ class JobMark(NamedTuple):
     retain_s: Any
     give_up_after_s: Any
     check: Any
+    group_by: Any
+    group: Any
 
 
 @overload
@@ -57,6 +63,8 @@ def job(
     retain_s: float | None = None,
     give_up_after_s: float | None = None,
     check: CheckFactory | None = None,
+    group_by: str | None = None,
+    group: GroupFactory | None = None,
 ) -> Callable[[Marked], Marked]: ...
 def job(
     name: Any = None,
@@ -68,6 +76,8 @@ def job(
     retain_s: Any = None,
     give_up_after_s: Any = None,
     check: Any = None,
+    group_by: Any = None,
+    group: Any = None,
 ) -> Any:
     """JobMark a function `(ctx, payload)`, async or plain, as the handler of jobs of type `name`. Without a name, as
     in a mere `@job`, the type is named like the function.
@@ -81,6 +91,10 @@ def job(
     check: a function of the settings that is called at the start (a ValueError refuses the start) and returns a
     function of the payload. The latter is called before a job is enqueued, and raises for a payload that is to be
     refused, by rules that a payload class can't know by itself.
+    group_by: the field of the payload that names a job's group, as in "tenant", or "customer.id", which dots lead to. A
+    request's own `group` goes before it. A job whose payload lacks the field has no group.
+    group: a function of the settings that is called at the start, and returns the group of all jobs for which neither
+    request nor payload names one: what they share outside, as a mail server. None or "": they have none.
     max_attempts, timeout_s, backoff and give_up_after_s: left out, they are what the settings DEFAULT_MAX_ATTEMPTS,
     DEFAULT_TIMEOUT_S, DEFAULT_BACKOFF_… and DEFAULT_GIVE_UP_AFTER_S say.
     """
@@ -88,7 +102,7 @@ def job(
         return job()(name)
 
     def add_mark(handler: Handler) -> Handler:
-        mark = JobMark(name, queue, max_attempts, timeout_s, backoff, retain_s, give_up_after_s, check)
+        mark = JobMark(name, queue, max_attempts, timeout_s, backoff, retain_s, give_up_after_s, check, group_by, group)
         try:
             setattr(handler, _MARKS, (*marks_of(handler), mark))
         except (AttributeError, TypeError):
@@ -139,6 +153,8 @@ def job_type(mark: JobMark, handler: Handler, settings: Settings | None) -> JobT
         annotation,
         mark.check(settings) if mark.check is not None and settings is not None else None,
         None if limits.give_up_after_s is None else max(1, round(limits.give_up_after_s * 1000)),
+        _checked_group_by(mark.group_by, annotation),
+        _shared_group(mark.group, settings),
     )
 
 
@@ -213,6 +229,37 @@ def _checked_backoff(given: Any) -> Backoff:
     if not 0 < backoff.base_s <= backoff.cap_s <= MAX_DELAY_S:
         raise ValueError(words)
     return backoff
+
+
+def _checked_group_by(path: Any, annotation: Any) -> str:
+    """The field that names the group, "" for none. Raises ValueError for one that no payload of this class can have."""
+    if path is None:
+        return ""
+    if not isinstance(path, str) or not all(path.split(".")):
+        raise ValueError(f'group_by is a field of the payload, as "tenant" or "customer.id", or None, not {path!r}')
+    if names_secrets(dict.fromkeys(path.split("."), "")):
+        raise ValueError(f"group_by={path!r} would show a secret: a group's name is seen by everybody")
+    kind = annotation
+    for name in path.split("."):
+        if not (dataclasses.is_dataclass(kind) and isinstance(kind, type)):
+            break
+        fields = {field.name: field.annotation for field in fields_of(kind)}
+        if name not in fields:
+            raise ValueError(f"group_by={path!r}: {kind.__name__} has no field {name}; it has {', '.join(fields)}")
+        kind = fields[name]
+    return path
+
+
+def _shared_group(group: Any, settings: Settings | None) -> str:
+    """The group that `@job(group=…)` gives for these settings; "" for none."""
+    if group is not None and not callable(group):
+        raise ValueError(f"group is a function of the settings, or None, not {group!r}")
+    name = group(settings) if group is not None and settings is not None else None
+    if name in (None, ""):
+        return ""
+    if not isinstance(name, str) or not GROUP_NAME.fullmatch(name):
+        raise ValueError(f"group gives a name of {GROUP_RULE}, not {name!r}")
+    return name
 
 
 def _is_number(value: object) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from lib.jobs.author_checks import vet
 from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
 from lib.jobs.handler import Handler
+from lib.jobs.job import KEEP
 from lib.jobs.payload import Decode
 from lib.jobs.spec import JobSpec
 from lib.settings.config import Settings
@@ -44,6 +45,8 @@ class JobType:
     check: what `@job(check=…)` made for these settings; raises for a decoded payload that may not be enqueued.
     retain_ms: how long a finished job's record is kept at most; None: as long as the queue keeps records.
     give_up_ms: how long after its due time a job may still begin an attempt; None: for ever.
+    group_by: the field of a payload that names the job's group, as in "tenant" or "customer.id"; "" for none.
+    group: the group of a job for which neither the request nor the payload names one; "" for none.
     """
 
     name: str
@@ -58,6 +61,8 @@ class JobType:
     annotation: Any = dict
     check: PayloadCheck | None = None
     give_up_ms: int | None = None
+    group_by: str = ""
+    group: str = ""
     defaults: dict[str, Any] = field(init=False, repr=False, compare=False)
     """What a job has where its request says nothing: the values that the checks of fields.py would give for the other
     fields, under their names there, and the defaults of a spec under the names there."""
@@ -72,9 +77,10 @@ class JobType:
             "timeout_s": self.timeout_s,
             "backoff": self.backoff,
             "expires_in_s": None,
-            "unique": ("", 0),
+            "unique": ("", 0, KEEP),
             "retain_s": self.retain_ms,
             "give_up_after_s": self.give_up_ms,
+            "group": self.group,
         }
         object.__setattr__(self, "defaults", defaults)
 

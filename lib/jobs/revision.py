@@ -32,7 +32,8 @@ class Change(NamedTuple):
         if "payload" in changed:
             changed["payload"] = _payload(changed["payload"], spec, registry)
         due = self.fields["run_at"] or "now" if "run_at" in self.fields else None
-        return Revision(spec._replace(**changed).to_text(), changed.get("priority"), due)
+        spec_text = spec._replace(**changed).to_text()
+        return Revision(spec_text, changed.get("priority"), due, changed.get("tags"))
 
 
 def read(body: Any) -> Change:

@@ -4,7 +4,7 @@ The spec is written when a job is taken in, and read by the runner that claims t
 
     {"v":1,"type":"email","request_id":"ba7c9e41-b433-4043-81c9-749d9397f8da",
      "trace":"0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","max_attempts":5,"timeout_s":60,"backoff":[2,3600],
-     "priority":"high","unique_key":"order-4711","payload":{"to":"test@gmail.com","subject":"Hi","text":"Hello"}}
+     "priority":"high","group":"tenant-42","tags":["eu"],"unique_key":"order-4711","payload":{"to":"test@gmail.com","subject":"Hi","text":"Hello"}}
 
 In Redis the text has no line ends. A field that has its default in JobSpec is left out, as a priority "normal" would
 be. To Redis the text is bytes, because Lua's cjson would change large integers, `[]` and `/`. Two scripts go by the
@@ -66,6 +66,8 @@ class JobSpec(NamedTuple):
     timeout_s: float
     backoff: Backoff
     priority: str = "normal"
+    group: str = ""
+    tags: tuple[str, ...] = ()
     schedule: str = ""
     scheduled_for: int = 0
     unique_key: str = ""
@@ -151,6 +153,15 @@ def _write_backoff(value: Backoff) -> str:
     return f"[{_write_number(value.base_s)},{_write_number(value.cap_s)}]"
 
 
+def _write_tags(value: tuple[str, ...]) -> str:
+    return to_json(list(value))
+
+
+def _read_tags(value: Any) -> tuple[str, ...]:
+    # Somebody may have written the spec by hand. Tags that make no sense cost the job its tags, and not its run.
+    return tuple(map(str, value)) if type(value) is list else ()
+
+
 _NUMBER = "[^,]{1,25}"
 _STRING = r'"(?:[^"\\]|\\.)*"'
 OPTIONS: Final = (
@@ -160,6 +171,8 @@ OPTIONS: Final = (
     SpecRow("priority", to_json, '"[a-z]{1,9}"', _as_it_is),
 )
 RARE: Final = (
+    SpecRow("group", to_json, _STRING, _as_it_is),
+    SpecRow("tags", _write_tags, r"\[[^]]*\]", _read_tags),
     SpecRow("schedule", to_json, '"[a-z0-9._-]{1,100}"', _as_it_is),
     SpecRow("scheduled_for", str, "[0-9]{1,15}", _read_scheduled_for),
     SpecRow("unique_key", to_json, _STRING, _as_it_is),

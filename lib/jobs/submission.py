@@ -12,6 +12,7 @@ from typing import Any
 from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds
 from lib.jobs.author_checks import Invalid
+from lib.jobs.group import group_named_by
 from lib.jobs.job import NewJob, make_new_job
 from lib.jobs.registry import JobType, Registry
 from lib.jobs.request_fields import CHECKS, REQUIRED, checked, fields_error, object_in
@@ -32,7 +33,7 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
         raise fields_error(errors)
     asked = job_type.defaults | fields
     asked["request_id"], asked["trace"] = request_id, trace
-    asked["unique_key"], unique_ttl_ms = asked["unique"]
+    asked["unique_key"], unique_ttl_ms, unique_mode = asked["unique"]
     spec = make_spec(asked)
     spec_text = spec.to_text()
     if not spec_text.isascii() and not _is_utf8(spec_text):
@@ -46,8 +47,12 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
         asked["expires_in_s"],
         asked["unique_key"],
         unique_ttl_ms,
+        unique_mode,
         asked["retain_s"],
         asked["give_up_after_s"],
+        asked["group"],
+        asked["tags"],
+        asked["group"] != "" and "group" not in fields,
     )
     return job, spec
 
@@ -71,15 +76,33 @@ def _job_type(
             job_type.admit(fields["payload"], "/payload")
         except Invalid as fault:
             errors.extend(fault.errors)
+        if job_type.group_by and "group" not in fields:
+            _name_group(job_type, fields, errors)
     return job_type
 
 
+def _name_group(job_type: JobType, fields: dict[str, Any], errors: list[FieldError]) -> None:
+    """Have the payload name the job's group, if it does. A field that is wrong already is not found wrong twice."""
+    try:
+        if group := group_named_by(fields["payload"], job_type.group_by):
+            fields["group"] = group
+    except Invalid as fault:
+        known = {error.pointer for error in errors}
+        errors.extend(error for error in fault.errors if error.pointer not in known)
+
+
 def _check_delay(fields: dict[str, Any], errors: list[FieldError]) -> None:
-    _, unique_ttl_ms = fields.get("unique", ("", 0))
+    _, unique_ttl_ms, _ = fields.get("unique", ("", 0, ""))
     if unique_ttl_ms and unique_ttl_ms < fields["delay_s"]:
         errors.append(BRIEF)  # For a run_at, enqueue.lua compares: that takes Redis' clock.
     if fields.get("run_at") is not None:
         errors.append(FieldError("/run_at", "can't stand beside delay_s; give one of them"))
+
+
+def without_group(job: NewJob) -> NewJob:
+    """The job as it would be if nothing named a group for it."""
+    spec = JobSpec.from_text(job.spec_text)
+    return job._replace(spec_text=spec._replace(group="").to_text(), group="", may_lose_group=False)
 
 
 def _is_utf8(text: str) -> bool:

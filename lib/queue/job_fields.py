@@ -34,6 +34,16 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "never; where somebody deleted it, claim makes the job dead as unreadable",
     ),
     "priority": JobField("high, normal or low", "high", "take_in patch", "", "normal"),
+    "group": JobField(
+        "whose line the job waits in, and by whose limits it runs; '' for a job of no group that ration.lua handed out",
+        "tenant-42",
+        "take_in hand_out",
+        "",
+        "the job has no group, and was not handed out by ration.lua",
+    ),
+    "tags": JobField(
+        "the tags in whose indexes the job stands, parted by commas", "eu,order-17", "take_in patch", "patch", "none"
+    ),
     "expires": JobField(
         "ms at which the job is dead if its handler never started",
         "1795955797333",
@@ -47,6 +57,13 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "take_in",
         "",
         "no unique key, or a day",
+    ),
+    "unique_mode": JobField(
+        "throttle: nobody takes the unique key from the job for that long, whether the job has ended or not",
+        "throttle",
+        "take_in",
+        "",
+        "no unique key, or one of the mode keep: it is free when the job has ended",
     ),
     "retain": JobField(
         "for how many ms the record is kept when the job has ended",
@@ -98,7 +115,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "1: the job was aboard two runners that crashed, and waits in `suspects`",
         "1",
         "release reap",
-        "claim cancel patch revive",
+        "claiming cancel patch revive",
         "the job is no suspect, or runs",
     ),
     # Its attempts.

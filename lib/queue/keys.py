@@ -5,9 +5,23 @@ wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began t
 wb:fleet                      ZSET    "server 0.2.0 web1.4711.9f3a01c2" -> ms until which that program counts (fleet.py)
 wb:runners                    ZSET    runner -> ms until which it counts as living; only its size is read
 wb:schedules                  HASH    schedule -> the queue in whose slot it lies: where to look for it. Never the truth
+wb:replacements               HASH    reason -> how many runners were replaced for it (RUNNER_MAX_JOBS, RUNNER_MAX_MB)
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
 wb:{q}:ready:high|normal|low  LIST    ids of ready jobs; they enter at the left end, and the right end is next
+wb:{q}:line:high|…|low:<group>  LIST  ids of ready jobs of a group, as in ready:*; see lua/parts/lines.lua
+wb:{q}:turns:high|normal|low  ZSET    group whose line has jobs that may start -> jobs that run * 2^36 + its last turn;
+                                      '' stands for ready:*
+wb:{q}:running:<group>        SET     ids of the group's jobs that run; of jobs of no group in `running:`
+wb:{q}:full                   SET     groups with waiting jobs that wait for one of their jobs to end, or are paused
+wb:{q}:resting                ZSET    group -> ms at which it may run again: its rate, or a hold
+wb:{q}:held                   HASH    group -> "<ms until which it rests> <id of the job that said so>"
+wb:{q}:rate:<group>           LIST    "<bucket>:<starts until then>" (lua/parts/rate.lua); the queue's own in `rate:`
+wb:{q}:limits                 HASH    group -> limits of its own, "<concurrency>|<starts>/<ms>|<1 if paused>"
+wb:{q}:groups                 ZSET    every group that has or lately had jobs -> 0
+wb:{q}:stale                  HASH    line of a group, as "line:high:tenant-42" -> how many stale ids stand in it
+wb:{q}:bells                  LIST    where idle runners block in a queue with a concurrency or a rate of its own
+wb:{q}:broken                 any     what somebody wrote where a line or an index of groups must be
 wb:{q}:suspects               LIST    ids of ready jobs that were aboard two runners that crashed; each runs alone
 wb:{q}:active:<runner>        LIST    ids of the jobs that a runner holds: its active list; the newest is at the left
 wb:{q}:delayed                ZSET    id -> ms at which the job is due
@@ -21,19 +35,25 @@ wb:{q}:graves                 ZSET    runner that was reaped -> ms at which that
 wb:{q}:cancels:<runner>       SET     ids of running jobs whose cancellation was requested; "!<id>" beside the id where
                                       the handler gets no time to stop; expires
 wb:{q}:expiring               ZSET    id -> ms at which the job is dead if its handler never started
+wb:{q}:keeper deputy          STRING  "<ms> <runner>": who asks when the next time has come, and who does if that one is
+                                      gone (lua/parts/keeper.lua); they expire
 wb:{q}:epoch                  STRING  a random word, written once: where it is another one or gone, Redis was emptied
-wb:{q}:unique:<key>           STRING  the id of the job under that unique key; expires (lua/parts/unique_key.lua)
-wb:{q}:idem:<caller> <key>    STRING  "<id> <fingerprint of the request> <answer>"; expires after a day
+wb:{q}:unique:<key>           STRING  the id of the job under that unique key; expires (lua/parts/unique_key.lua has
+                              its other forms, for a second type and for throttle)
+wb:{q}:idem:<caller> <key>    STRING  "<id or queue> <fingerprint of the request> <answer>"; expires after a day
 wb:{q}:commit:<process>       STRING  the number and the answer of a process' last commit; expires
 wb:{q}:gone                   HASH    id of a deleted job -> in how many lists it still stands; claim drops it there
 wb:{q}:quarantine             LIST    entries of lists that were no jobs, the last 1,000
 wb:{q}:log:<id>               LIST    what the job's handler logged, the last 200 lines
+wb:{q}:tag:<tag>              ZSET    id of a job that has the tag -> ms at which the job was created
 wb:{q}:totals                 HASH    "<event> <type>" -> count since the queue began; beyond 500 "<event> other"
 wb:{q}:timings                HASH    "wait|duration <bound in s> <type>" -> count, "… sum <type>" -> microseconds
 wb:{q}:observed:<runner>      STRING  the number of the last counts that a runner added to timings; expires
 wb:{q}:minute:<n>             HASH    event -> count in the n-th minute since 1970; expires
-wb:{q}:meta                   HASH    the queue's settings, those of jobs/queue_settings.py that are set; and
-                                      schedule_version, the last version that one of its schedules got
+wb:{q}:meta                   HASH    the queue's settings, those of jobs/queue_settings.py that are set; and of its
+                                      scripts: `rationed` where runners call ration.lua, `turn` the number of its newest
+                                      claim, `mended` the group that mend.lua has looked at last, `schedule_version` the
+                                      last version that one of its schedules got
 wb:{q}:slots                  ZSET    schedule -> ms at which its next slot is due; +inf while it is paused or has ended
 wb:{q}:schedule:<name>        HASH    a schedule: text (JSON, jobs/schedule.py), version, anchor (what every_s counts
                                       from), slot and wall of the next slot, created, changed, last (job), reason (why
@@ -56,10 +76,12 @@ INDEXED = ("delayed", "blocked", "completed", "dead", "cancelled")
 """The states whose jobs stand in a sorted set of that name."""
 
 TYPES = {
-    **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine"), "list"),
+    **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine", "bells", "rate:"), "list"),
     **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots"), "zset"),
-    **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta"), "hash"),
-    "epoch": "string",
+    **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
+    **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
+    **dict.fromkeys(("full", "running:"), "set"),
+    **dict.fromkeys(("epoch", "keeper", "deputy"), "string"),
     "events": "stream",
 }
 """The type of each of a queue's keys that exists once in a queue: for a key that is there, what Redis' TYPE answers."""
@@ -75,6 +97,7 @@ class RedisKeys:
         self.fleet = f"{prefix}:fleet"
         self.schedules = f"{prefix}:schedules"
         self.warnings = f"{prefix}:warnings"
+        self.replacements = f"{prefix}:replacements"
         # WHY the braces: name.lua writes this key and `queues`, so both must be in one Cluster slot.
         self.moved = f"{prefix}:{{{self.queues}}}:moved"
 
@@ -89,6 +112,10 @@ class RedisKeys:
     def waiting(self, queue: str) -> str:
         """The list on which an idle runner blocks."""
         return self.base(queue) + "ready:normal"
+
+    def bells(self, queue: str) -> str:
+        """The list on which an idle runner blocks where the queue has a concurrency or a rate of its own."""
+        return self.base(queue) + "bells"
 
     def removed(self, marker: str) -> str:
         """Where it is noted that the queue with this marker was removed on purpose; it has a slot of its own."""
@@ -112,6 +139,9 @@ class RedisKeys:
     def meta(self, queue: str) -> str:
         return self.base(queue) + "meta"
 
+    def limits(self, queue: str) -> str:
+        return self.base(queue) + "limits"
+
     def schedule(self, queue: str, name: str) -> str:
         return f"{self.base(queue)}schedule:{name}"
 
@@ -120,6 +150,10 @@ class RedisKeys:
 
     def quarantine(self, queue: str) -> str:
         return self.base(queue) + "quarantine"
+
+    def tag(self, queue: str, tag: str) -> str:
+        """The index of the jobs that have this tag."""
+        return f"{self.base(queue)}tag:{tag}"
 
     def idempotency(self, queue: str, key: str) -> str:
         """key: the caller's name, a space and the Idempotency-Key that the caller sent."""

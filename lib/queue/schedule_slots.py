@@ -41,9 +41,13 @@ class DueSchedule(NamedTuple):
 class SlotTaken(NamedTuple):
     """What became of a slot that was due.
 
-    outcome: `fired`, `skipped` (the last job still lives), `missed` (no slot gets a job), `full` (the queue is at its
-    max_depth; the slot stays due), `shifted` (by the zone's rules the slot is still to come), or `changed` (somebody
-    else took the slot, or wrote the schedule anew).
+    outcome   fired        a job was queued
+              skipped      the last job still lives
+              missed       no slot gets a job
+              full         the queue is at its max_depth; the slot stays due
+              group_full   the job's group is at that of groups; the slot stays due
+              shifted      by the zone's rules the slot is still to come
+              changed      somebody else took the slot, or wrote the schedule anew
     slot: the one that was taken. job_id: the job that was queued, or that lives. missed: how many slots got no job, for
     nothing ran in their time.
     """

@@ -55,7 +55,7 @@ class SlotOutcome(NamedTuple):
 class ScheduleSeen(NamedTuple):
     """A schedule as Redis holds it. slot: the next one; None while it is paused or has ended. now_ms: Redis' clock when
     it was read. last_job: the id of the last job that it queued; "" for none. reason: why its slot is still due though
-    its time is over, `queue_full` or ""."""
+    its time is over: `full` or `group_full`, of the queue or of the job's group; or ""."""
 
     name: str
     schedule: Schedule

@@ -31,6 +31,7 @@ from tests.faults import (
     outages,
     poison,
     races,
+    redrive,
     restarts,
     retention,
     sentinel,
@@ -38,6 +39,7 @@ from tests.faults import (
     sweep,
     upgrade,
     versions,
+    worn,
     zombies,
 )
 from tests.faults.row import Row, table
@@ -61,6 +63,7 @@ SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "retention": retention.run,
     "clocks": clocks.run,
     "races": races.run,
+    "redrive": redrive.run,
     "cluster": cluster.run,
     "crowds": crowds.run,
     "idempotency": idempotency.run,
@@ -69,6 +72,7 @@ SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "settings": settings.run,
     "upgrade": upgrade.run,
     "versions": versions.run,
+    "worn": worn.run,
 }
 # What these measure would be another scenario's load; the others wait most of the time, and run several at once.
 ALONE = ("kills", "delayed", "depth")

@@ -17,7 +17,7 @@ class Records(RedisCase):
 
     async def test_a_job_that_is_retried_loses_every_field_that_retry_clears(self) -> None:
         runner = await self.lease()
-        await self.enqueue(expires_in_ms=60_000)
+        await self.enqueue(expires_in_ms=60_000, tags=("1",))
         job = await self.claimed(runner)
         await runner.end_and_wait("finish", ending("finish", job))
         # A job with the field `waits` is not retried by this version.

@@ -289,11 +289,33 @@ class Fired(ScheduleCase):
 
         self.assertEqual(["full"], [taken.outcome for taken in await self.take()])
         seen = await self.schedules.read("s")
-        self.assertEqual((slot_ms, "queue_full"), (seen.slot and seen.slot.due_ms, seen.reason))
+        self.assertEqual((slot_ms, "full"), (seen.slot and seen.slot.due_ms, seen.reason))
         await self.queues.adjust("q", {"max_depth": None})
 
         self.assertEqual(["fired"], [taken.outcome for taken in await self.take()])
         self.assertEqual("", (await self.schedules.read("s")).reason)
+
+    async def test_a_group_at_its_max_depth_holds_up_its_own_schedules_alone(self) -> None:
+        for name in ("one", "two", "other"):
+            group = {"group": "tenant-1"} if name != "other" else {}
+            await self.put(every(60, job={**JOB, **group}), name)
+            await self.bring_now(name)
+        await self.queues.adjust("q", {"groups": {"max_depth": 1}}, begins=True)
+
+        outcomes = sorted(taken.outcome for taken in await self.take())
+
+        self.assertEqual(["fired", "fired", "group_full"], outcomes)
+        self.assertEqual(["group_full"], [(await self.schedules.read(due.name)).reason for due in await self.due()])
+
+    async def test_a_job_of_a_group_with_tags_stands_in_its_line_and_its_indexes(self) -> None:
+        await self.put(every(60, job={**JOB, "group": "tenant-1", "tags": ["eu"]}))
+        await self.bring_now()
+
+        (taken,) = await self.take()
+
+        self.assertEqual([taken.job_id], self.list("line:normal:tenant-1"))
+        self.assertEqual([taken.job_id.encode()], self.client.zrange(self.base + "tag:eu", 0, -1))
+        self.assertEqual(("tenant-1", ("eu",)), (await self.spec(taken.job_id))[8:10])
 
     async def test_at_maxmemory_the_slot_stays_due(self) -> None:
         await self.put(every(60))

@@ -4,7 +4,7 @@ import os
 import unittest
 from pathlib import Path
 
-from tests.redis import walk
+from tests.redis import walk, walk_limits
 from tests.redis.case import RedisCase
 
 SECONDS = 3.0
@@ -17,7 +17,7 @@ class AnyOrder(RedisCase):
         self.assertGreater(await walk.Walk(self.link, self.client, seed).run(SECONDS), 10)
 
     def test_every_script_of_a_queue_has_a_step(self) -> None:
-        source = Path(walk.__file__).read_text(encoding="utf-8")
+        source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (walk, walk_limits))
 
         self.assertEqual(set(), {name for name in walk.WALKED if f'"{name}"' not in source})
 

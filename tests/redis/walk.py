@@ -30,7 +30,7 @@ from typing import Any
 
 from lib.commands import audit
 from lib.ids import JobIds
-from lib.jobs.job import NewJob
+from lib.jobs.job import Accepted, NewJob
 from lib.jobs.state import BLOCKED, FINISHED, WAITING, Transition
 from lib.queue.claim_reply import claim_from
 from lib.queue.end_record import (
@@ -56,11 +56,15 @@ from tests.unit.jobs.test_state import of_scripts
 QUEUE = "q"
 MOST_JOBS = 25
 LEASE_MS = 60_000
+DRAINED_WITHIN_S = 20.0
 SPEC = '{"v":1,"type":"noop","request_id":"r","max_attempts":5,"timeout_s":60,"backoff":[2,3600],"payload":{}}'
 ERROR = {"type": "ValueError", "message": "as it was told to"}
 PRIORITIES = ("high", "normal", "normal", "low")
+TAGS = ("eu", "us", "order-1")
 # All but the two that belong to no queue.
 WALKED = script_paths().keys() - {"count_call", "name"}
+OTHER_CLAIM = {b"rationed": "ration", b"plain": "claim"}
+"""What a script that claims answers where the queue wants the other one -> that other one."""
 
 
 class Walk:
@@ -81,6 +85,10 @@ class Walk:
         self.over: list[tuple[str, str, int, bytes]] = []
         """Attempts that are over: runner, id, token, and what a script may answer that is to end one again."""
         self.calls: Counter[str] = Counter()
+        self._throttles: dict[str, str] = {}
+        """Id -> unique key of every job of the mode throttle that was taken in."""
+        self._claims_by: dict[str, str] = {}
+        """Runner -> the script by which it claimed last: `claim`, or `ration` in a queue with limits or groups."""
         self._states: dict[str, str] = {}
         """Id -> state of every job, before the step."""
         self._moves = {name: _reachable(transitions) for name, transitions in of_scripts().items()}
@@ -133,9 +141,9 @@ class Walk:
         about = f"seed {self._seed}, step {number}, {step.__name__}"
         try:
             script = await step()
-            assert_sound(self._client)
-            self._states = states(self._client)
+            self._states = assert_sound(self._client)
             self._judge(script, before, self._states)
+            self._judge_more()
         except AssertionError as fault:
             raise AssertionError(f"{about}: {fault}") from fault
 
@@ -147,6 +155,12 @@ class Walk:
         active = {job_id for jobs in self.held.values() for job_id in jobs}
         not_active = {job_id for job_id in active if after.get(job_id) != "active"}
         assert not not_active, f"held, and not active: {not_active}"
+
+    def _judge_more(self) -> None:
+        """What else must hold after each step; for a walk with more rules."""
+
+    def _judge_claim(self, reply: list[bytes], limit: int, source: str) -> None:
+        """What must hold for a claim's reply; for a walk with more rules."""
 
     async def _call(self, script: str, *arguments: Argument) -> Any:
         self.calls[script] += 1
@@ -200,7 +214,19 @@ class Walk:
         accepted = accepted_from(jobs, answer)
         known = states(self._client)
         assert all(one.job_id in known for one in accepted if one.outcome == "new"), f"not taken in: {accepted}"
+        for job, one in zip(jobs, accepted, strict=True):
+            self._judge_throttle(job, one, known)
         return "enqueue"
+
+    def _judge_throttle(self, job: NewJob, accepted: Accepted, known: dict[str, str]) -> None:
+        """Within the time of a throttle, which outlasts the walk, no second job is taken in, whatever became of the
+        first; where that is gone, the answer names it."""
+        if job.unique_mode == "throttle" and accepted.outcome == "new":
+            assert job.unique_key not in self._throttles.values(), f"two jobs within the time of {job.unique_key}"
+            self._throttles[job.job_id] = job.unique_key
+        elif accepted.outcome == "throttled":
+            assert self._throttles[accepted.job_id] == job.unique_key, f"{accepted} for {job.unique_key}"
+            assert accepted.job_id not in known and accepted.retry_after_s > 0, f"{accepted}, and it is there"
 
     def _new_job(self) -> NewJob:
         rng = self._rng
@@ -214,8 +240,12 @@ class Walk:
         chosen = {name: value for name, value in options.items() if rng.random() < 0.2}
         if rng.random() < 0.2:
             chosen |= {"unique_key": rng.choice("ab"), "unique_ttl_ms": 60_000 if rng.random() < 0.5 else 0}
+        elif rng.random() < 0.2:
+            chosen |= {"unique_key": f"t{rng.randint(1, 40)}", "unique_ttl_ms": 3_600_000, "unique_mode": "throttle"}
         if rng.random() < 0.2:
             chosen |= {"idempotency_key": f"caller {rng.randint(1, 30)}", "fingerprint": rng.choice("xy")}
+        if rng.random() < 0.3:
+            chosen["tags"] = tuple(rng.sample(TAGS, rng.randint(1, 3)))
         return job._replace(**chosen)
 
     async def _claim(self, source: str = "ready") -> str:
@@ -226,18 +256,29 @@ class Walk:
         in_list = [job_id for job_id in await self._active_ids(runner) if job_id not in held and job_id != "bell"]
         strays = in_list if self._rng.random() < 0.7 else []
         limit = 1 if source != "ready" else self._rng.randint(1, 5)
-        reply = await self._call("claim", runner, limit, source, *strays)
+        reply = await self._ask(runner, limit, source, *strays)
         assert isinstance(reply, list), f"{runner} is not registered: {reply}"
+        script = self._claims_by[runner]
+        self._judge_claim(reply, limit, source)
         claim = claim_from(reply)
         if self._rng.random() < 0.1:
-            return "claim"  # The reply was lost: the jobs are strays from now on.
+            return script  # The reply was lost: the jobs are strays from now on.
         for job in claim.jobs:
             state = self._states[job.job_id]
             assert state in (*WAITING, "active"), f"{job.job_id} was {state}"
             holders = [other for other, jobs in self.held.items() if job.job_id in jobs]
             assert not holders, f"{job.job_id} is held by {holders}, and was handed to {runner}"
             held[job.job_id] = job.token
-        return "claim"
+        return script
+
+    async def _ask(self, runner: str, limit: int, source: str, *strays: str) -> Any:
+        """What a claim brings, by the script that the queue wants."""
+        script = self._claims_by.setdefault(runner, "claim")
+        reply = await self._call(script, runner, limit, source, *strays)
+        if not isinstance(reply, bytes) or reply not in OTHER_CLAIM:
+            return reply
+        self._claims_by[runner] = OTHER_CLAIM[reply]
+        return await self._call(self._claims_by[runner], runner, limit, source, *strays)
 
     async def _active_ids(self, runner: str) -> list[str]:
         return [raw.decode() for raw in await self._link.call("LRANGE", self._keys.active(QUEUE, runner), 0, -1)]
@@ -286,24 +327,37 @@ class Walk:
     async def _cancel(self) -> str:
         ids = self._some_and_one_twice()
         forced = self._rng.choice(("", "1"))
-        words = await self._call("cancel", *itertools.chain(*((job_id, forced, *self._keyed()) for job_id in ids)))
+        records = [(job_id, forced, *self._keyed(), self._as_seen(job_id)) for job_id in ids]
+        words = await self._call("cancel", *itertools.chain(*records))
         return self._checked("cancel", ids, words, {"done", "requested"})
 
     async def _retry(self) -> str:
         ids = self._some_and_one_twice(*FINISHED, BLOCKED)
         unique_key, is_from_start = self._rng.choice(("", "", "a")), self._rng.choice(("", "1"))
-        records = [(job_id, unique_key, *self._keyed(), is_from_start) for job_id in ids]
+        keys = {job_id: self._throttles.get(job_id, unique_key) for job_id in ids}
+        records = [(job_id, keys[job_id], *self._keyed(), is_from_start, self._as_seen(job_id)) for job_id in ids]
         return self._checked("retry", ids, await self._call("retry", *itertools.chain(*records)), {"done", "waits"})
 
     async def _delete(self) -> str:
         ids = self._some_and_one_twice()
-        return self._checked("delete", ids, await self._call("delete", *ids), {"done"})
+        records = [(job_id, self._as_seen(job_id)) for job_id in ids]
+        return self._checked("delete", ids, await self._call("delete", *itertools.chain(*records)), {"done"})
+
+    def _as_seen(self, job_id: str) -> str:
+        """How the job was read, a moment ago or earlier: it may be out of date."""
+        if self._rng.random() < 0.6:
+            return ""
+        if self._rng.random() < 0.3:
+            return self._rng.choice(("ready ", "dead 1", "completed 1"))
+        state = self._states.get(job_id, "")
+        finished: Any = self._client.hget(f"{self._base}job:{job_id}", "finished")
+        return f"{state} {finished.decode() if finished and state in FINISHED else ''}"
 
     def _keyed(self) -> tuple[str, str]:
         return (f"caller {self._rng.randint(1, 30)}", "x") if self._rng.random() < 0.2 else ("", "")
 
     def _checked(self, script: str, ids: list[str], words: list[bytes], good: Iterable[str]) -> str:
-        known = {*good, "", "replayed", "conflict", BLOCKED, "active", *WAITING, *FINISHED}
+        known = {*good, "", "changed", "replayed", "conflict", BLOCKED, "active", *WAITING, *FINISHED}
         assert len(words) == len(ids), f"{script} answered {words} for {ids}"
         assert all(word.decode() in known or word.startswith(b"unique ") for word in words), f"{script}: {words}"
         return script
@@ -313,14 +367,16 @@ class Walk:
             spec = await self._link.call("HGET", f"{self._base}job:{job_id}", "spec")
             due = self._rng.choice(("", "", "now", str(int(time.time() * 1000) + 30)))
             sha1 = hashlib.sha1(spec, usedforsecurity=False).hexdigest()
-            await self._call("patch", job_id, sha1, SPEC, self._rng.choice(("", *PRIORITIES)), due, "")
+            tags = self._rng.choice(("", "", "=", "=eu", "=eu,order-1"))
+            key = self._throttles.get(job_id, "")
+            await self._call("patch", job_id, sha1, SPEC, self._rng.choice(("", *PRIORITIES)), due, key, tags)
         return "patch"
 
     async def _promote(self) -> str:
         for job_id in self._some("delayed"):
             if self._rng.random() < 0.5:
                 self._client.zadd(self._base + "delayed", {job_id: 1})
-        await self._call("promote", 3)
+        await self._call("promote", 3, self._rng.choice(("", self._runner() or "")))
         return "promote"
 
     async def _expire(self) -> str:
@@ -343,7 +399,7 @@ class Walk:
             reply = await self._call("reap", runner, seen, self._rng.choice(("1", "1", "")), 3, self._rng.randint(1, 5))
             seen = b""
         self.over += [(runner, job_id, token, b"0") for job_id, token in self.held.pop(runner).items()]
-        assert await self._call("claim", runner, 1, "ready") == b"reaped"
+        assert await self._ask(runner, 1, "ready") == b"reaped"
         await self._call("register", self._new_runner(is_alone=runner.endswith(".alone")), "{}")
         return "reap"
 
@@ -434,14 +490,26 @@ class Walk:
         assert {runner.encode() for runner in self.held} <= set(survey["beats"][::2]), "a runner is not surveyed"
         index = self._rng.choice(("all", "delayed", BLOCKED, "completed", "dead", "cancelled"))
         state = "" if index != "all" else self._rng.choice(("", "ready", "active"))
-        await self._call("page", index, "", "", 10, 100, 1 << 20, state)
+        order = self._rng.choice(("", "oldest"))
+        await self._call("page", index, "", "", 10, 100, 1 << 20, state, order, "", "", "", "")
         await self._call("read", *self._some())
+        await self._explain_some(found["ready"])
         newest = await self._call("listen", 1)
         await self._call("follow", newest, 10)
         await self._call("meter")
         await self._call("roster", LEASE_MS)
         await self._call("observe", runner, next(self._numbers), "wait 1 noop", 1)
         return "nothing"
+
+    async def _explain_some(self, ready: int) -> None:
+        """ready: how many jobs are. The place of each of these is known, and fewer than these are before it."""
+        for job_id in self._some():
+            facts = named(await self._call("explain", job_id, 100, 100, LEASE_MS))
+            if self._states[job_id] == "ready":
+                assert facts["precision"] in (b"exact", b"taken"), f"{job_id} is ready, and its place is {facts}"
+                assert 0 <= facts["before"] < ready, f"{facts['before']} are before {job_id}, and {ready} are ready"
+            else:
+                assert facts["precision"] == b"none", f"{job_id} is not ready, and has a place: {facts}"
 
     async def _remove(self) -> str:
         """A queue that holds jobs, or that runners serve, is not removed."""
@@ -454,18 +522,19 @@ class Walk:
     async def _drain(self) -> None:
         """Run everything that waits. Raises AssertionError if something is left."""
         await self._call("adjust", QUEUE, "", "", "paused", "", "max_depth", "")
+        await self._let_all_run()
         for job_id in [job_id for job_id, state in states(self._client).items() if state == BLOCKED]:
             later_version.free(self._client, self._base, job_id)
-        for _ in range(200):
+        ends_s = time.monotonic() + DRAINED_WITHIN_S
+        left = Counter("?")
+        while left and time.monotonic() < ends_s:
             left = Counter(state for state in states(self._client).values() if state not in FINISHED)
-            if not left:
-                break
             for job_id in [job_id for job_id, state in states(self._client).items() if state == "delayed"]:
                 self._client.zadd(self._base + "delayed", {job_id: 1})
             for runner, held in self.held.items():
                 strays = [one for one in await self._active_ids(runner) if one not in held]
                 source = "suspects" if runner.endswith(".alone") else "ready"
-                reply = await self._call("claim", runner, 10, source, *strays)
+                reply = await self._ask(runner, 10, source, *strays)
                 ends = [complete_record(job.job_id, job.token, "noop", "") for job in claim_from(reply).jobs]
                 ends += [complete_record(job_id, token, "noop", "") for job_id, token in held.items()]
                 held.clear()
@@ -475,6 +544,9 @@ class Walk:
         assert_sound(self._client)
         faults = await audit.find_faults(self._link, self._keys)
         assert not faults, f"seed {self._seed}: {faults}"
+
+    async def _let_all_run(self) -> None:
+        """Take away what else would keep jobs from running at the end; for a walk with more rules."""
 
     @property
     def uncalled(self) -> set[str]:
@@ -490,14 +562,14 @@ def _reachable(transitions: set[Transition]) -> set[tuple[str, str]]:
     return moves
 
 
-async def _walk_on(seconds: float, seed: int) -> int:
+async def _walk_on(kind: type[Walk], seconds: float, seed: int) -> int:
     ends_s = time.monotonic() + seconds
     with contextlib.closing(PrivateRedis()) as server:
         server.start()
         link = open_link(server.url, timeout_s=5)
         while (left_s := ends_s - time.monotonic()) > 0:
             server.client.flushall()
-            walk = Walk(link, server.client, seed)
+            walk = kind(link, server.client, seed)
             print(f"seed {seed}: ", end="", flush=True)
             steps = await walk.run(min(left_s, 20))
             print(f"{steps} steps, not called: {sorted(walk.uncalled) or 'none'}", flush=True)
@@ -506,12 +578,12 @@ async def _walk_on(seconds: float, seed: int) -> int:
     return 0
 
 
-def main() -> int:
+def main(kind: type[Walk] = Walk) -> int:
     parser = argparse.ArgumentParser(description="A random walk over every script of a queue.")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
     chosen = parser.parse_args()
-    return asyncio.run(_walk_on(chosen.seconds, chosen.seed))
+    return asyncio.run(_walk_on(kind, chosen.seconds, chosen.seed))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,11 @@ import redis
 from redis.cluster import RedisCluster
 
 LETTERS = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "suspects"}
+LINE_LETTERS = {"H": "line:high", "N": "line:normal", "L": "line:low"}
 WAITING = ("ready:high", "ready:normal", "ready:low", "suspects")
 INDEXES = ("delayed", "blocked", "completed", "dead", "cancelled")
 STATES = frozenset({"ready", "active", *INDEXES})
+THROTTLE = "\x1cthrottle"
 SHOWN = 20
 
 # Never in production: KEYS over everything, and every value whole.
@@ -54,18 +56,24 @@ class _Queue:
     gone: dict[str, str] = field(default_factory=dict)
     logs: set[str] = field(default_factory=set)
     fading: dict[str, str] = field(default_factory=dict)
+    throttled: dict[str, list[str]] = field(default_factory=dict)
+    tags: dict[str, dict[str, float]] = field(default_factory=dict)
+    running: dict[str, set[str]] = field(default_factory=dict)
+    turns: dict[str, set[str]] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
 
 
-def assert_sound(client: Client, *, prefix: str = "wb", accepted: Iterable[str] = ()) -> None:
-    """Raises AssertionError with what is not as it must be. accepted: ids that must be there."""
+def assert_sound(client: Client, *, prefix: str = "wb", accepted: Iterable[str] = ()) -> dict[str, str]:
+    """Every job's state, by id. accepted: ids that must be there. Raises AssertionError, which says what is wrong."""
     names, queues = _snapshot(client, prefix)
-    found = _faults(names, queues)
-    missing = sorted(set(accepted) - set(_states(queues)))
+    found, known = _faults(names, queues), _states(queues)
+    missing = sorted(set(accepted) - set(known))
     found += [f"{job_id} was accepted and is not there" for job_id in missing]
     if found:
         more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise AssertionError("not in exactly one state and place:\n  " + "\n  ".join(found[:SHOWN]) + more)
+    return known
 
 
 def faults(client: Client, *, prefix: str = "wb") -> list[str]:
@@ -141,16 +149,26 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
             queue.jobs[rest] = pairs
         else:
             queue.faults.append(f"{key} is a {kind}")
-    elif key in WAITING or head == "active":
+    elif key in WAITING or key == "bells" or head in ("active", "line"):
         queue.lists[key] = value
     elif key in (*INDEXES, "all"):
         queue.indexes[key] = {job_id: float(score) for job_id, score in pairs.items()}
     elif key == "fading":
         queue.fading = pairs
+    elif head == "tag":
+        queue.tags[rest] = {job_id: float(score) for job_id, score in pairs.items()}
+    elif head == "running":
+        queue.running[rest] = set(value)
+    elif head == "turns":
+        queue.turns[rest] = set(pairs)
+    elif key in ("full", "resting"):
+        queue.stopped |= set(value if key == "full" else pairs)
     elif key == "gone":
         queue.gone = pairs
     elif head == "log":
         queue.logs.add(rest)
+    elif head == "unique" and rest.endswith(THROTTLE):
+        queue.throttled[rest] = value
 
 
 def _faults_of(queue: _Queue) -> list[str]:
@@ -163,7 +181,9 @@ def _faults_of(queue: _Queue) -> list[str]:
             places.setdefault(job_id, []).append(name)
     bells = places.pop("bell", [])
     found = []
-    if bells.count("ready:normal") > 1 or any(not name.startswith("active:") for name in set(bells) - {"ready:normal"}):
+    # In `bells` there are as many as runners, where a limit of the queue was taken away (lua/queues/adjust.lua).
+    strange = [name for name in bells if name not in ("ready:normal", "bells") and not name.startswith("active:")]
+    if bells.count("ready:normal") > 1 or strange:
         found.append(f"bells in {bells}")
     for job_id, job in queue.jobs.items():
         problem = _fault_of(job_id, job, places.pop(job_id, [])) or _stale_patience(job)
@@ -178,7 +198,45 @@ def _faults_of(queue: _Queue) -> list[str]:
         if job.get("state") not in ("completed", "dead", "cancelled") or "retain" not in job:
             found.append(f"{job_id} is in `fading`, and is {job.get('state', 'no job')}")
     found += [f"{job_id} has a log and is no job" for job_id in queue.logs - queue.jobs.keys()]
+    for key, ids in queue.throttled.items():
+        # The job may be gone: the key then stops others for the rest of its time.
+        modes = [queue.jobs[job_id].get("unique_mode") for job_id in ids if job_id in queue.jobs]
+        found += [f"{ids} has the throttle {key!r} and the mode {mode}" for mode in modes if mode != "throttle"]
+    return [*found, *_faults_of_tags(queue), *_faults_of_groups(queue)]
+
+
+def _faults_of_groups(queue: _Queue) -> list[str]:
+    """`running:<group>` holds the group's active jobs and no other. A group with a job that waits in its line has a
+    turn in that priority, or is full, or rests: else no claim looks at it."""
+    active: dict[str, set[str]] = {}
+    for job_id, job in queue.jobs.items():
+        if job.get("state") == "active":
+            active.setdefault(job.get("group", ""), set()).add(job_id)
+    found = [
+        f"running:{group} holds {sorted(queue.running.get(group, ()))}, and {sorted(active.get(group, ()))} run"
+        for group in sorted((queue.running.keys() | active.keys()) - {""})
+        if queue.running.get(group, set()) != active.get(group, set())
+    ]
+    for name, ids in sorted(queue.lists.items()):
+        if name.startswith("line:"):
+            _, priority, group = name.split(":", 2)
+            waits = [one for one in ids if priority[0].upper() not in queue.jobs.get(one, {}).get("listed", "")]
+            if waits and group not in queue.turns.get(priority, set()) | queue.stopped:
+                found.append(f"{name} holds {waits[:3]}, and has no turn, is not full and does not rest")
     return found
+
+
+def _faults_of_tags(queue: _Queue) -> list[str]:
+    """Each job stands in the index of each of its tags, by the time at which it was created, and in no other."""
+    tagged: dict[str, dict[str, float]] = {}
+    for job_id, job in queue.jobs.items():
+        for tag in filter(None, job.get("tags", "").split(",")):
+            tagged.setdefault(tag, {})[job_id] = queue.indexes.get("all", {}).get(job_id, 0)
+    return [
+        f"the jobs with the tag {tag} are {tagged.get(tag, {})}, and its index has {queue.tags.get(tag, {})}"
+        for tag in sorted(tagged.keys() | queue.tags.keys())
+        if tagged.get(tag) != queue.tags.get(tag)
+    ]
 
 
 def _fault_of(job_id: str, job: dict[str, str], places: list[str]) -> str:
@@ -186,18 +244,25 @@ def _fault_of(job_id: str, job: dict[str, str], places: list[str]) -> str:
     state = job.get("state", "")
     if state not in STATES:
         return f"has the state {state!r}"
-    rest = _less_those_left(places, job.get("listed", ""), f"active:{job.get('worker')}")
+    rest = _less_those_left(places, job)
     if rest is None:
         return f"is {state}, is left in {job['listed']!r}, and stands in {places or 'no place'}"
     if state == "ready":
         # A runner may have popped it and not yet claimed it; it is then in that runner's hands, and in no other place.
-        home = "suspects" if "suspect" in job else f"ready:{job.get('priority', 'normal')}"
-        is_right = len(rest) == 1 and (rest[0] == home or rest[0].startswith("active:"))
+        is_right = len(rest) == 1 and (rest[0] == _home(job) or rest[0].startswith("active:"))
     elif state == "active":
         is_right = rest == [f"active:{job.get('worker')}"]
     else:
         is_right = rest == [state]
     return "" if is_right else f"is {state} and stands in {rest or 'no place'}"
+
+
+def _home(job: dict[str, str]) -> str:
+    """The list in which a job waits when it is ready."""
+    if "suspect" in job:
+        return "suspects"
+    priority = job.get("priority", "normal")
+    return f"line:{priority}:{job['group']}" if job.get("group") else f"ready:{priority}"
 
 
 def _stale_patience(job: dict[str, str]) -> str:
@@ -209,14 +274,16 @@ def _stale_patience(job: dict[str, str]) -> str:
     return "" if outcome == "snoozed" else f"has unknown_since, and was {outcome or 'nothing'} last"
 
 
-def _less_those_left(places: list[str], listed: str, owner: str) -> list[str] | None:
+def _less_those_left(places: list[str], job: dict[str, str]) -> list[str] | None:
     """The places of a job, without one for each letter of `listed`: there its id stands, and is not to be taken. None
     where it stands nowhere that such a letter means, or a letter comes twice."""
     rest = list(places)
+    listed, owner = job.get("listed", ""), f"active:{job.get('worker')}"
     if len(set(listed)) < len(listed):
         return None
     for letter in listed:
-        name = LETTERS.get(letter, "")
+        line = LINE_LETTERS.get(letter)
+        name = f"{line}:{job.get('group')}" if line else LETTERS.get(letter, "")
         if name == "ready:normal" and name not in rest:
             # Popped, and not yet dropped: in the hands of a runner; of the owner's too, where it is in them twice.
             hands = sorted((place for place in rest if place.startswith("active:")), key=owner.__eq__)

@@ -2,6 +2,7 @@
 
 import re
 import unittest
+from typing import Any
 
 from tests.private_redis import PrivateRedis
 from tests.processes import ROOT, Server, Worker
@@ -23,6 +24,7 @@ class LeastRights(unittest.TestCase):
             ("POST", "/api/jobs", MAIL, 202),
             ("POST", "/api/jobs/batch", [MAIL, {**MAIL, "unique": {"key": "a", "ttl_s": 60}, "delay_s": 30}], 200),
             ("POST", "/api/jobs", {**MAIL, "priority": "high", "delay_s": 0.2}, 202),
+            ("POST", "/api/jobs", {**MAIL, "group": "tenant-42", "tags": ["eu"]}, 202),
             ("GET", "/api/jobs?limit=2", None, 200),
             ("GET", "/api/queues", None, 200),
             ("PATCH", "/api/queues/email", {"max_depth": 100}, 200),
@@ -36,12 +38,16 @@ class LeastRights(unittest.TestCase):
             status, answer, _ = server.request(method, path, body)
             self.assertEqual(expected, status, (method, path, answer))
         job_id = self.a_cancelled_job(server)
-        for method, path, body, expected in (
+        changes: tuple[tuple[str, str, Any, int], ...] = (
             ("GET", f"/api/jobs/{job_id}", None, 200),
             ("POST", f"/api/jobs/{job_id}/retry", None, 200),
             ("GET", f"/api/jobs/{job_id}?wait=10", None, 200),
+            ("POST", "/api/jobs/actions", {"action": "cancel", "ids": [job_id]}, 200),
+            ("POST", "/api/queues/email/redrive", {"state": "cancelled", "tag": "eu"}, 200),
+            ("POST", "/api/queues/email/purge", {"state": "delayed", "before": "2026-01-01T00:00:00Z"}, 200),
             ("DELETE", f"/api/jobs/{job_id}", None, 204),
-        ):
+        )
+        for method, path, body, expected in changes:
             status, answer, _ = server.request(method, path, body)
             self.assertEqual(expected, status, (method, path, answer))
         _code, said = worker.examined("--check")
@@ -52,9 +58,9 @@ class LeastRights(unittest.TestCase):
 
     def a_cancelled_job(self, server: Server) -> str:
         """One that waited, and was changed meanwhile."""
-        _, job, _ = server.request("POST", "/api/jobs", {**MAIL, "delay_s": 60})
+        _, job, _ = server.request("POST", "/api/jobs", {**MAIL, "delay_s": 60, "tags": ["eu"]})
         path = f"/api/jobs/{job['id']}"
-        self.assertEqual(200, server.request("PATCH", path, {"priority": "high"})[0])
+        self.assertEqual(200, server.request("PATCH", path, {"priority": "high", "tags": ["us"]})[0])
         self.assertEqual(200, server.request("POST", f"{path}/cancel")[0])
         return str(job["id"])
 

@@ -24,7 +24,7 @@ from lib.handlers.email.email_payload import Email as Email
 from lib.handlers.email.letter import compose
 from lib.handlers.email.mail_progress import MailProgress
 from lib.handlers.email.mailbox import Mailbox
-from lib.handlers.email.mailer import Mailer
+from lib.handlers.email.mailer import Mailer, smtp_server
 from lib.handlers.email.mailer import check_settings as check_settings
 from lib.handlers.email.senders import SenderNotAllowed, Senders, senders_allowed
 from lib.handlers.email.smtp.verdicts import DeliveryLeftUncertain as DeliveryLeftUncertain
@@ -49,6 +49,7 @@ MOST_UNCERTAIN = 5
     backoff=BACKOFF,
     give_up_after_s=GIVE_UP_AFTER_S,
     check=senders_allowed,
+    group=smtp_server,
 )
 async def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
     """Send one mail. The result: `{message_id, accepted, deferred, refused, response}`, `file` where it was filed."""

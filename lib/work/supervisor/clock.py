@@ -37,7 +37,7 @@ class ScheduleClock:
         log: Log,
         bulkheads: Bulkheads,
         rng: Random,
-        start_task: Callable[[Coroutine[Any, Any, None]], None],
+        start_task: Callable[[Coroutine[Any, Any, None]], object],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slots = slots
@@ -93,7 +93,7 @@ class ScheduleClock:
             outcomes = await asyncio.gather(*[self._take(queue, due, found.now_ms) for due in some])
             if "full" in outcomes:
                 return found.wait_s
-            stay_due += outcomes.count("stays")
+            stay_due += outcomes.count("stays") + outcomes.count("group_full")
             # For the same reason the next bite is any of those that are left, where there are many.
             passed_over = stay_due + self._rng.randint(0, max(0, found.total - 2 * DUE_AT_ONCE - stay_due))
 
@@ -120,7 +120,7 @@ class ScheduleClock:
             return
         name, at = due.name, timestamp(taken.slot.at_ms)
         about: dict[str, Any] = {"queue": queue, "schedule": name, "scheduled_for": at}
-        if taken.outcome == "full":
+        if taken.outcome in ("full", "group_full"):
             self._log_full(queue, name, about)
             return
         self._held_up.discard((queue, name))
@@ -142,5 +142,5 @@ class ScheduleClock:
         """Once, until the slot is taken."""
         if (queue, name) not in self._held_up:
             self._held_up.add((queue, name))
-            msg = f"Schedule {name} waits: the queue {queue} is at its max_depth"
+            msg = f"Schedule {name} waits: the queue {queue}, or the job's group in it, is at its max_depth"
             self._log.warning("schedule.held_up", msg, **about)

@@ -52,6 +52,8 @@ class NewJobs(unittest.TestCase):
             "timeout_s": (60, 0.001, 604_800),
             "backoff": (Backoff(2, 3600), Backoff(0.5, 1.25)),
             "priority": PRIORITIES,
+            "group": ("", "tenant-42", "?"),
+            "tags": ((), ("eu",), ("eu", "order/17:a")),
             "schedule": ("", "daily-report"),
             "scheduled_for": (0, 1_790_000_000_000),
             "unique_key": ("", 'k"ey %', "?"),

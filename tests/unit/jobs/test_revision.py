@@ -34,17 +34,34 @@ class Read(unittest.TestCase):
         return [error.pointer for error in refused.exception.errors]
 
     def test_what_is_named_is_set_and_the_rest_stays(self) -> None:
-        text, priority, due = revision.read({"max_attempts": 9}).of(RECORD, REGISTRY)
+        text, *rest = revision.read({"max_attempts": 9}).of(RECORD, REGISTRY)
 
-        self.assertEqual((SPEC._replace(max_attempts=9), None, None), (JobSpec.from_text(text), priority, due))
+        self.assertEqual((SPEC._replace(max_attempts=9), [None, None, None]), (JobSpec.from_text(text), rest))
 
     def test_all_at_once(self) -> None:
         body = {"payload": {"to": "b"}, "priority": "high", "run_at": "1970-01-01T00:00:01.5Z", "max_attempts": 1}
 
-        text, priority, due = revision.read(body).of(RECORD, REGISTRY)
+        text, *rest = revision.read({**body, "tags": ["eu", "eu"]}).of(RECORD, REGISTRY)
 
-        expected = SPEC._replace(payload={"to": "b"}, priority="high", max_attempts=1)
-        self.assertEqual((expected, "high", 1500), (JobSpec.from_text(text), priority, due))
+        expected = SPEC._replace(payload={"to": "b"}, priority="high", max_attempts=1, tags=("eu",))
+        self.assertEqual((expected, ["high", 1500, ("eu",)]), (JobSpec.from_text(text), rest))
+
+    def test_no_tags_are_a_change_as_well_and_null_is_none(self) -> None:
+        tagged = RECORD._replace(spec=SPEC._replace(tags=("eu",)))
+
+        text, *_, tags = revision.read({"tags": []}).of(tagged, REGISTRY)
+
+        self.assertEqual((SPEC, ()), (JobSpec.from_text(text), tags))
+        self.assertEqual([""], self.pointers({"tags": None}))
+
+    def test_the_group_stays_whatever_the_payload_says(self) -> None:
+        grouped = Registry([JobType("mail", lambda ctx, mail: None, decoder_for(Mail), False, group_by="to")])
+        record = RECORD._replace(spec=SPEC._replace(group="a"))
+
+        text, *_ = revision.read({"payload": {"to": "b"}}).of(record, grouped)
+
+        self.assertEqual("a", JobSpec.from_text(text).group)
+        self.assertEqual(["/group"], self.pointers({"group": "b"}))
 
     def test_run_at_null_and_the_beginning_of_time_mean_now(self) -> None:
         for run_at in (None, "1970-01-01T00:00:00Z"):

@@ -18,13 +18,19 @@ WRITING = {
 
 # A key as the Lua writes it -> who writes it, by file: what.
 PLACES = {
-    # The ready lists and `suspects`. `claim` takes from them, and puts back what was popped from a paused queue; `reap`
-    # what a dead runner had popped. `bell` wakes a runner, and is no job.
-    "base .. list": "take_in:LPUSH make_ready:LPUSH give_back:RPUSH claim:LTRIM claim:RPOPLPUSH",
-    "base .. ready_list": "claim:RPUSH reap:RPUSH",
-    "base .. 'ready:normal'": "bell:LPUSH",
+    # The ready lists, `suspects` and the lines of groups: ids get there by `push` of lines.lua, whose command is an
+    # argument (PUSHING), and are taken by claims. What is no list is renamed. `bell` wakes a runner, and is no job.
+    "base .. list": "lines:RENAME claiming:LTRIM claiming:RPOPLPUSH turns:RENAME turns:RPOPLPUSH",
+    "base .. 'suspects'": "ration:LREM",
+    "base .. bell_list": "bell:LPUSH",
+    "base .. 'bells'": "adjust:UNLINK adjust:LPUSH",
+    # Which line is next, and which groups are stopped.
+    "base .. 'turns:' .. priority": "lines:ZADD slots:ZADD turns:ZADD turns:ZREM stop_group:ZREM mend_group:ZREM",
+    "turns": "turns:ZADD turns:ZREM turns:UNLINK",
+    "base .. 'resting'": "stop_group:ZADD start_group:ZREM wake_groups:ZREM wake_rested:ZREM mend_group:ZREM",
+    "base .. 'groups'": "lines:ZADD mend:ZADD mend_group:ZREM",
     # A runner's active list.
-    "active_list": "claim:LPUSH claim:LREM reap:LREM",
+    "active_list": "claiming:LPUSH claiming:LREM ration:LPUSH reap:LREM",
     "base .. 'active:' .. runner": "end_attempts:LREM remove:UNLINK",
     "list": "active_list:LREM active_list:LTRIM active_list:RPUSH",
     # The indexes. `state` is one that has ended; nothing here writes `blocked`.
@@ -33,12 +39,16 @@ PLACES = {
     "base .. 'all'": "take_in:ZADD forget:ZREM",
     # When something happens to a job by itself.
     "base .. 'expiring'": "take_in:ZADD unbegun:ZADD expire:ZADD expire:ZREM gate:ZREM",
+    # The indexes of tags.
+    "base .. 'tag:' .. tag": "tags:ZADD tags:ZREM",
     "base .. 'fading'": "conclude:ZADD revive:ZREM forget:ZREM trim:ZREM",
 }
 # Keys that hold no ids of jobs, or not the place of one.
 OTHERS = {
     *("base", "moved", "unpack", "base .. ARGV", "base .. 'minute:' .. digits"),
-    *("base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
+    *("base .. post", "base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
+    # A rate's window, keys that somebody broke, and what a removed queue leaves behind.
+    *("key", "base .. name", "base .. name .. group", "base .. 'running:'"),
     # Schedules, which are no jobs.
     *("base .. 'slots'", "schedule_key"),
 }
@@ -48,6 +58,7 @@ OWNERS = {
     "enqueue": "ready_list take_in",
     "fire": "ready_list take_in",
     "claim": "conclude hand_out make_ready ready_list",
+    "ration": "conclude hand_out make_ready ready_list",
     "finish": "conclude",
     "fail": "conclude delay",
     "snooze": "conclude delay",
@@ -58,9 +69,11 @@ OWNERS = {
     "promote": "make_ready ready_list",
     "retry": "make_ready ready_list",
     "patch": "delay make_ready ready_list",
+    "explain": "ready_list",
     "delete": "forget",
     "trim": "forget",
 }
+PUSHING = {"lines", "claiming", "give_back", "make_ready", "reap", "take_in"}
 OWNING = frozenset(name for names in OWNERS.values() for name in names.split())
 
 
@@ -88,6 +101,12 @@ class Owners(unittest.TestCase):
         found = {key: files for key, files in writes().items() if key not in OTHERS}
 
         self.assertEqual({key: set(files.split()) for key, files in PLACES.items()}, found)
+
+    def test_ids_get_into_ready_lists_and_lines_by_one_function(self) -> None:
+        """`push` gives a line that was empty its turn."""
+        users = {path.stem for path in FOLDER.rglob("*.lua") if "push" in tokens_of(path.read_text(encoding="utf-8"))}
+
+        self.assertEqual(PUSHING, users)
 
     def test_each_script_goes_through_the_owners_that_it_needs(self) -> None:
         found = {

@@ -9,13 +9,18 @@
 --        the job's number from 1, \31, why, \31, the id of the job that stands for it. why:
 --        replayed-new, replayed-duplicate  its idempotency key came before, and this was the answer then
 --        conflict   its idempotency key came before, with another fingerprint
---        duplicate  a job of its type lives under its unique key
+--        duplicate  a job of its type lives under its unique key; or its mode is throttle, and the last such job of its
+--                   type has ended, but still has the key
+--        throttled  not taken in: as duplicate, but the record of that job is gone. In the id's place its id, a space,
+--                   and the seconds until the key is free
 --        brief      not taken in: its unique key would be free before the job is due; '' in the id's place
 --        full       not taken in: the queue is at its max_depth; in the id's place the seconds until there may be room
+--        group-full  not taken in: the job's group is at the max_depth of groups; the same seconds
 --      Example: '+1760000000123\0302\031duplicate\031emails-01a2…': the queue has begun, the second job is a duplicate
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use clock records check_types depth find job_options queue_settings take_in text_at types unique_place
+-- @use clock records bell check_types depth find group_depth job_options queue_settings take_in text_at types
+-- @use unique_place
 -- WHY no allow-oom: at maxmemory new jobs are refused up front, before anything is written.
 -- WHY the number: a commit whose reply was lost is sent again. It is answered once more, and not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -36,13 +41,26 @@ if find(records, '\31high\31', 1, true) then check_types('LLEN', 'ready:high') e
 if find(records, '\31low\31', 1, true) then check_types('LLEN', 'ready:low') end
 
 -- How many jobs fit under the queue's max_depth; nil where the queue has none, and then nothing is counted.
-local max_depth = tonumber(queue_settings('max_depth'))
+local max_depth, group_max_depth, concurrency, rate =
+  queue_settings('max_depth', 'group_max_depth', 'concurrency', 'rate')
+note_limits(concurrency, rate)
+max_depth, group_max_depth = tonumber(max_depth), tonumber(group_max_depth)
 local room = max_depth and max_depth - depth()
 local refused = 0
+local group_room = {}  -- group -> how many of its jobs fit under the max_depth of groups.
 
 local function refuse()
   refused = refused + 1
   return 'full', drained_in_s(refused - room)
+end
+
+-- Whether the job's group has no room for it; where it has, the room is one less.
+local function is_group_full(options)
+  local group = group_max_depth and options.group
+  if not group then return false end
+  local left = group_room[group] or group_max_depth - group_depth(group)
+  group_room[group] = left - 1
+  return left <= 0
 end
 
 -- For how many ms a job holds its unique key, as text: the time asked for, or a day beyond the job's due time. nil
@@ -51,6 +69,12 @@ local function unique_ttl_of(options)
   local ms = math.max(0, (options.due_ms or 0) - now_ms)
   if not options.unique_ttl then return digits(DAY_MS + ms) end
   return (options.is_due_by_delay or tonumber(options.unique_ttl) >= ms) and options.unique_ttl or nil
+end
+
+-- Why a job of the mode throttle is not taken in while `holder` has its key `place`, and what stands in the id's place.
+local function throttled_by(holder, place)
+  if redis.call('EXISTS', base .. 'job:' .. holder) == 1 then return 'duplicate', holder end
+  return 'throttled', holder .. ' ' .. digits(math.max(1, math.ceil(redis.call('PTTL', place) / 1000)))
 end
 
 -- The answer that the job's idempotency key had before: why, and the id; nil where the key is new.
@@ -63,22 +87,31 @@ local function replay_of(id, options)
 end
 
 -- Why this job is not to be taken in, and what stands in the id's place of the answer; nil where the job is to be taken
--- in, and then it stands under its unique key. The idempotency key is noted with the answer in either case.
+-- in, and then it stands under its unique key. The idempotency key is noted with the answer, but not with one that asks
+-- for the job to be sent again later.
 local function stand_in_of(id, type_name, options)
   if options.idempotency_key then
     local replayed, known_id = replay_of(id, options)
     if replayed then return replayed, known_id end
   end
-  local why, first_id, unique, ttl = nil, id, nil, nil
+  local why, first_id, unique, throttle, ttl = nil, id, nil, nil, nil
   if options.unique_key then
     ttl = unique_ttl_of(options)
     if not ttl then return 'brief', '' end
     local holder
     unique, holder = unique_place(options.unique_key, type_name, id)
-    if holder then why, first_id = 'duplicate', holder end
+    if holder then
+      why, first_id = 'duplicate', holder
+    elseif options.unique_mode then
+      throttle, holder = throttle_place(options.unique_key, type_name, id)
+      if holder then why, first_id = throttled_by(holder, throttle) end
+      if why == 'throttled' then return why, first_id end
+    end
   end
   if not why and room and room <= 0 then return refuse() end
+  if not why and is_group_full(options) then return 'group-full', drained_in_s(1 - group_room[options.group]) end
   if not why and unique then redis.call('SET', unique, id, 'PX', ttl) end
+  if not why and throttle then redis.call('SET', throttle, id, 'PX', ttl) end
   if options.idempotency_key then
     local kept_s = options.fingerprint == ONCE and ONCE_S or DAY_S
     local noted = first_id .. ' ' .. options.fingerprint .. ' ' .. (why or 'new')

@@ -15,8 +15,8 @@ local BLOCKED_AGAIN_MS = 60000
 local ids, expired = redis.call('ZRANGEBYSCORE', base .. 'expiring', '-inf', now, 'LIMIT', 0, limit), {}
 for _, id in ipairs(ids) do
   local job = base .. 'job:' .. id
-  local state, claims, priority, unbegun, stale_in =
-    unpack(redis.pcall('HMGET', job, 'state', 'claims', 'priority', 'unbegun', 'listed'))
+  local state, claims, priority, group, unbegun, stale_in =
+    unpack(redis.pcall('HMGET', job, 'state', 'claims', 'priority', 'group', 'unbegun', 'listed'))
   if state == 'blocked' then
     redis.call('ZADD', base .. 'expiring', digits(now_ms + BLOCKED_AGAIN_MS), id)
   else
@@ -25,7 +25,7 @@ for _, id in ipairs(ids) do
   -- A job that has begun does not expire: parts/unbegun.lua.
   if (state == 'ready' or state == 'delayed') and claims == unbegun then
     if state == 'ready' then
-      mark_stale(job, stale_in, ready_list(priority))
+      mark_stale(job, stale_in, ready_list(priority, nil, group))
     else
       redis.call('ZREM', base .. 'delayed', id)
     end

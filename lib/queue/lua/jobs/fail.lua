@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
 -- fail.lua: end attempts that went wrong: the job comes back after its delay, or is dead.
 -- KEYS 1 base
--- ARGV 1 runner  2 records: id, token, delay in ms or '' for dead, error (JSON) with last words (parts/last_words.lua)
+-- ARGV 1 runner  2 records: id, token, delay in ms with an 'h' behind it where the job's group rests until then, or ''
+--      for dead, error (JSON) with last words (parts/last_words.lua)
 -- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
 -- @transition active --fail--> delayed
 -- @transition active --fail--> dead
 -- @transition active --fail--> cancelled
 -- @use clock check_types cancel_request conclude delay end_attempts history last_words notes tally type_of_job
--- @use types
+-- @use hold types
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'dead', 'cancelled')
@@ -24,7 +25,9 @@ local function fail(id, token, delay_ms, rest)
   end
   remember(job, 'retried', error_text)
   redis.call('HDEL', job, 'unknown_since')
-  delay(id, job, now_ms + tonumber(delay_ms), 'ended', token, 'error', error_text)
+  local due_ms = now_ms + tonumber(string.match(delay_ms, '^%d+'))
+  delay(id, job, due_ms, 'ended', token, 'error', error_text)
+  if string.sub(delay_ms, -1) == 'h' then hold(redis.call('HGET', job, 'group'), due_ms, id) end
   add_one(retried_types, type_of_job(job))
 end
 

@@ -5,21 +5,26 @@
 --      and the result (JSON), or '' for none, or why it could not be kept; with last words (parts/last_words.lua)
 -- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
 -- @transition active --complete--> completed
--- @use records check_types active_list conclude fence last_words notes types
+-- @use records check_types active_list conclude fence last_words notes slots types
 -- WHY not end_attempt: it takes ids out of the active list one by one, and remove_from_active takes all at once.
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'completed')
 -- ends: the id, verdict, option and rest of each record, one record behind the other. retains: id -> `retain`.
-local ends, size, mine, retains = {}, 0, {}, nil
+-- groups: id -> `group`.
+local ends, size, mine, retains, groups = {}, 0, {}, nil, nil
 for id, token, option, rest in each_record(records) do
-  local verdict, retain = verdict_on(base .. 'job:' .. id, token, runner)
+  local verdict, retain, group = verdict_on(base .. 'job:' .. id, token, runner)
   ends[size + 1], ends[size + 2], ends[size + 3], ends[size + 4] = id, verdict, option, rest
   size = size + 4
   if verdict == 'mine' then mine[#mine + 1] = id end
   if retain then
     retains = retains or {}
     retains[id] = retain
+  end
+  if group then
+    groups = groups or {}
+    groups[id] = group
   end
 end
 local removed = #mine > 0 and remove_from_active(mine, runner) or {}
@@ -38,6 +43,7 @@ local function complete(id, option, rest)
   end
   add_one(types, sub(option, 2))
   completed[#completed + 1] = id
+  if groups then leave(id, groups[id]) end
 end
 
 local answers = {}
@@ -53,4 +59,5 @@ for i = 1, size, 4 do
 end
 
 conclude('completed', completed, 'complete', fields, types, retains)
+give_slots_back()
 return table.concat(answers)

@@ -1,19 +1,22 @@
 #!lua
--- patch.lua: change the spec, the priority or the due time of a job that waits.
+-- patch.lua: change the spec, the priority, the due time or the tags of a job that waits.
 -- KEYS 1 base
 -- ARGV 1 id  2 SHA-1 of the spec that the new spec was made of  3 new spec  4 new priority, or '' to leave it
 --      5 'now', ms since 1970 at which the job is due, or '' to leave that  6 its unique key, or ''
+--      7 '=' and the new tags, as '=eu,order-17', or '' to leave them
 -- RETURNS 'done' | 'changed': the job's spec is another one by now, and nothing was done
 --      | the state that does not allow it | '' there is no such job
 -- @transition ready --patch--> delayed
 -- @transition delayed --patch--> ready
--- @use clock check_types bell delay due make_ready mark_stale ready_list text_at type_of_job unique_key
+-- @use clock check_types bell delay due make_ready mark_stale ready_list tags text_at type_of_job
+-- @use unique_key
 -- WHY no list is searched for the id: parts/stale_ids.lua.
 -- WHY no allow-oom: the spec may grow, and is refused up front at maxmemory, before anything is written.
 local id, seen_sha1, spec, new_priority, due, unique_key = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local tags_wanted = ARGV[7]
 local job = base .. 'job:' .. id
-local state, old_spec, old_priority, suspect, unique_ttl, patience, stale_in =
-  unpack(redis.call('HMGET', job, 'state', 'spec', 'priority', 'suspect', 'unique_ttl', 'patience', 'listed'))
+local state, old_spec, old_priority, suspect, group, unique_ttl, patience, stale_in, old_tags = unpack(redis.call(
+  'HMGET', job, 'state', 'spec', 'priority', 'suspect', 'group', 'unique_ttl', 'patience', 'listed', 'tags'))
 
 if not state then return '' end
 if state ~= 'ready' and state ~= 'delayed' then return state end
@@ -22,8 +25,8 @@ if not old_spec or redis.sha1hex(old_spec) ~= seen_sha1 then return 'changed' en
 check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
 local due_ms = due == 'now' and now_ms or tonumber(due)
 local is_later = due_ms and due_ms > now_ms
-local from = ready_list(old_priority, suspect)
-local to = ready_list(new_priority ~= '' and new_priority or old_priority, suspect)
+local from = ready_list(old_priority, suspect, group)
+local to = ready_list(new_priority ~= '' and new_priority or old_priority, suspect, group)
 
 redis.call('HSET', job, 'spec', spec)
 redis.call('HDEL', job, 'unknown_since')
@@ -33,8 +36,8 @@ if due_ms and patience then
 end
 if new_priority ~= '' then redis.call('HSET', job, 'priority', new_priority) end
 
--- A delayed job holds its unique key until it is due, and `unique_ttl` beyond, or a day. WHY: else another job could
--- come under the key before this one has begun.
+-- A delayed job holds its unique key until it is due, and `unique_ttl` beyond, or a day; of the mode throttle, wherever
+-- the job stands. WHY: else another job could come under the key before this one has begun.
 local function hold_unique_key()
   local ttl_ms = tonumber(string.match(unique_ttl or '', '^[1-9]%d*$') or 86400000)
   for _, key in ipairs({unique_keys(unique_key, type_of_job(job))}) do
@@ -42,6 +45,16 @@ local function hold_unique_key()
   end
 end
 
+local function change_tags(new_tags)
+  local created, before, after = redis.pcall('ZSCORE', base .. 'all', id), {}, {}
+  if old_tags then add_by_tag(before, old_tags, id) end
+  add_by_tag(after, new_tags, type(created) == 'string' and created or now, id)
+  unindex_tags(before)
+  index_tags(after)
+  if new_tags ~= '' then redis.call('HSET', job, 'tags', new_tags) else redis.call('HDEL', job, 'tags') end
+end
+
+if tags_wanted ~= '' then change_tags(string.sub(tags_wanted, 2)) end
 if is_later then
   if unique_key ~= '' then hold_unique_key() end
   if suspect then redis.call('HDEL', job, 'suspect') end

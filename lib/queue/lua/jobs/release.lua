@@ -8,7 +8,7 @@
 -- @transition active --release--> ready
 -- @transition active --release--> cancelled
 -- @use clock check_types cancel_request end_attempts give_back history isolation last_words make_ready notes
--- @use ready_list unbegun
+-- @use lines ready_list unbegun
 -- WHY a suspect stays a suspect: else each stop of its isolation runner would put it among jobs that it may kill.
 local runner, records = ARGV[1], ARGV[2]
 local is_isolated = is_isolation_runner(runner)
@@ -28,9 +28,11 @@ local function release(id, token, option, rest)
   end
   redis.pcall('HINCRBY', job, 'attempts', -1)
   if is_isolated then
+    if redis.call('HGET', job, 'group') then use_rations() end
     give_back(id, job, ready_list(nil, true), 'since', now, 'ended', token, 'suspect', '1')
   else
-    give_back(id, job, ready_list(redis.call('HGET', job, 'priority')), 'since', now, 'ended', token)
+    local priority, group = unpack(redis.call('HMGET', job, 'priority', 'group'))
+    give_back(id, job, ready_list(priority, nil, group), 'since', now, 'ended', token)
   end
 end
 

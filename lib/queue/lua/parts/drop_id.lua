@@ -12,6 +12,7 @@ local function drop_id(id, state, list, stale_in)
   elseif id ~= 'bell' then
     local places = tonumber(redis.pcall('HGET', base .. 'gone', id))
     if not places then return quarantine(id, 'no job has this id') end
+    count_stale(list, -1)
     if places <= 1 then return redis.call('HDEL', base .. 'gone', id) end
     redis.call('HSET', base .. 'gone', id, places - 1)
   end

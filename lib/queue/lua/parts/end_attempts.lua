@@ -2,18 +2,21 @@
 -- job out of the runner's active list and call end_one(id, token, option, rest), which decides where the job goes.
 -- Returns what fail, snooze and release answer: a letter a job, 1 done | 0 the runner did not hold the job any more.
 -- WHY the LREM comes last and its count decides: a list that a reaper has emptied is the last word on who holds what.
--- @use records fence
+-- @use records fence slots
 local function end_attempts(records, runner, end_one)
   local answers, ended = {}, {}
   for id, token, option, rest in each_record(records) do
     -- WHY `ended`: a second record of an attempt in one call is answered 1, though fail writes its end only later.
-    local verdict = ended[id] == token and 'done' or verdict_on(base .. 'job:' .. id, token, runner)
+    local verdict, _, group = 'done', nil, nil
+    if ended[id] ~= token then verdict, _, group = verdict_on(base .. 'job:' .. id, token, runner) end
     if verdict == 'mine' and redis.call('LREM', base .. 'active:' .. runner, '-1', id) == 0 then verdict = 'stale' end
     if verdict == 'mine' then
       ended[id] = token
+      leave(id, group)
       end_one(id, token, option, rest)
     end
     answers[#answers + 1] = ANSWERS[verdict]
   end
+  give_slots_back()
   return table.concat(answers)
 end

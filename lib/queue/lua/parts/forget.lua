@@ -1,12 +1,15 @@
 -- forget(state, ids): delete every trace of jobs that have ended in `state`, but the counters. Where the id is stale in
 -- lists (stale_ids.lua), `gone` notes in how many, so that claim can tell the id from garbage.
+-- @use tags
 local function forget(state, ids)
   if #ids == 0 then return end
-  local jobs, logs = {}, {}
+  local jobs, logs, by_tag = {}, {}, {}
   for _, id in ipairs(ids) do
     local job = base .. 'job:' .. id
-    local stale_in = redis.pcall('HGET', job, 'listed')
+    local f = redis.pcall('HMGET', job, 'listed', 'tags')
+    local stale_in, tags = f[1], f[2]
     if type(stale_in) == 'string' then redis.call('HSET', base .. 'gone', id, #stale_in) end
+    if type(tags) == 'string' then add_by_tag(by_tag, tags, id) end
     jobs[#jobs + 1] = job
     logs[#logs + 1] = base .. 'log:' .. id
   end
@@ -16,4 +19,5 @@ local function forget(state, ids)
   redis.call('ZREM', base .. state, unpack(ids))
   redis.call('ZREM', base .. 'all', unpack(ids))
   redis.pcall('ZREM', base .. 'fading', unpack(ids))
+  unindex_tags(by_tag)
 end

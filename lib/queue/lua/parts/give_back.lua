@@ -1,10 +1,9 @@
 -- give_back(id, job, list, name, value …): a runner gives a job back. The job is ready, and the next in `list`; the
 -- fields are written with its state. publish_ready (make_ready.lua) is to be called behind the last one.
 -- WHY RPUSH: claim takes the right end, so that a job that has waited already is next, not last.
--- @use make_ready
+-- @use lines make_ready
 local function give_back(id, job, list, ...)
-  redis.call('RPUSH', base .. list, id)
+  if push('RPUSH', list, id) then needs_bell = true end
   redis.call('HSET', job, 'state', 'ready', ...)
-  needs_bell = needs_bell or list ~= 'ready:normal'
   made_ready[#made_ready + 1] = id
 end

@@ -2,18 +2,29 @@
 -- words: the head of the answer, and a record for each job. specs: a place for `words`, and the spec of each job.
 -- handed_out: how many jobs. claimed_ids: their ids. ready_since: ms since which each is ready; nil: since created.
 -- WHY the specs are apart: Lua hashes each string that it makes, byte by byte. One text of all specs is made twice.
--- @use clock as_count claim_fields events kill wait_ms
+-- @use clock as_count claim_fields events kill
 local specs, words, handed_out = {''}, {''}, 0
 local claimed_ids, ready_since = {}, {}
+local group_starts = {}  -- group -> ids of its jobs that this call has handed out; '' for jobs of no group.
 
--- hand_out(id, job, f, past, runner, is_lost_claim): the job is active, held by the runner under a new token, and
--- goes into the answer. f: of read_for_claim; past: of past_of. The id is in the runner's active list already.
+-- hand_out(id, job, f, past, runner, group, is_lost_claim): the job is active, held by the runner under a new token,
+-- and goes into the answer. f: of read_for_claim; past: of past_of. The id is in the runner's active list already.
+-- group: the job's group, '' for none, where ration.lua hands it out; nil where claim.lua does.
 -- is_lost_claim: the last claim counted an attempt that was never made; this claim counts no second one.
-local function hand_out(id, job, f, past, runner, is_lost_claim)
+-- WHY a job of no group gets the field `group` from ration.lua, empty: by it the scripts that end attempts know that
+-- the job's slot is to be given back (slots.lua).
+local function hand_out(id, job, f, past, runner, group, is_lost_claim)
   local claims, gives_up, checkpoint = f[CLAIMS], f[GIVES_UP], past[CHECKPOINT]
   local token = claims and tostring(as_count(claims) + 1) or '1'
   local attempt = claims and tostring(as_count(past[ATTEMPTS]) + (is_lost_claim and 0 or 1)) or '1'
-  redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', runner, 'started', now)
+  if group then
+    redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', runner, 'started', now,
+      'group', group)
+    local ids = group_starts[group]
+    if ids then ids[#ids + 1] = id else group_starts[group] = {id} end
+  else
+    redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', runner, 'started', now)
+  end
   handed_out = handed_out + 1
   claimed_ids[handed_out], ready_since[handed_out] = id, tonumber(f[SINCE])
   local record = id .. '\31' .. token .. '\31' .. attempt .. '\31' .. (past[UNKNOWN_SINCE] or '')
@@ -27,8 +38,9 @@ local function hand_out(id, job, f, past, runner, is_lost_claim)
   specs[handed_out + 1] = f[SPEC]
 end
 
--- claim_reply(state, due_ms): all that was handed out, as claim.lua returns it. The event is published on the way.
-local function claim_reply(state, due_ms)
+-- claim_reply(state, wait): all that was handed out, as claim.lua returns it. The event is published on the way.
+-- wait: of my_wait (keeper.lua), or ''.
+local function claim_reply(state, wait)
   -- WHY all at once: one ZMSCORE costs what two jobs cost.
   local created = {}
   if handed_out > 0 then
@@ -37,7 +49,7 @@ local function claim_reply(state, due_ms)
   for i = 1, handed_out do ready_since[i] = ready_since[i] or created[i] or now end
   publish('active', claimed_ids, 'claim')
   local since, dead = table.concat(ready_since, ','), table.concat(killed, ',')
-  words[1] = table.concat({state, now, wait_ms(due_ms), since, dead}, '\31')
+  words[1] = table.concat({state, now, wait, since, dead}, '\31')
   specs[1] = table.concat(words, '\30')
   return specs
 end

@@ -9,10 +9,13 @@ local OPTION_NAMES = {
   e = 'expires',  -- ms until it expires
   u = 'unique_key',
   t = 'unique_ttl',  -- ms for which it holds that key
+  m = 'unique_mode',  -- t: throttle; left out for keep
   i = 'idempotency_key',
   f = 'fingerprint',  -- of the request
   r = 'retain',  -- ms for which the record is kept when the job has ended
   p = 'patience',  -- ms after its due time at which the job is given up
+  g = 'group',
+  a = 'tags',  -- parted by commas
 }
 local function read_options(text)
   local options = {}

@@ -4,9 +4,10 @@ local function promote_due(limit)
   local due = redis.call('ZRANGEBYSCORE', base .. 'delayed', '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
   for i = 1, #due, 2 do
     local id, job = due[i], base .. 'job:' .. due[i]
-    local state, priority, stale_in = unpack(redis.pcall('HMGET', job, 'state', 'priority', 'listed'))
+    local state, priority, group, stale_in =
+      unpack(redis.pcall('HMGET', job, 'state', 'priority', 'group', 'listed'))
     if state == 'delayed' then
-      make_ready(id, job, ready_list(priority), stale_in, 'since', due[i + 1])
+      make_ready(id, job, ready_list(priority, nil, group), stale_in, 'since', due[i + 1])
     else
       quarantine(id, 'in delayed, and its state is not')
     end

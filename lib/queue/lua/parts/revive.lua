@@ -6,8 +6,8 @@
 -- @use clock history make_ready ready_list
 local function revive(id, is_from_start)
   local job = base .. 'job:' .. id
-  local state, priority, error_text, finished, runner, claims, patience, stale_in = unpack(
-    redis.call('HMGET', job, 'state', 'priority', 'error', 'finished', 'worker', 'claims', 'patience', 'listed'))
+  local state, priority, group, error_text, finished, runner, claims, patience, stale_in = unpack(redis.call(
+    'HMGET', job, 'state', 'priority', 'group', 'error', 'finished', 'worker', 'claims', 'patience', 'listed'))
   -- A job without a runner never ran: it was cancelled, or expired, while it waited.
   if runner then
     remember(job, state, state ~= 'completed' and error_text or nil, finished)
@@ -23,5 +23,5 @@ local function revive(id, is_from_start)
   if patience then redis.call('HSET', job, 'gives_up', digits(now_ms + (tonumber(patience) or 0))) end
   -- Until now the state said that the last attempt is over (fence.lua).
   if state == 'completed' and claims then redis.call('HSET', job, 'ended', claims) end
-  make_ready(id, job, ready_list(priority), stale_in, 'since', now)
+  make_ready(id, job, ready_list(priority, nil, group), stale_in, 'since', now)
 end

@@ -1,8 +1,9 @@
 -- A job is made: take_in writes its record, and place_taken_in puts all new jobs of a call where they stand.
 -- entries: for `all`, as score, id, score, id …; ready_ids: list -> ids for that list;
--- later: for `delayed`, as due ms, id, due ms, id …; later_ids: the ids of `later`; new_types: type -> how many jobs.
--- @use clock bell events ready_list tally types
-local entries, ready_ids, later, later_ids, new_types = {}, {}, {}, {}, {}
+-- later: for `delayed`, as due ms, id, due ms, id …; later_ids: the ids of `later`; new_types: type -> how many jobs;
+-- tagged: tag -> for its index, as score, id, score, id …
+-- @use clock bell events lines ready_list tags tally types
+local entries, ready_ids, later, later_ids, new_types, tagged = {}, {}, {}, {}, {}, {}
 
 -- write_record(job, state, priority, spec, options): the new job's hash. A field that says nothing is left out.
 local function write_record(job, state, priority, spec, options)
@@ -13,14 +14,17 @@ local function write_record(job, state, priority, spec, options)
   end
   if priority ~= 'normal' then write('priority', priority) end
   if options then
+    if options.group then write('group', options.group) end
     -- retry takes the unique key again for this long; for a day where nothing is noted.
     if options.unique_ttl and options.unique_ttl ~= '86400000' then write('unique_ttl', options.unique_ttl) end
+    if options.unique_mode then write('unique_mode', 'throttle') end
     if options.retain then write('retain', options.retain) end
     if options.patience then
       write('patience', options.patience)
       write('gives_up', digits((options.due_ms or now_ms) + tonumber(options.patience)))
     end
     if options.expires then write('expires', digits(now_ms + tonumber(options.expires))) end
+    if options.tags then write('tags', options.tags) end
   end
   redis.call('HSET', job, unpack(fields))
 end
@@ -37,7 +41,7 @@ local function take_in(id, priority, spec, type_name, options)
     later[#later + 1] = id
     later_ids[#later_ids + 1] = id
   else
-    local list = ready_list(priority)
+    local list = ready_list(priority, nil, options and options.group)
     local ids = ready_ids[list]
     if not ids then
       ids = {}
@@ -53,6 +57,7 @@ local function take_in(id, priority, spec, type_name, options)
   if options and options.expires then
     redis.pcall('ZADD', base .. 'expiring', digits(now_ms + tonumber(options.expires)), id)
   end
+  if options and options.tags then add_by_tag(tagged, options.tags, now, id) end
 end
 
 -- place_taken_in(by): put all jobs that take_in made where they stand, publish them, count them, and wake a runner
@@ -61,16 +66,16 @@ local function place_taken_in(by)
   if #entries > 0 then redis.call('ZADD', base .. 'all', unpack(entries)) end
   local is_bell_needed = false
   for list, ids in pairs(ready_ids) do
-    redis.call('LPUSH', base .. list, unpack(ids))
+    is_bell_needed = push('LPUSH', list, unpack(ids)) or is_bell_needed
     publish('ready', ids, by)
-    is_bell_needed = is_bell_needed or list ~= 'ready:normal'
   end
-  if is_bell_needed then ring() end
+  if is_bell_needed or (next(ready_ids) and blocks_on_bells()) then ring() end
   if #later > 0 then
     local first = redis.call('ZRANGE', base .. 'delayed', '0', '0')[1]
     redis.call('ZADD', base .. 'delayed', unpack(later))
     if redis.call('ZRANGE', base .. 'delayed', '0', '0')[1] ~= first then ring() end
   end
+  index_tags(tagged)
   publish('delayed', later_ids, by)
   return tally('enqueued', new_types)
 end

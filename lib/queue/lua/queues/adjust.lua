@@ -4,15 +4,36 @@
 -- ARGV 1 queue  2 idempotency key, or ''  3 fingerprint of the request  4… name, value, name, value …; the value ''
 --      takes the setting away
 -- RETURNS 'done' | 'replayed' | 'conflict' (parts/idempotency.lua), and then nothing was changed
--- @use idempotency
--- WHY no runner is woken: a runner that is held back by a pause asks again within 250 ms.
+-- @use bell idempotency lines queue_settings wake_groups
+-- WHY no runner is woken for a pause that ends: a runner that is held back by one asks again within 250 ms.
 local queue, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]
+local LIMITS = {concurrency = true, rate = true, group_concurrency = true, group_rate = true}
+local MOST_GROUPS, MOST_BELLS = 500, 1000
 
 local before = asked_before(key, fingerprint)
 if before then return before end
+note_limits(queue_settings('concurrency', 'rate'))
+local blocked_on_bells, is_limit = blocks_on_bells(), false
 for i = 4, #ARGV, 2 do
   local name, value = ARGV[i], ARGV[i + 1]
   if value == '' then redis.call('HDEL', base .. 'meta', name) else redis.call('HSET', base .. 'meta', name, value) end
+  is_limit = is_limit or LIMITS[name]
 end
 note_asked(key, fingerprint, queue)
+if not is_limit then return 'done' end
+
+-- A limit is another one: who may run by it now has a turn, and claims look who may. mend.lua wakes the groups beyond
+-- the first ones.
+wake_groups(MOST_GROUPS)
+note_limits(queue_settings('concurrency', 'rate'))
+if blocks_on_bells() then
+  use_rations()
+elseif blocked_on_bells then
+  -- Nobody rings there from now on: a bell for each runner that blocks there.
+  local bells = {}
+  for i = 1, math.min(redis.call('HLEN', base .. 'workers'), MOST_BELLS) do bells[i] = 'bell' end
+  redis.call('UNLINK', base .. 'bells')
+  if #bells > 0 then redis.call('LPUSH', base .. 'bells', unpack(bells)) end
+end
+ring()
 return 'done'

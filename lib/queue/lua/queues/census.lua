@@ -7,11 +7,17 @@
 --      runners      how many runners live
 --      oldest       since when the oldest ready job waits (ms), or ''
 --      now          Redis' clock (ms)
+--      limited      'concurrency' or 'rate 1760000060000' where that limit of the queue lets no waiting job start now,
+--                   and the ms at which it does; else ''
+--      lines        how many groups have waiting jobs that may start, are full or paused, rest, and are held: a text
+--                   as below, as in 'waiting\0313\031full\0311\031resting\0312\031held\0311'; '' without groups
 --      totals minute last_minute settings   each a text 'name\31value\31name\31value …', as in 'enqueued email\0317':
 --                   counts since the queue began, of this minute and of the last one, and what was set for the queue
--- @use clock alive
+-- @use clock alive line_counts queue_room queue_settings resume
 -- WHY ready jobs are not counted: the lists hold stale ids and bells as well. Ready is all jobs less those in other
 -- states.
+-- WHY the oldest of a hundred groups: a queue may have a hundred thousand.
+local MOST_GROUPS = 100
 local active, alive = 0, 0
 local runners = redis.call('HGETALL', base .. 'workers')
 for i = 1, #runners, 2 do
@@ -29,10 +35,23 @@ local function oldest_in(list)
   end
 end
 
+local lists = {'ready:high', 'ready:normal', 'ready:low', 'suspects'}
+for _, group in ipairs(redis.call('ZRANGE', base .. 'groups', 0, MOST_GROUPS - 1)) do
+  for _, priority in ipairs(PRIORITIES) do lists[#lists + 1] = 'line:' .. priority .. ':' .. group end
+end
 local oldest_ms
-for _, list in ipairs({'ready:high', 'ready:normal', 'ready:low', 'suspects'}) do
+for _, list in ipairs(lists) do
   local ms = oldest_in(list)
   if ms and (not oldest_ms or ms < oldest_ms) then oldest_ms = ms end
+end
+
+-- Which limit of the queue lets nothing start.
+local function limited_by()
+  local concurrency, rate = queue_settings('concurrency', 'rate')
+  if not (concurrency or rate) or not has_waiting() then return '' end
+  local room = queue_room(concurrency, rate)
+  if room.slots <= 0 then return 'concurrency' end
+  return room.starts <= 0 and 'rate ' .. string.format('%.0f', now_ms + room.rest_ms) or ''
 end
 
 local function joined(key) return table.concat(redis.call('HGETALL', base .. key), '\31') end
@@ -43,6 +62,8 @@ local reply = {
   'runners', alive,
   'oldest', oldest_ms and tostring(oldest_ms) or '',
   'now', now,
+  'limited', limited_by(),
+  'lines', line_counts(),
   'totals', joined('totals'),
   'minute', joined('minute:' .. minute),
   'last_minute', joined('minute:' .. (minute - 1)),

@@ -8,7 +8,7 @@
 -- @use clock alive
 -- WHY the marker may be left out of ARGV: it goes last, in a second call, when its removal is noted (Queues.remove).
 local lease_ms = tonumber(ARGV[1])
-local MOST_DEAD_RUNNERS, MINUTES = 1000, 3
+local MOST_DEAD_RUNNERS, MOST_GROUPS, MINUTES = 1000, 2000, 3
 
 local jobs = redis.call('ZCARD', base .. 'all')
 if jobs > 0 then return {'jobs', jobs} end
@@ -31,6 +31,13 @@ end
 for _, runner in ipairs(runners) do
   redis.call('UNLINK', base .. 'active:' .. runner, base .. 'cancels:' .. runner, base .. 'observed:' .. runner)
 end
+-- The lines hold stale ids at most, for the queue has no job.
+for _, group in ipairs(redis.call('ZRANGE', base .. 'groups', 0, MOST_GROUPS - 1)) do
+  for _, name in ipairs({'line:high:', 'line:normal:', 'line:low:', 'running:', 'rate:'}) do
+    redis.call('UNLINK', base .. name .. group)
+  end
+end
+redis.call('UNLINK', base .. 'running:', base .. 'rate:', base .. 'broken')
 local minute = math.floor(now_ms / 60000)
 for at = minute - MINUTES, minute do redis.call('UNLINK', base .. 'minute:' .. digits(at)) end
 for i = 2, #ARGV do redis.call('UNLINK', base .. ARGV[i]) end

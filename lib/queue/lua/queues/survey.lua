@@ -4,14 +4,16 @@
 -- ARGV 1 completed jobs kept, and as many cancelled ones  2 ms that these are kept  3 ms that dead jobs are kept
 --      4 dead jobs kept  5 most dead runners to look at
 -- RETURNS {name, value, name, value …}, of these names:
---      due expiring trimmable   '1' where a delayed job is due, a job expires, records are to be trimmed; else ''
---      suspects       how many suspects may run
+--      due expiring trimmable   '1' where a delayed job is due or a group has rested, a job expires, records are to be
+--                     trimmed; else ''
+--      suspects       how many suspects may run: 0 while the queue is paused, or none of the next ones may start
+--      rationed       '1' where the queue has limits or groups, so that mend.lua is to be called; else ''
 --      dead_runners   the dead runners that still hold ids, parted by commas
 --      wait           ms until the first of due, expiring and trimmable becomes '1' by itself, or a schedule's slot is
 --                     due; or ''
 --      slot           ms until the next slot of a schedule is due, or ''
 --      beats          {runner, beat or 'none', runner, beat …}
--- @use clock queue_settings wait_ms
+-- @use clock group_room queue_room queue_settings schedules
 -- WHY not no-writes: where Redis answers reads and refuses writes (a replica, a full disk, too few replicas), no
 -- runner can beat, and a survey that came through then would take the living for dead. Redis refuses this script with
 -- the beats.
@@ -46,7 +48,23 @@ local is_due, is_expiring = is_first_before('delayed', now_ms), is_first_before(
 -- +inf where no schedule has a slot to come.
 local slot_ms = tonumber(redis.call('ZRANGE', base .. 'slots', 0, 0, 'WITHSCORES')[2]) or math.huge
 next_ms = math.min(next_ms, slot_ms - now_ms)
-local paused = queue_settings('paused')
+is_due = is_first_before('resting', now_ms) or is_due
+local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
+
+-- May one of the suspects that are next start by the limits of the queue and of its group? ration.lua looks at as many.
+local function may_suspects_start()
+  local room = queue_room(concurrency, rate)
+  if room.slots <= 0 or room.starts <= 0 then return false end
+  for _, id in ipairs(redis.call('LRANGE', base .. 'suspects', '-20', '-1')) do
+    local group = redis.pcall('HGET', base .. 'job:' .. id, 'group')
+    local of_group = room_of(type(group) == 'string' and group or '')
+    if of_group.slots > 0 and of_group.starts > 0 then return true end
+  end
+  return false
+end
+
+local suspects = paused and 0 or redis.call('LLEN', base .. 'suspects')
+if suspects > 0 and rationed and not may_suspects_start() then suspects = 0 end
 local beats, has_beat = redis.call('HGETALL', base .. 'beats'), {}
 for i = 1, #beats, 2 do has_beat[beats[i]] = true end
 -- WHY 'none': somebody deleted the beat of a registered runner. The runner is watched all the same, and lives if one
@@ -61,9 +79,10 @@ return {
   'due', is_due and '1' or '',
   'expiring', is_expiring and '1' or '',
   'trimmable', is_trim_due and '1' or '',
-  'suspects', paused and 0 or redis.call('LLEN', base .. 'suspects'),
+  'suspects', suspects,
+  'rationed', rationed and '1' or '',
   'dead_runners', table.concat(dead_with_ids, ','),
   'wait', next_ms < math.huge and string.format('%.0f', math.max(0, next_ms)) or '',
-  'slot', wait_ms(slot_ms < math.huge and slot_ms or nil),
+  'slot', slot_wait(slot_ms < math.huge and slot_ms or nil),
   'beats', beats,
 }

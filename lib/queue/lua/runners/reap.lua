@@ -7,8 +7,8 @@
 -- @transition active --reap--> ready
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
--- @use clock check_types cancel_request conclude drop_id give_back history isolation make_ready ready_list
--- @use stale_ids
+-- @use clock check_types cancel_request conclude drop_id give_back history isolation keeper make_ready ready_list
+-- @use lines slots stale_ids
 -- WHY one crash convicts no job: the jobs beside a poisonous one are innocent. At the second crash (the first, where
 -- two are the limit) a job goes to `suspects`: each runs in a runner of its own there, and a crash is its own doing.
 -- WHY twice the limit where nobody saw the process end: with a host all its runners are gone, and none of the
@@ -29,59 +29,77 @@ redis.call('HDEL', base .. 'beats', runner)
 
 -- A job that the runner gives back as it leaves. Ids are handled from the newest claim to the oldest, and each goes
 -- to the right end: the job that was claimed first is next again. A suspect stays a suspect, as in release.lua.
-local function return_unfinished(id, job, priority)
+local function return_unfinished(id, job, priority, group)
   remember(job, 'released')
   redis.pcall('HINCRBY', job, 'attempts', -1)
   if is_isolated then
+    if group then use_rations() end
     give_back(id, job, ready_list(priority, true), 'since', now, 'suspect', '1')
   else
-    give_back(id, job, ready_list(priority), 'since', now)
+    give_back(id, job, ready_list(priority, nil, group), 'since', now)
   end
 end
 
 -- A job that was aboard when the runner crashed, for the `crashes`th time.
-local function return_after_crash(id, job, priority, stale_in, crashes)
+local function return_after_crash(id, job, priority, group, stale_in, crashes)
   if is_isolated and crashes >= (is_end_seen and crash_limit or 2 * crash_limit) then
     local error_text = '{"type":"worker_lost","message":"it took down ' .. crashes .. ' runners, the last one alone"}'
     return conclude('dead', {id}, 'reap', {[id] = {'crashes', crashes, 'error', error_text}})
   end
   remember(job, 'crashed', '{"type":"worker_lost","message":"its runner ended while it ran"}')
   if crashes >= math.min(2, crash_limit - 1) then
+    if group then use_rations() end
     make_ready(id, job, ready_list(priority, true), stale_in, 'since', now, 'crashes', crashes, 'suspect', '1')
   else
-    give_back(id, job, ready_list(priority), 'since', now, 'crashes', crashes)
+    give_back(id, job, ready_list(priority, nil, group), 'since', now, 'crashes', crashes)
   end
 end
 
 -- A stray: the runner popped the id, and was gone before it could claim the job. The job is ready still.
-local function return_stray(id, job, priority)
+local function return_stray(id, job, priority, group)
   if is_isolated then redis.call('HSET', job, 'suspect', '1') end
-  redis.call('RPUSH', base .. ready_list(priority, is_isolated), id)
+  push('RPUSH', ready_list(priority, is_isolated, group), id)
+end
+
+-- The runner keeps the clock no more. Returns whether it did: a runner is to be woken then, which will be the keeper.
+local function leave_posts()
+  local was_keeper = false
+  for _, post in ipairs({'keeper', 'deputy'}) do
+    local _, holder = post_of(post)
+    if holder == runner then
+      redis.call('UNLINK', base .. post)
+      was_keeper = was_keeper or post == 'keeper'
+    end
+  end
+  return was_keeper
 end
 
 local came_from = is_isolated and 'suspects' or 'ready:normal'
 local ids = redis.call('LRANGE', active_list, 0, limit - 1)
 for _, id in ipairs(ids) do
   local job = base .. 'job:' .. id
-  local state, owner, priority, crashes, stale_in =
-    unpack(redis.pcall('HMGET', job, 'state', 'worker', 'priority', 'crashes', 'listed'))
+  local state, owner, priority, group, crashes, stale_in =
+    unpack(redis.pcall('HMGET', job, 'state', 'worker', 'priority', 'group', 'crashes', 'listed'))
   if state == 'active' and owner == runner then
+    leave(id, group)
     if not cancel_if_requested(id, job) then
       redis.call('HDEL', job, 'unknown_since')
       if is_crash then
-        return_after_crash(id, job, priority, stale_in, (tonumber(crashes) or 0) + 1)
+        return_after_crash(id, job, priority, group, stale_in, (tonumber(crashes) or 0) + 1)
       else
-        return_unfinished(id, job, priority)
+        return_unfinished(id, job, priority, group)
       end
     end
   elseif state == 'ready' and not is_stale_in(stale_in, came_from) then
-    return_stray(id, job, priority)
+    return_stray(id, job, priority, group)
   else
     drop_id(id, state, came_from, stale_in)
   end
   redis.call('LREM', active_list, 1, id)
 end
+give_slots_back()
 
--- WHY a bell even where no job became ready: the runner may have held the bell that was to wake another runner.
-publish_ready('reap', #ids > 0)
+-- WHY a bell even where no job became ready: the runner may have held the bell that was to wake another runner, or have
+-- kept the clock for the others.
+publish_ready('reap', leave_posts() or #ids > 0)
 return {redis.call('EXISTS', active_list) == 1 and 'more' or '', unpack(ids)}

@@ -6,11 +6,12 @@
 --      9 overlap: 'skip' where the slot gets no job while the last one lives, or 'allow'
 --      10 record: id, priority, options (parts/job_options.lua), spec; '' where no slot gets a job
 -- RETURNS {'changed'}: another was quicker, or the schedule was written anew; nothing was done
---      | {'full'}: the queue is at its max_depth, and the slot stays due
+--      | {'full'}: the queue is at its max_depth | {'group_full'}: the job's group is at that of groups; the slot stays
+--        due in both cases
 --      | {'skipped', id of the job that lives} | {'missed'} | {'fired', id, '1' where the queue has just begun, or ''}
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use check_types depth job_options outcomes queue_settings records schedules states take_in types
+-- @use bell check_types depth group_depth job_options outcomes queue_settings records schedules states take_in types
 -- WHY no allow-oom: at maxmemory the slot stays due.
 -- WHY the due time is compared: it is the slot's lock, and nobody can leave it behind. Whoever comes second finds
 -- another time there.
@@ -21,12 +22,25 @@ local known, last, reason = unpack(redis.call('HMGET', key, 'version', 'last', '
 if known ~= version then return {'changed'} end
 check_types('ZCARD', 'all', 'delayed')
 check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low')
+local max_depth, group_max_depth, concurrency, rate =
+  queue_settings('max_depth', 'group_max_depth', 'concurrency', 'rate')
+note_limits(concurrency, rate)
 
+local id, priority, option_text, spec = each_record(record)()
+local options = option_text and option_text ~= '' and read_options(option_text)
 local living = last and LIVES[redis.pcall('HGET', base .. 'job:' .. last, 'state')] and overlap == 'skip'
-local max_depth = tonumber(queue_settings('max_depth'))
-if record ~= '' and not living and max_depth and depth() >= max_depth then
-  if reason ~= 'queue_full' then redis.call('HSET', key, 'reason', 'queue_full') end
-  return {'full'}
+
+-- Why there is no room for the job; nil where there is.
+local function why_full()
+  if max_depth and depth() >= tonumber(max_depth) then return 'full' end
+  local group = group_max_depth and options and options.group
+  if group and group_depth(group) >= tonumber(group_max_depth) then return 'group_full' end
+end
+
+local full = id and not living and why_full()
+if full then
+  if reason ~= full then redis.call('HSET', key, 'reason', full) end
+  return {full}
 end
 
 if reason then redis.call('HDEL', key, 'reason') end
@@ -35,16 +49,14 @@ if missed ~= '0' then
   redis.call('HINCRBY', key, 'missed', missed)
   note_outcome(key, taken, 'missed', missed)
 end
-if record == '' then return {'missed'} end
+if not id then return {'missed'} end
 if living then
   redis.call('HINCRBY', key, 'skipped', 1)
   note_outcome(key, taken, 'skipped', last)
   return {'skipped', last}
 end
-for id, priority, option_text, spec in each_record(record) do
-  take_in(id, priority, spec, type_in_spec(spec), option_text ~= '' and read_options(option_text))
-  redis.call('HSET', key, 'last', id)
-  redis.call('HINCRBY', key, 'fired', 1)
-  note_outcome(key, taken, 'fired', id)
-  return {'fired', id, place_taken_in('enqueue') and '1' or ''}
-end
+take_in(id, priority, spec, type_in_spec(spec), options)
+redis.call('HSET', key, 'last', id)
+redis.call('HINCRBY', key, 'fired', 1)
+note_outcome(key, taken, 'fired', id)
+return {'fired', id, place_taken_in('enqueue') and '1' or ''}

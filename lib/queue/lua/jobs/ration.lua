@@ -1,0 +1,114 @@
+#!lua flags=allow-oom
+-- ration.lua: as claim.lua, for a queue that has a concurrency, a rate, or groups.
+-- KEYS 1 base
+-- ARGV as claim.lua
+-- RETURNS as claim.lua, but never 'rationed' | 'plain': the queue has none of these, and claim.lua is to be called from
+--      now on. The head's first field is also
+--        'limited': the queue has a concurrency or a rate, and nothing is handed out: the runner blocks on `bells`
+--      and its third is after how many ms this runner asks again, or '' (parts/keeper.lua), because a delayed job is
+--      due then, a group has rested, or the queue's rate allows a start
+-- @transition delayed --promote--> ready
+-- @transition ready --claim--> active
+-- @transition ready --claim--> dead
+-- @transition ready --expire--> dead
+-- @use bell claiming due hand_out keeper lines promote_due queue_settings rate stale_ids turns wake_rested
+-- @use claim_fields clock resume group_room queue_room
+-- WHY a rate counts what is handed out: a start that a runner gives back unstarted has used its place all the same. So
+-- runners claim nothing ahead of a free slot in such a queue.
+local refused = unregistered()
+if refused then return refused end
+local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
+if not rationed then return 'plain' end
+local is_limited, is_paused = (concurrency or rate) and true, paused ~= false
+note_limits(concurrency, rate)
+local of_queue = queue_room(concurrency, rate)
+
+-- A job of this runner whose claim's reply was lost is handed out anew, which is one more start. It has its slot.
+-- left_ms: when the first that was left alone may start.
+local left_ms = math.huge
+local function start_again(id, f)
+  local group = redis.call('HGET', base .. 'job:' .. id, 'group') or ''
+  local room = room_of(group)
+  if room.starts <= started(group) then
+    left_ms = math.min(left_ms, now_ms + (room.rest_ms or 1))
+    return
+  end
+  if handed_out >= of_queue.starts then return end
+  room.slots, of_queue.slots = room.slots + 1, of_queue.slots + 1
+  start_one(id, 'ready:normal', true, f, group)
+end
+
+-- What this runner has popped, or claimed before, and does not know. A ready job goes to the front of its list, and is
+-- handed out from there if it may start.
+local function start_or_put_back(id, f)
+  if f[STATE] == 'active' then return start_again(id, f) end
+  -- It was counted as one that runs.
+  of_queue.slots = of_queue.slots + 1
+  if f[STATE] == 'ready' and not is_stale_in(f[LISTED], 'ready:normal') then return put_back(id) end
+  start_one(id, 'ready:normal', true, f)
+end
+
+-- Hand out the first of the next suspects whose group has room.
+local SUSPECTS_SEEN = '20'
+local function start_suspects(most)
+  for _, id in ipairs(redis.call('LRANGE', base .. 'suspects', '-' .. SUSPECTS_SEEN, '-1')) do
+    if handed_out >= most then return end
+    local f = read_for_claim(id)
+    local group = redis.pcall('HGET', base .. 'job:' .. id, 'group')
+    group = type(group) == 'string' and group or ''
+    if has_room(group) then
+      redis.call('LPUSH', active_list, id)
+      redis.call('LREM', base .. 'suspects', '-1', id)
+      start_one(id, 'suspects', false, f, group)
+    end
+  end
+end
+
+local ids_left, bytes_left = start_found(start_or_put_back, limit + MOST_UNFIT, MOST_BYTES)
+local most = math.min(limit, of_queue.starts, of_queue.slots)
+local due_ms, rested_ms = next_due(), first_rest()
+local served = {}
+if source == 'suspects' and not is_paused then
+  start_suspects(most)
+elseif not is_paused then
+  if due_ms and due_ms <= now_ms then
+    promote_due(100)
+    due_ms = next_due()
+  end
+  if rested_ms and rested_ms <= now_ms then
+    wake_rested(100)
+    rested_ms = first_rest()
+  end
+  local turn
+  for _, priority in ipairs(PRIORITIES) do
+    if handed_out < most and ids_left > 0 then
+      if has_turns(priority) then
+        turn = turn or next_turn()
+        ids_left, bytes_left, served[priority] = serve(priority, most, ids_left, bytes_left, turn)
+      else
+        ids_left, bytes_left = start_list('ready:' .. priority, most, ids_left, bytes_left, '')
+      end
+    end
+  end
+end
+
+note_starts(next(served) ~= nil or has_turns() or has_stopped_groups(), served)
+for priority, scores_now in pairs(served) do keep_turns(priority, scores_now) end
+if of_queue.rate_ms then rate_take(base .. 'rate:', of_queue.rate_ms, handed_out) end
+
+local state = is_paused and 'paused' or ids_left <= 0 and 'more' or is_limited and handed_out == 0 and 'limited' or ''
+if source ~= 'suspects' and not is_paused and (handed_out == limit or ids_left <= 0) then
+  local is_left = redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 or has_turns()
+    or (is_limited and redis.call('EXISTS', base .. 'ready:normal') == 1)
+  if is_left then ring() end
+end
+if source == 'suspects' or is_paused then return claim_reply(state, '') end
+
+-- WHY also a runner that was handed jobs keeps the clock: it alone may know that the rate is used up, and until when.
+local rest_ms = of_queue.rest_ms
+if handed_out > 0 and handed_out >= of_queue.starts then
+  rest_ms = select(2, rate_room(base .. 'rate:', of_queue.rate_limit, of_queue.rate_ms))
+end
+local next_start_ms = rest_ms and now_ms + rest_ms or math.huge
+local wake_ms = math.min(due_ms or math.huge, rested_ms or math.huge, next_start_ms, left_ms)
+return claim_reply(state, my_wait(runner, wake_ms))

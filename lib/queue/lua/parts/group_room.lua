@@ -1,0 +1,38 @@
+-- The limits of a group, and what they leave.
+-- limits_of(group): its concurrency and its rate, as texts or nil, and whether the group is paused. `limits` holds what
+-- was set for the group alone (limit_group.lua); the settings of the queue hold what is left out there.
+-- room_of(group): `slots`, `starts`, `rest_ms`, `rate_limit` and `rate_ms` as in queue_room.lua, as the call found
+-- them. A paused group has no slots. '' stands for the jobs of no group, which have no limit of this kind.
+-- @use queue_settings rate
+local of_all  -- The limits of all groups as a claim begins; nil before they are read.
+local rooms = {}  -- group -> its room.
+
+local function limits_of(group)
+  if not of_all then
+    local concurrency, rate = queue_settings('group_concurrency', 'group_rate')
+    of_all = {concurrency = concurrency, rate = rate, are_all = redis.call('EXISTS', base .. 'limits') == 0}
+  end
+  local own = not of_all.are_all and redis.pcall('HGET', base .. 'limits', group)
+  if type(own) ~= 'string' then return of_all.concurrency, of_all.rate, false end
+  local concurrency, rate, paused = string.match(own, '^(%d*)|([^|]*)|(.*)$')
+  return concurrency ~= '' and concurrency or of_all.concurrency, rate ~= '' and rate or of_all.rate, paused == '1'
+end
+
+local function room_of(group)
+  local room = rooms[group]
+  if room then return room end
+  room = {slots = math.huge, starts = math.huge}
+  rooms[group] = room
+  if group == '' then return room end
+  local concurrency, rate, is_paused = limits_of(group)
+  if is_paused then
+    room.slots = 0
+  elseif tonumber(concurrency) then
+    room.slots = tonumber(concurrency) - (tonumber(redis.pcall('SCARD', base .. 'running:' .. group)) or 0)
+  end
+  room.rate_limit, room.rate_ms = rate_in(rate)
+  if room.rate_limit then
+    room.starts, room.rest_ms = rate_room(base .. 'rate:' .. group, room.rate_limit, room.rate_ms)
+  end
+  return room
+end

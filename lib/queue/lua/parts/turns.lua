@@ -1,0 +1,146 @@
+-- Turns: which group's line is served next, and how many of its jobs may start (lines.lua says what a line is).
+-- @use claiming clock hand_out lines rate stop_group claim_fields quarantine group_room ready_list resume
+-- started(group): how many of its jobs this call has started. has_room(group): may one more start?
+local function started(group) return group_starts[group] and #group_starts[group] or 0 end
+
+local function has_room(group)
+  local room, count = room_of(group), started(group)
+  return room.slots > count and room.starts > count
+end
+
+-- stop_if_full(group): a group that may start no job now loses its turn. Returns whether that was so.
+-- is_noted: its starts of this call are in its rate already.
+local function stop_if_full(group, is_noted)
+  if has_room(group) then return false end
+  local room = room_of(group)
+  if room.slots <= started(group) then
+    stop_group(group)
+  else
+    local rest_ms = room.rest_ms
+    if is_noted then rest_ms = select(2, rate_room(base .. 'rate:' .. group, room.rate_limit, room.rate_ms)) end
+    stop_group(group, now_ms + (rest_ms or 1))
+  end
+  return true
+end
+
+-- has_turns(priority): has any line of this priority a turn; without a priority, of any.
+local function has_turns(priority)
+  if priority then return redis.call('EXISTS', base .. 'turns:' .. priority) == 1 end
+  return redis.call('EXISTS', base .. 'turns:high', base .. 'turns:normal', base .. 'turns:low') > 0
+end
+
+-- next_of(list): the id that is next in a line goes to the active list; nil where the line is empty.
+local function next_of(list)
+  local id = redis.pcall('RPOPLPUSH', base .. list, active_list)
+  if type(id) == 'string' then return id end
+  if id then
+    redis.call('RENAME', base .. list, base .. 'broken')
+    quarantine(list, 'this key was no list; what it held is in the key `broken`')
+  end
+end
+
+-- insert_turn(groups, scores, first, last, group, score): the group's place in a row that is sorted from `first` to
+-- `last`; behind those of the same score.
+local function insert_turn(groups, scores, first, last, group, score)
+  local place = last
+  while place >= first and scores[place] > score do
+    groups[place + 1], scores[place + 1] = groups[place], scores[place]
+    place = place - 1
+  end
+  groups[place + 1], scores[place + 1] = group, score
+end
+
+-- The lines of one priority that are next, as {group, group …} and {score, score …}.
+local function next_turns(priority, most)
+  local row = redis.call('ZRANGE', base .. 'turns:' .. priority, '0', digits(most - 1), 'WITHSCORES')
+  local groups, scores = {}, {}
+  for i = 1, #row, 2 do
+    local group = row[i]
+    insert_turn(groups, scores, 1, #groups, group, tonumber(row[i + 1]) + started(group) * LOAD)
+  end
+  return groups, scores
+end
+
+-- serve_row(priority, most, ids, bytes, turn, scores_now): hand out jobs of the lines that are next, until none of them
+-- has a job that may start or `most` jobs are handed out in all. The group that runs least is served, then its score is
+-- one job more, and so on. scores_now: group -> its score by now, of the groups that were served and keep their turn,
+-- less the jobs that this call has started.
+-- ids, bytes: as in start_list.
+local function serve_row(priority, most, ids, bytes, turn, scores_now)
+  local groups, scores = next_turns(priority, math.min(most - handed_out, MOST_UNFIT) + 1)
+  local at, count = 1, #groups
+  while at <= count and handed_out < most and ids > 0 do
+    local group, score = groups[at], scores[at]
+    at = at + 1
+    local list = ready_list(priority, nil, group)
+    local id = not stop_if_full(group) and next_of(list)
+    if id or group ~= '' then ids = ids - 1 end
+    if not id then
+      scores_now[group] = nil
+      if id == nil and group ~= '' then redis.call('ZREM', base .. 'turns:' .. priority, group) end
+    else
+      local before, f = handed_out, read_for_claim(id)
+      bytes = bytes - #(f[SPEC] or '')
+      start_one(id, list, false, f, group)
+      if handed_out > before then score = (math.floor(score / LOAD) + 1) * LOAD + turn end
+      scores_now[group] = score - started(group) * LOAD
+      insert_turn(groups, scores, at, count, group, score)
+      count = count + 1
+      if bytes <= 0 then ids = 0 end
+    end
+  end
+  return ids, bytes
+end
+
+-- serve(priority, most, ids, bytes, turn): hand out jobs of the lines of one priority, as start_list does of a list.
+-- Returns ids and bytes, and scores_now of serve_row.
+local function serve(priority, most, ids, bytes, turn)
+  local scores_now, before = {}, nil
+  repeat
+    before = ids
+    ids, bytes = serve_row(priority, most, ids, bytes, turn, scores_now)
+  until ids == before or ids <= 0 or handed_out >= most
+  return ids, bytes, scores_now
+end
+
+-- keep_turns(priority, scores_now): write the scores of the groups that were served. A group whose line is empty by
+-- now, or that may start no job any more, loses its turn. To be called behind note_starts.
+local function keep_turns(priority, scores_now)
+  local turns, groups, lines, scores = base .. 'turns:' .. priority, {}, {}, {}
+  for group in pairs(scores_now) do
+    groups[#groups + 1] = group
+    lines[#lines + 1] = base .. ready_list(priority, nil, group)
+  end
+  local has_empty = #lines > 0 and redis.call('EXISTS', unpack(lines)) < #lines
+  for i, group in ipairs(groups) do
+    if has_empty and group ~= '' and redis.call('EXISTS', lines[i]) == 0 then
+      redis.call('ZREM', turns, group)
+    elseif not stop_if_full(group, true) then
+      scores[#scores + 1] = digits(scores_now[group] + started(group) * LOAD)
+      scores[#scores + 1] = group
+    end
+  end
+  if #scores > 0 then redis.call('ZADD', turns, unpack(scores)) end
+  -- The jobs of no group need no turn where no other line has one.
+  if redis.call('ZCARD', turns) == 1 and redis.call('ZSCORE', turns, '') then redis.call('UNLINK', turns) end
+end
+
+-- note_starts(has_lines, served): the jobs of this call run from now on, and count in the rates of their groups, and in
+-- the turns of the priorities that did not serve the group. served: priority -> scores_now, whom keep_turns writes.
+local function note_starts(has_lines, served)
+  local priorities = has_lines and next(group_starts) and priorities_with_turns() or {}
+  for group, ids in pairs(group_starts) do
+    for _, priority in ipairs(priorities) do
+      if not (served[priority] and served[priority][group]) then
+        redis.pcall('ZADD', base .. 'turns:' .. priority, 'XX', 'INCR', digits(#ids * LOAD), group)
+      end
+    end
+    if group ~= '' then
+      redis.pcall('SADD', base .. 'running:' .. group, unpack(ids))
+      local rate_ms = room_of(group).rate_ms
+      if rate_ms then rate_take(base .. 'rate:' .. group, rate_ms, #ids) end
+    elseif has_lines then
+      redis.pcall('SADD', base .. 'running:', unpack(ids))
+    end
+  end
+end
