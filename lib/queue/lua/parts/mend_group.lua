@@ -35,7 +35,8 @@ local function forget_group(group, running)
 end
 
 -- Does the group rest as it must? A hold that `resting` does not know is noted there again. A group that rests for its
--- rate, though that allows a start, does not: the rate is another one by now, or the clock was set back.
+-- rate, though that allows a start, does not, and none rests for longer than its rate asks: the rate is another one by
+-- now, or the clock was set back.
 local function rests(group)
   local held_until = tonumber(string.match(redis.call('HGET', base .. 'held', group) or '', '^%d+') or nil)
   local rests_until = tonumber(redis.call('ZSCORE', base .. 'resting', group) or nil)
@@ -44,7 +45,12 @@ local function rests(group)
     return true
   end
   if not rests_until then return false end
-  if rests_until > now_ms and room_of(group).starts <= 0 then return true end
+  local room = room_of(group)
+  if rests_until > now_ms and room.starts <= 0 then
+    local until_ms = now_ms + room.rest_ms
+    if rests_until > until_ms then redis.call('ZADD', base .. 'resting', digits(until_ms), group) end
+    return true
+  end
   redis.call('ZREM', base .. 'resting', group)
   redis.call('HDEL', base .. 'held', group)
   return false
