@@ -173,8 +173,24 @@ class QueueFull(WaybillError):
     slug, status, title, retryable = "queue-full", 503, "The queue is full; nothing was accepted", True
 
 
+class GroupFull(QueueFull):
+    """As many jobs of one group are ready as the max_depth of the queue's groups allows."""
+
+    slug, title = "group-full", "The group is full; nothing was accepted"
+
+
+class GroupNotFound(WaybillError):
+    slug, status, title = "group-not-found", 404, "The group has no limits or hold of its own"
+
+
 class WrongState(WaybillError):
     slug, status, title = "wrong-state", 409, "The job's state does not allow this"
+
+
+class Throttled(WaybillError):
+    """The unique key of the new job has the mode throttle, and is held by a job that is no longer there: `job_id`."""
+
+    slug, status, title, retryable = "throttled", 409, "There was such a job within ttl_s; nothing was accepted", True
 
 
 class JobFailed(WaybillError):

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib.errors import InvalidFields
+from lib.errors import InvalidFields, Throttled
 from lib.jobs.registry import Discard, JobContext, Retry, Snooze, job
 
 QUICK = (0.05, 0.1)
@@ -214,6 +214,15 @@ async def retry(ctx: JobContext, work: Work) -> str:
     enter(ctx, work)
     if ctx.attempt == 1:
         raise Retry("not yet", after_s=work.seconds)
+    return "at the second attempt"
+
+
+@job("hold")
+async def hold(ctx: JobContext, work: Work) -> str:
+    """Has its whole group rest for `seconds`, in its first attempt."""
+    enter(ctx, work)
+    if ctx.attempt == 1:
+        raise Retry("429 Too Many Requests", after_s=work.seconds, hold=True)
     return "at the second attempt"
 
 
@@ -411,6 +420,29 @@ async def enqueue_unique(ctx: JobContext, work: Work) -> list[str]:
     return [str(await ctx.enqueue("noop", {"size": n}, delay_s=60, unique={"key": "one"})) for n in range(2)]
 
 
+@job("enqueue_throttled")
+async def enqueue_throttled(ctx: JobContext, work: Work) -> str:
+    """Queues a job of which there may be one an hour; returns its id, or what refuses it."""
+    enter(ctx, work)
+    try:
+        unique = {"key": "hourly", "ttl_s": 3600, "mode": "throttle"}
+        return str(await ctx.enqueue("noop", {}, delay_s=60, unique=unique))
+    except Throttled as fault:
+        return f"{fault.slug} {fault.members['job_id']}"
+
+
+LEAKED: list[bytes] = []
+
+
+@job("leak")
+async def leak(ctx: JobContext, work: Work) -> None:
+    """Holds `size` bytes more for as long as its process lives, and takes `seconds`."""
+    enter(ctx, work)
+    LEAKED.append(b"x" * work.size)
+    await asyncio.sleep(work.seconds)
+    write_line(work.ledger, f"ended {ctx.job_id}")
+
+
 def _plainly_wrapped(handler: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(handler)
     def wrapper(*arguments: Any) -> Any:
@@ -475,6 +507,30 @@ class Sealed:
 async def keeps_a_secret(ctx: JobContext, payload: Sealed) -> str:
     """Returns the secret in its payload, so that a test sees which secret the handler got."""
     return f"{payload.api_key} {payload.n}"
+
+
+@dataclass
+class Customer:
+    id: str | int | None = None
+
+
+@dataclass
+class Order:
+    customer: Customer | None = None
+    ledger: str = ""
+
+
+@job("order", group_by="customer.id", backoff=QUICK)
+async def order(ctx: JobContext, payload: Order) -> None:
+    """A job of its customer's group."""
+    enter(ctx, Work(payload.ledger))
+
+
+@job("orders", backoff=QUICK, max_attempts=1)
+async def orders(ctx: JobContext, payload: dict[str, Any]) -> str:
+    """Enqueues an `order` with this payload, and with the tag that it is given. Returns its id."""
+    child: str = await ctx.enqueue("order", payload["order"], tags=payload["tags"])
+    return child
 
 
 @job("impatient", give_up_after_s=600, backoff=QUICK, max_attempts=1000)

@@ -44,6 +44,7 @@ from lib.web.router import Call, Outcome
 WAIT_POLL_S = 5.0  # A request that waits for a job's end reads the job so often, in case the wake-up is lost.
 OUTCOME = "Waybill-Outcome"
 CREATED = (OUTCOME, "created")
+KEPT = ("Unique-Outcome", "kept")
 
 
 class JobOperations:
@@ -77,7 +78,19 @@ class JobOperations:
         key = call.request.headers.get("idempotency-key")
         if key is not None:
             job = idempotency.under_key(job, key, call, body, pointer="Idempotency-Key")
+        if job.may_lose_group and not self._job_store.is_known_to_admit:
+            on_outcome(self._create_admitted(call, job, spec, preferred))
+            return
         self._job_store.post(job, functools.partial(self._on_commit, call, job, spec, preferred, on_outcome))
+
+    async def _create_admitted(self, call: Call, job: NewJob, spec: JobSpec, preferred: Preferences) -> Response:
+        """`create` for a job that may lose its group, so that the answer does not show a group that the job lost."""
+        job = await self._job_store.admitted(job)
+        accepted = await self._job_store.enqueue(job)
+        outcome = self._outcome(call, job, spec._replace(group=job.group), preferred, accepted)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome if isinstance(outcome, Response) else await outcome
 
     def _on_commit(
         self,
@@ -246,9 +259,12 @@ def _accepted_answer(record: JobRecord, accepted: Accepted, preferred: Preferenc
     """202 with the job; 200 for a duplicate, and for a job that has completed while its caller waited. Raises JobFailed
     for a job that ended otherwise while its caller waited."""
     is_finished = not record.state or record.state in FINISHED
-    is_ok = accepted.outcome.endswith("duplicate") or (is_finished and preferred.wait_s > 0)
+    is_kept = accepted.outcome.endswith("duplicate")
+    is_ok = is_kept or (is_finished and preferred.wait_s > 0)
     outcome = outcome_of(accepted)
     headers = [_location(accepted.job_id), (OUTCOME, outcome), *preferred.applied(is_finished=is_finished)]
+    if is_kept:
+        headers.append(KEPT)
     if accepted.outcome.startswith("replayed"):
         headers.append(idempotency.REPLAYED)
     text = f'{job_text(record)[:-1]},"outcome":"{outcome}"}}'

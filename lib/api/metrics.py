@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import platform
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lib import __version__
 from lib.errors import RedisKeysBroken, RedisUnavailable
@@ -26,6 +26,7 @@ from lib.queue.unreadable import Unreadable, each_readable
 from lib.web.request_counts import RequestCounts
 from lib.web.router import Call
 
+REPLACED_FOR = ("jobs", "memory")  # As in lib/work/supervisor/wear.py, for a counter that is shown from 0 on.
 EVENTS = ("enqueued", "completed", "retried", "dead", "cancelled")
 
 
@@ -69,6 +70,8 @@ class MetricsOperations:
             found.warnings.add(len(await self._queues.warnings.all()))
         with contextlib.suppress(RedisKeysBroken):
             found.add_programs(await self._fleet.programs())
+        with contextlib.suppress(RedisKeysBroken):
+            found.add_replacements(await self._queues.runners.replacements())
         for some in in_batches(names):
             reading = each_readable(some, self._meters.read)
             censuses, counted = await asyncio.gather(self._queues.census_of(some), reading)
@@ -128,6 +131,11 @@ class _OfQueues:
             "gauge",
             "Programs of Waybill that use this Redis, by kind (server, supervisor, runner) and version.",
         )
+        self._replacements = Family(
+            "waybill_runner_replacements_total",
+            "counter",
+            "Runners that were replaced, by reason: jobs (RUNNER_MAX_JOBS) or memory (RUNNER_MAX_MB).",
+        )
         self._jobs = Family("waybill_jobs", "gauge", "Jobs that Redis holds now, by state.")
         self._latency = Family(
             "waybill_queue_latency_seconds",
@@ -151,23 +159,62 @@ class _OfQueues:
             "duration": Family("waybill_job_duration_seconds", "histogram", "How long a handler ran, each attempt."),
         }
 
+        self._limits = {
+            "concurrency": Family(
+                "waybill_queue_concurrency_limit", "gauge", "How many jobs of a queue may run at once, where limited."
+            ),
+            "rate": Family(
+                "waybill_queue_starts_per_second_limit",
+                "gauge",
+                "How many jobs of a queue may start in a second on average, where its rate is limited.",
+            ),
+        }
+        self._limited = Family(
+            "waybill_queue_limited",
+            "gauge",
+            "Whether jobs of a queue wait because of its own limit: 1 or 0, for each limit that is set.",
+        )
+        self._lines = Family(
+            "waybill_queue_groups",
+            "gauge",
+            "Groups of a queue with ready jobs: they wait for their turn, for a job of theirs to end, or for a time.",
+        )
+
     @property
     def families(self) -> list[Family]:
         unreadable = Family(
             "waybill_queues_unreadable", "gauge", "Queues left out here: keys of theirs are not what Waybill wrote."
         )
         unreadable.add(self.unreadable)
-        gauges = [self.workers, self.warnings, self._programs, unreadable, self._jobs]
-        return [*gauges, self._latency, *self._events.values(), *self._timings.values()]
+        gauges = [self.workers, self.warnings, self._programs, self._replacements, unreadable]
+        limits = [self._jobs, self._latency, *self._limits.values(), self._limited, self._lines]
+        return [*gauges, *limits, *self._events.values(), *self._timings.values()]
 
     def add_programs(self, programs: Iterable[Program]) -> None:
         for (kind, version), count in Counter((one.kind, version_text(one.version)) for one in programs).items():
             self._programs.add(count, kind=kind, version=version)
 
+    def add_replacements(self, counts: Mapping[str, int]) -> None:
+        for reason in sorted({*REPLACED_FOR, *counts}):
+            self._replacements.add(counts.get(reason, 0), reason=reason)
+
     def add_census(self, census: Census) -> None:
         for state, count in census.counts.items():
             self._jobs.add(count, queue=census.queue, state=state)
         self._latency.add(census.oldest_ready_age_s or 0, queue=census.queue)
+        self._add_limits(census)
+
+    def _add_limits(self, census: Census) -> None:
+        """Add the queue's own limits, where any are set, and its groups, where it has any."""
+        concurrency, rate = census.settings["concurrency"], census.settings["rate"]
+        limits = {"concurrency": concurrency, "rate": rate and rate["limit"] / rate["per_s"]}
+        for by, limit in limits.items():
+            if limit:
+                self._limits[by].add(limit, queue=census.queue)
+                is_limiting = census.limited is not None and census.limited.by == by
+                self._limited.add(1 if is_limiting else 0, queue=census.queue, by=by)
+        for state, count in census.lines.items():
+            self._lines.add(count, queue=census.queue, state=state)
 
     def add_counters(self, queue: str, counters: Counters, types: Iterable[str]) -> None:
         """Add the counters of a queue. types: the names of the types that enqueue to it by default."""

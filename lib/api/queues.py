@@ -14,20 +14,26 @@ from lib.jobs.job import NO_KEY, Keyed
 from lib.jobs.timestamps import timestamp
 from lib.json_text import to_json
 from lib.logs.log import Log
+from lib.queue.fleet import UpgradeGate
 from lib.queue.job_store import JobStore
-from lib.queue.queue_store import Census, Quarantined, QueueStore
+from lib.queue.queue_store import Census, Limited, Quarantined, QueueStore
 from lib.queue.runners import RunnerSeen
 from lib.queue.unreadable import Unreadable
 from lib.web import json_body
 from lib.web.json_answer import answer_json, answer_text
 from lib.web.router import Call
 
+LIMITS_SINCE = "0.3.0"
+"""The first version whose programs keep to limits and know groups."""
+
 
 class QueueOperations:
     """The operations on queues and workers."""
 
-    def __init__(self, queues: QueueStore, job_store: JobStore, log: Log) -> None:
+    def __init__(self, queues: QueueStore, job_store: JobStore, gate: UpgradeGate, log: Log) -> None:
+        """gate: refuses limits while a program runs that does not know them."""
         self._queues = queues
+        self._gate = gate
         self._job_store = job_store
         self._log = log
 
@@ -51,7 +57,10 @@ class QueueOperations:
 
     async def change(self, call: Call) -> Response:
         """Change settings. A queue that does not exist yet begins with its first setting, before its first job."""
-        return await self._adjust(call, queue_settings.read(json_body.parse(call.request.body)), begins=True)
+        settings = queue_settings.read(json_body.parse(call.request.body))
+        if queue_settings.bounds_starts(settings):
+            await self._gate.require("limits", LIMITS_SINCE)
+        return await self._adjust(call, settings, begins=True)
 
     async def pause(self, call: Call) -> Response:
         json_body.expect_no_fields(call.request.body)
@@ -70,7 +79,7 @@ class QueueOperations:
             response = await self.read(call)
             response.add_header(*idempotency.REPLAYED)
             return response
-        changes = ", ".join(f"{name} {to_json(value)}" for name, value in settings.items())
+        changes = ", ".join(f"{name} {to_json(queue_settings.as_asked(value))}" for name, value in settings.items())
         self._log.info("queue.changed", f"Queue {queue} changed: {changes}", request_id=call.request_id, queue=queue)
         with behind_a_change():
             return await self.read(call)
@@ -87,7 +96,7 @@ class QueueOperations:
 
 
 def check_name(queue: str) -> None:
-    """Raises QueueNotFound for a text that no queue can be named by."""
+    """Raises QueueNotFound for what can't be a queue's name."""
     if not QUEUE_NAME.fullmatch(queue):
         raise QueueNotFound("that can't be a queue's name: a-z, 0-9, _ and -, 64 at most")
 
@@ -130,7 +139,14 @@ def _present(census: Census) -> dict[str, Any]:
         "totals": census.totals,
         "workers": census.workers,
         **census.settings,
+        "limited": _limited(census.limited),
     }
+
+
+def _limited(limited: Limited | None) -> dict[str, Any] | None:
+    if limited is None:
+        return None
+    return {"by": limited.by, "until": timestamp(limited.until_ms) if limited.until_ms is not None else None}
 
 
 def _quarantined(item: Quarantined) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from lib.api import manual
 from lib.api.actions.operations import ActionOperations
 from lib.api.bulk.batch import BODIES, BatchOperations
 from lib.api.events import EventOperations
+from lib.api.explain import ExplainOperations
+from lib.api.groups import GroupOperations
 from lib.api.job_filters import FILTERS
 from lib.api.job_types import TypeOperations
 from lib.api.jobs import JobOperations
@@ -24,6 +26,7 @@ from lib.web.router import JSON, CallbackOperation, Route
 _PATCHES = {JSON: None, "application/merge-patch+json": None}
 _LISTING = frozenset({"queue", "state", *FILTERS, "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "for_s"})
+_PAGE = frozenset({"limit", "cursor"})
 _WAIT = frozenset({"wait"})
 
 
@@ -35,17 +38,22 @@ class AllOperations(NamedTuple):
     actions: ActionOperations
     types: TypeOperations
     queues: QueueOperations
+    groups: GroupOperations
     events: EventOperations
     system: SystemOperations
     metrics: MetricsOperations
     manual: ManualOperations
+    explain: ExplainOperations
 
 
 def routes(operations: AllOperations) -> tuple[Route, ...]:
     return (
         *_job_routes(operations.jobs, operations.batches, operations.actions),
+        Route("GET", "/api/jobs/{job_id}/explain", "explainJob", operations.explain.explain, scope="read"),
         Route("GET", "/api/types", "listTypes", operations.types.list_all, scope="read"),
         *_queue_routes(operations.queues, operations.actions),
+        *_group_routes(operations.groups),
+        Route("GET", "/api/workers", "listWorkers", operations.queues.workers, scope="read"),
         *_service_routes(operations.events, operations.system, operations.metrics),
         *_page_routes(operations.manual),
     )
@@ -95,7 +103,16 @@ def _queue_routes(queues: QueueOperations, actions: ActionOperations) -> tuple[R
         Route("POST", "/api/queues/{queue}/resume", "resumeQueue", queues.resume, scope="admin"),
         Route("POST", "/api/queues/{queue}/redrive", "redriveJobs", actions.redrive, takes_body=True, scope="admin"),
         Route("POST", "/api/queues/{queue}/purge", "purgeJobs", actions.purge, takes_body=True, scope="admin"),
-        Route("GET", "/api/workers", "listWorkers", queues.workers, scope="read"),
+    )
+
+
+def _group_routes(groups: GroupOperations) -> tuple[Route, ...]:
+    one = "/api/queues/{queue}/groups/{group}"
+    return (
+        Route("GET", "/api/queues/{queue}/groups", "listGroups", groups.list_page, _PAGE, scope="read"),
+        Route("PATCH", one, "changeGroup", groups.change, takes_body=True, bodies=_PATCHES, scope="admin"),
+        Route("DELETE", one, "resetGroup", groups.remove, scope="admin", produces=()),
+        Route("POST", f"{one}/release", "releaseGroup", groups.release, scope="admin"),
     )
 
 

@@ -23,6 +23,8 @@ from lib.api.background import (
 )
 from lib.api.bulk.batch import BatchOperations
 from lib.api.events import EventOperations
+from lib.api.explain import ExplainOperations
+from lib.api.groups import GroupOperations
 from lib.api.job_types import TypeOperations
 from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
@@ -41,7 +43,8 @@ from lib.queue.caller_rates import CallerRate, CallerRates
 from lib.queue.end_waiters import EndWaiters
 from lib.queue.epochs import Epochs
 from lib.queue.event_stream import EventStream
-from lib.queue.fleet import Fleet, this_program
+from lib.queue.explanation_facts import ExplanationFacts
+from lib.queue.fleet import Fleet, UpgradeGate, this_program
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.meters import Meters
@@ -123,6 +126,7 @@ class ServiceStores:
         self._rate_link = open_link(url, timeout_s=RATE_CALL_TIMEOUT_S)
         self.queues = QueueStore(self.link, keys, lease_s=settings.lease_s)
         self.jobs = JobStore(self.link, keys, commit_link=self._commit_link, ack_replicas=settings.ack_replicas)
+        self.explanation_facts = ExplanationFacts(self.link, keys, self.queues.runners, lease_s=settings.lease_s)
         self.endings = EndWaiters(self.link, keys, random.Random())
         self.events = EventStream(self.link, keys, self.queues)
         self.epochs = Epochs(self.link, keys)
@@ -146,16 +150,19 @@ def _operations(
     contract: Path,
 ) -> AllOperations:
     ids = JobIds()
+    gate = UpgradeGate(stores.fleet)
     return AllOperations(
         jobs=JobOperations(stores.jobs, stores.queues, types, ids, stores.endings, log, drain),
         batches=BatchOperations(stores.jobs, types, ids, log, drain),
         actions=ActionOperations(stores.jobs, stores.queues, log),
         types=TypeOperations(types),
-        queues=QueueOperations(stores.queues, stores.jobs, log),
+        queues=QueueOperations(stores.queues, stores.jobs, gate, log),
+        groups=GroupOperations(stores.queues.groups, gate, log),
         events=EventOperations(stores.events, stores.jobs, drain),
         system=SystemOperations(stores.link, stores.queues, contract, stores.epochs, stores.fleet, types, drain),
         metrics=MetricsOperations(stores.queues, stores.meters, stores.fleet, counts, types),
         manual=ManualOperations(contract, asks_for_key=bool(settings.api_keys)),
+        explain=ExplainOperations(stores.explanation_facts),
     )
 
 

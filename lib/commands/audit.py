@@ -1,8 +1,10 @@
 """Is every job in exactly one place? Reads one Redis a batch at a time, changes nothing, and names each job that is
 not.
 
-For `python worker.py --doctor --check`. Each state has one place: a ready job stands in one of the ready lists or in
-`suspects`, an active one in its runner's active list, any other in the sorted set that has the state's name. A finding:
+For `python worker.py --doctor --check`. Each state has one place: a ready job stands in one of the ready lists, in a
+line of its group or in `suspects`, an active one in its runner's active list, any other in the sorted set that has the
+state's name. Groups have turns and counts of their own:
+group_audit.py. Each job stands in the index of each of its tags (audit_tags.py). A finding:
 
     email: email-4d1e… is ready and stands in no place
 
@@ -12,6 +14,8 @@ same way again.
 
 from collections.abc import AsyncIterator, Iterable
 
+from lib.commands.audit_tags import Tagged, add_tags, faults_of_tags
+from lib.commands.group_audit import GroupsSeen, read_groups, running_fault
 from lib.errors import RedisKeysBroken
 from lib.queue.framing import shown_text
 from lib.queue.keys import BELL, INDEXED, TYPES, RedisKeys
@@ -21,7 +25,9 @@ from lib.redis_link.link import RedisLink
 BATCH = 1000
 LISTS = ("ready:high", "ready:normal", "ready:low", "suspects")
 STALE_LISTS = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "suspects"}
-"""Letter in a job's field `listed` -> the list in which the job's id still stands, and may not be claimed."""
+STALE_LINES = {"H": "line:high:", "N": "line:normal:", "L": "line:low:"}
+"""Letter in a job's field `listed` -> the list in which the job's id still stands, and may not be claimed; of a line
+what stands before the name of the job's group."""
 PROBES = {  # A command that only a key of that type answers.
     "list": ("LLEN",),
     "set": ("SCARD",),
@@ -78,30 +84,46 @@ async def _misplaced(link: RedisLink, keys: RedisKeys, queue: str) -> list[str]:
 async def _scan(link: RedisLink, keys: RedisKeys, queue: str) -> dict[str, str]:
     """What looks wrong in the queue at this moment: id -> `is ready and stands in no place`."""
     base = keys.base(queue)
-    places = await _places(link, base)
-    faults = {}
+    groups = await read_groups(link, base)
+    places = await _places(link, base, groups.lines)
+    faults = dict(groups.faults)
     seen = set()
+    tagged: Tagged = {}
     async for job_id in _ids(link, "ZRANGE", base + "all"):
         seen.add(job_id)
-        fault = await _fault_of(link, base, job_id, places.get(job_id, []))
+        fault = await _fault_of(link, base, job_id, places.get(job_id, []), tagged, groups)
         if fault:
             faults[job_id] = fault
+    for job_id in groups.running.keys() - seen:
+        faults[job_id] = running_fault("no job", None, groups.running[job_id])
     for job_id, where in places.items():
         if job_id not in seen and not await link.call("HEXISTS", base + "gone", job_id):
             faults[job_id] = f"is no job and stands in {', '.join(where)}"
-    return faults
+
+    def key_of(tag: str) -> str:
+        return keys.tag(queue, tag)
+
+    of_tags = await faults_of_tags(tagged, seen, lambda tag: _ids(link, "ZRANGE", key_of(tag)), key_of)
+    return of_tags | faults
 
 
-async def _fault_of(link: RedisLink, base: str, job_id: str, places: list[str]) -> str:
+async def _fault_of(
+    link: RedisLink, base: str, job_id: str, places: list[str], tagged: Tagged, groups: GroupsSeen
+) -> str:
+    """What is wrong with where the job stands, "" for nothing. Its tags are added to `tagged`."""
+    fields = ("state", "worker", "listed", "tags", "group")
     try:
-        state, runner_id, listed = await link.call("HMGET", f"{base}job:{job_id}", "state", "worker", "listed")
+        state, runner_id, listed, tags, raw_group = await link.call("HMGET", f"{base}job:{job_id}", *fields)
     except RedisKeysBroken:
         return f"is in `all`, and {base}job:{job_id} holds no hash"
-    return _fault(state, runner_id, listed, places)
+    add_tags(tagged, job_id, shown_text(tags or b""))
+    group = None if raw_group is None else shown_text(raw_group)
+    fault = _fault(state, runner_id, listed, group or "", places)
+    return fault or running_fault(shown_text(state), group, groups.running.get(job_id, set()))
 
 
-def _fault(state: bytes | None, runner_id: bytes | None, listed: bytes | None, places: list[str]) -> str:
-    """What is wrong with one job, "" for nothing. places: the lists and sorted sets that hold its id."""
+def _fault(state: bytes | None, runner_id: bytes | None, listed: bytes | None, group: str, places: list[str]) -> str:
+    """What is wrong with where one job stands, "" for nothing. places: the lists and sorted sets that hold its id."""
     name = shown_text(state) if state else ""
     if not name:
         return "is in `all` and has no record"
@@ -109,14 +131,16 @@ def _fault(state: bytes | None, runner_id: bytes | None, listed: bytes | None, p
     rest = sorted(places, key=owner.__eq__)
     for letter in shown_text(listed or b""):
         # The id stands in that list as a leftover. A runner may have popped it from ready:normal into its active list.
-        stale = next((place for place in rest if place == STALE_LISTS.get(letter)), None)
+        line = STALE_LINES.get(letter)
+        name_of_list = line + group if line else STALE_LISTS.get(letter, letter)
+        stale = next((place for place in rest if place == name_of_list), None)
         stale = stale or next((place for place in rest if letter == "n" and place.startswith("active:")), None)
         if stale is None:
-            return f"is left in {STALE_LISTS.get(letter, letter)} and does not stand there"
+            return f"is left in {name_of_list} and does not stand there"
         rest.remove(stale)
     if name == "ready":
         # In an active list, too: an id that a runner has popped and not yet claimed.
-        is_right = len(rest) == 1 and rest[0] not in INDEXED
+        is_right = len(rest) == 1 and rest[0] not in INDEXED and _is_line_of(rest[0], group)
     elif name == "active":
         is_right = rest == [owner]
     else:
@@ -124,11 +148,20 @@ def _fault(state: bytes | None, runner_id: bytes | None, listed: bytes | None, p
     return "" if is_right else f"is {name} and stands in {', '.join(rest) or 'no place'}"
 
 
-async def _places(link: RedisLink, base: str) -> dict[str, list[str]]:
-    """The queue's lists and sorted sets turned round: id -> the names of those that hold it, once for each time."""
+def _is_line_of(place: str, group: str) -> bool:
+    """Whether a ready job of this group, "" for none, may stand there: among ready jobs in the group's lines alone."""
+    if place.startswith(("line:", "ready:")):
+        return place.split(":", 2)[2:] == ([group] if group else [])
+    return True
+
+
+async def _places(link: RedisLink, base: str, lines: Iterable[str]) -> dict[str, list[str]]:
+    """The queue's lists and sorted sets turned round: id -> the names of those that hold it, once for each time.
+
+    lines: the names of the lists in which jobs of groups wait."""
     places: dict[str, list[str]] = {}
     runner_ids = [*await link.call("HKEYS", base + "workers"), *await link.call("ZRANGE", base + "graves", 0, -1)]
-    lists = [*LISTS, *dict.fromkeys(f"active:{shown_text(runner_id)}" for runner_id in runner_ids)]
+    lists = [*LISTS, *lines, *dict.fromkeys(f"active:{shown_text(runner_id)}" for runner_id in runner_ids)]
     for name in lists:
         async for job_id in _ids(link, "LRANGE", base + name):
             places.setdefault(job_id, []).append(name)

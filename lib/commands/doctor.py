@@ -18,6 +18,7 @@ from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.jobs import registry
 from lib.jobs.failure import summary
 from lib.jobs.module import unreachable
+from lib.memory import MIB, rss_bytes
 from lib.queue.fleet import Fleet, mixed_warning, version_text, versions_of
 from lib.queue.keys import RedisKeys
 from lib.queue.queue_store import QueueStore
@@ -63,6 +64,7 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
         yield finding
     async for finding in _check_modules(settings):
         yield finding
+    yield _check_runner_limits(settings)
 
 
 async def _check_redis(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
@@ -159,6 +161,19 @@ def _check_hidden() -> Iterable[Finding]:
     """Modules of the application that nobody can import: Python has a module of the same name (jobs/module.py)."""
     for sentence in unreachable():
         yield Finding(False, f"Modules: {sentence}")
+
+
+def _check_runner_limits(settings: Settings) -> Finding:
+    """RUNNER_MAX_JOBS and RUNNER_MAX_MB. This process has imported what a runner imports."""
+    jobs, most_mb, own_mb = settings.runner_max_jobs, settings.runner_max_mb, rss_bytes() // MIB
+    if 0 < most_mb <= own_mb:
+        return Finding(
+            False,
+            f"Runners: RUNNER_MAX_MB is {most_mb}, and a process with the job modules takes {own_mb} MB before its "
+            "first job: no runner is replaced for its memory; raise it",
+        )
+    limits = [f"after {jobs} jobs"] * (jobs > 0) + [f"at {most_mb} MB (without a job {own_mb})"] * (most_mb > 0)
+    return Finding(True, f"Runners: each is replaced {' or '.join(limits)}" if limits else "Runners: none is replaced")
 
 
 async def _check_modules(settings: Settings) -> AsyncIterator[Finding]:

@@ -11,10 +11,13 @@ from typing import Any, Final, NamedTuple
 from lib.jobs.spec import JobSpec
 
 PRIORITIES = ("high", "normal", "low")
+KEEP, THROTTLE = UNIQUE_MODES = ("keep", "throttle")
 HISTORY_KEPT = 20
 MAX_DELAY_S = 10 * 366 * 86_400
 MAX_TIMEOUT_S = 7 * 86_400
 MAX_ATTEMPTS = 1000
+UNREADABLE_FOR_S = 15 * 60.0
+"""How long a job is put off by runners that can't run it, such as one of a type unknown to them, before it is dead."""
 
 
 class NewJob(NamedTuple):
@@ -24,6 +27,7 @@ class NewJob(NamedTuple):
     expires_in_ms: how long from now the job may begin; one that has not begun by then is dead.
     unique_key: no second job of the type is taken in while one waits or runs under this key; "" for none.
     unique_ttl_ms: how long the key is held; 0 for a day beyond the time when the job is due.
+    unique_mode: THROTTLE where no second job is taken in while the key is held, though the first has ended.
     idempotency_key, fingerprint: a request with the same key within a day is answered with the first job, if the
     fingerprint of its body is the same.
     retain_ms: how long the finished job's record is kept, unless the queue's own retention ends earlier.
@@ -41,6 +45,7 @@ class NewJob(NamedTuple):
     expires_in_ms: int | None = None
     unique_key: str = ""
     unique_ttl_ms: int = 0
+    unique_mode: str = KEEP
     idempotency_key: str = ""
     fingerprint: str = ""
     retain_ms: int | None = None
@@ -69,6 +74,7 @@ def make_new_job(
     expires_in_ms: int | None,
     unique_key: str,
     unique_ttl_ms: int,
+    unique_mode: str,
     retain_ms: int | None,
     give_up_ms: int | None,
     group: str,
@@ -90,6 +96,7 @@ def make_new_job(
             expires_in_ms,
             unique_key,
             unique_ttl_ms,
+            unique_mode,
             "",
             "",
             retain_ms,
@@ -120,7 +127,11 @@ class Accepted(NamedTuple):
               conflict                            its idempotency key came before, with another body
               full                                refused: the queue is at its max_depth; there may be room in
                                                   retry_after_s
+              group-full                          refused: so many jobs of its group are ready as `groups` of the queue
+                                                  allows; there may be room in retry_after_s
               brief                               refused: its unique key would be free again before it is due
+              throttled                           refused: a job that is gone by now, job_id, holds its unique key for
+                                                  another retry_after_s
     """
 
     job_id: str

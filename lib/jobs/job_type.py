@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from lib.jobs.author_checks import vet
 from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
 from lib.jobs.handler import Handler
+from lib.jobs.job import KEEP
 from lib.jobs.payload import Decode
 from lib.jobs.spec import JobSpec
 from lib.settings.config import Settings
@@ -76,7 +77,7 @@ class JobType:
             "timeout_s": self.timeout_s,
             "backoff": self.backoff,
             "expires_in_s": None,
-            "unique": ("", 0),
+            "unique": ("", 0, KEEP),
             "retain_s": self.retain_ms,
             "give_up_after_s": self.give_up_ms,
             "group": self.group,

@@ -19,11 +19,12 @@ from lib.errors import FieldError, InvalidFields
 from lib.ids import QUEUE_NAME
 from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
 from lib.jobs.group import GROUP_NAME, GROUP_RULE
-from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES
+from lib.jobs.job import KEEP, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, UNIQUE_MODES
 from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type, whole
 from lib.jobs.timestamps import milliseconds
 
 MAX_UNIQUE_KEY = 255
+LATER_MODES = ("replace", "debounce")
 UNIQUE_TTL_S = 86_400
 """For how long after its due time a job holds its unique key, where `unique` has no ttl_s. enqueue.lua adds it."""
 
@@ -180,15 +181,25 @@ def _backoff(value: Any) -> Backoff:
     return Backoff(base_s, cap_s)
 
 
-def _unique(value: Any) -> tuple[str, int]:
-    """{"key": "order-4711", "ttl_s": 60} is ("order-4711", 60000); without a ttl_s the second is 0."""
-    members = _object_of(value, ("key", "ttl_s"))
+def _unique(value: Any) -> tuple[str, int, str]:
+    """{"key": "order-4711", "ttl_s": 60, "mode": "throttle"} is ("order-4711", 60000, "throttle"); without a ttl_s the
+    second is 0, without a mode the third is "keep"."""
+    members = _object_of(value, ("key", "ttl_s", "mode"))
     if members.get("key") is None:
         raise FieldFault("is missing", "/key")
     key = _text(members["key"])
     if not 1 <= len(key) <= MAX_UNIQUE_KEY or not key.isprintable():
         raise FieldFault(f"has a key that is not of 1 to {MAX_UNIQUE_KEY} printable characters")
-    return key, 0 if members.get("ttl_s") is None else _above_0_ms(members["ttl_s"])
+    ttl_ms = 0 if members.get("ttl_s") is None else _above_0_ms(members["ttl_s"])
+    return key, ttl_ms, KEEP if members.get("mode") is None else _unique_mode(members["mode"])
+
+
+def _unique_mode(value: Any) -> str:
+    if value in LATER_MODES:
+        raise FieldFault(f"{value} comes with a later version; known: {', '.join(UNIQUE_MODES)}", "/mode")
+    if value not in UNIQUE_MODES:
+        raise FieldFault("must be one of " + ", ".join(UNIQUE_MODES), "/mode")
+    return str(value)
 
 
 def _group(value: Any) -> str:

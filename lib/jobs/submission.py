@@ -33,7 +33,7 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
         raise fields_error(errors)
     asked = job_type.defaults | fields
     asked["request_id"], asked["trace"] = request_id, trace
-    asked["unique_key"], unique_ttl_ms = asked["unique"]
+    asked["unique_key"], unique_ttl_ms, unique_mode = asked["unique"]
     spec = make_spec(asked)
     spec_text = spec.to_text()
     if not spec_text.isascii() and not _is_utf8(spec_text):
@@ -47,6 +47,7 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
         asked["expires_in_s"],
         asked["unique_key"],
         unique_ttl_ms,
+        unique_mode,
         asked["retain_s"],
         asked["give_up_after_s"],
         asked["group"],
@@ -91,7 +92,7 @@ def _name_group(job_type: JobType, fields: dict[str, Any], errors: list[FieldErr
 
 
 def _check_delay(fields: dict[str, Any], errors: list[FieldError]) -> None:
-    _, unique_ttl_ms = fields.get("unique", ("", 0))
+    _, unique_ttl_ms, _ = fields.get("unique", ("", 0, ""))
     if unique_ttl_ms and unique_ttl_ms < fields["delay_s"]:
         errors.append(BRIEF)  # For a run_at, enqueue.lua compares: that takes Redis' clock.
     if fields.get("run_at") is not None:

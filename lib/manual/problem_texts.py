@@ -199,6 +199,15 @@ TEXTS: dict[str, ProblemText] = {
         "curl -i {base}/api/queues",
         ("job-not-found", "not-found"),
     ),
+    "group-not-found": ProblemText(
+        "The group has no limits of its own that could be taken away, or no hold that could be ended; the `detail` "
+        "says which.",
+        "A typing error, or a `/` in the name that was not percent-encoded; somebody else was quicker; or the hold is "
+        "over.",
+        "List the groups of the queue: `own` says which have limits of their own, `limited_by` which are held.",
+        "curl -i '{base}/api/queues/default/groups'",
+        ("queue-not-found",),
+    ),
     "queue-in-use": ProblemText(
         "The queue can't be removed: it holds jobs, or a worker serves it; the `detail` says which. Nothing was "
         "changed.",
@@ -226,14 +235,34 @@ TEXTS: dict[str, ProblemText] = {
         _POST_KEYED,
         ("redis-unavailable", "too-many-connections"),
     ),
+    "group-full": ProblemText(
+        "As many jobs of the job's `group` are ready as `max_depth` in the queue's `groups` allows. This job was not "
+        "taken in; jobs of other groups are.",
+        "Jobs of this group come faster than they are run: the group's concurrency or rate holds them back, it is "
+        "paused, or the workers are away.",
+        "Try again after `Retry-After`, with the same `Idempotency-Key` each time. The operator may raise the group's "
+        "limits (`PATCH /api/queues/QUEUE/groups/GROUP`) or `max_depth` in the queue's `groups`.",
+        _POST_KEYED,
+        ("queue-full",),
+    ),
     "wrong-state": ProblemText(
         "The job's state does not allow this operation; the `detail` names the state. Nothing was changed.",
         "Only finished jobs can be deleted or run again, and only unfinished jobs cancelled. Another caller, or a "
-        "worker, may have been quicker. Nor can a job run again while another job waits or runs under its `unique` "
-        "key.",
+        "worker, may have been quicker. Nor can a job run again while another job holds its `unique` key: it waits "
+        "or runs, or its `mode` is `throttle` and its time is not over.",
         "Look at the job. To delete a job that waits or runs, cancel it first.",
         "curl -i {base}/api/jobs/JOB_ID",
         ("job-not-found",),
+    ),
+    "throttled": ProblemText(
+        "Your job's `unique` has the mode `throttle`: at most one job of its type in `ttl_s`. There was one, `job_id`, "
+        "and its record is gone. This job was not taken in.",
+        "Somebody deleted that job, or it was trimmed (RETAIN_COMPLETED, `retain_s`). Were it there, the answer would "
+        "be 200 with it.",
+        "If you only want it done once in that time, it was: there is nothing to do. Else send the request again after "
+        "`Retry-After`, when the key is free.",
+        _POST_KEYED,
+        ("wrong-state", "job-not-found"),
     ),
     "job-failed": ProblemText(
         "You waited for the end of the job with `Prefer: wait` or `?wait=`. The job was taken in, and is now dead or "

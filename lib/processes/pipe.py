@@ -5,13 +5,15 @@ A supervisor sends a runner:
     {"do": "use", "slots": {"email": 3}, "time": 2}     run so many jobs of each queue at a time; the message's number
     {"do": "look", "queue": "email"}                    run one suspect of this queue (an isolation runner)
     {"do": "drain"}                                     claim no more, and leave when all that runs has ended
+    {"do": "retire"}                                    the same, and say "retiring": the successor has started
     {"do": "release"}                                   give back what runs, and leave now
 
 A runner sends its supervisor:
 
-    {"is": "tick", "workers": {"email": "host.812.6f3a91c2"}, "running": 2, "silent_s": 0.4}
-                                                        every TICK_S: its loop turns. Its id in each queue, how many
-                                                        jobs run, and how long Redis has answered no claim
+    {"is": "tick", "workers": {"email": "host.812.6f3a91c2"}, "running": 2, "silent_s": 0.4, "ended": 812,
+     "rss_bytes": 41943040}                             every TICK_S: its loop turns. Its id in each queue, how many
+                                                        jobs run, how long Redis has answered no claim, how many
+                                                        attempts it has ended, and its memory
     {"is": "using", "slots": {"email": 4}, "time": 2}   it may be using so many slots; the last "use" that it has read
     {"is": "retiring", "why": "…", "slots": {"email": 1}}   it claims no more, but uses so many slots until it ends
     {"is": "looked", "queue": "email", "found": true}   its suspect has run; false: there was none

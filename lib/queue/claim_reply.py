@@ -7,10 +7,10 @@ each job. (`|` stands for FIELD, `;` for RECORD: see framing.py; email-…1 for 
     {"v":1,"type":"email",…}
     {"v":1,"type":"email",…}
 
-The first record is about the claim: `more`, `paused`, `empty` or nothing; the time; ms until the next delayed job is
-due, or nothing; since when each job was ready; ids of jobs that the claim made dead. Each further record is a job: id,
-token, number of the attempt, since when no runner could run the job; and, if the job has one of the two, its checkpoint
-and the time after which no attempt begins.
+The first record is about the claim: `more`, `paused`, `limited`, `empty` or nothing; the time; after how many ms this
+runner is to ask again, or nothing; since when each job was ready; ids of jobs that the claim made dead. Each other
+record is a job: id, token, number of the attempt, since when no runner could run the job; and, if the job has one of
+the two, its checkpoint and the time after which no attempt begins.
 """
 
 from collections.abc import Sequence
@@ -25,18 +25,21 @@ _new = tuple.__new__
 
 
 class Claim(NamedTuple):
-    """What a claim brought. is_more: claim again at once. next_due_s: seconds until a delayed job is due, if any is.
+    """What a claim brought. is_more: claim again at once. ask_again_s: after how many seconds this runner is to make
+    ready what is due then; None where another runner does so, or nothing is due soon.
 
-    is_paused: the queue is paused; ask again in a moment. is_empty: no other job is ready (only behind a pop).
+    is_paused: the queue is paused; ask again in a moment. is_limited: the queue has a limit of its own, and a bell
+    tells when to claim again. is_empty: no other job is ready (only behind a pop).
     dead_ids: jobs that the claim ended instead of handing them out (their spec can't be read, or their time is over).
     """
 
     jobs: list[ClaimedJob]
     is_more: bool
-    next_due_s: float | None
+    ask_again_s: float | None
     is_paused: bool = False
     is_empty: bool = False
     dead_ids: tuple[str, ...] = ()
+    is_limited: bool = False
 
 
 def claim_from(reply: Sequence[bytes]) -> Claim:
@@ -49,10 +52,11 @@ def claim_from(reply: Sequence[bytes]) -> Claim:
     return Claim(
         jobs=[_job_from(record, claimed_ms, ready_ms, spec) for record, ready_ms, spec in rows],
         is_more=state == b"more",
-        next_due_s=int(wait_ms) / 1000 if wait_ms else None,
+        ask_again_s=float(wait_ms) / 1000 if wait_ms else None,
         is_paused=state == b"paused",
         is_empty=state == b"empty",
         dead_ids=tuple(dead.decode().split(",")) if dead else (),
+        is_limited=state == b"limited",
     )
 
 

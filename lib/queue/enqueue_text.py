@@ -13,7 +13,7 @@ job_options.lua names the letters. `d+5000` is due in 5000 ms, `d1764410000456` 
 from collections.abc import Iterable, Sequence
 
 from lib.errors import OutcomeUnknown
-from lib.jobs.job import Accepted, NewJob
+from lib.jobs.job import KEEP, Accepted, NewJob
 from lib.queue.framing import FIELD, PART, RECORD
 
 BEGUN = b"+"
@@ -42,12 +42,15 @@ def accepted_from(jobs: Sequence[NewJob], answer: bytes) -> list[Accepted]:
 
 
 def _not_new(accepted: Accepted, outcome: str, about: str) -> Accepted:
-    """about: for `full` the seconds until there may be room, for `brief` nothing, else the id of the job that stands in
-    this job's place."""
-    if outcome == "full":
+    """about: for `full` and `group-full` the seconds until there may be room, for `brief` nothing, else the id of the
+    job that stands in this job's place; for `throttled` the seconds until the key is free behind it."""
+    if outcome in ("full", "group-full"):
         return accepted._replace(outcome=outcome, retry_after_s=int(about))
     if outcome == "brief":
         return accepted._replace(outcome=outcome)
+    if outcome == "throttled":
+        job_id, seconds = about.split(" ")
+        return accepted._replace(outcome=outcome, job_id=job_id, retry_after_s=int(seconds))
     return accepted._replace(outcome=outcome, job_id=about)
 
 
@@ -70,6 +73,8 @@ def _options(job: NewJob) -> str:
         text += f"u{job.unique_key}{PART}"
     if job.unique_ttl_ms:
         text += f"t{job.unique_ttl_ms}{PART}"
+    if job.unique_mode != KEEP:
+        text += f"m{job.unique_mode[0]}{PART}"
     if job.idempotency_key:
         text += f"i{job.idempotency_key}{PART}f{job.fingerprint}{PART}"
     if job.retain_ms is not None:

@@ -16,20 +16,24 @@ from math import inf
 from typing import Any
 
 from lib.errors import (
+    GroupFull,
     InvalidFields,
     NotReplicated,
     OutcomeUnknown,
     QueueFull,
     RedisKeysBroken,
     RedisUnavailable,
+    Throttled,
+    UpgradeNeeded,
     behind_a_change,
 )
 from lib.ids import queue_of
 from lib.jobs.job import Accepted, NewJob
 from lib.jobs.request_fields import fields_error
-from lib.jobs.submission import BRIEF
+from lib.jobs.submission import BRIEF, without_group
 from lib.queue.committer import Committer
 from lib.queue.enqueue_text import BEGUN, accepted_from, new_jobs_text
+from lib.queue.fleet import UpgradeGate
 from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
 from lib.redis_link.link import RedisLink
@@ -38,7 +42,10 @@ QUEUE_KNOWN_S = 30.0
 """A name that this process wrote into `wb:queues` is written again after so long: somebody may have removed it."""
 REPLICATION_MS = 500
 COMMIT_KEPT_S = 3600  # as in enqueue.lua
-REFUSED = ("full", "brief")
+GROUPS_SINCE = TAGS_SINCE = "0.3.0"
+"""The first version that knows groups, and tags. An older runner never looks at the line of a group, and knows no limit
+of one. An older server or supervisor that deletes a job leaves the job's id in the indexes of its tags."""
+REFUSED = ("full", "group-full", "brief", "throttled")
 """The outcomes of a NewJob that was not taken in; see `refused_job_error`."""
 EnqueueCall = tuple[str, str, str, int, str]
 """One call of enqueue.lua: "enqueue", the queue's base, the id of this Enqueuer, the commit's number, the records."""
@@ -55,6 +62,7 @@ class Enqueuer:
         *,
         ack_replicas: int,
         clock: Callable[[], float],
+        gate: UpgradeGate,
     ) -> None:
         """commit_link: for commits alone, if it is another one than `link`. clock: seconds, of this process alone."""
         self._link = link
@@ -65,6 +73,8 @@ class Enqueuer:
         self._commit_scripts = Scripts(commit_link)
         self._process_id = secrets.token_hex(8)
         self._clock = clock
+        self._gate = gate
+        self._asking: set[asyncio.Task[None]] = set()
         self._committers: dict[str, Committer[NewJob, Accepted]] = {}
         # One count for all queues: a queue's committer may be forgotten and made anew, and no number may come twice.
         self._commit_number = 0
@@ -74,9 +84,11 @@ class Enqueuer:
     async def enqueue(self, job: NewJob) -> Accepted:
         """Take a job in; when this returns, Redis has the job.
 
-        Raises QueueFull, InvalidFields or RedisUnavailable if the job was not taken in, OutcomeUnknown if it may have
-        been.
+        Raises QueueFull, GroupFull, InvalidFields, Throttled, UpgradeNeeded or RedisUnavailable if the job was not
+        taken in. Raises OutcomeUnknown if it may have been.
         """
+        if job.group or job.tags:
+            job = await self.admitted(job)
         accepted = await self._committer(job.queue).submit(job)
         if accepted.outcome in REFUSED:
             raise refused_job_error(accepted)
@@ -87,7 +99,44 @@ class Enqueuer:
 
         A job that was refused is answered too, with an outcome of REFUSED. in_bulk: behind all jobs that come singly.
         """
+        if (job.group or job.tags) and not self.is_known_to_admit:
+            asking = asyncio.ensure_future(self._post_admitted(job, on_answer, in_bulk=in_bulk))
+            self._asking.add(asking)
+            asking.add_done_callback(self._asking.discard)
+            return
         self._committer(job.queue).post(job, on_answer, in_bulk=in_bulk)
+
+    async def _post_admitted(
+        self, job: NewJob, on_answer: Callable[[Accepted | Exception], None], *, in_bulk: bool
+    ) -> None:
+        """`post` for a job with a group or tags, behind a look at which programs use this Redis."""
+        try:
+            job = await self.admitted(job)
+        except Exception as fault:  # noqa: BLE001  Whatever it is, somebody waits for an answer.
+            on_answer(fault)
+        else:
+            self._committer(job.queue).post(job, on_answer, in_bulk=in_bulk)
+
+    @property
+    def is_known_to_admit(self) -> bool:
+        """Whether it is known, without asking Redis, that `admitted` would give every job back as it is."""
+        return self._gate.is_open(GROUPS_SINCE)
+
+    async def admitted(self, job: NewJob) -> NewJob:
+        """The job as every program that uses this Redis can treat it: without the group, if it may lose that.
+
+        Raises UpgradeNeeded, RedisUnavailable."""
+        if job.tags:
+            await self._gate.require("tags", TAGS_SINCE)
+        if not job.group:
+            return job
+        try:
+            await self._gate.require("groups", GROUPS_SINCE)
+        except UpgradeNeeded:
+            if not job.may_lose_group:
+                raise
+            return without_group(job)
+        return job
 
     def is_named(self, queue: str) -> bool:
         """True if this process wrote the queue's name into `wb:queues` within the last QUEUE_KNOWN_S."""
@@ -216,15 +265,24 @@ class Enqueuer:
             raise NotReplicated(f"{detail}; send it again with the same Idempotency-Key")
 
 
-def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields:
+def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields | Throttled:
     """The error for a job that was not taken in: its outcome is one of REFUSED."""
     if accepted.outcome == "brief":
         return fields_error([BRIEF])
     queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
-    return QueueFull(
-        f"the queue {queue} is at its max_depth; nothing was taken in: send it again in {seconds} s",
-        headers=[("Retry-After", str(seconds))],
-    )
+    if accepted.outcome == "throttled":
+        return Throttled(
+            f"the job {accepted.job_id} holds the unique key, and its record is gone; nothing was taken in: the key is "
+            f"free in {seconds} s",
+            headers=[("Retry-After", str(seconds))],
+            members={"job_id": accepted.job_id},
+        )
+    headers = [("Retry-After", str(seconds))]
+    again = f"nothing was taken in: send it again in {seconds} s"
+    if accepted.outcome == "group-full":
+        detail = f"the job's group is at the max_depth that each group of the queue {queue} has; {again}"
+        return GroupFull(detail, headers=headers)
+    return QueueFull(f"the queue {queue} is at its max_depth; {again}", headers=headers)
 
 
 def _size_bytes(job: NewJob) -> int:

@@ -101,23 +101,43 @@ class UpgradeGate:
         self._clock = clock
         self._programs: Sequence[Program] = ()
         self._read_s = -FRESH_S
+        self._reading: asyncio.Task[None] | None = None
 
     async def require(self, feature: str, since: str) -> None:
         """feature: what is asked for, in the plural (`groups`); since: the first version that knows it (`0.3.0`).
 
         Raises UpgradeNeeded with who is older, and what Fleet.programs raises. The fleet is read once a second at most.
         """
-        if self._clock() - self._read_s >= FRESH_S:
-            read_s = self._clock()
-            self._programs = await self._fleet.programs()
-            self._read_s = read_s
-        if older := [program for program in self._programs if _order(program.version) < _order(since)]:
+        if not self._is_fresh:
+            # One reading for all who ask meanwhile. WHY the shield: one of them may be cancelled.
+            self._reading = self._reading or asyncio.ensure_future(self._read())
+            await asyncio.shield(self._reading)
+        if older := self._older(since):
             more = f" and {len(older) - MOST_NAMED} more" if len(older) > MOST_NAMED else ""
             names = ", ".join(program.named for program in older[:MOST_NAMED])
             raise UpgradeNeeded(
                 f"{feature} need Waybill {since} or newer in every server and worker, and these are older: "
                 f"{names}{more}; upgrade those, and send the request again"
             )
+
+    def is_open(self, since: str) -> bool:
+        """Whether it is known, without asking Redis, that `require` would raise nothing."""
+        return self._is_fresh and not self._older(since)
+
+    @property
+    def _is_fresh(self) -> bool:
+        return self._clock() - self._read_s < FRESH_S
+
+    async def _read(self) -> None:
+        read_s = self._clock()
+        try:
+            self._programs = await self._fleet.programs()
+            self._read_s = read_s
+        finally:
+            self._reading = None
+
+    def _older(self, since: str) -> list[Program]:
+        return [program for program in self._programs if _order(program.version) < _order(since)]
 
 
 class VersionCount(NamedTuple):

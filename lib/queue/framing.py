@@ -14,7 +14,7 @@ The forms, with `;` for RECORD, `|` for FIELD, `/` for PART, and `id1` for an id
     more|1764410000123|250|…;id1|7|1|;id2|1|1|     the first element of claim.lua's reply      claim_reply.py
     id1|7|-email|{"sent":1};id2|1|-email|;         ends of attempts, for finish.lua            end_record.py
     3/lsent the head/p{"fraction":0.5,…}           what a running job noted, for note.lua      notes.py
-    1764410000000||state|ready|spec|{…}            a job, as read.lua gives it                 job_record.py
+    1764410000000||state|ready|spec|{…}            a job, as record_text.lua gives it          job_record.py
     completed email|12|dead email|1                counters of a queue, or its settings        `counters`, `texts`
 """
 

@@ -58,6 +58,13 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "",
         "no unique key, or a day",
     ),
+    "unique_mode": JobField(
+        "throttle: nobody takes the unique key from the job for that long, whether the job has ended or not",
+        "throttle",
+        "take_in",
+        "",
+        "no unique key, or one of the mode keep: it is free when the job has ended",
+    ),
     "retain": JobField(
         "for how many ms the record is kept when the job has ended",
         "3600000",

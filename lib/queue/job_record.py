@@ -1,4 +1,4 @@
-"""A job as Redis holds it, read out of the text that read.lua gives of the job. Pure.
+"""A job as Redis holds it, read out of the text that record_text.lua gives of the job. Pure.
 
     1764410000000||state|completed|spec|{"v":1,"type":"email",…}|attempts|2|claims|2|started|1764410003000|history|1/…
 
@@ -29,7 +29,7 @@ from lib.queue.framing import (
 
 
 def record_from(job_id: str, text: bytes) -> JobRecord:
-    """text: one element of read.lua's reply, as above."""
+    """text: what record_text.lua gives, as above."""
     created, due, *flat = text.split(FIELD_BYTE)
     fields = {shown_text(name): value for name, value in zip(flat[::2], flat[1::2], strict=False)}
     state = optional_text(fields.get("state")) or ""

@@ -19,7 +19,8 @@ from lib.ids import queue_of
 from lib.jobs.job import NO_KEY, JobRecord, Keyed, Revision
 from lib.jobs.state import WAITING
 from lib.queue.bulk_changes import BulkChanges, unique_key_of
-from lib.queue.enqueuer import Enqueuer
+from lib.queue.enqueuer import TAGS_SINCE, Enqueuer
+from lib.queue.fleet import Fleet, UpgradeGate
 from lib.queue.framing import shown_text
 from lib.queue.job_record import record_from
 from lib.queue.kept_answers import KeptAnswers
@@ -54,15 +55,23 @@ class JobStore:
         self._link = link
         self._keys = keys
         self._scripts = Scripts(link)
-        self._enqueuer = Enqueuer(link, commit_link or link, keys, ack_replicas=ack_replicas, clock=clock)
+        self._gate = UpgradeGate(Fleet(link, keys), clock)
+        self._enqueuer = Enqueuer(
+            link, commit_link or link, keys, ack_replicas=ack_replicas, clock=clock, gate=self._gate
+        )
         # Taken over as they are, and not called by methods of this class: every job passes here.
         self.enqueue = self._enqueuer.enqueue
         self.post = self._enqueuer.post
+        self.admitted = self._enqueuer.admitted
         self.forget_names = self._enqueuer.forget_names
         self.prepare_removal = self._enqueuer.prepare_removal
         self.named_jobs = NamedJobs(link, keys, self.enqueue)
         self.in_bulk = BulkChanges(link, keys, self._note_use)
         self.kept_answers = KeptAnswers(link, keys)
+
+    @property
+    def is_known_to_admit(self) -> bool:
+        return self._enqueuer.is_known_to_admit
 
     async def read(self, job_id: str) -> JobRecord:
         """Raises JobNotFound."""
@@ -147,13 +156,15 @@ class JobStore:
         """Change a job that waits, as `revise(record)` says.
 
         If somebody else changes the job in that moment, `revise` is called again with the new record. Raises
-        JobNotFound or WrongState, and what `revise` raises.
+        JobNotFound or WrongState, UpgradeNeeded for tags while an older program runs, and what `revise` raises.
         """
         for _ in range(PATCH_TRIES):
             record = await self.read(job_id)
             if record.state not in WAITING:
                 raise wrong_state(record.state, UNCHANGEABLE)
             spec_text, priority, due, tags = revise(record)
+            if tags is not None:
+                await self._gate.require("tags", TAGS_SINCE)
             if due is not None and not self._enqueuer.is_named(record.queue):
                 # Upkeep may have planned its next visit to the queue for a time after the job's new one.
                 await self._enqueuer.name(record.queue)

@@ -4,6 +4,7 @@ wb:queues                     SET     the queues' names; a queue is added before
 wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it (lua/queues/name.lua)
 wb:fleet                      ZSET    "server 0.2.0 web1.4711.9f3a01c2" -> ms until which that program counts (fleet.py)
 wb:runners                    ZSET    runner -> ms until which it counts as living; only its size is read
+wb:replacements               HASH    reason -> how many runners were replaced for it (RUNNER_MAX_JOBS, RUNNER_MAX_MB)
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
 wb:{q}:ready:high|normal|low  LIST    ids of ready jobs; they enter at the left end, and the right end is next
@@ -33,8 +34,11 @@ wb:{q}:graves                 ZSET    runner that was reaped -> ms at which that
 wb:{q}:cancels:<runner>       SET     ids of running jobs whose cancellation was requested; "!<id>" beside the id where
                                       the handler gets no time to stop; expires
 wb:{q}:expiring               ZSET    id -> ms at which the job is dead if its handler never started
+wb:{q}:keeper deputy          STRING  "<ms> <runner>": who asks when the next time has come, and who does if that one is
+                                      gone (lua/parts/keeper.lua); they expire
 wb:{q}:epoch                  STRING  a random word, written once: where it is another one or gone, Redis was emptied
-wb:{q}:unique:<key>           STRING  the id of the job under that unique key; expires (lua/parts/unique_key.lua)
+wb:{q}:unique:<key>           STRING  the id of the job under that unique key; expires (lua/parts/unique_key.lua has
+                              its other forms, for a second type and for throttle)
 wb:{q}:idem:<caller> <key>    STRING  "<id or queue> <fingerprint of the request> <answer>"; expires after a day
 wb:{q}:commit:<process>       STRING  the number and the answer of a process' last commit; expires
 wb:{q}:gone                   HASH    id of a deleted job -> in how many lists it still stands; claim drops it there
@@ -66,13 +70,12 @@ INDEXED = ("delayed", "blocked", "completed", "dead", "cancelled")
 """The states whose jobs stand in a sorted set of that name."""
 
 TYPES = {
-    **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine"), "list"),
+    **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine", "bells", "rate:"), "list"),
     **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading"), "zset"),
     **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
-    "bells": "list",
-    "full": "set",
-    "epoch": "string",
+    **dict.fromkeys(("full", "running:"), "set"),
+    **dict.fromkeys(("epoch", "keeper", "deputy"), "string"),
     "events": "stream",
 }
 """The type of each of a queue's keys that exists once in a queue: for a key that is there, what Redis' TYPE answers."""
@@ -87,6 +90,7 @@ class RedisKeys:
         self.runners = f"{prefix}:runners"
         self.fleet = f"{prefix}:fleet"
         self.warnings = f"{prefix}:warnings"
+        self.replacements = f"{prefix}:replacements"
         # WHY the braces: name.lua writes this key and `queues`, so both must be in one Cluster slot.
         self.moved = f"{prefix}:{{{self.queues}}}:moved"
 
@@ -101,6 +105,10 @@ class RedisKeys:
     def waiting(self, queue: str) -> str:
         """The list on which an idle runner blocks."""
         return self.base(queue) + "ready:normal"
+
+    def bells(self, queue: str) -> str:
+        """The list on which an idle runner blocks where the queue has a concurrency or a rate of its own."""
+        return self.base(queue) + "bells"
 
     def removed(self, marker: str) -> str:
         """Where it is noted that the queue with this marker was removed on purpose; it has a slot of its own."""
@@ -123,6 +131,9 @@ class RedisKeys:
 
     def meta(self, queue: str) -> str:
         return self.base(queue) + "meta"
+
+    def limits(self, queue: str) -> str:
+        return self.base(queue) + "limits"
 
     def epoch(self, queue: str) -> str:
         return self.base(queue) + "epoch"

@@ -30,6 +30,8 @@ from lib.queue.upkeep_steps import PROMOTED_AT_ONCE
 from lib.redis_link.link import RedisLink
 from lib.redis_link.redis_wire import MissingScript
 
+CLAIMING = {b"rationed": "ration", b"plain": "claim"}
+"""What a claim answers where it is for another script to claim in this queue, and that script."""
 FIRST_PAUSE_S = 0.05
 LAST_PAUSE_S = 2.0
 
@@ -70,6 +72,8 @@ class Lease:
         self._scripts = Scripts(link)
         self._base = keys.base(queue)
         self._active_list = keys.active(queue, runner_id)
+        self._claiming = "claim"
+        """The script by which this runner claims: `ration` where the queue has limits or groups."""
         self._committers: dict[str, Committer[EndRecord, bool]] = {
             script: Committer(functools.partial(self._send_ends, script), _size_bytes, in_flight=2)
             for script in ("finish", "fail", "snooze", "release")
@@ -86,28 +90,42 @@ class Lease:
 
     # Claiming.
 
+    @property
+    def is_rationed(self) -> bool:
+        """Whether the last claim said that the queue has limits or groups. A job that is claimed there and given back
+        has used up a start of the queue's rate: so claim no more than can begin at once."""
+        return self._claiming == "ration"
+
     async def claim(self, limit: int, strays: Sequence[str] = (), source: str = "ready") -> Claim:
         """Claim up to `limit` jobs, and the `strays`: ids of the active list that no handler of this runner has.
 
         source: "ready", or "suspects" for a runner that runs one suspect at a time. Raises NotRegistered. Never call
         it again because its reply was lost: what it claimed stands in the active list, see `active_ids`.
+        Where `is_rationed` changes by it, the claim brings nothing and is_more: call it again.
         """
-        return self._claim_from(await self._scripts.call("claim", self._base, self.runner_id, limit, source, *strays))
+        reply = await self._scripts.call(self._claiming, self._base, self.runner_id, limit, source, *strays)
+        return self._claim_from(reply)
 
-    async def pop(self, block_s: float, on_claim: Callable[[Claim], object] = lambda claim: None) -> Claim:
+    async def pop(
+        self, block_s: float, on_claim: Callable[[Claim], object] = lambda claim: None, *, is_limited: bool = False
+    ) -> Claim:
         """Wait for an id in ready:normal, move it to the active list and claim that job. Raises NotRegistered.
+
+        is_limited: as a claim has said; wait for a bell instead, and claim a job that may start then.
 
         The claim leaves in one packet with the BRPOPLPUSH: Redis runs it as soon as an id was moved, and an idle runner
         begins a job a round trip sooner. It claims that one job alone: if this host has been cut off and Redis does not
         know yet, no other job goes astray. `on_claim` is called in the turn of the loop in which the reply comes; if it
         is not called, a job may stand in the active list that nobody runs. Never cancel this; see `end_pop`.
         """
-        pop = ("BRPOPLPUSH", self._keys.waiting(self.queue), self._active_list, block_s)
-        claim = self._scripts.command("claim", self._base, self.runner_id, 1, "popped")
+        waits_at = self._keys.bells(self.queue) if is_limited else self._keys.waiting(self.queue)
+        pop = ("BRPOPLPUSH", waits_at, self._active_list, block_s)
+        claim = self._scripts.command(self._claiming, self._base, self.runner_id, 1, "popped")
 
         def read(reply: bytes | list[bytes]) -> Claim:
             found = self._claim_from(reply)
-            on_claim(found)
+            if not isinstance(reply, bytes):
+                on_claim(found)
             return found
 
         try:
@@ -117,9 +135,12 @@ class Lease:
         return found
 
     def _claim_from(self, reply: bytes | list[bytes]) -> Claim:
-        if isinstance(reply, bytes):
+        if not isinstance(reply, bytes):
+            return claim_from(reply)
+        if reply not in CLAIMING:
             raise NotRegistered(self.runner_id, is_forgotten=reply == b"forgotten")
-        return claim_from(reply)
+        self._claiming = CLAIMING[reply]
+        return Claim([], True, None)
 
     async def end_pop(self) -> None:
         """Make a `pop` that waits return at once."""
@@ -136,9 +157,10 @@ class Lease:
         return {shown_text(job_id) for job_id in ids}
 
     async def promote(self) -> float | None:
-        """Make ready the delayed jobs that are due. Returns the seconds until the next one is due, None for none."""
-        wait_ms, _ = await self._scripts.call("promote", self._base, PROMOTED_AT_ONCE)
-        return int(wait_ms) / 1000 if wait_ms else None
+        """Make ready the delayed jobs that are due. Returns after how many seconds this runner is to do so again, None
+        where others will."""
+        wait_ms, _ = await self._scripts.call("promote", self._base, PROMOTED_AT_ONCE, self.runner_id)
+        return float(wait_ms) / 1000 if wait_ms else None
 
     # Ending.
 

@@ -4,8 +4,8 @@
     await queues.names()                    # ["email", "reports"]
     (await queues.census("email")).counts   # {"ready": 3, "active": 1, "delayed": 0, "completed": 812, …}
 
-Three parts have a class of their own: `queues.runners` (runners.py), `queues.upkeep` (upkeep_steps.py) and
-`queues.warnings` (health_warnings.py). Hand a part to whoever needs no more than that part.
+Four parts have a class of their own: `queues.runners` (runners.py), `queues.groups` (group_store.py), `queues.upkeep`
+(upkeep_steps.py) and `queues.warnings` (health_warnings.py). Hand a part to whoever needs no more than that part.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from lib.errors import QueueInUse, QueueNotFound, RedisKeysBroken, behind_a_chan
 from lib.jobs import queue_settings
 from lib.jobs.job import NO_KEY, Keyed
 from lib.queue.framing import FIELD, counters, named, shown_text, texts
+from lib.queue.group_store import GroupStore
 from lib.queue.health_warnings import HealthWarnings
 from lib.queue.keys import INDEXED, TYPES, RedisKeys
 from lib.queue.queue_names import QUEUES_AT_ONCE, all_names, in_batches
@@ -30,12 +31,24 @@ LEASE_S = 15.0  # The setting's default.
 REMOVED_KNOWN_S = 86_400
 
 
+class Limited(NamedTuple):
+    """Why no job of a queue may start now, though some wait: `by` its `rate` or its `concurrency`.
+
+    until_ms: when the rate lets the next one start, by Redis' clock; None for a concurrency.
+    """
+
+    by: str
+    until_ms: int | None
+
+
 class Census(NamedTuple):
     """One queue in numbers.
 
     counts: state -> jobs. workers: runners that are alive. per_minute: event -> count in about the last 60 s. totals:
     event -> count since the queue began. settings: what queue_settings.shown gives, {"paused": False, "max_depth":
-    None} where nothing was set.
+    None, …} where nothing was set. limited: which of the queue's own limits keeps its jobs waiting now, if one does.
+    lines: how many groups wait for their turn (waiting), for a job of theirs to end (full), or for a time (resting),
+    and how many of the latter are held by a job of theirs (held); empty where the queue has no groups.
     """
 
     queue: str
@@ -45,6 +58,8 @@ class Census(NamedTuple):
     per_minute: dict[str, int]
     totals: dict[str, int]
     settings: Mapping[str, Any]
+    limited: Limited | None
+    lines: Mapping[str, int]
 
 
 class Quarantined(NamedTuple):
@@ -65,6 +80,7 @@ class QueueStore:
         self._scripts = Scripts(link)
         self._lease_ms = round(lease_s * 1000)
         self.runners = Runners(link, keys, self._lease_ms)
+        self.groups = GroupStore(link, keys, self._expect_existing)
         self.upkeep = UpkeepSteps(link, keys)
         self.warnings = HealthWarnings(link, keys)
 
@@ -219,13 +235,21 @@ def _census(queue: str, reply: list[Any]) -> Census:
         counts={"ready": max(0, int(found["all"]) - active - sum(counts.values())), "active": active, **counts},
         workers=int(found["runners"]),
         oldest_ready_age_s=max(0, now_ms - int(oldest)) / 1000 if oldest else None,
-        per_minute=_per_minute(counters(found["minute"]), counters(found["last_minute"]), now_ms % 60_000 / 60_000),
+        per_minute=per_minute(counters(found["minute"]), counters(found["last_minute"]), now_ms % 60_000 / 60_000),
         totals=_by_event(counters(found["totals"])),
         settings=queue_settings.shown(texts(found["settings"])),
+        limited=_limited(shown_text(found.get("limited", b""))),
+        lines=counters(found.get("lines", b"")),
     )
 
 
-def _per_minute(this: dict[str, int], last: dict[str, int], share: float) -> dict[str, int]:
+def _limited(text: str) -> Limited | None:
+    """`rate 1764410000123` or `concurrency`; "" where the queue's own limits let a job start."""
+    by, _, until_ms = text.partition(" ")
+    return Limited(by, int(until_ms) if until_ms else None) if by else None
+
+
+def per_minute(this: dict[str, int], last: dict[str, int], share: float) -> dict[str, int]:
     """What this minute has so far, and the share of the last minute that lies within the last 60 s."""
     names = ("enqueued", "completed", "retried", "dead", "cancelled")
     return {name: this.get(name, 0) + round(last.get(name, 0) * (1 - share)) for name in names}

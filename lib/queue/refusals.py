@@ -20,7 +20,7 @@ WAITS = "waits"
 def retry_refusal(job_id: str, word: str) -> WaybillError | None:
     """word: of retry.lua. None where the job runs again."""
     if word.startswith(UNIQUE):
-        return WrongState(f"the job {word.removeprefix(UNIQUE)} waits or runs under the same unique key")
+        return WrongState(f"the job {word.removeprefix(UNIQUE)} holds the same unique key")
     if word == WAITS:
         return WrongState("the job waited for other jobs; only a newer version of Waybill can run it again")
     return _refusal(job_id, word, "only one that is dead, completed or cancelled can be run again")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from lib.queue.framing import exact_text, optional_object, shown_text
 from lib.queue.keys import RedisKeys
-from lib.queue.queue_names import all_names, in_batches
+from lib.queue.queue_names import QUEUES_AT_ONCE, Walk, all_names, in_batches
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import Unreadable, each_readable
 from lib.queue.upkeep_steps import ENDED_AT_ONCE
@@ -53,6 +53,16 @@ class Runners:
         """How many runners are alive in all queues together. One call, however many queues there are."""
         return int(await self._link.call("ZCOUNT", self._keys.runners, await now_ms(self._link), "+inf"))
 
+    async def count_replacement(self, reason: str) -> None:
+        """Count a runner that was replaced (RUNNER_MAX_JOBS, RUNNER_MAX_MB)."""
+        await self._link.call("HINCRBY", self._keys.replacements, reason, 1)
+
+    async def replacements(self) -> dict[str, int]:
+        """How many runners were replaced so far, by reason, as in {"jobs": 12, "memory": 3}."""
+        flat = await self._link.call("HGETALL", self._keys.replacements)
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        return {shown_text(reason): int(count) for reason, count in pairs if count.isdigit()}
+
     async def beat(self, queue: str, runner_ids: Sequence[str]) -> dict[str, bool]:
         """Beat for runners. False for each that is not registered with the queue: it was reaped."""
         letters = await self._scripts.call("beat", self._keys.base(queue), *runner_ids)
@@ -74,6 +84,13 @@ class Runners:
             for queue, seen in zip(some, await each_readable(some, self.roster), strict=True):
                 if not isinstance(seen, Unreadable):
                     yield queue, seen
+
+    async def served_queues(self) -> list[str]:
+        """The queues that living runners serve, sorted. If there are more queues than QUEUES_AT_ONCE, about so many of
+        them are asked."""
+        names = sorted(await Walk(self._link, self._keys, page=QUEUES_AT_ONCE).step())
+        rosters = await each_readable(names, self.roster)
+        return [name for name, seen in zip(names, rosters, strict=True) if seen and not isinstance(seen, Unreadable)]
 
     async def reap(
         self, queue: str, runner_id: str, *, beat_seen: str = "", is_crash: bool = True, crash_limit: int

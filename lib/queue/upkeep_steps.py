@@ -1,4 +1,4 @@
-"""The steps of upkeep in a queue: survey it, make due jobs ready, end expired jobs, forget old jobs.
+"""The steps of upkeep in a queue: survey it, make due jobs ready, end expired jobs, forget old jobs, mend its groups.
 
 Each step is one script, which does a bounded part of the work and says whether there is more. Steps are safe from any
 number of supervisors at once: no supervisor leads. work/supervisor/upkeep.py decides which queue gets which step when.
@@ -15,6 +15,7 @@ from lib.redis_link.redis_info import now_ms
 
 PROMOTED_AT_ONCE = 500  # More would hold Redis for over 10 ms; likewise for the next number.
 ENDED_AT_ONCE = 200
+MENDED_AT_ONCE = 100
 MOST_GRAVES = 1000
 MANY = 10**8
 
@@ -38,7 +39,8 @@ class Survey(NamedTuple):
 
     suspects: how many jobs wait to run alone. dead_runners: ids of runners that were reaped or left, and whose active
     list holds jobs again. beats: runner id -> its beat, `17:1764410000123`, or `none` for a registration without one.
-    wait_s: seconds until a job will be due, expire or be trimmed without anybody doing anything.
+    wait_s: seconds until a job will be due, expire or be trimmed without anybody doing anything. is_rationed: the queue
+    has limits or groups, so that `mend` is to be called.
     """
 
     is_due: bool
@@ -48,12 +50,13 @@ class Survey(NamedTuple):
     dead_runners: list[str]
     beats: dict[str, str]
     wait_s: float = inf
+    is_rationed: bool = False
 
     @property
     def is_busy(self) -> bool:
         """True if there is something to do, or to watch, in the next round as well."""
-        todo = (self.is_due, self.is_expiring, self.is_trimmable, self.suspects, self.dead_runners, self.beats)
-        return any(todo)
+        todo = (self.is_due, self.is_expiring, self.is_trimmable, self.is_rationed)
+        return any((*todo, self.suspects, self.dead_runners, self.beats))
 
 
 class UpkeepSteps:
@@ -84,11 +87,12 @@ class UpkeepSteps:
             dead_runners=exact_text(dead_runners).split(",") if dead_runners else [],
             beats=dict(zip(beats[::2], beats[1::2], strict=True)),
             wait_s=int(wait_ms) / 1000 if wait_ms else inf,
+            is_rationed=bool(found["rationed"]),
         )
 
     async def promote(self, queue: str) -> bool:
         """Make ready up to PROMOTED_AT_ONCE delayed jobs that are due. True if there are more."""
-        _, more = await self._scripts.call("promote", self._keys.base(queue), PROMOTED_AT_ONCE)
+        _, more = await self._scripts.call("promote", self._keys.base(queue), PROMOTED_AT_ONCE, "")
         return bool(more)
 
     async def expire(self, queue: str) -> tuple[list[str], bool]:
@@ -100,3 +104,10 @@ class UpkeepSteps:
         """Forget up to ENDED_AT_ONCE finished jobs that `retention` does not keep. True if there are more."""
         _, more = await self._scripts.call("trim", self._keys.base(queue), *retention.arguments, ENDED_AT_ONCE)
         return bool(more)
+
+    async def mend(self, queue: str) -> tuple[int, bool]:
+        """Put right what is wrong with the next MENDED_AT_ONCE groups of a queue with limits or groups, and forget
+        those without jobs. Each call goes on where the last one ended. Returns how many groups were mended, and True
+        if others are to be looked at at once."""
+        mended, more = await self._scripts.call("mend", self._keys.base(queue), MENDED_AT_ONCE)
+        return int(mended), bool(more)

@@ -60,6 +60,8 @@ class Settings(NamedTuple):
     lease_s: float
     crash_limit: int
     isolation_runners: int
+    runner_max_jobs: int
+    runner_max_mb: int
     shutdown_grace_s: float
     unwind_s: float
     retain_completed: int
@@ -241,6 +243,18 @@ SETTINGS: tuple[Setting, ...] = (
         "runners that a worker.py may start for a while beside WORKER_PROCESSES, for jobs that were aboard two runners "
         "that crashed: one job in each, 1 to 64; fewer where job modules take much memory",
         kinds.whole(1, 64),
+    ),
+    Setting(
+        "RUNNER_MAX_JOBS",
+        "0",
+        "attempts that a runner ends before a new process takes its place, 0 to 1000000000; 0: any number",
+        kinds.whole(0, 10**9),
+    ),
+    Setting(
+        "RUNNER_MAX_MB",
+        "0",
+        "memory (RSS, in units of 2^20 bytes) at which a new process takes a runner's place, 0 to 1000000; 0: never",
+        kinds.whole(0, 1_000_000),
     ),
     Setting(
         "SHUTDOWN_GRACE_S",

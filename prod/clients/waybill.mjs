@@ -56,7 +56,7 @@ const SLICE_CHARACTERS = 4 << 20;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
 const RETRIED = [408, 429, 502, 503, 504];
-const NOT_DONE = ["redis-unavailable", "queue-full", "draining", "too-many-connections"]; // nothing was carried out
+const NOT_DONE = ["redis-unavailable", "queue-full", "group-full", "draining", "too-many-connections"]; // nothing was done
 const NOT_SENT = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"];
 const BAD_CERTIFICATE = /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_)/;
 const NDJSON = "application/x-ndjson";
@@ -141,6 +141,9 @@ export class Unavailable extends Problem {}
 /** As many jobs wait in the queue as its `max_depth` allows; this one was not taken in. */
 export class QueueFull extends Unavailable {}
 
+/** As many jobs of the job's group are ready as the queue allows each group; this one was not taken in. */
+export class GroupFull extends QueueFull {}
+
 /** @type {Map<string, typeof Problem>} */
 const OF_SLUG = new Map(
   Object.entries({
@@ -148,6 +151,7 @@ const OF_SLUG = new Map(
     "queue-not-found": QueueNotFound,
     "idempotency-key-reused": KeyReused,
     "queue-full": QueueFull,
+    "group-full": GroupFull,
   }),
 );
 /** @type {Map<number, typeof Problem>} */
@@ -594,10 +598,12 @@ const CHECKS = {
   timeout_s: isNumber(1e-9, 604_800),
   backoff: isObjectOf(["base_s", "cap_s"]),
   expires_in_s: isNumber(1e-9),
-  unique: isObjectOf(["key", "ttl_s"], "key"),
+  group: isText(/^[A-Za-z0-9._:@/-]{1,128}$/),
+  tags: (value) => Array.isArray(value) && value.length <= 10 && value.every(isText(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$/)),
+  unique: isObjectOf(["key", "ttl_s", "mode"], "key"),
   retain_s: isNumber(0),
 };
-const CHANGES = ["payload", "priority", "run_at", "max_attempts"];
+const CHANGES = ["payload", "priority", "run_at", "max_attempts", "tags"];
 const UNSET = ["run_at", "expires_at", "started_at", "finished_at", "progress", "result", "error", "worker_id", "trace_id"];
 const USUAL = { priority: "normal", max_attempts: 5, timeout_s: 60, backoff: { base_s: 2, cap_s: 3600 } };
 
@@ -621,7 +627,8 @@ function checkedFields(body, known, required = []) {
 /** @param {Record<string, any>} fields @param {string} queue @param {string} requestId @returns {Job} */
 function newJob(fields, queue, requestId) {
   return {
-    ...Object.fromEntries([...UNSET, "retain_s", "cancel_requested_at"].map((name) => [name, null])),
+    ...Object.fromEntries([...UNSET, "retain_s", "cancel_requested_at", "group"].map((name) => [name, null])),
+    tags: [],
     ...USUAL,
     ...fields,
     id: `${queue}-${randomUUID().replaceAll("-", "")}`,
@@ -664,6 +671,8 @@ export class FakeWaybill extends Waybill {
     this._paused = new Set();
     /** @type {Map<string, {fields: string, status: number, job: Job}>} */
     this._keys = new Map();
+    /** @type {Map<string, Job>} */
+    this._throttles = new Map();
     /** What each call throws, as new NotReached("down", { isSent: false }); undefined: nothing. @type {{is?: WaybillError}} */
     this._fault = {};
   }
@@ -804,6 +813,18 @@ export class FakeWaybill extends Waybill {
     return this.jobs.find((other) => isSame(other) && other !== job && !isFinished(other));
   }
 
+  /** The job that holds its unique key of the mode throttle, finished or not, if not itself. @param {Job} job */
+  _throttleOf(job) {
+    if (job.unique?.mode !== "throttle") return undefined;
+    const place = JSON.stringify([job.queue, job.type, job.unique_key]);
+    const first = this._throttles.get(place) ?? job;
+    this._throttles.set(place, first);
+    if (first !== job && !this.jobs.includes(first)) {
+      throw refusal(409, "throttled", `the job ${first.id} holds the unique key, and is gone`);
+    }
+    return first === job ? undefined : first;
+  }
+
   /** @param {string} jobId */
   _job(jobId) {
     const job = this.jobs.find(({ id }) => id === jobId);
@@ -820,7 +841,7 @@ export class FakeWaybill extends Waybill {
     if (isFinished(job) !== ["DELETE", "POST retry"].includes(operation)) {
       throw refusal(409, "wrong-state", `the job is ${job.state}`);
     }
-    if (operation === "POST retry" && this._holder(job)) {
+    if (operation === "POST retry" && (this._holder(job) ?? this._throttleOf(job))) {
       throw refusal(409, "wrong-state", "another job holds its unique key");
     }
     if (operation === "DELETE") this.jobs.splice(this.jobs.indexOf(job), 1);

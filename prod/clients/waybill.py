@@ -68,7 +68,7 @@ IDLE_S = 10.0  # after so long a kept connection is not used again: the service 
 ARRAY_JOBS, SLICE_JOBS, SLICE_BYTES = 1000, 10_000, 4 << 20
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 RETRIED = (408, 429, 502, 503, 504)
-NOT_DONE = ("redis-unavailable", "queue-full", "draining", "too-many-connections")  # of these nothing was carried out
+NOT_DONE = ("redis-unavailable", "queue-full", "group-full", "draining", "too-many-connections")  # nothing was done
 NDJSON = "application/x-ndjson"
 
 
@@ -236,11 +236,16 @@ class QueueFull(Unavailable):
     """As many jobs wait in the queue as its `max_depth` allows; this one was not taken in."""
 
 
+class GroupFull(QueueFull):
+    """As many jobs of the job's group are ready as the queue allows each group; this one was not taken in."""
+
+
 _OF_SLUG: dict[str, type[Problem]] = {
     "job-not-found": JobNotFound,
     "queue-not-found": QueueNotFound,
     "idempotency-key-reused": IdempotencyKeyReused,
     "queue-full": QueueFull,
+    "group-full": GroupFull,
 }
 _OF_STATUS: dict[int, type[Problem]] = {
     401: KeyRefused,
@@ -1033,6 +1038,7 @@ def _is_object(*names: str, required: str = "") -> Callable[[Any], bool]:
     return lambda value: isinstance(value, dict) and required in ("", *value) and (not names or {*value} <= {*names})
 
 
+_is_tag = _is_text(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 # What POST /api/jobs takes, each with a check of its form.
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     "type": _is_text(r".+"),
@@ -1045,10 +1051,12 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "timeout_s": _is_number(1e-9, 604_800),
     "backoff": _is_object("base_s", "cap_s"),
     "expires_in_s": _is_number(1e-9),
-    "unique": _is_object("key", "ttl_s", required="key"),
+    "group": _is_text(r"[A-Za-z0-9._:@/-]{1,128}"),
+    "tags": lambda value: isinstance(value, list) and len(value) <= 10 and all(map(_is_tag, value)),
+    "unique": _is_object("key", "ttl_s", "mode", required="key"),
     "retain_s": _is_number(0),
 }
-_CHANGES = ("payload", "priority", "run_at", "max_attempts")
+_CHANGES = ("payload", "priority", "run_at", "max_attempts", "tags")
 # A new job's fields, where it does not say otherwise.
 _UNSET = ("run_at", "expires_at", "started_at", "finished_at", "progress", "result", "error", "worker_id", "trace_id")
 _USUAL = {"priority": "normal", "max_attempts": 5, "timeout_s": 60, "backoff": {"base_s": 2, "cap_s": 3600}}
@@ -1083,6 +1091,7 @@ class _FakeService:
         self.jobs: list[Job] = []
         self.paused: set[str] = set()
         self.keys: dict[tuple[str, str], tuple[Object, int, Job]] = {}
+        self.throttles: dict[tuple[str, str, str], Job] = {}
         self.fault: WaybillError | None = None
 
     def answer(self, request: _Request) -> _Reply:
@@ -1131,7 +1140,7 @@ class _FakeService:
         outcome = "replayed"
         if (queue, key) not in self.keys:
             job = _new_job(fields, queue, request_id)
-            holder = self._holder(job)
+            holder = self._holder(job) or self._throttle_of(job)
             self.keys[queue, key] = (fields, 200 if holder else 202, holder or job)
             self.jobs += [] if holder else [job]
             outcome = "duplicate" if holder else "created"
@@ -1157,6 +1166,15 @@ class _FakeService:
                 return other
         return None
 
+    def _throttle_of(self, job: Job) -> Job | None:
+        """The job that holds its unique key of the mode throttle, finished or not, if not itself."""
+        if job.get("unique", {}).get("mode") != "throttle":
+            return None
+        first = self.throttles.setdefault((job["queue"], job["type"], job["unique_key"]), job)
+        if first is not job and first not in self.jobs:
+            raise _refusal(409, "throttled", f"the job {first.id} holds the unique key, and is gone")
+        return None if first is job else first
+
     def job(self, job_id: str) -> Job:
         for job in self.jobs:
             if job.id == job_id:
@@ -1170,7 +1188,7 @@ class _FakeService:
             raise _refusal(404, "not-found", f"the fake does not know {operation} of a job")
         if job.is_finished != (operation in ("DELETE", "POST retry")):
             raise _refusal(409, "wrong-state", f"the job is {job.state}")
-        if operation == "POST retry" and self._holder(job):
+        if operation == "POST retry" and (self._holder(job) or self._throttle_of(job)):
             raise _refusal(409, "wrong-state", "another job holds its unique key")
         if operation == "DELETE":
             self.jobs.remove(job)
@@ -1220,7 +1238,8 @@ def _read_lines(request: _Request) -> Any:
 def _new_job(fields: Object, queue: str, request_id: str) -> Job:
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
     is_later = bool(fields.get("delay_s")) or "run_at" in fields
-    job = Job({**dict.fromkeys(_UNSET), "retain_s": None, "cancel_requested_at": None, **_USUAL, **fields})
+    unset: Object = {**dict.fromkeys(_UNSET), "retain_s": None, "cancel_requested_at": None, "group": None, "tags": []}
+    job = Job({**unset, **_USUAL, **fields})
     job.update(id=f"{queue}-{uuid.uuid4().hex}", queue=queue, state="delayed" if is_later else "ready", attempts=0)
     unique_key = fields.get("unique", {}).get("key")
     job.update(created_at=now.replace("+00:00", "Z"), request_id=request_id, unique_key=unique_key, history=[])

@@ -39,6 +39,7 @@ from tests.faults import (
     sweep,
     upgrade,
     versions,
+    worn,
     zombies,
 )
 from tests.faults.row import Row, table
@@ -71,6 +72,7 @@ SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "settings": settings.run,
     "upgrade": upgrade.run,
     "versions": versions.run,
+    "worn": worn.run,
 }
 # What these measure would be another scenario's load; the others wait most of the time, and run several at once.
 ALONE = ("kills", "delayed", "depth")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.faults.ledger import Execution
+from tests.faults.ledger import Execution, most_at_once
 from tests.faults.row import Row, percentile
 from tests.faults.runners import Runners
 from tests.faults.site import Site
@@ -55,7 +55,7 @@ def _killed_from_outside(site: Site, worker: Runners, rounds: int) -> Row:
     row.demand(not row.twice, f"{row.twice} executions too many")
     most_s = ABOARD / MOST_ALONE * LONG_S + START_S
     row.demand(percentile(row.recover_s, 0.99) < most_s, f"p99 of their wait is not under {most_s:g} s")
-    row.demand(_most_at_once(site.executions(), deaths) <= LIMIT, "more ran at once than WORKER_QUEUES says")
+    row.demand(most_at_once(site.executions(), deaths) <= LIMIT, "more ran at once than WORKER_QUEUES says")
     row.note = f"a job beside them: {percentile(beside_s, 0.99) * 1000:.0f} ms"
     return row
 
@@ -83,7 +83,7 @@ def _poisoned(site: Site, worker: Runners, rounds: int) -> Row:
     row.demand({runs.count(poison) for poison in poisons} == {3}, "a poison job did not take three runners down")
     deaths = {run.pid: run.began_ns + POISON_NS for run in site.executions() if run.job_id in poisons}
     recent = [run for run in site.executions() if run.began_ns > began_ns]
-    row.demand(_most_at_once(recent, deaths) <= LIMIT, "more ran at once than WORKER_QUEUES says")
+    row.demand(most_at_once(recent, deaths) <= LIMIT, "more ran at once than WORKER_QUEUES says")
     row.note = "until it is dead"
     return row
 
@@ -114,13 +114,3 @@ def _kill_when_begun(site: Site, ids: list[str], attempt: int) -> tuple[int, int
 
 def _is_alone(pid: int) -> bool:
     return b".alone" in Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-def _most_at_once(runs: list[Execution], deaths: dict[int, int]) -> int:
-    """How many ran at the same time at most. deaths: pid -> when a runner was killed, and what it ran ended."""
-    ends = [(run.ended_ns or deaths.get(run.pid, run.began_ns), -1) for run in runs]
-    most = now = 0
-    for _, step in sorted([*ends, *((run.began_ns, 1) for run in runs)]):
-        now += step
-        most = max(most, now)
-    return most

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,3 +43,14 @@ def stale_results(records: dict[str, dict[str, str]], runs: list[Execution]) -> 
             if (pid, attempt) != (last[job_id].pid, int(record["attempts"])):
                 found.append(job_id)
     return found
+
+
+def most_at_once(runs: Iterable[Execution], deaths: Mapping[int, int]) -> int:
+    """How many ran at the same time at most. deaths: pid -> when a runner was killed, and what it ran ended."""
+    runs = list(runs)
+    ends = [(run.ended_ns or deaths.get(run.pid, run.began_ns), -1) for run in runs]
+    most = now = 0
+    for _, step in sorted([*ends, *((run.began_ns, 1) for run in runs)]):
+        now += step
+        most = max(most, now)
+    return most

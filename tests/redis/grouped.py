@@ -13,7 +13,6 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lib.jobs.job import NewJob
 from lib.queue.end_record import (
     EndRecord,
     complete_record,
@@ -23,7 +22,7 @@ from lib.queue.end_record import (
     snooze_record,
 )
 from lib.queue.enqueue_text import new_jobs_text
-from lib.queue.framing import FIELD, FIELD_BYTE, PART, RECORD_BYTE
+from lib.queue.framing import FIELD, FIELD_BYTE, RECORD_BYTE
 from lib.queue.scripts import Scripts
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
@@ -46,7 +45,7 @@ class Reply(NamedTuple):
 
     state: str
     jobs: list[Handed]
-    wait_ms: int | None
+    wait_ms: float | None
     now_ms: int
 
     @property
@@ -59,23 +58,12 @@ def reply_from(raw: Sequence[bytes]) -> Reply:
     state, now_ms, wait_ms = head.split(FIELD_BYTE)[:3]
     fields = [record.split(FIELD_BYTE) for record in records]
     jobs = [Handed(one[0].decode(), int(one[1])) for one in fields]
-    return Reply(state.decode(), jobs, int(wait_ms) if wait_ms else None, int(now_ms))
-
-
-def grouped_text(jobs: Sequence[tuple[NewJob, str]]) -> str:
-    """The records of a commit, as enqueue.lua takes them: each job with its group, "" for none."""
-    return "".join(_record(job, group) for job, group in jobs)
-
-
-def _record(job: NewJob, group: str) -> str:
-    job_id, priority, options, spec = new_jobs_text([job]).split(FIELD, 3)
-    return FIELD.join((job_id, priority, f"{options}g{group}{PART}" if group else options, spec))
+    return Reply(state.decode(), jobs, float(wait_ms) if wait_ms else None, int(now_ms))
 
 
 def held_record(job_id: str, token: int, delay_ms: int) -> EndRecord:
     """For fail.lua: the job is tried again after delay_ms, and its group rests until then."""
-    ends = fail_record(job_id, token, ERROR, delay_ms / 1000)
-    return ends._replace(rest=ends.rest.replace(f"{FIELD}{delay_ms}{FIELD}", f"{FIELD}{delay_ms}h{FIELD}", 1))
+    return fail_record(job_id, token, ERROR, delay_ms / 1000, holds_group=True)
 
 
 ENDS = {
@@ -126,21 +114,26 @@ class GroupedCase(RedisCase):
         await super().asyncSetUp()
         self.scripts = Scripts(self.link)
         self._commits = itertools.count(1)
-        self.client.sadd(self.keys.queues, self.queue_name)
+        self.empty()
 
     async def asyncTearDown(self) -> None:
         await super().asyncTearDown()
         assert_lines(self.lines())
+
+    def empty(self) -> None:
+        """Empty Redis, but for the name of the queue."""
+        self.client.flushall()
+        self.client.sadd(self.keys.queues, self.queue_name)
 
     async def call(self, script: str, *arguments: Argument) -> Any:
         return await self.scripts.call(script, self.base, *arguments)
 
     async def put(self, group: str = "", count: int = 1, priority: str = "normal", **times: Any) -> list[str]:
         """The ids of new jobs of a group, "" for none; the first is the next of them."""
-        jobs = [(self.job(priority, **times), group) for _ in range(count)]
+        jobs = [self.job(priority, group=group, **times) for _ in range(count)]
         for first in range(0, count, 500):
-            await self.call("enqueue", "process", next(self._commits), grouped_text(jobs[first : first + 500]))
-        return [job.job_id for job, _ in jobs]
+            await self.call("enqueue", "process", next(self._commits), new_jobs_text(jobs[first : first + 500]))
+        return [job.job_id for job in jobs]
 
     async def runner(self, runner_id: str = "w", link: RedisLink | None = None) -> Runner:
         runner = Runner(link or self.link, self.base, runner_id)
@@ -154,11 +147,11 @@ class GroupedCase(RedisCase):
 
     async def limit_group(self, group: str, text: str) -> str:
         """Set a group's own limits: "2|100/60000|1", "" takes them away. Gives done or missing."""
-        answer: bytes = await self.call("limit_group", group, text)
+        answer: bytes = await self.call("limit_group", group, text, "", "")
         return answer.decode()
 
     async def release_group(self, group: str) -> str:
-        answer: bytes = await self.call("release_group", group)
+        answer: bytes = await self.call("release_group", group, "", "")
         return answer.decode()
 
     def lines(self) -> Lines:

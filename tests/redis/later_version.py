@@ -15,9 +15,10 @@ from lib.queue.scripts import fragments_of
 _BLOCK = """-- @use clock mark_stale ready_list
 local id, waits = ARGV[1], ARGV[2]
 local job = base .. 'job:' .. id
-local state, priority, suspect, stale_in = unpack(redis.call('HMGET', job, 'state', 'priority', 'suspect', 'listed'))
+local state, priority, suspect, group, stale_in =
+  unpack(redis.call('HMGET', job, 'state', 'priority', 'suspect', 'group', 'listed'))
 if state == 'ready' then
-  mark_stale(job, stale_in, ready_list(priority, suspect))
+  mark_stale(job, stale_in, ready_list(priority, suspect, group))
 elseif state == 'delayed' then
   redis.call('ZREM', base .. 'delayed', id)
 else
@@ -33,9 +34,9 @@ return 1
 _FREE = """-- @use clock make_ready ready_list
 local id = ARGV[1]
 local job = base .. 'job:' .. id
-local state, priority, stale_in = unpack(redis.call('HMGET', job, 'state', 'priority', 'listed'))
+local state, priority, group, stale_in = unpack(redis.call('HMGET', job, 'state', 'priority', 'group', 'listed'))
 if state ~= 'blocked' then return 0 end
-make_ready(id, job, ready_list(priority), stale_in, 'since', now)
+make_ready(id, job, ready_list(priority, nil, group), stale_in, 'since', now)
 redis.call('ZREM', base .. 'blocked', id)
 publish_ready('resolve')
 return 1

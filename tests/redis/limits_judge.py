@@ -94,9 +94,8 @@ class LimitsJudge:
         if state in ("more", "paused"):
             return
         limits = lines.queue_limits
-        if state == "limited":
-            is_full = limits.concurrency is not None and lines.in_hands >= limits.concurrency
-            assert is_full or limits.rate, f"limited, and the queue is not at a limit of its own: {limits}"
+        is_full = limits.concurrency is not None and lines.in_hands >= limits.concurrency
+        if state == "limited" and (is_full or limits.rate):
             return
         in_hands = {job_id for ids in lines.active.values() for job_id in ids}
         for job_id, job in lines.jobs.items():

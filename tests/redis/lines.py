@@ -148,14 +148,15 @@ def faults_of(lines: Lines) -> list[str]:
 
 
 def _without_turn(lines: Lines) -> list[str]:
-    """A group with an id that waits is in `turns` of that priority, or in `full`, or in `resting`: else no claim looks
-    at it. The id of a job that was cancelled in its place waits for nothing."""
-    found = []
-    for priority, groups in lines.waiting.items():
-        for group, ids in groups.items():
-            waits = [one for one in ids if LETTERS[priority] not in lines.jobs.get(one, {}).get("listed", "")]
-            if waits and not (group in lines.turns[priority] or group in lines.full or group in lines.resting):
-                found.append(f"line:{priority}:{group} holds {waits[:3]}, is in no turns, not full and does not rest")
+    """A group with ids in a line is in `turns` of that priority, or in `full`, or in `resting`: else no claim looks at
+    it. The id of a job that was cancelled in its place counts, too: behind it the line is not empty, and nobody gives
+    the group a turn for the next id that comes."""
+    found = [
+        f"line:{priority}:{group} holds {ids[:3]}, is in no turns, not full and does not rest"
+        for priority, groups in lines.waiting.items()
+        for group, ids in groups.items()
+        if not (group in lines.turns[priority] or group in lines.full or group in lines.resting)
+    ]
     for priority, turns in lines.turns.items():
         if turns and "" not in turns:
             found.append(f"turns:{priority} holds {sorted(turns)} and not '', which stands for ready:{priority}")
@@ -176,12 +177,13 @@ def _not_running(lines: Lines) -> list[str]:
 
 
 def _wrong_loads(lines: Lines) -> list[str]:
-    """The score of a group in `turns` begins with how many of its jobs run."""
+    """The score of a group in `turns` begins with how many of its jobs run. '' is not held to that: jobs of no group
+    may have begun before the queue had lines."""
     return [
         f"turns:{priority} counts {int(score // LOAD)} running of {group!r}, there are {_load(lines, group)}"
         for priority, turns in lines.turns.items()
         for group, score in turns.items()
-        if int(score // LOAD) != _load(lines, group)
+        if group and int(score // LOAD) != _load(lines, group)
     ]
 
 

@@ -144,7 +144,7 @@ class Refused(BlockedCase):
         spec = first.spec_text.replace('"payload"', '"unique_key":"report","payload"')
         self.client.hset(f"{self.base}job:{first.job_id}", "spec", spec)
 
-        with self.assertRaisesRegex(WrongState, f"the job {second.job_id} waits or runs"):
+        with self.assertRaisesRegex(WrongState, f"the job {second.job_id} holds the same unique key"):
             await self.job_store.retry(first.job_id)
 
 

@@ -30,7 +30,7 @@ from typing import Any
 
 from lib.commands import audit
 from lib.ids import JobIds
-from lib.jobs.job import NewJob
+from lib.jobs.job import Accepted, NewJob
 from lib.jobs.state import BLOCKED, FINISHED, WAITING, Transition
 from lib.queue.claim_reply import claim_from
 from lib.queue.end_record import (
@@ -85,6 +85,8 @@ class Walk:
         self.over: list[tuple[str, str, int, bytes]] = []
         """Attempts that are over: runner, id, token, and what a script may answer that is to end one again."""
         self.calls: Counter[str] = Counter()
+        self._throttles: dict[str, str] = {}
+        """Id -> unique key of every job of the mode throttle that was taken in."""
         self._claims_by: dict[str, str] = {}
         """Runner -> the script by which it claimed last: `claim`, or `ration` in a queue with limits or groups."""
         self._states: dict[str, str] = {}
@@ -137,8 +139,7 @@ class Walk:
         about = f"seed {self._seed}, step {number}, {step.__name__}"
         try:
             script = await step()
-            assert_sound(self._client)
-            self._states = states(self._client)
+            self._states = assert_sound(self._client)
             self._judge(script, before, self._states)
             self._judge_more()
         except AssertionError as fault:
@@ -207,14 +208,23 @@ class Walk:
             return await self._trim()
         jobs = [self._new_job() for _ in range(self._rng.randint(1, 4))]
         number = next(self._numbers)
-        answer = await self._call_perhaps_twice("enqueue", "process", number, self._text_of(jobs))
+        answer = await self._call_perhaps_twice("enqueue", "process", number, new_jobs_text(jobs))
         accepted = accepted_from(jobs, answer)
         known = states(self._client)
         assert all(one.job_id in known for one in accepted if one.outcome == "new"), f"not taken in: {accepted}"
+        for job, one in zip(jobs, accepted, strict=True):
+            self._judge_throttle(job, one, known)
         return "enqueue"
 
-    def _text_of(self, jobs: list[NewJob]) -> str:
-        return new_jobs_text(jobs)
+    def _judge_throttle(self, job: NewJob, accepted: Accepted, known: dict[str, str]) -> None:
+        """Within the time of a throttle, which outlasts the walk, no second job is taken in, whatever became of the
+        first; where that is gone, the answer names it."""
+        if job.unique_mode == "throttle" and accepted.outcome == "new":
+            assert job.unique_key not in self._throttles.values(), f"two jobs within the time of {job.unique_key}"
+            self._throttles[job.job_id] = job.unique_key
+        elif accepted.outcome == "throttled":
+            assert self._throttles[accepted.job_id] == job.unique_key, f"{accepted} for {job.unique_key}"
+            assert accepted.job_id not in known and accepted.retry_after_s > 0, f"{accepted}, and it is there"
 
     def _new_job(self) -> NewJob:
         rng = self._rng
@@ -228,6 +238,8 @@ class Walk:
         chosen = {name: value for name, value in options.items() if rng.random() < 0.2}
         if rng.random() < 0.2:
             chosen |= {"unique_key": rng.choice("ab"), "unique_ttl_ms": 60_000 if rng.random() < 0.5 else 0}
+        elif rng.random() < 0.2:
+            chosen |= {"unique_key": f"t{rng.randint(1, 40)}", "unique_ttl_ms": 3_600_000, "unique_mode": "throttle"}
         if rng.random() < 0.2:
             chosen |= {"idempotency_key": f"caller {rng.randint(1, 30)}", "fingerprint": rng.choice("xy")}
         if rng.random() < 0.3:
@@ -320,7 +332,8 @@ class Walk:
     async def _retry(self) -> str:
         ids = self._some_and_one_twice(*FINISHED, BLOCKED)
         unique_key, is_from_start = self._rng.choice(("", "", "a")), self._rng.choice(("", "1"))
-        records = [(job_id, unique_key, *self._keyed(), is_from_start, self._as_seen(job_id)) for job_id in ids]
+        keys = {job_id: self._throttles.get(job_id, unique_key) for job_id in ids}
+        records = [(job_id, keys[job_id], *self._keyed(), is_from_start, self._as_seen(job_id)) for job_id in ids]
         return self._checked("retry", ids, await self._call("retry", *itertools.chain(*records)), {"done", "waits"})
 
     async def _delete(self) -> str:
@@ -353,14 +366,15 @@ class Walk:
             due = self._rng.choice(("", "", "now", str(int(time.time() * 1000) + 30)))
             sha1 = hashlib.sha1(spec, usedforsecurity=False).hexdigest()
             tags = self._rng.choice(("", "", "=", "=eu", "=eu,order-1"))
-            await self._call("patch", job_id, sha1, SPEC, self._rng.choice(("", *PRIORITIES)), due, "", tags)
+            key = self._throttles.get(job_id, "")
+            await self._call("patch", job_id, sha1, SPEC, self._rng.choice(("", *PRIORITIES)), due, key, tags)
         return "patch"
 
     async def _promote(self) -> str:
         for job_id in self._some("delayed"):
             if self._rng.random() < 0.5:
                 self._client.zadd(self._base + "delayed", {job_id: 1})
-        await self._call("promote", 3)
+        await self._call("promote", 3, self._rng.choice(("", self._runner() or "")))
         return "promote"
 
     async def _expire(self) -> str:
@@ -433,12 +447,23 @@ class Walk:
         order = self._rng.choice(("", "oldest"))
         await self._call("page", index, "", "", 10, 100, 1 << 20, state, order, "", "", "", "")
         await self._call("read", *self._some())
+        await self._explain_some(found["ready"])
         newest = await self._call("listen", 1)
         await self._call("follow", newest, 10)
         await self._call("meter")
         await self._call("roster", LEASE_MS)
         await self._call("observe", runner, next(self._numbers), "wait 1 noop", 1)
         return "nothing"
+
+    async def _explain_some(self, ready: int) -> None:
+        """ready: how many jobs are. The place of each of these is known, and fewer than these are before it."""
+        for job_id in self._some():
+            facts = named(await self._call("explain", job_id, 100, 100, LEASE_MS))
+            if self._states[job_id] == "ready":
+                assert facts["precision"] in (b"exact", b"taken"), f"{job_id} is ready, and its place is {facts}"
+                assert 0 <= facts["before"] < ready, f"{facts['before']} are before {job_id}, and {ready} are ready"
+            else:
+                assert facts["precision"] == b"none", f"{job_id} is not ready, and has a place: {facts}"
 
     async def _remove(self) -> str:
         """A queue that holds jobs, or that runners serve, is not removed."""

@@ -12,17 +12,18 @@ Beside what walk.py says, after each step
 
 import sys
 from collections.abc import Awaitable, Callable
-from random import Random
 
 from lib.jobs.job import NewJob
+from lib.jobs.state import BLOCKED, FINISHED, WAITING
 from lib.queue.end_record import EndRecord
 from lib.redis_link.link import RedisLink
 from tests.redis import later_version
-from tests.redis.grouped import grouped_text, held_record, reply_from
+from tests.redis.grouped import held_record, reply_from
 from tests.redis.limits_judge import LimitsJudge
-from tests.redis.lines import LETTERS
+from tests.redis.lines import LETTERS, read_lines
 from tests.redis.walk import QUEUE, Walk, main
 
+LIVING = (*WAITING, BLOCKED, "active")
 GROUPS = ("a", "b", "tenant:42/x", "d")
 QUEUE_LIMITS = {
     "concurrency": ("", "", "1", "2", "4"),
@@ -40,6 +41,7 @@ class LimitedWalk(Walk):
     def __init__(self, link: RedisLink, client: later_version.Client, seed: int) -> None:
         super().__init__(link, client, seed)
         self._groups: tuple[str, ...] = GROUPS
+        self._moves["drain"] = {(state, after) for state in LIVING for after in FINISHED}
         self.judge = LimitsJudge(client, self._base)
 
     def _steps(self) -> dict[Callable[[], Awaitable[str]], int]:
@@ -52,6 +54,7 @@ class LimitedWalk(Walk):
             self._mend: 3,
             self._ring_out: 3,
             self._change_who_has_groups: 1,
+            self._become_plain: 2,
         }
 
     def _judge_more(self) -> None:
@@ -64,9 +67,8 @@ class LimitedWalk(Walk):
 
     # What is done otherwise than in a queue without groups.
 
-    def _text_of(self, jobs: list[NewJob]) -> str:
-        rng = Random(jobs[0].job_id)  # The same text where the commit is sent again.
-        return grouped_text([(job, rng.choice((*self._groups, ""))) for job in jobs])
+    def _new_job(self) -> NewJob:
+        return super()._new_job()._replace(group=self._rng.choice((*self._groups, "")))
 
     def _ending(self, script: str, job_id: str, token: int) -> EndRecord:
         if script == "fail" and self._rng.random() < 0.2:
@@ -84,15 +86,16 @@ class LimitedWalk(Walk):
     async def _limit_one_group(self) -> str:
         group, text = self._rng.choice(GROUPS), self._rng.choice(OWN_LIMITS)
         had = group in self.judge.lines.own_limits
-        answer = await self._call("limit_group", group, text)
-        assert answer == (b"done" if text or had else b"missing"), f"limit_group {group} {text!r}: {answer}"
+        answer = await self._call("limit_group", group, text, *self._keyed())
+        known = b"done" if text or had else b"missing"
+        assert answer in (known, b"replayed", b"conflict"), f"limit_group {group} {text!r}: {answer}"
         return "limit_group"
 
     async def _release(self) -> str:
         group = self._rng.choice(GROUPS)
-        answer = await self._call("release_group", group)
-        assert answer in (b"done", b"missing"), answer
-        assert answer == b"done" or group not in self.judge.lines.resting or group not in self.judge.lines.held, answer
+        answer = await self._call("release_group", group, *self._keyed())
+        known = b"done" if group in self.judge.lines.held else b"missing"
+        assert answer in (known, b"replayed", b"conflict"), f"release_group {group}: {answer}"
         return "release_group"
 
     async def _page_of_groups(self) -> str:
@@ -111,7 +114,7 @@ class LimitedWalk(Walk):
         assert running == {group: count for group, (_, count) in found.items() if count}, f"{running}: {found}"
         for group, (ready, _) in found.items():
             ids = [(priority, one) for priority in LETTERS for one in lines.waiting[priority].get(group, [])]
-            live = [one for priority, one in ids if LETTERS[priority] not in lines.jobs.get(one, {}).get("listed", "")]
+            live = [one for priority, one in ids if _is_live(lines.jobs.get(one), LETTERS[priority])]
             assert len(live) <= ready <= len(ids), f"{group} has {ready} ready, {len(live)} of {len(ids)} wait"
         return "groups"
 
@@ -128,17 +131,33 @@ class LimitedWalk(Walk):
         return await self._claim("popped") if self._rng.random() < 0.7 else "claim"
 
     async def _change_who_has_groups(self) -> str:
-        """From now on none of the new jobs has a group, or one has, or all four: the queue may be plain again."""
         self._groups = self._rng.choice(((), ("a",), GROUPS))
-        if not self._groups:
-            await self._call("adjust", QUEUE, "", "", *(item for name in QUEUE_LIMITS for item in (name, "")))
-        return "adjust"
+        return "nothing"
+
+    async def _become_plain(self) -> str:
+        """All jobs run, all limits go, and no new job has a group: runners claim by claim.lua again."""
+        self._groups = ()
+        await self._call("adjust", QUEUE, "", "", *(item for name in QUEUE_LIMITS for item in (name, "")))
+        await self._drain()
+        await self._mend()
+        await self._mend()
+        reply = await self._ask(next(runner for runner in self.held if not runner.endswith(".alone")), 1, "ready")
+        assert "rationed" not in self._settings(), f"the queue is not plain: {reply}, {self._settings()}"
+        return "drain"
+
+    def _settings(self) -> dict[str, str]:
+        return read_lines(self._client, self._base).meta
 
     async def _let_all_run(self) -> None:
         """Concurrency and rates stay as they are: with them, too, everything ends."""
         for group in GROUPS:
-            await self._call("release_group", group)
-            await self._call("limit_group", group, "")
+            await self._call("release_group", group, "", "")
+            await self._call("limit_group", group, "", "", "")
+
+
+def _is_live(job: dict[str, str] | None, letter: str) -> bool:
+    """Whether the id of this job in its line is to be taken: the job was not deleted, nor cancelled in its place."""
+    return job is not None and letter not in job.get("listed", "")
 
 
 if __name__ == "__main__":

@@ -147,6 +147,7 @@ const STORIES = {
     };
     const steps = [
       ...[{}, { delay_s: 600 }, { run_at: new Date("2031-01-06") }, { timeout_s: 0.5 }, { backoff: {} }].map(enqueue),
+      ...[{ group: "a", tags: ["eu"] }, { group: "a b" }, { tags: [1] }, { tags: [] }].map(enqueue),
       ...[{ retain_s: 0 }, { unique: { key: "a", ttl_s: 9 } }, { expires_in_s: 1 }, { payload: [] }, { type: 3 }].map(enqueue),
       ...[{ queue: "No" }, { priority: "urgent" }, { x: 1 }, { delay_s: -1 }, { delay_s: "1" }, { run_at: "soon" }].map(enqueue),
       ...[{ max_attempts: 0 }, { max_attempts: 1.5 }, { timeout_s: 0 }, { unique: "a" }, { unique: {} }].map(enqueue),

@@ -21,6 +21,7 @@ LINE_LETTERS = {"H": "line:high", "N": "line:normal", "L": "line:low"}
 WAITING = ("ready:high", "ready:normal", "ready:low", "suspects")
 INDEXES = ("delayed", "blocked", "completed", "dead", "cancelled")
 STATES = frozenset({"ready", "active", *INDEXES})
+THROTTLE = "\x1cthrottle"
 SHOWN = 20
 
 # Never in production: KEYS over everything, and every value whole.
@@ -55,19 +56,24 @@ class _Queue:
     gone: dict[str, str] = field(default_factory=dict)
     logs: set[str] = field(default_factory=set)
     fading: dict[str, str] = field(default_factory=dict)
+    throttled: dict[str, list[str]] = field(default_factory=dict)
     tags: dict[str, dict[str, float]] = field(default_factory=dict)
+    running: dict[str, set[str]] = field(default_factory=dict)
+    turns: dict[str, set[str]] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
 
 
-def assert_sound(client: Client, *, prefix: str = "wb", accepted: Iterable[str] = ()) -> None:
-    """Raises AssertionError with what is not as it must be. accepted: ids that must be there."""
+def assert_sound(client: Client, *, prefix: str = "wb", accepted: Iterable[str] = ()) -> dict[str, str]:
+    """Every job's state, by id. accepted: ids that must be there. Raises AssertionError, which says what is wrong."""
     names, queues = _snapshot(client, prefix)
-    found = _faults(names, queues)
-    missing = sorted(set(accepted) - set(_states(queues)))
+    found, known = _faults(names, queues), _states(queues)
+    missing = sorted(set(accepted) - set(known))
     found += [f"{job_id} was accepted and is not there" for job_id in missing]
     if found:
         more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise AssertionError("not in exactly one state and place:\n  " + "\n  ".join(found[:SHOWN]) + more)
+    return known
 
 
 def faults(client: Client, *, prefix: str = "wb") -> list[str]:
@@ -143,7 +149,7 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
             queue.jobs[rest] = pairs
         else:
             queue.faults.append(f"{key} is a {kind}")
-    elif key in WAITING or head in ("active", "line"):
+    elif key in WAITING or key == "bells" or head in ("active", "line"):
         queue.lists[key] = value
     elif key in (*INDEXES, "all"):
         queue.indexes[key] = {job_id: float(score) for job_id, score in pairs.items()}
@@ -151,10 +157,18 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
         queue.fading = pairs
     elif head == "tag":
         queue.tags[rest] = {job_id: float(score) for job_id, score in pairs.items()}
+    elif head == "running":
+        queue.running[rest] = set(value)
+    elif head == "turns":
+        queue.turns[rest] = set(pairs)
+    elif key in ("full", "resting"):
+        queue.stopped |= set(value if key == "full" else pairs)
     elif key == "gone":
         queue.gone = pairs
     elif head == "log":
         queue.logs.add(rest)
+    elif head == "unique" and rest.endswith(THROTTLE):
+        queue.throttled[rest] = value
 
 
 def _faults_of(queue: _Queue) -> list[str]:
@@ -167,7 +181,9 @@ def _faults_of(queue: _Queue) -> list[str]:
             places.setdefault(job_id, []).append(name)
     bells = places.pop("bell", [])
     found = []
-    if bells.count("ready:normal") > 1 or any(not name.startswith("active:") for name in set(bells) - {"ready:normal"}):
+    # In `bells` there are as many as runners, where a limit of the queue was taken away (lua/queues/adjust.lua).
+    strange = [name for name in bells if name not in ("ready:normal", "bells") and not name.startswith("active:")]
+    if bells.count("ready:normal") > 1 or strange:
         found.append(f"bells in {bells}")
     for job_id, job in queue.jobs.items():
         problem = _fault_of(job_id, job, places.pop(job_id, [])) or _stale_patience(job)
@@ -182,7 +198,32 @@ def _faults_of(queue: _Queue) -> list[str]:
         if job.get("state") not in ("completed", "dead", "cancelled") or "retain" not in job:
             found.append(f"{job_id} is in `fading`, and is {job.get('state', 'no job')}")
     found += [f"{job_id} has a log and is no job" for job_id in queue.logs - queue.jobs.keys()]
-    return found + _faults_of_tags(queue)
+    for key, ids in queue.throttled.items():
+        # The job may be gone: the key then stops others for the rest of its time.
+        modes = [queue.jobs[job_id].get("unique_mode") for job_id in ids if job_id in queue.jobs]
+        found += [f"{ids} has the throttle {key!r} and the mode {mode}" for mode in modes if mode != "throttle"]
+    return [*found, *_faults_of_tags(queue), *_faults_of_groups(queue)]
+
+
+def _faults_of_groups(queue: _Queue) -> list[str]:
+    """`running:<group>` holds the group's active jobs and no other. A group with a job that waits in its line has a
+    turn in that priority, or is full, or rests: else no claim looks at it."""
+    active: dict[str, set[str]] = {}
+    for job_id, job in queue.jobs.items():
+        if job.get("state") == "active":
+            active.setdefault(job.get("group", ""), set()).add(job_id)
+    found = [
+        f"running:{group} holds {sorted(queue.running.get(group, ()))}, and {sorted(active.get(group, ()))} run"
+        for group in sorted((queue.running.keys() | active.keys()) - {""})
+        if queue.running.get(group, set()) != active.get(group, set())
+    ]
+    for name, ids in sorted(queue.lists.items()):
+        if name.startswith("line:"):
+            _, priority, group = name.split(":", 2)
+            waits = [one for one in ids if priority[0].upper() not in queue.jobs.get(one, {}).get("listed", "")]
+            if waits and group not in queue.turns.get(priority, set()) | queue.stopped:
+                found.append(f"{name} holds {waits[:3]}, and has no turn, is not full and does not rest")
+    return found
 
 
 def _faults_of_tags(queue: _Queue) -> list[str]:

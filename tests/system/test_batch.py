@@ -92,6 +92,19 @@ class Arrays(BatchCase):
         self.assertEqual(202, self.server.request("POST", "/api/jobs", NOOP, idempotency_key="k")[0])
         self.assertEqual(4, self.queued(), "a key here and in the header are one key")
 
+    def test_at_most_one_job_in_a_time_though_it_has_ended_or_is_gone(self) -> None:
+        once = {**NOOP, "unique": {"key": "u", "ttl_s": 600, "mode": "throttle"}}
+        first = self.post([once])[1]["items"][0]
+        self.server.request("POST", f"/api/jobs/{first['id']}/cancel")
+        again = self.post([once, {**once, "unique": {**once["unique"], "mode": "debounce"}}])[1]["items"]
+        self.server.request("DELETE", f"/api/jobs/{first['id']}")
+        gone = self.post([once])[1]["items"][0]
+
+        self.assertEqual({"index": 0, "status": 200, "id": first["id"], "outcome": "duplicate"}, again[0])
+        self.assertEqual((422, "/unique/mode"), (again[1]["status"], again[1]["problem"]["errors"][0]["pointer"]))
+        self.assertEqual((409, first["id"]), (gone["status"], gone["problem"]["job_id"]))
+        self.assertIn(gone["problem"]["retry_after_s"], range(500, 601))
+
     def test_a_thousand_and_none_are_fine_and_one_more_is_refused(self) -> None:
         self.assertEqual((200, []), (self.post([])[0], self.post([])[1]["items"]))
         self.assertEqual({202}, {item["status"] for item in self.post([NOOP] * 1000)[1]["items"]})

@@ -169,7 +169,7 @@ class Redrive(BulkCase):
 
         answer = self.redrive({"state": "cancelled"})
 
-        reason = f"the job {holder} waits or runs under the same unique key"
+        reason = f"the job {holder} holds the same unique key"
         self.assertEqual(
             (1, 0, [{"id": first, "reason": reason}]), tuple(answer[n] for n in ("matched", "redriven", "skipped"))
         )

@@ -594,7 +594,9 @@ class Fakes(LiveCase):
         right += [{"run_at": "2031-01-06T08:00:00+01:00"}, {"run_at": "2031-01-06T08:00:00Z", "delay_s": 0}]
         right += [{"max_attempts": 1.0}, {"priority": None, "unique": None}]
         right += [{"backoff": {}}, {"unique": {"key": "a", "ttl_s": 9}}, {"retain_s": 0}, {"expires_in_s": 1}]
-        wrong: list[dict[str, Any]] = [{"payload": []}, {"type": 3}, {"queue": "No"}, {"priority": "urgent"}, {"x": 1}]
+        right += [{"group": "tenant-42", "tags": ["eu", "a/b"]}, {"tags": []}]
+        wrong: list[dict[str, Any]] = [{"group": ""}, {"group": "a b"}, {"tags": "eu"}, {"tags": ["-"]}, {"tags": [1]}]
+        wrong += [{"payload": []}, {"type": 3}, {"queue": "No"}, {"priority": "urgent"}, {"x": 1}]
         wrong += [{"delay_s": -1}, {"delay_s": True}, {"delay_s": "1"}, {"run_at": "tomorrow"}, {"max_attempts": 0}]
         wrong += [{"max_attempts": 1.5}, {"timeout_s": 0}, {"expires_in_s": 0}, {"unique": "a"}, {"unique": {}}]
         wrong += [{"backoff": {"x": 1}}, {"retain_s": -1}, {"x": 1, "priority": 2}, {"delay_s": 4e8}]
@@ -614,6 +616,7 @@ class Fakes(LiveCase):
             lambda waybill: waybill.delete(self.first(waybill).id),
             lambda waybill: waybill.retry(self.first(waybill).id),
             lambda waybill: waybill.patch(self.first(waybill).id, priority="high")["priority"],
+            lambda waybill: waybill.patch(self.first(waybill).id, tags=["eu"])["tags"],
             lambda waybill: waybill.patch(self.first(waybill).id, queue="a"),
             lambda waybill: waybill.cancel(self.first(waybill).id),
             lambda waybill: waybill.cancel(self.first(waybill).id),

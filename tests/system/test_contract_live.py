@@ -39,6 +39,7 @@ def replied(
 
 def target(operation: Operation) -> str:
     path = operation.path.replace("{job_id}", NO_JOB).replace("{queue}", "email").replace("{slug}", "bad-json")
+    path = path.replace("{group}", "tenant-42")
     return path + ("?for_s=0.1" if operation.id == "readEvents" else "")
 
 
@@ -166,7 +167,7 @@ class Successes(Live):
         hurried = self.ask("changeJob", path, {"priority": "low", "max_attempts": 9, "run_at": "2031-01-01T00:00:00Z"})
         kept = self.ask("changeJob", path, {"payload": {"api_key": "********", "n": 2}})
         masked = {"payload": {"n": 1, "secret": "********"}}
-        wrong: list[Any] = [{}, [], {"tags": []}, {"payload": {"n": "x", "api_key": "k"}}, {"run_at": "soon"}, masked]
+        wrong: list[Any] = [{}, [], {"hue": 1}, {"payload": {"n": "x", "api_key": "k"}}, {"run_at": "soon"}, masked]
         refused = [self.ask("changeJob", path, body) for body in wrong]
         now = self.ask("changeJob", path, {"run_at": None})
 
@@ -193,6 +194,8 @@ class Successes(Live):
 
         self.assertEqual("delayed", waiting["state"])
         self.until(running, "active")
+        for job, reason in ((waiting, "delayed"), (running, "running")):
+            self.assertEqual(reason, self.change("explainJob", job).body["reason"])
         self.assertIsNotNone(self.change("cancelJob", running).body["cancel_requested_at"])
         self.assertEqual("dead", self.read(failing, "?wait=20")["state"])
         self.assertEqual("snoozed", self.until(put_off, "delayed")["history"][0]["outcome"])
@@ -227,12 +230,33 @@ class Successes(Live):
         self.change("deleteJob", keyed)
         after_deletion = self.ask("createJob", "", MAIL, idempotency_key='"again"')
 
-        self.assertEqual((200, first["id"]), (second.status, second.body["id"]))
+        self.assertEqual(
+            (200, first["id"], "kept"), (second.status, second.body["id"], second.headers["unique-outcome"])
+        )
         for answer in (replayed, after_deletion):
             self.assertEqual(
                 (202, keyed["id"], "true"),
                 (answer.status, answer.body["id"], answer.headers["idempotency-replayed"]),
             )
+
+    def test_at_most_one_job_in_a_time(self) -> None:
+        once = {**MAIL, "unique": {"key": "one-a-day", "mode": "throttle"}}
+        first = self.create(once)
+        self.read(first, "?wait=20")
+
+        second = self.ask("createJob", "", once)
+        self.change("deleteJob", first)
+        third = self.ask("createJob", "", once)
+
+        self.assertEqual(
+            (200, first["id"], "kept"), (second.status, second.body["id"], second.headers["unique-outcome"])
+        )
+        self.assertEqual(("completed", "duplicate"), (second.body["state"], second.body["outcome"]))
+        self.assertEqual((409, "/problems/throttled"), (third.status, third.body["type"]))
+        self.assertEqual(
+            (first["id"], third.headers["retry-after"]), (third.body["job_id"], str(third.body["retry_after_s"]))
+        )
+        self.assertIn(third.body["retry_after_s"], range(86_000, 86_401))
 
     def test_queues_workers_and_the_service(self) -> None:
         self.create({**MAIL, "delay_s": 600})
@@ -250,6 +274,20 @@ class Successes(Live):
         for operation_id in ("isAlive", "isReady"):
             self.assertEqual(200, self.ask(operation_id).status)
         self.assertEqual(contract.PATH.read_bytes(), self.ask("readContract").body)
+
+    def test_a_group_is_listed_limited_and_as_all_others_again(self) -> None:
+        queue = "/api/queues/fair"
+        self.create({**MAIL, "queue": "fair", "group": "tenant-42"})
+        rate = {"limit": 9, "per_s": 0.5}
+        for body in ({"concurrency": 5, "rate": rate, "groups": {"concurrency": 2}}, {"rate": None}):
+            self.assertEqual(200, self.ask("changeQueue", queue, body).status)
+        changed = self.ask("changeGroup", f"{queue}/groups/tenant-42", {"paused": True, "rate": rate})
+        listed = self.ask("listGroups", f"{queue}/groups?limit=1")
+
+        self.assertEqual(("paused", True), (changed.body["limited_by"], changed.body["own"]))
+        self.assertEqual([changed.body], listed.body["items"])
+        self.assertEqual(404, self.ask("releaseGroup", f"{queue}/groups/tenant-42/release").status)
+        self.assertEqual(204, self.ask("resetGroup", f"{queue}/groups/tenant-42").status)
 
     def test_the_types_are_shown_with_what_a_job_of_each_gets(self) -> None:
         types = {one["name"]: one for one in self.ask("listTypes").body["items"]}
@@ -329,7 +367,8 @@ class Refusals(Live):
                 self.assertEqual(f"/problems/{slug}", answer.body["type"])
                 self.assertEqual(answer.status, answer.body["status"])
                 self.assertEqual(answer.headers["x-request-id"], answer.body["request_id"])
-                self.assertEqual(answer.status in (429, 503), "retry-after" in answer.headers)
+                is_for_later = answer.status in (429, 503) or slug == "throttled"
+                self.assertEqual(is_for_later, "retry-after" in answer.headers)
                 self.assertEqual(
                     slug in ("key-missing", "key-invalid", "scope-missing"), "www-authenticate" in answer.headers
                 )
@@ -337,8 +376,7 @@ class Refusals(Live):
                 self.assertEqual(answer.headers.get("retry-after", "None"), str(answer.body.get("retry_after_s")))
                 provoked[slug] = answer.status
 
-        # Nothing asks the gate of `upgrade-needed` yet; tests/redis/test_fleet.py has it refuse.
-        elsewhere = {"redis-unavailable", "draining", "upgrade-needed"}
+        elsewhere = {"redis-unavailable", "draining"}
         self.assertEqual(dict(CONTRACT.problems).keys() - elsewhere, provoked.keys())
 
     def provocations(self) -> dict[str, Callable[[], Answer]]:
@@ -357,10 +395,14 @@ class Refusals(Live):
             "job-not-found": lambda: self.ask("readJob", f"/api/jobs/{NO_JOB}"),
             "queue-not-found": lambda: self.ask("readQueue", "/api/queues/nobody"),
             "method-not-allowed": lambda: self.sent(f"PUT /api/jobs HTTP/1.1\n{host}Content-Length: 0"),
+            "group-not-found": self.the_limits_of_a_group_that_has_none,
             "queue-full": self.a_job_more_than_may_wait,
+            "group-full": self.a_job_more_than_its_group_may_have,
+            "upgrade-needed": self.a_limit_while_an_older_worker_runs,
             "not-acceptable": lambda: self.ask("readHealth", accept="text/html"),
             "wrong-state": self.deletion_of_a_job_that_waits,
             "job-failed": self.a_wait_for_a_job_that_was_cancelled,
+            "throttled": self.a_job_within_the_time_of_one_that_is_gone,
             "queue-in-use": self.removal_of_a_queue_that_holds_a_job,
             "precondition-failed": lambda: self.ask("changeJob", f"/api/jobs/{NO_JOB}", {}, if_match='"nonsense"'),
             "payload-too-large": lambda: self.sent(
@@ -411,6 +453,13 @@ class Refusals(Live):
         self.ask("cancelJob", f"/api/jobs/{job['id']}/cancel")
         return self.ask("createJob", "?wait=20", body, idempotency_key="cancelled")
 
+    def a_job_within_the_time_of_one_that_is_gone(self) -> Answer:
+        body = {**MAIL, "delay_s": 600, "unique": {"key": "k", "mode": "throttle"}}
+        job = self.ask("createJob", "", body).body
+        self.ask("cancelJob", f"/api/jobs/{job['id']}/cancel")
+        self.ask("deleteJob", f"/api/jobs/{job['id']}")
+        return self.ask("createJob", "", body)
+
     def removal_of_a_queue_that_holds_a_job(self) -> Answer:
         self.ask("createJob", "", {**MAIL, "queue": "emial"})
         return self.ask("deleteQueue", "/api/queues/emial")
@@ -420,6 +469,26 @@ class Refusals(Live):
         self.ask("createJob", "", crowded)
         self.ask("changeQueue", "/api/queues/crowded", {"max_depth": 1})
         return self.ask("createJob", "", crowded)
+
+    def the_limits_of_a_group_that_has_none(self) -> Answer:
+        self.ask("changeQueue", "/api/queues/fair", {"groups": {"concurrency": 2}})
+        return self.ask("resetGroup", "/api/queues/fair/groups/tenant-41")
+
+    def a_job_more_than_its_group_may_have(self) -> Answer:
+        self.ask("changeQueue", "/api/queues/fair", {"groups": {"max_depth": 1}})
+        self.ask("createJob", "", {**MAIL, "queue": "fair", "group": "tenant-42"})
+        return self.ask("createJob", "", {**MAIL, "queue": "fair", "group": "tenant-42"})
+
+    def a_limit_while_an_older_worker_runs(self) -> Answer:
+        older = "supervisor 0.2.0 jobs1.812.77aa01f0"
+        self.redis.client.zadd("wb:fleet", {older: 2**53})
+        try:
+            wait_until(
+                lambda: self.ask("changeQueue", "/api/queues/email", {"concurrency": 5}).status == 503, "it is refused"
+            )
+            return self.ask("changeQueue", "/api/queues/email", {"concurrency": 5})
+        finally:
+            self.redis.client.zrem("wb:fleet", older)
 
     def another_body_under_the_same_key(self) -> Answer:
         self.ask("createJob", "", MAIL, idempotency_key="k")

@@ -33,6 +33,22 @@ class Doctor(unittest.TestCase):
         self.assertIn("ok     Keys: none; a server takes some to listen on 0.0.0.0\n", said)
         self.assertRegex(said, r"ok     (Redis|Valkey) [0-9.]+ answers at ")
 
+    def test_it_says_when_runners_are_replaced_and_which_limit_replaces_none(self) -> None:
+        with PrivateRedis() as redis:
+            for settings, line in (
+                ({}, "ok     Runners: none is replaced\n"),
+                ({"RUNNER_MAX_JOBS": 1000}, "ok     Runners: each is replaced after 1000 jobs\n"),
+                (
+                    {"RUNNER_MAX_JOBS": 5, "RUNNER_MAX_MB": 900},
+                    r"ok     Runners: each is replaced after 5 jobs or at 900 MB \(without a job [0-9]{2,3}\)\n",
+                ),
+                ({"RUNNER_MAX_MB": 9}, "WRONG  Runners: RUNNER_MAX_MB is 9, and a process .* takes [0-9]{2,3} MB "),
+            ):
+                worker = Worker(redis.url, **settings)
+                self.addCleanup(worker.close)
+
+                self.assertRegex(worker.examined()[1], line)
+
     def test_the_checks_of_job_modules_may_be_async_and_end_as_they_like(self) -> None:
         folder = Path(self.enterContext(TemporaryDirectory()))
         checks = {

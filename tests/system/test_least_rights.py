@@ -24,6 +24,7 @@ class LeastRights(unittest.TestCase):
             ("POST", "/api/jobs", MAIL, 202),
             ("POST", "/api/jobs/batch", [MAIL, {**MAIL, "unique": {"key": "a", "ttl_s": 60}, "delay_s": 30}], 200),
             ("POST", "/api/jobs", {**MAIL, "priority": "high", "delay_s": 0.2}, 202),
+            ("POST", "/api/jobs", {**MAIL, "group": "tenant-42", "tags": ["eu"]}, 202),
             ("GET", "/api/jobs?limit=2", None, 200),
             ("GET", "/api/queues", None, 200),
             ("PATCH", "/api/queues/email", {"max_depth": 100}, 200),
@@ -57,9 +58,9 @@ class LeastRights(unittest.TestCase):
 
     def a_cancelled_job(self, server: Server) -> str:
         """One that waited, and was changed meanwhile."""
-        _, job, _ = server.request("POST", "/api/jobs", {**MAIL, "delay_s": 60})
+        _, job, _ = server.request("POST", "/api/jobs", {**MAIL, "delay_s": 60, "tags": ["eu"]})
         path = f"/api/jobs/{job['id']}"
-        self.assertEqual(200, server.request("PATCH", path, {"priority": "high"})[0])
+        self.assertEqual(200, server.request("PATCH", path, {"priority": "high", "tags": ["us"]})[0])
         self.assertEqual(200, server.request("POST", f"{path}/cancel")[0])
         return str(job["id"])
 

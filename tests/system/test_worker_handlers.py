@@ -102,6 +102,20 @@ class Ends(WorkerCase):
         self.assertEqual(["first line", "second line    with controls"], lines)
         self.assertEqual(pids, worker.runner_pids())
 
+    def test_a_job_of_which_there_may_be_one_an_hour_is_answered_or_named_where_it_is_gone(self) -> None:
+        self.ready()
+
+        asks = self.post_many(2, "enqueue_throttled")
+        self.until_all(asks, "completed")
+        enqueued, *others = {str(record.result) for record in self.records(asks)}
+        self.asked(lambda queue: queue.cancel(enqueued))
+        self.asked(lambda queue: queue.delete(enqueued))
+        last = self.post("enqueue_throttled")
+        self.until_all([last], "completed")
+
+        self.assertEqual([], others)
+        self.assertEqual(f"throttled {enqueued}", self.record(last).result)
+
     def test_a_snooze_whose_reason_is_no_utf8_does_not_disturb_the_others(self) -> None:
         self.ready()
         bad = self.post("snooze_lone_surrogate", seconds=60)

@@ -22,14 +22,16 @@ from lib.handlers.email import attachment, email_payload, html_text
 from lib.handlers.email.address_lists import Addressee
 from lib.http1.server.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
-from lib.jobs import failure, masking, registry, request_fields, result
+from lib.jobs import failure, masking, queue_settings, registry, request_fields, result, start_limits
 from lib.jobs.backoff import DEFAULT_BACKOFF
+from lib.jobs.group import GROUP_NAME
 from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord
 from lib.jobs.payload import json_name
 from lib.jobs.queue_settings import MAX_DEPTH, SETTINGS
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
 from lib.queue import listing, notes
+from lib.queue.group_store import Group
 from lib.queue.queue_store import Census
 from lib.settings import settings_table
 from lib.web import preferences
@@ -384,8 +386,24 @@ class Facts(unittest.TestCase):
         self.assertEqual(MAX_DEPTH, self.properties("QueueChange")["max_depth"]["maximum"])
         self.assertEqual(MAX_DEPTH, self.properties("Queue")["max_depth"]["maximum"])
         shown = {"queue", *self.properties("Queue")} - {"name", "quarantine"}
-        self.assertEqual({*Census._fields, *SETTINGS} - {"settings"}, shown)
+        # `lines` are in the metrics alone.
+        self.assertEqual({*Census._fields, *SETTINGS} - {"settings", "lines"}, shown)
         self.assertEqual({*SETTINGS}, {*self.properties("QueueChange")})
+
+    def test_limits_and_their_bounds(self) -> None:
+        for schema in ("Queue", "QueueChange", "GroupLimits", "GroupLimitsWish", "GroupChange"):
+            concurrency = self.properties(schema)["concurrency"]
+            self.assertEqual((1, start_limits.MAX_CONCURRENCY), (concurrency["minimum"], concurrency["maximum"]))
+        for schema in ("Rate", "RateWish"):
+            limit, per_s = (self.properties(schema)[name] for name in ("limit", "per_s"))
+            self.assertEqual((1, start_limits.MAX_RATE), (limit["minimum"], limit["maximum"]))
+            bounds_s = (start_limits.LEAST_PER_S, start_limits.MOST_PER_S)
+            self.assertEqual(bounds_s, (per_s["minimum"], per_s["maximum"]))
+        self.assertEqual(f"^{GROUP_NAME.pattern}$", CONTRACT.schema("GroupName")["pattern"])
+        group = {*Group._fields} - {"until_ms", "concurrency", "rate"} | {"until", "limits"}
+        self.assertEqual(group, {*self.properties("Group")})
+        self.assertEqual({*queue_settings.shown({})["groups"]}, {*self.properties("GroupLimits")})
+        self.assertEqual({*self.properties("GroupLimits")}, {*self.properties("GroupLimitsWish")})
 
     def test_what_is_cut_and_kept(self) -> None:
         job = self.properties("Job")

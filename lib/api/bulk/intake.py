@@ -12,7 +12,7 @@ from typing import Any
 
 from lib.api import idempotency
 from lib.api.shown import outcome_of
-from lib.errors import FieldError, InvalidFields, RedisKeysBroken, WaybillError
+from lib.errors import FieldError, InvalidFields, RedisKeysBroken, UpgradeNeeded, WaybillError
 from lib.ids import JobIds
 from lib.jobs import submission
 from lib.jobs.job import Accepted, NewJob
@@ -48,8 +48,8 @@ class Intake:
         self.known = 0
         self.refused = 0
         self.fault: WaybillError | None = None
-        """Why the last commit failed; None once a commit has succeeded. (The broken keys of one queue do not count:
-        the jobs of other queues need not wait until they are mended.)"""
+        """Why the last commit failed; None once a commit has succeeded. (The broken keys of one queue do not count, nor
+        a feature that waits for an upgrade: the other jobs need not wait for either.)"""
 
     def offer_text(self, index: int, line: bytes) -> None:
         """Take a job as JSON text."""
@@ -100,7 +100,7 @@ class Intake:
     def _fail(self, index: int, fault: Exception) -> None:
         if not isinstance(fault, WaybillError):
             fault = self._internal_error(fault)
-        if not isinstance(fault, RedisKeysBroken):
+        if not isinstance(fault, (RedisKeysBroken, UpgradeNeeded)):
             self.fault = fault
         self.refuse(index, fault)
 

@@ -4,7 +4,9 @@ Called by runner.py. A round goes like this:
 1. There are free slots: claim as many jobs. (Jobs that take next to no time are claimed ahead of a slot, too: see
    prefetch/.) A claim promotes delayed jobs that are due, and takes high before normal before low priority.
 2. The claim brought nothing: block in BRPOPLPUSH until a job's id or a bell comes, for BLOCK_S at most. A claim for
-   that one job is sent right behind the pop. Meanwhile a timer promotes delayed jobs that become due.
+   that one job is sent right behind the pop. Meanwhile the timer of one idle runner, the keeper of the clock, promotes
+   delayed jobs that become due (promotion_timer.py).
+   The queue has a limit of its own: block for a bell, for LIMITED_BLOCK_S at most.
    The queue is paused: claim again in a moment.
 3. `lanes.py` runs the claimed jobs. A slot is free when its handler has ended; Redis may get the record of it later.
 
@@ -32,9 +34,13 @@ from lib.work.runner.registration import Registration
 from lib.work.runner.strays import Strays
 
 BLOCK_S = 2.0
+LIMITED_BLOCK_S = 20.0
+"""Long, for 100 idle runners of a queue with a rate of one start a second are to make few claims a second. Less than
+stuck.py's SILENT_S, after which a runner whose claims get no answer is killed."""
 PAUSED_S = 0.25
 """A runner may notice this late that its paused queue goes on."""
 FULL_REDIS_PAUSE_S = 0.25
+NOTHING = Claim([], False, None)
 
 
 class Consumer:
@@ -58,10 +64,10 @@ class Consumer:
         self._strays = Strays(self.lanes.jobs.by_id)
         self._contact = RedisContact(self.queue, services.log)
         self._background = BackgroundCalls(self.queue, parts.bulkheads)
-        self._promotion = PromotionTimer(lambda: self._registration.lease.promote(), self._background, within_s=BLOCK_S)
+        self._promotion = PromotionTimer(lambda: self._registration.lease.promote(), self._background)
         self._is_stopping = False
-        self._is_empty = False
-        """Whether the last pop's claim said that no other job is ready."""
+        self._last_pop = NOTHING
+        """The claim of the pop in the round before this one."""
 
     @property
     def runner_id(self) -> str:
@@ -109,6 +115,7 @@ class Consumer:
 
     async def sign_off(self) -> None:
         """Leave the queue; see Registration."""
+        self._promotion.set(None)
         await self._registration.sign_off()
 
     async def stop_cancelled(self) -> None:
@@ -151,16 +158,19 @@ class Consumer:
             try:
                 if not self._registration.is_known:
                     await self._registration.register()
+                lease = self._registration.lease
+                was_rationed = lease.is_rationed
                 claim = await self._claim(1, "suspects")
                 self._contact.note_back()
-                return claim
+                if lease.is_rationed == was_rationed:
+                    return claim
             except NotRegistered as fault:
                 self._come_back(fault)
             except RedisUnavailable as fault:
                 self._contact.note_away(fault)
                 await self._pause(pause_s)
                 pause_s = min(LAST_PAUSE_S, pause_s * 2)
-        return Claim([], False, None)
+        return NOTHING
 
     # One round.
 
@@ -173,23 +183,29 @@ class Consumer:
     async def _round(self) -> None:
         """Claim for the free slots, and hand the jobs to the lanes; if there are none, wait for an id, a bell or a free
         slot."""
-        was_empty, self._is_empty = self._is_empty, False  # True for one round only: jobs may come at any moment.
+        popped, self._last_pop = self._last_pop, NOTHING  # For one round only: jobs may come at any moment.
+        lease = self._registration.lease
+        self.lanes.prefetch.is_rationed = lease.is_rationed
         size = self.lanes.claim_size()
         if size < 1:
             await self._wait_for_slot()
             return
-        if was_empty and self.lanes.has_free_slot and not self._strays.is_due:
-            await self._wait_for_id()
+        has_nothing = popped.is_empty or popped.is_limited
+        if has_nothing and self.lanes.has_free_slot and not await self._strays.are_due(lease):
+            await self._wait_for_id(is_limited=popped.is_limited)
             return
         claim = await self._claim(size)
+        self._note_time(claim)
         if self.lanes.start(claim.jobs, self._registration.lease, asked=size):
             await self._wait_for_slot()
         if claim.is_paused:
             await self._pause(PAUSED_S)
         elif not claim.jobs and not claim.is_more and not self._is_stopping:
-            self._promotion.set(claim.next_due_s)
             # A pop needs a free slot: the id that it brings could not be given back.
-            await (self._wait_for_id() if self.lanes.has_free_slot else self._wait_for_slot())
+            if self.lanes.has_free_slot:
+                await self._wait_for_id(is_limited=claim.is_limited)
+            else:
+                await self._wait_for_slot()
 
     async def _claim(self, limit: int, source: str = "ready") -> Claim:
         lease = self._registration.lease
@@ -208,11 +224,12 @@ class Consumer:
         self._log_killed(claim)
         return claim
 
-    async def _wait_for_id(self) -> None:
+    async def _wait_for_id(self, *, is_limited: bool) -> None:
         """Block in a pop. `_on_popped` is called with the claim that follows the pop, in the turn in which it comes."""
         self._strays.is_list_known = False
+        block_s = LIMITED_BLOCK_S if is_limited else BLOCK_S
         try:
-            await self._registration.lease.pop(BLOCK_S, self._on_popped)
+            await self._registration.lease.pop(block_s, self._on_popped, is_limited=is_limited)
         except RedisUnavailable:
             # At maxmemory Redis refuses BRPOPLPUSH itself but not `claim`, which asks for no memory: poll.
             await self._pause(FULL_REDIS_PAUSE_S)
@@ -220,11 +237,16 @@ class Consumer:
     def _on_popped(self, claim: Claim) -> None:
         self._strays.is_list_known = True
         self._contact.count_from_now()
-        self._is_empty = claim.is_empty
-        if claim.is_empty:
-            self._promotion.set(claim.next_due_s)
+        self._last_pop = claim
+        self._note_time(claim)
         self.lanes.start(claim.jobs, self._registration.lease)
         self._log_killed(claim)
+
+    def _note_time(self, claim: Claim) -> None:
+        """Set the timer, if this claim has made the runner the keeper of the queue's clock, or the keeper's deputy."""
+        is_idle = claim.is_empty or not (claim.jobs or claim.is_more or claim.is_paused)
+        if is_idle or claim.ask_again_s is not None:
+            self._promotion.set(claim.ask_again_s)
 
     def _log_killed(self, claim: Claim) -> None:
         """Log the jobs that the claim made dead or cancelled in place of handing them out: nobody else would."""

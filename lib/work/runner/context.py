@@ -158,7 +158,8 @@ class Context:
         """Queue a job; the id of the queued job, for a coroutine to await. `options` are the other fields of
         POST /api/jobs; once: see queue/named_jobs.py.
 
-        Raises InvalidFields, QueueFull, RedisUnavailable, OutcomeUnknown; with `once` WrongState, too.
+        Raises InvalidFields, QueueFull, UpgradeNeeded, RedisUnavailable, OutcomeUnknown; with `once` WrongState, too;
+        with unique={"key": …, "mode": "throttle"} Throttled where the job that holds the key is gone.
         """
         enqueued = self._enqueue({"type": type, "payload": payload, **options}, once)
         return enqueued if self.is_on_loop else asyncio.run_coroutine_threadsafe(enqueued, self._loop).result()
@@ -205,7 +206,7 @@ class Context:
         )
         if once is not None:
             return await services.job_store.named_jobs.enqueue(self._job, once, job)
-        # The id of the answer, not the new job's own: an older job with the same `unique` key is answered in its place.
+        # The id of the answer, not the new job's own: an older job under the same `unique` key may stand for it.
         return (await services.job_store.enqueue(job)).job_id
 
     def _ensure_notes(self) -> Notes:

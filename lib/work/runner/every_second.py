@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from lib.errors import RedisUnavailable
+from lib.memory import rss_bytes
 from lib.processes.pipe import TICK_S, Pipe
 from lib.queue.bulkheads import ALL
 from lib.queue.queue_store import QueueStore
@@ -45,7 +46,9 @@ class EverySecond:
             workers = {consumer.queue: consumer.runner_id for consumer in self._consumers}
             silent_s = max(consumer.silent_s for consumer in self._consumers)
             running = sum(consumer.running for consumer in self._consumers)
-            self._pipe.send(**{"is": "tick", "workers": workers, "running": running, "silent_s": silent_s})
+            ended = sum(consumer.lanes.prefetch.runs for consumer in self._consumers)
+            told = {"is": "tick", "workers": workers, "running": running, "silent_s": silent_s}
+            self._pipe.send(**told, ended=ended, rss_bytes=rss_bytes())
             await asyncio.sleep(TICK_S)
 
     async def attend(self) -> None:

@@ -1,34 +1,37 @@
-"""A timer that promotes a queue's next delayed job at the moment when it is due, while the consumer blocks in a pop."""
+"""A timer that promotes a queue's delayed jobs when they are due, in the runner that keeps the clock for the others.
+
+Redis elects that runner among those that are idle (lua/parts/keeper.lua): their claims say whether they are to ask
+again, and when. The timer goes on while the runner is full: the jobs that it makes ready wake idle runners.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from lib.work.runner.background_calls import BackgroundCalls
 
+LEAD_S = 0.001
+"""The timer goes off so much sooner, for the loop rounds up, and the way to Redis takes time. Where that is too soon,
+Redis answers how long it is still."""
+
 
 class PromotionTimer:
-    """promote: makes ready what is due, and gives the seconds until the next delayed job is, or None for none.
+    """promote: makes ready what is due, and gives the seconds until it is to be called again, or None.
 
     The promotion ends the consumer's pop by itself: it pushes the job's id, or a bell, to the list that the pop reads.
-    within_s: no timer is set for a job that is due later than this; the consumer's next claim comes sooner, and
-    promotes too.
     """
 
-    def __init__(
-        self, promote: Callable[[], Awaitable[float | None]], background: BackgroundCalls, *, within_s: float
-    ) -> None:
+    def __init__(self, promote: Callable[[], Awaitable[float | None]], background: BackgroundCalls) -> None:
         self._promote = promote
         self._background = background
-        self._within_s = within_s
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, wait_s: float | None) -> None:
-        """Promote wait_s from now, and not at the moment that was set before. None: no delayed job is known."""
+        """Promote wait_s from now, and not at the moment that was set before. None: another runner will."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if wait_s is not None and wait_s < self._within_s:
-            self._timer = asyncio.get_running_loop().call_later(wait_s, self._start)
+        if wait_s is not None:
+            self._timer = asyncio.get_running_loop().call_later(wait_s - LEAD_S, self._start)
 
     def _start(self) -> None:
         self._timer = None

@@ -5,7 +5,8 @@ A runner's life:
    place (suspects.py).
 2. Messages (processes/pipe.py lists them): how many slots to use, which suspects to run, drain, release.
 3. Drain: claim no more, let the jobs that run come to their end. Release: stop them, and give them back.
-4. Retire: a handler does not stop, so a successor is started, and this runner drains.
+4. Retire: a handler does not stop, so a successor is started, and this runner drains. Or it is worn: its supervisor
+   has started a successor, and says that it is to retire.
 5. Leave: what is known goes to Redis, the runner signs off, and the process exits (runner_process.py).
 
 A runner ignores signals: Ctrl-C and PM2 signal the whole process tree, and the supervisor alone decides what a signal
@@ -166,6 +167,8 @@ class Runner:
             case "look":
                 # A supervisor of an older version, in an upgrade, names no queue: it means all of them.
                 self._suspects.ask(self._parts.loop.settings.worker_queues)
+            case "retire":
+                self._make_way("its successor has started")
             case "release":
                 self._drain.set()
                 self._release.set()
@@ -177,7 +180,11 @@ class Runner:
         if not self._is_retiring:
             self._is_retiring = True
             self._log.warning("worker.retiring", f"Worker {self._runner_id} retires: {why}")
-            for consumer in self._consumers:
-                consumer.lanes.close()
-            self._slots.retire(why)
-            self._drain.set()
+            self._make_way(why)
+
+    def _make_way(self, why: str) -> None:
+        """Begin no more jobs, tell the supervisor how many slots are in use, and leave when they are free."""
+        for consumer in self._consumers:
+            consumer.lanes.close()
+        self._slots.retire(why)
+        self._drain.set()

@@ -44,7 +44,7 @@ class SlotReport:
         self._is_due.set()
 
     def retire(self, why: str) -> None:
-        """Tell the supervisor to start a successor, and report until this runner exits."""
+        """Tell the supervisor that a successor may have the slots, and report until this runner exits."""
         self._is_retiring = True
         self._pipe.send(**{"is": "retiring", "why": why, "slots": self.slots})
         self._is_due.set()

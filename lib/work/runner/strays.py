@@ -28,6 +28,13 @@ class Strays:
         """Whether STRAYS_EVERY_S have passed since the list was read. `find` then reads it in any case."""
         return time.monotonic() >= self._due_s
 
+    async def are_due(self, lease: Lease) -> bool:
+        """Whether the list was to be read again, and holds strays, which `find` gives then."""
+        if self.is_due:
+            self.is_list_known = not await self.find(lease)
+            return not self.is_list_known
+        return False
+
     async def find(self, lease: Lease) -> list[str]:
         """The ids of stray jobs, the oldest first. Reads the list only if it may hold a stray."""
         now_s = time.monotonic()

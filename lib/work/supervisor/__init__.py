@@ -5,6 +5,7 @@ spawn_runner.py       starts a runner's process
 runner_child.py       a runner as the supervisor knows it; slot_grant.py: how many job slots it may be using
 roster.py             the runners that live
 quota.py              the job slots that one serving runner and its retiring predecessors share
+replacements.py       worn runners are replaced; wear.py: which are worn
 shutdown.py           whether and why the supervisor is to end
 supervisor_tasks.py   the supervisor's own asyncio tasks
 beats.py              beats for the runners

@@ -45,7 +45,7 @@ class ExitCollector:
         log: Log,
         bulkheads: Bulkheads,
         rng: Random,
-        start_task: Callable[[Coroutine[Any, Any, None]], None],
+        start_task: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self._roster = roster
         self._queues = queues

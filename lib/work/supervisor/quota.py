@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from lib.work.supervisor.runner_child import RunnerChild
 
 MOST_RETIRING = 2
-"""So many runners of one quota may retire. When one more does, the oldest must give back what it runs, and leave."""
+"""So many runners of one quota may retire for a handler that does not end. When one more does, the oldest of them must
+give back what it runs, and leave."""
 
 
 class Quota:
@@ -31,10 +32,11 @@ class Quota:
         self.grant_free()
 
     def retire(self, runner: RunnerChild) -> None:
-        """The serving runner claims no more. Where too many retire beside it, the oldest must leave at once."""
+        """The serving runner claims no more. Where too many retire beside it, the oldest must leave at once. One that
+        makes way for its successor is left alone: its handlers do end."""
         self.serving = None
         self.retiring.append(runner)
-        for oldest in self.retiring[:-MOST_RETIRING]:
+        for oldest in [one for one in self.retiring if not one.makes_way][:-MOST_RETIRING]:
             oldest.must_leave.set()
 
     def leave(self, runner: RunnerChild) -> None:

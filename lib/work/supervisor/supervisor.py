@@ -8,22 +8,26 @@ It never runs a handler, so nothing that a job does can stop it.
    runner is killed (stuck.py).
 4. A runner retires, for a handler that does not end: another is started at once, with the job slots that are left
    (quota.py). The old one has SHUTDOWN_GRACE_S to end what it runs.
-5. A signal to stop: runners drain for SHUTDOWN_GRACE_S, and then give back what still runs. A second signal, over a
+5. A runner is worn, by its jobs or its memory: its successor is started first, and then it retires (replacements.py).
+   It has as long as its jobs take.
+6. A signal to stop: runners drain for SHUTDOWN_GRACE_S, and then give back what still runs. A second signal, over a
    second later: they give it back now.
 """
 
 import asyncio
 import contextlib
+import functools
 import os
 import random
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from lib.errors import RedisUnavailable
 from lib.logs.log import Log
 from lib.processes import signals
 from lib.processes.restarts import keep_trying, pause, pause_before_restart_s
-from lib.queue.bulkheads import Bulkheads
+from lib.queue.bulkheads import ALL, Bulkheads
 from lib.queue.epochs import Epochs
 from lib.queue.fleet import Fleet
 from lib.queue.job_store import JobStore
@@ -37,6 +41,7 @@ from lib.work.supervisor.beats import Beats
 from lib.work.supervisor.exit_collector import ExitCollector
 from lib.work.supervisor.isolation_runners import IsolationRunners
 from lib.work.supervisor.quota import Quota
+from lib.work.supervisor.replacements import Replacement, Replacements, Replacer, first_of
 from lib.work.supervisor.roster import Roster
 from lib.work.supervisor.rounds import Rounds
 from lib.work.supervisor.runner_child import RunnerChild
@@ -45,6 +50,7 @@ from lib.work.supervisor.spawn_runner import SpawnedRunner
 from lib.work.supervisor.stuck import StuckRunners
 from lib.work.supervisor.supervisor_tasks import SupervisorTasks
 from lib.work.supervisor.upkeep import Upkeep
+from lib.work.supervisor.wear import WearLimits
 
 CALL_TIMEOUT_S = 5.0
 RUNNER_EXIT_S = 6.0
@@ -64,10 +70,10 @@ class Supervisor:
         self._quotas = [Quota(settings.worker_queues) for _ in self._spawned]
 
         rng = random.Random()
-        bulkheads = Bulkheads(log)
+        bulkheads = self._bulkheads = Bulkheads(log)
         link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
         keys = RedisKeys(settings.key_prefix)
-        queues = QueueStore(link, keys, lease_s=settings.lease_s)
+        queues = self._queues = QueueStore(link, keys, lease_s=settings.lease_s)
         outcomes = OutcomeLog(JobStore(link, keys), log)
         self._exits = ExitCollector(
             self._roster,
@@ -89,6 +95,14 @@ class Supervisor:
             self._shutdown,
             self._tasks,
             self._collect_exit,
+        )
+        self._replacements = Replacements(
+            WearLimits(settings.runner_max_jobs, settings.runner_max_mb),
+            settings.shutdown_grace_s,
+            Replacer(self._start_successor, self._collect_exit, self._count_replacement),
+            self._shutdown,
+            self._tasks,
+            log,
         )
         self._beats = Beats(settings.lease_s, self._roster, queues, Fleet(link, keys), bulkheads)
         self._rounds = Rounds(
@@ -118,6 +132,8 @@ class Supervisor:
         )
         # Before any signal is handled: a drain must know every runner.
         runners = [await self._roster.add(spawned) for spawned in self._spawned]
+        for runner, quota in zip(runners, self._quotas, strict=True):
+            self._tasks.start(self._read_messages(runner, quota))
         signals.obey(loop, self._shutdown.on_signal, self._log)
         signals.let_through()  # worker.py has held all signals since before it spawned the runners.
         for runner, quota in zip(runners, self._quotas, strict=True):
@@ -173,7 +189,8 @@ class Supervisor:
         pause_s = 0.0
         while True:
             quota.serve(runner)
-            await self._until_ended_or_retiring(runner, quota)
+            replacement = Replacement(self._replacements, runner, quota)
+            await first_of(runner.retires.wait(), runner.process.wait())
             if runner.process.returncode is None and runner.is_retiring:
                 quota.retire(runner)
                 self._tasks.start(self._see_out(runner, quota))
@@ -181,21 +198,24 @@ class Supervisor:
                 await runner.process.wait()
                 quota.leave(runner)  # First, so that suspects may run in the dead runner's slots.
                 await self._collect_exit(runner)
-            pause_s = pause_before_restart_s(time.monotonic() - runner.started_s, pause_s)
-            await self._pause_before_next(runner, pause_s)
-            successor = await keep_trying(self._roster.start_successor, self._shutdown.begun, self._log)
+            successor = await replacement.successor()
+            if successor is None:
+                pause_s = pause_before_restart_s(time.monotonic() - runner.started_s, pause_s)
+                await self._pause_before_next(runner, pause_s)
+                start = functools.partial(self._start_successor, quota)
+                successor = await keep_trying(start, self._shutdown.begun, self._log)
             if successor is None:
                 return
             runner = successor
 
-    async def _until_ended_or_retiring(self, runner: RunnerChild, quota: Quota) -> None:
-        retiring = asyncio.create_task(self._read_messages(runner, quota))
-        ended = asyncio.create_task(runner.process.wait())
-        await asyncio.wait([retiring, ended], return_when=asyncio.FIRST_COMPLETED)
+    async def _start_successor(self, quota: Quota) -> RunnerChild:
+        """Start a runner for this quota, without job slots, and read its messages. Raises OSError."""
+        runner = await self._roster.start_successor()
+        self._tasks.start(self._read_messages(runner, quota))
+        return runner
 
     async def _read_messages(self, runner: RunnerChild, quota: Quota) -> None:
-        """Read a runner's messages until its pipe ends. When it begins to retire, return, and read on in a task."""
-        was_retiring = runner.is_retiring
+        """Read a runner's messages until its pipe ends."""
         while (message := await runner.pipe.receive()) is not None:
             slots, had_ticked = runner.slots, runner.has_ticked
             runner.on_message(message)
@@ -203,17 +223,17 @@ class Supervisor:
                 quota.grant_free()
             if runner.slots is not slots or runner.has_ticked != had_ticked:
                 self._isolation_runners.settle()
-            if runner.is_retiring and not was_retiring:
-                self._tasks.start(self._read_messages(runner, quota))
-                return
+            self._replacements.heard(runner, quota)
 
     async def _see_out(self, runner: RunnerChild, quota: Quota) -> None:
-        """A retiring runner has the grace of a stop to end what it runs. It then gives back the rest."""
+        """A retiring runner has the grace of a stop to end what it runs. It then gives back the rest. One that makes
+        way for its successor has as long as its jobs take."""
         grace_s = self._settings.shutdown_grace_s
         self._tasks.start(self._collect_exit(runner))
         ended = asyncio.create_task(runner.process.wait())
         hurry = asyncio.create_task(runner.must_leave.wait())
-        await asyncio.wait([ended, hurry], timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        timeout_s = None if runner.makes_way else grace_s
+        await asyncio.wait([ended, hurry], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
             why = "too many retire beside it" if hurry.done() else f"it has not ended what it runs in {grace_s:g} s"
             self._log.warning("runner.dismissed", f"Runner {runner.runner_id} retires, and is to leave now: {why}")
@@ -237,3 +257,7 @@ class Supervisor:
         """Wait for a runner's end, take back its jobs, and have the suspects among them run in isolation runners."""
         ended = await self._exits.collect_exit(runner)
         await self._isolation_runners.runner_exited(runner, ended)
+
+    async def _count_replacement(self, reason: str) -> None:
+        with contextlib.suppress(RedisUnavailable), self._bulkheads.around(ALL, "count"):
+            await self._queues.runners.count_replacement(reason)

@@ -1,4 +1,4 @@
-"""Upkeep: the one list of all periodic work on queues. Promote what is due, reap dead runners, expire, trim.
+"""Upkeep: the one list of all periodic work on queues. Promote what is due, reap dead runners, expire, trim, mend.
 
 Every supervisor does this for every queue, served by it or not: once a second where something moves, now and then where
 nothing does (rota.py). Each step is one atomic script, so several supervisors may do the same step at once: none leads,
@@ -108,6 +108,8 @@ class Upkeep:
             await self._expire(queue)
         if survey.is_trimmable:
             await self._trim(queue)
+        if survey.is_rationed:
+            await self._mend(queue)
         return survey.suspects
 
     async def _reap(self, queue: str, runner_id: str, beat: str) -> None:
@@ -137,3 +139,16 @@ class Upkeep:
         for _ in range(MOST_BATCHES):
             if not await self._queues.upkeep.trim(queue, self._retention):
                 return
+
+    async def _mend(self, queue: str) -> None:
+        """Look at some groups of the queue; while some of them have to be mended, at all. Somebody broke their keys by
+        hand, or Redis lost writes."""
+        total = 0
+        for _ in range(MOST_BATCHES):
+            mended, is_more = await self._queues.upkeep.mend(queue)
+            total += mended
+            if not is_more:
+                break
+        if total:
+            msg = f"{total} groups of queue {queue} were mended: Redis held wrong turns or running jobs of theirs"
+            self._log.warning("groups.mended", msg, queue=queue, groups=total)

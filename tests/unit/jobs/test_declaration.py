@@ -3,16 +3,89 @@
 import functools
 import re
 import unittest
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from lib.errors import ConfigError
 from lib.jobs.registry import job, load
+from lib.settings import config
+from lib.settings.config import Settings
 from tests.unit.jobs.module_case import LoadCase
 
 
 @dataclass
 class Report:
     month: int
+
+
+@dataclass
+class Nested:
+    report: Report
+    maybe: Report | None = None
+    more: dict[str, Any] = field(default_factory=dict)
+    api_key: str = ""
+
+
+class Groups(LoadCase):
+    """Which group the jobs of a type have."""
+
+    def test_a_field_of_the_payload_or_a_function_of_the_settings_names_it(self) -> None:
+        def server(settings: Settings) -> str:
+            return settings.key_prefix
+
+        @job("by_field", group_by="month")
+        async def by_field(ctx: Any, payload: Report) -> None: ...
+
+        @job("by_settings", group=server)
+        async def by_settings(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        module = self.module("jobs_a", a=by_field, b=by_settings)
+        types = load([module], config.load({"KEY_PREFIX": "mine"}, Path("none"))).types
+
+        self.assertEqual([("month", ""), ("", "mine")], [(one.group_by, one.group) for one in types])
+        self.assertEqual(["", ""], [one.group for one in load([module]).types])
+
+    def test_what_can_name_none_is_said_at_the_start(self) -> None:
+        def marked(name: str, **options: Any) -> Any:
+            @job(name, **options)
+            async def handler(ctx: Any, payload: Nested) -> None: ...
+
+            return handler
+
+        bad = {
+            "typo": (marked("a", group_by="mont"), "Nested has no field mont; it has report, maybe, more, api_key"),
+            "deep": (marked("b", group_by="report.week"), "Report has no field week; it has month"),
+            "dots": (marked("c", group_by="report..month"), 'a field of the payload, as "tenant" or "customer.id"'),
+            "empty": (marked("d", group_by=""), "a field of the payload"),
+            "number": (marked("e", group_by=5), "a field of the payload"),
+            "secret": (marked("f", group_by="api_key"), "would show a secret"),
+            "text": (marked("g", group="tenant"), "group is a function of the settings, or None, not 'tenant'"),
+            "unfit": (marked("h", group=lambda settings: "a b"), "group gives a name of 1 to 128 letters"),
+            "no_name": (marked("i", group=lambda settings: 5), "group gives a name of 1 to 128 letters"),
+            "fails": (marked("j", group=lambda settings: settings.nothing), "nothing"),
+        }
+        module = self.module("jobs_bad", **{name: handler for name, (handler, _) in bad.items()})
+
+        with self.assertRaises(ConfigError) as refused:
+            load([module], config.load({}, Path("none")))
+
+        self.assertEqual(len(bad), len(refused.exception.faults))
+        for (name, (_, words)), fault in zip(bad.items(), refused.exception.faults, strict=True):
+            self.assertIn(words, fault, name)
+
+    def test_what_may_hold_anything_is_not_looked_into(self) -> None:
+        @job("free", group_by="a.b")
+        async def free(ctx: Any, payload: dict[str, Any]) -> None: ...
+
+        @job("nested", group_by="report.month")
+        @job("more", group_by="more.anything")
+        @job("optional", group_by="maybe.month")
+        async def nested(ctx: Any, payload: Nested) -> None: ...
+
+        found = load([self.module("jobs_a", a=free, b=nested)])
+
+        self.assertEqual(["a.b", "more.anything", "report.month", "maybe.month"], [one.group_by for one in found.types])
 
 
 class Names(LoadCase):

@@ -100,8 +100,31 @@ class Spec(unittest.TestCase):
                 spec(payload),
                 spec(payload, priority="high", timeout_s=0.25, backoff=Backoff(0.5, 1e7)),
                 spec(payload, unique_key='a,"payload":b \\ 三', timeout_s=1e-5),
+                spec(payload, group="tenant-42"),
+                spec(payload, tags=("eu", "order-17:a/b")),
+                spec(payload, group="A.b_c:d@e/f-g", tags=("eu",), unique_key="k", priority="low"),
             ):
                 self.assertEqual(made, spec_module._read_ours(made.to_text()))
+
+    def test_a_group_and_tags_stand_before_the_unique_key(self) -> None:
+        text = spec({}, group="tenant-42", tags=("eu", "order-17"), unique_key="k").to_text()
+
+        self.assertIn(',"group":"tenant-42","tags":["eu","order-17"],"unique_key":"k","payload":{}}', text)
+
+    def test_the_longest_group_ends_within_the_part_of_a_spec_that_listings_search(self) -> None:
+        """page.lua reads the first 1,024 bytes."""
+        made = JobSpec(
+            "三" * 64, {}, "r" * 128, TRACE, 1000, 0.123456789012345, Backoff(1 / 3, 316_224_000.0), "normal", "g" * 128
+        )
+
+        text = made.to_text().encode()
+
+        self.assertLess(text.index(b"g" * 128) + 128, 1024)
+
+    def test_tags_that_somebody_wrote_by_hand_cost_no_job_its_run(self) -> None:
+        text = spec({}, tags=("eu",)).to_text()
+        for tags, read in (("[1,null]", ("1", "None")), ('"eu"', ()), ("null", ()), ("[[]]", ("[]",))):
+            self.assertEqual(read, JobSpec.from_text(text.replace('["eu"]', tags)).tags)
 
     def test_it_is_json_and_holds_no_separator_byte(self) -> None:
         for payload in PAYLOADS:

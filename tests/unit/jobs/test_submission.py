@@ -1,6 +1,7 @@
 """A request for a job: every field's range, every fault at once, each with its pointer."""
 
 import unittest
+from dataclasses import replace
 from typing import Any
 
 from lib.errors import InvalidFields
@@ -86,7 +87,9 @@ class Read(unittest.TestCase):
             "backoff": [1, [], {"base_s": 0}, {"base_s": 5, "cap_s": 1}, {"base_s": "1"}, {"more": 1}],
             "retain_s": [-1, "1", True, 1e300, float("nan")],
             "give_up_after_s": [0, -1, "1", True, 1e300, float("nan")],
-            "unique": [1, [], {"key": ""}, {"key": None}, {"key": "k", "ttl_s": 0}],
+            "group": ["", "a b", "ä", "a,b", "a\n", "x" * 129, 1, True, [], {}],
+            "tags": ["eu", 1, {}, [1], [None], [""], ["a b"], ["-a"], ["a,b"], ["x" * 65], ["a\n"], [*"0123456789a"]],
+            "unique": [1, [], {"key": ""}, {"key": None}, {"key": "k", "ttl_s": 0}, {"key": "k", "mode": ["keep"]}],
             "type": [1, None, "", "unknown"],
             "payload": [None, [], "x", 1],
         }
@@ -97,7 +100,7 @@ class Read(unittest.TestCase):
 
     def test_null_is_as_if_the_field_were_not_there(self) -> None:
         optional = dict.fromkeys(set(CHECKS) - set(REQUIRED))
-        nested = {"backoff": {"base_s": None, "cap_s": None}, "unique": {"key": "k", "ttl_s": None}}
+        nested = {"backoff": {"base_s": None, "cap_s": None}, "unique": {"key": "k", "ttl_s": None, "mode": None}}
 
         for body, same in (
             (optional, {}),
@@ -114,6 +117,57 @@ class Read(unittest.TestCase):
 
         self.assertEqual((5, int), (spec.max_attempts, type(spec.max_attempts)))
 
+    def test_a_group_and_tags_go_into_the_job_and_its_spec(self) -> None:
+        job, spec = read({**LEAST, "group": "Tenant.42:a@b/c_-", "tags": ["eu", "order/17:a.b"]})
+
+        self.assertEqual(("Tenant.42:a@b/c_-", ("eu", "order/17:a.b")), (job.group, job.tags))
+        self.assertFalse(job.may_lose_group)
+        self.assertEqual((job.group, job.tags), (spec.group, spec.tags))
+        self.assertEqual(spec, JobSpec.from_text(job.spec_text))
+
+    def test_a_tag_that_is_named_twice_is_had_once(self) -> None:
+        self.assertEqual(("eu", "us"), read({**LEAST, "tags": ["eu", "us", "eu"]})[0].tags)
+        self.assertEqual((), read({**LEAST, "tags": []})[0].tags)
+
+    def test_a_wrong_tag_is_pointed_to(self) -> None:
+        self.assertEqual({"/tags/1"}, faults({**LEAST, "tags": ["eu", "a b"]}))
+
+    def test_the_payload_names_the_group_where_the_request_does_not(self) -> None:
+        for body, group in (
+            ({"payload": {"customer": {"id": 42}}}, "42"),
+            ({"payload": {"customer": {"id": 42}}, "group": None}, "42"),
+            ({"payload": {"customer": {"id": 42}}, "group": "mine"}, "mine"),
+            ({"payload": {"customer": {"id": "not a name"}}, "group": "mine"}, "mine"),
+            ({"payload": {"customer": {}}}, ""),
+            ({"payload": {}}, ""),
+        ):
+            job, spec = read({"type": "order", **body})
+            self.assertEqual((group, group, False), (job.group, spec.group, job.may_lose_group), body)
+
+    def test_a_payload_that_names_no_group_where_it_should_is_refused_once_and_beside_other_faults(self) -> None:
+        wrong = {"type": "order", "payload": {"customer": {"id": "a b"}, "ledger": 5}}
+
+        self.assertEqual({"/payload/customer/id", "/payload/ledger"}, faults(wrong))
+        with self.assertRaises(InvalidFields) as refused:
+            read({"type": "order", "payload": {"customer": {"id": 1.5}}})
+        self.assertEqual(["/payload/customer/id"], [error.pointer for error in refused.exception.errors])
+
+    def test_the_group_of_a_type_is_that_of_its_jobs_which_name_none_and_may_be_left_out(self) -> None:
+        types = registry.Registry([replace(job_type, group="shared") for job_type in TYPES.types])
+        for body, group, may_lose_group in (
+            ({**LEAST}, "shared", True),
+            ({**LEAST, "group": "mine"}, "mine", False),
+            ({"type": "order", "payload": {"customer": {"id": 7}}}, "7", False),
+            ({"type": "order", "payload": {}}, "shared", True),
+        ):
+            job, spec = submission.read(body, types, JobIds(), request_id="r", trace=TRACE)
+            self.assertEqual((group, group, may_lose_group), (job.group, spec.group, job.may_lose_group), body)
+
+            bare = submission.without_group(job)
+
+            self.assertEqual(("", False), (bare.group, bare.may_lose_group))
+            self.assertEqual(spec._replace(group=""), JobSpec.from_text(bare.spec_text))
+
     def test_every_fault_is_reported_at_once(self) -> None:
         body = {"type": "noop", "payload": {"seconds": "x"}, "queue": "Q", "priority": 1, "a/b": 2, "max_attempts": 0}
 
@@ -124,6 +178,7 @@ class Read(unittest.TestCase):
             ({"backoff": {"mo~re/": 1}}, "/backoff/mo~0re~1"),
             ({"unique": {"key": "k", "more": 1}}, "/unique/more"),
             ({"unique": {}}, "/unique/key"),
+            ({"unique": {"key": "k", "mode": "Throttle"}}, "/unique/mode"),
             ({"payload": {"more": 1}}, "/payload/more"),
         ):
             self.assertEqual({pointer}, faults({**LEAST, **body}))
@@ -136,6 +191,23 @@ class Read(unittest.TestCase):
             body = {**LEAST, "delay_s": delay_s, "unique": {"key": "k", "ttl_s": ttl_s}}
             self.assertEqual(found, faults(body), body)
         self.assertEqual(set(), faults({**LEAST, "delay_s": 300_000, "unique": {"key": "k"}}))
+
+    def test_the_mode_of_a_unique_key_is_keep_or_what_it_says(self) -> None:
+        for given, mode in (({}, "keep"), ({"mode": "keep"}, "keep"), ({"mode": "throttle"}, "throttle")):
+            job, spec = read({**LEAST, "unique": {"key": "k", "ttl_s": 1.5, **given}})
+
+            self.assertEqual(("k", 1500, mode), (job.unique_key, job.unique_ttl_ms, job.unique_mode))
+            self.assertEqual(read({**LEAST, "unique": {"key": "k"}})[1], spec)
+        self.assertEqual("keep", read(LEAST)[0].unique_mode)
+
+    def test_a_mode_that_a_later_version_brings_is_refused_as_such(self) -> None:
+        for mode in ("replace", "debounce"):
+            with self.assertRaises(InvalidFields) as refused:
+                read({**LEAST, "unique": {"key": "k", "mode": mode}})
+
+            (error,) = refused.exception.errors
+            self.assertEqual("/unique/mode", error.pointer)
+            self.assertEqual(f"{mode} comes with a later version; known: keep, throttle", error.detail)
 
     def test_when_it_is_given_up_is_what_it_says_else_what_its_type_says(self) -> None:
         for type_name, given, give_up_ms in (

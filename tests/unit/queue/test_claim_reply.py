@@ -44,7 +44,7 @@ class Reply(unittest.TestCase):
                     ),
                 ],
                 is_more=False,
-                next_due_s=0.25,
+                ask_again_s=0.25,
             ),
             claim,
         )
@@ -55,6 +55,7 @@ class Reply(unittest.TestCase):
             ("more", Claim([], True, None)),
             ("paused", Claim([], False, None, is_paused=True)),
             ("empty", Claim([], False, None, is_empty=True)),
+            ("limited", Claim([], False, None, is_limited=True)),
         ):
             self.assertEqual(expected, claim_from(reply(f"{state}|{NOW_MS}|||")))
 

@@ -18,8 +18,12 @@ class Text(unittest.TestCase):
             (NewJob("q-1", "high", "{}", delay_ms=0), "q-1\x1fhigh\x1fd+0\x1d\x1f{}\x1e"),
             (NewJob("q-1", "low", "{}", run_at_ms=9), "q-1\x1flow\x1fd9\x1d\x1f{}\x1e"),
             (
-                NewJob("q-1", "low", "{}", None, None, 1, "u", 2, "i", "f", 3, 4),
+                NewJob("q-1", "low", "{}", None, None, 1, "u", 2, "keep", "i", "f", 3, 4),
                 "q-1\x1flow\x1fe1\x1duu\x1dt2\x1dii\x1dff\x1dr3\x1dp4\x1d\x1f{}\x1e",
+            ),
+            (
+                NewJob("q-1", "low", "{}", unique_key="u", unique_mode="throttle"),
+                "q-1\x1flow\x1fuu\x1dmt\x1d\x1f{}\x1e",
             ),
             (
                 NewJob("q-1", "low", "{}", group="tenant-42", tags=("eu", "order-17")),
@@ -32,13 +36,13 @@ class Text(unittest.TestCase):
     def test_each_option_has_a_letter_that_the_script_knows(self) -> None:
         lua = (PARTS / "job_options.lua").read_text(encoding="utf-8")
         (table,) = re.findall(r"OPTION_NAMES = \{(.*?)^\}", lua, re.MULTILINE | re.DOTALL)
-        every = NewJob("q-1", "low", "{}", 1, None, 2, "3", 4, "5", "6", 7, 8, "9", ("10",))
+        every = NewJob("q-1", "low", "{}", 1, None, 2, "3", 4, "throttle", "5", "6", 7, 8, "9", ("10",))
 
         options = new_jobs_text([every]).split("\x1f")[2]
 
         known = re.findall(r"^  (\w) = ", table, re.MULTILINE)
         self.assertEqual(sorted(known), sorted(part[0] for part in options.split("\x1d")[:-1]))
-        self.assertEqual(10, options.count("\x1d"))
+        self.assertEqual(11, options.count("\x1d"))
 
 
 class Answer(unittest.TestCase):
@@ -48,11 +52,13 @@ class Answer(unittest.TestCase):
 
     def test_the_others_have_their_outcome(self) -> None:
         answer = b"5\x1e1\x1fduplicate\x1fq-9\x1e2\x1ffull\x1f30\x1e3\x1fbrief\x1f"
+        throttled = b"5\x1e3\x1fthrottled\x1fq-9 40"
 
         self.assertEqual(
             [Accepted("q-9", "duplicate", 5), Accepted("q-2", "full", 5, 30), Accepted("q-3", "brief", 5)],
             accepted_from(JOBS, answer),
         )
+        self.assertEqual(Accepted("q-9", "throttled", 5, 40), accepted_from(JOBS, throttled)[2])
 
     def test_nobody_knows_of_a_commit_that_was_overtaken(self) -> None:
         with self.assertRaises(OutcomeUnknown):

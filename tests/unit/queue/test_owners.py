@@ -46,7 +46,7 @@ PLACES = {
 # Keys that hold no ids of jobs, or not the place of one.
 OTHERS = {
     *("base", "moved", "unpack", "base .. ARGV", "base .. 'minute:' .. digits"),
-    *("base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
+    *("base .. post", "base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
     # A rate's window, keys that somebody broke, and what a removed queue leaves behind.
     *("key", "base .. name", "base .. name .. group", "base .. 'running:'"),
 }
@@ -66,6 +66,7 @@ OWNERS = {
     "promote": "make_ready ready_list",
     "retry": "make_ready ready_list",
     "patch": "delay make_ready ready_list",
+    "explain": "ready_list",
     "delete": "forget",
     "trim": "forget",
 }

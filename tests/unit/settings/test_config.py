@@ -129,6 +129,8 @@ class Config(unittest.TestCase):
             "LEASE_S": ["1.9", "3601", "nan", "inf", "1e2", "-5"],
             "CRASH_LIMIT": ["1", "101"],
             "ISOLATION_RUNNERS": ["0", "65"],
+            "RUNNER_MAX_JOBS": ["-1", "1000000001", "1e3"],
+            "RUNNER_MAX_MB": ["-1", "1000001", "512M"],
             "SHUTDOWN_GRACE_S": ["-1", "86401"],
             "UNWIND_S": ["0.9", "61"],
             "RETAIN_COMPLETED": ["-1", "1.5"],

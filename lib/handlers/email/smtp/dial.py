@@ -85,7 +85,7 @@ def read_route(url: str) -> SmtpRoute:
     port = parts.port or {"implicit": 465, "starttls": 587, "none": 25}[tls]
     host = parts.hostname or ""
     user = None if parts.username is None else unquote(parts.username)
-    if user is not None and tls == "none" and not _is_loopback(host):
+    if user is not None and tls == "none" and not is_loopback(host):
         raise ValueError(f"it would send a password to {host} unencrypted; use smtps:// or ?starttls=1")
     return SmtpRoute(host, port, tls, user, unquote(parts.password or ""))
 
@@ -233,7 +233,8 @@ def _own_name(sock: socket.socket | None) -> str:
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether it is this host, by its name `localhost` or by an address. Asks no DNS."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -6,7 +6,8 @@
 -- RETURNS 'reaped': the runner was taken for dead | 'forgotten': the queue does not know the runner
 --      | 'rationed': the queue has limits or groups, and ration.lua is to be called from now on
 --      | {words, spec, spec …}. words: records parted by \30, of fields parted by \31. The first record is the head:
---          'more' | 'paused' | 'empty' | '', now_ms, ms until the next delayed job is due or '',
+--          'more' | 'paused' | 'empty' | '', now_ms, after how many ms this runner asks again because a delayed job is
+--          due then, or '' (parts/keeper.lua; only where the claim leaves the runner idle),
 --          since when each job was ready (ms, parted by commas), ids of jobs that are dead instead (parted by commas)
 --        and each other record is a job:
 --          id, token, attempt, unknown_since or '', and where the job has a checkpoint or a time at which it is given
@@ -20,7 +21,7 @@
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
--- @use bell claiming due hand_out promote_due queue_settings stale_ids claim_fields clock
+-- @use bell claiming due hand_out keeper promote_due queue_settings stale_ids claim_fields clock
 -- WHY the queues with limits have a script of their own: all in one, an idle claim took 1.35 times as long for all.
 local refused = unregistered()
 if refused then return refused end
@@ -58,4 +59,6 @@ if #lists > 1 and (handed_out == limit or ids_left == 0) then
     state = 'empty'
   end
 end
-return claim_reply(state, due_ms)
+-- A pop that brought nothing is followed by a claim at once.
+local is_idle = state == 'empty' or source == 'ready' and state == '' and handed_out == 0
+return claim_reply(state, is_idle and my_wait(runner, due_ms, PLAIN_MS) or '')

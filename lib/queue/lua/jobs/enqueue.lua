@@ -9,7 +9,10 @@
 --        the job's number from 1, \31, why, \31, the id of the job that stands for it. why:
 --        replayed-new, replayed-duplicate  its idempotency key came before, and this was the answer then
 --        conflict   its idempotency key came before, with another fingerprint
---        duplicate  a job of its type lives under its unique key
+--        duplicate  a job of its type lives under its unique key; or its mode is throttle, and the last such job of its
+--                   type has ended, but still has the key
+--        throttled  not taken in: as duplicate, but the record of that job is gone. In the id's place its id, a space,
+--                   and the seconds until the key is free
 --        brief      not taken in: its unique key would be free before the job is due; '' in the id's place
 --        full       not taken in: the queue is at its max_depth; in the id's place the seconds until there may be room
 --        group-full  not taken in: the job's group is at the max_depth of groups; the same seconds
@@ -68,6 +71,12 @@ local function unique_ttl_of(options)
   return (options.is_due_by_delay or tonumber(options.unique_ttl) >= ms) and options.unique_ttl or nil
 end
 
+-- Why a job of the mode throttle is not taken in while `holder` has its key `place`, and what stands in the id's place.
+local function throttled_by(holder, place)
+  if redis.call('EXISTS', base .. 'job:' .. holder) == 1 then return 'duplicate', holder end
+  return 'throttled', holder .. ' ' .. digits(math.max(1, math.ceil(redis.call('PTTL', place) / 1000)))
+end
+
 -- The answer that the job's idempotency key had before: why, and the id; nil where the key is new.
 local function replay_of(id, options)
   local known_id, known_print, known_why =
@@ -78,23 +87,31 @@ local function replay_of(id, options)
 end
 
 -- Why this job is not to be taken in, and what stands in the id's place of the answer; nil where the job is to be taken
--- in, and then it stands under its unique key. The idempotency key is noted with the answer in either case.
+-- in, and then it stands under its unique key. The idempotency key is noted with the answer, but not with one that asks
+-- for the job to be sent again later.
 local function stand_in_of(id, type_name, options)
   if options.idempotency_key then
     local replayed, known_id = replay_of(id, options)
     if replayed then return replayed, known_id end
   end
-  local why, first_id, unique, ttl = nil, id, nil, nil
+  local why, first_id, unique, throttle, ttl = nil, id, nil, nil, nil
   if options.unique_key then
     ttl = unique_ttl_of(options)
     if not ttl then return 'brief', '' end
     local holder
     unique, holder = unique_place(options.unique_key, type_name, id)
-    if holder then why, first_id = 'duplicate', holder end
+    if holder then
+      why, first_id = 'duplicate', holder
+    elseif options.unique_mode then
+      throttle, holder = throttle_place(options.unique_key, type_name, id)
+      if holder then why, first_id = throttled_by(holder, throttle) end
+      if why == 'throttled' then return why, first_id end
+    end
   end
   if not why and room and room <= 0 then return refuse() end
   if not why and is_group_full(options) then return 'group-full', drained_in_s(1 - group_room[options.group]) end
   if not why and unique then redis.call('SET', unique, id, 'PX', ttl) end
+  if not why and throttle then redis.call('SET', throttle, id, 'PX', ttl) end
   if options.idempotency_key then
     local kept_s = options.fingerprint == ONCE and ONCE_S or DAY_S
     local noted = first_id .. ' ' .. options.fingerprint .. ' ' .. (why or 'new')

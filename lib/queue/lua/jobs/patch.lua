@@ -36,8 +36,8 @@ if due_ms and patience then
 end
 if new_priority ~= '' then redis.call('HSET', job, 'priority', new_priority) end
 
--- A delayed job holds its unique key until it is due, and `unique_ttl` beyond, or a day. WHY: else another job could
--- come under the key before this one has begun.
+-- A delayed job holds its unique key until it is due, and `unique_ttl` beyond, or a day; of the mode throttle, wherever
+-- the job stands. WHY: else another job could come under the key before this one has begun.
 local function hold_unique_key()
   local ttl_ms = tonumber(string.match(unique_ttl or '', '^[1-9]%d*$') or 86400000)
   for _, key in ipairs({unique_keys(unique_key, type_of_job(job))}) do

@@ -1,13 +1,30 @@
 #!lua flags=allow-oom
--- promote.lua: delayed jobs whose time has come are ready, and groups that have rested have their turn.
+-- promote.lua: what has waited for a time may go on: delayed jobs that are due are ready, groups that have rested have
+-- their turn, and where the queue's rate allows a start again, a runner is woken.
 -- KEYS 1 base
--- ARGV 1 most jobs, and most groups
--- RETURNS {ms until the next delayed job is due or the next group has rested, or '', 'more' where that is now, or ''}
+-- ARGV 1 most jobs, and most groups  2 the runner that asks, or '' for upkeep
+-- RETURNS {after how many ms this runner asks again (parts/keeper.lua) or '', 'more' where that is now, or ''}
 -- @transition delayed --promote--> ready
--- @use clock due promote_due wait_ms wake_rested
-local limit = tonumber(ARGV[1])
+-- @use bell clock due keeper promote_due queue_settings rate wake_rested
+local limit, runner = tonumber(ARGV[1]), ARGV[2]
+local READY = {'ready:high', 'ready:normal', 'ready:low', 'turns:high', 'turns:normal', 'turns:low'}
+
+local function is_any_ready()
+  local keys = {}
+  for i, name in ipairs(READY) do keys[i] = base .. name end
+  return redis.call('EXISTS', unpack(keys)) > 0
+end
+
+-- When the queue's own rate allows a start; nil where it does now, or where the queue has none.
+local function next_start()
+  local rate_limit, rate_ms = rate_in(queue_settings('rate'))
+  if not rate_limit then return nil end
+  local starts, rest_ms = rate_room(base .. 'rate:', rate_limit, rate_ms)
+  if starts > 0 and is_any_ready() then ring() end
+  return rest_ms and now_ms + rest_ms
+end
+
 promote_due(limit)
 wake_rested(limit)
-local due_ms, rested_ms = next_due(), first_rest()
-local next_ms = due_ms and rested_ms and math.min(due_ms, rested_ms) or due_ms or rested_ms
-return {wait_ms(next_ms), next_ms and next_ms <= now_ms and 'more' or ''}
+local next_ms = math.min(next_due() or math.huge, first_rest() or math.huge, next_start() or math.huge)
+return {my_wait(runner, next_ms), next_ms <= now_ms and 'more' or ''}

@@ -5,13 +5,14 @@
 -- RETURNS as claim.lua, but never 'rationed' | 'plain': the queue has none of these, and claim.lua is to be called from
 --      now on. The head's first field is also
 --        'limited': the queue has a concurrency or a rate, and nothing is handed out: the runner blocks on `bells`
---      and its third is the ms until a delayed job is due, a group has rested, or the queue's rate allows a start
+--      and its third is after how many ms this runner asks again, or '' (parts/keeper.lua), because a delayed job is
+--      due then, a group has rested, or the queue's rate allows a start
 -- @transition delayed --promote--> ready
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
--- @use bell claiming due hand_out lines promote_due queue_settings rate stale_ids turns wake_rested claim_fields
--- @use clock resume group_room queue_room
+-- @use bell claiming due hand_out keeper lines promote_due queue_settings rate stale_ids turns wake_rested
+-- @use claim_fields clock resume group_room queue_room
 -- WHY a rate counts what is handed out: a start that a runner gives back unstarted has used its place all the same. So
 -- runners claim nothing ahead of a free slot in such a queue.
 local refused = unregistered()
@@ -101,6 +102,13 @@ if source ~= 'suspects' and not is_paused and (handed_out == limit or ids_left <
     or (is_limited and redis.call('EXISTS', base .. 'ready:normal') == 1)
   if is_left then ring() end
 end
-local next_start_ms = of_queue.rest_ms and now_ms + of_queue.rest_ms or math.huge
+if source == 'suspects' or is_paused then return claim_reply(state, '') end
+
+-- WHY also a runner that was handed jobs keeps the clock: it alone may know that the rate is used up, and until when.
+local rest_ms = of_queue.rest_ms
+if handed_out > 0 and handed_out >= of_queue.starts then
+  rest_ms = select(2, rate_room(base .. 'rate:', of_queue.rate_limit, of_queue.rate_ms))
+end
+local next_start_ms = rest_ms and now_ms + rest_ms or math.huge
 local wake_ms = math.min(due_ms or math.huge, rested_ms or math.huge, next_start_ms, left_ms)
-return claim_reply(state, wake_ms < math.huge and wake_ms or nil)
+return claim_reply(state, my_wait(runner, wake_ms))

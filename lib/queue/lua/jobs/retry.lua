@@ -4,7 +4,8 @@
 -- ARGV for each job, 200 at most: its id, its unique key or '', the idempotency key or '', the fingerprint of the
 --      request, '1' where the job is to begin without its checkpoint or '', how it was seen (parts/as_seen.lua)
 -- RETURNS a word a job: 'done' | 'replayed' | 'conflict' (parts/idempotency.lua) | the state that does not allow it
---      | 'unique ' and the id of the job that holds the unique key | '' there is no such job
+--      | 'unique ' and the id of the job that holds the unique key; of the mode throttle, the job may have ended, or be
+--        gone | '' there is no such job
 --      | 'changed': it is not as it was seen
 --      | 'waits': a later version has let the job wait for other jobs, and only such a version knows whether it may run
 -- @transition dead --retry--> ready
@@ -28,20 +29,27 @@ end
 
 local function retry(id, unique_key, key, fingerprint, is_from_start, seen)
   local job = base .. 'job:' .. id
-  local state, unique_ttl, waits, finished = unpack(
-    redis.call('HMGET', job, 'state', 'unique_ttl', 'waits', 'finished'))
+  local state, unique_ttl, unique_mode, waits, finished =
+    unpack(redis.call('HMGET', job, 'state', 'unique_ttl', 'unique_mode', 'waits', 'finished'))
   if not state then return '' end
   local before = asked_before(key, fingerprint)
   if before then return before end
   if not is_as_seen(seen, state, finished) then return 'changed' end
   if LIVES[state] ~= false then return state end
   if waits then return 'waits' end
-  local unique, holder
-  if unique_key ~= '' then unique, holder = unique_place(unique_key, type_of_job(job), id) end
+  local unique, throttle, holder
+  if unique_key ~= '' then
+    local type_name = type_of_job(job)
+    unique, holder = unique_place(unique_key, type_name, id)
+    -- WHY the holder may have ended: two jobs of one key would have run within its time.
+    if unique_mode and not holder then throttle, holder = throttle_place(unique_key, type_name, id) end
+  end
   if holder then return 'unique ' .. holder end
 
   check(state)
-  if unique then redis.call('SET', unique, id, 'PX', string.match(unique_ttl or '', '^[1-9]%d*$') or DAY_MS) end
+  local ttl = string.match(unique_ttl or '', '^[1-9]%d*$') or DAY_MS
+  if unique then redis.call('SET', unique, id, 'PX', ttl) end
+  if throttle then redis.call('SET', throttle, id, 'PX', ttl) end
   revive(id, is_from_start)
   note_asked(key, fingerprint, id)
   return 'done'

@@ -2,7 +2,7 @@
 -- words: the head of the answer, and a record for each job. specs: a place for `words`, and the spec of each job.
 -- handed_out: how many jobs. claimed_ids: their ids. ready_since: ms since which each is ready; nil: since created.
 -- WHY the specs are apart: Lua hashes each string that it makes, byte by byte. One text of all specs is made twice.
--- @use clock as_count claim_fields events kill wait_ms
+-- @use clock as_count claim_fields events kill
 local specs, words, handed_out = {''}, {''}, 0
 local claimed_ids, ready_since = {}, {}
 local group_starts = {}  -- group -> ids of its jobs that this call has handed out; '' for jobs of no group.
@@ -38,8 +38,9 @@ local function hand_out(id, job, f, past, runner, group, is_lost_claim)
   specs[handed_out + 1] = f[SPEC]
 end
 
--- claim_reply(state, due_ms): all that was handed out, as claim.lua returns it. The event is published on the way.
-local function claim_reply(state, due_ms)
+-- claim_reply(state, wait): all that was handed out, as claim.lua returns it. The event is published on the way.
+-- wait: of my_wait (keeper.lua), or ''.
+local function claim_reply(state, wait)
   -- WHY all at once: one ZMSCORE costs what two jobs cost.
   local created = {}
   if handed_out > 0 then
@@ -48,7 +49,7 @@ local function claim_reply(state, due_ms)
   for i = 1, handed_out do ready_since[i] = ready_since[i] or created[i] or now end
   publish('active', claimed_ids, 'claim')
   local since, dead = table.concat(ready_since, ','), table.concat(killed, ',')
-  words[1] = table.concat({state, now, wait_ms(due_ms), since, dead}, '\31')
+  words[1] = table.concat({state, now, wait, since, dead}, '\31')
   specs[1] = table.concat(words, '\30')
   return specs
 end

@@ -9,6 +9,7 @@ local OPTION_NAMES = {
   e = 'expires',  -- ms until it expires
   u = 'unique_key',
   t = 'unique_ttl',  -- ms for which it holds that key
+  m = 'unique_mode',  -- t: throttle; left out for keep
   i = 'idempotency_key',
   f = 'fingerprint',  -- of the request
   r = 'retain',  -- ms for which the record is kept when the job has ended

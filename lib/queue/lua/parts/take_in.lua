@@ -17,13 +17,13 @@ local function write_record(job, state, priority, spec, options)
     if options.group then write('group', options.group) end
     -- retry takes the unique key again for this long; for a day where nothing is noted.
     if options.unique_ttl and options.unique_ttl ~= '86400000' then write('unique_ttl', options.unique_ttl) end
+    if options.unique_mode then write('unique_mode', 'throttle') end
     if options.retain then write('retain', options.retain) end
     if options.patience then
       write('patience', options.patience)
       write('gives_up', digits((options.due_ms or now_ms) + tonumber(options.patience)))
     end
     if options.expires then write('expires', digits(now_ms + tonumber(options.expires))) end
-    if options.group then write('group', options.group) end
     if options.tags then write('tags', options.tags) end
   end
   redis.call('HSET', job, unpack(fields))

@@ -14,3 +14,11 @@ local function unique_place(name, type_name, id)
   if holder and type_of_job(base .. 'job:' .. holder) == type_name then return first, holder end
   return holder and beside or first, living_holder(beside, id)
 end
+
+-- throttle_place(name, type_name, id): the Redis key under which job `id` of this type may stand for its whole time,
+-- and the id of the job that stands there already, or nil. That job may have ended, and its record may be gone.
+local function throttle_place(name, type_name, id)
+  local _, _, place = unique_keys(name, type_name)
+  local holder = text_at(place)
+  return place, holder ~= '' and holder ~= id and holder or nil
+end

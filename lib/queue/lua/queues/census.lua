@@ -9,8 +9,8 @@
 --      now          Redis' clock (ms)
 --      limited      'concurrency' or 'rate 1760000060000' where that limit of the queue lets no waiting job start now,
 --                   and the ms at which it does; else ''
---      lines        how many groups have waiting jobs that may start, are full or paused, and rest: a text as below, as
---                   in 'waiting\0313\031full\0311\031resting\0310'; '' in a queue without groups
+--      lines        how many groups have waiting jobs that may start, are full or paused, rest, and are held: a text
+--                   as below, as in 'waiting\0313\031full\0311\031resting\0312\031held\0311'; '' without groups
 --      totals minute last_minute settings   each a text 'name\31value\31name\31value …', as in 'enqueued email\0317':
 --                   counts since the queue began, of this minute and of the last one, and what was set for the queue
 -- @use clock alive line_counts queue_room queue_settings resume

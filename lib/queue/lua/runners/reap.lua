@@ -7,7 +7,7 @@
 -- @transition active --reap--> ready
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
--- @use clock check_types cancel_request conclude drop_id give_back history isolation make_ready ready_list
+-- @use clock check_types cancel_request conclude drop_id give_back history isolation keeper make_ready ready_list
 -- @use lines slots stale_ids
 -- WHY one crash convicts no job: the jobs beside a poisonous one are innocent. At the second crash (the first, where
 -- two are the limit) a job goes to `suspects`: each runs in a runner of its own there, and a crash is its own doing.
@@ -61,6 +61,19 @@ local function return_stray(id, job, priority, group)
   push('RPUSH', ready_list(priority, is_isolated, group), id)
 end
 
+-- The runner keeps the clock no more. Returns whether it did: a runner is to be woken then, which will be the keeper.
+local function leave_posts()
+  local was_keeper = false
+  for _, post in ipairs({'keeper', 'deputy'}) do
+    local _, holder = post_of(post)
+    if holder == runner then
+      redis.call('UNLINK', base .. post)
+      was_keeper = was_keeper or post == 'keeper'
+    end
+  end
+  return was_keeper
+end
+
 local came_from = is_isolated and 'suspects' or 'ready:normal'
 local ids = redis.call('LRANGE', active_list, 0, limit - 1)
 for _, id in ipairs(ids) do
@@ -86,6 +99,7 @@ for _, id in ipairs(ids) do
 end
 give_slots_back()
 
--- WHY a bell even where no job became ready: the runner may have held the bell that was to wake another runner.
-publish_ready('reap', #ids > 0)
+-- WHY a bell even where no job became ready: the runner may have held the bell that was to wake another runner, or have
+-- kept the clock for the others.
+publish_ready('reap', leave_posts() or #ids > 0)
 return {redis.call('EXISTS', active_list) == 1 and 'more' or '', unpack(ids)}

@@ -45,8 +45,12 @@ class Prefetch:
 
     def __init__(self, limit: int, release_last: Callable[[int], None], busy: BusyQueues) -> None:
         self.limit = limit
+        self.is_rationed = False
+        """Whether the queue has limits or groups: then nothing is claimed ahead of a free slot."""
         self.unended = 0
         """How many jobs run here, or wait to be begun."""
+        self.runs = 0
+        """How many attempts have ended here, of all that began."""
         self._release_last = release_last
         self._busy = busy
         self._pace = Pace()
@@ -61,6 +65,8 @@ class Prefetch:
     @property
     def room(self) -> int:
         """How many jobs may run or wait here, all in all."""
+        if self.is_rationed:
+            return self.limit
         return self.limit and self.limit + self._pace.prefetch_count // max(1, self._busy.count)
 
     def claim_size(self) -> int:
@@ -101,6 +107,7 @@ class Prefetch:
         self.unended -= 1
         self._ends += 1
         if type_name is not None:
+            self.runs += 1
             self._pace.note_run(type_name, duration_s)
 
     def must_give_back_before(self, type_name: str) -> bool:

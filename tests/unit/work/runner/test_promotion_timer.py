@@ -8,14 +8,12 @@ from lib.work.runner.background_calls import BackgroundCalls
 from lib.work.runner.promotion_timer import PromotionTimer
 from tests.a_log import ALog
 
-WITHIN_S = 0.2
-
 
 class Promoted(unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self) -> None:
         self.times = 0
         self.answers: list[float | None] = []
-        self.timer = PromotionTimer(self.promote, BackgroundCalls("q", Bulkheads(ALog(self))), within_s=WITHIN_S)
+        self.timer = PromotionTimer(self.promote, BackgroundCalls("q", Bulkheads(ALog(self))))
 
     async def promote(self) -> float | None:
         self.times += 1
@@ -42,11 +40,6 @@ class Promoted(unittest.IsolatedAsyncioTestCase):
         await asyncio.sleep(0.03)  # No condition to wait for: nothing is to happen.
 
         self.assertEqual(1, self.times)
-
-    async def test_one_that_is_due_later_is_left_to_the_consumers_next_claim(self) -> None:
-        self.timer.set(WITHIN_S)
-
-        self.assertIsNone(self.timer._timer)
 
 
 if __name__ == "__main__":

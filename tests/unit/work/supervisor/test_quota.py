@@ -76,6 +76,20 @@ class Slots(unittest.TestCase):
 
         self.assertEqual([True] + [False] * MOST_RETIRING, [runner.must_leave.is_set() for runner in runners])
 
+    def test_those_that_make_way_for_a_successor_are_left_alone_and_count_for_none(self) -> None:
+        worn = []
+        for _ in range(MOST_RETIRING + 1):
+            runner, pipe = self.runner(is_waiting=False)
+            self.quota.serve(runner)
+            runner.make_way()
+            self.assertEqual({"do": "retire"}, pipe.sent[-1])
+            self.quota.retire(runner)
+            worn.append(runner)
+        hung = [self.retired(a=1, b=0) for _ in range(MOST_RETIRING + 1)]
+
+        self.assertEqual([False] * (MOST_RETIRING + 1), [runner.must_leave.is_set() for runner in worn])
+        self.assertEqual([True] + [False] * MOST_RETIRING, [runner.must_leave.is_set() for runner in hung])
+
     def test_slots_that_are_taken_away_count_until_the_runner_has_heard_it_and_let_go_of_them(self) -> None:
         runner, _ = self.runner(is_waiting=False)
 

@@ -1,0 +1,41 @@
+"""GET /api/jobs/{job_id}/explain: why a job does not run, in a word and a sentence.
+
+{"reason": "waiting_its_turn", "detail": "811 jobs of email are before it; …", "ahead": 811, "eta_s": 1217, …}
+"""
+
+from typing import Any
+
+from lib.http1.message import Response
+from lib.jobs.explanation import Explanation, explain
+from lib.jobs.timestamps import LAST_MS, timestamp
+from lib.queue.explanation_facts import ExplanationFacts
+from lib.web.json_answer import answer_json
+from lib.web.router import Call
+
+
+class ExplainOperations:
+    """The operation that explains a job."""
+
+    def __init__(self, facts: ExplanationFacts) -> None:
+        self._facts = facts
+
+    async def explain(self, call: Call) -> Response:
+        return answer_json(200, _present(explain(await self._facts.of(call.path["job_id"]))))
+
+
+def _present(found: Explanation) -> dict[str, Any]:
+    return {
+        "reason": found.reason,
+        "detail": found.detail,
+        "ahead": found.ahead,
+        "ahead_at_least": found.is_ahead_at_least,
+        "eta_s": found.eta_s,
+        "since": _time(found.since_ms),
+        "until": _time(found.until_ms),
+        "state": found.state,
+    }
+
+
+def _time(ms: int | None) -> str | None:
+    # Somebody may have written a number into Redis by hand that is no time.
+    return timestamp(ms) if ms is not None and ms <= LAST_MS else None

@@ -1,0 +1,135 @@
+"""The words in which an explanation (explanation.py) speaks of attempts, errors, times and places in a list. Pure.
+
+before(facts)        811 jobs of email are before it
+error_text(…)        SMTPError: 421 try later
+span_text(720_000)   12 min
+"""
+
+import math
+from typing import Any
+
+from lib.jobs.job import JobRecord
+from lib.jobs.job_facts import FullLimit, JobFacts, SpentRate
+from lib.jobs.masking import known_secrets, masked_error
+from lib.jobs.timestamps import LAST_MS, timestamp
+
+ERROR_CHARS = 300
+QUIET_MS = 5000
+"""A worker that has not beaten for so long is mentioned as not heard of. It beats five times a lease."""
+_SPANS = ((2 * 86_400, 86_400, "days"), (2 * 3600, 3600, "h"), (120, 60, "min"))
+
+
+def attempt_text(record: JobRecord) -> str:
+    return f"attempt {record.attempts}" + (f" of {record.spec.max_attempts}" if record.spec else "")
+
+
+def error_text(record: JobRecord, error: dict[str, Any] | None) -> str:
+    """`SMTPError: 421 try later`, without the payload's secrets; "" for no error."""
+    if error is None:
+        return ""
+    spec = record.spec
+    shown = masked_error(error, known_secrets(spec.payload) if spec else []) or {}
+    message = " ".join(str(shown.get("message", "")).split())[:ERROR_CHARS]
+    return f"{shown.get('type', 'error')}: {message}"
+
+
+def timeout_ms(record: JobRecord) -> int | None:
+    if record.started_ms is None or record.spec is None:
+        return None
+    return record.started_ms + round(record.spec.timeout_s * 1000)
+
+
+def time_left(facts: JobFacts, until_ms: int | None) -> str:
+    if until_ms is None or facts.record.spec is None:
+        return ""
+    timeout = f"its timeout_s of {facts.record.spec.timeout_s:g}"
+    left_ms = until_ms - facts.now_ms
+    return f"{span_text(left_ms)} of {timeout} are left" if left_ms > 0 else f"{timeout} is over"
+
+
+def progress_text(progress: dict[str, Any] | None) -> str:
+    """`50 % done: half-way`, of {"fraction": 0.5, "note": "half-way"}; a handler's own note may be anything."""
+    fraction = (progress or {}).get("fraction")
+    if not isinstance(fraction, int | float):
+        return ""
+    note = str((progress or {}).get("note") or "")[:ERROR_CHARS]
+    return f"{fraction * 100:.0f} % done" + (f": {note}" if note else "")
+
+
+def heard(facts: JobFacts) -> str:
+    if facts.beat_ms is None:
+        return "its worker is gone, and the job goes back to its queue"
+    quiet_ms = facts.now_ms - facts.beat_ms
+    return f"its worker was last heard of {span_text(quiet_ms)} ago" if quiet_ms >= QUIET_MS else ""
+
+
+def waits(facts: JobFacts) -> str:
+    since_ms = facts.since_ms
+    return f"the job waits since {at(since_ms)}" + (f", for {span_text(facts.now_ms - since_ms)}" if since_ms else "")
+
+
+def before(facts: JobFacts) -> str:
+    queue, ahead = f"its group {facts.group}" if facts.group else facts.record.queue, facts.ahead or 0
+    if not ahead:
+        return f"it is the next of {queue}"
+    jobs = f"{ahead:,} job{'s' if ahead > 1 else ''}"
+    are = "are" if ahead > 1 else "is"
+    if facts.precision == "most":
+        return f"at most {jobs} of {queue} {are} before it (some of them may have been cancelled)"
+    return f"{jobs} of {queue}{' or more' if facts.precision == 'least' else ''} {are} before it"
+
+
+def place_text(facts: JobFacts) -> list[str]:
+    return [before(facts)] if facts.ahead is not None else []
+
+
+def full_text(limit: FullLimit, of: str) -> str:
+    """`2 of 2 of its group tenant-42 run: email-1, email-2`."""
+    ids = ", ".join(limit.job_ids)
+    more = " and others" if limit.running > len(limit.job_ids) else ""
+    return f"{limit.running:,} of {limit.limit:,} of {of} run" + (f": {ids}{more}" if ids else "")
+
+
+def spent_text(facts: JobFacts, spent: SpentRate, of: str) -> str:
+    """`email has used up its rate of 100 in 60 s until 2026-…, in 12 s`."""
+    size = f" of {spent.rate.limit:,} in {spent.rate.per_ms / 1000:g} s" if spent.rate else ""
+    return f"{of} has used up its rate{size} until {until_text(facts, spent.until_ms)}"
+
+
+def pace(facts: JobFacts) -> str:
+    if not facts.ended_a_minute:
+        return "none ended there in the last minute"
+    return f"{facts.ended_a_minute:,} a minute ended there lately"
+
+
+def runners_text(facts: JobFacts) -> str:
+    return f"{facts.runners:,} runner{'s' if facts.runners > 1 else ''} for {facts.slots:,} at once"
+
+
+def eta_s_of(facts: JobFacts) -> int | None:
+    """The jobs before it, at the pace of the last minute. WHY no finer: a number that is wrong in a way one can see is
+    better than a model. Of a group no pace is known, and the queue's is not its own."""
+    if facts.ahead is None or facts.group or not facts.ended_a_minute:
+        return None
+    return math.ceil(facts.ahead * 60 / facts.ended_a_minute)
+
+
+def until_text(facts: JobFacts, until_ms: int) -> str:
+    return f"{at(until_ms)}, in {span_text(until_ms - facts.now_ms)}"
+
+
+def due_text(facts: JobFacts, due_ms: int) -> str:
+    return f"due at {until_text(facts, due_ms)}"
+
+
+def at(ms: int | None) -> str:
+    return timestamp(ms) if ms is not None and 0 <= ms <= LAST_MS else "an unknown time"
+
+
+def span_text(ms: int) -> str:
+    """A length of time in round words: 400 -> `0.4 s`, 40_000 -> `40 s`, 720_000 -> `12 min`."""
+    seconds = max(0, ms) / 1000
+    for least_s, unit_s, unit in _SPANS:
+        if seconds >= least_s:
+            return f"{seconds / unit_s:.0f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"

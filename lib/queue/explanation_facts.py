@@ -1,0 +1,103 @@
+"""What Redis knows of one job and its queue, for who asks why the job does not run.
+
+    facts = await ExplanationFacts(link, keys, runners, lease_s=15.0).of("email-0193…")
+    explain(facts).reason       # "waiting_its_turn": lib/jobs/explanation.py
+
+One call of explain.lua, which changes nothing. Only where no runner serves the job's queue are other queues asked too.
+"""
+
+from typing import Any, cast
+
+from lib.ids import queue_of
+from lib.jobs.explanation import needs_runner
+from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, Precision, SpentRate
+from lib.jobs.start_limits import rate_from
+from lib.queue.framing import counters, named, optional_number, shown_text
+from lib.queue.job_record import record_from
+from lib.queue.keys import RedisKeys
+from lib.queue.queue_store import per_minute
+from lib.queue.refusals import not_found
+from lib.queue.runners import Runners
+from lib.queue.scripts import Scripts
+from lib.queue.unreadable import understood
+from lib.redis_link.link import RedisLink
+
+MOST_SEARCHED = 10_000
+MOST_LOOKED_INTO = 1000
+
+
+class ExplanationFacts:
+    """Reads the facts of one job at a time."""
+
+    def __init__(self, link: RedisLink, keys: RedisKeys, runners: Runners, *, lease_s: float) -> None:
+        """lease_s: how long after a beat a runner counts as alive that did not register a lease of its own."""
+        self._keys = keys
+        self._scripts = Scripts(link)
+        self._runners = runners
+        self._lease_ms = round(lease_s * 1000)
+
+    async def of(self, job_id: str) -> JobFacts:
+        """Raises JobNotFound."""
+        queue = queue_of(job_id)
+        if queue is None:
+            raise not_found(job_id)
+        bounds = (MOST_SEARCHED, MOST_LOOKED_INTO, self._lease_ms)
+        reply = await self._scripts.call("explain", self._keys.base(queue), job_id, *bounds)
+        if not reply:
+            raise not_found(job_id)
+        with understood(queue):
+            facts = _facts(job_id, named(reply))
+        return facts._replace(served=await self._served()) if needs_runner(facts) else facts
+
+    async def _served(self) -> tuple[str, ...] | None:
+        if not await self._runners.count_alive():
+            return None
+        return tuple(await self._runners.served_queues())
+
+
+def _facts(job_id: str, found: dict[str, Any]) -> JobFacts:
+    return JobFacts(
+        record=record_from(job_id, found["record"]),
+        now_ms=int(found["now"]),
+        is_suspect=bool(found["suspect"]),
+        is_paused=bool(found["paused"]),
+        unknown_since_ms=optional_number(found["unknown_since"]),
+        blocked_since_ms=optional_number(found["blocked_since"]),
+        runners=found["runners"],
+        slots=found["slots"],
+        beat_ms=optional_number(found["beat"]),
+        ended_a_minute=_ended_a_minute(found),
+        ahead=found["before"] if isinstance(found["before"], int) else None,
+        precision=cast(Precision, found["precision"].decode()),
+        group=shown_text(found["group"]),
+        is_group_paused=bool(found["group_paused"]),
+        hold=_hold(shown_text(found["held"])),
+        full_group=_full(shown_text(found["full_group"])),
+        full_queue=_full(shown_text(found["full_queue"])),
+        spent_group=_spent(shown_text(found["spent_group"])),
+        spent_queue=_spent(shown_text(found["spent_queue"])),
+    )
+
+
+def _ended_a_minute(found: dict[str, Any]) -> int:
+    share = int(found["now"]) % 60_000 / 60_000
+    counts = per_minute(counters(found["minute"]), counters(found["last_minute"]), share)
+    return counts["completed"] + counts["dead"]
+
+
+def _hold(text: str) -> GroupHold | None:
+    """text: `1760000030000 email-01a2…`, or ""."""
+    until_ms, _, job_id = text.partition(" ")
+    return GroupHold(int(until_ms), job_id) if text else None
+
+
+def _full(text: str) -> FullLimit | None:
+    """text: `2|2|email-01a2…,email-01a3…`, or ""."""
+    limit, running, job_ids = (text or "0|0|").split("|", 2)
+    return FullLimit(int(limit), int(running), tuple(filter(None, job_ids.split(",")))) if text else None
+
+
+def _spent(text: str) -> SpentRate | None:
+    """text: `100/60000|1760000030000`, or ""."""
+    rate, _, until_ms = text.partition("|")
+    return SpentRate(rate_from(rate), int(until_ms)) if text else None

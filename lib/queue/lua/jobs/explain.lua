@@ -1,0 +1,82 @@
+#!lua flags=no-writes
+-- explain.lua: where a job stands, and all that decides when it runs. lib/jobs/explanation.py says what that means.
+-- KEYS 1 base
+-- ARGV 1 id  2 most ids of the job's list to search for it, from the end that is next  3 most ids before it to look
+--      into  4 lease in ms of a runner whose registration names none
+-- RETURNS {} where there is no such job | {name, value, name, value …}, of these names:
+--      record         the job's record, a text of parts/record_text.lua
+--      now            Redis' clock (ms)
+--      suspect paused   '1' where the job waits to run alone | where the queue is paused; else ''
+--      unknown_since  ms since which no runner knows the job's type, or ''
+--      blocked_since  ms since which the job is blocked, or ''
+--      runners slots  how many living runners may take the job, and how many jobs at once all of them run
+--      beat           ms of the last beat of the runner that claimed the job last, or ''
+--      minute last_minute   counts of this minute and of the last one, as census.lua gives them
+--      before         how many jobs are claimed before this one, of a group: how many of that group, or ''
+--      precision      how exactly that is known: 'exact' | 'most': among them may be jobs that were cancelled where
+--                     they stood | 'least': the job was not among the ids that were searched | 'taken': a runner has
+--                     popped its id, and claims it now | 'none': the job is not ready, or stands in no list
+--      group          the job's group, or ''
+--    and what keeps jobs of a queue with limits or groups from starting, each '' where it does not:
+--      group_paused   '1'
+--      held           '1760000030000 emails-01a2…': until when the group rests, and the job that has asked for that
+--      full_group full_queue     '2|2|id,id': the concurrency, how many run, and the ids of some of these
+--      spent_group spent_queue   '100/60000|1760000030000': the rate that is used up, and ms at which it allows a start
+-- @use alive clock isolation job_place limits_seen queue_settings record_text
+-- WHY two bounds: to search 10,000 ids takes Redis half a millisecond; to look into the records of 1,000 takes two.
+local id, most_searched, most_looked_into, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local job = base .. 'job:' .. id
+
+local record = record_text(id)
+if record == '' then return {} end
+local state, priority, suspect, group, unknown_since, worker =
+  unpack(redis.call('HMGET', job, 'state', 'priority', 'suspect', 'group', 'unknown_since', 'worker'))
+local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
+group = group or ''
+
+-- `runners` and `slots` of the reply. An isolation runner takes suspects alone, and others start one where one waits.
+local function living()
+  local runners, slots = 0, 0
+  local registered = redis.call('HGETALL', base .. 'workers')
+  for i = 1, #registered, 2 do
+    local runner, about = registered[i], registered[i + 1]
+    local may_take = suspect or not is_isolation_runner(runner)
+    if may_take and is_alive(about, redis.call('HGET', base .. 'beats', runner), lease_ms) then
+      runners = runners + 1
+      slots = slots + (tonumber(string.match(about, '"concurrency":(%d+)')) or 1)
+    end
+  end
+  return runners, slots
+end
+
+local seen = {group_paused = '', held = '', full_group = '', full_queue = '', spent_group = '', spent_queue = ''}
+if rationed and (state == 'ready' or state == 'delayed') then
+  see_queue_limits(seen, concurrency, rate)
+  if group ~= '' then see_group_limits(seen, group) end
+end
+local minute = math.floor(now_ms / 60000)
+local function joined(n) return table.concat(redis.call('HGETALL', base .. 'minute:' .. n), '\31') end
+local before, precision = job_place(id, group, state, priority, suspect, most_searched, most_looked_into)
+local runners, slots = living()
+local beat = worker and redis.call('HGET', base .. 'beats', worker)
+local reply = {
+  'record', record,
+  'now', now,
+  'suspect', suspect and '1' or '',
+  'paused', paused and '1' or '',
+  'unknown_since', unknown_since or '',
+  'blocked_since', state == 'blocked' and score_in('blocked', id) or '',
+  'runners', runners,
+  'slots', slots,
+  'beat', beat and string.match(beat, ':(%d+)$') or '',
+  'minute', joined(minute),
+  'last_minute', joined(minute - 1),
+  'before', before,
+  'precision', precision,
+  'group', group,
+}
+for name, value in pairs(seen) do
+  reply[#reply + 1] = name
+  reply[#reply + 1] = value
+end
+return reply

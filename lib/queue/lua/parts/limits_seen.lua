@@ -1,0 +1,48 @@
+-- What keeps the jobs of a queue with limits or groups from starting, for a script that only looks. Both functions
+-- write into the table `seen`, under the names that explain.lua returns.
+-- see_queue_limits(seen, concurrency, rate): the queue's own limits, by its settings of these names or false.
+-- see_group_limits(seen, group): those of a group.
+-- @use clock group_room group_stop queue_room
+local MOST_NAMED = 5
+
+local function full_text(running, slots, ids)
+  return string.format('%d|%d|%s', running + slots, running, table.concat(ids, ','))
+end
+
+local function spent_text(rate, until_ms) return rate .. '|' .. digits(until_ms) end
+
+-- The ids of some jobs that the queue's runners hold.
+local function some_held()
+  local ids = {}
+  for _, runner in ipairs(redis.call('HKEYS', base .. 'workers')) do
+    local most = MOST_NAMED - #ids
+    if most == 0 then break end
+    for _, id in ipairs(redis.call('LRANGE', base .. 'active:' .. runner, 0, most - 1)) do ids[#ids + 1] = id end
+  end
+  return ids
+end
+
+local function see_queue_limits(seen, concurrency, rate)
+  local room = queue_room(concurrency, rate)
+  if room.slots <= 0 then
+    seen.full_queue = full_text(tonumber(concurrency) - room.slots, room.slots, some_held())
+  end
+  if room.starts <= 0 then seen.spent_queue = spent_text(rate, now_ms + room.rest_ms) end
+end
+
+local function see_group_limits(seen, group)
+  local concurrency, rate, is_paused = limits_of(group)
+  local room, by, until_ms = room_of(group), stop_of(group)
+  if is_paused then
+    seen.group_paused = '1'
+  elseif room.slots <= 0 then
+    seen.full_group = full_text(tonumber(concurrency) - room.slots, room.slots, some_running(group, MOST_NAMED))
+  end
+  if by == 'hold' then
+    seen.held = until_ms .. ' ' .. held_by(group)
+  elseif room.starts <= 0 then
+    seen.spent_group = spent_text(rate, now_ms + room.rest_ms)
+  elseif by == 'rate' then
+    seen.spent_group = (rate or '') .. '|' .. until_ms
+  end
+end
