@@ -1,11 +1,13 @@
 """Redrive, purge and actions against a real server and worker: each job once, in as many calls as it takes."""
 
 import re
+import secrets
 import unittest
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from lib.settings import api_keys
 from tests.private_redis import wait_until
 from tests.processes import Server
 from tests.system.oracle import everything, states
@@ -232,6 +234,16 @@ class Purge(BulkCase):
         self.assertEqual({}, self.states())
         self.accepted = [one for one in self.accepted if one not in ids]
 
+    def test_of_the_ready_jobs_those_of_one_group_are_cancelled(self) -> None:
+        ours, others = self.create_many(5, group="tenant-4"), self.create_many(5, group="tenant-42")
+        alone = self.create_many(5)
+
+        self.assertEqual(5, self.purge({"state": "ready", "group": "tenant-4"})["cancelled"])
+
+        now = self.states()
+        self.assertEqual({"cancelled"}, {now[one] for one in ours})
+        self.assertEqual({"ready"}, {now[one] for one in (*others, *alone)})
+
     def test_a_job_that_runs_by_then_is_not_stopped(self) -> None:
         self.ready(WORKER_QUEUES="default=1")
         running = self.post("sleep", seconds=1)
@@ -267,6 +279,19 @@ class Actions(BulkCase):
         self.assertEqual([409, 409], [one["problem"]["status"] for one in again["items"]])
         self.assertEqual(2, answer["matched"])
         self.assertEqual({ready: "cancelled", other: "cancelled"}, self.states())
+
+    def test_it_logs_who_did_it_with_a_line_for_each_job(self) -> None:
+        key, entry = api_keys.new_key("ops", "write", "", secrets.choice)
+        server = self.a_server(API_KEYS=entry)
+        ids = self.create_many(2)
+        body = {"action": "cancel", "ids": ids}
+
+        status, _, _ = server.request("POST", "/api/jobs/actions", body, authorization=f"Bearer {key}")
+
+        self.assertEqual(200, status)
+        (line,) = server.wait_for("jobs.cancelled")
+        self.assertEqual(("ops", 2, 2), (line["caller"], line["matched"], line["done"]))
+        self.assertEqual(ids, [one["job_id"] for one in server.wait_for("job.cancel_asked", 2)])
 
     def test_a_running_job_is_asked_to_stop(self) -> None:
         self.ready(WORKER_QUEUES="default=1")
