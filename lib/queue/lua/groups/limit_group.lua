@@ -4,7 +4,7 @@
 -- ARGV 1 group  2 its limits, '<concurrency>|<starts>/<ms>|<1 if paused>' as in '5|100/60000|': an empty part is as for
 --      all groups of the queue; '' takes them away
 -- RETURNS 'done' | 'missing': there were no limits to take away
--- @use start_group
+-- @use lines
 local group, limits = ARGV[1], ARGV[2]
 if limits == '' then
   if redis.call('HDEL', base .. 'limits', group) == 0 then return 'missing' end
@@ -12,5 +12,5 @@ else
   redis.call('HSET', base .. 'limits', group, limits)
 end
 -- The next claim looks whether it may run now, and stops it again if not. A group that its job holds rests on.
-if redis.call('HEXISTS', base .. 'held', group) == 0 then start_group(group) end
+if redis.call('HEXISTS', base .. 'held', group) == 0 then lines().start(group) end
 return 'done'
