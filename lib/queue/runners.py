@@ -9,6 +9,7 @@ runner whose counter stands still for a lease (LEASE_S) is reaped: its jobs go b
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
+from lib.queue.fleet import Fleet, this_program
 from lib.queue.framing import exact_text, optional_object, shown_text
 from lib.queue.keys import RedisKeys
 from lib.queue.queue_names import QUEUES_AT_ONCE, Walk, all_names, in_batches
@@ -44,6 +45,14 @@ class Runners:
         entries = [item for runner_id in runner_ids for item in (at_ms + round(lease_s * 1000), runner_id)]
         await self._link.call("ZADD", self._keys.runners, *entries)
         await self._link.call("ZREMRANGEBYSCORE", self._keys.runners, "-inf", at_ms)
+
+    async def show_new(self, runner_id: str, lease_s: float) -> None:
+        """Count a runner of this process as alive, under an id that its supervisor may not know yet.
+
+        WHY in the fleet first: a runner that lives and has no version there would be taken for one before 0.2.0, and
+        limits and groups would be refused until its supervisor's next beat."""
+        await Fleet(self._link, self._keys).show([this_program("runner")._replace(program_id=runner_id)], lease_s)
+        await self.show([runner_id], lease_s)
 
     async def hide(self, runner_ids: Sequence[str]) -> None:
         """Count these runners as alive no more."""

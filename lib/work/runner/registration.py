@@ -43,7 +43,7 @@ class Registration:
         lease = self.lease
         await lease.register(self._about)
         with self._bulkheads.around(ALL, "count"):
-            await self._queues.runners.show([lease.runner_id], self._settings.lease_s)
+            await self._queues.runners.show_new(lease.runner_id, self._settings.lease_s)
         self.is_known = True
         most = self._about["concurrency"]
         self._log.info("worker.registered", f"Worker {lease.runner_id} serves {lease.queue}, {most} at a time")
