@@ -5,7 +5,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
-import lib
 from lib import __version__
 from lib.errors import RedisKeysBroken, UpgradeNeeded
 from lib.logs.log import open_logs
@@ -104,7 +103,7 @@ class Gate(RedisCase):
     async def test_a_runner_that_registers_under_another_id_is_not_taken_for_an_older_one(self) -> None:
         await self.queues.runners.show_new("jobs1.815.55dd00aa", LEASE_S)
 
-        await self.gate.require("groups", lib.__version__)
+        await self.gate.require("groups", __version__)
 
         self.assertEqual(1, await self.queues.runners.count_alive())
 
