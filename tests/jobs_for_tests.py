@@ -217,6 +217,15 @@ async def retry(ctx: JobContext, work: Work) -> str:
     return "at the second attempt"
 
 
+@job("hold")
+async def hold(ctx: JobContext, work: Work) -> str:
+    """Has its whole group rest for `seconds`, in its first attempt."""
+    enter(ctx, work)
+    if ctx.attempt == 1:
+        raise Retry("429 Too Many Requests", after_s=work.seconds, hold=True)
+    return "at the second attempt"
+
+
 @job("snooze", max_attempts=1)
 async def snooze(ctx: JobContext, work: Work) -> str:
     """Snoozes for `seconds` until the file `until` exists."""

@@ -110,28 +110,35 @@ class Retry(Exception):
     """Raised by a handler: this attempt failed, try again after `after_s` seconds (the backoff's where None).
 
     after_s may be a number, a Decimal or a timedelta. A value that is no length of time, such as a NaN, counts as None.
+    hold: until then no job of this job's group begins, for what said "429 Too Many Requests" to one would say so to
+    all. Of a job without a group, only the job itself waits; and nothing rests where this was the last attempt.
     """
 
     __module__ = _IMPORTED_FROM
     after_s: float | None = None  # A subclass may not call this __init__.
+    hold: bool = False
 
-    def __init__(self, reason: str = "", *, after_s: float | None = None) -> None:
+    def __init__(self, reason: str = "", *, after_s: float | None = None, hold: bool = False) -> None:
         super().__init__(reason or "the handler asked for a retry")
         self.after_s = after_s
+        self.hold = hold
 
 
 class Snooze(Exception):
     """Raised by a handler: nothing failed, run the job again in `after_s` seconds. The attempt does not count.
 
     Where after_s is no length of time, the attempt fails like any other: else the job would be run on and on.
+    hold: as for a `Retry`.
     """
 
     __module__ = _IMPORTED_FROM
     after_s: float | None = None
+    hold: bool = False
 
-    def __init__(self, reason: str = "", *, after_s: float) -> None:
+    def __init__(self, reason: str = "", *, after_s: float, hold: bool = False) -> None:
         super().__init__(reason or "the handler asked to wait")
         self.after_s = after_s
+        self.hold = hold
 
 
 class Discard(Exception):

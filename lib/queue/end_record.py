@@ -5,6 +5,7 @@ A runner ends an attempt by one of four verbs, each with a function here that ma
     complete_record("id1", 7, "email", '{"sent":1}')    id1|7|-email|{"sent":1};         finish.lua
     complete_without_result("id1", 7, "email", "…")     id1|7|temail|it is no JSON;      finish.lua
     fail_record("id1", 7, {"type": …}, 2.5)             id1|7|2500|{"type":…};           fail.lua, tried again in 2.5 s
+    fail_record("id1", 7, …, 2.5, holds_group=True)     id1|7|2500h|{"type":…};          … and its group rests so long
     fail_record("id1", 7, {"type": …}, None)            id1|7||{"type":…};               fail.lua, the job is dead
     snooze_record("id1", 7, {"type": …}, 60)            id1|7|60000|{"type":…};          snooze.lua
     release_record("id1", 7)                            id1|7||;                         release.lua
@@ -48,19 +49,28 @@ def complete_without_result(job_id: str, token: int, type_name: str, reason: str
     return EndRecord(job_id, token, f"{FIELD}t{type_name}{FIELD}{reason}")
 
 
-def fail_record(job_id: str, token: int, error: dict[str, Any], delay_s: float | None) -> EndRecord:
-    """For fail.lua: the job is tried again after delay_s seconds; None makes it dead."""
-    delay_ms = "" if delay_s is None else str(max(0, round(delay_s * 1000)))
+def fail_record(
+    job_id: str, token: int, error: dict[str, Any], delay_s: float | None, *, holds_group: bool = False
+) -> EndRecord:
+    """For fail.lua: the job is tried again after delay_s seconds; None makes it dead. holds_group: until it is tried
+    again, no job of its group begins."""
+    delay_ms = "" if delay_s is None else f"{max(0, round(delay_s * 1000))}{'h' if holds_group else ''}"
     return EndRecord(job_id, token, f"{FIELD}{delay_ms}{FIELD}{to_json(error)}")
 
 
 def snooze_record(
-    job_id: str, token: int, reason: dict[str, Any], delay_s: float, *, is_unknown: bool = False
+    job_id: str,
+    token: int,
+    reason: dict[str, Any],
+    delay_s: float,
+    *,
+    is_unknown: bool = False,
+    holds_group: bool = False,
 ) -> EndRecord:
     """For snooze.lua: the job is put off by delay_s seconds, and the attempt does not count. is_unknown: because this
-    runner has no handler for the job's type."""
-    delay_ms = max(0, round(delay_s * 1000))
-    return EndRecord(job_id, token, f"{FIELD}{delay_ms}{'u' if is_unknown else ''}{FIELD}{to_json(reason)}")
+    runner has no handler for the job's type. holds_group: as in fail_record."""
+    option = "u" if is_unknown else "h" if holds_group else ""
+    return EndRecord(job_id, token, f"{FIELD}{max(0, round(delay_s * 1000))}{option}{FIELD}{to_json(reason)}")
 
 
 def release_record(job_id: str, token: int, *, is_begun: bool = True) -> EndRecord:

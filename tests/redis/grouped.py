@@ -22,7 +22,7 @@ from lib.queue.end_record import (
     snooze_record,
 )
 from lib.queue.enqueue_text import new_jobs_text
-from lib.queue.framing import FIELD, FIELD_BYTE, RECORD_BYTE
+from lib.queue.framing import FIELD_BYTE, RECORD_BYTE
 from lib.queue.scripts import Scripts
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
@@ -63,8 +63,7 @@ def reply_from(raw: Sequence[bytes]) -> Reply:
 
 def held_record(job_id: str, token: int, delay_ms: int) -> EndRecord:
     """For fail.lua: the job is tried again after delay_ms, and its group rests until then."""
-    ends = fail_record(job_id, token, ERROR, delay_ms / 1000)
-    return ends._replace(rest=ends.rest.replace(f"{FIELD}{delay_ms}{FIELD}", f"{FIELD}{delay_ms}h{FIELD}", 1))
+    return fail_record(job_id, token, ERROR, delay_ms / 1000, holds_group=True)
 
 
 ENDS = {

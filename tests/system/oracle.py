@@ -61,7 +61,6 @@ class _Queue:
     running: dict[str, set[str]] = field(default_factory=dict)
     turns: dict[str, set[str]] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
-    workers: int = 0
     faults: list[str] = field(default_factory=list)
 
 
@@ -158,8 +157,6 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
         queue.fading = pairs
     elif head == "tag":
         queue.tags[rest] = {job_id: float(score) for job_id, score in pairs.items()}
-    elif key == "workers":
-        queue.workers = len(pairs)
     elif head == "running":
         queue.running[rest] = set(value)
     elif head == "turns":
@@ -184,9 +181,9 @@ def _faults_of(queue: _Queue) -> list[str]:
             places.setdefault(job_id, []).append(name)
     bells = places.pop("bell", [])
     found = []
-    # A change of limits rings for all runners, and each of them may be at work.
-    too_many = [home for home in ("ready:normal", "bells") if bells.count(home) > max(1, queue.workers)]
-    if too_many or any(not name.startswith("active:") for name in set(bells) - {"ready:normal", "bells"}):
+    # In `bells` there are as many as runners, where a limit of the queue was taken away (lua/queues/adjust.lua).
+    strange = [name for name in bells if name not in ("ready:normal", "bells") and not name.startswith("active:")]
+    if bells.count("ready:normal") > 1 or strange:
         found.append(f"bells in {bells}")
     for job_id, job in queue.jobs.items():
         problem = _fault_of(job_id, job, places.pop(job_id, [])) or _stale_patience(job)

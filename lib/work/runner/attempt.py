@@ -173,8 +173,8 @@ def fail(job: ClaimedJob, spec: JobSpec, fault: BaseException, rng: Random, ran_
     if issubclass(type(fault), Snooze) and asked_s is not None:
         if _is_too_late(job, ran_s + asked_s):
             return give_up(job, fault)
-        record = snooze_record(job.job_id, job.token, briefly(fault), asked_s)
-        msg = f"Job snoozed for {asked_s:g} s: {job.job_id} | {summary(fault)}"
+        record = snooze_record(job.job_id, job.token, briefly(fault), asked_s, holds_group=holds_group(fault))
+        msg = f"Job snoozed for {asked_s:g} s{_rest(spec, fault)}: {job.job_id} | {summary(fault)}"
         return AttemptEnd("snooze", record, "job.snoozed", msg)
     is_last = issubclass(type(fault), Discard) or job.attempt >= spec.max_attempts
     wait_s = None if is_last else asked_s
@@ -187,8 +187,9 @@ def fail(job: ClaimedJob, spec: JobSpec, fault: BaseException, rng: Random, ran_
         return kill(job, fault)
     if _is_too_late(job, ran_s + wait_s):
         return give_up(job, fault)
-    record = fail_record(job.job_id, job.token, failure(fault), wait_s)
-    msg = f"Job retry {job.attempt + 1}/{spec.max_attempts} in {wait_s:.1f} s: {job.job_id} | {summary(fault)}"
+    record = fail_record(job.job_id, job.token, failure(fault), wait_s, holds_group=holds_group(fault))
+    retry = f"Job retry {job.attempt + 1}/{spec.max_attempts} in {wait_s:.1f} s"
+    msg = f"{retry}{_rest(spec, fault)}: {job.job_id} | {summary(fault)}"
     return AttemptEnd("fail", record, "job.retried", msg, fault)
 
 
@@ -237,6 +238,19 @@ def _dead(job: ClaimedJob, error: dict[str, Any], why: str, fault: BaseException
 def _is_too_late(job: ClaimedJob, later_s: float) -> bool:
     """Whether an attempt later_s after this one's claim would be too late. (In the last moment claim.lua decides.)"""
     return job.gives_up_ms is not None and job.now_ms + later_s * 1000 > job.gives_up_ms
+
+
+def holds_group(fault: BaseException) -> bool:
+    """Whether a Retry or a Snooze says that the job's whole group is to rest until the next attempt."""
+    try:
+        return issubclass(type(fault), Retry | Snooze) and getattr(fault, "hold", False) is True
+    except BaseException:  # noqa: BLE001  `hold` may be a property of the job's own, and fail in any way.
+        return False
+
+
+def _rest(spec: JobSpec, fault: BaseException) -> str:
+    """The part of a log line that says which group rests."""
+    return f", and the group {spec.group} rests until then" if spec.group and holds_group(fault) else ""
 
 
 def _asked_s(fault: BaseException) -> float | None:

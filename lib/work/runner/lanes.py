@@ -48,7 +48,7 @@ class Lanes:
         self.jobs = ActiveJobs(queue, services.log, parts.timings, self.prefetch, on_change)
         self.jobs.most = limit + MOST_UNRECORDED
         self._pool = LanePool(limit, parts, self._lane, self._replace_lane)
-        self._stops = Stops(self.jobs, parts, self._pool.drop)
+        self._stops = Stops(self.jobs, services.log, parts, self._pool.drop)
         self._waiting: deque[ActiveJob] = deque()
         self._is_closed = False
         self._loop = asyncio.get_running_loop()

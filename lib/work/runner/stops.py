@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from lib.jobs.failure import traceback_of
 from lib.jobs.registry import Discard, Retry
 from lib.jobs.spec import JobSpec
+from lib.logs.log import Log
 from lib.work.runner import attempt
 from lib.work.runner.active_jobs import ActiveJob, ActiveJobs
 from lib.work.runner.attempt import AttemptEnd, Cancelled, Released, TimedOut
@@ -34,7 +35,12 @@ work must not be done again. A cancelled job is cancelled, whatever its handler 
 class Stops:
     """One queue's. drop_lane: called with the task of a handler that was given up; other jobs need a new lane."""
 
-    def __init__(self, jobs: ActiveJobs, parts: LoopParts, drop_lane: Callable[["asyncio.Task[None]"], None]) -> None:
+    def __init__(
+        self, jobs: ActiveJobs, log: Log, parts: LoopParts, drop_lane: Callable[["asyncio.Task[None]"], None]
+    ) -> None:
+        self._log = log
+        self._warned: set[str] = set()
+        """The types of which `job.hold_ignored` was logged."""
         self._jobs = jobs
         self._parts = parts
         self._drop_lane = drop_lane
@@ -85,6 +91,10 @@ class Stops:
         return self._fail(active, active.spec, reason)
 
     def _fail(self, active: ActiveJob, spec: JobSpec, fault: BaseException) -> AttemptEnd:
+        if not spec.group and spec.type not in self._warned and attempt.holds_group(fault):
+            self._warned.add(spec.type)
+            msg = f"hold=True of type {spec.type} rests no other job: give its jobs a `group`, or @job a group_by"
+            self._log.warning("job.hold_ignored", f"{msg} | {active.job.job_id}")
         return attempt.fail(active.job, spec, fault, self._parts.rng, time.monotonic() - active.started_s)
 
     def _arm(self) -> None:

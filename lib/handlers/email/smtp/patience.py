@@ -85,6 +85,9 @@ _RATE = re.compile(
 _FULL_OR_SLOW = re.compile(
     r"^\d{3} 4\.(?:2\.2|3\.1|4\.2)\b|mailbox|over ?quota|storage|disk|\bsize\b|time[d-]? ?out", re.I
 )
+_OF_RECIPIENT = re.compile(r"^\d{3} 4\.[12]\.")
+CONGESTED = "4.4.5 "
+"""RFC 3463: the mail system is congested."""
 # A 5xx with such words does not refuse the mail: we have sent too many.
 _OUR_QUOTA = re.compile(
     rf"{_DAY}[^.]{{0,40}}(?:quota|limit)|(?:hourly|sending|submission|send) (?:rate |message )?(?:limit|quota)"
@@ -109,6 +112,17 @@ def asked_for(words: str) -> Patience | None:
     return RATE if _RATE.search(words) else _by_code(words)
 
 
+def is_for_all(words: str) -> bool:
+    """Whether the wait that a 4xx reply asks for is for all our mails: we send too much, or too fast.
+
+    Not so where it is for one recipient (RFC 3463: X.1 and X.2 are about an address), for greylisting is that too; and
+    not for a limit of connections, for the mails that have one go on.
+    """
+    if _GREY.search(words) or _OF_RECIPIENT.match(words) or _CONNECTIONS.search(words):
+        return False
+    return words.startswith(("421 4.7.", f"451 {CONGESTED}")) or bool(_DAILY.search(words) or _RATE.search(words))
+
+
 def asked_for_by_refusal(words: str) -> Patience | None:
     """As `asked_for`, of a 5xx reply: some providers answer a mail over their quota with a refusal for good."""
     if not _OUR_QUOTA.search(words) or _FULL_OR_SLOW.search(words):
@@ -131,6 +145,8 @@ def _by_code(words: str) -> Patience | None:
         return POLICY
     if code in ("450", "451") and rest.startswith("4.7."):
         return GREYLIST
+    if rest.startswith(CONGESTED):
+        return RATE
     return POLICY if rest.startswith(("4.2.1 ", "4.5.3 ")) else None
 
 

@@ -5,6 +5,7 @@
     552 5.3.4 message too big     to MAIL               MailRefused                 dead
     451 4.3.0 try again later     to anything           SMTPServerBusy              tried again, by its backoff
     450 4.7.1 greylisted          to RCPT               SMTPServerAskedToWait       tried again when the server asked
+    421 4.7.0 too many mails      to anything           SMTPServerAskedToWait       … and all our mails rest until then
     no connection, or it broke before the last byte     SMTPLinkLost                tried again, by its backoff
     535 5.7.8 bad password        to AUTH               SMTPLoginRefused            waits five minutes
     553 sender address rejected   to MAIL or RCPT       SMTPSenderRefused           waits five minutes
@@ -46,10 +47,10 @@ class SMTPServerBusy(Exception):
 
 class SMTPServerAskedToWait(SMTPServerBusy, Snooze):
     """4xx, and the server says or implies how long to wait: greylisting, too many mails or connections. The attempt is
-    not counted; see patience.py."""
+    not counted; see patience.py. hold: the server asks it of all our mails, which are one group (mailer.py)."""
 
-    def __init__(self, reason: str, patience: Patience) -> None:
-        Snooze.__init__(self, reason, after_s=patience.base_s)
+    def __init__(self, reason: str, patience: Patience, *, hold: bool) -> None:
+        Snooze.__init__(self, reason, after_s=patience.base_s, hold=hold)
         self.patience = patience
 
 
@@ -160,7 +161,9 @@ def later_verdict(step: str, answer: Reply) -> SMTPServerBusy:
     """The verdict of a 4xx. step: what stands before the server's words."""
     words = reply_text(*answer)
     asked = patience.asked_for(words)
-    return SMTPServerAskedToWait(step + words, asked) if asked else SMTPServerBusy(step + words)
+    if asked:
+        return SMTPServerAskedToWait(step + words, asked, hold=patience.is_for_all(words))
+    return SMTPServerBusy(step + words)
 
 
 def sender_verdict(answer: Reply) -> Exception:
@@ -190,7 +193,7 @@ def _over_quota(step: str, answer: Reply) -> Exception | None:
     """The verdict of a 5xx that says that we have sent too much; None of any other answer."""
     words = reply_text(*answer)
     asked = patience.asked_for_by_refusal(words) if answer[0] // 100 == 5 else None
-    return SMTPServerAskedToWait(f"{step}: {words}", asked) if asked else None
+    return SMTPServerAskedToWait(f"{step}: {words}", asked, hold=True) if asked else None
 
 
 def none_accepted_verdict(refused: Mapping[str, Reply]) -> Exception:

@@ -2,11 +2,12 @@
 -- snooze.lua: put jobs off without a failure. The attempt does not count, but the claim does: its token stays used.
 -- KEYS 1 base
 -- ARGV 1 runner  2 records: id, token, delay in ms, with a 'u' behind it where the runner knows no handler for the
---      job's type, reason (JSON) with last words (parts/last_words.lua)
+--      job's type and an 'h' where the job's group rests until then, reason (JSON) with last words
+--      (parts/last_words.lua)
 -- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
 -- @transition active --snooze--> delayed
 -- @transition active --snooze--> cancelled
--- @use clock check_types cancel_request delay end_attempts history last_words notes unbegun
+-- @use clock check_types cancel_request delay end_attempts history hold last_words notes unbegun
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'cancelled')
@@ -23,7 +24,9 @@ local function snooze(id, token, option, rest)
     redis.call('HDEL', job, 'unknown_since')
   end
   redis.pcall('HINCRBY', job, 'attempts', -1)
-  delay(id, job, now_ms + tonumber(string.match(option, '^%d+')), 'ended', token)
+  local due_ms = now_ms + tonumber(string.match(option, '^%d+'))
+  delay(id, job, due_ms, 'ended', token)
+  if string.sub(option, -1) == 'h' then hold(redis.call('HGET', job, 'group'), due_ms, id) end
 end
 
 local answers = end_attempts(records, runner, snooze)

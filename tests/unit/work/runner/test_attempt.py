@@ -168,6 +168,27 @@ class WentWrong(Case):
         self.assertEqual("1500", words(self.of(Retry("later", after_s=1.5)))[0])
         self.assertEqual("0", words(self.of(Retry("now", after_s=-5)))[0])
 
+    def test_a_retry_and_a_snooze_may_hold_the_group(self) -> None:
+        class Odd(Retry):
+            @property
+            def hold(self) -> bool:
+                raise ValueError("not even this")
+
+            @hold.setter
+            def hold(self, value: bool) -> None: ...
+
+        grouped = spec()._replace(group="tenant-42")
+        for fault, script, option in (
+            (Retry("429", after_s=30, hold=True), "fail", "30000h"),
+            (Snooze("429", after_s=30, hold=True), "snooze", "30000h"),
+            (Retry("429", after_s=30), "fail", "30000"),
+            (Odd("429", after_s=30, hold=True), "fail", "30000"),
+        ):
+            ending = attempt.fail(claimed(grouped.to_text()), grouped, fault, self.rng)
+
+            self.assertEqual((script, option), (ending.script, words(ending)[0]))
+            self.assertEqual(option.endswith("h"), "the group tenant-42 rests until then" in ending.msg, ending.msg)
+
     def test_a_discard_is_dead_at_once(self) -> None:
         self.assertEqual(("fail", ""), (self.of(Discard("never")).script, words(self.of(Discard("never")))[0]))
 

@@ -12,6 +12,7 @@ from lib.handlers.email.smtp.patience import (
     Patience,
     asked_for,
     asked_for_by_refusal,
+    is_for_all,
     named_s,
 )
 
@@ -86,6 +87,37 @@ class Implied(unittest.TestCase):
         ):
             with self.subTest(words=words):
                 self.assertEqual(patience, asked_for(words))
+
+    def test_what_is_said_of_all_our_mails_rests_all_of_them(self) -> None:
+        for words in (
+            "454 Throttling failure: Maximum sending rate exceeded.",
+            "454 4.7.0 rate exceeded",
+            "421 4.7.0 Try again later, closing connection.",
+            "421 4.7.28 Our system has detected an unusual amount of mail",
+            "421 4.7.0 Too many mails, wait 90 sec",
+            "450 4.7.1 Error: too much mail from 192.0.2.1",
+            "451 4.4.5 Mail system congestion",
+            "451 4.7.1 slow down",
+            "450 4.7.1 You have exceeded the sending limit",
+            "454 Throttling failure: Daily message quota exceeded.",
+        ):
+            with self.subTest(words=words):
+                self.assertIsNotNone(asked_for(words))
+                self.assertTrue(is_for_all(words))
+
+    def test_what_is_said_of_one_recipient_or_one_connection_rests_no_other_mail(self) -> None:
+        for words in (
+            "450 4.2.0 <a@x.example>: Recipient address rejected: Greylisted, try again in 300 seconds",
+            "451 4.7.1 Please try again later",
+            "450 4.2.1 The user you are trying to contact is receiving mail too quickly",
+            "450 4.1.1 too many mails to this address, try again in an hour",
+            "452 4.5.3 Your message has too many recipients",
+            "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending",
+            "421 4.7.0 too many connections from your host",
+        ):
+            with self.subTest(words=words):
+                self.assertIsNotNone(asked_for(words))
+                self.assertFalse(is_for_all(words))
 
     def test_what_is_no_word_of_ours_and_no_limit_is_left_to_the_backoff(self) -> None:
         for words in (
