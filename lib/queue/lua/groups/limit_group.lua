@@ -5,7 +5,7 @@
 --      all groups of the queue; '' takes them away  3 the limits that the caller has seen, '' for none; left out: any
 -- RETURNS 'done' | 'missing': there were no limits to take away | 'changed': the group has others than the caller has
 --      seen, and nothing was changed
--- @use start_group
+-- @use lines
 local group, limits, seen = ARGV[1], ARGV[2], ARGV[3]
 if seen and (redis.call('HGET', base .. 'limits', group) or '') ~= seen then return 'changed' end
 if limits == '' then
@@ -14,5 +14,5 @@ else
   redis.call('HSET', base .. 'limits', group, limits)
 end
 -- The next claim looks whether it may run now, and stops it again if not. A group that its job holds rests on.
-if redis.call('HEXISTS', base .. 'held', group) == 0 then start_group(group) end
+if redis.call('HEXISTS', base .. 'held', group) == 0 then lines().start(group) end
 return 'done'
