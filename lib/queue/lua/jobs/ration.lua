@@ -94,6 +94,7 @@ end
 
 local loads = note_starts(next(served) ~= nil or has_turns() or has_stopped_groups(), served)
 for priority, scores_now in pairs(served) do keep_turns(priority, scores_now, loads) end
+if next(served) then rested_ms = first_rest() end
 if of_queue.rate_ms then rate_take(base .. 'rate:', of_queue.rate_ms, handed_out) end
 
 local state = is_paused and 'paused' or ids_left <= 0 and 'more' or is_limited and handed_out == 0 and 'limited' or ''

@@ -76,11 +76,15 @@ local function serve_row(priority, most, ids, bytes, turn, scores_now)
     local group, score = groups[at], scores[at]
     at = at + 1
     local list = ready_list(priority, nil, group)
-    local id = not stop_if_full(group) and next_of(list)
+    local id = has_room(group) and next_of(list)
     if id or group ~= '' then ids = ids - 1 end
-    if not id then
+    if id == false then
+      -- What this call has started is not noted in its rate yet: keep_turns stops it.
+      scores_now[group] = started(group) > 0 and score - started(group) * LOAD or nil
+      if started(group) == 0 then stop_if_full(group) end
+    elseif not id then
       scores_now[group] = nil
-      if id == nil and group ~= '' then redis.call('ZREM', base .. 'turns:' .. priority, group) end
+      if group ~= '' then redis.call('ZREM', base .. 'turns:' .. priority, group) end
     else
       local before, f = handed_out, read_for_claim(id)
       bytes = bytes - #(f[SPEC] or '')
