@@ -27,4 +27,4 @@ end
 promote_due(limit)
 wake_rested(limit)
 local next_ms = math.min(next_due() or math.huge, first_rest() or math.huge, next_start() or math.huge)
-return {my_wait(runner, next_ms), next_ms <= now_ms and 'more' or ''}
+return {my_wait(runner, next_ms, not blocks_on_bells() and PLAIN_MS or nil), next_ms <= now_ms and 'more' or ''}
