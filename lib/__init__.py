@@ -17,7 +17,7 @@ one above:
     server.py worker.py    the two programs: settings, log, Redis, and then the room that does the work
     commands/              what a person types: --new-key, --doctor
     api/                   one file a resource: parse, one call, reply; routes.py is the table, bulk/ takes batches,
-                           and service.py puts a server process together
+                           actions/ changes many jobs, and service.py puts a server process together
     work/                  everything that happens to a job after the 202
       supervisor/          starts runners, beats for them, takes back what a dead one held; upkeep of every queue
       runner/              the process in which handlers run; prefetch/ claims short jobs ahead of a free slot

@@ -34,6 +34,12 @@ def keyed(call: Call) -> Keyed:
     return Keyed(f"{call.caller.name} {_key(text, 'Idempotency-Key')}", _digest(asked))
 
 
+def keyed_with_body(call: Call, body: dict[str, Any]) -> Keyed:
+    """The key of a request with a JSON body that changes many jobs. Raises InvalidFields."""
+    path = keyed(call)
+    return path._replace(fingerprint=_digest(path.fingerprint + _fingerprint(body))) if path.key else path
+
+
 def key_reused_error() -> IdempotencyKeyReused:
     return IdempotencyKeyReused("it came before with another body; send the same body again, or another key")
 

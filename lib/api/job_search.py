@@ -1,4 +1,4 @@
-"""The jobs of one page of GET /api/jobs: found in Redis' lists, then read, a few at a time.
+"""The jobs of a page of GET /api/jobs, or of a batch of a bulk change: found in Redis' indexes, then read.
 
 Redis looks through at most some hundred jobs a call, and answers with the places of those that fit: an id and its score
 in the list. A search goes on, call after call, until the page has enough jobs or SEARCH_S are over. Then the jobs
@@ -7,7 +7,7 @@ themselves are read, and those that no longer fit are dropped.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from lib.jobs.job import JobRecord
 from lib.queue.job_store import JobStore
@@ -32,12 +32,33 @@ class JobSearch:
         WHY one search at a time: each call holds Redis for some milliseconds. Many searches at once would not be
         faster, and a POST would wait behind several calls instead of one.
         """
+
+        async def ask(place: Cursor | None, most: int) -> ListingPart:
+            return await self._job_store.page(queues, wanted, place, most)
+
+        return await self._until(wanted.enough(limit), ask, after, limit)
+
+    async def find_oldest(self, queue: str, wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
+        """The same of one queue, oldest first, and until `limit` are found or SEARCH_S are over. Raises
+        RedisKeysBroken."""
+
+        async def ask(place: Cursor | None, most: int) -> ListingPart:
+            return await self._job_store.page_of_oldest(queue, wanted, place, most)
+
+        return await self._until(limit, ask, after, limit)
+
+    async def _until(
+        self,
+        enough: int,
+        ask: Callable[[Cursor | None, int], Awaitable[ListingPart]],
+        after: Cursor | None,
+        limit: int,
+    ) -> ListingPart:
         until_s = time.monotonic() + SEARCH_S
-        page = await self._job_store.page(queues, wanted, after, limit)
-        while page.end and len(page.jobs) < wanted.enough(limit) and time.monotonic() < until_s:
+        page = await ask(after, limit)
+        while page.end and len(page.jobs) < enough and time.monotonic() < until_s:
             async with self._one_at_a_time:
-                left = limit - len(page.jobs)
-                page = page.followed_by(await self._job_store.page(queues, wanted, page.end, left))
+                page = page.followed_by(await ask(page.end, limit - len(page.jobs)))
         return page
 
     async def read(self, page: ListingPart, wanted: Wanted) -> tuple[list[JobRecord], Cursor | None]:
@@ -56,17 +77,24 @@ class JobSearch:
         return records, page.end
 
     async def _records(self, places: list[Cursor]) -> AsyncIterator[tuple[Cursor, JobRecord | None]]:
-        """Each place with its job, None for a job that is gone.
+        """Each place with its job, None for a job that is gone."""
+        at = 0
+        async for some in self.slices([place.job_id for place in places]):
+            for record in some.values():
+                yield places[at], record
+                at += 1
 
-        The jobs are read in slices of about SLICE_BYTES, by the mean size of the slice before: fifty jobs of a
-        megabyte must not come in one reply."""
+    async def slices(self, job_ids: Sequence[str]) -> AsyncIterator[dict[str, JobRecord | None]]:
+        """The jobs by id, None for a job that is gone, a few at a time: an id that comes twice is read once.
+
+        A slice is of about SLICE_BYTES, by the mean size of the slice before: fifty jobs of a megabyte must not come in
+        one reply."""
+        ids = list(dict.fromkeys(job_ids))
         at, slice_size = 0, FIRST_SLICE
-        while at < len(places):
-            some = places[at : at + slice_size]
-            read = await self._job_store.read_many([place.job_id for place in some])
-            records = {record.job_id: record for record in read}
-            for place in some:
-                yield place, records.get(place.job_id)
+        while at < len(ids):
+            some = ids[at : at + slice_size]
+            records = {record.job_id: record for record in await self._job_store.read_many(some)}
+            yield {job_id: records.get(job_id) for job_id in some}
             at += len(some)
             mean_bytes = max(1, sum(record.size_bytes for record in records.values()) // len(some))
             slice_size = max(1, min(200, SLICE_BYTES // mean_bytes))

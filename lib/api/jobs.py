@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 from lib.api import idempotency
 from lib.api.cursor import cursor_of, cursor_text
+from lib.api.job_filters import wanted_of_query
 from lib.api.job_search import JobSearch
 from lib.api.shown import job_text, just_taken, new_job, outcome_of
 from lib.errors import JobFailed, JobNotFound, RedisKeysBroken, RedisUnavailable, behind_a_change
@@ -25,14 +26,13 @@ from lib.jobs import revision, submission
 from lib.jobs.job import Accepted, JobRecord, NewJob
 from lib.jobs.registry import Registry
 from lib.jobs.spec import JobSpec
-from lib.jobs.state import FINISHED, STATES
+from lib.jobs.state import FINISHED
 from lib.json_text import to_json
 from lib.logs.forms import JOB_ENQUEUED
 from lib.logs.log import NOTHING, Log
 from lib.queue.end_waiters import EndWaiters
 from lib.queue.enqueuer import REFUSED, refused_job_error
 from lib.queue.job_store import JobStore
-from lib.queue.listing import Wanted
 from lib.queue.queue_store import QueueStore
 from lib.web import json_body, query
 from lib.web.drain import Drain
@@ -78,7 +78,19 @@ class JobOperations:
         key = call.request.headers.get("idempotency-key")
         if key is not None:
             job = idempotency.under_key(job, key, call, body, pointer="Idempotency-Key")
+        if job.may_lose_group and not self._job_store.is_known_to_admit:
+            on_outcome(self._create_admitted(call, job, spec, preferred))
+            return
         self._job_store.post(job, functools.partial(self._on_commit, call, job, spec, preferred, on_outcome))
+
+    async def _create_admitted(self, call: Call, job: NewJob, spec: JobSpec, preferred: Preferences) -> Response:
+        """`create` for a job that may lose its group, so that the answer does not show a group that the job lost."""
+        job = await self._job_store.admitted(job)
+        accepted = await self._job_store.enqueue(job)
+        outcome = self._outcome(call, job, spec._replace(group=job.group), preferred, accepted)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome if isinstance(outcome, Response) else await outcome
 
     def _on_commit(
         self,
@@ -159,13 +171,11 @@ class JobOperations:
     async def list_page(self, call: Call) -> Response:
         limit = query.whole(call.parameters, "limit", 1, 200, 50)
         after = cursor_of(call.parameters)
-        state, queue = call.parameters.get("state"), call.parameters.get("queue")
-        if state is not None and state not in STATES:
-            raise query.parameter_error("state", "must be one of " + ", ".join(STATES))
+        wanted = wanted_of_query(call.parameters)
+        queue = call.parameters.get("queue")
         if queue is not None and not QUEUE_NAME.fullmatch(queue):
             raise query.parameter_error("queue", "is not a queue's name")
         queues = [queue] if queue is not None else await self._queues.names()
-        wanted = Wanted(state, call.parameters.get("type"), call.parameters.get("request_id"))
         page = await self._search.find(queues, wanted, after, limit)
         if queue is not None and page.unreadable:
             raise RedisKeysBroken(page.unreadable[0].reason)

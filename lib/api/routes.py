@@ -7,10 +7,12 @@ key needs (read, write or admin; None: no key).
 from typing import NamedTuple
 
 from lib.api import manual
+from lib.api.actions.operations import ActionOperations
 from lib.api.bulk.batch import BODIES, BatchOperations
 from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
+from lib.api.job_filters import FILTERS
 from lib.api.job_types import TypeOperations
 from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
@@ -22,7 +24,7 @@ from lib.web.router import JSON, CallbackOperation, Route
 
 # RFC 7396: a PATCH of a job or a queue does with each of its fields as a merge patch does.
 _PATCHES = {JSON: None, "application/merge-patch+json": None}
-_LISTING = frozenset({"queue", "state", "type", "request_id", "limit", "cursor"})
+_LISTING = frozenset({"queue", "state", *FILTERS, "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "for_s"})
 _PAGE = frozenset({"limit", "cursor"})
 _WAIT = frozenset({"wait"})
@@ -33,6 +35,7 @@ class AllOperations(NamedTuple):
 
     jobs: JobOperations
     batches: BatchOperations
+    actions: ActionOperations
     types: TypeOperations
     queues: QueueOperations
     groups: GroupOperations
@@ -45,10 +48,10 @@ class AllOperations(NamedTuple):
 
 def routes(operations: AllOperations) -> tuple[Route, ...]:
     return (
-        *_job_routes(operations.jobs, operations.batches),
+        *_job_routes(operations.jobs, operations.batches, operations.actions),
         Route("GET", "/api/jobs/{job_id}/explain", "explainJob", operations.explain.explain, scope="read"),
         Route("GET", "/api/types", "listTypes", operations.types.list_all, scope="read"),
-        *_queue_routes(operations.queues),
+        *_queue_routes(operations.queues, operations.actions),
         *_group_routes(operations.groups),
         Route("GET", "/api/workers", "listWorkers", operations.queues.workers, scope="read"),
         *_service_routes(operations.events, operations.system, operations.metrics),
@@ -56,7 +59,7 @@ def routes(operations: AllOperations) -> tuple[Route, ...]:
     )
 
 
-def _job_routes(jobs: JobOperations, batches: BatchOperations) -> tuple[Route, ...]:
+def _job_routes(jobs: JobOperations, batches: BatchOperations, actions: ActionOperations) -> tuple[Route, ...]:
     batch_types = tuple(BODIES)
     return (
         Route("POST", "/api/jobs", "createJob", CallbackOperation(jobs.create), _WAIT, takes_body=True, scope="write"),
@@ -72,6 +75,7 @@ def _job_routes(jobs: JobOperations, batches: BatchOperations) -> tuple[Route, .
             produces=batch_types,
             scope="write",
         ),
+        Route("POST", "/api/jobs/actions", "actOnJobs", actions.act, takes_body=True, scope="write"),
         Route("GET", "/api/jobs/{job_id}", "readJob", jobs.read, _WAIT, scope="read"),
         Route("PATCH", "/api/jobs/{job_id}", "changeJob", jobs.change, takes_body=True, bodies=_PATCHES, scope="write"),
         Route("DELETE", "/api/jobs/{job_id}", "deleteJob", jobs.delete, scope="write", produces=()),
@@ -81,7 +85,7 @@ def _job_routes(jobs: JobOperations, batches: BatchOperations) -> tuple[Route, .
     )
 
 
-def _queue_routes(queues: QueueOperations) -> tuple[Route, ...]:
+def _queue_routes(queues: QueueOperations, actions: ActionOperations) -> tuple[Route, ...]:
     return (
         Route("GET", "/api/queues", "listQueues", queues.list_all, scope="read"),
         Route("GET", "/api/queues/{queue}", "readQueue", queues.read, scope="read"),
@@ -97,6 +101,8 @@ def _queue_routes(queues: QueueOperations) -> tuple[Route, ...]:
         Route("DELETE", "/api/queues/{queue}", "deleteQueue", queues.remove, scope="admin", produces=()),
         Route("POST", "/api/queues/{queue}/pause", "pauseQueue", queues.pause, scope="admin"),
         Route("POST", "/api/queues/{queue}/resume", "resumeQueue", queues.resume, scope="admin"),
+        Route("POST", "/api/queues/{queue}/redrive", "redriveJobs", actions.redrive, takes_body=True, scope="admin"),
+        Route("POST", "/api/queues/{queue}/purge", "purgeJobs", actions.purge, takes_body=True, scope="admin"),
     )
 
 

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from lib.api.actions.operations import ActionOperations
 from lib.api.background import (
     REDIS_POLL_S,
     Background,
@@ -153,6 +154,7 @@ def _operations(
     return AllOperations(
         jobs=JobOperations(stores.jobs, stores.queues, types, ids, stores.endings, log, drain),
         batches=BatchOperations(stores.jobs, types, ids, log, drain),
+        actions=ActionOperations(stores.jobs, stores.queues, log),
         types=TypeOperations(types),
         queues=QueueOperations(stores.queues, stores.jobs, gate, log),
         groups=GroupOperations(stores.queues.groups, gate, log),

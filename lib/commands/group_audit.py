@@ -54,6 +54,8 @@ def running_fault(state: str, group: str | None, running: set[str]) -> str:
     """
     own = {group} if state == "active" and group is not None else set[str]()
     for other in sorted(running - own):
+        if not other:
+            return f"is {state} and still in running:, so that jobs of no group wait longer; take it out with SREM"
         return f"is {state} and still in running:{other}, which costs a slot; {MENDED}"
     if group and own - running:
         return f"is active and not in running:{group}, so that too many of the group may run until it ends"

@@ -92,8 +92,7 @@ def full_text(limit: FullLimit, of: str) -> str:
 
 def spent_text(facts: JobFacts, spent: SpentRate, of: str) -> str:
     """`email has used up its rate of 100 in 60 s until 2026-…, in 12 s`."""
-    limit, _, per_ms = spent.rate.partition("/")
-    size = f" of {int(limit):,} in {int(per_ms) / 1000:g} s" if limit.isdecimal() and per_ms.isdecimal() else ""
+    size = f" of {spent.rate.limit:,} in {spent.rate.per_ms / 1000:g} s" if spent.rate else ""
     return f"{of} has used up its rate{size} until {until_text(facts, spent.until_ms)}"
 
 

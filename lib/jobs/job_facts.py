@@ -5,6 +5,7 @@ explanation.py says what it means. Pure.
 from typing import Literal, NamedTuple
 
 from lib.jobs.job import JobRecord
+from lib.jobs.start_limits import Rate
 from lib.jobs.state import BLOCKED, FINISHED
 
 Precision = Literal["exact", "most", "least", "taken", "none"]
@@ -20,10 +21,9 @@ class FullLimit(NamedTuple):
 
 
 class SpentRate(NamedTuple):
-    """A rate that is used up: no job starts before until_ms. rate: `100/60000`, 100 starts in 60,000 ms; "" where it is
-    not the group's rate any more."""
+    """A rate that is used up: no job starts before until_ms. rate: None where somebody has just taken the rate away."""
 
-    rate: str
+    rate: Rate | None
     until_ms: int
 
 

@@ -88,7 +88,7 @@ class Enqueuer:
         taken in. Raises OutcomeUnknown if it may have been.
         """
         if job.group or job.tags:
-            job = await self._admitted(job)
+            job = await self.admitted(job)
         accepted = await self._committer(job.queue).submit(job)
         if accepted.outcome in REFUSED:
             raise refused_job_error(accepted)
@@ -99,7 +99,7 @@ class Enqueuer:
 
         A job that was refused is answered too, with an outcome of REFUSED. in_bulk: behind all jobs that come singly.
         """
-        if (job.group or job.tags) and not self._gate.is_open(GROUPS_SINCE):
+        if (job.group or job.tags) and not self.is_known_to_admit:
             asking = asyncio.ensure_future(self._post_admitted(job, on_answer, in_bulk=in_bulk))
             self._asking.add(asking)
             asking.add_done_callback(self._asking.discard)
@@ -111,14 +111,21 @@ class Enqueuer:
     ) -> None:
         """`post` for a job with a group or tags, behind a look at which programs use this Redis."""
         try:
-            job = await self._admitted(job)
+            job = await self.admitted(job)
         except Exception as fault:  # noqa: BLE001  Whatever it is, somebody waits for an answer.
             on_answer(fault)
         else:
             self._committer(job.queue).post(job, on_answer, in_bulk=in_bulk)
 
-    async def _admitted(self, job: NewJob) -> NewJob:
-        """The job as every program that uses this Redis can treat it. Raises UpgradeNeeded, RedisUnavailable."""
+    @property
+    def is_known_to_admit(self) -> bool:
+        """Whether it is known, without asking Redis, that `admitted` would give every job back as it is."""
+        return self._gate.is_open(GROUPS_SINCE)
+
+    async def admitted(self, job: NewJob) -> NewJob:
+        """The job as every program that uses this Redis can treat it: without the group, if it may lose that.
+
+        Raises UpgradeNeeded, RedisUnavailable."""
         if job.tags:
             await self._gate.require("tags", TAGS_SINCE)
         if not job.group:

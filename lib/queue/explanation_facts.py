@@ -11,11 +11,12 @@ from typing import Any, cast
 from lib.ids import queue_of
 from lib.jobs.explanation import needs_runner
 from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, Precision, SpentRate
+from lib.jobs.start_limits import rate_from
 from lib.queue.framing import counters, named, optional_number, shown_text
 from lib.queue.job_record import record_from
-from lib.queue.job_store import job_not_found
 from lib.queue.keys import RedisKeys
 from lib.queue.queue_store import per_minute
+from lib.queue.refusals import not_found
 from lib.queue.runners import Runners
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import understood
@@ -39,11 +40,11 @@ class ExplanationFacts:
         """Raises JobNotFound."""
         queue = queue_of(job_id)
         if queue is None:
-            raise job_not_found(job_id)
+            raise not_found(job_id)
         bounds = (MOST_SEARCHED, MOST_LOOKED_INTO, self._lease_ms)
         reply = await self._scripts.call("explain", self._keys.base(queue), job_id, *bounds)
         if not reply:
-            raise job_not_found(job_id)
+            raise not_found(job_id)
         with understood(queue):
             facts = _facts(job_id, named(reply))
         return facts._replace(served=await self._served()) if needs_runner(facts) else facts
@@ -99,4 +100,4 @@ def _full(text: str) -> FullLimit | None:
 def _spent(text: str) -> SpentRate | None:
     """text: `100/60000|1760000030000`, or ""."""
     rate, _, until_ms = text.partition("|")
-    return SpentRate(rate, int(until_ms)) if text else None
+    return SpentRate(rate_from(rate), int(until_ms)) if text else None

@@ -14,26 +14,27 @@ import hashlib
 import time
 from collections.abc import Callable
 
-from lib.errors import JobNotFound, RedisKeysBroken, RedisUnavailable, WrongState
+from lib.errors import RedisKeysBroken, RedisUnavailable, WaybillError, WrongState
 from lib.ids import queue_of
 from lib.jobs.job import NO_KEY, JobRecord, Keyed, Revision
-from lib.jobs.state import BLOCKED, WAITING
+from lib.jobs.state import WAITING
+from lib.queue.bulk_changes import BulkChanges, unique_key_of
 from lib.queue.enqueuer import TAGS_SINCE, Enqueuer
 from lib.queue.fleet import Fleet, UpgradeGate
 from lib.queue.framing import shown_text
 from lib.queue.job_record import record_from
+from lib.queue.kept_answers import KeptAnswers
 from lib.queue.keys import RedisKeys
 from lib.queue.listing import Cursor, ListingPart, Wanted, merged, page_from
 from lib.queue.named_jobs import NamedJobs
+from lib.queue.refusals import CHANGED, DONE, cancel_refusal, delete_refusal, not_found, retry_refusal, wrong_state
 from lib.queue.replays import is_replay
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import Unreadable, each_readable, understood
+from lib.redis_link import redis_info
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 
-DONE = "done"
-UNIQUE = "unique "
-WAITS = "waits"
 PATCH_TRIES = 10
 UNCHANGEABLE = "only one that is ready or delayed can be changed"
 
@@ -61,15 +62,22 @@ class JobStore:
         # Taken over as they are, and not called by methods of this class: every job passes here.
         self.enqueue = self._enqueuer.enqueue
         self.post = self._enqueuer.post
+        self.admitted = self._enqueuer.admitted
         self.forget_names = self._enqueuer.forget_names
         self.prepare_removal = self._enqueuer.prepare_removal
         self.named_jobs = NamedJobs(link, keys, self.enqueue)
+        self.in_bulk = BulkChanges(link, keys, self._note_use)
+        self.kept_answers = KeptAnswers(link, keys)
+
+    @property
+    def is_known_to_admit(self) -> bool:
+        return self._enqueuer.is_known_to_admit
 
     async def read(self, job_id: str) -> JobRecord:
         """Raises JobNotFound."""
         records = await self.read_many([job_id])
         if not records:
-            raise job_not_found(job_id)
+            raise not_found(job_id)
         return records[0]
 
     async def read_many(self, job_ids: list[str]) -> list[JobRecord]:
@@ -100,24 +108,36 @@ class JobStore:
         pages = [answer for answer in answers if not isinstance(answer, Unreadable)]
         return merged(pages, limit)._replace(unreadable=tuple(one for one in answers if isinstance(one, Unreadable)))
 
+    async def page_of_oldest(self, queue: str, wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
+        """The next jobs of one queue that fit `wanted`, oldest first; else as `page`. Raises RedisKeysBroken."""
+        arguments = wanted.arguments(after, limit, 1, oldest_first=True)
+        reply = await self._scripts.call("page", self._keys.base(queue), *arguments)
+        with understood(queue):
+            return page_from(reply)
+
+    async def now_ms(self) -> int:
+        """Redis' clock, by which every time of a job was noted."""
+        return await redis_info.now_ms(self._link)
+
     async def cancel(self, job_id: str, *, is_forced: bool = False, keyed: Keyed = NO_KEY) -> bool:
         """Stop a job that waits, or ask the runner of an active job to stop it.
 
         is_forced: the runner gives the handler no time to end. Returns True if the same change was made before under
         the same idempotency key (`retry` does so, too). Raises JobNotFound, WrongState or IdempotencyKeyReused.
         """
-        state = await self._change("cancel", job_id, "1" if is_forced else "", *keyed)
-        if is_replay(state):
+        word = await self._change("cancel", job_id, "1" if is_forced else "", *keyed, "")
+        if is_replay(word):
             return True
-        if state not in (DONE, "requested"):
-            raise _wrong_state(state, "only one that is ready, delayed or active can be cancelled")
-        queue = queue_of(job_id) or ""
+        _raise_if(cancel_refusal(job_id, word))
+        await self._note_use(queue_of(job_id) or "")
+        return False
+
+    async def _note_use(self, queue: str) -> None:
+        """Jobs of the queue were cancelled: upkeep visits a queue that was named lately soon enough to remove their
+        records in time. They are cancelled whether this succeeds or not."""
         if not self._enqueuer.is_named(queue):
-            # Upkeep visits a queue that was named lately soon enough to remove the job's record in time. The job is
-            # cancelled whether this succeeds or not.
             with contextlib.suppress(RedisUnavailable, RedisKeysBroken):
                 await self._enqueuer.name(queue)
-        return False
 
     async def retry(self, job_id: str, keyed: Keyed = NO_KEY, *, from_start: bool = False) -> bool:
         """Run a finished job again: with no attempt counted, and under its unique key if the job has one.
@@ -125,16 +145,11 @@ class JobStore:
         from_start: without the checkpoint that a job has which did not complete. Returns True as `cancel` does. Raises
         JobNotFound, WrongState or IdempotencyKeyReused.
         """
-        unique_key = _unique_key(await self.read(job_id))
-        state = await self._change("retry", job_id, unique_key, *keyed, "1" if from_start else "")
-        if is_replay(state):
+        unique_key = unique_key_of(await self.read(job_id))
+        word = await self._change("retry", job_id, unique_key, *keyed, "1" if from_start else "", "")
+        if is_replay(word):
             return True
-        if state.startswith(UNIQUE):
-            raise WrongState(f"the job {state.removeprefix(UNIQUE)} holds the same unique key")
-        if state == WAITS:
-            raise WrongState("the job waited for other jobs; only a newer version of Waybill can run it again")
-        if state != DONE:
-            raise _wrong_state(state, "only one that is dead, completed or cancelled can be run again")
+        _raise_if(retry_refusal(job_id, word))
         return False
 
     async def patch(self, job_id: str, revise: Callable[[JobRecord], Revision]) -> None:
@@ -146,7 +161,7 @@ class JobStore:
         for _ in range(PATCH_TRIES):
             record = await self.read(job_id)
             if record.state not in WAITING:
-                raise _wrong_state(record.state, UNCHANGEABLE)
+                raise wrong_state(record.state, UNCHANGEABLE)
             spec_text, priority, due, tags = revise(record)
             if tags is not None:
                 await self._gate.require("tags", TAGS_SINCE)
@@ -156,18 +171,18 @@ class JobStore:
             seen = hashlib.sha1(record.spec_text, usedforsecurity=False).hexdigest()
             wanted = (spec_text, priority or "", "" if due is None else due)
             tags_wanted = "" if tags is None else f"={','.join(tags)}"
-            state = await self._change("patch", job_id, seen, *wanted, _unique_key(record), tags_wanted)
+            state = await self._change("patch", job_id, seen, *wanted, unique_key_of(record), tags_wanted)
             if state == DONE:
                 return
-            if state != "changed":
-                raise _wrong_state(state, UNCHANGEABLE)
+            if not state:
+                raise not_found(job_id)
+            if state != CHANGED:
+                raise wrong_state(state, UNCHANGEABLE)
         raise WrongState("the job is being changed by others over and over; send it again")
 
     async def delete(self, job_id: str) -> None:
         """Forget a finished job. Raises JobNotFound or WrongState."""
-        state = await self._change("delete", job_id)
-        if state != DONE:
-            raise _wrong_state(state, "cancel it first, then delete it")
+        _raise_if(delete_refusal(job_id, await self._change("delete", job_id, "")))
 
     async def log_of(self, job_id: str) -> list[str]:
         """The lines that the job's handler logged, newest last. Raises JobNotFound."""
@@ -176,31 +191,18 @@ class JobStore:
         return [shown_text(line) for line in lines]
 
     async def _change(self, script: str, job_id: str, *arguments: Argument) -> str:
-        """The script's answer: DONE, or the state that forbids the change. Raises JobNotFound."""
+        """The script's answer: DONE, the state that forbids the change, or "" where there is no such job. Raises
+        JobNotFound for a text that is no job's id."""
         queue = queue_of(job_id)
         if queue is None:
-            raise job_not_found(job_id)
+            raise not_found(job_id)
         answer: bytes | list[bytes] = await self._scripts.call(script, self._keys.base(queue), job_id, *arguments)
         # cancel.lua, retry.lua and delete.lua take many jobs, and answer a word for each; here it is one.
-        state = answer if isinstance(answer, bytes) else answer[0]
-        if not state:
-            raise job_not_found(job_id)
+        word = answer if isinstance(answer, bytes) else answer[0]
         with understood(queue):
-            return state.decode()
+            return word.decode()
 
 
-def _unique_key(record: JobRecord) -> bytes:
-    """The job's unique key, b"" for none. Through str(), for a spec that somebody wrote by hand may hold a number."""
-    return str(record.spec.unique_key).encode("utf-8", "replace") if record.spec else b""
-
-
-def job_not_found(job_id: str) -> JobNotFound:
-    """What is raised for an id that no job of this Redis has."""
-    return JobNotFound(f"there is no job {job_id[:120]}; it may have been trimmed, see RETAIN_COMPLETED and retain_s")
-
-
-def _wrong_state(state: str, rule: str) -> WrongState:
-    """rule: which jobs the change is for."""
-    if state == BLOCKED:
-        rule = "it waits for other jobs, or for a call from outside, and only a newer version of Waybill can change it"
-    return WrongState(f"the job is {state}; {rule}")
+def _raise_if(refusal: WaybillError | None) -> None:
+    if refusal is not None:
+        raise refusal

@@ -39,7 +39,7 @@ wb:{q}:keeper deputy          STRING  "<ms> <runner>": who asks when the next ti
 wb:{q}:epoch                  STRING  a random word, written once: where it is another one or gone, Redis was emptied
 wb:{q}:unique:<key>           STRING  the id of the job under that unique key; expires (lua/parts/unique_key.lua has
                               its other forms, for a second type and for throttle)
-wb:{q}:idem:<caller> <key>    STRING  "<id> <fingerprint of the request> <answer>"; expires after a day
+wb:{q}:idem:<caller> <key>    STRING  "<id or queue> <fingerprint of the request> <answer>"; expires after a day
 wb:{q}:commit:<process>       STRING  the number and the answer of a process' last commit; expires
 wb:{q}:gone                   HASH    id of a deleted job -> in how many lists it still stands; claim drops it there
 wb:{q}:quarantine             LIST    entries of lists that were no jobs, the last 1,000

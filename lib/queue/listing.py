@@ -10,18 +10,21 @@ Pure.
 """
 
 import heapq
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lib.jobs.job import JobRecord
 from lib.jobs.spec import early_in_spec
+from lib.jobs.state import FINISHED
+from lib.json_text import to_json
 from lib.queue.framing import shown_text
 from lib.queue.keys import INDEXED
 from lib.queue.unreadable import Unreadable
 
 MOST_LOOKED_AT = 800  # More hold Redis for over 10 ms on a slow machine.
 FEWEST_LOOKED_AT = 20
-MOST_SPEC_BYTES = 4 << 20
+MOST_RECORD_BYTES = 4 << 20
 
 
 class Cursor(NamedTuple):
@@ -48,11 +51,21 @@ class ListingPart(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Which jobs a listing shows; None allows anything."""
+    """Which jobs a listing shows, or a change of many jobs is made to; None allows anything.
+
+    error: the type of the error that is shown with the job, as "ValueError".
+    after_ms, before_ms: from the one time on, and before the other one: when the job ended, for a `state` of jobs that
+    have ended; otherwise when the job was created.
+    """
 
     state: str | None = None
     type_name: str | None = None
     request_id: str | None = None
+    tag: str | None = None
+    group: str | None = None
+    error: str | None = None
+    after_ms: int | None = None
+    before_ms: int | None = None
 
     def fits(self, record: JobRecord) -> bool:
         """Asked of each job that was read, though page.lua picked it: page.lua compares texts, and jobs change."""
@@ -61,20 +74,41 @@ class Wanted(NamedTuple):
             self.state in (None, record.state)
             and (self.type_name is None or (spec is not None and spec.type == self.type_name))
             and (self.request_id is None or (spec is not None and spec.request_id == self.request_id))
+            and (self.error is None or (record.error or {}).get("type") == self.error)
+            and (self.group is None or (spec is not None and spec.group == self.group))
+            and (self.tag is None or (spec is not None and self.tag in spec.tags))
+            and self._is_in_time(record.finished_ms if self.state in FINISHED else record.created_ms)
         )
+
+    def _is_in_time(self, ms: int | None) -> bool:
+        if self.after_ms is None and self.before_ms is None:
+            return True
+        return ms is not None and (self.after_ms or 0) <= ms < (self.before_ms or math.inf)
 
     def enough(self, limit: int) -> int:
         """How many jobs make a page worth an answer: all of a request's jobs, which are few; else one is enough."""
         return limit if self.request_id is not None else 1
 
-    def arguments(self, after: Cursor | None, limit: int, queues: int) -> tuple[str | int, ...]:
+    def arguments(
+        self, after: Cursor | None, limit: int, queues: int, *, oldest_first: bool = False
+    ) -> tuple[str | int, ...]:
         """The arguments of page.lua, for a listing of `queues` queues: with more queues a call checks fewer jobs."""
         score, job_id = after or ("", "")
-        index, state = (self.state, "") if self.state in INDEXED else ("all", self.state or "")
+        walked = f"tag:{self.tag}" if self.tag is not None else self.state if self.state in INDEXED else "all"
+        state = "" if walked == self.state else self.state or ""
+        times = self.state if self.state in FINISHED else "all"
+        bounds = ["" if ms is None else ms for ms in (self.after_ms, self.before_ms)]
+        error_begin = "" if self.error is None else f'{{"type":{to_json(self.error)}'
         texts = early_in_spec(self.type_name, self.request_id)
-        is_sieved = bool(state or texts)
+        if self.group is not None:
+            texts.append(f'"group":{to_json(self.group)}')
+        is_sieved = bool(state or texts or error_begin or (times != walked and bounds != ["", ""]))
         most = max(FEWEST_LOOKED_AT, MOST_LOOKED_AT // max(1, queues)) if is_sieved else limit
-        return index or "", score, job_id, limit, most, MOST_SPEC_BYTES, state, *texts
+        order = "oldest" if oldest_first else ""
+        return (
+            *(walked or "", score, job_id, limit, most, MOST_RECORD_BYTES, state),
+            *(order, times or "", *bounds, error_begin, *texts),
+        )
 
 
 def page_from(reply: Sequence[Any]) -> ListingPart:

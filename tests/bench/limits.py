@@ -91,14 +91,10 @@ async def _ways(redis: PrivateRedis, jobs: int) -> list[Figure]:
             spent[queue.kind.name].append(_spent(redis).since(before))
     await link.close()
     # The middle one of all rounds: what else the machine did is no cost of it.
-    middle = {
-        name: [statistics.median(column) / AT_ONCE for column in zip(*found, strict=True)]
-        for name, found in spent.items()
-    }
     return [
-        Figure(f"limits.{name}.{what}", value, f"{unit} per job")
-        for name, values in middle.items()
-        for what, unit, value in zip(("us", "commands"), ("µs", "commands"), values, strict=True)
+        Figure(f"limits.{name}.{what}", statistics.median(values) / AT_ONCE, f"{unit} per job")
+        for name, found in spent.items()
+        for what, unit, values in zip(("us", "commands"), ("µs", "commands"), zip(*found, strict=True), strict=True)
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench import batch, depth, mails, memory, node, pickup, posts, resting, scaling, start, work
+from tests.bench import batch, depth, limits, mails, memory, node, pickup, posts, resting, scaling, start, wakeups, work
 from tests.bench.figure import Figure
 from tests.bench.peers import told
 
@@ -26,6 +26,8 @@ MEASURES: dict[str, Measure] = {
     "mails": mails.run,
     "depth": depth.run,
     "scaling": scaling.run,
+    "limits": limits.run,
+    "wakeups": wakeups.run,
 }
 _HTTP = ("express", "fastify", "fastapi")
 _JOBS = ("bullmq.process_c100", "bullmq.process_c1", "bee-queue.process_c100", "huey.process_c100")

@@ -56,6 +56,10 @@ _MAILS_NOTE = (
 )
 _MEMORY_NOTE = "A mail with a text of 450 bytes, 500 in all; indexes, history and the rest with it."
 _REST_NOTE = "Server and worker, all processes. PSS counts a page that processes share only once, RSS in each."
+_GROUPS_NOTE = (
+    "Enqueue, claim and finish, 30 a call; {limits.plain.commands} commands a job without limits, "
+    "{limits.groups_10.commands} with 10 groups, {limits.groups_1000.commands} with 1,000."
+)
 
 
 def _posts() -> Iterator[Row]:
@@ -102,6 +106,36 @@ def _depth() -> Iterator[Row]:
             yield Row(f"{what}: {words}", f"depth.{kind}.{key}", "1,000 in one queue", beside, goal)
 
 
+def _limits() -> Iterator[Row]:
+    """Redis time a job, against a queue without limits; and a claim beside many jobs, against 1,000 in one group."""
+    kinds = {
+        "queue": ("a concurrency and a rate", Goal("≤", 1.2)),
+        "groups_10": ("10 groups", Goal("≤", 1.5)),
+        "groups_1000": ("1,000 groups", Goal("≤", 1.8)),
+        "capped_10": ("10 groups with a concurrency each", None),
+    }
+    for kind, (what, goal) in kinds.items():
+        key, other_key = f"limits.{kind}.us", "limits.plain.us"
+        yield Row(f"Redis time per job: {what}", key, "no limits", other_key, goal, _GROUPS_NOTE)
+    depths = {
+        "one_group": "1,000,000 in one group",
+        "many_groups": "100,000 groups of one",
+        "full": "50,000 of a group that is full",
+    }
+    for depth, beside in depths.items():
+        key, other_key = f"limits.{depth}.claim_finish", "limits.shallow.claim_finish"
+        yield Row(f"{beside}: claim, finish, in Redis", key, "1,000 in one group", other_key, Goal("≤", 1.2))
+
+
+def _wakeups() -> Iterator[Row]:
+    yield Row("40 idle runners, a start each 20 ms: claims", "wakeups.idle_40.claims", goal=Goal("<", 8, False))
+    yield Row("… of the rate is used", "wakeups.idle_40.used")
+    yield Row("100 idle runners, a start each second: claims", "wakeups.idle_100.claims", goal=Goal("<", 10, False))
+    for kind in ("queue", "group"):
+        yield Row(f"a freed slot of a {kind} is taken: p50", f"wakeups.{kind}.p50")
+        yield Row(f"a freed slot of a {kind} is taken: p99", f"wakeups.{kind}.p99", goal=Goal("<", 30, False))
+
+
 ROWS = (
     *_posts(),
     Row("NDJSON to /api/jobs/batch", "batch.rate", "BullMQ", "bullmq.enqueue_bulk.rate", Goal("≥", 1.5), _BULK_NOTE),
@@ -131,6 +165,8 @@ ROWS = (
     ),
     Row("worker: start until a job is begun", "start.worker", goal=Goal("<", 700, False)),
     *_depth(),
+    *_limits(),
+    *_wakeups(),
     Row("POST: 2 server processes", "scaling.posts_p2_c64", "1 process", "scaling.posts_p1_c64"),
     Row("jobs that do nothing: 2 runners", "scaling.jobs_p2_c100", "1 runner", "scaling.jobs_p1_c100"),
     Row(_POST, "post.rate", "Redis alone", "ceiling.enqueue"),

@@ -45,7 +45,7 @@ class Reply(NamedTuple):
 
     state: str
     jobs: list[Handed]
-    wait_ms: int | None
+    wait_ms: float | None
     now_ms: int
 
     @property
@@ -58,7 +58,7 @@ def reply_from(raw: Sequence[bytes]) -> Reply:
     state, now_ms, wait_ms = head.split(FIELD_BYTE)[:3]
     fields = [record.split(FIELD_BYTE) for record in records]
     jobs = [Handed(one[0].decode(), int(one[1])) for one in fields]
-    return Reply(state.decode(), jobs, int(float(wait_ms)) if wait_ms else None, int(now_ms))
+    return Reply(state.decode(), jobs, float(wait_ms) if wait_ms else None, int(now_ms))
 
 
 def held_record(job_id: str, token: int, delay_ms: int) -> EndRecord:

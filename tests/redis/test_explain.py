@@ -5,11 +5,13 @@ import unittest
 from random import Random
 from typing import Any
 
+from lib import __version__
 from lib.errors import JobNotFound, RedisKeysBroken
 from lib.jobs.explanation import Explanation, explain
 from lib.jobs.job import Revision
 from lib.queue.end_record import fail_record, snooze_record
 from lib.queue.explanation_facts import MOST_LOOKED_INTO, MOST_SEARCHED, ExplanationFacts
+from lib.queue.fleet import Fleet, Program
 from lib.queue.lease import Lease
 from lib.queue.notes import Notes
 from tests.redis import later_version
@@ -36,6 +38,8 @@ class ExplainCase(RedisCase):
     async def served_by(self, runner_id: str = "w", **about: Any) -> Lease:
         lease = Lease(self.link, self.a_link(), self.keys, self.queue_name, runner_id, Random(1))
         await lease.register(about)
+        # A runner that is not in the fleet is taken for an older one, which knows no groups.
+        await Fleet(self.link, self.keys).show([Program("runner", __version__, runner_id)], 60)
         await self.queues.runners.show([runner_id], 60)
         return lease
 

@@ -155,10 +155,10 @@ class OneTenantWithLongJobs(GroupedCase):
     async def test_without_a_cap_the_others_wait_for_the_next_slot_at_most(self) -> None:
         found = await self.simulate()
 
-        # By turns alone, without a look at what runs, it is 42 s.
+        # By turns alone, without a look at what runs, it is 34 s.
         self.assertLess(found.share(0.5), 20.0, found.waits_s[:20])
         self.assertLess(found.share(0.99), SLOW_S + 1)
-        self.assertGreater(found.slow_done, 100)
+        self.assertGreater(found.slow_done, 50)
 
     async def test_with_a_cap_of_half_the_slots_the_others_wait_for_nothing(self) -> None:
         await self.limit(group_concurrency=str(SLOTS // 2))
@@ -166,16 +166,16 @@ class OneTenantWithLongJobs(GroupedCase):
         found = await self.simulate()
 
         self.assertLess(found.share(0.99), 1.0, found.waits_s[:20])
-        self.assertGreater(found.slow_done, 50)
+        self.assertGreater(found.slow_done, 30)
 
     async def test_as_many_long_jobs_as_one_likes_change_nothing(self) -> None:
         await self.limit(group_concurrency=str(SLOTS // 2))
 
-        found = await self.simulate(slow=20_000, lasts_s=30.0)
+        found = await self.simulate(slow=5000, lasts_s=20.0)
 
         self.assertLess(found.share(0.99), 1.0)
 
-    async def simulate(self, *, slow: int = 600, lasts_s: float = 200.0) -> Simulated:
+    async def simulate(self, *, slow: int = 600, lasts_s: float = 120.0) -> Simulated:
         """Run the scripts for so many seconds of a clock that moves from event to event."""
         rng, runner = Random(1), await self.runner()
         events: list[tuple[float, int, str, tuple[Handed, ...]]] = []

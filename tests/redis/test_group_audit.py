@@ -66,6 +66,15 @@ class GroupAudit(GroupedCase):
         )
         self.client.flushall()
 
+    async def test_a_ghost_among_the_jobs_of_no_group_is_named(self) -> None:
+        (job_id,) = await self.put()
+        self.client.sadd(f"{self.base}running:", job_id)
+
+        await self.assert_found(
+            f"{job_id} is ready and still in running:, so that jobs of no group wait longer; take it out with SREM"
+        )
+        self.client.flushall()
+
     async def test_jobs_that_run_are_no_finding_and_one_that_running_lacks_is(self) -> None:
         await self.put(GROUP, 2)
         await self.put()

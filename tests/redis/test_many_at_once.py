@@ -16,10 +16,13 @@ class ManyCase(RedisCase):
         return [word.decode() for word in answer]
 
     async def cancel(self, *ids: str, forced: str = "", key: str = "") -> list[str]:
-        return await self.words("cancel", *(text for job_id in ids for text in (job_id, forced, key, "print")))
+        return await self.words("cancel", *(text for job_id in ids for text in (job_id, forced, key, "print", "")))
 
     async def retry(self, *ids: str, unique_key: str = "") -> list[str]:
-        return await self.words("retry", *(text for job_id in ids for text in (job_id, unique_key, "", "", "")))
+        return await self.words("retry", *(text for job_id in ids for text in (job_id, unique_key, "", "", "", "")))
+
+    async def delete(self, *ids: str) -> list[str]:
+        return await self.words("delete", *(text for job_id in ids for text in (job_id, "")))
 
     async def completed(self, count: int) -> list[str]:
         await self.enqueue_many(count)
@@ -105,7 +108,7 @@ class Delete(ManyCase):
         cancelled, ready = await self.enqueue_many(2)
         await self.job_store.cancel(cancelled)
 
-        words = await self.words("delete", ended[0], ready, cancelled, "q-none", ended[1])
+        words = await self.delete(ended[0], ready, cancelled, "q-none", ended[1])
 
         self.assertEqual(["done", "ready", "done", "", "done"], words)
         self.assertEqual({ready: "ready"}, self.states())
@@ -113,14 +116,14 @@ class Delete(ManyCase):
     async def test_two_hundred_are_gone(self) -> None:
         ids = await self.completed(MANY)
 
-        self.assertEqual(["done"] * MANY, await self.words("delete", *ids))
+        self.assertEqual(["done"] * MANY, await self.delete(*ids))
 
         self.assertEqual({}, self.states())
 
     async def test_one_that_comes_twice_is_gone_once(self) -> None:
         (job_id,) = await self.completed(1)
 
-        self.assertEqual(["done", "done"], await self.words("delete", job_id, job_id))
+        self.assertEqual(["done", "done"], await self.delete(job_id, job_id))
 
         self.assertEqual({}, self.states())
 

@@ -325,25 +325,37 @@ class Walk:
     async def _cancel(self) -> str:
         ids = self._some_and_one_twice()
         forced = self._rng.choice(("", "1"))
-        words = await self._call("cancel", *itertools.chain(*((job_id, forced, *self._keyed()) for job_id in ids)))
+        records = [(job_id, forced, *self._keyed(), self._as_seen(job_id)) for job_id in ids]
+        words = await self._call("cancel", *itertools.chain(*records))
         return self._checked("cancel", ids, words, {"done", "requested"})
 
     async def _retry(self) -> str:
         ids = self._some_and_one_twice(*FINISHED, BLOCKED)
         unique_key, is_from_start = self._rng.choice(("", "", "a")), self._rng.choice(("", "1"))
         keys = {job_id: self._throttles.get(job_id, unique_key) for job_id in ids}
-        records = [(job_id, keys[job_id], *self._keyed(), is_from_start) for job_id in ids]
+        records = [(job_id, keys[job_id], *self._keyed(), is_from_start, self._as_seen(job_id)) for job_id in ids]
         return self._checked("retry", ids, await self._call("retry", *itertools.chain(*records)), {"done", "waits"})
 
     async def _delete(self) -> str:
         ids = self._some_and_one_twice()
-        return self._checked("delete", ids, await self._call("delete", *ids), {"done"})
+        records = [(job_id, self._as_seen(job_id)) for job_id in ids]
+        return self._checked("delete", ids, await self._call("delete", *itertools.chain(*records)), {"done"})
+
+    def _as_seen(self, job_id: str) -> str:
+        """How the job was read, a moment ago or earlier: it may be out of date."""
+        if self._rng.random() < 0.6:
+            return ""
+        if self._rng.random() < 0.3:
+            return self._rng.choice(("ready ", "dead 1", "completed 1"))
+        state = self._states.get(job_id, "")
+        finished: Any = self._client.hget(f"{self._base}job:{job_id}", "finished")
+        return f"{state} {finished.decode() if finished and state in FINISHED else ''}"
 
     def _keyed(self) -> tuple[str, str]:
         return (f"caller {self._rng.randint(1, 30)}", "x") if self._rng.random() < 0.2 else ("", "")
 
     def _checked(self, script: str, ids: list[str], words: list[bytes], good: Iterable[str]) -> str:
-        known = {*good, "", "replayed", "conflict", BLOCKED, "active", *WAITING, *FINISHED}
+        known = {*good, "", "changed", "replayed", "conflict", BLOCKED, "active", *WAITING, *FINISHED}
         assert len(words) == len(ids), f"{script} answered {words} for {ids}"
         assert all(word.decode() in known or word.startswith(b"unique ") for word in words), f"{script}: {words}"
         return script
@@ -432,7 +444,8 @@ class Walk:
         assert {runner.encode() for runner in self.held} <= set(survey["beats"][::2]), "a runner is not surveyed"
         index = self._rng.choice(("all", "delayed", BLOCKED, "completed", "dead", "cancelled"))
         state = "" if index != "all" else self._rng.choice(("", "ready", "active"))
-        await self._call("page", index, "", "", 10, 100, 1 << 20, state)
+        order = self._rng.choice(("", "oldest"))
+        await self._call("page", index, "", "", 10, 100, 1 << 20, state, order, "", "", "", "")
         await self._call("read", *self._some())
         await self._explain_some(found["ready"])
         newest = await self._call("listen", 1)

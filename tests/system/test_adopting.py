@@ -1,6 +1,7 @@
 """prod/ADOPTING.md: each block of code is run; what it calls right works, and what it calls wrong goes wrong."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -197,9 +198,9 @@ class Adopting(unittest.TestCase):
     def test_all_dead_are_tried_again(self) -> None:
         dead = [self.done("export", {"user_id": 8})["id"] for _ in range(2)]
 
-        said = self.pasted(block("sh", "state=dead"))
+        said = self.pasted(block("sh", "redrive"))
 
-        self.assertLessEqual(2, said.split().count("200"), said)
+        self.assertLessEqual(2, json.loads(said)["redriven"], said)
         for job_id in dead:
             self.assertEqual(2, len(self.server.request("GET", f"/api/jobs/{job_id}?wait=20")[1]["history"]))
 

@@ -96,6 +96,38 @@ class Explain(WorkerCase):
 
         self.assertIn("attempt 1 of 5 runs on", found)
 
+    def change(self, path: str, body: dict[str, Any]) -> None:
+        status, answer, _ = self.server.request("PATCH", path, body)
+        self.assertEqual(200, status, answer)
+
+    def test_a_group_that_is_full_or_paused_and_a_queue_that_has_used_up_its_rate(self) -> None:
+        self.ready(WORKER_QUEUES="default=4")
+        flag = self.flag()
+        self.change("/api/queues/default", {"groups": {"concurrency": 1}})
+        first, *_, last = [self.post("sleep", {"group": "a"}, until=str(flag)) for _ in range(3)]
+
+        running = self.until_reason(first, "running")
+        full = self.until_reason(last, "concurrency_limited")
+        self.change("/api/queues/default/groups/a", {"paused": True})
+        paused = self.until_reason(last, "group_paused")
+        self.change("/api/queues/default/groups/a", {"paused": False})
+        flag.touch()
+        self.until_all(self.accepted, "completed")
+        self.change("/api/queues/default", {"rate": {"limit": 1, "per_s": 600}})
+        self.until_reason(self.post("noop"), "finished")
+        limited = self.until_reason(self.post("noop", {"group": "b"}), "rate_limited")
+        self.change("/api/queues/default", {"rate": None})
+        self.until_all(self.accepted, "completed")
+
+        self.assertIn("attempt 1 of 5 runs", running["detail"])
+        self.assertEqual(
+            (1, f"1 of 1 of its group a run: {first}; 1 job of its group a is before it"),
+            (full["ahead"], full["detail"]),
+        )
+        self.assertIn("PATCH /api/queues/default/groups/a", paused["detail"])
+        self.assertIsNotNone(limited["until"])
+        self.assertIn("default has used up its rate of 1 in 600 s until ", limited["detail"])
+
     def test_an_id_without_a_job_is_404_and_a_parameter_422(self) -> None:
         job_id = self.post("noop")
 

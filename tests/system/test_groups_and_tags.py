@@ -170,8 +170,17 @@ class OfMails(Live):
 
         status, job, _ = server.request("POST", "/api/jobs", {**MAIL, "delay_s": 600})
 
-        self.assertEqual(202, status)
+        self.assertEqual((202, None), (status, job["group"]))
         self.assertIsNone(server.request("GET", f"/api/jobs/{job['id']}")[1]["group"])
+        self.redis.client.zrem("wb:fleet", OLD)
+
+        def has_group() -> bool:
+            _, job, _ = server.request("POST", "/api/jobs", {**MAIL, "delay_s": 600})
+            _, read, _ = server.request("GET", f"/api/jobs/{job['id']}")
+            self.assertEqual(read["group"], job["group"])
+            return bool(job["group"] == "smtp.example.com")
+
+        server.until(has_group, "mails have their server's group again")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import re
 import unittest
+from typing import Any
 
 from tests.private_redis import PrivateRedis
 from tests.processes import ROOT, Server, Worker
@@ -37,12 +38,16 @@ class LeastRights(unittest.TestCase):
             status, answer, _ = server.request(method, path, body)
             self.assertEqual(expected, status, (method, path, answer))
         job_id = self.a_cancelled_job(server)
-        for method, path, body, expected in (
+        changes: tuple[tuple[str, str, Any, int], ...] = (
             ("GET", f"/api/jobs/{job_id}", None, 200),
             ("POST", f"/api/jobs/{job_id}/retry", None, 200),
             ("GET", f"/api/jobs/{job_id}?wait=10", None, 200),
+            ("POST", "/api/jobs/actions", {"action": "cancel", "ids": [job_id]}, 200),
+            ("POST", "/api/queues/email/redrive", {"state": "cancelled", "tag": "eu"}, 200),
+            ("POST", "/api/queues/email/purge", {"state": "delayed", "before": "2026-01-01T00:00:00Z"}, 200),
             ("DELETE", f"/api/jobs/{job_id}", None, 204),
-        ):
+        )
+        for method, path, body, expected in changes:
             status, answer, _ = server.request(method, path, body)
             self.assertEqual(expected, status, (method, path, answer))
         _code, said = worker.examined("--check")

@@ -158,8 +158,8 @@ class Context:
         """Queue a job; the id of the queued job, for a coroutine to await. `options` are the other fields of
         POST /api/jobs; once: see queue/named_jobs.py.
 
-        Raises InvalidFields, QueueFull, RedisUnavailable, OutcomeUnknown; with `once` WrongState, too; with
-        unique={"key": …, "mode": "throttle"} Throttled where the job that holds the key is gone.
+        Raises InvalidFields, QueueFull, UpgradeNeeded, RedisUnavailable, OutcomeUnknown; with `once` WrongState, too;
+        with unique={"key": …, "mode": "throttle"} Throttled where the job that holds the key is gone.
         """
         enqueued = self._enqueue({"type": type, "payload": payload, **options}, once)
         return enqueued if self.is_on_loop else asyncio.run_coroutine_threadsafe(enqueued, self._loop).result()

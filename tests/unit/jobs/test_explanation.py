@@ -9,6 +9,7 @@ from lib.jobs.explanation_words import span_text
 from lib.jobs.job import Attempt, JobRecord
 from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, SpentRate
 from lib.jobs.spec import JobSpec
+from lib.jobs.start_limits import Rate
 from lib.tracing import NO_TRACE
 
 NOW_MS = 1_795_438_200_000
@@ -240,7 +241,9 @@ class Limited(unittest.TestCase):
 
     def test_a_concurrency_says_what_runs_of_the_group_and_of_the_queue(self) -> None:
         group, queue = FullLimit(2, 2, ("email-8", "email-9")), FullLimit(1000, 1200, ("email-7",))
-        both = self.explained(group="a", full_group=group, full_queue=queue, spent_queue=SpentRate("1/1", self.UNTIL))
+        both = self.explained(
+            group="a", full_group=group, full_queue=queue, spent_queue=SpentRate(Rate(1, 1), self.UNTIL)
+        )
         of_queue = self.explained(full_queue=queue)
 
         self.assertEqual(("concurrency_limited", None, None), (both.reason, both.until_ms, both.eta_s))
@@ -253,7 +256,7 @@ class Limited(unittest.TestCase):
         self.assertIn("1 job of email is before it", of_queue.detail)
 
     def test_a_rate_says_until_when_it_is_used_up(self) -> None:
-        queue, rests = SpentRate("100/60000", self.UNTIL), SpentRate("", NOW_MS + 10_000)
+        queue, rests = SpentRate(Rate(100, 60_000), self.UNTIL), SpentRate(None, NOW_MS + 10_000)
         found = self.explained(spent_queue=queue)
         both = self.explained(group="a", spent_queue=queue, spent_group=rests)
 

@@ -74,6 +74,42 @@ class Fits(unittest.TestCase):
             self.assertFalse(wanted.fits(record))
         self.assertFalse(Wanted(None, "mail").fits(record._replace(spec=None)))
 
+    def test_group_tag_error_and_time_are_asked_of_the_job_that_was_read(self) -> None:
+        spec = JobSpec("mail", {}, "r1", TRACE, 5, 60.0, Backoff(), group="tenant-4", tags=("eu", "order-17"))
+        error = {"type": "ValueError", "message": "x"}
+        record = JobRecord("q-1", "q", "dead", spec, created_ms=100, finished_ms=200, error=error)
+
+        for wanted in (
+            Wanted("dead", group="tenant-4", tag="order-17", error="ValueError"),
+            Wanted("dead", after_ms=200, before_ms=201),
+            Wanted(after_ms=100, before_ms=101),
+        ):
+            self.assertTrue(wanted.fits(record), wanted)
+        for wanted in (
+            Wanted(group="tenant"),
+            Wanted(tag="order"),
+            Wanted(error="Value"),
+            Wanted("dead", before_ms=200),
+            Wanted("dead", after_ms=201),
+            Wanted(after_ms=101),
+        ):
+            self.assertFalse(wanted.fits(record), wanted)
+        for unreadable in (record._replace(spec=None), record._replace(error=None), record._replace(finished_ms=None)):
+            self.assertFalse(Wanted("dead", group="tenant-4", error="ValueError", after_ms=1).fits(unreadable))
+
+    def test_the_index_of_the_state_is_walked_or_that_of_the_tag_and_times_have_the_index_of_the_state(self) -> None:
+        for wanted, walked, state, times in (
+            (Wanted(), "all", "", "all"),
+            (Wanted("dead"), "dead", "", "dead"),
+            (Wanted("delayed"), "delayed", "", "all"),
+            (Wanted("ready"), "all", "ready", "all"),
+            (Wanted("dead", tag="eu"), "tag:eu", "dead", "dead"),
+            (Wanted(tag="eu"), "tag:eu", "", "all"),
+        ):
+            arguments = wanted.arguments(None, 50, 1, oldest_first=True)
+
+            self.assertEqual((walked, state, "oldest", times), (arguments[0], *arguments[6:9]))
+
     def test_what_redis_looks_for_stands_early_in_every_spec(self) -> None:
         longest = JobSpec(
             'ü"' * 32, {"x": "y" * 5000}, "r" * 128, TRACE, 1000, 604_800.0, Backoff(), "normal", unique_key="ü" * 255

@@ -240,7 +240,7 @@ class Run(unittest.TestCase):
             run(talks, {"month": "a"})
 
     def test_what_the_real_context_refuses_is_refused(self) -> None:
-        ctx = JobContext(types=[talks, send_email])
+        ctx = JobContext(types=[talks, send_email, jobs_for_tests.order])
         refused: list[tuple[str, Any, dict[str, Any]]] = [
             ("talks", {"month": 1}, {}),
             ("email", {}, {}),
@@ -248,6 +248,8 @@ class Run(unittest.TestCase):
             ("other", {}, {"delay_s": -1}),
             ("other", {}, {"colour": "red"}),
             ("other", {}, {"once": "no name"}),
+            ("other", {}, {"group": "no name"}),
+            ("order", {"customer": {"id": "no name"}}, {}),
         ]
 
         for name, payload, options in refused:

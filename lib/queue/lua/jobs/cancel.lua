@@ -2,12 +2,13 @@
 -- cancel.lua: cancel jobs that wait, and request the runners of jobs that run to stop them.
 -- KEYS 1 base
 -- ARGV for each job, 200 at most: its id, '1' where a handler that runs gets no time to stop by itself or '', the
---      idempotency key or '', the fingerprint of the request
--- RETURNS a word a job: 'done' | 'requested' | 'replayed' | 'conflict' (parts/idempotency.lua) | the state that does
---      not allow it | '' there is no such job. A job that comes twice is answered twice as at first.
+--      idempotency key or '', the fingerprint of the request, how it was seen (parts/as_seen.lua)
+-- RETURNS a word a job: 'done' | 'requested' | 'replayed' | 'conflict' (parts/idempotency.lua) | 'changed': it is not
+--      as it was seen | the state that does not allow it | '' there is no such job. A job that comes twice is answered
+--      twice as at first.
 -- @transition ready --cancel--> cancelled
 -- @transition delayed --cancel--> cancelled
--- @use clock check_types conclude idempotency mark_stale ready_list
+-- @use as_seen clock check_types conclude idempotency mark_stale ready_list
 -- WHY a ready job's id stays in its list: parts/stale_ids.lua.
 -- WHY a forced one is noted as '!<id>' beside '<id>': an older runner knows no such id, and stops the job as ever.
 -- WHY all jobs are read before one is changed: where somebody broke one, the others are as they were.
@@ -15,10 +16,11 @@
 local WORDS = {ready = 'done', delayed = 'done', active = 'requested'}
 
 -- The answer for a job, `word`, and what the rest of the script needs of its record.
-local function decide(id, key, fingerprint)
+local function decide(id, key, fingerprint, seen)
   local state, priority, suspect, group, runner, stale_in = unpack(
     redis.call('HMGET', base .. 'job:' .. id, 'state', 'priority', 'suspect', 'group', 'worker', 'listed'))
-  local word = not state and '' or asked_before(key, fingerprint) or WORDS[state] or state
+  local word = not state and '' or asked_before(key, fingerprint)
+    or (is_as_seen(seen, state) and (WORDS[state] or state)) or 'changed'
   local home = state == 'ready' and ready_list(priority, suspect, group)
   return {word = word, state = state, home = home, suspect = suspect, runner = runner, stale_in = stale_in}
 end
@@ -44,10 +46,10 @@ local function request_stop(id, found, is_forced)
 end
 
 local jobs, waiting, answers = {}, {}, {}
-for i = 1, #ARGV, 4 do
-  local id, key, fingerprint = ARGV[i], ARGV[i + 2], ARGV[i + 3]
+for i = 1, #ARGV, 5 do
+  local id, key, fingerprint, seen = ARGV[i], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
   if not jobs[id] then
-    jobs[id] = decide(id, key, fingerprint)
+    jobs[id] = decide(id, key, fingerprint, seen)
     if jobs[id].word == 'done' then waiting[#waiting + 1] = id end
   end
   answers[#answers + 1] = jobs[id].word
@@ -56,7 +58,7 @@ end
 if #waiting > 0 then check_types('ZCARD', 'cancelled', 'delayed') end
 for _, id in ipairs(waiting) do take_out(id, jobs[id]) end
 conclude('cancelled', waiting, 'cancel')
-for i = 1, #ARGV, 4 do
+for i = 1, #ARGV, 5 do
   local id, is_forced, key, fingerprint = ARGV[i], ARGV[i + 1] == '1', ARGV[i + 2], ARGV[i + 3]
   local word = jobs[id].word
   if word == 'requested' then request_stop(id, jobs[id], is_forced) end

@@ -2,15 +2,16 @@
 -- retry.lua: run jobs that have ended again, as if they were new; their histories stay.
 -- KEYS 1 base
 -- ARGV for each job, 200 at most: its id, its unique key or '', the idempotency key or '', the fingerprint of the
---      request, '1' where the job is to begin without its checkpoint or ''
+--      request, '1' where the job is to begin without its checkpoint or '', how it was seen (parts/as_seen.lua)
 -- RETURNS a word a job: 'done' | 'replayed' | 'conflict' (parts/idempotency.lua) | the state that does not allow it
 --      | 'unique ' and the id of the job that holds the unique key; of the mode throttle, the job may have ended, or be
 --        gone | '' there is no such job
+--      | 'changed': it is not as it was seen
 --      | 'waits': a later version has let the job wait for other jobs, and only such a version knows whether it may run
 -- @transition dead --retry--> ready
 -- @transition completed --retry--> ready
 -- @transition cancelled --retry--> ready
--- @use states check_types idempotency make_ready revive type_of_job unique_place
+-- @use as_seen states check_types idempotency make_ready revive type_of_job unique_place
 -- WHY allow-oom: no new job comes in. The record loses fields; Redis gains an id in a list, a line of history, the key.
 -- WHY one job is done before the next is looked at: two of them may have the same unique key.
 
@@ -26,13 +27,14 @@ local function check(state)
   is_checked[state] = true
 end
 
-local function retry(id, unique_key, key, fingerprint, is_from_start)
+local function retry(id, unique_key, key, fingerprint, is_from_start, seen)
   local job = base .. 'job:' .. id
-  local state, unique_ttl, unique_mode, waits =
-    unpack(redis.call('HMGET', job, 'state', 'unique_ttl', 'unique_mode', 'waits'))
+  local state, unique_ttl, unique_mode, waits, finished =
+    unpack(redis.call('HMGET', job, 'state', 'unique_ttl', 'unique_mode', 'waits', 'finished'))
   if not state then return '' end
   local before = asked_before(key, fingerprint)
   if before then return before end
+  if not is_as_seen(seen, state, finished) then return 'changed' end
   if LIVES[state] ~= false then return state end
   if waits then return 'waits' end
   local unique, throttle, holder
@@ -54,8 +56,8 @@ local function retry(id, unique_key, key, fingerprint, is_from_start)
 end
 
 local answers = {}
-for i = 1, #ARGV, 5 do
-  answers[#answers + 1] = retry(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4] == '1')
+for i = 1, #ARGV, 6 do
+  answers[#answers + 1] = retry(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4] == '1', ARGV[i + 5])
 end
 publish_ready('retry')
 return answers

@@ -1,55 +1,103 @@
 #!lua flags=no-writes
--- page.lua: jobs of an index that fit, newest first, from behind a job on.
+-- page.lua: jobs of an index that fit, newest or oldest first, from behind a job on.
 -- KEYS 1 base
--- ARGV 1 index: all | delayed | blocked | completed | dead | cancelled  2 score and 3 id of the last job seen, or ''
---      and ''  4 most jobs to return  5 most jobs to look at  6 most bytes of specs to look at  7 state, or '' for any
---      8… texts that must stand in the spec's first KB, as '"type":"email"'
+-- ARGV 1 index: all | delayed | blocked | completed | dead | cancelled | tag:<tag>  2 score and 3 id of the last job
+--      seen, or '' and ''  4 most jobs to return  5 most jobs to look at  6 most bytes of records to look at  7 state,
+--      or '' for any  8 'oldest' for the lowest scores first, or ''  9 the index whose scores are bounded by 10 ms at
+--      which they begin and 11 ms before which they end, each '' where there is no bound  12 what the job's error
+--      begins with, as '{"type":"ValueError"', or ''  13… texts that must stand in the spec's first KB, as
+--      '"type":"email"'
 -- RETURNS {id and score of the last job looked at where there are more behind it, or '' and '', then id, score, id,
 --      score …}
 -- WHY by rank: thousands of jobs may have the same ms for a score, and a rank finds a place among them at once. Where
 -- the last job seen was deleted since, or has moved, its place is searched among the jobs of its ms, 10,000 at the
 -- most.
+-- WHY two indexes: the jobs with a tag stand in their own index by the time at which they were created, and a request
+-- may ask for those of them that ended at a certain time.
 local index, score, id, limit = base .. ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local most_seen, most_bytes, state = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
-local HEAD_BYTES, MOST_ACTIVE, MOST_OF_ONE_MS = 1024, 2000, 10000
+local is_oldest_first, times = ARGV[8] ~= '', base .. ARGV[9]
+local begin_ms, end_ms, error_begin = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
+local HEAD_BYTES, MOST_ACTIVE, MOST_OF_ONE_MS, STEP, TEXTS_FROM = 1024, 2000, 10000, 500, 13
+local is_bounded = begin_ms or end_ms
 
--- The fields that are read of each job: the spec first, the state last.
-local needed = {}
-if #ARGV > 7 then needed[1] = 'spec' end
-if state ~= '' then needed[#needed + 1] = 'state' end
+-- The fields that are read of each job; place_of: the place of each among them.
+local needed, place_of = {}, {}
+local function need(name)
+  needed[#needed + 1] = name
+  place_of[name] = #needed
+end
+if #ARGV >= TEXTS_FROM then need('spec') end
+if error_begin ~= '' then need('error') end
+if state ~= '' then need('state') end
 
--- bytes: of the specs that were looked at.
+local function is_in_time(job_id, job_score)
+  if not is_bounded then return true end
+  local ms = tonumber(times == index and job_score or redis.call('ZSCORE', times, job_id))
+  return ms and ms >= (begin_ms or ms) and ms < (end_ms or math.huge)
+end
+
+-- bytes: of the specs and errors that were looked at.
 local bytes = 0
-local function fits(job_id)
-  if #needed == 0 then return true end
-  local f = redis.pcall('HMGET', base .. 'job:' .. job_id, unpack(needed))
-  local first, last = f[1], f[#needed]
-  if not first or (state ~= '' and last ~= state) then return false end
-  bytes = bytes + #first
-  local head = #first > HEAD_BYTES and string.sub(first, 1, HEAD_BYTES) or first
-  for i = 8, #ARGV do
+local function has_texts(spec)
+  local head = #spec > HEAD_BYTES and string.sub(spec, 1, HEAD_BYTES) or spec
+  for i = TEXTS_FROM, #ARGV do
     if not string.find(head, ARGV[i], 1, true) then return false end
   end
   return true
 end
 
+local function fits(job_id, job_score)
+  if not is_in_time(job_id, job_score) then return false end
+  if #needed == 0 then return true end
+  local f = redis.pcall('HMGET', base .. 'job:' .. job_id, unpack(needed))
+  local spec, error_text = place_of.spec and f[place_of.spec], place_of.error and f[place_of.error]
+  bytes = bytes + #(spec or '') + #(error_text or '')
+  if place_of.state and f[place_of.state] ~= state then return false end
+  if place_of.error and string.sub(error_text or '', 1, #error_begin) ~= error_begin then return false end
+  return not place_of.spec or (spec and has_texts(spec))
+end
+
+-- How many jobs of the index stand before `rank_score` and `rank_id`, or are that job.
+local function count_to(rank_score, rank_id)
+  local rank = redis.call('ZREVRANK', index, rank_id)
+  if rank and tonumber(redis.call('ZSCORE', index, rank_id)) == tonumber(rank_score) then
+    return is_oldest_first and redis.call('ZCARD', index) - rank or rank + 1
+  end
+  local range, count = 'ZREVRANGEBYSCORE', nil
+  if is_oldest_first then
+    range, count = 'ZRANGEBYSCORE', redis.call('ZCOUNT', index, '-inf', '(' .. rank_score)
+  else
+    count = redis.call('ZCOUNT', index, '(' .. rank_score, '+inf')
+  end
+  -- WHY in steps: where the jobs up to this place were deleted, the first of those that are left lies behind it.
+  for from = 0, MOST_OF_ONE_MS - STEP, STEP do
+    local same = redis.call(range, index, rank_score, rank_score, 'LIMIT', from, STEP)
+    for _, other in ipairs(same) do
+      if other ~= rank_id and (other > rank_id) == is_oldest_first then return count end
+      count = count + 1
+    end
+    if #same < STEP then break end
+  end
+  return count
+end
+
 -- The next jobs of the index: id, score, id, score …
 local function from_index()
-  local from = 0
-  if id ~= '' then
-    local rank = redis.call('ZREVRANK', index, id)
-    if rank and tonumber(redis.call('ZSCORE', index, id)) == tonumber(score) then
-      from = rank + 1
-    else
-      from = redis.call('ZCOUNT', index, '(' .. score, '+inf')
-      local same = redis.call('ZREVRANGEBYSCORE', index, score, score, 'LIMIT', 0, MOST_OF_ONE_MS)
-      for _, other in ipairs(same) do
-        if other < id then break end
-        from = from + 1
-      end
-    end
+  local from = id ~= '' and count_to(score, id) or 0
+  if times == index and is_oldest_first and begin_ms then
+    from = math.max(from, redis.call('ZCOUNT', index, '-inf', '(' .. ARGV[10]))
+  elseif times == index and not is_oldest_first and end_ms then
+    from = math.max(from, redis.call('ZCOUNT', index, ARGV[11], '+inf'))
   end
-  return redis.call('ZREVRANGE', index, from, from + most_seen, 'WITHSCORES')
+  return redis.call(is_oldest_first and 'ZRANGE' or 'ZREVRANGE', index, from, from + most_seen, 'WITHSCORES')
+end
+
+-- Do all jobs of the index from this score on lie behind the last one that is wanted?
+local function is_past(job_score)
+  if times ~= index then return false end
+  if is_oldest_first then return end_ms and tonumber(job_score) >= end_ms end
+  return begin_ms and tonumber(job_score) < begin_ms
 end
 
 -- The same from the runners' active lists; nil where these hold too many ids.
@@ -76,14 +124,15 @@ local function from_active_lists()
   return found
 end
 
-local found = state == 'active' and from_active_lists() or from_index()
+local found = state == 'active' and index == base .. 'all' and from_active_lists() or from_index()
 local reply = {'', ''}
 for i = 1, #found, 2 do
+  if is_past(found[i + 1]) then break end
   if #reply == 2 + 2 * limit or i > 2 * most_seen or bytes > most_bytes then
     reply[1], reply[2] = found[i - 2], found[i - 1]
     break
   end
-  if fits(found[i]) then
+  if fits(found[i], found[i + 1]) then
     reply[#reply + 1] = found[i]
     reply[#reply + 1] = found[i + 1]
   end

@@ -1,0 +1,144 @@
+"""The filters of a listing, and the walk from the oldest job on: what page.lua finds is what fits, in its order."""
+
+import asyncio
+import unittest
+from random import Random
+from typing import Any
+
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import NewJob
+from lib.jobs.spec import JobSpec
+from lib.queue.listing import MOST_LOOKED_AT, Cursor, Wanted
+from tests.redis.case import TRACE, RedisCase
+
+
+class FilterCase(RedisCase):
+    async def make(self, *, kind: str = "noop", group: str = "", tags: tuple[str, ...] = ()) -> str:
+        spec = JobSpec(kind, {"group": "tenant-9"}, "r", TRACE, 5, 60.0, Backoff(), group=group, tags=tags)
+        job = NewJob(self.ids.new("q"), "normal", spec.to_text(), group=group, tags=tags)
+        await self.job_store.enqueue(job)
+        return job.job_id
+
+    def end(self, job_id: str, state: str, ms: int, error: str = "ValueError") -> None:
+        """Have the job end at this time: as conclude.lua writes it, from the list on."""
+        fields = {"state": state, "finished": str(ms), "error": f'{{"type":"{error}","message":"x"}}'}
+        self.client.hset(f"{self.base}job:{job_id}", mapping=fields)
+        self.client.zadd(self.base + state, {job_id: ms})
+        self.client.lrem(self.base + "ready:normal", 1, job_id)
+
+    async def found(self, wanted: Wanted, limit: int = 2, *, oldest_first: bool = False) -> list[str]:
+        """All ids, a page of `limit` at a time, of jobs that fit when they are read, too."""
+        seen: list[str] = []
+        after: Cursor | None = None
+        for _ in range(1000):
+            if oldest_first:
+                page = await self.job_store.page_of_oldest("q", wanted, after, limit)
+            else:
+                page = await self.job_store.page(["q"], wanted, after, limit)
+            records = await self.job_store.read_many([place.job_id for place in page.jobs])
+            self.assertTrue(all(map(wanted.fits, records)), wanted)
+            seen += [place.job_id for place in page.jobs]
+            if page.end is None:
+                return seen
+            after = page.end
+        raise AssertionError("the pages do not end")
+
+
+class Filters(FilterCase):
+    async def test_a_group_is_told_from_one_that_the_payload_or_a_longer_name_has(self) -> None:
+        ours = [await self.make(group="tenant-4"), await self.make(group="tenant-4")]
+        await self.make(group="tenant-42")
+        await self.make()
+
+        self.assertEqual(set(ours), set(await self.found(Wanted(group="tenant-4"))))
+        self.assertEqual(set(ours), set(await self.found(Wanted("ready", "noop", group="tenant-4"))))
+        self.assertEqual([], await self.found(Wanted(group="tenant")))
+
+    async def test_a_tag_finds_its_jobs_in_every_state_among_thousands_of_others(self) -> None:
+        await self.enqueue_many(2 * MOST_LOOKED_AT)
+        ready, dead = await self.make(tags=("eu", "order-17")), await self.make(tags=("eu",))
+        await self.make(tags=("europe",))
+        self.end(dead, "dead", await self.now_ms())
+
+        page = await self.job_store.page(["q"], Wanted(tag="eu"), None, 50)
+
+        self.assertEqual({ready, dead}, {place.job_id for place in page.jobs})
+        self.assertEqual([dead], await self.found(Wanted("dead", tag="eu")))
+        self.assertEqual([ready], await self.found(Wanted("ready", tag="eu")))
+        self.assertEqual([ready], await self.found(Wanted(tag="order-17")))
+        self.assertEqual([], await self.found(Wanted(tag="us")))
+
+    async def test_an_error_is_found_by_the_whole_name_of_its_type(self) -> None:
+        first, second, other = [await self.make() for _ in range(3)]
+        for job_id, error in ((first, "ValueError"), (second, "ValueError"), (other, "ValueErrorGroup")):
+            self.end(job_id, "dead", await self.now_ms(), error)
+
+        self.assertEqual({first, second}, set(await self.found(Wanted("dead", error="ValueError"))))
+        self.assertEqual({first, second}, set(await self.found(Wanted(error="ValueError"))))
+        self.assertEqual([], await self.found(Wanted("dead", error="Value")))
+
+    async def test_times_are_those_of_the_end_for_jobs_that_have_ended_and_of_the_creation_for_others(self) -> None:
+        ids = await self.enqueue_many(6)
+        self.client.zadd(self.base + "all", {job_id: 100 + number for number, job_id in enumerate(ids)})
+        for number, job_id in enumerate(ids[:3]):
+            self.end(job_id, "dead", 500 + number)
+
+        self.assertEqual([ids[1]], await self.found(Wanted("dead", after_ms=501, before_ms=502)))
+        self.assertEqual([ids[2], ids[1]], await self.found(Wanted("dead", after_ms=501)))
+        self.assertEqual([ids[4], ids[3]], await self.found(Wanted("ready", before_ms=105)))
+        self.assertEqual([ids[5], ids[4], ids[3], ids[2]], await self.found(Wanted(after_ms=102)))
+
+    async def test_a_delayed_job_counts_by_its_creation_and_not_by_its_due_time(self) -> None:
+        job_id = await self.enqueue(delay_ms=600_000)
+        now_ms = await self.now_ms()
+
+        self.assertEqual([job_id], await self.found(Wanted("delayed", before_ms=now_ms + 1)))
+        self.assertEqual([], await self.found(Wanted("delayed", after_ms=now_ms + 1)))
+
+    async def test_the_time_of_a_dead_job_with_a_tag_is_that_of_its_end(self) -> None:
+        early, late = [await self.make(tags=("eu",)) for _ in range(2)]
+        for job_id, ms in ((early, 500), (late, 600)):
+            self.end(job_id, "dead", ms)
+
+        self.assertEqual([early], await self.found(Wanted("dead", tag="eu", before_ms=600)))
+        self.assertEqual([late], await self.found(Wanted("dead", tag="eu", after_ms=600)))
+
+
+class AnyOrder(FilterCase):
+    async def test_both_ways_show_what_fits_and_go_on_though_the_last_job_is_gone(self) -> None:
+        """Against a sorted list, for random times of which many are the same."""
+        rng = Random(11)
+        ids = [await self.enqueue() for _ in range(60)]
+        for job_id in ids:
+            self.end(job_id, "dead", rng.randrange(20), rng.choice(("A", "B")))
+        times: Any = dict(self.client.zrange(self.base + "dead", 0, -1, withscores=True))
+        places = sorted((int(ms), job_id.decode()) for job_id, ms in times.items())
+        errors = {job_id: (await self.record(job_id)).error for job_id in ids}
+        for _ in range(60):
+            low, high = rng.choice((None, rng.randrange(20))), rng.choice((None, rng.randrange(20)))
+            wanted = Wanted("dead", error=rng.choice((None, "A")), after_ms=low, before_ms=high)
+            fitting = [
+                job_id
+                for ms, job_id in places
+                if (low or 0) <= ms < (100 if high is None else high)
+                and wanted.error in (None, (errors[job_id] or {})["type"])
+            ]
+            limit = rng.randrange(1, 8)
+
+            self.assertEqual(fitting, await self.found(wanted, limit, oldest_first=True), wanted)
+            self.assertEqual(fitting[::-1], await self.found(wanted, limit), wanted)
+
+    async def test_of_three_thousand_jobs_of_one_ms_the_next_are_found_when_the_first_are_gone(self) -> None:
+        ids = sorted(await self.enqueue_many(3000))
+        await asyncio.gather(*[self.job_store.cancel(job_id) for job_id in ids])
+        self.client.zadd(self.base + "cancelled", dict.fromkeys(ids, 7))
+        gone = ids[:1000]
+        await self.job_store.in_bulk.delete(await self.job_store.read_many(gone), only_as_read=False)
+
+        page = await self.job_store.page_of_oldest("q", Wanted("cancelled"), Cursor(7, gone[-1]), 3)
+
+        self.assertEqual(ids[1000:1003], [place.job_id for place in page.jobs])
+
+
+if __name__ == "__main__":
+    unittest.main()

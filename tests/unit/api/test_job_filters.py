@@ -1,0 +1,56 @@
+"""One name of a filter means one thing, in a query and in a body."""
+
+import unittest
+
+from lib.api.job_filters import FILTERS, wanted_of_fields, wanted_of_query
+from lib.errors import InvalidFields
+from lib.queue.listing import Wanted
+
+TEXTS = {
+    "type": "report",
+    "tag": "order-17",
+    "group": "tenant-42",
+    "error": "ValueError",
+    "before": "2026-11-23T12:49:48.123Z",
+    "after": "2026-11-23T12:49:48Z",
+    "request_id": "r1",
+}
+
+
+class Filters(unittest.TestCase):
+    def test_each_sets_its_own_field_in_both(self) -> None:
+        self.assertEqual(FILTERS.keys(), TEXTS.keys())
+        for name, text in TEXTS.items():
+            of_query = wanted_of_query({name: text, "state": "dead", "limit": "5"})
+            of_body = wanted_of_fields({name: FILTERS[name].read(text), "state": "dead", "limit": 5})
+
+            self.assertEqual(of_query, of_body)
+            self.assertNotEqual(Wanted("dead"), of_query)
+        self.assertEqual(len(TEXTS), len({one.field for one in FILTERS.values()}))
+
+    def test_times_are_ms(self) -> None:
+        self.assertEqual(Wanted(before_ms=1_795_438_188_123), wanted_of_query({"before": TEXTS["before"]}))
+
+    def test_what_can_not_be_is_refused_with_its_name(self) -> None:
+        for name, text in (
+            ("tag", "-a"),
+            ("tag", "a" * 65),
+            ("group", "a b"),
+            ("group", "a" * 129),
+            ("error", "E" * 201),
+            ("before", "2026-11-23"),
+            ("after", "2026-11-23T12:49:48"),
+            ("state", "gone"),
+        ):
+            with self.subTest(name, text=text[:10]), self.assertRaises(InvalidFields) as caught:
+                wanted_of_query({name: text})
+            self.assertEqual(f"?{name}", caught.exception.errors[0].pointer)
+
+    def test_an_empty_span_of_time_is_refused(self) -> None:
+        with self.assertRaises(InvalidFields):
+            wanted_of_query({"after": TEXTS["before"], "before": TEXTS["before"]})
+        self.assertTrue(wanted_of_query({"after": TEXTS["after"], "before": TEXTS["before"]}))
+
+
+if __name__ == "__main__":
+    unittest.main()
