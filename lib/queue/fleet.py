@@ -6,9 +6,10 @@ The ZSET `wb:fleet` has a member of three words for each, and as its score the m
     supervisor 0.2.0 jobs1.812.77aa01f0         1795438187990
     runner 0.2.0 jobs1.815.03bb12cc             1795438187990
 
-A server and a supervisor show themselves five times a lease; a runner is shown at its start, and with its beats. Which
-runners live is said by `wb:runners`, as in every version; their members here only say the version. So a runner that
-lives and has no member here is older than 0.2.0. A server or an idle supervisor older than 0.2.0 cannot be seen.
+A server shows itself, and a supervisor shows itself and its runners, five times a lease; a runner shows itself when it
+registers, and while its supervisor is dead. Which runners live is said by `wb:runners`, as in every version; their
+members here only say the version. So a runner that lives and has no member here is older than 0.2.0. A server or an
+idle supervisor older than 0.2.0 cannot be seen.
 """
 
 import asyncio
@@ -58,16 +59,6 @@ def this_program(kind: str) -> Program:
     return Program(kind, __version__, new_runner_id(socket.gethostname(), os.getpid()))
 
 
-def runner_text(runner_id: str) -> str:
-    """The member of `wb:fleet` of a runner of this version."""
-    return Program("runner", __version__, runner_id).text
-
-
-def lease_end_ms(lease_s: float) -> int:
-    """For how many ms a program counts that shows itself now."""
-    return round((lease_s + MORE_S) * 1000)
-
-
 class Fleet:
     """Writes the programs of one process into Redis, and reads those of all processes."""
 
@@ -78,7 +69,7 @@ class Fleet:
     async def show(self, programs: Iterable[Program], lease_s: float) -> None:
         """Have these count for `lease_s`. Raises RedisUnavailable, and RedisKeysBroken for another type of key."""
         now_ms = await redis_info.now_ms(self._link)
-        entries = [item for program in programs for item in (now_ms + lease_end_ms(lease_s), program.text)]
+        entries = [item for program in programs for item in (now_ms + round((lease_s + MORE_S) * 1000), program.text)]
         await self._link.call("ZADD", self._keys.fleet, *entries)
         await self._link.call("ZREMRANGEBYSCORE", self._keys.fleet, "-inf", now_ms)
 

@@ -6,12 +6,11 @@ runner whose counter stands still for a lease (LEASE_S) is reaped: its jobs go b
 `wb:runners` says until when each runner counts as alive, for the one figure that /api/health and /metrics show.
 """
 
-import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
-from lib.errors import RedisKeysBroken
-from lib.queue.fleet import lease_end_ms, runner_text
+from lib import __version__
+from lib.queue.fleet import Fleet, Program
 from lib.queue.framing import exact_text, optional_object, shown_text
 from lib.queue.keys import RedisKeys
 from lib.queue.queue_names import QUEUES_AT_ONCE, Walk, all_names, in_batches
@@ -42,17 +41,17 @@ class Runners:
         self._lease_ms = lease_ms
 
     async def show(self, runner_ids: Sequence[str], lease_s: float) -> None:
-        """Count these runners as alive for the next `lease_s` seconds, and as of this version.
-
-        Their version first: who reads the fleet takes a runner that lives and shows none for an older one (fleet.py).
-        """
+        """Count these runners as alive for the next `lease_s` seconds."""
         at_ms = await now_ms(self._link)
-        versions = [item for one in runner_ids for item in (at_ms + lease_end_ms(lease_s), runner_text(one))]
-        with contextlib.suppress(RedisKeysBroken):  # A broken fleet costs no runner its place among the living.
-            await self._link.call("ZADD", self._keys.fleet, *versions)
         entries = [item for runner_id in runner_ids for item in (at_ms + round(lease_s * 1000), runner_id)]
         await self._link.call("ZADD", self._keys.runners, *entries)
         await self._link.call("ZREMRANGEBYSCORE", self._keys.runners, "-inf", at_ms)
+
+    async def show_version(self, runner_ids: Sequence[str], lease_s: float) -> None:
+        """Write into `wb:fleet` that these runners are of this version. To be called before `show`: a runner that lives
+        and has no version there is taken for an older one, and features that it knows are refused."""
+        programs = [Program("runner", __version__, runner_id) for runner_id in runner_ids]
+        await Fleet(self._link, self._keys).show(programs, lease_s)
 
     async def hide(self, runner_ids: Sequence[str]) -> None:
         """Count these runners as alive no more."""

@@ -37,15 +37,9 @@ class Members(RedisCase):
         await self.fleet.show([RUNNER], LEASE_S)
         before = await self.fleet.programs()
 
-        self.client.zadd("wb:runners", {RUNNER.program_id: 10**14})
-
-        self.assertEqual(([], [RUNNER]), (before, await self.fleet.programs()))
-
-    async def test_a_runner_is_shown_with_its_version_from_its_first_moment_on(self) -> None:
-        """A supervisor beats for it only later; until then the gate would take it for one that is older."""
         await self.queues.runners.show([RUNNER.program_id], LEASE_S)
 
-        self.assertEqual([RUNNER._replace(version=__version__)], await self.fleet.programs())
+        self.assertEqual(([], [RUNNER]), (before, await self.fleet.programs()))
 
     async def test_who_was_not_heard_of_is_forgotten_by_who_shows_itself_next(self) -> None:
         self.client.zadd("wb:fleet", {RUNNER.text: 1})
@@ -64,7 +58,7 @@ class Members(RedisCase):
     async def test_a_runner_that_lives_and_is_not_in_the_fleet_is_of_an_older_version(self) -> None:
         await self.fleet.show([SUPERVISOR, RUNNER], LEASE_S)
 
-        self.client.zadd("wb:runners", {RUNNER.program_id: 10**14, OLD: 10**14})
+        await self.queues.runners.show([RUNNER.program_id, OLD], LEASE_S)
 
         self.assertEqual([Program("runner", "", OLD), RUNNER, SUPERVISOR], await self.fleet.programs())
 
@@ -95,7 +89,7 @@ class Gate(RedisCase):
 
     async def test_it_names_who_is_older(self) -> None:
         await self.fleet.show([SERVER, SUPERVISOR, RUNNER], LEASE_S)
-        self.client.zadd("wb:runners", {RUNNER.program_id: 10**14, OLD: 10**14})
+        await self.queues.runners.show([RUNNER.program_id, OLD], LEASE_S)
 
         with self.assertRaises(UpgradeNeeded) as refused:
             await self.gate.require("groups", "0.3.0")
@@ -105,6 +99,14 @@ class Gate(RedisCase):
             f" runner {OLD} (before 0.2.0), server {SERVER.program_id} (0.2.0);",
             refused.exception.detail,
         )
+
+    async def test_a_runner_that_registers_under_another_id_is_not_taken_for_an_older_one(self) -> None:
+        await self.queues.runners.show_version(["jobs1.815.55dd00aa"], LEASE_S)
+        await self.queues.runners.show(["jobs1.815.55dd00aa"], LEASE_S)
+
+        await self.gate.require("groups", __version__)
+
+        self.assertEqual(1, await self.queues.runners.count_alive())
 
     async def test_of_many_it_names_some(self) -> None:
         await self.fleet.show([Program("server", "0.2.0", f"web{n}.1.aaaaaaaa") for n in range(8)], LEASE_S)

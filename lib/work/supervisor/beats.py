@@ -52,7 +52,8 @@ class Beats:
                 await self._queues.runners.beat(queue, runner_ids)
         alive = sorted({runner_id for runner_ids in by_queue.values() for runner_id in runner_ids})
         with self._bulkheads.around(ALL, "fleet"):
-            await self._fleet.show([self._supervisor], self._lease_s)
+            runners = [self._supervisor._replace(kind="runner", program_id=runner_id) for runner_id in alive]
+            await self._fleet.show([self._supervisor, *runners], self._lease_s)
         if alive:
             with self._bulkheads.around(ALL, "count"):
                 await self._queues.runners.show(alive, self._lease_s)

@@ -11,7 +11,7 @@
 --      | {'skipped', id of the job that lives} | {'missed'} | {'fired', id, '1' where the queue has just begun, or ''}
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use bell check_types depth group_depth job_options outcomes queue_settings records schedules states take_in types
+-- @use bell check_types depth job_options lines outcomes queue_settings records schedules states take_in types
 -- WHY no allow-oom: at maxmemory the slot stays due.
 -- WHY the due time is compared: it is the slot's lock, and nobody can leave it behind. Whoever comes second finds
 -- another time there.
@@ -24,7 +24,7 @@ check_types('ZCARD', 'all', 'delayed')
 check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low')
 local max_depth, group_max_depth, concurrency, rate =
   queue_settings('max_depth', 'group_max_depth', 'concurrency', 'rate')
-note_limits(concurrency, rate)
+blocks_on_bells((concurrency or rate) and true or false)
 
 local id, priority, option_text, spec = each_record(record)()
 local options = option_text and option_text ~= '' and read_options(option_text)
@@ -34,7 +34,7 @@ local living = last and LIVES[redis.pcall('HGET', base .. 'job:' .. last, 'state
 local function why_full()
   if max_depth and depth() >= tonumber(max_depth) then return 'full' end
   local group = group_max_depth and options and options.group
-  if group and group_depth(group) >= tonumber(group_max_depth) then return 'group_full' end
+  if group and lines().depth(group) >= tonumber(group_max_depth) then return 'group_full' end
 end
 
 local full = id and not living and why_full()
