@@ -29,6 +29,9 @@ class Schedules(WorkerCase):
         self.assertEqual(
             datetime.fromisoformat(line["scheduled_for"].replace("Z", "+00:00")), datetime.fromisoformat(job["result"])
         )
+        listed = [one["id"] for one in self.read("/api/jobs?schedule=tell&limit=200")["items"]]
+        self.assertLessEqual({run["id"], job["id"]}, {*listed})
+        self.assertEqual([], self.read("/api/jobs?schedule=other")["items"])
         self.assertEqual((202, None), (status, self.read(f"/api/jobs/{run['id']}?wait=10")["result"]))
 
     def schedule(self, name: str, **fields: Any) -> dict[str, Any]:
