@@ -205,7 +205,7 @@ TEXTS: dict[str, ProblemText] = {
         "A typing error, or a `/` in the name that was not percent-encoded; somebody else was quicker; or the hold is "
         "over.",
         "List the groups of the queue: `own` says which have limits of their own, `limited_by` which are held.",
-        "curl -i '{base}/api/queues/default/groups'",
+        "curl -i {base}/api/queues/email/groups",
         ("queue-not-found",),
     ),
     "queue-in-use": ProblemText(

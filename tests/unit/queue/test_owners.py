@@ -23,11 +23,11 @@ PLACES = {
     "base .. list": "lines:RENAME claiming:LTRIM claiming:RPOPLPUSH turns:RENAME turns:RPOPLPUSH",
     "base .. 'suspects'": "ration:LREM",
     "base .. bell_list": "bell:LPUSH",
-    "base .. 'bells'": "adjust:UNLINK adjust:LPUSH",
+    "before_list": "adjust:LPUSH",
     # Which line is next, and which groups are stopped.
-    "base .. 'turns:' .. priority": "lines:ZADD slots:ZADD turns:ZADD turns:ZREM stop_group:ZREM mend_group:ZREM",
+    "base .. 'turns:' .. priority": "lines:ZADD lines:ZREM turns:ZREM mend_group:ZREM",
     "turns": "turns:ZADD turns:ZREM turns:UNLINK",
-    "base .. 'resting'": "stop_group:ZADD start_group:ZREM wake_groups:ZREM wake_rested:ZREM mend_group:ZREM",
+    "base .. 'resting'": "lines:ZADD lines:ZREM mend_group:ZREM",
     "base .. 'groups'": "lines:ZADD mend:ZADD mend_group:ZREM",
     # A runner's active list.
     "active_list": "claiming:LPUSH claiming:LREM ration:LPUSH reap:LREM",

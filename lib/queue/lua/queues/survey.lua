@@ -45,6 +45,7 @@ end
 local is_due, is_expiring = is_first_before('delayed', now_ms), is_first_before('expiring', now_ms)
 is_due = is_first_before('resting', now_ms) or is_due
 local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
+rationed = rationed or redis.call('EXISTS', base .. 'groups') == 1
 
 -- May one of the suspects that are next start by the limits of the queue and of its group? ration.lua looks at as many.
 local function may_suspects_start()
