@@ -101,7 +101,8 @@ class Gate(RedisCase):
         )
 
     async def test_a_runner_that_registers_under_another_id_is_not_taken_for_an_older_one(self) -> None:
-        await self.queues.runners.show_new("jobs1.815.55dd00aa", LEASE_S)
+        await self.queues.runners.show_version(["jobs1.815.55dd00aa"], LEASE_S)
+        await self.queues.runners.show(["jobs1.815.55dd00aa"], LEASE_S)
 
         await self.gate.require("groups", __version__)
 

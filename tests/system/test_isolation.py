@@ -224,6 +224,24 @@ class SideBySide(Case):
         found: Any = self.redis.client.hkeys(QUEUE + "workers")
         return [raw.decode() for raw in found if raw.endswith(b".alone")]
 
+    def test_in_a_queue_with_a_concurrency_no_more_of_them_run_at_once(self) -> None:
+        gate = self.flag()
+        ids = self.suspects(2, gate)
+
+        async def limit() -> None:
+            link = open_link(self.redis.url, timeout_s=5)
+            await Scripts(link).call("adjust", QUEUE, "default", "", "", "concurrency", "1")
+            await link.close()
+
+        asyncio.run(limit())
+        self.ready()
+        self.until(lambda: len(self.executions()) == 1, "one of them has begun")
+        gate.touch()
+
+        self.until_all(ids, "completed")
+        records = sorted(self.records(ids), key=lambda record: record.started_ms or 0)
+        self.assertGreaterEqual(records[1].started_ms or 0, records[0].finished_ms or 0)
+
     def test_in_a_paused_queue_they_wait_and_hold_up_no_other_queues(self) -> None:
         flag = self.flag()
         ids, others = self.suspects(2, flag), self.suspects(2, flag, "elsewhere")

@@ -71,6 +71,21 @@ class MailPatience(WorkerCase):
         self.assertEqual(sorted(ids), self.ids_received(server))
         self.assertEqual({1}, {record.attempts for record in self.records(ids)})
 
+    def test_when_the_server_says_too_fast_all_mails_of_its_group_rest(self) -> None:
+        server = self.serve("--most-per-s", "14")
+        worker = self.ready()
+
+        ids = self.mail(count=60, group="mail.example")
+
+        self.until_all(ids, "completed", within_s=60)
+        self.assertEqual(sorted(ids), self.ids_received(server))
+        self.assertEqual({1}, {record.attempts for record in self.records(ids)})
+        put_off = worker.logged("job.snoozed")
+        self.assertIn("and the group mail.example rests until then", put_off[0]["msg"])
+        # Each of the 20 slots of the worker may be told once before the group rests.
+        self.assertLess(len(put_off), len(ids))
+        self.assertEqual([], worker.logged("job.hold_ignored"))
+
     def test_a_server_that_is_away_gets_its_mails_when_it_is_back(self) -> None:
         with SmtpServer() as gone:
             self.settings["SMTP_URL"], port = gone.url(), gone.port

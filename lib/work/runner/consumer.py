@@ -200,6 +200,8 @@ class Consumer:
             await self._wait_for_slot()
         if claim.is_paused:
             await self._pause(PAUSED_S)
+        elif claim.is_limited and not self._strays.is_list_known:
+            await self._pause(PAUSED_S)  # A job of a lost claim may not begin yet, and no bell will tell when.
         elif not claim.jobs and not claim.is_more and not self._is_stopping:
             # A pop needs a free slot: the id that it brings could not be given back.
             if self.lanes.has_free_slot:

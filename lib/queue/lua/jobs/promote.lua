@@ -31,4 +31,4 @@ if rested_ms and rested_ms <= now_ms then
   rested_ms = first_rest()
 end
 local next_ms = math.min(next_due() or math.huge, rested_ms or math.huge, next_start() or math.huge)
-return {my_wait(runner, next_ms), next_ms <= now_ms and 'more' or ''}
+return {my_wait(runner, next_ms, not blocks_on_bells() and PLAIN_MS or nil), next_ms <= now_ms and 'more' or ''}

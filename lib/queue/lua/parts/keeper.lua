@@ -7,9 +7,9 @@
 -- WHY one: where each of 8 idle runners set a timer, 40 delayed jobs cost 290 calls of promote.lua.
 -- @use clock
 
--- What is further away needs no timer yet: a runner blocks for 2 s, or 20 s where the queue has a limit, and asks then.
--- Redis may end a block some 100 ms late.
-local PLAIN_MS, LIMITED_MS = 2250, 20250
+-- Where the queue has no limit, an idle runner blocks for 2 s: what is further away needs no timer yet. Redis may end a
+-- block some 100 ms late.
+local PLAIN_MS = 2250
 
 -- post_of(post): when the runner that has the post asks, and which runner that is; nothing where the post is free.
 local function post_of(post)
@@ -31,11 +31,11 @@ local function takes_post(post, runner, at_ms)
 end
 
 -- my_wait(runner, at_ms, within_ms): after how many ms the runner is to call promote.lua because of at_ms: exact for
--- the keeper, 250 to 500 ms more for the deputy. '' for all others, for upkeep (runner is ''), and where at_ms is nil
--- or more than within_ms away. within_ms: nil for LIMITED_MS.
+-- the keeper, 250 to 500 ms more for the deputy. '' for all others, for upkeep (runner is ''), and where at_ms is nil,
+-- math.huge or more than within_ms away. within_ms: nil for any time.
 -- WHY a tenth of a ms: of a timer that is set a ms too late, each delayed job is a ms late.
 local function my_wait(runner, at_ms, within_ms)
-  if runner == '' or not at_ms or at_ms - now_ms > (within_ms or LIMITED_MS) then return '' end
+  if runner == '' or not at_ms or at_ms == math.huge or at_ms - now_ms > (within_ms or at_ms) then return '' end
   local later_ms = 0
   if not takes_post('keeper', runner, at_ms) then
     later_ms = 250 + at_ms % 251

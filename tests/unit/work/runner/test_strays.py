@@ -41,6 +41,16 @@ class Found(unittest.IsolatedAsyncioTestCase):
         self.assertTrue(self.strays.is_due)
         self.assertEqual(["q-1", "q-3"], await self.find())
 
+    async def test_when_the_list_is_due_it_is_said_whether_it_holds_any_and_a_claim_finds_them_then(self) -> None:
+        await self.find()
+        self.strays.is_list_known = True
+        self.assertFalse(await self.strays.are_due(cast(Lease, self.lease)))
+        self.now_s += STRAYS_EVERY_S
+
+        self.assertTrue(await self.strays.are_due(cast(Lease, self.lease)))
+
+        self.assertEqual(["q-1", "q-3"], await self.find())
+
     async def test_a_list_that_is_not_known_is_read_each_time(self) -> None:
         for _ in range(3):
             await self.find()

@@ -50,6 +50,14 @@ class OfSeveralQueues(unittest.IsolatedAsyncioTestCase):
         self.assertEqual([one.room for one in several], [one.claim_size() for one in several])
         self.assertFalse(self.claims_first(several[-1]))
 
+    async def test_where_starts_are_counted_nothing_is_claimed_ahead_of_a_free_slot(self) -> None:
+        one = self.prefetch()
+        self.have_run(one, LIMIT)
+
+        one.is_rationed = True
+
+        self.assertEqual(LIMIT, one.room)
+
     async def test_a_claim_is_for_no_more_than_there_is_room_for(self) -> None:
         one = self.prefetch()
         one.note_claimed(one.room - 1, 0, has_room=False)
