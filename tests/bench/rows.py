@@ -120,7 +120,7 @@ def _limits() -> Iterator[Row]:
     depths = {
         "one_group": "1,000,000 in a group",
         "many_groups": "100,000 groups of one",
-        "full": "50,000 of a full group",
+        "full": "50,000 of one full",
     }
     for depth, beside in depths.items():
         key, other_key = f"limits.{depth}.claim_finish", "limits.shallow.claim_finish"
