@@ -27,7 +27,7 @@ PLACES = {
     # Which line is next, and which groups are stopped.
     "base .. 'turns:' .. priority": "lines:ZADD lines:ZREM turns:ZREM mend_group:ZREM",
     "turns": "turns:ZADD turns:ZREM turns:UNLINK",
-    "base .. 'resting'": "lines:ZADD lines:ZREM mend_group:ZREM",
+    "base .. 'resting'": "lines:ZADD lines:ZREM mend_group:ZADD mend_group:ZREM",
     "base .. 'groups'": "lines:ZADD mend:ZADD mend_group:ZREM",
     # A runner's active list.
     "active_list": "claiming:LPUSH claiming:LREM ration:LPUSH reap:LREM",
