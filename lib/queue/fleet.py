@@ -6,9 +6,10 @@ The ZSET `wb:fleet` has a member of three words for each, and as its score the m
     supervisor 0.2.0 jobs1.812.77aa01f0         1795438187990
     runner 0.2.0 jobs1.815.03bb12cc             1795438187990
 
-A server shows itself, and a supervisor shows itself and its runners, five times a lease. Which runners live is said by
-`wb:runners`, as in every version; their members here only say the version. So a runner that lives and has no member
-here is older than 0.2.0. A server or an idle supervisor older than 0.2.0 cannot be seen.
+A server shows itself, and a supervisor shows itself and its runners, five times a lease; a runner shows itself when it
+registers, and while its supervisor is dead. Which runners live is said by `wb:runners`, as in every version; their
+members here only say the version. So a runner that lives and has no member here is older than 0.2.0. A server or an
+idle supervisor older than 0.2.0 cannot be seen.
 """
 
 import asyncio

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
-from lib.errors import GroupNotFound
+from lib.errors import GroupNotFound, RedisUnavailable
 from lib.jobs.job import NO_KEY, Keyed
 from lib.jobs.start_limits import OwnLimits, Rate, concurrency_from, own_limits_from, rate_from
 from lib.queue.framing import exact_text, optional_number, shown_text
@@ -22,6 +22,7 @@ from lib.queue.scripts import Scripts
 from lib.queue.unreadable import understood
 from lib.redis_link.link import RedisLink
 
+CHANGE_TRIES = 10
 _FIELDS = 6
 """How many elements the script `groups` answers for each group."""
 
@@ -69,12 +70,17 @@ class GroupStore:
     async def change(self, queue: str, name: str, changes: Mapping[str, Any]) -> Group:
         """Give one group limits of its own, of these fields of OwnLimits; the other fields stay. Returns the group.
 
-        Of two changes at the same moment the later one may not know of the earlier one. Raises QueueNotFound.
+        Of two changes at the same moment both count. Raises QueueNotFound, and RedisUnavailable where others change the
+        group again and again.
         """
         await self._expect_queue(queue)
-        own = (await self._own(queue, name))._replace(**changes)
-        await self._scripts.call("limit_group", self._keys.base(queue), name, own.text)
-        return await self._read(queue, name)
+        for _ in range(CHANGE_TRIES):
+            seen = await self._own_text(queue, name)
+            own = own_limits_from(seen)._replace(**changes)
+            answer = await self._scripts.call("limit_group", self._keys.base(queue), name, own.text, seen)
+            if answer != b"changed":
+                return await self._read(queue, name)
+        raise RedisUnavailable(f"others change the group {name} of the queue {queue} all the time; send it again")
 
     async def reset(self, queue: str, name: str) -> None:
         """Take the group's own limits away, and end its pause. Raises QueueNotFound or GroupNotFound."""
@@ -95,16 +101,17 @@ class GroupStore:
             raise GroupNotFound(f"the group {name} of the queue {queue} is not held; there is nothing to release")
         return await self._read(queue, name), is_replay(answer.decode())
 
-    async def _own(self, queue: str, name: str) -> OwnLimits:
-        text = await self._link.call("HGET", self._keys.limits(queue), name)
-        return own_limits_from(shown_text(text or b""))
+    async def _own_text(self, queue: str, name: str) -> str:
+        """The group's own limits as Redis keeps them; "" for none."""
+        return exact_text(await self._link.call("HGET", self._keys.limits(queue), name) or b"")
 
     async def _read(self, queue: str, name: str) -> Group:
         """One group as a page shows it; with no jobs where it has not begun."""
         page = await self._page(queue, _just_before(name), 1)
         if page.items and page.items[0].name == name:
             return page.items[0]
-        own, of_all = await asyncio.gather(self._own(queue, name), self._of_all(queue))
+        text, of_all = await asyncio.gather(self._own_text(queue, name), self._of_all(queue))
+        own = own_limits_from(text)
         return _group(name, (b"0", b"0", b"paused" if own.is_paused else b"", b""), own, of_all)
 
     async def _page(self, queue: str, after: str, limit: int) -> Groups:

@@ -9,6 +9,8 @@ runner whose counter stands still for a lease (LEASE_S) is reaped: its jobs go b
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
+from lib import __version__
+from lib.queue.fleet import Fleet, Program
 from lib.queue.framing import exact_text, optional_object, shown_text
 from lib.queue.keys import RedisKeys
 from lib.queue.queue_names import QUEUES_AT_ONCE, Walk, all_names, in_batches
@@ -44,6 +46,12 @@ class Runners:
         entries = [item for runner_id in runner_ids for item in (at_ms + round(lease_s * 1000), runner_id)]
         await self._link.call("ZADD", self._keys.runners, *entries)
         await self._link.call("ZREMRANGEBYSCORE", self._keys.runners, "-inf", at_ms)
+
+    async def show_version(self, runner_ids: Sequence[str], lease_s: float) -> None:
+        """Write into `wb:fleet` that these runners are of this version. To be called before `show`: a runner that lives
+        and has no version there is taken for an older one, and features that it knows are refused."""
+        programs = [Program("runner", __version__, runner_id) for runner_id in runner_ids]
+        await Fleet(self._link, self._keys).show(programs, lease_s)
 
     async def hide(self, runner_ids: Sequence[str]) -> None:
         """Count these runners as alive no more."""

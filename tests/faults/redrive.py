@@ -51,7 +51,7 @@ class _Redrive:
     def __init__(self, site: Site, row: Row, kills_left: int) -> None:
         self._site = site
         self._row = row
-        self._server = site.server(LOG_LEVEL="WARNING")
+        self._server = site.server()
         self.kills_left = kills_left
         self.calls = 0
 
@@ -67,7 +67,7 @@ class _Redrive:
         for _ in range(min(self.kills_left, 2)):
             began_s = time.monotonic()
             answer = self._with_a_kill(body, key)
-            self._server = self._site.server(LOG_LEVEL="WARNING")
+            self._server = self._site.server()
             self._row.recover_s.append(time.monotonic() - began_s)
             if answer is not None:
                 return answer

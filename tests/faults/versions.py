@@ -3,6 +3,8 @@
 Each order replaces the server and the worker of one release by those of the other, while jobs come in through every
 server that runs. Nothing may be lost, run twice or stand where it must not, and jobs that one release has taken in,
 failed once or put off are ended by the other. The release before is taken out of the repository's history.
+
+Limits and groups are for this release alone: while a program of the release before runs, they are refused with 503.
 """
 
 import functools
@@ -20,8 +22,8 @@ from tests.faults.runners import Runners
 from tests.faults.site import Site
 from tests.processes import ROOT, Server
 
-RELEASE_BEFORE = "b3601d3fd9a479a1cf2f3df971ca0873791977fe"
-"""The last commit before 0.2.0, the release that knows `blocked` and the fleet."""
+RELEASE_BEFORE = "5b83eb7bfc53a65de2b6deaa80fb40c05cc8bc09"
+"""0.2.0, which knows no limits, groups and tags."""
 COUNT = 20
 ORDERS = (("worker", "server"), ("server", "worker"))
 LEASE_S = 2
@@ -58,28 +60,33 @@ def _roll(site: Site, row: Row, order: tuple[str, str], first: Path, then: Path)
     """Replace one kind of program after the other."""
     server, worker = site.server(root=first), site.worker(root=first)
     _use(site, row, [server])
+    if first == ROOT:
+        _use_limits(site, row, server)
     began_s = time.monotonic()
     for kind in order:
         if kind == "worker":
             newer_worker = site.worker(root=then)
             _use(site, row, [server])
+            _demand_refused(site, row, [server])
             row.demand(worker.stop() == 0, "the first worker did not leave in peace")
             worker = newer_worker
         else:
             newer_server = site.server(root=then)
             _use(site, row, [server, newer_server])
+            _demand_refused(site, row, [server, newer_server])
             row.demand(server.stop() == 0, "the first server did not leave in peace")
             server = newer_server
         _use(site, row, [server])
     row.recover_s.append(time.monotonic() - began_s)
+    if then == ROOT:
+        _demand_one_version(site, row, server)
+        _use_limits(site, row, server)
     row.runs = len(site.accepted)
     site.judge(row, twice_allowed=True)
     # Every job that fails once, or is dead and run again, is executed twice.
     types = (json.loads(record["spec"])["type"] for record in site.records(site.accepted).values())
     row.twice -= sum(type_name in ("fail_once", "stubborn") for type_name in types)
     row.demand(row.twice == 0, f"{row.twice} executions too many")
-    if then == ROOT:
-        _demand_one_version(site, row, server)
 
 
 def _use(site: Site, row: Row, servers: list[Server]) -> None:
@@ -104,6 +111,32 @@ def _use(site: Site, row: Row, servers: list[Server]) -> None:
         site.until_completed([*ids, *dead, *waiting[1:]])
 
 
+def _demand_refused(site: Site, row: Row, servers: list[Server]) -> None:
+    """While both releases run, this one's servers take in no job with a group, and set no limit. A pause is none."""
+    for server in servers:
+        if server.root != ROOT:
+            continue
+        body = site.body("work", {"group": "tenant-1"})
+        _demand(row, server, "POST", "/api/jobs", 503, body, slug="upgrade-needed")
+        for settings in ({"concurrency": 5}, {"rate": {"limit": 5, "per_s": 1}}, {"groups": {"concurrency": 1}}):
+            _demand(row, server, "PATCH", f"/api/queues/{site.queue}", 503, settings, slug="upgrade-needed")
+        _demand(row, server, "PATCH", f"/api/queues/{site.queue}", 200, {"paused": False})
+    lines: Any = site.client.keys(f"{site.base}line:*")
+    row.demand(not lines, f"there are lines: {lines}")
+
+
+def _use_limits(site: Site, row: Row, server: Server) -> None:
+    """Jobs of two groups run by limits of queue and groups. When all are gone, the queue is as it was without them."""
+    path, limits = f"/api/queues/{site.queue}", {"concurrency": 3, "groups": {"concurrency": 2}}
+    # A server asks once a second who is there.
+    site.until(lambda: server.request("PATCH", path, limits)[0] == 200, "limits are taken", every_s=0.2)
+    groups = ("tenant-1", "tenant-2")
+    ids = [_post(site, server, "work", seconds=0.02, group=group) for _ in range(COUNT) for group in groups]
+    site.until_completed(ids)
+    _demand(row, server, "PATCH", path, 200, {"concurrency": None, "groups": None})
+    site.until(lambda: not site.client.hexists(f"{site.base}meta", "rationed"), "the queue is plain again")
+
+
 def _post(site: Site, server: Server, type_name: str, *, seconds: float = 0, until: str = "", **options: Any) -> str:
     payload: dict[str, Any] = {"seconds": seconds, "until": until} if until else {"seconds": seconds}
     status, body, _ = server.request("POST", "/api/jobs", site.body(type_name, options, **payload))
@@ -112,9 +145,11 @@ def _post(site: Site, server: Server, type_name: str, *, seconds: float = 0, unt
     return job_id
 
 
-def _demand(row: Row, server: Server, method: str, path: str, status: int, body: Any = None) -> None:
+def _demand(row: Row, server: Server, method: str, path: str, status: int, body: Any = None, *, slug: str = "") -> None:
+    """slug: how the problem's type is to end."""
     got, answer, _ = server.request(method, path, body)
-    row.demand(got == status, f"{method} {path} is {got}: {answer}")
+    is_right = got == status and (not slug or str(answer["type"]).endswith(slug))
+    row.demand(is_right, f"{method} {path} {body or ''} is {got}: {answer}")
 
 
 def _is_dead(site: Site, job_id: str) -> bool:

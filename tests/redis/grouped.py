@@ -147,7 +147,7 @@ class GroupedCase(RedisCase):
 
     async def limit_group(self, group: str, text: str) -> str:
         """Set a group's own limits: "2|100/60000|1", "" takes them away. Gives done or missing."""
-        answer: bytes = await self.call("limit_group", group, text, "", "")
+        answer: bytes = await self.call("limit_group", group, text)
         return answer.decode()
 
     async def release_group(self, group: str) -> str:

@@ -100,6 +100,14 @@ class Gate(RedisCase):
             refused.exception.detail,
         )
 
+    async def test_a_runner_that_registers_under_another_id_is_not_taken_for_an_older_one(self) -> None:
+        await self.queues.runners.show_version(["jobs1.815.55dd00aa"], LEASE_S)
+        await self.queues.runners.show(["jobs1.815.55dd00aa"], LEASE_S)
+
+        await self.gate.require("groups", __version__)
+
+        self.assertEqual(1, await self.queues.runners.count_alive())
+
     async def test_of_many_it_names_some(self) -> None:
         await self.fleet.show([Program("server", "0.2.0", f"web{n}.1.aaaaaaaa") for n in range(8)], LEASE_S)
 

@@ -55,6 +55,7 @@ class GroupAudit(GroupedCase):
         self.client.delete(self.base + "turns:normal")
 
         await self.assert_found()
+        self.client.flushall()
 
     async def test_ghosts_in_running_are_named(self) -> None:
         (job_id,) = await self.put(GROUP)

@@ -141,6 +141,13 @@ class OfOneGroup(GroupedCase):
             self.assertEqual("paused" if own.is_paused else None, changed.limited_by)
         self.assertEqual((9, Rate(5, 1000)), (changed.concurrency, changed.rate))
 
+    async def test_of_changes_at_the_same_moment_each_counts(self) -> None:
+        changes: list[dict[str, object]] = [{"concurrency": 3}, {"rate": Rate(5, 1000)}, {"is_paused": True}]
+
+        await asyncio.gather(*[self.queues.groups.change("q", TENANT, change) for change in changes])
+
+        self.assertEqual("3|5/1000|1", self.client.hget(self.base + "limits", TENANT).decode())
+
     async def test_limits_may_be_set_before_the_groups_first_job(self) -> None:
         changed = await self.queues.groups.change("q", TENANT, {"is_paused": True})
         await self.put(TENANT)

@@ -222,6 +222,22 @@ class OfGroups(GroupedCase):
 
         self.assertEqual([1, 3, 3], [self.running(group) for group in ("a", "a:1", "a/1")])
 
+    async def test_a_rate_that_many_groups_wait_for_is_taken_away_in_bites(self) -> None:
+        await self.limit(group_rate="1/86400000")
+        for number in range(1200):
+            await self.put(f"g{number}", 2)
+        runner = await self.runner()
+        while (await runner.claim(500)).jobs:
+            pass
+
+        await self.limit(group_rate="")
+        begun = 0
+        for _ in range(20):
+            begun += len((await runner.claim(500)).jobs)
+            await self.call("mend", 100)
+
+        self.assertEqual(1200, begun)
+
     async def test_a_concurrency_that_many_groups_wait_for_is_taken_away_in_bites(self) -> None:
         """More groups are full than one call of adjust looks at: no one of them is forgotten."""
         await self.limit(group_concurrency="1")

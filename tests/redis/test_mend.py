@@ -1,5 +1,6 @@
 """What somebody broke by hand in a queue with groups is right after two rounds of mend.lua, and nothing is lost."""
 
+import functools
 import unittest
 from collections.abc import Callable
 
@@ -30,6 +31,15 @@ class ByHand(GroupedCase):
     async def test_turns_and_full_groups_may_be_deleted(self) -> None:
         await self.broken_and_mended(lambda: self.client.delete(*self.named("full", "turns:normal")))
 
+    async def test_a_group_that_rests_may_be_forgotten(self) -> None:
+        await self.claimer.hold(self.one_of("a"), 60_000)
+
+        await self.broken_and_mended(lambda: self.client.delete(*self.named("resting")))
+
+        await self.claimer.end("finish", self.one_of("b"))
+        begun = {self.group_of(job_id) for job_id in (await self.claimer.claim(9)).ids}
+        self.assertNotIn("a", begun, "the hold is over")
+
     async def test_a_rest_by_rate_may_be_forgotten(self) -> None:
         await self.limit(group_concurrency="", group_rate="1/60000")
         await self.claimer.claim(9)
@@ -37,6 +47,18 @@ class ByHand(GroupedCase):
         self.assertLessEqual({"a", "b"}, self.lines().resting.keys())
 
         await self.broken_and_mended(lambda: self.client.delete(*self.named("resting")))
+
+    async def test_no_rest_by_rate_outlasts_its_window_though_the_clock_was_set_back(self) -> None:
+        await self.limit(group_concurrency="", group_rate="1/60000")
+        await self.claimer.claim(9)
+        await self.claimer.claim(9)
+        ahead = await self.now_ms() + 7_200_000
+        for group in ("a", "b"):
+            self.client.zadd(self.base + "resting", {group: ahead})
+
+        await self.mend()
+
+        self.assertLess(max(self.lines().resting.values(), default=0), await self.now_ms() + 70_000)
 
     async def test_ghosts_among_what_runs_are_taken_away(self) -> None:
         await self.claimer.claim(5)
@@ -57,8 +79,20 @@ class ByHand(GroupedCase):
         self.assertEqual(1, len(self.lines().running["a"]))
         self.assertEqual(1, len([one for one in (await self.claimer.claim(5)).ids if self.group_of(one) == "a"]))
 
+    async def test_a_job_that_runs_unseen_takes_its_slot_again(self) -> None:
+        await self.broken_and_mended(lambda: self.client.delete(*self.named("running:a")))
+
+        self.assertEqual(2, len(self.lines().running["a"]))
+
     async def test_the_names_of_groups_may_be_deleted(self) -> None:
         await self.broken_and_mended(lambda: self.client.delete(*self.named("groups")))
+
+    async def test_the_switch_may_be_deleted(self) -> None:
+        await self.broken_and_mended(lambda: self.client.hdel(self.base + "meta", "rationed"))
+
+    async def test_the_number_of_turns_may_be_anything(self) -> None:
+        for text in ("x", "1e300", "-5", "", "nan"):
+            await self.broken_and_mended(functools.partial(self.client.hset, self.base + "meta", "turn", text))
 
     async def test_limits_of_a_group_that_are_no_limits_hold_nothing_up(self) -> None:
         for text in ("x", "|||||", "-1||", "1e9|x/y|z", "9" * 400, "\x1e\x1f", "1||2"):
@@ -88,6 +122,14 @@ class ByHand(GroupedCase):
                 await self.mend()
                 await self.claimer.claim(1)
         await self.broken_and_mended(lambda: None)
+
+    async def test_the_oldest_starts_may_be_deleted(self) -> None:
+        await self.limit(rate="50/60000", group_rate="50/60000", group_concurrency="")
+        await self.claimer.claim(3)
+        for key in ("rate:", "rate:a", "rate:b"):
+            self.client.ltrim(self.base + key, 0, 0)
+
+        self.assertEqual(3, len((await self.claimer.claim(3)).jobs))
 
     async def test_a_group_that_is_paused_stays_so(self) -> None:
         await self.limit_group("a", "||1")

@@ -135,6 +135,17 @@ class WakeUps(GroupedCase):
         replies = await asyncio.wait_for(asyncio.gather(*tasks), LIMIT_S / 2)
         self.assertEqual([1, 1, 1, 1], [len(reply.jobs) for reply in replies])
 
+    async def test_runners_that_sleep_when_a_limit_is_set_wake_for_new_jobs(self) -> None:
+        """They block on ready:normal, and whoever rings from now on rings on `bells`."""
+        tasks = [await self.asleep(await self.runner(f"w{number}")) for number in range(3)]
+        await self.limit(concurrency="5")
+
+        for group in ("a", "b", ""):
+            await self.put(group, 1)
+
+        replies = await asyncio.wait_for(asyncio.gather(*tasks), LIMIT_S / 2)
+        self.assertEqual([1, 1, 1], [len(reply.jobs) for reply in replies])
+
     # Helpers.
 
     async def each_way_out(self, limit: Callable[[], Awaitable[object]], group: str) -> None:

@@ -61,6 +61,7 @@ class _Queue:
     running: dict[str, set[str]] = field(default_factory=dict)
     turns: dict[str, set[str]] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
+    most_runners: int = 0
     faults: list[str] = field(default_factory=list)
 
 
@@ -163,6 +164,8 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
         queue.turns[rest] = set(pairs)
     elif key in ("full", "resting"):
         queue.stopped |= set(value if key == "full" else pairs)
+    elif key in ("workers", "graves"):
+        queue.most_runners += len(pairs)
     elif key == "gone":
         queue.gone = pairs
     elif head == "log":
@@ -181,9 +184,9 @@ def _faults_of(queue: _Queue) -> list[str]:
             places.setdefault(job_id, []).append(name)
     bells = places.pop("bell", [])
     found = []
-    # In `bells` there are as many as runners, where a limit of the queue was taken away (lua/queues/adjust.lua).
+    # Where a limit of the queue comes or goes, there is one for each of its runners (lua/queues/adjust.lua).
     strange = [name for name in bells if name not in ("ready:normal", "bells") and not name.startswith("active:")]
-    if bells.count("ready:normal") > 1 or strange:
+    if bells.count("ready:normal") > max(1, queue.most_runners) or strange:
         found.append(f"bells in {bells}")
     for job_id, job in queue.jobs.items():
         problem = _fault_of(job_id, job, places.pop(job_id, [])) or _stale_patience(job)

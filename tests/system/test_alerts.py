@@ -92,6 +92,15 @@ class Alerts(unittest.TestCase):
             self.server.request("POST", "/api/jobs", {"type": "fail", "payload": {}, "max_attempts": 1})
         self.until_firing("WaybillJobsDead")
 
+        self.server.request("PATCH", "/api/queues/default", {"rate": {"limit": 1, "per_s": 3600}})
+        for _ in range(3):
+            self.server.request("POST", "/api/jobs", {"type": "noop", "payload": {}})
+        self.until_firing("WaybillQueueLimited")
+        self.server.request("POST", "/api/jobs", {"type": "noop", "payload": {}, "group": "tenant-42"})
+        self.redis.client.zadd("wb:{default}:resting", {"tenant-42": 4_000_000_000_000})
+        self.redis.client.hset("wb:{default}:held", "tenant-42", "4000000000000 default-1")
+        self.until_firing("WaybillGroupHeld")
+
         self.redis.freeze()
         for _ in range(3):
             self.server.request("POST", "/api/jobs", {"type": "noop", "payload": {}})

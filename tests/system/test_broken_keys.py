@@ -22,6 +22,9 @@ RAW = (b"garbage", b"\xff\xfe", b"", b"a\x1eb\x1fc")
 TYPES = ("string", "list", "hash", "set", "zset")
 BROKEN_FOR_S = 1.5  # Long enough for upkeep, ticks and claims to come upon it.
 SOON_S = 10.0
+OF_GROUPS = ("line:", "turns:", "running:", "full", "resting", "held", "rate:", "limits", "groups", "stale", "bells")
+"""How the kinds of keys begin that queues with limits or groups have."""
+LIMITS = {"concurrency": 50, "groups": {"concurrency": 50, "rate": {"limit": 1000, "per_s": 1}}}
 _ROW = re.compile(r"^wb:\{q\}:(\S.*?)\s{2,}([A-Z]+)\s", re.MULTILINE)
 
 
@@ -39,6 +42,13 @@ class Broken(NamedTuple):
     queue: str
     kind: str
     garbage: str
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of a job that uses such a key."""
+        if self.kind.startswith("tag:"):
+            return {"tags": ["a-tag"]}
+        return {"group": "a-group"} if self.kind.startswith(OF_GROUPS) else {}
 
 
 def fill(client: Any, key: str, garbage: str) -> None:
@@ -59,6 +69,8 @@ def fill(client: Any, key: str, garbage: str) -> None:
 
 class BrokenCase(WorkerCase):
     maxDiff = None
+    fields: dict[str, dict[str, Any]] = {}  # noqa: RUF012
+    """queue -> the fields of its jobs, beside those of all."""
 
     def begin(self, worker_queues: str) -> None:
         self.runners = self.ready(WORKER_QUEUES=worker_queues)
@@ -72,9 +84,11 @@ class BrokenCase(WorkerCase):
 
     def taken(self, *queues: str, **options: Any) -> dict[str, str]:
         """queue -> the id of the job that it took in."""
-        jobs = [{"type": "noop", "payload": {}, "queue": queue, **options} for queue in queues]
+        jobs = [
+            {"type": "noop", "payload": {}, "queue": queue, **self.fields.get(queue, {}), **options} for queue in queues
+        ]
         _, answer, _ = self.server.request("POST", "/api/jobs/batch", jobs)
-        self.assertEqual({202}, {item["status"] for item in answer["items"]}, answer)
+        self.assertEqual([], [(queues[item["index"]], item) for item in answer["items"] if item["status"] != 202])
         return dict(zip(queues, [item["id"] for item in answer["items"]], strict=True))
 
     def state(self, queue: str, job_id: str) -> Any:
@@ -124,7 +138,11 @@ class OfAQueue(BrokenCase):
         self.addCleanup(self.clear)
         pairs = [(kind, garbage) for kind in kinds() for garbage in TYPES]
         self.all = [Broken(f"a-{re.sub('[^a-z]+', '-', kind)}-{garbage}", kind, garbage) for kind, garbage in pairs]
+        self.fields = {one.queue: one.fields for one in self.all}
         self.begin(",".join(["b=4", *[f"{one.queue}=1" for one in self.all]]))
+        for one in self.all:
+            if "group" in one.fields:
+                self.assertEqual(200, self.ask("PATCH", f"/api/queues/{one.queue}", LIMITS)[0])
 
     def key(self, one: Broken, job_id: str) -> str:
         """The key that is broken: where there are many of a kind, one that the queue uses."""
@@ -135,6 +153,9 @@ class OfAQueue(BrokenCase):
             "<process>": self.process_id(one.queue),
             "<n>": str(int(time.time() // 60)),
             "<key>": "a-key",
+            "<group>": "a-group",
+            "<priority>:<group>": "normal:a-group",
+            "<tag>": "a-tag",
             "<caller> <key>": "- a-key",
         }
         stem, angle, place = one.kind.partition("<")
@@ -151,6 +172,7 @@ class OfAQueue(BrokenCase):
         for method, path, body in (
             ("POST", "/api/jobs", keyed),
             ("GET", f"/api/queues/{one.queue}", None),
+            ("GET", f"/api/queues/{one.queue}/groups", None),
             ("GET", f"/api/jobs?queue={one.queue}", None),
             ("GET", f"/api/jobs/{job_id}", None),
             ("POST", f"/api/jobs/{job_id}/cancel", None),

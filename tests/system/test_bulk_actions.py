@@ -1,13 +1,19 @@
 """Redrive, purge and actions against a real server and worker: each job once, in as many calls as it takes."""
 
+import hashlib
+import itertools
 import re
+import secrets
 import unittest
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from lib.queue.scripts import text_of
+from lib.settings import api_keys
 from tests.private_redis import wait_until
 from tests.processes import Server
+from tests.proxy import CUT_REPLY, PASS, Proxy, Request, Verdict
 from tests.system.oracle import everything, states
 from tests.system.worker_case import WorkerCase
 
@@ -62,6 +68,11 @@ class BulkCase(WorkerCase):
 
     def states(self) -> dict[str, str]:
         return states(self.redis.client)
+
+    def states_of(self, ids: list[str]) -> set[str]:
+        """In which states these jobs are."""
+        now = self.states()
+        return {now[job_id] for job_id in ids}
 
     def walk(self, path: str, body: dict[str, Any]) -> Iterator[Any]:
         """The answers of as many calls as it takes."""
@@ -199,7 +210,7 @@ class Redrive(BulkCase):
         )
 
         self.assertEqual((200, first, "true"), (status, again, headers["idempotency-replayed"]))
-        self.assertEqual({"cancelled"}, {self.states()[job_id] for job_id in ids})
+        self.assertEqual({"cancelled"}, self.states_of(ids))
         refused = self.server.request("POST", "/api/queues/default/redrive", {}, idempotency_key="once")
         self.assertEqual((422, "/problems/idempotency-key-reused"), (refused[0], refused[1]["type"]))
 
@@ -217,6 +228,34 @@ class Redrive(BulkCase):
         now = self.states()
         self.assertEqual((["ready"] * 2, ["cancelled"] * 2), ([now[one] for one in early], [now[one] for one in late]))
 
+    def test_where_redis_goes_away_in_the_middle_it_says_so_and_goes_on_when_it_is_sent_again(self) -> None:
+        ids = self.cancelled(250)
+        proxy = self.enterContext(Proxy(self.redis.url))
+        server = Server(proxy.url, JOB_MODULES="tests.jobs_for_tests")
+        self.addCleanup(server.close)
+        server.start()
+        server.wait_until_ready()
+        retry = hashlib.sha1(text_of("retry").encode(), usedforsecurity=False).hexdigest().encode()
+        calls = itertools.count(1)
+
+        def cut_the_second(request: Request) -> Verdict:
+            """The second batch is changed, and its reply lost. (The first call by hash finds no script there.)"""
+            return CUT_REPLY if request.words[1:2] == (retry,) and next(calls) == 2 else PASS
+
+        proxy.judge = cut_the_second
+        path, body = "/api/queues/default/redrive", {"state": "cancelled"}
+
+        first = server.request("POST", path, body, idempotency_key="once")
+        again = server.request("POST", path, body, idempotency_key="once")
+
+        self.assertEqual((503, "/problems/outcome-unknown"), (first[0], first[1]["type"]))
+        self.assertIn("100 jobs were changed, then Redis failed", first[1]["detail"])
+        self.assertEqual((200, 50), (again[0], again[1]["redriven"]))
+        self.assertEqual({"ready"}, self.states_of(ids))
+        broken_off, whole = server.wait_for("jobs.redriven", 2)
+        self.assertEqual(("WARNING", 100), (broken_off["level"], broken_off["redriven"]))
+        self.assertEqual(("INFO", 50), (whole["level"], whole["redriven"]))
+
 
 class Purge(BulkCase):
     def test_jobs_that_wait_are_cancelled_and_those_that_have_ended_deleted_in_as_many_calls_as_it_takes(self) -> None:
@@ -232,6 +271,16 @@ class Purge(BulkCase):
         self.assertEqual({}, self.states())
         self.accepted = [one for one in self.accepted if one not in ids]
 
+    def test_of_the_ready_jobs_those_of_one_group_are_cancelled(self) -> None:
+        ours, others = self.create_many(5, group="tenant-4"), self.create_many(5, group="tenant-42")
+        alone = self.create_many(5)
+
+        self.assertEqual(5, self.purge({"state": "ready", "group": "tenant-4"})["cancelled"])
+
+        now = self.states()
+        self.assertEqual({"cancelled"}, {now[one] for one in ours})
+        self.assertEqual({"ready"}, {now[one] for one in (*others, *alone)})
+
     def test_a_job_that_runs_by_then_is_not_stopped(self) -> None:
         self.ready(WORKER_QUEUES="default=1")
         running = self.post("sleep", seconds=1)
@@ -241,7 +290,7 @@ class Purge(BulkCase):
         self.assertEqual(5, self.purge({"state": "ready"})["cancelled"])
 
         self.until_all([running], "completed")
-        self.assertEqual({"cancelled"}, {self.states()[job_id] for job_id in waiting})
+        self.assertEqual({"cancelled"}, self.states_of(waiting))
 
     def test_an_age_and_a_time_choose_by_the_end(self) -> None:
         old, new = self.cancelled(1), self.cancelled(1)
@@ -267,6 +316,19 @@ class Actions(BulkCase):
         self.assertEqual([409, 409], [one["problem"]["status"] for one in again["items"]])
         self.assertEqual(2, answer["matched"])
         self.assertEqual({ready: "cancelled", other: "cancelled"}, self.states())
+
+    def test_it_logs_who_did_it_with_a_line_for_each_job(self) -> None:
+        key, entry = api_keys.new_key("ops", "write", "", secrets.choice)
+        server = self.a_server(API_KEYS=entry)
+        ids = self.create_many(2)
+        body = {"action": "cancel", "ids": ids}
+
+        status, _, _ = server.request("POST", "/api/jobs/actions", body, authorization=f"Bearer {key}")
+
+        self.assertEqual(200, status)
+        (line,) = server.wait_for("jobs.cancelled")
+        self.assertEqual(("ops", 2, 2), (line["caller"], line["matched"], line["done"]))
+        self.assertEqual(ids, [one["job_id"] for one in server.wait_for("job.cancel_asked", 2)])
 
     def test_a_running_job_is_asked_to_stop(self) -> None:
         self.ready(WORKER_QUEUES="default=1")

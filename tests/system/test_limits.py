@@ -132,6 +132,23 @@ class Limits(WorkerCase):
         self.ask("DELETE", f"{QUEUE}/groups/a")
         self.until_all(paused, "completed")
 
+    def test_a_held_group_shows_until_when_and_goes_on_when_it_is_released(self) -> None:
+        holder = self.post("hold", {"group": "a"}, seconds=600)
+        self.until(lambda: self.groups().get("a", {}).get("limited_by") == "hold", "the group is held")
+        waiting = self.post_many(3, "noop", {"group": "a"})
+        self.until_all(self.post_many(3, "noop", {"group": "b"}), "completed")
+        held = self.groups()["a"]
+        metrics = self.ask("GET", "/metrics").decode()
+
+        released = self.ask("POST", f"{QUEUE}/groups/a/release")
+
+        self.until_all(waiting, "completed")
+        self.assertEqual(("hold", 3, 0), (held["limited_by"], held["ready"], held["running"]))
+        self.assertEqual(self.ask("GET", f"/api/jobs/{holder}")["run_at"], held["until"])
+        self.assertIn('waybill_queue_groups{queue="default",state="held"} 1\n', metrics)
+        self.assertEqual((None, None), (released["limited_by"], released["until"]))
+        self.assertEqual("delayed", self.record(holder).state)
+
     def test_one_group_may_have_more_and_then_as_much_as_all_again(self) -> None:
         first_gate, second_gate = self.flag(), self.folder / "second"
         self.limit(groups={"concurrency": 1})

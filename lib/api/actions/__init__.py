@@ -1,8 +1,6 @@
-"""Changes of many jobs in one request: POST /api/queues/{queue}/redrive, …/purge, and /api/jobs/actions.
+"""Changes of many jobs in one request: POST /api/queues/{queue}/redrive, …/purge, and POST /api/jobs/actions.
 
-operations.py    the three operations
-asked.py         their bodies, checked
-sweep.py         the walk over the jobs of a queue that fit, some 100 at a time
-work.py          how each change is made to a batch of jobs, and told of in the log
-answers.py       what is answered
+operations.py has the three operations, and asked.py checks their bodies. plan.py says which jobs one call takes and
+where the next call goes on; sweep.py walks over the jobs of a queue that fit, some 100 at a time; work.py changes a
+batch of jobs, with a log line for each; answers.py writes what is answered.
 """

@@ -107,9 +107,8 @@ class ActionOperations:
                 refused = [(job_id, one.refusal) for job_id, one in outcomes.items() if one.refusal]
                 counts["matched"] = sweep.matched
                 counts[kind.counted] += len(outcomes) - len(refused)
-                skipped += [{"id": job_id, "reason": why.detail} for job_id, why in refused][
-                    : MOST_SKIPPED - len(skipped)
-                ]
+                skipped += [{"id": job_id, "reason": why.detail} for job_id, why in refused]
+                del skipped[MOST_SKIPPED:]
         return answer({**counts, "skipped": skipped}, plan.cursor(sweep.end), None)
 
     async def act(self, call: Call) -> Response:
@@ -121,7 +120,7 @@ class ActionOperations:
         plan = SweepPlan(asked.sweep, "actions", queue)
         if asked.sweep.is_dry:
             plan.begin(await self._job_store.now_ms())
-            return answer_text(200, await self._act(call, asked, queue, plan, None))
+            return answer_text(200, await self._act(call, asked, plan, None))
         # Where no text of `ids` is a job's id, there is no queue to keep the answer in, and nothing to be done twice.
         keyed = idempotency.keyed_with_body(call, body) if queue else NO_KEY
         begun = await self._job_store.kept_answers.begin(queue, keyed)
@@ -129,15 +128,15 @@ class ActionOperations:
             return answer_text(200, begun.answer, [idempotency.REPLAYED])
         plan.begin(begun.began_ms)
         again_ms = begun.began_ms if begun.is_again else None
-        return await self._kept(queue, keyed, await self._act(call, asked, queue, plan, again_ms))
+        return await self._kept(queue, keyed, await self._act(call, asked, plan, again_ms))
 
-    async def _act(self, call: Call, asked: ActionAsked, queue: str, plan: SweepPlan, again_ms: int | None) -> str:
+    async def _act(self, call: Call, asked: ActionAsked, plan: SweepPlan, again_ms: int | None) -> str:
         """The answer to an action. again_ms: when its first try began, which was never answered; None for a first."""
-        sweep, sample = Sweep(self._search, queue, plan.wanted), Sample() if asked.sweep.is_dry else None
+        sweep, sample = Sweep(self._search, asked.queue, plan.wanted), Sample() if asked.sweep.is_dry else None
         outcomes: dict[str, ChangeOutcome] = {}
         counts = {"matched": 0, "done": 0}
         slices = self._search.slices(asked.ids) if asked.ids else sweep.slices(plan.after, plan.asked.limit)
-        with self._told(call, ACTION_EVENTS[asked.action], counts, queue, asked.sweep.named):
+        with self._told(call, ACTION_EVENTS[asked.action], counts, asked.queue, asked.sweep.named):
             async for some in slices:
                 records = [record for record in some.values() if record]
                 if sample is not None:
@@ -182,7 +181,8 @@ class ActionOperations:
         """Put around the changes that one request makes: one log line says who asked for what, and how many jobs were
         changed. Raises OutcomeUnknown if Redis goes away behind the first change.
 
-        counts: grow as jobs are changed; the last one is of those that were. Nothing is logged for a dry run."""
+        counts: grow as jobs are changed; the last one is of those that were. queue: "" for jobs that were named by
+        their ids. Nothing is logged for a dry run."""
         fault: WaybillError | None = None
         try:
             yield
@@ -209,6 +209,7 @@ class ActionOperations:
         asked = ", ".join(f"{name} {to_json(value)}" for name, value in named.items())
         why = f" | ended early: {fault.detail}" if fault else ""
         log = self._log.warning if fault else self._log.info
-        caller = {} if call.caller is ANYONE else {"caller": call.caller.name}
-        msg = f"Queue {queue}: {numbers} ({asked}){why}"
-        log(event, msg, request_id=call.request_id, queue=queue, **caller, **counts)
+        about = {"queue": queue} if queue else {}
+        about |= {} if call.caller is ANYONE else {"caller": call.caller.name}
+        msg = f"{f'Queue {queue}' if queue else 'Jobs by their ids'}: {numbers} ({asked}){why}"
+        log(event, msg, request_id=call.request_id, **about, **counts)

@@ -70,7 +70,9 @@ class EverySecond:
         for consumer in self._consumers:
             with bulkheads.around(consumer.queue, "beat"):
                 await self._queues.runners.beat(consumer.queue, [consumer.runner_id])
+        runners, lease_s = self._queues.runners, self._parts.settings.lease_s
+        runner_ids = [consumer.runner_id for consumer in self._consumers]
+        with bulkheads.around(ALL, "fleet"):
+            await runners.show_version(runner_ids, lease_s)
         with bulkheads.around(ALL, "count"):
-            await self._queues.runners.show(
-                [consumer.runner_id for consumer in self._consumers], self._parts.settings.lease_s
-            )
+            await runners.show(runner_ids, lease_s)

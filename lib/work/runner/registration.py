@@ -42,8 +42,11 @@ class Registration:
         """Make this runner known in Redis as one of the queue's."""
         lease = self.lease
         await lease.register(self._about)
+        runners, lease_s = self._queues.runners, self._settings.lease_s
+        with self._bulkheads.around(ALL, "fleet"):
+            await runners.show_version([lease.runner_id], lease_s)
         with self._bulkheads.around(ALL, "count"):
-            await self._queues.runners.show([lease.runner_id], self._settings.lease_s)
+            await runners.show([lease.runner_id], lease_s)
         self.is_known = True
         most = self._about["concurrency"]
         self._log.info("worker.registered", f"Worker {lease.runner_id} serves {lease.queue}, {most} at a time")

@@ -6,7 +6,7 @@
 -- RETURNS {the last name of the page where there are more, or '', then for each group: name, how many of its jobs are
 --      ready, how many run, what stops it: 'paused' | 'hold' | 'rate' | 'concurrency' | '', until when (ms) or '', its
 --      own limits as in limit_group.lua, or ''}
--- @use group_depth group_stop
+-- @use group_stop lines
 local after, most = ARGV[1], tonumber(ARGV[2])
 local from = after == '' and '-' or '(' .. after
 local names = redis.call('ZRANGEBYLEX', base .. 'groups', from, '+', 'LIMIT', 0, most + 1)
@@ -23,7 +23,7 @@ local reply = {#names > most and names[most] or ''}
 for i = 1, math.min(#names, most) do
   local name = names[i]
   local by, until_ms = stop_of(name)
-  for _, value in ipairs({name, group_depth(name), running_of(name), by, until_ms, limits_text(name)}) do
+  for _, value in ipairs({name, lines().depth(name), running_of(name), by, until_ms, limits_text(name)}) do
     reply[#reply + 1] = tostring(value)
   end
 end

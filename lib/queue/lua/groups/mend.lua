@@ -4,9 +4,10 @@
 -- KEYS 1 base
 -- ARGV 1 most groups to look at
 -- RETURNS {how many groups were mended, 'more' where others are to be looked at at once, or ''}
--- @use bell broken_keys mend_group queue_settings line_counts queue_room
+-- @use bell broken_keys mend_group queue_settings line_counts queue_room lines
 -- A key of another type than it must be is put aside. A group with waiting jobs and no turn, which is neither full nor
--- resting, gets one. A job that runs no more leaves `running`. A group without jobs is forgotten.
+-- resting, gets one. A job that runs no more leaves `running`, and one that runs and is missing there comes in. A group
+-- without jobs is forgotten.
 local most = tonumber(ARGV[1])
 put_aside_broken('zset', 'groups', 'resting', 'turns:high', 'turns:normal', 'turns:low')
 put_aside_broken('set', 'full')
@@ -15,6 +16,11 @@ put_aside_broken('list', 'bells', 'rate:')
 
 -- WHY: whoever deleted `groups` left the names that stand elsewhere.
 for _, group in ipairs(some_named(most)) do redis.call('ZADD', base .. 'groups', 'NX', '0', group) end
+if type(redis.call('HGET', base .. 'meta', 'turn')) == 'string' and not tonumber(queue_settings('turn')) then
+  redis.call('HDEL', base .. 'meta', 'turn')
+end
+note_unseen(most)
+drop_ghosts('')
 
 local last = queue_settings('mended')
 local names = redis.call('ZRANGEBYLEX', base .. 'groups', last and '(' .. last or '-', '+', 'LIMIT', 0, most)
@@ -36,8 +42,12 @@ end
 -- WHY also where no group was mended: a runner may have been woken for a free slot and have died, or may have ended a
 -- job that began before the queue had its limit. The runner that is woken for nothing costs one claim a second.
 local concurrency, rate = queue_settings('concurrency', 'rate')
-note_limits(concurrency, rate)
+blocks_on_bells((concurrency or rate) and true or false)
 local room = queue_room(concurrency, rate)
 if is_woken or (room.slots > 0 and room.starts > 0 and has_waiting()) then ring() end
-if not (concurrency or rate) and is_plain() then redis.call('HDEL', base .. 'meta', 'rationed', 'turn') end
+if concurrency or rate or not is_plain() then
+  lines().use_rations()
+else
+  redis.call('HDEL', base .. 'meta', 'rationed', 'turn')
+end
 return {mended, mended > 0 and not is_through and 'more' or ''}

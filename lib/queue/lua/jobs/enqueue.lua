@@ -19,8 +19,7 @@
 --      Example: '+1760000000123\0302\031duplicate\031emails-01a2…': the queue has begun, the second job is a duplicate
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use clock records bell check_types depth find group_depth job_options queue_settings take_in text_at types
--- @use unique_place
+-- @use clock records bell check_types depth find job_options queue_settings take_in text_at types unique_place lines
 -- WHY no allow-oom: at maxmemory new jobs are refused up front, before anything is written.
 -- WHY the number: a commit whose reply was lost is sent again. It is answered once more, and not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -43,7 +42,7 @@ if find(records, '\31low\31', 1, true) then check_types('LLEN', 'ready:low') end
 -- How many jobs fit under the queue's max_depth; nil where the queue has none, and then nothing is counted.
 local max_depth, group_max_depth, concurrency, rate =
   queue_settings('max_depth', 'group_max_depth', 'concurrency', 'rate')
-note_limits(concurrency, rate)
+blocks_on_bells((concurrency or rate) and true or false)
 max_depth, group_max_depth = tonumber(max_depth), tonumber(group_max_depth)
 local room = max_depth and max_depth - depth()
 local refused = 0
@@ -58,7 +57,7 @@ end
 local function is_group_full(options)
   local group = group_max_depth and options.group
   if not group then return false end
-  local left = group_room[group] or group_max_depth - group_depth(group)
+  local left = group_room[group] or group_max_depth - lines().depth(group)
   group_room[group] = left - 1
   return left <= 0
 end

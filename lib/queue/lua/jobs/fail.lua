@@ -7,8 +7,8 @@
 -- @transition active --fail--> delayed
 -- @transition active --fail--> dead
 -- @transition active --fail--> cancelled
--- @use clock check_types cancel_request conclude delay end_attempts history last_words notes tally type_of_job
--- @use hold types
+-- @use clock check_types cancel_request conclude delay end_attempts history last_words notes tally type_of_job types
+-- @use lines
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'dead', 'cancelled')
@@ -27,7 +27,7 @@ local function fail(id, token, delay_ms, rest)
   redis.call('HDEL', job, 'unknown_since')
   local due_ms = now_ms + tonumber(string.match(delay_ms, '^%d+'))
   delay(id, job, due_ms, 'ended', token, 'error', error_text)
-  if string.sub(delay_ms, -1) == 'h' then hold(redis.call('HGET', job, 'group'), due_ms, id) end
+  if string.sub(delay_ms, -1) == 'h' then lines().hold(redis.call('HGET', job, 'group'), due_ms, id) end
   add_one(retried_types, type_of_job(job))
 end
 

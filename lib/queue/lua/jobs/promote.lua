@@ -5,7 +5,7 @@
 -- ARGV 1 most jobs, and most groups  2 the runner that asks, or '' for upkeep
 -- RETURNS {after how many ms this runner asks again (parts/keeper.lua) or '', 'more' where that is now, or ''}
 -- @transition delayed --promote--> ready
--- @use bell clock due keeper promote_due queue_settings rate wake_rested
+-- @use bell clock due keeper promote_due queue_settings rate lines rested
 local limit, runner = tonumber(ARGV[1]), ARGV[2]
 local READY = {'ready:high', 'ready:normal', 'ready:low', 'turns:high', 'turns:normal', 'turns:low'}
 
@@ -25,6 +25,10 @@ local function next_start()
 end
 
 promote_due(limit)
-wake_rested(limit)
-local next_ms = math.min(next_due() or math.huge, first_rest() or math.huge, next_start() or math.huge)
+local rested_ms = first_rest()
+if rested_ms and rested_ms <= now_ms then
+  lines().wake_rested(limit)
+  rested_ms = first_rest()
+end
+local next_ms = math.min(next_due() or math.huge, rested_ms or math.huge, next_start() or math.huge)
 return {my_wait(runner, next_ms, not blocks_on_bells() and PLAIN_MS or nil), next_ms <= now_ms and 'more' or ''}

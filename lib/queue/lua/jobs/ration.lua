@@ -11,8 +11,8 @@
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
--- @use bell claiming due hand_out keeper lines promote_due queue_settings rate stale_ids turns wake_rested
--- @use claim_fields clock resume group_room queue_room
+-- @use bell claiming due hand_out keeper lines promote_due queue_settings rate stale_ids turns claim_fields clock
+-- @use group_room queue_room rested
 -- WHY a rate counts what is handed out: a start that a runner gives back unstarted has used its place all the same. So
 -- runners claim nothing ahead of a free slot in such a queue.
 local refused = unregistered()
@@ -20,7 +20,7 @@ if refused then return refused end
 local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
 if not rationed then return 'plain' end
 local is_limited, is_paused = (concurrency or rate) and true, paused ~= false
-note_limits(concurrency, rate)
+blocks_on_bells((concurrency or rate) and true or false)
 local of_queue = queue_room(concurrency, rate)
 
 -- A job of this runner whose claim's reply was lost is handed out anew, which is one more start. It has its slot.
@@ -76,14 +76,14 @@ elseif not is_paused then
     due_ms = next_due()
   end
   if rested_ms and rested_ms <= now_ms then
-    wake_rested(100)
+    lines().wake_rested(100)
     rested_ms = first_rest()
   end
   local turn
-  for _, priority in ipairs(PRIORITIES) do
+  for _, priority in ipairs(lines().PRIORITIES) do
     if handed_out < most and ids_left > 0 then
       if has_turns(priority) then
-        turn = turn or next_turn()
+        turn = turn or lines().next_turn()
         ids_left, bytes_left, served[priority] = serve(priority, most, ids_left, bytes_left, turn)
       else
         ids_left, bytes_left = start_list('ready:' .. priority, most, ids_left, bytes_left, '')
@@ -92,8 +92,9 @@ elseif not is_paused then
   end
 end
 
-note_starts(next(served) ~= nil or has_turns() or has_stopped_groups(), served)
-for priority, scores_now in pairs(served) do keep_turns(priority, scores_now) end
+local loads = note_starts(next(served) ~= nil or has_turns() or has_stopped_groups(), served)
+for priority, scores_now in pairs(served) do keep_turns(priority, scores_now, loads) end
+if next(served) then rested_ms = first_rest() end
 if of_queue.rate_ms then rate_take(base .. 'rate:', of_queue.rate_ms, handed_out) end
 
 local state = is_paused and 'paused' or ids_left <= 0 and 'more' or is_limited and handed_out == 0 and 'limited' or ''

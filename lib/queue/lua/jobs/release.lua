@@ -28,7 +28,7 @@ local function release(id, token, option, rest)
   end
   redis.pcall('HINCRBY', job, 'attempts', -1)
   if is_isolated then
-    if redis.call('HGET', job, 'group') then use_rations() end
+    if redis.call('HGET', job, 'group') then lines().use_rations() end
     give_back(id, job, ready_list(nil, true), 'since', now, 'ended', token, 'suspect', '1')
   else
     local priority, group = unpack(redis.call('HMGET', job, 'priority', 'group'))

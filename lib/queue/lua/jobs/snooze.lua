@@ -7,7 +7,7 @@
 -- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
 -- @transition active --snooze--> delayed
 -- @transition active --snooze--> cancelled
--- @use clock check_types cancel_request delay end_attempts history hold last_words notes unbegun
+-- @use clock check_types cancel_request delay end_attempts history last_words notes unbegun lines
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'cancelled')
@@ -26,7 +26,7 @@ local function snooze(id, token, option, rest)
   redis.pcall('HINCRBY', job, 'attempts', -1)
   local due_ms = now_ms + tonumber(string.match(option, '^%d+'))
   delay(id, job, due_ms, 'ended', token)
-  if string.sub(option, -1) == 'h' then hold(redis.call('HGET', job, 'group'), due_ms, id) end
+  if string.sub(option, -1) == 'h' then lines().hold(redis.call('HGET', job, 'group'), due_ms, id) end
 end
 
 local answers = end_attempts(records, runner, snooze)

@@ -2,73 +2,236 @@
 -- A group with waiting jobs has a turn in `turns:<priority>` for each priority in which jobs wait. Claims serve the
 -- turns in the order of their scores: jobs that run * 2^36 + the number of the claim that served the group last. So the
 -- group that runs least is next, and among equals the one that has waited longest. The member '' stands for
--- ready:<priority>: the jobs of no group are one line together.
+-- ready:<priority>: the jobs of no group are one line together. `running:<group>` holds the ids of the jobs that run.
 -- A group that may not run has no turn, so that no claim looks at it: it is in `full` until a job of its own ends (or
--- for as long as it is paused), or in `resting` until a time.
--- `groups` is the index of all groups that have or lately had jobs: mend.lua goes through it, and puts right what
--- somebody broke. Only lines.lua, turns.lua (claims), slots.lua (ends) and the few files that stop and wake groups
--- write these keys: tests/unit/queue/test_owners.py names them.
--- @use clock quarantine queue_settings
+-- for as long as it is paused), or in `resting` until its rate allows a start, or until the end of a hold.
+-- `groups` is the index of all groups that have or lately had jobs. What somebody broke is put right by mend.lua.
+-- lines() gives the functions that write these keys; turns.lua and mend_group.lua beside it do, and no other file.
+-- WHY they are made when the first of them is needed: to make a function costs a call on one job 1 % of its time, and
+-- most calls need none of these.
+-- WHY pcall here: where somebody broke one of these keys, the jobs stand in their line all the same, and ends count.
+-- @use bell clock quarantine queue_settings
 local LOAD = 68719476736  -- 2^36
-local lined_up  -- What line_up has read in this call: {turn = the newest turn, has_stopped = some group has no turn}.
+local lines_made
+local function lines()
+  if lines_made then return lines_made end
+  local PRIORITIES = {'high', 'normal', 'low'}
+  local turn, are_stopped  -- The newest turn, and whether any group is stopped; nil before they were asked.
+  local used_priorities  -- Those in which groups have turns, most often one; nil before that was asked.
 
--- group_in(list): the group whose line the list is; nil for every other list.
-local function group_in(list) return string.match(list, '^line:%a+:(.*)$') end
+  -- use_rations(): from now on runners call ration.lua for this queue. mend.lua takes that back.
+  local function use_rations() redis.pcall('HSETNX', base .. 'meta', 'rationed', '1') end
 
--- use_rations(): from now on runners call ration.lua for this queue. mend.lua takes that back.
-local function use_rations() redis.pcall('HSETNX', base .. 'meta', 'rationed', '1') end
+  -- next_turn(): the number of the claim that asks.
+  -- WHY not a claim that fails: somebody wrote words there.
+  local function next_turn()
+    local number = redis.pcall('HINCRBY', base .. 'meta', 'turn', 1)
+    if type(number) == 'number' then return number end
+    redis.call('HSET', base .. 'meta', 'turn', '1')
+    return 1
+  end
 
--- A group's score: its jobs that run, and the turn. The jobs of no group have one in each priority where a group has.
-local plain_score  -- That of ''; nil before this call has needed it.
-local function score_of(group, turn)
-  return digits((tonumber(redis.pcall('SCARD', base .. 'running:' .. group)) or 0) * LOAD + turn)
-end
+  -- How many jobs run of each of these groups: group -> number.
+  local function running_of(groups)
+    local keys, counts = {}, {}
+    for i, group in ipairs(groups) do keys[i] = base .. 'running:' .. group end
+    local any = redis.call('EXISTS', unpack(keys))
+    for i, group in ipairs(groups) do
+      counts[group] = any > 0 and tonumber(redis.pcall('SCARD', keys[i])) or 0
+    end
+    return counts
+  end
 
--- give_turn(priority, group, turn): the group has a turn in this priority. Returns whether it had none.
-local function give_turn(priority, group, turn)
-  plain_score = plain_score or score_of('', turn)
-  local added = redis.pcall('ZADD', base .. 'turns:' .. priority, 'NX', score_of(group, turn), group, plain_score, '')
-  return type(added) == 'number' and added > 0
-end
+  -- give_turns(waiting): a turn for groups that have none: {priority -> groups}. Returns whether any is new.
+  local function give_turns(waiting)
+    turn = turn or tonumber(queue_settings('turn') or 0) or 0
+    local is_new = false
+    for priority, groups in pairs(waiting) do
+      groups[#groups + 1] = ''
+      local running, entries = running_of(groups), {}
+      for _, group in ipairs(groups) do
+        entries[#entries + 1] = digits(running[group] * LOAD + turn)
+        entries[#entries + 1] = group
+      end
+      local added = redis.pcall('ZADD', base .. 'turns:' .. priority, 'NX', unpack(entries))
+      is_new = is_new or (type(added) == 'number' and added > 0)
+    end
+    return is_new
+  end
 
--- newest_turn(): the number of the newest claim that served groups. next_turn(): that of the claim that asks.
-local function newest_turn() return tonumber(queue_settings('turn') or 0) or 0 end
-local function next_turn() return redis.call('HINCRBY', base .. 'meta', 'turn', 1) end
+  -- resume(groups): groups that were stopped have their turns again wherever their jobs wait. Returns whether any is
+  -- new. The caller has taken them out of `full` and `resting`, and rings.
+  local function resume(groups)
+    local waiting = {}
+    for _, group in ipairs(groups) do
+      for _, priority in ipairs(PRIORITIES) do
+        if redis.call('EXISTS', base .. 'line:' .. priority .. ':' .. group) == 1 then
+          waiting[priority] = waiting[priority] or {}
+          table.insert(waiting[priority], group)
+        end
+      end
+    end
+    return next(waiting) ~= nil and give_turns(waiting)
+  end
 
--- has_stopped_groups(): is any group full, or does any rest?
-local function has_stopped_groups() return redis.call('EXISTS', base .. 'full', base .. 'resting') > 0 end
+  local function is_stopped(group)
+    if are_stopped == nil then are_stopped = redis.call('EXISTS', base .. 'full', base .. 'resting') > 0 end
+    if not are_stopped then return false end
+    return redis.pcall('SISMEMBER', base .. 'full', group) == 1
+      or type(redis.pcall('ZSCORE', base .. 'resting', group)) == 'string'
+  end
 
--- line_up(list, group): jobs have come to a line that was empty. Returns whether the group has its turn from now on.
--- WHY pcall here and above: where somebody broke one of these keys, the jobs stand in their line all the same, and
--- mend.lua gives the line its turn.
-local function line_up(list, group)
-  if not lined_up then
+  -- push(command, ids_of): LPUSH or RPUSH ids of ready jobs, list -> ids, to lines. Returns whether a group has a turn
+  -- from now on that it had not.
+  -- WHY a line that is no list is put aside: a group's broken key must not stop what the script does to other jobs.
+  -- What somebody wrote there stays in `broken`, for a person to look at.
+  local function push(command, ids_of)
+    local names, waiting = {}, {}
+    for list, ids in pairs(ids_of) do
+      local length = redis.pcall(command, base .. list, unpack(ids))
+      if type(length) ~= 'number' then
+        redis.call('RENAME', base .. list, base .. 'broken')
+        quarantine(list, 'this key was no list; what it held is in the key `broken`')
+        length = redis.call(command, base .. list, unpack(ids))
+      end
+      local priority, group = string.match(list, '^line:(%a+):(.*)$')
+      if length == #ids then
+        names[#names + 1] = '0'
+        names[#names + 1] = group
+        if not is_stopped(group) then
+          waiting[priority] = waiting[priority] or {}
+          table.insert(waiting[priority], group)
+        end
+      end
+    end
+    if #names == 0 then return false end
     use_rations()
-    lined_up = {turn = newest_turn(), has_stopped = has_stopped_groups()}
+    redis.pcall('ZADD', base .. 'groups', 'NX', unpack(names))
+    return give_turns(waiting)
   end
-  redis.pcall('ZADD', base .. 'groups', 'NX', '0', group)
-  if lined_up.has_stopped then
-    if redis.pcall('SISMEMBER', base .. 'full', group) == 1 then return false end
-    if type(redis.pcall('ZSCORE', base .. 'resting', group)) == 'string' then return false end
+
+  -- WHY asked once: a call takes turns away from the groups that it found there.
+  local function priorities_with_turns()
+    if not used_priorities then
+      local others = redis.call('EXISTS', base .. 'turns:high', base .. 'turns:low')
+      used_priorities = others > 0 and PRIORITIES or {'normal'}
+    end
+    return used_priorities
   end
-  return give_turn(string.match(list, '^line:(%a+)'), group, lined_up.turn)
+
+  -- stop(group, until_ms): the group has no turn any more: it rests until then, or is full where until_ms is nil.
+  local function stop(group, until_ms)
+    for _, priority in ipairs(priorities_with_turns()) do redis.pcall('ZREM', base .. 'turns:' .. priority, group) end
+    if until_ms then
+      redis.pcall('SREM', base .. 'full', group)
+      redis.pcall('ZADD', base .. 'resting', 'GT', digits(until_ms), group)
+    else
+      redis.pcall('SADD', base .. 'full', group)
+    end
+  end
+
+  -- hold(group, until_ms, id): the group rests until then, for its job `id` has said so; where it is held for longer
+  -- already, nothing changes. A job of no group holds nobody.
+  local function hold(group, until_ms, id)
+    if not group or group == '' then return end
+    local held_until = string.match(tostring(redis.pcall('HGET', base .. 'held', group)), '^%d+')
+    if held_until and tonumber(held_until) >= until_ms then return end
+    redis.pcall('HSET', base .. 'held', group, digits(until_ms) .. ' ' .. id)
+    stop(group, until_ms)
+  end
+
+  -- start(group): a group that was stopped may perhaps run again: it has its turns, and a runner is woken. A claim that
+  -- looks at it stops it again where it may not.
+  local function start(group)
+    redis.call('SREM', base .. 'full', group)
+    redis.call('ZREM', base .. 'resting', group)
+    if resume({group}) then ring() end
+  end
+
+  -- wake_rested(most): up to `most` groups whose rest is over have their turns again.
+  local function wake_rested(most)
+    local groups = redis.call('ZRANGEBYSCORE', base .. 'resting', '-inf', now, 'LIMIT', 0, most)
+    if #groups == 0 then return end
+    redis.call('ZREM', base .. 'resting', unpack(groups))
+    redis.call('HDEL', base .. 'held', unpack(groups))
+    if resume(groups) then ring() end
+  end
+
+  -- wake(most): a limit is another one. Up to `most` groups that are full, and as many that rest for their rate, have
+  -- their turns again; a group that its job holds rests on. mend.lua wakes those beyond them.
+  local function wake(most)
+    local groups = redis.call('SPOP', base .. 'full', most)
+    for _, group in ipairs(redis.call('ZRANGE', base .. 'resting', '0', most - 1)) do
+      if redis.call('HEXISTS', base .. 'held', group) == 0 then
+        redis.call('ZREM', base .. 'resting', group)
+        groups[#groups + 1] = group
+      end
+    end
+    resume(groups)
+  end
+
+  -- add_load(loads, but): in their turns, these groups run so many jobs more, or less: group -> number. but: nil, or
+  -- priority -> a table of the groups whose turns the caller writes.
+  local function add_load(loads, but)
+    for _, priority in ipairs(priorities_with_turns()) do
+      local groups, entries, apart = {}, {}, but and but[priority]
+      for group, load in pairs(loads) do
+        if load ~= 0 and not (apart and apart[group]) then groups[#groups + 1] = group end
+      end
+      local scores = #groups > 0 and redis.pcall('ZMSCORE', base .. 'turns:' .. priority, unpack(groups)) or {}
+      for i, group in ipairs(groups) do
+        if scores[i] then
+          entries[#entries + 1] = digits(tonumber(scores[i]) + loads[group] * LOAD)
+          entries[#entries + 1] = group
+        end
+      end
+      if #entries > 0 then redis.call('ZADD', base .. 'turns:' .. priority, 'XX', unpack(entries)) end
+    end
+  end
+
+  -- free(left): jobs run no more, group -> ids. A group that was full has its turns, and a runner is woken for it, or
+  -- for the slot of a queue that has a concurrency of its own.
+  -- WHY a set of ids and no counter: a job that leaves twice is counted once.
+  local function free(left)
+    local concurrency, rate = queue_settings('concurrency', 'rate')
+    blocks_on_bells((concurrency or rate) and true or false)
+    local has_full, loads, to_resume = redis.call('EXISTS', base .. 'full') == 1, {}, {}
+    for group, ids in pairs(left) do
+      local gone = redis.pcall('SREM', base .. 'running:' .. group, unpack(ids))
+      loads[group] = type(gone) == 'number' and -gone or 0
+      if has_full and redis.pcall('SREM', base .. 'full', group) == 1 then to_resume[#to_resume + 1] = group end
+    end
+    add_load(loads)
+    local is_new = #to_resume > 0 and resume(to_resume)
+    if is_new or concurrency then ring() end
+  end
+
+  -- depth(group): how many jobs of the group are ready: the ids in its lines, less the stale ones.
+  local function depth(group)
+    local count = 0
+    for _, priority in ipairs(PRIORITIES) do
+      local line = 'line:' .. priority .. ':' .. group
+      local length = redis.pcall('LLEN', base .. line)
+      if type(length) == 'number' and length > 0 then
+        local stale = tonumber(redis.pcall('HGET', base .. 'stale', line) or nil)
+        count = count + math.max(0, length - (stale or 0))
+      end
+    end
+    return count
+  end
+
+  lines_made = {
+    PRIORITIES = PRIORITIES, use_rations = use_rations, next_turn = next_turn, resume = resume, push = push,
+    stop = stop, hold = hold, start = start, wake_rested = wake_rested, wake = wake, add_load = add_load, free = free,
+    depth = depth,
+  }
+  return lines_made
 end
 
 -- push(command, list, id …): LPUSH or RPUSH ids of ready jobs. Returns whether a runner is to be woken for them: one
 -- that is idle blocks on ready:normal, and sees what comes there by itself.
--- WHY a line that is no list is put aside: a group's broken key must not stop what the script does to other jobs. What
--- somebody wrote there stays in `broken`, for a person to look at.
 local function push(command, list, ...)
-  local group = string.sub(list, 1, 5) == 'line:' and group_in(list)
-  if not group then
-    redis.call(command, base .. list, ...)
-    return list ~= 'ready:normal'
-  end
-  local length = redis.pcall(command, base .. list, ...)
-  if type(length) ~= 'number' then
-    redis.call('RENAME', base .. list, base .. 'broken')
-    quarantine(list, 'this key was no list; what it held is in the key `broken`')
-    length = redis.call(command, base .. list, ...)
-  end
-  return length == select('#', ...) and line_up(list, group)
+  if string.sub(list, 1, 5) == 'line:' then return lines().push(command, {[list] = {...}}) end
+  redis.call(command, base .. list, ...)
+  return list ~= 'ready:normal'
 end

@@ -1,6 +1,6 @@
 -- mend_group(group): make what is written of one group agree with its lines and its jobs. Returns whether anything was
 -- wrong, whether the group has a turn that it did not have, and how many jobs were looked at.
--- @use broken_keys lines resume group_room
+-- @use broken_keys lines group_room clock
 local MOST_SEEN = 100
 
 -- Ids of `running` whose job runs no more go. Returns how many there were, and how many were looked at.
@@ -26,14 +26,34 @@ end
 
 -- Forget a group that has no job: no turn, no count of stale ids, no name.
 local function forget_group(group, running)
-  for _, priority in ipairs(PRIORITIES) do
+  for _, priority in ipairs(lines().PRIORITIES) do
     redis.call('ZREM', base .. 'turns:' .. priority, group)
     redis.call('HDEL', base .. 'stale', 'line:' .. priority .. ':' .. group)
   end
   redis.call('SREM', base .. 'full', group)
-  if redis.call('HEXISTS', base .. 'held', group) == 1 then return end
-  redis.call('ZREM', base .. 'resting', group)
   if running == 0 then redis.call('ZREM', base .. 'groups', group) end
+end
+
+-- Does the group rest as it must? A hold that `resting` does not know is noted there again. A group that rests for its
+-- rate, though that allows a start, does not, and none rests for longer than its rate asks: the rate is another one by
+-- now, or the clock was set back.
+local function rests(group)
+  local held_until = tonumber(string.match(redis.call('HGET', base .. 'held', group) or '', '^%d+') or nil)
+  local rests_until = tonumber(redis.call('ZSCORE', base .. 'resting', group) or nil)
+  if held_until and held_until > now_ms then
+    if rests_until ~= held_until then lines().stop(group, held_until) end
+    return true
+  end
+  if not rests_until then return false end
+  local room = room_of(group)
+  if rests_until > now_ms and room.starts <= 0 then
+    local until_ms = now_ms + room.rest_ms
+    if rests_until > until_ms then redis.call('ZADD', base .. 'resting', digits(until_ms), group) end
+    return true
+  end
+  redis.call('ZREM', base .. 'resting', group)
+  redis.call('HDEL', base .. 'held', group)
+  return false
 end
 
 local function mend_group(group)
@@ -41,28 +61,43 @@ local function mend_group(group)
   put_aside_broken('list', 'rate:' .. group)
   local ghosts, looks = drop_ghosts(group)
   local running, waits_in = redis.call('SCARD', base .. 'running:' .. group), {}
-  for _, priority in ipairs(PRIORITIES) do
+  for _, priority in ipairs(lines().PRIORITIES) do
     local line = 'line:' .. priority .. ':' .. group
     put_aside_broken('list', line)
     if redis.call('EXISTS', base .. line) == 1 then waits_in[#waits_in + 1] = priority end
   end
+  if rests(group) then return ghosts > 0, false, looks end
   if #waits_in == 0 then
     forget_group(group, running)
     return ghosts > 0, false, looks
   end
-  local is_full = redis.call('SISMEMBER', base .. 'full', group) == 1
   -- WHY a full group that has a slot has its turn: where its last job was a ghost, nobody else would give it back.
-  local concurrency, _, is_paused = limits_of(group)
-  local is_stuck = is_full and not is_paused and running < (tonumber(concurrency) or math.huge)
-  local is_stopped = is_full or redis.call('ZSCORE', base .. 'resting', group)
-  if is_stopped and not is_stuck then return ghosts > 0, false, looks end
-  if is_stuck then redis.call('SREM', base .. 'full', group) end
+  if redis.call('SISMEMBER', base .. 'full', group) == 1 then
+    if room_of(group).slots <= 0 then return ghosts > 0, false, looks end
+    redis.call('SREM', base .. 'full', group)
+  end
   local has_all_turns = true
   for _, priority in ipairs(waits_in) do
     has_all_turns = has_right_turn(priority, group, running) and has_all_turns
   end
-  local has_new_turn = not has_all_turns and resume(group)
+  local has_new_turn = not has_all_turns and lines().resume({group})
   return ghosts > 0 or not has_all_turns, has_new_turn, looks + 1
+end
+
+-- note_unseen(most): of up to `most` jobs that runners hold, those that are missing in the `running` of their group
+-- come in. WHY: the group would run above its concurrency.
+local function note_unseen(most)
+  for _, runner in ipairs(redis.call('HKEYS', base .. 'workers')) do
+    for _, id in ipairs(redis.call('LRANGE', base .. 'active:' .. runner, 0, most - 1)) do
+      local state, group = unpack(redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'group'))
+      if state == 'active' and group and group ~= '' then
+        put_aside_broken('set', 'running:' .. group)
+        redis.call('SADD', base .. 'running:' .. group, id)
+      end
+      most = most - 1
+    end
+    if most <= 0 then return end
+  end
 end
 
 -- some_named(most): names of groups that stand in `turns`, `full` and `resting`, some of each.

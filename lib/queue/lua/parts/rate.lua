@@ -31,15 +31,17 @@ end
 -- WHY a list that nobody can read counts for nothing: it would stop the queue. Where its newest bucket lies ahead, the
 -- clock was set back, and it says nothing about now.
 local function rate_room(key, limit, per_ms)
+  useless[key] = 0
   local head = redis.pcall('LINDEX', key, '0')
   local newest, total = bucket_in(type(head) == 'string' and head)
   if not newest or newest > math.floor(now_ms / bucket_ms(per_ms)) then
-    useless[key] = head and 'all' or 0
+    if head then useless[key] = 'all' end
     return limit
   end
   local before, first = starts_before(key, per_ms)
   local room = limit - (total - before)
-  if room > 0 or not first then return math.max(room, first and 0 or limit) end
+  if not first then return limit end
+  if room > 0 then return math.min(room, limit) end
   return 0, math.max(1, (first + 1) * bucket_ms(per_ms) + per_ms - now_ms)
 end
 

@@ -65,10 +65,18 @@ end
 local function place_taken_in(by)
   if #entries > 0 then redis.call('ZADD', base .. 'all', unpack(entries)) end
   local is_bell_needed = false
+  local of_lines
   for list, ids in pairs(ready_ids) do
-    is_bell_needed = push('LPUSH', list, unpack(ids)) or is_bell_needed
+    if string.sub(list, 1, 5) == 'line:' then
+      of_lines = of_lines or {}
+      of_lines[list] = ids
+    else
+      is_bell_needed = push('LPUSH', list, unpack(ids)) or is_bell_needed
+    end
     publish('ready', ids, by)
   end
+  -- WHY all lines at once: many groups cost a command each otherwise.
+  if of_lines then is_bell_needed = lines().push('LPUSH', of_lines) or is_bell_needed end
   if is_bell_needed or (next(ready_ids) and blocks_on_bells()) then ring() end
   if #later > 0 then
     local first = redis.call('ZRANGE', base .. 'delayed', '0', '0')[1]

@@ -1,5 +1,5 @@
 -- Turns: which group's line is served next, and how many of its jobs may start (lines.lua says what a line is).
--- @use claiming clock hand_out lines rate stop_group claim_fields quarantine group_room ready_list resume
+-- @use claiming clock hand_out lines rate claim_fields quarantine group_room ready_list
 -- started(group): how many of its jobs this call has started. has_room(group): may one more start?
 local function started(group) return group_starts[group] and #group_starts[group] or 0 end
 
@@ -8,17 +8,17 @@ local function has_room(group)
   return room.slots > count and room.starts > count
 end
 
--- stop_if_full(group): a group that may start no job now loses its turn. Returns whether that was so.
+-- stop_if_full(group, is_noted): a group that may start no job now loses its turn. Returns whether that was so.
 -- is_noted: its starts of this call are in its rate already.
 local function stop_if_full(group, is_noted)
   if has_room(group) then return false end
   local room = room_of(group)
   if room.slots <= started(group) then
-    stop_group(group)
+    lines().stop(group)
   else
     local rest_ms = room.rest_ms
     if is_noted then rest_ms = select(2, rate_room(base .. 'rate:' .. group, room.rate_limit, room.rate_ms)) end
-    stop_group(group, now_ms + (rest_ms or 1))
+    lines().stop(group, now_ms + (rest_ms or 1))
   end
   return true
 end
@@ -28,6 +28,9 @@ local function has_turns(priority)
   if priority then return redis.call('EXISTS', base .. 'turns:' .. priority) == 1 end
   return redis.call('EXISTS', base .. 'turns:high', base .. 'turns:normal', base .. 'turns:low') > 0
 end
+
+-- has_stopped_groups(): is any group full, or does any rest?
+local function has_stopped_groups() return redis.call('EXISTS', base .. 'full', base .. 'resting') > 0 end
 
 -- next_of(list): the id that is next in a line goes to the active list; nil where the line is empty.
 local function next_of(list)
@@ -73,11 +76,15 @@ local function serve_row(priority, most, ids, bytes, turn, scores_now)
     local group, score = groups[at], scores[at]
     at = at + 1
     local list = ready_list(priority, nil, group)
-    local id = not stop_if_full(group) and next_of(list)
+    local id = has_room(group) and next_of(list)
     if id or group ~= '' then ids = ids - 1 end
-    if not id then
+    if id == false then
+      -- What this call has started is not noted in its rate yet: keep_turns stops it.
+      scores_now[group] = started(group) > 0 and score - started(group) * LOAD or nil
+      if started(group) == 0 then stop_if_full(group) end
+    elseif not id then
       scores_now[group] = nil
-      if id == nil and group ~= '' then redis.call('ZREM', base .. 'turns:' .. priority, group) end
+      if group ~= '' then redis.call('ZREM', base .. 'turns:' .. priority, group) end
     else
       local before, f = handed_out, read_for_claim(id)
       bytes = bytes - #(f[SPEC] or '')
@@ -103,44 +110,40 @@ local function serve(priority, most, ids, bytes, turn)
   return ids, bytes, scores_now
 end
 
--- keep_turns(priority, scores_now): write the scores of the groups that were served. A group whose line is empty by
--- now, or that may start no job any more, loses its turn. To be called behind note_starts.
-local function keep_turns(priority, scores_now)
-  local turns, groups, lines, scores = base .. 'turns:' .. priority, {}, {}, {}
+-- note_starts(has_lines, served): the jobs of this call run from now on, and count in the rates of their groups, and in
+-- the turns of the priorities that did not serve the group. served: priority -> scores_now. Returns how many jobs more
+-- of each group run: a job whose claim was lost has run before.
+local function note_starts(has_lines, served)
+  local loads = {}
+  for group, ids in pairs(group_starts) do
+    local added = (group ~= '' or has_lines) and redis.pcall('SADD', base .. 'running:' .. group, unpack(ids))
+    loads[group] = type(added) == 'number' and added or 0
+    local rate_ms = room_of(group).rate_ms
+    if rate_ms then rate_take(base .. 'rate:' .. group, rate_ms, #ids) end
+  end
+  if has_lines then lines().add_load(loads, served) end
+  return loads
+end
+
+-- keep_turns(priority, scores_now, loads): write the turns of the groups that were served. A group whose line is empty
+-- by now, or that may start no job any more, loses its turn. loads: of note_starts.
+local function keep_turns(priority, scores_now, loads)
+  local turns, groups, keys, scores, over = base .. 'turns:' .. priority, {}, {}, {}, {}
   for group in pairs(scores_now) do
     groups[#groups + 1] = group
-    lines[#lines + 1] = base .. ready_list(priority, nil, group)
+    keys[#keys + 1] = base .. ready_list(priority, nil, group)
   end
-  local has_empty = #lines > 0 and redis.call('EXISTS', unpack(lines)) < #lines
+  local has_empty = #keys > 0 and redis.call('EXISTS', unpack(keys)) < #keys
   for i, group in ipairs(groups) do
-    if has_empty and group ~= '' and redis.call('EXISTS', lines[i]) == 0 then
-      redis.call('ZREM', turns, group)
+    if has_empty and group ~= '' and redis.call('EXISTS', keys[i]) == 0 then
+      over[#over + 1] = group
     elseif not stop_if_full(group, true) then
-      scores[#scores + 1] = digits(scores_now[group] + started(group) * LOAD)
+      scores[#scores + 1] = digits(scores_now[group] + (loads[group] or 0) * LOAD)
       scores[#scores + 1] = group
     end
   end
+  if #over > 0 then redis.call('ZREM', turns, unpack(over)) end
   if #scores > 0 then redis.call('ZADD', turns, unpack(scores)) end
   -- The jobs of no group need no turn where no other line has one.
   if redis.call('ZCARD', turns) == 1 and redis.call('ZSCORE', turns, '') then redis.call('UNLINK', turns) end
-end
-
--- note_starts(has_lines, served): the jobs of this call run from now on, and count in the rates of their groups, and in
--- the turns of the priorities that did not serve the group. served: priority -> scores_now, whom keep_turns writes.
-local function note_starts(has_lines, served)
-  local priorities = has_lines and next(group_starts) and priorities_with_turns() or {}
-  for group, ids in pairs(group_starts) do
-    for _, priority in ipairs(priorities) do
-      if not (served[priority] and served[priority][group]) then
-        redis.pcall('ZADD', base .. 'turns:' .. priority, 'XX', 'INCR', digits(#ids * LOAD), group)
-      end
-    end
-    if group ~= '' then
-      redis.pcall('SADD', base .. 'running:' .. group, unpack(ids))
-      local rate_ms = room_of(group).rate_ms
-      if rate_ms then rate_take(base .. 'rate:' .. group, rate_ms, #ids) end
-    elseif has_lines then
-      redis.pcall('SADD', base .. 'running:', unpack(ids))
-    end
-  end
 end

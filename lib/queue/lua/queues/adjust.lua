@@ -4,7 +4,7 @@
 -- ARGV 1 queue  2 idempotency key, or ''  3 fingerprint of the request  4… name, value, name, value …; the value ''
 --      takes the setting away
 -- RETURNS 'done' | 'replayed' | 'conflict' (parts/idempotency.lua), and then nothing was changed
--- @use bell idempotency lines queue_settings wake_groups
+-- @use bell idempotency lines queue_settings
 -- WHY no runner is woken for a pause that ends: a runner that is held back by one asks again within 250 ms.
 local queue, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]
 local LIMITS = {concurrency = true, rate = true, group_concurrency = true, group_rate = true}
@@ -12,7 +12,6 @@ local MOST_GROUPS, MOST_BELLS = 500, 1000
 
 local before = asked_before(key, fingerprint)
 if before then return before end
-note_limits(queue_settings('concurrency', 'rate'))
 local blocked_on_bells, is_limit = blocks_on_bells(), false
 for i = 4, #ARGV, 2 do
   local name, value = ARGV[i], ARGV[i + 1]
@@ -24,16 +23,17 @@ if not is_limit then return 'done' end
 
 -- A limit is another one: who may run by it now has a turn, and claims look who may. mend.lua wakes the groups beyond
 -- the first ones.
-wake_groups(MOST_GROUPS)
-note_limits(queue_settings('concurrency', 'rate'))
-if blocks_on_bells() then
-  use_rations()
-elseif blocked_on_bells then
-  -- Nobody rings there from now on: a bell for each runner that blocks there.
+lines().wake(MOST_GROUPS)
+local concurrency, rate = queue_settings('concurrency', 'rate')
+local block_on_bells = blocks_on_bells((concurrency or rate) and true or false)
+if block_on_bells then lines().use_rations() end
+-- Nobody rings from now on where idle runners have blocked until now: a bell for each of them. A list that is not empty
+-- wakes them by itself.
+local before_list = base .. (blocked_on_bells and 'bells' or 'ready:normal')
+if block_on_bells ~= blocked_on_bells and redis.call('EXISTS', before_list) == 0 then
   local bells = {}
   for i = 1, math.min(redis.call('HLEN', base .. 'workers'), MOST_BELLS) do bells[i] = 'bell' end
-  redis.call('UNLINK', base .. 'bells')
-  if #bells > 0 then redis.call('LPUSH', base .. 'bells', unpack(bells)) end
+  if #bells > 0 then redis.call('LPUSH', before_list, unpack(bells)) end
 end
 ring()
 return 'done'

@@ -13,7 +13,7 @@
 --                   as below, as in 'waiting\0313\031full\0311\031resting\0312\031held\0311'; '' without groups
 --      totals minute last_minute settings   each a text 'name\31value\31name\31value …', as in 'enqueued email\0317':
 --                   counts since the queue began, of this minute and of the last one, and what was set for the queue
--- @use clock alive line_counts queue_room queue_settings resume
+-- @use clock alive line_counts queue_room queue_settings
 -- WHY ready jobs are not counted: the lists hold stale ids and bells as well. Ready is all jobs less those in other
 -- states.
 -- WHY the oldest of a hundred groups: a queue may have a hundred thousand.
@@ -37,7 +37,7 @@ end
 
 local lists = {'ready:high', 'ready:normal', 'ready:low', 'suspects'}
 for _, group in ipairs(redis.call('ZRANGE', base .. 'groups', 0, MOST_GROUPS - 1)) do
-  for _, priority in ipairs(PRIORITIES) do lists[#lists + 1] = 'line:' .. priority .. ':' .. group end
+  for _, priority in ipairs({'high', 'normal', 'low'}) do lists[#lists + 1] = 'line:' .. priority .. ':' .. group end
 end
 local oldest_ms
 for _, list in ipairs(lists) do

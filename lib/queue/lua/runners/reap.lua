@@ -33,7 +33,7 @@ local function return_unfinished(id, job, priority, group)
   remember(job, 'released')
   redis.pcall('HINCRBY', job, 'attempts', -1)
   if is_isolated then
-    if group then use_rations() end
+    if group then lines().use_rations() end
     give_back(id, job, ready_list(priority, true), 'since', now, 'suspect', '1')
   else
     give_back(id, job, ready_list(priority, nil, group), 'since', now)
@@ -48,7 +48,7 @@ local function return_after_crash(id, job, priority, group, stale_in, crashes)
   end
   remember(job, 'crashed', '{"type":"worker_lost","message":"its runner ended while it ran"}')
   if crashes >= math.min(2, crash_limit - 1) then
-    if group then use_rations() end
+    if group then lines().use_rations() end
     make_ready(id, job, ready_list(priority, true), stale_in, 'since', now, 'crashes', crashes, 'suspect', '1')
   else
     give_back(id, job, ready_list(priority, nil, group), 'since', now, 'crashes', crashes)
