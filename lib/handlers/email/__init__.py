@@ -75,7 +75,6 @@ async def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
             ctx.log(str(exc))  # The record of a cancelled job gives the cancellation as its end, and no other reason.
         _stop_if_left_uncertain(payload, progress, exc)
         raise
-    mailer.rest.note_accepted()
     return {"message_id": letter.message_id, **progress.result()}
 
 

@@ -57,7 +57,7 @@ class Mailer:
             if route.tls != "none" and tls_context is None:
                 tls_context = ssl.create_default_context()
             self._sessions = SessionPool(
-                route, tls_context, self._threads, limits or SmtpDeadlines(), clock, self.sender.address
+                route, tls_context, self._threads, limits or SmtpDeadlines(), clock, self.sender.address, self.rest
             )
 
     def send(self, letter: Letter) -> Awaitable[Receipt]:
