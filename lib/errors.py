@@ -163,6 +163,20 @@ class QueueInUse(WaybillError):
     slug, status, title = "queue-in-use", 409, "The queue holds jobs or is served"
 
 
+class ScheduleNotFound(WaybillError):
+    slug, status, title = "schedule-not-found", 404, "No such schedule"
+
+
+class ScheduleElsewhere(WaybillError):
+    """A schedule lies where its jobs do. To move it between queues is the one change that can't be one step."""
+
+    slug, status, title = "schedule-elsewhere", 409, "A schedule of that name queues jobs elsewhere"
+
+
+class TooManySchedules(WaybillError):
+    slug, status, title = "too-many-schedules", 409, "The queue has as many schedules as it may have"
+
+
 class IdempotencyKeyReused(WaybillError):
     slug, status, title = "idempotency-key-reused", 422, "That Idempotency-Key came with another request"
 

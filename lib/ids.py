@@ -58,6 +58,16 @@ def derived_id(queue: str, parent_id: str, name: str) -> str:
     return f"{queue}-{parent_id[-32:-20]}8{digits[:3]}{_VARIANTS[digits[3]]}{digits[4:19]}"
 
 
+def derived_request_id(schedule: str, version: int, slot_ms: int) -> str:
+    """The request id of the job of one slot of a schedule: the same whoever makes it.
+
+    UUID version 8 (RFC 9562, 5.8): 48 bits of the slot's ms, the rest of SHA-256 over all three.
+    """
+    digits = hashlib.sha256(f"schedule {schedule} {version} {slot_ms}".encode()).hexdigest()
+    time_ms = f"{slot_ms:012x}"
+    return f"{time_ms[:8]}-{time_ms[8:]}-8{digits[:3]}-{_VARIANTS[digits[3]]}{digits[4:7]}-{digits[7:19]}"
+
+
 def new_runner_id(host: str, pid: int, *, is_alone: bool = False) -> str:
     """`<host>.<pid>.<8 hex>`: readable in a log, and never the same twice.
 

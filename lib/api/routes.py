@@ -18,6 +18,7 @@ from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
 from lib.api.metrics import MetricsOperations
 from lib.api.queues import QueueOperations
+from lib.api.schedules import ScheduleOperations
 from lib.api.system import SystemOperations
 from lib.prometheus import CONTENT_TYPE
 from lib.web.router import JSON, CallbackOperation, Route
@@ -25,6 +26,7 @@ from lib.web.router import JSON, CallbackOperation, Route
 # RFC 7396: a PATCH of a job or a queue does with each of its fields as a merge patch does.
 _PATCHES = {JSON: None, "application/merge-patch+json": None}
 _LISTING = frozenset({"queue", "state", *FILTERS, "limit", "cursor"})
+_SCHEDULES = frozenset({"queue", "owner", "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "for_s"})
 _PAGE = frozenset({"limit", "cursor"})
 _WAIT = frozenset({"wait"})
@@ -39,6 +41,7 @@ class AllOperations(NamedTuple):
     types: TypeOperations
     queues: QueueOperations
     groups: GroupOperations
+    schedules: ScheduleOperations
     events: EventOperations
     system: SystemOperations
     metrics: MetricsOperations
@@ -54,6 +57,7 @@ def routes(operations: AllOperations) -> tuple[Route, ...]:
         *_queue_routes(operations.queues, operations.actions),
         *_group_routes(operations.groups),
         Route("GET", "/api/workers", "listWorkers", operations.queues.workers, scope="read"),
+        *_schedule_routes(operations.schedules),
         *_service_routes(operations.events, operations.system, operations.metrics),
         *_page_routes(operations.manual),
     )
@@ -113,6 +117,20 @@ def _group_routes(groups: GroupOperations) -> tuple[Route, ...]:
         Route("PATCH", one, "changeGroup", groups.change, takes_body=True, bodies=_PATCHES, scope="admin"),
         Route("DELETE", one, "resetGroup", groups.remove, scope="admin", produces=()),
         Route("POST", f"{one}/release", "releaseGroup", groups.release, scope="admin"),
+    )
+
+
+def _schedule_routes(schedules: ScheduleOperations) -> tuple[Route, ...]:
+    one = "/api/schedules/{schedule}"
+    return (
+        Route("GET", "/api/schedules", "listSchedules", schedules.list_page, _SCHEDULES, scope="read"),
+        Route("POST", "/api/schedules/preview", "previewSchedule", schedules.preview, takes_body=True, scope="read"),
+        Route("GET", one, "readSchedule", schedules.read, scope="read"),
+        Route("PUT", one, "putSchedule", schedules.put, takes_body=True, scope="write", has_version=True),
+        Route("DELETE", one, "deleteSchedule", schedules.delete, scope="write", produces=(), has_version=True),
+        Route("POST", f"{one}/pause", "pauseSchedule", schedules.pause, scope="write", has_version=True),
+        Route("POST", f"{one}/resume", "resumeSchedule", schedules.resume, scope="write", has_version=True),
+        Route("POST", f"{one}/run", "runSchedule", schedules.run, scope="write"),
     )
 
 

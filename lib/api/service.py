@@ -31,6 +31,7 @@ from lib.api.manual import ManualOperations
 from lib.api.metrics import MetricsOperations
 from lib.api.queues import QueueOperations
 from lib.api.routes import AllOperations, routes
+from lib.api.schedules import ScheduleOperations
 from lib.api.system import SystemOperations
 from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.http1.server.limits import Limits
@@ -49,6 +50,7 @@ from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.meters import Meters
 from lib.queue.queue_store import QueueStore
+from lib.queue.schedule_store import ScheduleStore
 from lib.redis_link.link import open_link
 from lib.settings.api_keys import ApiKey
 from lib.settings.config import Settings
@@ -127,6 +129,7 @@ class ServiceStores:
         self.queues = QueueStore(self.link, keys, lease_s=settings.lease_s)
         self.jobs = JobStore(self.link, keys, commit_link=self._commit_link, ack_replicas=settings.ack_replicas)
         self.explanation_facts = ExplanationFacts(self.link, keys, self.queues.runners, lease_s=settings.lease_s)
+        self.schedules = ScheduleStore(self.link, keys)
         self.endings = EndWaiters(self.link, keys, random.Random())
         self.events = EventStream(self.link, keys, self.queues)
         self.epochs = Epochs(self.link, keys)
@@ -158,6 +161,7 @@ def _operations(
         types=TypeOperations(types),
         queues=QueueOperations(stores.queues, stores.jobs, gate, log),
         groups=GroupOperations(stores.queues.groups, gate, log),
+        schedules=ScheduleOperations(stores.schedules, stores.jobs, types, ids, gate, log),
         events=EventOperations(stores.events, stores.jobs, drain),
         system=SystemOperations(stores.link, stores.queues, contract, stores.epochs, stores.fleet, types, drain),
         metrics=MetricsOperations(stores.queues, stores.meters, stores.fleet, counts, types),

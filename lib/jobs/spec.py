@@ -52,6 +52,9 @@ class SpecTooNew(SpecError):
 class JobSpec(NamedTuple):
     """What was asked for: the type's name, the payload as it came, and how attempts are made.
 
+    schedule, scheduled_for: the schedule whose job this is, and the slot, in ms since 1970, for which it was queued; ""
+    and 0 for none.
+
     The fields behind `trace` are those of OPTIONS, then those of RARE, in the order of these tables.
     """
 
@@ -65,6 +68,8 @@ class JobSpec(NamedTuple):
     priority: str = "normal"
     group: str = ""
     tags: tuple[str, ...] = ()
+    schedule: str = ""
+    scheduled_for: int = 0
     unique_key: str = ""
 
     def to_text(self) -> str:
@@ -134,6 +139,12 @@ def _read_backoff(value: Any) -> Backoff:
     return Backoff(base_s, cap_s)
 
 
+def _read_scheduled_for(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("scheduled_for is not one")
+    return value
+
+
 def _write_number(value: float) -> str:
     return f"{value:.15g}"
 
@@ -162,6 +173,8 @@ OPTIONS: Final = (
 RARE: Final = (
     SpecRow("group", to_json, _STRING, _as_it_is),
     SpecRow("tags", _write_tags, r"\[[^]]*\]", _read_tags),
+    SpecRow("schedule", to_json, '"[a-z0-9._-]{1,100}"', _as_it_is),
+    SpecRow("scheduled_for", str, "[0-9]{1,15}", _read_scheduled_for),
     SpecRow("unique_key", to_json, _STRING, _as_it_is),
 )
 _DEFAULTS: Final[Mapping[str, Any]] = JobSpec._field_defaults

@@ -91,10 +91,12 @@ TEXTS: dict[str, ProblemText] = {
         ("payload-too-large", "too-many-connections"),
     ),
     "precondition-failed": ProblemText(
-        "The request's `If-Match` names a version, but jobs and queues have no versions. Nothing was changed.",
-        "A client that sends an `If-Match` with every change.",
-        "Send no `If-Match`. You will still learn of a conflict: a change of a job that has begun or finished is 409 "
-        "`wrong-state`, and two changes of different fields both count.",
+        "The request's `If-Match` names a version that the schedule does not have, or `If-None-Match` forbids the one "
+        "that is there; or the request changes a job or a queue, which have no versions. Nothing was changed.",
+        "Somebody changed the schedule since you read it. Or a client that sends an `If-Match` with every change.",
+        "Read the schedule again, and send the change with the `ETag` of that answer. For jobs and queues send no "
+        "`If-Match`: a change of a job that has begun or finished is 409 `wrong-state`, and two changes of different "
+        "fields both count.",
         _POST,
         ("wrong-state",),
     ),
@@ -217,6 +219,28 @@ TEXTS: dict[str, ProblemText] = {
         "the queue.",
         "curl -i '{base}/api/jobs?limit=20'",
         ("queue-not-found", "wrong-state"),
+    ),
+    "schedule-not-found": ProblemText(
+        "There is no schedule of this name.",
+        "It was deleted, or the name is mistyped: a name has the characters a-z, 0-9, dot, _ and -.",
+        "`GET /api/schedules` lists the schedules there are. A PUT makes one.",
+        "curl -i {base}/api/schedules",
+        ("not-found", "schedule-elsewhere"),
+    ),
+    "schedule-elsewhere": ProblemText(
+        "A schedule of this name queues its jobs in another queue, where it stays. Nothing was changed.",
+        "A PUT whose job goes to another queue than before, or two deployments that use one name.",
+        "Delete the schedule first, then PUT it anew; or give the new one another name.",
+        "curl -i {base}/api/schedules",
+        ("schedule-not-found", "too-many-schedules"),
+    ),
+    "too-many-schedules": ProblemText(
+        "The queue has 10,000 schedules, and takes no new one. Nothing was changed.",
+        "A schedule for each customer, or a deployment that never deletes the schedules that its code no longer names.",
+        "Delete what is no longer used: `GET /api/schedules?owner=…` lists the schedules of one owner. One schedule "
+        "whose handler enqueues a job for each customer does the work of thousands.",
+        "curl -i {base}/api/schedules",
+        ("schedule-elsewhere",),
     ),
     "idempotency-key-reused": ProblemText(
         "The same `Idempotency-Key` came within the last 24 hours with another request. Nothing was done.",

@@ -4,6 +4,7 @@ wb:queues                     SET     the queues' names; a queue is added before
 wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began to use it (lua/queues/name.lua)
 wb:fleet                      ZSET    "server 0.2.0 web1.4711.9f3a01c2" -> ms until which that program counts (fleet.py)
 wb:runners                    ZSET    runner -> ms until which it counts as living; only its size is read
+wb:schedules                  HASH    schedule -> the queue in whose slot it lies: where to look for it. Never the truth
 wb:replacements               HASH    reason -> how many runners were replaced for it (RUNNER_MAX_JOBS, RUNNER_MAX_MB)
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
@@ -51,7 +52,12 @@ wb:{q}:observed:<runner>      STRING  the number of the last counts that a runne
 wb:{q}:minute:<n>             HASH    event -> count in the n-th minute since 1970; expires
 wb:{q}:meta                   HASH    the queue's settings, those of jobs/queue_settings.py that are set; and of its
                                       scripts: `rationed` where runners call ration.lua, `turn` the number of its newest
-                                      claim, `mended` the group that mend.lua has looked at last
+                                      claim, `mended` the group that mend.lua has looked at last, `schedule_version` the
+                                      last version that one of its schedules got
+wb:{q}:slots                  ZSET    schedule -> ms at which its next slot is due; +inf while it is paused or has ended
+wb:{q}:schedule:<name>        HASH    a schedule: text (JSON, jobs/schedule.py), version, anchor (what every_s counts
+                                      from), slot and wall of the next slot, created, changed, last (job), reason (why
+                                      the slot is still due), outcomes (the last ten), counts fired skipped missed
 wb:{q}:events                 STREAM  an entry for each call of a script that ended jobs (lua/parts/events.lua); while
                                       `listened` exists, for every change of state
 wb:{q}:listened               STRING  exists while somebody reads the whole stream; expires
@@ -71,7 +77,7 @@ INDEXED = ("delayed", "blocked", "completed", "dead", "cancelled")
 
 TYPES = {
     **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine", "bells", "rate:"), "list"),
-    **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading"), "zset"),
+    **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots"), "zset"),
     **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
     **dict.fromkeys(("full", "running:"), "set"),
@@ -89,6 +95,7 @@ class RedisKeys:
         self.queues = f"{prefix}:queues"
         self.runners = f"{prefix}:runners"
         self.fleet = f"{prefix}:fleet"
+        self.schedules = f"{prefix}:schedules"
         self.warnings = f"{prefix}:warnings"
         self.replacements = f"{prefix}:replacements"
         # WHY the braces: name.lua writes this key and `queues`, so both must be in one Cluster slot.
@@ -134,6 +141,9 @@ class RedisKeys:
 
     def limits(self, queue: str) -> str:
         return self.base(queue) + "limits"
+
+    def schedule(self, queue: str, name: str) -> str:
+        return f"{self.base(queue)}schedule:{name}"
 
     def epoch(self, queue: str) -> str:
         return self.base(queue) + "epoch"

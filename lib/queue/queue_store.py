@@ -206,6 +206,11 @@ class QueueStore:
                 f"{about} runners serve the queue {queue}: take it out of WORKER_QUEUES and restart their workers, "
                 "then remove it"
             )
+        if outcome == b"schedules":
+            raise QueueInUse(
+                f"{about} schedules queue jobs in {queue}: delete them (GET /api/schedules?queue={queue} lists them), "
+                "then remove it"
+            )
         if outcome == b"jobs":
             counts = (await self._census_of_one(queue)).counts
             by_state = ", ".join(f"{count} {state}" for state, count in counts.items() if count)

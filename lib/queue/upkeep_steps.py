@@ -39,8 +39,9 @@ class Survey(NamedTuple):
 
     suspects: how many jobs wait to run alone. dead_runners: ids of runners that were reaped or left, and whose active
     list holds jobs again. beats: runner id -> its beat, `17:1764410000123`, or `none` for a registration without one.
-    wait_s: seconds until a job will be due, expire or be trimmed without anybody doing anything. is_rationed: the queue
-    has limits or groups, so that `mend` is to be called.
+    wait_s: seconds until a job will be due, expire or be trimmed without anybody doing anything, or until a slot of a
+    schedule is due. slot_wait_s: seconds until the latter alone. is_rationed: the queue has limits or groups, so that
+    `mend` is to be called.
     """
 
     is_due: bool
@@ -51,6 +52,7 @@ class Survey(NamedTuple):
     beats: dict[str, str]
     wait_s: float = inf
     is_rationed: bool = False
+    slot_wait_s: float = inf
 
     @property
     def is_busy(self) -> bool:
@@ -88,6 +90,7 @@ class UpkeepSteps:
             beats=dict(zip(beats[::2], beats[1::2], strict=True)),
             wait_s=int(wait_ms) / 1000 if wait_ms else inf,
             is_rationed=bool(found["rationed"]),
+            slot_wait_s=int(found["slot"]) / 1000 if found["slot"] else inf,
         )
 
     async def promote(self, queue: str) -> bool:

@@ -69,6 +69,7 @@ class Route:
     bodies: the media types of a body, and the most bytes of each; None for the limit of every body.
     scope: the least scope that a key must have (read < write < admin); None where no key is needed. It has no default:
     the author of a row decides.
+    has_version: what its path names has an ETag, and the operation itself obeys If-Match.
     begin: the Beginning of a CallbackOperation; None for an operation that is awaited.
     produces: the media types of its answers, the preferred one first; () if a success has no body.
     """
@@ -82,6 +83,7 @@ class Route:
     streams_body: bool = False
     bodies: Mapping[str, int | None] = field(default_factory=lambda: {"application/json": None})
     scope: Scope | None = field(kw_only=True)
+    has_version: bool = False
     begin: Beginning | None = field(default=None, init=False)
     produces: tuple[str, ...] = (JSON,)
 
@@ -147,7 +149,7 @@ class Router:
     def check_preconditions(route: Route, request: Request) -> None:
         """Raises PreconditionFailed for an If-Match with an ETag: jobs and queues have none that could match (RFC 9110,
         13.1.1). To ignore the field would let its sender overwrite somebody else's change."""
-        if request.headers.get("if-match", "*") != "*" and route.method != "GET":
+        if not route.has_version and request.headers.get("if-match", "*") != "*" and route.method != "GET":
             raise PreconditionFailed("nothing that this path changes has an ETag; send no If-Match")
 
     def is_private(self, path: str) -> bool:

@@ -109,22 +109,22 @@ def _depth() -> Iterator[Row]:
 def _limits() -> Iterator[Row]:
     """Redis time a job, against a queue without limits; and a claim beside many jobs, against 1,000 in one group."""
     kinds = {
-        "queue": ("a concurrency and a rate", Goal("≤", 1.2)),
+        "queue": ("concurrency and rate", Goal("≤", 1.2)),
         "groups_10": ("10 groups", Goal("≤", 1.5)),
         "groups_1000": ("1,000 groups", Goal("≤", 1.8)),
-        "capped_10": ("10 groups with a concurrency each", None),
+        "capped_10": ("10 capped groups", None),
     }
     for kind, (what, goal) in kinds.items():
         key, other_key = f"limits.{kind}.us", "limits.plain.us"
-        yield Row(f"Redis time per job: {what}", key, "no limits", other_key, goal, _GROUPS_NOTE)
+        yield Row(f"Redis a job: {what}", key, "no limits", other_key, goal, _GROUPS_NOTE)
     depths = {
-        "one_group": "1,000,000 in one group",
+        "one_group": "1,000,000 in a group",
         "many_groups": "100,000 groups of one",
-        "full": "50,000 of a group that is full",
+        "full": "50,000 of one full",
     }
     for depth, beside in depths.items():
         key, other_key = f"limits.{depth}.claim_finish", "limits.shallow.claim_finish"
-        yield Row(f"{beside}: claim, finish, in Redis", key, "1,000 in one group", other_key, Goal("≤", 1.2))
+        yield Row(f"claim, finish: {beside}", key, "1,000 in one group", other_key, Goal("≤", 1.2))
 
 
 def _wakeups() -> Iterator[Row]:

@@ -12,14 +12,17 @@ from lib.queue.epochs import MARKERS_A_CHECK, NAMES_A_CHECK, Epochs
 from lib.queue.job_store import JobStore
 from lib.queue.queue_names import NAMES_AT_ONCE, Walk
 from lib.queue.queue_store import QueueStore
+from lib.queue.schedule_slots import ScheduleSlots
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 from lib.settings import config
 from lib.work.outcomes import OutcomeLog
+from lib.work.supervisor.clock import ScheduleClock
 from lib.work.supervisor.rota import ASLEEP_S, AWAKE_S
 from lib.work.supervisor.upkeep import Upkeep
 from tests.a_log import ALog
 from tests.redis.case import RedisCase, Through, until
+from tests.redis.schedule_case import Tasks
 
 MANY = 500
 
@@ -39,6 +42,8 @@ class Counted(Through):
 class Rounds(RedisCase):
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
+        self.tasks = Tasks()
+        self.addAsyncCleanup(self.tasks.end)
         self.counted = Counted(self.link)
         self.upkeep = self.an_upkeep(self.counted)
         self.now_s = 0.0
@@ -48,7 +53,10 @@ class Rounds(RedisCase):
         settings = config.load({"WORKER_QUEUES": "own=1", "LEASE_S": "2"}, Path("/nonexistent"))
         queues = QueueStore(link, self.keys)
         outcomes, walk = OutcomeLog(JobStore(link, self.keys), log), Walk(link, self.keys, page=NAMES_AT_ONCE)
-        return Upkeep(queues, walk, outcomes, settings, log, Bulkheads(log), Random(1))
+        bulkheads = Bulkheads(log)
+        slots = ScheduleSlots(link, self.keys, self.ids)
+        clock = ScheduleClock(slots, log, bulkheads, Random(1), self.tasks.add)
+        return Upkeep(queues, walk, outcomes, settings, log, bulkheads, Random(1), clock)
 
     async def rounds(self, count: int) -> Counter[str]:
         """So many rounds, a second apart. Gives what they asked of Redis."""

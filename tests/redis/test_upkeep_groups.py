@@ -1,5 +1,6 @@
 """Upkeep of queues with limits or groups: what is broken is mended within a round or two, and told once."""
 
+import asyncio
 import unittest
 from pathlib import Path
 from random import Random
@@ -8,8 +9,10 @@ from typing import Any
 from lib.commands import audit
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.queue_names import NAMES_AT_ONCE, Walk
+from lib.queue.schedule_slots import ScheduleSlots
 from lib.settings import config
 from lib.work.outcomes import OutcomeLog
+from lib.work.supervisor.clock import ScheduleClock
 from lib.work.supervisor.upkeep import Upkeep
 from tests.a_log import ALog
 from tests.redis.case import KEEP_ALL
@@ -24,7 +27,10 @@ class UpkeepOfGroups(GroupedCase):
         self.log = ALog(self)
         settings = config.load({"WORKER_QUEUES": "q=1"}, Path("/nonexistent"))
         outcomes, walk = OutcomeLog(self.job_store, self.log), Walk(self.link, self.keys, page=NAMES_AT_ONCE)
-        self.upkeep = Upkeep(self.queues, walk, outcomes, settings, self.log, Bulkheads(self.log), Random(1))
+        bulkheads, rng = Bulkheads(self.log), Random(1)
+        slots = ScheduleSlots(self.link, self.keys, self.ids)
+        clock = ScheduleClock(slots, self.log, bulkheads, rng, asyncio.create_task)
+        self.upkeep = Upkeep(self.queues, walk, outcomes, settings, self.log, bulkheads, rng, clock)
         self.now_s = 0.0
 
     async def rounds(self, count: int = 2) -> None:

@@ -130,6 +130,8 @@ class Walk:
             self._block: 6,
             self._free: 5,
             self._adjust: 3,
+            self._schedule: 3,
+            self._fire: 4,
             self._look: 4,
             self._remove: 1,
         }
@@ -432,6 +434,50 @@ class Walk:
         settings = ("paused", "1"), ("paused", ""), ("paused", ""), ("max_depth", "8"), ("max_depth", "")
         await self._call("adjust", QUEUE, *self._keyed(), *self._rng.choice(settings))
         return "adjust"
+
+    async def _schedule(self) -> str:
+        """Write a schedule anew, delete it, move its slot, or note a run; by another version that does nothing."""
+        rng, name = self._rng, self._rng.choice("st")
+        version, seen = await self._version_and_due(name)
+        wrong = rng.random() < 0.2
+        wanted, due = f"{version}0" if wrong else version, str(rng.choice((1, int(time.time() * 1000) + 30)))
+        script = rng.choice(("schedule", "schedule", "unschedule", "shift", "ran"))
+        arguments: dict[str, tuple[Argument, ...]] = {
+            "schedule": (name, "{}", wanted, 1, "set", str(10**13), "1", "", 10),
+            "unschedule": (name, wanted),
+            "shift": (name, wanted, seen, due, due, ""),
+            "ran": (name, *self._some(most=1)) if self._states else (name, "q-1"),
+        }
+        answer = await self._call(script, *arguments[script])
+        if wrong and version and script != "ran":
+            assert answer in (b"changed", 0), f"{script} answered {answer} for another version"
+            assert (await self._version_and_due(name)) == (version, seen), f"{script} did something for another version"
+        return "nothing"
+
+    async def _version_and_due(self, name: str) -> tuple[str, str]:
+        version = await self._link.call("HGET", f"{self._base}schedule:{name}", "version") or b""
+        due = await self._link.call("ZSCORE", self._base + "slots", name) or b""
+        return version.decode(), due.decode()
+
+    async def _fire(self) -> str:
+        """Each slot that is due gets a job once, whoever comes second."""
+        if len(self._states) >= MOST_JOBS:
+            return await self._trim()
+        for name in "st":
+            await self._call("shift", name, *await self._version_and_due(name), 1, 1, "")
+        now, _, count, *due = await self._call("due_slots", 0, 10, 1 << 20)
+        assert count == len(due) / 7, f"{count} are due, and {len(due) / 7} are told"
+        overlap = self._rng.choice(("skip", "allow"))
+        for name, seen, version in zip(due[::7], due[1::7], due[2::7], strict=True):
+            job = NewJob(self._ids.new(QUEUE), self._rng.choice(PRIORITIES), SPEC)
+            arguments = (name, version, seen, int(now) + 60_000, 1, "", 1, 0, overlap, new_jobs_text([job]))
+            outcome, *_ = await self._call("fire", *arguments)
+            assert outcome in (b"fired", b"skipped", b"full"), outcome
+            again, *_ = await self._call("fire", *arguments)
+            assert again == (b"full" if outcome == b"full" else b"changed"), f"fire answered {outcome}, then {again}"
+            (found,) = [row for row in [await self._call("read_schedules", name)] if len(row) == 16]
+            assert found[1] == name, found
+        return "fire"
 
     async def _look(self) -> str:
         """What only reads, or adds to counters; the census is compared with the jobs."""

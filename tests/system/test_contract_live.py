@@ -39,6 +39,7 @@ def replied(
 
 def target(operation: Operation) -> str:
     path = operation.path.replace("{job_id}", NO_JOB).replace("{queue}", "email").replace("{slug}", "bad-json")
+    path = path.replace("{schedule}", "email")
     path = path.replace("{group}", "tenant-42")
     return path + ("?for_s=0.1" if operation.id == "readEvents" else "")
 
@@ -143,7 +144,7 @@ class Successes(Live):
                 if "{job_id}" in operation.path:
                     job = self.create({**MAIL, "delay_s": 600})
                     path = operation.path.replace("{job_id}", job["id"])
-                self.assertIn(self.ask(operation.id, path, sent, **kind).status, (200, 202))
+                self.assertIn(self.ask(operation.id, path, sent, **kind).status, (200, 201, 202))
 
     def test_a_mail_from_its_creation_to_its_deletion(self) -> None:
         job = self.create(MAIL)
@@ -275,6 +276,67 @@ class Successes(Live):
             self.assertEqual(200, self.ask(operation_id).status)
         self.assertEqual(contract.PATH.read_bytes(), self.ask("readContract").body)
 
+    def test_a_schedule_from_its_preview_to_its_deletion(self) -> None:
+        path = "/api/schedules/nightly"
+        secret = {"type": "keeps_a_secret", "payload": {"api_key": "hush", "n": 1}}
+        body = {"cron": "0 3 * * *", "job": secret, "owner": "me"}
+        made = self.ask("putSchedule", path, body, if_none_match="*")
+        twice = self.ask("putSchedule", path, body, if_none_match="*")
+        tag = made.headers["etag"]
+        changed = self.ask("putSchedule", path, {**body, "job": made.body["job"], "overlap": "allow"}, if_match=tag)
+        late = self.ask("pauseSchedule", f"{path}/pause", if_match=tag)
+        paused = self.ask("pauseSchedule", f"{path}/pause", if_match=changed.headers["etag"])
+        resumed = self.ask("resumeSchedule", f"{path}/resume")
+        run = self.ask("runSchedule", f"{path}/run", idempotency_key="now")
+        again = self.ask("runSchedule", f"{path}/run", idempotency_key="now")
+
+        self.assertEqual([201, 412, 200, 412], [one.status for one in (made, twice, changed, late)])
+        self.assertEqual("********", made.body["job"]["payload"]["api_key"])
+        self.assertEqual((made.body["next_run_at"], None), (changed.body["next_run_at"], paused.body["next_run_at"]))
+        self.assertEqual(changed.body["next_runs"], resumed.body["next_runs"])
+        self.assertEqual((202, "nightly", None), (run.status, run.body["schedule"], run.body["scheduled_for"]))
+        self.assertEqual((run.body["id"], "true"), (again.body["id"], again.headers["idempotency-replayed"]))
+        self.assertEqual("hush 1", self.read(run.body, "?wait=20")["result"])
+        read = self.ask("readSchedule", path)
+        self.assertEqual(["run"], [one["outcome"] for one in read.body["outcomes"]])
+        mine = self.ask("listSchedules", "?owner=me").body["items"]
+        self.assertEqual((["nightly"], []), ([one["name"] for one in mine], self.listed("?owner=you")))
+        stale = self.ask("deleteSchedule", path, if_match=tag)
+        gone = [self.ask("deleteSchedule", path, if_match=read.headers["etag"]).status for _ in range(2)]
+        self.assertEqual((412, [204, 404]), (stale.status, gone))
+
+    def test_schedules_are_listed_by_name_page_by_page(self) -> None:
+        names = [f"page-{number}" for number in range(25)]
+        for name in names:
+            self.ask("putSchedule", f"/api/schedules/{name}", {"every_s": 3600, "job": {**MAIL, "queue": "paged"}})
+        found, cursor = [], ""
+        for _ in range(10):
+            page = self.ask("listSchedules", f"?queue=paged&limit=7{cursor}").body
+            found += [one["name"] for one in page["items"]]
+            if page["next_cursor"] is None:
+                break
+            cursor = f"&cursor={page['next_cursor']}"
+
+        self.assertEqual(sorted(names), found)
+        self.redis.client.hset("wb:{paged}:schedule:page-3", "text", "broken by hand")
+        page = self.ask("listSchedules", "?queue=paged&limit=200").body
+        self.assertEqual((24, 1), (len(page["items"]), len(page["warnings"])))
+        self.assertEqual(503, self.ask("readSchedule", "/api/schedules/page-3").status)
+
+    def test_what_is_wrong_with_a_schedule_has_its_pointer(self) -> None:
+        wrong = {"cron": "* * * * * *", "timezone": "Mars/Base", "job": {"type": "email", "payload": {}, "delay_s": 5}}
+        answer = self.ask("putSchedule", "/api/schedules/wrong", wrong)
+        preview = self.ask("previewSchedule", "", {"cron": "0 0 31 2 *"})
+
+        pointers = [error["pointer"] for error in answer.body["errors"]]
+        self.assertEqual(422, answer.status)
+        self.assertLessEqual({"/cron", "/timezone", "/job/delay_s", "/job/payload/subject"}, {*pointers})
+        self.assertIn("use every_s for less than a minute", answer.body["errors"][0]["detail"])
+        self.assertEqual((422, "/cron"), (preview.status, preview.body["errors"][0]["pointer"]))
+
+    def listed(self, query: str) -> list[str]:
+        return [one["name"] for one in self.ask("listSchedules", query).body["items"]]
+
     def test_a_group_is_listed_limited_and_as_all_others_again(self) -> None:
         queue = "/api/queues/fair"
         self.create({**MAIL, "queue": "fair", "group": "tenant-42"})
@@ -385,6 +447,9 @@ class Refusals(Live):
         return {
             "bad-request": lambda: self.sent("POST /api/jobs HTTP/1.1\nHost: a\nHost: b"),
             "bad-json": lambda: self.ask("createJob", "", b"{"),
+            "schedule-not-found": lambda: self.ask("readSchedule", "/api/schedules/nobody"),
+            "schedule-elsewhere": self.a_schedule_that_lies_elsewhere,
+            "too-many-schedules": self.a_schedule_more_than_a_queue_may_have,
             "not-found": lambda: self.ask("readHealth", "/api/nothing"),
             "key-missing": lambda: self.ask_guarded("readHealth"),
             "key-invalid": lambda: self.ask_guarded("readHealth", authorization="Bearer wb_x"),
@@ -469,6 +534,20 @@ class Refusals(Live):
         self.ask("createJob", "", crowded)
         self.ask("changeQueue", "/api/queues/crowded", {"max_depth": 1})
         return self.ask("createJob", "", crowded)
+
+    def put_schedule(self, name: str, queue: str) -> Answer:
+        return self.ask("putSchedule", f"/api/schedules/{name}", {"every_s": 3600, "job": {**MAIL, "queue": queue}})
+
+    def a_schedule_that_lies_elsewhere(self) -> Answer:
+        self.assertEqual(201, self.put_schedule("moved", "email").status)
+        return self.put_schedule("moved", "elsewhere")
+
+    def a_schedule_more_than_a_queue_may_have(self) -> Answer:
+        self.redis.client.zadd("wb:{scheduled}:slots", {f"s{number}": 10**15 for number in range(10_000)})
+        try:
+            return self.put_schedule("more", "scheduled")
+        finally:
+            self.redis.client.delete("wb:{scheduled}:slots")
 
     def the_limits_of_a_group_that_has_none(self) -> Answer:
         self.ask("changeQueue", "/api/queues/fair", {"groups": {"concurrency": 2}})

@@ -12,6 +12,7 @@ beats.py              beats for the runners
 exit_collector.py     a runner has ended: its jobs are taken back
 rounds.py             what is done once a second:
   upkeep.py             every queue's periodic work; rota.py: which queues are due; lease_watch.py: whose lease ran out
+  clock.py              fires schedules, at the moment when upkeep says that a slot is due
   stuck.py              own runners that live and do nothing; overdue.py: which of their jobs are out of time
 isolation_runners.py  runners for suspects: isolation.py decides what runs where, stand_by.py how many are kept
 """

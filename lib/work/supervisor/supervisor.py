@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lib.errors import RedisUnavailable
+from lib.ids import JobIds
 from lib.logs.log import Log
 from lib.processes import signals
 from lib.processes.restarts import keep_trying, pause, pause_before_restart_s
@@ -34,10 +35,12 @@ from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.queue_names import NAMES_AT_ONCE, Walk
 from lib.queue.queue_store import QueueStore
+from lib.queue.schedule_slots import ScheduleSlots
 from lib.redis_link.link import open_link
 from lib.settings.config import EXIT_CONFIG, Settings
 from lib.work.outcomes import OutcomeLog
 from lib.work.supervisor.beats import Beats
+from lib.work.supervisor.clock import ScheduleClock
 from lib.work.supervisor.exit_collector import ExitCollector
 from lib.work.supervisor.isolation_runners import IsolationRunners
 from lib.work.supervisor.quota import Quota
@@ -104,12 +107,13 @@ class Supervisor:
             self._tasks,
             log,
         )
+        clock = ScheduleClock(ScheduleSlots(link, keys, JobIds()), log, bulkheads, rng, self._tasks.start)
         self._beats = Beats(settings.lease_s, self._roster, queues, Fleet(link, keys), bulkheads)
         self._rounds = Rounds(
             settings.redis_url,
             link,
             Epochs(link, keys),
-            Upkeep(queues, Walk(link, keys, page=NAMES_AT_ONCE), outcomes, settings, log, bulkheads, rng),
+            Upkeep(queues, Walk(link, keys, page=NAMES_AT_ONCE), outcomes, settings, log, bulkheads, rng, clock),
             StuckRunners(link, keys, log, bulkheads, rng),
             self._isolation_runners,
             self._roster,

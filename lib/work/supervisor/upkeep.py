@@ -1,4 +1,5 @@
-"""Upkeep: the one list of all periodic work on queues. Promote what is due, reap dead runners, expire, trim, mend.
+"""Upkeep: the one list of all periodic work on queues. Promote what is due, reap dead runners, expire, trim, mend, and
+learn when the next slot of a schedule is due (clock.py).
 
 Every supervisor does this for every queue, served by it or not: once a second where something moves, now and then where
 nothing does (rota.py). Each step is one atomic script, so several supervisors may do the same step at once: none leads,
@@ -14,6 +15,7 @@ from lib.queue.queue_store import QueueStore
 from lib.queue.upkeep_steps import Retention
 from lib.settings.config import Settings
 from lib.work.outcomes import OutcomeLog
+from lib.work.supervisor.clock import ScheduleClock
 from lib.work.supervisor.lease_watch import LeaseWatch
 from lib.work.supervisor.rota import AWAKE_S, Rota
 
@@ -33,6 +35,7 @@ class Upkeep:
         log: Log,
         bulkheads: Bulkheads,
         rng: Random,
+        clock: ScheduleClock,
     ) -> None:
         self._queues = queues
         self._walk = walk
@@ -40,6 +43,7 @@ class Upkeep:
         self._settings = settings
         self._log = log
         self._bulkheads = bulkheads
+        self._clock = clock
         self._retention = Retention(
             settings.retain_completed, settings.retain_completed_s, settings.retain_dead_s, settings.retain_dead
         )
@@ -92,6 +96,7 @@ class Upkeep:
         """Do whatever is due in one queue. Returns the number of its suspects."""
         survey = await self._queues.upkeep.survey(queue, self._retention)
         self._rota.visited(queue, now_s, is_busy=survey.is_busy, wait_s=survey.wait_s)
+        self._clock.set(queue, survey.slot_wait_s)
         watch = self._watches.pop(queue, None) or LeaseWatch(self._settings.lease_s, EVERY_S)
         if survey.beats:
             # A queue that no runner serves needs no LeaseWatch, and there may be ten thousand such queues.

@@ -54,6 +54,8 @@ class NewJobs(unittest.TestCase):
             "priority": PRIORITIES,
             "group": ("", "tenant-42", "?"),
             "tags": ((), ("eu",), ("eu", "order/17:a")),
+            "schedule": ("", "daily-report"),
+            "scheduled_for": (0, 1_790_000_000_000),
             "unique_key": ("", 'k"ey %', "?"),
         }
         times: dict[str, tuple[Any, ...]] = {

@@ -9,8 +9,8 @@ from tests.unit.queue.lua_fields import FieldChange, changes_of
 
 _HEADER = re.compile(r"^-- @transition (\S+) --(\w+)--> (\S+)$", re.MULTILINE)
 # A script is named by what it does, an event by what happens to the job. claim also promotes jobs that are due, and
-# meets jobs that have expired.
-EVENTS = {"finish": {"complete"}, "claim": {"claim", "promote", "expire"}}
+# meets jobs that have expired. A schedule that fires enqueues a job.
+EVENTS = {"finish": {"complete"}, "claim": {"claim", "promote", "expire"}, "fire": {"enqueue"}}
 EVENTS["ration"] = EVENTS["claim"]
 
 
@@ -101,7 +101,7 @@ class Headers(unittest.TestCase):
             if not re.match(r"#!lua flags=(allow-oom|no-writes)", path.read_text(encoding="utf-8"))
         }
 
-        self.assertEqual({"enqueue", "patch"}, refused)
+        self.assertEqual({"enqueue", "patch", "fire", "schedule"}, refused)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ PLACES = {
     # Which line is next, and which groups are stopped.
     "base .. 'turns:' .. priority": "lines:ZADD lines:ZREM turns:ZREM mend_group:ZREM",
     "turns": "turns:ZADD turns:ZREM turns:UNLINK",
-    "base .. 'resting'": "lines:ZADD lines:ZREM mend_group:ZREM",
+    "base .. 'resting'": "lines:ZADD lines:ZREM mend_group:ZADD mend_group:ZREM",
     "base .. 'groups'": "lines:ZADD mend:ZADD mend_group:ZREM",
     # A runner's active list.
     "active_list": "claiming:LPUSH claiming:LREM ration:LPUSH reap:LREM",
@@ -49,11 +49,14 @@ OTHERS = {
     *("base .. post", "base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
     # A rate's window, keys that somebody broke, and what a removed queue leaves behind.
     *("key", "base .. name", "base .. name .. group", "base .. 'running:'"),
+    # Schedules, which are no jobs.
+    *("base .. 'slots'", "schedule_key"),
 }
 
 # Which of the owners each script needs: through them alone a job is made, waits, runs, ends and is forgotten.
 OWNERS = {
     "enqueue": "ready_list take_in",
+    "fire": "ready_list take_in",
     "claim": "conclude hand_out make_ready ready_list",
     "ration": "conclude hand_out make_ready ready_list",
     "finish": "conclude",

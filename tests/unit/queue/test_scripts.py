@@ -98,8 +98,9 @@ class Replies(unittest.TestCase):
     def test_one_fragment_alone_reads_single_settings_of_a_queue(self) -> None:
         naming = {name for name, text in FILES.items() if re.search(r"^[^-]*'meta'", text, re.MULTILINE)}
 
-        # adjust writes them, and census shows all of them. lines and mend write what the scripts note for themselves.
-        self.assertEqual({"queue_settings", "adjust", "census", "lines", "mend"}, naming)
+        # adjust writes them, and census shows all of them. lines and mend write what the scripts note for themselves;
+        # schedule counts its versions there.
+        self.assertEqual({"queue_settings", "adjust", "census", "lines", "mend", "schedule"}, naming)
 
     def numbered(self, text: str) -> set[str]:
         """The variables with a numbered place in this file, but those that get names in the line behind their HMGET."""

@@ -2,7 +2,8 @@
 -- remove.lua: delete all keys of a queue that holds no job and that no living runner serves.
 -- KEYS 1 base
 -- ARGV 1 lease in ms of a runner whose registration names none  2… names of the keys that go, without the base
--- RETURNS {'jobs', how many the queue holds} | {'served', by how many living runners}: nothing was changed
+-- RETURNS {'jobs', how many the queue holds} | {'schedules', how many lie there} | {'served', by how many living
+--        runners}: nothing was changed
 --      | {'removed', the queue's marker, or ''}
 -- @use clock alive
 -- WHY the marker may be left out of ARGV: it goes last, in a second call, when its removal is noted (Queues.remove).
@@ -11,6 +12,8 @@ local MOST_DEAD_RUNNERS, MOST_GROUPS, MINUTES = 1000, 2000, 3
 
 local jobs = redis.call('ZCARD', base .. 'all')
 if jobs > 0 then return {'jobs', jobs} end
+local schedules = redis.call('ZCARD', base .. 'slots')
+if schedules > 0 then return {'schedules', schedules} end
 local runners, alive = {}, 0
 local registered = redis.call('HGETALL', base .. 'workers')
 for i = 1, #registered, 2 do

@@ -9,9 +9,11 @@
 --      suspects       how many suspects may run: 0 while the queue is paused, or none of the next ones may start
 --      rationed       '1' where the queue has limits or groups, so that mend.lua is to be called; else ''
 --      dead_runners   the dead runners that still hold ids, parted by commas
---      wait           ms until the first of due, expiring and trimmable becomes '1' by itself, or ''
+--      wait           ms until the first of due, expiring and trimmable becomes '1' by itself, or a schedule's slot is
+--                     due; or ''
+--      slot           ms until the next slot of a schedule is due, or ''
 --      beats          {runner, beat or 'none', runner, beat …}
--- @use clock group_room queue_room queue_settings
+-- @use clock group_room queue_room queue_settings schedules
 -- WHY not no-writes: where Redis answers reads and refuses writes (a replica, a full disk, too few replicas), no
 -- runner can beat, and a survey that came through then would take the living for dead. Redis refuses this script with
 -- the beats.
@@ -43,6 +45,9 @@ for _, runner in ipairs(redis.call('ZREVRANGE', base .. 'graves', 0, most_dead_r
 end
 
 local is_due, is_expiring = is_first_before('delayed', now_ms), is_first_before('expiring', now_ms)
+-- +inf where no schedule has a slot to come.
+local slot_ms = tonumber(redis.call('ZRANGE', base .. 'slots', 0, 0, 'WITHSCORES')[2]) or math.huge
+next_ms = math.min(next_ms, slot_ms - now_ms)
 is_due = is_first_before('resting', now_ms) or is_due
 local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
 rationed = rationed or redis.call('EXISTS', base .. 'groups') == 1
@@ -79,5 +84,6 @@ return {
   'rationed', rationed and '1' or '',
   'dead_runners', table.concat(dead_with_ids, ','),
   'wait', next_ms < math.huge and string.format('%.0f', math.max(0, next_ms)) or '',
+  'slot', slot_wait(slot_ms < math.huge and slot_ms or nil),
   'beats', beats,
 }

@@ -1,0 +1,263 @@
+"""/api/schedules: write a schedule, read, list, pause, resume and delete schedules, run one now, and preview times.
+
+Each operation parses its request, makes one call on the ScheduleStore, logs the change, and shows the schedule
+(shown_schedule.py). A schedule has a version, which is its ETag: a change with `If-Match: "7"` is made to that version
+or to none, and a PUT with `If-None-Match: *` makes a new schedule or none.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lib.api import idempotency
+from lib.api.jobs import OUTCOME
+from lib.api.shown import job_text, just_taken, outcome_of
+from lib.api.shown_schedule import present_preview, present_schedule
+from lib.errors import FieldError, JobNotFound, RedisKeysBroken, ScheduleNotFound, behind_a_change
+from lib.http1.message import Response
+from lib.ids import QUEUE_NAME, JobIds
+from lib.jobs.job import Accepted, JobRecord
+from lib.jobs.registry import Registry
+from lib.jobs.request_fields import fields_error
+from lib.jobs.schedule import Schedule
+from lib.jobs.schedule_request import SCHEDULE_NAME, job_of, read_preview, read_schedule
+from lib.jobs.zones import UnknownZone
+from lib.json_text import to_json
+from lib.logs.log import Log
+from lib.queue.fleet import UpgradeGate
+from lib.queue.job_store import JobStore
+from lib.queue.schedule_store import Precondition, ScheduleSeen, ScheduleStore, always
+from lib.web import json_body, query
+from lib.web.json_answer import answer_json, answer_text
+from lib.web.router import Call
+
+READ_AT_ONCE = 10
+MOST_LOOKED_AT = 1000
+PAGE_BYTES = 4 << 20
+_ETAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
+
+
+class ScheduleOperations:
+    """The operations on schedules."""
+
+    def __init__(
+        self,
+        schedules: ScheduleStore,
+        job_store: JobStore,
+        registry: Registry,
+        ids: JobIds,
+        gate: UpgradeGate,
+        log: Log,
+    ) -> None:
+        self._schedules = schedules
+        self._job_store = job_store
+        self._registry = registry
+        self._ids = ids
+        self._gate = gate
+        self._log = log
+
+    async def put(self, call: Call) -> Response:
+        name, body = _name(call), json_body.parse(call.request.body)
+        await self._gate.require("schedules", "0.3.0")
+        with _zone_faults("/timezone"):
+            seen, is_new = await self._schedules.put(
+                name, lambda present: self._wanted(body, present), _precondition(call)
+            )
+        self._log_change(call, seen, "created" if is_new else "changed")
+        headers = [_etag(seen), *([("Location", f"/api/schedules/{name}")] if is_new else [])]
+        return answer_json(201 if is_new else 200, present_schedule(seen), headers)
+
+    async def read(self, call: Call) -> Response:
+        return _answer(await self._schedules.read(_name(call)))
+
+    async def delete(self, call: Call) -> Response:
+        name = _name(call)
+        await self._schedules.delete(name, _precondition(call))
+        msg = f"Schedule {name} deleted; its jobs stay"
+        self._log.info("schedule.deleted", msg, request_id=call.request_id, schedule=name)
+        return Response(204)
+
+    async def pause(self, call: Call) -> Response:
+        return await self._set_paused(call, is_paused=True)
+
+    async def resume(self, call: Call) -> Response:
+        return await self._set_paused(call, is_paused=False)
+
+    async def _set_paused(self, call: Call, *, is_paused: bool) -> Response:
+        json_body.expect_no_fields(call.request.body)
+        name, may_change = _name(call), _precondition(call)
+        seen = await self._schedules.read(name)
+        if seen.schedule.paused == is_paused and may_change(seen.version):
+            return _answer(seen)
+        with _zone_faults(""):
+            seen, _ = await self._schedules.put(name, lambda present: _paused(name, present, is_paused), may_change)
+        self._log_change(call, seen, "paused" if is_paused else "resumed")
+        return _answer(seen)
+
+    async def run(self, call: Call) -> Response:
+        """Queue the schedule's job now. Its slots go on as they are."""
+        json_body.expect_no_fields(call.request.body)
+        keyed, seen = idempotency.keyed(call), await self._schedules.read(_name(call))
+        made = job_of(seen.schedule, self._ids, name=seen.name, slot=None, request_id=call.request_id, trace=call.trace)
+        job, spec = made
+        accepted = await self._job_store.enqueue(job._replace(idempotency_key=keyed.key, fingerprint=keyed.fingerprint))
+        if accepted.outcome == "conflict":
+            raise idempotency.key_reused_error()
+        with behind_a_change():
+            await self._schedules.note_run(seen, accepted.job_id)
+        msg = f"Schedule {seen.name} was run now: {accepted.job_id}"
+        self._log.info("schedule.run", msg, request_id=call.request_id, schedule=seen.name, job_id=accepted.job_id)
+        record = just_taken(job, spec, accepted.created_ms)
+        if accepted.outcome != "new":
+            record = await self._known(record, accepted.job_id)
+        return _job_answer(record, accepted)
+
+    async def _known(self, record: JobRecord, job_id: str) -> JobRecord:
+        """The job that an earlier request with this idempotency key queued; as `record` where it is trimmed."""
+        try:
+            return await self._job_store.read(job_id)
+        except JobNotFound:
+            return record._replace(job_id=job_id, state="")
+
+    async def preview(self, call: Call) -> Response:
+        schedule, count = read_preview(json_body.parse(call.request.body))
+        with _zone_faults("/timezone"):
+            return answer_json(200, present_preview(schedule, await self._schedules.now_ms(), count))
+
+    async def list_page(self, call: Call) -> Response:
+        """Schedules by name, a page of them. Many may have to be looked at for one owner; a page may be empty then."""
+        limit = query.whole(call.parameters, "limit", 1, 200, 50)
+        queue, owner = call.parameters.get("queue"), call.parameters.get("owner")
+        if queue is not None and not QUEUE_NAME.fullmatch(queue):
+            raise query.parameter_error("queue", "is not a queue's name")
+        after = call.parameters.get("cursor", "")
+        if after and not SCHEDULE_NAME.fullmatch(after):
+            raise query.parameter_error("cursor", "is not one that a page gave as next_cursor")
+        index = await self._schedules.index()
+        names = [name for name, where in index.items() if name > after and queue in (None, where)]
+        page = _Page(owner, limit)
+        for at in range(0, min(len(names), MOST_LOOKED_AT), READ_AT_ONCE):
+            if page.is_full:
+                break
+            some = names[at : at + READ_AT_ONCE]
+            page.add(some, *await self._read_all({name: index[name] for name in some}))
+            await asyncio.sleep(0)  # To show ten schedules takes some ms; others have their turn between.
+        return page.answer(names)
+
+    async def _read_all(self, places: dict[str, str]) -> tuple[dict[str, ScheduleSeen], list[str]]:
+        """The schedules of these names, and a warning for each that can't be read. places: name -> queue."""
+        found: dict[str, ScheduleSeen] = {}
+        warnings = []
+        for queue in sorted(set(places.values())):
+            names = [name for name, where in places.items() if where == queue]
+            try:
+                _, some = await self._schedules.read_some(queue, names)
+                found.update({seen.name: seen for seen in some})
+            except RedisKeysBroken as fault:
+                if len(names) == 1:
+                    warnings.append(f"the schedule {names[0]} can't be read: {fault.detail}")
+                    continue
+                for name in names:
+                    one, more = await self._read_all({name: queue})
+                    found.update(one)
+                    warnings += more
+        return found, warnings
+
+    def _wanted(self, body: Any, present: ScheduleSeen | None) -> Schedule:
+        return read_schedule(body, self._registry, self._ids, present.schedule if present else None)
+
+    def _log_change(self, call: Call, seen: ScheduleSeen, verb: str) -> None:
+        msg = f"Schedule {seen.name} {verb}"
+        about = {"schedule": seen.name, "queue": seen.schedule.queue, "version": seen.version}
+        self._log.info(f"schedule.{verb}", msg, request_id=call.request_id, **about)
+
+
+class _Page:
+    """One page of the list, while it is filled."""
+
+    def __init__(self, owner: str | None, limit: int) -> None:
+        self._owner = owner
+        self._limit = limit
+        self._texts: list[str] = []
+        self._warnings: list[str] = []
+        self._bytes = 0
+        self._last = ""
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._texts) >= self._limit or self._bytes > PAGE_BYTES
+
+    def add(self, names: list[str], found: dict[str, ScheduleSeen], warnings: list[str]) -> None:
+        self._warnings += warnings
+        for name in names:
+            if self.is_full:
+                return
+            self._last = name
+            seen = found.get(name)
+            if seen is not None and self._owner in (None, seen.schedule.owner):
+                self._texts.append(to_json(present_schedule(seen)))
+                self._bytes += len(self._texts[-1])
+
+    def answer(self, names: list[str]) -> Response:
+        """names: all that the list has from this page on."""
+        next_cursor = self._last if names and self._last != names[-1] else None
+        items, warnings = ",".join(self._texts), to_json(self._warnings)
+        return answer_text(200, f'{{"items":[{items}],"next_cursor":{to_json(next_cursor)},"warnings":{warnings}}}')
+
+
+def _name(call: Call) -> str:
+    name = call.path["schedule"]
+    if not SCHEDULE_NAME.fullmatch(name):
+        raise ScheduleNotFound(
+            "that can't be a schedule's name: a-z, 0-9, . _ and -, beginning with a letter or digit, 100 at most"
+        )
+    return name
+
+
+def _paused(name: str, present: ScheduleSeen | None, is_paused: bool) -> Schedule:
+    if present is None:
+        raise ScheduleNotFound(f"there is no schedule {name!r}; somebody has just deleted it")
+    return present.schedule._replace(paused=is_paused)
+
+
+def _answer(seen: ScheduleSeen) -> Response:
+    return answer_json(200, present_schedule(seen), [_etag(seen)])
+
+
+def _job_answer(record: JobRecord, accepted: Accepted) -> Response:
+    headers = [("Location", f"/api/jobs/{accepted.job_id}"), (OUTCOME, outcome_of(accepted))]
+    if accepted.outcome.startswith("replayed"):
+        headers.append(idempotency.REPLAYED)
+    return answer_text(202, f'{job_text(record)[:-1]},"outcome":"{outcome_of(accepted)}"}}', headers)
+
+
+@contextlib.contextmanager
+def _zone_faults(pointer: str) -> Iterator[None]:
+    """A zone that this host does not know is the caller's fault in a PUT, and else the host's: 422 in each case."""
+    try:
+        yield
+    except UnknownZone as fault:
+        raise fields_error([FieldError(pointer, str(fault))]) from None
+
+
+def _etag(seen: ScheduleSeen) -> tuple[str, str]:
+    return "ETag", f'"{seen.version}"'
+
+
+def _precondition(call: Call) -> Precondition:
+    """What If-Match and If-None-Match allow (RFC 9110, 13.1): a list of ETags, or `*` for any version."""
+    match, none_match = (call.request.headers.get(name) for name in ("if-match", "if-none-match"))
+    if match is None and none_match is None:
+        return always
+    allows, forbids = _versions(match), _versions(none_match)
+    return lambda version: (match is None or allows(version)) and not (none_match is not None and forbids(version))
+
+
+def _versions(text: str | None) -> Callable[[int | None], bool]:
+    """Whether a version is among those of the field. A weak ETag (W/"7") is none of ours."""
+    if text is None or text.strip() == "*":
+        return lambda version: version is not None
+    named = {found[2] for found in _ETAG.finditer(text) if not found[1]}
+    return lambda version: str(version) in named

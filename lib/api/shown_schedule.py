@@ -1,0 +1,100 @@
+"""A schedule as the API shows it: the fields of openapi.yaml's Schedule, with secrets of its job masked. Pure but for
+the zones, which are the host's.
+
+    {"name": "daily-report", "cron": "30 2 * * *", "next_run_at": "2026-11-30T01:30:00.000Z", "outcomes": […], …}
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from lib.api.shown import seconds_of
+from lib.jobs.cron import CronError
+from lib.jobs.masking import masked
+from lib.jobs.schedule import Schedule, ScheduleSlot, Timetable, doubts
+from lib.jobs.timestamps import LAST_MS, timestamp
+from lib.jobs.zones import UnknownZone
+from lib.queue.schedule_store import ScheduleSeen, SlotOutcome
+
+NEXT_RUNS: Final = 5
+REASONS: Final = {"full": "queue_full", "group_full": "group_full"}
+
+
+def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
+    """A schedule in the words of the API."""
+    schedule, slot = seen.schedule, seen.slot
+    next_runs, warnings = _coming(seen)
+    overdue_ms = max(0, seen.now_ms - slot.due_ms) if slot else 0
+    return {
+        "name": seen.name,
+        **_times(schedule),
+        "job": {**schedule.job, "payload": masked(schedule.job.get("payload"))},
+        "overlap": schedule.overlap,
+        "catch_up": schedule.catch_up,
+        "paused": schedule.paused,
+        "owner": schedule.owner or None,
+        "queue": schedule.queue,
+        "version": seen.version,
+        "created_at": _time(seen.created_ms),
+        "changed_at": _time(seen.changed_ms),
+        "next_run_at": _time(slot.due_ms) if slot else None,
+        "next_runs": next_runs,
+        "outcomes": [_outcome(outcome) for outcome in seen.outcomes],
+        "counts": {"fired": seen.fired, "skipped": seen.skipped, "missed": seen.missed},
+        "overdue_s": seconds_of(overdue_ms),
+        "reason": REASONS.get(seen.reason),
+        "warnings": warnings,
+    }
+
+
+def present_preview(schedule: Schedule, now_ms: int, count: int) -> dict[str, Any]:
+    """The next runs that these times would have. Raises UnknownZone."""
+    timetable = schedule.timetable("preview", now_ms)
+    coming = timetable.coming(timetable.first(now_ms), max(count, 2))
+    return {"next_runs": _runs(coming[:count]), "warnings": _doubts(schedule, timetable, coming)}
+
+
+def _coming(seen: ScheduleSeen) -> tuple[list[str | None], list[str]]:
+    """The next runs, and warnings."""
+    try:
+        timetable = seen.schedule.timetable(seen.name, seen.anchor_ms)
+    except (UnknownZone, CronError) as fault:
+        return _runs([seen.slot] if seen.slot else []), [f"this server can't work out its times: {fault}"]
+    coming = timetable.coming(seen.slot, NEXT_RUNS)
+    return _runs(coming), _doubts(seen.schedule, timetable, coming)
+
+
+def _doubts(schedule: Schedule, timetable: Timetable, coming: Sequence[ScheduleSlot]) -> list[str]:
+    ended = [] if coming or schedule.paused else ["it has ended: no run lies between now and ends_at"]
+    return [*ended, *doubts(schedule, timetable, coming)]
+
+
+def _times(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "cron": schedule.cron or None,
+        "every_s": seconds_of(schedule.every_ms or None),
+        "timezone": schedule.timezone,
+        "jitter_s": seconds_of(schedule.jitter_ms),
+        "starts_at": _time(schedule.starts_ms),
+        "ends_at": _time(schedule.ends_ms),
+    }
+
+
+def _outcome(one: SlotOutcome) -> dict[str, Any]:
+    is_missed = one.outcome == "missed"
+    reason = f"{one.about} had not ended" if one.outcome == "skipped" else None
+    return {
+        "at": _time(one.at_ms),
+        "scheduled_for": _time(one.slot_ms),
+        "outcome": one.outcome,
+        "job_id": None if is_missed else one.about,
+        "missed": int(one.about) if is_missed and one.about.isdecimal() else 0,
+        "reason": "nothing ran when they were due" if is_missed else reason,
+    }
+
+
+def _runs(slots: Sequence[ScheduleSlot]) -> list[str | None]:
+    return [_time(slot.due_ms) for slot in slots if slot.due_ms <= LAST_MS]
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None or not 0 <= ms <= LAST_MS else timestamp(ms)

@@ -1,0 +1,63 @@
+"""Time zones by their IANA names, as in "Europe/Berlin".
+
+`UTC` needs no data of the host. The rules of every other zone come from the host's tzdata, or from PyPI's package
+`tzdata` where somebody has installed it; Waybill asks for neither. A process reads a zone's rules once, and again after
+`read_anew`: the host's tzdata may be upgraded under a process that runs for months.
+"""
+
+import functools
+import zoneinfo
+from datetime import UTC, tzinfo
+from typing import Final
+
+UTC_NAMES: Final = frozenset({"UTC", "Etc/UTC", "Z"})
+# Zones of the host itself, which other hosts do not share, and one that stands for "not yet set".
+_NO_ZONES: Final = frozenset({"localtime", "Factory", "posixrules"})
+INSTALL: Final = "install it: apt-get install tzdata, or apk add tzdata"
+
+
+class UnknownZone(ValueError):
+    """No zone of that name is known here. The message says how many are."""
+
+
+def find_zone(name: str) -> tzinfo:
+    """The zone of that name. Raises UnknownZone."""
+    if name in UTC_NAMES:
+        # WHY not ZoneInfo: on a host without tzdata even ZoneInfo("UTC") fails.
+        return UTC
+    if name not in known_zones():
+        raise UnknownZone(_why_unknown(name))
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (OSError, ValueError) as fault:
+        raise UnknownZone(f"the tzdata of this host can't be read for {name!r}: {fault}") from None
+
+
+@functools.lru_cache(maxsize=1)
+def known_zones() -> frozenset[str]:
+    """The names that zoneinfo finds on this host; it takes tens of milliseconds once."""
+    return frozenset(zoneinfo.available_timezones()) - _NO_ZONES
+
+
+def tzdata_warning() -> str | None:
+    """A sentence for the log and for the doctor of a host without tzdata; None where zones are known."""
+    if known_zones() - UTC_NAMES:
+        return None
+    return f"this host has no tzdata, so that schedules run in UTC alone; {INSTALL}"
+
+
+def read_anew() -> None:
+    """Have the next `find_zone` read the host's tzdata again."""
+    known_zones.cache_clear()
+    zoneinfo.ZoneInfo.clear_cache()
+
+
+def _why_unknown(name: str) -> str:
+    count = len(known_zones() - UTC_NAMES)
+    if not count:
+        return f"no zone but UTC is known on this host, because it has no tzdata; {INSTALL}"
+    close = sorted(
+        one for one in known_zones() if one.lower() == name.lower() or one.lower().endswith(f"/{name.lower()}")
+    )
+    hint = f" (do you mean {close[0]!r}?)" if close else ', such as "Europe/Berlin"'
+    return f"no zone {name!r} is known on this host; zoneinfo finds {count}{hint}"

@@ -1,0 +1,62 @@
+#!lua
+-- fire.lua: take the slot of a schedule that is due: queue its job and store the next slot, in one step.
+-- KEYS 1 base
+-- ARGV 1 name  2 version and 3 due ms that were seen  4 due ms, 5 slot ms and 6 wall of the next slot, or '' for none
+--      7 the slot that is taken, ms  8 how many slots get no job, for nothing ran when they were due
+--      9 overlap: 'skip' where the slot gets no job while the last one lives, or 'allow'
+--      10 record: id, priority, options (parts/job_options.lua), spec; '' where no slot gets a job
+-- RETURNS {'changed'}: another was quicker, or the schedule was written anew; nothing was done
+--      | {'full'}: the queue is at its max_depth | {'group_full'}: the job's group is at that of groups; the slot stays
+--        due in both cases
+--      | {'skipped', id of the job that lives} | {'missed'} | {'fired', id, '1' where the queue has just begun, or ''}
+-- @transition - --enqueue--> ready
+-- @transition - --enqueue--> delayed
+-- @use bell check_types depth job_options lines outcomes queue_settings records schedules states take_in types
+-- WHY no allow-oom: at maxmemory the slot stays due.
+-- WHY the due time is compared: it is the slot's lock, and nobody can leave it behind. Whoever comes second finds
+-- another time there.
+local name, version, seen, due, slot, wall, taken, missed, overlap, record = unpack(ARGV)
+local key = schedule_key(name)
+if redis.call('ZSCORE', base .. 'slots', name) ~= seen then return {'changed'} end
+local known, last, reason = unpack(redis.call('HMGET', key, 'version', 'last', 'reason'))
+if known ~= version then return {'changed'} end
+check_types('ZCARD', 'all', 'delayed')
+check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low')
+local max_depth, group_max_depth, concurrency, rate =
+  queue_settings('max_depth', 'group_max_depth', 'concurrency', 'rate')
+blocks_on_bells((concurrency or rate) and true or false)
+
+local id, priority, option_text, spec = each_record(record)()
+local options = option_text and option_text ~= '' and read_options(option_text)
+local living = last and LIVES[redis.pcall('HGET', base .. 'job:' .. last, 'state')] and overlap == 'skip'
+
+-- Why there is no room for the job; nil where there is.
+local function why_full()
+  if max_depth and depth() >= tonumber(max_depth) then return 'full' end
+  local group = group_max_depth and options and options.group
+  if group and lines().depth(group) >= tonumber(group_max_depth) then return 'group_full' end
+end
+
+local full = id and not living and why_full()
+if full then
+  if reason ~= full then redis.call('HSET', key, 'reason', full) end
+  return {full}
+end
+
+if reason then redis.call('HDEL', key, 'reason') end
+set_next_slot(name, due, slot, wall)
+if missed ~= '0' then
+  redis.call('HINCRBY', key, 'missed', missed)
+  note_outcome(key, taken, 'missed', missed)
+end
+if not id then return {'missed'} end
+if living then
+  redis.call('HINCRBY', key, 'skipped', 1)
+  note_outcome(key, taken, 'skipped', last)
+  return {'skipped', last}
+end
+take_in(id, priority, spec, type_in_spec(spec), options)
+redis.call('HSET', key, 'last', id)
+redis.call('HINCRBY', key, 'fired', 1)
+note_outcome(key, taken, 'fired', id)
+return {'fired', id, place_taken_in('enqueue') and '1' or ''}

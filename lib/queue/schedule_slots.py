@@ -1,0 +1,135 @@
+"""The slots of schedules, for supervisors: which are due, and the one step that takes a slot.
+
+    slots = ScheduleSlots(link, keys, JobIds())
+    found = await slots.due("reports")                             # found.due: [DueSchedule("daily-report", …)]
+    await slots.take("reports", found.due[0], found.now_ms)        # SlotTaken("fired", …, "reports-01a2…")
+
+Nobody leads. Any supervisor may try any slot: fire.lua compares version and due time with those that were seen, queues
+the job and stores the next slot in one step, and does nothing where another was quicker. So a supervisor may die
+anywhere, and a reply that is lost needs no care: the slot has moved on, or it is still due.
+"""
+
+from math import inf
+from typing import NamedTuple
+
+from lib.ids import JobIds
+from lib.jobs.schedule import ScheduleSlot, Turn
+from lib.jobs.schedule_request import job_of_slot, schedule_from
+from lib.queue.enqueue_text import new_jobs_text
+from lib.queue.framing import shown_text
+from lib.queue.keys import RedisKeys
+from lib.queue.scripts import Scripts
+from lib.redis_link.link import RedisLink
+
+DUE_AT_ONCE = 100
+DUE_BYTES = 1 << 20
+_FIELDS_OF_ONE = 7  # as due_slots.lua gives them
+
+
+class DueSchedule(NamedTuple):
+    """A schedule whose slot is due, as texts that go back to Redis as they came."""
+
+    name: str
+    due: str
+    version: str
+    slot: str
+    wall: str
+    anchor: str
+    text: str
+
+
+class SlotTaken(NamedTuple):
+    """What became of a slot that was due.
+
+    outcome   fired        a job was queued
+              skipped      the last job still lives
+              missed       no slot gets a job
+              full         the queue is at its max_depth; the slot stays due
+              group_full   the job's group is at that of groups; the slot stays due
+              shifted      by the zone's rules the slot is still to come
+              changed      somebody else took the slot, or wrote the schedule anew
+    slot: the one that was taken. job_id: the job that was queued, or that lives. missed: how many slots got no job, for
+    nothing ran in their time.
+    """
+
+    outcome: str
+    slot: ScheduleSlot
+    job_id: str = ""
+    request_id: str = ""
+    missed: int = 0
+
+
+class DueSlots(NamedTuple):
+    """due: some of the schedules whose slot is due, the earliest first; total: how many there are in all.
+
+    now_ms: Redis' clock. wait_s: seconds until a slot is due that is not yet; inf where there is none."""
+
+    now_ms: int
+    wait_s: float
+    total: int
+    due: list[DueSchedule]
+
+
+class ScheduleSlots:
+    """The slots of the schedules of all queues."""
+
+    def __init__(self, link: RedisLink, keys: RedisKeys, ids: JobIds) -> None:
+        """ids: where the jobs of slots get theirs from."""
+        self._ids = ids
+        self._link = link
+        self._keys = keys
+        self._scripts = Scripts(link)
+
+    async def due(self, queue: str, passed_over: int = 0) -> DueSlots:
+        """The schedules of a queue whose slot is due, DUE_AT_ONCE at most, behind the first `passed_over`."""
+        base = self._keys.base(queue)
+        now, wait_ms, total, *flat = await self._scripts.call("due_slots", base, passed_over, DUE_AT_ONCE, DUE_BYTES)
+        rows = (flat[at : at + _FIELDS_OF_ONE] for at in range(0, len(flat), _FIELDS_OF_ONE))
+        found = [DueSchedule(*map(shown_text, row)) for row in rows]
+        return DueSlots(int(now), int(wait_ms) / 1000 if wait_ms else inf, total, found)
+
+    async def take(self, queue: str, due: DueSchedule, now_ms: int) -> SlotTaken:
+        """Take the slot that was due at now_ms: queue its job, and store the next slot.
+
+        Raises UnknownZone where this host does not know the schedule's zone, and ValueError or InvalidFields for a
+        schedule that can't be read; another host may know better.
+        """
+        slot = ScheduleSlot(int(due.slot), int(float(due.due)), due.wall)
+        schedule = schedule_from(due.text)
+        timetable = schedule.timetable(due.name, int(due.anchor))
+        if moved := timetable.moved(slot, now_ms):
+            is_moved = await self._shift(queue, due, moved)
+            return SlotTaken("shifted" if is_moved else "changed", moved)
+        turn = timetable.turn(slot, now_ms, schedule.catch_up)
+        if turn.run is None:
+            outcome, _ = await self._fire(queue, due, turn, schedule.overlap, "")
+            return SlotTaken(outcome, slot, missed=turn.missed)
+        job, spec = job_of_slot(schedule, self._ids, due.name, int(due.version), turn.run)
+        outcome, about = await self._fire(queue, due, turn, schedule.overlap, new_jobs_text([job]))
+        return SlotTaken(outcome, turn.run, about, spec.request_id, turn.missed)
+
+    async def _fire(self, queue: str, due: DueSchedule, turn: Turn, overlap: str, record: str) -> tuple[str, str]:
+        """One call of fire.lua: its outcome, and the id of the job that was queued, or that lives, or ""."""
+        taken = due.slot if turn.run is None else turn.run.at_ms
+        arguments = (due.name, due.version, due.due, *slot_texts(turn.follows), taken, turn.missed, overlap, record)
+        reply = await self._scripts.call("fire", self._keys.base(queue), *arguments)
+        outcome, about, begun = [*map(shown_text, reply), "", ""][:3]
+        if outcome == "fired":
+            await self._link.call("HSETNX", self._keys.schedules, due.name, queue)
+        if begun:
+            await self._link.call("SADD", self._keys.queues, queue)
+        return outcome, about
+
+    async def _shift(self, queue: str, due: DueSchedule, slot: ScheduleSlot) -> bool:
+        """Store another time for the slot that is due. False where another was quicker."""
+        arguments = (due.name, due.version, due.due, *slot_texts(slot))
+        return bool(await self._scripts.call("shift", self._keys.base(queue), *arguments))
+
+    async def clear(self, queue: str, name: str) -> None:
+        """Take a name out of `slots` whose schedule is gone."""
+        await self._scripts.call("unschedule", self._keys.base(queue), name, "")
+
+
+def slot_texts(slot: ScheduleSlot | None) -> tuple[str, str, str]:
+    """Due, slot and wall, as the scripts take them."""
+    return ("", "", "") if slot is None else (str(slot.due_ms), str(slot.at_ms), slot.wall)

@@ -1,0 +1,281 @@
+"""Schedules in Redis as the API sees them: written, read and deleted. schedule_slots.py fires them.
+
+    schedules = ScheduleStore(link, keys)
+    seen, is_new = await schedules.put("daily-report", lambda present: schedule)
+    seen.slot       # ScheduleSlot(at_ms=1796002200000, due_ms=1796002200000, wall="2026-11-30T02:30")
+
+A schedule lies in its queue's part of Redis. Which queue that is, the hash `wb:schedules` says: an index in a Cluster
+slot of its own, and never the truth. An entry without a schedule is passed over; a schedule without an entry is entered
+again when it fires.
+
+A write carries the version that was read. Where somebody else was quicker it does nothing, and is worked out anew.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from lib.errors import (
+    PreconditionFailed,
+    RedisKeysBroken,
+    RedisUnavailable,
+    ScheduleElsewhere,
+    ScheduleNotFound,
+    TooManySchedules,
+)
+from lib.jobs.schedule import Schedule, ScheduleSlot
+from lib.jobs.schedule_request import schedule_from, schedule_text
+from lib.queue.framing import FIELD, RECORD, shown_text
+from lib.queue.keys import RedisKeys
+from lib.queue.schedule_slots import slot_texts
+from lib.queue.scripts import Scripts
+from lib.queue.unreadable import understood
+from lib.redis_link.link import RedisLink
+from lib.redis_link.redis_info import now_ms
+
+MOST_OF_A_QUEUE = 10_000
+NAMES_AT_ONCE = 500
+TRIES = 20
+"""A write that others overtake is worked out anew so often."""
+_FIELDS_OF_ONE = 15  # name, due and the fields, as read_schedules.lua gives them.
+
+
+class SlotOutcome(NamedTuple):
+    """What became of a slot: `fired`, `skipped`, `missed`, or `run` for a job that somebody asked for.
+
+    slot_ms: None for a run. about: the id of the job that was queued, or that still lived; how many slots were missed.
+    """
+
+    at_ms: int
+    slot_ms: int | None
+    outcome: str
+    about: str
+
+
+class ScheduleSeen(NamedTuple):
+    """A schedule as Redis holds it. slot: the next one; None while it is paused or has ended. now_ms: Redis' clock when
+    it was read. last_job: the id of the last job that it queued; "" for none. reason: why its slot is still due though
+    its time is over: `full` or `group_full`, of the queue or of the job's group; or ""."""
+
+    name: str
+    schedule: Schedule
+    version: int
+    anchor_ms: int
+    slot: ScheduleSlot | None
+    now_ms: int
+    created_ms: int = 0
+    changed_ms: int = 0
+    last_job: str = ""
+    fired: int = 0
+    skipped: int = 0
+    missed: int = 0
+    reason: str = ""
+    outcomes: tuple[SlotOutcome, ...] = ()
+
+
+Wanted = Callable[["ScheduleSeen | None"], Schedule]
+"""What a schedule is to be, given the one that is there. May raise, and then nothing is written."""
+Precondition = Callable[[int | None], bool]
+"""Whether a schedule of this version may be changed; None stands for no schedule."""
+
+
+def always(version: int | None) -> bool:
+    """The Precondition of a request that names no version."""
+    return True
+
+
+class ScheduleStore:
+    """The schedules of all queues."""
+
+    def __init__(self, link: RedisLink, keys: RedisKeys) -> None:
+        self._link = link
+        self._keys = keys
+        self._scripts = Scripts(link)
+
+    # For the API.
+
+    async def read(self, name: str) -> ScheduleSeen:
+        """Raises ScheduleNotFound."""
+        present = await self._present(name)
+        if present is None:
+            raise ScheduleNotFound(f"there is no schedule {name!r}; PUT /api/schedules/{name} makes it")
+        return present
+
+    async def put(self, name: str, wanted: Wanted, may_change: Precondition = always) -> tuple[ScheduleSeen, bool]:
+        """Write a schedule, and say whether it is a new one. Its next slot stays where its times are as they were.
+
+        Raises what `wanted` raises, PreconditionFailed, ScheduleElsewhere, TooManySchedules, UnknownZone.
+        """
+        for _ in range(TRIES):
+            present = await self._present(name)
+            _check_precondition(may_change, present)
+            schedule = wanted(present)
+            if present is not None and present.schedule.queue != schedule.queue:
+                raise _elsewhere(name, present.schedule.queue)
+            if present is None:
+                written = await self._put_new(name, schedule)
+            else:
+                written = await self._put_over(present, schedule)
+            if written:
+                # Upkeep looks at a queue that is named at once, and learns of the slot.
+                await self._name(schedule.queue)
+                return await self.read(name), present is None
+        raise RedisUnavailable(f"others change the schedule {name} all the time; nothing was changed")
+
+    async def delete(self, name: str, may_change: Precondition = always) -> None:
+        """Forget a schedule; its jobs stay. Raises ScheduleNotFound, PreconditionFailed."""
+        for _ in range(TRIES):
+            present = await self.read(name)
+            _check_precondition(may_change, present)
+            base = self._keys.base(present.schedule.queue)
+            if await self._scripts.call("unschedule", base, name, present.version) != b"changed":
+                await self._leave_index(name, present.schedule.queue)
+                return
+        raise RedisUnavailable(f"others change the schedule {name} all the time; nothing was changed")
+
+    async def note_run(self, seen: ScheduleSeen, job_id: str) -> None:
+        """A job of the schedule was queued because somebody asked for that: it counts as the last one."""
+        await self._scripts.call("ran", self._keys.base(seen.schedule.queue), seen.name, job_id)
+
+    async def now_ms(self) -> int:
+        """Redis' clock, by which schedules go."""
+        return await now_ms(self._link)
+
+    async def index(self) -> dict[str, str]:
+        """Every schedule's name -> its queue, sorted by name."""
+        found: dict[str, str] = {}
+        cursor = b"0"
+        while True:
+            cursor, flat = await self._link.call("HSCAN", self._keys.schedules, cursor, "COUNT", NAMES_AT_ONCE)
+            texts = [shown_text(item) for item in flat]
+            found.update(zip(texts[::2], texts[1::2], strict=True))
+            if cursor == b"0":
+                return dict(sorted(found.items()))
+
+    async def read_some(self, queue: str, names: Sequence[str]) -> tuple[int, list[ScheduleSeen]]:
+        """Redis' clock in ms, and those of these schedules that lie in the queue. Raises RedisKeysBroken where somebody
+        broke one by hand."""
+        reply = await self._scripts.call("read_schedules", self._keys.base(queue), *names)
+        now, *flat = reply
+        rows = (flat[at : at + _FIELDS_OF_ONE] for at in range(0, len(flat), _FIELDS_OF_ONE))
+        with understood(queue):
+            return int(now), [_seen(int(now), row) for row in rows]
+
+    async def _present(self, name: str) -> ScheduleSeen | None:
+        queue = await self._link.call("HGET", self._keys.schedules, name)
+        if queue is None:
+            return None
+        _, found = await self.read_some(shown_text(queue), [name])
+        return found[0] if found else None
+
+    async def _put_new(self, name: str, schedule: Schedule) -> bool:
+        """False where another request took the name, or the slot's time came, meanwhile.
+
+        The index is written first: nobody must find a schedule only by its jobs. Two requests for one name and two
+        queues may both find the name free; so each looks at the index once more when its schedule is written, and the
+        one that is not entered takes its own back.
+        """
+        queue = schedule.queue
+        await self._name(queue)
+        if not await self._enter_index(name, queue):
+            return False
+        now = await now_ms(self._link)
+        slot = None if schedule.paused else schedule.timetable(name, now).first(now)
+        if not await self._write(name, schedule, "", now, slot):
+            return False
+        if await self._link.call("HGET", self._keys.schedules, name) == queue.encode():
+            return True
+        await self._scripts.call("unschedule", self._keys.base(queue), name, "")
+        return False
+
+    async def _name(self, queue: str) -> None:
+        """Write the queue's name into `wb:queues`: nobody must find jobs of a queue that he does not know."""
+        with contextlib.suppress(RedisKeysBroken):  # A broken set of names stops no queue.
+            await self._scripts.call("name", self._keys.queues, self._keys.moved, queue)
+
+    async def _enter_index(self, name: str, queue: str) -> bool:
+        """Enter a schedule that is about to be written. False where a schedule of the name lies elsewhere."""
+        if await self._link.call("HSETNX", self._keys.schedules, name, queue):
+            return True
+        holder = shown_text(await self._link.call("HGET", self._keys.schedules, name) or b"")
+        if holder != queue and holder and (await self.read_some(holder, [name]))[1]:
+            return False
+        # An entry whose schedule is gone.
+        await self._link.call("HSET", self._keys.schedules, name, queue)
+        return True
+
+    async def _put_over(self, present: ScheduleSeen, schedule: Schedule) -> bool:
+        """False where it is no longer as it was read."""
+        version, was, now = str(present.version), present.schedule, present.now_ms
+        if schedule.times == was.times and schedule.paused == was.paused:
+            return await self._write(present.name, schedule, version, present.anchor_ms, None, keeps_slot=True)
+        anchor_ms = present.anchor_ms if schedule.times == was.times else now
+        slot = None if schedule.paused else schedule.timetable(present.name, anchor_ms).first(now)
+        return await self._write(present.name, schedule, version, anchor_ms, slot)
+
+    async def _write(
+        self,
+        name: str,
+        schedule: Schedule,
+        version: str,
+        anchor_ms: int,
+        slot: ScheduleSlot | None,
+        *,
+        keeps_slot: bool = False,
+    ) -> bool:
+        """version: "" for a new one. False where that is not so. Raises TooManySchedules."""
+        mode = "keep" if keeps_slot else "set"
+        arguments = (name, schedule_text(schedule), version, anchor_ms, mode, *slot_texts(slot), MOST_OF_A_QUEUE)
+        answer = await self._scripts.call("schedule", self._keys.base(schedule.queue), *arguments)
+        if answer == b"many":
+            await self._leave_index(name, schedule.queue)
+            raise TooManySchedules(
+                f"the queue {schedule.queue} has {MOST_OF_A_QUEUE} schedules; delete some, or use another queue"
+            )
+        return bool(answer != b"changed")
+
+    async def _leave_index(self, name: str, queue: str) -> None:
+        """Strike out a schedule that was deleted; but one that somebody made again meanwhile stays entered."""
+        await self._link.call("HDEL", self._keys.schedules, name)
+        if (await self.read_some(queue, [name]))[1]:
+            await self._link.call("HSETNX", self._keys.schedules, name, queue)
+
+
+def _check_precondition(may_change: Precondition, present: ScheduleSeen | None) -> None:
+    version = None if present is None else present.version
+    if not may_change(version):
+        now = "there is no such schedule" if version is None else f'its ETag is now "{version}"'
+        raise PreconditionFailed(f"{now}; read it again, and send the change with the ETag that you get")
+
+
+def _elsewhere(name: str, queue: str) -> ScheduleElsewhere:
+    return ScheduleElsewhere(
+        f"the schedule {name} queues its jobs in {queue}, and stays there: delete it first, or take another name"
+    )
+
+
+def _seen(now: int, row: Sequence[bytes]) -> ScheduleSeen:
+    name, due, version, slot, wall, anchor, created, changed, last, *counts, reason, outcomes, text = row
+    fired, skipped, missed = (int(count or 0) for count in counts)
+    next_slot = None if due == b"inf" else ScheduleSlot(int(slot), int(float(due)), wall.decode())
+    return ScheduleSeen(
+        shown_text(name),
+        schedule_from(text),
+        int(version),
+        int(anchor or 0),
+        next_slot,
+        now,
+        int(created or 0),
+        int(changed or 0),
+        shown_text(last),
+        fired,
+        skipped,
+        missed,
+        shown_text(reason),
+        tuple(_outcomes(shown_text(outcomes).split(RECORD)[:-1])),
+    )
+
+
+def _outcomes(rows: Iterable[str]) -> Iterable[SlotOutcome]:
+    for at, slot, outcome, about in (row.split(FIELD) for row in rows):
+        yield SlotOutcome(int(at), int(slot) if slot else None, outcome, about)

@@ -1,0 +1,146 @@
+"""Fires schedules: a timer for the next slot of each queue, and what is done when it goes off.
+
+    upkeep.py       surveys a queue and learns when its next slot is due: `set`
+    the timer       goes off at that moment: every slot that is due is taken (lib/queue/schedule_slots.py)
+    then            the timer is set anew, for the first slot that is not yet due
+
+Every supervisor has such timers, for every queue; of those that try one slot, Redis lets one have it. A supervisor that
+dies, or whose timer was never set, is late by no more than the next survey of another one. A slot for which there is no
+room, or which this host can't read, stays due, and is tried again with each survey.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from math import inf
+from random import Random
+from typing import Any
+
+from lib.errors import RedisUnavailable
+from lib.jobs import zones
+from lib.jobs.timestamps import timestamp
+from lib.logs.log import Log
+from lib.queue.bulkheads import Bulkheads
+from lib.queue.schedule_slots import DUE_AT_ONCE, DueSchedule, ScheduleSlots, SlotTaken
+
+WITHIN_S = 120.0
+"""No timer is set for a later slot: upkeep surveys a queue sooner than that (rota.py), and sets it then."""
+ZONES_ANEW_S = 86_400.0
+
+
+class ScheduleClock:
+    """start_task: runs a coroutine in a task of the supervisor's. rng: in which order due slots are tried."""
+
+    def __init__(
+        self,
+        slots: ScheduleSlots,
+        log: Log,
+        bulkheads: Bulkheads,
+        rng: Random,
+        start_task: Callable[[Coroutine[Any, Any, None]], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._slots = slots
+        self._log = log
+        self._bulkheads = bulkheads
+        self._rng = rng
+        self._start_task = start_task
+        self._clock = clock
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._firing: set[str] = set()
+        """The queues of which slots are being taken now."""
+        self._held_up: set[tuple[str, str]] = set()
+        """Queue and schedule of each slot that was last found to have no room."""
+        self._zones_read_s = clock()
+
+    def set(self, queue: str, wait_s: float) -> None:
+        """The queue's next slot is due in so many seconds; inf where it has none."""
+        if queue in self._firing:
+            return  # The timer is set anew when that is over.
+        if timer := self._timers.pop(queue, None):
+            timer.cancel()
+        if wait_s < WITHIN_S:
+            self._timers[queue] = asyncio.get_running_loop().call_later(wait_s, self._go_off, queue)
+
+    def _go_off(self, queue: str) -> None:
+        self._timers.pop(queue, None)
+        self._firing.add(queue)
+        self._start_task(self._fire(queue))
+
+    async def _fire(self, queue: str) -> None:
+        """Take what is due, and set the timer for the first slot that is not. Where Redis is away, the survey that
+        finds Redis back sets it."""
+        wait_s = inf
+        try:
+            self._read_zones()
+            with self._bulkheads.around(queue, "schedules"):
+                wait_s = await self._take_all(queue)
+        except RedisUnavailable:
+            pass  # Rounds.run has logged it, or will within a second.
+        finally:
+            self._firing.discard(queue)
+        self.set(queue, wait_s)
+
+    async def _take_all(self, queue: str) -> float:
+        """Take every slot that is due. Gives the seconds until the first that is not."""
+        passed_over = stay_due = 0
+        while True:
+            found = await self._slots.due(queue, passed_over)
+            if not found.due and passed_over == stay_due:
+                return found.wait_s
+            # In an order of its own: supervisors that tried the same slots in one order would all come second but one.
+            some = self._rng.sample(found.due, len(found.due))
+            outcomes = await asyncio.gather(*[self._take(queue, due, found.now_ms) for due in some])
+            if "full" in outcomes:
+                return found.wait_s
+            stay_due += outcomes.count("stays") + outcomes.count("group_full")
+            # For the same reason the next bite is any of those that are left, where there are many.
+            passed_over = stay_due + self._rng.randint(0, max(0, found.total - 2 * DUE_AT_ONCE - stay_due))
+
+    async def _take(self, queue: str, due: DueSchedule, now_ms: int) -> str:
+        """Take one slot. Returns what became of it: as SlotTaken.outcome, or `stays` where this host can't read it."""
+        with self._bulkheads.around(f"{queue}/{due.name}", "schedule"):
+            if not due.text:
+                await self._slots.clear(queue, due.name)
+                self._log.warning("schedule.lost", f"Schedule {due.name} is gone from Redis, by hand", queue=queue)
+                return "lost"
+            taken = await self._slots.take(queue, due, now_ms)
+            self._log_taken(queue, due, taken, now_ms)
+            return taken.outcome
+        return "stays"
+
+    def _read_zones(self) -> None:
+        """Once a day: the host's tzdata may have been upgraded."""
+        if self._clock() - self._zones_read_s >= ZONES_ANEW_S:
+            self._zones_read_s = self._clock()
+            zones.read_anew()
+
+    def _log_taken(self, queue: str, due: DueSchedule, taken: SlotTaken, now_ms: int) -> None:
+        if taken.outcome == "changed":
+            return
+        name, at = due.name, timestamp(taken.slot.at_ms)
+        about: dict[str, Any] = {"queue": queue, "schedule": name, "scheduled_for": at}
+        if taken.outcome in ("full", "group_full"):
+            self._log_full(queue, name, about)
+            return
+        self._held_up.discard((queue, name))
+        if taken.missed:
+            msg = f"Schedule {name} missed {taken.missed} runs: nothing ran when they were due"
+            self._log.warning("schedule.missed", msg, runs=taken.missed, **about)
+        if taken.outcome == "fired":
+            late_ms = max(0, now_ms - taken.slot.due_ms)
+            ids = {"request_id": taken.request_id, "job_id": taken.job_id}
+            self._log.info("schedule.fired", f"Schedule {name} fired: {taken.job_id}", late_ms=late_ms, **ids, **about)
+        elif taken.outcome == "skipped":
+            msg = f"Schedule {name} was skipped: {taken.job_id} has not ended"
+            self._log.info("schedule.skipped", msg, job_id=taken.job_id, **about)
+        elif taken.outcome == "shifted":
+            msg = f"Schedule {name} runs at {at}: its zone's rules are others than when that was worked out"
+            self._log.info("schedule.shifted", msg, **about)
+
+    def _log_full(self, queue: str, name: str, about: dict[str, Any]) -> None:
+        """Once, until the slot is taken."""
+        if (queue, name) not in self._held_up:
+            self._held_up.add((queue, name))
+            msg = f"Schedule {name} waits: the queue {queue}, or the job's group in it, is at its max_depth"
+            self._log.warning("schedule.held_up", msg, **about)

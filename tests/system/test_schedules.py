@@ -1,0 +1,80 @@
+"""Schedules of a real server and real workers: a PUT, and its jobs run in their time, whichever worker dies."""
+
+import unittest
+from itertools import pairwise
+from typing import Any, cast
+
+from tests.processes import Server
+from tests.system.oracle import states
+from tests.system.worker_case import WorkerCase
+
+LATE_MS = 250
+
+
+class Schedules(WorkerCase):
+    settings: dict[str, object] = {"WORKER_QUEUES": "default=4"}  # noqa: RUF012
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.server: Server = self.enterContext(Server(self.redis.url))
+
+    def schedule(self, name: str, **fields: Any) -> dict[str, Any]:
+        body = {"every_s": 1, "overlap": "allow", "job": {"type": "noop", "payload": {}}, **fields}
+        status, content, _ = self.server.request("PUT", f"/api/schedules/{name}", body)
+        self.assertEqual(201, status, content)
+        return cast(dict[str, Any], content)
+
+    def read(self, path: str) -> dict[str, Any]:
+        status, content, _ = self.server.request("GET", path)
+        self.assertEqual(200, status, content)
+        return cast(dict[str, Any], content)
+
+    def test_a_schedule_runs_once_each_second_and_its_jobs_say_so(self) -> None:
+        worker = self.ready()
+        made = self.schedule("tick")
+
+        lines = worker.wait_for("schedule.fired", 4)
+
+        self.assertEqual(made["next_run_at"], lines[0]["scheduled_for"])
+        job = self.read(f"/api/jobs/{lines[0]['job_id']}?wait=10")
+        self.assertEqual(("completed", "tick"), (job["state"], job["schedule"]))
+        self.assertEqual([(line["job_id"], line["request_id"]) for line in lines[:1]], [(job["id"], job["request_id"])])
+        self.assertEqual(made["next_run_at"], job["scheduled_for"])
+        # The first may have waited for upkeep to come to the queue; from then on the timer is set.
+        self.assertLess(max(line["late_ms"] for line in lines[1:]), LATE_MS, lines)
+        self.assertEqual(204, self.server.request("DELETE", "/api/schedules/tick")[0])
+
+    def test_no_slot_is_lost_and_none_comes_twice_when_workers_are_killed(self) -> None:
+        names = [f"s{number}" for number in range(10)]
+        workers = [self.ready(), self.ready()]
+        for name in names:
+            self.schedule(name, catch_up="all")
+
+        for _ in range(3):
+            workers.pop(0).kill()
+            workers.append(self.ready())
+        self.until(lambda: self.fired(names[0]) >= 5, "it has run five times")
+        for name in names:
+            self.assertEqual(200, self.server.request("POST", f"/api/schedules/{name}/pause")[0])
+
+        slots = self.slots()
+        for name in names:
+            self.assertEqual({1000}, {behind - one for one, behind in pairwise(slots[name])}, name)
+            self.assertEqual(len(slots[name]), self.fired(name))
+
+    def fired(self, name: str) -> int:
+        counts: dict[str, int] = self.read(f"/api/schedules/{name}")["counts"]
+        self.assertEqual((0, 0), (counts["skipped"], counts["missed"]))
+        return counts["fired"]
+
+    def slots(self) -> dict[str, list[int]]:
+        """Schedule -> the slots of all its jobs, in their order."""
+        found: dict[str, list[int]] = {}
+        for record in self.records([*states(self.redis.client)]):
+            assert record.spec is not None
+            found.setdefault(record.spec.schedule, []).append(record.spec.scheduled_for)
+        return {name: sorted(slots) for name, slots in found.items()}
+
+
+if __name__ == "__main__":
+    unittest.main()
