@@ -123,7 +123,7 @@ class ScheduleStore:
         raise RedisUnavailable(f"others change the schedule {name} all the time; nothing was changed")
 
     async def delete(self, name: str, may_change: Precondition = always) -> None:
-        """Forget a schedule; its jobs stay. If may_change is `always`, one that somebody broke by hand is deleted as well.
+        """Forget a schedule; its jobs stay. If may_change is `always`, one that was broken by hand is deleted as well.
 
         Raises ScheduleNotFound, PreconditionFailed."""
         for _ in range(TRIES):
