@@ -76,6 +76,7 @@ local function serve_row(priority, most, ids, bytes, turn, scores_now)
     local group, score = groups[at], scores[at]
     at = at + 1
     local list = ready_list(priority, nil, group)
+    -- id: false where the group may start no job now, nil where its line is empty.
     local id = has_room(group) and next_of(list)
     if id or group ~= '' then ids = ids - 1 end
     if id == false then
