@@ -4,7 +4,7 @@
 -- KEYS 1 base
 -- ARGV 1 most groups to look at
 -- RETURNS {how many groups were mended, 'more' where others are to be looked at at once, or ''}
--- @use bell broken_keys mend_group queue_settings line_counts queue_room lines
+-- @use bell broken_keys mend_group queue_settings has_waiting queue_room lines
 -- A key of another type than it must be is put aside. A group with waiting jobs and no turn, which is neither full nor
 -- resting, gets one. A job that runs no more leaves `running`, and one that runs and is missing there comes in. A group
 -- without jobs is forgotten.
@@ -48,7 +48,7 @@ end
 -- WHY also where no group was mended: a runner may have been woken for a free slot and have died, or may have ended a
 -- job that began before the queue had its limit. The runner that is woken for nothing costs one claim a second.
 local concurrency, rate = queue_settings('concurrency', 'rate')
-blocks_on_bells((concurrency or rate) and true or false)
+note_limits(concurrency, rate)
 local room = queue_room(concurrency, rate)
 if is_woken or (room.slots > 0 and room.starts > 0 and has_waiting()) then ring() end
 if concurrency or rate or not is_plain() then

@@ -27,7 +27,7 @@ local refused = unregistered()
 if refused then return refused end
 local paused, rationed = queue_settings('paused', 'rationed')
 if rationed then return 'rationed' end
-blocks_on_bells(false)
+note_limits(false, false)
 local is_paused = paused ~= false
 
 -- Hand out the job with this id, which was in the active list before this call. In a paused queue a ready job goes

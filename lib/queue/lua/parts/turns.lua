@@ -80,6 +80,7 @@ local function serve_row(priority, most, ids, bytes, turn, scores_now, passed)
     local group, score = groups[at], scores[at]
     at = at + 1
     local list = ready_list(priority, nil, group)
+    -- id: false where the group may start no job now, nil where its line is empty.
     local id = has_room(group) and next_of(list)
     if id == false and started(group) > 0 then
       -- What this call has started is not noted in its rate yet: keep_turns stops it.
