@@ -27,7 +27,7 @@ ELSE = {
     "deleteQueue": {"409"},
     "releaseGroup": {"404"},
     "resetGroup": {"204", "404"},
-    **dict.fromkeys(OF_A_SCHEDULE, {*WORKED, "404"}),
+    **{name: {*WORKED, "404"} for name in OF_A_SCHEDULE},
 }
 
 
