@@ -35,7 +35,8 @@ class Limits(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """One queue. waiting: priority -> group -> ids in that line. active: runner -> ids in its active list."""
+    """One queue. waiting: priority -> group -> ids in that line. active: runner -> ids in its active list.
+    bells: those on ready:normal, where an idle runner of a queue without limits of its own blocks."""
 
     jobs: dict[str, dict[str, str]]
     waiting: dict[str, dict[str, list[str]]]
@@ -48,6 +49,7 @@ class Lines(NamedTuple):
     groups: set[str]
     meta: dict[str, str]
     active: dict[str, list[str]]
+    bells: int
 
     def limits_of(self, group: str) -> Limits:
         """What holds for the group: a part that its own limits leave empty is the queue's."""
@@ -124,6 +126,7 @@ def read_lines(client: Client, base: str) -> Lines:
         groups=set(pairs("groups")),
         meta=pairs("meta"),
         active=below("active:"),
+        bells=found.get("ready:normal", []).count("bell"),
     )
 
 
