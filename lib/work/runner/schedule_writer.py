@@ -53,6 +53,8 @@ class ScheduleWriter:
         """Schedules that stood in Redis as code wrote them, since this runner started or Redis was emptied."""
         self._said: dict[str, str] = {}
         """Schedule -> what was logged last about why it is not written."""
+        self._warned: list[str] = []
+        """What the last round found, as /api/health shows it."""
 
     async def run(self) -> None:
         """For as long as the runner lives."""
@@ -72,8 +74,15 @@ class ScheduleWriter:
         problems = await self._write(pending)
         still = {one.name for one in pending}
         self._said = {name: words for name, words in self._said.items() if name in still}
-        if problems:
-            await self._warnings.add([f"worker on {self._host}: {problem}" for problem in problems], LAPSES_S)
+        await self._warn([f"worker on {self._host}: {problem}" for problem in problems])
+
+    async def _warn(self, sentences: list[str]) -> None:
+        """Have /api/health show these, and no more what it showed before."""
+        if mended := [sentence for sentence in self._warned if sentence not in sentences]:
+            await self._warnings.remove(mended)
+        if sentences:
+            await self._warnings.add(sentences, LAPSES_S)
+        self._warned = sentences
 
     def _is_deleted(self, name: str, missing: dict[str, bool]) -> bool:
         return missing[name] and name in self._stood
