@@ -13,7 +13,7 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lib.commands import audit
+from lib.commands import audit, orphans
 from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.jobs import registry, zones
 from lib.jobs.failure import summary
@@ -49,6 +49,8 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
             yield finding
         yield await _check_versions(link, settings)
         async for finding in _check_served(link, settings):
+            yield finding
+        async for finding in _check_orphans(link, settings):
             yield finding
         if is_thorough:
             async for finding in _check_jobs(link, settings):
@@ -107,6 +109,20 @@ async def _check_served(link: RedisLink, settings: Settings) -> AsyncIterator[Fi
         yield Finding(False, f"Queues: {sentence}")
     if not unserved:
         yield Finding(True, "Queues: what waits has a worker")
+
+
+async def _check_orphans(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
+    """Does code still declare each schedule that code has written?"""
+    declared = {one.name for one in registry.load(settings.job_modules, settings).schedules}
+    try:
+        found = await orphans.find_orphans(link, RedisKeys(settings.key_prefix), declared)
+    except RedisKeysBroken as fault:
+        yield Finding(False, f"Schedules: {fault.detail}")
+        return
+    for sentence in found:
+        yield Finding(False, f"Schedules: {sentence}")
+    if not found:
+        yield Finding(True, "Schedules: none is orphaned")
 
 
 async def _check_jobs(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
