@@ -35,6 +35,7 @@ from tests.faults import (
     redrive,
     restarts,
     retention,
+    schedules,
     sentinel,
     settings,
     sweep,
@@ -60,6 +61,7 @@ SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "named": named.run,
     "leaks": leaks.run,
     "limits": limits.run,
+    "schedules": schedules.run,
     "poison": poison.run,
     "isolation": isolation.run,
     "retention": retention.run,
@@ -79,8 +81,8 @@ SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
 # What these measure would be another scenario's load; the others wait most of the time, and run several at once.
 ALONE = ("kills", "delayed", "depth")
 AT_ONCE = 3
-FOOTER = """Not in this table: schedules (there are none yet), and the loss of power, which no test on one machine shows
-(the README says what each appendfsync promises). A row that says "not shown" names what it needs."""
+FOOTER = """Not in this table: the loss of power, which no test on one machine shows (the README says what each
+appendfsync promises). A row that says "not shown" names what it needs."""
 LOOK_S = 0.1
 
 
