@@ -238,7 +238,9 @@ class ScheduleStore:
         """False where it is no longer as it was read."""
         version, was, now = str(present.version), present.schedule, present.now_ms
         digests = _with_digest(present.digests, digest)
-        if schedule.times == was.times and schedule.paused == was.paused:
+        # One that has no slot and is not paused has ended; or somebody took it out of `slots`, and this puts it back.
+        goes_on = schedule.times == was.times and schedule.paused == was.paused
+        if goes_on and (present.slot is not None or schedule.paused):
             return await self._write(present.name, schedule, version, present.anchor_ms, None, digests, keeps_slot=True)
         anchor_ms = present.anchor_ms if schedule.times == was.times else now
         slot = None if schedule.paused else schedule.timetable(present.name, anchor_ms).first(now)
