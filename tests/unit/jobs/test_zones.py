@@ -40,9 +40,28 @@ class Zones(unittest.TestCase):
 
     @unittest.skipUnless(HAS_ZONES, "this host has no tzdata")
     def test_a_zone_that_is_nearly_right_is_named(self) -> None:
-        for name in ("berlin", "europe/berlin"):
-            with self.subTest(name), self.assertRaisesRegex(UnknownZone, "do you mean 'Europe/Berlin'"):
+        meant = {
+            "berlin": "Europe/Berlin",
+            "europe/berlin": "Europe/Berlin",
+            " Europe/Berlin ": "Europe/Berlin",
+            "New York": "America/New_York",
+            "utc": "UTC",
+        }
+        for name, zone in meant.items():
+            with self.subTest(name), self.assertRaisesRegex(UnknownZone, f"do you mean '{zone}'"):
                 find_zone(name)
+
+    def test_an_offset_is_refused_and_no_zone_of_the_opposite_sign_proposed(self) -> None:
+        # Etc/GMT+2 is two hours behind UTC, and who writes GMT+2 means two hours ahead.
+        for name in ("UTC+2", "utc+02:00", "GMT+2", "+02:00", "-0530", "GMT-11"):
+            with self.subTest(name), self.assertRaisesRegex(UnknownZone, "is an offset and no zone; write the zone of"):
+                find_zone(name)
+
+    def test_a_long_name_is_not_repeated_whole(self) -> None:
+        with self.assertRaises(UnknownZone) as refused:
+            find_zone("x" * 5000)
+
+        self.assertLess(len(str(refused.exception)), 250)
 
     @unittest.skipUnless(HAS_ZONES, "this host has no tzdata")
     def test_rules_are_read_again_when_asked_for(self) -> None:
