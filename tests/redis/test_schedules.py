@@ -34,13 +34,20 @@ class Written(ScheduleCase):
         self.assertEqual(seen.anchor_ms + 60_000, seen.slot.at_ms)
         self.assertEqual({"s": "q"}, await self.schedules.index())
 
-    async def test_the_same_schedule_again_moves_nothing(self) -> None:
+    async def test_the_same_schedule_again_writes_nothing(self) -> None:
         first = await self.put(every(60))
+        before = self.dump()
         for _ in range(50):
             seen = await self.put(every(60))
 
-        self.assertEqual((first.slot, first.anchor_ms), (seen.slot, seen.anchor_ms))
-        self.assertEqual(51, seen.version)
+        self.assertEqual((1, first.slot, first.anchor_ms), (seen.version, seen.slot, seen.anchor_ms))
+        self.assertEqual(before, self.dump())
+
+    async def test_many_hosts_may_write_the_same_schedule_at_once(self) -> None:
+        found = await asyncio.gather(*(self.schedules.put("s", lambda present: every(60)) for _ in range(100)))
+
+        self.assertEqual([True], [is_new for _, is_new in found if is_new])
+        self.assertEqual({1}, {seen.version for seen, _ in found})
 
     async def test_another_job_moves_nothing_either(self) -> None:
         first = await self.put(every(60))
@@ -161,7 +168,7 @@ class Written(ScheduleCase):
         self.configure("maxmemory", 1)
         try:
             with self.assertRaises(RedisUnavailable):
-                await self.put(every(60))
+                await self.put(every(5))
             await self.schedules.delete("s")
         finally:
             self.configure("maxmemory", 0)
