@@ -9,9 +9,11 @@ the job and stores the next slot in one step, and does nothing where another was
 anywhere, and a reply that is lost needs no care: the slot has moved on, or it is still due.
 """
 
+import contextlib
 from math import inf
 from typing import NamedTuple
 
+from lib.errors import RedisKeysBroken
 from lib.ids import JobIds
 from lib.jobs.schedule import ScheduleSlot, Turn
 from lib.jobs.schedule_request import job_of_slot, schedule_from
@@ -115,7 +117,8 @@ class ScheduleSlots:
         reply = await self._scripts.call("fire", self._keys.base(queue), *arguments)
         outcome, about, begun = [*map(shown_text, reply), "", ""][:3]
         if outcome == "fired":
-            await self._link.call("HSETNX", self._keys.schedules, due.name, queue)
+            with contextlib.suppress(RedisKeysBroken):  # The job is queued, whatever somebody made of the index.
+                await self._link.call("HSETNX", self._keys.schedules, due.name, queue)
         if begun:
             await self._link.call("SADD", self._keys.queues, queue)
         return outcome, about

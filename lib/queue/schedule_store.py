@@ -131,15 +131,31 @@ class ScheduleStore:
         raise RedisUnavailable(f"others change the schedule {name} all the time; nothing was changed")
 
     async def delete(self, name: str, may_change: Precondition = always) -> None:
-        """Forget a schedule; its jobs stay. Raises ScheduleNotFound, PreconditionFailed."""
+        """Forget a schedule; its jobs stay. One that somebody broke by hand is forgotten where any version may be.
+
+        Raises ScheduleNotFound, PreconditionFailed."""
         for _ in range(TRIES):
-            present = await self.read(name)
+            try:
+                present = await self.read(name)
+            except RedisKeysBroken:
+                if may_change is not always:
+                    raise
+                await self._delete_broken(name)
+                return
             _check_precondition(may_change, present)
             base = self._keys.base(present.schedule.queue)
             if await self._scripts.call("unschedule", base, name, present.version) != b"changed":
                 await self._leave_index(name, present.schedule.queue)
                 return
         raise RedisUnavailable(f"others change the schedule {name} all the time; nothing was changed")
+
+    async def _delete_broken(self, name: str) -> None:
+        """Forget a schedule whose hash can't be read, or is a key of another type: the index says where it lies."""
+        queue = shown_text(await self._link.call("HGET", self._keys.schedules, name) or b"")
+        if not queue:
+            raise ScheduleNotFound(f"there is no schedule {name!r}; somebody has just deleted it")
+        await self._scripts.call("unschedule", self._keys.base(queue), name, "")
+        await self._leave_index(name, queue)
 
     async def note_run(self, seen: ScheduleSeen, job_id: str) -> None:
         """A job of the schedule was queued because somebody asked for that: it counts as the last one."""

@@ -3,6 +3,7 @@ them."""
 
 import asyncio
 import unittest
+from collections.abc import Callable
 
 from lib.errors import (
     PreconditionFailed,
@@ -142,6 +143,22 @@ class Written(ScheduleCase):
             await self.schedules.read("s")
         with self.assertRaises(ScheduleNotFound):
             await self.schedules.delete("s")
+
+    async def test_one_that_somebody_broke_can_be_deleted_and_made_again(self) -> None:
+        key = self.keys.schedule("q", "s")
+        breaks: tuple[Callable[[], object], ...] = (
+            lambda: self.client.hset(key, "text", "broken by hand"),
+            lambda: (self.client.delete(key), self.client.set(key, "broken by hand")),
+        )
+        for break_it in breaks:
+            await self.put(every(60))
+            break_it()
+            with self.assertRaises(RedisKeysBroken):
+                await self.schedules.delete("s", lambda known: known == 1)
+
+            await self.schedules.delete("s")
+
+            self.assertEqual(({}, 0), (await self.schedules.index(), self.client.zcard(self.base + "slots")))
 
     async def test_an_entry_of_the_index_without_a_schedule_is_no_schedule(self) -> None:
         self.client.hset("wb:schedules", "s", "gone")
@@ -367,6 +384,16 @@ class Fired(ScheduleCase):
         await self.take()
 
         self.assertEqual({"s": "q"}, await self.schedules.index())
+
+    async def test_a_broken_index_keeps_no_slot_from_being_told_as_fired(self) -> None:
+        await self.put(every(60))
+        self.client.set("wb:schedules", "broken by hand")
+        await self.bring_now()
+
+        (taken,) = await self.take()
+
+        self.assertEqual("fired", taken.outcome)
+        self.assertEqual("s", (await self.spec(taken.job_id)).schedule)
 
     async def test_a_run_by_hand_counts_as_the_last(self) -> None:
         seen = await self.put(every(60))

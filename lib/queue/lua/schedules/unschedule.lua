@@ -5,7 +5,8 @@
 -- RETURNS 'gone' (there is none) | 'changed' (it has another version, nothing was done) | 'done'
 -- @use schedules
 local name, wanted = ARGV[1], ARGV[2]
-local version = redis.call('HGET', schedule_key(name), 'version')
+-- WHY pcall: a schedule whose key somebody broke can be deleted.
+local version = redis.pcall('HGET', schedule_key(name), 'version')
 if version and wanted ~= '' and version ~= wanted then return 'changed' end
 redis.call('ZREM', base .. 'slots', name)
 redis.call('UNLINK', schedule_key(name))
