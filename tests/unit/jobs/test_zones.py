@@ -21,6 +21,17 @@ try:
 except UnknownZone as fault:
     print(fault)
 """
+TZDATA_TAKEN_AWAY = """
+import sys, zoneinfo
+sys.modules["tzdata"] = None
+from lib.jobs.zones import UnknownZone, find_zone, known_zones
+known_zones()
+zoneinfo.reset_tzpath(to=["/nonexistent"])
+try:
+    find_zone("Europe/Berlin")
+except UnknownZone as fault:
+    print(fault)
+"""
 
 
 class Zones(unittest.TestCase):
@@ -72,19 +83,23 @@ class Zones(unittest.TestCase):
         self.assertIsNot(first, find_zone("Europe/Berlin"))
 
     def test_a_host_without_tzdata_has_utc_and_says_what_to_install(self) -> None:
-        program = subprocess.run(
-            [sys.executable, "-c", WITHOUT_TZDATA],
-            env={"PYTHONTZPATH": "/nonexistent"},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        utc, warning, refusal = said(WITHOUT_TZDATA, PYTHONTZPATH="/nonexistent")
 
-        utc, warning, refusal = program.stdout.splitlines()
         self.assertEqual("UTC", utc)
         self.assertIn("apt-get install tzdata", warning)
         self.assertIn("no zone but UTC is known on this host", refusal)
+
+    @unittest.skipUnless(HAS_ZONES, "this host has no tzdata")
+    def test_a_zone_whose_data_are_taken_away_under_a_process_is_unknown(self) -> None:
+        self.assertIn("the tzdata of this host can't be read for 'Europe/Berlin'", "".join(said(TZDATA_TAKEN_AWAY)))
+
+
+def said(program: str, **environment: str) -> list[str]:
+    """The lines that a Python program printed."""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return ended.stdout.splitlines()
 
 
 if __name__ == "__main__":
