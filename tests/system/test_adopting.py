@@ -187,12 +187,12 @@ class Adopting(unittest.TestCase):
             self.assertEqual(jobs, len({_job_id(text) for text in said}))
 
     @unittest.skipUnless(shutil.which("curl"), "curl is not installed here")
-    def test_a_slot_that_is_asked_for_twice_is_one_job(self) -> None:
-        hourly = block("sh", "hourly.sh").replace("$(date -u +%Y-%m-%dT%H)", "$SLOT")
-        said = [self.pasted(f"SLOT={slot}\n{hourly}") for slot in ("T07", "T07", "T08")]
+    def test_a_schedule_that_each_deploy_puts_is_written_once(self) -> None:
+        first, second = (self.pasted(block("sh", "visit-hourly")) for _ in range(2))
 
-        self.assertEqual(2, len({_job_id(text) for text in said}), said)
-        self.assertTrue(_job_id(self.pasted(block("sh", "hourly.sh"))))
+        self.assertIn('"items":[{"name":"visit-hourly"', first)
+        # Each shows the schedule twice: as the PUT left it, and in the list.
+        self.assertEqual(['"version":1'] * 4, re.findall(r'"version":\d+', first + second))
 
     @unittest.skipUnless(shutil.which("curl"), "curl is not installed here")
     def test_all_dead_are_tried_again(self) -> None:
