@@ -13,9 +13,9 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lib.commands import audit
+from lib.commands import audit, orphans
 from lib.errors import RedisKeysBroken, RedisUnavailable
-from lib.jobs import registry
+from lib.jobs import registry, zones
 from lib.jobs.failure import summary
 from lib.jobs.module import unreachable
 from lib.memory import MIB, rss_bytes
@@ -50,6 +50,8 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
         yield await _check_versions(link, settings)
         async for finding in _check_served(link, settings):
             yield finding
+        async for finding in _check_orphans(link, settings):
+            yield finding
         if is_thorough:
             async for finding in _check_jobs(link, settings):
                 yield finding
@@ -65,6 +67,7 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
     async for finding in _check_modules(settings):
         yield finding
     yield _check_runner_limits(settings)
+    yield _check_zones()
 
 
 async def _check_redis(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
@@ -92,6 +95,11 @@ async def _check_versions(link: RedisLink, settings: Settings) -> Finding:
     return Finding(True, f"Versions: {version_text(versions[0].version)} alone" if versions else "Versions: none runs")
 
 
+def _check_zones() -> Finding:
+    """Without tzdata no schedule is wrong that runs in UTC. So that is told, and is no fault."""
+    return Finding(True, f"Time zones: {zones.tzdata_warning() or f'{len(zones.known_zones())} known to this host'}")
+
+
 async def _check_served(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
     """Is there a runner for every queue in which jobs wait?"""
     types = registry.load(settings.job_modules, settings)
@@ -101,6 +109,20 @@ async def _check_served(link: RedisLink, settings: Settings) -> AsyncIterator[Fi
         yield Finding(False, f"Queues: {sentence}")
     if not unserved:
         yield Finding(True, "Queues: what waits has a worker")
+
+
+async def _check_orphans(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
+    """Does code still declare each schedule that code has written?"""
+    declared = {one.name for one in registry.load(settings.job_modules, settings).schedules}
+    try:
+        found = await orphans.find_orphans(link, RedisKeys(settings.key_prefix), declared)
+    except RedisKeysBroken as fault:
+        yield Finding(False, f"Schedules: {fault.detail}")
+        return
+    for sentence in found:
+        yield Finding(False, f"Schedules: {sentence}")
+    if not found:
+        yield Finding(True, "Schedules: none is orphaned")
 
 
 async def _check_jobs(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:

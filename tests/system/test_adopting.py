@@ -187,12 +187,14 @@ class Adopting(unittest.TestCase):
             self.assertEqual(jobs, len({_job_id(text) for text in said}))
 
     @unittest.skipUnless(shutil.which("curl"), "curl is not installed here")
-    def test_a_schedule_that_each_deploy_puts_is_written_once(self) -> None:
-        first, second = (self.pasted(block("sh", "visit-hourly")) for _ in range(2))
+    def test_a_schedule_that_is_put_twice_is_one_and_its_job_runs(self) -> None:
+        first, again = [json.loads(self.pasted(block("sh", "visit-hourly"))) for _ in range(2)]
 
-        self.assertIn('"items":[{"name":"visit-hourly"', first)
-        # Each shows the schedule twice: as the PUT left it, and in the list.
-        self.assertEqual(['"version":1'] * 4, re.findall(r'"version":\d+', first + second))
+        self.assertEqual((first["next_runs"], first["version"]), (again["next_runs"], again["version"]))
+        listed = self.server.request("GET", "/api/schedules?owner=shop")[1]["items"]
+        self.assertEqual(["visit-hourly"], [one["name"] for one in listed])
+        job = self.server.request("POST", "/api/schedules/visit-hourly/run")[1]
+        self.assertEqual("completed", self.server.request("GET", f"/api/jobs/{job['id']}?wait=20")[1]["state"])
 
     @unittest.skipUnless(shutil.which("curl"), "curl is not installed here")
     def test_all_dead_are_tried_again(self) -> None:
