@@ -65,9 +65,9 @@ class JobSpec(NamedTuple):
     backoff: Backoff
     priority: str = "normal"
     group: str = ""
-    tags: tuple[str, ...] = ()
     schedule: str = ""
     scheduled_for: int = 0
+    tags: tuple[str, ...] = ()
     unique_key: str = ""
 
     def to_text(self) -> str:

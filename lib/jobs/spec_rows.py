@@ -90,8 +90,8 @@ OPTIONS: Final = (
 )
 RARE: Final = (
     SpecRow("group", to_json, _STRING, _as_it_is),
-    SpecRow("tags", _write_tags, r"\[[^]]*\]", _read_tags),
     SpecRow("schedule", to_json, '"[a-z0-9._-]{1,100}"', _as_it_is),
     SpecRow("scheduled_for", str, "[0-9]{1,15}", _read_scheduled_for),
+    SpecRow("tags", _write_tags, r"\[[^]]*\]", _read_tags),
     SpecRow("unique_key", to_json, _STRING, _as_it_is),
 )

@@ -123,13 +123,13 @@ class ScheduleStore:
         raise RedisUnavailable(f"others change the schedule {name} all the time; nothing was changed")
 
     async def delete(self, name: str, may_change: Precondition = always) -> None:
-        """Forget a schedule; its jobs stay. Raises ScheduleNotFound, PreconditionFailed."""
+        """Forget a schedule; its jobs stay. If may_change is `always`, one that was broken by hand is deleted as well.
+
+        Raises ScheduleNotFound, PreconditionFailed."""
         for _ in range(TRIES):
-            present = await self.read(name)
-            _check_precondition(may_change, present)
-            base = self._keys.base(present.schedule.queue)
-            if await self._scripts.call("unschedule", base, name, present.version) != b"changed":
-                await self._leave_index(name, present.schedule.queue)
+            queue, version = await self._place_of(name, may_change)
+            if await self._scripts.call("unschedule", self._keys.base(queue), name, version) != b"changed":
+                await self._leave_index(name, queue)
                 return
         raise RedisUnavailable(f"others change the schedule {name} all the time; nothing was changed")
 
@@ -160,6 +160,18 @@ class ScheduleStore:
         rows = (flat[at : at + _FIELDS_OF_ONE] for at in range(0, len(flat), _FIELDS_OF_ONE))
         with understood(queue):
             return int(now), [_seen(int(now), row) for row in rows]
+
+    async def _place_of(self, name: str, may_change: Precondition) -> tuple[str, str]:
+        """The queue of a schedule that is to be deleted, and its version, "" where that can't be read."""
+        try:
+            present = await self.read(name)
+        except RedisKeysBroken:
+            queue = await self._link.call("HGET", self._keys.schedules, name)
+            if may_change is not always:
+                raise
+            return shown_text(queue), ""
+        _check_precondition(may_change, present)
+        return present.schedule.queue, str(present.version)
 
     async def _present(self, name: str) -> ScheduleSeen | None:
         queue = await self._link.call("HGET", self._keys.schedules, name)

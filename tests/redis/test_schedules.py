@@ -315,7 +315,8 @@ class Fired(ScheduleCase):
 
         self.assertEqual([taken.job_id], self.list("line:normal:tenant-1"))
         self.assertEqual([taken.job_id.encode()], self.client.zrange(self.base + "tag:eu", 0, -1))
-        self.assertEqual(("tenant-1", ("eu",)), (await self.spec(taken.job_id))[8:10])
+        spec = await self.spec(taken.job_id)
+        self.assertEqual(("tenant-1", ("eu",)), (spec.group, spec.tags))
 
     async def test_at_maxmemory_the_slot_stays_due(self) -> None:
         await self.put(every(60))
@@ -427,6 +428,7 @@ class Surveyed(ScheduleCase):
         self.client.zadd(self.base + "slots", {f"s{number}": 10**15 for number in range(10_000)})
 
         self.assertEqual(before, await self.commands_of_a_survey())
+        self.client.delete(self.base + "slots")
 
     async def commands_of_a_survey(self) -> dict[str, int]:
         await self.survey()

@@ -7,16 +7,18 @@
 -- @transition delayed --promote--> ready
 -- @use bell clock due has_waiting keeper promote_due queue_settings rate rested
 local limit, runner = tonumber(ARGV[1]), ARGV[2]
--- When the queue's own rate allows a start; nil where it does now, or where the queue has none.
-local function next_start()
-  local rate_limit, rate_ms = rate_in(queue_settings('rate'))
+-- When the queue's own rate allows a start; nil where it does now, or where the queue has none. rate: the setting.
+local function next_start(rate)
+  local rate_limit, rate_ms = rate_in(rate)
   if not rate_limit then return nil end
   local starts, rest_ms = rate_room(base .. 'rate:', rate_limit, rate_ms)
   if starts > 0 and has_waiting() then ring() end
   return rest_ms and now_ms + rest_ms
 end
 
+local rationed, concurrency, rate = queue_settings('rationed', 'concurrency', 'rate')
+note_limits(concurrency, rate)
 promote_due(limit)
-local rested_ms = end_rests(limit)
-local next_ms = math.min(next_due() or math.huge, rested_ms or math.huge, next_start() or math.huge)
+local next_ms = next_due() or math.huge
+if rationed then next_ms = math.min(next_ms, end_rests(limit) or math.huge, next_start(rate) or math.huge) end
 return {my_wait(runner, next_ms, not blocks_on_bells() and PLAIN_MS or nil), next_ms <= now_ms and 'more' or ''}

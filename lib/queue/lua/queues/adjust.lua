@@ -8,7 +8,7 @@
 -- WHY no runner is woken for a pause that ends: a runner that is held back by one asks again within 250 ms.
 local queue, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]
 local LIMITS = {concurrency = true, rate = true, group_concurrency = true, group_rate = true}
-local MOST_GROUPS, MOST_BELLS = 500, 1000
+local MOST_GROUPS, MOST_BELLS = 200, 1000
 
 local before = asked_before(key, fingerprint)
 if before then return before end
