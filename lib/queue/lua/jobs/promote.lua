@@ -7,6 +7,7 @@
 -- @transition delayed --promote--> ready
 -- @use bell clock due has_waiting keeper promote_due queue_settings rate rested
 local limit, runner = tonumber(ARGV[1]), ARGV[2]
+
 -- When the queue's own rate allows a start; nil where it does now, or where the queue has none. rate: the setting.
 local function next_start(rate)
   local rate_limit, rate_ms = rate_in(rate)
