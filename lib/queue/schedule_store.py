@@ -124,7 +124,7 @@ class ScheduleStore:
             schedule = wanted(present)
             if present is not None and present.schedule.queue != schedule.queue:
                 raise _elsewhere(name, present.schedule.queue)
-            if present is not None and present.schedule == schedule and not digest:
+            if present is not None and present.schedule == schedule and not digest and _has_its_slot(present):
                 return present, None
             if present is None:
                 written = await self._put_new(name, schedule, digest)
@@ -279,6 +279,13 @@ class ScheduleStore:
         await self._link.call("HDEL", self._keys.schedules, name)
         if (await self.read_some(queue, [name]))[1]:
             await self._link.call("HSETNX", self._keys.schedules, name, queue)
+
+
+def _has_its_slot(present: ScheduleSeen) -> bool:
+    """False for one that should have a next slot and has none: somebody took it out of `slots`."""
+    if present.slot is not None or present.schedule.paused:
+        return True
+    return present.schedule.timetable(present.name, present.anchor_ms).first(present.now_ms) is None
 
 
 def _check_precondition(may_change: Precondition, present: ScheduleSeen | None) -> None:
