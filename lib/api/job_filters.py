@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from lib.jobs.group import GROUP_NAME, GROUP_RULE
 from lib.jobs.payload import json_type
-from lib.jobs.request_fields import TAG, FieldFault
+from lib.jobs.request_fields import TAG, TAG_RULE, FieldFault
 from lib.jobs.schedule_request import SCHEDULE_NAME
 from lib.jobs.state import STATES
 from lib.jobs.timestamps import milliseconds
@@ -34,7 +34,7 @@ def _as_it_is(text: str) -> str:
 
 def _tag(text: str) -> str:
     if not TAG.fullmatch(text):
-        raise FieldFault("must be a tag: 1 to 64 of A-Z, a-z, 0-9 and . _ : / -, beginning with a letter or digit")
+        raise FieldFault(f"must be a tag: {TAG_RULE}")
     return text
 
 

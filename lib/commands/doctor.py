@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from lib.commands import audit, orphans
 from lib.errors import RedisKeysBroken, RedisUnavailable
-from lib.jobs import registry
+from lib.jobs import registry, zones
 from lib.jobs.failure import summary
 from lib.jobs.module import unreachable
 from lib.memory import MIB, rss_bytes
@@ -67,6 +67,7 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
     async for finding in _check_modules(settings):
         yield finding
     yield _check_runner_limits(settings)
+    yield _check_zones()
 
 
 async def _check_redis(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
@@ -92,6 +93,11 @@ async def _check_versions(link: RedisLink, settings: Settings) -> Finding:
     if warning := mixed_warning(versions):
         return Finding(False, f"Versions: {warning}")
     return Finding(True, f"Versions: {version_text(versions[0].version)} alone" if versions else "Versions: none runs")
+
+
+def _check_zones() -> Finding:
+    """Without tzdata no schedule is wrong that runs in UTC. So that is told, and is no fault."""
+    return Finding(True, f"Time zones: {zones.tzdata_warning() or f'{len(zones.known_zones())} known to this host'}")
 
 
 async def _check_served(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:

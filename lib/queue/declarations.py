@@ -6,8 +6,9 @@ is a schedule's name, the digest of what the code says of it (DeclaredSchedule.d
 which that counts. A runner repeats what its modules declare as long as it lives; what no runner repeats lapses.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from lib.errors import RedisKeysBroken
 from lib.queue.framing import shown_text
 from lib.queue.keys import RedisKeys
 from lib.redis_link.link import RedisLink
@@ -34,6 +35,15 @@ class Declarations:
             added += await self._link.call("ZADD", self._keys.declared, "GT", *entries)
         await self._link.call("ZREMRANGEBYSCORE", self._keys.declared, "-inf", at_ms)
         return added > 0
+
+    async def orphans(self, written: Collection[str]) -> set[str]:
+        """Those of these schedules, which code has written, that no worker that runs declares. None is where nothing is
+        known: no worker runs, or somebody broke the key."""
+        try:
+            standing = await self.standing()
+        except RedisKeysBroken:
+            return set()
+        return set() if standing is None else set(written) - standing.keys()
 
     async def standing(self) -> dict[str, set[str]] | None:
         """Schedule -> the digests that running workers declare. None where no worker runs: then nothing is known."""

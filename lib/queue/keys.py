@@ -11,7 +11,7 @@ wb:warnings                   ZSET    sentence -> ms until which it holds; what 
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
 wb:{q}:ready:high|normal|low  LIST    ids of ready jobs; they enter at the left end, and the right end is next
 wb:{q}:line:<priority>:<group>  LIST  ids of ready jobs of a group, as in ready:*; see lua/parts/lines.lua
-wb:{q}:turns:high|normal|low  ZSET    group whose line has jobs that may start -> jobs that run * 2^36 + its last turn;
+wb:{q}:turns:high|normal|low  ZSET    group whose line has jobs that may start -> jobs that run * 2^43 + its last turn;
                                       '' stands for ready:*
 wb:{q}:running:<group>        SET     ids of the group's jobs that run; of jobs of no group in `running:`
 wb:{q}:full                   SET     groups with waiting jobs that wait for one of their jobs to end, or are paused

@@ -137,7 +137,7 @@ class QueueStore:
         names = await self.names()
         some = names if len(names) <= QUEUES_AT_ONCE else sorted(set(names).intersection(known))[:QUEUES_AT_ONCE]
         return [
-            f"{one.counts['ready']} jobs wait in the queue {one.queue}, which no worker serves: "
+            f"{_jobs_wait(one.counts['ready'])} in the queue {one.queue}, which no worker serves: "
             "name it in WORKER_QUEUES"
             for one in await self.census_of(some)
             if not isinstance(one, Unreadable) and not one.workers and one.counts["ready"]
@@ -267,3 +267,7 @@ def _by_event(totals: dict[str, int]) -> dict[str, int]:
         event = name.partition(" ")[0]
         sums[event] = sums.get(event, 0) + count
     return sums
+
+
+def _jobs_wait(count: int) -> str:
+    return "1 job waits" if count == 1 else f"{count} jobs wait"

@@ -12,7 +12,7 @@ A write carries the version that was read. Where somebody else was quicker it do
 """
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from lib.errors import (
@@ -131,13 +131,13 @@ class ScheduleStore:
         raise RedisUnavailable(f"others change the schedule {name} all the time; nothing was changed")
 
     async def delete(self, name: str, may_change: Precondition = always) -> None:
-        """Forget a schedule; its jobs stay. Raises ScheduleNotFound, PreconditionFailed."""
+        """Forget a schedule; its jobs stay. If may_change is `always`, one that was broken by hand is deleted as well.
+
+        Raises ScheduleNotFound, PreconditionFailed."""
         for _ in range(TRIES):
-            present = await self.read(name)
-            _check_precondition(may_change, present)
-            base = self._keys.base(present.schedule.queue)
-            if await self._scripts.call("unschedule", base, name, present.version) != b"changed":
-                await self._leave_index(name, present.schedule.queue)
+            queue, version = await self._place_of(name, may_change)
+            if await self._scripts.call("unschedule", self._keys.base(queue), name, version) != b"changed":
+                await self._leave_index(name, queue)
                 return
         raise RedisUnavailable(f"others change the schedule {name} all the time; nothing was changed")
 
@@ -168,16 +168,22 @@ class ScheduleStore:
         rows = (flat[at : at + _FIELDS_OF_ONE] for at in range(0, len(flat), _FIELDS_OF_ONE))
         with understood(queue):
             found = [_seen(int(now), row) for row in rows]
-        if any(seen.digests for seen in found):
-            found = _with_orphans(found, await self._standing())
+        if written := [seen.name for seen in found if seen.digests]:
+            orphans = await self._declarations.orphans(written)
+            found = [seen._replace(is_orphaned=seen.name in orphans) for seen in found]
         return int(now), found
 
-    async def _standing(self) -> Mapping[str, Collection[str]] | None:
-        """As Declarations.standing; None, too, where somebody broke its key."""
+    async def _place_of(self, name: str, may_change: Precondition) -> tuple[str, str]:
+        """The queue of a schedule that is to be deleted, and its version, "" where that can't be read."""
         try:
-            return await self._declarations.standing()
+            present = await self.read(name)
         except RedisKeysBroken:
-            return None
+            queue = await self._link.call("HGET", self._keys.schedules, name)
+            if may_change is not always:
+                raise
+            return shown_text(queue), ""
+        _check_precondition(may_change, present)
+        return present.schedule.queue, str(present.version)
 
     async def _present(self, name: str) -> ScheduleSeen | None:
         queue = await self._link.call("HGET", self._keys.schedules, name)
@@ -300,13 +306,6 @@ def _seen(now: int, row: Sequence[bytes]) -> ScheduleSeen:
 def _with_digest(digests: Sequence[str], digest: str) -> str:
     """The field `code` with a digest that is written now; "" where none is."""
     return " ".join([digest, *(one for one in digests if one != digest)][:MOST_DIGESTS]) if digest else ""
-
-
-def _with_orphans(found: list[ScheduleSeen], standing: Mapping[str, Collection[str]] | None) -> list[ScheduleSeen]:
-    return [
-        seen._replace(is_orphaned=bool(seen.digests) and standing is not None and seen.name not in standing)
-        for seen in found
-    ]
 
 
 def _outcomes(rows: Iterable[str]) -> Iterable[SlotOutcome]:

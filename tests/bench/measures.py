@@ -4,7 +4,22 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench import batch, depth, limits, mails, memory, node, pickup, posts, resting, scaling, start, wakeups, work
+from tests.bench import (
+    batch,
+    depth,
+    limits,
+    limits_peers,
+    mails,
+    memory,
+    node,
+    pickup,
+    posts,
+    resting,
+    scaling,
+    start,
+    wakeups,
+    work,
+)
 from tests.bench.figure import Figure
 from tests.bench.peers import told
 
@@ -28,6 +43,7 @@ MEASURES: dict[str, Measure] = {
     "scaling": scaling.run,
     "limits": limits.run,
     "wakeups": wakeups.run,
+    "limits_peers": limits_peers.run,
 }
 _HTTP = ("express", "fastify", "fastapi")
 _JOBS = ("bullmq.process_c100", "bullmq.process_c1", "bee-queue.process_c100", "huey.process_c100")
@@ -39,5 +55,6 @@ PEERS: dict[str, Callable[[Path], Iterable[Figure]]] = {
     "memory": node.waiting,
     "start": node.start_up,
     "resting": node.at_rest,
+    "limits_peers": limits_peers.peers,
 }
 """By measure, each given the folder of peers.py. WHY ardiq is not there: it needs a Python newer than the 3.11 here."""

@@ -35,6 +35,7 @@ from tests.faults import (
     redrive,
     restarts,
     retention,
+    schedules,
     sentinel,
     settings,
     sweep,
@@ -49,6 +50,7 @@ from tests.faults.row import Row, table
 SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "kills": kills.run,
     "delayed": delayed.run,
+    "schedules": schedules.run,
     "depth": depth.run,
     "births": sweep.run_births,
     "sweep": sweep.run,
@@ -77,10 +79,10 @@ SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "worn": worn.run,
 }
 # What these measure would be another scenario's load; the others wait most of the time, and run several at once.
-ALONE = ("kills", "delayed", "depth")
+ALONE = ("kills", "delayed", "depth", "schedules")
 AT_ONCE = 3
-FOOTER = """Not in this table: schedules (there are none yet), and the loss of power, which no test on one machine shows
-(the README says what each appendfsync promises). A row that says "not shown" names what it needs."""
+FOOTER = """Not in this table: the loss of power, which no test on one machine shows (the README says what each
+appendfsync promises). A row that says "not shown" names what it needs."""
 LOOK_S = 0.1
 
 

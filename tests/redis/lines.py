@@ -7,7 +7,7 @@ A group is a name on a job. Ready jobs of a group stand in a line of that group 
 here by the keys alone; nothing of lib/ helps.
 
     line:<priority>:<group>   LIST  ids of ready jobs of the group
-    turns:<priority>          ZSET  group -> jobs running * 2^36 + turn; '' stands for ready:<priority>
+    turns:<priority>          ZSET  group -> jobs running * 2^43 + turn; '' stands for ready:<priority>
     running:<group>           SET   ids of the group's jobs that run
     full                      SET   groups that wait for a job of theirs to end, or are paused
     resting                   ZSET  group -> ms at which it may run again
@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from tests.system.oracle import Client, everything
 
-LOAD = 2**36
+LOAD = 2**43
 PRIORITIES = ("high", "normal", "low")
 LETTERS = {"high": "H", "normal": "N", "low": "L"}
 

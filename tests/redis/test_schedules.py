@@ -428,6 +428,7 @@ class Surveyed(ScheduleCase):
         self.client.zadd(self.base + "slots", {f"s{number}": 10**15 for number in range(10_000)})
 
         self.assertEqual(before, await self.commands_of_a_survey())
+        self.client.delete(self.base + "slots")
 
     async def commands_of_a_survey(self) -> dict[str, int]:
         await self.survey()

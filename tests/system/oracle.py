@@ -62,6 +62,8 @@ class _Queue:
     turns: dict[str, set[str]] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
     most_runners: int = 0
+    schedules: set[str] = field(default_factory=set)
+    slots: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
 
 
@@ -168,6 +170,10 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
         queue.most_runners += len(pairs)
     elif key == "gone":
         queue.gone = pairs
+    elif head == "schedule":
+        queue.schedules.add(rest)
+    elif key == "slots":
+        queue.slots = set(pairs)
     elif head == "log":
         queue.logs.add(rest)
     elif head == "unique" and rest.endswith(THROTTLE):
@@ -201,6 +207,7 @@ def _faults_of(queue: _Queue) -> list[str]:
         if job.get("state") not in ("completed", "dead", "cancelled") or "retain" not in job:
             found.append(f"{job_id} is in `fading`, and is {job.get('state', 'no job')}")
     found += [f"{job_id} has a log and is no job" for job_id in queue.logs - queue.jobs.keys()]
+    found += [f"the schedule {name} is in slots or a record alone" for name in queue.slots ^ queue.schedules]
     for key, ids in queue.throttled.items():
         # The job may be gone: the key then stops others for the rest of its time.
         modes = [queue.jobs[job_id].get("unique_mode") for job_id in ids if job_id in queue.jobs]
