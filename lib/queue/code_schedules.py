@@ -79,7 +79,7 @@ class CodeSchedules:
 
         Raises ScheduleElsewhere, TooManySchedules, RedisUnavailable, RedisKeysBroken.
         """
-        digest, standing = declared.digest, (await self._declarations.standing() or {}).get(declared.name, set())
+        digest = declared.digest
 
         def wanted(present: ScheduleSeen | None) -> Schedule:
             if present is None or present.schedule.queue != schedule.queue:
@@ -88,7 +88,7 @@ class CodeSchedules:
                 raise _LeaveIt("foreign", present)
             if present.digests[0] == digest:
                 raise _LeaveIt("kept", present)
-            if digest in present.digests and present.digests[0] in standing:
+            if digest in present.digests and present.digests[0] in (present.declared or ()):
                 raise _LeaveIt("older", present)
             return _with_what_code_leaves(schedule, present.schedule)
 

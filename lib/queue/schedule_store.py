@@ -74,7 +74,12 @@ class ScheduleSeen(NamedTuple):
     reason: str = ""
     outcomes: tuple[SlotOutcome, ...] = ()
     digests: tuple[str, ...] = ()
-    is_orphaned: bool = False
+    declared: frozenset[str] | None = None
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether code has written it, and no worker that runs declares it any more."""
+        return bool(self.digests) and self.declared is not None and not self.declared
 
 
 Wanted = Callable[["ScheduleSeen | None"], Schedule]
@@ -168,9 +173,9 @@ class ScheduleStore:
         rows = (flat[at : at + _FIELDS_OF_ONE] for at in range(0, len(flat), _FIELDS_OF_ONE))
         with understood(queue):
             found = [_seen(int(now), row) for row in rows]
-        if written := [seen.name for seen in found if seen.digests]:
-            orphans = await self._declarations.orphans(written)
-            found = [seen._replace(is_orphaned=seen.name in orphans) for seen in found]
+        if written := {seen.name: seen.digests for seen in found if seen.digests}:
+            standing = await self._declarations.standing(written) or {}
+            found = [seen._replace(declared=standing.get(seen.name)) for seen in found]
         return int(now), found
 
     async def _place_of(self, name: str, may_change: Precondition) -> tuple[str, str]:
