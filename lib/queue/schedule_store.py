@@ -113,8 +113,12 @@ class ScheduleStore:
 
     async def put(
         self, name: str, wanted: Wanted, may_change: Precondition = always, *, digest: str = ""
-    ) -> tuple[ScheduleSeen, bool]:
-        """Write a schedule, and say whether it is a new one. Its next slot stays where its times are as they were.
+    ) -> tuple[ScheduleSeen, bool | None]:
+        """Write a schedule, and say whether it is a new one; None: it was so already, and nothing was written. Its next
+        slot stays where its times are as they were.
+
+        WHY nothing is written then: each process of an application may PUT the same at its start. Its version is that
+        of the last change, so that somebody who edits it by If-Match is not refused for a restart.
 
         digest: where a worker writes what its code declares, that of the declaration.
         Raises what `wanted` raises, PreconditionFailed, ScheduleElsewhere, TooManySchedules, UnknownZone.
@@ -125,6 +129,8 @@ class ScheduleStore:
             schedule = wanted(present)
             if present is not None and present.schedule.queue != schedule.queue:
                 raise _elsewhere(name, present.schedule.queue)
+            if present is not None and present.schedule == schedule and not digest:
+                return present, None
             if present is None:
                 written = await self._put_new(name, schedule, digest)
             else:
@@ -237,7 +243,9 @@ class ScheduleStore:
         """False where it is no longer as it was read."""
         version, was, now = str(present.version), present.schedule, present.now_ms
         digests = _with_digest(present.digests, digest)
-        if schedule.times == was.times and schedule.paused == was.paused:
+        # One that has no slot and is not paused has ended; or somebody took it out of `slots`, and this puts it back.
+        goes_on = schedule.times == was.times and schedule.paused == was.paused
+        if goes_on and (present.slot is not None or schedule.paused):
             return await self._write(present.name, schedule, version, present.anchor_ms, None, digests, keeps_slot=True)
         anchor_ms = present.anchor_ms if schedule.times == was.times else now
         slot = None if schedule.paused else schedule.timetable(present.name, anchor_ms).first(now)
@@ -276,7 +284,9 @@ def _check_precondition(may_change: Precondition, present: ScheduleSeen | None) 
     version = None if present is None else present.version
     if not may_change(version):
         now = "there is no such schedule" if version is None else f'its ETag is now "{version}"'
-        raise PreconditionFailed(f"{now}; read it again, and send the change with the ETag that you get")
+        raise PreconditionFailed(
+            f"{now}; read it again, and send the change with the ETag that you get, quotes and all"
+        )
 
 
 def _elsewhere(name: str, queue: str) -> ScheduleElsewhere:
