@@ -119,6 +119,15 @@ class Written(CodeCase):
         with self.assertRaises(ScheduleElsewhere):
             await self.code.write(declares(job={**elsewhere.job}), elsewhere)
 
+    async def test_other_words_for_the_same_are_noted_once(self) -> None:
+        first = await self.start("0 3 * * *")
+        words = declares(timezone="UTC")
+
+        outcomes = [(await self.code.write(words, first.seen.schedule)).outcome for _ in range(2)]
+
+        self.assertEqual(["changed", "kept"], outcomes)
+        self.assertEqual(first.seen.slot, (await self.now()).slot)
+
     async def test_so_many_texts_are_remembered_and_no_more(self) -> None:
         for minute in range(25):
             await self.start(f"{minute} 3 * * *")
