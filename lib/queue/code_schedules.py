@@ -8,15 +8,19 @@ that code has declared of it, the one that was written last first:
     the digest is a new one                it is written, because the code has changed; a pause stays, and so does what
                                            code can't say (jitter_s, starts_at, ends_at)
     it is an earlier digest                this worker is older than the one that wrote last, or the code was rolled
-                                           back: it is written when no worker that runs declares the last one any more
+                                           back: it is written when no worker that runs declares the last one any more,
+                                           and none did some seconds before
     there are no digests                   a request made the schedule: nothing is done
 
 A declaration counts for a while behind its worker's end (declarations.py), so a rollback is written with that delay.
+WHY it is looked at twice: when Redis comes back from an outage, all declarations may have lapsed, and an older worker
+may be the first to make its own anew.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from lib.errors import RedisKeysBroken
 from lib.jobs.declared_schedule import DeclaredSchedule
 from lib.jobs.schedule import Schedule
 from lib.queue.declarations import Declarations
@@ -33,6 +37,7 @@ class CodeWrite(NamedTuple):
     outcome   created, changed   it was written
               kept               it stands there already
               older              another worker's declaration stands there, and that worker still runs
+              undeclared         as `older`, but no worker that runs declares what stands there
               foreign            the schedule of that name was made by a request
     seen: the schedule as it is now.
     """
@@ -62,24 +67,32 @@ class CodeSchedules:
         return await self._declarations.repeat({one.name: one.digest for one in schedules}, lapses_s)
 
     async def missing(self, schedules: Sequence[DeclaredSchedule]) -> dict[str, bool]:
-        """The names of those that do not stand in their queue as declared -> whether there is no such schedule."""
+        """The names of those that do not stand in their queue as declared -> whether there is no such schedule.
+
+        Where one can't be read, its neighbours are not either, and none of them counts as standing.
+        """
         found: dict[str, bool] = {}
         for queue in sorted({one.queue for one in schedules}):
             digests = {one.name: one.digest for one in schedules if one.queue == queue}
             names = list(digests)
             for at in range(0, len(names), READ_AT_ONCE):
                 some = names[at : at + READ_AT_ONCE]
-                present = {seen.name: seen for seen in (await self._store.read_some(queue, some))[1]}
+                try:
+                    present = {seen.name: seen for seen in (await self._store.read_some(queue, some))[1]}
+                except RedisKeysBroken:
+                    found |= dict.fromkeys(some, False)
+                    continue
                 found |= {name: True for name in some if name not in present}
                 found |= {name: False for name, seen in present.items() if seen.digests[:1] != (digests[name],)}
         return found
 
-    async def write(self, declared: DeclaredSchedule, schedule: Schedule) -> CodeWrite:
-        """Write the schedule, where it is to be written. schedule: what `declared` is read as.
+    async def write(self, declared: DeclaredSchedule, schedule: Schedule, *, was_undeclared: bool = False) -> CodeWrite:
+        """Write the schedule, where it is to be written. schedule: what `declared` is read as. was_undeclared: the last
+        call, some seconds ago, found it `undeclared`.
 
         Raises ScheduleElsewhere, TooManySchedules, RedisUnavailable, RedisKeysBroken.
         """
-        digest, standing = declared.digest, (await self._declarations.standing() or {}).get(declared.name, set())
+        digest = declared.digest
 
         def wanted(present: ScheduleSeen | None) -> Schedule:
             if present is None or present.schedule.queue != schedule.queue:
@@ -88,8 +101,10 @@ class CodeSchedules:
                 raise _LeaveIt("foreign", present)
             if present.digests[0] == digest:
                 raise _LeaveIt("kept", present)
-            if digest in present.digests and present.digests[0] in standing:
+            if digest in present.digests and present.digests[0] in (present.declared or ()):
                 raise _LeaveIt("older", present)
+            if digest in present.digests and not was_undeclared:
+                raise _LeaveIt("undeclared", present)
             return _with_what_code_leaves(schedule, present.schedule)
 
         try:

@@ -6,9 +6,9 @@ is a schedule's name, the digest of what the code says of it (DeclaredSchedule.d
 which that counts. A runner repeats what its modules declare as long as it lives; what no runner repeats lapses.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from lib.queue.framing import shown_text
+from lib.errors import RedisKeysBroken
 from lib.queue.keys import RedisKeys
 from lib.redis_link.link import RedisLink
 from lib.redis_link.redis_info import now_ms
@@ -35,13 +35,21 @@ class Declarations:
         await self._link.call("ZREMRANGEBYSCORE", self._keys.declared, "-inf", at_ms)
         return added > 0
 
-    async def standing(self) -> dict[str, set[str]] | None:
-        """Schedule -> the digests that running workers declare. None where no worker runs: then nothing is known."""
-        at_ms = await now_ms(self._link)
-        if not await self._link.call("ZCOUNT", self._keys.runners, at_ms, "+inf"):
+    async def standing(self, written: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]] | None:
+        """Schedule -> those of its digests that running workers declare. None where nothing is known: no worker runs,
+        or somebody broke the key. written: schedule -> the digests that are asked about."""
+        pairs = [(name, digest) for name, digests in written.items() for digest in digests]
+        found = dict.fromkeys(written, frozenset[str]())
+        try:
+            at_ms = await now_ms(self._link)
+            if not await self._link.call("ZCOUNT", self._keys.runners, at_ms, "+inf"):
+                return None
+            for at in range(0, len(pairs), AT_ONCE):
+                some = pairs[at : at + AT_ONCE]
+                scores = await self._link.call("ZMSCORE", self._keys.declared, *(" ".join(pair) for pair in some))
+                for (name, digest), until_ms in zip(some, scores, strict=True):
+                    if until_ms is not None and float(until_ms) >= at_ms:
+                        found[name] |= {digest}
+        except RedisKeysBroken:
             return None
-        found: dict[str, set[str]] = {}
-        for member in await self._link.call("ZRANGEBYSCORE", self._keys.declared, at_ms, "+inf"):
-            name, _, digest = shown_text(member).partition(" ")
-            found.setdefault(name, set()).add(digest)
         return found

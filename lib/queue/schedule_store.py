@@ -12,7 +12,7 @@ A write carries the version that was read. Where somebody else was quicker it do
 """
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from lib.errors import (
@@ -74,7 +74,12 @@ class ScheduleSeen(NamedTuple):
     reason: str = ""
     outcomes: tuple[SlotOutcome, ...] = ()
     digests: tuple[str, ...] = ()
-    is_orphaned: bool = False
+    declared: frozenset[str] | None = None
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether code has written it, and no worker that runs declares it any more."""
+        return bool(self.digests) and self.declared is not None and not self.declared
 
 
 Wanted = Callable[["ScheduleSeen | None"], Schedule]
@@ -124,7 +129,7 @@ class ScheduleStore:
             schedule = wanted(present)
             if present is not None and present.schedule.queue != schedule.queue:
                 raise _elsewhere(name, present.schedule.queue)
-            if present is not None and present.schedule == schedule and not digest and _has_its_slot(present):
+            if present is not None and present.schedule == schedule and not digest and _has_its_place(present):
                 return present, None
             if present is None:
                 written = await self._put_new(name, schedule, digest)
@@ -174,16 +179,10 @@ class ScheduleStore:
         rows = (flat[at : at + _FIELDS_OF_ONE] for at in range(0, len(flat), _FIELDS_OF_ONE))
         with understood(queue):
             found = [_seen(int(now), row) for row in rows]
-        if any(seen.digests for seen in found):
-            found = _with_orphans(found, await self._standing())
+        if written := {seen.name: seen.digests for seen in found if seen.digests}:
+            standing = await self._declarations.standing(written) or {}
+            found = [seen._replace(declared=standing.get(seen.name)) for seen in found]
         return int(now), found
-
-    async def _standing(self) -> Mapping[str, Collection[str]] | None:
-        """As Declarations.standing; None, too, where somebody broke its key."""
-        try:
-            return await self._declarations.standing()
-        except RedisKeysBroken:
-            return None
 
     async def _place_of(self, name: str, may_change: Precondition) -> tuple[str, str]:
         """The queue of a schedule that is to be deleted, and its version, "" where that can't be read."""
@@ -281,11 +280,11 @@ class ScheduleStore:
             await self._link.call("HSETNX", self._keys.schedules, name, queue)
 
 
-def _has_its_slot(present: ScheduleSeen) -> bool:
-    """False for one that should have a next slot and has none: somebody took it out of `slots`."""
-    if present.slot is not None or present.schedule.paused:
+def _has_its_place(seen: ScheduleSeen) -> bool:
+    """Whether the next slot stands in `slots`, or there is none: the schedule is paused, or has ended."""
+    if seen.slot is not None or seen.schedule.paused:
         return True
-    return present.schedule.timetable(present.name, present.anchor_ms).first(present.now_ms) is None
+    return seen.schedule.timetable(seen.name, seen.anchor_ms).first(seen.now_ms) is None
 
 
 def _check_precondition(may_change: Precondition, present: ScheduleSeen | None) -> None:
@@ -329,13 +328,6 @@ def _seen(now: int, row: Sequence[bytes]) -> ScheduleSeen:
 def _with_digest(digests: Sequence[str], digest: str) -> str:
     """The field `code` with a digest that is written now; "" where none is."""
     return " ".join([digest, *(one for one in digests if one != digest)][:MOST_DIGESTS]) if digest else ""
-
-
-def _with_orphans(found: list[ScheduleSeen], standing: Mapping[str, Collection[str]] | None) -> list[ScheduleSeen]:
-    return [
-        seen._replace(is_orphaned=bool(seen.digests) and standing is not None and seen.name not in standing)
-        for seen in found
-    ]
 
 
 def _outcomes(rows: Iterable[str]) -> Iterable[SlotOutcome]:

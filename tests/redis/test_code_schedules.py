@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.commands.orphans import find_orphans
-from lib.errors import ScheduleElsewhere
+from lib.errors import RedisUnavailable, ScheduleElsewhere
 from lib.jobs.declared_schedule import DeclaredSchedule
 from lib.jobs.job_type import JobType
 from lib.jobs.payload import decoder_for
@@ -35,10 +35,11 @@ class CodeCase(ScheduleCase):
         await self.queues.runners.show_version(["host.1.00000001"], LAPSES_S)
         await self.queues.runners.show(["host.1.00000001"], LAPSES_S)
 
-    async def start(self, text: str, **fields: Any) -> CodeWrite:
+    async def start(self, text: str, *, was_undeclared: bool = False) -> CodeWrite:
         """A worker starts whose code says this cron."""
         await self.code.declare([declares(text)], LAPSES_S)
-        return await self.code.write(declares(text), cron(text, owner="code:shop.jobs", **fields))
+        schedule = cron(text, owner="code:shop.jobs")
+        return await self.code.write(declares(text), schedule, was_undeclared=was_undeclared)
 
     def leave(self, text: str) -> None:
         """The workers whose code said so are gone, for longer than a declaration counts."""
@@ -93,12 +94,14 @@ class Written(CodeCase):
         await self.start("0 4 * * *")
         self.leave("0 4 * * *")
 
-        back = await self.start("0 3 * * *")
-        forward = await self.start("0 4 * * *")
+        early = await self.start("0 3 * * *")
+        back = await self.start("0 3 * * *", was_undeclared=True)
+        forward = await self.start("0 4 * * *", was_undeclared=True)
         self.leave("0 3 * * *")
-        at_last = await self.start("0 4 * * *")
+        at_last = await self.start("0 4 * * *", was_undeclared=True)
 
-        self.assertEqual(["changed", "older", "changed"], [one.outcome for one in (back, forward, at_last)])
+        outcomes = [one.outcome for one in (early, back, forward, at_last)]
+        self.assertEqual(["undeclared", "changed", "older", "changed"], outcomes)
         self.assertEqual("0 4 * * *", (await self.now()).schedule.cron)
         self.assertEqual(2, len((await self.now()).digests))
 
@@ -115,6 +118,15 @@ class Written(CodeCase):
 
         with self.assertRaises(ScheduleElsewhere):
             await self.code.write(declares(job={**elsewhere.job}), elsewhere)
+
+    async def test_other_words_for_the_same_are_noted_once(self) -> None:
+        first = await self.start("0 3 * * *")
+        words = declares(timezone="UTC")
+
+        outcomes = [(await self.code.write(words, first.seen.schedule)).outcome for _ in range(2)]
+
+        self.assertEqual(["changed", "kept"], outcomes)
+        self.assertEqual(first.seen.slot, (await self.now()).slot)
 
     async def test_so_many_texts_are_remembered_and_no_more(self) -> None:
         for minute in range(25):
@@ -175,12 +187,16 @@ class ByARunner(CodeCase):
         self.addCleanup(self.log.close)
         self.writer = self.runner(declares())
 
-    def runner(self, declared: DeclaredSchedule) -> ScheduleWriter:
-        """The writer of a runner whose code declares this."""
-        noop = JobType("noop", print, decoder_for(dict), True, queue="q", schedule=declared)
+    def runner(self, *declared: DeclaredSchedule) -> ScheduleWriter:
+        """The writer of a runner whose code declares these: of a job type "noop", and "noop1" and so on."""
+        decode = decoder_for(dict)
+        types = [
+            JobType(f"noop{number or ''}", print, decode, True, queue="q", schedule=one)
+            for number, one in enumerate(declared)
+        ]
         gate = UpgradeGate(Fleet(self.link, self.keys), lambda: 0.0)
         bulkheads = Bulkheads(self.log)
-        return ScheduleWriter(Registry([noop]), self.ids, self.code, gate, self.queues.warnings, bulkheads, self.log)
+        return ScheduleWriter(Registry(types), self.ids, self.code, gate, self.queues.warnings, bulkheads, self.log)
 
     def events(self) -> list[str]:
         self.log.close()
@@ -251,8 +267,51 @@ class ByARunner(CodeCase):
         await self.writer.write_all()
         self.leave("0 4 * * *")
         await self.writer.write_all()
+        self.assertEqual("0 4 * * *", (await self.now()).schedule.cron)
 
+        await self.writer.write_all()
         self.assertEqual("0 3 * * *", (await self.now()).schedule.cron)
+
+    async def test_after_an_outage_an_older_runner_waits_for_the_newer_one_to_declare_again(self) -> None:
+        newer = self.runner(declares("0 4 * * *"))
+        await self.writer.write_all()
+        await newer.write_all()
+        self.client.delete(self.keys.declared)  # All has lapsed meanwhile.
+
+        await self.writer.write_all()
+        await newer.write_all()
+        await self.writer.write_all()
+
+        self.assertEqual("0 4 * * *", (await self.now()).schedule.cron)
+
+    async def test_a_round_that_breaks_off_counts_as_none(self) -> None:
+        await self.writer.write_all()
+        await self.runner(declares("0 4 * * *")).write_all()
+        self.leave("0 4 * * *")
+        await self.writer.write_all()
+        self.configure("maxmemory", 1)
+        try:
+            with self.assertRaises(RedisUnavailable):
+                await self.writer.write_all()
+        finally:
+            self.configure("maxmemory", 0)
+
+        await self.writer.write_all()
+        self.assertEqual("0 4 * * *", (await self.now()).schedule.cron)
+        await self.writer.write_all()
+        self.assertEqual("0 3 * * *", (await self.now()).schedule.cron)
+
+    async def test_one_that_is_broken_costs_the_others_nothing(self) -> None:
+        other = declares("0 5 * * *")._replace(name="other")
+        await self.writer.write_all()
+        self.client.delete(self.keys.schedule("q", "s"))
+        self.client.set(self.keys.schedule("q", "s"), "x")
+
+        await self.runner(declares(), other).write_all()
+
+        self.assertEqual("0 5 * * *", (await self.schedules.read("other")).schedule.cron)
+        self.assertEqual(["schedule.created", "declaration.failed", "schedule.created"], self.events())
+        await self.schedules.delete("s")
 
     async def test_it_waits_for_the_end_of_an_upgrade(self) -> None:
         older = Program("server", "0.2.0", "web1.1.00000001")

@@ -11,7 +11,7 @@ What keeps a schedule from being written is logged once, and shown in /api/healt
 import asyncio
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from lib.errors import RedisUnavailable, ScheduleElsewhere, TooManySchedules, UpgradeNeeded
 from lib.ids import JobIds
@@ -26,6 +26,7 @@ from lib.queue.health_warnings import HealthWarnings
 
 EVERY_S = 15.0
 LAPSES_S = 60.0
+FOREIGN = "a request made the one of that name; delete that one, or give @job another name in schedule="
 
 
 class ScheduleWriter:
@@ -53,6 +54,8 @@ class ScheduleWriter:
         """Schedules that stood in Redis as code wrote them, since this runner started or Redis was emptied."""
         self._said: dict[str, str] = {}
         """Schedule -> what was logged last about why it is not written."""
+        self._undeclared: set[str] = set()
+        """The schedules that the last round found to stand as no worker that runs declares them."""
         self._warned: list[str] = []
         """What the last round found, as /api/health shows it."""
 
@@ -66,12 +69,14 @@ class ScheduleWriter:
     async def write_all(self) -> None:
         """One round. Raises RedisUnavailable."""
         schedules = self._registry.schedules
+        # A round that breaks off leaves none: Redis was away, and all that was declared may have lapsed.
+        undeclared, self._undeclared = self._undeclared, set()
         if await self._code_schedules.declare(schedules, LAPSES_S):
             self._stood.clear()
         missing = await self._code_schedules.missing(schedules)
         self._stood.update(one.name for one in schedules if one.name not in missing)
         pending = [one for one in schedules if one.name in missing and not self._is_deleted(one.name, missing)]
-        problems = await self._write(pending)
+        problems = await self._write(pending, undeclared)
         still = {one.name for one in pending}
         self._said = {name: words for name, words in self._said.items() if name in still}
         await self._warn([f"worker on {self._host}: {problem}" for problem in problems])
@@ -87,32 +92,35 @@ class ScheduleWriter:
     def _is_deleted(self, name: str, missing: dict[str, bool]) -> bool:
         return missing[name] and name in self._stood
 
-    async def _write(self, pending: Sequence[DeclaredSchedule]) -> list[str]:
-        """Write what may be written. Gives a sentence for each schedule that somebody has to see to."""
+    async def _write(self, pending: Sequence[DeclaredSchedule], undeclared: Collection[str]) -> list[str]:
+        """Write what may be written. Gives a sentence for each schedule that somebody has to see to.
+
+        undeclared: what the last round left in `_undeclared`.
+        """
         problems = []
         for declared in pending:
-            try:
-                await self._gate.require("schedules", "0.3.0")
-                problem = await self._write_one(declared)
-            except (ScheduleElsewhere, TooManySchedules, UpgradeNeeded) as fault:
-                problem = f"the schedule {declared.name} of {declared.owner} is not written: {fault.detail}"
-            if problem:
-                problems.append(problem)
-                self._say(declared, "schedule.not_written", problem)
+            why = ""
+            with self._bulkheads.around(f"{declared.queue}/{declared.name}", "declaration"):
+                try:
+                    await self._gate.require("schedules", "0.3.0")
+                    why = await self._write_one(declared, was_undeclared=declared.name in undeclared)
+                except (ScheduleElsewhere, TooManySchedules, UpgradeNeeded) as fault:
+                    why = fault.detail
+            if why:
+                problems.append(f"the schedule {declared.name} of {declared.owner} is not written: {why}")
+                self._say(declared, "schedule.not_written", problems[-1])
         return problems
 
-    async def _write_one(self, declared: DeclaredSchedule) -> str:
-        """What somebody has to see to; "" for nothing."""
+    async def _write_one(self, declared: DeclaredSchedule, *, was_undeclared: bool) -> str:
+        """Why somebody has to see to it; "" where nobody has."""
         schedule = read_schedule(declared.body, self._registry, self._ids, None)
-        outcome, seen = await self._code_schedules.write(declared, schedule)
-        if outcome != "foreign":
-            self._stood.add(declared.name)
-        else:
-            return (
-                f"the schedule {declared.name} of {declared.owner} is not written: a request made the one of that name;"
-                " delete that one, or give @job another name in schedule="
-            )
-        if outcome == "older":
+        outcome, seen = await self._code_schedules.write(declared, schedule, was_undeclared=was_undeclared)
+        if outcome == "foreign":
+            return FOREIGN
+        self._stood.add(declared.name)
+        if outcome == "undeclared":
+            self._undeclared.add(declared.name)
+        elif outcome == "older":
             text = "stays as another worker wrote it, which runs and is of newer code"
             self._say(declared, "schedule.left", f"Schedule {declared.name} of {declared.owner} {text}")
         elif outcome != "kept":
