@@ -16,6 +16,10 @@ from lib.jobs.zones import UnknownZone
 from lib.queue.schedule_store import ScheduleSeen, SlotOutcome
 
 NEXT_RUNS: Final = 5
+ORPHANED: Final = (
+    "code has declared it, and the job modules of no worker that runs do: delete it if the code is gone, or start that"
+    " worker"
+)
 REASONS: Final = {"full": "queue_full", "group_full": "group_full"}
 
 
@@ -23,6 +27,8 @@ def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
     """A schedule in the words of the API."""
     schedule, slot = seen.schedule, seen.slot
     next_runs, warnings = _coming(seen)
+    if seen.is_orphaned:
+        warnings = [*warnings, ORPHANED]
     overdue_ms = max(0, seen.now_ms - slot.due_ms) if slot else 0
     return {
         "name": seen.name,
@@ -32,6 +38,7 @@ def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
         "catch_up": schedule.catch_up,
         "paused": schedule.paused,
         "owner": schedule.owner or None,
+        "orphaned": seen.is_orphaned,
         "queue": schedule.queue,
         "version": seen.version,
         "created_at": _time(seen.created_ms),
@@ -60,7 +67,9 @@ def _coming(seen: ScheduleSeen) -> tuple[list[str | None], list[str]]:
     except (UnknownZone, CronError) as fault:
         return _runs([seen.slot] if seen.slot else []), [f"this server can't work out its times: {fault}"]
     coming = timetable.coming(seen.slot, NEXT_RUNS)
-    return _runs(coming), _doubts(seen.schedule, timetable, coming)
+    # What is wrong with a schedule that is paused is wanted before it is resumed.
+    looked_at = coming or timetable.coming(timetable.first(seen.now_ms), 2)
+    return _runs(coming), _doubts(seen.schedule, timetable, looked_at)
 
 
 def _doubts(schedule: Schedule, timetable: Timetable, coming: Sequence[ScheduleSlot]) -> list[str]:

@@ -5,6 +5,7 @@ wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began t
 wb:fleet                      ZSET    "server 0.2.0 web1.4711.9f3a01c2" -> ms until which that program counts (fleet.py)
 wb:runners                    ZSET    runner -> ms until which it counts as living; only its size is read
 wb:schedules                  HASH    schedule -> the queue in whose slot it lies: where to look for it. Never the truth
+wb:declared                   ZSET    "<schedule> <digest>" of what workers' code declares -> ms until which that counts
 wb:replacements               HASH    reason -> how many runners were replaced for it (RUNNER_MAX_JOBS, RUNNER_MAX_MB)
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
@@ -55,9 +56,12 @@ wb:{q}:meta                   HASH    the queue's settings, those of jobs/queue_
                                       claim, `mended` the group that mend.lua has looked at last, `schedule_version` the
                                       last version that one of its schedules got
 wb:{q}:slots                  ZSET    schedule -> ms at which its next slot is due; +inf while it is paused or has ended
+wb:{q}:slot_counts            HASH    fired, skipped, missed -> how many slots of the queue's schedules since the first
+                                      one; and how late they fired (lua/parts/slot_counts.lua)
 wb:{q}:schedule:<name>        HASH    a schedule: text (JSON, jobs/schedule.py), version, anchor (what every_s counts
                                       from), slot and wall of the next slot, created, changed, last (job), reason (why
-                                      the slot is still due), outcomes (the last ten), counts fired skipped missed
+                                      the slot is still due), outcomes (the last ten), counts fired skipped missed,
+                                      code (digests of what job modules have declared, the last written first)
 wb:{q}:events                 STREAM  an entry for each call of a script that ended jobs (lua/parts/events.lua); while
                                       `listened` exists, for every change of state
 wb:{q}:listened               STRING  exists while somebody reads the whole stream; expires
@@ -80,6 +84,7 @@ TYPES = {
     **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots"), "zset"),
     **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
+    "slot_counts": "hash",
     **dict.fromkeys(("full", "running:"), "set"),
     **dict.fromkeys(("epoch", "keeper", "deputy"), "string"),
     "events": "stream",
@@ -96,6 +101,7 @@ class RedisKeys:
         self.runners = f"{prefix}:runners"
         self.fleet = f"{prefix}:fleet"
         self.schedules = f"{prefix}:schedules"
+        self.declared = f"{prefix}:declared"
         self.warnings = f"{prefix}:warnings"
         self.replacements = f"{prefix}:replacements"
         # WHY the braces: name.lua writes this key and `queues`, so both must be in one Cluster slot.
