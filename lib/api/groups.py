@@ -41,6 +41,10 @@ class GroupOperations:
         items = [_present(group) for group in page.items]
         return answer_json(200, {"items": items, "next_cursor": _cursor(page.end) if page.end else None})
 
+    async def read(self, call: Call) -> Response:
+        """One group, with no jobs where it has not begun: the queue's limits hold for it all the same."""
+        return answer_json(200, _present(await self._groups.read(*_names(call.path))))
+
     async def change(self, call: Call) -> Response:
         """Give a group limits of its own. A limit that is null is the queue's again."""
         queue, name = _names(call.path)

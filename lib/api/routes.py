@@ -114,6 +114,7 @@ def _group_routes(groups: GroupOperations) -> tuple[Route, ...]:
     one = "/api/queues/{queue}/groups/{group}"
     return (
         Route("GET", "/api/queues/{queue}/groups", "listGroups", groups.list_page, _PAGE, scope="read"),
+        Route("GET", one, "readGroup", groups.read, scope="read"),
         Route("PATCH", one, "changeGroup", groups.change, takes_body=True, bodies=_PATCHES, scope="admin"),
         Route("DELETE", one, "resetGroup", groups.remove, scope="admin", produces=()),
         Route("POST", f"{one}/release", "releaseGroup", groups.release, scope="admin"),

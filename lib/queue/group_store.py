@@ -67,6 +67,11 @@ class GroupStore:
         await self._expect_queue(queue)
         return await self._page(queue, after, limit)
 
+    async def read(self, queue: str, name: str) -> Group:
+        """One group, with no jobs where it has not begun. Raises QueueNotFound."""
+        await self._expect_queue(queue)
+        return await self._read(queue, name)
+
     async def change(self, queue: str, name: str, changes: Mapping[str, Any]) -> Group:
         """Give one group limits of its own, of these fields of OwnLimits; the other fields stay. Returns the group.
 

@@ -348,6 +348,7 @@ class Successes(Live):
 
         self.assertEqual(("paused", True), (changed.body["limited_by"], changed.body["own"]))
         self.assertEqual([changed.body], listed.body["items"])
+        self.assertEqual(changed.body, self.ask("readGroup", f"{queue}/groups/tenant-42").body)
         self.assertEqual(404, self.ask("releaseGroup", f"{queue}/groups/tenant-42/release").status)
         self.assertEqual(204, self.ask("resetGroup", f"{queue}/groups/tenant-42").status)
 

@@ -175,6 +175,15 @@ class OfOneGroup(Api):
         self.assertEqual(404, self.ask("PATCH", "/groups/eu/shop:7@x", {"concurrency": 5})[0])
         self.assertEqual(204, self.ask("DELETE", "/groups/eu%2fshop%3A7@x")[0])
 
+    def test_one_group_is_read_by_its_name_begun_or_not(self) -> None:
+        self.post("eu/shop")
+
+        begun, other = self.ask("GET", "/groups/eu%2Fshop"), self.ask("GET", "/groups/eu")
+
+        limits = {"limited_by": None, "until": None, "limits": {"concurrency": 2, "rate": None}, "own": False}
+        self.assertEqual((200, {"name": "eu/shop", "ready": 1, "running": 0, **limits}), begun)
+        self.assertEqual((200, {"name": "eu", "ready": 0, "running": 0, **limits}), other)
+
     def test_pages_of_groups_follow_each_other(self) -> None:
         names = sorted(f"g/{number}" for number in range(7))
         for name in names:
@@ -194,6 +203,7 @@ class OfOneGroup(Api):
             ("DELETE", "/groups/tenant-42", None, "group-not-found"),
             ("POST", "/groups/tenant-42/release", None, "group-not-found"),
             ("PATCH", "/groups/tenant%2042", {"concurrency": 1}, "group-not-found"),
+            ("GET", "/groups/tenant%2042", None, "group-not-found"),
             ("DELETE", f"/groups/{'x' * 129}", None, "group-not-found"),
         ):
             status, answer = self.ask(method, below, body)
