@@ -1,6 +1,6 @@
 """A schedule: a job that is to be queued again and again, and the times at which. Pure; times are ms since 1970.
 
-    timetable = Timetable("daily-report", read("30 2 * * *"), 0, ZoneInfo("Europe/Berlin"))
+    timetable = Timetable("daily-report", read_cron("30 2 * * *"), 0, ZoneInfo("Europe/Berlin"))
     timetable.first(now_ms)
     ->  ScheduleSlot(at_ms=1796002200000, due_ms=1796002200000, wall="2026-11-30T02:30")
 
@@ -25,7 +25,8 @@ from math import inf
 from typing import Any, Final, NamedTuple
 
 from lib.jobs.backoff import Backoff, longest_delay_s
-from lib.jobs.cron import Cron, read
+from lib.jobs.cron import Cron
+from lib.jobs.cron_text import read_cron
 from lib.jobs.zones import find_zone
 
 DAY_MS: Final = 86_400_000
@@ -70,7 +71,7 @@ class Schedule(NamedTuple):
 
     def timetable(self, name: str, anchor_ms: int) -> "Timetable":
         """anchor_ms: what every_ms counts from, if there is no starts_ms. Raises UnknownZone and CronError."""
-        cron = read(self.cron) if self.cron else None
+        cron = read_cron(self.cron) if self.cron else None
         zone = find_zone(self.timezone)
         return Timetable(name, cron, self.every_ms, zone, self.jitter_ms, self.starts_ms, self.ends_ms, anchor_ms)
 
