@@ -13,7 +13,7 @@ from lib.jobs.masking import masked
 from lib.jobs.schedule import Schedule, ScheduleSlot, Timetable, doubts
 from lib.jobs.timestamps import LAST_MS, timestamp
 from lib.jobs.zones import UnknownZone
-from lib.queue.schedule_store import ScheduleSeen, SlotOutcome
+from lib.queue.schedule_seen import ScheduleSeen, SlotOutcome
 
 NEXT_RUNS: Final = 5
 ORPHANED: Final = (

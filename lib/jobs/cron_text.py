@@ -4,9 +4,9 @@
     read_cron("* * * * * *")        ->  CronError: has 6 fields; write five fields, minute hour day month weekday, …
 
 Five fields, minute hour day month weekday, or a macro, `@daily` say. A field is a list of items; an item is a value
-(5), a range (1-5), `*`, or one of these with a step (*/5). In the day there is also L, the last one of the month; in the
-weekday 5L, the last Friday of a month, and 5#2, the second one. What other programs take beside that is refused with a
-sentence that says what to write instead.
+(5), a range (1-5), `*`, or one of these with a step (*/5). In the day there is also L, the last one of the month; in
+the weekday 5L, the last Friday of a month, and 5#2, the second one. What other programs take beside that is refused
+with a sentence that says what to write instead.
 """
 
 import functools
