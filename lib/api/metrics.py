@@ -19,7 +19,7 @@ from lib.http1.message import Response
 from lib.jobs.registry import Registry
 from lib.prometheus import CONTENT_TYPE, Family, exposition
 from lib.queue.fleet import Fleet, Program, version_text
-from lib.queue.meters import Counters, Meters
+from lib.queue.meters import Counters, Meters, SlotCounts
 from lib.queue.queue_names import in_batches
 from lib.queue.queue_store import Census, QueueStore
 from lib.queue.unreadable import Unreadable, each_readable
@@ -28,6 +28,8 @@ from lib.web.router import Call
 
 REPLACED_FOR = ("jobs", "memory")  # As in lib/work/supervisor/wear.py, for a counter that is shown from 0 on.
 EVENTS = ("enqueued", "completed", "retried", "dead", "cancelled")
+SKIPPED_FOR = {"skipped": "overlap", "missed": "missed"}
+"""Why a slot of a schedule got no job: what slot_counts.lua counts -> the label `reason`."""
 
 
 class MetricsOperations:
@@ -174,6 +176,7 @@ class _OfQueues:
             "gauge",
             "Whether jobs of a queue wait because of its own limit: 1 or 0, for each limit that is set.",
         )
+        self._slots = _OfSchedules()
         self._lines = Family(
             "waybill_queue_groups",
             "gauge",
@@ -188,7 +191,7 @@ class _OfQueues:
         unreadable.add(self.unreadable)
         gauges = [self.workers, self.warnings, self._programs, self._replacements, unreadable]
         limits = [self._jobs, self._latency, *self._limits.values(), self._limited, self._lines]
-        return [*gauges, *limits, *self._events.values(), *self._timings.values()]
+        return [*gauges, *limits, *self._events.values(), *self._timings.values(), *self._slots.families]
 
     def add_programs(self, programs: Iterable[Program]) -> None:
         for (kind, version), count in Counter((one.kind, version_text(one.version)) for one in programs).items():
@@ -224,6 +227,8 @@ class _OfQueues:
         for (metric, type_name), histogram in counters.timings.items():
             if metric in self._timings:
                 self._timings[metric].add_histogram(histogram, queue=queue, type=type_name)
+        if counters.slots:
+            self._slots.add(queue, counters.slots)
 
     def add_types(self, queue: str, types: Iterable[str]) -> None:
         """Add the counters, all 0, of a queue that had no job yet.
@@ -231,3 +236,37 @@ class _OfQueues:
         WHY: Prometheus sees no increase in a counter that begins at 5, so that the first five dead jobs raise no alert.
         """
         self.add_counters(queue, Counters({}, {}), types)
+
+
+class _OfSchedules:
+    """The families about schedules, by queue: a name of a schedule is no label, for there may be ten thousand."""
+
+    def __init__(self) -> None:
+        self._schedules = Family("waybill_schedules", "gauge", "Schedules that queue their jobs in a queue.")
+        self._overdue = Family(
+            "waybill_schedule_overdue_seconds",
+            "gauge",
+            "For how long a run of a queue's schedules has been due, the longest; 0: none is.",
+        )
+        self._fired = Family("waybill_schedule_fired_total", "counter", "Runs of schedules for which a job was queued.")
+        self._skipped = Family(
+            "waybill_schedule_skipped_total",
+            "counter",
+            "Runs of schedules without a job, by reason: overlap (the job before had not ended) or missed (nothing ran"
+            " when they were due).",
+        )
+        self._late = Family(
+            "waybill_schedule_late_seconds", "histogram", "From when a run was due until its job was queued."
+        )
+
+    @property
+    def families(self) -> list[Family]:
+        return [self._schedules, self._overdue, self._fired, self._skipped, self._late]
+
+    def add(self, queue: str, slots: SlotCounts) -> None:
+        self._schedules.add(slots.schedules, queue=queue)
+        self._overdue.add(slots.overdue_s, queue=queue)
+        self._fired.add(slots.counts["fired"], queue=queue)
+        for outcome, reason in SKIPPED_FOR.items():
+            self._skipped.add(slots.counts[outcome], queue=queue, reason=reason)
+        self._late.add_histogram(slots.late, queue=queue)

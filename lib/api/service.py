@@ -49,6 +49,7 @@ from lib.queue.explanation_facts import ExplanationFacts
 from lib.queue.fleet import Fleet, UpgradeGate, this_program
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
+from lib.queue.late_schedules import LateSchedules
 from lib.queue.meters import Meters
 from lib.queue.queue_store import QueueStore
 from lib.queue.schedule_store import ScheduleStore
@@ -133,6 +134,7 @@ class ServiceStores:
         self.jobs = JobStore(self.link, keys, commit_link=self._commit_link, ack_replicas=settings.ack_replicas)
         self.explanation_facts = ExplanationFacts(self.link, keys, self.queues.runners, lease_s=settings.lease_s)
         self.schedules = ScheduleStore(self.link, keys)
+        self.late_schedules = LateSchedules(self.link, keys)
         self.endings = EndWaiters(self.link, keys, random.Random())
         self.events = EventStream(self.link, keys, self.queues)
         self.epochs = Epochs(self.link, keys)
@@ -166,7 +168,9 @@ def _operations(
         groups=GroupOperations(stores.queues.groups, gate, log),
         schedules=ScheduleOperations(stores.schedules, stores.jobs, types, ids, gate, log),
         events=EventOperations(stores.events, stores.jobs, drain),
-        system=SystemOperations(stores.link, stores.queues, contract, stores.epochs, stores.fleet, types, drain),
+        system=SystemOperations(
+            stores.link, stores.queues, stores.late_schedules, contract, stores.epochs, stores.fleet, types, drain
+        ),
         metrics=MetricsOperations(stores.queues, stores.meters, stores.fleet, counts, types),
         manual=ManualOperations(contract, asks_for_key=bool(settings.api_keys)),
         explain=ExplainOperations(stores.explanation_facts),

@@ -11,6 +11,7 @@ from lib.http1.message import Response
 from lib.jobs.registry import Registry
 from lib.queue.epochs import Epochs
 from lib.queue.fleet import Fleet, mixed_warning, version_text, versions_of
+from lib.queue.late_schedules import LateSchedules
 from lib.queue.queue_store import QueueStore
 from lib.redis_link import redis_info
 from lib.redis_link.link import RedisLink
@@ -29,6 +30,7 @@ class SystemOperations:
         self,
         link: RedisLink,
         queues: QueueStore,
+        schedules: LateSchedules,
         contract: Path,
         epochs: Epochs,
         fleet: Fleet,
@@ -37,6 +39,7 @@ class SystemOperations:
     ) -> None:
         self._link = link
         self._queues = queues
+        self._schedules = schedules
         self._contract = contract.read_bytes()
         self._epochs = epochs
         self._fleet = fleet
@@ -65,9 +68,12 @@ class SystemOperations:
             with contextlib.suppress(RedisKeysBroken):
                 body["warnings"] += await self._queues.warnings.all()
             with contextlib.suppress(RedisKeysBroken):
-                versions = versions_of(await self._fleet.programs())
+                programs = await self._fleet.programs()
+                versions = versions_of(programs)
                 body["versions"] = [row._asdict() | {"version": version_text(row.version)} for row in versions]
                 body["warnings"] += filter(None, [mixed_warning(versions)])
+                names = await self._queues.some_names(self._types.queues)
+                body["warnings"] += await self._schedules.warnings(names, programs)
         except RedisUnavailable as fault:
             body["status"] = "unavailable"
             body["redis"]["status"] = "down"

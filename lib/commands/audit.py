@@ -4,7 +4,8 @@ not.
 For `python worker.py --doctor --check`. Each state has one place: a ready job stands in one of the ready lists, in a
 line of its group or in `suspects`, an active one in its runner's active list, any other in the sorted set that has the
 state's name. Groups have turns and counts of their own:
-group_audit.py. Each job stands in the index of each of its tags (audit_tags.py). A finding:
+group_audit.py. Each job stands in the index of each of its tags (audit_tags.py), each schedule among the slots and in
+the index of schedules (schedule_audit.py). A finding:
 
     email: email-4d1e… is ready and stands in no place
 
@@ -16,7 +17,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from lib.commands.audit_tags import Tagged, add_tags, faults_of_tags
 from lib.commands.group_audit import GroupsSeen, read_groups, running_fault
-from lib.commands.schedule_audit import faults_of_schedules
+from lib.commands.schedule_audit import find_schedule_faults
 from lib.errors import RedisKeysBroken
 from lib.queue.framing import shown_text
 from lib.queue.keys import BELL, INDEXED, TYPES, RedisKeys
@@ -58,7 +59,7 @@ async def find_faults(link: RedisLink, keys: RedisKeys, known: Iterable[str] = (
         except RedisKeysBroken as fault:
             if not broken:
                 found.append(f"{queue}: {fault.detail}")
-    return found + await faults_of_schedules(link, keys, names)
+    return found + await find_schedule_faults(link, keys, names)
 
 
 async def _broken_keys(link: RedisLink, keys: RedisKeys, queue: str) -> list[str]:

@@ -21,7 +21,10 @@ from lib.jobs.module import unreachable
 from lib.memory import MIB, rss_bytes
 from lib.queue.fleet import Fleet, mixed_warning, version_text, versions_of
 from lib.queue.keys import RedisKeys
+from lib.queue.late_schedules import LateSchedules
+from lib.queue.queue_names import all_names, in_batches
 from lib.queue.queue_store import QueueStore
+from lib.queue.schedule_store import ScheduleStore
 from lib.redis_link import redis_info
 from lib.redis_link.link import CALL_TIMEOUT_S, RedisLink, open_link
 from lib.settings import api_keys
@@ -49,6 +52,8 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
             yield finding
         yield await _check_versions(link, settings)
         async for finding in _check_served(link, settings):
+            yield finding
+        async for finding in _check_schedules(link, settings):
             yield finding
         async for finding in _check_orphans(link, settings):
             yield finding
@@ -123,6 +128,24 @@ async def _check_orphans(link: RedisLink, settings: Settings) -> AsyncIterator[F
         yield Finding(False, f"Schedules: {sentence}")
     if not found:
         yield Finding(True, "Schedules: none is orphaned")
+
+
+async def _check_schedules(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
+    """Which time zones this host knows, how many schedules there are, and which runs of theirs are overdue."""
+    keys = RedisKeys(settings.key_prefix)
+    try:
+        index, programs = await ScheduleStore(link, keys).index(), await Fleet(link, keys).programs()
+        names = await all_names(link, keys)
+    except RedisKeysBroken as fault:
+        yield Finding(False, f"Schedules: {fault.detail}")
+        return
+    warning = zones.tzdata_warning()
+    yield Finding(not (warning and index), f"Zones: {warning or zones.tzdata_text()}")
+    late = [one for some in in_batches(names) for one in await LateSchedules(link, keys).warnings(some, programs)]
+    for sentence in late:
+        yield Finding(False, f"Schedules: {sentence}")
+    if not late:
+        yield Finding(True, f"Schedules: {len(index)}, none of which is overdue" if index else "Schedules: none")
 
 
 async def _check_jobs(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:

@@ -5,10 +5,13 @@
 `read_anew`: the host's tzdata may be upgraded under a process that runs for months.
 """
 
+import contextlib
 import functools
 import re
 import zoneinfo
 from datetime import UTC, tzinfo
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Final
 
 UTC_NAMES: Final = frozenset({"UTC", "Etc/UTC", "Z"})
@@ -51,6 +54,24 @@ def tzdata_warning() -> str | None:
     except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
         return f"this host has no tzdata, so that it knows schedules in UTC alone; {INSTALL}"
     return None
+
+
+def tzdata_text() -> str:
+    """How many zones this host knows, and of which tzdata: `597 zones of tzdata 2025b`."""
+    return f"{len(known_zones() - UTC_NAMES)} zones of tzdata {_version() or 'of an unknown version'}"
+
+
+def _version() -> str:
+    """`2025b`; "" where nobody says. The host's tzdata comes before PyPI's, as zoneinfo looks for it."""
+    for folder in zoneinfo.TZPATH:
+        with (
+            contextlib.suppress(OSError),
+            (Path(folder) / "tzdata.zi").open(encoding="ascii", errors="replace") as file,
+        ):
+            return file.readline().removeprefix("# version ").strip()
+    with contextlib.suppress(PackageNotFoundError):
+        return version("tzdata")
+    return ""
 
 
 def read_anew() -> None:

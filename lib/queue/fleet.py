@@ -53,6 +53,10 @@ class Program(NamedTuple):
         """As it is told to people: `runner jobs1.815.03bb12cc (before 0.2.0)`."""
         return f"{self.kind} {self.program_id} ({version_text(self.version)})"
 
+    def knows(self, since: str) -> bool:
+        """Whether the program is of this version or a newer one."""
+        return _order(self.version) >= _order(since)
+
 
 def this_program(kind: str) -> Program:
     """This process, under a new id."""
@@ -138,7 +142,7 @@ class UpgradeGate:
             self._reading = None
 
     def _older(self, since: str) -> list[Program]:
-        return [program for program in self._programs if _order(program.version) < _order(since)]
+        return [program for program in self._programs if not program.knows(since)]
 
 
 class VersionCount(NamedTuple):

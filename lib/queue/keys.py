@@ -56,6 +56,8 @@ wb:{q}:meta                   HASH    the queue's settings, those of jobs/queue_
                                       claim, `mended` the group that mend.lua has looked at last, `schedule_version` the
                                       last version that one of its schedules got
 wb:{q}:slots                  ZSET    schedule -> ms at which its next slot is due; +inf while it is paused or has ended
+wb:{q}:slot_counts            HASH    fired, skipped, missed -> how many slots of the queue's schedules since the first
+                                      one; and how late they fired (lua/parts/slot_counts.lua)
 wb:{q}:schedule:<name>        HASH    a schedule: text (JSON, jobs/schedule.py), version, anchor (what every_s counts
                                       from), slot and wall of the next slot, created, changed, last (job), reason (why
                                       the slot is still due), outcomes (the last ten), counts fired skipped missed,
@@ -82,6 +84,7 @@ TYPES = {
     **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots"), "zset"),
     **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
+    "slot_counts": "hash",
     **dict.fromkeys(("full", "running:"), "set"),
     **dict.fromkeys(("epoch", "keeper", "deputy"), "string"),
     "events": "stream",

@@ -1,17 +1,18 @@
-"""What is counted of a queue's jobs since the queue began: events by type, and how long jobs waited and ran.
+"""What is counted of a queue since it began: its jobs' events by type, how long jobs waited and ran; its schedules.
 
     totals     {"completed email": 812, "dead email": 3}
     timings    {"wait 0.1 email": 790, "wait sum email": 41200000, "duration 0.5 email": 600, …}
+    slots      {"fired": 41, "skipped": 1, "missed": 0, "late 50": 40, "late 100": 1, "late sum": 812}
 
-The scripts count events in the step that makes them, so totals are exact. Runners measure the times, and add theirs
-once a second (`observe`): how many jobs took up to so many seconds, and the sum in microseconds.
+The scripts count events and slots in the step that makes them, so those are exact. Runners measure the times, and add
+theirs once a second (`observe`): how many jobs took up to so many seconds, and the sum in microseconds.
 """
 
 from bisect import bisect_left
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lib.prometheus import JOB_BOUNDS_S, Histogram
+from lib.prometheus import JOB_BOUNDS_S, LATE_BOUNDS_S, Histogram
 from lib.queue.framing import counters
 from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
@@ -20,11 +21,24 @@ from lib.redis_link.link import RedisLink
 OLD_TYPE = "unknown"  # The type of events that were counted before types were.
 
 
+class SlotCounts(NamedTuple):
+    """The schedules of a queue. counts: what became of slots, `fired`, `skipped` or `missed` -> how many. late: how
+    late those were that fired. schedules: how many there are. overdue_s: for how long a slot has been due; 0 for
+    none."""
+
+    counts: dict[str, int]
+    late: Histogram
+    schedules: int
+    overdue_s: float
+
+
 class Counters(NamedTuple):
-    """totals: ("completed", "email") -> count. timings: ("wait" or "duration", "email") -> a histogram."""
+    """totals: ("completed", "email") -> count. timings: ("wait" or "duration", "email") -> a histogram. slots: None for
+    a queue that never had a schedule."""
 
     totals: dict[tuple[str, str], int]
     timings: dict[tuple[str, str], Histogram]
+    slots: SlotCounts | None = None
 
 
 class Meters:
@@ -44,8 +58,8 @@ class Meters:
 
     async def read(self, queue: str) -> Counters:
         """Raises RedisUnavailable."""
-        totals, timings = await self._scripts.call("meter", self._keys.base(queue))
-        return Counters(_totals(totals), _timings(timings))
+        totals, timings, *of_slots = await self._scripts.call("meter", self._keys.base(queue))
+        return Counters(_totals(totals), _timings(timings), _slots(*of_slots))
 
 
 def _totals(text: bytes) -> dict[tuple[str, str], int]:
@@ -67,3 +81,18 @@ def _timings(text: bytes) -> dict[tuple[str, str], Histogram]:
         else:
             histogram.counts[bisect_left(JOB_BOUNDS_S, float(bound))] += count
     return timings
+
+
+def _slots(text: bytes, schedules: int, overdue_ms: bytes) -> SlotCounts | None:
+    """A bound that this version does not have counts for the next larger one."""
+    if not text and not schedules:
+        return None
+    counts = counters(text)
+    late = Histogram(LATE_BOUNDS_S)
+    late.sum_us = counts.get("late sum", 0) * 1000
+    for name, count in counts.items():
+        word, _, bound_ms = name.partition(" ")
+        if word == "late" and bound_ms != "sum":
+            late.counts[bisect_left(LATE_BOUNDS_S, float(bound_ms) / 1000)] += count
+    outcomes = {outcome: counts.get(outcome, 0) for outcome in ("fired", "skipped", "missed")}
+    return SlotCounts(outcomes, late, schedules, int(overdue_ms) / 1000)

@@ -108,6 +108,11 @@ class QueueStore:
         flat = await self._link.call("ZRANGEBYSCORE", self._keys.moved, since_ms, "+inf", "WITHSCORES")
         return {shown_text(name): int(float(ms)) for name, ms in zip(flat[::2], flat[1::2], strict=True)}
 
+    async def some_names(self, known: Iterable[str]) -> list[str]:
+        """All queues, or if there are more than QUEUES_AT_ONCE, so many of those in `known`: for /api/health."""
+        names = await self.names()
+        return names if len(names) <= QUEUES_AT_ONCE else sorted(set(names).intersection(known))[:QUEUES_AT_ONCE]
+
     # Numbers.
 
     async def census(self, queue: str) -> Census:
@@ -130,16 +135,11 @@ class QueueStore:
             yield await self.census_of(some)
 
     async def unserved(self, known: Iterable[str]) -> list[str]:
-        """A sentence for each queue in which jobs wait and which no runner serves.
-
-        Asks of all queues, or if there are more than QUEUES_AT_ONCE, of those in `known`.
-        """
-        names = await self.names()
-        some = names if len(names) <= QUEUES_AT_ONCE else sorted(set(names).intersection(known))[:QUEUES_AT_ONCE]
+        """A sentence for each queue of `some_names` in which jobs wait and which no runner serves."""
         return [
             f"{_jobs_wait(one.counts['ready'])} in the queue {one.queue}, which no worker serves: "
             "name it in WORKER_QUEUES"
-            for one in await self.census_of(some)
+            for one in await self.census_of(await self.some_names(known))
             if not isinstance(one, Unreadable) and not one.workers and one.counts["ready"]
         ]
 

@@ -117,15 +117,18 @@ class ScheduleSlots:
 
     async def _fire(self, queue: str, due: DueSchedule, turn: Turn, overlap: str, record: str) -> tuple[str, str]:
         """One call of fire.lua: its outcome, and the id of the job that was queued, or that lives, or ""."""
-        taken = due.slot if turn.run is None else turn.run.at_ms
-        arguments = (due.name, due.version, due.due, *slot_texts(turn.follows), taken, turn.missed, overlap, record)
+        at, due_ms = (due.slot, due.due) if turn.run is None else (turn.run.at_ms, turn.run.due_ms)
+        next_slot = slot_texts(turn.follows)
+        arguments = (due.name, due.version, due.due, *next_slot, at, turn.missed, overlap, record, due_ms)
         reply = await self._scripts.call("fire", self._keys.base(queue), *arguments)
         outcome, about, begun = [*map(shown_text, reply), "", ""][:3]
-        if outcome == "fired":
-            with contextlib.suppress(RedisKeysBroken):  # The job is queued, whatever somebody made of the index.
+        # The slot is taken: somebody's key of another type must not keep that from the log.
+        with contextlib.suppress(RedisKeysBroken):
+            if outcome == "fired":
                 await self._link.call("HSETNX", self._keys.schedules, due.name, queue)
-        if begun:
-            await self._link.call("SADD", self._keys.queues, queue)
+        with contextlib.suppress(RedisKeysBroken):
+            if begun:
+                await self._link.call("SADD", self._keys.queues, queue)
         return outcome, about
 
     async def _shift(self, queue: str, due: DueSchedule, slot: ScheduleSlot) -> bool:
@@ -134,8 +137,14 @@ class ScheduleSlots:
         return bool(await self._scripts.call("shift", self._keys.base(queue), *arguments))
 
     async def clear(self, queue: str, name: str) -> None:
-        """Take a name out of `slots` whose schedule is gone."""
-        await self._scripts.call("unschedule", self._keys.base(queue), name, "")
+        """Take a name out of `slots`, and out of the index, whose schedule is gone. One that somebody writes meanwhile
+        stays: it has a version, and none is 0."""
+        if await self._scripts.call("unschedule", self._keys.base(queue), name, 0) != b"gone":
+            return
+        if await self._link.call("HGET", self._keys.schedules, name) == queue.encode():
+            await self._link.call("HDEL", self._keys.schedules, name)
+        if await self._link.call("HGET", self._keys.schedule(queue, name), "version"):
+            await self._link.call("HSETNX", self._keys.schedules, name, queue)
 
 
 def slot_texts(slot: ScheduleSlot | None) -> tuple[str, str, str]:

@@ -88,7 +88,7 @@ class ScheduleStore:
             schedule = wanted(present)
             if present is not None and present.schedule.queue != schedule.queue:
                 raise _elsewhere(name, present.schedule.queue)
-            if present is not None and present.schedule == schedule and not digest:
+            if present is not None and present.schedule == schedule and not digest and _has_its_slot(present):
                 return present, None
             if present is None:
                 written = await self._put_new(name, schedule, digest)
@@ -207,7 +207,9 @@ class ScheduleStore:
         """False where it is no longer as it was read."""
         version, was, now = str(present.version), present.schedule, present.now_ms
         digests = _with_digest(present.digests, digest)
-        if schedule.times == was.times and schedule.paused == was.paused:
+        # One that has no slot and is not paused has ended; or somebody took it out of `slots`, and this puts it back.
+        goes_on = schedule.times == was.times and schedule.paused == was.paused
+        if goes_on and (present.slot is not None or schedule.paused):
             return await self._write(present.name, schedule, version, present.anchor_ms, None, digests, keeps_slot=True)
         anchor_ms = present.anchor_ms if schedule.times == was.times else now
         slot = None if schedule.paused else schedule.timetable(present.name, anchor_ms).first(now)
@@ -240,6 +242,13 @@ class ScheduleStore:
         await self._link.call("HDEL", self._keys.schedules, name)
         if (await self.read_some(queue, [name]))[1]:
             await self._link.call("HSETNX", self._keys.schedules, name, queue)
+
+
+def _has_its_slot(present: ScheduleSeen) -> bool:
+    """False for one that should have a next slot and has none: somebody took it out of `slots`."""
+    if present.slot is not None or present.schedule.paused:
+        return True
+    return present.schedule.timetable(present.name, present.anchor_ms).first(present.now_ms) is None
 
 
 def _check_precondition(may_change: Precondition, present: ScheduleSeen | None) -> None:

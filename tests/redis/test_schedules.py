@@ -377,6 +377,22 @@ class Fired(ScheduleCase):
         await self.slots.clear("q", "s")
 
         self.assertEqual([], await self.due())
+        self.assertEqual({}, await self.schedules.index())
+
+    async def test_a_schedule_that_is_written_again_before_its_lost_one_is_cleared_stays(self) -> None:
+        await self.put(every(60))
+        self.client.delete(self.keys.schedule("q", "s"))
+        seen = await self.put(every(60))
+
+        await self.slots.clear("q", "s")
+
+        self.assertEqual(seen.slot, (await self.schedules.read("s")).slot)
+
+    async def test_the_same_schedule_again_gives_one_its_place_in_slots_that_lost_it(self) -> None:
+        await self.put(every(60))
+        self.client.zrem(self.base + "slots", "s")
+
+        self.assertIsNotNone((await self.put(every(60))).slot)
 
     async def test_a_lost_index_is_mended_by_the_fire(self) -> None:
         await self.put(every(60))
@@ -386,15 +402,16 @@ class Fired(ScheduleCase):
 
         self.assertEqual({"s": "q"}, await self.schedules.index())
 
-    async def test_a_broken_index_keeps_no_slot_from_being_told_as_fired(self) -> None:
-        await self.put(every(60))
-        self.client.set("wb:schedules", "broken by hand")
+    async def test_an_index_of_another_type_keeps_nothing_from_firing(self) -> None:
+        await self.put(every(60, overlap="allow"))
+        self.client.delete("wb:schedules")
+        self.client.set("wb:schedules", "no hash")
         await self.bring_now()
 
-        (taken,) = await self.take()
-
-        self.assertEqual("fired", taken.outcome)
-        self.assertEqual("s", (await self.spec(taken.job_id)).schedule)
+        self.assertEqual(["fired"], [taken.outcome for taken in await self.take()])
+        self.client.delete("wb:schedules")
+        await self.bring_now()
+        await self.take()
 
     async def test_a_run_by_hand_counts_as_the_last(self) -> None:
         seen = await self.put(every(60))

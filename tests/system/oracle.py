@@ -62,8 +62,9 @@ class _Queue:
     turns: dict[str, set[str]] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
     most_runners: int = 0
-    schedules: set[str] = field(default_factory=set)
-    slots: set[str] = field(default_factory=set)
+    schedules: dict[str, dict[str, str]] = field(default_factory=dict)
+    slots: dict[str, float] = field(default_factory=dict)
+    entered: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
 
 
@@ -138,6 +139,9 @@ def _snapshot(client: Client, prefix: str) -> tuple[set[str], dict[str, _Queue]]
         match = pattern.fullmatch(key)
         if key == f"{prefix}:queues":
             names = set(value)
+        elif key == f"{prefix}:schedules":
+            for name, queue in zip(value[::2], value[1::2], strict=False):
+                queues.setdefault(queue, _Queue()).entered.add(name)
         elif match:
             _file(queues.setdefault(match[1], _Queue()), match[2], kind, value)
     return names, queues
@@ -158,6 +162,10 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
         queue.indexes[key] = {job_id: float(score) for job_id, score in pairs.items()}
     elif key == "fading":
         queue.fading = pairs
+    elif key == "slots":
+        queue.slots = {name: float(score) for name, score in pairs.items()}
+    elif head == "schedule":
+        queue.schedules[rest] = pairs
     elif head == "tag":
         queue.tags[rest] = {job_id: float(score) for job_id, score in pairs.items()}
     elif head == "running":
@@ -170,10 +178,6 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
         queue.most_runners += len(pairs)
     elif key == "gone":
         queue.gone = pairs
-    elif head == "schedule":
-        queue.schedules.add(rest)
-    elif key == "slots":
-        queue.slots = set(pairs)
     elif head == "log":
         queue.logs.add(rest)
     elif head == "unique" and rest.endswith(THROTTLE):
@@ -207,12 +211,28 @@ def _faults_of(queue: _Queue) -> list[str]:
         if job.get("state") not in ("completed", "dead", "cancelled") or "retain" not in job:
             found.append(f"{job_id} is in `fading`, and is {job.get('state', 'no job')}")
     found += [f"{job_id} has a log and is no job" for job_id in queue.logs - queue.jobs.keys()]
-    found += [f"the schedule {name} is in slots or a record alone" for name in queue.slots ^ queue.schedules]
     for key, ids in queue.throttled.items():
         # The job may be gone: the key then stops others for the rest of its time.
         modes = [queue.jobs[job_id].get("unique_mode") for job_id in ids if job_id in queue.jobs]
         found += [f"{ids} has the throttle {key!r} and the mode {mode}" for mode in modes if mode != "throttle"]
-    return [*found, *_faults_of_tags(queue), *_faults_of_groups(queue)]
+    return [*found, *_faults_of_tags(queue), *_faults_of_groups(queue), *_faults_of_schedules(queue)]
+
+
+def _faults_of_schedules(queue: _Queue) -> list[str]:
+    """Each schedule stands in `slots` and in the index, and nothing else does; its next slot is there or is not in both
+    of its places, and is never due before its time."""
+    found = []
+    for name in sorted(queue.schedules.keys() | queue.slots.keys() | queue.entered):
+        places = [name in queue.schedules, name in queue.slots, name in queue.entered]
+        if not all(places):
+            found.append(f"the schedule {name} has a hash, is in slots, is entered: {places}")
+            continue
+        slot, due_ms = queue.schedules[name].get("slot", ""), queue.slots[name]
+        if (float(slot) if slot else float("inf")) > due_ms or (not slot and due_ms < float("inf")):
+            found.append(f"the schedule {name} has the slot {slot!r} and is due at {due_ms}")
+        if slot and due_ms == float("inf"):
+            found.append(f"the schedule {name} has the slot {slot} and is never due")
+    return found
 
 
 def _faults_of_groups(queue: _Queue) -> list[str]:

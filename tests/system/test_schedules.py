@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, cast
 
-from tests.processes import Server
+from tests.processes import Server, Worker
 from tests.system.oracle import states
 from tests.system.worker_case import WorkerCase
 
@@ -77,6 +77,49 @@ class Schedules(WorkerCase):
         for name in names:
             self.assertEqual({1000}, {behind - one for one, behind in pairwise(slots[name])}, name)
             self.assertEqual(len(slots[name]), self.fired(name))
+
+    def test_the_metrics_count_what_fired_was_skipped_and_how_late_it_was(self) -> None:
+        worker = self.ready()
+        self.schedule("tick")
+        self.schedule("stuck", overlap="skip", job={"type": "noop", "payload": {}, "queue": "nobody"})
+        worker.wait_for("schedule.fired", 4)
+        worker.wait_for("schedule.skipped", 1)
+        for name in ("tick", "stuck"):
+            self.assertEqual(200, self.server.request("POST", f"/api/schedules/{name}/pause")[0])
+        counts = {name: self.read(f"/api/schedules/{name}")["counts"] for name in ("tick", "stuck")}
+
+        metrics = bytes(self.server.request("GET", "/metrics")[1]).decode()
+
+        for line in (
+            'waybill_schedules{queue="default"} 1',
+            f'waybill_schedule_fired_total{{queue="default"}} {counts["tick"]["fired"]}',
+            f'waybill_schedule_late_seconds_count{{queue="default"}} {counts["tick"]["fired"]}',
+            'waybill_schedule_skipped_total{queue="default",reason="overlap"} 0',
+            'waybill_schedule_fired_total{queue="nobody"} 1',
+            f'waybill_schedule_skipped_total{{queue="nobody",reason="overlap"}} {counts["stuck"]["skipped"]}',
+            'waybill_schedule_skipped_total{queue="nobody",reason="missed"} 0',
+            'waybill_schedule_overdue_seconds{queue="nobody"} 0',
+        ):
+            self.assertIn(f"\n{line}\n", metrics)
+
+    def test_what_is_overdue_is_said_by_health_and_doctor_until_somebody_fires_it(self) -> None:
+        made = self.schedule("tick", every_s=3600)
+        due_ms = int(self.redis.client.zscore("wb:{default}:slots", "tick") or 0)
+        late = {"tick": due_ms - 2 * 3_600_000}
+        self.redis.client.zadd("wb:{default}:slots", late)
+        self.redis.client.hset("wb:{default}:schedule:tick", "slot", late["tick"])
+        sentence = r"the schedule tick in the queue default is overdue by 3[56]\d\d s: no worker\.py .* start one"
+
+        self.assertRegex("\n".join(self.read("/api/health")["warnings"]), sentence)
+        self.assertRegex(Worker(self.redis.url, **self.settings).examined()[1], f"WRONG  Schedules: {sentence}")
+
+        worker = self.ready()
+        worker.wait_for("schedule.fired", 1)
+        self.assertEqual([], [line for line in self.read("/api/health")["warnings"] if "tick" in line])
+        said = worker.examined()[1]
+        self.assertIn("ok     Schedules: 1, none of which is overdue\n", said)
+        self.assertRegex(said, r"(ok|WRONG)  +Zones: ")
+        self.assertEqual(made["next_run_at"], self.read("/api/schedules/tick")["next_run_at"])
 
     def fired(self, name: str) -> int:
         counts: dict[str, int] = self.read(f"/api/schedules/{name}")["counts"]

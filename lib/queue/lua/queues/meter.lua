@@ -1,8 +1,13 @@
 #!lua flags=no-writes
 -- meter.lua: a queue's counters since it began.
 -- KEYS 1 base
--- RETURNS {totals, timings}, each a text 'name\31count\31name\31count …', as in 'enqueued email\0317\031completed
---      email\0315'
+-- RETURNS {totals, timings, slot counts, how many schedules lie there, for how many ms the first slot that is due has
+--      been due, or 0}; the first three are texts 'name\31count\31name\31count …', as in
+--      'enqueued email\0317\031completed email\0315'
+-- @use clock
 -- WHY joined: a queue has a hundred counters, and the client reads each element of a reply by itself.
 local function joined(key) return table.concat(redis.call('HGETALL', base .. key), '\31') end
-return {joined('totals'), joined('timings')}
+local slots = base .. 'slots'
+local slot_ms = tonumber(redis.call('ZRANGE', slots, 0, 0, 'WITHSCORES')[2]) or now_ms
+return {joined('totals'), joined('timings'), joined('slot_counts'), redis.call('ZCARD', slots),
+  digits(math.max(0, now_ms - slot_ms))}

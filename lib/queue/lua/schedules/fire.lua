@@ -5,17 +5,19 @@
 --      7 the slot that is taken, ms  8 how many slots get no job, for nothing ran when they were due
 --      9 overlap: 'skip' where the slot gets no job while the last one lives, or 'allow'
 --      10 record: id, priority, options (parts/job_options.lua), spec; '' where no slot gets a job
+--      11 when the slot that is taken was due, ms
 -- RETURNS {'changed'}: another was quicker, or the schedule was written anew; nothing was done
 --      | {'full'}: the queue is at its max_depth | {'group_full'}: the job's group is at that of groups; the slot stays
 --        due in both cases
 --      | {'skipped', id of the job that lives} | {'missed'} | {'fired', id, '1' where the queue has just begun, or ''}
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
--- @use bell check_types depth job_options lines outcomes queue_settings records schedules states take_in types
+-- @use bell check_types depth job_options lines outcomes queue_settings records schedules slot_counts states take_in
+-- @use types
 -- WHY no allow-oom: at maxmemory the slot stays due.
 -- WHY the due time is compared: it is the slot's lock, and nobody can leave it behind. Whoever comes second finds
 -- another time there.
-local name, version, seen, due, slot, wall, taken, missed, overlap, record = unpack(ARGV)
+local name, version, seen, due, slot, wall, taken, missed, overlap, record, taken_due = unpack(ARGV)
 local key = schedule_key(name)
 if redis.call('ZSCORE', base .. 'slots', name) ~= seen then return {'changed'} end
 local known, last, reason = unpack(redis.call('HMGET', key, 'version', 'last', 'reason'))
@@ -48,15 +50,19 @@ set_next_slot(name, due, slot, wall)
 if missed ~= '0' then
   redis.call('HINCRBY', key, 'missed', missed)
   note_outcome(key, taken, 'missed', missed)
+  count_slots('missed', missed)
 end
 if not id then return {'missed'} end
 if living then
   redis.call('HINCRBY', key, 'skipped', 1)
   note_outcome(key, taken, 'skipped', last)
+  count_slots('skipped', '1')
   return {'skipped', last}
 end
 take_in(id, priority, spec, type_in_spec(spec), options)
 redis.call('HSET', key, 'last', id)
 redis.call('HINCRBY', key, 'fired', 1)
 note_outcome(key, taken, 'fired', id)
+count_slots('fired', '1')
+count_lateness(taken_due)
 return {'fired', id, place_taken_in('enqueue') and '1' or ''}

@@ -1,0 +1,88 @@
+"""Schedules whose run is due for a minute and more: a sentence each, for /api/health and the doctor.
+
+    the schedule daily-report in the queue reports is overdue by 3600 s: no worker.py runs, and those fire schedules
+
+A slot stays due while there is no room for its job, while nobody fires slots, and where no supervisor can read the
+schedule: its zone is unknown to their hosts, or somebody broke its keys by hand.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from lib.errors import RedisKeysBroken
+from lib.jobs.cron_text import CronError
+from lib.jobs.zones import UnknownZone
+from lib.queue.fleet import Program
+from lib.queue.framing import shown_text
+from lib.queue.keys import RedisKeys
+from lib.queue.schedule_seen import ScheduleSeen
+from lib.queue.schedule_store import ScheduleStore
+from lib.redis_link.link import RedisLink
+from lib.redis_link.redis_info import now_ms
+
+OVERDUE_S = 60
+MOST_NAMED = 3
+"""So many schedules of a queue are named; of the others it is said that they are there."""
+MOST_WARNINGS = 20
+FULL = {
+    "full": "the queue is at its max_depth: raise that, or have more workers serve it",
+    "group_full": "the group of its job is at its max_depth: raise that, or have more workers serve the queue",
+}
+NOBODY_FIRES = "no worker.py of 0.3.0 or newer runs, and those fire schedules: start one"
+UNKNOWN_WHY = "look for schedule.failed in logs/worker.log"
+
+
+class LateSchedules:
+    """What is overdue in any queue."""
+
+    def __init__(self, link: RedisLink, keys: RedisKeys) -> None:
+        self._link = link
+        self._keys = keys
+        self._store = ScheduleStore(link, keys)
+
+    async def warnings(self, queues: Iterable[str], programs: Iterable[Program]) -> list[str]:
+        """A sentence for each schedule of these queues that is overdue, MOST_WARNINGS at most. programs: all that run.
+
+        Raises RedisUnavailable. A queue whose keys somebody broke is passed over: others tell of it.
+        """
+        late_ms = await now_ms(self._link) - OVERDUE_S * 1000
+        fires = any(one.kind == "supervisor" and one.knows("0.3.0") for one in programs)
+        found = await asyncio.gather(*[self._of_queue(queue, late_ms, fires=fires) for queue in queues])
+        return [sentence for sentences in found for sentence in sentences][:MOST_WARNINGS]
+
+    async def _of_queue(self, queue: str, late_ms: int, *, fires: bool) -> list[str]:
+        slots = self._keys.base(queue) + "slots"
+        try:
+            raw = await self._link.call("ZRANGEBYSCORE", slots, "-inf", late_ms, "LIMIT", 0, MOST_NAMED)
+            if not raw:
+                return []
+            count = await self._link.call("ZCOUNT", slots, "-inf", late_ms)
+        except RedisKeysBroken:
+            return []
+        sentences = [await self._sentence(queue, shown_text(name), fires=fires) for name in raw]
+        if count > len(raw):
+            sentences.append(f"{count - len(raw)} more schedules in the queue {queue} are overdue")
+        return sentences
+
+    async def _sentence(self, queue: str, name: str, *, fires: bool) -> str:
+        about = f"the schedule {name} in the queue {queue} is overdue"
+        try:
+            now, seen = await self._store.read_some(queue, [name])
+        except RedisKeysBroken as fault:
+            return f"{about}, and can't be read: {fault.detail}"
+        if not seen or seen[0].slot is None:
+            return f"{about}: {UNKNOWN_WHY if fires else NOBODY_FIRES}"
+        return f"{about} by {(now - seen[0].slot.due_ms) // 1000} s: {_why(seen[0], fires=fires)}"
+
+
+def _why(seen: ScheduleSeen, *, fires: bool) -> str:
+    """Why the slot is still due, and what to do."""
+    if not fires:
+        return NOBODY_FIRES
+    if seen.reason in FULL:
+        return FULL[seen.reason]
+    try:
+        seen.schedule.timetable(seen.name, seen.anchor_ms)
+    except (UnknownZone, CronError) as fault:
+        return f"its times can't be worked out here, nor perhaps where workers run: {fault}"
+    return UNKNOWN_WHY
