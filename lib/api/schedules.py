@@ -28,7 +28,8 @@ from lib.json_text import to_json
 from lib.logs.log import Log
 from lib.queue.fleet import UpgradeGate
 from lib.queue.job_store import JobStore
-from lib.queue.schedule_store import Precondition, ScheduleSeen, ScheduleStore, always
+from lib.queue.schedule_seen import ScheduleSeen
+from lib.queue.schedule_store import Precondition, ScheduleStore, always
 from lib.web import json_body, query
 from lib.web.json_answer import answer_json, answer_text
 from lib.web.router import Call

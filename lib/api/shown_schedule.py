@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from lib.api.shown import seconds_of
-from lib.jobs.cron import CronError
+from lib.jobs.cron_text import CronError
 from lib.jobs.masking import masked
 from lib.jobs.schedule import Schedule, ScheduleSlot, Timetable, doubts
 from lib.jobs.timestamps import LAST_MS, timestamp
 from lib.jobs.zones import UnknownZone
-from lib.queue.schedule_store import ScheduleSeen, SlotOutcome
+from lib.queue.schedule_seen import ScheduleSeen, SlotOutcome
 
 NEXT_RUNS: Final = 5
 ORPHANED: Final = (

@@ -1,12 +1,13 @@
 """A schedule: a job that is to be queued again and again, and the times at which. Pure; times are ms since 1970.
 
-    timetable = Timetable("daily-report", read("30 2 * * *"), 0, ZoneInfo("Europe/Berlin"))
+    timetable = Timetable("daily-report", read_cron("30 2 * * *"), 0, ZoneInfo("Europe/Berlin"))
     timetable.first(now_ms)
     ->  ScheduleSlot(at_ms=1796002200000, due_ms=1796002200000, wall="2026-11-30T02:30")
 
 A slot is one time at which the schedule is to run. Redis keeps the next slot; whoever takes that slot works out the one
 behind it. `at_ms` is the slot's time by the expression; `due_ms` is later by the slot's jitter, and never as late as
-the slot behind. `wall` is what the clocks show at a slot of a cron that goes by the hands (cron.py), else "".
+the slot behind. `wall` is what the clocks show at a slot of a cron that goes by the hands (cron.py), else "". It tells
+whoever takes the slot whether the zone's rules are still those by which it was worked out (`moved`).
 
 A slot is missed where no job was queued for it: nothing ran when its time came. `turn` says what becomes of missed
 slots, by `catch_up`:
@@ -25,7 +26,8 @@ from math import inf
 from typing import Any, Final, NamedTuple
 
 from lib.jobs.backoff import Backoff, longest_delay_s
-from lib.jobs.cron import Cron, read
+from lib.jobs.cron import Cron
+from lib.jobs.cron_text import read_cron
 from lib.jobs.zones import find_zone
 
 DAY_MS: Final = 86_400_000
@@ -70,7 +72,7 @@ class Schedule(NamedTuple):
 
     def timetable(self, name: str, anchor_ms: int) -> "Timetable":
         """anchor_ms: what every_ms counts from, if there is no starts_ms. Raises UnknownZone and CronError."""
-        cron = read(self.cron) if self.cron else None
+        cron = read_cron(self.cron) if self.cron else None
         zone = find_zone(self.timezone)
         return Timetable(name, cron, self.every_ms, zone, self.jitter_ms, self.starts_ms, self.ends_ms, anchor_ms)
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds, derived_request_id
 from lib.jobs import submission
-from lib.jobs.cron import CronError, read
+from lib.jobs.cron_text import CronError, read_cron
 from lib.jobs.job import MAX_DELAY_S, NewJob
 from lib.jobs.job_type import JobType
 from lib.jobs.masking import unmasked
@@ -54,7 +54,7 @@ def _text(value: Any) -> str:
 
 def _cron(value: Any) -> str:
     try:
-        return read(_text(value)).text
+        return read_cron(_text(value)).text
     except CronError as fault:
         raise FieldFault(str(fault)) from None
 

@@ -25,7 +25,8 @@ from lib.jobs.declared_schedule import DeclaredSchedule
 from lib.jobs.schedule import Schedule
 from lib.queue.declarations import Declarations
 from lib.queue.keys import RedisKeys
-from lib.queue.schedule_store import ScheduleSeen, ScheduleStore
+from lib.queue.schedule_seen import ScheduleSeen
+from lib.queue.schedule_store import ScheduleStore
 from lib.redis_link.link import RedisLink
 
 READ_AT_ONCE = 50

@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Iterable
 
 from lib.errors import RedisKeysBroken
-from lib.jobs.cron import CronError
+from lib.jobs.cron_text import CronError
 from lib.jobs.zones import UnknownZone
 from lib.queue.fleet import Program
 from lib.queue.framing import shown_text
 from lib.queue.keys import RedisKeys
-from lib.queue.schedule_store import ScheduleSeen, ScheduleStore
+from lib.queue.schedule_seen import ScheduleSeen
+from lib.queue.schedule_store import ScheduleStore
 from lib.redis_link.link import RedisLink
 from lib.redis_link.redis_info import now_ms
 

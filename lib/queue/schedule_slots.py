@@ -29,7 +29,12 @@ _FIELDS_OF_ONE = 7  # as due_slots.lua gives them
 
 
 class DueSchedule(NamedTuple):
-    """A schedule whose slot is due, as texts that go back to Redis as they came."""
+    """A schedule whose slot is due, as texts: due and version go back to fire.lua as they came, which compares them.
+
+    DueSchedule("daily-report", due="1796002200417", version="8", slot="1796002200000", wall="2026-11-30T02:30", …), a
+    slot with 417 ms of jitter. anchor: what every_ms counts from. text: the schedule's JSON; "" where somebody deleted
+    or broke its hash by hand.
+    """
 
     name: str
     due: str

@@ -12,8 +12,7 @@ A write carries the version that was read. Where somebody else was quicker it do
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 from lib.errors import (
     PreconditionFailed,
@@ -24,10 +23,11 @@ from lib.errors import (
     TooManySchedules,
 )
 from lib.jobs.schedule import Schedule, ScheduleSlot
-from lib.jobs.schedule_request import schedule_from, schedule_text
+from lib.jobs.schedule_request import schedule_text
 from lib.queue.declarations import Declarations
-from lib.queue.framing import FIELD, RECORD, shown_text
+from lib.queue.framing import shown_text
 from lib.queue.keys import RedisKeys
+from lib.queue.schedule_seen import ScheduleSeen, schedules_seen
 from lib.queue.schedule_slots import slot_texts
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import understood
@@ -39,50 +39,9 @@ NAMES_AT_ONCE = 500
 MOST_DIGESTS = 20
 TRIES = 20
 """A write that others overtake is worked out anew so often."""
-_FIELDS_OF_ONE = 16  # name, due and the fields, as read_schedules.lua gives them.
 
 
-class SlotOutcome(NamedTuple):
-    """What became of a slot: `fired`, `skipped`, `missed`, or `run` for a job that somebody asked for.
-
-    slot_ms: None for a run. about: the id of the job that was queued, or that still lived; how many slots were missed.
-    """
-
-    at_ms: int
-    slot_ms: int | None
-    outcome: str
-    about: str
-
-
-class ScheduleSeen(NamedTuple):
-    """A schedule as Redis holds it. slot: the next one; None while it is paused or has ended. now_ms: Redis' clock when
-    it was read. last_job: the id of the last job that it queued; "" for none. reason: why its slot is still due though
-    its time is over: `full` or `group_full`, of the queue or of the job's group; or ""."""
-
-    name: str
-    schedule: Schedule
-    version: int
-    anchor_ms: int
-    slot: ScheduleSlot | None
-    now_ms: int
-    created_ms: int = 0
-    changed_ms: int = 0
-    last_job: str = ""
-    fired: int = 0
-    skipped: int = 0
-    missed: int = 0
-    reason: str = ""
-    outcomes: tuple[SlotOutcome, ...] = ()
-    digests: tuple[str, ...] = ()
-    declared: frozenset[str] | None = None
-
-    @property
-    def is_orphaned(self) -> bool:
-        """Whether code has written it, and no worker that runs declares it any more."""
-        return bool(self.digests) and self.declared is not None and not self.declared
-
-
-Wanted = Callable[["ScheduleSeen | None"], Schedule]
+Wanted = Callable[[ScheduleSeen | None], Schedule]
 """What a schedule is to be, given the one that is there. May raise, and then nothing is written."""
 Precondition = Callable[[int | None], bool]
 """Whether a schedule of this version may be changed; None stands for no schedule."""
@@ -176,9 +135,8 @@ class ScheduleStore:
         broke one by hand."""
         reply = await self._scripts.call("read_schedules", self._keys.base(queue), *names)
         now, *flat = reply
-        rows = (flat[at : at + _FIELDS_OF_ONE] for at in range(0, len(flat), _FIELDS_OF_ONE))
         with understood(queue):
-            found = [_seen(int(now), row) for row in rows]
+            found = schedules_seen(int(now), flat)
         if written := {seen.name: seen.digests for seen in found if seen.digests}:
             standing = await self._declarations.standing(written) or {}
             found = [seen._replace(declared=standing.get(seen.name)) for seen in found]
@@ -302,34 +260,6 @@ def _elsewhere(name: str, queue: str) -> ScheduleElsewhere:
     )
 
 
-def _seen(now: int, row: Sequence[bytes]) -> ScheduleSeen:
-    name, due, version, slot, wall, anchor, created, changed, last, *counts, reason, outcomes, code, text = row
-    fired, skipped, missed = (int(count or 0) for count in counts)
-    next_slot = None if due == b"inf" else ScheduleSlot(int(slot), int(float(due)), wall.decode())
-    return ScheduleSeen(
-        shown_text(name),
-        schedule_from(text),
-        int(version),
-        int(anchor or 0),
-        next_slot,
-        now,
-        int(created or 0),
-        int(changed or 0),
-        shown_text(last),
-        fired,
-        skipped,
-        missed,
-        shown_text(reason),
-        tuple(_outcomes(shown_text(outcomes).split(RECORD)[:-1])),
-        tuple(shown_text(code).split()),
-    )
-
-
 def _with_digest(digests: Sequence[str], digest: str) -> str:
     """The field `code` with a digest that is written now; "" where none is."""
     return " ".join([digest, *(one for one in digests if one != digest)][:MOST_DIGESTS]) if digest else ""
-
-
-def _outcomes(rows: Iterable[str]) -> Iterable[SlotOutcome]:
-    for at, slot, outcome, about in (row.split(FIELD) for row in rows):
-        yield SlotOutcome(int(at), int(slot) if slot else None, outcome, about)

@@ -6,8 +6,9 @@ from typing import Any
 
 from lib.jobs.schedule import Schedule
 from lib.jobs.spec import JobSpec
+from lib.queue.schedule_seen import ScheduleSeen
 from lib.queue.schedule_slots import DueSchedule, ScheduleSlots, SlotTaken
-from lib.queue.schedule_store import ScheduleSeen, ScheduleStore
+from lib.queue.schedule_store import ScheduleStore
 from tests.redis.case import RedisCase
 
 JOB = {"type": "noop", "payload": {}, "queue": "q"}

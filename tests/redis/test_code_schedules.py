@@ -15,7 +15,7 @@ from lib.logs.log import open_logs
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.code_schedules import CodeSchedules, CodeWrite
 from lib.queue.fleet import Fleet, Program, UpgradeGate
-from lib.queue.schedule_store import ScheduleSeen
+from lib.queue.schedule_seen import ScheduleSeen
 from lib.work.runner.schedule_writer import ScheduleWriter
 from tests.redis.schedule_case import ScheduleCase, cron, every
 

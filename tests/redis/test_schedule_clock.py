@@ -6,8 +6,8 @@ from typing import Any
 
 from lib.jobs.zones import known_zones
 from lib.queue.bulkheads import Bulkheads
+from lib.queue.schedule_seen import ScheduleSeen
 from lib.queue.schedule_slots import DUE_AT_ONCE, ScheduleSlots
-from lib.queue.schedule_store import ScheduleSeen
 from lib.work.supervisor.clock import WITHIN_S, ZONES_ANEW_S, ScheduleClock
 from tests.a_clock import Clock
 from tests.a_log import ALog

@@ -14,8 +14,9 @@ from typing import Any
 
 from lib.errors import PreconditionFailed, RedisUnavailable, ScheduleNotFound
 from lib.jobs.schedule import Schedule
+from lib.queue.schedule_seen import ScheduleSeen
 from lib.queue.schedule_slots import ScheduleSlots
-from lib.queue.schedule_store import ScheduleSeen, ScheduleStore
+from lib.queue.schedule_store import ScheduleStore
 from tests.redis.case import LosesReplies
 from tests.redis.schedule_case import ScheduleCase, every
 

@@ -88,7 +88,8 @@ class ScheduleClock:
             found = await self._slots.due(queue, passed_over)
             if not found.due and passed_over == stay_due:
                 return found.wait_s
-            # In an order of its own: supervisors that tried the same slots in one order would all come second but one.
+            # Each supervisor has an order of its own: if all tried the slots in one order, the quickest would take each
+            # slot, and all others would ask Redis in vain.
             some = self._rng.sample(found.due, len(found.due))
             outcomes = await asyncio.gather(*[self._take(queue, due, found.now_ms) for due in some])
             if "full" in outcomes:

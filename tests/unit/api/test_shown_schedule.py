@@ -5,7 +5,7 @@ from typing import Any
 
 from lib.api.shown_schedule import present_preview, present_schedule
 from lib.jobs.schedule import Schedule, ScheduleSlot
-from lib.queue.schedule_store import ScheduleSeen, SlotOutcome
+from lib.queue.schedule_seen import ScheduleSeen, SlotOutcome
 from tests import contract
 
 CONTRACT = contract.load()

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import takewhile
 
-from lib.jobs.cron import Cron, read
+from lib.jobs.cron import Cron
+from lib.jobs.cron_text import read_cron
 from lib.jobs.zones import find_zone
 
 ZONES = (
@@ -99,7 +100,7 @@ def differences(zones: Iterable[str], expressions: Iterable[str], most_changes: 
         for day_s in [*changes(zone)][:most_changes] or [1_795_000_013]:
             for text in expressions:
                 count += 1
-                window = (read(text), day_s - 90_000, day_s + 3 * DAY_S, zone)
+                window = (read_cron(text), day_s - 90_000, day_s + 3 * DAY_S, zone)
                 walked = by_walk(*window)
                 if not walked == by_slots(*window) == one_by_one(*window):
                     found.append(f"{name} {text!r} around {datetime.fromtimestamp(day_s, zone)}")

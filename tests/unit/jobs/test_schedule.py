@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
 
-from lib.jobs.cron import read
+from lib.jobs.cron_text import read_cron
 from lib.jobs.schedule import LATE_MS, MOST_CAUGHT_UP, MOST_COUNTED, Schedule, ScheduleSlot, Timetable, doubts
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
@@ -24,7 +24,7 @@ def every(every_ms: int, **fields: Any) -> Timetable:
 
 
 def cron(text: str, **fields: Any) -> Timetable:
-    return Timetable("s", read(text), 0, **{"zone": UTC, **fields})
+    return Timetable("s", read_cron(text), 0, **{"zone": UTC, **fields})
 
 
 def slot(at_ms: int) -> ScheduleSlot:
