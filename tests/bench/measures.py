@@ -4,7 +4,22 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench import batch, depth, limits, mails, memory, node, pickup, posts, resting, scaling, start, wakeups, work
+from tests.bench import (
+    batch,
+    depth,
+    limits,
+    mails,
+    memory,
+    node,
+    pickup,
+    posts,
+    resting,
+    scaling,
+    schedules,
+    start,
+    wakeups,
+    work,
+)
 from tests.bench.figure import Figure
 from tests.bench.peers import told
 
@@ -28,6 +43,7 @@ MEASURES: dict[str, Measure] = {
     "scaling": scaling.run,
     "limits": limits.run,
     "wakeups": wakeups.run,
+    "schedules": schedules.run,
 }
 _HTTP = ("express", "fastify", "fastapi")
 _JOBS = ("bullmq.process_c100", "bullmq.process_c1", "bee-queue.process_c100", "huey.process_c100")
