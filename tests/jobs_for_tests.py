@@ -551,6 +551,12 @@ async def vanish(ctx: JobContext, work: Work) -> str:
     return "gone"
 
 
+@job("tell_the_time")
+async def tell_the_time(ctx: JobContext, payload: dict[str, Any]) -> str | None:
+    """Returns the time for which a schedule queued it."""
+    return None if ctx.scheduled_for is None else ctx.scheduled_for.isoformat()
+
+
 class Unwritable(float):
     """A number of seconds that can't be put into a spec."""
 

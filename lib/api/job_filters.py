@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from lib.jobs.group import GROUP_NAME, GROUP_RULE
 from lib.jobs.payload import json_type
-from lib.jobs.request_fields import TAG, FieldFault
+from lib.jobs.request_fields import TAG, TAG_RULE, FieldFault
+from lib.jobs.schedule_request import SCHEDULE_NAME
 from lib.jobs.state import STATES
 from lib.jobs.timestamps import milliseconds
 from lib.queue.listing import Wanted
@@ -33,13 +34,19 @@ def _as_it_is(text: str) -> str:
 
 def _tag(text: str) -> str:
     if not TAG.fullmatch(text):
-        raise FieldFault("must be a tag: 1 to 64 of A-Z, a-z, 0-9 and . _ : / -, beginning with a letter or digit")
+        raise FieldFault(f"must be a tag: {TAG_RULE}")
     return text
 
 
 def _group(text: str) -> str:
     if not GROUP_NAME.fullmatch(text):
         raise FieldFault(f"must be a group's name: {GROUP_RULE}")
+    return text
+
+
+def _schedule(text: str) -> str:
+    if not SCHEDULE_NAME.fullmatch(text):
+        raise FieldFault("must be a schedule's name: 1 to 100 of a-z, 0-9 and . _ -, beginning with a letter or digit")
     return text
 
 
@@ -64,6 +71,7 @@ FILTERS: Final[Mapping[str, JobFilter]] = {
     "before": JobFilter("before_ms", _time),
     "after": JobFilter("after_ms", _time),
     "request_id": JobFilter("request_id", _as_it_is),
+    "schedule": JobFilter("schedule", _schedule),
 }
 
 

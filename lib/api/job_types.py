@@ -9,6 +9,7 @@ from typing import Any
 
 from lib.api.shown import seconds_of
 from lib.http1.message import Response
+from lib.jobs.declared_schedule import DeclaredSchedule
 from lib.jobs.payload_schema import first_line, payload_schema
 from lib.jobs.registry import JobType, Registry
 from lib.json_text import to_json
@@ -43,8 +44,17 @@ def _present(job_type: JobType) -> dict[str, Any]:
         "give_up_after_s": seconds_of(job_type.give_up_ms),
         "group_by": job_type.group_by or None,
         "group": job_type.group or None,
+        "schedule": _schedule(job_type.schedule),
         "payload_schema": payload_schema(job_type.annotation),
     }
+
+
+def _schedule(declared: DeclaredSchedule | None) -> dict[str, Any] | None:
+    """What the code declares; GET /api/schedules/{name} tells what became of it."""
+    if declared is None:
+        return None
+    times = {name: declared.body.get(name) for name in ("cron", "every_s")}
+    return {"name": declared.name, **times, "timezone": declared.body.get("timezone", "UTC")}
 
 
 def _number(value: float) -> float:

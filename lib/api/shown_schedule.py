@@ -16,6 +16,10 @@ from lib.jobs.zones import UnknownZone
 from lib.queue.schedule_store import ScheduleSeen, SlotOutcome
 
 NEXT_RUNS: Final = 5
+ORPHANED: Final = (
+    "code has declared it, and the job modules of no worker that runs do: delete it if the code is gone, or start that"
+    " worker"
+)
 REASONS: Final = {"full": "queue_full", "group_full": "group_full"}
 
 
@@ -23,6 +27,8 @@ def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
     """A schedule in the words of the API."""
     schedule, slot = seen.schedule, seen.slot
     next_runs, warnings = _coming(seen)
+    if seen.is_orphaned:
+        warnings = [*warnings, ORPHANED]
     overdue_ms = max(0, seen.now_ms - slot.due_ms) if slot else 0
     return {
         "name": seen.name,
@@ -32,6 +38,7 @@ def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
         "catch_up": schedule.catch_up,
         "paused": schedule.paused,
         "owner": schedule.owner or None,
+        "orphaned": seen.is_orphaned,
         "queue": schedule.queue,
         "version": seen.version,
         "created_at": _time(seen.created_ms),

@@ -13,7 +13,7 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lib.commands import audit
+from lib.commands import audit, orphans
 from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.jobs import registry, zones
 from lib.jobs.failure import summary
@@ -55,6 +55,8 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
             yield finding
         async for finding in _check_schedules(link, settings):
             yield finding
+        async for finding in _check_orphans(link, settings):
+            yield finding
         if is_thorough:
             async for finding in _check_jobs(link, settings):
                 yield finding
@@ -70,6 +72,7 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
     async for finding in _check_modules(settings):
         yield finding
     yield _check_runner_limits(settings)
+    yield _check_zones()
 
 
 async def _check_redis(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
@@ -95,6 +98,11 @@ async def _check_versions(link: RedisLink, settings: Settings) -> Finding:
     if warning := mixed_warning(versions):
         return Finding(False, f"Versions: {warning}")
     return Finding(True, f"Versions: {version_text(versions[0].version)} alone" if versions else "Versions: none runs")
+
+
+def _check_zones() -> Finding:
+    """Without tzdata no schedule is wrong that runs in UTC. So that is told, and is no fault."""
+    return Finding(True, f"Time zones: {zones.tzdata_warning() or f'{len(zones.known_zones())} known to this host'}")
 
 
 async def _check_served(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
@@ -124,6 +132,20 @@ async def _check_schedules(link: RedisLink, settings: Settings) -> AsyncIterator
         yield Finding(False, f"Schedules: {sentence}")
     if not late:
         yield Finding(True, f"Schedules: {len(index)}, none of which is overdue" if index else "Schedules: none")
+
+
+async def _check_orphans(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
+    """Does code still declare each schedule that code has written?"""
+    declared = {one.name for one in registry.load(settings.job_modules, settings).schedules}
+    try:
+        found = await orphans.find_orphans(link, RedisKeys(settings.key_prefix), declared)
+    except RedisKeysBroken as fault:
+        yield Finding(False, f"Schedules: {fault.detail}")
+        return
+    for sentence in found:
+        yield Finding(False, f"Schedules: {sentence}")
+    if not found:
+        yield Finding(True, "Schedules: none is orphaned")
 
 
 async def _check_jobs(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from lib.ids import QUEUE_NAME
 from lib.jobs.backoff import Backoff
+from lib.jobs.declared_schedule import DeclaredSchedule, ScheduleMark, declared
 from lib.jobs.group import GROUP_NAME, GROUP_RULE
 from lib.jobs.handler import Handler
 from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S
@@ -48,6 +49,7 @@ class JobMark(NamedTuple):
     check: Any
     group_by: Any
     group: Any
+    schedule: ScheduleMark
 
 
 @overload
@@ -65,6 +67,13 @@ def job(
     check: CheckFactory | None = None,
     group_by: str | None = None,
     group: GroupFactory | None = None,
+    cron: str | None = None,
+    every_s: float | None = None,
+    timezone: str | None = None,
+    payload: dict[str, Any] | None = None,
+    schedule: str | None = None,
+    overlap: str | None = None,
+    catch_up: str | None = None,
 ) -> Callable[[Marked], Marked]: ...
 def job(
     name: Any = None,
@@ -78,6 +87,13 @@ def job(
     check: Any = None,
     group_by: Any = None,
     group: Any = None,
+    cron: Any = None,
+    every_s: Any = None,
+    timezone: Any = None,
+    payload: Any = None,
+    schedule: Any = None,
+    overlap: Any = None,
+    catch_up: Any = None,
 ) -> Any:
     """JobMark a function `(ctx, payload)`, async or plain, as the handler of jobs of type `name`. Without a name, as
     in a mere `@job`, the type is named like the function.
@@ -95,6 +111,9 @@ def job(
     request's own `group` goes before it. A job whose payload lacks the field has no group.
     group: a function of the settings that is called at the start, and returns the group of all jobs for which neither
     request nor payload names one: what they share outside, as a mail server. None or "": they have none.
+    cron or every_s: the type has a schedule, which workers write (lib/queue/code_schedules.py). Its job has `payload`
+    ({} where that is left out) and what else is said here. timezone, overlap, catch_up: as in PUT /api/schedules.
+    schedule: its name; left out, it is the type's.
     max_attempts, timeout_s, backoff and give_up_after_s: left out, they are what the settings DEFAULT_MAX_ATTEMPTS,
     DEFAULT_TIMEOUT_S, DEFAULT_BACKOFF_… and DEFAULT_GIVE_UP_AFTER_S say.
     """
@@ -102,7 +121,9 @@ def job(
         return job()(name)
 
     def add_mark(handler: Handler) -> Handler:
-        mark = JobMark(name, queue, max_attempts, timeout_s, backoff, retain_s, give_up_after_s, check, group_by, group)
+        asked = ScheduleMark(cron, every_s, timezone, payload, schedule, overlap, catch_up)
+        limits = (queue, max_attempts, timeout_s, backoff, retain_s, give_up_after_s)
+        mark = JobMark(name, *limits, check, group_by, group, asked)
         try:
             setattr(handler, _MARKS, (*marks_of(handler), mark))
         except (AttributeError, TypeError):
@@ -155,6 +176,7 @@ def job_type(mark: JobMark, handler: Handler, settings: Settings | None) -> JobT
         None if limits.give_up_after_s is None else max(1, round(limits.give_up_after_s * 1000)),
         _checked_group_by(mark.group_by, annotation),
         _shared_group(mark.group, settings),
+        _schedule(mark, name, handler),
     )
 
 
@@ -260,6 +282,12 @@ def _shared_group(group: Any, settings: Settings | None) -> str:
     if not isinstance(name, str) or not GROUP_NAME.fullmatch(name):
         raise ValueError(f"group gives a name of {GROUP_RULE}, not {name!r}")
     return name
+
+
+def _schedule(mark: JobMark, name: str, handler: Handler) -> DeclaredSchedule | None:
+    backoff = None if mark.backoff is None else Backoff(*mark.backoff)._asdict()
+    options = {field: getattr(mark, field) for field in ("queue", *TypeDefaults._fields, "retain_s")}
+    return declared(mark.schedule, name, handler.__module__, {**options, "backoff": backoff})
 
 
 def _is_number(value: object) -> bool:

@@ -11,6 +11,7 @@ adds its facts to JobFacts, which lib/queue/explanation_facts.py reads, and a ro
 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 from lib.jobs import explanation_words as words
 from lib.jobs.job import UNREADABLE_FOR_S
@@ -30,7 +31,7 @@ class Explanation(NamedTuple):
     """The answer.
 
     ahead: how many jobs are before it; None for a job that stands in no list. is_ahead_at_least: there may be more than
-    `ahead`. eta_s: in how many seconds its turn comes, at the pace of the last minute."""
+    `ahead`. eta_s: in how many seconds its turn comes, at the pace of the last minute, or of a rate that is used up."""
 
     reason: str
     detail: str
@@ -143,7 +144,7 @@ def _queue_paused(facts: JobFacts) -> Told | None:
 def _group_paused(facts: JobFacts) -> Told | None:
     if not facts.is_group_paused:
         return None
-    path = f"/api/queues/{facts.record.queue}/groups/{facts.group}"
+    path = f"/api/queues/{facts.record.queue}/groups/{quote(facts.group, safe='')}"
     resume = f'PATCH {path} with {{"paused": false}}'
     return Told(f"its group {facts.group} is paused, and goes on with {resume}; {words.waits(facts)}")
 
@@ -193,7 +194,8 @@ def _rate_limited(facts: JobFacts) -> Told | None:
         return None
     said = [words.spent_text(facts, rate, of) for rate, of in spent]
     until_ms = max(rate.until_ms for rate, _ in spent)
-    return Told("; ".join([*said, *words.place_text(facts)]), until_ms, words.eta_s_of(facts))
+    eta_s = words.rate_eta_s(facts, facts.spent_group if facts.group else facts.spent_queue, until_ms)
+    return Told("; ".join([*said, *words.place_text(facts)]), until_ms, eta_s)
 
 
 def _waiting_its_turn(facts: JobFacts) -> Told | None:

@@ -114,6 +114,18 @@ def eta_s_of(facts: JobFacts) -> int | None:
     return math.ceil(facts.ahead * 60 / facts.ended_a_minute)
 
 
+def rate_eta_s(facts: JobFacts, spent: SpentRate | None, until_ms: int) -> int | None:
+    """In how many seconds a rate that is used up until until_ms lets the job start, at the earliest.
+
+    Example: where 29 jobs are before it and 10 may start in 1 s, two seconds later than at until_ms. spent: the rate of
+    the jobs that are counted as before it, so that of its group, or of its queue; None where that is not used up.
+    """
+    if facts.ahead is None or spent is None or spent.rate is None:
+        return None
+    later_ms = facts.ahead // spent.rate.limit * spent.rate.per_ms
+    return math.ceil(max(0, until_ms + later_ms - facts.now_ms) / 1000)
+
+
 def until_text(facts: JobFacts, until_ms: int) -> str:
     return f"{at(until_ms)}, in {span_text(until_ms - facts.now_ms)}"
 

@@ -12,6 +12,7 @@ of a unit test in lib/testing.
 """
 
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any, Protocol, TypeVar, overload
 
 Handler = Callable[..., Any]
@@ -41,6 +42,11 @@ class JobContext(Protocol):
     @property
     def is_last_attempt(self) -> bool:
         """Whether the job is dead if this attempt fails. A `Retry` counts as a failure, a `Snooze` does not."""
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        """The time, in UTC, for which a schedule queued the job, however late it runs and whatever attempt this is.
+        None for a job of no schedule, and for one that somebody had a schedule run now."""
 
     @property
     def cancelled(self) -> bool:

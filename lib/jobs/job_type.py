@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from lib.jobs.author_checks import vet
 from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
+from lib.jobs.declared_schedule import DeclaredSchedule
 from lib.jobs.handler import Handler
 from lib.jobs.job import KEEP
 from lib.jobs.payload import Decode
@@ -47,6 +48,7 @@ class JobType:
     give_up_ms: how long after its due time a job may still begin an attempt; None: for ever.
     group_by: the field of a payload that names the job's group, as in "tenant" or "customer.id"; "" for none.
     group: the group of a job for which neither the request nor the payload names one; "" for none.
+    schedule: the schedule that its `@job` declares.
     """
 
     name: str
@@ -63,6 +65,7 @@ class JobType:
     give_up_ms: int | None = None
     group_by: str = ""
     group: str = ""
+    schedule: DeclaredSchedule | None = None
     defaults: dict[str, Any] = field(init=False, repr=False, compare=False)
     """What a job has where its request says nothing: the values that the checks of fields.py would give for the other
     fields, under their names there, and the defaults of a spec under the names there."""

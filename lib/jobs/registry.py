@@ -13,6 +13,7 @@ from typing import Any
 
 from lib.errors import ConfigError
 from lib.jobs.declaration import JobMark, job, job_type, marks_of
+from lib.jobs.declared_schedule import DeclaredSchedule, faults_of
 from lib.jobs.failure import message_of
 from lib.jobs.handler import Discard, Handler, JobContext, Retry, Snooze
 from lib.jobs.job_type import JobType
@@ -50,6 +51,11 @@ class Registry:
             queues.setdefault(self._types[name].queue, []).append(name)
         return queues
 
+    @property
+    def schedules(self) -> list[DeclaredSchedule]:
+        """Those that types declare, sorted by the types' names."""
+        return [one.schedule for one in self.types if one.schedule is not None]
+
 
 def load(modules: Iterable[str], settings: Settings | None = None) -> Registry:
     """Import the modules and collect what `@job` marked in them. Raises ConfigError with every fault found.
@@ -67,11 +73,14 @@ def load(modules: Iterable[str], settings: Settings | None = None) -> Registry:
             types[found.name] = found
     if not types and not faults:
         faults.append("JOB_MODULES: it names no module, so there is no type of job")
+    registry = Registry(types.values())
+    if not faults and registry.schedules:
+        faults = [f"JOB_MODULES: {fault}" for fault in faults_of(registry.schedules, registry)]
     if not faults and settings is not None:
         faults = _misfits(modules, settings)
     if faults:
         raise ConfigError(faults)
-    return Registry(types.values())
+    return registry
 
 
 def checks_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], Any]]]:

@@ -30,6 +30,7 @@ UNIQUE_TTL_S = 86_400
 
 MAX_TAGS = 10
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
+TAG_RULE = "1 to 64 letters of A-Z a-z, digits or . _ : / -, the first a letter or digit"
 
 Check = Callable[[Any], Any]
 
@@ -216,8 +217,7 @@ def _tags(value: Any) -> tuple[str, ...]:
         raise FieldFault(f"has {len(value)} tags; a job has {MAX_TAGS} at most")
     for number, tag in enumerate(value):
         if type(tag) is not str or not TAG.fullmatch(tag):
-            rule = "1 to 64 letters of A-Z a-z, digits or . _ : / -, the first a letter or digit"
-            raise FieldFault(f"must be a tag: {rule}", f"/{number}")
+            raise FieldFault(f"must be a tag: {TAG_RULE}", f"/{number}")
     return tuple(dict.fromkeys(value))
 
 

@@ -208,11 +208,17 @@ def _with_defaults(made: NewJob, spec: JobSpec) -> dict[str, Any]:
     """The fields of the request for the job as the type's defaults fill them in; what says nothing is left out."""
     found: dict[str, Any] = {"type": spec.type, "payload": spec.payload, "queue": made.queue}
     found |= {name: getattr(spec, name) for name in CHECKS if name in JobSpec._fields and name not in found}
-    found["backoff"] = spec.backoff._asdict()
     lengths = {"expires_in_s": made.expires_in_ms, "retain_s": made.retain_ms, "give_up_after_s": made.give_up_ms}
     found |= {name: ms / 1000 for name, ms in lengths.items() if ms is not None}
-    found = {name: list(value) if type(value) is tuple else value for name, value in found.items()}
-    return {name: value for name, value in found.items() if value not in ("", [])}
+    found["backoff"] = {name: _short(value) for name, value in spec.backoff._asdict().items()}
+    return {name: _short(value) for name, value in found.items() if value not in ("", ())}
+
+
+def _short(value: Any) -> Any:
+    """As JSON shows it in a job: 60 for 60.0, a list for a tuple."""
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return list(value) if type(value) is tuple else value
 
 
 # What Redis keeps, and the job of a slot.

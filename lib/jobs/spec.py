@@ -67,9 +67,9 @@ class JobSpec(NamedTuple):
     backoff: Backoff
     priority: str = "normal"
     group: str = ""
-    tags: tuple[str, ...] = ()
     schedule: str = ""
     scheduled_for: int = 0
+    tags: tuple[str, ...] = ()
     unique_key: str = ""
 
     def to_text(self) -> str:
@@ -172,9 +172,9 @@ OPTIONS: Final = (
 )
 RARE: Final = (
     SpecRow("group", to_json, _STRING, _as_it_is),
-    SpecRow("tags", _write_tags, r"\[[^]]*\]", _read_tags),
     SpecRow("schedule", to_json, '"[a-z0-9._-]{1,100}"', _as_it_is),
     SpecRow("scheduled_for", str, "[0-9]{1,15}", _read_scheduled_for),
+    SpecRow("tags", _write_tags, r"\[[^]]*\]", _read_tags),
     SpecRow("unique_key", to_json, _STRING, _as_it_is),
 )
 _DEFAULTS: Final[Mapping[str, Any]] = JobSpec._field_defaults

@@ -5,12 +5,13 @@ wb:{wb:queues}:moved          ZSET    queue -> ms at which somebody last began t
 wb:fleet                      ZSET    "server 0.2.0 web1.4711.9f3a01c2" -> ms until which that program counts (fleet.py)
 wb:runners                    ZSET    runner -> ms until which it counts as living; only its size is read
 wb:schedules                  HASH    schedule -> the queue in whose slot it lies: where to look for it. Never the truth
+wb:declared                   ZSET    "<schedule> <digest>" of what workers' code declares -> ms until which that counts
 wb:replacements               HASH    reason -> how many runners were replaced for it (RUNNER_MAX_JOBS, RUNNER_MAX_MB)
 wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
 wb:{q}:ready:high|normal|low  LIST    ids of ready jobs; they enter at the left end, and the right end is next
 wb:{q}:line:<priority>:<group>  LIST  ids of ready jobs of a group, as in ready:*; see lua/parts/lines.lua
-wb:{q}:turns:high|normal|low  ZSET    group whose line has jobs that may start -> jobs that run * 2^36 + its last turn;
+wb:{q}:turns:high|normal|low  ZSET    group whose line has jobs that may start -> jobs that run * 2^43 + its last turn;
                                       '' stands for ready:*
 wb:{q}:running:<group>        SET     ids of the group's jobs that run; of jobs of no group in `running:`
 wb:{q}:full                   SET     groups with waiting jobs that wait for one of their jobs to end, or are paused
@@ -59,7 +60,8 @@ wb:{q}:slot_counts            HASH    fired, skipped, missed -> how many slots o
                                       one; and how late they fired (lua/parts/slot_counts.lua)
 wb:{q}:schedule:<name>        HASH    a schedule: text (JSON, jobs/schedule.py), version, anchor (what every_s counts
                                       from), slot and wall of the next slot, created, changed, last (job), reason (why
-                                      the slot is still due), outcomes (the last ten), counts fired skipped missed
+                                      the slot is still due), outcomes (the last ten), counts fired skipped missed,
+                                      code (digests of what job modules have declared, the last written first)
 wb:{q}:events                 STREAM  an entry for each call of a script that ended jobs (lua/parts/events.lua); while
                                       `listened` exists, for every change of state
 wb:{q}:listened               STRING  exists while somebody reads the whole stream; expires
@@ -99,6 +101,7 @@ class RedisKeys:
         self.runners = f"{prefix}:runners"
         self.fleet = f"{prefix}:fleet"
         self.schedules = f"{prefix}:schedules"
+        self.declared = f"{prefix}:declared"
         self.warnings = f"{prefix}:warnings"
         self.replacements = f"{prefix}:replacements"
         # WHY the braces: name.lua writes this key and `queues`, so both must be in one Cluster slot.

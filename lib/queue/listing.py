@@ -66,6 +66,7 @@ class Wanted(NamedTuple):
     error: str | None = None
     after_ms: int | None = None
     before_ms: int | None = None
+    schedule: str | None = None
 
     def fits(self, record: JobRecord) -> bool:
         """Asked of each job that was read, though page.lua picked it: page.lua compares texts, and jobs change."""
@@ -75,6 +76,7 @@ class Wanted(NamedTuple):
             and (self.type_name is None or (spec is not None and spec.type == self.type_name))
             and (self.request_id is None or (spec is not None and spec.request_id == self.request_id))
             and (self.error is None or (record.error or {}).get("type") == self.error)
+            and (self.schedule is None or (spec is not None and spec.schedule == self.schedule))
             and (self.group is None or (spec is not None and spec.group == self.group))
             and (self.tag is None or (spec is not None and self.tag in spec.tags))
             and self._is_in_time(record.finished_ms if self.state in FINISHED else record.created_ms)
@@ -102,6 +104,8 @@ class Wanted(NamedTuple):
         texts = early_in_spec(self.type_name, self.request_id)
         if self.group is not None:
             texts.append(f'"group":{to_json(self.group)}')
+        if self.schedule is not None:
+            texts.append(f'"schedule":{to_json(self.schedule)}')
         is_sieved = bool(state or texts or error_begin or (times != walked and bounds != ["", ""]))
         most = max(FEWEST_LOOKED_AT, MOST_LOOKED_AT // max(1, queues)) if is_sieved else limit
         order = "oldest" if oldest_first else ""

@@ -137,7 +137,7 @@ class QueueStore:
     async def unserved(self, known: Iterable[str]) -> list[str]:
         """A sentence for each queue of `some_names` in which jobs wait and which no runner serves."""
         return [
-            f"{one.counts['ready']} jobs wait in the queue {one.queue}, which no worker serves: "
+            f"{_jobs_wait(one.counts['ready'])} in the queue {one.queue}, which no worker serves: "
             "name it in WORKER_QUEUES"
             for one in await self.census_of(await self.some_names(known))
             if not isinstance(one, Unreadable) and not one.workers and one.counts["ready"]
@@ -267,3 +267,7 @@ def _by_event(totals: dict[str, int]) -> dict[str, int]:
         event = name.partition(" ")[0]
         sums[event] = sums.get(event, 0) + count
     return sums
+
+
+def _jobs_wait(count: int) -> str:
+    return "1 job waits" if count == 1 else f"{count} jobs wait"

@@ -12,7 +12,7 @@ A write carries the version that was read. Where somebody else was quicker it do
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from lib.errors import (
@@ -25,6 +25,7 @@ from lib.errors import (
 )
 from lib.jobs.schedule import Schedule, ScheduleSlot
 from lib.jobs.schedule_request import schedule_from, schedule_text
+from lib.queue.declarations import Declarations
 from lib.queue.framing import FIELD, RECORD, shown_text
 from lib.queue.keys import RedisKeys
 from lib.queue.schedule_slots import slot_texts
@@ -35,9 +36,10 @@ from lib.redis_link.redis_info import now_ms
 
 MOST_OF_A_QUEUE = 10_000
 NAMES_AT_ONCE = 500
+MOST_DIGESTS = 20
 TRIES = 20
 """A write that others overtake is worked out anew so often."""
-_FIELDS_OF_ONE = 15  # name, due and the fields, as read_schedules.lua gives them.
+_FIELDS_OF_ONE = 16  # name, due and the fields, as read_schedules.lua gives them.
 
 
 class SlotOutcome(NamedTuple):
@@ -71,6 +73,8 @@ class ScheduleSeen(NamedTuple):
     missed: int = 0
     reason: str = ""
     outcomes: tuple[SlotOutcome, ...] = ()
+    digests: tuple[str, ...] = ()
+    is_orphaned: bool = False
 
 
 Wanted = Callable[["ScheduleSeen | None"], Schedule]
@@ -91,6 +95,7 @@ class ScheduleStore:
         self._link = link
         self._keys = keys
         self._scripts = Scripts(link)
+        self._declarations = Declarations(link, keys)
 
     # For the API.
 
@@ -101,9 +106,12 @@ class ScheduleStore:
             raise ScheduleNotFound(f"there is no schedule {name!r}; PUT /api/schedules/{name} makes it")
         return present
 
-    async def put(self, name: str, wanted: Wanted, may_change: Precondition = always) -> tuple[ScheduleSeen, bool]:
+    async def put(
+        self, name: str, wanted: Wanted, may_change: Precondition = always, *, digest: str = ""
+    ) -> tuple[ScheduleSeen, bool]:
         """Write a schedule, and say whether it is a new one. Its next slot stays where its times are as they were.
 
+        digest: where a worker writes what its code declares, that of the declaration.
         Raises what `wanted` raises, PreconditionFailed, ScheduleElsewhere, TooManySchedules, UnknownZone.
         """
         for _ in range(TRIES):
@@ -113,9 +121,9 @@ class ScheduleStore:
             if present is not None and present.schedule.queue != schedule.queue:
                 raise _elsewhere(name, present.schedule.queue)
             if present is None:
-                written = await self._put_new(name, schedule)
+                written = await self._put_new(name, schedule, digest)
             else:
-                written = await self._put_over(present, schedule)
+                written = await self._put_over(present, schedule, digest)
             if written:
                 # Upkeep looks at a queue that is named at once, and learns of the slot.
                 await self._name(schedule.queue)
@@ -123,13 +131,13 @@ class ScheduleStore:
         raise RedisUnavailable(f"others change the schedule {name} all the time; nothing was changed")
 
     async def delete(self, name: str, may_change: Precondition = always) -> None:
-        """Forget a schedule; its jobs stay. Raises ScheduleNotFound, PreconditionFailed."""
+        """Forget a schedule; its jobs stay. If may_change is `always`, one that was broken by hand is deleted as well.
+
+        Raises ScheduleNotFound, PreconditionFailed."""
         for _ in range(TRIES):
-            present = await self.read(name)
-            _check_precondition(may_change, present)
-            base = self._keys.base(present.schedule.queue)
-            if await self._scripts.call("unschedule", base, name, present.version) != b"changed":
-                await self._leave_index(name, present.schedule.queue)
+            queue, version = await self._place_of(name, may_change)
+            if await self._scripts.call("unschedule", self._keys.base(queue), name, version) != b"changed":
+                await self._leave_index(name, queue)
                 return
         raise RedisUnavailable(f"others change the schedule {name} all the time; nothing was changed")
 
@@ -159,7 +167,29 @@ class ScheduleStore:
         now, *flat = reply
         rows = (flat[at : at + _FIELDS_OF_ONE] for at in range(0, len(flat), _FIELDS_OF_ONE))
         with understood(queue):
-            return int(now), [_seen(int(now), row) for row in rows]
+            found = [_seen(int(now), row) for row in rows]
+        if any(seen.digests for seen in found):
+            found = _with_orphans(found, await self._standing())
+        return int(now), found
+
+    async def _standing(self) -> Mapping[str, Collection[str]] | None:
+        """As Declarations.standing; None, too, where somebody broke its key."""
+        try:
+            return await self._declarations.standing()
+        except RedisKeysBroken:
+            return None
+
+    async def _place_of(self, name: str, may_change: Precondition) -> tuple[str, str]:
+        """The queue of a schedule that is to be deleted, and its version, "" where that can't be read."""
+        try:
+            present = await self.read(name)
+        except RedisKeysBroken:
+            queue = await self._link.call("HGET", self._keys.schedules, name)
+            if may_change is not always:
+                raise
+            return shown_text(queue), ""
+        _check_precondition(may_change, present)
+        return present.schedule.queue, str(present.version)
 
     async def _present(self, name: str) -> ScheduleSeen | None:
         queue = await self._link.call("HGET", self._keys.schedules, name)
@@ -168,7 +198,7 @@ class ScheduleStore:
         _, found = await self.read_some(shown_text(queue), [name])
         return found[0] if found else None
 
-    async def _put_new(self, name: str, schedule: Schedule) -> bool:
+    async def _put_new(self, name: str, schedule: Schedule, digest: str) -> bool:
         """False where another request took the name, or the slot's time came, meanwhile.
 
         The index is written first: nobody must find a schedule only by its jobs. Two requests for one name and two
@@ -181,7 +211,7 @@ class ScheduleStore:
             return False
         now = await now_ms(self._link)
         slot = None if schedule.paused else schedule.timetable(name, now).first(now)
-        if not await self._write(name, schedule, "", now, slot):
+        if not await self._write(name, schedule, "", now, slot, digest):
             return False
         if await self._link.call("HGET", self._keys.schedules, name) == queue.encode():
             return True
@@ -204,16 +234,17 @@ class ScheduleStore:
         await self._link.call("HSET", self._keys.schedules, name, queue)
         return True
 
-    async def _put_over(self, present: ScheduleSeen, schedule: Schedule) -> bool:
+    async def _put_over(self, present: ScheduleSeen, schedule: Schedule, digest: str) -> bool:
         """False where it is no longer as it was read."""
         version, was, now = str(present.version), present.schedule, present.now_ms
+        digests = _with_digest(present.digests, digest)
         # One that has no slot and is not paused has ended; or somebody took it out of `slots`, and this puts it back.
         goes_on = schedule.times == was.times and schedule.paused == was.paused
         if goes_on and (present.slot is not None or schedule.paused):
-            return await self._write(present.name, schedule, version, present.anchor_ms, None, keeps_slot=True)
+            return await self._write(present.name, schedule, version, present.anchor_ms, None, digests, keeps_slot=True)
         anchor_ms = present.anchor_ms if schedule.times == was.times else now
         slot = None if schedule.paused else schedule.timetable(present.name, anchor_ms).first(now)
-        return await self._write(present.name, schedule, version, anchor_ms, slot)
+        return await self._write(present.name, schedule, version, anchor_ms, slot, digests)
 
     async def _write(
         self,
@@ -222,13 +253,14 @@ class ScheduleStore:
         version: str,
         anchor_ms: int,
         slot: ScheduleSlot | None,
+        digests: str,
         *,
         keeps_slot: bool = False,
     ) -> bool:
         """version: "" for a new one. False where that is not so. Raises TooManySchedules."""
         mode = "keep" if keeps_slot else "set"
         arguments = (name, schedule_text(schedule), version, anchor_ms, mode, *slot_texts(slot), MOST_OF_A_QUEUE)
-        answer = await self._scripts.call("schedule", self._keys.base(schedule.queue), *arguments)
+        answer = await self._scripts.call("schedule", self._keys.base(schedule.queue), *arguments, digests)
         if answer == b"many":
             await self._leave_index(name, schedule.queue)
             raise TooManySchedules(
@@ -257,7 +289,7 @@ def _elsewhere(name: str, queue: str) -> ScheduleElsewhere:
 
 
 def _seen(now: int, row: Sequence[bytes]) -> ScheduleSeen:
-    name, due, version, slot, wall, anchor, created, changed, last, *counts, reason, outcomes, text = row
+    name, due, version, slot, wall, anchor, created, changed, last, *counts, reason, outcomes, code, text = row
     fired, skipped, missed = (int(count or 0) for count in counts)
     next_slot = None if due == b"inf" else ScheduleSlot(int(slot), int(float(due)), wall.decode())
     return ScheduleSeen(
@@ -275,7 +307,20 @@ def _seen(now: int, row: Sequence[bytes]) -> ScheduleSeen:
         missed,
         shown_text(reason),
         tuple(_outcomes(shown_text(outcomes).split(RECORD)[:-1])),
+        tuple(shown_text(code).split()),
     )
+
+
+def _with_digest(digests: Sequence[str], digest: str) -> str:
+    """The field `code` with a digest that is written now; "" where none is."""
+    return " ".join([digest, *(one for one in digests if one != digest)][:MOST_DIGESTS]) if digest else ""
+
+
+def _with_orphans(found: list[ScheduleSeen], standing: Mapping[str, Collection[str]] | None) -> list[ScheduleSeen]:
+    return [
+        seen._replace(is_orphaned=bool(seen.digests) and standing is not None and seen.name not in standing)
+        for seen in found
+    ]
 
 
 def _outcomes(rows: Iterable[str]) -> Iterable[SlotOutcome]:

@@ -16,6 +16,7 @@ import inspect
 import json
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar, overload
 
 from lib.errors import FieldError, InvalidFields
@@ -84,6 +85,7 @@ class JobContext:
         last_checkpoint: Any = None,
         job_id: str = "default-00000000000000000000000000000001",
         request_id: str = "test-request",
+        scheduled_for: datetime | None = None,
         resources: Mapping[Callable[[Any], Any], object] | None = None,
         types: Iterable[Handler] = (),
     ) -> None:
@@ -93,6 +95,7 @@ class JobContext:
         self.last_checkpoint = last_checkpoint
         self.job_id = job_id
         self.request_id = request_id
+        self.scheduled_for = scheduled_for
         self.traceparent = _TRACE.traceparent
         self.resources = dict(resources or {})
         self.logs: list[str] = []

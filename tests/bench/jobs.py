@@ -1,4 +1,4 @@
-"""The jobs that the benchmark runs: one that does nothing, one that says when it was begun, one that has such begun."""
+"""The jobs that the benchmark runs: those that do nothing, say when they were begun, enqueue others, or take time."""
 
 import asyncio
 import os
@@ -16,10 +16,7 @@ async def noop(ctx: JobContext, payload: dict[str, Any]) -> None:
 @job("stamp")
 async def stamp(ctx: JobContext, payload: dict[str, Any]) -> None:
     """Append the seconds from `sent_s` to now to the file `path`."""
-    line = f"{time.time() - payload['sent_s']}\n".encode()
-    fd = os.open(payload["path"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    os.write(fd, line)
-    os.close(fd)
+    _append(payload["path"], f"{time.time() - payload['sent_s']}\n")
 
 
 @job("chain")
@@ -28,3 +25,17 @@ async def chain(ctx: JobContext, payload: dict[str, Any]) -> None:
     for _ in range(payload["stamps"]):
         await ctx.enqueue("stamp", {"sent_s": time.time(), "path": payload["path"]})
         await asyncio.sleep(payload["pause_s"])
+
+
+@job("last")
+async def last(ctx: JobContext, payload: dict[str, Any]) -> None:
+    """Take `lasts_ms`; then append when it was sent, begun and ended, and `name`, to the file `path`."""
+    begun_s = time.time()
+    await asyncio.sleep(payload["lasts_ms"] / 1000)
+    _append(payload["path"], f"{payload['sent_s']} {begun_s} {time.time()} {payload['name']}\n")
+
+
+def _append(path: str, line: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.write(fd, line.encode())
+    os.close(fd)

@@ -8,6 +8,7 @@ from tests.bench import (
     batch,
     depth,
     limits,
+    limits_peers,
     mails,
     memory,
     node,
@@ -44,6 +45,7 @@ MEASURES: dict[str, Measure] = {
     "limits": limits.run,
     "wakeups": wakeups.run,
     "schedules": schedules.run,
+    "limits_peers": limits_peers.run,
 }
 _HTTP = ("express", "fastify", "fastapi")
 _JOBS = ("bullmq.process_c100", "bullmq.process_c1", "bee-queue.process_c100", "huey.process_c100")
@@ -55,5 +57,6 @@ PEERS: dict[str, Callable[[Path], Iterable[Figure]]] = {
     "memory": node.waiting,
     "start": node.start_up,
     "resting": node.at_rest,
+    "limits_peers": limits_peers.peers,
 }
 """By measure, each given the folder of peers.py. WHY ardiq is not there: it needs a Python newer than the 3.11 here."""

@@ -60,6 +60,18 @@ _GROUPS_NOTE = (
     "Enqueue, claim and finish, 30 a call; {limits.plain.commands} commands a job without limits, "
     "{limits.groups_10.commands} with 10 groups, {limits.groups_1000.commands} with 1,000."
 )
+_ORDERED_NOTE = (
+    "One job of a group at a time, 4 processes of 5 slots, from the first end to the last. BullMQ has no groups: they "
+    "are in BullMQ Pro."
+)
+_RATE_NOTE = (
+    "By the clocks of the handlers, which begin some ms behind Redis' word. BullMQ counts in windows that begin with a "
+    "start: at the edge of two of them more may start. groupmq has neither a rate nor a concurrency of a queue."
+)
+_TENANTS_NOTE = (
+    "One of nine has 1,500 jobs of 0.2 s. Of 20 slots Waybill's tenants may have 10 each, groupmq's one each; BullMQ's "
+    "stand in one queue."
+)
 
 
 def _posts() -> Iterator[Row]:
@@ -136,6 +148,28 @@ def _wakeups() -> Iterator[Row]:
         yield Row(f"a freed slot of a {kind} is taken: p99", f"wakeups.{kind}.p99", goal=Goal("<", 30, False))
 
 
+def _limits_peers() -> Iterator[Row]:
+    """The same work by others. Who can't do it has no row."""
+    for groups in ("10", "1000"):
+        what, key = f"{int(groups):,} groups, one of each at once", f"groups_{groups}"
+        yield Row(what, f"limits_peers.{key}.jobs", "groupmq", f"groupmq.limits.{key}.jobs", note=_ORDERED_NOTE)
+        yield Row("… Redis' CPU", f"limits_peers.{key}.redis", "groupmq", f"groupmq.limits.{key}.redis")
+    whats = {
+        "rate.most": "50 starts/s: most in any second",
+        "rate.commands": "… Redis commands for a start",
+        "rate.starts": "… starts behind the first 50",
+        "slots.most": "5 at once, 4 processes: at most",
+        "slots.jobs": "… jobs of 0.1 s",
+    }
+    for key, what in whats.items():
+        note = _RATE_NOTE if key == "rate.most" else ""
+        yield Row(what, f"limits_peers.{key}", "BullMQ", f"bullmq.limits.{key}", note=note)
+    for part in ("p50", "p99"):
+        for peer in ("groupmq", "BullMQ"):
+            key, other_key = f"limits_peers.tenants.{part}", f"{peer.lower()}.limits.tenants.{part}"
+            yield Row(f"tenants beside a flood wait: {part}", key, peer, other_key, note=_TENANTS_NOTE)
+
+
 ROWS = (
     *_posts(),
     Row("NDJSON to /api/jobs/batch", "batch.rate", "BullMQ", "bullmq.enqueue_bulk.rate", Goal("≥", 1.5), _BULK_NOTE),
@@ -167,6 +201,7 @@ ROWS = (
     *_depth(),
     *_limits(),
     *_wakeups(),
+    *_limits_peers(),
     Row("POST: 2 server processes", "scaling.posts_p2_c64", "1 process", "scaling.posts_p1_c64"),
     Row("jobs that do nothing: 2 runners", "scaling.jobs_p2_c100", "1 runner", "scaling.jobs_p1_c100"),
     Row(_POST, "post.rate", "Redis alone", "ceiling.enqueue"),

@@ -50,6 +50,7 @@ from tests.faults.row import Row, table
 SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "kills": kills.run,
     "delayed": delayed.run,
+    "schedules": schedules.run,
     "depth": depth.run,
     "births": sweep.run_births,
     "sweep": sweep.run,
@@ -61,7 +62,6 @@ SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "named": named.run,
     "leaks": leaks.run,
     "limits": limits.run,
-    "schedules": schedules.run,
     "poison": poison.run,
     "isolation": isolation.run,
     "retention": retention.run,
@@ -79,7 +79,7 @@ SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "worn": worn.run,
 }
 # What these measure would be another scenario's load; the others wait most of the time, and run several at once.
-ALONE = ("kills", "delayed", "depth")
+ALONE = ("kills", "delayed", "depth", "schedules")
 AT_ONCE = 3
 FOOTER = """Not in this table: the loss of power, which no test on one machine shows (the README says what each
 appendfsync promises). A row that says "not shown" names what it needs."""

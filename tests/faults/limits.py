@@ -231,12 +231,14 @@ def _full(row: Row) -> Row:
     """At maxmemory jobs of groups are refused, and those that are there run by their limits."""
     with Site() as site:
         server = _limited(site, {"groups": {"concurrency": 2}})
+        site.worker(WORKER_QUEUES="default=10", LEASE_S=LEASE_S)
+        _patch(server, {"paused": True})
         ids = [job_id for group in GROUPS for job_id in site.put(4, "work", {"group": group}, seconds=0.02)]
         site.client.config_set("maxmemory", max(1, site.client.info("memory")["used_memory"] - 100_000))
         status, answer, _ = server.request("POST", "/api/jobs", _of_a_group(site, GROUP))
         row.demand(status == 503, f"a POST at maxmemory is {status}: {answer}")
-        site.worker(WORKER_QUEUES="default=10", LEASE_S=LEASE_S)
         began_s = time.monotonic()
+        _patch(server, {"paused": False})
         site.until_completed(ids)
         row.recover_s.append(time.monotonic() - began_s)
         site.client.config_set("maxmemory", 0)

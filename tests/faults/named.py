@@ -29,6 +29,7 @@ NAMED = {
     "the log: disk full, no folder, four processes": "system.test_log_rotation",
     "HTTP: no descriptors left, over the cap": "wire.test_listener",
     "HTTP: clients that are slow, or never read": "wire.test_deadlines",
+    "limits: what somebody broke among the groups": "redis.test_mend",
     "what Redis refuses, and a lagging replica": "system.test_faults_refusals",
 }
 FOLDER = "redis"

@@ -52,7 +52,10 @@ class LimitsJudge:
             self._judge_start(before, start)
         self._judge_concurrency(starts)
         idle, self._idle = self._idle, None
-        if idle:
+        if idle and idle[0] != "more" and "rationed" not in before.meta and "rationed" in self.lines.meta:
+            # claim.lua has made a delayed job of a group ready, for which it has no eye: whoever blocks is woken.
+            assert self.lines.bells, f"the queue has its first line, and nobody is woken for it: {self.lines.meta}"
+        elif idle:
             self._judge_idle(*idle)
 
     def _forget_starts_of_other_rates(self, before: Lines) -> None:

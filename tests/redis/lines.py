@@ -7,7 +7,7 @@ A group is a name on a job. Ready jobs of a group stand in a line of that group 
 here by the keys alone; nothing of lib/ helps.
 
     line:<priority>:<group>   LIST  ids of ready jobs of the group
-    turns:<priority>          ZSET  group -> jobs running * 2^36 + turn; '' stands for ready:<priority>
+    turns:<priority>          ZSET  group -> jobs running * 2^43 + turn; '' stands for ready:<priority>
     running:<group>           SET   ids of the group's jobs that run
     full                      SET   groups that wait for a job of theirs to end, or are paused
     resting                   ZSET  group -> ms at which it may run again
@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from tests.system.oracle import Client, everything
 
-LOAD = 2**36
+LOAD = 2**43
 PRIORITIES = ("high", "normal", "low")
 LETTERS = {"high": "H", "normal": "N", "low": "L"}
 
@@ -35,7 +35,8 @@ class Limits(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """One queue. waiting: priority -> group -> ids in that line. active: runner -> ids in its active list."""
+    """One queue. waiting: priority -> group -> ids in that line. active: runner -> ids in its active list.
+    bells: those on ready:normal, where an idle runner of a queue without limits of its own blocks."""
 
     jobs: dict[str, dict[str, str]]
     waiting: dict[str, dict[str, list[str]]]
@@ -48,6 +49,7 @@ class Lines(NamedTuple):
     groups: set[str]
     meta: dict[str, str]
     active: dict[str, list[str]]
+    bells: int
 
     def limits_of(self, group: str) -> Limits:
         """What holds for the group: a part that its own limits leave empty is the queue's."""
@@ -124,6 +126,7 @@ def read_lines(client: Client, base: str) -> Lines:
         groups=set(pairs("groups")),
         meta=pairs("meta"),
         active=below("active:"),
+        bells=found.get("ready:normal", []).count("bell"),
     )
 
 

@@ -103,6 +103,30 @@ class Turns(GroupedCase):
 
         self.assertEqual(made[0], made[1])
 
+    async def test_a_claim_that_fills_groups_looks_at_each_of_them_once(self) -> None:
+        """Held by the number of commands: that of a claim with 9 slots is that of one with 3, a job of each group."""
+        await self.limit(group_concurrency="1")
+        for group in ("a", "b", "c"):
+            await self.put(group, 3)
+        runner = await self.runner()
+        made = []
+        for slots in (3, 9):
+            before = self.commands()
+            reply = await runner.claim(slots)
+            made.append(self.commands() - before)
+            self.assertEqual(("", 3), (reply.state, len(reply.jobs)))
+            await runner.end("finish", *reply.jobs)
+
+        self.assertLess(made[1], made[0] + 5)
+
+    async def test_groups_that_the_claim_has_filled_hide_no_other(self) -> None:
+        await self.limit(group_concurrency="1")
+        for number in range(60):
+            await self.put(f"g{number}", 2)
+        runner = await self.runner()
+
+        self.assertEqual([50, 10, 0], [len((await runner.claim(50)).jobs) for _ in range(3)])
+
     async def test_a_long_row_of_resting_groups_hides_no_job(self) -> None:
         await self.limit(group_rate="1/60000")
         for number in range(500):

@@ -325,7 +325,7 @@ class Ghosts(RedisCase):
         await self.last_heard("a", 16_000)
 
         (sentence,) = await self.queues.unserved([])
-        self.assertTrue(sentence.startswith("1 jobs wait in the queue q"), sentence)
+        self.assertTrue(sentence.startswith("1 job waits in the queue q"), sentence)
 
 
 class Survey(RedisCase):

@@ -315,7 +315,8 @@ class Fired(ScheduleCase):
 
         self.assertEqual([taken.job_id], self.list("line:normal:tenant-1"))
         self.assertEqual([taken.job_id.encode()], self.client.zrange(self.base + "tag:eu", 0, -1))
-        self.assertEqual(("tenant-1", ("eu",)), (await self.spec(taken.job_id))[8:10])
+        spec = await self.spec(taken.job_id)
+        self.assertEqual(("tenant-1", ("eu",)), (spec.group, spec.tags))
 
     async def test_at_maxmemory_the_slot_stays_due(self) -> None:
         await self.put(every(60))
@@ -349,6 +350,19 @@ class Fired(ScheduleCase):
 
         (due,) = await self.due()
         self.assertEqual(("s", ""), (due.name, due.text))
+        await self.slots.clear("q", "s")
+
+        self.assertEqual([], await self.due())
+        self.assertEqual({}, await self.schedules.index())
+
+    async def test_a_schedule_whose_key_somebody_broke_is_cleared_as_one_that_is_gone(self) -> None:
+        await self.put(every(60))
+        await self.bring_now()
+        self.client.delete(self.keys.schedule("q", "s"))
+        self.client.set(self.keys.schedule("q", "s"), "no hash")
+
+        (due,) = await self.due()
+        self.assertEqual("", due.text)
         await self.slots.clear("q", "s")
 
         self.assertEqual([], await self.due())

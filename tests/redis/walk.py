@@ -521,6 +521,8 @@ class Walk:
 
     async def _drain(self) -> None:
         """Run everything that waits. Raises AssertionError if something is left."""
+        for name in "st":
+            await self._call("unschedule", name, "")
         await self._call("adjust", QUEUE, "", "", "paused", "", "max_depth", "")
         await self._let_all_run()
         for job_id in [job_id for job_id, state in states(self._client).items() if state == BLOCKED]:

@@ -187,12 +187,14 @@ class Adopting(unittest.TestCase):
             self.assertEqual(jobs, len({_job_id(text) for text in said}))
 
     @unittest.skipUnless(shutil.which("curl"), "curl is not installed here")
-    def test_a_slot_that_is_asked_for_twice_is_one_job(self) -> None:
-        hourly = block("sh", "hourly.sh").replace("$(date -u +%Y-%m-%dT%H)", "$SLOT")
-        said = [self.pasted(f"SLOT={slot}\n{hourly}") for slot in ("T07", "T07", "T08")]
+    def test_a_schedule_that_is_put_twice_is_one_and_its_job_runs(self) -> None:
+        first, again = [json.loads(self.pasted(block("sh", "visit-hourly"))) for _ in range(2)]
 
-        self.assertEqual(2, len({_job_id(text) for text in said}), said)
-        self.assertTrue(_job_id(self.pasted(block("sh", "hourly.sh"))))
+        self.assertEqual(first["next_runs"], again["next_runs"])
+        listed = self.server.request("GET", "/api/schedules?owner=shop")[1]["items"]
+        self.assertEqual(["visit-hourly"], [one["name"] for one in listed])
+        job = self.server.request("POST", "/api/schedules/visit-hourly/run")[1]
+        self.assertEqual("completed", self.server.request("GET", f"/api/jobs/{job['id']}?wait=20")[1]["state"])
 
     @unittest.skipUnless(shutil.which("curl"), "curl is not installed here")
     def test_all_dead_are_tried_again(self) -> None:

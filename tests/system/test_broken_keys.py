@@ -156,6 +156,7 @@ class OfAQueue(BrokenCase):
             "<group>": "a-group",
             "<priority>:<group>": "normal:a-group",
             "<tag>": "a-tag",
+            "<name>": "a-schedule",
             "<caller> <key>": "- a-key",
         }
         stem, angle, place = one.kind.partition("<")

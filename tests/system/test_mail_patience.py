@@ -73,6 +73,8 @@ class MailPatience(WorkerCase):
 
     def test_when_the_server_says_too_fast_all_mails_of_its_group_rest(self) -> None:
         server = self.serve("--most-per-s", "14")
+        # No relay of our own by its name, and on Linux and macOS this host all the same.
+        self.settings["SMTP_URL"] = server.url().replace("127.0.0.1", "0.0.0.0")
         worker = self.ready()
 
         ids = self.mail(count=60, group="mail.example")
@@ -82,8 +84,9 @@ class MailPatience(WorkerCase):
         self.assertEqual({1}, {record.attempts for record in self.records(ids)})
         put_off = worker.logged("job.snoozed")
         self.assertIn("and the group mail.example rests until then", put_off[0]["msg"])
-        # Each of the 20 slots of the worker may be told once before the group rests.
-        self.assertLess(len(put_off), len(ids))
+        # Each time that the group goes on, six of the worker's 20 slots are told once more. Without a rest each mail is
+        # told so more than twice.
+        self.assertLess(len(put_off), 2 * len(ids))
         self.assertEqual([], worker.logged("job.hold_ignored"))
 
     def test_a_server_that_is_away_gets_its_mails_when_it_is_back(self) -> None:

@@ -1,6 +1,7 @@
 """Schedules of a real server and real workers: a PUT, and its jobs run in their time, whichever worker dies."""
 
 import unittest
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, cast
 
@@ -17,6 +18,21 @@ class Schedules(WorkerCase):
     def setUp(self) -> None:
         super().setUp()
         self.server: Server = self.enterContext(Server(self.redis.url))
+
+    def test_a_handler_is_told_the_time_that_its_run_was_for(self) -> None:
+        worker = self.ready()
+        self.schedule("tell", job={"type": "tell_the_time", "payload": {}})
+        (line, *_) = worker.wait_for("schedule.fired")
+        job = self.read(f"/api/jobs/{line['job_id']}?wait=10")
+        status, run, _ = self.server.request("POST", "/api/schedules/tell/run")
+
+        self.assertEqual(
+            datetime.fromisoformat(line["scheduled_for"].replace("Z", "+00:00")), datetime.fromisoformat(job["result"])
+        )
+        listed = [one["id"] for one in self.read("/api/jobs?schedule=tell&limit=200")["items"]]
+        self.assertLessEqual({run["id"], job["id"]}, {*listed})
+        self.assertEqual([], self.read("/api/jobs?schedule=other")["items"])
+        self.assertEqual((202, None), (status, self.read(f"/api/jobs/{run['id']}?wait=10")["result"]))
 
     def schedule(self, name: str, **fields: Any) -> dict[str, Any]:
         body = {"every_s": 1, "overlap": "allow", "job": {"type": "noop", "payload": {}}, **fields}

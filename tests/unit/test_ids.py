@@ -5,7 +5,7 @@ import re
 import unittest
 import uuid
 
-from lib.ids import JobIds, is_request_id, new_runner_id, queue_of, random_digits, uuid4_of
+from lib.ids import JobIds, derived_request_id, is_request_id, new_runner_id, queue_of, random_digits, uuid4_of
 
 
 class JobId(unittest.TestCase):
@@ -80,6 +80,19 @@ class RequestId(unittest.TestCase):
             self.assertEqual(
                 (4, uuid.RFC_4122, text), (uuid.UUID(text).version, uuid.UUID(text).variant, str(uuid.UUID(text)))
             )
+
+
+class OfASlot(unittest.TestCase):
+    def test_the_request_id_of_a_slot_is_a_uuid_of_version_8_that_begins_with_its_time(self) -> None:
+        made = uuid.UUID(derived_request_id("daily", 7, 0x019B2F0E1A2C))
+
+        self.assertEqual((8, uuid.RFC_4122), (made.version, made.variant))
+        self.assertTrue(str(made).startswith("019b2f0e-1a2c-8"))
+
+    def test_it_is_the_same_for_one_slot_and_another_for_every_other(self) -> None:
+        asked = [("daily", 7, 5), ("daily", 8, 5), ("dail", 7, 5), ("daily", 7, 6), ("daily", 7, 5)]
+
+        self.assertEqual(4, len({derived_request_id(*one) for one in asked}))
 
 
 class WorkerId(unittest.TestCase):

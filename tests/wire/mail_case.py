@@ -12,6 +12,7 @@ import time
 import unittest
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -37,6 +38,7 @@ class Context:
     attempt: int = 1
     max_attempts: int = 5
     is_last_attempt: bool = False
+    scheduled_for: datetime | None = None
     cancelled: bool = False
     stopping: bool = False
     lines: list[str] = field(default_factory=list)

@@ -69,7 +69,7 @@ def read_redrive(body: Any) -> SweepAsked:
 
 def read_purge(body: Any) -> SweepAsked:
     """Raises InvalidFields with every fault."""
-    fields = _checked(body, _PURGE, ("state",))
+    fields = _checked(body, _PURGE, "state", PURGEABLE)
     if "before" in fields and "older_than_s" in fields:
         raise fields_error([FieldError("/older_than_s", "says the same as before; give one of the two")])
     return _sweep(fields, body)
@@ -77,7 +77,7 @@ def read_purge(body: Any) -> SweepAsked:
 
 def read_action(body: Any) -> ActionAsked:
     """Raises InvalidFields with every fault."""
-    fields = _checked(body, _ACTION, ("action",))
+    fields = _checked(body, _ACTION, "action", tuple(FITTING))
     by_filter = [name for name in _BY_FILTER if name in fields]
     action, is_by_id = fields["action"], "ids" in fields
     errors = []
@@ -111,11 +111,13 @@ def _sweep(fields: dict[str, Any], body: dict[str, Any]) -> SweepAsked:
     )
 
 
-def _checked(body: Any, checks: Checks, required: tuple[str, ...] = ()) -> dict[str, Any]:
+def _checked(body: Any, checks: Checks, required: str = "", values: tuple[str, ...] = ()) -> dict[str, Any]:
+    """required: the member that the body must have, if there is one. values: what that one may be."""
     errors: list[FieldError] = []
     members = object_in(body)
-    fields = checked(members, checks, errors, required)
-    errors += [FieldError(f"/{name}", "is missing") for name in required if name not in members]
+    fields = checked(members, checks, errors, (required,))
+    if required and required not in members:
+        errors.append(FieldError(f"/{required}", f"is missing; give one of {', '.join(values)}"))
     if errors:
         raise fields_error(errors)
     return fields

@@ -63,7 +63,9 @@ async def send_email(ctx: JobContext, payload: Email) -> dict[str, Any]:
         await deliver(ctx, payload, letter, progress, mailer)
     except SMTPServerAskedToWait as exc:
         progress.waits += 1
-        exc.after_s = exc.patience.pause_s(progress.waits, mailer.rng)
+        exc.hold = exc.hold and mailer.has_group
+        own_s = exc.patience.pause_s(progress.waits, mailer.rng)
+        exc.after_s = mailer.rest.pause_s(exc.patience) if exc.hold else own_s
         ctx.checkpoint(progress.checkpoint())
         raise
     except DeliveryUncertain as exc:

@@ -19,6 +19,7 @@ from lib.handlers.email.letter import Letter
 from lib.handlers.email.mailbox import Mailbox, parse_mailbox
 from lib.handlers.email.outbox import Outbox
 from lib.handlers.email.smtp.dial import SmtpDeadlines, SmtpRoute, is_loopback, read_route
+from lib.handlers.email.smtp.rest import Rest
 from lib.handlers.email.smtp.session import Receipt
 from lib.handlers.email.smtp.session_pool import SessionPool
 from lib.handlers.email.smtp.token import tokens_of
@@ -43,6 +44,9 @@ class Mailer:
     ) -> None:
         self.sender = _sender(settings.mail_from)
         self.rng = rng or Random()
+        self.rest = Rest(clock, self.rng)
+        self.has_group = bool(smtp_server(settings))
+        """Whether the mails are one group, which can rest as a whole."""
         # A thread for each mail at a time: if the server leaves connections unanswered, no mail waits for the thread
         # of another one.
         self._threads = ThreadPoolExecutor(sum(settings.worker_queues.values()), "mail")
@@ -53,7 +57,7 @@ class Mailer:
             if route.tls != "none" and tls_context is None:
                 tls_context = ssl.create_default_context()
             self._sessions = SessionPool(
-                route, tls_context, self._threads, limits or SmtpDeadlines(), clock, self.sender.address
+                route, tls_context, self._threads, limits or SmtpDeadlines(), clock, self.sender.address, self.rest
             )
 
     def send(self, letter: Letter) -> Awaitable[Receipt]:

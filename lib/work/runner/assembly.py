@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lib import __version__
 from lib.ids import JobIds, is_alone, new_runner_id
 from lib.jobs.registry import Registry, probes_of
 from lib.logs.log import Log
 from lib.queue.bulkheads import Bulkheads
+from lib.queue.fleet import Fleet, UpgradeGate
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.lease import Lease
@@ -30,18 +32,23 @@ from lib.work.runner.resources import Resources
 from lib.work.runner.timings import Timings
 from lib.work.runner.warnings import Warnings
 
+if TYPE_CHECKING:
+    from lib.work.runner.schedule_writer import ScheduleWriter
+
 CALL_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class RunnerParts:
-    """What runner.py works with. consumers: one for each queue of WORKER_QUEUES, in its order."""
+    """What runner.py works with. consumers: one for each queue of WORKER_QUEUES, in its order. schedule_writer: None
+    where no job type declares a schedule."""
 
     consumers: list[Consumer]
     services: Services
     loop: LoopParts
     queues: QueueStore
     warnings: Warnings
+    schedule_writer: "ScheduleWriter | None"
 
 
 def assemble(
@@ -67,7 +74,8 @@ def assemble(
         consumers.append(Consumer(first_limit, make_lease, _about(settings, most), queues, services, parts))
     probes = probes_of(settings.job_modules)
     warnings = Warnings(probes, services.resources, queues, parts.bulkheads, log, parts.rng)
-    return RunnerParts(consumers, services, parts, queues, warnings)
+    writer = _schedule_writer(services, parts, queues, link, keys) if registry.schedules else None
+    return RunnerParts(consumers, services, parts, queues, warnings, writer)
 
 
 def _shared(
@@ -101,6 +109,18 @@ def _shared(
         retire=retire,
     )
     return services, parts
+
+
+def _schedule_writer(
+    services: Services, parts: LoopParts, queues: QueueStore, link: RedisLink, keys: RedisKeys
+) -> "ScheduleWriter":
+    # Imported here: most deployments declare no schedule, and their runners start sooner without.
+    from lib.queue.code_schedules import CodeSchedules
+    from lib.work.runner.schedule_writer import ScheduleWriter
+
+    gate = UpgradeGate(Fleet(link, keys))
+    registry, ids, log = services.registry, services.ids, services.log
+    return ScheduleWriter(registry, ids, CodeSchedules(link, keys), gate, queues.warnings, parts.bulkheads, log)
 
 
 def _lease_maker(

@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from lib.ids import JobIds
@@ -115,6 +116,11 @@ class Context:
     @property
     def is_last_attempt(self) -> bool:
         return self._job.attempt >= self._spec.max_attempts
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        slot_ms = self._spec.scheduled_for
+        return datetime.fromtimestamp(slot_ms / 1000, UTC) if slot_ms else None
 
     @property
     def cancelled(self) -> bool:

@@ -81,6 +81,8 @@ class Runner:
         steps = [self._obey, every_second.tick, every_second.attend, self._slots.run]
         if not is_alone(self._runner_id):
             steps.append(self._parts.warnings.run)
+            if self._parts.schedule_writer is not None:
+                steps.append(self._parts.schedule_writer.run)
         background = [asyncio.create_task(step()) for step in steps]
         for task in background:
             task.add_done_callback(self._on_background_ended)

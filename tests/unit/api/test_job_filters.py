@@ -14,6 +14,7 @@ TEXTS = {
     "before": "2026-11-23T12:49:48.123Z",
     "after": "2026-11-23T12:49:48Z",
     "request_id": "r1",
+    "schedule": "daily-report",
 }
 
 
@@ -36,6 +37,7 @@ class Filters(unittest.TestCase):
             ("tag", "-a"),
             ("tag", "a" * 65),
             ("group", "a b"),
+            ("schedule", "Daily"),
             ("group", "a" * 129),
             ("error", "E" * 201),
             ("before", "2026-11-23"),

@@ -53,9 +53,9 @@ class NewJobs(unittest.TestCase):
             "backoff": (Backoff(2, 3600), Backoff(0.5, 1.25)),
             "priority": PRIORITIES,
             "group": ("", "tenant-42", "?"),
-            "tags": ((), ("eu",), ("eu", "order/17:a")),
             "schedule": ("", "daily-report"),
             "scheduled_for": (0, 1_790_000_000_000),
+            "tags": ((), ("eu",), ("eu", "order/17:a")),
             "unique_key": ("", 'k"ey %', "?"),
         }
         times: dict[str, tuple[Any, ...]] = {

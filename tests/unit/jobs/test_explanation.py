@@ -260,13 +260,34 @@ class Limited(unittest.TestCase):
         found = self.explained(spent_queue=queue)
         both = self.explained(group="a", spent_queue=queue, spent_group=rests)
 
-        self.assertEqual(("rate_limited", self.UNTIL, 1), (found.reason, found.until_ms, found.eta_s))
+        self.assertEqual(("rate_limited", self.UNTIL, 40), (found.reason, found.until_ms, found.eta_s))
         self.assertEqual(
             f"email has used up its rate of 100 in 60 s until {IN_40_S}, in 40 s; 1 job of email is before it",
             found.detail,
         )
         self.assertEqual(self.UNTIL, both.until_ms)
         self.assertTrue(both.detail.startswith("its group a has used up its rate until 2026-"), both.detail)
+
+    def test_a_rate_says_when_it_lets_the_job_start(self) -> None:
+        spent, rests = SpentRate(Rate(10, 1000), NOW_MS + 900), SpentRate(Rate(1, 20_000), self.UNTIL)
+
+        for ahead, facts, eta_s in (
+            (0, {"spent_queue": spent}, 1),
+            (9, {"spent_queue": spent}, 1),
+            (29, {"spent_queue": spent}, 3),
+            (2, {"group": "a", "spent_group": rests}, 80),
+            (10, {"group": "a", "spent_group": spent, "spent_queue": rests}, 41),
+            (2, {"group": "a", "spent_queue": spent}, None),
+            (2, {"spent_queue": SpentRate(None, self.UNTIL)}, None),
+            (None, {"spent_queue": spent}, None),
+        ):
+            with self.subTest(ahead=ahead, **facts):
+                self.assertEqual(eta_s, self.explained(**facts, ahead=ahead).eta_s)
+
+    def test_the_path_of_a_paused_group_is_one_that_can_be_sent(self) -> None:
+        found = self.explained(group="smtp/a:25", is_group_paused=True)
+
+        self.assertIn("PATCH /api/queues/email/groups/smtp%2Fa%3A25 with", found.detail)
 
     def test_of_a_group_the_place_is_its_own_and_no_time_is_given(self) -> None:
         found = self.explained(group="a")

@@ -76,17 +76,20 @@ class Fits(unittest.TestCase):
 
     def test_group_tag_error_and_time_are_asked_of_the_job_that_was_read(self) -> None:
         spec = JobSpec("mail", {}, "r1", TRACE, 5, 60.0, Backoff(), group="tenant-4", tags=("eu", "order-17"))
+        spec = spec._replace(schedule="daily")
         error = {"type": "ValueError", "message": "x"}
         record = JobRecord("q-1", "q", "dead", spec, created_ms=100, finished_ms=200, error=error)
 
         for wanted in (
             Wanted("dead", group="tenant-4", tag="order-17", error="ValueError"),
             Wanted("dead", after_ms=200, before_ms=201),
+            Wanted(schedule="daily"),
             Wanted(after_ms=100, before_ms=101),
         ):
             self.assertTrue(wanted.fits(record), wanted)
         for wanted in (
             Wanted(group="tenant"),
+            Wanted(schedule="dail"),
             Wanted(tag="order"),
             Wanted(error="Value"),
             Wanted("dead", before_ms=200),
@@ -114,11 +117,13 @@ class Fits(unittest.TestCase):
         longest = JobSpec(
             'ü"' * 32, {"x": "y" * 5000}, "r" * 128, TRACE, 1000, 604_800.0, Backoff(), "normal", unique_key="ü" * 255
         )
+        longest = longest._replace(group="g" * 128, schedule="s" * 100, scheduled_for=9 * 10**12, tags=("t" * 64,) * 10)
         for spec in (longest, JobSpec("mail", {}, "r1", TRACE, 5, 60.0, Backoff(), "high")):
             head = spec.to_text().encode()[:1024]
 
             for text in early_in_spec(spec.type, spec.request_id):
                 self.assertIn(text.encode(), head)
+        self.assertIn(f'"schedule":"{"s" * 100}"', longest.to_text()[:1024])
 
 
 if __name__ == "__main__":

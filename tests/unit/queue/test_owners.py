@@ -40,7 +40,6 @@ PLACES = {
     # When something happens to a job by itself.
     "base .. 'expiring'": "take_in:ZADD unbegun:ZADD expire:ZADD expire:ZREM gate:ZREM",
     # The indexes of tags.
-    "base .. 'tag:' .. tag": "tags:ZADD tags:ZREM",
     "base .. 'fading'": "conclude:ZADD revive:ZREM forget:ZREM trim:ZREM",
 }
 # Keys that hold no ids of jobs, or not the place of one.

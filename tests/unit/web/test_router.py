@@ -1,5 +1,6 @@
 """The operation that a request asks for, and the error where there is no such operation."""
 
+import dataclasses
 import unittest
 from typing import Any, cast
 
@@ -140,6 +141,12 @@ class Match(unittest.TestCase):
                 with self.subTest(field), self.assertRaises(PreconditionFailed):
                     check(method, if_match=field)
         check("GET", if_match='"x"')
+
+    def test_an_operation_on_what_has_versions_obeys_if_match_itself(self) -> None:
+        asked = request("DELETE", "/api/jobs/q-1", if_match='"7"')
+        route, _ = cast(tuple[Route, dict[str, str]], ROUTER.match(asked))
+
+        ROUTER.check_preconditions(dataclasses.replace(route, has_version=True), asked)
 
     def test_what_a_patch_may_be_and_that_no_coding_is_known_is_told(self) -> None:
         patch = ("Accept-Patch", "application/json")

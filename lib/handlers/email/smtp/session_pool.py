@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from lib.handlers.email.letter import Letter
 from lib.handlers.email.smtp.dial import Deadline, DialledSession, SmtpDeadlines, SmtpRoute, open_session
 from lib.handlers.email.smtp.idle_sessions import IdleSessions
+from lib.handlers.email.smtp.rest import Rest
 from lib.handlers.email.smtp.session import Receipt, SmtpSession
 from lib.handlers.email.smtp.smtp_wire import SmtpWire
 from lib.handlers.email.smtp.verdicts import (
@@ -30,7 +31,8 @@ TRIAL_S = 1.0
 
 
 class SessionPool:
-    """sender: the address of MAIL_FROM, with which `try_out` asks. threads: where sessions are dialled."""
+    """sender: the address of MAIL_FROM, with which `try_out` asks. threads: where sessions are dialled. rest: is told
+    of each mail that the server has taken."""
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class SessionPool:
         limits: SmtpDeadlines,
         clock: Callable[[], float],
         sender: str,
+        rest: Rest,
     ) -> None:
         self._route = route
         self._tls_context = tls_context
@@ -47,6 +50,7 @@ class SessionPool:
         self._limits = limits
         self._clock = clock
         self._sender = sender
+        self._rest = rest
         self._idle = IdleSessions(clock)
         self._fault: Exception | None = None
         """What stops every mail, until a mail or a trial gets through."""
@@ -81,6 +85,8 @@ class SessionPool:
             self._note(exc)
             raise
         self._fault = None
+        if receipt.accepted:
+            self._rest.note_accepted()
         return receipt
 
     async def try_out(self) -> None:

@@ -4,7 +4,7 @@
 -- KEYS 1 base
 -- ARGV 1 most groups to look at
 -- RETURNS {how many groups were mended, 'more' where others are to be looked at at once, or ''}
--- @use bell broken_keys mend_group queue_settings line_counts queue_room lines
+-- @use bell broken_keys mend_group queue_settings has_waiting queue_room lines
 -- A key of another type than it must be is put aside. A group with waiting jobs and no turn, which is neither full nor
 -- resting, gets one. A job that runs no more leaves `running`, and one that runs and is missing there comes in. A group
 -- without jobs is forgotten.
@@ -22,14 +22,20 @@ end
 note_unseen(most)
 drop_ghosts('')
 
-local last = queue_settings('mended')
-local names = redis.call('ZRANGEBYLEX', base .. 'groups', last and '(' .. last or '-', '+', 'LIMIT', 0, most)
 local mended, is_woken, left = 0, false, most * 10
-for _, group in ipairs(names) do
+local function mend(group)
   local was_mended, has_new_turn, looks = mend_group(group)
   if was_mended then mended = mended + 1 end
-  is_woken = is_woken or has_new_turn
-  last, left = group, left - looks
+  is_woken, left = is_woken or has_new_turn, left - looks
+end
+
+-- WHY some full ones first: only there a ghost stops jobs, and a round of a hundred thousand groups takes minutes.
+for _, group in ipairs(redis.call('SRANDMEMBER', base .. 'full', most / 5)) do mend(group) end
+local last = queue_settings('mended')
+local names = redis.call('ZRANGEBYLEX', base .. 'groups', last and '(' .. last or '-', '+', 'LIMIT', 0, most)
+for _, group in ipairs(names) do
+  mend(group)
+  last = group
   if left <= 0 then break end
 end
 local is_through = #names == 0 or (#names < most and last == names[#names])
@@ -42,7 +48,7 @@ end
 -- WHY also where no group was mended: a runner may have been woken for a free slot and have died, or may have ended a
 -- job that began before the queue had its limit. The runner that is woken for nothing costs one claim a second.
 local concurrency, rate = queue_settings('concurrency', 'rate')
-blocks_on_bells((concurrency or rate) and true or false)
+note_limits(concurrency, rate)
 local room = queue_room(concurrency, rate)
 if is_woken or (room.slots > 0 and room.starts > 0 and has_waiting()) then ring() end
 if concurrency or rate or not is_plain() then
@@ -50,4 +56,4 @@ if concurrency or rate or not is_plain() then
 else
   redis.call('HDEL', base .. 'meta', 'rationed', 'turn')
 end
-return {mended, mended > 0 and not is_through and 'more' or ''}
+return {mended, (mended > 0 or is_woken) and not is_through and 'more' or ''}

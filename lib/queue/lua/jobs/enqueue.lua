@@ -42,7 +42,7 @@ if find(records, '\31low\31', 1, true) then check_types('LLEN', 'ready:low') end
 -- How many jobs fit under the queue's max_depth; nil where the queue has none, and then nothing is counted.
 local max_depth, group_max_depth, concurrency, rate =
   queue_settings('max_depth', 'group_max_depth', 'concurrency', 'rate')
-blocks_on_bells((concurrency or rate) and true or false)
+note_limits(concurrency, rate)
 max_depth, group_max_depth = tonumber(max_depth), tonumber(group_max_depth)
 local room = max_depth and max_depth - depth()
 local refused = 0

@@ -49,8 +49,8 @@ local function change_tags(new_tags)
   local created, before, after = redis.pcall('ZSCORE', base .. 'all', id), {}, {}
   if old_tags then add_by_tag(before, old_tags, id) end
   add_by_tag(after, new_tags, type(created) == 'string' and created or now, id)
-  unindex_tags(before)
-  index_tags(after)
+  write_tags('ZREM', before)
+  write_tags('ZADD', after)
   if new_tags ~= '' then redis.call('HSET', job, 'tags', new_tags) else redis.call('HDEL', job, 'tags') end
 end
 

@@ -5,30 +5,21 @@
 -- ARGV 1 most jobs, and most groups  2 the runner that asks, or '' for upkeep
 -- RETURNS {after how many ms this runner asks again (parts/keeper.lua) or '', 'more' where that is now, or ''}
 -- @transition delayed --promote--> ready
--- @use bell clock due keeper promote_due queue_settings rate lines rested
+-- @use bell clock due has_waiting keeper promote_due queue_settings rate rested
 local limit, runner = tonumber(ARGV[1]), ARGV[2]
-local READY = {'ready:high', 'ready:normal', 'ready:low', 'turns:high', 'turns:normal', 'turns:low'}
-
-local function is_any_ready()
-  local keys = {}
-  for i, name in ipairs(READY) do keys[i] = base .. name end
-  return redis.call('EXISTS', unpack(keys)) > 0
-end
-
--- When the queue's own rate allows a start; nil where it does now, or where the queue has none.
-local function next_start()
-  local rate_limit, rate_ms = rate_in(queue_settings('rate'))
+-- When the queue's own rate allows a start; nil where it does now, or where the queue has none. rate: the setting.
+local function next_start(rate)
+  local rate_limit, rate_ms = rate_in(rate)
   if not rate_limit then return nil end
   local starts, rest_ms = rate_room(base .. 'rate:', rate_limit, rate_ms)
-  if starts > 0 and is_any_ready() then ring() end
+  if starts > 0 and has_waiting() then ring() end
   return rest_ms and now_ms + rest_ms
 end
 
+local rationed, concurrency, rate = queue_settings('rationed', 'concurrency', 'rate')
+local is_limited = (concurrency or rate) and true or false
+blocks_on_bells(is_limited)
 promote_due(limit)
-local rested_ms = first_rest()
-if rested_ms and rested_ms <= now_ms then
-  lines().wake_rested(limit)
-  rested_ms = first_rest()
-end
-local next_ms = math.min(next_due() or math.huge, rested_ms or math.huge, next_start() or math.huge)
-return {my_wait(runner, next_ms, not blocks_on_bells() and PLAIN_MS or nil), next_ms <= now_ms and 'more' or ''}
+local next_ms = next_due() or math.huge
+if rationed then next_ms = math.min(next_ms, end_rests(limit) or math.huge, next_start(rate) or math.huge) end
+return {my_wait(runner, next_ms, not is_limited and PLAIN_MS or nil), next_ms <= now_ms and 'more' or ''}

@@ -19,12 +19,13 @@ local refused = unregistered()
 if refused then return refused end
 local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
 if not rationed then return 'plain' end
-local is_limited, is_paused = (concurrency or rate) and true, paused ~= false
-blocks_on_bells((concurrency or rate) and true or false)
+note_limits(concurrency, rate)
+local is_limited, is_paused = blocks_on_bells(), paused ~= false
 local of_queue = queue_room(concurrency, rate)
 
--- A job of this runner whose claim's reply was lost is handed out anew, which is one more start. It has its slot.
--- left_ms: when the first that was left alone may start.
+-- A job of this runner whose claim's reply was lost is handed out anew, which is one more start: it needs a place in
+-- the rates, and no slot, for it counts as one that runs already. Where a rate has no place the job is left alone.
+-- left_ms: when the first such job may start.
 local left_ms = math.huge
 local function start_again(id, f)
   local group = redis.call('HGET', base .. 'job:' .. id, 'group') or ''
@@ -66,19 +67,17 @@ end
 
 local ids_left, bytes_left = start_found(start_or_put_back, limit + MOST_UNFIT, MOST_BYTES)
 local most = math.min(limit, of_queue.starts, of_queue.slots)
-local due_ms, rested_ms = next_due(), first_rest()
+local due_ms, rested_ms
 local served = {}
 if source == 'suspects' and not is_paused then
   start_suspects(most)
 elseif not is_paused then
+  due_ms = next_due()
   if due_ms and due_ms <= now_ms then
     promote_due(100)
     due_ms = next_due()
   end
-  if rested_ms and rested_ms <= now_ms then
-    lines().wake_rested(100)
-    rested_ms = first_rest()
-  end
+  rested_ms = end_rests(100)
   local turn
   for _, priority in ipairs(lines().PRIORITIES) do
     if handed_out < most and ids_left > 0 then

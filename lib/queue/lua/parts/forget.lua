@@ -19,5 +19,5 @@ local function forget(state, ids)
   redis.call('ZREM', base .. state, unpack(ids))
   redis.call('ZREM', base .. 'all', unpack(ids))
   redis.pcall('ZREM', base .. 'fading', unpack(ids))
-  unindex_tags(by_tag)
+  write_tags('ZREM', by_tag)
 end

@@ -1,5 +1,5 @@
 -- The gate: every job passes through `may_start` before it is handed out.
--- @use clock as_count claim_fields drop_id find kill kill_given_up quarantine stale_ids
+-- @use clock as_count claim_fields drop_id find kill quarantine stale_ids
 
 -- leave_expiring(id, claims, expires, is_lost_claim): take the job out of `expiring`: a claimed job expires no more.
 -- Returns whether it has expired: the time `expires` is over, and its handler has never started (unbegun.lua).
@@ -32,12 +32,21 @@ local function may_start(id, f, list, is_lost_claim)
   return 'start'
 end
 
+-- A job whose give_up_after_s is over begins no attempt any more. The error of its last attempt, if there was one, is
+-- the cause.
+local function kill_given_up(id)
+  local attempts, error_text = unpack(redis.call('HMGET', base .. 'job:' .. id, 'attempts', 'error'))
+  local when = attempts and 'before its next try' or 'before it had begun'
+  local cause = attempts and error_text and string.sub(error_text, 1, 1) == '{' and ',"cause":' .. error_text or ''
+  kill({id}, '{"type":"gave_up","message":"its give_up_after_s was over ' .. when .. '"' .. cause .. '}', 'expire')
+end
+
 -- turn_away(id, f, list, why): drop or kill a job that may not start. The caller takes the id out of the list.
 -- WHY an unreadable job is dead: it would stop one runner after the other.
 local function turn_away(id, f, list, why)
   if why == 'drop' then return drop_id(id, f[STATE], list, f[LISTED]) end
   if why == 'no_id' then return quarantine(id, 'this is no job id') end
   if why == 'expired' then return kill({id}, EXPIRED, 'expire') end
-  if why == 'given_up' then return kill_given_up(id, base .. 'job:' .. id) end
+  if why == 'given_up' then return kill_given_up(id) end
   kill({id}, '{"type":"unreadable","message":"its spec is missing or holds bytes that JSON text does not"}', 'claim')
 end

@@ -1,4 +1,4 @@
--- What stops a group, for those who look: groups.lua, explain.lua.
+-- What stops a group, as groups.lua and explain.lua show it.
 -- running_of(group): how many of its jobs run. limits_text(group): its own limits, as in limit_group.lua, or ''.
 -- some_running(group, most): ids of up to `most` jobs that run.
 -- @use clock

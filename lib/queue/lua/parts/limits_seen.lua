@@ -5,14 +5,16 @@
 -- @use clock group_room group_stop queue_room
 local MOST_NAMED = 5
 
-local function full_text(running, slots, ids)
-  return string.format('%d|%d|%s', running + slots, running, table.concat(ids, ','))
+-- `full_queue` and `full_group`: a concurrency of 2 that leaves 0 slots is '2|2|id,id'.
+local function full_text(concurrency, slots, ids)
+  return string.format('%d|%d|%s', concurrency, concurrency - slots, table.concat(ids, ','))
 end
 
+-- `spent_queue` and `spent_group`.
 local function spent_text(rate, until_ms) return rate .. '|' .. digits(until_ms) end
 
--- The ids of some jobs that the queue's runners hold.
-local function some_held()
+-- The ids of some jobs that run, of any group.
+local function some_active()
   local ids = {}
   for _, runner in ipairs(redis.call('HKEYS', base .. 'workers')) do
     local most = MOST_NAMED - #ids
@@ -24,9 +26,7 @@ end
 
 local function see_queue_limits(seen, concurrency, rate)
   local room = queue_room(concurrency, rate)
-  if room.slots <= 0 then
-    seen.full_queue = full_text(tonumber(concurrency) - room.slots, room.slots, some_held())
-  end
+  if room.slots <= 0 then seen.full_queue = full_text(tonumber(concurrency), room.slots, some_active()) end
   if room.starts <= 0 then seen.spent_queue = spent_text(rate, now_ms + room.rest_ms) end
 end
 
@@ -36,7 +36,7 @@ local function see_group_limits(seen, group)
   if is_paused then
     seen.group_paused = '1'
   elseif room.slots <= 0 then
-    seen.full_group = full_text(tonumber(concurrency) - room.slots, room.slots, some_running(group, MOST_NAMED))
+    seen.full_group = full_text(tonumber(concurrency), room.slots, some_running(group, MOST_NAMED))
   end
   if by == 'hold' then
     seen.held = until_ms .. ' ' .. held_by(group)

@@ -1,5 +1,5 @@
 -- mend_group(group): make what is written of one group agree with its lines and its jobs. Returns whether anything was
--- wrong, whether the group has a turn that it did not have, and how many jobs were looked at.
+-- broken, whether the group has a turn that it did not have, and how many jobs were looked at.
 -- @use broken_keys lines group_room clock
 local MOST_SEEN = 100
 
@@ -75,6 +75,7 @@ local function mend_group(group)
   if redis.call('SISMEMBER', base .. 'full', group) == 1 then
     if room_of(group).slots <= 0 then return ghosts > 0, false, looks end
     redis.call('SREM', base .. 'full', group)
+    return ghosts > 0, lines().resume({group}), looks + 1
   end
   local has_all_turns = true
   for _, priority in ipairs(waits_in) do

@@ -3,7 +3,7 @@
 -- What runs is counted by the ids in the runners' active lists.
 -- WHY no counter: a counter that is wrong once stays wrong.
 -- @use rate
-local function held_ids()
+local function count_active()
   local count = 0
   for _, other in ipairs(redis.call('HKEYS', base .. 'workers')) do
     count = count + redis.call('LLEN', base .. 'active:' .. other)
@@ -13,7 +13,7 @@ end
 
 local function queue_room(concurrency, rate)
   local room = {slots = math.huge, starts = math.huge}
-  if tonumber(concurrency) then room.slots = tonumber(concurrency) - held_ids() end
+  if tonumber(concurrency) then room.slots = tonumber(concurrency) - count_active() end
   room.rate_limit, room.rate_ms = rate_in(rate)
   if room.rate_limit then
     room.starts, room.rest_ms = rate_room(base .. 'rate:', room.rate_limit, room.rate_ms)

@@ -12,12 +12,7 @@ local function add_by_tag(by_tag, tags, first, second)
   end
 end
 
--- index_tags(by_tag): of ms, id, ms, id …
-local function index_tags(by_tag)
-  for tag, entries in pairs(by_tag) do redis.pcall('ZADD', base .. 'tag:' .. tag, unpack(entries)) end
-end
-
--- unindex_tags(by_tag): of ids.
-local function unindex_tags(by_tag)
-  for tag, ids in pairs(by_tag) do redis.pcall('ZREM', base .. 'tag:' .. tag, unpack(ids)) end
+-- write_tags(command, by_tag): 'ZADD' of ms, id, ms, id …, or 'ZREM' of ids.
+local function write_tags(command, by_tag)
+  for tag, items in pairs(by_tag) do redis.pcall(command, base .. 'tag:' .. tag, unpack(items)) end
 end

@@ -53,39 +53,52 @@ local function insert_turn(groups, scores, first, last, group, score)
   groups[place + 1], scores[place + 1] = group, score
 end
 
--- The lines of one priority that are next, as {group, group …} and {score, score …}.
-local function next_turns(priority, most)
+-- The lines of one priority that are next, as {group, group …} and {score, score …}, without those that this call has
+-- passed: group -> true. Returns also whether these are all that have a turn.
+local function next_turns(priority, most, passed)
+  for _ in pairs(passed) do most = most + 1 end
   local row = redis.call('ZRANGE', base .. 'turns:' .. priority, '0', digits(most - 1), 'WITHSCORES')
   local groups, scores = {}, {}
   for i = 1, #row, 2 do
     local group = row[i]
-    insert_turn(groups, scores, 1, #groups, group, tonumber(row[i + 1]) + started(group) * LOAD)
+    if not passed[group] then
+      insert_turn(groups, scores, 1, #groups, group, tonumber(row[i + 1]) + started(group) * LOAD)
+    end
   end
-  return groups, scores
+  return groups, scores, #row < 2 * most
 end
 
--- serve_row(priority, most, ids, bytes, turn, scores_now): hand out jobs of the lines that are next, until none of them
--- has a job that may start or `most` jobs are handed out in all. The group that runs least is served, then its score is
--- one job more, and so on. scores_now: group -> its score by now, of the groups that were served and keep their turn,
--- less the jobs that this call has started.
--- ids, bytes: as in start_list.
-local function serve_row(priority, most, ids, bytes, turn, scores_now)
-  local groups, scores = next_turns(priority, math.min(most - handed_out, MOST_UNFIT) + 1)
+-- serve_row(priority, most, ids, bytes, turn, scores_now, passed): hand out jobs of the lines that are next, until none
+-- of them has a job that may start or `most` jobs are handed out in all. The group that runs least is served, then its
+-- score is one job more, and so on. scores_now: group -> its score by now, of the groups that were served and keep
+-- their turn, less the jobs that this call has started. passed: the groups that have a turn and start no job more.
+-- ids, bytes: as in start_list. Returns what is left of them, and whether all lines were looked at.
+local function serve_row(priority, most, ids, bytes, turn, scores_now, passed)
+  local groups, scores, are_all = next_turns(priority, math.min(most - handed_out, MOST_UNFIT) + 1, passed)
   local at, count = 1, #groups
   while at <= count and handed_out < most and ids > 0 do
     local group, score = groups[at], scores[at]
     at = at + 1
     local list = ready_list(priority, nil, group)
+    -- id: false where the group may start no job now, nil where its line is empty.
     local id = has_room(group) and next_of(list)
-    if id or group ~= '' then ids = ids - 1 end
-    if id == false then
+    if id == false and started(group) > 0 then
       -- What this call has started is not noted in its rate yet: keep_turns stops it.
-      scores_now[group] = started(group) > 0 and score - started(group) * LOAD or nil
-      if started(group) == 0 then stop_if_full(group) end
+      scores_now[group], passed[group] = score - started(group) * LOAD, true
     elseif not id then
       scores_now[group] = nil
-      if group ~= '' then redis.call('ZREM', base .. 'turns:' .. priority, group) end
+      if group == '' then
+        passed[group] = true
+      else
+        ids = ids - 1
+        if id == false then
+          stop_if_full(group)
+        else
+          redis.call('ZREM', base .. 'turns:' .. priority, group)
+        end
+      end
     else
+      ids = ids - 1
       local before, f = handed_out, read_for_claim(id)
       bytes = bytes - #(f[SPEC] or '')
       start_one(id, list, false, f, group)
@@ -96,17 +109,18 @@ local function serve_row(priority, most, ids, bytes, turn, scores_now)
       if bytes <= 0 then ids = 0 end
     end
   end
-  return ids, bytes
+  return ids, bytes, are_all
 end
 
 -- serve(priority, most, ids, bytes, turn): hand out jobs of the lines of one priority, as start_list does of a list.
 -- Returns ids and bytes, and scores_now of serve_row.
+-- WHY `passed`: groups that this call has filled keep their turns until its end, in front of others or not.
 local function serve(priority, most, ids, bytes, turn)
-  local scores_now, before = {}, nil
+  local scores_now, passed, before, are_all = {}, {}, nil, nil
   repeat
     before = ids
-    ids, bytes = serve_row(priority, most, ids, bytes, turn, scores_now)
-  until ids == before or ids <= 0 or handed_out >= most
+    ids, bytes, are_all = serve_row(priority, most, ids, bytes, turn, scores_now, passed)
+  until are_all or ids == before or ids <= 0 or handed_out >= most
   return ids, bytes, scores_now
 end
 

@@ -8,7 +8,7 @@
 -- WHY no runner is woken for a pause that ends: a runner that is held back by one asks again within 250 ms.
 local queue, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]
 local LIMITS = {concurrency = true, rate = true, group_concurrency = true, group_rate = true}
-local MOST_GROUPS, MOST_BELLS = 500, 1000
+local MOST_GROUPS, MOST_BELLS = 200, 1000
 
 local before = asked_before(key, fingerprint)
 if before then return before end
@@ -24,8 +24,8 @@ if not is_limit then return 'done' end
 -- A limit is another one: who may run by it now has a turn, and claims look who may. mend.lua wakes the groups beyond
 -- the first ones.
 lines().wake(MOST_GROUPS)
-local concurrency, rate = queue_settings('concurrency', 'rate')
-local block_on_bells = blocks_on_bells((concurrency or rate) and true or false)
+note_limits(queue_settings('concurrency', 'rate'))
+local block_on_bells = blocks_on_bells()
 if block_on_bells then lines().use_rations() end
 -- Nobody rings from now on where idle runners have blocked until now: a bell for each of them. A list that is not empty
 -- wakes them by itself.

@@ -13,7 +13,7 @@
 --                   as below, as in 'waiting\0313\031full\0311\031resting\0312\031held\0311'; '' without groups
 --      totals minute last_minute settings   each a text 'name\31value\31name\31value …', as in 'enqueued email\0317':
 --                   counts since the queue began, of this minute and of the last one, and what was set for the queue
--- @use clock alive line_counts queue_room queue_settings
+-- @use clock alive has_waiting queue_room queue_settings
 -- WHY ready jobs are not counted: the lists hold stale ids and bells as well. Ready is all jobs less those in other
 -- states.
 -- WHY the oldest of a hundred groups: a queue may have a hundred thousand.
@@ -52,6 +52,19 @@ local function limited_by()
   local room = queue_room(concurrency, rate)
   if room.slots <= 0 then return 'concurrency' end
   return room.starts <= 0 and 'rate ' .. string.format('%.0f', now_ms + room.rest_ms) or ''
+end
+
+-- `lines` of the reply. A group that waits in two priorities counts twice.
+local function line_counts()
+  if redis.call('EXISTS', base .. 'groups') == 0 then return '' end
+  local waiting = 0
+  for _, priority in ipairs({'high', 'normal', 'low'}) do
+    local turns = redis.call('ZCARD', base .. 'turns:' .. priority)
+    waiting = waiting + math.max(0, turns - (redis.call('ZSCORE', base .. 'turns:' .. priority, '') and 1 or 0))
+  end
+  local full, resting = redis.call('SCARD', base .. 'full'), redis.call('ZCARD', base .. 'resting')
+  local held = redis.call('HLEN', base .. 'held')
+  return table.concat({'waiting', waiting, 'full', full, 'resting', resting, 'held', held}, '\31')
 end
 
 local function joined(key) return table.concat(redis.call('HGETALL', base .. key), '\31') end

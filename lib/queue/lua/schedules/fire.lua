@@ -26,7 +26,7 @@ check_types('ZCARD', 'all', 'delayed')
 check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low')
 local max_depth, group_max_depth, concurrency, rate =
   queue_settings('max_depth', 'group_max_depth', 'concurrency', 'rate')
-blocks_on_bells((concurrency or rate) and true or false)
+note_limits(concurrency, rate)
 
 local id, priority, option_text, spec = each_record(record)()
 local options = option_text and option_text ~= '' and read_options(option_text)

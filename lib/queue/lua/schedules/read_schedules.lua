@@ -8,7 +8,7 @@
 local reply = {now}
 for _, name in ipairs(ARGV) do
   local fields = redis.call('HMGET', schedule_key(name), 'version', 'slot', 'wall', 'anchor', 'created', 'changed',
-    'last', 'fired', 'skipped', 'missed', 'reason', 'outcomes', 'text')
+    'last', 'fired', 'skipped', 'missed', 'reason', 'outcomes', 'code', 'text')
   local version = unpack(fields)
   if version then
     reply[#reply + 1] = name

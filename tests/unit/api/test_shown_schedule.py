@@ -1,0 +1,71 @@
+"""A schedule in the words of the API, also where this host can't work its times out."""
+
+import unittest
+from typing import Any
+
+from lib.api.shown_schedule import present_preview, present_schedule
+from lib.jobs.schedule import Schedule, ScheduleSlot
+from lib.queue.schedule_store import ScheduleSeen, SlotOutcome
+from tests import contract
+
+CONTRACT = contract.load()
+NOW = 1_795_953_600_000  # 2026-11-29T12:00:00Z
+JOB = {"type": "report", "payload": {"api_key": "k-123"}, "queue": "reports"}
+
+
+SOON = ScheduleSlot(NOW + 60_000, NOW + 60_000)
+
+
+def seen(slot: ScheduleSlot | None = SOON, **fields: Any) -> ScheduleSeen:
+    schedule = Schedule(**{"cron": "", "every_ms": 60_000, "timezone": "UTC", "job": JOB, **fields})
+    return ScheduleSeen("s", schedule, 7, NOW, slot, NOW)
+
+
+class Shown(unittest.TestCase):
+    def test_it_has_the_fields_of_the_contract(self) -> None:
+        outcomes = (
+            SlotOutcome(NOW, NOW, "fired", "reports-1"),
+            SlotOutcome(NOW, NOW, "missed", "3"),
+            SlotOutcome(NOW, None, "run", "reports-2"),
+            SlotOutcome(NOW, NOW, "skipped", "reports-1"),
+        )
+        shown = present_schedule(seen()._replace(outcomes=outcomes, reason="full"))
+
+        self.assertEqual([], list(CONTRACT.faults(shown, CONTRACT.schema("Schedule"))))
+        self.assertEqual({*CONTRACT.schema("Schedule")["properties"]}, {*shown})
+        self.assertEqual("********", shown["job"]["payload"]["api_key"])
+        self.assertEqual([0, 3, 0, 0], [one["missed"] for one in shown["outcomes"]])
+        self.assertEqual("reports-1 had not ended", shown["outcomes"][3]["reason"])
+        self.assertEqual("queue_full", shown["reason"])
+
+    def test_the_next_runs_begin_with_the_one_that_is_stored(self) -> None:
+        late = ScheduleSlot(NOW - 5000, NOW - 5000)
+
+        shown = present_schedule(seen(late))
+
+        self.assertEqual((5, 5), (shown["overdue_s"], len(shown["next_runs"])))
+        self.assertEqual(shown["next_run_at"], shown["next_runs"][0])
+
+    def test_one_that_is_paused_has_none_and_one_that_has_ended_says_so(self) -> None:
+        paused, ended = present_schedule(seen(None, paused=True)), present_schedule(seen(None, ends_ms=1))
+
+        self.assertEqual((None, [], []), (paused["next_run_at"], paused["next_runs"], paused["warnings"]))
+        self.assertIn("it has ended", ended["warnings"][0])
+
+    def test_a_zone_that_this_host_does_not_know_is_said(self) -> None:
+        shown = present_schedule(seen(timezone="Mars/Base"))
+
+        self.assertEqual([shown["next_run_at"]], shown["next_runs"])
+        self.assertIn("this server can't work out its times: no zone", shown["warnings"][0])
+
+    def test_a_preview_shows_as_many_runs_as_were_asked_for_and_its_doubts(self) -> None:
+        schedule = Schedule("0 3 1 * mon", 0, "UTC", {})
+
+        shown = present_preview(schedule, NOW, 1)
+
+        self.assertEqual(["2026-11-30T03:00:00.000Z"], shown["next_runs"])
+        self.assertEqual(1, len(shown["warnings"]))
+
+
+if __name__ == "__main__":
+    unittest.main()
