@@ -22,7 +22,7 @@ from typing import NamedTuple
 from lib.api import service
 from lib.errors import ConfigError
 from lib.http1.server.listener import bind
-from lib.jobs import registry
+from lib.jobs import registry, zones
 from lib.jobs.registry import Registry
 from lib.logs.log import Log, open_logs
 from lib.processes import exits, guard, loops
@@ -110,8 +110,10 @@ def _log_settings(settings: Settings, log: Log) -> None:
     log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
     for doubt in settings.env_doubts:
         log.warning("environment.doubted", doubt)
-    for warning in api_keys.ageing(settings.api_keys, time.time()):
-        log.warning("key.ending", f"API_KEYS: {warning}")
+    if warning := zones.tzdata_warning():
+        log.warning("zones.missing", warning)
+    for ending in api_keys.ageing(settings.api_keys, time.time()):
+        log.warning("key.ending", f"API_KEYS: {ending}")
 
 
 def _be_parent(settings: Settings, log: Log, listening: socket.socket) -> int:

@@ -61,6 +61,7 @@ def _supervise(settings: Settings) -> int:
     signals.hold()
     newborns = [spawn_runner(SCRIPT) for _ in range(settings.worker_processes)]
     # Imported here: the runners start meanwhile, and not after it.
+    from lib.jobs import zones
     from lib.processes import loops
     from lib.work.supervisor.supervisor import Supervisor
 
@@ -68,6 +69,8 @@ def _supervise(settings: Settings) -> int:
     log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
     for doubt in settings.env_doubts:
         log.warning("environment.doubted", doubt)
+    if warning := zones.tzdata_warning():
+        log.warning("zones.missing", warning)
     # The supervisor imports no job modules: what they do when imported must not happen to it.
     supervisor = Supervisor(settings, log, SCRIPT, newborns)
     loops.run(supervisor.run())

@@ -93,7 +93,7 @@ class RequestTimeout(HttpError):
 
 
 class PreconditionFailed(HttpError):
-    slug, status, title = "precondition-failed", 412, "It has no version of that name"
+    slug, status, title = "precondition-failed", 412, "Not in the version that you asked for"
 
 
 class PayloadTooLarge(HttpError):

@@ -11,7 +11,6 @@ from typing import Any
 
 from lib.errors import RedisUnavailable
 from lib.http1.server.listener import Listener
-from lib.jobs import zones
 from lib.logs.log import Log
 from lib.processes.pipe import TICK_S
 from lib.processes.slot import Slot
@@ -49,13 +48,6 @@ class Background:
     def _note_fault(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (fault := task.exception()) is not None:
             self._log.exception("server.failed", "A part of the server ended by a fault of its own", fault)
-
-
-async def warn_of_zones(log: Log) -> None:
-    """Log that this host has no tzdata, if it has none: schedules of all zones but UTC are refused then."""
-    # In a thread: zoneinfo reads hundreds of files.
-    if warning := await asyncio.to_thread(zones.tzdata_warning):
-        log.warning("zones.missing", warning)
 
 
 async def tick(slot: Slot) -> None:

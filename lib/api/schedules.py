@@ -65,7 +65,8 @@ class ScheduleOperations:
             seen, is_new = await self._schedules.put(
                 name, lambda present: self._wanted(body, present), _precondition(call)
             )
-        self._log_change(call, seen, "created" if is_new else "changed")
+        if is_new is not None:
+            self._log_change(call, seen, "created" if is_new else "changed")
         headers = [_etag(seen), *([("Location", f"/api/schedules/{name}")] if is_new else [])]
         return answer_json(201 if is_new else 200, present_schedule(seen), headers)
 

@@ -67,7 +67,9 @@ def _coming(seen: ScheduleSeen) -> tuple[list[str | None], list[str]]:
     except (UnknownZone, CronError) as fault:
         return _runs([seen.slot] if seen.slot else []), [f"this server can't work out its times: {fault}"]
     coming = timetable.coming(seen.slot, NEXT_RUNS)
-    return _runs(coming), _doubts(seen.schedule, timetable, coming)
+    # What is wrong with a schedule that is paused is wanted before it is resumed.
+    looked_at = coming or timetable.coming(timetable.first(seen.now_ms), 2)
+    return _runs(coming), _doubts(seen.schedule, timetable, looked_at)
 
 
 def _doubts(schedule: Schedule, timetable: Timetable, coming: Sequence[ScheduleSlot]) -> list[str]:

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from lib.commands.audit_tags import Tagged, add_tags, faults_of_tags
 from lib.commands.group_audit import GroupsSeen, read_groups, running_fault
-from lib.commands.schedule_audit import faults_of_schedules
+from lib.commands.schedule_audit import find_schedule_faults
 from lib.errors import RedisKeysBroken
 from lib.queue.framing import shown_text
 from lib.queue.keys import BELL, INDEXED, TYPES, RedisKeys
@@ -59,7 +59,7 @@ async def find_faults(link: RedisLink, keys: RedisKeys, known: Iterable[str] = (
         except RedisKeysBroken as fault:
             if not broken:
                 found.append(f"{queue}: {fault.detail}")
-    return found + await faults_of_schedules(link, keys, names)
+    return found + await find_schedule_faults(link, keys, names)
 
 
 async def _broken_keys(link: RedisLink, keys: RedisKeys, queue: str) -> list[str]:

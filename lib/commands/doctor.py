@@ -72,7 +72,6 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
     async for finding in _check_modules(settings):
         yield finding
     yield _check_runner_limits(settings)
-    yield _check_zones()
 
 
 async def _check_redis(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
@@ -100,11 +99,6 @@ async def _check_versions(link: RedisLink, settings: Settings) -> Finding:
     return Finding(True, f"Versions: {version_text(versions[0].version)} alone" if versions else "Versions: none runs")
 
 
-def _check_zones() -> Finding:
-    """Without tzdata no schedule is wrong that runs in UTC. So that is told, and is no fault."""
-    return Finding(True, f"Time zones: {zones.tzdata_warning() or f'{len(zones.known_zones())} known to this host'}")
-
-
 async def _check_served(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
     """Is there a runner for every queue in which jobs wait?"""
     types = registry.load(settings.job_modules, settings)
@@ -114,24 +108,6 @@ async def _check_served(link: RedisLink, settings: Settings) -> AsyncIterator[Fi
         yield Finding(False, f"Queues: {sentence}")
     if not unserved:
         yield Finding(True, "Queues: what waits has a worker")
-
-
-async def _check_schedules(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
-    """Which time zones this host knows, how many schedules there are, and which runs of theirs are overdue."""
-    keys = RedisKeys(settings.key_prefix)
-    try:
-        index, programs = await ScheduleStore(link, keys).index(), await Fleet(link, keys).programs()
-        names = await all_names(link, keys)
-    except RedisKeysBroken as fault:
-        yield Finding(False, f"Schedules: {fault.detail}")
-        return
-    warning = zones.tzdata_warning()
-    yield Finding(not (warning and index), f"Zones: {warning or zones.tzdata_text()}")
-    late = [one for some in in_batches(names) for one in await LateSchedules(link, keys).warnings(some, programs)]
-    for sentence in late:
-        yield Finding(False, f"Schedules: {sentence}")
-    if not late:
-        yield Finding(True, f"Schedules: {len(index)}, none of which is overdue" if index else "Schedules: none")
 
 
 async def _check_orphans(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
@@ -146,6 +122,25 @@ async def _check_orphans(link: RedisLink, settings: Settings) -> AsyncIterator[F
         yield Finding(False, f"Schedules: {sentence}")
     if not found:
         yield Finding(True, "Schedules: none is orphaned")
+
+
+async def _check_schedules(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
+    """Which time zones this host knows, how many schedules there are, and which runs of theirs are overdue."""
+    keys = RedisKeys(settings.key_prefix)
+    try:
+        index, programs = await ScheduleStore(link, keys).index(), await Fleet(link, keys).programs()
+        names = await all_names(link, keys)
+    except RedisKeysBroken as fault:
+        yield Finding(False, f"Schedules: {fault.detail}")
+        return
+    warning = zones.tzdata_warning()
+    # Where there is no schedule, nobody misses a zone.
+    yield Finding(not (warning and index), f"Time zones: {warning or zones.tzdata_text()}")
+    late = [one for some in in_batches(names) for one in await LateSchedules(link, keys).warnings(some, programs)]
+    for sentence in late:
+        yield Finding(False, f"Schedules: {sentence}")
+    if not late:
+        yield Finding(True, f"Schedules: {len(index)}, none of which is overdue" if index else "Schedules: none")
 
 
 async def _check_jobs(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:

@@ -23,7 +23,7 @@ AT_ONCE = 100
 SLOTS_AT_ONCE = 1000
 
 
-async def faults_of_schedules(link: RedisLink, keys: RedisKeys, queues: Iterable[str]) -> list[str]:
+async def find_schedule_faults(link: RedisLink, keys: RedisKeys, queues: Iterable[str]) -> list[str]:
     """A sentence for each schedule that is not in its places at two looks, in the same way: one may be written, deleted
     or fired while it is read. queues: those to look at, beside all that `wb:schedules` names."""
     try:

@@ -23,6 +23,11 @@ def delay_s(attempt: int, *, base_s: float, cap_s: float, rng: Random) -> float:
     """
     if attempt < 1:
         raise ValueError(f"attempt is counted from 1, not {attempt}")
-    # 2.0 ** 1024 overflows a float; any cap is reached long before 2 ** 64.
-    ceiling_s = min(cap_s, base_s * 2.0 ** min(attempt - 1, 64))
+    ceiling_s = longest_delay_s(attempt, base_s, cap_s)
     return min(cap_s, max(base_s / 2, rng.uniform(0.0, ceiling_s)))
+
+
+def longest_delay_s(attempt: int, base_s: float, cap_s: float) -> float:
+    """The most that `delay_s` gives for the attempt: with a base of 2 s it is 2, 4, 8, … up to the cap."""
+    # 2.0 ** 1024 overflows a float; any cap is reached long before 2 ** 64.
+    return min(cap_s, base_s * 2.0 ** min(attempt - 1, 64))

@@ -38,7 +38,7 @@ MACROS: Final = {
 }
 _MONTHS = {name: at for at, name in enumerate(re.findall("...", "janfebmaraprmayjunjulaugsepoctnovdec"), 1)}
 _WEEKDAYS = {name: at for at, name in enumerate(re.findall("...", "sunmontuewedthufrisat"))}
-_ITEM = re.compile(r"([*?]|[A-Za-z0-9]+(?:-[A-Za-z0-9]+)?)(?:/([0-9]{1,3}))?")
+_ITEM = re.compile(r"([*?]|[A-Za-z0-9]+(?:-[A-Za-z0-9]+)?)(?:/([0-9]+))?")
 _OF_MONTH = re.compile(r"([A-Za-z0-9]{1,3})(?:#([0-9]+)|[Ll])")
 _EXTENSION = re.compile(r"[0-9]*W|LW|L-[0-9]+", re.IGNORECASE)  # What Quartz and others know of days.
 _EVERY = re.compile(r"(?:([0-9]{1,5})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,7})s)?")
@@ -234,8 +234,11 @@ def _refuse_what_is_no_cron(words: str) -> None:
     if macro == "@reboot":
         raise CronError("@reboot names no time; write a time, or send a job that is to run now to POST /api/jobs")
     if macro == "@every":
-        raise CronError(f'@every is written as "every_s": {_every_s(rest.strip()) or "the seconds"} in place of cron')
-    raise CronError(f"{macro} is not known; known: {', '.join(MACROS)}")
+        example = _every_s(rest.strip()) or 300
+        raise CronError(f'@every is not known; write the seconds, "every_s": {example}, in place of cron')
+    if macro in MACROS:
+        raise CronError(f"has something behind {macro}; write {macro} alone")
+    raise CronError(f"{macro!r} is not known; known: {', '.join(MACROS)}")
 
 
 def _every_s(text: str) -> int:

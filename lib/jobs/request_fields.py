@@ -118,7 +118,8 @@ def _object_of(value: Any, known: tuple[str, ...]) -> dict[str, Any]:
     return members
 
 
-def _seconds(value: Any, low: float, high: float, *, above_low: bool = False) -> float:
+def seconds(value: Any, low: float, high: float, *, above_low: bool = False) -> float:
+    """A number of seconds from `low`, or above it, to `high`. Raises FieldFault."""
     if type(value) not in (int, float):
         raise FieldFault(f"must be a number of seconds, not {json_type(value)}")
     if not low <= value <= high or not math.isfinite(value) or (above_low and value == low):
@@ -130,11 +131,11 @@ def _seconds(value: Any, low: float, high: float, *, above_low: bool = False) ->
 
 
 def _from_0_ms(value: Any) -> int:
-    return round(_seconds(value, 0, MAX_DELAY_S) * 1000)
+    return round(seconds(value, 0, MAX_DELAY_S) * 1000)
 
 
 def _above_0_ms(value: Any) -> int:
-    return max(1, round(_seconds(value, 0, MAX_DELAY_S, above_low=True) * 1000))
+    return max(1, round(seconds(value, 0, MAX_DELAY_S, above_low=True) * 1000))
 
 
 def _queue(value: Any) -> str:
@@ -168,15 +169,15 @@ def _max_attempts(value: Any) -> int:
 
 
 def _timeout_s(value: Any) -> float:
-    return _seconds(value, 0, MAX_TIMEOUT_S, above_low=True)
+    return seconds(value, 0, MAX_TIMEOUT_S, above_low=True)
 
 
 def _backoff(value: Any) -> Backoff:
     """{"base_s": 1, "cap_s": 2} is Backoff(1, 2). A member that is left out or null has its default."""
     members = _object_of(value, Backoff._fields)
     base_s, cap_s = members.get("base_s"), members.get("cap_s")
-    base_s = DEFAULT_BACKOFF.base_s if base_s is None else _seconds(base_s, 0, MAX_DELAY_S, above_low=True)
-    cap_s = max(base_s, DEFAULT_BACKOFF.cap_s) if cap_s is None else _seconds(cap_s, 0, MAX_DELAY_S, above_low=True)
+    base_s = DEFAULT_BACKOFF.base_s if base_s is None else seconds(base_s, 0, MAX_DELAY_S, above_low=True)
+    cap_s = max(base_s, DEFAULT_BACKOFF.cap_s) if cap_s is None else seconds(cap_s, 0, MAX_DELAY_S, above_low=True)
     if base_s > cap_s:
         raise FieldFault("has a base_s above its cap_s")
     return Backoff(base_s, cap_s)

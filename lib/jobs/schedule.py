@@ -21,8 +21,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 from itertools import islice, takewhile
+from math import inf
 from typing import Any, Final, NamedTuple
 
+from lib.jobs.backoff import Backoff, longest_delay_s
 from lib.jobs.cron import Cron, read
 from lib.jobs.zones import find_zone
 
@@ -195,11 +197,13 @@ class Timetable(NamedTuple):
             at_ms += self.every_ms
 
     def _due_ms(self, slot: ScheduleSlot, behind: ScheduleSlot | None) -> int:
-        """The slot's time and its jitter, which every host works out alike, and which ends before the slot behind."""
+        """The slot's time and its jitter, which every host works out alike, and which ends before the slot behind.
+
+        WHY the gap bounds the range and not the jitter itself: schedules of one minute with a jitter of an hour would
+        nearly all run in the last millisecond of the minute."""
+        most_ms = self.jitter_ms if behind is None else min(self.jitter_ms, behind.at_ms - slot.at_ms - 1)
         digest = hashlib.sha256(f"{self.name} {slot.at_ms}".encode()).digest()
-        jitter_ms = int.from_bytes(digest[:8], "big") % (self.jitter_ms + 1)
-        gap_ms = jitter_ms + 1 if behind is None else behind.at_ms - slot.at_ms
-        return slot.at_ms + min(jitter_ms, gap_ms - 1)
+        return slot.at_ms + int.from_bytes(digest[:8], "big") % (most_ms + 1)
 
 
 def doubts(schedule: Schedule, timetable: Timetable, coming: Sequence[ScheduleSlot]) -> list[str]:
@@ -217,13 +221,20 @@ def doubts(schedule: Schedule, timetable: Timetable, coming: Sequence[ScheduleSl
         )
     if schedule.catch_up == "all" and schedule.overlap == "skip":
         found.append('with overlap "skip" a missed run is skipped while the one before waits or runs: use "allow"')
-    patience_s, gap_ms = schedule.job.get("give_up_after_s"), _gap_ms(coming)
-    if schedule.overlap == "skip" and patience_s and gap_ms and patience_s * 1000 > gap_ms:
+    patience_s, gap_ms = _patience_s(schedule.job), _gap_ms(coming)
+    if schedule.overlap == "skip" and gap_ms and patience_s * 1000 > gap_ms:
         found.append(
             f"its job may be tried for {patience_s:g} s, longer than the {gap_ms / 1000:g} s between two runs, which"
             ' are skipped meanwhile: use overlap "allow", or a shorter give_up_after_s'
         )
     return found
+
+
+def _patience_s(job: dict[str, Any]) -> float:
+    """For how long a job whose attempts all fail is tried, without the time that the attempts themselves take."""
+    backoff = Backoff(**job.get("backoff", {}))
+    waits_s = (longest_delay_s(attempt, *backoff) for attempt in range(1, job.get("max_attempts", 1)))
+    return float(min(sum(waits_s), job.get("give_up_after_s", inf)))
 
 
 def _gap_ms(coming: Sequence[ScheduleSlot]) -> int:

@@ -18,12 +18,12 @@ from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds, derived_request_id
 from lib.jobs import submission
 from lib.jobs.cron import CronError, read
-from lib.jobs.job import NewJob
+from lib.jobs.job import MAX_DELAY_S, NewJob
 from lib.jobs.job_type import JobType
 from lib.jobs.masking import unmasked
 from lib.jobs.payload import json_type, whole
 from lib.jobs.registry import Registry
-from lib.jobs.request_fields import CHECKS, FieldFault, checked, fields_error, object_in
+from lib.jobs.request_fields import CHECKS, FieldFault, checked, fields_error, object_in, seconds
 from lib.jobs.schedule import CATCH_UPS, OVERLAPS, Schedule, ScheduleSlot
 from lib.jobs.spec import JobSpec
 from lib.jobs.zones import UnknownZone, find_zone
@@ -60,10 +60,7 @@ def _cron(value: Any) -> str:
 
 
 def _every_ms(value: Any) -> int:
-    every_ms: int = CHECKS["expires_in_s"](value)
-    if every_ms < 1000:
-        raise FieldFault("must be 1 or more seconds")
-    return every_ms
+    return round(seconds(value, 1, MAX_DELAY_S) * 1000)
 
 
 def _timezone(value: Any) -> str:
@@ -88,10 +85,7 @@ def _one_of(*words: str, later: str = "") -> Callable[[Any], str]:
 
 
 def _jitter_ms(value: Any) -> int:
-    jitter_ms: int = CHECKS["retain_s"](value)
-    if jitter_ms > MAX_JITTER_S * 1000:
-        raise FieldFault(f"must be from 0 to {MAX_JITTER_S} at most")
-    return jitter_ms
+    return round(seconds(value, 0, MAX_JITTER_S) * 1000)
 
 
 def _bound_ms(value: Any) -> int:

@@ -7,6 +7,7 @@
 
 import contextlib
 import functools
+import re
 import zoneinfo
 from datetime import UTC, tzinfo
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,8 @@ from typing import Final
 UTC_NAMES: Final = frozenset({"UTC", "Etc/UTC", "Z"})
 # Zones of the host itself, which other hosts do not share, and one that stands for "not yet set".
 _NO_ZONES: Final = frozenset({"localtime", "Factory", "posixrules"})
+_OFFSET: Final = re.compile(r"(?:UTC|GMT)?[+-][0-9]{1,2}(?::?[0-9]{2})?", re.IGNORECASE)
+_LONGEST_SHOWN: Final = 100
 INSTALL: Final = "install it: apt-get install tzdata, or apk add tzdata"
 
 
@@ -32,7 +35,7 @@ def find_zone(name: str) -> tzinfo:
         raise UnknownZone(_why_unknown(name))
     try:
         return zoneinfo.ZoneInfo(name)
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError) as fault:
         raise UnknownZone(f"the tzdata of this host can't be read for {name!r}: {fault}") from None
 
 
@@ -43,10 +46,14 @@ def known_zones() -> frozenset[str]:
 
 
 def tzdata_warning() -> str | None:
-    """A sentence for the log and for the doctor of a host without tzdata; None where zones are known."""
-    if known_zones() - UTC_NAMES:
-        return None
-    return f"this host has no tzdata, so that schedules run in UTC alone; {INSTALL}"
+    """A sentence for the log and for the doctor of a host without tzdata; None where zones are known.
+
+    WHY one zone is tried: to ask for the names of all takes tens of milliseconds of every start."""
+    try:
+        zoneinfo.ZoneInfo("Europe/London")
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
+        return f"this host has no tzdata, so that it knows schedules in UTC alone; {INSTALL}"
+    return None
 
 
 def tzdata_text() -> str:
@@ -74,11 +81,23 @@ def read_anew() -> None:
 
 
 def _why_unknown(name: str) -> str:
+    """The sentence for a name that is no zone here: `Berlin` gets one that asks whether Europe/Berlin is meant."""
+    if _OFFSET.fullmatch(name):
+        return (
+            f'{name!r} is an offset and no zone; write the zone of a place, such as "Europe/Berlin", or leave timezone'
+            " out and give the cron in UTC"
+        )
     count = len(known_zones() - UTC_NAMES)
     if not count:
         return f"no zone but UTC is known on this host, because it has no tzdata; {INSTALL}"
-    close = sorted(
-        one for one in known_zones() if one.lower() == name.lower() or one.lower().endswith(f"/{name.lower()}")
-    )
-    hint = f" (do you mean {close[0]!r}?)" if close else ', such as "Europe/Berlin"'
-    return f"no zone {name!r} is known on this host; zoneinfo finds {count}{hint}"
+    hint = f" (do you mean {close!r}?)" if (close := _closest(name)) else ', such as "Europe/Berlin"'
+    return f"no zone {name[:_LONGEST_SHOWN]!r} is known on this host; zoneinfo finds {count}{hint}"
+
+
+def _closest(name: str) -> str | None:
+    """The zone that somebody means who writes `utc`, `berlin` or `New York`: UTC, Europe/Berlin, America/New_York."""
+    wanted = name.strip().replace(" ", "_").lower()
+    zones = sorted(known_zones() | UTC_NAMES)
+    same = [zone for zone in zones if zone.lower() == wanted]
+    ends = [zone for zone in zones if zone.lower().endswith(f"/{wanted}")]
+    return next(iter(same + ends), None)

@@ -108,8 +108,12 @@ class ScheduleStore:
 
     async def put(
         self, name: str, wanted: Wanted, may_change: Precondition = always, *, digest: str = ""
-    ) -> tuple[ScheduleSeen, bool]:
-        """Write a schedule, and say whether it is a new one. Its next slot stays where its times are as they were.
+    ) -> tuple[ScheduleSeen, bool | None]:
+        """Write a schedule, and say whether it is a new one; None: it was so already, and nothing was written. Its next
+        slot stays where its times are as they were.
+
+        WHY nothing is written then: each process of an application may PUT the same at its start. Its version is that
+        of the last change, so that somebody who edits it by If-Match is not refused for a restart.
 
         digest: where a worker writes what its code declares, that of the declaration.
         Raises what `wanted` raises, PreconditionFailed, ScheduleElsewhere, TooManySchedules, UnknownZone.
@@ -120,6 +124,8 @@ class ScheduleStore:
             schedule = wanted(present)
             if present is not None and present.schedule.queue != schedule.queue:
                 raise _elsewhere(name, present.schedule.queue)
+            if present is not None and present.schedule == schedule and not digest and _has_its_slot(present):
+                return present, None
             if present is None:
                 written = await self._put_new(name, schedule, digest)
             else:
@@ -275,11 +281,20 @@ class ScheduleStore:
             await self._link.call("HSETNX", self._keys.schedules, name, queue)
 
 
+def _has_its_slot(present: ScheduleSeen) -> bool:
+    """False for one that should have a next slot and has none: somebody took it out of `slots`."""
+    if present.slot is not None or present.schedule.paused:
+        return True
+    return present.schedule.timetable(present.name, present.anchor_ms).first(present.now_ms) is None
+
+
 def _check_precondition(may_change: Precondition, present: ScheduleSeen | None) -> None:
     version = None if present is None else present.version
     if not may_change(version):
         now = "there is no such schedule" if version is None else f'its ETag is now "{version}"'
-        raise PreconditionFailed(f"{now}; read it again, and send the change with the ETag that you get")
+        raise PreconditionFailed(
+            f"{now}; read it again, and send the change with the ETag that you get, quotes and all"
+        )
 
 
 def _elsewhere(name: str, queue: str) -> ScheduleElsewhere:

@@ -3,6 +3,7 @@ them."""
 
 import asyncio
 import unittest
+from collections.abc import Callable
 
 from lib.errors import (
     PreconditionFailed,
@@ -34,13 +35,20 @@ class Written(ScheduleCase):
         self.assertEqual(seen.anchor_ms + 60_000, seen.slot.at_ms)
         self.assertEqual({"s": "q"}, await self.schedules.index())
 
-    async def test_the_same_schedule_again_moves_nothing(self) -> None:
+    async def test_the_same_schedule_again_writes_nothing(self) -> None:
         first = await self.put(every(60))
+        before = self.dump()
         for _ in range(50):
             seen = await self.put(every(60))
 
-        self.assertEqual((first.slot, first.anchor_ms), (seen.slot, seen.anchor_ms))
-        self.assertEqual(51, seen.version)
+        self.assertEqual((1, first.slot, first.anchor_ms), (seen.version, seen.slot, seen.anchor_ms))
+        self.assertEqual(before, self.dump())
+
+    async def test_many_hosts_may_write_the_same_schedule_at_once(self) -> None:
+        found = await asyncio.gather(*(self.schedules.put("s", lambda present: every(60)) for _ in range(100)))
+
+        self.assertEqual([True], [is_new for _, is_new in found if is_new])
+        self.assertEqual({1}, {seen.version for seen, _ in found})
 
     async def test_another_job_moves_nothing_either(self) -> None:
         first = await self.put(every(60))
@@ -136,6 +144,22 @@ class Written(ScheduleCase):
         with self.assertRaises(ScheduleNotFound):
             await self.schedules.delete("s")
 
+    async def test_one_that_somebody_broke_can_be_deleted_and_made_again(self) -> None:
+        key = self.keys.schedule("q", "s")
+        breaks: tuple[Callable[[], object], ...] = (
+            lambda: self.client.hset(key, "text", "broken by hand"),
+            lambda: (self.client.delete(key), self.client.set(key, "broken by hand")),
+        )
+        for break_it in breaks:
+            await self.put(every(60))
+            break_it()
+            with self.assertRaises(RedisKeysBroken):
+                await self.schedules.delete("s", lambda known: known == 1)
+
+            await self.schedules.delete("s")
+
+            self.assertEqual(({}, 0), (await self.schedules.index(), self.client.zcard(self.base + "slots")))
+
     async def test_an_entry_of_the_index_without_a_schedule_is_no_schedule(self) -> None:
         self.client.hset("wb:schedules", "s", "gone")
 
@@ -161,7 +185,7 @@ class Written(ScheduleCase):
         self.configure("maxmemory", 1)
         try:
             with self.assertRaises(RedisUnavailable):
-                await self.put(every(60))
+                await self.put(every(5))
             await self.schedules.delete("s")
         finally:
             self.configure("maxmemory", 0)

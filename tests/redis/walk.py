@@ -443,16 +443,24 @@ class Walk:
         wanted, due = f"{version}0" if wrong else version, str(rng.choice((1, int(time.time() * 1000) + 30)))
         script = rng.choice(("schedule", "schedule", "unschedule", "shift", "ran"))
         arguments: dict[str, tuple[Argument, ...]] = {
-            "schedule": (name, "{}", wanted, 1, "set", str(10**13), "1", "", 10),
+            "schedule": (name, "{}", wanted, 1, "set", str(10**13), "1", "", 10, ""),
             "unschedule": (name, wanted),
             "shift": (name, wanted, seen, due, due, ""),
             "ran": (name, *self._some(most=1)) if self._states else (name, "q-1"),
         }
         answer = await self._call(script, *arguments[script])
+        await self._enter(name)
         if wrong and version and script != "ran":
             assert answer in (b"changed", 0), f"{script} answered {answer} for another version"
             assert (await self._version_and_due(name)) == (version, seen), f"{script} did something for another version"
         return "nothing"
+
+    async def _enter(self, name: str) -> None:
+        """As ScheduleStore does: the index names the schedules that are there."""
+        if await self._link.call("EXISTS", f"{self._base}schedule:{name}"):
+            self._client.hset(self._keys.schedules, name, QUEUE)
+        else:
+            self._client.hdel(self._keys.schedules, name)
 
     async def _version_and_due(self, name: str) -> tuple[str, str]:
         version = await self._link.call("HGET", f"{self._base}schedule:{name}", "version") or b""
@@ -470,12 +478,12 @@ class Walk:
         overlap = self._rng.choice(("skip", "allow"))
         for name, seen, version in zip(due[::7], due[1::7], due[2::7], strict=True):
             job = NewJob(self._ids.new(QUEUE), self._rng.choice(PRIORITIES), SPEC)
-            arguments = (name, version, seen, int(now) + 60_000, 1, "", 1, 0, overlap, new_jobs_text([job]))
+            arguments = (name, version, seen, int(now) + 60_000, 1, "", 1, 0, overlap, new_jobs_text([job]), seen)
             outcome, *_ = await self._call("fire", *arguments)
             assert outcome in (b"fired", b"skipped", b"full"), outcome
             again, *_ = await self._call("fire", *arguments)
             assert again == (b"full" if outcome == b"full" else b"changed"), f"fire answered {outcome}, then {again}"
-            (found,) = [row for row in [await self._call("read_schedules", name)] if len(row) == 16]
+            (found,) = [row for row in [await self._call("read_schedules", name)] if len(row) == 17]
             assert found[1] == name, found
         return "fire"
 
@@ -523,6 +531,7 @@ class Walk:
         """Run everything that waits. Raises AssertionError if something is left."""
         for name in "st":
             await self._call("unschedule", name, "")
+            await self._enter(name)
         await self._call("adjust", QUEUE, "", "", "paused", "", "max_depth", "")
         await self._let_all_run()
         for job_id in [job_id for job_id, state in states(self._client).items() if state == BLOCKED]:

@@ -118,24 +118,8 @@ class Schedules(WorkerCase):
         self.assertEqual([], [line for line in self.read("/api/health")["warnings"] if "tick" in line])
         said = worker.examined()[1]
         self.assertIn("ok     Schedules: 1, none of which is overdue\n", said)
-        self.assertRegex(said, r"(ok|WRONG)  +Zones: ")
+        self.assertRegex(said, r"(ok|WRONG) +Time zones: ")
         self.assertEqual(made["next_run_at"], self.read("/api/schedules/tick")["next_run_at"])
-
-    def test_a_host_without_tzdata_is_said_by_server_doctor_and_refusal(self) -> None:
-        empty = {"PYTHONTZPATH": self.folder}
-        server: Server = self.enterContext(Server(self.redis.url, **empty))
-        (line,) = server.wait_for("zones.missing")
-        self.assertIn("apt-get install tzdata", line["msg"])
-        body = {"cron": "0 3 * * *", "timezone": "Europe/Berlin", "job": {"type": "noop", "payload": {}}}
-
-        status, problem, _ = server.request("PUT", "/api/schedules/daily", body)
-        self.assertEqual((422, "/timezone"), (status, problem["errors"][0]["pointer"]))
-        self.assertIn("it has no tzdata", problem["errors"][0]["detail"])
-
-        doctor = Worker(self.redis.url, **{**self.settings, **empty})
-        self.assertIn("ok     Zones: this host has no tzdata", doctor.examined()[1])
-        self.schedule("tick", every_s=3600)
-        self.assertIn("WRONG  Zones: this host has no tzdata", doctor.examined()[1])
 
     def fired(self, name: str) -> int:
         counts: dict[str, int] = self.read(f"/api/schedules/{name}")["counts"]

@@ -52,6 +52,13 @@ class Shown(unittest.TestCase):
         self.assertEqual((None, [], []), (paused["next_run_at"], paused["next_runs"], paused["warnings"]))
         self.assertIn("it has ended", ended["warnings"][0])
 
+    def test_a_paused_one_has_its_warnings_before_it_is_resumed(self) -> None:
+        mail = {**JOB, "max_attempts": 150, "backoff": {"base_s": 30, "cap_s": 3600}, "give_up_after_s": 259_200}
+
+        shown = present_schedule(seen(None, paused=True, job=mail))
+
+        self.assertIn("longer than the 60 s between two runs", "\n".join(shown["warnings"]))
+
     def test_a_zone_that_this_host_does_not_know_is_said(self) -> None:
         shown = present_schedule(seen(timezone="Mars/Base"))
 

@@ -83,6 +83,12 @@ class Jitter(unittest.TestCase):
         for one, behind in pairwise(slots):
             self.assertLess(one.due_ms, behind.at_ms)
 
+    def test_a_jitter_of_more_than_the_interval_is_spread_over_the_interval(self) -> None:
+        timetable = every(MINUTE_MS, jitter_ms=DAY_MS)
+        slots = timetable.coming(timetable.first(NOON), 100)
+
+        self.assertGreater(len({one.due_ms - one.at_ms for one in slots}), 90)
+
     def test_the_last_slot_has_jitter_too(self) -> None:
         timetable = cron("0 * * * *", jitter_ms=600_000, ends_ms=NOON + HOUR_MS)
 
@@ -182,10 +188,22 @@ class Doubts(unittest.TestCase):
         self.assertEqual([], self.doubts(cron="0 3 * * *", catch_up="all", overlap="allow"))
 
     def test_a_job_that_is_tried_for_longer_than_the_interval_is_doubted(self) -> None:
-        (found,) = self.doubts(cron="0 3 * * *", job={"queue": "q", "give_up_after_s": 259_200})
+        mail = {"queue": "q", "max_attempts": 150, "backoff": {"base_s": 30, "cap_s": 3600}}
+
+        (found,) = self.doubts(cron="0 3 * * *", job={**mail, "give_up_after_s": 259_200})
 
         self.assertIn("259200 s, longer than the 86400 s", found)
-        self.assertEqual([], self.doubts(cron="0 3 * * *", job={"queue": "q", "give_up_after_s": 3600}))
+        self.assertEqual([], self.doubts(cron="0 3 * * *", job={**mail, "give_up_after_s": 3600}))
+
+    def test_so_is_one_whose_attempts_take_longer_than_the_interval(self) -> None:
+        tried = {"queue": "q", "max_attempts": 5, "backoff": {"base_s": 2, "cap_s": 3600}}  # 2 + 4 + 8 + 16 s
+
+        (found,) = self.doubts(every_ms=20_000, job=tried)
+
+        self.assertIn("tried for 30 s, longer than the 20 s", found)
+        self.assertEqual([], self.doubts(every_ms=30_000, job=tried))
+        self.assertEqual([], self.doubts(every_ms=20_000, job={**tried, "give_up_after_s": 10}))
+        self.assertEqual([], self.doubts(every_ms=20_000, job=tried, overlap="allow"))
 
 
 class NewRules(unittest.TestCase):

@@ -126,7 +126,8 @@ class Refused(unittest.TestCase):
             ({"every_s": 5}, "/every_s", "can't stand beside cron"),
             ({"cron": "* * * * * *"}, "/cron", "use every_s for less than a minute"),
             ({"cron": 5}, "/cron", "must be a string, not an integer"),
-            ({"cron": None, "every_s": 0.5}, "/every_s", "must be 1 or more seconds"),
+            ({"cron": None, "every_s": 0.5}, "/every_s", "must be from 1 to 316224000"),
+            ({"cron": None, "every_s": 0}, "/every_s", "must be from 1 to 316224000"),
             ({"cron": None, "every_s": "5"}, "/every_s", "must be a number of seconds"),
             ({"timezone": "Mars/Base"}, "/timezone", "is known on this host"),
             ({"timezone": 1}, "/timezone", "must be a string"),
@@ -134,7 +135,7 @@ class Refused(unittest.TestCase):
             ({"overlap": "replace"}, "/overlap", "must be one of skip, allow"),
             ({"catch_up": "some"}, "/catch_up", "must be one of one, none, all"),
             ({"jitter_s": 86_401}, "/jitter_s", "must be from 0 to 86400"),
-            ({"jitter_s": -1}, "/jitter_s", "must be from 0"),
+            ({"jitter_s": -1}, "/jitter_s", "must be from 0 to 86400"),
             ({"starts_at": "2026-12-01"}, "/starts_at", "RFC 3339"),
             ({"ends_at": "2200-01-01T00:00:00Z"}, "/ends_at", "before the year 2200"),
             (
