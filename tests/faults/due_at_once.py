@@ -1,6 +1,7 @@
 """Ten thousand schedules that are due at one second: each fires once, all within five seconds."""
 
 import asyncio
+from collections import defaultdict
 from functools import partial
 from typing import Any
 
@@ -13,13 +14,14 @@ from tests.faults.site import Site
 
 AT_ONCE_S = 5.0
 SLOW_US = 10_000
+ENTRIES = 500_000
 JOB = {"type": "nothing", "payload": {}, "queue": "default"}
 
 
 def row(count: int) -> Row:
     """The row of so many schedules."""
     found = Row(f"{count:,} schedules due at one second: lateness", runs=count)
-    with Site(options=("--slowlog-log-slower-than", str(SLOW_US), "--slowlog-max-len", "1000")) as site:
+    with Site(options=("--slowlog-log-slower-than", "0", "--slowlog-max-len", str(ENTRIES))) as site:
         site.worker(WORKER_QUEUES="elsewhere=1")
         due_ms = _next_second_ms(site, 10 + count / 500)
         _put(site, count, Schedule("", 3_600_000, "UTC", JOB, starts_ms=due_ms))
@@ -32,10 +34,23 @@ def row(count: int) -> Row:
         late_s = percentile(found.recover_s, 1.0)
         found.demand(not found.twice, f"{found.twice} got a second job")
         found.demand(late_s < AT_ONCE_S, f"the last fired {late_s:.1f} s late")
-        slow: Any = site.client.slowlog_get(1000)
-        scripts = [entry["duration"] for entry in slow if entry["command"].split()[0] in (b"EVALSHA", b"EVAL")]
-        found.demand(not scripts, f"{len(scripts)} scripts took up to {max(scripts, default=0) / 1000:.1f} ms")
+        _judge_scripts(site, found)
     return found
+
+
+def _judge_scripts(site: Site, found: Row) -> None:
+    """No script takes 10 ms, nine times of ten. WHY not always: Redis measures by the clock on the wall, and on a
+    machine with other work a script now and then waits for a core."""
+    entries: Any = site.client.slowlog_get(ENTRIES)
+    by_script = defaultdict[bytes, list[int]](list)
+    for entry in entries:
+        words: list[bytes] = entry["command"].split()
+        if words[0] in (b"EVALSHA", b"EVAL"):
+            by_script[words[1]].append(entry["duration"])
+    for script, times_us in by_script.items():
+        usual_us = percentile(times_us, 0.9)
+        found.demand(usual_us < SLOW_US, f"the script {script.decode()} took {usual_us / 1000:.1f} ms")
+    found.note = f"the longest script took {max(map(max, by_script.values())) / 1000:.1f} ms"
 
 
 def _put(site: Site, count: int, schedule: Schedule) -> None:
