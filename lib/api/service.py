@@ -37,7 +37,6 @@ from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.http1.server.limits import Limits
 from lib.http1.server.listener import Listener
 from lib.ids import JobIds
-from lib.jobs import zones
 from lib.jobs.registry import Registry
 from lib.logs.log import Log
 from lib.processes.slot import Alone, Slot
@@ -98,8 +97,6 @@ async def serve(
         announced = background.begin(announce_redis(settings.redis_url, stores.link, log))
         await asyncio.wait({announced}, timeout=REDIS_POLL_S)
         log.info("middlewares.loaded", f"Middlewares loaded: {', '.join(middleware.NAMES)}")
-        if warning := await asyncio.to_thread(zones.tzdata_warning):
-            log.warning("tzdata.missing", warning[0].upper() + warning[1:])
     await listener.start(sock=listening)
     slot.ready(_url(*listener.address))
 

@@ -72,7 +72,6 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
     async for finding in _check_modules(settings):
         yield finding
     yield _check_runner_limits(settings)
-    yield _check_zones()
 
 
 async def _check_redis(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
@@ -98,11 +97,6 @@ async def _check_versions(link: RedisLink, settings: Settings) -> Finding:
     if warning := mixed_warning(versions):
         return Finding(False, f"Versions: {warning}")
     return Finding(True, f"Versions: {version_text(versions[0].version)} alone" if versions else "Versions: none runs")
-
-
-def _check_zones() -> Finding:
-    """Without tzdata no schedule is wrong that runs in UTC. So that is told, and is no fault."""
-    return Finding(True, f"Time zones: {zones.tzdata_warning() or f'{len(zones.known_zones())} known to this host'}")
 
 
 async def _check_served(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
@@ -140,7 +134,8 @@ async def _check_schedules(link: RedisLink, settings: Settings) -> AsyncIterator
         yield Finding(False, f"Schedules: {fault.detail}")
         return
     warning = zones.tzdata_warning()
-    yield Finding(not (warning and index), f"Zones: {warning or zones.tzdata_text()}")
+    # Where there is no schedule, nobody misses a zone.
+    yield Finding(not (warning and index), f"Time zones: {warning or zones.tzdata_text()}")
     late = [one for some in in_batches(names) for one in await LateSchedules(link, keys).warnings(some, programs)]
     for sentence in late:
         yield Finding(False, f"Schedules: {sentence}")

@@ -66,7 +66,8 @@ class _Seen(NamedTuple):
 
 async def _look(link: RedisLink, keys: RedisKeys, queues: Iterable[str]) -> dict[tuple[str, str], str]:
     """(queue, schedule) -> what is wrong with it at this moment."""
-    index = await ScheduleStore(link, keys).index()
+    store = ScheduleStore(link, keys)
+    index = await store.index()
     entered = defaultdict[str, list[str]](list)
     for name, queue in index.items():
         entered[queue].append(name)
@@ -76,12 +77,13 @@ async def _look(link: RedisLink, keys: RedisKeys, queues: Iterable[str]) -> dict
             due = await _due(link, keys.base(queue) + "slots")
         except RedisKeysBroken:
             continue  # audit.py has named that key.
-        for name, fault in (await _of_queue(link, keys, queue, index, due, entered[queue])).items():
+        for name, fault in (await _of_queue(store, link, keys, queue, index, due, entered[queue])).items():
             found[queue, name] = fault
     return found
 
 
 async def _of_queue(
+    store: ScheduleStore,
     link: RedisLink,
     keys: RedisKeys,
     queue: str,
@@ -106,8 +108,17 @@ async def _of_queue(
                 raise answer
             else:
                 slot = None if answer is None else shown_text(answer)
-                found[name] = _Seen(queue, index.get(name), due.get(name), slot).fault
+                fault = _Seen(queue, index.get(name), due.get(name), slot).fault
+                found[name] = fault or await _unreadable(store, queue, name)
     return {name: fault for name, fault in found.items() if fault}
+
+
+async def _unreadable(store: ScheduleStore, queue: str, name: str) -> str:
+    try:
+        await store.read_some(queue, [name])
+    except RedisKeysBroken as fault:
+        return f"can't be read: {fault.detail}; delete it, and PUT it again"
+    return ""
 
 
 async def _due(link: RedisLink, slots: str) -> dict[str, float]:

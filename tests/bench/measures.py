@@ -16,6 +16,7 @@ from tests.bench import (
     posts,
     resting,
     scaling,
+    schedules,
     start,
     wakeups,
     work,
@@ -43,6 +44,7 @@ MEASURES: dict[str, Measure] = {
     "scaling": scaling.run,
     "limits": limits.run,
     "wakeups": wakeups.run,
+    "schedules": schedules.run,
     "limits_peers": limits_peers.run,
 }
 _HTTP = ("express", "fastify", "fastapi")

@@ -3,6 +3,7 @@
 import unittest
 
 from lib.commands import audit
+from lib.errors import RedisKeysBroken
 from tests.redis.schedule_case import JOB, ScheduleCase, every
 
 
@@ -78,6 +79,22 @@ class ScheduleAudit(ScheduleCase):
         self.client.set(key, "no hash")
 
         await self.assert_found(f"the schedule s can't fire: {key} holds no hash; delete that key, and PUT it again")
+
+    async def test_one_that_can_not_be_read_is_named_and_can_be_deleted(self) -> None:
+        self.client.hset(self.keys.schedule("q", "s"), "text", "{")
+
+        (found,) = await audit.find_faults(self.link, self.keys)
+
+        self.assertRegex(found, "^q: the schedule s can't be read: .*; delete it, and PUT it again$")
+        with self.assertRaises(RedisKeysBroken):
+            await self.schedules.delete("s", lambda version: version == 1)
+        await self.schedules.delete("s")
+        await self.assert_found()
+        await self.put(every(60))
+        self.client.delete(self.keys.schedule("q", "s"))
+        self.client.set(self.keys.schedule("q", "s"), "a text")
+        await self.schedules.delete("s")
+        await self.assert_found()
 
     async def test_broken_slots_and_a_broken_index_are_named(self) -> None:
         for key in (self.base + "slots", self.keys.schedules):

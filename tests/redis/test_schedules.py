@@ -379,6 +379,19 @@ class Fired(ScheduleCase):
         self.assertEqual([], await self.due())
         self.assertEqual({}, await self.schedules.index())
 
+    async def test_a_schedule_whose_key_somebody_broke_is_cleared_as_one_that_is_gone(self) -> None:
+        await self.put(every(60))
+        await self.bring_now()
+        self.client.delete(self.keys.schedule("q", "s"))
+        self.client.set(self.keys.schedule("q", "s"), "no hash")
+
+        (due,) = await self.due()
+        self.assertEqual("", due.text)
+        await self.slots.clear("q", "s")
+
+        self.assertEqual([], await self.due())
+        self.assertEqual({}, await self.schedules.index())
+
     async def test_a_schedule_that_is_written_again_before_its_lost_one_is_cleared_stays(self) -> None:
         await self.put(every(60))
         self.client.delete(self.keys.schedule("q", "s"))

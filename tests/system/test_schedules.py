@@ -118,7 +118,7 @@ class Schedules(WorkerCase):
         self.assertEqual([], [line for line in self.read("/api/health")["warnings"] if "tick" in line])
         said = worker.examined()[1]
         self.assertIn("ok     Schedules: 1, none of which is overdue\n", said)
-        self.assertRegex(said, r"(ok|WRONG)  +Zones: ")
+        self.assertRegex(said, r"(ok|WRONG) +Time zones: ")
         self.assertEqual(made["next_run_at"], self.read("/api/schedules/tick")["next_run_at"])
 
     def fired(self, name: str) -> int:

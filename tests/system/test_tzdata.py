@@ -29,6 +29,15 @@ class HostWithoutTzdata(WorkerCase):
         self.assertEqual(201, made, schedule)
         self.assertEqual("utc", worker.wait_for("schedule.fired")[0]["schedule"])
 
+    def test_the_doctor_says_it_which_is_a_fault_where_there_is_a_schedule(self) -> None:
+        doctor = Worker(self.redis.url, **NOWHERE)
+        server = self.enterContext(Server(self.redis.url))
+        job = {"type": "noop", "payload": {}}
+
+        self.assertIn("ok     Time zones: this host has no tzdata", doctor.examined()[1])
+        server.request("PUT", "/api/schedules/utc", {"every_s": 3600, "job": job})
+        self.assertIn("WRONG  Time zones: this host has no tzdata", doctor.examined()[1])
+
 
 if __name__ == "__main__":
     unittest.main()

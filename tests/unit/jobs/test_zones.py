@@ -6,7 +6,7 @@ import unittest
 from datetime import UTC
 from pathlib import Path
 
-from lib.jobs.zones import UnknownZone, find_zone, known_zones, read_anew
+from lib.jobs.zones import UnknownZone, find_zone, known_zones, read_anew, tzdata_text
 
 ROOT = Path(__file__).resolve().parents[3]
 HAS_ZONES = "Europe/Berlin" in known_zones()
@@ -81,6 +81,10 @@ class Zones(unittest.TestCase):
         self.assertIs(first, find_zone("Europe/Berlin"))
         read_anew()
         self.assertIsNot(first, find_zone("Europe/Berlin"))
+
+    @unittest.skipUnless(HAS_ZONES, "this host has no tzdata")
+    def test_which_tzdata_it_is_can_be_told(self) -> None:
+        self.assertRegex(tzdata_text(), r"^[45]\d\d zones of tzdata (20\d\d[a-z]|of an unknown version)$")
 
     def test_a_host_without_tzdata_has_utc_and_says_what_to_install(self) -> None:
         utc, warning, refusal = said(WITHOUT_TZDATA, PYTHONTZPATH="/nonexistent")
