@@ -14,6 +14,7 @@
 between Redis' word and a handler lie some ms, so that a rate that Redis keeps exactly may show one start more here.
 """
 
+import os
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ def run(*, is_quick: bool) -> Iterator[Figure]:
     for scenario in (_groups_10, _groups_1000, _rate, _slots, _tenants):
         with Waybill() as waybill:
             yield from scenario("limits_peers", waybill, 5 if is_quick else 1)
+    yield Figure("limits_peers.load", os.getloadavg()[0], "processes")
 
 
 def peers(_folder: Path) -> Iterator[Figure]:

@@ -168,6 +168,7 @@ def _limits_peers() -> Iterator[Row]:
         for peer in ("groupmq", "BullMQ"):
             key, other_key = f"limits_peers.tenants.{part}", f"{peer.lower()}.limits.tenants.{part}"
             yield Row(f"tenants beside a flood wait: {part}", key, peer, other_key, note=_TENANTS_NOTE)
+    yield Row("… load of the machine meanwhile", "limits_peers.load")
 
 
 ROWS = (
