@@ -9,7 +9,8 @@ local function has_room(group)
 end
 
 -- stop(groups, is_noted): these groups, which have no room, lose their turns: they are full, or rest for their rate.
--- is_noted: their starts of this call are in their rates already.
+-- is_noted: their starts of this call are in their rates already. has_rested: does any rest that had a turn?
+local has_rested = false
 local function stop(groups, is_noted)
   local full = {}
   for _, group in ipairs(groups) do
@@ -20,6 +21,7 @@ local function stop(groups, is_noted)
       local rest_ms = room.rest_ms
       if is_noted then rest_ms = select(2, rate_room(base .. 'rate:' .. group, room.rate_limit, room.rate_ms)) end
       lines().rest(group, now_ms + (rest_ms or 1))
+      has_rested = true
     end
   end
   if #full > 0 then lines().stop_full(full) end
