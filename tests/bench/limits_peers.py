@@ -49,11 +49,19 @@ def run(*, is_quick: bool) -> Iterator[Figure]:
 
 
 def peers(_folder: Path) -> Iterator[Figure]:
+    return _peers(1)
+
+
+def quick_peers(_folder: Path) -> Iterator[Figure]:
+    return _peers(5)
+
+
+def _peers(shrunk: int) -> Iterator[Figure]:
     can = {"groupmq": (_groups_10, _groups_1000, _tenants), "bullmq": (_rate, _slots, _tenants)}
     for name, scenarios in can.items():
         for scenario in scenarios:
             with NodePeer(name) as peer:
-                yield from scenario(f"{name}.limits", peer, 1)
+                yield from scenario(f"{name}.limits", peer, shrunk)
 
 
 def _groups_10(key: str, site: Contender, shrunk: int) -> Iterator[Figure]:
