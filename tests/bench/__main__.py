@@ -26,7 +26,7 @@ import redis
 from tests.bench import plot, results
 from tests.bench.figure import Figure, gathered
 from tests.bench.machine import commit, machine
-from tests.bench.measures import MEASURES, PEERS
+from tests.bench.measures import MEASURES, PEERS, QUICK_PEERS
 from tests.bench.rows import compared, notes, number, table
 from tests.processes import ROOT
 
@@ -71,7 +71,8 @@ def _round(name: str, arguments: argparse.Namespace) -> Iterable[Figure]:
     """Waybill and its peers in turns, so that what else the machine does falls on both."""
     yield from MEASURES[name](is_quick=arguments.quick)
     if arguments.peers and name in PEERS:
-        yield from PEERS[name](arguments.peers)
+        peers = QUICK_PEERS.get(name, PEERS[name]) if arguments.quick else PEERS[name]
+        yield from peers(arguments.peers)
 
 
 def _before(path: Path, about: dict[str, Any]) -> dict[str, Any]:

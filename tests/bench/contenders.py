@@ -35,6 +35,8 @@ PROCESSES = 4
 SLOTS = 5
 PROGRAM = Path(__file__).resolve().with_name("limits_peers.js")
 PACKAGES = {"bullmq": "6.7.0", "groupmq": "1.1.0", "ioredis": "5.8.2"}
+STARTED = {"waybill": ("wb:{default}:job:*", "started"), "bullmq": ("bull:bench:[0-9]*", "processedOn")}
+"""Where Redis has each job's start in ms: the keys of the jobs, and the field."""
 COMPLETED_KEYS = {"bullmq": "bull:bench:completed", "groupmq": "groupmq:bench:completed"}
 INSTALL_S = 120.0
 
@@ -88,6 +90,9 @@ class Contender(Protocol):
 
     def stamps(self) -> list[Stamp]:
         """Of the jobs that lasted and have ended."""
+
+    def started_s(self) -> list[float]:
+        """When each job started, sorted, by its record in Redis."""
 
 
 class Waybill:
@@ -150,6 +155,9 @@ class Waybill:
     def stamps(self) -> list[Stamp]:
         return _stamps_in(self._path)
 
+    def started_s(self) -> list[float]:
+        return _started_s(self.redis, "waybill")
+
 
 class NodePeer:
     """BullMQ or groupmq: worker processes of limits_peers.js, and one that adds jobs."""
@@ -211,6 +219,9 @@ class NodePeer:
     def stamps(self) -> list[Stamp]:
         return _stamps_in(self._path)
 
+    def started_s(self) -> list[float]:
+        return _started_s(self.redis, self._name)
+
 
 async def _opened(url: str) -> Any:
     return open_link(url, timeout_s=30)
@@ -220,6 +231,11 @@ def _stamps_in(path: Path) -> list[Stamp]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     fields = [line.split() for line in lines]
     return [Stamp(float(sent), float(begun), float(ended), name) for sent, begun, ended, name in fields]
+
+
+def _started_s(redis: PrivateRedis, name: str) -> list[float]:
+    pattern, field = STARTED[name]
+    return sorted(int(redis.client.hget(key, field)) / 1000 for key in redis.client.keys(pattern))
 
 
 def _modules() -> Path:

@@ -60,3 +60,5 @@ PEERS: dict[str, Callable[[Path], Iterable[Figure]]] = {
     "limits_peers": limits_peers.peers,
 }
 """By measure, each given the folder of peers.py. WHY ardiq is not there: it needs a Python newer than the 3.11 here."""
+QUICK_PEERS: dict[str, Callable[[Path], Iterable[Figure]]] = {"limits_peers": limits_peers.quick_peers}
+"""In the place of the function in PEERS where only the tool is tried; the other peers take their time all the same."""

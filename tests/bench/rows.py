@@ -65,8 +65,8 @@ _ORDERED_NOTE = (
     "are in BullMQ Pro."
 )
 _RATE_NOTE = (
-    "By the clocks of the handlers, which begin some ms behind Redis' word. BullMQ counts in windows that begin with a "
-    "start: at the edge of two of them more may start. groupmq has neither a rate nor a concurrency of a queue."
+    "By the start in each job's record. BullMQ counts in windows that begin with a start: where two of them meet, more "
+    "may start. groupmq has neither a rate nor a concurrency of a queue."
 )
 _TENANTS_NOTE = (
     "One of nine has 1,500 jobs of 0.2 s. Of 20 slots Waybill's tenants may have 10 each, groupmq's one each; BullMQ's "
@@ -168,6 +168,7 @@ def _limits_peers() -> Iterator[Row]:
         for peer in ("groupmq", "BullMQ"):
             key, other_key = f"limits_peers.tenants.{part}", f"{peer.lower()}.limits.tenants.{part}"
             yield Row(f"tenants beside a flood wait: {part}", key, peer, other_key, note=_TENANTS_NOTE)
+    yield Row("… load of the machine meanwhile", "limits_peers.load")
 
 
 ROWS = (

@@ -7,7 +7,8 @@ from typing import Any
 
 from lib.jobs.schedule import Schedule
 from lib.queue.keys import RedisKeys
-from lib.queue.schedule_store import ScheduleSeen, ScheduleStore
+from lib.queue.schedule_seen import ScheduleSeen
+from lib.queue.schedule_store import ScheduleStore
 from lib.redis_link.link import open_link
 from tests.faults.row import Row, percentile
 from tests.faults.site import Site

@@ -68,7 +68,7 @@ end
 local ids_left, bytes_left = start_found(start_or_put_back, limit + MOST_UNFIT, MOST_BYTES)
 local most = math.min(limit, of_queue.starts, of_queue.slots)
 local due_ms, rested_ms
-local served = {}
+local served, has_lines = {}, nil  -- has_lines: nil where nobody has asked.
 if source == 'suspects' and not is_paused then
   start_suspects(most)
 elseif not is_paused then
@@ -79,9 +79,10 @@ elseif not is_paused then
   end
   rested_ms = end_rests(100)
   local turn
+  has_lines = has_turns()
   for _, priority in ipairs(lines().PRIORITIES) do
     if handed_out < most and ids_left > 0 then
-      if has_turns(priority) then
+      if has_lines and has_turns(priority) then
         turn = turn or lines().next_turn()
         ids_left, bytes_left, served[priority] = serve(priority, most, ids_left, bytes_left, turn)
       else
@@ -91,16 +92,18 @@ elseif not is_paused then
   end
 end
 
-local loads = note_starts(next(served) ~= nil or has_turns() or has_stopped_groups(), served)
+if has_lines == nil then has_lines = has_turns() end
+local loads = note_starts(has_lines or has_stopped_groups(), served)
 for priority, scores_now in pairs(served) do keep_turns(priority, scores_now, loads) end
-if next(served) then rested_ms = first_rest() end
+if has_rested then rested_ms = first_rest() end
 if of_queue.rate_ms then rate_take(base .. 'rate:', of_queue.rate_ms, handed_out) end
 
 local state = is_paused and 'paused' or ids_left <= 0 and 'more' or is_limited and handed_out == 0 and 'limited' or ''
 if source ~= 'suspects' and not is_paused and (handed_out == limit or ids_left <= 0) then
-  local is_left = redis.call('EXISTS', base .. 'ready:high', base .. 'ready:low') > 0 or has_turns()
-    or (is_limited and redis.call('EXISTS', base .. 'ready:normal') == 1)
-  if is_left then ring() end
+  local ready, turns = base .. 'ready:', base .. 'turns:'
+  local lists = {ready .. 'high', ready .. 'low', turns .. 'high', turns .. 'normal', turns .. 'low'}
+  if is_limited then lists[#lists + 1] = ready .. 'normal' end
+  if redis.call('EXISTS', unpack(lists)) > 0 then ring() end
 end
 if source == 'suspects' or is_paused then return claim_reply(state, '') end
 

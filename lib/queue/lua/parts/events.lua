@@ -12,6 +12,9 @@ end
 
 -- publish(state, ids, by): the same entry for a change that ends no job, but only while somebody listens (listen.lua).
 -- WHY not always: an entry takes Redis 3 microseconds, and most of the time nobody would read it.
+local is_listened  -- Does anybody? nil before this call has asked.
 local function publish(state, ids, by)
-  if #ids > 0 and redis.call('EXISTS', base .. 'listened') == 1 then announce(state, ids, by) end
+  if #ids == 0 then return end
+  if is_listened == nil then is_listened = redis.call('EXISTS', base .. 'listened') == 1 end
+  if is_listened then announce(state, ids, by) end
 end

@@ -60,17 +60,26 @@ local function lines()
     return is_new
   end
 
+  -- by_jobs(priority, groups): the groups that have a job in their line of this priority, and those that have none.
+  -- WHY all lines at once first: most often each of them is there, or none is.
+  local function by_jobs(priority, groups)
+    local keys, waiting, others = {}, {}, {}
+    for i, group in ipairs(groups) do keys[i] = base .. 'line:' .. priority .. ':' .. group end
+    local count = #keys > 0 and redis.call('EXISTS', unpack(keys)) or 0
+    for i, group in ipairs(groups) do
+      local is_there = count == #keys or (count > 0 and redis.call('EXISTS', keys[i]) == 1)
+      table.insert(is_there and waiting or others, group)
+    end
+    return waiting, others
+  end
+
   -- resume(groups): groups that were stopped have their turns again wherever their jobs wait. Returns whether any is
   -- new. The caller has taken them out of `full` and `resting`, and rings.
   local function resume(groups)
     local waiting = {}
-    for _, group in ipairs(groups) do
-      for _, priority in ipairs(PRIORITIES) do
-        if redis.call('EXISTS', base .. 'line:' .. priority .. ':' .. group) == 1 then
-          waiting[priority] = waiting[priority] or {}
-          table.insert(waiting[priority], group)
-        end
-      end
+    for _, priority in ipairs(PRIORITIES) do
+      local found = by_jobs(priority, groups)
+      if #found > 0 then waiting[priority] = found end
     end
     return next(waiting) ~= nil and give_turns(waiting)
   end
@@ -120,15 +129,19 @@ local function lines()
     return used_priorities
   end
 
-  -- stop(group, until_ms): the group has no turn any more: it rests until then, or is full where until_ms is nil.
-  local function stop(group, until_ms)
-    for _, priority in ipairs(priorities_with_turns()) do redis.pcall('ZREM', base .. 'turns:' .. priority, group) end
-    if until_ms then
-      redis.pcall('SREM', base .. 'full', group)
-      redis.pcall('ZADD', base .. 'resting', 'GT', digits(until_ms), group)
-    else
-      redis.pcall('SADD', base .. 'full', group)
+  -- stop_full(groups): these groups have no turn any more until a job of theirs ends.
+  local function stop_full(groups)
+    for _, priority in ipairs(priorities_with_turns()) do
+      redis.pcall('ZREM', base .. 'turns:' .. priority, unpack(groups))
     end
+    redis.pcall('SADD', base .. 'full', unpack(groups))
+  end
+
+  -- rest(group, until_ms): the group has no turn any more until then.
+  local function rest(group, until_ms)
+    for _, priority in ipairs(priorities_with_turns()) do redis.pcall('ZREM', base .. 'turns:' .. priority, group) end
+    redis.pcall('SREM', base .. 'full', group)
+    redis.pcall('ZADD', base .. 'resting', 'GT', digits(until_ms), group)
   end
 
   -- hold(group, until_ms, id): the group rests until then, for its job `id` has said so; where it is held for longer
@@ -138,7 +151,18 @@ local function lines()
     local held_until = string.match(tostring(redis.pcall('HGET', base .. 'held', group)), '^%d+')
     if held_until and tonumber(held_until) >= until_ms then return end
     redis.pcall('HSET', base .. 'held', group, digits(until_ms) .. ' ' .. id)
-    stop(group, until_ms)
+    rest(group, until_ms)
+  end
+
+  -- resume_full(groups): those of the groups that were full have their turns again. Returns whether any is new.
+  local function resume_full(groups)
+    local are_full, to_resume = redis.pcall('SMISMEMBER', base .. 'full', unpack(groups)), {}
+    for i, group in ipairs(groups) do
+      if are_full[i] == 1 then to_resume[#to_resume + 1] = group end
+    end
+    if #to_resume == 0 then return false end
+    redis.call('SREM', base .. 'full', unpack(to_resume))
+    return resume(to_resume)
   end
 
   -- start(group): a group that was stopped may perhaps run again: it has its turns, and a runner is woken. A claim that
@@ -196,14 +220,14 @@ local function lines()
   local function free(left)
     local concurrency, rate = queue_settings('concurrency', 'rate')
     note_limits(concurrency, rate)
-    local has_full, loads, to_resume = redis.call('EXISTS', base .. 'full') == 1, {}, {}
+    local has_full, loads, groups = redis.call('EXISTS', base .. 'full') == 1, {}, {}
     for group, ids in pairs(left) do
       local gone = redis.pcall('SREM', base .. 'running:' .. group, unpack(ids))
       loads[group] = type(gone) == 'number' and -gone or 0
-      if has_full and redis.pcall('SREM', base .. 'full', group) == 1 then to_resume[#to_resume + 1] = group end
+      groups[#groups + 1] = group
     end
     add_load(loads)
-    local is_new = #to_resume > 0 and resume(to_resume)
+    local is_new = has_full and resume_full(groups)
     if is_new or concurrency then ring() end
   end
 
@@ -222,9 +246,9 @@ local function lines()
   end
 
   lines_made = {
-    PRIORITIES = PRIORITIES, use_rations = use_rations, next_turn = next_turn, resume = resume, push = push,
-    stop = stop, hold = hold, start = start, wake_rested = wake_rested, wake = wake, add_load = add_load, free = free,
-    depth = depth,
+    PRIORITIES = PRIORITIES, use_rations = use_rations, next_turn = next_turn, by_jobs = by_jobs, resume = resume,
+    push = push, stop_full = stop_full, rest = rest, hold = hold, start = start, wake_rested = wake_rested, wake = wake,
+    add_load = add_load, free = free, depth = depth,
   }
   return lines_made
 end

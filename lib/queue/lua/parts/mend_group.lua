@@ -41,7 +41,7 @@ local function rests(group)
   local held_until = tonumber(string.match(redis.call('HGET', base .. 'held', group) or '', '^%d+') or nil)
   local rests_until = tonumber(redis.call('ZSCORE', base .. 'resting', group) or nil)
   if held_until and held_until > now_ms then
-    if rests_until ~= held_until then lines().stop(group, held_until) end
+    if rests_until ~= held_until then lines().rest(group, held_until) end
     return true
   end
   if not rests_until then return false end

@@ -8,19 +8,23 @@ local function has_room(group)
   return room.slots > count and room.starts > count
 end
 
--- stop_if_full(group, is_noted): a group that may start no job now loses its turn. Returns whether that was so.
--- is_noted: its starts of this call are in its rate already.
-local function stop_if_full(group, is_noted)
-  if has_room(group) then return false end
-  local room = room_of(group)
-  if room.slots <= started(group) then
-    lines().stop(group)
-  else
-    local rest_ms = room.rest_ms
-    if is_noted then rest_ms = select(2, rate_room(base .. 'rate:' .. group, room.rate_limit, room.rate_ms)) end
-    lines().stop(group, now_ms + (rest_ms or 1))
+-- stop(groups, is_noted): these groups, which have no room, lose their turns: they are full, or rest for their rate.
+-- is_noted: their starts of this call are in their rates already. has_rested: does any rest that had a turn?
+local has_rested = false
+local function stop(groups, is_noted)
+  local full = {}
+  for _, group in ipairs(groups) do
+    local room = room_of(group)
+    if room.slots <= started(group) then
+      full[#full + 1] = group
+    else
+      local rest_ms = room.rest_ms
+      if is_noted then rest_ms = select(2, rate_room(base .. 'rate:' .. group, room.rate_limit, room.rate_ms)) end
+      lines().rest(group, now_ms + (rest_ms or 1))
+      has_rested = true
+    end
   end
-  return true
+  if #full > 0 then lines().stop_full(full) end
 end
 
 -- has_turns(priority): has any line of this priority a turn; without a priority, of any.
@@ -92,7 +96,7 @@ local function serve_row(priority, most, ids, bytes, turn, scores_now, passed)
       else
         ids = ids - 1
         if id == false then
-          stop_if_full(group)
+          stop({group})
         else
           redis.call('ZREM', base .. 'turns:' .. priority, group)
         end
@@ -142,20 +146,21 @@ end
 -- keep_turns(priority, scores_now, loads): write the turns of the groups that were served. A group whose line is empty
 -- by now, or that may start no job any more, loses its turn. loads: of note_starts.
 local function keep_turns(priority, scores_now, loads)
-  local turns, groups, keys, scores, over = base .. 'turns:' .. priority, {}, {}, {}, {}
+  local turns, groups, full, scores = base .. 'turns:' .. priority, {}, {}, {}
   for group in pairs(scores_now) do
-    groups[#groups + 1] = group
-    keys[#keys + 1] = base .. ready_list(priority, nil, group)
+    if group ~= '' then groups[#groups + 1] = group end
   end
-  local has_empty = #keys > 0 and redis.call('EXISTS', unpack(keys)) < #keys
-  for i, group in ipairs(groups) do
-    if has_empty and group ~= '' and redis.call('EXISTS', keys[i]) == 0 then
-      over[#over + 1] = group
-    elseif not stop_if_full(group, true) then
+  local waiting, over = lines().by_jobs(priority, groups)
+  if scores_now[''] then waiting[#waiting + 1] = '' end
+  for _, group in ipairs(waiting) do
+    if has_room(group) then
       scores[#scores + 1] = digits(scores_now[group] + (loads[group] or 0) * LOAD)
       scores[#scores + 1] = group
+    else
+      full[#full + 1] = group
     end
   end
+  stop(full, true)
   if #over > 0 then redis.call('ZREM', turns, unpack(over)) end
   if #scores > 0 then redis.call('ZADD', turns, unpack(scores)) end
   -- The jobs of no group need no turn where no other line has one.
