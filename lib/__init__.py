@@ -7,9 +7,10 @@ and `api/jobs.py` reads the body (`jobs/submission.py`, `jobs/payload.py`). `que
 `queue/committer.py` lets the job travel with its neighbours, and `queue/lua/jobs/enqueue.lua` writes it. The 202 goes
 out when Redis has the job, and not before.
 
-In a runner, `work/runner/consumer.py` claims the job (`queue/lease.py`, `queue/lua/jobs/claim.lua`), a lane of
-`lanes.py` runs its handler (`attempt.py`; the handler is `handlers/email/`, or one of yours), and how the attempt ended
-goes back through `finish.lua` or `fail.lua`. The request's id is in each of these log lines, and on the mail.
+In a runner, `work/runner/consumer.py` claims the job (`queue/lease.py`, `queue/lua/jobs/claim.lua`; `ration.lua` where
+the queue has limits or groups), a lane of `lanes.py` runs its handler (`attempt.py`; the handler is `handlers/email/`,
+or one of yours), and how the attempt ended goes back through `finish.lua` or `fail.lua`. The request's id is in each of
+these log lines, and on the mail.
 
 The rooms, from the top floor down. Each may import the rooms below it that `tests/unit/test_layers.py` names, and never
 one above:
@@ -19,11 +20,14 @@ one above:
     api/                   one file a resource: parse, one call, reply; routes.py is the table, bulk/ takes batches,
                            actions/ changes many jobs, and service.py puts a server process together
     work/                  everything that happens to a job after the 202
-      supervisor/          starts runners, beats for them, takes back what a dead one held; upkeep of every queue
+      supervisor/          starts runners, beats for them, takes back what a dead one held; upkeep of every queue; the
+                           clock of schedules
       runner/              the process in which handlers run; prefetch/ claims short jobs ahead of a free slot
     handlers/email/        the job that ships with Waybill: a letter made and sent; smtp/ is the dialogue
     web/                   HTTP for an application, whatever it is: middleware, router, keys, problems; knows no job
-    queue/                 what is done to jobs and queues in Redis; lua/ holds one transition of a job's life a file
+    queue/                 what is done to jobs, queues, groups and schedules in Redis
+      lua/                 the scripts: jobs/ has one transition of a job's life a file; queues/ groups/ schedules/
+                           runners/ callers/ have what is done to these; parts/ the fragments that scripts share
     manual/                what is made to be read: problems explained, openapi.yaml as a page
     processes/             children of the two programs: spawned, listened to, started again; loop, signals, exit
     testing/               for who tests a handler: a context without Redis; nothing that runs imports it

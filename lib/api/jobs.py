@@ -31,9 +31,9 @@ from lib.json_text import to_json
 from lib.logs.forms import JOB_ENQUEUED
 from lib.logs.log import NOTHING, Log
 from lib.queue.end_waiters import EndWaiters
-from lib.queue.enqueuer import REFUSED, refused_job_error
 from lib.queue.job_store import JobStore
 from lib.queue.queue_store import QueueStore
+from lib.queue.refusals import REFUSED, refused_job_error
 from lib.web import json_body, query
 from lib.web.drain import Drain
 from lib.web.json_answer import answer_json, answer_text

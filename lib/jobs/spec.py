@@ -4,17 +4,16 @@ The spec is written when a job is taken in, and read by the runner that claims t
 
     {"v":1,"type":"email","request_id":"ba7c9e41-b433-4043-81c9-749d9397f8da",
      "trace":"0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","max_attempts":5,"timeout_s":60,"backoff":[2,3600],
-     "priority":"high","group":"tenant-42","tags":["eu"],"unique_key":"order-4711","payload":{"to":"test@gmail.com","subject":"Hi","text":"Hello"}}
+     "priority":"high","group":"tenant-42","tags":["eu"],"unique_key":"order-4711",
+     "payload":{"to":"test@gmail.com","subject":"Hi","text":"Hello"}}
 
 In Redis the text has no line ends. A field that has its default in JobSpec is left out, as a priority "normal" would
 be. To Redis the text is bytes, because Lua's cjson would change large integers, `[]` and `/`. Two scripts go by the
 text's beginning all the same: enqueue.lua reads the type there, and page.lua searches it for the texts of
 `early_in_spec`.
 
-To add a field: a row in OPTIONS (a value that most jobs of a type share) or in RARE (a value that most jobs do not
-have), and a line in JobSpec at the same place among these fields, with a default. The value can be hashed: a tuple, no
-list. The writer and both readers are made from these rows. A field that listings search for must end within the text's
-first 1,024 bytes: it stands before `unique_key`, which may be longer than that.
+To add a field: a row in the tables of spec_rows.py, and a line in JobSpec at the same place among the fields, with a
+default. The writer and both readers are made from the rows.
 """
 
 import functools
@@ -26,12 +25,11 @@ from typing import Any, Final, NamedTuple
 
 from lib.ids import is_request_id
 from lib.jobs.backoff import Backoff
+from lib.jobs.spec_rows import OPTIONS, RARE, SpecRow
 from lib.json_text import to_json
 from lib.tracing import Trace
 
 SPEC_VERSION = 1
-ENDLESS_S = 1e10
-"""Three hundred years. Timers do not take a time of that length or more, so no spec may hold one."""
 
 # What stands before each value of the text: the writer, the pattern of the quick reader and `early_in_spec` share it.
 _TYPE, _REQUEST_ID, _TRACE, _PAYLOAD = f'{{"v":{SPEC_VERSION},"type":', ',"request_id":', ',"trace":', ',"payload":'
@@ -99,84 +97,6 @@ def make_spec(fields: Mapping[str, Any]) -> JobSpec:
 _fields_of_spec = itemgetter(*JobSpec._fields)
 
 
-class SpecRow(NamedTuple):
-    """How one field stands in the text. `read` turns the JSON value into the field's, and raises ValueError or
-    TypeError for a value that no job can be run by.
-
-    form: a regular expression of what `write` gives, and of no text that goes on behind the value. The quick reader
-    parses what it matches, and leaves text of another form to the slow one. "[^,]" costs less than a set of characters.
-    """
-
-    name: str
-    write: Callable[[Any], str]
-    form: str
-    read: Callable[[Any], Any]
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _read_max_attempts(value: Any) -> int:
-    if not value >= 1:
-        raise ValueError("max_attempts is not one")
-    attempts: int = value
-    return attempts
-
-
-def _read_timeout(value: Any) -> float:
-    if not 0 < value < ENDLESS_S:
-        # The deadline is worked out from it: a lane that stumbles there would never run another job.
-        raise ValueError("timeout_s is not one")
-    timeout_s: float = value
-    return timeout_s
-
-
-def _read_backoff(value: Any) -> Backoff:
-    base_s, cap_s = value
-    if not 0 <= base_s < ENDLESS_S > cap_s >= 0:
-        raise ValueError("backoff is not one")
-    return Backoff(base_s, cap_s)
-
-
-def _read_scheduled_for(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError("scheduled_for is not one")
-    return value
-
-
-def _write_number(value: float) -> str:
-    return f"{value:.15g}"
-
-
-def _write_backoff(value: Backoff) -> str:
-    return f"[{_write_number(value.base_s)},{_write_number(value.cap_s)}]"
-
-
-def _write_tags(value: tuple[str, ...]) -> str:
-    return to_json(list(value))
-
-
-def _read_tags(value: Any) -> tuple[str, ...]:
-    # Somebody may have written the spec by hand. Tags that make no sense cost the job its tags, and not its run.
-    return tuple(map(str, value)) if type(value) is list else ()
-
-
-_NUMBER = "[^,]{1,25}"
-_STRING = r'"(?:[^"\\]|\\.)*"'
-OPTIONS: Final = (
-    SpecRow("max_attempts", str, _NUMBER, _read_max_attempts),
-    SpecRow("timeout_s", _write_number, _NUMBER, _read_timeout),
-    SpecRow("backoff", _write_backoff, r"\[[^]]{1,60}\]", _read_backoff),
-    SpecRow("priority", to_json, '"[a-z]{1,9}"', _as_it_is),
-)
-RARE: Final = (
-    SpecRow("group", to_json, _STRING, _as_it_is),
-    SpecRow("schedule", to_json, '"[a-z0-9._-]{1,100}"', _as_it_is),
-    SpecRow("scheduled_for", str, "[0-9]{1,15}", _read_scheduled_for),
-    SpecRow("tags", _write_tags, r"\[[^]]*\]", _read_tags),
-    SpecRow("unique_key", to_json, _STRING, _as_it_is),
-)
 _DEFAULTS: Final[Mapping[str, Any]] = JobSpec._field_defaults
 _RARE_AT = 4 + len(OPTIONS)
 _NONE_RARE = tuple(_DEFAULTS[row.name] for row in RARE)

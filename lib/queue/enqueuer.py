@@ -15,26 +15,14 @@ from collections.abc import Callable, Coroutine
 from math import inf
 from typing import Any
 
-from lib.errors import (
-    GroupFull,
-    InvalidFields,
-    NotReplicated,
-    OutcomeUnknown,
-    QueueFull,
-    RedisKeysBroken,
-    RedisUnavailable,
-    Throttled,
-    UpgradeNeeded,
-    behind_a_change,
-)
-from lib.ids import queue_of
+from lib.errors import NotReplicated, OutcomeUnknown, RedisKeysBroken, RedisUnavailable, UpgradeNeeded, behind_a_change
 from lib.jobs.job import Accepted, NewJob
-from lib.jobs.request_fields import fields_error
-from lib.jobs.submission import BRIEF, without_group
+from lib.jobs.submission import without_group
 from lib.queue.committer import Committer
 from lib.queue.enqueue_text import BEGUN, accepted_from, new_jobs_text
 from lib.queue.fleet import UpgradeGate
 from lib.queue.keys import RedisKeys
+from lib.queue.refusals import REFUSED, refused_job_error
 from lib.queue.scripts import Scripts
 from lib.redis_link.link import RedisLink
 
@@ -45,8 +33,6 @@ COMMIT_KEPT_S = 3600  # as in enqueue.lua
 GROUPS_SINCE = TAGS_SINCE = "0.3.0"
 """The first version that knows groups, and tags. An older runner never looks at the line of a group, and knows no limit
 of one. An older server or supervisor that deletes a job leaves the job's id in the indexes of its tags."""
-REFUSED = ("full", "group-full", "brief", "throttled")
-"""The outcomes of a NewJob that was not taken in; see `refused_job_error`."""
 EnqueueCall = tuple[str, str, str, int, str]
 """One call of enqueue.lua: "enqueue", the queue's base, the id of this Enqueuer, the commit's number, the records."""
 
@@ -263,26 +249,6 @@ class Enqueuer:
         if replicas < self._ack_replicas:
             detail = f"{replicas} of {self._ack_replicas} replicas have it after {REPLICATION_MS} ms"
             raise NotReplicated(f"{detail}; send it again with the same Idempotency-Key")
-
-
-def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields | Throttled:
-    """The error for a job that was not taken in: its outcome is one of REFUSED."""
-    if accepted.outcome == "brief":
-        return fields_error([BRIEF])
-    queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
-    if accepted.outcome == "throttled":
-        return Throttled(
-            f"the job {accepted.job_id} holds the unique key, and its record is gone; nothing was taken in: the key is "
-            f"free in {seconds} s",
-            headers=[("Retry-After", str(seconds))],
-            members={"job_id": accepted.job_id},
-        )
-    headers = [("Retry-After", str(seconds))]
-    again = f"nothing was taken in: send it again in {seconds} s"
-    if accepted.outcome == "group-full":
-        detail = f"the job's group is at the max_depth that each group of the queue {queue} has; {again}"
-        return GroupFull(detail, headers=headers)
-    return QueueFull(f"the queue {queue} is at its max_depth; {again}", headers=headers)
 
 
 def _size_bytes(job: NewJob) -> int:

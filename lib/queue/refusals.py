@@ -1,20 +1,48 @@
-"""Why a job was not cancelled, run again or deleted: the word that the script answers, as the error of the API. Pure.
+"""Why a job was not taken in, cancelled, run again or deleted: the script's word, as the error of the API. Pure.
 
     retry_refusal("email-0192…", "done")      None
     retry_refusal("email-0192…", "ready")     WrongState("the job is ready; only one that is dead, completed or …")
     retry_refusal("email-0192…", "")          JobNotFound("there is no job email-0192…; it may have been trimmed, …")
+    refused_job_error(accepted)               QueueFull("the queue email is at its max_depth; …"), for `full`
 
-job_store.py raises the error for a single job; of many jobs (bulk_changes.py), each has its own.
+job_store.py and enqueuer.py raise the error for a single job; of many jobs (bulk_changes.py, a batch), each has its
+own.
 """
 
-from lib.errors import JobNotFound, WaybillError, WrongState
+from lib.errors import GroupFull, InvalidFields, JobNotFound, QueueFull, Throttled, WaybillError, WrongState
+from lib.ids import queue_of
+from lib.jobs.job import Accepted
+from lib.jobs.request_fields import fields_error
 from lib.jobs.state import BLOCKED
+from lib.jobs.submission import BRIEF
 
 DONE = "done"
 REQUESTED = "requested"
 CHANGED = "changed"
 UNIQUE = "unique "
 WAITS = "waits"
+REFUSED = ("full", "group-full", "brief", "throttled")
+"""The outcomes of a new job that was not taken in."""
+
+
+def refused_job_error(accepted: Accepted) -> QueueFull | InvalidFields | Throttled:
+    """The error for a job that was not taken in: its outcome is one of REFUSED."""
+    if accepted.outcome == "brief":
+        return fields_error([BRIEF])
+    queue, seconds = queue_of(accepted.job_id), accepted.retry_after_s
+    if accepted.outcome == "throttled":
+        return Throttled(
+            f"the job {accepted.job_id} holds the unique key, and its record is gone; nothing was taken in: the key is "
+            f"free in {seconds} s",
+            headers=[("Retry-After", str(seconds))],
+            members={"job_id": accepted.job_id},
+        )
+    headers = [("Retry-After", str(seconds))]
+    again = f"nothing was taken in: send it again in {seconds} s"
+    if accepted.outcome == "group-full":
+        detail = f"the job's group is at the max_depth that each group of the queue {queue} has; {again}"
+        return GroupFull(detail, headers=headers)
+    return QueueFull(f"the queue {queue} is at its max_depth; {again}", headers=headers)
 
 
 def retry_refusal(job_id: str, word: str) -> WaybillError | None:

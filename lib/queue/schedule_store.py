@@ -129,7 +129,7 @@ class ScheduleStore:
             schedule = wanted(present)
             if present is not None and present.schedule.queue != schedule.queue:
                 raise _elsewhere(name, present.schedule.queue)
-            if present is not None and present.schedule == schedule and not digest and _has_its_place(present):
+            if present is not None and present.schedule == schedule and not digest and _has_its_slot(present):
                 return present, None
             if present is None:
                 written = await self._put_new(name, schedule, digest)
@@ -280,11 +280,11 @@ class ScheduleStore:
             await self._link.call("HSETNX", self._keys.schedules, name, queue)
 
 
-def _has_its_place(seen: ScheduleSeen) -> bool:
-    """Whether the next slot stands in `slots`, or there is none: the schedule is paused, or has ended."""
-    if seen.slot is not None or seen.schedule.paused:
+def _has_its_slot(present: ScheduleSeen) -> bool:
+    """False for one that should have a next slot and has none: somebody took it out of `slots`."""
+    if present.slot is not None or present.schedule.paused:
         return True
-    return seen.schedule.timetable(seen.name, seen.anchor_ms).first(seen.now_ms) is None
+    return present.schedule.timetable(present.name, present.anchor_ms).first(present.now_ms) is None
 
 
 def _check_precondition(may_change: Precondition, present: ScheduleSeen | None) -> None:

@@ -20,8 +20,8 @@ from lib.jobs.payload import json_type
 from lib.jobs.registry import Registry
 from lib.json_text import to_json
 from lib.logs.log import Log
-from lib.queue.enqueuer import REFUSED, refused_job_error
 from lib.queue.job_store import JobStore
+from lib.queue.refusals import REFUSED, refused_job_error
 from lib.web import json_body
 from lib.web.problems import InternalError, body_of
 from lib.web.router import Call

@@ -5,6 +5,7 @@ import re
 import unittest
 
 from lib.jobs import spec as spec_module
+from lib.jobs import spec_rows
 from lib.jobs.backoff import Backoff
 from lib.jobs.spec import JobSpec, SpecError, SpecTooNew, make_spec
 from lib.tracing import Trace
@@ -81,10 +82,10 @@ class Spec(unittest.TestCase):
                 self.assertEqual(made, JobSpec.from_text(made.to_text().encode()))
 
     def test_the_tables_name_the_fields_behind_trace_in_their_order(self) -> None:
-        rows = (*spec_module.OPTIONS, *spec_module.RARE)
+        rows = (*spec_rows.OPTIONS, *spec_rows.RARE)
 
         self.assertEqual(JobSpec._fields, ("type", "payload", "request_id", "trace", *(row.name for row in rows)))
-        self.assertLessEqual({row.name for row in spec_module.RARE}, set(JobSpec._field_defaults))
+        self.assertLessEqual({row.name for row in spec_rows.RARE}, set(JobSpec._field_defaults))
 
     def test_a_spec_is_made_of_fields_by_their_names(self) -> None:
         made = spec({"n": 1}, priority="low", unique_key="k")

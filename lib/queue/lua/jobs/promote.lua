@@ -7,6 +7,7 @@
 -- @transition delayed --promote--> ready
 -- @use bell clock due has_waiting keeper promote_due queue_settings rate rested
 local limit, runner = tonumber(ARGV[1]), ARGV[2]
+
 -- When the queue's own rate allows a start; nil where it does now, or where the queue has none. rate: the setting.
 local function next_start(rate)
   local rate_limit, rate_ms = rate_in(rate)
@@ -17,9 +18,8 @@ local function next_start(rate)
 end
 
 local rationed, concurrency, rate = queue_settings('rationed', 'concurrency', 'rate')
-local is_limited = (concurrency or rate) and true or false
-blocks_on_bells(is_limited)
+note_limits(concurrency, rate)
 promote_due(limit)
 local next_ms = next_due() or math.huge
 if rationed then next_ms = math.min(next_ms, end_rests(limit) or math.huge, next_start(rate) or math.huge) end
-return {my_wait(runner, next_ms, not is_limited and PLAIN_MS or nil), next_ms <= now_ms and 'more' or ''}
+return {my_wait(runner, next_ms, not blocks_on_bells() and PLAIN_MS or nil), next_ms <= now_ms and 'more' or ''}
