@@ -148,7 +148,10 @@ def read_preview(body: Any) -> tuple[Schedule, int]:
 
 def read_schedule(body: Any, registry: Registry, ids: JobIds, kept: Schedule | None) -> Schedule:
     """The schedule that `body` asks for. kept: the one of that name that Redis holds: where the body has masks in the
-    payload, as GET shows them, the secrets of that one are put back. Raises InvalidFields with every fault."""
+    payload, as GET shows them, the secrets of that one are put back; and where it does not say `paused`, that one's
+    pause stays. Raises InvalidFields with every fault.
+
+    WHY: a deploy sends its schedules again each time, and must not undo what a person has paused."""
     body = object_in(body)
     errors: list[FieldError] = []
     fields = _fields(body, _FIELDS, errors, required=("job",))
@@ -158,7 +161,8 @@ def read_schedule(body: Any, registry: Registry, ids: JobIds, kept: Schedule | N
         errors.append(FieldError("/job", "is missing"))
     if errors:
         raise fields_error(errors)
-    return Schedule(**{**_BARE, **fields})
+    paused = kept.paused if kept is not None else False
+    return Schedule(**{**_BARE, "paused": paused, **fields})
 
 
 def _fields(

@@ -119,6 +119,16 @@ class Taken(unittest.TestCase):
             self.assertFalse(SCHEDULE_NAME.fullmatch(name), name)
 
 
+class Again(unittest.TestCase):
+    def test_a_pause_stays_where_the_request_does_not_say(self) -> None:
+        paused = taken({**BODY, "paused": True})
+
+        self.assertTrue(taken(BODY, paused).paused)
+        self.assertTrue(taken({**BODY, "paused": None}, paused).paused)
+        self.assertFalse(taken({**BODY, "paused": False}, paused).paused)
+        self.assertFalse(taken(BODY).paused)
+
+
 class Refused(unittest.TestCase):
     def test_each_fault_has_its_pointer_and_says_what_to_do(self) -> None:
         cases: list[tuple[dict[str, Any], str, str]] = [
