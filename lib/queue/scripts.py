@@ -5,6 +5,10 @@ lua/jobs/, lua/queues/, lua/runners/ and lua/callers/ hold the scripts, one a fi
 the fragments whose functions the file calls itself, as in `-- @use clock bell` for parts/clock.lua and parts/bell.lua.
 The text that Redis gets holds each needed fragment once, in front of whatever uses it.
 
+To make a function takes Redis as long as a plain command does, and a script makes all of its functions in each call. So
+a script's header names those that few of its calls need, as in `-- @rarely turn_away promote_due`: they are made
+together when the first of them is needed (`made_rarely`).
+
 Six fragments alone change a job's state, each with the index, the event and the counts that belong to the change:
 take_in makes a job, make_ready and give_back make it ready, delay delays it, hand_out makes it active, and conclude
 ends it.
@@ -27,6 +31,9 @@ FOLDER = Path(__file__).parent / "lua"
 PARTS = FOLDER / "parts"
 _NUMBERS = re.compile(r"^local ([A-Z_]+(?:, [A-Z_]+)*) = (\d+(?:, \d+)*)$\n", re.MULTILINE)
 _USE = re.compile(r"^-- @use (.+)$", re.MULTILINE)
+_RARELY = re.compile(r"^-- @rarely (.+)$", re.MULTILINE)
+_FUNCTION = re.compile(r"^local function (\w+)\((?:.* end$|.*(?:\n.*)*?\nend$)\n?", re.MULTILINE)
+"""A function of a file itself, which StyLua writes in one line or with its `end` at the line's begin."""
 
 
 class Scripts:
@@ -105,9 +112,51 @@ def text_of(name: str) -> str:
     with the numbers in the place of the names that the files give to numbers."""
     source = script_paths()[name].read_text(encoding="utf-8")
     shebang, _, body = source.partition("\n")
-    code = "\n".join(["local base = KEYS[1]", *fragments_of(source).values(), body])
-    lines = [line for line in code.split("\n") if line and not line.lstrip().startswith("--")]
-    return shebang + "\n" + _with_numbers("\n".join(lines))
+    shared = _without_comments("\n".join(["local base = KEYS[1]", *fragments_of(source).values()]))
+    own = _without_comments(body)
+    if rarely := rarely_of(source):
+        shared, own = made_rarely(shared, own, rarely)
+    return shebang + "\n" + _with_numbers(f"{shared}\n{own}")
+
+
+def rarely_of(source: str) -> list[str]:
+    """The functions that a script's header says few of its calls need."""
+    return [name for line in _RARELY.findall(source) for name in line.split()]
+
+
+def _without_comments(code: str) -> str:
+    return "\n".join(line for line in code.split("\n") if line and not line.lstrip().startswith("--"))
+
+
+def made_rarely(shared: str, own: str, names: list[str]) -> tuple[str, str]:
+    """The fragments and the script's own code, with these functions of the fragments in one that makes them:
+
+        local rarely                             turn_away(id)   ->   rarely().turn_away(id)
+        …
+        local made_rarely
+        rarely = function()
+        if made_rarely then return made_rarely end
+        local function turn_away(id) … end
+        made_rarely = {turn_away = turn_away}
+        return made_rarely
+        end
+
+    They must only be called, never be passed on. Raises ValueError for a name that is no function of a fragment's.
+    """
+    moved = [found for found in _FUNCTION.finditer(shared + "\n") if found[1] in names]
+    if missing := set(names) - {found[1] for found in moved}:
+        raise ValueError(f"@rarely names what is no function of a fragment: {', '.join(sorted(missing))}")
+    for found in moved:
+        shared = shared.replace(found[0].rstrip("\n"), "", 1)
+    calls = re.compile(rf"(?<![\w.'])({'|'.join(names)})(?=\()")
+    shared, own = (calls.sub(r"rarely().\1", code) for code in (shared, own))
+    made = ", ".join(f"{found[1]} = {found[1]}" for found in moved)
+    functions = "\n".join(found[0].rstrip("\n") for found in moved)
+    block = (
+        f"local made_rarely\nrarely = function()\nif made_rarely then return made_rarely end\n{functions}\n"
+        f"made_rarely = {{{made}}}\nreturn made_rarely\nend"
+    )
+    return _without_comments(f"local rarely\n{shared}\n{block}"), own
 
 
 def _with_numbers(code: str) -> str:

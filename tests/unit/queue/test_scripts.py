@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from lib.queue import scripts
-from lib.queue.scripts import FOLDER, PARTS, fragments_of, script_paths, text_of, uses_of
+from lib.queue.scripts import FOLDER, PARTS, fragments_of, rarely_of, script_paths, text_of, uses_of
 from tests.unit.queue.lua_names import Names, names_of, tokens_of
 
 # What Lua 5.1 and Redis give to every script, of which the scripts use these; `base` is written by scripts.text_of.
@@ -142,6 +142,36 @@ class Texts(unittest.TestCase):
     def test_a_fragment_that_is_not_there_is_refused(self) -> None:
         with self.assertRaises(OSError):
             fragments_of("-- @use nothing\n")
+
+
+class Rarely(unittest.TestCase):
+    """Functions that few calls of a script need are made together, when one of them is needed."""
+
+    def test_they_are_named_by_the_scripts_of_every_job_and_are_functions_of_fragments(self) -> None:
+        naming = {name for name, path in script_paths().items() if rarely_of(path.read_text(encoding="utf-8"))}
+
+        self.assertEqual({"enqueue", "claim", "finish"}, naming)
+        with self.assertRaises(ValueError):
+            scripts.made_rarely("local function here() end", "", ["here", "nowhere"])
+
+    def test_a_call_makes_no_more_functions_than_before_limits(self) -> None:
+        for name, most in (("enqueue", 27), ("claim", 35), ("finish", 15)):
+            text = text_of(name)
+            rest = text[: text.index("rarely = function()")] + text[text.index("return made_rarely\nend") :]
+            self.assertLessEqual(len(re.findall(r"^local function ", rest, re.MULTILINE)) + 1, most, name)
+
+    def test_outside_of_it_each_is_called_through_it(self) -> None:
+        shared, own = scripts.made_rarely(
+            "local function one() return 1 end\nlocal function two()\n  return one()\nend", "two(one())", ["one"]
+        )
+
+        self.assertEqual("two(rarely().one())", own)
+        self.assertEqual(
+            "local rarely\nlocal function two()\n  return rarely().one()\nend\nlocal made_rarely\n"
+            "rarely = function()\nif made_rarely then return made_rarely end\nlocal function one() return 1 end\n"
+            "made_rarely = {one = one}\nreturn made_rarely\nend",
+            shared,
+        )
 
 
 class Written(unittest.TestCase):

@@ -21,6 +21,9 @@
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
+-- @rarely add_one announce as_count blocks_on_bells conclude count_stale drop_id is_stale_in kill leave_expiring
+-- @rarely letter_of lines make_ready my_wait past_of place post_of promote_due publish_ready push put_back quarantine
+-- @rarely ready_list stands_twice start_one takes_post tally turn_away type_in_spec unmark_stale
 -- @use bell claiming due hand_out keeper promote_due queue_settings stale_ids claim_fields clock lines
 -- WHY the queues with limits have a script of their own: all in one, an idle claim took 1.35 times as long for all.
 local refused = unregistered()
@@ -64,4 +67,4 @@ if #lists > 1 and (handed_out == limit or ids_left == 0) then
 end
 -- A pop that brought nothing is followed by a claim at once.
 local is_idle = state == 'empty' or source == 'ready' and state == '' and handed_out == 0
-return claim_reply(state, is_idle and my_wait(runner, due_ms, PLAIN_MS) or '')
+return claim_reply(state, is_idle and due_ms and my_wait(runner, due_ms, PLAIN_MS) or '')

@@ -5,6 +5,8 @@
 --      and the result (JSON), or '' for none, or why it could not be kept; with last words (parts/last_words.lua)
 -- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
 -- @transition active --complete--> completed
+-- @rarely blocks_on_bells each_note keep_notes leave lines note_limits publish push quarantine queue_settings ring
+-- @rarely type_in_spec
 -- @use records check_types active_list conclude fence last_words notes slots types
 -- WHY not end_attempt: it takes ids out of the active list one by one, and remove_from_active takes all at once.
 local runner, records = ARGV[1], ARGV[2]

@@ -83,7 +83,7 @@ local function place_taken_in(by)
     redis.call('ZADD', base .. 'delayed', unpack(later))
     if redis.call('ZRANGE', base .. 'delayed', '0', '0')[1] ~= first then ring() end
   end
-  write_tags('ZADD', tagged)
+  if next(tagged) then write_tags('ZADD', tagged) end
   publish('delayed', later_ids, by)
   return tally('enqueued', new_types)
 end
