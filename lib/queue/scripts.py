@@ -141,13 +141,16 @@ def made_rarely(shared: str, own: str, names: list[str]) -> tuple[str, str]:
         return made_rarely
         end
 
-    They must only be called, never be passed on. Raises ValueError for a name that is no function of a fragment's.
+    They must only be called, never be passed on. Raises ValueError for a name that is no function of a fragment's, or
+    that a function inside of another one has as well.
     """
     moved = [found for found in _FUNCTION.finditer(shared + "\n") if found[1] in names]
     if missing := set(names) - {found[1] for found in moved}:
         raise ValueError(f"@rarely names what is no function of a fragment: {', '.join(sorted(missing))}")
     for found in moved:
         shared = shared.replace(found[0].rstrip("\n"), "", 1)
+    if twice := re.findall(rf"function ({'|'.join(names)})\(", shared):
+        raise ValueError(f"@rarely names what is the name of two functions: {', '.join(twice)}")
     calls = re.compile(rf"(?<![\w.'])({'|'.join(names)})(?=\()")
     shared, own = (calls.sub(r"rarely().\1", code) for code in (shared, own))
     made = ", ".join(f"{found[1]} = {found[1]}" for found in moved)

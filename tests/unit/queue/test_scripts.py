@@ -150,7 +150,7 @@ class Rarely(unittest.TestCase):
     def test_they_are_named_by_the_scripts_of_every_job_and_are_functions_of_fragments(self) -> None:
         naming = {name for name, path in script_paths().items() if rarely_of(path.read_text(encoding="utf-8"))}
 
-        self.assertEqual({"enqueue", "claim", "finish"}, naming)
+        self.assertEqual({"enqueue", "claim", "ration", "finish"}, naming)
         with self.assertRaises(ValueError):
             scripts.made_rarely("local function here() end", "", ["here", "nowhere"])
 
