@@ -12,6 +12,7 @@ from lib.jobs import zones
 from lib.jobs.schedule import ScheduleSlot
 from lib.jobs.timestamps import timestamp
 from lib.queue.bulkheads import Bulkheads
+from lib.queue.framing import FIELD, RECORD
 from lib.queue.zone_shifts import READ_AT_ONCE, ZoneShift, ZoneShifts
 from lib.work.supervisor.zone_watch import ZoneWatch
 from tests.a_log import ALog
@@ -82,6 +83,28 @@ class Shifts(ZoneCase):
         following = await self.slot()
         self.assertEqual(before.at_ms - HOUR_MS // 2 + 24 * HOUR_MS, following.at_ms if following else 0)
         self.assertEqual(([], []), (await self.shifted(), await self.take()))
+
+    async def test_a_slot_by_the_interval_is_moved_to_the_first_that_is_to_come(self) -> None:
+        before = (await self.put(cron("*/10 3 1 1 *", timezone=ZONE))).slot
+        assert before is not None
+        self.upgrade(7200)
+
+        await self.shifted()
+
+        self.assertEqual(before.at_ms - HOUR_MS, (await self.slot() or before).at_ms)
+
+    async def test_slots_of_an_interval_that_were_taken_do_not_come_again_when_the_clock_was_set_back(self) -> None:
+        taken = (await self.put(cron("*/10 3 1 1 *", timezone=ZONE))).slot
+        assert taken is not None
+        # As when the first two of that day have run, and Redis' clock then went back to today.
+        last_ms, next_ms = taken.at_ms + HOUR_MS // 6, taken.at_ms + HOUR_MS // 3
+        outcome = FIELD.join((str(last_ms), str(last_ms), "fired", "an-id")) + RECORD
+        self.client.zadd(self.base + "slots", {"s": next_ms})
+        self.client.hset(self.keys.schedule("q", "s"), mapping={"slot": next_ms, "outcomes": outcome})
+
+        self.assertEqual([], await self.shifted())
+
+        self.assertEqual(next_ms, (await self.slot() or taken).at_ms)
 
     async def test_a_slot_that_is_due_is_left_to_who_takes_it(self) -> None:
         await self.put_far()
