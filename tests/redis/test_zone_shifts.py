@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import importlib.util
+import os
 import unittest
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from lib.queue.bulkheads import Bulkheads
 from lib.queue.framing import FIELD, RECORD
 from lib.queue.zone_shifts import READ_AT_ONCE, ZoneShift, ZoneShifts
 from lib.work.supervisor.zone_watch import ZoneWatch
+from tests import ON_CLUSTER
 from tests.a_log import ALog
 from tests.redis.case import until
 from tests.redis.schedule_case import ScheduleCase, cron, every
@@ -189,7 +191,7 @@ class Watch(ZoneCase):
 
     @contextlib.asynccontextmanager
     async def watching(self, every_s: float = zones.READ_ANEW_S) -> AsyncIterator[None]:
-        watch = ZoneWatch(self.shifts(), self.log, Bulkheads(self.log), every_s=every_s)
+        watch = ZoneWatch(self.shifts(), self.log, Bulkheads(self.log), every_s=every_s, again_s=0.01)
         task = asyncio.create_task(watch.run())
         yield
         task.cancel()
@@ -232,6 +234,24 @@ class Watch(ZoneCase):
             await self.until_logged("zones.missing")
 
         self.assertEqual(before, await self.slot())
+
+    @unittest.skipIf(ON_CLUSTER in os.environ, "each node would have to refuse it")
+    async def test_where_redis_refuses_to_list_schedules_that_is_said_and_tried_again(self) -> None:
+        def may(list_them: str) -> None:
+            self.client.execute_command("ACL", "SETUSER", "default", list_them)
+
+        before = await self.put_far()
+        self.addCleanup(may, "+hscan")
+        may("-hscan")
+
+        async with self.watching(every_s=0.05):
+            line = await self.until_logged("zones.held_up")
+            self.assertIn("see prod/redis.conf", line["msg"])
+            self.zone.upgrade(7200)
+            may("+hscan")
+            await self.until_logged("schedule.shifted")
+
+        self.assertEqual(before.at_ms - HOUR_MS, (await self.slot() or before).at_ms)
 
     async def test_an_index_that_somebody_broke_is_logged_and_ends_nothing(self) -> None:
         self.client.set(self.keys.schedules, "no hash")
