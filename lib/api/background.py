@@ -1,5 +1,6 @@
 """The tasks of a server process beside its requests: log that Redis is there, watch for a Redis that was emptied, send
-the parent a tick every second, write down counts for GET /metrics, and show this server in the fleet (queue/fleet.py).
+the parent a tick every second, write down counts for GET /metrics, show this server in the fleet (queue/fleet.py), and
+read the host's tzdata anew once a day.
 
 service.py begins each task, and ends them all when the requests have been answered.
 """
@@ -11,6 +12,7 @@ from typing import Any
 
 from lib.errors import RedisUnavailable
 from lib.http1.server.listener import Listener
+from lib.jobs import zones
 from lib.logs.log import Log
 from lib.processes.pipe import TICK_S
 from lib.processes.slot import Slot
@@ -72,6 +74,15 @@ async def show_in_fleet(fleet: Fleet, server: Program, lease_s: float, log: Log)
         with contextlib.suppress(RedisUnavailable), bulkheads.around(ALL, "fleet"):
             await fleet.show([server], lease_s)
         await asyncio.sleep(lease_s / 5)
+
+
+async def read_zones_anew(log: Log, every_s: float, *, is_spokesman: bool) -> None:
+    """Have next_runs and previews go by the tzdata that the host has then, which may have been upgraded. is_spokesman:
+    this one of the server's processes warns where tzdata is gone."""
+    while True:
+        await asyncio.sleep(every_s)
+        if (warning := zones.read_anew()) and is_spokesman:
+            log.warning("zones.missing", warning)
 
 
 async def announce_redis(url: str, link: RedisLink, log: Log) -> None:

@@ -16,6 +16,7 @@ from lib.api.background import (
     REDIS_POLL_S,
     Background,
     announce_redis,
+    read_zones_anew,
     report_state,
     show_in_fleet,
     tick,
@@ -38,6 +39,7 @@ from lib.http1.server.limits import Limits
 from lib.http1.server.listener import Listener
 from lib.ids import JobIds
 from lib.jobs.registry import Registry
+from lib.jobs.zones import READ_ANEW_S
 from lib.logs.log import Log
 from lib.processes.slot import Alone, Slot
 from lib.queue.caller_rates import CallerRate, CallerRates
@@ -105,6 +107,7 @@ async def serve(
     server = this_program("server")
     background.begin(show_in_fleet(stores.fleet, server, settings.lease_s, log))
     background.begin(tick(slot))
+    background.begin(read_zones_anew(log, READ_ANEW_S, is_spokesman=slot.number == 0))
     # Where there are several server processes, their parent logs which keys are new; a child logs only faults in keys.
     keys = KeyRing(settings.api_keys, read_keys, log, is_spokesman=isinstance(slot, Alone), use=auth.replace)
     await slot.wait_for_stop(keys.reread)

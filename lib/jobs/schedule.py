@@ -135,12 +135,37 @@ class Timetable(NamedTuple):
 
         Another host worked the slot out, perhaps by older rules. None: the slot is as good as this host's.
         """
+        found = self._at_its_wall(slot)
+        return found if found != slot and found.at_ms > now_ms else None
+
+    def by_rules_now(self, slot: ScheduleSlot, since_ms: int) -> ScheduleSlot | None:
+        """Where a slot that is not yet due lies by the zone's rules as this host has them: at another time, which may
+        be over; or the slot as it is, where it was worked out by the same rules. None: by these rules the schedule has
+        ended.
+
+        since_ms: no slot up to that time is still to be taken. A slot without a wall (of `*/5 * * * *`, say) is looked
+        for from there on: under other rules not even the day of a monthly one may be the same.
+        """
+        if self.cron is None or (not slot.wall and slot.at_ms <= since_ms):
+            return slot
+        found = self._at_its_wall(slot) if slot.wall else self.first(since_ms)
+        if found is not None and not self._is_within_bounds(found.at_ms):
+            found = next(self.behind(found), None)
+        return slot if found is not None and found.at_ms == slot.at_ms else found
+
+    def _at_its_wall(self, slot: ScheduleSlot) -> ScheduleSlot:
+        """The slot at the time when the zone's clocks show its wall, by the rules of this host; with its jitter."""
         if self.cron is None or not slot.wall:
-            return None
+            return slot
         at_s = self.cron.instant_of(datetime.fromisoformat(slot.wall), self.zone)
-        if at_s is None or at_s * 1000 == slot.at_ms or at_s * 1000 <= now_ms:
-            return None
+        if at_s is None:
+            return slot
         return ScheduleSlot(at_s * 1000, at_s * 1000 + slot.due_ms - slot.at_ms, slot.wall)
+
+    def _is_within_bounds(self, at_ms: int) -> bool:
+        is_early = self.starts_ms is not None and at_ms < self.starts_ms
+        is_late = self.ends_ms is not None and at_ms > self.ends_ms
+        return not (is_early or is_late)
 
     def turn(self, slot: ScheduleSlot, now_ms: int, catch_up: str) -> Turn:
         """What becomes of this slot, which is due at now_ms, and of those behind it that are due as well."""

@@ -19,6 +19,8 @@ UTC_NAMES: Final = frozenset({"UTC", "Etc/UTC", "Z"})
 _NO_ZONES: Final = frozenset({"localtime", "Factory", "posixrules"})
 _OFFSET: Final = re.compile(r"(?:UTC|GMT)?[+-][0-9]{1,2}(?::?[0-9]{2})?", re.IGNORECASE)
 _LONGEST_SHOWN: Final = 100
+READ_ANEW_S: Final = 86_400.0
+"""Servers and supervisors read the host's tzdata anew after so long."""
 INSTALL: Final = "install it: apt-get install tzdata, or apk add tzdata"
 
 
@@ -74,10 +76,11 @@ def _version() -> str:
     return ""
 
 
-def read_anew() -> None:
-    """Have the next `find_zone` read the host's tzdata again."""
+def read_anew() -> str | None:
+    """Have the next `find_zone` read the host's tzdata again. Returns the `tzdata_warning` of what the host has now."""
     known_zones.cache_clear()
     zoneinfo.ZoneInfo.clear_cache()
+    return tzdata_warning()
 
 
 def _why_unknown(name: str) -> str:

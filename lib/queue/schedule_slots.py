@@ -105,7 +105,7 @@ class ScheduleSlots:
         schedule = schedule_from(due.text)
         timetable = schedule.timetable(due.name, int(due.anchor))
         if moved := timetable.moved(slot, now_ms):
-            is_moved = await self._shift(queue, due, moved)
+            is_moved = await self.shift(queue, due.name, due.version, due.due, moved)
             return SlotTaken("shifted" if is_moved else "changed", moved)
         turn = timetable.turn(slot, now_ms, schedule.catch_up)
         if turn.run is None:
@@ -131,9 +131,10 @@ class ScheduleSlots:
                 await self._link.call("SADD", self._keys.queues, queue)
         return outcome, about
 
-    async def _shift(self, queue: str, due: DueSchedule, slot: ScheduleSlot) -> bool:
-        """Store another time for the slot that is due. False where another was quicker."""
-        arguments = (due.name, due.version, due.due, *slot_texts(slot))
+    async def shift(self, queue: str, name: str, version: str, due: str, slot: ScheduleSlot | None) -> bool:
+        """Store another time for the next slot of a schedule whose version and due time were seen; None has it end.
+        False where another was quicker, or the schedule was written anew."""
+        arguments = (name, version, due, *slot_texts(slot))
         return bool(await self._scripts.call("shift", self._keys.base(queue), *arguments))
 
     async def clear(self, queue: str, name: str) -> None:

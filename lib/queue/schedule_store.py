@@ -12,7 +12,7 @@ A write carries the version that was read. Where somebody else was quicker it do
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from lib.errors import (
     PreconditionFailed,
@@ -122,13 +122,19 @@ class ScheduleStore:
     async def index(self) -> dict[str, str]:
         """Every schedule's name -> its queue, sorted by name."""
         found: dict[str, str] = {}
+        async for page in self.index_pages():
+            found.update(page)
+        return dict(sorted(found.items()))
+
+    async def index_pages(self) -> AsyncIterator[dict[str, str]]:
+        """As `index`, about NAMES_AT_ONCE at a time and in no order."""
         cursor = b"0"
         while True:
             cursor, flat = await self._link.call("HSCAN", self._keys.schedules, cursor, "COUNT", NAMES_AT_ONCE)
             texts = [shown_text(item) for item in flat]
-            found.update(zip(texts[::2], texts[1::2], strict=True))
+            yield dict(zip(texts[::2], texts[1::2], strict=True))
             if cursor == b"0":
-                return dict(sorted(found.items()))
+                return
 
     async def read_some(self, queue: str, names: Sequence[str]) -> tuple[int, list[ScheduleSeen]]:
         """Redis' clock in ms, and those of these schedules that lie in the queue. Raises RedisKeysBroken where somebody

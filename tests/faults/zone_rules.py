@@ -6,16 +6,15 @@ each next slot, as it would take a minute to wait for it. A slot that the second
 minute; so some local slots are left out while the hosts differ, and none fires twice.
 """
 
-import struct
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.faults.clocks import Clock, NoCompiler
 from tests.faults.row import Row
 from tests.faults.site import Site
 from tests.private_redis import PrivateRedis
+from tests.zone_files import write_zone
 
 ZONE = "Test/Fault"
 OFFSETS_S = (3600, 3660)
@@ -41,7 +40,7 @@ def row(found: Row, *, slots: int) -> Row:
 
 
 def _pass(site: Site, found: Row, clock: Clock, slots: int) -> None:
-    folders = [_tzdata(site.folder / f"tz{offset_s}", offset_s) for offset_s in OFFSETS_S]
+    folders = [write_zone(site.folder / f"tz{offset_s}", ZONE, offset_s) for offset_s in OFFSETS_S]
     server = site.server(PYTHONTZPATH=folders[0])
     workers = [site.worker(PYTHONTZPATH=folder, LOG_LEVEL="INFO", LEASE_S=15) for folder in folders]
     body = {"cron": EACH_MINUTE, "timezone": ZONE, "overlap": "allow", "catch_up": "all", "job": site.body("work")}
@@ -82,13 +81,3 @@ def _seen(site: Site) -> _Seen:
     values: Any = site.client.hmget(f"{site.base}schedule:minute", "slot", "wall", "fired")
     slot, wall, fired = values
     return _Seen(int(slot), wall.decode(), int(fired or 0))
-
-
-def _tzdata(folder: Path, offset_s: int) -> Path:
-    """A folder with one zone of a fixed offset, in the form of RFC 9636 (TZif, version 1): no transition, one type of
-    local time, whose name is FLT."""
-    path = folder / ZONE
-    path.parent.mkdir(parents=True)
-    head = b"TZif" + bytes(16) + struct.pack(">6l", 0, 0, 0, 0, 1, 4)
-    path.write_bytes(head + struct.pack(">lbB", offset_s, 0, 0) + b"FLT\0")
-    return folder

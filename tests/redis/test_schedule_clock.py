@@ -4,29 +4,26 @@ import unittest
 from random import Random
 from typing import Any
 
-from lib.jobs.zones import known_zones
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.schedule_seen import ScheduleSeen
 from lib.queue.schedule_slots import DUE_AT_ONCE, ScheduleSlots
-from lib.work.supervisor.clock import WITHIN_S, ZONES_ANEW_S, ScheduleClock
-from tests.a_clock import Clock
+from lib.work.supervisor.clock import WITHIN_S, ScheduleClock
 from tests.a_log import ALog
 from tests.redis.case import until
-from tests.redis.schedule_case import ScheduleCase, Tasks, cron, every
+from tests.redis.schedule_case import ScheduleCase, Tasks, every
 
 
 class AClock(ScheduleCase):
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
         self.log = ALog(self)
-        self.host_clock = Clock()
         self.tasks = Tasks()
         self.addAsyncCleanup(self.tasks.end)
         self.clock = self.a_clock()
 
     def a_clock(self) -> ScheduleClock:
         slots = ScheduleSlots(self.a_link(), self.keys, self.ids)
-        return ScheduleClock(slots, self.log, Bulkheads(self.log), Random(1), self.tasks.add, self.host_clock)
+        return ScheduleClock(slots, self.log, Bulkheads(self.log), Random(1), self.tasks.add)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         return [line for line in self.log.lines() if line["event"] == event]
@@ -131,18 +128,6 @@ class AClock(ScheduleCase):
 
         self.assertEqual([10], [line["runs"] for line in self.logged("schedule.missed")])
         self.assertEqual(1, len(self.logged("schedule.fired")))
-
-    @unittest.skipUnless("Europe/Berlin" in known_zones(), "this host has no tzdata")
-    async def test_zones_are_read_again_once_a_day(self) -> None:
-        schedule = cron(timezone="Europe/Berlin")
-        zone = schedule.timetable("s", 0).zone
-
-        await self.fire()
-        self.assertIs(zone, schedule.timetable("s", 0).zone)
-        self.host_clock.now_s += ZONES_ANEW_S
-        await self.fire()
-
-        self.assertIsNot(zone, schedule.timetable("s", 0).zone)
 
 
 if __name__ == "__main__":

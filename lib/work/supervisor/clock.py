@@ -10,14 +10,13 @@ room, or which this host can't read, stays due, and is tried again with each sur
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from math import inf
 from random import Random
 from typing import Any
 
 from lib.errors import RedisUnavailable
-from lib.jobs import zones
+from lib.jobs.schedule import ScheduleSlot
 from lib.jobs.timestamps import timestamp
 from lib.logs.log import Log
 from lib.queue.bulkheads import Bulkheads
@@ -25,7 +24,6 @@ from lib.queue.schedule_slots import DUE_AT_ONCE, DueSchedule, ScheduleSlots, Sl
 
 WITHIN_S = 120.0
 """No timer is set for a later slot: upkeep surveys a queue sooner than that (rota.py), and sets it then."""
-ZONES_ANEW_S = 86_400.0
 
 
 class ScheduleClock:
@@ -38,20 +36,17 @@ class ScheduleClock:
         bulkheads: Bulkheads,
         rng: Random,
         start_task: Callable[[Coroutine[Any, Any, None]], object],
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slots = slots
         self._log = log
         self._bulkheads = bulkheads
         self._rng = rng
         self._start_task = start_task
-        self._clock = clock
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._firing: set[str] = set()
         """The queues of which slots are being taken now."""
         self._held_up: set[tuple[str, str]] = set()
         """Queue and schedule of each slot that was last found to have no room."""
-        self._zones_read_s = clock()
 
     def set(self, queue: str, wait_s: float) -> None:
         """The queue's next slot is due in so many seconds; inf where it has none."""
@@ -72,7 +67,6 @@ class ScheduleClock:
         finds Redis back sets it."""
         wait_s = inf
         try:
-            self._read_zones()
             with self._bulkheads.around(queue, "schedules"):
                 wait_s = await self._take_all(queue)
         except RedisUnavailable:
@@ -110,12 +104,6 @@ class ScheduleClock:
             return taken.outcome
         return "stays"
 
-    def _read_zones(self) -> None:
-        """Once a day: the host's tzdata may have been upgraded."""
-        if self._clock() - self._zones_read_s >= ZONES_ANEW_S:
-            self._zones_read_s = self._clock()
-            zones.read_anew()
-
     def _log_taken(self, queue: str, due: DueSchedule, taken: SlotTaken, now_ms: int) -> None:
         if taken.outcome == "changed":
             return
@@ -136,8 +124,7 @@ class ScheduleClock:
             msg = f"Schedule {name} was skipped: {taken.job_id} has not ended"
             self._log.info("schedule.skipped", msg, job_id=taken.job_id, **about)
         elif taken.outcome == "shifted":
-            msg = f"Schedule {name} runs at {at}: its zone's rules are others than when that was worked out"
-            self._log.info("schedule.shifted", msg, **about)
+            log_shifted(self._log, queue, name, taken.slot)
 
     def _log_full(self, queue: str, name: str, about: dict[str, Any]) -> None:
         """Once, until the slot is taken."""
@@ -145,3 +132,14 @@ class ScheduleClock:
             self._held_up.add((queue, name))
             msg = f"Schedule {name} waits: the queue {queue}, or the job's group in it, is at its max_depth"
             self._log.warning("schedule.held_up", msg, **about)
+
+
+def log_shifted(log: Log, queue: str, name: str, slot: ScheduleSlot | None) -> None:
+    """The slot was moved to where it lies by the rules of this host; None: the schedule has ended by these."""
+    by_rules = "its zone's rules are others than when that was worked out"
+    about: dict[str, Any] = {"queue": queue, "schedule": name}
+    if slot is None:
+        log.info("schedule.shifted", f"Schedule {name} has no run left before it ends: {by_rules}", **about)
+        return
+    at = timestamp(slot.at_ms)
+    log.info("schedule.shifted", f"Schedule {name} runs at {at}: {by_rules}", scheduled_for=at, **about)

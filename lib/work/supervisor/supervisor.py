@@ -36,6 +36,7 @@ from lib.queue.keys import RedisKeys
 from lib.queue.queue_names import NAMES_AT_ONCE, Walk
 from lib.queue.queue_store import QueueStore
 from lib.queue.schedule_slots import ScheduleSlots
+from lib.queue.zone_shifts import ZoneShifts
 from lib.redis_link.link import open_link
 from lib.settings.config import EXIT_CONFIG, Settings
 from lib.work.outcomes import OutcomeLog
@@ -54,6 +55,7 @@ from lib.work.supervisor.stuck import StuckRunners
 from lib.work.supervisor.supervisor_tasks import SupervisorTasks
 from lib.work.supervisor.upkeep import Upkeep
 from lib.work.supervisor.wear import WearLimits
+from lib.work.supervisor.zone_watch import ZoneWatch
 
 CALL_TIMEOUT_S = 5.0
 RUNNER_EXIT_S = 6.0
@@ -107,7 +109,9 @@ class Supervisor:
             self._tasks,
             log,
         )
-        clock = ScheduleClock(ScheduleSlots(link, keys, JobIds()), log, bulkheads, rng, self._tasks.start)
+        slots = ScheduleSlots(link, keys, JobIds())
+        clock = ScheduleClock(slots, log, bulkheads, rng, self._tasks.start)
+        self._zone_watch = ZoneWatch(ZoneShifts(link, keys, slots), log, bulkheads)
         self._beats = Beats(settings.lease_s, self._roster, queues, Fleet(link, keys), bulkheads)
         self._rounds = Rounds(
             settings.redis_url,
@@ -144,6 +148,7 @@ class Supervisor:
             self._tasks.start(self._keep(runner, quota))
         self._tasks.start(self._beats.run())
         self._tasks.start(self._rounds.run())
+        self._tasks.start(self._zone_watch.run())
         await self._shutdown.begun.wait()
         await self._drain()
         await self._beats.end()

@@ -2,11 +2,12 @@
 
 import unittest
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 from lib.jobs.cron_text import read_cron
 from lib.jobs.schedule import LATE_MS, MOST_CAUGHT_UP, MOST_COUNTED, Schedule, ScheduleSlot, Timetable, doubts
+from lib.jobs.zones import find_zone, known_zones
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 
@@ -225,6 +226,53 @@ class NewRules(unittest.TestCase):
     def test_under_the_same_rules_nothing_moves(self) -> None:
         self.assertIsNone(self.old.moved(self.slot, NOON))
         self.assertIsNone(every(1000).moved(slot(NOON), 0))
+        self.assertEqual(self.slot, self.old.by_rules_now(self.slot, NOON))
+        self.assertEqual(slot(NOON + 7), every(1000).by_rules_now(slot(NOON + 7), 0))
+
+    def test_a_slot_that_lies_earlier_by_the_rules_now_moves_there_even_if_that_is_over(self) -> None:
+        ahead = self.old._replace(zone=timezone(timedelta(hours=3)))
+        wanted = ScheduleSlot(at("2026-11-29T23:30"), at("2026-11-29T23:30"), "2026-11-30T02:30")
+
+        for since_ms in (NOON, wanted.at_ms, wanted.at_ms + 1000):
+            self.assertEqual(wanted, ahead.by_rules_now(self.slot, since_ms))
+
+    def test_a_moved_slot_keeps_its_jitter(self) -> None:
+        slot = self.slot._replace(due_ms=self.slot.at_ms + 417)
+
+        moved = self.new.by_rules_now(slot, NOON)
+
+        assert moved is not None
+        self.assertEqual(417, moved.due_ms - moved.at_ms)
+
+    def test_a_slot_by_the_interval_is_looked_for_anew(self) -> None:
+        old = cron("*/10 8-17 * * *", zone=timezone(timedelta(hours=1)))
+        first, fired = old.first(at("2026-11-30T00:00")), at("2026-11-30T07:20")
+        assert first is not None
+        ahead = old._replace(zone=timezone(timedelta(hours=2)))
+
+        # At 07:00 by UTC it is 9 by the clocks now, where it was 8: the runs since 8 that are still to come are made.
+        self.assertEqual(slot(at("2026-11-30T06:30")), ahead.by_rules_now(first, at("2026-11-30T06:20")))
+        # A slot whose jitter is not yet over has a time that is: it stays.
+        self.assertEqual(slot(fired), ahead.by_rules_now(slot(fired), fired))
+
+    def test_a_moved_slot_keeps_within_the_bounds(self) -> None:
+        ahead = self.old._replace(zone=timezone(timedelta(hours=2)))
+
+        begun = ahead._replace(starts_ms=self.slot.at_ms).by_rules_now(self.slot, NOON)
+        ended = self.new._replace(ends_ms=self.slot.at_ms).by_rules_now(self.slot, NOON)
+
+        self.assertEqual("2026-12-01T02:30", begun.wall if begun else "")
+        self.assertIsNone(ended)
+
+    @unittest.skipUnless("Europe/Berlin" in known_zones(), "this host has no tzdata")
+    def test_no_slot_of_a_year_moves_under_the_rules_by_which_it_was_worked_out(self) -> None:
+        for text in ("30 2 * * *", "15,45 2,3 * * *", "0 0 1 * *", "*/20 0-4 * * 0", "0 */2 * * *", "30 * * 3,10 0"):
+            for zone in ("Europe/Berlin", "Australia/Lord_Howe", "America/New_York"):
+                timetable = cron(text, zone=find_zone(zone), jitter_ms=60_000)
+                since_ms = NOON
+                for found in takewhile(lambda one: one.at_ms < NOON + 366 * DAY_MS, timetable.after(NOON)):
+                    self.assertEqual(found, timetable.by_rules_now(found, since_ms), (text, zone))
+                    since_ms = found.at_ms
 
 
 if __name__ == "__main__":
