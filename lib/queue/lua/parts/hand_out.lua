@@ -17,13 +17,15 @@ local function hand_out(id, job, f, past, runner, group, is_lost_claim)
   local claims, gives_up, checkpoint = f[CLAIMS], f[GIVES_UP], past[CHECKPOINT]
   local token = claims and tostring(as_count(claims) + 1) or '1'
   local attempt = claims and tostring(as_count(past[ATTEMPTS]) + (is_lost_claim and 0 or 1)) or '1'
-  if group then
+  if group == '' then
     redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', runner, 'started', now,
-      'group', group)
-    local ids = group_starts[group]
-    if ids then ids[#ids + 1] = id else group_starts[group] = {id} end
+      'group', '')
   else
     redis.call('HSET', job, 'state', 'active', 'claims', token, 'attempts', attempt, 'worker', runner, 'started', now)
+  end
+  if group then
+    local ids = group_starts[group]
+    if ids then ids[#ids + 1] = id else group_starts[group] = {id} end
   end
   handed_out = handed_out + 1
   claimed_ids[handed_out], ready_since[handed_out] = id, tonumber(f[SINCE])

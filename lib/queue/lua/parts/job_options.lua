@@ -2,7 +2,8 @@
 -- option that is not asked for is nil. The text has a letter and a value for each option, with a \29 behind the value;
 -- a letter that is not known here is passed over.
 -- Example: 'd+60000\29ureport-7\29' is due in a minute, under the unique key report-7.
--- Of these the table holds: due_ms, ms since 1970, nil where the job is due at once; is_due_by_delay.
+-- Of these the table holds: due_ms, ms since 1970, nil where the job is due at once; is_due_by_delay; is_group_alone,
+-- true where the job asks for nothing but a group.
 -- @use clock
 local OPTION_NAMES = {
   d = 'due',  -- when the job is due: ms since 1970, or + and the ms from now
@@ -18,6 +19,8 @@ local OPTION_NAMES = {
   a = 'tags',  -- parted by commas
 }
 local function read_options(text)
+  local group = string.match(text, '^g([^\29]*)\29$')
+  if group then return {group = group, is_group_alone = true} end
   local options = {}
   for letter, value in string.gmatch(text, '(%a)([^\29]*)\29') do
     local name = OPTION_NAMES[letter]

@@ -52,6 +52,9 @@ local function take_in(id, priority, spec, type_name, options)
   if not options and priority == 'normal' then
     redis.call('HSET', job, 'spec', spec, 'state', 'ready')
     return
+  elseif options and options.is_group_alone and priority == 'normal' then
+    redis.call('HSET', job, 'spec', spec, 'state', 'ready', 'group', options.group)
+    return
   end
   write_record(job, due_ms and 'delayed' or 'ready', priority, spec, options)
   if options and options.expires then
