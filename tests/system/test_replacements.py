@@ -146,11 +146,12 @@ class Replacements(Case):
 
         successor = self.until(lambda: worker.runner_pids()[1:], "its successor is started", SOON_S)[0]
         os.kill(old, signal.SIGKILL)
+        ids += self.post_many(4, "sleep", seconds=0.1)  # The first ones may all have ended on a slow machine.
 
         self.watch(self.are(ids, "completed"), 2, SOON_S)
         self.assertIn(successor, {run.pid for run in self.executions()})
         runs = [len(self.executions(job_id)) for job_id in ids]
-        self.assertLessEqual(sum(runs), 42, "more were run again than were aboard")
+        self.assertLessEqual(sum(runs), len(ids) + 2, "more were run again than were aboard")
 
     def test_one_that_is_killed_while_it_ends_what_it_runs_loses_no_job(self) -> None:
         worker = self.ready(WORKER_QUEUES="default=2", RUNNER_MAX_JOBS=2)
