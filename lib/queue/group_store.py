@@ -24,7 +24,7 @@ from lib.redis_link.link import RedisLink
 
 CHANGE_TRIES = 10
 _FIELDS = 6
-"""How many elements the script `groups` answers for each group."""
+"""How many elements groups.lua answers for each group."""
 
 
 class Group(NamedTuple):
@@ -139,7 +139,7 @@ class GroupStore:
 
 
 def _group(name: str, numbers: Any, own: OwnLimits, of_all: OwnLimits) -> Group:
-    """numbers: ready, running, limited_by or '', until ms or '', as the script answers them."""
+    """numbers: ready, running, limited_by or '', until ms or '', as groups.lua answers them."""
     ready, running, limited_by, until_ms = numbers
     return Group(
         name=name,

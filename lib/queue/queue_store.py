@@ -243,8 +243,8 @@ def _census(queue: str, reply: list[Any]) -> Census:
         per_minute=per_minute(counters(found["minute"]), counters(found["last_minute"]), now_ms % 60_000 / 60_000),
         totals=_by_event(counters(found["totals"])),
         settings=queue_settings.shown(texts(found["settings"])),
-        limited=_limited(shown_text(found.get("limited", b""))),
-        lines=counters(found.get("lines", b"")),
+        limited=_limited(shown_text(found["limited"])),
+        lines=counters(found["lines"]),
     )
 
 

@@ -6,11 +6,9 @@ import unittest
 from lib.errors import GroupFull, GroupNotFound, IdempotencyKeyReused, QueueFull, QueueNotFound
 from lib.jobs.job import Keyed, NewJob
 from lib.jobs.start_limits import OwnLimits, Rate
-from lib.queue.scripts import script_paths
 from tests.redis.grouped import GroupedCase
 
 TENANT = "tenant-42"
-HAS_GROUPS = {"groups", "limit_group", "release_group"} <= script_paths().keys()
 
 
 class MaxDepthCase(GroupedCase):
@@ -70,7 +68,6 @@ class MaxDepth(MaxDepthCase):
         self.assertEqual(["new"] * 3, await self.take_in("a", "a", "a"))
 
 
-@unittest.skipUnless(HAS_GROUPS, "the scripts of groups have not landed")
 class OfOneGroup(GroupedCase):
     """queues.groups: a page of groups, limits of one of them, its hold."""
 

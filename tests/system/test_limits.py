@@ -6,14 +6,12 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any
 
-from lib.queue.claim_reply import Claim
 from tests.processes import Server
 from tests.system.worker_case import WorkerCase
 
 QUEUE = "/api/queues/default"
 
 
-@unittest.skipUnless(hasattr(Claim, "is_limited"), "the runners do not claim by ration.lua yet")
 class Limits(WorkerCase):
     settings = {"WORKER_QUEUES": "default=10", "WORKER_PROCESSES": 3}  # noqa: RUF012
 

@@ -3,11 +3,9 @@
 import unittest
 from typing import Any, ClassVar
 
-from lib.queue.scripts import script_paths
 from tests.private_redis import PrivateRedis, wait_until
 from tests.processes import Server
 
-HAS_GROUPS = {"groups", "limit_group", "release_group"} <= script_paths().keys()
 NONE = {"concurrency": None, "rate": None, "max_depth": None}
 RATE = {"limit": 100, "per_s": 60}
 UNTIL_MS = 4_000_000_000_000
@@ -132,7 +130,6 @@ class OfGroups(Api):
         self.assertEqual((503, "/problems/group-full"), (line["status"], line["problem"]["type"]))
 
 
-@unittest.skipUnless(HAS_GROUPS, "the scripts of groups have not landed")
 class OfOneGroup(Api):
     def setUp(self) -> None:
         super().setUp()
