@@ -22,7 +22,7 @@ from lib.queue.end_record import (
     snooze_record,
 )
 from lib.queue.enqueue_text import new_jobs_text
-from lib.queue.framing import FIELD, FIELD_BYTE, RECORD_BYTE
+from lib.queue.framing import FIELD_BYTE, RECORD_BYTE
 from lib.queue.scripts import Scripts
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
