@@ -160,28 +160,8 @@ class _OfQueues:
             ),
             "duration": Family("waybill_job_duration_seconds", "histogram", "How long a handler ran, each attempt."),
         }
-
-        self._limits = {
-            "concurrency": Family(
-                "waybill_queue_concurrency_limit", "gauge", "How many jobs of a queue may run at once, where limited."
-            ),
-            "rate": Family(
-                "waybill_queue_starts_per_second_limit",
-                "gauge",
-                "How many jobs of a queue may start in a second on average, where its rate is limited.",
-            ),
-        }
-        self._limited = Family(
-            "waybill_queue_limited",
-            "gauge",
-            "Whether jobs of a queue wait because of its own limit: 1 or 0, for each limit that is set.",
-        )
+        self._limits = _OfLimits()
         self._slots = _OfSchedules()
-        self._lines = Family(
-            "waybill_queue_groups",
-            "gauge",
-            "Groups of a queue with ready jobs: they wait for their turn, for a job of theirs to end, or for a time.",
-        )
 
     @property
     def families(self) -> list[Family]:
@@ -190,8 +170,9 @@ class _OfQueues:
         )
         unreadable.add(self.unreadable)
         gauges = [self.workers, self.warnings, self._programs, self._replacements, unreadable]
-        limits = [self._jobs, self._latency, *self._limits.values(), self._limited, self._lines]
-        return [*gauges, *limits, *self._events.values(), *self._timings.values(), *self._slots.families]
+        jobs = [self._jobs, self._latency]
+        counted = [*self._events.values(), *self._timings.values()]
+        return [*gauges, *jobs, *self._limits.families, *counted, *self._slots.families]
 
     def add_programs(self, programs: Iterable[Program]) -> None:
         for (kind, version), count in Counter((one.kind, version_text(one.version)) for one in programs).items():
@@ -205,19 +186,7 @@ class _OfQueues:
         for state, count in census.counts.items():
             self._jobs.add(count, queue=census.queue, state=state)
         self._latency.add(census.oldest_ready_age_s or 0, queue=census.queue)
-        self._add_limits(census)
-
-    def _add_limits(self, census: Census) -> None:
-        """Add the queue's own limits, where any are set, and its groups, where it has any."""
-        concurrency, rate = census.settings["concurrency"], census.settings["rate"]
-        limits = {"concurrency": concurrency, "rate": rate and rate["limit"] / rate["per_s"]}
-        for by, limit in limits.items():
-            if limit:
-                self._limits[by].add(limit, queue=census.queue)
-                is_limiting = census.limited is not None and census.limited.by == by
-                self._limited.add(1 if is_limiting else 0, queue=census.queue, by=by)
-        for state, count in census.lines.items():
-            self._lines.add(count, queue=census.queue, state=state)
+        self._limits.add(census)
 
     def add_counters(self, queue: str, counters: Counters, types: Iterable[str]) -> None:
         """Add the counters of a queue. types: the names of the types that enqueue to it by default."""
@@ -236,6 +205,48 @@ class _OfQueues:
         WHY: Prometheus sees no increase in a counter that begins at 5, so that the first five dead jobs raise no alert.
         """
         self.add_counters(queue, Counters({}, {}), types)
+
+
+class _OfLimits:
+    """The families about the limits of queues, and about groups."""
+
+    def __init__(self) -> None:
+        self._limits = {
+            "concurrency": Family(
+                "waybill_queue_concurrency_limit", "gauge", "How many jobs of a queue may run at once, where limited."
+            ),
+            "rate": Family(
+                "waybill_queue_starts_per_second_limit",
+                "gauge",
+                "How many jobs of a queue may start in a second on average, where its rate is limited.",
+            ),
+        }
+        self._limited = Family(
+            "waybill_queue_limited",
+            "gauge",
+            "Whether jobs of a queue wait because of its own limit: 1 or 0, for each limit that is set.",
+        )
+        self._lines = Family(
+            "waybill_queue_groups",
+            "gauge",
+            "Groups of a queue with ready jobs: they wait for their turn, for a job of theirs to end, or for a time.",
+        )
+
+    @property
+    def families(self) -> list[Family]:
+        return [*self._limits.values(), self._limited, self._lines]
+
+    def add(self, census: Census) -> None:
+        """Add the queue's own limits, where any are set, and its groups, where it has any."""
+        concurrency, rate = census.settings["concurrency"], census.settings["rate"]
+        limits = {"concurrency": concurrency, "rate": rate and rate["limit"] / rate["per_s"]}
+        for by, limit in limits.items():
+            if limit:
+                self._limits[by].add(limit, queue=census.queue)
+                is_limiting = census.limited is not None and census.limited.by == by
+                self._limited.add(1 if is_limiting else 0, queue=census.queue, by=by)
+        for state, count in census.lines.items():
+            self._lines.add(count, queue=census.queue, state=state)
 
 
 class _OfSchedules:

@@ -1,4 +1,4 @@
-"""The text of a cron expression: what it says, and what is wrong with it.
+"""Reads the text of a cron expression, or says what is wrong with the text.
 
     read_cron("30 2 * * mon-fri")   ->  Cron(minutes=(30,), hours=(2,), weekdays=frozenset({1, 2, 3, 4, 5}), …)
     read_cron("* * * * * *")        ->  CronError: has 6 fields; write five fields, minute hour day month weekday, …

@@ -4,10 +4,10 @@
     timetable.first(now_ms)
     ->  ScheduleSlot(at_ms=1796002200000, due_ms=1796002200000, wall="2026-11-30T02:30")
 
-A slot is one time at which the schedule is to run. Redis keeps the next slot; whoever takes that slot works out the one
-behind it. `at_ms` is the slot's time by the expression; `due_ms` is later by the slot's jitter, and never as late as
-the slot behind. `wall` is what the clocks show at a slot of a cron that goes by the hands (cron.py), else "". It tells
-whoever takes the slot whether the zone's rules are still those by which it was worked out (`moved`).
+A slot is one time at which the schedule is to run. Redis keeps the next slot; the process that takes a slot works out
+the slot behind it. `at_ms` is the slot's time by the expression; `due_ms` is later by the slot's jitter, and never as
+late as the slot behind. `wall` is what the clocks show at a slot of a cron that goes by the hands (cron.py), else "".
+It tells whoever takes the slot whether the zone's rules are still those by which it was worked out (`moved`).
 
 A slot is missed where no job was queued for it: nothing ran when its time came. `turn` says what becomes of missed
 slots, by `catch_up`:

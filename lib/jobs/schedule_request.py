@@ -147,9 +147,9 @@ def read_preview(body: Any) -> tuple[Schedule, int]:
 
 
 def read_schedule(body: Any, registry: Registry, ids: JobIds, kept: Schedule | None) -> Schedule:
-    """The schedule that `body` asks for. kept: the one of that name that Redis holds: where the body has masks in the
-    payload, as GET shows them, the secrets of that one are put back; and where it does not say `paused`, that one's
-    pause stays. Raises InvalidFields with every fault.
+    """The schedule that `body` asks for. kept: the schedule that Redis holds under the name. Where the body has masks
+    in the payload, as GET shows them, the secrets of `kept` are put back; where the body does not say `paused`, the
+    pause of `kept` stays. Raises InvalidFields with every fault.
 
     WHY: a deploy sends its schedules again each time, and must not undo what a person has paused."""
     body = object_in(body)

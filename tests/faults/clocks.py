@@ -4,6 +4,7 @@ Nobody is reaped, nothing runs twice or before its time by Redis' clock, and wha
 processes get their clock from a library of 40 lines (clock.c) that adds to the kernel's; the real one stays.
 """
 
+import contextlib
 import shutil
 import struct
 import subprocess
@@ -52,6 +53,20 @@ class Clock:
             file.write(struct.pack("q", self.shift_s))
 
 
+@contextlib.contextmanager
+def site_with_clock() -> Iterator[tuple[Site, Clock]]:
+    """A site whose Redis goes by a clock that the row sets. Raises NoCompiler."""
+    with Site() as outer:
+        clock = Clock(outer.folder)
+        moved = PrivateRedis(environment=clock.environment)
+        moved.start()
+        try:
+            with Site(redis_server=moved) as site:
+                yield site, clock
+        finally:
+            moved.close()
+
+
 def run(*, is_quick: bool) -> Iterator[Row]:
     for title, jumps in (("Redis' clock +1 h, -2 h, +1 h", _of_redis), ("a host's clock +1 h, -2 h, +1 h", _of_a_host)):
         row = Row(title, runs=len(JUMPS_S))
@@ -64,26 +79,19 @@ def run(*, is_quick: bool) -> Iterator[Row]:
 
 def _of_redis(row: Row) -> None:
     """What is due within the hour is due when the clock says so; what is not waits on."""
-    with Site() as site:
-        clock = Clock(site.folder)
-        moved = PrivateRedis(environment=clock.environment)
-        moved.start()
-        try:
-            with Site(redis_server=moved) as inner:
-                within = inner.put(50, "work", {"delay_s": HOUR_S / 2})
-                beyond = inner.put(50, "work", {"delay_s": 3 * HOUR_S})
-                workers = [inner.worker(WORKER_PROCESSES=2, LEASE_S=LEASE_S)]
-                _jump(inner, row, clock, inner.server().url, lambda: float(inner.client.time()[0]))
-                # And back once more while all are idle, blocked in a pop that Redis ends by this clock.
-                clock.jump(-2 * HOUR_S)
-                _delay(inner, row)
-                states = {record["state"] for record in inner.records(beyond).values()}
-                row.demand(states == {"delayed"}, f"due in three hours, and {states}")
-                inner.accepted = [job_id for job_id in inner.accepted if job_id not in set(beyond)]
-                inner.until_completed(within)
-                _judge(inner, row, workers)
-        finally:
-            moved.close()
+    with site_with_clock() as (inner, clock):
+        within = inner.put(50, "work", {"delay_s": HOUR_S / 2})
+        beyond = inner.put(50, "work", {"delay_s": 3 * HOUR_S})
+        workers = [inner.worker(WORKER_PROCESSES=2, LEASE_S=LEASE_S)]
+        _jump(inner, row, clock, inner.server().url, lambda: float(inner.client.time()[0]))
+        # And back once more while all are idle, blocked in a pop that Redis ends by this clock.
+        clock.jump(-2 * HOUR_S)
+        _delay(inner, row)
+        states = {record["state"] for record in inner.records(beyond).values()}
+        row.demand(states == {"delayed"}, f"due in three hours, and {states}")
+        inner.accepted = [job_id for job_id in inner.accepted if job_id not in set(beyond)]
+        inner.until_completed(within)
+        _judge(inner, row, workers)
 
 
 def _of_a_host(row: Row) -> None:

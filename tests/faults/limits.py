@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.faults.clocks import Clock, NoCompiler
+from tests.faults.clocks import Clock, NoCompiler, site_with_clock
 from tests.faults.cluster import MOVED_KEY
 from tests.faults.ledger import most_at_once
 from tests.faults.load import Load
@@ -21,7 +21,6 @@ from tests.faults.row import Row
 from tests.faults.runners import Runners
 from tests.faults.site import Site
 from tests.private_cluster import PrivateCluster
-from tests.private_redis import PrivateRedis
 from tests.processes import Server
 
 CAP = 20
@@ -195,15 +194,8 @@ def _keeper(site: Site) -> int:
 def _clock(row: Row) -> Row:
     """Redis' clock goes two hours ahead, and back: queue and groups go on by their rates within seconds."""
     try:
-        with Site() as outer:
-            clock = Clock(outer.folder)
-            moved = PrivateRedis(environment=clock.environment)
-            moved.start()
-            try:
-                with Site(redis_server=moved) as site:
-                    _move(site, row, clock)
-            finally:
-                moved.close()
+        with site_with_clock() as (site, clock):
+            _move(site, row, clock)
     except NoCompiler:
         row.note = "not shown: needs a C compiler"
     return row

@@ -12,12 +12,11 @@ from typing import Any
 
 from lib.jobs.spec import JobSpec
 from tests.faults import due_at_once, zone_rules
-from tests.faults.clocks import Clock, NoCompiler
+from tests.faults.clocks import Clock, NoCompiler, site_with_clock
 from tests.faults.row import Row
 from tests.faults.runners import Runners
 from tests.faults.site import Site
 from tests.private_cluster import PrivateCluster
-from tests.private_redis import PrivateRedis
 from tests.processes import Server
 from tests.proxy import CUT_REPLY, CUT_REQUEST, PASS, Proxy, Request, Verdict
 
@@ -176,15 +175,8 @@ def _clock(row: Row) -> Row:
     """The slots that a jump leaves behind are missed but the latest. With the clock back nothing fires a second time:
     the schedule waits until its next slot has come, and is resumed anew by who can't wait."""
     try:
-        with Site() as outer:
-            clock = Clock(outer.folder)
-            moved = PrivateRedis(environment=clock.environment)
-            moved.start()
-            try:
-                with Site(redis_server=moved) as site:
-                    _move(site, row, clock)
-            finally:
-                moved.close()
+        with site_with_clock() as (site, clock):
+            _move(site, row, clock)
     except NoCompiler:
         row.note = "not shown: needs a C compiler"
     return row

@@ -10,10 +10,9 @@ import time
 from collections import Counter
 from typing import Any, NamedTuple
 
-from tests.faults.clocks import Clock, NoCompiler
+from tests.faults.clocks import Clock, NoCompiler, site_with_clock
 from tests.faults.row import Row
 from tests.faults.site import Site
-from tests.private_redis import PrivateRedis
 from tests.zone_files import write_zone
 
 ZONE = "Test/Fault"
@@ -25,15 +24,8 @@ EACH_MINUTE = "0-59 0-23 * * *"
 def row(found: Row, *, slots: int) -> Row:
     """Fill in the row: so many slots are due, one after the other."""
     try:
-        with Site() as outer:
-            clock = Clock(outer.folder)
-            moved = PrivateRedis(environment=clock.environment)
-            moved.start()
-            try:
-                with Site(redis_server=moved) as site:
-                    _pass(site, found, clock, slots)
-            finally:
-                moved.close()
+        with site_with_clock() as (site, clock):
+            _pass(site, found, clock, slots)
     except NoCompiler:
         found.note = "not shown: needs a C compiler"
     return found

@@ -4,9 +4,9 @@
     the timer       goes off at that moment: every slot that is due is taken (lib/queue/schedule_slots.py)
     then            the timer is set anew, for the first slot that is not yet due
 
-Every supervisor has such timers, for every queue; of those that try one slot, Redis lets one have it. A supervisor that
-dies, or whose timer was never set, is late by no more than the next survey of another one. A slot for which there is no
-room, or which this host can't read, stays due, and is tried again with each survey.
+Every supervisor has such timers, for every queue. Where several of them try one slot, Redis lets one have it. A
+supervisor that dies, or whose timer was never set, is late by no more than the next survey of another one. A slot for
+which there is no room, or which this host can't read, stays due, and is tried again with each survey.
 """
 
 import asyncio

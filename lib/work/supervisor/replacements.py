@@ -103,8 +103,8 @@ class Replacement:
         self._task = shared.tasks.start(self._run())
 
     async def successor(self) -> RunnerChild | None:
-        """Called when the runner has ended or retires: its successor, if one was started, which lives; a start that is
-        under way is waited for. No other is started from here on."""
+        """Called when the runner has ended or retires. Returns the successor that was started for the runner and lives,
+        or None; a start that is under way is waited for. From here on no other successor is started."""
         self._is_over = True
         if self._start is None:
             self._task.cancel()

@@ -10,7 +10,7 @@
 -- without jobs is forgotten.
 local most = tonumber(ARGV[1])
 put_aside_broken('zset', 'groups', 'resting', 'turns:high', 'turns:normal', 'turns:low')
-put_aside_broken('set', 'full')
+put_aside_broken('set', 'full', 'running:')
 put_aside_broken('hash', 'held', 'limits', 'stale')
 put_aside_broken('list', 'bells', 'rate:')
 
@@ -30,7 +30,7 @@ local function mend(group)
 end
 
 -- WHY some full ones first: only there a ghost stops jobs, and a round of a hundred thousand groups takes minutes.
-for _, group in ipairs(redis.call('SRANDMEMBER', base .. 'full', most / 5)) do mend(group) end
+for _, group in ipairs(redis.call('SRANDMEMBER', base .. 'full', math.floor(most / 5))) do mend(group) end
 local last = queue_settings('mended')
 local names = redis.call('ZRANGEBYLEX', base .. 'groups', last and '(' .. last or '-', '+', 'LIMIT', 0, most)
 for _, group in ipairs(names) do

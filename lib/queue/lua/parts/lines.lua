@@ -7,7 +7,8 @@
 -- A group that may not run has no turn, so that no claim looks at it: it is in `full` until a job of its own ends (or
 -- for as long as it is paused), or in `resting` until its rate allows a start, or until the end of a hold.
 -- `groups` is the index of all groups that have or lately had jobs. What somebody broke is put right by mend.lua.
--- lines() gives the functions that write these keys; turns.lua and mend_group.lua beside it do, and no other file.
+-- lines() gives the functions that write these keys; turns.lua, mend.lua and mend_group.lua beside it do, and no other
+-- file but remove.lua, when the queue goes.
 -- WHY they are made when the first of them is needed: to make a function costs a call on one job 1 % of its time, and
 -- most calls need none of these.
 -- WHY pcall here: where somebody broke one of these keys, the jobs stand in their line all the same, and ends count.

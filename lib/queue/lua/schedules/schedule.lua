@@ -1,5 +1,5 @@
 #!lua
--- schedule.lua: write a schedule, a new one or one that is there.
+-- schedule.lua: write a schedule: make it, or change it.
 -- KEYS 1 base
 -- ARGV 1 name  2 text (JSON)  3 the version that it must have, or '' where it must not be there  4 anchor, ms
 --      5 'set', or 'keep' where its next slot stays  6 due ms, 7 slot ms and 8 wall of the next slot, or '' for none
