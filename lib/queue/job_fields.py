@@ -149,7 +149,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     "followed": JobField(
         "the ids of the jobs that were told of its last end, parted by commas",
         "emails-01a22717becb700088baee274164865e",
-        "notices",
+        "notices attach",
         "",
         "nobody has waited for its end",
     ),
