@@ -207,6 +207,14 @@ class Throttled(WaybillError):
     slug, status, title, retryable = "throttled", 409, "There was such a job within ttl_s; nothing was accepted", True
 
 
+class TooManyFollowers(WaybillError):
+    slug, status, title = "too-many-followers", 409, "As many jobs as may wait for that one do already"
+
+
+class WorkflowEnded(WaybillError):
+    slug, status, title = "workflow-ended", 409, "The workflow has ended; nothing is added to it"
+
+
 class JobFailed(WaybillError):
     """The caller waited for a job's end, and the job is dead or cancelled. The member `job` is that job."""
 
