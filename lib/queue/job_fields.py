@@ -200,7 +200,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     ),
     "once:<name>": JobField(
         "the id of the job enqueued under this name; with a + before it when it was taken in: named_jobs.py",
-        "+emails-01a22717becb700088baee274164865e",
+        "+emails-01a22717becb84c188baee274164865e",
         "once made",
         "",
         "the handler enqueued nothing under this name",

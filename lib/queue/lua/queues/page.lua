@@ -2,11 +2,11 @@
 -- page.lua: jobs of an index that fit, newest or oldest first, from behind a job on.
 -- KEYS 1 base
 -- ARGV 1 index: all | delayed | blocked | completed | dead | cancelled | tag:<tag>  2 score and 3 id of the last job
---      seen, or '' and ''  4 most jobs to return  5 most jobs to look at  6 most bytes of records to look at  7 state,
---      or '' for any  8 'oldest' for the lowest scores first, or ''  9 the index whose scores are bounded by 10 ms at
---      which they begin and 11 ms before which they end, each '' where there is no bound  12 what the job's error
---      begins with, as '{"type":"ValueError"', or ''  13… texts that must stand in the spec's first KB, as
---      '"type":"email"'
+--      seen, or '' and ''  4 most jobs to return  5 most jobs to look at  6 most of them whose records are read  7 most
+--      bytes of these records  8 state, or '' for any  9 'oldest' for the lowest scores first, or ''  10 the index
+--      whose scores are bounded by 11 ms at which they begin and 12 ms before which they end, each '' for no bound
+--      13 what the job's error begins with, as '{"type":"ValueError"', or ''  14 the four digits in which the ids of a
+--      request's jobs end (lib/ids.py), or ''  15… texts that must stand in the spec's first KB, as '"type":"email"'
 -- RETURNS {id and score of the last job looked at where there are more behind it, or '' and '', then id, score, id,
 --      score …}
 -- WHY by rank: thousands of jobs may have the same ms for a score, and a rank finds a place among them at once. Where
@@ -14,12 +14,13 @@
 -- most.
 -- WHY two indexes: the jobs with a tag stand in their own index by the time at which they were created, and a request
 -- may ask for those of them that ended at a certain time.
+-- WHY ids of version 7 are never passed over for the four digits: versions before 0.3.0 made them, of random digits.
 local index, score, id, limit = base .. ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local most_seen, most_bytes, state = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
-local is_oldest_first, times = ARGV[8] ~= '', base .. ARGV[9]
-local begin_ms, end_ms, error_begin = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
-local HEAD_BYTES, MOST_ACTIVE, MOST_OF_ONE_MS, STEP, TEXTS_FROM = 1024, 2000, 10000, 500, 13
-local is_bounded = begin_ms or end_ms
+local most_seen, most_read, most_bytes, state = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local is_oldest_first, times = ARGV[9] ~= '', base .. ARGV[10]
+local begin_ms, end_ms, error_begin, mark = tonumber(ARGV[11]), tonumber(ARGV[12]), ARGV[13], ARGV[14]
+local HEAD_BYTES, MOST_ACTIVE, MOST_OF_ONE_MS, STEP, TEXTS_FROM = 1024, 2000, 10000, 500, 15
+local is_bounded, sub = begin_ms or end_ms, string.sub
 
 -- The fields that are read of each job; place_of: the place of each among them.
 local needed, place_of = {}, {}
@@ -37,10 +38,15 @@ local function is_in_time(job_id, job_score)
   return ms and ms >= (begin_ms or ms) and ms < (end_ms or math.huge)
 end
 
--- bytes: of the specs and errors that were looked at.
-local bytes = 0
+-- May this be the id of a job of the request? 'email-019b2f0e1a2c8000a1b2c3d4e5f6ffea' has the mark 'ffea'.
+local function may_have_mark(job_id)
+  return mark == '' or sub(job_id, -4) == mark or sub(job_id, -20, -20) == '7'
+end
+
+-- read: how many records were read. bytes: of the specs and errors in them.
+local read, bytes = 0, 0
 local function has_texts(spec)
-  local head = #spec > HEAD_BYTES and string.sub(spec, 1, HEAD_BYTES) or spec
+  local head = #spec > HEAD_BYTES and sub(spec, 1, HEAD_BYTES) or spec
   for i = TEXTS_FROM, #ARGV do
     if not string.find(head, ARGV[i], 1, true) then return false end
   end
@@ -48,13 +54,13 @@ local function has_texts(spec)
 end
 
 local function fits(job_id, job_score)
-  if not is_in_time(job_id, job_score) then return false end
+  if not may_have_mark(job_id) or not is_in_time(job_id, job_score) then return false end
   if #needed == 0 then return true end
   local f = redis.pcall('HMGET', base .. 'job:' .. job_id, unpack(needed))
   local spec, error_text = place_of.spec and f[place_of.spec], place_of.error and f[place_of.error]
-  bytes = bytes + #(spec or '') + #(error_text or '')
+  read, bytes = read + 1, bytes + #(spec or '') + #(error_text or '')
   if place_of.state and f[place_of.state] ~= state then return false end
-  if place_of.error and string.sub(error_text or '', 1, #error_begin) ~= error_begin then return false end
+  if place_of.error and sub(error_text or '', 1, #error_begin) ~= error_begin then return false end
   return not place_of.spec or (spec and has_texts(spec))
 end
 
@@ -86,9 +92,9 @@ end
 local function from_index()
   local from = id ~= '' and count_to(score, id) or 0
   if times == index and is_oldest_first and begin_ms then
-    from = math.max(from, redis.call('ZCOUNT', index, '-inf', '(' .. ARGV[10]))
+    from = math.max(from, redis.call('ZCOUNT', index, '-inf', '(' .. ARGV[11]))
   elseif times == index and not is_oldest_first and end_ms then
-    from = math.max(from, redis.call('ZCOUNT', index, ARGV[11], '+inf'))
+    from = math.max(from, redis.call('ZCOUNT', index, ARGV[12], '+inf'))
   end
   return redis.call(is_oldest_first and 'ZRANGE' or 'ZREVRANGE', index, from, from + most_seen, 'WITHSCORES')
 end
@@ -128,7 +134,7 @@ local found = state == 'active' and index == base .. 'all' and from_active_lists
 local reply = {'', ''}
 for i = 1, #found, 2 do
   if is_past(found[i + 1]) then break end
-  if #reply == 2 + 2 * limit or i > 2 * most_seen or bytes > most_bytes then
+  if #reply == 2 + 2 * limit or i > 2 * most_seen or read == most_read or bytes > most_bytes then
     reply[1], reply[2] = found[i - 2], found[i - 1]
     break
   end
