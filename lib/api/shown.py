@@ -67,6 +67,7 @@ def present(record: JobRecord) -> dict[str, Any]:
                 "finished_at": _time(attempt.finished_ms),
                 "worker_id": attempt.runner_id,
                 "outcome": attempt.outcome,
+                "retry_at": _time(attempt.retry_ms),
                 "error": masked_error(attempt.error, secrets),
             }
             for attempt in record.history

@@ -176,7 +176,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     ),
     "history": JobField(
         "a line for each attempt that is over, the last 20: lua/parts/history.lua",
-        r"1\x1d1795952197334\x1d1795952197335\x1dmail-1.4711.a\x1dretried\x1d{…}\x1c",
+        r"1\x1d1795952197334\x1d1795952197335\x1dmail-1.4711.a\x1dretried\x1d{…}\x1d1795952199335\x1c",
         "history",
         "",
         "no attempt is over, or only the one that ended the job",
@@ -241,7 +241,7 @@ FAILED_ONCE: Final[dict[str, str]] = {
     "started": "1795952197334",
     "ended": "1",
     "history": "1\x1d1795952197334\x1d1795952197335\x1dmail-1.4711.a\x1dretried"
-    '\x1d{"type":"SMTPError","message":"421 try later"}\x1c',
+    '\x1d{"type":"SMTPError","message":"421 try later"}\x1d1795952199335\x1c',
     "error": '{"type":"SMTPError","message":"421 try later"}',
 }
 """The whole hash of a job of priority high whose first attempt failed, and that waits for its second one."""

@@ -26,7 +26,7 @@ from lib.queue.unreadable import Unreadable
 MOST_LOOKED_AT = 800  # More hold Redis for over 10 ms on a slow machine.
 FEWEST_LOOKED_AT = 20
 MOST_IDS = 5000
-"""How many jobs a call looks at where ids tell most of those apart that do not fit; it reads MOST_LOOKED_AT at most."""
+"""How many ids a call looks at for the jobs of a request. It looks at more than the id of MOST_LOOKED_AT at most."""
 MOST_RECORD_BYTES = 4 << 20
 
 
@@ -110,12 +110,12 @@ class Wanted(NamedTuple):
         if self.schedule is not None:
             texts.append(f'"schedule":{to_json(self.schedule)}')
         is_sieved = bool(state or texts or error_begin or (times != walked and bounds != ["", ""]))
-        most_read = max(FEWEST_LOOKED_AT, MOST_LOOKED_AT // max(1, queues)) if is_sieved else limit
-        most_seen = most_read if self.request_id is None else max(FEWEST_LOOKED_AT, MOST_IDS // max(1, queues))
+        most_into = max(FEWEST_LOOKED_AT, MOST_LOOKED_AT // max(1, queues)) if is_sieved else limit
+        most_seen = most_into if self.request_id is None else max(FEWEST_LOOKED_AT, MOST_IDS // max(1, queues))
         mark = "" if self.request_id is None else request_mark(self.request_id)
         order = "oldest" if oldest_first else ""
         return (
-            *(walked or "", score, job_id, limit, most_seen, most_read, MOST_RECORD_BYTES, state),
+            *(walked or "", score, job_id, limit, most_seen, most_into, MOST_RECORD_BYTES, state),
             *(order, times or "", *bounds, error_begin, mark, *texts),
         )
 
