@@ -348,6 +348,18 @@ def parent_thread(ctx: JobContext, work: Work) -> list[str]:
     return [first, ctx.enqueue("noop", {"ledger": work.ledger}, once="second")]
 
 
+@job("spans", backoff=QUICK)
+async def spans(ctx: JobContext, work: Work) -> dict[str, Any]:
+    """Reads its `traceparent` again and again, fails in its first attempt, and queues two jobs in its second one."""
+    enter(ctx, work)
+    read = {ctx.traceparent for _ in range(3)} | {await asyncio.to_thread(lambda: ctx.traceparent)}
+    if ctx.attempt == 1:
+        ctx.checkpoint(sorted(read))
+        end_badly(work)
+    queued = [await ctx.enqueue("noop", {}, once="named"), await ctx.enqueue("noop", {})]
+    return {"first": ctx.last_checkpoint, "second": sorted(read), "queued": queued}
+
+
 @job("misnames")
 async def misnames(ctx: JobContext, work: Work) -> None:
     await ctx.enqueue("noop", {}, once="no name")

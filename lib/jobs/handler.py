@@ -29,7 +29,8 @@ class JobContext(Protocol):
     def request_id(self) -> str: ...
     @property
     def traceparent(self) -> str:
-        """W3C trace context, to be sent along with every call that the handler makes to another service."""
+        """W3C trace context, to be sent along with every call that the handler makes to another service. It is the same
+        in all of one attempt, and another one in each attempt."""
 
     @property
     def attempt(self) -> int:

@@ -225,7 +225,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     ),
     "history": JobField(
         "a line for each attempt that is over, the last 20: lua/parts/history.lua",
-        r"1\x1d1795952197334\x1d1795952197335\x1dmail-1.4711.a\x1dretried\x1d{…}\x1c",
+        r"1\x1d1795952197334\x1d1795952197335\x1dmail-1.4711.a\x1dretried\x1d{…}\x1d1795952199335\x1c",
         "history",
         "",
         "no attempt is over, or only the one that ended the job",
@@ -249,7 +249,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     ),
     "once:<name>": JobField(
         "the id of the job enqueued under this name; with a + before it when it was taken in: named_jobs.py",
-        "+emails-01a22717becb700088baee274164865e",
+        "+emails-01a22717becb84c188baee274164865e",
         "once made",
         "",
         "the handler enqueued nothing under this name",
@@ -290,7 +290,7 @@ FAILED_ONCE: Final[dict[str, str]] = {
     "started": "1795952197334",
     "ended": "1",
     "history": "1\x1d1795952197334\x1d1795952197335\x1dmail-1.4711.a\x1dretried"
-    '\x1d{"type":"SMTPError","message":"421 try later"}\x1c',
+    '\x1d{"type":"SMTPError","message":"421 try later"}\x1d1795952199335\x1c',
     "error": '{"type":"SMTPError","message":"421 try later"}',
 }
 """The whole hash of a job of priority high whose first attempt failed, and that waits for its second one."""

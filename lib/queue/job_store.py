@@ -94,8 +94,9 @@ class JobStore:
     async def page(self, queues: list[str], wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
         """The next jobs of these queues that fit `wanted`, newest first: `limit` at most.
 
-        A page may be short, or empty, with more jobs behind it: Redis looks at about 800 jobs a call. Only ids are
-        returned; the jobs are not read. A queue whose keys are broken is left out, and named in `unreadable`.
+        A page may be short, or empty, with more jobs behind it: Redis looks at 800 jobs a call, or at 5,000 ids for the
+        jobs of a request. Only ids are returned; the jobs are not read. A queue whose keys are broken is left out, and
+        named in `unreadable`.
         """
         arguments = wanted.arguments(after, limit, len(queues))
 

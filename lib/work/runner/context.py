@@ -25,7 +25,7 @@ from lib.logs.forms import attempt_fields
 from lib.logs.log import Bound, Log
 from lib.queue.job_store import JobStore
 from lib.queue.notes import Notes
-from lib.tracing import child_of
+from lib.tracing import Trace, attempt_span_id
 from lib.work.runner import job_programs
 from lib.work.runner.current_job import CURRENT_JOB
 from lib.work.runner.resources import AsyncResource, Resources
@@ -103,7 +103,7 @@ class Context:
 
     @property
     def traceparent(self) -> str:
-        return child_of(self._spec.trace).traceparent
+        return self._trace.traceparent
 
     @property
     def attempt(self) -> int:
@@ -205,13 +205,19 @@ class Context:
         # The list is made here: most jobs start no program.
         self._programs: list[subprocess.Popen[Any]] = [*getattr(self, "_programs", ()), program]
 
+    @property
+    def _trace(self) -> Trace:
+        """This attempt's place in the trace of the job."""
+        return self._spec.trace._replace(span_id=attempt_span_id(self._job.job_id, self._job.token))
+
     async def _enqueue(self, body: dict[str, Any], once: str | None) -> str:
         services, spec = self._services, self._spec
-        job, _ = submission.read(
-            body, services.registry, services.ids, request_id=spec.request_id, trace=child_of(spec.trace)
+        job, child = submission.read(
+            body, services.registry, services.ids, request_id=spec.request_id, trace=self._trace
         )
+        job = job._replace(spec_text=child._replace(by=self._job.job_id).to_text())
         if once is not None:
-            return await services.job_store.named_jobs.enqueue(self._job, once, job)
+            return await services.job_store.named_jobs.enqueue(self._job, once, job, spec.request_id)
         # The id of the answer, not the new job's own: an older job under the same `unique` key may stand for it.
         return (await services.job_store.enqueue(job)).job_id
 
