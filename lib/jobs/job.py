@@ -8,6 +8,7 @@ be lengths of time. What was asked for, the spec, stands in spec.py.
 
 from typing import Any, Final, NamedTuple
 
+from lib.jobs.edges import KnownEdge
 from lib.jobs.spec import JobSpec
 
 PRIORITIES = ("high", "normal", "low")
@@ -185,6 +186,8 @@ class JobRecord(NamedTuple):
     give_up_ms: a length of time, behind the due time; gives_up_ms: the time itself.
     retain_ms: a length of time, from the job's end.
     size_bytes: how long the reply was that the record was made of.
+    edges: one for each job that it waits for, or has waited for.
+    then: the ids of the jobs that wait for its end, or were told of it.
     """
 
     job_id: str
@@ -213,6 +216,8 @@ class JobRecord(NamedTuple):
     size_bytes: int = 0
     spec_text: bytes = b""
     retain_ms: int | None = None
+    edges: tuple[KnownEdge, ...] = ()
+    then: tuple[str, ...] = ()
 
 
 class Revision(NamedTuple):
