@@ -24,7 +24,7 @@ OF_MEMBERS: Final = "mn"
 _COMPLETES: Final[dict[str, EdgeClass]] = {"c": "ok", "d": "bad", "x": "bad", "k": "cut", "s": "off"}
 _ENDS: Final[dict[str, EdgeClass]] = dict.fromkeys("cdxks", "ok")
 _FAILS: Final[dict[str, EdgeClass]] = {"d": "ok", "x": "ok", "c": "off", "k": "off", "s": "off"}
-_OPENS: Final[dict[str, EdgeClass]] = {"o": "ok", "k": "cut"}
+_OPENS: Final[dict[str, EdgeClass]] = {"o": "ok", "k": "cut", "s": "off"}
 _BY_RULE: Final = {"c": _COMPLETES, "m": _COMPLETES, "e": _ENDS, "n": _ENDS, "f": _FAILS, "o": _OPENS}
 
 

@@ -11,7 +11,7 @@ MEANINGS = {
     "e": "open ok ok ok ok ok lost bad",
     "n": "open ok ok ok ok ok lost bad",
     "f": "open off ok ok off off lost bad",
-    "o": "open bad bad bad cut bad lost ok",
+    "o": "open bad bad bad cut off lost ok",
     "?": "open bad bad bad bad bad lost bad",
 }
 
