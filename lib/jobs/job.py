@@ -13,6 +13,8 @@ from lib.jobs.spec import JobSpec
 
 PRIORITIES = ("high", "normal", "low")
 KEEP, THROTTLE = UNIQUE_MODES = ("keep", "throttle")
+WORKFLOW: Final = "workflow"
+"""The type of the jobs that are workflows."""
 HISTORY_KEPT = 20
 MAX_DELAY_S = 10 * 366 * 86_400
 MAX_TIMEOUT_S = 7 * 86_400
@@ -218,6 +220,11 @@ class JobRecord(NamedTuple):
     retain_ms: int | None = None
     edges: tuple[KnownEdge, ...] = ()
     then: tuple[str, ...] = ()
+
+    @property
+    def is_workflow(self) -> bool:
+        """Whether the job is a workflow: it has no handler, and is blocked until its jobs have ended."""
+        return self.spec is not None and self.spec.type == WORKFLOW
 
 
 class Revision(NamedTuple):

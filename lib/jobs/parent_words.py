@@ -107,8 +107,7 @@ def _then(facts: JobFacts) -> list[str]:
         return [f"then it waits on, for the queue {queue} is paused"]
     if facts.is_group_paused:
         return [f"then it waits on, for its group {facts.group} is paused"]
-    is_workflow = facts.record.spec is not None and facts.record.spec.type == "workflow"
-    return [] if facts.runners or is_workflow else [f"then it waits on, for no live worker serves {queue}"]
+    return [] if facts.runners or facts.record.is_workflow else [f"then it waits on, for no live worker serves {queue}"]
 
 
 # What is said of a parent, by the reason for which it has not ended.

@@ -56,7 +56,7 @@ def retry_refusal(job_id: str, word: str) -> WaybillError | None:
 
 def cancel_refusal(job_id: str, word: str) -> WaybillError | None:
     """word: of cancel.lua. None where the job is cancelled, or its runner is asked to stop it."""
-    return _refusal(job_id, word, "only one that is ready, delayed or active can be cancelled")
+    return _refusal(job_id, word, "only one that is ready, delayed, blocked or active can be cancelled")
 
 
 def delete_refusal(job_id: str, word: str) -> WaybillError | None:
