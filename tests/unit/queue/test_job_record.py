@@ -2,6 +2,7 @@
 
 import unittest
 
+from lib.jobs.edges import KnownEdge
 from lib.queue.job_record import record_from
 
 
@@ -39,6 +40,14 @@ class Record(unittest.TestCase):
 
         self.assertEqual([None, 1764410003000, 12, None], [attempt.retry_ms for attempt in record.history])
         self.assertEqual([1, 2, 3, 4], [attempt.attempt for attempt in record.history])
+
+    def test_the_jobs_that_it_waits_for_and_those_that_wait_for_it(self) -> None:
+        record = record_from("q-1", text("state", "blocked", "edges", "c.q-2 fetch,edr-3 ", "then", "q-4,r-5"))
+        alone = record_from("q-1", text("state", "ready"))
+
+        self.assertEqual((KnownEdge("c", ".", "q-2", "fetch"), KnownEdge("e", "d", "r-3", "")), record.edges)
+        self.assertEqual(("q-4", "r-5"), record.then)
+        self.assertEqual(((), ()), (alone.edges, alone.then))
 
     def test_what_makes_no_sense_is_absent(self) -> None:
         record = record_from("q-1", text("state", "dead", "attempts", "x", "result", "{", "error", "[1]", "odd"))
