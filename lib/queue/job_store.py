@@ -27,6 +27,7 @@ from lib.queue.kept_answers import KeptAnswers
 from lib.queue.keys import RedisKeys
 from lib.queue.listing import Cursor, ListingPart, Wanted, merged, page_from
 from lib.queue.named_jobs import NamedJobs
+from lib.queue.notices import Notices
 from lib.queue.refusals import CHANGED, DONE, cancel_refusal, delete_refusal, not_found, retry_refusal, wrong_state
 from lib.queue.replays import is_replay
 from lib.queue.scripts import Scripts
@@ -50,8 +51,10 @@ class JobStore:
         commit_link: RedisLink | None = None,
         ack_replicas: int = 0,
         clock: Callable[[], float] = time.monotonic,
+        notices: Notices | None = None,
     ) -> None:
-        """commit_link: a link for new jobs alone, so that neither they nor the other calls wait for each other."""
+        """commit_link: a link for new jobs alone, so that neither they nor the other calls wait for each other.
+        notices: where a program has its own, which logs."""
         self._link = link
         self._keys = keys
         self._scripts = Scripts(link)
@@ -68,6 +71,7 @@ class JobStore:
         self.named_jobs = NamedJobs(link, keys, self.enqueue)
         self.in_bulk = BulkChanges(link, keys, self._note_use)
         self.kept_answers = KeptAnswers(link, keys)
+        self.notices = notices or Notices(link, keys, commit_link=commit_link, ack_replicas=ack_replicas, clock=clock)
 
     @property
     def is_known_to_admit(self) -> bool:

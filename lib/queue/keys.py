@@ -170,5 +170,11 @@ class RedisKeys:
         """key: the caller's name, a space and the Idempotency-Key that the caller sent."""
         return f"{self.base(queue)}idem:{key}"
 
+    def notices(self, queue: str) -> str:
+        return self.base(queue) + "notices"
+
+    def unsure(self, queue: str) -> str:
+        return self.base(queue) + "unsure"
+
     def log(self, queue: str, job_id: str) -> str:
         return f"{self.base(queue)}log:{job_id}"
