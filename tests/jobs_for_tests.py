@@ -306,6 +306,20 @@ async def steps(ctx: JobContext, work: Work) -> dict[str, Any]:
     return {"began_at": done["step"]}
 
 
+@job("climb", max_attempts=1, timeout_s=600)
+async def climb(ctx: JobContext, work: Work) -> int:
+    """Takes `size` steps, one an attempt: each is saved, and the runner is then to be killed. The last step ends the
+    job. Returns how many attempts it took."""
+    enter(ctx, work)
+    step = (ctx.last_checkpoint or 0) + 1
+    write_line(work.ledger, f"ended step-{step}")
+    if step == work.size:
+        return ctx.attempt
+    ctx.checkpoint(step)
+    await asyncio.Event().wait()
+    raise AssertionError("nobody wakes it")
+
+
 @job("hoards", max_attempts=1)
 async def hoards(ctx: JobContext, work: Work) -> str:
     """Tries to save a checkpoint that is too large, and one that is no JSON; returns the texts of both errors."""

@@ -95,6 +95,17 @@ class JobContext(Protocol):
         gives the id of the first one's job, even where its payload or options differ. A job may give 1,000 names.
         """
 
+    def results(self) -> Any:
+        """What the jobs that this job has waited for (`after`) have come to: a Results of jobs/parents.py (to be
+        awaited in an async handler).
+
+            results = await ctx.results()
+            results["fetch"]                 what the job named fetch returned
+            [one.result for one in results]  of all; one.name, .job_id, .outcome, .error, .is_truncated say more
+
+        They are the same at each attempt, whatever became of those jobs since. They are read when this is called.
+        """
+
     @overload
     def resource(self, factory: Callable[[Any], Coroutine[Any, Any, Resource]]) -> Any: ...
     @overload

@@ -183,7 +183,11 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "the job was not claimed since it was created or retried",
     ),
     "crashes": JobField(
-        "how many runners crashed with the job aboard", "2", "reap", "revive", "none since it was created or retried"
+        "how many runners crashed with the job aboard, less those of a suspect that got on: reap.lua",
+        "2",
+        "reap",
+        "revive",
+        "none since it was created or retried",
     ),
     "worker": JobField(
         "the id of the runner that claimed the job last",
@@ -238,7 +242,11 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "what the next attempt begins with, JSON", '{"row":5000}', "notes", "notes revive", "there is none"
     ),
     "checkpointed": JobField(
-        "ms at which `checkpoint` was written", "1795952197400", "notes", "notes revive", "there is no checkpoint"
+        "ms at which `checkpoint` got the text that it has",
+        "1795952197400",
+        "notes",
+        "notes revive",
+        "there is no checkpoint",
     ),
     "noted": JobField(
         "token and number of the last log line that was kept: lua/parts/notes.lua",

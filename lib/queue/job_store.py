@@ -17,6 +17,7 @@ from collections.abc import Callable
 from lib.errors import RedisKeysBroken, RedisUnavailable, WaybillError, WrongState
 from lib.ids import queue_of
 from lib.jobs.job import NO_KEY, JobRecord, Keyed, Revision
+from lib.jobs.parents import Results, results_from
 from lib.jobs.state import WAITING
 from lib.queue.bulk_changes import BulkChanges, unique_key_of
 from lib.queue.enqueuer import TAGS_SINCE, Enqueuer
@@ -188,6 +189,11 @@ class JobStore:
     async def delete(self, job_id: str) -> None:
         """Forget a finished job. Raises JobNotFound or WrongState."""
         _raise_if(delete_refusal(job_id, await self._change("delete", job_id, "")))
+
+    async def results(self, job_id: str) -> Results:
+        """What the jobs that this job has waited for have come to; none where there is no such job."""
+        flat = await self._link.call("HGETALL", self._keys.parents(queue_of(job_id) or "", job_id))
+        return results_from({shown_text(k): shown_text(v) for k, v in zip(flat[::2], flat[1::2], strict=True)})
 
     async def log_of(self, job_id: str) -> list[str]:
         """The lines that the job's handler logged, newest last. Raises JobNotFound."""

@@ -9,7 +9,7 @@ import asyncio
 import json
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -167,15 +167,17 @@ class Context:
         Raises InvalidFields, QueueFull, UpgradeNeeded, RedisUnavailable, OutcomeUnknown; with `once` WrongState, too;
         with unique={"key": …, "mode": "throttle"} Throttled where the job that holds the key is gone.
         """
-        enqueued = self._enqueue({"type": type, "payload": payload, **options}, once)
-        return enqueued if self.is_on_loop else asyncio.run_coroutine_threadsafe(enqueued, self._loop).result()
+        return self._given(self._enqueue({"type": type, "payload": payload, **options}, once))
+
+    def results(self) -> Any:
+        """A Results (jobs/parents.py), for a coroutine to await. Raises RedisUnavailable."""
+        return self._given(self._services.job_store.results(self._job.job_id))
 
     def resource(self, factory: Callable[[Any], Any]) -> Any:
         made = self._services.resources.get(factory)
         if type(made) is not AsyncResource:
             return made
-        value = made.value()
-        return value if self.is_on_loop else asyncio.run_coroutine_threadsafe(value, self._loop).result()
+        return self._given(made.value())
 
     def closing_notes(self, *, is_done: bool) -> str:
         """What the handler reported and Redis may not have yet, to be sent with the record of the attempt's end; "" for
@@ -209,6 +211,10 @@ class Context:
     def _trace(self) -> Trace:
         """This attempt's place in the trace of the job."""
         return self._spec.trace._replace(span_id=attempt_span_id(self._job.job_id, self._job.token))
+
+    def _given(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """The coroutine, for an async handler to await; a plain handler is made to wait for what it returns."""
+        return call if self.is_on_loop else asyncio.run_coroutine_threadsafe(call, self._loop).result()
 
     async def _enqueue(self, body: dict[str, Any], once: str | None) -> str:
         services, spec = self._services, self._spec
