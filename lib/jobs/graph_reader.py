@@ -20,7 +20,7 @@ from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type
 from lib.jobs.registry import Registry
 from lib.jobs.request_fields import fields_error
 from lib.jobs.spec import JobSpec
-from lib.jobs.workflow import OPEN, RULES, WORKFLOW_TYPE, Edge, Graph, GraphJob, OutsideEdge, member_id
+from lib.jobs.workflow import ANCHORED, RULES, WORKFLOW_TYPE, Edge, Graph, GraphJob, OutsideEdge, member_id
 from lib.tracing import Trace
 
 MOST_IN_THEN: Final = 1000
@@ -211,7 +211,7 @@ class GraphReader:
         draft.wait_for(parent, rule, "")
         if parent is not anchor:
             # An anchor that was never written tells nobody of its end: who waits for others alone would not hear of it.
-            draft.edges.append(Edge(anchor.job.job_id, OPEN, ""))
+            draft.edges.append(Edge(anchor.job.job_id, ANCHORED, ""))
             anchor.opens.append(draft.job.job_id)
         return self._note_then(then, f"{pointer}/then", f"{name}.", draft, waiting)
 

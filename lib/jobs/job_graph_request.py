@@ -13,11 +13,10 @@ from lib.ids import JOB_ID, JobIds
 from lib.jobs.graph_reader import NAME, NAME_RULE, NO_UNIQUE, GraphReader
 from lib.jobs.registry import Registry
 from lib.jobs.request_fields import object_in
+from lib.jobs.submission import GRAPH_FIELDS as GRAPH_FIELDS
 from lib.jobs.workflow import Edge, Graph, OutsideEdge
 from lib.tracing import Trace
 
-GRAPH_FIELDS: Final = frozenset(("after", "then"))
-"""A request for a job that has one of these fields asks for a graph."""
 MOST_PARENTS: Final = 1000
 _NO_UNIQUE: Final = {"unique": NO_UNIQUE}
 
