@@ -21,11 +21,12 @@ MOST_PARENTS: Final = 1000
 _NO_UNIQUE: Final = {"unique": NO_UNIQUE}
 
 
-def read_job_graph(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace) -> Graph:
-    """The graph that `body` asks for. Raises InvalidFields with every fault."""
+def read_job_graph(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace, by: str = "") -> Graph:
+    """The graph that `body` asks for. by: the id of the job whose handler asks for it. Raises InvalidFields with every
+    fault."""
     asked = dict(object_in(body))
     after, then = asked.pop("after", None), asked.pop("then", None)
-    reader = GraphReader(registry, ids, request_id=request_id, trace=trace)
+    reader = GraphReader(registry, ids, request_id=request_id, trace=trace, by=by)
     # Of an anchor that is not valid its edges and its `then` are checked all the same.
     anchor = reader.read_job(asked, "", _NO_UNIQUE) or reader.workflow(reader.new_id("default"), None)
     edges = _outside_edges(reader, after)

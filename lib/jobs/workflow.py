@@ -88,10 +88,10 @@ class Graph(NamedTuple):
 def member_id(queue: str, anchor_id: str, name: str) -> str:
     """The id of the job `name` of an anchor: the same at every call.
 
-    It ends in the four digits in which the anchor's id ends. WHY not in those of the request: a request that is sent
-    again has another id, and must make the same jobs.
+    It ends in the four digits in which the anchor's id ends, which is the mark of the first request for the graph. WHY
+    not in the mark of this request: a request that is sent again has another id, and must make the same jobs.
     """
-    return derived_id(queue, anchor_id, name)[:-4] + anchor_id[-4:]
+    return derived_id(queue, anchor_id, name, "")[:-4] + anchor_id[-4:]
 
 
 def under(graph: Graph, anchor_id: str) -> Graph:
@@ -112,8 +112,13 @@ def under(graph: Graph, anchor_id: str) -> Graph:
 
 def _renamed(one: GraphJob, new_ids: Mapping[str, str]) -> GraphJob:
     """The job with new ids in the place of old ones. A parent that is no part of the graph keeps its id."""
+    job, spec = one.job._replace(job_id=new_ids[one.job.job_id]), one.spec
+    if spec.workflow:
+        spec = spec._replace(workflow=new_ids[spec.workflow])
+        job = job._replace(spec_text=spec.to_text())
     return one._replace(
-        job=one.job._replace(job_id=new_ids[one.job.job_id]),
+        job=job,
+        spec=spec,
         edges=tuple(edge._replace(parent_id=new_ids.get(edge.parent_id, edge.parent_id)) for edge in one.edges),
         followers=tuple(new_ids[job_id] for job_id in one.followers),
         opens=tuple(new_ids[job_id] for job_id in one.opens),
