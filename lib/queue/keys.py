@@ -180,5 +180,9 @@ class RedisKeys:
     def unsure(self, queue: str) -> str:
         return self.base(queue) + "unsure"
 
+    def parents(self, queue: str, job_id: str) -> str:
+        """The jobs that this job waits for, and what they have said."""
+        return f"{self.base(queue)}parents:{job_id}"
+
     def log(self, queue: str, job_id: str) -> str:
         return f"{self.base(queue)}log:{job_id}"

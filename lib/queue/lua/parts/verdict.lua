@@ -1,7 +1,7 @@
 -- What becomes of a job that waits for others, by what its edges know.
 -- decide(id, job, by): judge the job, and do what follows, but for a job that is free: its caller makes it
--- ready. Returns 'free', or what was done: a mark (edges.lua): the job has ended so; '.': it is blocked again; 'open': it
--- is a workflow whose jobs are told that it is open; nil: nothing has changed. by: an event of
+-- ready. Returns 'free', or what was done: a mark (edges.lua): the job has ended so; '.': it is blocked again;
+-- 'open': it is a workflow whose jobs are told that it is open; nil: nothing has changed. by: an event of
 -- lib/jobs/state.py.
 -- A job that was ended by its parents (field `by_parents`) is judged anew with each word: a parent that is retried and
 -- completes frees what was cancelled for it. A job that runs, has run, or was ended by a person is not.
@@ -91,8 +91,8 @@ local function end_workflow(id, mark, jobs, joins, is_open, by)
   return end_by_others(id, mark, error_text, by)
 end
 
--- open(id, job, before): a workflow's jobs may begin. before: the workflow had been ended by its parents, with this mark;
--- what its jobs had said of that is void, and they are asked anew.
+-- open(id, job, before): a workflow's jobs may begin. before: the workflow had been ended by its parents, with this
+-- mark; what its jobs had said of that is void, and they are asked anew.
 local function open(id, job, before)
   if before then
     reopen(id, 'mn', NOT_GOT)

@@ -4,8 +4,8 @@
 -- ARGV 1 records, 200 at most: follower, parent, mark (parts/edges.lua), what the parent said
 --      2 '<process> <number>' as plant.lua has it, or ''
 -- RETURNS a letter a record: 1 taken | f taken, and the follower is free | e taken, and the follower has ended by it
---      | 0 the follower knows as much already, or does not wait for that parent | - there is no such job; and a + behind
---      them where jobs of this queue have ended, or are open, and others are to be told
+--      | 0 the follower knows as much already, or does not wait for that parent | - there is no such job; and a +
+--      behind them where jobs of this queue have ended, or are open, and others are to be told
 -- @transition blocked --resolve--> ready
 -- @transition blocked --resolve--> delayed
 -- @transition blocked --resolve--> completed
@@ -20,8 +20,8 @@
 -- @transition dead --resolve--> completed
 -- @transition dead --resolve--> cancelled
 -- @use block check_types commit_mark edges notices records set_free verdict reopen
--- WHY ranks: a word that comes twice, or late and out of turn, changes nothing. Whichever way the words come, the best of
--- each parent stands.
+-- WHY ranks: a word that comes twice, or late and out of turn, changes nothing. Whichever way the words come, the
+-- best of each parent stands.
 -- WHY allow-oom: what comes in leaves a stream.
 local records, mark_text = ARGV[1], ARGV[2]
 local MOST_KEPT = 65536
