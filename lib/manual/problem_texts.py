@@ -288,6 +288,21 @@ TEXTS: dict[str, ProblemText] = {
         _POST_KEYED,
         ("wrong-state", "job-not-found"),
     ),
+    "too-many-followers": ProblemText(
+        "1,000 jobs wait for the end of one job already, and yours would be one more. Nothing was taken in.",
+        "Each of them is told what became of that job and gets its result: one job may do no more than that.",
+        "Have one job wait for it (`noop` does nothing), and let the others wait for that one; or put the jobs into a "
+        "workflow.",
+        _POST_KEYED,
+        ("invalid-fields", "queue-full"),
+    ),
+    "workflow-ended": ProblemText(
+        "A running job wanted to add a job to its workflow (`ctx.add`), and the workflow takes none any more.",
+        "The workflow has ended, or somebody asked it to stop.",
+        "Run the workflow again with `POST /api/workflows/{id}/retry`, or enqueue the job by itself (`ctx.enqueue`).",
+        "curl -i {base}/api/jobs/WORKFLOW_ID",
+        ("wrong-state", "job-not-found"),
+    ),
     "job-failed": ProblemText(
         "You waited for the end of the job with `Prefer: wait` or `?wait=`. The job was taken in, and is now dead or "
         "cancelled. `job` in the answer is the job as it ended.",

@@ -170,10 +170,6 @@ class RedisKeys:
         """key: the caller's name, a space and the Idempotency-Key that the caller sent."""
         return f"{self.base(queue)}idem:{key}"
 
-    def parents(self, queue: str, job_id: str) -> str:
-        """What the job waits for or waited for: lua/parts/edges.lua."""
-        return f"{self.base(queue)}parents:{job_id}"
-
     def notices(self, queue: str) -> str:
         return self.base(queue) + "notices"
 
