@@ -14,6 +14,7 @@ from typing import NamedTuple
 from lib.errors import WaybillError
 from lib.jobs.job import JobRecord
 from lib.queue.keys import RedisKeys
+from lib.queue.notices import Notices
 from lib.queue.refusals import cancel_refusal, delete_refusal, retry_refusal
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import understood
@@ -38,8 +39,11 @@ class BulkChanges:
     as ready and runs by now is not asked to stop, one that somebody else ran again does not run twice.
     """
 
-    def __init__(self, link: RedisLink, keys: RedisKeys, note_use: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self, link: RedisLink, keys: RedisKeys, note_use: Callable[[str], Awaitable[None]], notices: Notices
+    ) -> None:
         """note_use: tells upkeep that the queue, by its name, has jobs whose records are to be removed in time."""
+        self._notices = notices
         self._keys = keys
         self._scripts = Scripts(link)
         self._note_use = note_use
@@ -78,6 +82,7 @@ class BulkChanges:
         answers: list[bytes] = await self._scripts.call(script, self._keys.base(queue), *arguments)
         with understood(queue):
             words = [answer.decode() for answer in answers]
+        self._notices.attend(records)
         return [ChangeOutcome(word, refusal(record.job_id, word)) for record, word in zip(records, words, strict=True)]
 
 
