@@ -166,7 +166,10 @@ class ClaimedJob(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One attempt in a job's history. outcome: retried snoozed released crashed completed dead cancelled."""
+    """One attempt in a job's history. outcome: retried snoozed released crashed completed dead cancelled.
+
+    retry_ms: when the next attempt was due, as it was decided at the end of a retried or snoozed one.
+    """
 
     attempt: int
     started_ms: int | None
@@ -174,6 +177,7 @@ class Attempt(NamedTuple):
     runner_id: str | None
     outcome: str
     error: dict[str, Any] | None
+    retry_ms: int | None = None
 
 
 class JobRecord(NamedTuple):
