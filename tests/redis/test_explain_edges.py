@@ -117,7 +117,7 @@ class Explained(EdgedCase):
     async def test_a_parent_whose_record_is_gone_is_told_of(self) -> None:
         parent = await self.enqueue()
         waits = await self.waits_for(f"c{parent} fetch")
-        other = self.ids.new("other")
+        other = self.job(queue="other").job_id
         self.client.hset(f"{self.base}parents:{waits}", mapping={other: "c.b\x1f", "#open": 2})
 
         found = await self.explained(waits)

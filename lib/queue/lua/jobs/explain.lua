@@ -30,7 +30,7 @@ local id, most_searched, most_looked_into, lease_ms = ARGV[1], tonumber(ARGV[2])
 local has_edges = ARGV[5] == '1'
 local job = base .. 'job:' .. id
 
-local record = record_text(id)
+local record = record_text(id, true)
 if record == '' then return {} end
 local state, priority, suspect, group, unknown_since, worker, waits =
   unpack(redis.call('HMGET', job, 'state', 'priority', 'suspect', 'group', 'unknown_since', 'worker', 'waits'))
