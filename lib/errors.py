@@ -207,6 +207,12 @@ class Throttled(WaybillError):
     slug, status, title, retryable = "throttled", 409, "There was such a job within ttl_s; nothing was accepted", True
 
 
+class MemberGone(WaybillError):
+    """A workflow is to run again, and the record of a job that would have to run with it is no more."""
+
+    slug, status, title = "member-gone", 409, "A job of the workflow is no longer there"
+
+
 class JobFailed(WaybillError):
     """The caller waited for a job's end, and the job is dead or cancelled. The member `job` is that job."""
 
