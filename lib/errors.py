@@ -217,6 +217,12 @@ class WorkflowEnded(WaybillError):
     slug, status, title = "workflow-ended", 409, "The workflow has ended, or is being stopped, and takes no more jobs"
 
 
+class MemberGone(WaybillError):
+    """A workflow is to run again, and the record of a job that would have to run with it is no more."""
+
+    slug, status, title = "member-gone", 409, "A job of the workflow is no longer there"
+
+
 class JobFailed(WaybillError):
     """The caller waited for a job's end, and the job is dead or cancelled. The member `job` is that job."""
 

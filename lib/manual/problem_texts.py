@@ -306,6 +306,16 @@ TEXTS: dict[str, ProblemText] = {
         "curl -i '{base}/api/jobs?type=workflow'",
         ("wrong-state", "job-not-found"),
     ),
+    "member-gone": ProblemText(
+        "The workflow can't be run again: a job of it did not complete, would have to run again, and its record is no "
+        "more. Nothing was changed.",
+        "The job was deleted or purged, or it was trimmed (RETAIN_DEAD, RETAIN_DEAD_S, `retain_s`) before somebody "
+        "sent the retry.",
+        "The `detail` names the job. Start the workflow anew with `POST /api/workflows`; work that must not be done "
+        "twice the handlers have to know by a mark of their own, a row in your database for instance.",
+        "curl -i '{base}/api/jobs?type=workflow&state=dead'",
+        ("wrong-state", "job-not-found"),
+    ),
     "job-failed": ProblemText(
         "You waited for the end of the job with `Prefer: wait` or `?wait=`. The job was taken in, and is now dead or "
         "cancelled. `job` in the answer is the job as it ended.",
