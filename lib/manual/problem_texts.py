@@ -31,6 +31,7 @@ _SAME_KEY = "ORDER=${ORDER:-order-4711-$(date +%s)}"
 _POST_KEYED = (
     f'{_SAME_KEY}\ncurl -i --retry 5 {{base}}/api/jobs {_JSON} \\\n     -H "Idempotency-Key: $ORDER" \\\n     {_MAIL}'
 )
+_POST_AFTER = _POST.replace("}}'", """}, "after": ["JOB_ID"]}'""")
 _AS_HOLDER = 'curl -i {base}/api/jobs -H "Authorization: Bearer $KEY"'
 
 TEXTS: dict[str, ProblemText] = {
@@ -289,18 +290,30 @@ TEXTS: dict[str, ProblemText] = {
         ("wrong-state", "job-not-found"),
     ),
     "too-many-followers": ProblemText(
-        "1,000 jobs wait for the end of one job already, and yours would be one more. Nothing was taken in.",
-        "Each of them is told what became of that job and gets its result: one job may do no more than that.",
-        "Have one job wait for it (`noop` does nothing), and let the others wait for that one; or put the jobs into a "
-        "workflow.",
-        _POST_KEYED,
-        ("invalid-fields", "queue-full"),
+        "Your job was to wait for a job for whose end 1,000 others wait already. Nothing was queued.",
+        "A loop that queues a job for each of many things, all with one `after`.",
+        "Have them wait for a job that waits for that one: queue one such job, and name it in `after`. Or queue one "
+        "job that does the work of many.",
+        _POST_AFTER,
+        ("invalid-fields", "wrong-state"),
     ),
     "workflow-ended": ProblemText(
-        "A running job wanted to add a job to its workflow (`ctx.add`), and the workflow takes none any more.",
-        "The workflow has ended, or somebody asked it to stop.",
-        "Run the workflow again with `POST /api/workflows/{id}/retry`, or enqueue the job by itself (`ctx.enqueue`).",
-        "curl -i {base}/api/jobs/WORKFLOW_ID",
+        "A job was to be added to a workflow that has ended by now, or that somebody has asked to stop. Nothing was "
+        "queued.",
+        "The job that adds others was cancelled with its workflow, and went on all the same.",
+        "Nothing, if the workflow was to be stopped. Else run the workflow again: its jobs that did not complete run "
+        "once more, and may add others.",
+        "curl -i '{base}/api/jobs?type=workflow'",
+        ("wrong-state", "job-not-found"),
+    ),
+    "member-gone": ProblemText(
+        "The workflow can't be run again: a job of it did not complete, would have to run again, and its record is no "
+        "more. Nothing was changed.",
+        "The job was deleted or purged, or it was trimmed (RETAIN_DEAD, RETAIN_DEAD_S, `retain_s`) before somebody "
+        "sent the retry.",
+        "The `detail` names the job. Start the workflow anew with `POST /api/workflows`; work that must not be done "
+        "twice the handlers have to know by a mark of their own, a row in your database for instance.",
+        "curl -i '{base}/api/jobs?type=workflow&state=dead'",
         ("wrong-state", "job-not-found"),
     ),
     "job-failed": ProblemText(
