@@ -12,6 +12,7 @@ somebody asked for that) or `release`, and not by `complete`.
         |        ^                 |
         |     promote              +--fail (attempts left), snooze--> delayed
         +---> delayed              +--fail (none left), reap (too many crashes)--> dead
+        +---> blocked --resolve--> ready, delayed, or an end
 """
 
 from typing import Final, Literal, NamedTuple
@@ -20,11 +21,9 @@ State = Literal["ready", "delayed", "blocked", "active", "completed", "dead", "c
 
 STATES: Final[tuple[State, ...]] = ("ready", "active", "delayed", "blocked", "completed", "dead", "cancelled")
 FINISHED: Final[frozenset[str]] = frozenset({"completed", "dead", "cancelled"})
-WAITING: Final[frozenset[str]] = frozenset({"ready", "delayed"})
+WAITING: Final[frozenset[str]] = frozenset({"ready", "delayed", "blocked"})
 BLOCKED: Final = "blocked"
-"""A blocked job waits for other jobs, or for a call from outside. No transition of this version leads to or from the
-state: later versions block jobs and free them. This version knows the state, so that both may run on one Redis: it
-counts and shows a blocked job, and neither runs, changes nor ends it."""
+"""A blocked job waits for what becomes of other jobs; `resolve` tells it, and frees it or ends it."""
 
 
 class Transition(NamedTuple):
@@ -39,6 +38,21 @@ TRANSITIONS: Final[frozenset[Transition]] = frozenset(
     {
         Transition("-", "enqueue", "ready"),
         Transition("-", "enqueue", "delayed"),
+        Transition("-", "enqueue", "blocked"),
+        Transition("blocked", "resolve", "ready"),
+        Transition("blocked", "resolve", "delayed"),
+        Transition("blocked", "resolve", "cancelled"),  # a parent has not done what the job waited for
+        Transition("blocked", "resolve", "completed"),  # a workflow whose jobs have ended
+        Transition("blocked", "resolve", "dead"),  # a workflow, some of whose jobs did not complete
+        # What a job's parents ended is judged anew when one of these is retried.
+        Transition("cancelled", "resolve", "ready"),
+        Transition("cancelled", "resolve", "delayed"),
+        Transition("cancelled", "resolve", "blocked"),
+        Transition("cancelled", "resolve", "completed"),
+        Transition("cancelled", "resolve", "dead"),
+        Transition("cancelled", "resolve", "cancelled"),
+        Transition("dead", "resolve", "completed"),
+        Transition("dead", "resolve", "cancelled"),
         Transition("delayed", "promote", "ready"),
         Transition("ready", "claim", "active"),
         Transition("ready", "claim", "dead"),  # no version of Waybill can read its spec
@@ -57,11 +71,19 @@ TRANSITIONS: Final[frozenset[Transition]] = frozenset(
         Transition("active", "reap", "cancelled"),
         Transition("ready", "expire", "dead"),
         Transition("delayed", "expire", "dead"),
+        Transition("blocked", "expire", "dead"),
         Transition("ready", "cancel", "cancelled"),
         Transition("delayed", "cancel", "cancelled"),
+        Transition("blocked", "cancel", "cancelled"),
         Transition("dead", "retry", "ready"),
         Transition("completed", "retry", "ready"),
         Transition("cancelled", "retry", "ready"),
+        Transition("dead", "retry", "blocked"),
+        Transition("cancelled", "retry", "blocked"),
+        Transition("dead", "retry", "cancelled"),  # its parents have not done what it waits for
+        Transition("cancelled", "retry", "cancelled"),
+        Transition("dead", "retry", "completed"),  # a workflow of jobs that need not complete, and were cancelled
+        Transition("cancelled", "retry", "completed"),
         Transition("completed", "delete", "-"),
         Transition("dead", "delete", "-"),
         Transition("cancelled", "delete", "-"),

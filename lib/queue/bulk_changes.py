@@ -47,7 +47,7 @@ class BulkChanges:
     async def retry(self, records: Sequence[JobRecord], *, only_as_read: bool) -> list[ChangeOutcome]:
         """As JobStore.retry does with one job; each keeps its checkpoint."""
         fields = [
-            (record.job_id, unique_key_of(record), "", "", "", _as_read(record, only_as_read)) for record in records
+            (record.job_id, unique_key_of(record), "", "", "", _as_read(record, only_as_read), "") for record in records
         ]
         return await self._change("retry", retry_refusal, records, fields)
 

@@ -78,7 +78,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     "gives_up": JobField(
         "ms at which the job is given up: the due time and `patience`",
         "1796211397333",
-        "take_in patch revive",
+        "take_in patch revive set_free",
         "",
         "the job is never given up",
     ),
@@ -86,14 +86,14 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     "state": JobField(
         "ready, delayed, blocked, active, completed, dead or cancelled",
         "delayed",
-        "take_in make_ready give_back delay hand_out conclude",
+        "take_in make_ready give_back delay block hand_out conclude",
         "",
         "never",
     ),
     "since": JobField(
         "ms since which the job is ready, after it was delayed, given back or retried",
         "1795952257334",
-        "promote_due release reap revive patch",
+        "promote_due release reap revive patch set_free",
         "",
         "ready since it was created (the score in `all`)",
     ),
@@ -105,11 +105,60 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "no list holds a stale id of the job",
     ),
     "waits": JobField(
-        "1: the job waits, or has waited, for other jobs; no retry of this version runs it",
+        "1: the job waits, or has waited, for other jobs: its edges stand in parents:<id>",
         "1",
+        "take_in",
+        "",
+        "the job never waited for others",
+    ),
+    "by_parents": JobField(
+        "the mark with which the job was ended by what became of others: lua/parts/edges.lua",
+        "x",
+        "verdict",
+        "verdict revive",
+        "the job lives, or was not ended by others",
+    ),
+    "free_delay": JobField(
+        "for how many ms a blocked job is delayed once it is free", "60000", "take_in", "patch", "not at all"
+    ),
+    "free_due": JobField(
+        "ms before which a blocked job is not ready once it is free",
+        "1795955797333",
+        "take_in patch",
+        "",
+        "it is ready at once",
+    ),
+    "joins": JobField("of a workflow: how many jobs it has", "3", "take_in adopt", "", "the job is no workflow"),
+    "opened": JobField(
+        "1: the workflow's jobs were told that it is open", "1", "place_in_graph verdict", "", "they were not"
+    ),
+    "round": JobField(
+        "how often the workflow was run again: those of its jobs that did not complete are, too",
+        "2",
+        "retry",
+        "",
+        "never",
+    ),
+    "order": JobField(
+        "the last order of its workflow to run again that the job obeyed",
+        "default-01a22717becb700088baee274164865e r2",
+        "retry",
+        "",
+        "it was given none",
+    ),
+    "followed": JobField(
+        "the ids of the jobs that were told of its last end, parted by commas",
+        "emails-01a22717becb700088baee274164865e",
+        "notices",
+        "",
+        "nobody has waited for its end",
+    ),
+    "superseded": JobField(
+        "ms at which a later job took this one's unique key: no further attempt is made",
+        "1795955797333",
         "",
         "",
-        "no later version has let the job wait for others",
+        "none has",
     ),
     "suspect": JobField(
         "1: the job was aboard two runners that crashed, and waits in `suspects`",
@@ -207,7 +256,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     ),
     "onces": JobField("how many such names there are", "1", "once", "", "none"),
     # How it ended.
-    "finished": JobField("ms at which the job ended", "1795952197335", "conclude", "revive", "the job lives"),
+    "finished": JobField("ms at which the job ended", "1795952197335", "conclude", "revive verdict", "the job lives"),
     "result": JobField(
         "what the handler returned, JSON",
         '{"message_id":"<1@example.com>"}',
@@ -225,7 +274,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "what the last failed attempt raised, or why the job is dead, JSON",
         '{"type":"SMTPError","message":"421 try later"}',
         "fail kill reap",
-        "revive",
+        "revive verdict",
         "no attempt has failed since the job was created or retried",
     ),
 }

@@ -14,7 +14,7 @@ from typing import Any
 from lib.ids import queue_of
 from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord
 from lib.jobs.spec import JobSpec, SpecError
-from lib.jobs.state import BLOCKED, FINISHED, WAITING
+from lib.jobs.state import FINISHED, WAITING
 from lib.json_text import TOO_DEEP, is_too_deep
 from lib.queue.framing import (
     FIELD_BYTE,
@@ -35,7 +35,7 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
     state = optional_text(fields.get("state")) or ""
     if state == "completed":
         fields.pop("error", None)  # The error of an attempt before the last one; that attempt's line of history has it.
-    has_run = state not in (*WAITING, BLOCKED)
+    has_run = state not in WAITING
     result, result_error = _result(fields)
     return JobRecord(
         job_id=job_id,

@@ -36,7 +36,7 @@ from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 
 PATCH_TRIES = 10
-UNCHANGEABLE = "only one that is ready or delayed can be changed"
+UNCHANGEABLE = "only one that is ready, delayed or blocked can be changed"
 
 
 class JobStore:
@@ -146,7 +146,7 @@ class JobStore:
         JobNotFound, WrongState or IdempotencyKeyReused.
         """
         unique_key = unique_key_of(await self.read(job_id))
-        word = await self._change("retry", job_id, unique_key, *keyed, "1" if from_start else "", "")
+        word = await self._change("retry", job_id, unique_key, *keyed, "1" if from_start else "", "", "")
         if is_replay(word):
             return True
         _raise_if(retry_refusal(job_id, word))

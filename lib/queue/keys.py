@@ -26,7 +26,12 @@ wb:{q}:broken                 any     what somebody wrote where a line or an ind
 wb:{q}:suspects               LIST    ids of ready jobs that were aboard two runners that crashed; each runs alone
 wb:{q}:active:<runner>        LIST    ids of the jobs that a runner holds: its active list; the newest is at the left
 wb:{q}:delayed                ZSET    id -> ms at which the job is due
-wb:{q}:blocked                ZSET    id -> ms since which the job is blocked; later versions write it
+wb:{q}:blocked                ZSET    id -> ms since which the job is blocked: it waits for other jobs
+wb:{q}:unsure                 ZSET    id of a blocked job with an open edge -> ms at which it asks its parents (again)
+wb:{q}:parents:<id>           HASH    parent's id -> "<rule><mark><name>\\x1f<what it said>", and counts of these edges:
+                                      lua/parts/edges.lua. As long as the job's record
+wb:{q}:followers              HASH    id of a job that lives -> the ids that wait for its end, parted by commas
+wb:{q}:notices                STREAM  ends that followers are to be told of: lua/parts/notices.lua. Empty but for ms
 wb:{q}:completed dead cancelled   ZSET    id -> ms at which the job ended
 wb:{q}:fading                 ZSET    id of a job that has ended and has a `retain` -> ms at which its record goes
 wb:{q}:all                    ZSET    id -> ms at which the job was created
@@ -81,13 +86,13 @@ INDEXED = ("delayed", "blocked", "completed", "dead", "cancelled")
 
 TYPES = {
     **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine", "bells", "rate:"), "list"),
-    **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots"), "zset"),
+    **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots", "unsure"), "zset"),
     **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
-    "slot_counts": "hash",
+    **dict.fromkeys(("slot_counts", "followers"), "hash"),
     **dict.fromkeys(("full", "running:"), "set"),
     **dict.fromkeys(("epoch", "keeper", "deputy"), "string"),
-    "events": "stream",
+    **dict.fromkeys(("events", "notices"), "stream"),
 }
 """The type of each of a queue's keys that exists once in a queue: for a key that is there, what Redis' TYPE answers."""
 

@@ -13,14 +13,12 @@ from lib.errors import GroupFull, InvalidFields, JobNotFound, QueueFull, Throttl
 from lib.ids import queue_of
 from lib.jobs.job import Accepted
 from lib.jobs.request_fields import fields_error
-from lib.jobs.state import BLOCKED
 from lib.jobs.submission import BRIEF
 
 DONE = "done"
 REQUESTED = "requested"
 CHANGED = "changed"
 UNIQUE = "unique "
-WAITS = "waits"
 REFUSED = ("full", "group-full", "brief", "throttled")
 """The outcomes of a new job that was not taken in."""
 
@@ -49,14 +47,12 @@ def retry_refusal(job_id: str, word: str) -> WaybillError | None:
     """word: of retry.lua. None where the job runs again."""
     if word.startswith(UNIQUE):
         return WrongState(f"the job {word.removeprefix(UNIQUE)} holds the same unique key")
-    if word == WAITS:
-        return WrongState("the job waited for other jobs; only a newer version of Waybill can run it again")
     return _refusal(job_id, word, "only one that is dead, completed or cancelled can be run again")
 
 
 def cancel_refusal(job_id: str, word: str) -> WaybillError | None:
     """word: of cancel.lua. None where the job is cancelled, or its runner is asked to stop it."""
-    return _refusal(job_id, word, "only one that is ready, delayed or active can be cancelled")
+    return _refusal(job_id, word, "only one that is ready, delayed, blocked or active can be cancelled")
 
 
 def delete_refusal(job_id: str, word: str) -> WaybillError | None:
@@ -78,6 +74,4 @@ def not_found(job_id: str) -> JobNotFound:
 
 def wrong_state(state: str, rule: str) -> WrongState:
     """rule: which jobs the change is for."""
-    if state == BLOCKED:
-        rule = "it waits for other jobs, or for a call from outside, and only a newer version of Waybill can change it"
     return WrongState(f"the job is {state}; {rule}")

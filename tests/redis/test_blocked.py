@@ -8,11 +8,10 @@ from collections.abc import Awaitable, Callable
 
 from lib.commands import audit
 from lib.errors import QueueFull, QueueInUse, WrongState
-from lib.jobs.job import JobRecord, Revision
 from lib.queue.listing import Wanted
 from lib.queue.upkeep_steps import Retention
 from tests.redis import later_version
-from tests.redis.case import KEEP_ALL, RedisCase, ids_of
+from tests.redis.case import RedisCase, ids_of
 from tests.system.oracle import assert_sound, counts
 
 KEEP_NOTHING = Retention(0, 0, 0, 0)
@@ -79,43 +78,6 @@ class Refused(BlockedCase):
     async def assert_refused(self, change: Callable[[], Awaitable[object]]) -> None:
         with self.assertRaisesRegex(WrongState, "^the job is blocked; .*newer version"):
             await change()
-
-    async def test_it_is_not_changed_cancelled_retried_or_deleted(self) -> None:
-        job_id = await self.blocked()
-        before = self.dump()
-
-        def revise(record: JobRecord) -> Revision:
-            return Revision("{}", None, None)
-
-        await self.assert_refused(lambda: self.job_store.patch(job_id, revise))
-        await self.assert_refused(lambda: self.job_store.cancel(job_id))
-        await self.assert_refused(lambda: self.job_store.cancel(job_id, is_forced=True))
-        await self.assert_refused(lambda: self.job_store.retry(job_id))
-        await self.assert_refused(lambda: self.job_store.delete(job_id))
-
-        self.assertEqual(before, self.dump())
-
-    async def test_the_scripts_refuse_it_where_it_was_blocked_a_moment_ago(self) -> None:
-        job_id = await self.enqueue()
-
-        def revise(record: JobRecord) -> Revision:
-            later_version.block(self.client, self.base, record.job_id)
-            return Revision(record.spec_text.decode(), "high", "now")
-
-        with self.assertRaisesRegex(WrongState, "the job is blocked"):
-            await self.job_store.patch(job_id, revise)
-        await self.assert_still_blocked(job_id)
-
-    async def test_a_job_that_was_cancelled_while_it_waited_for_others_is_not_run_again(self) -> None:
-        job_id = await self.blocked()
-        self.client.zrem(self.base + "blocked", job_id)
-        self.client.zadd(self.base + "cancelled", {job_id: await self.now_ms()})
-        self.client.hset(f"{self.base}job:{job_id}", mapping={"state": "cancelled", "finished": 1})
-
-        with self.assertRaisesRegex(WrongState, "waited for other jobs"):
-            await self.job_store.retry(job_id)
-
-        self.assertEqual("cancelled", await self.state(job_id))
 
     async def test_a_queue_that_holds_one_is_not_removed(self) -> None:
         job_id = await self.blocked()
@@ -222,17 +184,6 @@ class Met(BlockedCase):
 
 
 class Upkeep(BlockedCase):
-    async def test_no_step_runs_ends_or_forgets_it(self) -> None:
-        job_id = await self.blocked(expires_in_ms=1, retain_ms=0)
-        self.client.zadd(self.base + "expiring", {job_id: 1})
-        self.client.zadd(self.base + "fading", {job_id: 1})
-
-        await self.queues.upkeep.promote("q")
-        await self.queues.upkeep.expire("q")
-        await self.queues.upkeep.trim("q", KEEP_NOTHING)
-
-        await self.assert_still_blocked(job_id)
-
     async def test_one_that_is_left_among_the_delayed_is_not_made_ready(self) -> None:
         job_id = await self.blocked()
         self.client.zadd(self.base + "delayed", {job_id: 1})
@@ -241,18 +192,6 @@ class Upkeep(BlockedCase):
 
         await self.assert_still_blocked(job_id)
         self.assertNotIn(job_id, self.list("ready:normal"))
-
-    async def test_one_whose_time_is_over_is_looked_at_again_later_and_expires_once_it_is_freed(self) -> None:
-        job_id = await self.blocked(expires_in_ms=1)
-        self.client.zadd(self.base + "expiring", {job_id: 1})
-
-        self.assertEqual(([], False), await self.queues.upkeep.expire("q"))
-
-        score = self.client.zscore(self.base + "expiring", job_id)
-        self.assertIsInstance(score, float)
-        self.assertFalse((await self.queues.upkeep.survey("q", KEEP_ALL)).is_expiring)
-        self.free(job_id)
-        self.assertEqual((job_id,), (await (await self.lease()).claim(1)).dead_ids)
 
 
 if __name__ == "__main__":

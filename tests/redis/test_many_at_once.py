@@ -19,7 +19,7 @@ class ManyCase(RedisCase):
         return await self.words("cancel", *(text for job_id in ids for text in (job_id, forced, key, "print", "")))
 
     async def retry(self, *ids: str, unique_key: str = "") -> list[str]:
-        return await self.words("retry", *(text for job_id in ids for text in (job_id, unique_key, "", "", "", "")))
+        return await self.words("retry", *(text for job_id in ids for text in (job_id, unique_key, "", "", "", "", "")))
 
     async def delete(self, *ids: str) -> list[str]:
         return await self.words("delete", *(text for job_id in ids for text in (job_id, "")))

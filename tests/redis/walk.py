@@ -335,8 +335,8 @@ class Walk:
         ids = self._some_and_one_twice(*FINISHED, BLOCKED)
         unique_key, is_from_start = self._rng.choice(("", "", "a")), self._rng.choice(("", "1"))
         keys = {job_id: self._throttles.get(job_id, unique_key) for job_id in ids}
-        records = [(job_id, keys[job_id], *self._keyed(), is_from_start, self._as_seen(job_id)) for job_id in ids]
-        return self._checked("retry", ids, await self._call("retry", *itertools.chain(*records)), {"done", "waits"})
+        records = [(job_id, keys[job_id], *self._keyed(), is_from_start, self._as_seen(job_id), "") for job_id in ids]
+        return self._checked("retry", ids, await self._call("retry", *itertools.chain(*records)), {"done"})
 
     async def _delete(self) -> str:
         ids = self._some_and_one_twice()

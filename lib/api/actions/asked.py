@@ -27,7 +27,7 @@ Kind = Literal["retry", "cancel", "delete"]
 _ENDED: Final = ("completed", "dead", "cancelled")
 FITTING: Final[Mapping[Kind, tuple[str, ...]]] = {
     "retry": _ENDED,
-    "cancel": ("ready", "delayed", "active"),
+    "cancel": ("ready", "delayed", "blocked", "active"),
     "delete": _ENDED,
 }
 """Each action, and the states of the jobs that it is for."""

@@ -33,14 +33,16 @@ PLACES = {
     "active_list": "claiming:LPUSH claiming:LREM ration:LPUSH reap:LREM",
     "base .. 'active:' .. runner": "end_attempts:LREM remove:UNLINK",
     "list": "active_list:LREM active_list:LTRIM active_list:RPUSH",
-    # The indexes. `state` is one that has ended; nothing here writes `blocked`.
-    "base .. state": "conclude:ZADD revive:ZREM forget:ZREM",
+    # The indexes. `state` is one that has ended.
+    "base .. state": "conclude:ZADD revive:ZREM verdict:ZREM forget:ZREM",
+    "base .. 'blocked'": "block:ZADD unblock:ZREM",
+    "base .. 'unsure'": "block:ZADD unblock:ZREM cancel:ZADD asking:ZADD asking:ZREM",
     "base .. 'delayed'": "take_in:ZADD delay:ZADD patch:ZADD patch:ZREM cancel:ZREM expire:ZREM promote_due:ZREM",
     "base .. 'all'": "take_in:ZADD forget:ZREM",
     # When something happens to a job by itself.
-    "base .. 'expiring'": "take_in:ZADD unbegun:ZADD expire:ZADD expire:ZREM gate:ZREM",
+    "base .. 'expiring'": "take_in:ZADD unbegun:ZADD expire:ZREM gate:ZREM",
     # The indexes of tags.
-    "base .. 'fading'": "conclude:ZADD revive:ZREM forget:ZREM trim:ZREM",
+    "base .. 'fading'": "conclude:ZADD revive:ZREM verdict:ZREM forget:ZREM trim:ZREM",
 }
 # Keys that hold no ids of jobs, or not the place of one.
 OTHERS = {
@@ -54,8 +56,8 @@ OTHERS = {
 
 # Which of the owners each script needs: through them alone a job is made, waits, runs, ends and is forgotten.
 OWNERS = {
-    "enqueue": "ready_list take_in",
-    "fire": "ready_list take_in",
+    "enqueue": "block ready_list take_in unblock",
+    "fire": "block ready_list take_in unblock",
     "claim": "conclude hand_out make_ready ready_list",
     "ration": "conclude hand_out make_ready ready_list",
     "finish": "conclude",
@@ -63,10 +65,12 @@ OWNERS = {
     "snooze": "conclude delay",
     "release": "conclude give_back make_ready ready_list",
     "reap": "conclude give_back make_ready ready_list",
-    "cancel": "conclude ready_list",
-    "expire": "conclude ready_list",
+    "cancel": "conclude ready_list unblock",
+    "expire": "conclude ready_list unblock",
+    "plant": "block ready_list take_in unblock",
+    "resolve": "block conclude delay give_back make_ready ready_list unblock",
     "promote": "make_ready ready_list",
-    "retry": "make_ready ready_list",
+    "retry": "block conclude make_ready ready_list unblock",
     "patch": "delay make_ready ready_list",
     "explain": "ready_list",
     "delete": "forget",

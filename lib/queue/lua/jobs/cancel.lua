@@ -8,21 +8,28 @@
 --      twice as at first.
 -- @transition ready --cancel--> cancelled
 -- @transition delayed --cancel--> cancelled
--- @use as_seen clock check_types conclude idempotency mark_stale ready_list
+-- @transition blocked --cancel--> cancelled
+-- @use as_seen clock check_types conclude idempotency mark_stale ready_list notices unblock
 -- WHY a ready job's id stays in its list: parts/stale_ids.lua.
 -- WHY a forced one is noted as '!<id>' beside '<id>': an older runner knows no such id, and stops the job as ever.
 -- WHY all jobs are read before one is changed: where somebody broke one, the others are as they were.
--- WHY no blocked job: its end must be told to the jobs that wait for it, and this version does not know those jobs.
-local WORDS = {ready = 'done', delayed = 'done', active = 'requested'}
+-- WHY a blocked workflow is only requested to stop: it ends when the last of its jobs has. Who asks for it next
+-- (asking.lua) cancels these.
+local WORDS = {ready = 'done', delayed = 'done', blocked = 'done', active = 'requested'}
 
 -- The answer for a job, `word`, and what the rest of the script needs of its record.
 local function decide(id, key, fingerprint, seen)
-  local state, priority, suspect, group, runner, stale_in = unpack(
-    redis.call('HMGET', base .. 'job:' .. id, 'state', 'priority', 'suspect', 'group', 'worker', 'listed'))
+  local state, priority, suspect, group, runner, stale_in, joins = unpack(
+    redis.call('HMGET', base .. 'job:' .. id, 'state', 'priority', 'suspect', 'group', 'worker', 'listed', 'joins'))
   local word = not state and '' or asked_before(key, fingerprint)
     or (is_as_seen(seen, state) and (WORDS[state] or state)) or 'changed'
+  local is_workflow = word == 'done' and joins and state == 'blocked'
+  if is_workflow then word = 'requested' end
   local home = state == 'ready' and ready_list(priority, suspect, group)
-  return {word = word, state = state, home = home, suspect = suspect, runner = runner, stale_in = stale_in}
+  return {
+    word = word, state = state, home = home, suspect = suspect, runner = runner, stale_in = stale_in,
+    is_workflow = is_workflow,
+  }
 end
 
 -- Take a job that waits out of where it stands.
@@ -30,6 +37,8 @@ local function take_out(id, found)
   local job = base .. 'job:' .. id
   if found.state == 'ready' then
     mark_stale(job, found.stale_in, found.home)
+  elseif found.state == 'blocked' then
+    unblock(id)
   else
     redis.call('ZREM', base .. 'delayed', id)
   end
@@ -39,6 +48,7 @@ end
 -- Where the record names no runner, a person wrote the state by hand, and nobody reads the request.
 local function request_stop(id, found, is_forced)
   redis.call('HSETNX', base .. 'job:' .. id, 'cancel_requested', now)
+  if found.is_workflow then return redis.call('ZADD', base .. 'unsure', 0, id) end
   local cancels = base .. 'cancels:' .. (found.runner or '')
   redis.call('SADD', cancels, id)
   if is_forced then redis.call('SADD', cancels, '!' .. id) end
@@ -55,7 +65,10 @@ for i = 1, #ARGV, 5 do
   answers[#answers + 1] = jobs[id].word
 end
 
-if #waiting > 0 then check_types('ZCARD', 'cancelled', 'delayed') end
+if #waiting > 0 then
+  check_types('ZCARD', 'cancelled', 'delayed', 'blocked', 'unsure')
+  has_followers()
+end
 for _, id in ipairs(waiting) do take_out(id, jobs[id]) end
 conclude('cancelled', waiting, 'cancel')
 for i = 1, #ARGV, 5 do

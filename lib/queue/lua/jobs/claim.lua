@@ -24,6 +24,7 @@
 -- @rarely add_one announce as_count blocks_on_bells conclude count_stale drop_id is_stale_in kill leave_expiring
 -- @rarely letter_of lines make_ready my_wait past_of place post_of promote_due publish_ready push put_back quarantine
 -- @rarely ready_list stands_twice start_one takes_post tally turn_away type_in_spec unmark_stale
+-- @rarely give_notice has_followers mark_of tell_end wait_for what_it_said
 -- @use bell claiming due hand_out keeper promote_due queue_settings stale_ids claim_fields clock lines
 -- WHY the queues with limits have a script of their own: all in one, an idle claim took 1.35 times as long for all.
 local refused = unregistered()

@@ -19,8 +19,10 @@
 --      Example: '+1760000000123\0302\031duplicate\031emails-01a2…': the queue has begun, the second job is a duplicate
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
+-- @transition - --enqueue--> blocked
 -- @rarely add_by_tag announce depth drained_in_s lines living_holder quarantine read_options ring throttle_place
 -- @rarely type_of_job unique_keys unique_place write_record write_tags
+-- @rarely block publish_blocked take_in_blocked unblock write_edges
 -- @use clock records bell check_types depth find job_options queue_settings take_in text_at types unique_place lines
 -- WHY no allow-oom: at maxmemory new jobs are refused up front, before anything is written.
 -- WHY the number: a commit whose reply was lost is sent again. It is answered once more, and not run a second time.

@@ -5,27 +5,24 @@
 -- RETURNS {'more' where there may be others, or '', ids of the jobs that are dead now …}
 -- @transition ready --expire--> dead
 -- @transition delayed --expire--> dead
--- @use clock check_types kill mark_stale ready_list
+-- @transition blocked --expire--> dead
+-- @use clock check_types kill mark_stale ready_list notices unblock
 -- WHY a ready job's id stays in its list: parts/stale_ids.lua.
--- WHY a blocked job stays, and is looked at again in a minute: who ends it has to do more than this version knows. The
--- job's field `expires` still holds the time, and claim goes by it once the job is freed.
-check_types('ZCARD', 'dead', 'delayed')
+check_types('ZCARD', 'dead', 'delayed', 'blocked', 'unsure')
+has_followers()
 local limit = tonumber(ARGV[1])
-local BLOCKED_AGAIN_MS = 60000
 local ids, expired = redis.call('ZRANGEBYSCORE', base .. 'expiring', '-inf', now, 'LIMIT', 0, limit), {}
 for _, id in ipairs(ids) do
   local job = base .. 'job:' .. id
   local state, claims, priority, group, unbegun, stale_in =
     unpack(redis.pcall('HMGET', job, 'state', 'claims', 'priority', 'group', 'unbegun', 'listed'))
-  if state == 'blocked' then
-    redis.call('ZADD', base .. 'expiring', digits(now_ms + BLOCKED_AGAIN_MS), id)
-  else
-    redis.call('ZREM', base .. 'expiring', id)
-  end
+  redis.call('ZREM', base .. 'expiring', id)
   -- A job that has begun does not expire: parts/unbegun.lua.
-  if (state == 'ready' or state == 'delayed') and claims == unbegun then
+  if (state == 'ready' or state == 'delayed' or state == 'blocked') and claims == unbegun then
     if state == 'ready' then
       mark_stale(job, stale_in, ready_list(priority, nil, group))
+    elseif state == 'blocked' then
+      unblock(id)
     else
       redis.call('ZREM', base .. 'delayed', id)
     end

@@ -3,15 +3,16 @@
 -- KEYS 1 base
 -- ARGV 1 runner  2 records: id, token, delay in ms with an 'h' behind it where the job's group rests until then, or ''
 --      for dead, error (JSON) with last words (parts/last_words.lua)
--- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
+-- RETURNS as finish.lua
 -- @transition active --fail--> delayed
 -- @transition active --fail--> dead
 -- @transition active --fail--> cancelled
 -- @use clock check_types cancel_request conclude delay end_attempts history last_words notes tally type_of_job types
--- @use lines
+-- @use lines notices
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'dead', 'cancelled')
+has_followers()
 local dead, fields, retried_types = {}, {}, {}
 local function fail(id, token, delay_ms, rest)
   local job = base .. 'job:' .. id
@@ -35,4 +36,4 @@ local answers = end_attempts(records, runner, fail)
 conclude('dead', dead, 'fail', fields)
 publish_delayed('fail')
 tally('retried', retried_types)
-return answers
+return answers .. (notices_given > 0 and '+' or '')

@@ -3,15 +3,17 @@
 -- KEYS 1 base
 -- ARGV 1 runner  2 records: id, token, '-' and the job's type ('t' and the type where the result could not be kept),
 --      and the result (JSON), or '' for none, or why it could not be kept; with last words (parts/last_words.lua)
--- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
+-- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed; and a + behind them
+--      where other jobs wait for one that has ended, and are to be told (parts/notices.lua)
 -- @transition active --complete--> completed
--- @rarely blocks_on_bells each_note keep_notes leave lines note_limits publish push quarantine queue_settings ring
--- @rarely type_in_spec
--- @use records check_types active_list conclude fence last_words notes slots types
+-- @rarely blocks_on_bells each_note give_notice keep_notes leave lines mark_of note_limits publish push quarantine
+-- @rarely queue_settings ring tell_end type_in_spec wait_for what_it_said
+-- @use records check_types active_list conclude fence last_words notes slots types notices
 -- WHY not end_attempt: it takes ids out of the active list one by one, and remove_from_active takes all at once.
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'completed')
+has_followers()
 -- ends: the id, verdict, option and rest of each record, one record behind the other. retains: id -> `retain`.
 -- groups: id -> `group`.
 local ends, size, mine, retains, groups = {}, 0, {}, nil, nil
@@ -62,4 +64,4 @@ end
 
 conclude('completed', completed, 'complete', fields, types, retains)
 give_slots_back()
-return table.concat(answers)
+return table.concat(answers) .. (notices_given > 0 and '+' or '')

@@ -1,5 +1,6 @@
 #!lua
--- patch.lua: change the spec, the priority, the due time or the tags of a job that waits.
+-- patch.lua: change the spec, the priority, the due time or the tags of a job that waits. A blocked job's due time is
+-- that of the time when it is free.
 -- KEYS 1 base
 -- ARGV 1 id  2 SHA-1 of the spec that the new spec was made of  3 new spec  4 new priority, or '' to leave it
 --      5 'now', ms since 1970 at which the job is due, or '' to leave that  6 its unique key, or ''
@@ -19,7 +20,7 @@ local state, old_spec, old_priority, suspect, group, unique_ttl, patience, stale
   'HMGET', job, 'state', 'spec', 'priority', 'suspect', 'group', 'unique_ttl', 'patience', 'listed', 'tags'))
 
 if not state then return '' end
-if state ~= 'ready' and state ~= 'delayed' then return state end
+if state ~= 'ready' and state ~= 'delayed' and state ~= 'blocked' then return state end
 if not old_spec or redis.sha1hex(old_spec) ~= seen_sha1 then return 'changed' end
 
 check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
@@ -31,7 +32,7 @@ local to = ready_list(new_priority ~= '' and new_priority or old_priority, suspe
 redis.call('HSET', job, 'spec', spec)
 redis.call('HDEL', job, 'unknown_since')
 -- The job is given up `patience` ms after its due time, which is another one now.
-if due_ms and patience then
+if due_ms and patience and state ~= 'blocked' then
   redis.call('HSET', job, 'gives_up', digits(math.max(due_ms, now_ms) + (tonumber(patience) or 0)))
 end
 if new_priority ~= '' then redis.call('HSET', job, 'priority', new_priority) end
@@ -55,7 +56,12 @@ local function change_tags(new_tags)
 end
 
 if tags_wanted ~= '' then change_tags(string.sub(tags_wanted, 2)) end
-if is_later then
+if state == 'blocked' then
+  if due_ms then
+    redis.call('HDEL', job, 'free_delay')
+    redis.call('HSET', job, 'free_due', digits(due_ms))
+  end
+elseif is_later then
   if unique_key ~= '' then hold_unique_key() end
   if suspect then redis.call('HDEL', job, 'suspect') end
   if state == 'ready' then

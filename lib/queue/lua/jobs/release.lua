@@ -4,17 +4,18 @@
 -- KEYS 1 base
 -- ARGV 1 runner  2 records: id, token, 'n' where the handler was not even started or '', last words
 --      (parts/last_words.lua)
--- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
+-- RETURNS as finish.lua
 -- @transition active --release--> ready
 -- @transition active --release--> cancelled
--- @use clock check_types cancel_request end_attempts give_back history isolation last_words make_ready notes
--- @use lines ready_list unbegun
+-- @use clock check_types cancel_request end_attempts give_back history isolation last_words make_ready notes lines
+-- @use ready_list unbegun notices
 -- WHY a suspect stays a suspect: else each stop of its isolation runner would put it among jobs that it may kill.
 local runner, records = ARGV[1], ARGV[2]
 local is_isolated = is_isolation_runner(runner)
 
 check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
 check_types('ZCARD', 'cancelled')
+has_followers()
 local function release(id, token, option, rest)
   local job = base .. 'job:' .. id
   local _, last_words = split_last_words(rest)
@@ -38,4 +39,4 @@ end
 
 local answers = end_attempts(records, runner, release)
 publish_ready('release')
-return answers
+return answers .. (notices_given > 0 and '+' or '')

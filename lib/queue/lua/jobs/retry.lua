@@ -1,17 +1,25 @@
 #!lua flags=allow-oom
--- retry.lua: run jobs that have ended again, as if they were new; their histories stay.
+-- retry.lua: run jobs that have ended again, as if they were new; their histories stay. A job that waited for others
+-- waits again for those that have not done what it waits for; and a workflow runs those of its jobs again that did not
+-- complete.
 -- KEYS 1 base
 -- ARGV for each job, 200 at most: its id, its unique key or '', the idempotency key or '', the fingerprint of the
---      request, '1' where the job is to begin without its checkpoint or '', how it was seen (parts/as_seen.lua)
+--      request, '1' where the job is to begin without its checkpoint or '', how it was seen (parts/as_seen.lua), the
+--      order of a workflow whose job it is, as '<workflow> r2', or '': an order is obeyed once
 -- RETURNS a word a job: 'done' | 'replayed' | 'conflict' (parts/idempotency.lua) | the state that does not allow it
 --      | 'unique ' and the id of the job that holds the unique key; of the mode throttle, the job may have ended, or be
 --        gone | '' there is no such job
 --      | 'changed': it is not as it was seen
---      | 'waits': a later version has let the job wait for other jobs, and only such a version knows whether it may run
 -- @transition dead --retry--> ready
 -- @transition completed --retry--> ready
 -- @transition cancelled --retry--> ready
--- @use as_seen states check_types idempotency make_ready revive type_of_job unique_place
+-- @transition dead --retry--> blocked
+-- @transition cancelled --retry--> blocked
+-- @transition dead --retry--> cancelled
+-- @transition cancelled --retry--> cancelled
+-- @transition dead --retry--> completed
+-- @transition cancelled --retry--> completed
+-- @use as_seen states check_types idempotency make_ready revive type_of_job unique_place block clock reopen verdict
 -- WHY allow-oom: no new job comes in. The record loses fields; Redis gains an id in a list, a line of history, the key.
 -- WHY one job is done before the next is looked at: two of them may have the same unique key.
 
@@ -23,20 +31,35 @@ local is_checked = {}
 local function check(state)
   if is_checked[state] then return end
   check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low')
-  check_types('ZCARD', state)
+  check_types('ZCARD', state, 'blocked', 'unsure', 'cancelled')
+  check_types('HLEN', 'followers')
+  check_types('XLEN', 'notices')
   is_checked[state] = true
 end
 
-local function retry(id, unique_key, key, fingerprint, is_from_start, seen)
+-- Run a job again that waited for others, or a workflow. is_ordered: by the workflow whose job it is, which runs the
+-- others again as well: the job asks them only where they do not tell it.
+local ORDERED_ASKS_MS = 15000
+local function wait_again(id, is_from_start, is_ordered, joins)
   local job = base .. 'job:' .. id
-  local state, unique_ttl, unique_mode, waits, finished =
-    unpack(redis.call('HMGET', job, 'state', 'unique_ttl', 'unique_mode', 'waits', 'finished'))
+  clear_end(id, is_from_start)
+  reopen(id, 'cefomn')
+  if joins then redis.call('HINCRBY', job, 'round', '1') end
+  block(id, job, is_ordered and digits(now_ms + ORDERED_ASKS_MS) or now)
+  if decide(id, job, 'its parents', 'retry') == 'free' then run_again(id) end
+end
+
+local function retry(id, unique_key, key, fingerprint, is_from_start, seen, order)
+  local job = base .. 'job:' .. id
+  local state, unique_ttl, unique_mode, waits, finished, joins, obeyed =
+    unpack(redis.call('HMGET', job, 'state', 'unique_ttl', 'unique_mode', 'waits', 'finished', 'joins', 'order'))
   if not state then return '' end
+  if order ~= '' and (obeyed == order or state == 'completed') then return 'done' end
   local before = asked_before(key, fingerprint)
   if before then return before end
   if not is_as_seen(seen, state, finished) then return 'changed' end
   if LIVES[state] ~= false then return state end
-  if waits then return 'waits' end
+  if joins and state == 'completed' then return state end
   local unique, throttle, holder
   if unique_key ~= '' then
     local type_name = type_of_job(job)
@@ -50,14 +73,21 @@ local function retry(id, unique_key, key, fingerprint, is_from_start, seen)
   local ttl = string.match(unique_ttl or '', '^[1-9]%d*$') or DAY_MS
   if unique then redis.call('SET', unique, id, 'PX', ttl) end
   if throttle then redis.call('SET', throttle, id, 'PX', ttl) end
-  revive(id, is_from_start)
+  if order ~= '' then redis.call('HSET', job, 'order', order) end
+  if waits then
+    wait_again(id, is_from_start, order ~= '', joins)
+  else
+    revive(id, is_from_start)
+  end
   note_asked(key, fingerprint, id)
   return 'done'
 end
 
 local answers = {}
-for i = 1, #ARGV, 6 do
-  answers[#answers + 1] = retry(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4] == '1', ARGV[i + 5])
+for i = 1, #ARGV, 7 do
+  local id, unique_key, key, fingerprint = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  answers[#answers + 1] = retry(id, unique_key, key, fingerprint, ARGV[i + 4] == '1', ARGV[i + 5], ARGV[i + 6])
 end
+publish_blocked('retry')
 publish_ready('retry')
 return answers

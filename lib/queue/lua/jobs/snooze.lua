@@ -4,13 +4,14 @@
 -- ARGV 1 runner  2 records: id, token, delay in ms, with a 'u' behind it where the runner knows no handler for the
 --      job's type and an 'h' where the job's group rests until then, reason (JSON) with last words
 --      (parts/last_words.lua)
--- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed
+-- RETURNS as finish.lua
 -- @transition active --snooze--> delayed
 -- @transition active --snooze--> cancelled
--- @use clock check_types cancel_request delay end_attempts history last_words notes unbegun lines
+-- @use clock check_types cancel_request delay end_attempts history last_words notes unbegun lines notices
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'cancelled')
+has_followers()
 local function snooze(id, token, option, rest)
   local job = base .. 'job:' .. id
   local reason, last_words = split_last_words(rest)
@@ -31,4 +32,4 @@ end
 
 local answers = end_attempts(records, runner, snooze)
 publish_delayed('snooze')
-return answers
+return answers .. (notices_given > 0 and '+' or '')

@@ -1,6 +1,6 @@
 -- end_attempts(records, runner, end_one): for each record (records.lua) whose attempt the runner still holds, take the
 -- job out of the runner's active list and call end_one(id, token, option, rest), which decides where the job goes.
--- Returns what fail, snooze and release answer: a letter a job, 1 done | 0 the runner did not hold the job any more.
+-- Returns a letter a job: 1 done | 0 the runner did not hold the job any more.
 -- WHY the LREM comes last and its count decides: a list that a reaper has emptied is the last word on who holds what.
 -- @use records fence slots
 local function end_attempts(records, runner, end_one)

@@ -6,10 +6,11 @@ local function forget(state, ids)
   local jobs, logs, by_tag = {}, {}, {}
   for _, id in ipairs(ids) do
     local job = base .. 'job:' .. id
-    local f = redis.pcall('HMGET', job, 'listed', 'tags')
-    local stale_in, tags = f[1], f[2]
+    local f = redis.pcall('HMGET', job, 'listed', 'tags', 'waits')
+    local stale_in, tags, waits = f[1], f[2], f[3]
     if type(stale_in) == 'string' then redis.call('HSET', base .. 'gone', id, #stale_in) end
     if type(tags) == 'string' then add_by_tag(by_tag, tags, id) end
+    if waits then jobs[#jobs + 1] = base .. 'parents:' .. id end
     jobs[#jobs + 1] = job
     logs[#logs + 1] = base .. 'log:' .. id
   end

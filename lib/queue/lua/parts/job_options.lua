@@ -17,6 +17,10 @@ local OPTION_NAMES = {
   p = 'patience',  -- ms after its due time at which the job is given up
   g = 'group',
   a = 'tags',  -- parted by commas
+  b = 'edges',  -- '<rule><parent> <name>' (edges.lua), parted by commas
+  l = 'followers',  -- ids, parted by commas, of jobs that wait for its end
+  o = 'opens',  -- the same, of jobs that wait for the word that it is open
+  j = 'is_workflow',  -- 1
 }
 local function read_options(text)
   local group = string.match(text, '^g([^\29]*)\29$')

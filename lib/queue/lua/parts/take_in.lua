@@ -2,7 +2,7 @@
 -- entries: for `all`, as score, id, score, id …; ready_ids: list -> ids for that list;
 -- later: for `delayed`, as due ms, id, due ms, id …; later_ids: the ids of `later`; new_types: type -> how many jobs;
 -- tagged: tag -> for its index, as score, id, score, id …
--- @use clock bell events lines ready_list tags tally types
+-- @use clock bell block events lines new_edges ready_list tags tally types unblock
 local entries, ready_ids, later, later_ids, new_types, tagged = {}, {}, {}, {}, {}, {}
 
 -- write_record(job, state, priority, spec, options): the new job's hash. A field that says nothing is left out.
@@ -21,7 +21,13 @@ local function write_record(job, state, priority, spec, options)
     if options.retain then write('retain', options.retain) end
     if options.patience then
       write('patience', options.patience)
-      write('gives_up', digits((options.due_ms or now_ms) + tonumber(options.patience)))
+      -- WHY not of a blocked job: the time begins when the job is free (set_free.lua).
+      if not options.edges then write('gives_up', digits((options.due_ms or now_ms) + tonumber(options.patience))) end
+    end
+    if options.edges and options.is_due_by_delay then
+      write('free_delay', digits(tonumber(options.due)))
+    elseif options.edges and options.due then
+      write('free_due', options.due)
     end
     if options.expires then write('expires', digits(now_ms + tonumber(options.expires))) end
     if options.tags then write('tags', options.tags) end
@@ -29,14 +35,27 @@ local function write_record(job, state, priority, spec, options)
   redis.call('HSET', job, unpack(fields))
 end
 
--- take_in(id, priority, spec, type_name, options): make a job. Nothing else does. options: of read_options, or false.
--- The caller has checked the types of `all`, `delayed` and the ready lists, and calls place_taken_in after the last.
+-- take_in_blocked(id, priority, spec, options): the part of take_in for a job that waits for others.
+local function take_in_blocked(id, priority, spec, options)
+  local job = base .. 'job:' .. id
+  local _, own_jobs = write_edges(id, options.edges)
+  write_record(job, 'blocked', priority, spec, options)
+  block(id, job, options.ask_ms, 'waits', '1')
+  if options.is_workflow then redis.call('HSET', job, 'joins', own_jobs) end
+end
+
+-- take_in(id, priority, spec, type_name, options): make a job. Nothing else does. options: of read_options, or false;
+-- where they have edges, the caller adds ask_ms: when the job asks its parents.
+-- The caller has checked the types of `all`, `delayed`, `blocked` (where there are edges) and the ready lists, and calls
+-- place_taken_in after the last.
 local function take_in(id, priority, spec, type_name, options)
   local job, due_ms = base .. 'job:' .. id, options and options.due_ms
   entries[#entries + 1] = now
   entries[#entries + 1] = id
   add_one(new_types, type_name)
-  if due_ms then
+  if options and options.edges then
+    take_in_blocked(id, priority, spec, options)
+  elseif due_ms then
     later[#later + 1] = due_ms
     later[#later + 1] = id
     later_ids[#later_ids + 1] = id
@@ -56,7 +75,9 @@ local function take_in(id, priority, spec, type_name, options)
     redis.call('HSET', job, 'spec', spec, 'state', 'ready', 'group', options.group)
     return
   end
-  write_record(job, due_ms and 'delayed' or 'ready', priority, spec, options)
+  if not (options and options.edges) then
+    write_record(job, due_ms and 'delayed' or 'ready', priority, spec, options)
+  end
   if options and options.expires then
     redis.pcall('ZADD', base .. 'expiring', digits(now_ms + tonumber(options.expires)), id)
   end
@@ -88,5 +109,6 @@ local function place_taken_in(by)
   end
   if next(tagged) then write_tags('ZADD', tagged) end
   publish('delayed', later_ids, by)
+  if next(are_blocked) then publish_blocked(by) end
   return tally('enqueued', new_types)
 end

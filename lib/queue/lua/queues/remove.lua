@@ -3,7 +3,7 @@
 -- KEYS 1 base
 -- ARGV 1 lease in ms of a runner whose registration names none  2… names of the keys that go, without the base
 -- RETURNS {'jobs', how many the queue holds} | {'schedules', how many lie there} | {'served', by how many living
---        runners}: nothing was changed
+--        runners} | {'notices', how many wait to be told to jobs of other queues}: nothing was changed
 --      | {'removed', the queue's marker, or ''}
 -- @use clock alive
 -- WHY the marker may be left out of ARGV: it goes last, in a second call, when its removal is noted (Queues.remove).
@@ -14,6 +14,8 @@ local jobs = redis.call('ZCARD', base .. 'all')
 if jobs > 0 then return {'jobs', jobs} end
 local schedules = redis.call('ZCARD', base .. 'slots')
 if schedules > 0 then return {'schedules', schedules} end
+local notices = redis.call('XLEN', base .. 'notices')
+if notices > 0 then return {'notices', notices} end
 local runners, alive = {}, 0
 local registered = redis.call('HGETALL', base .. 'workers')
 for i = 1, #registered, 2 do

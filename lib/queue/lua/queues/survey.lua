@@ -9,8 +9,10 @@
 --      suspects       how many suspects may run: 0 while the queue is paused, or none of the next ones may start
 --      rationed       '1' where the queue has limits or groups, so that mend.lua is to be called; else ''
 --      dead_runners   the dead runners that still hold ids, parted by commas
---      wait           ms until the first of due, expiring and trimmable becomes '1' by itself, or a schedule's slot is
---                     due; or ''
+--      wait           ms until the first of due, expiring, trimmable and asking becomes '1' by itself, or a schedule's
+--                     slot is due; or ''
+--      notices        for how many ms the oldest notice has waited to be told (parts/notices.lua), or ''
+--      asking         '1' where a job that waits for others is to ask what has become of them; else ''
 --      slot           ms until the next slot of a schedule is due, or ''
 --      beats          {runner, beat or 'none', runner, beat …}
 -- @use clock group_room queue_room queue_settings schedules
@@ -49,6 +51,11 @@ local is_due, is_expiring = is_first_before('delayed', now_ms), is_first_before(
 local slot_ms = tonumber(redis.call('ZRANGE', base .. 'slots', 0, 0, 'WITHSCORES')[2]) or math.huge
 next_ms = math.min(next_ms, slot_ms - now_ms)
 is_due = is_first_before('resting', now_ms) or is_due
+local is_asking = is_first_before('unsure', now_ms)
+local notice_ms
+for _, entry in ipairs(redis.call('XRANGE', base .. 'notices', '-', '+', 'COUNT', 1)) do
+  notice_ms = now_ms - tonumber(string.match(unpack(entry), '^%d+'))
+end
 local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
 rationed = rationed or redis.call('EXISTS', base .. 'groups') == 1
 
@@ -85,5 +92,7 @@ return {
   'dead_runners', table.concat(dead_with_ids, ','),
   'wait', next_ms < math.huge and string.format('%.0f', math.max(0, next_ms)) or '',
   'slot', slot_wait(slot_ms < math.huge and slot_ms or nil),
+  'notices', notice_ms and string.format('%.0f', math.max(0, notice_ms)) or '',
+  'asking', is_asking and '1' or '',
   'beats', beats,
 }

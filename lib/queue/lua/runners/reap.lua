@@ -8,7 +8,7 @@
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
 -- @use clock check_types cancel_request conclude drop_id give_back history isolation keeper make_ready ready_list
--- @use lines slots stale_ids
+-- @use lines slots stale_ids notices
 -- WHY one crash convicts no job: the jobs beside a poisonous one are innocent. At the second crash (the first, where
 -- two are the limit) a job goes to `suspects`: each runs in a runner of its own there, and a crash is its own doing.
 -- WHY twice the limit where nobody saw the process end: with a host all its runners are gone, and none of the
@@ -22,6 +22,7 @@ local active_list = base .. 'active:' .. runner
 if not is_end_seen and (redis.call('HGET', base .. 'beats', runner) or 'none') ~= seen_beat then return 'alive' end
 check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')
 check_types('ZCARD', 'dead', 'cancelled')
+has_followers()
 -- WHY `graves` first: where a broken key stops the rest, the other reapers find the runner there.
 redis.call('ZADD', base .. 'graves', 'NX', now, runner)
 redis.call('HDEL', base .. 'workers', runner)

@@ -12,6 +12,7 @@
 --      | {'skipped', id of the job that lives} | {'missed'} | {'fired', id, '1' where the queue has just begun, or ''}
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
+-- @transition - --enqueue--> blocked
 -- @use bell check_types depth job_options lines outcomes queue_settings records schedules slot_counts states take_in
 -- @use types
 -- WHY no allow-oom: at maxmemory the slot stays due.

@@ -1,0 +1,46 @@
+-- An edge says that a job, the follower, waits for what becomes of another one, its parent. parents:<follower> holds
+-- the edges of a job: the parent's id -> '<rule><mark><name>\31<what the parent said>', as in 'ccfetch\31{"rows":5}'.
+-- rule: what the follower waits for. c: the parent has completed | e: it has ended | f: it has failed | o: it is open,
+--   the workflow whose job the follower is, or the anchor of its graph | and what a workflow asks of its own jobs:
+--   m: the job must complete | n: it need not
+-- mark: what the follower was told. . nothing | c completed | d dead | x cancelled, for a parent of its own failed
+--   | k cancelled by a person | s skipped | g gone: nobody knows the parent | o open
+-- What the parent said is its result or its error, JSON; '' for none; '!' where it was too much to keep.
+-- Beside the edges stand counts of them by class: '#open' '#lost' '#cut' '#bad' '#off' of the rules c e f o, '@open' …
+-- of m and n. Edges of the class ok are not counted.
+local CLASSES = {
+  c = {c = 'ok', d = 'bad', x = 'bad', k = 'cut', s = 'off'},
+  e = {c = 'ok', d = 'ok', x = 'ok', k = 'ok', s = 'ok'},
+  f = {c = 'off', d = 'ok', x = 'ok', k = 'off', s = 'off'},
+  o = {o = 'ok', k = 'cut', s = 'off'},
+}
+CLASSES.m, CLASSES.n = CLASSES.c, CLASSES.e
+-- A word counts where its class has a higher rank than that of the mark which stands.
+local RANKS = {open = 0, lost = 1, cut = 2, bad = 3, off = 4, ok = 5}
+
+local function class_of(rule, mark)
+  if mark == '.' then return 'open' end
+  if mark == 'g' then return 'lost' end
+  return CLASSES[rule] and CLASSES[rule][mark] or 'bad'
+end
+
+local function parents_of(id) return base .. 'parents:' .. id end
+
+-- is_of_own_job(rule): does a workflow ask this of one of its own jobs?
+local function is_of_own_job(rule) return rule == 'm' or rule == 'n' end
+
+-- count_name(rule, class): the field that counts such edges, as '#open'.
+local function count_name(rule, class) return (is_of_own_job(rule) and '@' or '#') .. class end
+
+-- split_edge(edge): rule, mark, name, what the parent said.
+local function split_edge(edge) return string.match(edge, '^(.)(.)([^\31]*)\31?(.*)$') end
+
+-- each_edge(id): an iterator over the job's edges: parent, rule, mark, name.
+local function each_edge(id)
+  local edges, at = redis.call('HGETALL', parents_of(id)), -1
+  return function()
+    repeat at = at + 2 until not edges[at] or not string.find(edges[at], '^[#@]')
+    if not edges[at] then return nil end
+    return edges[at], split_edge(edges[at + 1])
+  end
+end

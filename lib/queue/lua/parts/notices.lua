@@ -1,0 +1,49 @@
+-- A notice is a word that followers (edges.lua) are to be told: that a job has ended, or is open. It stands in the
+-- stream `notices` until all of them were told (resolve.lua). An entry: parent emails-01a2…, outcome c (a mark),
+-- followers reports-01a3…,reports-01a4…, said {"rows":5}
+-- has_followers(): does anybody in this queue wait for a job of this queue? To be called before a script's first write:
+-- it raises WRONGTYPE where somebody broke one of the two keys.
+-- WHY the stream has no MAXLEN: a word that is lost would leave its followers waiting until they ask.
+local is_followed  -- nil before this call has asked.
+local function has_followers()
+  if is_followed == nil then
+    is_followed = redis.call('HLEN', base .. 'followers') > 0
+    if is_followed then redis.call('XLEN', base .. 'notices') end
+  end
+  return is_followed
+end
+
+-- wait_for(parent, ids): these ids, parted by commas, are told of the parent's end, and no others.
+local function wait_for(parent, ids)
+  redis.call('HSET', base .. 'followers', parent, ids)
+  is_followed = true
+end
+
+-- give_notice(parent, mark, ids, said): these ids, parted by commas, are to be told. notices_given: how many of the
+-- call, for the answer by which a runner knows that there is something to tell.
+local notices_given = 0
+local function give_notice(parent, mark, ids, said)
+  redis.call('XADD', base .. 'notices', '*', 'parent', parent, 'outcome', mark, 'followers', ids, 'said', said)
+  notices_given = notices_given + 1
+end
+
+-- what_it_said(job, mark, ids): what the followers `ids` are told beside the mark: see edges.lua.
+-- WHY a bound: each follower keeps a copy.
+local MOST_SAID = 1048576
+local function what_it_said(job, mark, ids)
+  local result, truncated, error_text = unpack(redis.call('HMGET', job, 'result', 'result_truncated', 'error'))
+  local said = (mark == 'c' and result or mark ~= 'c' and error_text) or ''
+  local _, others = string.gsub(ids, ',', '')
+  return (mark == 'c' and truncated or #said * (others + 1) > MOST_SAID) and '!' or said
+end
+
+-- mark_of(state): the mark (edges.lua) of a job that has ended in this state by itself, or by a person's hand.
+local function mark_of(state) return state == 'cancelled' and 'k' or string.sub(state, 1, 1) end
+
+-- tell_end(id, mark, ids): the job has ended; `ids` wait for that.
+local function tell_end(id, mark, ids)
+  local job = base .. 'job:' .. id
+  give_notice(id, mark, ids, what_it_said(job, mark, ids))
+  redis.call('HDEL', base .. 'followers', id)
+  redis.call('HSET', job, 'followed', ids)
+end

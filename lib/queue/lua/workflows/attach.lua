@@ -1,0 +1,45 @@
+#!lua flags=allow-oom
+-- attach.lua: have jobs told of what becomes of others, and say what is known of it already. It may be sent any number
+-- of times: this is also how a job that waits asks.
+-- KEYS 1 base
+-- ARGV 1 records: parent, follower, rule (parts/edges.lua), ''
+-- RETURNS for each: \30, the mark, \31, what the parent said. The mark is '' where the follower will be told.
+-- @use notices records states check_types find
+-- WHY allow-oom: nothing comes in but an id of a job that is there.
+local records = ARGV[1]
+
+check_types('HLEN', 'followers')
+check_types('XLEN', 'notices')
+local function add_follower(parent, id)
+  local ids = redis.call('HGET', base .. 'followers', parent)
+  if not ids then return wait_for(parent, id) end
+  if not find(',' .. ids .. ',', ',' .. id .. ',', 1, true) then wait_for(parent, ids .. ',' .. id) end
+end
+
+-- What a workflow, or the anchor of a graph, answers to a job that waits until it is open.
+local function openness(parent, id, state, by_parents, joins, is_open)
+  if not joins then return 'o' end
+  if redis.call('HEXISTS', base .. 'parents:' .. parent, id) == 0 then return 'g' end
+  if is_open then return 'o' end
+  return LIVES[state] and '' or by_parents or mark_of(state)
+end
+
+local answers = {}
+for parent, id, rule in each_record(records) do
+  local job = base .. 'job:' .. parent
+  local state, by_parents, superseded, joins, is_open, followed =
+    unpack(redis.call('HMGET', job, 'state', 'by_parents', 'superseded', 'joins', 'opened', 'followed'))
+  local mark, said = '', ''
+  if LIVES[state] == nil then
+    mark = 'g'
+  elseif rule == 'o' then
+    mark = openness(parent, id, state, by_parents, joins, is_open)
+  elseif LIVES[state] then
+    add_follower(parent, id)
+  else
+    mark = by_parents or superseded and 'd' or mark_of(state)
+    said = what_it_said(job, mark, followed or '')
+  end
+  answers[#answers + 1] = '\30' .. mark .. '\31' .. said
+end
+return table.concat(answers)

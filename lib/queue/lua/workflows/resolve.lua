@@ -1,0 +1,61 @@
+#!lua flags=allow-oom
+-- resolve.lua: tell jobs what has become of those for which they wait, and do what follows from it.
+-- KEYS 1 base
+-- ARGV 1 records, 200 at most: follower, parent, mark (parts/edges.lua), what the parent said
+--      2 '<process> <number>' as plant.lua has it, or ''
+-- RETURNS a letter a record: 1 taken | 0 the follower knows as much already, or does not wait for that parent | - there is
+--      no such job; and a + behind them where jobs of this queue have ended, whose followers are to be told
+-- @transition blocked --resolve--> ready
+-- @transition blocked --resolve--> delayed
+-- @transition blocked --resolve--> completed
+-- @transition blocked --resolve--> dead
+-- @transition blocked --resolve--> cancelled
+-- @transition cancelled --resolve--> ready
+-- @transition cancelled --resolve--> delayed
+-- @transition cancelled --resolve--> blocked
+-- @transition cancelled --resolve--> completed
+-- @transition cancelled --resolve--> dead
+-- @transition cancelled --resolve--> cancelled
+-- @transition dead --resolve--> completed
+-- @transition dead --resolve--> cancelled
+-- @use block check_types commit_mark edges notices records set_free verdict
+-- WHY ranks: a word that comes twice, or late and out of turn, changes nothing. Whichever way the words come, the best of
+-- each parent stands.
+-- WHY allow-oom: what comes in leaves a stream.
+local records, mark_text = ARGV[1], ARGV[2]
+local MOST_KEPT = 65536
+
+check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low')
+check_types('ZCARD', 'blocked', 'unsure', 'completed', 'dead', 'cancelled')
+has_followers()
+check_types('XLEN', 'notices')
+
+-- Write the word into the edge. Returns whether it says more than what stood there.
+local function take_word(id, parent, mark, said)
+  local edge = redis.call('HGET', parents_of(id), parent)
+  if not edge then return false end
+  local rule, known, name = split_edge(edge)
+  if mark == 'o' and rule ~= 'o' then return false end
+  local was, is = class_of(rule, known), class_of(rule, mark)
+  if RANKS[is] <= RANKS[was] then return false end
+  if #said > MOST_KEPT then said = '!' end
+  redis.call('HSET', parents_of(id), parent, rule .. mark .. name .. '\31' .. said)
+  redis.call('HINCRBY', parents_of(id), count_name(rule, was), '-1')
+  if is ~= 'ok' then redis.call('HINCRBY', parents_of(id), count_name(rule, is), '1') end
+  return true
+end
+
+local answers = {}
+for id, parent, mark, said in each_record(records) do
+  local job, is_taken = base .. 'job:' .. id, take_word(id, parent, mark, said)
+  if is_taken then
+    if decide(id, job, parent, 'resolve') == 'free' then set_free(id, job) end
+    answers[#answers + 1] = '1'
+  else
+    answers[#answers + 1] = redis.call('EXISTS', job) == 1 and '0' or '-'
+  end
+end
+note_commit(mark_text)
+publish_blocked('resolve')
+publish_freed('resolve')
+return table.concat(answers) .. (notices_given > 0 and '+' or '')
