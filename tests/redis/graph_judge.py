@@ -18,7 +18,7 @@ CLASSES = {
     "e": dict.fromkeys("cdxks", "ok"),
     "n": dict.fromkeys("cdxks", "ok"),
     "f": {"d": "ok", "x": "ok", "c": "off", "k": "off", "s": "off"},
-    "o": {"o": "ok", "k": "cut", "d": "bad", "x": "bad", "s": "bad", "c": "bad"},
+    "o": {"o": "ok", "k": "cut", "d": "bad", "x": "bad", "s": "off", "c": "bad"},
 }
 """Rule -> mark -> class. `g` is `lost` and `.` is `open` by every rule."""
 RANK = {"open": 0, "lost": 1, "cut": 2, "bad": 3, "off": 4, "ok": 5}

@@ -83,13 +83,13 @@ class Site:
         by_queue: dict[str, list[str]] = defaultdict(list)
         for name, node in plan.nodes.items():
             if name != plan.anchor:
-                by_queue[node.queue].append(_record(plan, name, ids))
+                by_queue[node.queue].append(record_of(plan, name, ids))
         home = plan.nodes[plan.anchor].queue
         for queue in sorted({*by_queue, home}):
             await self._link.call("SADD", KEYS.queues, queue)
         for queue, records in by_queue.items():
             await self._scripts.call("plant", KEYS.base(queue), self._ask_ms, "".join(records), "")
-        await self._scripts.call("plant", KEYS.base(home), self._ask_ms, _record(plan, plan.anchor, ids), "")
+        await self._scripts.call("plant", KEYS.base(home), self._ask_ms, record_of(plan, plan.anchor, ids), "")
         await self.tell(home)
 
     async def tell(self, queue: str) -> None:
@@ -100,7 +100,7 @@ class Site:
             notices = f"{KEYS.base(queue)}notices"
             entries = await self._link.call("XRANGE", notices, "-", "+", "COUNT", 20)
             if entries:
-                todo += await self.say(word for _, fields in entries for word in _words(fields))
+                todo += await self.say(word for _, fields in entries for word in words_of(fields))
                 await self._link.call("XDEL", notices, *[entry for entry, _ in entries])
                 todo.append(queue)
 
@@ -120,14 +120,14 @@ class Site:
     async def heard(self, queue: str) -> list[Told]:
         """What lies in the queue's notices, and stays there."""
         entries = await self._link.call("XRANGE", f"{KEYS.base(queue)}notices", "-", "+", "COUNT", 5)
-        return [word for _, fields in entries for word in _words(fields)]
+        return [word for _, fields in entries for word in words_of(fields)]
 
     async def ask(self, queue: str, *, again_ms: int = 3_600_000, order_ms: int = 50) -> int:
         """Who waits in the queue asks. Gives how many edges were asked about."""
         await self.tell(queue)
         flat = [one.decode() for one in await self._scripts.call("asking", KEYS.base(queue), 50, again_ms, order_ms)]
         asked = [tuple(flat[at : at + 4]) for at in range(0, len(flat), 4)]
-        for follower, parent, _, rule in sorted(asked, key=_place):
+        for follower, parent, _, rule in sorted(asked, key=place_of):
             if rule == "k":
                 await self._scripts.call("cancel", KEYS.base(_queue(parent)), parent, "", "", "", "")
             elif rule[0] == "r":
@@ -197,20 +197,16 @@ def _end_of(script: str, job: Handed, name: str) -> EndRecord:
     return complete_record(job.job_id, job.token, "noop", f'{{"of":"{name}"}}')
 
 
-def _record(plan: Plan, name: str, ids: dict[str, str]) -> str:
-    """A record of plant.lua: id, priority, options, spec."""
+def record_of(plan: Plan, name: str, ids: dict[str, str], priority: str = "normal", more: str = "") -> str:
+    """A record of plant.lua: id, priority, options, spec. more: options beside those of a graph, as in `gtenant-1` and
+    a PART behind it."""
     node = plan.nodes[name]
     edges = [f"{edge.rule}{ids[edge.parent]} {edge.name}" for edge in edges_of(plan, name)]
     followers = [ids[other] for other in followers_of(plan, name)]
     told = [ids[other] for other in opened_by(plan, name) if other not in (node.members or ())]
-    options = {
-        "b": ",".join(edges),
-        "l": ",".join(followers),
-        "o": ",".join(told),
-        "j": "1" if node.is_workflow else "",
-    }
-    text = "".join(f"{letter}{value}{PART}" for letter, value in options.items() if value)
-    return FIELD.join((ids[name], "normal", text, spec_of(name, is_workflow=node.is_workflow))) + RECORD
+    options = {"b": ",".join(edges), "l": ",".join(followers), "o": ",".join(told), "j": "1" * node.is_workflow}
+    text = more + "".join(f"{letter}{value}{PART}" for letter, value in options.items() if value)
+    return FIELD.join((ids[name], priority, text, spec_of(name, is_workflow=node.is_workflow))) + RECORD
 
 
 def spec_of(name: str, *, is_workflow: bool = False) -> str:
@@ -221,14 +217,14 @@ def spec_of(name: str, *, is_workflow: bool = False) -> str:
     )
 
 
-def _words(fields: Sequence[bytes]) -> list[Told]:
+def words_of(fields: Sequence[bytes]) -> list[Told]:
     """Of an entry of the notices."""
     notice = dict(zip(fields[::2], fields[1::2], strict=True))
     parent, outcome, said = (notice[name].decode() for name in (b"parent", b"outcome", b"said"))
     return [(follower, parent, outcome, said) for follower in notice[b"followers"].decode().split(",")]
 
 
-def _place(asked: Sequence[str]) -> int:
+def place_of(asked: Sequence[str]) -> int:
     """The number that begins the name of a member, in topological order; 0 for another parent."""
     number, slash, _ = asked[2].partition("/")
     return int(number) if slash else 0

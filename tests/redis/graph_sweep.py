@@ -41,7 +41,7 @@ CASES: tuple[tuple[str, Plan, tuple[str, ...]], ...] = (
     ("diamond", DIAMOND, ("p1",)),
     ("diamond", DIAMOND, ("p3",)),
     ("nested", NESTED, ()),
-    ("nested", NESTED, ("part/x",)),
+    ("nested", NESTED, ("part.x",)),
     ("tree", TREE, ()),
     ("tree", TREE, ("m",)),
     ("tree", TREE, ("root",)),

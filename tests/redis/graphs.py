@@ -34,13 +34,13 @@ NESTED = Plan(
     {
         "w": Node("b", members=("first", "part", "last", "extra")),
         "first": Node("a", home="w"),
-        "part": Node("c", (("c", "first"),), "w", members=("part/x", "part/y")),
-        "part/x": Node("a", home="part"),
-        "part/y": Node("b", (("c", "part/x"),), "part"),
+        "part": Node("c", (("c", "first"),), "w", members=("part.x", "part.y")),
+        "part.x": Node("a", home="part"),
+        "part.y": Node("b", (("c", "part.x"),), "part"),
         "last": Node("a", (("c", "part"),), "w"),
         "extra": Node("c", (("e", "part"),), "w", is_optional=True),
         "report": Node("a", (("c", "w"),)),
-        "report/read": Node("b", (("e", "report"),), "w"),
+        "report.read": Node("b", (("e", "report"),), "w"),
         "alarm": Node("c", (("f", "w"),)),
     },
 )
@@ -111,7 +111,7 @@ def random_plan(rng: Random) -> Plan:
 
 
 def _add_workflow(rng: Random, nodes: dict[str, Node], name: str, node: Node, depth: int) -> None:
-    prefix = "" if depth == 0 else f"{name}/"
+    prefix = "" if depth == 0 else f"{name}."
     members = [f"{prefix}n{number}" for number in range(rng.randint(1 if depth else 2, 8 if depth == 0 else 3))]
     nodes[name] = Node(node.queue, node.edges, node.home, tuple(members), node.is_optional)
     for at, member in enumerate(members):

@@ -81,7 +81,8 @@ def _fault_of_counts(fields: dict[str, str], edges: list[KnownEdge]) -> str:
 def _fault_of_verdict(job: dict[str, str], edges: list[KnownEdge]) -> str:
     """A job is where its edges say, unless it began, or a person or its time ended it."""
     own = verdict(edge.kind for edge in edges if not edge.is_of_member)
-    members = verdict_of_members(edge.kind for edge in edges if edge.is_of_member) if "joins" in job else ""
+    of_members, is_stopped = [edge.kind for edge in edges if edge.is_of_member], "cancel_requested" in job
+    members = verdict_of_members(of_members, is_stopped=is_stopped) if "joins" in job else ""
     state, by_parents = job.get("state", ""), job.get("by_parents", "")
     is_right = {
         "blocked": own == "." or (own == "" and members == "."),
@@ -89,10 +90,10 @@ def _fault_of_verdict(job: dict[str, str], edges: list[KnownEdge]) -> str:
         "delayed": own == "" and "joins" not in job,
         "active": own == "" and "joins" not in job,
         "completed": own == "" and members in ("", "c"),
-        "dead": own in ("", ".") or "joins" in job,
+        "dead": by_parents in ("", members),
         "cancelled": by_parents in ("", own, members),
     }
-    if is_right.get(state, True) and (state == "cancelled" or not by_parents):
+    if is_right.get(state, True) and (state in ("dead", "cancelled") or not by_parents):
         return ""
     return f"is {state}, by its parents {by_parents!r}, and they say {own!r} {members!r}: {_shown(edges)}"
 
