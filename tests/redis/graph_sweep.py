@@ -214,7 +214,7 @@ class Muddle:
         rng = self._rng
         mortal = Mortal(self._trial.link, rng.choice((*range(1, 14), NEVER)), rng.choice(("before", "after")))
         with contextlib.suppress(Died):
-            await Site(mortal, ask_ms=rng.choice((0, 0, 60_000))).plant(self._trial.plan, self._trial.anchor_id)
+            await Site(mortal, ask_ms=rng.choice((0, 0, 30))).plant(self._trial.plan, self._trial.anchor_id)
             return True
         return False
 
