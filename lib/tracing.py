@@ -7,7 +7,7 @@ is version 00, the trace id, which is the same in all steps of a story, the span
 https://www.w3.org/TR/trace-context/ (level 1).
 """
 
-import os
+import hashlib
 import re
 from typing import NamedTuple
 
@@ -36,9 +36,20 @@ def trace_of(digits: str) -> Trace:
     return tuple.__new__(Trace, (digits[:32], digits[32:], "01"))
 
 
-def child_of(trace: Trace) -> Trace:
-    """A new step of the same trace."""
-    return trace._replace(span_id=os.urandom(8).hex())
+def job_span_id(job_id: str) -> str:
+    """The span of a job, from when it is taken in to its end. Its parent is the span in the job's spec: that of the
+    request that queued the job, or of the attempt whose handler did."""
+    return _span_id(job_id)
+
+
+def attempt_span_id(job_id: str, token: int) -> str:
+    """The span of one attempt, the same whoever asks. token: the number of the claim; no two attempts of a job have the
+    same. Its parent is the job's span."""
+    return _span_id(f"{job_id} {token}")
+
+
+def _span_id(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def trace_from(header: str | None, digits: str) -> Trace:

@@ -306,6 +306,20 @@ async def steps(ctx: JobContext, work: Work) -> dict[str, Any]:
     return {"began_at": done["step"]}
 
 
+@job("climb", max_attempts=1, timeout_s=600)
+async def climb(ctx: JobContext, work: Work) -> int:
+    """Takes `size` steps, one an attempt: each is saved, and the runner is then to be killed. The last step ends the
+    job. Returns how many attempts it took."""
+    enter(ctx, work)
+    step = (ctx.last_checkpoint or 0) + 1
+    write_line(work.ledger, f"ended step-{step}")
+    if step == work.size:
+        return ctx.attempt
+    ctx.checkpoint(step)
+    await asyncio.Event().wait()
+    raise AssertionError("nobody wakes it")
+
+
 @job("hoards", max_attempts=1)
 async def hoards(ctx: JobContext, work: Work) -> str:
     """Tries to save a checkpoint that is too large, and one that is no JSON; returns the texts of both errors."""
@@ -346,6 +360,18 @@ def parent_thread(ctx: JobContext, work: Work) -> list[str]:
     if ctx.attempt == 1:
         end_badly(work)
     return [first, ctx.enqueue("noop", {"ledger": work.ledger}, once="second")]
+
+
+@job("spans", backoff=QUICK)
+async def spans(ctx: JobContext, work: Work) -> dict[str, Any]:
+    """Reads its `traceparent` again and again, fails in its first attempt, and queues two jobs in its second one."""
+    enter(ctx, work)
+    read = {ctx.traceparent for _ in range(3)} | {await asyncio.to_thread(lambda: ctx.traceparent)}
+    if ctx.attempt == 1:
+        ctx.checkpoint(sorted(read))
+        end_badly(work)
+    queued = [await ctx.enqueue("noop", {}, once="named"), await ctx.enqueue("noop", {})]
+    return {"first": ctx.last_checkpoint, "second": sorted(read), "queued": queued}
 
 
 @job("misnames")

@@ -1,8 +1,8 @@
 """The jobs of a page of GET /api/jobs, or of a batch of a bulk change: found in Redis' indexes, then read.
 
-Redis looks through at most some hundred jobs a call, and answers with the places of those that fit: an id and its score
-in the list. A search goes on, call after call, until the page has enough jobs or SEARCH_S are over. Then the jobs
-themselves are read, and those that no longer fit are dropped.
+Redis looks through some hundred jobs a call (some thousand for a request's jobs, which it knows by their ids), and
+answers with the places of those that fit: an id and its score in the list. A search goes on, call after call, until the
+page has enough jobs or SEARCH_S are over. Then the jobs themselves are read, and those that no longer fit are dropped.
 """
 
 import asyncio

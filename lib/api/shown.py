@@ -54,6 +54,8 @@ def present(record: JobRecord) -> dict[str, Any]:
         "unique_key": (spec.unique_key or None) if spec else None,
         "schedule": (spec.schedule or None) if spec else None,
         "scheduled_for": _time(spec.scheduled_for or None) if spec else None,
+        "by": (spec.by or None) if spec else None,
+        "workflow": (spec.workflow or None) if spec else None,
         "retain_s": seconds_of(record.retain_ms),
         "give_up_after_s": seconds_of(record.give_up_ms),
         "give_up_at": _time(record.gives_up_ms),
@@ -65,6 +67,7 @@ def present(record: JobRecord) -> dict[str, Any]:
                 "finished_at": _time(attempt.finished_ms),
                 "worker_id": attempt.runner_id,
                 "outcome": attempt.outcome,
+                "retry_at": _time(attempt.retry_ms),
                 "error": masked_error(attempt.error, secrets),
             }
             for attempt in record.history

@@ -5,7 +5,8 @@ For `python worker.py --doctor --check`. Each state has one place: a ready job s
 line of its group or in `suspects`, an active one in its runner's active list, any other in the sorted set that has the
 state's name. Groups have turns and counts of their own:
 group_audit.py. Each job stands in the index of each of its tags (audit_tags.py), each schedule among the slots and in
-the index of schedules (schedule_audit.py). A finding:
+the index of schedules (schedule_audit.py). Jobs that wait for others, and those that they wait for, know of each other
+(edge_audit.py). A finding:
 
     email: email-4d1e… is ready and stands in no place
 
@@ -16,6 +17,7 @@ same way again.
 from collections.abc import AsyncIterator, Iterable
 
 from lib.commands.audit_tags import Tagged, add_tags, faults_of_tags
+from lib.commands.edge_audit import EdgeAudit, Waiting
 from lib.commands.group_audit import GroupsSeen, read_groups, running_fault
 from lib.commands.schedule_audit import find_schedule_faults
 from lib.errors import RedisKeysBroken
@@ -91,9 +93,10 @@ async def _scan(link: RedisLink, keys: RedisKeys, queue: str) -> dict[str, str]:
     faults = dict(groups.faults)
     seen = set()
     tagged: Tagged = {}
+    waiting = Waiting({}, set())
     async for job_id in _ids(link, "ZRANGE", base + "all"):
         seen.add(job_id)
-        fault = await _fault_of(link, base, job_id, places.get(job_id, []), tagged, groups)
+        fault = await _fault_of(link, base, job_id, places.get(job_id, []), tagged, groups, waiting)
         if fault:
             faults[job_id] = fault
     for job_id in groups.running.keys() - seen:
@@ -106,19 +109,28 @@ async def _scan(link: RedisLink, keys: RedisKeys, queue: str) -> dict[str, str]:
         return keys.tag(queue, tag)
 
     of_tags = await faults_of_tags(tagged, seen, lambda tag: _ids(link, "ZRANGE", key_of(tag)), key_of)
-    return of_tags | faults
+    return await EdgeAudit(link, keys, queue).faults(waiting) | of_tags | faults
 
 
 async def _fault_of(
-    link: RedisLink, base: str, job_id: str, places: list[str], tagged: Tagged, groups: GroupsSeen
+    link: RedisLink,
+    base: str,
+    job_id: str,
+    places: list[str],
+    tagged: Tagged,
+    groups: GroupsSeen,
+    waiting: Waiting,
 ) -> str:
-    """What is wrong with where the job stands, "" for nothing. Its tags are added to `tagged`."""
-    fields = ("state", "worker", "listed", "tags", "group")
+    """What is wrong with where the job stands, "" for nothing. Its tags are added to `tagged`, and whether it waits for
+    others, or others for it, to `waiting`."""
+    fields = ("state", "worker", "listed", "tags", "group", "waits", "followed")
     try:
-        state, runner_id, listed, tags, raw_group = await link.call("HMGET", f"{base}job:{job_id}", *fields)
+        found = await link.call("HMGET", f"{base}job:{job_id}", *fields)
     except RedisKeysBroken:
         return f"is in `all`, and {base}job:{job_id} holds no hash"
+    state, runner_id, listed, tags, raw_group, waits, followed = found
     add_tags(tagged, job_id, shown_text(tags or b""))
+    waiting.note(job_id, shown_text(state or b""), waits, followed)
     group = None if raw_group is None else shown_text(raw_group)
     fault = _fault(state, runner_id, listed, group or "", places)
     return fault or running_fault(shown_text(state), group, groups.running.get(job_id, set()))

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from lib.jobs import explanation_words as words
 from lib.jobs.job import UNREADABLE_FOR_S
 from lib.jobs.job_facts import JobFacts
+from lib.jobs.parent_words import ended_by_text, waiting_text
 from lib.jobs.state import BLOCKED, FINISHED
 
 
@@ -60,6 +61,10 @@ def explain(facts: JobFacts) -> Explanation:
     raise AssertionError("the last of REASONS holds always")
 
 
+def _reason_of(facts: JobFacts) -> str:
+    return explain(facts).reason
+
+
 def needs_runner(facts: JobFacts) -> bool:
     """Whether the job is due and no runner lives that may take it: only then is `served` asked for."""
     return not facts.runners and facts.record.state in ("ready", "delayed") and facts.due_ms is None
@@ -77,6 +82,8 @@ def _finished(facts: JobFacts) -> Told | None:
         parts.append(f"{words.attempt_text(record)}, begun at {words.at(record.started_ms)}")
     if error := words.error_text(record, record.error):
         parts.append(error)
+    if culprits := ended_by_text(facts, _reason_of):
+        parts.append(culprits)
     return Told("; ".join(parts))
 
 
@@ -99,7 +106,7 @@ def _running(facts: JobFacts) -> Told | None:
 def _waiting_for_jobs(facts: JobFacts) -> Told | None:
     if facts.record.state != BLOCKED:
         return None
-    return Told("it waits for other jobs, or for a call from outside")
+    return Told(waiting_text(facts, _reason_of))
 
 
 def _retry_backoff(facts: JobFacts) -> Told | None:

@@ -29,7 +29,8 @@ class JobContext(Protocol):
     def request_id(self) -> str: ...
     @property
     def traceparent(self) -> str:
-        """W3C trace context, to be sent along with every call that the handler makes to another service."""
+        """W3C trace context, to be sent along with every call that the handler makes to another service. It is the same
+        in all of one attempt, and another one in each attempt."""
 
     @property
     def attempt(self) -> int:
@@ -92,6 +93,17 @@ class JobContext(Protocol):
         once: a name of 1 to 64 letters, digits, _ . or -. For each name that this job gives there is one enqueued job
         for as long as this job's record is kept, however often this job is tried or run again by hand: a second call
         gives the id of the first one's job, even where its payload or options differ. A job may give 1,000 names.
+        """
+
+    def results(self) -> Any:
+        """What the jobs that this job has waited for (`after`) have come to: a Results of jobs/parents.py (to be
+        awaited in an async handler).
+
+            results = await ctx.results()
+            results["fetch"]                 what the job named fetch returned
+            [one.result for one in results]  of all; one.name, .job_id, .outcome, .error, .is_truncated say more
+
+        They are the same at each attempt, whatever became of those jobs since. They are read when this is called.
         """
 
     @overload

@@ -8,10 +8,13 @@ be lengths of time. What was asked for, the spec, stands in spec.py.
 
 from typing import Any, Final, NamedTuple
 
+from lib.jobs.edges import KnownEdge
 from lib.jobs.spec import JobSpec
 
 PRIORITIES = ("high", "normal", "low")
 KEEP, THROTTLE = UNIQUE_MODES = ("keep", "throttle")
+WORKFLOW: Final = "workflow"
+"""The type of the jobs that are workflows."""
 HISTORY_KEPT = 20
 MAX_DELAY_S = 10 * 366 * 86_400
 MAX_TIMEOUT_S = 7 * 86_400
@@ -163,7 +166,10 @@ class ClaimedJob(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One attempt in a job's history. outcome: retried snoozed released crashed completed dead cancelled."""
+    """One attempt in a job's history. outcome: retried snoozed released crashed completed dead cancelled.
+
+    retry_ms: when the next attempt was due, as it was decided at the end of a retried or snoozed one.
+    """
 
     attempt: int
     started_ms: int | None
@@ -171,6 +177,7 @@ class Attempt(NamedTuple):
     runner_id: str | None
     outcome: str
     error: dict[str, Any] | None
+    retry_ms: int | None = None
 
 
 class JobRecord(NamedTuple):
@@ -185,6 +192,8 @@ class JobRecord(NamedTuple):
     give_up_ms: a length of time, behind the due time; gives_up_ms: the time itself.
     retain_ms: a length of time, from the job's end.
     size_bytes: how long the reply was that the record was made of.
+    edges: one for each job that it waits for, or has waited for.
+    then: the ids of the jobs that wait for its end, or were told of it.
     """
 
     job_id: str
@@ -213,6 +222,13 @@ class JobRecord(NamedTuple):
     size_bytes: int = 0
     spec_text: bytes = b""
     retain_ms: int | None = None
+    edges: tuple[KnownEdge, ...] = ()
+    then: tuple[str, ...] = ()
+
+    @property
+    def is_workflow(self) -> bool:
+        """Whether the job is a workflow: it has no handler, and is blocked until its jobs have ended."""
+        return self.spec is not None and self.spec.type == WORKFLOW
 
 
 class Revision(NamedTuple):

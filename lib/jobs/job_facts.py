@@ -4,6 +4,7 @@ explanation.py says what it means. Pure.
 
 from typing import Literal, NamedTuple
 
+from lib.jobs.edges import KnownEdge
 from lib.jobs.job import JobRecord
 from lib.jobs.start_limits import Rate
 from lib.jobs.state import BLOCKED, FINISHED
@@ -34,6 +35,15 @@ class GroupHold(NamedTuple):
     job_id: str
 
 
+class ParentFacts(NamedTuple):
+    """A job that another one waits for, or was ended by. facts: what is known of the job itself; None where its record
+    is gone, or where it can't be read, and then `trouble` says why."""
+
+    edge: KnownEdge
+    facts: "JobFacts | None" = None
+    trouble: str = ""
+
+
 class JobFacts(NamedTuple):
     """What is known of a job at the moment `now_ms`.
 
@@ -43,7 +53,7 @@ class JobFacts(NamedTuple):
     beat_ms: when the runner that claimed the job last was heard of. ended_a_minute: how many jobs of the queue ended
     lately. ahead: how many jobs are claimed before this one, as exactly as `precision` says; of a job of a group, how
     many jobs of that group. group: "" for none. hold, full_…, spent_…: what keeps the jobs of the group, or of the
-    queue, from starting now.
+    queue, from starting now. parents: of the jobs that a blocked job waits for, or by which a job was ended, the first.
     """
 
     record: JobRecord
@@ -66,6 +76,7 @@ class JobFacts(NamedTuple):
     full_queue: FullLimit | None = None
     spent_group: SpentRate | None = None
     spent_queue: SpentRate | None = None
+    parents: tuple[ParentFacts, ...] = ()
 
     @property
     def due_ms(self) -> int | None:

@@ -18,11 +18,24 @@ from lib.jobs.failure import message_of
 from lib.jobs.handler import Discard, Handler, JobContext, Retry, Snooze
 from lib.jobs.job_type import JobType
 from lib.jobs.module import ModuleFault, load_module
+from lib.jobs.parents import Parent, Results
 from lib.logs.log_lines import class_name
 from lib.settings.config import Settings
 
 # All of what job modules have ever imported from here.
-__all__ = ["Discard", "Handler", "JobContext", "JobType", "Registry", "Retry", "Snooze", "job", "load"]
+__all__ = [
+    "Discard",
+    "Handler",
+    "JobContext",
+    "JobType",
+    "Parent",
+    "Registry",
+    "Results",
+    "Retry",
+    "Snooze",
+    "job",
+    "load",
+]
 
 
 class Registry:

@@ -52,6 +52,8 @@ class JobSpec(NamedTuple):
 
     schedule, scheduled_for: the schedule whose job this is, and the slot, in ms since 1970, for which it was queued; ""
     and 0 for none.
+    by: the id of the job whose handler enqueued this one; "" for none.
+    workflow: the id of the workflow of which the job is a member; "" for none.
 
     The fields behind `trace` are those of OPTIONS, then those of RARE, in the order of these tables.
     """
@@ -68,6 +70,8 @@ class JobSpec(NamedTuple):
     schedule: str = ""
     scheduled_for: int = 0
     tags: tuple[str, ...] = ()
+    by: str = ""
+    workflow: str = ""
     unique_key: str = ""
 
     def to_text(self) -> str:

@@ -81,6 +81,7 @@ def _read_tags(value: Any) -> tuple[str, ...]:
 
 
 _NUMBER = "[^,]{1,25}"
+_JOB_ID = '"[a-z0-9_-]{34,97}"'
 _STRING = r'"(?:[^"\\]|\\.)*"'
 OPTIONS: Final = (
     SpecRow("max_attempts", str, _NUMBER, _read_max_attempts),
@@ -93,5 +94,7 @@ RARE: Final = (
     SpecRow("schedule", to_json, '"[a-z0-9._-]{1,100}"', _as_it_is),
     SpecRow("scheduled_for", str, "[0-9]{1,15}", _read_scheduled_for),
     SpecRow("tags", _write_tags, r"\[[^]]*\]", _read_tags),
+    SpecRow("by", to_json, _JOB_ID, _as_it_is),
+    SpecRow("workflow", to_json, _JOB_ID, _as_it_is),
     SpecRow("unique_key", to_json, _STRING, _as_it_is),
 )

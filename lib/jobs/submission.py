@@ -39,7 +39,7 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
     if not spec_text.isascii() and not _is_utf8(spec_text):
         raise fields_error([FieldError("/payload", "holds half of a surrogate pair, which is no text")])
     job = make_new_job(
-        ids.new(asked["queue"]),
+        ids.new(asked["queue"], request_id),
         asked["priority"],
         spec_text,
         asked["delay_s"],

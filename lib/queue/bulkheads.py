@@ -44,6 +44,18 @@ class Bulkheads:
         else:
             self.log_mended(queue, step)
 
+    def teller(self, step: str) -> Callable[[str, Exception | None], None]:
+        """For who finds out by itself: a function of a queue and the fault for which the step waits there, or None when
+        the step has worked."""
+
+        def tell(queue: str, fault: Exception | None) -> None:
+            if fault is None:
+                self.log_mended(queue, step)
+            else:
+                self.log_failed(queue, step, fault)
+
+        return tell
+
     def log_failed(self, queue: str, step: str, fault: Exception) -> None:
         """Log `<step>.failed`, unless the same fault was logged less than LOG_AGAIN_S ago."""
         if not self._is_news((queue, step, repr(fault))):

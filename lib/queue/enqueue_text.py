@@ -55,10 +55,10 @@ def _not_new(accepted: Accepted, outcome: str, about: str) -> Accepted:
 
 
 def _record(job: NewJob) -> str:
-    return f"{job.job_id}{FIELD}{job.priority}{FIELD}{_options(job)}{FIELD}{job.spec_text}"
+    return f"{job.job_id}{FIELD}{job.priority}{FIELD}{options_text(job)}{FIELD}{job.spec_text}"
 
 
-def _options(job: NewJob) -> str:
+def options_text(job: NewJob) -> str:
     """The options that the job has, as in `d+5000/uorder-7/`; the letters are those of lua/parts/job_options.lua."""
     if job[3:] == _NO_OPTIONS:
         return ""

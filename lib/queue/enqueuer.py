@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from math import inf
 from typing import Any
 
-from lib.errors import NotReplicated, OutcomeUnknown, RedisKeysBroken, RedisUnavailable, UpgradeNeeded, behind_a_change
+from lib.errors import OutcomeUnknown, RedisKeysBroken, RedisUnavailable, UpgradeNeeded, behind_a_change
 from lib.jobs.job import Accepted, NewJob
 from lib.jobs.submission import without_group
 from lib.queue.committer import Committer
@@ -23,13 +23,12 @@ from lib.queue.enqueue_text import BEGUN, accepted_from, new_jobs_text
 from lib.queue.fleet import UpgradeGate
 from lib.queue.keys import RedisKeys
 from lib.queue.refusals import REFUSED, refused_job_error
+from lib.queue.replicas import Replicas
 from lib.queue.scripts import Scripts
 from lib.redis_link.link import RedisLink
 
 QUEUE_KNOWN_S = 30.0
 """A name that this process wrote into `wb:queues` is written again after so long: somebody may have removed it."""
-REPLICATION_MS = 500
-COMMIT_KEPT_S = 3600  # as in enqueue.lua
 GROUPS_SINCE = TAGS_SINCE = "0.3.0"
 """The first version that knows groups, and tags. An older runner never looks at the line of a group, and knows no limit
 of one. An older server or supervisor that deletes a job leaves the job's id in the indexes of its tags."""
@@ -52,12 +51,12 @@ class Enqueuer:
     ) -> None:
         """commit_link: for commits alone, if it is another one than `link`. clock: seconds, of this process alone."""
         self._link = link
-        self._commit_link = commit_link
-        self._ack_replicas = ack_replicas
         self._keys = keys
         self._scripts = Scripts(link)
         self._commit_scripts = Scripts(commit_link)
         self._process_id = secrets.token_hex(8)
+        self._ack_replicas = ack_replicas
+        self._replicas = Replicas(commit_link, keys, self._process_id, ack_replicas)
         self._clock = clock
         self._gate = gate
         self._asking: set[asyncio.Task[None]] = set()
@@ -224,31 +223,8 @@ class Enqueuer:
             with behind_a_change(), contextlib.suppress(RedisKeysBroken):
                 await self._link.call("SADD", self._keys.queues, queue)
         if self._ack_replicas:
-            await self._wait_for_replicas(queue, commit_number=call[3])
+            await self._replicas.confirm({queue: call[3]})
         return accepted_from(jobs, reply)
-
-    async def _wait_for_replicas(self, queue: str, *, commit_number: int) -> None:
-        """Wait until enough replicas have what was written. Raises NotReplicated, OutcomeUnknown.
-
-        WHY three commands in one packet: if the link was cut behind the commit, the server that answers now may be
-        another one, promoted without the job, and WAIT would count the replicas of that server. The GET asks the same
-        server for the number of the last commit that the server has of this process; the EXPIRE is a write, so that
-        WAIT has a write to wait for.
-        """
-        commit = self._keys.commit(queue, self._process_id)
-        try:
-            _, last, replicas = await asyncio.gather(
-                self._commit_link.call("EXPIRE", commit, COMMIT_KEPT_S),
-                self._commit_link.call("GET", commit),
-                self._commit_link.call("WAIT", self._ack_replicas, REPLICATION_MS),
-            )
-        except RedisUnavailable as fault:
-            raise OutcomeUnknown(fault.detail) from None
-        if last is None or not last.startswith(b"%d " % commit_number):
-            raise OutcomeUnknown("another Redis was promoted, and the one that answers now does not have the job")
-        if replicas < self._ack_replicas:
-            detail = f"{replicas} of {self._ack_replicas} replicas have it after {REPLICATION_MS} ms"
-            raise NotReplicated(f"{detail}; send it again with the same Idempotency-Key")
 
 
 def _size_bytes(job: NewJob) -> int:

@@ -3,14 +3,19 @@
     facts = await ExplanationFacts(link, keys, runners, lease_s=15.0).of("email-0193…")
     explain(facts).reason       # "waiting_its_turn": lib/jobs/explanation.py
 
-One call of explain.lua, which changes nothing. Only where no runner serves the job's queue are other queues asked too.
+One call of explain.lua, which changes nothing. Only where no runner serves the job's queue are other queues asked too;
+and of a job that waits for others, or was ended by them, the first five of these are looked at in the same way.
 """
 
+import asyncio
 from typing import Any, cast
 
+from lib.errors import JobNotFound, RedisKeysBroken
 from lib.ids import queue_of
+from lib.jobs.edges import KnownEdge
 from lib.jobs.explanation import needs_runner
-from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, Precision, SpentRate
+from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, ParentFacts, Precision, SpentRate
+from lib.jobs.parent_words import MOST_PARENTS, edges_to_show
 from lib.jobs.start_limits import rate_from
 from lib.queue.framing import counters, named, optional_number, shown_text
 from lib.queue.job_record import record_from
@@ -38,16 +43,31 @@ class ExplanationFacts:
 
     async def of(self, job_id: str) -> JobFacts:
         """Raises JobNotFound."""
+        facts = await self._read(job_id, MOST_SEARCHED, MOST_LOOKED_INTO)
+        if needs_runner(facts):
+            return facts._replace(served=await self._served())
+        edges = edges_to_show(facts.record)[:MOST_PARENTS]
+        return facts._replace(parents=tuple(await asyncio.gather(*map(self._parent, edges)))) if edges else facts
+
+    async def _read(self, job_id: str, most_searched: int, most_looked_into: int) -> JobFacts:
         queue = queue_of(job_id)
         if queue is None:
             raise not_found(job_id)
-        bounds = (MOST_SEARCHED, MOST_LOOKED_INTO, self._lease_ms)
+        bounds = (most_searched, most_looked_into, self._lease_ms)
         reply = await self._scripts.call("explain", self._keys.base(queue), job_id, *bounds)
         if not reply:
             raise not_found(job_id)
         with understood(queue):
-            facts = _facts(job_id, named(reply))
-        return facts._replace(served=await self._served()) if needs_runner(facts) else facts
+            return _facts(job_id, named(reply))
+
+    async def _parent(self, edge: KnownEdge) -> ParentFacts:
+        """What is known of the job at the other end of an edge. How many jobs are before it is not asked."""
+        try:
+            return ParentFacts(edge, await self._read(edge.parent_id, 1, 0))
+        except JobNotFound:
+            return ParentFacts(edge)
+        except RedisKeysBroken:
+            return ParentFacts(edge, trouble=f"keys of the queue {queue_of(edge.parent_id)} are broken")
 
     async def _served(self) -> tuple[str, ...] | None:
         if not await self._runners.count_alive():

@@ -149,7 +149,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     "followed": JobField(
         "the ids of the jobs that were told of its last end, parted by commas",
         "emails-01a22717becb700088baee274164865e",
-        "notices",
+        "notices attach",
         "",
         "nobody has waited for its end",
     ),
@@ -183,7 +183,11 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "the job was not claimed since it was created or retried",
     ),
     "crashes": JobField(
-        "how many runners crashed with the job aboard", "2", "reap", "revive", "none since it was created or retried"
+        "how many runners crashed with the job aboard, less those of a suspect that got on: reap.lua",
+        "2",
+        "reap",
+        "revive",
+        "none since it was created or retried",
     ),
     "worker": JobField(
         "the id of the runner that claimed the job last",
@@ -225,7 +229,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     ),
     "history": JobField(
         "a line for each attempt that is over, the last 20: lua/parts/history.lua",
-        r"1\x1d1795952197334\x1d1795952197335\x1dmail-1.4711.a\x1dretried\x1d{…}\x1c",
+        r"1\x1d1795952197334\x1d1795952197335\x1dmail-1.4711.a\x1dretried\x1d{…}\x1d1795952199335\x1c",
         "history",
         "",
         "no attempt is over, or only the one that ended the job",
@@ -238,7 +242,11 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "what the next attempt begins with, JSON", '{"row":5000}', "notes", "notes revive", "there is none"
     ),
     "checkpointed": JobField(
-        "ms at which `checkpoint` was written", "1795952197400", "notes", "notes revive", "there is no checkpoint"
+        "ms at which `checkpoint` got the text that it has",
+        "1795952197400",
+        "notes",
+        "notes revive",
+        "there is no checkpoint",
     ),
     "noted": JobField(
         "token and number of the last log line that was kept: lua/parts/notes.lua",
@@ -249,7 +257,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     ),
     "once:<name>": JobField(
         "the id of the job enqueued under this name; with a + before it when it was taken in: named_jobs.py",
-        "+emails-01a22717becb700088baee274164865e",
+        "+emails-01a22717becb84c188baee274164865e",
         "once made",
         "",
         "the handler enqueued nothing under this name",
@@ -290,7 +298,7 @@ FAILED_ONCE: Final[dict[str, str]] = {
     "started": "1795952197334",
     "ended": "1",
     "history": "1\x1d1795952197334\x1d1795952197335\x1dmail-1.4711.a\x1dretried"
-    '\x1d{"type":"SMTPError","message":"421 try later"}\x1c',
+    '\x1d{"type":"SMTPError","message":"421 try later"}\x1d1795952199335\x1c',
     "error": '{"type":"SMTPError","message":"421 try later"}',
 }
 """The whole hash of a job of priority high whose first attempt failed, and that waits for its second one."""

@@ -3,8 +3,10 @@
     1764410000000||state|completed|spec|{"v":1,"type":"email",…}|attempts|2|claims|2|started|1764410003000|history|1/…
 
 `|` stands for FIELD (framing.py). First come the ms at which the job was created and, while it is delayed, the ms at
-which it is due; then the names and values of the job's hash, in any order. A line of `history`, one for each earlier
-attempt, is `attempt/started/finished/runner/outcome/error`, with `/` for PART, and ends with LINE.
+which it is due; then the names and values of the job's hash, in any order. Of a job that waits for others there is
+`edges` as well, in the form of lib/jobs/edges.py, and of one that others wait for `then`, their ids joined by commas.
+A line of `history`, one for each earlier attempt, is `attempt/started/finished/runner/outcome/error/due`, with `/` for
+PART, and ends with LINE.
 
 A value that makes no sense, because somebody wrote it by hand, is read as absent.
 """
@@ -12,6 +14,7 @@ A value that makes no sense, because somebody wrote it by hand, is read as absen
 from typing import Any
 
 from lib.ids import queue_of
+from lib.jobs.edges import edges_from
 from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord
 from lib.jobs.spec import JobSpec, SpecError
 from lib.jobs.state import FINISHED, WAITING
@@ -64,6 +67,8 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         size_bytes=len(text),
         spec_text=fields.get("spec", b""),
         retain_ms=optional_number(fields.get("retain")),
+        edges=edges_from(shown_text(fields.get("edges", b""))),
+        then=tuple(filter(None, shown_text(fields.get("then", b"")).split(","))),
     )
 
 
@@ -82,7 +87,7 @@ def _history(fields: dict[str, bytes], state: str) -> tuple[Attempt, ...]:
 
 
 def _attempt(parts: list[bytes]) -> Attempt:
-    attempt, started, finished, runner_id, outcome, error = (*parts, *[b""] * 6)[:6]
+    attempt, started, finished, runner_id, outcome, error, due = (*parts, *[b""] * 7)[:7]
     return Attempt(
         attempt=optional_number(attempt) or 0,
         started_ms=optional_number(started),
@@ -90,6 +95,7 @@ def _attempt(parts: list[bytes]) -> Attempt:
         runner_id=optional_text(runner_id),
         outcome=optional_text(outcome) or "",
         error=optional_object(error),
+        retry_ms=optional_number(due),
     )
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from lib.errors import RedisKeysBroken, RedisUnavailable, WaybillError, WrongState
 from lib.ids import queue_of
 from lib.jobs.job import NO_KEY, JobRecord, Keyed, Revision
+from lib.jobs.parents import Results, results_from
 from lib.jobs.state import WAITING
 from lib.queue.bulk_changes import BulkChanges, unique_key_of
 from lib.queue.enqueuer import TAGS_SINCE, Enqueuer
@@ -27,6 +28,7 @@ from lib.queue.kept_answers import KeptAnswers
 from lib.queue.keys import RedisKeys
 from lib.queue.listing import Cursor, ListingPart, Wanted, merged, page_from
 from lib.queue.named_jobs import NamedJobs
+from lib.queue.notices import Notices
 from lib.queue.refusals import CHANGED, DONE, cancel_refusal, delete_refusal, not_found, retry_refusal, wrong_state
 from lib.queue.replays import is_replay
 from lib.queue.scripts import Scripts
@@ -50,8 +52,10 @@ class JobStore:
         commit_link: RedisLink | None = None,
         ack_replicas: int = 0,
         clock: Callable[[], float] = time.monotonic,
+        notices: Notices | None = None,
     ) -> None:
-        """commit_link: a link for new jobs alone, so that neither they nor the other calls wait for each other."""
+        """commit_link: a link for new jobs alone, so that neither they nor the other calls wait for each other.
+        notices: where a program has its own, which logs."""
         self._link = link
         self._keys = keys
         self._scripts = Scripts(link)
@@ -68,6 +72,7 @@ class JobStore:
         self.named_jobs = NamedJobs(link, keys, self.enqueue)
         self.in_bulk = BulkChanges(link, keys, self._note_use)
         self.kept_answers = KeptAnswers(link, keys)
+        self.notices = notices or Notices(link, keys, commit_link=commit_link, ack_replicas=ack_replicas, clock=clock)
 
     @property
     def is_known_to_admit(self) -> bool:
@@ -94,8 +99,9 @@ class JobStore:
     async def page(self, queues: list[str], wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
         """The next jobs of these queues that fit `wanted`, newest first: `limit` at most.
 
-        A page may be short, or empty, with more jobs behind it: Redis looks at about 800 jobs a call. Only ids are
-        returned; the jobs are not read. A queue whose keys are broken is left out, and named in `unreadable`.
+        A page may be short, or empty, with more jobs behind it: Redis looks at 800 jobs a call, or at 5,000 ids for the
+        jobs of a request. Only ids are returned; the jobs are not read. A queue whose keys are broken is left out, and
+        named in `unreadable`.
         """
         arguments = wanted.arguments(after, limit, len(queues))
 
@@ -183,6 +189,11 @@ class JobStore:
     async def delete(self, job_id: str) -> None:
         """Forget a finished job. Raises JobNotFound or WrongState."""
         _raise_if(delete_refusal(job_id, await self._change("delete", job_id, "")))
+
+    async def results(self, job_id: str) -> Results:
+        """What the jobs that this job has waited for have come to; none where there is no such job."""
+        flat = await self._link.call("HGETALL", self._keys.parents(queue_of(job_id) or "", job_id))
+        return results_from({shown_text(k): shown_text(v) for k, v in zip(flat[::2], flat[1::2], strict=True)})
 
     async def log_of(self, job_id: str) -> list[str]:
         """The lines that the job's handler logged, newest last. Raises JobNotFound."""

@@ -170,5 +170,15 @@ class RedisKeys:
         """key: the caller's name, a space and the Idempotency-Key that the caller sent."""
         return f"{self.base(queue)}idem:{key}"
 
+    def notices(self, queue: str) -> str:
+        return self.base(queue) + "notices"
+
+    def unsure(self, queue: str) -> str:
+        return self.base(queue) + "unsure"
+
+    def parents(self, queue: str, job_id: str) -> str:
+        """The jobs that this job waits for, and what they have said."""
+        return f"{self.base(queue)}parents:{job_id}"
+
     def log(self, queue: str, job_id: str) -> str:
         return f"{self.base(queue)}log:{job_id}"

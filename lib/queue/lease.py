@@ -25,6 +25,7 @@ from lib.queue.end_record import EndRecord, are_ours, note_record, records_text
 from lib.queue.framing import exact_text, shown_text
 from lib.queue.keys import RedisKeys
 from lib.queue.notes import Mark, Notes
+from lib.queue.notices import MORE
 from lib.queue.scripts import Scripts
 from lib.queue.upkeep_steps import PROMOTED_AT_ONCE
 from lib.redis_link.link import RedisLink
@@ -59,11 +60,14 @@ class Lease:
         runner_id: str,
         rng: Random,
         on_fault: Callable[[Exception | None], None] = lambda fault: None,
+        on_notices: Callable[[str], None] = lambda queue: None,
     ) -> None:
         """pop_link: for `pop`, which blocks. on_fault: called with the fault for which ends of attempts wait here until
-        somebody mends the keys of the queue, and with None when Redis has taken them."""
+        somebody mends the keys of the queue, and with None when Redis has taken them. on_notices: called with the
+        queue when jobs have ended there that others wait for (notices.py)."""
         self.queue = queue
         self._on_fault = on_fault
+        self._on_notices = on_notices
         self._rng = rng
         self.runner_id = runner_id
         self._link = link
@@ -198,7 +202,7 @@ class Lease:
             return self._send_until_taken(script, ends, reply)
         if isinstance(reply, Exception):
             raise reply
-        return are_ours(reply)
+        return self._are_ours(reply)
 
     async def _send_until_taken(
         self, script: str, ends: list[EndRecord], fault: RedisUnavailable | RedisKeysBroken
@@ -223,7 +227,14 @@ class Lease:
                 continue
             if is_broken:
                 self._on_fault(None)
-            return are_ours(letters)
+            return self._are_ours(letters)
+
+    def _are_ours(self, letters: bytes) -> list[bool]:
+        """True or False for each end."""
+        if letters.endswith(MORE):
+            self._on_notices(self.queue)
+            letters = letters[:-1]
+        return are_ours(letters)
 
     def _send_notes(self, batch: list[Notes], on_outcome: Callable[..., None]) -> None:
         unsent = [notes.unsent() for notes in batch]

@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from lib.ids import request_mark
 from lib.jobs.job import JobRecord
 from lib.jobs.spec import early_in_spec
 from lib.jobs.state import FINISHED
@@ -24,6 +25,8 @@ from lib.queue.unreadable import Unreadable
 
 MOST_LOOKED_AT = 800  # More hold Redis for over 10 ms on a slow machine.
 FEWEST_LOOKED_AT = 20
+MOST_IDS = 5000
+"""How many ids a call looks at for the jobs of a request. It looks at more than the id of MOST_LOOKED_AT at most."""
 MOST_RECORD_BYTES = 4 << 20
 
 
@@ -107,11 +110,13 @@ class Wanted(NamedTuple):
         if self.schedule is not None:
             texts.append(f'"schedule":{to_json(self.schedule)}')
         is_sieved = bool(state or texts or error_begin or (times != walked and bounds != ["", ""]))
-        most = max(FEWEST_LOOKED_AT, MOST_LOOKED_AT // max(1, queues)) if is_sieved else limit
+        most_into = max(FEWEST_LOOKED_AT, MOST_LOOKED_AT // max(1, queues)) if is_sieved else limit
+        most_seen = most_into if self.request_id is None else max(FEWEST_LOOKED_AT, MOST_IDS // max(1, queues))
+        mark = "" if self.request_id is None else request_mark(self.request_id)
         order = "oldest" if oldest_first else ""
         return (
-            *(walked or "", score, job_id, limit, most, MOST_RECORD_BYTES, state),
-            *(order, times or "", *bounds, error_begin, *texts),
+            *(walked or "", score, job_id, limit, most_seen, most_into, MOST_RECORD_BYTES, state),
+            *(order, times or "", *bounds, error_begin, mark, *texts),
         )
 
 

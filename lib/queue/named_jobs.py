@@ -43,14 +43,14 @@ class NamedJobs:
         self._scripts = Scripts(link)
         self._enqueue = enqueue
 
-    async def enqueue(self, parent: ClaimedJob, name: str, job: NewJob) -> str:
+    async def enqueue(self, parent: ClaimedJob, name: str, job: NewJob, request_id: str) -> str:
         """The id of the child for this name: `job` under an id of its own, or the child that an earlier call enqueued.
 
-        Raises InvalidFields, WrongState if the parent is no longer this runner's, and what Enqueuer.enqueue raises; the
-        next attempt may ask again in any case.
+        request_id: that of both jobs. Raises InvalidFields, WrongState if the parent is no longer this runner's, and
+        what Enqueuer.enqueue raises; the next attempt may ask again in any case.
         """
         check_once(name)
-        derived = derived_id(job.queue, parent.job_id, name)
+        derived = derived_id(job.queue, parent.job_id, name, request_id)
         noted = await self._note(parent, name, derived)
         if noted.startswith(_TAKEN_IN):
             return noted[1:]

@@ -17,7 +17,7 @@ import json
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds
@@ -25,11 +25,15 @@ from lib.jobs import result, submission
 from lib.jobs.declaration import type_of
 from lib.jobs.handler import Handler, checked_fraction
 from lib.jobs.job_type import JobType
+from lib.jobs.parents import Parent, Results
 from lib.jobs.payload import decoder_for
 from lib.jobs.registry import Registry
 from lib.jobs.request_fields import fields_error
 from lib.json_text import TOO_DEEP, is_too_deep, to_json
+from lib.testing.records import Enqueued, Step, Told
 from lib.tracing import Trace
+
+__all__ = ["Enqueued", "Interrupted", "JobContext", "Step", "Told", "run", "run_async"]
 
 Resource = TypeVar("Resource")
 _TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "01")
@@ -40,31 +44,6 @@ class Interrupted(Exception):
     completed."""
 
 
-class Told(NamedTuple):
-    """One call of `ctx.tell`."""
-
-    event: str
-    msg: str
-    fields: dict[str, object]
-
-
-class Step(NamedTuple):
-    """One call of `ctx.progress`."""
-
-    fraction: float
-    note: str
-
-
-class Enqueued(NamedTuple):
-    """One call of `ctx.enqueue`. options: the other fields of POST /api/jobs that were given."""
-
-    job_id: str
-    type: str
-    payload: dict[str, Any]
-    once: str | None
-    options: dict[str, Any]
-
-
 class JobContext:
     """The `ctx` of a handler. A test sets what the handler finds, and reads afterwards what the handler did.
 
@@ -72,7 +51,8 @@ class JobContext:
     runs, or in a fake that the handler calls. `cancelled = True` while an async handler runs cancels it, as a runner
     does. logs, told, steps, checkpoints, enqueued: the handler's calls of log, tell, progress, checkpoint and enqueue,
     in order. resources: what `ctx.resource(factory)` gives for each factory, mostly a fake. Any other factory is a
-    LookupError. types: handlers whose payloads `ctx.enqueue` checks. Any other type takes any object.
+    LookupError. types: handlers whose payloads `ctx.enqueue` checks. Any other type takes any object. parents: what
+    `ctx.results()` gives: `{"fetch": {"rows": 5}}` for parents that completed, by name, or Parents (jobs/parents.py).
     """
 
     def __init__(
@@ -88,6 +68,7 @@ class JobContext:
         scheduled_for: datetime | None = None,
         resources: Mapping[Callable[[Any], Any], object] | None = None,
         types: Iterable[Handler] = (),
+        parents: Mapping[str, Any] | Iterable[Parent] = (),
     ) -> None:
         self.attempt = attempt
         self.max_attempts = max_attempts
@@ -103,6 +84,7 @@ class JobContext:
         self.steps: list[Step] = []
         self.checkpoints: list[Any] = []
         self.enqueued: list[Enqueued] = []
+        self.parents = parents
         self.has_heard = False
         """Whether the handler has read `cancelled` as True."""
         self._cancelled = cancelled
@@ -145,13 +127,20 @@ class JobContext:
     def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
         """The new job's id for a plain handler. For an async one a coroutine, which enqueues the job when it is
         awaited."""
+        return self._given(lambda: self._enqueue(type, payload, once, options))
+
+    def results(self) -> Any:
+        return self._given(lambda: _results_of(self.parents))
+
+    def _given(self, work: Callable[[], Any]) -> Any:
+        """What `work` returns for a plain handler; for an async one a coroutine, which does the work when awaited."""
         if not self._is_on_loop:
-            return self._enqueue(type, payload, once, options)
+            return work()
 
-        async def enqueue() -> str:
-            return self._enqueue(type, payload, once, options)
+        async def on_await() -> Any:
+            return work()
 
-        return enqueue()
+        return on_await()
 
     @property
     def _is_on_loop(self) -> bool:
@@ -168,13 +157,7 @@ class JobContext:
             name = getattr(factory, "__name__", repr(factory))
             raise LookupError(f"the test gives none: JobContext(resources={{{name}: …}})")
         fake = self.resources[factory]
-        if not (self._is_on_loop and inspect.iscoroutinefunction(factory)):
-            return fake
-
-        async def made() -> object:
-            return fake
-
-        return made()
+        return self._given(lambda: fake) if inspect.iscoroutinefunction(factory) else fake
 
     def _enqueue(self, type: str, payload: dict[str, Any], once: str | None, options: dict[str, Any]) -> str:
         body = {"type": type, "payload": payload, **options}
@@ -260,6 +243,15 @@ def _decoded(job_type: JobType, payload: object) -> Any:
     body = {"type": job_type.name, "payload": json.loads(text)}
     submission.read(body, Registry([job_type]), JobIds(), request_id="test-request", trace=_TRACE)
     return job_type.decode(body["payload"], "/payload")
+
+
+def _results_of(parents: Mapping[str, Any] | Iterable[Parent]) -> Results:
+    """The parents of a test as a handler reads them: results as JSON keeps them."""
+    if not isinstance(parents, Mapping):
+        return Results(list(parents))
+    texts = {name: result.result_text(value) for name, value in parents.items()}
+    found = [(name, json.loads(text) if text else None) for name, text in texts.items()]
+    return Results([Parent(name, f"default-{at:032x}", "completed", value) for at, (name, value) in enumerate(found)])
 
 
 def _refused(detail: str) -> InvalidFields:

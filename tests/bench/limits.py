@@ -150,7 +150,7 @@ class Queue:
             await self._scripts.call("enqueue", self._base, "p", next(self._commits), new_jobs_text(jobs))
 
     def _job(self, number: int) -> NewJob:
-        return NewJob(self._ids.new(self.kind.name), "normal", SPEC, group=self.kind.group(number))
+        return NewJob(self._ids.new(self.kind.name, "request"), "normal", SPEC, group=self.kind.group(number))
 
     async def run(self, count: int) -> None:
         """Claim so many jobs in one call, and finish them in one."""

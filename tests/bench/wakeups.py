@@ -102,7 +102,7 @@ class Site:
 
     async def put(self, count: int, group: str = "") -> None:
         store = JobStore(self._link, RedisKeys("wb"))
-        jobs = [NewJob(self._ids.new(QUEUE), "normal", SPEC, group=group) for _ in range(count)]
+        jobs = [NewJob(self._ids.new(QUEUE, "request"), "normal", SPEC, group=group) for _ in range(count)]
         await asyncio.gather(*map(store.enqueue, jobs))
 
     async def runner(self, runner_id: str, jobs: int) -> "Runner":

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.faults import (
+    checkpoints,
     clocks,
     cluster,
     crowds,
@@ -64,6 +65,7 @@ SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "limits": limits.run,
     "poison": poison.run,
     "isolation": isolation.run,
+    "checkpoints": checkpoints.run,
     "retention": retention.run,
     "clocks": clocks.run,
     "races": races.run,

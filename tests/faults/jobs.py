@@ -30,8 +30,12 @@ class Work:
 def say(word: str, ctx: JobContext, work: Work) -> None:
     if not work.ledger:
         return
-    file = os.open(work.ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(file, f"{word} {ctx.job_id} {ctx.attempt} {os.getpid()} {time.monotonic_ns()}\n".encode())
+    write_line(work.ledger, f"{word} {ctx.job_id} {ctx.attempt} {os.getpid()} {time.monotonic_ns()}")
+
+
+def write_line(path: str, line: str) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(file, f"{line}\n".encode())
     os.close(file)
 
 
@@ -84,6 +88,23 @@ async def stubborn(ctx: JobContext, work: Work) -> list[int]:
     return await work_on(ctx, work)
 
 
+@job("climb", timeout_s=600)
+async def climb(ctx: JobContext, work: Work) -> list[int]:
+    """Takes a step every `seconds` and saves it, until the file `until` is there. `<ledger>.steps` has a line
+    "from <id> <pid> <step>" for each attempt, and "took <id> <pid> <step>" for each step."""
+    steps = f"{work.ledger}.steps"
+    say("began", ctx, work)
+    step = ctx.last_checkpoint or 0
+    write_line(steps, f"from {ctx.job_id} {os.getpid()} {step}")
+    while not Path(work.until).exists():
+        step += 1
+        write_line(steps, f"took {ctx.job_id} {os.getpid()} {step}")
+        ctx.checkpoint(step)
+        await asyncio.sleep(work.seconds)
+    say("ended", ctx, work)
+    return [os.getpid(), ctx.attempt]
+
+
 @job("nothing")
 async def nothing(ctx: JobContext, work: Work) -> None:
     """Not a line in the ledger."""
@@ -93,9 +114,7 @@ async def nothing(ctx: JobContext, work: Work) -> None:
 async def late(ctx: JobContext, work: Work) -> None:
     """Writes down "<id> <us since 1970>": for delayed jobs, whose times are Redis' TIME."""
     if work.ledger:
-        file = os.open(work.ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.write(file, f"{ctx.job_id} {time.time_ns() // 1000}\n".encode())
-        os.close(file)
+        write_line(work.ledger, f"{ctx.job_id} {time.time_ns() // 1000}")
 
 
 @job("poison")

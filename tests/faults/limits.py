@@ -135,7 +135,7 @@ def _add_ghosts(site: Site) -> Callable[[], object]:
 
     def add() -> None:
         for group in GROUPS[:3]:
-            site.client.sadd(f"{site.base}running:{group}", *[site.ids.new(site.queue) for _ in range(2)])
+            site.client.sadd(f"{site.base}running:{group}", *[site.ids.new(site.queue, "request") for _ in range(2)])
 
     return add
 

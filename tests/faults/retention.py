@@ -21,7 +21,7 @@ def run(*, is_quick: bool) -> Iterator[Row]:
         job = site.new("nothing")
         for _ in range(count // BITE):
             # Copies of one job under ids of their own: to make each from a request takes longer than to run it.
-            site.put_all(job._replace(job_id=site.ids.new(site.queue)) for _ in range(BITE))
+            site.put_all(job._replace(job_id=site.ids.new(site.queue, "request")) for _ in range(BITE))
             site.until(lambda: _completed(site) == len(site.accepted), "all have completed", 120, 0.1)
             site.until(lambda: site.client.zcard(f"{site.base}all") <= KEPT, "the rest is trimmed", 120, 0.1)
             redis_mb.append(_redis_mb(site))

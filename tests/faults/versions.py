@@ -20,6 +20,7 @@ from typing import Any
 from tests.faults.row import Row
 from tests.faults.runners import Runners
 from tests.faults.site import Site
+from tests.faults.versions_blocked import BlockedJobs
 from tests.processes import ROOT, Server
 
 RELEASE_BEFORE = "5b83eb7bfc53a65de2b6deaa80fb40c05cc8bc09"
@@ -44,6 +45,10 @@ def run(*, is_quick: bool) -> Iterator[Row]:
         row = Row("upgrade: the old worker's host dies")
         with Site() as site:
             _die(site, row, before)
+        yield row
+        row = Row("blocked jobs beside the release before")
+        with Site() as site:
+            BlockedJobs(site, row, before).run()
         yield row
 
 

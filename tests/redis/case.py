@@ -93,7 +93,7 @@ class RedisCase(unittest.IsolatedAsyncioTestCase):
     def job(self, priority: str = "normal", *, queue: str = "", **times: Any) -> NewJob:
         """A new job; times: delay_ms, run_at_ms, expires_in_ms."""
         spec = JobSpec("noop", {}, "request", TRACE, 5, 60.0, Backoff(), priority)
-        return NewJob(self.ids.new(queue or self.queue_name), priority, spec.to_text(), **times)
+        return NewJob(self.ids.new(queue or self.queue_name, "request"), priority, spec.to_text(), **times)
 
     async def enqueue(self, priority: str = "normal", **times: Any) -> str:
         """The id of a job that was taken in."""

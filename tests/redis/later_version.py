@@ -28,6 +28,8 @@ redis.call('HDEL', job, 'suspect')
 redis.call('HSET', job, 'state', 'blocked')
 if waits == '1' then redis.call('HSET', job, 'waits', '1') end
 redis.call('ZADD', base .. 'blocked', now, id)
+redis.call('ZADD', base .. 'unsure', now_ms + 15000, id)
+redis.call('HSET', base .. 'parents:' .. id, ARGV[3], 'c.\\31', '#open', 1)
 return 1
 """
 
@@ -38,6 +40,8 @@ local state, priority, group, stale_in = unpack(redis.call('HMGET', job, 'state'
 if state ~= 'blocked' then return 0 end
 make_ready(id, job, ready_list(priority, nil, group), stale_in, 'since', now)
 redis.call('ZREM', base .. 'blocked', id)
+redis.call('ZREM', base .. 'unsure', id)
+redis.call('DEL', base .. 'parents:' .. id)
 publish_ready('resolve')
 return 1
 """
@@ -48,7 +52,7 @@ Client = redis.Redis | RedisCluster
 def block(client: Client, base: str, job_id: str, *, waits: bool = True) -> bool:
     """Whether the job was blocked: only one that is ready or delayed is. waits: for other jobs, which a retry is to
     respect; else for a call from outside."""
-    return bool(client.eval(_text(_BLOCK), 1, base, job_id, "1" if waits else ""))
+    return bool(client.eval(_text(_BLOCK), 1, base, job_id, "1" if waits else "", f"elsewhere-{job_id[-32:]}"))
 
 
 def free(client: Client, base: str, job_id: str) -> bool:

@@ -277,6 +277,7 @@ class Fail(RedisCase):
         self.assertEqual(("delayed", 1, ERROR), (record.state, record.attempts, record.error))
         self.assertAlmostEqual(now_ms + 30_000, record.run_at_ms or 0, delta=2000)
         self.assertEqual([("retried", 1, ERROR)], [(a.outcome, a.attempt, a.error) for a in record.history])
+        self.assertEqual([record.run_at_ms], [a.retry_ms for a in record.history])
 
     async def test_the_next_claim_counts_the_next_attempt(self) -> None:
         await self.runner.end_and_wait("fail", fail_record(self.taken.job_id, self.taken.token, ERROR, 0))
@@ -290,6 +291,7 @@ class Fail(RedisCase):
 
         record = await self.record(self.taken.job_id)
         self.assertEqual(("dead", ERROR, "dead"), (record.state, record.error, record.history[-1].outcome))
+        self.assertIsNone(record.history[-1].retry_ms)
         self.assertIsNotNone(record.finished_ms)
 
     async def test_an_earlier_due_time_rings(self) -> None:
@@ -326,6 +328,19 @@ class Snooze(RedisCase):
 
         record = await self.record(job.job_id)
         self.assertEqual((0, ["snoozed"] * 3), (record.attempts, [line.outcome for line in record.history]))
+
+    async def test_history_says_when_it_was_due_again_though_somebody_had_it_run_at_once(self) -> None:
+        job_id = await self.enqueue()
+        runner = await self.lease()
+        job = await self.claimed(runner)
+        await runner.end_and_wait("snooze", snooze_record(job_id, job.token, ERROR, 3600))
+        due_ms = (await self.record(job_id)).run_at_ms
+
+        await self.job_store.patch(job_id, lambda record: Revision(record.spec_text.decode(), due="now"))
+        await self.claimed(runner)
+
+        (line,) = (await self.record(job_id)).history
+        self.assertEqual(("snoozed", due_ms), (line.outcome, line.retry_ms))
 
     async def test_since_when_nobody_knows_its_type_is_told_from_the_first_time_on(self) -> None:
         await self.enqueue()

@@ -261,7 +261,8 @@ class Retry(InState):
 
     def unique_job(self, **times: Any) -> NewJob:
         spec = JobSpec("noop", {}, "request", TRACE, 5, 60.0, Backoff(), unique_key="k ü")
-        return NewJob(self.ids.new("q"), "normal", spec.to_text(), unique_key="k ü", unique_ttl_ms=7_000, **times)
+        job_id = self.ids.new("q", "request")
+        return NewJob(job_id, "normal", spec.to_text(), unique_key="k ü", unique_ttl_ms=7_000, **times)
 
     async def test_at_maxmemory_a_job_is_run_again_all_the_same(self) -> None:
         """Nothing comes in by it; who frees memory may have to run a job for that."""

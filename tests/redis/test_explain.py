@@ -204,7 +204,7 @@ class Reasons(ExplainCase):
         self.assertEqual(("waiting_its_turn", None, "delayed"), (found.reason, found.ahead, found.state))
 
     async def test_an_id_without_a_job_is_not_found(self) -> None:
-        for job_id in (self.ids.new("q"), "no-id", "", "q-" + "0" * 31):
+        for job_id in (self.ids.new("q", "request"), "no-id", "", "q-" + "0" * 31):
             with self.assertRaises(JobNotFound):
                 await self.facts.of(job_id)
 

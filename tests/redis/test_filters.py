@@ -8,14 +8,14 @@ from typing import Any
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import NewJob
 from lib.jobs.spec import JobSpec
-from lib.queue.listing import MOST_LOOKED_AT, Cursor, Wanted
+from lib.queue.listing import MOST_IDS, MOST_LOOKED_AT, Cursor, Wanted
 from tests.redis.case import TRACE, RedisCase
 
 
 class FilterCase(RedisCase):
     async def make(self, *, kind: str = "noop", group: str = "", tags: tuple[str, ...] = ()) -> str:
         spec = JobSpec(kind, {"group": "tenant-9"}, "r", TRACE, 5, 60.0, Backoff(), group=group, tags=tags)
-        job = NewJob(self.ids.new("q"), "normal", spec.to_text(), group=group, tags=tags)
+        job = NewJob(self.ids.new("q", "request"), "normal", spec.to_text(), group=group, tags=tags)
         await self.job_store.enqueue(job)
         return job.job_id
 
@@ -102,6 +102,69 @@ class Filters(FilterCase):
 
         self.assertEqual([early], await self.found(Wanted("dead", tag="eu", before_ms=600)))
         self.assertEqual([late], await self.found(Wanted("dead", tag="eu", after_ms=600)))
+
+
+class OfARequest(FilterCase):
+    """A request's jobs are known by the last four digits of their ids; those of version 7 by their specs alone."""
+
+    def a_job(self, request_id: str, *, mark_of: str = "", version: int = 8, **other: Any) -> NewJob:
+        """A job of the request whose id ends in the mark of mark_of; one of version 7 ends in random digits."""
+        job_id = self.ids.new("q", mark_of or request_id)
+        if version == 7:
+            job_id = f"{job_id[:-20]}7{job_id[-19:-4]}{Random(job_id).randrange(1 << 16):04x}"
+        spec = JobSpec("noop", {"request_id": "r1"}, request_id, TRACE, 5, 60.0, Backoff(), **other)
+        return NewJob(job_id, "normal", spec.to_text(), group=spec.group, tags=spec.tags)
+
+    async def put(self, *jobs: NewJob) -> list[str]:
+        """The ids of the jobs, which were created one ms after the other."""
+        for number, job in enumerate(jobs):
+            await self.job_store.enqueue(job)
+            for index in ("all", *(f"tag:{tag}" for tag in job.tags)):
+                self.client.zadd(self.base + index, {job.job_id: 1000 + number})
+        return [job.job_id for job in jobs]
+
+    async def test_its_jobs_are_found_whichever_version_their_ids_have(self) -> None:
+        ids = await self.put(
+            self.a_job("r1"), self.a_job("r2"), self.a_job("r1", version=7), self.a_job("r2", version=7)
+        )
+
+        self.assertEqual([ids[2], ids[0]], await self.found(Wanted(request_id="r1"), 1))
+        self.assertEqual([ids[0], ids[2]], await self.found(Wanted(request_id="r1"), 1, oldest_first=True))
+        self.assertEqual([], await self.found(Wanted(request_id="r3")))
+
+    async def test_a_job_that_has_the_mark_by_chance_is_told_from_them_by_its_spec(self) -> None:
+        ours, _ = await self.put(self.a_job("r1"), self.a_job("r2", mark_of="r1"))
+
+        self.assertEqual([ours], await self.found(Wanted(request_id="r1")))
+
+    async def test_the_other_filters_hold_beside_it(self) -> None:
+        plain, tagged, grouped, _ = await self.put(
+            self.a_job("r1"),
+            self.a_job("r1", tags=("eu",), version=7),
+            self.a_job("r1", group="tenant-4"),
+            self.a_job("r2", tags=("eu",), group="tenant-4"),
+        )
+        self.end(plain, "dead", 500)
+
+        self.assertEqual([tagged], await self.found(Wanted(request_id="r1", tag="eu")))
+        self.assertEqual([grouped], await self.found(Wanted(request_id="r1", group="tenant-4")))
+        self.assertEqual([plain], await self.found(Wanted("dead", request_id="r1", error="ValueError", before_ms=501)))
+        self.assertEqual([], await self.found(Wanted("dead", request_id="r1", before_ms=500)))
+        self.assertEqual([grouped, tagged], await self.found(Wanted("ready", request_id="r1")))
+        self.assertEqual([grouped], await self.found(Wanted(request_id="r1", after_ms=1002, before_ms=1003)))
+
+    async def test_a_call_looks_at_5000_ids_of_version_8_and_at_800_of_version_7(self) -> None:
+        for version, most in ((8, MOST_IDS), (7, MOST_LOOKED_AT)):
+            self.client.flushall()
+            (ours,) = await self.put(self.a_job("r1"))
+            others = [self.a_job("r2", version=version) for _ in range(most)]
+            await asyncio.gather(*map(self.job_store.enqueue, others))
+
+            first = await self.job_store.page(["q"], Wanted(request_id="r1"), None, 50)
+            second = await self.job_store.page(["q"], Wanted(request_id="r1"), first.end, 50)
+
+            self.assertEqual(([], True), (first.jobs, first.end is not None), version)
+            self.assertEqual(([ours], None), ([place.job_id for place in second.jobs], second.end), version)
 
 
 class AnyOrder(FilterCase):

@@ -96,11 +96,11 @@ class Gated(RedisCase):
         parent = await self.claimed(runner)
 
         with self.assertRaises(UpgradeNeeded):
-            await self.job_store.named_jobs.enqueue(parent, "name", self.grouped())
+            await self.job_store.named_jobs.enqueue(parent, "name", self.grouped(), "request")
 
         await self.fleet.hide([OLD])
         self.now_s += FRESH_S
-        child = await self.job_store.named_jobs.enqueue(parent, "name", self.grouped())
+        child = await self.job_store.named_jobs.enqueue(parent, "name", self.grouped(), "request")
         self.assertEqual(b"tenant-42", self.client.hget(f"{self.base}job:{child}", "group"))
 
     async def test_who_asks_and_goes_away_takes_nobody_along(self) -> None:

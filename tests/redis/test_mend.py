@@ -62,7 +62,7 @@ class ByHand(GroupedCase):
 
     async def test_ghosts_among_what_runs_are_taken_away(self) -> None:
         await self.claimer.claim(5)
-        ghosts = [self.ids.new("q") for _ in range(50)]
+        ghosts = [self.ids.new("q", "request") for _ in range(50)]
 
         await self.broken_and_mended(lambda: self.client.sadd(self.base + "running:a", *ghosts))
 

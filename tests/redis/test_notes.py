@@ -278,6 +278,29 @@ class Checkpoints(NotesCase):
 
             self.assertEqual(wanted, await self.left())
 
+    async def test_a_job_that_was_cancelled_goes_on_from_it_when_it_is_retried(self) -> None:
+        self.notes.set_checkpoint("[1]")
+        await self.end("release")
+        await self.job_store.cancel(self.job_id)
+
+        await self.job_store.retry(self.job_id)
+
+        self.assertEqual("[1]", await self.left())
+
+    async def test_the_same_one_again_keeps_its_time_and_another_one_has_its_own(self) -> None:
+        self.notes.set_checkpoint("[1]")
+        await self.end("release")
+        self.client.hset(f"{self.base}job:{self.job_id}", "checkpointed", "1795952197400")
+        await self.left()
+
+        for text, is_kept in (("[1]", True), ("[2]", False)):
+            self.notes.set_checkpoint(text)
+            self.runner.note(self.notes)
+            await self.runner.wait_until_idle()
+
+            is_old = (await self.record(self.job_id)).checkpointed_ms == 1795952197400
+            self.assertEqual((text, is_kept), (str(await self.shown()), is_old))
+
     async def test_large_ones_are_handed_out_in_bites(self) -> None:
         await self.fresh()
         ids = [self.job_id, *await self.enqueue_many(39)]

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from lib.errors import InvalidFields, OutcomeUnknown, QueueFull, RedisUnavailable, WrongState
-from lib.ids import derived_id, queue_of
+from lib.ids import derived_id, queue_of, request_mark
 from lib.jobs.job import ClaimedJob
 from lib.queue.end_record import fail_record
 from lib.queue.job_store import JobStore
@@ -56,7 +56,7 @@ class OnceCase(RedisCase):
     async def child(self, parent: ClaimedJob, name: str = "mail", by: JobStore | None = None, **other: Any) -> str:
         """What the handler of `parent` is given that enqueues under a name."""
         job = self.job(**{"queue": "child", **other})
-        return await (by or self.job_store).named_jobs.enqueue(parent, name, job)
+        return await (by or self.job_store).named_jobs.enqueue(parent, name, job, "request")
 
     async def again(self, parent: ClaimedJob) -> ClaimedJob:
         """The next attempt of the parent, after a crash of its runner."""
@@ -245,15 +245,16 @@ class Once(OnceCase):
         self.assertEqual(1, self.made())
 
     async def test_an_id_that_was_derived_is_one_of_version_8_with_the_parents_time(self) -> None:
-        parent = self.ids.new("q")
+        parent = self.ids.new("q", "request")
 
-        child = derived_id("other", parent, "mail")
+        child = derived_id("other", parent, "mail", "request")
 
         self.assertEqual("other", queue_of(child))
         self.assertEqual((parent[2:14], "8"), (child[6:18], child[18]))
+        self.assertEqual(request_mark("request"), child[-4:])
         self.assertIn(child[22], "89ab")
-        self.assertEqual(child, derived_id("other", parent, "mail"))
-        self.assertNotEqual(child[-32:], derived_id("other", parent, "mails")[-32:])
+        self.assertEqual(child, derived_id("other", parent, "mail", "request"))
+        self.assertNotEqual(child[-32:], derived_id("other", parent, "mails", "request")[-32:])
 
 
 class Fenced(OnceCase):

@@ -4,8 +4,10 @@ import asyncio
 import unittest
 
 from lib.queue.end_record import release_record
+from lib.queue.lease import Lease
+from lib.queue.notes import Notes
 from lib.queue.queue_store import QueueStore
-from tests.redis.case import KEEP_ALL, RedisCase, ending, ids_of
+from tests.redis.case import KEEP_ALL, RedisCase, ending, ids_of, until
 
 
 class Reap(RedisCase):
@@ -80,6 +82,68 @@ class Reap(RedisCase):
 
             self.assertEqual(("dead", limit), (await self.state(job_id), len(runner_ids)))
             self.assertTrue(runner_ids[-1].endswith(".alone"))
+
+    async def test_a_suspect_that_gets_on_is_run_again_however_often_its_runner_crashes(self) -> None:
+        job_id = await self.a_suspect()
+
+        for row in range(1, 8):
+            await self.crash_alone(checkpoint=row)
+            self.assertEqual(([job_id], "ready"), (self.list("suspects"), await self.state(job_id)), row)
+
+        record = await self.record(job_id)
+        self.assertEqual((7, 9), (record.checkpoint, record.attempts))
+        self.assertEqual(["crashed"] * 9, [line.outcome for line in record.history])
+
+    async def test_a_suspect_that_got_on_and_does_so_no_more_is_convicted_as_any_other(self) -> None:
+        for repeated in (None, 5):  # No checkpoint, and the one that the attempt was given.
+            job_id = await self.a_suspect()
+            for row in range(1, 6):
+                await self.crash_alone(checkpoint=row)
+
+            await self.crash_alone(checkpoint=repeated)
+
+            record = await self.record(job_id)
+            self.assertEqual(("dead", 5), (record.state, record.checkpoint))
+            self.assertEqual("worker_lost", (record.error or {})["type"])
+
+    async def test_a_checkpoint_of_an_earlier_attempt_acquits_nobody(self) -> None:
+        job_id = await self.enqueue()
+        for runner_id, row in (("a", None), ("b", 7)):
+            await self.claim_and_save(await self.lease(runner_id), "ready", row)
+            await self.crash(runner_id)
+
+        await self.crash_alone(checkpoint=None)
+
+        self.assertEqual("dead", await self.state(job_id))
+
+    async def test_a_job_that_gets_on_among_others_is_a_suspect_at_its_second_crash(self) -> None:
+        job_id = await self.enqueue()
+        for row, runner_id in enumerate(("a", "b")):
+            await self.claim_and_save(await self.lease(runner_id), "ready", row)
+            await self.crash(runner_id)
+
+        self.assertEqual([job_id], self.list("suspects"))
+
+    async def is_behind(self, ms: int) -> bool:
+        return await self.now_ms() > ms
+
+    async def crash_alone(self, checkpoint: int | None) -> None:
+        """The suspect runs alone, saves that checkpoint (None: none), and takes its runner down.
+
+        It is claimed in a later millisecond than its last checkpoint was written."""
+        last_ms = await self.now_ms()
+        await until(lambda: self.is_behind(last_ms), "a millisecond later")
+        lease = await self.lease("c.alone")
+        await self.claim_and_save(lease, "suspects", checkpoint)
+        await self.crash("c.alone")
+
+    async def claim_and_save(self, lease: Lease, source: str, checkpoint: int | None) -> None:
+        (job,) = (await lease.claim(1, source=source)).jobs
+        if checkpoint is not None:
+            notes = Notes(job.job_id, job.token)
+            notes.set_checkpoint(str(checkpoint))
+            lease.note(notes)
+            await lease.wait_until_idle()
 
     async def test_a_suspect_that_completes_is_done(self) -> None:
         job_id = await self.a_suspect()

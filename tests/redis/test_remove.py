@@ -268,7 +268,7 @@ class AtTheSameMoment(RemoveCase):
 
         async def come() -> None:
             server._enqueuer._named_at_s["q"] = server._enqueuer._clock()
-            await server.enqueue(job._replace(job_id=self.ids.new("q")))
+            await server.enqueue(job._replace(job_id=self.ids.new("q", "request")))
 
         await self.sweep(come, lambda: len(self.jobs()) == 1)
 

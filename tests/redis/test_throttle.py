@@ -17,7 +17,7 @@ class Throttle(RedisCase):
     def new(self, kind: str = "a", mode: str = "throttle", **options: Any) -> NewJob:
         spec = JobSpec(kind, {}, "request", TRACE, 5, 60.0, Backoff(), unique_key="k")
         return NewJob(
-            self.ids.new("q"),
+            self.ids.new("q", "request"),
             "normal",
             spec.to_text(),
             unique_key="k",

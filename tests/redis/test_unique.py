@@ -16,7 +16,7 @@ DAY_MS = 86_400_000
 class Unique(RedisCase):
     def new(self, kind: str, key: str = "k", **options: Any) -> NewJob:
         spec = JobSpec(kind, {}, "request", TRACE, 5, 60.0, Backoff(), unique_key=key)
-        return NewJob(self.ids.new("q"), "normal", spec.to_text(), unique_key=key, **options)
+        return NewJob(self.ids.new("q", "request"), "normal", spec.to_text(), unique_key=key, **options)
 
     async def post(self, kind: str, key: str = "k", **options: Any) -> Accepted:
         return await self.job_store.enqueue(self.new(kind, key, **options))

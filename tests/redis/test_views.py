@@ -43,7 +43,7 @@ class Census(RedisCase):
         runner = await self.lease()
         for name in ("mail", "noop", "noop", "noop", "noop"):
             spec = JobSpec(name, {}, "request", TRACE, 5, 60.0, Backoff())
-            await self.job_store.enqueue(NewJob(self.ids.new("q"), "normal", spec.to_text()))
+            await self.job_store.enqueue(NewJob(self.ids.new("q", "request"), "normal", spec.to_text()))
         jobs = (await runner.claim(4)).jobs
         await runner.end_and_wait("finish", complete_record(jobs[0].job_id, jobs[0].token, "mail", ""))
         await runner.end_and_wait("finish", complete_without_result(jobs[1].job_id, jobs[1].token, "noop", "no JSON"))
@@ -67,8 +67,8 @@ class Census(RedisCase):
         )
 
     async def test_types_that_nobody_defined_make_no_more_fields_than_the_cap(self) -> None:
-        jobs = [NewJob(self.ids.new("q"), "normal", f'{{"v":1,"type":"t{n}",') for n in range(700)]
-        jobs += [NewJob(self.ids.new("q"), "normal", text) for text in ("{}", '{"v":1,"type":"a\\"b"', "")]
+        jobs = [NewJob(self.ids.new("q", "request"), "normal", f'{{"v":1,"type":"t{n}",') for n in range(700)]
+        jobs += [NewJob(self.ids.new("q", "request"), "normal", text) for text in ("{}", '{"v":1,"type":"a\\"b"', "")]
         await asyncio.gather(*[self.job_store.enqueue(job) for job in jobs])
 
         totals = self.client.hgetall(self.base + "totals")
@@ -224,7 +224,7 @@ class Pages(RedisCase):
         by_wanted: dict[Wanted, list[str]] = {}
         for number, (kind, request_id) in enumerate([("mail", "r1"), ("mail", "r2"), ('m"il', "r1"), ("m", "r")] * 3):
             spec = JobSpec(kind, {"type": "mail", "request_id": "r1"}, request_id, TRACE, 5, 60.0, Backoff())
-            job = NewJob(self.ids.new("q"), "normal", spec.to_text())
+            job = NewJob(self.ids.new("q", request_id), "normal", spec.to_text())
             await self.job_store.enqueue(job)
             self.client.zadd(self.base + "all", {job.job_id: number})
             for wanted in (Wanted(None, kind), Wanted("ready", None, request_id), Wanted("ready", kind, request_id)):
@@ -237,7 +237,7 @@ class Pages(RedisCase):
 
     async def test_a_page_that_looks_at_large_specs_looks_at_fewer(self) -> None:
         large = JobSpec("large", {"text": "x" * 1_000_000}, "r", TRACE, 5, 60.0, Backoff()).to_text()
-        ids = [self.ids.new("q") for _ in range(8)]
+        ids = [self.ids.new("q", "request") for _ in range(8)]
         for job_id in ids:
             await self.job_store.enqueue(NewJob(job_id, "normal", large))
         self.client.zadd(self.base + "all", {job_id: number for number, job_id in enumerate(ids)})

@@ -29,7 +29,7 @@ from random import Random
 from typing import Any
 
 from lib.commands import audit
-from lib.ids import JobIds
+from lib.ids import JobIds, request_mark
 from lib.jobs.job import Accepted, NewJob
 from lib.jobs.state import BLOCKED, FINISHED, WAITING, Transition
 from lib.queue.claim_reply import claim_from
@@ -230,7 +230,7 @@ class Walk:
 
     def _new_job(self) -> NewJob:
         rng = self._rng
-        job = NewJob(self._ids.new(QUEUE), rng.choice(PRIORITIES), SPEC)
+        job = NewJob(self._ids.new(QUEUE, "request"), rng.choice(PRIORITIES), SPEC)
         options: dict[str, Any] = {
             "delay_ms": rng.choice((0, 1, 30, 60_000)),
             "expires_in_ms": rng.choice((5, 50, 60_000)),
@@ -415,7 +415,7 @@ class Walk:
         runner = self._runner(is_holding=True)
         if runner is not None:
             job_id, token = self._held_some(runner)[0]
-            noted = await self._call_perhaps_twice("once", job_id, token, "name", self._ids.new(QUEUE), 5)
+            noted = await self._call_perhaps_twice("once", job_id, token, "name", self._ids.new(QUEUE, "request"), 5)
             await self._call("made", job_id, "name", noted, noted)
         return "once"
 
@@ -477,7 +477,7 @@ class Walk:
         assert count == len(due) / 7, f"{count} are due, and {len(due) / 7} are told"
         overlap = self._rng.choice(("skip", "allow"))
         for name, seen, version in zip(due[::7], due[1::7], due[2::7], strict=True):
-            job = NewJob(self._ids.new(QUEUE), self._rng.choice(PRIORITIES), SPEC)
+            job = NewJob(self._ids.new(QUEUE, "request"), self._rng.choice(PRIORITIES), SPEC)
             arguments = (name, version, seen, int(now) + 60_000, 1, "", 1, 0, overlap, new_jobs_text([job]), seen)
             outcome, *_ = await self._call("fire", *arguments)
             assert outcome in (b"fired", b"skipped", b"full"), outcome
@@ -499,7 +499,8 @@ class Walk:
         index = self._rng.choice(("all", "delayed", BLOCKED, "completed", "dead", "cancelled"))
         state = "" if index != "all" else self._rng.choice(("", "ready", "active"))
         order = self._rng.choice(("", "oldest"))
-        await self._call("page", index, "", "", 10, 100, 1 << 20, state, order, "", "", "", "")
+        mark = self._rng.choice(("", request_mark("request")))
+        await self._call("page", index, "", "", 10, 100, 100, 1 << 20, state, order, "", "", "", "", mark)
         await self._call("read", *self._some())
         await self._explain_some(found["ready"])
         newest = await self._call("listen", 1)

@@ -394,7 +394,7 @@ class Refusals(BulkCase):
             (redrive, {"cursor": "x"}, "/cursor", "is not one that this operation gave"),
             (redrive, {"cursor": other}, "/cursor", "is of a call with other fields"),
             (redrive, [], "", "the body must be a JSON object, not an array"),
-            (purge, {}, "/state", "is missing; give one of completed, dead, cancelled, ready, delayed"),
+            (purge, {}, "/state", "is missing; give one of completed, dead, cancelled, ready, delayed, blocked"),
             (purge, {"state": None}, "/state", "must be one of completed, dead"),
             (purge, {"state": "active"}, "/state", "must be one of completed, dead, cancelled, ready, delayed"),
             (purge, {"state": "dead", "older_than_s": -1}, "/older_than_s", "must be from 0 to"),

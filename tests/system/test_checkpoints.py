@@ -1,5 +1,8 @@
 """Checkpoints of real jobs in real runners: whatever cuts an attempt short, the next one goes on where it was."""
 
+import os
+import signal
+
 from lib.jobs.failure import ERROR_BYTES
 from tests.processes import Server
 from tests.system.worker_case import WorkerCase
@@ -56,6 +59,19 @@ class Checkpoints(WorkerCase):
         self.assertEqual((422, 200, 200), (wrong, status, again))
         self.assertEqual(({"began_at": 1}, None), (ended["result"], ended["checkpoint"]))
         self.assertEqual(["ended step-1", "ended step-1", "ended step-2"], self.steps_done())
+
+    def test_a_handler_whose_runner_is_killed_at_every_step_takes_all_steps(self) -> None:
+        self.ready(CRASH_LIMIT=2)
+        job_id = self.post("climb", size=8)
+
+        for step in range(1, 8):
+            self.until(lambda: self.record(job_id).checkpoint == step, f"step {step} is saved")  # noqa: B023
+            os.kill(self.executions(job_id)[-1].pid, signal.SIGKILL)
+
+        self.until_all([job_id], "completed")
+        self.assertEqual([f"ended step-{step}" for step in range(1, 9)], self.steps_done())
+        self.assertEqual(8, self.record(job_id).result)
+        self.assertEqual(8, len({run.pid for run in self.executions()}))
 
     def test_what_can_not_be_kept_is_told_to_the_handler(self) -> None:
         self.ready()

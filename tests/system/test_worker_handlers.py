@@ -133,7 +133,7 @@ class Ends(WorkerCase):
             texts[spec._replace(type="noop", payload=payload).to_text()] = "unfit_payload"
         texts[spec._replace(type="checked", payload={"raises": "SystemExit"}).to_text()] = "unfit_payload"
 
-        ids = self.put(*[NewJob(self.ids.new("default"), "normal", text) for text in texts])
+        ids = self.put(*[NewJob(self.ids.new("default", "request"), "normal", text) for text in texts])
 
         worker.wait_for("job.put_off", len(ids))
         self.until_all(ids, "delayed")
@@ -146,7 +146,7 @@ class Ends(WorkerCase):
         self.ready()
         texts = ("no JSON", "[]", '{"v":1}', "\ufffd")
 
-        ids = self.put(*[NewJob(self.ids.new("default"), "normal", text) for text in texts])
+        ids = self.put(*[NewJob(self.ids.new("default", "request"), "normal", text) for text in texts])
 
         self.until_all(ids, "dead")
         self.assertEqual([1] * 4, [record.attempts for record in self.records(ids)])

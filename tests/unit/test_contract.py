@@ -440,6 +440,7 @@ class Facts(unittest.TestCase):
         self.assertIn(f"more than {preferences.MAX_WAIT_S} are {preferences.MAX_WAIT_S}", wait["description"])
         told = CONTRACT.operation("listJobs").fields["description"]
         self.assertIn(f"{listing.MOST_LOOKED_AT:,} jobs", told)
+        self.assertIn(f"{listing.MOST_IDS:,}", told)
         self.assertEqual((0.5, True), (job_search.SEARCH_S, "half a second" in told))
 
     def test_the_limits_of_http(self) -> None:

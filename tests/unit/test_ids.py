@@ -5,22 +5,66 @@ import re
 import unittest
 import uuid
 
-from lib.ids import JobIds, derived_request_id, is_request_id, new_runner_id, queue_of, random_digits, uuid4_of
+from lib.ids import (
+    JobIds,
+    derived_id,
+    derived_request_id,
+    is_request_id,
+    new_runner_id,
+    queue_of,
+    random_digits,
+    request_mark,
+    uuid4_of,
+)
 
 
 class JobId(unittest.TestCase):
-    def test_it_names_its_queue_and_is_a_uuid_of_version_7(self) -> None:
-        job_id = JobIds(lambda: 1_700_000_000_000).new("email-eu")
+    def test_it_names_its_queue_and_is_a_uuid_of_version_8(self) -> None:
+        job_id = JobIds(lambda: 1_700_000_000_000).new("email-eu", "request")
 
         self.assertEqual("email-eu", queue_of(job_id))
         made = uuid.UUID(job_id[-32:])
-        self.assertEqual((7, uuid.RFC_4122, 1_700_000_000_000), (made.version, made.variant, made.int >> 80))
+        self.assertEqual((8, uuid.RFC_4122, 1_700_000_000_000), (made.version, made.variant, made.int >> 80))
+
+    def test_it_ends_in_the_lower_half_of_the_crc32_of_its_request_whatever_was_asked_for_before(self) -> None:
+        ids = JobIds()
+        for request_id, crc in (("123456789", 0xCBF43926), ("123456789", 0xCBF43926), ("", 0), ("a", 0xE8B7BE43)):
+            self.assertEqual(f"{crc & 0xFFFF:04x}", ids.new("q", request_id)[-4:], request_id)
+
+    def test_46_of_its_bits_are_random(self) -> None:
+        made = [int(JobIds(lambda: 5).new("q", "request")[-16:], 16) for _ in range(1000)]
+
+        ones, zeros = 0, 0
+        for bits in made:
+            ones, zeros = ones | bits, zeros | ~bits
+        self.assertEqual(1000, len(set(made)))
+        self.assertEqual(((1 << 46) - 1) << 16, ones & zeros)
+
+    def test_one_that_is_derived_has_its_anchors_time_and_its_requests_mark(self) -> None:
+        anchor = JobIds().new("q", "request")
+
+        made = [
+            derived_id(queue, one, name, request_id)
+            for queue, one, name, request_id in (
+                ("other", anchor, "mail", "request"),
+                ("other", anchor, "mail", "request"),
+                ("other", anchor, "mails", "request"),
+                ("other", JobIds().new("q", "request"), "mail", "request"),
+            )
+        ]
+
+        self.assertEqual(made[0], made[1])
+        self.assertEqual(3, len({job_id[:-4] for job_id in made}))
+        digits = uuid.UUID(made[0][-32:])
+        self.assertEqual((8, uuid.RFC_4122), (digits.version, digits.variant))
+        self.assertEqual(("other", anchor[-32:-20]), (queue_of(made[0]), made[0][-32:-20]))
+        self.assertEqual({request_mark("request")}, {job_id[-4:] for job_id in made})
 
     def test_ids_ascend_within_a_millisecond_and_when_the_clock_goes_back(self) -> None:
         times = [1000] * 5000 + [900] * 5000 + [2000] * 10
         ids = JobIds(iter(times).__next__)
 
-        made = [ids.new("q") for _ in times]
+        made = [ids.new("q", "request") for _ in times]
 
         self.assertEqual(sorted(made), made)
         self.assertEqual(len(made), len(set(made)))

@@ -2,12 +2,13 @@
 
 import unittest
 
-from lib.tracing import Trace, child_of, parse_traceparent, trace_from
+from lib.tracing import Trace, attempt_span_id, job_span_id, parse_traceparent, trace_from
 from tests.traces import new_trace
 
 GOOD = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 DIGITS = "1" * 32 + "2" * 16
+JOB_SPAN, ATTEMPT_SPAN = "8a3e90ba8a519e1e", "11815582da72ef3c"
 
 
 class Traceparent(unittest.TestCase):
@@ -52,15 +53,29 @@ class Traceparent(unittest.TestCase):
             made = trace_from(header, DIGITS)
             self.assertEqual(Trace("1" * 32, "2" * 16, "01"), parse_traceparent(made.traceparent))
 
-    def test_new_traces_and_children_are_valid_and_differ(self) -> None:
+    def test_new_traces_are_valid_and_differ(self) -> None:
         made = {new_trace() for _ in range(1000)}
 
         self.assertEqual(1000, len({trace.trace_id for trace in made}))
         for trace in list(made)[:50]:
-            child = child_of(trace)
             self.assertEqual(trace, parse_traceparent(trace.traceparent))
-            self.assertEqual((trace.trace_id, trace.flags), (child.trace_id, child.flags))
-            self.assertNotEqual(trace.span_id, child.span_id)
+
+
+class Derived(unittest.TestCase):
+    def test_a_job_and_each_of_its_attempts_have_a_span_that_is_the_same_at_each_call(self) -> None:
+        """The digits are those of `printf 'q-1' | sha256sum` and `printf 'q-1 2' | sha256sum`."""
+        for _ in range(2):
+            self.assertEqual(JOB_SPAN, job_span_id("q-1"))
+            self.assertEqual(ATTEMPT_SPAN, attempt_span_id("q-1", 2))
+
+    def test_no_two_steps_have_the_same_and_each_is_valid_in_a_traceparent(self) -> None:
+        spans = {job_span_id(job_id) for job_id in ("q-1", "q-11", "r-1")}
+        spans |= {attempt_span_id(job_id, token) for job_id in ("q-1", "q-11", "r-1") for token in (1, 2, 11)}
+
+        self.assertEqual(12, len(spans))
+        for span_id in spans:
+            trace = Trace("1" * 32, span_id, "01")
+            self.assertEqual(trace, parse_traceparent(trace.traceparent))
 
 
 if __name__ == "__main__":

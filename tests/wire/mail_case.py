@@ -62,6 +62,9 @@ class Context:
     def enqueue(self, type: str, payload: dict[str, Any], **options: Any) -> Any:
         raise AssertionError("a mail queues nothing")
 
+    def results(self) -> Any:
+        raise AssertionError("a mail asks for no results")
+
     def resource(self, factory: Callable[[Any], T]) -> T:
         return cast(T, self.mailer) if factory is cast(Any, Mailer) else factory(self.settings)
 

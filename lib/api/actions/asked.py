@@ -22,7 +22,7 @@ MOST_JOBS: Final = 10_000
 """So many jobs a call of redrive or purge changes at most, and so many a dry run counts."""
 MOST_IDS: Final = 200
 REDRIVABLE: Final = ("dead", "cancelled")
-PURGEABLE: Final = ("completed", "dead", "cancelled", "ready", "delayed")
+PURGEABLE: Final = ("completed", "dead", "cancelled", "ready", "delayed", "blocked")
 Kind = Literal["retry", "cancel", "delete"]
 _ENDED: Final = ("completed", "dead", "cancelled")
 FITTING: Final[Mapping[Kind, tuple[str, ...]]] = {

@@ -10,7 +10,7 @@ from typing import Final
 
 from lib.api.actions.asked import Kind
 from lib.jobs.job import JobRecord
-from lib.jobs.state import FINISHED, WAITING
+from lib.jobs.state import BLOCKED, FINISHED, WAITING
 from lib.logs.log import Log
 from lib.queue.bulk_changes import MOST_AT_ONCE, BulkChanges, ChangeOutcome
 from lib.queue.job_store import JobStore
@@ -71,8 +71,10 @@ def _batches(records: Sequence[JobRecord]) -> list[list[JobRecord]]:
 def would_be(kind: Kind, job_id: str, record: JobRecord | None) -> ChangeOutcome:
     """The outcome that the change would have now, for a dry run. It does not ask who holds the job's unique key."""
     state = record.state if record else ""
-    allowed = {*WAITING, "active"} if kind == "cancel" else FINISHED
-    word = (REQUESTED if state == "active" else DONE) if state in allowed else state
+    allowed = {*WAITING, BLOCKED, "active"} if kind == "cancel" else FINISHED
+    # A workflow ends when the jobs of it that are asked to stop have ended.
+    is_asked = state == "active" or (state == BLOCKED and record is not None and record.is_workflow)
+    word = (REQUESTED if is_asked else DONE) if state in allowed else state
     return ChangeOutcome(word, _REFUSALS[kind](job_id, word))
 
 

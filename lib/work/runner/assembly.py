@@ -1,5 +1,6 @@
 """The parts of a runner, made once at its start: what its queues share, and a consumer for each queue."""
 
+import functools
 import os
 import random
 import socket
@@ -19,6 +20,7 @@ from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.lease import Lease
 from lib.queue.meters import Meters
+from lib.queue.notices import Notices
 from lib.queue.queue_store import QueueStore
 from lib.redis_link.link import RedisLink, open_link
 from lib.settings.config import Settings
@@ -70,7 +72,7 @@ def assemble(
         most = 1 if is_alone(runner_id) else limit
         # An isolation runner has a slot only while it runs a suspect.
         first_limit = 0 if is_waiting or is_alone(runner_id) else most
-        make_lease = _lease_maker(queue, runner_id, settings, link, keys, parts)
+        make_lease = _lease_maker(queue, runner_id, settings, link, keys, parts, services.job_store.notices.poke)
         consumers.append(Consumer(first_limit, make_lease, _about(settings, most), queues, services, parts))
     probes = probes_of(settings.job_modules)
     warnings = Warnings(probes, services.resources, queues, parts.bulkheads, log, parts.rng)
@@ -89,10 +91,12 @@ def _shared(
     retire: Callable[[str], None],
 ) -> tuple[Services, LoopParts]:
     blank, bulkheads = BlankContext(), Bulkheads(log)
+    ack_replicas = settings.ack_replicas
+    notices = Notices(link, keys, ack_replicas=ack_replicas, on_fault=bulkheads.teller("telling"))
     services = Services(
         registry=registry,
         log=log,
-        job_store=JobStore(link, keys, ack_replicas=settings.ack_replicas),
+        job_store=JobStore(link, keys, ack_replicas=ack_replicas, notices=notices),
         ids=JobIds(),
         resources=Resources(settings, log, blank.copy),
         is_draining=is_draining,
@@ -124,22 +128,24 @@ def _schedule_writer(
 
 
 def _lease_maker(
-    queue: str, runner_id: str, settings: Settings, link: RedisLink, keys: RedisKeys, parts: LoopParts
+    queue: str,
+    runner_id: str,
+    settings: Settings,
+    link: RedisLink,
+    keys: RedisKeys,
+    parts: LoopParts,
+    on_notices: Callable[[str], None],
 ) -> Callable[[], Lease]:
     """Makes leases: the first under the id that the supervisor knows this runner by, any other under a new id."""
     first_ids = iter([runner_id])
 
-    def on_ends(fault: Exception | None) -> None:
-        """The ends of attempts wait here because a key in Redis is broken; None: they have gone through."""
-        if fault is None:
-            parts.bulkheads.log_mended(queue, "ending")
-        else:
-            parts.bulkheads.log_failed(queue, "ending", fault)
+    # The ends of attempts wait here because a key in Redis is broken; None: they have gone through.
+    on_ends = functools.partial(parts.bulkheads.teller("ending"), queue)
 
     def make_lease() -> Lease:
         new_id = next(first_ids, None) or new_runner_id(socket.gethostname(), os.getpid(), is_alone=is_alone(runner_id))
         pop_link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
-        return Lease(link, pop_link, keys, queue, new_id, parts.rng, on_ends)
+        return Lease(link, pop_link, keys, queue, new_id, parts.rng, on_ends, on_notices)
 
     return make_lease
 

@@ -9,7 +9,7 @@ import asyncio
 import json
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,7 @@ from lib.logs.forms import attempt_fields
 from lib.logs.log import Bound, Log
 from lib.queue.job_store import JobStore
 from lib.queue.notes import Notes
-from lib.tracing import child_of
+from lib.tracing import Trace, attempt_span_id
 from lib.work.runner import job_programs
 from lib.work.runner.current_job import CURRENT_JOB
 from lib.work.runner.resources import AsyncResource, Resources
@@ -103,7 +103,7 @@ class Context:
 
     @property
     def traceparent(self) -> str:
-        return child_of(self._spec.trace).traceparent
+        return self._trace.traceparent
 
     @property
     def attempt(self) -> int:
@@ -167,15 +167,17 @@ class Context:
         Raises InvalidFields, QueueFull, UpgradeNeeded, RedisUnavailable, OutcomeUnknown; with `once` WrongState, too;
         with unique={"key": …, "mode": "throttle"} Throttled where the job that holds the key is gone.
         """
-        enqueued = self._enqueue({"type": type, "payload": payload, **options}, once)
-        return enqueued if self.is_on_loop else asyncio.run_coroutine_threadsafe(enqueued, self._loop).result()
+        return self._given(self._enqueue({"type": type, "payload": payload, **options}, once))
+
+    def results(self) -> Any:
+        """A Results (jobs/parents.py), for a coroutine to await. Raises RedisUnavailable."""
+        return self._given(self._services.job_store.results(self._job.job_id))
 
     def resource(self, factory: Callable[[Any], Any]) -> Any:
         made = self._services.resources.get(factory)
         if type(made) is not AsyncResource:
             return made
-        value = made.value()
-        return value if self.is_on_loop else asyncio.run_coroutine_threadsafe(value, self._loop).result()
+        return self._given(made.value())
 
     def closing_notes(self, *, is_done: bool) -> str:
         """What the handler reported and Redis may not have yet, to be sent with the record of the attempt's end; "" for
@@ -205,13 +207,23 @@ class Context:
         # The list is made here: most jobs start no program.
         self._programs: list[subprocess.Popen[Any]] = [*getattr(self, "_programs", ()), program]
 
+    @property
+    def _trace(self) -> Trace:
+        """This attempt's place in the trace of the job."""
+        return self._spec.trace._replace(span_id=attempt_span_id(self._job.job_id, self._job.token))
+
+    def _given(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """The coroutine, for an async handler to await; a plain handler is made to wait for what it returns."""
+        return call if self.is_on_loop else asyncio.run_coroutine_threadsafe(call, self._loop).result()
+
     async def _enqueue(self, body: dict[str, Any], once: str | None) -> str:
         services, spec = self._services, self._spec
-        job, _ = submission.read(
-            body, services.registry, services.ids, request_id=spec.request_id, trace=child_of(spec.trace)
+        job, child = submission.read(
+            body, services.registry, services.ids, request_id=spec.request_id, trace=self._trace
         )
+        job = job._replace(spec_text=child._replace(by=self._job.job_id).to_text())
         if once is not None:
-            return await services.job_store.named_jobs.enqueue(self._job, once, job)
+            return await services.job_store.named_jobs.enqueue(self._job, once, job, spec.request_id)
         # The id of the answer, not the new job's own: an older job under the same `unique` key may stand for it.
         return (await services.job_store.enqueue(job)).job_id
 

@@ -146,6 +146,8 @@ class Runner:
                 for consumer in self._consumers:
                     with bulkheads.around(consumer.queue, "farewell"):
                         await consumer.sign_off()
+                # What these jobs' followers are to be told; else upkeep tells them in a second or two.
+                await self._parts.services.job_store.notices.wait_until_idle()
         except (TimeoutError, RedisUnavailable) as fault:
             # No job is lost: the supervisor, or another host's upkeep, gives back the jobs of this runner's lists.
             self._log.warning("worker.left_unsigned", f"Worker left without signing off: {fault!r}")

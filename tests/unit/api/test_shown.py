@@ -56,6 +56,8 @@ class NewJobs(unittest.TestCase):
             "schedule": ("", "daily-report"),
             "scheduled_for": (0, 1_790_000_000_000),
             "tags": ((), ("eu",), ("eu", "order/17:a")),
+            "by": ("", f"q-{1:032x}"),
+            "workflow": ("", f"default-{2:032x}"),
             "unique_key": ("", 'k"ey %', "?"),
         }
         times: dict[str, tuple[Any, ...]] = {

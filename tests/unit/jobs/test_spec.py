@@ -104,6 +104,8 @@ class Spec(unittest.TestCase):
                 spec(payload, group="tenant-42"),
                 spec(payload, tags=("eu", "order-17:a/b")),
                 spec(payload, group="A.b_c:d@e/f-g", tags=("eu",), unique_key="k", priority="low"),
+                spec(payload, by=f"{'q' * 64}-{7:032x}", workflow="a-" + "0" * 32),
+                spec(payload, workflow="a-" + "0" * 32, tags=("eu",), unique_key="k", priority="low"),
             ):
                 self.assertEqual(made, spec_module._read_ours(made.to_text()))
 
@@ -121,6 +123,11 @@ class Spec(unittest.TestCase):
         text = made.to_text().encode()
 
         self.assertLess(text.index(b"g" * 128) + 128, 1024)
+
+    def test_who_queued_the_job_and_its_workflow_stand_behind_its_tags(self) -> None:
+        text = spec({}, tags=("eu",), by="a-1", workflow="b-2", unique_key="k").to_text()
+
+        self.assertIn(',"tags":["eu"],"by":"a-1","workflow":"b-2","unique_key":"k","payload":{}}', text)
 
     def test_tags_that_somebody_wrote_by_hand_cost_no_job_its_run(self) -> None:
         text = spec({}, tags=("eu",)).to_text()

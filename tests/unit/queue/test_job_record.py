@@ -2,6 +2,7 @@
 
 import unittest
 
+from lib.jobs.edges import KnownEdge
 from lib.queue.job_record import record_from
 
 
@@ -23,9 +24,30 @@ class Record(unittest.TestCase):
         self.assertEqual(("completed", 2, 3, 5, {"sent": 1}), (*record[2:3], *record[4:7], record.result))
         self.assertIsNone(record.error)
         self.assertEqual(
-            [(1, 7, 9, "w", "retried", {"type": "E"}), (2, 20, 30, "w", "completed", None)],
+            [(1, 7, 9, "w", "retried", {"type": "E"}, None), (2, 20, 30, "w", "completed", None, None)],
             [tuple(attempt) for attempt in record.history],
         )
+
+    def test_a_line_of_history_may_say_when_the_next_attempt_was_due_and_more(self) -> None:
+        lines = [
+            "1\x1d7\x1d9\x1dw\x1dretried\x1d{}",
+            "2\x1d7\x1d9\x1dw\x1dsnoozed\x1d\x1d1764410003000",
+            "3\x1d7\x1d9\x1dw\x1dretried\x1d{}\x1d12\x1da part of a later version",
+            "4\x1d7\x1d9\x1dw\x1dretried\x1d{}\x1dno time",
+        ]
+
+        record = record_from("q-1", text("state", "ready", "history", "".join(f"{line}\x1c" for line in lines)))
+
+        self.assertEqual([None, 1764410003000, 12, None], [attempt.retry_ms for attempt in record.history])
+        self.assertEqual([1, 2, 3, 4], [attempt.attempt for attempt in record.history])
+
+    def test_the_jobs_that_it_waits_for_and_those_that_wait_for_it(self) -> None:
+        record = record_from("q-1", text("state", "blocked", "edges", "c.q-2 fetch,edr-3 ", "then", "q-4,r-5"))
+        alone = record_from("q-1", text("state", "ready"))
+
+        self.assertEqual((KnownEdge("c", ".", "q-2", "fetch"), KnownEdge("e", "d", "r-3", "")), record.edges)
+        self.assertEqual(("q-4", "r-5"), record.then)
+        self.assertEqual(((), ()), (alone.edges, alone.then))
 
     def test_what_makes_no_sense_is_absent(self) -> None:
         record = record_from("q-1", text("state", "dead", "attempts", "x", "result", "{", "error", "[1]", "odd"))

@@ -111,13 +111,25 @@ class Fits(unittest.TestCase):
         ):
             arguments = wanted.arguments(None, 50, 1, oldest_first=True)
 
-            self.assertEqual((walked, state, "oldest", times), (arguments[0], *arguments[6:9]))
+            self.assertEqual((walked, state, "oldest", times), (arguments[0], *arguments[7:10]))
+
+    def test_for_a_request_many_ids_are_looked_at_and_no_more_records_read_than_for_others(self) -> None:
+        for wanted, queues, seen, read, mark in (
+            (Wanted(type_name="mail"), 1, 800, 800, ""),
+            (Wanted(request_id="123456789"), 1, 5000, 800, "3926"),
+            (Wanted(request_id="123456789"), 10, 500, 80, "3926"),
+            (Wanted(request_id="123456789", tag="eu"), 10_000, 20, 20, "3926"),
+        ):
+            arguments = wanted.arguments(None, 50, queues)
+
+            self.assertEqual((seen, read, mark), (*arguments[4:6], arguments[13]))
 
     def test_what_redis_looks_for_stands_early_in_every_spec(self) -> None:
         longest = JobSpec(
             'ü"' * 32, {"x": "y" * 5000}, "r" * 128, TRACE, 1000, 604_800.0, Backoff(), "normal", unique_key="ü" * 255
         )
         longest = longest._replace(group="g" * 128, schedule="s" * 100, scheduled_for=9 * 10**12, tags=("t" * 64,) * 10)
+        longest = longest._replace(by=f"{'q' * 64}-{1:032x}", workflow=f"{'q' * 64}-{2:032x}")
         for spec in (longest, JobSpec("mail", {}, "r1", TRACE, 5, 60.0, Backoff(), "high")):
             head = spec.to_text().encode()[:1024]
 

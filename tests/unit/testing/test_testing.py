@@ -13,7 +13,7 @@ from lib.handlers.email.mailbox import Mailbox
 from lib.handlers.email.mailer import Mailer
 from lib.handlers.email.smtp.session import Receipt
 from lib.jobs import registry
-from lib.jobs.registry import Discard, Retry, Snooze, job
+from lib.jobs.registry import Discard, Parent, Retry, Snooze, job
 from lib.jobs.result import Unkept
 from lib.testing import Enqueued, Interrupted, JobContext, Step, Told, run, run_async
 from tests import jobs_for_tests
@@ -234,6 +234,25 @@ class Run(unittest.TestCase):
 
         for handler in (awaits, plain):
             self.assertEqual(["a row"], run(handler, {}, resources={pool: ["a row"]}))
+
+    def test_what_the_jobs_parents_returned_is_what_the_test_says(self) -> None:
+        @job("sums")
+        async def sums(ctx: registry.JobContext, payload: dict[str, Any]) -> Any:
+            return [[one.name, one.outcome, one.result] for one in await ctx.results()]
+
+        @job("sums_plainly")
+        def sums_plainly(ctx: registry.JobContext, payload: dict[str, Any]) -> Any:
+            results = ctx.results()
+            return results["a"] + results["b"]
+
+        failed = Parent("c", "default-" + "1" * 32, "failed", error={"type": "ValueError", "message": "no"})
+
+        self.assertEqual([["c", "failed", None]], run(sums, {}, parents=[failed]))
+        self.assertEqual([["on", "completed", "2026-11-01"]], run(sums, {}, parents={"on": datetime.date(2026, 11, 1)}))
+        self.assertEqual([], run(sums, {}))
+        self.assertEqual(5, run(sums_plainly, {}, parents={"a": 2, "b": 3}))
+        with self.assertRaisesRegex(KeyError, "known: a"):
+            run(sums_plainly, {}, parents={"a": 2})
 
     def test_a_resource_without_a_fake_is_said_and_not_made(self) -> None:
         with self.assertRaisesRegex(LookupError, r"resources=\{database: …\}"):

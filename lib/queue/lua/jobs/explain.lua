@@ -50,7 +50,7 @@ local function living()
 end
 
 local seen = {group_paused = '', held = '', full_group = '', full_queue = '', spent_group = '', spent_queue = ''}
-if rationed and (state == 'ready' or state == 'delayed') then
+if rationed and (state == 'ready' or state == 'delayed' or state == 'blocked') then
   see_queue_limits(seen, concurrency, rate)
   if group ~= '' then see_group_limits(seen, group) end
 end

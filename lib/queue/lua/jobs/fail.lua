@@ -24,9 +24,9 @@ local function fail(id, token, delay_ms, rest)
     fields[id] = {'ended', token, 'error', error_text}
     return
   end
-  remember(job, 'retried', error_text)
-  redis.call('HDEL', job, 'unknown_since')
   local due_ms = now_ms + tonumber(string.match(delay_ms, '^%d+'))
+  remember(job, 'retried', error_text, nil, due_ms)
+  redis.call('HDEL', job, 'unknown_since')
   delay(id, job, due_ms, 'ended', token, 'error', error_text)
   if string.sub(delay_ms, -1) == 'h' then lines().hold(redis.call('HGET', job, 'group'), due_ms, id) end
   add_one(retried_types, type_of_job(job))

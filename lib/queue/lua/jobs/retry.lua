@@ -38,15 +38,16 @@ local function check(state)
 end
 
 -- Run a job again that waited for others, or a workflow. is_ordered: by the workflow whose job it is, which runs the
--- others again as well: the job asks them only where they do not tell it.
+-- others again as well: the job asks them only where they do not tell it. A workflow gives its own jobs such orders as
+-- it asks, and does so at once.
 local ORDERED_ASKS_MS = 15000
 local function wait_again(id, is_from_start, is_ordered, joins)
   local job = base .. 'job:' .. id
   clear_end(id, is_from_start)
-  reopen(id, 'cefomn')
+  reopen(id, ALL_RULES, NOT_GOT)
   if joins then redis.call('HINCRBY', job, 'round', '1') end
-  block(id, job, is_ordered and digits(now_ms + ORDERED_ASKS_MS) or now)
-  if decide(id, job, 'its parents', 'retry') == 'free' then run_again(id) end
+  block(id, job, is_ordered and not joins and digits(now_ms + ORDERED_ASKS_MS) or now)
+  if decide(id, job, 'retry') == 'free' then run_again(id) end
 end
 
 local function retry(id, unique_key, key, fingerprint, is_from_start, seen, order)

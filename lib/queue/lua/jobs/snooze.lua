@@ -17,7 +17,8 @@ local function snooze(id, token, option, rest)
   local reason, last_words = split_last_words(rest)
   keep_notes(id, job, token, last_words)
   if cancel_if_requested(id, job, 'ended', token) then return end
-  remember(job, 'snoozed', reason)
+  local due_ms = now_ms + tonumber(string.match(option, '^%d+'))
+  remember(job, 'snoozed', reason, nil, due_ms)
   if string.sub(option, -1) == 'u' then
     redis.call('HSETNX', job, 'unknown_since', now)
     keep_expiring(id, job, token)
@@ -25,7 +26,6 @@ local function snooze(id, token, option, rest)
     redis.call('HDEL', job, 'unknown_since')
   end
   redis.pcall('HINCRBY', job, 'attempts', -1)
-  local due_ms = now_ms + tonumber(string.match(option, '^%d+'))
   delay(id, job, due_ms, 'ended', token)
   if string.sub(option, -1) == 'h' then lines().hold(redis.call('HGET', job, 'group'), due_ms, id) end
 end

@@ -1,20 +1,20 @@
 -- An edge says that a job, the follower, waits for what becomes of another one, its parent. parents:<follower> holds
 -- the edges of a job: the parent's id -> '<rule><mark><name>\31<what the parent said>', as in 'ccfetch\31{"rows":5}'.
--- rule: what the follower waits for. c: the parent has completed | e: it has ended | f: it has failed | o: it is open,
---   the workflow whose job the follower is, or the anchor of its graph | and what a workflow asks of its own jobs:
---   m: the job must complete | n: it need not
+-- rule: what the follower waits for. c: the parent has completed | e: it has ended | f: it has failed
+--   | o: the parent is its workflow, and is open | a: the parent is the anchor of its graph, and is there
+--   | and what a workflow asks of its own jobs: m: the job must complete | n: it need not
 -- mark: what the follower was told. . nothing | c completed | d dead | x cancelled, for a parent of its own failed
 --   | k cancelled by a person | s skipped | g gone: nobody knows the parent | o open
 -- What the parent said is its result or its error, JSON; '' for none; '!' where it was too much to keep.
--- Beside the edges stand counts of them by class: '#open' '#lost' '#cut' '#bad' '#off' of the rules c e f o, '@open' …
--- of m and n. Edges of the class ok are not counted.
+-- Beside the edges stand counts of them by class: '#open' '#lost' '#cut' '#bad' '#off' of the rules c e f o a,
+-- '@open' … of m and n. Edges of the class ok are not counted.
 local CLASSES = {
   c = {c = 'ok', d = 'bad', x = 'bad', k = 'cut', s = 'off'},
   e = {c = 'ok', d = 'ok', x = 'ok', k = 'ok', s = 'ok'},
   f = {c = 'off', d = 'ok', x = 'ok', k = 'off', s = 'off'},
   o = {o = 'ok', k = 'cut', s = 'off'},
 }
-CLASSES.m, CLASSES.n = CLASSES.c, CLASSES.e
+CLASSES.a, CLASSES.m, CLASSES.n = CLASSES.o, CLASSES.c, CLASSES.e
 -- A word counts where its class has a higher rank than that of the mark which stands.
 local RANKS = {open = 0, lost = 1, cut = 2, bad = 3, off = 4, ok = 5}
 
@@ -25,6 +25,9 @@ local function class_of(rule, mark)
 end
 
 local function parents_of(id) return base .. 'parents:' .. id end
+
+-- is_for_open(rule): is this the wait for the word that a workflow is open, or that an anchor is there?
+local function is_for_open(rule) return rule == 'o' or rule == 'a' end
 
 -- is_of_own_job(rule): does a workflow ask this of one of its own jobs?
 local function is_of_own_job(rule) return rule == 'm' or rule == 'n' end

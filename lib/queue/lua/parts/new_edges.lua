@@ -1,6 +1,6 @@
--- write_edges(id, text): the edges (edges.lua) of a new job. text: '<rule><parent> <name>' for each, parted by commas, as
--- in 'cemails-01a2… fetch,eimages-01a3… '. Returns how many of them ask for a job of others, and how many for one of the
--- workflow's own (rules m and n).
+-- write_edges(id, text): the edges (edges.lua) of a new job. text: '<rule><parent> <name>' for each, parted by commas,
+-- as in 'cemails-01a2… fetch,eimages-01a3… '. Returns how many of them ask for a job of others, and how many for one of
+-- the workflow's own (rules m and n).
 -- WHY apart from edges.lua: that makes tables, and enqueue.lua, which may need this, is called for every job.
 -- @use clock
 local function write_edges(id, text)

@@ -19,6 +19,8 @@ end
 -- keep_notes(id, job, token, notes): write an attempt's notes; '' for none.
 -- WHY `noted` holds token and count: notes that were on their way when the attempt ended come with the end once more.
 -- WHY pcall: a log that somebody broke must cost neither the notes of other jobs nor the attempt's end.
+-- WHY the time of a checkpoint stays where the same one is written again: by that time reap.lua sees whether a job that
+-- takes its runners down gets on.
 local LINES_KEPT = '200'
 local function keep_notes(id, job, token, notes)
   if notes == '' then return end
@@ -35,7 +37,10 @@ local function keep_notes(id, job, token, notes)
     elseif letter == 'p' then
       redis.call('HSET', job, 'progress', sub(note, 2))
     elseif letter == 'c' then
-      redis.call('HSET', job, 'checkpoint', sub(note, 2), 'checkpointed', now)
+      local text = sub(note, 2)
+      if redis.call('HGET', job, 'checkpoint') ~= text then
+        redis.call('HSET', job, 'checkpoint', text, 'checkpointed', now)
+      end
     elseif letter == 'd' then
       redis.call('HDEL', job, 'checkpoint', 'checkpointed')
     end

@@ -1,12 +1,13 @@
--- reopen(id, rules): what the job's edges of these rules have not got is open again, and is asked for anew: edges whose
--- class is bad, lost or cut. rules: 'mn', or 'cefomn' for all.
+-- reopen(id, rules, classes): edges of these rules and classes are open again, and are asked for anew. rules: 'mn', or
+-- ALL_RULES; classes: class -> true, as in NOT_GOT, of all edges that have not got what they wait for.
 -- @use edges
-local function reopen(id, rules)
+local ALL_RULES, NOT_GOT = 'cefoamn', {bad = true, lost = true, cut = true}
+local function reopen(id, rules, classes)
   local fields, changes = {}, {}
   local function change(name, by) changes[name] = (changes[name] or 0) + by end
   for parent, rule, mark, name in each_edge(id) do
     local class = class_of(rule, mark)
-    if string.find(rules, rule, 1, true) and (class == 'bad' or class == 'lost' or class == 'cut') then
+    if classes[class] and string.find(rules, rule, 1, true) then
       fields[#fields + 1] = parent
       fields[#fields + 1] = rule .. '.' .. name .. '\31'
       change(count_name(rule, class), -1)

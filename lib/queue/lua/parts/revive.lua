@@ -1,5 +1,5 @@
--- revive(id, is_from_start): a job that has ended runs again as if it were new: it is ready, at the end of its list. Its
--- history gets a line about the last attempt. is_from_start: the job loses its checkpoint.
+-- revive(id, is_from_start): a job that has ended runs again as if it were new: it is ready, at the end of its list.
+-- Its history gets a line about the last attempt. is_from_start: the job loses its checkpoint.
 -- clear_end(id, is_from_start): the first part of that: what the record says of the end and of the attempts goes.
 -- run_again(id): the second part.
 -- The caller has checked that the job has ended, and the types of the index and of the ready lists, and calls

@@ -1,5 +1,5 @@
--- A job that waited for others is free: set_free makes it ready, or delays it as it was asked for; publish_freed is to be
--- called once, behind the last one.
+-- A job that waited for others is free: set_free makes it ready, or delays it as it was asked for; publish_freed is
+-- to be called once, behind the last one.
 -- WHY the front of the line: the job was taken in before whatever came since. WHY in reverse: the last one pushed there
 -- is the next, and siblings are to begin in the order in which they were freed.
 -- @use clock delay give_back make_ready ready_list stale_ids

@@ -46,8 +46,8 @@ end
 
 -- take_in(id, priority, spec, type_name, options): make a job. Nothing else does. options: of read_options, or false;
 -- where they have edges, the caller adds ask_ms: when the job asks its parents.
--- The caller has checked the types of `all`, `delayed`, `blocked` (where there are edges) and the ready lists, and calls
--- place_taken_in after the last.
+-- The caller has checked the types of `all`, `delayed`, `blocked` (where there are edges) and the ready lists, and
+-- calls place_taken_in after the last.
 local function take_in(id, priority, spec, type_name, options)
   local job, due_ms = base .. 'job:' .. id, options and options.due_ms
   entries[#entries + 1] = now

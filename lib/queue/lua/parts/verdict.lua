@@ -1,8 +1,8 @@
 -- What becomes of a job that waits for others, by what its edges know.
--- decide(id, job, culprit, by): judge the job, and do what follows, but for a job that is free: its caller makes it
--- ready. Returns 'free', or what was done: a mark (edges.lua): the job has ended so; '.': it is blocked again; 'open': it
--- is a workflow whose jobs are told that it is open; nil: nothing has changed. culprit: the parent whose word it was, or
--- ''. by: an event of lib/jobs/state.py.
+-- decide(id, job, by): judge the job, and do what follows, but for a job that is free: its caller makes it
+-- ready. Returns 'free', or what was done: a mark (edges.lua): the job has ended so; '.': it is blocked again;
+-- 'open': it is a workflow whose jobs are told that it is open; nil: nothing has changed. by: an event of
+-- lib/jobs/state.py.
 -- A job that was ended by its parents (field `by_parents`) is judged anew with each word: a parent that is retried and
 -- completes frees what was cancelled for it. A job that runs, has run, or was ended by a person is not.
 -- @use block clock conclude edges notices reopen unblock
@@ -48,6 +48,15 @@ local function verdict_on_workflow(id, jobs, is_open, is_to_stop)
   return (is_to_stop or jobs.bad + jobs.lost == 0) and 'k' or 'd'
 end
 
+-- The parent that decided the verdict `mark`: the first whose edge has its class.
+local CLASS_OF = {x = 'bad', g = 'lost', k = 'cut', s = 'off'}
+local function culprit_of(id, mark)
+  for parent, rule, known in each_edge(id) do
+    if not is_of_own_job(rule) and class_of(rule, known) == CLASS_OF[mark] then return parent end
+  end
+  return 'a job'
+end
+
 -- The ids of a workflow's own jobs, parted by commas.
 local function own_jobs(id)
   local ids = {}
@@ -70,8 +79,9 @@ local function end_by_others(id, mark, error_text, by)
   return mark
 end
 
-local function end_workflow(id, mark, jobs, joins, is_open, culprit, by)
-  local error_text = ERRORS[mark] and not is_open and string.format(ERRORS[mark], culprit) or nil
+local function end_workflow(id, mark, jobs, joins, is_open, by)
+  local is_by_parents = not is_open and verdict_by_parents(counts_of(id, '#')) == mark
+  local error_text = is_by_parents and string.format(ERRORS[mark], culprit_of(id, mark)) or nil
   if mark == 'd' then
     local failed = jobs.bad + jobs.lost + jobs.cut
     error_text = string.format('{"type":"jobs_failed","message":"%d of %s jobs did not complete"}', failed, joins)
@@ -81,9 +91,13 @@ local function end_workflow(id, mark, jobs, joins, is_open, culprit, by)
   return end_by_others(id, mark, error_text, by)
 end
 
--- open(id, job): a workflow's jobs may begin. What they had said before, as the workflow had been cancelled, is void.
-local function open(id, job)
-  reopen(id, 'mn')
+-- open(id, job, before): a workflow's jobs may begin. before: the workflow had been ended by its parents, with this
+-- mark; what its jobs had said of that is void, and they are asked anew.
+local function open(id, job, before)
+  if before then
+    reopen(id, 'mn', NOT_GOT)
+    block(id, job, now)
+  end
   redis.call('HSET', job, 'opened', '1')
   give_notice(id, 'o', own_jobs(id), '')
 end
@@ -96,7 +110,7 @@ local function take_out_of_end(id, job, state, followed)
   if followed then wait_for(id, followed) end
 end
 
-local function decide(id, job, culprit, by)
+local function decide(id, job, by)
   local state, before, joins, is_open, is_to_stop, followed =
     unpack(redis.call('HMGET', job, 'state', 'by_parents', 'joins', 'opened', 'cancel_requested', 'followed'))
   if state ~= 'blocked' and (not before or is_to_stop) then return nil end
@@ -106,9 +120,8 @@ local function decide(id, job, culprit, by)
 
   if before then take_out_of_end(id, job, state, followed) end
   if verdict == 'open' then
-    if before then block(id, job, now) end
-    open(id, job)
-    if counts_of(id, '@').open == 0 then return decide(id, job, culprit, by) end
+    open(id, job, before)
+    if counts_of(id, '@').open == 0 then return decide(id, job, by) end
     return 'open'
   end
   if verdict == '.' then
@@ -117,6 +130,6 @@ local function decide(id, job, culprit, by)
   end
   if not before then unblock(id) end
   if verdict == 'free' then return 'free' end
-  if joins then return end_workflow(id, verdict, jobs, joins, is_open, culprit, by) end
-  return end_by_others(id, verdict, string.format(ERRORS[verdict], culprit), by)
+  if joins then return end_workflow(id, verdict, jobs, joins, is_open, by) end
+  return end_by_others(id, verdict, string.format(ERRORS[verdict], culprit_of(id, verdict)), by)
 end

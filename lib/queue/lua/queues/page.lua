@@ -2,10 +2,11 @@
 -- page.lua: jobs of an index that fit, newest or oldest first, from behind a job on.
 -- KEYS 1 base
 -- ARGV 1 index: all | delayed | blocked | completed | dead | cancelled | tag:<tag>  2 score and 3 id of the last job
---      seen, or '' and ''  4 most jobs to return  5 most jobs to look at  6 most bytes of records to look at  7 state,
---      or '' for any  8 'oldest' for the lowest scores first, or ''  9 the index whose scores are bounded by 10 ms at
---      which they begin and 11 ms before which they end, each '' where there is no bound  12 what the job's error
---      begins with, as '{"type":"ValueError"', or ''  13… texts that must stand in the spec's first KB, as
+--      seen, or '' and ''  4 most jobs to return  5 most jobs to look at  6 most of them of which more than the id is
+--      looked at  7 most bytes of records  8 state, or '' for any  9 'oldest' for the lowest scores first, or ''
+--      10 the index whose scores are bounded by 11 ms at which they begin and 12 ms before which they end, each '' for
+--      no bound  13 what the job's error begins with, as '{"type":"ValueError"', or ''  14 the four digits in which
+--      the ids of a request's jobs end (lib/ids.py), or ''  15… texts that must stand in the spec's first KB, as
 --      '"type":"email"'
 -- RETURNS {id and score of the last job looked at where there are more behind it, or '' and '', then id, score, id,
 --      score …}
@@ -14,12 +15,14 @@
 -- most.
 -- WHY two indexes: the jobs with a tag stand in their own index by the time at which they were created, and a request
 -- may ask for those of them that ended at a certain time.
+-- WHY ids of version 7 are never passed over for the four digits: versions before 0.3.0 made them, of random digits.
 local index, score, id, limit = base .. ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local most_seen, most_bytes, state = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
-local is_oldest_first, times = ARGV[8] ~= '', base .. ARGV[9]
-local begin_ms, end_ms, error_begin = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
-local HEAD_BYTES, MOST_ACTIVE, MOST_OF_ONE_MS, STEP, TEXTS_FROM = 1024, 2000, 10000, 500, 13
-local is_bounded = begin_ms or end_ms
+local most_seen, most_into, most_bytes, state = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local is_oldest_first, times = ARGV[9] ~= '', base .. ARGV[10]
+local begin_ms, end_ms, error_begin, mark = tonumber(ARGV[11]), tonumber(ARGV[12]), ARGV[13], ARGV[14]
+local HEAD_BYTES, MOST_ACTIVE, MOST_OF_ONE_MS, STEP, TEXTS_FROM = 1024, 2000, 10000, 500, 15
+local is_bounded, sub, byte = begin_ms or end_ms, string.sub, string.byte
+local SEVEN = 55 -- the byte of '7'
 
 -- The fields that are read of each job; place_of: the place of each among them.
 local needed, place_of = {}, {}
@@ -31,30 +34,28 @@ if #ARGV >= TEXTS_FROM then need('spec') end
 if error_begin ~= '' then need('error') end
 if state ~= '' then need('state') end
 
-local function is_in_time(job_id, job_score)
-  if not is_bounded then return true end
-  local ms = tonumber(times == index and job_score or redis.call('ZSCORE', times, job_id))
-  return ms and ms >= (begin_ms or ms) and ms < (end_ms or math.huge)
+-- May this be the id of a job of the request? 'email-019b2f0e1a2c8000a1b2c3d4e5f6ffea' has the mark 'ffea'.
+local function may_have_mark(job_id)
+  return mark == '' or sub(job_id, -4) == mark or byte(job_id, -20) == SEVEN
 end
 
 -- bytes: of the specs and errors that were looked at.
 local bytes = 0
 local function has_texts(spec)
-  local head = #spec > HEAD_BYTES and string.sub(spec, 1, HEAD_BYTES) or spec
+  local head = #spec > HEAD_BYTES and sub(spec, 1, HEAD_BYTES) or spec
   for i = TEXTS_FROM, #ARGV do
     if not string.find(head, ARGV[i], 1, true) then return false end
   end
   return true
 end
 
-local function fits(job_id, job_score)
-  if not is_in_time(job_id, job_score) then return false end
+local function has_what_is_asked(job_id)
   if #needed == 0 then return true end
   local f = redis.pcall('HMGET', base .. 'job:' .. job_id, unpack(needed))
   local spec, error_text = place_of.spec and f[place_of.spec], place_of.error and f[place_of.error]
   bytes = bytes + #(spec or '') + #(error_text or '')
   if place_of.state and f[place_of.state] ~= state then return false end
-  if place_of.error and string.sub(error_text or '', 1, #error_begin) ~= error_begin then return false end
+  if place_of.error and sub(error_text or '', 1, #error_begin) ~= error_begin then return false end
   return not place_of.spec or (spec and has_texts(spec))
 end
 
@@ -82,22 +83,17 @@ local function count_to(rank_score, rank_id)
   return count
 end
 
--- The next jobs of the index: id, score, id, score …
+-- The next jobs of the index: id, score, id, score … Of the many that may not be of the request, the ids alone.
 local function from_index()
   local from = id ~= '' and count_to(score, id) or 0
   if times == index and is_oldest_first and begin_ms then
-    from = math.max(from, redis.call('ZCOUNT', index, '-inf', '(' .. ARGV[10]))
+    from = math.max(from, redis.call('ZCOUNT', index, '-inf', '(' .. ARGV[11]))
   elseif times == index and not is_oldest_first and end_ms then
-    from = math.max(from, redis.call('ZCOUNT', index, ARGV[11], '+inf'))
+    from = math.max(from, redis.call('ZCOUNT', index, ARGV[12], '+inf'))
   end
-  return redis.call(is_oldest_first and 'ZRANGE' or 'ZREVRANGE', index, from, from + most_seen, 'WITHSCORES')
-end
-
--- Do all jobs of the index from this score on lie behind the last one that is wanted?
-local function is_past(job_score)
-  if times ~= index then return false end
-  if is_oldest_first then return end_ms and tonumber(job_score) >= end_ms end
-  return begin_ms and tonumber(job_score) < begin_ms
+  local range = is_oldest_first and 'ZRANGE' or 'ZREVRANGE'
+  if mark ~= '' then return redis.call(range, index, from, from + most_seen), 1 end
+  return redis.call(range, index, from, from + most_seen, 'WITHSCORES'), 2
 end
 
 -- The same from the runners' active lists; nil where these hold too many ids.
@@ -124,17 +120,50 @@ local function from_active_lists()
   return found
 end
 
-local found = state == 'active' and index == base .. 'all' and from_active_lists() or from_index()
+local found, width
+if state == 'active' and index == base .. 'all' then found, width = from_active_lists(), 2 end
+if not found then found, width = from_index() end
+
+-- The score of the job whose id is found[i].
+local function score_at(i)
+  return width == 2 and found[i + 1] or redis.call('ZSCORE', index, found[i])
+end
+
+-- Is the job's time within the bounds? Where the walk goes by this time, the second answer says whether all jobs from
+-- this one on lie behind the last one that is wanted.
+local function is_in_time(i)
+  if not is_bounded then return true, false end
+  local ms = tonumber(times == index and score_at(i) or redis.call('ZSCORE', times, found[i]))
+  if not ms then return false, false end
+  local is_early, is_late = ms < (begin_ms or ms), ms >= (end_ms or math.huge)
+  local is_past = is_early
+  if is_oldest_first then is_past = is_late end
+  return not is_early and not is_late, times == index and is_past
+end
+
 local reply = {'', ''}
-for i = 1, #found, 2 do
-  if is_past(found[i + 1]) then break end
-  if #reply == 2 + 2 * limit or i > 2 * most_seen or bytes > most_bytes then
-    reply[1], reply[2] = found[i - 2], found[i - 1]
-    break
+local last = math.min(#found, width * most_seen)
+local stop, looked_into = #found > last and last - width + 1, 0
+for i = 1, last, width do
+  if may_have_mark(found[i]) then
+    local is_wanted, is_past = is_in_time(i)
+    if is_past then
+      stop = nil
+      break
+    end
+    if #reply == 2 + 2 * limit or looked_into == most_into or bytes > most_bytes then
+      stop = i - width
+      break
+    end
+    looked_into = looked_into + 1
+    if is_wanted and has_what_is_asked(found[i]) then
+      reply[#reply + 1] = found[i]
+      reply[#reply + 1] = score_at(i)
+    end
   end
-  if fits(found[i], found[i + 1]) then
-    reply[#reply + 1] = found[i]
-    reply[#reply + 1] = found[i + 1]
-  end
+end
+if stop then
+  local _, is_past = is_in_time(stop)
+  if not is_past then reply[1], reply[2] = found[stop], score_at(stop) end
 end
 return reply

@@ -13,6 +13,8 @@
 -- two are the limit) a job goes to `suspects`: each runs in a runner of its own there, and a crash is its own doing.
 -- WHY twice the limit where nobody saw the process end: with a host all its runners are gone, and none of the
 -- suspects that ran there side by side may be to blame. A job that takes its host down each time is to end, too.
+-- WHY a suspect that wrote a checkpoint in the attempt that crashed is not convicted, and that crash is not counted:
+-- the job gets on. (An attempt that writes the very checkpoint that it was given gets nowhere: parts/notes.lua.)
 -- WHY the registration goes in the first call of several: from then on a runner that only seemed dead claims no more.
 local runner, seen_beat, is_crash = ARGV[1], ARGV[2], ARGV[3] == '1'
 local crash_limit, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -41,9 +43,17 @@ local function return_unfinished(id, job, priority, group)
   end
 end
 
+-- Whether the attempt that began at `started` has written a checkpoint of its own.
+local function gets_on(started, checkpointed)
+  local began_ms, saved_ms = tonumber(started), tonumber(checkpointed)
+  return began_ms ~= nil and saved_ms ~= nil and saved_ms >= began_ms
+end
+
 -- A job that was aboard when the runner crashed, for the `crashes`th time.
-local function return_after_crash(id, job, priority, group, stale_in, crashes)
-  if is_isolated and crashes >= (is_end_seen and crash_limit or 2 * crash_limit) then
+local function return_after_crash(id, job, priority, group, stale_in, crashes, has_got_on)
+  if is_isolated and has_got_on then
+    crashes = crashes - 1
+  elseif is_isolated and crashes >= (is_end_seen and crash_limit or 2 * crash_limit) then
     local error_text = '{"type":"worker_lost","message":"it took down ' .. crashes .. ' runners, the last one alone"}'
     return conclude('dead', {id}, 'reap', {[id] = {'crashes', crashes, 'error', error_text}})
   end
@@ -79,14 +89,15 @@ local came_from = is_isolated and 'suspects' or 'ready:normal'
 local ids = redis.call('LRANGE', active_list, 0, limit - 1)
 for _, id in ipairs(ids) do
   local job = base .. 'job:' .. id
-  local state, owner, priority, group, crashes, stale_in =
-    unpack(redis.pcall('HMGET', job, 'state', 'worker', 'priority', 'group', 'crashes', 'listed'))
+  local state, owner, priority, group, crashes, stale_in, started, checkpointed = unpack(redis.pcall(
+    'HMGET', job, 'state', 'worker', 'priority', 'group', 'crashes', 'listed', 'started', 'checkpointed'))
   if state == 'active' and owner == runner then
     leave(id, group)
     if not cancel_if_requested(id, job) then
       redis.call('HDEL', job, 'unknown_since')
       if is_crash then
-        return_after_crash(id, job, priority, group, stale_in, (tonumber(crashes) or 0) + 1)
+        local has_got_on = gets_on(started, checkpointed)
+        return_after_crash(id, job, priority, group, stale_in, (tonumber(crashes) or 0) + 1, has_got_on)
       else
         return_unfinished(id, job, priority, group)
       end

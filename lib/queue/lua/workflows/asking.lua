@@ -3,8 +3,9 @@
 -- the same step.
 -- KEYS 1 base
 -- ARGV 1 most jobs  2 ms until they ask again  3 the same of a workflow that is being stopped, or run again
--- RETURNS for each edge that is open: id, parent, its name, its rule. In place of the rule: 'k' where the parent, a job of
---      the workflow, is to be cancelled | 'r<round>' where it is to be run again, in the order of the numbers in its name
+-- RETURNS for each edge that is open: id, parent, its name, its rule. In place of the rule: 'k' where the parent, a
+--      job of the workflow, is to be cancelled | 'r<round>' where it is to be run again, in the order of the numbers
+--      in its name
 -- @use clock edges
 local most, again_ms, order_again_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local reply = {}

@@ -16,9 +16,15 @@ local function add_follower(parent, id)
   if not find(',' .. ids .. ',', ',' .. id .. ',', 1, true) then wait_for(parent, ids .. ',' .. id) end
 end
 
--- What a workflow, or the anchor of a graph, answers to a job that waits until it is open.
-local function openness(parent, id, state, by_parents, joins, is_open)
-  if not joins then return 'o' end
+-- The parent has ended, and the follower is answered: where the parent is run again, the follower is told of that end.
+local function add_told(job, followed, id)
+  if not followed then return redis.call('HSET', job, 'followed', id) end
+  if find(',' .. followed .. ',', ',' .. id .. ',', 1, true) then return end
+  redis.call('HSET', job, 'followed', followed .. ',' .. id)
+end
+
+-- What a workflow answers to one of its jobs, which waits until it is open.
+local function openness(parent, id, state, by_parents, is_open)
   if redis.call('HEXISTS', base .. 'parents:' .. parent, id) == 0 then return 'g' end
   if is_open then return 'o' end
   return LIVES[state] and '' or by_parents or mark_of(state)
@@ -27,18 +33,21 @@ end
 local answers = {}
 for parent, id, rule in each_record(records) do
   local job = base .. 'job:' .. parent
-  local state, by_parents, superseded, joins, is_open, followed =
-    unpack(redis.call('HMGET', job, 'state', 'by_parents', 'superseded', 'joins', 'opened', 'followed'))
+  local state, by_parents, superseded, is_open, followed =
+    unpack(redis.call('HMGET', job, 'state', 'by_parents', 'superseded', 'opened', 'followed'))
   local mark, said = '', ''
   if LIVES[state] == nil then
     mark = 'g'
+  elseif rule == 'a' then
+    mark = 'o'
   elseif rule == 'o' then
-    mark = openness(parent, id, state, by_parents, joins, is_open)
+    mark = openness(parent, id, state, by_parents, is_open)
   elseif LIVES[state] then
     add_follower(parent, id)
   else
     mark = by_parents or superseded and 'd' or mark_of(state)
     said = what_it_said(job, mark, followed or '')
+    add_told(job, followed, id)
   end
   answers[#answers + 1] = '\30' .. mark .. '\31' .. said
 end

@@ -9,6 +9,7 @@ local reply = {}
 for i, id in ipairs(ARGV) do
   local job = base .. 'job:' .. id
   local state, finished, waits = unpack(redis.pcall('HMGET', job, 'state', 'finished', 'waits'))
-  reply[i] = state and table.concat({state, type_of_job(job), finished or '', waits and edges_text(id) or ''}, '\31') or ''
+  local edges = waits and edges_text(id) or ''
+  reply[i] = state and table.concat({state, type_of_job(job), finished or '', edges}, '\31') or ''
 end
 return reply

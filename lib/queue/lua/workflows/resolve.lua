@@ -3,8 +3,9 @@
 -- KEYS 1 base
 -- ARGV 1 records, 200 at most: follower, parent, mark (parts/edges.lua), what the parent said
 --      2 '<process> <number>' as plant.lua has it, or ''
--- RETURNS a letter a record: 1 taken | 0 the follower knows as much already, or does not wait for that parent | - there is
---      no such job; and a + behind them where jobs of this queue have ended, whose followers are to be told
+-- RETURNS a letter a record: 1 taken | f taken, and the follower is free | e taken, and the follower has ended by it
+--      | 0 the follower knows as much already, or does not wait for that parent | - there is no such job; and a +
+--      behind them where jobs of this queue have ended, or are open, and others are to be told
 -- @transition blocked --resolve--> ready
 -- @transition blocked --resolve--> delayed
 -- @transition blocked --resolve--> completed
@@ -18,9 +19,9 @@
 -- @transition cancelled --resolve--> cancelled
 -- @transition dead --resolve--> completed
 -- @transition dead --resolve--> cancelled
--- @use block check_types commit_mark edges notices records set_free verdict
--- WHY ranks: a word that comes twice, or late and out of turn, changes nothing. Whichever way the words come, the best of
--- each parent stands.
+-- @use block check_types commit_mark edges notices records set_free verdict reopen
+-- WHY ranks: a word that comes twice, or late and out of turn, changes nothing. Whichever way the words come, the
+-- best of each parent stands.
 -- WHY allow-oom: what comes in leaves a stream.
 local records, mark_text = ARGV[1], ARGV[2]
 local MOST_KEPT = 65536
@@ -35,22 +36,30 @@ local function take_word(id, parent, mark, said)
   local edge = redis.call('HGET', parents_of(id), parent)
   if not edge then return false end
   local rule, known, name = split_edge(edge)
-  if mark == 'o' and rule ~= 'o' then return false end
+  if mark == 'o' and not is_for_open(rule) then return false end
   local was, is = class_of(rule, known), class_of(rule, mark)
   if RANKS[is] <= RANKS[was] then return false end
   if #said > MOST_KEPT then said = '!' end
   redis.call('HSET', parents_of(id), parent, rule .. mark .. name .. '\31' .. said)
   redis.call('HINCRBY', parents_of(id), count_name(rule, was), '-1')
   if is ~= 'ok' then redis.call('HINCRBY', parents_of(id), count_name(rule, is), '1') end
+  -- Its anchor was not there yet when the job asked. What others said of themselves for the same reason is void.
+  if was == 'lost' and is_for_open(rule) then reopen(id, 'cef', {lost = true}) end
   return true
+end
+
+local LETTERS_OF = {['free'] = 'f', ['.'] = '1', ['open'] = '1'}
+local function judge(id, job)
+  local verdict = decide(id, job, 'resolve')
+  if verdict == 'free' then set_free(id, job) end
+  return verdict and (LETTERS_OF[verdict] or 'e') or '1'
 end
 
 local answers = {}
 for id, parent, mark, said in each_record(records) do
-  local job, is_taken = base .. 'job:' .. id, take_word(id, parent, mark, said)
-  if is_taken then
-    if decide(id, job, parent, 'resolve') == 'free' then set_free(id, job) end
-    answers[#answers + 1] = '1'
+  local job = base .. 'job:' .. id
+  if take_word(id, parent, mark, said) then
+    answers[#answers + 1] = judge(id, job)
   else
     answers[#answers + 1] = redis.call('EXISTS', job) == 1 and '0' or '-'
   end

@@ -5,8 +5,11 @@ import unittest
 from lib.api.actions.asked import FITTING, Kind
 from lib.api.actions.work import was_done, would_be
 from lib.errors import JobNotFound, WrongState
+from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobRecord
+from lib.jobs.spec import JobSpec
 from lib.jobs.state import STATES
+from lib.tracing import NO_TRACE
 
 KINDS: tuple[Kind, ...] = ("retry", "cancel", "delete")
 
@@ -25,6 +28,13 @@ class DryRuns(unittest.TestCase):
                 self.assertTrue(outcome.refusal is None or isinstance(outcome.refusal, WrongState))
             self.assertIsInstance(would_be(kind, "q-1", None).refusal, JobNotFound)
         self.assertEqual("requested", would_be("cancel", "q-1", job("active")).word)
+
+    def test_a_workflow_is_asked_to_stop_and_another_blocked_job_is_cancelled_at_once(self) -> None:
+        workflow = job("blocked")._replace(spec=JobSpec("workflow", {}, "r", NO_TRACE, 1, 60.0, Backoff()))
+
+        words = [would_be("cancel", "q-1", one).word for one in (workflow, job("blocked"))]
+
+        self.assertEqual(["requested", "done"], words)
 
 
 class Again(unittest.TestCase):
