@@ -6,27 +6,27 @@ await site.upkeep()                          # tell, then ask, each queue
 await Crew(link, plan, anchor_id, fails={"p1"}).work()
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from random import Random
 from typing import Any, Literal
 
-from lib.ids import queue_of
 from lib.queue.end_record import EndRecord, complete_record, fail_record, records_text
-from lib.queue.framing import FIELD, FIELD_BYTE, PART, RECORD, RECORD_BYTE
 from lib.queue.keys import RedisKeys
+from lib.queue.notice_text import Word, queue_of_raw, words_of, words_text
+from lib.queue.notices import Notices
 from lib.queue.scripts import Scripts
+from lib.queue.workflow_text import anchor_text, jobs_by_queue, member_calls
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 from tests.redis.case import ERROR, Through
 from tests.redis.graph_judge import Plan
-from tests.redis.graphs import QUEUES, edges_of, followers_of, ids_of, opened_by
+from tests.redis.graphs import QUEUES, graph_of, ids_of
 from tests.redis.grouped import Handed, Runner
 
 KEYS = RedisKeys("wb")
+ASK_AFTER_MS = 15_000
 When = Literal["before", "after"]
-Told = tuple[str, str, str, str]
-"""A word: who is told, of which parent, its outcome (a mark), what the parent said."""
 
 
 class Died(BaseException):
@@ -70,89 +70,45 @@ class Frozen(Through):
 
 
 class Site:
-    """Plants graphs and brings notices to followers, over one link."""
+    """Plants graphs and brings notices to followers as a process of Waybill does, over one link."""
 
-    def __init__(self, link: RedisLink, *, ask_ms: int = 0) -> None:
+    def __init__(self, link: RedisLink, *, ask_ms: int = ASK_AFTER_MS) -> None:
         self._link = link
         self._scripts = Scripts(link)
         self._ask_ms = ask_ms
+        self.notices = Notices(link, KEYS, on_fault=_raise)
 
     async def plant(self, plan: Plan, anchor_id: str) -> None:
         """All jobs but the anchor, queue by queue; the anchor last; then what it has to say."""
-        ids = ids_of(plan, anchor_id)
-        by_queue: dict[str, list[str]] = defaultdict(list)
-        for name, node in plan.nodes.items():
-            if name != plan.anchor:
-                by_queue[node.queue].append(record_of(plan, name, ids))
-        home = plan.nodes[plan.anchor].queue
-        for queue in sorted({*by_queue, home}):
+        graph = graph_of(plan, anchor_id)
+        for queue in jobs_by_queue(graph):
             await self._link.call("SADD", KEYS.queues, queue)
-        for queue, records in by_queue.items():
-            await self._scripts.call("plant", KEYS.base(queue), self._ask_ms, "".join(records), "")
-        await self._scripts.call("plant", KEYS.base(home), self._ask_ms, record_of(plan, plan.anchor, ids), "")
-        await self.tell(home)
+        for call in member_calls(graph):
+            await self._scripts.call("plant", KEYS.base(call.queue), self._ask_ms, call.text, "")
+        queue = graph.anchor.job.queue
+        await self._scripts.call("plant", KEYS.base(queue), self._ask_ms, anchor_text(graph), "")
+        await self.notices.tell(queue)
 
-    async def tell(self, queue: str) -> None:
-        """All that lies in the queue's notices, and what comes of it elsewhere."""
-        todo = [queue]
-        while todo:
-            queue = todo.pop()
-            notices = f"{KEYS.base(queue)}notices"
-            entries = await self._link.call("XRANGE", notices, "-", "+", "COUNT", 20)
-            if entries:
-                todo += await self.say(word for _, fields in entries for word in words_of(fields))
-                await self._link.call("XDEL", notices, *[entry for entry, _ in entries])
-                todo.append(queue)
+    async def say(self, word: Word) -> None:
+        """An old word, once more."""
+        await self._scripts.call("resolve", KEYS.base(queue_of_raw(word.follower)), words_text([word]), "")
 
-    async def say(self, words: Iterable[Told]) -> list[str]:
-        """Say these words, by queue. Gives the queues in which there are notices now."""
-        by_queue: dict[str, list[str]] = defaultdict(list)
-        for word in words:
-            by_queue[_queue(word[0])].append(FIELD.join(word) + RECORD)
-        more = []
-        for queue, records in by_queue.items():
-            for some in _bites(records, 200):
-                letters = await self._scripts.call("resolve", KEYS.base(queue), "".join(some), "")
-                if letters.endswith(b"+"):
-                    more.append(queue)
-        return more
-
-    async def heard(self, queue: str) -> list[Told]:
+    async def heard(self, queue: str) -> list[Word]:
         """What lies in the queue's notices, and stays there."""
-        entries = await self._link.call("XRANGE", f"{KEYS.base(queue)}notices", "-", "+", "COUNT", 5)
+        entries = await self._link.call("XRANGE", KEYS.notices(queue), "-", "+", "COUNT", 5)
         return [word for _, fields in entries for word in words_of(fields)]
 
-    async def ask(self, queue: str, *, again_ms: int = 3_600_000, order_ms: int = 50) -> int:
-        """Who waits in the queue asks. Gives how many edges were asked about."""
-        await self.tell(queue)
-        flat = [one.decode() for one in await self._scripts.call("asking", KEYS.base(queue), 50, again_ms, order_ms)]
-        asked = [tuple(flat[at : at + 4]) for at in range(0, len(flat), 4)]
-        for follower, parent, _, rule in sorted(asked, key=place_of):
-            if rule == "k":
-                await self._scripts.call("cancel", KEYS.base(_queue(parent)), parent, "", "", "", "")
-            elif rule[0] == "r":
-                order = f"{follower} {rule}"
-                await self._scripts.call("retry", KEYS.base(_queue(parent)), parent, "", "", "", "", "", order)
-        by_queue: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-        for follower, parent, _, rule in asked:
-            by_queue[_queue(parent)].append((follower, parent, rule))
-        for parents, some in by_queue.items():
-            records = [FIELD.join((parent, follower, rule, "")) + RECORD for follower, parent, rule in some]
-            reply = await self._scripts.call("attach", KEYS.base(parents), "".join(records))
-            answers = [answer.split(FIELD_BYTE) for answer in reply.split(RECORD_BYTE)[1:]]
-            assert len(answers) == len(some), f"attach answered {reply} for {some}"
-            await self.say(
-                (follower, parent, answer[0].decode(), answer[1].decode())
-                for (follower, parent, _), answer in zip(some, answers, strict=True)
-                if answer[0]
-            )
-        return len(asked)
+    async def upkeep(self) -> None:
+        for queue in QUEUES:
+            await self.notices.tell(queue)
+        for queue in QUEUES:
+            while await self.notices.ask(queue):
+                pass
 
-    async def upkeep(self, **times: int) -> None:
-        for queue in QUEUES:
-            await self.tell(queue)
-        for queue in QUEUES:
-            await self.ask(queue, **times)
+
+def _raise(queue: str, fault: Exception | None) -> None:
+    if fault is not None:
+        raise AssertionError(f"{queue}: {fault}") from fault
 
 
 class Crew:
@@ -195,46 +151,3 @@ def _end_of(script: str, job: Handed, name: str) -> EndRecord:
     if script == "fail":
         return fail_record(job.job_id, job.token, ERROR, None)
     return complete_record(job.job_id, job.token, "noop", f'{{"of":"{name}"}}')
-
-
-def record_of(plan: Plan, name: str, ids: dict[str, str], priority: str = "normal", more: str = "") -> str:
-    """A record of plant.lua: id, priority, options, spec. more: options beside those of a graph, as in `gtenant-1` and
-    a PART behind it."""
-    node = plan.nodes[name]
-    edges = [f"{edge.rule}{ids[edge.parent]} {edge.name}" for edge in edges_of(plan, name)]
-    followers = [ids[other] for other in followers_of(plan, name)]
-    told = [ids[other] for other in opened_by(plan, name) if other not in (node.members or ())]
-    options = {"b": ",".join(edges), "l": ",".join(followers), "o": ",".join(told), "j": "1" * node.is_workflow}
-    text = more + "".join(f"{letter}{value}{PART}" for letter, value in options.items() if value)
-    return FIELD.join((ids[name], priority, text, spec_of(name, is_workflow=node.is_workflow))) + RECORD
-
-
-def spec_of(name: str, *, is_workflow: bool = False) -> str:
-    kind, payload = ("workflow", f'{{"name":"{name}"}}') if is_workflow else ("noop", "{}")
-    return (
-        f'{{"v":1,"type":"{kind}","request_id":"r","max_attempts":5,"timeout_s":60,"backoff":[2,3600],'
-        f'"payload":{payload}}}'
-    )
-
-
-def words_of(fields: Sequence[bytes]) -> list[Told]:
-    """Of an entry of the notices."""
-    notice = dict(zip(fields[::2], fields[1::2], strict=True))
-    parent, outcome, said = (notice[name].decode() for name in (b"parent", b"outcome", b"said"))
-    return [(follower, parent, outcome, said) for follower in notice[b"followers"].decode().split(",")]
-
-
-def place_of(asked: Sequence[str]) -> int:
-    """The number that begins the name of a member, in topological order; 0 for another parent."""
-    number, slash, _ = asked[2].partition("/")
-    return int(number) if slash else 0
-
-
-def _bites(items: list[str], most: int) -> list[list[str]]:
-    return [items[at : at + most] for at in range(0, len(items), most)]
-
-
-def _queue(job_id: str) -> str:
-    queue = queue_of(job_id)
-    assert queue is not None, job_id
-    return queue

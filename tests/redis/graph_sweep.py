@@ -23,19 +23,21 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lib.ids import JobIds
+from lib.queue.notice_text import Word
 from lib.queue.scripts import Scripts
 from lib.redis_link.link import RedisLink, open_link
 from tests.private_cluster import PrivateCluster
 from tests.private_redis import PrivateRedis
 from tests.redis.graph_judge import STATES, Plan, Verdict, evaluate
-from tests.redis.graph_site import KEYS, Crew, Died, Frozen, Mortal, Site, Told, When
-from tests.redis.graphs import DIAMOND, NESTED, QUEUES, TREE, ids_of, random_plan
+from tests.redis.graph_site import KEYS, Crew, Died, Frozen, Mortal, Site, When
+from tests.redis.graphs import DIAMOND, NESTED, QUEUES, REQUEST_ID, TREE, ids_of, random_plan
 from tests.system.oracle import Client, assert_sound
 
 NEVER = 10**9
+STEP_S = 5
 CASES: tuple[tuple[str, Plan, tuple[str, ...]], ...] = (
     ("diamond", DIAMOND, ()),
     ("diamond", DIAMOND, ("p1",)),
@@ -64,20 +66,28 @@ class Trial:
         self.link = link
         self._client = client
         self.plan = plan
-        self.anchor_id = JobIds().new(plan.nodes[plan.anchor].queue)
+        self.anchor_id = JobIds().new(plan.nodes[plan.anchor].queue, REQUEST_ID)
         self.ids = ids_of(plan, self.anchor_id)
         self.crew = Crew(link, plan, self.anchor_id, fails)
         self.well = Site(link)
         client.flushall()
 
-    async def go_on(self, rounds: int = 40) -> None:
-        """Upkeep and work, until twice in turn nothing is left to do."""
-        quiet = 0
-        for _ in range(rounds):
-            await self.well.upkeep(order_ms=0)
-            quiet = 0 if await self.crew.work() else quiet + 1
-            if quiet > 2 and not self.found().left:
+    async def go_on(self) -> None:
+        """Upkeep and work, until nothing is left to do, and nothing comes of it within a minute."""
+        for _ in range(60 // STEP_S):
+            await self.well.upkeep()
+            while await self.crew.work():
+                await self.well.upkeep()
+            if not self.found().left:
                 return
+            self.let_time_pass(STEP_S)
+
+    def let_time_pass(self, seconds: int) -> None:
+        """For the jobs that ask after some time: the time comes nearer."""
+        for queue in QUEUES:
+            found: Any = self._client.zrange(f"{KEYS.base(queue)}unsure", 0, -1)
+            for job_id in found:
+                self._client.zincrby(f"{KEYS.base(queue)}unsure", -seconds * 1000, job_id)
 
     def found(self) -> Found:
         """Raises AssertionError where a job is not in its one place."""
@@ -207,14 +217,14 @@ class Muddle:
     def __init__(self, trial: Trial, rng: Random) -> None:
         self._trial = trial
         self._rng = rng
-        self._heard: list[Told] = []
+        self._heard: list[Word] = []
 
     async def plant(self) -> bool:
         """Whether the planter lived to its end."""
         rng = self._rng
         mortal = Mortal(self._trial.link, rng.choice((*range(1, 14), NEVER)), rng.choice(("before", "after")))
         with contextlib.suppress(Died):
-            await Site(mortal, ask_ms=rng.choice((0, 0, 30))).plant(self._trial.plan, self._trial.anchor_id)
+            await Site(mortal, ask_ms=rng.choice((0, 0, 15_000))).plant(self._trial.plan, self._trial.anchor_id)
             return True
         return False
 
@@ -226,9 +236,10 @@ class Muddle:
             if act < 0.45:
                 await self._trial.crew.step(queue, rng.randint(1, 3), rng)
             elif act < 0.7:
-                await site.tell(queue)
+                await site.notices.tell(queue)
             elif act < 0.9:
-                await site.ask(queue, again_ms=rng.choice((0, 20, 3_600_000)), order_ms=rng.choice((0, 20)))
+                self._trial.let_time_pass(rng.choice((0, 5, 15, 3600)))
+                await site.notices.ask(queue)
             else:
                 await self._say_again(queue)
 
@@ -236,7 +247,7 @@ class Muddle:
         """An old word, much later and out of turn."""
         self._heard += await self._trial.well.heard(queue)
         if self._heard:
-            await self._trial.well.say([self._rng.choice(self._heard)])
+            await self._trial.well.say(self._rng.choice(self._heard))
 
 
 async def random_graph(link: RedisLink, client: Client, seed: int) -> str:

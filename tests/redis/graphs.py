@@ -1,16 +1,22 @@
-"""Graphs of jobs for the trials: three by hand, and random ones. Pure.
+"""Graphs of jobs for the trials: three by hand, and random ones; and a plan as the product's own values. Pure.
 
 DIAMOND                      a workflow of seven jobs over three queues, and a mail behind it
 NESTED                       a workflow in a workflow, an optional job, two that follow the whole
 TREE                         the `then` of POST /api/jobs: the anchor is a job with a handler
 random_plan(Random(7))       one of either kind
 ids_of(plan, anchor_id)      name -> id: the same for the same anchor
+graph_of(plan, anchor_id)    a Graph, as it is read from a request
 """
 
-import hashlib
+from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import NewJob
+from lib.jobs.spec import JobSpec
+from lib.jobs.workflow import Edge, Graph, GraphJob, member_id
+from lib.tracing import Trace
 from tests.redis.graph_judge import Node, Plan
 
 QUEUES = ("a", "b", "c")
@@ -58,8 +64,12 @@ TREE = Plan(
 RULES = "cccef"
 
 
-class Edge(NamedTuple):
-    """One wait as it stands in Redis. name: by which the follower knows the parent."""
+REQUEST_ID = "request"
+TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
+
+
+class Wait(NamedTuple):
+    """An edge by names. name: by which the follower knows the parent."""
 
     parent: str
     rule: str
@@ -68,35 +78,52 @@ class Edge(NamedTuple):
 
 def ids_of(plan: Plan, anchor_id: str) -> dict[str, str]:
     """The id of each job of the graph."""
-    found = {
-        name: f"{node.queue}-{hashlib.sha256(f'{anchor_id} {name}'.encode()).hexdigest()[:32]}"
-        for name, node in plan.nodes.items()
-    }
-    return {**found, plan.anchor: anchor_id}
+    ids = {plan.anchor: anchor_id}
+    for name, node in plan.nodes.items():
+        if name != plan.anchor:
+            ids[name] = member_id(node.queue, ids[node.home or plan.anchor], name)
+    return ids
 
 
-def edges_of(plan: Plan, name: str) -> list[Edge]:
+def waits_of(plan: Plan, name: str) -> list[Wait]:
     """All edges of a job: c, e and f to its parents, o to its home, m and n of a workflow to its members."""
     node = plan.nodes[name]
-    edges = [Edge(parent, rule, parent) for rule, parent in node.edges]
+    waits = [Wait(parent, rule, parent) for rule, parent in node.edges]
     if node.home:
-        edges.append(Edge(node.home, "o", ""))
+        waits.append(Wait(node.home, "o", ""))
     for place, member in enumerate(node.members or ()):
         rule = "n" if plan.nodes[member].is_optional else "m"
-        edges.append(Edge(member, rule, f"{place}/{member}"))
-    return edges
+        waits.append(Wait(member, rule, f"{place}/{member}"))
+    return waits
 
 
-def followers_of(plan: Plan, name: str) -> list[str]:
-    """The names of the jobs that wait for this one's end; who waits for its word `open` alone is none of them."""
-    return [
-        other for other in plan.nodes if any(edge.parent == name and edge.rule != "o" for edge in edges_of(plan, other))
-    ]
+def as_it_is(job: NewJob) -> NewJob:
+    return job
 
 
-def opened_by(plan: Plan, name: str) -> list[str]:
-    """The names of the jobs that wait for this one's word `open`."""
-    return [other for other, node in plan.nodes.items() if node.home == name]
+def graph_of(plan: Plan, anchor_id: str, change: Callable[[NewJob], NewJob] = as_it_is) -> Graph:
+    """change: what the job is to have beside what the plan says, such as a group."""
+    ids = ids_of(plan, anchor_id)
+    followers: dict[str, list[str]] = {name: [] for name in plan.nodes}
+    for name in plan.nodes:
+        for wait in waits_of(plan, name):
+            if wait.rule != "o":
+                followers[wait.parent].append(ids[name])
+    jobs = {name: _graph_job(plan, name, ids, tuple(followers[name]), change) for name in plan.nodes}
+    anchor = jobs.pop(plan.anchor)
+    return Graph(anchor, tuple(jobs.values()), ())
+
+
+def _graph_job(
+    plan: Plan, name: str, ids: dict[str, str], followers: tuple[str, ...], change: Callable[[NewJob], NewJob]
+) -> GraphJob:
+    node = plan.nodes[name]
+    edges = tuple(Edge(ids[wait.parent], wait.rule, wait.name) for wait in waits_of(plan, name))
+    opens = [ids[other] for other, one in plan.nodes.items() if one.home == name and other not in (node.members or ())]
+    kind, payload = ("workflow", {"name": name}) if node.is_workflow else ("noop", {})
+    spec = JobSpec(kind, payload, REQUEST_ID, TRACE, 5, 60.0, Backoff())
+    job = change(NewJob(ids[name], "normal", spec.to_text()))
+    return GraphJob(job, edges, followers, node.is_workflow, spec, tuple(opens), name)
 
 
 def random_plan(rng: Random) -> Plan:

@@ -13,18 +13,23 @@ At the end everything is told and asked, everything that waits runs, and nothing
 """
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import NewJob
+from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED
-from lib.queue.framing import FIELD, FIELD_BYTE, PART, RECORD, RECORD_BYTE
+from lib.jobs.workflow import Edge, GraphJob
+from lib.queue.framing import FIELD_BYTE
+from lib.queue.notice_text import Asked, Word, answers_of, asked_from, attach_text, words_of, words_text
+from lib.queue.workflow_text import record_of
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 from tests.redis import later_version
 from tests.redis.graph_judge import Node, Plan
-from tests.redis.graph_site import Told, place_of, record_of, spec_of, words_of
 from tests.redis.graph_walk_judge import GraphJudge
-from tests.redis.graphs import ids_of, random_plan
+from tests.redis.graphs import REQUEST_ID, TRACE, graph_of, random_plan
 from tests.redis.walk import PRIORITIES, QUEUE, TAGS, main
 from tests.redis.walk_limits import LIVING, LimitedWalk
 
@@ -42,7 +47,7 @@ class GraphWalk(LimitedWalk):
         self._moves["drain"] = {(state, after) for state in (*LIVING, *FINISHED) for after in FINISHED}
         self.graphs = GraphJudge(client, self._base)
         self._begun: list[Calls] = []
-        self._heard: list[Told] = []
+        self._heard: list[Word] = []
 
     def _steps(self) -> dict[Callable[[], Awaitable[str]], int]:
         steps = {**super()._steps(), self._begin: 14, self._go_on: 50, self._say_again: 4, self._look_at_graphs: 2}
@@ -107,27 +112,25 @@ class GraphWalk(LimitedWalk):
         """A graph: its jobs in any order, some of them twice; the anchor last."""
         if len(self._states) > MOST_IN_GRAPHS:
             return
-        rng, plan = self._rng, _in_one_queue(random_plan(self._rng))
-        ids = ids_of(plan, self._ids.new(QUEUE))
-        names = [name for name in plan.nodes if name != plan.anchor]
-        rng.shuffle(names)
-        while names:
-            some, names = names[:4], names[4:]
-            yield await self._plant_records([self._record(plan, name, ids) for name in some])
-        yield await self._plant_records([self._record(plan, plan.anchor, ids)])
+        graph = graph_of(_in_one_queue(random_plan(self._rng)), self._ids.new(QUEUE, REQUEST_ID), self._changed)
+        members = self._rng.sample(graph.members, len(graph.members))
+        while members:
+            some, members = members[:4], members[4:]
+            yield await self._plant_records(some)
+        yield await self._plant_records([graph.anchor])
 
     async def _follow(self) -> Calls:
         """`after` of POST /api/jobs: a job that waits for some that are there, or were a moment ago."""
         if len(self._states) > MOST_IN_GRAPHS:
             return
         rng = self._rng
-        parents = {job_id: rng.choice("cef") for job_id in self._some()}
-        edges = ",".join(f"{rule}{job_id} {rng.choice(('', 'fetch'))}" for job_id, rule in parents.items())
+        edges = [Edge(parent_id, rng.choice("cef"), rng.choice(("", "fetch"))) for parent_id in self._some()]
         if not edges:
             return
-        job_id = self._ids.new(QUEUE)
-        yield await self._plant_records([self._plain_record(job_id, f"b{edges}{PART}")])
-        async for script in self._attach([(job_id, parent, rule) for parent, rule in parents.items()]):
+        job = self._job_with(edges, ())
+        yield await self._plant_records([job])
+        asked = [Asked(job.job.job_id.encode(), edge.parent_id.encode(), b"", edge.rule.encode()) for edge in edges]
+        async for script in self._attach(asked):
             yield script
 
     async def _add(self) -> Calls:
@@ -139,9 +142,11 @@ class GraphWalk(LimitedWalk):
         homes = [home for home in homes if "joins" in self.graphs.now.jobs.get(home, {})]
         if not homes or len(self._states) > MOST_IN_GRAPHS:
             return
-        home, job_id, name = self._rng.choice(homes), self._ids.new(QUEUE), f"added{next(self._numbers)}"
-        yield await self._plant_records([self._plain_record(job_id, f"bo{home} {PART}l{home}{PART}")])
-        word = await self._call("adopt", home, job_id, name, self._rng.choice("mn"), 1000)
+        home = self._rng.choice(homes)
+        job = self._job_with([Edge(home, "o", "")], (home,))
+        yield await self._plant_records([job])
+        name = f"added{next(self._numbers)}"
+        word = await self._call("adopt", home, job.job.job_id, name, self._rng.choice("mn"), 1000)
         assert word in (b"done", b"ended", b"gone"), word
         yield "adopt"
 
@@ -165,74 +170,67 @@ class GraphWalk(LimitedWalk):
         """Who waits asks, and gives the orders of its workflow."""
         if self._rng.random() < 0.5:
             self._let_all_ask()
-        flat = [one.decode() for one in await self._call("asking", self._rng.randint(1, 20), 3_600_000, 20)]
-        asked = [(flat[at], flat[at + 1], flat[at + 2], flat[at + 3]) for at in range(0, len(flat), 4)]
-        asked.sort(key=place_of)
+        asked = asked_from(await self._call("asking", self._rng.randint(1, 20), 3_600_000, 20))
         yield "nothing"
-        for follower, parent, _, rule in asked:
-            if rule == "k":
-                await self._call("cancel", parent, "", "", "", "")
+        for order in sorted((one for one in asked if one.is_order), key=lambda one: one.place):
+            if order.is_to_cancel:
+                await self._call("cancel", order.parent, "", "", "", "")
                 yield "cancel"
-            elif rule[0] == "r":
-                await self._call("retry", parent, "", "", "", "", "", f"{follower} {rule}")
+            else:
+                await self._call("retry", order.parent, "", "", "", "", "", order.order)
                 yield "retry"
-        async for script in self._attach([(follower, parent, rule) for follower, parent, _, rule in asked]):
+        async for script in self._attach([one for one in asked if not one.is_order]):
             yield script
 
-    async def _attach(self, asked: list[tuple[str, str, str]]) -> Calls:
-        """asked: who asks, about which parent, by which rule."""
+    async def _attach(self, asked: list[Asked]) -> Calls:
+        """Ask the parents; what they answer is told a step later."""
         if not asked:
             return
-        records = [FIELD.join((parent, follower, rule, "")) + RECORD for follower, parent, rule in asked]
-        reply = await self._call_perhaps_twice("attach", "".join(records))
+        reply = await self._call_perhaps_twice("attach", attach_text(asked))
         yield "nothing"
-        answers = [answer.split(FIELD_BYTE) for answer in reply.split(RECORD_BYTE)[1:]]
-        words = [
-            (follower, parent, answer[0].decode(), answer[1].decode())
-            for (follower, parent, _), answer in zip(asked, answers, strict=True)
-            if answer[0]
-        ]
+        words = answers_of(asked, reply)
         if words:
             await self._resolve(words)
             yield "resolve"
 
     # Calls.
 
-    async def _resolve(self, words: list[Told]) -> None:
-        answer = await self._call("resolve", "".join(FIELD.join(word) + RECORD for word in words), "")
+    async def _resolve(self, words: list[Word]) -> None:
+        answer = await self._call("resolve", words_text(words), "")
         letters = answer.rstrip(b"+").decode()
         assert len(letters) == len(words) and set(letters) <= set("01-"), f"resolve answered {answer} for {words}"
 
-    async def _plant_records(self, records: list[str]) -> str:
+    async def _plant_records(self, jobs: Sequence[GraphJob]) -> str:
         """One call of plant.lua; where it is sent again, all jobs are there already."""
-        ask_ms = self._rng.choice((0, 15_000))
-        answer = (await self._call("plant", ask_ms, "".join(records), "")).lstrip(b"+")
-        assert answer.endswith(b"1" * len(records)), answer
+        arguments = self._rng.choice((0, 15_000)), "".join(map(record_of, jobs)), ""
+        answer = (await self._call("plant", *arguments)).lstrip(b"+")
+        assert answer.endswith(b"1" * len(jobs)), answer
         if self._rng.random() < 0.3:
-            again = (await self._call("plant", ask_ms, "".join(records), "")).lstrip(b"+")
-            assert again.endswith(b"0" * len(records)), again
+            again = (await self._call("plant", *arguments)).lstrip(b"+")
+            assert again.endswith(b"0" * len(jobs)), again
         return "plant"
 
-    def _record(self, plan: Plan, name: str, ids: dict[str, str]) -> str:
-        is_workflow = plan.nodes[name].is_workflow
-        return record_of(plan, name, ids, self._rng.choice(PRIORITIES), "" if is_workflow else self._options())
+    def _job_with(self, edges: Sequence[Edge], followers: tuple[str, ...]) -> GraphJob:
+        """A new job with a handler."""
+        spec = JobSpec("noop", {}, REQUEST_ID, TRACE, 5, 60.0, Backoff())
+        job = self._changed(NewJob(self._ids.new(QUEUE, REQUEST_ID), "normal", spec.to_text()))
+        return GraphJob(job, tuple(edges), followers, is_workflow=False, spec=spec)
 
-    def _plain_record(self, job_id: str, edges: str) -> str:
-        text = self._options() + edges
-        return FIELD.join((job_id, self._rng.choice(PRIORITIES), text, spec_of("added"))) + RECORD
-
-    def _options(self) -> str:
-        """Options of a job beside its edges, as text."""
+    def _changed(self, job: NewJob) -> NewJob:
+        """The job with some options."""
         rng = self._rng
-        options = {
-            "d": rng.choice(("+1", "+30", "+60000")),
-            "e": rng.choice(("5", "50", "60000")),
-            "r": rng.choice(("0", "60000")),
-            "p": rng.choice(("20", "60000")),
-            "g": rng.choice((*self._groups, "b")),
-            "a": rng.choice(TAGS),
+        options: dict[str, Any] = {
+            "priority": rng.choice(PRIORITIES),
+            "delay_ms": rng.choice((1, 30, 60_000)),
+            "expires_in_ms": rng.choice((5, 50, 60_000)),
+            "retain_ms": rng.choice((0, 60_000)),
+            "give_up_ms": rng.choice((20, 60_000)),
+            "group": rng.choice((*self._groups, "b")),
+            "tags": tuple(rng.sample(TAGS, rng.randint(1, 3))),
         }
-        return "".join(f"{letter}{value}{PART}" for letter, value in options.items() if rng.random() < 0.15)
+        if '"type":"workflow"' in job.spec_text:
+            return job
+        return job._replace(**{name: value for name, value in options.items() if rng.random() < 0.15})
 
     # The end.
 
