@@ -20,7 +20,7 @@ from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type
 from lib.jobs.registry import Registry
 from lib.jobs.request_fields import fields_error
 from lib.jobs.spec import JobSpec
-from lib.jobs.workflow import OPEN, RULES, WORKFLOW_TYPE, Edge, Graph, GraphJob, OutsideEdge, member_id
+from lib.jobs.workflow import ANCHORED, RULES, WORKFLOW_TYPE, Edge, Graph, GraphJob, OutsideEdge, member_id
 from lib.tracing import Trace
 
 MOST_IN_THEN: Final = 1000
@@ -78,11 +78,13 @@ class _FollowUp(NamedTuple):
 class GraphReader:
     """Reads the jobs of one request. `errors`: what is wrong with it. `members`: the jobs read, but for the anchor."""
 
-    def __init__(self, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace) -> None:
+    def __init__(self, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace, by: str) -> None:
+        """by: the id of the job whose handler asks for the graph; "" for none."""
         self._registry = registry
         self._ids = ids
         self._request_id = request_id
         self._trace = trace
+        self._by = by
         self.errors: list[FieldError] = []
         self.members: list[Draft] = []
 
@@ -96,7 +98,7 @@ class GraphReader:
 
     def new_id(self, queue: str) -> str:
         """A new job's id."""
-        return self._ids.new(queue)
+        return self._ids.new(queue, self._request_id)
 
     def graph(self, anchor: Draft, outside: Sequence[OutsideEdge] = ()) -> Graph:
         """The graph of all that was read. Raises InvalidFields with every fault."""
@@ -122,6 +124,9 @@ class GraphReader:
         except InvalidFields as fault:
             self.errors.extend(error._replace(pointer=pointer + error.pointer) for error in fault.errors)
             return None
+        if self._by:
+            spec = spec._replace(by=self._by)
+            job = job._replace(spec_text=spec.to_text())
         return Draft(job, spec)
 
     def workflow(self, job_id: str, name: str | None) -> Draft:
@@ -134,6 +139,7 @@ class GraphReader:
             max_attempts=1,
             timeout_s=WITHOUT_SETTINGS.timeout_s,
             backoff=WITHOUT_SETTINGS.backoff,
+            by=self._by,
         )
         return Draft(NewJob(job_id, "normal", spec.to_text()), spec, is_workflow=True)
 
@@ -211,7 +217,7 @@ class GraphReader:
         draft.wait_for(parent, rule, "")
         if parent is not anchor:
             # An anchor that was never written tells nobody of its end: who waits for others alone would not hear of it.
-            draft.edges.append(Edge(anchor.job.job_id, OPEN, ""))
+            draft.edges.append(Edge(anchor.job.job_id, ANCHORED, ""))
             anchor.opens.append(draft.job.job_id)
         return self._note_then(then, f"{pointer}/then", f"{name}.", draft, waiting)
 

@@ -13,20 +13,20 @@ from lib.ids import JOB_ID, JobIds
 from lib.jobs.graph_reader import NAME, NAME_RULE, NO_UNIQUE, GraphReader
 from lib.jobs.registry import Registry
 from lib.jobs.request_fields import object_in
+from lib.jobs.submission import GRAPH_FIELDS as GRAPH_FIELDS
 from lib.jobs.workflow import Edge, Graph, OutsideEdge
 from lib.tracing import Trace
 
-GRAPH_FIELDS: Final = frozenset(("after", "then"))
-"""A request for a job that has one of these fields asks for a graph."""
 MOST_PARENTS: Final = 1000
 _NO_UNIQUE: Final = {"unique": NO_UNIQUE}
 
 
-def read_job_graph(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace) -> Graph:
-    """The graph that `body` asks for. Raises InvalidFields with every fault."""
+def read_job_graph(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace, by: str = "") -> Graph:
+    """The graph that `body` asks for. by: the id of the job whose handler asks for it. Raises InvalidFields with every
+    fault."""
     asked = dict(object_in(body))
     after, then = asked.pop("after", None), asked.pop("then", None)
-    reader = GraphReader(registry, ids, request_id=request_id, trace=trace)
+    reader = GraphReader(registry, ids, request_id=request_id, trace=trace, by=by)
     # Of an anchor that is not valid its edges and its `then` are checked all the same.
     anchor = reader.read_job(asked, "", _NO_UNIQUE) or reader.workflow(reader.new_id("default"), None)
     edges = _outside_edges(reader, after)

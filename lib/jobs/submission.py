@@ -7,7 +7,7 @@ Nothing is queued here.
 """
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds
@@ -15,19 +15,29 @@ from lib.jobs.author_checks import Invalid
 from lib.jobs.group import group_named_by
 from lib.jobs.job import NewJob, make_new_job
 from lib.jobs.registry import JobType, Registry
-from lib.jobs.request_fields import CHECKS, REQUIRED, checked, fields_error, object_in
+from lib.jobs.request_fields import CHECKS, REQUIRED, FieldFault, checked, fields_error, object_in
 from lib.jobs.spec import JobSpec, make_spec
 from lib.tracing import Trace
 
 BRIEF = FieldError("/unique/ttl_s", "is shorter than the delay: the key would be free again before the job may run")
+GRAPH_FIELDS: Final = frozenset(("after", "then"))
+"""A request with one of these fields asks for several jobs at once. job_graph_request.py takes them out, and has the
+job itself read here."""
 _ONCE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def _of_other_jobs(value: Any) -> None:
+    raise FieldFault("has no place here: send the job to POST /api/jobs, which takes `after` and `then`")
+
+
+_ALL_CHECKS: Final = {**CHECKS, **dict.fromkeys(sorted(GRAPH_FIELDS), _of_other_jobs)}
 
 
 def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace) -> tuple[NewJob, JobSpec]:
     """The job that `body` asks for, under a new id. Raises InvalidFields with every fault."""
     body = object_in(body)
     errors: list[FieldError] = []
-    fields = checked(body, CHECKS, errors, REQUIRED)
+    fields = checked(body, _ALL_CHECKS, errors, REQUIRED)
     job_type = _job_type(body, fields, registry, errors)
     if errors or job_type is None:
         raise fields_error(errors)

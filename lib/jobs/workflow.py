@@ -23,7 +23,9 @@ WORKFLOW_TYPE: Final = "workflow"
 RULES: Final[Mapping[str, str]] = {"completed": "c", "ended": "e", "failed": "f"}
 """What a parent must have done, as a request says it with `on`, and as one letter."""
 OPEN: Final = "o"
-"""The rule of a job that waits for its anchor: the anchor must be there, and if it is a workflow, be open."""
+"""The rule of a member for its workflow: that must be open."""
+ANCHORED: Final = "a"
+"""The rule of a job, deep in a `then`, for the anchor of its graph: that must be there."""
 MUST_COMPLETE, OPTIONAL = "m", "n"
 """The rules of a workflow over its members."""
 
@@ -31,9 +33,9 @@ MUST_COMPLETE, OPTIONAL = "m", "n"
 class Edge(NamedTuple):
     """A job waits for the job `parent_id`.
 
-    rule: a letter of RULES, OPEN, MUST_COMPLETE or OPTIONAL. name: what the waiting job calls the parent, "" for none;
-    of a workflow's member "<place>/<name>". The place is the member's number, from 0, in an order in which each stands
-    behind those for whom it waits.
+    rule: a letter of RULES, OPEN, ANCHORED, MUST_COMPLETE or OPTIONAL. name: what the waiting job calls the parent, ""
+    for none; of a workflow's member "<place>/<name>". The place is the member's number, from 0, in an order in which
+    each stands behind those for whom it waits.
     """
 
     parent_id: str
@@ -44,10 +46,10 @@ class Edge(NamedTuple):
 class GraphJob(NamedTuple):
     """One job of a graph.
 
-    edges: for whom it waits. followers: the ids of the graph's jobs that wait for its end. opens: the ids of those that
-    wait for no more than the word that it is there, and are not members of it. is_workflow: it is a workflow, the
-    graph's anchor or a nested one. name: the job's id is made of it and of the anchor's id, or of the id of the
-    workflow whose member it is; "" of the anchor.
+    edges: for whom it waits. followers: the ids of the graph's jobs that wait for its end. opens: of the anchor, the
+    ids of those that wait for the word that it is there (ANCHORED). is_workflow: it is a workflow, the graph's anchor
+    or a nested one. name: the job's id is made of it and of the anchor's id, or of the id of the workflow whose member
+    it is; "" of the anchor.
     """
 
     job: NewJob
@@ -86,10 +88,10 @@ class Graph(NamedTuple):
 def member_id(queue: str, anchor_id: str, name: str) -> str:
     """The id of the job `name` of an anchor: the same at every call.
 
-    It ends in the four digits in which the anchor's id ends. WHY not in those of the request: a request that is sent
-    again has another id, and must make the same jobs.
+    It ends in the four digits in which the anchor's id ends, which is the mark of the first request for the graph. WHY
+    not in the mark of this request: a request that is sent again has another id, and must make the same jobs.
     """
-    return derived_id(queue, anchor_id, name)[:-4] + anchor_id[-4:]
+    return derived_id(queue, anchor_id, name, "")[:-4] + anchor_id[-4:]
 
 
 def under(graph: Graph, anchor_id: str) -> Graph:
@@ -110,8 +112,13 @@ def under(graph: Graph, anchor_id: str) -> Graph:
 
 def _renamed(one: GraphJob, new_ids: Mapping[str, str]) -> GraphJob:
     """The job with new ids in the place of old ones. A parent that is no part of the graph keeps its id."""
+    job, spec = one.job._replace(job_id=new_ids[one.job.job_id]), one.spec
+    if spec.workflow:
+        spec = spec._replace(workflow=new_ids[spec.workflow])
+        job = job._replace(spec_text=spec.to_text())
     return one._replace(
-        job=one.job._replace(job_id=new_ids[one.job.job_id]),
+        job=job,
+        spec=spec,
         edges=tuple(edge._replace(parent_id=new_ids.get(edge.parent_id, edge.parent_id)) for edge in one.edges),
         followers=tuple(new_ids[job_id] for job_id in one.followers),
         opens=tuple(new_ids[job_id] for job_id in one.opens),

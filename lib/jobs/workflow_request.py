@@ -33,11 +33,11 @@ _REFUSED: Final = {
 }
 
 
-def read_workflow(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace) -> Graph:
-    """The graph that `body` asks for: the workflow, its jobs and those of its `then`. Raises InvalidFields with every
-    fault."""
+def read_workflow(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace, by: str = "") -> Graph:
+    """The graph that `body` asks for: the workflow, its jobs and those of its `then`. by: the id of the job whose
+    handler asks for it. Raises InvalidFields with every fault."""
     body = object_in(body)
-    reader = GraphReader(registry, ids, request_id=request_id, trace=trace)
+    reader = GraphReader(registry, ids, request_id=request_id, trace=trace, by=by)
     fields = checked(body, _WORKFLOW_FIELDS, reader.errors, required=("jobs",))
     anchor = reader.workflow(reader.new_id(fields.get("queue", "default")), fields.get("name"))
     if "jobs" not in body:
@@ -131,6 +131,8 @@ def _join(reader: GraphReader, level: _Level, draft: Draft, name: str) -> None:
     """The job is a member of the workflow: it waits until the workflow is open."""
     workflow_id = level.workflow.job.job_id
     reader.name_member(draft, workflow_id, name)
+    draft.spec = draft.spec._replace(workflow=workflow_id)
+    draft.job = draft.job._replace(spec_text=draft.spec.to_text())
     draft.edges.append(Edge(workflow_id, OPEN, ""))
 
 

@@ -1,8 +1,8 @@
-"""The jobs of a graph as the text by which they are planted. Pure.
+"""The jobs of a graph as the text that plant.lua is given. Pure.
 
-A record is that of a new job (enqueue_text.py), with four options more: `b` the edges, `l` the ids that wait for the
-job's end, `o` the ids that wait for the word that it is there, `j` for a workflow. Two members of a workflow and the
-workflow itself (`|` stands for FIELD, `;` for RECORD, `/` for PART):
+A record is that of a new job (enqueue_text.py), with four options more (lua/parts/job_options.lua): `b` the edges, `l`
+the ids that wait for the job's end, `o` the ids that wait for the word that it is there, `j` for a workflow. Two
+members of a workflow and the workflow itself (`|` stands for FIELD, `;` for RECORD, `/` for PART):
 
     emails-8f…1|normal|bodefault-0192… /ldefault-8f…2,default-0192…/|{"v":1,…};
     default-8f…2|normal|bodefault-0192… ,cemails-8f…1 fetch/ldefault-0192…/|{"v":1,…};
@@ -21,7 +21,7 @@ MOST_CHARACTERS: Final = 1024 * 1024
 
 
 class PlantCall(NamedTuple):
-    """What one call is to write: records of one queue."""
+    """What one call of plant.lua is to write: records of one queue."""
 
     queue: str
     text: str

@@ -9,7 +9,7 @@ from tests.redis.case import RedisCase
 
 class Results(RedisCase):
     async def test_they_are_read_with_one_command_whatever_bytes_they_have(self) -> None:
-        job_id, fetch, other = await self.enqueue(), self.ids.new("other"), self.ids.new("other")
+        job_id, fetch, other = await self.enqueue(), self.ids.new("other", "r"), self.ids.new("other", "r")
         self.client.hset(
             self.keys.parents(queue_of(job_id) or "", job_id),
             mapping={"#open": "0", fetch: 'ccfetch\x1f{"name":"三"}', other: b"ed\x1f\xff"},

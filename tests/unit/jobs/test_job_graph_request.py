@@ -79,7 +79,7 @@ class Then(GraphCase):
         self.assertEqual(["then 0", "then 1", "then 2", "then 1.0", "then 1.1", ""], list(jobs))
         self.assertEqual((Edge(own, "f", ""),), jobs["then 0"].edges)
         self.assertEqual((Edge(own, "c", ""),), jobs["then 1"].edges)
-        self.assertEqual((Edge(id_of(graph, "then 1"), "e", ""), Edge(own, "o", "")), jobs["then 1.0"].edges)
+        self.assertEqual((Edge(id_of(graph, "then 1"), "e", ""), Edge(own, "a", "")), jobs["then 1.0"].edges)
         self.assertEqual(tuple(id_of(graph, f"then {number}") for number in range(3)), graph.anchor.followers)
         self.assertEqual((id_of(graph, "then 1.0"), id_of(graph, "then 1.1")), graph.anchor.opens)
         self.assertEqual(graph.anchor.opens, jobs["then 1"].followers)

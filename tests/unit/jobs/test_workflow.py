@@ -2,8 +2,9 @@
 
 import unittest
 
+from lib.jobs.spec import JobSpec
 from lib.jobs.workflow import member_id, under
-from tests.unit.jobs.graph_case import PARENTS, GraphCase, noop
+from tests.unit.jobs.graph_case import PARENTS, GraphCase, named, noop
 
 ANCHOR = "default-019b2f0e1a2c8000a1b2c3d4e5f60718"
 OTHER = "default-019b2f0e1a2d8000a1b2c3d4e5f69999"
@@ -36,6 +37,15 @@ class Under(GraphCase):
 
         self.assertNotEqual(first, second)
         self.assertEqual(first, moved)
+
+    def test_a_members_text_names_its_workflow_as_its_spec_does(self) -> None:
+        graph = under(self.workflow({"a": noop(), "part": {"jobs": {"x": noop()}}}), OTHER)
+
+        jobs = named(graph)
+        part_id = jobs["part"].job.job_id
+        self.assertEqual([OTHER, OTHER, part_id], [jobs[name].spec.workflow for name in ("a", "part", "x")])
+        for one in graph.jobs:
+            self.assertEqual(one.spec, JobSpec.from_text(one.job.spec_text))
 
     def test_parents_outside_the_graph_keep_their_ids(self) -> None:
         first, second = (self.job_graph(after=PARENTS[:2], then=[noop(), noop(then=[noop()])]) for _ in range(2))

@@ -6,6 +6,7 @@ from typing import Any
 
 from lib.errors import InvalidFields
 from lib.ids import JobIds
+from lib.jobs.spec import JobSpec
 from lib.jobs.workflow import Edge
 from lib.jobs.workflow_request import read_workflow
 from tests.unit.jobs.graph_case import TRACE, TYPES, GraphCase, id_of, named, noop
@@ -47,6 +48,21 @@ class Members(GraphCase):
         self.assertEqual(("workflow", {"name": "import"}), named_one.anchor.spec[:2])
         self.assertEqual(("workflow", {}), nameless.anchor.spec[:2])
         self.assertEqual("default", nameless.anchor.job.queue)
+
+    def test_each_member_says_whose_it_is_and_a_job_of_then_is_no_member(self) -> None:
+        graph = self.workflow({"a": noop(), "part": {"jobs": {"x": noop()}}}, then=[noop()])
+
+        own, part_id = graph.anchor.job.job_id, id_of(graph, "part")
+        self.assertEqual(
+            {"": "", "a": own, "part": own, "x": part_id, "then 0": ""},
+            {name: JobSpec.from_text(one.job.spec_text).workflow for name, one in named(graph).items()},
+        )
+
+    def test_what_a_handler_asks_for_says_who_asked(self) -> None:
+        body = {"jobs": {"a": noop()}, "then": [noop()]}
+        graph = read_workflow(body, TYPES, JobIds(), request_id="r", trace=TRACE, by="q-1")
+
+        self.assertEqual(["q-1"] * 3, [JobSpec.from_text(one.job.spec_text).by for one in graph.jobs])
 
     def test_then_waits_for_the_whole(self) -> None:
         graph = self.workflow({"a": noop()}, then=[noop(on="failed", then=[noop()])])
