@@ -1,16 +1,17 @@
--- reopen(id, rules, classes): edges of these rules and classes are open again, and are asked for anew. rules: 'mn', or
--- ALL_RULES; classes: class -> true, as in NOT_GOT, of all edges that have not got what they wait for.
+-- reopen(id, is_void): some of the job's edges are open again, and are asked for anew: those for which
+-- is_void(rule, mark, class) is true. Returns whether there were such.
+-- NOT_GOT[class]: true of an edge that has not got what it waits for.
 -- @use edges
-local ALL_RULES, NOT_GOT = 'cefoamn', {bad = true, lost = true, cut = true}
-local function reopen(id, rules, classes)
+local NOT_GOT = {bad = true, lost = true, cut = true}
+local function reopen(id, is_void)
   local fields, changes = {}, {}
   local function change(name, by) changes[name] = (changes[name] or 0) + by end
   for parent, rule, mark, name in each_edge(id) do
     local class = class_of(rule, mark)
-    if classes[class] and string.find(rules, rule, 1, true) then
+    if class ~= 'open' and is_void(rule, mark, class) then
       fields[#fields + 1] = parent
       fields[#fields + 1] = rule .. '.' .. name .. '\31'
-      change(count_name(rule, class), -1)
+      if class ~= 'ok' then change(count_name(rule, class), -1) end
       change(count_name(rule, 'open'), 1)
     end
   end
@@ -18,4 +19,5 @@ local function reopen(id, rules, classes)
     redis.call('HSET', parents_of(id), unpack(fields, at, math.min(at + 999, #fields)))
   end
   for name, by in pairs(changes) do redis.call('HINCRBY', parents_of(id), name, by) end
+  return #fields > 0
 end
