@@ -5,7 +5,8 @@
 
 Marks: c completed, d dead, x cancelled because a parent failed, k cancelled by a person or with its workflow, s
 skipped, g cancelled because a parent is gone. Rules of an edge: c the parent has completed, e it has ended, f it has
-failed, o its workflow is open; and of a workflow over its members: m must complete, n is optional.
+failed, o its workflow is open, a the anchor of its graph is there; and of a workflow over its members: m must complete,
+n is optional.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,7 @@ CLASSES = {
     "f": {"d": "ok", "x": "ok", "c": "off", "k": "off", "s": "off"},
     "o": {"o": "ok", "k": "cut", "d": "bad", "x": "bad", "s": "off", "c": "bad"},
 }
+CLASSES["a"] = CLASSES["o"]
 """Rule -> mark -> class. `g` is `lost` and `.` is `open` by every rule."""
 RANK = {"open": 0, "lost": 1, "cut": 2, "bad": 3, "off": 4, "ok": 5}
 STATES = {"c": "completed", "d": "dead", "x": "cancelled", "k": "cancelled", "s": "cancelled", "g": "cancelled"}
@@ -118,8 +120,11 @@ class _Evaluation:
         return self._marks[name]
 
     def _found(self, name: str) -> str:
-        if self._before.get(name) == "c":
-            return "c"
+        before, home = self._before.get(name, ""), self._plan.nodes[name].home
+        if home and self._before.get(home) == "c" and self._plan.nodes[home].is_workflow:
+            return before  # A workflow that has completed is left alone, whatever became of its optional jobs.
+        if before == "c" or (before == "d" and not self._is_run_again(name)):
+            return before
         opening = self._opening(name)
         if opening:
             return opening
@@ -128,6 +133,13 @@ class _Evaluation:
             self._ran.add(name)
             return "d" if name in self._fails else "c"
         return verdict_of_members(self._of_member(member) for member in node.members)
+
+    def _is_run_again(self, name: str) -> bool:
+        """Whether an order of the anchor comes to this job: it is one of the workflow, and does not just follow it."""
+        home = self._plan.nodes[name].home
+        while home and home != self._plan.anchor:
+            name, home = home, self._plan.nodes[home].home
+        return name == self._plan.anchor or name in (self._plan.nodes[self._plan.anchor].members or ())
 
     def _opening(self, name: str) -> str:
         """ "" where the job's parents, and its workflow, let it begin; else the mark with which it is cancelled."""

@@ -243,6 +243,12 @@ class Muddle:
             else:
                 await self._say_again(queue)
 
+    def forget(self) -> None:
+        """No word from before is said again. WHY: `dead`, said of a job once more after its workflow was run again, is
+        taken for how the job ended this time. Nothing can tell the two apart; and for it to happen, who brings the word
+        must be frozen from before the end of the workflow until somebody has run it again."""
+        self._heard = []
+
     async def _say_again(self, queue: str) -> None:
         """An old word, much later and out of turn."""
         self._heard += await self._trial.well.heard(queue)
@@ -313,6 +319,7 @@ async def run_again(link: RedisLink, client: Client, seed: int) -> str:
         return "completed at once"
     ran = Counter(trial.crew.ran)
     trial.crew.fails.clear()
+    muddle.forget()
     assert await scripts.call("retry", base, trial.anchor_id, "", "", "", "", "", "") == [b"done"]
     for _ in range(40):
         await muddle.step()

@@ -106,6 +106,8 @@ class GraphJudge:
                 is_member = edge.rule != "o" or job_id in {one.parent for one in self.now.edges.get(edge.parent, ())}
                 if edge.parent not in self.now.jobs or not is_member:
                     self.said[edge.parent].add("g")
+                elif edge.rule == "a":
+                    self.said[edge.parent].add("o")
 
     def _judge_notice(self, script: str, before: Snapshot, notice: Notice) -> None:
         if notice.outcome == "o":
@@ -163,7 +165,7 @@ class GraphJudge:
         for job_id, edges in self.now.edges.items():
             for edge in edges:
                 letter = self.now.letter(edge.parent)
-                if edge.rule != "o" and letter != "g":
+                if edge.rule not in "oa" and letter != "g":
                     known, true = edge.kind, class_of(edge.rule, letter)
                     is_told = RANK[known] >= RANK[true]
                     assert is_told, f"{job_id} was not told {letter} of {edge.parent}, it knows {edge.mark}"

@@ -86,11 +86,12 @@ def ids_of(plan: Plan, anchor_id: str) -> dict[str, str]:
 
 
 def waits_of(plan: Plan, name: str) -> list[Wait]:
-    """All edges of a job: c, e and f to its parents, o to its home, m and n of a workflow to its members."""
+    """All edges of a job: c, e and f to its parents; to its home o where that is its workflow, else a; and m and n of a
+    workflow to its members."""
     node = plan.nodes[name]
     waits = [Wait(parent, rule, parent) for rule, parent in node.edges]
     if node.home:
-        waits.append(Wait(node.home, "o", ""))
+        waits.append(Wait(node.home, "o" if name in (plan.nodes[node.home].members or ()) else "a", ""))
     for place, member in enumerate(node.members or ()):
         rule = "n" if plan.nodes[member].is_optional else "m"
         waits.append(Wait(member, rule, f"{place}/{member}"))
@@ -107,7 +108,7 @@ def graph_of(plan: Plan, anchor_id: str, change: Callable[[NewJob], NewJob] = as
     followers: dict[str, list[str]] = {name: [] for name in plan.nodes}
     for name in plan.nodes:
         for wait in waits_of(plan, name):
-            if wait.rule != "o":
+            if wait.rule not in "oa":
                 followers[wait.parent].append(ids[name])
     jobs = {name: _graph_job(plan, name, ids, tuple(followers[name]), change) for name in plan.nodes}
     anchor = jobs.pop(plan.anchor)

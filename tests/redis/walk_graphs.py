@@ -198,7 +198,7 @@ class GraphWalk(LimitedWalk):
     async def _resolve(self, words: list[Word]) -> None:
         answer = await self._call("resolve", words_text(words), "")
         letters = answer.rstrip(b"+").decode()
-        assert len(letters) == len(words) and set(letters) <= set("01-"), f"resolve answered {answer} for {words}"
+        assert len(letters) == len(words) and set(letters) <= set("01fe-"), f"{answer} for {words}"
 
     async def _plant_records(self, jobs: Sequence[GraphJob]) -> str:
         """One call of plant.lua; where it is sent again, all jobs are there already."""
@@ -249,6 +249,9 @@ class GraphWalk(LimitedWalk):
 
     async def _drain(self) -> None:
         await super()._drain()
+        while self._client.xlen(f"{self._base}notices"):  # The last ends may free others.
+            await self._free_blocked()
+            await super()._drain()
         self.graphs.pass_over()
         self.graphs.judge_at_the_end()
         keys = [f"{self._base}{name}" for name in ("unsure", "followers", "blocked")]

@@ -1,7 +1,7 @@
 """For the oracle: says whether the jobs of a queue that wait for others stand as their edges say. By the keys alone.
 
 An edge is a field of parents:<id>: the parent's id -> its rule, its mark, a name, and behind \\31 what the parent said.
-Beside the edges the hash has their counts, "#open #lost #cut #bad #off" of the rules c e f o, and "@open …" of a
+Beside the edges the hash has their counts, "#open #lost #cut #bad #off" of the rules c e f o a, and "@open …" of a
 workflow's edges to its members. Rules, marks and classes: tests/redis/graph_judge.py.
 """
 
