@@ -139,7 +139,7 @@ class GraphJudge:
             if edge.mark != "." and (was is None or was.mark != edge.mark):
                 self._judge_mark(job_id, edge)
             if was and RANK[edge.kind] < RANK[was.kind]:
-                may_reopen = edge.mark == "." and was.kind != "ok"
+                may_reopen = edge.mark == "." and (was.kind != "ok" or (edge.rule == "n" and was.mark != "c"))
                 assert may_reopen, f"{job_id} knew {was.mark} of {edge.parent}, and knows {edge.mark}"
         if had:
             gone = had.keys() - {edge.parent for edge in edges}

@@ -179,7 +179,7 @@ class GraphWalk(LimitedWalk):
             else:
                 await self._call("retry", order.parent, "", "", "", "", "", order.order)
                 yield "retry"
-        async for script in self._attach([one for one in asked if not one.is_order]):
+        async for script in self._attach([one._replace(rule=b"m") if one.is_order else one for one in asked]):
             yield script
 
     async def _attach(self, asked: list[Asked]) -> Calls:

@@ -91,7 +91,7 @@ def _fault_of_verdict(job: dict[str, str], edges: list[KnownEdge]) -> str:
         "active": own == "" and "joins" not in job,
         "completed": own == "" and members in ("", "c"),
         "dead": by_parents in ("", members),
-        "cancelled": by_parents in ("", own, members),
+        "cancelled": by_parents in ("", own, members) or is_stopped,
     }
     if is_right.get(state, True) and (state in ("dead", "cancelled") or not by_parents):
         return ""
