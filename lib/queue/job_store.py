@@ -73,9 +73,9 @@ class JobStore:
         self.prepare_removal = self._enqueuer.prepare_removal
         self.named_jobs = NamedJobs(link, keys, self.enqueue)
         self.workflow_views = WorkflowViews(link, keys)
-        self.in_bulk = BulkChanges(link, keys, self._note_use, self.workflow_views.expect_members)
         self.kept_answers = KeptAnswers(link, keys)
         self.notices = notices or Notices(link, keys, commit_link=commit_link, ack_replicas=ack_replicas, clock=clock)
+        self.in_bulk = BulkChanges(link, keys, self._note_use, self.workflow_views.expect_members, self.notices)
         self.workflows = Workflows(
             link,
             commit_link or link,
