@@ -71,7 +71,6 @@ class JobStore:
         self.admitted = self._enqueuer.admitted
         self.forget_names = self._enqueuer.forget_names
         self.prepare_removal = self._enqueuer.prepare_removal
-        self.named_jobs = NamedJobs(link, keys, self.enqueue)
         self.workflow_views = WorkflowViews(link, keys)
         self.in_bulk = BulkChanges(link, keys, self._note_use, self.workflow_views.expect_members)
         self.kept_answers = KeptAnswers(link, keys)
@@ -85,6 +84,7 @@ class JobStore:
             notices=self.notices,
             ack_replicas=ack_replicas,
         )
+        self.named_jobs = NamedJobs(link, keys, self.enqueue, self.workflows.plant)
 
     @property
     def is_known_to_admit(self) -> bool:
