@@ -6,7 +6,9 @@ A handler here that plans does so at each of its attempts; `act` says what comes
 
 import os
 import signal
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lib.errors import WaybillError
@@ -24,6 +26,7 @@ class Plan:
     ledger: str = ""
     act: str = ""
     count: int = 3
+    seconds: float = 0.0
     value: Any = None
     jobs: dict[str, Any] = field(default_factory=dict)
 
@@ -90,7 +93,7 @@ async def _give(ctx: JobContext, plan: Plan, number: int) -> str:
 def plan_plainly(ctx: JobContext, plan: Plan) -> str:
     begin(ctx, plan)
     first = ctx.enqueue("give", {"ledger": plan.ledger, "value": 7})
-    made: str = ctx.enqueue("gather_plainly", {"ledger": plan.ledger}, after=(first,))
+    made: str = ctx.enqueue("gather_plainly", {"ledger": plan.ledger}, after=(first,), delay_s=plan.seconds)
     return made
 
 
@@ -116,6 +119,18 @@ async def split(ctx: JobContext, plan: Plan) -> list[str]:
     ids.append(await ctx.add("gather", "gather", {"ledger": plan.ledger}, after=after))
     end_early(ctx, plan)
     return ids
+
+
+@job("add_late")
+def add_late(ctx: JobContext, plan: Plan) -> None:
+    """Heeds no stop: waits for the file `value`, adds a job then, and writes `ended <how that was refused>`."""
+    begin(ctx, plan)
+    while not Path(plan.value).exists():
+        time.sleep(0.01)
+    try:
+        ctx.add("more", "noop", {"ledger": plan.ledger})
+    except WaybillError as fault:
+        write_line(plan.ledger, f"ended {type(fault).__name__}: {fault.detail}")
 
 
 @job("add", max_attempts=1)

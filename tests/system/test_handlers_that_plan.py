@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lib.errors import JobNotFound
 from lib.jobs import registry
 from lib.jobs.job import JobRecord
 from tests.system.worker_case import WorkerCase
@@ -69,6 +70,20 @@ class Joins(PlanCase):
 
         self.assertEqual([[None, "completed", 7, None]], joined.result)
 
+    def test_what_parents_have_returned_outlives_them(self) -> None:
+        self.ready(WORKER_QUEUES="default=10")
+        planner = self.done(self.post("plan_plainly", seconds=1))
+        self.until(lambda: self.begun("give"), "the parent has begun")
+        (parent,) = self.begun("give")
+        self.done(parent)
+
+        self.asked(lambda store: store.delete(parent))
+        self.until(lambda: self.begun("gather_plainly"), "the job that waited has begun")
+
+        self.assertEqual([[None, "completed", 7, None]], self.done(planner.result).result)
+        with self.assertRaises(JobNotFound):
+            self.record(parent)
+
     def test_each_job_knows_which_one_has_asked_for_it(self) -> None:
         self.ready()
         planner = self.post("plan_a_join", count=1)
@@ -124,6 +139,23 @@ class Workflows(PlanCase):
                 self.assertEqual((1, 1), (len(self.begun("plan_a_workflow")), len(self.begun("give"))))
                 self.assertEqual(2, len(self.executions(self.begun("plan_a_workflow")[0])))
                 worker.stop()
+
+    def test_nothing_is_added_to_a_workflow_that_somebody_has_cancelled(self) -> None:
+        self.ready()
+        gate = self.flag()
+        jobs = {"late": {"type": "add_late", "payload": {"ledger": str(self.ledger), "value": str(gate)}}}
+        workflow_id = self.result_of("plan_a_workflow", jobs=jobs)
+        self.until(lambda: self.begun("add_late"), "the member has begun")
+
+        self.cancel(workflow_id)
+        gate.touch()
+
+        self.until(lambda: any(line.startswith("ended") for line in self.lines()), "the member has tried to add")
+        (said,) = [line for line in self.lines() if line.startswith("ended")]
+        self.assertIn(f"WorkflowEnded: the workflow {workflow_id} has ended, or was asked to stop", said)
+        # Its only job may have come to its end before it was asked to stop.
+        self.until(lambda: self.record(workflow_id).state in ("cancelled", "completed"), "the workflow has ended")
+        self.assertEqual([], self.begun("noop"))
 
     def test_a_job_that_belongs_to_no_workflow_is_told_so(self) -> None:
         self.ready()
