@@ -33,6 +33,7 @@ from lib.queue.refusals import CHANGED, DONE, cancel_refusal, delete_refusal, no
 from lib.queue.replays import is_replay
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import Unreadable, each_readable, understood
+from lib.queue.workflow_store import Workflows
 from lib.queue.workflow_views import WorkflowViews
 from lib.redis_link import redis_info
 from lib.redis_link.link import RedisLink
@@ -75,6 +76,15 @@ class JobStore:
         self.in_bulk = BulkChanges(link, keys, self._note_use, self.workflow_views.expect_members)
         self.kept_answers = KeptAnswers(link, keys)
         self.notices = notices or Notices(link, keys, commit_link=commit_link, ack_replicas=ack_replicas, clock=clock)
+        self.workflows = Workflows(
+            link,
+            commit_link or link,
+            keys,
+            enqueuer=self._enqueuer,
+            gate=self._gate,
+            notices=self.notices,
+            ack_replicas=ack_replicas,
+        )
 
     @property
     def is_known_to_admit(self) -> bool:

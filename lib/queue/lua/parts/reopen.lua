@@ -1,21 +1,27 @@
--- reopen(id, rules, classes): edges of these rules and classes are open again, and are asked for anew. rules: 'mn', or
--- ALL_RULES; classes: class -> true, as in NOT_GOT, of all edges that have not got what they wait for.
+-- reopen(id, is_wanted): edges for which is_wanted(rule, mark) is true are open again, and are asked for anew.
+-- has_not_got(rule, mark): has the edge not got what it waits for? Of a workflow's own jobs: has the job not completed,
+-- though it was to run? WHY optional ones too: a workflow that is run again runs all of these.
 -- @use edges
-local ALL_RULES, NOT_GOT = 'cefoamn', {bad = true, lost = true, cut = true}
-local function reopen(id, rules, classes)
+local function has_not_got(rule, mark)
+  if is_of_own_job(rule) then return string.find('dxkg', mark, 1, true) ~= nil end
+  local class = class_of(rule, mark)
+  return class == 'bad' or class == 'lost' or class == 'cut'
+end
+
+local function reopen(id, is_wanted)
   local fields, changes = {}, {}
-  local function change(name, by) changes[name] = (changes[name] or 0) + by end
   for parent, rule, mark, name in each_edge(id) do
-    local class = class_of(rule, mark)
-    if classes[class] and string.find(rules, rule, 1, true) then
+    if mark ~= '.' and is_wanted(rule, mark) then
       fields[#fields + 1] = parent
       fields[#fields + 1] = rule .. '.' .. name .. '\31'
-      change(count_name(rule, class), -1)
-      change(count_name(rule, 'open'), 1)
+      local was, is = count_name(rule, class_of(rule, mark)), count_name(rule, 'open')
+      changes[was], changes[is] = (changes[was] or 0) - 1, (changes[is] or 0) + 1
     end
   end
   for at = 1, #fields, 1000 do
     redis.call('HSET', parents_of(id), unpack(fields, at, math.min(at + 999, #fields)))
   end
-  for name, by in pairs(changes) do redis.call('HINCRBY', parents_of(id), name, by) end
+  for name, by in pairs(changes) do
+    if name ~= '#ok' and name ~= '@ok' then redis.call('HINCRBY', parents_of(id), name, by) end
+  end
 end

@@ -95,7 +95,7 @@ end
 -- mark; what its jobs had said of that is void, and they are asked anew.
 local function open(id, job, before)
   if before then
-    reopen(id, 'mn', NOT_GOT)
+    reopen(id, function(rule, mark) return is_of_own_job(rule) and mark ~= 'c' end)
     block(id, job, now)
   end
   redis.call('HSET', job, 'opened', '1')

@@ -44,7 +44,9 @@ local function take_word(id, parent, mark, said)
   redis.call('HINCRBY', parents_of(id), count_name(rule, was), '-1')
   if is ~= 'ok' then redis.call('HINCRBY', parents_of(id), count_name(rule, is), '1') end
   -- Its anchor was not there yet when the job asked. What others said of themselves for the same reason is void.
-  if was == 'lost' and is_for_open(rule) then reopen(id, 'cef', {lost = true}) end
+  if was == 'lost' and is_for_open(rule) then
+    reopen(id, function(other_rule, other_mark) return other_mark == 'g' and not is_of_own_job(other_rule) end)
+  end
   return true
 end
 

@@ -20,7 +20,9 @@ class Answers(unittest.TestCase):
         shown = json.loads(answer({"matched": 27}, None, sample))
 
         self.assertEqual((True, 27, 2, False), tuple(shown[n] for n in ("dry_run", "matched", "followed", "more")))
-        self.assertEqual([a_job(number).job_id for number in range(MOST_SAMPLED)], [one["id"] for one in shown["sample"]])
+        self.assertEqual(
+            [a_job(number).job_id for number in range(MOST_SAMPLED)], [one["id"] for one in shown["sample"]]
+        )
 
     def test_what_was_done_has_neither(self) -> None:
         shown = json.loads(answer({"matched": 1}, "abc", None))
