@@ -26,6 +26,9 @@ ORDERED_AT_ONCE = 200
 AGAIN_MS = 3_600_000
 AGAIN_WITH_ORDER_MS = 5_000
 AWAY_AGAIN_MS = 15_000
+OF_MEMBER = b"m"
+"""The rule under which a member that was given an order is asked. Its workflow may hold n of it: the answer is the
+same."""
 HURRIED_AT_ONCE, MOST_BITES = 500, 2000
 
 
@@ -55,8 +58,11 @@ class Asking:
         with understood(queue):
             asked = asked_from(flat)
         orders = sorted((one for one in asked if one.is_order), key=_turn)
-        changed = await self._give(orders)
-        words, unanswered = await self.questions([one for one in asked if not one.is_order])
+        given = await self._give(orders)
+        changed = {queue_of_raw(one.parent) for one in given}
+        # WHY who was given an order is asked as well: the member may be gone, or have ended without a word.
+        questions = [one for one in asked if not one.is_order] + [one._replace(rule=OF_MEMBER) for one in given]
+        words, unanswered = await self.questions(questions)
         if unanswered:
             soon_ms = await now_ms(self._link) + AWAY_AGAIN_MS
             await self._put_forward(queue, {one.follower for one in unanswered}, soon_ms)
@@ -81,16 +87,16 @@ class Asking:
         scores: list[Argument] = [item for job_id in job_ids for item in (at_ms, job_id)]
         await self._link.call("ZADD", self._keys.unsure(queue), "XX", "LT", *scores)
 
-    async def _give(self, orders: Sequence[Asked]) -> set[str]:
+    async def _give(self, orders: Sequence[Asked]) -> list[Asked]:
         """Give orders, a parent's before those of its followers: a job that runs again must find its parents open.
-        Returns the queues in which something may have changed."""
-        changed = set()
+        Returns those that were taken."""
+        given: list[Asked] = []
         for (queue, is_to_cancel), some in itertools.groupby(orders, _queue_and_kind):
             of_one_queue = list(some)
             if not queue or not await self._order(queue, of_one_queue, is_to_cancel=is_to_cancel):
                 continue  # Whoever gives orders asks again in AGAIN_WITH_ORDER_MS.
-            changed.add(queue)
-        return changed
+            given += of_one_queue
+        return given
 
     async def _order(self, queue: str, orders: Sequence[Asked], *, is_to_cancel: bool) -> bool:
         """Whether the queue took them."""
