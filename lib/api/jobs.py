@@ -8,20 +8,19 @@ call most; it runs without a task, as a chain of callbacks:
     _outcome    log "job.enqueued", make the 202
 """
 
-import asyncio
 import functools
 import json
-import time
 from collections.abc import Callable, Sequence
 
 from lib.api import idempotency
 from lib.api.cursor import cursor_of, cursor_text
 from lib.api.job_filters import wanted_of_query
 from lib.api.job_search import JobSearch
+from lib.api.job_wait import JobWait
 from lib.api.shown import job_text, just_taken, new_job, outcome_of
 from lib.errors import JobFailed, JobNotFound, RedisKeysBroken, RedisUnavailable, behind_a_change
 from lib.http1.message import Request, Response
-from lib.ids import QUEUE_NAME, JobIds, queue_of
+from lib.ids import QUEUE_NAME, JobIds
 from lib.jobs import revision, submission
 from lib.jobs.job import Accepted, JobRecord, NewJob
 from lib.jobs.registry import Registry
@@ -30,25 +29,22 @@ from lib.jobs.state import FINISHED
 from lib.json_text import to_json
 from lib.logs.forms import JOB_ENQUEUED
 from lib.logs.log import NOTHING, Log
-from lib.queue.end_waiters import EndWaiters
 from lib.queue.job_store import JobStore
 from lib.queue.queue_store import QueueStore
 from lib.queue.refusals import REFUSED, refused_job_error
 from lib.web import json_body, query
-from lib.web.drain import Drain
 from lib.web.json_answer import answer_json, answer_text
 from lib.web.preferences import NOTHING as NO_PREFERENCE
 from lib.web.preferences import Preferences, preferred_by
 from lib.web.router import Call, Outcome
 
-WAIT_POLL_S = 5.0  # A request that waits for a job's end reads the job so often, in case the wake-up is lost.
 OUTCOME = "Waybill-Outcome"
 CREATED = (OUTCOME, "created")
 KEPT = ("Unique-Outcome", "kept")
 
 
 class JobOperations:
-    """The operations on jobs. A drain answers every request that waits for a job's end, with the job as it is."""
+    """The operations on jobs."""
 
     def __init__(
         self,
@@ -56,19 +52,16 @@ class JobOperations:
         queues: QueueStore,
         registry: Registry,
         ids: JobIds,
-        endings: EndWaiters,
+        waits: JobWait,
         log: Log,
-        drain: Drain,
     ) -> None:
         self._job_store = job_store
         self._search = JobSearch(job_store)
         self._queues = queues
         self._registry = registry
         self._ids = ids
-        self._endings = endings
+        self._waits = waits
         self._log = log
-        self._drain = drain
-        drain.on_begin(endings.wake_all)
 
     def create(self, call: Call, on_outcome: Callable[[Outcome], None]) -> None:
         """POST /api/jobs, as a Beginning: it takes no task, no future and no turn of the loop."""
@@ -150,7 +143,7 @@ class JobOperations:
         """
         try:
             if wait_s:
-                return await self._wait(accepted.job_id, wait_s, request)
+                return await self._waits.until_ended(accepted.job_id, wait_s, request)
             return taken if accepted.outcome == "new" else await self._job_store.read(accepted.job_id)
         except JobNotFound:
             return taken._replace(state="")
@@ -165,7 +158,7 @@ class JobOperations:
         job_id = call.path["job_id"]
         record = await self._job_store.read(job_id)
         if preferred.wait_s and record.state not in FINISHED:
-            record = await self._wait(job_id, preferred.wait_s, call.request)
+            record = await self._waits.until_ended(job_id, preferred.wait_s, call.request)
         return _shown(200, record, preferred.applied(is_finished=True))
 
     async def list_page(self, call: Call) -> Response:
@@ -223,22 +216,6 @@ class JobOperations:
     async def _replayed(self, call: Call) -> Response:
         """The answer to a request whose idempotency key came before: the change was made then, and not again."""
         return _shown(200, await self._job_store.read(call.path["job_id"]), [idempotency.REPLAYED])
-
-    async def _wait(self, job_id: str, wait_s: float, request: Request) -> JobRecord:
-        """The job when it has ended; earlier after wait_s, at a drain, or when the client has gone."""
-        until_s = time.monotonic() + wait_s
-        with self._endings.of(queue_of(job_id) or "", job_id) as ended:
-            request.on_gone = ended.set
-            while True:
-                ended.clear()
-                record = await self._job_store.read(job_id)
-                left_s = until_s - time.monotonic()
-                if record.state in FINISHED or left_s <= 0 or self._drain.has_begun or request.is_gone:
-                    return record
-                try:
-                    await asyncio.wait_for(ended.wait(), min(left_s, WAIT_POLL_S))
-                except TimeoutError:
-                    continue
 
 
 def _shown(status: int, record: JobRecord, headers: Sequence[tuple[str, str]] = ()) -> Response:

@@ -27,6 +27,7 @@ from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
 from lib.api.job_types import TypeOperations
+from lib.api.job_wait import JobWait
 from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
 from lib.api.metrics import MetricsOperations
@@ -34,6 +35,7 @@ from lib.api.queues import QueueOperations
 from lib.api.routes import AllOperations, routes
 from lib.api.schedules import ScheduleOperations
 from lib.api.system import SystemOperations
+from lib.api.workflows import WorkflowOperations
 from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.http1.server.limits import Limits
 from lib.http1.server.listener import Listener
@@ -159,8 +161,9 @@ def _operations(
 ) -> AllOperations:
     ids = JobIds()
     gate = UpgradeGate(stores.fleet)
+    waits = JobWait(stores.jobs, stores.endings, drain)
     return AllOperations(
-        jobs=JobOperations(stores.jobs, stores.queues, types, ids, stores.endings, log, drain),
+        jobs=JobOperations(stores.jobs, stores.queues, types, ids, waits, log),
         batches=BatchOperations(stores.jobs, types, ids, log, drain),
         actions=ActionOperations(stores.jobs, stores.queues, log),
         types=TypeOperations(types),
@@ -174,6 +177,7 @@ def _operations(
         metrics=MetricsOperations(stores.queues, stores.meters, stores.fleet, counts, types),
         manual=ManualOperations(contract, asks_for_key=bool(settings.api_keys)),
         explain=ExplainOperations(stores.explanation_facts),
+        workflows=WorkflowOperations(stores.jobs, types, ids, waits, log),
     )
 
 

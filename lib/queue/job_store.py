@@ -33,6 +33,8 @@ from lib.queue.refusals import CHANGED, DONE, cancel_refusal, delete_refusal, no
 from lib.queue.replays import is_replay
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import Unreadable, each_readable, understood
+from lib.queue.workflow_store import Workflows
+from lib.queue.workflow_views import WorkflowViews
 from lib.redis_link import redis_info
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
@@ -70,9 +72,19 @@ class JobStore:
         self.forget_names = self._enqueuer.forget_names
         self.prepare_removal = self._enqueuer.prepare_removal
         self.named_jobs = NamedJobs(link, keys, self.enqueue)
-        self.in_bulk = BulkChanges(link, keys, self._note_use)
+        self.workflow_views = WorkflowViews(link, keys)
+        self.in_bulk = BulkChanges(link, keys, self._note_use, self.workflow_views.expect_members)
         self.kept_answers = KeptAnswers(link, keys)
         self.notices = notices or Notices(link, keys, commit_link=commit_link, ack_replicas=ack_replicas, clock=clock)
+        self.workflows = Workflows(
+            link,
+            commit_link or link,
+            keys,
+            enqueuer=self._enqueuer,
+            gate=self._gate,
+            notices=self.notices,
+            ack_replicas=ack_replicas,
+        )
 
     @property
     def is_known_to_admit(self) -> bool:
@@ -149,10 +161,11 @@ class JobStore:
         """Run a finished job again: with no attempt counted, and under its unique key if the job has one.
 
         from_start: without the checkpoint that a job has which did not complete. Returns True as `cancel` does. Raises
-        JobNotFound, WrongState or IdempotencyKeyReused.
+        JobNotFound, WrongState, MemberGone or IdempotencyKeyReused.
         """
-        unique_key = unique_key_of(await self.read(job_id))
-        word = await self._change("retry", job_id, unique_key, *keyed, "1" if from_start else "", "", "")
+        record = await self.read(job_id)
+        await self.workflow_views.expect_members(record)
+        word = await self._change("retry", job_id, unique_key_of(record), *keyed, "1" if from_start else "", "", "")
         if is_replay(word):
             return True
         _raise_if(retry_refusal(job_id, word))

@@ -174,10 +174,14 @@ class Notices:
             await self.tell(queue)
         return round_.is_more
 
-    async def inquire(self, edges: Sequence[Asked]) -> None:
-        """Have jobs that were just planted ask for parents: what is known already is told at once, and the others will
-        tell. Raises nothing: whoever is not answered asks again by itself."""
+    async def inquire(self, edges: Sequence[Asked]) -> list[Word]:
+        """Have jobs that were just planted ask for parents. Returns what is known already; the other parents will tell.
+        Raises nothing: whoever is not answered asks again by itself."""
         words, _ = await self._asking.questions(edges)
+        return words
+
+    async def bring(self, words: Iterable[Word]) -> None:
+        """Bring such words to the jobs that asked. Raises nothing."""
         for queue, some in by_queue(words).items():
             with self._quietly(queue):
                 if await self._resolve(queue, some, None):
