@@ -70,7 +70,7 @@ class GraphWalk(LimitedWalk):
 
     async def _begin(self) -> str:
         """The first of several calls."""
-        graphs = (self._plant_graph, self._follow, self._add)
+        graphs = (self._plant_graph, self._follow, self._add, self._add)
         kinds = (*graphs, *[self._tell_all, self._ask_parents] * 2)
         return await self._next(self._rng.choice(kinds)())
 
