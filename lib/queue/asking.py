@@ -29,6 +29,7 @@ AWAY_AGAIN_MS = 15_000
 OF_MEMBER = b"m"
 """The rule under which a member that was given an order is asked. Its workflow may hold n of it: the answer is the
 same."""
+HURRIED_AT_ONCE, MOST_BITES = 500, 2000
 
 
 class AskedRound(NamedTuple):
@@ -63,12 +64,26 @@ class Asking:
         questions = [one for one in asked if not one.is_order] + [one._replace(rule=OF_MEMBER) for one in given]
         words, unanswered = await self.questions(questions)
         if unanswered:
-            await self.ask_again(queue, {one.follower for one in unanswered}, AWAY_AGAIN_MS)
+            soon_ms = await now_ms(self._link) + AWAY_AGAIN_MS
+            await self._put_forward(queue, {one.follower for one in unanswered}, soon_ms)
         return AskedRound(words, changed, len({one.follower for one in asked}) >= JOBS_AT_ONCE)
 
-    async def ask_again(self, queue: str, job_ids: Iterable[bytes], in_ms: int) -> None:
-        """Have these blocked jobs of the queue ask in so many ms, those that would ask later."""
-        at_ms = await now_ms(self._link) + in_ms
+    async def hurry(self, queue: str) -> bool:
+        """Have all blocked jobs of the queue ask now that would ask later, some a call. Returns whether there are
+        any."""
+        unsure, at_ms = self._keys.unsure(queue), await now_ms(self._link)
+        later = ("ZRANGEBYSCORE", unsure, f"({at_ms}", "+inf", "LIMIT", 0, HURRIED_AT_ONCE)
+        has_any = False
+        for _ in range(MOST_BITES):  # Others may have asked meanwhile, and ask later again.
+            job_ids = await self._link.call(*later)
+            if not job_ids:
+                break
+            has_any = True
+            await self._put_forward(queue, job_ids, at_ms)
+        return has_any
+
+    async def _put_forward(self, queue: str, job_ids: Iterable[bytes], at_ms: int) -> None:
+        """Those jobs of these that would ask later ask at `at_ms`."""
         scores: list[Argument] = [item for job_id in job_ids for item in (at_ms, job_id)]
         await self._link.call("ZADD", self._keys.unsure(queue), "XX", "LT", *scores)
 
