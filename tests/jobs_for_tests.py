@@ -217,6 +217,14 @@ async def crash_once(ctx: JobContext, work: Work) -> str:
     return "at the second attempt"
 
 
+@job("parents")
+async def parents(ctx: JobContext, work: Work) -> list[dict[str, Any]]:
+    """Returns what the jobs that it has waited for have come to."""
+    enter(ctx, work)
+    results = await ctx.results()
+    return [{"name": one.name, "outcome": one.outcome, "result": one.result} for one in results]
+
+
 @job("big")
 async def big(ctx: JobContext, work: Work) -> str:
     enter(ctx, work)

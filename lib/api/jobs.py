@@ -11,10 +11,12 @@ call most; it runs without a task, as a chain of callbacks:
 import functools
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from lib.api import idempotency
 from lib.api.cursor import cursor_of, cursor_text
 from lib.api.job_filters import wanted_of_query
+from lib.api.job_graphs import JobGraphs, without_graph
 from lib.api.job_search import JobSearch
 from lib.api.job_wait import JobWait
 from lib.api.shown import job_text, just_taken, new_job, outcome_of
@@ -23,6 +25,7 @@ from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds
 from lib.jobs import revision, submission
 from lib.jobs.job import Accepted, JobRecord, NewJob
+from lib.jobs.job_graph_request import GRAPH_FIELDS
 from lib.jobs.registry import Registry
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED
@@ -57,6 +60,7 @@ class JobOperations:
     ) -> None:
         self._job_store = job_store
         self._search = JobSearch(job_store)
+        self._graphs = JobGraphs(job_store, registry, ids, log)
         self._queues = queues
         self._registry = registry
         self._ids = ids
@@ -66,6 +70,12 @@ class JobOperations:
     def create(self, call: Call, on_outcome: Callable[[Outcome], None]) -> None:
         """POST /api/jobs, as a Beginning: it takes no task, no future and no turn of the loop."""
         body = json_body.parse(call.request.body)
+        if type(body) is dict and not GRAPH_FIELDS.isdisjoint(body):
+            single = without_graph(body)
+            if single is None:
+                on_outcome(self._create_graph(call, body, preferred_by(call)))
+                return
+            body = single
         job, spec = submission.read(body, self._registry, self._ids, request_id=call.request_id, trace=call.trace)
         preferred = preferred_by(call)
         key = call.request.headers.get("idempotency-key")
@@ -84,6 +94,12 @@ class JobOperations:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome if isinstance(outcome, Response) else await outcome
+
+    async def _create_graph(self, call: Call, body: dict[str, Any], preferred: Preferences) -> Response:
+        """`create` for a job with `after` or `then`."""
+        taken, accepted = await self._graphs.take_in(call, body)
+        record = await self._current(taken, accepted, preferred.wait_s, call.request)
+        return _accepted_answer(record, accepted, preferred)
 
     def _on_commit(
         self,
@@ -211,7 +227,9 @@ class JobOperations:
         job_id = call.path["job_id"]
         self._log.info(event, f"{msg}: {job_id}", request_id=call.request_id, job_id=job_id)
         with behind_a_change():
-            return _shown(200, await self._job_store.read(job_id))
+            record = await self._job_store.read(job_id)
+        self._job_store.notices.attend([record])
+        return _shown(200, record)
 
     async def _replayed(self, call: Call) -> Response:
         """The answer to a request whose idempotency key came before: the change was made then, and not again."""
