@@ -26,12 +26,12 @@ from lib.queue.notice_text import Asked, Word, answers_of, asked_from, attach_te
 from lib.queue.workflow_text import record_of
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
-from tests.redis import later_version
 from tests.redis.graph_judge import Node, Plan
 from tests.redis.graph_walk_judge import GraphJudge
 from tests.redis.graphs import REQUEST_ID, TRACE, graph_of, random_plan
 from tests.redis.walk import PRIORITIES, QUEUE, TAGS, main
 from tests.redis.walk_limits import LIVING, LimitedWalk
+from tests.system.oracle import Client
 
 MOST_IN_GRAPHS = 20
 ENDS = ("finish", "fail", "snooze", "release")
@@ -42,7 +42,7 @@ Calls = AsyncIterator[str]
 class GraphWalk(LimitedWalk):
     """A walk in which graphs are planted, told, asked, changed and taken apart."""
 
-    def __init__(self, link: RedisLink, client: later_version.Client, seed: int) -> None:
+    def __init__(self, link: RedisLink, client: Client, seed: int) -> None:
         super().__init__(link, client, seed)
         self._moves["drain"] = {(state, after) for state in (*LIVING, *FINISHED) for after in FINISHED}
         self.graphs = GraphJudge(client, self._base)
@@ -51,7 +51,7 @@ class GraphWalk(LimitedWalk):
 
     def _steps(self) -> dict[Callable[[], Awaitable[str]], int]:
         steps = {**super()._steps(), self._begin: 14, self._go_on: 50, self._say_again: 4, self._look_at_graphs: 2}
-        for step in (self._block, self._free):  # A job that waits for jobs is blocked and freed by its edges alone.
+        for step in (self._block, self._say_anything):  # Graphs are planted here as a whole, and told the truth.
             del steps[step]
         return steps
 

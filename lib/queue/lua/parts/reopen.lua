@@ -5,6 +5,7 @@
 local NOT_GOT = {bad = true, lost = true, cut = true}
 local function reopen(id, is_void)
   local fields, changes = {}, {}
+  local function change(name, by) changes[name] = (changes[name] or 0) + by end
   for parent, rule, mark, name in each_edge(id) do
     local class = class_of(rule, mark)
     if class ~= 'open' and is_void(rule, mark, class) then
