@@ -127,8 +127,8 @@ class Walk:
             self._reap: 3,
             self._note: 2,
             self._enqueue_once: 2,
-            self._block: 5,
-            self._say_anything: 8,
+            self._plant: 5,
+            self._resolve: 8,
             self._adjust: 3,
             self._schedule: 3,
             self._fire: 4,
@@ -419,7 +419,7 @@ class Walk:
             await self._call("made", job_id, "name", noted, noted)
         return "once"
 
-    async def _block(self) -> str:
+    async def _plant(self) -> str:
         """Take in a job that waits for a job of another queue, which is never asked."""
         if len(self._states) >= MOST_JOBS:
             return await self._trim()
@@ -433,13 +433,13 @@ class Walk:
         assert first.endswith(b"1") and again.endswith(b"0"), f"planted twice: {first}, {again}"
         return "plant"
 
-    async def _say_anything(self) -> str:
+    async def _resolve(self) -> str:
         """Tell a job that waits, or waited, what became of its parent: any word, in any order."""
         for job_id in [job_id for job_id in self._some(most=6) if job_id in self._edges]:
-            await self._say(job_id, self._rng.choice("cdxksg"))
+            await self._tell(job_id, self._rng.choice("cdxksg"))
         return "resolve"
 
-    async def _say(self, job_id: str, mark: str) -> None:
+    async def _tell(self, job_id: str, mark: str) -> None:
         letters = await self._call("resolve", FIELD.join((job_id, self._edges[job_id][1], mark, "")) + RECORD, "")
         assert letters in (b"0", b"1", b"f", b"e", b"-"), f"{job_id} was told {mark}: {letters}"
 
@@ -573,9 +573,9 @@ class Walk:
         """Take away what else would keep jobs from running at the end; for a walk with more rules."""
 
     async def _free_blocked(self) -> None:
-        """Let the blocked jobs run; for a walk in which they wait for others."""
+        """Let the blocked jobs run; for a walk in which others can tell them."""
         for job_id in [job_id for job_id, state in states(self._client).items() if state == BLOCKED]:
-            await self._say(job_id, "d" if self._edges[job_id][0] == "f" else "c")
+            await self._tell(job_id, "d" if self._edges[job_id][0] == "f" else "c")
 
     @property
     def uncalled(self) -> set[str]:
