@@ -11,7 +11,6 @@ end
 
 local function reopen(id, is_wanted)
   local fields, changes = {}, {}
-  local function change(name, by) changes[name] = (changes[name] or 0) + by end
   for parent, rule, mark, name in each_edge(id) do
     if mark ~= '.' and is_wanted(rule, mark) then
       fields[#fields + 1] = parent
