@@ -226,7 +226,9 @@ class JobOperations:
         job_id = call.path["job_id"]
         self._log.info(event, f"{msg}: {job_id}", request_id=call.request_id, job_id=job_id)
         with behind_a_change():
-            return _shown(200, await self._job_store.read(job_id))
+            record = await self._job_store.read(job_id)
+        self._job_store.notices.attend([record])
+        return _shown(200, record)
 
     async def _replayed(self, call: Call) -> Response:
         """The answer to a request whose idempotency key came before: the change was made then, and not again."""

@@ -3,7 +3,8 @@
     (KnownEdge("c", "d", "email-01…", "fetch"),)
     -> [{"job": "email-01…", "name": "fetch", "on": "completed", "outcome": "failed"}]
 
-That a job waits for its workflow to begin, and a workflow for its members, is not shown there.
+That a job waits for its workflow to begin, and a workflow for its members, is not shown there. The edges are sorted by
+name: Redis keeps them in no order.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,6 @@ def shown_edges(edges: Iterable[KnownEdge]) -> list[dict[str, Any]]:
             "on": ON[edge.rule],
             "outcome": _OUTCOMES.get(edge.mark),
         }
-        for edge in edges
+        for edge in sorted(edges, key=lambda edge: (edge.name, edge.parent_id))
         if edge.rule in ON
     ]

@@ -85,7 +85,9 @@ class WorkflowOperations:
             return await self._shown(await self._job_store.read(workflow_id), [idempotency.REPLAYED])
         self._log.info(event, f"{msg}: {workflow_id}", request_id=call.request_id, job_id=workflow_id)
         with behind_a_change():
-            return await self._shown(await self._job_store.read(workflow_id))
+            record = await self._job_store.read(workflow_id)
+            self._job_store.notices.attend([record])
+            return await self._shown(record)
 
     async def _shown(self, record: JobRecord, headers: Sequence[tuple[str, str]] = ()) -> Response:
         members = await self._job_store.workflow_views.members(record.job_id)

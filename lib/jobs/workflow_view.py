@@ -10,7 +10,7 @@ and marks). The member's own record has the rest, and may have been trimmed or d
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from lib.jobs.edges import OF_MEMBERS, KnownEdge, class_of
+from lib.jobs.edges import OF_MEMBERS, KnownEdge
 from lib.jobs.state import FINISHED, STATES
 from lib.jobs.workflow import OPEN, Graph
 
@@ -52,7 +52,7 @@ class WorkflowMember(NamedTuple):
     @property
     def is_lost(self) -> bool:
         """Whether the member would have to run when the workflow is run again, and can't, for its record is gone."""
-        return not self.state and class_of(self.rule, self.mark) not in ("ok", "off")
+        return not self.state and self.mark not in ("c", "s")
 
 
 def members_of(graph: Graph, state: str) -> list[WorkflowMember]:

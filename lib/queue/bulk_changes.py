@@ -14,6 +14,7 @@ from typing import NamedTuple
 from lib.errors import MemberGone, WaybillError
 from lib.jobs.job import JobRecord
 from lib.queue.keys import RedisKeys
+from lib.queue.notices import Notices
 from lib.queue.refusals import cancel_refusal, delete_refusal, retry_refusal
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import understood
@@ -44,9 +45,11 @@ class BulkChanges:
         keys: RedisKeys,
         note_use: Callable[[str], Awaitable[None]],
         expect_members: Callable[[JobRecord], Awaitable[None]],
+        notices: Notices,
     ) -> None:
         """note_use: tells upkeep that the queue, by its name, has jobs whose records are to be removed in time.
         expect_members: raises MemberGone for a workflow that can't be run again."""
+        self._notices = notices
         self._keys = keys
         self._scripts = Scripts(link)
         self._note_use = note_use
@@ -98,6 +101,7 @@ class BulkChanges:
         answers: list[bytes] = await self._scripts.call(script, self._keys.base(queue), *arguments)
         with understood(queue):
             words = [answer.decode() for answer in answers]
+        self._notices.attend(records)
         return [ChangeOutcome(word, refusal(record.job_id, word)) for record, word in zip(records, words, strict=True)]
 
 

@@ -122,7 +122,13 @@ class Workflows:
         queue, job_id = queue_of(workflow_id) or "", job.job.job_id
         # A member that has ended may have been trimmed: it is not planted again.
         if not await self._link.call("HEXISTS", self._keys.parents(queue, workflow_id), job_id):
-            await self.plant(Graph(job, (), ()))
+            graph = Graph(job, (), ())
+            with _undecided():
+                await self._gate.require("workflows", WORKFLOWS_SINCE)
+                await self._name_queues(graph)
+            # WHY without a look at max_depth: the jobs that wait for the one which adds may fill the queue, and each
+            # attempt would be refused.
+            await self._plant(graph, NO_KEY)
             await self._ask_members(queue, workflow_id, job)
         arguments = ("adopt", self._keys.base(queue), workflow_id, job_id, name, rule, MOST_MEMBERS)
         try:
@@ -183,13 +189,15 @@ class Workflows:
     async def _admit(self, graph: Graph) -> None:
         """Name the queues; see that the parents outside are there, and that the queues have room."""
         await self._look_at_parents(graph)
-        counts = jobs_by_queue(graph)
-        for queue in counts:
-            if not self._enqueuer.is_named(queue):
-                await self._enqueuer.name(queue)
-        for queue, count in counts.items():
+        await self._name_queues(graph)
+        for queue, count in jobs_by_queue(graph).items():
             if seconds := await self._scripts.call("room", self._keys.base(queue), count):
                 raise _full(queue, count, shown_text(seconds))
+
+    async def _name_queues(self, graph: Graph) -> None:
+        for queue in jobs_by_queue(graph):
+            if not self._enqueuer.is_named(queue):
+                await self._enqueuer.name(queue)
 
     async def _look_at_parents(self, graph: Graph) -> None:
         states: dict[str, str] = {}

@@ -89,12 +89,12 @@ class PlantingCase(RedisCase):
         self.leases.clear()
         self.job_store.forget_names()
 
-    async def work(self, *failing: str, result: str = RESULT) -> None:
+    async def work(self, *failing: str) -> None:
         """Run jobs until none is ready in any queue and everything was told. failing: ids of jobs that fail."""
-        while await self._work_once(failing, result):
+        while await self._work_once(failing):
             await self.notices.wait_until_idle()
 
-    async def _work_once(self, failing: tuple[str, ...], result: str) -> int:
+    async def _work_once(self, failing: tuple[str, ...]) -> int:
         done = 0
         for queue in QUEUES:
             lease = await self.lease_of(queue)
@@ -104,7 +104,7 @@ class PlantingCase(RedisCase):
                 if job.job_id in failing:
                     await lease.end_and_wait("fail", fail_record(job.job_id, job.token, ERROR, None))
                 else:
-                    await lease.end_and_wait("finish", complete_record(job.job_id, job.token, "noop", result))
+                    await lease.end_and_wait("finish", complete_record(job.job_id, job.token, "noop", RESULT))
         return done
 
     async def lease_of(self, queue: str) -> Lease:

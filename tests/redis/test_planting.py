@@ -306,6 +306,14 @@ class Adding(PlantingCase):
         self.assertLess(self.ran.index(self.id_of(self.graph, "fetch")), self.ran.index(added))
         self.assertEqual("completed", await self.state(self.workflow_id))
 
+    async def test_a_queue_without_room_takes_what_is_added(self) -> None:
+        await self.queues.adjust("a", {"max_depth": 1}, begins=True)
+        await self.enqueue(queue="a")
+
+        added = await self.add("more", "fetch")
+
+        self.assertEqual("blocked", self.states()[added])
+
     async def test_a_job_that_is_added_twice_runs_once(self) -> None:
         added = await self.add("more")
         await self.add("more")

@@ -548,11 +548,10 @@ class Walk:
             await self._enter(name)
         await self._call("adjust", QUEUE, "", "", "paused", "", "max_depth", "")
         await self._let_all_run()
-        for job_id in [job_id for job_id, state in states(self._client).items() if state == BLOCKED]:
-            await self._tell(job_id, "d" if self._edges[job_id][0] == "f" else "c")
         ends_s = time.monotonic() + DRAINED_WITHIN_S
         left = Counter("?")
         while left and time.monotonic() < ends_s:
+            await self._free_blocked()
             left = Counter(state for state in states(self._client).values() if state not in FINISHED)
             for job_id in [job_id for job_id, state in states(self._client).items() if state == "delayed"]:
                 self._client.zadd(self._base + "delayed", {job_id: 1})
@@ -572,6 +571,11 @@ class Walk:
 
     async def _let_all_run(self) -> None:
         """Take away what else would keep jobs from running at the end; for a walk with more rules."""
+
+    async def _free_blocked(self) -> None:
+        """Let the blocked jobs run; for a walk in which they wait for others."""
+        for job_id in [job_id for job_id, state in states(self._client).items() if state == BLOCKED]:
+            later_version.free(self._client, self._base, job_id)
 
     @property
     def uncalled(self) -> set[str]:

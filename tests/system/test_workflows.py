@@ -36,7 +36,7 @@ class Workflows(WorkerCase):
 
     def ended(self, workflow: Body) -> Body:
         """The workflow when it has ended."""
-        shown = self.ask("GET", f"/api/workflows/{workflow['id']}?wait=30")
+        shown = self.ask("GET", f"/api/workflows/{workflow['id']}?wait=15")
         self.assertIsNotNone(shown["finished_at"], shown)
         return shown
 

@@ -42,8 +42,8 @@ class Shown(unittest.TestCase):
         self.assertEqual([True, False], [one["optional"] for one in reversed(shown["jobs"])])
         self.assertEqual(
             [
-                {"job": FETCH, "name": "fetch", "on": "completed", "outcome": "completed"},
                 {"job": MAIL, "name": None, "on": "failed", "outcome": "cancelled"},
+                {"job": FETCH, "name": "fetch", "on": "completed", "outcome": "completed"},
             ],
             shown["jobs"][1]["after"],
         )
