@@ -573,9 +573,9 @@ class Walk:
         """Take away what else would keep jobs from running at the end; for a walk with more rules."""
 
     async def _free_blocked(self) -> None:
-        """Let the blocked jobs run; for a walk in which they wait for others."""
+        """Let the blocked jobs run; for a walk in which others can tell them."""
         for job_id in [job_id for job_id, state in states(self._client).items() if state == BLOCKED]:
-            later_version.free(self._client, self._base, job_id)
+            await self._tell(job_id, "d" if self._edges[job_id][0] == "f" else "c")
 
     @property
     def uncalled(self) -> set[str]:

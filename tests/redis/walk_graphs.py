@@ -26,12 +26,12 @@ from lib.queue.notice_text import Asked, Word, answers_of, asked_from, attach_te
 from lib.queue.workflow_text import record_of
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
-from tests.redis import later_version
 from tests.redis.graph_judge import Node, Plan
 from tests.redis.graph_walk_judge import GraphJudge
 from tests.redis.graphs import REQUEST_ID, TRACE, graph_of, random_plan
 from tests.redis.walk import PRIORITIES, QUEUE, TAGS, main
 from tests.redis.walk_limits import LIVING, LimitedWalk
+from tests.system.oracle import Client
 
 MOST_IN_GRAPHS = 20
 ENDS = ("finish", "fail", "snooze", "release")
@@ -42,7 +42,7 @@ Calls = AsyncIterator[str]
 class GraphWalk(LimitedWalk):
     """A walk in which graphs are planted, told, asked, changed and taken apart."""
 
-    def __init__(self, link: RedisLink, client: later_version.Client, seed: int) -> None:
+    def __init__(self, link: RedisLink, client: Client, seed: int) -> None:
         super().__init__(link, client, seed)
         self._moves["drain"] = {(state, after) for state in (*LIVING, *FINISHED) for after in FINISHED}
         self.graphs = GraphJudge(client, self._base)
@@ -51,7 +51,7 @@ class GraphWalk(LimitedWalk):
 
     def _steps(self) -> dict[Callable[[], Awaitable[str]], int]:
         steps = {**super()._steps(), self._begin: 14, self._go_on: 50, self._say_again: 4, self._look_at_graphs: 2}
-        for step in (self._block, self._free):  # A job that waits for jobs is blocked and freed by its edges alone.
+        for step in (self._plant, self._resolve):  # They say words at random, which nobody has said.
             del steps[step]
         return steps
 
@@ -70,7 +70,8 @@ class GraphWalk(LimitedWalk):
 
     async def _begin(self) -> str:
         """The first of several calls."""
-        kinds = (self._plant, self._follow, self._add, self._tell, self._tell, self._ask_parents, self._ask_parents)
+        graphs = (self._plant_graph, self._follow, self._add, self._add)
+        kinds = (*graphs, *[self._tell_all, self._ask_parents] * 2)
         return await self._next(self._rng.choice(kinds)())
 
     async def _go_on(self) -> str:
@@ -89,7 +90,7 @@ class GraphWalk(LimitedWalk):
     async def _say_again(self) -> str:
         """An old word, out of turn."""
         if self._heard:
-            await self._resolve([self._rng.choice(self._heard) for _ in range(self._rng.randint(1, 3))])
+            await self._say([self._rng.choice(self._heard) for _ in range(self._rng.randint(1, 3))])
         return "resolve"
 
     async def _look_at_graphs(self) -> str:
@@ -108,7 +109,7 @@ class GraphWalk(LimitedWalk):
 
     # Calls that belong together.
 
-    async def _plant(self) -> Calls:
+    async def _plant_graph(self) -> Calls:
         """A graph: its jobs in any order, some of them twice; the anchor last."""
         if len(self._states) > MOST_IN_GRAPHS:
             return
@@ -150,7 +151,7 @@ class GraphWalk(LimitedWalk):
         assert word in (b"done", b"ended", b"gone"), word
         yield "adopt"
 
-    async def _tell(self) -> Calls:
+    async def _tell_all(self) -> Calls:
         """What lies in the notices; they are crossed off when everybody was told."""
         entries = await self._link.call("XRANGE", f"{self._base}notices", "-", "+", "COUNT", 20)
         words = [word for _, fields in entries for word in words_of(fields)]
@@ -158,10 +159,10 @@ class GraphWalk(LimitedWalk):
         yield "nothing"
         for word in words:
             if self._rng.random() < 0.5:
-                await self._resolve([word])
+                await self._say([word])
                 yield "resolve"
         if words:
-            await self._resolve(words)
+            await self._say(words)
             yield "resolve"
             await self._link.call("XDEL", f"{self._base}notices", *[entry for entry, _ in entries])
             yield "nothing"
@@ -190,12 +191,12 @@ class GraphWalk(LimitedWalk):
         yield "nothing"
         words = answers_of(asked, reply)
         if words:
-            await self._resolve(words)
+            await self._say(words)
             yield "resolve"
 
     # Calls.
 
-    async def _resolve(self, words: list[Word]) -> None:
+    async def _say(self, words: list[Word]) -> None:
         answer = await self._call("resolve", words_text(words), "")
         letters = answer.rstrip(b"+").decode()
         assert len(letters) == len(words) and set(letters) <= set("01fe-"), f"{answer} for {words}"
@@ -238,7 +239,7 @@ class GraphWalk(LimitedWalk):
         """Tell and ask until that changes nothing."""
         self._begun = []
         self._let_all_ask()
-        for calls in (self._tell(), self._ask_parents(), self._tell()):
+        for calls in (self._tell_all(), self._ask_parents(), self._tell_all()):
             async for _ in calls:
                 pass
 

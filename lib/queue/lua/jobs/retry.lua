@@ -41,14 +41,10 @@ end
 -- others again as well: the job asks them only where they do not tell it. A workflow gives its own jobs such orders as
 -- it asks, and does so at once.
 local ORDERED_ASKS_MS = 15000
--- WHY optional jobs of a workflow, too: what need not complete is run again all the same if it did not.
-local FAILED = {d = true, x = true, k = true}
-local function is_to_do(rule, mark, class) return NOT_GOT[class] or (rule == 'n' and FAILED[mark]) end
-
 local function wait_again(id, is_from_start, is_ordered, joins)
   local job = base .. 'job:' .. id
   clear_end(id, is_from_start)
-  reopen(id, is_to_do)
+  reopen(id, has_not_got)
   if joins then redis.call('HINCRBY', job, 'round', '1') end
   block(id, job, is_ordered and not joins and digits(now_ms + ORDERED_ASKS_MS) or now)
   if decide(id, job, 'retry') == 'free' then run_again(id) end

@@ -31,7 +31,7 @@ check_types('ZCARD', 'blocked', 'unsure', 'completed', 'dead', 'cancelled')
 has_followers()
 check_types('XLEN', 'notices')
 
-local function is_lost_parent(rule, _, class) return class == 'lost' and not is_of_own_job(rule) end
+local function is_lost_parent(rule, mark) return mark == 'g' and not is_of_own_job(rule) end
 
 -- Write the word into the edge. Returns whether it says more than what stood there.
 local function take_word(id, parent, mark, said)
