@@ -1,10 +1,11 @@
 """Graphs whose planter, teller or asker dies at each of its calls to Redis, or is frozen there; random graphs as well.
 
-    python -m tests.redis.graph_sweep [deaths freezes random again] [--seed 7] [--graphs 200] [--cluster]
+    python -m tests.redis.graph_sweep [deaths freezes resends random again] [--seed 7] [--graphs 200] [--cluster]
 
 deaths   whoever plants, tells and asks dies at its call number k, before it is sent or after it was carried out, for
          each k; then upkeep and runners go on
 freezes  the planter is frozen at its call number k, the others take its graph for abandoned, then it goes on
+resends  the planter dies or is frozen at its call number k, and the request is sent again with its Idempotency-Key
 random   random graphs and failures, deaths at any time, old words said again and out of turn; then what is dead is run
          again, one by one
 again    random graphs, stopped in the middle as a whole or not, and run again as a whole, with deaths meanwhile
@@ -26,8 +27,10 @@ from random import Random
 from typing import Any, NamedTuple
 
 from lib.ids import JobIds
+from lib.jobs.job import Keyed
 from lib.queue.notice_text import Word
 from lib.queue.scripts import Scripts
+from lib.queue.workflow_store import Planted
 from lib.redis_link.link import RedisLink, open_link
 from tests.private_cluster import PrivateCluster
 from tests.private_redis import PrivateRedis
@@ -66,11 +69,15 @@ class Trial:
         self.link = link
         self._client = client
         self.plan = plan
-        self.anchor_id = JobIds().new(plan.nodes[plan.anchor].queue, REQUEST_ID)
-        self.ids = ids_of(plan, self.anchor_id)
-        self.crew = Crew(link, plan, self.anchor_id, fails)
         self.well = Site(link)
+        self.follow(JobIds().new(plan.nodes[plan.anchor].queue, REQUEST_ID), fails)
         client.flushall()
+
+    def follow(self, anchor_id: str, fails: tuple[str, ...] = ()) -> None:
+        """This is the anchor of the graph from now on."""
+        self.anchor_id = anchor_id
+        self.ids = ids_of(self.plan, anchor_id)
+        self.crew = Crew(self.link, self.plan, anchor_id, fails)
 
     async def go_on(self) -> None:
         """Upkeep and work, until nothing is left to do; what is left must be done within a minute."""
@@ -187,6 +194,36 @@ async def freeze(link: RedisLink, client: Client, death: Death) -> tuple[str, in
     return outcome, frozen.calls
 
 
+async def send_again(link: RedisLink, client: Client, death: Death) -> tuple[str, int]:
+    """The planter dies at its call number death.at, or is frozen there; meanwhile the same request, with the same
+    Idempotency-Key, is planted by another process."""
+    trial, keyed = Trial(link, client, death.plan), Keyed("ops order-7", "9c1f")
+    sent: list[Planted] = []
+
+    async def again() -> None:
+        sent.append(await trial.well.plant(death.plan, JobIds().new(trial.ids[death.plan.anchor][:1], "other"), keyed))
+
+    first: Mortal | Frozen = Frozen(link, death.at, again)
+    if death.when != "frozen":
+        first = Mortal(link, death.at, "before" if death.when == "before" else "after")
+    with contextlib.suppress(Died):
+        sent.append(await Site(first).plant(death.plan, trial.anchor_id, keyed))
+    await again()
+    assert len({planted.anchor_id for planted in sent}) == 1, f"one key, and several graphs: {sent}"
+    trial.follow(sent[0].anchor_id, death.fails)
+    await trial.go_on()
+    outcome = trial.judge()
+    assert outcome == "ran", outcome
+    return outcome, first.calls
+
+
+RUNS = {
+    "deaths": (die, ("before", "after")),
+    "freezes": (freeze, ("frozen",)),
+    "resends": (send_again, ("before", "after", "frozen")),
+}
+
+
 def deaths(calls: dict[tuple[str, tuple[str, ...]], int], whens: tuple[str, ...]) -> Iterator[Death]:
     """Each run of a sweep; calls: how many calls a run of each case makes."""
     for name, plan, fails in CASES:
@@ -196,7 +233,7 @@ def deaths(calls: dict[tuple[str, tuple[str, ...]], int], whens: tuple[str, ...]
 
 async def count_calls(link: RedisLink, client: Client, kind: str) -> dict[tuple[str, tuple[str, ...]], int]:
     """How many calls a whole run of each case makes, where nobody dies."""
-    run = freeze if kind == "freezes" else die
+    run, _ = RUNS[kind]
     return {
         (name, fails): (await run(link, client, Death(name, plan, fails, NEVER, "after")))[1]
         for name, plan, fails in CASES
@@ -204,10 +241,10 @@ async def count_calls(link: RedisLink, client: Client, kind: str) -> dict[tuple[
 
 
 async def sweep(link: RedisLink, client: Client, kind: str, most: int = NEVER, seed: int = 0) -> Counter[str]:
-    """deaths or freezes: each of them, or `most`, chosen by the seed. Gives how many ended how."""
+    """deaths, freezes or resends: each of them, or `most`, chosen by the seed. Gives how many ended how."""
     calls = await count_calls(link, client, kind)
-    run = freeze if kind == "freezes" else die
-    todo = list(deaths(calls, ("frozen",) if kind == "freezes" else ("before", "after")))
+    run, whens = RUNS[kind]
+    todo = list(deaths(calls, whens))
     Random(seed).shuffle(todo)
     ended: Counter[str] = Counter()
     for death in todo[:most]:
@@ -382,7 +419,7 @@ async def _run(chosen: argparse.Namespace) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Graphs whose planter, teller or asker dies.")
-    parser.add_argument("kinds", nargs="*", default=["deaths", "freezes", "random", "again"])
+    parser.add_argument("kinds", nargs="*", default=[*RUNS, *RANDOM])
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
     parser.add_argument("--graphs", type=int, default=200)
     parser.add_argument("--cluster", action="store_true")

@@ -8,7 +8,7 @@ from tests.redis.case import RedisCase
 from tests.redis.graph_judge import evaluate
 from tests.redis.graphs import DIAMOND, NESTED, TREE
 
-DEATHS, FREEZES, GRAPHS = 60, 10, 25
+DEATHS, FREEZES, RESENDS, GRAPHS = 50, 10, 10, 20
 
 
 class Evaluator(unittest.TestCase):
@@ -70,6 +70,11 @@ class Trials(RedisCase):
         ended = await graph_sweep.sweep(self.link, self.client, "freezes", FREEZES, self.seed)
 
         self.assertEqual({"ran": FREEZES}, dict(ended))
+
+    async def test_a_request_that_is_sent_again_makes_one_graph(self) -> None:
+        ended = await graph_sweep.sweep(self.link, self.client, "resends", RESENDS, self.seed)
+
+        self.assertEqual({"ran": RESENDS}, dict(ended))
 
     async def test_random_graphs_end_as_they_must(self) -> None:
         ended = await graph_sweep.graphs(self.link, self.client, "random", GRAPHS, self.seed)
