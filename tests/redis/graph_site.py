@@ -29,6 +29,8 @@ from tests.redis.graphs import QUEUES, graph_of, ids_of
 from tests.redis.grouped import Handed, Runner
 
 KEYS = RedisKeys("wb")
+NEVER = 10**9
+"""For the number of a call: nobody dies."""
 When = Literal["before", "after"]
 
 
