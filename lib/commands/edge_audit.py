@@ -150,8 +150,8 @@ class EdgeAudit:
         state = await self._link.call("HGET", f"{self._base}job:{job_id}", "state")
         shown = "is no job" if state is None else f"is {shown_text(state)}"
         if state is None or shown_text(state) in FINISHED:
-            advice = f"they ask within the hour, and are told; HDEL {self._base}followers {job_id}"
-            return f"{shown} and still has jobs that wait for it in followers: {advice}"
+            advice = f"if none of them is blocked, HDEL {self._base}followers {job_id}"
+            return f"{shown} and has followers that were not told: they are when one asks, within the hour; {advice}"
         for follower in ids:
             if not await self._is_awaited(follower, job_id):
                 return f"has {follower} among its followers, which does not wait for it: it is told in vain, no more"

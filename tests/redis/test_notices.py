@@ -6,7 +6,7 @@ import unittest
 from random import Random
 from typing import Any
 
-from lib.errors import QueueInUse, RedisUnavailable
+from lib.errors import NotReplicated, OutcomeUnknown, QueueInUse, RedisUnavailable
 from lib.jobs.job import JobRecord
 from lib.jobs.state import FINISHED
 from lib.jobs.workflow import Graph
@@ -325,6 +325,26 @@ class Replicated(NoticesCase):
         await teller.tell("a")
 
         self.assertEqual({}, self.left())
+
+    async def test_a_graph_that_too_few_replicas_have_runs_all_the_same(self) -> None:
+        parent = await self.enqueue(queue="a")
+        store = JobStore(WithReplicas(self.link), self.keys, ack_replicas=1)
+        await self.end_all("a")
+        graph = self.waiting_for(parent)
+
+        with self.assertRaises(NotReplicated):
+            await store.workflows.plant(graph)
+
+        self.assertEqual({"": "ready"}, self.ends(graph))
+
+    async def test_a_redis_that_was_promoted_without_the_graph_is_found_out(self) -> None:
+        link = WithReplicas(self.link, replicas=1)
+        store = JobStore(link, self.keys, ack_replicas=1)
+        link.forgets = True
+
+        with self.assertRaises(OutcomeUnknown):
+            await store.workflows.plant(self.workflow(TWO_CHAINS))
+        await store.notices.wait_until_idle()
 
     async def test_a_graph_waits_once_for_its_replicas(self) -> None:
         link = WithReplicas(self.link, replicas=1)
