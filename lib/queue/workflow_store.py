@@ -53,8 +53,9 @@ ASK_AFTER_MS = 15_000
 LOOKED_AT_ONCE = 500
 MOST_MEMBERS = 1000
 GONE = b"g"
-KNOWN_EDGE = re.compile(rb"(?s)[mn]([^.])[^\x1f]*\x1f(.*)")
-"""What a workflow holds of a member that has ended: rule, mark, name and what it said, `mc0/fetch|{"rows":5}`."""
+KNOWN_EDGE = re.compile(rb"[mn]([^.]).*")
+"""What a workflow holds of a member that has ended: rule, mark and name, `mc0/fetch`."""
+TOO_MUCH = b"!"
 
 
 class Planted(NamedTuple):
@@ -139,14 +140,15 @@ class Workflows:
         self._notices.poke(queue)
 
     async def _ask_members(self, queue: str, workflow_id: str, job: GraphJob) -> None:
-        """Have an added job ask the members for which it waits. Of one that was trimmed the workflow knows the end."""
+        """Have an added job ask the members for which it waits. Of one that was trimmed the
+        workflow knows the end, and not what it said."""
         asked = [_question(edge.parent_id, job.job.job_id, edge.rule) for edge in job.edges if edge.rule != OPEN]
         words = await self._notices.inquire(asked)
         parents = self._keys.parents(queue, workflow_id)
         for at, word in enumerate(words):
             if word.outcome == GONE:
                 known = KNOWN_EDGE.match(await self._link.call("HGET", parents, word.parent) or b"")
-                words[at] = word._replace(outcome=known[1], said=known[2]) if known else word
+                words[at] = word._replace(outcome=known[1], said=TOO_MUCH) if known else word
         await self._notices.bring(words)
 
     async def members(self, workflow_id: str) -> list[Member]:
