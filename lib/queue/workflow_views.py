@@ -3,7 +3,7 @@
     views = WorkflowViews(link, keys, workflows)
     await views.members("default-01…")       [WorkflowMember("fetch", "default-8f…", "m", "c", "completed", …), …]
 
-The workflow names its members (workflow_store.py), and glance.lua tells of each, 200 ids a call on their own queues.
+The workflow names its members (workflow_store.py), and glance.lua tells of each, 100 ids a call on their own queues.
 Nothing is changed.
 """
 
@@ -18,7 +18,7 @@ from lib.queue.scripts import Scripts
 from lib.queue.workflow_store import Workflows
 from lib.redis_link.link import RedisLink
 
-MOST_AT_ONCE = 200
+MOST_AT_ONCE = 100
 MOST_NAMED = 5
 
 
