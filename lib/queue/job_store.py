@@ -72,10 +72,8 @@ class JobStore:
         self.admitted = self._enqueuer.admitted
         self.forget_names = self._enqueuer.forget_names
         self.prepare_removal = self._enqueuer.prepare_removal
-        self.workflow_views = WorkflowViews(link, keys)
         self.kept_answers = KeptAnswers(link, keys)
         self.notices = notices or Notices(link, keys, commit_link=commit_link, ack_replicas=ack_replicas, clock=clock)
-        self.in_bulk = BulkChanges(link, keys, self._note_use, self.workflow_views.expect_members, self.notices)
         self.workflows = Workflows(
             link,
             commit_link or link,
@@ -85,6 +83,8 @@ class JobStore:
             notices=self.notices,
             ack_replicas=ack_replicas,
         )
+        self.workflow_views = WorkflowViews(link, keys, self.workflows)
+        self.in_bulk = BulkChanges(link, keys, self._note_use, self.workflow_views.expect_members, self.notices)
         self.named_jobs = NamedJobs(link, keys, self.enqueue, self.workflows.plant)
 
     @property

@@ -158,7 +158,11 @@ class Workflows:
             return []
         flat = await self._scripts.call("members", self._keys.base(queue), workflow_id)
         with understood(queue):
-            return [Member(*map(shown_text, row)) for row in zip(*(flat[at::4] for at in range(4)), strict=True)]
+            placed = [
+                _member(shown_text(job_id), shown_text(edge))
+                for job_id, edge in zip(flat[::2], flat[1::2], strict=True)
+            ]
+        return [member for _, member in sorted(placed)]
 
     # Before anything is written.
 
@@ -301,6 +305,12 @@ def _full(queue: str, count: int, seconds: str) -> QueueFull:
     detail = f"the queue {queue} has no room for {jobs} below its max_depth"
     again = f"nothing was taken in: send it again in {seconds} s"
     return QueueFull(f"{detail}; {again}", headers=[("Retry-After", seconds)])
+
+
+def _member(job_id: str, edge: str) -> tuple[int, Member]:
+    """The member and its place. edge: `mc0/fetch`, rule, mark, place and name."""
+    place, _, name = edge[2:].partition("/")
+    return int(place) if place.isdigit() else 0, Member(job_id, name, edge[:1], edge[1:2])
 
 
 def _question(parent_id: str, follower_id: str, rule: str) -> Asked:
