@@ -43,7 +43,18 @@ local function is_void(id, mark, ms)
   return true
 end
 
-local function is_lost_parent(rule, mark) return mark == 'g' and not is_of_own_job(rule) end
+-- What a job has heard of others before its workflow is open, or its anchor is there, may be void; it asks anew then.
+-- Where the workflow had been ended, its jobs have ended for that, and none had begun. Else those are gone that asked
+-- for the anchor before it was there. WHY not c: what has completed stays so.
+local function is_of_others(rule) return not is_of_own_job(rule) and not is_for_open(rule) end
+local function is_void_of_unbegun(rule, mark) return mark ~= 'c' and is_of_others(rule) end
+local function is_void_of_gone(rule, mark) return mark == 'g' and is_of_others(rule) end
+
+local function void_others(id, rule, was)
+  local state, reopened = unpack(redis.call('HMGET', base .. 'job:' .. id, 'state', 'reopened'))
+  local had_ended = rule == 'o' and (was ~= 'open' or reopened)
+  if reopen(id, had_ended and is_void_of_unbegun or is_void_of_gone) and state == 'blocked' then ask_now(id) end
+end
 
 -- Keep what the parent said; where it says nothing this time, drop what it said before. known: the mark until now.
 local function keep_said(id, parent, said, known)
@@ -66,8 +77,7 @@ local function take_word(id, parent, mark, ms, said)
   if not is_of_own_job(rule) then keep_said(id, parent, said, known) end
   redis.call('HINCRBY', parents_of(id), count_name(rule, was), '-1')
   if is ~= 'ok' then redis.call('HINCRBY', parents_of(id), count_name(rule, is), '1') end
-  -- WHY: others that asked for their anchor before it was there said that they end for that. Such a word is void.
-  if mark == 'o' then reopen(id, is_lost_parent) end
+  if mark == 'o' then void_others(id, rule, was) end
   return true
 end
 
