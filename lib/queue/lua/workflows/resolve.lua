@@ -56,6 +56,15 @@ local function void_others(id, rule, was)
   if reopen(id, had_ended and is_void_of_unbegun or is_void_of_gone) and state == 'blocked' then ask_now(id) end
 end
 
+-- Keep what the parent said; where it says nothing this time, drop what it said before. known: the mark until now.
+local function keep_said(id, parent, said, known)
+  if said ~= '' then
+    redis.call('HSET', said_to(id), parent, #said > MOST_KEPT and '!' or said)
+  elseif known ~= '.' then
+    redis.call('HDEL', said_to(id), parent)
+  end
+end
+
 -- Write the word into the edge. Returns whether it says more than what stood there.
 local function take_word(id, parent, mark, ms, said)
   local edge = redis.call('HGET', parents_of(id), parent)
@@ -64,8 +73,8 @@ local function take_word(id, parent, mark, ms, said)
   if mark == 'o' and not is_for_open(rule) then return false end
   local was, is = class_of(rule, known), class_of(rule, mark)
   if RANKS[is] <= RANKS[was] or is_void(id, mark, ms) then return false end
-  if #said > MOST_KEPT then said = '!' end
-  redis.call('HSET', parents_of(id), parent, rule .. mark .. name .. '\31' .. said)
+  redis.call('HSET', parents_of(id), parent, rule .. mark .. name)
+  if not is_of_own_job(rule) then keep_said(id, parent, said, known) end
   redis.call('HINCRBY', parents_of(id), count_name(rule, was), '-1')
   if is ~= 'ok' then redis.call('HINCRBY', parents_of(id), count_name(rule, is), '1') end
   if mark == 'o' then void_others(id, rule, was) end
