@@ -3,13 +3,14 @@
 import os
 import unittest
 
+from lib.queue.scripts import Scripts
 from tests.redis import graph_fuzz, graph_sweep
 from tests.redis.case import RedisCase
 from tests.redis.graph_judge import evaluate
 from tests.redis.graph_trial import Trial
 from tests.redis.graphs import DIAMOND, NESTED, TREE
 
-DEATHS, FREEZES, RESENDS, GRAPHS = 50, 10, 10, 20
+DEATHS, FREEZES, RESENDS, GRAPHS = 40, 10, 10, 15
 
 
 class Evaluator(unittest.TestCase):
@@ -83,7 +84,7 @@ class Trials(RedisCase):
         await trial.go_on()
         await self.job_store.delete(trial.ids["p1"])
 
-        await self.job_store.retry(trial.anchor_id)
+        await Scripts(self.link).call("retry", self.keys.base("a"), trial.anchor_id, "", "", "", "", "", "")
         await trial.go_on()
 
         found = trial.found()
