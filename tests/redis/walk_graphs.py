@@ -19,7 +19,7 @@ from typing import Any
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import NewJob
 from lib.jobs.spec import JobSpec
-from lib.jobs.state import FINISHED
+from lib.jobs.state import BLOCKED, FINISHED
 from lib.jobs.workflow import Edge, GraphJob
 from lib.queue.framing import FIELD_BYTE
 from lib.queue.notice_text import Asked, Word, answers_of, asked_from, attach_text, words_of, words_text
@@ -33,7 +33,7 @@ from tests.redis.walk import PRIORITIES, QUEUE, TAGS, main
 from tests.redis.walk_limits import LIVING, LimitedWalk
 from tests.system.oracle import Client
 
-MOST_IN_GRAPHS = 20
+MOST_IN_GRAPHS = 36
 ENDS = ("finish", "fail", "snooze", "release")
 Calls = AsyncIterator[str]
 """Calls of scripts that belong together: the name of each, once it was made."""
@@ -50,7 +50,8 @@ class GraphWalk(LimitedWalk):
         self._heard: list[Word] = []
 
     def _steps(self) -> dict[Callable[[], Awaitable[str]], int]:
-        steps = {**super()._steps(), self._begin: 14, self._go_on: 50, self._say_again: 4, self._look_at_graphs: 2}
+        steps = {**super()._steps(), self._begin: 20, self._go_on: 90, self._say_again: 4, self._look_at_graphs: 2}
+        steps |= {self._claim: 30, self._end: 30, self._become_plain: 1, self._expire: 8, self._trim: 2}
         for step in (self._plant, self._resolve):  # They say words at random, which nobody has said.
             del steps[step]
         return steps
@@ -136,12 +137,9 @@ class GraphWalk(LimitedWalk):
             yield script
 
     async def _add(self) -> Calls:
-        """`ctx.add`: one more job in the workflow of a job that runs."""
-        running = [job_id for job_id, state in self._states.items() if state == "active"]
-        homes = [
-            edge.parent for job_id in running for edge in self.graphs.now.edges.get(job_id, []) if edge.rule == "o"
-        ]
-        homes = [home for home in homes if "joins" in self.graphs.now.jobs.get(home, {})]
+        """`ctx.add`: one more job in a workflow; one that ends meanwhile does not take it."""
+        jobs = self.graphs.now.jobs
+        homes = [job_id for job_id, state in self._states.items() if state == BLOCKED and "joins" in jobs[job_id]]
         if not homes or len(self._states) > MOST_IN_GRAPHS:
             return
         home = self._rng.choice(homes)
@@ -232,7 +230,7 @@ class GraphWalk(LimitedWalk):
         }
         if '"type":"workflow"' in job.spec_text:
             return job
-        return job._replace(**{name: value for name, value in options.items() if rng.random() < 0.15})
+        return job._replace(**{name: value for name, value in options.items() if rng.random() < 0.25})
 
     # The end.
 
