@@ -207,6 +207,24 @@ class Throttled(WaybillError):
     slug, status, title, retryable = "throttled", 409, "There was such a job within ttl_s; nothing was accepted", True
 
 
+class TooManyFollowers(WaybillError):
+    """The job that `after` names has as many followers as it may have."""
+
+    slug, status, title = "too-many-followers", 409, "So many jobs wait for that one already; nothing was accepted"
+
+
+class WorkflowEnded(WrongState):
+    """A handler's `ctx.add` comes too late. No request can be answered so: only running jobs add to their workflow."""
+
+    title = "The workflow has ended, or is being stopped, and takes no more jobs"
+
+
+class MemberGone(WaybillError):
+    """A workflow is to run again, and the record of a job that would have to run with it is no more."""
+
+    slug, status, title = "member-gone", 409, "A job of the workflow is no longer there"
+
+
 class JobFailed(WaybillError):
     """The caller waited for a job's end, and the job is dead or cancelled. The member `job` is that job."""
 

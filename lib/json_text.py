@@ -55,3 +55,9 @@ def _encoder() -> Callable[[Any], str]:
 
 
 to_json = _encoder()
+
+
+def through_json(value: Any) -> Any:
+    """The value as it would come back from JSON: a tuple is a list, a name that is a number is a text. Raises TypeError
+    or ValueError for what is no JSON."""
+    return json.loads(to_json(value))

@@ -69,6 +69,27 @@ async def echo(ctx: JobContext, payload: dict[str, Any]) -> Any:
     return payload
 
 
+@job("echo_text")
+async def echo_text(ctx: JobContext, work: Work) -> str:
+    enter(ctx, work)
+    return work.text
+
+
+@job("gather")
+async def gather(ctx: JobContext, work: Work) -> dict[str, Any]:
+    """Returns what the jobs that it has waited for returned, by their names."""
+    enter(ctx, work)
+    return {str(parent.name): parent.result for parent in await ctx.results()}
+
+
+@job("when_there", max_attempts=1)
+async def when_there(ctx: JobContext, work: Work) -> None:
+    """Fails where the file `until` does not exist."""
+    enter(ctx, work)
+    if not Path(work.until).exists():
+        raise FileNotFoundError("it is not there yet")
+
+
 @job("sleep", backoff=QUICK)
 async def sleep(ctx: JobContext, work: Work) -> str:
     """Waits `seconds`, or for the file `until`. At its end it writes `ended <job_id>`."""
@@ -194,6 +215,14 @@ async def crash_once(ctx: JobContext, work: Work) -> str:
     if ctx.attempt == 1:
         os.kill(os.getpid(), signal.SIGSEGV)
     return "at the second attempt"
+
+
+@job("parents")
+async def parents(ctx: JobContext, work: Work) -> list[dict[str, Any]]:
+    """Returns what the jobs that it has waited for have come to."""
+    enter(ctx, work)
+    results = await ctx.results()
+    return [{"name": one.name, "outcome": one.outcome, "result": one.result} for one in results]
 
 
 @job("big")

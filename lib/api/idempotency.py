@@ -23,6 +23,14 @@ def under_key(job: NewJob, text: str, call: Call, body: dict[str, Any], *, point
     return job._replace(idempotency_key=f"{call.caller.name} {_key(text, pointer)}", fingerprint=_fingerprint(body))
 
 
+def keyed_job(call: Call, body: dict[str, Any]) -> Keyed:
+    """The key of a POST /api/jobs, which is that of the job as well: see `under_key`. Raises InvalidFields."""
+    text = call.request.headers.get("idempotency-key")
+    if text is None:
+        return NO_KEY
+    return Keyed(f"{call.caller.name} {_key(text, 'Idempotency-Key')}", _fingerprint(body))
+
+
 def keyed(call: Call) -> Keyed:
     """The key of a request without a body, such as POST …/cancel; the fingerprint is that of its path and query.
 

@@ -8,40 +8,39 @@ call most; it runs without a task, as a chain of callbacks:
     _outcome    log "job.enqueued", make the 202
 """
 
-import asyncio
 import functools
 import json
-import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from lib.api import idempotency
 from lib.api.cursor import cursor_of, cursor_text
 from lib.api.job_filters import wanted_of_query
+from lib.api.job_graphs import JobGraphs, without_graph
 from lib.api.job_search import JobSearch
+from lib.api.job_wait import JobWait
 from lib.api.shown import job_text, just_taken, new_job, outcome_of
 from lib.errors import JobFailed, JobNotFound, RedisKeysBroken, RedisUnavailable, behind_a_change
 from lib.http1.message import Request, Response
-from lib.ids import QUEUE_NAME, JobIds, queue_of
+from lib.ids import QUEUE_NAME, JobIds
 from lib.jobs import revision, submission
-from lib.jobs.job import DEBOUNCE, Accepted, JobRecord, NewJob
+from lib.jobs.job import DEBOUNCE, KEEP, Accepted, JobRecord, NewJob
+from lib.jobs.job_graph_request import GRAPH_FIELDS
 from lib.jobs.registry import Registry
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED
 from lib.json_text import to_json
 from lib.logs.forms import JOB_ENQUEUED
 from lib.logs.log import NOTHING, Log
-from lib.queue.end_waiters import EndWaiters
 from lib.queue.job_store import JobStore
 from lib.queue.queue_store import QueueStore
 from lib.queue.refusals import REFUSED, refused_job_error
 from lib.web import json_body, query
-from lib.web.drain import Drain
 from lib.web.json_answer import answer_json, answer_text
 from lib.web.preferences import NOTHING as NO_PREFERENCE
 from lib.web.preferences import Preferences, preferred_by
 from lib.web.router import Call, Outcome
 
-WAIT_POLL_S = 5.0  # A request that waits for a job's end reads the job so often, in case the wake-up is lost.
 OUTCOME = "Waybill-Outcome"
 CREATED = (OUTCOME, "created")
 UNIQUE_OUTCOME = "Unique-Outcome"
@@ -49,7 +48,7 @@ TAKEN_IN = ("new", "superseding")
 
 
 class JobOperations:
-    """The operations on jobs. A drain answers every request that waits for a job's end, with the job as it is."""
+    """The operations on jobs."""
 
     def __init__(
         self,
@@ -57,23 +56,27 @@ class JobOperations:
         queues: QueueStore,
         registry: Registry,
         ids: JobIds,
-        endings: EndWaiters,
+        waits: JobWait,
         log: Log,
-        drain: Drain,
     ) -> None:
         self._job_store = job_store
         self._search = JobSearch(job_store)
+        self._graphs = JobGraphs(job_store, registry, ids, log)
         self._queues = queues
         self._registry = registry
         self._ids = ids
-        self._endings = endings
+        self._waits = waits
         self._log = log
-        self._drain = drain
-        drain.on_begin(endings.wake_all)
 
     def create(self, call: Call, on_outcome: Callable[[Outcome], None]) -> None:
         """POST /api/jobs, as a Beginning: it takes no task, no future and no turn of the loop."""
         body = json_body.parse(call.request.body)
+        if type(body) is dict and not GRAPH_FIELDS.isdisjoint(body):
+            single = without_graph(body)
+            if single is None:
+                on_outcome(self._create_graph(call, body, preferred_by(call)))
+                return
+            body = single
         job, spec = submission.read(body, self._registry, self._ids, request_id=call.request_id, trace=call.trace)
         preferred = preferred_by(call)
         key = call.request.headers.get("idempotency-key")
@@ -92,6 +95,12 @@ class JobOperations:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome if isinstance(outcome, Response) else await outcome
+
+    async def _create_graph(self, call: Call, body: dict[str, Any], preferred: Preferences) -> Response:
+        """`create` for a job with `after` or `then`."""
+        taken, accepted = await self._graphs.take_in(call, body)
+        record = await self._current(taken, accepted, preferred.wait_s, call.request)
+        return _accepted_answer(record, accepted, preferred)
 
     def _on_commit(
         self,
@@ -151,7 +160,7 @@ class JobOperations:
         """The answer where an earlier job stands for the one that was sent, or the caller waits for the job's end."""
         taken = just_taken(job._replace(job_id=accepted.job_id), spec, accepted.created_ms)
         record = await self._current(taken, accepted, preferred.wait_s, call.request)
-        return _accepted_answer(job, record, accepted, preferred)
+        return _accepted_answer(record, accepted, preferred, job.unique_mode)
 
     async def _current(self, taken: JobRecord, accepted: Accepted, wait_s: float, request: Request) -> JobRecord:
         """The accepted job as it is when it has ended, or after wait_s.
@@ -161,7 +170,7 @@ class JobOperations:
         """
         try:
             if wait_s:
-                return await self._wait(accepted.job_id, wait_s, request)
+                return await self._waits.until_ended(accepted.job_id, wait_s, request)
             return taken if accepted.outcome == "new" else await self._job_store.read(accepted.job_id)
         except JobNotFound:
             return taken._replace(state="")
@@ -176,7 +185,7 @@ class JobOperations:
         job_id = call.path["job_id"]
         record = await self._job_store.read(job_id)
         if preferred.wait_s and record.state not in FINISHED:
-            record = await self._wait(job_id, preferred.wait_s, call.request)
+            record = await self._waits.until_ended(job_id, preferred.wait_s, call.request)
         return _shown(200, record, preferred.applied(is_finished=True))
 
     async def list_page(self, call: Call) -> Response:
@@ -229,27 +238,13 @@ class JobOperations:
         job_id = call.path["job_id"]
         self._log.info(event, f"{msg}: {job_id}", request_id=call.request_id, job_id=job_id)
         with behind_a_change():
-            return _shown(200, await self._job_store.read(job_id))
+            record = await self._job_store.read(job_id)
+        self._job_store.notices.attend([record])
+        return _shown(200, record)
 
     async def _replayed(self, call: Call) -> Response:
         """The answer to a request whose idempotency key came before: the change was made then, and not again."""
         return _shown(200, await self._job_store.read(call.path["job_id"]), [idempotency.REPLAYED])
-
-    async def _wait(self, job_id: str, wait_s: float, request: Request) -> JobRecord:
-        """The job when it has ended; earlier after wait_s, at a drain, or when the client has gone."""
-        until_s = time.monotonic() + wait_s
-        with self._endings.of(queue_of(job_id) or "", job_id) as ended:
-            request.on_gone = ended.set
-            while True:
-                ended.clear()
-                record = await self._job_store.read(job_id)
-                left_s = until_s - time.monotonic()
-                if record.state in FINISHED or left_s <= 0 or self._drain.has_begun or request.is_gone:
-                    return record
-                try:
-                    await asyncio.wait_for(ended.wait(), min(left_s, WAIT_POLL_S))
-                except TimeoutError:
-                    continue
 
 
 def _shown(status: int, record: JobRecord, headers: Sequence[tuple[str, str]] = ()) -> Response:
@@ -266,18 +261,20 @@ def _location(job_id: str) -> tuple[str, str]:
     return "Location", f"/api/jobs/{job_id}"
 
 
-def _unique_outcome(job: NewJob, accepted: Accepted) -> str:
-    """What became of the job that lived under the unique key of `job`; "" where none stands for it."""
+def _unique_outcome(unique_mode: str, accepted: Accepted) -> str:
+    """What became of the job that lived under the unique key of the one that was sent; "" where none stands for it."""
     if accepted.outcome.endswith("replaced"):
-        return "postponed" if job.unique_mode == DEBOUNCE else "replaced"
+        return "postponed" if unique_mode == DEBOUNCE else "replaced"
     return "kept" if accepted.outcome.endswith("duplicate") else ""
 
 
-def _accepted_answer(job: NewJob, record: JobRecord, accepted: Accepted, preferred: Preferences) -> Response:
+def _accepted_answer(
+    record: JobRecord, accepted: Accepted, preferred: Preferences, unique_mode: str = KEEP
+) -> Response:
     """202 with the job; 200 where another job stands for it, and for a job that has completed while its caller waited.
-    Raises JobFailed for a job that ended otherwise while its caller waited. job: as it was sent."""
+    Raises JobFailed for a job that ended otherwise while its caller waited. unique_mode: of the job that was sent."""
     is_finished = not record.state or record.state in FINISHED
-    unique_outcome = _unique_outcome(job, accepted)
+    unique_outcome = _unique_outcome(unique_mode, accepted)
     is_ok = bool(unique_outcome) or (is_finished and preferred.wait_s > 0)
     outcome = outcome_of(accepted)
     headers = [_location(accepted.job_id), (OUTCOME, outcome), *preferred.applied(is_finished=is_finished)]

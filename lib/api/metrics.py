@@ -160,6 +160,14 @@ class _OfQueues:
             ),
             "duration": Family("waybill_job_duration_seconds", "histogram", "How long a handler ran, each attempt."),
         }
+        self._notices = Family(
+            "waybill_notices_waiting",
+            "gauge",
+            "Ends of jobs of a queue that are still to be told to jobs that wait for them.",
+        )
+        self._untold = Family(
+            "waybill_notices_oldest_seconds", "gauge", "For how long the oldest of these has waited; 0: none."
+        )
         self._limits = _OfLimits()
         self._slots = _OfSchedules()
 
@@ -172,7 +180,8 @@ class _OfQueues:
         gauges = [self.workers, self.warnings, self._programs, self._replacements, unreadable]
         jobs = [self._jobs, self._latency]
         counted = [*self._events.values(), *self._timings.values()]
-        return [*gauges, *jobs, *self._limits.families, *counted, *self._slots.families]
+        notices = [self._notices, self._untold]
+        return [*gauges, *jobs, *self._limits.families, *counted, *self._slots.families, *notices]
 
     def add_programs(self, programs: Iterable[Program]) -> None:
         for (kind, version), count in Counter((one.kind, version_text(one.version)) for one in programs).items():
@@ -198,6 +207,8 @@ class _OfQueues:
                 self._timings[metric].add_histogram(histogram, queue=queue, type=type_name)
         if counters.slots:
             self._slots.add(queue, counters.slots)
+        self._notices.add(counters.notices, queue=queue)
+        self._untold.add(counters.untold_s, queue=queue)
 
     def add_types(self, queue: str, types: Iterable[str]) -> None:
         """Add the counters, all 0, of a queue that had no job yet.

@@ -20,6 +20,7 @@ from lib.api.metrics import MetricsOperations
 from lib.api.queues import QueueOperations
 from lib.api.schedules import ScheduleOperations
 from lib.api.system import SystemOperations
+from lib.api.workflows import WorkflowOperations
 from lib.prometheus import CONTENT_TYPE
 from lib.web.router import JSON, CallbackOperation, Route
 
@@ -47,6 +48,7 @@ class AllOperations(NamedTuple):
     metrics: MetricsOperations
     manual: ManualOperations
     explain: ExplainOperations
+    workflows: WorkflowOperations
 
 
 def routes(operations: AllOperations) -> tuple[Route, ...]:
@@ -58,6 +60,7 @@ def routes(operations: AllOperations) -> tuple[Route, ...]:
         *_group_routes(operations.groups),
         Route("GET", "/api/workers", "listWorkers", operations.queues.workers, scope="read"),
         *_schedule_routes(operations.schedules),
+        *_workflow_routes(operations.workflows),
         *_service_routes(operations.events, operations.system, operations.metrics),
         *_page_routes(operations.manual),
     )
@@ -132,6 +135,16 @@ def _schedule_routes(schedules: ScheduleOperations) -> tuple[Route, ...]:
         Route("POST", f"{one}/pause", "pauseSchedule", schedules.pause, scope="write", has_version=True),
         Route("POST", f"{one}/resume", "resumeSchedule", schedules.resume, scope="write", has_version=True),
         Route("POST", f"{one}/run", "runSchedule", schedules.run, scope="write"),
+    )
+
+
+def _workflow_routes(workflows: WorkflowOperations) -> tuple[Route, ...]:
+    one = "/api/workflows/{workflow_id}"
+    return (
+        Route("POST", "/api/workflows", "createWorkflow", workflows.create, takes_body=True, scope="write"),
+        Route("GET", one, "readWorkflow", workflows.read, _WAIT, scope="read"),
+        Route("POST", f"{one}/cancel", "cancelWorkflow", workflows.cancel, scope="write"),
+        Route("POST", f"{one}/retry", "retryWorkflow", workflows.retry, scope="write"),
     )
 
 

@@ -27,6 +27,7 @@ from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
 from lib.api.job_types import TypeOperations
+from lib.api.job_wait import JobWait
 from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
 from lib.api.metrics import MetricsOperations
@@ -34,6 +35,7 @@ from lib.api.queues import QueueOperations
 from lib.api.routes import AllOperations, routes
 from lib.api.schedules import ScheduleOperations
 from lib.api.system import SystemOperations
+from lib.api.workflows import WorkflowOperations
 from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.http1.server.limits import Limits
 from lib.http1.server.listener import Listener
@@ -42,6 +44,7 @@ from lib.jobs.registry import Registry
 from lib.jobs.zones import READ_ANEW_S
 from lib.logs.log import Log
 from lib.processes.slot import Alone, Slot
+from lib.queue.bulkheads import Bulkheads
 from lib.queue.caller_rates import CallerRate, CallerRates
 from lib.queue.end_waiters import EndWaiters
 from lib.queue.epochs import Epochs
@@ -52,8 +55,11 @@ from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.late_schedules import LateSchedules
 from lib.queue.meters import Meters
+from lib.queue.notices import Notices
+from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_store import QueueStore
 from lib.queue.schedule_store import ScheduleStore
+from lib.queue.told_log import ToldLog
 from lib.redis_link.link import open_link
 from lib.settings.api_keys import ApiKey
 from lib.settings.config import Settings
@@ -84,7 +90,7 @@ async def serve(
 
     listening: a bound socket. contract: the file openapi.yaml. read_keys: the API keys as the settings have them now;
     it raises ConfigError."""
-    stores = ServiceStores(settings)
+    stores = ServiceStores(settings, log)
     drain = Drain()
     counts = RequestCounts(slot.memory, slot.number)
     auth = Auth(settings.api_keys, FailedTries(), log)
@@ -123,7 +129,7 @@ async def serve(
 class ServiceStores:
     """The objects by which this process reads and changes jobs, queues and counters in Redis, and their links."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, log: Log) -> None:
         url, keys = settings.redis_url, RedisKeys(settings.key_prefix)
         self.link = open_link(url, timeout_s=REQUEST_CALL_TIMEOUT_S)
         # For commits of new jobs alone: a long read, or a wait for replicas, must not hold up a POST.
@@ -131,7 +137,17 @@ class ServiceStores:
         # With a short timeout: if Redis is stuck, the caller's rate is given up before the request itself waits.
         self._rate_link = open_link(url, timeout_s=RATE_CALL_TIMEOUT_S)
         self.queues = QueueStore(self.link, keys, lease_s=settings.lease_s)
-        self.jobs = JobStore(self.link, keys, commit_link=self._commit_link, ack_replicas=settings.ack_replicas)
+        notices = Notices(
+            self.link,
+            keys,
+            commit_link=self._commit_link,
+            ack_replicas=settings.ack_replicas,
+            on_fault=Bulkheads(log).teller("telling"),
+            on_told=ToldLog(log, OutcomeLog(JobStore(self.link, keys), log)),
+        )
+        self.jobs = JobStore(
+            self.link, keys, commit_link=self._commit_link, ack_replicas=settings.ack_replicas, notices=notices
+        )
         self.explanation_facts = ExplanationFacts(self.link, keys, self.queues.runners, lease_s=settings.lease_s)
         self.schedules = ScheduleStore(self.link, keys)
         self.late_schedules = LateSchedules(self.link, keys)
@@ -159,8 +175,9 @@ def _operations(
 ) -> AllOperations:
     ids = JobIds()
     gate = UpgradeGate(stores.fleet)
+    waits = JobWait(stores.jobs, stores.endings, drain)
     return AllOperations(
-        jobs=JobOperations(stores.jobs, stores.queues, types, ids, stores.endings, log, drain),
+        jobs=JobOperations(stores.jobs, stores.queues, types, ids, waits, log),
         batches=BatchOperations(stores.jobs, types, ids, log, drain),
         actions=ActionOperations(stores.jobs, stores.queues, log),
         types=TypeOperations(types),
@@ -174,6 +191,7 @@ def _operations(
         metrics=MetricsOperations(stores.queues, stores.meters, stores.fleet, counts, types),
         manual=ManualOperations(contract, asks_for_key=bool(settings.api_keys)),
         explain=ExplainOperations(stores.explanation_facts),
+        workflows=WorkflowOperations(stores.jobs, types, ids, waits, log),
     )
 
 

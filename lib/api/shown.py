@@ -12,6 +12,7 @@ import operator
 from collections.abc import Mapping
 from typing import Any, Final
 
+from lib.api.shown_edges import shown_edges
 from lib.jobs.job import Accepted, JobRecord, NewJob
 from lib.jobs.masking import known_secrets, masked, masked_error, names_secrets
 from lib.jobs.spec import JobSpec, payload_text
@@ -56,6 +57,8 @@ def present(record: JobRecord) -> dict[str, Any]:
         "scheduled_for": _time(spec.scheduled_for or None) if spec else None,
         "by": (spec.by or None) if spec else None,
         "workflow": (spec.workflow or None) if spec else None,
+        "after": shown_edges(record.edges),
+        "then": [*record.then],
         "retain_s": seconds_of(record.retain_ms),
         "give_up_after_s": seconds_of(record.give_up_ms),
         "give_up_at": _time(record.gives_up_ms),

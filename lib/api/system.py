@@ -74,6 +74,7 @@ class SystemOperations:
                 body["warnings"] += filter(None, [mixed_warning(versions)])
                 names = await self._queues.some_names(self._types.queues)
                 body["warnings"] += await self._schedules.warnings(names, programs)
+                body["warnings"] += await self._queues.untold.warnings(names)
         except RedisUnavailable as fault:
             body["status"] = "unavailable"
             body["redis"]["status"] = "down"

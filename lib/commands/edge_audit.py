@@ -32,7 +32,7 @@ NO_EDGES: Final = (
     "is blocked, and nothing is known of the jobs that it waits for: cancel it, and run it again if it is to run"
     " without them"
 )
-ASKS: Final = "it asks within the hour, and is told then"
+ASKS: Final = "it asks within the hour"
 
 
 class Waiting(NamedTuple):
@@ -153,12 +153,19 @@ class EdgeAudit:
             advice = f"they ask within the hour, and are told; HDEL {self._base}followers {job_id}"
             return f"{shown} and still has jobs that wait for it in followers: {advice}"
         for follower in ids:
-            queue = queue_of(follower)
-            base = self._keys.base(queue or "")
-            is_job = await self._link.call("EXISTS", f"{base}job:{follower}")
-            if is_job and not await self._link.call("HEXISTS", f"{base}parents:{follower}", job_id):
+            if not await self._is_awaited(follower, job_id):
                 return f"has {follower} among its followers, which does not wait for it: it is told in vain, no more"
         return ""
+
+    async def _is_awaited(self, follower: str, job_id: str) -> bool:
+        """Whether `follower` waits for the job, or is no job any more. Broken edges are named with the follower."""
+        base = self._keys.base(queue_of(follower) or "")
+        if not await self._link.call("EXISTS", f"{base}job:{follower}"):
+            return True
+        try:
+            return bool(await self._link.call("HEXISTS", f"{base}parents:{follower}", job_id))
+        except RedisKeysBroken:
+            return True
 
     async def _fault_of_told(self, job_id: str) -> str:
         """Whether a job that waited for one of this queue is gone, and its edges are not; "" if not."""
@@ -180,9 +187,9 @@ class EdgeAudit:
         since_ms = int(entries[0][0].split(b"-")[0])
         if await now_ms(self._link) - since_ms < OVERDUE_S * 1000:
             return {}
-        count = f"{len(entries)}" + " or more" * (len(entries) == MOST_NOTICES)
+        count = "1 word" if len(entries) == 1 else f"{len(entries)}{' or more' * (len(entries) == MOST_NOTICES)} words"
         return {
-            "notices": f"hold {count} words that jobs are to be told, the first since {timestamp(since_ms)}: see that a"
+            "notices": f"hold {count} that jobs are to be told, the first since {timestamp(since_ms)}: see that a"
             f" worker.py runs that serves {self._queue}, and look for notices in logs/worker.log"
         }
 

@@ -25,6 +25,7 @@ from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S
 from lib.jobs.job_type import WITHOUT_SETTINGS, JobType, PayloadCheck, TypeDefaults, defaults_of
 from lib.jobs.masking import names_secrets
 from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for, fields_of
+from lib.jobs.workflow import WORKFLOW_TYPE
 from lib.logs.log_lines import class_name
 from lib.settings.config import Settings
 
@@ -219,6 +220,8 @@ def _checked_name(mark: JobMark, handler: Handler) -> str:
     # Neither " nor \\: enqueue.lua reads the type's name off the spec, as it stands there.
     if not isinstance(name, str) or not _is_type_name(name):
         raise ValueError(f"a job type's name has 1 to 64 printable characters, no quote or backslash: {name!r}")
+    if name == WORKFLOW_TYPE:
+        raise ValueError(f"the job type {name!r} is Waybill's own, and has no handler; give yours another name")
     return name
 
 

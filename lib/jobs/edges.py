@@ -7,7 +7,8 @@ An edge has a rule and a mark, a letter each. The rule says what the parent must
 says what is known of the parent. Together they give the edge's class, by which the follower is judged
 (lib/queue/lua/parts/ has the same table in Lua). Pure.
 
-    rule   c the parent completes | e it ends | f it fails | o its anchor, which decides that the graph runs, is open
+    rule   c the parent completes | e it ends | f it fails | o its workflow is open
+           | a the anchor, which decides that the graph runs, is there
            and, of a workflow's own edges to its members: m must complete | n may fail
     mark   . not known yet | c completed | d dead | x cancelled, for one of its own parents failed | k cancelled by a
            person, or with its workflow | s skipped: what it was to run for did not come about | g gone | o open
@@ -25,7 +26,7 @@ _COMPLETES: Final[dict[str, EdgeClass]] = {"c": "ok", "d": "bad", "x": "bad", "k
 _ENDS: Final[dict[str, EdgeClass]] = dict.fromkeys("cdxks", "ok")
 _FAILS: Final[dict[str, EdgeClass]] = {"d": "ok", "x": "ok", "c": "off", "k": "off", "s": "off"}
 _OPENS: Final[dict[str, EdgeClass]] = {"o": "ok", "k": "cut", "s": "off"}
-_BY_RULE: Final = {"c": _COMPLETES, "m": _COMPLETES, "e": _ENDS, "n": _ENDS, "f": _FAILS, "o": _OPENS}
+_BY_RULE: Final = {"c": _COMPLETES, "m": _COMPLETES, "e": _ENDS, "n": _ENDS, "f": _FAILS, "o": _OPENS, "a": _OPENS}
 
 
 class KnownEdge(NamedTuple):

@@ -89,10 +89,40 @@ class JobContext(Protocol):
     def enqueue(self, type: str, payload: dict[str, Any], *, once: str | None = None, **options: Any) -> Any:
         """Enqueue another job under the same request id, and return its id (to be awaited in an async handler).
 
-        options: the other fields of POST /api/jobs.
+        options: the other fields of POST /api/jobs; `after` and `then` too, so that the job waits for others, or others
+        for it: `after=[await ctx.enqueue("fetch", {})]`.
         once: a name of 1 to 64 letters, digits, _ . or -. For each name that this job gives there is one enqueued job
         for as long as this job's record is kept, however often this job is tried or run again by hand: a second call
         gives the id of the first one's job, even where its payload or options differ. A job may give 1,000 names.
+        """
+
+    def workflow(
+        self,
+        jobs: dict[str, Any],
+        *,
+        name: str | None = None,
+        queue: str | None = None,
+        then: Any = None,
+        once: str | None = None,
+    ) -> Any:
+        """Start a workflow, as POST /api/workflows does, and return its id (to be awaited in an async handler).
+
+            await ctx.workflow({"fetch": {"type": "fetch", "payload": {}},
+                                "sum": {"type": "sum", "payload": {}, "after": ["fetch"]}}, once="import")
+
+        All of its jobs are queued, or none. once: as of `enqueue`; without it each attempt starts one more workflow.
+        """
+
+    def add(
+        self, name: str, type: str, payload: dict[str, Any], *, after: Any = (), optional: bool = False, **options: Any
+    ) -> Any:
+        """Add one more job to the workflow to which this job belongs, and return its id (to be awaited in an async
+        handler). The workflow ends when that job, too, has ended.
+
+        name: the new job's in the workflow. However often this job is tried, it adds one job for each name.
+        after: names of jobs of the workflow, as in POST /api/workflows. optional: the workflow completes though the job
+        fails. options: the other fields of POST /api/jobs. Raises WrongState where this job belongs to no workflow, and
+        WorkflowEnded where somebody has cancelled the workflow.
         """
 
     def results(self) -> Any:

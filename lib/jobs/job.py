@@ -13,8 +13,8 @@ from lib.jobs.spec import JobSpec
 
 PRIORITIES = ("high", "normal", "low")
 KEEP, THROTTLE, REPLACE, DEBOUNCE = UNIQUE_MODES = ("keep", "throttle", "replace", "debounce")
-WORKFLOW: Final = "workflow"
-"""The type of the jobs that are workflows."""
+WORKFLOW_TYPE: Final = "workflow"
+"""The type of the jobs that have no handler: such a job ends when the jobs of its workflow have ended."""
 HISTORY_KEPT = 20
 MAX_DELAY_S = 10 * 366 * 86_400
 MAX_TIMEOUT_S = 7 * 86_400
@@ -241,7 +241,7 @@ class JobRecord(NamedTuple):
     @property
     def is_workflow(self) -> bool:
         """Whether the job is a workflow: it has no handler, and is blocked until its jobs have ended."""
-        return self.spec is not None and self.spec.type == WORKFLOW
+        return self.spec is not None and self.spec.type == WORKFLOW_TYPE
 
 
 class Revision(NamedTuple):

@@ -56,8 +56,8 @@ def waiting_text(facts: JobFacts, reason_of: ReasonOf) -> str:
     elif found[0].rule == "o":
         said = f"the job by which it begins has not begun itself: {_list(facts, found, reason_of)}"
     else:
-        have = "job has" if of == 1 else "jobs have"
-        said = f"{len(found):,} of {of:,} {have} not ended: {_list(facts, found, reason_of)}"
+        jobs, have = "job" if of == 1 else "jobs", "has" if len(found) == 1 else "have"
+        said = f"{len(found):,} of {of:,} {jobs} {have} not ended: {_list(facts, found, reason_of)}"
     return "; ".join([said, *_then(facts)])
 
 
@@ -70,7 +70,7 @@ def ended_by_text(facts: JobFacts, reason_of: ReasonOf) -> str:
 def _open(record: JobRecord) -> tuple[tuple[KnownEdge, ...], int]:
     """The open edges that decide what becomes of a blocked job, and of how many they are: first its own parents; then
     the job by which its graph begins; and of a workflow that has begun its members."""
-    of_members = tuple(edge for edge in record.edges if edge.rule in OF_MEMBERS)
+    of_members = tuple(sorted((edge for edge in record.edges if edge.rule in OF_MEMBERS), key=_place))
     of_anchor = tuple(edge for edge in record.edges if edge.rule == "o")
     own = tuple(edge for edge in record.edges if edge.rule not in OF_MEMBERS and edge.rule != "o")
     for edges in (own, of_anchor, of_members):
@@ -78,6 +78,12 @@ def _open(record: JobRecord) -> tuple[tuple[KnownEdge, ...], int]:
         if found:
             return found, len(edges)
     return (), 0
+
+
+def _place(edge: KnownEdge) -> int:
+    """A member's number in the order in which a workflow's jobs can run."""
+    place = edge.name.partition("/")[0]
+    return int(place) if place.isascii() and place.isdigit() else 0
 
 
 def _list(facts: JobFacts, edges: tuple[KnownEdge, ...], reason_of: ReasonOf) -> str:

@@ -17,6 +17,7 @@ from lib.jobs.job import NewJob, make_new_job
 from lib.jobs.registry import JobType, Registry
 from lib.jobs.request_fields import CHECKS, REQUIRED, FieldFault, checked, fields_error, object_in
 from lib.jobs.spec import JobSpec, make_spec
+from lib.jobs.workflow import WORKFLOW_TYPE
 from lib.tracing import Trace
 
 BRIEF = FieldError("/unique/ttl_s", "is shorter than the delay: the key would be free again before the job may run")
@@ -81,8 +82,7 @@ def _job_type(
         return None
     job_type = registry.get(fields["type"])
     if job_type is None:
-        known = ", ".join(registry.names) or "none"
-        errors.append(FieldError("/type", f"no job module defines it; known: {known} (see JOB_MODULES)"))
+        errors.append(FieldError("/type", _why_unknown(fields["type"], registry)))
     elif "payload" in fields:
         try:
             job_type.admit(fields["payload"], "/payload")
@@ -91,6 +91,12 @@ def _job_type(
         if job_type.group_by and "group" not in fields:
             _name_group(job_type, fields, errors)
     return job_type
+
+
+def _why_unknown(type_name: str, registry: Registry) -> str:
+    if type_name == WORKFLOW_TYPE:
+        return "has no handler: POST /api/workflows makes one, with its jobs"
+    return f"no job module defines it; known: {', '.join(registry.names) or 'none'} (see JOB_MODULES)"
 
 
 def _name_group(job_type: JobType, fields: dict[str, Any], errors: list[FieldError]) -> None:

@@ -15,11 +15,10 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from lib.ids import derived_id
+from lib.jobs.job import WORKFLOW_TYPE as WORKFLOW_TYPE
 from lib.jobs.job import NewJob
 from lib.jobs.spec import JobSpec
 
-WORKFLOW_TYPE: Final = "workflow"
-"""The type of the jobs that have no handler: such a job ends when the jobs of its workflow have ended."""
 RULES: Final[Mapping[str, str]] = {"completed": "c", "ended": "e", "failed": "f"}
 """What a parent must have done, as a request says it with `on`, and as one letter."""
 OPEN: Final = "o"

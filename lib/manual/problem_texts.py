@@ -31,6 +31,7 @@ _SAME_KEY = "ORDER=${ORDER:-order-4711-$(date +%s)}"
 _POST_KEYED = (
     f'{_SAME_KEY}\ncurl -i --retry 5 {{base}}/api/jobs {_JSON} \\\n     -H "Idempotency-Key: $ORDER" \\\n     {_MAIL}'
 )
+_POST_AFTER = _POST.replace("}}'", """}, "after": ["JOB_ID"]}'""")
 _AS_HOLDER = 'curl -i {base}/api/jobs -H "Authorization: Bearer $KEY"'
 
 TEXTS: dict[str, ProblemText] = {
@@ -286,6 +287,24 @@ TEXTS: dict[str, ProblemText] = {
         "If you only want it done once in that time, it was: there is nothing to do. Else send the request again after "
         "`Retry-After`, when the key is free.",
         _POST_KEYED,
+        ("wrong-state", "job-not-found"),
+    ),
+    "too-many-followers": ProblemText(
+        "Your job was to wait for a job for whose end 1,000 others wait already. Nothing was queued.",
+        "A loop that queues a job for each of many things, all with one `after`.",
+        "Have them wait for a job that waits for that one: queue one such job, and name it in `after`. Or queue one "
+        "job that does the work of many.",
+        _POST_AFTER,
+        ("invalid-fields", "wrong-state"),
+    ),
+    "member-gone": ProblemText(
+        "The workflow can't be run again: a job of it did not complete, would have to run again, and its record is no "
+        "more. Nothing was changed.",
+        "The job was deleted or purged, or it was trimmed (RETAIN_DEAD, RETAIN_DEAD_S, `retain_s`) before somebody "
+        "sent the retry.",
+        "The `detail` names the job. Start the workflow anew with `POST /api/workflows`; work that must not be done "
+        "twice the handlers have to know by a mark of their own, a row in your database for instance.",
+        "curl -i '{base}/api/jobs?type=workflow&state=dead'",
         ("wrong-state", "job-not-found"),
     ),
     "job-failed": ProblemText(

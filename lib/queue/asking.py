@@ -26,6 +26,10 @@ ORDERED_AT_ONCE = 200
 AGAIN_MS = 3_600_000
 AGAIN_WITH_ORDER_MS = 5_000
 AWAY_AGAIN_MS = 15_000
+OF_MEMBER = b"m"
+"""The rule under which a member that was given an order is asked. Its workflow may hold n of it: the answer is the
+same."""
+HURRIED_AT_ONCE, MOST_BITES = 500, 2000
 
 
 class AskedRound(NamedTuple):
@@ -54,28 +58,45 @@ class Asking:
         with understood(queue):
             asked = asked_from(flat)
         orders = sorted((one for one in asked if one.is_order), key=_turn)
-        changed = await self._give(orders)
-        words, unanswered = await self.questions([one for one in asked if not one.is_order])
+        given = await self._give(orders)
+        changed = {queue_of_raw(one.parent) for one in given}
+        # WHY who was given an order is asked as well: the member may be gone, or have ended without a word.
+        questions = [one for one in asked if not one.is_order] + [one._replace(rule=OF_MEMBER) for one in given]
+        words, unanswered = await self.questions(questions)
         if unanswered:
-            await self.ask_again(queue, {one.follower for one in unanswered}, AWAY_AGAIN_MS)
+            soon_ms = await now_ms(self._link) + AWAY_AGAIN_MS
+            await self._put_forward(queue, {one.follower for one in unanswered}, soon_ms)
         return AskedRound(words, changed, len({one.follower for one in asked}) >= JOBS_AT_ONCE)
 
-    async def ask_again(self, queue: str, job_ids: Iterable[bytes], in_ms: int) -> None:
-        """Have these blocked jobs of the queue ask in so many ms, those that would ask later."""
-        at_ms = await now_ms(self._link) + in_ms
+    async def hurry(self, queue: str) -> bool:
+        """Have all blocked jobs of the queue ask now that would ask later, some a call. Returns whether there are
+        any."""
+        unsure, at_ms = self._keys.unsure(queue), await now_ms(self._link)
+        later = ("ZRANGEBYSCORE", unsure, f"({at_ms}", "+inf", "LIMIT", 0, HURRIED_AT_ONCE)
+        has_any = False
+        for _ in range(MOST_BITES):  # Others may have asked meanwhile, and ask later again.
+            job_ids = await self._link.call(*later)
+            if not job_ids:
+                break
+            has_any = True
+            await self._put_forward(queue, job_ids, at_ms)
+        return has_any
+
+    async def _put_forward(self, queue: str, job_ids: Iterable[bytes], at_ms: int) -> None:
+        """Those jobs of these that would ask later ask at `at_ms`."""
         scores: list[Argument] = [item for job_id in job_ids for item in (at_ms, job_id)]
         await self._link.call("ZADD", self._keys.unsure(queue), "XX", "LT", *scores)
 
-    async def _give(self, orders: Sequence[Asked]) -> set[str]:
+    async def _give(self, orders: Sequence[Asked]) -> list[Asked]:
         """Give orders, a parent's before those of its followers: a job that runs again must find its parents open.
-        Returns the queues in which something may have changed."""
-        changed = set()
+        Returns those that were taken."""
+        given: list[Asked] = []
         for (queue, is_to_cancel), some in itertools.groupby(orders, _queue_and_kind):
             of_one_queue = list(some)
             if not queue or not await self._order(queue, of_one_queue, is_to_cancel=is_to_cancel):
                 continue  # Whoever gives orders asks again in AGAIN_WITH_ORDER_MS.
-            changed.add(queue)
-        return changed
+            given += of_one_queue
+        return given
 
     async def _order(self, queue: str, orders: Sequence[Asked], *, is_to_cancel: bool) -> bool:
         """Whether the queue took them."""

@@ -11,9 +11,10 @@ a single one is.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from lib.errors import WaybillError
+from lib.errors import MemberGone, WaybillError
 from lib.jobs.job import JobRecord
 from lib.queue.keys import RedisKeys
+from lib.queue.notices import Notices
 from lib.queue.refusals import cancel_refusal, delete_refusal, retry_refusal
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import understood
@@ -38,18 +39,40 @@ class BulkChanges:
     as ready and runs by now is not asked to stop, one that somebody else ran again does not run twice.
     """
 
-    def __init__(self, link: RedisLink, keys: RedisKeys, note_use: Callable[[str], Awaitable[None]]) -> None:
-        """note_use: tells upkeep that the queue, by its name, has jobs whose records are to be removed in time."""
+    def __init__(
+        self,
+        link: RedisLink,
+        keys: RedisKeys,
+        note_use: Callable[[str], Awaitable[None]],
+        expect_members: Callable[[JobRecord], Awaitable[None]],
+        notices: Notices,
+    ) -> None:
+        """note_use: tells upkeep that the queue, by its name, has jobs whose records are to be removed in time.
+        expect_members: raises MemberGone for a workflow that can't be run again."""
+        self._notices = notices
         self._keys = keys
         self._scripts = Scripts(link)
         self._note_use = note_use
+        self._expect_members = expect_members
 
     async def retry(self, records: Sequence[JobRecord], *, only_as_read: bool) -> list[ChangeOutcome]:
         """As JobStore.retry does with one job; each keeps its checkpoint."""
+        outcomes = {record.job_id: await self._workflow_refusal(record) for record in records}
+        left = [record for record in records if outcomes[record.job_id] is None]
         fields = [
-            (record.job_id, unique_key_of(record), "", "", "", _as_read(record, only_as_read), "") for record in records
+            (record.job_id, unique_key_of(record), "", "", "", _as_read(record, only_as_read), "") for record in left
         ]
-        return await self._change("retry", retry_refusal, records, fields)
+        changed = await self._change("retry", retry_refusal, left, fields) if left else []
+        outcomes.update(zip((record.job_id for record in left), changed, strict=True))
+        return [outcome for outcome in outcomes.values() if outcome is not None]
+
+    async def _workflow_refusal(self, record: JobRecord) -> ChangeOutcome | None:
+        """Why this workflow can't be run again; None for one that can, and for any other job."""
+        try:
+            await self._expect_members(record)
+        except MemberGone as fault:
+            return ChangeOutcome("", fault)
+        return None
 
     async def cancel(
         self, records: Sequence[JobRecord], *, only_as_read: bool, is_forced: bool = False
@@ -78,6 +101,7 @@ class BulkChanges:
         answers: list[bytes] = await self._scripts.call(script, self._keys.base(queue), *arguments)
         with understood(queue):
             words = [answer.decode() for answer in answers]
+        self._notices.attend(records)
         return [ChangeOutcome(word, refusal(record.job_id, word)) for record, word in zip(records, words, strict=True)]
 
 

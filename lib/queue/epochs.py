@@ -70,6 +70,9 @@ class Epochs:
         self._markers: dict[str, bytes] = {}
         self._waiting: list[str] = []
         self._run_id = ""
+        self.is_another_run = False
+        """Whether another run of Redis answered the last check than the one before: it was restarted, or a replica was
+        promoted. False with a Cluster, where the run of one node says nothing of the others."""
         self._last: tuple[Loss, float] | None = None
 
     async def check(self) -> Loss | None:
@@ -85,6 +88,7 @@ class Epochs:
             found |= await self._read(self._markers.keys() - found.keys())
             gone = await self._gone(found)
         run_id, self._run_id = self._run_id, info.get("run_id", "")
+        self.is_another_run = run_id not in ("", self._run_id) and not is_cluster_node(info)
         self._markers.update((queue, marker) for queue, marker in found.items() if marker is not None)
         for queue in [queue for queue, marker in found.items() if marker is None]:
             self._markers.pop(queue, None)

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from lib.errors import JobNotFound, RedisKeysBroken
 from lib.ids import queue_of
-from lib.jobs.edges import KnownEdge
+from lib.jobs.edges import KnownEdge, edges_from
 from lib.jobs.explanation import needs_runner
 from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, ParentFacts, Precision, SpentRate
 from lib.jobs.parent_words import MOST_PARENTS, edges_to_show
@@ -43,17 +43,20 @@ class ExplanationFacts:
 
     async def of(self, job_id: str) -> JobFacts:
         """Raises JobNotFound."""
-        facts = await self._read(job_id, MOST_SEARCHED, MOST_LOOKED_INTO)
+        facts = await self._read(job_id, MOST_SEARCHED, MOST_LOOKED_INTO, has_edges=True)
         if needs_runner(facts):
             return facts._replace(served=await self._served())
         edges = edges_to_show(facts.record)[:MOST_PARENTS]
         return facts._replace(parents=tuple(await asyncio.gather(*map(self._parent, edges)))) if edges else facts
 
-    async def _read(self, job_id: str, most_searched: int, most_looked_into: int) -> JobFacts:
+    async def _read(
+        self, job_id: str, most_searched: int, most_looked_into: int, *, has_edges: bool = False
+    ) -> JobFacts:
+        """has_edges: with all of the job's edges, and not those alone that its record has."""
         queue = queue_of(job_id)
         if queue is None:
             raise not_found(job_id)
-        bounds = (most_searched, most_looked_into, self._lease_ms)
+        bounds = (most_searched, most_looked_into, self._lease_ms, "1" if has_edges else "")
         reply = await self._scripts.call("explain", self._keys.base(queue), job_id, *bounds)
         if not reply:
             raise not_found(job_id)
@@ -77,7 +80,7 @@ class ExplanationFacts:
 
 def _facts(job_id: str, found: dict[str, Any]) -> JobFacts:
     return JobFacts(
-        record=record_from(job_id, found["record"]),
+        record=record_from(job_id, found["record"])._replace(edges=edges_from(shown_text(found["edges"]))),
         now_ms=int(found["now"]),
         is_suspect=bool(found["suspect"]),
         is_paused=bool(found["paused"]),

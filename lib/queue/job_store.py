@@ -33,11 +33,14 @@ from lib.queue.refusals import CHANGED, DONE, cancel_refusal, delete_refusal, no
 from lib.queue.replays import is_replay
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import Unreadable, each_readable, understood
+from lib.queue.workflow_store import Workflows
+from lib.queue.workflow_views import WorkflowViews
 from lib.redis_link import redis_info
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 
 PATCH_TRIES = 10
+EDGES_AT_ONCE = 100
 UNCHANGEABLE = "only one that is ready, delayed or blocked can be changed"
 
 
@@ -69,10 +72,20 @@ class JobStore:
         self.admitted = self._enqueuer.admitted
         self.forget_names = self._enqueuer.forget_names
         self.prepare_removal = self._enqueuer.prepare_removal
-        self.named_jobs = NamedJobs(link, keys, self.enqueue)
-        self.in_bulk = BulkChanges(link, keys, self._note_use)
+        self.workflow_views = WorkflowViews(link, keys)
         self.kept_answers = KeptAnswers(link, keys)
         self.notices = notices or Notices(link, keys, commit_link=commit_link, ack_replicas=ack_replicas, clock=clock)
+        self.in_bulk = BulkChanges(link, keys, self._note_use, self.workflow_views.expect_members, self.notices)
+        self.workflows = Workflows(
+            link,
+            commit_link or link,
+            keys,
+            enqueuer=self._enqueuer,
+            gate=self._gate,
+            notices=self.notices,
+            ack_replicas=ack_replicas,
+        )
+        self.named_jobs = NamedJobs(link, keys, self.enqueue, self.workflows.plant)
 
     @property
     def is_known_to_admit(self) -> bool:
@@ -149,10 +162,11 @@ class JobStore:
         """Run a finished job again: with no attempt counted, and under its unique key if the job has one.
 
         from_start: without the checkpoint that a job has which did not complete. Returns True as `cancel` does. Raises
-        JobNotFound, WrongState or IdempotencyKeyReused.
+        JobNotFound, WrongState, MemberGone or IdempotencyKeyReused.
         """
-        unique_key = unique_key_of(await self.read(job_id))
-        word = await self._change("retry", job_id, unique_key, *keyed, "1" if from_start else "", "", "")
+        record = await self.read(job_id)
+        await self.workflow_views.expect_members(record)
+        word = await self._change("retry", job_id, unique_key_of(record), *keyed, "1" if from_start else "", "", "")
         if is_replay(word):
             return True
         _raise_if(retry_refusal(job_id, word))
@@ -191,9 +205,16 @@ class JobStore:
         _raise_if(delete_refusal(job_id, await self._change("delete", job_id, "")))
 
     async def results(self, job_id: str) -> Results:
-        """What the jobs that this job has waited for have come to; none where there is no such job."""
-        flat = await self._link.call("HGETALL", self._keys.parents(queue_of(job_id) or "", job_id))
-        return results_from({shown_text(k): shown_text(v) for k, v in zip(flat[::2], flat[1::2], strict=True)})
+        """What the jobs that this job has waited for have come to; none where there is no such job.
+
+        WHY in bites: a thousand parents may have said 64 KiB each, and Redis does nothing else while it answers a call.
+        """
+        key, cursor, edges = self._keys.parents(queue_of(job_id) or "", job_id), b"0", dict[str, str]()
+        while True:
+            cursor, flat = await self._link.call("HSCAN", key, cursor, "COUNT", EDGES_AT_ONCE)
+            edges.update((shown_text(k), shown_text(v)) for k, v in zip(flat[::2], flat[1::2], strict=True))
+            if cursor == b"0":
+                return results_from(edges)
 
     async def log_of(self, job_id: str) -> list[str]:
         """The lines that the job's handler logged, newest last. Raises JobNotFound."""

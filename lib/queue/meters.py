@@ -34,11 +34,14 @@ class SlotCounts(NamedTuple):
 
 class Counters(NamedTuple):
     """totals: ("completed", "email") -> count. timings: ("wait" or "duration", "email") -> a histogram. slots: None for
-    a queue that never had a schedule."""
+    a queue that never had a schedule. notices: how many wait to be told (notices.py), and untold_s: the oldest for how
+    long."""
 
     totals: dict[tuple[str, str], int]
     timings: dict[tuple[str, str], Histogram]
     slots: SlotCounts | None = None
+    notices: int = 0
+    untold_s: float = 0.0
 
 
 class Meters:
@@ -58,8 +61,8 @@ class Meters:
 
     async def read(self, queue: str) -> Counters:
         """Raises RedisUnavailable."""
-        totals, timings, *of_slots = await self._scripts.call("meter", self._keys.base(queue))
-        return Counters(_totals(totals), _timings(timings), _slots(*of_slots))
+        totals, timings, *of_slots, notices, untold_ms = await self._scripts.call("meter", self._keys.base(queue))
+        return Counters(_totals(totals), _timings(timings), _slots(*of_slots), notices, int(untold_ms) / 1000)
 
 
 def _totals(text: bytes) -> dict[tuple[str, str], int]:

@@ -12,6 +12,9 @@ writes must leave neither two children nor none:
    child again, and the note of step 2 may go.
 
 An attempt that finds step 1 done and step 3 not done does step 2 again.
+
+`ctx.enqueue(…, after=…, once=…)` and `ctx.workflow(…, once=…)` go the same way with a whole graph: the child is its
+anchor, from whose id the ids of its other jobs are made.
 """
 
 import contextlib
@@ -20,11 +23,13 @@ from typing import Final
 
 from lib.errors import OutcomeUnknown, RedisUnavailable, WrongState
 from lib.ids import derived_id, queue_of
-from lib.jobs.job import Accepted, ClaimedJob, NewJob
+from lib.jobs.job import Accepted, ClaimedJob, Keyed, NewJob
 from lib.jobs.submission import check_once, once_error
+from lib.jobs.workflow import Graph, under
 from lib.queue.framing import shown_text
 from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
+from lib.queue.workflow_store import Planted
 from lib.redis_link.link import RedisLink
 
 MOST_NAMES = 1000
@@ -35,13 +40,20 @@ _TAKEN_IN = "+"
 
 
 class NamedJobs:
-    """The children of every job. enqueue: as Enqueuer has it."""
+    """The children of every job. enqueue: as Enqueuer has it; plant: as Workflows has it."""
 
-    def __init__(self, link: RedisLink, keys: RedisKeys, enqueue: Callable[[NewJob], Awaitable[Accepted]]) -> None:
+    def __init__(
+        self,
+        link: RedisLink,
+        keys: RedisKeys,
+        enqueue: Callable[[NewJob], Awaitable[Accepted]],
+        plant: Callable[[Graph, Keyed], Awaitable[Planted]],
+    ) -> None:
         self._link = link
         self._keys = keys
         self._scripts = Scripts(link)
         self._enqueue = enqueue
+        self._plant = plant
 
     async def enqueue(self, parent: ClaimedJob, name: str, job: NewJob, request_id: str) -> str:
         """The id of the child for this name: `job` under an id of its own, or the child that an earlier call enqueued.
@@ -49,18 +61,44 @@ class NamedJobs:
         request_id: that of both jobs. Raises InvalidFields, WrongState if the parent is no longer this runner's, and
         what Enqueuer.enqueue raises; the next attempt may ask again in any case.
         """
+
+        async def take_in(noted: str, key: Keyed) -> str:
+            child = job._replace(job_id=noted, idempotency_key=key.key, fingerprint=key.fingerprint)
+            return (await self._enqueue(child)).job_id
+
+        return await self._under_name(parent, name, job.queue, request_id, take_in)
+
+    async def plant(self, parent: ClaimedJob, name: str, graph: Graph, request_id: str) -> str:
+        """The id of the anchor for this name: that of `graph` under an id of its own, with all of its jobs; or that of
+        the graph that an earlier call planted. A graph of which some jobs were written is written anew under the same
+        ids. Raises as `enqueue` does, and what Workflows.plant raises."""
+
+        async def take_in(noted: str, key: Keyed) -> str:
+            return (await self._plant(under(graph, noted), key)).anchor_id
+
+        return await self._under_name(parent, name, graph.anchor.job.queue, request_id, take_in)
+
+    async def _under_name(
+        self,
+        parent: ClaimedJob,
+        name: str,
+        queue: str,
+        request_id: str,
+        take_in: Callable[[str, Keyed], Awaitable[str]],
+    ) -> str:
+        """All three steps. take_in: step 2, under the id that the parent's record has noted; returns the id of the job
+        that was taken in."""
         check_once(name)
-        derived = derived_id(job.queue, parent.job_id, name, request_id)
-        noted = await self._note(parent, name, derived)
+        noted = await self._note(parent, name, derived_id(queue, parent.job_id, name, request_id))
         if noted.startswith(_TAKEN_IN):
             return noted[1:]
         key = f"@once {noted}"  # No caller of the API can have the name `@once`.
-        accepted = await self._enqueue(job._replace(job_id=noted, idempotency_key=key, fingerprint=_ONCE))
+        child_id = await take_in(noted, Keyed(key, _ONCE))
         # Redis has the child, and the parent's next attempt would find it: a failure from here on does no harm.
         with contextlib.suppress(RedisUnavailable):
-            await self._confirm(parent.job_id, name, noted, accepted.job_id)
+            await self._confirm(parent.job_id, name, noted, child_id)
             await self._link.call("EXPIRE", self._keys.idempotency(queue_of(noted) or "", key), FORGOTTEN_S)
-        return accepted.job_id
+        return child_id
 
     async def _note(self, parent: ClaimedJob, name: str, derived: str) -> str:
         """Step 1. Returns the id that the parent's record holds for the name, with + before it after step 3."""

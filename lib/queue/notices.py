@@ -22,6 +22,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from typing import Any, NamedTuple
 
 from lib.errors import OutcomeUnknown, RedisUnavailable
+from lib.jobs.job import JobRecord
 from lib.queue.asking import Asking
 from lib.queue.keys import RedisKeys
 from lib.queue.notice_text import Asked, Word, by_queue, chunks_of, words_of, words_text
@@ -92,6 +93,7 @@ class Notices:
         """Queue -> the last of its notices that was read past a queue that is away, and until when those rest."""
         self._poked: dict[str, bool] = {}
         """Queue that `poke` tells at the moment -> whether it was poked again meanwhile."""
+        self._asked_soon: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._became_idle = asyncio.Event()
 
@@ -107,7 +109,18 @@ class Notices:
 
     def ask_soon(self, queue: str) -> None:
         """Have the blocked jobs of the queue ask that are due to, from the loop. Never raises."""
-        self._start(self._ask_quietly(queue))
+        if queue not in self._asked_soon:
+            self._asked_soon.add(queue)
+            self._start(self._ask_quietly(queue))
+
+    def attend(self, records: Iterable[JobRecord]) -> None:
+        """Jobs of one queue were cancelled, or are run again: have those told that wait for them, and those among them
+        ask that wait. Costs no command where no job waits for another."""
+        for record in records:
+            if record.then:
+                self.poke(record.queue)
+            if record.edges or record.is_workflow:
+                self.ask_soon(record.queue)
 
     async def wait_until_idle(self) -> None:
         """Wait until everything that `poke` and `ask_soon` began has ended."""
@@ -128,6 +141,7 @@ class Notices:
             del self._poked[queue]
 
     async def _ask_quietly(self, queue: str) -> None:
+        self._asked_soon.discard(queue)
         with self._quietly(queue):
             while await self.ask(queue):
                 pass
@@ -174,10 +188,18 @@ class Notices:
             await self.tell(queue)
         return round_.is_more
 
-    async def inquire(self, edges: Sequence[Asked]) -> None:
-        """Have jobs that were just planted ask for parents: what is known already is told at once, and the others will
-        tell. Raises nothing: whoever is not answered asks again by itself."""
+    async def hurry(self, queue: str) -> bool:
+        """Have all blocked jobs of the queue be due to ask now. Returns whether there are any that were not."""
+        return await self._asking.hurry(queue)
+
+    async def inquire(self, edges: Sequence[Asked]) -> list[Word]:
+        """Have jobs that were just planted ask for parents. Returns what is known already; the other parents will tell.
+        Raises nothing: whoever is not answered asks again by itself."""
         words, _ = await self._asking.questions(edges)
+        return words
+
+    async def bring(self, words: Iterable[Word]) -> None:
+        """Bring such words to the jobs that asked. Raises nothing."""
         for queue, some in by_queue(words).items():
             with self._quietly(queue):
                 if await self._resolve(queue, some, None):

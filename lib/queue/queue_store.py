@@ -24,6 +24,7 @@ from lib.queue.replays import is_replay
 from lib.queue.runners import Runners
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import Unreadable, each_readable, understood
+from lib.queue.untold import UntoldNotices
 from lib.queue.upkeep_steps import UpkeepSteps
 from lib.redis_link.link import RedisLink
 
@@ -83,6 +84,7 @@ class QueueStore:
         self.groups = GroupStore(link, keys, self._expect_existing)
         self.upkeep = UpkeepSteps(link, keys)
         self.warnings = HealthWarnings(link, keys)
+        self.untold = UntoldNotices(link, keys)
 
     # Names.
 
@@ -210,6 +212,11 @@ class QueueStore:
             raise QueueInUse(
                 f"{about} schedules queue jobs in {queue}: delete them (GET /api/schedules?queue={queue} lists them), "
                 "then remove it"
+            )
+        if outcome == b"notices":
+            raise QueueInUse(
+                f"{about} ends of jobs of the queue {queue} are still to be told to jobs that wait for them: while a "
+                "worker runs that takes a second or two; then remove it"
             )
         if outcome == b"jobs":
             counts = (await self._census_of_one(queue)).counts

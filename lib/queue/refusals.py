@@ -47,6 +47,8 @@ def retry_refusal(job_id: str, word: str) -> WaybillError | None:
     """word: of retry.lua. None where the job runs again."""
     if word.startswith(UNIQUE):
         return WrongState(f"the job {word.removeprefix(UNIQUE)} holds the same unique key")
+    if word == "completed":
+        return WrongState("the workflow has completed, and nothing of it is left to be run again; start another one")
     return _refusal(job_id, word, "only one that is dead, completed or cancelled can be run again")
 
 

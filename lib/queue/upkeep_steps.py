@@ -41,7 +41,8 @@ class Survey(NamedTuple):
     list holds jobs again. beats: runner id -> its beat, `17:1764410000123`, or `none` for a registration without one.
     wait_s: seconds until a job will be due, expire or be trimmed without anybody doing anything, or until a slot of a
     schedule is due. slot_wait_s: seconds until the latter alone. is_rationed: the queue has limits or groups, so that
-    `mend` is to be called.
+    `mend` is to be called. untold_s: for how long the oldest notice has waited to be told; None where there is none.
+    is_asking: jobs that wait for others are to ask what has become of these. (notices.py does both.)
     """
 
     is_due: bool
@@ -53,12 +54,14 @@ class Survey(NamedTuple):
     wait_s: float = inf
     is_rationed: bool = False
     slot_wait_s: float = inf
+    untold_s: float | None = None
+    is_asking: bool = False
 
     @property
     def is_busy(self) -> bool:
         """True if there is something to do, or to watch, in the next round as well."""
-        todo = (self.is_due, self.is_expiring, self.is_trimmable, self.is_rationed)
-        return any((*todo, self.suspects, self.dead_runners, self.beats))
+        todo = (self.is_due, self.is_expiring, self.is_trimmable, self.is_rationed, self.is_asking)
+        return self.untold_s is not None or any((*todo, self.suspects, self.dead_runners, self.beats))
 
 
 class UpkeepSteps:
@@ -91,6 +94,8 @@ class UpkeepSteps:
             wait_s=int(wait_ms) / 1000 if wait_ms else inf,
             is_rationed=bool(found["rationed"]),
             slot_wait_s=int(found["slot"]) / 1000 if found["slot"] else inf,
+            untold_s=int(found["notices"]) / 1000 if found["notices"] else None,
+            is_asking=bool(found["asking"]),
         )
 
     async def promote(self, queue: str) -> bool:

@@ -26,17 +26,15 @@ from lib.jobs.declaration import type_of
 from lib.jobs.handler import Handler, checked_fraction
 from lib.jobs.job_type import JobType
 from lib.jobs.parents import Parent, Results
-from lib.jobs.payload import decoder_for
 from lib.jobs.registry import Registry
 from lib.jobs.request_fields import fields_error
 from lib.json_text import TOO_DEEP, is_too_deep, to_json
-from lib.testing.records import Enqueued, Step, Told
-from lib.tracing import Trace
+from lib.testing.asked_jobs import TRACE, AnyType, AskedJobs
+from lib.testing.records import Added, Enqueued, Planned, Step, Told
 
-__all__ = ["Enqueued", "Interrupted", "JobContext", "Step", "Told", "run", "run_async"]
+__all__ = ["Added", "Enqueued", "Interrupted", "JobContext", "Planned", "Step", "Told", "run", "run_async"]
 
 Resource = TypeVar("Resource")
-_TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "01")
 
 
 class Interrupted(Exception):
@@ -53,6 +51,7 @@ class JobContext:
     in order. resources: what `ctx.resource(factory)` gives for each factory, mostly a fake. Any other factory is a
     LookupError. types: handlers whose payloads `ctx.enqueue` checks. Any other type takes any object. parents: what
     `ctx.results()` gives: `{"fetch": {"rows": 5}}` for parents that completed, by name, or Parents (jobs/parents.py).
+    members: the names of the jobs in the workflow to which this job belongs, for `ctx.add`; None for no workflow.
     """
 
     def __init__(
@@ -69,6 +68,7 @@ class JobContext:
         resources: Mapping[Callable[[Any], Any], object] | None = None,
         types: Iterable[Handler] = (),
         parents: Mapping[str, Any] | Iterable[Parent] = (),
+        members: Iterable[str] | None = None,
     ) -> None:
         self.attempt = attempt
         self.max_attempts = max_attempts
@@ -77,21 +77,22 @@ class JobContext:
         self.job_id = job_id
         self.request_id = request_id
         self.scheduled_for = scheduled_for
-        self.traceparent = _TRACE.traceparent
+        self.traceparent = TRACE.traceparent
         self.resources = dict(resources or {})
         self.logs: list[str] = []
         self.told: list[Told] = []
         self.steps: list[Step] = []
         self.checkpoints: list[Any] = []
         self.enqueued: list[Enqueued] = []
+        self.planned: list[Planned] = []
+        self.added: list[Added] = []
         self.parents = parents
         self.has_heard = False
         """Whether the handler has read `cancelled` as True."""
         self._cancelled = cancelled
         self._cancel: Callable[[], object] | None = None
         self._is_async: bool | None = None
-        self._types = _AnyType(map(type_of, types))
-        self._ids = JobIds()
+        self._asked = AskedJobs(AnyType(map(type_of, types)), job_id, request_id, members)
 
     @property
     def is_last_attempt(self) -> bool:
@@ -129,6 +130,23 @@ class JobContext:
         awaited."""
         return self._given(lambda: self._enqueue(type, payload, once, options))
 
+    def workflow(
+        self,
+        jobs: dict[str, Any],
+        *,
+        name: str | None = None,
+        queue: str | None = None,
+        then: Any = None,
+        once: str | None = None,
+    ) -> Any:
+        given = {"name": name, "queue": queue, "then": then}
+        return self._given(lambda: self._workflow(jobs, once, {k: v for k, v in given.items() if v is not None}))
+
+    def add(
+        self, name: str, type: str, payload: dict[str, Any], *, after: Any = (), optional: bool = False, **options: Any
+    ) -> Any:
+        return self._given(lambda: self._add(name, type, payload, after, {"optional": optional, **options}))
+
     def results(self) -> Any:
         return self._given(lambda: _results_of(self.parents))
 
@@ -160,15 +178,25 @@ class JobContext:
         return self._given(lambda: fake) if inspect.iscoroutinefunction(factory) else fake
 
     def _enqueue(self, type: str, payload: dict[str, Any], once: str | None, options: dict[str, Any]) -> str:
-        body = {"type": type, "payload": payload, **options}
-        job, _ = submission.read(body, self._types, self._ids, request_id=self.request_id, trace=_TRACE)
-        if once is not None:
-            submission.check_once(once)
-            for before in self.enqueued:
-                if before.once == once:
-                    return before.job_id
-        self.enqueued.append(Enqueued(job.job_id, type, payload, once, options))
-        return job.job_id
+        new_id = self._asked.job({"type": type, "payload": payload, **options})
+        job_id = self._asked.named(once, new_id)
+        if job_id == new_id:
+            self.enqueued.append(Enqueued(job_id, type, payload, once, options))
+        return job_id
+
+    def _workflow(self, jobs: dict[str, Any], once: str | None, options: dict[str, Any]) -> str:
+        new_id = self._asked.workflow({"jobs": jobs, **options})
+        job_id = self._asked.named(once, new_id)
+        if job_id == new_id:
+            self.planned.append(Planned(job_id, jobs, once, options))
+        return job_id
+
+    def _add(self, name: str, type: str, payload: dict[str, Any], after: Any, options: dict[str, Any]) -> str:
+        body = {"type": type, "payload": payload, "after": after, **options}
+        job_id = self._asked.added(name, body)
+        if all(before.job_id != job_id for before in self.added):
+            self.added.append(Added(job_id, name, type, payload, after, options))
+        return job_id
 
 
 def run(handler: Handler, payload: object, ctx: JobContext | None = None, **context: Any) -> Any:
@@ -225,13 +253,6 @@ class _Call:
         return json.loads(text) if text else None
 
 
-class _AnyType(Registry):
-    """The types of some handlers; a type of any other name takes any object."""
-
-    def get(self, name: str) -> JobType:
-        return super().get(name) or JobType(name, print, decoder_for(dict), True)
-
-
 def _decoded(job_type: JobType, payload: object) -> Any:
     """The payload as the handler is given it: written as JSON, checked as by POST, and decoded."""
     try:
@@ -241,7 +262,7 @@ def _decoded(job_type: JobType, payload: object) -> Any:
     if is_too_deep(text):
         raise _refused(TOO_DEEP)
     body = {"type": job_type.name, "payload": json.loads(text)}
-    submission.read(body, Registry([job_type]), JobIds(), request_id="test-request", trace=_TRACE)
+    submission.read(body, Registry([job_type]), JobIds(), request_id="test-request", trace=TRACE)
     return job_type.decode(body["payload"], "/payload")
 
 

@@ -26,3 +26,23 @@ class Enqueued(NamedTuple):
     payload: dict[str, Any]
     once: str | None
     options: dict[str, Any]
+
+
+class Planned(NamedTuple):
+    """One call of `ctx.workflow`. job_id: the workflow's. options: name, queue and then, where they were given."""
+
+    job_id: str
+    jobs: dict[str, Any]
+    once: str | None
+    options: dict[str, Any]
+
+
+class Added(NamedTuple):
+    """One call of `ctx.add`. options: optional, and the other fields of POST /api/jobs that were given."""
+
+    job_id: str
+    name: str
+    type: str
+    payload: dict[str, Any]
+    after: Any
+    options: dict[str, Any]

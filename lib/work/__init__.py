@@ -2,7 +2,6 @@
 
     supervisor/   the parent of one worker.py: starts runners, beats for them, and does the upkeep of queues
     runner/       a process of it, in which handlers run
-    outcomes.py   log lines for jobs that no handler ended; both sides write them
 
 The two sides do not import each other: they speak over a pipe.
 """

@@ -129,12 +129,17 @@ class Restarted(RedisCase):
             link = self.a_link(redis.url)
             await JobStore(link, self.keys).enqueue(self.job())
             epochs = Epochs(link, self.keys)
-            await epochs.check()
+            for _ in range(2):
+                await epochs.check()
+                self.assertFalse(epochs.is_another_run)
 
             redis.kill()
             redis.start()
 
             (loss,) = await until(lambda: seen(epochs), "Redis answers again")
+            self.assertTrue(epochs.is_another_run)
+            await epochs.check()
+            self.assertFalse(epochs.is_another_run)
             return loss  # type: ignore[no-any-return]
 
 

@@ -14,7 +14,6 @@ from lib.queue.explanation_facts import MOST_LOOKED_INTO, MOST_SEARCHED, Explana
 from lib.queue.fleet import Fleet, Program
 from lib.queue.lease import Lease
 from lib.queue.notes import Notes
-from tests.redis import later_version
 from tests.redis.case import ERROR, RedisCase, ending
 
 
@@ -91,15 +90,6 @@ class Reasons(ExplainCase):
         late = await self.explained(job_id)
 
         self.assertIn("its worker was last heard of 9.", late.detail)
-
-    async def test_a_blocked_job_waits_for_jobs(self) -> None:
-        job_id = await self.enqueue()
-        later_version.block(self.client, self.base, job_id)
-
-        found = await self.explained(job_id)
-
-        since_ms = int(float(str(self.client.zscore(self.base + "blocked", job_id))))
-        self.assertEqual(("waiting_for_jobs", since_ms), (found.reason, found.since_ms))
 
     async def test_a_failed_attempt_waits_for_the_next_one(self) -> None:
         runner = await self.served_by()

@@ -77,7 +77,7 @@ class Observed(RedisCase):
         self.assertEqual((2, 1, 5), (wait.counts[JOB_BOUNDS_S.index(0.5)], wait.counts[-1], wait.sum_us))
 
     async def test_a_queue_of_which_nothing_was_counted_is_empty(self) -> None:
-        self.assertEqual(({}, {}, None), await self.meters.read("nowhere"))
+        self.assertEqual(({}, {}, None, 0, 0.0), await self.meters.read("nowhere"))
 
     async def test_what_was_counted_before_types_were_is_of_an_unknown_type(self) -> None:
         self.client.hset(self.base + "totals", mapping={"completed": 5, "completed mail": 2})

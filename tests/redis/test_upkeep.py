@@ -10,13 +10,14 @@ from lib.jobs.job import Revision
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.epochs import MARKERS_A_CHECK, NAMES_A_CHECK, Epochs
 from lib.queue.job_store import JobStore
+from lib.queue.notices import Notices
+from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_names import NAMES_AT_ONCE, Walk
 from lib.queue.queue_store import QueueStore
 from lib.queue.schedule_slots import ScheduleSlots
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 from lib.settings import config
-from lib.work.outcomes import OutcomeLog
 from lib.work.supervisor.clock import ScheduleClock
 from lib.work.supervisor.rota import ASLEEP_S, AWAKE_S
 from lib.work.supervisor.upkeep import Upkeep
@@ -56,7 +57,7 @@ class Rounds(RedisCase):
         bulkheads = Bulkheads(log)
         slots = ScheduleSlots(link, self.keys, self.ids)
         clock = ScheduleClock(slots, log, bulkheads, Random(1), self.tasks.add)
-        return Upkeep(queues, walk, outcomes, settings, log, bulkheads, Random(1), clock)
+        return Upkeep(queues, walk, outcomes, settings, log, bulkheads, Random(1), clock, Notices(link, self.keys))
 
     async def rounds(self, count: int) -> Counter[str]:
         """So many rounds, a second apart. Gives what they asked of Redis."""

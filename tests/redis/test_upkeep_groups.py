@@ -8,10 +8,10 @@ from typing import Any
 
 from lib.commands import audit
 from lib.queue.bulkheads import Bulkheads
+from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_names import NAMES_AT_ONCE, Walk
 from lib.queue.schedule_slots import ScheduleSlots
 from lib.settings import config
-from lib.work.outcomes import OutcomeLog
 from lib.work.supervisor.clock import ScheduleClock
 from lib.work.supervisor.upkeep import Upkeep
 from tests.a_log import ALog
@@ -30,7 +30,9 @@ class UpkeepOfGroups(GroupedCase):
         bulkheads, rng = Bulkheads(self.log), Random(1)
         slots = ScheduleSlots(self.link, self.keys, self.ids)
         clock = ScheduleClock(slots, self.log, bulkheads, rng, asyncio.create_task)
-        self.upkeep = Upkeep(self.queues, walk, outcomes, settings, self.log, bulkheads, rng, clock)
+        self.upkeep = Upkeep(
+            self.queues, walk, outcomes, settings, self.log, bulkheads, rng, clock, self.job_store.notices
+        )
         self.now_s = 0.0
 
     async def rounds(self, count: int = 2) -> None:

@@ -4,9 +4,9 @@ import os
 import unittest
 from pathlib import Path
 
-from lib.queue.scripts import FOLDER
 from tests.redis.case import RedisCase
 from tests.redis.walk import WALKED, Walk
+from tests.redis.walk_graphs import GraphWalk
 from tests.redis.walk_limits import LimitedWalk
 
 SECONDS = 3.0
@@ -23,12 +23,17 @@ class AnyOrder(RedisCase):
 
         self.assertGreater(await LimitedWalk(self.link, self.client, seed).run(SECONDS), 10)
 
+    async def test_so_it_is_with_jobs_that_wait_for_jobs(self) -> None:
+        seed = int.from_bytes(os.urandom(3), "big")
+
+        self.assertGreater(await GraphWalk(self.link, self.client, seed).run(SECONDS), 10)
+
     def test_every_script_of_a_queue_has_a_step(self) -> None:
         folder = Path(__file__).parent
-        source = "".join((folder / name).read_text(encoding="utf-8") for name in ("walk.py", "walk_limits.py"))
+        names = ("walk.py", "walk_limits.py", "walk_graphs.py")
+        source = "".join((folder / name).read_text(encoding="utf-8") for name in names)
 
-        walked = WALKED - {path.stem for path in (FOLDER / "workflows").glob("*.lua")}
-        self.assertEqual(set(), {name for name in walked if f'"{name}"' not in source})
+        self.assertEqual(set(), {name for name in WALKED if f'"{name}"' not in source})
 
 
 if __name__ == "__main__":

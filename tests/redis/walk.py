@@ -4,11 +4,11 @@
 
 Each step calls one script on a few of some twenty jobs: with suspects, pauses, max_depth, unique keys, idempotency
 keys, delays, expiry, give-ups, retention, jobs in bulk, runners that die, calls that are sent twice because their reply
-was lost, and jobs that a later version blocks and frees in between. After each step
+was lost, and jobs that wait for a job of another queue and are told anything of it. After each step
 
 - the oracle finds every job in exactly one place;
 - each job whose state has changed went by transitions that the header of the step's script names;
-- a job that lives is not gone, and a blocked one is as it was;
+- a job that lives is not gone;
 - no job is handed to a second runner while one holds it.
 
 At the end everything that waits is freed and run, and nothing is left. The same seed takes the same steps, but for
@@ -43,14 +43,13 @@ from lib.queue.end_record import (
     snooze_record,
 )
 from lib.queue.enqueue_text import accepted_from, new_jobs_text
-from lib.queue.framing import named
+from lib.queue.framing import FIELD, PART, RECORD, named
 from lib.queue.keys import TYPES, RedisKeys
 from lib.queue.scripts import Scripts, script_paths
 from lib.redis_link.link import RedisLink, open_link
 from lib.redis_link.resp import Argument
 from tests.private_redis import PrivateRedis
-from tests.redis import later_version
-from tests.system.oracle import assert_sound, states
+from tests.system.oracle import Client, assert_sound, states
 from tests.unit.jobs.test_state import of_scripts
 
 QUEUE = "q"
@@ -70,7 +69,7 @@ OTHER_CLAIM = {b"rationed": "ration", b"plain": "claim"}
 class Walk:
     """One walk on an empty Redis. Raises AssertionError with the seed and the step at which something was wrong."""
 
-    def __init__(self, link: RedisLink, client: later_version.Client, seed: int) -> None:
+    def __init__(self, link: RedisLink, client: Client, seed: int) -> None:
         self._client = client
         self._link = link
         self._keys = RedisKeys("wb")
@@ -89,10 +88,11 @@ class Walk:
         """Id -> unique key of every job of the mode throttle that was taken in."""
         self._claims_by: dict[str, str] = {}
         """Runner -> the script by which it claimed last: `claim`, or `ration` in a queue with limits or groups."""
+        self._edges: dict[str, tuple[str, str]] = {}
+        """Id of a job that waits, or waited, for a job of another queue -> the rule, and that job's id."""
         self._states: dict[str, str] = {}
         """Id -> state of every job, before the step."""
         self._moves = {name: _reachable(transitions) for name, transitions in of_scripts().items()}
-        self._moves |= {"block": {(state, BLOCKED) for state in WAITING}, "free": {(BLOCKED, "ready")}}
 
     async def run(self, seconds: float, most_steps: int = sys.maxsize) -> int:
         """Walk for so long. Returns how many steps were taken."""
@@ -127,8 +127,8 @@ class Walk:
             self._reap: 3,
             self._note: 2,
             self._enqueue_once: 2,
-            self._block: 6,
-            self._free: 5,
+            self._plant: 5,
+            self._resolve: 8,
             self._adjust: 3,
             self._schedule: 3,
             self._fire: 4,
@@ -419,16 +419,29 @@ class Walk:
             await self._call("made", job_id, "name", noted, noted)
         return "once"
 
-    async def _block(self) -> str:
-        """As a later version does; the walk alone may block a job or free it."""
-        for job_id in self._some(*WAITING, most=2):
-            later_version.block(self._client, self._base, job_id, waits=self._rng.random() < 0.5)
-        return "block"
+    async def _plant(self) -> str:
+        """Take in a job that waits for a job of another queue, which is never asked."""
+        if len(self._states) >= MOST_JOBS:
+            return await self._trim()
+        job = self._new_job()._replace(unique_key="", unique_ttl_ms=0, unique_mode="keep", idempotency_key="")
+        self._edges[job.job_id] = rule, parent = self._rng.choice("cef"), self._ids.new("elsewhere", "request")
+        options, spec = new_jobs_text([job]).removesuffix(RECORD).split(FIELD, 3)[2:]
+        edge = f"b{rule}{parent} {PART}"
+        record = FIELD.join((job.job_id, job.priority, options + edge, spec)) + RECORD
+        first = await self._call("plant", 15_000, record, "")
+        again = await self._call("plant", 15_000, record, "")
+        assert first.endswith(b"1") and again.endswith(b"0"), f"planted twice: {first}, {again}"
+        return "plant"
 
-    async def _free(self) -> str:
-        for job_id in self._some(BLOCKED, most=2):
-            later_version.free(self._client, self._base, job_id)
-        return "free"
+    async def _resolve(self) -> str:
+        """Tell a job that waits, or waited, what became of its parent: any word, in any order."""
+        for job_id in [job_id for job_id in self._some(most=6) if job_id in self._edges]:
+            await self._tell(job_id, self._rng.choice("cdxksg"))
+        return "resolve"
+
+    async def _tell(self, job_id: str, mark: str) -> None:
+        letters = await self._call("resolve", FIELD.join((job_id, self._edges[job_id][1], mark, "")) + RECORD, "")
+        assert letters in (b"0", b"1", b"f", b"e", b"-"), f"{job_id} was told {mark}: {letters}"
 
     async def _adjust(self) -> str:
         settings = ("paused", "1"), ("paused", ""), ("paused", ""), ("max_depth", "8"), ("max_depth", "")
@@ -535,11 +548,10 @@ class Walk:
             await self._enter(name)
         await self._call("adjust", QUEUE, "", "", "paused", "", "max_depth", "")
         await self._let_all_run()
-        for job_id in [job_id for job_id, state in states(self._client).items() if state == BLOCKED]:
-            later_version.free(self._client, self._base, job_id)
         ends_s = time.monotonic() + DRAINED_WITHIN_S
         left = Counter("?")
         while left and time.monotonic() < ends_s:
+            await self._free_blocked()
             left = Counter(state for state in states(self._client).values() if state not in FINISHED)
             for job_id in [job_id for job_id, state in states(self._client).items() if state == "delayed"]:
                 self._client.zadd(self._base + "delayed", {job_id: 1})
@@ -559,6 +571,11 @@ class Walk:
 
     async def _let_all_run(self) -> None:
         """Take away what else would keep jobs from running at the end; for a walk with more rules."""
+
+    async def _free_blocked(self) -> None:
+        """Let the blocked jobs run; for a walk in which others can tell them."""
+        for job_id in [job_id for job_id, state in states(self._client).items() if state == BLOCKED]:
+            await self._tell(job_id, "d" if self._edges[job_id][0] == "f" else "c")
 
     @property
     def uncalled(self) -> set[str]:

@@ -17,11 +17,11 @@ from lib.jobs.job import NewJob
 from lib.jobs.state import BLOCKED, FINISHED, WAITING
 from lib.queue.end_record import EndRecord
 from lib.redis_link.link import RedisLink
-from tests.redis import later_version
 from tests.redis.grouped import held_record, reply_from
 from tests.redis.limits_judge import LimitsJudge
 from tests.redis.lines import LETTERS, read_lines
 from tests.redis.walk import QUEUE, Walk, main
+from tests.system.oracle import Client
 
 LIVING = (*WAITING, BLOCKED, "active")
 GROUPS = ("a", "b", "tenant:42/x", "d")
@@ -38,7 +38,7 @@ OWN_LIMITS = ("", "", "1||", "3|1/50|", "|2/60|", "||1", "2||")
 class LimitedWalk(Walk):
     """A walk in which every other job has a group, and limits change."""
 
-    def __init__(self, link: RedisLink, client: later_version.Client, seed: int) -> None:
+    def __init__(self, link: RedisLink, client: Client, seed: int) -> None:
         super().__init__(link, client, seed)
         self._groups: tuple[str, ...] = GROUPS
         self._moves["drain"] = {(state, after) for state in LIVING for after in FINISHED}

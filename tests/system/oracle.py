@@ -16,6 +16,8 @@ from typing import Any
 import redis
 from redis.cluster import RedisCluster
 
+from tests.system.oracle_graphs import faults_of_graphs
+
 LETTERS = {"h": "ready:high", "n": "ready:normal", "l": "ready:low", "s": "suspects"}
 LINE_LETTERS = {"H": "line:high", "N": "line:normal", "L": "line:low"}
 WAITING = ("ready:high", "ready:normal", "ready:low", "suspects")
@@ -65,6 +67,8 @@ class _Queue:
     schedules: dict[str, dict[str, str]] = field(default_factory=dict)
     slots: dict[str, float] = field(default_factory=dict)
     entered: set[str] = field(default_factory=set)
+    parents: dict[str, dict[str, str]] = field(default_factory=dict)
+    followers: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
 
@@ -158,7 +162,11 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
             queue.faults.append(f"{key} is a {kind}")
     elif key in WAITING or key == "bells" or head in ("active", "line"):
         queue.lists[key] = value
-    elif key in (*INDEXES, "all"):
+    elif head == "parents":
+        queue.parents[rest] = pairs
+    elif key == "followers":
+        queue.followers = pairs
+    elif key in (*INDEXES, "all", "unsure"):
         queue.indexes[key] = {job_id: float(score) for job_id, score in pairs.items()}
     elif key == "fading":
         queue.fading = pairs
@@ -215,6 +223,7 @@ def _faults_of(queue: _Queue) -> list[str]:
         # The job may be gone: the key then stops others for the rest of its time.
         modes = [queue.jobs[job_id].get("unique_mode") for job_id in ids if job_id in queue.jobs]
         found += [f"{ids} has the throttle {key!r} and the mode {mode}" for mode in modes if mode != "throttle"]
+    found += faults_of_graphs(queue.jobs, queue.parents, queue.followers, queue.indexes.get("unsure", {}))
     return [*found, *_faults_of_tags(queue), *_faults_of_groups(queue), *_faults_of_schedules(queue)]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lib.jobs import registry
-from lib.jobs.registry import Handler
+from lib.jobs.registry import Handler, Snooze
 from lib.testing import JobContext, run
 from prod.local.processes import free_port
 from tests.private_redis import PrivateRedis
@@ -25,7 +25,7 @@ from tests.processes import LIMIT_S, ROOT, Server, Worker
 from tests.waiting import printed_until
 
 PAGE = (ROOT / "prod" / "ADOPTING.md").read_text(encoding="utf-8")
-MODULES = "lib.handlers.email,visits,charges,shop_jobs,pushed"
+MODULES = "lib.handlers.email,visits,charges,shop_jobs,pushed,mailings,imports"
 TABLES = "CREATE TABLE visits (page); CREATE TABLE charges (id PRIMARY KEY, charged_order)"
 # As Flask and SQLAlchemy are, as far as the page uses them: a session belongs to a context, and dies with it.
 SHOP = """\
@@ -152,7 +152,10 @@ class Adopting(unittest.TestCase):
 
     def test_every_block_is_one_that_a_test_here_runs(self) -> None:
         self.assertEqual(
-            ["charges.py", "pushed.py", "shop_jobs.py", "test_shop_jobs.py", "visits.py"],
+            [
+                *("charges.py", "imports.py", "mailings.py", "pushed.py", "shop_jobs.py", "test_shop_jobs.py"),
+                "visits.py",
+            ],
             sorted(text.partition("\n")[0].removeprefix("# ") for text in blocks("python")),
         )
         self.assertEqual(6, len(blocks("sh")))
@@ -177,6 +180,28 @@ class Adopting(unittest.TestCase):
 
             self.assertEqual([times], self.rows(f"SELECT count(*) FROM charges WHERE charged_order = {times}"))
             self.assertEqual(times, len(ctx.enqueued))
+
+    def test_a_long_job_makes_way_and_goes_on_where_it_was(self) -> None:
+        handler, payload = self.handler("mailings", "mail-all"), {"to": ["a@example.com", "b@example.com"]}
+        leaving, next_one = JobContext(stopping=True), JobContext(last_checkpoint=1)
+
+        with self.assertRaises(Snooze):
+            run(handler, payload, leaving)
+        result = run(handler, payload, next_one)
+
+        self.assertEqual(([1], [2], {"mails": 2}), (leaving.checkpoints, next_one.checkpoints, result))
+        self.assertEqual(["mail-1", "mail-2"], [one.once for ctx in (leaving, next_one) for one in ctx.enqueued])
+
+    def test_a_workflow_grows_and_sums_up_what_its_jobs_have_returned(self) -> None:
+        workflow_id = self.done("import", {"month": "2026-11"})["result"]
+
+        workflow = self.server.request("GET", f"/api/workflows/{workflow_id}?wait=20")[1]
+
+        jobs = {one["name"]: one for one in workflow["jobs"]}
+        self.assertEqual(["fetch", "split", "page-1", "page-2", "page-3", "sum"], list(jobs))
+        self.assertEqual(("completed", "dead"), (workflow["state"], jobs["page-3"]["state"]))
+        total = self.server.request("GET", f"/api/jobs/{jobs['sum']['id']}")[1]
+        self.assertEqual({"words": 300}, total["result"])
 
     @unittest.skipUnless(shutil.which("curl"), "curl is not installed here")
     def test_unique_makes_two_jobs_of_what_an_idempotency_key_makes_one_of(self) -> None:
@@ -276,7 +301,7 @@ def importable(folder: Path) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(str(folder))
-        for name in ("visits", "charges"):
+        for name in ("visits", "charges", "mailings"):
             sys.modules.pop(name, None)
 
 

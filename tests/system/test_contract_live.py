@@ -40,7 +40,7 @@ def replied(
 def target(operation: Operation) -> str:
     path = operation.path.replace("{job_id}", NO_JOB).replace("{queue}", "email").replace("{slug}", "bad-json")
     path = path.replace("{schedule}", "email")
-    path = path.replace("{group}", "tenant-42")
+    path = path.replace("{group}", "tenant-42").replace("{workflow_id}", NO_JOB)
     return path + ("?for_s=0.1" if operation.id == "readEvents" else "")
 
 
@@ -305,6 +305,27 @@ class Successes(Live):
         gone = [self.ask("deleteSchedule", path, if_match=read.headers["etag"]).status for _ in range(2)]
         self.assertEqual((412, [204, 404]), (stale.status, gone))
 
+    def test_a_workflow_from_its_start_through_a_stop_to_its_end(self) -> None:
+        jobs = {"first": {**MAIL, "delay_s": 600}, "second": {**MAIL, "after": ["first"]}}
+        started = self.ask("createWorkflow", "", {"name": "two", "jobs": jobs}, idempotency_key="two")
+        again = self.ask("createWorkflow", "", {"name": "two", "jobs": jobs}, idempotency_key="two")
+        path = started.headers["location"]
+
+        self.assertEqual([202, 202], [started.status, again.status])
+        self.assertEqual((started.body["id"], "replayed"), (again.body["id"], again.body["outcome"]))
+        self.assertEqual(f"/api/workflows/{started.body['id']}", path)
+        self.assertEqual(404, self.ask("readWorkflow", f"/api/workflows/{self.create(MAIL)['id']}").status)
+        self.assertEqual(409, self.ask("retryWorkflow", f"{path}/retry").status)
+        self.assertEqual(200, self.ask("cancelWorkflow", f"{path}/cancel").status)
+        stopped = self.ask("readWorkflow", f"{path}?wait=20")
+        self.assertEqual(("cancelled", 2), (stopped.body["state"], stopped.body["counts"]["cancelled"]))
+        self.assertEqual(409, self.ask("cancelWorkflow", f"{path}/cancel").status)
+        self.assertEqual(200, self.ask("retryWorkflow", f"{path}/retry").status)
+        ended = self.ask("readWorkflow", f"{path}?wait=20", prefer="wait=1")
+        self.assertEqual(("completed", 1.0), (ended.body["state"], ended.body["progress"]))
+        listed = self.ask("listJobs", "?type=workflow&state=completed")
+        self.assertIn(started.body["id"], [job["id"] for job in listed.body["items"]])
+
     def test_schedules_are_listed_by_name_page_by_page(self) -> None:
         names = [f"page-{number}" for number in range(25)]
         for name in names:
@@ -468,6 +489,7 @@ class Refusals(Live):
             "not-acceptable": lambda: self.ask("readHealth", accept="text/html"),
             "wrong-state": self.deletion_of_a_job_that_waits,
             "job-failed": self.a_wait_for_a_job_that_was_cancelled,
+            "member-gone": self.a_retry_of_a_workflow_whose_job_is_gone,
             "throttled": self.a_job_within_the_time_of_one_that_is_gone,
             "queue-in-use": self.removal_of_a_queue_that_holds_a_job,
             "precondition-failed": lambda: self.ask("changeJob", f"/api/jobs/{NO_JOB}", {}, if_match='"nonsense"'),
@@ -535,6 +557,14 @@ class Refusals(Live):
         self.ask("createJob", "", crowded)
         self.ask("changeQueue", "/api/queues/crowded", {"max_depth": 1})
         return self.ask("createJob", "", crowded)
+
+    def a_retry_of_a_workflow_whose_job_is_gone(self) -> Answer:
+        started = self.ask("createWorkflow", "", {"queue": "flows", "jobs": {"only": {**MAIL, "queue": "flows"}}}).body
+        workflow_id, base = started["id"], "wb:{flows}:"
+        # As it is where the job has died, and was trimmed before the workflow.
+        self.redis.client.delete(f"{base}job:{started['jobs'][0]['id']}")
+        self.redis.client.hset(f"{base}job:{workflow_id}", "state", "dead")
+        return self.ask("retryWorkflow", f"/api/workflows/{workflow_id}/retry")
 
     def put_schedule(self, name: str, queue: str) -> Answer:
         return self.ask("putSchedule", f"/api/schedules/{name}", {"every_s": 3600, "job": {**MAIL, "queue": queue}})

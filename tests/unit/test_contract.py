@@ -24,12 +24,15 @@ from lib.http1.server.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
 from lib.jobs import failure, masking, queue_settings, registry, request_fields, result, start_limits
 from lib.jobs.backoff import DEFAULT_BACKOFF
+from lib.jobs.graph_reader import MOST_IN_THEN
 from lib.jobs.group import GROUP_NAME
 from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, Attempt, JobRecord
+from lib.jobs.job_graph_request import GRAPH_FIELDS, MOST_PARENTS
 from lib.jobs.payload import json_name
 from lib.jobs.queue_settings import MAX_DEPTH, SETTINGS
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
+from lib.jobs.workflow import RULES
 from lib.queue import listing, notes
 from lib.queue.group_store import Group
 from lib.queue.queue_store import Census
@@ -221,7 +224,7 @@ class Facts(unittest.TestCase):
         fields = self.properties("NewJob")
         backoff = self.properties("BackoffWish")
 
-        self.assertEqual(list(request_fields.CHECKS), list(fields))
+        self.assertEqual([*request_fields.CHECKS, "after", "then"], list(fields))
         unique = self.properties("UniqueWish")
         spans = (fields["delay_s"], backoff["base_s"], backoff["cap_s"], fields["expires_in_s"], fields["retain_s"])
         for field in (*spans, unique["ttl_s"], fields["give_up_after_s"]):
@@ -238,7 +241,18 @@ class Facts(unittest.TestCase):
         self.assertEqual(CONTRACT.schema("NewJob")["required"], CONTRACT.schema("BatchJob")["required"])
         of_a_batch = self.properties("BatchJob")
         del of_a_batch["idempotency_key"]
-        self.assertEqual(_bare(self.properties("NewJob")), _bare(of_a_batch))
+        alone = {name: field for name, field in self.properties("NewJob").items() if name not in GRAPH_FIELDS}
+        self.assertEqual(_bare(alone), _bare(of_a_batch))
+
+    def test_a_job_of_a_then_has_the_fields_of_any_job_but_two_and_a_rule(self) -> None:
+        of_then = self.properties("ThenJob")
+        rule = of_then.pop("on")
+
+        fields = {name: field for name, field in self.properties("NewJob").items() if name not in ("unique", "after")}
+        self.assertEqual(_bare(fields), _bare(of_then))
+        self.assertEqual(list(RULES), rule["enum"])
+        self.assertEqual(MOST_PARENTS, self.properties("NewJob")["after"]["maxItems"])
+        self.assertEqual(MOST_IN_THEN, self.properties("NewJob")["then"]["maxItems"])
 
     def test_what_is_sent_is_written_flat(self) -> None:
         """Generators take the branches of a oneOf for the whole, send a default along, trip over a boolean const."""

@@ -62,6 +62,12 @@ class Context:
     def enqueue(self, type: str, payload: dict[str, Any], **options: Any) -> Any:
         raise AssertionError("a mail queues nothing")
 
+    def workflow(self, jobs: dict[str, Any], **options: Any) -> Any:
+        raise AssertionError("a mail starts no workflow")
+
+    def add(self, name: str, type: str, payload: dict[str, Any], **options: Any) -> Any:
+        raise AssertionError("a mail adds no job")
+
     def results(self) -> Any:
         raise AssertionError("a mail asks for no results")
 

@@ -5,10 +5,11 @@
     {"dry_run": false, "matched": 2, "items": [{"id": "…", "outcome": "done"}, {"id": "…", "outcome": "refused",
      "problem": {…}}], "more": false, "next_cursor": null}
 
-A dry run also has `sample`, some of the jobs as they are shown elsewhere.
+A dry run also has `sample`, some of the jobs as they are shown elsewhere, and `followed`: how many of all that matched
+have followers, jobs that wait for their end and will be told of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from lib.api.shown import job_text
@@ -23,13 +24,17 @@ SAMPLE_CHARS: Final = 1 << 20
 
 
 class Sample:
-    """The first jobs of a dry run, MOST_SAMPLED at most; the one that takes them over SAMPLE_CHARS is the last."""
+    """The first jobs of a dry run, MOST_SAMPLED at most; the one that takes them over SAMPLE_CHARS is the last.
+
+    followed: how many of all its jobs have followers."""
 
     def __init__(self) -> None:
+        self.followed = 0
         self._texts: list[str] = []
         self._chars = 0
 
-    def add(self, records: Iterable[JobRecord]) -> None:
+    def add(self, records: Sequence[JobRecord]) -> None:
+        self.followed += sum(bool(record.then) for record in records)
         for record in records:
             if len(self._texts) >= MOST_SAMPLED or self._chars > SAMPLE_CHARS:
                 return
@@ -43,7 +48,9 @@ class Sample:
 
 def answer(members: Mapping[str, Any], next_cursor: str | None, sample: Sample | None) -> str:
     """The JSON of an answer. members: those that stand between `dry_run` and `more`."""
-    shown = {"dry_run": sample is not None, **members, "more": next_cursor is not None, "next_cursor": next_cursor}
+    followed = {} if sample is None else {"followed": sample.followed}
+    end = {"more": next_cursor is not None, "next_cursor": next_cursor}
+    shown = {"dry_run": sample is not None, **members, **followed, **end}
     text = to_json(shown)
     return text if sample is None else f'{text[:-1]},"sample":{sample.text}}}'
 

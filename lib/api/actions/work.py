@@ -75,6 +75,8 @@ def would_be(kind: Kind, job_id: str, record: JobRecord | None) -> ChangeOutcome
     # A workflow ends when the jobs of it that are asked to stop have ended.
     is_asked = state == "active" or (state == BLOCKED and record is not None and record.is_workflow)
     word = (REQUESTED if is_asked else DONE) if state in allowed else state
+    if kind == "retry" and state == "completed" and record is not None and record.is_workflow:
+        word = state
     return ChangeOutcome(word, _REFUSALS[kind](job_id, word))
 
 

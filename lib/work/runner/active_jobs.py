@@ -16,7 +16,7 @@ from lib.jobs.spec import JobSpec
 from lib.logs.forms import JOB_FINISHED
 from lib.logs.log import NOTHING, Log
 from lib.queue.lease import Lease
-from lib.work.outcomes import log_fields
+from lib.queue.outcome_log import log_fields
 from lib.work.runner.attempt import NOT_BEGUN, AttemptEnd
 from lib.work.runner.context import Context
 from lib.work.runner.forks import Forks

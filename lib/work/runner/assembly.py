@@ -21,7 +21,9 @@ from lib.queue.keys import RedisKeys
 from lib.queue.lease import Lease
 from lib.queue.meters import Meters
 from lib.queue.notices import Notices
+from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_store import QueueStore
+from lib.queue.told_log import ToldLog
 from lib.redis_link.link import RedisLink, open_link
 from lib.settings.config import Settings
 from lib.work.runner.consumer import Consumer
@@ -92,7 +94,9 @@ def _shared(
 ) -> tuple[Services, LoopParts]:
     blank, bulkheads = BlankContext(), Bulkheads(log)
     ack_replicas = settings.ack_replicas
-    notices = Notices(link, keys, ack_replicas=ack_replicas, on_fault=bulkheads.teller("telling"))
+    told_log = ToldLog(log, OutcomeLog(JobStore(link, keys), log))
+    on_fault = bulkheads.teller("telling")
+    notices = Notices(link, keys, ack_replicas=ack_replicas, on_fault=on_fault, on_told=told_log)
     services = Services(
         registry=registry,
         log=log,

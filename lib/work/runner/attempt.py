@@ -29,7 +29,7 @@ from lib.queue.end_record import (
     release_record,
     snooze_record,
 )
-from lib.work.outcomes import log_fields
+from lib.queue.outcome_log import log_fields
 from lib.work.runner.context import Context
 from lib.work.runner.forks import Forks
 from lib.work.runner.loop_parts import LoopParts

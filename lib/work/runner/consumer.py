@@ -22,8 +22,8 @@ from lib.errors import RedisUnavailable
 from lib.queue.claim_reply import Claim
 from lib.queue.end_record import release_record
 from lib.queue.lease import FIRST_PAUSE_S, LAST_PAUSE_S, Lease, NotRegistered
+from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_store import QueueStore
-from lib.work.outcomes import OutcomeLog
 from lib.work.runner.background_calls import BackgroundCalls
 from lib.work.runner.context import Services
 from lib.work.runner.lanes import Lanes
@@ -251,8 +251,10 @@ class Consumer:
             self._promotion.set(claim.ask_again_s)
 
     def _log_killed(self, claim: Claim) -> None:
-        """Log the jobs that the claim made dead or cancelled in place of handing them out: nobody else would."""
+        """Log the jobs that the claim made dead or cancelled in place of handing them out: nobody else would. What they
+        leave to be told is told at once."""
         if claim.dead_ids:
+            self._services.job_store.notices.poke(self.queue)
             outcomes = OutcomeLog(self._services.job_store, self._services.log)
             self._background.start("telling", outcomes.log_each(claim.dead_ids))
 

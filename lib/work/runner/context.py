@@ -28,6 +28,7 @@ from lib.queue.notes import Notes
 from lib.tracing import Trace, attempt_span_id
 from lib.work.runner import job_programs
 from lib.work.runner.current_job import CURRENT_JOB
+from lib.work.runner.plans import Plans
 from lib.work.runner.resources import AsyncResource, Resources
 
 LOG_FIELDS = ("request_id", "trace_id", "job_id", "queue", "type", "attempt")
@@ -165,9 +166,37 @@ class Context:
         POST /api/jobs; once: see queue/named_jobs.py.
 
         Raises InvalidFields, QueueFull, UpgradeNeeded, RedisUnavailable, OutcomeUnknown; with `once` WrongState, too;
-        with unique={"key": …, "mode": "throttle"} Throttled where the job that holds the key is gone.
+        with unique={"key": …, "mode": "throttle"} Throttled where the job that holds the key is gone; with after=[…]
+        TooManyFollowers.
         """
-        return self._given(self._enqueue({"type": type, "payload": payload, **options}, once))
+        body = {"type": type, "payload": payload, **options}
+        if submission.GRAPH_FIELDS.isdisjoint(options):
+            return self._given(self._enqueue(body, once))
+        return self._given(self._plans.enqueue(body, once))
+
+    def workflow(
+        self,
+        jobs: dict[str, Any],
+        *,
+        name: str | None = None,
+        queue: str | None = None,
+        then: Any = None,
+        once: str | None = None,
+    ) -> Any:
+        """Start a workflow; its id, for a coroutine to await. Raises what `enqueue` raises."""
+        fields = {"jobs": jobs, "name": name, "queue": queue, "then": then}
+        body = {field: value for field, value in fields.items() if value is not None}
+        return self._given(self._plans.workflow(body, once))
+
+    def add(
+        self, name: str, type: str, payload: dict[str, Any], *, after: Any = (), optional: bool = False, **options: Any
+    ) -> Any:
+        """Add a job to the workflow of this job; its id, for a coroutine to await.
+
+        Raises InvalidFields, WrongState, WorkflowEnded, QueueFull, UpgradeNeeded, RedisUnavailable, OutcomeUnknown.
+        """
+        body = {"type": type, "payload": payload, "after": after, **options}
+        return self._given(self._plans.add(name, body, is_optional=optional))
 
     def results(self) -> Any:
         """A Results (jobs/parents.py), for a coroutine to await. Raises RedisUnavailable."""
@@ -215,6 +244,11 @@ class Context:
     def _given(self, call: Coroutine[Any, Any, Any]) -> Any:
         """The coroutine, for an async handler to await; a plain handler is made to wait for what it returns."""
         return call if self.is_on_loop else asyncio.run_coroutine_threadsafe(call, self._loop).result()
+
+    @property
+    def _plans(self) -> Plans:
+        services = self._services
+        return Plans(self._job, self._spec, self._trace, services.registry, services.ids, services.job_store)
 
     async def _enqueue(self, body: dict[str, Any], once: str | None) -> str:
         services, spec = self._services, self._spec

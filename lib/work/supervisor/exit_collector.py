@@ -14,8 +14,8 @@ from lib.errors import RedisUnavailable
 from lib.logs.log import Log
 from lib.processes.child_process import describe_end
 from lib.queue.bulkheads import ALL, Bulkheads
+from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_store import QueueStore
-from lib.work.outcomes import OutcomeLog
 from lib.work.supervisor.roster import Roster
 from lib.work.supervisor.runner_child import RunnerChild
 
@@ -33,7 +33,7 @@ class CollectedExit(NamedTuple):
 
 class ExitCollector:
     """crash_limit: CRASH_LIMIT, after so many crashes of its runner a job is dead. start_task: runs a coroutine beside
-    the caller."""
+    the caller. poke: has those told who wait for jobs of a queue that may have ended."""
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class ExitCollector:
         bulkheads: Bulkheads,
         rng: Random,
         start_task: Callable[[Coroutine[Any, Any, None]], object],
+        poke: Callable[[str], None],
     ) -> None:
         self._roster = roster
         self._queues = queues
@@ -55,6 +56,7 @@ class ExitCollector:
         self._bulkheads = bulkheads
         self._rng = rng
         self._start_task = start_task
+        self._poke = poke
 
     async def collect_exit(self, runner: RunnerChild) -> CollectedExit:
         """Wait for the runner's end, take back its jobs, and strike it off the roster."""
@@ -75,6 +77,7 @@ class ExitCollector:
         for item in runner.late:
             with self._bulkheads.around(item.lease.queue, "rescue"):
                 if await item.fail(self._rng):
+                    self._poke(item.lease.queue)
                     self._start_task(self._outcomes.log_each([item.record.job_id]))
 
     async def _take_back(self, runner: RunnerChild, *, is_crash: bool) -> int:
@@ -90,6 +93,7 @@ class ExitCollector:
             with contextlib.suppress(RedisUnavailable), self._bulkheads.around(ALL, "count"):
                 await self._queues.runners.hide([runner_id])
             if held:
+                self._poke(queue)
                 taken_back += held
                 msg = f"{len(held)} jobs of {queue} taken back from {runner_id}"
                 self._log.warning("jobs.taken_back", msg, queue=queue, jobs=len(held))

@@ -68,6 +68,8 @@ class Rounds:
         with self._bulkheads.around(ALL, "epoch"):
             if loss := await self._epochs.check():
                 self._log.error("redis.emptied", loss.text, queues=loss.queues)
+            if loss or self._epochs.is_another_run:
+                self._upkeep.have_everybody_ask()
         began_s = time.monotonic()
         self._isolation_runners.suspects_found(await self._upkeep.round(began_s), began_s)
         if not self._is_inspected:

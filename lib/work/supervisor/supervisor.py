@@ -33,13 +33,15 @@ from lib.queue.epochs import Epochs
 from lib.queue.fleet import Fleet
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
+from lib.queue.notices import Notices
+from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_names import NAMES_AT_ONCE, Walk
 from lib.queue.queue_store import QueueStore
 from lib.queue.schedule_slots import ScheduleSlots
+from lib.queue.told_log import ToldLog
 from lib.queue.zone_shifts import ZoneShifts
 from lib.redis_link.link import open_link
 from lib.settings.config import EXIT_CONFIG, Settings
-from lib.work.outcomes import OutcomeLog
 from lib.work.supervisor.beats import Beats
 from lib.work.supervisor.clock import ScheduleClock
 from lib.work.supervisor.exit_collector import ExitCollector
@@ -80,6 +82,13 @@ class Supervisor:
         keys = RedisKeys(settings.key_prefix)
         queues = self._queues = QueueStore(link, keys, lease_s=settings.lease_s)
         outcomes = OutcomeLog(JobStore(link, keys), log)
+        notices = Notices(
+            link,
+            keys,
+            ack_replicas=settings.ack_replicas,
+            on_fault=bulkheads.teller("telling"),
+            on_told=ToldLog(log, outcomes),
+        )
         self._exits = ExitCollector(
             self._roster,
             queues,
@@ -89,6 +98,7 @@ class Supervisor:
             bulkheads=bulkheads,
             rng=rng,
             start_task=self._tasks.start,
+            poke=notices.poke,
         )
         self._isolation_runners = IsolationRunners(
             settings,
@@ -117,7 +127,9 @@ class Supervisor:
             settings.redis_url,
             link,
             Epochs(link, keys),
-            Upkeep(queues, Walk(link, keys, page=NAMES_AT_ONCE), outcomes, settings, log, bulkheads, rng, clock),
+            Upkeep(
+                queues, Walk(link, keys, page=NAMES_AT_ONCE), outcomes, settings, log, bulkheads, rng, clock, notices
+            ),
             StuckRunners(link, keys, log, bulkheads, rng),
             self._isolation_runners,
             self._roster,

@@ -59,7 +59,7 @@ class Waiting(unittest.TestCase):
         self.assertEqual("1 of 1 job has not ended: fetch (ready for 12 s)", said)
 
     def test_a_workflow_waits_for_its_own_parents_and_then_for_its_members(self) -> None:
-        members = "m.email-1 0/a,m.email-2 1/b,ncemail-3 2/c"
+        members = "m.email-2 10/b,m.email-1 9/a,ncemail-3 2/c"
         first, then = f"c.email-9 load,{members}", f"ccemail-9 load,{members}"
 
         found = [edges_to_show(record("blocked", edges=edges_from(text))) for text in (first, then)]

@@ -173,6 +173,12 @@ class Read(unittest.TestCase):
 
         self.assertEqual({"/payload/seconds", "/queue", "/priority", "/a~1b", "/max_attempts"}, faults(body))
 
+    def test_a_workflow_is_made_elsewhere(self) -> None:
+        with self.assertRaises(InvalidFields) as caught:
+            read({"type": "workflow", "payload": {"name": "import"}})
+
+        self.assertIn("/type has no handler: POST /api/workflows makes one", str(caught.exception))
+
     def test_a_field_within_a_field_is_pointed_to(self) -> None:
         for body, pointer in (
             ({"backoff": {"mo~re/": 1}}, "/backoff/mo~0re~1"),

@@ -7,7 +7,7 @@ import unittest
 from dataclasses import dataclass
 from typing import Any
 
-from lib.errors import InvalidFields
+from lib.errors import InvalidFields, WrongState
 from lib.handlers.email import send_email
 from lib.handlers.email.mailbox import Mailbox
 from lib.handlers.email.mailer import Mailer
@@ -15,7 +15,7 @@ from lib.handlers.email.smtp.session import Receipt
 from lib.jobs import registry
 from lib.jobs.registry import Discard, Parent, Retry, Snooze, job
 from lib.jobs.result import Unkept
-from lib.testing import Enqueued, Interrupted, JobContext, Step, Told, run, run_async
+from lib.testing import Added, Enqueued, Interrupted, JobContext, Planned, Step, Told, run, run_async
 from tests import jobs_for_tests
 
 
@@ -277,6 +277,60 @@ class Run(unittest.TestCase):
         with self.assertRaises(ValueError):
             ctx.progress(2)
         self.assertEqual(([], []), (ctx.enqueued, ctx.steps))
+
+    def test_a_job_that_waits_for_others_is_checked_and_recorded_as_any(self) -> None:
+        ctx = JobContext()
+        first = ctx.enqueue("fetch", {})
+        alarm = {"type": "mail", "payload": {}, "on": "failed"}
+        job_id = ctx.enqueue("sum", {}, after=(first,), then=[alarm], once="sum")
+
+        self.assertEqual(job_id, ctx.enqueue("sum", {}, after=[first], once="sum"))
+        self.assertEqual([None, "sum"], [one.once for one in ctx.enqueued])
+        for options in ({"after": ["no id"]}, {"then": [{"type": "mail"}]}, {"after": [first], "unique": {"key": "a"}}):
+            with self.assertRaises(InvalidFields):
+                ctx.enqueue("sum", {}, **options)
+
+    def test_a_workflow_is_checked_and_recorded_once_for_each_name(self) -> None:
+        ctx = JobContext()
+        jobs = {"fetch": {"type": "fetch", "payload": {}}, "sum": {"type": "sum", "payload": {}, "after": ["fetch"]}}
+
+        ids = [ctx.workflow(jobs, name="import", once="import") for _ in range(2)]
+
+        self.assertEqual([Planned(ids[0], jobs, "import", {"name": "import"})], ctx.planned)
+        self.assertEqual(1, len(set(ids)))
+        with self.assertRaises(InvalidFields) as told:
+            ctx.workflow({"a": {"type": "a", "payload": {}, "after": ["b"]}})
+        self.assertEqual(["/jobs/a/after/0"], [error.pointer for error in told.exception.errors])
+
+    def test_a_job_is_added_to_a_workflow_once_for_each_name(self) -> None:
+        ctx = JobContext(members=["fetch"])
+
+        ids = [ctx.add("page-1", "ocr", {"page": 1}, after=("fetch",), optional=True, delay_s=5) for _ in range(2)]
+        ctx.add("page-2", "ocr", {"page": 2}, after=["page-1", {"job": "fetch", "on": "ended"}])
+
+        self.assertEqual(ids[0], ids[1])
+        self.assertEqual(["page-1", "page-2"], [one.name for one in ctx.added])
+        self.assertEqual(
+            Added(ids[0], "page-1", "ocr", {"page": 1}, ("fetch",), {"optional": True, "delay_s": 5}), ctx.added[0]
+        )
+        refused: list[tuple[str, dict[str, Any], str]] = [
+            ("a name", {}, "/name"),
+            ("fetch", {}, "/name"),
+            ("b", {"after": ["c"]}, "/after/0"),
+            ("b", {"after": ["fetch", "fetch"]}, "/after/1"),
+            ("b", {"after": "fetch"}, "/after"),
+            ("b", {"after": [{"job": "fetch", "on": "begun"}]}, "/after/0/on"),
+            ("b", {"unique": {"key": "a"}}, "/unique"),
+            ("b", {"then": [{"type": "mail", "payload": {}}]}, "/then"),
+            ("b", {"colour": "red"}, "/colour"),
+            ("b", {"optional": "yes"}, "/optional"),
+        ]
+        for name, options, pointer in refused:
+            with self.assertRaises(InvalidFields) as told:
+                ctx.add(name, "ocr", {}, **options)
+            self.assertEqual(pointer, told.exception.errors[0].pointer)
+        with self.assertRaisesRegex(WrongState, "belongs to no workflow"):
+            JobContext().add("page-1", "ocr", {})
 
     def test_a_mail_is_sent_by_a_fake_mailer(self) -> None:
         class Fake:

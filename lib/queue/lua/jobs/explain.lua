@@ -2,7 +2,7 @@
 -- explain.lua: where a job stands, and all that decides when it runs. lib/jobs/explanation.py says what that means.
 -- KEYS 1 base
 -- ARGV 1 id  2 most ids of the job's list to search for it, from the end that is next  3 most ids before it to look
---      into  4 lease in ms of a runner whose registration names none
+--      into  4 lease in ms of a runner whose registration names none  5 '1' where its edges are asked for, or ''
 -- RETURNS {} where there is no such job | {name, value, name, value …}, of these names:
 --      record         the job's record, a text of parts/record_text.lua
 --      now            Redis' clock (ms)
@@ -17,20 +17,23 @@
 --                     they stood | 'least': the job was not among the ids that were searched | 'taken': a runner has
 --                     popped its id, and claims it now | 'none': the job is not ready, or stands in no list
 --      group          the job's group, or ''
+--      edges          of a job that waits or has waited for others: '<rule><mark><parent> <name>' (parts/edges.lua) of
+--                     every edge, parted by commas; else ''
 --    and what keeps jobs of a queue with limits or groups from starting, each '' where it does not:
 --      group_paused   '1'
 --      held           '1760000030000 emails-01a2…': until when the group rests, and the job that has asked for that
 --      full_group full_queue     '2|2|id,id': the concurrency, how many run, and the ids of some of these
 --      spent_group spent_queue   '100/60000|1760000030000': the rate that is used up, and ms at which it allows a start
--- @use alive clock isolation job_place limits_seen queue_settings record_text
+-- @use alive clock edges isolation job_place limits_seen queue_settings record_text
 -- WHY two bounds: to search 10,000 ids takes Redis half a millisecond; to look into the records of 1,000 takes two.
 local id, most_searched, most_looked_into, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local has_edges = ARGV[5] == '1'
 local job = base .. 'job:' .. id
 
-local record = record_text(id)
+local record = record_text(id, true)
 if record == '' then return {} end
-local state, priority, suspect, group, unknown_since, worker =
-  unpack(redis.call('HMGET', job, 'state', 'priority', 'suspect', 'group', 'unknown_since', 'worker'))
+local state, priority, suspect, group, unknown_since, worker, waits =
+  unpack(redis.call('HMGET', job, 'state', 'priority', 'suspect', 'group', 'unknown_since', 'worker', 'waits'))
 local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
 group = group or ''
 
@@ -54,6 +57,12 @@ if rationed and (state == 'ready' or state == 'delayed' or state == 'blocked') t
   see_queue_limits(seen, concurrency, rate)
   if group ~= '' then see_group_limits(seen, group) end
 end
+local function all_edges()
+  local texts = {}
+  for parent, rule, mark, name in each_edge(id) do texts[#texts + 1] = rule .. mark .. parent .. ' ' .. name end
+  return table.concat(texts, ',')
+end
+
 local minute = math.floor(now_ms / 60000)
 local function joined(n) return table.concat(redis.call('HGETALL', base .. 'minute:' .. n), '\31') end
 local before, precision = job_place(id, group, state, priority, suspect, most_searched, most_looked_into)
@@ -74,6 +83,7 @@ local reply = {
   'before', before,
   'precision', precision,
   'group', group,
+  'edges', has_edges and waits and all_edges() or '',
 }
 for name, value in pairs(seen) do
   reply[#reply + 1] = name

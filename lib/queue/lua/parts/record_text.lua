@@ -1,7 +1,8 @@
--- record_text(id): a job's whole record as text, parted by \31: created ms, due ms while delayed or '', then name,
--- value, name, value …, as in '1760000000101\031\031spec\031{"v":1,…}\031state\031ready'; '' where there is no such
--- job. Two names more stand there as if they were fields, where there is something: `edges`, of a job that waits for
--- others (edges_text), and `then`: the ids, parted by commas, of the jobs that wait for its end, or were told of it.
+-- record_text(id, is_alone): a job's whole record as text, parted by \31: created ms, due ms while delayed or '', then
+-- name, value, name, value …, as in '1760000000101\031\031spec\031{"v":1,…}\031state\031ready'; '' where there is no
+-- such job. Unless the record is asked for alone, two names more stand there as if they were fields, where there is
+-- something: `edges`, of a job that waits for others (edges_text), and `then`: the ids, parted by commas, of the jobs
+-- that wait for its end, or were told of it.
 -- WHY pcall: an index that somebody broke costs the text a time, and not the job.
 local function score_in(index, id)
   local found = redis.pcall('ZSCORE', base .. index, id)
@@ -44,10 +45,10 @@ local function add_graph(id, fields)
   end
 end
 
-local function record_text(id)
+local function record_text(id, is_alone)
   local fields = redis.pcall('HGETALL', base .. 'job:' .. id)
   if fields.err or #fields == 0 then return '' end
-  add_graph(id, fields)
+  if not is_alone then add_graph(id, fields) end
   -- WHY: a spec that a person wrote by hand may hold the separator. The other fields are to be read all the same.
   for at = 2, #fields, 2 do fields[at] = (string.gsub(fields[at], '\31', ' ')) end
   return score_in('all', id) .. '\31' .. score_in('delayed', id) .. '\31' .. table.concat(fields, '\31')

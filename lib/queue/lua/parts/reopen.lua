@@ -1,4 +1,5 @@
--- reopen(id, is_wanted): edges for which is_wanted(rule, mark) is true are open again, and are asked for anew.
+-- reopen(id, is_wanted): edges for which is_wanted(rule, mark) is true are open again, and are asked for anew. Returns
+-- whether there were any.
 -- has_not_got(rule, mark): has the edge not got what it waits for? Of a workflow's own jobs: has the job not completed,
 -- though it was to run? WHY optional ones too: a workflow that is run again runs all of these.
 -- @use edges
@@ -24,4 +25,5 @@ local function reopen(id, is_wanted)
   for name, by in pairs(changes) do
     if name ~= '#ok' and name ~= '@ok' then redis.call('HINCRBY', parents_of(id), name, by) end
   end
+  return #fields > 0
 end

@@ -36,12 +36,13 @@ end
 
 -- The same of a workflow, or 'open': its own parents, if it has any, have done what it waits for. jobs: counts of the
 -- edges to its own jobs.
--- WHY a workflow that is not open may have come to an end by its jobs: somebody may have cancelled all of them.
+-- WHY those count only once it is open, or is to stop: what they say before that, they say because it is not.
 local function verdict_on_workflow(id, jobs, is_open, is_to_stop)
   if not is_open then
     local verdict = verdict_by_parents(counts_of(id, '#'))
     if ENDS[verdict] then return verdict end
-    if verdict == 'free' and not is_to_stop then return 'open' end
+    if not is_to_stop then return verdict == 'free' and 'open' or '.' end
+    return jobs.open > 0 and '.' or 'k'
   end
   if jobs.open > 0 then return '.' end
   if jobs.bad + jobs.lost + jobs.cut == 0 then return 'c' end
@@ -86,17 +87,23 @@ local function end_workflow(id, mark, jobs, joins, is_open, by)
     local failed = jobs.bad + jobs.lost + jobs.cut
     error_text = string.format('{"type":"jobs_failed","message":"%d of %s jobs did not complete"}', failed, joins)
   end
-  -- Its jobs wait for the word that it is open, which never comes now.
-  if not is_open and jobs.open > 0 then give_notice(id, mark, own_jobs(id), '') end
+  -- Its jobs wait for the word that it is open, which never comes now. WHY also where all of them have ended: their
+  -- records are to say why.
+  if not is_open then give_notice(id, mark, own_jobs(id), '') end
   return end_by_others(id, mark, error_text, by)
 end
 
--- open(id, job, before): a workflow's jobs may begin. before: the workflow had been ended by its parents, with this
--- mark; what its jobs had said of that is void, and they are asked anew.
+-- open(id, job, before): a workflow's jobs may begin. before: the mark with which its parents had ended it, or nil.
+-- What its jobs had said until now is void, for they could not begin, and they are asked anew. WHY skipped and optional
+-- ones, too: the workflow is to end behind the last of its jobs.
+local function could_not_begin(rule, mark) return is_of_own_job(rule) and mark ~= 'c' end
+
 local function open(id, job, before)
+  local is_to_ask = reopen(id, could_not_begin)
   if before then
-    reopen(id, function(rule, mark) return is_of_own_job(rule) and mark ~= 'c' end)
     block(id, job, now)
+  elseif is_to_ask then
+    ask_now(id)
   end
   redis.call('HSET', job, 'opened', '1')
   give_notice(id, 'o', own_jobs(id), '')

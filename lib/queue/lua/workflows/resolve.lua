@@ -31,6 +31,8 @@ check_types('ZCARD', 'blocked', 'unsure', 'completed', 'dead', 'cancelled')
 has_followers()
 check_types('XLEN', 'notices')
 
+local function is_lost_parent(rule, mark) return mark == 'g' and not is_of_own_job(rule) end
+
 -- Write the word into the edge. Returns whether it says more than what stood there.
 local function take_word(id, parent, mark, said)
   local edge = redis.call('HGET', parents_of(id), parent)
@@ -43,10 +45,8 @@ local function take_word(id, parent, mark, said)
   redis.call('HSET', parents_of(id), parent, rule .. mark .. name .. '\31' .. said)
   redis.call('HINCRBY', parents_of(id), count_name(rule, was), '-1')
   if is ~= 'ok' then redis.call('HINCRBY', parents_of(id), count_name(rule, is), '1') end
-  -- Its anchor was not there yet when the job asked. What others said of themselves for the same reason is void.
-  if was == 'lost' and is_for_open(rule) then
-    reopen(id, function(other_rule, other_mark) return other_mark == 'g' and not is_of_own_job(other_rule) end)
-  end
+  -- WHY: others that asked for their anchor before it was there said that they end for that. Such a word is void.
+  if mark == 'o' then reopen(id, is_lost_parent) end
   return true
 end
 

@@ -36,6 +36,11 @@ class DryRuns(unittest.TestCase):
 
         self.assertEqual(["requested", "done"], words)
 
+    def test_a_workflow_that_has_completed_is_not_run_again(self) -> None:
+        workflow = job("completed")._replace(spec=JobSpec("workflow", {}, "r", NO_TRACE, 1, 60.0, Backoff()))
+
+        self.assertIsInstance(would_be("retry", "q-1", workflow).refusal, WrongState)
+
 
 class Again(unittest.TestCase):
     def test_a_job_that_is_as_the_action_leaves_it_counts_as_done(self) -> None:

@@ -1,18 +1,22 @@
 """Log lines for the jobs that no handler ended.
 
-Three things end or return a job without its handler: a runner dies, a job runs past its timeout on a runner that is
-stuck, or a job waits past its expires_in_s. The supervisor, its upkeep and a runner's claim learn of these jobs by id
-and call `OutcomeLog`. It reads each job's state from Redis and writes the line that a runner would have written
-(`job.died`, `job.retried`, `job.cancelled`), or `job.taken_back`. Each line carries the request_id and trace_id of the
-POST that the job came from. The ends that handlers bring about are logged by `runner/active_jobs.py`.
+Four things end or return a job without its handler: a runner dies, a job runs past its timeout on a runner that is
+stuck, a job waits past its expires_in_s, or a job or workflow ends by what became of other jobs. The supervisor, its
+upkeep, a runner's claim and whoever tells (notices.py) learn of these jobs by id and call `OutcomeLog`. It
+reads each job's state from Redis and writes the line that a runner would have written (`job.died`, `job.retried`,
+`job.cancelled`), or `job.taken_back` or `workflow.ended`. Each line carries the request_id and trace_id of the POST
+that the job came from. The ends that handlers bring about are logged by `runner/active_jobs.py`.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 
 from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.jobs.job import JobRecord
 from lib.jobs.spec import JobSpec
+from lib.jobs.state import FINISHED
+from lib.jobs.workflow import WORKFLOW_TYPE
 from lib.logs.log import Bound, Log
 from lib.queue.job_store import JobStore
 
@@ -26,6 +30,13 @@ class OutcomeLog:
     def __init__(self, job_store: JobStore, log: Log) -> None:
         self._job_store = job_store
         self._log = log
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def log_soon(self, job_ids: Sequence[str]) -> None:
+        """`log_each` beside the caller."""
+        task = asyncio.get_running_loop().create_task(self.log_each(job_ids))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def log_each(self, job_ids: Sequence[str]) -> None:
         """Write a line for each of the jobs that Redis still has. Writes nothing if Redis is away: each job's record
@@ -36,10 +47,15 @@ class OutcomeLog:
 
     def _log_one(self, record: JobRecord) -> None:
         about = log_fields(self._log, record.job_id, record.queue, record.spec, record.attempts or None)
-        if record.state == "dead":
+        if record.spec is not None and record.spec.type == WORKFLOW_TYPE and record.state in FINISHED:
+            level = self._log.info if record.state == "completed" else self._log.warning
+            error = "" if record.error is None else f" | {_in_words(record.error)}"
+            level("workflow.ended", f"Workflow {record.state}: {record.job_id}{error}", about, state=record.state)
+        elif record.state == "dead":
             self._log.error("job.died", f"Job dead: {record.job_id} | {_in_words(record.error)}", about)
         elif record.state == "cancelled":
-            self._log.warning("job.cancelled", f"Job cancelled: {record.job_id}", about)
+            error = "" if record.error is None else f" | {_in_words(record.error)}"
+            self._log.warning("job.cancelled", f"Job cancelled: {record.job_id}{error}", about)
         elif record.state == "delayed" and record.history:
             error = _in_words(record.history[-1].error)
             self._log.warning("job.retried", f"Job retry {record.attempts + 1}: {record.job_id} | {error}", about)

@@ -1,0 +1,33 @@
+"""Log lines for what words of other jobs bring about: a job is free, a job or a workflow has ended.
+
+INFO job.freed       Job free: sms-01a2… | the last for which it waited was email-01a2…
+WARN job.cancelled   Job cancelled: sms-01a2… | parent_failed: email-01a2…, for which it waited, did not complete
+INFO workflow.ended  Workflow completed: default-01a2…
+"""
+
+from lib.logs.log import Log
+from lib.queue.framing import shown_text
+from lib.queue.notices import ToldWords
+from lib.queue.outcome_log import OutcomeLog
+
+FREED, ENDED = ord("f"), ord("e")  # As in resolve.lua.
+
+
+class ToldLog:
+    """For Notices, as `on_told`."""
+
+    def __init__(self, log: Log, outcomes: OutcomeLog) -> None:
+        self._log = log
+        self._outcomes = outcomes
+
+    def __call__(self, told: ToldWords) -> None:
+        ended = []
+        for word, letter in zip(told.words, told.letters, strict=False):
+            if letter == FREED:
+                job_id, parent_id = shown_text(word.follower), shown_text(word.parent)
+                msg = f"Job free: {job_id} | the last for which it waited was {parent_id}"
+                self._log.info("job.freed", msg, job_id=job_id, queue=told.queue, parent_id=parent_id)
+            elif letter == ENDED:
+                ended.append(shown_text(word.follower))
+        if ended:
+            self._outcomes.log_soon(ended)
