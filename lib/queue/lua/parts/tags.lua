@@ -18,8 +18,8 @@ local function write_tags(command, by_tag)
   for tag, items in pairs(by_tag) do redis.pcall(command, base .. 'tag:' .. tag, unpack(items)) end
 end
 
--- change_tags(id, old, new): the job stands in the indexes of the tags `new`, and no more in those of `old`; either is a
--- field `tags`, or nil. The caller writes the field.
+-- change_tags(id, old, new): the job stands in the indexes of the tags `new`, and no more in those of `old`; either is
+-- a field `tags`, or nil. The caller writes the field.
 local function change_tags(id, old, new)
   local created, before, after = redis.pcall('ZSCORE', base .. 'all', id), {}, {}
   if old then add_by_tag(before, old, id) end
