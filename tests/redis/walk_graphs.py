@@ -42,6 +42,8 @@ Calls = AsyncIterator[str]
 class GraphWalk(LimitedWalk):
     """A walk in which graphs are planted, told, asked, changed and taken apart."""
 
+    overlaps = ("skip", "allow", "queue", "queue")
+
     def __init__(self, link: RedisLink, client: Client, seed: int) -> None:
         super().__init__(link, client, seed)
         self._moves["drain"] = {(state, after) for state in (*LIVING, *FINISHED) for after in FINISHED}

@@ -5,9 +5,7 @@
 --                                                    waits for that end, by an edge of rule e (edges.lua)
 -- Debounce is the same; the job is due when nobody has asked for it for so long (its due option), and at the latest
 -- `unique_ttl` ms after the first request, which the field `due_by` holds.
--- @use add_follower change_in_place check_types clock conclude notices superseded take_out text_at
--- WHY 1 hour: the word of the end comes from the same queue, and is lost only with the end itself.
-local ASK_MS = 3600000
+-- @use change_in_place check_types clock conclude notices superseded take_out text_at wait_behind
 
 -- check_for_replace(): to be called before the script's first write.
 local function check_for_replace()
@@ -34,13 +32,6 @@ local function runs_beside(key, holder)
   for id in string.gmatch(text_at(key), '%S+') do
     if id ~= holder and redis.pcall('HGET', base .. 'job:' .. id, 'state') == 'active' then return id end
   end
-end
-
--- wait_behind(id, parent, options): the new job `id` waits for the end of `parent`, whose queue this is.
-local function wait_behind(id, parent, options)
-  options.edges = (options.edges and options.edges .. ',' or '') .. 'e' .. parent .. ' '
-  options.ask_ms = now_ms + ASK_MS
-  add_follower(parent, id)
 end
 
 -- replace(id, holder, key, ttl, priority, spec, options, is_group_full): job `id` takes the place of `holder`, which

@@ -1,5 +1,5 @@
--- `unbegun` decides whether a job with expires_in_s may still expire, and whether a job with a unique key may be replaced
--- where it stands: only where its handler never started. A claim
+-- `unbegun` decides whether a job with expires_in_s may still expire, and whether one of the unique mode replace or
+-- debounce is changed where it stands: only where its handler never started. A claim
 -- that is given back before the handler starts copies its number from `claims` to `unbegun`, provided that every
 -- claim before it was given back so too. A job has never started where it has no `claims`, or where `unbegun` equals
 -- `claims`. Later attempts are retries, and a retry does not expire. A job of a version that wrote no `unbegun`

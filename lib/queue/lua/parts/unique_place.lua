@@ -1,5 +1,5 @@
--- The value of a unique key is the id of the job that holds it; behind it stands the id of a job that ran when the holder
--- came, and for whose end the holder waits: 'emails-01a3… emails-01a2…' (replace.lua).
+-- The value of a unique key is the id of the job that holds it; behind it stands the id of a job that ran when the
+-- holder came, and for whose end the holder waits: 'emails-01a3… emails-01a2…' (replace.lua).
 -- living_holder(key, id): the id of the first living job that stands under the unique key `key`; nil for none. The job
 -- `id` itself does not count.
 -- WHY the second counts where the first has ended: somebody may have cancelled that while the second runs on.
