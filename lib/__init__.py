@@ -12,6 +12,10 @@ the queue has limits or groups), a lane of `lanes.py` runs its handler (`attempt
 or one of yours), and how the attempt ended goes back through `finish.lua` or `fail.lua`. The request's id is in each of
 these log lines, and on the mail.
 
+Jobs that wait for jobs lie in many queues. `queue/workflow_store.py` writes such a graph, its anchor last
+(`plant.lua`). The script that ends a job leaves a notice in the job's queue if others wait for that job;
+`queue/notices.py`, in the runner at once or in upkeep a second later, tells them (`resolve.lua`).
+
 The rooms, from the top floor down. Each may import the rooms below it that `tests/unit/test_layers.py` names, and never
 one above:
 

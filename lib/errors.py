@@ -213,10 +213,10 @@ class TooManyFollowers(WaybillError):
     slug, status, title = "too-many-followers", 409, "So many jobs wait for that one already; nothing was accepted"
 
 
-class WorkflowEnded(WrongState):
-    """A handler's `ctx.add` comes too late. No request can be answered so: only running jobs add to their workflow."""
+class WorkflowEnded(WaybillError):
+    """A handler's `ctx.add` comes too late. No request is answered so: only running jobs add to their workflow."""
 
-    title = "The workflow has ended, or is being stopped, and takes no more jobs"
+    slug, status, title = "workflow-ended", 409, "The workflow has ended, or is being stopped, and takes no more jobs"
 
 
 class MemberGone(WaybillError):

@@ -36,7 +36,9 @@ def begin(ctx: JobContext, plan: Plan) -> None:
 
 
 def end_early(ctx: JobContext, plan: Plan) -> None:
-    """What `act` says, at the first attempt."""
+    """What `act` says, at the first attempt; of "fail once" at the first of all, though somebody has it run again."""
+    if plan.act == "fail once" and Path(plan.ledger).read_text(encoding="utf-8").count(f"{ctx.job_id} ") == 1:
+        raise ValueError("the first run fails")
     if ctx.attempt == 1 and plan.act == "fail":
         raise ValueError("the first attempt fails")
     if ctx.attempt == 1 and plan.act == "kill":

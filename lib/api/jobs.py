@@ -25,7 +25,6 @@ from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds
 from lib.jobs import revision, submission
 from lib.jobs.job import DEBOUNCE, KEEP, Accepted, JobRecord, NewJob
-from lib.jobs.job_graph_request import GRAPH_FIELDS
 from lib.jobs.registry import Registry
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED
@@ -71,7 +70,7 @@ class JobOperations:
     def create(self, call: Call, on_outcome: Callable[[Outcome], None]) -> None:
         """POST /api/jobs, as a Beginning: it takes no task, no future and no turn of the loop."""
         body = json_body.parse(call.request.body)
-        if type(body) is dict and not GRAPH_FIELDS.isdisjoint(body):
+        if type(body) is dict and ("after" in body or "then" in body):
             single = without_graph(body)
             if single is None:
                 on_outcome(self._create_graph(call, body, preferred_by(call)))

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from lib.errors import RedisKeysBroken
 from lib.ids import queue_of
-from lib.jobs.edges import CLASSES, OF_MEMBERS, KnownEdge
+from lib.jobs.edges import CLASSES, OF_ANCHOR, OF_MEMBERS, KnownEdge
 from lib.jobs.state import BLOCKED, FINISHED
 from lib.jobs.timestamps import timestamp
 from lib.queue.framing import exact_text, shown_text
@@ -127,7 +127,7 @@ class EdgeAudit:
         """A fault where a job lives that this one waits for, and does not know of it. Its end would not be told."""
         for edge in seen.open:
             queue = queue_of(edge.parent_id)
-            if edge.rule == "o" or queue is None:
+            if edge.rule in OF_ANCHOR or queue is None:
                 continue
             base = self._keys.base(queue)
             state = await self._link.call("HGET", f"{base}job:{edge.parent_id}", "state")
@@ -150,8 +150,8 @@ class EdgeAudit:
         state = await self._link.call("HGET", f"{self._base}job:{job_id}", "state")
         shown = "is no job" if state is None else f"is {shown_text(state)}"
         if state is None or shown_text(state) in FINISHED:
-            advice = f"they ask within the hour, and are told; HDEL {self._base}followers {job_id}"
-            return f"{shown} and still has jobs that wait for it in followers: {advice}"
+            advice = f"if none of them is blocked, HDEL {self._base}followers {job_id}"
+            return f"{shown} and has followers that were not told: they are when one asks, within the hour; {advice}"
         for follower in ids:
             if not await self._is_awaited(follower, job_id):
                 return f"has {follower} among its followers, which does not wait for it: it is told in vain, no more"

@@ -297,6 +297,15 @@ TEXTS: dict[str, ProblemText] = {
         _POST_AFTER,
         ("invalid-fields", "wrong-state"),
     ),
+    "workflow-ended": ProblemText(
+        "A job was to be added to a workflow that has ended by now, or that somebody has asked to stop. Nothing was "
+        "queued. No request meets this; a handler does, whose `ctx.add` raises it.",
+        "The job that adds others was cancelled with its workflow, and went on all the same.",
+        "Nothing, if the workflow was to be stopped. Else run the workflow again: its jobs that did not complete run "
+        "once more, and may add others.",
+        "curl -i '{base}/api/jobs?type=workflow'",
+        ("wrong-state", "job-not-found"),
+    ),
     "member-gone": ProblemText(
         "The workflow can't be run again: a job of it did not complete, would have to run again, and its record is no "
         "more. Nothing was changed.",

@@ -152,6 +152,13 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     "opened": JobField(
         "1: the workflow's jobs were told that it is open", "1", "place_in_graph verdict", "", "they were not"
     ),
+    "reopened": JobField(
+        "when the job last began to wait again for jobs that it had heard of (ms): an older word of them is void",
+        "1764410000123",
+        "reopen",
+        "",
+        "never",
+    ),
     "round": JobField(
         "how often the workflow was run again: those of its jobs that did not complete are, too",
         "2",

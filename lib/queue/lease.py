@@ -35,6 +35,7 @@ CLAIMING = {b"rationed": "ration", b"plain": "claim"}
 """What a claim answers where it is for another script to claim in this queue, and that script."""
 FIRST_PAUSE_S = 0.05
 LAST_PAUSE_S = 2.0
+NOTE_AGAIN_S = 1.0
 
 
 class NotRegistered(Exception):
@@ -181,7 +182,8 @@ class Lease:
         return await self._committers[script].submit(end)
 
     def note(self, notes: Notes) -> None:
-        """Send what a running job noted. If Redis is away, it goes with the job's next note, or with its end."""
+        """Send what a running job noted. If Redis is away, it is sent again: with the job's next note, after
+        NOTE_AGAIN_S, or with the job's end."""
         if not notes.is_on_its_way:
             notes.is_on_its_way = True
             self._notes.post(notes, functools.partial(self._on_noted, notes))
@@ -251,7 +253,10 @@ class Lease:
 
     def _on_noted(self, notes: Notes, answer: Mark | Exception) -> None:
         notes.is_on_its_way = False
-        if not isinstance(answer, Exception) and notes.sent(answer):
+        if isinstance(answer, Exception):
+            # WHY: the next note of a long step may be an hour away, and a crash before it would cost the checkpoint.
+            asyncio.get_running_loop().call_later(NOTE_AGAIN_S, self.note, notes)
+        elif notes.sent(answer):
             self.note(notes)
 
 

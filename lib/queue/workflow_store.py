@@ -190,8 +190,10 @@ class Workflows:
         """Name the queues; see that the parents outside are there, and that the queues have room."""
         await self._look_at_parents(graph)
         await self._name_queues(graph)
-        for queue, count in jobs_by_queue(graph).items():
-            if seconds := await self._scripts.call("room", self._keys.base(queue), count):
+        counts = jobs_by_queue(graph)
+        rooms = [self._scripts.call("room", self._keys.base(queue), count) for queue, count in counts.items()]
+        for (queue, count), seconds in zip(counts.items(), await asyncio.gather(*rooms), strict=True):
+            if seconds:
                 raise _full(queue, count, shown_text(seconds))
 
     async def _name_queues(self, graph: Graph) -> None:

@@ -149,16 +149,29 @@ class EdgeAudit(EdgedCase):
         await self.assert_found()
 
     async def test_a_job_that_has_ended_and_has_followers_still_is_named(self) -> None:
-        other = await self.enqueue()
-        await self.end(other)
-        gone = self.job().job_id
-        self.client.hset(self.base + "followers", mapping={other: self.waiting, gone: self.waiting})
-        advice = "and still has jobs that wait for it in followers: they ask within the hour, and are told"
+        ended, deleted = await self.enqueue(), await self.enqueue()
+        asks, other = await self.waits_for(f"c{ended} "), await self.waits_for(f"e{ended} ")
+        loses, too = await self.waits_for(f"c{deleted} "), await self.waits_for(f"e{deleted} ")
+        # As a runner and a server of a version that knows no followers end a job and delete it.
+        followers = self.client.hgetall(self.base + "followers")
+        self.client.delete(self.base + "followers")
+        for job_id in (ended, deleted):
+            await self.end(job_id)
+        await self.job_store.delete(deleted)
+        self.client.hset(self.base + "followers", mapping=followers)
+        advice = "and has followers that were not told: they are when one asks, within the hour; if none of them"
 
         await self.assert_found(
-            f"{other} is completed {advice}; HDEL {self.base}followers {other}",
-            f"{gone} is no job {advice}; HDEL {self.base}followers {gone}",
+            f"{ended} is completed {advice} is blocked, HDEL {self.base}followers {ended}",
+            f"{deleted} is no job {advice} is blocked, HDEL {self.base}followers {deleted}",
         )
+
+        await self.ask(asks)
+        await self.ask(loses)
+        await self.tell()
+        self.assertEqual(["ready"] * 2, [await self.state(job_id) for job_id in (asks, other)])
+        self.assertEqual(["cancelled"] * 2, [await self.state(job_id) for job_id in (loses, too)])
+        await self.assert_found()
 
     async def test_edges_whose_job_an_older_server_deleted_are_named(self) -> None:
         await self.job_store.cancel(self.parent)

@@ -3,12 +3,24 @@
 import unittest
 from typing import Any
 
-from lib.errors import JobNotFound
+from lib.errors import JobNotFound, RedisUnavailable
 from lib.queue.end_record import release_record
 from lib.queue.notes import Notes
-from tests.redis.case import LosesReplies, RedisCase, ending
+from lib.redis_link.resp import Argument
+from tests.redis.case import LosesReplies, RedisCase, ending, until
 
 SCRIPTS = ("finish", "fail", "snooze", "release")
+
+
+class MayBeCut(LosesReplies):
+    """A link that is cut while `is_cut`: nothing is sent."""
+
+    is_cut = False
+
+    async def call(self, *command: Argument) -> Any:
+        if self.is_cut:
+            raise RedisUnavailable("it was cut off")
+        return await super().call(*command)
 
 
 class NotesCase(RedisCase):
@@ -228,6 +240,20 @@ class Checkpoints(NotesCase):
         self.runner = await self.lease("v")
 
         self.assertEqual('{"row":1}', await self.left())
+
+    async def test_one_that_redis_was_not_there_for_comes_when_it_is_back(self) -> None:
+        link = MayBeCut(self.link)
+        await self.fresh(link)
+        link.is_cut = True
+        self.notes.set_checkpoint("[1]")
+        self.runner.note(self.notes)
+        await self.runner.wait_until_idle()
+        self.assertIsNone(await self.shown())
+
+        link.is_cut = False
+
+        await until(self.shown, "the checkpoint is there")
+        self.assertEqual([1], await self.shown())
 
     async def test_an_attempt_that_makes_none_leaves_the_one_before(self) -> None:
         self.notes.set_checkpoint("[1]")

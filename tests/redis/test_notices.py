@@ -6,19 +6,20 @@ import unittest
 from random import Random
 from typing import Any
 
-from lib.errors import QueueInUse, RedisUnavailable
+from lib.errors import NotReplicated, OutcomeUnknown, QueueInUse, RedisUnavailable
 from lib.jobs.job import JobRecord
 from lib.jobs.state import FINISHED
 from lib.jobs.workflow import Graph
 from lib.queue import notices as notices_module
 from lib.queue.asking import AGAIN_MS
-from lib.queue.end_record import complete_record
+from lib.queue.end_record import complete_record, fail_record
 from lib.queue.job_store import JobStore
 from lib.queue.lease import Lease
+from lib.queue.notice_text import words_of
 from lib.queue.notices import AWAY_S, Notices, ToldWords
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
-from tests.redis.case import Through, until
+from tests.redis.case import ERROR, Through, until
 from tests.redis.planting_case import QUEUES, RESULT, PlantingCase
 from tests.redis.test_once import FailsAt
 
@@ -326,6 +327,26 @@ class Replicated(NoticesCase):
 
         self.assertEqual({}, self.left())
 
+    async def test_a_graph_that_too_few_replicas_have_runs_all_the_same(self) -> None:
+        parent = await self.enqueue(queue="a")
+        store = JobStore(WithReplicas(self.link), self.keys, ack_replicas=1)
+        await self.end_all("a")
+        graph = self.waiting_for(parent)
+
+        with self.assertRaises(NotReplicated):
+            await store.workflows.plant(graph)
+
+        self.assertEqual({"": "ready"}, self.ends(graph))
+
+    async def test_a_redis_that_was_promoted_without_the_graph_is_found_out(self) -> None:
+        link = WithReplicas(self.link, replicas=1)
+        store = JobStore(link, self.keys, ack_replicas=1)
+        link.forgets = True
+
+        with self.assertRaises(OutcomeUnknown):
+            await store.workflows.plant(self.workflow(TWO_CHAINS))
+        await store.notices.wait_until_idle()
+
     async def test_a_graph_waits_once_for_its_replicas(self) -> None:
         link = WithReplicas(self.link, replicas=1)
         store = JobStore(link, self.keys, ack_replicas=1)
@@ -471,6 +492,56 @@ class AskingThem(NoticesCase):
 
         self.assertEqual({"completed"}, set(self.ends(graph).values()))
         self.assertEqual([self.id_of(graph, "two"), self.id_of(graph, "four")], self.ran)
+
+    async def test_a_word_from_before_it_was_run_again_does_not_end_a_workflow(self) -> None:
+        """A second teller brings what it had read before the first one told it and somebody ran the workflow again."""
+        graph = self.workflow({"one": ("a", ""), "two": ("b", "cone")})
+        await self.job_store.workflows.plant(graph)
+        await self.notices.wait_until_idle()
+        await self.end_all("a")
+        await self.notices.tell("a")
+        await self.fail_all("b")
+        (entry,) = self.client.xrange(self.keys.notices("b"))
+        await self.notices.tell("b")
+        self.assertEqual("dead", self.ends(graph)[""])
+
+        await self.job_store.retry(graph.anchor.job.job_id)
+        fields: Any = [item for pair in entry[1].items() for item in pair]
+        await self.notices.bring(words_of(fields, entry[0]))
+        self.assertEqual("blocked", self.ends(graph)[""])
+        self.assertLess(self.scores("a")[0][1], await self.now_ms() + 2000)
+        while await self.notices.ask("a"):
+            pass
+        await self.work()
+
+        self.assertEqual({"completed"}, set(self.ends(graph).values()))
+
+    async def fail_all(self, queue: str) -> None:
+        """Fail all ready jobs of the queue, by a runner that tells nobody of it."""
+        lease = Lease(self.link, self.a_link(), self.keys, queue, "failing", Random(1))
+        await lease.register({"pid": 1})
+        for job in (await lease.claim(1000)).jobs:
+            await lease.end_and_wait("fail", fail_record(job.job_id, job.token, ERROR, None))
+
+    async def test_a_word_from_before_it_was_run_again_sets_no_alarm_off(self) -> None:
+        parent = await self.enqueue(queue="a")
+        graph = self.waiting_for(parent, rule="f")
+        await self.job_store.workflows.plant(graph)
+        job_id = graph.anchor.job.job_id
+        await self.fail_all("a")
+        (entry,) = self.client.xrange(self.keys.notices("a"))
+        self.client.delete(self.keys.notices("a"))
+        await self.job_store.retry(parent)
+        self.client.hset(self.keys.base("b") + "job:" + job_id, "reopened", await self.now_ms())
+
+        fields: Any = [item for pair in entry[1].items() for item in pair]
+        await self.notices.bring(words_of(fields, entry[0]))
+
+        self.assertEqual({"": "blocked"}, self.ends(graph))
+        await self.ask_all("b")
+        await self.fail_all("a")
+        await self.notices.tell("a")
+        self.assertEqual({"": "ready"}, self.ends(graph))
 
     async def test_a_plain_job_that_is_cancelled_costs_no_command(self) -> None:
         counted = Counting(self.link)

@@ -144,6 +144,9 @@ class Successes(Live):
                 if "{job_id}" in operation.path:
                     job = self.create({**MAIL, "delay_s": 600})
                     path = operation.path.replace("{job_id}", job["id"])
+                if operation.id == "createJob" and "after" in body:
+                    parents = [self.create({**MAIL, "delay_s": 600})["id"] for _ in body["after"]]
+                    sent = {**body, "after": parents}
                 self.assertIn(self.ask(operation.id, path, sent, **kind).status, (200, 201, 202))
 
     def test_a_mail_from_its_creation_to_its_deletion(self) -> None:
@@ -460,7 +463,7 @@ class Refusals(Live):
                 self.assertEqual(answer.headers.get("retry-after", "None"), str(answer.body.get("retry_after_s")))
                 provoked[slug] = answer.status
 
-        elsewhere = {"redis-unavailable", "draining"}
+        elsewhere = {"redis-unavailable", "draining", "workflow-ended"}
         self.assertEqual(dict(CONTRACT.problems).keys() - elsewhere, provoked.keys())
 
     def provocations(self) -> dict[str, Callable[[], Answer]]:
@@ -489,6 +492,7 @@ class Refusals(Live):
             "not-acceptable": lambda: self.ask("readHealth", accept="text/html"),
             "wrong-state": self.deletion_of_a_job_that_waits,
             "job-failed": self.a_wait_for_a_job_that_was_cancelled,
+            "too-many-followers": self.a_job_that_waits_for_one_with_a_thousand_followers,
             "member-gone": self.a_retry_of_a_workflow_whose_job_is_gone,
             "throttled": self.a_job_within_the_time_of_one_that_is_gone,
             "queue-in-use": self.removal_of_a_queue_that_holds_a_job,
@@ -557,6 +561,12 @@ class Refusals(Live):
         self.ask("createJob", "", crowded)
         self.ask("changeQueue", "/api/queues/crowded", {"max_depth": 1})
         return self.ask("createJob", "", crowded)
+
+    def a_job_that_waits_for_one_with_a_thousand_followers(self) -> Answer:
+        job_id = self.ask("createJob", "", {**MAIL, "queue": "flows", "delay_s": 600}).body["id"]
+        followers = ",".join(f"flows-{number:032x}" for number in range(1000))
+        self.redis.client.hset("wb:{flows}:followers", job_id, followers)
+        return self.ask("createJob", "", {**MAIL, "after": [job_id]})
 
     def a_retry_of_a_workflow_whose_job_is_gone(self) -> Answer:
         started = self.ask("createWorkflow", "", {"queue": "flows", "jobs": {"only": {**MAIL, "queue": "flows"}}}).body

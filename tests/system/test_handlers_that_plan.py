@@ -123,6 +123,24 @@ class Workflows(PlanCase):
                 self.assertGreaterEqual(workflow.finished_ms or 0, max(ends))
                 worker.stop()
 
+    def test_a_workflow_that_is_run_again_has_no_job_added_twice(self) -> None:
+        self.ready()
+        jobs = self.jobs({"count": 2, "act": "fail once"})
+        jobs["split"]["max_attempts"] = 1
+        workflow_id = self.result_of("plan_a_workflow", jobs=jobs)
+        self.until_all([workflow_id], "dead")
+
+        self.asked(lambda store: store.retry(workflow_id))
+
+        self.done(workflow_id)
+        (split,) = self.begun("split")
+        self.assertEqual((2, 2, 2), (len(self.executions(split)), len(self.begun("give")), len(self.begun("gather"))))
+        # What had come to its end stays as it was.
+        self.assertEqual([1], [len(self.executions(job_id)) for job_id in self.begun("give") if self.is_done(job_id)])
+
+    def is_done(self, job_id: str) -> bool:
+        return self.record(job_id).state == "completed"
+
     def workflow_of(self, job_id: str) -> str:
         spec = self.record(job_id).spec
         return spec.workflow if spec else ""

@@ -33,6 +33,7 @@ class Spans(WorkerCase):
             assert child.spec is not None
             self.assertEqual((job_id, "r"), (child.spec.by, child.spec.request_id))
             self.assertEqual(record.result["second"], [child.spec.trace.traceparent])
+            self.assertEqual(job_id[-4:], child.job_id[-4:], "a search for the request would pass it over")
 
 
 if __name__ == "__main__":

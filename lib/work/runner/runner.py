@@ -14,6 +14,7 @@ means. If the supervisor dies, the runner beats for itself, ends what it has beg
 """
 
 import asyncio
+import contextlib
 from typing import Any
 
 from lib.errors import RedisUnavailable
@@ -29,6 +30,8 @@ from lib.work.runner.runner_exit import terminate_programs
 from lib.work.runner.slot_report import SlotReport
 from lib.work.runner.suspects import SuspectRounds
 from lib.work.runner.watchdog import Watchdog
+
+TELLING_S = 1.0
 
 
 class Runner:
@@ -146,11 +149,14 @@ class Runner:
                 for consumer in self._consumers:
                     with bulkheads.around(consumer.queue, "farewell"):
                         await consumer.sign_off()
-                # What these jobs' followers are to be told; else upkeep tells them in a second or two.
-                await self._parts.services.job_store.notices.wait_until_idle()
         except (TimeoutError, RedisUnavailable) as fault:
             # No job is lost: the supervisor, or another host's upkeep, gives back the jobs of this runner's lists.
             self._log.warning("worker.left_unsigned", f"Worker left without signing off: {fault!r}")
+
+        # What these jobs' followers are to be told; else upkeep tells them in a second or two.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TELLING_S):
+                await self._parts.services.job_store.notices.wait_until_idle()
 
     async def _obey(self) -> None:
         """Do what the supervisor's messages say, until it is gone."""

@@ -1,8 +1,8 @@
 -- reopen(id, is_wanted): edges for which is_wanted(rule, mark) is true are open again, and are asked for anew. Returns
--- whether there were any.
+-- whether there were any. When that was stands in the field `reopened`: a word from before is void (resolve.lua).
 -- has_not_got(rule, mark): has the edge not got what it waits for? Of a workflow's own jobs: has the job not completed,
 -- though it was to run? WHY optional ones too: a workflow that is run again runs all of these.
--- @use edges
+-- @use clock edges
 local function has_not_got(rule, mark)
   if is_of_own_job(rule) then return string.find('dxkg', mark, 1, true) ~= nil end
   local class = class_of(rule, mark)
@@ -25,5 +25,6 @@ local function reopen(id, is_wanted)
   for name, by in pairs(changes) do
     if name ~= '#ok' and name ~= '@ok' then redis.call('HINCRBY', parents_of(id), name, by) end
   end
+  if #fields > 0 then redis.call('HSET', base .. 'job:' .. id, 'reopened', now) end
   return #fields > 0
 end

@@ -17,6 +17,20 @@ local function add_told(job, followed, id)
   redis.call('HSET', job, 'followed', followed .. ',' .. id)
 end
 
+-- The parent has ended, and nobody was told: a runner of a version that knows no followers has ended it, or a failover
+-- has lost the notice with the end. Now all are told, and not only who asks. Returns their ids, or nil.
+local function tell_untold(parent, mark, is_gone)
+  local ids = redis.call('HGET', base .. 'followers', parent)
+  if not ids then return nil end
+  if is_gone then
+    give_notice(parent, mark, ids, '')
+    redis.call('HDEL', base .. 'followers', parent)
+  else
+    tell_end(parent, mark, ids)
+  end
+  return ids
+end
+
 -- What a workflow answers to one of its jobs, which waits until it is open.
 local function openness(parent, id, state, by_parents, is_open)
   if redis.call('HEXISTS', base .. 'parents:' .. parent, id) == 0 then return 'g' end
@@ -38,6 +52,7 @@ for parent, id, rule in each_record(records) do
   local mark, said = '', ''
   if LIVES[state] == nil then
     mark = 'g'
+    tell_untold(parent, mark, true)
   elseif rule == 'a' then
     mark = 'o'
   elseif rule == 'o' then
@@ -46,6 +61,7 @@ for parent, id, rule in each_record(records) do
     add_follower(parent, id)
   else
     mark = end_mark(state, by_parents, superseded, is_cancelled)
+    followed = tell_untold(parent, mark) or followed
     said = what_it_said(job, mark, followed or '')
     add_told(job, followed, id)
   end
