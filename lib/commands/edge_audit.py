@@ -201,7 +201,7 @@ class EdgeAudit:
             if name[:1] in ("#", "@"):
                 counts[name] = int(value) if value.lstrip("-").isdigit() else -1
             else:
-                edges.append(KnownEdge(value[:1], value[1:2], name, value[2:].partition("\x1f")[0]))
+                edges.append(KnownEdge(value[:1], value[1:2], name, value[2:]))
         return Edges(tuple(edges), counts)
 
 

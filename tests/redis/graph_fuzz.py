@@ -126,20 +126,20 @@ async def run_again(link: RedisLink, client: Client, seed: int) -> str:
     assert not first.left, f"left over: {first}"
     if first.marks[plan.anchor] == "c":
         return "completed at once"
-    ran = Counter(trial.crew.ran)
+    ran, unopened = Counter(trial.crew.ran), trial.unopened()
     trial.crew.fails.clear()
     muddle.forget()
     assert await scripts.call("retry", base, trial.anchor_id, "", "", "", "", "", "") == [b"done"]
     for _ in range(40):
         await muddle.step()
     await trial.go_on_for_hours()
-    _judge_again(trial, first.marks, ran)
+    _judge_again(trial, first.marks, unopened, ran)
     return f"{first.states[plan.anchor]}, run again"
 
 
-def _judge_again(trial: Trial, before: dict[str, str], ran: Counter[str]) -> None:
+def _judge_again(trial: Trial, before: dict[str, str], unopened: set[str], ran: Counter[str]) -> None:
     """What had completed did not run again; the rest did, as far as its parents let it."""
-    found, verdict = trial.found(), evaluate(trial.plan, (), before)
+    found, verdict = trial.found(), evaluate(trial.plan, (), before, unopened)
     assert not found.left, f"left over: {found}"
     again = Counter(trial.crew.ran)
     again.subtract(ran)

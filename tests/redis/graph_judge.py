@@ -90,18 +90,22 @@ class Verdict(NamedTuple):
     ran: set[str]
 
 
-def evaluate(plan: Plan, fails: Iterable[str], before: Mapping[str, str] | None = None) -> Verdict:
+def evaluate(
+    plan: Plan, fails: Iterable[str], before: Mapping[str, str] | None = None, unopened: Iterable[str] = ()
+) -> Verdict:
     """How the graph ends if the handlers of `fails` fail.
 
     before: the marks with which its jobs had ended before the whole was run again; {} for the first time. What had
     completed stays so, and of what a parent said then and says now the better one counts for each edge.
+    unopened: the workflows that had never begun by then: what their jobs had said of that does not count.
     """
-    return _Evaluation(plan, set(fails), before or {}).run()
+    return _Evaluation(plan, set(fails), before or {}, set(unopened)).run()
 
 
 class _Evaluation:
-    def __init__(self, plan: Plan, fails: set[str], before: Mapping[str, str]) -> None:
+    def __init__(self, plan: Plan, fails: set[str], before: Mapping[str, str], unopened: set[str]) -> None:
         self._plan = plan
+        self._unopened = unopened
         self._fails = fails
         self._before = before
         self._marks: dict[str, str] = {}
@@ -156,6 +160,6 @@ class _Evaluation:
 
     def _best(self, rule: str, parent: str, mark: str) -> str:
         said = [class_of(rule, mark)]
-        if parent in self._before:
+        if parent in self._before and self._plan.nodes[parent].home not in self._unopened:
             said.append(class_of(rule, self._before[parent]))
         return max(said, key=RANK.__getitem__)

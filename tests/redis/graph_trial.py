@@ -78,6 +78,13 @@ class Trial:
         mark = self._client.hget(f"{self._base(name)}job:{self.ids[name]}", "by_parents")
         return mark.decode() if isinstance(mark, bytes) else "k"
 
+    def unopened(self) -> set[str]:
+        """The workflows of the graph whose jobs were never told that they may begin."""
+        workflows = [name for name, node in self.plan.nodes.items() if node.is_workflow]
+        return {
+            name for name in workflows if not self._client.hexists(f"{self._base(name)}job:{self.ids[name]}", "opened")
+        }
+
     def _left(self) -> dict[str, int]:
         found = {}
         for queue in QUEUES:

@@ -89,6 +89,12 @@ class NoticesCase(PlantingCase):
         found = self.states()
         return {found[job_id] for job_id in job_ids}
 
+    def known(self, queue: str, follower_id: str, parent_id: str) -> tuple[str, str]:
+        """The edge on the parent, and what the parent said."""
+        edge: Any = self.client.hget(self.keys.parents(queue, follower_id), parent_id)
+        said: Any = self.client.hget(self.keys.said(queue, follower_id), parent_id)
+        return edge.decode(), (said or b"").decode()
+
 
 class Telling(NoticesCase):
     async def test_followers_in_three_queues_are_told_what_the_parent_said(self) -> None:
@@ -97,8 +103,7 @@ class Telling(NoticesCase):
         await self.a_teller().tell("a")
 
         self.assertEqual({"ready"}, self.states_of(followers))
-        edge: Any = self.client.hget(self.keys.parents("b", followers[1]), parent)
-        self.assertEqual(f"cc\x1f{RESULT}", edge.decode())
+        self.assertEqual(("cc", RESULT), self.known("b", followers[1], parent))
         self.assertEqual({}, self.left())
         self.assertEqual({b"f"}, {told.letters for told in self.told})
 
@@ -257,8 +262,7 @@ class Telling(NoticesCase):
 
         ids = [graph.anchor.job.job_id for graph in graphs]
         self.assertEqual({"ready"}, self.states_of(ids))
-        edge: Any = self.client.hget(self.keys.parents("a", ids[0]), parent)
-        self.assertEqual(b"cc\x1f!", edge)
+        self.assertEqual(("cc", "!"), self.known("a", ids[0], parent))
 
     async def test_a_poke_tells_and_never_raises(self) -> None:
         _, followers = await self.followed("b")
@@ -406,8 +410,7 @@ class AskingThem(NoticesCase):
         (score,) = [score for _, score in self.scores("b")]
         self.assertLess(score, await self.now_ms() + 60_000)
         self.assertIn(("a", "RedisKeysBroken"), self.faults)
-        edge: Any = self.client.hget(self.keys.parents("b", graph.anchor.job.job_id), parents[1])
-        self.assertEqual(f"cc\x1f{RESULT}", edge.decode())
+        self.assertEqual(("cc", RESULT), self.known("b", graph.anchor.job.job_id, parents[1]))
 
     async def test_everybody_can_be_made_to_ask_at_once(self) -> None:
         parent = await self.enqueue(queue="a")

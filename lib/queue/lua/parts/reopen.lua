@@ -10,11 +10,12 @@ local function has_not_got(rule, mark)
 end
 
 local function reopen(id, is_wanted)
-  local fields, changes = {}, {}
+  local fields, reopened, changes = {}, {}, {}
   for parent, rule, mark, name in each_edge(id) do
     if mark ~= '.' and is_wanted(rule, mark) then
       fields[#fields + 1] = parent
-      fields[#fields + 1] = rule .. '.' .. name .. '\31'
+      reopened[#reopened + 1] = parent
+      fields[#fields + 1] = rule .. '.' .. name
       local was, is = count_name(rule, class_of(rule, mark)), count_name(rule, 'open')
       changes[was], changes[is] = (changes[was] or 0) - 1, (changes[is] or 0) + 1
     end
@@ -25,6 +26,9 @@ local function reopen(id, is_wanted)
   for name, by in pairs(changes) do
     if name ~= '#ok' and name ~= '@ok' then redis.call('HINCRBY', parents_of(id), name, by) end
   end
-  if #fields > 0 then redis.call('HSET', base .. 'job:' .. id, 'reopened', now) end
-  return #fields > 0
+  if #reopened > 0 then
+    redis.call('HDEL', said_to(id), unpack(reopened))
+    redis.call('HSET', base .. 'job:' .. id, 'reopened', now)
+  end
+  return #reopened > 0
 end

@@ -43,7 +43,27 @@ local function is_void(id, mark, ms)
   return true
 end
 
-local function is_lost_parent(rule, mark) return mark == 'g' and not is_of_own_job(rule) end
+-- What a job has heard of others before its workflow is open, or its anchor is there, may be void; it asks anew then.
+-- Where the workflow had been ended, its jobs have ended for that, and none had begun. Else those are gone that asked
+-- for the anchor before it was there. WHY not c: what has completed stays so.
+local function is_of_others(rule) return not is_of_own_job(rule) and not is_for_open(rule) end
+local function is_void_of_unbegun(rule, mark) return mark ~= 'c' and is_of_others(rule) end
+local function is_void_of_gone(rule, mark) return mark == 'g' and is_of_others(rule) end
+
+local function void_others(id, rule, was)
+  local state, reopened = unpack(redis.call('HMGET', base .. 'job:' .. id, 'state', 'reopened'))
+  local had_ended = rule == 'o' and (was ~= 'open' or reopened)
+  if reopen(id, had_ended and is_void_of_unbegun or is_void_of_gone) and state == 'blocked' then ask_now(id) end
+end
+
+-- Keep what the parent said; where it says nothing this time, drop what it said before. known: the mark until now.
+local function keep_said(id, parent, said, known)
+  if said ~= '' then
+    redis.call('HSET', said_to(id), parent, #said > MOST_KEPT and '!' or said)
+  elseif known ~= '.' then
+    redis.call('HDEL', said_to(id), parent)
+  end
+end
 
 -- Write the word into the edge. Returns whether it says more than what stood there.
 local function take_word(id, parent, mark, ms, said)
@@ -53,12 +73,11 @@ local function take_word(id, parent, mark, ms, said)
   if mark == 'o' and not is_for_open(rule) then return false end
   local was, is = class_of(rule, known), class_of(rule, mark)
   if RANKS[is] <= RANKS[was] or is_void(id, mark, ms) then return false end
-  if #said > MOST_KEPT then said = '!' end
-  redis.call('HSET', parents_of(id), parent, rule .. mark .. name .. '\31' .. said)
+  redis.call('HSET', parents_of(id), parent, rule .. mark .. name)
+  if not is_of_own_job(rule) then keep_said(id, parent, said, known) end
   redis.call('HINCRBY', parents_of(id), count_name(rule, was), '-1')
   if is ~= 'ok' then redis.call('HINCRBY', parents_of(id), count_name(rule, is), '1') end
-  -- WHY: others that asked for their anchor before it was there said that they end for that. Such a word is void.
-  if mark == 'o' then reopen(id, is_lost_parent) end
+  if mark == 'o' then void_others(id, rule, was) end
   return true
 end
 
