@@ -535,7 +535,8 @@ class AskingThem(NoticesCase):
         (entry,) = self.client.xrange(self.keys.notices("a"))
         self.client.delete(self.keys.notices("a"))
         await self.job_store.retry(parent)
-        self.client.hset(self.keys.base("b") + "job:" + job_id, "reopened", await self.now_ms())
+        # A fast machine does all this within the ms of the notice.
+        self.client.hset(self.keys.base("b") + "job:" + job_id, "reopened", int(entry[0].split(b"-")[0]) + 1)
 
         fields: Any = [item for pair in entry[1].items() for item in pair]
         await self.notices.bring(words_of(fields, entry[0]))

@@ -42,6 +42,8 @@ Calls = AsyncIterator[str]
 class GraphWalk(LimitedWalk):
     """A walk in which graphs are planted, told, asked, changed and taken apart."""
 
+    overlaps = ("skip", "allow", "queue", "queue")
+
     def __init__(self, link: RedisLink, client: Client, seed: int) -> None:
         super().__init__(link, client, seed)
         self._moves["drain"] = {(state, after) for state in (*LIVING, *FINISHED) for after in FINISHED}
@@ -68,6 +70,15 @@ class GraphWalk(LimitedWalk):
         return answer.rstrip(b"+") if script in ENDS else answer
 
     # Steps.
+
+    def _new_job(self) -> NewJob:
+        """Some take the place of the job that lives under their key."""
+        job, rng = super()._new_job(), self._rng
+        if job.unique_key not in ("a", "b") or rng.random() < 0.3:
+            return job
+        if rng.random() < 0.5:
+            return job._replace(unique_mode="replace")
+        return job._replace(unique_mode="debounce", unique_ttl_ms=60_000, delay_ms=rng.choice((1, 30, 60_000)))
 
     async def _begin(self) -> str:
         """The first of several calls."""
