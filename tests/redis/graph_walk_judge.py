@@ -166,11 +166,7 @@ class GraphJudge:
         """Each edge knows at least as much as its parent's record says now; but for one that was never told, of a job
         that others had ended by then: it asks once it waits again."""
         for job_id, edges in self.now.edges.items():
-            job = self.now.jobs.get(job_id, {})
-            has_ended_alone = job.get("state") in ("cancelled", "dead") and "by_parents" not in job
             for edge in edges:
-                if has_ended_alone and edge.mark == ".":
-                    continue
                 letter = self.now.letter(edge.parent)
                 if edge.rule not in "oa" and letter != "g" and edge.mark != ".":
                     known, true = edge.kind, class_of(edge.rule, letter)
