@@ -22,7 +22,7 @@ class AClock(ScheduleCase):
         self.clock = self.a_clock()
 
     def a_clock(self) -> ScheduleClock:
-        slots = ScheduleSlots(self.a_link(), self.keys, self.ids)
+        slots = ScheduleSlots(self.a_link(), self.keys, self.ids, self.job_store.workflows)
         return ScheduleClock(slots, self.log, Bulkheads(self.log), Random(1), self.tasks.add)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
