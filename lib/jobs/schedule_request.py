@@ -27,6 +27,7 @@ from lib.jobs.request_fields import CHECKS, FieldFault, checked, fields_error, o
 from lib.jobs.schedule import CATCH_UPS, OVERLAPS, Schedule
 from lib.jobs.schedule_tree import each_job, with_each_job
 from lib.jobs.spec import JobSpec
+from lib.jobs.workflow import WORKFLOW_TYPE
 from lib.jobs.workflow_request import read_workflow
 from lib.jobs.zones import UnknownZone, find_zone
 from lib.json_text import to_json
@@ -208,6 +209,9 @@ def _resolved(
 ) -> dict[str, Any]:
     """The job or the workflow, with the defaults of the types of all its jobs. What is wrong with it is added to
     `errors`, with pointers under /job or /workflow."""
+    if kind == "job" and sent.get("type") == WORKFLOW_TYPE:
+        errors.append(FieldError("/job/type", "has no handler: give the workflow's jobs in `workflow`, without a job"))
+        return {}
     faults: list[FieldError] = []
     wanted = with_each_job(sent, lambda job, at: _without_refused(job, at, kind, faults))
     errors.extend(FieldError(f"/{kind}{pointer}", detail) for pointer, detail in faults)

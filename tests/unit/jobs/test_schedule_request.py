@@ -252,6 +252,7 @@ class Refused(unittest.TestCase):
             ({"job": {**JOB, "delay_s": 5}}, "/job/delay_s", "the schedule says when"),
             ({"job": {**JOB, "run_at": "2026-12-01T00:00:00Z"}}, "/job/run_at", "the schedule says when"),
             ({"job": {**JOB, "unique": {"key": "k"}}}, "/job/unique", "use the schedule's overlap"),
+            ({"job": {"type": "workflow", "payload": {}}}, "/job/type", "give the workflow's jobs in `workflow`"),
             ({"job": {**JOB, "after": []}}, "/job/after", "a schedule's run waits for no job"),
             ({"job": {**JOB, "then": {}}}, "/job/then", "must be an array, not an object"),
             ({"job": {**JOB, "then": [5]}}, "/job/then/0", "must be an object, a job"),
