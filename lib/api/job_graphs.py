@@ -17,6 +17,7 @@ from lib.jobs.edges import KnownEdge
 from lib.jobs.job import Accepted, JobRecord
 from lib.jobs.job_graph_request import GRAPH_FIELDS, read_job_graph
 from lib.jobs.registry import Registry
+from lib.jobs.spec import JobSpec
 from lib.jobs.state import BLOCKED
 from lib.jobs.workflow import RULES, Graph, GraphJob, under
 from lib.logs.log import Log
@@ -85,8 +86,10 @@ class JobGraphs:
 
 def just_planted(anchor: GraphJob, accepted: Accepted) -> JobRecord:
     """The record of the job at the moment when it was planted, made here without asking Redis."""
-    record = just_taken(anchor.job, anchor.spec, accepted.created_ms)._replace(then=anchor.followers)
+    spec = JobSpec.from_text(anchor.job.spec_text)  # As whoever reads the job gets it: 60 for the type's 60.0.
+    record = just_taken(anchor.job, spec, accepted.created_ms)._replace(then=anchor.followers)
     if not anchor.edges:
         return record
+    due_ms = record.run_at_ms if anchor.job.delay_ms is None else None  # A delay begins when the job is free.
     edges = tuple(KnownEdge(edge.rule, ".", edge.parent_id, edge.name) for edge in anchor.edges)
-    return record._replace(state=BLOCKED, run_at_ms=None, gives_up_ms=None, edges=edges)
+    return record._replace(state=BLOCKED, run_at_ms=due_ms, gives_up_ms=None, edges=edges)

@@ -90,12 +90,14 @@ def _times(schedule: Schedule) -> dict[str, Any]:
 
 
 def _outcome(one: SlotOutcome) -> dict[str, Any]:
-    is_missed = one.outcome == "missed"
+    is_missed, is_crowded = one.outcome == "missed", one.outcome == "crowded"
     reason = f"{one.about} had not ended" if one.outcome == "skipped" else None
+    if is_crowded:
+        reason = f"100 of its jobs waited already, {one.about} the last of them"
     return {
         "at": _time(one.at_ms),
         "scheduled_for": _time(one.slot_ms),
-        "outcome": one.outcome,
+        "outcome": "skipped" if is_crowded else one.outcome,
         "job_id": None if is_missed else one.about,
         "missed": int(one.about) if is_missed and one.about.isdecimal() else 0,
         "reason": "nothing ran when they were due" if is_missed else reason,

@@ -15,6 +15,7 @@ from lib.api.shown_workflow import present_workflow
 from lib.errors import JobNotFound, RedisKeysBroken, RedisUnavailable, behind_a_change
 from lib.http1.message import Response
 from lib.ids import JobIds
+from lib.jobs.edges import OF_MEMBERS
 from lib.jobs.job import JobRecord
 from lib.jobs.registry import Registry
 from lib.jobs.state import BLOCKED, FINISHED
@@ -111,7 +112,7 @@ class WorkflowOperations:
         return record, members_of(graph, state)
 
     def _log_planted(self, call: Call, graph: Graph, planted: Planted) -> None:
-        count = len(graph.members)
+        count = sum(edge.rule in OF_MEMBERS for edge in graph.anchor.edges)
         msg = f"Workflow of {count} job{'s' * (count != 1)} started: {planted.anchor_id}"
         about = {"job_id": planted.anchor_id, "queue": graph.anchor.job.queue, "jobs": count}
         self._log.info("workflow.planted", msg, request_id=call.request_id, trace_id=call.trace.trace_id, **about)

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from lib.errors import RedisKeysBroken
 from lib.ids import queue_of
-from lib.jobs.edges import CLASSES, OF_MEMBERS, KnownEdge
+from lib.jobs.edges import CLASSES, OF_ANCHOR, OF_MEMBERS, KnownEdge
 from lib.jobs.state import BLOCKED, FINISHED
 from lib.jobs.timestamps import timestamp
 from lib.queue.framing import exact_text, shown_text
@@ -127,7 +127,7 @@ class EdgeAudit:
         """A fault where a job lives that this one waits for, and does not know of it. Its end would not be told."""
         for edge in seen.open:
             queue = queue_of(edge.parent_id)
-            if edge.rule == "o" or queue is None:
+            if edge.rule in OF_ANCHOR or queue is None:
                 continue
             base = self._keys.base(queue)
             state = await self._link.call("HGET", f"{base}job:{edge.parent_id}", "state")
@@ -201,7 +201,7 @@ class EdgeAudit:
             if name[:1] in ("#", "@"):
                 counts[name] = int(value) if value.lstrip("-").isdigit() else -1
             else:
-                edges.append(KnownEdge(value[:1], value[1:2], name, value[2:].partition("\x1f")[0]))
+                edges.append(KnownEdge(value[:1], value[1:2], name, value[2:]))
         return Edges(tuple(edges), counts)
 
 

@@ -19,6 +19,8 @@ from typing import Final, Literal, NamedTuple
 EdgeClass = Literal["open", "lost", "cut", "bad", "off", "ok"]
 CLASSES: Final[tuple[EdgeClass, ...]] = ("open", "lost", "cut", "bad", "off", "ok")
 """By rank: a word about a parent counts only if its class stands behind that of what is known already."""
+OF_ANCHOR: Final = "oa"
+"""The rules by which a job waits until its graph begins. Its anchor tells it that, and not its own end."""
 OF_MEMBERS: Final = "mn"
 """The rules of a workflow's edges to its members. All other rules are those of a job that waits for its parents."""
 

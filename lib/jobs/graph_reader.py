@@ -26,7 +26,9 @@ from lib.tracing import Trace
 MOST_IN_THEN: Final = 1000
 NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 NAME_RULE: Final = "1 to 64 letters of A-Z a-z, digits, _ . or -"
-NO_UNIQUE: Final = "has no place beside `after` or `then`: send an Idempotency-Key with the request"
+NO_UNIQUE: Final = (
+    "has no place beside `after` or `then`: send an Idempotency-Key with the request, or in a handler give `once`"
+)
 MADE_ELSEWHERE: Final = "POST /api/workflows makes one; a workflow within another has `jobs`, and no type"
 _NOT_IN_THEN: Final = {
     "unique": NO_UNIQUE,

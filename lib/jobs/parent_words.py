@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from lib.jobs import explanation_words as words
-from lib.jobs.edges import OF_MEMBERS, EdgeClass, KnownEdge
+from lib.jobs.edges import OF_ANCHOR, OF_MEMBERS, EdgeClass, KnownEdge
 from lib.jobs.job import JobRecord
 from lib.jobs.job_facts import JobFacts, ParentFacts
 from lib.jobs.state import BLOCKED, FINISHED
@@ -53,7 +53,7 @@ def waiting_text(facts: JobFacts, reason_of: ReasonOf) -> str:
     found, of = _open(facts.record)
     if not found:
         said = "it waits for a call from outside, or for other jobs of which nothing is known"
-    elif found[0].rule == "o":
+    elif found[0].rule in OF_ANCHOR:
         said = f"the job by which it begins has not begun itself: {_list(facts, found, reason_of)}"
     else:
         jobs, have = "job" if of == 1 else "jobs", "has" if len(found) == 1 else "have"
@@ -71,8 +71,8 @@ def _open(record: JobRecord) -> tuple[tuple[KnownEdge, ...], int]:
     """The open edges that decide what becomes of a blocked job, and of how many they are: first its own parents; then
     the job by which its graph begins; and of a workflow that has begun its members."""
     of_members = tuple(sorted((edge for edge in record.edges if edge.rule in OF_MEMBERS), key=_place))
-    of_anchor = tuple(edge for edge in record.edges if edge.rule == "o")
-    own = tuple(edge for edge in record.edges if edge.rule not in OF_MEMBERS and edge.rule != "o")
+    of_anchor = tuple(edge for edge in record.edges if edge.rule in OF_ANCHOR)
+    own = tuple(edge for edge in record.edges if edge.rule not in OF_MEMBERS + OF_ANCHOR)
     for edges in (own, of_anchor, of_members):
         found = tuple(edge for edge in edges if edge.class_name == "open")
         if found:

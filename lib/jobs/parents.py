@@ -5,13 +5,13 @@
     [one.result for one in results]                     of all parents
     [one.job_id for one in results if one.outcome != "completed"]
 
-The parents' results stand by value in a hash beside the job, `wb:{q}:parents:<id>`. Whatever became of the parents'
-records since, their results are there for as long as the job's own record. In that hash the field of a parent is its
-id, and the value `<rule><mark><name>\\31<what the parent said>`:
+The parents' results stand by value in a hash beside the job, `wb:{q}:said:<id>`, what became of them in another one,
+`wb:{q}:parents:<id>`. Whatever became of the parents' records since, both are there as long as the job's own record.
+In both the field of a parent is its id; in the latter the value is `<rule><mark><name>`:
 
-    default-0192…   ccfetch\\31{"rows":12}    rule c; the parent "fetch" completed, and returned this
-    email-0192…     fd\\31{"type":"…"}       rule f; a parent without a name is dead, with that error
-    #open           0                       how many of its parents have not ended: no parent
+    default-0192…   ccfetch   {"rows":12}     rule c; the parent "fetch" completed, and returned this
+    email-0192…     fd        {"type":"…"}    rule f; a parent without a name is dead, with that error
+    #open           0                         how many of its parents have not ended: no parent
 """
 
 import json
@@ -88,16 +88,17 @@ class Results:
         return f"Results({self._parents!r})"
 
 
-def results_from(edges: Mapping[str, str]) -> Results:
-    """The results in the hash `parents:<id>` of one job. What is no parent is left out."""
+def results_from(edges: Mapping[str, str], said: Mapping[str, str]) -> Results:
+    """The results in the hashes `parents:<id>` and `said:<id>` of one job. What is no parent is left out."""
     parents = (one for one in edges.items() if queue_of(one[0]) and one[1].startswith(_OF_PARENTS))
-    return Results([_parent(job_id, text) for job_id, text in parents])
+    return Results([_parent(job_id, edge, said.get(job_id, "")) for job_id, edge in parents])
 
 
-def _parent(job_id: str, text: str) -> Parent:
-    edge, _, said = text.partition("\x1f")
+def _parent(job_id: str, edge: str, said: str) -> Parent:
     outcome = OUTCOMES.get(edge[1:2])
     name = edge[2:] or None
+    if outcome is None:
+        return Parent(name, job_id, None)
     if said == _TOO_MUCH:
         return Parent(name, job_id, outcome, is_truncated=True)
     value = _value(said)

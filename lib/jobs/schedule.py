@@ -32,13 +32,17 @@ from lib.jobs.cron_text import read_cron
 from lib.jobs.zones import find_zone
 
 DAY_MS: Final = 86_400_000
-OVERLAPS: Final = ("skip", "allow")
+OVERLAPS: Final = ("skip", "allow", "queue")
 CATCH_UPS: Final = ("one", "none", "all")
 LATE_MS: Final = 60_000
 MOST_CAUGHT_UP: Final = 100
 MOST_COUNTED: Final = 1_000
 """So many missed slots are counted one by one. More count as so many: years of them would take seconds to count."""
 _HOUR_MS: Final = 3_600_000
+_MEANWHILE: Final = {
+    "skip": 'are skipped meanwhile: use overlap "allow" or "queue"',
+    "queue": 'wait meanwhile, 100 at most: use overlap "allow" or "skip"',
+}
 
 
 class Schedule(NamedTuple):
@@ -256,12 +260,12 @@ def doubts(schedule: Schedule, timetable: Timetable, coming: Sequence[ScheduleSl
             ' on; a cron, "0 3 * * *" say, does not'
         )
     if schedule.catch_up == "all" and schedule.overlap == "skip":
-        found.append('with overlap "skip" a missed run is skipped while the one before waits or runs: use "allow"')
+        found.append('with overlap "skip" a missed run is skipped while the one before waits or runs: use "queue"')
     patience_s, gap_ms = _patience_s(schedule.job), _gap_ms(coming)
-    if schedule.overlap == "skip" and gap_ms and patience_s * 1000 > gap_ms:
+    if schedule.overlap in _MEANWHILE and gap_ms and patience_s * 1000 > gap_ms:
         found.append(
             f"its job may be tried for {patience_s:g} s, longer than the {gap_ms / 1000:g} s between two runs, which"
-            ' are skipped meanwhile: use overlap "allow", or a shorter give_up_after_s'
+            f" {_MEANWHILE[schedule.overlap]}, or a shorter give_up_after_s"
         )
     return found
 

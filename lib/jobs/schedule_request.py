@@ -44,7 +44,7 @@ MOST_TEXT: Final = 1 << 20
 _NOT_IN_A_JOB: Final = {
     "delay_s": "has no place here: the schedule says when the job is queued",
     "run_at": "has no place here: the schedule says when the job is queued",
-    "unique": 'has no place here: use the schedule\'s overlap ("skip" or "allow")',
+    "unique": 'has no place here: use the schedule\'s overlap ("skip", "queue" or "allow")',
     "after": "has no place here: a schedule's run waits for no job; what is to run behind it stands in its `then`",
 }
 _NOT_IN_OTHER_JOBS: Final = {
@@ -81,12 +81,8 @@ def _timezone(value: Any) -> str:
     return str(value)
 
 
-def _one_of(*words: str, later: str = "") -> Callable[[Any], str]:
-    """later: a word that only later versions know."""
-
+def _one_of(*words: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
-        if later and value == later:
-            raise FieldFault(f"{later!r} comes with a later version; write one of {', '.join(words)}")
         if value not in words:
             raise FieldFault("must be one of " + ", ".join(words))
         return str(value)
@@ -136,7 +132,7 @@ _FIELDS: Final = {
     **_TIMES,
     "job": CHECKS["payload"],
     "workflow": CHECKS["payload"],
-    "overlap": _one_of(*OVERLAPS, later="queue"),
+    "overlap": _one_of(*OVERLAPS),
     "catch_up": _one_of(*CATCH_UPS),
     "paused": _paused,
     "owner": _owner,

@@ -66,6 +66,7 @@ class Asking:
         if unanswered:
             soon_ms = await now_ms(self._link) + AWAY_AGAIN_MS
             await self._put_forward(queue, {one.follower for one in unanswered}, soon_ms)
+        words = [word._replace(ms=flat[0]) for word in words]
         return AskedRound(words, changed, len({one.follower for one in asked}) >= JOBS_AT_ONCE)
 
     async def hurry(self, queue: str) -> bool:

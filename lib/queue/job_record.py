@@ -17,7 +17,7 @@ from lib.ids import queue_of
 from lib.jobs.edges import edges_from
 from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord
 from lib.jobs.spec import JobSpec, SpecError
-from lib.jobs.state import FINISHED, WAITING
+from lib.jobs.state import BLOCKED, FINISHED, WAITING
 from lib.json_text import TOO_DEEP, is_too_deep
 from lib.queue.framing import (
     FIELD_BYTE,
@@ -48,7 +48,7 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         attempts=optional_number(fields.get("attempts")) or 0,
         token=optional_number(fields.get("claims")) or 0,
         created_ms=optional_number(created),
-        run_at_ms=optional_number(due) or optional_number(fields.get("since")),
+        run_at_ms=optional_number(due) or optional_number(fields.get("free_due" if state == BLOCKED else "since")),
         expires_ms=optional_number(fields.get("expires")),
         started_ms=optional_number(fields.get("started")) if has_run else None,
         finished_ms=optional_number(fields.get("finished")),

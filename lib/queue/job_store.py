@@ -12,7 +12,7 @@ queue_store.py's.
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lib.errors import RedisKeysBroken, RedisUnavailable, WaybillError, WrongState
 from lib.ids import queue_of
@@ -40,7 +40,7 @@ from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 
 PATCH_TRIES = 10
-EDGES_AT_ONCE = 100
+SAID_AT_ONCE = 100
 UNCHANGEABLE = "only one that is ready, delayed or blocked can be changed"
 
 
@@ -72,10 +72,8 @@ class JobStore:
         self.admitted = self._enqueuer.admitted
         self.forget_names = self._enqueuer.forget_names
         self.prepare_removal = self._enqueuer.prepare_removal
-        self.workflow_views = WorkflowViews(link, keys)
         self.kept_answers = KeptAnswers(link, keys)
         self.notices = notices or Notices(link, keys, commit_link=commit_link, ack_replicas=ack_replicas, clock=clock)
-        self.in_bulk = BulkChanges(link, keys, self._note_use, self.workflow_views.expect_members, self.notices)
         self.workflows = Workflows(
             link,
             commit_link or link,
@@ -85,6 +83,8 @@ class JobStore:
             notices=self.notices,
             ack_replicas=ack_replicas,
         )
+        self.workflow_views = WorkflowViews(link, keys, self.workflows)
+        self.in_bulk = BulkChanges(link, keys, self._note_use, self.workflow_views.expect_members, self.notices)
         self.named_jobs = NamedJobs(link, keys, self.enqueue, self.workflows.plant)
 
     @property
@@ -209,12 +209,14 @@ class JobStore:
 
         WHY in bites: a thousand parents may have said 64 KiB each, and Redis does nothing else while it answers a call.
         """
-        key, cursor, edges = self._keys.parents(queue_of(job_id) or "", job_id), b"0", dict[str, str]()
-        while True:
-            cursor, flat = await self._link.call("HSCAN", key, cursor, "COUNT", EDGES_AT_ONCE)
-            edges.update((shown_text(k), shown_text(v)) for k, v in zip(flat[::2], flat[1::2], strict=True))
+        queue, said, cursor = queue_of(job_id) or "", dict[str, str](), b"0"
+        edges = await self._link.call("HGETALL", self._keys.parents(queue, job_id))
+        while edges:
+            cursor, some = await self._link.call("HSCAN", self._keys.said(queue, job_id), cursor, "COUNT", SAID_AT_ONCE)
+            said |= _pairs(some)
             if cursor == b"0":
-                return results_from(edges)
+                break
+        return results_from(_pairs(edges), said)
 
     async def log_of(self, job_id: str) -> list[str]:
         """The lines that the job's handler logged, newest last. Raises JobNotFound."""
@@ -233,6 +235,11 @@ class JobStore:
         word = answer if isinstance(answer, bytes) else answer[0]
         with understood(queue):
             return word.decode()
+
+
+def _pairs(flat: Sequence[bytes]) -> dict[str, str]:
+    """What HGETALL or HSCAN answer: name, value, name, value …"""
+    return {shown_text(name): shown_text(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
 
 
 def _raise_if(refusal: WaybillError | None) -> None:

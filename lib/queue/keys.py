@@ -28,8 +28,10 @@ wb:{q}:active:<runner>        LIST    ids of the jobs that a runner holds: its a
 wb:{q}:delayed                ZSET    id -> ms at which the job is due
 wb:{q}:blocked                ZSET    id -> ms since which the job is blocked: it waits for other jobs
 wb:{q}:unsure                 ZSET    id of a blocked job with an open edge -> ms at which it asks its parents (again)
-wb:{q}:parents:<id>           HASH    parent's id -> "<rule><mark><name>\\x1f<what it said>", and counts of these edges:
+wb:{q}:parents:<id>           HASH    parent's id -> "<rule><mark><name>", and counts of these edges:
                                       lua/parts/edges.lua. As long as the job's record
+wb:{q}:said:<id>              HASH    parent's id -> its result or its error (JSON), "!" for too much to keep. As long
+                                      as the job's record
 wb:{q}:followers              HASH    id of a job that lives -> the ids that wait for its end, parted by commas
 wb:{q}:notices                STREAM  ends that followers are to be told of: lua/parts/notices.lua. Empty but for ms
 wb:{q}:completed dead cancelled   ZSET    id -> ms at which the job ended
@@ -66,7 +68,8 @@ wb:{q}:slot_counts            HASH    fired, skipped, missed -> how many slots o
 wb:{q}:schedule:<name>        HASH    a schedule: text (JSON, jobs/schedule.py), version, anchor (what every_s counts
                                       from), slot and wall of the next slot, created, changed, last (job), reason (why
                                       the slot is still due), outcomes (the last ten), counts fired skipped missed,
-                                      code (digests of what job modules have declared, the last written first)
+                                      code (digests of what job modules have declared, the last written first), lined_up
+                                      (with overlap queue: ids of its jobs that lived at the last slot, by commas)
 wb:{q}:events                 STREAM  an entry for each call of a script that ended jobs (lua/parts/events.lua); while
                                       `listened` exists, for every change of state
 wb:{q}:listened               STRING  exists while somebody reads the whole stream; expires
@@ -177,8 +180,12 @@ class RedisKeys:
         return self.base(queue) + "unsure"
 
     def parents(self, queue: str, job_id: str) -> str:
-        """The jobs that this job waits for, and what they have said."""
+        """The jobs that this job waits for, and what has become of them."""
         return f"{self.base(queue)}parents:{job_id}"
+
+    def said(self, queue: str, job_id: str) -> str:
+        """What the jobs that this job has waited for have said."""
+        return f"{self.base(queue)}said:{job_id}"
 
     def log(self, queue: str, job_id: str) -> str:
         return f"{self.base(queue)}log:{job_id}"

@@ -5,8 +5,8 @@ followers are to be told. A word is that notice for one follower:
 
     parent email-…1  outcome c  followers email-…2,sms-…3  said {"sent":1}
 
-    Word(b"email-…2", b"email-…1", b"c", b'{"sent":1}')     goes to the queue email
-    Word(b"sms-…3", b"email-…1", b"c", b'{"sent":1}')       goes to the queue sms
+    Word(b"email-…2", b"email-…1", b"c", b'{"sent":1}', b"1764410000123")     goes to the queue email
+    Word(b"sms-…3", b"email-…1", b"c", b'{"sent":1}', b"1764410000123")       goes to the queue sms
 
 All of it stays bytes: an id that somebody wrote by hand goes back to Redis as it came.
 """
@@ -23,12 +23,14 @@ _ORDER_TO_CANCEL, _ORDER_TO_RETRY = b"k", b"r"
 
 
 class Word(NamedTuple):
-    """What a follower is told of a parent. outcome: a mark, `c` for completed say. said: JSON, `` or `!`."""
+    """What a follower is told of a parent. outcome: a mark, `c` for completed say. said: JSON, `` or `!`. ms: when it
+    was so, by Redis' clock; b"" where that does not matter."""
 
     follower: bytes
     parent: bytes
     outcome: bytes
     said: bytes
+    ms: bytes = b""
 
 
 class Asked(NamedTuple):
@@ -61,11 +63,14 @@ class Asked(NamedTuple):
         return self.follower + b" " + self.rule
 
 
-def words_of(fields: Sequence[bytes]) -> list[Word]:
-    """The words of one notice. None for an entry that no script wrote: who would have been told asks by itself."""
+def words_of(fields: Sequence[bytes], entry_id: bytes = b"") -> list[Word]:
+    """The words of one notice. None for an entry that no script wrote: who would have been told asks by itself.
+
+    entry_id: as `1764410000123-0`; it begins with the ms at which the notice was given."""
     entry = dict(zip(fields[::2], fields[1::2], strict=False))
     parent, outcome, said = (entry.get(name, b"") for name in (b"parent", b"outcome", b"said"))
-    return [Word(one, parent, outcome, said) for one in entry.get(b"followers", b"").split(b",") if one]
+    ms = entry_id.partition(b"-")[0]
+    return [Word(one, parent, outcome, said, ms) for one in entry.get(b"followers", b"").split(b",") if one]
 
 
 def queue_of_raw(job_id: bytes) -> str:
@@ -99,12 +104,15 @@ def chunks_of(words: Sequence[Word]) -> Iterator[list[Word]]:
 
 def words_text(words: Iterable[Word]) -> bytes:
     """The records of resolve.lua."""
-    return b"".join(FIELD_BYTE.join(word) + RECORD_BYTE for word in words)
+    return b"".join(
+        FIELD_BYTE.join((word.follower, word.parent, word.outcome + word.ms, word.said)) + RECORD_BYTE for word in words
+    )
 
 
 def asked_from(flat: Sequence[bytes]) -> list[Asked]:
-    """What asking.lua answers. Raises ValueError for what that script did not write."""
-    return [Asked(*line) for line in zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True)]
+    """What asking.lua answers, behind the ms at which the jobs asked. Raises ValueError for what that script did not
+    write."""
+    return [Asked(*line) for line in zip(flat[1::4], flat[2::4], flat[3::4], flat[4::4], strict=True)]
 
 
 def attach_text(asked: Iterable[Asked]) -> bytes:

@@ -228,7 +228,7 @@ class Notices:
         entries = await self._link.call("XRANGE", stream, b"(" + after if after else "-", "+", "COUNT", NOTICES_AT_ONCE)
         if not entries:
             return _Page(after, is_more=False, is_some_left=False)
-        words = {entry_id: words_of(fields) for entry_id, fields in entries}
+        words = {entry_id: words_of(fields, entry_id) for entry_id, fields in entries}
         failed = await self._say(by_queue(word for of_one in words.values() for word in of_one), due)
         told = [entry_id for entry_id, of_one in words.items() if failed.isdisjoint(by_queue(of_one))]
         if told:

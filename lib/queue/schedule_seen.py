@@ -15,7 +15,7 @@ _FIELDS_OF_ONE = 16  # name, due and the fields, as read_schedules.lua gives the
 
 
 class SlotOutcome(NamedTuple):
-    """What became of a slot: `fired`, `skipped`, `missed`, or `run` for a job that somebody asked for.
+    """What became of a slot: `fired`, `skipped`, `crowded`, `missed`, or `run` for a job that somebody asked for.
 
     slot_ms: None for a run. about: the id of the job that was queued, or that still lived; how many slots were missed.
     """

@@ -58,6 +58,7 @@ class SlotTaken(NamedTuple):
 
     outcome   fired        a job was queued
               skipped      the last job still lives
+              crowded      so many of its jobs wait for each other that this slot gets none
               missed       no slot gets a job
               full         the queue is at its max_depth; the slot stays due
               group_full   the job's group is at that of groups; the slot stays due

@@ -53,8 +53,9 @@ ASK_AFTER_MS = 15_000
 LOOKED_AT_ONCE = 500
 MOST_MEMBERS = 1000
 GONE = b"g"
-KNOWN_EDGE = re.compile(rb"(?s)[mn]([^.])[^\x1f]*\x1f(.*)")
-"""What a workflow holds of a member that has ended: rule, mark, name and what it said, `mc0/fetch|{"rows":5}`."""
+KNOWN_EDGE = re.compile(rb"[mn]([^.]).*")
+"""What a workflow holds of a member that has ended: rule, mark and name, `mc0/fetch`."""
+TOO_MUCH = b"!"
 
 
 class Planted(NamedTuple):
@@ -151,14 +152,15 @@ class Workflows:
         self._notices.poke(queue)
 
     async def _ask_members(self, queue: str, workflow_id: str, job: GraphJob) -> None:
-        """Have an added job ask the members for which it waits. Of one that was trimmed the workflow knows the end."""
+        """Have an added job ask the members for which it waits. Of one that was trimmed the
+        workflow knows the end, and not what it said."""
         asked = [_question(edge.parent_id, job.job.job_id, edge.rule) for edge in job.edges if edge.rule != OPEN]
         words = await self._notices.inquire(asked)
         parents = self._keys.parents(queue, workflow_id)
         for at, word in enumerate(words):
             if word.outcome == GONE:
                 known = KNOWN_EDGE.match(await self._link.call("HGET", parents, word.parent) or b"")
-                words[at] = word._replace(outcome=known[1], said=known[2]) if known else word
+                words[at] = word._replace(outcome=known[1], said=TOO_MUCH) if known else word
         await self._notices.bring(words)
 
     async def members(self, workflow_id: str) -> list[Member]:
@@ -168,7 +170,11 @@ class Workflows:
             return []
         flat = await self._scripts.call("members", self._keys.base(queue), workflow_id)
         with understood(queue):
-            return [Member(*map(shown_text, row)) for row in zip(*(flat[at::4] for at in range(4)), strict=True)]
+            placed = [
+                _member(shown_text(job_id), shown_text(edge))
+                for job_id, edge in zip(flat[::2], flat[1::2], strict=True)
+            ]
+        return [member for _, member in sorted(placed)]
 
     # Before anything is written.
 
@@ -311,6 +317,12 @@ def _full(queue: str, count: int, seconds: str) -> QueueFull:
     detail = f"the queue {queue} has no room for {jobs} below its max_depth"
     again = f"nothing was taken in: send it again in {seconds} s"
     return QueueFull(f"{detail}; {again}", headers=[("Retry-After", seconds)])
+
+
+def _member(job_id: str, edge: str) -> tuple[int, Member]:
+    """The member and its place. edge: `mc0/fetch`, rule, mark, place and name."""
+    place, _, name = edge[2:].partition("/")
+    return int(place) if place.isdigit() else 0, Member(job_id, name, edge[:1], edge[1:2])
 
 
 def _question(parent_id: str, follower_id: str, rule: str) -> Asked:

@@ -1,9 +1,9 @@
 """The members of a workflow, read: what the workflow remembers of each, and what each is now.
 
-    views = WorkflowViews(link, keys)
+    views = WorkflowViews(link, keys, workflows)
     await views.members("default-01…")       [WorkflowMember("fetch", "default-8f…", "m", "c", "completed", …), …]
 
-One call of the script `members` on the workflow's queue, then of `glance` on the queue of each member, 200 ids a call.
+The workflow names its members (workflow_store.py), and glance.lua tells of each, 100 ids a call on their own queues.
 Nothing is changed.
 """
 
@@ -15,35 +15,31 @@ from lib.jobs.workflow_view import WorkflowMember
 from lib.queue.framing import FIELD_BYTE, shown_text
 from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
-from lib.queue.unreadable import understood
+from lib.queue.workflow_store import Workflows
 from lib.redis_link.link import RedisLink
 
-MOST_AT_ONCE = 200
+MOST_AT_ONCE = 100
 MOST_NAMED = 5
 
 
 class WorkflowViews:
     """Reads the members of workflows, whatever queues they are in."""
 
-    def __init__(self, link: RedisLink, keys: RedisKeys) -> None:
+    def __init__(self, link: RedisLink, keys: RedisKeys, workflows: Workflows) -> None:
         self._keys = keys
         self._scripts = Scripts(link)
+        self._workflows = workflows
 
     async def members(self, workflow_id: str) -> list[WorkflowMember]:
         """The members in the order in which they may run; [] where there is no such workflow."""
-        queue = queue_of(workflow_id)
-        if queue is None:
-            return []
-        reply = await self._scripts.call("members", self._keys.base(queue), workflow_id)
-        with understood(queue):
-            texts = [shown_text(one) for one in reply]
-        members = [
-            WorkflowMember(name, job_id, rule, mark)
-            for job_id, name, rule, mark in zip(*[iter(texts)] * 4, strict=True)
-        ]
-        return await self.seen(members)
+        return await self._seen(await self._named(workflow_id))
 
-    async def seen(self, members: list[WorkflowMember]) -> list[WorkflowMember]:
+    async def _named(self, workflow_id: str) -> list[WorkflowMember]:
+        """The members as the workflow knows them."""
+        members = await self._workflows.members(workflow_id)
+        return [WorkflowMember(one.name, one.job_id, one.rule, one.mark) for one in members]
+
+    async def _seen(self, members: list[WorkflowMember]) -> list[WorkflowMember]:
         """The same members as they are now."""
         by_queue: dict[str, list[str]] = {}
         for member in members:
@@ -54,24 +50,25 @@ class WorkflowViews:
                 some = ids[at : at + MOST_AT_ONCE]
                 reply = await self._scripts.call("glance", self._keys.base(queue), *some)
                 glances.update(zip(some, reply, strict=True))
-        return [_seen(member, glances.get(member.job_id, b"")) for member in members]
+        return [_with_glance(member, glances.get(member.job_id, b"")) for member in members]
 
     async def expect_members(self, record: JobRecord) -> None:
         """Raises MemberGone if `record` is a workflow that has failed, and the record of a member is no more that would
         have to run again with it. Does nothing for any other job."""
         if not record.is_workflow or record.state not in ("dead", "cancelled"):
             return
-        lost = [member for member in await self.members(record.job_id) if member.is_lost]
+        named = await self._named(record.job_id)
+        lost = [member for member in await self._seen([one for one in named if one.is_lost]) if member.is_lost]
         if lost:
-            named = ", ".join(f"{member.name} ({member.job_id})" for member in lost[:MOST_NAMED])
+            told = ", ".join(f"{member.name} ({member.job_id})" for member in lost[:MOST_NAMED])
             more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
             raise MemberGone(
-                f"the records of {named}{more} are gone, trimmed or deleted, and they did not complete: start the "
+                f"the records of {told}{more} are gone, trimmed or deleted, and they did not complete: start the "
                 "workflow anew, and keep failed jobs for longer (RETAIN_DEAD)"
             )
 
 
-def _seen(member: WorkflowMember, glance: bytes) -> WorkflowMember:
+def _with_glance(member: WorkflowMember, glance: bytes) -> WorkflowMember:
     """glance: `completed|fetch|1764410003000|c.default-8f… fetch`, with FIELD for `|`; b"" where the record is gone."""
     if not glance:
         return member

@@ -97,7 +97,7 @@ class EdgedCase(RedisCase):
         queue = queue_of(job_id) or ""
         await self.link.call("ZADD", self.keys.base(queue) + "unsure", 0, job_id)
         flat: list[bytes] = await self.scripts.call("asking", self.keys.base(queue), 10, ASK_MS, ASK_MS)
-        rows = zip(flat[::4], flat[1::4], flat[3::4], strict=True)
+        rows = zip(flat[1::4], flat[2::4], flat[4::4], strict=True)
         await self._attach(job_id, [f"{(rule + parent).decode()} " for _, parent, rule in rows])
 
     async def begin(self, queue: str = "q", runner_id: str = RUNNER) -> list[str]:

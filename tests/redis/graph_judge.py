@@ -90,18 +90,22 @@ class Verdict(NamedTuple):
     ran: set[str]
 
 
-def evaluate(plan: Plan, fails: Iterable[str], before: Mapping[str, str] | None = None) -> Verdict:
+def evaluate(
+    plan: Plan, fails: Iterable[str], before: Mapping[str, str] | None = None, unopened: Iterable[str] = ()
+) -> Verdict:
     """How the graph ends if the handlers of `fails` fail.
 
     before: the marks with which its jobs had ended before the whole was run again; {} for the first time. What had
     completed stays so, and of what a parent said then and says now the better one counts for each edge.
+    unopened: the workflows that had never begun by then: what their jobs had said of that does not count.
     """
-    return _Evaluation(plan, set(fails), before or {}).run()
+    return _Evaluation(plan, set(fails), before or {}, set(unopened)).run()
 
 
 class _Evaluation:
-    def __init__(self, plan: Plan, fails: set[str], before: Mapping[str, str]) -> None:
+    def __init__(self, plan: Plan, fails: set[str], before: Mapping[str, str], unopened: set[str]) -> None:
         self._plan = plan
+        self._unopened = unopened
         self._fails = fails
         self._before = before
         self._marks: dict[str, str] = {}
@@ -120,9 +124,9 @@ class _Evaluation:
         return self._marks[name]
 
     def _found(self, name: str) -> str:
-        before, home = self._before.get(name, ""), self._plan.nodes[name].home
-        if home and self._before.get(home) == "c" and self._plan.nodes[home].is_workflow:
-            return before  # A workflow that has completed is left alone, whatever became of its optional jobs.
+        before = self._before.get(name, "")
+        if self._is_left_alone(name):
+            return before
         if before == "c" or (before == "d" and not self._is_run_again(name)):
             return before
         opening = self._opening(name)
@@ -133,6 +137,15 @@ class _Evaluation:
             self._ran.add(name)
             return "d" if name in self._fails else "c"
         return verdict_of_members(self._of_member(member) for member in node.members)
+
+    def _is_left_alone(self, name: str) -> bool:
+        """Whether the job belongs to a workflow that has completed, whatever became of its optional jobs."""
+        home = self._plan.nodes[name].home
+        while home and self._plan.nodes[home].is_workflow:
+            if self._before.get(home) == "c":
+                return True
+            home = self._plan.nodes[home].home
+        return False
 
     def _is_run_again(self, name: str) -> bool:
         """Whether an order of the anchor comes to this job: it is one of the workflow, and does not just follow it."""
@@ -156,6 +169,6 @@ class _Evaluation:
 
     def _best(self, rule: str, parent: str, mark: str) -> str:
         said = [class_of(rule, mark)]
-        if parent in self._before:
+        if parent in self._before and self._plan.nodes[parent].home not in self._unopened:
             said.append(class_of(rule, self._before[parent]))
         return max(said, key=RANK.__getitem__)

@@ -6,17 +6,21 @@ await site.upkeep()                          # tell, then ask, each queue
 await Crew(link, plan, anchor_id, fails={"p1"}).work()
 """
 
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from random import Random
 from typing import Any, Literal
 
+from lib.jobs.job import NO_KEY, Keyed
 from lib.queue.end_record import EndRecord, complete_record, fail_record, records_text
+from lib.queue.enqueuer import Enqueuer
+from lib.queue.fleet import Fleet, UpgradeGate
 from lib.queue.keys import RedisKeys
 from lib.queue.notice_text import Word, queue_of_raw, words_of, words_text
 from lib.queue.notices import Notices
 from lib.queue.scripts import Scripts
-from lib.queue.workflow_text import anchor_text, jobs_by_queue, member_calls
+from lib.queue.workflow_store import Planted, Workflows
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 from tests.redis.case import ERROR, Through
@@ -25,7 +29,8 @@ from tests.redis.graphs import QUEUES, graph_of, ids_of
 from tests.redis.grouped import Handed, Runner
 
 KEYS = RedisKeys("wb")
-ASK_AFTER_MS = 15_000
+NEVER = 10**9
+"""For the number of a call: nobody dies."""
 When = Literal["before", "after"]
 
 
@@ -72,22 +77,21 @@ class Frozen(Through):
 class Site:
     """Plants graphs and brings notices to followers as a process of Waybill does, over one link."""
 
-    def __init__(self, link: RedisLink, *, ask_ms: int = ASK_AFTER_MS) -> None:
+    def __init__(self, link: RedisLink) -> None:
         self._link = link
         self._scripts = Scripts(link)
-        self._ask_ms = ask_ms
         self.notices = Notices(link, KEYS, on_fault=_raise)
+        gate = UpgradeGate(Fleet(link, KEYS))
+        enqueuer = Enqueuer(link, link, KEYS, ack_replicas=0, clock=time.monotonic, gate=gate)
+        self._workflows = Workflows(
+            link, link, KEYS, enqueuer=enqueuer, gate=gate, notices=self.notices, ack_replicas=0
+        )
 
-    async def plant(self, plan: Plan, anchor_id: str) -> None:
-        """All jobs but the anchor, queue by queue; the anchor last; then what it has to say."""
-        graph = graph_of(plan, anchor_id)
-        for queue in jobs_by_queue(graph):
-            await self._link.call("SADD", KEYS.queues, queue)
-        for call in member_calls(graph):
-            await self._scripts.call("plant", KEYS.base(call.queue), self._ask_ms, call.text, "")
-        queue = graph.anchor.job.queue
-        await self._scripts.call("plant", KEYS.base(queue), self._ask_ms, anchor_text(graph), "")
-        await self.notices.tell(queue)
+    async def plant(self, plan: Plan, anchor_id: str, keyed: Keyed = NO_KEY) -> Planted:
+        """What POST /api/workflows does, and POST /api/jobs with `then`; the first jobs are told, too."""
+        planted = await self._workflows.plant(graph_of(plan, anchor_id), keyed)
+        await self.notices.wait_until_idle()
+        return planted
 
     async def say(self, word: Word) -> None:
         """An old word, once more."""

@@ -40,6 +40,8 @@ class Snapshot(NamedTuple):
         if job_id not in self.jobs:
             return "g"
         job = self.jobs[job_id]
+        if job.get("state") == "cancelled" and "superseded" in job and "cancel_requested" not in job:
+            return "d"
         letters = {"completed": "c", "dead": "d", "cancelled": job.get("by_parents", "k")}
         return letters.get(job.get("state", ""), "")
 
@@ -161,9 +163,14 @@ class GraphJudge:
                 )
 
     def judge_at_the_end(self) -> None:
-        """Each edge knows at least as much as its parent's record says now."""
+        """Each edge knows at least as much as its parent's record says now. A job that a person or its time has ended
+        asks no more, and its planter may have died before it asked."""
         for job_id, edges in self.now.edges.items():
+            job = self.now.jobs.get(job_id, {})
+            has_ended_alone = job.get("state") in ("cancelled", "dead") and "by_parents" not in job
             for edge in edges:
+                if has_ended_alone and edge.mark == ".":
+                    continue
                 letter = self.now.letter(edge.parent)
                 if edge.rule not in "oa" and letter != "g":
                     known, true = edge.kind, class_of(edge.rule, letter)

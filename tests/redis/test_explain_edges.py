@@ -118,7 +118,7 @@ class Explained(EdgedCase):
         parent = await self.enqueue()
         waits = await self.waits_for(f"c{parent} fetch")
         other = self.job(queue="other").job_id
-        self.client.hset(f"{self.base}parents:{waits}", mapping={other: "c.b\x1f", "#open": 2})
+        self.client.hset(f"{self.base}parents:{waits}", mapping={other: "c.b", "#open": 2})
 
         found = await self.explained(waits)
 

@@ -194,6 +194,48 @@ class Passed(GraphScheduleCase):
         await self.work()
         await self.assert_all_ran_once(2 * len(JOBS))
 
+    async def test_with_queue_a_workflow_is_not_open_before_the_last_one_has_ended(self) -> None:
+        await self.due(flow(overlap="queue"))
+        ids = [(await self.take()).job_id]
+        for _ in range(2):
+            await self.bring()
+            taken = await self.take()
+            self.assertEqual("fired", taken.outcome)
+            ids.append(taken.job_id)
+
+        await self.upkeep()
+
+        self.assertEqual({"blocked": 3 * len(JOBS) - 1, "ready": 1}, dict(Counter(self.states().values())))
+        waits_for = [{edge.parent_id for edge in (await self.record(job_id)).edges} for job_id in ids]
+        self.assertEqual([set(), {ids[0]}, {*ids[:2]}], waits_for)
+        await self.work()
+        await self.assert_all_ran_once(3 * len(JOBS))
+        specs = [(await self.record(job_id)).spec for job_id in self.ran]
+        # Those of a `then` run beside the next workflow.
+        slots = [spec.scheduled_for for spec in specs if spec and spec.workflow]
+        self.assertEqual((12, sorted(slots)), (len(slots), slots))
+
+    async def test_with_queue_a_job_with_then_waits_for_the_one_before(self) -> None:
+        await self.due(then(overlap="queue"))
+        first = await self.take()
+        await self.bring()
+
+        second = await self.take()
+
+        self.assertEqual(("blocked", "ready"), (await self.state(second.job_id), await self.state(first.job_id)))
+        await self.work(first.job_id)
+        self.assertEqual(Counter({"completed": 6, "dead": 1, "cancelled": 1}), Counter(self.states().values()))
+
+    async def test_with_queue_a_queue_without_room_has_the_slot_stay_due(self) -> None:
+        await self.due(flow(overlap="queue"))
+        await self.take()
+        await self.bring()
+        await self.queues.adjust("c", {"max_depth": 5})
+
+        self.assertEqual("graph_full", (await self.take()).outcome)
+
+        self.assertEqual(len(JOBS), len(self.states()))
+
     async def test_missed_slots_get_none(self) -> None:
         await self.put(flow(catch_up="none"))
         await self.bring(late_ms=STEP_MS + 1000)

@@ -3,12 +3,12 @@
 import os
 import unittest
 
-from tests.redis import graph_sweep
+from tests.redis import graph_fuzz, graph_sweep
 from tests.redis.case import RedisCase
 from tests.redis.graph_judge import evaluate
 from tests.redis.graphs import DIAMOND, NESTED, TREE
 
-DEATHS, FREEZES, GRAPHS = 60, 10, 25
+DEATHS, FREEZES, RESENDS, GRAPHS = 50, 10, 10, 20
 
 
 class Evaluator(unittest.TestCase):
@@ -71,13 +71,18 @@ class Trials(RedisCase):
 
         self.assertEqual({"ran": FREEZES}, dict(ended))
 
+    async def test_a_request_that_is_sent_again_makes_one_graph(self) -> None:
+        ended = await graph_sweep.sweep(self.link, self.client, "resends", RESENDS, self.seed)
+
+        self.assertEqual({"ran": RESENDS}, dict(ended))
+
     async def test_random_graphs_end_as_they_must(self) -> None:
-        ended = await graph_sweep.graphs(self.link, self.client, "random", GRAPHS, self.seed)
+        ended = await graph_fuzz.graphs(self.link, self.client, "random", GRAPHS, self.seed)
 
         self.assertEqual(GRAPHS, ended.total())
 
     async def test_a_workflow_is_stopped_and_run_again(self) -> None:
-        ended = await graph_sweep.graphs(self.link, self.client, "again", GRAPHS, self.seed)
+        ended = await graph_fuzz.graphs(self.link, self.client, "again", GRAPHS, self.seed)
 
         self.assertEqual(GRAPHS, ended.total())
 

@@ -12,13 +12,14 @@ from lib.jobs.state import FINISHED
 from lib.jobs.workflow import Graph
 from lib.queue import notices as notices_module
 from lib.queue.asking import AGAIN_MS
-from lib.queue.end_record import complete_record
+from lib.queue.end_record import complete_record, fail_record
 from lib.queue.job_store import JobStore
 from lib.queue.lease import Lease
+from lib.queue.notice_text import words_of
 from lib.queue.notices import AWAY_S, Notices, ToldWords
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
-from tests.redis.case import Through, until
+from tests.redis.case import ERROR, Through, until
 from tests.redis.planting_case import QUEUES, RESULT, PlantingCase
 from tests.redis.test_once import FailsAt
 
@@ -88,6 +89,12 @@ class NoticesCase(PlantingCase):
         found = self.states()
         return {found[job_id] for job_id in job_ids}
 
+    def known(self, queue: str, follower_id: str, parent_id: str) -> tuple[str, str]:
+        """The edge on the parent, and what the parent said."""
+        edge: Any = self.client.hget(self.keys.parents(queue, follower_id), parent_id)
+        said: Any = self.client.hget(self.keys.said(queue, follower_id), parent_id)
+        return edge.decode(), (said or b"").decode()
+
 
 class Telling(NoticesCase):
     async def test_followers_in_three_queues_are_told_what_the_parent_said(self) -> None:
@@ -96,8 +103,7 @@ class Telling(NoticesCase):
         await self.a_teller().tell("a")
 
         self.assertEqual({"ready"}, self.states_of(followers))
-        edge: Any = self.client.hget(self.keys.parents("b", followers[1]), parent)
-        self.assertEqual(f"cc\x1f{RESULT}", edge.decode())
+        self.assertEqual(("cc", RESULT), self.known("b", followers[1], parent))
         self.assertEqual({}, self.left())
         self.assertEqual({b"f"}, {told.letters for told in self.told})
 
@@ -256,8 +262,7 @@ class Telling(NoticesCase):
 
         ids = [graph.anchor.job.job_id for graph in graphs]
         self.assertEqual({"ready"}, self.states_of(ids))
-        edge: Any = self.client.hget(self.keys.parents("a", ids[0]), parent)
-        self.assertEqual(b"cc\x1f!", edge)
+        self.assertEqual(("cc", "!"), self.known("a", ids[0], parent))
 
     async def test_a_poke_tells_and_never_raises(self) -> None:
         _, followers = await self.followed("b")
@@ -405,8 +410,7 @@ class AskingThem(NoticesCase):
         (score,) = [score for _, score in self.scores("b")]
         self.assertLess(score, await self.now_ms() + 60_000)
         self.assertIn(("a", "RedisKeysBroken"), self.faults)
-        edge: Any = self.client.hget(self.keys.parents("b", graph.anchor.job.job_id), parents[1])
-        self.assertEqual(f"cc\x1f{RESULT}", edge.decode())
+        self.assertEqual(("cc", RESULT), self.known("b", graph.anchor.job.job_id, parents[1]))
 
     async def test_everybody_can_be_made_to_ask_at_once(self) -> None:
         parent = await self.enqueue(queue="a")
@@ -491,6 +495,57 @@ class AskingThem(NoticesCase):
 
         self.assertEqual({"completed"}, set(self.ends(graph).values()))
         self.assertEqual([self.id_of(graph, "two"), self.id_of(graph, "four")], self.ran)
+
+    async def test_a_word_from_before_it_was_run_again_does_not_end_a_workflow(self) -> None:
+        """A second teller brings what it had read before the first one told it and somebody ran the workflow again."""
+        graph = self.workflow({"one": ("a", ""), "two": ("b", "cone")})
+        await self.job_store.workflows.plant(graph)
+        await self.notices.wait_until_idle()
+        await self.end_all("a")
+        await self.notices.tell("a")
+        await self.fail_all("b")
+        (entry,) = self.client.xrange(self.keys.notices("b"))
+        await self.notices.tell("b")
+        self.assertEqual("dead", self.ends(graph)[""])
+
+        await self.job_store.retry(graph.anchor.job.job_id)
+        fields: Any = [item for pair in entry[1].items() for item in pair]
+        await self.notices.bring(words_of(fields, entry[0]))
+        self.assertEqual("blocked", self.ends(graph)[""])
+        self.assertLess(self.scores("a")[0][1], await self.now_ms() + 2000)
+        while await self.notices.ask("a"):
+            pass
+        await self.work()
+
+        self.assertEqual({"completed"}, set(self.ends(graph).values()))
+
+    async def fail_all(self, queue: str) -> None:
+        """Fail all ready jobs of the queue, by a runner that tells nobody of it."""
+        lease = Lease(self.link, self.a_link(), self.keys, queue, "failing", Random(1))
+        await lease.register({"pid": 1})
+        for job in (await lease.claim(1000)).jobs:
+            await lease.end_and_wait("fail", fail_record(job.job_id, job.token, ERROR, None))
+
+    async def test_a_word_from_before_it_was_run_again_sets_no_alarm_off(self) -> None:
+        parent = await self.enqueue(queue="a")
+        graph = self.waiting_for(parent, rule="f")
+        await self.job_store.workflows.plant(graph)
+        job_id = graph.anchor.job.job_id
+        await self.fail_all("a")
+        (entry,) = self.client.xrange(self.keys.notices("a"))
+        self.client.delete(self.keys.notices("a"))
+        await self.job_store.retry(parent)
+        # A fast machine does all this within the ms of the notice.
+        self.client.hset(self.keys.base("b") + "job:" + job_id, "reopened", int(entry[0].split(b"-")[0]) + 1)
+
+        fields: Any = [item for pair in entry[1].items() for item in pair]
+        await self.notices.bring(words_of(fields, entry[0]))
+
+        self.assertEqual({"": "blocked"}, self.ends(graph))
+        await self.ask_all("b")
+        await self.fail_all("a")
+        await self.notices.tell("a")
+        self.assertEqual({"": "ready"}, self.ends(graph))
 
     async def test_a_plain_job_that_is_cancelled_costs_no_command(self) -> None:
         counted = Counting(self.link)

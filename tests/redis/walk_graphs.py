@@ -19,7 +19,7 @@ from typing import Any
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import NewJob
 from lib.jobs.spec import JobSpec
-from lib.jobs.state import FINISHED
+from lib.jobs.state import BLOCKED, FINISHED
 from lib.jobs.workflow import Edge, GraphJob
 from lib.queue.framing import FIELD_BYTE
 from lib.queue.notice_text import Asked, Word, answers_of, asked_from, attach_text, words_of, words_text
@@ -33,7 +33,7 @@ from tests.redis.walk import PRIORITIES, QUEUE, TAGS, main
 from tests.redis.walk_limits import LIVING, LimitedWalk
 from tests.system.oracle import Client
 
-MOST_IN_GRAPHS = 20
+MOST_IN_GRAPHS = 36
 ENDS = ("finish", "fail", "snooze", "release")
 Calls = AsyncIterator[str]
 """Calls of scripts that belong together: the name of each, once it was made."""
@@ -41,6 +41,8 @@ Calls = AsyncIterator[str]
 
 class GraphWalk(LimitedWalk):
     """A walk in which graphs are planted, told, asked, changed and taken apart."""
+
+    overlaps = ("skip", "allow", "queue", "queue")
 
     def __init__(self, link: RedisLink, client: Client, seed: int) -> None:
         super().__init__(link, client, seed)
@@ -50,7 +52,8 @@ class GraphWalk(LimitedWalk):
         self._heard: list[Word] = []
 
     def _steps(self) -> dict[Callable[[], Awaitable[str]], int]:
-        steps = {**super()._steps(), self._begin: 14, self._go_on: 50, self._say_again: 4, self._look_at_graphs: 2}
+        steps = {**super()._steps(), self._begin: 20, self._go_on: 90, self._say_again: 4, self._look_at_graphs: 2}
+        steps |= {self._claim: 30, self._end: 30, self._become_plain: 1, self._expire: 8, self._trim: 2}
         for step in (self._plant, self._resolve):  # They say words at random, which nobody has said.
             del steps[step]
         return steps
@@ -67,6 +70,15 @@ class GraphWalk(LimitedWalk):
         return answer.rstrip(b"+") if script in ENDS else answer
 
     # Steps.
+
+    def _new_job(self) -> NewJob:
+        """Some take the place of the job that lives under their key."""
+        job, rng = super()._new_job(), self._rng
+        if job.unique_key not in ("a", "b") or rng.random() < 0.3:
+            return job
+        if rng.random() < 0.5:
+            return job._replace(unique_mode="replace")
+        return job._replace(unique_mode="debounce", unique_ttl_ms=60_000, delay_ms=rng.choice((1, 30, 60_000)))
 
     async def _begin(self) -> str:
         """The first of several calls."""
@@ -102,7 +114,8 @@ class GraphWalk(LimitedWalk):
             flat = [one.decode() for one in await self._call("members", ids[0])]
             edges = [edge for edge in self.graphs.now.edges.get(ids[0], []) if edge.is_of_member]
             places = sorted(edges, key=lambda edge: int(edge.name.split("/")[0]))
-            assert flat[::4] == [edge.parent for edge in places], f"{flat}, {places}"
+            found = sorted(zip(flat[1::2], flat[::2], strict=True), key=lambda one: int(one[0][2:].split("/")[0]))
+            assert [one[1] for one in found] == [edge.parent for edge in places], f"{flat}, {places}"
         assert isinstance(await self._call("room", 1), bytes)
         assert await self._call("reserve", "caller 99", "x", f"{QUEUE}-1") in (b"new", f"planting {QUEUE}-1".encode())
         return "nothing"
@@ -135,12 +148,9 @@ class GraphWalk(LimitedWalk):
             yield script
 
     async def _add(self) -> Calls:
-        """`ctx.add`: one more job in the workflow of a job that runs."""
-        running = [job_id for job_id, state in self._states.items() if state == "active"]
-        homes = [
-            edge.parent for job_id in running for edge in self.graphs.now.edges.get(job_id, []) if edge.rule == "o"
-        ]
-        homes = [home for home in homes if "joins" in self.graphs.now.jobs.get(home, {})]
+        """`ctx.add`: one more job in a workflow; one that ends meanwhile does not take it."""
+        jobs = self.graphs.now.jobs
+        homes = [job_id for job_id, state in self._states.items() if state == BLOCKED and "joins" in jobs[job_id]]
         if not homes or len(self._states) > MOST_IN_GRAPHS:
             return
         home = self._rng.choice(homes)
@@ -231,7 +241,7 @@ class GraphWalk(LimitedWalk):
         }
         if '"type":"workflow"' in job.spec_text:
             return job
-        return job._replace(**{name: value for name, value in options.items() if rng.random() < 0.15})
+        return job._replace(**{name: value for name, value in options.items() if rng.random() < 0.25})
 
     # The end.
 

@@ -34,7 +34,7 @@ class KnownEdge(NamedTuple):
 def edges_of(parents: dict[str, str]) -> list[KnownEdge]:
     """The edges of a hash parents:<id>, without the counts."""
     return [
-        KnownEdge(parent, text[0], text[1], text[2:].partition("\x1f")[0])
+        KnownEdge(parent, text[0], text[1], text[2:])
         for parent, text in sorted(parents.items())
         if parent[0] not in "#@"
     ]

@@ -57,11 +57,38 @@ class LeastRights(unittest.TestCase):
         for method, path, body, expected in changes:
             status, answer, _ = server.request(method, path, body)
             self.assertEqual(expected, status, (method, path, answer))
+        self.run_graphs(server)
         _code, said = worker.examined("--check")
 
         self.assertIn("ok     Jobs: each is in exactly one place", said)
         self.assertEqual([], redis.client.acl_log())
         self.assertNotIn("errorstat_NOPERM", redis.client.info("errorstats"))
+
+    def run_graphs(self, server: Server) -> None:
+        """Jobs that wait for jobs: told, explained, cancelled and run again, alone and as a workflow."""
+        mail = {**MAIL, "delay_s": 600}
+        _, parent, _ = server.request("POST", "/api/jobs", mail)
+        status, waits, _ = server.request("POST", "/api/jobs", {**MAIL, "after": [parent["id"]], "then": [MAIL]})
+        self.assertEqual((202, "blocked"), (status, waits["state"]), waits)
+        jobs = {"first": mail, "then": {**MAIL, "after": ["first"]}, "late": {**mail, "optional": True}}
+        status, workflow, _ = server.request("POST", "/api/workflows", {"jobs": jobs}, idempotency_key='"graph-1"')
+        self.assertEqual(202, status, workflow)
+        path, one = f"/api/workflows/{workflow['id']}", f"/api/jobs/{waits['id']}"
+        for method, where, expected in (
+            ("GET", f"{one}/explain", 200),
+            ("GET", "/api/jobs?state=blocked", 200),
+            ("POST", f"{one}/cancel", 200),
+            ("POST", f"{one}/retry", 200),
+            ("POST", f"/api/jobs/{parent['id']}/cancel", 200),
+            ("GET", f"{one}?wait=10", 200),
+            ("POST", f"{path}/cancel", 200),
+            ("GET", f"{path}?wait=10", 200),
+            ("POST", f"{path}/retry", 200),
+            ("GET", f"{path}?wait=15", 200),
+        ):
+            status, answer, _ = server.request(method, where)
+            self.assertEqual(expected, status, (method, where, answer))
+        self.assertEqual("completed", answer["state"], answer)
 
     def a_cancelled_job(self, server: Server) -> str:
         """One that waited, and was changed meanwhile."""

@@ -66,6 +66,10 @@ class Workflows(WorkerCase):
 
         shown = self.ended(workflow)
 
+        (line,) = self.server.wait_for("workflow.planted")
+        self.assertEqual(
+            (workflow["id"], 4, workflow["request_id"]), (line["job_id"], line["jobs"], line["request_id"])
+        )
         self.assertEqual(("completed", "import", 1.0), (shown["state"], shown["name"], shown["progress"]))
         self.assertEqual((4, 4), (shown["counts"]["jobs"], shown["counts"]["completed"]))
         self.assertEqual("fetch", shown["jobs"][0]["name"])

@@ -126,6 +126,9 @@ class ScheduleClock:
         elif taken.outcome == "skipped":
             msg = f"Schedule {name} was skipped: {taken.job_id} has not ended"
             self._log.info("schedule.skipped", msg, job_id=taken.job_id, **about)
+        elif taken.outcome == "crowded":
+            msg = f"Schedule {name} was skipped: 100 of its jobs wait, {taken.job_id} the last of them"
+            self._log.warning("schedule.skipped", msg, job_id=taken.job_id, **about)
         elif taken.outcome == "shifted":
             log_shifted(self._log, queue, name, taken.slot)
 

@@ -76,6 +76,11 @@ class Waiting(unittest.TestCase):
 
         self.assertEqual("the job by which it begins has not begun itself: email-1 (blocked for 3 min)", said)
 
+    def test_a_job_deep_in_a_then_whose_anchor_is_not_there_yet(self) -> None:
+        said = detail("blocked", "a.email-1 ", ParentFacts(edge("a.email-1 ")))
+
+        self.assertEqual("the job by which it begins has not begun itself: email-1 (there is no such job)", said)
+
     def test_what_keeps_it_waiting_then(self) -> None:
         one = parent(edge("c.email-7 "), "ready")
         for facts, words in (

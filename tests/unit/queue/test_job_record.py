@@ -11,6 +11,13 @@ def text(*fields: str, created: str = "5", due: str = "") -> bytes:
 
 
 class Record(unittest.TestCase):
+    def test_of_a_blocked_job_the_time_is_shown_before_which_it_does_not_run(self) -> None:
+        times = ("since", "5", "free_due", "7")
+
+        self.assertEqual(7, record_from("q-1", text("state", "blocked", *times)).run_at_ms)
+        self.assertEqual(5, record_from("q-1", text("state", "ready", *times)).run_at_ms)
+        self.assertIsNone(record_from("q-1", text("state", "blocked", "since", "5")).run_at_ms)
+
     def test_a_job_that_failed_once_and_was_completed(self) -> None:
         record = record_from(
             "q-1",

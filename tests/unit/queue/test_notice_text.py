@@ -21,22 +21,23 @@ class Words(unittest.TestCase):
     def test_a_notice_is_a_word_for_each_follower(self) -> None:
         fields = [b"parent", A, b"outcome", b"c", b"followers", B + b"," + A, b"said", b'{"rows":5}']
 
-        words = words_of(fields)
+        words = words_of(fields, b"1764410000123-7")
 
-        self.assertEqual([Word(B, A, b"c", b'{"rows":5}'), Word(A, A, b"c", b'{"rows":5}')], words)
+        ms = b"1764410000123"
+        self.assertEqual([Word(B, A, b"c", b'{"rows":5}', ms), Word(A, A, b"c", b'{"rows":5}', ms)], words)
         self.assertEqual({"b": words[:1], "a": words[1:]}, by_queue(words))
 
     def test_an_entry_that_no_script_wrote_has_no_words(self) -> None:
         for fields in ([b"x", b"y"], [b"followers"], [b"followers", b",,"]):
-            self.assertEqual([], words_of(fields))
+            self.assertEqual([], words_of(fields, b"1-0"))
 
     def test_what_is_no_jobs_id_has_no_queue(self) -> None:
         self.assertEqual({}, by_queue([Word(b"\xff", A, b"c", b""), Word(b"", A, b"c", b"")]))
 
     def test_the_records_end_each_with_its_mark(self) -> None:
         self.assertEqual(
-            b"%b\x1f%b\x1fd\x1fwhy\x1e%b\x1f%b\x1fg\x1f\x1e" % (A, B, B, A),
-            words_text([Word(A, B, b"d", b"why"), Word(B, A, b"g", b"")]),
+            b"%b\x1f%b\x1fd1764\x1fwhy\x1e%b\x1f%b\x1fg\x1f\x1e" % (A, B, B, A),
+            words_text([Word(A, B, b"d", b"why", b"1764"), Word(B, A, b"g", b"")]),
         )
 
     def test_a_call_has_so_many_words_at_most(self) -> None:
@@ -53,7 +54,7 @@ class Words(unittest.TestCase):
 
 class Questions(unittest.TestCase):
     def test_questions_and_orders_are_told_apart(self) -> None:
-        flat = [A, B, b"fetch", b"c", A, B, b"12/sum", b"k", A, B, b"7/part", b"r3"]
+        flat = [b"1764", A, B, b"fetch", b"c", A, B, b"12/sum", b"k", A, B, b"7/part", b"r3"]
 
         question, to_cancel, to_retry = asked_from(flat)
 

@@ -66,7 +66,7 @@ local function retry(id, unique_key, key, fingerprint, is_from_start, seen, orde
     local type_name = type_of_job(job)
     unique, holder = unique_place(unique_key, type_name, id)
     -- WHY the holder may have ended: two jobs of one key would have run within its time.
-    if unique_mode and not holder then throttle, holder = throttle_place(unique_key, type_name, id) end
+    if unique_mode == 'throttle' and not holder then throttle, holder = throttle_place(unique_key, type_name, id) end
   end
   if holder then return 'unique ' .. holder end
 

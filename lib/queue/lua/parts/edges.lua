@@ -1,11 +1,13 @@
 -- An edge says that a job, the follower, waits for what becomes of another one, its parent. parents:<follower> holds
--- the edges of a job: the parent's id -> '<rule><mark><name>\31<what the parent said>', as in 'ccfetch\31{"rows":5}'.
+-- the edges of a job: the parent's id -> '<rule><mark><name>', as in 'ccfetch'.
 -- rule: what the follower waits for. c: the parent has completed | e: it has ended | f: it has failed
 --   | o: the parent is its workflow, and is open | a: the parent is the anchor of its graph, and is there
 --   | and what a workflow asks of its own jobs: m: the job must complete | n: it need not
 -- mark: what the follower was told. . nothing | c completed | d dead | x cancelled, for a parent of its own failed
 --   | k cancelled by a person | s skipped | g gone: nobody knows the parent | o open
--- What the parent said is its result or its error, JSON; '' for none; '!' where it was too much to keep.
+-- What the parent said, its result or its error, stands in said:<follower>: the parent's id -> JSON, or '!' where it
+-- was too much to keep. Of its own jobs a workflow keeps nothing: no handler reads it.
+-- WHY two hashes: a thousand parents may say 64 KiB each, and a script that looks at all edges would read it all.
 -- Beside the edges stand counts of them by class: '#open' '#lost' '#cut' '#bad' '#off' of the rules c e f o a,
 -- '@open' … of m and n. Edges of the class ok are not counted.
 local CLASSES = {
@@ -25,6 +27,7 @@ local function class_of(rule, mark)
 end
 
 local function parents_of(id) return base .. 'parents:' .. id end
+local function said_to(id) return base .. 'said:' .. id end
 
 -- is_for_open(rule): is this the wait for the word that a workflow is open, or that an anchor is there?
 local function is_for_open(rule) return rule == 'o' or rule == 'a' end
@@ -35,8 +38,8 @@ local function is_of_own_job(rule) return rule == 'm' or rule == 'n' end
 -- count_name(rule, class): the field that counts such edges, as '#open'.
 local function count_name(rule, class) return (is_of_own_job(rule) and '@' or '#') .. class end
 
--- split_edge(edge): rule, mark, name, what the parent said.
-local function split_edge(edge) return string.match(edge, '^(.)(.)([^\31]*)\31?(.*)$') end
+-- split_edge(edge): rule, mark, name.
+local function split_edge(edge) return string.match(edge, '^(.)(.)(.*)$') end
 
 -- each_edge(id): an iterator over the job's edges: parent, rule, mark, name.
 local function each_edge(id)

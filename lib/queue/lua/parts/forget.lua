@@ -10,7 +10,10 @@ local function forget(state, ids)
     local stale_in, tags, waits = f[1], f[2], f[3]
     if type(stale_in) == 'string' then redis.call('HSET', base .. 'gone', id, #stale_in) end
     if type(tags) == 'string' then add_by_tag(by_tag, tags, id) end
-    if waits then jobs[#jobs + 1] = base .. 'parents:' .. id end
+    if waits then
+      jobs[#jobs + 1] = base .. 'parents:' .. id
+      jobs[#jobs + 1] = base .. 'said:' .. id
+    end
     jobs[#jobs + 1] = job
     logs[#logs + 1] = base .. 'log:' .. id
   end

@@ -9,7 +9,7 @@ local function write_edges(id, text)
     local sign = (rule == 'm' or rule == 'n') and '@' or '#'
     counts[sign] = counts[sign] + 1
     fields[#fields + 1] = parent
-    fields[#fields + 1] = rule .. '.' .. name .. '\31'
+    fields[#fields + 1] = rule .. '.' .. name
   end
   for at = 1, #fields, 1000 do redis.call('HSET', key, unpack(fields, at, math.min(at + 999, #fields))) end
   for sign, count in pairs(counts) do

@@ -14,7 +14,7 @@ local function edges_text(id)
   local edges = redis.pcall('HGETALL', base .. 'parents:' .. id)
   local texts = {}
   for at = 1, edges.err and 0 or #edges, 2 do
-    local rule, mark, name = string.match(edges[at + 1], '^([cef])(.)([^\31]*)')
+    local rule, mark, name = string.match(edges[at + 1], '^([cef])(.)(.*)')
     if rule then texts[#texts + 1] = rule .. mark .. edges[at] .. ' ' .. name end
   end
   return table.concat(texts, ',')

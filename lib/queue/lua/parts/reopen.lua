@@ -1,8 +1,8 @@
 -- reopen(id, is_wanted): edges for which is_wanted(rule, mark) is true are open again, and are asked for anew. Returns
--- whether there were any.
+-- whether there were any. When that was stands in the field `reopened`: a word from before is void (resolve.lua).
 -- has_not_got(rule, mark): has the edge not got what it waits for? Of a workflow's own jobs: has the job not completed,
 -- though it was to run? WHY optional ones too: a workflow that is run again runs all of these.
--- @use edges
+-- @use clock edges
 local function has_not_got(rule, mark)
   if is_of_own_job(rule) then return string.find('dxkg', mark, 1, true) ~= nil end
   local class = class_of(rule, mark)
@@ -10,11 +10,12 @@ local function has_not_got(rule, mark)
 end
 
 local function reopen(id, is_wanted)
-  local fields, changes = {}, {}
+  local fields, reopened, changes = {}, {}, {}
   for parent, rule, mark, name in each_edge(id) do
     if mark ~= '.' and is_wanted(rule, mark) then
       fields[#fields + 1] = parent
-      fields[#fields + 1] = rule .. '.' .. name .. '\31'
+      reopened[#reopened + 1] = parent
+      fields[#fields + 1] = rule .. '.' .. name
       local was, is = count_name(rule, class_of(rule, mark)), count_name(rule, 'open')
       changes[was], changes[is] = (changes[was] or 0) - 1, (changes[is] or 0) + 1
     end
@@ -25,5 +26,9 @@ local function reopen(id, is_wanted)
   for name, by in pairs(changes) do
     if name ~= '#ok' and name ~= '@ok' then redis.call('HINCRBY', parents_of(id), name, by) end
   end
-  return #fields > 0
+  if #reopened > 0 then
+    redis.call('HDEL', said_to(id), unpack(reopened))
+    redis.call('HSET', base .. 'job:' .. id, 'reopened', now)
+  end
+  return #reopened > 0
 end

@@ -20,7 +20,7 @@ for other, other_rule, _, other_name in each_edge(workflow) do
 end
 if tonumber(joins) >= most then return 'full' end
 
-redis.call('HSET', parents_of(workflow), id, rule .. '.' .. joins .. '/' .. name .. '\31')
+redis.call('HSET', parents_of(workflow), id, rule .. '.' .. joins .. '/' .. name)
 redis.call('HINCRBY', parents_of(workflow), '@open', '1')
 redis.call('HINCRBY', job, 'joins', '1')
 if is_open then give_notice(workflow, 'o', id, '') end

@@ -3,12 +3,12 @@
 -- the same step.
 -- KEYS 1 base
 -- ARGV 1 most jobs  2 ms until they ask again  3 the same of a workflow that is being stopped, or run again
--- RETURNS for each edge that is open: id, parent, its name, its rule. In place of the rule: 'k' where the parent, a
---      job of the workflow, is to be cancelled | 'r<round>' where it is to be run again, in the order of the numbers
---      in its name
+-- RETURNS now_ms, and for each edge that is open: id, parent, its name, its rule. In place of the rule: 'k' where the
+--      parent, a job of the workflow, is to be cancelled | 'r<round>' where it is to be run again, in the order of the
+--      numbers in its name
 -- @use clock edges
 local most, again_ms, order_again_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local reply = {}
+local reply = {now}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', base .. 'unsure', '-inf', now, 'LIMIT', 0, most)) do
   local state, is_to_stop, round =
     unpack(redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'cancel_requested', 'round'))

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- resolve.lua: tell jobs what has become of those for which they wait, and do what follows from it.
 -- KEYS 1 base
--- ARGV 1 records, 200 at most: follower, parent, mark (parts/edges.lua), what the parent said
+-- ARGV 1 records, 200 at most: follower, parent, mark (parts/edges.lua) and behind it the ms at which it was so, or
+--      nothing, what the parent said
 --      2 '<process> <number>' as plant.lua has it, or ''
 -- RETURNS a letter a record: 1 taken | f taken, and the follower is free | e taken, and the follower has ended by it
 --      | 0 the follower knows as much already, or does not wait for that parent | - there is no such job; and a +
@@ -31,22 +32,52 @@ check_types('ZCARD', 'blocked', 'unsure', 'completed', 'dead', 'cancelled')
 has_followers()
 check_types('XLEN', 'notices')
 
-local function is_lost_parent(rule, mark) return mark == 'g' and not is_of_own_job(rule) end
+-- Were edges of the job reopened since the word was true? Then the job is to ask.
+-- WHY: two tell the same notice. One has told it, the job has ended by it and somebody runs it again; and then comes
+-- the other. WHY c and o always count: what has completed, or is open, stays so.
+local function is_void(id, mark, ms)
+  if not ms or mark == 'c' or mark == 'o' then return false end
+  local state, reopened = unpack(redis.call('HMGET', base .. 'job:' .. id, 'state', 'reopened'))
+  if not reopened or ms >= (tonumber(reopened) or 0) then return false end
+  if state == 'blocked' then ask_now(id) end
+  return true
+end
+
+-- What a job has heard of others before its workflow is open, or its anchor is there, may be void; it asks anew then.
+-- Where the workflow had been ended, its jobs have ended for that, and none had begun. Else those are gone that asked
+-- for the anchor before it was there. WHY not c: what has completed stays so.
+local function is_of_others(rule) return not is_of_own_job(rule) and not is_for_open(rule) end
+local function is_void_of_unbegun(rule, mark) return mark ~= 'c' and is_of_others(rule) end
+local function is_void_of_gone(rule, mark) return mark == 'g' and is_of_others(rule) end
+
+local function void_others(id, rule, was)
+  local state, reopened = unpack(redis.call('HMGET', base .. 'job:' .. id, 'state', 'reopened'))
+  local had_ended = rule == 'o' and (was ~= 'open' or reopened)
+  if reopen(id, had_ended and is_void_of_unbegun or is_void_of_gone) and state == 'blocked' then ask_now(id) end
+end
+
+-- Keep what the parent said; where it says nothing this time, drop what it said before. known: the mark until now.
+local function keep_said(id, parent, said, known)
+  if said ~= '' then
+    redis.call('HSET', said_to(id), parent, #said > MOST_KEPT and '!' or said)
+  elseif known ~= '.' then
+    redis.call('HDEL', said_to(id), parent)
+  end
+end
 
 -- Write the word into the edge. Returns whether it says more than what stood there.
-local function take_word(id, parent, mark, said)
+local function take_word(id, parent, mark, ms, said)
   local edge = redis.call('HGET', parents_of(id), parent)
   if not edge then return false end
   local rule, known, name = split_edge(edge)
   if mark == 'o' and not is_for_open(rule) then return false end
   local was, is = class_of(rule, known), class_of(rule, mark)
-  if RANKS[is] <= RANKS[was] then return false end
-  if #said > MOST_KEPT then said = '!' end
-  redis.call('HSET', parents_of(id), parent, rule .. mark .. name .. '\31' .. said)
+  if RANKS[is] <= RANKS[was] or is_void(id, mark, ms) then return false end
+  redis.call('HSET', parents_of(id), parent, rule .. mark .. name)
+  if not is_of_own_job(rule) then keep_said(id, parent, said, known) end
   redis.call('HINCRBY', parents_of(id), count_name(rule, was), '-1')
   if is ~= 'ok' then redis.call('HINCRBY', parents_of(id), count_name(rule, is), '1') end
-  -- WHY: others that asked for their anchor before it was there said that they end for that. Such a word is void.
-  if mark == 'o' then reopen(id, is_lost_parent) end
+  if mark == 'o' then void_others(id, rule, was) end
   return true
 end
 
@@ -60,7 +91,7 @@ end
 local answers = {}
 for id, parent, mark, said in each_record(records) do
   local job = base .. 'job:' .. id
-  if take_word(id, parent, mark, said) then
+  if take_word(id, parent, string.sub(mark, 1, 1), tonumber(string.sub(mark, 2)), said) then
     answers[#answers + 1] = judge(id, job)
   else
     answers[#answers + 1] = redis.call('EXISTS', job) == 1 and '0' or '-'
