@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 from unittest.mock import patch
 
+from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.jobs.schedule import Schedule
 from lib.jobs.schedule_request import schedule_text
 from lib.jobs.workflow import Graph
@@ -353,6 +354,39 @@ class Bad(GraphScheduleCase):
         await self.upkeep()
         await self.work()
         return frozen.calls >= calls
+
+    async def test_at_maxmemory_the_slot_stays_due_and_nothing_of_it_is_there(self) -> None:
+        await self.due(flow())
+        self.configure("maxmemory", 1)
+        try:
+            with self.assertRaises(RedisUnavailable):
+                await self.take()
+        finally:
+            self.configure("maxmemory", 0)
+
+        self.assertEqual({}, self.states())
+        self.assertEqual("fired", (await self.take()).outcome)
+        await self.work()
+        await self.assert_all_ran_once(len(JOBS))
+
+    async def test_a_broken_key_of_one_queue_keeps_the_slot_due_until_it_is_mended(self) -> None:
+        await self.due(flow())
+        broken = self.keys.base("c") + "all"
+        self.client.set(broken, "x")
+        for _ in range(2):
+            with self.assertRaises(RedisKeysBroken):
+                await self.take()
+            for queue in ("a", "b"):
+                await self.ask_all(queue)
+        self.assertEqual({"cancelled"}, {*self.states().values()})
+
+        self.client.delete(broken)
+        self.assertEqual("fired", (await self.take()).outcome)
+
+        await self.work()
+        await self.upkeep()
+        await self.work()
+        await self.assert_all_ran_once(len(JOBS))
 
     async def test_an_edit_behind_the_planting_leaves_jobs_that_find_no_anchor(self) -> None:
         one, now_ms = await self.due(flow())

@@ -136,9 +136,8 @@ class ScheduleClock:
         """Once, until the slot is taken."""
         if (queue, name) not in self._held_up:
             self._held_up.add((queue, name))
-            msg = (
-                f"Schedule {name} waits: the queue {queue}, another queue of its jobs, or its group is at its max_depth"
-            )
+            where = "another queue of its jobs" if outcome == "graph_full" else "the job's group in it"
+            msg = f"Schedule {name} waits: the queue {queue}, or {where}, is at its max_depth"
             self._log.warning("schedule.held_up", msg, **about)
 
 
