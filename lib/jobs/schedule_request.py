@@ -12,12 +12,14 @@ queues them later needs to know no types (slot_jobs.py).
 import json
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds
 from lib.jobs import submission
 from lib.jobs.cron_text import CronError, read_cron
+from lib.jobs.graph_reader import MOST_IN_THEN
 from lib.jobs.job import MAX_DELAY_S, NewJob
 from lib.jobs.job_graph_request import read_job_graph
 from lib.jobs.masking import unmasked
@@ -28,6 +30,7 @@ from lib.jobs.schedule import CATCH_UPS, OVERLAPS, Schedule
 from lib.jobs.schedule_tree import each_job, with_each_job
 from lib.jobs.spec import JobSpec
 from lib.jobs.workflow import WORKFLOW_TYPE
+from lib.jobs.workflow_request import MOST_JOBS as MOST_IN_WORKFLOWS
 from lib.jobs.workflow_request import read_workflow
 from lib.jobs.zones import UnknownZone, find_zone
 from lib.json_text import to_json
@@ -38,6 +41,7 @@ LAST_YEAR_MS: Final = 7_258_118_400_000
 """2200-01-01T00:00:00Z: no schedule starts or ends later."""
 MAX_JITTER_S: Final = 86_400
 MOST_PREVIEWED: Final = 50
+MOST_JOBS: Final = MOST_IN_WORKFLOWS + MOST_IN_THEN
 _OWNER: Final = re.compile(r"[A-Za-z0-9._:@/-]{1,128}")
 MOST_TEXT: Final = 1 << 20
 """So many bytes has the text of a schedule of several jobs at most. A supervisor reads it at each slot."""
@@ -207,6 +211,10 @@ def _resolved(
     `errors`, with pointers under /job or /workflow."""
     if kind == "job" and sent.get("type") == WORKFLOW_TYPE:
         errors.append(FieldError("/job/type", "has no handler: give the workflow's jobs in `workflow`, without a job"))
+        return {}
+    # WHY before all else: what follows looks at each of them, and a body of a MiB may hold 300,000.
+    if any(islice(each_job(sent), MOST_JOBS, None)):
+        errors.append(FieldError(f"/{kind}", f"has more than {MOST_JOBS} jobs"))
         return {}
     faults: list[FieldError] = []
     wanted = with_each_job(sent, lambda job, at: _without_refused(job, at, kind, faults))

@@ -7,7 +7,7 @@ Each job has a pointer from the top of that JSON: "" and "/then/0" in the first,
 the second.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lib.jobs.graph_reader import below
@@ -38,16 +38,18 @@ def with_each_job(tree: Any, change: Change, pointer: str = "") -> Any:
     return found if then is None else found | {"then": then}
 
 
-def each_job(tree: Any) -> Sequence[tuple[str, dict[str, Any]]]:
-    """The pointer of every job, and the job without its `then`."""
-    found: list[tuple[str, dict[str, Any]]] = []
-
-    def note(job: dict[str, Any], pointer: str) -> dict[str, Any]:
-        found.append((pointer, job))
-        return job
-
-    with_each_job(tree, note)
-    return found
+def each_job(tree: Any, pointer: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """The pointer of every job, and the job; its `then` stands in it as it is."""
+    if type(tree) is not dict:
+        return
+    then, members = tree.get("then"), tree.get("jobs")
+    if type(members) is dict:
+        for name, member in members.items():
+            yield from each_job(member, below(f"{pointer}/jobs", name))
+    else:
+        yield pointer, tree
+    for number, job in enumerate(then if type(then) is list else ()):
+        yield from each_job(job, f"{pointer}/then/{number}")
 
 
 def with_masks(tree: Any) -> Any:

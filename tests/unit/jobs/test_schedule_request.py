@@ -251,6 +251,8 @@ class Refused(unittest.TestCase):
             ({"job": {**JOB, "delay_s": 5}}, "/job/delay_s", "the schedule says when"),
             ({"job": {**JOB, "run_at": "2026-12-01T00:00:00Z"}}, "/job/run_at", "the schedule says when"),
             ({"job": {**JOB, "unique": {"key": "k"}}}, "/job/unique", "use the schedule's overlap"),
+            ({"job": {**JOB, "then": [{}] * 11_001}}, "/job", "has more than 11000 jobs"),
+            ({"job": {**JOB, "then": [JOB] * 1001}}, "/job/then", "has more than 1000 jobs"),
             ({"job": {"type": "workflow", "payload": {}}}, "/job/type", "give the workflow's jobs in `workflow`"),
             ({"job": {**JOB, "after": []}}, "/job/after", "a schedule's run waits for no job"),
             ({"job": {**JOB, "then": {}}}, "/job/then", "must be an array, not an object"),

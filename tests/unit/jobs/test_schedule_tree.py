@@ -33,7 +33,7 @@ class Trees(unittest.TestCase):
     def test_values_of_no_right_type_stay_for_whoever_refuses_them(self) -> None:
         for value in ODD:
             self.assertEqual(value, with_each_job(value, lambda job, pointer: {}))
-            self.assertEqual([], each_job(value))
+            self.assertEqual([], [*each_job(value)])
         self.assertEqual({"jobs": {"a": 5}}, with_each_job({"jobs": {"a": 5}}, lambda job, pointer: {}))
         self.assertEqual(JOB | {"then": 5}, with_each_job(JOB | {"then": 5}, lambda job, pointer: job))
         self.assertEqual(JOB, with_each_job(JOB | {"then": []}, lambda job, pointer: job))
