@@ -27,7 +27,7 @@ from lib.queue.workflow_text import record_of
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 from tests.redis.graph_judge import Node, Plan
-from tests.redis.graph_walk_judge import GraphJudge
+from tests.redis.graph_walk_judge import GraphJudge, snapshot
 from tests.redis.graphs import REQUEST_ID, TRACE, graph_of, random_plan
 from tests.redis.walk import PRIORITIES, QUEUE, TAGS, main
 from tests.redis.walk_limits import LIVING, LimitedWalk
@@ -177,6 +177,10 @@ class GraphWalk(LimitedWalk):
         name = f"added{next(self._numbers)}"
         word = await self._call("adopt", home, job.job.job_id, name, self._rng.choice("mn"), 1000)
         assert word in (b"done", b"ended", b"gone"), word
+        if word == b"done" and "opened" in self.graphs.now.jobs[home]:
+            now = snapshot(self._client, self._base)
+            told = {one for notice in now.notices.values() if notice.outcome == "o" for one in notice.followers}
+            assert job.job.job_id in told, f"{home} is open, and its new job is not told: {now.notices}"
         yield "adopt"
 
     async def _tell_all(self) -> Calls:
