@@ -113,6 +113,18 @@ class Workflows:
             before, graph = await self._prepared(graph, keyed)
         return _replayed(before) if before.startswith("planted") else await self._plant(graph, keyed)
 
+    async def plant_members(self, graph: Graph) -> None:
+        """Plant all jobs of a graph but the anchor, which fire.lua takes in for a schedule; until then none of them
+        runs. Raises QueueFull, RedisUnavailable or RedisKeysBroken."""
+        with _undecided():
+            await self._admit(graph)
+            for call in member_calls(graph):
+                await self._send(call.queue, call.text, {})
+
+    def begin(self, graph: Graph) -> None:
+        """The anchor was taken in elsewhere: have the first jobs start at once."""
+        self._notices.poke(graph.anchor.job.queue)
+
     async def add(self, workflow_id: str, job: GraphJob, name: str, rule: str) -> None:
         """Have the workflow wait for one job more. job: with an edge of the rule o on the workflow, and the workflow
         among its followers. name: by which the workflow knows it. rule: m, or n where it is optional.

@@ -33,7 +33,7 @@ class Rounds(NoticesCase):
         bulkheads, rng = Bulkheads(self.log), Random(1)
         outcomes = OutcomeLog(self.job_store, self.log)
         self.teller = self.a_logging_teller(bulkheads, outcomes)
-        slots = ScheduleSlots(self.link, self.keys, self.ids)
+        slots = ScheduleSlots(self.link, self.keys, self.ids, self.job_store.workflows)
         clock = ScheduleClock(slots, self.log, bulkheads, rng, tasks.add)
         walk = Walk(self.link, self.keys, page=NAMES_AT_ONCE)
         self.upkeep_ = Upkeep(self.queues, walk, outcomes, settings, self.log, bulkheads, rng, clock, self.teller)

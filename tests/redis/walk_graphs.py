@@ -123,7 +123,7 @@ class GraphWalk(LimitedWalk):
     # Calls that belong together.
 
     async def _plant_graph(self) -> Calls:
-        """A graph: its jobs in any order, some of them twice; the anchor last."""
+        """A graph: its jobs in any order, some of them twice; the anchor last, of a schedule at times."""
         if len(self._states) > MOST_IN_GRAPHS:
             return
         graph = graph_of(_in_one_queue(random_plan(self._rng)), self._ids.new(QUEUE, REQUEST_ID), self._changed)
@@ -131,7 +131,25 @@ class GraphWalk(LimitedWalk):
         while members:
             some, members = members[:4], members[4:]
             yield await self._plant_records(some)
-        yield await self._plant_records([graph.anchor])
+        if self._rng.random() < 0.3:
+            yield await self._fire_anchor(graph.anchor)
+        else:
+            yield await self._plant_records([graph.anchor])
+
+    async def _fire_anchor(self, anchor: GraphJob) -> str:
+        """A slot of a schedule takes the anchor in, unless there is no room."""
+        version, _ = await self._version_and_due("s")
+        await self._call("schedule", "s", "{}", version, 1, "set", str(10**13), "1", "", 10, "")
+        await self._enter("s")
+        version, seen = await self._version_and_due("s")
+        await self._call("shift", "s", version, seen, 1, 1, "")
+        slot = ("s", version, "1", 10**13, 1, "", 1, 0, self._rng.choice(("allow", "skip")))
+        word, *_ = await self._call("fire", *slot, "", 1, "ask")
+        if word == b"plant":
+            word, *_ = await self._call("fire", *slot, record_of(anchor), 1, "planted")
+            assert word in (b"fired", b"group_full"), word
+        assert word in (b"fired", b"full", b"group_full", b"skipped"), word
+        return "fire"
 
     async def _follow(self) -> Calls:
         """`after` of POST /api/jobs: a job that waits for some that are there, or were a moment ago."""
