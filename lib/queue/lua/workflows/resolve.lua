@@ -53,6 +53,8 @@ local function is_void_of_gone(rule, mark) return mark == 'g' and is_of_others(r
 local function void_others(id, rule, was)
   local state, reopened = unpack(redis.call('HMGET', base .. 'job:' .. id, 'state', 'reopened'))
   local had_ended = rule == 'o' and (was ~= 'open' or reopened)
+  -- WHY: reopen reads all edges, and as a rule there is none to be void.
+  if not had_ended and (tonumber(redis.call('HGET', parents_of(id), '#lost') or 0) or 0) <= 0 then return end
   if reopen(id, had_ended and is_void_of_unbegun or is_void_of_gone) and state == 'blocked' then ask_now(id) end
 end
 
