@@ -48,13 +48,15 @@ SHARES = {"works": 70, "is tried twice": 8, "fails": 16, "crashes": 3, "expires"
 @dataclass
 class Errand:
     """A graph that somebody asks for. fates: of the jobs with a handler, by name; a key of FATES each. is_stopped: it
-    is cancelled in the middle, and run again when all has ended. anchor_id: known once it was answered 202."""
+    is cancelled in the middle, and run again when all has ended. asked_s: when it was sent for the first time.
+    anchor_id: known once it was answered 202. before, unopened: as `evaluate` has them."""
 
     name: str
     plan: Plan
     fates: dict[str, str]
     seconds: dict[str, float]
     is_stopped: bool = False
+    asked_s: float = 0.0
     anchor_id: str = ""
     before: dict[str, str] = field(default_factory=dict)
     unopened: set[str] = field(default_factory=set)

@@ -22,14 +22,22 @@ Answer = tuple[int, Any]
 
 class GraphLoad:
     """Some threads, each of which has one errand at a time. urls: a function each, since a server that was started anew
-    listens elsewhere. ledger, folder: as for Errand.body."""
+    listens elsewhere. ledger, folder: as for Errand.body. pause_s: each thread's behind an errand."""
 
     def __init__(
-        self, urls: Sequence[Callable[[], str]], errands: Iterable[Errand], ledger: Path, folder: Path, *, threads: int
+        self,
+        urls: Sequence[Callable[[], str]],
+        errands: Iterable[Errand],
+        ledger: Path,
+        folder: Path,
+        *,
+        threads: int,
+        pause_s: float,
     ) -> None:
         self._urls = list(urls)
         self._ledger = ledger
         self._folder = folder
+        self._pause_s = pause_s
         self._waiting: SimpleQueue[Errand] = SimpleQueue()
         for errand in errands:
             self._waiting.put(errand)
@@ -69,6 +77,8 @@ class GraphLoad:
     def _run(self, number: int) -> None:
         rng = Random(number)
         while errand := self._next():
+            time.sleep(self._pause_s)
+            errand.asked_s = time.monotonic()
             body = errand.body(self._ledger, self._folder)
             answer = self._until_answered(rng, "POST", errand.path, body, errand.name, accepts=(202,))
             if answer is None:

@@ -5,159 +5,55 @@ that were stopped in the middle are run again, and judged then.
 """
 
 import contextlib
-import hashlib
-import os
-import signal
-import threading
+import http.client
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from random import Random
 
-from lib.queue.scripts import text_of
+from tests.faults.graph_crowd import Crowd, Meddler, killer_at
 from tests.faults.graph_ends import ends, judge, judge_again, look_at_runs, until_still
-from tests.faults.graph_errands import CRASHING, Errand, random_errand
+from tests.faults.graph_errands import Errand, random_errand
 from tests.faults.graph_load import GraphLoad, ask
 from tests.faults.row import Row
-from tests.faults.runners import Runners
+from tests.faults.sentinel import Fleet
 from tests.faults.site import Site
-from tests.processes import Server
-from tests.proxy import CUT_REPLY, CUT_REQUEST, PASS, Proxy, Request, Verdict
+from tests.private_cluster import PrivateCluster
+from tests.private_redis import wait_until
+from tests.proxy import Proxy
 from tests.redis.graphs import QUEUES
+from tests.system.oracle import states
 
-LEASE_S = 5
-FROZEN_S = 17.0
-"""Longer than the 15 s after which jobs ask for an anchor that is not there: they are cancelled, and healed later."""
-CUT_SHARE = 0.01
 THREADS = 4
-
-
-class Crowd:
-    """Two servers and two workers for all queues, each behind `url`; and a worker for jobs that crash, which nobody
-    kills. killed: the runners that were, by pid. frozen: servers that were stopped for a while."""
-
-    def __init__(self, site: Site, url: str, *, ack_replicas: int = 0) -> None:
-        self._site = site
-        self._url = url
-        self._ack_replicas = ack_replicas
-        self.killed: set[int] = set()
-        self.frozen: set[int] = set()
-        self.kills: Counter[str] = Counter()
-        self.servers = [self._server() for _ in range(2)]
-        self.workers = [self._worker() for _ in range(2)]
-        # A job that takes its runner down is dead the second time.
-        self.crashing = site.worker(
-            is_awaited=False, WORKER_QUEUES=f"{CRASHING}=2", CRASH_LIMIT=2, LEASE_S=LEASE_S, ACK_REPLICAS=ack_replicas
-        )
-        for program in (*self.servers, *self.workers, self.crashing):
-            program.wait_until_ready()
-
-    @property
-    def urls(self) -> list[Callable[[], str]]:
-        return [lambda: self.servers[0].url, lambda: self.servers[1].url]
-
-    def kill(self, rng: Random) -> None:
-        """kill -9 of a runner, mostly; or a server, a supervisor, or a supervisor with its runners. Who has just been
-        started is let be: a machine with too much to do would never have all of them up."""
-        (what,) = rng.choices(("runner", "server", "supervisor", "host"), (6, 3, 1, 1))
-        at = rng.randrange(2)
-        is_up = self._is_up(self.servers[at]) if what == "server" else self.workers[at].is_ready()
-        if is_up:
-            self.kills[what] += 1
-            KILLERS[what](self, at, rng)
-
-    def _is_up(self, server: Server) -> bool:
-        return server.pid not in self.frozen and bool(server.logged("server.started"))
-
-    def kill_runner(self, at: int, rng: Random) -> None:
-        pid = rng.choice(self.workers[at].runner_pids())
-        os.kill(pid, signal.SIGKILL)
-        self.killed.add(pid)
-
-    def kill_server(self, at: int, rng: Random) -> None:
-        self.servers[at].kill()
-        self.servers[at] = self._server()
-
-    def kill_supervisor(self, at: int, rng: Random) -> None:
-        """Its runners end what they have begun."""
-        os.kill(self.workers[at].pid, signal.SIGKILL)
-        self.workers[at] = self._worker()
-
-    def kill_host(self, at: int, rng: Random) -> None:
-        self.killed.update(self.workers[at].runner_pids())
-        self.workers[at].kill_all()
-        self.workers[at] = self._worker()
-
-    def freeze(self, pid: int) -> None:
-        """Stop that server for a while."""
-        self.frozen.add(pid)
-        os.kill(pid, signal.SIGSTOP)
-        threading.Timer(FROZEN_S, self._thaw, (pid,)).start()
-
-    def _thaw(self, pid: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
-        self.frozen.discard(pid)
-
-    def _server(self) -> Server:
-        return self._site.server(url=self._url, is_awaited=False, ACK_REPLICAS=self._ack_replicas)
-
-    def _worker(self) -> Runners:
-        queues = ",".join(f"{queue}=4" for queue in QUEUES)
-        # Killed from outside, a job is innocent however often.
-        return self._site.worker(
-            url=self._url,
-            is_awaited=False,
-            WORKER_QUEUES=queues,
-            WORKER_PROCESSES=2,
-            LEASE_S=LEASE_S,
-            CRASH_LIMIT=100,
-            ACK_REPLICAS=self._ack_replicas,
-        )
-
-
-KILLERS: dict[str, Callable[[Crowd, int, Random], None]] = {
-    "runner": Crowd.kill_runner,
-    "server": Crowd.kill_server,
-    "supervisor": Crowd.kill_supervisor,
-    "host": Crowd.kill_host,
-}
-
-
-class Meddler:
-    """Loses one in a hundred requests and replies of a Redis; and stops a server at its `freeze_at`th call of
-    plant.lua, between two jobs of a graph."""
-
-    def __init__(self, rng: Random) -> None:
-        self._rng = rng
-        self._lock = threading.Lock()
-        self._plant = hashlib.sha1(text_of("plant").encode()).hexdigest().encode()
-        self.crowd: Crowd | None = None
-        self.freeze_at = 0
-        self.is_at_work = True
-        self.cuts = 0
-        self._plants = 0
-
-    def judge(self, request: Request) -> Verdict:
-        with self._lock:
-            if not self.is_at_work or self.crowd is None:
-                return PASS
-            if request.words[:2] == (b"EVALSHA", self._plant):
-                self._plants += 1
-                if self._plants == self.freeze_at:
-                    self.crowd.freeze(request.pid)
-                    return PASS
-            if self._rng.random() < CUT_SHARE:
-                self.cuts += 1
-                return self._rng.choice((CUT_REQUEST, CUT_REPLY))
-            return PASS
+PAUSE_S = 0.3
 
 
 def run(*, is_quick: bool) -> Iterator[Row]:
-    yield _one_redis(Row("graphs: kill -9, cuts, a frozen server"), 40 if is_quick else 600, seed=time.time_ns())
+    yield _killed(Row("graphs: kill -9, cuts, a frozen server"), 40 if is_quick else 600, seed=time.time_ns())
+    yield _stopped(Row("graphs: 1,000 jobs cancelled, the server killed"), 1000)
 
 
-def _one_redis(row: Row, count: int, *, seed: int) -> Row:
+def run_outages(*, is_quick: bool) -> Iterator[Row]:
+    yield _restarted(Row("graphs: Redis killed and started, AOF"), restarts=2 if is_quick else 10)
+    yield _emptied(Row("graphs: one queue's keys deleted"), times=1 if is_quick else 5)
+
+
+def run_cluster(*, is_quick: bool) -> Iterator[Row]:
+    yield _node_away(Row("graphs: Cluster, a node away"), times=1 if is_quick else 3, away_s=8 if is_quick else 30)
+
+
+def run_sentinel(*, is_quick: bool) -> Iterator[Row]:
+    for acks in (1,) if is_quick else (1, 0):
+        row = Row(f"graphs: Sentinel, master killed, ACK_REPLICAS={acks}")
+        yield _failed_over(row, times=1 if is_quick else 5, acks=acks)
+
+
+# Who runs it.
+
+
+def _killed(row: Row, count: int, *, seed: int) -> Row:
+    """Servers, supervisors and runners are killed, commands are lost, a server is frozen while it plants."""
     rng = Random(seed)
     errands = _errands(rng, count)
     meddler = Meddler(Random(seed))
@@ -175,15 +71,138 @@ def _one_redis(row: Row, count: int, *, seed: int) -> Row:
     return row
 
 
+def _stopped(row: Row, count: int) -> Row:
+    """The server dies when Redis has the mark to stop, and before the server could give the members their orders."""
+    with Site() as site, Proxy(site.url) as proxy:
+        server = site.server(url=proxy.url)
+        site.worker(WORKER_QUEUES=",".join(f"{queue}=4" for queue in QUEUES), WORKER_PROCESSES=2)
+        jobs = {f"j{n}": site.body("work", {"queue": QUEUES[n % 3]}, seconds=0.2) for n in range(count)}
+        status, content = ask(server.url, "POST", "/api/workflows", {"queue": "a", "jobs": jobs})
+        assert status == 202, content
+        site.until(lambda: len(site.executions()) > count // 20, "some jobs run")
+        proxy.judge = killer_at("cancel", server.pid)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            ask(server.url, "POST", f"/api/workflows/{content['id']}/cancel")
+        row.recover_s.append(until_still(site, row))
+        row.runs = count
+        found = Counter(states(site.client).values())
+        begun = len({run.job_id for run in site.executions()})
+        row.demand(found["cancelled"] + found["completed"] == count + 1, f"they ended {dict(found)}")
+        row.demand(found["completed"] <= begun < count, f"{begun} began, {found['completed']} completed")
+        row.demand(server.process is not None and server.process.poll() is not None, "the server was not killed")
+        row.note = f"{begun} had begun"
+    return row
+
+
+# Redis itself.
+
+
+def _restarted(row: Row, *, restarts: int) -> Row:
+    """kill -9 of Redis, which has all on its disk."""
+    with Site(aof="always") as site:
+        errands = _errands(site.rng, 20 * (restarts + 1))
+        crowd = Crowd(site, site.url)
+
+        def restart() -> None:
+            site.redis.kill()
+            site.redis.start()
+
+        load = _under_load(site, crowd, errands, [restart] * restarts)
+        _judge_all(site, row, crowd, load, errands)
+    return row
+
+
+def _emptied(row: Row, *, times: int) -> Row:
+    """Somebody deletes all keys of the queue b. Who waits for a job there is told that it is gone; graphs that have
+    none there, and those that came later, end as they must."""
+    with Site() as site:
+        errands = _errands(site.rng, 20 * (times + 1), stops=0)
+        crowd = Crowd(site, site.url)
+        emptied_s: list[float] = []
+
+        def empty() -> None:
+            site.client.delete(*site.client.keys("wb:{b}:*"))
+            emptied_s.append(time.monotonic())
+
+        load = _under_load(site, crowd, errands, [empty] * times)
+        row.runs = len(errands)
+        row.recover_s.append(until_still(site, row))
+        row.violations += load.refused
+        whole = [errand for errand in errands if errand.asked_s > emptied_s[-1] or not _is_in(errand, "b")]
+        judge(site, row, whole)
+        row.note = f"{len(errands)} graphs, {len(whole)} of which it did not hit"
+    return row
+
+
+def _is_in(errand: Errand, queue: str) -> bool:
+    return any(node.queue == queue for node in errand.plan.nodes.values())
+
+
+def _node_away(row: Row, *, times: int, away_s: float) -> Row:
+    """A node that has the queue b, or c, dies and comes back; the others go on meanwhile."""
+    options = ("--appendonly", "yes", "--appendfsync", "always", "--cluster-require-full-coverage", "no")
+    with PrivateCluster(*options) as cluster, Site(url=cluster.url, client=cluster.client) as site:
+        errands = _errands(site.rng, 20 * (times + 1))
+        crowd = Crowd(site, site.url)
+
+        def leave(queue: str) -> None:
+            node = cluster.owner(f"wb:{{{queue}}}:")
+            node.process.kill()
+            node.process.wait()
+            time.sleep(away_s)
+            node.start()
+
+        load = _under_load(site, crowd, errands, [partial(leave, "bc"[n % 2]) for n in range(times)])
+        _judge_all(site, row, crowd, load, errands)
+    return row
+
+
+def _failed_over(row: Row, *, times: int, acks: int) -> Row:
+    """The master dies. With ACK_REPLICAS nothing that was answered 202 is lost; without, a graph may be gone, or never
+    begin."""
+    with Fleet() as fleet, Site(url=fleet.url, client=fleet.master.client) as site:
+        errands = _errands(site.rng, 20 * (times + 1), stops=0)
+        crowd = Crowd(site, site.url, ack_replicas=acks)
+
+        def fail_over() -> None:
+            old = fleet.master
+            old.process.kill()
+            old.process.wait()
+            wait_until(lambda: fleet.master is not old, "another master", within_s=60, every_s=0.05)
+            old.start()
+            fleet.until_whole()
+            site.look_into(fleet.master.client)
+
+        load = _under_load(site, crowd, errands, [fail_over] * times)
+        row.runs = len(errands)
+        row.recover_s.append(until_still(site, row))
+        row.violations += load.refused
+        judge(site, row, errands, may_be_lost=not acks)
+        row.note = f"{len(errands)} graphs, {dict(load.answers)}"
+    return row
+
+
 # Shared by all.
 
 
-def _errands(rng: Random, count: int, stops: float = 0.25) -> list[Errand]:
+def _errands(rng: Random, count: int, *, stops: float = 0.25) -> list[Errand]:
     return [random_errand(rng, f"graph-{number}", stops=stops) for number in range(count)]
 
 
-def _load(site: Site, crowd: Crowd, errands: Sequence[Errand]) -> GraphLoad:
-    return GraphLoad(crowd.urls, errands, site.ledger, site.folder, threads=THREADS)
+def _load(site: Site, crowd: Crowd, errands: Sequence[Errand], pause_s: float = 0.0) -> GraphLoad:
+    return GraphLoad(crowd.urls, errands, site.ledger, site.folder, threads=THREADS, pause_s=pause_s)
+
+
+def _under_load(
+    site: Site, crowd: Crowd, errands: Sequence[Errand], strikes: Sequence[Callable[[], None]]
+) -> GraphLoad:
+    """Ask for the graphs, and strike at equal distances."""
+    with _load(site, crowd, errands, PAUSE_S) as load:
+        for number, strike in enumerate(strikes, 1):
+            enough = number * len(errands) // (len(strikes) + 1)
+            site.until(lambda: len(load.accepted) >= enough, "graphs are accepted", 120)  # noqa: B023
+            strike()
+    return load
 
 
 def _judge_all(site: Site, row: Row, crowd: Crowd, load: GraphLoad, errands: Sequence[Errand]) -> None:
