@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from random import Random
 
+from lib.queue.scripts import text_of
 from tests.faults.graph_crowd import Crowd, Meddler, killer_at
 from tests.faults.graph_ends import ends, judge, judge_again, look_at_runs, until_still
 from tests.faults.graph_errands import Errand, random_errand
@@ -80,6 +81,7 @@ def _stopped(row: Row, count: int) -> Row:
         status, content = ask(server.url, "POST", "/api/workflows", {"queue": "a", "jobs": jobs})
         assert status == 202, content
         site.until(lambda: len(site.executions()) > count // 20, "some jobs run")
+        site.client.script_load(text_of("cancel"))  # Else its first call is answered that Redis does not have it.
         proxy.judge = killer_at("cancel", server.pid)
         with contextlib.suppress(OSError, http.client.HTTPException):
             ask(server.url, "POST", f"/api/workflows/{content['id']}/cancel")
