@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
+import redis
+
 from lib.queue.scripts import text_of
 from tests.faults.graph_errands import CRASHING
 from tests.faults.runners import Runners
@@ -57,13 +59,18 @@ class Crowd:
         started is let be: a machine with too much to do would never have all of them up."""
         (what,) = rng.choices(("runner", "server", "supervisor", "host"), (6, 3, 1, 1))
         at = rng.randrange(2)
-        is_up = self._is_up(self.servers[at]) if what == "server" else self.workers[at].is_ready()
-        if is_up:
+        if self._is_up(at, what):
             self.kills[what] += 1
             KILLERS[what](self, at, rng)
 
-    def _is_up(self, server: Server) -> bool:
-        return server.pid not in self.frozen and bool(server.logged("server.started"))
+    def _is_up(self, at: int, what: str) -> bool:
+        server = self.servers[at]
+        if what == "server":
+            return server.pid not in self.frozen and bool(server.logged("server.started"))
+        try:
+            return self.workers[at].is_ready()
+        except redis.RedisError:
+            return False  # A node that the runners' registrations lie on is away.
 
     def kill_runner(self, at: int, rng: Random) -> None:
         pid = rng.choice(self.workers[at].runner_pids())

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from random import Random
+from typing import Any
 
 from lib.queue.scripts import text_of
 from tests.faults.graph_crowd import Crowd, Meddler, killer_at
@@ -28,6 +29,7 @@ from tests.system.oracle import states
 
 THREADS = 4
 PAUSE_S = 0.3
+KILLS_S = 3.0
 
 
 def run(*, is_quick: bool) -> Iterator[Row]:
@@ -64,8 +66,7 @@ def _killed(row: Row, count: int, *, seed: int) -> Row:
         meddler.crowd, meddler.freeze_at = crowd, count // 2
         with _load(site, crowd, errands) as load:
             while load.is_busy:
-                crowd.kill(rng)
-                time.sleep(rng.uniform(0.1, 0.8))
+                _kill_for(crowd, rng, PAUSE_S)
         meddler.is_at_work = False
         _judge_all(site, row, crowd, load, errands)
         row.note = f"seed {seed}: {sum(crowd.kills.values())} kills, {meddler.cuts} cuts; {row.note}"
@@ -123,6 +124,8 @@ def _emptied(row: Row, *, times: int) -> Row:
         emptied_s: list[float] = []
 
         def empty() -> None:
+            for queue in "ac":
+                _have_asked(site, f"wb:{{{queue}}}:unsure")
             site.client.delete(*site.client.keys("wb:{b}:*"))
             emptied_s.append(time.monotonic())
 
@@ -136,12 +139,21 @@ def _emptied(row: Row, *, times: int) -> Row:
     return row
 
 
+def _have_asked(site: Site, unsure: str) -> None:
+    """As if all that wait had waited for more than 15 s: they asked, and would ask again in an hour."""
+    hour_ms = time.time() * 1000 + 3_600_000
+    waiting: Any = site.client.zrange(unsure, 0, -1)
+    if waiting:
+        site.client.zadd(unsure, dict.fromkeys(waiting, hour_ms), xx=True)
+
+
 def _is_in(errand: Errand, queue: str) -> bool:
     return any(node.queue == queue for node in errand.plan.nodes.values())
 
 
 def _node_away(row: Row, *, times: int, away_s: float) -> Row:
-    """A node that has the queue b, or c, dies and comes back; the others go on meanwhile."""
+    """A node that has the queue b, or c, dies and comes back; the others go on meanwhile. Before, then and after it
+    servers, supervisors and runners are killed."""
     options = ("--appendonly", "yes", "--appendfsync", "always", "--cluster-require-full-coverage", "no")
     with PrivateCluster(*options) as cluster, Site(url=cluster.url, client=cluster.client) as site:
         errands = _errands(site.rng, 20 * (times + 1))
@@ -149,13 +161,16 @@ def _node_away(row: Row, *, times: int, away_s: float) -> Row:
 
         def leave(queue: str) -> None:
             node = cluster.owner(f"wb:{{{queue}}}:")
+            _kill_for(crowd, site.rng, KILLS_S)
             node.process.kill()
             node.process.wait()
-            time.sleep(away_s)
+            _kill_for(crowd, site.rng, away_s)
             node.start()
+            _kill_for(crowd, site.rng, KILLS_S)
 
         load = _under_load(site, crowd, errands, [partial(leave, "bc"[n % 2]) for n in range(times)])
         _judge_all(site, row, crowd, load, errands)
+        row.note = f"{sum(crowd.kills.values())} kills; {row.note}"
     return row
 
 
@@ -185,6 +200,14 @@ def _failed_over(row: Row, *, times: int, acks: int) -> Row:
 
 
 # Shared by all.
+
+
+def _kill_for(crowd: Crowd, rng: Random, seconds: float) -> None:
+    """Kill one after the other, for so long."""
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        crowd.kill(rng)
+        time.sleep(rng.uniform(0.1, 0.8))
 
 
 def _errands(rng: Random, count: int, *, stops: float = 0.25) -> list[Errand]:
