@@ -20,6 +20,7 @@ from tests.bench import (
     start,
     wakeups,
     work,
+    workflows,
 )
 from tests.bench.figure import Figure
 from tests.bench.peers import told
@@ -46,6 +47,7 @@ MEASURES: dict[str, Measure] = {
     "wakeups": wakeups.run,
     "schedules": schedules.run,
     "limits_peers": limits_peers.run,
+    "workflows": workflows.run,
 }
 _HTTP = ("express", "fastify", "fastapi")
 _JOBS = ("bullmq.process_c100", "bullmq.process_c1", "bee-queue.process_c100", "huey.process_c100")
