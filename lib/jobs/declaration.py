@@ -31,7 +31,7 @@ from lib.settings.config import Settings
 
 Marked = TypeVar("Marked", bound=Callable[..., Any])
 CheckFactory = Callable[[Settings], PayloadCheck]
-GroupFactory = Callable[[Settings], str | None | GroupOf]
+GroupFactory = Callable[[Settings], str | GroupOf | None]
 _MARKS = "__waybill_jobs__"
 _BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
