@@ -36,7 +36,8 @@ end
 
 -- The same of a workflow, or 'open': its own parents, if it has any, have done what it waits for. jobs: counts of the
 -- edges to its own jobs.
--- WHY those count only once it is open, or is to stop: what they say before that, they say because it is not.
+-- WHY the workflow's own jobs count only once it is open, or is to stop: before that they can have ended only because
+-- the workflow was not open.
 local function verdict_on_workflow(id, jobs, is_open, is_to_stop)
   if not is_open then
     local verdict = verdict_by_parents(counts_of(id, '#'))

@@ -63,7 +63,7 @@ local function void_others(id, rule, was)
   if reopen(id, had_ended and is_void_of_unbegun or is_void_of_gone) and state == 'blocked' then ask_now(id) end
 end
 
--- Keep what the parent said; where it says nothing this time, drop what it said before. known: the mark until now.
+-- Keep the parent's result or error; where this word has none, drop that of an earlier word. known: the mark until now.
 local function keep_said(id, parent, said, known)
   if said ~= '' then
     redis.call('HSET', said_to(id), parent, #said > MOST_KEPT and '!' or said)
@@ -72,7 +72,7 @@ local function keep_said(id, parent, said, known)
   end
 end
 
--- Write the word into the edge. Returns whether it says more than what stood there.
+-- Write the word into the edge. Returns whether the word has a higher rank than the mark that stood there.
 local function take_word(id, parent, word, ms, said)
   local edge = redis.call('HGET', parents_of(id), parent)
   if not edge then return false end
