@@ -147,10 +147,10 @@ class Texts(unittest.TestCase):
 class Rarely(unittest.TestCase):
     """Functions that few calls of a script need are made together, when one of them is needed."""
 
-    def test_they_are_named_by_the_scripts_of_every_job_and_are_functions_of_fragments(self) -> None:
+    def test_they_are_named_by_the_scripts_of_many_jobs_and_are_functions_of_fragments(self) -> None:
         naming = {name for name, path in script_paths().items() if rarely_of(path.read_text(encoding="utf-8"))}
 
-        self.assertEqual({"enqueue", "claim", "ration", "finish"}, naming)
+        self.assertEqual({"enqueue", "claim", "ration", "finish", "resolve"}, naming)
         with self.assertRaises(ValueError):
             scripts.made_rarely("local function here() end", "", ["here", "nowhere"])
 
@@ -159,6 +159,19 @@ class Rarely(unittest.TestCase):
             text = text_of(name)
             rest = text[: text.index("rarely = function()")] + text[text.index("return made_rarely\nend") :]
             self.assertLessEqual(len(re.findall(r"^local function ", rest, re.MULTILINE)) + 1, most, name)
+
+    def test_those_that_are_rarer_still_are_made_apart(self) -> None:
+        functions = ("one() return 1 end", "two()\n  return one()\nend", "three()\n  two()\nend")
+        shared = "\n".join(f"local function {function}" for function in functions)
+
+        made, own = scripts.made_rarely(*scripts.made_seldom(shared, "three(two(one()))", ["two"]), ["one", "seldom"])
+
+        self.assertEqual("three(rarely().seldom().two(rarely().one()))", own)
+        self.assertIn("local function three()\n  rarely().seldom().two()\nend", made)
+        self.assertIn(
+            "if made_seldom then return made_seldom end\n  local function two()\n    return one()\n  end\n", made
+        )
+        self.assertIn("made_rarely = {one = one, seldom = seldom}", made)
 
     def test_outside_of_it_each_is_called_through_it(self) -> None:
         shared, own = scripts.made_rarely(

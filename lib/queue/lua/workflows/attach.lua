@@ -4,18 +4,12 @@
 -- KEYS 1 base
 -- ARGV 1 records: parent, follower, rule (parts/edges.lua), ''
 -- RETURNS for each: \30, the mark, \31, what the parent said. The mark is '' where the follower will be told.
--- @use notices records states check_types find
+-- @use add_follower notices records states check_types find
 -- WHY allow-oom: nothing comes in but an id of a job that is there.
 local records = ARGV[1]
 
 check_types('HLEN', 'followers')
 check_types('XLEN', 'notices')
-local function add_follower(parent, id)
-  local ids = redis.call('HGET', base .. 'followers', parent)
-  if not ids then return wait_for(parent, id) end
-  if not find(',' .. ids .. ',', ',' .. id .. ',', 1, true) then wait_for(parent, ids .. ',' .. id) end
-end
-
 -- The parent has ended, and the follower is answered: where the parent is run again, the follower is told of that end.
 local function add_told(job, followed, id)
   if not followed then return redis.call('HSET', job, 'followed', id) end
@@ -44,11 +38,17 @@ local function openness(parent, id, state, by_parents, is_open)
   return LIVES[state] and '' or by_parents or mark_of(state)
 end
 
+-- The mark of an end: a superseded job tells that it failed, unless a person cancelled it (parts/cancel_request.lua).
+local function end_mark(state, by_parents, superseded, is_cancelled)
+  if superseded and state == 'cancelled' and not is_cancelled then return 'd' end
+  return by_parents or mark_of(state)
+end
+
 local answers = {}
 for parent, id, rule in each_record(records) do
   local job = base .. 'job:' .. parent
-  local state, by_parents, superseded, is_open, followed =
-    unpack(redis.call('HMGET', job, 'state', 'by_parents', 'superseded', 'opened', 'followed'))
+  local state, by_parents, superseded, is_cancelled, is_open, followed =
+    unpack(redis.call('HMGET', job, 'state', 'by_parents', 'superseded', 'cancel_requested', 'opened', 'followed'))
   local mark, said = '', ''
   if LIVES[state] == nil then
     mark = 'g'
@@ -60,7 +60,7 @@ for parent, id, rule in each_record(records) do
   elseif LIVES[state] then
     add_follower(parent, id)
   else
-    mark = by_parents or superseded and 'd' or mark_of(state)
+    mark = end_mark(state, by_parents, superseded, is_cancelled)
     followed = tell_untold(parent, mark) or followed
     said = what_it_said(job, mark, followed or '')
     add_told(job, followed, id)

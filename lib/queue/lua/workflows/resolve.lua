@@ -20,6 +20,9 @@
 -- @transition cancelled --resolve--> cancelled
 -- @transition dead --resolve--> completed
 -- @transition dead --resolve--> cancelled
+-- @rarely digits announce block ask_now each_edge wait_for give_notice what_it_said mark_of tell_end ring delay
+-- @rarely quarantine lines letter_of count_stale unmark_stale place make_ready tally type_in_spec add_one conclude
+-- @rarely has_not_got culprit_of own_jobs end_by_others end_workflow open take_out_of_end
 -- @use block check_types commit_mark edges notices records set_free verdict reopen
 -- WHY ranks: a word that comes twice, or late and out of turn, changes nothing. Whichever way the words come, the
 -- best of each parent stands.
@@ -53,6 +56,8 @@ local function is_void_of_gone(rule, mark) return mark == 'g' and is_of_others(r
 local function void_others(id, rule, was)
   local state, reopened = unpack(redis.call('HMGET', base .. 'job:' .. id, 'state', 'reopened'))
   local had_ended = rule == 'o' and (was ~= 'open' or reopened)
+  -- WHY: reopen reads all edges, and as a rule there is none to be void.
+  if not had_ended and (tonumber(redis.call('HGET', parents_of(id), '#lost') or 0) or 0) <= 0 then return end
   if reopen(id, had_ended and is_void_of_unbegun or is_void_of_gone) and state == 'blocked' then ask_now(id) end
 end
 
