@@ -35,7 +35,7 @@ KILLS_S = 3.0
 def run(*, is_quick: bool) -> Iterator[Row]:
     yield _killed(Row("graphs: kill -9, cuts, a frozen server"), 24 if is_quick else 600, seed=time.time_ns())
     yield _tellers_killed(Row("graphs: kill -9 of who tells"), 16 if is_quick else 200)
-    yield _stopped(Row("graphs: 1,000 jobs cancelled, the server killed"), 1000)
+    yield stopped(Row("graphs: 1,000 jobs cancelled, the server killed"), 1000)
 
 
 def run_outages(*, is_quick: bool) -> Iterator[Row]:
@@ -95,7 +95,7 @@ def _tellers_killed(row: Row, count: int) -> Row:
     return row
 
 
-def _stopped(row: Row, count: int) -> Row:
+def stopped(row: Row, count: int) -> Row:
     """The server dies when Redis has the mark to stop, and before the server could give the members their orders."""
     with Site() as site, Proxy(site.url) as proxy:
         server = site.server(url=proxy.url)
