@@ -34,7 +34,7 @@ KILLS_S = 3.0
 
 def run(*, is_quick: bool) -> Iterator[Row]:
     yield _killed(Row("graphs: kill -9, cuts, a frozen server"), 24 if is_quick else 600, seed=time.time_ns())
-    yield _tellers_killed(Row("graphs: kill -9 of who tells"), 16 if is_quick else 200)
+    yield _tellers_killed(Row("graphs: kill -9 of who tells"), 16 if is_quick else 100)
     yield stopped(Row("graphs: 1,000 jobs cancelled, the server killed"), 1000)
 
 
