@@ -52,7 +52,7 @@ server runs one again whose parents are dead, and the record of one that an olde
 ASK_AFTER_MS = 15_000
 LOOKED_AT_ONCE = 500
 MOST_MEMBERS = 1000
-GONE = b"g"
+GONE = b"G"
 KNOWN_EDGE = re.compile(rb"[mn]([^.]).*")
 """What a workflow holds of a member that has ended: rule, mark and name, `mc0/fetch`."""
 TOO_MUCH = b"!"

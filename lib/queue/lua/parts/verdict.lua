@@ -87,6 +87,8 @@ local function end_workflow(id, mark, jobs, joins, is_open, by)
     local failed = jobs.bad + jobs.lost + jobs.cut
     error_text = string.format('{"type":"jobs_failed","message":"%d of %s jobs did not complete"}', failed, joins)
   end
+  -- It ends by its own parents. Where somebody has asked it to stop, that has come to nothing: it may be judged anew.
+  if is_by_parents and mark ~= 'k' then redis.call('HDEL', base .. 'job:' .. id, 'cancel_requested') end
   -- Its jobs wait for the word that it is open, which never comes now. WHY also where all of them have ended: their
   -- records are to say why.
   if not is_open then give_notice(id, mark, own_jobs(id), '') end
