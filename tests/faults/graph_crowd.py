@@ -12,6 +12,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 import redis
@@ -28,6 +29,7 @@ LEASE_S = 5
 FROZEN_S = 17.0
 """Longer than the 15 s after which jobs ask for an anchor that is not there: they are cancelled, and healed later."""
 CUT_SHARE = 0.01
+KILL_SHARE = 0.05
 
 
 class Crowd:
@@ -90,6 +92,15 @@ class Crowd:
         self.killed.update(self.workers[at].runner_pids())
         self.workers[at].kill_all()
         self.workers[at] = self._worker()
+
+    def replace_dead(self) -> None:
+        """Start a server, or a worker, for each that has ended."""
+        for at, server in enumerate(self.servers):
+            if server.process is not None and server.process.poll() is not None:
+                self.servers[at] = self._server()
+        for at, worker in enumerate(self.workers):
+            if worker.process is not None and worker.process.poll() is not None:
+                self.workers[at] = self._worker()
 
     def freeze(self, pid: int) -> None:
         """Stop that server for a while."""
@@ -156,14 +167,38 @@ class Meddler:
             return PASS
 
 
+class Assassin:
+    """Kills who tells jobs what became of others, at one in twenty of the commands of telling: before Redis has carried
+    it out, or behind that."""
+
+    def __init__(self, rng: Random, crowd: Crowd) -> None:
+        self._rng = rng
+        self._lock = threading.Lock()
+        self._crowd = crowd
+        self._resolve = (b"EVALSHA", _hash_of("resolve"))
+        self.kills = 0
+
+    def judge(self, request: Request) -> Verdict:
+        with self._lock:
+            is_telling = request.words[:2] == self._resolve or request.words[0] == b"XDEL"
+            if not is_telling or self._rng.random() > KILL_SHARE:
+                return PASS
+            self.kills += 1
+            self._crowd.killed.add(request.pid)
+            return Verdict(self._rng.choice(("cut_request", "cut_reply")), partial(_kill, request.pid))
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
 def killer_at(script: str, pid: int) -> Callable[[Request], Verdict]:
     """A proxy's judge: kills that process when Redis has carried out its first call of the script."""
     wanted = (b"EVALSHA", _hash_of(script))
 
-    def kill() -> None:
-        os.kill(pid, signal.SIGKILL)
-
-    return lambda request: Verdict("cut_reply", kill) if request.words[:2] == wanted and request.pid == pid else PASS
+    verdict = Verdict("cut_reply", partial(_kill, pid))
+    return lambda request: verdict if request.words[:2] == wanted and request.pid == pid else PASS
 
 
 def _hash_of(script: str) -> bytes:

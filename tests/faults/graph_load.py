@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 from tests.faults.graph_errands import Errand
 
-TIMEOUT_S = 6.0
+TIMEOUTS_S = (6.0, 20.0)
+"""How long one waits for an answer: less, or more, than a server is frozen. The one asks another server meanwhile, the
+other is answered by the frozen one, which has gone on with a graph whose jobs have given it up."""
 PAUSE_S = 0.1
 GIVES_UP_S = 60.0
 Answer = tuple[int, Any]
@@ -97,7 +99,7 @@ class GraphLoad:
         gives_up_s = time.monotonic() + GIVES_UP_S
         while time.monotonic() < gives_up_s:
             try:
-                status, content = ask(rng.choice(self._urls)(), method, path, body, key)
+                status, content = ask(rng.choice(self._urls)(), method, path, body, key, rng.choice(TIMEOUTS_S))
             except (OSError, http.client.HTTPException, ValueError, AssertionError) as fault:
                 self.answers[type(fault).__name__] += 1
                 time.sleep(PAUSE_S)
@@ -112,10 +114,10 @@ class GraphLoad:
         return None
 
 
-def ask(url: str, method: str, path: str, body: Any = None, key: str = "") -> Answer:
+def ask(url: str, method: str, path: str, body: Any = None, key: str = "", timeout_s: float = TIMEOUTS_S[-1]) -> Answer:
     """Status and content. Raises OSError, HTTPException or ValueError where no whole answer came."""
     parts = urlsplit(url)
-    link = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+    link = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
     headers = {"Idempotency-Key": f'"{key}"'} if key else {}
     if body is not None:
         headers["Content-Type"] = "application/json"

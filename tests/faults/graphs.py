@@ -8,14 +8,14 @@ import contextlib
 import http.client
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from random import Random
 from typing import Any
 
 from lib.queue.scripts import text_of
-from tests.faults.graph_crowd import Crowd, Meddler, killer_at
-from tests.faults.graph_ends import ends, judge, judge_again, look_at_runs, until_still
+from tests.faults.graph_crowd import Assassin, Crowd, Meddler, killer_at
+from tests.faults.graph_ends import ALL_QUEUES, ends, judge, judge_again, look_at_runs, until_still
 from tests.faults.graph_errands import Errand, random_errand
 from tests.faults.graph_load import GraphLoad, ask
 from tests.faults.row import Row
@@ -23,7 +23,7 @@ from tests.faults.sentinel import Fleet
 from tests.faults.site import Site
 from tests.private_cluster import PrivateCluster
 from tests.private_redis import wait_until
-from tests.proxy import Proxy
+from tests.proxy import PASS, Proxy
 from tests.redis.graphs import QUEUES
 from tests.system.oracle import states
 
@@ -33,8 +33,9 @@ KILLS_S = 3.0
 
 
 def run(*, is_quick: bool) -> Iterator[Row]:
-    yield _killed(Row("graphs: kill -9, cuts, a frozen server"), 40 if is_quick else 600, seed=time.time_ns())
-    yield _stopped(Row("graphs: 1,000 jobs cancelled, the server killed"), 1000)
+    yield _killed(Row("graphs: kill -9, cuts, a frozen server"), 24 if is_quick else 600, seed=time.time_ns())
+    yield _tellers_killed(Row("graphs: kill -9 of who tells"), 16 if is_quick else 100)
+    yield stopped(Row("graphs: 1,000 jobs cancelled, the server killed"), 1000)
 
 
 def run_outages(*, is_quick: bool) -> Iterator[Row]:
@@ -73,7 +74,28 @@ def _killed(row: Row, count: int, *, seed: int) -> Row:
     return row
 
 
-def _stopped(row: Row, count: int) -> Row:
+def _tellers_killed(row: Row, count: int) -> Row:
+    """Who has read a notice is killed before or behind its telling, or its crossing off. No job asks: every word must
+    come by its notice. (A job that expires before its workflow is there is known to it by asking alone: none here.)"""
+    with Site() as site, Proxy(site.url) as proxy:
+        errands = [errand for errand in _errands(site.rng, count, stops=0) if "expires" not in errand.fates.values()]
+        crowd = Crowd(site, proxy.url)
+        assassin = Assassin(site.rng, crowd)
+        proxy.judge = assassin.judge
+        with _load(site, crowd, errands, PAUSE_S) as load:
+            while load.is_busy:
+                _have_asked(site, ALL_QUEUES)
+                crowd.replace_dead()
+                time.sleep(0.1)
+        proxy.judge = lambda request: PASS
+        crowd.replace_dead()
+        _have_asked(site, ALL_QUEUES)
+        _judge_all(site, row, crowd, load, errands)
+        row.note = f"{assassin.kills} kills; {row.note}"
+    return row
+
+
+def stopped(row: Row, count: int) -> Row:
     """The server dies when Redis has the mark to stop, and before the server could give the members their orders."""
     with Site() as site, Proxy(site.url) as proxy:
         server = site.server(url=proxy.url)
@@ -124,8 +146,7 @@ def _emptied(row: Row, *, times: int) -> Row:
         emptied_s: list[float] = []
 
         def empty() -> None:
-            for queue in "ac":
-                _have_asked(site, f"wb:{{{queue}}}:unsure")
+            _have_asked(site, QUEUES)
             site.client.delete(*site.client.keys("wb:{b}:*"))
             emptied_s.append(time.monotonic())
 
@@ -139,12 +160,13 @@ def _emptied(row: Row, *, times: int) -> Row:
     return row
 
 
-def _have_asked(site: Site, unsure: str) -> None:
+def _have_asked(site: Site, queues: Iterable[str]) -> None:
     """As if all that wait had waited for more than 15 s: they asked, and would ask again in an hour."""
     hour_ms = time.time() * 1000 + 3_600_000
-    waiting: Any = site.client.zrange(unsure, 0, -1)
-    if waiting:
-        site.client.zadd(unsure, dict.fromkeys(waiting, hour_ms), xx=True)
+    for queue in queues:
+        waiting: Any = site.client.zrange(f"wb:{{{queue}}}:unsure", 0, -1)
+        if waiting:
+            site.client.zadd(f"wb:{{{queue}}}:unsure", dict.fromkeys(waiting, hour_ms), xx=True)
 
 
 def _is_in(errand: Errand, queue: str) -> bool:
