@@ -37,7 +37,8 @@ one above:
     testing/               for who tests a handler: a context without Redis; nothing that runs imports it
     redis_link/            links to a Redis, a Sentinel's master or a Cluster; the only room that imports redis
     jobs/                  what a job is, as pure values: spec, states, backoff, payloads, results, errors, types
-    http1/                 HTTP/1.1 and nothing else: Request and Response; server/ speaks it over sockets
+    http1/                 HTTP/1.1 and nothing else: Request and Response; server/ speaks it over sockets, client/ to
+                           the receivers of webhooks, whose addresses it vets
     settings/              config, the kinds of values, API keys, and which Python this takes
     logs/                  what is logged, how a line is written, where it goes
 

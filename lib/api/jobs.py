@@ -24,7 +24,7 @@ from lib.errors import JobFailed, JobNotFound, RedisKeysBroken, RedisUnavailable
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds
 from lib.jobs import revision, submission
-from lib.jobs.job import Accepted, JobRecord, NewJob
+from lib.jobs.job import DEBOUNCE, KEEP, Accepted, JobRecord, NewJob
 from lib.jobs.registry import Registry
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED
@@ -42,7 +42,8 @@ from lib.web.router import Call, Outcome
 
 OUTCOME = "Waybill-Outcome"
 CREATED = (OUTCOME, "created")
-KEPT = ("Unique-Outcome", "kept")
+UNIQUE_OUTCOME = "Unique-Outcome"
+TAKEN_IN = ("new", "superseding")
 
 
 class JobOperations:
@@ -122,7 +123,7 @@ class JobOperations:
 
     def _outcome(self, call: Call, job: NewJob, spec: JobSpec, preferred: Preferences, accepted: Accepted) -> Outcome:
         """The 202 for a new job; else what has to be awaited for the answer. Raises for a job that was refused."""
-        if accepted.outcome == "new":
+        if accepted.outcome in TAKEN_IN:
             job_id, type_name = job.job_id, spec.type
             self._log.write(
                 JOB_ENQUEUED,
@@ -134,13 +135,23 @@ class JobOperations:
                 type_name,
                 _kind(type_name),
             )
-            if preferred is NO_PREFERENCE:
+            if accepted.outcome != "new":
+                self._log_superseded(call, accepted)
+            elif preferred is NO_PREFERENCE:
                 return Response(202, new_job(job, spec, accepted.created_ms), [_location(job_id), CREATED])
+        elif accepted.outcome == "replaced":
+            msg = f"Job replaced before it had begun: {accepted.job_id}"
+            self._log.info("job.replaced", msg, request_id=call.request_id, job_id=accepted.job_id)
         elif accepted.outcome == "conflict":
             raise idempotency.key_reused_error()
         elif accepted.outcome in REFUSED:
             raise refused_job_error(accepted)
         return self._answer_later(call, job, spec, accepted, preferred)
+
+    def _log_superseded(self, call: Call, accepted: Accepted) -> None:
+        job_id, by = accepted.superseded_id, accepted.job_id
+        msg = f"Job superseded: {job_id}, {by} takes its place"
+        self._log.info("job.superseded", msg, request_id=call.request_id, job_id=job_id, by=by)
 
     async def _answer_later(
         self, call: Call, job: NewJob, spec: JobSpec, accepted: Accepted, preferred: Preferences
@@ -148,7 +159,7 @@ class JobOperations:
         """The answer where an earlier job stands for the one that was sent, or the caller waits for the job's end."""
         taken = just_taken(job._replace(job_id=accepted.job_id), spec, accepted.created_ms)
         record = await self._current(taken, accepted, preferred.wait_s, call.request)
-        return _accepted_answer(record, accepted, preferred)
+        return _accepted_answer(record, accepted, preferred, job.unique_mode)
 
     async def _current(self, taken: JobRecord, accepted: Accepted, wait_s: float, request: Request) -> JobRecord:
         """The accepted job as it is when it has ended, or after wait_s.
@@ -163,7 +174,7 @@ class JobOperations:
         except JobNotFound:
             return taken._replace(state="")
         except (RedisUnavailable, RedisKeysBroken):
-            if accepted.outcome != "new":
+            if accepted.outcome not in TAKEN_IN:
                 raise
             # The job is in Redis: a 503 would make its sender send it again.
             return taken
@@ -249,16 +260,25 @@ def _location(job_id: str) -> tuple[str, str]:
     return "Location", f"/api/jobs/{job_id}"
 
 
-def _accepted_answer(record: JobRecord, accepted: Accepted, preferred: Preferences) -> Response:
-    """202 with the job; 200 for a duplicate, and for a job that has completed while its caller waited. Raises JobFailed
-    for a job that ended otherwise while its caller waited."""
+def _unique_outcome(unique_mode: str, accepted: Accepted) -> str:
+    """What became of the job that lived under the unique key of the one that was sent; "" where none stands for it."""
+    if accepted.outcome.endswith("replaced"):
+        return "postponed" if unique_mode == DEBOUNCE else "replaced"
+    return "kept" if accepted.outcome.endswith("duplicate") else ""
+
+
+def _accepted_answer(
+    record: JobRecord, accepted: Accepted, preferred: Preferences, unique_mode: str = KEEP
+) -> Response:
+    """202 with the job; 200 where another job stands for it, and for a job that has completed while its caller waited.
+    Raises JobFailed for a job that ended otherwise while its caller waited. unique_mode: of the job that was sent."""
     is_finished = not record.state or record.state in FINISHED
-    is_kept = accepted.outcome.endswith("duplicate")
-    is_ok = is_kept or (is_finished and preferred.wait_s > 0)
+    unique_outcome = _unique_outcome(unique_mode, accepted)
+    is_ok = bool(unique_outcome) or (is_finished and preferred.wait_s > 0)
     outcome = outcome_of(accepted)
     headers = [_location(accepted.job_id), (OUTCOME, outcome), *preferred.applied(is_finished=is_finished)]
-    if is_kept:
-        headers.append(KEPT)
+    if unique_outcome:
+        headers.append((UNIQUE_OUTCOME, unique_outcome))
     if accepted.outcome.startswith("replayed"):
         headers.append(idempotency.REPLAYED)
     text = f'{job_text(record)[:-1]},"outcome":"{outcome}"}}'

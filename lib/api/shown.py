@@ -83,11 +83,11 @@ def present(record: JobRecord) -> dict[str, Any]:
     return shown
 
 
-OUTCOMES = {"new": "created", "duplicate": "duplicate"}
+OUTCOMES = {"new": "created", "superseding": "created", "duplicate": "duplicate", "replaced": "replaced"}
 
 
 def outcome_of(accepted: Accepted) -> str:
-    """The API's word for what became of a job that was sent: created, duplicate or replayed."""
+    """The API's word for what became of a job that was sent: created, duplicate, replaced or replayed."""
     return OUTCOMES.get(accepted.outcome, "replayed")
 
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from lib.api.shown import seconds_of
 from lib.jobs.cron_text import CronError
-from lib.jobs.masking import masked
 from lib.jobs.schedule import Schedule, ScheduleSlot, Timetable, doubts
+from lib.jobs.schedule_tree import with_masks
 from lib.jobs.timestamps import LAST_MS, timestamp
 from lib.jobs.zones import UnknownZone
 from lib.queue.schedule_seen import ScheduleSeen, SlotOutcome
@@ -20,7 +20,7 @@ ORPHANED: Final = (
     "code has declared it, and the job modules of no worker that runs do: delete it if the code is gone, or start that"
     " worker"
 )
-REASONS: Final = {"full": "queue_full", "group_full": "group_full"}
+REASONS: Final = {"full": "queue_full", "group_full": "group_full", "graph_full": "queue_full"}
 
 
 def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
@@ -33,7 +33,8 @@ def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
     return {
         "name": seen.name,
         **_times(schedule),
-        "job": {**schedule.job, "payload": masked(schedule.job.get("payload"))},
+        "job": with_masks(schedule.job) if schedule.workflow is None else None,
+        "workflow": with_masks(schedule.workflow),
         "overlap": schedule.overlap,
         "catch_up": schedule.catch_up,
         "paused": schedule.paused,
@@ -89,12 +90,14 @@ def _times(schedule: Schedule) -> dict[str, Any]:
 
 
 def _outcome(one: SlotOutcome) -> dict[str, Any]:
-    is_missed = one.outcome == "missed"
+    is_missed, is_crowded = one.outcome == "missed", one.outcome == "crowded"
     reason = f"{one.about} had not ended" if one.outcome == "skipped" else None
+    if is_crowded:
+        reason = f"100 of its jobs waited already, {one.about} the last of them"
     return {
         "at": _time(one.at_ms),
         "scheduled_for": _time(one.slot_ms),
-        "outcome": one.outcome,
+        "outcome": "skipped" if is_crowded else one.outcome,
         "job_id": None if is_missed else one.about,
         "missed": int(one.about) if is_missed and one.about.isdecimal() else 0,
         "reason": "nothing ran when they were due" if is_missed else reason,

@@ -12,7 +12,7 @@ from lib.jobs.edges import KnownEdge
 from lib.jobs.spec import JobSpec
 
 PRIORITIES = ("high", "normal", "low")
-KEEP, THROTTLE = UNIQUE_MODES = ("keep", "throttle")
+KEEP, THROTTLE, REPLACE, DEBOUNCE = UNIQUE_MODES = ("keep", "throttle", "replace", "debounce")
 WORKFLOW_TYPE: Final = "workflow"
 """The type of the jobs that have no handler: such a job ends when the jobs of its workflow have ended."""
 HISTORY_KEPT = 20
@@ -29,8 +29,10 @@ class NewJob(NamedTuple):
     delay_ms, run_at_ms: how long from now, or at which time, the job is due. At most one of them is set.
     expires_in_ms: how long from now the job may begin; one that has not begun by then is dead.
     unique_key: no second job of the type is taken in while one waits or runs under this key; "" for none.
-    unique_ttl_ms: how long the key is held; 0 for a day beyond the time when the job is due.
-    unique_mode: THROTTLE where no second job is taken in while the key is held, though the first has ended.
+    unique_ttl_ms: how long the key is held; 0 for a day beyond the time when the job is due. Of DEBOUNCE: for how long
+    after the first request the job is put off at most; delay_ms is how long nobody may ask for it.
+    unique_mode: THROTTLE where no second job is taken in while the key is held, though the first has ended; REPLACE and
+    DEBOUNCE where the job takes the place of the one that holds the key.
     idempotency_key, fingerprint: a request with the same key within a day is answered with the first job, if the
     fingerprint of its body is the same.
     retain_ms: how long the finished job's record is kept, unless the queue's own retention ends earlier.
@@ -61,6 +63,11 @@ class NewJob(NamedTuple):
     def queue(self) -> str:
         """The queue's name. An id is this name, a dash and 32 digits."""
         return self.job_id[:-33]
+
+    @property
+    def takes_place(self) -> bool:
+        """Whether the job takes the place of one that lives under its unique key."""
+        return self.unique_mode in (REPLACE, DEBOUNCE)
 
     def due_ms(self, created_ms: int) -> int | None:
         """When the job is due, if it was taken in at created_ms; None for at once."""
@@ -122,11 +129,16 @@ NO_KEY: Final = Keyed()
 
 
 class Accepted(NamedTuple):
-    """What became of a NewJob. `job_id`: the new job, or the earlier job that stands for it (duplicate, replayed-…).
+    """What became of a NewJob. `job_id`: the new job, or the earlier job that stands for it (duplicate, replaced,
+    replayed-…).
 
     outcome   new                                 it was taken in
               duplicate                           another job lives under its unique key
-              replayed-new, replayed-duplicate    its idempotency key came before, with that outcome
+              replaced                            that job had not begun, and was changed to this one
+              superseding                         it was taken in, and took the place of superseded_id: of a job that
+                                                  waited, or of one that runs, and for whose end it waits
+              replayed-new, replayed-duplicate, replayed-replaced
+                                                  its idempotency key came before, with that outcome
               conflict                            its idempotency key came before, with another body
               full                                refused: the queue is at its max_depth; there may be room in
                                                   retry_after_s
@@ -141,6 +153,7 @@ class Accepted(NamedTuple):
     outcome: str
     created_ms: int
     retry_after_s: int = 0
+    superseded_id: str = ""
 
 
 class ClaimedJob(NamedTuple):

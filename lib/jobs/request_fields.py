@@ -19,14 +19,16 @@ from lib.errors import FieldError, InvalidFields
 from lib.ids import QUEUE_NAME
 from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
 from lib.jobs.group import GROUP_NAME, GROUP_RULE
-from lib.jobs.job import KEEP, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, UNIQUE_MODES
+from lib.jobs.job import DEBOUNCE, KEEP, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, UNIQUE_MODES
 from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type, whole
 from lib.jobs.timestamps import milliseconds
 
 MAX_UNIQUE_KEY = 255
-LATER_MODES = ("replace", "debounce")
 UNIQUE_TTL_S = 86_400
 """For how long after its due time a job holds its unique key, where `unique` has no ttl_s. enqueue.lua adds it."""
+MOST_WAIT_S = 86_400
+"""For how long after the first request a job of the mode debounce is put off at most, where `unique` has no
+max_wait_s."""
 
 MAX_TAGS = 10
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
@@ -183,22 +185,37 @@ def _backoff(value: Any) -> Backoff:
     return Backoff(base_s, cap_s)
 
 
-def _unique(value: Any) -> tuple[str, int, str]:
+def _unique(value: Any) -> tuple[Any, ...]:
     """{"key": "order-4711", "ttl_s": 60, "mode": "throttle"} is ("order-4711", 60000, "throttle"); without a ttl_s the
-    second is 0, without a mode the third is "keep"."""
-    members = _object_of(value, ("key", "ttl_s", "mode"))
+    second is 0, without a mode the third is "keep". Of the mode debounce the second is max_wait_s, and the ttl_s comes
+    fourth: ("search-eu", 86400000, "debounce", 5000)."""
+    members = _object_of(value, ("key", "ttl_s", "mode", "max_wait_s"))
     if members.get("key") is None:
         raise FieldFault("is missing", "/key")
     key = _text(members["key"])
     if not 1 <= len(key) <= MAX_UNIQUE_KEY or not key.isprintable():
         raise FieldFault(f"has a key that is not of 1 to {MAX_UNIQUE_KEY} printable characters")
+    mode = KEEP if members.get("mode") is None else _unique_mode(members["mode"])
     ttl_ms = 0 if members.get("ttl_s") is None else _above_0_ms(members["ttl_s"])
-    return key, ttl_ms, KEEP if members.get("mode") is None else _unique_mode(members["mode"])
+    if mode == DEBOUNCE:
+        return key, _most_wait_ms(members, ttl_ms), mode, ttl_ms
+    if members.get("max_wait_s") is not None:
+        raise FieldFault("has a meaning with the mode debounce alone: leave it out", "/max_wait_s")
+    return key, ttl_ms, mode
+
+
+def _most_wait_ms(members: dict[str, Any], quiet_ms: int) -> int:
+    if not quiet_ms:
+        raise FieldFault("is missing: with the mode debounce it says for how long nobody may ask again", "/ttl_s")
+    if members.get("max_wait_s") is None:
+        return max(quiet_ms, MOST_WAIT_S * 1000)
+    most_wait_ms = _above_0_ms(members["max_wait_s"])
+    if most_wait_ms < quiet_ms:
+        raise FieldFault("is shorter than ttl_s: the job would never wait for that long", "/max_wait_s")
+    return most_wait_ms
 
 
 def _unique_mode(value: Any) -> str:
-    if value in LATER_MODES:
-        raise FieldFault(f"{value} comes with a later version; known: {', '.join(UNIQUE_MODES)}", "/mode")
     if value not in UNIQUE_MODES:
         raise FieldFault("must be one of " + ", ".join(UNIQUE_MODES), "/mode")
     return str(value)

@@ -1,4 +1,5 @@
-"""A schedule: a job that is to be queued again and again, and the times at which. Pure; times are ms since 1970.
+"""A schedule: a job, or a whole workflow, that is to be queued again and again, and the times at which. Pure; times are
+ms since 1970.
 
     timetable = Timetable("daily-report", read_cron("30 2 * * *"), 0, ZoneInfo("Europe/Berlin"))
     timetable.first(now_ms)
@@ -31,19 +32,25 @@ from lib.jobs.cron_text import read_cron
 from lib.jobs.zones import find_zone
 
 DAY_MS: Final = 86_400_000
-OVERLAPS: Final = ("skip", "allow")
+OVERLAPS: Final = ("skip", "allow", "queue")
 CATCH_UPS: Final = ("one", "none", "all")
 LATE_MS: Final = 60_000
 MOST_CAUGHT_UP: Final = 100
 MOST_COUNTED: Final = 1_000
 """So many missed slots are counted one by one. More count as so many: years of them would take seconds to count."""
 _HOUR_MS: Final = 3_600_000
+_MEANWHILE: Final = {
+    "skip": 'are skipped meanwhile: use overlap "allow" or "queue"',
+    "queue": 'wait meanwhile, 100 at most: use overlap "allow" or "skip"',
+}
 
 
 class Schedule(NamedTuple):
     """A schedule as PUT resolved it. Its JSON is what Redis keeps: {"cron":"30 2 * * *","every_ms":0,"job":{…},…}.
 
-    One of cron and every_ms is set. job: as POST /api/jobs takes it, with the defaults of its type filled in.
+    One of cron and every_ms is set. job: as POST /api/jobs takes it, with the defaults of its type filled in, and of
+    those of the jobs of its `then`. workflow: as POST /api/workflows takes it, with the same defaults; it stands in the
+    place of the job, which is {} then.
     starts_ms, ends_ms: no slot lies before the one or after the other; None for no bound. owner: any text by which
     somebody finds the schedules that are his; "" for none.
     """
@@ -59,11 +66,17 @@ class Schedule(NamedTuple):
     ends_ms: int | None = None
     paused: bool = False
     owner: str = ""
+    workflow: dict[str, Any] | None = None
 
     @property
     def queue(self) -> str:
-        """The queue of its jobs, in whose part of Redis the schedule lies."""
-        return str(self.job["queue"])
+        """The queue of its job, or of its workflow, in whose part of Redis the schedule lies."""
+        return str((self.job if self.workflow is None else self.workflow)["queue"])
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether it queues several jobs at each slot: a job with `then`, or a workflow."""
+        return self.workflow is not None or bool(self.job.get("then"))
 
     @property
     def times(self) -> tuple[Any, ...]:
@@ -247,12 +260,12 @@ def doubts(schedule: Schedule, timetable: Timetable, coming: Sequence[ScheduleSl
             ' on; a cron, "0 3 * * *" say, does not'
         )
     if schedule.catch_up == "all" and schedule.overlap == "skip":
-        found.append('with overlap "skip" a missed run is skipped while the one before waits or runs: use "allow"')
+        found.append('with overlap "skip" a missed run is skipped while the one before waits or runs: use "queue"')
     patience_s, gap_ms = _patience_s(schedule.job), _gap_ms(coming)
-    if schedule.overlap == "skip" and gap_ms and patience_s * 1000 > gap_ms:
+    if schedule.overlap in _MEANWHILE and gap_ms and patience_s * 1000 > gap_ms:
         found.append(
             f"its job may be tried for {patience_s:g} s, longer than the {gap_ms / 1000:g} s between two runs, which"
-            ' are skipped meanwhile: use overlap "allow", or a shorter give_up_after_s'
+            f" {_MEANWHILE[schedule.overlap]}, or a shorter give_up_after_s"
         )
     return found
 

@@ -39,6 +39,12 @@ TRANSITIONS: Final[frozenset[Transition]] = frozenset(
         Transition("-", "enqueue", "ready"),
         Transition("-", "enqueue", "delayed"),
         Transition("-", "enqueue", "blocked"),
+        # A new job of the unique mode replace or debounce changes the one that waits under its key, or ends it.
+        Transition("ready", "replace", "delayed"),
+        Transition("delayed", "replace", "ready"),
+        Transition("ready", "replace", "cancelled"),
+        Transition("delayed", "replace", "cancelled"),
+        Transition("blocked", "replace", "cancelled"),
         Transition("blocked", "resolve", "ready"),
         Transition("blocked", "resolve", "delayed"),
         Transition("blocked", "resolve", "cancelled"),  # a parent has not done what the job waited for

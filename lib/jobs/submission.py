@@ -31,7 +31,15 @@ def _of_other_jobs(value: Any) -> None:
     raise FieldFault("has no place here: send the job to POST /api/jobs, which takes `after` and `then`")
 
 
-_ALL_CHECKS: Final = {**CHECKS, **dict.fromkeys(sorted(GRAPH_FIELDS), _of_other_jobs)}
+def _of_a_later_version(value: Any) -> None:
+    raise FieldFault("comes with a later version; until then let a job of type webhook wait for this one (`then`)")
+
+
+_ALL_CHECKS: Final = {
+    **CHECKS,
+    **dict.fromkeys(sorted(GRAPH_FIELDS), _of_other_jobs),
+    "callback_url": _of_a_later_version,
+}
 
 
 def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace) -> tuple[NewJob, JobSpec]:
@@ -43,6 +51,8 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
     if errors or job_type is None:
         raise fields_error(errors)
     asked = job_type.defaults | fields
+    if job_type.group_of is not None and "group" not in fields:
+        asked["group"] = job_type.group_of(fields["payload"])
     asked["request_id"], asked["trace"] = request_id, trace
     asked["unique_key"], unique_ttl_ms, unique_mode = asked["unique"]
     spec = make_spec(asked)
@@ -76,6 +86,8 @@ def _job_type(
         errors.extend(FieldError("/" + name, "is missing") for name in REQUIRED if name not in body)
     if fields.get("delay_s"):
         _check_delay(fields, errors)
+    if "unique" in fields:
+        _set_quiet_time(fields, errors)
     if "type" not in fields:
         return None
     job_type = registry.get(fields["type"])
@@ -108,11 +120,23 @@ def _name_group(job_type: JobType, fields: dict[str, Any], errors: list[FieldErr
 
 
 def _check_delay(fields: dict[str, Any], errors: list[FieldError]) -> None:
-    _, unique_ttl_ms, _ = fields.get("unique", ("", 0, ""))
+    _, unique_ttl_ms, *_ = fields.get("unique", ("", 0, ""))
     if unique_ttl_ms and unique_ttl_ms < fields["delay_s"]:
         errors.append(BRIEF)  # For a run_at, enqueue.lua compares: that takes Redis' clock.
     if fields.get("run_at") is not None:
         errors.append(FieldError("/run_at", "can't stand beside delay_s; give one of them"))
+
+
+def _set_quiet_time(fields: dict[str, Any], errors: list[FieldError]) -> None:
+    """Of the mode debounce the ttl_s is the job's delay."""
+    key, unique_ttl_ms, mode, *quiet_ms = fields["unique"]
+    if not quiet_ms:
+        return
+    given = [name for name in ("delay_s", "run_at") if fields.get(name) is not None]
+    beside = "can't stand beside unique.mode debounce: its ttl_s is the delay"
+    errors.extend(FieldError(f"/{name}", beside) for name in given)
+    fields["unique"] = key, unique_ttl_ms, mode
+    fields["delay_s"] = quiet_ms[0]
 
 
 def without_group(job: NewJob) -> NewJob:

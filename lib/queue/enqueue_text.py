@@ -35,7 +35,7 @@ def accepted_from(jobs: Sequence[NewJob], answer: bytes) -> list[Accepted]:
         raise OutcomeUnknown("a later commit of this process overtook this one")
     now, *exceptions = answer.decode().split(RECORD)
     now_ms = int(now)
-    accepted = [_new(Accepted, (job.job_id, "new", now_ms, 0)) for job in jobs]
+    accepted = [_new(Accepted, (job.job_id, "new", now_ms, 0, "")) for job in jobs]
     for number, outcome, about in (exception.split(FIELD) for exception in exceptions):
         accepted[int(number) - 1] = _not_new(accepted[int(number) - 1], outcome, about)
     return accepted
@@ -48,6 +48,8 @@ def _not_new(accepted: Accepted, outcome: str, about: str) -> Accepted:
         return accepted._replace(outcome=outcome, retry_after_s=int(about))
     if outcome == "brief":
         return accepted._replace(outcome=outcome)
+    if outcome == "superseding":
+        return accepted._replace(outcome=outcome, superseded_id=about)
     if outcome == "throttled":
         job_id, seconds = about.split(" ")
         return accepted._replace(outcome=outcome, job_id=job_id, retry_after_s=int(seconds))

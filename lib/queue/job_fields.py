@@ -33,7 +33,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "",
         "never; where somebody deleted it, claim makes the job dead as unreadable",
     ),
-    "priority": JobField("high, normal or low", "high", "take_in patch", "", "normal"),
+    "priority": JobField("high, normal or low", "high", "take_in patch", "change_in_place", "normal"),
     "group": JobField(
         "whose line the job waits in, and by whose limits it runs; '' for a job of no group that ration.lua handed out",
         "tenant-42",
@@ -42,44 +42,60 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "the job has no group, and was not handed out by ration.lua",
     ),
     "tags": JobField(
-        "the tags in whose indexes the job stands, parted by commas", "eu,order-17", "take_in patch", "patch", "none"
+        "the tags in whose indexes the job stands, parted by commas",
+        "eu,order-17",
+        "take_in patch",
+        "patch change_in_place",
+        "none",
     ),
     "expires": JobField(
         "ms at which the job is dead if its handler never started",
         "1795955797333",
         "take_in",
-        "revive",
+        "revive change_in_place",
         "the job does not expire",
     ),
     "unique_ttl": JobField(
         "for how many ms the job holds its unique key, counted from its due time",
         "3600000",
         "take_in",
-        "",
+        "change_in_place",
         "no unique key, or a day",
     ),
     "unique_mode": JobField(
-        "throttle: nobody takes the unique key from the job for that long, whether the job has ended or not",
+        "throttle: nobody takes the unique key from the job for that long, whether the job has ended or not; "
+        "replace, debounce: it took the key from whoever had it",
         "throttle",
         "take_in",
-        "",
+        "change_in_place",
         "no unique key, or one of the mode keep: it is free when the job has ended",
+    ),
+    "due_by": JobField(
+        "of the mode debounce: ms after which a further request does not put the job off",
+        "1796038597333",
+        "take_in",
+        "change_in_place",
+        "the job is not of the mode debounce",
     ),
     "retain": JobField(
         "for how many ms the record is kept when the job has ended",
         "3600000",
         "take_in",
-        "",
+        "change_in_place",
         "as long as the queue's retention keeps it",
     ),
     "patience": JobField(
-        "for how many ms after its due time the job is tried", "259200000", "take_in", "", "the job is never given up"
+        "for how many ms after its due time the job is tried",
+        "259200000",
+        "take_in",
+        "change_in_place",
+        "the job is never given up",
     ),
     "gives_up": JobField(
         "ms at which the job is given up: the due time and `patience`",
         "1796211397333",
         "take_in patch revive set_free",
-        "",
+        "change_in_place",
         "the job is never given up",
     ),
     # Where it stands.
@@ -93,7 +109,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     "since": JobField(
         "ms since which the job is ready, after it was delayed, given back or retried",
         "1795952257334",
-        "promote_due release reap revive patch set_free",
+        "promote_due release reap revive patch set_free change_in_place",
         "",
         "ready since it was created (the score in `all`)",
     ),
@@ -119,13 +135,17 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "the job lives, or was not ended by others",
     ),
     "free_delay": JobField(
-        "for how many ms a blocked job is delayed once it is free", "60000", "take_in", "patch", "not at all"
+        "for how many ms a blocked job is delayed once it is free",
+        "60000",
+        "take_in",
+        "patch change_in_place",
+        "not at all",
     ),
     "free_due": JobField(
         "ms before which a blocked job is not ready once it is free",
         "1795955797333",
         "take_in patch",
-        "",
+        "change_in_place",
         "it is ready at once",
     ),
     "joins": JobField("of a workflow: how many jobs it has", "3", "take_in adopt", "", "the job is no workflow"),
@@ -161,17 +181,17 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "nobody has waited for its end",
     ),
     "superseded": JobField(
-        "ms at which a later job took this one's unique key: no further attempt is made",
-        "1795955797333",
-        "",
-        "",
+        "ms at which a later job took this one's unique key, and that job: no further attempt is made",
+        "1795955797333 emails-01a22717becb700088baee274164865e",
+        "replace",
+        "revive",
         "none has",
     ),
     "suspect": JobField(
         "1: the job was aboard two runners that crashed, and waits in `suspects`",
         "1",
         "release reap",
-        "claiming cancel patch revive",
+        "claiming take_out patch revive",
         "the job is no suspect, or runs",
     ),
     # Its attempts.
@@ -224,7 +244,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "ms since which runners claim the job and know no handler for its type",
         "1795952197335",
         "snooze",
-        "snooze fail release reap patch revive",
+        "snooze fail release reap patch revive change_in_place",
         "its type was known to the last runner",
     ),
     "cancel_requested": JobField(
@@ -288,7 +308,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     "error": JobField(
         "what the last failed attempt raised, or why the job is dead, JSON",
         '{"type":"SMTPError","message":"421 try later"}',
-        "fail kill reap",
+        "fail kill reap cancel_request replace",
         "revive verdict",
         "no attempt has failed since the job was created or retried",
     ),

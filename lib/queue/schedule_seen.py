@@ -15,7 +15,7 @@ _FIELDS_OF_ONE = 16  # name, due and the fields, as read_schedules.lua gives the
 
 
 class SlotOutcome(NamedTuple):
-    """What became of a slot: `fired`, `skipped`, `missed`, or `run` for a job that somebody asked for.
+    """What became of a slot: `fired`, `skipped`, `crowded`, `missed`, or `run` for a job that somebody asked for.
 
     slot_ms: None for a run. about: the id of the job that was queued, or that still lived; how many slots were missed.
     """
@@ -33,8 +33,8 @@ class ScheduleSeen(NamedTuple):
     slot          the next one; None while it is paused or has ended
     now_ms        Redis' clock when it was read
     last_job      the id of the last job that it queued; "" for none
-    reason        why its slot is still due though its time is over: `full` or `group_full`, of the queue or of the
-                  job's group; or ""
+    reason        why its slot is still due though its time is over: `full`, `group_full` or `graph_full`, of the queue,
+                  of the job's group, or of a queue of the jobs of its graph; or ""
     outcomes      the last ten, the newest first
     digests       of the declarations in code by which workers wrote it, the newest first; none where a PUT made it
     declared      those of the digests that workers which run now declare; None where that is not known

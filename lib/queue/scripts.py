@@ -7,7 +7,8 @@ The text that Redis gets holds each needed fragment once, in front of whatever u
 
 To make a function takes Redis as long as a plain command does, and a script makes all of its functions in each call. So
 a script's header names those that few of its calls need, as in `-- @rarely turn_away promote_due`: they are made
-together when the first of them is needed (`made_rarely`).
+together when the first of them is needed (`made_rarely`). Those of `-- @seldom` are made apart from these, for calls
+that are rarer still (`made_seldom`).
 
 Six fragments alone change a job's state, each with the index, the event and the counts that belong to the change:
 take_in makes a job, make_ready and give_back make it ready, delay delays it, hand_out makes it active, and conclude
@@ -32,6 +33,7 @@ PARTS = FOLDER / "parts"
 _NUMBERS = re.compile(r"^local ([A-Z_]+(?:, [A-Z_]+)*) = (\d+(?:, \d+)*)$\n", re.MULTILINE)
 _USE = re.compile(r"^-- @use (.+)$", re.MULTILINE)
 _RARELY = re.compile(r"^-- @rarely (.+)$", re.MULTILINE)
+_SELDOM = re.compile(r"^-- @seldom (.+)$", re.MULTILINE)
 _FUNCTION = re.compile(r"^local function (\w+)\((?:.* end$|.*(?:\n.*)*?\nend$)\n?", re.MULTILINE)
 """A function of a file itself, which StyLua writes in one line or with its `end` at the line's begin."""
 
@@ -114,7 +116,11 @@ def text_of(name: str) -> str:
     shebang, _, body = source.partition("\n")
     shared = _without_comments("\n".join(["local base = KEYS[1]", *fragments_of(source).values()]))
     own = _without_comments(body)
-    if rarely := rarely_of(source):
+    rarely, seldom = rarely_of(source), seldom_of(source)
+    if seldom:
+        shared, own = made_seldom(shared, own, seldom)
+        rarely = [*rarely, "seldom"]
+    if rarely:
         shared, own = made_rarely(shared, own, rarely)
     return shebang + "\n" + _with_numbers(f"{shared}\n{own}")
 
@@ -122,6 +128,11 @@ def text_of(name: str) -> str:
 def rarely_of(source: str) -> list[str]:
     """The functions that a script's header says few of its calls need."""
     return [name for line in _RARELY.findall(source) for name in line.split()]
+
+
+def seldom_of(source: str) -> list[str]:
+    """The functions that a script's header says hardly any of its calls need."""
+    return [name for line in _SELDOM.findall(source) for name in line.split()]
 
 
 def _without_comments(code: str) -> str:
@@ -144,6 +155,31 @@ def made_rarely(shared: str, own: str, names: list[str]) -> tuple[str, str]:
     They must only be called, never be passed on. Raises ValueError for a name that is no function of a fragment's, or
     that a function inside of another one has as well.
     """
+    shared, own, functions, made = _moved(shared, own, names, "rarely()")
+    block = (
+        f"local made_rarely\nrarely = function()\nif made_rarely then return made_rarely end\n{functions}\n"
+        f"made_rarely = {{{made}}}\nreturn made_rarely\nend"
+    )
+    return _without_comments(f"local rarely\n{shared}\n{block}"), own
+
+
+def made_seldom(shared: str, own: str, names: list[str]) -> tuple[str, str]:
+    """The same, with these functions in one function `seldom`, which `made_rarely` is to move: a call that needs none
+    of them makes none of them, whatever else it needs. `replace(id)` becomes `rarely().seldom().replace(id)`.
+    """
+    shared, own, functions, made = _moved(shared, own, names, "rarely().seldom()")
+    # WHY indented: an `end` at a line's begin ends a function of the file itself (_FUNCTION).
+    inner = "\n".join(f"  {line}" for line in functions.split("\n"))
+    block = (
+        f"local made_seldom\nlocal function seldom()\n  if made_seldom then return made_seldom end\n{inner}\n"
+        f"  made_seldom = {{{made}}}\n  return made_seldom\nend"
+    )
+    return _without_comments(f"{shared}\n{block}"), own
+
+
+def _moved(shared: str, own: str, names: list[str], through: str) -> tuple[str, str, str, str]:
+    """The fragments without these functions, and the own code, where both call them `through` another function; the
+    functions' own text; and the text of a table of them."""
     moved = [found for found in _FUNCTION.finditer(shared + "\n") if found[1] in names]
     if missing := set(names) - {found[1] for found in moved}:
         raise ValueError(f"@rarely names what is no function of a fragment: {', '.join(sorted(missing))}")
@@ -152,14 +188,9 @@ def made_rarely(shared: str, own: str, names: list[str]) -> tuple[str, str]:
     if twice := re.findall(rf"function ({'|'.join(names)})\(", shared):
         raise ValueError(f"@rarely names what is the name of two functions: {', '.join(twice)}")
     calls = re.compile(rf"(?<![\w.'])({'|'.join(names)})(?=\()")
-    shared, own = (calls.sub(r"rarely().\1", code) for code in (shared, own))
+    shared, own = (calls.sub(rf"{through}.\1", code) for code in (shared, own))
     made = ", ".join(f"{found[1]} = {found[1]}" for found in moved)
-    functions = "\n".join(found[0].rstrip("\n") for found in moved)
-    block = (
-        f"local made_rarely\nrarely = function()\nif made_rarely then return made_rarely end\n{functions}\n"
-        f"made_rarely = {{{made}}}\nreturn made_rarely\nend"
-    )
-    return _without_comments(f"local rarely\n{shared}\n{block}"), own
+    return shared, own, "\n".join(found[0].rstrip("\n") for found in moved), made
 
 
 def _with_numbers(code: str) -> str:

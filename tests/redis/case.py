@@ -189,15 +189,15 @@ def ids_of(claim: Claim) -> list[str]:
     return [job.job_id for job in claim.jobs]
 
 
-def ending(script: str, job: ClaimedJob, *, delay_s: float | None = 60.0) -> EndRecord:
-    """The words with which `script` ends this attempt."""
+def ending(script: str, job: ClaimedJob, *, delay_s: float | None = 60.0, is_begun: bool = True) -> EndRecord:
+    """The words with which `script` ends this attempt. is_begun: of a job that is released, whether it had begun."""
     if script == "finish":
         return complete_record(job.job_id, job.token, "noop", '"result"')
     if script == "fail":
         return fail_record(job.job_id, job.token, ERROR, delay_s)
     if script == "snooze":
         return snooze_record(job.job_id, job.token, ERROR, delay_s or 0)
-    return release_record(job.job_id, job.token)
+    return release_record(job.job_id, job.token, is_begun=is_begun)
 
 
 async def until(condition: Any, what: str) -> Any:

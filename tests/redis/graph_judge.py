@@ -124,9 +124,9 @@ class _Evaluation:
         return self._marks[name]
 
     def _found(self, name: str) -> str:
-        before, home = self._before.get(name, ""), self._plan.nodes[name].home
-        if home and self._before.get(home) == "c" and self._plan.nodes[home].is_workflow:
-            return before  # A workflow that has completed is left alone, whatever became of its optional jobs.
+        before = self._before.get(name, "")
+        if self._is_left_alone(name):
+            return before
         if before == "c" or (before == "d" and not self._is_run_again(name)):
             return before
         opening = self._opening(name)
@@ -137,6 +137,15 @@ class _Evaluation:
             self._ran.add(name)
             return "d" if name in self._fails else "c"
         return verdict_of_members(self._of_member(member) for member in node.members)
+
+    def _is_left_alone(self, name: str) -> bool:
+        """Whether the job belongs to a workflow that has completed, whatever became of its optional jobs."""
+        home = self._plan.nodes[name].home
+        while home and self._plan.nodes[home].is_workflow:
+            if self._before.get(home) == "c":
+                return True
+            home = self._plan.nodes[home].home
+        return False
 
     def _is_run_again(self, name: str) -> bool:
         """Whether an order of the anchor comes to this job: it is one of the workflow, and does not just follow it."""

@@ -40,7 +40,13 @@ class Gated(RedisCase):
 
     async def test_they_are_refused_on_both_ways_in_and_nothing_is_written(self) -> None:
         before = self.dump()
-        for job, feature in ((self.grouped(), "groups"), (self.job(tags=("eu",)), "tags")):
+        replacing = self.job(unique_key="k", unique_mode="replace")
+        for job, feature in (
+            (self.grouped(), "groups"),
+            (self.job(tags=("eu",)), "tags"),
+            (replacing, "the unique modes replace and debounce"),
+            (replacing._replace(unique_mode="debounce"), "the unique modes replace and debounce"),
+        ):
             with self.assertRaisesRegex(UpgradeNeeded, f"^{feature} need Waybill 0.3.0 .* {OLD.program_id}"):
                 await self.job_store.enqueue(job)
             self.assertIsInstance(await self.posted(job), UpgradeNeeded)

@@ -69,6 +69,9 @@ OTHER_CLAIM = {b"rationed": "ration", b"plain": "claim"}
 class Walk:
     """One walk on an empty Redis. Raises AssertionError with the seed and the step at which something was wrong."""
 
+    overlaps: tuple[str, ...] = ("skip", "allow")
+    """Of schedules that fire."""
+
     def __init__(self, link: RedisLink, client: Client, seed: int) -> None:
         self._client = client
         self._link = link
@@ -488,10 +491,10 @@ class Walk:
             await self._call("shift", name, *await self._version_and_due(name), 1, 1, "")
         now, _, count, *due = await self._call("due_slots", 0, 10, 1 << 20)
         assert count == len(due) / 7, f"{count} are due, and {len(due) / 7} are told"
-        overlap = self._rng.choice(("skip", "allow"))
+        overlap = self._rng.choice(self.overlaps)
         for name, seen, version in zip(due[::7], due[1::7], due[2::7], strict=True):
             job = NewJob(self._ids.new(QUEUE, "request"), self._rng.choice(PRIORITIES), SPEC)
-            arguments = (name, version, seen, int(now) + 60_000, 1, "", 1, 0, overlap, new_jobs_text([job]), seen)
+            arguments = (name, version, seen, int(now) + 60_000, 1, "", 1, 0, overlap, new_jobs_text([job]), seen, "")
             outcome, *_ = await self._call("fire", *arguments)
             assert outcome in (b"fired", b"skipped", b"full"), outcome
             again, *_ = await self._call("fire", *arguments)

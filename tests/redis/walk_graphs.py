@@ -19,7 +19,7 @@ from typing import Any
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import NewJob
 from lib.jobs.spec import JobSpec
-from lib.jobs.state import FINISHED
+from lib.jobs.state import BLOCKED, FINISHED
 from lib.jobs.workflow import Edge, GraphJob
 from lib.queue.framing import FIELD_BYTE
 from lib.queue.notice_text import Asked, Word, answers_of, asked_from, attach_text, words_of, words_text
@@ -27,13 +27,13 @@ from lib.queue.workflow_text import record_of
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 from tests.redis.graph_judge import Node, Plan
-from tests.redis.graph_walk_judge import GraphJudge
+from tests.redis.graph_walk_judge import GraphJudge, snapshot
 from tests.redis.graphs import REQUEST_ID, TRACE, graph_of, random_plan
 from tests.redis.walk import PRIORITIES, QUEUE, TAGS, main
 from tests.redis.walk_limits import LIVING, LimitedWalk
 from tests.system.oracle import Client
 
-MOST_IN_GRAPHS = 20
+MOST_IN_GRAPHS = 36
 ENDS = ("finish", "fail", "snooze", "release")
 Calls = AsyncIterator[str]
 """Calls of scripts that belong together: the name of each, once it was made."""
@@ -41,6 +41,8 @@ Calls = AsyncIterator[str]
 
 class GraphWalk(LimitedWalk):
     """A walk in which graphs are planted, told, asked, changed and taken apart."""
+
+    overlaps = ("skip", "allow", "queue", "queue")
 
     def __init__(self, link: RedisLink, client: Client, seed: int) -> None:
         super().__init__(link, client, seed)
@@ -50,7 +52,8 @@ class GraphWalk(LimitedWalk):
         self._heard: list[Word] = []
 
     def _steps(self) -> dict[Callable[[], Awaitable[str]], int]:
-        steps = {**super()._steps(), self._begin: 14, self._go_on: 50, self._say_again: 4, self._look_at_graphs: 2}
+        steps = {**super()._steps(), self._begin: 20, self._go_on: 90, self._say_again: 4, self._look_at_graphs: 2}
+        steps |= {self._claim: 30, self._end: 30, self._become_plain: 1, self._expire: 8, self._trim: 2}
         for step in (self._plant, self._resolve):  # They say words at random, which nobody has said.
             del steps[step]
         return steps
@@ -67,6 +70,15 @@ class GraphWalk(LimitedWalk):
         return answer.rstrip(b"+") if script in ENDS else answer
 
     # Steps.
+
+    def _new_job(self) -> NewJob:
+        """Some take the place of the job that lives under their key."""
+        job, rng = super()._new_job(), self._rng
+        if job.unique_key not in ("a", "b") or rng.random() < 0.3:
+            return job
+        if rng.random() < 0.5:
+            return job._replace(unique_mode="replace")
+        return job._replace(unique_mode="debounce", unique_ttl_ms=60_000, delay_ms=rng.choice((1, 30, 60_000)))
 
     async def _begin(self) -> str:
         """The first of several calls."""
@@ -111,7 +123,7 @@ class GraphWalk(LimitedWalk):
     # Calls that belong together.
 
     async def _plant_graph(self) -> Calls:
-        """A graph: its jobs in any order, some of them twice; the anchor last."""
+        """A graph: its jobs in any order, some of them twice; the anchor last, of a schedule at times."""
         if len(self._states) > MOST_IN_GRAPHS:
             return
         graph = graph_of(_in_one_queue(random_plan(self._rng)), self._ids.new(QUEUE, REQUEST_ID), self._changed)
@@ -119,7 +131,25 @@ class GraphWalk(LimitedWalk):
         while members:
             some, members = members[:4], members[4:]
             yield await self._plant_records(some)
-        yield await self._plant_records([graph.anchor])
+        if self._rng.random() < 0.3:
+            yield await self._fire_anchor(graph.anchor)
+        else:
+            yield await self._plant_records([graph.anchor])
+
+    async def _fire_anchor(self, anchor: GraphJob) -> str:
+        """A slot of a schedule takes the anchor in, unless there is no room."""
+        version, _ = await self._version_and_due("s")
+        await self._call("schedule", "s", "{}", version, 1, "set", str(10**13), "1", "", 10, "")
+        await self._enter("s")
+        version, seen = await self._version_and_due("s")
+        await self._call("shift", "s", version, seen, 1, 1, "")
+        slot = ("s", version, "1", 10**13, 1, "", 1, 0, self._rng.choice(("allow", "skip")))
+        word, *_ = await self._call("fire", *slot, "", 1, "ask")
+        if word == b"plant":
+            word, *_ = await self._call("fire", *slot, record_of(anchor), 1, "planted")
+            assert word in (b"fired", b"group_full"), word
+        assert word in (b"fired", b"full", b"group_full", b"skipped"), word
+        return "fire"
 
     async def _follow(self) -> Calls:
         """`after` of POST /api/jobs: a job that waits for some that are there, or were a moment ago."""
@@ -136,12 +166,9 @@ class GraphWalk(LimitedWalk):
             yield script
 
     async def _add(self) -> Calls:
-        """`ctx.add`: one more job in the workflow of a job that runs."""
-        running = [job_id for job_id, state in self._states.items() if state == "active"]
-        homes = [
-            edge.parent for job_id in running for edge in self.graphs.now.edges.get(job_id, []) if edge.rule == "o"
-        ]
-        homes = [home for home in homes if "joins" in self.graphs.now.jobs.get(home, {})]
+        """`ctx.add`: one more job in a workflow; one that ends meanwhile does not take it."""
+        jobs = self.graphs.now.jobs
+        homes = [job_id for job_id, state in self._states.items() if state == BLOCKED and "joins" in jobs[job_id]]
         if not homes or len(self._states) > MOST_IN_GRAPHS:
             return
         home = self._rng.choice(homes)
@@ -150,6 +177,10 @@ class GraphWalk(LimitedWalk):
         name = f"added{next(self._numbers)}"
         word = await self._call("adopt", home, job.job.job_id, name, self._rng.choice("mn"), 1000)
         assert word in (b"done", b"ended", b"gone"), word
+        if word == b"done" and "opened" in self.graphs.now.jobs[home]:
+            now = snapshot(self._client, self._base)
+            told = {one for notice in now.notices.values() if notice.outcome == "o" for one in notice.followers}
+            assert job.job.job_id in told, f"{home} is open, and its new job is not told: {now.notices}"
         yield "adopt"
 
     async def _tell_all(self) -> Calls:
@@ -232,7 +263,7 @@ class GraphWalk(LimitedWalk):
         }
         if '"type":"workflow"' in job.spec_text:
             return job
-        return job._replace(**{name: value for name, value in options.items() if rng.random() < 0.15})
+        return job._replace(**{name: value for name, value in options.items() if rng.random() < 0.25})
 
     # The end.
 

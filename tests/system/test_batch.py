@@ -96,7 +96,7 @@ class Arrays(BatchCase):
         once = {**NOOP, "unique": {"key": "u", "ttl_s": 600, "mode": "throttle"}}
         first = self.post([once])[1]["items"][0]
         self.server.request("POST", f"/api/jobs/{first['id']}/cancel")
-        again = self.post([once, {**once, "unique": {**once["unique"], "mode": "debounce"}}])[1]["items"]
+        again = self.post([once, {**once, "unique": {**once["unique"], "mode": "latest"}}])[1]["items"]
         self.server.request("DELETE", f"/api/jobs/{first['id']}")
         gone = self.post([once])[1]["items"][0]
 

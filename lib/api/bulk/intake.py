@@ -121,7 +121,7 @@ class Intake:
             return
         self.fault = None
         job_id, outcome, *_ = accepted
-        if outcome == "new":
+        if outcome in ("new", "superseding"):
             self.taken_in += 1
             self._on_item(index, f'{{"index":{index},"status":202,"id":"{job_id}","outcome":"created"}}')
         elif outcome == "conflict":
@@ -130,6 +130,6 @@ class Intake:
             self.refuse(index, refused_job_error(accepted))
         else:
             self.known += 1
-            status = 200 if outcome.endswith("duplicate") else 202
+            status = 200 if outcome.endswith(("duplicate", "replaced")) else 202
             stand_in = f'"id":"{job_id}","outcome":"{outcome_of(accepted)}"'
             self._on_item(index, f'{{"index":{index},"status":{status},{stand_in}}}')

@@ -97,7 +97,7 @@ class Refused(LoadCase):
             ({"cron": "0 3 * * *", "timezone": "Europe/Berlln", **fits}, "timezone no zone 'Europe/Berlln' is known"),
             ({"cron": "0 3 * * *", "every_s": 5, **fits}, "every_s can't stand beside cron"),
             ({"every_s": 0.5, **fits}, "every_s must be from 1 to 316224000"),
-            ({"cron": "0 3 * * *", "overlap": "queue", **fits}, "overlap 'queue' comes with a later version"),
+            ({"cron": "0 3 * * *", "overlap": "replace", **fits}, "overlap must be one of skip, allow, queue"),
             ({"cron": "0 3 * * *", "catch_up": "some", **fits}, "catch_up must be one of"),
             ({"cron": "0 3 * * *", "schedule": "Nightly!", **fits}, 'schedule="nightly"'),
         ):

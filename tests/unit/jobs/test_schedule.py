@@ -185,7 +185,7 @@ class Doubts(unittest.TestCase):
     def test_missed_runs_that_would_skip_each_other_are_doubted(self) -> None:
         (found,) = self.doubts(cron="0 3 * * *", catch_up="all")
 
-        self.assertIn('use "allow"', found)
+        self.assertIn('use "queue"', found)
         self.assertEqual([], self.doubts(cron="0 3 * * *", catch_up="all", overlap="allow"))
 
     def test_a_job_that_is_tried_for_longer_than_the_interval_is_doubted(self) -> None:
@@ -205,6 +205,8 @@ class Doubts(unittest.TestCase):
         self.assertEqual([], self.doubts(every_ms=30_000, job=tried))
         self.assertEqual([], self.doubts(every_ms=20_000, job={**tried, "give_up_after_s": 10}))
         self.assertEqual([], self.doubts(every_ms=20_000, job=tried, overlap="allow"))
+        (found,) = self.doubts(every_ms=20_000, job=tried, overlap="queue")
+        self.assertIn("wait meanwhile, 100 at most", found)
 
 
 class NewRules(unittest.TestCase):

@@ -11,6 +11,7 @@ _HEADER = re.compile(r"^-- @transition (\S+) --(\w+)--> (\S+)$", re.MULTILINE)
 # A script is named by what it does, an event by what happens to the job. claim also promotes jobs that are due, and
 # meets jobs that have expired. A schedule that fires enqueues a job.
 EVENTS = {"finish": {"complete"}, "claim": {"claim", "promote", "expire"}, "fire": {"enqueue"}}
+EVENTS["enqueue"] = {"enqueue", "replace"}
 EVENTS["ration"] = EVENTS["claim"]
 EVENTS["plant"] = EVENTS["fire"]
 

@@ -168,6 +168,31 @@ class Read(unittest.TestCase):
             self.assertEqual(("", False), (bare.group, bare.may_lose_group))
             self.assertEqual(spec._replace(group=""), JobSpec.from_text(bare.spec_text))
 
+    def test_a_type_names_the_group_by_the_payload_where_the_request_does_not_and_it_may_be_left_out(self) -> None:
+        def group_of(payload: dict[str, Any]) -> str:
+            return str(payload.get("text", ""))
+
+        types = registry.Registry([replace(job_type, group_of=group_of) for job_type in TYPES.types])
+        for body, group, may_lose_group in (
+            ({**LEAST, "payload": {"text": "a.example:443"}}, "a.example:443", True),
+            ({**LEAST, "payload": {"text": "a.example:443"}, "group": "mine"}, "mine", False),
+            ({**LEAST, "payload": {}}, "", False),
+        ):
+            job, spec = submission.read(body, types, JobIds(), request_id="r", trace=TRACE)
+
+            self.assertEqual((group, group, may_lose_group), (job.group, spec.group, job.may_lose_group), body)
+        with self.assertRaises(InvalidFields):
+            submission.read({**LEAST, "payload": {"text": 5}}, types, JobIds(), request_id="r", trace=TRACE)
+
+    def test_a_callback_url_comes_later(self) -> None:
+        with self.assertRaises(InvalidFields) as refused:
+            read({**LEAST, "callback_url": "https://api.example.com"})
+
+        ((pointer, detail),) = refused.exception.errors
+        self.assertEqual("/callback_url", pointer)
+        self.assertIn("comes with a later version", detail)
+        self.assertEqual("", read({**LEAST, "callback_url": None})[0].group)
+
     def test_every_fault_is_reported_at_once(self) -> None:
         body = {"type": "noop", "payload": {"seconds": "x"}, "queue": "Q", "priority": 1, "a/b": 2, "max_attempts": 0}
 
@@ -206,14 +231,32 @@ class Read(unittest.TestCase):
             self.assertEqual(read({**LEAST, "unique": {"key": "k"}})[1], spec)
         self.assertEqual("keep", read(LEAST)[0].unique_mode)
 
-    def test_a_mode_that_a_later_version_brings_is_refused_as_such(self) -> None:
-        for mode in ("replace", "debounce"):
-            with self.assertRaises(InvalidFields) as refused:
-                read({**LEAST, "unique": {"key": "k", "mode": mode}})
+    def test_one_that_replaces_has_the_times_of_keep(self) -> None:
+        job, _ = read({**LEAST, "unique": {"key": "k", "mode": "replace", "ttl_s": 60}, "delay_s": 5})
 
-            (error,) = refused.exception.errors
-            self.assertEqual("/unique/mode", error.pointer)
-            self.assertEqual(f"{mode} comes with a later version; known: keep, throttle", error.detail)
+        self.assertEqual(("k", 60_000, "replace", 5000, True), (*job[6:9], job.delay_ms, job.takes_place))
+
+    def test_of_debounce_the_ttl_is_the_delay_and_the_bound_a_day(self) -> None:
+        for unique, most_wait_ms, delay_ms in (
+            ({"ttl_s": 5}, 86_400_000, 5000),
+            ({"ttl_s": 5, "max_wait_s": None}, 86_400_000, 5000),
+            ({"ttl_s": 5, "max_wait_s": 60}, 60_000, 5000),
+            ({"ttl_s": 200_000}, 200_000_000, 200_000_000),
+        ):
+            job, _ = read({**LEAST, "unique": {"key": "k", "mode": "debounce", **unique}})
+
+            self.assertEqual(("k", most_wait_ms, "debounce", delay_ms), (*job[6:9], job.delay_ms))
+
+    def test_what_debounce_lacks_or_has_no_place_beside_it_is_pointed_to(self) -> None:
+        for body, pointer in (
+            ({"unique": {"key": "k", "mode": "debounce"}}, "/unique/ttl_s"),
+            ({"unique": {"key": "k", "mode": "debounce", "ttl_s": 5, "max_wait_s": 4}}, "/unique/max_wait_s"),
+            ({"unique": {"key": "k", "mode": "debounce", "ttl_s": 5}, "delay_s": 5}, "/delay_s"),
+            ({"unique": {"key": "k", "mode": "debounce", "ttl_s": 5}, "run_at": "2030-01-01T00:00:00Z"}, "/run_at"),
+            ({"unique": {"key": "k", "mode": "replace", "max_wait_s": 4}}, "/unique/max_wait_s"),
+            ({"unique": {"key": "k", "mode": "latest"}}, "/unique/mode"),
+        ):
+            self.assertEqual({pointer}, faults({**LEAST, **body}), body)
 
     def test_when_it_is_given_up_is_what_it_says_else_what_its_type_says(self) -> None:
         for type_name, given, give_up_ms in (

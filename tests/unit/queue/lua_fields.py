@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tests.unit.queue.lua_names import tokens_of
 
 # Function -> the number of the first argument, from 0, that is a field's name.
-HANDED_ON = {"make_ready": 4, "give_back": 3, "delay": 3, "block": 3, "cancel_if_requested": 2, "write": 0}
+HANDED_ON = {"make_ready": 4, "give_back": 3, "delay": 3, "block": 3, "cancel_if_requested": 3, "write": 0}
 # Command -> how many arguments there are from one field's name to the next; 1: it writes one field.
 WRITING = {"'HSET'": 2, "'HSETNX'": 2, "'HINCRBY'": 1}
 _OPEN, _CLOSE = frozenset("({["), frozenset(")}]")

@@ -37,10 +37,11 @@ PLACES = {
     "base .. state": "conclude:ZADD revive:ZREM verdict:ZREM forget:ZREM",
     "base .. 'blocked'": "block:ZADD unblock:ZREM",
     "base .. 'unsure'": "block:ZADD unblock:ZREM cancel:ZADD asking:ZADD asking:ZREM",
-    "base .. 'delayed'": "take_in:ZADD delay:ZADD patch:ZADD patch:ZREM cancel:ZREM expire:ZREM promote_due:ZREM",
+    "base .. 'delayed'": "take_in:ZADD delay:ZADD patch:ZADD patch:ZREM take_out:ZREM change_in_place:ZREM expire:ZREM "
+    "promote_due:ZREM",
     "base .. 'all'": "take_in:ZADD forget:ZREM",
     # When something happens to a job by itself.
-    "base .. 'expiring'": "take_in:ZADD unbegun:ZADD expire:ZREM gate:ZREM",
+    "base .. 'expiring'": "take_in:ZADD unbegun:ZADD change_in_place:ZADD change_in_place:ZREM expire:ZREM gate:ZREM",
     # The indexes of tags.
     "base .. 'fading'": "conclude:ZADD revive:ZREM verdict:ZREM forget:ZREM trim:ZREM",
 }
@@ -56,7 +57,7 @@ OTHERS = {
 
 # Which of the owners each script needs: through them alone a job is made, waits, runs, ends and is forgotten.
 OWNERS = {
-    "enqueue": "block ready_list take_in unblock",
+    "enqueue": "block conclude ready_list take_in unblock",
     "fire": "block ready_list take_in unblock",
     "claim": "conclude hand_out make_ready ready_list",
     "ration": "conclude hand_out make_ready ready_list",

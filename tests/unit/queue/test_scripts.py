@@ -160,6 +160,19 @@ class Rarely(unittest.TestCase):
             rest = text[: text.index("rarely = function()")] + text[text.index("return made_rarely\nend") :]
             self.assertLessEqual(len(re.findall(r"^local function ", rest, re.MULTILINE)) + 1, most, name)
 
+    def test_those_that_are_rarer_still_are_made_apart(self) -> None:
+        functions = ("one() return 1 end", "two()\n  return one()\nend", "three()\n  two()\nend")
+        shared = "\n".join(f"local function {function}" for function in functions)
+
+        made, own = scripts.made_rarely(*scripts.made_seldom(shared, "three(two(one()))", ["two"]), ["one", "seldom"])
+
+        self.assertEqual("three(rarely().seldom().two(rarely().one()))", own)
+        self.assertIn("local function three()\n  rarely().seldom().two()\nend", made)
+        self.assertIn(
+            "if made_seldom then return made_seldom end\n  local function two()\n    return one()\n  end\n", made
+        )
+        self.assertIn("made_rarely = {one = one, seldom = seldom}", made)
+
     def test_outside_of_it_each_is_called_through_it(self) -> None:
         shared, own = scripts.made_rarely(
             "local function one() return 1 end\nlocal function two()\n  return one()\nend", "two(one())", ["one"]

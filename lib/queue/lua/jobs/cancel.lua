@@ -9,8 +9,7 @@
 -- @transition ready --cancel--> cancelled
 -- @transition delayed --cancel--> cancelled
 -- @transition blocked --cancel--> cancelled
--- @use as_seen clock check_types conclude idempotency mark_stale ready_list notices unblock
--- WHY a ready job's id stays in its list: parts/stale_ids.lua.
+-- @use as_seen clock check_types conclude idempotency notices take_out
 -- WHY a forced one is noted as '!<id>' beside '<id>': an older runner knows no such id, and stops the job as ever.
 -- WHY all jobs are read before one is changed: where somebody broke one, the others are as they were.
 -- WHY a blocked workflow is only requested to stop: it ends when the last of its jobs has. Who asks for it next
@@ -25,24 +24,10 @@ local function decide(id, key, fingerprint, seen)
     or (is_as_seen(seen, state) and (WORDS[state] or state)) or 'changed'
   local is_workflow = word == 'done' and joins and state == 'blocked'
   if is_workflow then word = 'requested' end
-  local home = state == 'ready' and ready_list(priority, suspect, group)
   return {
-    word = word, state = state, home = home, suspect = suspect, runner = runner, stale_in = stale_in,
-    is_workflow = is_workflow,
+    word = word, state = state, priority = priority, suspect = suspect, group = group, runner = runner,
+    stale_in = stale_in, is_workflow = is_workflow,
   }
-end
-
--- Take a job that waits out of where it stands.
-local function take_out(id, found)
-  local job = base .. 'job:' .. id
-  if found.state == 'ready' then
-    mark_stale(job, found.stale_in, found.home)
-  elseif found.state == 'blocked' then
-    unblock(id)
-  else
-    redis.call('ZREM', base .. 'delayed', id)
-  end
-  if found.suspect then redis.call('HDEL', job, 'suspect') end
 end
 
 -- Where the record names no runner, a person wrote the state by hand, and nobody reads the request.
@@ -69,7 +54,10 @@ if #waiting > 0 then
   check_types('ZCARD', 'cancelled', 'delayed', 'blocked', 'unsure')
   has_followers()
 end
-for _, id in ipairs(waiting) do take_out(id, jobs[id]) end
+for _, id in ipairs(waiting) do
+  local found = jobs[id]
+  take_out(id, base .. 'job:' .. id, found.state, found.priority, found.suspect, found.group, found.stale_in)
+end
 conclude('cancelled', waiting, 'cancel')
 for i = 1, #ARGV, 5 do
   local id, is_forced, key, fingerprint = ARGV[i], ARGV[i + 1] == '1', ARGV[i + 2], ARGV[i + 3]

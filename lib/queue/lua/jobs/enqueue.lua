@@ -7,12 +7,14 @@
 --      | now_ms, with a + before it where the queue has just begun, or begun again since its removal: the caller adds
 --        the queue to the set of names once more. Behind now_ms, for each job that was not taken in as a new one: \30,
 --        the job's number from 1, \31, why, \31, the id of the job that stands for it. why:
---        replayed-new, replayed-duplicate  its idempotency key came before, and this was the answer then
+--        replayed-new, replayed-duplicate, replayed-replaced  its idempotency key came before, with that answer
 --        conflict   its idempotency key came before, with another fingerprint
 --        duplicate  a job of its type lives under its unique key; or its mode is throttle, and the last such job of its
 --                   type has ended, but still has the key
 --        throttled  not taken in: as duplicate, but the record of that job is gone. In the id's place its id, a space,
 --                   and the seconds until the key is free
+--        replaced   not taken in: the job whose id this is has never begun, and became the one that was sent
+--        superseding  taken in, and the job whose id this is was superseded by it: parts/replace.lua
 --        brief      not taken in: its unique key would be free before the job is due; '' in the id's place
 --        full       not taken in: the queue is at its max_depth; in the id's place the seconds until there may be room
 --        group-full  not taken in: the job's group is at the max_depth of groups; the same seconds
@@ -20,10 +22,19 @@
 -- @transition - --enqueue--> ready
 -- @transition - --enqueue--> delayed
 -- @transition - --enqueue--> blocked
--- @rarely add_by_tag announce depth drained_in_s lines living_holder quarantine read_options ring throttle_place
--- @rarely type_of_job unique_keys unique_place write_record write_tags
--- @rarely block publish_blocked take_in_blocked unblock write_edges
--- @use clock records bell check_types depth find job_options queue_settings take_in text_at types unique_place lines
+-- @transition ready --replace--> delayed
+-- @transition delayed --replace--> ready
+-- @transition ready --replace--> cancelled
+-- @transition delayed --replace--> cancelled
+-- @transition blocked --replace--> cancelled
+-- @rarely ask_now add_by_tag announce depth drained_in_s lines lives_beside living_holder quarantine read_options ring
+-- @rarely throttle_place type_of_job unique_keys unique_place write_record write_tags
+-- @seldom add_follower block change_in_place change_place change_tags check_for_replace conclude count_stale
+-- @seldom give_notice has_begun has_followers is_stale_in letter_of mark_of mark_stale place_now publish_blocked
+-- @seldom put_off replace runs_beside superseded_by superseded_error take_in_blocked take_out tell_end to_list
+-- @seldom unblock unmark_stale wait_behind wait_for what_it_said write_edges
+-- @use clock records bell check_types depth find job_options queue_settings replace take_in text_at types unique_place
+-- @use lines
 -- WHY no allow-oom: at maxmemory new jobs are refused up front, before anything is written.
 -- WHY the number: a commit whose reply was lost is sent again. It is answered once more, and not run a second time.
 local process, number, records = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -39,7 +50,10 @@ if last_number and tonumber(last_number) > number then return 'superseded' end
 check_types('ZCARD', 'all')
 check_types('LLEN', 'ready:normal')
 -- WHY the records are searched first: few of them need these keys, and a command costs more than such a search.
-if find(records, '\29', 1, true) then check_types('ZCARD', 'delayed') end
+if find(records, '\29', 1, true) then
+  check_types('ZCARD', 'delayed')
+  if find(records, '\29mr\29', 1, true) or find(records, '\29md\29', 1, true) then check_for_replace() end
+end
 if find(records, '\31high\31', 1, true) then check_types('LLEN', 'ready:high') end
 if find(records, '\31low\31', 1, true) then check_types('LLEN', 'ready:low') end
 
@@ -70,7 +84,7 @@ end
 -- where the time asked for ends before the job is due. WHY a delay is not compared: the server has done that already.
 local function unique_ttl_of(options)
   local ms = math.max(0, (options.due_ms or 0) - now_ms)
-  if not options.unique_ttl then return digits(DAY_MS + ms) end
+  if not options.unique_ttl or options.unique_mode == 'd' then return digits(DAY_MS + ms) end
   return (options.is_due_by_delay or tonumber(options.unique_ttl) >= ms) and options.unique_ttl or nil
 end
 
@@ -89,23 +103,33 @@ local function replay_of(id, options)
   if options.fingerprint == ONCE and redis.call('EXISTS', base .. 'job:' .. id) == 1 then return 'replayed-new', id end
 end
 
+local begins = false  -- Has the queue just begun, by the jobs that were placed before the end of the call?
+
 -- Why this job is not to be taken in, and what stands in the id's place of the answer; nil where the job is to be taken
 -- in, and then it stands under its unique key. The idempotency key is noted with the answer, but not with one that asks
--- for the job to be sent again later.
-local function stand_in_of(id, type_name, options)
+-- for the job to be sent again later. A job that supersedes another one has an answer, and is to be taken in.
+local function stand_in_of(id, type_name, options, priority, spec)
   if options.idempotency_key then
     local replayed, known_id = replay_of(id, options)
     if replayed then return replayed, known_id end
   end
-  local why, first_id, unique, throttle, ttl = nil, id, nil, nil, nil
+  local why, first_id, holder, unique, throttle, ttl = nil, id, nil, nil, nil, nil
   if options.unique_key then
     ttl = unique_ttl_of(options)
     if not ttl then return 'brief', '' end
-    local holder
     unique, holder = unique_place(options.unique_key, type_name, id)
-    if holder then
+    local mode = options.unique_mode
+    if holder and (mode == 'r' or mode == 'd') then
+      begins = place_now('enqueue') or begins
+      why = replace(id, holder, unique, ttl, priority, spec, options, is_group_full)
+      if why == 'group-full' then return why, drained_in_s(1 - group_room[options.group]) end
+      place_now('replace')
+      first_id = why == 'replaced' and holder or id
+    elseif holder then
       why, first_id = 'duplicate', holder
-    elseif options.unique_mode then
+    elseif mode == 'd' then
+      put_off(options)
+    elseif mode == 't' then
       throttle, holder = throttle_place(options.unique_key, type_name, id)
       if holder then why, first_id = throttled_by(holder, throttle) end
       if why == 'throttled' then return why, first_id end
@@ -117,9 +141,10 @@ local function stand_in_of(id, type_name, options)
   if not why and throttle then redis.call('SET', throttle, id, 'PX', ttl) end
   if options.idempotency_key then
     local kept_s = options.fingerprint == ONCE and ONCE_S or DAY_S
-    local noted = first_id .. ' ' .. options.fingerprint .. ' ' .. (why or 'new')
+    local noted = first_id .. ' ' .. options.fingerprint .. ' ' .. (why ~= 'superseding' and why or 'new')
     redis.call('SET', base .. 'idem:' .. options.idempotency_key, noted, 'EX', kept_s)
   end
+  if why == 'superseding' then return why, holder end
   return why, first_id
 end
 
@@ -129,20 +154,20 @@ for id, priority, option_text, spec in each_record(records) do
   local options, type_name = option_text ~= '' and read_options(option_text), type_in_spec(spec)
   local why, instead
   if options then
-    why, instead = stand_in_of(id, type_name, options)
+    why, instead = stand_in_of(id, type_name, options, priority, spec)
   elseif room and room <= 0 then
     why, instead = refuse()
   end
   if why then
     answer[#answer + 1] = jobs .. '\31' .. why .. '\31' .. instead
-  else
-    take_in(id, priority, spec, type_name, options)
-    room = room and room - 1
   end
+  if not why or why == 'superseding' then take_in(id, priority, spec, type_name, options) end
+  -- WHY a job that supersedes takes no room: it waits in the place of the other one, or behind it.
+  if room and not why then room = room - 1 end
 end
 
-local has_begun = place_taken_in('enqueue')
-local text = (has_begun and '+' or '') .. table.concat(answer, '\30')
+begins = place_taken_in('enqueue') or begins
+local text = (begins and '+' or '') .. table.concat(answer, '\30')
 -- The answer is kept for half an hour at least. WHY KEEPTTL: setting a time to live costs as much as the rest of SET.
 local function half_hour(ms) return ms and math.floor(ms / 1800000) end
 local record = ARGV[2] .. ' ' .. text

@@ -18,7 +18,7 @@ local function fail(id, token, delay_ms, rest)
   local job = base .. 'job:' .. id
   local error_text, last_words = split_last_words(rest)
   keep_notes(id, job, token, last_words)
-  if cancel_if_requested(id, job, 'ended', token, 'error', error_text) then return end
+  if cancel_if_requested(id, job, delay_ms ~= '', 'ended', token, 'error', error_text) then return end
   if delay_ms == '' then
     dead[#dead + 1] = id
     fields[id] = {'ended', token, 'error', error_text}

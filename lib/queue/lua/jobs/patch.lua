@@ -42,20 +42,18 @@ if new_priority ~= '' then redis.call('HSET', job, 'priority', new_priority) end
 local function hold_unique_key()
   local ttl_ms = tonumber(string.match(unique_ttl or '', '^[1-9]%d*$') or 86400000)
   for _, key in ipairs({unique_keys(unique_key, type_of_job(job))}) do
-    if text_at(key) == id then redis.call('SET', key, id, 'PX', digits(due_ms - now_ms + ttl_ms)) end
+    local holders = text_at(key)
+    if string.match(holders, '^%S*') == id then
+      redis.call('SET', key, holders, 'PX', digits(due_ms - now_ms + ttl_ms))
+    end
   end
 end
 
-local function change_tags(new_tags)
-  local created, before, after = redis.pcall('ZSCORE', base .. 'all', id), {}, {}
-  if old_tags then add_by_tag(before, old_tags, id) end
-  add_by_tag(after, new_tags, type(created) == 'string' and created or now, id)
-  write_tags('ZREM', before)
-  write_tags('ZADD', after)
+if tags_wanted ~= '' then
+  local new_tags = string.sub(tags_wanted, 2)
+  change_tags(id, old_tags, new_tags)
   if new_tags ~= '' then redis.call('HSET', job, 'tags', new_tags) else redis.call('HDEL', job, 'tags') end
 end
-
-if tags_wanted ~= '' then change_tags(string.sub(tags_wanted, 2)) end
 if state == 'blocked' then
   if due_ms then
     redis.call('HDEL', job, 'free_delay')

@@ -20,7 +20,7 @@ local function release(id, token, option, rest)
   local job = base .. 'job:' .. id
   local _, last_words = split_last_words(rest)
   keep_notes(id, job, token, last_words)
-  if cancel_if_requested(id, job, 'ended', token) then return end
+  if cancel_if_requested(id, job, true, 'ended', token) then return end
   if option == 'n' then
     keep_expiring(id, job, token)
   else

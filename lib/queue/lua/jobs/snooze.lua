@@ -16,7 +16,7 @@ local function snooze(id, token, option, rest)
   local job = base .. 'job:' .. id
   local reason, last_words = split_last_words(rest)
   keep_notes(id, job, token, last_words)
-  if cancel_if_requested(id, job, 'ended', token) then return end
+  if cancel_if_requested(id, job, true, 'ended', token) then return end
   local due_ms = now_ms + tonumber(string.match(option, '^%d+'))
   remember(job, 'snoozed', reason, nil, due_ms)
   if string.sub(option, -1) == 'u' then

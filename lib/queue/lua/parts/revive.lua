@@ -21,7 +21,7 @@ local function clear_end(id, is_from_start)
   redis.pcall('ZREM', base .. 'fading', id)
   redis.call('HDEL', job, 'attempts', 'crashes', 'suspect', 'started', 'finished', 'worker', 'error', 'progress',
     'result', 'result_truncated', 'result_error', 'cancel_requested', 'unknown_since', 'expires', 'unbegun',
-    'by_parents')
+    'by_parents', 'superseded')
   -- WHY a completed job loses its checkpoint: older runners that complete a job leave the checkpoint there.
   if state == 'completed' or is_from_start then redis.call('HDEL', job, 'checkpoint', 'checkpointed') end
   -- Until now the state said that the last attempt is over (fence.lua).

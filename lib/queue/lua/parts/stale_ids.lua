@@ -6,11 +6,14 @@
 -- letter means one place. An id that a runner has popped from ready:normal and not claimed yet is in the runner's
 -- active list, and counts as in ready:normal still.
 -- stale_in, here and in the scripts: the value of `listed`, or false where the job has no stale id.
-local LETTERS = {
-  ['ready:high'] = 'h', ['ready:normal'] = 'n', ['ready:low'] = 'l', suspects = 's',
-  ['line:high'] = 'H', ['line:normal'] = 'N', ['line:low'] = 'L',
-}
-local function letter_of(list) return LETTERS[list] or LETTERS[string.match(list, '^line:%a+')] end
+
+-- letter_of(list): 'h' of ready:high, 'N' of line:normal:tenant-42, 's' of suspects.
+-- WHY no table: enqueue.lua, which may need this, is called for every job.
+local function letter_of(list)
+  if list == 'suspects' then return 's' end
+  local kind, letter = string.match(list, '^(%a+):(%a)')
+  return kind == 'line' and string.upper(letter) or letter
+end
 
 -- is_stale_in(stale_in, list): is the id that stands in `list` stale?
 local function is_stale_in(stale_in, list)

@@ -5,7 +5,8 @@
 -- @use clock bell block events lines new_edges ready_list tags tally types unblock
 local entries, ready_ids, later, later_ids, new_types, tagged = {}, {}, {}, {}, {}, {}
 
--- write_record(job, state, priority, spec, options): the new job's hash. A field that says nothing is left out.
+-- write_record(job, state, priority, spec, options): the job's hash, of a new job or of one that another request has
+-- replaced. A field that says nothing is left out.
 local function write_record(job, state, priority, spec, options)
   local fields = {'spec', spec, 'state', state}
   local function write(name, value)
@@ -17,18 +18,22 @@ local function write_record(job, state, priority, spec, options)
     if options.group then write('group', options.group) end
     -- retry takes the unique key again for this long; for a day where nothing is noted.
     if options.unique_ttl and options.unique_ttl ~= '86400000' then write('unique_ttl', options.unique_ttl) end
-    if options.unique_mode then write('unique_mode', 'throttle') end
+    if options.unique_mode then
+      local modes = {t = 'throttle', r = 'replace', d = 'debounce'}
+      write('unique_mode', modes[options.unique_mode])
+    end
     if options.retain then write('retain', options.retain) end
     if options.patience then
       write('patience', options.patience)
       -- WHY not of a blocked job: the time begins when the job is free (set_free.lua).
-      if not options.edges then write('gives_up', digits((options.due_ms or now_ms) + tonumber(options.patience))) end
+      if state ~= 'blocked' then write('gives_up', digits((options.due_ms or now_ms) + tonumber(options.patience))) end
     end
-    if options.edges and options.is_due_by_delay then
+    if state == 'blocked' and options.is_due_by_delay then
       write('free_delay', digits(tonumber(options.due)))
-    elseif options.edges and options.due then
+    elseif state == 'blocked' and options.due then
       write('free_due', options.due)
     end
+    if options.due_by then write('due_by', options.due_by) end
     if options.expires then write('expires', digits(now_ms + tonumber(options.expires))) end
     if options.tags then write('tags', options.tags) end
   end
@@ -109,6 +114,14 @@ local function place_taken_in(by)
   end
   if next(tagged) then write_tags('ZADD', tagged) end
   publish('delayed', later_ids, by)
-  if next(are_blocked) then publish_blocked(by) end
+  if are_blocked then publish_blocked(by) end
   return tally('enqueued', new_types)
+end
+
+-- place_now(by): the same before the call has come to its end, for a script that changes jobs of its own call.
+local function place_now(by)
+  local has_begun = place_taken_in(by)
+  entries, ready_ids, later, later_ids, new_types, tagged = {}, {}, {}, {}, {}, {}
+  are_blocked = nil
+  return has_begun
 end

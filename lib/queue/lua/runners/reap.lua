@@ -93,7 +93,7 @@ for _, id in ipairs(ids) do
     'HMGET', job, 'state', 'worker', 'priority', 'group', 'crashes', 'listed', 'started', 'checkpointed'))
   if state == 'active' and owner == runner then
     leave(id, group)
-    if not cancel_if_requested(id, job) then
+    if not cancel_if_requested(id, job, true) then
       redis.call('HDEL', job, 'unknown_since')
       if is_crash then
         local has_got_on = gets_on(started, checkpointed)
