@@ -177,7 +177,9 @@ class Site:
         queue = QUEUES[number % 2]
         base = self._keys.base(queue)
         reply: Any = await self._scripts.call("claim", base, "w", 1, "ready")
-        (job,) = claim_from(reply).jobs
+        jobs = claim_from(reply).jobs
+        assert len(jobs) == 1, f"{len(jobs)} jobs of {queue} are ready where job {number} is to run"
+        (job,) = jobs
         ends = records_text([complete_record(job.job_id, job.token, "noop", "")])
         letters = await self._scripts.call("finish", base, "w", ends)
         if letters.endswith(b"+"):

@@ -22,7 +22,7 @@
 -- @transition dead --resolve--> cancelled
 -- @rarely digits announce block ask_now each_edge wait_for give_notice what_it_said mark_of tell_end ring delay
 -- @rarely quarantine lines letter_of count_stale unmark_stale place make_ready tally type_in_spec add_one conclude
--- @rarely has_not_got culprit_of own_jobs end_by_others end_workflow open take_out_of_end
+-- @rarely has_not_got reopen could_not_begin culprit_of own_jobs end_by_others end_workflow open take_out_of_end
 -- @use block check_types commit_mark edges notices records set_free verdict reopen anchor
 -- WHY ranks: a word that comes twice, or late and out of turn, changes nothing. Whichever way the words come, the
 -- best of each parent stands.
@@ -32,8 +32,7 @@ local MOST_KEPT = 65536
 
 check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low')
 check_types('ZCARD', 'blocked', 'unsure', 'completed', 'dead', 'cancelled')
-has_followers()
-check_types('XLEN', 'notices')
+if not has_followers() then check_types('XLEN', 'notices') end
 
 -- Were edges of the job reopened since the word was true? Then the job is to ask.
 -- WHY: two tell the same notice. One has told it, the job has ended by it and somebody runs it again; and then comes
