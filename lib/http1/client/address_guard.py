@@ -41,9 +41,8 @@ class Guard:
         found = [str(literal)] if literal else await self._look_up(host, port)
         allowed = [str(address) for address in map(_address, found) if address and self._may_reach(host, address)]
         if not allowed:
-            raise AddressRefused(
-                f"{host} is at {_some(found)}, which webhooks may not reach; see WEBHOOK_ALLOW_PRIVATE"
-            )
+            where = f"{host}, which is at {_some(found)}" if literal is None else host
+            raise AddressRefused(f"webhooks may not go to {where}; see WEBHOOK_ALLOW_PRIVATE")
         return list(dict.fromkeys(allowed))
 
     def refuses_literal(self, host: str) -> bool:
