@@ -1,12 +1,8 @@
 """TLS to receivers whose certificates openssl has made: which are taken, and which are refused without a byte."""
 
 import asyncio
-import shutil
 import ssl
-import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
 from lib.http1.client.address_guard import Guard
 from lib.http1.client.client_message import Answer, ClientRequest
@@ -14,61 +10,10 @@ from lib.http1.client.faults import AnswerTimedOut, LinkLost, TlsRefused
 from lib.http1.client.http_dial import client_tls
 from lib.http1.client.pool import HttpClient
 from lib.http1.client.special_ranges import parse_allowed
+from tests.certificates import Authority
 from tests.wire.receiver import OK_BYTES, Receiver, ReceiverLink, plays
 
 HOST = "hooks.example"
-KEY = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
-CA_CONFIG = """
-[ca]
-default_ca = ours
-[ours]
-database = index.txt
-serial = serial
-new_certs_dir = .
-default_md = sha256
-policy = anything
-copy_extensions = copy
-[anything]
-commonName = supplied
-"""
-
-
-class Authority:
-    """A certificate authority in a folder: ca.pem, and <name>.pem with <name>.key for each certificate."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "ca.cnf").write_text(CA_CONFIG)
-        (folder / "index.txt").touch()
-        (folder / "serial").write_text("01\n")
-        self._openssl(f"req -x509 {KEY} -days 2 -subj /CN=ca -keyout ca.key -out ca.pem")
-
-    def issue(self, name: str, alternative: str, dates: str = "-days 2") -> ssl.SSLContext:
-        """What a receiver with such a certificate uses. alternative: as "DNS:hooks.example"."""
-        self._openssl(
-            f"req {KEY} -subj /CN={name} -addext subjectAltName={alternative} -keyout {name}.key -out {name}.csr"
-        )
-        self._openssl(
-            f"ca -batch -config ca.cnf -cert ca.pem -keyfile ca.key {dates} -in {name}.csr -out {name}.pem -notext"
-        )
-        return self._context(name)
-
-    def sign_itself(self, name: str, alternative: str) -> ssl.SSLContext:
-        """As `issue`, for a certificate that nobody vouches for."""
-        words = f"-days 2 -subj /CN={name} -addext subjectAltName={alternative}"
-        self._openssl(f"req -x509 {KEY} {words} -keyout {name}.key -out {name}.pem")
-        return self._context(name)
-
-    def _context(self, name: str) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.folder / f"{name}.pem", self.folder / f"{name}.key")
-        return context
-
-    def _openssl(self, words: str) -> None:
-        openssl = shutil.which("openssl")
-        if openssl is None:
-            raise unittest.SkipTest("the openssl binary is not installed, so there is no certificate to test TLS with")
-        subprocess.run([openssl, *words.split()], check=True, capture_output=True, cwd=self.folder)
 
 
 class Tls(unittest.IsolatedAsyncioTestCase):
@@ -76,7 +21,7 @@ class Tls(unittest.IsolatedAsyncioTestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.authority = Authority(Path(cls.enterClassContext(tempfile.TemporaryDirectory())))
+        cls.authority = cls.enterClassContext(Authority())
 
     def setUp(self) -> None:
         self.logged: list[str] = []
@@ -96,7 +41,7 @@ class Tls(unittest.IsolatedAsyncioTestCase):
         async def resolve(host: str, port: int) -> list[str]:
             return ["127.0.0.1"]
 
-        ca_file = str(self.authority.folder / "ca.pem") if trusts else None
+        ca_file = self.authority.ca_file if trusts else None
         client = HttpClient(Guard(parse_allowed("127.0.0.1"), resolve), tls=client_tls(ca_file))
         self.addAsyncCleanup(client.close)
         request = ClientRequest("POST", receiver.url(host=host)._replace(scheme="https"), (), b"{}")

@@ -16,6 +16,7 @@ One request over one link, and the links:
 
     exchange.py         one link: a request is written, its answer parsed
     http_dial.py        a link is opened to a vetted address, with TLS
+    http_proxy.py       a link is opened through a proxy
     kept_links.py       the links between two requests
     pool.py             HttpClient: the links that are kept, and one request from begin to end
 

@@ -6,7 +6,8 @@ each for its share of the time that is left: one that never answers leaves time 
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from lib.http1.client.exchange import HttpLink, words_of
 from lib.http1.client.faults import AnswerTimedOut, HttpClientFault, LinkLost, TlsRefused
@@ -33,31 +34,44 @@ async def open_link(
     """The first link that opens. deadline_s: by the loop's clock. opened_s: what the link is to say.
 
     Raises LinkLost, TlsRefused or AnswerTimedOut, for the address that was tried last."""
+    name = url.host if url.scheme == "https" else None
+
+    async def connect(address: str, end_s: float) -> HttpLink:
+        link = HttpLink(url.origin, address, opened_s)
+        async with dialling(f"{url.host} ({bracketed(address)}:{url.port})", end_s):
+            await asyncio.get_running_loop().create_connection(
+                lambda: link, address, url.port, ssl=tls if name else None, server_hostname=name
+            )
+        return link
+
+    return await in_turn(addresses, deadline_s, connect)
+
+
+async def in_turn(
+    addresses: Sequence[str], deadline_s: float, connect: Callable[[str, float], Awaitable[HttpLink]]
+) -> HttpLink:
+    """What `connect` (address, its deadline) returns for the first address at which it opens a link."""
     loop = asyncio.get_running_loop()
     tried = addresses[:MOST_ADDRESSES]
-    fault: HttpClientFault = AnswerTimedOut(f"there was no time left to connect to {url.origin}")
+    fault: HttpClientFault = AnswerTimedOut("there was no time left to connect")
     for number, address in enumerate(tried):
         now_s = loop.time()
-        end_s = now_s + (deadline_s - now_s) / (len(tried) - number)
         try:
-            return await _connect(url, address, tls, end_s, HttpLink(url.origin, address, opened_s))
+            return await connect(address, now_s + (deadline_s - now_s) / (len(tried) - number))
         except (LinkLost, AnswerTimedOut) as exc:
             fault = exc
     raise fault
 
 
-async def _connect(url: Url, address: str, tls: ssl.SSLContext, end_s: float, link: HttpLink) -> HttpLink:
-    name = url.host if url.scheme == "https" else None
-    where = f"{url.host} ({bracketed(address)}:{url.port})"
+@asynccontextmanager
+async def dialling(where: str, end_s: float) -> AsyncIterator[None]:
+    """Until `end_s` of the loop's clock; errors of the system become faults. where: "a.example (192.0.2.7:443)"."""
     try:
         async with asyncio.timeout_at(end_s):
-            await asyncio.get_running_loop().create_connection(
-                lambda: link, address, url.port, ssl=tls if name else None, server_hostname=name
-            )
+            yield
     except TimeoutError:
         raise AnswerTimedOut(f"{where} has not taken the connection in time") from None
     except ssl.SSLError as exc:
         raise TlsRefused(f"{where}: {words_of(exc)}") from exc
     except OSError as exc:
         raise LinkLost(f"{where}: {words_of(exc)}") from exc
-    return link

@@ -7,7 +7,7 @@
 1. A kept link to the same scheme, host and port is used first. If it closes before any byte of an answer came, it was
    most likely closed while it was idle: the request is sent once more, over a new link. Whoever receives it twice can
    tell by its webhook-id.
-2. A new link goes to an address that the guard has vetted, and to no other.
+2. A new link goes to an address that the guard has vetted, and to no other; or through a proxy, which vets names.
 3. Cancelled at any moment, the client cuts the link at once.
 
 Used by handlers, on the loop of a runner; one HttpClient for all its jobs.
@@ -23,24 +23,28 @@ from lib.http1.client.client_message import Answer, ClientRequest, request_bytes
 from lib.http1.client.exchange import HttpLink
 from lib.http1.client.faults import AnswerTimedOut, LinkLost
 from lib.http1.client.http_dial import open_link
+from lib.http1.client.http_proxy import Tunnels, WebProxy
 from lib.http1.client.kept_links import KeepLimits, KeptLinks
 from lib.http1.client.url import Url
 
 
 class HttpClient:
-    """tls: whom to trust, `client_tls` of http_dial.py. clock: seconds, monotonic."""
+    """tls: whom to trust, `client_tls` of http_dial.py. proxy: `read_proxy` of http_proxy.py; None dials receivers
+    itself. clock: seconds, monotonic."""
 
     def __init__(
         self,
         guard: Guard,
         *,
         tls: ssl.SSLContext,
+        proxy: WebProxy | None = None,
         clock: Callable[[], float] = time.monotonic,
         keep: KeepLimits = KeepLimits(),  # noqa: B008
     ) -> None:
         self._guard = guard
         self._tls = tls
         self._clock = clock
+        self._tunnels = Tunnels(proxy) if proxy else None
         self._kept = KeptLinks(clock, keep)
 
     async def send(self, request: ClientRequest, *, deadline_s: float) -> Answer:
@@ -76,6 +80,10 @@ class HttpClient:
         return answer
 
     async def _open(self, url: Url, deadline_s: float) -> HttpLink:
+        if self._tunnels is not None:
+            # The proxy vets names. An address that is refused here is refused before anybody is asked.
+            self._guard.refuse_literal(url.host)
+            return await self._tunnels.open_link(url, self._tls, deadline_s, self._clock())
         try:
             async with asyncio.timeout_at(deadline_s):
                 addresses = await self._guard.vetted(url.host, url.port)

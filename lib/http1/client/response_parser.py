@@ -42,7 +42,8 @@ class AnswerLimits(NamedTuple):
 
 
 class AnswerParser:
-    """One answer. status: None until the head is whole. may_keep: the link may carry a next request."""
+    """One answer. status: None until the head is whole. may_keep: the link may carry a next request. has_more: bytes
+    came behind the answer."""
 
     def __init__(self, method: str, limits: AnswerLimits = AnswerLimits()) -> None:  # noqa: B008
         self.status: int | None = None
@@ -52,6 +53,7 @@ class AnswerParser:
         self.is_complete = False
         self.is_truncated = False
         self.may_keep = False
+        self.has_more = False
         self._method = method
         self._limits = limits
         self._buffer = bytearray()
@@ -64,7 +66,7 @@ class AnswerParser:
         """The next bytes of the link. Raises NoHttp."""
         self.has_begun = True
         if self.is_complete:
-            self.may_keep = False  # Nobody asked for these.
+            self._note_more()
             return
         self._buffer += data
         while self.status is None:
@@ -73,7 +75,7 @@ class AnswerParser:
         if not self.is_complete:
             self._take_body()
         if self.is_complete and self._buffer:
-            self.may_keep = False
+            self._note_more()
 
     def end(self, *, is_clean: bool) -> None:
         """The link has ended, or its time is over. is_clean: the other side closed it in the ordinary way.
@@ -85,6 +87,10 @@ class AnswerParser:
         if not self.is_complete:
             is_until_closed = self._length is None and self._chunked is None
             self._complete(is_truncated=not (is_clean and is_until_closed))
+
+    def _note_more(self) -> None:
+        self.has_more = True
+        self.may_keep = False  # Nobody asked for these bytes: they would be taken for the next answer.
 
     # The head.
 
