@@ -18,8 +18,13 @@ new_certs_dir = .
 default_md = sha256
 policy = anything
 copy_extensions = copy
+x509_extensions = leaf
 [anything]
 commonName = supplied
+[leaf]
+# Python 3.13 and later take no certificate without these (VERIFY_X509_STRICT).
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
 """
 
 
@@ -34,7 +39,9 @@ class Authority:
         (folder / "ca.cnf").write_text(CA_CONFIG)
         (folder / "index.txt").touch()
         (folder / "serial").write_text("01\n")
-        self._openssl(f"req -x509 {KEY} -days 2 -subj /CN=ca -keyout ca.key -out ca.pem")
+        self._openssl(
+            f"req -x509 {KEY} -days 2 -subj /CN=ca -addext keyUsage=critical,keyCertSign -keyout ca.key -out ca.pem"
+        )
         self.ca_file = str(folder / "ca.pem")
         return self
 
