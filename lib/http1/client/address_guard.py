@@ -41,15 +41,18 @@ class Guard:
         found = [str(literal)] if literal else await self._look_up(host, port)
         allowed = [str(address) for address in map(_address, found) if address and self._may_reach(host, address)]
         if not allowed:
-            raise AddressRefused(
-                f"{host} is at {_some(found)}, which webhooks may not reach; see WEBHOOK_ALLOW_PRIVATE"
-            )
+            raise _refusal(host if literal else f"{host}, which is at {_some(found)}")
         return list(dict.fromkeys(allowed))
 
     def refuses_literal(self, host: str) -> bool:
         """Whether `host` is an address, and one that may not be dialled. False for names: asks no DNS."""
         address = literal_of(host)
         return address is not None and not self._may_reach(host, address)
+
+    def refuse_literal(self, host: str) -> None:
+        """Raises AddressRefused where `refuses_literal`: for a proxy's client, which looks no name up."""
+        if self.refuses_literal(host):
+            raise _refusal(host)
 
     def _may_reach(self, host: str, address: Address) -> bool:
         return is_public(address) or self._allow.allows(host, address)
@@ -78,6 +81,10 @@ def _address(text: str) -> Address | None:
         return None if "%" in text else plain(ipaddress.ip_address(text))
     except ValueError:
         return None
+
+
+def _refusal(where: str) -> AddressRefused:
+    return AddressRefused(f"webhooks may not go to {where}; see WEBHOOK_ALLOW_PRIVATE")
 
 
 def _some(addresses: list[str]) -> str:
