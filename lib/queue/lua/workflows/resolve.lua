@@ -22,7 +22,8 @@
 -- @transition dead --resolve--> cancelled
 -- @rarely digits announce block ask_now each_edge wait_for give_notice what_it_said mark_of tell_end ring delay
 -- @rarely quarantine lines letter_of count_stale unmark_stale place make_ready tally type_in_spec add_one conclude
--- @rarely has_not_got reopen could_not_begin culprit_of own_jobs end_by_others end_workflow open take_out_of_end
+-- @rarely has_not_got is_without_anchor knows_anchor reopen could_not_begin culprit_of own_jobs end_by_others
+-- @rarely end_workflow open take_out_of_end
 -- @use block check_types commit_mark edges notices records set_free verdict reopen anchor
 -- WHY ranks: a word that comes twice, or late and out of turn, changes nothing. Whichever way the words come, the
 -- best of each parent stands.
