@@ -20,6 +20,8 @@ from lib.queue.notices import AWAY_S, Notices, ToldWords
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 from tests.redis.case import ERROR, Through, until
+from tests.redis.graph_judge import Node, Plan
+from tests.redis.graphs import graph_of
 from tests.redis.planting_case import QUEUES, RESULT, PlantingCase
 from tests.redis.test_once import FailsAt
 
@@ -474,6 +476,33 @@ class AskingThem(NoticesCase):
         self.assertEqual("cancelled", self.ends(graph)[""])
         self.assertEqual("completed", self.ends(graph)["one"])
         self.assertEqual({"cancelled"}, {self.ends(graph)[name] for name in ("two", "three", "four")})
+
+    async def test_a_workflow_that_has_not_begun_and_whose_jobs_were_cancelled_ends_when_it_is_cancelled(self) -> None:
+        """Else it waits for the word that the outer one is open, and the outer one, which is to stop, for its end."""
+        plan = Plan(
+            "w",
+            {
+                "w": Node("a", members=("first", "outer")),
+                "first": Node("a", home="w"),
+                "outer": Node("b", (("c", "first"),), "w", members=("inner",)),
+                "inner": Node("c", home="outer", members=("x",)),
+                "x": Node("b", home="inner"),
+            },
+        )
+        graph = graph_of(plan, self.job(queue="a").job_id)
+        await self.job_store.workflows.plant(graph)
+        await self.notices.wait_until_idle()
+        await self.job_store.cancel(self.id_of(graph, "x"))
+        await self.upkeep()
+
+        await self.job_store.cancel(self.id_of(graph, "outer"))
+        await self.upkeep()
+        await self.work_first("a")
+        await self.upkeep()
+        await self.upkeep()
+
+        ended = {"": "cancelled", "first": "completed", "outer": "cancelled", "inner": "cancelled", "x": "cancelled"}
+        self.assertEqual(ended, {name.removeprefix("w"): state for name, state in self.ends(graph).items()})
 
     async def work_first(self, queue: str) -> None:
         await self.notices.wait_until_idle()

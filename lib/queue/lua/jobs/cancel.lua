@@ -13,8 +13,14 @@
 -- WHY a forced one is noted as '!<id>' beside '<id>': an older runner knows no such id, and stops the job as ever.
 -- WHY all jobs are read before one is changed: where somebody broke one, the others are as they were.
 -- WHY a blocked workflow is only requested to stop: it ends when the last of its jobs has. The process that next has
--- the workflow ask (asking.lua) cancels its jobs.
+-- the workflow ask (asking.lua) cancels its jobs. WHY not so where all of them have ended before it has begun: no word
+-- of theirs would come any more. It would wait until an outer workflow is open, and that one, which is to stop, for it.
 local WORDS = {ready = 'done', delayed = 'done', blocked = 'done', active = 'requested'}
+
+-- Does the workflow wait for a job of its own?
+local function has_open_job(id)
+  return (tonumber(redis.call('HGET', base .. 'parents:' .. id, '@open') or 0) or 0) > 0
+end
 
 -- The answer for a job, `word`, and what the rest of the script needs of its record.
 local function decide(id, key, fingerprint, seen)
@@ -22,7 +28,7 @@ local function decide(id, key, fingerprint, seen)
     redis.call('HMGET', base .. 'job:' .. id, 'state', 'priority', 'suspect', 'group', 'worker', 'listed', 'joins'))
   local word = not state and '' or asked_before(key, fingerprint)
     or (is_as_seen(seen, state) and (WORDS[state] or state)) or 'changed'
-  local is_workflow = word == 'done' and joins and state == 'blocked'
+  local is_workflow = word == 'done' and joins and state == 'blocked' and has_open_job(id)
   if is_workflow then word = 'requested' end
   return {
     word = word, state = state, priority = priority, suspect = suspect, group = group, runner = runner,
