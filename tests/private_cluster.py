@@ -86,6 +86,10 @@ def free_port() -> int:
 class PrivateCluster:
     """client: an ordinary cluster client. nodes: the three servers."""
 
+    def __init__(self, *options: str) -> None:
+        """options: of redis-server, beside the usual ones, as "--appendonly", "yes"."""
+        self._options = options
+
     def __enter__(self) -> "PrivateCluster":
         self.start()
         return self
@@ -109,7 +113,7 @@ class PrivateCluster:
 
     def _begin(self) -> None:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="wb-cluster-")))
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--appendonly", "no")
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--appendonly", "no", *self._options)
         self.nodes = [Node(folder, *options) for _ in range(3)]
         for node in self.nodes:
             self._stack.callback(node.close)

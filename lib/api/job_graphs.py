@@ -54,7 +54,7 @@ class JobGraphs:
         outcome = "replayed-new" if planted.is_replayed else "new"
         accepted = Accepted(planted.anchor_id, outcome, planted.created_ms)
         if planted.is_replayed:
-            return _just_planted(graph.anchor, accepted), accepted
+            return just_planted(graph.anchor, accepted), accepted
         self._log_planted(call, graph)
         return await self._taken(graph, accepted), accepted
 
@@ -64,7 +64,7 @@ class JobGraphs:
             # Where it can't be read it is there all the same: a 503 would make its sender send it again.
             with contextlib.suppress(JobNotFound, RedisUnavailable, RedisKeysBroken):
                 return await self._job_store.read(accepted.job_id)
-        return _just_planted(graph.anchor, accepted)
+        return just_planted(graph.anchor, accepted)
 
     def _log_planted(self, call: Call, graph: Graph) -> None:
         """A line for each job, as for each that is queued by itself."""
@@ -84,7 +84,7 @@ class JobGraphs:
             )
 
 
-def _just_planted(anchor: GraphJob, accepted: Accepted) -> JobRecord:
+def just_planted(anchor: GraphJob, accepted: Accepted) -> JobRecord:
     """The record of the job at the moment when it was planted, made here without asking Redis."""
     spec = JobSpec.from_text(anchor.job.spec_text)  # As whoever reads the job gets it: 60 for the type's 60.0.
     record = just_taken(anchor.job, spec, accepted.created_ms)._replace(then=anchor.followers)

@@ -12,17 +12,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lib.api import idempotency
+from lib.api.job_graphs import just_planted
 from lib.api.jobs import OUTCOME
 from lib.api.shown import job_text, just_taken, outcome_of
 from lib.api.shown_schedule import present_preview, present_schedule
 from lib.errors import FieldError, JobNotFound, RedisKeysBroken, ScheduleNotFound, behind_a_change
 from lib.http1.message import Response
 from lib.ids import QUEUE_NAME, JobIds
-from lib.jobs.job import Accepted, JobRecord
+from lib.jobs.job import Accepted, JobRecord, Keyed
 from lib.jobs.registry import Registry
 from lib.jobs.request_fields import fields_error
 from lib.jobs.schedule import Schedule
-from lib.jobs.schedule_request import SCHEDULE_NAME, job_of, read_preview, read_schedule
+from lib.jobs.schedule_request import SCHEDULE_NAME, read_preview, read_schedule
+from lib.jobs.slot_jobs import graph_of, job_of
+from lib.jobs.workflow import under
 from lib.jobs.zones import UnknownZone
 from lib.json_text import to_json
 from lib.logs.log import Log
@@ -61,7 +64,7 @@ class ScheduleOperations:
 
     async def put(self, call: Call) -> Response:
         name, body = _name(call), json_body.parse(call.request.body)
-        await self._gate.require("schedules", "0.3.0")
+        await self._gate.require(_feature(body), "0.3.0")
         with _zone_faults("/timezone"):
             seen, is_new = await self._schedules.put(
                 name, lambda present: self._wanted(body, present), _precondition(call)
@@ -102,19 +105,34 @@ class ScheduleOperations:
         """Queue the schedule's job now. Its slots go on as they are."""
         json_body.expect_no_fields(call.request.body)
         keyed, seen = idempotency.keyed(call), await self._schedules.read(_name(call))
+        if seen.schedule.has_graph:
+            record, accepted = await self._run_graph(call, seen, keyed)
+        else:
+            record, accepted = await self._run_job(call, seen, keyed)
+        with behind_a_change():
+            await self._schedules.note_run(seen, accepted.job_id)
+        msg = f"Schedule {seen.name} was run now: {accepted.job_id}"
+        self._log.info("schedule.run", msg, request_id=call.request_id, schedule=seen.name, job_id=accepted.job_id)
+        if accepted.outcome != "new":
+            record = await self._known(record, accepted.job_id)
+        return _job_answer(record, accepted)
+
+    async def _run_job(self, call: Call, seen: ScheduleSeen, keyed: Keyed) -> tuple[JobRecord, Accepted]:
         made = job_of(seen.schedule, self._ids, name=seen.name, slot=None, request_id=call.request_id, trace=call.trace)
         job, spec = made
         accepted = await self._job_store.enqueue(job._replace(idempotency_key=keyed.key, fingerprint=keyed.fingerprint))
         if accepted.outcome == "conflict":
             raise idempotency.key_reused_error()
-        with behind_a_change():
-            await self._schedules.note_run(seen, accepted.job_id)
-        msg = f"Schedule {seen.name} was run now: {accepted.job_id}"
-        self._log.info("schedule.run", msg, request_id=call.request_id, schedule=seen.name, job_id=accepted.job_id)
-        record = just_taken(job, spec, accepted.created_ms)
-        if accepted.outcome != "new":
-            record = await self._known(record, accepted.job_id)
-        return _job_answer(record, accepted)
+        return just_taken(job, spec, accepted.created_ms), accepted
+
+    async def _run_graph(self, call: Call, seen: ScheduleSeen, keyed: Keyed) -> tuple[JobRecord, Accepted]:
+        """`run` where the schedule has several jobs. Returns the anchor of their graph."""
+        name, trace = seen.name, call.trace
+        graph = graph_of(seen.schedule, self._ids, name=name, slot=None, request_id=call.request_id, trace=trace)
+        planted = await self._job_store.workflows.plant(graph, keyed)
+        outcome = "replayed-new" if planted.is_replayed else "new"
+        accepted = Accepted(planted.anchor_id, outcome, planted.created_ms)
+        return just_planted(under(graph, planted.anchor_id).anchor, accepted), accepted
 
     async def _known(self, record: JobRecord, job_id: str) -> JobRecord:
         """The job that an earlier request with this idempotency key queued; as `record` where it is trimmed."""
@@ -216,6 +234,14 @@ def _name(call: Call) -> str:
             "that can't be a schedule's name: a-z, 0-9, . _ and -, beginning with a letter or digit, 100 at most"
         )
     return name
+
+
+def _feature(body: Any) -> str:
+    """What a PUT asks for, as the gate says it."""
+    if type(body) is dict and body.get("workflow") is not None:
+        return "schedules of workflows"
+    job = body.get("job") if type(body) is dict else None
+    return "schedules with `then`" if type(job) is dict and job.get("then") else "schedules"
 
 
 def _paused(name: str, present: ScheduleSeen | None, is_paused: bool) -> Schedule:

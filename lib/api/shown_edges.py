@@ -10,19 +10,10 @@ name: Redis keeps them in no order.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from lib.jobs.edges import KnownEdge
+from lib.jobs.edges import OUTCOMES, KnownEdge
 
 ON: Final[Mapping[str, str]] = {"c": "completed", "e": "ended", "f": "failed"}
 """Rule -> the API's word for it."""
-_OUTCOMES: Final[Mapping[str, str]] = {
-    "c": "completed",
-    "d": "failed",
-    "x": "cancelled",
-    "k": "cancelled",
-    "s": "skipped",
-    "g": "gone",
-}
-"""Mark -> what became of the parent. A mark that is not here is not known yet: null."""
 
 
 def shown_edges(edges: Iterable[KnownEdge]) -> list[dict[str, Any]]:
@@ -31,7 +22,7 @@ def shown_edges(edges: Iterable[KnownEdge]) -> list[dict[str, Any]]:
             "job": edge.parent_id,
             "name": edge.name or None,
             "on": ON[edge.rule],
-            "outcome": _OUTCOMES.get(edge.mark),
+            "outcome": OUTCOMES.get(edge.mark),
         }
         for edge in sorted(edges, key=lambda edge: (edge.name, edge.parent_id))
         if edge.rule in ON

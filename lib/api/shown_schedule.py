@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from lib.api.shown import seconds_of
 from lib.jobs.cron_text import CronError
-from lib.jobs.masking import masked
 from lib.jobs.schedule import Schedule, ScheduleSlot, Timetable, doubts
+from lib.jobs.schedule_tree import with_masks
 from lib.jobs.timestamps import LAST_MS, timestamp
 from lib.jobs.zones import UnknownZone
 from lib.queue.schedule_seen import ScheduleSeen, SlotOutcome
@@ -20,7 +20,7 @@ ORPHANED: Final = (
     "code has declared it, and the job modules of no worker that runs do: delete it if the code is gone, or start that"
     " worker"
 )
-REASONS: Final = {"full": "queue_full", "group_full": "group_full"}
+REASONS: Final = {"full": "queue_full", "group_full": "group_full", "graph_full": "queue_full"}
 
 
 def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
@@ -33,7 +33,8 @@ def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
     return {
         "name": seen.name,
         **_times(schedule),
-        "job": {**schedule.job, "payload": masked(schedule.job.get("payload"))},
+        "job": with_masks(schedule.job) if schedule.workflow is None else None,
+        "workflow": with_masks(schedule.workflow),
         "overlap": schedule.overlap,
         "catch_up": schedule.catch_up,
         "paused": schedule.paused,

@@ -111,14 +111,16 @@ async def _check_served(link: RedisLink, settings: Settings) -> AsyncIterator[Fi
 
 
 async def _check_orphans(link: RedisLink, settings: Settings) -> AsyncIterator[Finding]:
-    """Does code still declare each schedule that code has written?"""
-    declared = {one.name for one in registry.load(settings.job_modules, settings).schedules}
+    """Does code still declare each schedule that code has written, and define the types of all their jobs?"""
+    types, keys = registry.load(settings.job_modules, settings), RedisKeys(settings.key_prefix)
+    declared = {one.name for one in types.schedules}
     try:
-        found = await orphans.find_orphans(link, RedisKeys(settings.key_prefix), declared)
+        found = await orphans.find_orphans(link, keys, declared)
+        unknown = await orphans.find_unknown_types(link, keys, types.names)
     except RedisKeysBroken as fault:
         yield Finding(False, f"Schedules: {fault.detail}")
         return
-    for sentence in found:
+    for sentence in (*found, *unknown):
         yield Finding(False, f"Schedules: {sentence}")
     if not found:
         yield Finding(True, "Schedules: none is orphaned")

@@ -22,7 +22,7 @@ from lib.jobs.declared_schedule import DeclaredSchedule, ScheduleMark, declared
 from lib.jobs.group import GROUP_NAME, GROUP_RULE
 from lib.jobs.handler import Handler
 from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S
-from lib.jobs.job_type import WITHOUT_SETTINGS, JobType, PayloadCheck, TypeDefaults, defaults_of
+from lib.jobs.job_type import WITHOUT_SETTINGS, GroupOf, JobType, PayloadCheck, TypeDefaults, defaults_of
 from lib.jobs.masking import names_secrets
 from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for, fields_of
 from lib.jobs.workflow import WORKFLOW_TYPE
@@ -31,7 +31,7 @@ from lib.settings.config import Settings
 
 Marked = TypeVar("Marked", bound=Callable[..., Any])
 CheckFactory = Callable[[Settings], PayloadCheck]
-GroupFactory = Callable[[Settings], str | None]
+GroupFactory = Callable[[Settings], str | GroupOf | None]
 _MARKS = "__waybill_jobs__"
 _BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -111,7 +111,8 @@ def job(
     group_by: the field of the payload that names a job's group, as in "tenant", or "customer.id", which dots lead to. A
     request's own `group` goes before it. A job whose payload lacks the field has no group.
     group: a function of the settings that is called at the start, and returns the group of all jobs for which neither
-    request nor payload names one: what they share outside, as a mail server. None or "": they have none.
+    request nor payload names one: what they share outside, as a mail server. None or "": they have none. It may return
+    a function, too: that one is called with each payload (a dict that was checked) and returns the payload's group.
     cron or every_s: the type has a schedule, which workers write (lib/queue/code_schedules.py). Its job has `payload`
     ({} where that is left out) and what else is said here. timezone, overlap, catch_up: as in PUT /api/schedules.
     schedule: its name; left out, it is the type's.
@@ -162,6 +163,7 @@ def job_type(mark: JobMark, handler: Handler, settings: Settings | None) -> JobT
     _check_limits(mark, limits)
     backoff = _checked_backoff(limits.backoff)
     decode, annotation = _decoder(code, handler)
+    group = _shared_group(mark.group, settings)
     return JobType(
         name,
         handler,
@@ -176,8 +178,9 @@ def job_type(mark: JobMark, handler: Handler, settings: Settings | None) -> JobT
         mark.check(settings) if mark.check is not None and settings is not None else None,
         None if limits.give_up_after_s is None else max(1, round(limits.give_up_after_s * 1000)),
         _checked_group_by(mark.group_by, annotation),
-        _shared_group(mark.group, settings),
+        "" if callable(group) else group,
         _schedule(mark, name, handler),
+        group if callable(group) else None,
     )
 
 
@@ -275,13 +278,17 @@ def _checked_group_by(path: Any, annotation: Any) -> str:
     return path
 
 
-def _shared_group(group: Any, settings: Settings | None) -> str:
-    """The group that `@job(group=…)` gives for these settings; "" for none."""
+def _shared_group(group: Any, settings: Settings | None) -> str | GroupOf:
+    """The group that `@job(group=…)` gives for these settings, "" for none; or the function that names it for each
+    payload."""
     if group is not None and not callable(group):
         raise ValueError(f"group is a function of the settings, or None, not {group!r}")
     name = group(settings) if group is not None and settings is not None else None
     if name in (None, ""):
         return ""
+    if callable(name):
+        group_of: GroupOf = name
+        return group_of
     if not isinstance(name, str) or not GROUP_NAME.fullmatch(name):
         raise ValueError(f"group gives a name of {GROUP_RULE}, not {name!r}")
     return name

@@ -23,6 +23,15 @@ OF_ANCHOR: Final = "oa"
 """The rules by which a job waits until its graph begins. Its anchor tells it that, and not its own end."""
 OF_MEMBERS: Final = "mn"
 """The rules of a workflow's edges to its members. All other rules are those of a job that waits for its parents."""
+OUTCOMES: Final = {
+    "c": "completed",
+    "d": "failed",
+    "x": "cancelled",
+    "k": "cancelled",
+    "s": "skipped",
+    "g": "gone",
+}
+"""Mark -> the word for it in the API's `after[].outcome` and in a handler's results. Other marks have none: null."""
 
 _COMPLETES: Final[dict[str, EdgeClass]] = {"c": "ok", "d": "bad", "x": "bad", "k": "cut", "s": "off"}
 _ENDS: Final[dict[str, EdgeClass]] = dict.fromkeys("cdxks", "ok")

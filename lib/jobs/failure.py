@@ -27,6 +27,7 @@ CAUSES_KEPT = 3
 CAUSE_CHARS = 1000
 """How much is kept of each cause's message, and of its traceback."""
 ERROR_BYTES = 12 << 10
+DETAIL_CHARS = 1024
 GAVE_UP = "gave_up"
 """The `type` of the error of a job whose give_up_after_s is over."""
 
@@ -35,6 +36,25 @@ _cause_of = BaseException.__dict__["__cause__"].__get__
 _context_of = BaseException.__dict__["__context__"].__get__
 _hides_context = BaseException.__dict__["__suppress_context__"].__get__
 _members_of = BaseExceptionGroup.__dict__["exceptions"].__get__
+
+
+class Detailed(Exception):
+    """An exception whose `details` stand in the job's error beside its type and message, as {"status": 503, "body":
+    "try later"}. At most DETAIL_CHARS of each text are kept."""
+
+    __slots__ = ("details",)
+
+    def __init__(self, message: str, **details: int | str) -> None:
+        super().__init__(message)
+        self.details = {name: _cut(value) for name, value in details.items()}
+
+
+def _cut(value: int | str) -> int | str:
+    return _encodable(value)[:DETAIL_CHARS] if type(value) is str else value
+
+
+# The slot's own descriptor, as for the attributes above: a subclass may have a property of that name.
+_details_of = Detailed.__dict__["details"].__get__
 
 
 def failure(fault: BaseException) -> dict[str, Any]:
@@ -93,7 +113,9 @@ def _with_causes(fault: BaseException) -> dict[str, Any]:
 
 
 def _one_error(fault: BaseException, message_chars: int, traceback_chars: int) -> dict[str, Any]:
-    error = {"type": class_name(fault), "message": message_of(fault)[:message_chars]}
+    error: dict[str, Any] = {"type": class_name(fault), "message": message_of(fault)[:message_chars]}
+    if issubclass(type(fault), Detailed):
+        error.update(_details_of(fault))
     traceback = _encodable(traceback_words(traceback_of(fault), traceback_chars))
     return {**error, "traceback": traceback} if traceback else error
 

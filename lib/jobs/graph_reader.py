@@ -37,7 +37,7 @@ _NOT_IN_THEN: Final = {
 
 
 class Draft:
-    """A job of a graph that is still being read: who waits for it turns up one by one."""
+    """A job of a request that is not yet read to its end: each job that is read later may add itself to `followers`."""
 
     __slots__ = ("edges", "followers", "is_workflow", "job", "name", "opens", "spec")
 
@@ -132,7 +132,7 @@ class GraphReader:
         return Draft(job, spec)
 
     def workflow(self, job_id: str, name: str | None) -> Draft:
-        """A workflow's own job. It is never run, so that its options say nothing."""
+        """A workflow's own job. No handler runs it, so its max_attempts, timeout_s and backoff mean nothing."""
         spec = JobSpec(
             WORKFLOW_TYPE,
             {"name": name} if name is not None else {},

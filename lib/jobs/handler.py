@@ -45,6 +45,10 @@ class JobContext(Protocol):
         """Whether the job is dead if this attempt fails. A `Retry` counts as a failure, a `Snooze` does not."""
 
     @property
+    def timeout_s(self) -> float:
+        """How long an attempt of the job may take. Then the handler is told to stop."""
+
+    @property
     def scheduled_for(self) -> datetime | None:
         """The time, in UTC, for which a schedule queued the job, however late it runs and whatever attempt this is.
         None for a job of no schedule, and for one that somebody had a schedule run now."""

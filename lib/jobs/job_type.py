@@ -14,6 +14,7 @@ from lib.jobs.spec import JobSpec
 from lib.settings.config import Settings
 
 PayloadCheck = Callable[[Any], object]
+GroupOf = Callable[[dict[str, Any]], str]
 
 
 class TypeDefaults(NamedTuple):
@@ -48,6 +49,7 @@ class JobType:
     give_up_ms: how long after its due time a job may still begin an attempt; None: for ever.
     group_by: the field of a payload that names the job's group, as in "tenant" or "customer.id"; "" for none.
     group: the group of a job for which neither the request nor the payload names one; "" for none.
+    group_of: gives that group for a payload that was admitted, where it is not the same for all; None: `group` holds.
     schedule: the schedule that its `@job` declares.
     """
 
@@ -66,6 +68,7 @@ class JobType:
     group_by: str = ""
     group: str = ""
     schedule: DeclaredSchedule | None = None
+    group_of: GroupOf | None = None
     defaults: dict[str, Any] = field(init=False, repr=False, compare=False)
     """What a job has where its request says nothing: the values that the checks of fields.py would give for the other
     fields, under their names there, and the defaults of a spec under the names there."""

@@ -80,7 +80,7 @@ def masked_error(error: dict[str, Any] | None, secrets: list[str] | None) -> dic
     if error is None:
         return None
     shown = dict(error)
-    for part, pattern in (("message", _NAMED_ANY), ("traceback", _NAMED_QUOTED)):
+    for part, pattern in (("message", _NAMED_ANY), ("body", _NAMED_ANY), ("traceback", _NAMED_QUOTED)):
         if type(shown.get(part)) is str:
             shown[part] = MASK if secrets is None else _text_without(secrets, shown[part], pattern)
     if type(shown.get("cause")) is dict:

@@ -40,8 +40,8 @@ MARKS: Final[Mapping[str, str]] = {
 
 
 def edges_to_show(record: JobRecord) -> tuple[KnownEdge, ...]:
-    """The edges that say why the job is as it is: of a blocked job those that are open, of one that its parents have
-    ended those by which it was."""
+    """The edges that explain the job's state: the open edges of a blocked job; the edges by which a job was cancelled
+    for its parents, or a workflow failed; none of any other job."""
     if record.state == BLOCKED:
         return _open(record)[0]
     classes = ENDED_BY.get(str((record.error or {}).get("type")), ()) if record.state in FINISHED else ()

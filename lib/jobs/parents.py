@@ -16,19 +16,11 @@ In both the field of a parent is its id; in the latter the value is `<rule><mark
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from lib.ids import queue_of
+from lib.jobs.edges import OUTCOMES
 
-OUTCOMES: Final[Mapping[str, str]] = {
-    "c": "completed",
-    "d": "failed",
-    "x": "cancelled",
-    "k": "cancelled",
-    "s": "skipped",
-    "g": "gone",
-}
-"""What became of a parent, by its mark. x: it was cancelled for a parent of its own that failed; k: by a person."""
 _OF_PARENTS = ("c", "e", "f")
 """The rules of edges to parents. The other rules are those between a workflow and its jobs."""
 _TOO_MUCH = "!"
@@ -37,8 +29,8 @@ _TOO_MUCH = "!"
 class Parent(NamedTuple):
     """A job that the running job has waited for.
 
-    name: by which the running job knows it; None for none. outcome: one of OUTCOMES; None where nothing is known.
-    result: what its handler returned. error: {"type": "ValueError", "message": "…"} of one that failed.
+    name: by which the running job knows it; None for none. outcome: a word of OUTCOMES (edges.py); None where nothing
+    is known. result: what its handler returned. error: {"type": "ValueError", "message": "…"} of one that failed.
     is_truncated: result or error is None, because it was too much to be kept for all who waited for it.
     """
 

@@ -1,4 +1,5 @@
-"""A schedule: a job that is to be queued again and again, and the times at which. Pure; times are ms since 1970.
+"""A schedule: a job, or a whole workflow, that is to be queued again and again, and the times at which. Pure; times are
+ms since 1970.
 
     timetable = Timetable("daily-report", read_cron("30 2 * * *"), 0, ZoneInfo("Europe/Berlin"))
     timetable.first(now_ms)
@@ -47,7 +48,9 @@ _MEANWHILE: Final = {
 class Schedule(NamedTuple):
     """A schedule as PUT resolved it. Its JSON is what Redis keeps: {"cron":"30 2 * * *","every_ms":0,"job":{…},…}.
 
-    One of cron and every_ms is set. job: as POST /api/jobs takes it, with the defaults of its type filled in.
+    One of cron and every_ms is set. job: as POST /api/jobs takes it, with the defaults of its type filled in, and of
+    those of the jobs of its `then`. workflow: as POST /api/workflows takes it, with the same defaults; it stands in the
+    place of the job, which is {} then.
     starts_ms, ends_ms: no slot lies before the one or after the other; None for no bound. owner: any text by which
     somebody finds the schedules that are his; "" for none.
     """
@@ -63,11 +66,17 @@ class Schedule(NamedTuple):
     ends_ms: int | None = None
     paused: bool = False
     owner: str = ""
+    workflow: dict[str, Any] | None = None
 
     @property
     def queue(self) -> str:
-        """The queue of its jobs, in whose part of Redis the schedule lies."""
-        return str(self.job["queue"])
+        """The queue of its job, or of its workflow, in whose part of Redis the schedule lies."""
+        return str((self.job if self.workflow is None else self.workflow)["queue"])
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether it queues several jobs at each slot: a job with `then`, or a workflow."""
+        return self.workflow is not None or bool(self.job.get("then"))
 
     @property
     def times(self) -> tuple[Any, ...]:

@@ -4,46 +4,60 @@ Pure but for the zones, which are the host's.
     {"cron": "30 2 * * *", "timezone": "Europe/Berlin", "job": {"type": "report", "payload": {"month": "2026-11"}}}
 
 becomes a Schedule, or one InvalidFields that names every wrong field, `/cron` or `/job/payload/month` say. The job is
-checked as POST /api/jobs checks one, and the defaults of its type are written into it, so that whoever queues it later
-needs to know no types (`job_of`).
+checked as POST /api/jobs checks one, and so are the jobs of its `then`; a `workflow`, in the place of the job, is
+checked as POST /api/workflows checks one. The defaults of their types are written into all of them, so that whoever
+queues them later needs to know no types (slot_jobs.py).
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from lib.errors import FieldError, InvalidFields
-from lib.ids import JobIds, derived_request_id
+from lib.ids import JobIds
 from lib.jobs import submission
 from lib.jobs.cron_text import CronError, read_cron
+from lib.jobs.graph_reader import MOST_IN_THEN
 from lib.jobs.job import MAX_DELAY_S, NewJob
-from lib.jobs.job_type import JobType
+from lib.jobs.job_graph_request import read_job_graph
 from lib.jobs.masking import unmasked
 from lib.jobs.payload import json_type, whole
 from lib.jobs.registry import Registry
 from lib.jobs.request_fields import CHECKS, FieldFault, checked, fields_error, object_in, seconds
-from lib.jobs.schedule import CATCH_UPS, OVERLAPS, Schedule, ScheduleSlot
+from lib.jobs.schedule import CATCH_UPS, OVERLAPS, Schedule
+from lib.jobs.schedule_tree import each_job, with_each_job
 from lib.jobs.spec import JobSpec
+from lib.jobs.workflow import WORKFLOW_TYPE
+from lib.jobs.workflow_request import MOST_JOBS as MOST_IN_WORKFLOWS
+from lib.jobs.workflow_request import read_workflow
 from lib.jobs.zones import UnknownZone, find_zone
 from lib.json_text import to_json
-from lib.tracing import Trace, trace_of
+from lib.tracing import trace_of
 
 SCHEDULE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 LAST_YEAR_MS: Final = 7_258_118_400_000
 """2200-01-01T00:00:00Z: no schedule starts or ends later."""
 MAX_JITTER_S: Final = 86_400
 MOST_PREVIEWED: Final = 50
+MOST_JOBS: Final = MOST_IN_WORKFLOWS + MOST_IN_THEN
 _OWNER: Final = re.compile(r"[A-Za-z0-9._:@/-]{1,128}")
-_UNTIL_WORKFLOWS = "comes with a later version; schedules of this version queue a job by itself"
+MOST_TEXT: Final = 1 << 20
+"""So many bytes has the text of a schedule of several jobs at most. A supervisor reads it at each slot."""
 _NOT_IN_A_JOB: Final = {
     "delay_s": "has no place here: the schedule says when the job is queued",
     "run_at": "has no place here: the schedule says when the job is queued",
     "unique": 'has no place here: use the schedule\'s overlap ("skip", "queue" or "allow")',
-    "then": _UNTIL_WORKFLOWS,
-    "after": _UNTIL_WORKFLOWS,
+    "after": "has no place here: a schedule's run waits for no job; what is to run behind it stands in its `then`",
 }
+_NOT_IN_OTHER_JOBS: Final = {
+    "run_at": "has no place here: it is one time, and the schedule has many; use delay_s",
+    "unique": _NOT_IN_A_JOB["unique"],
+}
+"""The same of the other jobs of a schedule: those of a `then`, and of a workflow."""
+_OF_GRAPHS: Final = ("on", "after", "optional")
+"""What a job of a graph says of the jobs for which it waits, or which wait for it."""
 
 
 def _text(value: Any) -> str:
@@ -121,11 +135,14 @@ _TIMES: Final[Mapping[str, Callable[[Any], Any]]] = {
 _FIELDS: Final = {
     **_TIMES,
     "job": CHECKS["payload"],
+    "workflow": CHECKS["payload"],
     "overlap": _one_of(*OVERLAPS),
     "catch_up": _one_of(*CATCH_UPS),
     "paused": _paused,
     "owner": _owner,
 }
+KINDS: Final = ("job", "workflow")
+_NO_TRACE: Final = trace_of("0" * 48)
 _PREVIEWED: Final = {**_TIMES, "count": _count}
 _STORED_AS: Final = {"every_s": "every_ms", "jitter_s": "jitter_ms", "starts_at": "starts_ms", "ends_at": "ends_ms"}
 _BARE: Final[Mapping[str, Any]] = {"cron": "", "every_ms": 0, "timezone": "UTC", "job": {}}
@@ -150,15 +167,23 @@ def read_schedule(body: Any, registry: Registry, ids: JobIds, kept: Schedule | N
     WHY: a deploy sends its schedules again each time, and must not undo what a person has paused."""
     body = object_in(body)
     errors: list[FieldError] = []
-    fields = _fields(body, _FIELDS, errors, required=("job",))
-    if "job" in fields:
-        fields["job"] = _resolved(fields["job"], registry, ids, kept, errors)
-    elif "job" not in body:
-        errors.append(FieldError("/job", "is missing"))
+    fields = _fields(body, _FIELDS, errors)
+    given = [kind for kind in KINDS if body.get(kind) is not None]
+    if not given:
+        errors.append(FieldError("/job", "is missing; give it, or a workflow"))
+    if len(given) == 2:
+        errors.append(FieldError("/workflow", "can't stand beside job; give one of them"))
+    for kind in given:
+        if kind in fields:
+            fields[kind] = _resolved(kind, fields[kind], registry, ids, kept, errors)
     if errors:
         raise fields_error(errors)
     paused = kept.paused if kept is not None else False
-    return Schedule(**{**_BARE, "paused": paused, **fields})
+    schedule = Schedule(**{**_BARE, "paused": paused, **fields})
+    if schedule.has_graph and (length := len(schedule_text(schedule).encode())) > MOST_TEXT:
+        detail = f"has {length} bytes with the defaults of its jobs' types, and {MOST_TEXT} are the most"
+        raise fields_error([FieldError(f"/{given[0]}", f"{detail}: have long payloads lie elsewhere, or split it")])
+    return schedule
 
 
 def _fields(
@@ -180,22 +205,56 @@ def _fields(
 
 
 def _resolved(
-    sent: dict[str, Any], registry: Registry, ids: JobIds, kept: Schedule | None, errors: list[FieldError]
+    kind: str, sent: dict[str, Any], registry: Registry, ids: JobIds, kept: Schedule | None, errors: list[FieldError]
 ) -> dict[str, Any]:
-    """The job with the defaults of its type. What is wrong with it is added to `errors`, with pointers under /job."""
-    refused = [name for name in _NOT_IN_A_JOB if sent.get(name) is not None]
-    errors.extend(FieldError(f"/job/{name}", _NOT_IN_A_JOB[name]) for name in refused)
-    job = {name: value for name, value in sent.items() if name not in _NOT_IN_A_JOB}
+    """The job or the workflow, with the defaults of the types of all its jobs. What is wrong with it is added to
+    `errors`, with pointers under /job or /workflow."""
+    if kind == "job" and sent.get("type") == WORKFLOW_TYPE:
+        errors.append(FieldError("/job/type", "has no handler: give the workflow's jobs in `workflow`, without a job"))
+        return {}
+    # WHY before all else: what follows looks at each of them, and a body of a MiB may hold 300,000.
+    if any(islice(each_job(sent), MOST_JOBS, None)):
+        errors.append(FieldError(f"/{kind}", f"has more than {MOST_JOBS} jobs"))
+        return {}
+    faults: list[FieldError] = []
+    wanted = with_each_job(sent, lambda job, at: _without_refused(job, at, kind, faults))
+    errors.extend(FieldError(f"/{kind}{pointer}", detail) for pointer, detail in faults)
     masks: list[FieldError] = []
-    stored = kept.job.get("payload") if kept is not None else None
-    if "payload" in job:
-        job["payload"] = unmasked(job["payload"], stored, "/payload", masks)
+    stored = {at: job.get("payload") for at, job in each_job(getattr(kept, kind, None))}
+    wanted = with_each_job(wanted, lambda job, at: _with_secrets(job, at, stored, masks))
+    read = read_job_graph if kind == "job" else read_workflow
     try:
-        made, spec = submission.read(job, registry, ids, request_id="schedule", trace=trace_of("0" * 48))
+        read(wanted, registry, ids, request_id="schedule", trace=_NO_TRACE)
     except InvalidFields as fault:
         masks += fault.errors
-    errors.extend(FieldError(f"/job{pointer}", detail) for pointer, detail in masks)
-    return {} if masks else _with_defaults(made, spec)
+    errors.extend(FieldError(f"/{kind}{pointer}", detail) for pointer, detail in masks)
+    if masks:
+        return {}
+    if kind == "workflow":
+        wanted = {**wanted, "queue": wanted.get("queue") or "default"}
+    return dict(with_each_job(wanted, lambda job, at: _with_type_defaults(job, registry, ids)))
+
+
+def _without_refused(job: dict[str, Any], pointer: str, kind: str, faults: list[FieldError]) -> dict[str, Any]:
+    refused = _NOT_IN_OTHER_JOBS if pointer or kind == "workflow" else _NOT_IN_A_JOB
+    faults.extend(FieldError(f"{pointer}/{name}", refused[name]) for name in refused if job.get(name) is not None)
+    return {name: value for name, value in job.items() if name not in refused}
+
+
+def _with_secrets(
+    job: dict[str, Any], pointer: str, stored: Mapping[str, Any], masks: list[FieldError]
+) -> dict[str, Any]:
+    """The job with what `stored` has, by the jobs' pointers, in the place of each mask."""
+    if "payload" not in job:
+        return job
+    return job | {"payload": unmasked(job["payload"], stored.get(pointer), f"{pointer}/payload", masks)}
+
+
+def _with_type_defaults(job: dict[str, Any], registry: Registry, ids: JobIds) -> dict[str, Any]:
+    alone = {name: value for name, value in job.items() if name not in (*_OF_GRAPHS, "jobs")}
+    made, spec = submission.read(alone, registry, ids, request_id="schedule", trace=_NO_TRACE)
+    of_graph = {name: job[name] for name in ("delay_s", *_OF_GRAPHS) if job.get(name) is not None}
+    return _with_defaults(made, spec) | of_graph
 
 
 def _with_defaults(made: NewJob, spec: JobSpec) -> dict[str, Any]:
@@ -215,12 +274,15 @@ def _short(value: Any) -> Any:
     return list(value) if type(value) is tuple else value
 
 
-# What Redis keeps, and the job of a slot.
+# What Redis keeps.
 
 
 def schedule_text(schedule: Schedule) -> str:
     """The schedule's JSON."""
-    return to_json(schedule._asdict())
+    fields = schedule._asdict()
+    if schedule.workflow is None:
+        del fields["workflow"]
+    return to_json(fields)
 
 
 def schedule_from(text: bytes | str) -> Schedule:
@@ -228,43 +290,7 @@ def schedule_from(text: bytes | str) -> Schedule:
     try:
         fields = json.loads(text)
         schedule = Schedule(**fields)
-        schedule.queue  # noqa: B018  Raises KeyError where the job names none.
+        schedule.queue  # noqa: B018  Raises KeyError where it names none.
     except (ValueError, TypeError, KeyError, RecursionError) as fault:
         raise ValueError(f"the schedule can't be read: {fault!r}") from None
     return schedule
-
-
-class _AnyType(Registry):
-    """Knows every type, and lets any payload pass: a schedule's job was checked when it was PUT. Its defaults say
-    nothing, as each of the type's own stands in the job."""
-
-    def __init__(self) -> None:
-        super().__init__(())
-
-    def get(self, name: str) -> JobType:
-        return JobType(name, _never_run, lambda value, pointer: value, is_async=True)
-
-
-async def _never_run(ctx: Any, payload: Any) -> None:
-    raise AssertionError("the registry of a supervisor runs no job")
-
-
-_ANY_TYPE: Final = _AnyType()
-
-
-def job_of(
-    schedule: Schedule, ids: JobIds, *, name: str, slot: ScheduleSlot | None, request_id: str, trace: Trace
-) -> tuple[NewJob, JobSpec]:
-    """The job of one slot, under a new id. slot: None for a run that somebody asked for. Raises InvalidFields where a
-    later version of Waybill wrote a job that this one can't read."""
-    job, spec = submission.read(schedule.job, _ANY_TYPE, ids, request_id=request_id, trace=trace)
-    spec = spec._replace(schedule=name, scheduled_for=slot.at_ms if slot else 0)
-    return job._replace(spec_text=spec.to_text()), spec
-
-
-def job_of_slot(schedule: Schedule, ids: JobIds, name: str, version: int, slot: ScheduleSlot) -> tuple[NewJob, JobSpec]:
-    """The job of one slot. Its request id and its trace are made of the schedule's name, its version and the slot, and
-    of nothing else. Raises what `job_of` raises."""
-    trace = trace_of(hashlib.sha256(f"trace {name} {version} {slot.at_ms}".encode()).hexdigest()[:48])
-    request_id = derived_request_id(name, version, slot.at_ms)
-    return job_of(schedule, ids, name=name, slot=slot, request_id=request_id, trace=trace)

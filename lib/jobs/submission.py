@@ -31,7 +31,15 @@ def _of_other_jobs(value: Any) -> None:
     raise FieldFault("has no place here: send the job to POST /api/jobs, which takes `after` and `then`")
 
 
-_ALL_CHECKS: Final = {**CHECKS, **dict.fromkeys(sorted(GRAPH_FIELDS), _of_other_jobs)}
+def _of_a_later_version(value: Any) -> None:
+    raise FieldFault("comes with a later version; until then let a job of type webhook wait for this one (`then`)")
+
+
+_ALL_CHECKS: Final = {
+    **CHECKS,
+    **dict.fromkeys(sorted(GRAPH_FIELDS), _of_other_jobs),
+    "callback_url": _of_a_later_version,
+}
 
 
 def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace) -> tuple[NewJob, JobSpec]:
@@ -43,6 +51,8 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
     if errors or job_type is None:
         raise fields_error(errors)
     asked = job_type.defaults | fields
+    if job_type.group_of is not None and "group" not in fields:
+        asked["group"] = job_type.group_of(fields["payload"])
     asked["request_id"], asked["trace"] = request_id, trace
     asked["unique_key"], unique_ttl_ms, unique_mode = asked["unique"]
     spec = make_spec(asked)

@@ -251,7 +251,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "ms at which the cancellation of the running job was first requested",
         "1795952198000",
         "cancel",
-        "revive",
+        "revive verdict",
         "nobody has requested that",
     ),
     "history": JobField(

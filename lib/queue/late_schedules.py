@@ -26,6 +26,7 @@ MOST_NAMED = 3
 MOST_WARNINGS = 20
 FULL = {
     "full": "the queue is at its max_depth: raise that, or have more workers serve it",
+    "graph_full": "a queue of its jobs has no room for all of them: raise its max_depth, or have more workers serve it",
     "group_full": "the group of its job is at its max_depth: raise that, or have more workers serve the queue",
 }
 NOBODY_FIRES = "no worker.py of 0.3.0 or newer runs, and those fire schedules: start one"

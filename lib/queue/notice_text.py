@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from lib.ids import queue_of
 from lib.queue.framing import FIELD_BYTE, RECORD_BYTE, exact_text
 
-WORDS_AT_ONCE = 200
+WORDS_AT_ONCE = 100
+"""WHY not 200, which resolve.lua takes: to free 200 jobs takes Redis 5 ms, in which nothing else runs."""
 WORDS_BYTES = 1 << 20
 _ORDER_TO_CANCEL, _ORDER_TO_RETRY = b"k", b"r"
 

@@ -114,8 +114,8 @@ class Notices:
             self._start(self._ask_quietly(queue))
 
     def attend(self, records: Iterable[JobRecord]) -> None:
-        """Jobs of one queue were cancelled, or are run again: have those told that wait for them, and those among them
-        ask that wait. Costs no command where no job waits for another."""
+        """These jobs of one queue were cancelled, or are run again. Tell their followers; and where a job itself waits
+        for others, have it ask for them. Costs no command where no job waits for another."""
         for record in records:
             if record.then:
                 self.poke(record.queue)

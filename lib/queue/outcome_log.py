@@ -55,7 +55,9 @@ class OutcomeLog:
             self._log.error("job.died", f"Job dead: {record.job_id} | {_in_words(record.error)}", about)
         elif record.state == "cancelled":
             error = "" if record.error is None else f" | {_in_words(record.error)}"
-            self._log.warning("job.cancelled", f"Job cancelled: {record.job_id}{error}", about)
+            # An alarm that is skipped is good news: a workflow in which all went well has no warning in the log.
+            level = self._log.info if record.error and record.error["type"] == "skipped" else self._log.warning
+            level("job.cancelled", f"Job cancelled: {record.job_id}{error}", about)
         elif record.state == "delayed" and record.history:
             error = _in_words(record.history[-1].error)
             self._log.warning("job.retried", f"Job retry {record.attempts + 1}: {record.job_id} | {error}", about)

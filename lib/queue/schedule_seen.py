@@ -33,8 +33,8 @@ class ScheduleSeen(NamedTuple):
     slot          the next one; None while it is paused or has ended
     now_ms        Redis' clock when it was read
     last_job      the id of the last job that it queued; "" for none
-    reason        why its slot is still due though its time is over: `full` or `group_full`, of the queue or of the
-                  job's group; or ""
+    reason        why its slot is still due though its time is over: `full`, `group_full` or `graph_full`, of the queue,
+                  of the job's group, or of a queue of the jobs of its graph; or ""
     outcomes      the last ten, the newest first
     digests       of the declarations in code by which workers wrote it, the newest first; none where a PUT made it
     declared      those of the digests that workers which run now declare; None where that is not known

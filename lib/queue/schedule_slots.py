@@ -1,26 +1,34 @@
 """The slots of schedules, for supervisors: which are due, and the one step that takes a slot.
 
-    slots = ScheduleSlots(link, keys, JobIds())
+    slots = ScheduleSlots(link, keys, JobIds(), workflows)
     found = await slots.due("reports")                             # found.due: [DueSchedule("daily-report", …)]
     await slots.take("reports", found.due[0], found.now_ms)        # SlotTaken("fired", …, "reports-01a2…")
 
 Nobody leads. Any supervisor may try any slot: fire.lua compares version and due time with those that were seen, queues
 the job and stores the next slot in one step, and does nothing where another was quicker. So a supervisor may die
 anywhere, and a reply that is lost needs no care: the slot has moved on, or it is still due.
+
+Where a slot gets a graph (lib/jobs/slot_jobs.py), its other jobs are planted first, and fire.lua takes in the anchor:
+that is still the one step that decides. Whoever comes second, or dies before it, leaves jobs under ids that the next
+one makes again; or, where the schedule was changed meanwhile, jobs that find no anchor when they ask for it, and are
+cancelled.
 """
 
 import contextlib
 from math import inf
 from typing import NamedTuple
 
-from lib.errors import RedisKeysBroken
+from lib.errors import QueueFull, RedisKeysBroken
 from lib.ids import JobIds
-from lib.jobs.schedule import ScheduleSlot, Turn
-from lib.jobs.schedule_request import job_of_slot, schedule_from
+from lib.jobs.schedule import Schedule, ScheduleSlot, Turn
+from lib.jobs.schedule_request import schedule_from
+from lib.jobs.slot_jobs import graph_of_slot, job_of_slot
 from lib.queue.enqueue_text import new_jobs_text
 from lib.queue.framing import shown_text
 from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
+from lib.queue.workflow_store import Workflows
+from lib.queue.workflow_text import anchor_text
 from lib.redis_link.link import RedisLink
 
 DUE_AT_ONCE = 100
@@ -54,10 +62,12 @@ class SlotTaken(NamedTuple):
               missed       no slot gets a job
               full         the queue is at its max_depth; the slot stays due
               group_full   the job's group is at that of groups; the slot stays due
+              graph_full   a queue has no room for the jobs of the graph; the slot stays due
               shifted      by the zone's rules the slot is still to come
               changed      somebody else took the slot, or wrote the schedule anew
     slot: the one that was taken. job_id: the job that was queued, or that lives. missed: how many slots got no job, for
-    nothing ran in their time.
+    nothing ran in their time. jobs: how many were queued, if it is a graph whose anchor was; is_workflow: the anchor is
+    a workflow, which is not counted.
     """
 
     outcome: str
@@ -65,6 +75,8 @@ class SlotTaken(NamedTuple):
     job_id: str = ""
     request_id: str = ""
     missed: int = 0
+    jobs: int = 1
+    is_workflow: bool = False
 
 
 class DueSlots(NamedTuple):
@@ -81,9 +93,10 @@ class DueSlots(NamedTuple):
 class ScheduleSlots:
     """The slots of the schedules of all queues."""
 
-    def __init__(self, link: RedisLink, keys: RedisKeys, ids: JobIds) -> None:
-        """ids: where the jobs of slots get theirs from."""
+    def __init__(self, link: RedisLink, keys: RedisKeys, ids: JobIds, workflows: Workflows) -> None:
+        """ids: where the jobs of slots get theirs from. workflows: plants the other jobs of graphs."""
         self._ids = ids
+        self._workflows = workflows
         self._link = link
         self._keys = keys
         self._scripts = Scripts(link)
@@ -112,15 +125,38 @@ class ScheduleSlots:
         if turn.run is None:
             outcome, _ = await self._fire(queue, due, turn, schedule.overlap, "")
             return SlotTaken(outcome, slot, missed=turn.missed)
+        if schedule.has_graph:
+            return await self._take_graph(queue, due, schedule, turn, turn.run)
         job, spec = job_of_slot(schedule, self._ids, due.name, int(due.version), turn.run)
         outcome, about = await self._fire(queue, due, turn, schedule.overlap, new_jobs_text([job]))
         return SlotTaken(outcome, turn.run, about, spec.request_id, turn.missed)
 
-    async def _fire(self, queue: str, due: DueSchedule, turn: Turn, overlap: str, record: str) -> tuple[str, str]:
+    async def _take_graph(
+        self, queue: str, due: DueSchedule, schedule: Schedule, turn: Turn, run: ScheduleSlot
+    ) -> SlotTaken:
+        """`take` for a slot that gets a graph, unless the last one lives or there is no room: then none is planted."""
+        outcome, about = await self._fire(queue, due, turn, schedule.overlap, "", "ask")
+        if outcome != "plant":
+            return SlotTaken(outcome, run, about, missed=turn.missed)
+        graph = graph_of_slot(schedule, self._ids, due.name, int(due.version), run)
+        try:
+            await self._workflows.plant_members(graph)
+        except QueueFull:
+            outcome, about = await self._fire(queue, due, turn, schedule.overlap, "", "full")
+        else:
+            outcome, about = await self._fire(queue, due, turn, schedule.overlap, anchor_text(graph), "planted")
+        if outcome == "fired":
+            self._workflows.begin(graph)
+        anchor, jobs = graph.anchor, len(graph.members) + (not graph.anchor.is_workflow)
+        return SlotTaken(outcome, run, about, anchor.spec.request_id, turn.missed, jobs, anchor.is_workflow)
+
+    async def _fire(
+        self, queue: str, due: DueSchedule, turn: Turn, overlap: str, record: str, graph: str = ""
+    ) -> tuple[str, str]:
         """One call of fire.lua: its outcome, and the id of the job that was queued, or that lives, or ""."""
         at, due_ms = (due.slot, due.due) if turn.run is None else (turn.run.at_ms, turn.run.due_ms)
         next_slot = slot_texts(turn.follows)
-        arguments = (due.name, due.version, due.due, *next_slot, at, turn.missed, overlap, record, due_ms)
+        arguments = (due.name, due.version, due.due, *next_slot, at, turn.missed, overlap, record, due_ms, graph)
         reply = await self._scripts.call("fire", self._keys.base(queue), *arguments)
         outcome, about, begun = [*map(shown_text, reply), "", ""][:3]
         # The slot is taken: somebody's key of another type must not keep that from the log.

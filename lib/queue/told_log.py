@@ -1,6 +1,7 @@
 """Log lines for what words of other jobs bring about: a job is free, a job or a workflow has ended.
 
-INFO job.freed       Job free: sms-01a2… | the last for which it waited was email-01a2…
+INFO job.freed       Job free: email-01a2… | default-01a2… has begun
+INFO job.freed       Job free: sms-01a2… | email-01a2… was the last for which it waited
 WARN job.cancelled   Job cancelled: sms-01a2… | parent_failed: email-01a2…, for which it waited, did not complete
 INFO workflow.ended  Workflow completed: default-01a2…
 """
@@ -25,7 +26,8 @@ class ToldLog:
         for word, letter in zip(told.words, told.letters, strict=False):
             if letter == FREED:
                 job_id, parent_id = shown_text(word.follower), shown_text(word.parent)
-                msg = f"Job free: {job_id} | the last for which it waited was {parent_id}"
+                why = "has begun" if word.outcome == b"o" else "was the last for which it waited"
+                msg = f"Job free: {job_id} | {parent_id} {why}"
                 self._log.info("job.freed", msg, job_id=job_id, queue=told.queue, parent_id=parent_id)
             elif letter == ENDED:
                 ended.append(shown_text(word.follower))

@@ -52,7 +52,7 @@ server runs one again whose parents are dead, and the record of one that an olde
 ASK_AFTER_MS = 15_000
 LOOKED_AT_ONCE = 500
 MOST_MEMBERS = 1000
-GONE = b"g"
+GONE = b"G"
 KNOWN_EDGE = re.compile(rb"[mn]([^.]).*")
 """What a workflow holds of a member that has ended: rule, mark and name, `mc0/fetch`."""
 TOO_MUCH = b"!"
@@ -64,6 +64,13 @@ class Planted(NamedTuple):
     anchor_id: str
     created_ms: int
     is_replayed: bool
+
+
+class _Sent(NamedTuple):
+    """What a call of plant.lua was answered: Redis' time, and whether its last job had been there before."""
+
+    ms: int
+    was_there: bool
 
 
 class Member(NamedTuple):
@@ -111,7 +118,21 @@ class Workflows:
         """
         with _undecided():
             before, graph = await self._prepared(graph, keyed)
-        return _replayed(before) if before.startswith("planted") else await self._plant(graph, keyed)
+        if before.startswith("planted"):
+            return _replayed(before.removeprefix("planted "))
+        return await self._plant(graph, keyed)
+
+    async def plant_members(self, graph: Graph) -> None:
+        """Plant all jobs of a graph but the anchor, which fire.lua takes in for a schedule; until then none of them
+        runs. Raises QueueFull, RedisUnavailable or RedisKeysBroken."""
+        with _undecided():
+            await self._admit(graph)
+            for call in member_calls(graph):
+                await self._send(call.queue, call.text, {})
+
+    def begin(self, graph: Graph) -> None:
+        """The anchor was taken in elsewhere: have the first jobs start at once."""
+        self._notices.poke(graph.anchor.job.queue)
 
     async def add(self, workflow_id: str, job: GraphJob, name: str, rule: str) -> None:
         """Have the workflow wait for one job more. job: with an edge of the rule o on the workflow, and the workflow
@@ -239,13 +260,15 @@ class Workflows:
             with _undecided():
                 for call in member_calls(graph):
                     await self._send(call.queue, call.text, numbers)
-            created_ms = await self._send(queue, anchor_text(graph, keyed), numbers)
+            sent = await self._send(queue, anchor_text(graph, keyed), numbers)
             try:
                 if self._replicas.needed:
                     await self._replicas.confirm(numbers)
             finally:
                 await self._begin(graph)
-        return Planted(graph.anchor.job.job_id, created_ms, is_replayed=False)
+        anchor_id = graph.anchor.job.job_id
+        # Of equal requests at one time the first has planted the anchor, and the others have found it there.
+        return _replayed(anchor_id) if sent.was_there else Planted(anchor_id, sent.ms, is_replayed=False)
 
     @contextlib.asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
@@ -257,17 +280,19 @@ class Workflows:
         async with self._one_at_a_time:
             yield
 
-    async def _send(self, queue: str, text: str, numbers: dict[str, int]) -> int:
-        """One call of plant.lua. Returns Redis' time in ms. Raises OutcomeUnknown if it may have been carried out."""
+    async def _send(self, queue: str, text: str, numbers: dict[str, int]) -> _Sent:
+        """One call of plant.lua. Raises OutcomeUnknown if it may have been carried out."""
         commit = ""
         if self._replicas.needed:
             self._number += 1
             numbers[queue] = self._number
             commit = f"{self._process_id} {self._number}"
         arguments = ("plant", self._keys.base(queue), ASK_AFTER_MS, text, commit)
+        is_sent_twice = False
         try:
             reply = await self._commit_scripts.call(*arguments)
         except OutcomeUnknown as fault:
+            is_sent_twice = True  # What is there may be what the first call has written.
             try:
                 reply = await self._commit_scripts.call(*arguments)  # Jobs that are there already are left alone.
             except RedisUnavailable:
@@ -276,7 +301,8 @@ class Workflows:
             # The queue may have been removed since it was named.
             with behind_a_change(), contextlib.suppress(RedisKeysBroken):
                 await self._link.call("SADD", self._keys.queues, queue)
-        return int(reply.removeprefix(BEGUN)[: -text.count(RECORD)])  # A letter a job stands behind the time.
+        ms = int(reply.removeprefix(BEGUN)[: -text.count(RECORD)])  # A letter a job stands behind the time.
+        return _Sent(ms, reply.endswith(b"0") and not is_sent_twice)
 
     async def _begin(self, graph: Graph) -> None:
         """Have the first jobs start at once. Raises nothing: jobs that are not told ask by themselves."""
@@ -295,8 +321,7 @@ def _undecided() -> Iterator[None]:
         raise RedisUnavailable(f"{fault.detail}; nothing of it runs") from None
 
 
-def _replayed(answer: str) -> Planted:
-    anchor_id = answer.removeprefix("planted ")
+def _replayed(anchor_id: str) -> Planted:
     return Planted(anchor_id, int(anchor_id[-32:-20], 16), is_replayed=True)
 
 

@@ -45,13 +45,14 @@ class Interrupted(Exception):
 class JobContext:
     """The `ctx` of a handler. A test sets what the handler finds, and reads afterwards what the handler did.
 
-    attempt, max_attempts, stopping, cancelled, last_checkpoint: attributes that a test may also change between two
-    runs, or in a fake that the handler calls. `cancelled = True` while an async handler runs cancels it, as a runner
-    does. logs, told, steps, checkpoints, enqueued: the handler's calls of log, tell, progress, checkpoint and enqueue,
-    in order. resources: what `ctx.resource(factory)` gives for each factory, mostly a fake. Any other factory is a
-    LookupError. types: handlers whose payloads `ctx.enqueue` checks. Any other type takes any object. parents: what
-    `ctx.results()` gives: `{"fetch": {"rows": 5}}` for parents that completed, by name, or Parents (jobs/parents.py).
-    members: the names of the jobs in the workflow to which this job belongs, for `ctx.add`; None for no workflow.
+    attempt, max_attempts, timeout_s, stopping, cancelled, last_checkpoint: attributes that a test may also change
+    between two runs, or in a fake that the handler calls. `cancelled = True` while an async handler runs cancels it, as
+    a runner does. logs, told, steps, checkpoints, enqueued: the handler's calls of log, tell, progress, checkpoint and
+    enqueue, in order. resources: what `ctx.resource(factory)` gives for each factory, mostly a fake. Any other factory
+    is a LookupError. types: handlers whose payloads `ctx.enqueue` checks. Any other type takes any object. parents:
+    what `ctx.results()` gives: `{"fetch": {"rows": 5}}` for parents that completed, by name, or Parents
+    (jobs/parents.py). members: the names of the jobs in the workflow to which this job belongs, for `ctx.add`; None for
+    no workflow.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class JobContext:
         *,
         attempt: int = 1,
         max_attempts: int = 5,
+        timeout_s: float = 60,
         cancelled: bool = False,
         stopping: bool = False,
         last_checkpoint: Any = None,
@@ -72,6 +74,7 @@ class JobContext:
     ) -> None:
         self.attempt = attempt
         self.max_attempts = max_attempts
+        self.timeout_s = timeout_s
         self.stopping = stopping
         self.last_checkpoint = last_checkpoint
         self.job_id = job_id

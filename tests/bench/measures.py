@@ -20,6 +20,8 @@ from tests.bench import (
     start,
     wakeups,
     work,
+    workflows,
+    workflows_peers,
 )
 from tests.bench.figure import Figure
 from tests.bench.peers import told
@@ -46,6 +48,8 @@ MEASURES: dict[str, Measure] = {
     "wakeups": wakeups.run,
     "schedules": schedules.run,
     "limits_peers": limits_peers.run,
+    "workflows": workflows.run,
+    "workflows_peers": workflows_peers.run,
 }
 _HTTP = ("express", "fastify", "fastapi")
 _JOBS = ("bullmq.process_c100", "bullmq.process_c1", "bee-queue.process_c100", "huey.process_c100")
@@ -58,7 +62,11 @@ PEERS: dict[str, Callable[[Path], Iterable[Figure]]] = {
     "start": node.start_up,
     "resting": node.at_rest,
     "limits_peers": limits_peers.peers,
+    "workflows_peers": workflows_peers.peers,
 }
 """By measure, each given the folder of peers.py. WHY ardiq is not there: it needs a Python newer than the 3.11 here."""
-QUICK_PEERS: dict[str, Callable[[Path], Iterable[Figure]]] = {"limits_peers": limits_peers.quick_peers}
+QUICK_PEERS: dict[str, Callable[[Path], Iterable[Figure]]] = {
+    "limits_peers": limits_peers.quick_peers,
+    "workflows_peers": workflows_peers.quick_peers,
+}
 """In the place of the function in PEERS where only the tool is tried; the other peers take their time all the same."""

@@ -171,6 +171,29 @@ def _limits_peers() -> Iterator[Row]:
     yield Row("… load of the machine meanwhile", "limits_peers.load")
 
 
+def _workflows() -> Iterator[Row]:
+    """Jobs that wait for jobs, against as many that wait for nothing; and how fast they follow one another."""
+    for way, what in {"then": "a chain by `then`", "workflow": "a chain in a workflow", "after": "by `after`"}.items():
+        goal = None if way == "after" else Goal("≤", 2.2)
+        yield Row(f"Redis a job: {what}", f"workflows.{way}.redis", "plain jobs", "workflows.plain.redis", goal)
+    yield Row("chain of 1,000: end to next start, p50", "workflows.chain.p50", goal=Goal("<", 3, False))
+    yield Row("chain of 1,000: end to next start, p99", "workflows.chain.p99", goal=Goal("<", 15, False))
+    yield Row("a workflow of 1,000: POST", "workflows.join.post")
+    yield Row("… longest script", "workflows.join.longest_script", goal=Goal("≤", 10, False))
+    yield Row("a job for which one waits", "workflows.memory.parent", "plain job", "workflows.memory.plain")
+    yield Row("a job that waits for one", "workflows.memory.follower", "plain job", "workflows.memory.plain")
+    yield Row("a workflow, for each member", "workflows.memory.workflow_per_member")
+
+
+def _workflows_peers() -> Iterator[Row]:
+    """The same flows by others."""
+    for shape, what in {"fan": "999 jobs and a join", "chain": "a chain of 1,000"}.items():
+        for peer in ("BullMQ", "Celery"):
+            key, goal = f"workflows_peers.{shape}.jobs", Goal("≥", 1.5) if shape == "fan" else None
+            yield Row(what, key, peer, f"{peer.lower()}.flows.{shape}.jobs", goal)
+    yield Row("… load of the machine meanwhile", "workflows_peers.load")
+
+
 ROWS = (
     *_posts(),
     Row("NDJSON to /api/jobs/batch", "batch.rate", "BullMQ", "bullmq.enqueue_bulk.rate", Goal("≥", 1.5), _BULK_NOTE),
@@ -203,6 +226,8 @@ ROWS = (
     *_limits(),
     *_wakeups(),
     *_limits_peers(),
+    *_workflows(),
+    *_workflows_peers(),
     Row("POST: 2 server processes", "scaling.posts_p2_c64", "1 process", "scaling.posts_p1_c64"),
     Row("jobs that do nothing: 2 runners", "scaling.jobs_p2_c100", "1 runner", "scaling.jobs_p1_c100"),
     Row(_POST, "post.rate", "Redis alone", "ceiling.enqueue"),

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from lib.jobs.spec import JobSpec
-from tests.faults import due_at_once, zone_rules
+from tests.faults import due_at_once, graph_schedules, zone_rules
 from tests.faults.clocks import Clock, NoCompiler, site_with_clock
 from tests.faults.row import Row
 from tests.faults.runners import Runners
@@ -29,6 +29,7 @@ LEASE_S = 15
 
 def run(*, is_quick: bool) -> Iterator[Row]:
     yield _killed(Row("schedules: supervisors killed, links cut"), *((40, 10.0) if is_quick else (200, 60.0)))
+    yield graph_schedules.row(is_quick=is_quick)
     yield due_at_once.row(1000 if is_quick else 10_000)
     yield _full(Row("schedules: maxmemory"))
     yield _removed(Row("schedules: a queue full, paused, removed"))

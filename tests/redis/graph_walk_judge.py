@@ -163,16 +163,12 @@ class GraphJudge:
                 )
 
     def judge_at_the_end(self) -> None:
-        """Each edge knows at least as much as its parent's record says now. A job that a person or its time has ended
-        asks no more, and its planter may have died before it asked."""
+        """Each edge knows at least as much as its parent's record says now; but for one that was never told, of a job
+        that others had ended by then: it asks once it waits again."""
         for job_id, edges in self.now.edges.items():
-            job = self.now.jobs.get(job_id, {})
-            has_ended_alone = job.get("state") in ("cancelled", "dead") and "by_parents" not in job
             for edge in edges:
-                if has_ended_alone and edge.mark == ".":
-                    continue
                 letter = self.now.letter(edge.parent)
-                if edge.rule not in "oa" and letter != "g":
+                if edge.rule not in "oa" and letter != "g" and edge.mark != ".":
                     known, true = edge.kind, class_of(edge.rule, letter)
                     is_told = RANK[known] >= RANK[true]
                     assert is_told, f"{job_id} was not told {letter} of {edge.parent}, it knows {edge.mark}"

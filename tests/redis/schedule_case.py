@@ -41,7 +41,7 @@ class ScheduleCase(RedisCase):
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
         self.schedules = ScheduleStore(self.link, self.keys)
-        self.slots = ScheduleSlots(self.link, self.keys, self.ids)
+        self.slots = ScheduleSlots(self.link, self.keys, self.ids, self.job_store.workflows)
 
     async def put(self, schedule: Schedule, name: str = "s") -> ScheduleSeen:
         seen, _ = await self.schedules.put(name, lambda present: schedule)

@@ -3,12 +3,14 @@
 import os
 import unittest
 
+from lib.queue.scripts import Scripts
 from tests.redis import graph_fuzz, graph_sweep
 from tests.redis.case import RedisCase
 from tests.redis.graph_judge import evaluate
+from tests.redis.graph_trial import Trial
 from tests.redis.graphs import DIAMOND, NESTED, TREE
 
-DEATHS, FREEZES, RESENDS, GRAPHS = 50, 10, 10, 20
+DEATHS, FREEZES, RESENDS, GRAPHS = 40, 10, 10, 15
 
 
 class Evaluator(unittest.TestCase):
@@ -75,6 +77,18 @@ class Trials(RedisCase):
         ended = await graph_sweep.sweep(self.link, self.client, "resends", RESENDS, self.seed)
 
         self.assertEqual({"ran": RESENDS}, dict(ended))
+
+    async def test_a_workflow_does_not_wait_for_a_job_whose_record_is_gone(self) -> None:
+        trial = Trial(self.link, self.client, DIAMOND, ("p1",))
+        await trial.well.plant(DIAMOND, trial.anchor_id)
+        await trial.go_on()
+        await self.job_store.delete(trial.ids["p1"])
+
+        await Scripts(self.link).call("retry", self.keys.base("a"), trial.anchor_id, "", "", "", "", "", "")
+        await trial.go_on()
+
+        found = trial.found()
+        self.assertEqual(({}, "dead", "cancelled"), (found.left, found.states["w"], found.states["sum"]))
 
     async def test_random_graphs_end_as_they_must(self) -> None:
         ended = await graph_fuzz.graphs(self.link, self.client, "random", GRAPHS, self.seed)

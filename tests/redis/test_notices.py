@@ -496,6 +496,25 @@ class AskingThem(NoticesCase):
         self.assertEqual({"completed"}, set(self.ends(graph).values()))
         self.assertEqual([self.id_of(graph, "two"), self.id_of(graph, "four")], self.ran)
 
+    async def test_what_waits_for_any_end_waits_for_the_end_of_what_runs_again(self) -> None:
+        graph = self.workflow({"one": ("a", ""), "tidy": ("b", "eone")})
+        await self.job_store.workflows.plant(graph)
+        await self.notices.wait_until_idle()
+        await self.job_store.cancel(graph.anchor.job.job_id)
+        await self.upkeep()
+        await self.work()
+        self.assertEqual({"cancelled"}, set(self.ends(graph).values()))
+        self.assertEqual([], self.ran)
+
+        await self.job_store.retry(graph.anchor.job.job_id)
+        self.notices.attend([await self.record(graph.anchor.job.job_id)])
+        await self.notices.wait_until_idle()
+        self.assertEqual({"one": "ready", "tidy": "blocked", "": "blocked"}, self.ends(graph))
+        await self.work()
+
+        self.assertEqual({"completed"}, set(self.ends(graph).values()))
+        self.assertEqual([self.id_of(graph, "one"), self.id_of(graph, "tidy")], self.ran)
+
     async def test_a_word_from_before_it_was_run_again_does_not_end_a_workflow(self) -> None:
         """A second teller brings what it had read before the first one told it and somebody ran the workflow again."""
         graph = self.workflow({"one": ("a", ""), "two": ("b", "cone")})

@@ -1,5 +1,6 @@
 """Planting: all of a graph or nothing of it, whichever reply is lost and whoever dies."""
 
+import asyncio
 import unittest
 
 from lib.errors import (
@@ -128,6 +129,16 @@ class Planting(PlantingCase):
 
         self.assertEqual(planted._replace(is_replayed=True, created_ms=again.created_ms), again)
         self.assertEqual({}, self.ends(second))
+
+    async def test_of_equal_requests_at_one_time_one_has_made_the_graph(self) -> None:
+        graphs = [self.workflow(THREE) for _ in range(8)]
+
+        planted = await asyncio.gather(*[self.job_store.workflows.plant(graph, KEYED) for graph in graphs])
+        await self.work()
+
+        self.assertEqual(1, len({one.anchor_id for one in planted}))
+        self.assertEqual(1, sum(not one.is_replayed for one in planted))
+        self.assertEqual(3, len(self.ran))
 
     async def test_a_request_that_comes_again_when_its_jobs_were_trimmed_plants_nothing(self) -> None:
         first, second = self.workflow(THREE), self.workflow(THREE)

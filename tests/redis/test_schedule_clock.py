@@ -10,7 +10,7 @@ from lib.queue.schedule_slots import DUE_AT_ONCE, ScheduleSlots
 from lib.work.supervisor.clock import WITHIN_S, ScheduleClock
 from tests.a_log import ALog
 from tests.redis.case import until
-from tests.redis.schedule_case import ScheduleCase, Tasks, every
+from tests.redis.schedule_case import JOB, ScheduleCase, Tasks, every
 
 
 class AClock(ScheduleCase):
@@ -22,7 +22,7 @@ class AClock(ScheduleCase):
         self.clock = self.a_clock()
 
     def a_clock(self) -> ScheduleClock:
-        slots = ScheduleSlots(self.a_link(), self.keys, self.ids)
+        slots = ScheduleSlots(self.a_link(), self.keys, self.ids, self.job_store.workflows)
         return ScheduleClock(slots, self.log, Bulkheads(self.log), Random(1), self.tasks.add)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
@@ -104,6 +104,27 @@ class AClock(ScheduleCase):
         await self.fire()
 
         self.assertEqual(1, len(self.logged("schedule.fired")))
+
+    async def test_a_graph_that_has_no_room_elsewhere_holds_up_no_other_schedule(self) -> None:
+        then = [{**JOB, "queue": "other"}] * 2
+        await self.put(every(3600, job={**JOB, "then": then}), "graph")
+        await self.put(every(3600), "single")
+        for name in ("graph", "single"):
+            await self.bring_now(name)
+        await self.queues.adjust("other", {"max_depth": 1}, begins=True)
+
+        for _ in range(3):
+            await self.fire()
+        self.assertEqual(["single"], [line["schedule"] for line in self.logged("schedule.fired")])
+        (held_up,) = self.logged("schedule.held_up")
+        self.assertIn("another queue of its jobs, is at its max_depth", held_up["msg"])
+        await self.queues.adjust("other", {"max_depth": 2})
+        await self.fire()
+
+        self.assertEqual(["single", "graph"], [line["schedule"] for line in self.logged("schedule.fired")])
+        fired = self.logged("schedule.fired")[1]
+        self.assertEqual(f"Schedule graph fired: {fired['job_id']}, and 2 jobs to follow it", fired["msg"])
+        await self.job_store.notices.wait_until_idle()
 
     async def test_what_can_not_be_read_keeps_no_other_from_firing(self) -> None:
         for name in ("broken", "gone", "well"):

@@ -14,6 +14,7 @@ from typing import Any
 
 from lib.errors import PreconditionFailed, RedisUnavailable, ScheduleNotFound
 from lib.jobs.schedule import Schedule
+from lib.queue.job_store import JobStore
 from lib.queue.schedule_seen import ScheduleSeen
 from lib.queue.schedule_slots import ScheduleSlots
 from lib.queue.schedule_store import ScheduleStore
@@ -40,7 +41,7 @@ class Races(ScheduleCase):
     async def supervise(self, seed: int) -> None:
         """What a supervisor does with due slots, over a link that loses replies."""
         rng, link = Random(seed), LosesReplies(self.link)
-        slots = ScheduleSlots(link, self.keys, self.ids)
+        slots = ScheduleSlots(link, self.keys, self.ids, JobStore(link, self.keys).workflows)
         while not self.stop.is_set():
             found = await slots.due("q")
             for due in rng.sample(found.due, len(found.due)):

@@ -55,7 +55,7 @@ class Rounds(RedisCase):
         queues = QueueStore(link, self.keys)
         outcomes, walk = OutcomeLog(JobStore(link, self.keys), log), Walk(link, self.keys, page=NAMES_AT_ONCE)
         bulkheads = Bulkheads(log)
-        slots = ScheduleSlots(link, self.keys, self.ids)
+        slots = ScheduleSlots(link, self.keys, self.ids, JobStore(link, self.keys).workflows)
         clock = ScheduleClock(slots, log, bulkheads, Random(1), self.tasks.add)
         return Upkeep(queues, walk, outcomes, settings, log, bulkheads, Random(1), clock, Notices(link, self.keys))
 

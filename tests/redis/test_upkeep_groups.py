@@ -28,7 +28,7 @@ class UpkeepOfGroups(GroupedCase):
         settings = config.load({"WORKER_QUEUES": "q=1"}, Path("/nonexistent"))
         outcomes, walk = OutcomeLog(self.job_store, self.log), Walk(self.link, self.keys, page=NAMES_AT_ONCE)
         bulkheads, rng = Bulkheads(self.log), Random(1)
-        slots = ScheduleSlots(self.link, self.keys, self.ids)
+        slots = ScheduleSlots(self.link, self.keys, self.ids, self.job_store.workflows)
         clock = ScheduleClock(slots, self.log, bulkheads, rng, asyncio.create_task)
         self.upkeep = Upkeep(
             self.queues, walk, outcomes, settings, self.log, bulkheads, rng, clock, self.job_store.notices

@@ -6,7 +6,8 @@ from random import Random
 from typing import Any
 
 from lib.queue.bulkheads import Bulkheads
-from lib.queue.notices import Notices
+from lib.queue.notice_text import Word
+from lib.queue.notices import Notices, ToldWords
 from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_names import NAMES_AT_ONCE, Walk
 from lib.queue.schedule_slots import ScheduleSlots
@@ -33,7 +34,7 @@ class Rounds(NoticesCase):
         bulkheads, rng = Bulkheads(self.log), Random(1)
         outcomes = OutcomeLog(self.job_store, self.log)
         self.teller = self.a_logging_teller(bulkheads, outcomes)
-        slots = ScheduleSlots(self.link, self.keys, self.ids)
+        slots = ScheduleSlots(self.link, self.keys, self.ids, self.job_store.workflows)
         clock = ScheduleClock(slots, self.log, bulkheads, rng, tasks.add)
         walk = Walk(self.link, self.keys, page=NAMES_AT_ONCE)
         self.upkeep_ = Upkeep(self.queues, walk, outcomes, settings, self.log, bulkheads, rng, clock, self.teller)
@@ -83,6 +84,26 @@ class Rounds(NoticesCase):
         line = await self.until_logged("job.cancelled")
         self.assertIn("parent_failed", line["msg"])
         self.assertIn(parent, line["msg"])
+
+    async def test_an_alarm_that_is_skipped_is_no_warning(self) -> None:
+        graph = self.workflow({"one": ("a", ""), "alarm": ("b", "fone")})
+        await self.job_store.workflows.plant(graph)
+        await self.notices.wait_until_idle()
+
+        await self.end_all("a")
+        await self.until_states("completed", [graph.anchor.job.job_id])
+
+        line = await self.until_logged("job.cancelled")
+        self.assertEqual(("INFO", self.id_of(graph, "alarm")), (line["level"], line["job_id"]))
+
+    async def test_a_job_that_is_free_says_what_it_waited_for_last(self) -> None:
+        on_told = ToldLog(self.log, OutcomeLog(self.job_store, self.log))
+        words = [Word(b"a-1", b"a-0", outcome, b"") for outcome in (b"o", b"c")]
+
+        on_told(ToldWords("a", words, b"ff"))
+
+        whys = [line["msg"].partition(" | ")[2] for line in self.log.lines()]
+        self.assertEqual(["a-0 has begun", "a-0 was the last for which it waited"], whys)
 
     async def test_a_runner_that_is_reaped_tells_in_the_same_round(self) -> None:
         parent = await self.enqueue(queue="a")

@@ -494,7 +494,7 @@ class Walk:
         overlap = self._rng.choice(self.overlaps)
         for name, seen, version in zip(due[::7], due[1::7], due[2::7], strict=True):
             job = NewJob(self._ids.new(QUEUE, "request"), self._rng.choice(PRIORITIES), SPEC)
-            arguments = (name, version, seen, int(now) + 60_000, 1, "", 1, 0, overlap, new_jobs_text([job]), seen)
+            arguments = (name, version, seen, int(now) + 60_000, 1, "", 1, 0, overlap, new_jobs_text([job]), seen, "")
             outcome, *_ = await self._call("fire", *arguments)
             assert outcome in (b"fired", b"skipped", b"full"), outcome
             again, *_ = await self._call("fire", *arguments)

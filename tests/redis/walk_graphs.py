@@ -27,7 +27,7 @@ from lib.queue.workflow_text import record_of
 from lib.redis_link.link import RedisLink
 from lib.redis_link.resp import Argument
 from tests.redis.graph_judge import Node, Plan
-from tests.redis.graph_walk_judge import GraphJudge
+from tests.redis.graph_walk_judge import GraphJudge, snapshot
 from tests.redis.graphs import REQUEST_ID, TRACE, graph_of, random_plan
 from tests.redis.walk import PRIORITIES, QUEUE, TAGS, main
 from tests.redis.walk_limits import LIVING, LimitedWalk
@@ -123,7 +123,7 @@ class GraphWalk(LimitedWalk):
     # Calls that belong together.
 
     async def _plant_graph(self) -> Calls:
-        """A graph: its jobs in any order, some of them twice; the anchor last."""
+        """A graph: its jobs in any order, some of them twice; the anchor last, of a schedule at times."""
         if len(self._states) > MOST_IN_GRAPHS:
             return
         graph = graph_of(_in_one_queue(random_plan(self._rng)), self._ids.new(QUEUE, REQUEST_ID), self._changed)
@@ -131,7 +131,25 @@ class GraphWalk(LimitedWalk):
         while members:
             some, members = members[:4], members[4:]
             yield await self._plant_records(some)
-        yield await self._plant_records([graph.anchor])
+        if self._rng.random() < 0.3:
+            yield await self._fire_anchor(graph.anchor)
+        else:
+            yield await self._plant_records([graph.anchor])
+
+    async def _fire_anchor(self, anchor: GraphJob) -> str:
+        """A slot of a schedule takes the anchor in, unless there is no room."""
+        version, _ = await self._version_and_due("s")
+        await self._call("schedule", "s", "{}", version, 1, "set", str(10**13), "1", "", 10, "")
+        await self._enter("s")
+        version, seen = await self._version_and_due("s")
+        await self._call("shift", "s", version, seen, 1, 1, "")
+        slot = ("s", version, "1", 10**13, 1, "", 1, 0, self._rng.choice(("allow", "skip")))
+        word, *_ = await self._call("fire", *slot, "", 1, "ask")
+        if word == b"plant":
+            word, *_ = await self._call("fire", *slot, record_of(anchor), 1, "planted")
+            assert word in (b"fired", b"group_full"), word
+        assert word in (b"fired", b"full", b"group_full", b"skipped"), word
+        return "fire"
 
     async def _follow(self) -> Calls:
         """`after` of POST /api/jobs: a job that waits for some that are there, or were a moment ago."""
@@ -159,6 +177,10 @@ class GraphWalk(LimitedWalk):
         name = f"added{next(self._numbers)}"
         word = await self._call("adopt", home, job.job.job_id, name, self._rng.choice("mn"), 1000)
         assert word in (b"done", b"ended", b"gone"), word
+        if word == b"done" and "opened" in self.graphs.now.jobs[home]:
+            now = snapshot(self._client, self._base)
+            told = {one for notice in now.notices.values() if notice.outcome == "o" for one in notice.followers}
+            assert job.job.job_id in told, f"{home} is open, and its new job is not told: {now.notices}"
         yield "adopt"
 
     async def _tell_all(self) -> Calls:

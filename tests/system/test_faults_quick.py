@@ -4,7 +4,7 @@ import unittest
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.faults import cluster, idempotency, races, sweep, zombies
+from tests.faults import cluster, graphs, idempotency, races, sweep, zombies
 from tests.faults.bench import Bench
 from tests.faults.load import ask
 from tests.faults.row import Row
@@ -32,6 +32,9 @@ class Quick(unittest.TestCase):
 
     def test_cancel_against_claim_against_finish(self) -> None:
         self.assert_clean([races.cancels(1000)])
+
+    def test_a_workflow_stops_whose_server_dies_before_it_can_stop_the_jobs(self) -> None:
+        self.assert_clean([graphs.stopped(Row("stopped"), 500)])
 
     def test_a_command_cut_off_anywhere_in_a_jobs_life_loses_nothing(self) -> None:
         with Site() as site, Proxy(site.url) as proxy:

@@ -37,6 +37,7 @@ class Context:
     traceparent: str = ""
     attempt: int = 1
     max_attempts: int = 5
+    timeout_s: float = 60
     is_last_attempt: bool = False
     scheduled_for: datetime | None = None
     cancelled: bool = False

@@ -115,6 +115,10 @@ class Context:
         return self._spec.max_attempts
 
     @property
+    def timeout_s(self) -> float:
+        return self._spec.timeout_s
+
+    @property
     def is_last_attempt(self) -> bool:
         return self._job.attempt >= self._spec.max_attempts
 

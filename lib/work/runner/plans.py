@@ -23,7 +23,7 @@ from lib.tracing import Trace
 
 
 class Plans:
-    """The plans of one running job. trace: what the jobs that it makes hang on."""
+    """The plans of one running job. trace: the running attempt, under which the new jobs stand in traces."""
 
     def __init__(
         self, job: ClaimedJob, spec: JobSpec, trace: Trace, registry: Registry, ids: JobIds, job_store: JobStore

@@ -25,6 +25,9 @@ from lib.queue.schedule_slots import DUE_AT_ONCE, DueSchedule, ScheduleSlots, Sl
 WITHIN_S = 120.0
 """No timer is set for a later slot: upkeep surveys a queue sooner than that (rota.py), and sets it then."""
 
+STAY_DUE = ("stays", "group_full", "graph_full")
+"""What becomes of a slot that is tried again with the next survey, while others of its queue may be taken."""
+
 
 class ScheduleClock:
     """start_task: runs a coroutine in a task of the supervisor's. rng: in which order due slots are tried."""
@@ -88,7 +91,7 @@ class ScheduleClock:
             outcomes = await asyncio.gather(*[self._take(queue, due, found.now_ms) for due in some])
             if "full" in outcomes:
                 return found.wait_s
-            stay_due += outcomes.count("stays") + outcomes.count("group_full")
+            stay_due += sum(outcome in STAY_DUE for outcome in outcomes)
             # For the same reason the next bite is any of those that are left, where there are many.
             passed_over = stay_due + self._rng.randint(0, max(0, found.total - 2 * DUE_AT_ONCE - stay_due))
 
@@ -109,8 +112,8 @@ class ScheduleClock:
             return
         name, at = due.name, timestamp(taken.slot.at_ms)
         about: dict[str, Any] = {"queue": queue, "schedule": name, "scheduled_for": at}
-        if taken.outcome in ("full", "group_full"):
-            self._log_full(queue, name, about)
+        if taken.outcome in ("full", "group_full", "graph_full"):
+            self._log_full(queue, name, taken.outcome, about)
             return
         self._held_up.discard((queue, name))
         if taken.missed:
@@ -119,7 +122,7 @@ class ScheduleClock:
         if taken.outcome == "fired":
             late_ms = max(0, now_ms - taken.slot.due_ms)
             ids = {"request_id": taken.request_id, "job_id": taken.job_id}
-            self._log.info("schedule.fired", f"Schedule {name} fired: {taken.job_id}", late_ms=late_ms, **ids, **about)
+            self._log.info("schedule.fired", _fired_words(name, taken), late_ms=late_ms, **ids, **about)
         elif taken.outcome == "skipped":
             msg = f"Schedule {name} was skipped: {taken.job_id} has not ended"
             self._log.info("schedule.skipped", msg, job_id=taken.job_id, **about)
@@ -129,12 +132,21 @@ class ScheduleClock:
         elif taken.outcome == "shifted":
             log_shifted(self._log, queue, name, taken.slot)
 
-    def _log_full(self, queue: str, name: str, about: dict[str, Any]) -> None:
+    def _log_full(self, queue: str, name: str, outcome: str, about: dict[str, Any]) -> None:
         """Once, until the slot is taken."""
         if (queue, name) not in self._held_up:
             self._held_up.add((queue, name))
-            msg = f"Schedule {name} waits: the queue {queue}, or the job's group in it, is at its max_depth"
+            where = "another queue of its jobs" if outcome == "graph_full" else "the job's group in it"
+            msg = f"Schedule {name} waits: the queue {queue}, or {where}, is at its max_depth"
             self._log.warning("schedule.held_up", msg, **about)
+
+
+def _fired_words(name: str, taken: SlotTaken) -> str:
+    if taken.is_workflow:
+        return f"Schedule {name} fired: the workflow {taken.job_id} of {taken.jobs} job{'s' * (taken.jobs != 1)}"
+    others = taken.jobs - 1
+    behind = f", and {others} job{'s' * (others != 1)} to follow it" if others else ""
+    return f"Schedule {name} fired: {taken.job_id}{behind}"
 
 
 def log_shifted(log: Log, queue: str, name: str, slot: ScheduleSlot | None) -> None:

@@ -119,7 +119,7 @@ class Supervisor:
             self._tasks,
             log,
         )
-        slots = ScheduleSlots(link, keys, JobIds())
+        slots = ScheduleSlots(link, keys, JobIds(), JobStore(link, keys, notices=notices).workflows)
         clock = ScheduleClock(slots, log, bulkheads, rng, self._tasks.start)
         self._zone_watch = ZoneWatch(ZoneShifts(link, keys, slots), log, bulkheads)
         self._beats = Beats(settings.lease_s, self._roster, queues, Fleet(link, keys), bulkheads)

@@ -38,6 +38,18 @@ class Shown(unittest.TestCase):
         self.assertEqual("reports-1 had not ended", shown["outcomes"][3]["reason"])
         self.assertEqual("queue_full", shown["reason"])
 
+    def test_a_workflow_stands_in_the_place_of_the_job_with_all_secrets_masked(self) -> None:
+        workflow = {"queue": "reports", "jobs": {"a": JOB, "p": {"jobs": {"b": JOB}}}, "then": [JOB]}
+
+        shown = present_schedule(seen(job={}, workflow=workflow)._replace(reason="graph_full"))
+
+        self.assertEqual([], list(CONTRACT.faults(shown, CONTRACT.schema("Schedule"))))
+        hidden = {**JOB, "payload": {"api_key": "********"}}
+        jobs = {"a": hidden, "p": {"jobs": {"b": hidden}}}
+        self.assertEqual({"queue": "reports", "jobs": jobs, "then": [hidden]}, shown["workflow"])
+        self.assertEqual((None, "reports", "queue_full"), (shown["job"], shown["queue"], shown["reason"]))
+        self.assertIsNone(present_schedule(seen())["workflow"])
+
     def test_the_next_runs_begin_with_the_one_that_is_stored(self) -> None:
         late = ScheduleSlot(NOW - 5000, NOW - 5000)
 

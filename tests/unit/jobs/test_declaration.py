@@ -46,6 +46,17 @@ class Groups(LoadCase):
         self.assertEqual([("month", ""), ("", "mine")], [(one.group_by, one.group) for one in types])
         self.assertEqual(["", ""], [one.group for one in load([module]).types])
 
+    def test_a_function_of_the_settings_may_return_the_function_of_the_payload_that_names_it(self) -> None:
+        @job("by_payload", group=lambda settings: lambda payload: f"{settings.key_prefix}-{payload['month']}")
+        async def by_payload(ctx: Any, payload: Report) -> None: ...
+
+        module = self.module("jobs_a", a=by_payload)
+        (found,) = load([module], config.load({"KEY_PREFIX": "mine"}, Path("none"))).types
+
+        assert found.group_of is not None
+        self.assertEqual(("", "mine-2026-11"), (found.group, found.group_of({"month": "2026-11"})))
+        self.assertIsNone(load([module]).types[0].group_of)
+
     def test_what_can_name_none_is_said_at_the_start(self) -> None:
         def marked(name: str, **options: Any) -> Any:
             @job(name, **options)

@@ -9,7 +9,7 @@ from types import CodeType
 from typing import Any
 
 from lib.jobs import failure as room
-from lib.jobs.failure import CAUSES_KEPT, ERROR_BYTES, TRACEBACK_CHARS, briefly, failure
+from lib.jobs.failure import CAUSES_KEPT, DETAIL_CHARS, ERROR_BYTES, TRACEBACK_CHARS, Detailed, briefly, failure
 from lib.json_text import to_json
 from tests.jobs_that_end_oddly import ODDITIES, Masked
 
@@ -97,6 +97,18 @@ class Traceback(unittest.TestCase):
     def test_where_no_code_of_a_jobs_ran_there_is_none(self) -> None:
         self.assertEqual({"type": "ValueError", "message": "x"}, failure(ValueError("x")))
         self.assertEqual({"type": "ZeroDivisionError", "message": "division by zero"}, briefly(caught(divide)))
+
+    def test_details_stand_beside_the_message_and_are_bounded(self) -> None:
+        class Refused(Detailed): ...
+
+        error = failure(Refused("503 from a.example", status=503, body="\udc80" + "\x01" * 5000))
+
+        self.assertEqual(("Refused", "503 from a.example", 503), (error["type"], error["message"], error["status"]))
+        self.assertEqual("?" + "\x01" * (DETAIL_CHARS - 1), error["body"])
+        self.assertLess(len(to_json(error)), ERROR_BYTES)
+        large = failure(Refused("\x01" * 5000, body="\x01" * 5000))
+        self.assertLessEqual(len(to_json(large)), ERROR_BYTES)
+        self.assertEqual("\x01" * DETAIL_CHARS, large["body"])
 
     def test_waybills_own_frames_around_a_handler_are_left_out(self) -> None:
         code = compile(

@@ -113,9 +113,10 @@ class Errors(unittest.TestCase):
 
     def test_secrets_of_the_payload_are_masked_wherever_they_stand_and_however_they_are_written(self) -> None:
         for secret in ("hunter2!", 'a"b\\c', 'a\\"b\\\\c', repr('a"b\\c'), "123456", "one=crumb"):
-            shown = self.shown(f"it is {secret}.", traceback=f"f({secret})", cause={"type": "X", "message": secret})
+            cause = {"type": "X", "message": secret, "body": f"sent: {secret}"}
+            shown = self.shown(f"it is {secret}.", traceback=f"f({secret})", cause=cause)
 
-            for text in (shown["message"], shown["traceback"], shown["cause"]["message"]):
+            for text in (shown["message"], shown["traceback"], shown["cause"]["message"], shown["cause"]["body"]):
                 self.assertIn(MASK, text)
                 self.assertNotIn(secret, text)
 

@@ -2,7 +2,8 @@
 
 import unittest
 
-from lib.jobs.parents import OUTCOMES, Parent, Results, results_from
+from lib.jobs.edges import OUTCOMES
+from lib.jobs.parents import Parent, Results, results_from
 
 A, B, C = (f"default-{digit * 32}" for digit in "123")
 

@@ -3,7 +3,7 @@
 import json
 import unittest
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from lib.errors import InvalidFields
 from lib.ids import JobIds
@@ -13,12 +13,12 @@ from lib.jobs.registry import Registry, job
 from lib.jobs.schedule import Schedule, ScheduleSlot
 from lib.jobs.schedule_request import (
     SCHEDULE_NAME,
-    job_of_slot,
     read_preview,
     read_schedule,
     schedule_from,
     schedule_text,
 )
+from lib.jobs.slot_jobs import job_of_slot
 from lib.jobs.spec import JobSpec
 
 
@@ -35,6 +35,9 @@ async def report(ctx: JobContext, payload: Report) -> None: ...
 REGISTRY = Registry([type_of(report)])
 JOB = {"type": "report", "payload": {"month": "2026-11"}}
 BODY = {"cron": "30 2 * * *", "timezone": "UTC", "job": JOB}
+WORKFLOW: dict[str, Any] = {"job": None}
+"""A change of BODY that leaves the place of the job to a workflow."""
+AT = "2026-12-01T00:00:00Z"
 
 
 def taken(body: Any, kept: Schedule | None = None) -> Schedule:
@@ -129,6 +132,90 @@ class Again(unittest.TestCase):
         self.assertFalse(taken(BODY).paused)
 
 
+class Graphs(unittest.TestCase):
+    """A schedule of several jobs: a job with `then`, or a workflow."""
+
+    SECRET: ClassVar = {"month": "x", "api_key": "k-123"}
+
+    def workflow(self, **fields: Any) -> Schedule:
+        return taken({**BODY, **WORKFLOW, "workflow": {"jobs": {"a": JOB}, **fields}})
+
+    def test_every_job_of_a_then_has_the_defaults_of_its_type(self) -> None:
+        mail = {**JOB, "on": "failed", "delay_s": 60, "then": [JOB]}
+
+        schedule = taken({**BODY, "job": {**JOB, "then": [JOB, mail]}})
+
+        alone = taken(BODY).job
+        self.assertEqual(
+            {**alone, "then": [alone, {**alone, "delay_s": 60, "on": "failed", "then": [alone]}]}, schedule.job
+        )
+        self.assertTrue(schedule.has_graph)
+
+    def test_a_then_without_jobs_says_nothing(self) -> None:
+        nothing: tuple[Any, ...] = ([], None)
+        for then in nothing:
+            self.assertEqual(taken(BODY), taken({**BODY, "job": {**JOB, "then": then}}))
+        self.assertFalse(taken(BODY).has_graph)
+
+    def test_every_job_of_a_workflow_has_the_defaults_of_its_type(self) -> None:
+        nested = {"jobs": {"c": JOB}, "after": ["a"], "optional": True}
+        last = {**JOB, "after": [{"job": "p", "on": "ended"}]}
+
+        schedule = self.workflow(name="import", jobs={"a": JOB, "p": nested, "b": last}, then=[{**JOB, "on": "ended"}])
+
+        alone = taken(BODY).job
+        self.assertEqual(
+            {
+                "name": "import",
+                "queue": "default",
+                "jobs": {
+                    "a": alone,
+                    "p": {"jobs": {"c": alone}, "after": ["a"], "optional": True},
+                    "b": {**alone, "after": [{"job": "p", "on": "ended"}]},
+                },
+                "then": [{**alone, "on": "ended"}],
+            },
+            schedule.workflow,
+        )
+        self.assertEqual(({}, "default", True), (schedule.job, schedule.queue, schedule.has_graph))
+
+    def test_its_text_is_read_back_and_that_of_a_single_job_is_as_it_was(self) -> None:
+        schedule = self.workflow(queue="slow")
+
+        self.assertEqual((schedule, "slow"), (schedule_from(schedule_text(schedule)), schedule.queue))
+        self.assertNotIn("workflow", json.loads(schedule_text(taken(BODY))))
+
+    def test_masked_secrets_are_those_that_were_kept_at_the_same_place(self) -> None:
+        masked = {**JOB, "payload": {"month": "y", "api_key": "********"}}
+        secret = {**JOB, "payload": self.SECRET}
+
+        then = taken({**BODY, "job": {**JOB, "then": [secret]}})
+        again = taken({**BODY, "job": {**JOB, "then": [masked]}}, then)
+        flow = taken({**BODY, **WORKFLOW, "workflow": {"jobs": {"a": masked}}}, self.workflow(jobs={"a": secret}))
+
+        self.assertEqual({"month": "y", "api_key": "k-123"}, again.job["then"][0]["payload"])
+        assert flow.workflow is not None
+        self.assertEqual({"month": "y", "api_key": "k-123"}, flow.workflow["jobs"]["a"]["payload"])
+        for kept in (None, taken(BODY), self.workflow(jobs={"b": secret})):
+            body = {**BODY, **WORKFLOW, "workflow": {"jobs": {"a": masked}}}
+            self.assertEqual(["/workflow/jobs/a/payload/api_key"], [*faults(body, kept)])
+
+    def test_a_text_that_is_too_long_is_refused_with_a_sentence(self) -> None:
+        long = {**JOB, "payload": {"month": "x" * 600_000}}
+
+        found = faults({**BODY, **WORKFLOW, "workflow": {"jobs": {"a": long, "b": long}}})
+
+        self.assertEqual(["/workflow"], [*found])
+        self.assertIn("1048576 are the most: have long payloads lie elsewhere", found["/workflow"])
+
+    def test_a_then_of_fifty_levels_is_taken(self) -> None:
+        job: dict[str, Any] = JOB
+        for _ in range(48):
+            job = {**JOB, "then": [job]}
+
+        self.assertEqual(48, schedule_text(taken({**BODY, "job": job})).count('"then"'))
+
+
 class Refused(unittest.TestCase):
     def test_each_fault_has_its_pointer_and_says_what_to_do(self) -> None:
         cases: list[tuple[dict[str, Any], str, str]] = [
@@ -155,7 +242,8 @@ class Refused(unittest.TestCase):
             ({"paused": 1}, "/paused", "must be a boolean"),
             ({"owner": "a b"}, "/owner", "letters, digits"),
             ({"seconds": 1}, "/seconds", "is not known here; known: cron"),
-            ({"job": None}, "/job", "must be an object, not null"),
+            ({"job": None}, "/job", "is missing; give it, or a workflow"),
+            ({"job": [JOB]}, "/job", "must be an object, not an array"),
             ({"job": {"payload": {}}}, "/job/type", "is missing"),
             ({"job": {"type": "nothing", "payload": {}}}, "/job/type", "no job module defines it"),
             ({"job": {**JOB, "payload": {"month": 11}}}, "/job/payload/month", "must be a string"),
@@ -163,7 +251,33 @@ class Refused(unittest.TestCase):
             ({"job": {**JOB, "delay_s": 5}}, "/job/delay_s", "the schedule says when"),
             ({"job": {**JOB, "run_at": "2026-12-01T00:00:00Z"}}, "/job/run_at", "the schedule says when"),
             ({"job": {**JOB, "unique": {"key": "k"}}}, "/job/unique", "use the schedule's overlap"),
-            ({"job": {**JOB, "then": []}}, "/job/then", "comes with a later version"),
+            ({"job": {**JOB, "then": [{}] * 11_001}}, "/job", "has more than 11000 jobs"),
+            ({"job": {**JOB, "then": [JOB] * 1001}}, "/job/then", "has more than 1000 jobs"),
+            ({"job": {"type": "workflow", "payload": {}}}, "/job/type", "give the workflow's jobs in `workflow`"),
+            ({"job": {**JOB, "after": []}}, "/job/after", "a schedule's run waits for no job"),
+            ({"job": {**JOB, "then": {}}}, "/job/then", "must be an array, not an object"),
+            ({"job": {**JOB, "then": [5]}}, "/job/then/0", "must be an object, a job"),
+            ({"job": {**JOB, "then": [{**JOB, "on": "x"}]}}, "/job/then/0/on", "must be one of completed"),
+            ({"job": {**JOB, "then": [{**JOB, "after": []}]}}, "/job/then/0/after", "has no place here"),
+            ({"job": {**JOB, "then": [{**JOB, "run_at": AT}]}}, "/job/then/0/run_at", "use delay_s"),
+            ({"job": {**JOB, "then": [{**JOB, "unique": {}}]}}, "/job/then/0/unique", "use the schedule's overlap"),
+            (
+                {"job": {**JOB, "then": [{**JOB, "then": [{**JOB, "payload": {}}]}]}},
+                "/job/then/0/then/0/payload/month",
+                "is missing",
+            ),
+            ({"workflow": {"jobs": {"a": JOB}}}, "/workflow", "can't stand beside job"),
+            (WORKFLOW | {"workflow": {}}, "/workflow/jobs", "is missing"),
+            (WORKFLOW | {"workflow": {"jobs": {}}}, "/workflow/jobs", "is empty"),
+            (WORKFLOW | {"workflow": [JOB]}, "/workflow", "must be an object"),
+            (WORKFLOW | {"workflow": {"jobs": {"a": {**JOB, "after": ["b"]}}}}, "/workflow/jobs/a/after/0", "no job"),
+            (WORKFLOW | {"workflow": {"jobs": {"a": {**JOB, "run_at": AT}}}}, "/workflow/jobs/a/run_at", "use delay_s"),
+            (WORKFLOW | {"workflow": {"jobs": {"a": JOB}, "cron": "x"}}, "/workflow/cron", "is not known here"),
+            (
+                WORKFLOW | {"workflow": {"jobs": {"p": {"jobs": {"a": {"type": "nothing", "payload": {}}}}}}},
+                "/workflow/jobs/p/jobs/a/type",
+                "no job module defines it",
+            ),
         ]
         for change, pointer, words in cases:
             with self.subTest(change):
@@ -173,7 +287,7 @@ class Refused(unittest.TestCase):
                 self.assertIn(words, found[pointer])
 
     def test_a_job_that_is_left_out_is_missed(self) -> None:
-        self.assertEqual({"/job": "is missing"}, faults({"cron": "0 3 * * *"}))
+        self.assertEqual({"/job": "is missing; give it, or a workflow"}, faults({"cron": "0 3 * * *"}))
 
     def test_what_is_no_object_is_refused(self) -> None:
         bodies: tuple[Any, ...] = ([], "x", None, 5)

@@ -168,6 +168,31 @@ class Read(unittest.TestCase):
             self.assertEqual(("", False), (bare.group, bare.may_lose_group))
             self.assertEqual(spec._replace(group=""), JobSpec.from_text(bare.spec_text))
 
+    def test_a_type_names_the_group_by_the_payload_where_the_request_does_not_and_it_may_be_left_out(self) -> None:
+        def group_of(payload: dict[str, Any]) -> str:
+            return str(payload.get("text", ""))
+
+        types = registry.Registry([replace(job_type, group_of=group_of) for job_type in TYPES.types])
+        for body, group, may_lose_group in (
+            ({**LEAST, "payload": {"text": "a.example:443"}}, "a.example:443", True),
+            ({**LEAST, "payload": {"text": "a.example:443"}, "group": "mine"}, "mine", False),
+            ({**LEAST, "payload": {}}, "", False),
+        ):
+            job, spec = submission.read(body, types, JobIds(), request_id="r", trace=TRACE)
+
+            self.assertEqual((group, group, may_lose_group), (job.group, spec.group, job.may_lose_group), body)
+        with self.assertRaises(InvalidFields):
+            submission.read({**LEAST, "payload": {"text": 5}}, types, JobIds(), request_id="r", trace=TRACE)
+
+    def test_a_callback_url_comes_later(self) -> None:
+        with self.assertRaises(InvalidFields) as refused:
+            read({**LEAST, "callback_url": "https://api.example.com"})
+
+        ((pointer, detail),) = refused.exception.errors
+        self.assertEqual("/callback_url", pointer)
+        self.assertIn("comes with a later version", detail)
+        self.assertEqual("", read({**LEAST, "callback_url": None})[0].group)
+
     def test_every_fault_is_reported_at_once(self) -> None:
         body = {"type": "noop", "payload": {"seconds": "x"}, "queue": "Q", "priority": 1, "a/b": 2, "max_attempts": 0}
 

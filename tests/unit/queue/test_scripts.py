@@ -147,10 +147,10 @@ class Texts(unittest.TestCase):
 class Rarely(unittest.TestCase):
     """Functions that few calls of a script need are made together, when one of them is needed."""
 
-    def test_they_are_named_by_the_scripts_of_every_job_and_are_functions_of_fragments(self) -> None:
+    def test_they_are_named_by_the_scripts_of_many_jobs_and_are_functions_of_fragments(self) -> None:
         naming = {name for name, path in script_paths().items() if rarely_of(path.read_text(encoding="utf-8"))}
 
-        self.assertEqual({"enqueue", "claim", "ration", "finish"}, naming)
+        self.assertEqual({"enqueue", "claim", "ration", "finish", "resolve"}, naming)
         with self.assertRaises(ValueError):
             scripts.made_rarely("local function here() end", "", ["here", "nowhere"])
 

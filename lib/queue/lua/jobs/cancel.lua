@@ -12,8 +12,8 @@
 -- @use as_seen clock check_types conclude idempotency notices take_out
 -- WHY a forced one is noted as '!<id>' beside '<id>': an older runner knows no such id, and stops the job as ever.
 -- WHY all jobs are read before one is changed: where somebody broke one, the others are as they were.
--- WHY a blocked workflow is only requested to stop: it ends when the last of its jobs has. Who asks for it next
--- (asking.lua) cancels these.
+-- WHY a blocked workflow is only requested to stop: it ends when the last of its jobs has. The process that next has
+-- the workflow ask (asking.lua) cancels its jobs.
 local WORDS = {ready = 'done', delayed = 'done', blocked = 'done', active = 'requested'}
 
 -- The answer for a job, `word`, and what the rest of the script needs of its record.

@@ -27,7 +27,7 @@
 -- @transition ready --replace--> cancelled
 -- @transition delayed --replace--> cancelled
 -- @transition blocked --replace--> cancelled
--- @rarely add_by_tag announce depth drained_in_s lines lives_beside living_holder quarantine read_options ring
+-- @rarely ask_now add_by_tag announce depth drained_in_s lines lives_beside living_holder quarantine read_options ring
 -- @rarely throttle_place type_of_job unique_keys unique_place write_record write_tags
 -- @seldom add_follower block change_in_place change_place change_tags check_for_replace conclude count_stale
 -- @seldom give_notice has_begun has_followers is_stale_in letter_of mark_of mark_stale place_now publish_blocked

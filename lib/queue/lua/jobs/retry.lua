@@ -44,7 +44,7 @@ local ORDERED_ASKS_MS = 15000
 local function wait_again(id, is_from_start, is_ordered, joins)
   local job = base .. 'job:' .. id
   clear_end(id, is_from_start)
-  reopen(id, has_not_got)
+  reopen(id, is_ordered and has_not_got_anew or has_not_got)
   if joins then redis.call('HINCRBY', job, 'round', '1') end
   block(id, job, is_ordered and not joins and digits(now_ms + ORDERED_ASKS_MS) or now)
   if decide(id, job, 'retry') == 'free' then run_again(id) end

@@ -7,6 +7,7 @@ local function block(id, job, ask_ms, ...)
   redis.call('ZADD', base .. 'blocked', now, id)
   redis.call('ZADD', base .. 'unsure', ask_ms, id)
   redis.call('HSET', job, 'state', 'blocked', ...)
+  are_blocked = are_blocked or {}
   are_blocked[id] = true
 end
 
@@ -14,6 +15,6 @@ local function ask_now(id) redis.call('ZADD', base .. 'unsure', now, id) end
 
 local function publish_blocked(by)
   local ids = {}
-  for id in pairs(are_blocked) do ids[#ids + 1] = id end
+  for id in pairs(are_blocked or {}) do ids[#ids + 1] = id end
   publish('blocked', ids, by)
 end

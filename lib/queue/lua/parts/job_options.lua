@@ -5,29 +5,32 @@
 -- Of these the table holds: due_ms, ms since 1970, nil where the job is due at once; is_due_by_delay; is_group_alone,
 -- true where the job asks for nothing but a group.
 -- @use clock
-local OPTION_NAMES = {
-  d = 'due',  -- when the job is due: ms since 1970, or + and the ms from now
-  e = 'expires',  -- ms until it expires
-  u = 'unique_key',
-  t = 'unique_ttl',  -- ms for which it holds that key; of debounce: ms for which it is put off at most
-  m = 'unique_mode',  -- t: throttle | r: replace | d: debounce; left out for keep
-  i = 'idempotency_key',
-  f = 'fingerprint',  -- of the request
-  r = 'retain',  -- ms for which the record is kept when the job has ended
-  p = 'patience',  -- ms after its due time at which the job is given up
-  g = 'group',
-  a = 'tags',  -- parted by commas
-  b = 'edges',  -- '<rule><parent> <name>' (edges.lua), parted by commas
-  l = 'followers',  -- ids, parted by commas, of jobs that wait for its end
-  o = 'opens',  -- the same, of jobs that wait for the word that it is open
-  j = 'is_workflow',  -- 1
-}
+-- WHY the names are made when they are first needed: most calls of enqueue.lua need none of them.
+local option_names
 local function read_options(text)
   local group = string.match(text, '^g([^\29]*)\29$')
   if group then return {group = group, is_group_alone = true} end
+  option_names = option_names
+    or {
+      d = 'due',  -- when the job is due: ms since 1970, or + and the ms from now
+      e = 'expires',  -- ms until it expires
+      u = 'unique_key',
+      t = 'unique_ttl',  -- ms for which it holds that key; of debounce: ms for which it is put off at most
+      m = 'unique_mode',  -- t: throttle | r: replace | d: debounce; left out for keep
+      i = 'idempotency_key',
+      f = 'fingerprint',  -- of the request
+      r = 'retain',  -- ms for which the record is kept when the job has ended
+      p = 'patience',  -- ms after its due time at which the job is given up
+      g = 'group',
+      a = 'tags',  -- parted by commas
+      b = 'edges',  -- '<rule><parent> <name>' (edges.lua), parted by commas
+      l = 'followers',  -- ids, parted by commas, of jobs that wait for its end
+      o = 'opens',  -- the same, of jobs that wait for the word that it is open
+      j = 'is_workflow',  -- 1
+    }
   local options = {}
   for letter, value in string.gmatch(text, '(%a)([^\29]*)\29') do
-    local name = OPTION_NAMES[letter]
+    local name = option_names[letter]
     if name then options[name] = value end
   end
   local due = options.due

@@ -2,11 +2,17 @@
 -- whether there were any. When that was stands in the field `reopened`: a word from before is void (resolve.lua).
 -- has_not_got(rule, mark): has the edge not got what it waits for? Of a workflow's own jobs: has the job not completed,
 -- though it was to run? WHY optional ones too: a workflow that is run again runs all of these.
+-- has_not_got_anew(rule, mark): the same of a job that its workflow runs again with its other jobs. One that waits for
+-- any end of a parent which did not complete waits for the next one, as the parent runs again, too.
 -- @use clock edges
 local function has_not_got(rule, mark)
   if is_of_own_job(rule) then return string.find('dxkg', mark, 1, true) ~= nil end
   local class = class_of(rule, mark)
   return class == 'bad' or class == 'lost' or class == 'cut'
+end
+
+local function has_not_got_anew(rule, mark)
+  return has_not_got(rule, mark) or (rule == 'e' and string.find('dxk', mark, 1, true) ~= nil)
 end
 
 local function reopen(id, is_wanted)

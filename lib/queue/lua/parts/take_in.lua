@@ -114,7 +114,7 @@ local function place_taken_in(by)
   end
   if next(tagged) then write_tags('ZADD', tagged) end
   publish('delayed', later_ids, by)
-  if next(are_blocked) then publish_blocked(by) end
+  if are_blocked then publish_blocked(by) end
   return tally('enqueued', new_types)
 end
 
@@ -122,6 +122,6 @@ end
 local function place_now(by)
   local has_begun = place_taken_in(by)
   entries, ready_ids, later, later_ids, new_types, tagged = {}, {}, {}, {}, {}, {}
-  for id in pairs(are_blocked) do are_blocked[id] = nil end
+  are_blocked = nil
   return has_begun
 end

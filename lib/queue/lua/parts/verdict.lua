@@ -36,7 +36,8 @@ end
 
 -- The same of a workflow, or 'open': its own parents, if it has any, have done what it waits for. jobs: counts of the
 -- edges to its own jobs.
--- WHY those count only once it is open, or is to stop: what they say before that, they say because it is not.
+-- WHY the workflow's own jobs count only once it is open, or is to stop: before that they can have ended only because
+-- the workflow was not open.
 local function verdict_on_workflow(id, jobs, is_open, is_to_stop)
   if not is_open then
     local verdict = verdict_by_parents(counts_of(id, '#'))
@@ -87,6 +88,8 @@ local function end_workflow(id, mark, jobs, joins, is_open, by)
     local failed = jobs.bad + jobs.lost + jobs.cut
     error_text = string.format('{"type":"jobs_failed","message":"%d of %s jobs did not complete"}', failed, joins)
   end
+  -- It ends by its own parents. Where somebody has asked it to stop, that has come to nothing: it may be judged anew.
+  if is_by_parents and mark ~= 'k' then redis.call('HDEL', base .. 'job:' .. id, 'cancel_requested') end
   -- Its jobs wait for the word that it is open, which never comes now. WHY also where all of them have ended: their
   -- records are to say why.
   if not is_open then give_notice(id, mark, own_jobs(id), '') end

@@ -4,7 +4,7 @@
 -- ARGV 1 workflow  2 id of the job  3 its name  4 rule: m or n (parts/edges.lua)  5 most jobs of a workflow
 -- RETURNS 'done' | 'ended': the workflow has ended, or was asked to stop | 'full': it has as many jobs as it may
 --      | 'taken ' and the id of another of its jobs, which has that name | 'gone': there is no such workflow
--- WHY the workflow can't end in between: one of its own jobs adds this one, and has not ended.
+-- WHY the workflow can't end in between: the job that adds the new one is a job of the workflow, and still runs.
 -- @use check_types edges notices
 local workflow, id, name, rule, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local job = base .. 'job:' .. workflow

@@ -2,9 +2,11 @@
 -- attach.lua: have jobs told of what becomes of others, and say what is known of it already. It may be sent any number
 -- of times: this is also how a job that waits asks.
 -- KEYS 1 base
--- ARGV 1 records: parent, follower, rule (parts/edges.lua), ''
--- RETURNS for each: \30, the mark, \31, what the parent said. The mark is '' where the follower will be told.
--- @use add_follower notices records states check_types find
+-- ARGV 1 records: parent, follower, rule (parts/edges.lua), in capitals where the follower knows that its anchor is
+--      there (parts/anchor.lua), ''
+-- RETURNS for each: \30, the mark, \31, what the parent said. The mark is '' where the follower will be told. G in the
+--      place of g: that is for certain, and not only for want of an anchor
+-- @use add_follower notices records states check_types find anchor
 -- WHY allow-oom: nothing comes in but an id of a job that is there.
 local records = ARGV[1]
 
@@ -44,15 +46,23 @@ local function end_mark(state, by_parents, superseded, is_cancelled)
   return by_parents or mark_of(state)
 end
 
+-- The same of a job that has ended because a parent of its own was gone. '' where that was its anchor, and the follower
+-- knows the anchor: the job is about to be told, too.
+local function mark_of_gone(parent, is_anchor_known)
+  if not is_without_anchor(parent) then return 'G' end
+  return is_anchor_known and '' or 'g'
+end
+
 local answers = {}
-for parent, id, rule in each_record(records) do
+for parent, id, asked_rule in each_record(records) do
+  local rule = string.lower(asked_rule)
   local job = base .. 'job:' .. parent
   local state, by_parents, superseded, is_cancelled, is_open, followed =
     unpack(redis.call('HMGET', job, 'state', 'by_parents', 'superseded', 'cancel_requested', 'opened', 'followed'))
   local mark, said = '', ''
   if LIVES[state] == nil then
-    mark = 'g'
-    tell_untold(parent, mark, true)
+    mark = 'G'
+    tell_untold(parent, 'g', true)
   elseif rule == 'a' then
     mark = 'o'
   elseif rule == 'o' then
@@ -64,6 +74,7 @@ for parent, id, rule in each_record(records) do
     followed = tell_untold(parent, mark) or followed
     said = what_it_said(job, mark, followed or '')
     add_told(job, followed, id)
+    if mark == 'g' then mark = mark_of_gone(parent, rule ~= asked_rule) end
   end
   answers[#answers + 1] = '\30' .. mark .. '\31' .. said
 end

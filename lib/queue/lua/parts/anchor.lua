@@ -1,0 +1,20 @@
+-- A graph may be written so slowly that its jobs ask before the anchor is there: they are told that it is gone, end for
+-- that, and tell others so. Once the anchor is there, all of that is void; but the word that it is there comes to some
+-- of the jobs before others. So who knows the anchor does not believe who has ended for want of it.
+-- knows_anchor(id, rule): does the job, which has heard of a parent by an edge of this rule, know that the anchor is
+-- there? is_without_anchor(id): has the job ended because it was told that its anchor is gone?
+-- @use edges
+local function knows_anchor(id, rule)
+  if is_of_own_job(rule) then return redis.call('HGET', base .. 'job:' .. id, 'opened') == '1' end
+  for _, other_rule, mark in each_edge(id) do
+    if is_for_open(other_rule) and mark == 'o' then return true end
+  end
+  return false
+end
+
+local function is_without_anchor(id)
+  for _, rule, mark in each_edge(id) do
+    if is_for_open(rule) and mark == 'g' then return true end
+  end
+  return false
+end
