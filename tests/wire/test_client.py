@@ -100,7 +100,10 @@ class Ordinary(ClientCase):
         left = asyncio.Event()
         async with Receiver(behave) as receiver:
             answer = await self.send(receiver, body=b"x" * (32 << 20))
+            self.assertEqual((await self.send(receiver)).status, 413)
             left.set()
+
+        self.assertEqual(receiver.connections, 2)  # What is left of the first body would have been the next request.
 
         self.assertEqual((answer.status, answer.body), (413, b"no"))
 

@@ -137,6 +137,14 @@ class Tls(unittest.IsolatedAsyncioTestCase):
 
         self.assertEqual(self.logged, [])
 
+    async def test_a_body_without_a_length_is_whole_where_tls_ends_in_the_ordinary_way(self) -> None:
+        answer_bytes = b"HTTP/1.1 200 OK\r\n\r\nok"
+        context = self.authority.issue("ends", f"DNS:{HOST}")
+        async with Receiver(plays(answer_bytes, closes=True), tls=context) as receiver:
+            answer = await self.send(receiver)
+
+        self.assertEqual((answer.body, answer.is_truncated), (b"ok", False))
+
     async def test_a_body_that_is_longer_than_64_kib_is_cut_over_tls_too(self) -> None:
         flood = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (1 << 20)
         async with Receiver(plays(flood), tls=self.authority.issue("flood", f"DNS:{HOST}")) as receiver:

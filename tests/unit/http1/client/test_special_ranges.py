@@ -29,6 +29,17 @@ class IsPublic(unittest.TestCase):
             for address in special.split():
                 self.assertFalse(is_public(ipaddress.ip_address(address)), address)
 
+    def test_a_public_address_passes_in_no_wrap_but_that_of_a_nat64(self) -> None:
+        self.assertTrue(is_public(ipaddress.ip_address("64:ff9b::8.8.8.8")))
+        for text in (
+            "::8.8.8.8",
+            "::ffff:0:8.8.8.8",
+            "64:ff9b:1::8.8.8.8",
+            "2002:808:808::",
+            "2606:4700::5efe:8.8.8.8",
+        ):
+            self.assertFalse(is_public(ipaddress.ip_address(text)), text)
+
     def test_an_ipv6_address_is_the_ipv4_address_that_it_stands_for(self) -> None:
         cases = {
             "::127.0.0.1": "127.0.0.1",
