@@ -20,7 +20,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self.rfile.read(int(self.headers["content-length"] or 0))
         webhook_id, timestamp = self.headers["webhook-id"] or "", self.headers["webhook-timestamp"] or ""
         signed = f"{webhook_id}.{timestamp}.".encode() + body
         expected = "v1," + base64.b64encode(hmac.digest(KEY, signed, hashlib.sha256)).decode()
