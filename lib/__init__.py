@@ -9,8 +9,8 @@ out when Redis has the job, and not before.
 
 In a runner, `work/runner/consumer.py` claims the job (`queue/lease.py`, `queue/lua/jobs/claim.lua`; `ration.lua` where
 the queue has limits or groups), a lane of `lanes.py` runs its handler (`attempt.py`; the handler is `handlers/email/`,
-or one of yours), and how the attempt ended goes back through `finish.lua` or `fail.lua`. The request's id is in each of
-these log lines, and on the mail.
+`handlers/webhook/` or one of yours), and how the attempt ended goes back through `finish.lua` or `fail.lua`. The
+request's id is in each of these log lines, and on the mail or webhook.
 
 Jobs that wait for jobs lie in many queues. `queue/workflow_store.py` writes such a graph, its anchor last
 (`plant.lua`). The script that ends a job leaves a notice in the job's queue if others wait for that job;
@@ -27,7 +27,8 @@ one above:
       supervisor/          starts runners, beats for them, takes back what a dead one held; upkeep of every queue; the
                            clock of schedules
       runner/              the process in which handlers run; prefetch/ claims short jobs ahead of a free slot
-    handlers/email/        the job that ships with Waybill: a letter made and sent; smtp/ is the dialogue
+    handlers/email/        a job that ships with Waybill: a letter made and sent; smtp/ is the dialogue
+    handlers/webhook/      the other one: an HTTP request signed and sent, and what its answer means
     web/                   HTTP for an application, whatever it is: middleware, router, keys, problems; knows no job
     queue/                 what is done to jobs, queues, groups and schedules in Redis
       lua/                 the scripts: jobs/ has one transition of a job's life a file; queues/ groups/ schedules/

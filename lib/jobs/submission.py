@@ -106,6 +106,8 @@ def _job_type(
 def _why_unknown(type_name: str, registry: Registry) -> str:
     if type_name == WORKFLOW_TYPE:
         return "has no handler: POST /api/workflows makes one, with its jobs"
+    if type_name == "webhook":
+        return "no job module defines it; add lib.handlers.webhook to JOB_MODULES, of workers too, and restart them"
     return f"no job module defines it; known: {', '.join(registry.names) or 'none'} (see JOB_MODULES)"
 
 

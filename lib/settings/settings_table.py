@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from lib.settings import api_keys, kinds
 from lib.settings.api_keys import ApiKey
 
-SECRETIVE = ("redis_url", "smtp_url", "smtp_token_command")
+SECRETIVE = ("redis_url", "smtp_url", "smtp_token_command", "webhook_secret")
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -74,6 +74,9 @@ class Settings(NamedTuple):
     mail_from: str
     mail_from_allowed: tuple[str, ...]
     outbox_dir: Path
+    webhook_secret: str
+    webhook_allow_private: str
+    webhook_ca_file: Path | None
     env_files: tuple[str, ...] = ()
     """The env files that were read, as (".env",)."""
     env_doubts: tuple[str, ...] = ()
@@ -184,7 +187,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("LOG_BACKUPS", "5", "rotated files kept of each log, 1 to 1000", kinds.whole(1, 1000)),
     Setting(
         "JOB_MODULES",
-        "lib.handlers.email",
+        "lib.handlers.email,lib.handlers.webhook",
         "Python modules whose @job functions are known, parted by commas",
         kinds.list_of(kinds.matching(_MODULE, "a module's dotted name")),
     ),
@@ -220,7 +223,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "WORKER_QUEUES",
-        "email=20,default=20",
+        "email=20,default=20,webhook=20",
         "queue=limit, parted by commas: how many jobs of it each runner runs at a time, 1 to 10000",
         kinds.queue_limits,
     ),
@@ -317,5 +320,25 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "OUTBOX_DIR", "var/outbox", "folder for .eml files where SMTP_URL is unset; relative to the project", kinds.path
+    ),
+    Setting(
+        "WEBHOOK_SECRET",
+        "",
+        "secret that signs webhooks whose payload has none: whsec_ and the base64 of 24 to 64 bytes (openssl rand "
+        "-base64 32 makes it); while it is changed, the new and the old one, parted by a blank",
+        str,
+    ),
+    Setting(
+        "WEBHOOK_ALLOW_PRIVATE",
+        "",
+        "where webhooks may go beside public addresses: networks and names, parted by commas, as in "
+        "10.0.0.0/8,orders.internal; 1: all private and loopback addresses; empty: none",
+        str,
+    ),
+    Setting(
+        "WEBHOOK_CA_FILE",
+        "",
+        "file of certificates (PEM) that webhooks trust beside the system's; relative to the project",
+        kinds.path_or_none,
     ),
 )

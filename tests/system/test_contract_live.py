@@ -27,7 +27,7 @@ REQUEST_ID = "contract-test"
 MAX_CONNECTIONS = 12
 READ_KEY, READ_KEY_ENTRY = api_keys.new_key("reader", "read", "", secrets.choice)
 NDJSON = "application/x-ndjson"
-MODULES = "lib.handlers.email,tests.jobs_for_tests"
+MODULES = "lib.handlers.email,lib.handlers.webhook,tests.jobs_for_tests"
 
 
 def replied(

@@ -35,7 +35,7 @@ ELSE = {
 class Commands(unittest.TestCase):
     """For a server without keys; below, for one with."""
 
-    settings: ClassVar[dict[str, object]] = {"JOB_MODULES": "lib.handlers.email"}
+    settings: ClassVar[dict[str, object]] = {"JOB_MODULES": "lib.handlers.email,lib.handlers.webhook"}
     environment: ClassVar[dict[str, str]] = {}
     server: ClassVar[Server]
 

@@ -34,7 +34,7 @@ class Readme(unittest.TestCase):
         redis = cls.enterClassContext(PrivateRedis())
         os.environ["PYTHONPATH"] = str(folder)
         cls.addClassCleanup(os.environ.pop, "PYTHONPATH")
-        logs, modules = folder / "logs", "lib.handlers.email,reports"
+        logs, modules = folder / "logs", "lib.handlers.email,lib.handlers.webhook,reports"
         cls.server = cls.enterClassContext(Server(redis.url, LOG_DIR=logs, JOB_MODULES=modules))
         cls.worker = cls.enterClassContext(
             Worker(redis.url, LOG_DIR=logs, JOB_MODULES=modules, WORKER_QUEUES="email=20,default=20")

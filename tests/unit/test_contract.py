@@ -20,6 +20,8 @@ from lib.api.shown import present
 from lib.errors import WaybillError
 from lib.handlers.email import attachment, email_payload, html_text
 from lib.handlers.email.address_lists import Addressee
+from lib.handlers.webhook import signature, webhook_payload
+from lib.http1.client import url
 from lib.http1.server.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
 from lib.jobs import failure, masking, queue_settings, registry, request_fields, result, start_limits
@@ -335,6 +337,40 @@ class Facts(unittest.TestCase):
         self.assertIn(
             f"({job_type.give_up_ms // 1000}, three days, for email)", fields["give_up_after_s"]["description"]
         )
+
+    def test_what_a_webhook_gets_where_nothing_is_said(self) -> None:
+        fields = self.properties("NewJob")
+        (job_type,) = registry._types_in("lib.handlers.webhook", [])
+
+        self.assertIn(f"`{job_type.queue}` for webhook", " ".join(fields["queue"]["description"].split()))
+        self.assertIn(f"{job_type.max_attempts} for webhook", fields["max_attempts"]["description"])
+        self.assertIn(f"{job_type.timeout_s:g} for webhook", fields["timeout_s"]["description"])
+        base_s, cap_s = job_type.backoff
+        self.assertIn(f"({base_s:g} and {cap_s:g} for webhook)", " ".join(fields["backoff"]["description"].split()))
+
+    def test_fields_of_a_webhook_and_their_bounds(self) -> None:
+        fields = self.properties("WebhookPayload")
+        taken = [field for field in dataclasses.fields(webhook_payload.Webhook) if field.init]
+
+        self.assertEqual([field.name for field in taken], list(fields))
+        self.assertEqual(["url"], CONTRACT.schema("WebhookPayload")["required"])
+        methods = get_type_hints(webhook_payload.Webhook)["method"]
+        self.assertEqual(list(get_args(methods)), fields["method"]["enum"])
+        self.assertEqual(url.MOST_CHARACTERS, fields["url"]["maxLength"])
+        self.assertEqual(webhook_payload.MAX_HEADERS, fields["headers"]["maxProperties"])
+        self.assertEqual(webhook_payload.MAX_HEADER_CHARS, fields["headers"]["additionalProperties"]["maxLength"])
+        self.assertEqual(webhook_payload.MAX_STATUSES, fields["give_up_on"]["maxItems"])
+        self.assertIn(f"up to {signature.MOST_SECRETS} of them", " ".join(fields["secret"]["description"].split()))
+        self.assertIn(f"{signature.LEAST_BYTES} to {signature.MOST_BYTES} bytes", fields["secret"]["description"])
+
+    def test_a_webhook_that_is_shown_is_a_webhook_payload(self) -> None:
+        shown = [value for operation, _, value in CONTRACT.request_examples() if operation.id == "createJob"]
+        payloads = [job["payload"] for job in shown if job["type"] == "webhook"]
+
+        self.assertTrue(payloads)
+        for payload in payloads:
+            self.assertEqual([], list(CONTRACT.faults(payload, {"$ref": "#/components/schemas/WebhookPayload"})))
+            webhook_payload.Webhook(**payload)
 
     def test_fields_of_a_mail_and_their_bounds(self) -> None:
         fields = self.properties("EmailPayload")

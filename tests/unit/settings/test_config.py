@@ -30,7 +30,8 @@ class Config(unittest.TestCase):
         settings = self.load()
 
         self.assertEqual(
-            ("127.0.0.1", 8000, {"email": 20, "default": 20}), (settings.host, settings.port, settings.worker_queues)
+            ("127.0.0.1", 8000, {"email": 20, "default": 20, "webhook": 20}),
+            (settings.host, settings.port, settings.worker_queues),
         )
         self.assertEqual((self.root / "logs", ()), (settings.log_dir, settings.env_files))
 
