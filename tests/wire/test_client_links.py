@@ -112,6 +112,16 @@ class Kept(LinkCase):
 
         self.assertEqual(first.connections, 1)
 
+    async def test_a_link_that_its_receiver_has_closed_takes_up_no_room(self) -> None:
+        client = self.client(keep=KeepLimits(all_links=1))
+        async with Receiver(plays(OK_BYTES, closes=True)) as first, Receiver(plays(OK_BYTES)) as second:
+            await self.send(client, first)
+            await first.until(lambda r: r.ended == 1)
+            for _ in range(3):
+                await self.send(client, second)
+
+        self.assertEqual(second.connections, 1)
+
     async def test_a_kept_link_that_closes_before_any_byte_is_replaced_once(self) -> None:
         async def behave(link: ReceiverLink) -> None:
             await link.request()

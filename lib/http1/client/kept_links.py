@@ -51,10 +51,11 @@ class KeptLinks:
 
     def put(self, origin: Origin, link: HttpLink) -> None:
         """Keep the link, or cut it: it is too old, or there are enough."""
-        links = self._links.get(origin, ())
         link.idle_since_s = now_s = self._clock()
-        is_full = len(links) >= self._limits.links_each or self._count >= self._limits.all_links
-        if self._is_closed or is_full or not self._is_fit(link, now_s):
+        if self._is_full(origin):
+            # Links that their receivers have closed take up no room.
+            self._drop(lambda kept: not self._is_fit(kept, now_s))
+        if self._is_closed or self._is_full(origin) or not self._is_fit(link, now_s):
             link.cut()
             return
         self._links.setdefault(origin, deque()).append(link)
@@ -68,6 +69,9 @@ class KeptLinks:
         if self._sweep is not None:
             self._sweep.cancel()
         self._drop(lambda link: True)
+
+    def _is_full(self, origin: Origin) -> bool:
+        return len(self._links.get(origin, ())) >= self._limits.links_each or self._count >= self._limits.all_links
 
     def _is_fit(self, link: HttpLink, now_s: float) -> bool:
         is_young = now_s - link.opened_s < self._limits.age_s
