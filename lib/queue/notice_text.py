@@ -60,7 +60,7 @@ class Asked(NamedTuple):
 
     @property
     def order(self) -> bytes:
-        """As retry.lua takes it: the workflow and the round, `default-01… r2`."""
+        """As retry.lua takes it: the workflow and its round, `default-01… r1795955797333`."""
         return self.follower + b" " + self.rule
 
 

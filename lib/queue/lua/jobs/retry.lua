@@ -5,7 +5,8 @@
 -- KEYS 1 base
 -- ARGV for each job, 200 at most: its id, its unique key or '', the idempotency key or '', the fingerprint of the
 --      request, '1' where the job is to begin without its checkpoint or '', how it was seen (parts/as_seen.lua), the
---      order of a workflow whose job it is, as '<workflow> r2', or '': an order is obeyed once
+--      order of a workflow whose job it is, as '<workflow> r1795955797333' (when it was run again), or '': an order
+--      is obeyed once
 -- RETURNS a word a job: 'done' | 'replayed' | 'conflict' (parts/idempotency.lua) | the state that does not allow it
 --      | 'unique ' and the id of the job that holds the unique key; of the mode throttle, the job may have ended, or be
 --        gone | '' there is no such job
@@ -45,7 +46,7 @@ local function wait_again(id, is_from_start, is_ordered, joins)
   local job = base .. 'job:' .. id
   clear_end(id, is_from_start)
   reopen(id, is_ordered and has_not_got_anew or has_not_got)
-  if joins then redis.call('HINCRBY', job, 'round', '1') end
+  if joins then redis.call('HSET', job, 'round', now) end
   block(id, job, is_ordered and not joins and digits(now_ms + ORDERED_ASKS_MS) or now)
   if decide(id, job, 'retry') == 'free' then run_again(id) end
 end
@@ -55,7 +56,10 @@ local function retry(id, unique_key, key, fingerprint, is_from_start, seen, orde
   local state, unique_ttl, unique_mode, waits, finished, joins, obeyed =
     unpack(redis.call('HMGET', job, 'state', 'unique_ttl', 'unique_mode', 'waits', 'finished', 'joins', 'order'))
   if not state then return '' end
-  if order ~= '' and (obeyed == order or state == 'completed') then return 'done' end
+  -- WHY: where the order comes late, the job may have run since: a parent of its own was run again, and freed it.
+  local ordered_ms = tonumber(string.match(order, ' r(%d+)$'))
+  local has_ended_since = ordered_ms and (tonumber(finished or 0) or 0) > ordered_ms
+  if order ~= '' and (obeyed == order or state == 'completed' or has_ended_since) then return 'done' end
   local before = asked_before(key, fingerprint)
   if before then return before end
   if not is_as_seen(seen, state, finished) then return 'changed' end

@@ -4,7 +4,7 @@
 -- KEYS 1 base
 -- ARGV 1 most jobs  2 ms until they ask again  3 the same of a workflow that is being stopped, or run again
 -- RETURNS now_ms, and for each edge that is open: id, parent, its name, its rule as attach.lua takes it. In place of
---      the rule: 'k' where the parent, a job of the workflow, is to be cancelled | 'r<round>' where it is to be run
+--      the rule: 'k' where the parent, a job of the workflow, is to be cancelled | 'r<ms>' where it is to be run
 --      again, in the order of the numbers in its name
 -- @use clock edges anchor
 local most, again_ms, order_again_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
