@@ -1,9 +1,12 @@
 """Log lines for what words of other jobs bring about: a job is free, a job or a workflow has ended.
 
-INFO job.freed       Job free: email-01a2… | default-01a2… has begun
-INFO job.freed       Job free: sms-01a2… | email-01a2… was the last for which it waited
-WARN job.cancelled   Job cancelled: sms-01a2… | parent_failed: email-01a2…, for which it waited, did not complete
-INFO workflow.ended  Workflow completed: default-01a2…
+DEBUG job.freed       Job free: email-01a2… | default-01a2… has begun
+DEBUG job.freed       Job free: sms-01a2… | email-01a2… was the last for which it waited
+WARN  job.cancelled   Job cancelled: sms-01a2… | parent_failed: email-01a2…, for which it waited, did not complete
+INFO  workflow.ended  Workflow completed: default-01a2…
+
+WHY DEBUG for the first: that line has no request_id, which would cost a read of each job's spec; and `Job started`, which
+has one, follows within milliseconds.
 """
 
 from lib.logs.log import Log
@@ -28,7 +31,7 @@ class ToldLog:
                 job_id, parent_id = shown_text(word.follower), shown_text(word.parent)
                 why = "has begun" if word.outcome == b"o" else "was the last for which it waited"
                 msg = f"Job free: {job_id} | {parent_id} {why}"
-                self._log.info("job.freed", msg, job_id=job_id, queue=told.queue, parent_id=parent_id)
+                self._log.debug("job.freed", msg, job_id=job_id, queue=told.queue, parent_id=parent_id)
             elif letter == ENDED:
                 ended.append(shown_text(word.follower))
         if ended:
