@@ -5,7 +5,7 @@ DEBUG job.freed       Job free: sms-01a2… | email-01a2… was the last for whi
 WARN  job.cancelled   Job cancelled: sms-01a2… | parent_failed: email-01a2…, for which it waited, did not complete
 INFO  workflow.ended  Workflow completed: default-01a2…
 
-WHY DEBUG for the first: that line has no request_id, which would cost a read of each job's spec; and `Job started`, which
+WHY DEBUG for the first: that line has no request_id, which would cost a read of each job's spec. `Job started`, which
 has one, follows within milliseconds.
 """
 
