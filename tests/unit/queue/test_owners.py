@@ -37,7 +37,7 @@ PLACES = {
     "base .. state": "conclude:ZADD revive:ZREM verdict:ZREM forget:ZREM",
     "base .. 'blocked'": "block:ZADD unblock:ZREM",
     "base .. 'unsure'": "block:ZADD unblock:ZREM cancel:ZADD asking:ZADD asking:ZREM",
-    "base .. 'delayed'": "take_in:ZADD delay:ZADD patch:ZADD patch:ZREM take_out:ZREM change_in_place:ZREM expire:ZREM "
+    "base .. 'delayed'": "take_in:ZADD delay:ZADD patch:ZADD patch:ZREM take_out:ZREM change_in_place:ZREM "
     "promote_due:ZREM",
     "base .. 'all'": "take_in:ZADD forget:ZREM",
     # When something happens to a job by itself.

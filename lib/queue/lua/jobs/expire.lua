@@ -6,8 +6,7 @@
 -- @transition ready --expire--> dead
 -- @transition delayed --expire--> dead
 -- @transition blocked --expire--> dead
--- @use clock check_types kill mark_stale ready_list notices unblock
--- WHY a ready job's id stays in its list: parts/stale_ids.lua.
+-- @use clock check_types kill notices take_out
 check_types('ZCARD', 'dead', 'delayed', 'blocked', 'unsure')
 has_followers()
 local limit = tonumber(ARGV[1])
@@ -19,13 +18,8 @@ for _, id in ipairs(ids) do
   redis.call('ZREM', base .. 'expiring', id)
   -- A job that has begun does not expire: parts/unbegun.lua.
   if (state == 'ready' or state == 'delayed' or state == 'blocked') and claims == unbegun then
-    if state == 'ready' then
-      mark_stale(job, stale_in, ready_list(priority, nil, group))
-    elseif state == 'blocked' then
-      unblock(id)
-    else
-      redis.call('ZREM', base .. 'delayed', id)
-    end
+    -- No suspect is among them: a suspect has begun.
+    take_out(id, job, state, priority, nil, group, stale_in)
     expired[#expired + 1] = id
   end
 end
