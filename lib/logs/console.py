@@ -28,12 +28,11 @@ class Console:
         self._dropped = 0
         """Lines that were dropped since the console last showed how many."""
         self.dropped_total = 0
-        self._poll = select.poll()
         try:
             self._fd = stream.fileno()
-            self._poll.register(self._fd, select.POLLOUT)
         except (OSError, ValueError, AttributeError):  # No real file: a test's stream, or one of a program around us.
             self._fd = -1
+        self._poll = _poll_of(self._fd)
 
     @property
     def is_behind(self) -> bool:
@@ -41,8 +40,12 @@ class Console:
         return bool(self._left)
 
     def begin_anew(self) -> None:
-        """For a forked child: what had no room yet is shown by the parent."""
+        """For a forked child: what had no room yet is shown by the parent.
+
+        WHY another poll object: where a thread of the parent was in poll() at the fork, the child's copy says for ever
+        that a thread is, and its poll() raises RuntimeError."""
         self._left, self._dropped = b"", 0
+        self._poll = _poll_of(self._fd)
 
     def show(self, text: str, wait_ms: int = 0) -> None:
         """Write `text`, and what was kept before it, as far as there is room; keep the rest. wait_ms: how long to wait
@@ -75,3 +78,11 @@ class Console:
         self._left = left[start:]
         if self._dropped and not self._left:
             self._left, self._dropped = f"({self._dropped} lines not shown: slow console)\n".encode(), 0
+
+
+def _poll_of(fd: int) -> select.poll:
+    """Says whether the descriptor can be written to. fd: -1 for none."""
+    poll = select.poll()
+    if fd >= 0:
+        poll.register(fd, select.POLLOUT)
+    return poll
