@@ -55,11 +55,10 @@ from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.late_schedules import LateSchedules
 from lib.queue.meters import Meters
-from lib.queue.notices import Notices
 from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_store import QueueStore
 from lib.queue.schedule_store import ScheduleStore
-from lib.queue.told_log import ToldLog
+from lib.queue.told_log import logged_notices
 from lib.redis_link.link import open_link
 from lib.settings.api_keys import ApiKey
 from lib.settings.config import Settings
@@ -137,17 +136,12 @@ class ServiceStores:
         # With a short timeout: if Redis is stuck, the caller's rate is given up before the request itself waits.
         self._rate_link = open_link(url, timeout_s=RATE_CALL_TIMEOUT_S)
         self.queues = QueueStore(self.link, keys, lease_s=settings.lease_s)
-        notices = Notices(
-            self.link,
-            keys,
-            commit_link=self._commit_link,
-            ack_replicas=settings.ack_replicas,
-            on_fault=Bulkheads(log).teller("telling"),
-            on_told=ToldLog(log, OutcomeLog(JobStore(self.link, keys), log)),
+        outcomes, ack_replicas = OutcomeLog(JobStore(self.link, keys), log), settings.ack_replicas
+        commit_link = self._commit_link
+        notices = logged_notices(
+            self.link, keys, log, outcomes, Bulkheads(log), ack_replicas=ack_replicas, commit_link=commit_link
         )
-        self.jobs = JobStore(
-            self.link, keys, commit_link=self._commit_link, ack_replicas=settings.ack_replicas, notices=notices
-        )
+        self.jobs = JobStore(self.link, keys, commit_link=commit_link, ack_replicas=ack_replicas, notices=notices)
         self.explanation_facts = ExplanationFacts(self.link, keys, self.queues.runners, lease_s=settings.lease_s)
         self.schedules = ScheduleStore(self.link, keys)
         self.late_schedules = LateSchedules(self.link, keys)

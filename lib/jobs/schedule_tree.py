@@ -39,7 +39,7 @@ def with_each_job(tree: Any, change: Change, pointer: str = "") -> Any:
 
 
 def each_job(tree: Any, pointer: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """The pointer of every job, and the job; its `then` stands in it as it is."""
+    """Every job of the tree, with its pointer. A job that has a `then` comes with it; the jobs in there come behind."""
     if type(tree) is not dict:
         return
     then, members = tree.get("then"), tree.get("jobs")

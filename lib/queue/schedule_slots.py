@@ -8,10 +8,10 @@ Nobody leads. Any supervisor may try any slot: fire.lua compares version and due
 the job and stores the next slot in one step, and does nothing where another was quicker. So a supervisor may die
 anywhere, and a reply that is lost needs no care: the slot has moved on, or it is still due.
 
-Where a slot gets a graph (lib/jobs/slot_jobs.py), its other jobs are planted first, and fire.lua takes in the anchor:
-that is still the one step that decides. Whoever comes second, or dies before it, leaves jobs under ids that the next
-one makes again; or, where the schedule was changed meanwhile, jobs that find no anchor when they ask for it, and are
-cancelled.
+Where a slot gets a graph (lib/jobs/slot_jobs.py), the graph's other jobs are planted first, and fire.lua takes in the
+anchor: whether the graph runs is still decided by that one step. A supervisor that comes second, or dies before that
+step, leaves jobs under ids that the next supervisor makes again; or, where the schedule was changed meanwhile, jobs
+that find no anchor when they ask for it, and are cancelled.
 """
 
 import contextlib

@@ -10,9 +10,12 @@ has one, follows within milliseconds.
 """
 
 from lib.logs.log import Log
+from lib.queue.bulkheads import Bulkheads
 from lib.queue.framing import shown_text
-from lib.queue.notices import ToldWords
+from lib.queue.keys import RedisKeys
+from lib.queue.notices import Notices, ToldWords
 from lib.queue.outcome_log import OutcomeLog
+from lib.redis_link.link import RedisLink
 
 FREED, ENDED = ord("f"), ord("e")  # As in resolve.lua.
 
@@ -36,3 +39,25 @@ class ToldLog:
                 ended.append(shown_text(word.follower))
         if ended:
             self._outcomes.log_soon(ended)
+
+
+def logged_notices(
+    link: RedisLink,
+    keys: RedisKeys,
+    log: Log,
+    outcomes: OutcomeLog,
+    bulkheads: Bulkheads,
+    *,
+    ack_replicas: int,
+    commit_link: RedisLink | None = None,
+) -> Notices:
+    """The Notices of one process: what they bring about is logged, and `telling.failed` for a queue whose keys are
+    broken."""
+    return Notices(
+        link,
+        keys,
+        commit_link=commit_link,
+        ack_replicas=ack_replicas,
+        on_fault=bulkheads.teller("telling"),
+        on_told=ToldLog(log, outcomes),
+    )

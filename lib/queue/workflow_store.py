@@ -161,8 +161,8 @@ class Workflows:
         self._notices.poke(queue)
 
     async def _ask_members(self, queue: str, workflow_id: str, job: GraphJob) -> None:
-        """Have an added job ask the members for which it waits. Of one that was trimmed the
-        workflow knows the end, and not what it said."""
+        """Have an added job ask the members for which it waits. Of one that was trimmed the workflow knows the end, and
+        not what it said."""
         asked = [_question(edge.parent_id, job.job.job_id, edge.rule) for edge in job.edges if edge.rule != OPEN]
         words = await self._notices.inquire(asked)
         parents = self._keys.parents(queue, workflow_id)

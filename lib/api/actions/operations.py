@@ -181,7 +181,7 @@ class ActionOperations:
         """Put around the changes that one request makes: one log line says who asked for what, and how many jobs were
         changed. Raises OutcomeUnknown if Redis goes away behind the first change.
 
-        counts: grow as jobs are changed; the last one is of those that were. queue: "" for jobs that were named by
+        counts: grow as jobs are changed; the last of them counts changed jobs. queue: "" for jobs that were named by
         their ids. Nothing is logged for a dry run."""
         fault: WaybillError | None = None
         try:

@@ -71,7 +71,7 @@ def _batches(records: Sequence[JobRecord]) -> list[list[JobRecord]]:
 def would_be(kind: Kind, job_id: str, record: JobRecord | None) -> ChangeOutcome:
     """The outcome that the change would have now, for a dry run. It does not ask who holds the job's unique key."""
     state = record.state if record else ""
-    allowed = {*WAITING, BLOCKED, "active"} if kind == "cancel" else FINISHED
+    allowed = {*WAITING, "active"} if kind == "cancel" else FINISHED
     # A workflow ends when the jobs of it that are asked to stop have ended.
     is_asked = state == "active" or (state == BLOCKED and record is not None and record.is_workflow)
     word = (REQUESTED if is_asked else DONE) if state in allowed else state

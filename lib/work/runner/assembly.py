@@ -20,10 +20,9 @@ from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.lease import Lease
 from lib.queue.meters import Meters
-from lib.queue.notices import Notices
 from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_store import QueueStore
-from lib.queue.told_log import ToldLog
+from lib.queue.told_log import logged_notices
 from lib.redis_link.link import RedisLink, open_link
 from lib.settings.config import Settings
 from lib.work.runner.consumer import Consumer
@@ -94,9 +93,8 @@ def _shared(
 ) -> tuple[Services, LoopParts]:
     blank, bulkheads = BlankContext(), Bulkheads(log)
     ack_replicas = settings.ack_replicas
-    told_log = ToldLog(log, OutcomeLog(JobStore(link, keys), log))
-    on_fault = bulkheads.teller("telling")
-    notices = Notices(link, keys, ack_replicas=ack_replicas, on_fault=on_fault, on_told=told_log)
+    outcomes = OutcomeLog(JobStore(link, keys), log)
+    notices = logged_notices(link, keys, log, outcomes, bulkheads, ack_replicas=ack_replicas)
     services = Services(
         registry=registry,
         log=log,

@@ -33,12 +33,11 @@ from lib.queue.epochs import Epochs
 from lib.queue.fleet import Fleet
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
-from lib.queue.notices import Notices
 from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_names import NAMES_AT_ONCE, Walk
 from lib.queue.queue_store import QueueStore
 from lib.queue.schedule_slots import ScheduleSlots
-from lib.queue.told_log import ToldLog
+from lib.queue.told_log import logged_notices
 from lib.queue.zone_shifts import ZoneShifts
 from lib.redis_link.link import open_link
 from lib.settings.config import EXIT_CONFIG, Settings
@@ -82,13 +81,7 @@ class Supervisor:
         keys = RedisKeys(settings.key_prefix)
         queues = self._queues = QueueStore(link, keys, lease_s=settings.lease_s)
         outcomes = OutcomeLog(JobStore(link, keys), log)
-        notices = Notices(
-            link,
-            keys,
-            ack_replicas=settings.ack_replicas,
-            on_fault=bulkheads.teller("telling"),
-            on_told=ToldLog(log, outcomes),
-        )
+        notices = logged_notices(link, keys, log, outcomes, bulkheads, ack_replicas=settings.ack_replicas)
         self._exits = ExitCollector(
             self._roster,
             queues,

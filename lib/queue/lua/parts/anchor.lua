@@ -1,6 +1,7 @@
--- A graph may be written so slowly that its jobs ask before the anchor is there: they are told that it is gone, end for
--- that, and tell others so. Once the anchor is there, all of that is void; but the word that it is there comes to some
--- of the jobs before others. So who knows the anchor does not believe who has ended for want of it.
+-- A graph may be written so slowly that some of its jobs ask for the anchor before the anchor is there. The answer is
+-- that the anchor is gone: those jobs end, and tell their followers so. Once the anchor is there, these ends are void;
+-- but the word that the anchor is there reaches some jobs before others. So a job that knows the anchor does not
+-- believe another job that has ended for want of the anchor.
 -- knows_anchor(id, rule): does the job, which has heard of a parent by an edge of this rule, know that the anchor is
 -- there? is_without_anchor(id): has the job ended because it was told that its anchor is gone?
 -- @use edges

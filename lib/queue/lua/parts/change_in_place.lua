@@ -1,6 +1,6 @@
 -- change_in_place(id, job, state, priority, spec, options): a job that waits, and has never begun, becomes the one of a
--- new request. It keeps its id, the time at which it was created, whoever waits for its end and, if it is ready and
--- stays in its list, its place there. The change waits in the tables of take_in.lua, until place_now.
+-- new request. The job keeps its id, its time of creation and its followers; a ready job that stays in its list keeps
+-- its place there, too. The change waits in the tables of take_in.lua, until place_now.
 -- WHY it is not taken out of a list and put in again: parts/stale_ids.lua.
 -- @use bell clock events mark_stale ready_list stale_ids tags take_in
 

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- resolve.lua: tell jobs what has become of those for which they wait, and do what follows from it.
+-- resolve.lua: tell followers what has become of their parents (parts/edges.lua), and free or end the followers by it.
 -- KEYS 1 base
 -- ARGV 1 records, 200 at most: follower, parent, mark (parts/edges.lua; G as attach.lua answers it) and behind it the
 --      ms at which it was so, or nothing, what the parent said
