@@ -141,7 +141,7 @@ def _schedule_routes(schedules: ScheduleOperations) -> tuple[Route, ...]:
 def _workflow_routes(workflows: WorkflowOperations) -> tuple[Route, ...]:
     one = "/api/workflows/{workflow_id}"
     return (
-        Route("POST", "/api/workflows", "createWorkflow", workflows.create, takes_body=True, scope="write"),
+        Route("POST", "/api/workflows", "createWorkflow", workflows.create, _WAIT, takes_body=True, scope="write"),
         Route("GET", one, "readWorkflow", workflows.read, _WAIT, scope="read"),
         Route("POST", f"{one}/cancel", "cancelWorkflow", workflows.cancel, scope="write"),
         Route("POST", f"{one}/retry", "retryWorkflow", workflows.retry, scope="write"),

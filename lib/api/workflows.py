@@ -13,7 +13,7 @@ from lib.api.jobs import OUTCOME
 from lib.api.shown import just_taken
 from lib.api.shown_workflow import present_workflow
 from lib.errors import JobNotFound, RedisKeysBroken, RedisUnavailable, behind_a_change
-from lib.http1.message import Response
+from lib.http1.message import Request, Response
 from lib.ids import JobIds
 from lib.jobs.edges import OF_MEMBERS
 from lib.jobs.job import JobRecord
@@ -42,17 +42,20 @@ class WorkflowOperations:
         self._log = log
 
     async def create(self, call: Call) -> Response:
-        body = json_body.parse(call.request.body)
+        body, preferred = json_body.parse(call.request.body), preferred_by(call)
         graph = read_workflow(body, self._registry, self._ids, request_id=call.request_id, trace=call.trace)
         planted = await self._job_store.workflows.plant(graph, idempotency.keyed_with_body(call, body))
         if not planted.is_replayed:
             self._log_planted(call, graph, planted)
+        record, members = await self._planted(graph, planted, preferred.wait_s, call.request)
+        is_finished = not record.state or record.state in FINISHED
         outcome = "replayed" if planted.is_replayed else "created"
         headers = [("Location", f"/api/workflows/{planted.anchor_id}"), (OUTCOME, outcome)]
+        headers += preferred.applied(is_finished=is_finished)
         if planted.is_replayed:
             headers.append(idempotency.REPLAYED)
-        record, members = await self._planted(graph, planted)
-        return answer_json(202, {**present_workflow(record, members), "outcome": outcome}, headers)
+        status = 200 if is_finished and preferred.wait_s else 202
+        return answer_json(status, {**present_workflow(record, members), "outcome": outcome}, headers)
 
     async def read(self, call: Call) -> Response:
         preferred = preferred_by(call)
@@ -94,12 +97,15 @@ class WorkflowOperations:
         members = await self._job_store.workflow_views.members(record.job_id)
         return answer_json(200, present_workflow(record, members), headers)
 
-    async def _planted(self, graph: Graph, planted: Planted) -> tuple[JobRecord, list[WorkflowMember]]:
-        """The workflow as it is by now. Where it can't be read it is shown as it was sent: it is in Redis, and a 503
-        would make its sender send it again. Where an earlier request started it and it has ended and is trimmed, its
-        jobs are shown without states."""
+    async def _planted(
+        self, graph: Graph, planted: Planted, wait_s: float, request: Request
+    ) -> tuple[JobRecord, list[WorkflowMember]]:
+        """The workflow as it is when it has ended, or after wait_s. Where it can't be read it is shown as it was sent:
+        it is in Redis, and a 503 would make its sender send it again. Where an earlier request started it and it has
+        ended and is trimmed, its jobs are shown without states."""
         try:
-            record = await self._job_store.read(planted.anchor_id)
+            # For a wait of 0 s this reads the workflow, and waits for nothing.
+            record = await self._waits.until_ended(planted.anchor_id, wait_s, request)
             return record, await self._job_store.workflow_views.members(planted.anchor_id)
         except JobNotFound:
             state = ""

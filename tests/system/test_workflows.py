@@ -52,6 +52,24 @@ class Workflows(WorkerCase):
 
     # What runs.
 
+    def test_who_posts_may_wait_for_the_end(self) -> None:
+        self.ready()
+        prefer, well = {"Prefer": "wait=15"}, {"jobs": {"a": self.job(), "b": self.job(after=["a"])}}
+
+        status, shown, headers = self.server.request("POST", "/api/workflows", well, **prefer)
+        self.assertEqual((200, "completed", "wait=15"), (status, shown["state"], headers["preference-applied"]))
+
+        failing = {"jobs": {"a": self.job("fail", max_attempts=1)}}
+        status, shown, _ = self.server.request("POST", "/api/workflows?wait=15", failing)
+        self.assertEqual((200, "dead", "dead"), (status, shown["state"], shown["jobs"][0]["state"]))
+
+        status, shown, headers = self.server.request(
+            "POST", "/api/workflows?wait=0.2", {"jobs": {"a": self.job("sleep", seconds=5)}}
+        )
+        self.assertEqual((202, "blocked", "wait=1"), (status, shown["state"], headers["preference-applied"]))
+        self.ask("POST", f"/api/workflows/{shown['id']}/cancel")
+        self.ended(shown)
+
     def test_a_graph_over_three_queues_runs_each_job_once_and_behind_those_that_it_waits_for(self) -> None:
         self.ready()
         workflow = self.start(
