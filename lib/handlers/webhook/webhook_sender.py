@@ -102,7 +102,7 @@ def settings_in_words(settings: Settings) -> str:
 def targets_allowed(settings: Settings) -> Callable[[Webhook], None]:
     """The check of a payload at POST: a URL that names an address which webhooks may not reach is refused.
 
-    A URL that names a host is looked up by the runner alone, before each attempt: the DNS may say something else then.
+    A URL that names a host is looked up by the runner alone, when it connects: the DNS may say something else then.
     """
     guard = _guard(settings)
 
