@@ -225,6 +225,14 @@ class MemberGone(WaybillError):
     slug, status, title = "member-gone", 409, "A job of the workflow is no longer there"
 
 
+class CallbackGone(WaybillError):
+    slug, status, title = "callback-gone", 410, "The job does not wait for this callback any more"
+
+
+class CallbackUnknown(WaybillError):
+    slug, status, title = "callback-unknown", 404, "No job waits for this callback"
+
+
 class JobFailed(WaybillError):
     """The caller waited for a job's end, and the job is dead or cancelled. The member `job` is that job."""
 

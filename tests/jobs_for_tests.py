@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.errors import InvalidFields, Throttled
-from lib.jobs.registry import Discard, JobContext, Retry, Snooze, job
+from lib.jobs.registry import Discard, HandOver, JobContext, Retry, Snooze, job
 
 QUICK = (0.05, 0.1)
 
@@ -54,6 +54,14 @@ def write_line(path: str, line: str) -> None:
 @job("noop")
 async def noop(ctx: JobContext, work: Work) -> None:
     enter(ctx, work)
+
+
+@job("hand_over")
+async def hand_over(ctx: JobContext, work: Work) -> None:
+    """Wait for a callback for work.seconds, or for an hour. The note of its progress is the callback's key."""
+    enter(ctx, work)
+    ctx.progress(0, await ctx.callback_key())
+    raise HandOver(within_s=work.seconds or 3600)
 
 
 @job("at_once")

@@ -4,7 +4,8 @@
         Waybill(server.url).enqueue("email", {})
     server.asked[0].headers["idempotency-key"]
 
-When all answers are given it answers 500. HANG_UP in place of an answer closes the connection.
+When all answers are given it answers 500. HANG_UP in place of an answer closes the connection; a function makes
+one of the request (an Asked).
 """
 
 import contextlib
@@ -14,7 +15,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 
@@ -48,7 +49,7 @@ def answer(status: int, headers: Mapping[str, str] | None = None, *, body: Any =
 class ScriptedServer:
     """tls: the server's context, for https."""
 
-    def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *answers: Answer | Callable[[Asked], Answer], tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
         left = list(answers)
 
@@ -60,8 +61,10 @@ class ScriptedServer:
                 body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
                 fields = {name.lower(): value for name, value in handler.headers.items()}
                 port = handler.client_address[1]
-                self.asked.append(Asked(time.monotonic(), port, handler.command, handler.path, fields, body))
-                reply = left.pop(0) if left else answer(500)
+                asked = Asked(time.monotonic(), port, handler.command, handler.path, fields, body)
+                self.asked.append(asked)
+                given = left.pop(0) if left else answer(500)
+                reply = given if isinstance(given, Answer) else given(asked)
                 if reply is HANG_UP:
                     handler.close_connection = True
                     return

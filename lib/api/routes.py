@@ -9,6 +9,7 @@ from typing import NamedTuple
 from lib.api import manual
 from lib.api.actions.operations import ActionOperations
 from lib.api.bulk.batch import BODIES, BatchOperations
+from lib.api.callbacks import CallbackOperations
 from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
@@ -49,6 +50,7 @@ class AllOperations(NamedTuple):
     manual: ManualOperations
     explain: ExplainOperations
     workflows: WorkflowOperations
+    callbacks: CallbackOperations
 
 
 def routes(operations: AllOperations) -> tuple[Route, ...]:
@@ -61,6 +63,7 @@ def routes(operations: AllOperations) -> tuple[Route, ...]:
         Route("GET", "/api/workers", "listWorkers", operations.queues.workers, scope="read"),
         *_schedule_routes(operations.schedules),
         *_workflow_routes(operations.workflows),
+        *_callback_routes(operations.callbacks),
         *_service_routes(operations.events, operations.system, operations.metrics),
         *_page_routes(operations.manual),
     )
@@ -145,6 +148,14 @@ def _workflow_routes(workflows: WorkflowOperations) -> tuple[Route, ...]:
         Route("GET", one, "readWorkflow", workflows.read, _WAIT, scope="read"),
         Route("POST", f"{one}/cancel", "cancelWorkflow", workflows.cancel, scope="write"),
         Route("POST", f"{one}/retry", "retryWorkflow", workflows.retry, scope="write"),
+    )
+
+
+def _callback_routes(callbacks: CallbackOperations) -> tuple[Route, ...]:
+    one = "/api/callbacks/{key}"
+    return (
+        Route("POST", one, "endJob", callbacks.settle, takes_body=True, scope=None),
+        Route("POST", f"{one}/extend", "extendJob", callbacks.extend, takes_body=True, scope=None),
     )
 
 

@@ -10,6 +10,7 @@ import random
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lib.api.actions.operations import ActionOperations
 from lib.api.background import (
@@ -23,6 +24,7 @@ from lib.api.background import (
     watch_epochs,
 )
 from lib.api.bulk.batch import BatchOperations
+from lib.api.callbacks import CallbackOperations
 from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
@@ -92,8 +94,9 @@ async def serve(
     stores = ServiceStores(settings, log)
     drain = Drain()
     counts = RequestCounts(slot.memory, slot.number)
-    auth = Auth(settings.api_keys, FailedTries(), log)
-    operations = _operations(settings, types, log, stores, counts, drain, contract)
+    tries = FailedTries()
+    auth = Auth(settings.api_keys, tries, log)
+    operations = _operations(settings, types, log, stores, counts, drain, contract, tries)
     app = _app(settings, log, stores, operations, auth, counts)
     listener = Listener(app, limits=Limits(idle_s=settings.keep_alive_s), max_connections=settings.max_connections)
 
@@ -136,7 +139,8 @@ class ServiceStores:
         # With a short timeout: if Redis is stuck, the caller's rate is given up before the request itself waits.
         self._rate_link = open_link(url, timeout_s=RATE_CALL_TIMEOUT_S)
         self.queues = QueueStore(self.link, keys, lease_s=settings.lease_s)
-        outcomes, ack_replicas = OutcomeLog(JobStore(self.link, keys), log), settings.ack_replicas
+        self.outcomes = outcomes = OutcomeLog(JobStore(self.link, keys), log)
+        ack_replicas = settings.ack_replicas
         commit_link = self._commit_link
         notices = logged_notices(
             self.link, keys, log, outcomes, Bulkheads(log), ack_replicas=ack_replicas, commit_link=commit_link
@@ -166,6 +170,7 @@ def _operations(
     counts: RequestCounts,
     drain: Drain,
     contract: Path,
+    tries: FailedTries,
 ) -> AllOperations:
     ids = JobIds()
     gate = UpgradeGate(stores.fleet)
@@ -186,6 +191,7 @@ def _operations(
         manual=ManualOperations(contract, asks_for_key=bool(settings.api_keys)),
         explain=ExplainOperations(stores.explanation_facts),
         workflows=WorkflowOperations(stores.jobs, types, ids, waits, log),
+        callbacks=CallbackOperations(stores.jobs, stores.outcomes, tries, log, random.Random()),
     )
 
 
@@ -194,8 +200,14 @@ def _app(
 ) -> middleware.Middleware:
     table = routes(operations)
     counts.lay_out(route.pattern for route in table)
-    hosts = (*settings.allowed_hosts, settings.host, f"[{settings.host}]")
+    hosts = (*settings.allowed_hosts, settings.host, f"[{settings.host}]", *_public_host(settings))
     return middleware.Middleware(Router(table), auth, log, counts, hosts, stores.rate_limit)
+
+
+def _public_host(settings: Settings) -> list[str]:
+    """The host under which receivers of webhooks call back, as a Host field names it: in lower case, without a port."""
+    host = urlsplit(settings.public_url).hostname if settings.public_url else None
+    return [f"[{host}]" if ":" in host else host] if host else []
 
 
 def _url(host: str, port: int) -> str:

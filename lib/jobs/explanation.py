@@ -104,9 +104,23 @@ def _running(facts: JobFacts) -> Told | None:
 
 
 def _waiting_for_jobs(facts: JobFacts) -> Told | None:
-    if facts.record.state != BLOCKED:
+    if facts.record.state != BLOCKED or facts.callback_by_ms is not None:
         return None
     return Told(waiting_text(facts, _reason_of))
+
+
+def _waiting_for_callback(facts: JobFacts) -> Told | None:
+    until_ms = facts.callback_by_ms
+    if until_ms is None:
+        return None
+    record = facts.record
+    said = (
+        f"{words.attempt_text(record)} was handed over at {words.at(facts.since_ms)}",
+        f"the service that took it is to call back by {words.until_text(facts, until_ms)}",
+        words.progress_text(record.progress),
+        "no worker holds it; behind that time the attempt has failed",
+    )
+    return Told("; ".join(part for part in said if part), until_ms)
 
 
 def _retry_backoff(facts: JobFacts) -> Told | None:
@@ -224,6 +238,7 @@ REASONS: Final[Mapping[str, Callable[[JobFacts], Told | None]]] = {
     "finished": _finished,
     "running": _running,
     "waiting_for_jobs": _waiting_for_jobs,
+    "waiting_for_callback": _waiting_for_callback,
     "retry_backoff": _retry_backoff,
     "unknown_type": _unknown_type,
     "delayed": _delayed,

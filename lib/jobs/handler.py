@@ -140,6 +140,10 @@ class JobContext(Protocol):
         They are the same at each attempt, whatever became of those jobs since. They are read when this is called.
         """
 
+    def callback_key(self) -> Any:
+        """The text with which another service may end this attempt (to be awaited in an async handler): it posts the
+        outcome to /api/callbacks/<text>. To be asked for before the service is, and then `raise HandOver(…)`."""
+
     @overload
     def resource(self, factory: Callable[[Any], Coroutine[Any, Any, Resource]]) -> Any: ...
     @overload
@@ -191,6 +195,19 @@ class Snooze(Exception):
         super().__init__(reason or "the handler asked to wait")
         self.after_s = after_s
         self.hold = hold
+
+
+class HandOver(Exception):
+    """Raised by a handler: another service has taken the work, and will call back (`ctx.callback_key`).
+
+    The job waits, blocked, for within_s seconds at most; then the attempt has failed.
+    """
+
+    __module__ = _IMPORTED_FROM
+
+    def __init__(self, *, within_s: float) -> None:
+        super().__init__(f"another service has taken the work, and is to call back within {within_s:g} s")
+        self.within_s = within_s
 
 
 class Discard(Exception):

@@ -62,6 +62,7 @@ class JobFacts(NamedTuple):
     is_paused: bool = False
     unknown_since_ms: int | None = None
     blocked_since_ms: int | None = None
+    callback_by_ms: int | None = None
     runners: int = 0
     slots: int = 0
     served: tuple[str, ...] | None = ()

@@ -169,6 +169,7 @@ BRIEF: Final[Mapping[str, Callable[[JobFacts], str]]] = {
     "finished": _finished,
     "running": _running,
     "waiting_for_jobs": lambda facts: f"blocked for {_for(facts)}",
+    "waiting_for_callback": lambda facts: f"with a service for {_for(facts)}",
     "retry_backoff": _retry_backoff,
     "unknown_type": lambda facts: f"no worker can run it; tried again in {_due(facts)}",
     "delayed": lambda facts: f"due in {_due(facts)}",

@@ -15,7 +15,7 @@ from lib.errors import ConfigError
 from lib.jobs.declaration import JobMark, job, job_type, marks_of
 from lib.jobs.declared_schedule import DeclaredSchedule, faults_of
 from lib.jobs.failure import message_of
-from lib.jobs.handler import Discard, Handler, JobContext, Retry, Snooze
+from lib.jobs.handler import Discard, Handler, HandOver, JobContext, Retry, Snooze
 from lib.jobs.job_type import JobType
 from lib.jobs.module import ModuleFault, load_module
 from lib.jobs.parents import Parent, Results
@@ -25,6 +25,7 @@ from lib.settings.config import Settings
 # All of what job modules have ever imported from here.
 __all__ = [
     "Discard",
+    "HandOver",
     "Handler",
     "JobContext",
     "JobType",

@@ -13,6 +13,9 @@ somebody asked for that) or `release`, and not by `complete`.
         |     promote              +--fail (attempts left), snooze--> delayed
         +---> delayed              +--fail (none left), reap (too many crashes)--> dead
         +---> blocked --resolve--> ready, delayed, or an end
+
+An active job whose handler has handed its work to another service is blocked until that one calls back (`callback`), or
+until it is too late (`overdue`).
 """
 
 from typing import Final, Literal, NamedTuple
@@ -23,7 +26,8 @@ STATES: Final[tuple[State, ...]] = ("ready", "active", "delayed", "blocked", "co
 FINISHED: Final[frozenset[str]] = frozenset({"completed", "dead", "cancelled"})
 WAITING: Final[frozenset[str]] = frozenset({"ready", "delayed", "blocked"})
 BLOCKED: Final = "blocked"
-"""A blocked job waits for what becomes of other jobs; `resolve` tells it, and frees it or ends it."""
+"""A blocked job waits for what becomes of other jobs; `resolve` tells it, and frees it or ends it. Or it waits for a
+callback: lua/parts/is_outside.lua."""
 
 
 class Transition(NamedTuple):
@@ -68,6 +72,20 @@ TRANSITIONS: Final[frozenset[Transition]] = frozenset(
         Transition("active", "fail", "delayed"),
         Transition("active", "fail", "dead"),
         Transition("active", "fail", "cancelled"),
+        # A service has taken the job's request, and will call back; it may do so before the runner has its answer.
+        Transition("active", "hand_over", "blocked"),
+        Transition("active", "hand_over", "cancelled"),
+        Transition("active", "callback", "completed"),
+        Transition("active", "callback", "delayed"),
+        Transition("active", "callback", "dead"),
+        Transition("active", "callback", "cancelled"),
+        Transition("blocked", "callback", "completed"),
+        Transition("blocked", "callback", "delayed"),
+        Transition("blocked", "callback", "dead"),
+        Transition("blocked", "callback", "cancelled"),
+        Transition("blocked", "overdue", "ready"),
+        Transition("blocked", "overdue", "dead"),
+        Transition("blocked", "overdue", "cancelled"),
         Transition("active", "snooze", "delayed"),
         Transition("active", "snooze", "cancelled"),
         Transition("active", "release", "ready"),

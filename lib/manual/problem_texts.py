@@ -297,6 +297,25 @@ TEXTS: dict[str, ProblemText] = {
         _POST_AFTER,
         ("invalid-fields", "wrong-state"),
     ),
+    "callback-unknown": ProblemText(
+        "A service called back, and no job waits for that: the key in the path is none that came with a webhook, or "
+        "its job is no longer there.",
+        "The URL was cut, changed or guessed; or the job was deleted, or its record was trimmed.",
+        "Call exactly the URL that came in the webhook's field `Waybill-Callback`, before `complete_within_s` is over. "
+        "An address that sends many wrong ones is answered 429.",
+        "curl -i '{base}/api/jobs?type=webhook&state=blocked'",
+        ("callback-gone", "job-not-found"),
+    ),
+    "callback-gone": ProblemText(
+        "A service called back, and the job does not wait for it any more. Nothing was changed.",
+        "`complete_within_s` was over, and the attempt has failed; another attempt has begun, with a URL of its own; "
+        "the job was cancelled; or it has ended by another outcome already.",
+        "Drop the work, or keep it until the webhook comes again under the same `webhook-id`. If this happens often, "
+        "give the job a longer `complete_within_s`, or send `POST` to the same URL with `/extend` behind it now and "
+        "then while you work.",
+        "curl -i {base}/api/jobs/JOB_ID/explain",
+        ("callback-unknown", "wrong-state"),
+    ),
     "workflow-ended": ProblemText(
         "A job was to be added to a workflow that has ended by now, or that somebody has asked to stop. Nothing was "
         "queued. No request meets this; a handler does, whose `ctx.add` raises it.",

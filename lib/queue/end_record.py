@@ -1,6 +1,6 @@
-"""How an attempt ended, as the text that one of the scripts finish, fail, snooze and release is given. Pure.
+"""How an attempt ended, as the text that one of the scripts finish, fail, snooze, release and hand_over is given. Pure.
 
-A runner ends an attempt by one of four verbs, each with a function here that makes the record for the script:
+A runner ends an attempt by one of five verbs, each with a function here that makes the record for the script:
 
     complete_record("id1", 7, "email", '{"sent":1}')    id1|7|-email|{"sent":1};         finish.lua
     complete_without_result("id1", 7, "email", "…")     id1|7|temail|it is no JSON;      finish.lua
@@ -9,6 +9,7 @@ A runner ends an attempt by one of four verbs, each with a function here that ma
     fail_record("id1", 7, {"type": …}, None)            id1|7||{"type":…};               fail.lua, the job is dead
     snooze_record("id1", 7, {"type": …}, 60)            id1|7|60000|{"type":…};          snooze.lua
     release_record("id1", 7)                            id1|7||;                         release.lua
+    hand_over_record("id1", 7, 3600, is_last=True)      id1|7|3600000l|;                 hand_over.lua
 
 `|` stands for FIELD, `;` for RECORD (framing.py). 7 is the token that the claim gave: a script ends the attempt only if
 the job still has that token and is still in the runner's active list. What the job noted and Redis may not have yet
@@ -76,6 +77,12 @@ def snooze_record(
 def release_record(job_id: str, token: int, *, is_begun: bool = True) -> EndRecord:
     """For release.lua: the job goes back to the front of its list. An attempt that had not begun leaves no history."""
     return EndRecord(job_id, token, f"{FIELD}{'' if is_begun else 'n'}{FIELD}")
+
+
+def hand_over_record(job_id: str, token: int, within_s: float, *, is_last: bool) -> EndRecord:
+    """For hand_over.lua: a service has taken the work, and calls back within within_s. is_last: no attempt is left
+    where it does not."""
+    return EndRecord(job_id, token, f"{FIELD}{max(0, round(within_s * 1000))}{'l' if is_last else ''}{FIELD}")
 
 
 def note_record(job_id: str, token: int, notes: str) -> EndRecord:

@@ -86,6 +86,7 @@ def _facts(job_id: str, found: dict[str, Any]) -> JobFacts:
         is_paused=bool(found["paused"]),
         unknown_since_ms=optional_number(found["unknown_since"]),
         blocked_since_ms=optional_number(found["blocked_since"]),
+        callback_by_ms=optional_number(found["callback_by"]),
         runners=found["runners"],
         slots=found["slots"],
         beat_ms=optional_number(found["beat"]),

@@ -109,7 +109,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     "since": JobField(
         "ms since which the job is ready, after it was delayed, given back or retried",
         "1795952257334",
-        "promote_due release reap revive patch set_free change_in_place",
+        "promote_due release reap revive patch set_free change_in_place overdue",
         "",
         "ready since it was created (the score in `all`)",
     ),
@@ -227,11 +227,19 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "ms at which the job was claimed last", "1795952197334", "hand_out", "revive", "as with `worker`"
     ),
     "ended": JobField(
-        "the token of the attempt that was ended last by fail, snooze or release: lua/parts/fence.lua",
+        "the token of the attempt that was ended last, unless that was by complete: lua/parts/fence.lua",
         "1",
-        "fail snooze release revive",
+        "fail snooze release revive hand_over callback overdue",
         "",
         "no attempt was ended by these; complete writes none",
+    ),
+    "callback_token": JobField(
+        "the attempt that a callback may end, the hash of the secret in the callback's URL, and what has come: "
+        "lua/parts/callback_token.lua",
+        "3 6e0c1f… -",
+        "callback_token",
+        "",
+        "no attempt asked for a callback",
     ),
     "unbegun": JobField(
         "the newest of the claims that were given back before the handler started: lua/parts/unbegun.lua",
@@ -244,7 +252,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "ms since which runners claim the job and know no handler for its type",
         "1795952197335",
         "snooze",
-        "snooze fail release reap patch revive change_in_place",
+        "snooze fail release reap patch revive change_in_place hand_over",
         "its type was known to the last runner",
     ),
     "cancel_requested": JobField(
@@ -263,7 +271,11 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     ),
     # What its handler said.
     "progress": JobField(
-        "what the handler reported last, JSON", '{"done":40}', "notes", "revive", "the handler reported nothing"
+        "what the handler reported last, JSON",
+        '{"done":40}',
+        "notes callback",
+        "revive",
+        "the handler reported nothing",
     ),
     "checkpoint": JobField(
         "what the next attempt begins with, JSON", '{"row":5000}', "notes", "notes revive", "there is none"
@@ -295,7 +307,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     "result": JobField(
         "what the handler returned, JSON",
         '{"message_id":"<1@example.com>"}',
-        "finish",
+        "finish callback",
         "revive",
         "the job is not completed, returned nothing, or its result could not be kept",
     ),
@@ -308,7 +320,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
     "error": JobField(
         "what the last failed attempt raised, or why the job is dead, JSON",
         '{"type":"SMTPError","message":"421 try later"}',
-        "fail kill reap cancel_request replace",
+        "fail kill reap cancel_request replace callback overdue",
         "revive verdict",
         "no attempt has failed since the job was created or retried",
     ),

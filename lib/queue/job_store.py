@@ -20,6 +20,7 @@ from lib.jobs.job import NO_KEY, JobRecord, Keyed, Revision
 from lib.jobs.parents import Results, results_from
 from lib.jobs.state import WAITING
 from lib.queue.bulk_changes import BulkChanges, unique_key_of
+from lib.queue.callback_store import Callbacks
 from lib.queue.enqueuer import TAGS_SINCE, Enqueuer
 from lib.queue.fleet import Fleet, UpgradeGate
 from lib.queue.framing import shown_text
@@ -41,6 +42,7 @@ from lib.redis_link.resp import Argument
 
 PATCH_TRIES = 10
 SAID_AT_ONCE = 100
+OUTSIDE = "outside"
 UNCHANGEABLE = "only one that is ready, delayed or blocked can be changed"
 
 
@@ -85,6 +87,7 @@ class JobStore:
         )
         self.workflow_views = WorkflowViews(link, keys, self.workflows)
         self.in_bulk = BulkChanges(link, keys, self._note_use, self.workflow_views.expect_members, self.notices)
+        self.callbacks = Callbacks(link, keys, self.notices)
         self.named_jobs = NamedJobs(link, keys, self.enqueue, self.workflows.plant)
 
     @property
@@ -196,6 +199,8 @@ class JobStore:
                 return
             if not state:
                 raise not_found(job_id)
+            if state == OUTSIDE:
+                raise WrongState("a service has taken the job and will call back; cancel the job, and send another one")
             if state != CHANGED:
                 raise wrong_state(state, UNCHANGEABLE)
         raise WrongState("the job is being changed by others over and over; send it again")

@@ -26,8 +26,10 @@ wb:{q}:broken                 any     what somebody wrote where a line or an ind
 wb:{q}:suspects               LIST    ids of ready jobs that were aboard two runners that crashed; each runs alone
 wb:{q}:active:<runner>        LIST    ids of the jobs that a runner holds: its active list; the newest is at the left
 wb:{q}:delayed                ZSET    id -> ms at which the job is due
-wb:{q}:blocked                ZSET    id -> ms since which the job is blocked: it waits for other jobs
+wb:{q}:blocked                ZSET    id -> ms since which the job is blocked: it waits for other jobs,
+                                      or for a callback
 wb:{q}:unsure                 ZSET    id of a blocked job with an open edge -> ms at which it asks its parents (again)
+wb:{q}:outside                ZSET    id of a blocked job that waits for a callback -> ms by which that must have come
 wb:{q}:parents:<id>           HASH    parent's id -> "<rule><mark><name>", and counts of these edges:
                                       lua/parts/edges.lua. As long as the job's record
 wb:{q}:said:<id>              HASH    parent's id -> its result or its error (JSON), "!" for too much to keep. As long
@@ -89,7 +91,7 @@ INDEXED = ("delayed", "blocked", "completed", "dead", "cancelled")
 
 TYPES = {
     **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine", "bells", "rate:"), "list"),
-    **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots", "unsure"), "zset"),
+    **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots", "unsure", "outside"), "zset"),
     **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
     **dict.fromkeys(("slot_counts", "followers"), "hash"),

@@ -81,7 +81,7 @@ class Lease:
         """The script by which this runner claims: `ration` where the queue has limits or groups."""
         self._committers: dict[str, Committer[EndRecord, bool]] = {
             script: Committer(functools.partial(self._send_ends, script), _size_bytes, in_flight=2)
-            for script in ("finish", "fail", "snooze", "release")
+            for script in ("finish", "fail", "snooze", "release", "hand_over")
         }
         self._notes: Committer[Notes, Mark] = Committer(self._send_notes, _note_chars)
 
@@ -170,7 +170,7 @@ class Lease:
     # Ending.
 
     def send_end(self, script: str, end: EndRecord, on_answer: Callable[[bool | Exception], None]) -> None:
-        """End an attempt by the script `finish`, `fail`, `snooze` or `release`; it goes with the next commit.
+        """End an attempt by the script `finish`, `fail`, `snooze`, `release` or `hand_over`, with the next commit.
 
         `on_answer` is called when Redis has the end, however long Redis is away: True, or False if the job was no
         longer this runner's.

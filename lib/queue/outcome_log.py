@@ -1,11 +1,12 @@
 """Log lines for the jobs that no handler ended.
 
-Four things end or return a job without its handler: a runner dies, a job runs past its timeout on a runner that is
-stuck, a job waits past its expires_in_s, or a job or workflow ends by what became of other jobs. The supervisor, its
-upkeep, a runner's claim and whoever tells (notices.py) learn of these jobs by id and call `OutcomeLog`. It
-reads each job's state from Redis and writes the line that a runner would have written (`job.died`, `job.retried`,
-`job.cancelled`), or `job.taken_back` or `workflow.ended`. Each line carries the request_id and trace_id of the POST
-that the job came from. The ends that handlers bring about are logged by `runner/active_jobs.py`.
+Five things end or return a job without its handler: a runner dies, a job runs past its timeout on a runner that is
+stuck, a job waits past its expires_in_s, a callback does not come in time, or a job or workflow ends by what became of
+other jobs. The supervisor, its upkeep, a runner's claim and whoever tells (notices.py) learn of these jobs by id and
+call `OutcomeLog`. It reads each job's state from Redis and writes the line that a runner would have written
+(`job.died`, `job.retried`, `job.cancelled`), or `job.taken_back` or `workflow.ended`. Each line carries the request_id
+and trace_id of the POST that the job came from. The ends that handlers bring about are logged by
+`runner/active_jobs.py`.
 """
 
 import asyncio
@@ -58,9 +59,10 @@ class OutcomeLog:
             # An alarm that is skipped is good news: a workflow in which all went well has no warning in the log.
             level = self._log.info if record.error and record.error["type"] == "skipped" else self._log.warning
             level("job.cancelled", f"Job cancelled: {record.job_id}{error}", about)
-        elif record.state == "delayed" and record.history:
-            error = _in_words(record.history[-1].error)
-            self._log.warning("job.retried", f"Job retry {record.attempts + 1}: {record.job_id} | {error}", about)
+        elif record.history and (last := record.history[-1]).outcome == "retried":
+            # The next attempt may have begun meanwhile: `last` is the one that failed.
+            msg = f"Job retry {(last.attempt or 0) + 1}: {record.job_id} | {_in_words(last.error)}"
+            self._log.warning("job.retried", msg, about)
         else:
             msg = f"Job taken back: {record.job_id} | its runner is gone; it runs again"
             self._log.warning("job.taken_back", msg, about)

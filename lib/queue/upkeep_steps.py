@@ -1,4 +1,5 @@
-"""The steps of upkeep in a queue: survey it, make due jobs ready, end expired jobs, forget old jobs, mend its groups.
+"""The steps of upkeep in a queue: survey it, make due jobs ready, end expired jobs, take back jobs whose
+callback is overdue, forget old jobs, mend its groups.
 
 Each step is one script, which does a bounded part of the work and says whether there is more. Steps are safe from any
 number of supervisors at once: no supervisor leads. work/supervisor/upkeep.py decides which queue gets which step when.
@@ -42,7 +43,8 @@ class Survey(NamedTuple):
     wait_s: seconds until a job will be due, expire or be trimmed without anybody doing anything, or until a slot of a
     schedule is due. slot_wait_s: seconds until the latter alone. is_rationed: the queue has limits or groups, so that
     `mend` is to be called. untold_s: for how long the oldest notice has waited to be told; None where there is none.
-    is_asking: jobs that wait for others are to ask what has become of these. (notices.py does both.)
+    is_asking: jobs that wait for others are to ask what has become of these. (notices.py does both.) is_overdue: a
+    callback has not come in time.
     """
 
     is_due: bool
@@ -56,11 +58,12 @@ class Survey(NamedTuple):
     slot_wait_s: float = inf
     untold_s: float | None = None
     is_asking: bool = False
+    is_overdue: bool = False
 
     @property
     def is_busy(self) -> bool:
         """True if there is something to do, or to watch, in the next round as well."""
-        todo = (self.is_due, self.is_expiring, self.is_trimmable, self.is_rationed, self.is_asking)
+        todo = (self.is_due, self.is_expiring, self.is_trimmable, self.is_rationed, self.is_asking, self.is_overdue)
         return self.untold_s is not None or any((*todo, self.suspects, self.dead_runners, self.beats))
 
 
@@ -96,6 +99,7 @@ class UpkeepSteps:
             slot_wait_s=int(found["slot"]) / 1000 if found["slot"] else inf,
             untold_s=int(found["notices"]) / 1000 if found["notices"] else None,
             is_asking=bool(found["asking"]),
+            is_overdue=bool(found["overdue"]),
         )
 
     async def promote(self, queue: str) -> bool:
@@ -106,6 +110,12 @@ class UpkeepSteps:
     async def expire(self, queue: str) -> tuple[list[str], bool]:
         """End up to ENDED_AT_ONCE jobs that have not begun in time. Returns their ids, and True if more may wait."""
         more, *ids = await self._scripts.call("expire", self._keys.base(queue), ENDED_AT_ONCE)
+        return [job_id.decode() for job_id in ids], bool(more)
+
+    async def take_back_overdue(self, queue: str) -> tuple[list[str], bool]:
+        """Run up to ENDED_AT_ONCE jobs again whose callback has not come in time, or end them where no attempt is left.
+        Returns as `expire` does."""
+        more, *ids = await self._scripts.call("overdue", self._keys.base(queue), ENDED_AT_ONCE)
         return [job_id.decode() for job_id in ids], bool(more)
 
     async def trim(self, queue: str, retention: Retention) -> bool:

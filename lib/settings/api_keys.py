@@ -119,11 +119,16 @@ def ageing(keys: Sequence[ApiKey], now_s: float) -> list[str]:
 
 def new_key(name: str, scope: Scope, expires: str, choose: Callable[[Sequence[str]], str]) -> tuple[str, str]:
     """(the key, its entry for API_KEYS). choose: picks one of several letters, unpredictably. Raises ValueError."""
-    key_id, secret = ("".join(choose(LETTERS) for _ in range(count)) for count in (ID_CHARS, SECRET_CHARS))
-    key = f"wb_{key_id}_{secret}"
-    entry = ":".join((name, scope, key_id, digest(key).hex(), *filter(None, [expires])))
+    key = key_text(choose)
+    entry = ":".join((name, scope, key[3 : 3 + ID_CHARS], digest(key).hex(), *filter(None, [expires])))
     _entry(entry)
     return key, entry
+
+
+def key_text(choose: Callable[[Sequence[str]], str]) -> str:
+    """A new text of the form KEY. choose: as of `new_key`."""
+    key_id, secret = ("".join(choose(LETTERS) for _ in range(count)) for count in (ID_CHARS, SECRET_CHARS))
+    return f"wb_{key_id}_{secret}"
 
 
 def without_keys(text: str) -> str:

@@ -248,6 +248,18 @@ def rate(text: str) -> tuple[int, int] | None:
     return whole(1, 1_000_000)(limit), whole(1, 86_400)(per_s)
 
 
+def public_url(text: str) -> str:
+    """PUBLIC_URL: http or https, a host, perhaps a port and a path; without a slash at its end."""
+    parts = _split_url(text)
+    if not text:
+        return text
+    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isascii() or " " in text:
+        raise ValueError("it is not of the form https://waybill.example.com")
+    if "@" in parts.netloc or parts.query or not _has_port_or_none(parts.netloc):
+        raise ValueError("it has a user, a query or a wrong port; write scheme, host, port and path alone")
+    return text.rstrip("/")
+
+
 def without_password(url: str) -> str:
     """The URL without its user and password, fit for a log line. It need not be a valid URL: a / ? or # in the password
     may have put the @ anywhere."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from lib.settings import api_keys, kinds
 from lib.settings.api_keys import ApiKey
 
-SECRETIVE = ("redis_url", "smtp_url", "smtp_token_command", "webhook_secret")
+SECRETIVE = ("redis_url", "smtp_url", "smtp_token_command", "webhook_secret", "webhook_proxy")
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -77,6 +77,8 @@ class Settings(NamedTuple):
     webhook_secret: str
     webhook_allow_private: str
     webhook_ca_file: Path | None
+    webhook_proxy: str
+    public_url: str
     env_files: tuple[str, ...] = ()
     """The env files that were read, as (".env",)."""
     env_doubts: tuple[str, ...] = ()
@@ -340,5 +342,19 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "file of certificates (PEM) that webhooks trust beside the system's; relative to the project",
         kinds.path_or_none,
+    ),
+    Setting(
+        "WEBHOOK_PROXY",
+        "",
+        "http://user:password@host:port of a proxy (CONNECT) through which all webhooks go; it looks names up and vets "
+        "them; the environment's own proxies are never used",
+        str,
+    ),
+    Setting(
+        "PUBLIC_URL",
+        "",
+        "URL under which others reach this server, as in https://waybill.example.com; needed where webhooks are ended "
+        "by a callback; its host counts as one of ALLOWED_HOSTS",
+        kinds.public_url,
     ),
 )

@@ -8,7 +8,8 @@ call.
     assert ctx.logs == ["for test-request, attempt 2"]
 
 `run` checks the payload as POST does, calls the handler as a runner does, and returns the result as it would be kept.
-An exception of the handler passes through, Retry, Snooze and Discard too. No running Waybill imports this module.
+An exception of the handler passes through, Retry, Snooze, HandOver and Discard too. No running Waybill imports this
+module.
 """
 
 import asyncio
@@ -152,6 +153,9 @@ class JobContext:
 
     def results(self) -> Any:
         return self._given(lambda: _results_of(self.parents))
+
+    def callback_key(self) -> Any:
+        return self._given(lambda: f"{self.job_id}.{self.attempt}.wb_000000000000_{'0' * 43}")
 
     def _given(self, work: Callable[[], Any]) -> Any:
         """What `work` returns for a plain handler; for an async one a coroutine, which does the work when awaited."""

@@ -11,6 +11,7 @@ here by the keys alone; nothing of lib/ helps.
     running:<group>           SET   ids of the group's jobs that run
     full                      SET   groups that wait for a job of theirs to end, or are paused
     resting                   ZSET  group -> ms at which it may run again
+    outside                   ZSET  id of a job that waits for a callback -> ms; it counts as one that runs
     held                      HASH  group -> "<until ms> <id of the job that held it>"
     limits                    HASH  group -> "<concurrency>|<limit>/<per_ms>|<1 if paused>"
     groups                    ZSET  every group that has or lately had jobs
@@ -48,6 +49,7 @@ class Lines(NamedTuple):
     own_limits: dict[str, str]
     groups: set[str]
     meta: dict[str, str]
+    outside: set[str]
     active: dict[str, list[str]]
     bells: int
 
@@ -73,17 +75,17 @@ class Lines(NamedTuple):
 
     @property
     def active_by_group(self) -> dict[str, set[str]]:
-        """Group -> ids of its active jobs; the jobs of no group under ''."""
+        """Group -> ids of its jobs that run, in a runner or outside; the jobs of no group under ''."""
         found = defaultdict[str, set[str]](set)
         for job_id, job in self.jobs.items():
-            if job.get("state") == "active":
+            if job.get("state") == "active" or job_id in self.outside:
                 found[job.get("group", "")].add(job_id)
         return found
 
     @property
     def in_hands(self) -> int:
-        """How many entries the active lists of all runners hold."""
-        return sum(len(ids) for ids in self.active.values())
+        """How many entries the active lists of all runners hold, and how many jobs are outside."""
+        return sum(len(ids) for ids in self.active.values()) + len(self.outside)
 
     def may_run(self, group: str, now_ms: float) -> bool:
         """Whether the group's own limits let a job of it begin, by all that is noted. A pause of the queue, and the
@@ -125,6 +127,7 @@ def read_lines(client: Client, base: str) -> Lines:
         own_limits=pairs("limits"),
         groups=set(pairs("groups")),
         meta=pairs("meta"),
+        outside=set(pairs("outside")),
         active=below("active:"),
         bells=found.get("ready:normal", []).count("bell"),
     )

@@ -37,6 +37,7 @@ from lib.queue.end_record import (
     EndRecord,
     complete_record,
     fail_record,
+    hand_over_record,
     note_record,
     records_text,
     release_record,
@@ -62,6 +63,8 @@ PRIORITIES = ("high", "normal", "normal", "low")
 TAGS = ("eu", "us", "order-1")
 # All but the two that belong to no queue.
 WALKED = script_paths().keys() - {"count_call", "name"}
+CALLED_BACK = {(b"done", b"again"), (b"done", b"done"), *((word, word) for word in (b"again", b"gone", b"unknown"))}
+"""What callback.lua may answer, and then to the same call once more."""
 OTHER_CLAIM = {b"rationed": "ration", b"plain": "claim"}
 """What a script that claims answers where the queue wants the other one -> that other one."""
 
@@ -93,6 +96,8 @@ class Walk:
         """Runner -> the script by which it claimed last: `claim`, or `ration` in a queue with limits or groups."""
         self._edges: dict[str, tuple[str, str]] = {}
         """Id of a job that waits, or waited, for a job of another queue -> the rule, and that job's id."""
+        self._asked: list[tuple[str, int]] = []
+        """Attempts, by job and token, that a callback may end, or could."""
         self._states: dict[str, str] = {}
         """Id -> state of every job, before the step."""
         self._moves = {name: _reachable(transitions) for name, transitions in of_scripts().items()}
@@ -129,6 +134,9 @@ class Walk:
             self._trim: 1,
             self._reap: 3,
             self._note: 2,
+            self._hand_over: 6,
+            self._call_back: 6,
+            self._overdue: 2,
             self._enqueue_once: 2,
             self._plant: 5,
             self._resolve: 8,
@@ -302,10 +310,51 @@ class Walk:
         records = records_text([self._ending(script, *end) for end in ends])
         answer = await self._call_perhaps_twice(script, runner, records)
         assert answer == b"1" * len(ends), f"{script} answered {answer} for {ends}"
+        self._let_go(runner, ends)
+        return script
+
+    async def _hand_over(self) -> str:
+        """Services are asked, and most of them take the work."""
+        runner = self._runner(is_holding=True)
+        if runner is None:
+            return await self._claim()
+        rng, ends = self._rng, self._held_some(runner)
+        for job_id, token in ends:
+            assert await self._call_perhaps_twice("expect_callback", job_id, token, "ab") == 1
+            self._asked.append((job_id, token))
+        if rng.random() < 0.3:
+            return "nothing"
+        records = [hand_over_record(*end, rng.choice((0, 0.02, 60)), is_last=rng.random() < 0.3) for end in ends]
+        answer = await self._call_perhaps_twice("hand_over", runner, records_text(records))
+        assert answer == b"1" * len(ends), f"hand_over answered {answer} for {ends}"
+        self._let_go(runner, ends)
+        return "hand_over"
+
+    async def _call_back(self) -> str:
+        """A service calls back, in time or not; and one that nobody has asked."""
+        if not self._asked:
+            return await self._claim()
+        rng, (job_id, token) = self._rng, self._rng.choice(self._asked[-20:])
+        sha256, verb = rng.choice(("ab", "ab", "ab", "cd")), rng.choice(("completed", "failed", "extend"))
+        ms = "" if verb == "failed" and rng.random() < 0.3 else rng.choice((0, 20, 60_000))
+        word, _, _ = await self._call("callback", job_id, token, sha256, verb, '{"said":1}', ms)
+        assert word in (b"unknown", b"gone") or sha256 == "ab", f"a forged callback was answered {word}"
+        again, _, _ = await self._call("callback", job_id, token, sha256, verb, '{"said":1}', ms)
+        assert (word, again) in CALLED_BACK, f"callback answered {word}, and then {again}"
+        if word == b"done" and verb != "extend":
+            for runner, held in self.held.items():
+                if held.get(job_id) == token:
+                    self._let_go(runner, [(job_id, token)])
+        return "callback"
+
+    async def _overdue(self) -> str:
+        await self._call("overdue", 3)
+        return "overdue"
+
+    def _let_go(self, runner: str, ends: list[tuple[str, int]]) -> None:
         for job_id, token in ends:
             del self.held[runner][job_id]
             self.over.append((runner, job_id, token, b"01"))
-        return script
 
     async def _end_late(self) -> str:
         """An attempt that has ended, or was taken back, is ended once more: that changes nothing."""
@@ -577,6 +626,9 @@ class Walk:
 
     async def _free_blocked(self) -> None:
         """Let the blocked jobs run; for a walk in which others can tell them."""
+        for job_id in await self._link.call("ZRANGE", self._base + "outside", 0, -1):
+            self._client.zadd(self._base + "outside", {job_id: 1})
+        await self._call("overdue", MOST_JOBS)
         for job_id in [job_id for job_id, state in states(self._client).items() if state == BLOCKED]:
             await self._tell(job_id, "d" if self._edges[job_id][0] == "f" else "c")
 

@@ -53,6 +53,8 @@ class GraphWalk(LimitedWalk):
 
     def _steps(self) -> dict[Callable[[], Awaitable[str]], int]:
         steps = {**super()._steps(), self._begin: 20, self._go_on: 90, self._say_again: 4, self._look_at_graphs: 2}
+        for step in (self._hand_over, self._call_back, self._overdue):
+            del steps[step]  # Who judges the graph takes a blocked job for one that waits for others.
         steps |= {self._claim: 30, self._end: 30, self._become_plain: 1, self._expire: 8, self._trim: 2}
         for step in (self._plant, self._resolve):  # They say words at random, which nobody has said.
             del steps[step]

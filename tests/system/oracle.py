@@ -166,7 +166,7 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
         queue.parents[rest] = pairs
     elif key == "followers":
         queue.followers = pairs
-    elif key in (*INDEXES, "all", "unsure"):
+    elif key in (*INDEXES, "all", "unsure", "outside"):
         queue.indexes[key] = {job_id: float(score) for job_id, score in pairs.items()}
     elif key == "fading":
         queue.fading = pairs
@@ -223,8 +223,28 @@ def _faults_of(queue: _Queue) -> list[str]:
         # The job may be gone: the key then stops others for the rest of its time.
         modes = [queue.jobs[job_id].get("unique_mode") for job_id in ids if job_id in queue.jobs]
         found += [f"{ids} has the throttle {key!r} and the mode {mode}" for mode in modes if mode != "throttle"]
-    found += faults_of_graphs(queue.jobs, queue.parents, queue.followers, queue.indexes.get("unsure", {}))
-    return [*found, *_faults_of_tags(queue), *_faults_of_groups(queue), *_faults_of_schedules(queue)]
+    # A job that waits for a callback waits for no other job any more: it has begun.
+    outside = queue.indexes.get("outside", {})
+    jobs = {job_id: job | {"state": "active"} if job_id in outside else job for job_id, job in queue.jobs.items()}
+    found += faults_of_graphs(jobs, queue.parents, queue.followers, queue.indexes.get("unsure", {}))
+    found += _faults_of_callbacks(queue) + _faults_of_tags(queue)
+    return found + _faults_of_groups(queue) + _faults_of_schedules(queue)
+
+
+def _faults_of_callbacks(queue: _Queue) -> list[str]:
+    """`outside` holds the blocked jobs whose newest attempt waits for a callback, and no others; a blocked job that is
+    not among them waits for other jobs."""
+    found = []
+    outside = queue.indexes.get("outside", {})
+    for job_id in outside:
+        job = queue.jobs.get(job_id, {})
+        token, _, word = [*job.get("callback_token", "").split(" "), "", ""][:3]
+        if job.get("state") != "blocked" or token != job.get("claims") or word not in ("-", "l"):
+            found.append(f"{job_id} is in `outside`, is {job.get('state')} and has {job.get('callback_token')!r}")
+    for job_id, job in queue.jobs.items():
+        if job.get("state") == "blocked" and job_id not in outside and job_id not in queue.parents:
+            found.append(f"{job_id} is blocked, and waits neither for jobs nor for a callback")
+    return found
 
 
 def _faults_of_schedules(queue: _Queue) -> list[str]:
@@ -245,11 +265,11 @@ def _faults_of_schedules(queue: _Queue) -> list[str]:
 
 
 def _faults_of_groups(queue: _Queue) -> list[str]:
-    """`running:<group>` holds the group's active jobs and no other. A group with a job that waits in its line has a
-    turn in that priority, or is full, or rests: else no claim looks at it."""
+    """`running:<group>` holds the group's jobs that run, in a runner or outside, and no other. A group with a job that
+    waits in its line has a turn in that priority, or is full, or rests: else no claim looks at it."""
     active: dict[str, set[str]] = {}
     for job_id, job in queue.jobs.items():
-        if job.get("state") == "active":
+        if job.get("state") == "active" or job_id in queue.indexes.get("outside", {}):
             active.setdefault(job.get("group", ""), set()).add(job_id)
     found = [
         f"running:{group} holds {sorted(queue.running.get(group, ()))}, and {sorted(active.get(group, ()))} run"

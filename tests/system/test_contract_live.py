@@ -11,6 +11,7 @@ from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
 from lib.http1.server.limits import Limits
+from lib.jobs.callback_key import CallbackKey
 from lib.manual import yaml_subset
 from lib.settings import api_keys
 from lib.web.failed_tries import TRIES
@@ -23,6 +24,7 @@ CONTRACT = contract.load()
 LIMITS = Limits()
 MAIL = {"type": "email", "payload": {"to": "test@gmail.com", "subject": "Hi", "text": "Hello"}}
 NO_JOB = "default-" + "0" * 32
+NO_CALLBACK = CallbackKey(NO_JOB, 1, f"wb_{'a' * 12}_{'b' * 43}")
 REQUEST_ID = "contract-test"
 MAX_CONNECTIONS = 12
 READ_KEY, READ_KEY_ENTRY = api_keys.new_key("reader", "read", "", secrets.choice)
@@ -39,7 +41,7 @@ def replied(
 
 def target(operation: Operation) -> str:
     path = operation.path.replace("{job_id}", NO_JOB).replace("{queue}", "email").replace("{slug}", "bad-json")
-    path = path.replace("{schedule}", "email")
+    path = path.replace("{schedule}", "email").replace("{key}", NO_CALLBACK.text)
     path = path.replace("{group}", "tenant-42").replace("{workflow_id}", NO_JOB)
     return path + ("?for_s=0.1" if operation.id == "readEvents" else "")
 
@@ -144,6 +146,9 @@ class Successes(Live):
                 if "{job_id}" in operation.path:
                     job = self.create({**MAIL, "delay_s": 600})
                     path = operation.path.replace("{job_id}", job["id"])
+                if "{key}" in operation.path:
+                    out = self.until(self.create({"type": "hand_over", "payload": {}}), "blocked")
+                    path = operation.path.replace("{key}", out["progress"]["note"])
                 if operation.id == "createJob" and "after" in body:
                     parents = [self.create({**MAIL, "delay_s": 600})["id"] for _ in body["after"]]
                     sent = {**body, "after": parents}
@@ -494,6 +499,8 @@ class Refusals(Live):
             "job-failed": self.a_wait_for_a_job_that_was_cancelled,
             "too-many-followers": self.a_job_that_waits_for_one_with_a_thousand_followers,
             "member-gone": self.a_retry_of_a_workflow_whose_job_is_gone,
+            "callback-unknown": lambda: self.ask("endJob", target(CONTRACT.operation("endJob")), {"outcome": "failed"}),
+            "callback-gone": self.a_callback_for_a_job_that_waits_for_none,
             "throttled": self.a_job_within_the_time_of_one_that_is_gone,
             "queue-in-use": self.removal_of_a_queue_that_holds_a_job,
             "precondition-failed": lambda: self.ask("changeJob", f"/api/jobs/{NO_JOB}", {}, if_match='"nonsense"'),
@@ -567,6 +574,13 @@ class Refusals(Live):
         followers = ",".join(f"flows-{number:032x}" for number in range(1000))
         self.redis.client.hset("wb:{flows}:followers", job_id, followers)
         return self.ask("createJob", "", {**MAIL, "after": [job_id]})
+
+    def a_callback_for_a_job_that_waits_for_none(self) -> Answer:
+        job = self.ask("createJob", "", {**MAIL, "delay_s": 600}).body
+        key = NO_CALLBACK._replace(job_id=job["id"])
+        # As it is where the attempt that had asked for the callback has failed.
+        self.redis.client.hset(f"wb:{{email}}:job:{job['id']}", "callback_token", f"1 {key.sha256} -")
+        return self.ask("endJob", f"/api/callbacks/{key.text}", {"outcome": "completed"})
 
     def a_retry_of_a_workflow_whose_job_is_gone(self) -> Answer:
         started = self.ask("createWorkflow", "", {"queue": "flows", "jobs": {"only": {**MAIL, "queue": "flows"}}}).body

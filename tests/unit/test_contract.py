@@ -53,6 +53,9 @@ ANSWERING = ("api", "web", "http1", "jobs", "queue", "redis_link")
 CONTRACT = contract.load()
 
 
+CALLBACKS = "/api/callbacks/"
+
+
 def table() -> tuple[Route, ...]:
     return routes(AllOperations(*[Mock() for _ in AllOperations._fields]))
 
@@ -139,7 +142,8 @@ class Operations(unittest.TestCase):
     def test_a_key_is_asked_for_everywhere_but_for_probes_and_pages(self) -> None:
         for route in table():
             with self.subTest(route.name):
-                needs_key = route.pattern.startswith(("/api", "/metrics"))
+                # What is called back has a key of its own in its path.
+                needs_key = route.pattern.startswith(("/api", "/metrics")) and not route.pattern.startswith(CALLBACKS)
 
                 self.assertEqual(needs_key, route.scope is not None)
                 # A preview of times changes nothing, though it has a body.
@@ -153,7 +157,8 @@ class Operations(unittest.TestCase):
                 may_be_forbidden = route.scope not in (None, "read")
 
                 self.assertEqual([] if route.scope is None else [{"key": [route.scope]}], fields["security"])
-                for status, is_due in (("401", route.scope), ("403", may_be_forbidden), ("429", route.scope)):
+                is_limited = route.scope is not None or route.pattern.startswith(CALLBACKS)
+                for status, is_due in (("401", route.scope), ("403", may_be_forbidden), ("429", is_limited)):
                     self.assertEqual(bool(is_due), status in fields["responses"], status)
 
     def test_each_is_explained_and_shows_every_answer(self) -> None:

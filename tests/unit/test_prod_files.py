@@ -141,6 +141,7 @@ class Nginx(Checkers):
             | {"/etc/ssl/waybill/privkey.pem": f"{self.folder}/privkey.pem"}
             # The check binds what it finds: ports below 1024 may be forbidden, and IPv6 absent.
             | {"listen 80;": f"listen unix:{self.folder}/http;", "listen [::]:80;": ""}
+            | {"/var/log/nginx/": f"{self.folder}/"}
             | {"listen 443 ssl;": f"listen unix:{self.folder}/https ssl;", "listen [::]:443 ssl;": ""},
         )
         site.rename(self.folder / "site.conf")

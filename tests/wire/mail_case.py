@@ -72,6 +72,9 @@ class Context:
     def results(self) -> Any:
         raise AssertionError("a mail asks for no results")
 
+    def callback_key(self) -> Any:
+        raise AssertionError("a mail waits for no callback")
+
     def resource(self, factory: Callable[[Any], T]) -> T:
         return cast(T, self.mailer) if factory is cast(Any, Mailer) else factory(self.settings)
 

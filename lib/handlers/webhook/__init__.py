@@ -2,7 +2,7 @@
 
 What JOB_MODULES=lib.handlers.webhook finds is here.
 
-1. At POST `Webhook` (webhook_payload.py) checks URL, headers, body and secret, and `targets_allowed`
+1. At POST `Webhook` (webhook_payload.py) checks URL, headers, body and secret, and `admits`
    (webhook_sender.py) refuses an address that WEBHOOK_ALLOW_PRIVATE does not name. A payload that fails is a 422 with a
    pointer to each fault. The job's group is the host of its URL (`host_of`).
 2. A runner awaits `send_webhook` on its loop. webhook_sender.py signs the request (signature.py) and sends it by
@@ -10,18 +10,22 @@ What JOB_MODULES=lib.handlers.webhook finds is here.
 3. webhook_verdicts.py says what the answer means. A job is tried again until it is answered with a 2xx, for most of a
    day, always under the same `webhook-id`: if a runner dies between the answer and the job's end, the receiver gets the
    webhook twice, and can tell. It is worse to lose a webhook than to send it twice.
+4. With `completion: "callback"` a 202 hands the job over (jobs/handler.py, HandOver): the receiver works on, and posts
+   the outcome to the URL that the request had in the field Waybill-Callback (api/callbacks.py).
 """
 
 from typing import Any
 
 from lib.handlers.webhook.webhook_payload import Webhook as Webhook
 from lib.handlers.webhook.webhook_payload import host_of
-from lib.handlers.webhook.webhook_sender import WebhookSender, settings_in_words, targets_allowed
+from lib.handlers.webhook.webhook_sender import WebhookSender, admits, settings_in_words
 from lib.handlers.webhook.webhook_sender import check_settings as check_settings
 from lib.handlers.webhook.webhook_verdicts import BACKOFF, MAX_ATTEMPTS, AddressNotAllowed, result_of, verdict
 from lib.http1.client.faults import HttpClientFault
-from lib.jobs.registry import JobContext, job
+from lib.jobs.registry import HandOver, JobContext, job
 from lib.settings.config import Settings
+
+ACCEPTED = 202
 
 
 @job(
@@ -30,7 +34,7 @@ from lib.settings.config import Settings
     max_attempts=MAX_ATTEMPTS,
     timeout_s=30,
     backoff=BACKOFF,
-    check=targets_allowed,
+    check=admits,
     group=lambda _settings: host_of,
 )
 async def send_webhook(ctx: JobContext, payload: Webhook) -> dict[str, Any]:
@@ -48,6 +52,8 @@ async def send_webhook(ctx: JobContext, payload: Webhook) -> dict[str, Any]:
         ctx.tell("webhook.failed", f"Webhook not taken by {host}: {answer.status}", **about)
         raise refusal
     ctx.tell("webhook.sent", f"Webhook sent to {host}: {answer.status} in {answer.duration_ms:.0f} ms", **about)
+    if answer.status == ACCEPTED and payload.complete_within_s is not None:
+        raise HandOver(within_s=payload.complete_within_s)
     return result_of(answer, ctx.attempt)
 
 

@@ -1,7 +1,8 @@
 """The payload of a webhook job: the JSON of a POST in, a checked `Webhook` out, or all its faults, each with a pointer.
 
     {"url": "https://api.example.com/hook?x=1", "method": "PUT", "headers": {"Authorization": "Bearer …"},
-     "body": {"order": 4711}, "secret": "whsec_…", "give_up_on": [400, 422]}
+     "body": {"order": 4711}, "secret": "whsec_…", "give_up_on": [400, 422],
+     "completion": "callback", "complete_within_s": 3600}
 
 Made by lib/jobs/payload.py, at POST and again before each attempt. Pure: which addresses may be reached is checked by
 webhook_sender.py, for the setting WEBHOOK_ALLOW_PRIVATE says it.
@@ -20,6 +21,7 @@ from lib.json_text import to_json
 MAX_HEADERS = 50
 MAX_HEADER_CHARS = 8000
 MAX_STATUSES = 100
+MAX_WITHIN_S = 2_592_000
 
 JSON_TYPE, TEXT_TYPE = "application/json", "text/plain; charset=utf-8"
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}")  # RFC 9110, 5.6.2: token
@@ -44,7 +46,9 @@ class Webhook:
     text: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
     give_up_on: list[int] = field(default_factory=list)
-    completion: str = "response"
+    completion: Literal["response", "callback"] = "response"
+    complete_within_s: float | None = None
+    """With completion callback: how long the receiver has, once it has answered 202."""
     target: Url = field(init=False, repr=False)
     """`url`, read."""
     content: bytes = field(init=False, repr=False, default=b"")
@@ -54,7 +58,7 @@ class Webhook:
 
     def __post_init__(self) -> None:
         faults: list[FieldError] = []
-        for name, check in (("url", _read_url), ("secret", _read_secret), ("completion", _check_completion)):
+        for name, check in (("url", _read_url), ("secret", _read_secret), ("complete_within_s", _check_within)):
             try:
                 check(self)
             except ValueError as fault:
@@ -87,11 +91,14 @@ def _read_secret(payload: Webhook) -> None:
     payload.keys = read_secrets(payload.secret or "")
 
 
-def _check_completion(payload: Webhook) -> None:
-    if payload.completion == "callback":
-        raise ValueError("callback comes with a later version; leave the field out, and have the receiver answer 2xx")
-    if payload.completion != "response":
-        raise ValueError("must be response, or be left out")
+def _check_within(payload: Webhook) -> None:
+    within_s = payload.complete_within_s
+    if payload.completion == "response" and within_s is not None:
+        raise ValueError("goes with completion callback; leave it out, or set that")
+    if payload.completion == "callback" and within_s is None:
+        raise ValueError("is missing: for how many seconds the receiver's callback is waited for")
+    if within_s is not None and not 1 <= within_s <= MAX_WITHIN_S:
+        raise ValueError(f"must be from 1 to {MAX_WITHIN_S}")
 
 
 def _body_faults(payload: Webhook) -> list[FieldError]:

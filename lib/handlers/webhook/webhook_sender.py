@@ -18,6 +18,7 @@ from lib.http1.client.address_guard import Guard
 from lib.http1.client.client_message import Answer, ClientRequest
 from lib.http1.client.faults import HttpClientFault
 from lib.http1.client.http_dial import client_tls
+from lib.http1.client.http_proxy import WebProxy, read_proxy
 from lib.http1.client.pool import HttpClient
 from lib.http1.client.special_ranges import parse_allowed
 from lib.jobs.payload import Invalid
@@ -30,22 +31,32 @@ DEADLINE_SHARE, DEADLINE_MARGIN_S = 0.9, 0.25
 error says what the receiver had not done by then."""
 
 
+class CallbacksOff(Exception):
+    """A webhook is to be ended by a callback, and this worker does not know under which URL it could come."""
+
+
 class WebhookSender:
-    """`WebhookSender(settings)` reads WEBHOOK_SECRET, WEBHOOK_ALLOW_PRIVATE and WEBHOOK_CA_FILE; it belongs to one
-    loop. Raises ConfigError for a setting that can't be used. clock: seconds since 1970."""
+    """`WebhookSender(settings)` reads PUBLIC_URL and the settings WEBHOOK_…; it belongs to one loop. Raises ConfigError
+    for a setting that can't be used. clock: seconds since 1970."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.warning = ""
         """For lib/work/runner/warnings.py, which reads the attribute of this name on every resource."""
         self._keys = _keys(settings)
-        self._client = HttpClient(_guard(settings), tls=_tls(settings))
+        self._public_url = settings.public_url
+        self._client = HttpClient(_guard(settings), tls=_tls(settings), proxy=_proxy(settings))
 
     async def send(self, ctx: JobContext, payload: Webhook) -> Answer:
-        """Send one webhook once. Raises AddressNotAllowed, or a fault of lib/http1/client/faults.py."""
+        """Send one webhook once. Raises AddressNotAllowed, CallbacksOff, or a fault of lib/http1/client/faults.py."""
         timeout_s = ctx.timeout_s
         deadline_s = asyncio.get_running_loop().time() + max(timeout_s * DEADLINE_SHARE, timeout_s - DEADLINE_MARGIN_S)
-        request = ClientRequest(payload.method, payload.target, self._fields(ctx, payload), payload.content)
+        fields = self._fields(ctx, payload)
+        if payload.completion == "callback":
+            if not self._public_url:
+                raise CallbacksOff("this worker has no PUBLIC_URL that the receiver could call back")
+            fields.append(("Waybill-Callback", f"{self._public_url}/api/callbacks/{await ctx.callback_key()}"))
+        request = ClientRequest(payload.method, payload.target, fields, payload.content)
         try:
             return await self._client.send(request, deadline_s=deadline_s)
         except HttpClientFault as fault:
@@ -80,7 +91,7 @@ class WebhookSender:
 def check_settings(settings: Settings) -> None:
     """Raises ConfigError with every fault of the settings of webhooks."""
     faults: list[str] = []
-    for read in (_keys, _guard, _tls):
+    for read in (_keys, _guard, _tls, _proxy):
         try:
             read(settings)
         except ConfigError as fault:
@@ -96,11 +107,13 @@ def settings_in_words(settings: Settings) -> str:
     signed = f"signed by {count} secret{'s' if count > 1 else ''}" if count else "unsigned (WEBHOOK_SECRET is empty)"
     allowed = settings.webhook_allow_private
     private = {"": "alone", "1": "and private ones"}.get(allowed, f"and to {allowed}")
-    return f"webhooks go out {signed}, to public addresses {private}"
+    proxy = " through a proxy" if settings.webhook_proxy else ""
+    return f"webhooks go out {signed}, to public addresses {private}{proxy}"
 
 
-def targets_allowed(settings: Settings) -> Callable[[Webhook], None]:
-    """The check of a payload at POST: a URL that names an address which webhooks may not reach is refused.
+def admits(settings: Settings) -> Callable[[Webhook], None]:
+    """The check of a payload at POST: a URL that names an address which webhooks may not reach is refused, and where
+    there is no PUBLIC_URL a webhook that is to be ended by a callback.
 
     A URL that names a host is looked up by the runner alone, when it connects: the DNS may say something else then.
     """
@@ -110,6 +123,9 @@ def targets_allowed(settings: Settings) -> Callable[[Webhook], None]:
         if guard.refuses_literal(payload.target.host):
             words = "is at an address that webhooks may not reach; see WEBHOOK_ALLOW_PRIVATE"
             raise Invalid([FieldError("/url", words)])
+        if payload.completion == "callback" and not settings.public_url:
+            words = "can't be callback here: set PUBLIC_URL, on servers and workers, so that receivers can call back"
+            raise Invalid([FieldError("/completion", words)])
 
     return check
 
@@ -134,3 +150,10 @@ def _tls(settings: Settings) -> ssl.SSLContext:
         return client_tls(None if path is None else str(path))
     except OSError as fault:  # An ssl.SSLError is one: the file holds no certificate.
         raise ConfigError([f"WEBHOOK_CA_FILE: {path} can't be read, or holds no certificate: {fault}"]) from None
+
+
+def _proxy(settings: Settings) -> WebProxy | None:
+    try:
+        return read_proxy(settings.webhook_proxy) if settings.webhook_proxy else None
+    except ValueError as fault:
+        raise ConfigError([f"WEBHOOK_PROXY: it {fault}"]) from None

@@ -144,6 +144,8 @@ class ActiveJobs:
             about = log_fields(self._log, active.job.job_id, self._queue, active.spec)
         if end.event == NOT_BEGUN:
             self._log.debug(end.event, end.msg, about)
+        elif end.script == "hand_over":
+            self._log.info(end.event, end.msg, about, duration_ms=duration_ms)
         elif end.event == "job.died" and end.error is not None:
             self._log.exception(end.event, end.msg, end.error, about, duration_ms=duration_ms)
         else:

@@ -1,7 +1,8 @@
 """One attempt of one job: its spec and payload are read, its handler is called, and its end becomes a record for Redis.
 
 `lanes.py` decides when an attempt runs, and `lease.py` sends the record. Every way in which a job's own code can end is
-a function here that returns an `AttemptEnd`: complete, fail, kill, give_up, put_off, release, release_unstarted.
+a function here that returns an `AttemptEnd`: complete, fail, hand_over, kill, give_up, put_off, release,
+release_unstarted.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from lib.jobs.backoff import delay_s
 from lib.jobs.failure import GAVE_UP, MESSAGE_CHARS, briefly, failure, gave_up, summary
 from lib.jobs.job import MAX_DELAY_S, UNREADABLE_FOR_S, ClaimedJob
 from lib.jobs.payload import Invalid
-from lib.jobs.registry import Discard, Handler, JobType, Registry, Retry, Snooze
+from lib.jobs.registry import Discard, Handler, HandOver, JobType, Registry, Retry, Snooze
 from lib.jobs.result import Unkept, done, result_text
 from lib.jobs.spec import JobSpec, SpecError, SpecTooNew
 from lib.logs.log import Log
@@ -26,6 +27,7 @@ from lib.queue.end_record import (
     complete_record,
     complete_without_result,
     fail_record,
+    hand_over_record,
     release_record,
     snooze_record,
 )
@@ -87,8 +89,8 @@ class Raised:
 class AttemptEnd:
     """How an attempt ended.
 
-    script: the Lua script that records the end: finish, fail, snooze or release. record: the job's id and token, and
-    what the script needs, such as `\\x1f3100\\x1f{"type": "ValueError", …}` for a retry in 3.1 s.
+    script: the Lua script that records the end: finish, fail, snooze, release or hand_over. record: the job's id and
+    token, and what the script needs, such as `\\x1f3100\\x1f{"type": "ValueError", …}` for a retry in 3.1 s.
     event, msg, error: for the log, `"job.retried", "Job retry 2/5 in 3.1 s: …", ValueError(…)`; empty for `finish`,
     whose line is the same for every job.
     """
@@ -165,10 +167,13 @@ def complete(job: ClaimedJob, spec: JobSpec, result: Any, log: Log) -> AttemptEn
 
 
 def fail(job: ClaimedJob, spec: JobSpec, fault: BaseException, rng: Random, ran_s: float = 0.0) -> AttemptEnd:
-    """The handler raised `fault`, ran too long or was stopped: retry the job, snooze it, or make it dead or cancelled.
+    """The handler raised `fault`, ran too long or was stopped: retry the job, snooze it, hand it over, or make it dead
+    or cancelled.
 
     ran_s: how long it ran. Never raises, whatever `fault` does when it is read: see failure.py.
     """
+    if type(fault) is HandOver:
+        return hand_over(job, spec, fault.within_s)
     asked_s = _asked_s(fault)
     if issubclass(type(fault), Snooze) and asked_s is not None:
         if _is_too_late(job, ran_s + asked_s):
@@ -191,6 +196,13 @@ def fail(job: ClaimedJob, spec: JobSpec, fault: BaseException, rng: Random, ran_
     retry = f"Job retry {job.attempt + 1}/{spec.max_attempts} in {wait_s:.1f} s"
     msg = f"{retry}{_rest(spec, fault)}: {job.job_id} | {summary(fault)}"
     return AttemptEnd("fail", record, "job.retried", msg, fault)
+
+
+def hand_over(job: ClaimedJob, spec: JobSpec, within_s: float) -> AttemptEnd:
+    """A service has taken the work, and will call back."""
+    record = hand_over_record(job.job_id, job.token, within_s, is_last=job.attempt >= spec.max_attempts)
+    msg = f"Job handed over for {within_s:g} s at most: {job.job_id}"
+    return AttemptEnd("hand_over", record, "job.handed_over", msg)
 
 
 def kill(job: ClaimedJob, fault: BaseException) -> AttemptEnd:

@@ -206,6 +206,10 @@ class Context:
         """A Results (jobs/parents.py), for a coroutine to await. Raises RedisUnavailable."""
         return self._given(self._services.job_store.results(self._job.job_id))
 
+    def callback_key(self) -> Any:
+        """Its text, for a coroutine to await. Raises AttemptOver, RedisUnavailable."""
+        return self._given(self._expect_callback())
+
     def resource(self, factory: Callable[[Any], Any]) -> Any:
         made = self._services.resources.get(factory)
         if type(made) is not AsyncResource:
@@ -253,6 +257,9 @@ class Context:
     def _plans(self) -> Plans:
         services = self._services
         return Plans(self._job, self._spec, self._trace, services.registry, services.ids, services.job_store)
+
+    async def _expect_callback(self) -> str:
+        return (await self._services.job_store.callbacks.expect(self._job.job_id, self._job.token)).text
 
     async def _enqueue(self, body: dict[str, Any], once: str | None) -> str:
         services, spec = self._services, self._spec

@@ -1,12 +1,13 @@
-"""Upkeep: the one list of all periodic work on queues. Promote what is due, reap dead runners, expire, trim, mend, tell
-jobs what became of those for which they wait and have them ask (queue/notices.py), and learn when the next slot of a
-schedule is due (clock.py).
+"""Upkeep: the one list of all periodic work on queues. Promote what is due, reap dead runners, expire, take back jobs
+whose callback is overdue, trim, mend, tell jobs what became of those for which they wait and have them ask
+(queue/notices.py), and learn when the next slot of a schedule is due (clock.py).
 
 Every supervisor does this for every queue, served by it or not: once a second where something moves, now and then where
 nothing does (rota.py). Each step is one atomic script, so several supervisors may do the same step at once: none leads,
 and no step is missed when one of them dies.
 """
 
+from collections.abc import Awaitable, Callable
 from random import Random
 
 from lib.logs.log import Log
@@ -133,7 +134,9 @@ class Upkeep:
         if survey.is_due:
             await self._promote(queue)
         if survey.is_expiring:
-            has_ended |= await self._expire(queue)
+            has_ended |= await self._each_batch(self._queues.upkeep.expire, queue)
+        if survey.is_overdue:
+            has_ended |= await self._each_batch(self._queues.upkeep.take_back_overdue, queue)
         if has_ended or (survey.untold_s or 0) > UNTOLD_S:
             await self._notices.tell(queue)
         if survey.is_asking:
@@ -162,16 +165,16 @@ class Upkeep:
             if not await self._queues.upkeep.promote(queue):
                 return
 
-    async def _expire(self, queue: str) -> bool:
-        """Returns whether any job has ended by it."""
-        has_ended = False
+    async def _each_batch(self, step: Callable[[str], Awaitable[tuple[list[str], bool]]], queue: str) -> bool:
+        """Do a step that ends or returns jobs, and log these. Returns whether there were any."""
+        has_any = False
         for _ in range(MOST_BATCHES):
-            expired, is_more = await self._queues.upkeep.expire(queue)
-            await self._outcomes.log_each(expired)
-            has_ended |= bool(expired)
+            job_ids, is_more = await step(queue)
+            await self._outcomes.log_each(job_ids)
+            has_any |= bool(job_ids)
             if not is_more:
                 break
-        return has_ended
+        return has_any
 
     async def _ask(self, queue: str) -> None:
         for _ in range(MOST_BATCHES):

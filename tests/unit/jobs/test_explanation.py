@@ -97,6 +97,18 @@ class Delayed(unittest.TestCase):
 
         self.assertEqual(("waiting_for_jobs", 7, None), (found.reason, found.since_ms, found.until_ms))
 
+    def test_a_job_that_was_handed_over_waits_for_a_callback(self) -> None:
+        facts = {"blocked_since_ms": NOW_MS - 12_000, "callback_by_ms": NOW_MS + 40_000, "is_paused": True}
+        found = explained("blocked", facts=facts, attempts=2, progress={"fraction": 0.5})
+
+        self.assertEqual("waiting_for_callback", found.reason)
+        self.assertEqual((NOW_MS - 12_000, NOW_MS + 40_000), (found.since_ms, found.until_ms))
+        self.assertEqual(
+            f"attempt 2 of 5 was handed over at {AGO_12_S}; the service that took it is to call back by {IN_40_S}, "
+            "in 40 s; 50 % done; no worker holds it; behind that time the attempt has failed",
+            found.detail,
+        )
+
     def test_after_a_failure_it_says_which_and_when_the_next_attempt_is(self) -> None:
         found = explained("delayed", **delayed(history=(ended("retried", ERROR),)))
 
@@ -303,8 +315,8 @@ class Limited(unittest.TestCase):
 class Table(unittest.TestCase):
     def test_the_reasons_stand_in_the_order_that_is_documented(self) -> None:
         self.assertEqual(
-            "finished running waiting_for_jobs retry_backoff unknown_type delayed queue_paused group_paused no_worker"
-            " suspected held concurrency_limited rate_limited waiting_its_turn",
+            "finished running waiting_for_jobs waiting_for_callback retry_backoff unknown_type delayed queue_paused"
+            " group_paused no_worker suspected held concurrency_limited rate_limited waiting_its_turn",
             " ".join(REASONS),
         )
 

@@ -31,11 +31,12 @@ PLACES = {
     "base .. 'groups'": "lines:ZADD mend:ZADD mend_group:ZREM",
     # A runner's active list.
     "active_list": "claiming:LPUSH claiming:LREM ration:LPUSH reap:LREM",
-    "base .. 'active:' .. runner": "end_attempts:LREM remove:UNLINK",
+    "base .. 'active:' .. runner": "end_attempts:LREM callback:LREM remove:UNLINK",
     "list": "active_list:LREM active_list:LTRIM active_list:RPUSH",
     # The indexes. `state` is one that has ended.
     "base .. state": "conclude:ZADD revive:ZREM verdict:ZREM forget:ZREM",
     "base .. 'blocked'": "block:ZADD unblock:ZREM",
+    "base .. 'outside'": "hand_over:ZADD callback:ZADD outside:ZREM",
     "base .. 'unsure'": "block:ZADD unblock:ZREM cancel:ZADD asking:ZADD asking:ZREM",
     "base .. 'delayed'": "take_in:ZADD delay:ZADD patch:ZADD patch:ZREM take_out:ZREM change_in_place:ZREM "
     "promote_due:ZREM",
@@ -64,6 +65,9 @@ OWNERS = {
     "finish": "conclude",
     "fail": "conclude delay",
     "snooze": "conclude delay",
+    "hand_over": "block conclude unblock",
+    "callback": "conclude delay unblock",
+    "overdue": "conclude make_ready ready_list unblock",
     "release": "conclude give_back make_ready ready_list",
     "reap": "conclude give_back make_ready ready_list",
     "cancel": "conclude ready_list unblock",

@@ -9,7 +9,7 @@
 -- @transition ready --cancel--> cancelled
 -- @transition delayed --cancel--> cancelled
 -- @transition blocked --cancel--> cancelled
--- @use as_seen clock check_types conclude idempotency notices take_out
+-- @use as_seen clock check_types conclude idempotency notices outside slots take_out
 -- WHY a forced one is noted as '!<id>' beside '<id>': an older runner knows no such id, and stops the job as ever.
 -- WHY all jobs are read before one is changed: where somebody broke one, the others are as they were.
 -- WHY a blocked workflow is only requested to stop: it ends when the last of its jobs has. The process that next has
@@ -57,14 +57,18 @@ for i = 1, #ARGV, 5 do
 end
 
 if #waiting > 0 then
-  check_types('ZCARD', 'cancelled', 'delayed', 'blocked', 'unsure')
+  check_types('ZCARD', 'cancelled', 'delayed', 'blocked', 'unsure', 'outside')
   has_followers()
 end
 for _, id in ipairs(waiting) do
   local found = jobs[id]
-  take_out(id, base .. 'job:' .. id, found.state, found.priority, found.suspect, found.group, found.stale_in)
+  local is_out = found.state == 'blocked' and come_in(id, found.group)
+  if not is_out then
+    take_out(id, base .. 'job:' .. id, found.state, found.priority, found.suspect, found.group, found.stale_in)
+  end
 end
 conclude('cancelled', waiting, 'cancel')
+give_slots_back()
 for i = 1, #ARGV, 5 do
   local id, is_forced, key, fingerprint = ARGV[i], ARGV[i + 1] == '1', ARGV[i + 2], ARGV[i + 3]
   local word = jobs[id].word

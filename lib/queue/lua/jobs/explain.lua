@@ -9,6 +9,7 @@
 --      suspect paused   '1' where the job waits to run alone | where the queue is paused; else ''
 --      unknown_since  ms since which no runner knows the job's type, or ''
 --      blocked_since  ms since which the job is blocked, or ''
+--      callback_by    ms by which the callback must have come for which the job waits, or ''
 --      runners slots  how many living runners may take the job, and how many jobs at once all of them run
 --      beat           ms of the last beat of the runner that claimed the job last, or ''
 --      minute last_minute   counts of this minute and of the last one, as census.lua gives them
@@ -53,7 +54,8 @@ local function living()
 end
 
 local seen = {group_paused = '', held = '', full_group = '', full_queue = '', spent_group = '', spent_queue = ''}
-if rationed and (state == 'ready' or state == 'delayed' or state == 'blocked') then
+local callback_by = state == 'blocked' and score_in('outside', id) or ''
+if rationed and callback_by == '' and (state == 'ready' or state == 'delayed' or state == 'blocked') then
   see_queue_limits(seen, concurrency, rate)
   if group ~= '' then see_group_limits(seen, group) end
 end
@@ -75,6 +77,7 @@ local reply = {
   'paused', paused and '1' or '',
   'unknown_since', unknown_since or '',
   'blocked_since', state == 'blocked' and score_in('blocked', id) or '',
+  'callback_by', callback_by,
   'runners', runners,
   'slots', slots,
   'beat', beat and string.match(beat, ':(%d+)$') or '',

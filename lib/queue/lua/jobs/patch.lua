@@ -6,11 +6,11 @@
 --      5 'now', ms since 1970 at which the job is due, or '' to leave that  6 its unique key, or ''
 --      7 '=' and the new tags, as '=eu,order-17', or '' to leave them
 -- RETURNS 'done' | 'changed': the job's spec is another one by now, and nothing was done
---      | the state that does not allow it | '' there is no such job
+--      | the state that does not allow it, or 'outside': it waits for a callback | '' there is no such job
 -- @transition ready --patch--> delayed
 -- @transition delayed --patch--> ready
--- @use clock check_types bell delay due make_ready mark_stale ready_list tags text_at type_of_job
--- @use unique_key
+-- @use clock check_types bell delay due make_ready mark_stale ready_list tags text_at type_of_job unique_key
+-- @use is_outside
 -- WHY no list is searched for the id: parts/stale_ids.lua.
 -- WHY no allow-oom: the spec may grow, and is refused up front at maxmemory, before anything is written.
 local id, seen_sha1, spec, new_priority, due, unique_key = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -21,6 +21,7 @@ local state, old_spec, old_priority, suspect, group, unique_ttl, patience, stale
 
 if not state then return '' end
 if state ~= 'ready' and state ~= 'delayed' and state ~= 'blocked' then return state end
+if state == 'blocked' and is_outside(id) then return 'outside' end
 if not old_spec or redis.sha1hex(old_spec) ~= seen_sha1 then return 'changed' end
 
 check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low', 'suspects')

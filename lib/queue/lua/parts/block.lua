@@ -1,11 +1,13 @@
--- A job becomes blocked: it waits for other jobs (edges.lua). publish_blocked publishes the event.
+-- A job becomes blocked: it waits for other jobs (edges.lua) or for a callback (is_outside.lua). publish_blocked
+-- publishes the event.
 -- block(id, job, ask_ms, name, value …): the fields are written with its state. The caller has taken the id out of
--- where it stood. ask_ms: when the job asks its parents what has become of them, unless they have told it by then.
+-- where it stood. ask_ms: when the job asks its parents what has become of them, unless they have told it by then; nil
+-- where it waits for a callback.
 -- ask_now(id): a blocked job asks as soon as somebody comes by.
 -- @use clock events unblock
 local function block(id, job, ask_ms, ...)
   redis.call('ZADD', base .. 'blocked', now, id)
-  redis.call('ZADD', base .. 'unsure', ask_ms, id)
+  if ask_ms then redis.call('ZADD', base .. 'unsure', ask_ms, id) end
   redis.call('HSET', job, 'state', 'blocked', ...)
   are_blocked = are_blocked or {}
   are_blocked[id] = true

@@ -1,6 +1,6 @@
 -- mend_group(group): make what is written of one group agree with its lines and its jobs. Returns whether anything was
 -- broken, whether the group has a turn that it did not have, and how many jobs were looked at.
--- @use broken_keys lines group_room clock
+-- @use broken_keys lines group_room clock is_outside
 local MOST_SEEN = 100
 
 -- Ids of `running` whose job runs no more go. Returns how many there were, and how many were looked at.
@@ -9,7 +9,8 @@ local function drop_ghosts(group)
   local ids = redis.call('SRANDMEMBER', running, MOST_SEEN)
   for _, id in ipairs(ids) do
     local state, own_group = unpack(redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'group'))
-    if state ~= 'active' or (own_group or '') ~= group then ghosts[#ghosts + 1] = id end
+    local runs = state == 'active' or (state == 'blocked' and is_outside(id))
+    if not runs or (own_group or '') ~= group then ghosts[#ghosts + 1] = id end
   end
   if #ghosts > 0 then redis.call('SREM', running, unpack(ghosts)) end
   return #ghosts, #ids

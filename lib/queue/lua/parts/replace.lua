@@ -1,11 +1,11 @@
 -- The unique modes replace and debounce: a job takes the place of the one that lives under its key.
 --   it has never begun, and is of the same group    it is changed in place: its id stays
 --   it waits, but has begun, or is of another group  it ends, superseded (superseded.lua); the new job is taken in
---   it runs                                          it is superseded, and runs on; the new job is taken in blocked: it
+--   it runs, or waits for a callback                 it is superseded, and runs on; the new job is taken in blocked: it
 --                                                    waits for that end, by an edge of rule e (edges.lua)
 -- Debounce is the same; the job is due when nobody has asked for it for so long (its due option), and at the latest
 -- `unique_ttl` ms after the first request, which the field `due_by` holds.
--- @use change_in_place check_types clock conclude notices superseded take_out text_at wait_behind
+-- @use change_in_place check_types clock conclude notices superseded take_out text_at wait_behind is_outside
 
 -- check_for_replace(): to be called before the script's first write.
 local function check_for_replace()
@@ -27,10 +27,13 @@ local function put_off(options, due_by)
   options.due, options.is_due_by_delay, options.unique_ttl = digits(due_ms), false, nil
 end
 
+-- still_runs(id, state): does the job run, in a runner or outside?
+local function still_runs(id, state) return state == 'active' or (state == 'blocked' and is_outside(id)) end
+
 -- The job under the key `key`, beside `holder`, that runs; nil for none.
 local function runs_beside(key, holder)
   for id in string.gmatch(text_at(key), '%S+') do
-    if id ~= holder and redis.pcall('HGET', base .. 'job:' .. id, 'state') == 'active' then return id end
+    if id ~= holder and still_runs(id, redis.pcall('HGET', base .. 'job:' .. id, 'state')) then return id end
   end
 end
 
@@ -43,7 +46,8 @@ local function replace(id, holder, key, ttl, priority, spec, options, is_group_f
     'HMGET', job, 'state', 'claims', 'unbegun', 'group', 'priority', 'suspect', 'listed', 'due_by'))
   local is_new_group = (group or '') ~= (options.group or '')
   if is_new_group and is_group_full(options) then return 'group-full' end
-  local begun = state == 'active' or has_begun(claims, unbegun)
+  local holder_runs = still_runs(holder, state)
+  local begun = holder_runs or has_begun(claims, unbegun)
   local runs = runs_beside(key, holder)
   if options.unique_mode == 'd' then put_off(options, not begun and due_by or nil) end
   if not begun and not is_new_group then
@@ -52,7 +56,7 @@ local function replace(id, holder, key, ttl, priority, spec, options, is_group_f
     return 'replaced'
   end
 
-  if state == 'active' then
+  if holder_runs then
     redis.call('HSET', job, 'superseded', superseded_by(id))
     runs = holder
   else

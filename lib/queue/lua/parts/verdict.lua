@@ -5,7 +5,8 @@
 -- lib/jobs/state.py.
 -- A job that was ended by its parents (field `by_parents`) is judged anew with each word: a parent that is retried and
 -- completes frees what was cancelled for it. A job that runs, has run, or was ended by a person is not.
--- @use block clock conclude edges notices reopen unblock
+-- WHY a job that waits for a callback is passed over: it runs already, and freed once more it would run twice.
+-- @use block clock conclude edges notices reopen unblock is_outside
 local ENDS = {c = 'completed', d = 'dead', x = 'cancelled', k = 'cancelled', g = 'cancelled', s = 'cancelled'}
 local ERRORS = {
   x = '{"type":"parent_failed","message":"%s, for which it waited, did not complete"}',
@@ -121,9 +122,10 @@ local function take_out_of_end(id, job, state, followed)
 end
 
 local function decide(id, job, by)
-  local state, before, joins, is_open, is_to_stop, followed =
-    unpack(redis.call('HMGET', job, 'state', 'by_parents', 'joins', 'opened', 'cancel_requested', 'followed'))
+  local state, before, joins, is_open, is_to_stop, followed, callback_token = unpack(redis.call(
+    'HMGET', job, 'state', 'by_parents', 'joins', 'opened', 'cancel_requested', 'followed', 'callback_token'))
   if state ~= 'blocked' and (not before or is_to_stop) then return nil end
+  if callback_token and is_outside(id) then return nil end
   local jobs = joins and counts_of(id, '@')
   local verdict = joins and verdict_on_workflow(id, jobs, is_open, is_to_stop) or verdict_by_parents(counts_of(id, '#'))
   if verdict == (before or '.') then return nil end

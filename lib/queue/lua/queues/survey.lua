@@ -7,10 +7,11 @@
 --      due expiring trimmable   '1' where a delayed job is due or a group has rested, a job expires, records are to be
 --                     trimmed; else ''
 --      suspects       how many suspects may run: 0 while the queue is paused, or none of the next ones may start
+--      overdue        '1' where a callback has not come in time (jobs/overdue.lua); else ''
 --      rationed       '1' where the queue has limits or groups, so that mend.lua is to be called; else ''
 --      dead_runners   the dead runners that still hold ids, parted by commas
---      wait           ms until the first of due, expiring, trimmable and asking becomes '1' by itself, or a schedule's
---                     slot is due; or ''
+--      wait           ms until the first of due, expiring, trimmable, overdue and asking becomes '1' by itself, or a
+--                     slot of a schedule is due; or ''
 --      notices        for how many ms the oldest notice has waited to be told (parts/notices.lua), or ''
 --      asking         '1' where a job that waits for others is to ask what has become of them; else ''
 --      slot           ms until the next slot of a schedule is due, or ''
@@ -51,7 +52,7 @@ local is_due, is_expiring = is_first_before('delayed', now_ms), is_first_before(
 local slot_ms = tonumber(redis.call('ZRANGE', base .. 'slots', 0, 0, 'WITHSCORES')[2]) or math.huge
 next_ms = math.min(next_ms, slot_ms - now_ms)
 is_due = is_first_before('resting', now_ms) or is_due
-local is_asking = is_first_before('unsure', now_ms)
+local is_asking, is_overdue = is_first_before('unsure', now_ms), is_first_before('outside', now_ms)
 local notice_ms
 for _, entry in ipairs(redis.call('XRANGE', base .. 'notices', '-', '+', 'COUNT', 1)) do
   notice_ms = now_ms - tonumber(string.match(unpack(entry), '^%d+'))
@@ -94,5 +95,6 @@ return {
   'slot', slot_wait(slot_ms < math.huge and slot_ms or nil),
   'notices', notice_ms and string.format('%.0f', math.max(0, notice_ms)) or '',
   'asking', is_asking and '1' or '',
+  'overdue', is_overdue and '1' or '',
   'beats', beats,
 }

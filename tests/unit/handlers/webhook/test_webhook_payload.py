@@ -67,16 +67,17 @@ class Taken(unittest.TestCase):
     def test_nothing_that_may_be_secret_is_in_its_repr_or_shown(self) -> None:
         payload = {"url": URL, "secret": SECRET, "headers": {"Authorization": "Bearer abc", "X-Api-Key": "k1"}}
 
-        self.assertEqual("Webhook(method='POST', give_up_on=[], completion='response')", repr(webhook(**payload)))
-        shown = {"url": URL, "secret": MASK, "headers": {"Authorization": MASK, "X-Api-Key": MASK}}
-        self.assertEqual(shown, masked(payload))
+        shown = "Webhook(method='POST', give_up_on=[], completion='response', complete_within_s=None)"
+        self.assertEqual(shown, repr(webhook(**payload)))
+        masks = {"url": URL, "secret": MASK, "headers": {"Authorization": MASK, "X-Api-Key": MASK}}
+        self.assertEqual(masks, masked(payload))
 
     def test_its_schema_says_what_it_takes(self) -> None:
         schema = payload_schema(Webhook)
 
         self.assertEqual(["url"], schema["required"])
         self.assertEqual(
-            ["url", "method", "headers", "body", "text", "secret", "give_up_on", "completion"],
+            ["url", "method", "headers", "body", "text", "secret", "give_up_on", "completion", "complete_within_s"],
             list(schema["properties"]),
         )
 
@@ -123,9 +124,11 @@ class Refused(unittest.TestCase):
             ({"method": "TRACE"}, "/method", "must be one of 'POST'"),
             ({"give_up_on": [400, 200, 600]}, "/give_up_on/1", "from 300 to 599"),
             ({"give_up_on": [400] * (MAX_STATUSES + 1)}, "/give_up_on", "at most 100"),
-            ({"completion": "callback"}, "/completion", "comes with a later version"),
-            ({"completion": "later"}, "/completion", "must be response"),
-            ({"complete_within_s": 5}, "/complete_within_s", "is not known here"),
+            ({"completion": "callback"}, "/complete_within_s", "is missing"),
+            ({"completion": "later"}, "/completion", "must be one of 'response'"),
+            ({"complete_within_s": 5}, "/complete_within_s", "goes with completion callback"),
+            ({"completion": "callback", "complete_within_s": 0.5}, "/complete_within_s", "must be from 1 to 2592000"),
+            ({"completion": "callback", "complete_within_s": 2592001}, "/complete_within_s", "must be from 1"),
             ({"secret": "whsec_short"}, "/secret", "whsec_"),
         ):
             self.assertIn(words, faults(**fields)[pointer], fields)

@@ -6,7 +6,7 @@ from pathlib import Path
 from lib.errors import ConfigError
 from lib.handlers.webhook import check_settings, doctor
 from lib.handlers.webhook.webhook_payload import Webhook
-from lib.handlers.webhook.webhook_sender import targets_allowed
+from lib.handlers.webhook.webhook_sender import admits
 from lib.jobs import registry
 from lib.jobs.payload import Invalid
 from lib.settings import config
@@ -20,13 +20,18 @@ def settings(**named: str) -> config.Settings:
 
 class Settings(unittest.TestCase):
     def test_all_faults_are_told_at_once_and_no_secret(self) -> None:
-        bad = settings(WEBHOOK_SECRET="hunter2", WEBHOOK_ALLOW_PRIVATE="10.0.0.0/99", WEBHOOK_CA_FILE="/no/ca.pem")
+        bad = settings(
+            WEBHOOK_SECRET="hunter2",
+            WEBHOOK_ALLOW_PRIVATE="10.0.0.0/99",
+            WEBHOOK_CA_FILE="/no/ca.pem",
+            WEBHOOK_PROXY="https://me:hunter2@proxy.example",
+        )
 
         with self.assertRaises(ConfigError) as refused:
             check_settings(bad)
 
         names = [fault.partition(":")[0] for fault in refused.exception.faults]
-        self.assertEqual(["WEBHOOK_SECRET", "WEBHOOK_ALLOW_PRIVATE", "WEBHOOK_CA_FILE"], names)
+        self.assertEqual(["WEBHOOK_SECRET", "WEBHOOK_ALLOW_PRIVATE", "WEBHOOK_CA_FILE", "WEBHOOK_PROXY"], names)
         self.assertNotIn("hunter2", str(refused.exception) + repr(bad))
 
     def test_a_file_without_a_certificate_is_none(self) -> None:
@@ -47,8 +52,21 @@ class Settings(unittest.TestCase):
                 {"WEBHOOK_ALLOW_PRIVATE": "1"},
                 "webhooks go out unsigned (WEBHOOK_SECRET is empty), to public addresses and private ones",
             ),
+            (
+                {"WEBHOOK_SECRET": SECRET, "WEBHOOK_PROXY": "http://me:pw@proxy.example:4750"},
+                "webhooks go out signed by 1 secret, to public addresses alone through a proxy",
+            ),
         ):
             self.assertEqual(words, doctor(settings(**named)))
+
+    def test_a_callback_needs_a_url_to_come_to(self) -> None:
+        payload = Webhook(url="https://a.example/", completion="callback", complete_within_s=60)
+        admits(settings(PUBLIC_URL="https://waybill.example.com"))(payload)
+
+        with self.assertRaises(Invalid) as refused:
+            admits(settings())(payload)
+        self.assertEqual(["/completion"], [error.pointer for error in refused.exception.errors])
+        self.assertIn("PUBLIC_URL", refused.exception.errors[0].detail)
 
     def test_an_address_in_a_url_is_judged_at_the_post_and_a_name_is_not(self) -> None:
         for allowed, url, is_refused in (
@@ -61,7 +79,7 @@ class Settings(unittest.TestCase):
             ("", "http://8.8.8.8/", False),
             ("", "http://localhost/", False),
         ):
-            check = targets_allowed(settings(WEBHOOK_ALLOW_PRIVATE=allowed))
+            check = admits(settings(WEBHOOK_ALLOW_PRIVATE=allowed))
             try:
                 check(Webhook(url=url))
                 found: list[str] = []
