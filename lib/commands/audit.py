@@ -6,7 +6,7 @@ line of its group or in `suspects`, an active one in its runner's active list, a
 state's name. Groups have turns and counts of their own:
 group_audit.py. Each job stands in the index of each of its tags (audit_tags.py), each schedule among the slots and in
 the index of schedules (schedule_audit.py). Jobs that wait for others, and those that they wait for, know of each other
-(edge_audit.py). A finding:
+(edge_audit.py), and who waits for a callback stands in `outside` (callback_audit.py). A finding:
 
     email: email-4d1e… is ready and stands in no place
 
@@ -14,9 +14,10 @@ Jobs move while they are read, so whatever looks wrong is read a second time, an
 same way again.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Set
 
 from lib.commands.audit_tags import Tagged, add_tags, faults_of_tags
+from lib.commands.callback_audit import callback_fault, state_for_limits
 from lib.commands.edge_audit import EdgeAudit, Waiting
 from lib.commands.group_audit import GroupsSeen, read_groups, running_fault
 from lib.commands.schedule_audit import find_schedule_faults
@@ -94,11 +95,14 @@ async def _scan(link: RedisLink, keys: RedisKeys, queue: str) -> dict[str, str]:
     seen = set()
     tagged: Tagged = {}
     waiting = Waiting({}, set())
+    outside = {job_id async for job_id in _ids(link, "ZRANGE", base + "outside")}
     async for job_id in _ids(link, "ZRANGE", base + "all"):
         seen.add(job_id)
-        fault = await _fault_of(link, base, job_id, places.get(job_id, []), tagged, groups, waiting)
+        fault = await _fault_of(link, base, job_id, places.get(job_id, []), tagged, groups, waiting, outside)
         if fault:
             faults[job_id] = fault
+    for job_id in outside - seen:
+        faults[job_id] = callback_fault("", is_outside=True, token=None, waits=None)
     for job_id in groups.running.keys() - seen:
         faults[job_id] = running_fault("no job", None, groups.running[job_id])
     for job_id, where in places.items():
@@ -120,20 +124,24 @@ async def _fault_of(
     tagged: Tagged,
     groups: GroupsSeen,
     waiting: Waiting,
+    outside: Set[str],
 ) -> str:
     """What is wrong with where the job stands, "" for nothing. Its tags are added to `tagged`, and whether it waits for
     others, or others for it, to `waiting`."""
-    fields = ("state", "worker", "listed", "tags", "group", "waits", "followed")
+    fields = ("state", "worker", "listed", "tags", "group", "waits", "followed", "callback_token")
     try:
         found = await link.call("HMGET", f"{base}job:{job_id}", *fields)
     except RedisKeysBroken:
         return f"is in `all`, and {base}job:{job_id} holds no hash"
-    state, runner_id, listed, tags, raw_group, waits, followed = found
+    state, runner_id, listed, tags, raw_group, waits, followed, token = found
+    name = shown_text(state or b"")
+    counts_as = state_for_limits(job_id, name, outside)
     add_tags(tagged, job_id, shown_text(tags or b""))
-    waiting.note(job_id, shown_text(state or b""), waits, followed)
+    waiting.note(job_id, counts_as, waits, followed)
     group = None if raw_group is None else shown_text(raw_group)
     fault = _fault(state, runner_id, listed, group or "", places)
-    return fault or running_fault(shown_text(state), group, groups.running.get(job_id, set()))
+    fault = fault or callback_fault(name, is_outside=job_id in outside, token=token, waits=waits)
+    return fault or running_fault(counts_as, group, groups.running.get(job_id, set()))
 
 
 def _fault(state: bytes | None, runner_id: bytes | None, listed: bytes | None, group: str, places: list[str]) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import unittest
 from collections.abc import Awaitable, Callable
 
+from lib.commands.audit import find_faults
 from lib.errors import CallbackGone, CallbackUnknown, WrongState
 from lib.jobs.callback_key import CallbackKey, new_callback_key
 from lib.jobs.job import ClaimedJob, Revision
@@ -11,7 +12,7 @@ from lib.queue.callback_store import AttemptOver
 from lib.queue.end_record import fail_record, hand_over_record
 from lib.queue.lease import Lease
 from tests.redis.case import ERROR, KEEP_ALL, RedisCase, ending
-from tests.redis.grouped import GroupedCase
+from tests.redis.grouped import GroupedCase, Runner
 
 AN_HOUR_S = 3600.0
 RESULT = '{"rows":5}'
@@ -403,6 +404,47 @@ class Others(CallbackCase):
         self.assertEqual("superseded", ((await self.record(job.job_id)).error or {})["type"])
         await self.job_store.notices.wait_until_idle()
         self.assertEqual("ready", await self.state(new.job_id))
+
+
+class Audit(CallbackCase):
+    """What `worker.py --doctor --check` finds."""
+
+    async def faults(self) -> list[str]:
+        return await find_faults(self.link, self.keys)
+
+    async def test_a_job_that_is_out_is_in_order(self) -> None:
+        await self.job_store.enqueue(self.job()._replace(group="a"))
+        runner = Runner(self.link, self.base, "w1")
+        await runner.register()
+        (job,) = (await runner.claim(1)).jobs
+        key = await self.callbacks.expect(job.job_id, job.token)
+        await runner.send_ends("hand_over", hand_over_record(job.job_id, job.token, AN_HOUR_S, is_last=False))
+        self.assertEqual([], await self.faults())
+
+        await self.callbacks.complete(key, RESULT)
+
+        self.assertEqual([], await self.faults())
+
+    async def test_what_somebody_broke_is_found_and_taken_back_at_its_deadline(self) -> None:
+        _, job, _ = await self.outside(within_s=0)
+        self.client.hdel(self.base + "job:" + job.job_id, "callback_token")
+        self.client.zadd(self.base + "outside", {"q-gone": 1})
+        without_token, gone = sorted(await self.faults(), key=lambda line: "gone" in line)
+        self.assertIn(f"{job.job_id} waits for a callback that can't come", without_token)
+        self.assertIn("q-gone is no job and stands in outside", gone)
+
+        await self.queues.upkeep.take_back_overdue("q")
+
+        self.assertEqual([], await self.faults())
+        self.assertEqual("ready", await self.state(job.job_id))
+
+    async def test_a_blocked_job_that_waits_for_nothing_is_found(self) -> None:
+        _, job, _ = await self.outside()
+        self.client.zrem(self.base + "outside", job.job_id)
+
+        self.assertIn("waits neither for jobs nor for a callback", "".join(await self.faults()))
+
+        await self.job_store.cancel(job.job_id)
 
 
 class Slots(GroupedCase):
