@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.faults import (
+    callbacks,
     checkpoints,
     clocks,
     cluster,
@@ -71,6 +72,7 @@ SCENARIOS: dict[str, Callable[..., Iterator[Row]]] = {
     "graphs-sentinel": graphs.run_sentinel,
     "isolation": isolation.run,
     "checkpoints": checkpoints.run,
+    "callbacks": callbacks.run,
     "retention": retention.run,
     "clocks": clocks.run,
     "races": races.run,
