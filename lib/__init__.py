@@ -16,6 +16,9 @@ Jobs that wait for jobs lie in many queues. `queue/workflow_store.py` writes suc
 (`plant.lua`). The script that ends a job leaves a notice in the job's queue if others wait for that job;
 `queue/notices.py`, in the runner at once or in upkeep a second later, tells them (`resolve.lua`).
 
+A webhook's receiver may take the work and do it later (`jobs/handler.py`, HandOver). No runner holds the job until the
+receiver calls back: `api/callbacks.py`, `queue/callback_store.py`, `callback.lua`.
+
 The rooms, from the top floor down. Each may import the rooms below it that `tests/unit/test_layers.py` names, and never
 one above:
 

@@ -1,6 +1,7 @@
 """Webhooks from end to end: a real server and worker, and receivers on this host."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
@@ -223,6 +224,17 @@ class Webhooks(WebhookCase):
             self.assertIn("TimedOut", error["type"])
             self.assertIn("127.0.0.1", error["message"])
 
+    def test_through_a_proxy_of_the_settings_which_looks_names_up(self) -> None:
+        receiver = self.receiver(answer(200))
+        with _Proxy(receiver.url.rpartition(":")[2]) as proxy:
+            self.ready(WEBHOOK_PROXY=f"http://me:hunter2@127.0.0.1:{proxy.port}", WEBHOOK_ALLOW_PRIVATE="")
+
+            self.until_all([self.hook("http://orders.internal/hook")], "completed")
+
+        self.assertTrue(proxy.head.startswith(b"CONNECT orders.internal:80 HTTP/1.1\r\n"), proxy.head)
+        self.assertIn(b"Proxy-Authorization: Basic bWU6aHVudGVyMg==\r\n", proxy.head)
+        self.assertEqual("orders.internal", receiver.asked[0].headers["host"])
+
     def test_a_runner_that_dies_behind_the_answer_sends_it_again_under_the_same_id(self) -> None:
         worker: Worker = self.ready(LEASE_S=2)
         (runner,) = worker.runner_pids()
@@ -262,6 +274,8 @@ class Webhooks(WebhookCase):
             ("WEBHOOK_SECRET", "hunter2"),
             ("WEBHOOK_ALLOW_PRIVATE", "10.0.0.0/99"),
             ("WEBHOOK_CA_FILE", "/nowhere/ca.pem"),
+            ("WEBHOOK_PROXY", "https://me:hunter2@proxy.example"),
+            ("PUBLIC_URL", "https://me:hunter2@waybill.example.com"),
         ):
             server = Server(self.redis.url, **{**self.settings, name: value})
             self.addCleanup(server.close)
@@ -310,6 +324,41 @@ class Receivers(WebhookCase):
     def test_they_are_short(self) -> None:
         for path in Path(ROOT / "prod/receivers").iterdir():
             self.assertLess(len(path.read_text(encoding="utf-8").splitlines()), 50)
+
+
+class _Proxy:
+    """Takes one CONNECT, for whatever name, and passes on what comes to a port of this host."""
+
+    def __init__(self, port: str) -> None:
+        self.head = b""
+        self._to = ("127.0.0.1", int(port))
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+
+    def __enter__(self) -> "_Proxy":
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._listening.close()
+
+    def _serve(self) -> None:
+        link, _ = self._listening.accept()
+        with link, socket.create_connection(self._to) as onward:
+            while not self.head.endswith(b"\r\n\r\n"):
+                self.head += link.recv(1)
+            link.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_pass_on, args=(onward, link), daemon=True)
+            back.start()
+            _pass_on(link, onward)
+            back.join()
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
 
 
 class _Receiver:
