@@ -12,6 +12,7 @@ here by the keys alone; nothing of lib/ helps.
     full                      SET   groups that wait for a job of theirs to end, or are paused
     resting                   ZSET  group -> ms at which it may run again
     held                      HASH  group -> "<until ms> <id of the job that held it>"
+    strikes                   HASH  group -> "<how many> <ms of the last> <until ms> <what went wrong>"
     limits                    HASH  group -> "<concurrency>|<limit>/<per_ms>|<1 if paused>"
     groups                    ZSET  every group that has or lately had jobs
 """
@@ -45,6 +46,7 @@ class Lines(NamedTuple):
     full: set[str]
     resting: dict[str, float]
     held: dict[str, str]
+    strikes: dict[str, str]
     own_limits: dict[str, str]
     groups: set[str]
     meta: dict[str, str]
@@ -52,9 +54,10 @@ class Lines(NamedTuple):
     bells: int
 
     def limits_of(self, group: str) -> Limits:
-        """What holds for the group: a part that its own limits leave empty is the queue's."""
+        """What holds for the group: a part that its own limits leave empty is the queue's. One with strikes runs one
+        job at a time."""
         own = [*self.own_limits.get(group, "").split("|"), "", ""]
-        concurrency = own[0] or self.meta.get("group_concurrency", "")
+        concurrency = "1" if group in self.strikes else own[0] or self.meta.get("group_concurrency", "")
         return Limits(int(concurrency) if concurrency else None, rate_of(own[1] or self._group_rate), own[2] == "1")
 
     @property
@@ -122,6 +125,7 @@ def read_lines(client: Client, base: str) -> Lines:
         full=set(found.get("full", [])),
         resting=_scores(pairs("resting")),
         held=pairs("held"),
+        strikes=pairs("strikes"),
         own_limits=pairs("limits"),
         groups=set(pairs("groups")),
         meta=pairs("meta"),
@@ -202,4 +206,5 @@ def _unnoted(lines: Lines) -> list[str]:
         found.append(f"`rationed` is not set, and there are limits or lines: {lines.meta}")
     named = {group for groups in lines.waiting.values() for group in groups} | lines.running.keys() - {""}
     found += [f"{group} has jobs and is not among the groups" for group in sorted(named - lines.groups)]
-    return found
+    lost = sorted(lines.strikes.keys() - lines.groups)
+    return [*found, *(f"{group} has strikes and is not among the groups" for group in lost)]

@@ -4,6 +4,7 @@ import unittest
 
 from lib.api.groups import _cursor, _names, _place_in, _present
 from lib.errors import GroupNotFound, InvalidFields, QueueNotFound
+from lib.jobs.group_strikes import GroupStrikes
 from lib.jobs.start_limits import OwnLimits, Rate
 from lib.queue.group_store import Group, _just_before
 
@@ -63,14 +64,28 @@ class Shown(unittest.TestCase):
                 "until": "2025-11-29T09:53:20.123Z",
                 "limits": {"concurrency": 2, "rate": {"limit": 5, "per_s": 1.5}},
                 "own": True,
+                "strikes": None,
             },
             _present(GROUP),
+        )
+
+    def test_its_strikes(self) -> None:
+        strikes = GroupStrikes(3, 1764410000123, 1764410004123, "LinkLost: closed")
+
+        self.assertEqual(
+            {
+                "count": 3,
+                "last_at": "2025-11-29T09:53:20.123Z",
+                "until": "2025-11-29T09:53:24.123Z",
+                "error": "LinkLost: closed",
+            },
+            _present(GROUP._replace(strikes=strikes))["strikes"],
         )
 
     def test_nothing_is_shown_as_null(self) -> None:
         shown = _present(Group("a", 0, 0, None, None, None, None, None))
 
-        self.assertEqual([None, None, {"concurrency": None, "rate": None}, False], [*shown.values()][3:])
+        self.assertEqual([None, None, {"concurrency": None, "rate": None}, False, None], [*shown.values()][3:])
 
 
 if __name__ == "__main__":

@@ -1,21 +1,26 @@
 -- The limits of a group, and what they leave.
 -- limits_of(group): its concurrency and its rate, as texts or nil, and whether the group is paused. `limits` holds what
--- was set for the group alone (limit_group.lua); the settings of the queue hold what is left out there.
+-- was set for the group alone (limit_group.lua); the settings of the queue hold what is left out there. The concurrency
+-- of a group that has strikes is 1.
 -- room_of(group): `slots`, `starts`, `rest_ms`, `rate_limit` and `rate_ms` as in queue_room.lua, as the call found
 -- them. A paused group has no slots. '' stands for the jobs of no group, which have no limit of this kind.
--- @use queue_settings rate
+-- @use queue_settings rate strikes
 local of_all  -- The limits of all groups as a claim begins; nil before they are read.
 local rooms = {}  -- group -> its room.
 
 local function limits_of(group)
   if not of_all then
     local concurrency, rate = queue_settings('group_concurrency', 'group_rate')
-    of_all = {concurrency = concurrency, rate = rate, are_all = redis.call('EXISTS', base .. 'limits') == 0}
+    local are_all = redis.call('EXISTS', base .. 'limits', base .. 'strikes') == 0
+    of_all = {concurrency = concurrency, rate = rate, are_all = are_all}
   end
-  local own = not of_all.are_all and redis.pcall('HGET', base .. 'limits', group)
-  if type(own) ~= 'string' then return of_all.concurrency, of_all.rate, false end
+  if of_all.are_all then return of_all.concurrency, of_all.rate, false end
+  local of_struck = strikes_of(group) and '1'
+  local own = redis.pcall('HGET', base .. 'limits', group)
+  if type(own) ~= 'string' then return of_struck or of_all.concurrency, of_all.rate, false end
   local concurrency, rate, paused = string.match(own, '^(%d*)|([^|]*)|(.*)$')
-  return concurrency ~= '' and concurrency or of_all.concurrency, rate ~= '' and rate or of_all.rate, paused == '1'
+  if concurrency == '' then concurrency = of_all.concurrency end
+  return of_struck or concurrency, rate ~= '' and rate or of_all.rate, paused == '1'
 end
 
 local function room_of(group)
