@@ -155,6 +155,10 @@ class RedisKeys:
     def meta(self, queue: str) -> str:
         return self.base(queue) + "meta"
 
+    def totals(self, queue: str) -> str:
+        """What is counted of the queue's jobs: it is there as soon as the queue has had one."""
+        return self.base(queue) + "totals"
+
     def limits(self, queue: str) -> str:
         return self.base(queue) + "limits"
 

@@ -32,6 +32,7 @@ from lib.settings.config import Settings
     backoff=BACKOFF,
     check=targets_allowed,
     group=lambda _settings: host_of,
+    group_concurrency=10,
 )
 async def send_webhook(ctx: JobContext, payload: Webhook) -> dict[str, Any]:
     """Send one HTTP request. The result: `{status, headers, body, address, duration_ms, attempt, …}`."""
