@@ -38,9 +38,9 @@ class GroupOperations:
     async def list_page(self, call: Call) -> Response:
         check_name(call.path["queue"])
         limit = query.whole(call.parameters, "limit", 1, 200, 50)
-        page = await self._groups.page(call.path["queue"], _place_in(call.parameters.get("cursor", "")), limit)
+        page = await self._groups.page(call.path["queue"], place_in(call.parameters.get("cursor", "")), limit)
         items = [_present(group) for group in page.items]
-        return answer_json(200, {"items": items, "next_cursor": _cursor(page.end) if page.end else None})
+        return answer_json(200, {"items": items, "next_cursor": cursor_of(page.end) if page.end else None})
 
     async def read(self, call: Call) -> Response:
         """One group, with no jobs where it has not begun: the queue's limits hold for it all the same."""
@@ -108,11 +108,11 @@ def strikes_shown(strikes: GroupStrikes) -> dict[str, Any]:
 # A cursor is the last group's name in base64. A name that somebody wrote into Redis by hand may hold any bytes.
 
 
-def _cursor(name: str) -> str:
+def cursor_of(name: str) -> str:
     return base64.urlsafe_b64encode(name.encode(errors="surrogateescape")).rstrip(b"=").decode()
 
 
-def _place_in(cursor: str) -> str:
+def place_in(cursor: str) -> str:
     """The name in a cursor. Raises InvalidFields for a text that no page gave."""
     try:
         raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)

@@ -26,6 +26,7 @@ from lib.api.bulk.batch import BatchOperations
 from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
+from lib.api.hosts import HostOperations
 from lib.api.job_types import TypeOperations
 from lib.api.job_wait import JobWait
 from lib.api.jobs import JobOperations
@@ -195,6 +196,7 @@ def _operations(
         manual=ManualOperations(contract, asks_for_key=bool(settings.api_keys)),
         explain=ExplainOperations(stores.explanation_facts),
         workflows=WorkflowOperations(stores.jobs, types, ids, waits, log),
+        hosts=HostOperations(stores.queues.groups),
     )
 
 

@@ -47,6 +47,11 @@ class Group(NamedTuple):
     own: OwnLimits | None
     strikes: GroupStrikes | None = None
 
+    @property
+    def rests_for_strikes(self) -> bool:
+        """Whether the group is held for its strikes, and not because a job has asked for that."""
+        return self.limited_by == "hold" and self.strikes is not None and self.strikes.until_ms == self.until_ms
+
 
 class Groups(NamedTuple):
     """A page of groups, by name. end: the name behind which the next page begins; "" for the last page."""

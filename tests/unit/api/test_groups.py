@@ -2,7 +2,7 @@
 
 import unittest
 
-from lib.api.groups import _cursor, _names, _place_in, _present
+from lib.api.groups import _names, _present, cursor_of, place_in
 from lib.errors import GroupNotFound, InvalidFields, QueueNotFound
 from lib.jobs.group_strikes import GroupStrikes
 from lib.jobs.start_limits import OwnLimits, Rate
@@ -37,13 +37,13 @@ class Names(unittest.TestCase):
 class Cursors(unittest.TestCase):
     def test_a_cursor_leads_back_to_its_name_whatever_bytes_that_has(self) -> None:
         for name in ("tenant-42", "a/b:c@d", b"by \xff hand".decode(errors="surrogateescape")):
-            self.assertEqual(name, _place_in(_cursor(name)))
-        self.assertEqual("", _place_in(""))
+            self.assertEqual(name, place_in(cursor_of(name)))
+        self.assertEqual("", place_in(""))
 
     def test_a_text_that_no_page_gave_is_refused(self) -> None:
         for text in ("%", "é", "a", "====", "a b"):
             with self.subTest(text), self.assertRaises(InvalidFields) as refused:
-                _place_in(text)
+                place_in(text)
             self.assertEqual("?cursor", refused.exception.errors[0].pointer)
 
     def test_no_name_of_a_group_lies_between_another_and_what_stands_before_it(self) -> None:
