@@ -109,7 +109,7 @@ def _shared(
         settings=settings,
         threads=ThreadPoolExecutor(sum(settings.worker_queues.values()), "job"),
         rng=random.Random(),
-        timings=Timings(Meters(link, keys), runner_id, bulkheads),
+        timings=Timings(Meters(link, keys), runner_id, bulkheads, services.resources.take_outcomes),
         busy=BusyQueues(),
         turns=Turns(),
         blank=blank,
