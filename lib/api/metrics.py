@@ -249,7 +249,8 @@ class _OfLimits:
         self._lines = Family(
             "waybill_queue_groups",
             "gauge",
-            "Groups of a queue with ready jobs: they wait for their turn, for a job of theirs to end, or for a time.",
+            "Groups of a queue with ready jobs: they wait for their turn, for a job of theirs to end, or for a time. As"
+            " struck those whose jobs got no answer, with ready jobs or without.",
         )
 
     @property
