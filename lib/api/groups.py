@@ -14,6 +14,7 @@ from lib.api.queues import LIMITS_SINCE, check_name
 from lib.errors import GroupNotFound
 from lib.http1.message import Response
 from lib.jobs.group import GROUP_NAME, GROUP_RULE
+from lib.jobs.group_strikes import GroupStrikes
 from lib.jobs.queue_settings import as_asked
 from lib.jobs.start_limits import group_changes_in, rate_shown
 from lib.jobs.timestamps import timestamp
@@ -37,9 +38,9 @@ class GroupOperations:
     async def list_page(self, call: Call) -> Response:
         check_name(call.path["queue"])
         limit = query.whole(call.parameters, "limit", 1, 200, 50)
-        page = await self._groups.page(call.path["queue"], _place_in(call.parameters.get("cursor", "")), limit)
+        page = await self._groups.page(call.path["queue"], place_in(call.parameters.get("cursor", "")), limit)
         items = [_present(group) for group in page.items]
-        return answer_json(200, {"items": items, "next_cursor": _cursor(page.end) if page.end else None})
+        return answer_json(200, {"items": items, "next_cursor": cursor_of(page.end) if page.end else None})
 
     async def read(self, call: Call) -> Response:
         """One group, with no jobs where it has not begun: the queue's limits hold for it all the same."""
@@ -64,7 +65,7 @@ class GroupOperations:
         return Response(204)
 
     async def release(self, call: Call) -> Response:
-        """End a hold before its time."""
+        """End a hold before its time, and take the group's strikes away."""
         queue, name = _names(call.path)
         json_body.expect_no_fields(call.request.body)
         group, is_replayed = await self._groups.release(queue, name, idempotency.keyed(call))
@@ -94,17 +95,24 @@ def _present(group: Group) -> dict[str, Any]:
         "until": timestamp(group.until_ms) if group.until_ms is not None else None,
         "limits": {"concurrency": group.concurrency, "rate": rate_shown(group.rate)},
         "own": group.own is not None,
+        "strikes": None if group.strikes is None else strikes_shown(group.strikes),
     }
+
+
+def strikes_shown(strikes: GroupStrikes) -> dict[str, Any]:
+    """{"count": 3, "last_at": "2026-…", "until": "2026-…", "error": "LinkLost: api.example.com:443 …"}"""
+    last_at, until = timestamp(strikes.last_ms), timestamp(strikes.until_ms)
+    return {"count": strikes.times, "last_at": last_at, "until": until, "error": strikes.words}
 
 
 # A cursor is the last group's name in base64. A name that somebody wrote into Redis by hand may hold any bytes.
 
 
-def _cursor(name: str) -> str:
+def cursor_of(name: str) -> str:
     return base64.urlsafe_b64encode(name.encode(errors="surrogateescape")).rstrip(b"=").decode()
 
 
-def _place_in(cursor: str) -> str:
+def place_in(cursor: str) -> str:
     """The name in a cursor. Raises InvalidFields for a text that no page gave."""
     try:
         raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)

@@ -17,6 +17,7 @@ from lib import __version__
 from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.http1.message import Response
 from lib.jobs.registry import Registry
+from lib.jobs.webhook_outcomes import OUTCOMES, WEBHOOK_TYPE
 from lib.prometheus import CONTENT_TYPE, Family, exposition
 from lib.queue.fleet import Fleet, Program, version_text
 from lib.queue.meters import Counters, Meters, SlotCounts
@@ -168,6 +169,11 @@ class _OfQueues:
         self._untold = Family(
             "waybill_notices_oldest_seconds", "gauge", "For how long the oldest of these has waited; 0: none."
         )
+        self._webhooks = Family(
+            "waybill_webhooks_total",
+            "counter",
+            "Requests of webhooks, by outcome: taken, refused, refused_for_good, no_answer or not_allowed.",
+        )
         self._limits = _OfLimits()
         self._slots = _OfSchedules()
 
@@ -179,7 +185,7 @@ class _OfQueues:
         unreadable.add(self.unreadable)
         gauges = [self.workers, self.warnings, self._programs, self._replacements, unreadable]
         jobs = [self._jobs, self._latency]
-        counted = [*self._events.values(), *self._timings.values()]
+        counted = [*self._events.values(), *self._timings.values(), self._webhooks]
         notices = [self._notices, self._untold]
         return [*gauges, *jobs, *self._limits.families, *counted, *self._slots.families, *notices]
 
@@ -205,6 +211,9 @@ class _OfQueues:
         for (metric, type_name), histogram in counters.timings.items():
             if metric in self._timings:
                 self._timings[metric].add_histogram(histogram, queue=queue, type=type_name)
+        if counters.webhooks or WEBHOOK_TYPE in types:
+            for outcome in sorted({*OUTCOMES, *counters.webhooks}):
+                self._webhooks.add(counters.webhooks.get(outcome, 0), queue=queue, outcome=outcome)
         if counters.slots:
             self._slots.add(queue, counters.slots)
         self._notices.add(counters.notices, queue=queue)
@@ -240,7 +249,8 @@ class _OfLimits:
         self._lines = Family(
             "waybill_queue_groups",
             "gauge",
-            "Groups of a queue with ready jobs: they wait for their turn, for a job of theirs to end, or for a time.",
+            "Groups of a queue with ready jobs: they wait for their turn, for a job of theirs to end, or for a time. As"
+            " struck those whose jobs got no answer, with ready jobs or without.",
         )
 
     @property

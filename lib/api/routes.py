@@ -13,6 +13,7 @@ from lib.api.callbacks import CallbackOperations
 from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
+from lib.api.hosts import HostOperations
 from lib.api.job_filters import FILTERS
 from lib.api.job_types import TypeOperations
 from lib.api.jobs import JobOperations
@@ -31,6 +32,7 @@ _LISTING = frozenset({"queue", "state", *FILTERS, "limit", "cursor"})
 _SCHEDULES = frozenset({"queue", "owner", "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "for_s"})
 _PAGE = frozenset({"limit", "cursor"})
+_HOSTS = frozenset({"queue", "limit", "cursor"})
 _WAIT = frozenset({"wait"})
 
 
@@ -51,6 +53,7 @@ class AllOperations(NamedTuple):
     explain: ExplainOperations
     workflows: WorkflowOperations
     callbacks: CallbackOperations
+    hosts: HostOperations
 
 
 def routes(operations: AllOperations) -> tuple[Route, ...]:
@@ -60,6 +63,7 @@ def routes(operations: AllOperations) -> tuple[Route, ...]:
         Route("GET", "/api/types", "listTypes", operations.types.list_all, scope="read"),
         *_queue_routes(operations.queues, operations.actions),
         *_group_routes(operations.groups),
+        Route("GET", "/api/hosts", "listHosts", operations.hosts.list_page, _HOSTS, scope="read"),
         Route("GET", "/api/workers", "listWorkers", operations.queues.workers, scope="read"),
         *_schedule_routes(operations.schedules),
         *_workflow_routes(operations.workflows),

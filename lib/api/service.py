@@ -28,6 +28,7 @@ from lib.api.callbacks import CallbackOperations
 from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
+from lib.api.hosts import HostOperations
 from lib.api.job_types import TypeOperations
 from lib.api.job_wait import JobWait
 from lib.api.jobs import JobOperations
@@ -58,6 +59,7 @@ from lib.queue.keys import RedisKeys
 from lib.queue.late_schedules import LateSchedules
 from lib.queue.meters import Meters
 from lib.queue.outcome_log import OutcomeLog
+from lib.queue.queue_beginnings import FirstSettings
 from lib.queue.queue_store import QueueStore
 from lib.queue.schedule_store import ScheduleStore
 from lib.queue.told_log import logged_notices
@@ -91,7 +93,7 @@ async def serve(
 
     listening: a bound socket. contract: the file openapi.yaml. read_keys: the API keys as the settings have them now;
     it raises ConfigError."""
-    stores = ServiceStores(settings, log)
+    stores = ServiceStores(settings, log, types.first_settings)
     drain = Drain()
     counts = RequestCounts(slot.memory, slot.number)
     tries = FailedTries()
@@ -131,7 +133,8 @@ async def serve(
 class ServiceStores:
     """The objects by which this process reads and changes jobs, queues and counters in Redis, and their links."""
 
-    def __init__(self, settings: Settings, log: Log) -> None:
+    def __init__(self, settings: Settings, log: Log, first_settings: FirstSettings) -> None:
+        """first_settings: what queues begin with."""
         url, keys = settings.redis_url, RedisKeys(settings.key_prefix)
         self.link = open_link(url, timeout_s=REQUEST_CALL_TIMEOUT_S)
         # For commits of new jobs alone: a long read, or a wait for replicas, must not hold up a POST.
@@ -145,7 +148,14 @@ class ServiceStores:
         notices = logged_notices(
             self.link, keys, log, outcomes, Bulkheads(log), ack_replicas=ack_replicas, commit_link=commit_link
         )
-        self.jobs = JobStore(self.link, keys, commit_link=commit_link, ack_replicas=ack_replicas, notices=notices)
+        self.jobs = JobStore(
+            self.link,
+            keys,
+            commit_link=commit_link,
+            ack_replicas=ack_replicas,
+            notices=notices,
+            first_settings=first_settings,
+        )
         self.explanation_facts = ExplanationFacts(self.link, keys, self.queues.runners, lease_s=settings.lease_s)
         self.schedules = ScheduleStore(self.link, keys)
         self.late_schedules = LateSchedules(self.link, keys)
@@ -192,6 +202,7 @@ def _operations(
         explain=ExplainOperations(stores.explanation_facts),
         workflows=WorkflowOperations(stores.jobs, types, ids, waits, log),
         callbacks=CallbackOperations(stores.jobs, stores.outcomes, tries, log, random.Random()),
+        hosts=HostOperations(stores.queues.groups),
     )
 
 

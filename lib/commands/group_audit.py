@@ -3,7 +3,7 @@
 A ready job of a group stands in the group's line of its priority, `line:high:tenant-42` say. Each group that has such
 jobs has a turn (`turns:high`), or waits in `full` or `resting`: else no claim would ever look at it. A job of a group
 that runs is in `running:tenant-42`, and no other: else too many of the group run, or too few. Upkeep (mend.lua) puts
-most of that right; audit.py tells of what is still wrong at a second look.
+most of that right; audit.py tells of what is still wrong at a second look. A group with strikes is one of `groups`.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from lib.jobs.group_strikes import strikes_from
 from lib.jobs.job import PRIORITIES
 from lib.queue.framing import exact_text, shown_text
 from lib.redis_link.link import RedisLink
@@ -44,6 +45,7 @@ async def read_groups(link: RedisLink, base: str) -> GroupsSeen:
             _, priority, group = name.split(":", 2)
             if group not in turns[priority] | stopped and await _has_waiting(link, base, name):
                 faults[f"the group {group}"] = f"has jobs in {name} and no turn, so that none starts; {MENDED}"
+    faults |= _faults_of_strikes(await link.call("HGETALL", base + "strikes"), groups)
     return GroupsSeen(lines, await _running(link, base, ["", *sorted(groups)]), faults)
 
 
@@ -60,6 +62,18 @@ def running_fault(state: str, group: str | None, running: set[str]) -> str:
     if group and own - running:
         return f"is active and not in running:{group}, so that too many of the group may run until it ends"
     return ""
+
+
+def _faults_of_strikes(flat: list[bytes], groups: set[str]) -> dict[str, str]:
+    """What is wrong with the strikes of groups, as in {"the group api.example.com:443": "has strikes that …"}."""
+    faults = {}
+    for name, text in zip(flat[::2], flat[1::2], strict=True):
+        group = exact_text(name)
+        if strikes_from(shown_text(text)) is None:
+            faults[f"the group {group}"] = f"has strikes that nobody can read: {shown_text(text)[:50]!r}; {MENDED}"
+        elif group not in groups:
+            faults[f"the group {group}"] = "has strikes, and no page shows it; its next job puts that right"
+    return faults
 
 
 async def _has_waiting(link: RedisLink, base: str, line: str) -> bool:

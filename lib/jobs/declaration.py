@@ -25,6 +25,7 @@ from lib.jobs.job import MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S
 from lib.jobs.job_type import WITHOUT_SETTINGS, GroupOf, JobType, PayloadCheck, TypeDefaults, defaults_of
 from lib.jobs.masking import names_secrets
 from lib.jobs.payload import Decode, UnknownAnnotation, decoder_for, fields_of
+from lib.jobs.start_limits import MAX_CONCURRENCY
 from lib.jobs.workflow import WORKFLOW_TYPE
 from lib.logs.log_lines import class_name
 from lib.settings.config import Settings
@@ -51,6 +52,7 @@ class JobMark(NamedTuple):
     group_by: Any
     group: Any
     schedule: ScheduleMark
+    group_concurrency: Any = None
 
 
 @overload
@@ -68,6 +70,7 @@ def job(
     check: CheckFactory | None = None,
     group_by: str | None = None,
     group: GroupFactory | None = None,
+    group_concurrency: int | None = None,
     cron: str | None = None,
     every_s: float | None = None,
     timezone: str | None = None,
@@ -88,6 +91,7 @@ def job(
     check: Any = None,
     group_by: Any = None,
     group: Any = None,
+    group_concurrency: Any = None,
     cron: Any = None,
     every_s: Any = None,
     timezone: Any = None,
@@ -113,6 +117,9 @@ def job(
     group: a function of the settings that is called at the start, and returns the group of all jobs for which neither
     request nor payload names one: what they share outside, as a mail server. None or "": they have none. It may return
     a function, too: that one is called with each payload (a dict that was checked) and returns the payload's group.
+    group_concurrency: how many jobs of each group may run at once in the type's queue. It is a setting that the queue
+    begins with, as PATCH /api/queues/{queue} makes it, and that anybody may change later; of a queue that is there
+    already nothing is changed.
     cron or every_s: the type has a schedule, which workers write (lib/queue/code_schedules.py). Its job has `payload`
     ({} where that is left out) and what else is said here. timezone, overlap, catch_up: as in PUT /api/schedules.
     schedule: its name; left out, it is the type's.
@@ -125,7 +132,7 @@ def job(
     def add_mark(handler: Handler) -> Handler:
         asked = ScheduleMark(cron, every_s, timezone, payload, schedule, overlap, catch_up)
         limits = (queue, max_attempts, timeout_s, backoff, retain_s, give_up_after_s)
-        mark = JobMark(name, *limits, check, group_by, group, asked)
+        mark = JobMark(name, *limits, check, group_by, group, asked, group_concurrency)
         try:
             setattr(handler, _MARKS, (*marks_of(handler), mark))
         except (AttributeError, TypeError):
@@ -181,6 +188,7 @@ def job_type(mark: JobMark, handler: Handler, settings: Settings | None) -> JobT
         "" if callable(group) else group,
         _schedule(mark, name, handler),
         group if callable(group) else None,
+        _checked_concurrency(mark.group_concurrency),
     )
 
 
@@ -276,6 +284,12 @@ def _checked_group_by(path: Any, annotation: Any) -> str:
             raise ValueError(f"group_by={path!r}: {kind.__name__} has no field {name}; it has {', '.join(fields)}")
         kind = fields[name]
     return path
+
+
+def _checked_concurrency(given: Any) -> int | None:
+    if given is None or (type(given) is int and 1 <= given <= MAX_CONCURRENCY):
+        return given
+    raise ValueError(f"group_concurrency is a whole number from 1 to {MAX_CONCURRENCY}, or None, not {given!r}")
 
 
 def _shared_group(group: Any, settings: Settings | None) -> str | GroupOf:

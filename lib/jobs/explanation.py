@@ -193,6 +193,9 @@ def _held(facts: JobFacts) -> Told | None:
         return None
     until_ms, job_id = facts.hold
     rests = f"its group {facts.group} rests until {words.until_text(facts, until_ms)}"
+    strikes = facts.strikes
+    if strikes and strikes.until_ms == until_ms:
+        return Told(f"{rests}, because {words.strikes_text(strikes)}; then one of its jobs tries again", until_ms)
     return Told(f"{rests}, because its job {job_id} has asked for that", until_ms)
 
 
@@ -202,6 +205,8 @@ def _concurrency_limited(facts: JobFacts) -> Told | None:
         for limit, of in ((facts.full_group, f"its group {facts.group}"), (facts.full_queue, facts.record.queue))
         if limit is not None
     ]
+    if facts.full_group and facts.strikes:
+        said.insert(1, f"one at a time until one goes well, because {words.strikes_text(facts.strikes)}")
     return Told("; ".join([*said, *words.place_text(facts)]), eta_s=words.eta_s_of(facts)) if said else None
 
 

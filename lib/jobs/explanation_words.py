@@ -8,6 +8,7 @@ span_text(720_000)   12 min
 import math
 from typing import Any
 
+from lib.jobs.group_strikes import GroupStrikes
 from lib.jobs.job import JobRecord
 from lib.jobs.job_facts import FullLimit, JobFacts, SpentRate
 from lib.jobs.masking import known_secrets, masked_error
@@ -88,6 +89,13 @@ def full_text(limit: FullLimit, of: str) -> str:
     ids = ", ".join(limit.job_ids)
     more = " and others" if limit.running > len(limit.job_ids) else ""
     return f"{limit.running:,} of {limit.limit:,} of {of} run" + (f": {ids}{more}" if ids else "")
+
+
+def strikes_text(strikes: GroupStrikes) -> str:
+    """`nothing answered 3 times in a row, the last time at 2026-… (LinkLost: api.example.com:443 …)`."""
+    times = f"{strikes.times:,} times in a row, the last time " if strikes.times > 1 else ""
+    why = f" ({strikes.words})" if strikes.words else ""
+    return f"nothing answered {times}at {at(strikes.last_ms)}{why}"
 
 
 def spent_text(facts: JobFacts, spent: SpentRate, of: str) -> str:

@@ -5,6 +5,7 @@ explanation.py says what it means. Pure.
 from typing import Literal, NamedTuple
 
 from lib.jobs.edges import KnownEdge
+from lib.jobs.group_strikes import GroupStrikes
 from lib.jobs.job import JobRecord
 from lib.jobs.start_limits import Rate
 from lib.jobs.state import BLOCKED, FINISHED
@@ -52,8 +53,9 @@ class JobFacts(NamedTuple):
     served: queues that living runners serve, asked only where none serves the job's; None where no runner lives at all.
     beat_ms: when the runner that claimed the job last was heard of. ended_a_minute: how many jobs of the queue ended
     lately. ahead: how many jobs are claimed before this one, as exactly as `precision` says; of a job of a group, how
-    many jobs of that group. group: "" for none. hold, full_…, spent_…: what keeps the jobs of the group, or of the
-    queue, from starting now. parents: of the jobs that a blocked job waits for, or by which a job was ended, the first.
+    many jobs of that group. group: "" for none. hold, strikes, full_…, spent_…: what keeps the jobs of the group, or of
+    the queue, from starting now. parents: of the jobs that a blocked job waits for, or by which a job was ended, the
+    first.
     """
 
     record: JobRecord
@@ -73,6 +75,7 @@ class JobFacts(NamedTuple):
     group: str = ""
     is_group_paused: bool = False
     hold: GroupHold | None = None
+    strikes: GroupStrikes | None = None
     full_group: FullLimit | None = None
     full_queue: FullLimit | None = None
     spent_group: SpentRate | None = None

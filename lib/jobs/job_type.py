@@ -51,6 +51,8 @@ class JobType:
     group: the group of a job for which neither the request nor the payload names one; "" for none.
     group_of: gives that group for a payload that was admitted, where it is not the same for all; None: `group` holds.
     schedule: the schedule that its `@job` declares.
+    group_concurrency: how many jobs of each group may run at once, as a setting that the type's queue begins with;
+    None: the queue begins without.
     """
 
     name: str
@@ -69,6 +71,7 @@ class JobType:
     group: str = ""
     schedule: DeclaredSchedule | None = None
     group_of: GroupOf | None = None
+    group_concurrency: int | None = None
     defaults: dict[str, Any] = field(init=False, repr=False, compare=False)
     """What a job has where its request says nothing: the values that the checks of fields.py would give for the other
     fields, under their names there, and the defaults of a spec under the names there."""

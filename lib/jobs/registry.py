@@ -19,6 +19,7 @@ from lib.jobs.handler import Discard, Handler, HandOver, JobContext, Retry, Snoo
 from lib.jobs.job_type import JobType
 from lib.jobs.module import ModuleFault, load_module
 from lib.jobs.parents import Parent, Results
+from lib.jobs.queue_settings import stored
 from lib.logs.log_lines import class_name
 from lib.settings.config import Settings
 
@@ -66,6 +67,15 @@ class Registry:
         return queues
 
     @property
+    def first_settings(self) -> dict[str, dict[str, str]]:
+        """{"webhook": {"group_concurrency": "10"}}: what queues begin with, as Redis keeps it."""
+        return {
+            one.queue: stored({"groups": {"concurrency": one.group_concurrency}})
+            for one in self.types
+            if one.group_concurrency is not None
+        }
+
+    @property
     def schedules(self) -> list[DeclaredSchedule]:
         """Those that types declare, sorted by the types' names."""
         return [one.schedule for one in self.types if one.schedule is not None]
@@ -88,6 +98,7 @@ def load(modules: Iterable[str], settings: Settings | None = None) -> Registry:
     if not types and not faults:
         faults.append("JOB_MODULES: it names no module, so there is no type of job")
     registry = Registry(types.values())
+    faults += _at_odds(registry)
     if not faults and registry.schedules:
         faults = [f"JOB_MODULES: {fault}" for fault in faults_of(registry.schedules, registry)]
     if not faults and settings is not None:
@@ -95,6 +106,17 @@ def load(modules: Iterable[str], settings: Settings | None = None) -> Registry:
     if faults:
         raise ConfigError(faults)
     return registry
+
+
+def _at_odds(registry: Registry) -> list[str]:
+    """A sentence for each type whose queue begins, by an earlier type, with another group_concurrency."""
+    faults, firsts = [], dict[str, JobType]()
+    for one in registry.types:
+        first = one if one.group_concurrency is None else firsts.setdefault(one.queue, one)
+        if first.group_concurrency != one.group_concurrency:
+            named = f"{first.name} {first.group_concurrency}, {one.name} {one.group_concurrency}"
+            faults.append(f"JOB_MODULES: types of the queue {one.queue} differ in their group_concurrency: {named}")
+    return faults
 
 
 def checks_of(modules: Iterable[str]) -> list[tuple[str, Callable[[Any], Any]]]:

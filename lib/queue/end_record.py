@@ -6,6 +6,7 @@ A runner ends an attempt by one of five verbs, each with a function here that ma
     complete_without_result("id1", 7, "email", "…")     id1|7|temail|it is no JSON;      finish.lua
     fail_record("id1", 7, {"type": …}, 2.5)             id1|7|2500|{"type":…};           fail.lua, tried again in 2.5 s
     fail_record("id1", 7, …, 2.5, holds_group=True)     id1|7|2500h|{"type":…};          … and its group rests so long
+    fail_record("id1", 7, …, 2.5, strike="LinkLost")    id1|7|2500sLinkLost|{"type":…};  … a strike against its group
     fail_record("id1", 7, {"type": …}, None)            id1|7||{"type":…};               fail.lua, the job is dead
     snooze_record("id1", 7, {"type": …}, 60)            id1|7|60000|{"type":…};          snooze.lua
     release_record("id1", 7)                            id1|7||;                         release.lua
@@ -26,6 +27,7 @@ from lib.queue.framing import FIELD, PART, RECORD
 # type checker sees what is passed: tests/unit/queue/test_end_record.py holds the length and the order.
 _new = tuple.__new__
 _COMPLETED = f"{FIELD}-"
+STRIKE_CHARS = 200
 
 
 class EndRecord(NamedTuple):
@@ -51,12 +53,21 @@ def complete_without_result(job_id: str, token: int, type_name: str, reason: str
 
 
 def fail_record(
-    job_id: str, token: int, error: dict[str, Any], delay_s: float | None, *, holds_group: bool = False
+    job_id: str,
+    token: int,
+    error: dict[str, Any],
+    delay_s: float | None,
+    *,
+    holds_group: bool = False,
+    strike: str | None = None,
 ) -> EndRecord:
     """For fail.lua: the job is tried again after delay_s seconds; None makes it dead. holds_group: until it is tried
-    again, no job of its group begins."""
-    delay_ms = "" if delay_s is None else f"{max(0, round(delay_s * 1000))}{'h' if holds_group else ''}"
-    return EndRecord(job_id, token, f"{FIELD}{delay_ms}{FIELD}{to_json(error)}")
+    again, no job of its group begins. strike: what went wrong, where that is a strike against the job's group, as in
+    "LinkLost: api.example.com:443 …"; the first STRIKE_CHARS are kept."""
+    option = "" if delay_s is None else f"{max(0, round(delay_s * 1000))}{'h' if holds_group else ''}"
+    if strike is not None:
+        option += f"s{_one_line(strike[:STRIKE_CHARS])}"
+    return EndRecord(job_id, token, f"{FIELD}{option}{FIELD}{to_json(error)}")
 
 
 def snooze_record(
@@ -88,6 +99,11 @@ def hand_over_record(job_id: str, token: int, within_s: float, *, is_last: bool)
 def note_record(job_id: str, token: int, notes: str) -> EndRecord:
     """For note.lua, whose records have the same form: what a job that still runs has noted (Notes.unsent)."""
     return EndRecord(job_id, token, f"{FIELD}{FIELD}{notes}")
+
+
+def _one_line(text: str) -> str:
+    """The text with a blank for each character that can't be printed: FIELD and RECORD are such."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def records_text(records: Sequence[EndRecord]) -> bytes:

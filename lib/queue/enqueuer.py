@@ -8,20 +8,20 @@
 """
 
 import asyncio
-import contextlib
 import functools
 import secrets
 from collections.abc import Callable, Coroutine
 from math import inf
 from typing import Any
 
-from lib.errors import OutcomeUnknown, RedisKeysBroken, RedisUnavailable, UpgradeNeeded, behind_a_change
+from lib.errors import OutcomeUnknown, RedisKeysBroken, RedisUnavailable, UpgradeNeeded
 from lib.jobs.job import Accepted, NewJob
 from lib.jobs.submission import without_group
 from lib.queue.committer import Committer
 from lib.queue.enqueue_text import BEGUN, accepted_from, new_jobs_text
 from lib.queue.fleet import UpgradeGate
 from lib.queue.keys import RedisKeys
+from lib.queue.queue_beginnings import NONE, FirstSettings, QueueBeginnings
 from lib.queue.refusals import REFUSED, refused_job_error
 from lib.queue.replicas import Replicas
 from lib.queue.scripts import Scripts
@@ -50,6 +50,7 @@ class Enqueuer:
         ack_replicas: int,
         clock: Callable[[], float],
         gate: UpgradeGate,
+        first_settings: FirstSettings = NONE,
     ) -> None:
         """commit_link: for commits alone, if it is another one than `link`. clock: seconds, of this process alone."""
         self._link = link
@@ -61,6 +62,7 @@ class Enqueuer:
         self._replicas = Replicas(commit_link, keys, self._process_id, ack_replicas)
         self._clock = clock
         self._gate = gate
+        self.beginnings = QueueBeginnings(link, keys, first_settings)
         self._asking: set[asyncio.Task[None]] = set()
         self._committers: dict[str, Committer[NewJob, Accepted]] = {}
         # One count for all queues: a queue's committer may be forgotten and made anew, and no number may come twice.
@@ -219,14 +221,9 @@ class Enqueuer:
         return await self._confirmed(queue, jobs, call, reply)
 
     async def _confirmed(self, queue: str, jobs: list[NewJob], call: EnqueueCall, reply: bytes) -> list[Accepted]:
-        """What became of the jobs, once the queue's name and the replicas are sure.
-
-        A queue that begins with this commit may have been removed since this process named it. So its name is written
-        again before any of its jobs is answered.
-        """
+        """What became of the jobs, once the queue's name and the replicas are sure."""
         if reply.startswith(BEGUN):
-            with behind_a_change(), contextlib.suppress(RedisKeysBroken):
-                await self._link.call("SADD", self._keys.queues, queue)
+            await self.beginnings.begun(queue)
         if self._ack_replicas:
             await self._replicas.confirm({queue: call[3]})
         return accepted_from(jobs, reply)

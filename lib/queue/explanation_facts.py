@@ -14,6 +14,7 @@ from lib.errors import JobNotFound, RedisKeysBroken
 from lib.ids import queue_of
 from lib.jobs.edges import KnownEdge, edges_from
 from lib.jobs.explanation import needs_runner
+from lib.jobs.group_strikes import strikes_from
 from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, ParentFacts, Precision, SpentRate
 from lib.jobs.parent_words import MOST_PARENTS, edges_to_show
 from lib.jobs.start_limits import rate_from
@@ -96,6 +97,7 @@ def _facts(job_id: str, found: dict[str, Any]) -> JobFacts:
         group=shown_text(found["group"]),
         is_group_paused=bool(found["group_paused"]),
         hold=_hold(shown_text(found["held"])),
+        strikes=strikes_from(shown_text(found["strikes"])),
         full_group=_full(shown_text(found["full_group"])),
         full_queue=_full(shown_text(found["full_queue"])),
         spent_group=_spent(shown_text(found["spent_group"])),

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from lib.errors import GroupNotFound, RedisUnavailable
+from lib.jobs.group_strikes import GroupStrikes, strikes_from
 from lib.jobs.job import NO_KEY, Keyed
 from lib.jobs.start_limits import OwnLimits, Rate, concurrency_from, own_limits_from, rate_from
 from lib.queue.framing import exact_text, optional_number, shown_text
@@ -23,7 +24,7 @@ from lib.queue.unreadable import understood
 from lib.redis_link.link import RedisLink
 
 CHANGE_TRIES = 10
-_FIELDS = 6
+_FIELDS = 7
 """How many elements groups.lua answers for each group."""
 
 
@@ -33,6 +34,7 @@ class Group(NamedTuple):
     ready, running: how many jobs. limited_by: `concurrency`, `rate`, `hold` or `paused` where none of its jobs may
     start now, else None. until_ms: when a rate or a hold ends, by Redis' clock. concurrency, rate: the limits that
     hold for it, its own or those of the queue's groups. own: what was set for this group alone; None for nothing.
+    strikes: how often in a row its jobs got no answer; None where they do. With strikes its concurrency is 1.
     """
 
     name: str
@@ -43,6 +45,12 @@ class Group(NamedTuple):
     concurrency: int | None
     rate: Rate | None
     own: OwnLimits | None
+    strikes: GroupStrikes | None = None
+
+    @property
+    def rests_for_strikes(self) -> bool:
+        """Whether the group is held for its strikes, and not because a job has asked for that."""
+        return self.limited_by == "hold" and self.strikes is not None and self.strikes.until_ms == self.until_ms
 
 
 class Groups(NamedTuple):
@@ -96,14 +104,17 @@ class GroupStore:
             )
 
     async def release(self, queue: str, name: str, keyed: Keyed = NO_KEY) -> tuple[Group, bool]:
-        """End the group's hold now. Returns the group, and True if the same request ended it before under its key.
+        """End the group's hold and its strikes now. Returns the group, and True if the same request did that before
+        under its key.
 
-        Raises QueueNotFound, IdempotencyKeyReused, or GroupNotFound where the group is not held.
+        Raises QueueNotFound, IdempotencyKeyReused, or GroupNotFound where the group is not held and has no strikes.
         """
         await self._expect_queue(queue)
         answer = await self._scripts.call("release_group", self._keys.base(queue), name, *keyed)
         if answer == b"missing":
-            raise GroupNotFound(f"the group {name} of the queue {queue} is not held; there is nothing to release")
+            raise GroupNotFound(
+                f"the group {name} of the queue {queue} is not held and has no strikes; there is nothing to release"
+            )
         return await self._read(queue, name), is_replay(answer.decode())
 
     async def _own_text(self, queue: str, name: str) -> str:
@@ -127,8 +138,10 @@ class GroupStore:
             end, *flat = reply
             rows = zip(*[iter(flat)] * _FIELDS, strict=True)
             items = [
-                _group(shown_text(name), numbers, own_limits_from(shown_text(own)), of_all)
-                for name, *numbers, own in rows
+                _group(shown_text(name), numbers, own_limits_from(shown_text(own)), of_all)._replace(
+                    strikes=strikes_from(shown_text(strikes))
+                )
+                for name, *numbers, own, strikes in rows
             ]
         return Groups(items, exact_text(end))
 

@@ -30,6 +30,7 @@ from lib.queue.keys import RedisKeys
 from lib.queue.listing import Cursor, ListingPart, Wanted, merged, page_from
 from lib.queue.named_jobs import NamedJobs
 from lib.queue.notices import Notices
+from lib.queue.queue_beginnings import NONE, FirstSettings
 from lib.queue.refusals import CHANGED, DONE, cancel_refusal, delete_refusal, not_found, retry_refusal, wrong_state
 from lib.queue.replays import is_replay
 from lib.queue.scripts import Scripts
@@ -58,16 +59,25 @@ class JobStore:
         ack_replicas: int = 0,
         clock: Callable[[], float] = time.monotonic,
         notices: Notices | None = None,
+        first_settings: FirstSettings = NONE,
     ) -> None:
         """commit_link: a link for new jobs alone, so that neither they nor the other calls wait for each other.
-        notices: where a program has its own, which logs."""
+        notices: where a program has its own, which logs. first_settings: what queues begin with that have their first
+        job from here."""
         self._link = link
         self._keys = keys
         self._scripts = Scripts(link)
         self._gate = UpgradeGate(Fleet(link, keys), clock)
         self._enqueuer = Enqueuer(
-            link, commit_link or link, keys, ack_replicas=ack_replicas, clock=clock, gate=self._gate
+            link,
+            commit_link or link,
+            keys,
+            ack_replicas=ack_replicas,
+            clock=clock,
+            gate=self._gate,
+            first_settings=first_settings,
         )
+        self.beginnings = self._enqueuer.beginnings
         # Taken over as they are, and not called by methods of this class: every job passes here.
         self.enqueue = self._enqueuer.enqueue
         self.post = self._enqueuer.post

@@ -17,6 +17,8 @@ wb:{q}:running:<group>        SET     ids of the group's jobs that run; of jobs 
 wb:{q}:full                   SET     groups with waiting jobs that wait for one of their jobs to end, or are paused
 wb:{q}:resting                ZSET    group -> ms at which it may run again: its rate, or a hold
 wb:{q}:held                   HASH    group -> "<ms until which it rests> <id of the job that said so>"
+wb:{q}:strikes                HASH    group -> "<how many> <ms of the last> <ms until which it rests> <what went wrong>"
+                                      of groups whose last jobs got no answer (lua/parts/strikes.lua)
 wb:{q}:rate:<group>           LIST    "<bucket>:<starts until then>" (lua/parts/rate.lua); the queue's own in `rate:`
 wb:{q}:limits                 HASH    group -> limits of its own, "<concurrency>|<starts>/<ms>|<1 if paused>"
 wb:{q}:groups                 ZSET    every group that has or lately had jobs -> 0
@@ -94,7 +96,7 @@ TYPES = {
     **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots", "unsure", "outside"), "zset"),
     **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
-    **dict.fromkeys(("slot_counts", "followers"), "hash"),
+    **dict.fromkeys(("slot_counts", "followers", "strikes"), "hash"),
     **dict.fromkeys(("full", "running:"), "set"),
     **dict.fromkeys(("epoch", "keeper", "deputy"), "string"),
     **dict.fromkeys(("events", "notices"), "stream"),
@@ -154,6 +156,10 @@ class RedisKeys:
 
     def meta(self, queue: str) -> str:
         return self.base(queue) + "meta"
+
+    def totals(self, queue: str) -> str:
+        """What is counted of the queue's jobs: it is there as soon as the queue has had one."""
+        return self.base(queue) + "totals"
 
     def limits(self, queue: str) -> str:
         return self.base(queue) + "limits"

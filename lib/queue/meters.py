@@ -1,11 +1,12 @@
 """What is counted of a queue since it began: its jobs' events by type, how long jobs waited and ran; its schedules.
 
     totals     {"completed email": 812, "dead email": 3}
-    timings    {"wait 0.1 email": 790, "wait sum email": 41200000, "duration 0.5 email": 600, …}
+    timings    {"wait 0.1 email": 790, "wait sum email": 41200000, "duration 0.5 email": 600, "webhooks inf taken": 5}
     slots      {"fired": 41, "skipped": 1, "missed": 0, "late 50": 40, "late 100": 1, "late sum": 812}
 
 The scripts count events and slots in the step that makes them, so those are exact. Runners measure the times, and add
-theirs once a second (`observe`): how many jobs took up to so many seconds, and the sum in microseconds.
+theirs once a second (`observe`): how many jobs took up to so many seconds, and the sum in microseconds. With these go
+the outcomes of webhooks, in fields of the same form: to a version that does not know them they are one more histogram.
 """
 
 from bisect import bisect_left
@@ -18,6 +19,7 @@ from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
 from lib.redis_link.link import RedisLink
 
+_WEBHOOKS = "webhooks"
 OLD_TYPE = "unknown"  # The type of events that were counted before types were.
 
 
@@ -35,13 +37,14 @@ class SlotCounts(NamedTuple):
 class Counters(NamedTuple):
     """totals: ("completed", "email") -> count. timings: ("wait" or "duration", "email") -> a histogram. slots: None for
     a queue that never had a schedule. notices: how many wait to be told (notices.py), and untold_s: the oldest for how
-    long."""
+    long. webhooks: outcome (webhook_outcomes.py) -> count."""
 
     totals: dict[tuple[str, str], int]
     timings: dict[tuple[str, str], Histogram]
     slots: SlotCounts | None = None
     notices: int = 0
     untold_s: float = 0.0
+    webhooks: Mapping[str, int] = {}
 
 
 class Meters:
@@ -62,7 +65,8 @@ class Meters:
     async def read(self, queue: str) -> Counters:
         """Raises RedisUnavailable."""
         totals, timings, *of_slots, notices, untold_ms = await self._scripts.call("meter", self._keys.base(queue))
-        return Counters(_totals(totals), _timings(timings), _slots(*of_slots), notices, int(untold_ms) / 1000)
+        found, webhooks = _timings(timings)
+        return Counters(_totals(totals), found, _slots(*of_slots), notices, int(untold_ms) / 1000, webhooks)
 
 
 def _totals(text: bytes) -> dict[tuple[str, str], int]:
@@ -73,17 +77,27 @@ def _totals(text: bytes) -> dict[tuple[str, str], int]:
     return totals
 
 
-def _timings(text: bytes) -> dict[tuple[str, str], Histogram]:
-    """A bound that this version does not have, of an older or newer runner, counts for the next larger one."""
+def outcome_field(outcome: str) -> str:
+    """The field of `timings` in which webhooks of this outcome are counted."""
+    return f"{_WEBHOOKS} inf {outcome}"
+
+
+def _timings(text: bytes) -> tuple[dict[tuple[str, str], Histogram], dict[str, int]]:
+    """The histograms, and the outcomes of webhooks. A bound that this version does not have, of an older or newer
+    runner, counts for the next larger one."""
     timings: dict[tuple[str, str], Histogram] = {}
+    webhooks: dict[str, int] = {}
     for name, count in counters(text).items():
         metric, bound, kind = (*name.split(" ", 2), "", "")[:3]
+        if metric == _WEBHOOKS:
+            webhooks[kind] = count
+            continue
         histogram = timings.setdefault((metric, kind), Histogram(JOB_BOUNDS_S))
         if bound == "sum":
             histogram.sum_us = count
         else:
             histogram.counts[bisect_left(JOB_BOUNDS_S, float(bound))] += count
-    return timings
+    return timings, webhooks
 
 
 def _slots(text: bytes, schedules: int, overdue_ms: bytes) -> SlotCounts | None:

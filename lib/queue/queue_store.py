@@ -49,7 +49,8 @@ class Census(NamedTuple):
     event -> count since the queue began. settings: what queue_settings.shown gives, {"paused": False, "max_depth":
     None, …} where nothing was set. limited: which of the queue's own limits keeps its jobs waiting now, if one does.
     lines: how many groups wait for their turn (waiting), for a job of theirs to end (full), or for a time (resting),
-    and how many of the latter are held by a job of theirs (held); empty where the queue has no groups.
+    and how many of the latter are held by a job of theirs (held); how many have strikes, with ready jobs or without
+    (struck); empty where the queue has no groups.
     """
 
     queue: str

@@ -23,11 +23,9 @@ from lib.errors import (
     IdempotencyKeyReused,
     OutcomeUnknown,
     QueueFull,
-    RedisKeysBroken,
     RedisUnavailable,
     TooManyFollowers,
     WorkflowEnded,
-    behind_a_change,
 )
 from lib.ids import queue_of
 from lib.jobs.job import NO_KEY, Keyed
@@ -298,9 +296,7 @@ class Workflows:
             except RedisUnavailable:
                 raise fault from None
         if reply.startswith(BEGUN):
-            # The queue may have been removed since it was named.
-            with behind_a_change(), contextlib.suppress(RedisKeysBroken):
-                await self._link.call("SADD", self._keys.queues, queue)
+            await self._enqueuer.beginnings.begun(queue)
         ms = int(reply.removeprefix(BEGUN)[: -text.count(RECORD)])  # A letter a job stands behind the time.
         return _Sent(ms, reply.endswith(b"0") and not is_sent_twice)
 

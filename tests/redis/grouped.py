@@ -66,6 +66,8 @@ def held_record(job_id: str, token: int, delay_ms: int) -> EndRecord:
     return fail_record(job_id, token, ERROR, delay_ms / 1000, holds_group=True)
 
 
+NO_ANSWER = "LinkLost: host:443 closed the link"
+
 ENDS = {
     "finish": lambda job: complete_record(job.job_id, job.token, "noop", ""),
     "fail": lambda job: fail_record(job.job_id, job.token, ERROR, 60.0),
@@ -101,6 +103,12 @@ class Runner:
 
     async def hold(self, job: Handed, delay_ms: int) -> None:
         await self.send_ends("fail", held_record(job.job_id, job.token, delay_ms))
+
+    async def strike(self, *jobs: Handed, delay_ms: int | None = 60_000, words: str = NO_ANSWER) -> None:
+        """End these attempts by fail.lua: nobody answered them."""
+        delay_s = None if delay_ms is None else delay_ms / 1000
+        records = [fail_record(job.job_id, job.token, ERROR, delay_s, strike=words) for job in jobs]
+        await self.send_ends("fail", *records)
 
     async def send_ends(self, script: str, *records: EndRecord) -> None:
         letters = await self._scripts.call(script, self._base, self.runner_id, records_text(records))

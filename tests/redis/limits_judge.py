@@ -86,8 +86,8 @@ class LimitsJudge:
 
     def _judge_concurrency(self, starts: Sequence[Start]) -> None:
         for group in {start.group for start in starts} - {""}:
-            most, active = self.lines.limits_of(group).concurrency, self.lines.active_by_group[group]
-            assert most is None or len(active) <= most, f"{len(active)} of the group {group} run, {most} are allowed"
+            active = self.lines.active_by_group[group]
+            assert not self.lines.is_full(group, 0), f"{len(active)} of the group {group} run: too many"
         most = self.lines.queue_limits.concurrency
         active_count = sum(map(len, self.lines.active_by_group.values()))
         assert not starts or most is None or active_count <= most, f"{active_count} jobs run, {most} are allowed"

@@ -13,6 +13,7 @@ here by the keys alone; nothing of lib/ helps.
     resting                   ZSET  group -> ms at which it may run again
     outside                   ZSET  id of a job that waits for a callback -> ms; it counts as one that runs
     held                      HASH  group -> "<until ms> <id of the job that held it>"
+    strikes                   HASH  group -> "<how many> <ms of the last> <until ms> <what went wrong>"
     limits                    HASH  group -> "<concurrency>|<limit>/<per_ms>|<1 if paused>"
     groups                    ZSET  every group that has or lately had jobs
 """
@@ -46,6 +47,7 @@ class Lines(NamedTuple):
     full: set[str]
     resting: dict[str, float]
     held: dict[str, str]
+    strikes: dict[str, str]
     own_limits: dict[str, str]
     groups: set[str]
     meta: dict[str, str]
@@ -91,8 +93,14 @@ class Lines(NamedTuple):
         """Whether the group's own limits let a job of it begin, by all that is noted. A pause of the queue, and the
         queue's limits, are not asked."""
         limits = self.limits_of(group)
-        is_full = limits.concurrency is not None and len(self.active_by_group[group]) >= limits.concurrency
-        return not is_full and not limits.is_paused and self.rests_until(group) <= now_ms
+        return not self.is_full(group, 1) and not limits.is_paused and self.rests_until(group) <= now_ms
+
+    def is_full(self, group: str, more: int) -> bool:
+        """Whether the group's concurrency lets no `more` jobs of it begin. With strikes runners have one of its jobs at
+        a time, whatever is outside."""
+        most, active = self.limits_of(group).concurrency, self.active_by_group[group]
+        is_over = most is not None and len(active) + more > most
+        return is_over or (group in self.strikes and len(active - self.outside) + more > 1)
 
     def rests_until(self, group: str) -> float:
         """Until when, in ms, the group rests by a rate or a hold; 0 where it does not."""
@@ -124,6 +132,7 @@ def read_lines(client: Client, base: str) -> Lines:
         full=set(found.get("full", [])),
         resting=_scores(pairs("resting")),
         held=pairs("held"),
+        strikes=pairs("strikes"),
         own_limits=pairs("limits"),
         groups=set(pairs("groups")),
         meta=pairs("meta"),
@@ -205,4 +214,5 @@ def _unnoted(lines: Lines) -> list[str]:
         found.append(f"`rationed` is not set, and there are limits or lines: {lines.meta}")
     named = {group for groups in lines.waiting.values() for group in groups} | lines.running.keys() - {""}
     found += [f"{group} has jobs and is not among the groups" for group in sorted(named - lines.groups)]
-    return found
+    lost = sorted(lines.strikes.keys() - lines.groups)
+    return [*found, *(f"{group} has strikes and is not among the groups" for group in lost)]

@@ -9,11 +9,11 @@ from lib.errors import CallbackGone, CallbackUnknown, WrongState
 from lib.jobs.callback_key import CallbackKey, new_callback_key
 from lib.jobs.job import ClaimedJob, Revision
 from lib.queue.callback_store import AttemptOver
-from lib.queue.end_record import hand_over_record
+from lib.queue.end_record import fail_record, hand_over_record
 from lib.queue.lease import Lease
 from tests.redis.callback_races import CallbackRaces
-from tests.redis.case import KEEP_ALL, RedisCase, ending
-from tests.redis.grouped import GroupedCase, Runner
+from tests.redis.case import ERROR, KEEP_ALL, RedisCase, ending
+from tests.redis.grouped import GroupedCase, Handed, Runner
 
 AN_HOUR_S = 3600.0
 RESULT = '{"rows":5}'
@@ -529,6 +529,63 @@ class Slots(GroupedCase):
         await self.job_store.callbacks.complete(key, RESULT)
 
         self.assertEqual(1, len((await other.claim(1)).ids))
+
+
+class Strikes(GroupedCase):
+    """A receiver that takes work, or says what became of it, is there: its group has no strikes any more."""
+
+    async def struck(self) -> tuple[Runner, list[Handed]]:
+        """A runner that has four jobs of the group, whose first got no answer."""
+        await self.put("a", 6)
+        runner = await self.runner("w1")
+        first, *jobs = (await runner.claim(4)).jobs
+        for job in jobs:
+            await self.job_store.callbacks.expect(job.job_id, job.token)
+        await runner.send_ends("fail", fail_record(first.job_id, first.token, ERROR, 60, strike="LinkLost: a"))
+        self.assertIn("a", self.lines().strikes)
+        return runner, jobs
+
+    async def hand_over(self, runner: Runner, *jobs: Handed) -> None:
+        records = [hand_over_record(job.job_id, job.token, AN_HOUR_S, is_last=False) for job in jobs]
+        await runner.send_ends("hand_over", *records)
+
+    async def test_a_202_ends_them(self) -> None:
+        runner, jobs = await self.struck()
+
+        await self.hand_over(runner, jobs[0])
+
+        self.assertEqual(({}, {}), (self.lines().strikes, self.lines().held))
+
+    async def test_a_callback_ends_them(self) -> None:
+        await self.put("a", 2)
+        runner = await self.runner("w1")
+        out, failing = (await runner.claim(2)).jobs
+        key = await self.job_store.callbacks.expect(out.job_id, out.token)
+        await self.hand_over(runner, out)
+        await runner.send_ends("fail", fail_record(failing.job_id, failing.token, ERROR, 60, strike="LinkLost: a"))
+        self.assertIn("a", self.lines().strikes)
+
+        await self.job_store.callbacks.fail(key, FAILED, 60)
+
+        self.assertEqual({}, self.lines().strikes)
+
+    async def test_what_is_out_does_not_keep_one_from_trying_whether_anybody_answers(self) -> None:
+        await self.limit(group_concurrency="4")
+        await self.put("a", 6)
+        runner = await self.runner("w1")
+        *out, failing = (await runner.claim(3)).jobs
+        for job in out:
+            await self.job_store.callbacks.expect(job.job_id, job.token)
+        await self.hand_over(runner, *out)
+        await runner.send_ends("fail", fail_record(failing.job_id, failing.token, ERROR, 60, strike="LinkLost: a"))
+        self.client.hset(self.base + "strikes", "a", "1 1 1 LinkLost: a")
+        self.client.hset(self.base + "held", "a", "1 " + failing.job_id)
+        self.client.zadd(self.base + "resting", {"a": 1})
+
+        tried = (await runner.claim(5)).jobs
+
+        self.assertEqual(1, len(tried))
+        self.assertEqual([], (await runner.claim(5)).jobs)
 
 
 class Races(CallbackRaces):

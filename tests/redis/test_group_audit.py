@@ -49,6 +49,16 @@ class GroupAudit(GroupedCase):
 
         await self.assert_found()
 
+    async def test_strikes_that_nobody_can_read_or_see_are_named(self) -> None:
+        self.client.hset(self.base + "strikes", mapping={"a": "many", "b": "1 2 3 x", "c": "2 3 4"})
+        self.client.zadd(self.base + "groups", {"c": 0})
+
+        await self.assert_found(
+            f"the group a has strikes that nobody can read: 'many'; {MENDED}",
+            "the group b has strikes, and no page shows it; its next job puts that right",
+        )
+        self.client.flushall()
+
     async def test_a_line_that_holds_cancelled_jobs_alone_needs_no_turn(self) -> None:
         (cancelled,) = await self.put(GROUP)
         await self.job_store.cancel(cancelled)

@@ -8,6 +8,7 @@ from tests.redis.grouped import GroupedCase, Handed, Runner
 from tests.redis.lines import faults_of
 
 ROUNDS = 2
+NAMES = ("turns:normal", "full", "resting", "running:a", "rate:a", "limits", "groups", "held", "bells", "strikes")
 
 
 class ByHand(GroupedCase):
@@ -187,7 +188,7 @@ class ByHand(GroupedCase):
 
 class WrongTypes(GroupedCase):
     async def test_a_key_of_the_wrong_type_stops_no_other_group_and_is_mended(self) -> None:
-        for name in ("turns:normal", "full", "resting", "running:a", "rate:a", "limits", "groups", "held", "bells"):
+        for name in NAMES:
             with self.subTest(key=name):
                 self.empty()
                 await self.limit(group_concurrency="3", group_rate="100/1000")

@@ -2,6 +2,7 @@
 
 import unittest
 
+from lib.jobs.webhook_outcomes import WebhookOutcomes
 from lib.prometheus import JOB_BOUNDS_S
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.meters import Meters
@@ -34,6 +35,37 @@ class Observed(RedisCase):
         self.assertEqual(4, sum(ran.counts))
         self.assertEqual(2, found["duration", "a type of words"].counts[-1])
         self.assertEqual(2, found["wait", "mail"].counts[0])
+
+    async def test_outcomes_of_webhooks_go_with_the_times_and_are_no_histogram(self) -> None:
+        outcomes = WebhookOutcomes()
+        timings = Timings(self.meters, "a", Bulkheads(ALog(self)), outcomes.take)
+        for outcome in ("taken", "taken", "no_answer"):
+            outcomes.note("q", outcome)
+        outcomes.note("other", "refused")
+        timings.note_run("q", "webhook", 0.2)
+
+        await timings.flush()
+        outcomes.note("q", "taken")
+        await timings.flush()
+        await timings.flush()
+
+        found, other = await self.meters.read("q"), await self.meters.read("other")
+        self.assertEqual({"taken": 3, "no_answer": 1}, found.webhooks)
+        self.assertEqual([("duration", "webhook")], [*found.timings])
+        self.assertEqual(({"refused": 1}, {}), (other.webhooks, other.timings))
+
+    async def test_outcomes_are_kept_while_redis_is_away_and_counted_once(self) -> None:
+        outcomes, link = WebhookOutcomes(), LosesReplies(self.link)
+        timings = Timings(Meters(link, self.keys), "a", Bulkheads(ALog(self)), outcomes.take)
+        outcomes.note("q", "taken")
+        link.lose = 1
+
+        await timings.flush()
+        outcomes.note("q", "taken")
+        await timings.flush()
+        await timings.flush()
+
+        self.assertEqual({"taken": 2}, (await self.meters.read("q")).webhooks)
 
     async def test_what_was_sent_twice_is_counted_once(self) -> None:
         link = LosesReplies(self.link)
@@ -77,7 +109,7 @@ class Observed(RedisCase):
         self.assertEqual((2, 1, 5), (wait.counts[JOB_BOUNDS_S.index(0.5)], wait.counts[-1], wait.sum_us))
 
     async def test_a_queue_of_which_nothing_was_counted_is_empty(self) -> None:
-        self.assertEqual(({}, {}, None, 0, 0.0), await self.meters.read("nowhere"))
+        self.assertEqual(({}, {}, None, 0, 0.0, {}), await self.meters.read("nowhere"))
 
     async def test_what_was_counted_before_types_were_is_of_an_unknown_type(self) -> None:
         self.client.hset(self.base + "totals", mapping={"completed": 5, "completed mail": 2})

@@ -146,7 +146,16 @@ class Shown(GroupedCase):
         await runner.claim(1)
 
         self.assertEqual({}, plain)
-        self.assertEqual({"waiting": 1, "full": 1, "resting": 1, "held": 1}, (await self.queues.census("q")).lines)
+        counts = {"waiting": 1, "full": 1, "resting": 1, "held": 1, "struck": 0}
+        self.assertEqual(counts, (await self.queues.census("q")).lines)
+
+    async def test_a_group_with_strikes_is_counted_as_well_when_its_rest_is_over(self) -> None:
+        await self.put("host")
+        runner = await self.runner()
+        await runner.strike(*(await runner.claim(1)).jobs, delay_ms=None)
+        await self.call("mend", 100)
+
+        self.assertEqual(1, (await self.queues.census("q")).lines["struck"])
 
 
 if __name__ == "__main__":

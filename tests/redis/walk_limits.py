@@ -15,12 +15,12 @@ from collections.abc import Awaitable, Callable
 
 from lib.jobs.job import NewJob
 from lib.jobs.state import BLOCKED, FINISHED, WAITING
-from lib.queue.end_record import EndRecord
+from lib.queue.end_record import EndRecord, fail_record
 from lib.redis_link.link import RedisLink
 from tests.redis.grouped import held_record, reply_from
 from tests.redis.limits_judge import LimitsJudge
 from tests.redis.lines import LETTERS, read_lines
-from tests.redis.walk import QUEUE, Walk, main
+from tests.redis.walk import ERROR, QUEUE, Walk, main
 from tests.system.oracle import Client
 
 LIVING = (*WAITING, BLOCKED, "active")
@@ -73,6 +73,8 @@ class LimitedWalk(Walk):
     def _ending(self, script: str, job_id: str, token: int) -> EndRecord:
         if script == "fail" and self._rng.random() < 0.2:
             return held_record(job_id, token, self._rng.choice((1, 30, 200)))
+        if script == "fail" and self._rng.random() < 0.1:
+            return fail_record(job_id, token, ERROR, self._rng.choice((0, 0.02, 60, None)), strike="LinkLost: x")
         return super()._ending(script, job_id, token)
 
     # Steps.
@@ -94,7 +96,7 @@ class LimitedWalk(Walk):
     async def _release(self) -> str:
         group = self._rng.choice(GROUPS)
         answer = await self._call("release_group", group, *self._keyed())
-        known = b"done" if group in self.judge.lines.held else b"missing"
+        known = b"done" if {group} & {*self.judge.lines.held, *self.judge.lines.strikes} else b"missing"
         assert answer in (known, b"replayed", b"conflict"), f"release_group {group}: {answer}"
         return "release_group"
 
@@ -106,7 +108,7 @@ class LimitedWalk(Walk):
             following, *fields = [
                 one.decode() if isinstance(one, bytes) else str(one) for one in await self._call("groups", after, 2)
             ]
-            found |= {fields[at]: (int(fields[at + 1]), int(fields[at + 2])) for at in range(0, len(fields), 6)}
+            found |= {fields[at]: (int(fields[at + 1]), int(fields[at + 2])) for at in range(0, len(fields), 7)}
             if not following:
                 break
             after = following

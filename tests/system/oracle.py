@@ -63,6 +63,8 @@ class _Queue:
     running: dict[str, set[str]] = field(default_factory=dict)
     turns: dict[str, set[str]] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
+    strikes: dict[str, str] = field(default_factory=dict)
+    groups: set[str] = field(default_factory=set)
     most_runners: int = 0
     schedules: dict[str, dict[str, str]] = field(default_factory=dict)
     slots: dict[str, float] = field(default_factory=dict)
@@ -182,6 +184,10 @@ def _file(queue: _Queue, key: str, kind: str, value: list[str]) -> None:
         queue.turns[rest] = set(pairs)
     elif key in ("full", "resting"):
         queue.stopped |= set(value if key == "full" else pairs)
+    elif key == "strikes":
+        queue.strikes = pairs
+    elif key == "groups":
+        queue.groups = set(pairs)
     elif key in ("workers", "graves"):
         queue.most_runners += len(pairs)
     elif key == "gone":
@@ -266,7 +272,8 @@ def _faults_of_schedules(queue: _Queue) -> list[str]:
 
 def _faults_of_groups(queue: _Queue) -> list[str]:
     """`running:<group>` holds the group's jobs that run, in a runner or outside, and no other. A group with a job that
-    waits in its line has a turn in that priority, or is full, or rests: else no claim looks at it."""
+    waits in its line has a turn in that priority, or is full, or rests: else no claim looks at it. A group with strikes
+    has a number of them, and is among the groups."""
     active: dict[str, set[str]] = {}
     for job_id, job in queue.jobs.items():
         if job.get("state") == "active" or job_id in queue.indexes.get("outside", {}):
@@ -275,6 +282,11 @@ def _faults_of_groups(queue: _Queue) -> list[str]:
         f"running:{group} holds {sorted(queue.running.get(group, ()))}, and {sorted(active.get(group, ()))} run"
         for group in sorted((queue.running.keys() | active.keys()) - {""})
         if queue.running.get(group, set()) != active.get(group, set())
+    ]
+    found += [
+        f"{group} has the strikes {text!r}, and {'is' if group in queue.groups else 'is not'} among the groups"
+        for group, text in sorted(queue.strikes.items())
+        if group not in queue.groups or not re.match(r"[1-9]\d* \d+ \d+ ", text)
     ]
     for name, ids in sorted(queue.lists.items()):
         if name.startswith("line:"):

@@ -101,6 +101,8 @@ class Alerts(unittest.TestCase):
         self.redis.client.zadd("wb:{default}:resting", {"tenant-42": 4_000_000_000_000})
         self.redis.client.hset("wb:{default}:held", "tenant-42", "4000000000000 default-1")
         self.until_firing("WaybillGroupHeld")
+        self.redis.client.hset("wb:{default}:strikes", "tenant-42", "3 1 4000000000000 LinkLost: closed")
+        self.until_firing("WaybillHostSilent")
 
         # At its max_depth the queue has no room for the job of a slot, which stays due.
         self.server.request("PATCH", "/api/queues/default", {"max_depth": 0})

@@ -379,6 +379,9 @@ class Successes(Live):
         self.assertEqual([changed.body], listed.body["items"])
         self.assertEqual(changed.body, self.ask("readGroup", f"{queue}/groups/tenant-42").body)
         self.assertEqual(404, self.ask("releaseGroup", f"{queue}/groups/tenant-42/release").status)
+        (host,) = self.ask("listHosts", "/api/hosts?queue=fair&limit=1").body["items"]
+        self.assertEqual(("tenant-42", "paused", 0), (host["host"], host["reason"], host["strikes"]))
+        self.assertEqual(404, self.ask("listHosts", "/api/hosts?queue=nobody").status)
         self.assertEqual(204, self.ask("resetGroup", f"{queue}/groups/tenant-42").status)
 
     def test_the_types_are_shown_with_what_a_job_of_each_gets(self) -> None:

@@ -4,7 +4,7 @@ import unittest
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.faults import cluster, graphs, idempotency, races, sweep, zombies
+from tests.faults import cluster, graphs, hosts, idempotency, races, sweep, zombies
 from tests.faults.bench import Bench
 from tests.faults.load import ask
 from tests.faults.row import Row
@@ -32,6 +32,9 @@ class Quick(unittest.TestCase):
 
     def test_cancel_against_claim_against_finish(self) -> None:
         self.assert_clean([races.cancels(1000)])
+
+    def test_a_mute_host_has_nobody_else_wait(self) -> None:
+        self.assert_clean([hosts.mute(100, timeout_s=10)])
 
     def test_a_workflow_stops_whose_server_dies_before_it_can_stop_the_jobs(self) -> None:
         self.assert_clean([graphs.stopped(Row("stopped"), 500)])

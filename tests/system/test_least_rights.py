@@ -33,6 +33,7 @@ class LeastRights(unittest.TestCase):
             ("PATCH", "/api/queues/email/groups/tenant-42", {"concurrency": 2}, 200),
             ("POST", "/api/jobs/batch", [{**MAIL, "group": "tenant-42"}] * 5, 200),
             ("GET", "/api/queues/email/groups", None, 200),
+            ("GET", "/api/hosts?queue=email", None, 200),
             ("POST", "/api/queues/email/groups/tenant-42/release", None, 404),
             ("DELETE", "/api/queues/email/groups/tenant-42", None, 204),
             ("POST", "/api/queues/email/pause", None, 200),

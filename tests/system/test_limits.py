@@ -175,7 +175,7 @@ class Limits(WorkerCase):
         metrics = self.ask("GET", "/metrics").decode()
 
         found = dict(re.findall(r'waybill_queue_groups\{queue="default",state="(\w+)"\} (\d+)', metrics))
-        self.assertEqual({"waiting": "0", "full": "1", "resting": "0", "held": "0"}, found)
+        self.assertEqual({"waiting": "0", "full": "1", "resting": "0", "held": "0", "struck": "0"}, found)
         self.assertNotIn("waybill_queue_limited{", metrics)
         gate.touch()
         self.until_all(ids, "completed")

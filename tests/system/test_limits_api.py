@@ -145,7 +145,8 @@ class OfOneGroup(Api):
         removed = self.ask("DELETE", "/groups/tenant-42")[0]
         after = self.ask("GET", "/groups")[1]
 
-        shown = {"name": "tenant-42", "ready": 3, "running": 0, "limited_by": None, "until": None}
+        state = {"limited_by": None, "until": None, "strikes": None}
+        shown = {"name": "tenant-42", "ready": 3, "running": 0, **state}
         plain = {**shown, "limits": {"concurrency": 2, "rate": None}, "own": False}
         self.assertEqual({"items": [plain], "next_cursor": None}, before)
         self.assertEqual({**shown, "limits": {"concurrency": 5, "rate": RATE}, "own": True}, changed)
@@ -177,7 +178,8 @@ class OfOneGroup(Api):
 
         begun, other = self.ask("GET", "/groups/eu%2Fshop"), self.ask("GET", "/groups/eu")
 
-        limits = {"limited_by": None, "until": None, "limits": {"concurrency": 2, "rate": None}, "own": False}
+        state = {"limited_by": None, "until": None, "strikes": None}
+        limits = {**state, "limits": {"concurrency": 2, "rate": None}, "own": False}
         self.assertEqual((200, {"name": "eu/shop", "ready": 1, "running": 0, **limits}), begun)
         self.assertEqual((200, {"name": "eu", "ready": 0, "running": 0, **limits}), other)
 

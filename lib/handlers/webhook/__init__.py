@@ -20,37 +20,50 @@ from lib.handlers.webhook.webhook_payload import Webhook as Webhook
 from lib.handlers.webhook.webhook_payload import host_of
 from lib.handlers.webhook.webhook_sender import WebhookSender, admits, settings_in_words
 from lib.handlers.webhook.webhook_sender import check_settings as check_settings
-from lib.handlers.webhook.webhook_verdicts import BACKOFF, MAX_ATTEMPTS, AddressNotAllowed, result_of, verdict
+from lib.handlers.webhook.webhook_verdicts import (
+    BACKOFF,
+    MAX_ATTEMPTS,
+    AddressNotAllowed,
+    HTTPStatusFinal,
+    result_of,
+    verdict,
+)
 from lib.http1.client.faults import HttpClientFault
+from lib.ids import queue_of
 from lib.jobs.registry import HandOver, JobContext, job
+from lib.jobs.webhook_outcomes import WEBHOOK_TYPE
 from lib.settings.config import Settings
 
 ACCEPTED = 202
 
 
 @job(
-    "webhook",
+    WEBHOOK_TYPE,
     queue="webhook",
     max_attempts=MAX_ATTEMPTS,
     timeout_s=30,
     backoff=BACKOFF,
     check=admits,
     group=lambda _settings: host_of,
+    group_concurrency=10,
 )
 async def send_webhook(ctx: JobContext, payload: Webhook) -> dict[str, Any]:
     """Send one HTTP request. The result: `{status, headers, body, address, duration_ms, attempt, …}`."""
     sender = ctx.resource(WebhookSender)
-    host = payload.target.origin
+    host, queue = payload.target.origin, queue_of(ctx.job_id) or WEBHOOK_TYPE
     try:
         answer = await sender.send(ctx, payload)
     except (HttpClientFault, AddressNotAllowed) as fault:
+        sender.outcomes.note(queue, "no_answer" if isinstance(fault, HttpClientFault) else "not_allowed")
         # No line holds the URL's path and query, which may be secret.
         ctx.tell("webhook.failed", f"Webhook not sent to {host}: {fault}", host=host)
         raise
     about: dict[str, object] = {"host": host, "status": answer.status, "duration_ms": round(answer.duration_ms, 1)}
     if refusal := verdict(payload, answer, ctx.attempt, sender.clock()):
+        sender.outcomes.note(queue, "refused_for_good" if isinstance(refusal, HTTPStatusFinal) else "refused")
         ctx.tell("webhook.failed", f"Webhook not taken by {host}: {answer.status}", **about)
         raise refusal
+    sender.outcomes.note(queue, "taken")
     ctx.tell("webhook.sent", f"Webhook sent to {host}: {answer.status} in {answer.duration_ms:.0f} ms", **about)
     if answer.status == ACCEPTED and payload.complete_within_s is not None:
         raise HandOver(within_s=payload.complete_within_s)

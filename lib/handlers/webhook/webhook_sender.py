@@ -23,6 +23,7 @@ from lib.http1.client.pool import HttpClient
 from lib.http1.client.special_ranges import parse_allowed
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import JobContext
+from lib.jobs.webhook_outcomes import WebhookOutcomes
 from lib.settings.config import Settings
 
 UNSIGNED = "webhooks go out unsigned, for neither their payload nor the settings have a secret; see WEBHOOK_SECRET"
@@ -43,6 +44,8 @@ class WebhookSender:
         self.clock = clock
         self.warning = ""
         """For lib/work/runner/warnings.py, which reads the attribute of this name on every resource."""
+        self.outcomes = WebhookOutcomes()
+        """For lib/work/runner/timings.py, which takes what is counted here to Redis."""
         self._keys = _keys(settings)
         self._public_url = settings.public_url
         self._client = HttpClient(_guard(settings), tls=_tls(settings), proxy=_proxy(settings))

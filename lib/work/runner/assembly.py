@@ -98,7 +98,9 @@ def _shared(
     services = Services(
         registry=registry,
         log=log,
-        job_store=JobStore(link, keys, ack_replicas=ack_replicas, notices=notices),
+        job_store=JobStore(
+            link, keys, ack_replicas=ack_replicas, notices=notices, first_settings=registry.first_settings
+        ),
         ids=JobIds(),
         resources=Resources(settings, log, blank.copy),
         is_draining=is_draining,
@@ -107,7 +109,7 @@ def _shared(
         settings=settings,
         threads=ThreadPoolExecutor(sum(settings.worker_queues.values()), "job"),
         rng=random.Random(),
-        timings=Timings(Meters(link, keys), runner_id, bulkheads),
+        timings=Timings(Meters(link, keys), runner_id, bulkheads, services.resources.take_outcomes),
         busy=BusyQueues(),
         turns=Turns(),
         blank=blank,

@@ -192,7 +192,9 @@ def fail(job: ClaimedJob, spec: JobSpec, fault: BaseException, rng: Random, ran_
         return kill(job, fault)
     if _is_too_late(job, ran_s + wait_s):
         return give_up(job, fault)
-    record = fail_record(job.job_id, job.token, failure(fault), wait_s, holds_group=holds_group(fault))
+    record = fail_record(
+        job.job_id, job.token, failure(fault), wait_s, holds_group=holds_group(fault), strike=strike_text(fault)
+    )
     retry = f"Job retry {job.attempt + 1}/{spec.max_attempts} in {wait_s:.1f} s"
     msg = f"{retry}{_rest(spec, fault)}: {job.job_id} | {summary(fault)}"
     return AttemptEnd("fail", record, "job.retried", msg, fault)
@@ -243,7 +245,8 @@ def release_unstarted(job: ClaimedJob) -> AttemptEnd:
 
 
 def _dead(job: ClaimedJob, error: dict[str, Any], why: str, fault: BaseException | None = None) -> AttemptEnd:
-    record = fail_record(job.job_id, job.token, error, None)
+    strike = None if fault is None else strike_text(fault)
+    record = fail_record(job.job_id, job.token, error, None, strike=strike)
     return AttemptEnd("fail", record, "job.died", f"Job dead: {job.job_id} | {why}", fault)
 
 
@@ -260,9 +263,22 @@ def holds_group(fault: BaseException) -> bool:
         return False
 
 
+def strike_text(fault: BaseException) -> str | None:
+    """What went wrong, "LinkLost: api.example.com:443 …", where the exception's class says `strikes = True`: nobody
+    answered, and the group's other jobs would meet the same. None for any other exception."""
+    try:
+        return summary(fault) if getattr(type(fault), "strikes", False) is True else None
+    except BaseException:  # noqa: BLE001  The class may have a metaclass of the job's own, which fails in any way.
+        return None
+
+
 def _rest(spec: JobSpec, fault: BaseException) -> str:
-    """The part of a log line that says which group rests."""
-    return f", and the group {spec.group} rests until then" if spec.group and holds_group(fault) else ""
+    """The part of a log line that says which group rests. How long it rests for a strike, fail.lua alone knows."""
+    if not spec.group:
+        return ""
+    if holds_group(fault):
+        return f", and the group {spec.group} rests until then"
+    return f", and the group {spec.group} rests for its strikes" if strike_text(fault) is not None else ""
 
 
 def _asked_s(fault: BaseException) -> float | None:

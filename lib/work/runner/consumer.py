@@ -91,7 +91,7 @@ class Consumer:
         while not self._is_stopping:
             try:
                 if not self._registration.is_known:
-                    await self._registration.register()
+                    await self._register()
                 await self._round()
                 pause_s = FIRST_PAUSE_S
                 self._contact.note_back()
@@ -130,7 +130,7 @@ class Consumer:
         """Register, and give unstarted back what an earlier claim left in the active list, its reply lost: there is no
         slot for such a job any more."""
         if not self._registration.is_known:
-            await self._registration.register()
+            await self._register()
         self._strays.is_list_known = False
         lease = self._registration.lease
         for record in await self._services.job_store.read_many(await self._strays.find(lease)):
@@ -157,7 +157,7 @@ class Consumer:
         while not self._services.is_draining():
             try:
                 if not self._registration.is_known:
-                    await self._registration.register()
+                    await self._register()
                 lease = self._registration.lease
                 was_rationed = lease.is_rationed
                 claim = await self._claim(1, "suspects")
@@ -173,6 +173,11 @@ class Consumer:
         return NOTHING
 
     # One round.
+
+    async def _register(self) -> None:
+        """Be known in Redis as a runner of the queue. Where that never had a job, it begins with what types ask for."""
+        await self._services.job_store.beginnings.serve(self.queue)
+        await self._registration.register()
 
     def _come_back(self, fault: NotRegistered) -> None:
         """The jobs here belong to other runners by now; claim others under a new id."""

@@ -8,12 +8,14 @@ happened to ask first. What an `async def` factory makes is made in a task of it
 import asyncio
 import contextvars
 import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from inspect import isawaitable
 from types import TracebackType
 from typing import Any
 
 from lib.jobs.failure import summary, traceback_of
+from lib.jobs.webhook_outcomes import WebhookOutcomes
 from lib.logs.log import Log
 from lib.settings.config import Settings
 
@@ -127,6 +129,15 @@ class Resources:
         found = [getattr(made, "warning", "") for made in list(self._made.values())]
         # Only text: a logger has a `warning` too, a method.
         return [text for text in found if isinstance(text, str) and text]
+
+    def take_outcomes(self) -> Counter[tuple[str, str]]:
+        """What the resources have counted of webhooks since the last call, by queue and outcome; see timings.py."""
+        found: Counter[tuple[str, str]] = Counter()
+        for made in list(self._made.values()):
+            outcomes = getattr(made, "outcomes", None)
+            if type(outcomes) is WebhookOutcomes:  # A resource of a user's may have something else of that name.
+                found.update(outcomes.take())
+        return found
 
     async def close(self) -> None:
         """Close the resources, the last one first. After CLOSE_S the rest is left to the end of the process."""

@@ -1,4 +1,5 @@
 """How long the jobs of one runner waited and ran, collected here and added to the histograms in Redis once a second.
+What became of webhooks (webhook_outcomes.py) goes with them.
 
 The histograms in Redis are sums over all runners on all hosts, ended runners included, and /metrics shows them. A
 killed runner takes the measurements of its last second along. (Jobs are counted by the Lua scripts, and no count is
@@ -9,13 +10,14 @@ A job costs one append to a list of seconds; `flush` turns the lists into histog
 
 import contextlib
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import NamedTuple
 
 from lib.errors import RedisUnavailable
 from lib.prometheus import JOB_BOUNDS_S, Histogram
 from lib.queue.bulkheads import Bulkheads
-from lib.queue.meters import Meters
+from lib.queue.meters import Meters, outcome_field
 
 Fields = dict[str, int]
 
@@ -32,10 +34,20 @@ class _Batch(NamedTuple):
 
 
 class Timings:
-    """runner_id: Redis keeps the number of the last batch under this id."""
+    """runner_id: Redis keeps the number of the last batch under this id. take_outcomes: gives what became of webhooks
+    since its last call, by queue and outcome."""
 
-    def __init__(self, meters: Meters, runner_id: str, bulkheads: Bulkheads) -> None:
+    def __init__(
+        self,
+        meters: Meters,
+        runner_id: str,
+        bulkheads: Bulkheads,
+        take_outcomes: Callable[[], Mapping[tuple[str, str], int]] = dict,
+    ) -> None:
         self._meters = meters
+        self._take_outcomes = take_outcomes
+        self._outcomes: defaultdict[str, Fields] = defaultdict(dict)
+        """queue -> field of an outcome -> how many since the last batch."""
         self._bulkheads = bulkheads
         self._runner_id = runner_id
         self._uncounted: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
@@ -62,10 +74,11 @@ class Timings:
     async def flush(self) -> None:
         """Add what was measured to Redis. If Redis is away, the same batch is sent again at the next flush."""
         self._count()
-        for queue, histograms in self._counted.items():
-            if queue not in self._unsent and histograms:
+        for queue in {*self._counted, *self._outcomes} - self._unsent.keys():
+            histograms = self._counted.get(queue, {})
+            if fields := _fields(histograms) | self._outcomes.pop(queue, {}):
                 self._number += 1
-                self._unsent[queue] = _Batch(self._number, _fields(histograms))
+                self._unsent[queue] = _Batch(self._number, fields)
                 histograms.clear()
         with contextlib.suppress(RedisUnavailable):
             for queue, batch in list(self._unsent.items()):
@@ -79,6 +92,9 @@ class Timings:
             if values_s:
                 self._histogram(queue, metric, type_name).observe_all(values_s)
                 values_s.clear()
+        for (queue, outcome), count in self._take_outcomes().items():
+            fields, field = self._outcomes[queue], outcome_field(outcome)
+            fields[field] = fields.get(field, 0) + count
 
     def _histogram(self, queue: str, metric: str, type_name: str) -> Histogram:
         histograms = self._counted.setdefault(queue, {})

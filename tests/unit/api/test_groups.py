@@ -2,8 +2,9 @@
 
 import unittest
 
-from lib.api.groups import _cursor, _names, _place_in, _present
+from lib.api.groups import _names, _present, cursor_of, place_in
 from lib.errors import GroupNotFound, InvalidFields, QueueNotFound
+from lib.jobs.group_strikes import GroupStrikes
 from lib.jobs.start_limits import OwnLimits, Rate
 from lib.queue.group_store import Group, _just_before
 
@@ -36,13 +37,13 @@ class Names(unittest.TestCase):
 class Cursors(unittest.TestCase):
     def test_a_cursor_leads_back_to_its_name_whatever_bytes_that_has(self) -> None:
         for name in ("tenant-42", "a/b:c@d", b"by \xff hand".decode(errors="surrogateescape")):
-            self.assertEqual(name, _place_in(_cursor(name)))
-        self.assertEqual("", _place_in(""))
+            self.assertEqual(name, place_in(cursor_of(name)))
+        self.assertEqual("", place_in(""))
 
     def test_a_text_that_no_page_gave_is_refused(self) -> None:
         for text in ("%", "é", "a", "====", "a b"):
             with self.subTest(text), self.assertRaises(InvalidFields) as refused:
-                _place_in(text)
+                place_in(text)
             self.assertEqual("?cursor", refused.exception.errors[0].pointer)
 
     def test_no_name_of_a_group_lies_between_another_and_what_stands_before_it(self) -> None:
@@ -63,14 +64,28 @@ class Shown(unittest.TestCase):
                 "until": "2025-11-29T09:53:20.123Z",
                 "limits": {"concurrency": 2, "rate": {"limit": 5, "per_s": 1.5}},
                 "own": True,
+                "strikes": None,
             },
             _present(GROUP),
+        )
+
+    def test_its_strikes(self) -> None:
+        strikes = GroupStrikes(3, 1764410000123, 1764410004123, "LinkLost: closed")
+
+        self.assertEqual(
+            {
+                "count": 3,
+                "last_at": "2025-11-29T09:53:20.123Z",
+                "until": "2025-11-29T09:53:24.123Z",
+                "error": "LinkLost: closed",
+            },
+            _present(GROUP._replace(strikes=strikes))["strikes"],
         )
 
     def test_nothing_is_shown_as_null(self) -> None:
         shown = _present(Group("a", 0, 0, None, None, None, None, None))
 
-        self.assertEqual([None, None, {"concurrency": None, "rate": None}, False], [*shown.values()][3:])
+        self.assertEqual([None, None, {"concurrency": None, "rate": None}, False, None], [*shown.values()][3:])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 from lib.jobs.backoff import Backoff
 from lib.jobs.explanation import REASONS, Explanation, explain, needs_runner
 from lib.jobs.explanation_words import span_text
+from lib.jobs.group_strikes import GroupStrikes
 from lib.jobs.job import Attempt, JobRecord
 from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, SpentRate
 from lib.jobs.spec import JobSpec
@@ -249,6 +250,24 @@ class Limited(unittest.TestCase):
         self.assertEqual(("held", self.UNTIL), (found.reason, found.until_ms))
         self.assertEqual(
             f"its group a rests until {IN_40_S}, in 40 s, because its job email-9 has asked for that", found.detail
+        )
+
+    def test_a_group_that_rests_for_its_strikes_says_what_went_wrong(self) -> None:
+        strikes = GroupStrikes(3, self.UNTIL - 4000, self.UNTIL, "LinkLost: host:443 closed the link")
+        resting = self.explained(group="a", hold=GroupHold(self.UNTIL, "email-9"), strikes=strikes)
+        asked = self.explained(group="a", hold=GroupHold(self.UNTIL + 1, "email-9"), strikes=strikes)
+        probed = self.explained(group="a", full_group=FullLimit(1, 1, ("email-8",)), strikes=strikes._replace(times=1))
+
+        self.assertEqual(("held", self.UNTIL), (resting.reason, resting.until_ms))
+        self.assertRegex(
+            resting.detail,
+            f"^its group a rests until {IN_40_S}, in 40 s, because nothing answered 3 times in a row, the last time at "
+            r"\S+ \(LinkLost: host:443 closed the link\); then one of its jobs tries again$",
+        )
+        self.assertIn("because its job email-9 has asked for that", asked.detail)
+        self.assertRegex(
+            probed.detail,
+            "^1 of 1 of its group a run: email-8; one at a time until one goes well, because nothing answered at ",
         )
 
     def test_a_concurrency_says_what_runs_of_the_group_and_of_the_queue(self) -> None:

@@ -23,6 +23,37 @@ class Report:
 
 
 class Load(LoadCase):
+    def test_a_queue_begins_with_what_a_type_asks_for_and_types_must_agree(self) -> None:
+        @job("a", queue="hooks", group_concurrency=10)
+        async def a(ctx: Any, payload: Report) -> None: ...
+
+        @job("b", queue="hooks", group_concurrency=10)
+        async def b(ctx: Any, payload: Report) -> None: ...
+
+        @job("c", queue="hooks", group_concurrency=9)
+        async def c(ctx: Any, payload: Report) -> None: ...
+
+        @job("d", queue="hooks")
+        async def d(ctx: Any, payload: Report) -> None: ...
+
+        found = load([self.module("jobs_a", a=a, b=b, d=d)])
+        with self.assertRaises(ConfigError) as refused:
+            load([self.module("jobs_b", a=a, c=c)])
+
+        self.assertEqual({"hooks": {"group_concurrency": "10"}}, found.first_settings)
+        (fault,) = refused.exception.faults
+        self.assertIn("types of the queue hooks differ in their group_concurrency: a 10, c 9", fault)
+
+    def test_a_group_concurrency_is_a_number_of_jobs(self) -> None:
+        for wrong in (0, -1, 1.5, True, "10", 100_001):
+
+            @job("a", group_concurrency=wrong)  # type: ignore[arg-type]
+            async def a(ctx: Any, payload: Report) -> None: ...
+
+            with self.assertRaises(ConfigError) as refused:
+                load([self.module(f"jobs_{wrong}", a=a)])
+            self.assertIn("group_concurrency is a whole number from 1 to 100000", str(refused.exception.faults))
+
     def test_async_and_plain_handlers_are_found_with_their_defaults(self) -> None:
         @job("report", queue="slow", max_attempts=2, timeout_s=7, backoff=(1, 9), retain_s=0.5, give_up_after_s=60)
         async def report(ctx: Any, payload: Report) -> None: ...

@@ -5,7 +5,7 @@
 -- ARGV 1 the name behind which the page begins, or ''  2 most groups
 -- RETURNS {the last name of the page where there are more, or '', then for each group: name, how many of its jobs are
 --      ready, how many run, what stops it: 'paused' | 'hold' | 'rate' | 'concurrency' | '', until when (ms) or '', its
---      own limits as in limit_group.lua, or ''}
+--      own limits as in limit_group.lua, or '', its strikes as in parts/strikes.lua, or ''}
 -- @use group_stop lines
 local after, most = ARGV[1], tonumber(ARGV[2])
 local from = after == '' and '-' or '(' .. after
@@ -23,8 +23,7 @@ local reply = {#names > most and names[most] or ''}
 for i = 1, math.min(#names, most) do
   local name = names[i]
   local by, until_ms = stop_of(name)
-  for _, value in ipairs({name, lines().depth(name), running_of(name), by, until_ms, limits_text(name)}) do
-    reply[#reply + 1] = tostring(value)
-  end
+  local numbers = {name, lines().depth(name), running_of(name), by, until_ms, limits_text(name), strikes_text(name)}
+  for _, value in ipairs(numbers) do reply[#reply + 1] = tostring(value) end
 end
 return reply

@@ -11,7 +11,7 @@
 local most = tonumber(ARGV[1])
 put_aside_broken('zset', 'groups', 'resting', 'turns:high', 'turns:normal', 'turns:low')
 put_aside_broken('set', 'full', 'running:')
-put_aside_broken('hash', 'held', 'limits', 'stale')
+put_aside_broken('hash', 'held', 'limits', 'stale', 'strikes')
 put_aside_broken('list', 'bells', 'rate:')
 
 -- WHY: whoever deleted `groups` left the names that stand elsewhere.

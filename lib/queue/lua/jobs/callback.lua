@@ -18,7 +18,7 @@
 -- @transition blocked --callback--> dead
 -- @transition blocked --callback--> cancelled
 -- @use callback_token cancel_request check_types clock conclude delay history notices outside slots tally type_of_job
--- @use is_outside
+-- @use is_outside strike
 -- WHY `==` for the secret: Lua keeps equal strings once, and compares addresses. What is compared is a hash besides.
 local id, token, sha256, verb, text, ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local job = base .. 'job:' .. id
@@ -73,5 +73,7 @@ else
   tally('retried', {[type_of_job(job)] = 1})
 end
 give_slots_back()
+-- Whoever calls back is there.
+if group and group ~= '' then end_strikes(group) end
 publish_delayed('callback')
 return {'done', redis.call('HGET', job, 'state'), notices_given > 0 and '+' or ''}

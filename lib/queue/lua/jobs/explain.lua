@@ -23,6 +23,7 @@
 --    and what keeps jobs of a queue with limits or groups from starting, each '' where it does not:
 --      group_paused   '1'
 --      held           '1760000030000 emails-01a2…': until when the group rests, and the job that has asked for that
+--      strikes        the group's strikes, as in parts/strikes.lua
 --      full_group full_queue     '2|2|id,id': the concurrency, how many run, and the ids of some of these
 --      spent_group spent_queue   '100/60000|1760000030000': the rate that is used up, and ms at which it allows a start
 -- @use alive clock edges isolation job_place limits_seen queue_settings record_text
@@ -54,6 +55,7 @@ local function living()
 end
 
 local seen = {group_paused = '', held = '', full_group = '', full_queue = '', spent_group = '', spent_queue = ''}
+seen.strikes = ''
 local callback_by = state == 'blocked' and score_in('outside', id) or ''
 if rationed and callback_by == '' and (state == 'ready' or state == 'delayed' or state == 'blocked') then
   see_queue_limits(seen, concurrency, rate)

@@ -6,17 +6,17 @@
 -- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed; and a + behind them
 --      where other jobs wait for one that has ended, and are to be told (parts/notices.lua)
 -- @transition active --complete--> completed
--- @rarely blocks_on_bells each_note give_notice keep_notes leave lines mark_of note_limits publish push quarantine
--- @rarely queue_settings ring tell_end type_in_spec wait_for what_it_said
--- @use records check_types active_list conclude fence last_words notes slots types notices
+-- @rarely blocks_on_bells each_note end_strikes end_strikes_of give_notice keep_notes leave lines mark_of note_limits
+-- @rarely publish push quarantine queue_settings ring strike strikes_of tell_end type_in_spec wait_for what_it_said
+-- @use records check_types active_list conclude fence last_words notes slots types notices strike
 -- WHY not end_attempt: it takes ids out of the active list one by one, and remove_from_active takes all at once.
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'completed')
 has_followers()
 -- ends: the id, verdict, option and rest of each record, one record behind the other. retains: id -> `retain`.
--- groups: id -> `group`.
-local ends, size, mine, retains, groups = {}, 0, {}, nil, nil
+-- groups: id -> `group`. have_groups: is any of these a group's name, and not ''?
+local ends, size, mine, retains, groups, have_groups = {}, 0, {}, nil, nil, false
 for id, token, option, rest in each_record(records) do
   local verdict, retain, group = verdict_on(base .. 'job:' .. id, token, runner)
   ends[size + 1], ends[size + 2], ends[size + 3], ends[size + 4] = id, verdict, option, rest
@@ -29,6 +29,7 @@ for id, token, option, rest in each_record(records) do
   if group then
     groups = groups or {}
     groups[id] = group
+    have_groups = have_groups or group ~= ''
   end
 end
 local removed = #mine > 0 and remove_from_active(mine, runner) or {}
@@ -64,4 +65,6 @@ end
 
 conclude('completed', completed, 'complete', fields, types, retains)
 give_slots_back()
+-- A job of a group went well: whatever it calls is there.
+if have_groups and redis.call('EXISTS', base .. 'strikes') == 1 then end_strikes_of(completed, groups) end
 return table.concat(answers) .. (notices_given > 0 and '+' or '')

@@ -7,13 +7,13 @@
 -- RETURNS as finish.lua
 -- @transition active --hand_over--> blocked
 -- @transition active --hand_over--> cancelled
--- @use block callback_token check_types clock conclude end_attempts last_words notes notices slots
+-- @use block callback_token check_types clock conclude end_attempts last_words notes notices slots strike
 -- WHY a superseded job is handed over all the same: this attempt goes on, and only another one would not be made.
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'blocked', 'outside', 'cancelled')
 has_followers()
-local cancelled, fields = {}, {}
+local cancelled, fields, out, groups = {}, {}, {}, {}
 local function hand_over(id, token, option, rest, group)
   local job = base .. 'job:' .. id
   local _, last_words = split_last_words(rest)
@@ -30,9 +30,11 @@ local function hand_over(id, token, option, rest, group)
   redis.call('ZADD', base .. 'outside', digits(deadline_ms), id)
   redis.call('HDEL', job, 'unknown_since')
   block(id, job, nil, 'ended', token)
+  out[#out + 1], groups[id] = id, group
 end
 
 local answers = end_attempts(records, runner, hand_over, true)
 conclude('cancelled', cancelled, 'cancel', fields)
+end_strikes_of(out, groups)
 publish_blocked('hand_over')
 return answers .. (notices_given > 0 and '+' or '')

@@ -13,7 +13,7 @@
 -- @transition ready --expire--> dead
 -- @rarely add_one announce as_count blocks_on_bells conclude count_stale drop_id is_stale_in kill
 -- @rarely leave_expiring letter_of make_ready past_of place promote_due publish_ready put_back quarantine stands_twice
--- @rarely tally turn_away type_in_spec unmark_stale
+-- @rarely strikes_of tally turn_away type_in_spec unmark_stale
 -- @rarely give_notice has_followers mark_of tell_end wait_for what_it_said
 -- @use bell claiming due hand_out keeper lines promote_due queue_settings rate stale_ids turns claim_fields clock
 -- @use group_room queue_room rested

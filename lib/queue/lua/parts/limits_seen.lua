@@ -33,6 +33,7 @@ end
 local function see_group_limits(seen, group)
   local concurrency, rate, is_paused = limits_of(group)
   local room, by, until_ms = room_of(group), stop_of(group)
+  seen.strikes = strikes_text(group)
   if is_paused then
     seen.group_paused = '1'
   elseif room.slots <= 0 then

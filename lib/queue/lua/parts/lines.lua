@@ -169,8 +169,8 @@ local function lines()
   -- start(group): a group that was stopped may perhaps run again: it has its turns, and a runner is woken. A claim that
   -- looks at it stops it again where it may not.
   local function start(group)
-    redis.call('SREM', base .. 'full', group)
-    redis.call('ZREM', base .. 'resting', group)
+    redis.pcall('SREM', base .. 'full', group)
+    redis.pcall('ZREM', base .. 'resting', group)
     if resume({group}) then ring() end
   end
 

@@ -1,7 +1,7 @@
 -- mend_group(group): make what is written of one group agree with its lines and its jobs. Returns whether anything was
 -- broken, whether the group has a turn that it did not have, and how many jobs were looked at.
--- @use broken_keys lines group_room clock is_outside
-local MOST_SEEN = 100
+-- @use broken_keys lines group_room clock is_outside strikes
+local MOST_SEEN, DAY_MS = 100, 86400000
 
 -- Ids of `running` whose job runs no more go. Returns how many there were, and how many were looked at.
 local function drop_ghosts(group)
@@ -25,6 +25,15 @@ local function has_right_turn(priority, group, running)
   return false
 end
 
+-- keeps_strikes(group): has the group strikes, the last of them within a day? Older ones go.
+-- WHY a day: a job that is tried again in 12 hours is in no line until then, and the strikes are what is known.
+local function keeps_strikes(group)
+  local _, last_ms = strikes_of(group)
+  if last_ms and math.abs(now_ms - last_ms) < DAY_MS then return true end
+  redis.call('HDEL', base .. 'strikes', group)
+  return false
+end
+
 -- Forget a group that has no job: no turn, no count of stale ids, no name.
 local function forget_group(group, running)
   for _, priority in ipairs(lines().PRIORITIES) do
@@ -32,7 +41,7 @@ local function forget_group(group, running)
     redis.call('HDEL', base .. 'stale', 'line:' .. priority .. ':' .. group)
   end
   redis.call('SREM', base .. 'full', group)
-  if running == 0 then redis.call('ZREM', base .. 'groups', group) end
+  if running == 0 and not keeps_strikes(group) then redis.call('ZREM', base .. 'groups', group) end
 end
 
 -- Does the group rest as it must? A hold that `resting` does not know is noted there again. A group that rests for its

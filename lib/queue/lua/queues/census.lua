@@ -9,8 +9,9 @@
 --      now          Redis' clock (ms)
 --      limited      'concurrency' or 'rate 1760000060000' where that limit of the queue lets no waiting job start now,
 --                   and the ms at which it does; else ''
---      lines        how many groups have waiting jobs that may start, are full or paused, rest, and are held: a text
---                   as below, as in 'waiting\0313\031full\0311\031resting\0312\031held\0311'; '' without groups
+--      lines        how many groups have waiting jobs that may start, are full or paused, rest, are held, and have
+--                   strikes: a text as below, as in 'waiting\0313\031full\0311\031resting\0312\031held\0311' and so
+--                   on; '' without groups
 --      totals minute last_minute settings   each a text 'name\31value\31name\31value …', as in 'enqueued email\0317':
 --                   counts since the queue began, of this minute and of the last one, and what was set for the queue
 -- @use clock alive has_waiting queue_room queue_settings
@@ -63,8 +64,9 @@ local function line_counts()
     waiting = waiting + math.max(0, turns - (redis.call('ZSCORE', base .. 'turns:' .. priority, '') and 1 or 0))
   end
   local full, resting = redis.call('SCARD', base .. 'full'), redis.call('ZCARD', base .. 'resting')
-  local held = redis.call('HLEN', base .. 'held')
-  return table.concat({'waiting', waiting, 'full', full, 'resting', resting, 'held', held}, '\31')
+  local held, struck = redis.call('HLEN', base .. 'held'), redis.call('HLEN', base .. 'strikes')
+  local counts = {'waiting', waiting, 'full', full, 'resting', resting, 'held', held, 'struck', struck}
+  return table.concat(counts, '\31')
 end
 
 local function joined(key) return table.concat(redis.call('HGETALL', base .. key), '\31') end

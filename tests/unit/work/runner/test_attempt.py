@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
+from lib.http1.client.faults import AddressRefused, LinkLost
 from lib.jobs import registry
 from lib.jobs.backoff import Backoff
 from lib.jobs.failure import ERROR_BYTES
@@ -188,6 +189,43 @@ class WentWrong(Case):
 
             self.assertEqual((script, option), (ending.script, words(ending)[0]))
             self.assertEqual(option.endswith("h"), "the group tenant-42 rests until then" in ending.msg, ending.msg)
+
+    def test_an_exception_whose_class_says_so_is_a_strike_against_the_group(self) -> None:
+        class Meta(type):
+            @property
+            def strikes(cls) -> bool:
+                raise SystemExit(3)
+
+        class Odd(Exception, metaclass=Meta): ...
+
+        class Truthy(Exception):
+            strikes = 1
+
+        class Final(Discard):
+            strikes = True
+
+        grouped = spec()._replace(group="api.example.com:443")
+        for fault, number, strike in (
+            (LinkLost("api.example.com:443 closed the link"), 1, "sLinkLost: api.example.com:443 closed the link"),
+            (LinkLost("closed"), 3, "sLinkLost: closed"),
+            (Final("closed"), 1, "sFinal: closed"),
+            (AddressRefused("127.0.0.1"), 1, ""),
+            (Retry("429", after_s=30), 1, ""),
+            (Odd("x"), 1, ""),
+            (Truthy("x"), 1, ""),
+        ):
+            ending = attempt.fail(claimed(grouped.to_text(), number), grouped, fault, self.rng)
+
+            self.assertEqual(("fail", strike), (ending.script, words(ending)[0].lstrip("0123456789")))
+            rests = ", and the group api.example.com:443 rests for its strikes" in ending.msg
+            self.assertEqual(bool(strike) and ending.event == "job.retried", rests, ending.msg)
+
+    def test_what_is_given_up_strikes_as_well(self) -> None:
+        job = claimed(b"")._replace(gives_up_ms=1)
+
+        ending = attempt.fail(job, spec(), LinkLost("closed"), self.rng)
+
+        self.assertEqual(("job.died", "sLinkLost: closed"), (ending.event, words(ending)[0]))
 
     def test_a_discard_is_dead_at_once(self) -> None:
         self.assertEqual(("fail", ""), (self.of(Discard("never")).script, words(self.of(Discard("never")))[0]))
