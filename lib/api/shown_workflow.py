@@ -9,8 +9,8 @@ It is made of the workflow's own job and of its members as they were seen (queue
 from collections.abc import Sequence
 from typing import Any
 
-from lib.api.shown_edges import shown_edges
 from lib.jobs.job import JobRecord
+from lib.jobs.shown_edges import shown_edges
 from lib.jobs.timestamps import LAST_MS, timestamp
 from lib.jobs.workflow_view import WorkflowMember, counts_of, progress_of
 

@@ -12,8 +12,8 @@ have followers, jobs that wait for their end and will be told of it.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lib.api.shown import job_text
 from lib.jobs.job import JobRecord
+from lib.jobs.shown import job_text
 from lib.json_text import to_json
 from lib.queue.bulk_changes import ChangeOutcome
 from lib.queue.refusals import REQUESTED

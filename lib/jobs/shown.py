@@ -12,9 +12,9 @@ import operator
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lib.api.shown_edges import shown_edges
 from lib.jobs.job import Accepted, JobRecord, NewJob
 from lib.jobs.masking import known_secrets, masked, masked_error, names_secrets
+from lib.jobs.shown_edges import shown_edges
 from lib.jobs.spec import JobSpec, payload_text
 from lib.jobs.timestamps import LAST_MS, timestamp
 from lib.json_text import to_json
