@@ -95,7 +95,7 @@ class JobContext:
         self._cancelled = cancelled
         self._cancel: Callable[[], object] | None = None
         self._is_async: bool | None = None
-        self._asked = AskedJobs(AnyType(map(type_of, types)), job_id, request_id, members)
+        self._asked = AskedJobs(AnyType(map(type_of, types), signs_webhooks=True), job_id, request_id, members)
 
     @property
     def is_last_attempt(self) -> bool:

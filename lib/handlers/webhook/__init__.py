@@ -18,17 +18,18 @@ from lib.handlers.webhook.webhook_payload import Webhook as Webhook
 from lib.handlers.webhook.webhook_payload import host_of
 from lib.handlers.webhook.webhook_sender import WebhookSender, settings_in_words, targets_allowed
 from lib.handlers.webhook.webhook_sender import check_settings as check_settings
-from lib.handlers.webhook.webhook_verdicts import BACKOFF, MAX_ATTEMPTS, AddressNotAllowed, result_of, verdict
+from lib.handlers.webhook.webhook_verdicts import AddressNotAllowed, result_of, verdict
 from lib.http1.client.faults import HttpClientFault
 from lib.jobs.registry import JobContext, job
+from lib.jobs.webhook_defaults import BACKOFF, MAX_ATTEMPTS, TIMEOUT_S, WEBHOOK_QUEUE, WEBHOOK_TYPE
 from lib.settings.config import Settings
 
 
 @job(
-    "webhook",
-    queue="webhook",
+    WEBHOOK_TYPE,
+    queue=WEBHOOK_QUEUE,
     max_attempts=MAX_ATTEMPTS,
-    timeout_s=30,
+    timeout_s=TIMEOUT_S,
     backoff=BACKOFF,
     check=targets_allowed,
     group=lambda _settings: host_of,

@@ -59,6 +59,7 @@ class NewJobs(unittest.TestCase):
             "by": ("", f"q-{1:032x}"),
             "workflow": ("", f"default-{2:032x}"),
             "unique_key": ("", 'k"ey %', "?"),
+            "callback_url": ("", "https://a.example/done?token=hush&v"),
         }
         times: dict[str, tuple[Any, ...]] = {
             "expires_in_ms": (None, 1, 86_400_000),
