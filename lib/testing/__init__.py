@@ -140,9 +140,10 @@ class JobContext:
         name: str | None = None,
         queue: str | None = None,
         then: Any = None,
+        callback_url: str | None = None,
         once: str | None = None,
     ) -> Any:
-        given = {"name": name, "queue": queue, "then": then}
+        given = {"name": name, "queue": queue, "then": then, "callback_url": callback_url}
         return self._given(lambda: self._workflow(jobs, once, {k: v for k, v in given.items() if v is not None}))
 
     def add(
