@@ -152,8 +152,8 @@ class EdgeAudit:
         shown = "is no job" if state is None else f"is {shown_text(state)}"
         is_over = state is None or shown_text(state) in FINISHED
         if is_over and CALLBACK in ids:
-            advice = f"HDEL {self._base}followers {job_id}, and tell its callback_url yourself"
-            return f"{shown}, and its callback_url was not told, nor its followers: an older runner ended it; {advice}"
+            advice = f"run it again, or HDEL {self._base}followers {job_id} and tell the callback_url yourself"
+            return f"{shown}, and its callback_url was not told: an older runner ended it; {advice}"
         if is_over:
             advice = f"if none of them is blocked, HDEL {self._base}followers {job_id}"
             return f"{shown} and has followers that were not told: they are when one asks, within the hour; {advice}"
