@@ -23,7 +23,8 @@ from lib.tracing import Trace
 
 BRIEF = FieldError("/unique/ttl_s", "is shorter than the delay: the key would be free again before the job may run")
 _TAKES_A_PLACE: Final = (
-    "can't stand beside unique.mode replace or debounce: the job may become another one, and whose end would be told?"
+    "can't stand beside unique.mode replace or debounce, by which a job may become another one: leave it out, or use"
+    " the mode keep or throttle"
 )
 GRAPH_FIELDS: Final = frozenset(("after", "then"))
 """A request with one of these fields asks for several jobs at once. job_graph_request.py takes them out, and has the

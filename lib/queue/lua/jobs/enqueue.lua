@@ -30,7 +30,8 @@
 -- @rarely ask_now add_by_tag announce depth drained_in_s lines lives_beside living_holder quarantine read_options ring
 -- @rarely throttle_place type_of_job unique_keys unique_place write_record write_tags
 -- @seldom add_follower block change_in_place change_place change_tags check_for_replace conclude count_stale
--- @seldom give_notice has_begun has_followers is_stale_in letter_of mark_of mark_stale place_now publish_blocked
+-- @seldom follow_new give_notice has_begun has_followers is_called_back is_stale_in letter_of mark_of mark_stale
+-- @seldom place_now publish_blocked
 -- @seldom put_off replace runs_beside superseded_by superseded_error take_in_blocked take_out tell_end to_list
 -- @seldom unblock unmark_stale wait_behind wait_for what_it_said write_edges
 -- @use clock records bell check_types depth find job_options queue_settings replace take_in text_at types unique_place

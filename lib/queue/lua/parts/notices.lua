@@ -23,9 +23,6 @@ local function wait_for(parent, ids)
   is_followed = true
 end
 
--- calls_back(ids): is the end told to a callback_url?
-local function calls_back(ids) return string.find(ids, '!callback', 1, true) ~= nil end
-
 -- give_notice(parent, mark, ids, said, …): these ids, parted by commas, are to be told. …: further names and values of
 -- the entry. notices_given: how many of the call, for the answer by which a runner knows that there is something to
 -- tell.
@@ -52,7 +49,7 @@ local function mark_of(state) return state == 'cancelled' and 'k' or string.sub(
 local function tell_end(id, mark, ids)
   local job = base .. 'job:' .. id
   local said = what_it_said(job, mark, ids)
-  if calls_back(ids) then
+  if string.find(ids, '!callback', 1, true) then
     local state, finished, spec = unpack(redis.call('HMGET', job, 'state', 'finished', 'spec'))
     give_notice(id, mark, ids, said, 'state', state or '', 'finished', finished or '', 'spec', spec or '')
   else

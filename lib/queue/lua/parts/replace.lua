@@ -39,7 +39,7 @@ end
 -- hear what became of his own job.
 local function is_called_back(id)
   local ids = has_followers() and redis.call('HGET', base .. 'followers', id)
-  return ids and calls_back(ids)
+  return ids and string.find(ids, '!callback', 1, true)
 end
 
 -- replace(id, holder, key, ttl, priority, spec, options, is_group_full): job `id` takes the place of `holder`, which
