@@ -18,6 +18,7 @@ from lib.errors import FieldError
 from lib.ids import derived_id, queue_of
 from lib.jobs.author_checks import Invalid
 from lib.jobs.job import JobRecord, NewJob
+from lib.jobs.masking import masked_error
 from lib.jobs.registry import Registry
 from lib.jobs.shown import job_text
 from lib.jobs.spec import JobSpec
@@ -40,6 +41,7 @@ _NO_TYPE: Final = (
 )
 _NO_SECRET: Final = "is always signed, and there is no secret: set WEBHOOK_SECRET, of workers too, and restart them"
 _TOO_MUCH: Final = "!"
+_NO_PAYLOAD: Final = b',"payload":{}}'
 _NUMBER: Final = re.compile(r"[0-9]{1,15}")
 
 
@@ -62,7 +64,7 @@ class JobEnd(NamedTuple):
 
     notice_id: of the notice, `1764410000123-0`: a job that is run again and ends again has another one.
     said: the job's result or error, JSON; "" for none, "!" where it was too much.
-    spec_text: the job's spec at its end.
+    spec_head: the text of the job's spec at its end, up to the payload.
     """
 
     job_id: str
@@ -70,7 +72,12 @@ class JobEnd(NamedTuple):
     state: str
     finished: str
     said: str
-    spec_text: bytes
+    spec_head: bytes
+
+    @property
+    def spec(self) -> JobSpec:
+        """The job's spec, with an empty payload. Raises SpecError for a head that no script of ours noted."""
+        return JobSpec.from_text(self.spec_head + _NO_PAYLOAD)
 
 
 def webhook_of(end: JobEnd, found: JobRecord | None) -> tuple[NewJob, JobSpec]:
@@ -78,11 +85,11 @@ def webhook_of(end: JobEnd, found: JobRecord | None) -> tuple[NewJob, JobSpec]:
 
     found: the job as it is now; None where its record is gone. Raises SpecError or ValueError for an end that no script
     of ours noted."""
-    told = _as_it_ended(end, found)
-    spec = JobSpec.from_text(end.spec_text)
+    spec = found.spec if found and found.spec else end.spec
+    body = _body(_as_it_ended(end, found, spec), has_payload=found is not None)
     webhook = JobSpec(
         WEBHOOK_TYPE,
-        {"url": spec.callback_url, "body": _body(told)},
+        {"url": spec.callback_url, "body": body},
         spec.request_id,
         spec.trace._replace(span_id=job_span_id(end.job_id)),
         MAX_ATTEMPTS,
@@ -95,29 +102,34 @@ def webhook_of(end: JobEnd, found: JobRecord | None) -> tuple[NewJob, JobSpec]:
     return NewJob(job_id, webhook.priority, webhook.to_text(), group=webhook.group), webhook
 
 
-def _as_it_ended(end: JobEnd, found: JobRecord | None) -> JobRecord:
+def _as_it_ended(end: JobEnd, found: JobRecord | None, spec: JobSpec) -> JobRecord:
     """The job at this end of it. It may have been run again meanwhile, or its record may be gone."""
     finished_ms = int(end.finished) if _NUMBER.fullmatch(end.finished) else None
     if found is not None and (found.state, found.finished_ms) == (end.state, finished_ms):
         return found
     said = json.loads(end.said) if end.said not in ("", _TOO_MUCH) else None
     has_completed = end.state == "completed"
+    error = said if type(said) is dict and not has_completed else None
+    if found is None:
+        # WHY: it may quote secrets of the payload, and nobody knows these any more.
+        error = masked_error(error, None)
     record = found or JobRecord(end.job_id, queue_of(end.job_id) or "", end.state, None)
     return record._replace(
         state=end.state,
-        spec=JobSpec.from_text(end.spec_text),
+        spec=spec,
         finished_ms=finished_ms,
         result=said if has_completed else None,
         is_result_truncated=has_completed and end.said == _TOO_MUCH,
         result_error=None,
-        error=said if type(said) is dict and not has_completed else None,
+        error=error,
     )
 
 
-def _body(record: JobRecord) -> dict[str, Any]:
+def _body(record: JobRecord, *, has_payload: bool) -> dict[str, Any]:
+    """What is sent. has_payload: the record has its payload."""
     text = job_text(record)
     shown = json.loads(text)
-    if len(text.encode()) > MOST_BYTES:
+    if not has_payload or len(text.encode()) > MOST_BYTES:
         shown["payload"] = None
         shown["payload_truncated"] = True
     kind = "workflow" if record.is_workflow else "job"

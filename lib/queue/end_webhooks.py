@@ -7,6 +7,7 @@ told twice, by any number of processes (plant.lua leaves a job alone that is the
 here, of the job's record and of what the notice says of the end. No max_depth refuses it.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from math import inf
@@ -59,10 +60,14 @@ class EndWebhooks:
 
         Raises RedisUnavailable, or RedisKeysBroken for the queue of webhooks: then some may not be queued."""
         records = await self._records(ends)
-        told = [_told(end, records.get(end.job_id)) for end in ends]
+        told = []
+        for end in ends:
+            told.append(_told(end, records.get(end.job_id)))
+            await asyncio.sleep(0)  # A job may have a MiB, and the process has other work.
         await self._name()
         letters: list[int] = []
-        for jobs in _chunks([one.webhook for one in told if one.webhook is not None]):
+        webhooks = [one.webhook for one in told if one.webhook is not None]
+        for jobs in _chunks(webhooks):
             base = self._keys.base(WEBHOOK_QUEUE)
             reply: bytes = await self._scripts.call("plant", base, ASK_MS, new_jobs_text(jobs), next_mark())
             if reply.startswith(BEGUN):
@@ -72,12 +77,15 @@ class EndWebhooks:
         return [one if one.webhook is None else one._replace(is_new=next(planted) == ord("1")) for one in told]
 
     async def _records(self, ends: Sequence[JobEnd]) -> dict[str, JobRecord]:
-        """The jobs that have ended, as they are now. A job whose record can't be read is left out."""
+        """The jobs that have ended, as they are now; without those whose records are gone.
+
+        WHY one by one: each may have some MiB, and Redis does nothing else while it answers a call."""
         found: dict[str, JobRecord] = {}
         for queue in {queue_of(end.job_id) or "" for end in ends} - {""}:
-            ids = [end.job_id for end in ends if queue_of(end.job_id) == queue]
-            texts = await self._read_scripts.call("read", self._keys.base(queue), *ids)
-            found |= {job_id: record_from(job_id, text) for job_id, text in zip(ids, texts, strict=True) if text}
+            for job_id in dict.fromkeys(end.job_id for end in ends if queue_of(end.job_id) == queue):
+                (text,) = await self._read_scripts.call("read", self._keys.base(queue), job_id)
+                if text:
+                    found[job_id] = record_from(job_id, text)
         return found
 
     async def _name(self) -> None:

@@ -86,7 +86,7 @@ def _end_of(entry: Mapping[bytes, bytes], entry_id: bytes) -> JobEnd:
     parent, state, finished, said = (
         shown_text(entry.get(name, b"")) for name in (b"parent", b"state", b"finished", b"said")
     )
-    return JobEnd(parent, shown_text(entry_id), state, finished, said, entry.get(b"spec", b""))
+    return JobEnd(parent, shown_text(entry_id), state, finished, said, entry.get(b"head", b""))
 
 
 def queue_of_raw(job_id: bytes) -> str:

@@ -159,8 +159,8 @@ class Told(CallbackCase):
         ((_, spec),) = self.webhooks().items()
         data = spec.payload["body"]["data"]
         self.assertEqual(
-            (job_id, "noop", "completed", {"n": 7}, json.loads(RESULT)),
-            tuple(data[name] for name in ("id", "type", "state", "payload", "result")),
+            (job_id, "noop", "completed", None, True, json.loads(RESULT)),
+            tuple(data[name] for name in ("id", "type", "state", "payload", "payload_truncated", "result")),
         )
         self.assertEqual(timestamp(shown.finished_ms or 0), data["finished_at"])
 
@@ -177,7 +177,8 @@ class Told(CallbackCase):
         for entry_id, fields in self.client.xrange(self.keys.notices("a")):
             if fields[b"parent"].decode() == broken:
                 self.client.xdel(self.keys.notices("a"), entry_id)
-                self.client.xadd(self.keys.notices("a"), {**fields, b"spec": b"{"})
+                self.client.xadd(self.keys.notices("a"), {**fields, b"head": b"{"})
+        await self.job_store.delete(broken)
 
         await self.a_teller().tell("a")
 

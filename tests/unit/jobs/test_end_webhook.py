@@ -16,7 +16,8 @@ URL = "https://API.example.com/done?key=hush"
 SPEC = JobSpec("mail", {"to": "a", "secret": "s"}, "r1", TRACE, 5, 60, Backoff(), callback_url=URL)
 JOB_ID = f"q-{7:032x}"
 RECORD = JobRecord(JOB_ID, "q", "completed", SPEC, attempts=2, finished_ms=1764410000123, result={"rows": 5})
-END = JobEnd(JOB_ID, "1764410000124-0", "completed", "1764410000123", '{"rows":5}', SPEC.to_text().encode())
+HEAD = SPEC.to_text().partition(',"payload":')[0].encode()
+END = JobEnd(JOB_ID, "1764410000124-0", "completed", "1764410000123", '{"rows":5}', HEAD)
 
 
 def body_of(end: JobEnd, record: JobRecord | None) -> dict[str, Any]:
@@ -50,16 +51,13 @@ class Webhooks(unittest.TestCase):
         self.assertEqual("workflow.dead", body_of(END._replace(state="dead"), record)["type"])
 
     def test_of_a_job_that_is_gone_the_notice_says_what_it_knows(self) -> None:
-        completed = body_of(END, None)
-        self.assertEqual(
-            ("job.completed", completed["data"]["finished_at"]), (completed["type"], completed["timestamp"])
-        )
-        self.assertEqual(({"rows": 5}, None), (completed["data"]["result"], completed["data"]["error"]))
+        body = body_of(END, None)
+        self.assertEqual(("job.completed", body["data"]["finished_at"]), (body["type"], body["timestamp"]))
+        self.assertEqual(({"rows": 5}, None), (body["data"]["result"], body["data"]["error"]))
+        self.assertEqual((None, True), (body["data"]["payload"], body["data"]["payload_truncated"]))
 
-        for said, error in (
-            ('{"type":"ValueError","message":"m"}', {"type": "ValueError", "message": "m"}),
-            ("", None),
-        ):
+        hidden = {"type": "ValueError", "message": "********"}
+        for said, error in ((json.dumps({**hidden, "message": "it may quote a secret"}), hidden), ("", None)):
             data = body_of(END._replace(state="dead", said=said), None)["data"]
             self.assertEqual(("dead", error, None), (data["state"], data["error"], data["result"]))
         too_much = body_of(END._replace(said="!"), None)["data"]
@@ -85,12 +83,11 @@ class Webhooks(unittest.TestCase):
             self.assertEqual(None if is_whole else True, data.get("payload_truncated"))
 
     def test_what_no_script_of_ours_noted_is_a_fault(self) -> None:
-        for end in (END._replace(spec_text=b""), END._replace(spec_text=b"{"), END._replace(said="{")):
+        for end in (END._replace(spec_head=b""), END._replace(spec_head=b"{"), END._replace(said="{")):
             with self.assertRaises((SpecError, ValueError)):
                 webhook_of(end, None)
-        without_url = END._replace(spec_text=SPEC._replace(callback_url="").to_text().encode())
         with self.assertRaises(ValueError):
-            webhook_of(without_url, RECORD)
+            webhook_of(END, RECORD._replace(spec=SPEC._replace(callback_url="")))
 
 
 if __name__ == "__main__":

@@ -30,11 +30,11 @@ class Words(unittest.TestCase):
 
     def test_an_end_that_is_told_to_a_url_goes_to_the_queue_of_webhooks(self) -> None:
         fields = [b"parent", A, b"outcome", b"c", b"followers", B + b",!callback", b"said", b'{"rows":5}']
-        fields += [b"state", b"completed", b"finished", b"1764410000122", b"spec", b'{"v":1}']
+        fields += [b"state", b"completed", b"finished", b"1764410000122", b"head", b'{"v":1']
 
         to_b, called = words_of(fields, b"1764410000123-7")
 
-        end = JobEnd(A.decode(), "1764410000123-7", "completed", "1764410000122", '{"rows":5}', b'{"v":1}')
+        end = JobEnd(A.decode(), "1764410000123-7", "completed", "1764410000122", '{"rows":5}', b'{"v":1')
         self.assertEqual((None, end), (to_b.end, called.end))
         self.assertEqual({"b": [to_b], "webhook": [called]}, by_queue([to_b, called]))
 

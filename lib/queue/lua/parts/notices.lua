@@ -2,9 +2,9 @@
 -- stream `notices` until all of them were told (resolve.lua). An entry: parent emails-01a2…, outcome c (a mark),
 -- followers reports-01a3…,reports-01a4…, said {"rows":5}
 -- Among the followers may stand a word that is no id: !callback. The end of a job that has a callback_url is told to it
--- by a webhook (lib/queue/end_webhooks.py). Such a notice also says which end it is, and has the job's spec: state
--- completed, finished 1764410000123, spec {"v":1,…}. WHY: the job may be run again, or its record be gone, by the time
--- when the notice is told.
+-- by a webhook (lib/queue/end_webhooks.py). Such a notice also says which end it is, and has the job's spec up to its
+-- payload: state completed, finished 1764410000123, head {"v":1,…,"callback_url":"https://…". WHY: the job may be run
+-- again, or its record be gone, by the time when the notice is told. WHY not the payload: it may have a MiB.
 -- has_followers(): does anybody in this queue wait for a job of this queue? To be called before a script's first write:
 -- it raises WRONGTYPE where somebody broke one of the two keys.
 -- WHY the stream has no MAXLEN: a word that is lost would leave its followers waiting until they ask.
@@ -51,7 +51,9 @@ local function tell_end(id, mark, ids)
   local said = what_it_said(job, mark, ids)
   if string.find(ids, '!callback', 1, true) then
     local state, finished, spec = unpack(redis.call('HMGET', job, 'state', 'finished', 'spec'))
-    give_notice(id, mark, ids, said, 'state', state or '', 'finished', finished or '', 'spec', spec or '')
+    local payload_at = spec and string.find(spec, ',"payload":', 1, true) or 1
+    local head = spec and string.sub(spec, 1, payload_at - 1) or ''
+    give_notice(id, mark, ids, said, 'state', state or '', 'finished', finished or '', 'head', head)
   else
     give_notice(id, mark, ids, said)
   end
