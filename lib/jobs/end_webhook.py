@@ -89,7 +89,7 @@ def webhook_of(end: JobEnd, found: JobRecord | None) -> tuple[NewJob, JobSpec]:
     body = _body(_as_it_ended(end, found, spec), has_payload=found is not None)
     webhook = JobSpec(
         WEBHOOK_TYPE,
-        {"url": spec.callback_url, "body": body},
+        {"url": spec.callback_url, "body": body, "signed": True},
         spec.request_id,
         spec.trace._replace(span_id=job_span_id(end.job_id)),
         MAX_ATTEMPTS,

@@ -77,6 +77,7 @@ class Told(CallbackCase):
         self.assertEqual(
             (URL, 18, 30, (30, 43200)), (spec.payload["url"], spec.max_attempts, spec.timeout_s, spec.backoff)
         )
+        self.assertTrue(spec.payload["signed"])
         self.assertNotEqual(TRACE.span_id, spec.trace.span_id)
         (told,) = self.ends_told
         assert told.webhook is not None

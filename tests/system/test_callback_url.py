@@ -265,6 +265,24 @@ class Callbacks(CallbackCase):
         self.assertEqual("/callback_url", pointer)
         self.assertIn("can't be changed", detail)
 
+    def test_a_worker_without_a_secret_sends_nothing_and_another_sends_it(self) -> None:
+        receiver = self.receiver()
+        worker = self.ready(WEBHOOK_SECRET="")
+        job = self.sent("/api/jobs", {"type": "noop", "payload": {}, "callback_url": receiver.url})
+
+        (line,) = worker.wait_for("webhook.failed")
+        self.assertIn("set WEBHOOK_SECRET", line["msg"])
+        self.assertIn("of a callback_url", worker.wait_for("warning.raised")[0]["msg"])
+        worker.stop()
+        self.assertEqual([], receiver.asked)
+        self.ready()
+        webhook = self.server.request("GET", f"/api/jobs/{line['job_id']}")[1]
+        self.assertEqual(("delayed", "NoSecret"), (webhook["state"], webhook["history"][-1]["error"]["type"]))
+        self.sent(f"/api/jobs/{webhook['id']}", {"run_at": None}, 200, "PATCH")
+
+        ((_, event),) = self.taken(receiver, 1)
+        self.assertEqual(job["id"], event["data"]["id"])
+
     def test_without_a_secret_it_is_refused(self) -> None:
         server = self.enterContext(Server(self.redis.url, **{**self.settings, "WEBHOOK_SECRET": ""}))
 

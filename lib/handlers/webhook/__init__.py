@@ -18,7 +18,7 @@ from lib.handlers.webhook.webhook_payload import Webhook as Webhook
 from lib.handlers.webhook.webhook_payload import host_of
 from lib.handlers.webhook.webhook_sender import WebhookSender, settings_in_words, targets_allowed
 from lib.handlers.webhook.webhook_sender import check_settings as check_settings
-from lib.handlers.webhook.webhook_verdicts import AddressNotAllowed, result_of, verdict
+from lib.handlers.webhook.webhook_verdicts import AddressNotAllowed, NoSecret, result_of, verdict
 from lib.http1.client.faults import HttpClientFault
 from lib.jobs.registry import JobContext, job
 from lib.jobs.webhook_defaults import BACKOFF, MAX_ATTEMPTS, TIMEOUT_S, WEBHOOK_QUEUE, WEBHOOK_TYPE
@@ -40,7 +40,7 @@ async def send_webhook(ctx: JobContext, payload: Webhook) -> dict[str, Any]:
     host = payload.target.origin
     try:
         answer = await sender.send(ctx, payload)
-    except (HttpClientFault, AddressNotAllowed) as fault:
+    except (HttpClientFault, AddressNotAllowed, NoSecret) as fault:
         # No line holds the URL's path and query, which may be secret.
         ctx.tell("webhook.failed", f"Webhook not sent to {host}: {fault}", host=host)
         raise

@@ -44,6 +44,8 @@ class Webhook:
     body: Any = field(default=None, repr=False)
     text: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
+    signed: bool = False
+    """Whether it is better not sent than sent unsigned."""
     give_up_on: list[int] = field(default_factory=list)
     completion: str = "response"
     target: Url = field(init=False, repr=False)

@@ -55,6 +55,10 @@ class AddressNotAllowed(Discard):
     """The URL's host has no address that webhooks may reach (WEBHOOK_ALLOW_PRIVATE). No byte was sent."""
 
 
+class NoSecret(Exception):
+    """The payload asks to be signed, and there is no secret to do it with. It is tried again: somebody sets one."""
+
+
 def verdict(payload: Webhook, answer: Answer, attempt: int, now_s: float) -> Exception | None:
     """The exception for the attempt number `attempt` (1 = the first), None if the webhook was taken.
 

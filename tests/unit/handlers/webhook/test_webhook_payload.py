@@ -67,7 +67,9 @@ class Taken(unittest.TestCase):
     def test_nothing_that_may_be_secret_is_in_its_repr_or_shown(self) -> None:
         payload = {"url": URL, "secret": SECRET, "headers": {"Authorization": "Bearer abc", "X-Api-Key": "k1"}}
 
-        self.assertEqual("Webhook(method='POST', give_up_on=[], completion='response')", repr(webhook(**payload)))
+        self.assertEqual(
+            "Webhook(method='POST', signed=False, give_up_on=[], completion='response')", repr(webhook(**payload))
+        )
         shown = {"url": URL, "secret": MASK, "headers": {"Authorization": MASK, "X-Api-Key": MASK}}
         self.assertEqual(shown, masked(payload))
 
@@ -76,7 +78,7 @@ class Taken(unittest.TestCase):
 
         self.assertEqual(["url"], schema["required"])
         self.assertEqual(
-            ["url", "method", "headers", "body", "text", "secret", "give_up_on", "completion"],
+            ["url", "method", "headers", "body", "text", "secret", "signed", "give_up_on", "completion"],
             list(schema["properties"]),
         )
 
