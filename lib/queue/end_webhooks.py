@@ -10,6 +10,7 @@ here, of the job's record and of what the notice says of the end. No max_depth r
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from math import inf
 from typing import Final, NamedTuple
 
@@ -71,7 +72,8 @@ class EndWebhooks:
             base = self._keys.base(WEBHOOK_QUEUE)
             reply: bytes = await self._scripts.call("plant", base, ASK_MS, new_jobs_text(jobs), next_mark())
             if reply.startswith(BEGUN):
-                await self._link.call("SADD", self._keys.queues, WEBHOOK_QUEUE)
+                with suppress(RedisKeysBroken):  # A broken set of names stops no webhook.
+                    await self._link.call("SADD", self._keys.queues, WEBHOOK_QUEUE)
             letters += reply[-len(jobs) :]
         planted = iter(letters)
         return [one if one.webhook is None else one._replace(is_new=next(planted) == ord("1")) for one in told]
@@ -80,23 +82,23 @@ class EndWebhooks:
         """The jobs that have ended, as they are now; without those whose records are gone.
 
         WHY one by one: each may have some MiB, and Redis does nothing else while it answers a call."""
-        found: dict[str, JobRecord] = {}
-        for queue in {queue_of(end.job_id) or "" for end in ends} - {""}:
-            for job_id in dict.fromkeys(end.job_id for end in ends if queue_of(end.job_id) == queue):
-                (text,) = await self._read_scripts.call("read", self._keys.base(queue), job_id)
-                if text:
-                    found[job_id] = record_from(job_id, text)
-        return found
+        ids = list({end.job_id for end in ends if queue_of(end.job_id)})
+        texts = await asyncio.gather(*map(self._text_of, ids))
+        return {job_id: record_from(job_id, text) for job_id, text in zip(ids, texts, strict=True) if text}
+
+    async def _text_of(self, job_id: str) -> bytes:
+        """What record_text.lua gives of the job; b"" where its record is gone."""
+        text: bytes
+        (text,) = await self._read_scripts.call("read", self._keys.base(queue_of(job_id) or ""), job_id)
+        return text
 
     async def _name(self) -> None:
         """Write the queue's name into `wb:queues`, before its first job."""
         if self._clock() - self._named_s < NAMED_S:
             return
-        try:
+        with suppress(RedisKeysBroken):  # as above
             await self._scripts.call("name", self._keys.queues, self._keys.moved, WEBHOOK_QUEUE)
-        except RedisKeysBroken:
-            return  # A broken set of names stops no webhook.
-        self._named_s = self._clock()
+            self._named_s = self._clock()
 
 
 def _told(end: JobEnd, record: JobRecord | None) -> EndTold:

@@ -53,7 +53,7 @@ check_types('LLEN', 'ready:normal')
 -- WHY the records are searched first: few of them need these keys, and a command costs more than such a search.
 if find(records, '\29', 1, true) then
   check_types('ZCARD', 'delayed')
-  if find(records, '!\29', 1, true) then check_types('HLEN', 'followers') end
+  if find(records, '!\29', 1, true) then check_types('HLEN', 'followers') end  -- the option c, calls_back
   if find(records, '\29mr\29', 1, true) or find(records, '\29md\29', 1, true) then check_for_replace() end
 end
 if find(records, '\31high\31', 1, true) then check_types('LLEN', 'ready:high') end
