@@ -14,7 +14,8 @@ request's id is in each of these log lines, and on the mail or webhook.
 
 Jobs that wait for jobs lie in many queues. `queue/workflow_store.py` writes such a graph, its anchor last
 (`plant.lua`). The script that ends a job leaves a notice in the job's queue if others wait for that job;
-`queue/notices.py`, in the runner at once or in upkeep a second later, tells them (`resolve.lua`).
+`queue/notices.py`, in the runner at once or in upkeep a second later, tells them (`resolve.lua`). The end of a job that
+has a `callback_url` is told by a webhook, which `queue/end_webhooks.py` queues.
 
 A webhook's receiver may take the work and do it later (`jobs/handler.py`, HandOver). No runner holds the job until the
 receiver calls back: `api/callbacks.py`, `queue/callback_store.py`, `callback.lua`.

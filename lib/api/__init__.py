@@ -2,7 +2,7 @@
 
     routes.py        the table of all operations
     service.py       puts a server process together and runs it; background.py is its work beside the requests
-    jobs.py job_search.py shown.py idempotency.py cursor.py    /api/jobs; bulk/ is /api/jobs/batch
+    jobs.py job_search.py idempotency.py cursor.py             /api/jobs; bulk/ is /api/jobs/batch
     actions/                                                   redrive, purge and /api/jobs/actions: many jobs changed
     job_filters.py                                             which jobs a list shows, or a bulk action is for
     job_types.py queues.py system.py metrics.py manual.py      the other resources

@@ -12,13 +12,11 @@ from lib.api.groups import cursor_of, place_in
 from lib.api.queues import check_name
 from lib.http1.message import Response
 from lib.jobs.timestamps import timestamp
+from lib.jobs.webhook_defaults import WEBHOOK_QUEUE
 from lib.queue.group_store import Group, GroupStore
 from lib.web import query
 from lib.web.json_answer import answer_json
 from lib.web.router import Call
-
-WEBHOOKS = "webhook"
-"""The queue whose groups are shown, where the request names no other."""
 
 
 class HostOperations:
@@ -28,7 +26,7 @@ class HostOperations:
         self._groups = groups
 
     async def list_page(self, call: Call) -> Response:
-        queue = call.parameters.get("queue", WEBHOOKS)
+        queue = call.parameters.get("queue", WEBHOOK_QUEUE)
         check_name(queue)
         limit = query.whole(call.parameters, "limit", 1, 200, 50)
         page = await self._groups.page(queue, place_in(call.parameters.get("cursor", "")), limit)

@@ -10,13 +10,13 @@ import contextlib
 from typing import Any, Final
 
 from lib.api import idempotency
-from lib.api.shown import just_taken
 from lib.errors import JobNotFound, RedisKeysBroken, RedisUnavailable
 from lib.ids import JobIds
 from lib.jobs.edges import KnownEdge
 from lib.jobs.job import Accepted, JobRecord
 from lib.jobs.job_graph_request import GRAPH_FIELDS, read_job_graph
 from lib.jobs.registry import Registry
+from lib.jobs.shown import just_taken
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import BLOCKED
 from lib.jobs.workflow import RULES, Graph, GraphJob, under

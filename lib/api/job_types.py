@@ -7,11 +7,11 @@ JOB_MODULES; a worker snoozes a job whose type it does not know.
 import inspect
 from typing import Any
 
-from lib.api.shown import seconds_of
 from lib.http1.message import Response
 from lib.jobs.declared_schedule import DeclaredSchedule
 from lib.jobs.payload_schema import first_line, payload_schema
 from lib.jobs.registry import JobType, Registry
+from lib.jobs.shown import seconds_of
 from lib.json_text import to_json
 from lib.web.router import Call
 

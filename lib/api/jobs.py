@@ -19,13 +19,13 @@ from lib.api.job_filters import wanted_of_query
 from lib.api.job_graphs import JobGraphs, without_graph
 from lib.api.job_search import JobSearch
 from lib.api.job_wait import JobWait
-from lib.api.shown import job_text, just_taken, new_job, outcome_of
 from lib.errors import JobFailed, JobNotFound, RedisKeysBroken, RedisUnavailable, behind_a_change
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds
 from lib.jobs import revision, submission
 from lib.jobs.job import DEBOUNCE, KEEP, Accepted, JobRecord, NewJob
 from lib.jobs.registry import Registry
+from lib.jobs.shown import job_text, just_taken, new_job, outcome_of
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED
 from lib.json_text import to_json

@@ -17,7 +17,8 @@ from lib import __version__
 from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.http1.message import Response
 from lib.jobs.registry import Registry
-from lib.jobs.webhook_outcomes import OUTCOMES, WEBHOOK_TYPE
+from lib.jobs.webhook_defaults import WEBHOOK_TYPE
+from lib.jobs.webhook_outcomes import OUTCOMES
 from lib.prometheus import CONTENT_TYPE, Family, exposition
 from lib.queue.fleet import Fleet, Program, version_text
 from lib.queue.meters import Counters, Meters, SlotCounts

@@ -14,7 +14,6 @@ from typing import Any
 from lib.api import idempotency
 from lib.api.job_graphs import just_planted
 from lib.api.jobs import OUTCOME
-from lib.api.shown import job_text, just_taken, outcome_of
 from lib.api.shown_schedule import present_preview, present_schedule
 from lib.errors import FieldError, JobNotFound, RedisKeysBroken, ScheduleNotFound, behind_a_change
 from lib.http1.message import Response
@@ -24,6 +23,7 @@ from lib.jobs.registry import Registry
 from lib.jobs.request_fields import fields_error
 from lib.jobs.schedule import Schedule
 from lib.jobs.schedule_request import SCHEDULE_NAME, read_preview, read_schedule
+from lib.jobs.shown import job_text, just_taken, outcome_of
 from lib.jobs.slot_jobs import graph_of, job_of
 from lib.jobs.workflow import under
 from lib.jobs.zones import UnknownZone

@@ -7,10 +7,10 @@ the zones, which are the host's.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from lib.api.shown import seconds_of
 from lib.jobs.cron_text import CronError
 from lib.jobs.schedule import Schedule, ScheduleSlot, Timetable, doubts
 from lib.jobs.schedule_tree import with_masks
+from lib.jobs.shown import seconds_of
 from lib.jobs.timestamps import LAST_MS, timestamp
 from lib.jobs.zones import UnknownZone
 from lib.queue.schedule_seen import ScheduleSeen, SlotOutcome

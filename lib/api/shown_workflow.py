@@ -9,8 +9,9 @@ It is made of the workflow's own job and of its members as they were seen (queue
 from collections.abc import Sequence
 from typing import Any
 
-from lib.api.shown_edges import shown_edges
 from lib.jobs.job import JobRecord
+from lib.jobs.masking import shown_url
+from lib.jobs.shown_edges import shown_edges
 from lib.jobs.timestamps import LAST_MS, timestamp
 from lib.jobs.workflow_view import WorkflowMember, counts_of, progress_of
 
@@ -32,6 +33,7 @@ def present_workflow(record: JobRecord, members: Sequence[WorkflowMember]) -> di
         "jobs": [_member(member) for member in members],
         "after": shown_edges(record.edges),
         "then": [*record.then],
+        "callback_url": shown_url(spec.callback_url) if spec and spec.callback_url else None,
         "workflow": (spec.workflow or None) if spec else None,
     }
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from lib.api import idempotency
 from lib.api.job_wait import JobWait
 from lib.api.jobs import OUTCOME
-from lib.api.shown import just_taken
 from lib.api.shown_workflow import present_workflow
 from lib.errors import JobNotFound, RedisKeysBroken, RedisUnavailable, behind_a_change
 from lib.http1.message import Request, Response
@@ -18,6 +17,7 @@ from lib.ids import JobIds
 from lib.jobs.edges import OF_MEMBERS
 from lib.jobs.job import JobRecord
 from lib.jobs.registry import Registry
+from lib.jobs.shown import just_taken
 from lib.jobs.state import BLOCKED, FINISHED
 from lib.jobs.workflow import Graph, under
 from lib.jobs.workflow_request import read_workflow

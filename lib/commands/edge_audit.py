@@ -6,16 +6,17 @@
     email-01… is blocked, and waits for email-02… without asking: upkeep …
 
 A job that waits has its edges in `parents:<id>`, with counts of them by class (lib/jobs/edges.py); while one is open it
-stands in `unsure`, and asks. `followers` names, for each job that lives, those that wait for its end. What is to be
-told lies in `notices`. Most of what breaks there mends itself when the job asks, within the hour.
+stands in `unsure`, and asks. `followers` names, for each job that lives, those that wait for its end, and `!callback`
+where its end is told to a callback_url. What is to be told lies in `notices`. Most of what breaks there mends itself
+when the job asks, within the hour.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from lib.errors import RedisKeysBroken
 from lib.ids import queue_of
-from lib.jobs.edges import CLASSES, OF_ANCHOR, OF_MEMBERS, KnownEdge
+from lib.jobs.edges import CALLBACK, CLASSES, OF_ANCHOR, OF_MEMBERS, KnownEdge
 from lib.jobs.state import BLOCKED, FINISHED
 from lib.jobs.timestamps import timestamp
 from lib.queue.framing import exact_text, shown_text
@@ -87,7 +88,7 @@ class EdgeAudit:
         for job_id, ids in followers.items():
             if fault := await self._fault_of_followed(job_id, ids):
                 found[job_id] = fault
-        for job_id in sorted(waiting.told.union(*followers.values())):
+        for job_id in sorted(waiting.told.union(*followers.values()) - {CALLBACK}):
             if fault := await self._fault_of_told(job_id):
                 found[job_id] = fault
         return found | await self._notices()
@@ -145,15 +146,19 @@ class EdgeAudit:
             if int(cursor) == 0:
                 return found
 
-    async def _fault_of_followed(self, job_id: str, ids: Iterable[str]) -> str:
+    async def _fault_of_followed(self, job_id: str, ids: Sequence[str]) -> str:
         """What is wrong with an entry of `followers`; "" for nothing."""
         state = await self._link.call("HGET", f"{self._base}job:{job_id}", "state")
         shown = "is no job" if state is None else f"is {shown_text(state)}"
-        if state is None or shown_text(state) in FINISHED:
+        is_over = state is None or shown_text(state) in FINISHED
+        if is_over and CALLBACK in ids:
+            advice = f"run it again, or HDEL {self._base}followers {job_id} and tell the callback_url yourself"
+            return f"{shown}, and its callback_url was not told: an older runner ended it; {advice}"
+        if is_over:
             advice = f"if none of them is blocked, HDEL {self._base}followers {job_id}"
             return f"{shown} and has followers that were not told: they are when one asks, within the hour; {advice}"
         for follower in ids:
-            if not await self._is_awaited(follower, job_id):
+            if follower != CALLBACK and not await self._is_awaited(follower, job_id):
                 return f"has {follower} among its followers, which does not wait for it: it is told in vain, no more"
         return ""
 

@@ -23,6 +23,8 @@ OF_ANCHOR: Final = "oa"
 """The rules by which a job waits until its graph begins. Its anchor tells it that, and not its own end."""
 OF_MEMBERS: Final = "mn"
 """The rules of a workflow's edges to its members. All other rules are those of a job that waits for its parents."""
+CALLBACK: Final = "!callback"
+"""Stands among the ids of a job's followers where its end is told to a callback_url, and is no id itself."""
 OUTCOMES: Final = {
     "c": "completed",
     "d": "failed",

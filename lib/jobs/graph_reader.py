@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds
 from lib.jobs import submission
+from lib.jobs.end_webhook import faults_of_callback
 from lib.jobs.job import NewJob
 from lib.jobs.job_type import WITHOUT_SETTINGS
 from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type
@@ -144,6 +145,14 @@ class GraphReader:
             by=self._by,
         )
         return Draft(NewJob(job_id, "normal", spec.to_text()), spec, is_workflow=True)
+
+    def call_back(self, workflow: Draft, url: str, pointer: str) -> None:
+        """The end of the workflow that stands at `pointer` is sent to the URL; "" for none."""
+        if url:
+            faults = faults_of_callback(url, self._registry)
+            self.errors.extend(fault._replace(pointer=pointer + fault.pointer) for fault in faults)
+            workflow.spec = workflow.spec._replace(callback_url=url)
+            workflow.job = workflow.job._replace(spec_text=workflow.spec.to_text(), calls_back=True)
 
     def name_member(self, draft: Draft, anchor_id: str, name: str) -> None:
         """Give the job its id among those of the anchor, or of the workflow whose member it is."""

@@ -107,6 +107,7 @@ class JobContext(Protocol):
         name: str | None = None,
         queue: str | None = None,
         then: Any = None,
+        callback_url: str | None = None,
         once: str | None = None,
     ) -> Any:
         """Start a workflow, as POST /api/workflows does, and return its id (to be awaited in an async handler).
@@ -115,6 +116,7 @@ class JobContext(Protocol):
                                 "sum": {"type": "sum", "payload": {}, "after": ["fetch"]}}, once="import")
 
         All of its jobs are queued, or none. once: as of `enqueue`; without it each attempt starts one more workflow.
+        callback_url: where the workflow's end is sent, as a webhook.
         """
 
     def add(

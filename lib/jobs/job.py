@@ -40,6 +40,7 @@ class NewJob(NamedTuple):
     group: whose line the job waits in; "" for none. tags: names under which lists and bulk actions find the job.
     may_lose_group: the group is the one that the type declares for all its jobs; neither the request nor the payload
     names one. The job goes without a group while a program uses this Redis that knows no groups.
+    calls_back: the job's end is sent to the callback_url of its spec.
     """
 
     job_id: str
@@ -58,6 +59,7 @@ class NewJob(NamedTuple):
     group: str = ""
     tags: tuple[str, ...] = ()
     may_lose_group: bool = False
+    calls_back: bool = False
 
     @property
     def queue(self) -> str:
@@ -90,6 +92,7 @@ def make_new_job(
     group: str,
     tags: tuple[str, ...],
     may_lose_group: bool,
+    calls_back: bool,
 ) -> NewJob:
     """A NewJob without an idempotency key.
 
@@ -114,6 +117,7 @@ def make_new_job(
             group,
             tags,
             may_lose_group,
+            calls_back,
         ),
     )
 
@@ -237,6 +241,11 @@ class JobRecord(NamedTuple):
     retain_ms: int | None = None
     edges: tuple[KnownEdge, ...] = ()
     then: tuple[str, ...] = ()
+
+    @property
+    def calls_back(self) -> bool:
+        """Whether the job's end is sent to a callback_url."""
+        return self.spec is not None and self.spec.callback_url != ""
 
     @property
     def is_workflow(self) -> bool:

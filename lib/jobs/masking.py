@@ -48,6 +48,15 @@ def masked(value: Any) -> Any:
     return _masked(value) if names_secrets(value) else value
 
 
+def shown_url(url: str) -> str:
+    """The URL with MASK in place of each value of its query, which may be a token: `?token=********&v=********`."""
+    before, mark, query = url.partition("?")
+    if not mark:
+        return url
+    parts = (part.partition("=") for part in query.split("&"))
+    return before + mark + "&".join(f"{name}={MASK}" if has_value else name and MASK for name, has_value, _ in parts)
+
+
 def names_secrets(value: Any) -> bool:
     """Whether any name in the value is a secret's, at any depth.
 

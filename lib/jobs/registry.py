@@ -41,10 +41,11 @@ __all__ = [
 
 
 class Registry:
-    """Job types by name."""
+    """Job types by name. signs_webhooks: whether there is a secret by which webhooks are signed (WEBHOOK_SECRET)."""
 
-    def __init__(self, types: Iterable[JobType]) -> None:
+    def __init__(self, types: Iterable[JobType], *, signs_webhooks: bool = False) -> None:
         self._types = {one.name: one for one in types}
+        self.signs_webhooks = signs_webhooks
 
     def get(self, name: str) -> JobType | None:
         return self._types.get(name)
@@ -97,7 +98,8 @@ def load(modules: Iterable[str], settings: Settings | None = None) -> Registry:
             types[found.name] = found
     if not types and not faults:
         faults.append("JOB_MODULES: it names no module, so there is no type of job")
-    registry = Registry(types.values())
+    signs_webhooks = settings is not None and settings.webhook_secret.strip() != ""
+    registry = Registry(types.values(), signs_webhooks=signs_webhooks)
     faults += _at_odds(registry)
     if not faults and registry.schedules:
         faults = [f"JOB_MODULES: {fault}" for fault in faults_of(registry.schedules, registry)]

@@ -16,10 +16,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from lib.errors import FieldError, InvalidFields
+from lib.http1.client.url import read_url
 from lib.ids import QUEUE_NAME
 from lib.jobs.backoff import DEFAULT_BACKOFF, Backoff
 from lib.jobs.group import GROUP_NAME, GROUP_RULE
 from lib.jobs.job import DEBOUNCE, KEEP, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S, PRIORITIES, UNIQUE_MODES
+from lib.jobs.masking import MASK
 from lib.jobs.payload import MOST_FAULTS, escape_pointer, json_type, whole
 from lib.jobs.timestamps import milliseconds
 
@@ -239,6 +241,16 @@ def _tags(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
+def _callback_url(value: Any) -> str:
+    if MASK in _text(value):
+        raise FieldFault(f"holds {MASK}, which stands for a secret where a job is shown: send the URL itself")
+    try:
+        read_url(value)
+    except ValueError as fault:
+        raise FieldFault(str(fault)) from None
+    return str(value)
+
+
 class RequestField(NamedTuple):
     """What one field may be. is_changeable: PATCH takes it too."""
 
@@ -263,6 +275,7 @@ FIELDS: Final[Mapping[str, RequestField]] = {
     "unique": RequestField(_unique),
     "retain_s": RequestField(_from_0_ms),
     "give_up_after_s": RequestField(_above_0_ms),
+    "callback_url": RequestField(_callback_url),
 }
 CHECKS: Final[Mapping[str, Check]] = {name: field.check for name, field in FIELDS.items()}
 REQUIRED: Final = tuple(name for name, field in FIELDS.items() if field.is_required)

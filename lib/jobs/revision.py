@@ -13,7 +13,7 @@ from lib.jobs.author_checks import Invalid
 from lib.jobs.job import JobRecord, Revision
 from lib.jobs.masking import unmasked
 from lib.jobs.registry import Registry
-from lib.jobs.request_fields import CHANGEABLE, CHECKS, changes_in, fields_error
+from lib.jobs.request_fields import CHANGEABLE, CHECKS, FieldFault, changes_in, fields_error
 from lib.jobs.spec import JobSpec
 
 
@@ -65,5 +65,10 @@ def _run_at(value: Any) -> int | None:
     return None if value is None else CHECKS["run_at"](value)
 
 
+def _fixed(value: Any) -> None:
+    raise FieldFault("can't be changed: cancel the job, and send it anew with another callback_url")
+
+
 # In a PATCH a run_at of null does not count as left out: the job is to run now.
-_CHECKS = {name: _run_at if name == "run_at" else CHECKS[name] for name in CHANGEABLE}
+_CHANGES = {name: _run_at if name == "run_at" else CHECKS[name] for name in CHANGEABLE}
+_CHECKS = {**_CHANGES, "callback_url": _fixed}

@@ -27,7 +27,7 @@ from lib.jobs.payload import json_type, whole
 from lib.jobs.registry import Registry
 from lib.jobs.request_fields import CHECKS, FieldFault, checked, fields_error, object_in, seconds
 from lib.jobs.schedule import CATCH_UPS, OVERLAPS, Schedule
-from lib.jobs.schedule_tree import each_job, with_each_job
+from lib.jobs.schedule_tree import each_job, with_each_job, with_kept_urls
 from lib.jobs.spec import JobSpec
 from lib.jobs.workflow import WORKFLOW_TYPE
 from lib.jobs.workflow_request import MOST_JOBS as MOST_IN_WORKFLOWS
@@ -220,8 +220,10 @@ def _resolved(
     wanted = with_each_job(sent, lambda job, at: _without_refused(job, at, kind, faults))
     errors.extend(FieldError(f"/{kind}{pointer}", detail) for pointer, detail in faults)
     masks: list[FieldError] = []
-    stored = {at: job.get("payload") for at, job in each_job(getattr(kept, kind, None))}
+    known = getattr(kept, kind, None)
+    stored = {at: job.get("payload") for at, job in each_job(known)}
     wanted = with_each_job(wanted, lambda job, at: _with_secrets(job, at, stored, masks))
+    wanted = with_kept_urls(wanted, known)
     read = read_job_graph if kind == "job" else read_workflow
     try:
         read(wanted, registry, ids, request_id="schedule", trace=_NO_TRACE)

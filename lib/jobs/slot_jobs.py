@@ -29,7 +29,7 @@ class _AnyType(Registry):
     job."""
 
     def __init__(self) -> None:
-        super().__init__(())
+        super().__init__((), signs_webhooks=True)
 
     def get(self, name: str) -> JobType:
         return JobType(name, _never_run, lambda value, pointer: value, is_async=True)

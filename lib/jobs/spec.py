@@ -54,6 +54,7 @@ class JobSpec(NamedTuple):
     and 0 for none.
     by: the id of the job whose handler enqueued this one; "" for none.
     workflow: the id of the workflow of which the job is a member; "" for none.
+    callback_url: to which a webhook is sent when the job has ended; "" for none.
 
     The fields behind `trace` are those of OPTIONS, then those of RARE, in the order of these tables.
     """
@@ -73,6 +74,7 @@ class JobSpec(NamedTuple):
     by: str = ""
     workflow: str = ""
     unique_key: str = ""
+    callback_url: str = ""
 
     def to_text(self) -> str:
         """The spec's JSON, as short as it can be: Redis may hold millions of specs in memory."""

@@ -80,6 +80,12 @@ def _read_tags(value: Any) -> tuple[str, ...]:
     return tuple(map(str, value)) if type(value) is list else ()
 
 
+def _read_text(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError("it must be a text")
+    return value
+
+
 _NUMBER = "[^,]{1,25}"
 _JOB_ID = '"[a-z0-9_-]{34,97}"'
 _STRING = r'"(?:[^"\\]|\\.)*"'
@@ -97,4 +103,5 @@ RARE: Final = (
     SpecRow("by", to_json, _JOB_ID, _as_it_is),
     SpecRow("workflow", to_json, _JOB_ID, _as_it_is),
     SpecRow("unique_key", to_json, _STRING, _as_it_is),
+    SpecRow("callback_url", to_json, _STRING, _read_text),
 )

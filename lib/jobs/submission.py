@@ -12,8 +12,9 @@ from typing import Any, Final
 from lib.errors import FieldError, InvalidFields
 from lib.ids import JobIds
 from lib.jobs.author_checks import Invalid
+from lib.jobs.end_webhook import faults_of_callback
 from lib.jobs.group import group_named_by
-from lib.jobs.job import NewJob, make_new_job
+from lib.jobs.job import DEBOUNCE, KEEP, REPLACE, NewJob, make_new_job
 from lib.jobs.registry import JobType, Registry
 from lib.jobs.request_fields import CHECKS, REQUIRED, FieldFault, checked, fields_error, object_in
 from lib.jobs.spec import JobSpec, make_spec
@@ -21,6 +22,10 @@ from lib.jobs.workflow import WORKFLOW_TYPE
 from lib.tracing import Trace
 
 BRIEF = FieldError("/unique/ttl_s", "is shorter than the delay: the key would be free again before the job may run")
+_TAKES_A_PLACE: Final = (
+    "can't stand beside unique.mode replace or debounce, by which a job may become another one: leave it out, or use"
+    " the mode keep or throttle"
+)
 GRAPH_FIELDS: Final = frozenset(("after", "then"))
 """A request with one of these fields asks for several jobs at once. job_graph_request.py takes them out, and has the
 job itself read here."""
@@ -31,15 +36,7 @@ def _of_other_jobs(value: Any) -> None:
     raise FieldFault("has no place here: send the job to POST /api/jobs, which takes `after` and `then`")
 
 
-def _of_a_later_version(value: Any) -> None:
-    raise FieldFault("comes with a later version; until then let a job of type webhook wait for this one (`then`)")
-
-
-_ALL_CHECKS: Final = {
-    **CHECKS,
-    **dict.fromkeys(sorted(GRAPH_FIELDS), _of_other_jobs),
-    "callback_url": _of_a_later_version,
-}
+_ALL_CHECKS: Final = {**CHECKS, **dict.fromkeys(sorted(GRAPH_FIELDS), _of_other_jobs)}
 
 
 def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: Trace) -> tuple[NewJob, JobSpec]:
@@ -74,6 +71,7 @@ def read(body: Any, registry: Registry, ids: JobIds, *, request_id: str, trace: 
         asked["group"],
         asked["tags"],
         asked["group"] != "" and "group" not in fields,
+        asked["callback_url"] != "",
     )
     return job, spec
 
@@ -88,6 +86,8 @@ def _job_type(
         _check_delay(fields, errors)
     if "unique" in fields:
         _set_quiet_time(fields, errors)
+    if "callback_url" in fields:
+        _check_callback(fields, registry, errors)
     if "type" not in fields:
         return None
     job_type = registry.get(fields["type"])
@@ -139,6 +139,13 @@ def _set_quiet_time(fields: dict[str, Any], errors: list[FieldError]) -> None:
     errors.extend(FieldError(f"/{name}", beside) for name in given)
     fields["unique"] = key, unique_ttl_ms, mode
     fields["delay_s"] = quiet_ms[0]
+
+
+def _check_callback(fields: dict[str, Any], registry: Registry, errors: list[FieldError]) -> None:
+    errors.extend(faults_of_callback(fields["callback_url"], registry))
+    _, _, mode, *_ = fields.get("unique", ("", 0, KEEP))
+    if mode in (REPLACE, DEBOUNCE):
+        errors.append(FieldError("/callback_url", _TAKES_A_PLACE))
 
 
 def without_group(job: NewJob) -> NewJob:

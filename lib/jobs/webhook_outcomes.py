@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from typing import Final
 
 OUTCOMES: Final = ("taken", "refused", "refused_for_good", "no_answer", "not_allowed")
-WEBHOOK_TYPE: Final = "webhook"
-"""The type whose queue shows all outcomes, each 0 before the first."""
 
 
 class WebhookOutcomes:

@@ -40,6 +40,7 @@ def read_workflow(body: Any, registry: Registry, ids: JobIds, *, request_id: str
     reader = GraphReader(registry, ids, request_id=request_id, trace=trace, by=by)
     fields = checked(body, _WORKFLOW_FIELDS, reader.errors, required=("jobs",))
     anchor = reader.workflow(reader.new_id(fields.get("queue", "default")), fields.get("name"))
+    reader.call_back(anchor, fields.get("callback_url", ""), "")
     if "jobs" not in body:
         reader.refuse("/jobs", "is missing: the workflow's jobs, each under its name")
     elif _are_too_many(fields.get("jobs", {})):
@@ -122,6 +123,7 @@ def _read_nested(reader: GraphReader, level: _Level, name: str, sent: dict[str, 
     if faults:
         return None
     draft = reader.workflow(reader.new_id(fields.get("queue", level.workflow.job.queue)), name)
+    reader.call_back(draft, fields.get("callback_url", ""), pointer)
     _join(reader, level, draft, name)
     _read_members(reader, _Level(draft, fields["jobs"], f"{pointer}/jobs", level.number + 1))
     return draft
@@ -190,10 +192,10 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-_WORKFLOW_FIELDS: Final = {"name": _name, "queue": CHECKS["queue"], "jobs": CHECKS["payload"], "then": _as_it_is}
+_OF_ALL: Final = {"jobs": CHECKS["payload"], "queue": CHECKS["queue"], "callback_url": CHECKS["callback_url"]}
+_WORKFLOW_FIELDS: Final = {"name": _name, **_OF_ALL, "then": _as_it_is}
 _NESTED_FIELDS: Final = {
-    "jobs": CHECKS["payload"],
-    "queue": CHECKS["queue"],
+    **_OF_ALL,
     "after": _as_it_is,
     "optional": _as_it_is,
 }

@@ -18,6 +18,7 @@ from lib.queue.framing import FIELD, PART, RECORD
 
 BEGUN = b"+"
 """The answer begins so if the queue began with this commit."""
+CALLS_BACK = f"c!{PART}"
 _NO_OPTIONS = NewJob("", "", "")[3:]
 # Takes half as long as a named tuple's own constructor, and one of these is made for every job. No type checker sees
 # what is passed: tests/unit/queue/test_enqueue_text.py holds the length and the order.
@@ -87,4 +88,6 @@ def options_text(job: NewJob) -> str:
         text += f"g{job.group}{PART}"
     if job.tags:
         text += f"a{','.join(job.tags)}{PART}"
+    if job.calls_back:
+        text += CALLS_BACK
     return text

@@ -29,10 +29,10 @@ from lib.redis_link.link import RedisLink
 
 QUEUE_KNOWN_S = 30.0
 """A name that this process wrote into `wb:queues` is written again after so long: somebody may have removed it."""
-GROUPS_SINCE = TAGS_SINCE = REPLACE_SINCE = "0.3.0"
-"""The first version that knows groups, tags, and the unique modes replace and debounce. An older runner never looks at
-the line of a group, knows no limit of one, and tries a job again that was superseded. An older server or supervisor
-that deletes a job leaves the job's id in the indexes of its tags."""
+GROUPS_SINCE = TAGS_SINCE = REPLACE_SINCE = CALLBACK_URL_SINCE = "0.3.0"
+"""The first version that knows groups, tags, the unique modes replace and debounce, and callback_url. An older runner
+never looks at the line of a group, knows no limit of one, tries a job again that was superseded, and tells nobody that
+a job has ended. An older server or supervisor that deletes a job leaves the job's id in the indexes of its tags."""
 PLACE_BYTES = 10 << 10
 EnqueueCall = tuple[str, str, str, int, str]
 """One call of enqueue.lua: "enqueue", the queue's base, the id of this Enqueuer, the commit's number, the records."""
@@ -76,7 +76,7 @@ class Enqueuer:
         Raises QueueFull, GroupFull, InvalidFields, Throttled, UpgradeNeeded or RedisUnavailable if the job was not
         taken in. Raises OutcomeUnknown if it may have been.
         """
-        if job.group or job.tags or (job.unique_key and job.takes_place):
+        if job.group or job.tags or job.calls_back or (job.unique_key and job.takes_place):
             job = await self.admitted(job)
         accepted = await self._committer(job.queue).submit(job)
         if accepted.outcome in REFUSED:
@@ -88,7 +88,8 @@ class Enqueuer:
 
         A job that was refused is answered too, with an outcome of REFUSED. in_bulk: behind all jobs that come singly.
         """
-        if (job.group or job.tags or (job.unique_key and job.takes_place)) and not self.is_known_to_admit:
+        is_new = job.group or job.tags or job.calls_back or (job.unique_key and job.takes_place)
+        if is_new and not self.is_known_to_admit:
             asking = asyncio.ensure_future(self._post_admitted(job, on_answer, in_bulk=in_bulk))
             self._asking.add(asking)
             asking.add_done_callback(self._asking.discard)
@@ -98,8 +99,8 @@ class Enqueuer:
     async def _post_admitted(
         self, job: NewJob, on_answer: Callable[[Accepted | Exception], None], *, in_bulk: bool
     ) -> None:
-        """`post` for a job with a group, tags or a unique mode that takes a place, behind a look at which programs use
-        this Redis."""
+        """`post` for a job with a group, tags, a callback_url or a unique mode that takes a place, behind a look at
+        which programs use this Redis."""
         try:
             job = await self.admitted(job)
         except Exception as fault:  # noqa: BLE001  Whatever it is, somebody waits for an answer.
@@ -120,6 +121,8 @@ class Enqueuer:
             await self._gate.require("the unique modes replace and debounce", REPLACE_SINCE)
         if job.tags:
             await self._gate.require("tags", TAGS_SINCE)
+        if job.calls_back:
+            await self._gate.require("jobs with a callback_url", CALLBACK_URL_SINCE)
         if not job.group:
             return job
         try:

@@ -174,7 +174,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "it was given none",
     ),
     "followed": JobField(
-        "the ids of the jobs that were told of its last end, parted by commas",
+        "the ids of the jobs that were told of its last end, parted by commas; !callback for a callback_url",
         "emails-01a22717becb700088baee274164865e",
         "notices attach",
         "",

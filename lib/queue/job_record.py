@@ -14,7 +14,7 @@ A value that makes no sense, because somebody wrote it by hand, is read as absen
 from typing import Any
 
 from lib.ids import queue_of
-from lib.jobs.edges import edges_from
+from lib.jobs.edges import CALLBACK, edges_from
 from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord
 from lib.jobs.spec import JobSpec, SpecError
 from lib.jobs.state import BLOCKED, FINISHED, WAITING
@@ -68,7 +68,7 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         spec_text=fields.get("spec", b""),
         retain_ms=optional_number(fields.get("retain")),
         edges=edges_from(shown_text(fields.get("edges", b""))),
-        then=tuple(filter(None, shown_text(fields.get("then", b"")).split(","))),
+        then=tuple(one for one in shown_text(fields.get("then", b"")).split(",") if one and one != CALLBACK),
     )
 
 

@@ -36,7 +36,8 @@ wb:{q}:parents:<id>           HASH    parent's id -> "<rule><mark><name>", and c
                                       lua/parts/edges.lua. As long as the job's record
 wb:{q}:said:<id>              HASH    parent's id -> its result or its error (JSON), "!" for too much to keep. As long
                                       as the job's record
-wb:{q}:followers              HASH    id of a job that lives -> the ids that wait for its end, parted by commas
+wb:{q}:followers              HASH    id of a job that lives -> the ids that wait for its end, parted by commas, and
+                                      "!callback" among them where it is told to a callback_url
 wb:{q}:notices                STREAM  ends that followers are to be told of: lua/parts/notices.lua. Empty but for ms
 wb:{q}:completed dead cancelled   ZSET    id -> ms at which the job ended
 wb:{q}:fading                 ZSET    id of a job that has ended and has a `retain` -> ms at which its record goes

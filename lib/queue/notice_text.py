@@ -11,27 +11,33 @@ followers are to be told. A word is that notice for one follower:
 All of it stays bytes: an id that somebody wrote by hand goes back to Redis as it came.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lib.ids import queue_of
-from lib.queue.framing import FIELD_BYTE, RECORD_BYTE, exact_text
+from lib.jobs.edges import CALLBACK
+from lib.jobs.end_webhook import JobEnd
+from lib.jobs.webhook_defaults import WEBHOOK_QUEUE
+from lib.queue.framing import FIELD_BYTE, RECORD_BYTE, exact_text, shown_text
 
 WORDS_AT_ONCE = 100
 """WHY not 200, which resolve.lua takes: to free 200 jobs takes Redis 5 ms, in which nothing else runs."""
 WORDS_BYTES = 1 << 20
+_CALLBACK = CALLBACK.encode()
 _ORDER_TO_CANCEL, _ORDER_TO_RETRY = b"k", b"r"
 
 
 class Word(NamedTuple):
     """What a follower is told of a parent. outcome: a mark, `c` for completed say. said: JSON, `` or `!`. ms: when it
-    was so, by Redis' clock; b"" where that does not matter."""
+    was so, by Redis' clock; b"" where that does not matter. end: where the follower is CALLBACK, the end of which a
+    webhook is to tell."""
 
     follower: bytes
     parent: bytes
     outcome: bytes
     said: bytes
     ms: bytes = b""
+    end: JobEnd | None = None
 
 
 class Asked(NamedTuple):
@@ -71,7 +77,16 @@ def words_of(fields: Sequence[bytes], entry_id: bytes = b"") -> list[Word]:
     entry = dict(zip(fields[::2], fields[1::2], strict=False))
     parent, outcome, said = (entry.get(name, b"") for name in (b"parent", b"outcome", b"said"))
     ms = entry_id.partition(b"-")[0]
-    return [Word(one, parent, outcome, said, ms) for one in entry.get(b"followers", b"").split(b",") if one]
+    ids = [one for one in entry.get(b"followers", b"").split(b",") if one]
+    words = [Word(one, parent, outcome, said, ms) for one in ids if one != _CALLBACK]
+    return [*words, Word(_CALLBACK, parent, outcome, b"", ms, _end_of(entry, entry_id))] if _CALLBACK in ids else words
+
+
+def _end_of(entry: Mapping[bytes, bytes], entry_id: bytes) -> JobEnd:
+    parent, state, finished, said = (
+        shown_text(entry.get(name, b"")) for name in (b"parent", b"state", b"finished", b"said")
+    )
+    return JobEnd(parent, shown_text(entry_id), state, finished, said, entry.get(b"head", b""))
 
 
 def queue_of_raw(job_id: bytes) -> str:
@@ -81,10 +96,10 @@ def queue_of_raw(job_id: bytes) -> str:
 
 def by_queue(words: Iterable[Word]) -> dict[str, list[Word]]:
     """Words by the queue of the follower, in the order in which they came; those for what is no job's id are left
-    out."""
+    out. The follower of an end that a webhook tells is that webhook."""
     found: dict[str, list[Word]] = {}
     for word in words:
-        if queue := queue_of_raw(word.follower):
+        if queue := WEBHOOK_QUEUE if word.end else queue_of_raw(word.follower):
             found.setdefault(queue, []).append(word)
     return found
 
@@ -94,10 +109,10 @@ def chunks_of(words: Sequence[Word]) -> Iterator[list[Word]]:
     chunk: list[Word] = []
     size = 0
     for word in words:
-        size += sum(map(len, word))
+        size += sum(map(len, word[:5]))
         if chunk and (len(chunk) == WORDS_AT_ONCE or size > WORDS_BYTES):
             yield chunk
-            chunk, size = [], sum(map(len, word))
+            chunk, size = [], sum(map(len, word[:5]))
         chunk.append(word)
     if chunk:
         yield chunk

@@ -8,7 +8,8 @@
 1. The script that ends a job writes, in the same step, a notice into the stream of the job's queue: who is to be told
    what. Whoever comes by tells it: the runner at once, any supervisor a second later.
 2. To tell is to bring each notice to the queues of the followers (resolve.lua), and then to cross it off (XDEL). Both
-   may be done twice, by any number of processes at once: resolve.lua takes a word that came before for what it is.
+   may be done twice, by any number of processes at once: resolve.lua takes a word that came before for what it is. For
+   an end that is told to a callback_url a webhook is queued (end_webhooks.py), in the queue `webhook`.
 3. A notice for a queue that does not answer (somebody broke its keys, a node of the Cluster is away) stays, and the
    others are told past it.
 4. Notices that a failover lost are made up for by asking: a blocked job asks after 15 s, and then once an hour.
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple
 from lib.errors import OutcomeUnknown, RedisUnavailable
 from lib.jobs.job import JobRecord
 from lib.queue.asking import Asking
+from lib.queue.end_webhooks import EndTold, EndWebhooks
 from lib.queue.keys import RedisKeys
 from lib.queue.notice_text import Asked, Word, by_queue, chunks_of, words_of, words_text
 from lib.queue.replicas import Replicas
@@ -71,11 +73,13 @@ class Notices:
         clock: Callable[[], float] = time.monotonic,
         on_fault: Callable[[str, Exception | None], None] = lambda queue, fault: None,
         on_told: Callable[[ToldWords], None] = lambda told: None,
+        on_ends_told: Callable[[Sequence[EndTold]], None] = lambda told: None,
     ) -> None:
         """commit_link: the link of commits, if it is another one. ack_replicas: ACK_REPLICAS; 0 with a Cluster.
 
         on_fault: called with a queue and the fault for which its notices, or words for its jobs, wait until somebody
-        mends its keys; and with the queue and None when words were taken there. on_told: called with what was told."""
+        mends its keys; and with the queue and None when words were taken there. on_told: called with what was told.
+        on_ends_told: called with the ends that are told to a callback_url, and the webhooks that tell them."""
         self._link = link
         self._keys = keys
         self._scripts = Scripts(commit_link or link)
@@ -85,6 +89,8 @@ class Notices:
         self._clock = clock
         self._on_fault = on_fault
         self._on_told = on_told
+        self._on_ends_told = on_ends_told
+        self._end_webhooks = EndWebhooks(link, keys, self._scripts, clock)
         self._asking = Asking(link, keys, on_fault)
         self._one_at_a_time = asyncio.Lock()
         self._away_until_s: dict[str, float] = {}
@@ -117,7 +123,7 @@ class Notices:
         """These jobs of one queue were cancelled, or are run again. Tell their followers; and where a job itself waits
         for others, have it ask for them. Costs no command where no job waits for another."""
         for record in records:
-            if record.then:
+            if record.then or record.calls_back:
                 self.poke(record.queue)
             if record.edges or record.is_workflow:
                 self.ask_soon(record.queue)
@@ -244,7 +250,7 @@ class Notices:
         async with self._one_at_a_time:
             numbers: dict[str, int] = {}
             failed = await self._say_to_all(words, due, numbers)
-            sure = {queue: numbers[queue] for queue in words if queue not in failed}
+            sure = {queue: numbers[queue] for queue in words if queue in numbers and queue not in failed}
             if not await self._are_replicated(sure):
                 self._put_off(sure)
                 failed.update(sure)
@@ -257,7 +263,7 @@ class Notices:
         self._away_until_s = {queue: until_s for queue, until_s in self._away_until_s.items() if until_s > now_s}
         failed = words.keys() & self._away_until_s.keys()
         saying = {
-            queue: self._start(self._resolve(queue, words[queue], numbers)) for queue in words if queue not in failed
+            queue: self._start(self._bring(queue, words[queue], numbers)) for queue in words if queue not in failed
         }
         if saying:
             await asyncio.wait(saying.values(), timeout=PATIENCE_S)
@@ -290,17 +296,27 @@ class Notices:
             return False
         return True
 
+    async def _bring(self, queue: str, words: Sequence[Word], numbers: dict[str, int] | None) -> bool:
+        """As `_resolve`; and of the ends among these words that webhooks tell, queue the webhooks."""
+        if ends := [word.end for word in words if word.end]:
+            self._on_ends_told(await self._end_webhooks.plant(ends, lambda: self._mark(queue, numbers)))
+            words = [word for word in words if not word.end]
+        return await self._resolve(queue, words, numbers)
+
+    def _mark(self, queue: str, numbers: dict[str, int] | None) -> str:
+        """The mark of the next call that goes to the queue, by which a replica is known to have it; "" for none."""
+        if numbers is None:
+            return ""
+        self._number += 1
+        numbers[queue] = self._number
+        return f"{self._process_id} {self._number}"
+
     async def _resolve(self, queue: str, words: Sequence[Word], numbers: dict[str, int] | None) -> bool:
         """Bring words to the jobs of one queue. Returns whether notices lie there now. numbers: gets the number of the
         last call; None where no replica is asked for."""
         has_notices = False
         for chunk in chunks_of(words):
-            commit = ""
-            if numbers is not None:
-                self._number += 1
-                numbers[queue] = self._number
-                commit = f"{self._process_id} {self._number}"
-            arguments = ("resolve", self._keys.base(queue), words_text(chunk), commit)
+            arguments = ("resolve", self._keys.base(queue), words_text(chunk), self._mark(queue, numbers))
             try:
                 letters: bytes = await self._scripts.call(*arguments)
             except OutcomeUnknown:

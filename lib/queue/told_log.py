@@ -2,6 +2,8 @@
 
 DEBUG job.freed       Job free: email-01a2… | default-01a2… has begun
 DEBUG job.freed       Job free: sms-01a2… | email-01a2… was the last for which it waited
+INFO  callback_url.queued Callback queued: webhook-01a2… | email-01a2… is completed
+ERROR callback_url.lost   Callback not queued: email-01a2… | the spec can't be read: …
 WARN  job.cancelled   Job cancelled: sms-01a2… | parent_failed: email-01a2…, for which it waited, did not complete
 INFO  workflow.ended  Workflow completed: default-01a2…
 
@@ -9,8 +11,13 @@ WHY DEBUG for the first: that line has no request_id, which would cost a read of
 has one, follows within milliseconds.
 """
 
+import functools
+from collections.abc import Sequence
+
+from lib.jobs.webhook_defaults import WEBHOOK_QUEUE
 from lib.logs.log import Log
 from lib.queue.bulkheads import Bulkheads
+from lib.queue.end_webhooks import EndTold
 from lib.queue.framing import shown_text
 from lib.queue.keys import RedisKeys
 from lib.queue.notices import Notices, ToldWords
@@ -41,6 +48,18 @@ class ToldLog:
             self._outcomes.log_soon(ended)
 
 
+def log_ends(log: Log, told: Sequence[EndTold]) -> None:
+    """A line for each end of a job that is now on its way to the job's callback_url, or can't be told."""
+    for end, webhook, spec, is_new, why in told:
+        about: dict[str, object] = {"parent_id": end.job_id, "queue": WEBHOOK_QUEUE}
+        if webhook is None or spec is None:
+            log.error("callback_url.lost", f"Callback not queued: {end.job_id} | {why}", **about)
+        elif is_new:
+            msg = f"Callback queued: {webhook.job_id} | {end.job_id} is {end.state}"
+            about |= {"request_id": spec.request_id, "trace_id": spec.trace.trace_id, "job_id": webhook.job_id}
+            log.info("callback_url.queued", msg, **about)
+
+
 def logged_notices(
     link: RedisLink,
     keys: RedisKeys,
@@ -60,4 +79,5 @@ def logged_notices(
         ack_replicas=ack_replicas,
         on_fault=bulkheads.teller("telling"),
         on_told=ToldLog(log, outcomes),
+        on_ends_told=functools.partial(log_ends, log),
     )

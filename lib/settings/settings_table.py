@@ -327,7 +327,8 @@ SETTINGS: tuple[Setting, ...] = (
         "WEBHOOK_SECRET",
         "",
         "secret that signs webhooks whose payload has none: whsec_ and the base64 of 24 to 64 bytes (openssl rand "
-        "-base64 32 makes it); while it is changed, the new and the old one, parted by a blank",
+        "-base64 32 makes it); while it is changed, the new and the old one, parted by a blank; a callback_url needs "
+        "it",
         str,
     ),
     Setting(

@@ -96,7 +96,7 @@ class JobContext:
         self._cancelled = cancelled
         self._cancel: Callable[[], object] | None = None
         self._is_async: bool | None = None
-        self._asked = AskedJobs(AnyType(map(type_of, types)), job_id, request_id, members)
+        self._asked = AskedJobs(AnyType(map(type_of, types), signs_webhooks=True), job_id, request_id, members)
 
     @property
     def is_last_attempt(self) -> bool:
@@ -141,9 +141,10 @@ class JobContext:
         name: str | None = None,
         queue: str | None = None,
         then: Any = None,
+        callback_url: str | None = None,
         once: str | None = None,
     ) -> Any:
-        given = {"name": name, "queue": queue, "then": then}
+        given = {"name": name, "queue": queue, "then": then, "callback_url": callback_url}
         return self._given(lambda: self._workflow(jobs, once, {k: v for k, v in given.items() if v is not None}))
 
     def add(

@@ -8,6 +8,7 @@
 - A mark stands in an edge only if a notice has said it, or the parent's record said it when the edge was made or asked.
 - A notice says what its parent's record says, unless that has changed since.
 - What has a better mark keeps it, until the job is run again.
+- A notice of an end that is told to a callback_url says which end it is.
 - A job that was ended by a person, or that has run, is not begun again but by a retry.
 """
 
@@ -16,15 +17,18 @@ from typing import Any, NamedTuple
 
 from tests.redis.graph_judge import RANK, class_of
 from tests.system.oracle import Client, everything
-from tests.system.oracle_graphs import KnownEdge, edges_of
+from tests.system.oracle_graphs import CALLBACK, KnownEdge, edges_of
+
+ENDED = ("completed", "dead", "cancelled")
 
 
 class Notice(NamedTuple):
-    """An entry of the queue's notices."""
+    """An entry of the queue's notices. state: in which the parent has ended, where it is told to a callback_url."""
 
     parent: str
     outcome: str
     followers: tuple[str, ...]
+    state: str
 
 
 class Snapshot(NamedTuple):
@@ -66,7 +70,8 @@ def snapshot(client: Client, base: str) -> Snapshot:
     entries: Any = client.xrange(f"{base}notices")
     for entry, fields in entries:
         parent, outcome, ids = (fields[field].decode() for field in (b"parent", b"outcome", b"followers"))
-        notices[entry.decode()] = Notice(parent, outcome, tuple(ids.split(",")))
+        state = fields.get(b"state", b"").decode()
+        notices[entry.decode()] = Notice(parent, outcome, tuple(ids.split(",")), state)
     return Snapshot(jobs, edges, followers, notices)
 
 
@@ -117,6 +122,8 @@ class GraphJudge:
         elif script != "resolve":  # One call may end a job, and free it again by the next word.
             letters = {self.now.letter(notice.parent), before.letter(notice.parent)}
             assert notice.outcome in letters, f"{notice}, and its record says {letters}"
+        if CALLBACK in notice.followers and notice.outcome != "g":
+            assert notice.state in ENDED, f"{notice} does not say which end it is"
 
     def _judge_followers(self, before: Snapshot) -> None:
         """Who was to be told of an end is to be told still, or a notice is there."""
@@ -130,7 +137,7 @@ class GraphJudge:
             lost = {
                 one
                 for one in ids - self.now.followers.get(parent, set())
-                if (parent, one) not in noticed and one in self.now.jobs
+                if (parent, one) not in noticed and (one in self.now.jobs or one == CALLBACK)
             }
             assert not lost, f"{lost} waited for {parent}, and are not told: {self.now.jobs.get(parent)}"
 

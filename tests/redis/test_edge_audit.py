@@ -148,6 +148,25 @@ class EdgeAudit(EdgedCase):
 
         await self.assert_found()
 
+    async def test_a_job_whose_end_is_to_be_told_to_a_url_is_a_finding_where_it_was_not_told(self) -> None:
+        called, ended = await self.enqueue(calls_back=True), await self.enqueue(calls_back=True)
+        told = await self.enqueue(calls_back=True)
+        await self.end(told)
+        followers = self.client.hgetall(self.base + "followers")
+        self.client.delete(self.base + "followers")
+        await self.end(ended)
+        self.client.hset(self.base + "followers", mapping=followers)
+
+        await self.assert_found(
+            f"{ended} is completed, and its callback_url was not told: an older runner ended it; run it again, or HDEL"
+            f" {self.base}followers {ended} and tell the callback_url yourself"
+        )
+
+        await self.job_store.retry(ended)
+        await self.end(ended)
+        await self.job_store.cancel(called)
+        await self.assert_found()
+
     async def test_a_job_that_has_ended_and_has_followers_still_is_named(self) -> None:
         ended, deleted = await self.enqueue(), await self.enqueue()
         asks, other = await self.waits_for(f"c{ended} "), await self.waits_for(f"e{ended} ")

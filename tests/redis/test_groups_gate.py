@@ -44,6 +44,7 @@ class Gated(RedisCase):
         for job, feature in (
             (self.grouped(), "groups"),
             (self.job(tags=("eu",)), "tags"),
+            (self.job(calls_back=True), "jobs with a callback_url"),
             (replacing, "the unique modes replace and debounce"),
             (replacing._replace(unique_mode="debounce"), "the unique modes replace and debounce"),
         ):

@@ -262,6 +262,7 @@ class GraphWalk(LimitedWalk):
             "give_up_ms": rng.choice((20, 60_000)),
             "group": rng.choice((*self._groups, "b")),
             "tags": tuple(rng.sample(TAGS, rng.randint(1, 3))),
+            "calls_back": True,
         }
         if '"type":"workflow"' in job.spec_text:
             return job

@@ -5,11 +5,15 @@ Beside the edges the hash has their counts, "#open #lost #cut #bad #off" of the 
 workflow's edges to its members. Rules, marks and classes: tests/redis/graph_judge.py.
 """
 
+import json
 from collections import Counter
 from typing import NamedTuple
 
 from tests.redis.graph_judge import RANK, class_of, verdict, verdict_of_members
 
+LIVING = ("ready", "delayed", "blocked", "active")
+CALLBACK = "!callback"
+"""Stands among the followers of a job whose end is told to a callback_url."""
 COUNTED = [kind for kind in RANK if kind != "ok"]
 
 
@@ -67,7 +71,19 @@ def faults_of_graphs(
             found.append(f"{names} wait for {parent}, which is {state}")
         if not names or len(set(names.split(","))) < len(names.split(",")):
             found.append(f"{parent} is to tell {names!r}")
+    found += [
+        f"{job_id} has a callback_url, and its end would not be told"
+        for job_id, job in sorted(jobs.items())
+        if job.get("state") in LIVING and _has_callback(job) and CALLBACK not in followers.get(job_id, "").split(",")
+    ]
     return found
+
+
+def _has_callback(job: dict[str, str]) -> bool:
+    try:
+        return bool(json.loads(job.get("spec", "")).get("callback_url"))
+    except (ValueError, AttributeError):
+        return False  # A test wrote it by hand.
 
 
 def _fault_of_counts(fields: dict[str, str], edges: list[KnownEdge]) -> str:

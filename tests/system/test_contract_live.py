@@ -29,6 +29,7 @@ REQUEST_ID = "contract-test"
 MAX_CONNECTIONS = 12
 READ_KEY, READ_KEY_ENTRY = api_keys.new_key("reader", "read", "", secrets.choice)
 NDJSON = "application/x-ndjson"
+WEBHOOK_SECRET = "whsec_" + "YWFh" * 8
 MODULES = "lib.handlers.email,lib.handlers.webhook,tests.jobs_for_tests"
 
 
@@ -108,8 +109,8 @@ class Successes(Live):
     @classmethod
     def setUpClass(cls) -> None:
         cls.redis = cls.enterClassContext(PrivateRedis())
-        cls.worker = Worker(cls.redis.url, JOB_MODULES=MODULES)
-        cls.server = Server(cls.redis.url, JOB_MODULES=MODULES)
+        cls.worker = Worker(cls.redis.url, JOB_MODULES=MODULES, WEBHOOK_SECRET=WEBHOOK_SECRET)
+        cls.server = Server(cls.redis.url, JOB_MODULES=MODULES, WEBHOOK_SECRET=WEBHOOK_SECRET)
         for program in (cls.worker, cls.server):
             cls.addClassCleanup(program.close)
             program.start()

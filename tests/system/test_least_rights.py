@@ -15,7 +15,13 @@ class LeastRights(unittest.TestCase):
         (rules,) = re.findall(r"^user (waybill .*)$", (ROOT / "prod" / "redis.conf").read_text(encoding="utf-8"), re.M)
         redis = self.enterContext(PrivateRedis(options=["--user", *rules.split()]))
         url = redis.url.replace("unix://", "unix://waybill:change-me@")
-        settings = {"JOB_MODULES": "lib.handlers.email", "RATE_LIMIT": "1000/1", "WORKER_QUEUES": "email=5"}
+        settings = {
+            "JOB_MODULES": "lib.handlers.email,lib.handlers.webhook",
+            "RATE_LIMIT": "1000/1",
+            "WORKER_QUEUES": "email=5,webhook=2",
+            "WEBHOOK_SECRET": "whsec_" + "YWFh" * 8,
+            "WEBHOOK_ALLOW_PRIVATE": "127.0.0.1/32",
+        }
         server = self.enterContext(Server(url, **settings))
         worker = self.enterContext(Worker(url, **settings))
         redis.client.config_resetstat()
@@ -72,7 +78,8 @@ class LeastRights(unittest.TestCase):
         status, waits, _ = server.request("POST", "/api/jobs", {**MAIL, "after": [parent["id"]], "then": [MAIL]})
         self.assertEqual((202, "blocked"), (status, waits["state"]), waits)
         jobs = {"first": mail, "then": {**MAIL, "after": ["first"]}, "late": {**mail, "optional": True}}
-        status, workflow, _ = server.request("POST", "/api/workflows", {"jobs": jobs}, idempotency_key='"graph-1"')
+        body = {"jobs": jobs, "callback_url": "http://127.0.0.1:9/"}
+        status, workflow, _ = server.request("POST", "/api/workflows", body, idempotency_key='"graph-1"')
         self.assertEqual(202, status, workflow)
         path, one = f"/api/workflows/{workflow['id']}", f"/api/jobs/{waits['id']}"
         for method, where, expected in (
@@ -90,6 +97,9 @@ class LeastRights(unittest.TestCase):
             status, answer, _ = server.request(method, where)
             self.assertEqual(expected, status, (method, where, answer))
         self.assertEqual("completed", answer["state"], answer)
+        # The workflow was cancelled, and has completed.
+        webhooks = "/api/jobs?type=webhook"
+        server.until(lambda: len(server.request("GET", webhooks)[1]["items"]) == 2, "both ends are called back")
 
     def a_cancelled_job(self, server: Server) -> str:
         """One that waited, and was changed meanwhile."""

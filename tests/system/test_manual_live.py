@@ -35,7 +35,10 @@ ELSE = {
 class Commands(unittest.TestCase):
     """For a server without keys; below, for one with."""
 
-    settings: ClassVar[dict[str, object]] = {"JOB_MODULES": "lib.handlers.email,lib.handlers.webhook"}
+    settings: ClassVar[dict[str, object]] = {
+        "JOB_MODULES": "lib.handlers.email,lib.handlers.webhook",
+        "WEBHOOK_SECRET": "whsec_" + "YWFh" * 8,
+    }
     environment: ClassVar[dict[str, str]] = {}
     server: ClassVar[Server]
 

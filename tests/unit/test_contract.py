@@ -16,7 +16,6 @@ from lib import json_text
 from lib.api import events, job_search
 from lib.api.bulk import batch, upload
 from lib.api.routes import AllOperations, routes
-from lib.api.shown import present
 from lib.errors import WaybillError
 from lib.handlers.email import attachment, email_payload, html_text
 from lib.handlers.email.address_lists import Addressee
@@ -32,6 +31,7 @@ from lib.jobs.job import HISTORY_KEPT, MAX_ATTEMPTS, MAX_DELAY_S, MAX_TIMEOUT_S,
 from lib.jobs.job_graph_request import GRAPH_FIELDS, MOST_PARENTS
 from lib.jobs.payload import json_name
 from lib.jobs.queue_settings import MAX_DEPTH, SETTINGS
+from lib.jobs.shown import present
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
 from lib.jobs.workflow import RULES

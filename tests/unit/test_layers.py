@@ -25,7 +25,7 @@ BELOW = {
     "processes": {"settings", "logs"},
     "testing": {"jobs"},
     "redis_link": {"settings", "logs"},
-    "jobs": {"settings", "logs"},
+    "jobs": {"http1/client", "settings", "logs"},
     "http1/server": {"http1"},
     "http1/client": {"http1"},
     "http1": set[str](),

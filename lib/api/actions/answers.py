@@ -12,8 +12,8 @@ have followers, jobs that wait for their end and will be told of it.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lib.api.shown import job_text
 from lib.jobs.job import JobRecord
+from lib.jobs.shown import job_text
 from lib.json_text import to_json
 from lib.queue.bulk_changes import ChangeOutcome
 from lib.queue.refusals import REQUESTED
@@ -26,7 +26,7 @@ SAMPLE_CHARS: Final = 1 << 20
 class Sample:
     """The first jobs of a dry run, MOST_SAMPLED at most; the one that takes them over SAMPLE_CHARS is the last.
 
-    followed: how many of all its jobs have followers."""
+    followed: how many of all its jobs have followers, or a callback_url."""
 
     def __init__(self) -> None:
         self.followed = 0
@@ -34,7 +34,7 @@ class Sample:
         self._chars = 0
 
     def add(self, records: Sequence[JobRecord]) -> None:
-        self.followed += sum(bool(record.then) for record in records)
+        self.followed += sum(bool(record.then or record.calls_back) for record in records)
         for record in records:
             if len(self._texts) >= MOST_SAMPLED or self._chars > SAMPLE_CHARS:
                 return

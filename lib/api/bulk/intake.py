@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from lib.api import idempotency
-from lib.api.shown import outcome_of
 from lib.errors import FieldError, InvalidFields, RedisKeysBroken, UpgradeNeeded, WaybillError
 from lib.ids import JobIds
 from lib.jobs import submission
 from lib.jobs.job import Accepted, NewJob
 from lib.jobs.payload import json_type
 from lib.jobs.registry import Registry
+from lib.jobs.shown import outcome_of
 from lib.json_text import to_json
 from lib.logs.log import Log
 from lib.queue.job_store import JobStore

@@ -20,18 +20,18 @@ from lib.handlers.webhook.webhook_payload import Webhook as Webhook
 from lib.handlers.webhook.webhook_payload import host_of
 from lib.handlers.webhook.webhook_sender import WebhookSender, admits, settings_in_words
 from lib.handlers.webhook.webhook_sender import check_settings as check_settings
-from lib.handlers.webhook.webhook_verdicts import (
-    BACKOFF,
-    MAX_ATTEMPTS,
-    AddressNotAllowed,
-    HTTPStatusFinal,
-    result_of,
-    verdict,
-)
+from lib.handlers.webhook.webhook_verdicts import AddressNotAllowed, HTTPStatusFinal, NoSecret, result_of, verdict
 from lib.http1.client.faults import HttpClientFault
 from lib.ids import queue_of
 from lib.jobs.registry import HandOver, JobContext, job
-from lib.jobs.webhook_outcomes import WEBHOOK_TYPE
+from lib.jobs.webhook_defaults import (
+    BACKOFF,
+    GROUP_CONCURRENCY,
+    MAX_ATTEMPTS,
+    TIMEOUT_S,
+    WEBHOOK_QUEUE,
+    WEBHOOK_TYPE,
+)
 from lib.settings.config import Settings
 
 ACCEPTED = 202
@@ -39,22 +39,23 @@ ACCEPTED = 202
 
 @job(
     WEBHOOK_TYPE,
-    queue="webhook",
+    queue=WEBHOOK_QUEUE,
     max_attempts=MAX_ATTEMPTS,
-    timeout_s=30,
+    timeout_s=TIMEOUT_S,
     backoff=BACKOFF,
     check=admits,
     group=lambda _settings: host_of,
-    group_concurrency=10,
+    group_concurrency=GROUP_CONCURRENCY,
 )
 async def send_webhook(ctx: JobContext, payload: Webhook) -> dict[str, Any]:
     """Send one HTTP request. The result: `{status, headers, body, address, duration_ms, attempt, …}`."""
     sender = ctx.resource(WebhookSender)
-    host, queue = payload.target.origin, queue_of(ctx.job_id) or WEBHOOK_TYPE
+    host, queue = payload.target.origin, queue_of(ctx.job_id) or WEBHOOK_QUEUE
     try:
         answer = await sender.send(ctx, payload)
-    except (HttpClientFault, AddressNotAllowed) as fault:
-        sender.outcomes.note(queue, "no_answer" if isinstance(fault, HttpClientFault) else "not_allowed")
+    except (HttpClientFault, AddressNotAllowed, NoSecret) as fault:
+        if type(fault) is not NoSecret:
+            sender.outcomes.note(queue, "not_allowed" if type(fault) is AddressNotAllowed else "no_answer")
         # No line holds the URL's path and query, which may be secret.
         ctx.tell("webhook.failed", f"Webhook not sent to {host}: {fault}", host=host)
         raise

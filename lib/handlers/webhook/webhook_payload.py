@@ -16,6 +16,7 @@ from lib.errors import FieldError
 from lib.handlers.webhook.signature import read_secrets
 from lib.http1.client.url import Url, read_url
 from lib.jobs.payload import Invalid, escape_pointer
+from lib.jobs.webhook_defaults import group_of_host
 from lib.json_text import to_json
 
 MAX_HEADERS = 50
@@ -45,6 +46,8 @@ class Webhook:
     body: Any = field(default=None, repr=False)
     text: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
+    signed: bool = False
+    """Whether it is better not sent than sent unsigned."""
     give_up_on: list[int] = field(default_factory=list)
     completion: Literal["response", "callback"] = "response"
     complete_within_s: float | None = None
@@ -74,13 +77,8 @@ class Webhook:
 
 
 def host_of(payload: dict[str, Any]) -> str:
-    """The group of a webhook: host and port of its URL, as "api.example.com:443". Of a long one the last 128 letters.
-
-    WHY: what says "too many requests" to one webhook would say so to all for the same host, and a receiver that is
-    mute must keep no other one waiting.
-    """
-    target = read_url(payload["url"])
-    return f"{target.host}:{target.port}"[-128:]
+    """The group of a webhook that names none: host and port of its URL."""
+    return group_of_host(payload["url"])
 
 
 def _read_url(payload: Webhook) -> None:

@@ -13,7 +13,7 @@ from lib import __version__
 from lib.errors import ConfigError, FieldError
 from lib.handlers.webhook.signature import read_secrets, signature
 from lib.handlers.webhook.webhook_payload import Webhook
-from lib.handlers.webhook.webhook_verdicts import AddressNotAllowed
+from lib.handlers.webhook.webhook_verdicts import AddressNotAllowed, NoSecret
 from lib.http1.client.address_guard import Guard
 from lib.http1.client.client_message import Answer, ClientRequest
 from lib.http1.client.faults import HttpClientFault
@@ -27,6 +27,7 @@ from lib.jobs.webhook_outcomes import WebhookOutcomes
 from lib.settings.config import Settings
 
 UNSIGNED = "webhooks go out unsigned, for neither their payload nor the settings have a secret; see WEBHOOK_SECRET"
+UNSENT = "webhooks that must be signed, as those of a callback_url, are not sent without a secret; see WEBHOOK_SECRET"
 DEADLINE_SHARE, DEADLINE_MARGIN_S = 0.9, 0.25
 """The client's deadline comes before the job's own timeout_s: by a tenth of it, DEADLINE_MARGIN_S at most. So the job's
 error says what the receiver had not done by then."""
@@ -51,7 +52,8 @@ class WebhookSender:
         self._client = HttpClient(_guard(settings), tls=_tls(settings), proxy=_proxy(settings))
 
     async def send(self, ctx: JobContext, payload: Webhook) -> Answer:
-        """Send one webhook once. Raises AddressNotAllowed, CallbacksOff, or a fault of lib/http1/client/faults.py."""
+        """Send one webhook once. Raises NoSecret, CallbacksOff, AddressNotAllowed, or a fault of
+        lib/http1/client/faults.py."""
         timeout_s = ctx.timeout_s
         deadline_s = asyncio.get_running_loop().time() + max(timeout_s * DEADLINE_SHARE, timeout_s - DEADLINE_MARGIN_S)
         fields = self._fields(ctx, payload)
@@ -75,7 +77,9 @@ class WebhookSender:
         timestamp_s = int(self.clock())
         keys = payload.keys or self._keys
         if not keys:
-            self.warning = UNSIGNED
+            self.warning = UNSENT if payload.signed else UNSIGNED
+        if not keys and payload.signed:
+            raise NoSecret("it must be signed, and there is no secret; set WEBHOOK_SECRET, and restart the worker")
         signed = [("webhook-signature", signature(keys, ctx.job_id, timestamp_s, payload.content))] if keys else []
         given = {name.lower() for name in payload.headers}
         usual = [("User-Agent", f"Waybill/{__version__}"), ("Content-Type", payload.content_type)]

@@ -24,12 +24,9 @@ from lib.http1.client.client_message import Answer
 from lib.jobs.failure import Detailed
 from lib.jobs.registry import Discard, Retry
 from lib.jobs.result import RESULT_BYTES
+from lib.jobs.webhook_defaults import BACKOFF
 from lib.json_text import to_json
 
-MAX_ATTEMPTS = 18
-BACKOFF = (30.0, 43_200.0)
-"""Base and cap, in seconds. With full jitter the 17 pauses make 44 hours in the mean, and of 100 webhooks 99 are tried
-for at least a day: so long a receiver may be down. A test adds the pauses up."""
 MOST_WAIT_S = 86_400.0
 HASTY_ATTEMPTS = 5
 """Behind so many failed attempts at most, the next begins when Retry-After asks for it, however soon. Later a shorter
@@ -56,6 +53,10 @@ class HTTPStatusFinal(Detailed, Discard):
 
 class AddressNotAllowed(Discard):
     """The URL's host has no address that webhooks may reach (WEBHOOK_ALLOW_PRIVATE). No byte was sent."""
+
+
+class NoSecret(Exception):
+    """The payload asks to be signed, and there is no secret to do it with. It is tried again: somebody sets one."""
 
 
 def verdict(payload: Webhook, answer: Answer, attempt: int, now_s: float) -> Exception | None:

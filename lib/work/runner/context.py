@@ -185,10 +185,11 @@ class Context:
         name: str | None = None,
         queue: str | None = None,
         then: Any = None,
+        callback_url: str | None = None,
         once: str | None = None,
     ) -> Any:
         """Start a workflow; its id, for a coroutine to await. Raises what `enqueue` raises."""
-        fields = {"jobs": jobs, "name": name, "queue": queue, "then": then}
+        fields = {"jobs": jobs, "name": name, "queue": queue, "then": then, "callback_url": callback_url}
         body = {field: value for field, value in fields.items() if value is not None}
         return self._given(self._plans.workflow(body, once))
 

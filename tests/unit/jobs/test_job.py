@@ -7,7 +7,7 @@ from lib.jobs.job import NewJob, make_new_job
 
 class NewJobs(unittest.TestCase):
     def test_a_job_that_is_made_has_every_field_in_its_place(self) -> None:
-        made = make_new_job("q-1", "high", "{}", 1, 2, 3, "key", 4, "throttle", 5, 6, "group", ("tag",), True)
+        made = make_new_job("q-1", "high", "{}", 1, 2, 3, "key", 4, "throttle", 5, 6, "group", ("tag",), True, True)
 
         self.assertEqual(len(NewJob._fields), len(made))
         self.assertEqual(
@@ -26,6 +26,7 @@ class NewJobs(unittest.TestCase):
                 group="group",
                 tags=("tag",),
                 may_lose_group=True,
+                calls_back=True,
             ),
             made,
         )

@@ -6,7 +6,7 @@ import unittest
 from typing import Any
 
 from lib.errors import FieldError
-from lib.jobs.masking import MASK, known_secrets, masked, masked_error, unmasked
+from lib.jobs.masking import MASK, known_secrets, masked, masked_error, shown_url, unmasked
 
 PAYLOADS: list[Any] = [
     {"secret": "a", "to": "b"},
@@ -58,6 +58,15 @@ class Masks(unittest.TestCase):
         self.assertEqual({"max_tokens": 5, "password": MASK}, masked({"max_tokens": 5, "password": 5}))
         for name in ("key", "keys", "public_key", "author", "to", "subject", "pass", "monkey"):
             self.assertEqual({name: "x"}, masked({name: "x"}))
+
+    def test_the_values_of_a_urls_query_are_masked_and_its_names_are_not(self) -> None:
+        for url, shown in (
+            ("https://a.example/b", "https://a.example/b"),
+            ("https://a.example/b?", "https://a.example/b?"),
+            ("https://a.example/b?t=1=2&u=&v", f"https://a.example/b?t={MASK}&u={MASK}&{MASK}"),
+            ("https://a.example/?t=x?y", f"https://a.example/?t={MASK}"),
+        ):
+            self.assertEqual(shown, shown_url(url))
 
     def test_where_no_secret_is_named_nothing_is_copied(self) -> None:
         payload = {"to": "a@b.c", "deep": [{"text": "password"}]}

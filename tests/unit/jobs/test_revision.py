@@ -81,6 +81,7 @@ class Read(unittest.TestCase):
             ({"payload": {"secret": 5, "x": 1}}, ["/payload/to", "/payload/secret", "/payload/x"]),
             ({"payload": {"to": "b", "token": MASK}}, ["/payload/token"]),
             ({"payload": None, "priority": None}, [""]),
+            ({"callback_url": "https://a.example"}, ["/callback_url"]),
         ):
             self.assertEqual(pointers, self.pointers(body), body)
 

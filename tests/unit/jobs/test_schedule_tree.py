@@ -3,7 +3,7 @@
 import unittest
 from typing import Any
 
-from lib.jobs.schedule_tree import each_job, with_each_job, with_masks
+from lib.jobs.schedule_tree import each_job, with_each_job, with_kept_urls, with_masks
 
 JOB = {"type": "t", "payload": {}}
 ODD: tuple[Any, ...] = (None, [], "x", 5)
@@ -45,6 +45,24 @@ class Trees(unittest.TestCase):
             {"jobs": {"a": hidden}, "then": [hidden]}, with_masks({"jobs": {"a": secret}, "then": [secret]})
         )
         self.assertIsNone(with_masks(None))
+
+    def test_urls_that_are_called_back_are_masked_and_come_back_whole(self) -> None:
+        def tree(**urls: str) -> dict[str, Any]:
+            nested = {"jobs": {"c": JOB}, "callback_url": urls["nested"]}
+            jobs = {"a": JOB | {"callback_url": urls["job"]}, "p": nested}
+            then = [JOB | {"callback_url": urls["then"]}]
+            return {"jobs": jobs, "then": then, "callback_url": urls["whole"]}
+
+        whole = {name: f"https://a.example/{name}?key=hush" for name in ("nested", "job", "then", "whole")}
+        kept = tree(**whole)
+
+        shown = with_masks(kept)
+
+        self.assertEqual(tree(**{name: url.replace("hush", "********") for name, url in whole.items()}), shown)
+        self.assertEqual(kept, with_kept_urls(shown, kept))
+        other = tree(**{**whole, "job": "https://b.example/?key=********"})
+        self.assertEqual(other, with_kept_urls(other, kept))
+        self.assertEqual(shown, with_kept_urls(shown, None))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import unittest
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lib.errors import InvalidFields
@@ -10,10 +11,12 @@ from lib.jobs import registry, submission
 from lib.jobs.job import NewJob
 from lib.jobs.request_fields import CHECKS, REQUIRED
 from lib.jobs.spec import JobSpec
+from lib.settings import config
 from lib.tracing import Trace
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
 TYPES = registry.load(["tests.jobs_for_tests"])
+SECRET = "whsec_" + "YWFh" * 8
 LEAST: dict[str, Any] = {"type": "noop", "payload": {}}
 
 
@@ -184,15 +187,6 @@ class Read(unittest.TestCase):
         with self.assertRaises(InvalidFields):
             submission.read({**LEAST, "payload": {"text": 5}}, types, JobIds(), request_id="r", trace=TRACE)
 
-    def test_a_callback_url_comes_later(self) -> None:
-        with self.assertRaises(InvalidFields) as refused:
-            read({**LEAST, "callback_url": "https://api.example.com"})
-
-        ((pointer, detail),) = refused.exception.errors
-        self.assertEqual("/callback_url", pointer)
-        self.assertIn("comes with a later version", detail)
-        self.assertEqual("", read({**LEAST, "callback_url": None})[0].group)
-
     def test_every_fault_is_reported_at_once(self) -> None:
         body = {"type": "noop", "payload": {"seconds": "x"}, "queue": "Q", "priority": 1, "a/b": 2, "max_attempts": 0}
 
@@ -292,6 +286,68 @@ class Read(unittest.TestCase):
         """A request's body can't hold one, but what a handler enqueues can; it would fail the jobs beside it."""
         with self.assertRaises(InvalidFields):
             read({"type": "echo", "payload": {"text": "\udc80"}})
+
+
+class CallbackUrl(unittest.TestCase):
+    """What `callback_url` may be, by the type webhook as it ships and the settings."""
+
+    def read(self, url: object, *, modules: str = "lib.handlers.webhook", secret: str = SECRET, **more: Any) -> NewJob:
+        settings = config.load({"WEBHOOK_SECRET": secret}, Path("none"))
+        types = registry.load(["tests.jobs_for_tests", modules], settings)
+        body = {**LEAST, "callback_url": url, **more}
+        return submission.read(body, types, JobIds(), request_id="r", trace=TRACE)[0]
+
+    def refusal(self, url: object, **how: Any) -> str:
+        """Why the URL is refused."""
+        with self.assertRaises(InvalidFields) as refused:
+            self.read(url, **how)
+        ((pointer, detail),) = refused.exception.errors
+        self.assertEqual("/callback_url", pointer)
+        return detail
+
+    def test_a_url_is_kept_in_the_spec_as_it_came(self) -> None:
+        job = self.read("https://API.example.com/done?job=1")
+
+        self.assertTrue(job.calls_back)
+        self.assertEqual("https://API.example.com/done?job=1", JobSpec.from_text(job.spec_text).callback_url)
+
+    def test_none_or_null_is_no_callback(self) -> None:
+        for job in (self.read(None), read(LEAST)[0]):
+            self.assertFalse(job.calls_back)
+            self.assertNotIn("callback", job.spec_text)
+
+    def test_what_is_no_url_is_refused_once_and_with_what_to_write(self) -> None:
+        for url, detail in (
+            (7, "must be a string, not an integer"),
+            ("", "must begin with https:// or http://"),
+            ("ftp://a.example", "must begin with https:// or http://"),
+            ("https://me:pw@a.example", "send them in a header"),
+            ("https://a.example/#top", "leave out #"),
+            ("https://a.example/?token=********", "send the URL itself"),
+            ("https://" + "a" * 9000, "is longer than 8192 characters"),
+        ):
+            self.assertIn(detail, self.refusal(url), url)
+
+    def test_an_address_that_webhooks_may_not_reach_is_refused(self) -> None:
+        for url in ("http://127.0.0.1/done", "http://[::1]:8080", "http://169.254.169.254/latest"):
+            self.assertIn("WEBHOOK_ALLOW_PRIVATE", self.refusal(url), url)
+
+    def test_without_the_type_webhook_the_module_to_add_is_named(self) -> None:
+        for detail in (
+            self.refusal("https://a.example", modules="tests.jobs_for_tests"),
+            self.refusal("https://a.example", modules="tests.jobs_for_tests", secret=""),
+        ):
+            self.assertIn("add lib.handlers.webhook to JOB_MODULES", detail)
+
+    def test_without_a_secret_it_is_refused_because_it_is_always_signed(self) -> None:
+        for secret in ("", "  "):
+            self.assertIn("set WEBHOOK_SECRET", self.refusal("https://a.example", secret=secret))
+
+    def test_it_stands_beside_the_unique_modes_that_keep_the_job(self) -> None:
+        for mode in ("keep", "throttle"):
+            self.assertTrue(self.read("https://a.example", unique={"key": "k", "mode": mode}).calls_back)
+        for unique in ({"key": "k", "mode": "replace"}, {"key": "k", "mode": "debounce", "ttl_s": 5}):
+            self.assertIn("unique.mode replace or debounce", self.refusal("https://a.example", unique=unique))
 
 
 if __name__ == "__main__":

@@ -100,7 +100,11 @@ class Members(GraphCase):
             ({"a": noop(jobs={"b": noop()})}, "/jobs/a/type", "a workflow within another has `jobs`"),
             ({"a": {"jobs": {"b": noop(colour=1)}}}, "/jobs/a/jobs/b/colour", "is not known here"),
             ({"a": {"jobs": {}}}, "/jobs/a/jobs", "is empty"),
-            ({"a": {"jobs": {"b": noop()}, "payload": {}}}, "/jobs/a/payload", "known: jobs, queue, after, optional"),
+            (
+                {"a": {"jobs": {"b": noop()}, "payload": {}}},
+                "/jobs/a/payload",
+                "known: jobs, queue, callback_url, ",
+            ),
             (
                 {"a": {"jobs": {"b": noop(after=["c"])}}, "c": noop()},
                 "/jobs/a/jobs/b/after/0",

@@ -36,7 +36,7 @@ class Text(unittest.TestCase):
     def test_each_option_has_a_letter_that_the_script_knows(self) -> None:
         lua = (PARTS / "job_options.lua").read_text(encoding="utf-8")
         (table,) = re.findall(r"option_names = option_names\n    or \{(.*?)^    \}", lua, re.MULTILINE | re.DOTALL)
-        every = NewJob("q-1", "low", "{}", 1, None, 2, "3", 4, "throttle", "5", "6", 7, 8, "9", ("10",))
+        every = NewJob("q-1", "low", "{}", 1, None, 2, "3", 4, "throttle", "5", "6", 7, 8, "9", ("10",), False, True)
 
         options = new_jobs_text([every]).split("\x1f")[2]
 
@@ -44,7 +44,7 @@ class Text(unittest.TestCase):
             "bjlo"
         )  # Of jobs in graphs: workflow_text.py.
         self.assertEqual(sorted(known), sorted(part[0] for part in options.split("\x1d")[:-1]))
-        self.assertEqual(11, options.count("\x1d"))
+        self.assertEqual(12, options.count("\x1d"))
 
 
 class Answer(unittest.TestCase):

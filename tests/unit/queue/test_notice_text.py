@@ -1,5 +1,6 @@
 import unittest
 
+from lib.jobs.end_webhook import JobEnd
 from lib.queue.notice_text import (
     WORDS_AT_ONCE,
     WORDS_BYTES,
@@ -26,6 +27,21 @@ class Words(unittest.TestCase):
         ms = b"1764410000123"
         self.assertEqual([Word(B, A, b"c", b'{"rows":5}', ms), Word(A, A, b"c", b'{"rows":5}', ms)], words)
         self.assertEqual({"b": words[:1], "a": words[1:]}, by_queue(words))
+
+    def test_an_end_that_is_told_to_a_url_goes_to_the_queue_of_webhooks(self) -> None:
+        fields = [b"parent", A, b"outcome", b"c", b"followers", B + b",!callback", b"said", b'{"rows":5}']
+        fields += [b"state", b"completed", b"finished", b"1764410000122", b"head", b'{"v":1']
+
+        to_b, called = words_of(fields, b"1764410000123-7")
+
+        end = JobEnd(A.decode(), "1764410000123-7", "completed", "1764410000122", '{"rows":5}', b'{"v":1')
+        self.assertEqual((None, end), (to_b.end, called.end))
+        self.assertEqual({"b": [to_b], "webhook": [called]}, by_queue([to_b, called]))
+
+    def test_an_end_of_which_nothing_is_known_but_the_job_is_one_all_the_same(self) -> None:
+        (called,) = words_of([b"parent", A, b"followers", b"!callback"], b"1-0")
+
+        self.assertEqual(JobEnd(A.decode(), "1-0", "", "", "", b""), called.end)
 
     def test_an_entry_that_no_script_wrote_has_no_words(self) -> None:
         for fields in ([b"x", b"y"], [b"followers"], [b"followers", b",,"]):

@@ -302,6 +302,19 @@ class Run(unittest.TestCase):
             ctx.workflow({"a": {"type": "a", "payload": {}, "after": ["b"]}})
         self.assertEqual(["/jobs/a/after/0"], [error.pointer for error in told.exception.errors])
 
+    def test_a_callback_url_is_kept_with_what_was_asked_and_a_wrong_one_is_refused(self) -> None:
+        ctx = JobContext(members=())
+        job, url = {"type": "any", "payload": {}}, "https://a.example/done"
+
+        ctx.workflow({"a": {**job, "callback_url": url}}, callback_url=url)
+        ctx.enqueue("any", {}, callback_url=url)
+        ctx.add("b", "any", {}, callback_url=url)
+
+        kept = (ctx.planned[0].options, ctx.enqueued[0].options, ctx.added[0].options)
+        self.assertEqual([url] * 3, [options["callback_url"] for options in kept])
+        with self.assertRaises(InvalidFields):
+            ctx.enqueue("any", {}, callback_url="a.example/done")
+
     def test_a_job_is_added_to_a_workflow_once_for_each_name(self) -> None:
         ctx = JobContext(members=["fetch"])
 

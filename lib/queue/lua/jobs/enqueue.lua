@@ -30,9 +30,10 @@
 -- @rarely ask_now add_by_tag announce depth drained_in_s lines lives_beside living_holder quarantine read_options ring
 -- @rarely throttle_place type_of_job unique_keys unique_place write_record write_tags
 -- @seldom add_follower block change_in_place change_place change_tags check_for_replace conclude count_stale
--- @seldom give_notice has_begun has_followers is_outside is_stale_in letter_of mark_of mark_stale place_now
--- @seldom publish_blocked put_off replace runs_beside still_runs superseded_by superseded_error take_in_blocked
--- @seldom take_out tell_end to_list unblock unmark_stale wait_behind wait_for what_it_said write_edges
+-- @seldom follow_new give_notice has_begun has_followers is_called_back is_outside is_stale_in letter_of mark_of
+-- @seldom mark_stale place_now publish_blocked put_off replace runs_beside still_runs superseded_by superseded_error
+-- @seldom take_in_blocked take_out tell_end to_list unblock unmark_stale wait_behind wait_for what_it_said
+-- @seldom write_edges
 -- @use clock records bell check_types depth find job_options queue_settings replace take_in text_at types unique_place
 -- @use lines
 -- WHY no allow-oom: at maxmemory new jobs are refused up front, before anything is written.
@@ -52,6 +53,7 @@ check_types('LLEN', 'ready:normal')
 -- WHY the records are searched first: few of them need these keys, and a command costs more than such a search.
 if find(records, '\29', 1, true) then
   check_types('ZCARD', 'delayed')
+  if find(records, '!\29', 1, true) then check_types('HLEN', 'followers') end  -- the option c, calls_back
   if find(records, '\29mr\29', 1, true) or find(records, '\29md\29', 1, true) then check_for_replace() end
 end
 if find(records, '\31high\31', 1, true) then check_types('LLEN', 'ready:high') end

@@ -27,6 +27,7 @@ local function read_options(text)
       l = 'followers',  -- ids, parted by commas, of jobs that wait for its end
       o = 'opens',  -- the same, of jobs that wait for the word that it is open
       j = 'is_workflow',  -- 1
+      c = 'calls_back',  -- !: its end is sent to the callback_url of its spec (notices.lua)
     }
   local options = {}
   for letter, value in string.gmatch(text, '(%a)([^\29]*)\29') do

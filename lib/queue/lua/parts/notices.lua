@@ -1,6 +1,10 @@
 -- A notice is a word that followers (edges.lua) are to be told: that a job has ended, or is open. It stands in the
 -- stream `notices` until all of them were told (resolve.lua). An entry: parent emails-01a2…, outcome c (a mark),
 -- followers reports-01a3…,reports-01a4…, said {"rows":5}
+-- Among the followers may stand a word that is no id: !callback. The end of a job that has a callback_url is told to it
+-- by a webhook (lib/queue/end_webhooks.py). Such a notice also says which end it is, and has the job's spec up to its
+-- payload: state completed, finished 1764410000123, head {"v":1,…,"callback_url":"https://…". WHY: the job may be run
+-- again, or its record be gone, by the time when the notice is told. WHY not the payload: it may have a MiB.
 -- has_followers(): does anybody in this queue wait for a job of this queue? To be called before a script's first write:
 -- it raises WRONGTYPE where somebody broke one of the two keys.
 -- WHY the stream has no MAXLEN: a word that is lost would leave its followers waiting until they ask.
@@ -19,11 +23,12 @@ local function wait_for(parent, ids)
   is_followed = true
 end
 
--- give_notice(parent, mark, ids, said): these ids, parted by commas, are to be told. notices_given: how many of the
--- call, for the answer by which a runner knows that there is something to tell.
+-- give_notice(parent, mark, ids, said, …): these ids, parted by commas, are to be told. …: further names and values of
+-- the entry. notices_given: how many of the call, for the answer by which a runner knows that there is something to
+-- tell.
 local notices_given = 0
-local function give_notice(parent, mark, ids, said)
-  redis.call('XADD', base .. 'notices', '*', 'parent', parent, 'outcome', mark, 'followers', ids, 'said', said)
+local function give_notice(parent, mark, ids, said, ...)
+  redis.call('XADD', base .. 'notices', '*', 'parent', parent, 'outcome', mark, 'followers', ids, 'said', said, ...)
   notices_given = notices_given + 1
 end
 
@@ -43,7 +48,15 @@ local function mark_of(state) return state == 'cancelled' and 'k' or string.sub(
 -- tell_end(id, mark, ids): the job has ended; `ids` wait for that.
 local function tell_end(id, mark, ids)
   local job = base .. 'job:' .. id
-  give_notice(id, mark, ids, what_it_said(job, mark, ids))
+  local said = what_it_said(job, mark, ids)
+  if string.find(ids, '!callback', 1, true) then
+    local state, finished, spec = unpack(redis.call('HMGET', job, 'state', 'finished', 'spec'))
+    local payload_at = spec and string.find(spec, ',"payload":', 1, true) or 1
+    local head = spec and string.sub(spec, 1, payload_at - 1) or ''
+    give_notice(id, mark, ids, said, 'state', state or '', 'finished', finished or '', 'head', head)
+  else
+    give_notice(id, mark, ids, said)
+  end
   redis.call('HDEL', base .. 'followers', id)
   redis.call('HSET', job, 'followed', ids)
 end

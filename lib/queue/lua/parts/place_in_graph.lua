@@ -1,8 +1,7 @@
--- place_in_graph(id, options): a job that take_in has just made is given its followers; and where it is open from the
--- start, a workflow that waits for nothing or the anchor of a graph, whoever waits for that is to be told.
+-- place_in_graph(id, options): where a job that take_in has just made is open from the start, a workflow that waits for
+-- nothing or the anchor of a graph, whoever waits for that is to be told.
 -- @use notices
 local function place_in_graph(id, options)
-  if options.followers then wait_for(id, options.followers) end
   if options.opens then give_notice(id, 'o', options.opens, '') end
   if not options.is_workflow then return end
   local own_jobs = {}

@@ -1,6 +1,7 @@
 -- The unique modes replace and debounce: a job takes the place of the one that lives under its key.
 --   it has never begun, and is of the same group    it is changed in place: its id stays
---   it waits, but has begun, or is of another group  it ends, superseded (superseded.lua); the new job is taken in
+--   it waits, but has begun, or is of another group,
+--   or its end is told to a callback_url             it ends, superseded (superseded.lua); the new job is taken in
 --   it runs, or waits for a callback                 it is superseded, and runs on; the new job is taken in blocked: it
 --                                                    waits for that end, by an edge of rule e (edges.lua)
 -- Debounce is the same; the job is due when nobody has asked for it for so long (its due option), and at the latest
@@ -37,6 +38,13 @@ local function runs_beside(key, holder)
   end
 end
 
+-- Is the end of the job told to a callback_url? WHY it is not changed in place then: whoever asked for that call is to
+-- hear what became of his own job.
+local function is_called_back(id)
+  local ids = has_followers() and redis.call('HGET', base .. 'followers', id)
+  return ids and string.find(ids, '!callback', 1, true)
+end
+
 -- replace(id, holder, key, ttl, priority, spec, options, is_group_full): job `id` takes the place of `holder`, which
 -- lives under the key `key`, and holds the key for ttl ms. Returns 'replaced' where holder is changed in place, else
 -- 'superseding': the caller takes the new job in. 'group-full': nothing was done.
@@ -50,7 +58,7 @@ local function replace(id, holder, key, ttl, priority, spec, options, is_group_f
   local begun = holder_runs or has_begun(claims, unbegun)
   local runs = runs_beside(key, holder)
   if options.unique_mode == 'd' then put_off(options, not begun and due_by or nil) end
-  if not begun and not is_new_group then
+  if not begun and not is_new_group and not is_called_back(holder) then
     change_in_place(holder, job, state, priority, spec, options)
     redis.call('SET', key, holder .. (runs and ' ' .. runs or ''), 'PX', ttl)
     return 'replaced'

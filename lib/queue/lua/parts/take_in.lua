@@ -2,7 +2,7 @@
 -- entries: for `all`, as score, id, score, id …; ready_ids: list -> ids for that list;
 -- later: for `delayed`, as due ms, id, due ms, id …; later_ids: the ids of `later`; new_types: type -> how many jobs;
 -- tagged: tag -> for its index, as score, id, score, id …
--- @use clock bell block events lines new_edges ready_list tags tally types unblock
+-- @use clock bell block events lines new_edges notices ready_list tags tally types unblock
 local entries, ready_ids, later, later_ids, new_types, tagged = {}, {}, {}, {}, {}, {}
 
 -- write_record(job, state, priority, spec, options): the job's hash, of a new job or of one that another request has
@@ -49,10 +49,17 @@ local function take_in_blocked(id, priority, spec, options)
   if options.is_workflow then redis.call('HSET', job, 'joins', own_jobs) end
 end
 
+-- follow_new(id, options): those that wait for the new job's end are noted.
+local function follow_new(id, options)
+  local ids = options.followers
+  if options.calls_back then ids = (ids and ids .. ',' or '') .. '!callback' end
+  wait_for(id, ids)
+end
+
 -- take_in(id, priority, spec, type_name, options): make a job. Nothing else does. options: of read_options, or false;
 -- where they have edges, the caller adds ask_ms: when the job asks its parents.
--- The caller has checked the types of `all`, `delayed`, `blocked` (where there are edges) and the ready lists, and
--- calls place_taken_in after the last.
+-- The caller has checked the types of `all`, `delayed`, `blocked` (where there are edges), `followers` (where somebody
+-- waits for the job) and the ready lists, and calls place_taken_in after the last.
 local function take_in(id, priority, spec, type_name, options)
   local job, due_ms = base .. 'job:' .. id, options and options.due_ms
   entries[#entries + 1] = now
@@ -87,6 +94,7 @@ local function take_in(id, priority, spec, type_name, options)
     redis.pcall('ZADD', base .. 'expiring', digits(now_ms + tonumber(options.expires)), id)
   end
   if options and options.tags then add_by_tag(tagged, options.tags, now, id) end
+  if options and (options.followers or options.calls_back) then follow_new(id, options) end
 end
 
 -- place_taken_in(by): put all jobs that take_in made where they stand, publish them, count them, and wake a runner

@@ -67,7 +67,7 @@ class Taken(unittest.TestCase):
     def test_nothing_that_may_be_secret_is_in_its_repr_or_shown(self) -> None:
         payload = {"url": URL, "secret": SECRET, "headers": {"Authorization": "Bearer abc", "X-Api-Key": "k1"}}
 
-        shown = "Webhook(method='POST', give_up_on=[], completion='response', complete_within_s=None)"
+        shown = "Webhook(method='POST', signed=False, give_up_on=[], completion='response', complete_within_s=None)"
         self.assertEqual(shown, repr(webhook(**payload)))
         masks = {"url": URL, "secret": MASK, "headers": {"Authorization": MASK, "X-Api-Key": MASK}}
         self.assertEqual(masks, masked(payload))
@@ -77,7 +77,10 @@ class Taken(unittest.TestCase):
 
         self.assertEqual(["url"], schema["required"])
         self.assertEqual(
-            ["url", "method", "headers", "body", "text", "secret", "give_up_on", "completion", "complete_within_s"],
+            [
+                *("url", "method", "headers", "body", "text", "secret", "signed"),
+                *("give_up_on", "completion", "complete_within_s"),
+            ],
             list(schema["properties"]),
         )
 

@@ -7,9 +7,7 @@ from typing import Any
 
 from lib.handlers.webhook.webhook_payload import Webhook
 from lib.handlers.webhook.webhook_verdicts import (
-    BACKOFF,
     HASTY_ATTEMPTS,
-    MAX_ATTEMPTS,
     HTTPStatus,
     HTTPStatusFinal,
     result_of,
@@ -22,6 +20,7 @@ from lib.jobs.backoff import delay_s
 from lib.jobs.failure import failure
 from lib.jobs.registry import Discard, Retry
 from lib.jobs.result import RESULT_BYTES, result_text
+from lib.jobs.webhook_defaults import BACKOFF, MAX_ATTEMPTS
 
 NOW_S = 1_795_000_000.0  # Wed, 18 Nov 2026 11:06:40 GMT
 HOOK = Webhook(url="https://api.example.com/hook?token=hush", give_up_on=[422])

@@ -4,9 +4,9 @@ import random
 import unittest
 from typing import Any
 
-from lib.api.shown import just_taken, new_job, present
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import PRIORITIES, JobRecord, NewJob
+from lib.jobs.shown import just_taken, new_job, present
 from lib.jobs.spec import JobSpec
 from lib.json_text import to_json
 from tests.traces import new_trace
@@ -59,6 +59,7 @@ class NewJobs(unittest.TestCase):
             "by": ("", f"q-{1:032x}"),
             "workflow": ("", f"default-{2:032x}"),
             "unique_key": ("", 'k"ey %', "?"),
+            "callback_url": ("", "https://a.example/done?token=hush&v"),
         }
         times: dict[str, tuple[Any, ...]] = {
             "expires_in_ms": (None, 1, 86_400_000),

@@ -2,8 +2,8 @@
 
 import unittest
 
-from lib.api.shown_edges import shown_edges
 from lib.jobs.edges import KnownEdge
+from lib.jobs.shown_edges import shown_edges
 
 
 class Edges(unittest.TestCase):
