@@ -1,4 +1,4 @@
-"""The cheapest honest receiver of webhooks: it reads every request to its end, and answers 200. In a process of its own.
+"""The cheapest honest receiver of webhooks: reads every request to its end, answers 200. In a process of its own.
 
     python -m tests.bench.webhook_sink REQUESTS WARM
 

@@ -6,8 +6,8 @@ set up the same, and sign each webhook. All rates are the receiver's: from reque
 rate stands what a webhook costs meanwhile in CPU: of the processes that send, of Redis, and of the receiver.
 """
 
+import functools
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Final, NamedTuple
@@ -44,7 +44,7 @@ def run(*, is_quick: bool) -> Iterator[Figure]:
     webhooks = WEBHOOKS // (10 if is_quick else 1)
     yield from measured("webhooks.http_client", http_client, webhooks, are_signed=False)
     for runners in RUNNERS:
-        yield from measured(f"webhooks.runners_{runners}", lambda *asked, n=runners: waybill(*asked, n), webhooks)
+        yield from measured(f"webhooks.runners_{runners}", functools.partial(waybill, runners=runners), webhooks)
     yield Figure("webhooks.load", os.getloadavg()[0], "processes")
 
 
@@ -75,7 +75,7 @@ def http_client(port: int, webhooks: int) -> Iterator[Sender]:
 
 
 @contextmanager
-def waybill(port: int, webhooks: int, runners: int) -> Iterator[Sender]:
+def waybill(port: int, webhooks: int, *, runners: int) -> Iterator[Sender]:
     """Every webhook has the group that it has by default: host and port of its URL."""
     payload = {"url": f"http://127.0.0.1:{port}/hook", "body": BODY}
     settings = {
