@@ -9,7 +9,6 @@ The peers are npm's, in a folder of the bench's own: they are installed there wh
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 import time
 from contextlib import ExitStack
@@ -23,7 +22,7 @@ from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
 from lib.redis_link.link import open_link
-from tests.bench.node import cache
+from tests.bench.installed import npm
 from tests.bench.peers import PeerFailed
 from tests.bench.posts import MODULES
 from tests.bench.spent import completed
@@ -38,7 +37,6 @@ PACKAGES = {"bullmq": "6.7.0", "groupmq": "1.1.0", "ioredis": "5.8.2"}
 STARTED = {"waybill": ("wb:{default}:job:*", "started"), "bullmq": ("bull:bench:[0-9]*", "processedOn")}
 """Where Redis has each job's start in ms: the keys of the jobs, and the field."""
 COMPLETED_KEYS = {"bullmq": "bull:bench:completed", "groupmq": "groupmq:bench:completed"}
-INSTALL_S = 120.0
 
 
 class Job(NamedTuple):
@@ -167,7 +165,7 @@ class NodePeer:
         self._stack = ExitStack()
 
     def __enter__(self) -> "NodePeer":
-        _install()
+        self._modules = npm("limits", PACKAGES)
         self.redis = self._stack.enter_context(PrivateRedis(aof="everysec"))
         self._path = self.redis.path.with_name("stamps")
         self._adder = self._start("add")
@@ -179,7 +177,7 @@ class NodePeer:
         self._stack.close()
 
     def _start(self, *words: str) -> Any:  # Popen's type says that the pipes may be None.
-        environment = {**os.environ, "REDIS_SOCKET": str(self.redis.path), "NODE_PATH": str(_modules())}
+        environment = {**os.environ, "REDIS_SOCKET": str(self.redis.path), "NODE_PATH": str(self._modules)}
         command = ["node", str(PROGRAM), self._name, *words]
         pipe = subprocess.PIPE
         program = subprocess.Popen(
@@ -236,22 +234,3 @@ def _stamps_in(path: Path) -> list[Stamp]:
 def _started_s(redis: PrivateRedis, name: str) -> list[float]:
     pattern, field = STARTED[name]
     return sorted(int(redis.client.hget(key, field)) / 1000 for key in redis.client.keys(pattern))
-
-
-def _modules() -> Path:
-    return cache() / "limits" / "node_modules"
-
-
-def _install() -> None:
-    """By npm, into a folder beside that of peers.py. Raises PeerFailed where it can't be done."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        raise PeerFailed("node and npm are not here")
-    if all((_modules() / name).is_dir() for name in PACKAGES):
-        return
-    folder = _modules().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "package.json").write_text(json.dumps({"private": True, "dependencies": PACKAGES}), encoding="utf-8")
-    command = ["npm", "install", "--silent", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_S)
-    if done.returncode:
-        raise PeerFailed(f"npm install ended with {done.returncode}:\n{done.stderr[-1000:]}")

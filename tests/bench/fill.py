@@ -22,9 +22,16 @@ AT_ONCE = 5000
 PAYLOAD = {"to": "test@gmail.com", "subject": "hi", "text": "hello world"}
 
 
-def fill(redis: PrivateRedis, jobs: int, payload: dict[str, Any] | None = None, type_name: str = "noop") -> None:
-    """Put jobs in through the API's own code; what that took of memory ends with the process."""
-    body = json.dumps({"type": type_name, "payload": payload or PAYLOAD})
+def fill(
+    redis: PrivateRedis,
+    jobs: int,
+    payload: dict[str, Any] | None = None,
+    type_name: str = "noop",
+    **fields: object,
+) -> None:
+    """Put jobs in through the API's own code; what that took of memory ends with the process. fields: further ones of
+    the request, as group="a"."""
+    body = json.dumps({"type": type_name, "payload": payload or PAYLOAD, **fields})
     subprocess.run([sys.executable, "-m", "tests.bench.fill", redis.url, str(jobs), body], check=True)
 
 
@@ -33,7 +40,7 @@ async def _put_in(url: str, count: int, body: object) -> None:
     queue, ids, types = (
         JobStore(link, RedisKeys("wb")),
         JobIds(),
-        registry.load(["tests.bench.jobs", "lib.handlers.email"]),
+        registry.load(["tests.bench.jobs", "lib.handlers.email", "lib.handlers.webhook"]),
     )
     for begun in range(0, count, AT_ONCE):
         jobs = [

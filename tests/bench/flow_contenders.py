@@ -6,11 +6,8 @@ time and the sum to a file. The peers are npm's and PyPI's, installed into folde
 """
 
 import asyncio
-import json
 import os
-import shutil
 import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +20,7 @@ from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.redis_link.link import open_link
 from tests.bench.contenders import PROCESSES, SLOTS
-from tests.bench.node import cache
+from tests.bench.installed import npm, pip
 from tests.bench.peers import PeerFailed
 from tests.private_redis import PrivateRedis
 from tests.processes import ROOT, Worker
@@ -34,7 +31,6 @@ PROGRAM = Path(__file__).resolve().with_name("workflows_peers.js")
 NODE_PACKAGES = {"bullmq": "6.7.0"}
 CELERY = "celery[redis]==5.7.0"
 CELERY_MODULE = "tests.bench.workflows_celery"
-INSTALL_S = 300.0
 
 
 class Ended(NamedTuple):
@@ -168,17 +164,10 @@ class BullFlows(_Programs):
     """BullMQ's FlowProducer."""
 
     def install(self) -> None:
-        if shutil.which("node") is None or shutil.which("npm") is None:
-            raise PeerFailed("node and npm are not here")
-        folder = cache() / "flows"
-        if not (folder / "node_modules" / "bullmq").is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
-            wanted = json.dumps({"private": True, "dependencies": NODE_PACKAGES})
-            (folder / "package.json").write_text(wanted, encoding="utf-8")
-            _installed(["npm", "install", "--silent", "--no-audit", "--no-fund"], folder)
+        self._modules = npm("flows", NODE_PACKAGES)
 
     def environment(self) -> dict[str, str]:
-        return {"NODE_PATH": str(cache() / "flows" / "node_modules")}
+        return {"NODE_PATH": str(self._modules)}
 
     def adder(self) -> list[str]:
         return ["node", str(PROGRAM), "add"]
@@ -191,24 +180,14 @@ class CeleryFlows(_Programs):
     """Celery's chord and chain, with threads: so each process has SLOTS, as the others' have."""
 
     def install(self) -> None:
-        folder = cache() / "celery"
-        if not (folder / "bin" / "celery").exists():
-            _installed([sys.executable, "-m", "venv", str(folder)], cache())
-            _installed([str(folder / "bin" / "pip"), "-q", "install", CELERY], cache())
+        self._programs = pip("celery", [CELERY], "celery")
 
     def adder(self) -> list[str]:
-        return [str(cache() / "celery" / "bin" / "python"), "-m", CELERY_MODULE]
+        return [str(self._programs / "python"), "-m", CELERY_MODULE]
 
     def worker(self, number: int) -> list[str]:
-        celery = str(cache() / "celery" / "bin" / "celery")
         pool = ["-P", "threads", "-c", str(SLOTS), "-n", f"w{number}@bench"]
-        return [celery, "-q", "-A", CELERY_MODULE, "worker", *pool, "-l", "ERROR"]
-
-
-def _installed(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_S)
-    if done.returncode:
-        raise PeerFailed(f"{command[:3]} ended with {done.returncode}:\n{done.stderr[-1000:]}")
+        return [str(self._programs / "celery"), "-q", "-A", CELERY_MODULE, "worker", *pool, "-l", "ERROR"]
 
 
 def ended(path: Path) -> list[Ended]:

@@ -19,6 +19,8 @@ from tests.bench import (
     schedules,
     start,
     wakeups,
+    webhooks,
+    webhooks_peers,
     work,
     workflows,
     workflows_peers,
@@ -50,6 +52,7 @@ MEASURES: dict[str, Measure] = {
     "limits_peers": limits_peers.run,
     "workflows": workflows.run,
     "workflows_peers": workflows_peers.run,
+    "webhooks": webhooks.run,
 }
 _HTTP = ("express", "fastify", "fastapi")
 _JOBS = ("bullmq.process_c100", "bullmq.process_c1", "bee-queue.process_c100", "huey.process_c100")
@@ -63,10 +66,12 @@ PEERS: dict[str, Callable[[Path], Iterable[Figure]]] = {
     "resting": node.at_rest,
     "limits_peers": limits_peers.peers,
     "workflows_peers": workflows_peers.peers,
+    "webhooks": webhooks_peers.peers,
 }
 """By measure, each given the folder of peers.py. WHY ardiq is not there: it needs a Python newer than the 3.11 here."""
 QUICK_PEERS: dict[str, Callable[[Path], Iterable[Figure]]] = {
     "limits_peers": limits_peers.quick_peers,
     "workflows_peers": workflows_peers.quick_peers,
+    "webhooks": webhooks_peers.quick_peers,
 }
 """In the place of the function in PEERS where only the tool is tried; the other peers take their time all the same."""

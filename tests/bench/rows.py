@@ -68,6 +68,12 @@ _RATE_NOTE = (
     "By the start in each job's record. BullMQ counts in windows that begin with a start: where two of them meet, more "
     "may start. groupmq has neither a rate nor a concurrency of a queue."
 )
+_WEBHOOKS_NOTE = (
+    "20 at a time over kept links, {webhooks.runners_1.links} links in one runner; http.client in 20 threads has no "
+    "queue, no log and no signature. CPU of a webhook: {webhooks.runners_1.sender_us} µs in the worker, "
+    "{webhooks.runners_1.redis_us} µs in Redis, {webhooks.runners_1.receiver_us} µs in the receiver; http.client "
+    "{webhooks.http_client.sender_us} µs and {webhooks.http_client.receiver_us} µs."
+)
 _TENANTS_NOTE = (
     "One of nine has 1,500 jobs of 0.2 s. Of 20 slots Waybill's tenants may have 10 each, groupmq's one each; BullMQ's "
     "stand in one queue."
@@ -194,6 +200,20 @@ def _workflows_peers() -> Iterator[Row]:
     yield Row("… load of the machine meanwhile", "workflows_peers.load")
 
 
+def _webhooks() -> Iterator[Row]:
+    others = {
+        "http.client alone": "webhooks.http_client",
+        "BullMQ, undici": "bullmq.webhooks",
+        "Celery with threads": "celery.webhooks_threads",
+        "Celery with processes": "celery.webhooks_prefork",
+    }
+    for runners, what in {1: "webhooks, one runner", 2: "webhooks, two runners"}.items():
+        for other, key in others.items():
+            goal = Goal("≥", 0.8 if other == "http.client alone" else 1)
+            yield Row(what, f"webhooks.runners_{runners}.rate", other, f"{key}.rate", goal, _WEBHOOKS_NOTE)
+    yield Row("… load of the machine meanwhile", "webhooks.load")
+
+
 ROWS = (
     *_posts(),
     Row("NDJSON to /api/jobs/batch", "batch.rate", "BullMQ", "bullmq.enqueue_bulk.rate", Goal("≥", 1.5), _BULK_NOTE),
@@ -228,6 +248,7 @@ ROWS = (
     *_limits_peers(),
     *_workflows(),
     *_workflows_peers(),
+    *_webhooks(),
     Row("POST: 2 server processes", "scaling.posts_p2_c64", "1 process", "scaling.posts_p1_c64"),
     Row("jobs that do nothing: 2 runners", "scaling.jobs_p2_c100", "1 runner", "scaling.jobs_p1_c100"),
     Row(_POST, "post.rate", "Redis alone", "ceiling.enqueue"),

@@ -11,9 +11,22 @@ from lib.http1.client.http_dial import client_tls
 from lib.http1.client.kept_links import KeepLimits
 from lib.http1.client.pool import HttpClient
 from lib.http1.client.special_ranges import parse_allowed
-from tests.wire.receiver import OK_BYTES, Receiver, ReceiverLink, plays
+from tests.wire.receiver import OK_BYTES, Behaviour, Receiver, ReceiverLink, plays
 
 CLOSES = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+
+
+def answers_together(count: int) -> Behaviour:
+    """Answers when so many requests are there, and so on."""
+    together = asyncio.Barrier(count)
+
+    async def behave(link: ReceiverLink) -> None:
+        while True:
+            await link.request()
+            await together.wait()
+            await link.send(OK_BYTES)
+
+    return behave
 
 
 class LinkCase(unittest.IsolatedAsyncioTestCase):
@@ -86,20 +99,20 @@ class Kept(LinkCase):
 
             await receiver.until(lambda r: r.ended == 1)
 
-    async def test_ten_links_are_kept_for_one_host(self) -> None:
-        client = self.client()
-        together = asyncio.Barrier(15)
-
-        async def behave(link: ReceiverLink) -> None:
-            await link.request()
-            await together.wait()
-            await link.send(OK_BYTES)
-            await link.reader.read()
-
-        async with Receiver(behave) as receiver:
+    async def test_of_links_to_one_host_so_many_are_kept(self) -> None:
+        client = self.client(keep=KeepLimits(links_each=10))
+        async with Receiver(answers_together(15)) as receiver:
             await asyncio.gather(*(self.send(client, receiver) for _ in range(15)))
 
             await receiver.until(lambda r: r.ended == 5)
+
+    async def test_a_queue_with_20_slots_keeps_a_link_for_each(self) -> None:
+        client = self.client()
+        async with Receiver(answers_together(20)) as receiver:
+            for _ in range(3):
+                await asyncio.gather(*(self.send(client, receiver) for _ in range(20)))
+
+        self.assertEqual(receiver.connections, 20)
 
     async def test_a_process_keeps_so_many_links_in_all(self) -> None:
         client = self.client(keep=KeepLimits(all_links=1))

@@ -36,6 +36,9 @@ up all attempts of a job in a minute."""
 RESULT_FIELDS = ("content-type", "retry-after", "location", "date", "x-request-id")
 FIELD_CHARS = 1_000
 _ASKED_TO_REST = (429, 503)
+_SURE_TO_FIT_BYTES = 4 << 10
+"""A body of so many bytes can be kept, whatever it holds: JSON makes six letters of a control character, so that it
+takes 24 KiB at most, and the fields beside it take 30 KiB."""
 
 
 class HTTPStatus(Detailed, Retry):
@@ -117,7 +120,8 @@ def result_of(answer: Answer, attempt: int) -> dict[str, Any]:
     if result["body"] is None:
         name = "body_base64"
         result[name] = base64.b64encode(answer.body).decode()
-    _cut_to_fit(result, name)
+    if len(answer.body) > _SURE_TO_FIT_BYTES:
+        _cut_to_fit(result, name)
     return result
 
 

@@ -14,12 +14,16 @@ Origin = tuple[str, str, int]  # Scheme, host and port.
 
 
 class KeepLimits(NamedTuple):
-    """age_s: then another address behind the name has its turn. all_links: what a process spares for files open."""
+    """age_s: then another address behind the name has its turn. all_links: what a process spares for files open.
+
+    WHY one origin may have half of them: a runner that sends 20 webhooks at a time to one receiver gets many answers in
+    one turn of the loop, and puts as many links back before it takes the next. Who kept 10 would cut 10, and dial anew.
+    """
 
     idle_s: float = 30.0
     age_s: float = 300.0
-    links_each: int = 10
-    all_links: int = 100
+    links_each: int = 100
+    all_links: int = 200
 
 
 class KeptLinks:
@@ -52,10 +56,12 @@ class KeptLinks:
     def put(self, origin: Origin, link: HttpLink) -> None:
         """Keep the link, or cut it: it is too old, or there are enough."""
         link.idle_since_s = now_s = self._clock()
-        if self._is_full(origin):
+        is_full = self._is_full(origin)
+        if is_full:
             # Links that their receivers have closed take up no room.
             self._drop(lambda kept: not self._is_fit(kept, now_s))
-        if self._is_closed or self._is_full(origin) or not self._is_fit(link, now_s):
+            is_full = self._is_full(origin)
+        if is_full or self._is_closed or not self._is_fit(link, now_s):
             link.cut()
             return
         self._links.setdefault(origin, deque()).append(link)

@@ -56,7 +56,7 @@ class HttpClient:
         answer = await self._over_a_kept_link(request, data, deadline_s)
         if answer is None:
             answer = await self._ask(await self._open(request.url, deadline_s), request, data, deadline_s)
-        return answer._replace(duration_ms=(self._clock() - begun_s) * 1000)
+        return Answer(*answer[:-1], duration_ms=(self._clock() - begun_s) * 1000)
 
     async def close(self) -> None:
         """Cut the links that are kept; those in use are cut when their request has ended."""

@@ -130,7 +130,8 @@ class AnswerParser:
 
     def _fields_of(self, block: str) -> list[tuple[str, str]]:
         # RFC 9112, 5.2: a client reads a folded line as one line.
-        block = _FOLD.sub(" ", block)
+        if "\r\n " in block or "\r\n\t" in block:
+            block = _FOLD.sub(" ", block)
         if not FIELD_LINES.fullmatch(block):
             raise NoHttp(f"answered with a head that is no HTTP/1.1: {field_lines_error(block).detail}")
         lines = block.split("\r\n")[:-1]

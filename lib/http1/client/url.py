@@ -7,6 +7,7 @@ Two programs that read one URL differently are how a guard is passed by. So what
 refused, and the sentence of the ValueError says what to write instead.
 """
 
+import functools
 import ipaddress
 import re
 from typing import NamedTuple
@@ -20,6 +21,7 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 # A last label such as 1, 0x7f or 0177: programs that look such a host up take it for an IPv4 address.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
+_FIT = re.compile(r"[!\"$-\[\]-~]*+")  # All that none of _REFUSED matches.
 # What a URL may not have anywhere -> the sentence for who wrote it.
 _REFUSED = (
     (re.compile(r"[^\x00-\x7f]"), "has letters outside ASCII: write a name as xn--…, all else percent-encoded"),
@@ -57,9 +59,8 @@ def read_url(text: str) -> Url:
     """Raises ValueError with the rest of a sentence that begins with the field's name: "has no host"."""
     if len(text) > MOST_CHARACTERS:
         raise ValueError(f"is longer than {MOST_CHARACTERS} characters")
-    for pattern, sentence in _REFUSED:
-        if pattern.search(text):
-            raise ValueError(sentence)
+    if not _FIT.fullmatch(text):
+        raise ValueError(next(sentence for pattern, sentence in _REFUSED if pattern.search(text)))
     shape = _SHAPE.fullmatch(text)
     scheme = shape["scheme"].lower() if shape else ""
     if shape is None or scheme not in DEFAULT_PORTS:
@@ -69,6 +70,7 @@ def read_url(text: str) -> Url:
     return Url(scheme, host, port, target if target.startswith("/") else f"/{target}")
 
 
+@functools.lru_cache(maxsize=1024)  # Most webhooks of a runner go to a few hosts, and each is read before each attempt.
 def _host_and_port(authority: str, default_port: int) -> tuple[str, int]:
     if "@" in authority:
         raise ValueError("has a user or a password before the host: send them in a header, Authorization")

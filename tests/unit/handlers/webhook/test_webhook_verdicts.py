@@ -8,6 +8,7 @@ from typing import Any
 from lib.handlers.webhook.webhook_payload import Webhook
 from lib.handlers.webhook.webhook_verdicts import (
     HASTY_ATTEMPTS,
+    RESULT_FIELDS,
     HTTPStatus,
     HTTPStatusFinal,
     result_of,
@@ -156,6 +157,13 @@ class Result(unittest.TestCase):
             kept = found["body"].encode() if found["body"] else base64.b64decode(found["body_base64"], validate=True)
             self.assertTrue(body.startswith(kept))
             self.assertGreater(len(kept), 5_000)
+
+    def test_a_small_body_is_kept_whole_whatever_stands_beside_it(self) -> None:
+        body, names = b"\x01" * (4 << 10), [name.replace("-", "_") for name in RESULT_FIELDS]
+        found = result_of(answer(200, body, **dict.fromkeys(names, "\x01" * 1_000)), 1)
+
+        self.assertLessEqual(len(result_text(found).encode()), RESULT_BYTES)
+        self.assertEqual((found["body"].encode(), found["body_truncated"]), (body, False))
 
     def test_of_a_body_that_was_cut_a_character_may_be_cut_too(self) -> None:
         cut = "é€😀".encode()
