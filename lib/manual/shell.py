@@ -9,7 +9,8 @@ STYLE_PATH = "/manual.css"
 BASE = "{base}"
 """Stands in commands for the address of the server, as http://127.0.0.1:8000."""
 _KEY = '-H "Authorization: Bearer $KEY"'
-_ADDRESS = re.compile(r"'\{base\}/(?:api|metrics)[^']*'|\{base\}/(?:api|metrics)\S*")
+_WITH_KEY = "(?:api/(?!callbacks/)|metrics)"  # A callback's path ends in a key of its own.
+_ADDRESS = re.compile(rf"'\{{base\}}/{_WITH_KEY}[^']*'|\{{base\}}/{_WITH_KEY}\S*")
 
 
 def page(title: str, body: str) -> str:

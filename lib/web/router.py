@@ -154,8 +154,12 @@ class Router:
 
     def is_private(self, path: str) -> bool:
         """True for a path under /api, and for any other that takes a key. Without a key each such path answers 401, one
-        without an operation too: a stranger does not learn which paths exist."""
-        return path[1:].partition("/")[0] in self._private
+        without an operation too: a stranger does not learn which paths exist. False for a path under /api whose
+        operations need no key: a callback's."""
+        if path[1:].partition("/")[0] not in self._private:
+            return False
+        node, _ = self._walk(path)
+        return node is None or all(route.scope is not None for route in node.routes.values())
 
     def pattern_of(self, path: str) -> str | None:
         """The pattern that a path matches, of whatever method; None for a path that matches nothing."""

@@ -3,20 +3,21 @@
 import http.client
 import json
 import os
+import secrets
 import signal
 import threading
 from typing import Any
 from urllib.parse import urlsplit
 
 from lib.errors import ConfigError
-from lib.settings import config
+from lib.settings import api_keys, config
 from tests.processes import Server
 from tests.scripted_server import Answer, Asked, ScriptedServer, answer
 from tests.system.test_webhooks import AT_ONCE, WebhookCase
 
 TAKEN = answer(202)
 DONE = {"outcome": "completed"}
-LATER = {"completion": "callback", "complete_within_s": 3600}
+LATER: dict[str, Any] = {"completion": "callback", "complete_within_s": 3600}
 
 
 class CallbackCase(WebhookCase):
@@ -180,6 +181,25 @@ class Callbacks(CallbackCase):
 
         waiting.join(20)
         self.assertEqual("completed", answered[0]["state"])
+
+
+class WithKeys(CallbackCase):
+    def setUp(self) -> None:
+        self.key, entry = api_keys.new_key("shop", "write", "", secrets.choice)
+        super().setUp()
+        self.served = self.server(PUBLIC_URL="http://127.0.0.1", API_KEYS=entry)
+        self.settings["PUBLIC_URL"] = self.served.url
+
+    def test_who_was_sent_the_url_needs_no_key_and_all_else_does(self) -> None:
+        receiver = self.receiver(TAKEN)
+        self.ready()
+        job_id = self.hook(receiver.url, **LATER)
+        url = self.handed_over(receiver)
+
+        self.assertEqual(200, self.say(f"{url}/extend", {"extend_s": 60})[0])
+        self.assertEqual((200, "completed"), _brief(self.say(url, DONE)))
+        for path in ("/api/callbacks", f"/api/callbacks/{job_id}/other", "/api/callback", f"/api/jobs/{job_id}"):
+            self.assertEqual(401, self.served.request("GET", path)[0], path)
 
 
 class Refused(CallbackCase):

@@ -41,7 +41,7 @@ class WebhookCase(WorkerCase):
     def setUp(self) -> None:
         super().setUp()
         # A server that allows more than the workers do.
-        allows = config.load({"WEBHOOK_ALLOW_PRIVATE": "1"}, Path("none"))
+        allows = config.load({"WEBHOOK_ALLOW_PRIVATE": "1", "PUBLIC_URL": "http://127.0.0.1"}, Path("none"))
         self.types = registry.load(["lib.handlers.webhook"], allows)
         self.settings = {
             "WORKER_QUEUES": "webhook=5",

@@ -166,12 +166,16 @@ class Match(unittest.TestCase):
             [
                 Route("GET", "/api/jobs", "listJobs", operation, scope="read"),
                 Route("GET", "/livez", "live", operation, scope=None),
+                Route("POST", "/api/callbacks/{key}", "call", operation, takes_body=True, scope=None),
             ]
         )
 
-        for path in ("/api", "/api/", "/api/jobs", "/api/nothing", "/api//jobs", "/api/../livez"):
+        for path in (
+            *("/api", "/api/", "/api/jobs", "/api/nothing", "/api//jobs", "/api/../livez"),
+            *("/api/callbacks", "/api/callbacks/", "/api/callbacks/a/b", "/api/callback/a"),
+        ):
             self.assertTrue(router.is_private(path), path)
-        for path in ("/livez", "/", "", "*", "/apis", "/API/jobs", "//api/jobs", "/%61pi/jobs"):
+        for path in ("/livez", "/", "", "*", "/apis", "/API/jobs", "//api/jobs", "/%61pi/jobs", "/api/callbacks/a"):
             self.assertFalse(router.is_private(path), path)
 
 
