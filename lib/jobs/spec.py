@@ -190,7 +190,7 @@ def _read_ours(text: str) -> JobSpec | None:
     try:
         payload, end = _value_at(text, found.end())
         if rare_text:
-            options = options[: len(OPTIONS)] + _values(RARE, _from_json(f"{{{rare_text[1:]}}}"))
+            options = options[: len(OPTIONS)] + _read_rare(rare_text)
     except (StopIteration, ValueError, TypeError, RecursionError):
         return None
     if text[end:] != "}":
@@ -208,6 +208,12 @@ def _read_shared(type_json: str, options_text: str) -> tuple[str, tuple[Any, ...
         return fields["type"], _values(OPTIONS, fields) + _NONE_RARE
     except (ValueError, TypeError):
         return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _read_rare(text: str) -> tuple[Any, ...]:
+    """The values of RARE. Most often it is a group alone, the same one for many jobs. Raises what `_values` raises."""
+    return _values(RARE, _from_json(f"{{{text[1:]}}}"))
 
 
 def _read_any(text: str) -> JobSpec:
