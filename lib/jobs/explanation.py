@@ -196,7 +196,7 @@ def _held(facts: JobFacts) -> Told | None:
     strikes = facts.strikes
     if strikes and strikes.until_ms == until_ms:
         return Told(f"{rests}, because {words.strikes_text(strikes)}; then one of its jobs tries again", until_ms)
-    return Told(f"{rests}, because its job {job_id} has asked for that", until_ms)
+    return Told(f"{rests}, because its job {job_id} asked for that (its handler, or a Retry-After)", until_ms)
 
 
 def _concurrency_limited(facts: JobFacts) -> Told | None:

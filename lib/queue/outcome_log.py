@@ -61,7 +61,8 @@ class OutcomeLog:
             level("job.cancelled", f"Job cancelled: {record.job_id}{error}", about)
         elif record.history and (last := record.history[-1]).outcome == "retried":
             # The next attempt may have begun meanwhile: `last` is the one that failed.
-            msg = f"Job retry {(last.attempt or 0) + 1}: {record.job_id} | {_in_words(last.error)}"
+            most = f"/{record.spec.max_attempts}" if record.spec is not None else ""
+            msg = f"Job retry {(last.attempt or 0) + 1}{most}: {record.job_id} | {_in_words(last.error)}"
             self._log.warning("job.retried", msg, about)
         else:
             msg = f"Job taken back: {record.job_id} | its runner is gone; it runs again"

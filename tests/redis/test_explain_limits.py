@@ -147,7 +147,7 @@ class Limits(ExplainCase, GroupedCase):
         due_ms = (await self.record(job_id)).run_at_ms
         self.assertEqual(("held", due_ms, 0), (found.reason, found.until_ms, found.ahead))
         self.assertIn(f"its group a rests until {found.detail.split()[5]} in", found.detail)
-        self.assertIn(f"because its job {job_id} has asked for that", found.detail)
+        self.assertIn(f"because its job {job_id} asked for that", found.detail)
         self.assertEqual("retry_backoff", own.reason)
 
     async def test_in_a_group_its_own_jobs_are_before_a_job_high_before_normal(self) -> None:

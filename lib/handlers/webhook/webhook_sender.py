@@ -14,7 +14,7 @@ from lib.errors import ConfigError, FieldError
 from lib.handlers.webhook.signature import read_secrets, signature
 from lib.handlers.webhook.webhook_payload import Webhook
 from lib.handlers.webhook.webhook_verdicts import AddressNotAllowed, NoSecret
-from lib.http1.client.address_guard import Guard
+from lib.http1.client.address_guard import HOW_TO_ALLOW, Guard
 from lib.http1.client.client_message import Answer, ClientRequest
 from lib.http1.client.faults import HttpClientFault
 from lib.http1.client.http_dial import client_tls
@@ -128,7 +128,7 @@ def admits(settings: Settings) -> Callable[[Webhook], None]:
 
     def check(payload: Webhook) -> None:
         if guard.refuses_literal(payload.target.host):
-            words = "is at an address that webhooks may not reach; see WEBHOOK_ALLOW_PRIVATE"
+            words = f"is at an address that webhooks may not reach; {HOW_TO_ALLOW}"
             raise Invalid([FieldError("/url", words)])
         if payload.completion == "callback" and not settings.public_url:
             words = "can't be callback here: set PUBLIC_URL, on servers and workers, so that receivers can call back"

@@ -21,6 +21,7 @@ from contextlib import suppress
 from lib.http1.client.faults import AddressRefused, NameNotFound
 from lib.http1.client.special_ranges import Address, AllowedPrivate, is_public, plain
 
+HOW_TO_ALLOW = "WEBHOOK_ALLOW_PRIVATE=127.0.0.0/8,orders.internal, say, allows such ones (restart servers and workers)"
 LOOK_UP_S = 5.0
 MOST_LOOK_UPS = 32  # Threads; beyond, a name is "not found", and its job is tried again.
 
@@ -84,7 +85,7 @@ def _address(text: str) -> Address | None:
 
 
 def _refusal(where: str) -> AddressRefused:
-    return AddressRefused(f"webhooks may not go to {where}; see WEBHOOK_ALLOW_PRIVATE")
+    return AddressRefused(f"webhooks may not go to {where}; {HOW_TO_ALLOW}")
 
 
 def _some(addresses: list[str]) -> str:

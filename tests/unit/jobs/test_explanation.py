@@ -249,7 +249,9 @@ class Limited(unittest.TestCase):
 
         self.assertEqual(("held", self.UNTIL), (found.reason, found.until_ms))
         self.assertEqual(
-            f"its group a rests until {IN_40_S}, in 40 s, because its job email-9 has asked for that", found.detail
+            f"its group a rests until {IN_40_S}, in 40 s, because its job email-9 asked for that "
+            "(its handler, or a Retry-After)",
+            found.detail,
         )
 
     def test_a_group_that_rests_for_its_strikes_says_what_went_wrong(self) -> None:
@@ -264,7 +266,7 @@ class Limited(unittest.TestCase):
             f"^its group a rests until {IN_40_S}, in 40 s, because nothing answered 3 times in a row, the last time at "
             r"\S+ \(LinkLost: host:443 closed the link\); then one of its jobs tries again$",
         )
-        self.assertIn("because its job email-9 has asked for that", asked.detail)
+        self.assertIn("because its job email-9 asked for that", asked.detail)
         self.assertRegex(
             probed.detail,
             "^1 of 1 of its group a run: email-8; one at a time until one goes well, because nothing answered at ",
