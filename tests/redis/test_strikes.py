@@ -238,6 +238,22 @@ class Upkeep(StrikesCase):
 
         self.assertEqual(({}, set[str]()), (self.lines().strikes, self.lines().groups))
 
+    async def test_a_rest_that_a_clock_set_back_made_long_is_cut_short(self) -> None:
+        await self.put(HOST, 2)
+        await self.claimer.strike(await self.claim_one())
+        known, an_hour_ms = self.known(), 3_600_000
+        job_id = self.lines().held[HOST].partition(" ")[2]
+        until_ms = known.until_ms + an_hour_ms
+        self.client.hset(
+            self.base + "strikes", HOST, f"{known.times} {known.last_ms + an_hour_ms} {until_ms} {known.words}"
+        )
+        self.client.hset(self.base + "held", HOST, f"{until_ms} {job_id}")
+        self.client.zadd(self.base + "resting", {HOST: until_ms})
+
+        await self.mend()
+
+        self.assertEqual(1, len((await self.claimer.claim(9)).jobs), "one tries whether anybody answers")
+
     async def test_what_somebody_wrote_there_counts_for_nothing_and_goes(self) -> None:
         await self.put(HOST, 2)
         self.client.hset(self.base + "strikes", HOST, "many")
