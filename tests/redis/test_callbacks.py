@@ -481,6 +481,13 @@ class Audit(CallbackCase):
         self.assertEqual([], await self.faults())
         self.assertEqual("ready", await self.state(job.job_id))
 
+    async def test_a_job_whose_service_was_sent_no_key_is_found(self) -> None:
+        await self.enqueue()
+        lease = await self.lease()
+        await self.hand_over(lease, await self.claimed(lease))
+
+        self.assertIn("has not asked for a callback_key", "".join(await self.faults()))
+
     async def test_a_blocked_job_that_waits_for_nothing_is_found(self) -> None:
         _, job, _ = await self.outside()
         self.client.zrem(self.base + "outside", job.job_id)
