@@ -4,15 +4,18 @@ No API key is needed: the path ends in a key for one attempt of one job (jobs/ca
 count as wrong API keys do.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
+from typing import Any
 
 from lib.errors import CallbackUnknown, TooManyTries
 from lib.http1.message import Response
 from lib.jobs.backoff import delay_s
 from lib.jobs.callback_key import CallbackKey, read_callback_key
 from lib.jobs.callback_request import CallbackOutcome, read_extension, read_outcome
+from lib.jobs.failure import GAVE_UP
 from lib.jobs.job import JobRecord
 from lib.json_text import to_json
 from lib.logs.log import Log
@@ -26,43 +29,69 @@ from lib.web.router import Call
 
 
 class CallbackOperations:
-    """The operations of those who were sent a callback's URL. tries: those with wrong API keys."""
+    """The operations of those who were sent a callback's URL. tries: those with wrong API keys. clock: seconds since
+    1970."""
 
-    def __init__(self, job_store: JobStore, outcomes: OutcomeLog, tries: FailedTries, log: Log, rng: Random) -> None:
+    def __init__(
+        self,
+        job_store: JobStore,
+        outcomes: OutcomeLog,
+        tries: FailedTries,
+        log: Log,
+        rng: Random,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._job_store = job_store
         self._outcomes = outcomes
         self._tries = tries
         self._log = log
         self._rng = rng
+        self._clock = clock
 
     async def settle(self, call: Call) -> Response:
-        outcome = read_outcome(json_body.parse(call.request.body))
         callbacks = self._job_store.callbacks
         with self._counted(call):
             key, record = await self._expected(call.path["key"])
+            outcome = read_outcome(json_body.parse(call.request.body))
             if outcome.error is None:
                 taken = await callbacks.complete(key, outcome.result)
             else:
-                taken = await callbacks.fail(key, to_json(outcome.error), self._pause_s(outcome, record))
+                taken = await callbacks.fail(key, *self._failure(outcome.error, outcome, record))
         if outcome.error is not None and not taken.is_again:
             self._outcomes.log_soon([key.job_id])
         return self._answer(call, record, taken, "completed" if outcome.error is None else "failed")
 
     async def extend(self, call: Call) -> Response:
-        wanted = read_extension(json_body.parse(call.request.body))
         with self._counted(call):
             key, record = await self._expected(call.path["key"])
+            wanted = read_extension(json_body.parse(call.request.body))
             taken = await self._job_store.callbacks.extend(key, wanted.extend_s, wanted.progress)
         return self._answer(call, record, taken, "extended")
 
     async def _expected(self, text: str) -> tuple[CallbackKey, JobRecord]:
-        """The key, and the job that it names; whether the key is the job's own is the script's to say. Raises
-        CallbackUnknown."""
+        """The key, and the job that it names; whether the key is good still is the script's to say. Raises
+        CallbackUnknown.
+
+        WHY before the body is read as JSON: whoever has no key gets no such work done."""
         key = read_callback_key(text)
-        records = await self._job_store.read_many([key.job_id]) if key else []
-        if key is None or not records:
+        if key is None:
+            raise CallbackUnknown(UNKNOWN)
+        await self._job_store.callbacks.check(key)
+        records = await self._job_store.read_many([key.job_id])
+        if not records:
             raise CallbackUnknown(UNKNOWN)
         return key, records[0]
+
+    def _failure(self, error: dict[str, Any], outcome: CallbackOutcome, record: JobRecord) -> tuple[str, float | None]:
+        """The job's error, JSON, and how long it waits for its next attempt. As in work/runner/attempt.py, a job whose
+        next attempt would begin after its give_up_after_s is dead now."""
+        pause_s = self._pause_s(outcome, record)
+        gives_up_ms = record.gives_up_ms
+        if pause_s is None or gives_up_ms is None or self._clock() + pause_s <= gives_up_ms / 1000:
+            return to_json(error), pause_s
+        words = "the next try would come behind its give_up_after_s"
+        return to_json({"type": GAVE_UP, "message": words, "cause": error}), None
 
     def _pause_s(self, outcome: CallbackOutcome, record: JobRecord) -> float | None:
         """How long the job waits for its next attempt; None where it has none."""

@@ -205,7 +205,7 @@ def _concurrency_limited(facts: JobFacts) -> Told | None:
         for limit, of in ((facts.full_group, f"its group {facts.group}"), (facts.full_queue, facts.record.queue))
         if limit is not None
     ]
-    if facts.full_group and facts.strikes:
+    if facts.full_group and facts.full_group.limit == 1 and facts.strikes:
         said.insert(1, f"one at a time until one goes well, because {words.strikes_text(facts.strikes)}")
     return Told("; ".join([*said, *words.place_text(facts)]), eta_s=words.eta_s_of(facts)) if said else None
 

@@ -202,7 +202,8 @@ class Snooze(Exception):
 class HandOver(Exception):
     """Raised by a handler: another service has taken the work, and will call back (`ctx.callback_key`).
 
-    The job waits, blocked, for within_s seconds at most; then the attempt has failed.
+    The job waits, blocked, for within_s seconds at most; then the attempt has failed. Where within_s is no length of
+    time, it has failed at once.
     """
 
     __module__ = _IMPORTED_FROM

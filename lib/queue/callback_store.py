@@ -46,6 +46,7 @@ class Callbacks:
         *,
         choose: Callable[[Sequence[str]], str] = secrets.choice,
     ) -> None:
+        self._link = link
         self._scripts = Scripts(link)
         self._keys = keys
         self._notices = notices
@@ -58,6 +59,15 @@ class Callbacks:
         if not await self._scripts.call("expect_callback", base, job_id, token, key.sha256):
             raise AttemptOver(f"the attempt {token} of {job_id} has ended meanwhile")
         return key
+
+    async def check(self, key: CallbackKey) -> None:
+        """Raises CallbackUnknown where no service was sent this key; and RedisUnavailable.
+
+        WHY before anything else is done for a callback: no API key is needed, and a job's record may have some MiB."""
+        job = f"{self._keys.base(queue_of(key.job_id) or '')}job:{key.job_id}"
+        fields: list[bytes | None] = await self._link.call("HMGET", job, "callback_token", "callback_before")
+        if key.sha256.encode() not in b" ".join(text or b"" for text in fields).split():
+            raise CallbackUnknown(UNKNOWN)
 
     async def complete(self, key: CallbackKey, result: str) -> CallbackTaken:
         """result: JSON, "" for none. Raises CallbackGone, CallbackUnknown or RedisUnavailable, as the next two do."""

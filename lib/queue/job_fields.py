@@ -241,6 +241,13 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "",
         "no attempt asked for a callback",
     ),
+    "callback_before": JobField(
+        "the hashes of the secrets that `callback_token` held before, the newest first, the last 20",
+        "6e0c1f… 8a11b0…",
+        "callback_token",
+        "",
+        "no attempt but the newest asked for a callback",
+    ),
     "unbegun": JobField(
         "the newest of the claims that were given back before the handler started: lua/parts/unbegun.lua",
         "1",

@@ -26,10 +26,13 @@ LETTERS = string.ascii_letters + string.digits
 ID_CHARS = 12
 SECRET_CHARS = 43
 KEY = re.compile(rf"wb_([A-Za-z0-9]{{{ID_CHARS}}})_[A-Za-z0-9]{{{SECRET_CHARS}}}")
-# A key as `without_keys` looks for it: a key that is cut short, percent-encoded or followed by more letters is a secret
-# all the same.
+# A key as `without_keys` looks for it: a key that is cut short, percent-encoded (or twice so), in capitals or followed
+# by more letters is a secret all the same: whoever reads it can put it right.
 _CHAR = "(?:[A-Za-z0-9]|%[0-9A-Fa-f]{2})"
-_LIKE_KEY = re.compile(rf"(?:w|%77)(?:b|%62)(?:_|%5[Ff])({_CHAR}{{{ID_CHARS}}})(?:_|%5[Ff])(?>(?:{_CHAR}|_)+)")
+_BLANK = "(?>(?:_|%(?:25)*5[Ff])+)"
+_LIKE_KEY = re.compile(
+    rf"(?:[Ww]|%(?:25)*[57]7)(?:[Bb]|%(?:25)*[46]2){_BLANK}({_CHAR}{{{ID_CHARS}}}){_BLANK}(?>(?:{_CHAR}|_)+)"
+)
 SOON_S = 14 * 86_400.0
 """How long before its expiry a key is reported by `ageing`."""
 FORM = "NAME:scope:id:sha256hex[:expires]"
@@ -134,7 +137,7 @@ def key_text(choose: Callable[[Sequence[str]], str]) -> str:
 def without_keys(text: str) -> str:
     """The text with `wb_<id>_...` in place of each key, fit for a log: a caller may put a key into a path or a
     header."""
-    return _LIKE_KEY.sub(r"wb_\1_...", text) if "wb_" in text or "%" in text else text
+    return _LIKE_KEY.sub(r"wb_\1_...", text) if "_" in text or "%" in text else text
 
 
 def digest(key: str) -> bytes:

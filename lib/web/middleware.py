@@ -329,7 +329,7 @@ def _refusal(request: WebRequest, error: WaybillError) -> Response:
 
 def _usable_id(sent: str | None) -> str | None:
     """The caller's X-Request-ID, if it has the form of one and is no API key, which would stand in every log line."""
-    is_usable = sent is not None and is_request_id(sent) and ("wb_" not in sent or without_keys(sent) == sent)
+    is_usable = sent is not None and is_request_id(sent) and ("_" not in sent or without_keys(sent) == sent)
     return sent if is_usable else None
 
 

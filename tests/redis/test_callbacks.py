@@ -100,6 +100,20 @@ class HandOver(CallbackCase):
         with self.assertRaises(AttemptOver):
             await self.callbacks.expect(job.job_id, job.token)
 
+    async def test_what_an_earlier_attempt_was_sent_does_not_end_one_that_asked_for_no_callback(self) -> None:
+        _, job, old = await self.outside()
+        await self.callbacks.fail(old, FAILED, 0)
+        await self.make_due(job.job_id)
+        lease = await self.lease("w2")
+        again = await self.claimed(lease)
+        await self.hand_over(lease, again, within_s=0, is_last=True)
+
+        with self.assertRaises(CallbackGone):
+            await self.callbacks.complete(old, RESULT)
+
+        await self.queues.upkeep.take_back_overdue("q")
+        self.assertEqual("dead", await self.state(job.job_id))
+
     async def test_redis_keeps_no_secret(self) -> None:
         _, _, key = await self.outside()
 
@@ -248,10 +262,38 @@ class Callback(CallbackCase):
         other = new_callback_key(job.job_id, job.token, lambda letters: letters[0])
         before = self.dump()
 
-        for forged in (other, other._replace(token=7), key._replace(token=7), key._replace(job_id=self.job().job_id)):
+        others = (other, other._replace(token=0), other._replace(token=7), key._replace(job_id=self.job().job_id))
+        for forged in others:
             with self.subTest(forged.text), self.assertRaises(CallbackUnknown):
                 await self.callbacks.complete(forged, RESULT)
+            with self.subTest(forged.text), self.assertRaises(CallbackUnknown):
+                await self.callbacks.check(forged)
         self.assertEqual(before, self.dump())
+
+    async def test_a_guess_at_an_earlier_attempt_learns_nothing_of_the_job(self) -> None:
+        _, job, old = await self.outside()
+        await self.callbacks.fail(old, FAILED, 0)
+        await self.make_due(job.job_id)
+        _, new = await self.asked(await self.lease("w2"))
+
+        await self.callbacks.check(old)
+        await self.callbacks.check(new)
+
+        with self.assertRaises(CallbackUnknown):
+            await self.callbacks.complete(new_callback_key(job.job_id, old.token, lambda letters: letters[0]), RESULT)
+
+    async def test_the_secrets_of_many_attempts_are_kept_and_no_more(self) -> None:
+        await self.enqueue()
+        lease = await self.lease()
+        job = await self.claimed(lease)
+        keys = [await self.callbacks.expect(job.job_id, job.token) for _ in range(25)]
+
+        for key in keys[4:24]:
+            with self.assertRaises(CallbackGone):
+                await self.callbacks.complete(key, RESULT)
+        with self.assertRaises(CallbackUnknown):
+            await self.callbacks.complete(keys[3], RESULT)
+        self.assertEqual("completed", (await self.callbacks.complete(keys[24], RESULT)).state)
 
     async def test_a_job_that_asked_for_no_callback_has_none(self) -> None:
         job_id = await self.enqueue()
@@ -438,6 +480,13 @@ class Audit(CallbackCase):
 
         self.assertEqual([], await self.faults())
         self.assertEqual("ready", await self.state(job.job_id))
+
+    async def test_a_job_whose_service_was_sent_no_key_is_found(self) -> None:
+        await self.enqueue()
+        lease = await self.lease()
+        await self.hand_over(lease, await self.claimed(lease))
+
+        self.assertIn("has not asked for a callback_key", "".join(await self.faults()))
 
     async def test_a_blocked_job_that_waits_for_nothing_is_found(self) -> None:
         _, job, _ = await self.outside()

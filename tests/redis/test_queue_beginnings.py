@@ -42,6 +42,15 @@ class Beginnings(RedisCase):
 
         self.assertEqual("3", self.setting())
 
+    async def test_what_somebody_has_taken_away_before_stays_away(self) -> None:
+        await self.queues.adjust("q", {"groups": {"concurrency": None}}, begins=True)
+
+        await self.beginnings.serve("q")
+        await self.store.enqueue(self.job()._replace(group="a"))
+
+        self.assertIsNone((await self.queues.census("q")).settings["groups"]["concurrency"])
+        self.assertEqual("", self.setting())
+
     async def test_what_somebody_takes_away_later_stays_away(self) -> None:
         await self.store.enqueue(self.job())
         await self.queues.adjust("q", {"groups": {"concurrency": None}})

@@ -4,6 +4,7 @@ import unittest
 
 from lib.errors import GroupNotFound
 from lib.jobs.group_strikes import GroupStrikes, strikes_from
+from lib.queue.end_record import hand_over_record
 from lib.queue.explanation_facts import ExplanationFacts
 from lib.queue.group_store import Group
 from tests.redis.grouped import NO_ANSWER, GroupedCase, Handed, Runner
@@ -238,6 +239,22 @@ class Upkeep(StrikesCase):
 
         self.assertEqual(({}, set[str]()), (self.lines().strikes, self.lines().groups))
 
+    async def test_a_rest_that_a_clock_set_back_made_long_is_cut_short(self) -> None:
+        await self.put(HOST, 2)
+        await self.claimer.strike(await self.claim_one())
+        known, an_hour_ms = self.known(), 3_600_000
+        job_id = self.lines().held[HOST].partition(" ")[2]
+        until_ms = known.until_ms + an_hour_ms
+        self.client.hset(
+            self.base + "strikes", HOST, f"{known.times} {known.last_ms + an_hour_ms} {until_ms} {known.words}"
+        )
+        self.client.hset(self.base + "held", HOST, f"{until_ms} {job_id}")
+        self.client.zadd(self.base + "resting", {HOST: until_ms})
+
+        await self.mend()
+
+        self.assertEqual(1, len((await self.claimer.claim(9)).jobs), "one tries whether anybody answers")
+
     async def test_what_somebody_wrote_there_counts_for_nothing_and_goes(self) -> None:
         await self.put(HOST, 2)
         self.client.hset(self.base + "strikes", HOST, "many")
@@ -288,6 +305,27 @@ class Explained(StrikesCase):
         self.assertEqual(resting.strikes.until_ms, resting.hold.until_ms)
         assert probed.full_group is not None
         self.assertEqual((None, 1, 1), (probed.hold, probed.full_group.limit, probed.full_group.running))
+
+    async def test_what_is_outside_is_not_told_as_the_probe(self) -> None:
+        facts = ExplanationFacts(self.link, self.keys, self.queues.runners, lease_s=15)
+        await self.limit(group_concurrency="3")
+        *_, last = await self.put(HOST, 6)
+        out = (await self.claimer.claim(2)).jobs
+        for job in out:
+            await self.job_store.callbacks.expect(job.job_id, job.token)
+        records = [hand_over_record(job.job_id, job.token, 3600, is_last=False) for job in out]
+        await self.claimer.send_ends("hand_over", *records)
+        await self.claimer.strike(await self.claim_one())
+        probe = await self.probe()
+
+        full = (await facts.of(last)).full_group
+        assert full is not None
+        self.assertEqual((3, 3), (full.limit, full.running), "so many may run at once, strikes or not")
+
+        await self.limit(group_concurrency="5")
+        full = (await facts.of(last)).full_group
+        assert full is not None
+        self.assertEqual((1, 1, (probe.job_id,)), (full.limit, full.running, full.job_ids))
 
 
 if __name__ == "__main__":

@@ -104,6 +104,20 @@ class Callbacks(CallbackCase):
         self.served.wait_for("job.retried")
         self.assertEqual((200, "dead"), _brief(self.say(second, {"outcome": "failed", "retry": False})))
 
+    def test_a_failure_behind_which_no_attempt_would_begin_in_time_makes_the_job_dead(self) -> None:
+        receiver = self.receiver(TAKEN)
+        self.ready()
+        job_id = self.ask(receiver, {"give_up_after_s": 600})
+        url = self.handed_over(receiver)
+        error = {"type": "NoPaper", "message": "tray 2 is empty"}
+
+        self.assertEqual(
+            (200, "dead"), _brief(self.say(url, {"outcome": "failed", "error": error, "retry_after_s": 900}))
+        )
+
+        found = self.record(job_id).error or {}
+        self.assertEqual(("gave_up", error), (found["type"], found["cause"]))
+
     def test_a_service_that_never_calls_back_gets_the_work_again(self) -> None:
         receiver = self.receiver(TAKEN, TAKEN)
         worker = self.ready()
@@ -220,6 +234,19 @@ class Refused(CallbackCase):
         self.assertEqual((200, "completed"), _brief(self.say(url, DONE)), "a good one is always taken")
         self.assertEqual("completed", self.record(job_id).state)
         self.assertNotIn("a" * 43, str(self.served.logged()))
+
+    def test_who_has_no_key_learns_nothing_of_the_job(self) -> None:
+        receiver = self.receiver(TAKEN)
+        self.ready()
+        job_id = self.ask(receiver)
+        self.handed_over(receiver)
+        guess = f"{self.served.url}/api/callbacks/{job_id}.0.wb_{'b' * 12}_{'a' * 43}"
+
+        found = [self.say(url, {"outcome": "done"}) for url in (guess, f"{guess}/extend")]
+
+        self.assertEqual([404, 404], [status for status, _ in found])
+        self.assertNotIn("blocked", str(found))
+        self.assertEqual(2, len(self.served.wait_for("callback.refused", 2)))
 
     def test_bad_input_is_told_with_a_pointer_and_changes_nothing(self) -> None:
         receiver = self.receiver(TAKEN)

@@ -131,6 +131,19 @@ class Nginx(Checkers):
         self.assertLess(number(r"^ {4}keepalive_requests (\d+);", text), 1000)
         self.assertIn(f"server 127.0.0.1:{default('PORT')};", text)
 
+    def test_no_line_of_its_log_holds_the_key_of_a_callback(self) -> None:
+        text = text_of("nginx.conf")
+        found = re.search(r'"~\*(\S+ \S+)" +"\$waybill_callback\.\.\.";', text)
+        assert found is not None
+        masks = re.compile(found[1].replace("(?<", "(?P<"), re.IGNORECASE)
+
+        for path in ("/api/callbacks/KEY", "/base/api/callbacks/KEY/extend", "//api/Callbacks/KEY/callbacks/"):
+            match = masks.search(f"POST {path} HTTP/1.1")
+            assert match is not None, path
+            self.assertNotIn("KEY", match["waybill_callback"])
+        self.assertIsNone(masks.search("GET /api/jobs?tag=callbacks HTTP/1.1"))
+        self.assertEqual(text.count("\nserver {"), text.count("waybill.log waybill;"))
+
     def test_nginx_accepts_it(self) -> None:
         nginx, openssl = tool("nginx"), tool("openssl")
         words = "req -x509 -newkey rsa:2048 -nodes -subj /CN=waybill.example.com -keyout privkey.pem -out fullchain.pem"

@@ -172,8 +172,9 @@ def fail(job: ClaimedJob, spec: JobSpec, fault: BaseException, rng: Random, ran_
 
     ran_s: how long it ran. Never raises, whatever `fault` does when it is read: see failure.py.
     """
-    if type(fault) is HandOver:
-        return hand_over(job, spec, fault.within_s)
+    within_s = _length_s(fault, "within_s") if issubclass(type(fault), HandOver) else None
+    if within_s is not None:
+        return hand_over(job, spec, within_s)
     asked_s = _asked_s(fault)
     if issubclass(type(fault), Snooze) and asked_s is not None:
         if _is_too_late(job, ran_s + asked_s):
@@ -283,10 +284,13 @@ def _rest(spec: JobSpec, fault: BaseException) -> str:
 
 def _asked_s(fault: BaseException) -> float | None:
     """The delay that a Retry or a Snooze asks for; None for another exception, no delay, or one that is no time."""
-    if not issubclass(type(fault), Retry | Snooze):
-        return None
+    return _length_s(fault, "after_s") if issubclass(type(fault), Retry | Snooze) else None
+
+
+def _length_s(fault: BaseException, name: str) -> float | None:
+    """The length of time under that name of an exception; None where it is no time."""
     try:
-        asked = fault.after_s  # type: ignore[attr-defined]
+        asked = getattr(fault, name)
         if isinstance(asked, timedelta):
             asked = asked.total_seconds()
         # To Python a bool is an int; it is no time.
@@ -294,5 +298,5 @@ def _asked_s(fault: BaseException) -> float | None:
             return None
         wait_s = float(asked)
         return max(0.0, min(wait_s, MAX_DELAY_S)) if wait_s == wait_s else None  # NaN is not itself.
-    except BaseException:  # noqa: BLE001  `after_s` may be a property of the job's own, and fail in any way.
+    except BaseException:  # noqa: BLE001  It may be a property of the job's own, and fail in any way.
         return None

@@ -28,10 +28,9 @@ local state, known, runner, claims, group =
   unpack(redis.call('HMGET', job, 'state', 'callback_token', 'worker', 'claims', 'group'))
 local own_token, own_sha256, word = read_callback_token(known)
 if not state or not own_token then return {'unknown', '', ''} end
-if own_token ~= token then
-  return {(tonumber(token) or math.huge) < tonumber(own_token) and 'gone' or 'unknown', state, ''}
+if own_token ~= token or own_sha256 ~= sha256 then
+  return {has_sent(job, sha256) and 'gone' or 'unknown', state, ''}
 end
-if own_sha256 ~= sha256 then return {'unknown', state, ''} end
 if word == 'c' or word == 'f' then return {WORDS[verb] == word and 'again' or 'gone', state, ''} end
 
 local runs = state == 'active' and claims == token

@@ -9,5 +9,5 @@ local id, token, sha256 = ARGV[1], ARGV[2], ARGV[3]
 local job = base .. 'job:' .. id
 local state, claims = unpack(redis.call('HMGET', job, 'state', 'claims'))
 if state ~= 'active' or claims ~= token then return 0 end
-write_callback_token(job, token, sha256, '-')
+new_callback_token(job, token, sha256, '-')
 return 1

@@ -8,6 +8,8 @@
 -- @transition active --hand_over--> blocked
 -- @transition active --hand_over--> cancelled
 -- @use block callback_token check_types clock conclude end_attempts last_words notes notices slots strike
+-- WHY a token without a secret where the handler has asked for no callback in this attempt: what the service of an
+-- earlier attempt was sent must not end this one.
 -- WHY a superseded job is handed over all the same: this attempt goes on, and only another one would not be made.
 local runner, records = ARGV[1], ARGV[2]
 
@@ -24,9 +26,14 @@ local function hand_over(id, token, option, rest, group)
     return
   end
   local claims, sha256, word = read_callback_token(redis.call('HGET', job, 'callback_token'))
-  local extended_ms = tonumber(string.match(word or '', '^e(%d+)$')) or 0
+  local extended_ms = claims == token and tonumber(string.match(word, '^e(%d+)$')) or 0
   local deadline_ms = math.max(now_ms + tonumber(string.match(option, '^%d+')), extended_ms)
-  if claims then write_callback_token(job, claims, sha256, string.sub(option, -1) == 'l' and 'l' or '-') end
+  local new_word = string.sub(option, -1) == 'l' and 'l' or '-'
+  if claims == token then
+    write_callback_token(job, token, sha256, new_word)
+  else
+    new_callback_token(job, token, '0', new_word)
+  end
   redis.call('ZADD', base .. 'outside', digits(deadline_ms), id)
   redis.call('HDEL', job, 'unknown_since')
   block(id, job, nil, 'ended', token)

@@ -4,7 +4,7 @@
 -- of a group that has strikes is 1; what it is else is returned as well, or ''.
 -- room_of(group): `slots`, `starts`, `rest_ms`, `rate_limit` and `rate_ms` as in queue_room.lua, as the call found
 -- them. A paused group has no slots. '' stands for the jobs of no group, which have no limit of this kind.
--- @use is_outside queue_settings rate strikes
+-- @use queue_settings rate strikes
 local of_all  -- The limits of all groups as a claim begins; nil before they are read.
 local rooms = {}  -- group -> its room.
 
@@ -26,10 +26,14 @@ local function limits_of(group)
 end
 
 -- Does a runner have a job of the group?
+-- WHY the runners' lists, and not the group's own set: ten thousand jobs of it may be outside.
 local function runs_here(group)
-  local ids = redis.pcall('SMEMBERS', base .. 'running:' .. group)
-  for i = 1, ids.err and 0 or #ids do
-    if not is_outside(ids[i]) then return true end
+  for _, runner in ipairs(redis.call('HKEYS', base .. 'workers')) do
+    local ids = redis.call('LRANGE', base .. 'active:' .. runner, '0', '-1')
+    local run = #ids > 0 and redis.pcall('SMISMEMBER', base .. 'running:' .. group, unpack(ids)) or {}
+    for i = 1, run.err and 0 or #run do
+      if run[i] == 1 then return true end
+    end
   end
   return false
 end

@@ -2,7 +2,7 @@
 -- write into the table `seen`, under the names that explain.lua returns.
 -- see_queue_limits(seen, concurrency, rate): the queue's own limits, by its settings of these names or false.
 -- see_group_limits(seen, group): those of a group.
--- @use clock group_room group_stop queue_room
+-- @use clock group_room group_stop is_outside queue_room
 local MOST_NAMED = 5
 
 -- `full_queue` and `full_group`: a concurrency of 2 that leaves 0 slots is '2|2|id,id'.
@@ -30,14 +30,26 @@ local function see_queue_limits(seen, concurrency, rate)
   if room.starts <= 0 then seen.spent_queue = spent_text(rate, now_ms + room.rest_ms) end
 end
 
+-- What a group that may start no job runs. usual: of limits_of. A group that has strikes is full by what it may run
+-- else, where so many are outside, or by the one job that tries.
+local function full_group_text(group, concurrency, usual, slots)
+  local most, running = tonumber(usual or ''), running_of(group)
+  local ids, of_runners = some_running(group, MOST_NAMED), {}
+  if most and running >= most then return full_text(most, most - running, ids) end
+  for _, id in ipairs(ids) do
+    if not usual or not is_outside(id) then of_runners[#of_runners + 1] = id end
+  end
+  return full_text(tonumber(concurrency), slots, of_runners)
+end
+
 local function see_group_limits(seen, group)
-  local concurrency, rate, is_paused = limits_of(group)
+  local concurrency, rate, is_paused, usual = limits_of(group)
   local room, by, until_ms = room_of(group), stop_of(group)
   seen.strikes = strikes_text(group)
   if is_paused then
     seen.group_paused = '1'
   elseif room.slots <= 0 then
-    seen.full_group = full_text(tonumber(concurrency), room.slots, some_running(group, MOST_NAMED))
+    seen.full_group = full_group_text(group, concurrency, usual, room.slots)
   end
   if by == 'hold' then
     seen.held = until_ms .. ' ' .. held_by(group)

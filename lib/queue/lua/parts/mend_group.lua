@@ -44,13 +44,19 @@ local function forget_group(group, running)
   if running == 0 and not keeps_strikes(group) then redis.call('ZREM', base .. 'groups', group) end
 end
 
+-- Does the group rest for its strikes for longer than it may? The clock was set back since.
+local function is_too_long(group, held_until)
+  local _, _, until_ms = strikes_of(group)
+  return held_until == until_ms and held_until > now_ms + LONGEST_REST_MS
+end
+
 -- Does the group rest as it must? A hold that `resting` does not know is noted there again. A group that rests for its
 -- rate, though that allows a start, does not, and none rests for longer than its rate asks: the rate is another one by
 -- now, or the clock was set back.
 local function rests(group)
   local held_until = tonumber(string.match(redis.call('HGET', base .. 'held', group) or '', '^%d+') or nil)
   local rests_until = tonumber(redis.call('ZSCORE', base .. 'resting', group) or nil)
-  if held_until and held_until > now_ms then
+  if held_until and held_until > now_ms and not is_too_long(group, held_until) then
     if rests_until ~= held_until then lines().rest(group, held_until) end
     return true
   end

@@ -1,6 +1,5 @@
 -- The strikes of groups, as they come and go (strikes.lua says what they are).
 -- @use clock lines strikes
-local LONGEST_REST_MS = 300000
 
 -- strike(group, started_ms, id, words): the attempt of the job `id` that began at started_ms got no answer. The group
 -- has one strike more, and rests for 1, 2, 4 … 256, 300 seconds. words: what went wrong, a short text.

@@ -4,6 +4,7 @@
 -- While a group has strikes, one of its jobs runs at a time (group_room.lua): it tries whether anybody answers again.
 -- strikes_of(group): the four values of its field; nil where it has no strikes, or where somebody wrote other words
 -- there.
+local LONGEST_REST_MS = 300000
 local function strikes_of(group)
   local text = redis.pcall('HGET', base .. 'strikes', group)
   if type(text) ~= 'string' then return nil end

@@ -5,6 +5,8 @@
 --      takes the setting away
 -- RETURNS 'done' | 'replayed' | 'conflict' (parts/idempotency.lua), and then nothing was changed
 -- @use bell idempotency lines queue_settings
+-- WHY the empty text in a queue without jobs: what it is to begin with (queue_beginnings.py) is written where nothing
+-- stands, and would come back.
 -- WHY no runner is woken for a pause that ends: a runner that is held back by one asks again within 250 ms.
 local queue, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]
 local LIMITS = {concurrency = true, rate = true, group_concurrency = true, group_rate = true}
@@ -13,9 +15,11 @@ local MOST_GROUPS, MOST_BELLS = 200, 1000
 local before = asked_before(key, fingerprint)
 if before then return before end
 local blocked_on_bells, is_limit = blocks_on_bells(), false
+local has_begun = redis.call('EXISTS', base .. 'totals') == 1
 for i = 4, #ARGV, 2 do
   local name, value = ARGV[i], ARGV[i + 1]
-  if value == '' then redis.call('HDEL', base .. 'meta', name) else redis.call('HSET', base .. 'meta', name, value) end
+  local goes = value == '' and (has_begun or name ~= 'group_concurrency')
+  if goes then redis.call('HDEL', base .. 'meta', name) else redis.call('HSET', base .. 'meta', name, value) end
   is_limit = is_limit or LIMITS[name]
 end
 note_asked(key, fingerprint, queue)

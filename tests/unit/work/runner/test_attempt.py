@@ -17,7 +17,7 @@ from lib.jobs import registry
 from lib.jobs.backoff import Backoff
 from lib.jobs.failure import ERROR_BYTES
 from lib.jobs.job import ClaimedJob
-from lib.jobs.registry import Discard, Retry, Snooze
+from lib.jobs.registry import Discard, HandOver, Retry, Snooze
 from lib.jobs.spec import JobSpec
 from lib.logs.log import open_logs
 from lib.tracing import Trace
@@ -168,6 +168,16 @@ class WentWrong(Case):
     def test_a_retry_may_name_its_delay(self) -> None:
         self.assertEqual("1500", words(self.of(Retry("later", after_s=1.5)))[0])
         self.assertEqual("0", words(self.of(Retry("now", after_s=-5)))[0])
+
+    def test_what_is_handed_over_for_no_length_of_time_has_failed(self) -> None:
+        class Odd(HandOver): ...
+
+        self.assertEqual(
+            ("hand_over", "60000"), (self.of(Odd(within_s=60)).script, words(self.of(Odd(within_s=60)))[0])
+        )
+        self.assertEqual("316224000000", words(self.of(HandOver(within_s=float("inf"))))[0])
+        for within_s in (float("nan"), True):
+            self.assertEqual("fail", self.of(HandOver(within_s=within_s)).script)
 
     def test_a_retry_and_a_snooze_may_hold_the_group(self) -> None:
         class Odd(Retry):
