@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
-from lib.errors import CallbackUnknown, TooManyTries
+from lib.errors import CallbackGone, CallbackUnknown, TooManyTries
 from lib.http1.message import Response
-from lib.jobs.backoff import delay_s
+from lib.jobs.backoff import DEFAULT_BACKOFF, delay_s
 from lib.jobs.callback_key import CallbackKey, read_callback_key
 from lib.jobs.callback_request import CallbackOutcome, read_extension, read_outcome
 from lib.jobs.failure import GAVE_UP
@@ -54,10 +54,11 @@ class CallbackOperations:
         with self._counted(call):
             key, record = await self._expected(call.path["key"])
             outcome = read_outcome(json_body.parse(call.request.body))
-            if outcome.error is None:
-                taken = await callbacks.complete(key, outcome.result)
-            else:
-                taken = await callbacks.fail(key, *self._failure(outcome.error, outcome, record))
+            with self._told_if_late(call, record):
+                if outcome.error is None:
+                    taken = await callbacks.complete(key, outcome.result)
+                else:
+                    taken = await callbacks.fail(key, *self._failure(outcome.error, outcome, record))
         if outcome.error is not None and not taken.is_again:
             self._outcomes.log_soon([key.job_id])
         return self._answer(call, record, taken, "completed" if outcome.error is None else "failed")
@@ -66,7 +67,8 @@ class CallbackOperations:
         with self._counted(call):
             key, record = await self._expected(call.path["key"])
             wanted = read_extension(json_body.parse(call.request.body))
-            taken = await self._job_store.callbacks.extend(key, wanted.extend_s, wanted.progress)
+            with self._told_if_late(call, record):
+                taken = await self._job_store.callbacks.extend(key, wanted.extend_s, wanted.progress)
         return self._answer(call, record, taken, "extended")
 
     async def _expected(self, text: str) -> tuple[CallbackKey, JobRecord]:
@@ -94,13 +96,15 @@ class CallbackOperations:
         return to_json({"type": GAVE_UP, "message": words, "cause": error}), None
 
     def _pause_s(self, outcome: CallbackOutcome, record: JobRecord) -> float | None:
-        """How long the job waits for its next attempt; None where it has none."""
+        """How long the job waits for its next attempt; None where it has none.
+
+        A job whose spec this version can't read is tried again: a worker that can read it knows how often."""
         spec = record.spec
-        if spec is None or not outcome.may_retry or record.attempts >= spec.max_attempts:
+        if not outcome.may_retry or (spec is not None and record.attempts >= spec.max_attempts):
             return None
         if outcome.retry_after_s is not None:
             return outcome.retry_after_s
-        base_s, cap_s = spec.backoff
+        base_s, cap_s = spec.backoff if spec is not None else DEFAULT_BACKOFF
         return delay_s(max(1, record.attempts), base_s=base_s, cap_s=cap_s, rng=self._rng)
 
     @contextmanager
@@ -117,6 +121,17 @@ class CallbackOperations:
                 ) from None
             msg = "A callback was refused: no job waits for it"
             self._log.warning("callback.refused", msg, request_id=call.request_id, peer=peer)
+            raise
+
+    @contextmanager
+    def _told_if_late(self, call: Call, record: JobRecord) -> Iterator[None]:
+        """Log a callback whose time is over, under the request id of its job."""
+        try:
+            yield
+        except CallbackGone:
+            about = log_fields(self._log, record.job_id, record.queue, record.spec, record.attempts)
+            msg = f"A callback was refused: it came too late for {record.job_id}"
+            self._log.warning("callback.refused", msg, about, callback_request_id=call.request_id)
             raise
 
     def _answer(self, call: Call, record: JobRecord, taken: CallbackTaken, outcome: str) -> Response:

@@ -159,6 +159,14 @@ class Callback(CallbackCase):
         self.assertAlmostEqual(await self.now_ms() + 7_200_000, self.deadline_ms(job.job_id) or 0, delta=5000)
         self.assertEqual({"fraction": 0.5, "note": ""}, (await self.record(job.job_id)).progress)
 
+    async def test_no_extension_brings_the_deadline_forward(self) -> None:
+        _, job, key = await self.outside(within_s=3600)
+        deadline_ms = self.deadline_ms(job.job_id)
+
+        await self.callbacks.extend(key, 60, "")
+
+        self.assertEqual(deadline_ms, self.deadline_ms(job.job_id))
+
     async def test_the_same_comes_twice(self) -> None:
         _, job, key = await self.outside()
         await self.callbacks.complete(key, RESULT)

@@ -81,7 +81,8 @@ class Callbacks(CallbackCase):
         self.assertEqual(["order-4711"] * 2, [one.headers["x-request-id"] for one in receiver.asked])
         (handed_over,) = worker.wait_for("job.handed_over")
         taken = self.served.wait_for("callback.taken", 2)[-1]
-        ids = {(line["job_id"], line["request_id"]) for line in (handed_over, taken)}
+        (refused,) = self.served.wait_for("callback.refused")
+        ids = {(line["job_id"], line["request_id"]) for line in (handed_over, taken, refused)}
         self.assertEqual({(job_id, "order-4711")}, ids)
         secret = url.rpartition("_")[2]
         self.assertNotIn(secret, str(self.served.logged()) + self.served.said() + str(worker.logged()))
@@ -234,6 +235,19 @@ class Refused(CallbackCase):
         self.assertEqual((200, "completed"), _brief(self.say(url, DONE)), "a good one is always taken")
         self.assertEqual("completed", self.record(job_id).state)
         self.assertNotIn("a" * 43, str(self.served.logged()))
+
+    def test_a_job_of_a_later_version_is_tried_again_by_a_worker_that_can_read_it(self) -> None:
+        receiver = self.receiver(TAKEN)
+        self.ready()
+        job_id = self.ask(receiver)
+        url, key = self.handed_over(receiver), f"wb:{{webhook}}:job:{job_id}"
+        spec: bytes = self.redis.client.hget(key, "spec")
+        self.redis.client.hset(key, "spec", spec.replace(b'"v":1', b'"v":9'))
+
+        found = _brief(self.say(url, {"outcome": "failed", "retry_after_s": 600}))
+
+        self.redis.client.hset(key, "spec", spec)
+        self.assertEqual((200, "delayed"), found)
 
     def test_who_has_no_key_learns_nothing_of_the_job(self) -> None:
         receiver = self.receiver(TAKEN)

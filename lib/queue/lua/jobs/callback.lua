@@ -5,7 +5,7 @@
 -- KEYS 1 base
 -- ARGV 1 id  2 token of the attempt  3 sha256 of the secret, in hex  4 'completed' | 'failed' | 'extend'
 --      5 the result, the error or the progress (JSON), or ''
---      6 failed: ms until the next attempt, or '' for none; extend: ms by which the deadline is put off from now
+--      6 failed: ms until the next attempt, or '' for none; extend: ms from now in which the callback must come; a deadline that is later already stays
 -- RETURNS {word, the job's state, '+' where others are to be told that it has ended, or ''}. word: 'done'
 --      | 'again': the same came before | 'gone': this attempt is not to be ended by a callback any more
 --      | 'unknown': there is no such job, or the secret is another one
@@ -38,7 +38,8 @@ local waits = state == 'blocked' and is_outside(id)
 if not runs and not waits then return {'gone', state, ''} end
 
 if verb == 'extend' then
-  local until_ms = digits(now_ms + tonumber(ms))
+  local known_ms = waits and redis.call('ZSCORE', base .. 'outside', id) or string.match(word, '^e(%d+)$')
+  local until_ms = digits(math.max(now_ms + tonumber(ms), tonumber(known_ms or 0)))
   if waits then
     redis.call('ZADD', base .. 'outside', until_ms, id)
   else
