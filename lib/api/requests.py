@@ -48,7 +48,11 @@ class RequestOperations:
         wanted = Wanted(request_id=request_id)
         if not is_request_id(request_id):
             raise RequestNotFound("a request id has 1 to 128 letters, digits and . _ -")
-        page = await self._search.find(await self._queues.names(), wanted, after, limit, SEARCH_S)
+        # One more than are shown tells whether there are more.
+        found = await self._search.find(await self._queues.names(), wanted, after, limit + 1, SEARCH_S)
+        page = found
+        if len(found.jobs) > limit:
+            page = found._replace(jobs=found.jobs[:limit], end=found.jobs[limit - 1])
         records, end = await self._search.read(page, wanted)
         is_complete = end is None and not page.unreadable
         if not records and is_complete and after is None:
@@ -56,7 +60,7 @@ class RequestOperations:
         about = {
             "request_id": request_id,
             "complete": is_complete,
-            "truncated": end is not None and len(page.jobs) >= limit,
+            "truncated": end is not None and end != found.end,
             "next_cursor": cursor_text(end, filters) if end else None,
             "warnings": [unreadable.warning for unreadable in page.unreadable],
         }

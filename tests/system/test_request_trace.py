@@ -130,9 +130,11 @@ class RequestTrace(WebhookCase):
         self.assertEqual([None, None], [span["parent"] for span in story["spans"] if span["kind"] == "job"])
 
     def test_more_jobs_than_an_answer_has_are_told_of_and_come_on_the_next_page(self) -> None:
-        lines = json.dumps(LATER).encode() + b"\n"
-        self.call("/api/jobs/batch", lines * 1003, "many", content_type="application/x-ndjson")
+        for request_id, jobs in (("just", 1000), ("many", 1003)):
+            lines = (json.dumps(LATER).encode() + b"\n") * jobs
+            self.call("/api/jobs/batch", lines, request_id, content_type="application/x-ndjson")
 
+        self.assertEqual((True, False, "open", 1000), self.about(self.trace("just")))
         first = self.trace("many")
         second = self.trace("many", f"?cursor={first['next_cursor']}")
 
