@@ -155,6 +155,10 @@ class JobNotFound(WaybillError):
     slug, status, title = "job-not-found", 404, "No such job"
 
 
+class RequestNotFound(WaybillError):
+    slug, status, title = "request-not-found", 404, "No job of that request"
+
+
 class QueueNotFound(WaybillError):
     slug, status, title = "queue-not-found", 404, "No such queue"
 

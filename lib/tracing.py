@@ -48,6 +48,11 @@ def attempt_span_id(job_id: str, token: int) -> str:
     return _span_id(f"{job_id} {token}")
 
 
+def part_span_id(job_id: str, part: str) -> str:
+    """The span of another part of a job, `wait 2` say."""
+    return _span_id(f"{job_id} {part}")
+
+
 def _span_id(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

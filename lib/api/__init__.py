@@ -5,7 +5,8 @@
     jobs.py job_search.py idempotency.py cursor.py             /api/jobs; bulk/ is /api/jobs/batch
     actions/                                                   redrive, purge and /api/jobs/actions: many jobs changed
     job_filters.py                                             which jobs a list shows, or a bulk action is for
-    job_types.py queues.py system.py metrics.py manual.py      the other resources
+    requests.py explain.py                                     answers: what became of a request, why a job does not run
+    job_types.py queues.py system.py metrics.py manual.py      other resources
     events.py bookmark.py                                      /api/events, a stream for each reader
 
 Nothing here changes a job by itself: queue/ does, and jobs/ says what a request may ask for.

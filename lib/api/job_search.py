@@ -26,8 +26,10 @@ class JobSearch:
         self._job_store = job_store
         self._one_at_a_time = asyncio.Lock()
 
-    async def find(self, queues: list[str], wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
-        """The places of the next jobs behind `after` that fit, `limit` at most.
+    async def find(
+        self, queues: list[str], wanted: Wanted, after: Cursor | None, limit: int, search_s: float = SEARCH_S
+    ) -> ListingPart:
+        """The places of the next jobs behind `after` that fit, `limit` at most. It takes little over search_s.
 
         WHY one search at a time: each call holds Redis for some milliseconds. Many searches at once would not be
         faster, and a POST would wait behind several calls instead of one.
@@ -36,7 +38,7 @@ class JobSearch:
         async def ask(place: Cursor | None, most: int) -> ListingPart:
             return await self._job_store.page(queues, wanted, place, most)
 
-        return await self._until(wanted.enough(limit), ask, after, limit)
+        return await self._until(wanted.enough(limit), ask, after, limit, search_s)
 
     async def find_oldest(self, queue: str, wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
         """The same of one queue, oldest first, and until `limit` are found or SEARCH_S are over. Raises
@@ -53,8 +55,9 @@ class JobSearch:
         ask: Callable[[Cursor | None, int], Awaitable[ListingPart]],
         after: Cursor | None,
         limit: int,
+        search_s: float = SEARCH_S,
     ) -> ListingPart:
-        until_s = time.monotonic() + SEARCH_S
+        until_s = time.monotonic() + search_s
         page = await ask(after, limit)
         while page.end and len(page.jobs) < enough and time.monotonic() < until_s:
             async with self._one_at_a_time:

@@ -20,6 +20,7 @@ from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
 from lib.api.metrics import MetricsOperations
 from lib.api.queues import QueueOperations
+from lib.api.requests import RequestOperations
 from lib.api.schedules import ScheduleOperations
 from lib.api.system import SystemOperations
 from lib.api.workflows import WorkflowOperations
@@ -54,12 +55,14 @@ class AllOperations(NamedTuple):
     workflows: WorkflowOperations
     callbacks: CallbackOperations
     hosts: HostOperations
+    requests: RequestOperations
 
 
 def routes(operations: AllOperations) -> tuple[Route, ...]:
     return (
         *_job_routes(operations.jobs, operations.batches, operations.actions),
         Route("GET", "/api/jobs/{job_id}/explain", "explainJob", operations.explain.explain, scope="read"),
+        Route("GET", "/api/requests/{request_id}", "readRequest", operations.requests.read, _PAGE, scope="read"),
         Route("GET", "/api/types", "listTypes", operations.types.list_all, scope="read"),
         *_queue_routes(operations.queues, operations.actions),
         *_group_routes(operations.groups),

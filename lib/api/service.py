@@ -35,6 +35,7 @@ from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
 from lib.api.metrics import MetricsOperations
 from lib.api.queues import QueueOperations
+from lib.api.requests import RequestOperations
 from lib.api.routes import AllOperations, routes
 from lib.api.schedules import ScheduleOperations
 from lib.api.system import SystemOperations
@@ -203,6 +204,7 @@ def _operations(
         workflows=WorkflowOperations(stores.jobs, types, ids, waits, log),
         callbacks=CallbackOperations(stores.jobs, stores.outcomes, tries, log, random.Random()),
         hosts=HostOperations(stores.queues.groups),
+        requests=RequestOperations(stores.jobs, stores.queues),
     )
 
 

@@ -185,7 +185,8 @@ class ClaimedJob(NamedTuple):
 class Attempt(NamedTuple):
     """One attempt in a job's history. outcome: retried snoozed released crashed completed dead cancelled.
 
-    retry_ms: when the next attempt was due, as it was decided at the end of a retried or snoozed one.
+    retry_ms: when the next attempt was due, as it was decided at the end of a retried or snoozed one. token: of its
+    claim; None where an older version ended it.
     """
 
     attempt: int
@@ -195,6 +196,7 @@ class Attempt(NamedTuple):
     outcome: str
     error: dict[str, Any] | None
     retry_ms: int | None = None
+    token: int | None = None
 
 
 class JobRecord(NamedTuple):

@@ -195,6 +195,15 @@ TEXTS: dict[str, ProblemText] = {
         "curl -i '{base}/api/jobs?limit=20'",
         ("queue-not-found", "not-found"),
     ),
+    "request-not-found": ProblemText(
+        "No job has this request id, in any queue.",
+        "A typing error; a request that queued no job, such as a GET or one that was refused; or its jobs were "
+        "deleted, or ended so long ago that their records have gone by themselves (`retain_s`, `RETAIN_COMPLETED_S`…).",
+        "Take the id from the header `X-Request-ID` of the answer, or from `request_id` of a job or a log line. "
+        "`logs/app.log` tells of requests whose jobs are gone.",
+        "curl -i '{base}/api/jobs?limit=20'",
+        ("job-not-found", "not-found"),
+    ),
     "queue-not-found": ProblemText(
         "No queue has this name.",
         "A typing error, or no job has been queued there yet: a queue begins with its first job or first worker.",

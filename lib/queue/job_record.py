@@ -5,8 +5,8 @@
 `|` stands for FIELD (framing.py). First come the ms at which the job was created and, while it is delayed, the ms at
 which it is due; then the names and values of the job's hash, in any order. Of a job that waits for others there is
 `edges` as well, in the form of lib/jobs/edges.py, and of one that others wait for `then`, their ids joined by commas.
-A line of `history`, one for each earlier attempt, is `attempt/started/finished/runner/outcome/error/due`, with `/` for
-PART, and ends with LINE.
+A line of `history`, one for each earlier attempt, is `attempt/started/finished/runner/outcome/error/due/token`, with
+`/` for PART, and ends with LINE.
 
 A value that makes no sense, because somebody wrote it by hand, is read as absent.
 """
@@ -38,7 +38,9 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
     state = optional_text(fields.get("state")) or ""
     if state == "completed":
         fields.pop("error", None)  # The error of an attempt before the last one; that attempt's line of history has it.
-    has_run = state not in WAITING
+    has_run = (
+        state not in WAITING or state == BLOCKED
+    )  # A blocked job that has run is outside: it waits for a callback.
     result, result_error = _result(fields)
     return JobRecord(
         job_id=job_id,
@@ -81,13 +83,13 @@ def _history(fields: dict[str, bytes], state: str) -> tuple[Attempt, ...]:
     attempts = optional_number(fields.get("attempts")) or 0
     is_in_history = bool(history) and history[-1].started_ms == started_ms and history[-1].attempt >= attempts
     if state in FINISHED and started_ms is not None and not is_in_history:
-        names = ("attempts", "started", "finished", "worker", "state", "error")
+        names = ("attempts", "started", "finished", "worker", "state", "error", "", "claims")
         history.append(_attempt([fields.get(name, b"") for name in names]))
     return tuple(history[-HISTORY_KEPT:])
 
 
 def _attempt(parts: list[bytes]) -> Attempt:
-    attempt, started, finished, runner_id, outcome, error, due = (*parts, *[b""] * 7)[:7]
+    attempt, started, finished, runner_id, outcome, error, due, token = (*parts, *[b""] * 8)[:8]
     return Attempt(
         attempt=optional_number(attempt) or 0,
         started_ms=optional_number(started),
@@ -96,6 +98,7 @@ def _attempt(parts: list[bytes]) -> Attempt:
         outcome=optional_text(outcome) or "",
         error=optional_object(error),
         retry_ms=optional_number(due),
+        token=optional_number(token),
     )
 
 

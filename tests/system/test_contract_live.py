@@ -44,6 +44,7 @@ def target(operation: Operation) -> str:
     path = operation.path.replace("{job_id}", NO_JOB).replace("{queue}", "email").replace("{slug}", "bad-json")
     path = path.replace("{schedule}", "email").replace("{key}", NO_CALLBACK.text)
     path = path.replace("{group}", "tenant-42").replace("{workflow_id}", NO_JOB)
+    path = path.replace("{request_id}", "nobody")
     return path + ("?for_s=0.1" if operation.id == "readEvents" else "")
 
 
@@ -385,6 +386,13 @@ class Successes(Live):
         self.assertEqual(404, self.ask("listHosts", "/api/hosts?queue=nobody").status)
         self.assertEqual(204, self.ask("resetGroup", f"{queue}/groups/tenant-42").status)
 
+    def test_a_request_is_shown_as_spans(self) -> None:
+        job = self.create(MAIL, x_request_id="order-25")
+        page = self.ask("readRequest", "/api/requests/order-25?limit=10").body
+
+        self.assertEqual([job["id"]], [one["id"] for one in page["jobs"]])
+        self.assertEqual(["server", "job"], [span["kind"] for span in page["spans"][:2]])
+
     def test_the_types_are_shown_with_what_a_job_of_each_gets(self) -> None:
         types = {one["name"]: one for one in self.ask("listTypes").body["items"]}
 
@@ -491,6 +499,7 @@ class Refusals(Live):
             "cross-site": lambda: self.ask("createJob", "", MAIL, sec_fetch_site="cross-site"),
             "rate-limited": self.a_request_more_than_the_rate,
             "too-many-tries": self.many_wrong_keys,
+            "request-not-found": lambda: self.ask("readRequest", "/api/requests/nobody"),
             "job-not-found": lambda: self.ask("readJob", f"/api/jobs/{NO_JOB}"),
             "queue-not-found": lambda: self.ask("readQueue", "/api/queues/nobody"),
             "method-not-allowed": lambda: self.sent(f"PUT /api/jobs HTTP/1.1\n{host}Content-Length: 0"),

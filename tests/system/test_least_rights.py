@@ -40,6 +40,7 @@ class LeastRights(unittest.TestCase):
             ("POST", "/api/jobs/batch", [{**MAIL, "group": "tenant-42"}] * 5, 200),
             ("GET", "/api/queues/email/groups", None, 200),
             ("GET", "/api/hosts?queue=email", None, 200),
+            ("GET", "/api/requests/nobody", None, 404),
             ("POST", "/api/queues/email/groups/tenant-42/release", None, 404),
             ("DELETE", "/api/queues/email/groups/tenant-42", None, 204),
             ("POST", "/api/queues/email/pause", None, 200),

@@ -21,10 +21,11 @@ JOB = {"type": "email", "payload": {"to": "a@example.com", "subject": "s", "text
 # `sh` and `curl` are what a reader has; the statuses that a command of a page may be answered with.
 WORKED = {"200", "201", "202", "204"}
 # The queue that is shown holds jobs, and is not removed for it. No group is held. Whether the group has limits of its
-# own, and whether the schedule is there, depends on which command comes first.
-OF_A_SCHEDULE = ("readSchedule", "deleteSchedule", "pauseSchedule", "resumeSchedule", "runSchedule")
+# own, and whether the schedule is there, depends on which command comes first (and when a PUT reads it back).
+OF_A_SCHEDULE = ("putSchedule", "readSchedule", "deleteSchedule", "pauseSchedule", "resumeSchedule", "runSchedule")
 ELSE = {
     "deleteQueue": {"409"},
+    "readRequest": {"404"},
     "releaseGroup": {"404"},
     "resetGroup": {"204", "404"},
     **{name: {*WORKED, "404"} for name in OF_A_SCHEDULE},

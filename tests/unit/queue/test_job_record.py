@@ -31,7 +31,7 @@ class Record(unittest.TestCase):
         self.assertEqual(("completed", 2, 3, 5, {"sent": 1}), (*record[2:3], *record[4:7], record.result))
         self.assertIsNone(record.error)
         self.assertEqual(
-            [(1, 7, 9, "w", "retried", {"type": "E"}, None), (2, 20, 30, "w", "completed", None, None)],
+            [(1, 7, 9, "w", "retried", {"type": "E"}, None, None), (2, 20, 30, "w", "completed", None, None, 3)],
             [tuple(attempt) for attempt in record.history],
         )
 
