@@ -5,7 +5,8 @@
 -- KEYS 1 base
 -- ARGV 1 id  2 token of the attempt  3 sha256 of the secret, in hex  4 'completed' | 'failed' | 'extend'
 --      5 the result, the error or the progress (JSON), or ''
---      6 failed: ms until the next attempt, or '' for none; extend: ms from now in which the callback must come; a deadline that is later already stays
+--      6 failed: ms until the next attempt, or '' for none; extend: ms from now in which the callback must come, unless
+--      its deadline is later already
 -- RETURNS {word, the job's state, '+' where others are to be told that it has ended, or ''}. word: 'done'
 --      | 'again': the same came before | 'gone': this attempt is not to be ended by a callback any more
 --      | 'unknown': there is no such job, or the secret is another one
