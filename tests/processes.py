@@ -30,6 +30,16 @@ LIMIT_S = 20.0
 JOB_MODULES = "tests.jobs_for_tests"
 
 
+@contextlib.contextmanager
+def hang_up_obeyed() -> Iterator[None]:
+    """Programs that are started meanwhile obey SIGHUP, though the tests may run under nohup, which ignores it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 class Program:
     """server.py or worker.py. `start` starts it, and `close` ends it, whatever state it is in.
 

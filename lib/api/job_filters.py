@@ -9,6 +9,7 @@ are both Wanted(tag="eu", error="ValueError"). Values are text in both: times ar
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from lib.ids import JOB_ID
 from lib.jobs.group import GROUP_NAME, GROUP_RULE
 from lib.jobs.payload import json_type
 from lib.jobs.request_fields import TAG, TAG_RULE, FieldFault
@@ -50,6 +51,12 @@ def _schedule(text: str) -> str:
     return text
 
 
+def _job_id(text: str) -> str:
+    if not JOB_ID.fullmatch(text):
+        raise FieldFault("must be a job's id, such as email-01a2074f9c0b800080005d12a47e70c4")
+    return text
+
+
 def _error(text: str) -> str:
     if len(text) > _ERROR_CHARS:
         raise FieldFault(f"must be the type of an error, such as ValueError, of {_ERROR_CHARS} characters at most")
@@ -72,6 +79,8 @@ FILTERS: Final[Mapping[str, JobFilter]] = {
     "after": JobFilter("after_ms", _time),
     "request_id": JobFilter("request_id", _as_it_is),
     "schedule": JobFilter("schedule", _schedule),
+    "by": JobFilter("by", _job_id),
+    "workflow": JobFilter("workflow", _job_id),
 }
 
 

@@ -10,6 +10,7 @@ from lib.api import manual
 from lib.api.actions.operations import ActionOperations
 from lib.api.bulk.batch import BODIES, BatchOperations
 from lib.api.callbacks import CallbackOperations
+from lib.api.caller import read_caller
 from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
@@ -170,6 +171,7 @@ def _service_routes(events: EventOperations, system: SystemOperations, metrics: 
     stream = ("text/event-stream",)
     return (
         Route("GET", "/api/events", "readEvents", events.stream, _EVENTS, scope="read", produces=stream),
+        Route("GET", "/api/caller", "readCaller", read_caller, scope="read"),
         Route("GET", "/api/health", "readHealth", system.health, scope="read"),
         Route("GET", "/livez", "isAlive", system.livez, scope=None),
         Route("GET", "/readyz", "isReady", system.readyz, scope=None),

@@ -147,7 +147,7 @@ def payload_text(spec_text: str) -> str:
 
 
 def early_in_spec(type_name: str | None, request_id: str | None) -> list[str]:
-    """Texts that stand in the first 1,024 bytes of the spec of every job of that type and request (None: of any).
+    """Texts that stand in the first 2,048 bytes of the spec of every job of that type and request (None: of any).
 
     page.lua looks for them, as specs are bytes to Redis. Another job's spec may hold them too, in its payload.
     """

@@ -30,6 +30,10 @@ MOST_IDS = 5000
 MOST_RECORD_BYTES = 4 << 20
 
 
+_IN_SPEC = ("group", "schedule", "by", "workflow")
+"""Fields of Wanted that stand in a job's spec under the same name."""
+
+
 class Cursor(NamedTuple):
     """A job's place in a listing: the next page begins behind it. Newest first, so score and id fall."""
 
@@ -57,6 +61,7 @@ class Wanted(NamedTuple):
     """Which jobs a listing shows, or a change of many jobs is made to; None allows anything.
 
     error: the type of the error that is shown with the job, as "ValueError".
+    by, workflow: the ids of the job that queued it, and of the workflow whose job it is.
     after_ms, before_ms: from the one time on, and before the other one: when the job ended, for a `state` of jobs that
     have ended; otherwise when the job was created.
     """
@@ -70,6 +75,8 @@ class Wanted(NamedTuple):
     after_ms: int | None = None
     before_ms: int | None = None
     schedule: str | None = None
+    by: str | None = None
+    workflow: str | None = None
 
     def fits(self, record: JobRecord) -> bool:
         """Asked of each job that was read, though page.lua picked it: page.lua compares texts, and jobs change."""
@@ -80,6 +87,8 @@ class Wanted(NamedTuple):
             and (self.request_id is None or (spec is not None and spec.request_id == self.request_id))
             and (self.error is None or (record.error or {}).get("type") == self.error)
             and (self.schedule is None or (spec is not None and spec.schedule == self.schedule))
+            and (self.by is None or (spec is not None and spec.by == self.by))
+            and (self.workflow is None or (spec is not None and spec.workflow == self.workflow))
             and (self.group is None or (spec is not None and spec.group == self.group))
             and (self.tag is None or (spec is not None and self.tag in spec.tags))
             and self._is_in_time(record.finished_ms if self.state in FINISHED else record.created_ms)
@@ -105,10 +114,9 @@ class Wanted(NamedTuple):
         bounds = ["" if ms is None else ms for ms in (self.after_ms, self.before_ms)]
         error_begin = "" if self.error is None else f'{{"type":{to_json(self.error)}'
         texts = early_in_spec(self.type_name, self.request_id)
-        if self.group is not None:
-            texts.append(f'"group":{to_json(self.group)}')
-        if self.schedule is not None:
-            texts.append(f'"schedule":{to_json(self.schedule)}')
+        for name in _IN_SPEC:
+            if (value := getattr(self, name)) is not None:
+                texts.append(f'"{name}":{to_json(value)}')
         is_sieved = bool(state or texts or error_begin or (times != walked and bounds != ["", ""]))
         most_into = max(FEWEST_LOOKED_AT, MOST_LOOKED_AT // max(1, queues)) if is_sieved else limit
         most_seen = most_into if self.request_id is None else max(FEWEST_LOOKED_AT, MOST_IDS // max(1, queues))

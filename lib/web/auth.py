@@ -22,10 +22,13 @@ _RANKS: dict[Scope | None, int] = {scope: rank for rank, scope in enumerate((Non
 
 
 class Caller(NamedTuple):
-    """The owner of a key: Caller("ops", "write"). Two keys with the same name belong to one caller."""
+    """The owner of a key: Caller("ops", "write"). Two keys with the same name belong to one caller.
+
+    expires_s: when the key expires, in seconds since 1970; None for never."""
 
     name: str
     scope: Scope | None
+    expires_s: float | None = None
 
     def require(self, scope: Scope) -> None:
         """Raises ScopeMissing unless this caller's scope is `scope` or a wider one (read < write < admin)."""
@@ -56,7 +59,7 @@ class Auth:
 
     def replace(self, keys: Iterable[ApiKey]) -> None:
         """Use `keys` in place of the former keys from the next request on, on open connections too."""
-        self._keys = {key.key_id: (key.sha256, key.expires_s, Caller(key.name, key.scope)) for key in keys}
+        self._keys = {key.key_id: (key.sha256, Caller(key.name, key.scope, key.expires_s)) for key in keys}
 
     def caller_of(self, request: Request) -> Caller:
         """Whose key the request bears: ANYONE where no keys are set, NOBODY for a missing, wrong or expired key."""
@@ -97,10 +100,10 @@ class Auth:
 
         An unknown key is compared with _NO_SHA256, so that it takes as long as a known one whose secret is wrong."""
         match = KEY.fullmatch(token)
-        sha256, expires_s, caller = self._keys.get(match[1] if match else "", (_NO_SHA256, None, NOBODY))
+        sha256, caller = self._keys.get(match[1] if match else "", (_NO_SHA256, NOBODY))
         if not hmac.compare_digest(digest(token), sha256):
             return NOBODY, False
-        return caller, expires_s is not None and self._clock() >= expires_s
+        return caller, caller.expires_s is not None and self._clock() >= caller.expires_s
 
 
 def _token(authorization: str) -> str | None:

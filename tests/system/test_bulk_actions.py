@@ -377,7 +377,9 @@ class Refusals(BulkCase):
     def test_each_fault_has_a_pointer_and_says_what_to_send(self) -> None:
         self.create_many(2)
         other = self.purge({"state": "ready", "limit": 1, "dry_run": True})["next_cursor"]
-        known = "state, type, tag, group, error, before, after, request_id, schedule, limit, cursor, dry_run"
+        known = (
+            "state, type, tag, group, error, before, after, request_id, schedule, by, workflow, limit, cursor, dry_run"
+        )
         redrive, purge, actions = "/api/queues/default/redrive", "/api/queues/default/purge", "/api/jobs/actions"
         for path, body, pointer, detail in (
             (redrive, {"colour": 1}, "/colour", f"is not known here; known: {known}"),

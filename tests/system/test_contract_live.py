@@ -386,6 +386,11 @@ class Successes(Live):
         self.assertEqual(404, self.ask("listHosts", "/api/hosts?queue=nobody").status)
         self.assertEqual(204, self.ask("resetGroup", f"{queue}/groups/tenant-42").status)
 
+    def test_who_calls_is_told_where_there_are_keys_and_where_there_are_none(self) -> None:
+        anyone = {"name": None, "scope": "admin", "expires_at": None, "asks_for_key": False}
+
+        self.assertEqual(anyone, self.ask("readCaller").body)
+
     def test_a_request_is_shown_as_spans(self) -> None:
         job = self.create(MAIL, x_request_id="order-25")
         page = self.ask("readRequest", "/api/requests/order-25?limit=10").body

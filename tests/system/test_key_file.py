@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from lib.settings import config
 from lib.settings.api_keys import new_key
 from tests.private_redis import PrivateRedis, wait_until
-from tests.processes import LIMIT_S, Server
+from tests.processes import LIMIT_S, Server, hang_up_obeyed
 
 
 class Detached(Server):
@@ -152,7 +152,8 @@ def slow(ctx, payload): ...
         self.addCleanup(os.close, theirs)
         Detached.terminal = theirs
         self.addCleanup(setattr, Detached, "terminal", None)
-        server, _ = self.server()
+        with hang_up_obeyed():
+            server, _ = self.server()
 
         server.signal(signal.SIGHUP)
 

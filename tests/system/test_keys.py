@@ -99,6 +99,15 @@ class Guarded(unittest.TestCase):
 
 
 class Scopes(Guarded):
+    def test_a_key_tells_its_owner_what_it_may_do_and_until_when(self) -> None:
+        for key, name, scope, expires_at in (
+            (READ, "read", "read", None),
+            (NEXT, "write", "write", "2126-02-01T00:00:00.000Z"),
+            (ADMIN, "admin", "admin", None),
+        ):
+            expected = {"name": name, "scope": scope, "expires_at": expires_at, "asks_for_key": True}
+            self.assertEqual(expected, self.ask("GET", "/api/caller", key.bearer).body)
+
     def test_every_operation_with_every_kind_of_key(self) -> None:
         kinds: dict[str | None, Key | None] = {
             None: None,

@@ -75,6 +75,8 @@ class RequestTrace(WebhookCase):
         self.assertEqual([500, 204], statuses)
         self.assertEqual(f"<{mail}@", self.mail_of(story)["attributes"]["message_id"][: len(mail) + 2])
         children = self.record(retried).result["queued"]
+        listed = self.api.request("GET", f"/api/jobs?by={retried}")[1]["items"]
+        self.assertEqual(set(children), {job["id"] for job in listed})
         self.assertEqual([attempt_span_id(retried, 2)] * 2, [spans[job_span_id(child)]["parent"] for child in children])
         self.assertEqual(f"{spans[job_span_id(retried)]['parent']}-01", self.traceparent(story)[-19:])
 
@@ -100,6 +102,8 @@ class RequestTrace(WebhookCase):
 
         self.assertEqual(("open", None, True), (story["state"], story["ended_at"], story["complete"]))
         self.assertEqual({flow["id"], *ids.values()}, {job["id"] for job in story["jobs"]})
+        members = self.api.request("GET", f"/api/jobs?workflow={flow['id']}")[1]["items"]
+        self.assertEqual(set(ids.values()), {job["id"] for job in members})
         link = {"from": job_span_id(ids["second"]), "to": job_span_id(ids["first"]), "on": "completed"}
         self.assertEqual([link], story["links"])
         last = [span for span in story["spans"] if span["job_id"] == ids["second"]][-1]

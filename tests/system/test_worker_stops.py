@@ -7,7 +7,7 @@ import time
 import unittest
 
 from tests.faults.runners import processes_with
-from tests.processes import Worker, is_alive
+from tests.processes import Worker, hang_up_obeyed, is_alive
 from tests.system.worker_case import WorkerCase
 
 
@@ -71,7 +71,8 @@ class Stops(WorkerCase):
 
     def test_a_terminal_that_closes_and_a_quit_are_drains_too(self) -> None:
         for number in (signal.SIGHUP, signal.SIGQUIT):
-            worker = self.ready()
+            with hang_up_obeyed():
+                worker = self.ready()
             flag = self.flag()
             job_id = self.post("sleep", until=str(flag))
             self.until_begun(job_id)

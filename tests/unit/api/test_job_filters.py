@@ -15,6 +15,8 @@ TEXTS = {
     "after": "2026-11-23T12:49:48Z",
     "request_id": "r1",
     "schedule": "daily-report",
+    "by": f"email-{1:032x}",
+    "workflow": f"default-{2:032x}",
 }
 
 
@@ -38,6 +40,8 @@ class Filters(unittest.TestCase):
             ("tag", "a" * 65),
             ("group", "a b"),
             ("schedule", "Daily"),
+            ("by", "email-1"),
+            ("workflow", "import"),
             ("group", "a" * 129),
             ("error", "E" * 201),
             ("before", "2026-11-23"),

@@ -76,7 +76,7 @@ class Fits(unittest.TestCase):
 
     def test_group_tag_error_and_time_are_asked_of_the_job_that_was_read(self) -> None:
         spec = JobSpec("mail", {}, "r1", TRACE, 5, 60.0, Backoff(), group="tenant-4", tags=("eu", "order-17"))
-        spec = spec._replace(schedule="daily")
+        spec = spec._replace(schedule="daily", by="q-8", workflow="q-9")
         error = {"type": "ValueError", "message": "x"}
         record = JobRecord("q-1", "q", "dead", spec, created_ms=100, finished_ms=200, error=error)
 
@@ -84,12 +84,15 @@ class Fits(unittest.TestCase):
             Wanted("dead", group="tenant-4", tag="order-17", error="ValueError"),
             Wanted("dead", after_ms=200, before_ms=201),
             Wanted(schedule="daily"),
+            Wanted(by="q-8", workflow="q-9"),
             Wanted(after_ms=100, before_ms=101),
         ):
             self.assertTrue(wanted.fits(record), wanted)
         for wanted in (
             Wanted(group="tenant"),
             Wanted(schedule="dail"),
+            Wanted(by="q-9"),
+            Wanted(workflow="q-8"),
             Wanted(tag="order"),
             Wanted(error="Value"),
             Wanted("dead", before_ms=200),
@@ -131,11 +134,15 @@ class Fits(unittest.TestCase):
         longest = longest._replace(group="g" * 128, schedule="s" * 100, scheduled_for=9 * 10**12, tags=("t" * 64,) * 10)
         longest = longest._replace(by=f"{'q' * 64}-{1:032x}", workflow=f"{'q' * 64}-{2:032x}")
         for spec in (longest, JobSpec("mail", {}, "r1", TRACE, 5, 60.0, Backoff(), "high")):
-            head = spec.to_text().encode()[:1024]
+            head = spec.to_text().encode()[:2048]
 
             for text in early_in_spec(spec.type, spec.request_id):
                 self.assertIn(text.encode(), head)
-        self.assertIn(f'"schedule":"{"s" * 100}"', longest.to_text()[:1024])
+        wanted = Wanted(schedule=longest.schedule, group=longest.group, by=longest.by, workflow=longest.workflow)
+        wanted_texts = wanted.arguments(None, 50, 1)[14:]
+        self.assertEqual(4, len(wanted_texts))
+        for wanted_text in wanted_texts:
+            self.assertIn(str(wanted_text).encode(), longest.to_text().encode()[:2048])
 
 
 if __name__ == "__main__":

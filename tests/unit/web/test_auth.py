@@ -53,7 +53,7 @@ class RedisKeys(unittest.TestCase):
         for authorization, caller in (
             (f"Bearer {OPS}", Caller("ops", "admin")),
             (f"bearer {OPS_NEXT}", Caller("ops", "write")),
-            (f"BEARER   {TEMPORARY}", Caller("guest", "read")),
+            (f"BEARER   {TEMPORARY}", Caller("guest", "read", EXPIRES_S)),
         ):
             self.assertEqual(caller, self.auth.caller_of(request(authorization)))
 

@@ -6,7 +6,7 @@
 --      looked at  7 most bytes of records  8 state, or '' for any  9 'oldest' for the lowest scores first, or ''
 --      10 the index whose scores are bounded by 11 ms at which they begin and 12 ms before which they end, each '' for
 --      no bound  13 what the job's error begins with, as '{"type":"ValueError"', or ''  14 the four digits in which
---      the ids of a request's jobs end (lib/ids.py), or ''  15… texts that must stand in the spec's first KB, as
+--      the ids of a request's jobs end (lib/ids.py), or ''  15… texts that must stand in the spec's first 2 KB, as
 --      '"type":"email"'
 -- RETURNS {id and score of the last job looked at where there are more behind it, or '' and '', then id, score, id,
 --      score …}
@@ -20,7 +20,7 @@ local index, score, id, limit = base .. ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV
 local most_seen, most_into, most_bytes, state = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local is_oldest_first, times = ARGV[9] ~= '', base .. ARGV[10]
 local begin_ms, end_ms, error_begin, mark = tonumber(ARGV[11]), tonumber(ARGV[12]), ARGV[13], ARGV[14]
-local HEAD_BYTES, MOST_ACTIVE, MOST_OF_ONE_MS, STEP, TEXTS_FROM = 1024, 2000, 10000, 500, 15
+local HEAD_BYTES, MOST_ACTIVE, MOST_OF_ONE_MS, STEP, TEXTS_FROM = 2048, 2000, 10000, 500, 15
 local is_bounded, sub, byte = begin_ms or end_ms, string.sub, string.byte
 local SEVEN = 55 -- the byte of '7'
 
