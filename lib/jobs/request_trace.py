@@ -13,14 +13,15 @@
 The ids of spans are those that `traceparent` carried (lib/tracing.py). All times but the beginning of a call are by
 Redis' clock; the beginning is in the id of the first job, by the server's clock, and never behind what came of it.
 
-A job keeps its last 20 attempts. Where there were more, `attempts_not_kept` says of how many there is no span.
+A job keeps its last 20 attempts. Where there were more, `attempts_not_kept` says of how many, at most, there is no
+span.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from lib.ids import id_ms
-from lib.jobs.job import Attempt, JobRecord
+from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord
 from lib.jobs.masking import known_secrets, masked_error
 from lib.jobs.shown_edges import ON
 from lib.jobs.spec import JobSpec
@@ -134,7 +135,7 @@ def _begun_ms(record: JobRecord) -> int:
 def _spans_of_job(record: JobRecord) -> Iterator[Span]:
     span_id = job_span_id(record.job_id)
     attempts = _attempts(record)
-    not_kept = max(0, (attempts[0].token or attempts[0].attempt) - 1) if attempts else 0
+    not_kept = _not_kept(record)
     yield _job_span(record, span_id, {"attempts_not_kept": not_kept} if not_kept else {})
     before: Attempt | None = None
     at_ms = record.created_ms or 0
@@ -146,6 +147,13 @@ def _spans_of_job(record: JobRecord) -> Iterator[Span]:
         at_ms, before = max(started_ms, attempt.finished_ms or started_ms), attempt
     if record.state not in FINISHED and (before is None or before.finished_ms is not None):
         yield from _until_begun(record, span_id, before, at_ms, None, is_last=True)
+
+
+def _not_kept(record: JobRecord) -> int:
+    """How many attempts were before those of the history, at most: by the number of the first claim that is kept, and a
+    claim that was given back before its handler began has a number as well, and leaves no line."""
+    history = record.history
+    return max(0, (history[0].token or history[0].attempt) - 1) if len(history) >= HISTORY_KEPT else 0
 
 
 def _job_span(record: JobRecord, span_id: str, about: dict[str, Any]) -> Span:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lib.jobs.backoff import Backoff
 from lib.jobs.edges import KnownEdge
-from lib.jobs.job import Attempt, JobRecord
+from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord
 from lib.jobs.request_trace import Link, Span, links_of, rooted, spans_of
 from lib.jobs.spec import JobSpec
 from lib.tracing import Trace, attempt_span_id, job_span_id
@@ -122,10 +122,17 @@ class OneJob(unittest.TestCase):
                 self.assertEqual(("wait", T0 + 50, None), (spans[-1].name, spans[-1].start_ms, spans[-1].end_ms))
 
     def test_of_attempts_that_were_not_kept_the_job_says_how_many(self) -> None:
-        spans = spans_of([record(1, history=(attempt(7, 50, 60, "completed"),), finished_ms=T0 + 60)])
+        story = tuple(attempt(7 + n, 50 + 2 * n, 51 + 2 * n, "crashed") for n in range(HISTORY_KEPT))
+        spans = spans_of([record(1, "dead", story, finished_ms=T0 + 90)])
 
         self.assertEqual({"attempts_not_kept": 6}, spans[1].attributes)
-        self.assertEqual(["request", "t", "attempt 7"], [span.name for span in spans])
+        self.assertEqual(["request", "t", "attempt 7", "wait", "attempt 8"], [span.name for span in spans[:5]])
+
+    def test_a_claim_that_was_given_back_before_the_handler_began_was_no_attempt(self) -> None:
+        spans = spans_of([record(1, history=(attempt(2, 50, 60, "completed"),), finished_ms=T0 + 60)])
+
+        self.assertEqual({}, spans[1].attributes)
+        self.assertEqual(["request", "t", "wait", "attempt 2"], [span.name for span in spans])
 
     def test_an_attempt_that_an_older_version_ended_has_a_span_of_its_own(self) -> None:
         story = tuple(attempt(n, 5 * n, 5 * n + 2, "retried")._replace(token=None) for n in (1, 2))
