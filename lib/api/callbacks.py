@@ -4,8 +4,7 @@ No API key is needed: the path ends in a key for one attempt of one job (jobs/ca
 count as wrong API keys do.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Any
@@ -15,7 +14,7 @@ from lib.http1.message import Response
 from lib.jobs.backoff import DEFAULT_BACKOFF, delay_s
 from lib.jobs.callback_key import CallbackKey, read_callback_key
 from lib.jobs.callback_request import CallbackOutcome, read_extension, read_outcome
-from lib.jobs.failure import GAVE_UP
+from lib.jobs.failure import gave_up_behind
 from lib.jobs.job import JobRecord
 from lib.json_text import to_json
 from lib.logs.log import Log
@@ -29,25 +28,14 @@ from lib.web.router import Call
 
 
 class CallbackOperations:
-    """The operations of those who were sent a callback's URL. tries: those with wrong API keys. clock: seconds since
-    1970."""
+    """The operations of those who were sent a callback's URL. tries: those with wrong API keys."""
 
-    def __init__(
-        self,
-        job_store: JobStore,
-        outcomes: OutcomeLog,
-        tries: FailedTries,
-        log: Log,
-        rng: Random,
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, job_store: JobStore, outcomes: OutcomeLog, tries: FailedTries, log: Log, rng: Random) -> None:
         self._job_store = job_store
         self._outcomes = outcomes
         self._tries = tries
         self._log = log
         self._rng = rng
-        self._clock = clock
 
     async def settle(self, call: Call) -> Response:
         callbacks = self._job_store.callbacks
@@ -58,7 +46,8 @@ class CallbackOperations:
                 if outcome.error is None:
                     taken = await callbacks.complete(key, outcome.result)
                 else:
-                    taken = await callbacks.fail(key, *self._failure(outcome.error, outcome, record))
+                    error, pause_s = await self._failure(outcome.error, self._pause_s(outcome, record), record)
+                    taken = await callbacks.fail(key, to_json(error), pause_s)
         if outcome.error is not None and not taken.is_again:
             self._outcomes.log_soon([key.job_id])
         return self._answer(call, record, taken, "completed" if outcome.error is None else "failed")
@@ -85,15 +74,16 @@ class CallbackOperations:
             raise CallbackUnknown(UNKNOWN)
         return key, records[0]
 
-    def _failure(self, error: dict[str, Any], outcome: CallbackOutcome, record: JobRecord) -> tuple[str, float | None]:
-        """The job's error, JSON, and how long it waits for its next attempt. As in work/runner/attempt.py, a job whose
-        next attempt would begin after its give_up_after_s is dead now."""
-        pause_s = self._pause_s(outcome, record)
-        gives_up_ms = record.gives_up_ms
-        if pause_s is None or gives_up_ms is None or self._clock() + pause_s <= gives_up_ms / 1000:
-            return to_json(error), pause_s
-        words = "the next try would come behind its give_up_after_s"
-        return to_json({"type": GAVE_UP, "message": words, "cause": error}), None
+    async def _failure(
+        self, error: dict[str, Any], pause_s: float | None, record: JobRecord
+    ) -> tuple[dict[str, Any], float | None]:
+        """The job's error, and how long it waits for its next attempt, None for none. As in work/runner/attempt.py, a
+        job whose next attempt would begin after its give_up_after_s is dead now."""
+        if pause_s is None or record.gives_up_ms is None:
+            return error, pause_s
+        if await self._job_store.now_ms() + pause_s * 1000 <= record.gives_up_ms:
+            return error, pause_s
+        return gave_up_behind(error, f"{error['type']}: {error['message']}"), None
 
     def _pause_s(self, outcome: CallbackOutcome, record: JobRecord) -> float | None:
         """How long the job waits for its next attempt; None where it has none.
@@ -135,7 +125,7 @@ class CallbackOperations:
             raise
 
     def _answer(self, call: Call, record: JobRecord, taken: CallbackTaken, outcome: str) -> Response:
-        """WHY the line has the request id of the job: it is the one by which its sender looks for all of its lines."""
+        """WHY the line has the job's request id: by that id whoever sent the job looks for all of its lines."""
         if not taken.is_again:
             about = log_fields(self._log, record.job_id, record.queue, record.spec, record.attempts)
             msg = f"Callback: {record.job_id} {outcome}, and is {taken.state}"

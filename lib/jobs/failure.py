@@ -76,9 +76,13 @@ def gave_up(fault: BaseException) -> dict[str, Any]:
 
     fault: what the last attempt raised; it becomes the `cause`.
     """
-    last = failure(fault)
-    words = f"the next try would come behind its give_up_after_s; the last one: {summary(fault)}"
-    return _bounded({"type": GAVE_UP, "message": words[:MESSAGE_CHARS], "cause": last})
+    return gave_up_behind(failure(fault), summary(fault))
+
+
+def gave_up_behind(last: dict[str, Any], words: str) -> dict[str, Any]:
+    """The same behind an error object; words: that one's `Type: message`."""
+    message = f"the next try would come behind its give_up_after_s; the last one: {words}"
+    return _bounded({"type": GAVE_UP, "message": message[:MESSAGE_CHARS], "cause": last})
 
 
 def message_of(fault: BaseException) -> str:

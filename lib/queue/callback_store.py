@@ -78,7 +78,7 @@ class Callbacks:
         return await self._settle(key, "failed", error, "" if delay_s is None else round(delay_s * 1000))
 
     async def extend(self, key: CallbackKey, by_s: float, progress: str) -> CallbackTaken:
-        """Put the deadline off: it is by_s from now. progress: JSON, "" to leave it."""
+        """Put the deadline off: it is by_s from now at least. progress: JSON, "" to leave it."""
         return await self._settle(key, "extend", progress, round(by_s * 1000))
 
     async def _settle(self, key: CallbackKey, verb: str, text: str, ms: Argument) -> CallbackTaken:

@@ -386,7 +386,7 @@ class Successes(Live):
         self.assertEqual(404, self.ask("listHosts", "/api/hosts?queue=nobody").status)
         self.assertEqual(204, self.ask("resetGroup", f"{queue}/groups/tenant-42").status)
 
-    def test_who_calls_is_told_where_there_are_keys_and_where_there_are_none(self) -> None:
+    def test_where_there_are_no_keys_anyone_is_told_to_be_an_admin(self) -> None:
         anyone = {"name": None, "scope": "admin", "expires_at": None, "asks_for_key": False}
 
         self.assertEqual(anyone, self.ask("readCaller").body)

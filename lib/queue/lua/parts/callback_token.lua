@@ -3,8 +3,8 @@
 -- callback has come | 'l' none, and no attempt is left | 'c' it has completed the job | 'f' it has failed the attempt
 -- | 'e1764410000123' the time was extended until then before the job was handed over.
 -- Example: '3 6e0c…64 hex digits… -'.
--- The field `callback_before` has the hashes of the former secrets, the newest first, parted by blanks. Whoever
--- sends one of these is told that its time is over; whoever sends anything else learns nothing of the job.
+-- The field `callback_before` has the hashes of the former secrets, the newest first, parted by blanks. The answer to
+-- a former secret is that the time of that callback is over; the answer to any other text says nothing of the job.
 -- new_callback_token(job, claims, sha256, word): the job has another secret from now on. '0' for sha256: it has none.
 -- has_sent(job, sha256): did the job have that secret before?
 local SECRETS_KEPT = 20
