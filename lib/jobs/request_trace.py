@@ -198,7 +198,9 @@ def _until_begun(
 def _pause_of(record: JobRecord, before: Attempt | None) -> str:
     """Why the job was not ready: what the name of the span says."""
     if before is None:
-        return "blocked" if record.edges or record.state == BLOCKED else "delay"
+        # A job of a workflow waits until that is open, also where it waits for no other job.
+        is_member = record.spec is not None and record.spec.workflow != ""
+        return "blocked" if record.edges or is_member or record.state == BLOCKED else "delay"
     return "ended" if before.outcome in FINISHED else PAUSES.get(before.outcome, "delay")
 
 

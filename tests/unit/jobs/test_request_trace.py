@@ -121,6 +121,14 @@ class OneJob(unittest.TestCase):
                 self.assertEqual((kind, T0 + 50), (pause.kind, pause.end_ms))
                 self.assertEqual(("wait", T0 + 50, None), (spans[-1].name, spans[-1].start_ms, spans[-1].end_ms))
 
+    def test_a_job_of_a_workflow_was_blocked_until_that_was_open(self) -> None:
+        member = record(1, "ready", run_at_ms=T0 + 50)
+        assert member.spec is not None
+
+        spans = spans_of([member._replace(spec=member.spec._replace(workflow=job_id(9)))])
+
+        self.assertEqual(["request", "t", "blocked", "wait"], [span.name for span in spans])
+
     def test_of_attempts_that_were_not_kept_the_job_says_how_many(self) -> None:
         story = tuple(attempt(7 + n, 50 + 2 * n, 51 + 2 * n, "crashed") for n in range(HISTORY_KEPT))
         spans = spans_of([record(1, "dead", story, finished_ms=T0 + 90)])
