@@ -52,6 +52,7 @@ class JobOperations:
     def __init__(
         self,
         job_store: JobStore,
+        search: JobSearch,
         queues: QueueStore,
         registry: Registry,
         ids: JobIds,
@@ -59,7 +60,7 @@ class JobOperations:
         log: Log,
     ) -> None:
         self._job_store = job_store
-        self._search = JobSearch(job_store)
+        self._search = search
         self._graphs = JobGraphs(job_store, registry, ids, log)
         self._queues = queues
         self._registry = registry

@@ -22,7 +22,6 @@ from lib.jobs.request_trace import Link, Span, links_of, rooted, spans_of
 from lib.jobs.state import FINISHED
 from lib.jobs.timestamps import timestamp
 from lib.json_text import to_json
-from lib.queue.job_store import JobStore
 from lib.queue.listing import Wanted
 from lib.queue.queue_store import QueueStore
 from lib.web import query
@@ -36,8 +35,8 @@ SEARCH_S = 1.0
 class RequestOperations:
     """The operation on requests."""
 
-    def __init__(self, job_store: JobStore, queues: QueueStore) -> None:
-        self._search = JobSearch(job_store)
+    def __init__(self, search: JobSearch, queues: QueueStore) -> None:
+        self._search = search
         self._queues = queues
 
     async def read(self, call: Call) -> Response:

@@ -29,6 +29,7 @@ from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
 from lib.api.hosts import HostOperations
+from lib.api.job_search import JobSearch
 from lib.api.job_types import TypeOperations
 from lib.api.job_wait import JobWait
 from lib.api.jobs import JobOperations
@@ -186,10 +187,11 @@ def _operations(
     ids = JobIds()
     gate = UpgradeGate(stores.fleet)
     waits = JobWait(stores.jobs, stores.endings, drain)
+    search = JobSearch(stores.jobs)
     return AllOperations(
-        jobs=JobOperations(stores.jobs, stores.queues, types, ids, waits, log),
+        jobs=JobOperations(stores.jobs, search, stores.queues, types, ids, waits, log),
         batches=BatchOperations(stores.jobs, types, ids, log, drain),
-        actions=ActionOperations(stores.jobs, stores.queues, log),
+        actions=ActionOperations(stores.jobs, search, stores.queues, log),
         types=TypeOperations(types),
         queues=QueueOperations(stores.queues, stores.jobs, gate, log),
         groups=GroupOperations(stores.queues.groups, gate, log),
@@ -204,7 +206,7 @@ def _operations(
         workflows=WorkflowOperations(stores.jobs, types, ids, waits, log),
         callbacks=CallbackOperations(stores.jobs, stores.outcomes, tries, log, random.Random()),
         hosts=HostOperations(stores.queues.groups),
-        requests=RequestOperations(stores.jobs, stores.queues),
+        requests=RequestOperations(search, stores.queues),
     )
 
 

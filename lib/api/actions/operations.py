@@ -61,9 +61,9 @@ PURGE_WAITING: Final = SweepKind("purge", "cancel", "cancelled", "jobs.purged")
 class ActionOperations:
     """The operations on many jobs."""
 
-    def __init__(self, job_store: JobStore, queues: QueueStore, log: Log) -> None:
+    def __init__(self, job_store: JobStore, search: JobSearch, queues: QueueStore, log: Log) -> None:
         self._job_store = job_store
-        self._search = JobSearch(job_store)
+        self._search = search
         self._changer = JobChanger(job_store, log)
         self._queues = queues
         self._log = log
