@@ -23,6 +23,7 @@ from lib.api.metrics import MetricsOperations
 from lib.api.queues import QueueOperations
 from lib.api.requests import RequestOperations
 from lib.api.schedules import ScheduleOperations
+from lib.api.stats import StatsOperations
 from lib.api.system import SystemOperations
 from lib.api.workflows import WorkflowOperations
 from lib.prometheus import CONTENT_TYPE
@@ -35,6 +36,7 @@ _SCHEDULES = frozenset({"queue", "owner", "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "for_s"})
 _PAGE = frozenset({"limit", "cursor"})
 _HOSTS = frozenset({"queue", "limit", "cursor"})
+_ERRORS = frozenset({"window", "queue", "limit"})
 _WAIT = frozenset({"wait"})
 
 
@@ -57,6 +59,7 @@ class AllOperations(NamedTuple):
     callbacks: CallbackOperations
     hosts: HostOperations
     requests: RequestOperations
+    stats: StatsOperations
 
 
 def routes(operations: AllOperations) -> tuple[Route, ...]:
@@ -68,6 +71,8 @@ def routes(operations: AllOperations) -> tuple[Route, ...]:
         *_queue_routes(operations.queues, operations.actions),
         *_group_routes(operations.groups),
         Route("GET", "/api/hosts", "listHosts", operations.hosts.list_page, _HOSTS, scope="read"),
+        Route("GET", "/api/stats", "readStats", operations.stats.stats, frozenset({"window", "queue"}), scope="read"),
+        Route("GET", "/api/errors", "listErrors", operations.stats.errors, _ERRORS, scope="read"),
         Route("GET", "/api/workers", "listWorkers", operations.queues.workers, scope="read"),
         *_schedule_routes(operations.schedules),
         *_workflow_routes(operations.workflows),

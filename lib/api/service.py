@@ -39,6 +39,7 @@ from lib.api.queues import QueueOperations
 from lib.api.requests import RequestOperations
 from lib.api.routes import AllOperations, routes
 from lib.api.schedules import ScheduleOperations
+from lib.api.stats import StatsOperations
 from lib.api.system import SystemOperations
 from lib.api.workflows import WorkflowOperations
 from lib.errors import RedisKeysBroken, RedisUnavailable
@@ -53,6 +54,7 @@ from lib.queue.bulkheads import Bulkheads
 from lib.queue.caller_rates import CallerRate, CallerRates
 from lib.queue.end_waiters import EndWaiters
 from lib.queue.epochs import Epochs
+from lib.queue.error_store import ErrorStore
 from lib.queue.event_stream import EventStream
 from lib.queue.explanation_facts import ExplanationFacts
 from lib.queue.fleet import Fleet, UpgradeGate, this_program
@@ -64,6 +66,7 @@ from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_beginnings import FirstSettings
 from lib.queue.queue_store import QueueStore
 from lib.queue.schedule_store import ScheduleStore
+from lib.queue.stats_store import StatsStore
 from lib.queue.told_log import logged_notices
 from lib.redis_link.link import open_link
 from lib.settings.api_keys import ApiKey
@@ -166,6 +169,8 @@ class ServiceStores:
         self.epochs = Epochs(self.link, keys)
         self.fleet = Fleet(self.link, keys)
         self.meters = Meters(self.link, keys)
+        self.stats = StatsStore(self.link, keys, self.queues)
+        self.errors = ErrorStore(self.link, keys, self.queues)
         rate = CallerRate(*settings.rate_limit) if settings.rate_limit else None
         self.rate_limit = RateLimit(CallerRates(self._rate_link, keys, rate).count_call, *rate) if rate else None
 
@@ -207,6 +212,7 @@ def _operations(
         callbacks=CallbackOperations(stores.jobs, stores.outcomes, tries, log, random.Random()),
         hosts=HostOperations(stores.queues.groups),
         requests=RequestOperations(search, stores.queues),
+        stats=StatsOperations(stores.stats, stores.errors),
     )
 
 

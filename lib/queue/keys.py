@@ -63,6 +63,12 @@ wb:{q}:totals                 HASH    "<event> <type>" -> count since the queue 
 wb:{q}:timings                HASH    "wait|duration <bound in s> <type>" -> count, "… sum <type>" -> microseconds
 wb:{q}:observed:<runner>      STRING  the number of the last counts that a runner added to timings; expires
 wb:{q}:minute:<n>             HASH    event -> count in the n-th minute since 1970; expires
+wb:{q}:times:<period>         HASH    "wait|run <power>" -> how many jobs waited or ran up to 2^power ms in this period
+                                      of five minutes; expires
+wb:{q}:rollups                ZSET    period that has such hashes -> ms at which they become an entry of `stats`
+wb:{q}:stats                  STREAM  a period an entry, of the last day (lua/parts/period_numbers.lua); expires
+wb:{q}:errors:<hour>          HASH    kind of error -> the last one, and how many in each five minutes of this hour
+                                      since 1970 (lua/parts/note_error.lua); expires
 wb:{q}:meta                   HASH    the queue's settings, those of jobs/queue_settings.py that are set; and of its
                                       scripts: `rationed` where runners call ration.lua, `turn` the number of its newest
                                       claim, `mended` the group that mend.lua has looked at last, `schedule_version` the
@@ -94,13 +100,13 @@ INDEXED = ("delayed", "blocked", "completed", "dead", "cancelled")
 
 TYPES = {
     **dict.fromkeys(("ready:high", "ready:normal", "ready:low", "suspects", "quarantine", "bells", "rate:"), "list"),
-    **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots", "unsure", "outside"), "zset"),
+    **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots", "unsure", "outside", "rollups"), "zset"),
     **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
     **dict.fromkeys(("slot_counts", "followers", "strikes"), "hash"),
     **dict.fromkeys(("full", "running:"), "set"),
     **dict.fromkeys(("epoch", "keeper", "deputy"), "string"),
-    **dict.fromkeys(("events", "notices"), "stream"),
+    **dict.fromkeys(("events", "notices", "stats"), "stream"),
 }
 """The type of each of a queue's keys that exists once in a queue: for a key that is there, what Redis' TYPE answers."""
 

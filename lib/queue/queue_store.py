@@ -82,7 +82,7 @@ class QueueStore:
         self._scripts = Scripts(link)
         self._lease_ms = round(lease_s * 1000)
         self.runners = Runners(link, keys, self._lease_ms)
-        self.groups = GroupStore(link, keys, self._expect_existing)
+        self.groups = GroupStore(link, keys, self.expect_existing)
         self.upkeep = UpkeepSteps(link, keys)
         self.warnings = HealthWarnings(link, keys)
         self.untold = UntoldNotices(link, keys)
@@ -120,7 +120,7 @@ class QueueStore:
 
     async def census(self, queue: str) -> Census:
         """Raises QueueNotFound."""
-        await self._expect_existing(queue)
+        await self.expect_existing(queue)
         return await self._census_of_one(queue)
 
     async def census_of(self, queues: Sequence[str]) -> list[Census | Unreadable]:
@@ -172,7 +172,7 @@ class QueueStore:
         if begins:
             await self.add([queue])
         else:
-            await self._expect_existing(queue)
+            await self.expect_existing(queue)
         pairs = [item for pair in queue_settings.stored(settings).items() for item in pair]
         answer = await self._scripts.call("adjust", self._keys.base(queue), queue, *keyed, *pairs)
         return is_replay(answer.decode())
@@ -187,7 +187,7 @@ class QueueStore:
         Redis was emptied. By then a server that had named the queue before may have enqueued a job: the queue has begun
         again, and keeps its name and its marker.
         """
-        await self._expect_existing(queue)
+        await self.expect_existing(queue)
         names = [*(name for name in TYPES if name != "epoch"), "listened", *others]
         marker = await self._remove(queue, names)
         with behind_a_change():
@@ -228,7 +228,7 @@ class QueueStore:
             )
         return shown_text(about)
 
-    async def _expect_existing(self, queue: str) -> None:
+    async def expect_existing(self, queue: str) -> None:
         if not await self.existing([queue]):
             raise QueueNotFound(f"there is no queue {queue!r}; a queue begins with its first job or its first worker")
 

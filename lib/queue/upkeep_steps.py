@@ -1,5 +1,5 @@
 """The steps of upkeep in a queue: survey it, make due jobs ready, end expired jobs, take back jobs whose
-callback is overdue, forget old jobs, mend its groups.
+callback is overdue, forget old jobs, mend its groups, keep its numbers over time.
 
 Each step is one script, which does a bounded part of the work and says whether there is more. Steps are safe from any
 number of supervisors at once: no supervisor leads. work/supervisor/upkeep.py decides which queue gets which step when.
@@ -8,6 +8,7 @@ number of supervisors at once: no supervisor leads. work/supervisor/upkeep.py de
 from math import inf
 from typing import NamedTuple
 
+from lib.jobs.period_stats import KEPT_MS
 from lib.queue.framing import exact_text, named
 from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
@@ -17,6 +18,7 @@ from lib.redis_link.redis_info import now_ms
 PROMOTED_AT_ONCE = 500  # More would hold Redis for over 10 ms; likewise for the next number.
 ENDED_AT_ONCE = 200
 MENDED_AT_ONCE = 100
+PERIODS_AT_ONCE = 50
 MOST_GRAVES = 1000
 MANY = 10**8
 
@@ -44,7 +46,7 @@ class Survey(NamedTuple):
     schedule is due. slot_wait_s: seconds until the latter alone. is_rationed: the queue has limits or groups, so that
     `mend` is to be called. untold_s: for how long the oldest notice has waited to be told; None where there is none.
     is_asking: jobs that wait for others are to ask what has become of these. (notices.py does both.) is_overdue: a
-    callback has not come in time.
+    callback has not come in time. needs_rollup: numbers of a period that is over are to be kept.
     """
 
     is_due: bool
@@ -59,6 +61,7 @@ class Survey(NamedTuple):
     untold_s: float | None = None
     is_asking: bool = False
     is_overdue: bool = False
+    needs_rollup: bool = False
 
     @property
     def is_busy(self) -> bool:
@@ -100,6 +103,7 @@ class UpkeepSteps:
             untold_s=int(found["notices"]) / 1000 if found["notices"] else None,
             is_asking=bool(found["asking"]),
             is_overdue=bool(found["overdue"]),
+            needs_rollup=bool(found["rollup"]),
         )
 
     async def promote(self, queue: str) -> bool:
@@ -122,6 +126,11 @@ class UpkeepSteps:
         """Forget up to ENDED_AT_ONCE finished jobs that `retention` does not keep. True if there are more."""
         _, more = await self._scripts.call("trim", self._keys.base(queue), *retention.arguments, ENDED_AT_ONCE)
         return bool(more)
+
+    async def roll_up(self, queue: str) -> bool:
+        """Keep the numbers of up to PERIODS_AT_ONCE periods that are over, for GET /api/stats. True if there are
+        more."""
+        return bool(await self._scripts.call("rollup", self._keys.base(queue), PERIODS_AT_ONCE, KEPT_MS))
 
     async def mend(self, queue: str) -> tuple[int, bool]:
         """Put right what is wrong with the next MENDED_AT_ONCE groups of a queue with limits or groups, and forget

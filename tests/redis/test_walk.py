@@ -30,7 +30,7 @@ class AnyOrder(RedisCase):
 
     def test_every_script_of_a_queue_has_a_step(self) -> None:
         folder = Path(__file__).parent
-        names = ("walk.py", "walk_limits.py", "walk_graphs.py")
+        names = ("walk.py", "walk_limits.py", "walk_graphs.py", "walk_numbers.py")
         source = "".join((folder / name).read_text(encoding="utf-8") for name in names)
 
         self.assertEqual(set(), {name for name in WALKED if f'"{name}"' not in source})

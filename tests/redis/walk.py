@@ -50,6 +50,7 @@ from lib.queue.scripts import Scripts, script_paths
 from lib.redis_link.link import RedisLink, open_link
 from lib.redis_link.resp import Argument
 from tests.private_redis import PrivateRedis
+from tests.redis.walk_numbers import look_at_numbers
 from tests.system.oracle import Client, assert_sound, states
 from tests.unit.jobs.test_state import of_scripts
 
@@ -572,7 +573,8 @@ class Walk:
         await self._call("follow", newest, 10)
         await self._call("meter")
         await self._call("roster", LEASE_MS)
-        await self._call("observe", runner, next(self._numbers), "wait 1 noop", 1)
+        await self._call("observe", runner, next(self._numbers), "wait 1 noop", 1, "lately wait 9", 1)
+        await look_at_numbers(self._call, self._client, self._base, self._rng)
         return "nothing"
 
     async def _explain_some(self, ready: int) -> None:

@@ -386,6 +386,21 @@ class Successes(Live):
         self.assertEqual(404, self.ask("listHosts", "/api/hosts?queue=nobody").status)
         self.assertEqual(204, self.ask("resetGroup", f"{queue}/groups/tenant-42").status)
 
+    def test_numbers_over_time_of_a_queue_and_of_all(self) -> None:
+        self.create({**MAIL, "queue": "counted"})
+
+        for window, steps, step_s in (("1h", 60, 60), ("24h", 96, 900)):
+            for queue in ("counted", None):
+                path = f"/api/stats?window={window}" + (f"&queue={queue}" if queue else "")
+                page = self.ask("readStats", path).body
+                self.assertEqual((steps, step_s, queue), (len(page["series"]["dead"]), page["step_s"], page["queue"]))
+                self.assertGreaterEqual(page["totals"]["enqueued"], 1)
+            kinds = self.ask("listErrors", f"/api/errors?window={window}&limit=3").body
+            self.assertLessEqual(len(kinds["items"]), 3)
+        for name, operation in (("stats", "readStats"), ("errors", "listErrors")):
+            self.assertEqual(404, self.ask(operation, f"/api/{name}?queue=nobody").status)
+            self.assertEqual(422, self.ask(operation, f"/api/{name}?window=2h").status)
+
     def test_where_there_are_no_keys_anyone_is_told_to_be_an_admin(self) -> None:
         anyone = {"name": None, "scope": "admin", "expires_at": None, "asks_for_key": False}
 
@@ -700,6 +715,8 @@ class Refusals(Live):
         for operation in CONTRACT.operations:
             if "404" in operation.fields["responses"]:
                 path = target(operation).replace("/email", "/NOBODY").replace("/bad-json", "/nothing")
+                if operation.id in ("readStats", "listErrors"):
+                    path += "?queue=nobody"  # Without it, they are about all queues.
 
                 answer = Answer(*self.reply(operation.method, path, good_body(operation)))
                 self.assertEqual(404, self.held(operation, answer).status)

@@ -41,6 +41,8 @@ class LeastRights(unittest.TestCase):
             ("GET", "/api/queues/email/groups", None, 200),
             ("GET", "/api/hosts?queue=email", None, 200),
             ("GET", "/api/requests/nobody", None, 404),
+            ("GET", "/api/stats?queue=email", None, 200),
+            ("GET", "/api/errors", None, 200),
             ("POST", "/api/queues/email/groups/tenant-42/release", None, 404),
             ("DELETE", "/api/queues/email/groups/tenant-42", None, 204),
             ("POST", "/api/queues/email/pause", None, 200),

@@ -17,6 +17,7 @@ from lib.ids import queue_of
 from lib.jobs.backoff import delay_s
 from lib.jobs.failure import GAVE_UP, MESSAGE_CHARS, briefly, failure, gave_up, summary
 from lib.jobs.job import MAX_DELAY_S, UNREADABLE_FOR_S, ClaimedJob
+from lib.jobs.masking import known_secrets, masked_error
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, HandOver, JobType, Registry, Retry, Snooze
 from lib.jobs.result import Unkept, done, result_text
@@ -178,7 +179,7 @@ def fail(job: ClaimedJob, spec: JobSpec, fault: BaseException, rng: Random, ran_
     asked_s = _asked_s(fault)
     if issubclass(type(fault), Snooze) and asked_s is not None:
         if _is_too_late(job, ran_s + asked_s):
-            return give_up(job, fault)
+            return give_up(job, spec, fault)
         record = snooze_record(job.job_id, job.token, briefly(fault), asked_s, holds_group=holds_group(fault))
         msg = f"Job snoozed for {asked_s:g} s{_rest(spec, fault)}: {job.job_id} | {summary(fault)}"
         return AttemptEnd("snooze", record, "job.snoozed", msg)
@@ -187,14 +188,19 @@ def fail(job: ClaimedJob, spec: JobSpec, fault: BaseException, rng: Random, ran_
     if wait_s is None and not is_last:
         wait_s = delay_s(job.attempt, base_s=spec.backoff.base_s, cap_s=spec.backoff.cap_s, rng=rng)
     if type(fault) is Cancelled:
-        record = fail_record(job.job_id, job.token, failure(fault), wait_s)
+        record = fail_record(job.job_id, job.token, kept(failure(fault), spec), wait_s)
         return AttemptEnd("fail", record, "job.cancelled", f"Job cancelled: {job.job_id}")
     if wait_s is None:
-        return kill(job, fault)
+        return kill(job, fault, spec)
     if _is_too_late(job, ran_s + wait_s):
-        return give_up(job, fault)
+        return give_up(job, spec, fault)
     record = fail_record(
-        job.job_id, job.token, failure(fault), wait_s, holds_group=holds_group(fault), strike=strike_text(fault)
+        job.job_id,
+        job.token,
+        kept(failure(fault), spec),
+        wait_s,
+        holds_group=holds_group(fault),
+        strike=strike_text(fault),
     )
     retry = f"Job retry {job.attempt + 1}/{spec.max_attempts} in {wait_s:.1f} s"
     msg = f"{retry}{_rest(spec, fault)}: {job.job_id} | {summary(fault)}"
@@ -208,15 +214,16 @@ def hand_over(job: ClaimedJob, spec: JobSpec, within_s: float) -> AttemptEnd:
     return AttemptEnd("hand_over", record, "job.handed_over", msg)
 
 
-def kill(job: ClaimedJob, fault: BaseException) -> AttemptEnd:
-    """The job is dead: no other attempt would help, or none is left."""
-    return _dead(job, failure(fault), summary(fault), fault)
+def kill(job: ClaimedJob, fault: BaseException, spec: JobSpec | None = None) -> AttemptEnd:
+    """The job is dead: no other attempt would help, or none is left. spec: None where it can't be read."""
+    error = failure(fault)
+    return _dead(job, error if spec is None else kept(error, spec), summary(fault), fault)
 
 
-def give_up(job: ClaimedJob, fault: BaseException) -> AttemptEnd:
+def give_up(job: ClaimedJob, spec: JobSpec, fault: BaseException) -> AttemptEnd:
     """The next attempt would begin after the job's give_up_after_s. So the job is dead now, and not only then: whoever
     waits for it is answered."""
-    error = gave_up(fault)
+    error = kept(gave_up(fault), spec)
     return _dead(job, error, f"{GAVE_UP}: {error['message']}", fault)
 
 
@@ -243,6 +250,12 @@ def release_unstarted(job: ClaimedJob) -> AttemptEnd:
     was thought, or the runner exits."""
     record = release_record(job.job_id, job.token, is_begun=False)
     return AttemptEnd("release", record, NOT_BEGUN, f"Job not begun: {job.job_id}")
+
+
+def kept(error: dict[str, Any], spec: JobSpec) -> dict[str, Any]:
+    """The error as it is kept with the job: the payload's secrets are masked in it. Errors of many jobs are counted
+    together and shown (lua/parts/note_error.lua), where no payload is at hand that says what is secret."""
+    return masked_error(error, known_secrets(spec.payload)) or error
 
 
 def _dead(job: ClaimedJob, error: dict[str, Any], why: str, fault: BaseException | None = None) -> AttemptEnd:

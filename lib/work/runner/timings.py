@@ -15,6 +15,7 @@ from math import inf
 from typing import NamedTuple
 
 from lib.errors import RedisUnavailable
+from lib.jobs.periods import BOUNDS_S
 from lib.prometheus import JOB_BOUNDS_S, Histogram
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.meters import Meters, outcome_field
@@ -54,6 +55,8 @@ class Timings:
         """(queue, "wait" or "duration", type) -> seconds, one value a job."""
         self._counted: dict[str, dict[tuple[str, str], Histogram]] = {}
         """queue -> ("wait" or "duration", type) -> the histogram since the last batch."""
+        self._lately: dict[str, dict[str, Histogram]] = {}
+        """The same for GET /api/stats, by other bounds: queue -> "wait" or "run" -> the histogram."""
         self._unsent: dict[str, _Batch] = {}
         self._number = 0
 
@@ -76,7 +79,8 @@ class Timings:
         self._count()
         for queue in {*self._counted, *self._outcomes} - self._unsent.keys():
             histograms = self._counted.get(queue, {})
-            if fields := _fields(histograms) | self._outcomes.pop(queue, {}):
+            lately = _lately_fields(self._lately.pop(queue, {}))
+            if fields := _fields(histograms) | lately | self._outcomes.pop(queue, {}):
                 self._number += 1
                 self._unsent[queue] = _Batch(self._number, fields)
                 histograms.clear()
@@ -91,6 +95,7 @@ class Timings:
         for (queue, metric, type_name), values_s in self._uncounted.items():
             if values_s:
                 self._histogram(queue, metric, type_name).observe_all(values_s)
+                self._lately_histogram(queue, metric).observe_all(values_s)
                 values_s.clear()
         for (queue, outcome), count in self._take_outcomes().items():
             fields, field = self._outcomes[queue], outcome_field(outcome)
@@ -102,6 +107,23 @@ class Timings:
         if histogram is None:
             histogram = histograms[metric, type_name] = Histogram(JOB_BOUNDS_S)
         return histogram
+
+    def _lately_histogram(self, queue: str, metric: str) -> Histogram:
+        histograms = self._lately.setdefault(queue, {})
+        name = "wait" if metric == "wait" else "run"
+        if name not in histograms:
+            histograms[name] = Histogram(BOUNDS_S)
+        return histograms[name]
+
+
+def _lately_fields(histograms: Mapping[str, Histogram]) -> Fields:
+    """{"lately wait 4": 12}: so many jobs waited up to 2^4 ms (jobs/periods.py)."""
+    return {
+        f"lately {name} {power}": count
+        for name, histogram in histograms.items()
+        for power, count in enumerate(histogram.counts)
+        if count
+    }
 
 
 def _fields(histograms: dict[tuple[str, str], Histogram]) -> Fields:

@@ -145,6 +145,8 @@ class Upkeep:
             await self._trim(queue)
         if survey.is_rationed:
             await self._mend(queue)
+        if survey.needs_rollup:
+            await self._roll_up(queue)
         return survey.suspects
 
     async def _reap(self, queue: str, runner_id: str, beat: str) -> bool:
@@ -184,6 +186,11 @@ class Upkeep:
     async def _trim(self, queue: str) -> None:
         for _ in range(MOST_BATCHES):
             if not await self._queues.upkeep.trim(queue, self._retention):
+                return
+
+    async def _roll_up(self, queue: str) -> None:
+        for _ in range(MOST_BATCHES):
+            if not await self._queues.upkeep.roll_up(queue):
                 return
 
     async def _mend(self, queue: str) -> None:

@@ -48,7 +48,9 @@ PLACES = {
 }
 # Keys that hold no ids of jobs, or not the place of one.
 OTHERS = {
-    *("base", "moved", "unpack", "base .. ARGV", "base .. 'minute:' .. digits"),
+    *("base", "moved", "unpack", "base .. ARGV"),
+    # Numbers over time.
+    *("minute_key", "base .. 'times:' .. digits", "base .. 'rollups'", "base .. 'errors:' .. digits"),
     *("base .. post", "base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
     # A rate's window, keys that somebody broke, and what a removed queue leaves behind.
     *("key", "base .. name", "base .. name .. group", "base .. 'running:'"),

@@ -14,7 +14,7 @@ from tests.unit.queue.lua_names import Names, names_of, tokens_of
 # What Lua 5.1 and Redis give to every script, of which the scripts use these; `base` is written by scripts.text_of.
 GIVEN = frozenset(
     {"base", "redis", "KEYS", "ARGV", "string", "table", "math", "ipairs", "pairs", "tonumber", "tostring", "type"}
-    | {"next", "pcall", "select", "unpack"}
+    | {"next", "pcall", "select", "unpack", "cjson"}
 )
 FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.rglob("*.lua"))}
 FRAGMENTS = {path.stem: FILES[path.stem] for path in PARTS.glob("*.lua")}

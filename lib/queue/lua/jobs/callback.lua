@@ -19,7 +19,7 @@
 -- @transition blocked --callback--> dead
 -- @transition blocked --callback--> cancelled
 -- @use callback_token cancel_request check_types clock conclude delay history notices outside slots tally type_of_job
--- @use is_outside strike
+-- @use is_outside strike note_error
 -- WHY `==` for the secret: Lua keeps equal strings once, and compares addresses. What is compared is a hash besides.
 local id, token, sha256, verb, text, ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local job = base .. 'job:' .. id
@@ -71,7 +71,9 @@ else
   local due_ms = now_ms + tonumber(ms)
   remember(job, 'retried', text, nil, due_ms)
   delay(id, job, due_ms, 'ended', token, 'error', text)
-  tally('retried', {[type_of_job(job)] = 1})
+  local type_name = type_of_job(job)
+  tally('retried', {[type_name] = 1})
+  note_error('retried', type_name, text, id)
 end
 give_slots_back()
 -- Whoever calls back is there.

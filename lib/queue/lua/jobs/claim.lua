@@ -21,6 +21,7 @@
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
+-- @rarely error_in kind_of_error note_error note_period
 -- @rarely add_one announce as_count blocks_on_bells conclude count_stale drop_id is_stale_in kill leave_expiring
 -- @rarely letter_of lines make_ready my_wait past_of place post_of promote_due publish_ready push put_back quarantine
 -- @rarely ready_list stands_twice start_one takes_post tally turn_away type_in_spec unmark_stale

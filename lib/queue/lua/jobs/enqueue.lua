@@ -27,8 +27,10 @@
 -- @transition ready --replace--> cancelled
 -- @transition delayed --replace--> cancelled
 -- @transition blocked --replace--> cancelled
+-- @rarely note_period
 -- @rarely ask_now add_by_tag announce depth drained_in_s lines lives_beside living_holder quarantine read_options ring
 -- @rarely throttle_place type_of_job unique_keys unique_place write_record write_tags
+-- @seldom error_in kind_of_error note_error
 -- @seldom add_follower block change_in_place change_place change_tags check_for_replace conclude count_stale
 -- @seldom follow_new give_notice has_begun has_followers is_called_back is_outside is_stale_in letter_of mark_of
 -- @seldom mark_stale place_now publish_blocked put_off replace runs_beside still_runs superseded_by superseded_error

@@ -9,7 +9,7 @@
 -- @transition active --fail--> dead
 -- @transition active --fail--> cancelled
 -- @use clock check_types cancel_request conclude delay end_attempts history last_words notes tally type_of_job types
--- @use lines notices strike
+-- @use lines notices strike note_error
 local runner, records = ARGV[1], ARGV[2]
 
 check_types('ZCARD', 'dead', 'cancelled')
@@ -35,7 +35,9 @@ local function fail(id, token, option, rest)
   redis.call('HDEL', job, 'unknown_since')
   delay(id, job, due_ms, 'ended', token, 'error', error_text)
   if hold ~= '' then lines().hold(redis.call('HGET', job, 'group'), due_ms, id) end
-  add_one(retried_types, type_of_job(job))
+  local type_name = type_of_job(job)
+  add_one(retried_types, type_name)
+  note_error('retried', type_name, error_text, id)
 end
 
 local answers = end_attempts(records, runner, fail)

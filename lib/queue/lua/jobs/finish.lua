@@ -6,6 +6,7 @@
 -- RETURNS a letter a job: 1 done | 0 the runner did not hold the job any more, nothing changed; and a + behind them
 --      where other jobs wait for one that has ended, and are to be told (parts/notices.lua)
 -- @transition active --complete--> completed
+-- @rarely error_in kind_of_error note_error note_period
 -- @rarely blocks_on_bells each_note end_strikes end_strikes_of give_notice keep_notes leave lines mark_of note_limits
 -- @rarely publish push quarantine queue_settings ring strike strikes_of tell_end type_in_spec wait_for what_it_said
 -- @use records check_types active_list conclude fence last_words notes slots types notices strike

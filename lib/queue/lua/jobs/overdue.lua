@@ -7,7 +7,7 @@
 -- @transition blocked --overdue--> dead
 -- @transition blocked --overdue--> cancelled
 -- @use callback_token cancel_request check_types clock conclude history make_ready notices outside ready_list slots
--- @use tally type_of_job types
+-- @use tally type_of_job types note_error
 check_types('ZCARD', 'dead', 'cancelled', 'blocked', 'outside')
 check_types('LLEN', 'ready:high', 'ready:normal', 'ready:low')
 has_followers()
@@ -31,7 +31,9 @@ local function take_back(id)
   end
   remember(job, 'retried', TIMED_OUT)
   make_ready(id, job, ready_list(priority, nil, group), stale_in, 'since', now, 'error', TIMED_OUT)
-  add_one(retried_types, type_of_job(job))
+  local type_name = type_of_job(job)
+  add_one(retried_types, type_name)
+  note_error('retried', type_name, TIMED_OUT, id)
 end
 
 for _, id in ipairs(ids) do take_back(id) end

@@ -11,6 +11,7 @@
 -- @transition ready --claim--> active
 -- @transition ready --claim--> dead
 -- @transition ready --expire--> dead
+-- @rarely error_in kind_of_error note_error note_period
 -- @rarely add_one announce as_count blocks_on_bells conclude count_stale drop_id is_stale_in kill
 -- @rarely leave_expiring letter_of make_ready past_of place promote_due publish_ready put_back quarantine stands_twice
 -- @rarely strikes_of tally turn_away type_in_spec unmark_stale

@@ -6,10 +6,17 @@
 -- types: {type -> how many of the ids}, and retains: {id -> its `retain`} or nil, of a caller that knows both;
 -- types is nil where both are to be read from the records.
 -- mark: what followers are told (edges.lua); nil for that of the state.
+-- error_in(fields): the error (JSON) among such fields.
 -- The caller has taken the ids out of where they stood, and has checked the type of the index.
 -- WHY the index comes first: where somebody broke it and no caller checked it, the jobs' records are as they were.
--- @use clock events notices tally types
+-- @use clock events note_error notices tally types
 local KEPT_FOR_FOLLOWERS_MS = 10800000
+local function error_in(fields)
+  for i = 1, fields and #fields or 0, 2 do
+    if fields[i] == 'error' then return fields[i + 1] end
+  end
+end
+
 local function conclude(state, ids, by, fields, types, retains, mark)
   local count = #ids
   if count == 0 then return end
@@ -30,8 +37,10 @@ local function conclude(state, ids, by, fields, types, retains, mark)
     if not types then
       local f = redis.call('HMGET', job, 'spec', 'retain')
       local spec, own_retain = f[1], f[2]
-      add_one(counts, type_in_spec(spec))
+      local type_name = type_in_spec(spec)
+      add_one(counts, type_name)
       retain = own_retain
+      if state == 'dead' then note_error('dead', type_name, error_in(more), id) end
     end
     -- WHY three seconds at least: whoever waits for the job's end is told of the end, and reads the record then. WHY
     -- three hours where other jobs wait for it: they ask what became of it every hour, if a word is lost.

@@ -4,7 +4,8 @@
 -- WHY pcall: a counter that somebody broke must not stop a script half-way.
 -- WHY the cap: Waybill knows few types, but a spec that somebody wrote by hand may name anything. A type that comes
 -- after the first 500 totals counts as `other`.
--- @use clock
+-- WHY a day and an hour: rollup.lua takes the minutes away long before, if any worker runs.
+-- @use clock period
 local MOST_TOTALS = 500
 local function tally(event, counts)
   local totals, sum, are_first = base .. 'totals', 0, false
@@ -22,6 +23,9 @@ local function tally(event, counts)
   end
   if sum == 0 then return are_first end
   local minute = base .. 'minute:' .. digits(math.floor(now_ms / 60000))
-  if redis.pcall('HINCRBY', minute, event, digits(sum)) == sum then redis.call('EXPIRE', minute, 180) end
+  if redis.pcall('HINCRBY', minute, event, digits(sum)) == sum then
+    redis.call('EXPIRE', minute, 90000)
+    note_period()
+  end
   return are_first
 end

@@ -5,10 +5,10 @@
 -- RETURNS {'jobs', how many the queue holds} | {'schedules', how many lie there} | {'served', by how many living
 --        runners} | {'notices', how many wait to be told to jobs of other queues}: nothing was changed
 --      | {'removed', the queue's marker, or ''}
--- @use clock alive
+-- @use clock alive period_numbers
 -- WHY the marker may be left out of ARGV: it goes last, in a second call, when its removal is noted (Queues.remove).
 local lease_ms = tonumber(ARGV[1])
-local MOST_DEAD_RUNNERS, MOST_GROUPS, MINUTES = 1000, 2000, 3
+local MOST_DEAD_RUNNERS, MOST_GROUPS, HOURS = 1000, 2000, 25
 
 local jobs = redis.call('ZCARD', base .. 'all')
 if jobs > 0 then return {'jobs', jobs} end
@@ -40,7 +40,8 @@ for _, group in ipairs(redis.call('ZRANGE', base .. 'groups', 0, MOST_GROUPS - 1
   end
 end
 redis.call('UNLINK', base .. 'running:', base .. 'rate:', base .. 'broken')
-local minute = math.floor(now_ms / 60000)
-for at = minute - MINUTES, minute do redis.call('UNLINK', base .. 'minute:' .. digits(at)) end
+for _, period in ipairs(redis.call('ZRANGE', base .. 'rollups', 0, -1)) do drop_period(tonumber(period) or 0) end
+local hour = math.floor(now_ms / 3600000)
+for at = hour - HOURS, hour do redis.call('UNLINK', base .. 'errors:' .. digits(at)) end
 for i = 2, #ARGV do redis.call('UNLINK', base .. ARGV[i]) end
 return {'removed', type(marker) == 'string' and marker or ''}

@@ -10,8 +10,9 @@
 --      overdue        '1' where a callback has not come in time (jobs/overdue.lua); else ''
 --      rationed       '1' where the queue has limits or groups, so that mend.lua is to be called; else ''
 --      dead_runners   the dead runners that still hold ids, parted by commas
---      wait           ms until the first of due, expiring, trimmable, overdue and asking becomes '1' by itself, or a
---                     slot of a schedule is due; or ''
+--      rollup         '1' where numbers of a period that is over are to be kept (rollup.lua); else ''
+--      wait           ms until the first of due, expiring, trimmable, overdue, rollup and asking becomes '1' by itself,
+--                     or a slot of a schedule is due; or ''
 --      notices        for how many ms the oldest notice has waited to be told (parts/notices.lua), or ''
 --      asking         '1' where a job that waits for others is to ask what has become of them; else ''
 --      slot           ms until the next slot of a schedule is due, or ''
@@ -53,6 +54,7 @@ local slot_ms = tonumber(redis.call('ZRANGE', base .. 'slots', 0, 0, 'WITHSCORES
 next_ms = math.min(next_ms, slot_ms - now_ms)
 is_due = is_first_before('resting', now_ms) or is_due
 local is_asking, is_overdue = is_first_before('unsure', now_ms), is_first_before('outside', now_ms)
+local is_rollup_due = is_first_before('rollups', now_ms)
 local notice_ms
 for _, entry in ipairs(redis.call('XRANGE', base .. 'notices', '-', '+', 'COUNT', 1)) do
   notice_ms = now_ms - tonumber(string.match(unpack(entry), '^%d+'))
@@ -96,5 +98,6 @@ return {
   'notices', notice_ms and string.format('%.0f', math.max(0, notice_ms)) or '',
   'asking', is_asking and '1' or '',
   'overdue', is_overdue and '1' or '',
+  'rollup', is_rollup_due and '1' or '',
   'beats', beats,
 }

@@ -8,7 +8,7 @@
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
 -- @use clock check_types cancel_request conclude drop_id give_back history isolation keeper make_ready ready_list
--- @use lines slots stale_ids notices
+-- @use lines slots stale_ids notices note_error type_of_job
 -- WHY one crash convicts no job: the jobs beside a poisonous one are innocent. At the second crash (the first, where
 -- two are the limit) a job goes to `suspects`: each runs in a runner of its own there, and a crash is its own doing.
 -- WHY twice the limit where nobody saw the process end: with a host all its runners are gone, and none of the
@@ -19,6 +19,7 @@
 local runner, seen_beat, is_crash = ARGV[1], ARGV[2], ARGV[3] == '1'
 local crash_limit, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
 local is_isolated, is_end_seen = is_isolation_runner(runner), seen_beat == ''
+local CRASHED = '{"type":"worker_lost","message":"its runner ended while it ran"}'
 local active_list = base .. 'active:' .. runner
 
 if not is_end_seen and (redis.call('HGET', base .. 'beats', runner) or 'none') ~= seen_beat then return 'alive' end
@@ -57,7 +58,8 @@ local function return_after_crash(id, job, priority, group, stale_in, crashes, h
     local error_text = '{"type":"worker_lost","message":"it took down ' .. crashes .. ' runners, the last one alone"}'
     return conclude('dead', {id}, 'reap', {[id] = {'crashes', crashes, 'error', error_text}})
   end
-  remember(job, 'crashed', '{"type":"worker_lost","message":"its runner ended while it ran"}')
+  remember(job, 'crashed', CRASHED)
+  note_error('retried', type_of_job(job), CRASHED, id)
   if crashes >= math.min(2, crash_limit - 1) then
     if group then lines().use_rations() end
     make_ready(id, job, ready_list(priority, true), stale_in, 'since', now, 'crashes', crashes, 'suspect', '1')

@@ -146,6 +146,14 @@ class WentWrong(Case):
                     self.assertIn(str(fault)[:100], error["message"])
                     self.assertLessEqual(len(text), ERROR_BYTES)
 
+    def test_the_secrets_of_its_payload_are_not_kept_in_its_error(self) -> None:
+        secretive = spec(max_attempts=3)._replace(payload={"api_key": "k-4711-hush", "to": "anna"})
+        for fault in (ValueError("401 for k-4711-hush"), Snooze("k-4711-hush", after_s=300), Discard("k-4711-hush")):
+            ending = attempt.fail(claimed(b"")._replace(gives_up_ms=900), secretive, fault, self.rng)
+
+            self.assertNotIn("hush", words(ending)[1])
+            self.assertIn("********", words(ending)[1])
+
     def test_one_that_was_cancelled_is_not_given_up(self) -> None:
         job = claimed(b"")._replace(gives_up_ms=1)
 
