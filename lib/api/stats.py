@@ -1,5 +1,5 @@
-"""Numbers over time: GET /api/stats (lib/jobs/period_stats.py) and GET /api/errors (lib/jobs/error_kinds.py), of one queue or
-of all.
+"""Numbers over time, of one queue or of all: GET /api/stats (lib/jobs/period_stats.py) and GET /api/errors
+(lib/jobs/error_kinds.py).
 
     ?window=1h    the last hour: counts a minute, percentiles of five minutes
     ?window=24h   the last day: both by quarters of an hour

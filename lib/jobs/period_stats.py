@@ -109,7 +109,7 @@ def series_of(periods: Periods, from_ms: int, step_ms: int, steps: int) -> dict[
 
 
 def lately_of(periods: Periods, now_ms: int) -> list[Period]:
-    """This period and the one before, of those that there are."""
+    """The period in which now_ms lies and the one before it, where they have numbers."""
     return [period for period in periods.values() if period.start_ms >= _lately_ms(now_ms)]
 
 

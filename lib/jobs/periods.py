@@ -4,8 +4,9 @@ waited and ran. Pure.
     {"period": "5866666", "completed": "1o,1n,0,0,c", "wait": "4:c,0,3"}          of lua/parts/period_numbers.lua
     -> Period(number=5866666, counts={"completed": [60, 59, 0, 0, 12], …}, wait=[0, 0, 0, 0, 12, 0, 3, 0, …], run=[…])
 
-`wait` and `run` count jobs by powers of two: BOUNDS_S are their upper bounds, 1 ms to 2.3 hours. The last count is of
-jobs that took longer. In the texts the counts stand in base 36. Runners count by the same bounds (work/runner/timings.py).
+`wait` and `run` count jobs by powers of two: BOUNDS_S are their upper bounds, 1 ms to 2.3 hours, and the last count is
+of jobs that took longer. Runners count by the same bounds (work/runner/timings.py). In the texts the counts stand in
+base 36.
 """
 
 from collections.abc import Iterable, Mapping
