@@ -1,4 +1,4 @@
-"""A step of walk.py: the numbers over time are the totals, also where a period is rolled up before its end and goes on."""
+"""A step of walk.py: the numbers over time are the totals, also where a period that is rolled up early goes on."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
