@@ -39,7 +39,8 @@ def run(*, is_quick: bool) -> Iterator[Row]:
     with Site() as site:
         rng = random.Random(1)
         workers = [_worker(site) for _ in range(2)]
-        url = site.server().url
+        server = site.server()
+        url = server.url
         targets = ["runner"] * runner_kills + ["supervisor", "both"] * (supervisor_kills // 2)
         rng.shuffle(targets)
         kills: list[Kill] = []
@@ -49,7 +50,8 @@ def run(*, is_quick: bool) -> Iterator[Row]:
                 time.sleep(PAUSE_S)
         site.accepted += load.accepted
         site.until_completed(load.accepted, 90)
-        yield from _rows(site, kills, len(load.accepted))
+        counted = server.request("GET", "/api/stats?queue=default")[1]["totals"]
+        yield from _rows(site, kills, len(load.accepted), counted)
 
 
 def _worker(site: Site) -> Runners:
@@ -78,7 +80,7 @@ def _kill(site: Site, workers: list[Runners], what: str, rng: random.Random) -> 
     return [Kill(pid, now_ns, what) for pid in runners] if what == "both" else [Kill(worker.pid, now_ns, what)]
 
 
-def _rows(site: Site, kills: list[Kill], accepted: int) -> Iterator[Row]:
+def _rows(site: Site, kills: list[Kill], accepted: int, counted: dict[str, int]) -> Iterator[Row]:
     rows = {what: Row(f"kill -9, {title}") for what, title in TITLES.items()}
     killed = {kill.pid: kill for kill in kills}
     by_job: dict[str, list[Execution]] = defaultdict(list)
@@ -112,6 +114,8 @@ def _rows(site: Site, kills: list[Kill], accepted: int) -> Iterator[Row]:
                 late_s = (following.began_ns - max(seen_ns, at_fault.at_ns)) / 1e9
                 row.demand(late_s < LEASE_S + 5, f"{job_id} came back {late_s:.1f} s after its host was gone")
     _demand(rows, accepted)
+    is_exact = (counted["enqueued"], counted["completed"], counted["dead"]) == (accepted, accepted, 0)
+    rows["both"].demand(is_exact, f"GET /api/stats counts {counted} of {accepted} jobs")
     yield from rows.values()
 
 
