@@ -74,7 +74,7 @@ class GroupOperations:
         return answer_json(200, _present(group), [idempotency.REPLAYED] if is_replayed else ())
 
     def _tell(self, call: Call, event: str, text: str, queue: str, name: str) -> None:
-        self._log.info(event, text, request_id=call.request_id, queue=queue, group=name)
+        self._log.info(event, text, **call.asked_by, queue=queue, group=name)
 
 
 def _names(path: Mapping[str, str]) -> tuple[str, str]:

@@ -76,7 +76,7 @@ class JobGraphs:
             self._log.info(
                 event,
                 msg,
-                request_id=call.request_id,
+                **call.asked_by,
                 trace_id=call.trace.trace_id,
                 job_id=job_id,
                 queue=one.job.queue,

@@ -142,7 +142,7 @@ class JobOperations:
                 return Response(202, new_job(job, spec, accepted.created_ms), [_location(job_id), CREATED])
         elif accepted.outcome == "replaced":
             msg = f"Job replaced before it had begun: {accepted.job_id}"
-            self._log.info("job.replaced", msg, request_id=call.request_id, job_id=accepted.job_id)
+            self._log.info("job.replaced", msg, **call.asked_by, job_id=accepted.job_id)
         elif accepted.outcome == "conflict":
             raise idempotency.key_reused_error()
         elif accepted.outcome in REFUSED:
@@ -152,7 +152,7 @@ class JobOperations:
     def _log_superseded(self, call: Call, accepted: Accepted) -> None:
         job_id, by = accepted.superseded_id, accepted.job_id
         msg = f"Job superseded: {job_id}, {by} takes its place"
-        self._log.info("job.superseded", msg, request_id=call.request_id, job_id=job_id, by=by)
+        self._log.info("job.superseded", msg, **call.asked_by, job_id=job_id, by=by)
 
     async def _answer_later(
         self, call: Call, job: NewJob, spec: JobSpec, accepted: Accepted, preferred: Preferences
@@ -213,7 +213,7 @@ class JobOperations:
     async def delete(self, call: Call) -> Response:
         job_id = call.path["job_id"]
         await self._job_store.delete(job_id)
-        self._log.info("job.deleted", f"Job deleted: {job_id}", request_id=call.request_id, job_id=job_id)
+        self._log.info("job.deleted", f"Job deleted: {job_id}", **call.asked_by, job_id=job_id)
         return Response(204)
 
     async def cancel(self, call: Call) -> Response:
@@ -236,7 +236,7 @@ class JobOperations:
 
     async def _changed(self, call: Call, event: str, msg: str) -> Response:
         job_id = call.path["job_id"]
-        self._log.info(event, f"{msg}: {job_id}", request_id=call.request_id, job_id=job_id)
+        self._log.info(event, f"{msg}: {job_id}", **call.asked_by, job_id=job_id)
         with behind_a_change():
             record = await self._job_store.read(job_id)
         self._job_store.notices.attend([record])

@@ -80,7 +80,7 @@ class QueueOperations:
             response.add_header(*idempotency.REPLAYED)
             return response
         changes = ", ".join(f"{name} {to_json(queue_settings.as_asked(value))}" for name, value in settings.items())
-        self._log.info("queue.changed", f"Queue {queue} changed: {changes}", request_id=call.request_id, queue=queue)
+        self._log.info("queue.changed", f"Queue {queue} changed: {changes}", **call.asked_by, queue=queue)
         with behind_a_change():
             return await self.read(call)
 
@@ -88,7 +88,7 @@ class QueueOperations:
         queue = call.path["queue"]
         check_name(queue)
         await self._queues.remove(queue, self._job_store.prepare_removal(queue))
-        self._log.info("queue.removed", f"Queue {queue} removed", request_id=call.request_id, queue=queue)
+        self._log.info("queue.removed", f"Queue {queue} removed", **call.asked_by, queue=queue)
         return Response(204)
 
     async def workers(self, call: Call) -> Response:

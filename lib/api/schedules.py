@@ -81,7 +81,7 @@ class ScheduleOperations:
         name = _name(call)
         await self._schedules.delete(name, _precondition(call))
         msg = f"Schedule {name} deleted; its jobs stay"
-        self._log.info("schedule.deleted", msg, request_id=call.request_id, schedule=name)
+        self._log.info("schedule.deleted", msg, **call.asked_by, schedule=name)
         return Response(204)
 
     async def pause(self, call: Call) -> Response:
@@ -112,7 +112,7 @@ class ScheduleOperations:
         with behind_a_change():
             await self._schedules.note_run(seen, accepted.job_id)
         msg = f"Schedule {seen.name} was run now: {accepted.job_id}"
-        self._log.info("schedule.run", msg, request_id=call.request_id, schedule=seen.name, job_id=accepted.job_id)
+        self._log.info("schedule.run", msg, **call.asked_by, schedule=seen.name, job_id=accepted.job_id)
         if accepted.outcome != "new":
             record = await self._known(record, accepted.job_id)
         return _job_answer(record, accepted)
@@ -191,7 +191,7 @@ class ScheduleOperations:
     def _log_change(self, call: Call, seen: ScheduleSeen, verb: str) -> None:
         msg = f"Schedule {seen.name} {verb}"
         about = {"schedule": seen.name, "queue": seen.schedule.queue, "version": seen.version}
-        self._log.info(f"schedule.{verb}", msg, request_id=call.request_id, **about)
+        self._log.info(f"schedule.{verb}", msg, **call.asked_by, **about)
 
 
 class _Page:

@@ -87,7 +87,7 @@ class WorkflowOperations:
         """The answer to a change. is_replay: it was made before, under the same idempotency key, and is not now."""
         if is_replay:
             return await self._shown(await self._job_store.read(workflow_id), [idempotency.REPLAYED])
-        self._log.info(event, f"{msg}: {workflow_id}", request_id=call.request_id, job_id=workflow_id)
+        self._log.info(event, f"{msg}: {workflow_id}", **call.asked_by, job_id=workflow_id)
         with behind_a_change():
             record = await self._job_store.read(workflow_id)
             self._job_store.notices.attend([record])
@@ -121,4 +121,4 @@ class WorkflowOperations:
         count = sum(edge.rule in OF_MEMBERS for edge in graph.anchor.edges)
         msg = f"Workflow of {count} job{'s' * (count != 1)} started: {planted.anchor_id}"
         about = {"job_id": planted.anchor_id, "queue": graph.anchor.job.queue, "jobs": count}
-        self._log.info("workflow.planted", msg, request_id=call.request_id, trace_id=call.trace.trace_id, **about)
+        self._log.info("workflow.planted", msg, **call.asked_by, trace_id=call.trace.trace_id, **about)

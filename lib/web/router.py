@@ -14,7 +14,7 @@ from lib.http1.message import Request, Response
 from lib.settings.api_keys import Scope
 from lib.tracing import Trace
 from lib.web import accept
-from lib.web.auth import ANYONE, Caller
+from lib.web.auth import ANYONE, NOBODY, Caller
 
 
 class Call(NamedTuple):
@@ -31,6 +31,13 @@ class Call(NamedTuple):
     parameters: dict[str, str]
     request: Request
     caller: Caller = ANYONE
+
+    @property
+    def asked_by(self) -> dict[str, str]:
+        """The fields that say in a log line who asked for what it tells: {"request_id": "r-1", "caller": "ops"}.
+        `caller` is the name of the key, and is left out of a request without one."""
+        has_key = self.caller not in (ANYONE, NOBODY)
+        return {"request_id": self.request_id, **({"caller": self.caller.name} if has_key else {})}
 
 
 Operation = Callable[[Call], Awaitable[Response]]

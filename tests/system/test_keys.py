@@ -1,5 +1,6 @@
 """A server with API_KEYS: who may do what, in which order that is looked at, and that no key is written anywhere."""
 
+import functools
 import http.client
 import json
 import re
@@ -266,6 +267,45 @@ class Hosts(Guarded):
                 received = self.sent(f"GET /livez HTTP/1.1\nHost: {host}\nConnection: close\n\n")
 
                 self.assertTrue(received.startswith(f"HTTP/1.1 {status} ".encode()), received[:60])
+
+
+class Named(Guarded):
+    def test_what_somebody_changed_is_logged_with_the_name_of_the_key(self) -> None:
+        job = self.ask("POST", "/api/jobs", WRITE.bearer, JOB).body["id"]
+        schedule = {"every_s": 3600, "job": JOB}
+        asked: tuple[tuple[Key, str, str, Any, str], ...] = (
+            (WRITE, "PATCH", f"/api/jobs/{job}", {"priority": "low"}, "job.changed"),
+            (WRITE, "POST", f"/api/jobs/{job}/cancel", None, "job.cancel_asked"),
+            (WRITE, "POST", f"/api/jobs/{job}/retry", None, "job.revived"),
+            (WRITE, "POST", f"/api/jobs/{job}/cancel", None, "job.cancel_asked"),
+            (WRITE, "POST", "/api/jobs/actions", {"action": "retry", "ids": [job]}, "job.revived"),
+            (ADMIN, "POST", "/api/jobs/actions", {"action": "cancel", "ids": [job]}, "job.cancel_asked"),
+            (WRITE, "DELETE", f"/api/jobs/{job}", None, "job.deleted"),
+            (ADMIN, "PATCH", "/api/queues/default", {"max_depth": 1000}, "queue.changed"),
+            (ADMIN, "POST", "/api/queues/default/pause", None, "queue.changed"),
+            (ADMIN, "POST", "/api/queues/default/resume", None, "queue.changed"),
+            (ADMIN, "POST", "/api/queues/default/redrive", {}, "jobs.redriven"),
+            (ADMIN, "POST", "/api/queues/default/purge", {"state": "dead"}, "jobs.purged"),
+            (ADMIN, "PATCH", "/api/queues/default/groups/a", {"paused": True}, "group.changed"),
+            (ADMIN, "DELETE", "/api/queues/default/groups/a", None, "group.changed"),
+            (ADMIN, "PUT", "/api/schedules/nightly", schedule, "schedule.created"),
+            (ADMIN, "POST", "/api/schedules/nightly/pause", None, "schedule.paused"),
+            (ADMIN, "POST", "/api/schedules/nightly/resume", None, "schedule.resumed"),
+            (ADMIN, "POST", "/api/schedules/nightly/run", None, "schedule.run"),
+            (ADMIN, "DELETE", "/api/schedules/nightly", None, "schedule.deleted"),
+        )
+
+        for at, (key, method, path, body, event) in enumerate(asked):
+            with self.subTest(method, path=path, body=body):
+                answer = self.ask(method, path, key.bearer, body, x_request_id=f"who-{at}")
+                self.assertLess(answer.status, 300, answer.body)
+                self.assertEqual(
+                    [key.entry.split(":")[0]], self.server.until(functools.partial(self.who, event, at), event)
+                )
+
+    def who(self, event: str, at: int) -> list[str]:
+        """The callers that the lines of this event name, of the request who-<at>."""
+        return [line["caller"] for line in self.server.logged(event) if line["request_id"] == f"who-{at}"]
 
 
 class Secrecy(Guarded):

@@ -31,7 +31,6 @@ from lib.queue.job_store import JobStore
 from lib.queue.queue_store import QueueStore
 from lib.queue.refusals import DONE
 from lib.web import json_body
-from lib.web.auth import ANYONE
 from lib.web.json_answer import answer_text
 from lib.web.router import Call
 
@@ -210,6 +209,5 @@ class ActionOperations:
         why = f" | ended early: {fault.detail}" if fault else ""
         log = self._log.warning if fault else self._log.info
         about = {"queue": queue} if queue else {}
-        about |= {} if call.caller is ANYONE else {"caller": call.caller.name}
         msg = f"{f'Queue {queue}' if queue else 'Jobs by their ids'}: {numbers} ({asked}){why}"
-        log(event, msg, request_id=call.request_id, **about, **counts)
+        log(event, msg, **call.asked_by, **about, **counts)

@@ -45,7 +45,7 @@ class JobChanger:
                 outcomes[record.job_id] = outcome
                 if outcome.refusal is None:
                     job_id = record.job_id
-                    self._log.info(event, f"{msg}: {job_id}", request_id=call.request_id, job_id=job_id)
+                    self._log.info(event, f"{msg}: {job_id}", **call.asked_by, job_id=job_id)
         return outcomes
 
     def _call(

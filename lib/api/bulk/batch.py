@@ -117,7 +117,7 @@ class BatchOperations:
         numbers = ", ".join(f"{count} {name}" for name, count in counts.items())
         msg = f"Batch {'ended early' if why_early else 'ended'}: {numbers}" + (f" | {why_early}" if why_early else "")
         log = self._log.warning if why_early else self._log.info
-        log("batch.ended", msg, request_id=call.request_id, trace_id=call.trace.trace_id, **counts)
+        log("batch.ended", msg, **call.asked_by, trace_id=call.trace.trace_id, **counts)
 
 
 async def _whole(first: bytes, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

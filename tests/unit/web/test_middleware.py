@@ -4,7 +4,7 @@ import unittest
 
 from lib.errors import InvalidFields
 from lib.http1.message import Response
-from lib.web.auth import Caller
+from lib.web.auth import ANYONE, NOBODY, Caller
 from lib.web.middleware import WebRequest, _call_of
 from lib.web.router import Call, Route
 from tests.traces import new_trace
@@ -32,6 +32,13 @@ class Calls(unittest.TestCase):
 
         self.assertEqual(len(Call._fields), len(call))
         self.assertEqual(Call("an-id", asked.trace, {"job_id": "q-1"}, {"wait": "5"}, asked, asked.caller), call)
+
+    def test_it_names_in_log_lines_the_request_and_whose_key_it_bears(self) -> None:
+        call = _call_of(request())
+        keyless = [call._replace(caller=caller) for caller in (ANYONE, NOBODY)]
+
+        self.assertEqual({"request_id": "an-id", "caller": "ops"}, call.asked_by)
+        self.assertEqual([{"request_id": "an-id"}] * 2, [one.asked_by for one in keyless])
 
     def test_a_parameter_that_the_route_does_not_know_is_refused(self) -> None:
         with self.assertRaises(InvalidFields):
