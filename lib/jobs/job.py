@@ -186,7 +186,7 @@ class Attempt(NamedTuple):
     """One attempt in a job's history. outcome: retried snoozed released crashed completed dead cancelled.
 
     retry_ms: when the next attempt was due, as it was decided at the end of a retried or snoozed one. token: of its
-    claim; None where an older version ended it.
+    claim. ready_ms: since when the job was ready for it. Both are None where an older version ended the attempt.
     """
 
     attempt: int
@@ -197,6 +197,7 @@ class Attempt(NamedTuple):
     error: dict[str, Any] | None
     retry_ms: int | None = None
     token: int | None = None
+    ready_ms: int | None = None
 
 
 class JobRecord(NamedTuple):

@@ -142,11 +142,12 @@ def _spans_of_job(record: JobRecord) -> Iterator[Span]:
     for attempt in attempts:
         started_ms = max(at_ms, attempt.started_ms or at_ms)
         if before is not None or not not_kept:
-            yield from _until_begun(record, span_id, before, at_ms, started_ms, is_last=attempt is attempts[-1])
+            ready_ms = attempt.ready_ms or _ready_ms(record, before, is_last=attempt is attempts[-1])
+            yield from _until_begun(record, span_id, before, at_ms, ready_ms, started_ms)
         yield from _spans_of_attempt(record, span_id, attempt, started_ms)
         at_ms, before = max(started_ms, attempt.finished_ms or started_ms), attempt
     if record.state not in FINISHED and (before is None or before.finished_ms is not None):
-        yield from _until_begun(record, span_id, before, at_ms, None, is_last=True)
+        yield from _until_begun(record, span_id, before, at_ms, _ready_ms(record, before, is_last=True), None)
 
 
 def _not_kept(record: JobRecord) -> int:
@@ -172,16 +173,20 @@ def _attempts(record: JobRecord) -> list[Attempt]:
     return [*record.history, now]
 
 
+def _ready_ms(record: JobRecord, before: Attempt | None, *, is_last: bool) -> int | None:
+    """When an attempt was due whose line says nothing of that, or that has not begun. is_last: it is about this attempt
+    that the record says since when the job is ready."""
+    due_ms = before.retry_ms if before is not None else None
+    return record.run_at_ms if due_ms is None and is_last else due_ms
+
+
 def _until_begun(
-    record: JobRecord, job_span: str, before: Attempt | None, from_ms: int, started_ms: int | None, *, is_last: bool
+    record: JobRecord, job_span: str, before: Attempt | None, from_ms: int, ready_ms: int | None, started_ms: int | None
 ) -> Iterator[Span]:
     """What lies between two attempts, or before the first: the pause until the job was ready, and the wait from then.
 
-    started_ms: None where the next attempt has not begun. is_last: since when the job is ready, as its record says it,
-    is about this time."""
-    ready_ms = before.retry_ms if before is not None else None
-    if ready_ms is None and is_last:
-        ready_ms = record.run_at_ms
+    ready_ms: since when the job was ready, or when it will be; None for from_ms on. started_ms: None where the next
+    attempt has not begun."""
     is_pausing = started_ms is None and record.state in ("delayed", BLOCKED)
     ready_ms = max(from_ms, ready_ms or from_ms)
     if started_ms is not None:

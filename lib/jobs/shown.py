@@ -67,6 +67,7 @@ def present(record: JobRecord) -> dict[str, Any]:
         "history": [
             {
                 "attempt": attempt.attempt,
+                "ready_at": _time(attempt.ready_ms),
                 "started_at": _time(attempt.started_ms),
                 "finished_at": _time(attempt.finished_ms),
                 "worker_id": attempt.runner_id,

@@ -5,8 +5,8 @@
 `|` stands for FIELD (framing.py). First come the ms at which the job was created and, while it is delayed, the ms at
 which it is due; then the names and values of the job's hash, in any order. Of a job that waits for others there is
 `edges` as well, in the form of lib/jobs/edges.py, and of one that others wait for `then`, their ids joined by commas.
-A line of `history`, one for each earlier attempt, is `attempt/started/finished/runner/outcome/error/due/token`, with
-`/` for PART, and ends with LINE.
+A line of `history`, one for each earlier attempt, is `attempt/started/finished/runner/outcome/error/due/token/since`,
+with `/` for PART, and ends with LINE.
 
 A value that makes no sense, because somebody wrote it by hand, is read as absent.
 """
@@ -61,7 +61,7 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
         is_result_truncated="result_truncated" in fields,
         result_error=result_error,
         error=optional_object(fields.get("error")),
-        history=_history(fields, state),
+        history=_history(fields, state, optional_number(created)),
         checkpoint=optional_json(fields.get("checkpoint")),
         checkpointed_ms=optional_number(fields.get("checkpointed")),
         give_up_ms=optional_number(fields.get("patience")),
@@ -74,22 +74,25 @@ def record_from(job_id: str, text: bytes) -> JobRecord:
     )
 
 
-def _history(fields: dict[str, bytes], state: str) -> tuple[Attempt, ...]:
+def _history(fields: dict[str, bytes], state: str, created_ms: int | None) -> tuple[Attempt, ...]:
     """The attempts in `history`, and the last one, which stands in the job's own fields until the job runs again."""
-    history = [_attempt(line.split(PART_BYTE)) for line in fields.get("history", b"").split(LINE_BYTE) if line]
+    lines = [line for line in fields.get("history", b"").split(LINE_BYTE) if line]
+    history = [_attempt(line.split(PART_BYTE), created_ms) for line in lines]
     started_ms = optional_number(fields.get("started"))
     # Compared by the number too: two attempts may have begun in one ms. An attempt that was given back gave its number
     # back, so the line may have a higher one.
     attempts = optional_number(fields.get("attempts")) or 0
     is_in_history = bool(history) and history[-1].started_ms == started_ms and history[-1].attempt >= attempts
     if state in FINISHED and started_ms is not None and not is_in_history:
-        names = ("attempts", "started", "finished", "worker", "state", "error", "", "claims")
-        history.append(_attempt([fields.get(name, b"") for name in names]))
+        names = ("attempts", "started", "finished", "worker", "state", "error", "", "claims", "since")
+        history.append(_attempt([fields.get(name, b"") for name in names], created_ms))
     return tuple(history[-HISTORY_KEPT:])
 
 
-def _attempt(parts: list[bytes]) -> Attempt:
+def _attempt(parts: list[bytes], created_ms: int | None) -> Attempt:
+    """Of a line that an older version wrote, the last parts are missing. An empty `since`: since it was created."""
     attempt, started, finished, runner_id, outcome, error, due, token = (*parts, *[b""] * 8)[:8]
+    since = parts[8] if len(parts) > 8 else None
     return Attempt(
         attempt=optional_number(attempt) or 0,
         started_ms=optional_number(started),
@@ -99,6 +102,7 @@ def _attempt(parts: list[bytes]) -> Attempt:
         error=optional_object(error),
         retry_ms=optional_number(due),
         token=optional_number(token),
+        ready_ms=created_ms if since == b"" else optional_number(since),
     )
 
 

@@ -342,6 +342,35 @@ class Snooze(RedisCase):
         (line,) = (await self.record(job_id)).history
         self.assertEqual(("snoozed", due_ms), (line.outcome, line.retry_ms))
 
+    async def test_history_says_since_when_the_job_was_ready_for_each_attempt(self) -> None:
+        """Taken in, put off, asked for at once, given back, failed, dead, and run again by hand."""
+        job_id = await self.enqueue()
+        runner = await self.lease()
+        ready = [(await self.record(job_id)).created_ms]
+        job = await self.claimed(runner)
+        await runner.end_and_wait("snooze", snooze_record(job_id, job.token, ERROR, 0))
+        ready.append((await self.record(job_id)).run_at_ms)
+        job = await self.claimed(runner)
+        await runner.end_and_wait("snooze", snooze_record(job_id, job.token, ERROR, 3600))
+        await self.job_store.patch(job_id, lambda record: Revision(record.spec_text.decode(), due="now"))
+        ready.append((await self.record(job_id)).run_at_ms)
+        job = await self.claimed(runner)
+        await runner.end_and_wait("release", release_record(job_id, job.token))
+        ready.append((await self.record(job_id)).run_at_ms)
+        job = await self.claimed(runner)
+        await runner.end_and_wait("fail", fail_record(job_id, job.token, ERROR, None))
+        await self.job_store.retry(job_id)
+        ready.append((await self.record(job_id)).run_at_ms)
+        job = await self.claimed(runner)
+        await runner.end_and_wait("finish", ending("finish", job))
+
+        history = (await self.record(job_id)).history
+
+        outcomes = ["snoozed", "snoozed", "released", "dead", "completed"]
+        self.assertEqual(outcomes, [line.outcome for line in history])
+        self.assertEqual(ready, [line.ready_ms for line in history])
+        self.assertEqual([], [line for line in history if line.ready_ms and line.ready_ms > (line.started_ms or 0)])
+
     async def test_since_when_nobody_knows_its_type_is_told_from_the_first_time_on(self) -> None:
         await self.enqueue()
         runner = await self.lease()

@@ -121,6 +121,21 @@ class OneJob(unittest.TestCase):
                 self.assertEqual((kind, T0 + 50), (pause.kind, pause.end_ms))
                 self.assertEqual(("wait", T0 + 50, None), (spans[-1].name, spans[-1].start_ms, spans[-1].end_ms))
 
+    def test_an_attempt_that_says_since_when_it_was_ready_is_believed(self) -> None:
+        """Somebody had the job run before its time, and ran it again when it was dead."""
+        story = (
+            attempt(1, 5, 9, "retried", due=3000),
+            attempt(2, 52, 60, "dead")._replace(ready_ms=T0 + 50),
+            attempt(3, 93, 99, "dead")._replace(ready_ms=T0 + 90),
+        )
+
+        spans = spans_of([record(1, "dead", story, finished_ms=T0 + 99)])
+
+        pauses = [(name, begin, end) for name, begin, end, _ in drawn(spans) if name in ("backoff", "ended", "wait")]
+        self.assertEqual(
+            [("wait", 2, 5), ("backoff", 9, 50), ("wait", 50, 52), ("ended", 60, 90), ("wait", 90, 93)], pauses
+        )
+
     def test_a_job_of_a_workflow_was_blocked_until_that_was_open(self) -> None:
         member = record(1, "ready", run_at_ms=T0 + 50)
         assert member.spec is not None

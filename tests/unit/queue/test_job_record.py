@@ -31,21 +31,26 @@ class Record(unittest.TestCase):
         self.assertEqual(("completed", 2, 3, 5, {"sent": 1}), (*record[2:3], *record[4:7], record.result))
         self.assertIsNone(record.error)
         self.assertEqual(
-            [(1, 7, 9, "w", "retried", {"type": "E"}, None, None), (2, 20, 30, "w", "completed", None, None, 3)],
+            [
+                (1, 7, 9, "w", "retried", {"type": "E"}, None, None, None),
+                (2, 20, 30, "w", "completed", None, None, 3, 5),
+            ],
             [tuple(attempt) for attempt in record.history],
         )
 
-    def test_a_line_of_history_may_say_when_the_next_attempt_was_due_and_more(self) -> None:
+    def test_a_line_of_history_has_as_many_parts_as_its_version_knew(self) -> None:
         lines = [
             "1\x1d7\x1d9\x1dw\x1dretried\x1d{}",
             "2\x1d7\x1d9\x1dw\x1dsnoozed\x1d\x1d1764410003000",
-            "3\x1d7\x1d9\x1dw\x1dretried\x1d{}\x1d12\x1da part of a later version",
-            "4\x1d7\x1d9\x1dw\x1dretried\x1d{}\x1dno time",
+            "3\x1d7\x1d9\x1dw\x1dretried\x1d{}\x1d12\x1d3\x1d6\x1da part of a later version",
+            "4\x1d7\x1d9\x1dw\x1dretried\x1d{}\x1dno time\x1d4\x1d",
         ]
 
         record = record_from("q-1", text("state", "ready", "history", "".join(f"{line}\x1c" for line in lines)))
 
         self.assertEqual([None, 1764410003000, 12, None], [attempt.retry_ms for attempt in record.history])
+        self.assertEqual([None, None, 3, 4], [attempt.token for attempt in record.history])
+        self.assertEqual([None, None, 6, 5], [attempt.ready_ms for attempt in record.history])
         self.assertEqual([1, 2, 3, 4], [attempt.attempt for attempt in record.history])
 
     def test_the_jobs_that_it_waits_for_and_those_that_wait_for_it(self) -> None:
