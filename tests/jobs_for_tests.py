@@ -170,6 +170,18 @@ async def fail_once(ctx: JobContext, work: Work) -> str:
     return "at the second attempt"
 
 
+@job("fail_once_aloud", backoff=QUICK)
+async def fail_once_aloud(ctx: JobContext, work: Work) -> None:
+    """Logs a line, fails once, and logs another when the file `until` is there."""
+    enter(ctx, work)
+    ctx.log(f"begin {ctx.attempt}")
+    if ctx.attempt == 1:
+        raise ValueError("the first attempt fails")
+    while not Path(work.until).exists():
+        await asyncio.sleep(0.01)
+    ctx.log("end")
+
+
 @job("fail_but_for_the_last", backoff=QUICK, max_attempts=3)
 async def fail_but_for_the_last(ctx: JobContext, work: Work) -> str:
     """Fails in every attempt but the last."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from lib.http1.message import Response
 from lib.jobs.explanation import Explanation, explain
-from lib.jobs.timestamps import LAST_MS, timestamp
+from lib.jobs.timestamps import timestamp_or_none
 from lib.queue.explanation_facts import ExplanationFacts
 from lib.web.json_answer import answer_json
 from lib.web.router import Call
@@ -30,12 +30,7 @@ def _present(found: Explanation) -> dict[str, Any]:
         "ahead": found.ahead,
         "ahead_at_least": found.is_ahead_at_least,
         "eta_s": found.eta_s,
-        "since": _time(found.since_ms),
-        "until": _time(found.until_ms),
+        "since": timestamp_or_none(found.since_ms),
+        "until": timestamp_or_none(found.until_ms),
         "state": found.state,
     }
-
-
-def _time(ms: int | None) -> str | None:
-    # Somebody may have written a number into Redis by hand that is no time.
-    return timestamp(ms) if ms is not None and ms <= LAST_MS else None

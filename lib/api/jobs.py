@@ -28,6 +28,7 @@ from lib.jobs.registry import Registry
 from lib.jobs.shown import job_text, just_taken, new_job, outcome_of
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED
+from lib.jobs.timestamps import timestamp_or_none
 from lib.json_text import to_json
 from lib.logs.forms import JOB_ENQUEUED
 from lib.logs.log import NOTHING, Log
@@ -232,7 +233,11 @@ class JobOperations:
         return await self._changed(call, "job.revived", "Job to be run again")
 
     async def logs(self, call: Call) -> Response:
-        return answer_json(200, {"items": await self._job_store.log_of(call.path["job_id"])})
+        """The lines behind the first `after` ones."""
+        after = query.whole(call.parameters, "after", 0, 999_999_999, 0)
+        lines = [line for line in await self._job_store.log_of(call.path["job_id"]) if line.number > after]
+        items = [{"at": timestamp_or_none(line.at_ms), "attempt": line.attempt, "text": line.text} for line in lines]
+        return answer_json(200, {"items": items, "next": lines[-1].number if lines else after})
 
     async def _changed(self, call: Call, event: str, msg: str) -> Response:
         job_id = call.path["job_id"]

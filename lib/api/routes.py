@@ -104,7 +104,7 @@ def _job_routes(jobs: JobOperations, batches: BatchOperations, actions: ActionOp
         Route("DELETE", "/api/jobs/{job_id}", "deleteJob", jobs.delete, scope="write", produces=()),
         Route("POST", "/api/jobs/{job_id}/cancel", "cancelJob", jobs.cancel, frozenset({"force"}), scope="write"),
         Route("POST", "/api/jobs/{job_id}/retry", "retryJob", jobs.retry, frozenset({"from_start"}), scope="write"),
-        Route("GET", "/api/jobs/{job_id}/logs", "readJobLogs", jobs.logs, scope="read"),
+        Route("GET", "/api/jobs/{job_id}/logs", "readJobLogs", jobs.logs, frozenset({"after"}), scope="read"),
     )
 
 

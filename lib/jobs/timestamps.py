@@ -48,6 +48,11 @@ def timestamp(ms: int) -> str:
     return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
 
 
+def timestamp_or_none(ms: int | None) -> str | None:
+    """The same; None for None, and for a number that is no time, which somebody may have written into Redis by hand."""
+    return timestamp(ms) if ms is not None and 0 <= ms <= LAST_MS else None
+
+
 @functools.lru_cache(maxsize=64)
 def _second(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

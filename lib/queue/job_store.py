@@ -24,6 +24,7 @@ from lib.queue.callback_store import Callbacks
 from lib.queue.enqueuer import TAGS_SINCE, Enqueuer
 from lib.queue.fleet import Fleet, UpgradeGate
 from lib.queue.framing import shown_text
+from lib.queue.job_log import LogLine, lines_from
 from lib.queue.job_record import record_from
 from lib.queue.kept_answers import KeptAnswers
 from lib.queue.keys import RedisKeys
@@ -233,11 +234,11 @@ class JobStore:
                 break
         return results_from(_pairs(edges), said)
 
-    async def log_of(self, job_id: str) -> list[str]:
+    async def log_of(self, job_id: str) -> list[LogLine]:
         """The lines that the job's handler logged, newest last. Raises JobNotFound."""
         await self.read(job_id)
         lines = await self._link.call("LRANGE", self._keys.log(queue_of(job_id) or "", job_id), 0, -1)
-        return [shown_text(line) for line in lines]
+        return lines_from(lines)
 
     async def _change(self, script: str, job_id: str, *arguments: Argument) -> str:
         """The script's answer: DONE, the state that forbids the change, or "" where there is no such job. Raises

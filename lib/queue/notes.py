@@ -4,18 +4,21 @@ context.py makes a `Notes` with the first `ctx.log(…)`, `ctx.progress(…)` or
 to it from any thread. While the job runs, lease.py sends Redis what is new, now and then. Whatever Redis is not known
 to have when the attempt ends goes in the record of that end (`end`): who finds the end finds the last words.
 
-    3/lsent the head/lsent the body/p{"fraction":0.5,"note":"half"}/c{"row":5}
+    3/l40 sent the head/l0 sent the body/p{"fraction":0.5,"note":"half"}/c{"row":5}
 
 is the text that is sent, with `/` for PART (framing.py): how many lines came before, then a letter and a text for each
-note. `l` is a line of the log, `p` the progress, `c` a checkpoint, `d` that the job has no checkpoint any more. A text
-that was in flight when the attempt ended comes to Redis a second time; by the number, Redis skips lines that it has.
+note. `l` is a line of the log, behind the ms for which it was logged when the text was made; `p` the progress, `c` a
+checkpoint, `d` that the job has no checkpoint any more. A text that was in flight when the attempt ended comes to Redis
+a second time; by the number, Redis skips lines that it has.
 
 Only the last checkpoint stands. The job's next attempt is given it, and it is dropped when the job completes.
 """
 
 import json
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from lib.queue.framing import PART
@@ -37,7 +40,7 @@ class Mark(NamedTuple):
 class Notes:
     """The notes of one attempt, which Redis knows by the job's id and the claim's token. Any thread may add to them."""
 
-    def __init__(self, job_id: str, token: int) -> None:
+    def __init__(self, job_id: str, token: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.job_id = job_id
         self.token = token
         self.is_on_its_way = False
@@ -45,7 +48,9 @@ class Notes:
         self.has_called_loop = False
         """True once a thread has asked the event loop to send them, until it does: a thousand notes need one call."""
         self._guard = threading.Lock()
-        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._clock = clock
+        self._lines: deque[tuple[float, str]] = deque(maxlen=LINES_KEPT)
+        """When each line was logged, by the clock, and the line."""
         self._progress = ""
         self._checkpoint = ""
         self._noted = Mark(0, 0)
@@ -56,7 +61,7 @@ class Notes:
         line = "".join(c if c >= " " else " " for c in plain(text))
         with self._guard:
             if not self._is_over:
-                self._lines.append(line)
+                self._lines.append((self._clock(), line))
                 self._noted = self._noted._replace(lines=self._noted.lines + 1)
 
     def set_progress(self, fraction: float, note: str) -> None:
@@ -115,12 +120,15 @@ class Notes:
     def size_chars(self) -> int:
         """About how long the text of `unsent` is."""
         with self._guard:
-            return sum(map(len, self._lines)) + len(self._progress) + len(self._checkpoint)
+            return sum(len(line) for _, line in self._lines) + len(self._progress) + len(self._checkpoint)
 
     def _text(self) -> str:
         if not self._lines and not self._progress and not self._checkpoint:
             return ""
-        parts = [str(self._noted.lines - len(self._lines)), *(f"l{line}" for line in self._lines)]
+        now_s = self._clock() if self._lines else 0.0
+        # Rounded down: no line is shown as logged before its attempt began.
+        lines = [f"l{int(max(0.0, now_s - at_s) * 1000)} {line}" for at_s, line in self._lines]
+        parts = [str(self._noted.lines - len(self._lines)), *lines]
         if self._progress:
             parts.append(f"p{self._progress}")
         if self._checkpoint:

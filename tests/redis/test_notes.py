@@ -47,7 +47,7 @@ class NotesCase(RedisCase):
         await self.runner.wait_until_idle()
 
     async def lines(self) -> list[str]:
-        return await self.job_store.log_of(self.job_id)
+        return [line.text for line in await self.job_store.log_of(self.job_id)]
 
     async def fresh(self, link: LosesReplies | None = None) -> None:
         self.client.flushall()
@@ -98,7 +98,44 @@ class WhileItRuns(NotesCase):
         text, _ = self.notes.unsent()  # On its way, and never answered.
         await self.say("two")
 
-        self.assertEqual((["one", "two"], "0\x1dlone"), (await self.lines(), text))
+        self.assertRegex(text, r"\A0\x1dl\d+ one\Z")
+        self.assertEqual(["one", "two"], await self.lines())
+
+    async def test_a_line_has_its_number_and_time_and_the_attempt_that_logged_it(self) -> None:
+        begun_ms = await self.now_ms()
+        await self.say("one", "two")
+        await self.runner.end_and_wait("fail", ending("fail", self.taken, delay_s=0))
+        self.taken = await self.claimed(self.runner)
+        self.notes = Notes(self.job_id, self.taken.token, clock=lambda: self.clock_s)
+        self.clock_s = 1000.0
+        self.add("three")
+        self.clock_s += 3600  # The attempt's end comes to Redis an hour after it has said this.
+        await self.end("finish")
+
+        lines = await self.job_store.log_of(self.job_id)
+
+        self.assertEqual([(1, 1, "one"), (2, 1, "two"), (3, 2, "three")], [(n, a, text) for n, _, a, text in lines])
+        ages_s = [round((await self.now_ms() - (line.at_ms or 0)) / 1000) for line in lines]
+        self.assertGreaterEqual(lines[0].at_ms or 0, begun_ms - 1)
+        self.assertEqual([0, 3600], [ages_s[0] // 60, ages_s[2] // 60 * 60])
+
+    async def test_beyond_two_hundred_lines_the_numbers_go_on(self) -> None:
+        await self.say(*[f"line {number}" for number in range(1, 251)])
+
+        lines = await self.job_store.log_of(self.job_id)
+
+        self.assertEqual([(number, f"line {number}") for number in range(51, 251)], [(one[0], one[3]) for one in lines])
+
+    async def test_lines_of_an_older_version_have_neither_time_nor_attempt(self) -> None:
+        self.client.rpush(f"{self.base}log:{self.job_id}", "old", "older")
+        await self.say("new")
+        self.client.rpush(f"{self.base}log:{self.job_id}", "by an old worker")
+
+        lines = await self.job_store.log_of(self.job_id)
+
+        told = [(line.number, line.at_ms is None, line.attempt, line.text) for line in lines]
+        self.assertEqual([(1, True, None, "old"), (2, True, None, "older"), (3, False, 1, "new")], told[:3])
+        self.assertEqual([(4, True, None, "by an old worker")], told[3:])
 
     async def test_the_next_attempt_counts_its_lines_anew(self) -> None:
         await self.say("one", "two")
@@ -110,7 +147,7 @@ class WhileItRuns(NotesCase):
         self.assertEqual(["one", "two", "three"], await self.lines())
 
     async def test_a_word_of_a_kind_that_a_later_version_knows_is_passed_over(self) -> None:
-        text = "\x1d".join(("0", "lone", 'z{"row": 5}', "ltwo"))
+        text = "\x1d".join(("0", "l0 one", 'z{"row": 5}', "l0 two"))
 
         await self.runner.end_and_wait("release", release_record(self.job_id, self.taken.token).with_notes(text))
 

@@ -459,7 +459,7 @@ class Walk:
     async def _note(self) -> str:
         runner = self._runner(is_holding=True)
         if runner is not None:
-            notes = '0\x1dlline\x1dp0.5\x1dc{"row":5}'
+            notes = '0\x1dl0 line\x1dp0.5\x1dc{"row":5}'
             records = [note_record(job_id, token, notes) for job_id, token in self._held_some(runner)]
             assert await self._call_perhaps_twice("note", runner, records_text(records)) == len(records)
         return "note"

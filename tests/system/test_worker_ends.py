@@ -57,7 +57,10 @@ class LastWords(EndsCase):
         """The log and the progress of each of these jobs."""
 
         async def ask(queue: JobStore) -> list[tuple[list[str], object]]:
-            return [(await queue.log_of(job_id), (await queue.read(job_id)).progress) for job_id in ids]
+            return [
+                ([line.text for line in await queue.log_of(job_id)], (await queue.read(job_id)).progress)
+                for job_id in ids
+            ]
 
         return self.asked(ask)
 

@@ -99,7 +99,7 @@ class Ends(WorkerCase):
         self.assertTrue(found["strange_result"].is_result_truncated)
         self.assertEqual(-signal.SIGTERM, found["child"].result)
         lines = self.asked(lambda queue: queue.log_of(ids["talk"]))
-        self.assertEqual(["first line", "second line    with controls"], lines)
+        self.assertEqual(["first line", "second line    with controls"], [line.text for line in lines])
         self.assertEqual(pids, worker.runner_pids())
 
     def test_a_job_of_which_there_may_be_one_an_hour_is_answered_or_named_where_it_is_gone(self) -> None:

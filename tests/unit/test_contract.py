@@ -473,7 +473,7 @@ class Facts(unittest.TestCase):
         self.assertIn(f"over {result.RESULT_BYTES >> 10} KiB", job["result_error"]["description"])
         self.assertIn(f"over {json_text.MAX_DEPTH} levels", job["result_error"]["description"])
         self.assertEqual(result.REASON_CHARS, job["result_error"]["maxLength"])
-        self.assertEqual(notes.LINE_CHARS, lines["items"]["maxLength"])
+        self.assertEqual(notes.LINE_CHARS, self.properties("JobLogLine")["text"]["maxLength"])
         self.assertEqual(notes.LINES_KEPT, lines["maxItems"])
         self.assertIn(f"LINES_KEPT = '{notes.LINES_KEPT}'", lua("notes"))
 

@@ -8,7 +8,8 @@ from lib.queue.notes import LINE_CHARS, LINES_KEPT, Notes
 
 class Said(unittest.TestCase):
     def setUp(self) -> None:
-        self.notes = Notes("q-1", 1)
+        self.now_s = 1000.0
+        self.notes = Notes("q-1", 1, clock=lambda: self.now_s)
 
     def add(self, *lines: str) -> None:
         for line in lines:
@@ -23,10 +24,20 @@ class Said(unittest.TestCase):
         text, mark = self.notes.unsent()
         self.add("three")
 
-        self.assertEqual('0\x1dlone\x1dltwo\x1dp{"fraction": 0.5, "note": "half"}', text)
+        self.assertEqual('0\x1dl0 one\x1dl0 two\x1dp{"fraction": 0.5, "note": "half"}', text)
         self.assertTrue(self.notes.sent(mark))
-        self.assertEqual("2\x1dlthree", self.notes.unsent()[0])
+        self.assertEqual("2\x1dl0 three", self.notes.unsent()[0])
         self.assertFalse(self.notes.sent(self.notes.unsent()[1]))
+
+    def test_it_is_told_for_how_long_each_line_was_logged_when_it_is_told(self) -> None:
+        self.add("one")
+        self.now_s += 1.5
+        self.add("two")
+        self.now_s += 0.0409
+
+        self.assertEqual("0\x1dl1540 one\x1dl40 two", self.notes.unsent()[0])
+        self.now_s -= 100
+        self.assertEqual("0\x1dl0 one\x1dl0 two", self.notes.unsent()[0])
 
     def test_progress_that_came_while_another_was_on_its_way_stays(self) -> None:
         self.notes.set_progress(0.5, "")
@@ -42,7 +53,7 @@ class Said(unittest.TestCase):
         first, *lines = self.notes.unsent()[0].split("\x1d")
 
         self.assertEqual((str(1000 - LINES_KEPT), LINES_KEPT), (first, len(lines)))
-        self.assertEqual(["l800", "l999"], [lines[0], lines[-1]])
+        self.assertEqual(["l0 800", "l0 999"], [lines[0], lines[-1]])
 
     def test_a_mark_from_before_lines_were_dropped_costs_none_that_came_since(self) -> None:
         self.add("old")
@@ -72,7 +83,7 @@ class Said(unittest.TestCase):
 
     def test_behind_the_end_nothing_is_left_and_nothing_is_added(self) -> None:
         self.add("one")
-        self.assertEqual("0\x1dlone", self.notes.end())
+        self.assertEqual("0\x1dl0 one", self.notes.end())
         self.add("late")
         self.notes.set_progress(1, "late")
 
@@ -87,7 +98,7 @@ class Said(unittest.TestCase):
         self.add(Odd("a\x1c\x1d\x1e\x1f\n\0b"), "x" * 5000)
 
         _, odd, long = self.notes.unsent()[0].split("\x1d")
-        self.assertEqual(("la      b", LINE_CHARS + 1), (odd, len(long)))
+        self.assertEqual(("l0 a      b", LINE_CHARS + len("l0 ")), (odd, len(long)))
 
     def test_of_many_words_of_threads_each_is_there_and_the_loop_is_called_once(self) -> None:
         start = threading.Barrier(4)
