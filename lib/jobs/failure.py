@@ -22,11 +22,14 @@ from lib.json_text import to_json
 from lib.logs.log_lines import class_name
 
 MESSAGE_CHARS = 8 << 10
-TRACEBACK_CHARS = 2 << 10
+TRACEBACK_CHARS = 4 << 10
+"""Some 30 frames."""
 CAUSES_KEPT = 3
 CAUSE_CHARS = 1000
 """How much is kept of each cause's message, and of its traceback."""
 ERROR_BYTES = 12 << 10
+OTHERS_BYTES = 1 << 10
+"""Left for what is neither message nor traceback, so that a long message does not cost all of the traceback."""
 DETAIL_CHARS = 1024
 GAVE_UP = "gave_up"
 """The `type` of the error of a job whose give_up_after_s is over."""
@@ -57,11 +60,12 @@ def _cut(value: int | str) -> int | str:
 _details_of = Detailed.__dict__["details"].__get__
 
 
-def failure(fault: BaseException) -> dict[str, Any]:
-    """The error object of a job. It has a `traceback` if the job's own code was running, and a `cause` if there is
-    one."""
+def failure(fault: BaseException, *, keeps_traceback: bool = True) -> dict[str, Any]:
+    """The error object of a job. It has a `cause` if there is one, and a `traceback` if the job's own code was running.
+
+    keeps_traceback: False leaves that out, of the causes too."""
     try:
-        return _bounded(_with_causes(fault))
+        return _bounded(_with_causes(fault, keeps_traceback=keeps_traceback))
     except BaseException:  # noqa: BLE001  An exception in the chain raised once more; the job has failed all the same.
         return briefly(fault)
 
@@ -71,12 +75,12 @@ def briefly(fault: BaseException) -> dict[str, Any]:
     return _bounded({"type": class_name(fault), "message": message_of(fault)})
 
 
-def gave_up(fault: BaseException) -> dict[str, Any]:
+def gave_up(fault: BaseException, *, keeps_traceback: bool = True) -> dict[str, Any]:
     """The error object of a job that has attempts left, but whose next one would begin after its give_up_after_s.
 
-    fault: what the last attempt raised; it becomes the `cause`.
+    fault: what the last attempt raised; it becomes the `cause`. keeps_traceback: as of `failure`.
     """
-    return gave_up_behind(failure(fault), summary(fault))
+    return gave_up_behind(failure(fault, keeps_traceback=keeps_traceback), summary(fault))
 
 
 def gave_up_behind(last: dict[str, Any], words: str) -> dict[str, Any]:
@@ -105,14 +109,14 @@ def traceback_of(fault: BaseException) -> TracebackType | None:
     return found
 
 
-def _with_causes(fault: BaseException) -> dict[str, Any]:
-    error = innermost = _one_error(fault, MESSAGE_CHARS, TRACEBACK_CHARS)
+def _with_causes(fault: BaseException, *, keeps_traceback: bool) -> dict[str, Any]:
+    error = innermost = _one_error(fault, MESSAGE_CHARS, TRACEBACK_CHARS if keeps_traceback else 0)
     seen = {id(fault)}
     for cause in islice(_causes(fault), CAUSES_KEPT):
         if id(cause) in seen:
             break  # Two exceptions may each be the other's cause.
         seen.add(id(cause))
-        innermost["cause"] = innermost = _one_error(cause, CAUSE_CHARS, CAUSE_CHARS)
+        innermost["cause"] = innermost = _one_error(cause, CAUSE_CHARS, CAUSE_CHARS if keeps_traceback else 0)
     return error
 
 
@@ -120,7 +124,8 @@ def _one_error(fault: BaseException, message_chars: int, traceback_chars: int) -
     error: dict[str, Any] = {"type": class_name(fault), "message": message_of(fault)[:message_chars]}
     if issubclass(type(fault), Detailed):
         error.update(_details_of(fault))
-    traceback = _encodable(traceback_words(traceback_of(fault), traceback_chars))
+    room = min(traceback_chars, ERROR_BYTES - OTHERS_BYTES - len(error["message"]))
+    traceback = _encodable(traceback_words(traceback_of(fault), room)) if traceback_chars else ""
     return {**error, "traceback": traceback} if traceback else error
 
 

@@ -64,6 +64,7 @@ class Settings(NamedTuple):
     runner_max_mb: int
     shutdown_grace_s: float
     unwind_s: float
+    error_tracebacks: str
     retain_completed: int
     retain_completed_s: float
     retain_dead: int
@@ -273,6 +274,13 @@ SETTINGS: tuple[Setting, ...] = (
         "seconds that a handler gets to end (its finally) once it is told to stop: by a cancel, at its timeout_s, and "
         "behind SHUTDOWN_GRACE_S; 1 to 60",
         kinds.seconds(1, 60),
+    ),
+    Setting(
+        "ERROR_TRACEBACKS",
+        "on",
+        "on or off: whether the error of a failed attempt keeps where in the code it was raised (files and lines of "
+        "code); worker.log has that of dead jobs all the same",
+        kinds.one_of("on", "off"),
     ),
     Setting(
         "RETAIN_COMPLETED",

@@ -1,4 +1,4 @@
-"""GET /api/jobs/{id}/logs with a real server and worker: lines of each attempt, and of a job that runs, as they come."""
+"""GET /api/jobs/{id}/logs with real server and worker: lines of each attempt, and of a job that runs, as they come."""
 
 import unittest
 from typing import Any

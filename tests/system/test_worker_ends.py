@@ -171,6 +171,18 @@ class Errors(EndsCase):
             self.assertIn('File "json/decoder.py", line', error["cause"]["traceback"])
         self.assertEqual(2, len(shown["history"]))
 
+    def test_none_says_where_it_went_wrong_where_the_worker_is_not_to_keep_that(self) -> None:
+        self.ready(ERROR_TRACEBACKS="off")
+        failed = self.post("fail_once")
+        late = self.post("sleep", {"timeout_s": 0.2, "max_attempts": 1}, seconds=60)
+
+        self.until_all([failed], "completed")
+        self.until_all([late], "dead")
+
+        errors = [self.record(failed).history[0].error, self.record(late).error]
+        self.assertEqual(["ValueError", "TimedOut"], [(error or {})["type"] for error in errors])
+        self.assertNotIn("traceback", str(errors))
+
     def test_one_that_was_stopped_says_where_it_was_by_then(self) -> None:
         self.ready()
         late = self.post("sleep", {"timeout_s": 0.2, "max_attempts": 1}, seconds=60)

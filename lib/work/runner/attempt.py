@@ -167,11 +167,20 @@ def complete(job: ClaimedJob, spec: JobSpec, result: Any, log: Log) -> AttemptEn
     return AttemptEnd("finish", record)
 
 
-def fail(job: ClaimedJob, spec: JobSpec, fault: BaseException, rng: Random, ran_s: float = 0.0) -> AttemptEnd:
+def fail(
+    job: ClaimedJob,
+    spec: JobSpec,
+    fault: BaseException,
+    rng: Random,
+    ran_s: float = 0.0,
+    *,
+    keeps_traceback: bool = True,
+) -> AttemptEnd:
     """The handler raised `fault`, ran too long or was stopped: retry the job, snooze it, hand it over, or make it dead
     or cancelled.
 
-    ran_s: how long it ran. Never raises, whatever `fault` does when it is read: see failure.py.
+    ran_s: how long it ran. keeps_traceback: whether the job's error keeps one. Never raises, whatever `fault` does when
+    it is read: see failure.py.
     """
     within_s = _length_s(fault, "within_s") if issubclass(type(fault), HandOver) else None
     if within_s is not None:
@@ -179,7 +188,7 @@ def fail(job: ClaimedJob, spec: JobSpec, fault: BaseException, rng: Random, ran_
     asked_s = _asked_s(fault)
     if issubclass(type(fault), Snooze) and asked_s is not None:
         if _is_too_late(job, ran_s + asked_s):
-            return give_up(job, spec, fault)
+            return give_up(job, spec, fault, keeps_traceback=keeps_traceback)
         record = snooze_record(job.job_id, job.token, briefly(fault), asked_s, holds_group=holds_group(fault))
         msg = f"Job snoozed for {asked_s:g} s{_rest(spec, fault)}: {job.job_id} | {summary(fault)}"
         return AttemptEnd("snooze", record, "job.snoozed", msg)
@@ -188,19 +197,15 @@ def fail(job: ClaimedJob, spec: JobSpec, fault: BaseException, rng: Random, ran_
     if wait_s is None and not is_last:
         wait_s = delay_s(job.attempt, base_s=spec.backoff.base_s, cap_s=spec.backoff.cap_s, rng=rng)
     if type(fault) is Cancelled:
-        record = fail_record(job.job_id, job.token, kept(failure(fault), spec), wait_s)
+        record = fail_record(job.job_id, job.token, kept(failure(fault, keeps_traceback=keeps_traceback), spec), wait_s)
         return AttemptEnd("fail", record, "job.cancelled", f"Job cancelled: {job.job_id}")
     if wait_s is None:
-        return kill(job, fault, spec)
+        return kill(job, fault, spec, keeps_traceback=keeps_traceback)
     if _is_too_late(job, ran_s + wait_s):
-        return give_up(job, spec, fault)
+        return give_up(job, spec, fault, keeps_traceback=keeps_traceback)
+    error = kept(failure(fault, keeps_traceback=keeps_traceback), spec)
     record = fail_record(
-        job.job_id,
-        job.token,
-        kept(failure(fault), spec),
-        wait_s,
-        holds_group=holds_group(fault),
-        strike=strike_text(fault),
+        job.job_id, job.token, error, wait_s, holds_group=holds_group(fault), strike=strike_text(fault)
     )
     retry = f"Job retry {job.attempt + 1}/{spec.max_attempts} in {wait_s:.1f} s"
     msg = f"{retry}{_rest(spec, fault)}: {job.job_id} | {summary(fault)}"
@@ -214,16 +219,18 @@ def hand_over(job: ClaimedJob, spec: JobSpec, within_s: float) -> AttemptEnd:
     return AttemptEnd("hand_over", record, "job.handed_over", msg)
 
 
-def kill(job: ClaimedJob, fault: BaseException, spec: JobSpec | None = None) -> AttemptEnd:
+def kill(
+    job: ClaimedJob, fault: BaseException, spec: JobSpec | None = None, *, keeps_traceback: bool = True
+) -> AttemptEnd:
     """The job is dead: no other attempt would help, or none is left. spec: None where it can't be read."""
-    error = failure(fault)
+    error = failure(fault, keeps_traceback=keeps_traceback)
     return _dead(job, error if spec is None else kept(error, spec), summary(fault), fault)
 
 
-def give_up(job: ClaimedJob, spec: JobSpec, fault: BaseException) -> AttemptEnd:
+def give_up(job: ClaimedJob, spec: JobSpec, fault: BaseException, *, keeps_traceback: bool = True) -> AttemptEnd:
     """The next attempt would begin after the job's give_up_after_s. So the job is dead now, and not only then: whoever
     waits for it is answered."""
-    error = kept(gave_up(fault), spec)
+    error = kept(gave_up(fault, keeps_traceback=keeps_traceback), spec)
     return _dead(job, error, f"{GAVE_UP}: {error['message']}", fault)
 
 

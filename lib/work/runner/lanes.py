@@ -209,7 +209,8 @@ class Lanes:
         except NotNow as fault:
             self.jobs.end(active, attempt.put_off(active.job, fault))
         except BaseException as fault:  # noqa: BLE001  The spec can't be read, or a bug of ours, which must not cost the lane.
-            self.jobs.end(active, attempt.kill(active.job, fault))
+            end = attempt.kill(active.job, fault, keeps_traceback=self._parts.keeps_tracebacks)
+            self.jobs.end(active, end)
         return None
 
     async def _give_back_before(self, active: ActiveJob) -> None:

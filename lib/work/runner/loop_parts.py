@@ -28,3 +28,8 @@ class LoopParts:
     bulkheads: Bulkheads
     retire: Callable[[str], None]
     """Called with a reason when a handler can't be stopped: the runner must make way for a new one."""
+
+    @property
+    def keeps_tracebacks(self) -> bool:
+        """Whether the errors of jobs keep their tracebacks."""
+        return self.settings.error_tracebacks == "on"

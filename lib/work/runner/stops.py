@@ -95,7 +95,9 @@ class Stops:
             self._warned.add(spec.type)
             msg = f"hold=True of type {spec.type} rests no other job: give its jobs a `group`, or @job a group_by"
             self._log.warning("job.hold_ignored", f"{msg} | {active.job.job_id}")
-        return attempt.fail(active.job, spec, fault, self._parts.rng, time.monotonic() - active.started_s)
+        ran_s = time.monotonic() - active.started_s
+        keeps_traceback = self._parts.keeps_tracebacks
+        return attempt.fail(active.job, spec, fault, self._parts.rng, ran_s, keeps_traceback=keeps_traceback)
 
     def _arm(self) -> None:
         for active in self._without_timer:

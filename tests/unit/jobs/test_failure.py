@@ -9,7 +9,16 @@ from types import CodeType
 from typing import Any
 
 from lib.jobs import failure as room
-from lib.jobs.failure import CAUSES_KEPT, DETAIL_CHARS, ERROR_BYTES, TRACEBACK_CHARS, Detailed, briefly, failure
+from lib.jobs.failure import (
+    CAUSES_KEPT,
+    DETAIL_CHARS,
+    ERROR_BYTES,
+    TRACEBACK_CHARS,
+    Detailed,
+    briefly,
+    failure,
+    gave_up,
+)
 from lib.json_text import to_json
 from tests.jobs_that_end_oddly import ODDITIES, Masked
 
@@ -93,6 +102,27 @@ class Traceback(unittest.TestCase):
 
         self.assertIn("frames left out", text)
         self.assertGreater(text.count(HERE), text.count('File "json/'))
+
+    def test_twenty_frames_of_usual_code_all_stay(self) -> None:
+        text = failure(caught(fall, 17))["traceback"]
+
+        self.assertEqual((20, 0), (text.count(f'File "{HERE}'), text.count("left out")))
+
+    def test_a_long_message_leaves_room_for_it(self) -> None:
+        def raises() -> None:
+            raise ValueError("x" * 10_000)
+
+        error = failure(caught(raises))
+
+        self.assertIn("<locals>.raises\n", error["traceback"])
+        self.assertEqual(8 << 10, len(error["message"]))
+
+    def test_where_it_is_not_to_be_kept_the_causes_have_none_either(self) -> None:
+        fault = caught(explain)
+
+        for error in (failure(fault, keeps_traceback=False), gave_up(fault, keeps_traceback=False)):
+            self.assertNotIn("traceback", str(error))
+            self.assertIn("cause", error)
 
     def test_where_no_code_of_a_jobs_ran_there_is_none(self) -> None:
         self.assertEqual({"type": "ValueError", "message": "x"}, failure(ValueError("x")))

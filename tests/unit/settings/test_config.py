@@ -134,6 +134,7 @@ class Config(unittest.TestCase):
             "RUNNER_MAX_MB": ["-1", "1000001", "512M"],
             "SHUTDOWN_GRACE_S": ["-1", "86401"],
             "UNWIND_S": ["0.9", "61"],
+            "ERROR_TRACEBACKS": ["1", "false", "Off"],
             "RETAIN_COMPLETED": ["-1", "1.5"],
             "RETAIN_COMPLETED_S": ["x"],
             "RETAIN_DEAD": ["-1", "many"],

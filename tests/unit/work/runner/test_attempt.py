@@ -154,6 +154,20 @@ class WentWrong(Case):
             self.assertNotIn("hush", words(ending)[1])
             self.assertIn("********", words(ending)[1])
 
+    def test_whether_it_keeps_its_traceback_is_obeyed_however_it_ends(self) -> None:
+        try:
+            raise ValueError("no")
+        except ValueError as raised:
+            fault = raised
+        late = claimed(b"")._replace(gives_up_ms=1)
+        cancelled = attempt.Cancelled("somebody asked").with_traceback(fault.__traceback__)
+        for job, error in ((claimed(b""), fault), (claimed(b"", 3), fault), (late, fault), (claimed(b""), cancelled)):
+            for keeps_traceback in (True, False):
+                with self.subTest(job, keeps=keeps_traceback):
+                    ending = attempt.fail(job, spec(max_attempts=3), error, self.rng, keeps_traceback=keeps_traceback)
+
+                    self.assertEqual(keeps_traceback, "in WentWrong.test_whether" in words(ending)[1])
+
     def test_one_that_was_cancelled_is_not_given_up(self) -> None:
         job = claimed(b"")._replace(gives_up_ms=1)
 

@@ -103,6 +103,7 @@ class OfOneQueue(unittest.IsolatedAsyncioTestCase):
         parts = SimpleNamespace(
             timings=timings,
             settings=settings,
+            keeps_tracebacks=True,
             busy=BusyQueues(),
             turns=Turns(),
             blank=BlankContext(),
