@@ -15,30 +15,46 @@ from urllib.parse import quote
 
 from lib.jobs import explanation_words as words
 from lib.jobs.job import UNREADABLE_FOR_S
-from lib.jobs.job_facts import JobFacts
+from lib.jobs.job_facts import JobFacts, Precision
 from lib.jobs.parent_words import ended_by_text, waiting_text
 from lib.jobs.state import BLOCKED, FINISHED
 
 
 class Told(NamedTuple):
-    """What a reason says that holds. until_ms: when the reason is over by itself; None where no time ends it."""
+    """What a reason says that holds. until_ms: when the reason is over by itself; None where no time ends it. eta_from:
+    a word of ETA_FROM, where there is an eta_s."""
 
     detail: str
     until_ms: int | None = None
     eta_s: int | None = None
+    eta_from: str = "ends_of_last_minute"
+
+
+ETA_FROM: Final = ("ends_of_last_minute", "rate", "taken")
+"""How an eta_s was made: the jobs before it by how many ended in the last minute; by when a rate that is used up allows
+so many starts; or a worker has the job in hand."""
+AHEAD_PRECISION: Final[Mapping[Precision, str]] = {
+    "exact": "exact",
+    "taken": "exact",
+    "most": "at_most",
+    "least": "at_least",
+}
+"""How exactly it is known how many jobs are before one, in the words of the answer."""
 
 
 class Explanation(NamedTuple):
     """The answer.
 
-    ahead: how many jobs are before it; None for a job that stands in no list. is_ahead_at_least: there may be more than
-    `ahead`. eta_s: in how many seconds its turn comes, at the pace of the last minute, or of a rate that is used up."""
+    ahead: how many jobs are before it; None for a job that stands in no list. ahead_precision: a word of
+    AHEAD_PRECISION; None where ahead is. eta_s: in how many seconds its turn comes. eta_from: how that was made, a word
+    of ETA_FROM; None where eta_s is."""
 
     reason: str
     detail: str
     ahead: int | None
-    is_ahead_at_least: bool
+    ahead_precision: str | None
     eta_s: int | None
+    eta_from: str | None
     since_ms: int | None
     until_ms: int | None
     state: str
@@ -50,15 +66,22 @@ def explain(facts: JobFacts) -> Explanation:
         if (told := rule(facts)) is not None:
             return Explanation(
                 reason=reason,
-                detail=told.detail,
+                detail="; ".join([told.detail, *_also(facts)]),
                 ahead=facts.ahead,
-                is_ahead_at_least=facts.precision == "least",
+                ahead_precision=None if facts.ahead is None else AHEAD_PRECISION.get(facts.precision),
                 eta_s=told.eta_s,
+                eta_from=None if told.eta_s is None else told.eta_from,
                 since_ms=facts.since_ms,
                 until_ms=told.until_ms,
                 state=facts.record.state,
             )
     raise AssertionError("the last of REASONS holds always")
+
+
+def _also(facts: JobFacts) -> list[str]:
+    """What is said beside every reason: how long the job may wait, and the schedule that it comes from."""
+    is_waiting = facts.record.state not in FINISHED and facts.record.state != "active"
+    return [*(words.limits_text(facts) if is_waiting else ()), *words.schedule_text(facts)]
 
 
 def _reason_of(facts: JobFacts) -> str:
@@ -221,14 +244,14 @@ def _rate_limited(facts: JobFacts) -> Told | None:
     said = [words.spent_text(facts, rate, of) for rate, of in spent]
     until_ms = max(rate.until_ms for rate, _ in spent)
     eta_s = words.rate_eta_s(facts, facts.spent_group if facts.group else facts.spent_queue, until_ms)
-    return Told("; ".join([*said, *words.place_text(facts)]), until_ms, eta_s)
+    return Told("; ".join([*said, *words.place_text(facts)]), until_ms, eta_s, "rate")
 
 
 def _waiting_its_turn(facts: JobFacts) -> Told | None:
     if facts.record.state == "delayed":
         return Told("its time has come, and it takes its place among the ready jobs in a moment")
     if facts.precision == "taken":
-        return Told("a worker has just taken it, and is about to start it", eta_s=0)
+        return Told("a worker has just taken it, and is about to start it", eta_s=0, eta_from="taken")
     if facts.ahead is None:
         return Told(
             f"it stands in no list of {facts.record.queue}, so no worker finds it: somebody changed keys by hand;"

@@ -111,7 +111,39 @@ def pace(facts: JobFacts) -> str:
 
 
 def runners_text(facts: JobFacts) -> str:
-    return f"{facts.runners:,} runner{'s' if facts.runners > 1 else ''} for {facts.slots:,} at once"
+    """`2 runners for 40 at once, 31 of which are taken`."""
+    runners = f"{facts.runners:,} runner{'s' if facts.runners > 1 else ''} for {facts.slots:,} at once"
+    if not facts.busy:
+        return runners
+    return runners + (", and all are taken" if facts.busy >= facts.slots else f", {facts.busy:,} of which are taken")
+
+
+def limits_text(facts: JobFacts) -> list[str]:
+    """What a job that waits must keep to, whatever it waits for."""
+    said = []
+    if facts.due_by_ms is not None and facts.record.state == "delayed":
+        until = f"until {at(facts.due_by_ms)}" if facts.due_by_ms > facts.now_ms else "no more"
+        said.append(f"each further request under its unique key puts it off, {until}")
+    if facts.expires_ms is not None:
+        said.append(f"it is dead if it has not begun by {until_text(facts, facts.expires_ms)} (expires_in_s)")
+    if facts.record.gives_up_ms is not None:
+        said.append(f"no attempt begins after {at(facts.record.gives_up_ms)} (give_up_after_s)")
+    return said
+
+
+def schedule_text(facts: JobFacts) -> list[str]:
+    """`the schedule nightly queued it for 2026-…; it queues the next one at 2026-…, in 3 h`; nothing of other jobs."""
+    spec = facts.record.spec
+    if spec is None or not spec.schedule:
+        return []
+    slot = f" for {at(spec.scheduled_for)}" if spec.scheduled_for else ", because somebody ran it by hand"
+    if not facts.has_schedule:
+        now = "which this queue has no more"
+    elif facts.next_slot_ms is None:
+        now = "which is paused or has ended"
+    else:
+        now = f"which queues the next one at {until_text(facts, facts.next_slot_ms)}"
+    return [f"the schedule {spec.schedule}, {now}, queued it{slot}"]
 
 
 def eta_s_of(facts: JobFacts) -> int | None:

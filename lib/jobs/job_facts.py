@@ -49,13 +49,17 @@ class JobFacts(NamedTuple):
     """What is known of a job at the moment `now_ms`.
 
     is_suspect: the job was aboard two runners that crashed, and waits to run alone. unknown_since_ms: since when no
-    runner knows its type. runners, slots: how many living runners may take the job, and how many jobs they run at once.
+    runner knows its type. expires_ms: when it is dead if its handler has not started; None where that is no danger.
+    due_by_ms: until when further requests may put it off (unique mode debounce).
+    runners, slots, busy: how many living runners may take the job, how many jobs they run at once, and how many of
+    these places are taken.
     served: queues that living runners serve, asked only where none serves the job's; None where no runner lives at all.
     beat_ms: when the runner that claimed the job last was heard of. ended_a_minute: how many jobs of the queue ended
     lately. ahead: how many jobs are claimed before this one, as exactly as `precision` says; of a job of a group, how
     many jobs of that group. group: "" for none. hold, strikes, full_…, spent_…: what keeps the jobs of the group, or of
     the queue, from starting now. parents: of the jobs that a blocked job waits for, or by which a job was ended, the
-    first.
+    first. has_schedule: whether the queue still has the schedule that queued the job. next_slot_ms: when that queues
+    the next one; None where it is paused or has ended.
     """
 
     record: JobRecord
@@ -65,8 +69,11 @@ class JobFacts(NamedTuple):
     unknown_since_ms: int | None = None
     blocked_since_ms: int | None = None
     callback_by_ms: int | None = None
+    expires_ms: int | None = None
+    due_by_ms: int | None = None
     runners: int = 0
     slots: int = 0
+    busy: int = 0
     served: tuple[str, ...] | None = ()
     beat_ms: int | None = None
     ended_a_minute: int = 0
@@ -81,6 +88,8 @@ class JobFacts(NamedTuple):
     spent_group: SpentRate | None = None
     spent_queue: SpentRate | None = None
     parents: tuple[ParentFacts, ...] = ()
+    has_schedule: bool = False
+    next_slot_ms: int | None = None
 
     @property
     def due_ms(self) -> int | None:

@@ -3,8 +3,9 @@
     facts = await ExplanationFacts(link, keys, runners, lease_s=15.0).of("email-0193…")
     explain(facts).reason       # "waiting_its_turn": lib/jobs/explanation.py
 
-One call of explain.lua, which changes nothing. Only where no runner serves the job's queue are other queues asked too;
-and of a job that waits for others, or was ended by them, the first five of these are looked at in the same way.
+One call of explain.lua, which changes nothing. Of a job that a schedule queued, the schedule is asked about as well.
+Only where no runner serves the job's queue are other queues asked too; and of a job that waits for others, or was ended
+by them, the first five of these are looked at in the same way.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ class ExplanationFacts:
 
     def __init__(self, link: RedisLink, keys: RedisKeys, runners: Runners, *, lease_s: float) -> None:
         """lease_s: how long after a beat a runner counts as alive that did not register a lease of its own."""
+        self._link = link
         self._keys = keys
         self._scripts = Scripts(link)
         self._runners = runners
@@ -45,6 +47,8 @@ class ExplanationFacts:
     async def of(self, job_id: str) -> JobFacts:
         """Raises JobNotFound."""
         facts = await self._read(job_id, MOST_SEARCHED, MOST_LOOKED_INTO, has_edges=True)
+        if facts.record.spec is not None and facts.record.spec.schedule:
+            facts = await self._with_schedule(facts, facts.record.spec.schedule)
         if needs_runner(facts):
             return facts._replace(served=await self._served())
         edges = edges_to_show(facts.record)[:MOST_PARENTS]
@@ -73,6 +77,15 @@ class ExplanationFacts:
         except RedisKeysBroken:
             return ParentFacts(edge, trouble=f"keys of the queue {queue_of(edge.parent_id)} are broken")
 
+    async def _with_schedule(self, facts: JobFacts, schedule: str) -> JobFacts:
+        """The facts with those of the schedule that queued the job. It lies in the job's queue, unless it was changed
+        since."""
+        queue = facts.record.queue
+        with understood(queue):
+            slot = await self._link.call("ZSCORE", self._keys.slots(queue), schedule)
+        # Redis gives the score of a schedule that is paused or has ended as inf.
+        return facts._replace(has_schedule=slot is not None, next_slot_ms=optional_number(slot))
+
     async def _served(self) -> tuple[str, ...] | None:
         if not await self._runners.count_alive():
             return None
@@ -88,8 +101,11 @@ def _facts(job_id: str, found: dict[str, Any]) -> JobFacts:
         unknown_since_ms=optional_number(found["unknown_since"]),
         blocked_since_ms=optional_number(found["blocked_since"]),
         callback_by_ms=optional_number(found["callback_by"]),
+        expires_ms=optional_number(found["expires"]),
+        due_by_ms=optional_number(found["due_by"]),
         runners=found["runners"],
         slots=found["slots"],
+        busy=found["busy"],
         beat_ms=optional_number(found["beat"]),
         ended_a_minute=_ended_a_minute(found),
         ahead=found["before"] if isinstance(found["before"], int) else None,

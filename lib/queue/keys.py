@@ -171,6 +171,9 @@ class RedisKeys:
     def limits(self, queue: str) -> str:
         return self.base(queue) + "limits"
 
+    def slots(self, queue: str) -> str:
+        return f"{self.base(queue)}slots"
+
     def schedule(self, queue: str, name: str) -> str:
         return f"{self.base(queue)}schedule:{name}"
 

@@ -23,7 +23,7 @@ from lib.handlers.webhook import signature, webhook_payload
 from lib.http1.client import url
 from lib.http1.server.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
-from lib.jobs import failure, masking, queue_settings, registry, request_fields, result, start_limits
+from lib.jobs import explanation, failure, masking, queue_settings, registry, request_fields, result, start_limits
 from lib.jobs.backoff import DEFAULT_BACKOFF
 from lib.jobs.graph_reader import MOST_IN_THEN
 from lib.jobs.group import GROUP_NAME
@@ -461,6 +461,13 @@ class Facts(unittest.TestCase):
         self.assertEqual(group, {*self.properties("Group")})
         self.assertEqual({*queue_settings.shown({})["groups"]}, {*self.properties("GroupLimits")})
         self.assertEqual({*self.properties("GroupLimits")}, {*self.properties("GroupLimitsWish")})
+
+    def test_the_words_of_an_explanation(self) -> None:
+        said = self.properties("Explanation")["reason"]["description"]
+        self.assertEqual([*explanation.REASONS], re.findall(r"^- `(\w+)`:", said, re.MULTILINE))
+        self.assertEqual([*explanation.ETA_FROM], CONTRACT.schema("EtaFrom")["enum"])
+        words = [*dict.fromkeys(explanation.AHEAD_PRECISION.values())]
+        self.assertEqual(words, CONTRACT.schema("AheadPrecision")["enum"])
 
     def test_what_is_cut_and_kept(self) -> None:
         job = self.properties("Job")

@@ -4,7 +4,7 @@ import unittest
 from typing import Any
 
 from lib.jobs.backoff import Backoff
-from lib.jobs.explanation import REASONS, Explanation, explain, needs_runner
+from lib.jobs.explanation import ETA_FROM, REASONS, Explanation, explain, needs_runner
 from lib.jobs.explanation_words import span_text
 from lib.jobs.group_strikes import GroupStrikes
 from lib.jobs.job import Attempt, JobRecord
@@ -12,6 +12,7 @@ from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, SpentRate
 from lib.jobs.spec import JobSpec
 from lib.jobs.start_limits import Rate
 from lib.tracing import NO_TRACE
+from tests.processes import ROOT
 
 NOW_MS = 1_795_438_200_000
 NOW, IN_40_S, AGO_12_S = "2026-11-23T12:50:00.000Z", "2026-11-23T12:50:40.000Z", "2026-11-23T12:49:48.000Z"
@@ -194,8 +195,9 @@ class Ready(unittest.TestCase):
                 reason="waiting_its_turn",
                 detail="811 jobs of email are before it; 40 a minute ended there lately, with 2 runners for 40 at once",
                 ahead=811,
-                is_ahead_at_least=False,
+                ahead_precision="exact",
                 eta_s=1217,
+                eta_from="ends_of_last_minute",
                 since_ms=NOW_MS - 12_000,
                 until_ms=None,
                 state="ready",
@@ -214,17 +216,48 @@ class Ready(unittest.TestCase):
 
     def test_it_says_how_exactly_its_place_is_known(self) -> None:
         words = {
-            ("exact", 0): "it is the next of email;",
-            ("most", 8110): "at most 8,110 jobs of email are before it (some of them may have been cancelled);",
-            ("least", 10_000): "10,000 jobs of email or more are before it;",
-            ("taken", 0): "a worker has just taken it",
-            ("none", None): "it stands in no list of email",
+            ("exact", 0, "exact"): "it is the next of email;",
+            (
+                "most",
+                8110,
+                "at_most",
+            ): "at most 8,110 jobs of email are before it (some of them may have been cancelled);",
+            ("least", 10_000, "at_least"): "10,000 jobs of email or more are before it;",
+            ("taken", 0, "exact"): "a worker has just taken it",
+            ("none", None, None): "it stands in no list of email",
         }
-        for (precision, ahead), begin in words.items():
+        for (precision, ahead, told), begin in words.items():
             found = explained("ready", facts={"ahead": ahead, "precision": precision})
             with self.subTest(precision):
                 self.assertTrue(found.detail.startswith(begin), found.detail)
-                self.assertEqual((ahead, precision == "least"), (found.ahead, found.is_ahead_at_least))
+                self.assertEqual((ahead, told), (found.ahead, found.ahead_precision))
+
+    def test_it_says_how_an_estimate_was_made(self) -> None:
+        place: dict[str, Any] = {"ahead": 1, "precision": "exact"}
+        found = [
+            explained("ready", facts=facts)
+            for facts in (
+                {**place, "ended_a_minute": 40},
+                {**place, "spent_queue": SpentRate(Rate(1, 1000), NOW_MS)},
+                {"ahead": 0, "precision": "taken"},
+                place,
+            )
+        ]
+
+        self.assertEqual(
+            [(2, "ends_of_last_minute"), (1, "rate"), (0, "taken"), (None, None)],
+            [(one.eta_s, one.eta_from) for one in found],
+        )
+        self.assertEqual([*ETA_FROM], [one.eta_from for one in found[:3]])
+
+    def test_it_says_how_many_places_are_taken(self) -> None:
+        for busy, end in (
+            (0, "for 40 at once"),
+            (31, "at once, 31 of which are taken"),
+            (40, "at once, and all are taken"),
+        ):
+            found = explained("ready", facts={"ahead": 1, "precision": "exact", "busy": busy})
+            self.assertTrue(found.detail.endswith(end), found.detail)
 
 
 class Limited(unittest.TestCase):
@@ -340,6 +373,11 @@ class Table(unittest.TestCase):
             " group_paused no_worker suspected held concurrency_limited rate_limited waiting_its_turn",
             " ".join(REASONS),
         )
+
+    def test_for_each_of_them_a_test_makes_a_job_wait_in_redis(self) -> None:
+        tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests/redis").glob("test_explain*.py"))
+
+        self.assertEqual([], [reason for reason in REASONS if f'"{reason}"' not in tests])
 
     def test_other_queues_are_asked_about_only_for_a_job_that_is_due_and_has_no_runner(self) -> None:
         asked = {

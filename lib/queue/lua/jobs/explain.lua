@@ -10,7 +10,10 @@
 --      unknown_since  ms since which no runner knows the job's type, or ''
 --      blocked_since  ms since which the job is blocked, or ''
 --      callback_by    ms by which the callback must have come for which the job waits, or ''
---      runners slots  how many living runners may take the job, and how many jobs at once all of them run
+--      expires        ms at which the job is dead if its handler has not started by then, or ''
+--      due_by         of the unique mode debounce: ms after which a further request does not put the job off, or ''
+--      runners slots busy   how many living runners may take the job, how many jobs at once all of them run, and how
+--                     many of these places are taken
 --      beat           ms of the last beat of the runner that claimed the job last, or ''
 --      minute last_minute   counts of this minute and of the last one, as census.lua gives them
 --      before         how many jobs are claimed before this one, of a group: how many of that group, or ''
@@ -34,24 +37,29 @@ local job = base .. 'job:' .. id
 
 local record = record_text(id, true)
 if record == '' then return {} end
-local state, priority, suspect, group, unknown_since, worker, waits =
-  unpack(redis.call('HMGET', job, 'state', 'priority', 'suspect', 'group', 'unknown_since', 'worker', 'waits'))
+local state, priority, suspect, group, unknown_since, worker, waits, due_by = unpack(redis.call('HMGET', job, 'state',
+  'priority', 'suspect', 'group', 'unknown_since', 'worker', 'waits', 'due_by'))
 local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
 group = group or ''
 
--- `runners` and `slots` of the reply. An isolation runner takes suspects alone, and others start one where one waits.
+-- `runners`, `slots` and `busy` of the reply. An isolation runner takes suspects alone, and others start one where one
+-- waits.
 local function living()
-  local runners, slots = 0, 0
+  local runners, slots, busy = 0, 0, 0
   local registered = redis.call('HGETALL', base .. 'workers')
   for i = 1, #registered, 2 do
     local runner, about = registered[i], registered[i + 1]
     local may_take = suspect or not is_isolation_runner(runner)
     if may_take and is_alive(about, redis.call('HGET', base .. 'beats', runner), lease_ms) then
       runners = runners + 1
-      slots = slots + (tonumber(string.match(about, '"concurrency":(%d+)')) or 1)
+      local most = tonumber(string.match(about, '"concurrency":(%d+)')) or 1
+      slots = slots + most
+      -- A runner may hold more: it claims short jobs ahead of a free slot. WHY pcall: somebody broke the list.
+      local held = redis.pcall('LLEN', base .. 'active:' .. runner)
+      busy = busy + math.min(most, tonumber(held) or 0)
     end
   end
-  return runners, slots
+  return runners, slots, busy
 end
 
 local seen = {group_paused = '', held = '', full_group = '', full_queue = '', spent_group = '', spent_queue = ''}
@@ -70,7 +78,7 @@ end
 local minute = math.floor(now_ms / 60000)
 local function joined(n) return table.concat(redis.call('HGETALL', base .. 'minute:' .. n), '\31') end
 local before, precision = job_place(id, group, state, priority, suspect, most_searched, most_looked_into)
-local runners, slots = living()
+local runners, slots, busy = living()
 local beat = worker and redis.call('HGET', base .. 'beats', worker)
 local reply = {
   'record', record,
@@ -80,8 +88,11 @@ local reply = {
   'unknown_since', unknown_since or '',
   'blocked_since', state == 'blocked' and score_in('blocked', id) or '',
   'callback_by', callback_by,
+  'expires', score_in('expiring', id),
+  'due_by', due_by or '',
   'runners', runners,
   'slots', slots,
+  'busy', busy,
   'beat', beat and string.match(beat, ':(%d+)$') or '',
   'minute', joined(minute),
   'last_minute', joined(minute - 1),
