@@ -79,9 +79,12 @@ def explain(facts: JobFacts) -> Explanation:
 
 
 def _also(facts: JobFacts) -> list[str]:
-    """What is said beside every reason: how long the job may wait, and the schedule that it comes from."""
-    is_waiting = facts.record.state not in FINISHED and facts.record.state != "active"
-    return [*(words.limits_text(facts) if is_waiting else ()), *words.schedule_text(facts)]
+    """What is said beside every reason: what was decided about the job, how long it may wait, and its schedule."""
+    said: list[str] = []
+    if facts.record.state not in FINISHED:
+        said += words.no_more_text(facts)
+        said += words.limits_text(facts) if facts.record.state != "active" else []
+    return said + words.schedule_text(facts)
 
 
 def _reason_of(facts: JobFacts) -> str:

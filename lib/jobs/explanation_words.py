@@ -12,6 +12,7 @@ from lib.jobs.group_strikes import GroupStrikes
 from lib.jobs.job import JobRecord
 from lib.jobs.job_facts import FullLimit, JobFacts, SpentRate
 from lib.jobs.masking import known_secrets, masked_error
+from lib.jobs.state import BLOCKED
 from lib.jobs.timestamps import LAST_MS, timestamp
 
 ERROR_CHARS = 300
@@ -128,6 +129,17 @@ def limits_text(facts: JobFacts) -> list[str]:
         said.append(f"it is dead if it has not begun by {until_text(facts, facts.expires_ms)} (expires_in_s)")
     if facts.record.gives_up_ms is not None:
         said.append(f"no attempt begins after {at(facts.record.gives_up_ms)} (give_up_after_s)")
+    return said
+
+
+def no_more_text(facts: JobFacts) -> list[str]:
+    """What was decided about a job that has not ended."""
+    said = []
+    record, by = facts.record, facts.superseded_by
+    if record.state == BLOCKED and record.cancel_requested_ms is not None:
+        said.append(f"it was asked to stop at {at(record.cancel_requested_ms)}, and ends when its jobs have ended")
+    if by:
+        said.append(f"no attempt comes after this one, because {by} has taken its unique key")
     return said
 
 

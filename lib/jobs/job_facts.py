@@ -50,7 +50,8 @@ class JobFacts(NamedTuple):
 
     is_suspect: the job was aboard two runners that crashed, and waits to run alone. unknown_since_ms: since when no
     runner knows its type. expires_ms: when it is dead if its handler has not started; None where that is no danger.
-    due_by_ms: until when further requests may put it off (unique mode debounce).
+    due_by_ms: until when further requests may put it off (unique mode debounce). superseded_by: the later job that took
+    its unique key while it ran; "" for none.
     runners, slots, busy: how many living runners may take the job, how many jobs they run at once, and how many of
     these places are taken.
     served: queues that living runners serve, asked only where none serves the job's; None where no runner lives at all.
@@ -71,6 +72,7 @@ class JobFacts(NamedTuple):
     callback_by_ms: int | None = None
     expires_ms: int | None = None
     due_by_ms: int | None = None
+    superseded_by: str = ""
     runners: int = 0
     slots: int = 0
     busy: int = 0

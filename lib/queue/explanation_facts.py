@@ -103,6 +103,7 @@ def _facts(job_id: str, found: dict[str, Any]) -> JobFacts:
         callback_by_ms=optional_number(found["callback_by"]),
         expires_ms=optional_number(found["expires"]),
         due_by_ms=optional_number(found["due_by"]),
+        superseded_by=shown_text(found["superseded"]).partition(" ")[2],
         runners=found["runners"],
         slots=found["slots"],
         busy=found["busy"],

@@ -10,6 +10,7 @@ from tests.redis.case import ERROR
 from tests.redis.schedule_case import ScheduleCase, every
 from tests.redis.test_callbacks import AN_HOUR_S, CallbackCase
 from tests.redis.test_explain import ExplainCase
+from tests.redis.test_replace import ReplaceCase
 
 
 class Callbacks(ExplainCase, CallbackCase):
@@ -91,6 +92,22 @@ class Beside(ExplainCase):
         found = await self.explained(job_id)
 
         self.assertEqual(("finished", f"cancelled at {at(found.since_ms)}"), found[:2])
+
+
+class Superseded(ExplainCase, ReplaceCase):
+    async def test_one_whose_place_another_took_gets_no_further_attempt_and_that_one_waits_for_its_end(self) -> None:
+        lease, job = await self.running(1)
+        second = await self.post(2)
+
+        first, new = await self.explained(job.job_id), await self.explained(second.job_id)
+        await self.end(lease, job, "fail", delay_s=0)
+        ended = await self.explained(job.job_id)
+
+        self.assertEqual(["running", "waiting_for_jobs", "finished"], [one.reason for one in (first, new, ended)])
+        taken = f"no attempt comes after this one, because {second.job_id} has taken its unique key"
+        self.assertTrue(first.detail.endswith(taken), first.detail)
+        self.assertIn(f"1 of 1 job has not ended: {job.job_id} (active for ", new.detail)
+        self.assertIn("superseded: ", ended.detail)
 
 
 class Scheduled(ExplainCase, ScheduleCase):

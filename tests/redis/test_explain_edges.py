@@ -91,6 +91,15 @@ class Explained(EdgedCase):
         self.assertIn(f"the job by which it begins has not begun itself: {workflow} (blocked for 0.", member.detail)
         self.assertTrue(after.detail.startswith("1 of 2 jobs has not ended: b (active for 0."), after.detail)
 
+    async def test_a_workflow_that_is_to_stop_says_so(self) -> None:
+        workflow, _ = await self.workflow("ma", "nb")
+        await self.job_store.cancel(workflow)
+
+        found = await self.explained(workflow)
+
+        self.assertEqual("waiting_for_jobs", found.reason)
+        self.assertRegex(found.detail, r"; it was asked to stop at \S+, and ends when its jobs have ended$")
+
     async def test_a_job_that_its_parent_ended_says_which_and_why(self) -> None:
         parent = await self.enqueue()
         waits = await self.waits_for(f"c{parent} fetch")

@@ -25,6 +25,16 @@ class Beside(unittest.TestCase):
         late = explained("delayed", facts={"due_by_ms": NOW_MS}, run_at_ms=NOW_MS + 1)
         self.assertTrue(late.detail.endswith("under its unique key puts it off, no more"), late.detail)
 
+    def test_what_was_decided_about_a_job_that_has_not_ended(self) -> None:
+        for state in ("active", "blocked", "cancelled"):
+            found = explained(state, facts={"superseded_by": "email-2"}, cancel_requested_ms=NOW_MS)
+            with self.subTest(state):
+                last = "no attempt comes after this one, because email-2 has taken its unique key"
+                self.assertEqual(state != "cancelled", last in found.detail)
+                self.assertEqual(
+                    state == "blocked", f"stop at {NOW}, and ends when its jobs have ended" in found.detail
+                )
+
     def test_the_schedule_that_queued_it_and_when_that_queues_the_next_one(self) -> None:
         job = record("ready")
         assert job.spec is not None

@@ -12,6 +12,7 @@
 --      callback_by    ms by which the callback must have come for which the job waits, or ''
 --      expires        ms at which the job is dead if its handler has not started by then, or ''
 --      due_by         of the unique mode debounce: ms after which a further request does not put the job off, or ''
+--      superseded     '1760000030000 emails-01a2…': when which later job took this one's unique key, or ''
 --      runners slots busy   how many living runners may take the job, how many jobs at once all of them run, and how
 --                     many of these places are taken
 --      beat           ms of the last beat of the runner that claimed the job last, or ''
@@ -37,8 +38,9 @@ local job = base .. 'job:' .. id
 
 local record = record_text(id, true)
 if record == '' then return {} end
-local state, priority, suspect, group, unknown_since, worker, waits, due_by = unpack(redis.call('HMGET', job, 'state',
-  'priority', 'suspect', 'group', 'unknown_since', 'worker', 'waits', 'due_by'))
+local state, priority, suspect, group, unknown_since, worker, waits, due_by, superseded =
+  unpack(redis.call('HMGET', job, 'state', 'priority', 'suspect', 'group', 'unknown_since', 'worker', 'waits', 'due_by',
+    'superseded'))
 local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
 group = group or ''
 
@@ -90,6 +92,7 @@ local reply = {
   'callback_by', callback_by,
   'expires', score_in('expiring', id),
   'due_by', due_by or '',
+  'superseded', superseded or '',
   'runners', runners,
   'slots', slots,
   'busy', busy,
