@@ -1,4 +1,5 @@
-"""/api/queues and /api/workers: the queues with their counts and settings, and the runners that serve them.
+"""/api/queues/{queue} and /api/workers: a queue with its counts and settings, and the runners that serve queues.
+queue_pages.py lists the queues.
 
 In paths and answers a runner is called a worker: {"id": "web-1.4711.1f3a9c0e", "host": "web-1", "active": 3, …}.
 """
@@ -6,6 +7,7 @@ In paths and answers a runner is called a worker: {"id": "web-1.4711.1f3a9c0e", 
 from typing import Any
 
 from lib.api import idempotency
+from lib.api.shown_queue import present_one_queue
 from lib.errors import QueueNotFound, behind_a_change
 from lib.http1.message import Response
 from lib.ids import QUEUE_NAME
@@ -16,11 +18,10 @@ from lib.json_text import to_json
 from lib.logs.log import Log
 from lib.queue.fleet import UpgradeGate
 from lib.queue.job_store import JobStore
-from lib.queue.queue_store import Census, Limited, Quarantined, QueueStore
+from lib.queue.queue_store import QueueStore
 from lib.queue.runners import RunnerSeen
-from lib.queue.unreadable import Unreadable
 from lib.web import json_body
-from lib.web.json_answer import answer_json, answer_text
+from lib.web.json_answer import answer_json
 from lib.web.router import Call
 
 LIMITS_SINCE = "0.3.0"
@@ -37,23 +38,11 @@ class QueueOperations:
         self._job_store = job_store
         self._log = log
 
-    async def list_all(self, call: Call) -> Response:
-        texts, warnings = [], []
-        async for some in self._queues.census_of_all():
-            for census in some:
-                if isinstance(census, Unreadable):
-                    warnings.append(census.warning)
-                else:
-                    texts.append(to_json(_present(census)))
-        body = f'{{"items":[{",".join(texts)}],"warnings":{to_json(warnings)}}}'
-        return answer_text(200, body)
-
     async def read(self, call: Call) -> Response:
         queue = call.path["queue"]
         check_name(queue)
-        census = _present(await self._queues.census(queue))
-        found = await self._queues.quarantine(queue)
-        return answer_json(200, {**census, "quarantine": [_quarantined(item) for item in found]})
+        census = await self._queues.census(queue)
+        return answer_json(200, present_one_queue(census, await self._queues.quarantine(queue)))
 
     async def change(self, call: Call) -> Response:
         """Change settings. A queue that does not exist yet begins with its first setting, before its first job."""
@@ -128,27 +117,3 @@ def _runner(seen: RunnerSeen) -> dict[str, Any]:
         "active": 0,
         "queues": [],
     }
-
-
-def _present(census: Census) -> dict[str, Any]:
-    return {
-        "name": census.queue,
-        "counts": census.counts,
-        "oldest_ready_age_s": census.oldest_ready_age_s,
-        "per_minute": census.per_minute,
-        "totals": census.totals,
-        "workers": census.workers,
-        **census.settings,
-        "limited": _limited(census.limited),
-    }
-
-
-def _limited(limited: Limited | None) -> dict[str, Any] | None:
-    if limited is None:
-        return None
-    return {"by": limited.by, "until": timestamp(limited.until_ms) if limited.until_ms is not None else None}
-
-
-def _quarantined(item: Quarantined) -> dict[str, Any]:
-    found_at = timestamp(item.found_ms) if item.found_ms is not None else None
-    return {"id": item.job_id, "reason": item.reason, "found_at": found_at}

@@ -20,6 +20,7 @@ from lib.api.job_types import TypeOperations
 from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
 from lib.api.metrics import MetricsOperations
+from lib.api.queue_pages import QueuePages
 from lib.api.queues import QueueOperations
 from lib.api.requests import RequestOperations
 from lib.api.schedules import ScheduleOperations
@@ -33,6 +34,7 @@ _PATCHES = {JSON: None, "application/merge-patch+json": None}
 _LISTING = frozenset({"queue", "state", *FILTERS, "limit", "cursor"})
 _SCHEDULES = frozenset({"queue", "owner", "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "for_s"})
+_QUEUES = frozenset({"sort", "name", "limit", "cursor"})
 _PAGE = frozenset({"limit", "cursor"})
 _HOSTS = frozenset({"queue", "limit", "cursor"})
 _WAIT = frozenset({"wait"})
@@ -46,6 +48,7 @@ class AllOperations(NamedTuple):
     actions: ActionOperations
     types: TypeOperations
     queues: QueueOperations
+    queue_pages: QueuePages
     groups: GroupOperations
     schedules: ScheduleOperations
     events: EventOperations
@@ -65,7 +68,7 @@ def routes(operations: AllOperations) -> tuple[Route, ...]:
         Route("GET", "/api/jobs/{job_id}/explain", "explainJob", operations.explain.explain, scope="read"),
         Route("GET", "/api/requests/{request_id}", "readRequest", operations.requests.read, _PAGE, scope="read"),
         Route("GET", "/api/types", "listTypes", operations.types.list_all, scope="read"),
-        *_queue_routes(operations.queues, operations.actions),
+        *_queue_routes(operations.queues, operations.queue_pages, operations.actions),
         *_group_routes(operations.groups),
         Route("GET", "/api/hosts", "listHosts", operations.hosts.list_page, _HOSTS, scope="read"),
         Route("GET", "/api/workers", "listWorkers", operations.queues.workers, scope="read"),
@@ -103,9 +106,9 @@ def _job_routes(jobs: JobOperations, batches: BatchOperations, actions: ActionOp
     )
 
 
-def _queue_routes(queues: QueueOperations, actions: ActionOperations) -> tuple[Route, ...]:
+def _queue_routes(queues: QueueOperations, pages: QueuePages, actions: ActionOperations) -> tuple[Route, ...]:
     return (
-        Route("GET", "/api/queues", "listQueues", queues.list_all, scope="read"),
+        Route("GET", "/api/queues", "listQueues", pages.list_page, _QUEUES, scope="read"),
         Route("GET", "/api/queues/{queue}", "readQueue", queues.read, scope="read"),
         Route(
             "PATCH",

@@ -35,6 +35,7 @@ from lib.api.job_wait import JobWait
 from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
 from lib.api.metrics import MetricsOperations
+from lib.api.queue_pages import QueuePages
 from lib.api.queues import QueueOperations
 from lib.api.requests import RequestOperations
 from lib.api.routes import AllOperations, routes
@@ -63,6 +64,7 @@ from lib.queue.meters import Meters
 from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_beginnings import FirstSettings
 from lib.queue.queue_store import QueueStore
+from lib.queue.recent_census import RecentCensus
 from lib.queue.schedule_store import ScheduleStore
 from lib.queue.told_log import logged_notices
 from lib.redis_link.link import open_link
@@ -194,6 +196,7 @@ def _operations(
         actions=ActionOperations(stores.jobs, search, stores.queues, log),
         types=TypeOperations(types),
         queues=QueueOperations(stores.queues, stores.jobs, gate, log),
+        queue_pages=QueuePages(stores.queues, RecentCensus(stores.queues)),
         groups=GroupOperations(stores.queues.groups, gate, log),
         schedules=ScheduleOperations(stores.schedules, stores.jobs, types, ids, gate, log),
         events=EventOperations(stores.events, stores.jobs, drain),
