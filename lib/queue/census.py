@@ -32,6 +32,7 @@ class Census(NamedTuple):
     lines: how many groups wait for their turn (waiting), for a job of theirs to end (full), or for a time (resting),
     and how many of the latter are held by a job of theirs (held); how many have strikes, with ready jobs or without
     (struck); empty where the queue has no groups. dead_lately: jobs that have died within an hour, and are dead still.
+    at_ms: Redis' clock when the queue was counted.
     """
 
     queue: str
@@ -44,6 +45,12 @@ class Census(NamedTuple):
     limited: Limited | None
     lines: Mapping[str, int]
     dead_lately: int
+    at_ms: int
+
+    @property
+    def oldest_ready_ms(self) -> int | None:
+        """Since when the oldest ready job waits; None where none does."""
+        return None if self.oldest_ready_age_s is None else self.at_ms - round(self.oldest_ready_age_s * 1000)
 
     @property
     def totals(self) -> dict[str, int]:
@@ -81,6 +88,7 @@ def census_from(queue: str, reply: list[Any]) -> Census:
         limited=_limited(shown_text(found["limited"])),
         lines=counters(found["lines"]),
         dead_lately=int(found["dead_lately"]),
+        at_ms=now_ms,
     )
 
 

@@ -7,7 +7,7 @@ wb:runners                    ZSET    runner -> ms until which it counts as livi
 wb:schedules                  HASH    schedule -> the queue in whose slot it lies: where to look for it. Never the truth
 wb:declared                   ZSET    "<schedule> <digest>" of what workers' code declares -> ms until which that counts
 wb:replacements               HASH    reason -> how many runners were replaced for it (RUNNER_MAX_JOBS, RUNNER_MAX_MB)
-wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
+wb:warnings                   ZSET    "<text> [<code> since <time>]" -> ms until which it holds; what runners find wrong
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
 wb:{q}:ready:high|normal|low  LIST    ids of ready jobs; they enter at the left end, and the right end is next
 wb:{q}:line:<priority>:<group>  LIST  ids of ready jobs of a group, as in ready:*; see lua/parts/lines.lua

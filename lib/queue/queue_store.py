@@ -28,6 +28,7 @@ from lib.queue.unreadable import Unreadable, each_readable, understood
 from lib.queue.untold import UntoldNotices
 from lib.queue.upkeep_steps import UpkeepSteps
 from lib.redis_link.link import RedisLink
+from lib.warning_codes import HealthWarning
 
 LEASE_S = 15.0  # The setting's default.
 REMOVED_KNOWN_S = 86_400
@@ -106,11 +107,15 @@ class QueueStore:
         for some in in_batches(await self.names()):
             yield await self.census_of(some)
 
-    async def unserved(self, known: Iterable[str]) -> list[str]:
-        """A sentence for each queue of `some_names` in which jobs wait and which no runner serves."""
+    async def unserved(self, known: Iterable[str]) -> list[HealthWarning]:
+        """A warning for each queue of `some_names` in which jobs wait and which no runner serves."""
         return [
-            f"{_jobs_wait(one.counts['ready'])} in the queue {one.queue}, which no worker serves: "
-            "name it in WORKER_QUEUES"
+            HealthWarning(
+                "queue_unserved",
+                f"{_jobs_wait(one.counts['ready'])} in the queue {one.queue}, which no worker serves",
+                one.queue,
+                one.oldest_ready_ms,
+            )
             for one in await self.census_of(await self.some_names(known))
             if not isinstance(one, Unreadable) and not one.workers and one.counts["ready"]
         ]

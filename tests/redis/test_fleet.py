@@ -158,7 +158,9 @@ class Versions(RedisCase):
 
         told = mixed_warning(versions_of([RUNNER, SUPERVISOR, SERVER, RUNNER._replace(version="")]))
 
-        self.assertIn("(before 0.2.0: 0 servers, 0 supervisors, 1 runners; 0.2.0: 1 servers, 0 super", told or "")
+        assert told is not None
+        self.assertEqual("versions_mixed", told.code)
+        self.assertIn("(before 0.2.0: 0 servers, 0 supervisors, 1 runners; 0.2.0: 1 servers, 0 super", told.text)
 
 
 class OfASupervisor(RedisCase):

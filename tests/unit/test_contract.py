@@ -446,7 +446,7 @@ class Facts(unittest.TestCase):
         self.assertEqual(list(STATES), CONTRACT.schema("Queue")["properties"]["counts"]["required"])
         self.assertEqual(MAX_DEPTH, self.properties("QueueChange")["max_depth"]["maximum"])
         self.assertEqual(MAX_DEPTH, self.properties("Queue")["max_depth"]["maximum"])
-        census = Census("q", {}, 0, None, QUIET, {}, queue_settings.shown({}), None, {}, 0)
+        census = Census("q", {}, 0, None, QUIET, {}, queue_settings.shown({}), None, {}, 0, 0)
         shown = present_one_queue(census._replace(counts=dict.fromkeys(STATES, 0)), [])
         self.assertEqual([], list(CONTRACT.faults(shown, CONTRACT.schema("Queue"))))
         self.assertEqual({*shown}, {*self.properties("Queue")})

@@ -5,7 +5,7 @@ import unittest
 from lib.queue.census import Census
 
 TALLIES = {"completed email": 12, "completed sms": 3, "dead email": 1, "enqueued": 5, "completed other": 2}
-CENSUS = Census("q", {}, 0, None, {}, TALLIES, {}, None, {}, 0)
+CENSUS = Census("q", {}, 0, None, {}, TALLIES, {}, None, {}, 0, 0)
 
 
 class Totals(unittest.TestCase):

@@ -13,7 +13,7 @@ QUIET = {"enqueued": 0, "completed": 0, "retried": 0, "dead": 0, "cancelled": 0}
 def census(ready: int = 0, *, workers: int = 1, is_paused: bool = False, oldest_s: float | None = None) -> Census:
     counts: dict[str, int] = {**dict.fromkeys(STATES, 0), "ready": ready}
     settings = queue_settings.shown({"paused": "1"} if is_paused else {})
-    return Census("q", counts, workers, oldest_s, QUIET, {}, settings, None, {}, 0)
+    return Census("q", counts, workers, oldest_s, QUIET, {}, settings, None, {}, 0, 0)
 
 
 def attempts(completed: int, retried: int, dead: int = 0) -> Census:
