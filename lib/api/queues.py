@@ -1,8 +1,4 @@
-"""/api/queues/{queue} and /api/workers: a queue with its counts and settings, and the runners that serve queues.
-queue_pages.py lists the queues.
-
-In paths and answers a runner is called a worker: {"id": "web-1.4711.1f3a9c0e", "host": "web-1", "active": 3, …}.
-"""
+"""/api/queues/{queue}: a queue with its counts and settings, and how they change. queue_pages.py lists all queues."""
 
 from typing import Any
 
@@ -13,13 +9,11 @@ from lib.http1.message import Response
 from lib.ids import QUEUE_NAME
 from lib.jobs import queue_settings
 from lib.jobs.job import NO_KEY, Keyed
-from lib.jobs.timestamps import timestamp
 from lib.json_text import to_json
 from lib.logs.log import Log
 from lib.queue.fleet import UpgradeGate
 from lib.queue.job_store import JobStore
 from lib.queue.queue_store import QueueStore
-from lib.queue.runners import RunnerSeen
 from lib.web import json_body
 from lib.web.json_answer import answer_json
 from lib.web.router import Call
@@ -80,40 +74,8 @@ class QueueOperations:
         self._log.info("queue.removed", f"Queue {queue} removed", request_id=call.request_id, queue=queue)
         return Response(204)
 
-    async def workers(self, call: Call) -> Response:
-        return answer_json(200, {"items": await runners(self._queues)})
-
 
 def check_name(queue: str) -> None:
     """Raises QueueNotFound for what can't be a queue's name."""
     if not QUEUE_NAME.fullmatch(queue):
         raise QueueNotFound("that can't be a queue's name: a-z, 0-9, _ and -, 64 at most")
-
-
-async def runners(queues: QueueStore) -> list[dict[str, Any]]:
-    """Every live runner as the API shows it, with the queues that it serves, sorted by id."""
-    found: dict[str, dict[str, Any]] = {}
-    async for queue, rostered in queues.runners.rosters():
-        for seen in rostered:
-            runner = found.setdefault(seen.runner_id, _runner(seen))
-            runner["queues"].append(
-                {"queue": queue, "concurrency": seen.about.get("concurrency"), "active": seen.active}
-            )
-            runner["active"] += seen.active
-            ages = [age for age in (runner["last_beat_age_s"], seen.beat_age_s) if age is not None]
-            runner["last_beat_age_s"] = min(ages, default=None)
-    return [found[runner_id] for runner_id in sorted(found)]
-
-
-def _runner(seen: RunnerSeen) -> dict[str, Any]:
-    started_ms = seen.about.get("started_ms")
-    return {
-        "id": seen.runner_id,
-        "host": seen.about.get("host"),
-        "pid": seen.about.get("pid"),
-        "version": seen.about.get("version"),
-        "started_at": timestamp(started_ms) if type(started_ms) is int else None,
-        "last_beat_age_s": seen.beat_age_s,
-        "active": 0,
-        "queues": [],
-    }

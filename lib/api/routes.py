@@ -25,6 +25,7 @@ from lib.api.queues import QueueOperations
 from lib.api.requests import RequestOperations
 from lib.api.schedules import ScheduleOperations
 from lib.api.system import SystemOperations
+from lib.api.workers import WorkerOperations
 from lib.api.workflows import WorkflowOperations
 from lib.prometheus import CONTENT_TYPE
 from lib.web.router import JSON, CallbackOperation, Route
@@ -49,6 +50,7 @@ class AllOperations(NamedTuple):
     types: TypeOperations
     queues: QueueOperations
     queue_pages: QueuePages
+    workers: WorkerOperations
     groups: GroupOperations
     schedules: ScheduleOperations
     events: EventOperations
@@ -71,7 +73,7 @@ def routes(operations: AllOperations) -> tuple[Route, ...]:
         *_queue_routes(operations.queues, operations.queue_pages, operations.actions),
         *_group_routes(operations.groups),
         Route("GET", "/api/hosts", "listHosts", operations.hosts.list_page, _HOSTS, scope="read"),
-        Route("GET", "/api/workers", "listWorkers", operations.queues.workers, scope="read"),
+        Route("GET", "/api/workers", "listWorkers", operations.workers.list_all, scope="read"),
         *_schedule_routes(operations.schedules),
         *_workflow_routes(operations.workflows),
         *_callback_routes(operations.callbacks),

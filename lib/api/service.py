@@ -41,6 +41,7 @@ from lib.api.requests import RequestOperations
 from lib.api.routes import AllOperations, routes
 from lib.api.schedules import ScheduleOperations
 from lib.api.system import SystemOperations
+from lib.api.workers import WorkerOperations
 from lib.api.workflows import WorkflowOperations
 from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.http1.server.limits import Limits
@@ -52,6 +53,7 @@ from lib.logs.log import Log
 from lib.processes.slot import Alone, Slot
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.caller_rates import CallerRate, CallerRates
+from lib.queue.crews import Crews
 from lib.queue.end_waiters import EndWaiters
 from lib.queue.epochs import Epochs
 from lib.queue.event_stream import EventStream
@@ -167,6 +169,7 @@ class ServiceStores:
         self.events = EventStream(self.link, keys, self.queues)
         self.epochs = Epochs(self.link, keys)
         self.fleet = Fleet(self.link, keys)
+        self.crews = Crews(self.link, keys, lease_s=settings.lease_s)
         self.meters = Meters(self.link, keys)
         rate = CallerRate(*settings.rate_limit) if settings.rate_limit else None
         self.rate_limit = RateLimit(CallerRates(self._rate_link, keys, rate).count_call, *rate) if rate else None
@@ -197,6 +200,7 @@ def _operations(
         types=TypeOperations(types),
         queues=QueueOperations(stores.queues, stores.jobs, gate, log),
         queue_pages=QueuePages(stores.queues, RecentCensus(stores.queues)),
+        workers=WorkerOperations(stores.crews),
         groups=GroupOperations(stores.queues.groups, gate, log),
         schedules=ScheduleOperations(stores.schedules, stores.jobs, types, ids, gate, log),
         events=EventOperations(stores.events, stores.jobs, drain),

@@ -44,7 +44,10 @@ wb:{q}:fading                 ZSET    id of a job that has ended and has a `reta
 wb:{q}:all                    ZSET    id -> ms at which the job was created
 wb:{q}:workers                HASH    runner -> about it, JSON: {"host":"a","pid":7,"concurrency":10,"lease_s":30,…}
 wb:{q}:beats                  HASH    runner -> "<counter>:<ms of the last beat>"
+wb:{q}:vitals                 HASH    runner -> what it told with its last beat: "<bytes of memory> running|draining"
 wb:{q}:graves                 ZSET    runner that was reaped -> ms at which that was
+wb:{q}:epitaphs               HASH    runner that was reaped -> "<how> <jobs taken back> <about it, JSON>", as long
+                                      as its grave (lua/parts/epitaph.lua)
 wb:{q}:cancels:<runner>       SET     ids of running jobs whose cancellation was requested; "!<id>" beside the id where
                                       the handler gets no time to stop; expires
 wb:{q}:expiring               ZSET    id -> ms at which the job is dead if its handler never started
@@ -97,7 +100,7 @@ TYPES = {
     **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots", "unsure", "outside"), "zset"),
     **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
-    **dict.fromkeys(("slot_counts", "followers", "strikes"), "hash"),
+    **dict.fromkeys(("slot_counts", "followers", "strikes", "vitals", "epitaphs"), "hash"),
     **dict.fromkeys(("full", "running:"), "set"),
     **dict.fromkeys(("epoch", "keeper", "deputy"), "string"),
     **dict.fromkeys(("events", "notices"), "stream"),

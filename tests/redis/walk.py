@@ -444,11 +444,13 @@ class Walk:
         """A runner dies or leaves, and another one comes."""
         runner = self._runner()
         assert runner is not None
-        await self._call("beat", runner)
+        await self._call("beat", runner, "48234496 running")
         seen = await self._link.call("HGET", self._base + "beats", runner) if self._rng.random() < 0.3 else b""
         reply: Any = [b"more"]
         while reply[0]:
-            reply = await self._call("reap", runner, seen, self._rng.choice(("1", "1", "")), 3, self._rng.randint(1, 5))
+            reply = await self._call(
+                "reap", runner, seen, self._rng.choice(("1", "1", "killed", "")), 3, self._rng.randint(1, 5)
+            )
             seen = b""
         self.over += [(runner, job_id, token, b"0") for job_id, token in self.held.pop(runner).items()]
         assert await self._ask(runner, 1, "ready") == b"reaped"
@@ -572,6 +574,7 @@ class Walk:
         await self._call("follow", newest, 10)
         await self._call("meter")
         await self._call("roster", LEASE_MS)
+        await self._call("crew", LEASE_MS, 5, 5)
         await self._call("observe", runner, next(self._numbers), "wait 1 noop", 1)
         return "nothing"
 

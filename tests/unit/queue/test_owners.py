@@ -49,7 +49,14 @@ PLACES = {
 # Keys that hold no ids of jobs, or not the place of one.
 OTHERS = {
     *("base", "moved", "unpack", "base .. ARGV", "base .. 'minute:' .. digits"),
-    *("base .. post", "base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
+    *(
+        "base .. post",
+        "base .. 'graves'",
+        "base .. 'epitaphs'",
+        "base .. 'vitals'",
+        "base .. 'quarantine'",
+        "base .. 'log:' .. id",
+    ),
     # A rate's window, keys that somebody broke, and what a removed queue leaves behind.
     *("key", "base .. name", "base .. name .. group", "base .. 'running:'"),
     # Schedules, which are no jobs.
