@@ -13,7 +13,7 @@ from lib.jobs.schedule_tree import with_masks
 from lib.jobs.shown import seconds_of
 from lib.jobs.timestamps import LAST_MS, timestamp
 from lib.jobs.zones import UnknownZone
-from lib.queue.schedule_seen import ScheduleSeen, SlotOutcome
+from lib.queue.schedule_seen import ScheduleRun, ScheduleSeen, SlotOutcome
 
 NEXT_RUNS: Final = 5
 ORPHANED: Final = (
@@ -46,6 +46,7 @@ def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
         "changed_at": _time(seen.changed_ms),
         "next_run_at": _time(slot.due_ms) if slot else None,
         "next_runs": next_runs,
+        "last_runs": [_run(one) for one in seen.runs],
         "outcomes": [_outcome(outcome) for outcome in seen.outcomes],
         "counts": {"fired": seen.fired, "skipped": seen.skipped, "missed": seen.missed},
         "overdue_s": seconds_of(overdue_ms),
@@ -87,6 +88,10 @@ def _times(schedule: Schedule) -> dict[str, Any]:
         "starts_at": _time(schedule.starts_ms),
         "ends_at": _time(schedule.ends_ms),
     }
+
+
+def _run(one: ScheduleRun) -> dict[str, Any]:
+    return {"at": _time(one.at_ms), "job_id": one.job_id, "state": one.state}
 
 
 def _outcome(one: SlotOutcome) -> dict[str, Any]:

@@ -75,9 +75,10 @@ wb:{q}:slot_counts            HASH    fired, skipped, missed -> how many slots o
                                       one; and how late they fired (lua/parts/slot_counts.lua)
 wb:{q}:schedule:<name>        HASH    a schedule: text (JSON, jobs/schedule.py), version, anchor (what every_s counts
                                       from), slot and wall of the next slot, created, changed, last (job), reason (why
-                                      the slot is still due), outcomes (the last ten), counts fired skipped missed,
-                                      code (digests of what job modules have declared, the last written first), lined_up
-                                      (with overlap queue: ids of its jobs that lived at the last slot, by commas)
+                                      the slot is still due), outcomes (the last ten), runs (the last ten jobs), counts
+                                      fired skipped missed, code (digests of what job modules have declared, the last
+                                      written first), lined_up (with overlap queue: ids of its jobs that lived at the
+                                      last slot, by commas)
 wb:{q}:events                 STREAM  an entry for each call of a script that ended jobs (lua/parts/events.lua); while
                                       `listened` exists, for every change of state
 wb:{q}:listened               STRING  exists while somebody reads the whole stream; expires

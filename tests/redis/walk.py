@@ -550,7 +550,7 @@ class Walk:
             assert outcome in (b"fired", b"skipped", b"full"), outcome
             again, *_ = await self._call("fire", *arguments)
             assert again == (b"full" if outcome == b"full" else b"changed"), f"fire answered {outcome}, then {again}"
-            (found,) = [row for row in [await self._call("read_schedules", name)] if len(row) == 17]
+            (found,) = [row for row in [await self._call("read_schedules", name)] if len(row) == 19]
             assert found[1] == name, found
         return "fire"
 
