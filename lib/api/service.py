@@ -197,7 +197,7 @@ def _operations(
         jobs=JobOperations(stores.jobs, search, stores.queues, types, ids, waits, log),
         batches=BatchOperations(stores.jobs, types, ids, log, drain),
         actions=ActionOperations(stores.jobs, search, stores.queues, log),
-        types=TypeOperations(types),
+        types=TypeOperations(types, settings.job_modules),
         queues=QueueOperations(stores.queues, stores.jobs, gate, log),
         queue_pages=QueuePages(stores.queues, RecentCensus(stores.queues)),
         workers=WorkerOperations(stores.crews),
