@@ -22,7 +22,8 @@ from lib.queue.unreadable import Unreadable, each_readable, understood
 from lib.redis_link.link import RedisLink
 
 MOST_JOBS = 50
-MOST_GONE = 200
+MOST_JOBS_OF_A_QUEUE = 200
+MOST_GONE = 100
 _VITALS = re.compile(r"([0-9]{1,15}) (running|draining)")
 _EPITAPH = re.compile(r"([a-z]+) ([0-9]{1,9}) (.*)", re.DOTALL)
 
@@ -40,7 +41,8 @@ class RunningJob(NamedTuple):
 
 class CrewMember(NamedTuple):
     """A living runner of one queue. about: what it registered with. vitals: None of an older version, or before its
-    first beat. active: how many ids it holds. jobs: those that it has had for longest, MOST_JOBS at most."""
+    first beat. active: how many ids it holds. jobs: those that it has had for longest, MOST_JOBS at
+    most, and fewer where many runners serve the queue."""
 
     runner_id: str
     about: dict[str, Any]
@@ -88,7 +90,8 @@ class Crews:
     async def of(self, queue: str) -> Crew:
         """The crew of one queue. Raises RedisKeysBroken."""
         base = self._keys.base(queue)
-        at_ms, living, gone = await self._scripts.call("crew", base, self._lease_ms, MOST_JOBS, MOST_GONE)
+        most = (MOST_JOBS, MOST_JOBS_OF_A_QUEUE, MOST_GONE)
+        at_ms, living, gone = await self._scripts.call("crew", base, self._lease_ms, *most)
         with understood(queue):
             members = (living[at : at + 6] for at in range(0, len(living), 6))
             left = (gone[at : at + 3] for at in range(0, len(gone), 3))

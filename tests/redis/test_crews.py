@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lib.queue.crews import MOST_JOBS, Crew, Crews
+from lib.queue.crews import MOST_JOBS, MOST_JOBS_OF_A_QUEUE, Crew, Crews
 from lib.queue.runners import Vitals
 from tests.redis.case import KEEP_ALL, RedisCase
 
@@ -58,6 +58,19 @@ class Living(CrewCase):
 
         self.assertEqual((MOST_JOBS + 5, MOST_JOBS), (member.active, len(member.jobs)))
         self.assertEqual({*ids[:MOST_JOBS]}, {job.job_id for job in member.jobs})
+
+    async def test_of_many_runners_each_tells_of_its_share(self) -> None:
+        runners = MOST_JOBS_OF_A_QUEUE // 2
+        at_ms, ids = await self.now_ms(), await self.enqueue_many(5)
+        self.client.hset(self.base + "workers", mapping={f"w{number}": "{}" for number in range(runners)})
+        self.client.hset(self.base + "beats", mapping={f"w{number}": f"1:{at_ms}" for number in range(runners)})
+        busy = await self.lease("w0")
+        await busy.claim(5)
+
+        living = {member.runner_id: member for member in (await self.crew()).living}
+
+        self.assertEqual((runners, 5, 2), (len(living), living["w0"].active, len(living["w0"].jobs)))
+        self.assertEqual({*ids[:2]}, {job.job_id for job in living["w0"].jobs})
 
     async def test_what_it_tells_with_its_beat_is_shown(self) -> None:
         await self.lease("a")

@@ -574,7 +574,7 @@ class Walk:
         await self._call("follow", newest, 10)
         await self._call("meter")
         await self._call("roster", LEASE_MS)
-        await self._call("crew", LEASE_MS, 5, 5)
+        await self._call("crew", LEASE_MS, 5, 10, 5)
         await self._call("observe", runner, next(self._numbers), "wait 1 noop", 1)
         return "nothing"
 
