@@ -7,6 +7,7 @@ the zones, which are the host's.
 from collections.abc import Sequence
 from typing import Any, Final
 
+from lib.jobs.clock_notes import clock_notes
 from lib.jobs.cron_text import CronError
 from lib.jobs.schedule import Schedule, ScheduleSlot, Timetable, doubts
 from lib.jobs.schedule_tree import with_masks
@@ -56,10 +57,15 @@ def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
 
 
 def present_preview(schedule: Schedule, now_ms: int, count: int) -> dict[str, Any]:
-    """The next runs that these times would have. Raises UnknownZone."""
+    """The next runs that these times would have, and what changes of the clocks make of them. Raises UnknownZone."""
     timetable = schedule.timetable("preview", now_ms)
     coming = timetable.coming(timetable.first(now_ms), max(count, 2))
-    return {"next_runs": _runs(coming[:count]), "warnings": _doubts(schedule, timetable, coming)}
+    cron, zone = timetable.cron, timetable.zone
+    return {
+        "next_runs": _runs(coming[:count]),
+        "notes": clock_notes(cron, zone, schedule.timezone, now_ms // 1000) if cron is not None else [],
+        "warnings": _doubts(schedule, timetable, coming),
+    }
 
 
 def _coming(seen: ScheduleSeen) -> tuple[list[str | None], list[str]]:
