@@ -49,8 +49,7 @@ one above:
 
 and on the ground, for all: `errors` (every expected failure), `ids`, `tracing` (W3C trace context), `json_text`,
 `prometheus` (histograms and their text), `tls`, `memory` (of this process), `warning_codes` (what /api/health may warn
-of). How to add a field, an endpoint, a
-transition or a setting: CONTRIBUTING.md.
+of). How to add a field, an endpoint, a transition or a setting: CONTRIBUTING.md.
 """
 
 import os
