@@ -5,6 +5,7 @@ JOB_MODULES; a worker snoozes a job whose type it does not know.
 """
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 from lib.http1.message import Response
@@ -19,14 +20,16 @@ from lib.web.router import Call
 class TypeOperations:
     """The operation on job types. The types do not change until the server ends, so the answer is made once."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, modules: Sequence[str]) -> None:
+        """modules: JOB_MODULES, those that the registry's types come from and those that have a doctor alone."""
         self._registry = registry
+        self._modules = list(modules)
         self._body = b""
 
     async def list_all(self, call: Call) -> Response:
         if not self._body:
             items = [_present(job_type) for job_type in self._registry.types]
-            self._body = to_json({"items": items}).encode("utf-8", "replace")
+            self._body = to_json({"items": items, "modules": self._modules}).encode("utf-8", "replace")
         return Response(200, self._body)
 
 
@@ -44,6 +47,7 @@ def _present(job_type: JobType) -> dict[str, Any]:
         "give_up_after_s": seconds_of(job_type.give_up_ms),
         "group_by": job_type.group_by or None,
         "group": job_type.group or None,
+        "group_concurrency": job_type.group_concurrency,
         "schedule": _schedule(job_type.schedule),
         "payload_schema": payload_schema(job_type.annotation),
     }

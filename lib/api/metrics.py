@@ -20,10 +20,11 @@ from lib.jobs.registry import Registry
 from lib.jobs.webhook_defaults import WEBHOOK_TYPE
 from lib.jobs.webhook_outcomes import OUTCOMES
 from lib.prometheus import CONTENT_TYPE, Family, exposition
+from lib.queue.census import Census
 from lib.queue.fleet import Fleet, Program, version_text
 from lib.queue.meters import Counters, Meters, SlotCounts
 from lib.queue.queue_names import in_batches
-from lib.queue.queue_store import Census, QueueStore
+from lib.queue.queue_store import QueueStore
 from lib.queue.unreadable import Unreadable, each_readable
 from lib.web.request_counts import RequestCounts
 from lib.web.router import Call

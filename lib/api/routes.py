@@ -20,11 +20,13 @@ from lib.api.job_types import TypeOperations
 from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
 from lib.api.metrics import MetricsOperations
+from lib.api.queue_pages import QueuePages
 from lib.api.queues import QueueOperations
 from lib.api.requests import RequestOperations
 from lib.api.schedules import ScheduleOperations
 from lib.api.stats import StatsOperations
 from lib.api.system import SystemOperations
+from lib.api.workers import WorkerOperations
 from lib.api.workflows import WorkflowOperations
 from lib.prometheus import CONTENT_TYPE
 from lib.web.router import JSON, CallbackOperation, Route
@@ -34,6 +36,7 @@ _PATCHES = {JSON: None, "application/merge-patch+json": None}
 _LISTING = frozenset({"queue", "state", *FILTERS, "limit", "cursor"})
 _SCHEDULES = frozenset({"queue", "owner", "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "for_s"})
+_QUEUES = frozenset({"sort", "name", "limit", "cursor"})
 _PAGE = frozenset({"limit", "cursor"})
 _HOSTS = frozenset({"queue", "limit", "cursor"})
 _ERRORS = frozenset({"window", "queue", "limit"})
@@ -48,6 +51,8 @@ class AllOperations(NamedTuple):
     actions: ActionOperations
     types: TypeOperations
     queues: QueueOperations
+    queue_pages: QueuePages
+    workers: WorkerOperations
     groups: GroupOperations
     schedules: ScheduleOperations
     events: EventOperations
@@ -68,12 +73,12 @@ def routes(operations: AllOperations) -> tuple[Route, ...]:
         Route("GET", "/api/jobs/{job_id}/explain", "explainJob", operations.explain.explain, scope="read"),
         Route("GET", "/api/requests/{request_id}", "readRequest", operations.requests.read, _PAGE, scope="read"),
         Route("GET", "/api/types", "listTypes", operations.types.list_all, scope="read"),
-        *_queue_routes(operations.queues, operations.actions),
+        *_queue_routes(operations.queues, operations.queue_pages, operations.actions),
         *_group_routes(operations.groups),
         Route("GET", "/api/hosts", "listHosts", operations.hosts.list_page, _HOSTS, scope="read"),
         Route("GET", "/api/stats", "readStats", operations.stats.stats, frozenset({"window", "queue"}), scope="read"),
         Route("GET", "/api/errors", "listErrors", operations.stats.errors, _ERRORS, scope="read"),
-        Route("GET", "/api/workers", "listWorkers", operations.queues.workers, scope="read"),
+        Route("GET", "/api/workers", "listWorkers", operations.workers.list_all, scope="read"),
         *_schedule_routes(operations.schedules),
         *_workflow_routes(operations.workflows),
         *_callback_routes(operations.callbacks),
@@ -108,9 +113,9 @@ def _job_routes(jobs: JobOperations, batches: BatchOperations, actions: ActionOp
     )
 
 
-def _queue_routes(queues: QueueOperations, actions: ActionOperations) -> tuple[Route, ...]:
+def _queue_routes(queues: QueueOperations, pages: QueuePages, actions: ActionOperations) -> tuple[Route, ...]:
     return (
-        Route("GET", "/api/queues", "listQueues", queues.list_all, scope="read"),
+        Route("GET", "/api/queues", "listQueues", pages.list_page, _QUEUES, scope="read"),
         Route("GET", "/api/queues/{queue}", "readQueue", queues.read, scope="read"),
         Route(
             "PATCH",

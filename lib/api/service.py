@@ -35,12 +35,14 @@ from lib.api.job_wait import JobWait
 from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
 from lib.api.metrics import MetricsOperations
+from lib.api.queue_pages import QueuePages
 from lib.api.queues import QueueOperations
 from lib.api.requests import RequestOperations
 from lib.api.routes import AllOperations, routes
 from lib.api.schedules import ScheduleOperations
 from lib.api.stats import StatsOperations
 from lib.api.system import SystemOperations
+from lib.api.workers import WorkerOperations
 from lib.api.workflows import WorkflowOperations
 from lib.errors import RedisKeysBroken, RedisUnavailable
 from lib.http1.server.limits import Limits
@@ -52,6 +54,7 @@ from lib.logs.log import Log
 from lib.processes.slot import Alone, Slot
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.caller_rates import CallerRate, CallerRates
+from lib.queue.crews import Crews
 from lib.queue.end_waiters import EndWaiters
 from lib.queue.epochs import Epochs
 from lib.queue.error_store import ErrorStore
@@ -65,6 +68,7 @@ from lib.queue.meters import Meters
 from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_beginnings import FirstSettings
 from lib.queue.queue_store import QueueStore
+from lib.queue.recent_census import RecentCensus
 from lib.queue.schedule_store import ScheduleStore
 from lib.queue.stats_store import StatsStore
 from lib.queue.told_log import logged_notices
@@ -168,6 +172,7 @@ class ServiceStores:
         self.events = EventStream(self.link, keys, self.queues)
         self.epochs = Epochs(self.link, keys)
         self.fleet = Fleet(self.link, keys)
+        self.crews = Crews(self.link, keys, lease_s=settings.lease_s)
         self.meters = Meters(self.link, keys)
         self.stats = StatsStore(self.link, keys, self.queues)
         self.errors = ErrorStore(self.link, keys, self.queues)
@@ -197,8 +202,10 @@ def _operations(
         jobs=JobOperations(stores.jobs, search, stores.queues, types, ids, waits, log),
         batches=BatchOperations(stores.jobs, types, ids, log, drain),
         actions=ActionOperations(stores.jobs, search, stores.queues, log),
-        types=TypeOperations(types),
+        types=TypeOperations(types, settings.job_modules),
         queues=QueueOperations(stores.queues, stores.jobs, gate, log),
+        queue_pages=QueuePages(stores.queues, RecentCensus(stores.queues)),
+        workers=WorkerOperations(stores.crews),
         groups=GroupOperations(stores.queues.groups, gate, log),
         schedules=ScheduleOperations(stores.schedules, stores.jobs, types, ids, gate, log),
         events=EventOperations(stores.events, stores.jobs, drain),

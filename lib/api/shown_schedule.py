@@ -7,13 +7,14 @@ the zones, which are the host's.
 from collections.abc import Sequence
 from typing import Any, Final
 
+from lib.jobs.clock_notes import clock_notes
 from lib.jobs.cron_text import CronError
 from lib.jobs.schedule import Schedule, ScheduleSlot, Timetable, doubts
 from lib.jobs.schedule_tree import with_masks
 from lib.jobs.shown import seconds_of
 from lib.jobs.timestamps import LAST_MS, timestamp
 from lib.jobs.zones import UnknownZone
-from lib.queue.schedule_seen import ScheduleSeen, SlotOutcome
+from lib.queue.schedule_seen import ScheduleRun, ScheduleSeen, SlotOutcome
 
 NEXT_RUNS: Final = 5
 ORPHANED: Final = (
@@ -46,6 +47,7 @@ def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
         "changed_at": _time(seen.changed_ms),
         "next_run_at": _time(slot.due_ms) if slot else None,
         "next_runs": next_runs,
+        "last_runs": [_run(one) for one in seen.runs],
         "outcomes": [_outcome(outcome) for outcome in seen.outcomes],
         "counts": {"fired": seen.fired, "skipped": seen.skipped, "missed": seen.missed},
         "overdue_s": seconds_of(overdue_ms),
@@ -55,10 +57,15 @@ def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
 
 
 def present_preview(schedule: Schedule, now_ms: int, count: int) -> dict[str, Any]:
-    """The next runs that these times would have. Raises UnknownZone."""
+    """The next runs that these times would have, and what changes of the clocks make of them. Raises UnknownZone."""
     timetable = schedule.timetable("preview", now_ms)
     coming = timetable.coming(timetable.first(now_ms), max(count, 2))
-    return {"next_runs": _runs(coming[:count]), "warnings": _doubts(schedule, timetable, coming)}
+    cron, zone = timetable.cron, timetable.zone
+    return {
+        "next_runs": _runs(coming[:count]),
+        "notes": clock_notes(cron, zone, schedule.timezone, now_ms // 1000) if cron is not None else [],
+        "warnings": _doubts(schedule, timetable, coming),
+    }
 
 
 def _coming(seen: ScheduleSeen) -> tuple[list[str | None], list[str]]:
@@ -87,6 +94,10 @@ def _times(schedule: Schedule) -> dict[str, Any]:
         "starts_at": _time(schedule.starts_ms),
         "ends_at": _time(schedule.ends_ms),
     }
+
+
+def _run(one: ScheduleRun) -> dict[str, Any]:
+    return {"at": _time(one.at_ms), "job_id": one.job_id, "state": one.state}
 
 
 def _outcome(one: SlotOutcome) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from lib import __version__
 from lib.errors import Draining, RedisKeysBroken, RedisUnavailable
 from lib.http1.message import Response
 from lib.jobs.registry import Registry
+from lib.jobs.timestamps import timestamp
 from lib.queue.epochs import Epochs
 from lib.queue.fleet import Fleet, mixed_warning, version_text, versions_of
 from lib.queue.late_schedules import LateSchedules
 from lib.queue.queue_store import QueueStore
 from lib.redis_link import redis_info
 from lib.redis_link.link import RedisLink
+from lib.warning_codes import HealthWarning
 from lib.web.drain import Drain
 from lib.web.json_answer import answer_json
 from lib.web.page import page
@@ -60,30 +62,29 @@ class SystemOperations:
         try:
             state = await redis_info.inspect(self._link)
             body["redis"] |= {"name": state.name, "version": state.version, "latency_ms": state.latency_ms}
-            body["warnings"] = [*self._epochs.warnings, *state.warnings]
+            warnings = [*self._epochs.warnings, *state.warnings]
             with contextlib.suppress(RedisKeysBroken):
                 body["workers"] = await self._queues.runners.count_alive()
                 if body["workers"]:
-                    body["warnings"] += await self._queues.unserved(self._types.queues)
+                    warnings += await self._queues.unserved(self._types.queues)
             with contextlib.suppress(RedisKeysBroken):
-                body["warnings"] += await self._queues.warnings.all()
+                warnings += await self._queues.warnings.all()
             with contextlib.suppress(RedisKeysBroken):
                 programs = await self._fleet.programs()
                 versions = versions_of(programs)
                 body["versions"] = [row._asdict() | {"version": version_text(row.version)} for row in versions]
-                body["warnings"] += filter(None, [mixed_warning(versions)])
+                warnings += filter(None, [mixed_warning(versions)])
                 names = await self._queues.some_names(self._types.queues)
-                body["warnings"] += await self._schedules.warnings(names, programs)
-                body["warnings"] += await self._queues.untold.warnings(names)
+                warnings += await self._schedules.warnings(names, programs)
+                warnings += await self._queues.untold.warnings(names)
         except RedisUnavailable as fault:
             body["status"] = "unavailable"
             body["redis"]["status"] = "down"
-            body["warnings"] = [fault.detail]
+            body["warnings"] = [_present(HealthWarning("redis_away", fault.detail))]
             return answer_json(503, body, [("Retry-After", "2")])
-        if body["workers"] is None:
-            body["warnings"].append("nobody knows how many workers run: somebody broke the set of runners in Redis")
-        if body["workers"] == 0:
-            body["warnings"].append("no worker is running: jobs wait; start one with python worker.py")
+        warnings += _about_workers(body["workers"])
+        # sorted() leaves those of one severity in their order.
+        body["warnings"] = list(map(_present, sorted(warnings, key=lambda one: one.severity != "error")))
         return answer_json(200, body)
 
     async def livez(self, call: Call) -> Response:
@@ -97,3 +98,22 @@ class SystemOperations:
 
     async def contract(self, call: Call) -> Response:
         return page(call.request, self._contract, "application/yaml")
+
+
+def _about_workers(count: int | None) -> list[HealthWarning]:
+    """count: the runners that live; None where that could not be read."""
+    if count is None:
+        text = "nobody knows how many workers run: somebody broke the set of runners in Redis"
+        return [HealthWarning("workers_unknown", text)]
+    return [] if count else [HealthWarning("no_worker", "no worker is running: jobs wait")]
+
+
+def _present(warning: HealthWarning) -> dict[str, Any]:
+    return {
+        "code": warning.code,
+        "severity": warning.severity,
+        "queue": warning.queue or None,
+        "text": warning.text,
+        "what_to_do": warning.what_to_do,
+        "since": None if warning.since_ms is None else timestamp(warning.since_ms),
+    }

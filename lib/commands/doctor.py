@@ -78,7 +78,7 @@ async def _check_redis(link: RedisLink, settings: Settings) -> AsyncIterator[Fin
     state = await redis_info.inspect(link)
     yield Finding(True, f"{state.name} {state.version} answers at {without_password(settings.redis_url)}")
     for warning in state.warnings:
-        yield Finding(False, f"Redis: {warning}")
+        yield Finding(False, f"Redis: {warning.sentence}")
     is_slow = state.latency_ms > SLOW_MS
     advice = "; put it nearer, or look at its SLOWLOG" if is_slow else ""
     yield Finding(not is_slow, f"Redis: a round trip takes {state.latency_ms} ms{advice}")
@@ -95,7 +95,7 @@ async def _check_versions(link: RedisLink, settings: Settings) -> Finding:
     except RedisKeysBroken as fault:
         return Finding(False, f"Versions: {fault.detail}")
     if warning := mixed_warning(versions):
-        return Finding(False, f"Versions: {warning}")
+        return Finding(False, f"Versions: {warning.sentence}")
     return Finding(True, f"Versions: {version_text(versions[0].version)} alone" if versions else "Versions: none runs")
 
 
@@ -104,8 +104,8 @@ async def _check_served(link: RedisLink, settings: Settings) -> AsyncIterator[Fi
     types = registry.load(settings.job_modules, settings)
     queues = QueueStore(link, RedisKeys(settings.key_prefix), lease_s=settings.lease_s)
     unserved = await queues.unserved(types.queues)
-    for sentence in unserved:
-        yield Finding(False, f"Queues: {sentence}")
+    for warning in unserved:
+        yield Finding(False, f"Queues: {warning.sentence}")
     if not unserved:
         yield Finding(True, "Queues: what waits has a worker")
 
@@ -138,9 +138,9 @@ async def _check_schedules(link: RedisLink, settings: Settings) -> AsyncIterator
     warning = zones.tzdata_warning()
     # Where there is no schedule, nobody misses a zone.
     yield Finding(not (warning and index), f"Time zones: {warning or zones.tzdata_text()}")
-    late = [one for some in in_batches(names) for one in await LateSchedules(link, keys).warnings(some, programs)]
-    for sentence in late:
-        yield Finding(False, f"Schedules: {sentence}")
+    late = [found for some in in_batches(names) for found in await LateSchedules(link, keys).warnings(some, programs)]
+    for one in late:
+        yield Finding(False, f"Schedules: {one.sentence}")
     if not late:
         yield Finding(True, f"Schedules: {len(index)}, none of which is overdue" if index else "Schedules: none")
 

@@ -28,6 +28,8 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
+DAY_S: Final = 86_400
+NO_TIME: Final = timedelta()
 YEARS: Final = 40
 """How far an expression is looked ahead. The 29th of February falls on a Sunday once in 28 years, or in 40."""
 
@@ -137,6 +139,30 @@ class Cron(NamedTuple):
             return first_s, second_s if self.is_by_interval else None
         # No clock shows it. With fold 0 Python reads it by the offset before the gap, with fold 1 by the one behind.
         return None if self.is_by_interval else _transition(second_s, first_s, zone), None
+
+
+class ClockChange(NamedTuple):
+    """The clocks of a zone are set at this instant, from one wall time to another: at 01:00 UTC from 02:00 to 03:00."""
+
+    at_s: int
+    wall_before: datetime
+    wall_behind: datetime
+
+    @property
+    def is_forward(self) -> bool:
+        return self.wall_behind > self.wall_before
+
+
+def clock_changes(zone: tzinfo, after_s: int, until_s: int) -> Iterator[ClockChange]:
+    """The changes of the zone's clocks in (after_s, until_s]; of two on one day, a zone whose rules were mended say,
+    perhaps neither."""
+    for low_s in range(after_s, until_s, DAY_S):
+        high_s = min(low_s + DAY_S, until_s)
+        if _offset(low_s, zone) != _offset(high_s, zone):
+            at_s = _transition(low_s, high_s, zone)
+            step = (_offset(at_s, zone) or NO_TIME) - (_offset(at_s - 1, zone) or NO_TIME)
+            behind = wall_of(at_s, zone)
+            yield ClockChange(at_s, behind - step, behind)
 
 
 def wall_of(at_s: int, zone: tzinfo) -> datetime:

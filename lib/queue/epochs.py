@@ -18,7 +18,8 @@ from lib.queue.keys import RedisKeys
 from lib.queue.queue_names import Walk, in_batches
 from lib.queue.queue_store import QueueStore
 from lib.redis_link.link import RedisLink
-from lib.redis_link.redis_info import fields_of, is_cluster_node
+from lib.redis_link.redis_info import fields_of, is_cluster_node, now_ms
+from lib.warning_codes import HealthWarning
 
 WARNED_FOR_S = 3600.0
 SHOWN = 10
@@ -37,11 +38,20 @@ class Loss(NamedTuple):
     @property
     def text(self) -> str:
         """A sentence on the cause, the consequence, and what the operator should do."""
+        return f"{self.facts}. {self.what_to_do}"
+
+    @property
+    def facts(self) -> str:
+        """The cause and the consequence."""
         more = f" and {len(self.queues) - SHOWN} more" if len(self.queues) > SHOWN else ""
         return (
             f"Redis {_CAUSES[self.was_restarted]}: the jobs of {', '.join(self.queues[:SHOWN])}{more} that waited or"
-            f" ran are gone, and what was kept of finished ones. Have them sent again; {_ADVICE[self.was_restarted]}"
+            f" ran are gone, and what was kept of finished ones"
         )
+
+    @property
+    def what_to_do(self) -> str:
+        return f"Have them sent again; {_ADVICE[self.was_restarted]}"
 
 
 _CAUSES = {
@@ -73,7 +83,8 @@ class Epochs:
         self.is_another_run = False
         """Whether another run of Redis answered the last check than the one before: it was restarted, or a replica was
         promoted. False with a Cluster, where the run of one node says nothing of the others."""
-        self._last: tuple[Loss, float] | None = None
+        self._last: tuple[Loss, float, int] | None = None
+        """The last loss, and when it was noticed: by the clock, and in ms by Redis'."""
 
     async def check(self) -> Loss | None:
         """What was lost since the last check. If this raises RedisUnavailable or RedisKeysBroken, nothing was learnt.
@@ -87,6 +98,7 @@ class Epochs:
         if gone:
             found |= await self._read(self._markers.keys() - found.keys())
             gone = await self._gone(found)
+        noticed_ms = await now_ms(self._link) if gone else 0
         run_id, self._run_id = self._run_id, info.get("run_id", "")
         self.is_another_run = run_id not in ("", self._run_id) and not is_cluster_node(info)
         self._markers.update((queue, marker) for queue, marker in found.items() if marker is not None)
@@ -95,7 +107,7 @@ class Epochs:
         if not gone:
             return None
         loss = Loss(gone, None if is_cluster_node(info) else run_id != self._run_id)
-        self._last = loss, self._clock()
+        self._last = loss, self._clock(), noticed_ms
         return loss
 
     async def _new_names(self) -> set[str]:
@@ -130,12 +142,12 @@ class Epochs:
         return bool(await self._link.call("EXISTS", self._keys.removed(shown_text(marker))))
 
     @property
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[HealthWarning]:
         """For /api/health: the last loss, for WARNED_FOR_S after it was noticed."""
         if self._last is None or self._clock() - self._last[1] > WARNED_FOR_S:
             return []
-        loss, noticed_s = self._last
-        return [f"{(self._clock() - noticed_s) / 60:.0f} minutes ago: {loss.text}"]
+        loss, _, noticed_ms = self._last
+        return [HealthWarning("redis_emptied", loss.facts, since_ms=noticed_ms, advice=loss.what_to_do)]
 
     async def _marker(self, queue: str) -> bytes | None:
         """The queue's marker; a queue that exists and has none gets a new one. None for a queue that does not exist."""

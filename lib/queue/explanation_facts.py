@@ -19,10 +19,10 @@ from lib.jobs.group_strikes import strikes_from
 from lib.jobs.job_facts import FullLimit, GroupHold, JobFacts, ParentFacts, Precision, SpentRate
 from lib.jobs.parent_words import MOST_PARENTS, edges_to_show
 from lib.jobs.start_limits import rate_from
+from lib.queue.census import per_minute
 from lib.queue.framing import counters, named, optional_number, shown_text
 from lib.queue.job_record import record_from
 from lib.queue.keys import RedisKeys
-from lib.queue.queue_store import per_minute
 from lib.queue.refusals import not_found
 from lib.queue.runners import Runners
 from lib.queue.scripts import Scripts

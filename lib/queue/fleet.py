@@ -26,6 +26,7 @@ from lib.ids import new_runner_id
 from lib.queue.keys import RedisKeys
 from lib.redis_link import redis_info
 from lib.redis_link.link import RedisLink
+from lib.warning_codes import HealthWarning
 
 BEFORE_FLEETS = ""
 """The version of a runner that is not in `wb:fleet`: some version before 0.2.0."""
@@ -165,17 +166,18 @@ def versions_of(programs: Iterable[Program]) -> list[VersionCount]:
     ]
 
 
-def mixed_warning(versions: Sequence[VersionCount]) -> str | None:
-    """A sentence for /api/health and the doctor where programs of several versions run; None where all are of one."""
+def mixed_warning(versions: Sequence[VersionCount]) -> HealthWarning | None:
+    """What /api/health and the doctor tell where programs of several versions run; None where all are of one."""
     if len(versions) < 2:
         return None
     counts = "; ".join(
         f"{version_text(row.version)}: {row.servers} servers, {row.supervisors} supervisors, {row.runners} runners"
         for row in versions
     )
-    return (
+    return HealthWarning(
+        "versions_mixed",
         f"several versions of Waybill use this Redis ({counts}): what the oldest does not know is refused with"
-        " upgrade-needed until all are of one version"
+        " upgrade-needed until all are of one version",
     )
 
 

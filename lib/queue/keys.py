@@ -7,7 +7,7 @@ wb:runners                    ZSET    runner -> ms until which it counts as livi
 wb:schedules                  HASH    schedule -> the queue in whose slot it lies: where to look for it. Never the truth
 wb:declared                   ZSET    "<schedule> <digest>" of what workers' code declares -> ms until which that counts
 wb:replacements               HASH    reason -> how many runners were replaced for it (RUNNER_MAX_JOBS, RUNNER_MAX_MB)
-wb:warnings                   ZSET    sentence -> ms until which it holds; what runners find wrong, for /api/health
+wb:warnings                   ZSET    "<text> [<code> since <time>]" -> ms until which it holds; what runners find wrong
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
 wb:{q}:ready:high|normal|low  LIST    ids of ready jobs; they enter at the left end, and the right end is next
 wb:{q}:line:<priority>:<group>  LIST  ids of ready jobs of a group, as in ready:*; see lua/parts/lines.lua
@@ -44,7 +44,10 @@ wb:{q}:fading                 ZSET    id of a job that has ended and has a `reta
 wb:{q}:all                    ZSET    id -> ms at which the job was created
 wb:{q}:workers                HASH    runner -> about it, JSON: {"host":"a","pid":7,"concurrency":10,"lease_s":30,…}
 wb:{q}:beats                  HASH    runner -> "<counter>:<ms of the last beat>"
+wb:{q}:vitals                 HASH    runner -> what it told with its last beat: "<bytes of memory> running|draining"
 wb:{q}:graves                 ZSET    runner that was reaped -> ms at which that was
+wb:{q}:epitaphs               HASH    runner that was reaped -> "<how> <jobs taken back> <about it, JSON>", as long
+                                      as its grave (lua/parts/epitaph.lua)
 wb:{q}:cancels:<runner>       SET     ids of running jobs whose cancellation was requested; "!<id>" beside the id where
                                       the handler gets no time to stop; expires
 wb:{q}:expiring               ZSET    id -> ms at which the job is dead if its handler never started
@@ -78,9 +81,10 @@ wb:{q}:slot_counts            HASH    fired, skipped, missed -> how many slots o
                                       one; and how late they fired (lua/parts/slot_counts.lua)
 wb:{q}:schedule:<name>        HASH    a schedule: text (JSON, jobs/schedule.py), version, anchor (what every_s counts
                                       from), slot and wall of the next slot, created, changed, last (job), reason (why
-                                      the slot is still due), outcomes (the last ten), counts fired skipped missed,
-                                      code (digests of what job modules have declared, the last written first), lined_up
-                                      (with overlap queue: ids of its jobs that lived at the last slot, by commas)
+                                      the slot is still due), outcomes (the last ten), runs (the last ten jobs), counts
+                                      fired skipped missed, code (digests of what job modules have declared, the last
+                                      written first), lined_up (with overlap queue: ids of its jobs that lived at the
+                                      last slot, by commas)
 wb:{q}:events                 STREAM  an entry for each call of a script that ended jobs (lua/parts/events.lua); while
                                       `listened` exists, for every change of state
 wb:{q}:listened               STRING  exists while somebody reads the whole stream; expires
@@ -103,7 +107,7 @@ TYPES = {
     **dict.fromkeys((*INDEXED, "all", "graves", "expiring", "fading", "slots", "unsure", "outside", "rollups"), "zset"),
     **dict.fromkeys(("turns:high", "turns:normal", "turns:low", "resting", "groups"), "zset"),
     **dict.fromkeys(("workers", "beats", "gone", "totals", "timings", "meta", "held", "limits", "stale"), "hash"),
-    **dict.fromkeys(("slot_counts", "followers", "strikes"), "hash"),
+    **dict.fromkeys(("slot_counts", "followers", "strikes", "vitals", "epitaphs"), "hash"),
     **dict.fromkeys(("full", "running:"), "set"),
     **dict.fromkeys(("epoch", "keeper", "deputy"), "string"),
     **dict.fromkeys(("events", "notices", "stats"), "stream"),

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 from lib.errors import QueueInUse, QueueNotFound, RedisKeysBroken, behind_a_change
 from lib.jobs import queue_settings
 from lib.jobs.job import NO_KEY, Keyed
-from lib.queue.framing import FIELD, counters, named, shown_text, texts
+from lib.queue.census import Census, census_from
+from lib.queue.framing import FIELD, shown_text
 from lib.queue.group_store import GroupStore
 from lib.queue.health_warnings import HealthWarnings
-from lib.queue.keys import INDEXED, TYPES, RedisKeys
+from lib.queue.keys import TYPES, RedisKeys
 from lib.queue.queue_names import QUEUES_AT_ONCE, all_names, in_batches
 from lib.queue.replays import is_replay
 from lib.queue.runners import Runners
@@ -27,41 +28,10 @@ from lib.queue.unreadable import Unreadable, each_readable, understood
 from lib.queue.untold import UntoldNotices
 from lib.queue.upkeep_steps import UpkeepSteps
 from lib.redis_link.link import RedisLink
+from lib.warning_codes import HealthWarning
 
 LEASE_S = 15.0  # The setting's default.
 REMOVED_KNOWN_S = 86_400
-
-
-class Limited(NamedTuple):
-    """Why no job of a queue may start now, though some wait: `by` its `rate` or its `concurrency`.
-
-    until_ms: when the rate lets the next one start, by Redis' clock; None for a concurrency.
-    """
-
-    by: str
-    until_ms: int | None
-
-
-class Census(NamedTuple):
-    """One queue in numbers.
-
-    counts: state -> jobs. workers: runners that are alive. per_minute: event -> count in about the last 60 s. totals:
-    event -> count since the queue began. settings: what queue_settings.shown gives, {"paused": False, "max_depth":
-    None, …} where nothing was set. limited: which of the queue's own limits keeps its jobs waiting now, if one does.
-    lines: how many groups wait for their turn (waiting), for a job of theirs to end (full), or for a time (resting),
-    and how many of the latter are held by a job of theirs (held); how many have strikes, with ready jobs or without
-    (struck); empty where the queue has no groups.
-    """
-
-    queue: str
-    counts: dict[str, int]
-    workers: int
-    oldest_ready_age_s: float | None
-    per_minute: dict[str, int]
-    totals: dict[str, int]
-    settings: Mapping[str, Any]
-    limited: Limited | None
-    lines: Mapping[str, int]
 
 
 class Quarantined(NamedTuple):
@@ -130,18 +100,22 @@ class QueueStore:
     async def _census_of_one(self, queue: str) -> Census:
         reply = await self._scripts.call("census", self._keys.base(queue), self._lease_ms)
         with understood(queue):
-            return _census(queue, reply)
+            return census_from(queue, reply)
 
     async def census_of_all(self) -> AsyncIterator[list[Census | Unreadable]]:
         """The census of every queue, by name, a few queues at a time: neither Redis nor the event loop is held up."""
         for some in in_batches(await self.names()):
             yield await self.census_of(some)
 
-    async def unserved(self, known: Iterable[str]) -> list[str]:
-        """A sentence for each queue of `some_names` in which jobs wait and which no runner serves."""
+    async def unserved(self, known: Iterable[str]) -> list[HealthWarning]:
+        """A warning for each queue of `some_names` in which jobs wait and which no runner serves."""
         return [
-            f"{_jobs_wait(one.counts['ready'])} in the queue {one.queue}, which no worker serves: "
-            "name it in WORKER_QUEUES"
+            HealthWarning(
+                "queue_unserved",
+                f"{_jobs_wait(one.counts['ready'])} in the queue {one.queue}, which no worker serves",
+                one.queue,
+                one.oldest_ready_ms,
+            )
             for one in await self.census_of(await self.some_names(known))
             if not isinstance(one, Unreadable) and not one.workers and one.counts["ready"]
         ]
@@ -236,45 +210,6 @@ class QueueStore:
 def _quarantined(row: str) -> Quarantined:
     job_id, reason, ms = (*row.rsplit(FIELD, 2), "", "")[:3]
     return Quarantined(job_id, reason, int(ms) if ms.isdigit() else None)
-
-
-def _census(queue: str, reply: list[Any]) -> Census:
-    found = named(reply)
-    counts = {state: int(found[state]) for state in INDEXED}
-    active = int(found["active"])
-    now_ms, oldest = int(found["now"]), found["oldest"]
-    return Census(
-        queue=queue,
-        counts={"ready": max(0, int(found["all"]) - active - sum(counts.values())), "active": active, **counts},
-        workers=int(found["runners"]),
-        oldest_ready_age_s=max(0, now_ms - int(oldest)) / 1000 if oldest else None,
-        per_minute=per_minute(counters(found["minute"]), counters(found["last_minute"]), now_ms % 60_000 / 60_000),
-        totals=_by_event(counters(found["totals"])),
-        settings=queue_settings.shown(texts(found["settings"])),
-        limited=_limited(shown_text(found["limited"])),
-        lines=counters(found["lines"]),
-    )
-
-
-def _limited(text: str) -> Limited | None:
-    """`rate 1764410000123` or `concurrency`; "" where the queue's own limits let a job start."""
-    by, _, until_ms = text.partition(" ")
-    return Limited(by, int(until_ms) if until_ms else None) if by else None
-
-
-def per_minute(this: dict[str, int], last: dict[str, int], share: float) -> dict[str, int]:
-    """What this minute has so far, and the share of the last minute that lies within the last 60 s."""
-    names = ("enqueued", "completed", "retried", "dead", "cancelled")
-    return {name: this.get(name, 0) + round(last.get(name, 0) * (1 - share)) for name in names}
-
-
-def _by_event(totals: dict[str, int]) -> dict[str, int]:
-    """Totals by event and type added up by event: {"completed email": 12, "completed sms": 3} -> {"completed": 15}."""
-    sums: dict[str, int] = {}
-    for name, count in totals.items():
-        event = name.partition(" ")[0]
-        sums[event] = sums.get(event, 0) + count
-    return sums
 
 
 def _jobs_wait(count: int) -> str:

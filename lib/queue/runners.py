@@ -6,14 +6,14 @@ runner whose counter stands still for a lease (LEASE_S) is reaped: its jobs go b
 `wb:runners` says until when each runner counts as alive, for the one figure that /api/health and /metrics show.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from lib import __version__
 from lib.queue.fleet import Fleet, Program
 from lib.queue.framing import exact_text, optional_object, shown_text
 from lib.queue.keys import RedisKeys
-from lib.queue.queue_names import QUEUES_AT_ONCE, Walk, all_names, in_batches
+from lib.queue.queue_names import QUEUES_AT_ONCE, Walk
 from lib.queue.scripts import Scripts
 from lib.queue.unreadable import Unreadable, each_readable
 from lib.queue.upkeep_steps import ENDED_AT_ONCE
@@ -28,6 +28,21 @@ class RunnerSeen(NamedTuple):
     about: dict[str, Any]
     beat_age_s: float | None
     active: int
+
+
+class Vitals(NamedTuple):
+    """What a runner tells of itself with each beat: how much memory it holds, and whether it takes no more jobs."""
+
+    rss_bytes: int
+    is_draining: bool
+
+    @property
+    def text(self) -> str:
+        """As Redis keeps it: "48234496 running"."""
+        return f"{self.rss_bytes} {'draining' if self.is_draining else 'running'}"
+
+
+NO_VITALS: Final[Mapping[str, Vitals]] = {}
 
 
 class Runners:
@@ -71,9 +86,13 @@ class Runners:
         pairs = zip(flat[::2], flat[1::2], strict=True)
         return {shown_text(reason): int(count) for reason, count in pairs if count.isdigit()}
 
-    async def beat(self, queue: str, runner_ids: Sequence[str]) -> dict[str, bool]:
-        """Beat for runners. False for each that is not registered with the queue: it was reaped."""
-        letters = await self._scripts.call("beat", self._keys.base(queue), *runner_ids)
+    async def beat(
+        self, queue: str, runner_ids: Sequence[str], vitals: Mapping[str, Vitals] = NO_VITALS
+    ) -> dict[str, bool]:
+        """Beat for runners. False for each that is not registered with the queue: it was reaped. vitals: what some of
+        these runners tell of themselves."""
+        pairs = [word for one in runner_ids for word in (one, vitals[one].text if one in vitals else "")]
+        letters = await self._scripts.call("beat", self._keys.base(queue), *pairs)
         return {runner_id: letter == 0x31 for runner_id, letter in zip(runner_ids, letters, strict=True)}
 
     async def roster(self, queue: str) -> list[RunnerSeen]:
@@ -86,13 +105,6 @@ class Runners:
             seen.append(RunnerSeen(shown_text(runner_id), optional_object(about) or {}, age_s, int(active)))
         return seen
 
-    async def rosters(self) -> AsyncIterator[tuple[str, list[RunnerSeen]]]:
-        """Every queue that can be read, by name, with its roster; a few queues are asked at a time."""
-        for some in in_batches(await all_names(self._link, self._keys)):
-            for queue, seen in zip(some, await each_readable(some, self.roster), strict=True):
-                if not isinstance(seen, Unreadable):
-                    yield queue, seen
-
     async def served_queues(self) -> list[str]:
         """The queues that living runners serve, sorted. If there are more queues than QUEUES_AT_ONCE, about so many of
         them are asked."""
@@ -101,16 +113,25 @@ class Runners:
         return [name for name, seen in zip(names, rosters, strict=True) if seen and not isinstance(seen, Unreadable)]
 
     async def reap(
-        self, queue: str, runner_id: str, *, beat_seen: str = "", is_crash: bool = True, crash_limit: int
+        self,
+        queue: str,
+        runner_id: str,
+        *,
+        beat_seen: str = "",
+        is_crash: bool = True,
+        was_killed: bool = False,
+        crash_limit: int,
     ) -> list[str] | None:
         """Take back every job that a runner holds. Returns their ids; None if the runner turned out to be alive.
 
         beat_seen: the beat that stood still throughout the lease, or "" if the runner's process is known to have ended.
-        is_crash: count a crash for each job; behind crash_limit crashes a job is dead.
+        is_crash: count a crash for each job; behind crash_limit crashes a job is dead. was_killed: its supervisor has
+        ended it, where that is no crash.
         """
         held: list[str] = []
+        why = "1" if is_crash else "killed" if was_killed else ""
         while True:
-            arguments = (runner_id, beat_seen, "1" if is_crash else "", crash_limit, ENDED_AT_ONCE)
+            arguments = (runner_id, beat_seen, why, crash_limit, ENDED_AT_ONCE)
             reply = await self._scripts.call("reap", self._keys.base(queue), *arguments)
             if reply == b"alive":
                 return None

@@ -4,14 +4,14 @@ schedules_seen(now_ms, [b"daily-report", b"1796002200000", b"8", …])
 ->  [ScheduleSeen("daily-report", Schedule(cron="30 2 * * *", …), version=8, …)]
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from lib.jobs.schedule import Schedule, ScheduleSlot
 from lib.jobs.schedule_request import schedule_from
-from lib.queue.framing import FIELD, RECORD, shown_text
+from lib.queue.framing import FIELD, RECORD, shown_text, texts
 
-_FIELDS_OF_ONE = 16  # name, due and the fields, as read_schedules.lua gives them.
+_FIELDS_OF_ONE = 18  # name, due and the fields, as read_schedules.lua gives them.
 
 
 class SlotOutcome(NamedTuple):
@@ -26,6 +26,14 @@ class SlotOutcome(NamedTuple):
     about: str
 
 
+class ScheduleRun(NamedTuple):
+    """A job that the schedule has queued. state: None where there is no record of it any more."""
+
+    at_ms: int
+    job_id: str
+    state: str | None
+
+
 class ScheduleSeen(NamedTuple):
     """A schedule as Redis holds it, its next slot and what became of earlier ones.
 
@@ -35,6 +43,7 @@ class ScheduleSeen(NamedTuple):
     last_job      the id of the last job that it queued; "" for none
     reason        why its slot is still due though its time is over: `full`, `group_full` or `graph_full`, of the queue,
                   of the job's group, or of a queue of the jobs of its graph; or ""
+    runs          the last ten jobs that it has queued, the newest first
     outcomes      the last ten, the newest first
     digests       of the declarations in code by which workers wrote it, the newest first; none where a PUT made it
     declared      those of the digests that workers which run now declare; None where that is not known
@@ -53,6 +62,7 @@ class ScheduleSeen(NamedTuple):
     skipped: int = 0
     missed: int = 0
     reason: str = ""
+    runs: tuple[ScheduleRun, ...] = ()
     outcomes: tuple[SlotOutcome, ...] = ()
     digests: tuple[str, ...] = ()
     declared: frozenset[str] | None = None
@@ -70,7 +80,8 @@ def schedules_seen(now_ms: int, flat: Sequence[bytes]) -> list[ScheduleSeen]:
 
 
 def _seen(now: int, row: Sequence[bytes]) -> ScheduleSeen:
-    name, due, version, slot, wall, anchor, created, changed, last, *counts, reason, outcomes, code, text = row
+    name, due, version, slot, wall, anchor, created, changed, last, *counts, reason = row[:13]
+    runs, outcomes, code, text, states = row[13:]
     fired, skipped, missed = (int(count or 0) for count in counts)
     next_slot = None if due == b"inf" else ScheduleSlot(int(slot), int(float(due)), wall.decode())
     return ScheduleSeen(
@@ -87,6 +98,7 @@ def _seen(now: int, row: Sequence[bytes]) -> ScheduleSeen:
         skipped,
         missed,
         shown_text(reason),
+        tuple(_runs(shown_text(runs).split(RECORD)[:-1], texts(states))),
         tuple(_outcomes(shown_text(outcomes).split(RECORD)[:-1])),
         tuple(shown_text(code).split()),
     )
@@ -95,3 +107,9 @@ def _seen(now: int, row: Sequence[bytes]) -> ScheduleSeen:
 def _outcomes(rows: Iterable[str]) -> Iterable[SlotOutcome]:
     for at, slot, outcome, about in (row.split(FIELD) for row in rows):
         yield SlotOutcome(int(at), int(slot) if slot else None, outcome, about)
+
+
+def _runs(rows: Iterable[str], states: Mapping[str, str]) -> Iterable[ScheduleRun]:
+    for row in rows:
+        at, job_id = row.split(FIELD)
+        yield ScheduleRun(int(at), job_id, states.get(job_id))

@@ -6,17 +6,18 @@ from typing import NamedTuple
 from lib.logs.log import Log
 from lib.redis_link.link import RedisLink
 from lib.settings.kinds import without_password
+from lib.warning_codes import HealthWarning
 
 OLDEST_VERSION = (7, 0)
 
 
 class ServerState(NamedTuple):
-    """`name` is "Redis" or "Valkey"; `warnings` holds a sentence for each setting under which jobs can be lost."""
+    """`name` is "Redis" or "Valkey"; `warnings` tells of each setting under which jobs can be lost."""
 
     name: str
     version: str
     latency_ms: float
-    warnings: list[str]
+    warnings: list[HealthWarning]
 
 
 def log_found(url: str, state: ServerState, log: Log) -> None:
@@ -26,7 +27,7 @@ def log_found(url: str, state: ServerState, log: Log) -> None:
         f"Database connected: {without_password(url)} ({state.name} {state.version}, {state.latency_ms} ms)",
     )
     for warning in state.warnings:
-        log.warning("redis.warned", warning)
+        log.warning("redis.warned", warning.sentence)
 
 
 async def ping(link: RedisLink) -> None:
@@ -75,16 +76,17 @@ def product(info: dict[str, str]) -> tuple[str, str]:
     return "Redis", info.get("redis_version", "unknown")
 
 
-def _warnings(info: dict[str, str], name: str, version: str) -> list[str]:
-    warnings = []
+def _warnings(info: dict[str, str], name: str, version: str) -> list[HealthWarning]:
+    found = []
     numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
     if numbers and tuple(numbers) < OLDEST_VERSION:
-        warnings.append(f"{name} {version} is older than 7.0, which Waybill's scripts ask for")
+        text = f"{name} {version} is older than 7.0, which Waybill's scripts ask for"
+        found.append(HealthWarning("redis_too_old", text))
     if info.get("aof_enabled") == "0":
-        warnings.append("appendonly is off: a restart of Redis loses jobs; set appendonly yes (prod/redis.conf)")
+        found.append(HealthWarning("redis_not_durable", "appendonly is off: a restart of Redis loses jobs"))
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        warnings.append(f"maxmemory-policy is {policy}: Redis may throw jobs away; set noeviction (prod/redis.conf)")
+        found.append(HealthWarning("redis_evicts", f"maxmemory-policy is {policy}: Redis may throw jobs away"))
     if info.get("aof_last_write_status", "ok") != "ok" or info.get("aof_last_bgrewrite_status", "ok") != "ok":
-        warnings.append("the last write to the append-only file failed; look at the disk of Redis")
-    return warnings
+        found.append(HealthWarning("redis_write_failed", "the last write to the append-only file failed"))
+    return found

@@ -496,7 +496,7 @@ export class Waybill {
     return this._do(send("PATCH", pathOf("jobs", jobId), changes), objectIn);
   }
 
-  /** @returns {Promise<any[]>} */
+  /** By name; of more than 500 the first ones. @returns {Promise<any[]>} */
   queues() {
     return this._do(get("/api/queues"), itemsIn);
   }

@@ -641,6 +641,7 @@ class _Client(Generic[OneJob, OneObject, SomeObjects, Nothing]):
         return self._job(_with_body("PATCH", _path("jobs", job_id), changes))
 
     def queues(self) -> SomeObjects:
+        """By name; of more than 500 the first ones."""
         return self._items(_get("/api/queues"))
 
     def types(self) -> SomeObjects:

@@ -68,7 +68,8 @@ def _look(row: Row, site: Site, url: str, case: Case) -> None:
     worker = site.worker(url=url, LOG_LEVEL="INFO")
     worker.wait_for("redis.found")
     at_start, at_workers = ([str(line["msg"]) for line in one.logged("redis.warned")] for one in (server, worker))
-    health = server.request("GET", "/api/health")[1]["warnings"]
+    warnings = server.request("GET", "/api/health")[1]["warnings"]
+    health = [f"{one['text']}; {one['what_to_do']}" for one in warnings]
     code, printed = _doctor(url, server)
     wrong = [line for line in printed if line.startswith("WRONG") and "Redis" in line]
     places = (

@@ -169,7 +169,7 @@ def _demand_one_version(site: Site, row: Row, server: Server) -> None:
 
     site.until(lambda: len(versions()) == 1, "one version is left", within_s=4 * LEASE_S)
     warnings = server.request("GET", "/api/health")[1]["warnings"]
-    row.demand(not any("several versions" in warning for warning in warnings), f"warnings: {warnings}")
+    row.demand(not any(warning["code"] == "versions_mixed" for warning in warnings), f"warnings: {warnings}")
 
 
 def _die(site: Site, row: Row, before: Path) -> None:
@@ -181,7 +181,7 @@ def _die(site: Site, row: Row, before: Path) -> None:
     site.until_begun(ids)
     newer: Runners = site.worker()
     health = server.request("GET", "/api/health")[1]
-    row.demand(any("several versions" in warning for warning in health["warnings"]), f"no warning: {health}")
+    row.demand(any(warning["code"] == "versions_mixed" for warning in health["warnings"]), f"no warning: {health}")
     row.demand(len(health["versions"]) == 2, f"versions: {health['versions']}")
     began_s = time.monotonic()
     older.kill_all()

@@ -236,7 +236,10 @@ class ByARunner(CodeCase):
         await self.schedules.delete("s")
         await self.writer.write_all()
 
-        self.assertIn("the schedule s of code:shop.jobs is not written: a request made the one of that name", warning)
+        self.assertIn(
+            "the schedule s of code:shop.jobs is not written: a request made the one of that name", warning.text
+        )
+        self.assertEqual("schedule_not_written", warning.code)
         self.assertEqual("0 3 * * *", (await self.now()).schedule.cron)
         self.assertEqual([], await self.queues.warnings.all())
         self.assertEqual(["schedule.not_written", "schedule.created"], self.events())
@@ -250,7 +253,7 @@ class ByARunner(CodeCase):
         await self.schedules.delete("s")
         await writer.write_all()
 
-        self.assertIn("the schedule s queues its jobs in q, and stays there: delete it first", warning)
+        self.assertIn("the schedule s queues its jobs in q, and stays there: delete it first", warning.text)
         self.assertEqual({"s": "other"}, await self.schedules.index())
 
     async def test_an_older_runner_says_once_that_it_leaves_it(self) -> None:
@@ -324,5 +327,5 @@ class ByARunner(CodeCase):
 
         await self.runner(declares()).write_all()
 
-        self.assertIn("schedules need Waybill 0.3.0 or newer", warning)
+        self.assertIn("schedules need Waybill 0.3.0 or newer", warning.text)
         self.assertEqual({"s": "q"}, await self.schedules.index())

@@ -93,7 +93,10 @@ class Emptied(RedisCase):
 
         self.now_s = 120.0
         (warning,) = self.epochs.warnings
-        self.assertTrue(warning.startswith("2 minutes ago: Redis was emptied"), warning)
+        self.assertTrue(warning.text.startswith("Redis was emptied"), warning)
+        self.assertIn("let nobody use this Redis whose user may flush it", warning.what_to_do)
+        self.assertEqual("redis_emptied", warning.code)
+        self.assertAlmostEqual(await self.now_ms(), warning.since_ms or 0, delta=10_000)
         self.now_s = WARNED_FOR_S + 1
         self.assertEqual([], self.epochs.warnings)
 

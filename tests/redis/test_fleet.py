@@ -10,6 +10,7 @@ from lib.errors import RedisKeysBroken, UpgradeNeeded
 from lib.logs.log import open_logs
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.fleet import FRESH_S, Fleet, Program, UpgradeGate, VersionCount, mixed_warning, versions_of
+from lib.queue.runners import Vitals
 from lib.work.supervisor.beats import Beats
 from lib.work.supervisor.roster import Roster
 from tests.redis.case import RedisCase
@@ -158,7 +159,9 @@ class Versions(RedisCase):
 
         told = mixed_warning(versions_of([RUNNER, SUPERVISOR, SERVER, RUNNER._replace(version="")]))
 
-        self.assertIn("(before 0.2.0: 0 servers, 0 supervisors, 1 runners; 0.2.0: 1 servers, 0 super", told or "")
+        assert told is not None
+        self.assertEqual("versions_mixed", told.code)
+        self.assertIn("(before 0.2.0: 0 servers, 0 supervisors, 1 runners; 0.2.0: 1 servers, 0 super", told.text)
 
 
 class OfASupervisor(RedisCase):
@@ -169,7 +172,8 @@ class OfASupervisor(RedisCase):
         self.addCleanup(log.close)
         self.fleet = Fleet(self.link, self.keys)
         runner = SimpleNamespace(process=SimpleNamespace(returncode=None), runner_ids={"q": RUNNER.program_id})
-        roster = cast(Roster, SimpleNamespace(runners=[runner]))
+        told = Vitals(48_234_496, is_draining=False)
+        roster = cast(Roster, SimpleNamespace(runners=[runner], vitals=lambda _: told))
         self.beats = Beats(LEASE_S, roster, self.queues, self.fleet, Bulkheads(log))
 
     async def test_it_shows_itself_and_its_runners_and_at_its_end_itself_no_more(self) -> None:

@@ -620,7 +620,9 @@ class Untold(NoticesCase):
 
         (warning,) = await self.queues.untold.warnings(["a", "b"])
 
-        self.assertRegex(warning, r"^1 notice in the queue a wait to be told, the oldest for 7\d s: .*start a worker")
+        self.assertRegex(warning.text, r"^1 notice in the queue a wait to be told, the oldest for 7\d s: ")
+        self.assertEqual(("notices_untold", "a", old_ms), (warning.code, warning.queue, warning.since_ms))
+        self.assertIn("start a worker", warning.what_to_do)
         await self.a_teller().tell("a")
         self.assertEqual([], await self.queues.untold.warnings(["a", "b"]))
 

@@ -388,8 +388,10 @@ class Ghosts(RedisCase):
 
         await self.last_heard("a", 16_000)
 
-        (sentence,) = await self.queues.unserved([])
-        self.assertTrue(sentence.startswith("1 job waits in the queue q"), sentence)
+        (warning,) = await self.queues.unserved([])
+        self.assertEqual("1 job waits in the queue q, which no worker serves", warning.text)
+        self.assertEqual(("queue_unserved", "q"), (warning.code, warning.queue))
+        self.assertAlmostEqual(await self.now_ms(), warning.since_ms or 0, delta=10_000)
 
 
 class Survey(RedisCase):

@@ -4,8 +4,9 @@ import unittest
 
 from lib.prometheus import LATE_BOUNDS_S
 from lib.queue.fleet import Program
-from lib.queue.late_schedules import NOBODY_FIRES, UNKNOWN_WHY, LateSchedules
+from lib.queue.late_schedules import NOBODY_FIRES, START_ONE, LateSchedules
 from lib.queue.meters import Meters, SlotCounts
+from lib.warning_codes import KINDS, HealthWarning
 from tests.redis.schedule_case import ScheduleCase, cron, every
 
 MINUTE_MS = 60_000
@@ -92,7 +93,7 @@ class Counted(ScheduleCase):
 class Overdue(ScheduleCase):
     supervisor = Program("supervisor", "0.3.0", "host.1.0123abcd")
 
-    async def warnings(self, *programs: Program) -> list[str]:
+    async def warnings(self, *programs: Program) -> list[HealthWarning]:
         return await LateSchedules(self.link, self.keys).warnings(["q"], programs or (self.supervisor,))
 
     async def late(self, name: str = "s", late_ms: int = 90_000) -> None:
@@ -113,16 +114,18 @@ class Overdue(ScheduleCase):
         await self.late()
 
         for older in (Program("server", "0.3.0", "a.1.0"), Program("supervisor", "0.2.0", "a.1.0")):
-            (sentence,) = await self.warnings(older)
-            self.assertRegex(sentence, r"^the schedule s in the queue q is overdue by 9\d s: ")
-            self.assertIn(NOBODY_FIRES, sentence)
+            (warning,) = await self.warnings(older)
+            self.assertRegex(warning.text, r"^the schedule s in the queue q is overdue by 9\d s: " + NOBODY_FIRES)
+            self.assertEqual(("schedule_overdue", "q", START_ONE), (warning.code, warning.queue, warning.what_to_do))
+            self.assertAlmostEqual(await self.now_ms() - 90_000, warning.since_ms or 0, delta=9_000)
 
     async def test_a_full_queue_is_named(self) -> None:
         await self.late()
         await self.queues.adjust("q", {"max_depth": 0}, begins=True)
         await self.take()
 
-        self.assertRegex((await self.warnings())[0], "overdue by 9[0-9] s: the queue is at its max_depth: raise that")
+        (warning,) = await self.warnings()
+        self.assertRegex(warning.sentence, "overdue by 9[0-9] s: the queue is at its max_depth; raise the max_depth")
 
     async def test_a_zone_that_is_not_known_here_is_named(self) -> None:
         await self.put(cron())
@@ -130,30 +133,32 @@ class Overdue(ScheduleCase):
         text = str(self.client.hget(self.keys.schedule("q", "s"), "text").decode())
         self.client.hset(self.keys.schedule("q", "s"), "text", text.replace('"UTC"', '"Mars/Base"'))
 
-        self.assertRegex((await self.warnings())[0], "times can't be worked out here.*Mars/Base")
+        self.assertRegex((await self.warnings())[0].text, "times can't be worked out here.*Mars/Base")
 
     async def test_one_that_can_not_be_read_is_named(self) -> None:
         await self.late()
         self.client.hset(self.keys.schedule("q", "s"), "text", "{")
 
-        self.assertRegex((await self.warnings())[0], "the schedule s in the queue q is overdue, and can't be read: ")
+        self.assertRegex(
+            (await self.warnings())[0].text, "the schedule s in the queue q is overdue, and can't be read: "
+        )
 
     async def test_for_no_reason_that_is_known_the_log_is_named(self) -> None:
         await self.late()
         await self.late("gone")
         self.client.delete(self.keys.schedule("q", "gone"))
 
-        self.assertEqual([True, True], [UNKNOWN_WHY in sentence for sentence in await self.warnings()])
+        self.assertEqual([KINDS["schedule_overdue"].what_to_do] * 2, [one.what_to_do for one in await self.warnings()])
         await self.slots.clear("q", "gone")
 
     async def test_of_many_some_are_named(self) -> None:
         for number in range(7):
             await self.late(f"s{number}")
 
-        sentences = await self.warnings()
+        found = await self.warnings()
 
-        self.assertEqual(4, len(sentences))
-        self.assertEqual("4 more schedules in the queue q are overdue", sentences[-1])
+        self.assertEqual(4, len(found))
+        self.assertEqual("4 more schedules in the queue q are overdue", found[-1].text)
 
     async def test_a_queue_with_broken_slots_is_passed_over(self) -> None:
         self.client.set(self.base + "slots", "no zset")

@@ -255,6 +255,35 @@ class Fired(ScheduleCase):
         self.assertEqual((2, 2), (seen.fired, seen.skipped))
         self.assertEqual(["fired", "skipped", "skipped", "fired"], [row.outcome for row in seen.outcomes])
 
+    async def test_the_last_runs_are_told_with_what_became_of_each_however_many_slots_were_skipped(self) -> None:
+        await self.put(every(60))
+        await self.bring_now()
+        (first,) = await self.take()
+        for _ in range(11):
+            await self.bring_now()
+            await self.take()
+        asked = await self.enqueue()
+        await self.schedules.note_run(await self.schedules.read("s"), asked)
+
+        seen = await self.schedules.read("s")
+        self.assertEqual([(asked, "ready"), (first.job_id, "ready")], [row[1:] for row in seen.runs])
+        self.assertNotIn(first.job_id, [row.about for row in seen.outcomes if row.outcome == "fired"])
+        await self.job_store.cancel(first.job_id)
+        await self.job_store.cancel(asked)
+        await self.job_store.delete(asked)
+        self.assertEqual([None, "cancelled"], [row.state for row in (await self.schedules.read("s")).runs])
+
+    async def test_ten_runs_are_kept(self) -> None:
+        await self.put(every(60, overlap="allow"))
+        ids = []
+        for _ in range(12):
+            await self.bring_now()
+            ids += [taken.job_id for taken in await self.take()]
+
+        runs = (await self.schedules.read("s")).runs
+        self.assertEqual(ids[:1:-1], [run.job_id for run in runs])
+        self.assertEqual({"ready"}, {run.state for run in runs})
+
     async def test_with_allow_jobs_run_side_by_side(self) -> None:
         await self.put(every(60, overlap="allow"))
         for _ in range(3):

@@ -8,7 +8,6 @@ from lib.errors import QueueNotFound
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import NewJob
 from lib.jobs.spec import JobSpec
-from lib.queue import queue_store
 from lib.queue.end_record import complete_record, complete_without_result, fail_record
 from lib.queue.end_waiters import EndWaiters
 from lib.queue.listing import MOST_LOOKED_AT, Cursor, ListingPart, Wanted
@@ -101,7 +100,7 @@ class Census(RedisCase):
 
         found = [census async for some in self.queues.census_of_all() for census in some]
 
-        counted = [(census.queue, census.counts["ready"]) for census in found if isinstance(census, queue_store.Census)]
+        counted = [(census.queue, census.counts["ready"]) for census in found if not isinstance(census, Unreadable)]
         self.assertEqual([("a", 1), ("b", 1)], counted)
 
     async def test_a_queue_whose_keys_somebody_broke_is_told_of_beside_the_others(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from lib.logs.log import open_logs
 from lib.queue.bulkheads import Bulkheads
 from lib.settings import config
+from lib.warning_codes import HealthWarning
 from lib.work.runner import probes
 from lib.work.runner.resources import Resources
 from lib.work.runner.warnings import Warnings
@@ -80,7 +81,8 @@ class OfARunner(RedisCase):
             await self.turn()
             self.now_s += 1
 
-        self.assertTrue(warning.endswith(": the server says no"))
+        self.assertEqual("worker", warning.code)
+        self.assertTrue(warning.text.endswith(": the server says no"))
         self.assertLess(pauses[0], 40)
         self.assertEqual(pauses[:4], sorted(pauses[:4]))
         self.assertLessEqual(max(pauses), probes.LONGEST_PAUSE_S * 1.2 + 1)
@@ -110,10 +112,48 @@ class OfARunner(RedisCase):
         self.assertEqual(["warning.raised", "warning.mended"], self.events())
 
     async def test_what_nobody_repeats_lapses(self) -> None:
-        await self.queues.warnings.add(["of a runner that was killed"], 0.05)
-        await self.queues.warnings.add(["of one that lives"], 30)
+        await self.queues.warnings.add([HealthWarning("worker", "of a runner that was killed")], 0.05)
+        await self.queues.warnings.add([HealthWarning("worker", "of one that lives")], 30)
 
         while len(found := await self.queues.warnings.all()) > 1:
             await asyncio.sleep(0.01)
 
-        self.assertEqual(["of one that lives"], found)
+        self.assertEqual(["of one that lives"], [one.text for one in found])
+
+    async def test_it_begins_when_it_was_first_told_and_is_readable_in_redis(self) -> None:
+        fault = HealthWarning("mail_blocked", "worker on a: no mail gets out")
+        before_ms = await self.now_ms()
+        await self.queues.warnings.add([fault], 30)
+        (first,) = await self.queues.warnings.all()
+        await asyncio.sleep(0.005)
+        await self.queues.warnings.add([fault], 30)
+
+        (member,) = self.client.zrange("wb:warnings", 0, -1)
+        self.assertRegex(member.decode(), r"^worker on a: no mail gets out \[mail_blocked since 20[-0-9]+T[0-9:.]+Z\]$")
+        self.assertEqual([first], await self.queues.warnings.all())
+        self.assertEqual(fault, first._replace(since_ms=None))
+        self.assertLessEqual(before_ms, first.since_ms or 0)
+        await self.queues.warnings.remove([fault])
+        self.assertEqual([], await self.queues.warnings.all())
+
+    async def test_what_the_runners_of_a_host_tell_is_shown_once_and_as_old_as_the_oldest(self) -> None:
+        fault = HealthWarning("mail_blocked", "worker on a: no mail gets out")
+        for second in (31, 30, 32):
+            text = f"{fault.text} [mail_blocked since 2026-11-29T23:40:{second}.123Z]"
+            self.client.zadd("wb:warnings", {text: 9e15})
+        self.client.zadd("wb:warnings", {fault.text: 9e15})
+
+        self.assertEqual([fault._replace(since_ms=1_795_995_630_123)], await self.queues.warnings.all())
+
+    async def test_what_an_older_or_a_newer_version_wrote_is_shown_as_a_workers(self) -> None:
+        texts = ["no mail gets out", "new trouble [unheard_of since 2026-11-29T23:40:30.000Z]", "odd [worker since 1Z]"]
+        self.client.zadd("wb:warnings", dict.fromkeys(texts, 9e15))
+
+        self.assertEqual(
+            [
+                HealthWarning("worker", "new trouble", since_ms=1_795_995_630_000),
+                HealthWarning("worker", "no mail gets out"),
+                HealthWarning("worker", "odd [worker since 1Z]"),
+            ],
+            await self.queues.warnings.all(),
+        )

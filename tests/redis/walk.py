@@ -445,11 +445,13 @@ class Walk:
         """A runner dies or leaves, and another one comes."""
         runner = self._runner()
         assert runner is not None
-        await self._call("beat", runner)
+        await self._call("beat", runner, "48234496 running")
         seen = await self._link.call("HGET", self._base + "beats", runner) if self._rng.random() < 0.3 else b""
         reply: Any = [b"more"]
         while reply[0]:
-            reply = await self._call("reap", runner, seen, self._rng.choice(("1", "1", "")), 3, self._rng.randint(1, 5))
+            reply = await self._call(
+                "reap", runner, seen, self._rng.choice(("1", "1", "killed", "")), 3, self._rng.randint(1, 5)
+            )
             seen = b""
         self.over += [(runner, job_id, token, b"0") for job_id, token in self.held.pop(runner).items()]
         assert await self._ask(runner, 1, "ready") == b"reaped"
@@ -549,7 +551,7 @@ class Walk:
             assert outcome in (b"fired", b"skipped", b"full"), outcome
             again, *_ = await self._call("fire", *arguments)
             assert again == (b"full" if outcome == b"full" else b"changed"), f"fire answered {outcome}, then {again}"
-            (found,) = [row for row in [await self._call("read_schedules", name)] if len(row) == 17]
+            (found,) = [row for row in [await self._call("read_schedules", name)] if len(row) == 19]
             assert found[1] == name, found
         return "fire"
 
@@ -573,6 +575,7 @@ class Walk:
         await self._call("follow", newest, 10)
         await self._call("meter")
         await self._call("roster", LEASE_MS)
+        await self._call("crew", LEASE_MS, 5, 10, 5)
         await self._call("observe", runner, next(self._numbers), "wait 1 noop", 1, "lately wait 9", 1)
         await look_at_numbers(self._call, self._client, self._base, self._rng)
         return "nothing"

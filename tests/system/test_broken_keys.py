@@ -238,7 +238,7 @@ class Beside(BrokenCase):
         self.begin("b=4")
         ids = self.taken("b")
 
-        for path in ("/api/jobs", "/api/queues"):
+        for path in ("/api/jobs", "/api/queues", "/api/queues?sort=trouble"):
             status, answer = self.ask("GET", path)
             self.assertEqual((200, 1), (status, len(answer["items"])), answer)
             (warning,) = answer["warnings"]

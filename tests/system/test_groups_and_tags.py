@@ -70,6 +70,7 @@ class GroupsAndTags(Live):
         _, job = self.post({"type": "order", "payload": {"customer": {"id": 42}}})
 
         self.assertEqual([("customer.id", None), (None, None)], [by_name["order"], by_name["email"]])
+        self.assertLessEqual({one["module"] for one in types["items"]}, {*types["modules"]})
         self.assertEqual("42", job["group"])
 
     def test_a_change_moves_the_tags_and_leaves_the_group(self) -> None:

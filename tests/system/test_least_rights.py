@@ -33,6 +33,7 @@ class LeastRights(unittest.TestCase):
             ("POST", "/api/jobs", {**MAIL, "group": "tenant-42", "tags": ["eu"]}, 202),
             ("GET", "/api/jobs?limit=2", None, 200),
             ("GET", "/api/queues", None, 200),
+            ("GET", "/api/queues?sort=trouble", None, 200),
             ("PATCH", "/api/queues/email", {"max_depth": 100}, 200),
             ("PATCH", "/api/queues/email", {"concurrency": 4, "rate": {"limit": 50, "per_s": 1}}, 200),
             ("PATCH", "/api/queues/email", {"groups": {"concurrency": 1, "rate": {"limit": 9, "per_s": 1}}}, 200),

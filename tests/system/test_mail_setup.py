@@ -1,9 +1,11 @@
 """Mail that is set up wrongly: what can be seen ends the start with 78; what only the mail server knows is told, and
 mails wait."""
 
+import time
 from typing import Any
 
 from lib.jobs import registry, submission
+from lib.jobs.timestamps import milliseconds
 from lib.settings.needs import EXIT_CONFIG
 from tests.processes import Program, Server, Worker
 from tests.smtp_server import SmtpServer
@@ -26,10 +28,10 @@ class MailSetup(WorkerCase):
         server: Server = self.enterContext(Server(self.redis.url, **self.settings))
         return server
 
-    def warnings(self, server: Server) -> list[str]:
+    def warnings(self, server: Server) -> list[dict[str, Any]]:
         status, body, _ = server.request("GET", "/api/health")
         self.assertEqual(200, status)
-        return [warning for warning in body["warnings"] if "mail" in warning]
+        return [warning for warning in body["warnings"] if warning["code"] == "mail_blocked"]
 
     def test_what_can_be_seen_to_be_wrong_ends_the_start_of_both_programs(self) -> None:
         for settings, said in (
@@ -61,13 +63,14 @@ class MailSetup(WorkerCase):
         self.assertEqual("ERROR", line["level"])
         self.until(lambda: self.warnings(server), "health tells")
         (warning,) = self.warnings(server)
-        self.assertIn(f"no mail gets out by 127.0.0.1:{smtp.port}; mails wait (see SMTP_URL)", warning)
+        self.assertIn(f"no mail gets out by 127.0.0.1:{smtp.port}; mails wait (see SMTP_URL)", warning["text"])
+        self.assertAlmostEqual(time.time(), milliseconds(warning["since"]) / 1000, delta=60)
         record = self.record(job_id)
         self.assertEqual(("delayed", 0), (record.state, record.attempts))
         code, said = worker.examined()
         self.assertEqual(1, code)
         self.assertRegex(said, "WRONG  lib.handlers.email: SMTPLoginRefused: AUTH: 535 5.7.8")
-        self.assertNotIn("wr0ng-secret", said + worker.said() + warning)
+        self.assertNotIn("wr0ng-secret", said + worker.said() + str(warning))
 
     def test_a_refused_sender_is_told_and_that_it_was_mended(self) -> None:
         smtp = self.enterContext(SmtpServer())

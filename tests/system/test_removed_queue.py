@@ -33,7 +33,9 @@ class RemovedQueue(unittest.TestCase):
         self.until_all_have_looked()
         for program in (server, worker):
             self.assertEqual([], program.logged("redis.emptied"))
-        self.assertEqual([], [one for one in server.request("GET", "/api/health")[1]["warnings"] if "emptied" in one])
+        self.assertEqual(
+            [], [one for one in server.request("GET", "/api/health")[1]["warnings"] if one["code"] == "redis_emptied"]
+        )
 
     def until_all_have_looked(self) -> None:
         """Two servers and a supervisor look once a second, and each look begins with an INFO."""

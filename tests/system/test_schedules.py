@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, cast
 
+from lib.jobs.timestamps import timestamp
 from tests.processes import Server, Worker
 from tests.system.oracle import states
 from tests.system.worker_case import WorkerCase
@@ -108,14 +109,18 @@ class Schedules(WorkerCase):
         late = {"tick": due_ms - 2 * 3_600_000}
         self.redis.client.zadd("wb:{default}:slots", late)
         self.redis.client.hset("wb:{default}:schedule:tick", "slot", late["tick"])
-        sentence = r"the schedule tick in the queue default is overdue by 3[56]\d\d s: no worker\.py .* start one"
+        sentence = r"the schedule tick in the queue default is overdue by 3[56]\d\d s: no worker\.py .*"
+        (warning,) = [one for one in self.read("/api/health")["warnings"] if one["code"] == "schedule_overdue"]
 
-        self.assertRegex("\n".join(self.read("/api/health")["warnings"]), sentence)
-        self.assertRegex(Worker(self.redis.url, **self.settings).examined()[1], f"WRONG  Schedules: {sentence}")
+        self.assertRegex(warning["text"], sentence)
+        self.assertEqual(("default", timestamp(late["tick"])), (warning["queue"], warning["since"]))
+        self.assertRegex(
+            Worker(self.redis.url, **self.settings).examined()[1], f"WRONG  Schedules: {sentence}; start one"
+        )
 
         worker = self.ready()
         worker.wait_for("schedule.fired", 1)
-        self.assertEqual([], [line for line in self.read("/api/health")["warnings"] if "tick" in line])
+        self.assertEqual([], [one for one in self.read("/api/health")["warnings"] if one["code"] == "schedule_overdue"])
         said = worker.examined()[1]
         self.assertIn("ok     Schedules: 1, none of which is overdue\n", said)
         self.assertRegex(said, r"(ok|WRONG) +Time zones: ")

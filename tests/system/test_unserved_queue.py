@@ -1,7 +1,9 @@
 """A job in a queue that no worker serves waits for ever; whoever looks is told why."""
 
+import time
 import unittest
 
+from lib.jobs.timestamps import milliseconds
 from tests.private_redis import PrivateRedis
 from tests.processes import Server, Worker
 
@@ -18,9 +20,16 @@ class UnservedQueue(unittest.TestCase):
         _, health, _ = server.request("GET", "/api/health")
         code, said = worker.examined()
 
-        sentence = "2 jobs wait in the queue reports, which no worker serves: name it in WORKER_QUEUES"
-        self.assertEqual([sentence], health["warnings"])
-        self.assertIn(f"WRONG  Queues: {sentence}\n", said)
+        text = "2 jobs wait in the queue reports, which no worker serves"
+        advice = "name it in WORKER_QUEUES"
+        (warning,) = health["warnings"]
+        age_s = time.time() - milliseconds(warning.pop("since")) / 1000
+        self.assertEqual(
+            {"code": "queue_unserved", "severity": "error", "queue": "reports", "text": text, "what_to_do": advice},
+            warning,
+        )
+        self.assertTrue(-5 < age_s < 60, age_s)
+        self.assertIn(f"WRONG  Queues: {text}; {advice}\n", said)
         self.assertEqual(1, code)
 
         other = self.enterContext(Worker(redis.url, WORKER_QUEUES="reports=2"))

@@ -15,7 +15,9 @@ import lib
 from lib import json_text
 from lib.api import events, job_search
 from lib.api.bulk import batch, upload
+from lib.api.queue_pages import MOST_ON_A_PAGE
 from lib.api.routes import AllOperations, routes
+from lib.api.shown_queue import present_one_queue
 from lib.errors import WaybillError
 from lib.handlers.email import attachment, email_payload, html_text
 from lib.handlers.email.address_lists import Addressee
@@ -36,8 +38,9 @@ from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED, STATES, TRANSITIONS
 from lib.jobs.workflow import RULES
 from lib.queue import listing, notes
+from lib.queue.census import Census
 from lib.queue.group_store import Group
-from lib.queue.queue_store import Census
+from lib.queue.queue_trouble import TROUBLES
 from lib.settings import settings_table
 from lib.web import preferences
 from lib.web.problems import RETRY_AFTER_S, InternalError
@@ -54,6 +57,7 @@ CONTRACT = contract.load()
 
 
 CALLBACKS = "/api/callbacks/"
+QUIET = {"enqueued": 0, "completed": 0, "retried": 0, "dead": 0, "cancelled": 0}
 
 
 def table() -> tuple[Route, ...]:
@@ -442,9 +446,13 @@ class Facts(unittest.TestCase):
         self.assertEqual(list(STATES), CONTRACT.schema("Queue")["properties"]["counts"]["required"])
         self.assertEqual(MAX_DEPTH, self.properties("QueueChange")["max_depth"]["maximum"])
         self.assertEqual(MAX_DEPTH, self.properties("Queue")["max_depth"]["maximum"])
-        shown = {"queue", *self.properties("Queue")} - {"name", "quarantine"}
-        # `lines` are in the metrics alone.
-        self.assertEqual({*Census._fields, *SETTINGS} - {"settings", "lines"}, shown)
+        census = Census("q", {}, 0, None, QUIET, {}, queue_settings.shown({}), None, {}, 0, 0)
+        shown = present_one_queue(census._replace(counts=dict.fromkeys(STATES, 0)), [])
+        self.assertEqual([], list(CONTRACT.faults(shown, CONTRACT.schema("Queue"))))
+        self.assertEqual({*shown}, {*self.properties("Queue")})
+        self.assertEqual([*TROUBLES], self.properties("Trouble")["code"]["enum"])
+        (limit,) = (one for one in CONTRACT.operation("listQueues").fields["parameters"] if one["name"] == "limit")
+        self.assertEqual((MOST_ON_A_PAGE,) * 2, (limit["schema"]["default"], limit["schema"]["maximum"]))
         self.assertEqual({*SETTINGS}, {*self.properties("QueueChange")})
 
     def test_limits_and_their_bounds(self) -> None:

@@ -33,6 +33,9 @@ class Mailer:
     tls_context: the certificates to trust; None: the system's. Raises ConfigError for a setting that can't be used.
     """
 
+    warning_code = "mail_blocked"
+    """Of lib/warning_codes.py, for what `warning` tells."""
+
     def __init__(
         self,
         settings: Settings,

@@ -41,10 +41,13 @@ class WebhookSender:
     """`WebhookSender(settings)` reads PUBLIC_URL and the settings WEBHOOK_…; it belongs to one loop. Raises ConfigError
     for a setting that can't be used. clock: seconds since 1970."""
 
+    warning_code = "webhooks_unsigned"
+    """Of lib/warning_codes.py, for what `warning` tells."""
+
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.warning = ""
-        """For lib/work/runner/warnings.py, which reads the attribute of this name on every resource."""
+        """For lib/work/runner/warnings.py, which reads the attributes of these names on every resource."""
         self.outcomes = WebhookOutcomes()
         """For lib/work/runner/timings.py, which takes what is counted here to Redis."""
         self._keys = _keys(settings)

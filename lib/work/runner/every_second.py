@@ -14,6 +14,7 @@ from lib.memory import rss_bytes
 from lib.processes.pipe import TICK_S, Pipe
 from lib.queue.bulkheads import ALL
 from lib.queue.queue_store import QueueStore
+from lib.queue.runners import Vitals
 from lib.work.runner.consumer import Consumer
 from lib.work.runner.loop_parts import LoopParts
 from lib.work.runner.watchdog import Watchdog
@@ -66,10 +67,12 @@ class EverySecond:
             await asyncio.sleep(TICK_S)
 
     async def _beat(self) -> None:
+        """A runner whose supervisor is gone beats for itself, and takes no more jobs."""
         bulkheads = self._parts.bulkheads
         for consumer in self._consumers:
             with bulkheads.around(consumer.queue, "beat"):
-                await self._queues.runners.beat(consumer.queue, [consumer.runner_id])
+                vitals = {consumer.runner_id: Vitals(rss_bytes(), is_draining=True)}
+                await self._queues.runners.beat(consumer.queue, [consumer.runner_id], vitals)
         runners, lease_s = self._queues.runners, self._parts.settings.lease_s
         runner_ids = [consumer.runner_id for consumer in self._consumers]
         with bulkheads.around(ALL, "fleet"):

@@ -18,6 +18,7 @@ from lib.jobs.failure import summary, traceback_of
 from lib.jobs.webhook_outcomes import WebhookOutcomes
 from lib.logs.log import Log
 from lib.settings.config import Settings
+from lib.warning_codes import KINDS, HealthWarning
 
 CLOSE_S = 2.0
 """All resources of a runner together may take this long to close."""
@@ -123,12 +124,16 @@ class Resources:
 
         return AsyncResource(made, self._new_context(), forget)
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[HealthWarning]:
         """The `warning` of each resource that has one at the moment, a sentence such as "the mail server mx:587 refuses
-        our login"; see warnings.py."""
-        found = [getattr(made, "warning", "") for made in list(self._made.values())]
-        # Only text: a logger has a `warning` too, a method.
-        return [text for text in found if isinstance(text, str) and text]
+        our login", with its `warning_code` where that is one of lib/warning_codes.py; see warnings.py."""
+        warnings = []
+        for made in list(self._made.values()):
+            text, code = getattr(made, "warning", ""), getattr(made, "warning_code", "worker")
+            # Only text: a logger has a `warning` too, a method.
+            if isinstance(text, str) and text:
+                warnings.append(HealthWarning(code if isinstance(code, str) and code in KINDS else "worker", text))
+        return warnings
 
     def take_outcomes(self) -> Counter[tuple[str, str]]:
         """What the resources have counted of webhooks since the last call, by queue and outcome; see timings.py."""

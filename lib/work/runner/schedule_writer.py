@@ -23,6 +23,7 @@ from lib.queue.bulkheads import ALL, Bulkheads
 from lib.queue.code_schedules import CodeSchedules
 from lib.queue.fleet import UpgradeGate
 from lib.queue.health_warnings import HealthWarnings
+from lib.warning_codes import HealthWarning
 
 EVERY_S = 15.0
 LAPSES_S = 60.0
@@ -56,7 +57,7 @@ class ScheduleWriter:
         """Schedule -> what was logged last about why it is not written."""
         self._undeclared: set[str] = set()
         """The schedules that the last round found to stand as no worker that runs declares them."""
-        self._warned: list[str] = []
+        self._warned: list[HealthWarning] = []
         """What the last round found, as /api/health shows it."""
 
     async def run(self) -> None:
@@ -79,15 +80,18 @@ class ScheduleWriter:
         problems = await self._write(pending, undeclared)
         still = {one.name for one in pending}
         self._said = {name: words for name, words in self._said.items() if name in still}
-        await self._warn([f"worker on {self._host}: {problem}" for problem in problems])
+        await self._warn([self._warning(problem) for problem in problems])
 
-    async def _warn(self, sentences: list[str]) -> None:
+    async def _warn(self, warnings: list[HealthWarning]) -> None:
         """Have /api/health show these, and no more what it showed before."""
-        if mended := [sentence for sentence in self._warned if sentence not in sentences]:
+        if mended := [one for one in self._warned if one not in warnings]:
             await self._warnings.remove(mended)
-        if sentences:
-            await self._warnings.add(sentences, LAPSES_S)
-        self._warned = sentences
+        if warnings:
+            await self._warnings.add(warnings, LAPSES_S)
+        self._warned = warnings
+
+    def _warning(self, problem: str) -> HealthWarning:
+        return HealthWarning("schedule_not_written", f"worker on {self._host}: {problem}")
 
     def _is_deleted(self, name: str, missing: dict[str, bool]) -> bool:
         return missing[name] and name in self._stood

@@ -21,6 +21,7 @@ from lib.errors import RedisUnavailable
 from lib.logs.log import Log
 from lib.queue.bulkheads import ALL, Bulkheads
 from lib.queue.queue_store import QueueStore
+from lib.warning_codes import HealthWarning
 from lib.work.runner.probes import Probe, Probes
 from lib.work.runner.resources import Resources
 
@@ -52,7 +53,7 @@ class Warnings:
         self._log = log
         self._clock = clock
         self._host = socket.gethostname()
-        self._standing: list[str] = []
+        self._standing: list[HealthWarning] = []
         """The warnings that the last check found."""
         self._raised: set[str] = set()
         """The warnings whose last log line is `warning.raised`, and not `warning.mended`."""
@@ -70,13 +71,13 @@ class Warnings:
     async def check(self) -> None:
         """Compare the resources' warnings with those of the last check; log and publish the difference."""
         found = self._resources.warnings()
-        raised = [sentence for sentence in found if sentence not in self._standing]
-        mended = [sentence for sentence in self._standing if sentence not in found]
+        raised = [one for one in found if one not in self._standing]
+        mended = [one for one in self._standing if one not in found]
         self._standing = found
-        for sentence in raised:
-            self._log_raised(sentence)
-        for sentence in mended:
-            self._log_mended(sentence)
+        for one in raised:
+            self._log_raised(one.text)
+        for one in mended:
+            self._log_mended(one.text)
         self.probes.plan(is_well=not found)
         with contextlib.suppress(RedisUnavailable), self._bulkheads.around(ALL, "warning"):
             await self._publish(raised, mended)
@@ -99,7 +100,7 @@ class Warnings:
             self._raised.discard(sentence)
             self._log.info("warning.mended", f"No longer so: {sentence}")
 
-    async def _publish(self, raised: list[str], mended: list[str]) -> None:
+    async def _publish(self, raised: list[HealthWarning], mended: list[HealthWarning]) -> None:
         if mended:
             await self._queues.warnings.remove(self._from_here(mended))
         is_due = self._clock() - self._published_at_s >= PUBLISH_EVERY_S
@@ -107,5 +108,5 @@ class Warnings:
             await self._queues.warnings.add(self._from_here(self._standing), LAPSES_S)
             self._published_at_s = self._clock()
 
-    def _from_here(self, sentences: list[str]) -> list[str]:
-        return [f"worker on {self._host}: {sentence}" for sentence in sentences]
+    def _from_here(self, warnings: list[HealthWarning]) -> list[HealthWarning]:
+        return [one._replace(text=f"worker on {self._host}: {one.text}") for one in warnings]

@@ -11,6 +11,7 @@ from lib.errors import RedisUnavailable
 from lib.queue.bulkheads import ALL, Bulkheads
 from lib.queue.fleet import Fleet, this_program
 from lib.queue.queue_store import QueueStore
+from lib.queue.runners import Vitals
 from lib.work.supervisor.roster import Roster
 
 END_S = 0.5
@@ -43,13 +44,16 @@ class Beats:
     async def beat(self) -> None:
         """Beat once for every runner that lives, and show them and the supervisor. Raises RedisUnavailable."""
         by_queue: dict[str, list[str]] = {}
+        vitals: dict[str, Vitals] = {}
         for runner in self._roster.runners:
             if runner.process.returncode is None:
                 for queue, runner_id in runner.runner_ids.items():
                     by_queue.setdefault(queue, []).append(runner_id)
+                    if told := self._roster.vitals(runner):
+                        vitals[runner_id] = told
         for queue, runner_ids in by_queue.items():
             with self._bulkheads.around(queue, "beat"):
-                await self._queues.runners.beat(queue, runner_ids)
+                await self._queues.runners.beat(queue, runner_ids, vitals)
         alive = sorted({runner_id for runner_ids in by_queue.values() for runner_id in runner_ids})
         with self._bulkheads.around(ALL, "fleet"):
             runners = [self._supervisor._replace(kind="runner", program_id=runner_id) for runner_id in alive]

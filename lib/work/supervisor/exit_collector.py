@@ -88,7 +88,11 @@ class ExitCollector:
             # Where Redis is away, any supervisor takes the jobs back later, once the runner's lease has run out.
             with contextlib.suppress(RedisUnavailable), self._bulkheads.around(queue, "reap"):
                 held = await self._queues.runners.reap(
-                    queue, runner_id, is_crash=is_crash, crash_limit=self._crash_limit
+                    queue,
+                    runner_id,
+                    is_crash=is_crash,
+                    was_killed=runner.was_killed,
+                    crash_limit=self._crash_limit,
                 )
             with contextlib.suppress(RedisUnavailable), self._bulkheads.around(ALL, "count"):
                 await self._queues.runners.hide([runner_id])

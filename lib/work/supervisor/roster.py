@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lib.logs.log import Log
 from lib.processes.child_process import take_over
+from lib.queue.runners import Vitals
 from lib.settings.config import Settings
 from lib.work.supervisor.runner_child import RunnerChild
 from lib.work.supervisor.shutdown import Shutdown
@@ -31,6 +32,13 @@ class Roster:
             runner.pipe.send(do="drain")
         self._log.info("runner.started", f"Runner {runner.runner_id} started", pid=process.pid)
         return runner
+
+    def vitals(self, runner: RunnerChild) -> Vitals | None:
+        """What a runner's last tick told; None before the first one."""
+        if not runner.usage.rss_bytes:
+            return None
+        is_draining = self._shutdown.begun.is_set() or runner.makes_way or runner.is_retiring
+        return Vitals(runner.usage.rss_bytes, is_draining)
 
     async def start_successor(self) -> RunnerChild:
         """Start a runner without job slots; its quota grants it free ones afterwards. Raises OSError."""

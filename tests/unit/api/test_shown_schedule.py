@@ -5,10 +5,11 @@ from typing import Any
 
 from lib.api.shown_schedule import present_preview, present_schedule
 from lib.jobs.schedule import Schedule, ScheduleSlot
-from lib.queue.schedule_seen import ScheduleSeen, SlotOutcome
+from lib.queue.schedule_seen import ScheduleRun, ScheduleSeen, SlotOutcome
 from tests import contract
 
 CONTRACT = contract.load()
+JOB_ID = "reports-01a2074f9c0b800080005d12a47e70c4"
 NOW = 1_795_953_600_000  # 2026-11-29T12:00:00Z
 JOB = {"type": "report", "payload": {"api_key": "k-123"}, "queue": "reports"}
 
@@ -23,13 +24,14 @@ def seen(slot: ScheduleSlot | None = SOON, **fields: Any) -> ScheduleSeen:
 
 class Shown(unittest.TestCase):
     def test_it_has_the_fields_of_the_contract(self) -> None:
+        runs = (ScheduleRun(NOW, JOB_ID, "active"), ScheduleRun(NOW - 60_000, JOB_ID, None))
         outcomes = (
             SlotOutcome(NOW, NOW, "fired", "reports-1"),
             SlotOutcome(NOW, NOW, "missed", "3"),
             SlotOutcome(NOW, None, "run", "reports-2"),
             SlotOutcome(NOW, NOW, "skipped", "reports-1"),
         )
-        shown = present_schedule(seen()._replace(outcomes=outcomes, reason="full"))
+        shown = present_schedule(seen()._replace(runs=runs, outcomes=outcomes, reason="full"))
 
         self.assertEqual([], list(CONTRACT.faults(shown, CONTRACT.schema("Schedule"))))
         self.assertEqual({*CONTRACT.schema("Schedule")["properties"]}, {*shown})
@@ -37,6 +39,7 @@ class Shown(unittest.TestCase):
         self.assertEqual([0, 3, 0, 0], [one["missed"] for one in shown["outcomes"]])
         self.assertEqual("reports-1 had not ended", shown["outcomes"][3]["reason"])
         self.assertEqual("queue_full", shown["reason"])
+        self.assertEqual({"at": "2026-11-29T11:59:00.000Z", "job_id": JOB_ID, "state": None}, shown["last_runs"][1])
 
     def test_a_workflow_stands_in_the_place_of_the_job_with_all_secrets_masked(self) -> None:
         workflow = {"queue": "reports", "jobs": {"a": JOB, "p": {"jobs": {"b": JOB}}}, "then": [JOB]}

@@ -51,7 +51,14 @@ OTHERS = {
     *("base", "moved", "unpack", "base .. ARGV"),
     # Numbers over time.
     *("minute_key", "base .. 'times:' .. digits", "base .. 'rollups'", "base .. 'errors:' .. digits"),
-    *("base .. post", "base .. 'graves'", "base .. 'quarantine'", "base .. 'log:' .. id"),
+    *(
+        "base .. post",
+        "base .. 'graves'",
+        "base .. 'epitaphs'",
+        "base .. 'vitals'",
+        "base .. 'quarantine'",
+        "base .. 'log:' .. id",
+    ),
     # A rate's window, keys that somebody broke, and what a removed queue leaves behind.
     *("key", "base .. name", "base .. name .. group", "base .. 'running:'"),
     # Schedules, which are no jobs.

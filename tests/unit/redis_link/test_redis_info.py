@@ -2,7 +2,7 @@
 
 import unittest
 
-from lib.redis_link.redis_info import fields_of, is_cluster_node, product
+from lib.redis_link.redis_info import _warnings, fields_of, is_cluster_node, product
 
 REDIS = "# Server\r\nredis_version:7.0.15\r\nredis_mode:{mode}\r\nrun_id:1f\r\n"
 VALKEY = (
@@ -26,6 +26,20 @@ class Product(unittest.TestCase):
         for info in (REDIS, VALKEY, VALKEY_COMPATIBLE):
             for mode, expected in (("cluster", True), ("standalone", False), ("sentinel", False)):
                 self.assertIs(expected, is_cluster_node(fields_of(info.format(mode=mode))))
+
+    def test_settings_under_which_jobs_can_be_lost_are_told_of(self) -> None:
+        for info, expected in (
+            ({"aof_enabled": "1", "maxmemory_policy": "noeviction", "aof_last_write_status": "ok"}, []),
+            ({"aof_enabled": "0"}, ["redis_not_durable"]),
+            ({"maxmemory_policy": "allkeys-lru"}, ["redis_evicts"]),
+            ({"aof_last_write_status": "err"}, ["redis_write_failed"]),
+            ({"aof_last_bgrewrite_status": "err"}, ["redis_write_failed"]),
+        ):
+            self.assertEqual(expected, [one.code for one in _warnings(info, "Redis", "7.0.15")])
+
+    def test_a_redis_that_is_too_old_is_told_of(self) -> None:
+        self.assertEqual(["redis_too_old"], [one.code for one in _warnings({}, "Redis", "6.2.14")])
+        self.assertEqual([], _warnings({}, "Redis", "unknown"))
 
 
 if __name__ == "__main__":

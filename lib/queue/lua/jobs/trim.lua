@@ -46,5 +46,10 @@ for state, age_ms in pairs({completed = kept_ms, cancelled = kept_ms, dead = dea
   end
 end
 if forgotten < limit then trim_faded() end
-redis.call('ZREMRANGEBYSCORE', base .. 'graves', '-inf', now_ms - DAY_MS)
+for _, runner in ipairs(redis.call('ZRANGEBYSCORE', base .. 'graves', '-inf', now_ms - DAY_MS, 'LIMIT', 0, limit)) do
+  redis.call('ZREM', base .. 'graves', runner)
+  redis.pcall('HDEL', base .. 'epitaphs', runner)
+  -- A reaper of an older version leaves them.
+  redis.pcall('HDEL', base .. 'vitals', runner)
+end
 return {forgotten, forgotten >= limit and 'more' or ''}

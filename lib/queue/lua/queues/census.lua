@@ -5,6 +5,7 @@
 -- RETURNS {name, value, name, value …}, of these names:
 --      all active delayed blocked completed dead cancelled   how many jobs
 --      runners      how many runners live
+--      dead_lately  how many of the dead have died within an hour
 --      oldest       since when the oldest ready job waits (ms), or ''
 --      now          Redis' clock (ms)
 --      limited      'concurrency' or 'rate 1760000060000' where that limit of the queue lets no waiting job start now,
@@ -18,7 +19,7 @@
 -- WHY ready jobs are not counted: the lists hold stale ids and bells as well. Ready is all jobs less those in other
 -- states.
 -- WHY the oldest of a hundred groups: a queue may have a hundred thousand.
-local MOST_GROUPS = 100
+local MOST_GROUPS, HOUR_MS = 100, 3600000
 local active, alive = 0, 0
 local runners = redis.call('HGETALL', base .. 'workers')
 for i = 1, #runners, 2 do
@@ -75,6 +76,7 @@ local reply = {
   'all', redis.call('ZCARD', base .. 'all'),
   'active', active,
   'runners', alive,
+  'dead_lately', redis.call('ZCOUNT', base .. 'dead', now_ms - HOUR_MS, '+inf'),
   'oldest', oldest_ms and tostring(oldest_ms) or '',
   'now', now,
   'limited', limited_by(),

@@ -2,13 +2,14 @@
 -- reap.lua: take back the jobs of a runner that is gone or that leaves, and move the runner from `workers` to `graves`.
 -- KEYS 1 base
 -- ARGV 1 runner  2 the beat that the reaper saw last ('none' where there was none), or '' where the reaper knows that
---      the process has ended  3 '1' where the runner crashed  4 crash limit  5 most ids to handle
+--      the process has ended  3 '1' where the runner crashed, 'killed' where its supervisor killed it, '' where it
+--      leaves  4 crash limit  5 most ids to handle
 -- RETURNS 'alive': it has beaten since, nothing changed | {'more' or '', the ids that it held …}
 -- @transition active --reap--> ready
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
 -- @use clock check_types cancel_request conclude drop_id give_back history isolation keeper make_ready ready_list
--- @use lines slots stale_ids notices note_error type_of_job
+-- @use epitaph lines slots stale_ids notices note_error type_of_job
 -- WHY one crash convicts no job: the jobs beside a poisonous one are innocent. At the second crash (the first, where
 -- two are the limit) a job goes to `suspects`: each runs in a runner of its own there, and a crash is its own doing.
 -- WHY twice the limit where nobody saw the process end: with a host all its runners are gone, and none of the
@@ -28,8 +29,10 @@ check_types('ZCARD', 'dead', 'cancelled')
 has_followers()
 -- WHY `graves` first: where a broken key stops the rest, the other reapers find the runner there.
 redis.call('ZADD', base .. 'graves', 'NX', now, runner)
+local about = redis.call('HGET', base .. 'workers', runner)
 redis.call('HDEL', base .. 'workers', runner)
 redis.call('HDEL', base .. 'beats', runner)
+redis.pcall('HDEL', base .. 'vitals', runner)
 
 -- A job that the runner gives back as it leaves. Ids are handled from the newest claim to the oldest, and each goes
 -- to the right end: the job that was claimed first is next again. A suspect stays a suspect, as in release.lua.
@@ -88,13 +91,14 @@ local function leave_posts()
 end
 
 local came_from = is_isolated and 'suspects' or 'ready:normal'
-local ids = redis.call('LRANGE', active_list, 0, limit - 1)
+local ids, taken = redis.call('LRANGE', active_list, 0, limit - 1), 0
 for _, id in ipairs(ids) do
   local job = base .. 'job:' .. id
   local state, owner, priority, group, crashes, stale_in, started, checkpointed = unpack(redis.pcall(
     'HMGET', job, 'state', 'worker', 'priority', 'group', 'crashes', 'listed', 'started', 'checkpointed'))
   if state == 'active' and owner == runner then
     leave(id, group)
+    taken = taken + 1
     if not cancel_if_requested(id, job, true) then
       redis.call('HDEL', job, 'unknown_since')
       if is_crash then
@@ -112,6 +116,8 @@ for _, id in ipairs(ids) do
   redis.call('LREM', active_list, 1, id)
 end
 give_slots_back()
+local how = is_end_seen and (is_crash and 'crashed' or ARGV[3] == 'killed' and 'killed' or 'left') or 'lost'
+write_epitaph(runner, how, taken, about)
 
 -- WHY a bell even where no job became ready: the runner may have held the bell that was to wake another runner, or have
 -- kept the clock for the others.

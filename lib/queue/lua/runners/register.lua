@@ -8,4 +8,5 @@ local runner, about = ARGV[1], ARGV[2]
 redis.call('HSET', base .. 'workers', runner, about)
 redis.call('HSET', base .. 'beats', runner, '0:' .. now_ms)
 redis.call('ZREM', base .. 'graves', runner)
+redis.pcall('HDEL', base .. 'epitaphs', runner)
 return 'registered'

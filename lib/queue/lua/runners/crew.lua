@@ -1,0 +1,61 @@
+#!lua flags=no-writes
+-- crew.lua: the living runners of a queue with what they run, and those that went within a day.
+-- KEYS 1 base
+-- ARGV 1 lease in ms of a runner whose registration names none  2 most jobs to tell of each runner  3 most jobs to
+--      tell of all together, of each one at least  4 most runners that went
+-- RETURNS {now ms, living, gone}: living has for each runner its id, about it (JSON), beat, vitals or '', how many ids
+--      are in its active list, and a list of the jobs that it has had for longest: {id, type, started ms, timeout in s,
+--      progress (JSON), each '' where it is not known, id …}. gone has id, ms at which it was reaped, and epitaph or
+--      '', the last one that went first. beat.lua writes vitals, parts/epitaph.lua epitaphs
+-- @use clock alive types
+-- WHY the state is read: an active list also holds ids that their runner has not claimed yet.
+-- WHY 4 KB: a page of fifty jobs a runner is for people, who can open the job.
+local lease_ms, most_of_one, most_of_all, most_gone = unpack(ARGV)
+local DAY_MS, MOST_PROGRESS_BYTES = 86400000, 4096
+
+-- The text in a hash, '' where there is none.
+local function text_in(key, field)
+  local text = redis.pcall('HGET', base .. key, field)
+  return type(text) == 'string' and text or ''
+end
+
+-- WHY the first timeout_s: it stands before the payload, which may hold any text.
+local function timeout_in(spec) return spec and string.match(spec, ',"timeout_s":([%d.e+-]+)') or '' end
+
+local function jobs_of(runner, most)
+  local jobs = {}
+  for _, id in ipairs(redis.pcall('LRANGE', base .. 'active:' .. runner, -most, -1)) do
+    local state, owner, started, progress, spec = unpack(redis.pcall(
+      'HMGET', base .. 'job:' .. id, 'state', 'worker', 'started', 'progress', 'spec'))
+    if state == 'active' and owner == runner then
+      if progress and #progress > MOST_PROGRESS_BYTES then progress = '' end
+      for _, word in ipairs({id, type_in_spec(spec), started or '', timeout_in(spec), progress or ''}) do
+        jobs[#jobs + 1] = word
+      end
+    end
+  end
+  return jobs
+end
+
+local alive, living, gone = {}, {}, {}
+local registered = redis.call('HGETALL', base .. 'workers')
+for i = 1, #registered, 2 do
+  local runner, about = registered[i], registered[i + 1]
+  local beat = redis.call('HGET', base .. 'beats', runner)
+  if is_alive(about, beat, tonumber(lease_ms)) then alive[#alive + 1] = {runner, about, beat} end
+end
+-- WHY a share of each: to tell of fifty jobs of each of a hundred runners would hold Redis up.
+local most = math.min(tonumber(most_of_one), math.max(1, math.floor(tonumber(most_of_all) / #alive)))
+for _, seen in ipairs(alive) do
+  local runner, about, beat = unpack(seen)
+  local count = redis.call('LLEN', base .. 'active:' .. runner)
+  for _, word in ipairs({runner, about, beat, text_in('vitals', runner), count, jobs_of(runner, most)}) do
+    living[#living + 1] = word
+  end
+end
+local since_ms = string.format('%.0f', now_ms - DAY_MS)
+local graves = redis.call('ZREVRANGEBYSCORE', base .. 'graves', '+inf', since_ms, 'WITHSCORES', 'LIMIT', 0, most_gone)
+for i = 1, #graves, 2 do
+  for _, word in ipairs({graves[i], graves[i + 1], text_in('epitaphs', graves[i])}) do gone[#gone + 1] = word end
+end
+return {tostring(now_ms), living, gone}
