@@ -9,17 +9,20 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lib.api.shown_queue import present_queue
 from lib.http1.message import Response
 from lib.ids import QUEUE_NAME
+from lib.jobs.period_stats import LINE_MINUTES, lately_of
+from lib.jobs.periods import MINUTE_MS
 from lib.json_text import to_json
 from lib.queue.census import Census
 from lib.queue.queue_names import QUEUES_AT_ONCE, in_batches
 from lib.queue.queue_store import QueueStore
 from lib.queue.queue_trouble import Place, place_of, trouble_of
 from lib.queue.recent_census import RecentCensus
+from lib.queue.stats_store import StatsStore
 from lib.queue.unreadable import Unreadable
 from lib.web import query
 from lib.web.json_answer import answer_text
@@ -53,9 +56,10 @@ class _Page(NamedTuple):
 class QueuePages:
     """The operation that lists queues."""
 
-    def __init__(self, queues: QueueStore, recent: RecentCensus) -> None:
+    def __init__(self, queues: QueueStore, recent: RecentCensus, stats: StatsStore) -> None:
         self._queues = queues
         self._recent = recent
+        self._stats = stats
 
     async def list_page(self, call: Call) -> Response:
         asked = _asked(call.parameters)
@@ -68,8 +72,20 @@ class QueuePages:
                 texts.append(to_json(present_queue(one)))
             if at % QUEUES_AT_ONCE == QUEUES_AT_ONCE - 1:
                 await asyncio.sleep(0)  # Other requests get a turn: five hundred queues are 150 KB of text.
-        rest = {"next_cursor": _cursor(asked, page.end), "total": page.total, "warnings": warnings}
+        names = [one.queue for one in page.items if not isinstance(one, Unreadable)]
+        lately = await self._lately(names) if query.flag(call.parameters, "lately") else []
+        rest = {"next_cursor": _cursor(asked, page.end), "total": page.total, "lately": lately, "warnings": warnings}
         return answer_text(200, f'{{"items":[{",".join(texts)}],{to_json(rest)[1:]}')
+
+    async def _lately(self, names: list[str]) -> list[dict[str, Any]]:
+        """What the queues have done in the last half hour. One whose numbers can't be read is left out."""
+        shown = []
+        for some in in_batches(names):
+            for queue, found in zip(some, await self._stats.of_some(some, LINE_MINUTES * MINUTE_MS), strict=True):
+                if not isinstance(found, Unreadable):
+                    now_ms, periods = found
+                    shown.append({"queue": queue, **lately_of(periods, now_ms)._asdict()})
+        return shown
 
     async def _by_name(self, asked: _Asked) -> _Page:
         fitting = [name for name in await self._queues.names() if asked.part in name]

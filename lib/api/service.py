@@ -204,7 +204,7 @@ def _operations(
         actions=ActionOperations(stores.jobs, search, stores.queues, log),
         types=TypeOperations(types, settings.job_modules),
         queues=QueueOperations(stores.queues, stores.jobs, gate, log),
-        queue_pages=QueuePages(stores.queues, RecentCensus(stores.queues)),
+        queue_pages=QueuePages(stores.queues, RecentCensus(stores.queues), stores.stats),
         workers=WorkerOperations(stores.crews),
         groups=GroupOperations(stores.queues.groups, gate, log),
         schedules=ScheduleOperations(stores.schedules, stores.jobs, types, ids, gate, log),

@@ -33,6 +33,7 @@ WINDOWS: Final[Mapping[str, Window]] = {
     "1h": Window(3_600_000, MINUTE_MS, PERIOD_MS),
     "24h": Window(86_400_000, 900_000, 900_000),
 }
+LINE_MINUTES = 30
 KEPT_MS = 90_000_000
 """For how long a period is kept: the longest window, and an hour in which it may be rolled up late."""
 
@@ -78,7 +79,7 @@ def stats_of(periods: Periods, window: Window, now_ms: int) -> Stats:
         if 0 <= at < len(steps):
             steps[at].append(period)
     shown = [period for step in steps for period in step]
-    lately = lately_of(periods, now_ms)
+    lately = _last_two(periods, now_ms)
     return Stats(
         from_ms=from_ms,
         step_ms=window.step_ms,
@@ -96,6 +97,26 @@ def stats_of(periods: Periods, window: Window, now_ms: int) -> Stats:
     )
 
 
+class Lately(NamedTuple):
+    """completed: how many jobs in each of the last LINE_MINUTES, this minute last. wait_p95_s, run_p95_s: of this
+    period of five minutes and the one before; None without jobs."""
+
+    completed: list[int]
+    wait_p95_s: float | None
+    run_p95_s: float | None
+
+
+def lately_of(periods: Periods, now_ms: int) -> Lately:
+    """What a list of queues shows of each."""
+    from_ms = now_ms // MINUTE_MS * MINUTE_MS - (LINE_MINUTES - 1) * MINUTE_MS
+    last = _last_two(periods, now_ms)
+    return Lately(
+        series_of(periods, from_ms, MINUTE_MS, LINE_MINUTES)["completed"],
+        _percentiles(period.wait for period in last).p95,
+        _percentiles(period.run for period in last).p95,
+    )
+
+
 def series_of(periods: Periods, from_ms: int, step_ms: int, steps: int) -> dict[str, list[int]]:
     """event -> how many jobs in each of so many steps from from_ms on, which a minute's begin must be."""
     series = {event: [0] * steps for event in EVENTS}
@@ -108,7 +129,7 @@ def series_of(periods: Periods, from_ms: int, step_ms: int, steps: int) -> dict[
     return series
 
 
-def lately_of(periods: Periods, now_ms: int) -> list[Period]:
+def _last_two(periods: Periods, now_ms: int) -> list[Period]:
     """The period in which now_ms lies and the one before it, where they have numbers."""
     return [period for period in periods.values() if period.start_ms >= _lately_ms(now_ms)]
 

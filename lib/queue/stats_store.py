@@ -6,6 +6,7 @@
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from lib.jobs.period_stats import KEPT_MS
@@ -47,6 +48,13 @@ class StatsStore:
     async def of_queue(self, queue: str, length_ms: int) -> tuple[int, Periods]:
         """Redis' clock, and the periods of the last length_ms and some before. Raises QueueNotFound."""
         await self._queues.expect_existing(queue)
+        return await self._of_one(queue, length_ms)
+
+    async def of_some(self, queues: Sequence[str], length_ms: int) -> list[tuple[int, Periods] | Unreadable]:
+        """The same of several queues that are there, all asked at once; give QUEUES_AT_ONCE at most."""
+        return await each_readable(queues, lambda queue: self._of_one(queue, length_ms))
+
+    async def _of_one(self, queue: str, length_ms: int) -> tuple[int, Periods]:
         found = await self._read(queue, "", length_ms)
         add_periods(found.kept, found.open)
         return found.now_ms, found.kept

@@ -12,6 +12,7 @@ from lib.queue.explanation_facts import ExplanationFacts
 from lib.queue.fleet import Fleet, Program
 from lib.queue.lease import Lease
 from lib.queue.notes import Notes
+from lib.queue.runners import Vitals
 from tests.redis.case import ERROR, RedisCase, ending
 
 
@@ -152,6 +153,15 @@ class Reasons(ExplainCase):
 
         self.client.hset(self.base + "beats", "w", f"9:{await self.now_ms() - 15_001}")
 
+        self.assertEqual("no_worker", (await self.explained(job_id)).reason)
+
+    async def test_a_worker_that_drains_takes_no_more_jobs(self) -> None:
+        await self.served_by("w")
+        job_id = await self.enqueue()
+
+        self.client.hset(self.base + "vitals", "w", "1000 running")
+        self.assertEqual("waiting_its_turn", (await self.explained(job_id)).reason)
+        await self.queues.runners.beat("q", ["w"], {"w": Vitals(1000, is_draining=True)})
         self.assertEqual("no_worker", (await self.explained(job_id)).reason)
 
     async def test_an_isolation_runner_serves_suspects_alone(self) -> None:

@@ -57,6 +57,14 @@ class QueueList(unittest.TestCase):
         self.assertEqual(list(expected.items()), list(troubles.items()))
         self.assertEqual("3 jobs wait, and no worker serves this queue", body["items"][0]["trouble"]["text"])
 
+    def test_a_line_of_the_last_half_hour_for_each_that_is_shown(self) -> None:
+        _, without = self.ask()
+        _, body = self.ask(lately="true", sort="trouble", limit=2)
+
+        self.assertEqual([], without["lately"])
+        nothing = {"completed": [0] * 30, "wait_p95_s": None, "run_p95_s": None}
+        self.assertEqual([{"queue": one["name"], **nothing} for one in body["items"]], body["lately"])
+
     def test_a_part_of_the_name(self) -> None:
         self.assertEqual(["mail-a", "mail-b"], self.names(name="ail-"))
         self.assertEqual(["mail-a", "mail-b"], self.names(name="mail", sort="trouble"))

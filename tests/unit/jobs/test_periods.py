@@ -4,7 +4,7 @@ import random
 import unittest
 from statistics import quantiles
 
-from lib.jobs.period_stats import WINDOWS, percentile, stats_of
+from lib.jobs.period_stats import WINDOWS, lately_of, percentile, stats_of
 from lib.jobs.periods import BOUNDS_S, EVENTS, PERIOD_MS, Period, Periods, add_periods, add_texts
 from lib.prometheus import Histogram
 
@@ -87,6 +87,25 @@ class Windows(unittest.TestCase):
         self.assertEqual((2, 3), (found.wait_lately.jobs, found.wait.jobs))
         self.assertEqual([None] * 9, [step.p50 for step in found.wait_series[:9]])
         self.assertEqual((NOW - 1) * PERIOD_MS, found.lately_ms)
+
+    def test_a_line_ends_with_this_minute(self) -> None:
+        minute = NOW_MS // 60_000
+        of = {minute: "7", minute - 29: "3", minute - 30: "9"}
+        found = lately_of(
+            periods(
+                *(
+                    {"period": str(NOW - at), "completed": ",".join(of.get(5 * (NOW - at) + m, "0") for m in range(5))}
+                    for at in range(8)
+                ),
+                {"period": str(NOW - 1), "wait": "4:1"},
+            ),
+            NOW_MS,
+        )
+
+        self.assertEqual([3, *[0] * 28, 7], found.completed)
+        assert found.wait_p95_s is not None
+        self.assertTrue(0.008 < found.wait_p95_s <= 0.016)
+        self.assertIsNone(found.run_p95_s)
 
 
 class Percentile(unittest.TestCase):

@@ -44,6 +44,12 @@ local state, priority, suspect, group, unknown_since, worker, waits, due_by, sup
 local paused, rationed, concurrency, rate = queue_settings('paused', 'rationed', 'concurrency', 'rate')
 group = group or ''
 
+-- Does the runner take no more jobs, because it is to stop?
+local function drains(runner)
+  local vitals = redis.pcall('HGET', base .. 'vitals', runner)
+  return type(vitals) == 'string' and string.find(vitals, ' draining', 1, true) ~= nil
+end
+
 -- `runners`, `slots` and `busy` of the reply. An isolation runner takes suspects alone, and others start one where one
 -- waits.
 local function living()
@@ -51,7 +57,7 @@ local function living()
   local registered = redis.call('HGETALL', base .. 'workers')
   for i = 1, #registered, 2 do
     local runner, about = registered[i], registered[i + 1]
-    local may_take = suspect or not is_isolation_runner(runner)
+    local may_take = (suspect or not is_isolation_runner(runner)) and not drains(runner)
     if may_take and is_alive(about, redis.call('HGET', base .. 'beats', runner), lease_ms) then
       runners = runners + 1
       local most = tonumber(string.match(about, '"concurrency":(%d+)')) or 1
