@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from lib.ids import id_ms
+from lib.jobs.edges import KnownEdge
 from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord
 from lib.jobs.masking import known_secrets, masked_error
 from lib.jobs.shown_edges import ON
@@ -95,11 +96,38 @@ def rooted(spans: Sequence[Span]) -> list[Span]:
 
 def links_of(records: Iterable[JobRecord]) -> list[Link]:
     return [
-        Link(job_span_id(record.job_id), job_span_id(edge.parent_id), ON[edge.rule])
+        Link(job_span_id(record.job_id), job_span_id(edge.parent_id), on)
         for record in records
-        for edge in record.edges
-        if edge.rule in ON
+        for edge, on in links_of_one(record)
     ]
+
+
+def links_of_one(record: JobRecord) -> list[tuple[KnownEdge, str]]:
+    """The edges to jobs that this one waits for, or has waited for, and how each of these was to end."""
+    return [(edge, ON[edge.rule]) for edge in record.edges if edge.rule in ON]
+
+
+# What has ended, for the export (exported_spans.py).
+
+
+def call_of(record: JobRecord) -> list[Span]:
+    """The span of the call, or slot of a schedule, that queued this job; [] where a job did."""
+    return list(_calls([record]))
+
+
+def job_that_ended(record: JobRecord) -> list[Span]:
+    """The job's own span; [] while it has not ended."""
+    return [_job_span(record)] if record.state in FINISHED and record.created_ms is not None else []
+
+
+def stretch_of(record: JobRecord, token: int) -> list[Span]:
+    """The attempt with this token, if it has ended, what it sent, and the pause and the wait before it."""
+    if record.created_ms is None:
+        return []
+    for attempt, spans in _stretches(record):
+        if attempt is not None and attempt.token == token and attempt.finished_ms is not None:
+            return spans
+    return []
 
 
 # The calls.
@@ -133,20 +161,27 @@ def _begun_ms(record: JobRecord) -> int:
 
 
 def _spans_of_job(record: JobRecord) -> Iterator[Span]:
+    yield _job_span(record)
+    for _, spans in _stretches(record):
+        yield from spans
+
+
+def _stretches(record: JobRecord) -> Iterator[tuple[Attempt | None, list[Span]]]:
+    """The spans in the job's span, up to the end of each attempt, with the attempt; last, those behind all attempts,
+    with None."""
     span_id = job_span_id(record.job_id)
-    attempts = _attempts(record)
-    not_kept = _not_kept(record)
-    yield _job_span(record, span_id, {"attempts_not_kept": not_kept} if not_kept else {})
+    attempts, not_kept = _attempts(record), _not_kept(record)
     before: Attempt | None = None
     at_ms = record.created_ms or 0
     for attempt in attempts:
         started_ms = max(at_ms, attempt.started_ms or at_ms)
+        spans: list[Span] = []
         if before is not None or not not_kept:
-            yield from _until_begun(record, span_id, before, at_ms, started_ms, is_last=attempt is attempts[-1])
-        yield from _spans_of_attempt(record, span_id, attempt, started_ms)
+            spans += _until_begun(record, span_id, before, at_ms, started_ms, is_last=attempt is attempts[-1])
+        yield attempt, [*spans, *_spans_of_attempt(record, span_id, attempt, started_ms)]
         at_ms, before = max(started_ms, attempt.finished_ms or started_ms), attempt
     if record.state not in FINISHED and (before is None or before.finished_ms is not None):
-        yield from _until_begun(record, span_id, before, at_ms, None, is_last=True)
+        yield None, list(_until_begun(record, span_id, before, at_ms, None, is_last=True))
 
 
 def _not_kept(record: JobRecord) -> int:
@@ -156,7 +191,9 @@ def _not_kept(record: JobRecord) -> int:
     return max(0, (history[0].token or history[0].attempt) - 1) if len(history) >= HISTORY_KEPT else 0
 
 
-def _job_span(record: JobRecord, span_id: str, about: dict[str, Any]) -> Span:
+def _job_span(record: JobRecord) -> Span:
+    span_id, not_kept = job_span_id(record.job_id), _not_kept(record)
+    about: dict[str, Any] = {"attempts_not_kept": not_kept} if not_kept else {}
     spec, created_ms = record.spec, record.created_ms or 0
     end_ms = max(created_ms, record.finished_ms or created_ms) if record.state in FINISHED else None
     parent_id, name = (spec.trace.span_id, spec.type) if spec else ("", "unreadable")
@@ -180,7 +217,8 @@ def _until_begun(
     started_ms: None where the next attempt has not begun. is_last: since when the job is ready, as its record says it,
     is about this time."""
     ready_ms = before.retry_ms if before is not None else None
-    if ready_ms is None and is_last:
+    # A time behind the attempt's begin is that of the next attempt, for which the job waits, or waited when it ended.
+    if ready_ms is None and is_last and (started_ms is None or (record.run_at_ms or 0) <= started_ms):
         ready_ms = record.run_at_ms
     is_pausing = started_ms is None and record.state in ("delayed", BLOCKED)
     ready_ms = max(from_ms, ready_ms or from_ms)
