@@ -1,0 +1,95 @@
+"""Spans as OTLP/JSON, the body of `POST /v1/traces`. Pure.
+
+    {"resourceSpans": [{
+      "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "waybill-server"}}]},
+      "scopeSpans": [{"scope": {"name": "waybill", "version": "0.3.0"}, "spans": [
+        {"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "POST /api/jobs",
+         "kind": 2, "startTimeUnixNano": "1795438188123000000", "endTimeUnixNano": "1795438188125000000"}]}]}]}
+
+Ids are hex digits and times decimal strings, as OTLP asks of its JSON; protobuf's own JSON has ids in base64. Source:
+https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from lib import __version__
+from lib.json_text import to_json
+
+INTERNAL, SERVER, CLIENT, CONSUMER = 1, 2, 3, 5
+"""Kinds of spans, by their numbers in OTLP."""
+TEXT_CHARS: Final = 4096
+"""A longer text, an error's message say, is cut."""
+_ERROR: Final = 2
+
+Attributes = Mapping[str, str | int | float | bool]
+
+
+class OtlpLink(NamedTuple):
+    """The span that another one waited for, which may be of another trace."""
+
+    trace_id: str
+    span_id: str
+    attributes: Attributes
+
+
+class OtlpSpan(NamedTuple):
+    """A span that has ended. parent_id: "" for none. start_ns, end_ns: since 1970. error: what went wrong; None where
+    nothing did."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    name: str
+    kind: int
+    start_ns: int
+    end_ns: int
+    attributes: Attributes
+    links: Sequence[OtlpLink] = ()
+    error: str | None = None
+
+
+def body_of(spans: Sequence[OtlpSpan], resource: Attributes) -> bytes:
+    """resource: what made the spans, {"service.name": "waybill-server"} and the like."""
+    scope = {"scope": {"name": "waybill", "version": __version__}, "spans": [_span(span) for span in spans]}
+    whole = {"resourceSpans": [{"resource": {"attributes": _attributes(resource)}, "scopeSpans": [scope]}]}
+    # "replace": a lone surrogate in one job's error must not keep 511 other spans from the collector.
+    return to_json(whole).encode("utf-8", "replace")
+
+
+def _span(span: OtlpSpan) -> dict[str, Any]:
+    trace_id, span_id, parent_id, name, kind, start_ns, end_ns, attributes, links, error = span
+    shown: dict[str, Any] = {
+        "traceId": trace_id,
+        "spanId": span_id,
+        "name": name,
+        "kind": kind,
+        "startTimeUnixNano": str(start_ns),
+        "endTimeUnixNano": str(max(start_ns, end_ns)),
+        "attributes": _attributes(attributes),
+    }
+    if parent_id:
+        shown["parentSpanId"] = parent_id
+    if links:
+        shown["links"] = [
+            {"traceId": link.trace_id, "spanId": link.span_id, "attributes": _attributes(link.attributes)}
+            for link in links
+        ]
+    if error is not None:
+        shown["status"] = {"code": _ERROR, "message": error[:TEXT_CHARS]}
+    return shown
+
+
+def _attributes(attributes: Attributes) -> list[dict[str, Any]]:
+    return [{"key": name, "value": _value(value)} for name, value in attributes.items()]
+
+
+def _value(value: str | float | bool) -> dict[str, Any]:
+    # bool before int: to Python True is an int.
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    return {"stringValue": str(value)[:TEXT_CHARS]}
