@@ -10,7 +10,7 @@ Ids are hex digits and times decimal strings, as OTLP asks of its JSON; protobuf
 https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from lib import __version__
@@ -49,15 +49,17 @@ class OtlpSpan(NamedTuple):
     error: str | None = None
 
 
-def body_of(spans: Sequence[OtlpSpan], resource: Attributes) -> bytes:
-    """resource: what made the spans, {"service.name": "waybill-server"} and the like."""
-    scope = {"scope": {"name": "waybill", "version": __version__}, "spans": [_span(span) for span in spans]}
-    whole = {"resourceSpans": [{"resource": {"attributes": _attributes(resource)}, "scopeSpans": [scope]}]}
+def body_of(texts: Iterable[str], resource: Attributes) -> bytes:
+    """texts: of spans, as `text_of` makes them. resource: what made the spans, {"service.name": "waybill-server"}."""
+    about, scope = to_json({"attributes": _attributes(resource)}), to_json({"name": "waybill", "version": __version__})
+    spans = ",".join(texts)
+    whole = f'{{"resourceSpans":[{{"resource":{about},"scopeSpans":[{{"scope":{scope},"spans":[{spans}]}}]}}]}}'
     # "replace": a lone surrogate in one job's error must not keep 511 other spans from the collector.
-    return to_json(whole).encode("utf-8", "replace")
+    return whole.encode("utf-8", "replace")
 
 
-def _span(span: OtlpSpan) -> dict[str, Any]:
+def text_of(span: OtlpSpan) -> str:
+    """The span's JSON."""
     trace_id, span_id, parent_id, name, kind, start_ns, end_ns, attributes, links, error = span
     shown: dict[str, Any] = {
         "traceId": trace_id,
@@ -77,7 +79,7 @@ def _span(span: OtlpSpan) -> dict[str, Any]:
         ]
     if error is not None:
         shown["status"] = {"code": _ERROR, "message": error[:TEXT_CHARS]}
-    return shown
+    return to_json(shown)
 
 
 def _attributes(attributes: Attributes) -> list[dict[str, Any]]:

@@ -75,7 +75,7 @@ def exported(record: JobRecord, ended: Ended, traces: Mapping[str, str]) -> list
 
 def parents_of(record: JobRecord, ended: Ended) -> list[str]:
     """The ids of the jobs to which the exported span of this job has links."""
-    if not record.edges or ended.word == "fired" or record.state not in FINISHED:
+    if not (record.edges and record.state in FINISHED and is_exported(record.spec)) or ended.word == "fired":
         return []
     return [edge.parent_id for edge, _ in links_of_one(record)][:MOST_LINKS]
 

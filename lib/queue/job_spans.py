@@ -11,7 +11,7 @@ The record of a job that is removed as it ends (RETAIN_COMPLETED=0) can't be rea
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lib.errors import RedisKeysBroken, RedisUnavailable
@@ -57,12 +57,8 @@ class JobSpans:
 
     async def export(self, records: Sequence[JobRecord], ended: Ended) -> None:
         """Export what has ended of jobs that were read just now. Never raises."""
-        try:
+        with self._losing(len(records)):
             await self._export([(record, ended) for record in records])
-        except (RedisUnavailable, RedisKeysBroken):
-            self.exporter.drop(len(records))
-        except Exception as fault:  # noqa: BLE001  A span that can't be made must change nothing of what it tells of.
-            self._log.exception("spans.failed", "Spans could not be made, by a fault of ours", fault)
 
     async def count(self) -> None:
         """Add to the counts in Redis, which /metrics shows, for as long as this process runs."""
@@ -93,17 +89,21 @@ class JobSpans:
     async def _read_noted(self) -> None:
         while self._noted:
             some, self._noted = self._noted[:READ_AT_ONCE], self._noted[READ_AT_ONCE:]
-            try:
-                records = {
-                    record.job_id: record
-                    for record in await self._job_store.read_many(list(dict.fromkeys(job_id for job_id, _ in some)))
-                }
-            except (RedisUnavailable, RedisKeysBroken):
-                self.exporter.drop(len(some))
-                continue
-            for job_id, ended in some:
-                if job_id in records:
-                    await self.export([records[job_id]], ended)
+            with self._losing(len(some)):
+                found = await self._job_store.read_many(list(dict.fromkeys(job_id for job_id, _ in some)))
+                records = {record.job_id: record for record in found}
+                await self._export([(records[job_id], ended) for job_id, ended in some if job_id in records])
+
+    @contextlib.contextmanager
+    def _losing(self, count: int) -> Iterator[None]:
+        """Put around what exports so many jobs. What goes wrong there costs their spans, and nothing else."""
+        try:
+            yield
+        except (RedisUnavailable, RedisKeysBroken):
+            self.exporter.drop(count)
+        except Exception as fault:  # noqa: BLE001  A span that can't be made must change nothing of what it tells of.
+            self.exporter.drop(count)
+            self._log.exception("spans.failed", "Spans could not be made, by a fault of ours", fault)
 
     async def _export(self, ends: Sequence[tuple[JobRecord, Ended]]) -> None:
         parents = list({parent_id for record, ended in ends for parent_id in parents_of(record, ended)})

@@ -1,13 +1,15 @@
 """Spans that real processes export: the tree that GET /api/requests/{request_id} shows, in a collector."""
 
 import json
+import threading
 import unittest
+from collections.abc import Callable
 from typing import Any
 
 from lib.tracing import job_span_id
 from tests.otlp_collector import OtlpCollector, Span, attributes_of
 from tests.processes import JOB_MODULES, Server, Worker
-from tests.scripted_server import Answer, answer
+from tests.scripted_server import Answer, Asked, answer
 from tests.system.test_webhooks import AT_ONCE, WebhookCase
 
 INTERNAL, SERVER, CLIENT, CONSUMER = 1, 2, 3, 5
@@ -24,7 +26,7 @@ class Otlp(WebhookCase):
         own |= {"PUBLIC_URL": "http://127.0.0.1", "WORKER_QUEUES": "default=10,email=2,webhook=5"}
         self.settings = {**self.settings, **own}
 
-    def collector(self, *answers: Answer) -> OtlpCollector:
+    def collector(self, *answers: Answer | Callable[[Asked], Answer]) -> OtlpCollector:
         collector: OtlpCollector = self.enterContext(OtlpCollector(*answers))
         self.settings = {**self.settings, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
         return collector
@@ -82,6 +84,7 @@ class Otlp(WebhookCase):
         failed = self.of_job(collector, first)["attempt 1"]
         self.assertEqual({"code": 2, "message": "as it was told to"}, failed["status"])
         self.assertEqual("ValueError", attributes_of(failed)["error.type"])
+        self.until(lambda: self.counted(api, "exported") >= len(story["spans"]), "they are counted")
         services = {attributes_of(one["resource"])["service.name"] for one in collector.resources}
         self.assertEqual({"waybill-server", "waybill-worker"}, services)
 
@@ -229,6 +232,22 @@ class Otlp(WebhookCase):
         spans = {span["spanId"] for span in collector.spans}
         self.assertEqual(set(), {job_span_id(job_id) for job_id in ids} - spans)
         self.assertEqual(20, sum(span["kind"] == SERVER for span in collector.spans))
+
+    def test_a_collector_that_does_not_answer_holds_no_stop_up_for_long(self) -> None:
+        goes_on = threading.Event()
+        self.addCleanup(goes_on.set)
+
+        def hang(_asked: Asked) -> Answer:
+            goes_on.wait(30)
+            return answer(200)
+
+        self.collector(*[hang] * 20)
+        api, worker = self.both()
+        job_id = self.post_over(api, NOOP)
+        self.until_all([job_id], "completed")
+
+        self.assertEqual(0, api.stop(within_s=6))
+        self.assertEqual(0, worker.stop(within_s=10))
 
     def test_the_doctor_says_whether_it_answers(self) -> None:
         collector = self.collector()
