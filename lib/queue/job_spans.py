@@ -6,7 +6,8 @@
 
 WHY the record is read, though its runner knows much of it: only the record has the earlier attempts and Redis' times.
 What GET /api/requests/{request_id} shows is made of it by the same code, so ids, parents and times are the same there.
-The record of a job that is removed as it ends (RETAIN_COMPLETED=0) can't be read, and its last spans are not exported.
+A record that upkeep removes within READ_AFTER_S of the job's end (RETAIN_COMPLETED=0) can't be read any more, and the
+spans of that end are not exported.
 """
 
 import asyncio
