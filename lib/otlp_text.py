@@ -11,10 +11,11 @@ https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from json.encoder import encode_basestring as _quoted
+from math import isfinite
+from typing import Final, NamedTuple
 
 from lib import __version__
-from lib.json_text import to_json
 
 INTERNAL, SERVER, CLIENT, CONSUMER = 1, 2, 3, 5
 """Kinds of spans, by their numbers in OTLP."""
@@ -51,7 +52,7 @@ class OtlpSpan(NamedTuple):
 
 def body_of(texts: Iterable[str], resource: Attributes) -> bytes:
     """texts: of spans, as `text_of` makes them. resource: what made the spans, {"service.name": "waybill-server"}."""
-    about, scope = to_json({"attributes": _attributes(resource)}), to_json({"name": "waybill", "version": __version__})
+    about, scope = f'{{"attributes":[{_attributes(resource)}]}}', f'{{"name":"waybill","version":"{__version__}"}}'
     spans = ",".join(texts)
     whole = f'{{"resourceSpans":[{{"resource":{about},"scopeSpans":[{{"scope":{scope},"spans":[{spans}]}}]}}]}}'
     # "replace": a lone surrogate in one job's error must not keep 511 other spans from the collector.
@@ -59,39 +60,33 @@ def body_of(texts: Iterable[str], resource: Attributes) -> bytes:
 
 
 def text_of(span: OtlpSpan) -> str:
-    """The span's JSON."""
+    """The span's JSON. WHY by hand: it takes a third of the time of a dict made and encoded; each span is made so."""
     trace_id, span_id, parent_id, name, kind, start_ns, end_ns, attributes, links, error = span
-    shown: dict[str, Any] = {
-        "traceId": trace_id,
-        "spanId": span_id,
-        "name": name,
-        "kind": kind,
-        "startTimeUnixNano": str(start_ns),
-        "endTimeUnixNano": str(max(start_ns, end_ns)),
-        "attributes": _attributes(attributes),
-    }
-    if parent_id:
-        shown["parentSpanId"] = parent_id
-    if links:
-        shown["links"] = [
-            {"traceId": link.trace_id, "spanId": link.span_id, "attributes": _attributes(link.attributes)}
-            for link in links
-        ]
-    if error is not None:
-        shown["status"] = {"code": _ERROR, "message": error[:TEXT_CHARS]}
-    return to_json(shown)
+    parent = f'"parentSpanId":"{parent_id}",' if parent_id else ""
+    linked = f',"links":[{",".join(map(_link, links))}]' if links else ""
+    status = "" if error is None else f',"status":{{"code":{_ERROR},"message":{_quoted(error[:TEXT_CHARS])}}}'
+    return (
+        f'{{"traceId":"{trace_id}","spanId":"{span_id}",{parent}"name":{_quoted(name)},"kind":{kind},'
+        f'"startTimeUnixNano":"{start_ns}","endTimeUnixNano":"{max(start_ns, end_ns)}",'
+        f'"attributes":[{_attributes(attributes)}]{linked}{status}}}'
+    )
 
 
-def _attributes(attributes: Attributes) -> list[dict[str, Any]]:
-    return [{"key": name, "value": _value(value)} for name, value in attributes.items()]
+def _link(link: OtlpLink) -> str:
+    attributes = _attributes(link.attributes)
+    return f'{{"traceId":"{link.trace_id}","spanId":"{link.span_id}","attributes":[{attributes}]}}'
 
 
-def _value(value: str | float | bool) -> dict[str, Any]:
+def _attributes(attributes: Attributes) -> str:
+    return ",".join([f'{{"key":{_quoted(name)},"value":{{{_value(value)}}}}}' for name, value in attributes.items()])
+
+
+def _value(value: str | float | bool) -> str:
     # bool before int: to Python True is an int.
     if isinstance(value, bool):
-        return {"boolValue": value}
+        return f'"boolValue":{"true" if value else "false"}'
     if isinstance(value, int):
-        return {"intValue": str(value)}
-    if isinstance(value, float):
-        return {"doubleValue": value}
-    return {"stringValue": str(value)[:TEXT_CHARS]}
+        return f'"intValue":"{value}"'
+    if isinstance(value, float) and isfinite(value):  # JSON has no NaN.
+        return f'"doubleValue":{value!r}'
+    return f'"stringValue":{_quoted(str(value)[:TEXT_CHARS])}'

@@ -220,9 +220,9 @@ class Otlp(WebhookCase):
         line = next(line for line in text.splitlines() if line.startswith(f"waybill_spans_{outcome}_total"))
         return int(line.rpartition(" ")[2])
 
-    def test_a_stop_sends_what_has_ended(self) -> None:
+    def test_a_stop_sends_what_has_ended_from_each_process(self) -> None:
         collector = self.collector()
-        api, worker = self.both()
+        api, worker = self.both(SERVER_PROCESSES=2, WORKER_PROCESSES=2)
         ids = [self.post_over(api, NOOP) for _ in range(20)]
         self.until_all(ids, "completed")
 

@@ -6,6 +6,7 @@ import threading
 import time
 import unittest
 from collections.abc import Callable
+from math import nan
 from random import Random
 from typing import Any
 from unittest import mock
@@ -61,7 +62,7 @@ class Sent(ExporterCase):
         collector = self.collector()
         exporter = self.exporter(collector.url, headers=(("authorization", "Bearer s3cret"),))
         link = OtlpLink("b" * 32, "c" * 16, {"waybill.on": "completed"})
-        attributes = {"text": "x" * 5000, "whole": 7, "part": 0.5, "is": True, "odd": "\udcff\x1f"}
+        attributes = {"text": "x" * 5000, "whole": 7, "part": 0.5, "is": True, "odd": "\udcff\x1f", "no": nan}
 
         exporter.add([span(parent_id="d" * 16, attributes=attributes, links=[link], error="no \udcff"), span(2)])
         wait_until(lambda: exporter.exported == 2, "both are taken")
@@ -76,7 +77,7 @@ class Sent(ExporterCase):
         self.assertEqual(f"{NOW_NS + 5_000}", first["endTimeUnixNano"])
         self.assertEqual({"code": 2, "message": "no ?"}, first["status"])
         self.assertEqual([("b" * 32, "c" * 16)], [(one["traceId"], one["spanId"]) for one in first["links"]])
-        found = {"text": "x" * 4096, "whole": 7, "part": 0.5, "is": True, "odd": "?\x1f"}
+        found = {"text": "x" * 4096, "whole": 7, "part": 0.5, "is": True, "odd": "?\x1f", "no": "nan"}
         self.assertEqual(found, attributes_of(first))
         self.assertEqual(set(), {"parentSpanId", "links", "status"} & set(second))
         self.assertEqual({"service.name": "test"}, attributes_of(collector.resources[0]["resource"]))
