@@ -74,6 +74,11 @@ class Exporter:
             msg = f"Spans are dropped: {MOST_WAITING} wait for {self._collector.shown} already"
             self._say_seldom("spans.dropped", msg)
 
+    @property
+    def room(self) -> int:
+        """How many more spans may wait."""
+        return MOST_WAITING - len(self._waiting)
+
     def drop(self, count: int) -> None:
         """Count spans that never came here."""
         with self._changed:

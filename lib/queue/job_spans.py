@@ -32,6 +32,9 @@ READ_AT_ONCE = 50
 READ_AFTER_S = 0.2
 """A job that has ended is read this much later, with those that end meanwhile."""
 MOST_NOTED = 4096
+ROOM = 400
+"""While the exporter has room for fewer spans, no record is read: a collector that is away costs no work in vain."""
+FULL_PAUSE_S = 0.1
 COUNT_EVERY_S = 5.0
 CLOSE_S = 2.0
 
@@ -46,6 +49,7 @@ class JobSpans:
         self._log = log
         self._noted: list[tuple[str, Ended]] = []
         self._reading: asyncio.Task[None] | None = None
+        self._is_closing = False
 
     def note(self, job_id: str, ended: Ended) -> None:
         """Something of a job has ended: export what has. To be called on the loop; never raises."""
@@ -69,6 +73,7 @@ class JobSpans:
 
     async def close(self, within_s: float = CLOSE_S) -> None:
         """Send what has ended so far, in so long at most. A third of it each may go to Redis and to the collector."""
+        self._is_closing = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s / 3):
                 while self._noted or self._reading is not None:
@@ -89,10 +94,14 @@ class JobSpans:
 
     async def _read_noted(self) -> None:
         while self._noted:
+            if self.exporter.room < ROOM and not self._is_closing:
+                await asyncio.sleep(FULL_PAUSE_S)
+                continue
             some, self._noted = self._noted[:READ_AT_ONCE], self._noted[READ_AT_ONCE:]
             with self._losing(len(some)):
                 found = await self._job_store.read_many(list(dict.fromkeys(job_id for job_id, _ in some)))
                 records = {record.job_id: record for record in found}
+                self.exporter.drop(sum(job_id not in records for job_id, _ in some))
                 await self._export([(records[job_id], ended) for job_id, ended in some if job_id in records])
 
     @contextlib.contextmanager

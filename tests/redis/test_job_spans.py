@@ -1,5 +1,6 @@
 """The spans of jobs, made of their records in Redis by the process in which something of them has ended."""
 
+import asyncio
 import unittest
 from random import Random
 from typing import Any
@@ -86,7 +87,7 @@ class Exported(JobSpansCase):
         await self.spans.close(10)
 
         self.assertEqual([], self.collector.asked)
-        self.assertEqual(0, self.spans.exporter.dropped)
+        self.assertEqual(3, self.spans.exporter.dropped, "those of the job that is gone")
 
 
 class Lost(JobSpansCase):
@@ -98,6 +99,24 @@ class Lost(JobSpansCase):
 
         self.assertEqual(3, self.spans.exporter.dropped)
         await self.spans.close(10)
+
+    async def test_while_the_collector_is_away_no_record_is_read_in_vain(self) -> None:
+        ids = await self.complete(20)
+        with mock.patch.object(job_spans, "ROOM", 4097), mock.patch.object(job_spans, "READ_AFTER_S", 0):
+            for job_id in ids:
+                self.spans.note(job_id, Ended.of_attempt(1))
+            reads = self.reads()
+            await asyncio.sleep(0.3)
+
+            self.assertEqual(reads, self.reads())
+            await self.spans.close(10)
+
+        self.assertEqual(40, len(self.exported()))
+
+    def reads(self) -> int:
+        """How many scripts this Redis has run."""
+        stats: list[Any] = [node.info("commandstats") for node in self.redis.clients]
+        return sum(int(of_one.get("cmdstat_evalsha", {}).get("calls", 0)) for of_one in stats)
 
     async def test_without_redis_they_are_dropped_and_nobody_is_told_a_fault(self) -> None:
         away = self.a_process(NOWHERE)
