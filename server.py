@@ -28,7 +28,7 @@ from lib.logs.log import Log, open_logs
 from lib.processes import exits, guard, loops
 from lib.processes.signals import live_through_hang_ups, obey_the_pipe_alone
 from lib.processes.slot import Alone, OneOfSeveral
-from lib.settings import api_keys
+from lib.settings import api_keys, otel
 from lib.settings.config import EXIT_CONFIG, Settings, describe, from_environment
 from lib.web.key_ring import KeyRing
 from lib.web.request_counts import SLOT_BYTES
@@ -110,6 +110,8 @@ def _log_settings(settings: Settings, log: Log) -> None:
     log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
     for doubt in settings.env_doubts:
         log.warning("environment.doubted", doubt)
+    if notice := otel.export_notice(settings):
+        (log.warning if notice.is_fault else log.info)("spans.announced", notice.msg)
     if warning := zones.tzdata_warning():
         log.warning("zones.missing", warning)
     for ending in api_keys.ageing(settings.api_keys, time.time()):

@@ -63,12 +63,15 @@ def _supervise(settings: Settings) -> int:
     # Imported here: the runners start meanwhile, and not after it.
     from lib.jobs import zones
     from lib.processes import loops
+    from lib.settings import otel
     from lib.work.supervisor.supervisor import Supervisor
 
     log = _open_log(settings)
     log.info("environment.loaded", f"Environment file loaded: {', '.join(settings.env_files) or 'none'}")
     for doubt in settings.env_doubts:
         log.warning("environment.doubted", doubt)
+    if notice := otel.export_notice(settings):
+        (log.warning if notice.is_fault else log.info)("spans.announced", notice.msg)
     if warning := zones.tzdata_warning():
         log.warning("zones.missing", warning)
     # The supervisor imports no job modules: what they do when imported must not happen to it.

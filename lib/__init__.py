@@ -48,8 +48,9 @@ one above:
     logs/                  what is logged, how a line is written, where it goes
 
 and on the ground, for all: `errors` (every expected failure), `ids`, `tracing` (W3C trace context), `json_text`,
-`prometheus` (histograms and their text), `tls`, `memory` (of this process), `warning_codes` (what /api/health may warn
-of). How to add a field, an endpoint, a transition or a setting: CONTRIBUTING.md.
+`prometheus` (histograms and their text), `otlp` (spans to an OpenTelemetry collector), `tls`, `memory` (of this
+process), `warning_codes` (what /api/health may warn of). How to add a field, an endpoint, a transition or a setting:
+CONTRIBUTING.md.
 """
 
 import os

@@ -36,6 +36,41 @@ def trace_of(digits: str) -> Trace:
     return tuple.__new__(Trace, (digits[:32], digits[32:], "01"))
 
 
+def is_sampled(flags: str) -> bool:
+    """Whether spans of a trace with these flags are kept: the last of their bits."""
+    return int(flags, 16) & 1 == 1
+
+
+class Sampler(NamedTuple):
+    """Decides which traces are kept, where spans are exported (lib/otlp.py). What it decides stands in the flags of the
+    trace, by which all that belongs to the trace goes, here and elsewhere.
+
+    ratio: how much of the traces that begin here is kept, 0 to 1. obeys_caller: a trace that a caller has begun keeps
+    the caller's flags; else it is decided on as if it began here."""
+
+    ratio: float = 1.0
+    obeys_caller: bool = True
+
+    def trace_from(self, header: str | None, digits: str) -> Trace:
+        """As the function `trace_from`."""
+        parent = parse_traceparent(header) if header else None
+        if parent is None:
+            return self.decided(trace_of(digits))
+        trace = parent._replace(span_id=digits[32:])
+        return trace if self.obeys_caller else self.decided(trace)
+
+    def decided(self, trace: Trace) -> Trace:
+        """The trace with the flags that it has if it begins here.
+
+        WHY by the id and not by chance: two processes that begin the same trace, as supervisors do for one slot of a
+        schedule, decide the same."""
+        keeps = int(trace.trace_id[16:], 16) < self.ratio * 2**64
+        return trace._replace(flags="01" if keeps else "00")
+
+
+KEEP_ALL = Sampler()
+
+
 def job_span_id(job_id: str) -> str:
     """The span of a job, from when it is taken in to its end. Its parent is the span in the job's spec: that of the
     request that queued the job, or of the attempt whose handler did."""

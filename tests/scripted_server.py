@@ -4,8 +4,8 @@
         Waybill(server.url).enqueue("email", {})
     server.asked[0].headers["idempotency-key"]
 
-When all answers are given it answers 500. HANG_UP in place of an answer closes the connection; a function makes
-one of the request (an Asked).
+When all answers are given it answers 500, or `otherwise`. HANG_UP in place of an answer closes the connection; a
+function makes one of the request (an Asked).
 """
 
 import contextlib
@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 
 class Answer(NamedTuple):
@@ -47,10 +47,19 @@ def answer(status: int, headers: Mapping[str, str] | None = None, *, body: Any =
 
 
 class ScriptedServer:
-    """tls: the server's context, for https."""
+    """tls: the server's context, for https.
 
-    def __init__(self, *answers: Answer | Callable[[Asked], Answer], tls: ssl.SSLContext | None = None) -> None:
+    asked: every request. answered: those that got an answer, each with its status."""
+
+    def __init__(
+        self,
+        *answers: Answer | Callable[[Asked], Answer],
+        tls: ssl.SSLContext | None = None,
+        otherwise: Answer | None = None,
+    ) -> None:
         self.asked: list[Asked] = []
+        self.answered: list[tuple[Asked, int]] = []
+        rest = otherwise or answer(500)
         left = list(answers)
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -63,11 +72,12 @@ class ScriptedServer:
                 port = handler.client_address[1]
                 asked = Asked(time.monotonic(), port, handler.command, handler.path, fields, body)
                 self.asked.append(asked)
-                given = left.pop(0) if left else answer(500)
+                given = left.pop(0) if left else rest
                 reply = given if isinstance(given, Answer) else given(asked)
                 if reply is HANG_UP:
                     handler.close_connection = True
                     return
+                self.answered.append((asked, reply.status))
                 handler.send_response(reply.status)
                 for name, value in {**reply.headers, "content-length": str(len(reply.body))}.items():
                     handler.send_header(name, value)
@@ -84,7 +94,7 @@ class ScriptedServer:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
 
-    def __enter__(self) -> "ScriptedServer":
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
         return self

@@ -14,12 +14,14 @@ from lib.http1.message import Response
 from lib.jobs.backoff import DEFAULT_BACKOFF, delay_s
 from lib.jobs.callback_key import CallbackKey, read_callback_key
 from lib.jobs.callback_request import CallbackOutcome, read_extension, read_outcome
+from lib.jobs.exported_spans import Ended
 from lib.jobs.failure import gave_up_behind
 from lib.jobs.job import JobRecord
 from lib.jobs.masking import known_secrets, masked_error
 from lib.json_text import to_json
 from lib.logs.log import Log
 from lib.queue.callback_store import UNKNOWN, CallbackTaken
+from lib.queue.job_spans import JobSpans
 from lib.queue.job_store import JobStore
 from lib.queue.outcome_log import OutcomeLog, log_fields
 from lib.web import json_body
@@ -31,7 +33,17 @@ from lib.web.router import Call
 class CallbackOperations:
     """The operations of those who were sent a callback's URL. tries: those with wrong API keys."""
 
-    def __init__(self, job_store: JobStore, outcomes: OutcomeLog, tries: FailedTries, log: Log, rng: Random) -> None:
+    def __init__(
+        self,
+        job_store: JobStore,
+        outcomes: OutcomeLog,
+        tries: FailedTries,
+        log: Log,
+        rng: Random,
+        spans: JobSpans | None,
+    ) -> None:
+        """spans: exports that of an attempt that completes here; None: nobody does. (outcomes does for all others.)"""
+        self._spans = spans
         self._job_store = job_store
         self._outcomes = outcomes
         self._tries = tries
@@ -51,6 +63,8 @@ class CallbackOperations:
                     taken = await callbacks.fail(key, to_json(error), pause_s)
         if outcome.error is not None and not taken.is_again:
             self._outcomes.log_soon([key.job_id])
+        elif self._spans is not None and not taken.is_again:
+            self._spans.note(key.job_id, Ended.of_attempt(key.token))
         return self._answer(call, record, taken, "completed" if outcome.error is None else "failed")
 
     async def extend(self, call: Call) -> Response:

@@ -23,6 +23,7 @@ from lib.errors import JobFailed, JobNotFound, RedisKeysBroken, RedisUnavailable
 from lib.http1.message import Request, Response
 from lib.ids import QUEUE_NAME, JobIds
 from lib.jobs import revision, submission
+from lib.jobs.exported_spans import IN_PLACE
 from lib.jobs.job import DEBOUNCE, KEEP, Accepted, JobRecord, NewJob
 from lib.jobs.registry import Registry
 from lib.jobs.shown import job_text, just_taken, new_job, outcome_of
@@ -32,6 +33,7 @@ from lib.jobs.timestamps import timestamp_or_none
 from lib.json_text import to_json
 from lib.logs.forms import JOB_ENQUEUED
 from lib.logs.log import NOTHING, Log
+from lib.queue.job_spans import JobSpans
 from lib.queue.job_store import JobStore
 from lib.queue.queue_store import QueueStore
 from lib.queue.refusals import REFUSED, refused_job_error
@@ -59,7 +61,10 @@ class JobOperations:
         ids: JobIds,
         waits: JobWait,
         log: Log,
+        spans: JobSpans | None,
     ) -> None:
+        """spans: exports those of jobs that end before they began; None: nobody does."""
+        self._spans = spans
         self._job_store = job_store
         self._search = search
         self._graphs = JobGraphs(job_store, registry, ids, log)
@@ -154,6 +159,8 @@ class JobOperations:
         job_id, by = accepted.superseded_id, accepted.job_id
         msg = f"Job superseded: {job_id}, {by} takes its place"
         self._log.info("job.superseded", msg, **call.asked_by, job_id=job_id, by=by)
+        if self._spans is not None:
+            self._spans.note(job_id, IN_PLACE)
 
     async def _answer_later(
         self, call: Call, job: NewJob, spec: JobSpec, accepted: Accepted, preferred: Preferences
@@ -223,6 +230,8 @@ class JobOperations:
         if await self._job_store.cancel(call.path["job_id"], is_forced=is_forced, keyed=idempotency.keyed(call)):
             return await self._replayed(call)
         msg = "Job asked to be cancelled by force" if is_forced else "Job asked to be cancelled"
+        if self._spans is not None:
+            self._spans.note(call.path["job_id"], IN_PLACE)
         return await self._changed(call, "job.cancel_asked", msg)
 
     async def retry(self, call: Call) -> Response:

@@ -22,7 +22,7 @@ from lib.jobs.webhook_outcomes import OUTCOMES
 from lib.prometheus import CONTENT_TYPE, Family, exposition
 from lib.queue.census import Census
 from lib.queue.fleet import Fleet, Program, version_text
-from lib.queue.meters import Counters, Meters, SlotCounts
+from lib.queue.meters import SPAN_OUTCOMES, Counters, Meters, SlotCounts
 from lib.queue.queue_names import in_batches
 from lib.queue.queue_store import QueueStore
 from lib.queue.unreadable import Unreadable, each_readable
@@ -77,6 +77,8 @@ class MetricsOperations:
             found.add_programs(await self._fleet.programs())
         with contextlib.suppress(RedisKeysBroken):
             found.add_replacements(await self._queues.runners.replacements())
+        with contextlib.suppress(RedisKeysBroken):
+            found.add_spans(await self._meters.spans())
         for some in in_batches(names):
             reading = each_readable(some, self._meters.read)
             censuses, counted = await asyncio.gather(self._queues.census_of(some), reading)
@@ -141,6 +143,14 @@ class _OfQueues:
             "counter",
             "Runners that were replaced, by reason: jobs (RUNNER_MAX_JOBS) or memory (RUNNER_MAX_MB).",
         )
+        self._spans = {
+            outcome: Family(f"waybill_spans_{outcome}_total", "counter", f"Spans that {about}, by all programs.")
+            for outcome, about in zip(
+                SPAN_OUTCOMES,
+                ("a collector has taken", "no collector will get (OTEL_EXPORTER_OTLP_ENDPOINT)"),
+                strict=True,
+            )
+        }
         self._jobs = Family("waybill_jobs", "gauge", "Jobs that Redis holds now, by state.")
         self._latency = Family(
             "waybill_queue_latency_seconds",
@@ -185,7 +195,7 @@ class _OfQueues:
             "waybill_queues_unreadable", "gauge", "Queues left out here: keys of theirs are not what Waybill wrote."
         )
         unreadable.add(self.unreadable)
-        gauges = [self.workers, self.warnings, self._programs, self._replacements, unreadable]
+        gauges = [self.workers, self.warnings, self._programs, self._replacements, *self._spans.values(), unreadable]
         jobs = [self._jobs, self._latency]
         counted = [*self._events.values(), *self._timings.values(), self._webhooks]
         notices = [self._notices, self._untold]
@@ -198,6 +208,10 @@ class _OfQueues:
     def add_replacements(self, counts: Mapping[str, int]) -> None:
         for reason in sorted({*REPLACED_FOR, *counts}):
             self._replacements.add(counts.get(reason, 0), reason=reason)
+
+    def add_spans(self, counts: Mapping[str, int]) -> None:
+        for outcome, family in self._spans.items():
+            family.add(counts[outcome])
 
     def add_census(self, census: Census) -> None:
         for state, count in census.counts.items():

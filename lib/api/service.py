@@ -61,6 +61,7 @@ from lib.queue.error_store import ErrorStore
 from lib.queue.event_stream import EventStream
 from lib.queue.explanation_facts import ExplanationFacts
 from lib.queue.fleet import Fleet, UpgradeGate, this_program
+from lib.queue.job_spans import open_spans
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.late_schedules import LateSchedules
@@ -73,6 +74,7 @@ from lib.queue.schedule_store import ScheduleStore
 from lib.queue.stats_store import StatsStore
 from lib.queue.told_log import logged_notices
 from lib.redis_link.link import open_link
+from lib.settings import otel
 from lib.settings.api_keys import ApiKey
 from lib.settings.config import Settings
 from lib.web import middleware
@@ -82,6 +84,7 @@ from lib.web.failed_tries import FailedTries
 from lib.web.key_ring import KeyRing
 from lib.web.rate_limit import RateLimit
 from lib.web.request_counts import RequestCounts
+from lib.web.request_spans import RequestSpans
 from lib.web.router import Router
 
 REQUEST_CALL_TIMEOUT_S = 0.9  # A commit is sent twice at most: with Redis away a POST is answered within 2 s.
@@ -103,6 +106,7 @@ async def serve(
     listening: a bound socket. contract: the file openapi.yaml. read_keys: the API keys as the settings have them now;
     it raises ConfigError."""
     stores = ServiceStores(settings, log, types.first_settings)
+    spans = stores.spans
     drain = Drain()
     counts = RequestCounts(slot.memory, slot.number)
     tries = FailedTries()
@@ -126,6 +130,8 @@ async def serve(
     server = this_program("server")
     background.begin(show_in_fleet(stores.fleet, server, settings.lease_s, log))
     background.begin(tick(slot))
+    if spans is not None:
+        background.begin(spans.count())
     background.begin(read_zones_anew(log, READ_ANEW_S, is_spokesman=slot.number == 0))
     # Where there are several server processes, their parent logs which keys are new; a child logs only faults in keys.
     keys = KeyRing(settings.api_keys, read_keys, log, is_spokesman=isinstance(slot, Alone), use=auth.replace)
@@ -135,6 +141,8 @@ async def serve(
     background.end()
     with contextlib.suppress(RedisUnavailable, RedisKeysBroken):
         await stores.fleet.hide([server])
+    if spans is not None:
+        await spans.close()
     await stores.close()
     slot.leaving(cut_off)
 
@@ -151,7 +159,8 @@ class ServiceStores:
         # With a short timeout: if Redis is stuck, the caller's rate is given up before the request itself waits.
         self._rate_link = open_link(url, timeout_s=RATE_CALL_TIMEOUT_S)
         self.queues = QueueStore(self.link, keys, lease_s=settings.lease_s)
-        self.outcomes = outcomes = OutcomeLog(JobStore(self.link, keys), log)
+        self.spans = open_spans(otel.collector_of(settings, otel.SERVER), self.link, keys, log)
+        self.outcomes = outcomes = OutcomeLog(JobStore(self.link, keys), log, self.spans)
         ack_replicas = settings.ack_replicas
         commit_link = self._commit_link
         notices = logged_notices(
@@ -199,9 +208,9 @@ def _operations(
     waits = JobWait(stores.jobs, stores.endings, drain)
     search = JobSearch(stores.jobs)
     return AllOperations(
-        jobs=JobOperations(stores.jobs, search, stores.queues, types, ids, waits, log),
+        jobs=JobOperations(stores.jobs, search, stores.queues, types, ids, waits, log, stores.spans),
         batches=BatchOperations(stores.jobs, types, ids, log, drain),
-        actions=ActionOperations(stores.jobs, search, stores.queues, log),
+        actions=ActionOperations(stores.jobs, search, stores.queues, log, stores.spans),
         types=TypeOperations(types, settings.job_modules),
         queues=QueueOperations(stores.queues, stores.jobs, gate, log),
         queue_pages=QueuePages(stores.queues, RecentCensus(stores.queues), stores.stats),
@@ -216,7 +225,7 @@ def _operations(
         manual=ManualOperations(contract, asks_for_key=bool(settings.api_keys)),
         explain=ExplainOperations(stores.explanation_facts),
         workflows=WorkflowOperations(stores.jobs, types, ids, waits, log),
-        callbacks=CallbackOperations(stores.jobs, stores.outcomes, tries, log, random.Random()),
+        callbacks=CallbackOperations(stores.jobs, stores.outcomes, tries, log, random.Random(), stores.spans),
         hosts=HostOperations(stores.queues.groups),
         requests=RequestOperations(search, stores.queues),
         stats=StatsOperations(stores.stats, stores.errors),
@@ -229,7 +238,9 @@ def _app(
     table = routes(operations)
     counts.lay_out(route.pattern for route in table)
     hosts = (*settings.allowed_hosts, settings.host, f"[{settings.host}]", *_public_host(settings))
-    return middleware.Middleware(Router(table), auth, log, counts, hosts, stores.rate_limit)
+    spans = RequestSpans(stores.spans.exporter.add) if stores.spans is not None else None
+    sampler = otel.sampler_of(settings) if spans is not None else None
+    return middleware.Middleware(Router(table), auth, log, counts, hosts, stores.rate_limit, sampler, spans)
 
 
 def _public_host(settings: Settings) -> list[str]:

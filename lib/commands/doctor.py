@@ -6,6 +6,7 @@
 With `--check` every job is read as well, and must be in exactly one place (audit.py). Nothing is changed.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -27,7 +28,7 @@ from lib.queue.queue_store import QueueStore
 from lib.queue.schedule_store import ScheduleStore
 from lib.redis_link import redis_info
 from lib.redis_link.link import CALL_TIMEOUT_S, RedisLink, open_link
-from lib.settings import api_keys
+from lib.settings import api_keys, otel
 from lib.settings.config import Settings
 from lib.settings.kinds import is_loopback, without_password
 
@@ -64,6 +65,8 @@ async def examine(settings: Settings, root: Path, *, is_thorough: bool) -> Async
         yield Finding(False, f"Redis: {without_password(settings.redis_url)}: {fault.detail}; see REDIS_URL")
     finally:
         await link.close()
+    if found := await _check_collector(settings):
+        yield found
     yield _check_log_folder(settings.log_dir)
     for finding in _check_keys(settings):
         yield finding
@@ -163,6 +166,22 @@ def _check_keys(settings: Settings) -> Iterable[Finding]:
             "anyone on this host" if is_loopback(settings.host) else f"a server takes some to listen on {settings.host}"
         )
         yield Finding(True, f"Keys: {count}, none of which ends soon" if count else f"Keys: none; {anyone}")
+
+
+async def _check_collector(settings: Settings) -> Finding | None:
+    """Does the OpenTelemetry collector take an empty list of spans? None where no collector is set."""
+    notice = otel.export_notice(settings)
+    if notice is None:
+        return None
+    collector = otel.collector_of(settings, "waybill-doctor")
+    if collector is None:
+        return Finding(False, f"Spans: {notice.msg}")
+    from lib.otlp_post import CollectorLink  # Here: most deployments set no collector.
+
+    outcome = await asyncio.to_thread(CollectorLink(collector).post, b'{"resourceSpans":[]}')
+    if outcome.verdict == "taken":
+        return Finding(True, f"Spans: the collector answers at {collector.shown}")
+    return Finding(False, f"Spans: {collector.shown}: {outcome.words}; see OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 def _check_log_folder(folder: Path | None) -> Finding:

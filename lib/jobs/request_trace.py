@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from lib.ids import id_ms
+from lib.jobs.edges import KnownEdge
 from lib.jobs.job import HISTORY_KEPT, Attempt, JobRecord
 from lib.jobs.masking import known_secrets, masked_error
 from lib.jobs.shown_edges import ON
@@ -95,11 +96,38 @@ def rooted(spans: Sequence[Span]) -> list[Span]:
 
 def links_of(records: Iterable[JobRecord]) -> list[Link]:
     return [
-        Link(job_span_id(record.job_id), job_span_id(edge.parent_id), ON[edge.rule])
+        Link(job_span_id(record.job_id), job_span_id(edge.parent_id), on)
         for record in records
-        for edge in record.edges
-        if edge.rule in ON
+        for edge, on in links_of_one(record)
     ]
+
+
+def links_of_one(record: JobRecord) -> list[tuple[KnownEdge, str]]:
+    """The edges to jobs that this one waits for, or has waited for, and how each of these was to end."""
+    return [(edge, ON[edge.rule]) for edge in record.edges if edge.rule in ON]
+
+
+# What has ended, for the export (exported_spans.py).
+
+
+def call_of(record: JobRecord) -> list[Span]:
+    """The span of the call, or slot of a schedule, that queued this job; [] where a job did."""
+    return list(_calls([record]))
+
+
+def job_that_ended(record: JobRecord) -> list[Span]:
+    """The job's own span; [] while it has not ended."""
+    return [_job_span(record)] if record.state in FINISHED and record.created_ms is not None else []
+
+
+def stretch_of(record: JobRecord, token: int) -> list[Span]:
+    """The attempt with this token, if it has ended, what it sent, and the pause and the wait before it."""
+    if record.created_ms is None:
+        return []
+    for attempt, spans in _stretches(record):
+        if attempt is not None and attempt.token == token and attempt.finished_ms is not None:
+            return spans
+    return []
 
 
 # The calls.
@@ -133,21 +161,29 @@ def _begun_ms(record: JobRecord) -> int:
 
 
 def _spans_of_job(record: JobRecord) -> Iterator[Span]:
+    yield _job_span(record)
+    for _, spans in _stretches(record):
+        yield from spans
+
+
+def _stretches(record: JobRecord) -> Iterator[tuple[Attempt | None, list[Span]]]:
+    """The spans in the job's span, up to the end of each attempt, with the attempt; last, those behind all attempts,
+    with None."""
     span_id = job_span_id(record.job_id)
-    attempts = _attempts(record)
-    not_kept = _not_kept(record)
-    yield _job_span(record, span_id, {"attempts_not_kept": not_kept} if not_kept else {})
+    attempts, not_kept = _attempts(record), _not_kept(record)
     before: Attempt | None = None
     at_ms = record.created_ms or 0
     for attempt in attempts:
         started_ms = max(at_ms, attempt.started_ms or at_ms)
+        spans: list[Span] = []
         if before is not None or not not_kept:
-            ready_ms = attempt.ready_ms or _ready_ms(record, before, is_last=attempt is attempts[-1])
-            yield from _until_begun(record, span_id, before, at_ms, ready_ms, started_ms)
-        yield from _spans_of_attempt(record, span_id, attempt, started_ms)
+            ready_ms = attempt.ready_ms or _ready_ms(record, before, started_ms, is_last=attempt is attempts[-1])
+            spans += _until_begun(record, span_id, before, at_ms, ready_ms, started_ms)
+        yield attempt, [*spans, *_spans_of_attempt(record, span_id, attempt, started_ms)]
         at_ms, before = max(started_ms, attempt.finished_ms or started_ms), attempt
     if record.state not in FINISHED and (before is None or before.finished_ms is not None):
-        yield from _until_begun(record, span_id, before, at_ms, _ready_ms(record, before, is_last=True), None)
+        ready_ms = _ready_ms(record, before, None, is_last=True)
+        yield None, list(_until_begun(record, span_id, before, at_ms, ready_ms, None))
 
 
 def _not_kept(record: JobRecord) -> int:
@@ -157,7 +193,9 @@ def _not_kept(record: JobRecord) -> int:
     return max(0, (history[0].token or history[0].attempt) - 1) if len(history) >= HISTORY_KEPT else 0
 
 
-def _job_span(record: JobRecord, span_id: str, about: dict[str, Any]) -> Span:
+def _job_span(record: JobRecord) -> Span:
+    span_id, not_kept = job_span_id(record.job_id), _not_kept(record)
+    about: dict[str, Any] = {"attempts_not_kept": not_kept} if not_kept else {}
     spec, created_ms = record.spec, record.created_ms or 0
     end_ms = max(created_ms, record.finished_ms or created_ms) if record.state in FINISHED else None
     parent_id, name = (spec.trace.span_id, spec.type) if spec else ("", "unreadable")
@@ -173,11 +211,15 @@ def _attempts(record: JobRecord) -> list[Attempt]:
     return [*record.history, now]
 
 
-def _ready_ms(record: JobRecord, before: Attempt | None, *, is_last: bool) -> int | None:
-    """When an attempt was due whose line says nothing of that, or that has not begun. is_last: it is about this attempt
-    that the record says since when the job is ready."""
+def _ready_ms(record: JobRecord, before: Attempt | None, started_ms: int | None, *, is_last: bool) -> int | None:
+    """When an attempt was due whose line says nothing of that, or that has not begun (started_ms is None). is_last: it
+    is about this attempt that the record says since when the job is ready."""
     due_ms = before.retry_ms if before is not None else None
-    return record.run_at_ms if due_ms is None and is_last else due_ms
+    if due_ms is not None or not is_last:
+        return due_ms
+    # A time behind the attempt's begin is that of the next attempt, for which the job waits, or waited when it ended.
+    is_of_next = started_ms is not None and (record.run_at_ms or 0) > started_ms
+    return None if is_of_next else record.run_at_ms
 
 
 def _until_begun(

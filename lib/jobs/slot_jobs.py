@@ -21,7 +21,7 @@ from lib.jobs.schedule import Schedule, ScheduleSlot
 from lib.jobs.spec import JobSpec
 from lib.jobs.workflow import Graph, GraphJob, under
 from lib.jobs.workflow_request import read_workflow
-from lib.tracing import Trace, trace_of
+from lib.tracing import KEEP_ALL, Sampler, Trace, trace_of
 
 
 class _AnyType(Registry):
@@ -52,10 +52,13 @@ def job_of(
     return job._replace(spec_text=spec.to_text()), spec
 
 
-def job_of_slot(schedule: Schedule, ids: JobIds, name: str, version: int, slot: ScheduleSlot) -> tuple[NewJob, JobSpec]:
+def job_of_slot(
+    schedule: Schedule, ids: JobIds, name: str, version: int, slot: ScheduleSlot, sampler: Sampler = KEEP_ALL
+) -> tuple[NewJob, JobSpec]:
     """The job of one slot. Its request id and its trace are made of the schedule's name, its version and the slot, and
     of nothing else. Raises what `job_of` raises."""
-    request_id, trace = derived_request_id(name, version, slot.at_ms), _trace_of_slot(name, version, slot)
+    request_id = derived_request_id(name, version, slot.at_ms)
+    trace = sampler.decided(_trace_of_slot(name, version, slot))
     return job_of(schedule, ids, name=name, slot=slot, request_id=request_id, trace=trace)
 
 
@@ -72,9 +75,12 @@ def graph_of(
     return graph._replace(anchor=_of_schedule(graph.anchor, name, slot_ms), members=members)
 
 
-def graph_of_slot(schedule: Schedule, ids: JobIds, name: str, version: int, slot: ScheduleSlot) -> Graph:
+def graph_of_slot(
+    schedule: Schedule, ids: JobIds, name: str, version: int, slot: ScheduleSlot, sampler: Sampler = KEEP_ALL
+) -> Graph:
     """As `job_of_slot`, for a schedule that has a graph."""
-    request_id, trace = derived_request_id(name, version, slot.at_ms), _trace_of_slot(name, version, slot)
+    request_id = derived_request_id(name, version, slot.at_ms)
+    trace = sampler.decided(_trace_of_slot(name, version, slot))
     graph = graph_of(schedule, ids, name=name, slot=slot, request_id=request_id, trace=trace)
     # The digits of the request id stand for name, version and slot; its time, which the new id takes over, is the
     # slot's.

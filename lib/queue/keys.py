@@ -7,6 +7,7 @@ wb:runners                    ZSET    runner -> ms until which it counts as livi
 wb:schedules                  HASH    schedule -> the queue in whose slot it lies: where to look for it. Never the truth
 wb:declared                   ZSET    "<schedule> <digest>" of what workers' code declares -> ms until which that counts
 wb:replacements               HASH    reason -> how many runners were replaced for it (RUNNER_MAX_JOBS, RUNNER_MAX_MB)
+wb:spans                      HASH    exported, dropped -> how many spans went to a collector, and how many did not
 wb:warnings                   ZSET    "<text> [<code> since <time>]" -> ms until which it holds; what runners find wrong
 wb:{q}:job:<id>               HASH    a job's record: every field stands in job_fields.py
 wb:{q}:ready:high|normal|low  LIST    ids of ready jobs; they enter at the left end, and the right end is next
@@ -127,6 +128,7 @@ class RedisKeys:
         self.declared = f"{prefix}:declared"
         self.warnings = f"{prefix}:warnings"
         self.replacements = f"{prefix}:replacements"
+        self.spans = f"{prefix}:spans"
         # WHY the braces: name.lua writes this key and `queues`, so both must be in one Cluster slot.
         self.moved = f"{prefix}:{{{self.queues}}}:moved"
 

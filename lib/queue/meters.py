@@ -20,6 +20,7 @@ from lib.queue.scripts import Scripts
 from lib.redis_link.link import RedisLink
 
 _WEBHOOKS = "webhooks"
+SPAN_OUTCOMES = ("exported", "dropped")
 OLD_TYPE = "unknown"  # The type of events that were counted before types were.
 
 
@@ -52,6 +53,7 @@ class Meters:
 
     def __init__(self, link: RedisLink, keys: RedisKeys) -> None:
         self._keys = keys
+        self._link = link
         self._scripts = Scripts(link)
 
     async def observe(self, queue: str, runner_id: str, number: int, counts: Mapping[str, int]) -> None:
@@ -67,6 +69,17 @@ class Meters:
         totals, timings, *of_slots, notices, untold_ms = await self._scripts.call("meter", self._keys.base(queue))
         found, webhooks = _timings(timings)
         return Counters(_totals(totals), found, _slots(*of_slots), notices, int(untold_ms) / 1000, webhooks)
+
+    async def count_spans(self, outcome: str, count: int) -> None:
+        """Add to the spans that all processes have `exported` or `dropped`. Raises RedisUnavailable."""
+        await self._link.call("HINCRBY", self._keys.spans, outcome, count)
+
+    async def spans(self) -> dict[str, int]:
+        """{"exported": 812, "dropped": 0}. Raises RedisUnavailable."""
+        texts = await self._link.call("HMGET", self._keys.spans, *SPAN_OUTCOMES)
+        return {
+            name: int(text) if text and text.isdigit() else 0 for name, text in zip(SPAN_OUTCOMES, texts, strict=True)
+        }
 
 
 def _totals(text: bytes) -> dict[tuple[str, str], int]:

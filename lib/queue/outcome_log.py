@@ -14,11 +14,13 @@ import contextlib
 from collections.abc import Sequence
 
 from lib.errors import RedisKeysBroken, RedisUnavailable
+from lib.jobs.exported_spans import OTHERWISE
 from lib.jobs.job import JobRecord
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED
 from lib.jobs.workflow import WORKFLOW_TYPE
 from lib.logs.log import Bound, Log
+from lib.queue.job_spans import JobSpans
 from lib.queue.job_store import JobStore
 
 MOST_LOGGED = 1000
@@ -26,10 +28,11 @@ MOST_LOGGED = 1000
 
 
 class OutcomeLog:
-    """Reads the state that jobs have reached, and logs it."""
+    """Reads the state that jobs have reached, and logs it. spans: exports what has ended of them; None: nobody does."""
 
-    def __init__(self, job_store: JobStore, log: Log) -> None:
+    def __init__(self, job_store: JobStore, log: Log, spans: JobSpans | None = None) -> None:
         self._job_store = job_store
+        self._spans = spans
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -43,8 +46,13 @@ class OutcomeLog:
         """Write a line for each of the jobs that Redis still has. Writes nothing if Redis is away: each job's record
         there tells the same."""
         with contextlib.suppress(RedisUnavailable, RedisKeysBroken):
-            for record in await self._job_store.read_many(list(job_ids[:MOST_LOGGED])):
+            records = await self._job_store.read_many(list(job_ids[:MOST_LOGGED]))
+            for record in records:
                 self._log_one(record)
+            if self._spans is not None:
+                await self._spans.export(records, OTHERWISE)
+                for job_id in job_ids[MOST_LOGGED:]:
+                    self._spans.note(job_id, OTHERWISE)
 
     def _log_one(self, record: JobRecord) -> None:
         about = log_fields(self._log, record.job_id, record.queue, record.spec, record.attempts or None)

@@ -30,6 +30,7 @@ from lib.queue.scripts import Scripts
 from lib.queue.workflow_store import Workflows
 from lib.queue.workflow_text import anchor_text
 from lib.redis_link.link import RedisLink
+from lib.tracing import KEEP_ALL, Sampler
 
 DUE_AT_ONCE = 100
 DUE_BYTES = 1 << 20
@@ -93,8 +94,12 @@ class DueSlots(NamedTuple):
 class ScheduleSlots:
     """The slots of the schedules of all queues."""
 
-    def __init__(self, link: RedisLink, keys: RedisKeys, ids: JobIds, workflows: Workflows) -> None:
-        """ids: where the jobs of slots get theirs from. workflows: plants the other jobs of graphs."""
+    def __init__(
+        self, link: RedisLink, keys: RedisKeys, ids: JobIds, workflows: Workflows, sampler: Sampler = KEEP_ALL
+    ) -> None:
+        """ids: where the jobs of slots get theirs from. workflows: plants the other jobs of graphs. sampler: decides on
+        the traces of slots."""
+        self._sampler = sampler
         self._ids = ids
         self._workflows = workflows
         self._link = link
@@ -127,7 +132,7 @@ class ScheduleSlots:
             return SlotTaken(outcome, slot, missed=turn.missed)
         if schedule.has_graph:
             return await self._take_graph(queue, due, schedule, turn, turn.run)
-        job, spec = job_of_slot(schedule, self._ids, due.name, int(due.version), turn.run)
+        job, spec = job_of_slot(schedule, self._ids, due.name, int(due.version), turn.run, self._sampler)
         outcome, about = await self._fire(queue, due, turn, schedule.overlap, new_jobs_text([job]))
         return SlotTaken(outcome, turn.run, about, spec.request_id, turn.missed)
 
@@ -138,7 +143,7 @@ class ScheduleSlots:
         outcome, about = await self._fire(queue, due, turn, schedule.overlap, "", "ask")
         if outcome != "plant":
             return SlotTaken(outcome, run, about, missed=turn.missed)
-        graph = graph_of_slot(schedule, self._ids, due.name, int(due.version), run)
+        graph = graph_of_slot(schedule, self._ids, due.name, int(due.version), run, self._sampler)
         try:
             await self._workflows.plant_members(graph)
         except QueueFull:

@@ -20,7 +20,7 @@ from lib.settings.settings_table import SETTINGS
 from lib.settings.settings_table import Settings as Settings
 
 ENV_FILES = (".env.local", ".env")
-_PATHS = ("log_dir", "outbox_dir", "smtp_token_file")
+_PATHS = ("log_dir", "outbox_dir", "smtp_token_file", "otel_exporter_otlp_certificate")
 _ENV_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 
 
@@ -83,8 +83,19 @@ def _parsed(texts: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
         try:
             values[setting.name.lower()] = setting.parse(text)
         except ValueError as fault:
+            if setting.name.startswith("OTEL_") and not _exports_spans(texts):
+                values[setting.name.lower()] = setting.parse(setting.default)
+                continue
             faults.append(f"{setting.name}: {fault}")
     return values
+
+
+def _exports_spans(texts: Mapping[str, str]) -> bool:
+    """WHY it is asked: the environment may have OTEL_… for other programs. What is unknown here must not keep a Waybill
+    from its start that exports nothing."""
+    if texts.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    return any(texts.get(f"OTEL_EXPORTER_OTLP_{name}", "").strip() for name in ("ENDPOINT", "TRACES_ENDPOINT"))
 
 
 # Env files.

@@ -14,10 +14,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lib.settings import api_keys, kinds
+from lib.settings import api_keys, kinds, otel_rows
 from lib.settings.api_keys import ApiKey
+from lib.settings.otel_rows import Pairs
 
-SECRETIVE = ("redis_url", "smtp_url", "smtp_token_command", "webhook_secret", "webhook_proxy")
+SECRETIVE = (
+    *("redis_url", "smtp_url", "smtp_token_command", "webhook_secret", "webhook_proxy"),
+    *("otel_exporter_otlp_endpoint", "otel_exporter_otlp_traces_endpoint"),
+    *("otel_exporter_otlp_headers", "otel_exporter_otlp_traces_headers"),
+)
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -80,6 +85,20 @@ class Settings(NamedTuple):
     webhook_ca_file: Path | None
     webhook_proxy: str
     public_url: str
+    otel_exporter_otlp_endpoint: str
+    otel_exporter_otlp_traces_endpoint: str
+    otel_exporter_otlp_headers: Pairs
+    otel_exporter_otlp_traces_headers: Pairs
+    otel_exporter_otlp_protocol: str
+    otel_exporter_otlp_compression: str
+    otel_exporter_otlp_timeout: int
+    """In milliseconds, as OpenTelemetry has it."""
+    otel_exporter_otlp_certificate: Path | None
+    otel_service_name: str
+    otel_resource_attributes: Pairs
+    otel_traces_sampler: str
+    otel_traces_sampler_arg: float
+    otel_sdk_disabled: bool
     env_files: tuple[str, ...] = ()
     """The env files that were read, as (".env",)."""
     env_doubts: tuple[str, ...] = ()
@@ -366,4 +385,5 @@ SETTINGS: tuple[Setting, ...] = (
         "by a callback; its host counts as one of ALLOWED_HOSTS",
         kinds.public_url,
     ),
+    *(Setting(*row) for row in otel_rows.ROWS),
 )

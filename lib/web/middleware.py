@@ -23,7 +23,7 @@ from lib.ids import is_request_id, random_digits, uuid4_of
 from lib.logs.forms import REQUEST_ENDED, REQUEST_STARTED
 from lib.logs.log import NOTHING, Bound, Log
 from lib.settings.api_keys import without_keys
-from lib.tracing import Trace, trace_from
+from lib.tracing import Sampler, Trace, trace_from
 from lib.web import browsers, query
 from lib.web.auth import ANYONE, NOBODY, Auth, Caller
 from lib.web.compression import compressed
@@ -31,6 +31,7 @@ from lib.web.page import PAGE_FIELDS, HtmlPage
 from lib.web.problems import InternalError, problem
 from lib.web.rate_limit import RateLimit
 from lib.web.request_counts import OTHER_METHOD, UNKNOWN_ROUTE, RequestCounts
+from lib.web.request_spans import RequestSpans
 from lib.web.router import Call, Outcome, Route, Router, media_type
 
 NAMES = (
@@ -99,7 +100,12 @@ class Middleware:
         counts: RequestCounts,
         allowed_hosts: tuple[str, ...],
         rate_limit: RateLimit | None = None,
+        sampler: Sampler | None = None,
+        spans: RequestSpans | None = None,
     ) -> None:
+        """sampler: decides which traces are kept, where spans are exported; else all are, as far as callers say so."""
+        self._trace_from = sampler.trace_from if sampler is not None else trace_from
+        self._spans = spans
         self._router = router
         self._auth = auth
         self._log = log
@@ -113,7 +119,7 @@ class Middleware:
         """None if the request is to be handled; else the answer that refuses it, before its body was sent."""
         digits = next(self._digits)
         request.request_id = _usable_id(request.headers.get("x-request-id")) or uuid4_of(digits[:32])
-        request.trace = trace_from(request.headers.get("traceparent"), digits[32:])
+        request.trace = self._trace_from(request.headers.get("traceparent"), digits[32:])
         request.caller = caller = self._auth.caller_of(request)
         admission = request.by_head.admission
         path = admission.logged_path if admission is not None else without_keys(request.path)
@@ -298,6 +304,8 @@ class Middleware:
         self._log.write(
             REQUEST_ENDED, self._bound_to_caller(request), request.request_id, trace_id, str(response.status), ms
         )
+        if self._spans is not None:
+            self._spans.note(request, response, duration_s)
 
     def _bound_to_caller(self, request: WebRequest) -> Bound:
         """The field `caller` for the log lines of a request: the name of its key. No field without a key."""

@@ -1,8 +1,9 @@
 """traceparent: read, continued, begun, and ignored where the specification says so."""
 
+import hashlib
 import unittest
 
-from lib.tracing import Trace, attempt_span_id, job_span_id, parse_traceparent, trace_from
+from lib.tracing import Sampler, Trace, attempt_span_id, is_sampled, job_span_id, parse_traceparent, trace_from
 from tests.traces import new_trace
 
 GOOD = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -76,6 +77,35 @@ class Derived(unittest.TestCase):
         for span_id in spans:
             trace = Trace("1" * 32, span_id, "01")
             self.assertEqual(trace, parse_traceparent(trace.traceparent))
+
+
+class Sampling(unittest.TestCase):
+    def test_the_last_bit_of_the_flags_says_it(self) -> None:
+        self.assertEqual([True, False, True, False], [is_sampled(flags) for flags in ("01", "00", "03", "fe")])
+
+    def test_a_ratio_is_kept_by_the_trace_id_so_that_all_who_begin_it_decide_the_same(self) -> None:
+        digits = [hashlib.sha256(b"%d" % n).hexdigest()[:48] for n in range(2000)]
+
+        for ratio, low, high in ((0.0, 0, 0), (0.25, 400, 600), (1.0, 2000, 2000)):
+            traces = [Sampler(ratio).trace_from(None, one) for one in digits]
+            kept = [trace for trace in traces if is_sampled(trace.flags)]
+
+            self.assertTrue(low <= len(kept) <= high, (ratio, len(kept)))
+            self.assertEqual(traces, [Sampler(ratio).decided(trace._replace(flags="01")) for trace in traces])
+            self.assertLessEqual({trace.trace_id for trace in kept}, self.kept(Sampler(ratio * 1.5), digits))
+
+    def kept(self, sampler: Sampler, digits: list[str]) -> set[str]:
+        traces = [sampler.trace_from(None, one) for one in digits]
+        return {trace.trace_id for trace in traces if is_sampled(trace.flags)}
+
+    def test_a_callers_flag_is_obeyed_unless_the_sampler_is_not_to(self) -> None:
+        unsampled = GOOD[:-2] + "00"
+
+        for header in (GOOD, unsampled, None, "nonsense"):
+            self.assertEqual(trace_from(header, DIGITS), Sampler().trace_from(header, DIGITS))
+        self.assertEqual(["01", "00"], [Sampler(0.0).trace_from(one, DIGITS).flags for one in (GOOD, unsampled)])
+        deaf = Sampler(1.0, obeys_caller=False).trace_from(unsampled, DIGITS)
+        self.assertEqual((GOOD[3:35], DIGITS[32:], "01"), tuple(deaf))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from lib.jobs.state import FINISHED
 from lib.json_text import to_json
 from lib.logs.log import Log
 from lib.queue.bulk_changes import ChangeOutcome
+from lib.queue.job_spans import JobSpans
 from lib.queue.job_store import JobStore
 from lib.queue.queue_store import QueueStore
 from lib.queue.refusals import DONE
@@ -60,10 +61,12 @@ PURGE_WAITING: Final = SweepKind("purge", "cancel", "cancelled", "jobs.purged")
 class ActionOperations:
     """The operations on many jobs."""
 
-    def __init__(self, job_store: JobStore, search: JobSearch, queues: QueueStore, log: Log) -> None:
+    def __init__(
+        self, job_store: JobStore, search: JobSearch, queues: QueueStore, log: Log, spans: JobSpans | None
+    ) -> None:
         self._job_store = job_store
         self._search = search
-        self._changer = JobChanger(job_store, log)
+        self._changer = JobChanger(job_store, log, spans)
         self._queues = queues
         self._log = log
 

@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from lib.api.actions.asked import Kind
+from lib.jobs.exported_spans import IN_PLACE
 from lib.jobs.job import JobRecord
 from lib.jobs.state import BLOCKED, FINISHED, WAITING
 from lib.logs.log import Log
 from lib.queue.bulk_changes import MOST_AT_ONCE, BulkChanges, ChangeOutcome
+from lib.queue.job_spans import JobSpans
 from lib.queue.job_store import JobStore
 from lib.queue.refusals import DONE, REQUESTED, cancel_refusal, delete_refusal, retry_refusal
 from lib.web.router import Call
@@ -29,8 +31,10 @@ _REFUSALS: Final = {"retry": retry_refusal, "cancel": cancel_refusal, "delete": 
 class JobChanger:
     """Changes batches of jobs, for one operation or another."""
 
-    def __init__(self, job_store: JobStore, log: Log) -> None:
+    def __init__(self, job_store: JobStore, log: Log, spans: JobSpans | None = None) -> None:
+        """spans: exports those of the jobs that are cancelled; None: nobody does."""
         self._bulk = job_store.in_bulk
+        self._spans = spans
         self._log = log
 
     async def change(
@@ -46,6 +50,8 @@ class JobChanger:
                 if outcome.refusal is None:
                     job_id = record.job_id
                     self._log.info(event, f"{msg}: {job_id}", **call.asked_by, job_id=job_id)
+                    if self._spans is not None and kind == "cancel" and outcome.word == DONE:
+                        self._spans.note(job_id, IN_PLACE)
         return outcomes
 
     def _call(

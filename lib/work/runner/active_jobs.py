@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from lib.jobs.exported_spans import Ended, is_exported
 from lib.jobs.job import ClaimedJob
 from lib.jobs.spec import JobSpec
 from lib.logs.forms import JOB_FINISHED
 from lib.logs.log import NOTHING, Log
+from lib.queue.job_spans import JobSpans
 from lib.queue.lease import Lease
 from lib.queue.outcome_log import log_fields
 from lib.work.runner.attempt import NOT_BEGUN, AttemptEnd
@@ -65,9 +67,17 @@ class ActiveJobs:
     most: while there are more jobs than this here, the consumer claims none."""
 
     def __init__(
-        self, queue: str, log: Log, timings: Timings, prefetch: Prefetch, on_change: Callable[[], None]
+        self,
+        queue: str,
+        log: Log,
+        timings: Timings,
+        prefetch: Prefetch,
+        on_change: Callable[[], None],
+        spans: JobSpans | None = None,
     ) -> None:
+        """spans: exports those of the attempts that end here; None: nobody does."""
         self._queue = queue
+        self._spans = spans
         self._log = log
         self._timings = timings
         self._prefetch = prefetch
@@ -151,6 +161,13 @@ class ActiveJobs:
         else:
             self._log.warning(end.event, end.msg, about, duration_ms=duration_ms)
 
+    def _export(self, spans: JobSpans, active: ActiveJob) -> None:
+        """Export the spans of the attempt, unless it goes on elsewhere or never began."""
+        end = active.end
+        is_over = end is not None and end.script != "hand_over" and end.event != NOT_BEGUN
+        if is_over and is_exported(active.spec):
+            spans.note(active.job.job_id, Ended.of_attempt(active.job.token))
+
     def _on_recorded(self, active: ActiveJob, is_ours: bool | Exception) -> None:
         """Redis has the record. is_ours: False if the job was another runner's by then, and nothing was changed."""
         job_id = active.job.job_id
@@ -159,6 +176,8 @@ class ActiveJobs:
             del self.by_id[job_id]
             if len(self.by_id) == self.most:
                 self._on_change()  # Claims may go on.
+        if self._spans is not None and is_ours is True:
+            self._export(self._spans, active)
         if isinstance(is_ours, Exception):
             # A bug: while Redis is away the commit is repeated. The job is a stray now, and will be run again.
             self._log.exception("job.unended", f"Job's end could not be told: {job_id}", is_ours, job_id=job_id)

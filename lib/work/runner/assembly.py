@@ -16,6 +16,7 @@ from lib.jobs.registry import Registry, probes_of
 from lib.logs.log import Log
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.fleet import Fleet, UpgradeGate
+from lib.queue.job_spans import open_spans
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.lease import Lease
@@ -24,6 +25,7 @@ from lib.queue.outcome_log import OutcomeLog
 from lib.queue.queue_store import QueueStore
 from lib.queue.told_log import logged_notices
 from lib.redis_link.link import RedisLink, open_link
+from lib.settings import otel
 from lib.settings.config import Settings
 from lib.work.runner.consumer import Consumer
 from lib.work.runner.context import Services
@@ -93,7 +95,8 @@ def _shared(
 ) -> tuple[Services, LoopParts]:
     blank, bulkheads = BlankContext(), Bulkheads(log)
     ack_replicas = settings.ack_replicas
-    outcomes = OutcomeLog(JobStore(link, keys), log)
+    spans = open_spans(otel.collector_of(settings, otel.WORKER), link, keys, log)
+    outcomes = OutcomeLog(JobStore(link, keys), log, spans)
     notices = logged_notices(link, keys, log, outcomes, bulkheads, ack_replicas=ack_replicas)
     services = Services(
         registry=registry,
@@ -115,6 +118,7 @@ def _shared(
         blank=blank,
         bulkheads=bulkheads,
         retire=retire,
+        spans=spans,
     )
     return services, parts
 

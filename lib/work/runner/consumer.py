@@ -260,7 +260,7 @@ class Consumer:
         leave to be told is told at once."""
         if claim.dead_ids:
             self._services.job_store.notices.poke(self.queue)
-            outcomes = OutcomeLog(self._services.job_store, self._services.log)
+            outcomes = OutcomeLog(self._services.job_store, self._services.log, self._parts.spans)
             self._background.start("telling", outcomes.log_each(claim.dead_ids))
 
     async def _wait_for_slot(self) -> None:

@@ -45,7 +45,7 @@ class Lanes:
         self._parts = parts
         self._on_change = on_change
         self.prefetch = Prefetch(limit, self._release_last, parts.busy)
-        self.jobs = ActiveJobs(queue, services.log, parts.timings, self.prefetch, on_change)
+        self.jobs = ActiveJobs(queue, services.log, parts.timings, self.prefetch, on_change, parts.spans)
         self.jobs.most = limit + MOST_UNRECORDED
         self._pool = LanePool(limit, parts, self._lane, self._replace_lane)
         self._stops = Stops(self.jobs, services.log, parts, self._pool.drop)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 from lib.queue.bulkheads import Bulkheads
+from lib.queue.job_spans import JobSpans
 from lib.settings.config import Settings
 from lib.work.runner.current_job import BlankContext
 from lib.work.runner.prefetch.prefetch import BusyQueues
@@ -28,6 +29,8 @@ class LoopParts:
     bulkheads: Bulkheads
     retire: Callable[[str], None]
     """Called with a reason when a handler can't be stopped: the runner must make way for a new one."""
+    spans: JobSpans | None
+    """Exports the spans of jobs; None where no collector is set."""
 
     @property
     def keeps_tracebacks(self) -> bool:

@@ -23,6 +23,7 @@ from lib.jobs.registry import Registry
 from lib.logs.log import Log
 from lib.processes.pipe import Pipe
 from lib.queue.bulkheads import ALL
+from lib.queue.job_spans import CLOSE_S
 from lib.settings.config import Settings
 from lib.work.runner.assembly import CALL_TIMEOUT_S, assemble
 from lib.work.runner.every_second import EverySecond
@@ -82,6 +83,8 @@ class Runner:
             self._consumers, self._parts.loop, self._parts.queues, self._pipe, watchdog, lambda: self.is_orphaned
         )
         steps = [self._obey, every_second.tick, every_second.attend, self._slots.run]
+        if self._parts.loop.spans is not None:
+            steps.append(self._parts.loop.spans.count)
         if not is_alone(self._runner_id):
             steps.append(self._parts.warnings.run)
             if self._parts.schedule_writer is not None:
@@ -140,7 +143,7 @@ class Runner:
 
     async def _leave(self) -> None:
         """Send Redis what it does not have yet, and sign off."""
-        bulkheads = self._parts.loop.bulkheads
+        bulkheads, is_signed_off = self._parts.loop.bulkheads, True
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 await self._parts.loop.timings.flush()
@@ -151,12 +154,16 @@ class Runner:
                         await consumer.sign_off()
         except (TimeoutError, RedisUnavailable) as fault:
             # No job is lost: the supervisor, or another host's upkeep, gives back the jobs of this runner's lists.
+            is_signed_off = False
             self._log.warning("worker.left_unsigned", f"Worker left without signing off: {fault!r}")
 
         # What these jobs' followers are to be told; else upkeep tells them in a second or two.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TELLING_S):
                 await self._parts.services.job_store.notices.wait_until_idle()
+        if (spans := self._parts.loop.spans) is not None:
+            # A supervisor kills a runner that takes long to leave, and signing off took long if it failed.
+            await spans.close(CLOSE_S if is_signed_off else CLOSE_S / 4)
 
     async def _obey(self) -> None:
         """Do what the supervisor's messages say, until it is gone."""

@@ -16,10 +16,12 @@ from random import Random
 from typing import Any
 
 from lib.errors import RedisUnavailable
+from lib.jobs.exported_spans import FIRED
 from lib.jobs.schedule import ScheduleSlot
 from lib.jobs.timestamps import timestamp
 from lib.logs.log import Log
 from lib.queue.bulkheads import Bulkheads
+from lib.queue.job_spans import JobSpans
 from lib.queue.schedule_slots import DUE_AT_ONCE, DueSchedule, ScheduleSlots, SlotTaken
 
 WITHIN_S = 120.0
@@ -30,7 +32,8 @@ STAY_DUE = ("stays", "group_full", "graph_full")
 
 
 class ScheduleClock:
-    """start_task: runs a coroutine in a task of the supervisor's. rng: in which order due slots are tried."""
+    """start_task: runs a coroutine in a task of the supervisor's. rng: in which order due slots are tried. spans:
+    exports one for each slot that fires; None: nobody does."""
 
     def __init__(
         self,
@@ -39,7 +42,9 @@ class ScheduleClock:
         bulkheads: Bulkheads,
         rng: Random,
         start_task: Callable[[Coroutine[Any, Any, None]], object],
+        spans: JobSpans | None = None,
     ) -> None:
+        self._spans = spans
         self._slots = slots
         self._log = log
         self._bulkheads = bulkheads
@@ -123,6 +128,8 @@ class ScheduleClock:
             late_ms = max(0, now_ms - taken.slot.due_ms)
             ids = {"request_id": taken.request_id, "job_id": taken.job_id}
             self._log.info("schedule.fired", _fired_words(name, taken), late_ms=late_ms, **ids, **about)
+            if self._spans is not None:
+                self._spans.note(taken.job_id, FIRED)
         elif taken.outcome == "skipped":
             msg = f"Schedule {name} was skipped: {taken.job_id} has not ended"
             self._log.info("schedule.skipped", msg, job_id=taken.job_id, **about)

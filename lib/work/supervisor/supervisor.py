@@ -31,6 +31,7 @@ from lib.processes.restarts import keep_trying, pause, pause_before_restart_s
 from lib.queue.bulkheads import ALL, Bulkheads
 from lib.queue.epochs import Epochs
 from lib.queue.fleet import Fleet
+from lib.queue.job_spans import open_spans
 from lib.queue.job_store import JobStore
 from lib.queue.keys import RedisKeys
 from lib.queue.outcome_log import OutcomeLog
@@ -40,6 +41,7 @@ from lib.queue.schedule_slots import ScheduleSlots
 from lib.queue.told_log import logged_notices
 from lib.queue.zone_shifts import ZoneShifts
 from lib.redis_link.link import open_link
+from lib.settings import otel
 from lib.settings.config import EXIT_CONFIG, Settings
 from lib.work.supervisor.beats import Beats
 from lib.work.supervisor.clock import ScheduleClock
@@ -80,7 +82,8 @@ class Supervisor:
         link = open_link(settings.redis_url, timeout_s=CALL_TIMEOUT_S)
         keys = RedisKeys(settings.key_prefix)
         queues = self._queues = QueueStore(link, keys, lease_s=settings.lease_s)
-        outcomes = OutcomeLog(JobStore(link, keys), log)
+        self._spans = open_spans(otel.collector_of(settings, otel.WORKER), link, keys, log)
+        outcomes = OutcomeLog(JobStore(link, keys), log, self._spans)
         notices = logged_notices(link, keys, log, outcomes, bulkheads, ack_replicas=settings.ack_replicas)
         self._exits = ExitCollector(
             self._roster,
@@ -112,8 +115,9 @@ class Supervisor:
             self._tasks,
             log,
         )
-        slots = ScheduleSlots(link, keys, JobIds(), JobStore(link, keys, notices=notices).workflows)
-        clock = ScheduleClock(slots, log, bulkheads, rng, self._tasks.start)
+        workflows, sampler = JobStore(link, keys, notices=notices).workflows, otel.sampler_of(settings)
+        slots = ScheduleSlots(link, keys, JobIds(), workflows, sampler)
+        clock = ScheduleClock(slots, log, bulkheads, rng, self._tasks.start, self._spans)
         self._zone_watch = ZoneWatch(ZoneShifts(link, keys, slots), log, bulkheads)
         self._beats = Beats(settings.lease_s, self._roster, queues, Fleet(link, keys), bulkheads)
         self._rounds = Rounds(
@@ -154,9 +158,13 @@ class Supervisor:
         self._tasks.start(self._beats.run())
         self._tasks.start(self._rounds.run())
         self._tasks.start(self._zone_watch.run())
+        if self._spans is not None:
+            self._tasks.start(self._spans.count())
         await self._shutdown.begun.wait()
         await self._drain()
         await self._beats.end()
+        if self._spans is not None:
+            await self._spans.close()
         self._log.info("worker.stopped", "Worker stopped")
         signals.hold()
 

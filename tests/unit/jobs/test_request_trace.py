@@ -105,6 +105,13 @@ class OneJob(unittest.TestCase):
                 self.assertEqual(last, found[-1])
                 self.assertEqual(("t", 2, None, state), found[1])
 
+    def test_when_the_next_attempt_is_due_says_nothing_of_what_was_before_the_first(self) -> None:
+        failed = (attempt(1, 5, 9, "retried", due=100),)
+        for state, ended_ms in (("ready", None), ("delayed", None), ("cancelled", T0 + 200), ("dead", T0 + 200)):
+            found = drawn(spans_of([record(1, state, failed, run_at_ms=T0 + 100, token=1, finished_ms=ended_ms)]))
+
+            self.assertEqual(("wait", 2, 5, ""), found[2], state)
+
     def test_why_a_job_was_not_ready_is_the_name_of_its_pause(self) -> None:
         edge = (KnownEdge("c", "c", job_id(9), ""),)
         for story, fields, name, kind in (

@@ -5,10 +5,10 @@ from typing import Any
 
 from lib.ids import JobIds, request_mark
 from lib.jobs.schedule import Schedule, ScheduleSlot
-from lib.jobs.slot_jobs import graph_of, graph_of_slot
+from lib.jobs.slot_jobs import graph_of, graph_of_slot, job_of_slot
 from lib.jobs.spec import JobSpec
 from lib.jobs.workflow import Graph
-from lib.tracing import trace_of
+from lib.tracing import Sampler, trace_of
 
 SLOT = ScheduleSlot(1_796_002_200_000, 1_796_002_200_500)
 
@@ -75,6 +75,16 @@ class OfASlot(unittest.TestCase):
         self.assertEqual(graph.anchor.job.job_id, names["a"].spec.workflow)
         self.assertEqual(names["p"].job.job_id, names["c"].spec.workflow)
         self.assertEqual(({"name": "w"}, True), (graph.anchor.spec.payload, graph.anchor.is_workflow))
+
+    def test_all_its_jobs_are_sampled_or_none_is(self) -> None:
+        slot = ScheduleSlot(SLOT.at_ms, SLOT.at_ms)
+        for schedule in (THEN, FLOW):
+            for ratio, flags in ((0.0, "00"), (1.0, "01")):
+                graph = graph_of_slot(schedule, JobIds(), "daily", 7, slot, Sampler(ratio))
+                self.assertEqual({flags}, {one.spec.trace.flags for one in graph.jobs})
+        plain = Schedule("@daily", 0, "UTC", job())
+        _, spec = job_of_slot(plain, JobIds(), "daily", 7, slot, Sampler(0.0))
+        self.assertEqual("00", spec.trace.flags)
 
 
 class OfARun(unittest.TestCase):

@@ -109,6 +109,7 @@ class OfOneQueue(unittest.IsolatedAsyncioTestCase):
             blank=BlankContext(),
             retire=lambda reason: None,
             rng=Random(1),
+            spans=None,
         )
         self.parts = cast(LoopParts, parts)
 
