@@ -9,6 +9,7 @@ import re
 import unittest
 
 from lib.api import metrics
+from lib.queue.meters import SPAN_OUTCOMES
 from tests import promql
 from tests.processes import ROOT
 
@@ -22,6 +23,8 @@ def exported() -> set[str]:
     names = set[str]()
     for name, kind in re.findall(r'"(waybill_[a-z_{}]+)",\s*"(gauge|counter|histogram)"', code):
         each = {name.replace("{event}", event) for event in metrics.EVENTS}
+        if "{outcome}" in name:
+            each = {name.replace("{outcome}", outcome) for outcome in SPAN_OUTCOMES}
         names |= {one + end for one in each for end in ("_bucket", "_sum", "_count")} if kind == "histogram" else each
     return names
 
