@@ -38,6 +38,7 @@ one above:
       lua/                 the scripts: jobs/ has one transition of a job's life a file; queues/ groups/ schedules/
                            runners/ callers/ have what is done to these; parts/ the fragments that scripts share
     manual/                what is made to be read: problems explained, openapi.yaml as a page
+    dashboard/             the page at /: HTML, styles and scripts that the browser runs; no Python
     processes/             children of the two programs: spawned, listened to, started again; loop, signals, exit
     testing/               for who tests a handler: a context without Redis; nothing that runs imports it
     redis_link/            links to a Redis, a Sentinel's master or a Cluster; the only room that imports redis

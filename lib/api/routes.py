@@ -6,11 +6,12 @@ key needs (read, write or admin; None: no key).
 
 from typing import NamedTuple
 
-from lib.api import manual
+from lib.api import dashboard, manual
 from lib.api.actions.operations import ActionOperations
 from lib.api.bulk.batch import BODIES, BatchOperations
 from lib.api.callbacks import CallbackOperations
 from lib.api.caller import read_caller
+from lib.api.dashboard import DashboardOperations
 from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
@@ -65,6 +66,7 @@ class AllOperations(NamedTuple):
     hosts: HostOperations
     requests: RequestOperations
     stats: StatsOperations
+    dashboard: DashboardOperations
 
 
 def routes(operations: AllOperations) -> tuple[Route, ...]:
@@ -84,6 +86,7 @@ def routes(operations: AllOperations) -> tuple[Route, ...]:
         *_callback_routes(operations.callbacks),
         *_service_routes(operations.events, operations.system, operations.metrics),
         *_page_routes(operations.manual),
+        *_dashboard_routes(operations.dashboard),
     )
 
 
@@ -196,4 +199,14 @@ def _page_routes(pages: ManualOperations) -> tuple[Route, ...]:
         Route("GET", "/problems", "listProblems", pages.problems, scope=None, produces=manual.PROBLEM_TYPES),
         Route("GET", "/problems/{slug}", "readProblem", pages.problem, scope=None, produces=manual.PROBLEM_TYPES),
         Route("GET", "/manual.css", "readStyle", pages.style, scope=None, produces=(manual.CSS,)),
+    )
+
+
+def _dashboard_routes(files: DashboardOperations) -> tuple[Route, ...]:
+    kinds = tuple(dashboard.KINDS.values())
+    return (
+        Route("GET", "/", "readDashboard", files.page, scope=None, produces=(dashboard.HTML,)),
+        Route("GET", "/favicon.svg", "readIcon", files.icon, scope=None, produces=(dashboard.SVG,)),
+        Route("GET", "/dashboard/{file}", "readDashboardFile", files.file, scope=None, produces=kinds),
+        Route("GET", "/dashboard/pages/{file}", "readDashboardPage", files.page_file, scope=None, produces=(dashboard.JS,)),
     )

@@ -25,6 +25,7 @@ from lib.api.background import (
 )
 from lib.api.bulk.batch import BatchOperations
 from lib.api.callbacks import CallbackOperations
+from lib.api.dashboard import DashboardOperations
 from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
@@ -126,6 +127,7 @@ async def serve(
     slot.ready(_url(*listener.address))
 
     background.begin(asyncio.to_thread(operations.manual.prepare))
+    background.begin(asyncio.to_thread(operations.dashboard.prepare))
     background.begin(watch_epochs(stores.epochs, stores.jobs, log))
     server = this_program("server")
     background.begin(show_in_fleet(stores.fleet, server, settings.lease_s, log))
@@ -229,6 +231,7 @@ def _operations(
         hosts=HostOperations(stores.queues.groups),
         requests=RequestOperations(search, stores.queues),
         stats=StatsOperations(stores.stats, stores.errors),
+        dashboard=DashboardOperations(is_on=settings.dashboard),
     )
 
 

@@ -46,6 +46,7 @@ class Settings(NamedTuple):
     api_keys: tuple[ApiKey, ...]
     api_keys_file: Path | None
     rate_limit: tuple[int, int] | None
+    dashboard: bool
     redis_url: str
     key_prefix: str
     ack_replicas: int
@@ -167,6 +168,13 @@ SETTINGS: tuple[Setting, ...] = (
         "requests/seconds, as in 600/60: each key's name (without keys: each address) may send 600 at once, and gets "
         "600 back in 60 s; empty: any number",
         kinds.rate,
+    ),
+    Setting(
+        "DASHBOARD",
+        "1",
+        "1 serves the dashboard, a page at /; 0 does not; an open tab of it takes one connection, and some 10 requests "
+        "a minute of RATE_LIMIT",
+        kinds.switch,
     ),
     Setting(
         "REDIS_URL",

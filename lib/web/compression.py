@@ -24,6 +24,8 @@ async def compressed(request: Request, response: Response) -> Response:
     if len(body) < LEAST_BYTES or response.status != 200 or isinstance(response, StreamedResponse):
         return response
     names = {name for name, _ in response.headers}
+    if "Content-Encoding" in names:
+        return response  # kept_file.py has gzipped it, once for all.
     if "Vary" not in names:
         response.add_header("Vary", VARY)  # page.py has added its own.
     if takes_gzip(request.headers.get("accept-encoding")):

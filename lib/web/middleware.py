@@ -27,7 +27,7 @@ from lib.tracing import Sampler, Trace, trace_from
 from lib.web import browsers, query
 from lib.web.auth import ANYONE, NOBODY, Auth, Caller
 from lib.web.compression import compressed
-from lib.web.page import PAGE_FIELDS, HtmlPage
+from lib.web.page import HtmlPage
 from lib.web.problems import InternalError, problem
 from lib.web.rate_limit import RateLimit
 from lib.web.request_counts import OTHER_METHOD, UNKNOWN_ROUTE, RequestCounts
@@ -343,4 +343,4 @@ def _usable_id(sent: str | None) -> str | None:
 
 def _add_fields(response: Response, request_id: str) -> None:
     response.add_header("X-Request-ID", request_id)
-    response.add_block(PAGE_FIELDS if type(response) is HtmlPage else browsers.ANSWER_FIELDS)
+    response.add_block(response.fields if isinstance(response, HtmlPage) else browsers.ANSWER_FIELDS)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # covers the rooms in it that are not named here: `api` covers `api/bulk`. From the top floor down.
 BELOW = {
     "commands": {"queue", "redis_link", "jobs", "settings", "logs"},
-    "api": {"web", "queue", "redis_link", "manual", "processes", "jobs", "http1", "http1/server", "settings", "logs"},
+    "api": {"web", "queue", "redis_link", "manual", "dashboard", "processes", "jobs", "http1", "http1/server", "settings", "logs"},
     "work/supervisor": {"work", "queue", "redis_link", "processes", "jobs", "settings", "logs"},
     "work/runner": {"work", "queue", "redis_link", "processes", "jobs", "settings", "logs"},
     "work": {"queue", "jobs", "logs"},
@@ -22,6 +22,7 @@ BELOW = {
     "web": {"http1", "settings", "logs"},
     "queue": {"redis_link", "jobs", "logs"},
     "manual": set[str](),
+    "dashboard": set[str](),
     "processes": {"settings", "logs"},
     "testing": {"jobs"},
     "redis_link": {"settings", "logs"},
