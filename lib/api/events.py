@@ -25,7 +25,7 @@ from lib.http1.message import Request, Response, StreamedResponse
 from lib.ids import JOB_ID, QUEUE_NAME, queue_of
 from lib.jobs.timestamps import timestamp
 from lib.json_text import to_json
-from lib.queue.event_stream import LISTENED, Entry, EventStream
+from lib.queue.event_stream import Entry, EventStream
 from lib.queue.job_store import JobStore
 from lib.web import query
 from lib.web.drain import Drain
@@ -143,7 +143,7 @@ class EventOperations:
             if has_gap:
                 yield _reset(name, str(mark))
             for entry in entries:
-                shown, is_sure = ([], False) if entry.state == LISTENED else await self._shown(name, entry, wanted)
+                shown, is_sure = ([], False) if entry.is_gap else await self._shown(name, entry, wanted)
                 if not is_sure and not is_reset:
                     is_reset = True
                     yield _reset(name, str(mark))

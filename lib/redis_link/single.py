@@ -9,7 +9,7 @@ import abc
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -155,6 +155,9 @@ class SingleLink(SendsByCall):
     async def end_block(self) -> None:
         if self._blocked_id is not None:
             await self.call("CLIENT", "UNBLOCK", self._blocked_id, "TIMEOUT")
+
+    def together(self, keys: Iterable[str]) -> list[list[str]]:
+        return [list(keys)]
 
     async def close(self) -> None:
         if self._opening is not None:
