@@ -44,14 +44,14 @@ class QueueOperations:
                 if isinstance(census, Unreadable):
                     warnings.append(census.warning)
                 else:
-                    texts.append(to_json(_present(census)))
+                    texts.append(to_json(present_census(census)))
         body = f'{{"items":[{",".join(texts)}],"warnings":{to_json(warnings)}}}'
         return answer_text(200, body)
 
     async def read(self, call: Call) -> Response:
         queue = call.path["queue"]
         check_name(queue)
-        census = _present(await self._queues.census(queue))
+        census = present_census(await self._queues.census(queue))
         found = await self._queues.quarantine(queue)
         return answer_json(200, {**census, "quarantine": [_quarantined(item) for item in found]})
 
@@ -130,7 +130,8 @@ def _runner(seen: RunnerSeen) -> dict[str, Any]:
     }
 
 
-def _present(census: Census) -> dict[str, Any]:
+def present_census(census: Census) -> dict[str, Any]:
+    """A queue as the API shows it."""
     return {
         "name": census.queue,
         "counts": census.counts,

@@ -7,6 +7,7 @@ lease.py        one runner in one queue: claims, and ends of attempts; notes.py 
 committer.py    group commit, for new jobs and for ends
 queue_store.py  queues by name: counts, settings, removal; with runners.py, upkeep_steps.py and health_warnings.py
 event_stream.py transitions as they happen, for /api/events; end_waiters.py wakes requests that wait for a job's end
+census_board.py the queues as they change, for digests
 epochs.py       notices that Redis was emptied
 meters.py       totals and timings, for /metrics; caller_rates.py counts requests against RATE_LIMIT
 bulkheads.py    a fault in one queue stays there; unreadable.py does the same for listings of many queues

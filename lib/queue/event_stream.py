@@ -49,7 +49,7 @@ class Entry(NamedTuple):
     @property
     def is_gap(self) -> bool:
         """Are transitions before it missing? An entry of LISTENED by another event says that a queue's numbers have
-        changed (parts/events.lua)."""
+        changed (parts/numbers.lua)."""
         return self.state == LISTENED and self.by == "listen"
 
 
@@ -189,14 +189,16 @@ class EventStream:
         is_due = now_s - self._listened_at_s > LISTEN_AGAIN_S
         sight = (self._wanted(), await self._how_many())
         if is_due or sight != self._sight:
-            self.followed = set(await self.names(sight[0]))
-            self._sight = sight
+            names = await self.names(sight[0])
+            if sight[0] != self._wanted():
+                return  # A reader has come or left meanwhile, and the next look sees its queues.
+            self.followed, self._sight = set(names), sight
             for gone in self._listened - self.followed:
                 self._forget(gone)
         if is_due:
             self._listened_at_s = now_s
-        if names := sorted(self.followed if is_due else self.followed - self._listened):
-            await self.listen(names)
+        if unheard := self.followed if is_due else self.followed - self._listened:
+            await self.listen(sorted(unheard))
 
     def _wanted(self) -> frozenset[str] | None:
         """The queues that the readers follow; None for every queue."""

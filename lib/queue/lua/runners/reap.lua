@@ -8,7 +8,7 @@
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
 -- @use clock check_types cancel_request conclude drop_id give_back history isolation keeper make_ready ready_list
--- @use lines slots stale_ids notices
+-- @use lines slots stale_ids notices numbers
 -- WHY one crash convicts no job: the jobs beside a poisonous one are innocent. At the second crash (the first, where
 -- two are the limit) a job goes to `suspects`: each runs in a runner of its own there, and a crash is its own doing.
 -- WHY twice the limit where nobody saw the process end: with a host all its runners are gone, and none of the
@@ -27,7 +27,7 @@ check_types('ZCARD', 'dead', 'cancelled')
 has_followers()
 -- WHY `graves` first: where a broken key stops the rest, the other reapers find the runner there.
 redis.call('ZADD', base .. 'graves', 'NX', now, runner)
-redis.call('HDEL', base .. 'workers', runner)
+if redis.call('HDEL', base .. 'workers', runner) == 1 then publish_numbers('reap') end
 redis.call('HDEL', base .. 'beats', runner)
 
 -- A job that the runner gives back as it leaves. Ids are handled from the newest claim to the oldest, and each goes
