@@ -6,8 +6,8 @@ other transition only while somebody listens; a server that has readers therefor
 they follow, again and again.
 
 A reader asks for the entries behind its position (`entries_behind`), at its own pace. However many readers a process
-has, one task waits for new entries in all queues that they follow (new_entries.py), and sets the event of the readers
-that follow the queue; another looks which queues have come and gone.
+has, one task looks which of the queues that they follow have come and gone, and for each QUEUES_A_READ of these queues
+a task waits for new entries (new_entries.py) and sets the events of the readers.
 """
 
 import asyncio
@@ -32,6 +32,8 @@ LISTEN_AGAIN_S = 30.0
 POLL_S = 0.1
 AWAY_PAUSE_S = 1.0
 ENTRIES_A_READ = 200
+QUEUES_A_READ = 500
+"""So many queues are named in one blocking read, which holds Redis up for about 1 ms each time that it begins anew."""
 LISTENED = "listened"
 """The state of the entry that listen.lua adds if nobody listened before: transitions before it have no entries."""
 
@@ -63,7 +65,7 @@ class EventStream:
         self._queues = queues
         self._readers: dict[asyncio.Event, frozenset[str] | None] = {}
         self._watching: asyncio.Task[None] | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._reading: list[asyncio.Task[None]] = []
         self.newest: dict[str, StreamPosition] = {}
         """The newest entry of each queue that a reader of this process follows; queues of broken keys are left out."""
         self.followed: set[str] = set()
@@ -141,7 +143,7 @@ class EventStream:
         return await (self._queues.names() if queues is None else self._queues.existing(queues))
 
     async def close(self) -> None:
-        tasks = [task for task in (self._watching, self._reading) if task is not None]
+        tasks = [*self._reading, *([self._watching] if self._watching else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -214,9 +216,10 @@ class EventStream:
 
     def _read_anew(self, queues: list[str]) -> None:
         """Read these queues from now on, and no others."""
-        if self._reading is not None:
-            self._reading.cancel()
-        self._reading = asyncio.get_running_loop().create_task(self._read(queues)) if queues else None
+        for task in self._reading:
+            task.cancel()
+        some = (queues[at : at + QUEUES_A_READ] for at in range(0, len(queues), QUEUES_A_READ))
+        self._reading = [asyncio.get_running_loop().create_task(self._read(names)) for names in some]
 
     async def _read(self, queues: list[str]) -> None:
         entries = NewEntries(self._link, self._keys, queues)

@@ -6,7 +6,7 @@ import unittest
 from collections.abc import Callable
 from typing import Any
 
-from lib.queue.event_stream import EventStream
+from lib.queue.event_stream import QUEUES_A_READ, EventStream
 from lib.queue.upkeep_steps import Retention
 from tests import ON_CLUSTER
 from tests.redis.case import RedisCase, until
@@ -32,6 +32,12 @@ class Following(RedisCase):
 
     async def until_followed(self, queues: list[str]) -> None:
         await self.until_it_is(lambda: set(self.events.newest) == set(queues), "all queues are followed")
+
+    async def expect_news_of(self, queue: str) -> None:
+        """Bring an entry about, and wait until it is known."""
+        before = self.events.newest[queue]
+        await self.enqueue_in(queue)
+        await self.until_it_is(lambda: self.events.newest.get(queue, before) > before, f"{queue} is told of")
 
     def calls(self, command: str) -> int:
         """How often Redis has run the command, on all its nodes."""
@@ -59,9 +65,7 @@ class Many(Following):
         with self.events.reader(None), self.events.reader(frozenset({"q3"})) as of_one:
             await self.until_followed(self.names)
             of_one.clear()
-            before = self.events.newest["q4"]
-            await self.enqueue_in("q4")
-            await self.until_it_is(lambda: self.events.newest["q4"] > before, "q4 is told of")
+            await self.expect_news_of("q4")
             self.assertFalse(of_one.is_set())
 
             await self.enqueue_in("q3")
@@ -97,12 +101,20 @@ class Many(Following):
         self.client.set(self.keys.events("q1"), "no stream")
         with self.events.reader(None):
             await self.until_followed([name for name in self.names if name != "q1"])
-            before = self.events.newest["q2"]
-            await self.enqueue_in("q2")
-            await self.until_it_is(lambda: self.events.newest["q2"] > before, "q2 is told of")
+            await self.expect_news_of("q2")
 
             self.client.delete(self.keys.events("q1"))
             await self.until_followed(self.names)
+
+
+class VeryMany(Following):
+    async def test_more_queues_than_one_read_names_are_all_followed(self) -> None:
+        names = [f"q{number:03}" for number in range(QUEUES_A_READ + 20)]
+        await self.queues.add(names)
+        with self.events.reader(None):
+            await self.until_followed(names)
+            for name in (names[0], names[-1]):
+                await self.expect_news_of(name)
 
 
 class ComeAndGone(Following):
@@ -125,10 +137,7 @@ class ComeAndGone(Following):
             await self.until_followed([])
             await self.enqueue_in("q")
             await self.until_followed(["q"])
-            before = self.events.newest["q"]
-            await self.enqueue_in("q")
-
-            await self.until_it_is(lambda: self.events.newest["q"] > before, "the queue is told of")
+            await self.expect_news_of("q")
 
     async def test_nothing_is_asked_once_the_last_reader_has_left(self) -> None:
         await self.queues.add(["q"])
