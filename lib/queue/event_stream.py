@@ -27,7 +27,7 @@ from lib.queue.unreadable import Unreadable, each_readable
 from lib.redis_link.link import RedisLink
 from lib.redis_link.redis_info import now_ms
 
-LISTENED_S = 60
+LISTENED_S = 90
 LISTEN_AGAIN_S = 30.0
 POLL_S = 0.1
 AWAY_PAUSE_S = 1.0

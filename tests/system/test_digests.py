@@ -6,14 +6,14 @@ import socket
 import time
 import unittest
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from lib.api.events import MOST_READERS
-from tests.private_redis import wait_until
-from tests.processes import LIMIT_S, Worker
+from tests.private_redis import PrivateRedis, wait_until
+from tests.processes import LIMIT_S, Server, Worker
 from tests.system.test_events import NOOP, EventsCase, Message
 
 FIELDS = {"at", "start", "more", "late", "queues", "removed", "warnings"}
@@ -244,6 +244,53 @@ class Ends(DigestsCase):
                 pass
 
         self.server.wait_for("request.ended", before + 3, within_s=10)
+
+
+class RedisAway(DigestsCase):
+    """Redis keeps its data, and loses its connections: the read that waits for events ends, and goes on."""
+
+    def setUp(self) -> None:
+        self.redis = self.enterContext(PrivateRedis(aof="always"))
+        self.server = self.enterContext(Server(self.redis.url))
+
+    def post_when_back(self) -> str:
+        def posted() -> Any:
+            status, job, _ = self.server.request("POST", "/api/jobs", NOOP)
+            return job["id"] if status == 202 else None
+
+        return str(wait_until(posted, "Redis is back"))
+
+    def expect_nothing_missed(self, interrupt: Callable[[], None]) -> None:
+        self.post()
+        with self.following("?queue=default") as of_jobs, self.following("?digest_s=1") as messages:
+            digests = self.digests(messages)
+            self.started(digests)
+            before = self.post()
+            self.assertEqual(before, next(of_jobs).data["id"])
+            self.until(digests, "default", totals={"enqueued": 2})
+            interrupt()
+            after = self.post_when_back()
+
+            message = next(message for message in of_jobs if message.event != "bookmark")
+            self.assertEqual(("message", after), (message.event, message.data["id"]))
+            self.until(digests, "default", totals={"enqueued": 3})
+
+    def test_a_restart_costs_no_event(self) -> None:
+        def restart() -> None:
+            self.redis.kill()
+            self.redis.start()
+
+        self.expect_nothing_missed(restart)
+
+    def test_a_time_in_which_redis_answers_nothing_costs_none_either(self) -> None:
+        def freeze() -> None:
+            self.redis.freeze()
+            try:
+                wait_until(lambda: self.server.request("GET", "/api/queues")[0] == 503, "the server has seen it")
+            finally:
+                self.redis.thaw()
+
+        self.expect_nothing_missed(freeze)
 
 
 class OfJobs(EventsCase):
