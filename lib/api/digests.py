@@ -2,7 +2,7 @@
 
     id: 1795438188123
     event: queues
-    data: {"at":"2026-11-23T12:49:48.123Z","start":true,"more":0,"late":0,"queues":[{"name":"email",…}],"removed":[],…}
+    data: {"at":"2026-11-23T12:49:48.123Z","version":"0.3.0","start":true,"more":0,"queues":[{"name":"email",…}],…}
 
 A stream starts with every queue that there is, PAGE queues a message, all marked `start`. So nobody needs to read
 /api/queues first, and a reader that comes back, to this server or another one, has missed nothing. From then on a
@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Iterator
 from math import inf
 from typing import Any
 
+from lib import __version__
 from lib.api.event_messages import AWAY, AWAY_PAUSE_S, HEARTBEAT, HEARTBEAT_S, message
 from lib.api.queues import present_census
 from lib.errors import RedisKeysBroken, RedisUnavailable
@@ -69,11 +70,10 @@ class Digests:
                 if is_away or now_s - sent_s >= HEARTBEAT_S:
                     yield AWAY if is_away else HEARTBEAT
                     sent_s = now_s
-                wakes_s = [ends_s, sent_s + HEARTBEAT_S, next_s if reader.is_behind else inf]
-                if not has_started:
-                    wakes_s.append(now_s + AWAY_PAUSE_S)
+                asks_s = next_s if reader.is_behind else inf
+                wakes_s = min(ends_s, sent_s + HEARTBEAT_S, asks_s if has_started else now_s + AWAY_PAUSE_S)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(reader.news.wait(), min(wakes_s) - now_s)
+                    await asyncio.wait_for(reader.news.wait(), wakes_s - now_s)
 
     async def _is_filled(self, queues: frozenset[str] | None) -> bool:
         """Have the board learn of all these queues. False if Redis is away."""
@@ -89,6 +89,7 @@ class Digests:
             now_ms = self._board.now_ms()
             head = {
                 "at": timestamp(now_ms),
+                "version": __version__,
                 "start": is_start,
                 "more": max(0, len(rows) - at - PAGE),
                 "late": reader.late,

@@ -16,7 +16,7 @@ from tests.private_redis import PrivateRedis, wait_until
 from tests.processes import LIMIT_S, Server, Worker
 from tests.system.test_events import NOOP, EventsCase, Message
 
-FIELDS = {"at", "start", "more", "late", "queues", "removed", "warnings"}
+FIELDS = {"at", "version", "start", "more", "late", "queues", "removed", "warnings"}
 
 
 class DigestsCase(EventsCase):
