@@ -20,7 +20,7 @@ from lib.redis_link.resp import Command
 
 BLOCK_S = 5.0
 ASKED_EACH_TURN = 50
-MOST_TURNS = 10
+MOST_TURNS = 5
 LATELY_S = 10.0
 
 
