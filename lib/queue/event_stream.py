@@ -164,15 +164,19 @@ class EventStream:
         self._listen_again()
         try:
             while self._readers:
+                is_away = False
                 try:
                     await self._look()
                 except RedisUnavailable:
+                    # WHY no read waits on: after a failover it would wait for seconds on the old master's connection.
+                    is_away = True
                     self._listen_again()
                 except RedisKeysBroken:
                     pass  # The queues that are followed already are read on.
-                if self.newest.keys() != read_queues:
-                    read_queues = set(self.newest)
-                    self._read_anew(sorted(read_queues))
+                queues = set[str]() if is_away else set(self.newest)
+                if queues != read_queues:
+                    read_queues = queues
+                    self._read_anew(sorted(queues))
                 await asyncio.sleep(POLL_S)
         finally:
             self._watching = None

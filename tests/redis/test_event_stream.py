@@ -4,11 +4,18 @@ import asyncio
 import os
 import unittest
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from lib.queue.event_stream import QUEUES_A_READ, EventStream
+from lib.queue.keys import RedisKeys
+from lib.queue.new_entries import BLOCK_S
+from lib.queue.queue_store import QueueStore
 from lib.queue.upkeep_steps import Retention
+from lib.redis_link.link import open_link
 from tests import ON_CLUSTER
+from tests.private_redis import PrivateRedis
 from tests.redis.case import RedisCase, until
 
 MANY = 120
@@ -146,6 +153,36 @@ class ComeAndGone(Following):
         await self.until_it_is(lambda: not self.events.newest, "the queue is followed no more")
 
         await self.until_it_is(lambda: self.blocked_clients() == 0, "no read waits")
+
+
+class Failover(unittest.IsolatedAsyncioTestCase):
+    """Another Redis takes the place of one that hangs, and whose connections stay open."""
+
+    async def test_no_read_goes_on_waiting_for_the_one_that_hangs(self) -> None:
+        old, new = self.enterContext(PrivateRedis()), self.enterContext(PrivateRedis())
+        address = Path(self.enterContext(TemporaryDirectory(prefix="wb-"))) / "s"
+        address.symlink_to(old.path)
+        keys = RedisKeys("wb")
+        link = open_link(f"unix://{address}", timeout_s=0.3)
+        self.addAsyncCleanup(link.close)
+        events = EventStream(link, keys, QueueStore(link, keys))
+        self.addAsyncCleanup(events.close)
+        for redis in (old, new):
+            redis.client.sadd(keys.queues, "q")
+        with events.reader(None):
+            await self.until_read(old)
+            old.freeze()
+            address.unlink()
+            address.symlink_to(new.path)
+            await self.until_read(new)
+
+            self.assertTrue(new.client.exists(keys.base("q") + "listened"))
+
+    async def until_read(self, redis: PrivateRedis) -> None:
+        """Wait until a read waits there: for less time than that read may wait."""
+        async with asyncio.timeout(BLOCK_S):
+            while not redis.client.info("clients")["blocked_clients"]:
+                await asyncio.sleep(0.01)
 
 
 class Numbers(Following):
