@@ -8,7 +8,7 @@
     requests.py explain.py                                     answers: what became of a request, why a job does not run
     job_types.py queues.py system.py metrics.py caller.py …    other resources
     manual.py dashboard.py                                     pages and files for browsers
-    events.py bookmark.py                                      /api/events, a stream for each reader
+    events.py bookmark.py digests.py                           /api/events, a stream for each reader
 
 Nothing here changes a job by itself: queue/ does, and jobs/ says what a request may ask for.
 """

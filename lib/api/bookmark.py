@@ -9,7 +9,7 @@ each with its position in the queue's stream.
 import re
 from collections.abc import Iterable
 
-from lib.queue.event_stream import StreamPosition
+from lib.queue.stream_position import StreamPosition
 
 SKEW_MS = 10_000
 """The clocks of a Cluster's nodes, and the times at which they are asked, are apart by less."""

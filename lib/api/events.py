@@ -3,13 +3,12 @@
     id: 1795438188123;email=1795438188200-0
     data: {"id": "email-0192…", "queue": "email", "state": "completed", "by": "complete", "at": "2026-11-23T12:49:48Z"}
 
-(https://html.spec.whatwg.org/multipage/server-sent-events.html) A reader that was cut off sends the id of its last
-message as Last-Event-ID, and is sent what came after it: see bookmark.py. It may see some events twice, and never
-misses one in silence: where events are gone from Redis, `event: reset` tells the reader to read the jobs anew.
+A reader that was cut off sends the id of its last message as Last-Event-ID, and is sent what came after it: see
+bookmark.py. It may see some events twice, and never misses one in silence: where events are gone from Redis,
+`event: reset` tells the reader to read the jobs anew.
 
-Every message has an id and data in one block. (Half of the clients forget an id that stands in a block without data,
-and the others hand on a message without data.) If no message has come for BOOKMARK_S, `event: bookmark` brings the id
-alone. A heartbeat is a line `:`, a comment, every HEARTBEAT_S.
+If no message has come for BOOKMARK_S, `event: bookmark` brings the id alone. A heartbeat, a comment, comes every
+HEARTBEAT_S. With `digest_s` the stream tells of queues instead: digests.py.
 """
 
 import asyncio
@@ -20,12 +19,15 @@ from math import inf
 from typing import NamedTuple
 
 from lib.api.bookmark import Bookmark, bookmark_from
+from lib.api.digests import LONGEST_DIGEST_S, Digests
+from lib.api.event_messages import AWAY, AWAY_PAUSE_S, HEARTBEAT, HEARTBEAT_S, message, with_retry
 from lib.errors import RedisKeysBroken, RedisUnavailable, TooManyConnections
 from lib.http1.message import Request, Response, StreamedResponse
 from lib.ids import JOB_ID, QUEUE_NAME, queue_of
 from lib.jobs.timestamps import timestamp
 from lib.json_text import to_json
-from lib.queue.event_stream import LISTENED, Entry, EventStream
+from lib.queue.census_board import CensusBoard
+from lib.queue.event_stream import Entry, EventStream
 from lib.queue.job_store import JobStore
 from lib.web import query
 from lib.web.drain import Drain
@@ -33,9 +35,7 @@ from lib.web.router import Call
 
 MOST_READERS = 100
 MAX_FOR_S = 3600.0
-HEARTBEAT_S = 15.0
-AWAY_PAUSE_S = 1.0
-RETRY_MS = 2000
+MOST_QUEUES = 50
 BOOKMARK_S = 5.0
 KNOWN_REQUESTS = 20_000
 
@@ -51,8 +51,9 @@ class EventFilter(NamedTuple):
 class EventOperations:
     """The operation on events. A drain ends every stream; its reader comes back, to another server."""
 
-    def __init__(self, event_stream: EventStream, job_store: JobStore, drain: Drain) -> None:
+    def __init__(self, event_stream: EventStream, board: CensusBoard, job_store: JobStore, drain: Drain) -> None:
         self._events = event_stream
+        self._digests = Digests(board, drain)
         self._request_ids = _RequestIds(job_store)
         self._drain = drain
         self._readers = 0
@@ -61,6 +62,12 @@ class EventOperations:
     async def stream(self, call: Call) -> Response:
         wanted = _filter(call.parameters)
         for_s = query.seconds(call.parameters, "for_s", MAX_FOR_S)
+        if "digest_s" in call.parameters:
+            digest_s = query.whole(call.parameters, "digest_s", 1, LONGEST_DIGEST_S, 1)
+            await self._events.names(wanted.queues)  # With Redis away the answer is a 503.
+            self._expect_room()
+            pieces = self._counted(self._digests.pieces(call.request, wanted.queues, digest_s, for_s))
+            return StreamedResponse(200, with_retry(pieces), content_type="text/event-stream")
         # Asked before the answer begins: with Redis away the answer is a 503. From `listen` on no event is missed.
         names = await self._events.names(wanted.queues)
         now_ms, newest = await self._events.listen(names)
@@ -70,12 +77,26 @@ class EventOperations:
         resumed = bookmark_from(last_id, names, now_ms) if last_id else None
         mark = resumed or Bookmark(now_ms, newest)
         first = _reset(None, str(mark)) if last_id and resumed is None else b""
-        # Checked last, with no await before `_pieces` counts the reader: else all requests of a moment pass.
+        self._expect_room()
+        known_id = (last_id or "") if resumed else str(mark) if first else ""
+        pieces = self._counted(self._pieces(call.request, wanted, mark, first, known_id, for_s))
+        return StreamedResponse(200, with_retry(pieces), content_type="text/event-stream")
+
+    def _expect_room(self) -> None:
+        """Raises TooManyConnections. To be checked last, with no await before `_counted` counts the reader: else all
+        requests of a moment pass."""
         if self._readers >= MOST_READERS:
             raise TooManyConnections(f"{MOST_READERS} readers follow the events already; try again in a moment")
-        known_id = (last_id or "") if resumed else str(mark) if first else ""
-        pieces = _with_retry(self._pieces(call.request, wanted, mark, first, known_id, for_s))
-        return StreamedResponse(200, pieces, content_type="text/event-stream")
+
+    async def _counted(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """The same stream, of one reader more."""
+        self._readers += 1
+        try:
+            async with contextlib.aclosing(pieces):
+                async for piece in pieces:
+                    yield piece
+        finally:
+            self._readers -= 1
 
     async def _pieces(
         self,
@@ -89,46 +110,42 @@ class EventOperations:
         """The stream of one reader: messages, bookmarks and heartbeats. known_id: the id that the reader has now."""
         clock = asyncio.get_running_loop().time
         pulse = _Pulse(known_id, clock(), inf if for_s is None else clock() + for_s)
-        self._readers += 1
-        try:
-            with self._events.reader(wanted.queues) as news:
-                request.on_gone = news.set
-                request.ends_with_client = True
-                yield first
-                while not self._drain.has_begun and not request.is_gone:
-                    news.clear()
-                    has_sent = False
-                    async for piece in self._news(wanted, mark):
-                        yield piece
-                        has_sent = True
-                    now_s, reached = clock(), str(mark)
-                    if has_sent:
-                        pulse.note_id(reached, now_s)
-                    if pulse.is_bookmark_due(reached, now_s):
-                        pulse.note_id(reached, now_s)
-                        yield _message(reached, to_json({"id": None}), "bookmark")
-                    if now_s >= pulse.ends_s:
-                        return
-                    if pulse.is_heartbeat_due(now_s):
-                        pulse.sent_s = now_s
-                        yield b":\n"
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(news.wait(), pulse.next_s(reached) - now_s)
-        finally:
-            self._readers -= 1
+        with self._events.reader(wanted.queues) as news:
+            request.on_gone = news.set
+            request.ends_with_client = True
+            yield first
+            while not self._drain.has_begun and not request.is_gone:
+                news.clear()
+                has_sent = False
+                async for piece in self._news(wanted, mark):
+                    yield piece
+                    has_sent = True
+                now_s, reached = clock(), str(mark)
+                if has_sent:
+                    pulse.note_id(reached, now_s)
+                if pulse.is_bookmark_due(reached, now_s):
+                    pulse.note_id(reached, now_s)
+                    yield message(reached, to_json({"id": None}), "bookmark")
+                if now_s >= pulse.ends_s:
+                    return
+                if pulse.is_heartbeat_due(now_s):
+                    pulse.sent_s = now_s
+                    yield HEARTBEAT
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), pulse.next_s(reached) - now_s)
 
     async def _news(self, wanted: EventFilter, mark: Bookmark) -> AsyncIterator[bytes]:
         """The messages that came since `mark`, queue by queue. Moves `mark` on."""
         newest = dict(self._events.newest)
         try:
-            for name in newest:
-                if wanted.queues is None or name in wanted.queues:
+            for name, place in newest.items():
+                if (wanted.queues is None or name in wanted.queues) and place > mark.place_in(name):
                     # A queue whose keys somebody broke meanwhile is read on once they are mended.
                     with contextlib.suppress(RedisKeysBroken):
                         async for piece in self._of_queue(name, mark, wanted):
                             yield piece
         except RedisUnavailable:
-            yield b": Redis is away\n"
+            yield AWAY
             await asyncio.sleep(AWAY_PAUSE_S)
             return
         mark.reach(newest.values())
@@ -143,7 +160,7 @@ class EventOperations:
             if has_gap:
                 yield _reset(name, str(mark))
             for entry in entries:
-                shown, is_sure = ([], False) if entry.state == LISTENED else await self._shown(name, entry, wanted)
+                shown, is_sure = ([], False) if entry.is_gap else await self._shown(name, entry, wanted)
                 if not is_sure and not is_reset:
                     is_reset = True
                     yield _reset(name, str(mark))
@@ -151,7 +168,7 @@ class EventOperations:
                 mark.advance(name, entry.position)
                 if shown:
                     # All but the last bear the id from before: a reader cut off amid an entry's jobs gets all again.
-                    yield b"".join([_message(before, one) for one in shown[:-1]]) + _message(str(mark), shown[-1])
+                    yield b"".join([message(before, one) for one in shown[:-1]]) + message(str(mark), shown[-1])
             if not entries:
                 return
             place = entries[-1].position
@@ -218,35 +235,31 @@ class _RequestIds:
 
 def _filter(parameters: dict[str, str]) -> EventFilter:
     """The filter that a request asks for. Raises InvalidFields."""
-    queue, job_id, request_id = parameters.get("queue"), parameters.get("job"), parameters.get("request_id")
-    if queue is not None and not QUEUE_NAME.fullmatch(queue):
-        raise query.parameter_error("queue", "is not a queue's name")
+    queues, job_id, request_id = _queues(parameters), parameters.get("job"), parameters.get("request_id")
+    if "digest_s" in parameters and (job_id is not None or request_id is not None):
+        raise query.parameter_error("digest_s", "tells of queues: leave out job and request_id, which tell of jobs")
     if job_id is None:
-        return EventFilter(None if queue is None else frozenset({queue}), None, request_id)
+        return EventFilter(queues, None, request_id)
     if not JOB_ID.fullmatch(job_id):
         raise query.parameter_error("job", "is not a job's id")
-    if queue not in (None, queue_of(job_id)):
+    of_job = frozenset({queue_of(job_id) or ""})
+    if queues not in (None, of_job):
         raise query.parameter_error("queue", "is not the queue of that job")
-    return EventFilter(frozenset({queue_of(job_id) or ""}), job_id, request_id)
+    return EventFilter(of_job, job_id, request_id)
+
+
+def _queues(parameters: dict[str, str]) -> frozenset[str] | None:
+    """The queues that a request asks for, as in `?queue=email,reports`; None for all. Raises InvalidFields."""
+    if "queue" not in parameters:
+        return None
+    names = parameters["queue"].split(",")
+    if not all(QUEUE_NAME.fullmatch(name) for name in names):
+        raise query.parameter_error("queue", "is not a queue's name, or several parted by commas")
+    if len(names) > MOST_QUEUES:
+        raise query.parameter_error("queue", f"names more than {MOST_QUEUES} queues; leave it out for all queues")
+    return frozenset(names)
 
 
 def _reset(queue: str | None, last_id: str) -> bytes:
     """The message that events of `queue` were missed (None: of any queue), so that its jobs must be read anew."""
-    return _message(last_id, to_json({"queue": queue}), "reset")
-
-
-def _message(last_id: str, data: str, event: str = "") -> bytes:
-    kind = f"event: {event}\n" if event else ""
-    return f"id: {last_id}\n{kind}data: {data}\n\n".encode()
-
-
-async def _with_retry(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """The same stream; its first message also says after how many ms a reader that is cut off should come back."""
-    has_retry = False
-    async with contextlib.aclosing(pieces):
-        async for piece in pieces:
-            if has_retry or not piece or piece.startswith(b":"):
-                yield piece
-            else:
-                has_retry = True
-                yield f"retry: {RETRY_MS}\n".encode() + piece
+    return message(last_id, to_json({"queue": queue}), "reset")

@@ -36,7 +36,7 @@ from lib.web.router import JSON, CallbackOperation, Route
 _PATCHES = {JSON: None, "application/merge-patch+json": None}
 _LISTING = frozenset({"queue", "state", *FILTERS, "limit", "cursor"})
 _SCHEDULES = frozenset({"queue", "owner", "limit", "cursor"})
-_EVENTS = frozenset({"queue", "job", "request_id", "for_s"})
+_EVENTS = frozenset({"queue", "job", "request_id", "digest_s", "for_s"})
 _QUEUES = frozenset({"sort", "name", "lately", "limit", "cursor"})
 _PAGE = frozenset({"limit", "cursor"})
 _HOSTS = frozenset({"queue", "limit", "cursor"})

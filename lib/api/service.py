@@ -55,6 +55,7 @@ from lib.logs.log import Log
 from lib.processes.slot import Alone, Slot
 from lib.queue.bulkheads import Bulkheads
 from lib.queue.caller_rates import CallerRate, CallerRates
+from lib.queue.census_board import CensusBoard
 from lib.queue.crews import Crews
 from lib.queue.end_waiters import EndWaiters
 from lib.queue.epochs import Epochs
@@ -181,6 +182,7 @@ class ServiceStores:
         self.late_schedules = LateSchedules(self.link, keys)
         self.endings = EndWaiters(self.link, keys, random.Random())
         self.events = EventStream(self.link, keys, self.queues)
+        self.board = CensusBoard(self.link, self.queues, self.events)
         self.epochs = Epochs(self.link, keys)
         self.fleet = Fleet(self.link, keys)
         self.crews = Crews(self.link, keys, lease_s=settings.lease_s)
@@ -219,7 +221,7 @@ def _operations(
         workers=WorkerOperations(stores.crews),
         groups=GroupOperations(stores.queues.groups, gate, log),
         schedules=ScheduleOperations(stores.schedules, stores.jobs, types, ids, gate, log),
-        events=EventOperations(stores.events, stores.jobs, drain),
+        events=EventOperations(stores.events, stores.board, stores.jobs, drain),
         system=SystemOperations(
             stores.link, stores.queues, stores.late_schedules, contract, stores.epochs, stores.fleet, types, drain
         ),

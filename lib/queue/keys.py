@@ -87,7 +87,8 @@ wb:{q}:schedule:<name>        HASH    a schedule: text (JSON, jobs/schedule.py),
                                       written first), lined_up (with overlap queue: ids of its jobs that lived at the
                                       last slot, by commas)
 wb:{q}:events                 STREAM  an entry for each call of a script that ended jobs (lua/parts/events.lua); while
-                                      `listened` exists, for every change of state
+                                      `listened` exists, for every change of state, and one of no job where the census
+                                      has changed without one (lua/parts/numbers.lua)
 wb:{q}:listened               STRING  exists while somebody reads the whole stream; expires
 wb:removed:<marker>           STRING  a queue with this `epoch` was removed on purpose; expires after a day
 wb:calls:<caller>             STRING  microseconds at which all of a caller's requests (RATE_LIMIT) are free again;

@@ -4,7 +4,7 @@ A key's slot is a number from 0 to 16383, made of the part of the key in braces:
 does. The map of slots is read with CLUSTER SLOTS and corrected whenever a node answers MOVED.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,6 +58,12 @@ class ClusterLink(SendsByCall):
     async def end_block(self) -> None:
         if self._blocked is not None:
             await self._blocked.end_block()
+
+    def together(self, keys: Iterable[str]) -> list[list[str]]:
+        by_slot: dict[int, list[str]] = {}
+        for key in keys:
+            by_slot.setdefault(_slot_of_key(key), []).append(key)
+        return list(by_slot.values())
 
     async def close(self) -> None:
         for link in self._links.values():
@@ -117,4 +123,8 @@ def _slot_of(command: Command) -> int | None:
     """The slot of a command's first key; None for a command without a key, which any node can run."""
     if command[0] in ("PING", "INFO", "TIME"):
         return None
-    return key_slot(key_of(command).encode("utf-8", "surrogateescape"))
+    return _slot_of_key(key_of(command))
+
+
+def _slot_of_key(key: str) -> int:
+    return key_slot(key.encode("utf-8", "surrogateescape"))

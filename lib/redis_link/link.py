@@ -7,7 +7,7 @@ redis-py's own retries are off: redis-py sends a command again when only the rep
 strands a job. The callers decide which commands are sent again, for they know which are safe to repeat.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -40,6 +40,9 @@ class RedisLink(Protocol):
 
     async def end_block(self) -> None:
         """Make a `block` that waits right now return with nothing."""
+
+    def together(self, keys: Iterable[str]) -> list[list[str]]:
+        """The keys, grouped by which of them one command may name: all of them, or in a Cluster those of one slot."""
 
     async def close(self) -> None: ...
 

@@ -66,7 +66,8 @@ class RedisWire(asyncio.Protocol):
     """
 
     def __init__(self, connection: AbstractConnection, timeout_s: float) -> None:
-        """connection: one of redis-py's, open and idle; its socket is taken over. timeout_s: how long a reply may take.
+        """connection: one of redis-py's, open and idle; its socket is taken over. timeout_s: how long a reply may take;
+        it may be changed while no call waits.
 
         WHY `_writer`, a private name of redis-py's: nothing public of a connection leads to its transport.
         """
@@ -74,7 +75,7 @@ class RedisWire(asyncio.Protocol):
         self._connection = connection  # Kept: redis-py closes the socket of a connection that is garbage collected.
         self._transport = connection._writer.transport
         self._transport.set_protocol(self)
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
         self._replies = Replies()
         self._waiting: deque[tuple[OnReply, float]] = deque()
@@ -88,9 +89,9 @@ class RedisWire(asyncio.Protocol):
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(encoded(command))
-        self._waiting.append((on_reply, self._loop.time() + self._timeout_s))
+        self._waiting.append((on_reply, self._loop.time() + self.timeout_s))
         if self._timer is None:
-            self._timer = self._loop.call_later(self._timeout_s, self._check_oldest)
+            self._timer = self._loop.call_later(self.timeout_s, self._check_oldest)
 
     def call(self, command: Command) -> "asyncio.Future[Any]":
         """Send a command; the future ends with the reply. To cancel the future changes nothing for other calls."""
@@ -135,9 +136,9 @@ class RedisWire(asyncio.Protocol):
         self._timer = None
         if not self._waiting:
             return
-        left_s = max(self._waiting[0][1], self._received_at_s + self._timeout_s) - self._loop.time()
+        left_s = max(self._waiting[0][1], self._received_at_s + self.timeout_s) - self._loop.time()
         if left_s <= 0:
-            self._break(TimeoutError(f"no answer within {self._timeout_s:g} s"))
+            self._break(TimeoutError(f"no answer within {self.timeout_s:g} s"))
         else:
             self._timer = self._loop.call_later(left_s, self._check_oldest)
 

@@ -9,7 +9,7 @@ import abc
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -156,6 +156,9 @@ class SingleLink(SendsByCall):
         if self._blocked_id is not None:
             await self.call("CLIENT", "UNBLOCK", self._blocked_id, "TIMEOUT")
 
+    def together(self, keys: Iterable[str]) -> list[list[str]]:
+        return [list(keys)]
+
     async def close(self) -> None:
         if self._opening is not None:
             self._opening.cancel()
@@ -195,9 +198,12 @@ class SingleLink(SendsByCall):
 
     async def _blockable_wire(self, block_s: float) -> tuple[RedisWire, int]:
         """A wire on which no `block` waits, and its client id at the server, which CLIENT UNBLOCK takes."""
+        # Redis may end a block up to 100 ms late; if it is 2 s late, the link is dead.
+        patience_s = block_s + 2 + self._timeout_s
         while self._blockable:
             wire, client_id = self._blockable.pop()
             if not wire.is_broken:
+                wire.timeout_s = patience_s
                 return wire, client_id
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -206,8 +212,7 @@ class SingleLink(SendsByCall):
                 client_id = await connection.read_response()
         except (RedisError, OSError) as fault:
             raise _refused(fault) from fault
-        # Redis may end a block up to 100 ms late; if it is 2 s late, the link is dead.
-        return RedisWire(connection, block_s + 2 + self._timeout_s), client_id
+        return RedisWire(connection, patience_s), client_id
 
 
 def _refused(fault: Exception) -> Exception:

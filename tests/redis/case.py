@@ -12,7 +12,7 @@ import atexit
 import functools
 import os
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any, ClassVar
 
@@ -224,6 +224,9 @@ class Through(SendsByCall):
 
     async def end_block(self) -> None:
         await self._link.end_block()
+
+    def together(self, keys: Iterable[str]) -> list[list[str]]:
+        return self._link.together(keys)
 
     async def close(self) -> None:
         await self._link.close()

@@ -56,5 +56,18 @@ class LeastRights(unittest.IsolatedAsyncioTestCase):
         self.assertEqual({}, redis.client.info("errorstats"))
 
 
+class Blocks(unittest.IsolatedAsyncioTestCase):
+    async def test_a_long_one_may_wait_on_the_connection_of_a_short_one(self) -> None:
+        """The connection was opened by `?wait=`, and a stream of events waits on it next."""
+        redis = self.enterContext(PrivateRedis())
+        link = open_link(redis.url, timeout_s=0.1)
+        self.addAsyncCleanup(link.close)
+
+        for block_s in (0.05, 2.5):
+            pop = ("BRPOPLPUSH", "wb:{q}:ready:normal", "wb:{q}:active:w", block_s)
+            self.assertIsNone(await link.block(block_s, pop))
+        self.assertEqual(2, redis.client.info("clients")["connected_clients"])  # The test's own is one of them.
+
+
 if __name__ == "__main__":
     unittest.main()

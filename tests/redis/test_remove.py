@@ -228,7 +228,7 @@ class Unheard(RemoveCase):
 
     async def looked_thrice(self, transitions: EventStream) -> None:
         for _ in range(3):
-            await transitions._poll_once(await transitions._followed())
+            await transitions._look()
 
 
 class AtTheSameMoment(RemoveCase):

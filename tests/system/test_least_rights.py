@@ -50,6 +50,7 @@ class LeastRights(unittest.TestCase):
             ("POST", "/api/queues/email/resume", None, 200),
             ("GET", "/api/workers", None, 200),
             ("GET", "/api/events?queue=email&for_s=1", None, 200),
+            ("GET", "/api/events?digest_s=1&for_s=1", None, 200),
             ("GET", "/api/health", None, 200),
             ("GET", "/metrics", None, 200),
         ):

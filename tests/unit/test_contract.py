@@ -13,7 +13,7 @@ from unittest.mock import Mock
 
 import lib
 from lib import json_text
-from lib.api import events, job_search
+from lib.api import event_messages, events, job_search
 from lib.api.bulk import batch, upload
 from lib.api.queue_pages import MOST_ON_A_PAGE
 from lib.api.routes import AllOperations, routes
@@ -213,7 +213,7 @@ class Facts(unittest.TestCase):
 
         self.assertEqual({one.event for one in TRANSITIONS if one.after != "-"}, set(shown))
         self.assertEqual(events.MAX_FOR_S, for_s["schema"]["maximum"])
-        self.assertIn(f"every {events.HEARTBEAT_S:g} seconds", told)
+        self.assertIn(f"every {event_messages.HEARTBEAT_S:g} seconds", told)
         self.assertIn(f"{events.MOST_READERS} may read", " ".join(told.split()))
 
     def test_outcomes_of_attempts_are_those_that_the_scripts_write(self) -> None:

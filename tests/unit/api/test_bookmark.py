@@ -3,7 +3,7 @@
 import unittest
 
 from lib.api.bookmark import ID_CHARS, MOST_AHEAD, SKEW_MS, Bookmark, bookmark_from
-from lib.queue.event_stream import StreamPosition
+from lib.queue.stream_position import StreamPosition
 
 NOW_MS = 1_795_438_188_123
 

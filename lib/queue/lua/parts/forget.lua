@@ -1,6 +1,6 @@
 -- forget(state, ids): delete every trace of jobs that have ended in `state`, but the counters. Where the id is stale in
 -- lists (stale_ids.lua), `gone` notes in how many, so that claim can tell the id from garbage.
--- @use tags
+-- @use tags numbers
 local function forget(state, ids)
   if #ids == 0 then return end
   local jobs, logs, by_tag = {}, {}, {}
@@ -24,4 +24,5 @@ local function forget(state, ids)
   redis.call('ZREM', base .. 'all', unpack(ids))
   redis.pcall('ZREM', base .. 'fading', unpack(ids))
   write_tags('ZREM', by_tag)
+  publish_numbers('forget')
 end

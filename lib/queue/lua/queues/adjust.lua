@@ -4,7 +4,7 @@
 -- ARGV 1 queue  2 idempotency key, or ''  3 fingerprint of the request  4… name, value, name, value …; the value ''
 --      takes the setting away
 -- RETURNS 'done' | 'replayed' | 'conflict' (parts/idempotency.lua), and then nothing was changed
--- @use bell idempotency lines queue_settings
+-- @use bell idempotency lines queue_settings numbers
 -- WHY the empty text in a queue without jobs: what it is to begin with (queue_beginnings.py) is written where nothing
 -- stands, and would come back.
 -- WHY no runner is woken for a pause that ends: a runner that is held back by one asks again within 250 ms.
@@ -23,6 +23,7 @@ for i = 4, #ARGV, 2 do
   is_limit = is_limit or LIMITS[name]
 end
 note_asked(key, fingerprint, queue)
+publish_numbers('adjust')
 if not is_limit then return 'done' end
 
 -- A limit is another one: who may run by it now has a turn, and claims look who may. mend.lua wakes the groups beyond

@@ -9,7 +9,7 @@
 -- @transition active --reap--> dead
 -- @transition active --reap--> cancelled
 -- @use clock check_types cancel_request conclude drop_id give_back history isolation keeper make_ready ready_list
--- @use epitaph lines slots stale_ids notices note_error type_of_job
+-- @use epitaph lines slots stale_ids notices note_error type_of_job numbers
 -- WHY one crash convicts no job: the jobs beside a poisonous one are innocent. At the second crash (the first, where
 -- two are the limit) a job goes to `suspects`: each runs in a runner of its own there, and a crash is its own doing.
 -- WHY twice the limit where nobody saw the process end: with a host all its runners are gone, and none of the
@@ -30,7 +30,7 @@ has_followers()
 -- WHY `graves` first: where a broken key stops the rest, the other reapers find the runner there.
 redis.call('ZADD', base .. 'graves', 'NX', now, runner)
 local about = redis.call('HGET', base .. 'workers', runner)
-redis.call('HDEL', base .. 'workers', runner)
+if redis.call('HDEL', base .. 'workers', runner) == 1 then publish_numbers('reap') end
 redis.call('HDEL', base .. 'beats', runner)
 redis.pcall('HDEL', base .. 'vitals', runner)
 
