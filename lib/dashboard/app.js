@@ -1,0 +1,317 @@
+// The start of the dashboard, and what all pages share: routes, focus, titles, keys, the state of the link.
+//
+// HOW A PAGE IS ADDED
+// 1. pages/queue.js, a module of its own, loaded when it is first seen:
+//
+//        import { h } from "../kit.js";
+//        export function page(frame, params) {            // #/queues/email?tab=types
+//          const element = h("div", { class: "stack" }, h("h1", {}, params.queue));
+//          frame.repeat(async (signal) => show(await get(`api/queues/${params.queue}`, { signal })), { busy_s: 5 });
+//          return { title: params.queue, element };       // at once: what is read comes in later
+//        }
+//
+//    element has one h1, which gets the focus. params has the variables of the pattern, decoded, and `query`, a
+//    URLSearchParams. The page may also return stop(), called when it is left, and keys: {p: ["pause", () => …]}, which
+//    the help (?) then lists. #/queues/a and #/queues/b are two pages: the first is left before the second is made.
+// 2. A row of ROUTES below, and in index.html, for a place of the navigation, its `hidden` taken away.
+// 3. A row in ROUTES of tests/browser/test_pages.py: audit, sizes and complaints are tested by that.
+// New icons are symbols of index.html. Styles of one page go into pages.css.
+//
+// What `frame` has:
+//    frame.can("write")        whether the key allows it: a button is not made where it does not (read < write < admin)
+//    frame.link("#/jobs", {}, "Jobs")    an <a>, or, where no page is there (yet), a <span>
+//    frame.repeat(read, …)     read(signal) now, and again when something has changed; not while nobody looks
+//    frame.signal              aborted when the page is left; give it to every request and listener
+//    frame.live                live.js: queues as they change; keepFollowing() there follows one job
+//    frame.title("…")          another title, once it is known
+//    frame.go("#/…")           go there
+
+import { news, pause } from "./api.js";
+import { button, h, hollow, icon, number, seconds, setText, showDialog, sum, tellTime } from "./kit.js";
+import { showHelp, takeKeys } from "./keys.js";
+import { Live } from "./live.js";
+import { signIn, signInAgain, signOut } from "./signin.js";
+
+/** Hash -> the file in pages/ that shows it. */
+const ROUTES = [["/", "overview"]];
+
+const main = document.getElementById("main");
+const live = new Live();
+const RANKS = ["read", "write", "admin"];
+let caller = null;
+let shown = null;
+
+/** A route as {file, params}; null where there is none. */
+function find(hash) {
+  const [path, query = ""] = (hash.replace(/^#/, "") || "/").split(/\?(.*)/s);
+  for (const [pattern, file] of ROUTES) {
+    const params = fit(pattern.split("/"), path.split("/"));
+    if (params) return { file, params: { ...params, query: new URLSearchParams(query) } };
+  }
+  return null;
+}
+
+function fit(pattern, path) {
+  if (pattern.length !== path.length) return null;
+  const params = {};
+  for (const [at, part] of pattern.entries()) {
+    if (part.startsWith("{") && path[at]) params[part.slice(1, -1)] = decoded(path[at]);
+    else if (part !== path[at]) return null;
+  }
+  return params;
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // A hash that somebody typed: 100%.
+  }
+}
+
+class Frame {
+  constructor(controller) {
+    this.controller = controller;
+    this.signal = controller.signal;
+    this.live = live;
+    this.caller = caller;
+  }
+  can(scope) {
+    return RANKS.indexOf(this.caller?.scope) >= RANKS.indexOf(scope);
+  }
+  go(hash) {
+    location.hash = hash;
+  }
+  link(hash, props, ...children) {
+    return find(hash) ? h("a", { href: hash, ...props }, children) : h("span", { class: props.class }, children);
+  }
+  has(hash) {
+    return find(hash) !== null;
+  }
+  title(text) {
+    document.title = `${text} · Waybill`;
+  }
+  /** Say in the side which Waybill this is. health: as GET /api/health has it. */
+  tellHealth(health) {
+    setText(document.getElementById("which"), `Waybill ${health.version} · ${health.redis.name} ${health.redis.version}`);
+  }
+  /** Call read(signal) now; busy_s after its end, if a digest has come since it began; else calm_s after. Never two at a
+   * time, and none while the tab is hidden, frozen, or Redis is away. failed(problem): what to show where the first one
+   * fails; later the old numbers stay. */
+  async repeat(read, { busy_s, calm_s = busy_s * 6, failed = () => {} }) {
+    let hasRead = false;
+    while (!this.signal.aborted) {
+      const seen = live.changes;
+      try {
+        await read(this.signal);
+        hasRead = true;
+      } catch (problem) {
+        if (this.signal.aborted) return;
+        if (!hasRead) failed(problem);
+      }
+      await this._rest(seen, busy_s, calm_s).catch(() => {});
+    }
+  }
+  async _rest(seen, busy_s, calm_s) {
+    const until_ms = Date.now() + calm_s * 1000;
+    await pause(busy_s * 1000, this.signal);
+    while (live.changes === seen && Date.now() < until_ms) await pause(250, this.signal);
+    await live.ready(this.signal);
+  }
+}
+
+/** Show the page of the address. */
+async function route() {
+  shown?.stop();
+  const controller = new AbortController();
+  const mine = (shown = { stop: () => controller.abort(), keys: {} });
+  const found = find(location.hash);
+  let made;
+  try {
+    const module = found ? await import(`./pages/${found.file}.js`) : { page: missing };
+    if (shown !== mine) return;
+    made = module.page(new Frame(controller), found?.params);
+  } catch (fault) {
+    if (shown !== mine) return;
+    console.warn(fault);
+    made = unloaded();
+  }
+  mine.keys = made.keys ?? {};
+  mine.stop = () => {
+    controller.abort();
+    made.stop?.();
+  };
+  put(made);
+}
+
+function put({ title, element }) {
+  const isFirst = !main.querySelector("h1");
+  main.replaceChildren(element);
+  document.title = `${title} · Waybill`;
+  const place = `#/${location.hash.split(/[/?]/)[1] ?? ""}`;
+  for (const one of document.querySelectorAll(".places a")) {
+    if (one.getAttribute("href") === place) one.setAttribute("aria-current", "page");
+    else one.removeAttribute("aria-current");
+  }
+  if (isFirst) return; // Who has just come begins at the top of the document, with the link to the page.
+  const heading = main.querySelector("h1");
+  heading.tabIndex = -1;
+  heading.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+const alone = (title, ...inside) => ({
+  title,
+  element: h("div", { class: "stack" }, h("h1", {}, title), h("section", { class: "panel" }, inside)),
+});
+
+function missing() {
+  const back = h("div", { class: "acts" }, button("Overview", { href: "#/", kind: "tiny" }));
+  return alone("There is no page here", hollow("search", "Nothing is at this address", location.hash.slice(0, 200), back));
+}
+
+function unloaded() {
+  const again = button("Load again", { kind: "tiny", on: { click: () => location.reload() } });
+  const why = "A part of the page did not come from the server, or it is from another version than the rest.";
+  return alone("This page did not load", hollow("warn", "Something is missing", why, again));
+}
+
+// The bar at the top, and banners above it.
+
+function banner(id, kind, ...content) {
+  document.getElementById(id)?.remove();
+  if (!content.length) return;
+  const glyph = h("span", { class: kind }, icon(kind === "dead" ? "away" : "info"));
+  document.getElementById("banners").append(h("div", { class: "banner", id, role: "alert" }, glyph, content));
+}
+
+function tellState() {
+  const { word, kind } = live.state;
+  setText(document.getElementById("live"), word);
+  document.getElementById("dot").className = `dot ${kind}`;
+  if (!live.isAway) return banner("away");
+  if (!document.getElementById("away")) {
+    const told = live.name === "redis" ? "Redis does not answer." : "The server does not answer.";
+    const text = h("span", {}, h("strong", {}, told), " ", h("span", { id: "away-more" }));
+    banner("away", "dead", text, h("span", { class: "gap" }), button("Try now", { kind: "tiny", on: { click: () => live.hurry() } }));
+  }
+  tellAway();
+}
+
+function tellAway() {
+  const place = document.getElementById("away-more");
+  if (!place) return;
+  const { tries_at_ms } = live.state;
+  const at = new Date(live.heard_ms).toLocaleTimeString("en-GB");
+  const means = live.name === "redis" ? " Jobs that run go on; new ones are refused with 503." : "";
+  const next = Math.max(0, Math.ceil((tries_at_ms - Date.now()) / 1000));
+  setText(place, `What you see is from ${at}, ${seconds((Date.now() - live.heard_ms) / 1000)} ago.${means} Trying again in ${next} s.`);
+}
+
+function tellTimes() {
+  tellTime();
+  tellAway();
+  const age_s = Math.round((Date.now() - live.heard_ms) / 1000);
+  setText(document.getElementById("heard"), live.name === "live" || live.name === "polling" ? `· ${age_s} s ago` : "");
+}
+
+function tellDead() {
+  const link = document.querySelector('.places a[href="#/jobs"]');
+  const dead = sum([...live.queues.values()].map((queue) => queue.counts.dead));
+  link.querySelector(".count")?.remove();
+  if (dead) link.append(h("span", { class: "count hot num", title: `${number(dead)} dead jobs` }, number(dead)));
+}
+
+function tellCaller() {
+  const who = caller.asks_for_key ? `${caller.name} · ${caller.scope} key` : "No key is asked for";
+  const out = caller.asks_for_key && button("Sign out", { kind: "tiny", on: { click: signOut } });
+  const which = h("span", { class: "num", id: "which" }, live.version ? `Waybill ${live.version}` : "Waybill");
+  document.getElementById("foot").replaceChildren(h("span", {}, who), which, ...(out ? [out] : []));
+}
+
+// Light or dark, as the reader's system has it until they say otherwise.
+
+function setTheme(theme) {
+  if (theme) document.documentElement.dataset.theme = theme;
+}
+function turnTheme() {
+  const now = document.documentElement.dataset.theme;
+  const isDark = now ? now === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  localStorage.setItem("waybill-theme", isDark ? "light" : "dark");
+  setTheme(isDark ? "light" : "dark");
+}
+
+function search(event) {
+  event.preventDefault();
+  const text = event.target.elements.find.value.trim();
+  if (!text) return;
+  const isJob = /^[a-z0-9][a-z0-9_-]*-[0-9a-f]{32}$/.test(text);
+  location.hash = isJob ? `#/jobs/${text}` : `#/jobs?${new URLSearchParams({ q: text })}`;
+}
+
+/** Another key, or none, is used from now on: what the old one has shown goes. */
+async function signedOut() {
+  live.stop();
+  shown?.stop();
+  shown = null;
+  main.replaceChildren();
+  live.queues.clear();
+  tellDead();
+  caller = await signInAgain();
+  begin();
+}
+
+function begin() {
+  tellCaller();
+  live.start();
+  route();
+}
+
+const frameKeys = {
+  "/": ["find anything", () => document.getElementById("find").focus(), () => find("#/jobs")],
+  "?": ["this help", () => help()],
+  t: ["light or dark", turnTheme],
+  " ": ["freeze the page: nothing moves until pressed again", () => live.freeze(!live.isFrozen)],
+};
+
+const places = () => [...document.querySelectorAll(".places a:not([hidden])")];
+
+function help() {
+  const mine = caller?.asks_for_key && button("Sign out", { on: { click: signOut } });
+  showHelp(frameKeys, shown?.keys ?? {}, places(), mine);
+}
+
+async function start() {
+  setTheme(localStorage.getItem("waybill-theme"));
+  document.getElementById("theme").addEventListener("click", turnTheme);
+  document.getElementById("help").addEventListener("click", help);
+  document.getElementById("finder").addEventListener("submit", search);
+  document.getElementById("skip").addEventListener("click", (event) => {
+    event.preventDefault(); // The address is the route, so the link can't be one.
+    main.focus();
+  });
+  takeKeys(frameKeys, () => shown?.keys ?? {}, places);
+  live.addEventListener("state", tellState);
+  live.addEventListener("queues", tellDead);
+  live.addEventListener("upgraded", () => {
+    const reload = button("Reload", { kind: "tiny", on: { click: () => location.reload() } });
+    banner("upgraded", "active", h("span", {}, "Waybill was upgraded."), h("span", { class: "gap" }), reload);
+  });
+  news.addEventListener("waiting", ({ detail }) => banner("busy", "retried", `Too many requests: waiting for ${detail} s.`));
+  news.addEventListener("going-on", () => banner("busy"));
+  setInterval(tellTimes, 1000);
+  addEventListener("hashchange", () => caller && route());
+  for (;;) {
+    try {
+      caller = await signIn(signedOut);
+      break;
+    } catch (problem) {
+      banner("away", "dead", h("span", {}, h("strong", {}, "The server does not answer."), ` ${problem.sentence} Trying again.`));
+      await pause(2000);
+    }
+  }
+  banner("away");
+  begin();
+}
+
+start();

@@ -1,0 +1,80 @@
+// Keys: of the frame, of the page that is shown, and of its rows. None works while a field has the focus, or with Control,
+// Alt or Meta; single letters can be switched off in the help (WCAG 2.1.4).
+//
+// A table of keys: {t: ["light or dark", act, isThere?]}. `g` and the first letter of a place goes there.
+
+import { h, showDialog } from "./kit.js";
+
+const OFF = "waybill-letter-keys";
+const PATIENCE_MS = 1500;
+const NAMES = { " ": "Space" };
+const ROW_KEYS = { j: 1, k: -1 };
+
+let asked_ms = 0;
+
+/** Listen. placesOf() gives the links of the navigation that are there. */
+export function takeKeys(frameKeys, keysOfPage, placesOf) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
+    if (event.target.closest("input, textarea, select, dialog, [contenteditable]")) return;
+    const isLetter = /^[a-z]$/i.test(event.key);
+    if (isLetter && localStorage.getItem(OFF)) return;
+    // Space on a button presses it.
+    if (event.key === " " && event.target.closest("button, a, summary, [role=button]")) return;
+    if (act(event.key, { ...frameKeys, ...keysOfPage() }, placesOf)) event.preventDefault();
+  });
+}
+
+function act(key, table, placesOf) {
+  const isGoing = Date.now() - asked_ms < PATIENCE_MS;
+  asked_ms = 0;
+  if (isGoing) {
+    const place = placesOf().find((one) => letterOf(one) === key);
+    place?.click();
+    return Boolean(place);
+  }
+  if (key === "g") {
+    asked_ms = Date.now();
+    return true;
+  }
+  if (ROW_KEYS[key]) return step(ROW_KEYS[key]);
+  const [, does, isThere = () => true] = table[key] ?? [];
+  if (!does || !isThere()) return false;
+  does();
+  return true;
+}
+
+const letterOf = (place) => place.textContent.trim().charAt(0).toLowerCase();
+
+/** To the next row of the page, or the one before: its link gets the focus, and Enter opens it. */
+function step(by) {
+  const rows = [...document.querySelectorAll("main .go")].filter((row) => row.checkVisibility());
+  if (!rows.length) return false;
+  const at = rows.findIndex((row) => row.classList.contains("at"));
+  const next = rows[Math.max(0, Math.min(rows.length - 1, at + by))];
+  rows[at]?.classList.remove("at");
+  next.classList.add("at");
+  const focused = next.querySelector("a") ?? next;
+  if (focused === next) next.tabIndex = -1;
+  focused.focus({ preventScroll: true });
+  next.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
+/** The help: every key that there is now. mine: a button that signs out, or nothing. */
+export function showHelp(frameKeys, keysOfPage, places, mine) {
+  const rows = Object.entries({ ...frameKeys, ...keysOfPage }).filter(([, [, , isThere]]) => !isThere || isThere());
+  const going = places.map((one) => [`g ${letterOf(one)}`, `to ${one.querySelector("span").textContent}`]);
+  const all = [...rows.map(([key, [what]]) => [NAMES[key] ?? key, what]), ...going];
+  all.push(["j k", "next row, row before"], ["Enter", "open the row"], ["Esc", "close"]);
+  const shown = all.map(([keys, what]) => [
+    h("dt", {}, keys.split(" ").map((key) => [h("kbd", {}, key), " "])), h("dd", { class: "soft" }, what),
+  ]);
+  const box = h("input", { type: "checkbox", class: "box", id: "letters", checked: !localStorage.getItem(OFF) });
+  box.addEventListener("change", () => (box.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "off")));
+  const letters = h("label", { class: "soft", for: "letters" }, box, " Single letters work as keys");
+  const close = h("button", { class: "button main", type: "button", on: { click: () => dialog.close() } }, "Close");
+  const acts = h("div", { class: "acts" }, mine, close);
+  const dialog = showDialog("Keys", h("h2", {}, "Keys"), h("dl", { class: "keys" }, shown), letters, acts);
+  if (mine) mine.addEventListener("click", () => dialog.close());
+}

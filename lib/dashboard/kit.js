@@ -1,0 +1,159 @@
+// Elements, icons, and words for numbers and times. Text is set as text, never as HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element: h("a", {href: "#/jobs", on: {click}}, "Jobs"). props are attributes, `on` listeners by event; true sets an
+ * empty attribute, null and false leave it out. Children: nodes, texts, lists of them; null and false are left out. */
+export function h(tag, props, ...children) {
+  return fill(document.createElement(tag), props, children);
+}
+export function svg(tag, props, ...children) {
+  return fill(document.createElementNS(SVG, tag), props, children);
+}
+function fill(element, props, children) {
+  for (const [name, value] of Object.entries(props ?? {})) {
+    if (name === "on") for (const [event, heard] of Object.entries(value)) element.addEventListener(event, heard);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value != null && value !== false) element.setAttribute(name, value);
+  }
+  element.append(...children.flat(4).filter((child) => child != null && child !== false));
+  return element;
+}
+
+/** An icon: the symbol `i-<name>` of index.html. */
+export function icon(name, className = "") {
+  const use = svg("use", { href: `#i-${name}` });
+  return svg("svg", { class: `icon ${className}`, viewBox: "0 0 16 16", "aria-hidden": "true" }, use);
+}
+
+/** A job's state, or the event `retried`: its shape and its word. */
+export function state(name, { pill = false, word = name } = {}) {
+  return h("span", { class: `state ${name}${pill ? " pill" : ""}` }, icon(name, name === "active" ? "spin" : ""), word);
+}
+
+/** A button, or a link that looks like one if there is a href. kind: main, danger, bare, tiny. */
+export function button(label, { glyph, kind = "", href, ...props } = {}) {
+  const tag = href ? "a" : "button";
+  return h(tag, { class: `button ${kind}`, type: href ? null : "button", href, ...props }, glyph && icon(glyph), label);
+}
+
+/** Bars in the place of what is read just now. */
+export function ghosts(rows = 4) {
+  const bar = (width) => {
+    const one = h("span", { class: "ghost" });
+    one.style.width = width;
+    return one;
+  };
+  const row = (_, at) => h("li", {}, bar(`${[62, 48, 70, 55][at % 4]}%`));
+  return h("ul", { class: "list", "aria-busy": "true", "aria-label": "Loading" }, Array.from({ length: rows }, row));
+}
+
+/** What stands where there is nothing: an icon, a heading, a sentence, and what one can do. */
+export function hollow(glyph, title, text, ...rest) {
+  return h("div", { class: "hollow" }, icon(glyph), h("h3", {}, title), text && h("p", {}, text), rest);
+}
+
+/** Say a problem, as api.js throws it, in the place of what could not be read. */
+export function trouble(problem) {
+  const isScope = problem.status === 403;
+  return hollow(isScope ? "key" : "warn", isScope ? "This key may not do that" : problem.title, problem.sentence);
+}
+
+// Characters that are not seen, or that turn what follows round: a name must not look like another one.
+const HIDDEN =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]/u;
+
+/** Text that somebody else wrote, with what is hidden in it made to be seen. */
+export function visible(text) {
+  if (!HIDDEN.test(text)) return text;
+  const code = (one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+  const shown = (one) => h("span", { class: "odd", title: "a hidden character" }, code(one));
+  return [...text].map((one) => (HIDDEN.test(one) ? shown(one) : one));
+}
+
+/** A button that copies a text. Where the browser has no clipboard (http), the text is selected instead. */
+export function copier(source, text = () => source.textContent) {
+  const word = h("span", { "aria-live": "polite" }, "Copy");
+  const click = async () => {
+    try {
+      await navigator.clipboard.writeText(text());
+      word.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(source);
+      word.textContent = "Press Ctrl+C";
+    }
+    setTimeout(() => (word.textContent = "Copy"), 3000);
+  };
+  return button(word, { glyph: "copy", kind: "tiny", on: { click } });
+}
+
+/** A text as one word of a POSIX shell. */
+export const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** Show an element in a <dialog>. Closes by Escape, by a button of <form method=dialog>, and by `close` of the dialog. */
+export function showDialog(label, ...content) {
+  const dialog = h("dialog", { "aria-label": label }, h("div", { class: "sheet" }, content));
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+// Words for numbers.
+const NUMBER = new Intl.NumberFormat("en");
+const SHORT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+export const number = (n) => NUMBER.format(n);
+export const short = (n) => (n < 10_000 ? NUMBER.format(n) : SHORT.format(n));
+export const sum = (list) => list.reduce((a, b) => a + b, 0);
+const WORDS = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
+export const counted = (n, one, many) => `${WORDS[n] ?? number(n)} ${n === 1 ? one : many}`;
+export const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
+
+/** 0.0123 -> "12 ms"; 840 -> "14 min"; null -> "–". */
+export function seconds(s) {
+  if (s == null) return "–";
+  if (s < 0.001) return "<1 ms";
+  if (s < 0.9995) return `${Math.round(s * 1000)} ms`;
+  if (s < 9.95) return `${s.toFixed(1)} s`;
+  if (s < 90) return `${Math.round(s)} s`;
+  if (s < 5400) return `${Math.round(s / 60)} min`;
+  if (s < 129_600) return `${Math.round(s / 3600)} h`;
+  return `${Math.round(s / 86_400)} d`;
+}
+
+// Times: in the reader's zone, with UTC in the title. A clock of the reader's that is off does not make ages wrong: they
+// are counted by the server's `Date`, once the two are apart by more than Date's own second and a slow answer.
+let skew_ms = 0;
+export function learnTime(serverDate) {
+  const apart_ms = Date.parse(serverDate) - Date.now();
+  if (!Number.isNaN(apart_ms)) skew_ms = Math.abs(apart_ms) > 30_000 ? apart_ms : 0;
+}
+export const now_ms = () => Date.now() + skew_ms;
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const CLOCK_S = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const DAY_AND_TIME = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+const DAY = new Intl.DateTimeFormat("en-GB", DAY_AND_TIME);
+export const clock = (t) => CLOCK.format(new Date(t));
+export const clockWithSeconds = (t) => CLOCK_S.format(new Date(t));
+export const day = (t) => DAY.format(new Date(t));
+export function ago(t) {
+  const s = (now_ms() - Date.parse(t)) / 1000;
+  if (s < -1) return `in ${seconds(-s)}`;
+  return s < 5 ? "now" : `${seconds(s)} ago`;
+}
+export const utc = (t) => `${new Date(t).toISOString().replace("T", " ").replace("Z", "")} UTC · ${day(t)} here`;
+
+/** A <time>. Without a text it is an age, which `tellTime` keeps true. */
+export function when(t, text) {
+  const shown = h("time", { datetime: t, title: utc(t), class: "num" }, text ?? ago(t));
+  if (text === undefined) shown.dataset.age = "";
+  return shown;
+}
+export function tellTime(root = document) {
+  for (const one of root.querySelectorAll("time[data-age]")) setText(one, ago(one.dateTime));
+}
+
+/** Change a text only if it differs: an unchanged node costs no layout, and a screen reader says nothing. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -1,0 +1,115 @@
+// Whose key it is, and the key's way from tab to tab. The key lies in sessionStorage: each tab forgets it when it closes. A
+// new tab asks the others of this origin for it over a BroadcastChannel. It is never in an address, a cookie or a log.
+
+import { get, hasKey, news, setKey } from "./api.js";
+import { button, h, setText, showDialog } from "./kit.js";
+
+const PATH = new URL(".", document.baseURI).pathname;
+const NAME = PATH === "/" ? "waybill-key" : `waybill-key ${PATH}`; // Below a prefix there may be another Waybill.
+const ANSWER_MS = 200;
+const channel = new BroadcastChannel(NAME);
+
+let isAsking = false;
+let onChange = () => {};
+
+/** The caller that GET /api/caller names, {name, scope, expires_at, asks_for_key}: at once, with the key of another tab, or
+ * when somebody has signed in. changed() is called when another key, or none, is used from then on. */
+export async function signIn(changed) {
+  onChange = changed;
+  setKey(sessionStorage.getItem(NAME));
+  return (await caller()) ?? (await fromOtherTab()) ?? ask("This Waybill asks for a key.");
+}
+
+/** Forget the key, here and in all other tabs. */
+export function signOut() {
+  channel.postMessage({ kind: "out" });
+  forget();
+  onChange("out");
+}
+
+/** Ask for a key again, after a sign-out. */
+export const signInAgain = () => ask("You are signed out, in all tabs.");
+
+channel.addEventListener("message", ({ data }) => {
+  if (data.kind === "ask" && hasKey() && !isAsking) channel.postMessage({ kind: "key", key: sessionStorage.getItem(NAME) });
+  if (data.kind === "out" && hasKey()) {
+    forget();
+    onChange("out");
+  }
+});
+
+news.addEventListener("signed-out", () => {
+  if (isAsking || !onChange) return;
+  if (hasKey()) channel.postMessage({ kind: "out" });
+  forget();
+  onChange("refused");
+});
+
+function forget() {
+  sessionStorage.removeItem(NAME);
+  setKey(null);
+}
+
+/** Who the key is; null where it is not good, or there is none and one is needed. */
+async function caller() {
+  isAsking = true;
+  try {
+    return await get("api/caller");
+  } catch (problem) {
+    if (problem.status !== 401) throw problem;
+    return null;
+  } finally {
+    isAsking = false;
+  }
+}
+
+async function fromOtherTab() {
+  const key = await new Promise((resolve) => {
+    const heard = ({ data }) => data.kind === "key" && resolve(data.key);
+    channel.addEventListener("message", heard);
+    channel.postMessage({ kind: "ask" });
+    setTimeout(() => {
+      channel.removeEventListener("message", heard);
+      resolve(null);
+    }, ANSWER_MS);
+  });
+  return key ? use(key) : null;
+}
+
+async function use(key) {
+  setKey(key);
+  const found = await caller();
+  if (found) sessionStorage.setItem(NAME, key);
+  else setKey(null);
+  return found;
+}
+
+/** The dialog. It stays until a key is good. */
+function ask(why) {
+  const told = h("p", { class: "dead small", role: "alert" });
+  const props = { type: "password", class: "mono", placeholder: "wb_…", autocomplete: "off", spellcheck: "false" };
+  const input = h("input", { id: "key", ...props, required: true, "aria-describedby": "key-hint" });
+  const enter = button("Sign in", { kind: "main", type: "submit" });
+  const hint = "python server.py --new-key dash --scope read makes one; a key of scope read is enough to look.";
+  const field = h("div", { class: "field" },
+    h("label", { for: "key" }, "Key"), input, h("p", { class: "hint", id: "key-hint" }, hint));
+  const form = h("form", { class: "form" }, field, told, h("div", { class: "acts" }, enter));
+  const about = `${why} It stays in this browser's open tabs, and is forgotten when the last one closes.`;
+  const dialog = showDialog("Sign in", h("h2", {}, "Sign in with a key"), h("p", { class: "soft" }, about), form);
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+  return new Promise((resolve) => {
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      enter.disabled = true;
+      const found = await use(input.value.trim()).catch((problem) => problem);
+      enter.disabled = false;
+      if (found && !(found instanceof Error)) {
+        resolve(found);
+        dialog.close();
+        return;
+      }
+      setText(told, found ? found.sentence : "This key is not known here, or it has expired.");
+      input.select();
+    });
+  });
+}
