@@ -17,6 +17,7 @@ TEXTS = {
     "schedule": "daily-report",
     "by": f"email-{1:032x}",
     "workflow": f"default-{2:032x}",
+    "worker": "mail-1.4711.a",
 }
 
 

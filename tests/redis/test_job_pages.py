@@ -1,0 +1,294 @@
+"""Pages of jobs, forwards and back, while jobs come and go: who stands still is shown once, and in its place."""
+
+import asyncio
+import unittest
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from lib.api.cursor import PagePlace
+from lib.api.job_pages import JobPages, OrderUnknownError, Page
+from lib.api.job_search import JobSearch
+from lib.jobs.backoff import Backoff
+from lib.jobs.job import JobRecord, NewJob
+from lib.jobs.spec import JobSpec
+from lib.jobs.state import STATES
+from lib.queue.listing import ORDERS, Order, Wanted
+from tests.redis.case import TRACE, RedisCase, ending, ids_of
+
+OTHER_QUEUE = "r"
+
+
+class PageCase(RedisCase):
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.pages = JobPages(self.job_store, JobSearch(self.job_store))
+        self.queue_names = ["q"]
+
+    async def page(self, wanted: Wanted, place: PagePlace | None, order: Order, limit: int) -> Page:
+        return await self.pages.read(self.queue_names, wanted, place, order, limit, lambda record: record.job_id)
+
+    async def all_of(self, wanted: Wanted, order: Order, limit: int = 7) -> list[str]:
+        pages = [await self.page(wanted, None, order, limit)]
+        while (place := pages[-1].next) is not None:
+            pages.append(await self.page(wanted, place, order, limit))
+            self.assertLess(len(pages), 3000)
+        return [job_id for page in pages for job_id in page.items]
+
+    def a_job(self, group: str = "", priority: str = "normal", queue: str = "q", **times: Any) -> NewJob:
+        spec = JobSpec("noop", {}, "r", TRACE, 5, 60.0, Backoff(), priority, group=group)
+        return NewJob(self.ids.new(queue, "r"), priority, spec.to_text(), group=group, **times)
+
+
+class WhileJobsMove(PageCase):
+    """A walk to the end and back again, with changes between any two pages."""
+
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.rng = Random(20)
+        self.touched: set[str] = set()
+        self.made: list[str] = []
+        self.queue_names = ["q", OTHER_QUEUE]
+
+    async def make(self, count: int, groups: Sequence[str]) -> None:
+        for _ in range(count):
+            delay_ms = self.rng.choice((None, None, 3_600_000, 3_600_000 + self.rng.randrange(50)))
+            times = {} if delay_ms is None else {"delay_ms": delay_ms}
+            priority, queue = self.rng.choice(("high", "normal", "normal", "low")), self.rng.choice(self.queue_names)
+            job = self.a_job(self.rng.choice(groups), priority, queue, **times)
+            await self.job_store.enqueue(job)
+            self.made.append(job.job_id)
+
+    async def change(self) -> None:
+        """Something happens to a few jobs: all of them are noted in `touched`."""
+        for _ in range(self.rng.randrange(4)):
+            kind = self.rng.choice(("make", "cancel", "claim", "retry", "delete"))
+            job_id = self.rng.choice(self.made)
+            state = self.state_of(job_id)
+            if kind == "make":
+                await self.make(1, self.groups)
+            elif kind == "claim":
+                await self.claim_one()
+            elif kind == "cancel" and state in ("ready", "delayed"):
+                self.touched.add(job_id)
+                await self.job_store.cancel(job_id)
+            elif kind == "retry" and state == "cancelled":
+                self.touched.add(job_id)
+                await self.job_store.retry(job_id)
+            elif kind == "delete" and state == "cancelled":
+                self.touched.add(job_id)
+                await self.job_store.delete(job_id)
+
+    def state_of(self, job_id: str) -> str:
+        base = self.keys.base(job_id.rsplit("-", 1)[0])
+        found: Any = self.client.hget(f"{base}job:{job_id}", "state")
+        return (found or b"").decode()
+
+    async def claim_one(self) -> None:
+        claim = await self.runner.claim(1)
+        for job in claim.jobs:
+            self.touched.add(job.job_id)
+            word = self.rng.choice(("finish", "fail", "release", ""))
+            if word:
+                await self.runner.end_and_wait(word, ending(word, job))
+        self.assertLessEqual(len(ids_of(claim)), 1)
+
+    async def walked(self, wanted: Wanted, order: Order) -> tuple[list[str], list[str]]:
+        """The ids on the way to the end, and those on the way back, both in the order of the list."""
+        limit = self.rng.randrange(1, 9)
+        place: PagePlace | None = None
+        forwards: list[str] = []
+        while True:
+            page = await self.page(wanted, place, order, limit)
+            self.assertLessEqual(page.looked_at, page.of)
+            forwards += page.items
+            await self.change()
+            if page.next is None:
+                break
+            place = page.next
+        back: list[str] = []
+        while page.back is not None:
+            back = page.items + back
+            page = await self.page(wanted, page.back, order, limit)
+            await self.change()
+        return forwards, page.items + back
+
+    async def test_each_job_that_stands_is_met_once_on_the_way_there_and_once_on_the_way_back(self) -> None:
+        self.runner = await self.lease("w")
+        lists: list[tuple[Wanted, Order]] = [
+            (Wanted("ready"), "next"),
+            (Wanted("ready"), "newest"),
+            (Wanted("ready"), "oldest"),
+            (Wanted("delayed"), "next"),
+            (Wanted("delayed"), "newest"),
+            (Wanted("active"), "started"),
+            (Wanted("cancelled"), "newest"),
+            (Wanted("completed", or_states=("cancelled",)), "newest"),
+            (Wanted("completed", or_states=("cancelled",)), "oldest"),
+            (Wanted("ready", or_states=("delayed", "cancelled")), "newest"),
+            (Wanted(), "newest"),
+            (Wanted(), "oldest"),
+        ]
+        for groups in (("",), ("", "tenant-1", "tenant-2")):
+            self.groups = groups
+            for wanted, order in lists:
+                self.client.flushall()
+                self.job_store.forget_names()
+                self.made, self.touched = [], set()
+                self.runner = await self.lease("w")
+                await self.make(40, groups)
+                for _ in range(20):
+                    await self.change()
+                self.touched.clear()
+                states = {job_id: self.state_of(job_id) for job_id in self.made}
+                before = {one for one, state in states.items() if state in (wanted.states or STATES)}
+
+                forwards, back = await self.walked(wanted, order)
+
+                standing = before - self.touched
+                case = (wanted, order, groups)
+                self.assertEqual(standing, set(forwards) & standing, case)
+                self.assertEqual(standing, set(back) & standing, case)
+                in_order = [job_id for job_id in forwards if job_id in standing]
+                self.assertEqual(len(standing), len(in_order), case)
+                self.assertEqual(in_order, [job_id for job_id in back if job_id in standing], case)
+
+
+class InTheOrderOfClaims(PageCase):
+    async def claimed_in_turn(self, count: int) -> list[str]:
+        lease = await self.lease("c")
+        ids: list[str] = []
+        while len(ids) < count:
+            claimed = ids_of(await lease.claim(100))
+            self.assertTrue(claimed)
+            ids += claimed
+        return ids
+
+    async def put(self, count: int) -> None:
+        rng = Random(5)
+        for _ in range(count // 100):
+            jobs = [self.a_job(priority=rng.choice(("high", "normal", "normal", "low"))) for _ in range(100)]
+            await asyncio.gather(*map(self.job_store.enqueue, jobs))
+
+    def order(self, ids: list[str], records: dict[str, JobRecord]) -> list[tuple[str, int]]:
+        """What can be known of an order: jobs of one ms are claimed in the order in which they came."""
+        in_order = [records[job_id] for job_id in ids]
+        return [(one.spec.priority if one.spec else "", one.created_ms or 0) for one in in_order]
+
+    async def test_next_is_the_order_in_which_jobs_are_claimed_whether_they_are_few_or_many(self) -> None:
+        for count in (300, 4000):
+            self.client.flushall()
+            self.job_store.forget_names()
+            await self.put(count)
+            listed = await self.all_of(Wanted("ready"), "next", 130)
+            records = {one.job_id: one for one in await self.job_store.read_many(listed)}
+
+            claimed = await self.claimed_in_turn(count)
+
+            self.assertEqual(sorted(claimed), sorted(listed))
+            self.assertEqual(self.order(claimed, records), self.order(listed, records))
+
+    async def test_of_many_jobs_those_that_were_given_back_are_next_and_the_walk_goes_on_behind_claims(self) -> None:
+        await self.put(4000)
+        lease = await self.lease("w")
+        given_back = (await lease.claim(50)).jobs
+        for job in given_back:
+            await lease.end_and_wait("release", ending("release", job))
+        first = await self.page(Wanted("ready"), None, "next", 60)
+        self.assertEqual({job.job_id for job in given_back}, set(first.items[:50]))
+
+        claimed = ids_of(await lease.claim(700))
+        seen, place = list(first.items), first.next
+        while place is not None:
+            page = await self.page(Wanted("ready"), place, "next", 100)
+            seen += page.items
+            place = page.next
+
+        waiting = {job_id for name in ("high", "normal", "low") for job_id in self.list(f"ready:{name}")}
+        self.assertEqual(3300, len(waiting))
+        self.assertEqual(len(seen), len(set(seen)))
+        self.assertEqual(set(), waiting - set(seen))
+        self.assertEqual(set(claimed[:10]), set(claimed[:10]) & set(first.items))
+        back: list[str] = []
+        while page.back is not None:
+            back = page.items + back
+            page = await self.page(Wanted("ready"), page.back, "next", 100)
+        self.assertEqual(waiting, set(page.items + back))
+        self.assertEqual(len(waiting), len(page.items + back))
+
+    async def test_a_walk_over_very_many_jobs_of_one_ms_misses_none(self) -> None:
+        ids = await self.enqueue_many(3000)
+        self.client.zadd(self.base + "all", dict.fromkeys(ids, 1000))
+
+        self.assertEqual(sorted(ids), await self.all_of(Wanted("ready"), "next", 200))
+
+    async def test_an_id_that_was_popped_and_not_claimed_yet_is_shown(self) -> None:
+        lease, job_id = await self.lease("w"), await self.enqueue()
+        self.assertEqual(job_id, self.popped(lease))
+
+        for order in ORDERS[:3]:
+            self.assertEqual([job_id], await self.all_of(Wanted("ready"), order))
+        await lease.claim(1, [job_id])
+
+    async def test_with_more_groups_than_can_be_looked_at_no_order_of_claims_is_told(self) -> None:
+        await asyncio.gather(*[self.job_store.enqueue(self.a_job(f"tenant-{number}")) for number in range(502)])
+
+        with self.assertRaises(OrderUnknownError):
+            await self.page(Wanted("ready"), None, "next", 10)
+        self.assertEqual(502, len(await self.all_of(Wanted("ready"), "newest", 100)))
+
+
+class FewAmongMany(PageCase):
+    async def test_the_few_jobs_of_a_state_are_found_at_once_behind_thousands_of_others(self) -> None:
+        ready = [await self.enqueue("low"), await self.enqueue("high")]
+        grouped = self.a_job("tenant-1")
+        await self.job_store.enqueue(grouped)
+        due = await self.enqueue(delay_ms=50_000)
+        gone = await self.enqueue()
+        await self.job_store.cancel(gone)
+        await self.enqueue_many(2500, delay_ms=3_600_000)
+
+        found = await self.page(Wanted("ready"), None, "next", 50)
+        self.assertEqual((ready[1], grouped.job_id, ready[0]), tuple(found.items))
+        self.assertEqual((None, 3, 3), (found.next, found.looked_at, found.of))
+        for order in ("newest", "oldest"):
+            page = await self.page(Wanted("ready"), None, order, 50)
+            self.assertEqual(({*ready, grouped.job_id}, None), (set(page.items), page.next))
+        page = await self.page(Wanted("ready", or_states=("cancelled",)), None, "oldest", 50)
+        self.assertEqual(({*ready, grouped.job_id, gone}, None), (set(page.items), page.next))
+        self.assertEqual([due], (await self.page(Wanted("delayed"), None, "next", 1)).items)
+
+    async def test_a_worker_s_jobs_are_those_that_it_runs_or_ran_last(self) -> None:
+        first, second = await self.lease("w1"), await self.lease("w2")
+        ids = await self.enqueue_many(4)
+        (running,) = (await first.claim(1)).jobs
+        (ended,) = (await first.claim(1)).jobs
+        await first.end_and_wait("finish", ending("finish", ended))
+        (failed,) = (await first.claim(1)).jobs
+        await first.end_and_wait("fail", ending("fail", failed))
+        await second.claim(1)
+
+        of_first = Wanted(worker="w1")
+        self.assertEqual({running.job_id, ended.job_id, failed.job_id}, set(await self.all_of(of_first, "newest", 50)))
+        self.assertEqual([running.job_id], await self.all_of(Wanted("active", worker="w1"), "started"))
+        self.assertEqual([failed.job_id], await self.all_of(Wanted("delayed", worker="w1"), "next"))
+        self.assertEqual([], await self.all_of(Wanted(worker="w"), "newest"))
+        oldest = await self.job_store.page_of_oldest("q", of_first, None, 50)
+        self.assertEqual(3, len(oldest.jobs))
+        self.assertEqual(4, len(ids))
+
+    async def test_how_far_a_list_is_counts_the_jobs_up_to_the_end_of_the_page(self) -> None:
+        await self.enqueue_many(30)
+        place: PagePlace | None = None
+        seen = []
+        for _ in range(3):
+            page = await self.page(Wanted(), place, "newest", 10)
+            seen.append((page.looked_at, page.of))
+            place = page.next
+        self.assertEqual([(10, 30), (20, 30), (30, 30)], seen)
+        assert page.back
+        self.assertEqual(20, (await self.page(Wanted(), page.back, "newest", 10)).looked_at)
+
+
+if __name__ == "__main__":
+    unittest.main()
