@@ -77,7 +77,14 @@ class _Found:
 class JobPages:
     """Reads pages. One for each server process."""
 
-    def __init__(self, job_store: JobStore, search: JobSearch, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        job_store: JobStore,
+        search: JobSearch,
+        clock: Callable[[], float] = time.monotonic,
+        sought_in: int = SOUGHT_IN,
+    ) -> None:
+        self._sought_in = sought_in
         self._job_store = job_store
         self._search = search
         self._clock = clock
@@ -135,7 +142,7 @@ class JobPages:
 
         def is_enough(fitting: int, looked_through: int) -> bool:
             if wanted.sought is not None:
-                return fitting >= enough or looked_through >= SOUGHT_IN
+                return fitting >= enough or looked_through >= self._sought_in
             return fitting >= enough or self._clock() >= until_s
 
         return is_enough

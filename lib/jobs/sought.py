@@ -9,6 +9,7 @@ character that it can't have in the place of each mask: `"password":"**` is not 
 stands in the kept text letter by letter, so that page.lua, which looks there, passes over no such job.
 """
 
+import re
 from typing import Any, Final
 
 from lib.jobs.job import JobRecord
@@ -17,6 +18,8 @@ from lib.jobs.spec import JobSpec, payload_text
 from lib.json_text import to_json
 
 _HIDDEN: Final = b"\0"
+# WHY the quotes too: a mask has them, and what it hides may have had none, as a number, or others, as b'…' in an error.
+_MASKED: Final = re.compile(rb"""(?:\\?["'])?""" + re.escape(MASK.encode()) + rb"""(?:\\?["'])?""")
 
 
 def folded(text: str) -> str:
@@ -32,7 +35,7 @@ def shows(record: JobRecord, sought: str) -> bool:
 
 
 def _folded_shown(text: str) -> bytes:
-    return text.encode("utf-8", "replace").lower().replace(MASK.encode(), _HIDDEN)
+    return _MASKED.sub(_HIDDEN, text.encode("utf-8", "replace").lower())
 
 
 def _texts_of_spec(record: JobRecord) -> list[str]:

@@ -21,28 +21,35 @@ _FIRST, _PART_CHARS = 5, 60
 
 
 def summary_text(record: JobRecord) -> str:
-    """JSON of the row."""
+    """JSON of the row. Of a job of which something can't be written as JSON (lib/jobs/shown.py), without a gist and an
+    error."""
+    try:
+        return to_json(_row(record))
+    except Exception:  # noqa: BLE001  Whatever is wrong with one job, the other jobs of its page are shown.
+        spec = record.spec._replace(payload={}) if record.spec else None
+        return to_json(_row(record._replace(spec=spec, error=None)))
+
+
+def _row(record: JobRecord) -> dict[str, Any]:
     spec = record.spec
-    return to_json(
-        {
-            "id": record.job_id,
-            "type": spec.type if spec else None,
-            "queue": record.queue,
-            "state": record.state or None,
-            "priority": spec.priority if spec else None,
-            "gist": gist_of(spec.type, spec.payload) if spec else "",
-            "attempts": record.attempts,
-            "max_attempts": spec.max_attempts if spec else None,
-            "created_at": shown_time(record.created_ms),
-            "run_at": shown_time(record.run_at_ms),
-            "started_at": shown_time(record.started_ms),
-            "finished_at": shown_time(record.finished_ms),
-            "worker_id": record.runner_id,
-            "group": (spec.group or None) if spec else None,
-            "tags": [*spec.tags] if spec else [],
-            "error": _error_in_short(record),
-        }
-    )
+    return {
+        "id": record.job_id,
+        "type": spec.type if spec else None,
+        "queue": record.queue,
+        "state": record.state or None,
+        "priority": spec.priority if spec else None,
+        "gist": gist_of(spec.type, spec.payload) if spec else "",
+        "attempts": record.attempts,
+        "max_attempts": spec.max_attempts if spec else None,
+        "created_at": shown_time(record.created_ms),
+        "run_at": shown_time(record.run_at_ms),
+        "started_at": shown_time(record.started_ms),
+        "finished_at": shown_time(record.finished_ms),
+        "worker_id": record.runner_id,
+        "group": (spec.group or None) if spec else None,
+        "tags": [*spec.tags] if spec else [],
+        "error": _error_in_short(record),
+    }
 
 
 def gist_of(type_name: str, payload: Any) -> str:
@@ -90,5 +97,8 @@ def _error_in_short(record: JobRecord) -> dict[str, Any] | None:
     if record.error is None:
         return None
     shown = masked_error(record.error, known_secrets(record.spec.payload) if record.spec else []) or {}
-    message = shown.get("message")
-    return {"type": shown.get("type"), "message": _cut(message, MESSAGE_CHARS) if type(message) is str else None}
+    return {name: _text(shown.get(name), MESSAGE_CHARS) for name in ("type", "message")}
+
+
+def _text(value: Any, chars: int) -> str | None:
+    return _cut(value, chars) if type(value) is str else None

@@ -290,5 +290,59 @@ class FewAmongMany(PageCase):
         self.assertEqual(20, (await self.page(Wanted(), page.back, "newest", 10)).looked_at)
 
 
+class Oracle(PageCase):
+    """Of two texts that no job shows, one is hidden in jobs: every page is the same for both, to the last number."""
+
+    async def make(self, payload: dict[str, Any], count: int = 1, **times: Any) -> list[str]:
+        spec = JobSpec("noop", payload, "r", TRACE, 5, 60.0, Backoff())
+        jobs = [NewJob(self.ids.new("q", "r"), "normal", spec.to_text(), **times) for _ in range(count)]
+        await asyncio.gather(*map(self.job_store.enqueue, jobs))
+        return [job.job_id for job in jobs]
+
+    async def pages_of(self, wanted: Wanted, order: Order, limit: int) -> list[Page]:
+        """To the end, and from there back to the begin."""
+        pages = [await self.page(wanted, None, order, limit)]
+        while (place := pages[-1].next) is not None:
+            pages.append(await self.page(wanted, place, order, limit))
+        while (place := pages[-1].back) is not None:
+            pages.append(await self.page(wanted, place, order, limit))
+        return pages
+
+    async def test_right_and_wrong_guesses_are_told_apart_by_no_page(self) -> None:
+        self.pages = JobPages(self.job_store, JobSearch(self.job_store), sought_in=700)
+        for _ in range(8):
+            await self.make({"to": "ann", "password": "hunter2"}, 250, delay_ms=3_600_000)
+            await self.make({"to": "bob", "token": "hunter2"}, 3)
+        lists: list[tuple[Wanted, Order, int]] = [
+            (Wanted(), "newest", 5),
+            (Wanted("delayed"), "next", 50),
+            (Wanted("ready"), "next", 2),
+            (Wanted("ready", or_states=("delayed",)), "oldest", 200),
+        ]
+        for wanted, order, limit in lists:
+            for right, wrong in (("hunter2", "hunter3"), ('"hunt', '"huntx')):
+                told = await self.pages_of(wanted._replace(sought=right), order, limit)
+                untold = await self.pages_of(wanted._replace(sought=wrong), order, limit)
+
+                self.assertEqual(untold, told)
+                self.assertEqual([], [job_id for page in told for job_id in page.items])
+                self.assertGreater(len(told), 0 if wanted.states == ("ready",) else 4)
+
+    async def test_a_text_that_some_show_and_many_hide_has_the_pages_of_one_that_the_same_ones_show_alone(self) -> None:
+        self.pages = JobPages(self.job_store, JobSearch(self.job_store), sought_in=700)
+        shown = []
+        for number in range(6):
+            await self.make({"password": "hunter2"}, 350, delay_ms=3_600_000)
+            shown += await self.make({"to": "hunter2 other"}, number, delay_ms=3_600_000)
+        both: list[tuple[Wanted, Order]] = [(Wanted(), "newest"), (Wanted("delayed"), "next")]
+        for wanted, order in both:
+            for limit in (1, 3, 4, 200):
+                hidden_too = await self.pages_of(wanted._replace(sought="hunter2"), order, limit)
+                alone = await self.pages_of(wanted._replace(sought="hunter2 other"), order, limit)
+
+                self.assertEqual(alone, hidden_too)
+                self.assertEqual(set(shown), {job_id for page in alone for job_id in page.items})
+
+
 if __name__ == "__main__":
     unittest.main()
