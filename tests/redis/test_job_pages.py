@@ -293,9 +293,14 @@ class FewAmongMany(PageCase):
 class Oracle(PageCase):
     """Of two texts that no job shows, one is hidden in jobs: every page is the same for both, to the last number."""
 
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.queue_names = ["q", OTHER_QUEUE]
+
     async def make(self, payload: dict[str, Any], count: int = 1, **times: Any) -> list[str]:
         spec = JobSpec("noop", payload, "r", TRACE, 5, 60.0, Backoff())
-        jobs = [NewJob(self.ids.new("q", "r"), "normal", spec.to_text(), **times) for _ in range(count)]
+        names = [self.queue_names[number % 2] for number in range(count)]
+        jobs = [NewJob(self.ids.new(name, "r"), "normal", spec.to_text(), **times) for name in names]
         await asyncio.gather(*map(self.job_store.enqueue, jobs))
         return [job.job_id for job in jobs]
 
