@@ -105,6 +105,9 @@ FILTERS: Final[Mapping[str, JobFilter]] = {
 }
 
 
+_READERS: Final[Mapping[str, JobFilter]] = {"q": JobFilter("sought", _sought), **FILTERS}
+
+
 def state_filter(known: tuple[str, ...]) -> Callable[[Any], str]:
     """The check of a state, which must be one of `known`."""
 
@@ -120,10 +123,9 @@ def wanted_of_query(found: Mapping[str, str]) -> Wanted:
     """The filters among the parameters of GET /api/jobs. Raises InvalidFields.
 
     `q` is no filter of a body: what a text happens to be found in is too much by chance to be changed by it."""
-    readers = {"q": JobFilter("sought", _sought), **FILTERS}
-    values = _states(found)
-    for name, one in readers.items():
-        if name in found:
+    values = _states(found) if "state" in found else {}
+    for name in found:
+        if (one := _READERS.get(name)) is not None:
             try:
                 values[one.field] = one.read(found[name])
             except FieldFault as fault:
@@ -136,12 +138,12 @@ def wanted_of_query(found: Mapping[str, str]) -> Wanted:
 
 def _states(found: Mapping[str, str]) -> dict[str, Any]:
     """The fields of Wanted for `state=dead` or `state=dead,cancelled`. Raises InvalidFields."""
-    names = dict.fromkeys(found["state"].split(",")) if "state" in found else {}
+    names = dict.fromkeys(found["state"].split(","))
     if not STATES_KNOWN.issuperset(names):
         detail = f"must be one of {', '.join(STATES)}, or several of them, parted by commas"
         raise query.parameter_error("state", detail)
     ordered = [state for state in STATES if state in names]
-    return {"state": ordered[0], "or_states": tuple(ordered[1:])} if ordered else {}
+    return {"state": ordered[0], "or_states": tuple(ordered[1:])}
 
 
 def order_of_query(found: Mapping[str, str], wanted: Wanted) -> Order | None:

@@ -26,6 +26,7 @@ from lib.queue.keys import INDEXED
 from lib.queue.unreadable import Unreadable
 
 MOST_LOOKED_AT = 800  # More hold Redis for over 10 ms on a slow machine.
+MOST_SEARCHED = 500  # The whole spec of each job is gone through.
 FEWEST_LOOKED_AT = 20
 MOST_IDS = 5000
 """How many ids a call looks at for the jobs of a request. It looks at more than the id of MOST_LOOKED_AT at most."""
@@ -182,7 +183,8 @@ class Wanted(NamedTuple):
         error_begin = "" if self.error is None else f'{{"type":{to_json(self.error)}'
         sought = "" if self.sought is None else folded(self.sought)
         is_sieved = self.is_sieved(walk.order)
-        most_into = max(FEWEST_LOOKED_AT, MOST_LOOKED_AT // max(1, queues)) if is_sieved else limit
+        most_of_all = MOST_LOOKED_AT if self.sought is None else MOST_SEARCHED
+        most_into = max(FEWEST_LOOKED_AT, most_of_all // max(1, queues)) if is_sieved else limit
         mark = "" if self.request_id is None else request_mark(self.request_id)
         # To sort ready jobs, Redis looks at more than the ids.
         has_ids_alone = mark and by != "ready"
@@ -196,6 +198,8 @@ class Wanted(NamedTuple):
 
     def is_sieved(self, order: Order) -> bool:
         """Whether page.lua must look into the jobs that it walks over, to tell which of them are wanted."""
+        if self == _ANY:
+            return False
         by = self.sorted_by(order)
         is_bounded = self.after_ms is not None or self.before_ms is not None
         return (
@@ -219,6 +223,9 @@ class Wanted(NamedTuple):
         if self.tag is not None and by != f"tag:{self.tag}":
             texts.append(to_json(self.tag))
         return texts
+
+
+_ANY: Final = Wanted()
 
 
 def _last_runner(record: JobRecord) -> str | None:

@@ -14,7 +14,7 @@
 --      19… texts that must stand in the spec's first 2 KB, as '"type":"email"'
 -- RETURNS {'many'}: so many groups wait, or jobs run, that this order can't be told
 --      | {id and score of the last job looked at where there are more behind it, or '' and '', how many jobs stand
---      before the first one that was looked at, how many were looked at, how many there are, then id, score, id, score …}
+--      before the first one that was looked at, how many were looked at, how many there are, id, score, id, score …}
 -- WHY by rank: thousands of jobs may have the same ms for a score, and a rank finds a place among them at once. Where
 -- the last job seen was deleted since, or has moved, its place is searched among the jobs of its ms, 10,000 at the
 -- most.
