@@ -224,6 +224,27 @@ class InTheOrderOfClaims(PageCase):
 
         self.assertEqual(sorted(ids), await self.all_of(Wanted("ready"), "next", 200))
 
+    async def test_jobs_behind_thousands_of_stale_ids_are_found_with_the_records_of_these_and_without(
+        self,
+    ) -> None:
+        for is_deleted in (False, True):
+            self.client.flushall()
+            self.job_store.forget_names()
+            first = await self.enqueue_many(3)
+            gone = await self.enqueue_many(3000)
+            last = await self.enqueue_many(30)
+            for at in range(0, len(gone), 100):
+                records = await self.job_store.read_many(gone[at : at + 100])
+                await self.job_store.in_bulk.cancel(records, only_as_read=False)
+                if is_deleted:
+                    await self.job_store.in_bulk.delete(records, only_as_read=False)
+            self.assertEqual(3033, len(self.list("ready:normal")))
+
+            listed = await self.all_of(Wanted("ready"), "next", 20)
+
+            self.assertEqual((set(first), set(last)), (set(listed[:3]), set(listed[3:])))
+            self.assertEqual(33, len(listed))
+
     async def test_an_id_that_was_popped_and_not_claimed_yet_is_shown(self) -> None:
         lease, job_id = await self.lease("w"), await self.enqueue()
         self.assertEqual(job_id, self.popped(lease))

@@ -13,11 +13,12 @@
 -- @use stale_ids waiting_lists
 local SPAN, MOST_WHOLE, MOST_LISTS, MOST_AT_ONE_MS, FEWEST, UNTIMED_TRIES = 8796093022208, 2000, 100, 5000, 20, 20
 local SPARE, UNUSED = 50, 2  -- The last ms of a step is left out. Most often only the lists of one priority count.
-local LONG_STEP, CLOCKS_APART_MS = 800, 5000
+local LONG_STEP, CLOCKS_APART_MS = 800, 200
 local function next_ready(from_score, from_id, is_back, with_place, enough)
   local RANK_OF = {high = 1, normal = 2, low = 3}
 
-  -- By what a job is sorted that stands in `list`; and whether it is ready there. nil where that can't be told.
+  -- By what a job is sorted that stands in `list`; whether it is ready there; and by how many ms the first may be wrong.
+  -- nil where that can't be told.
   -- WHY jobs that are not ready, too: a list may hold 100,000 ids of jobs that were cancelled, and a page must get on.
   -- WHY by its id: the record of such a job may be gone, and an id tells when a server, by its clock, has made it.
   local function place_in(list, id)
@@ -27,21 +28,21 @@ local function next_ready(from_score, from_id, is_back, with_place, enough)
     local ms = tonumber(since or redis.call('ZSCORE', base .. 'all', id) or nil)
     if not ms then
       ms = tonumber(string.sub(id, -32, -21), 16)
-      return ms and rank + ms - CLOCKS_APART_MS, false
+      return ms and rank + ms, false, CLOCKS_APART_MS
     end
-    if state ~= 'ready' then return rank + ms, false end
-    if is_stale_in(stale_in, list.counts_as) then return nil, false end
-    return rank + ms, true
+    if state ~= 'ready' then return rank + ms, false, 0 end
+    if is_stale_in(stale_in, list.counts_as) then return nil, false, 0 end
+    return rank + ms, true, 0
   end
 
-  -- The jobs in `count` places of a list, each with its score, the one that is claimed next first; and the scores at
-  -- the first and the last of these places.
+  -- The jobs in `count` places of a list, each with its score, the one that is claimed next first; and scores that no
+  -- job has a higher one of before these places, and none a lower one behind them.
   local function jobs_at(list, from, count)
     local jobs, first, last = {}, nil, nil
     for _, id in ipairs(ids_in(list, from, count)) do
-      local score, is_ready = place_in(list, id)
+      local score, is_ready, wrong_by = place_in(list, id)
       if is_ready then jobs[#jobs + 1] = {id = id, score = score} end
-      first, last = first or score, score or last
+      if score then first, last = first or score + wrong_by, score - wrong_by end
     end
     return jobs, first, last
   end
@@ -68,12 +69,12 @@ local function next_ready(from_score, from_id, is_back, with_place, enough)
     local low, high = 0, list.length
     while low < high do
       local middle = math.floor((low + high) / 2)
-      local at, own = middle, nil
+      local at, own, _, wrong_by = middle, nil, nil, nil
       while not own and at < high and at < middle + UNTIMED_TRIES do
-        own = place_in(list, redis.call('LINDEX', base .. list.name, -(at + 1)) or '')
+        own, _, wrong_by = place_in(list, redis.call('LINDEX', base .. list.name, -(at + 1)) or '')
         at = at + 1
       end
-      if own and own < score then low = at else high = middle end
+      if own and own + wrong_by < score then low = at else high = middle end
     end
     return low
   end
