@@ -17,8 +17,8 @@ local LONG_STEP, CLOCKS_APART_MS = 800, 200
 local function next_ready(from_score, from_id, is_back, with_place, enough)
   local RANK_OF = {high = 1, normal = 2, low = 3}
 
-  -- By what a job is sorted that stands in `list`; whether it is ready there; and by how many ms the first may be wrong.
-  -- nil where that can't be told.
+  -- By what a job is sorted that stands in `list`; whether it is ready there; and by how many ms its score may be
+  -- wrong. nil where that can't be told.
   -- WHY jobs that are not ready, too: a list may hold 100,000 ids of jobs that were cancelled, and a page must get on.
   -- WHY by its id: the record of such a job may be gone, and an id tells when a server, by its clock, has made it.
   local function place_in(list, id)
