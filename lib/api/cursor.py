@@ -60,7 +60,7 @@ def cursor_of(found: dict[str, str]) -> PagePlace | None:
         place, mark, is_of_now = _unpacked(text)
     except (ValueError, binascii.Error):
         raise query.parameter_error("cursor", "is not one that a page gave as next_cursor or back_to") from None
-    if mark not in ("", _filter_mark(found)):
+    if mark != _filter_mark(found) and (mark or is_of_now):
         raise query.parameter_error(
             "cursor", "is of a list with another filter or order; begin that list anew, without a cursor"
         )

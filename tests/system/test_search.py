@@ -86,7 +86,7 @@ class Oracle(SearchCase):
     def fill(self) -> None:
         for number in range(6):
             self.post({"to": "ann@example.com", "number": number, **SECRETS})
-            self.post_many(450, {"to": "bob@example.com", **SECRETS}, "default" if number % 2 else "email")
+            self.post_many(250, {"to": "bob@example.com", **SECRETS}, "default" if number % 2 else "email")
         job_id = self.post({**SECRETS})
         error = '{"type":"X","message":"hunter2-aa was refused; token=tok-bb","traceback":"x"}'
         self.redis.client.hset(f"wb:{{default}}:job:{job_id}", "error", error)

@@ -47,7 +47,8 @@ class Cursors(unittest.TestCase):
             self.assertNotEqual(here.walk.with_place, there.walk.with_place)
 
     def test_what_no_page_gave_is_refused(self) -> None:
-        for text in ("", "x", "!!", "AAAA", "ü", "MTIz", "LTEgeA", "MSA", "/" * 10, "A" * 10_001):
+        unmarked = base64.urlsafe_b64encode(b"7 q-0 next-behind").decode()
+        for text in (unmarked, "", "x", "!!", "AAAA", "ü", "MTIz", "LTEgeA", "MSA", "/" * 10, "A" * 10_001):
             with self.subTest(text[:20]), self.assertRaises(InvalidFields):
                 cursor_of({"cursor": text})
 
