@@ -129,6 +129,8 @@ class Wanted(NamedTuple):
 
     def fits(self, record: JobRecord) -> bool:
         """Asked of each job that was read, though page.lua picked it: page.lua compares texts, and jobs change."""
+        if self == _ANY:
+            return True  # As for most lists; each job of a page is asked.
         spec = record.spec
         return (
             (self.state is None or record.state in self.states)
