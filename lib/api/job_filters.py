@@ -16,10 +16,16 @@ from lib.jobs.request_fields import TAG, TAG_RULE, FieldFault
 from lib.jobs.schedule_request import SCHEDULE_NAME
 from lib.jobs.state import STATES
 from lib.jobs.timestamps import milliseconds
-from lib.queue.listing import Wanted
+from lib.queue.listing import ORDERS, Order, Wanted
 from lib.web import query
 
 _ERROR_CHARS = 200
+_WORKER_CHARS = 300
+FEWEST_SOUGHT, MOST_SOUGHT = 3, 200
+"""So many characters the text has at least and at most that `q` looks for."""
+
+
+STATES_KNOWN: Final = frozenset(STATES)
 
 
 class JobFilter(NamedTuple):
@@ -63,6 +69,20 @@ def _error(text: str) -> str:
     return text
 
 
+def _worker(text: str) -> str:
+    if len(text) > _WORKER_CHARS:
+        raise FieldFault(f"must be a worker's id, as GET /api/workers gives it, of {_WORKER_CHARS} characters at most")
+    return text
+
+
+def _sought(text: str) -> str:
+    if not FEWEST_SOUGHT <= len(text) <= MOST_SOUGHT:
+        raise FieldFault(f"must have {FEWEST_SOUGHT} to {MOST_SOUGHT} characters")
+    if not text.isprintable():
+        raise FieldFault("must have printable characters alone; in a job's JSON a line end is written as \\n")
+    return text
+
+
 def _time(text: str) -> int:
     try:
         return milliseconds(text)
@@ -81,7 +101,11 @@ FILTERS: Final[Mapping[str, JobFilter]] = {
     "schedule": JobFilter("schedule", _schedule),
     "by": JobFilter("by", _job_id),
     "workflow": JobFilter("workflow", _job_id),
+    "worker": JobFilter("worker", _worker),
 }
+
+
+_READERS: Final[Mapping[str, JobFilter]] = {"q": JobFilter("sought", _sought), **FILTERS}
 
 
 def state_filter(known: tuple[str, ...]) -> Callable[[Any], str]:
@@ -96,11 +120,12 @@ def state_filter(known: tuple[str, ...]) -> Callable[[Any], str]:
 
 
 def wanted_of_query(found: Mapping[str, str]) -> Wanted:
-    """The filters among the parameters of GET /api/jobs. Raises InvalidFields."""
-    readers = {"state": JobFilter("state", state_filter(STATES)), **FILTERS}
-    values: dict[str, Any] = {}
-    for name, one in readers.items():
-        if name in found:
+    """The filters among the parameters of GET /api/jobs. Raises InvalidFields.
+
+    `q` is no filter of a body: what a text happens to be found in is too much by chance to be changed by it."""
+    values = _states(found) if "state" in found else {}
+    for name in found:
+        if (one := _READERS.get(name)) is not None:
             try:
                 values[one.field] = one.read(found[name])
             except FieldFault as fault:
@@ -109,6 +134,38 @@ def wanted_of_query(found: Mapping[str, str]) -> Wanted:
     if is_time_empty(wanted):
         raise query.parameter_error("after", NO_TIME_LEFT)
     return wanted
+
+
+def _states(found: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of Wanted for `state=dead` or `state=dead,cancelled`. Raises InvalidFields."""
+    names = dict.fromkeys(found["state"].split(","))
+    if not STATES_KNOWN.issuperset(names):
+        detail = f"must be one of {', '.join(STATES)}, or several of them, parted by commas"
+        raise query.parameter_error("state", detail)
+    ordered = [state for state in STATES if state in names]
+    return {"state": ordered[0], "or_states": tuple(ordered[1:])}
+
+
+def order_of_query(found: Mapping[str, str], wanted: Wanted) -> Order | None:
+    """The order that the parameter `order` asks for; None without one. Raises InvalidFields where it does not fit."""
+    order = found.get("order")
+    if order is None:
+        return None
+    if order not in ORDERS:
+        raise query.parameter_error("order", f"must be one of {', '.join(ORDERS)}")
+    if order == "next" and wanted.states not in (("ready",), ("delayed",)):
+        raise query.parameter_error("order", "next goes with state=ready or state=delayed alone; take newest or oldest")
+    if order == "started" and wanted.states != ("active",):
+        raise query.parameter_error("order", "started goes with state=active alone; take newest or oldest")
+    return order
+
+
+def usual_order(wanted: Wanted) -> Order:
+    """The order of a list for which no order was asked.
+
+    WHY newest with a tag or a request id: their jobs have an index, or ids, by which they are found among a million."""
+    is_next = wanted.states in (("ready",), ("delayed",)) and wanted.tag is None and wanted.request_id is None
+    return "next" if is_next else "newest"
 
 
 def in_body(read: Callable[[str], Any]) -> Callable[[Any], Any]:

@@ -1,4 +1,5 @@
-"""The jobs of a page of GET /api/jobs, or of a batch of a bulk change: found in Redis' indexes, then read.
+"""The jobs of a batch of a bulk change, or of a request: found in Redis' indexes, then read. (A page of GET /api/jobs:
+job_pages.py.)
 
 Redis looks through some hundred jobs a call (some thousand for a request's jobs, which it knows by their ids), and
 answers with the places of those that fit: an id and its score in the list. A search goes on, call after call, until the
@@ -23,17 +24,18 @@ class JobSearch:
     """Finds and reads the jobs of a page. One for each server process."""
 
     def __init__(self, job_store: JobStore) -> None:
+        """one_at_a_time: held for each call of a search but the first.
+
+        WHY one search at a time: each call holds Redis for some milliseconds. Many searches at once would not be
+        faster, and a POST would wait behind several calls instead of one."""
         self._job_store = job_store
-        self._one_at_a_time = asyncio.Lock()
+        self.one_at_a_time = asyncio.Lock()
 
     async def find(
         self, queues: list[str], wanted: Wanted, after: Cursor | None, limit: int, search_s: float = SEARCH_S
     ) -> ListingPart:
-        """The places of the next jobs behind `after` that fit, `limit` at most. It takes little over search_s.
-
-        WHY one search at a time: each call holds Redis for some milliseconds. Many searches at once would not be
-        faster, and a POST would wait behind several calls instead of one.
-        """
+        """The places of the next jobs behind `after` that fit, newest first, `limit` at most. It takes little over
+        search_s."""
 
         async def ask(place: Cursor | None, most: int) -> ListingPart:
             return await self._job_store.page(queues, wanted, place, most)
@@ -60,7 +62,7 @@ class JobSearch:
         until_s = time.monotonic() + search_s
         page = await ask(after, limit)
         while page.end and len(page.jobs) < enough and time.monotonic() < until_s:
-            async with self._one_at_a_time:
+            async with self.one_at_a_time:
                 page = page.followed_by(await ask(page.end, limit - len(page.jobs)))
         return page
 
@@ -71,7 +73,7 @@ class JobSearch:
         """
         records: list[JobRecord] = []
         page_bytes = 0
-        async for place, record in self._records(page.jobs):
+        async for place, record in self.records(page.jobs):
             if record is not None and wanted.fits(record):
                 records.append(record)
                 page_bytes += record.size_bytes
@@ -79,7 +81,7 @@ class JobSearch:
                     return records, place
         return records, page.end
 
-    async def _records(self, places: list[Cursor]) -> AsyncIterator[tuple[Cursor, JobRecord | None]]:
+    async def records(self, places: list[Cursor]) -> AsyncIterator[tuple[Cursor, JobRecord | None]]:
         """Each place with its job, None for a job that is gone."""
         at = 0
         async for some in self.slices([place.job_id for place in places]):

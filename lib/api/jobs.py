@@ -1,4 +1,4 @@
-"""/api/jobs: create a job, read, list, change, cancel, retry and delete jobs.
+"""/api/jobs: create a job, read, change, cancel, retry and delete jobs. (job_list.py lists them.)
 
 Each operation parses its request, makes one call on the JobStore, and shows the job. `create` is the one that clients
 call most; it runs without a task, as a chain of callbacks:
@@ -14,14 +14,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lib.api import idempotency
-from lib.api.cursor import cursor_of, cursor_text
-from lib.api.job_filters import wanted_of_query
 from lib.api.job_graphs import JobGraphs, without_graph
-from lib.api.job_search import JobSearch
 from lib.api.job_wait import JobWait
 from lib.errors import JobFailed, JobNotFound, RedisKeysBroken, RedisUnavailable, behind_a_change
 from lib.http1.message import Request, Response
-from lib.ids import QUEUE_NAME, JobIds
+from lib.ids import JobIds
 from lib.jobs import revision, submission
 from lib.jobs.exported_spans import IN_PLACE
 from lib.jobs.job import DEBOUNCE, KEEP, Accepted, JobRecord, NewJob
@@ -30,12 +27,10 @@ from lib.jobs.shown import job_text, just_taken, new_job, outcome_of
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import FINISHED
 from lib.jobs.timestamps import timestamp_or_none
-from lib.json_text import to_json
 from lib.logs.forms import JOB_ENQUEUED
 from lib.logs.log import NOTHING, Log
 from lib.queue.job_spans import JobSpans
 from lib.queue.job_store import JobStore
-from lib.queue.queue_store import QueueStore
 from lib.queue.refusals import REFUSED, refused_job_error
 from lib.web import json_body, query
 from lib.web.json_answer import answer_json, answer_text
@@ -55,8 +50,6 @@ class JobOperations:
     def __init__(
         self,
         job_store: JobStore,
-        search: JobSearch,
-        queues: QueueStore,
         registry: Registry,
         ids: JobIds,
         waits: JobWait,
@@ -66,9 +59,7 @@ class JobOperations:
         """spans: exports those of jobs that end before they began; None: nobody does."""
         self._spans = spans
         self._job_store = job_store
-        self._search = search
         self._graphs = JobGraphs(job_store, registry, ids, log)
-        self._queues = queues
         self._registry = registry
         self._ids = ids
         self._waits = waits
@@ -195,23 +186,6 @@ class JobOperations:
         if preferred.wait_s and record.state not in FINISHED:
             record = await self._waits.until_ended(job_id, preferred.wait_s, call.request)
         return _shown(200, record, preferred.applied(is_finished=True))
-
-    async def list_page(self, call: Call) -> Response:
-        limit = query.whole(call.parameters, "limit", 1, 200, 50)
-        after = cursor_of(call.parameters)
-        wanted = wanted_of_query(call.parameters)
-        queue = call.parameters.get("queue")
-        if queue is not None and not QUEUE_NAME.fullmatch(queue):
-            raise query.parameter_error("queue", "is not a queue's name")
-        queues = [queue] if queue is not None else await self._queues.names()
-        page = await self._search.find(queues, wanted, after, limit)
-        if queue is not None and page.unreadable:
-            raise RedisKeysBroken(page.unreadable[0].reason)
-        records, end = await self._search.read(page, wanted)
-        jobs = ",".join(map(job_text, records))
-        next_cursor = to_json(cursor_text(end, call.parameters) if end else None)
-        warnings = to_json([unreadable.warning for unreadable in page.unreadable])
-        return answer_text(200, f'{{"items":[{jobs}],"next_cursor":{next_cursor},"warnings":{warnings}}}')
 
     async def change(self, call: Call) -> Response:
         wanted = revision.read(json_body.parse(call.request.body))

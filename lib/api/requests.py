@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from lib.api.cursor import cursor_of, cursor_text
+from lib.api.cursor import PagePlace, cursor_of, cursor_text
 from lib.api.job_search import JobSearch
 from lib.errors import RequestNotFound
 from lib.http1.message import Response
@@ -43,7 +43,8 @@ class RequestOperations:
         request_id = call.path["request_id"]
         limit = query.whole(call.parameters, "limit", 1, MOST_JOBS, MOST_JOBS)
         filters = {"request_id": request_id, **call.parameters}
-        after = cursor_of(filters)
+        place = cursor_of(filters)
+        after = place.cursor if place else None
         wanted = Wanted(request_id=request_id)
         if not is_request_id(request_id):
             raise RequestNotFound("a request id has 1 to 128 letters, digits and . _ -")
@@ -60,7 +61,7 @@ class RequestOperations:
             "request_id": request_id,
             "complete": is_complete,
             "truncated": end is not None and end != found.end,
-            "next_cursor": cursor_text(end, filters) if end else None,
+            "next_cursor": cursor_text(PagePlace(end), filters) if end else None,
             "warnings": [unreadable.warning for unreadable in page.unreadable],
         }
         is_whole = is_complete and after is None

@@ -17,6 +17,7 @@ from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
 from lib.api.hosts import HostOperations
 from lib.api.job_filters import FILTERS
+from lib.api.job_list import JobList
 from lib.api.job_types import TypeOperations
 from lib.api.jobs import JobOperations
 from lib.api.manual import ManualOperations
@@ -34,7 +35,7 @@ from lib.web.router import JSON, CallbackOperation, Route
 
 # RFC 7396: a PATCH of a job or a queue does with each of its fields as a merge patch does.
 _PATCHES = {JSON: None, "application/merge-patch+json": None}
-_LISTING = frozenset({"queue", "state", *FILTERS, "limit", "cursor"})
+_LISTING = frozenset({"queue", "state", *FILTERS, "q", "order", "fields", "limit", "cursor"})
 _SCHEDULES = frozenset({"queue", "owner", "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "digest_s", "for_s"})
 _QUEUES = frozenset({"sort", "name", "lately", "limit", "cursor"})
@@ -48,6 +49,7 @@ class AllOperations(NamedTuple):
     """The objects whose methods answer requests, one for each resource. service.py makes them."""
 
     jobs: JobOperations
+    job_list: JobList
     batches: BatchOperations
     actions: ActionOperations
     types: TypeOperations
@@ -71,7 +73,7 @@ class AllOperations(NamedTuple):
 
 def routes(operations: AllOperations) -> tuple[Route, ...]:
     return (
-        *_job_routes(operations.jobs, operations.batches, operations.actions),
+        *_job_routes(operations.jobs, operations.job_list, operations.batches, operations.actions),
         Route("GET", "/api/jobs/{job_id}/explain", "explainJob", operations.explain.explain, scope="read"),
         Route("GET", "/api/requests/{request_id}", "readRequest", operations.requests.read, _PAGE, scope="read"),
         Route("GET", "/api/types", "listTypes", operations.types.list_all, scope="read"),
@@ -90,11 +92,13 @@ def routes(operations: AllOperations) -> tuple[Route, ...]:
     )
 
 
-def _job_routes(jobs: JobOperations, batches: BatchOperations, actions: ActionOperations) -> tuple[Route, ...]:
+def _job_routes(
+    jobs: JobOperations, job_list: JobList, batches: BatchOperations, actions: ActionOperations
+) -> tuple[Route, ...]:
     batch_types = tuple(BODIES)
     return (
         Route("POST", "/api/jobs", "createJob", CallbackOperation(jobs.create), _WAIT, takes_body=True, scope="write"),
-        Route("GET", "/api/jobs", "listJobs", jobs.list_page, _LISTING, scope="read"),
+        Route("GET", "/api/jobs", "listJobs", job_list.read, _LISTING, scope="read"),
         Route(
             "POST",
             "/api/jobs/batch",

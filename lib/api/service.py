@@ -30,6 +30,8 @@ from lib.api.events import EventOperations
 from lib.api.explain import ExplainOperations
 from lib.api.groups import GroupOperations
 from lib.api.hosts import HostOperations
+from lib.api.job_list import JobList
+from lib.api.job_pages import JobPages
 from lib.api.job_search import JobSearch
 from lib.api.job_types import TypeOperations
 from lib.api.job_wait import JobWait
@@ -212,7 +214,8 @@ def _operations(
     waits = JobWait(stores.jobs, stores.endings, drain)
     search = JobSearch(stores.jobs)
     return AllOperations(
-        jobs=JobOperations(stores.jobs, search, stores.queues, types, ids, waits, log, stores.spans),
+        jobs=JobOperations(stores.jobs, types, ids, waits, log, stores.spans),
+        job_list=JobList(JobPages(stores.jobs, search), stores.queues),
         batches=BatchOperations(stores.jobs, types, ids, log, drain),
         actions=ActionOperations(stores.jobs, search, stores.queues, log, stores.spans),
         types=TypeOperations(types, settings.job_modules),

@@ -37,14 +37,14 @@ def present(record: JobRecord) -> dict[str, Any]:
         "max_attempts": spec.max_attempts if spec else None,
         "backoff": spec.backoff._asdict() if spec else None,
         "timeout_s": spec.timeout_s if spec else None,
-        "created_at": _time(record.created_ms),
-        "run_at": _time(record.run_at_ms),
-        "expires_at": _time(record.expires_ms),
-        "started_at": _time(record.started_ms),
-        "finished_at": _time(record.finished_ms),
+        "created_at": shown_time(record.created_ms),
+        "run_at": shown_time(record.run_at_ms),
+        "expires_at": shown_time(record.expires_ms),
+        "started_at": shown_time(record.started_ms),
+        "finished_at": shown_time(record.finished_ms),
         "progress": record.progress,
         "checkpoint": masked(record.checkpoint),
-        "checkpointed_at": _time(record.checkpointed_ms),
+        "checkpointed_at": shown_time(record.checkpointed_ms),
         "result": record.result,
         "error": masked_error(record.error, secrets),
         "worker_id": record.runner_id,
@@ -54,7 +54,7 @@ def present(record: JobRecord) -> dict[str, Any]:
         "tags": [*spec.tags] if spec else [],
         "unique_key": (spec.unique_key or None) if spec else None,
         "schedule": (spec.schedule or None) if spec else None,
-        "scheduled_for": _time(spec.scheduled_for or None) if spec else None,
+        "scheduled_for": shown_time(spec.scheduled_for or None) if spec else None,
         "by": (spec.by or None) if spec else None,
         "workflow": (spec.workflow or None) if spec else None,
         "after": shown_edges(record.edges),
@@ -62,17 +62,17 @@ def present(record: JobRecord) -> dict[str, Any]:
         "callback_url": shown_url(spec.callback_url) if spec and spec.callback_url else None,
         "retain_s": seconds_of(record.retain_ms),
         "give_up_after_s": seconds_of(record.give_up_ms),
-        "give_up_at": _time(record.gives_up_ms),
-        "cancel_requested_at": _time(record.cancel_requested_ms),
+        "give_up_at": shown_time(record.gives_up_ms),
+        "cancel_requested_at": shown_time(record.cancel_requested_ms),
         "history": [
             {
                 "attempt": attempt.attempt,
-                "ready_at": _time(attempt.ready_ms),
-                "started_at": _time(attempt.started_ms),
-                "finished_at": _time(attempt.finished_ms),
+                "ready_at": shown_time(attempt.ready_ms),
+                "started_at": shown_time(attempt.started_ms),
+                "finished_at": shown_time(attempt.finished_ms),
                 "worker_id": attempt.runner_id,
                 "outcome": attempt.outcome,
-                "retry_at": _time(attempt.retry_ms),
+                "retry_at": shown_time(attempt.retry_ms),
                 "error": masked_error(attempt.error, secrets),
             }
             for attempt in record.history
@@ -236,7 +236,8 @@ def _form(alike: tuple[Any, ...], retain_ms: int | None, give_up_ms: int | None)
     return (*pieces, f"{rest}\n")
 
 
-def _time(ms: int | None) -> str | None:
+def shown_time(ms: int | None) -> str | None:
+    """The time as RFC 3339; None where there is none."""
     # Somebody may have written a number into Redis by hand that is no time.
     return timestamp(ms) if ms is not None and ms <= LAST_MS else None
 

@@ -10,6 +10,7 @@ queue_store.py's.
 """
 
 import contextlib
+import functools
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ from lib.queue.job_log import LogLine, lines_from
 from lib.queue.job_record import record_from
 from lib.queue.kept_answers import KeptAnswers
 from lib.queue.keys import RedisKeys
-from lib.queue.listing import Cursor, ListingPart, Wanted, merged, page_from
+from lib.queue.listing import NEWEST_FIRST, Cursor, ListingPart, ListWalk, Order, Wanted, merged, page_from
 from lib.queue.named_jobs import NamedJobs
 from lib.queue.notices import Notices
 from lib.queue.queue_beginnings import NONE, FirstSettings
@@ -123,27 +124,37 @@ class JobStore:
             found.update((job_id, record_from(job_id, text)) for job_id, text in zip(ids, texts, strict=False) if text)
         return [found[job_id] for job_id in job_ids if job_id in found]
 
-    async def page(self, queues: list[str], wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
-        """The next jobs of these queues that fit `wanted`, newest first: `limit` at most.
+    async def page(
+        self, queues: list[str], wanted: Wanted, after: Cursor | None, limit: int, walk: ListWalk = NEWEST_FIRST
+    ) -> ListingPart:
+        """The next jobs of these queues that fit `wanted`, in the order of the walk: `limit` at most.
 
         A page may be short, or empty, with more jobs behind it: Redis looks at 800 jobs a call, or at 5,000 ids for the
         jobs of a request. Only ids are returned; the jobs are not read. A queue whose keys are broken is left out, and
         named in `unreadable`.
         """
-        arguments = wanted.arguments(after, limit, len(queues))
+        parts = wanted.parts()
+        merge = functools.partial(merged, limit=limit, is_up=walk.is_up, is_sieved=parts[0].is_sieved(walk.order))
+        of_each = [part.arguments(after, limit, len(queues) * len(parts), walk) for part in parts]
 
         async def ask(queue: str) -> ListingPart:
-            reply = await self._scripts.call("page", self._keys.base(queue), *arguments)
-            with understood(queue):
-                return page_from(reply)
+            pages = []
+            for arguments in of_each:
+                reply = await self._scripts.call("page", self._keys.base(queue), *arguments)
+                with understood(queue):
+                    pages.append(page_from(reply))
+            return pages[0] if len(pages) == 1 else merge(pages)
 
         answers = await each_readable(queues, ask)
         pages = [answer for answer in answers if not isinstance(answer, Unreadable)]
-        return merged(pages, limit)._replace(unreadable=tuple(one for one in answers if isinstance(one, Unreadable)))
+        page = merge(pages)
+        return page._replace(unreadable=tuple(one for one in answers if isinstance(one, Unreadable)))
 
     async def page_of_oldest(self, queue: str, wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
-        """The next jobs of one queue that fit `wanted`, oldest first; else as `page`. Raises RedisKeysBroken."""
-        arguments = wanted.arguments(after, limit, 1, oldest_first=True)
+        """The next jobs of one queue that fit `wanted`, oldest first, delayed ones as they fall due; else as `page`.
+        Raises RedisKeysBroken."""
+        order: Order = "next" if wanted.state == "delayed" and wanted.tag is None else "oldest"
+        arguments = wanted.arguments(after, limit, 1, ListWalk(order))
         reply = await self._scripts.call("page", self._keys.base(queue), *arguments)
         with understood(queue):
             return page_from(reply)

@@ -2,9 +2,10 @@
 
 page.lua picks the jobs that fit, and looks at so few in one call that no call takes long; only the picked jobs are
 read. Its reply is a flat list: id and score (ms) of the job at which it stopped, or two empty strings at the end of the
-index; then id and score of each job that fits, newest first.
+list; how many jobs stand before the first one that it looked at, how many it looked at, and how many there are; then id
+and score of each job that fits, in the order of the walk.
 
-    ["", "", "email-…2", "1764410000456", "email-…1", "1764410000123"]
+    ["", "", 0, 2, 2, "email-…2", "1764410000456", "email-…1", "1764410000123"]
 
 Pure.
 """
@@ -12,10 +13,11 @@ Pure.
 import heapq
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from lib.ids import request_mark
 from lib.jobs.job import JobRecord
+from lib.jobs.sought import folded, shows
 from lib.jobs.spec import early_in_spec
 from lib.jobs.state import FINISHED
 from lib.json_text import to_json
@@ -24,6 +26,7 @@ from lib.queue.keys import INDEXED
 from lib.queue.unreadable import Unreadable
 
 MOST_LOOKED_AT = 800  # More hold Redis for over 10 ms on a slow machine.
+MOST_SEARCHED = 500  # The whole spec of each job is gone through.
 FEWEST_LOOKED_AT = 20
 MOST_IDS = 5000
 """How many ids a call looks at for the jobs of a request. It looks at more than the id of MOST_LOOKED_AT at most."""
@@ -34,27 +37,57 @@ _IN_SPEC = ("group", "schedule", "by", "workflow")
 """Fields of Wanted that stand in a job's spec under the same name."""
 
 
+Order = Literal["next", "newest", "oldest", "started"]
+ORDERS: Final[tuple[Order, ...]] = ("next", "newest", "oldest", "started")
+"""next: what is to run first. newest, oldest: by the time at which a job ended, was blocked or, else, created. started:
+the job that has run longest is first."""
+
+
 class Cursor(NamedTuple):
-    """A job's place in a listing: the next page begins behind it. Newest first, so score and id fall."""
+    """A job's place in a listing: the next page begins behind it. Newest first, score and id fall; else they rise."""
 
     score: int
     job_id: str
 
 
+class ListWalk(NamedTuple):
+    """Which way a listing is gone through. is_back: against its order, from a place towards the first job.
+    with_place: the job at that place is one of those to be found."""
+
+    order: Order = "newest"
+    is_back: bool = False
+    with_place: bool = False
+
+    @property
+    def is_up(self) -> bool:
+        """Whether scores rise on the way."""
+        return (self.order == "newest") == self.is_back
+
+
+NEWEST_FIRST: Final = ListWalk()
+
+
 class ListingPart(NamedTuple):
-    """Jobs in their order, and the place behind which the listing goes on: None for `end` means no more jobs.
+    """Jobs in the order of the walk, and the place behind which it goes on: None for `end` means no more jobs.
 
     unreadable: queues that were left out, for their keys are broken.
+    before, seen, of: how many jobs of the list stand before those that were looked at, how many were looked at, and how
+    many there are.
+    is_order_known: False, and no jobs, where a queue has too many groups or running jobs for this order to be told.
     """
 
     jobs: list[Cursor]
     end: Cursor | None
     unreadable: tuple[Unreadable, ...] = ()
+    before: int = 0
+    seen: int = 0
+    of: int = 0
+    is_order_known: bool = True
 
     def followed_by(self, other: "ListingPart") -> "ListingPart":
         """Both parts as one; `other` begins where this part ends."""
         unreadable = {one.queue: one for one in (*self.unreadable, *other.unreadable)}
-        return ListingPart(self.jobs + other.jobs, other.end, tuple(unreadable.values()))
+        return other._replace(jobs=self.jobs + other.jobs, unreadable=tuple(unreadable.values()))
 
 
 class Wanted(NamedTuple):
@@ -62,8 +95,11 @@ class Wanted(NamedTuple):
 
     error: the type of the error that is shown with the job, as "ValueError".
     by, workflow: the ids of the job that queued it, and of the workflow whose job it is.
-    after_ms, before_ms: from the one time on, and before the other one: when the job ended, for a `state` of jobs that
+    worker: the id of the runner that runs it, or ran its last attempt.
+    after_ms, before_ms: from the one time on, and before the other one: when the job ended, for states of jobs that
     have ended; otherwise when the job was created.
+    or_states: states beside `state` that are wanted as well.
+    sought: a text that stands in the job as it is shown (lib/jobs/sought.py).
     """
 
     state: str | None = None
@@ -77,12 +113,27 @@ class Wanted(NamedTuple):
     schedule: str | None = None
     by: str | None = None
     workflow: str | None = None
+    worker: str | None = None
+    or_states: tuple[str, ...] = ()
+    sought: str | None = None
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Every state that is wanted; none for any."""
+        return () if self.state is None else (self.state, *self.or_states)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all jobs that are wanted have ended, so that their times are those of their ends."""
+        return self.state is not None and FINISHED.issuperset(self.states)
 
     def fits(self, record: JobRecord) -> bool:
         """Asked of each job that was read, though page.lua picked it: page.lua compares texts, and jobs change."""
+        if self == _ANY:
+            return True  # As for most lists; each job of a page is asked.
         spec = record.spec
         return (
-            self.state in (None, record.state)
+            (self.state is None or record.state in self.states)
             and (self.type_name is None or (spec is not None and spec.type == self.type_name))
             and (self.request_id is None or (spec is not None and spec.request_id == self.request_id))
             and (self.error is None or (record.error or {}).get("type") == self.error)
@@ -91,7 +142,9 @@ class Wanted(NamedTuple):
             and (self.workflow is None or (spec is not None and spec.workflow == self.workflow))
             and (self.group is None or (spec is not None and spec.group == self.group))
             and (self.tag is None or (spec is not None and self.tag in spec.tags))
-            and self._is_in_time(record.finished_ms if self.state in FINISHED else record.created_ms)
+            and (self.worker is None or _last_runner(record) == self.worker)
+            and self._is_in_time(record.finished_ms if self.has_ended else record.created_ms)
+            and (self.sought is None or shows(record, self.sought))
         )
 
     def _is_in_time(self, ms: int | None) -> bool:
@@ -103,44 +156,114 @@ class Wanted(NamedTuple):
         """How many jobs make a page worth an answer: all of a request's jobs, which are few; else one is enough."""
         return limit if self.request_id is not None else 1
 
+    def parts(self) -> "list[Wanted]":
+        """What is asked for one by one, because each of these states of ended jobs has its own index by time."""
+        if not self.or_states or not self.has_ended:
+            return [self]
+        return [self._replace(state=state, or_states=()) for state in self.states]
+
+    def sorted_by(self, order: Order) -> str:
+        """What page.lua sorts the jobs by: its first argument."""
+        if order == "started":
+            return "started"
+        if order == "next":
+            return "ready" if self.states == ("ready",) else "delayed"
+        if self.tag is not None:
+            return f"tag:{self.tag}"
+        # The index of delayed jobs has the times when they fall due, and not those at which they were created.
+        is_own = not self.or_states and self.state in INDEXED and self.state != "delayed"
+        return str(self.state) if is_own else "all"
+
     def arguments(
-        self, after: Cursor | None, limit: int, queues: int, *, oldest_first: bool = False
+        self, after: Cursor | None, limit: int, queues: int, walk: ListWalk = NEWEST_FIRST
     ) -> tuple[str | int, ...]:
         """The arguments of page.lua, for a listing of `queues` queues: with more queues a call checks fewer jobs."""
         score, job_id = after or ("", "")
-        walked = f"tag:{self.tag}" if self.tag is not None else self.state if self.state in INDEXED else "all"
-        state = "" if walked == self.state else self.state or ""
-        times = self.state if self.state in FINISHED else "all"
+        by = self.sorted_by(walk.order)
+        states = "" if self.states == (by,) else ",".join(self.states)
         bounds = ["" if ms is None else ms for ms in (self.after_ms, self.before_ms)]
         error_begin = "" if self.error is None else f'{{"type":{to_json(self.error)}'
+        sought = "" if self.sought is None else folded(self.sought)
+        is_sieved = self.is_sieved(walk.order)
+        most_of_all = MOST_LOOKED_AT if self.sought is None else MOST_SEARCHED
+        most_into = max(FEWEST_LOOKED_AT, most_of_all // max(1, queues)) if is_sieved else limit
+        mark = "" if self.request_id is None else request_mark(self.request_id)
+        # To sort ready jobs, Redis looks at more than the ids.
+        has_ids_alone = mark and by != "ready"
+        most_seen = max(FEWEST_LOOKED_AT, MOST_IDS // max(1, queues)) if has_ids_alone else most_into
+        return (
+            *(by, score, job_id, limit, most_seen, most_into, MOST_RECORD_BYTES, states),
+            *("up" if walk.is_up else "", self._times, *bounds, error_begin, mark),
+            *("1" if walk.with_place else "", states if by in ("all", "started") else "", self.worker or "", sought),
+            *self._early_texts(by),
+        )
+
+    def is_sieved(self, order: Order) -> bool:
+        """Whether page.lua must look into the jobs that it walks over, to tell which of them are wanted."""
+        if self == _ANY:
+            return False
+        by = self.sorted_by(order)
+        is_bounded = self.after_ms is not None or self.before_ms is not None
+        return (
+            self.states not in ((), (by,))
+            or (is_bounded and self._times != by)
+            or any(one is not None for one in (self.error, self.worker, self.sought))
+            or bool(self._early_texts(by))
+        )
+
+    @property
+    def _times(self) -> str:
+        """The index whose scores are the times that after_ms and before_ms are about."""
+        return self.state if self.state is not None and self.has_ended and not self.or_states else "all"
+
+    def _early_texts(self, by: str) -> list[str]:
+        """Texts in the first 2 KB of the spec of every job that is wanted."""
         texts = early_in_spec(self.type_name, self.request_id)
         for name in _IN_SPEC:
             if (value := getattr(self, name)) is not None:
                 texts.append(f'"{name}":{to_json(value)}')
-        is_sieved = bool(state or texts or error_begin or (times != walked and bounds != ["", ""]))
-        most_into = max(FEWEST_LOOKED_AT, MOST_LOOKED_AT // max(1, queues)) if is_sieved else limit
-        most_seen = most_into if self.request_id is None else max(FEWEST_LOOKED_AT, MOST_IDS // max(1, queues))
-        mark = "" if self.request_id is None else request_mark(self.request_id)
-        order = "oldest" if oldest_first else ""
-        return (
-            *(walked or "", score, job_id, limit, most_seen, most_into, MOST_RECORD_BYTES, state),
-            *(order, times or "", *bounds, error_begin, mark, *texts),
-        )
+        if self.tag is not None and by != f"tag:{self.tag}":
+            texts.append(to_json(self.tag))
+        return texts
+
+
+_ANY: Final = Wanted()
+
+
+def _last_runner(record: JobRecord) -> str | None:
+    return record.runner_id or (record.history[-1].runner_id if record.history else None)
 
 
 def page_from(reply: Sequence[Any]) -> ListingPart:
     """page.lua's reply for one queue. Raises ValueError for scores that are no numbers."""
-    found = zip(reply[::2], reply[1::2], strict=True)
-    places = [Cursor(int(float(ms)), shown_text(job_id)) for job_id, ms in found if job_id]
-    return ListingPart(places[1:], places[0]) if reply[0] else ListingPart(places, None)
+    if len(reply) == 1:
+        return ListingPart([], None, is_order_known=False)
+    last_id, last_ms, before, seen, of, *found = reply
+    jobs = [_place(job_id, ms) for job_id, ms in zip(found[::2], found[1::2], strict=True)]
+    return ListingPart(jobs, _place(last_id, last_ms) if last_id else None, (), before, seen, of)
 
 
-def merged(pages: Sequence[ListingPart], limit: int) -> ListingPart:
+def _place(job_id: bytes, ms: bytes) -> Cursor:
+    return Cursor(int(float(ms)), shown_text(job_id))
+
+
+def merged(pages: Sequence[ListingPart], limit: int, *, is_up: bool = False, is_sieved: bool = True) -> ListingPart:
     """The pages of several queues as one page of up to `limit` jobs.
 
-    The page ends at the newest place at which one of `pages` stopped: the queue of that page may have jobs behind the
-    place that are newer than jobs of the other queues.
+    The page ends at the first place at which one of `pages` stopped: the queue of that page may have jobs behind the
+    place that come before jobs of the other queues. is_sieved: False where each job that was looked at is in `pages`:
+    those behind the end count as not looked at.
     """
-    end = max((page.end for page in pages if page.end), default=None)
-    jobs = [job for job in heapq.merge(*[page.jobs for page in pages], reverse=True) if not end or job >= end]
-    return ListingPart(jobs[:limit], jobs[limit - 1] if len(jobs) > limit else end)
+    first = min if is_up else max
+    end = first((page.end for page in pages if page.end), default=None)
+    found = heapq.merge(*[page.jobs for page in pages], reverse=not is_up)
+    jobs = [job for job in found if not end or (job <= end if is_up else job >= end)]
+    seen, kept = sum([page.seen for page in pages]), jobs[:limit]
+    return ListingPart(
+        kept,
+        jobs[limit - 1] if len(jobs) > limit else end,
+        before=sum([page.before for page in pages]),
+        seen=seen if is_sieved else seen - sum([len(page.jobs) for page in pages]) + len(kept),
+        of=sum([page.of for page in pages]),
+        is_order_known=all(page.is_order_known for page in pages),
+    )

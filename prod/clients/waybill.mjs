@@ -460,7 +460,7 @@ export class Waybill {
   }
 
   /**
-   * All jobs that fit (queue, state, type, request_id), the newest first. limit: how many a page holds.
+   * All jobs that fit (queue, state, type, request_id, q, …), in the list's order. limit: how many a page holds.
    * @param {Record<string, any>} filters @returns {AsyncGenerator<Job>}
    */
   async *list(filters = {}) {

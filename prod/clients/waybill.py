@@ -799,7 +799,7 @@ class Waybill(_Client[Job, Object, Objects, None]):
             time.sleep(wait.pause_s(job))
 
     def list(self, **filters: Any) -> Iterator[Job]:
-        """All jobs that fit (queue, state, type, request_id), the newest first. limit: how many a page holds."""
+        """All jobs that fit (queue, state, type, request_id, q, …), in the order of the list. limit: of a page."""
         page: Object = {"next_cursor": None}
         while page:
             page = self._do(_list(filters, page["next_cursor"]), _object_in)

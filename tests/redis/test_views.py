@@ -10,7 +10,7 @@ from lib.jobs.job import NewJob
 from lib.jobs.spec import JobSpec
 from lib.queue.end_record import complete_record, complete_without_result, fail_record
 from lib.queue.end_waiters import EndWaiters
-from lib.queue.listing import MOST_LOOKED_AT, Cursor, ListingPart, Wanted
+from lib.queue.listing import MOST_LOOKED_AT, Cursor, ListingPart, ListWalk, Wanted
 from lib.queue.notes import Notes
 from lib.queue.unreadable import Unreadable
 from lib.queue.upkeep_steps import Retention
@@ -154,15 +154,16 @@ class Pages(RedisCase):
 
     async def test_a_page_goes_on_where_the_last_one_ended_though_that_job_has_another_time_by_now(self) -> None:
         ids = [await self.enqueue(delay_ms=60_000 * number) for number in range(1, 7)]
-        first = await self.job_store.page(["q"], Wanted("delayed"), None, 2)
+        as_due = ListWalk("next")
+        first = await self.job_store.page(["q"], Wanted("delayed"), None, 2, as_due)
         assert first.end is not None
         moved = first.end.job_id
-        for ms, expected in ((1, [*ids[3::-1], moved]), (10**14, ids[3::-1])):
+        for ms, expected in ((10**14, [*ids[2:], moved]), (1, ids[2:])):
             self.client.zadd(self.base + "delayed", {moved: ms})
 
-            page = await self.job_store.page(["q"], Wanted("delayed"), first.end, 10)
+            page = await self.job_store.page(["q"], Wanted("delayed"), first.end, 10, as_due)
 
-            self.assertEqual((ids[4], expected), (moved, [place.job_id for place in page.jobs]))
+            self.assertEqual((ids[1], expected), (moved, [place.job_id for place in page.jobs]))
 
     async def test_jobs_of_several_queues_are_shown_newest_first(self) -> None:
         jobs = [self.job(queue=queue) for queue in ("a", "b", "a", "c", "b")]
@@ -243,7 +244,7 @@ class Pages(RedisCase):
 
         page = await self.job_store.page(["q"], Wanted(None, "small"), None, 50)
 
-        self.assertEqual(ListingPart([], Cursor(3, ids[3])), page)
+        self.assertEqual(ListingPart([], Cursor(3, ids[3]), seen=5, of=8), page)
 
 
 class Trim(RedisCase):

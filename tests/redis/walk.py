@@ -29,9 +29,9 @@ from random import Random
 from typing import Any
 
 from lib.commands import audit
-from lib.ids import JobIds, request_mark
+from lib.ids import JobIds
 from lib.jobs.job import Accepted, NewJob
-from lib.jobs.state import BLOCKED, FINISHED, WAITING, Transition
+from lib.jobs.state import BLOCKED, FINISHED, STATES, WAITING, State, Transition
 from lib.queue.claim_reply import claim_from
 from lib.queue.end_record import (
     EndRecord,
@@ -46,6 +46,7 @@ from lib.queue.end_record import (
 from lib.queue.enqueue_text import accepted_from, new_jobs_text
 from lib.queue.framing import FIELD, PART, RECORD, named
 from lib.queue.keys import TYPES, RedisKeys
+from lib.queue.listing import ListWalk, Order, Wanted, page_from
 from lib.queue.scripts import Scripts, script_paths
 from lib.redis_link.link import RedisLink, open_link
 from lib.redis_link.resp import Argument
@@ -66,6 +67,8 @@ TAGS = ("eu", "us", "order-1")
 WALKED = script_paths().keys() - {"count_call", "name"}
 CALLED_BACK = {(b"done", b"again"), (b"done", b"done"), *((word, word) for word in (b"again", b"gone", b"unknown"))}
 """What callback.lua may answer, and then to the same call once more."""
+ORDERS_OF: dict[State, tuple[Order, ...]] = {"ready": ("next",), "delayed": ("next",), "active": ("started",)}
+"""The orders of a list of this state, beside those of every list."""
 OTHER_CLAIM = {b"rationed": "ration", b"plain": "claim"}
 """What a script that claims answers where the queue wants the other one -> that other one."""
 
@@ -564,11 +567,7 @@ class Walk:
         assert counted == {state: found[state] for state in counted}, f"the census counts {counted}, there are {found}"
         survey = named(await self._call("survey", 100, 60_000, 60_000, 100, 100))
         assert {runner.encode() for runner in self.held} <= set(survey["beats"][::2]), "a runner is not surveyed"
-        index = self._rng.choice(("all", "delayed", BLOCKED, "completed", "dead", "cancelled"))
-        state = "" if index != "all" else self._rng.choice(("", "ready", "active"))
-        order = self._rng.choice(("", "oldest"))
-        mark = self._rng.choice(("", request_mark("request")))
-        await self._call("page", index, "", "", 10, 100, 100, 1 << 20, state, order, "", "", "", "", mark)
+        await self._list_some()
         await self._call("read", *self._some())
         await self._explain_some(found["ready"])
         newest = await self._call("listen", 1)
@@ -579,6 +578,18 @@ class Walk:
         await self._call("observe", runner, next(self._numbers), "wait 1 noop", 1, "lately wait 9", 1)
         await look_at_numbers(self._call, self._client, self._base, self._rng)
         return "nothing"
+
+    async def _list_some(self) -> None:
+        """A list of a state, in any order and of as many jobs as there are, is of the jobs in that state."""
+        state = self._rng.choice(STATES)
+        orders: list[Order] = ["newest", "oldest", *ORDERS_OF.get(state, ())]
+        walk = ListWalk(self._rng.choice(orders), is_back=self._rng.random() < 0.5)
+        request_id = self._rng.choice((None, "request"))
+        arguments = Wanted(state, request_id=request_id).arguments(None, 1000, 1, walk)
+        listed = [place.job_id for place in page_from(await self._call("page", *arguments)).jobs]
+        there = [job_id for job_id, own in self._states.items() if own == state]
+        is_whole = request_id is not None or sorted(listed) == sorted(there)
+        assert is_whole, f"{walk} lists {listed} of those that are {state}: {there}"
 
     async def _explain_some(self, ready: int) -> None:
         """ready: how many jobs are. The place of each of these is known, and fewer than these are before it."""

@@ -378,7 +378,8 @@ class Refusals(BulkCase):
         self.create_many(2)
         other = self.purge({"state": "ready", "limit": 1, "dry_run": True})["next_cursor"]
         known = (
-            "state, type, tag, group, error, before, after, request_id, schedule, by, workflow, limit, cursor, dry_run"
+            "state, type, tag, group, error, before, after, request_id, schedule, by, workflow, worker, "
+            "limit, cursor, dry_run"
         )
         redrive, purge, actions = "/api/queues/default/redrive", "/api/queues/default/purge", "/api/jobs/actions"
         for path, body, pointer, detail in (

@@ -152,7 +152,7 @@ class Operations(LiveCase):
 
         found = [job.id for job in self.waybill.list(queue=self.queue, state="ready", limit=3, type=None)]
 
-        self.assertEqual(taken[::-1], found)
+        self.assertEqual(taken, found)
 
     def test_a_wait_that_is_over_gives_the_job_as_it_is(self) -> None:
         job = self.waybill.enqueue("noop", {}, queue=self.queue, delay_s=600)

@@ -160,6 +160,7 @@ class Successes(Live):
         job = self.create(MAIL)
         done = self.read(job, "?wait=20")
         page = self.ask("listJobs", "?queue=email&state=completed&type=email&limit=200")
+        rows = self.ask("listJobs", "?queue=email&state=completed,dead&q=EMAIL&fields=summary&order=newest&limit=200")
         logs = self.change("readJobLogs", job)
         again = self.change("retryJob", job)
         done_again = self.read(job, "?wait=20")
@@ -167,6 +168,7 @@ class Successes(Live):
 
         self.assertEqual("completed", done["state"])
         self.assertIn(job["id"], [item["id"] for item in page.body["items"]])
+        self.assertIn(job["id"], [item["id"] for item in rows.body["items"]])
         self.assertEqual([200, 200, 204], [logs.status, again.status, deleted.status])
         self.assertEqual(["completed", "completed"], [one["outcome"] for one in done_again["history"]])
 

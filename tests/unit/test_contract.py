@@ -13,7 +13,7 @@ from unittest.mock import Mock
 
 import lib
 from lib import json_text
-from lib.api import event_messages, events, job_search
+from lib.api import event_messages, events, job_filters, job_pages, job_search
 from lib.api.bulk import batch, upload
 from lib.api.queue_pages import MOST_ON_A_PAGE
 from lib.api.routes import AllOperations, routes
@@ -25,7 +25,17 @@ from lib.handlers.webhook import signature, webhook_payload
 from lib.http1.client import url
 from lib.http1.server.limits import Limits
 from lib.ids import JOB_ID, QUEUE_NAME
-from lib.jobs import explanation, failure, masking, queue_settings, registry, request_fields, result, start_limits
+from lib.jobs import (
+    explanation,
+    failure,
+    masking,
+    queue_settings,
+    registry,
+    request_fields,
+    result,
+    start_limits,
+    summary,
+)
 from lib.jobs.backoff import DEFAULT_BACKOFF
 from lib.jobs.graph_reader import MOST_IN_THEN
 from lib.jobs.group import GROUP_NAME
@@ -512,6 +522,12 @@ class Facts(unittest.TestCase):
         self.assertIn(f"{listing.MOST_LOOKED_AT:,} jobs", told)
         self.assertIn(f"{listing.MOST_IDS:,}", told)
         self.assertEqual((0.5, True), (job_search.SEARCH_S, "half a second" in told))
+        self.assertIn(f"when {job_pages.SOUGHT_IN:,} jobs were looked at", told.replace("\n", " "))
+        (sought,) = [one["schema"] for one in CONTRACT.operation("listJobs").parameters if one["name"] == "q"]
+        limits = job_filters.FEWEST_SOUGHT, job_filters.MOST_SOUGHT
+        self.assertEqual(limits, (sought["minLength"], sought["maxLength"]))
+        self.assertEqual(summary.GIST_CHARS, self.properties("JobSummary")["gist"]["maxLength"])
+        self.assertEqual([*listing.ORDERS], CONTRACT.schema("JobOrder")["enum"])
 
     def test_the_limits_of_http(self) -> None:
         limits = Limits()

@@ -2,7 +2,7 @@
 
 import unittest
 
-from lib.api.job_filters import FILTERS, wanted_of_fields, wanted_of_query
+from lib.api.job_filters import FILTERS, order_of_query, usual_order, wanted_of_fields, wanted_of_query
 from lib.errors import InvalidFields
 from lib.queue.listing import Wanted
 
@@ -17,6 +17,7 @@ TEXTS = {
     "schedule": "daily-report",
     "by": f"email-{1:032x}",
     "workflow": f"default-{2:032x}",
+    "worker": "mail-1.4711.a",
 }
 
 
@@ -30,6 +31,42 @@ class Filters(unittest.TestCase):
             self.assertEqual(of_query, of_body)
             self.assertNotEqual(Wanted("dead"), of_query)
         self.assertEqual(len(TEXTS), len({one.field for one in FILTERS.values()}))
+
+    def test_several_states_are_one_list_whatever_their_order(self) -> None:
+        wanted = wanted_of_query({"state": "cancelled,dead,dead"})
+
+        self.assertEqual(("dead", "cancelled"), wanted.states)
+        self.assertEqual(wanted, wanted_of_query({"state": "dead,cancelled"}))
+        self.assertEqual(Wanted("ready"), wanted_of_query({"state": "ready"}))
+        for text in ("dead,", "dead;cancelled", ",", "dead,none", "Dead"):
+            with self.assertRaises(InvalidFields):
+                wanted_of_query({"state": text})
+
+    def test_an_order_fits_its_list_or_is_refused(self) -> None:
+        for state, usual, orders in (
+            ("ready", "next", {"next", "newest", "oldest"}),
+            ("delayed", "next", {"next", "newest", "oldest"}),
+            ("active", "newest", {"started", "newest", "oldest"}),
+            ("dead", "newest", {"newest", "oldest"}),
+            ("ready,delayed", "newest", {"newest", "oldest"}),
+        ):
+            wanted = wanted_of_query({"state": state})
+            self.assertEqual((usual, None), (usual_order(wanted), order_of_query({}, wanted)))
+            for order in ("next", "newest", "oldest", "started", "up"):
+                if order in orders:
+                    self.assertEqual(order, order_of_query({"order": order}, wanted))
+                else:
+                    with self.assertRaises(InvalidFields):
+                        order_of_query({"order": order}, wanted)
+        self.assertEqual("newest", usual_order(wanted_of_query({"state": "delayed", "tag": "eu"})))
+        self.assertEqual("newest", usual_order(wanted_of_query({"state": "ready", "request_id": "r1"})))
+
+    def test_a_text_that_is_sought_has_3_to_200_printable_characters(self) -> None:
+        for text in ("abc", "x" * 200, '"to":"ann', "äöü", "a b"):
+            self.assertEqual(text, wanted_of_query({"q": text}).sought)
+        for text in ("ab", "x" * 201, "a\nb", "a\0bc", "abc\x7f"):
+            with self.assertRaises(InvalidFields):
+                wanted_of_query({"q": text})
 
     def test_times_are_ms(self) -> None:
         self.assertEqual(Wanted(before_ms=1_795_438_188_123), wanted_of_query({"before": TEXTS["before"]}))

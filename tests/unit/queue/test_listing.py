@@ -6,7 +6,7 @@ from random import Random
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobRecord
 from lib.jobs.spec import JobSpec, early_in_spec
-from lib.queue.listing import Cursor, ListingPart, Wanted, merged, page_from
+from lib.queue.listing import Cursor, ListingPart, ListWalk, Order, Wanted, merged, page_from
 from lib.tracing import Trace
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
@@ -56,11 +56,15 @@ class Replies(unittest.TestCase):
     def test_a_last_page_and_one_with_more_behind_it(self) -> None:
         job = [b"q-1", b"1700000000000"]
 
-        self.assertEqual(ListingPart([], None), page_from([b"", b""]))
-        self.assertEqual(ListingPart([Cursor(1_700_000_000_000, "q-1")], None), page_from([b"", b"", *job]))
-        self.assertEqual(
-            ListingPart([Cursor(1_700_000_000_000, "q-1")], Cursor(5, "q-0")), page_from([b"q-0", b"5", *job])
-        )
+        self.assertEqual(ListingPart([], None), page_from([b"", b"", 0, 0, 0]))
+        one = [Cursor(1_700_000_000_000, "q-1")]
+        self.assertEqual(ListingPart(one, None, (), 0, 3, 3), page_from([b"", b"", 0, 3, 3, *job]))
+        self.assertEqual(ListingPart(one, Cursor(5, "q-0"), (), 7, 3, 20), page_from([b"q-0", b"5", 7, 3, 20, *job]))
+
+    def test_a_queue_whose_order_can_not_be_told_makes_the_whole_page_one(self) -> None:
+        unknown = page_from([b"many"])
+
+        self.assertFalse(merged([ListingPart([], None), unknown], 10).is_order_known)
 
 
 class Fits(unittest.TestCase):
@@ -104,17 +108,31 @@ class Fits(unittest.TestCase):
             self.assertFalse(Wanted("dead", group="tenant-4", error="ValueError", after_ms=1).fits(unreadable))
 
     def test_the_index_of_the_state_is_walked_or_that_of_the_tag_and_times_have_the_index_of_the_state(self) -> None:
-        for wanted, walked, state, times in (
-            (Wanted(), "all", "", "all"),
-            (Wanted("dead"), "dead", "", "dead"),
-            (Wanted("delayed"), "delayed", "", "all"),
-            (Wanted("ready"), "all", "ready", "all"),
-            (Wanted("dead", tag="eu"), "tag:eu", "dead", "dead"),
-            (Wanted(tag="eu"), "tag:eu", "", "all"),
-        ):
-            arguments = wanted.arguments(None, 50, 1, oldest_first=True)
+        of_two = ("ready",)
+        rows: list[tuple[Wanted, Order, str, str, str, str]] = [
+            (Wanted(), "newest", "all", "", "", "all"),
+            (Wanted("dead"), "oldest", "dead", "", "up", "dead"),
+            (Wanted("delayed"), "next", "delayed", "", "up", "all"),
+            (Wanted("delayed"), "newest", "all", "delayed", "", "all"),
+            (Wanted("ready"), "oldest", "all", "ready", "up", "all"),
+            (Wanted("ready"), "next", "ready", "", "up", "all"),
+            (Wanted("active", or_states=of_two), "newest", "all", "active,ready", "", "all"),
+            (Wanted("active"), "started", "started", "active", "up", "all"),
+            (Wanted("dead", tag="eu"), "oldest", "tag:eu", "dead", "up", "dead"),
+            (Wanted(tag="eu"), "newest", "tag:eu", "", "", "all"),
+        ]
+        for wanted, order, walked, states, up, times in rows:
+            arguments = wanted.arguments(None, 50, 1, ListWalk(order))
+            back = wanted.arguments(None, 50, 1, ListWalk(order, is_back=True))
 
-            self.assertEqual((walked, state, "oldest", times), (arguments[0], *arguments[7:10]))
+            self.assertEqual((walked, states, up, times), (arguments[0], *arguments[7:10]))
+            self.assertNotEqual(up, back[8])
+
+    def test_of_states_that_have_ended_each_is_asked_for_in_its_own_index(self) -> None:
+        ended, mixed = Wanted("dead", or_states=("cancelled",)), Wanted("dead", or_states=("ready",))
+
+        self.assertEqual([Wanted("dead"), Wanted("cancelled")], ended.parts())
+        self.assertEqual([mixed], mixed.parts())
 
     def test_for_a_request_many_ids_are_looked_at_and_no_more_records_read_than_for_others(self) -> None:
         for wanted, queues, seen, read, mark in (
@@ -139,7 +157,7 @@ class Fits(unittest.TestCase):
             for text in early_in_spec(spec.type, spec.request_id):
                 self.assertIn(text.encode(), head)
         wanted = Wanted(schedule=longest.schedule, group=longest.group, by=longest.by, workflow=longest.workflow)
-        wanted_texts = wanted.arguments(None, 50, 1)[14:]
+        wanted_texts = wanted.arguments(None, 50, 1)[18:]
         self.assertEqual(4, len(wanted_texts))
         for wanted_text in wanted_texts:
             self.assertIn(str(wanted_text).encode(), longest.to_text().encode()[:2048])
