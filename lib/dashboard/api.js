@@ -39,7 +39,8 @@ export class Problem extends Error {
 
 /** An id that whoever greps the logs for `dash-` finds. crypto.randomUUID is missing on plain http. */
 export function newRequestId() {
-  const hex = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const bytes = [...crypto.getRandomValues(new Uint8Array(16))];
+  const hex = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
   return `dash-${hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")}`;
 }
 
@@ -78,7 +79,8 @@ export async function send(method, path, { body, signal, headers = {} } = {}) {
     return reply;
   } catch (fault) {
     if (fault.name === "AbortError") throw fault;
-    const detail = fault.name === "TimeoutError" ? "The server has not answered for 20 s" : "The server can't be reached";
+    const isSlow = fault.name === "TimeoutError";
+    const detail = isSlow ? "The server has not answered for 20 s" : "The server can't be reached";
     throw new Problem(0, { title: "No answer", detail }, fields["X-Request-ID"]);
   }
 }

@@ -11,8 +11,8 @@
 //        }
 //
 //    element has one h1, which gets the focus. params has the variables of the pattern, decoded, and `query`, a
-//    URLSearchParams. The page may also return stop(), called when it is left, and keys: {p: ["pause", () => …]}, which
-//    the help (?) then lists. #/queues/a and #/queues/b are two pages: the first is left before the second is made.
+//    URLSearchParams. The page may also return stop(), called when it is left, and keys: {p: ["pause", () => …]},
+//    which the help (?) then lists. #/queues/a and #/queues/b are two pages: the first is left before the second is made.
 // 2. A row of ROUTES below, and in index.html, for a place of the navigation, its `hidden` taken away.
 // 3. A row in ROUTES of tests/browser/test_pages.py: audit, sizes and complaints are tested by that.
 // New icons are symbols of index.html. Styles of one page go into pages.css.
@@ -93,11 +93,12 @@ class Frame {
   }
   /** Say in the side which Waybill this is. health: as GET /api/health has it. */
   tellHealth(health) {
-    setText(document.getElementById("which"), `Waybill ${health.version} · ${health.redis.name} ${health.redis.version}`);
+    const { version, redis } = health;
+    setText(document.getElementById("which"), `Waybill ${version} · ${redis.name} ${redis.version}`);
   }
-  /** Call read(signal) now; busy_s after its end, if a digest has come since it began; else calm_s after. Never two at a
-   * time, and none while the tab is hidden, frozen, or Redis is away. failed(problem): what to show where the first one
-   * fails; later the old numbers stay. */
+  /** Call read(signal) now; busy_s after its end, if a digest has come since it began; else calm_s after. Never two at
+   * a time, and none while the tab is hidden, frozen, or Redis is away. failed(problem): what to show where the first
+   * one fails; later the old numbers stay. */
   async repeat(read, { busy_s, calm_s = busy_s * 6, failed = () => {} }) {
     let hasRead = false;
     while (!this.signal.aborted) {
@@ -167,7 +168,8 @@ const alone = (title, ...inside) => ({
 
 function missing() {
   const back = h("div", { class: "acts" }, button("Overview", { href: "#/", kind: "tiny" }));
-  return alone("There is no page here", hollow("search", "Nothing is at this address", location.hash.slice(0, 200), back));
+  const told = hollow("search", "Nothing is at this address", location.hash.slice(0, 200), back);
+  return alone("There is no page here", told);
 }
 
 function unloaded() {
@@ -193,7 +195,8 @@ function tellState() {
   if (!document.getElementById("away")) {
     const told = live.name === "redis" ? "Redis does not answer." : "The server does not answer.";
     const text = h("span", {}, h("strong", {}, told), " ", h("span", { id: "away-more" }));
-    banner("away", "dead", text, h("span", { class: "gap" }), button("Try now", { kind: "tiny", on: { click: () => live.hurry() } }));
+    const now = button("Try now", { kind: "tiny", on: { click: () => live.hurry() } });
+    banner("away", "dead", text, h("span", { class: "gap" }), now);
   }
   tellAway();
 }
@@ -205,7 +208,8 @@ function tellAway() {
   const at = new Date(live.heard_ms).toLocaleTimeString("en-GB");
   const means = live.name === "redis" ? " Jobs that run go on; new ones are refused with 503." : "";
   const next = Math.max(0, Math.ceil((tries_at_ms - Date.now()) / 1000));
-  setText(place, `What you see is from ${at}, ${seconds((Date.now() - live.heard_ms) / 1000)} ago.${means} Trying again in ${next} s.`);
+  const age = seconds(Math.round((Date.now() - live.heard_ms) / 1000));
+  setText(place, `What you see is from ${at}, ${age} ago.${means} Trying again in ${next} s.`);
 }
 
 function tellTimes() {
@@ -297,7 +301,9 @@ async function start() {
     const reload = button("Reload", { kind: "tiny", on: { click: () => location.reload() } });
     banner("upgraded", "active", h("span", {}, "Waybill was upgraded."), h("span", { class: "gap" }), reload);
   });
-  news.addEventListener("waiting", ({ detail }) => banner("busy", "retried", `Too many requests: waiting for ${detail} s.`));
+  news.addEventListener("waiting", ({ detail }) => {
+    banner("busy", "retried", `Too many requests: waiting for ${detail} s.`);
+  });
   news.addEventListener("going-on", () => banner("busy"));
   setInterval(tellTimes, 1000);
   addEventListener("hashchange", () => caller && route());
@@ -306,7 +312,8 @@ async function start() {
       caller = await signIn(signedOut);
       break;
     } catch (problem) {
-      banner("away", "dead", h("span", {}, h("strong", {}, "The server does not answer."), ` ${problem.sentence} Trying again.`));
+      const told = h("strong", {}, "The server does not answer.");
+      banner("away", "dead", h("span", {}, told, ` ${problem.sentence} Trying again.`));
       await pause(2000);
     }
   }

@@ -9,7 +9,8 @@ export function spark(values, { label, kind = "", height = 28, width = 120, top 
   const line = values.map((value, at) => `${at ? "L" : "M"}${x(at)} ${y(value)}`).join("");
   const size = { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", width, height };
   const area = svg("path", { class: `area ${kind}`, d: `${line}V${height}H0Z` });
-  return svg("svg", { ...size, role: "img", "aria-label": label }, area, svg("path", { class: `line ${kind}`, d: line }));
+  const stroke = svg("path", { class: `line ${kind}`, d: line });
+  return svg("svg", { ...size, role: "img", "aria-label": label }, area, stroke);
 }
 
 const ROUND = [1, 1.2, 1.6, 2, 3, 4, 6, 8, 10];
@@ -25,9 +26,9 @@ const SPACE = 18;
 const BAND = 46;
 const HEIGHT = 168;
 
-/** Columns over time. above, below: [{name, values}], stacked; those below have an axis of their own, so that few failures
- * are seen beside many successes. times: the words under the columns. say(at): the sentence for one column, say(null) for
- * all. The mouse and the arrow keys read a column. Returns {element, update(series)}. */
+/** Columns over time, of {above, below, times, say}. above, below: [{name, values}], stacked; those below have an axis
+ * of their own, so that few failures are seen beside many successes. times: the words under the columns. say(at): the
+ * sentence for one column, say(null) for all. The mouse and the arrow keys read a column. */
 export class Columns {
   constructor(series) {
     const size = { width: "100%", height: HEIGHT + SPACE + BAND + BOTTOM };
@@ -129,7 +130,3 @@ export function mix(counts, label) {
   const size = { viewBox: "0 0 100 6", preserveAspectRatio: "none", width: "100%", height: 6 };
   return svg("svg", { class: "mix", ...size, role: "img", "aria-label": label }, parts);
 }
-
-/** "12 completed · 3 retried · 0 dead" of {completed: 12, …}. */
-export const tally = (counts, between = " · ") =>
-  Object.entries(counts).map(([name, n]) => `${number(n)} ${name}`).join(between);

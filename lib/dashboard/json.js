@@ -1,5 +1,5 @@
-// JSON that keeps each number as it was written, and JSON as a tree that folds. The tree is made as it is opened, so that
-// a megabyte costs what is seen of it.
+// JSON that keeps each number as it was written, and JSON as a tree that folds. The tree is made as it is opened, so
+// that a megabyte costs what is seen of it.
 //
 //   parse('{"id":90071992547409931}')     JSON.stringify gives the same digits back; JSON.parse would end in …930
 
@@ -74,6 +74,7 @@ function textLeaf(value) {
     shown.replaceChildren(...[].concat(visible(JSON.stringify(value))));
     event.target.remove();
   };
-  const all = h("button", { class: "button tiny", type: "button", on: { click } }, `all ${number(value.length)} characters`);
+  const words = `all ${number(value.length)} characters`;
+  const all = h("button", { class: "button tiny", type: "button", on: { click } }, words);
   return h("span", {}, shown, " ", all);
 }

@@ -1,5 +1,5 @@
-// Keys: of the frame, of the page that is shown, and of its rows. None works while a field has the focus, or with Control,
-// Alt or Meta; single letters can be switched off in the help (WCAG 2.1.4).
+// Keys: of the frame, of the page that is shown, and of its rows. None works while a field has the focus, or with
+// Control, Alt or Meta; single letters can be switched off in the help (WCAG 2.1.4).
 //
 // A table of keys: {t: ["light or dark", act, isThere?]}. `g` and the first letter of a place goes there.
 

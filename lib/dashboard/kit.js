@@ -2,8 +2,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element: h("a", {href: "#/jobs", on: {click}}, "Jobs"). props are attributes, `on` listeners by event; true sets an
- * empty attribute, null and false leave it out. Children: nodes, texts, lists of them; null and false are left out. */
+/** An element: h("a", {href: "#/jobs", on: {click}}, "Jobs"). props are attributes, `on` listeners by event; true sets
+ * an empty attribute, null and false leave it out. Children: nodes, texts, lists of them; null and false: none. */
 export function h(tag, props, ...children) {
   return fill(document.createElement(tag), props, children);
 }
@@ -60,8 +60,11 @@ export function trouble(problem) {
 }
 
 // Characters that are not seen, or that turn what follows round: a name must not look like another one.
-const HIDDEN =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]/u;
+const HIDDEN = new RegExp(
+  "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200b-\\u200f\\u2028-\\u202e" +
+    "\\u2060-\\u2069\\ufeff\\ufff9-\\ufffb\\ud800-\\udfff]",
+  "u",
+);
 
 /** Text that somebody else wrote, with what is hidden in it made to be seen. */
 export function visible(text) {
@@ -90,7 +93,7 @@ export function copier(source, text = () => source.textContent) {
 /** A text as one word of a POSIX shell. */
 export const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** Show an element in a <dialog>. Closes by Escape, by a button of <form method=dialog>, and by `close` of the dialog. */
+/** Show elements in a <dialog>. It is closed by Escape and by its `close`, and then thrown away. */
 export function showDialog(label, ...content) {
   const dialog = h("dialog", { "aria-label": label }, h("div", { class: "sheet" }, content));
   dialog.addEventListener("close", () => dialog.remove());
@@ -121,8 +124,8 @@ export function seconds(s) {
   return `${Math.round(s / 86_400)} d`;
 }
 
-// Times: in the reader's zone, with UTC in the title. A clock of the reader's that is off does not make ages wrong: they
-// are counted by the server's `Date`, once the two are apart by more than Date's own second and a slow answer.
+// Times: in the reader's zone, with UTC in the title. A clock of the reader's that is off by more than half a minute
+// does not make ages wrong: they are counted by the server's `Date` then.
 let skew_ms = 0;
 export function learnTime(serverDate) {
   const apart_ms = Date.parse(serverDate) - Date.now();

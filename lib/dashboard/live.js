@@ -5,9 +5,10 @@
 //   live.addEventListener("queues" | "state" | "upgraded", …)
 //   live.state               {word: "Live", kind: "good", since_ms, tries_at_ms}
 //
-// EventSource can't send a key: so fetch, and a parser. A browser opens six connections to a host, and a stream holds one:
-// a tab that is hidden lets go of it. Where the server has 100 readers already, or knows no digests, all queues are read
-// every 5 s, counted from the last answer. While Redis or the server is away /readyz is asked until it is back.
+// EventSource can't send a key: so fetch, and a parser. A browser opens six connections to a host, and a stream holds
+// one: a tab that is hidden lets go of it. Where the server has 100 readers already, or knows no digests, all queues
+// are read every 5 s, counted from the last answer. While Redis or the server is away /readyz is asked until it is
+// back.
 
 import { get, pause, Problem, problemOf, send } from "./api.js";
 
@@ -72,8 +73,8 @@ export async function follow(path, parser, signal) {
   }
 }
 
-/** Keep following one stream, such as api/events?job=…, until the signal is aborted. heard(message) gets `reset` too: read
- * all anew. Pages of one job or one request use it; the overview has `Live`. */
+/** Keep following one stream, such as api/events?job=…, until the signal is aborted. heard(message) gets `reset` too:
+ * read all anew. For one job or one request; queues are in `Live`. */
 export async function keepFollowing(path, heard, signal) {
   const parser = new EventParser(heard);
   for (let failures = 0; !signal.aborted; ) {
@@ -86,6 +87,12 @@ export async function keepFollowing(path, heard, signal) {
     parser.rest = "";
     await pause(Math.min(parser.retry_ms * 2 ** Math.min(failures, 4), 30_000), signal).catch(() => {});
   }
+}
+
+/** How long the oldest ready job of a queue has waited by now, in seconds; null where none waits. */
+export function oldestAge_s(queue) {
+  const { oldest_ready_age_s: age_s, taken_ms } = queue;
+  return age_s == null ? null : age_s + (taken_ms ? (Date.now() - taken_ms) / 1000 : 0);
 }
 
 const STATES = {

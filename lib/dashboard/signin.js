@@ -1,5 +1,6 @@
-// Whose key it is, and the key's way from tab to tab. The key lies in sessionStorage: each tab forgets it when it closes. A
-// new tab asks the others of this origin for it over a BroadcastChannel. It is never in an address, a cookie or a log.
+// Whose key it is, and the key's way from tab to tab. The key lies in sessionStorage: each tab forgets it when it
+// closes. A new tab asks the others of this origin for it over a BroadcastChannel. It is never in an address, a cookie
+// or a log.
 
 import { get, hasKey, news, setKey } from "./api.js";
 import { button, h, setText, showDialog } from "./kit.js";
@@ -9,13 +10,15 @@ const NAME = PATH === "/" ? "waybill-key" : `waybill-key ${PATH}`; // Below a pr
 const ANSWER_MS = 200;
 const channel = new BroadcastChannel(NAME);
 
-let isAsking = false;
-let onChange = () => {};
+let isAsking = false; // GET /api/caller is under way: its 401 is no news.
+let isOpen = false; // The dialog.
+let onSignOut = null;
 
-/** The caller that GET /api/caller names, {name, scope, expires_at, asks_for_key}: at once, with the key of another tab, or
- * when somebody has signed in. changed() is called when another key, or none, is used from then on. */
-export async function signIn(changed) {
-  onChange = changed;
+/** The caller that GET /api/caller names, {name, scope, expires_at, asks_for_key}: at once, with the key of another
+ * tab, or when somebody has signed in. signedOut() is called when the key is gone, here or in another tab, or is
+ * refused. */
+export async function signIn(signedOut) {
+  onSignOut = signedOut;
   setKey(sessionStorage.getItem(NAME));
   return (await caller()) ?? (await fromOtherTab()) ?? ask("This Waybill asks for a key.");
 }
@@ -24,25 +27,26 @@ export async function signIn(changed) {
 export function signOut() {
   channel.postMessage({ kind: "out" });
   forget();
-  onChange("out");
+  onSignOut();
 }
 
 /** Ask for a key again, after a sign-out. */
 export const signInAgain = () => ask("You are signed out, in all tabs.");
 
 channel.addEventListener("message", ({ data }) => {
-  if (data.kind === "ask" && hasKey() && !isAsking) channel.postMessage({ kind: "key", key: sessionStorage.getItem(NAME) });
+  const key = sessionStorage.getItem(NAME);
+  if (data.kind === "ask" && key) channel.postMessage({ kind: "key", key });
   if (data.kind === "out" && hasKey()) {
     forget();
-    onChange("out");
+    onSignOut();
   }
 });
 
 news.addEventListener("signed-out", () => {
-  if (isAsking || !onChange) return;
+  if (isAsking || isOpen || !onSignOut) return;
   if (hasKey()) channel.postMessage({ kind: "out" });
   forget();
-  onChange("refused");
+  onSignOut();
 });
 
 function forget() {
@@ -95,6 +99,7 @@ function ask(why) {
     h("label", { for: "key" }, "Key"), input, h("p", { class: "hint", id: "key-hint" }, hint));
   const form = h("form", { class: "form" }, field, told, h("div", { class: "acts" }, enter));
   const about = `${why} It stays in this browser's open tabs, and is forgotten when the last one closes.`;
+  isOpen = true;
   const dialog = showDialog("Sign in", h("h2", {}, "Sign in with a key"), h("p", { class: "soft" }, about), form);
   dialog.addEventListener("cancel", (event) => event.preventDefault());
   return new Promise((resolve) => {
@@ -104,6 +109,7 @@ function ask(why) {
       const found = await use(input.value.trim()).catch((problem) => problem);
       enter.disabled = false;
       if (found && !(found instanceof Error)) {
+        isOpen = false;
         resolve(found);
         dialog.close();
         return;

@@ -1,0 +1,167 @@
+// The lists of the overview: queues with the worst first, what fails, and what has run longest.
+
+import { spark } from "../charts.js";
+import { h, hollow, icon, now_ms, number, plural, seconds, setText, short, visible, when } from "../kit.js";
+import { oldestAge_s } from "../live.js";
+
+const AMBER_S = 60;
+const RED_S = 600;
+const HEAD = [
+  ["Queue"], ["30 min", "wide-only extra"], ["Ready", "n"], ["Active", "n wide-only"], ["Delayed", "n wide-only"],
+  ["Dead", "n"], ["Oldest", "n"], ["Per min", "n wide-only"], ["Wait p95", "n wide-only"], ["Run p95", "n wide-only"],
+];
+const BADGES = { unserved: ["dead", "warn", "no worker"], paused: ["retried", "pause", "paused"] };
+
+/** The table of queues. Rows stay where they are while the pointer is over them; their numbers change in place. */
+export class Queues {
+  constructor(frame) {
+    this.frame = frame;
+    this.rows = new Map();
+    this.note = h("span", { class: "small faint" });
+    this.body = h("tbody", {});
+    const head = HEAD.map(([label, kind]) => h("th", { scope: "col", class: kind }, label));
+    this.table = h("table", { class: "cards stats queues" }, h("thead", {}, h("tr", {}, head)), this.body);
+    const all = more(frame, "#/queues", "All queues");
+    this.element = h("section", { class: "panel", "aria-label": "Queues" },
+      h("header", {}, h("h2", {}, "Queues"), this.note, all), h("div", { class: "scroll" }, this.table));
+  }
+
+  show({ items, total, lately }) {
+    const some = total > items.length ? `${number(items.length)} of ` : "";
+    setText(this.note, `${some}${number(total)}, in trouble first`);
+    const of = new Map(lately.map((one) => [one.queue, one]));
+    const names = new Set(items.map((queue) => queue.name));
+    for (const name of [...this.rows.keys()].filter((one) => !names.has(one))) this._remove(name);
+    for (const queue of items) this._row(queue.name).learn(queue, of.get(queue.name));
+    if (this.table.matches(":hover, :focus-within") && this.body.childElementCount === items.length) return;
+    items.forEach(({ name }, at) => {
+      const row = this._row(name).element;
+      if (this.body.children[at] !== row) this.body.insertBefore(row, this.body.children[at] ?? null);
+    });
+  }
+
+  /** What the stream says of the queues that are shown. */
+  update(queues) {
+    for (const [name, row] of this.rows) row.update(queues.get(name) ?? row.queue);
+  }
+
+  _row(name) {
+    if (!this.rows.has(name)) this.rows.set(name, new QueueRow(this.frame, name));
+    return this.rows.get(name);
+  }
+  _remove(name) {
+    this.rows.get(name).element.remove();
+    this.rows.delete(name);
+  }
+}
+
+class QueueRow {
+  constructor(frame, name) {
+    this.badge = h("span", {});
+    this.line = h("td", { class: "wide-only extra" });
+    const cell = (label, kind = "") => h("td", { class: `n ${kind}`, "data-label": label });
+    this.cells = {
+      ready: cell("ready"), active: cell("active", "wide-only"), delayed: cell("delayed", "wide-only"),
+      dead: cell("dead"), oldest: cell("oldest"), rate: cell("a minute", "wide-only"),
+      wait: cell("wait p95", "wide-only"), run: cell("run p95", "wide-only"),
+    };
+    const link = frame.link(`#/queues/${name}`, {}, h("strong", {}, name));
+    const title = h("td", { class: "full name" }, link, this.badge);
+    this.element = h("tr", { class: "go" }, title, this.line, Object.values(this.cells));
+  }
+
+  learn(queue, lately) {
+    this.queue = { ...queue, taken_ms: Date.now() };
+    const [kind, glyph, word] = BADGES[queue.trouble?.code] ?? [];
+    this.badge.replaceChildren(...(kind ? [h("span", { class: `state pill ${kind}` }, icon(glyph), word)] : []));
+    if (lately) this._lately(queue.name, lately);
+    this.update(this.queue);
+  }
+
+  _lately(name, { completed, wait_p95_s, run_p95_s }) {
+    const isQuiet = !completed.some(Boolean);
+    const label = `${name}: completed a minute, last half hour; most: ${number(Math.max(...completed))}`;
+    const size = { kind: isQuiet ? "quiet" : "", height: 20, width: 72, top: Math.max(...completed, 4) };
+    this.line.replaceChildren(spark(completed, { label, ...size }));
+    setText(this.cells.wait, seconds(wait_p95_s));
+    setText(this.cells.run, seconds(run_p95_s));
+  }
+
+  update(queue) {
+    const { counts, per_minute } = queue;
+    for (const name of ["ready", "active", "delayed"]) this._set(name, short(counts[name]), counts[name] ? "" : "zero");
+    this._set("dead", short(counts.dead), counts.dead ? "dead" : "zero");
+    this._set("rate", short(per_minute.completed), per_minute.completed ? "" : "zero");
+    const age_s = oldestAge_s(queue);
+    const colour = age_s > RED_S ? "dead" : age_s > AMBER_S ? "retried" : age_s == null ? "zero" : "";
+    this._set("oldest", seconds(age_s), colour);
+  }
+
+  _set(name, text, colour) {
+    const cell = this.cells[name];
+    setText(cell, text);
+    for (const one of ["zero", "dead", "retried"]) cell.classList.toggle(one, one === colour);
+  }
+}
+
+/** Kinds of errors of the last hour, worst first. */
+export class Failing {
+  constructor(frame) {
+    this.frame = frame;
+    this.list = h("ul", { class: "list" });
+    this.element = h("section", { class: "panel", "aria-label": "Failing, last hour" },
+      h("header", {}, h("h2", {}, "Failing, last hour")), this.list);
+  }
+
+  show({ items, left_out }) {
+    const text = JSON.stringify(items);
+    if (text === this.text) return;
+    this.text = text;
+    const rest = left_out ? [h("li", { class: "small faint" }, `and ${plural(left_out, "kind")} more`)] : [];
+    const none = h("li", {}, hollow("completed", "Nothing failed", null));
+    this.list.replaceChildren(...(items.length ? items.map((one) => this._item(one)) : [none]), ...rest);
+  }
+
+  _item({ type, message, dead, retried, queue, job_type, last_at }) {
+    const search = `#/jobs?${new URLSearchParams({ queue, type: job_type, error: type })}`;
+    const place = job_type === queue ? queue : `${job_type} in ${queue}`;
+    const died = h("span", { class: dead ? "dead" : "" }, `${number(dead)} dead`);
+    const counts = [died, ` · ${number(retried)} retried · `];
+    return h("li", { class: this.frame.has("#/jobs") ? "go" : "" }, h("div", { class: "err" },
+      this.frame.link(search, {}, h("h3", { class: "cut" }, visible(type))),
+      h("p", { class: "soft small cut", title: message }, visible(message)),
+      h("p", { class: "small faint" }, counts, place, " · ", when(last_at))));
+  }
+}
+
+/** The five jobs that have run longest. */
+export class Running {
+  constructor(frame) {
+    this.frame = frame;
+    this.list = h("ul", { class: "list runs-list" });
+    const workers = more(frame, "#/workers", "Workers");
+    this.element = h("section", { class: "panel", "aria-label": "Running longest" },
+      h("header", {}, h("h2", {}, "Running longest"), workers), this.list);
+  }
+
+  show(jobs) {
+    const none = h("li", {}, hollow("ready", "Nothing runs", null));
+    this.list.replaceChildren(...(jobs.length ? jobs.map((job) => this._item(job)) : [none]));
+  }
+
+  _item(job) {
+    const worker = /^(.*)\.(\d+)\.[0-9a-f]+$/.exec(job.worker_id ?? "");
+    const place = worker ? ` on ${worker[1]} · ${worker[2]}` : "";
+    const type = h("strong", {}, visible(job.type ?? job.queue));
+    const name = h("span", { class: "cut" }, type, h("span", { class: "faint" }, place));
+    const took = seconds(Math.max(0, now_ms() - Date.parse(job.started_at)) / 1000);
+    const glyph = h("span", { class: "active" }, icon("active", "spin"));
+    const age = h("span", { class: "num soft" }, took);
+    return h("li", {}, this.frame.link(`#/jobs/${job.id}`, { class: "run" }, glyph, name, age));
+  }
+}
+
+/** A link in a panel's head to the page that has all; nothing where there is no such page. */
+function more(frame, hash, label) {
+  return frame.has(hash) && h("div", { class: "acts" }, frame.link(hash, { class: "button bare tiny" }, label));
+}

@@ -1,0 +1,48 @@
+// The verdict: what needs somebody, from the warnings of /api/health and the troubles of queues.
+//
+//   thingsOf(health, queues)  ->  [{kind: "dead", title: "Nobody serves the queue reports", text: "128 …", queue}]
+
+import { counted, day, number, plural } from "../kit.js";
+
+/** Trouble's code -> how bad it is (dead: red, retried: amber), and its title. */
+const TROUBLES = {
+  unserved: ["dead", (queue) => `Nobody serves the queue ${queue}`],
+  dying: ["dead", (queue) => `Jobs of ${queue} die`],
+  failing: ["retried", (queue) => `Attempts of ${queue} fail`],
+  backlog: ["retried", (queue) => `${queue} falls behind`],
+  paused: ["retried", (queue) => `${queue} is paused`],
+};
+
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+export function thingsOf(health, queues) {
+  const told = new Set(health.warnings.filter((one) => one.code === "queue_unserved").map((one) => one.queue));
+  const warnings = health.warnings.map(({ severity, text, what_to_do, queue, since }) => ({
+    kind: severity === "error" ? "dead" : "retried",
+    title: capital(text),
+    text: `${capital(what_to_do)}.${since ? ` Since ${day(since)}.` : ""}`,
+    queue,
+  }));
+  const troubled = queues
+    .filter(({ name, trouble }) => trouble && !(trouble.code === "unserved" && told.has(name)))
+    .map(({ name, trouble }) => {
+      const [kind, title] = TROUBLES[trouble.code] ?? ["retried", (queue) => `Something is wrong with ${queue}`];
+      return { kind, title: title(name), text: `${capital(trouble.text)}.`, queue: name };
+    });
+  return [...warnings, ...troubled].sort((a, b) => a.kind.localeCompare(b.kind)); // "dead" < "retried": red first.
+}
+
+export function heading(things) {
+  return things.length ? `${counted(things.length, "thing needs", "things need")} you` : "Nothing needs you";
+}
+
+/** The sentence below: what goes on beside. */
+export function remainder(things, health, page, active) {
+  const troubled = page.items.filter((queue) => queue.trouble).length;
+  const fine = troubled
+    ? `${number(page.total - troubled)} of ${plural(page.total, "queue")} keep up`
+    : page.total === 1 ? "the one queue keeps up" : `all ${number(page.total)} queues keep up`;
+  const queues = page.total ? fine : "no queue yet";
+  const runs = [plural(health.workers ?? 0, "worker"), `${plural(active, "job")} in hand`, queues];
+  return `${things.length ? "Everything else runs" : "All runs"}: ${runs.join(", ")}.`;
+}
