@@ -1,6 +1,6 @@
 # Waybill: what a developer types; `make` alone lists it. The work is done by prod/local, which needs Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint bench faults fuzz machines clients clean
+.PHONY: help run demo test browser lint bench faults fuzz machines clients clean
 
 # Each python is run, not looked up: pyenv has a shim even for a Python that is not installed.
 FIND = for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -19,6 +19,9 @@ demo: ## show a mail on its way from curl to the outbox, with its log lines; lea
 
 test: ## run all tests, on Redis servers of their own (a part: make test ONLY="unit redis.test_claim")
 	$(LOCAL) test $(ONLY)
+
+browser: ## install Chromium (Debian) for the tests of the dashboard, which are skipped without it
+	$(LOCAL) browser
 
 lint: ## run ruff and mypy --strict
 	$(LOCAL) lint

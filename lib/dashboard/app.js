@@ -12,7 +12,7 @@
 //
 //    element has one h1, which gets the focus. params has the variables of the pattern, decoded, and `query`, a
 //    URLSearchParams. The page may also return stop(), called when it is left, and keys: {p: ["pause", () => …]},
-//    which the help (?) then lists. #/queues/a and #/queues/b are two pages: the first is left before the second is made.
+//    which the help (?) then lists. #/queues/a and #/queues/b are two pages: the first is left before the other comes.
 // 2. A row of ROUTES below, and in index.html, for a place of the navigation, its `hidden` taken away.
 // 3. A row in ROUTES of tests/browser/test_pages.py: audit, sizes and complaints are tested by that.
 // New icons are symbols of index.html. Styles of one page go into pages.css.
@@ -27,7 +27,8 @@
 //    frame.go("#/…")           go there
 
 import { news, pause } from "./api.js";
-import { button, h, hollow, icon, number, seconds, setText, showDialog, sum, tellTime } from "./kit.js";
+import { banner, setTheme, tellCaller, tellDead, tellOf, turnTheme } from "./bar.js";
+import { button, h, hollow } from "./kit.js";
 import { showHelp, takeKeys } from "./keys.js";
 import { Live } from "./live.js";
 import { signIn, signInAgain, signOut } from "./signin.js";
@@ -90,11 +91,6 @@ class Frame {
   }
   title(text) {
     document.title = `${text} · Waybill`;
-  }
-  /** Say in the side which Waybill this is. health: as GET /api/health has it. */
-  tellHealth(health) {
-    const { version, redis } = health;
-    setText(document.getElementById("which"), `Waybill ${version} · ${redis.name} ${redis.version}`);
   }
   /** Call read(signal) now; busy_s after its end, if a digest has come since it began; else calm_s after. Never two at
    * a time, and none while the tab is hidden, frozen, or Redis is away. failed(problem): what to show where the first
@@ -178,73 +174,6 @@ function unloaded() {
   return alone("This page did not load", hollow("warn", "Something is missing", why, again));
 }
 
-// The bar at the top, and banners above it.
-
-function banner(id, kind, ...content) {
-  document.getElementById(id)?.remove();
-  if (!content.length) return;
-  const glyph = h("span", { class: kind }, icon(kind === "dead" ? "away" : "info"));
-  document.getElementById("banners").append(h("div", { class: "banner", id, role: "alert" }, glyph, content));
-}
-
-function tellState() {
-  const { word, kind } = live.state;
-  setText(document.getElementById("live"), word);
-  document.getElementById("dot").className = `dot ${kind}`;
-  if (!live.isAway) return banner("away");
-  if (!document.getElementById("away")) {
-    const told = live.name === "redis" ? "Redis does not answer." : "The server does not answer.";
-    const text = h("span", {}, h("strong", {}, told), " ", h("span", { id: "away-more" }));
-    const now = button("Try now", { kind: "tiny", on: { click: () => live.hurry() } });
-    banner("away", "dead", text, h("span", { class: "gap" }), now);
-  }
-  tellAway();
-}
-
-function tellAway() {
-  const place = document.getElementById("away-more");
-  if (!place) return;
-  const { tries_at_ms } = live.state;
-  const at = new Date(live.heard_ms).toLocaleTimeString("en-GB");
-  const means = live.name === "redis" ? " Jobs that run go on; new ones are refused with 503." : "";
-  const next = Math.max(0, Math.ceil((tries_at_ms - Date.now()) / 1000));
-  const age = seconds(Math.round((Date.now() - live.heard_ms) / 1000));
-  setText(place, `What you see is from ${at}, ${age} ago.${means} Trying again in ${next} s.`);
-}
-
-function tellTimes() {
-  tellTime();
-  tellAway();
-  const age_s = Math.round((Date.now() - live.heard_ms) / 1000);
-  setText(document.getElementById("heard"), live.name === "live" || live.name === "polling" ? `· ${age_s} s ago` : "");
-}
-
-function tellDead() {
-  const link = document.querySelector('.places a[href="#/jobs"]');
-  const dead = sum([...live.queues.values()].map((queue) => queue.counts.dead));
-  link.querySelector(".count")?.remove();
-  if (dead) link.append(h("span", { class: "count hot num", title: `${number(dead)} dead jobs` }, number(dead)));
-}
-
-function tellCaller() {
-  const who = caller.asks_for_key ? `${caller.name} · ${caller.scope} key` : "No key is asked for";
-  const out = caller.asks_for_key && button("Sign out", { kind: "tiny", on: { click: signOut } });
-  const which = h("span", { class: "num", id: "which" }, live.version ? `Waybill ${live.version}` : "Waybill");
-  document.getElementById("foot").replaceChildren(h("span", {}, who), which, ...(out ? [out] : []));
-}
-
-// Light or dark, as the reader's system has it until they say otherwise.
-
-function setTheme(theme) {
-  if (theme) document.documentElement.dataset.theme = theme;
-}
-function turnTheme() {
-  const now = document.documentElement.dataset.theme;
-  const isDark = now ? now === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  localStorage.setItem("waybill-theme", isDark ? "light" : "dark");
-  setTheme(isDark ? "light" : "dark");
-}
-
 function search(event) {
   event.preventDefault();
   const text = event.target.elements.find.value.trim();
@@ -266,7 +195,7 @@ async function signedOut() {
 }
 
 function begin() {
-  tellCaller();
+  tellCaller(caller, signOut);
   live.start();
   route();
 }
@@ -286,7 +215,8 @@ function help() {
 }
 
 async function start() {
-  setTheme(localStorage.getItem("waybill-theme"));
+  setTheme();
+  tellOf(live);
   document.getElementById("theme").addEventListener("click", turnTheme);
   document.getElementById("help").addEventListener("click", help);
   document.getElementById("finder").addEventListener("submit", search);
@@ -295,17 +225,10 @@ async function start() {
     main.focus();
   });
   takeKeys(frameKeys, () => shown?.keys ?? {}, places);
-  live.addEventListener("state", tellState);
-  live.addEventListener("queues", tellDead);
-  live.addEventListener("upgraded", () => {
-    const reload = button("Reload", { kind: "tiny", on: { click: () => location.reload() } });
-    banner("upgraded", "active", h("span", {}, "Waybill was upgraded."), h("span", { class: "gap" }), reload);
-  });
   news.addEventListener("waiting", ({ detail }) => {
     banner("busy", "retried", `Too many requests: waiting for ${detail} s.`);
   });
   news.addEventListener("going-on", () => banner("busy"));
-  setInterval(tellTimes, 1000);
   addEventListener("hashchange", () => caller && route());
   for (;;) {
     try {

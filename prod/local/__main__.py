@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from prod.local import ROOT, LocalError, demo, environments, redis_server, run
+from prod.local import ROOT, LocalError, chromium, demo, environments, redis_server, run
 
 CHECKED = ("server.py", "worker.py", "lib", "tests", "prod/local", "prod/clients")
 LINTERS = (
@@ -71,6 +71,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "machines": machines,
     "clients": clients,
     "lint": lint,
+    "browser": chromium.main,
 }
 
 

@@ -45,6 +45,7 @@ def target(operation: Operation) -> str:
     path = path.replace("{schedule}", "email").replace("{key}", NO_CALLBACK.text)
     path = path.replace("{group}", "tenant-42").replace("{workflow_id}", NO_JOB)
     path = path.replace("{request_id}", "nobody")
+    path = path.replace("/pages/{file}", "/pages/overview.js").replace("{file}", "app.js")
     return path + ("?for_s=0.1" if operation.id == "readEvents" else "")
 
 

@@ -1,9 +1,12 @@
-// #/: what needs somebody, and how it goes. Read anew when something has changed, at most every 5 s (numbers of minutes:
-// 10 s). Counts of queues come by the digest, as they change.
+// #/: what needs somebody, and how it goes. Read anew when something has changed, at most every 5 s (numbers of
+// minutes: 10 s). Counts of queues come by the digest, as they change.
 
 import { get } from "../api.js";
+import { tellHealth } from "../bar.js";
 import { spark } from "../charts.js";
-import { button, clock, copier, ghosts, h, hollow, icon, number, plural, seconds, setText, sum, trouble } from "../kit.js";
+import {
+  button, clock, copier, ghosts, h, hollow, icon, number, plural, seconds, setText, sum, trouble,
+} from "../kit.js";
 import { oldestAge_s } from "../live.js";
 import { Failing, Queues, Running } from "./overview_lists.js";
 import { Throughput } from "./throughput.js";
@@ -51,7 +54,7 @@ class Overview {
       get(`api/queues?sort=trouble&limit=${QUEUES_SHOWN}&lately=true`, { signal }),
       get("api/jobs?state=active&order=started&limit=5&fields=summary", { signal }),
     ]);
-    this.frame.tellHealth(health);
+    tellHealth(health);
     this.page = queues;
     this._tellThings(health);
     this.queues.show(queues);

@@ -1,0 +1,93 @@
+// What stands around each page: the state of the link, banners, who looks, the number of dead jobs, light or dark.
+
+import { button, h, icon, number, seconds, setText, sum, tellTime } from "./kit.js";
+
+let live = null;
+
+/** Tell from now on what `source`, a Live, says of the link. */
+export function tellOf(source) {
+  live = source;
+  live.addEventListener("state", tellState);
+  live.addEventListener("queues", tellDead);
+  live.addEventListener("upgraded", () => {
+    const reload = button("Reload", { kind: "tiny", on: { click: () => location.reload() } });
+    banner("upgraded", "active", h("span", { role: "alert" }, "Waybill was upgraded."), h("span", { class: "gap" }), reload);
+  });
+  setInterval(tellTimes, 1000);
+}
+
+/** A line above the page, in place of the one with that id; without content: none. kind: dead, retried, active. */
+export function banner(id, kind, ...content) {
+  document.getElementById(id)?.remove();
+  if (!content.length) return;
+  const glyph = h("span", { class: kind }, icon(kind === "dead" ? "away" : "info"));
+  document.getElementById("banners").append(h("div", { class: "banner", id }, glyph, content));
+}
+
+function tellState() {
+  const { word, kind } = live.state;
+  setText(document.getElementById("live"), word);
+  document.getElementById("dot").className = `dot ${kind}`;
+  if (!live.isAway) return banner("away");
+  if (!document.getElementById("away-what")) {
+    // The words alone are an alert: a screen reader must not read the seconds that pass.
+    const what = h("strong", { id: "away-what", role: "alert" });
+    const now = button("Try now", { kind: "tiny", on: { click: () => live.hurry() } });
+    const text = h("span", {}, what, " ", h("span", { id: "away-more" }));
+    banner("away", "dead", text, h("span", { class: "gap" }), now);
+  }
+  const who = live.name === "redis" ? "Redis" : "The server";
+  setText(document.getElementById("away-what"), `${who} does not answer.`);
+  tellAway();
+}
+
+function tellAway() {
+  const place = document.getElementById("away-more");
+  if (!place) return;
+  const { tries_at_ms } = live.state;
+  const at = new Date(live.heard_ms).toLocaleTimeString("en-GB");
+  const means = live.name === "redis" ? " Jobs that run go on; new ones are refused with 503." : "";
+  const next = Math.max(0, Math.ceil((tries_at_ms - Date.now()) / 1000));
+  const age = seconds(Math.round((Date.now() - live.heard_ms) / 1000));
+  setText(place, `What you see is from ${at}, ${age} ago.${means} Trying again in ${next} s.`);
+}
+
+function tellTimes() {
+  tellTime();
+  tellAway();
+  const age_s = Math.round((Date.now() - live.heard_ms) / 1000);
+  setText(document.getElementById("heard"), live.name === "live" || live.name === "polling" ? `· ${age_s} s ago` : "");
+}
+
+/** How many jobs are dead, beside the place where they are listed. */
+export function tellDead() {
+  const link = document.querySelector('.places a[href="#/jobs"]');
+  const dead = sum([...live.queues.values()].map((queue) => queue.counts.dead));
+  link.querySelector(".count")?.remove();
+  if (dead) link.append(h("span", { class: "count hot num", title: `${number(dead)} dead jobs` }, number(dead)));
+}
+
+/** Who looks, in the side. */
+export function tellCaller(caller, signOut) {
+  const who = caller.asks_for_key ? `${caller.name} · ${caller.scope} key` : "No key is asked for";
+  const out = caller.asks_for_key && button("Sign out", { kind: "tiny", on: { click: signOut } });
+  const which = h("span", { class: "num", id: "which" }, live.version ? `Waybill ${live.version}` : "Waybill");
+  document.getElementById("foot").replaceChildren(h("span", {}, who), which, ...(out ? [out] : []));
+}
+
+/** Which Waybill this is, in the side. health: as GET /api/health has it. */
+export function tellHealth({ version, redis }) {
+  setText(document.getElementById("which"), `Waybill ${version} · ${redis.name} ${redis.version}`);
+}
+
+// Light or dark, as the reader's system has it until they say otherwise.
+
+export function setTheme(theme = localStorage.getItem("waybill-theme")) {
+  if (theme) document.documentElement.dataset.theme = theme;
+}
+export function turnTheme() {
+  const now = document.documentElement.dataset.theme;
+  const isDark = now ? now === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  localStorage.setItem("waybill-theme", isDark ? "light" : "dark");
+  setTheme(isDark ? "light" : "dark");
+}

@@ -1,0 +1,180 @@
+"""Every page of the dashboard as it is painted: no complaint, nothing of another host, fit for eyes, ears and thumbs."""
+
+import unittest
+
+from tests.browser.case import AUDIT, BrowserCase
+from tests.waiting import wait_until
+
+# The hash, the title, and the words that the page shows once it has read what it shows.
+ROUTES = (("#/", "Overview · Waybill", "Throughput"),)
+WIDTHS = ((390, 844), (768, 1024), (1440, 900))
+MOST_BYTES = 150_000
+MOST_PAINT_MS = 1000
+"""A machine that runs other tests beside paints late; what is measured on a quiet one stands in the notes."""
+
+
+class Pages(BrowserCase):
+    """With jobs that ended well, badly, wait and run."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        for _ in range(3):
+            cls.post_one("email", {"to": "ann@example.com", "subject": "Hi", "text": "Hello"})
+        cls.post_one("noop", {}, queue="reports")
+        cls.post_one("sleep", {"seconds": 60})
+        cls.post_one("when_there", {"until": "/nowhere/<img src=x onerror=document.title='owned'>"})
+        wait_until(lambda: cls.counts("default")["dead"] == 1 and cls.counts("email")["completed"] == 3, "jobs end")
+
+    @classmethod
+    def post_one(cls, type: str, payload: object, **fields: object) -> None:
+        status, job, _ = cls.server.request("POST", "/api/jobs", {"type": type, "payload": payload, **fields})
+        assert status == 202, job
+
+    @classmethod
+    def counts(cls, queue: str) -> dict[str, int]:
+        counts: dict[str, int] = cls.server.request("GET", f"/api/queues/{queue}")[1]["counts"]
+        return counts
+
+    def test_a_page_loads_without_a_complaint_and_asks_nothing_of_others(self) -> None:
+        for hash, title, words in ROUTES:
+            with self.subTest(hash):
+                tab = self.opened(hash)
+                tab.wait_for("main", words)
+                tab.settle()
+
+                self.assertEqual([], tab.complaints)
+                self.assertEqual([], [url for url in tab.requested if not url.startswith(self.server.url)])
+                self.assertEqual(title, tab.js("document.title"))
+                self.assertEqual(1, tab.count("h1"))
+
+    def test_a_breach_of_the_policy_would_be_seen(self) -> None:
+        """Else the test above could not fail."""
+        tab = self.opened()
+        tab.wait_for("main", "Throughput")
+        foreign = "Object.assign(document.createElement('img'), {src: 'http://127.0.0.1:1/x.png'})"
+        tab.js(f"document.body.append({foreign}), 1")
+        tab.settle()
+
+        self.assertIn("Content Security Policy", "".join(tab.complaints))
+        thrown = "(() => { try { document.body.innerHTML = 'x' } catch (fault) { return fault.message } })()"
+        self.assertIn("TrustedHTML", tab.js(thrown))
+
+    def test_what_is_painted_can_be_read_named_and_touched(self) -> None:
+        for hash, _, words in ROUTES:
+            tab = self.opened(hash)
+            tab.wait_for("main", words)
+            for width, height in WIDTHS:
+                tab.resize(width, height)
+                for dark in (False, True):
+                    with self.subTest(hash, width=width, dark=dark):
+                        tab.paint(dark=dark)
+                        tab.settle()
+
+                        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
+
+    def test_a_dialog_and_large_text_are_fit_as_well(self) -> None:
+        for opens, words in (("#help", "Keys"), (".head .button", "New job")):
+            for width, height in WIDTHS:
+                with self.subTest(words, width=width):
+                    tab = self.opened(width=width, height=height)
+                    tab.wait_for("main", "Throughput")
+                    tab.js("document.documentElement.style.fontSize = '175%'")  # Twice the usual 87.5 %.
+                    tab.click(opens)
+                    tab.wait_for("dialog", words)
+                    tab.settle()
+                    found = tab.js(AUDIT)
+
+                    self.assertEqual(([], [], []), (found["contrast"], found["names"], found["overflow"]))
+
+    def test_focus_and_title_follow_the_route(self) -> None:
+        tab = self.opened()
+        tab.wait_for("main", "Throughput")
+        self.assertEqual("BODY", tab.js("document.activeElement.tagName"))
+
+        tab.js("location.hash = '#/nowhere'")
+        tab.wait_for("h1", "There is no page here")
+        self.assertEqual("H1", tab.js("document.activeElement.tagName"))
+        self.assertEqual(0, tab.count(".places [aria-current]"))
+
+        tab.click("main a.button")
+        tab.wait_for("main", "Throughput")
+        self.assertEqual("H1", tab.js("document.activeElement.tagName"))
+        self.assertEqual("Overview", tab.text(".places [aria-current]").strip())
+
+    def test_the_link_to_the_page_moves_the_focus_and_not_the_route(self) -> None:
+        tab = self.opened()
+        tab.wait_for("main", "Throughput")
+        tab.js("document.getElementById('skip').focus()")
+        tab.press("Enter")
+
+        self.assertEqual("main", tab.js("document.activeElement.id"))
+        self.assertEqual("", tab.js("location.hash"))
+
+    def test_the_overview_says_what_the_api_says(self) -> None:
+        tab = self.opened()
+        tab.wait_for(".alert", "Nobody serves the queue reports")
+        tab.wait_for(".alert", "Jobs of default die")
+
+        row = "[...document.querySelectorAll('.queues tbody tr')].find(row => row.textContent.startsWith('{}'))"
+        email = row.format("email")
+        tab.wait_for(".err", "FileNotFoundError")
+        tab.wait_for(".run", "sleep")
+        self.assertEqual("1", tab.js(f"{row.format('reports')}.querySelector('[data-label=ready]').textContent"))
+        self.assertEqual("0", tab.js(f"{email}.querySelector('[data-label=dead]').textContent"))
+        self.assertIn("3 completed, 0 retried, 1 dead", tab.text(".readout"))
+        self.assertNotIn("owned", tab.js("document.title"))
+
+    def test_the_chart_is_read_by_keys_and_reaches_back_a_day(self) -> None:
+        tab = self.opened()
+        tab.wait_for(".readout", "Last hour")
+        tab.js("document.querySelector('.chart').focus()")
+        tab.press("ArrowLeft")
+        tab.wait_for(".readout", "in the minute")
+        tab.click("[data-window='24h']")
+        tab.wait_for(".readout", "24 hours")
+
+    def test_the_first_paint_is_early_and_all_files_are_small(self) -> None:
+        tab = self.opened()
+        tab.wait_for("main", "Throughput")
+        tab.settle()
+
+        paint_ms = tab.js("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        files = "performance.getEntriesByType('resource').filter(one => !one.name.includes('/api/'))"
+        loaded = tab.js(f"{files}.reduce((sum, one) => sum + one.decodedBodySize, 0)")
+        print(f"first paint {paint_ms:.0f} ms, {loaded} bytes of files")
+        self.assertLess(paint_ms, MOST_PAINT_MS)
+        self.assertLess(loaded, MOST_BYTES)
+
+
+class Empty(BrowserCase):
+    def test_who_comes_first_posts_a_job_from_the_page_and_sees_it_run(self) -> None:
+        tab = self.opened()
+        tab.wait_for("h3", "No jobs so far")
+        self.assertIn("api/jobs", tab.text(".hollow pre"))
+        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
+
+        tab.click(".hollow .button")
+        tab.wait_for("dialog option", "email")
+        tab.click("dialog .button.main")
+        tab.wait_for("dialog .state", "completed")
+        tab.js("document.querySelector('dialog').close()")
+        tab.wait_for("main", "Throughput")
+        tab.wait_for(".queues", "email")
+
+        self.assertEqual([], tab.complaints)
+
+    def test_a_payload_that_is_refused_is_told_with_its_request(self) -> None:
+        tab = self.opened()
+        tab.click(".head .button")
+        tab.wait_for("dialog option", "email")
+        tab.js("document.getElementById('job-payload').focus(), document.getElementById('job-payload').select()")
+        tab.type('{"subject": 90071992547409931}')
+        tab.wait_for("dialog .curl", "90071992547409931")
+        tab.click("dialog .button.main")
+
+        tab.wait_for("dialog [role=status]", "request dash-")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,106 @@
+"""The files of the dashboard, read as text: what they must not do, how large they may be, and that they fit together."""
+
+import gzip
+import re
+import unittest
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[2] / "lib" / "dashboard"
+FILES = {path.relative_to(FOLDER).as_posix(): path.read_text("utf-8") for path in FOLDER.rglob("*.*")}
+SCRIPTS = {name: text for name, text in FILES.items() if name.endswith(".js")}
+PAGE = FILES["index.html"]
+FORBIDDEN = (
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|srcdoc",
+    r"\beval\b|new Function|setTimeout\(\s*[\"'`]|javascript:",
+    r"\bstyle\s*[:=]\s*[\"'`{]|setAttribute\([\"']style",
+    r"\bon(click|error|load|submit|input|change)\s*=",
+    r"\bdocument\.cookie\b",
+)
+MOST_BYTES = 150_000
+MOST_GZIPPED = 50_000
+MOST_FILES = 40
+MOST_LINES = 320
+
+
+class Files(unittest.TestCase):
+    def test_no_file_makes_markup_or_code_of_text_or_has_styles_in_attributes(self) -> None:
+        for name, text in FILES.items():
+            if not name.endswith((".js", ".html")):
+                continue
+            for pattern in FORBIDDEN:
+                self.assertIsNone(re.search(pattern, text), f"{name} has {pattern}")
+
+    def test_no_address_of_another_host_but_the_name_of_svg(self) -> None:
+        for name, text in FILES.items():
+            # Comments name the standards, and an example of a payload has an address that nobody asks for.
+            code = re.sub(r"^\s*(//|\*|/\*).*$", "", text, flags=re.MULTILINE)
+            found = set(re.findall(r"(?:https?:)?//[a-z][\w.-]*\.[a-z]+[^\"'\s)]*", code))
+
+            self.assertLessEqual(found, {"http://www.w3.org/2000/svg", "https://example.com/hooks/orders"}, name)
+
+    def test_all_together_are_small(self) -> None:
+        sizes = [len(text.encode()) for name, text in FILES.items() if not name.endswith(".py")]
+
+        self.assertLess(sum(sizes), MOST_BYTES)
+        self.assertLess(sum(len(gzip.compress(text.encode())) for text in FILES.values()), MOST_GZIPPED)
+        self.assertLess(len(FILES), MOST_FILES)
+
+    def test_lines_and_files_are_short(self) -> None:
+        for name, text in FILES.items():
+            lines = text.splitlines()
+
+            self.assertLess(len(lines), MOST_LINES, name)
+            self.assertEqual([], [line for line in lines if len(line) > 120], name)
+
+    def test_every_icon_is_there_and_every_one_is_used(self) -> None:
+        there = re.findall(r'<symbol id="i-([a-z]+)"', PAGE)
+        texts = "\n".join(SCRIPTS.values())
+        words = {*re.findall(r'"([a-z]+)"', texts), *re.findall(r'href="#i-([a-z]+)"', PAGE)}
+        named = {
+            *re.findall(r'\bicon\(\s*"([a-z]+)"', texts),
+            *re.findall(r'\bglyph: "([a-z]+)"', texts),
+            *re.findall(r'\bhollow\(\s*"([a-z]+)"', texts),
+            *re.findall(r'href="#i-([a-z]+)"', PAGE),
+        }
+
+        self.assertEqual(len(there), len(set(there)))
+        self.assertEqual(set(), named - set(there))
+        # A job's state has the icon of its name.
+        states = {"ready", "active", "delayed", "blocked", "completed", "dead", "cancelled", "retried"}
+        self.assertEqual(set(), set(there) - words - states)
+        self.assertLessEqual(states, set(there))
+
+    def test_every_module_that_is_imported_is_there_and_every_one_is_imported(self) -> None:
+        imported = {"app.js"}
+        for name, text in SCRIPTS.items():
+            code = re.sub(r"^//.*$", "", text, flags=re.MULTILINE)
+            for path in re.findall(r'(?:from|import\() ?"(\.[^"]+)"', code):
+                imported.add((FOLDER / name).parent.joinpath(path).resolve().relative_to(FOLDER).as_posix())
+        pages = re.findall(r'^(?:const ROUTES = \[)?\s*\["/[^"]*", "(\w+)"\]', SCRIPTS["app.js"], re.MULTILINE)
+        routed = {f"pages/{page}.js" for page in pages}
+
+        self.assertIn("pages/overview.js", routed)
+        self.assertEqual(set(SCRIPTS), imported | routed)
+
+    def test_what_the_page_loads_first_is_there(self) -> None:
+        for path in re.findall(r'(?:href|src)="(dashboard/[^"]+|favicon.svg)"', PAGE):
+            self.assertIn(path.removeprefix("dashboard/"), FILES)
+
+    def test_a_place_is_shown_if_its_page_is_there(self) -> None:
+        patterns = re.findall(r'\["(/[^"]*)", "\w+"\]', SCRIPTS["app.js"])
+        for place, hidden in re.findall(r'<a href="#(/\w*)"( hidden)?>', PAGE):
+            self.assertEqual(place in patterns, not hidden, place)
+        self.assertEqual("/jobs" in patterns, 'role="search" hidden' not in PAGE)
+
+    def test_every_colour_is_a_pair_and_each_token_is_defined(self) -> None:
+        styles = "\n".join(text for name, text in FILES.items() if name.endswith(".css"))
+        defined = set(re.findall(r"^\s*(--[\w-]+):", styles, re.MULTILINE))
+
+        self.assertLessEqual(set(re.findall(r"var\((--[\w-]+)", styles)), defined)
+        alone = re.sub(r"light-dark\((?:[^()]|\([^()]*\))*\)", "", styles)
+        # The orange of the logo, and the knob of a switch, are the same in both.
+        self.assertLessEqual(set(re.findall(r"#[0-9a-f]{3,6}\b(?=[;, )])", alone)), {"#e2562a", "#fff"})
+
+
+if __name__ == "__main__":
+    unittest.main()
