@@ -11,7 +11,8 @@ export function tellOf(source) {
   live.addEventListener("queues", tellDead);
   live.addEventListener("upgraded", () => {
     const reload = button("Reload", { kind: "tiny", on: { click: () => location.reload() } });
-    banner("upgraded", "active", h("span", { role: "alert" }, "Waybill was upgraded."), h("span", { class: "gap" }), reload);
+    const told = h("span", { role: "alert" }, "Waybill was upgraded.");
+    banner("upgraded", "active", told, h("span", { class: "gap" }), reload);
   });
   setInterval(tellTimes, 1000);
 }

@@ -139,6 +139,7 @@ const DAY = new Intl.DateTimeFormat("en-GB", DAY_AND_TIME);
 export const clock = (t) => CLOCK.format(new Date(t));
 export const clockWithSeconds = (t) => CLOCK_S.format(new Date(t));
 export const day = (t) => DAY.format(new Date(t));
+export const clockOrDay = (t) => (now_ms() - Date.parse(t) < 12 * 3_600_000 ? clock(t) : day(t));
 export function ago(t) {
   const s = (now_ms() - Date.parse(t)) / 1000;
   if (s < -1) return `in ${seconds(-s)}`;

@@ -155,7 +155,7 @@ class Empty(BrowserCase):
         self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
 
         tab.click(".hollow .button")
-        tab.wait_for("dialog option", "email")
+        tab.wait_for("dialog .curl", "curl -i")
         tab.click("dialog .button.main")
         tab.wait_for("dialog .state", "completed")
         tab.js("document.querySelector('dialog').close()")
@@ -167,7 +167,7 @@ class Empty(BrowserCase):
     def test_a_payload_that_is_refused_is_told_with_its_request(self) -> None:
         tab = self.opened()
         tab.click(".head .button")
-        tab.wait_for("dialog option", "email")
+        tab.wait_for("dialog .curl", "curl -i")
         tab.js("document.getElementById('job-payload').focus(), document.getElementById('job-payload').select()")
         tab.type('{"subject": 90071992547409931}')
         tab.wait_for("dialog .curl", "90071992547409931")

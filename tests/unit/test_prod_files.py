@@ -239,11 +239,11 @@ class Make(Checkers):
         listed = re.findall(r"^  make (\S+) +\S", said, re.MULTILINE)
         self.assertEqual(phony.split(), listed)
 
-    def test_the_gate_runs_the_tests_and_then_the_linters(self) -> None:
+    def test_the_gate_fetches_a_browser_runs_the_tests_and_then_the_linters(self) -> None:
         text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
         self.assertIn("set -eu", text)
-        self.assertIn("for target in test lint;", text)
+        self.assertIn("for target in browser test lint;", text)
         checked(tool("bash"), "-n", ROOT / ".ci" / "run")
 
 

@@ -2,7 +2,7 @@
 //
 //   thingsOf(health, queues)  ->  [{kind: "dead", title: "Nobody serves the queue reports", text: "128 …", queue}]
 
-import { counted, day, number, plural } from "../kit.js";
+import { clockOrDay, counted, number, plural } from "../kit.js";
 
 /** Trouble's code -> how bad it is (dead: red, retried: amber), and its title. */
 const TROUBLES = {
@@ -17,19 +17,25 @@ const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export function thingsOf(health, queues) {
   const told = new Set(health.warnings.filter((one) => one.code === "queue_unserved").map((one) => one.queue));
-  const warnings = health.warnings.map(({ severity, text, what_to_do, queue, since }) => ({
-    kind: severity === "error" ? "dead" : "retried",
-    title: capital(text),
-    text: `${capital(what_to_do)}.${since ? ` Since ${day(since)}.` : ""}`,
-    queue,
-  }));
+  const isTold = ({ name, trouble }) => ["unserved", "paused"].includes(trouble.code) && told.has(name);
   const troubled = queues
-    .filter(({ name, trouble }) => trouble && !(trouble.code === "unserved" && told.has(name)))
+    .filter((queue) => queue.trouble && !isTold(queue))
     .map(({ name, trouble }) => {
       const [kind, title] = TROUBLES[trouble.code] ?? ["retried", (queue) => `Something is wrong with ${queue}`];
       return { kind, title: title(name), text: `${capital(trouble.text)}.`, queue: name };
     });
-  return [...warnings, ...troubled].sort((a, b) => a.kind.localeCompare(b.kind)); // "dead" < "retried": red first.
+  return [...health.warnings.map(thingOf), ...troubled].sort((a, b) => a.kind.localeCompare(b.kind)); // "dead" < "retried": red first.
+}
+
+function thingOf({ code, severity, text, what_to_do, queue, since }) {
+  const isUnserved = code === "queue_unserved";
+  const begun = since ? ` Since ${clockOrDay(since)}.` : "";
+  return {
+    kind: severity === "error" ? "dead" : "retried",
+    title: isUnserved ? TROUBLES.unserved[1](queue) : capital(text),
+    text: `${isUnserved ? `${capital(text)}. ` : ""}${capital(what_to_do)}.${begun}`,
+    queue,
+  };
 }
 
 export function heading(things) {
