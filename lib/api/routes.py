@@ -212,5 +212,7 @@ def _dashboard_routes(files: DashboardOperations) -> tuple[Route, ...]:
         Route("GET", "/", "readDashboard", files.page, scope=None, produces=(dashboard.HTML,)),
         Route("GET", "/favicon.svg", "readIcon", files.icon, scope=None, produces=(dashboard.SVG,)),
         Route("GET", "/dashboard/{file}", "readDashboardFile", files.file, scope=None, produces=kinds),
-        Route("GET", "/dashboard/pages/{file}", "readDashboardPage", files.page_file, scope=None, produces=(dashboard.JS,)),
+        Route(
+            "GET", "/dashboard/pages/{file}", "readDashboardPage", files.page_file, scope=None, produces=(dashboard.JS,)
+        ),
     )

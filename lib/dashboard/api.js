@@ -13,8 +13,10 @@ import { parse } from "./json.js";
 const PATIENCE_MS = 20_000;
 const LONGEST_WAIT_S = 30;
 const TRIES = 3;
+const REDIS_AWAY = { type: "redis-unavailable", title: "Redis is away", detail: "Redis does not answer" };
 
-/** "signed-out": the key is gone or was refused. "waiting" and "going-on": the server asks to wait. */
+/** "signed-out": the key was refused. "redis-away": a request has found it so. "waiting" and "going-on": the server
+ * asks to wait. */
 export const news = new EventTarget();
 
 let key = null;
@@ -87,14 +89,16 @@ export async function send(method, path, { body, signal, headers = {} } = {}) {
 
 /** The Problem of an answer that is none. A 401 also tells everybody that the key is no good. */
 export async function problemOf(reply) {
-  let fields = {};
+  let fields = { title: `Status ${reply.status}`, detail: "What stands between here and the server has answered" };
   try {
-    fields = JSON.parse(await reply.text());
-  } catch {
-    fields = { title: `Status ${reply.status}`, detail: "What stands between here and the server has answered" };
-  }
-  if (reply.status === 401) news.dispatchEvent(new Event("signed-out"));
-  return new Problem(reply.status, fields, reply.headers.get("X-Request-ID") ?? "unknown");
+    const said = JSON.parse(await reply.text());
+    // /api/health, which is no problem, says in its own words that it has no Redis.
+    fields = said.redis?.status === "down" ? REDIS_AWAY : { ...fields, ...said };
+  } catch {} // No JSON: a proxy's page.
+  const problem = new Problem(reply.status, fields, reply.headers.get("X-Request-ID") ?? "unknown");
+  if (problem.status === 401) news.dispatchEvent(new Event("signed-out"));
+  if (problem.slug === "redis-unavailable") news.dispatchEvent(new Event("redis-away"));
+  return problem;
 }
 
 /** Wait. Throws AbortError at once if the signal is aborted. */

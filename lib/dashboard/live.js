@@ -10,7 +10,7 @@
 // are read every 5 s, counted from the last answer. While Redis or the server is away /readyz is asked until it is
 // back.
 
-import { get, pause, Problem, problemOf, send } from "./api.js";
+import { get, news, pause, Problem, problemOf, send } from "./api.js";
 
 const SILENT_MS = 40_000; // A heartbeat comes every 15 s.
 const POLL_MS = 5000;
@@ -116,6 +116,8 @@ export class Live extends EventTarget {
     this.controller = null;
     this._enter("connecting");
     document.addEventListener("visibilitychange", () => this._turn());
+    // A request that fails knows it sooner than the stream, which waits for Redis to say something.
+    news.addEventListener("redis-away", () => ["live", "polling"].includes(this.name) && this._turn("redis"));
   }
 
   get isAway() {
@@ -155,7 +157,8 @@ export class Live extends EventTarget {
     this.dispatchEvent(new Event("state"));
   }
 
-  _turn() {
+  /** Begin anew, as the tab is now. away: what is known not to answer. */
+  _turn(away = null) {
     this.controller?.abort();
     this.controller = null;
     if (!this.isStarted) return;
@@ -163,10 +166,11 @@ export class Live extends EventTarget {
     if (document.hidden) return this._enter("hidden");
     if (!this.isAway) this._enter("connecting");
     this.controller = new AbortController();
-    this._run(this.controller.signal).catch(() => {});
+    this._run(this.controller.signal, away).catch(() => {});
   }
 
-  async _run(signal) {
+  async _run(signal, away) {
+    if (away) await this._wait(away, signal);
     while (!signal.aborted) {
       try {
         await this._stream(signal);

@@ -35,6 +35,7 @@ def page(request: Request, content: str | bytes, content_type: str, *, vary: str
 
 
 def has_tag(if_none_match: str, etag: str) -> bool:
-    """Whether an If-None-Match names the ETag (RFC 9110, 13.1.2). W/"a" and "a" are equal, since a proxy that compresses makes a strong ETag weak."""
+    """Whether an If-None-Match names the ETag (RFC 9110, 13.1.2). W/"a" and "a" are equal, since a proxy that
+    compresses makes a strong ETag weak."""
     tag = etag.removeprefix("W/")
     return if_none_match.strip() == "*" or tag in (one.strip().removeprefix("W/") for one in if_none_match.split(","))

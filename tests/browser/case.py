@@ -41,6 +41,8 @@ class BrowserCase(unittest.TestCase):
     def post(self, type: str, payload: Any, **fields: Any) -> str:
         """Post a job. Returns its id."""
         headers = {"authorization": f"Bearer {fields.pop('key')}"} if "key" in fields else {}
-        status, job, _ = self.server.request("POST", "/api/jobs", {"type": type, "payload": payload, **fields}, **headers)
+        status, job, _ = self.server.request(
+            "POST", "/api/jobs", {"type": type, "payload": payload, **fields}, **headers
+        )
         assert status == 202, job
         return str(job["id"])

@@ -114,7 +114,9 @@ class Tab:
                     raise
             if time.monotonic() > until_s:
                 said = self.js("document.body.innerText.slice(0, 1500)")
-                raise BrowserError(f"never came true: {expression[:300]}\n{self.complaints[-5:]}\n--- the page:\n{said}")
+                raise BrowserError(
+                    f"never came true: {expression[:300]}\n{self.complaints[-5:]}\n--- the page:\n{said}"
+                )
             self._browser.pump(0.05)
 
     def wait_for(self, selector: str, text: str = "", within_s: float = DEADLINE_S) -> None:

@@ -45,7 +45,9 @@ class Keys(BrowserCase):
             tab.wait_for("h3", "No jobs so far")
             tab.wait_for(".hollow pre", "Bearer $KEY")
 
-        self.assertEqual(0, reader.js("[...document.querySelectorAll('button')].filter(b => /job/i.test(b.textContent)).length"))
+        self.assertEqual(
+            0, reader.js("[...document.querySelectorAll('button')].filter(b => /job/i.test(b.textContent)).length")
+        )
         writer.wait_for("button", "New job")
         writer.wait_for("button", "Post a job")
 
@@ -75,7 +77,10 @@ class Keys(BrowserCase):
 
     def test_a_key_that_is_refused_meanwhile_is_forgotten(self) -> None:
         tab = self.signed_in(WRITE)
-        tab.js("import('./dashboard/api.js').then(api => { api.setKey('wb_old'); return api.get('api/caller').catch(() => 1) })")
+        tab.js(
+            "import('./dashboard/api.js').then("
+            "api => { api.setKey('wb_old'); return api.get('api/caller').catch(() => 1) })"
+        )
 
         tab.wait_for("#key")
         self.assertIsNone(tab.js("sessionStorage.getItem('waybill-key')"))
@@ -88,7 +93,9 @@ class Keys(BrowserCase):
         self.assertIn("dash-", logs)
         self.assertNotIn(WRITE, logs + self.server.said())
         self.assertEqual([], [url for url in tab.requested if WRITE in url])
-        self.assertNotIn(WRITE, tab.js("location.href + document.title + document.cookie + JSON.stringify(localStorage)"))
+        self.assertNotIn(
+            WRITE, tab.js("location.href + document.title + document.cookie + JSON.stringify(localStorage)")
+        )
         self.assertNotIn(WRITE, tab.js("document.documentElement.outerHTML"))
 
 

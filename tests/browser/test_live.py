@@ -23,8 +23,9 @@ class LivePage(BrowserCase):
         return sum("digest_s" in url for url in tab.requested)
 
     def ended_streams(self) -> int:
-        """How many streams the server has ended: each has its line in the log once it is over."""
-        return sum("/api/events" in str(line) for line in self.server.logged("request.ended"))
+        """How many streams the server has ended: each has a second line in the log once it is over."""
+        begun = {line["request_id"] for line in self.server.logged("request.started") if "/api/events" in line["msg"]}
+        return sum(line["request_id"] in begun for line in self.server.logged("request.ended"))
 
     def hide(self, is_hidden: bool) -> None:
         state = "hidden" if is_hidden else "visible"
@@ -78,7 +79,7 @@ class LivePage(BrowserCase):
     def test_redis_stopped_and_back(self) -> None:
         self.redis.freeze()
         try:
-            self.tab.wait_for(".banner", "Redis does not answer")
+            self.tab.wait_for(".banner", "Redis does not answer", within_s=20)
             self.tab.wait_for("#live", "Redis is away")
             self.assertIn("Trying again in", self.tab.text(".banner"))
             self.assertTrue(self.tab.js(CELL.format("active", 0)), "the old numbers stay")

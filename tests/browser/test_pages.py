@@ -1,4 +1,4 @@
-"""Every page of the dashboard as it is painted: no complaint, nothing of another host, fit for eyes, ears and thumbs."""
+"""Every page of the dashboard as it is painted: no complaint, no other host, fit for eyes, ears and thumbs."""
 
 import unittest
 
@@ -80,6 +80,7 @@ class Pages(BrowserCase):
                     tab = self.opened(width=width, height=height)
                     tab.wait_for("main", "Throughput")
                     tab.js("document.documentElement.style.fontSize = '175%'")  # Twice the usual 87.5 %.
+                    tab.settle()
                     tab.click(opens)
                     tab.wait_for("dialog", words)
                     tab.settle()

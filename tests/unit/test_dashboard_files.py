@@ -1,4 +1,4 @@
-"""The files of the dashboard, read as text: what they must not do, how large they may be, and that they fit together."""
+"""The files of the dashboard, read as text: what they must not do, how large they are, and that they fit together."""
 
 import gzip
 import re
@@ -8,9 +8,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parents[2] / "lib" / "dashboard"
 KINDS = (".html", ".css", ".js", ".svg")
 FILES = {
-    path.relative_to(FOLDER).as_posix(): path.read_text("utf-8")
-    for path in FOLDER.rglob("*")
-    if path.suffix in KINDS
+    path.relative_to(FOLDER).as_posix(): path.read_text("utf-8") for path in FOLDER.rglob("*") if path.suffix in KINDS
 }
 SCRIPTS = {name: text for name, text in FILES.items() if name.endswith(".js")}
 PAGE = FILES["index.html"]

@@ -14,7 +14,19 @@ ROOT = Path(__file__).resolve().parents[2]
 # covers the rooms in it that are not named here: `api` covers `api/bulk`. From the top floor down.
 BELOW = {
     "commands": {"queue", "redis_link", "jobs", "settings", "logs"},
-    "api": {"web", "queue", "redis_link", "manual", "dashboard", "processes", "jobs", "http1", "http1/server", "settings", "logs"},
+    "api": {
+        "web",
+        "queue",
+        "redis_link",
+        "manual",
+        "dashboard",
+        "processes",
+        "jobs",
+        "http1",
+        "http1/server",
+        "settings",
+        "logs",
+    },
     "work/supervisor": {"work", "queue", "redis_link", "processes", "jobs", "settings", "logs"},
     "work/runner": {"work", "queue", "redis_link", "processes", "jobs", "settings", "logs"},
     "work": {"queue", "jobs", "logs"},

@@ -24,7 +24,8 @@ export function thingsOf(health, queues) {
       const [kind, title] = TROUBLES[trouble.code] ?? ["retried", (queue) => `Something is wrong with ${queue}`];
       return { kind, title: title(name), text: `${capital(trouble.text)}.`, queue: name };
     });
-  return [...health.warnings.map(thingOf), ...troubled].sort((a, b) => a.kind.localeCompare(b.kind)); // "dead" < "retried": red first.
+  // "dead" < "retried": red first.
+  return [...health.warnings.map(thingOf), ...troubled].sort((a, b) => a.kind.localeCompare(b.kind));
 }
 
 function thingOf({ code, severity, text, what_to_do, queue, since }) {
