@@ -49,7 +49,7 @@ function tellAway() {
   const at = new Date(live.heard_ms).toLocaleTimeString("en-GB");
   const means = live.name === "redis" ? " Jobs that run go on; new ones are refused with 503." : "";
   const next = Math.max(0, Math.ceil((tries_at_ms - Date.now()) / 1000));
-  const age = seconds(Math.round((Date.now() - live.heard_ms) / 1000));
+  const age = seconds(Math.max(1, Math.round((Date.now() - live.heard_ms) / 1000)));
   setText(place, `What you see is from ${at}, ${age} ago.${means} Trying again in ${next} s.`);
 }
 

@@ -195,9 +195,9 @@ export class Live extends EventTarget {
     const parser = new EventParser(
       (message) => message.event === "queues" && this._take(JSON.parse(message.data)),
       (comment) => {
-        this.heard_ms = Date.now();
         isAway = comment.startsWith("Redis is away");
         if (isAway) cut.abort();
+        else this.heard_ms = Date.now();
       },
     );
     this.seen = new Set();
