@@ -17,7 +17,7 @@ from lib.jobs.callback_request import CallbackOutcome, read_extension, read_outc
 from lib.jobs.exported_spans import Ended
 from lib.jobs.failure import gave_up_behind
 from lib.jobs.job import JobRecord
-from lib.jobs.masking import known_secrets, masked_error
+from lib.jobs.masking import error_to_keep, known_secrets
 from lib.json_text import to_json
 from lib.logs.log import Log
 from lib.queue.callback_store import UNKNOWN, CallbackTaken
@@ -95,7 +95,7 @@ class CallbackOperations:
         """The job's error, without the secrets of its payload, and how long it waits for its next attempt, None for
         none. As in work/runner/attempt.py, a job whose next attempt would begin after its give_up_after_s is dead
         now."""
-        error = masked_error(error, known_secrets(record.spec.payload if record.spec else None)) or error
+        error = error_to_keep(error, known_secrets(record.spec.payload if record.spec else None))
         if pause_s is None or record.gives_up_ms is None:
             return error, pause_s
         if await self._job_store.now_ms() + pause_s * 1000 <= record.gives_up_ms:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from lib.api.queues import check_name
 from lib.http1.message import Response
 from lib.jobs.error_kinds import ERROR_WINDOWS, OTHER, ErrorKind, worst_first
+from lib.jobs.masking import masked_error
 from lib.jobs.period_stats import WINDOWS, Percentiles, Stats, stats_of
 from lib.jobs.timestamps import timestamp
 from lib.queue.error_store import ErrorStore
@@ -113,11 +114,12 @@ def _percentile_series(steps: Sequence[Percentiles]) -> dict[str, Any]:
 
 def _kind(kind: ErrorKind) -> dict[str, Any]:
     is_other = kind.type == OTHER and not kind.job_type
+    shown = masked_error({"message": kind.message}, []) or {}
     return {
         "queue": kind.queue,
         "job_type": None if is_other else kind.job_type,
         "type": kind.type,
-        "message": kind.message,
+        "message": shown["message"],
         "dead": kind.dead,
         "retried": kind.retried,
         "last_at": timestamp(kind.last_ms),

@@ -7,7 +7,7 @@ A caller that may look at a job need not be one that may use the job's keys.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lib.errors import FieldError
@@ -31,6 +31,8 @@ _NAMED_ANY = re.compile(
     rf"{_NAMED}({_QUOTED}|(?:(?:bearer|basic|digest|token)[ \t]++)?[^\s\"',;)\]}}&]++)", re.IGNORECASE
 )
 _NAMED_QUOTED = re.compile(rf"{_NAMED}({_QUOTED})", re.IGNORECASE)
+_PATTERNS = {"message": _NAMED_ANY, "body": _NAMED_ANY, "traceback": _NAMED_QUOTED}
+"""Part of an error -> what is taken there for the name of a secret and its value."""
 _NO_SECRETS = frozenset({"None", "null", "True", "true", "False", "false"})
 SHORTEST_KNOWN, MOST_KNOWN = 4, 200
 """How many characters a secret has at least, and how many secrets there are at most, to be looked for in other
@@ -83,18 +85,29 @@ def known_secrets(payload: Any) -> list[str] | None:
     return sorted(found, key=len, reverse=True) if len(found) <= MOST_KNOWN else None
 
 
+def error_to_keep(error: dict[str, Any], secrets: list[str] | None) -> dict[str, Any]:
+    """A job's error with MASK in place of `secrets` alone, as it is kept with the job. It is masked once more, by the
+    names of secrets, where it is shown: masked_error."""
+    return _with_texts(error, lambda part, text: _hide(secrets, text))
+
+
 def masked_error(error: dict[str, Any] | None, secrets: list[str] | None) -> dict[str, Any] | None:
     """A job's error, as failure.py makes it, with MASK in place of `secrets` (from `known_secrets`), and of any value
     behind a secret's name: `password='…'`, `Authorization: Bearer …`."""
     if error is None:
         return None
-    shown = dict(error)
-    for part, pattern in (("message", _NAMED_ANY), ("body", _NAMED_ANY), ("traceback", _NAMED_QUOTED)):
-        if type(shown.get(part)) is str:
-            shown[part] = MASK if secrets is None else _text_without(secrets, shown[part], pattern)
-    if type(shown.get("cause")) is dict:
-        shown["cause"] = masked_error(shown["cause"], secrets)
-    return shown
+    return _with_texts(error, lambda part, text: _hide_named(_hide(secrets, text), _PATTERNS[part]))
+
+
+def _with_texts(error: dict[str, Any], changed: Callable[[str, str], str]) -> dict[str, Any]:
+    """The error with each of its texts, and those of its causes, as `changed(part, text)` gives it."""
+    found = dict(error)
+    for part in _PATTERNS:
+        if type(found.get(part)) is str:
+            found[part] = changed(part, found[part])
+    if type(found.get("cause")) is dict:
+        found["cause"] = _with_texts(found["cause"], changed)
+    return found
 
 
 def _secrets_of(value: Any, *, is_secret: bool) -> Iterator[str]:
@@ -109,9 +122,16 @@ def _secrets_of(value: Any, *, is_secret: bool) -> Iterator[str]:
         yield from (str(value), repr(value).strip("'\""), to_json(str(value))[1:-1])
 
 
-def _text_without(secrets: list[str], text: str, pattern: re.Pattern[str]) -> str:
+def _hide(secrets: list[str] | None, text: str) -> str:
+    """The text with MASK in place of each secret; MASK alone where there are too many to be looked for."""
+    if secrets is None:
+        return MASK
     for secret in secrets:
         text = text.replace(secret, MASK)
+    return text
+
+
+def _hide_named(text: str, pattern: re.Pattern[str]) -> str:
     small = text.lower()
     if not any(word in small for word in _WORDS):
         return text  # As in most texts; the pattern takes ten times as long.

@@ -152,6 +152,8 @@ class OfAQueue(BrokenCase):
             "<runner>": runner_id.decode(),
             "<process>": self.process_id(one.queue),
             "<n>": str(int(time.time() // 60)),
+            "<period>": str(int(time.time() // 300)),
+            "<hour>": str(int(time.time() // 3600)),
             "<key>": "a-key",
             "<group>": "a-group",
             "<priority>:<group>": "normal:a-group",

@@ -50,6 +50,8 @@ class Drain(unittest.TestCase):
                 return Verdict("pass", hold)
 
             proxy.judge = judge
+            # The claims with which a runner starts bring nothing: it blocks then, until there is a job.
+            site.until(lambda: site.client.info("clients")["blocked_clients"], "the runner is idle")
             is_armed.set()
             site.put(1, "work", seconds=0.4)
 

@@ -17,7 +17,7 @@ from lib.ids import queue_of
 from lib.jobs.backoff import delay_s
 from lib.jobs.failure import GAVE_UP, MESSAGE_CHARS, briefly, failure, gave_up, summary
 from lib.jobs.job import MAX_DELAY_S, UNREADABLE_FOR_S, ClaimedJob
-from lib.jobs.masking import known_secrets, masked_error
+from lib.jobs.masking import error_to_keep, known_secrets
 from lib.jobs.payload import Invalid
 from lib.jobs.registry import Discard, Handler, HandOver, JobType, Registry, Retry, Snooze
 from lib.jobs.result import Unkept, done, result_text
@@ -262,7 +262,7 @@ def release_unstarted(job: ClaimedJob) -> AttemptEnd:
 def kept(error: dict[str, Any], spec: JobSpec) -> dict[str, Any]:
     """The error as it is kept with the job: the payload's secrets are masked in it. Errors of many jobs are counted
     together and shown (lua/parts/note_error.lua), where no payload is at hand that says what is secret."""
-    return masked_error(error, known_secrets(spec.payload)) or error
+    return error_to_keep(error, known_secrets(spec.payload))
 
 
 def _dead(job: ClaimedJob, error: dict[str, Any], why: str, fault: BaseException | None = None) -> AttemptEnd:

@@ -6,7 +6,7 @@ import unittest
 from typing import Any
 
 from lib.errors import FieldError
-from lib.jobs.masking import MASK, known_secrets, masked, masked_error, shown_url, unmasked
+from lib.jobs.masking import MASK, error_to_keep, known_secrets, masked, masked_error, shown_url, unmasked
 
 PAYLOADS: list[Any] = [
     {"secret": "a", "to": "b"},
@@ -128,6 +128,20 @@ class Errors(unittest.TestCase):
             for text in (shown["message"], shown["traceback"], shown["cause"]["message"], shown["cause"]["body"]):
                 self.assertIn(MASK, text)
                 self.assertNotIn(secret, text)
+
+    def test_what_is_kept_lacks_the_secrets_alone(self) -> None:
+        error: dict[str, Any] = {
+            "type": "E",
+            "message": "k-4711 of TOKEN_COMMAND: run-me",
+            "cause": {"type": "C", "body": "k-4711"},
+        }
+
+        kept = error_to_keep(error, ["k-4711"])
+
+        self.assertEqual(f"{MASK} of TOKEN_COMMAND: run-me", kept["message"])
+        self.assertEqual({"type": "C", "body": MASK}, kept["cause"])
+        self.assertEqual("k-4711", error["cause"]["body"])
+        self.assertEqual(MASK, error_to_keep(error, None)["message"])
 
     def test_what_is_no_secret_stays(self) -> None:
         for text in (
