@@ -34,7 +34,12 @@ import { Live } from "./live.js";
 import { signIn, signInAgain, signOut } from "./signin.js";
 
 /** Hash -> the file in pages/ that shows it. */
-const ROUTES = [["/", "overview"]];
+const ROUTES = [
+  ["/", "overview"],
+  ["/queues", "queues"],
+  ["/queues/{queue}", "queue"],
+  ["/workers", "workers"],
+];
 
 const main = document.getElementById("main");
 const live = new Live();

@@ -6,7 +6,12 @@ from tests.browser.case import AUDIT, BrowserCase
 from tests.waiting import wait_until
 
 # The hash, the title, and the words that the page shows once it has read what it shows.
-ROUTES = (("#/", "Overview · Waybill", "Throughput"),)
+ROUTES = (
+    ("#/", "Overview · Waybill", "Throughput"),
+    ("#/queues", "Queues · Waybill", "reports"),
+    ("#/queues/default", "default · Waybill", "FileNotFoundError"),
+    ("#/workers", "Workers · Waybill", "sleep"),
+)
 WIDTHS = ((390, 844), (768, 1024), (1440, 900))
 MOST_BYTES = 150_000
 MOST_PAINT_MS = 1000
