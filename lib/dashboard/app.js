@@ -39,6 +39,7 @@ const ROUTES = [
   ["/queues", "queues"],
   ["/queues/{queue}", "queue"],
   ["/workers", "workers"],
+  ["/hosts", "hosts"],
 ];
 
 const main = document.getElementById("main");

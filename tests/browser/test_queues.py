@@ -42,9 +42,12 @@ class QueuePages(BrowserCase):
         tab.js(f"document.querySelector('{selector}').focus(), document.querySelector('{selector}').select()")
         tab.type(text)
 
-    def test_five_hundred_queues_are_listed_found_sorted_and_changed_in_place(self) -> None:
-        jobs = [{"type": "noop", "payload": {}, "queue": f"tenant-{n:03}", "delay_s": 3600} for n in range(QUEUES)]
+    def fill(self, name: str, count: int) -> None:
+        jobs = [{"type": "noop", "payload": {}, "queue": f"{name}-{n:03}", "delay_s": 3600} for n in range(count)]
         self.assertEqual(200, self.server.request("POST", "/api/jobs/batch", jobs)[0])
+
+    def test_five_hundred_queues_are_listed_found_sorted_and_changed_in_place(self) -> None:
+        self.fill("tenant", QUEUES)
         tab = self.opened("#/queues")
         took_ms = tab.js(LISTED_MS)
         print(f"{QUEUES} queues listed after {took_ms:.0f} ms")
@@ -67,6 +70,14 @@ class QueuePages(BrowserCase):
         self.post("noop", {}, queue="tenant-04-new", delay_s=3600)
         tab.until(f"{ROWS}.filter(row => row.checkVisibility()).length === 11")
         self.fit(tab)
+
+        self.fill("unit", 60)  # More than one answer has: the server finds those that it lacks.
+        tab = self.opened("#/queues")
+        tab.wait_for("main .soft", "find the others by name")
+        self.assertEqual(500, tab.js(f"{ROWS}.length"))
+        self.type_into(tab, ".find.short input", "unit-05")
+        tab.until(f"{ROWS}.filter(row => row.checkVisibility()).length === 10")
+        self.assertEqual([], tab.complaints)
 
     def test_a_pause_and_a_resume_take_effect(self) -> None:
         self.post("noop", {})
@@ -142,6 +153,25 @@ class QueuePages(BrowserCase):
         tab.press("Escape")
         self.assertEqual(0, self.queue("email")["counts"]["dead"])
         tab.until("[...document.querySelectorAll('.counts .pair')].some(one => one.textContent === 'dead0')")
+
+    def test_a_receiver_rests_goes_on_and_is_paused(self) -> None:
+        host = "api.example.com:443"
+        self.opened("#/hosts").wait_for("h3", "No webhook so far")
+        with Worker(self.redis.url, JOB_MODULES=MODULES, WORKER_QUEUES="webhook=1"):
+            self.post("hold", {"seconds": 600}, queue="webhook", group=host)
+            wait_until(lambda: self.queue("webhook")["counts"]["delayed"] == 1, "the host has asked for a pause")
+            tab = self.opened("#/hosts")
+            tab.wait_for("main td", "Rests: it asked for a pause, until ")
+            self.post("noop", {}, queue="webhook", group=host)
+            tab.wait_for("[data-label=waiting]", "1")
+            self.fit(tab)
+            tab.click("td .acts .button")
+            tab.wait_for("main td", "Takes what comes.")
+            wait_until(lambda: self.queue("webhook")["counts"]["completed"] == 1, "what waited has run")
+            tab.wait_for("td .acts .button:only-child", "Pause")
+            tab.click("td .acts .button")
+            tab.wait_for("main td", "Rests: it is paused.")
+        self.assertEqual("paused", self.server.request("GET", "/api/hosts")[1]["items"][0]["reason"])
 
     def test_workers_run_are_of_another_version_drain_and_are_gone(self) -> None:
         flag = self.server.folder / "go-on"

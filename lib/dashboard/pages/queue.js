@@ -13,6 +13,7 @@ import { troubleOf } from "./verdict.js";
 const STATES = ["ready", "active", "delayed", "blocked", "completed", "dead", "cancelled"];
 const EVENTS = ["enqueued", "completed", "retried", "dead"];
 const GROUPS = 50;
+const LINK = { class: "button bare tiny" };
 const WAITS = {
   concurrency: "as many run as may", rate: "as many have started as may", paused: "it is paused", hold: "it rests",
 };
@@ -228,8 +229,10 @@ class Queue {
         by ? waits({ by, until }) : strikes ? plural(strikes.count, "strike") : "–";
       const row = (one) => [visible(one.name), figure(one.ready), figure(one.running), why(one)];
       const some = next_cursor ? h("span", { class: "small faint" }, `the first ${items.length}, by name`) : null;
+      const link = this.name === "webhook" && this.frame.link("#/hosts", LINK, "Receivers");
+      const hosts = link && h("div", { class: "acts" }, link);
       const heads = ["Group", "Ready", "Running", "Waits for"];
-      this.groups.replaceChildren(panel("Groups", some, table(heads, items.map(row))));
+      this.groups.replaceChildren(panel("Groups", [some, hosts], table(heads, items.map(row))));
     });
   }
 }
