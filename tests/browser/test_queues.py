@@ -81,8 +81,11 @@ class QueuePages(BrowserCase):
 
     def test_a_pause_and_a_resume_take_effect(self) -> None:
         self.post("noop", {})
+        self.redis.client.lpush("wb:{default}:ready:normal", "<b>left by hand")
+        wait_until(lambda: self.queue("default")["quarantine"], "what is no job is found")
         tab = self.opened("#/queues/default")
-        tab.wait_for("main", "Jobs now")
+        tab.wait_for("[aria-label=Quarantine] code", "<b>left by hand")
+        tab.wait_for("[aria-label='By type, ever']", "noop")
         tab.until("!document.querySelector('.head .button').disabled")
         tab.click(".head .button")
         tab.wait_for(".head .button", "Resume")

@@ -27,7 +27,7 @@ class Hosts {
     this.element = h("div", { class: "stack" }, head, this.told,
       h("section", { class: "panel", "aria-label": "Receivers of webhooks" }, this.place));
     const failed = (problem) => this.place.replaceChildren(trouble(problem));
-    frame.repeat((signal) => this._read(signal), { busy_s: 3, calm_s: 15, failed });
+    frame.repeat((signal) => this._read(signal), { busy_s: 2, calm_s: 10, failed });
   }
 
   async _read(signal) {
