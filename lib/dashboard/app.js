@@ -34,7 +34,13 @@ import { Live } from "./live.js";
 import { signIn, signInAgain, signOut } from "./signin.js";
 
 /** Hash -> the file in pages/ that shows it. */
-const ROUTES = [["/", "overview"]];
+const ROUTES = [
+  ["/", "overview"],
+  ["/queues", "queues"],
+  ["/queues/{queue}", "queue"],
+  ["/workers", "workers"],
+  ["/hosts", "hosts"],
+];
 
 const main = document.getElementById("main");
 const live = new Live();

@@ -93,6 +93,15 @@ export function copier(source, text = () => source.textContent) {
 /** A text as one word of a POSIX shell. */
 export const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
+/** A request as curl; $KEY stands for the key, which is not shown. */
+export function curlFor(frame, path, body, method = "POST") {
+  const key = frame.caller.asks_for_key ? `  -H "Authorization: Bearer $KEY" \\\n` : "";
+  const how = method === "POST" ? "" : `-X ${method} `;
+  const address = quoted(new URL(path, document.baseURI).href);
+  const data = quoted(JSON.stringify(body));
+  return `curl -i ${how}${address} \\\n${key}  -H 'Content-Type: application/json' \\\n  -d ${data}`;
+}
+
 /** Show elements in a <dialog>. It is closed by Escape and by its `close`, and then thrown away. */
 export function showDialog(label, ...content) {
   const dialog = h("dialog", { "aria-label": label }, h("div", { class: "sheet" }, content));

@@ -116,7 +116,7 @@ export class Live extends EventTarget {
     this.controller = null;
     this._enter("connecting");
     document.addEventListener("visibilitychange", () => this._turn());
-    // A request that fails knows it sooner than the stream, which waits for Redis to say something.
+    // A request that fails knows it up to 2 s sooner than the stream.
     news.addEventListener("redis-away", () => ["live", "polling"].includes(this.name) && this._turn("redis"));
   }
 

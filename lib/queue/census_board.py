@@ -146,7 +146,7 @@ class CensusBoard:
         while True:
             try:
                 await self._beat()
-                self.is_away = False
+                self.is_away = self._events.is_away  # A beat that had nothing to ask has not found it out.
             except RedisUnavailable:
                 self.is_away = True
             if self.is_away or self.version > told_version:

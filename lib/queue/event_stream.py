@@ -72,6 +72,8 @@ class EventStream:
         """The queues that exist and that a reader of this process follows."""
         self._listened: set[str] = set()
         """The queues for which this process has called listen.lua."""
+        self.is_away = False
+        """Has the last look found Redis away? It looks every POLL_S as long as this process has a reader."""
         self._listened_at_s = float("-inf")
         self._sight: tuple[frozenset[str] | None, int] | None = None
         """What the last look saw: the queues that readers follow, and how many queues there are."""
@@ -173,6 +175,7 @@ class EventStream:
                     self._listen_again()
                 except RedisKeysBroken:
                     pass  # The queues that are followed already are read on.
+                self.is_away = is_away
                 queues = set[str]() if is_away else set(self.newest)
                 if queues != read_queues:
                     read_queues = queues
@@ -180,6 +183,7 @@ class EventStream:
                 await asyncio.sleep(POLL_S)
         finally:
             self._watching = None
+            self.is_away = False
             self._read_anew([])
             self.newest.clear()
             self.followed.clear()

@@ -51,6 +51,13 @@ class Keys(BrowserCase):
         writer.wait_for("button", "New job")
         writer.wait_for("button", "Post a job")
 
+    def test_a_key_that_may_not_change_a_queue_sees_how_it_is(self) -> None:
+        tab = self.signed_in(WRITE)
+        tab.js("location.hash = '#/queues/default'")
+        tab.wait_for(".facts", "no limit")
+
+        self.assertEqual(0, tab.count(".head .button, .panel header .acts"))
+
     def test_a_new_tab_has_the_key_and_a_sign_out_is_everywhere(self) -> None:
         first = self.signed_in(WRITE)
         second = self.browser.tab(beside=first)

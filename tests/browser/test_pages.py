@@ -6,7 +6,13 @@ from tests.browser.case import AUDIT, BrowserCase
 from tests.waiting import wait_until
 
 # The hash, the title, and the words that the page shows once it has read what it shows.
-ROUTES = (("#/", "Overview · Waybill", "Throughput"),)
+ROUTES = (
+    ("#/", "Overview · Waybill", "Throughput"),
+    ("#/queues", "Queues · Waybill", "reports"),
+    ("#/queues/default", "default · Waybill", "FileNotFoundError"),
+    ("#/hosts", "Receivers · Waybill", "api.example.com:443"),
+    ("#/workers", "Workers · Waybill", "sleep"),
+)
 WIDTHS = ((390, 844), (768, 1024), (1440, 900))
 MOST_BYTES = 150_000
 MOST_PAINT_MS = 1000
@@ -22,6 +28,7 @@ class Pages(BrowserCase):
         for _ in range(3):
             cls.post_one("email", {"to": "ann@example.com", "subject": "Hi", "text": "Hello"})
         cls.post_one("noop", {}, queue="reports")
+        cls.post_one("noop", {}, queue="webhook", group="api.example.com:443")
         cls.post_one("sleep", {"seconds": 60})
         cls.post_one("when_there", {"until": "/nowhere/<img src=x onerror=document.title='owned'>"})
         wait_until(lambda: cls.counts("default")["dead"] == 1 and cls.counts("email")["completed"] == 3, "jobs end")

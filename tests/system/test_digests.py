@@ -1,6 +1,7 @@
 """GET /api/events?digest_s=…: the queues that have changed, against a real server, worker and Redis."""
 
 import contextlib
+import http.client
 import itertools
 import socket
 import time
@@ -291,6 +292,19 @@ class RedisAway(DigestsCase):
                 self.redis.thaw()
 
         self.expect_nothing_missed(freeze)
+
+    def test_a_stream_in_which_nothing_happens_tells_at_once_that_redis_went_away(self) -> None:
+        self.post()
+        parts = urlsplit(self.server.url)
+        with contextlib.closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=LIMIT_S)) as link:
+            link.request("GET", "/api/events?digest_s=1")
+            lines = iter(link.getresponse())
+            next(line for line in lines if line.startswith(b"data:"))
+            self.redis.kill()
+            began_s = time.monotonic()
+            next(line for line in lines if line.startswith(b": Redis is away"))
+
+            self.assertLess(time.monotonic() - began_s, 2.5)
 
 
 class OfJobs(EventsCase):

@@ -3,7 +3,7 @@
 
 import { get, post } from "../api.js";
 import { parse, tree } from "../json.js";
-import { button, copier, h, quoted, seconds, setText, showDialog, state } from "../kit.js";
+import { button, copier, curlFor, h, seconds, setText, showDialog, state } from "../kit.js";
 import { keepFollowing } from "../live.js";
 
 /** Payloads that do something at once, for the jobs that ship with Waybill. */
@@ -16,10 +16,7 @@ const ENDED = new Set(["completed", "dead", "cancelled"]);
 
 /** The curl that posts this job; $KEY stands for the key, which is not shown. */
 export function curlOf(type, payload, frame) {
-  const key = frame.caller.asks_for_key ? `  -H "Authorization: Bearer $KEY" \\\n` : "";
-  const body = JSON.stringify({ type, payload });
-  const address = new URL("api/jobs", document.baseURI).href;
-  return `curl -i ${quoted(address)} \\\n${key}  -H 'Content-Type: application/json' \\\n  -d ${quoted(body)}`;
+  return curlFor(frame, "api/jobs", { type, payload });
 }
 
 /** A payload that has what the schema requires: the least that is worth editing. */

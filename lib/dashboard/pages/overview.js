@@ -85,15 +85,8 @@ class Overview {
     const more = () => this._list(things, things.length);
     const rest = things.length - most;
     const last = h("li", { class: "more" }, button(`${number(rest)} more`, { kind: "tiny", on: { click: more } }));
-    const shown = things.slice(0, most).map((one) => this._thing(one));
+    const shown = things.slice(0, most).map((one) => thing(this.frame, one));
     this.things.replaceChildren(...shown, ...(rest > 0 ? [last] : []));
-  }
-
-  _thing({ kind, title, text, queue }) {
-    const jobs = () => this.frame.link(`#/jobs?queue=${queue}`, { class: "button tiny" }, "Show jobs");
-    const acts = queue && this.frame.has("#/jobs") && h("div", { class: "acts" }, jobs());
-    const glyph = h("span", { class: `state pill ${kind}` }, icon("warn"));
-    return h("li", { class: "alert" }, glyph, h("div", {}, h("h2", {}, title), h("p", {}, text)), acts);
   }
 
   /** The queues as the stream has them last; those of the page that was read while there is no stream. */
@@ -143,8 +136,16 @@ class Overview {
   }
 }
 
+/** One thing that needs somebody, as verdict.js has it. */
+export function thing(frame, { kind, title, text, queue }) {
+  const jobs = () => frame.link(`#/jobs?queue=${queue}`, { class: "button tiny" }, "Show jobs");
+  const acts = queue && frame.has("#/jobs") && h("div", { class: "acts" }, jobs());
+  const glyph = h("span", { class: `state pill ${kind}` }, icon("warn"));
+  return h("li", { class: "alert" }, glyph, h("div", {}, h("h2", {}, title), h("p", {}, text)), acts);
+}
+
 /** Five numbers of now, each with its last hour. */
-class Tiles {
+export class Tiles {
   constructor() {
     this.places = ["Waiting", "Completed", "Failed", "Wait, p95", "Run, p95"].map((name) => {
       const [value, unit, note] = [h("span", {}), h("small", {}), h("dd", { class: "note" })];

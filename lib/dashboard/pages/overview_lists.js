@@ -6,11 +6,17 @@ import { oldestAge_s } from "../live.js";
 
 const AMBER_S = 60;
 const RED_S = 600;
-const HEAD = [
+export const HEAD = [
   ["Queue"], ["30 min", "wide-only extra"], ["Ready", "n"], ["Active", "n wide-only"], ["Delayed", "n wide-only"],
   ["Dead", "n"], ["Oldest", "n"], ["Per min", "n wide-only"], ["Wait p95", "n wide-only"], ["Run p95", "n wide-only"],
 ];
 const BADGES = { unserved: ["dead", "warn", "no worker"], paused: ["retried", "pause", "paused"] };
+
+/** The mark beside a queue's name, as a list of none or one. */
+export function badges({ trouble, paused }) {
+  const [kind, glyph, word] = BADGES[trouble?.code] ?? (paused ? BADGES.paused : []);
+  return kind ? [h("span", { class: `state pill ${kind}` }, icon(glyph), word)] : [];
+}
 
 /** The table of queues. Rows stay where they are while the pointer is over them; their numbers change in place. */
 export class Queues {
@@ -55,7 +61,8 @@ export class Queues {
   }
 }
 
-class QueueRow {
+/** One queue in a table, under HEAD. */
+export class QueueRow {
   constructor(frame, name) {
     this.badge = h("span", {});
     this.line = h("td", { class: "wide-only extra" });
@@ -71,11 +78,8 @@ class QueueRow {
   }
 
   learn(queue, lately) {
-    this.queue = { ...queue, taken_ms: Date.now() };
-    const [kind, glyph, word] = BADGES[queue.trouble?.code] ?? [];
-    this.badge.replaceChildren(...(kind ? [h("span", { class: `state pill ${kind}` }, icon(glyph), word)] : []));
     if (lately) this._lately(queue.name, lately);
-    this.update(this.queue);
+    this.update({ ...queue, taken_ms: Date.now() });
   }
 
   _lately(name, { completed, wait_p95_s, run_p95_s }) {
@@ -88,7 +92,11 @@ class QueueRow {
   }
 
   update(queue) {
-    const { counts, per_minute } = queue;
+    this.queue = queue;
+    const { counts, per_minute, trouble, paused } = queue;
+    const mark = `${trouble?.code} ${paused}`;
+    if (this.mark !== mark) this.badge.replaceChildren(...badges(queue));
+    this.mark = mark;
     for (const name of ["ready", "active", "delayed"]) this._set(name, short(counts[name]), counts[name] ? "" : "zero");
     this._set("dead", short(counts.dead), counts.dead ? "dead" : "zero");
     this._set("rate", short(per_minute.completed), per_minute.completed ? "" : "zero");

@@ -7,8 +7,10 @@ import { clock, h, number, sum, trouble } from "../kit.js";
 const WINDOWS = { "1h": ["1 hour", "Last hour"], "24h": ["24 hours", "Last 24 hours"] };
 
 export class Throughput {
-  constructor(frame) {
+  /** queue: "" for all queues. */
+  constructor(frame, queue = "") {
     this.frame = frame;
+    this.of = queue && `&queue=${encodeURIComponent(queue)}`;
     this.window = "1h";
     this.place = h("div", { class: "pad" });
     const tab = ([window, [label]]) => {
@@ -26,9 +28,9 @@ export class Throughput {
 
   /** Read what is shown, and show it. Returns the numbers of the last hour, which the tiles need as well. */
   async read(signal) {
-    const hour = get("api/stats?window=1h", { signal });
+    const hour = get(`api/stats?window=1h${this.of}`, { signal });
     const { window } = this;
-    const shown = window === "1h" ? hour : get(`api/stats?window=${window}`, { signal });
+    const shown = window === "1h" ? hour : get(`api/stats?window=${window}${this.of}`, { signal });
     if (window === this.window) this._show(await shown);
     return hour;
   }
@@ -37,7 +39,7 @@ export class Throughput {
     this.window = window;
     for (const one of this.tabs.children) one.setAttribute("aria-pressed", String(one.dataset.window === window));
     try {
-      const stats = await get(`api/stats?window=${window}`, { signal: this.frame.signal });
+      const stats = await get(`api/stats?window=${window}${this.of}`, { signal: this.frame.signal });
       if (window === this.window) this._show(stats);
     } catch (problem) {
       if (!this.frame.signal.aborted) this.place.replaceChildren(trouble(problem));

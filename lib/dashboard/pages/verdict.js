@@ -20,12 +20,15 @@ export function thingsOf(health, queues) {
   const isTold = ({ name, trouble }) => ["unserved", "paused"].includes(trouble.code) && told.has(name);
   const troubled = queues
     .filter((queue) => queue.trouble && !isTold(queue))
-    .map(({ name, trouble }) => {
-      const [kind, title] = TROUBLES[trouble.code] ?? ["retried", (queue) => `Something is wrong with ${queue}`];
-      return { kind, title: title(name), text: `${capital(trouble.text)}.`, queue: name };
-    });
+    .map(({ name, trouble }) => troubleOf(name, trouble));
   // "dead" < "retried": red first.
   return [...health.warnings.map(thingOf), ...troubled].sort((a, b) => a.kind.localeCompare(b.kind));
+}
+
+/** A queue's trouble in words: {kind, title, text, queue}. */
+export function troubleOf(queue, { code, text }) {
+  const [kind, title] = TROUBLES[code] ?? ["retried", (name) => `Something is wrong with ${name}`];
+  return { kind, title: title(queue), text: `${capital(text)}.`, queue };
 }
 
 function thingOf({ code, severity, text, what_to_do, queue, since }) {

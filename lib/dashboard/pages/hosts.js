@@ -1,0 +1,88 @@
+// #/hosts: the receivers of webhooks: which of them rest, why and until when; and what makes one go on, or stop.
+
+import { get, patch, post } from "../api.js";
+import {
+  button, clockWithSeconds, ghosts, h, hollow, number, plural, setText, trouble, visible, when,
+} from "../kit.js";
+
+const MOST = 200;
+const WHY = {
+  retry_after: "it asked for a pause", strikes: "it does not answer", rate: "as many were sent as may",
+  paused: "it is paused",
+};
+
+export function page(frame) {
+  const hosts = new Hosts(frame);
+  return { title: "Receivers", element: hosts.element };
+}
+
+class Hosts {
+  constructor(frame) {
+    this.frame = frame;
+    this.note = h("p", { class: "soft", role: "status" }, "Looking…");
+    this.told = h("p", { class: "dead", role: "alert", hidden: true });
+    this.place = h("div", {}, h("div", { class: "late" }, ghosts(4)));
+    const above = h("nav", { class: "crumbs", "aria-label": "Above" }, frame.link("#/queues/webhook", {}, "webhook"));
+    const head = h("div", { class: "head" }, h("div", {}, above, h("h1", {}, "Receivers"), this.note));
+    this.element = h("div", { class: "stack" }, head, this.told,
+      h("section", { class: "panel", "aria-label": "Receivers of webhooks" }, this.place));
+    const failed = (problem) => this.place.replaceChildren(trouble(problem));
+    frame.repeat((signal) => this._read(signal), { busy_s: 2, calm_s: 10, failed });
+  }
+
+  async _read(signal) {
+    const { items, next_cursor } = await get(`api/hosts?limit=${MOST}`, { signal }).catch((problem) => {
+      if (problem.slug === "queue-not-found") return { items: [], next_cursor: null };
+      throw problem;
+    });
+    const resting = items.filter((one) => one.reason).length;
+    const first = next_cursor ? "The first " : "";
+    const rest = resting ? `${number(resting)} rest${resting === 1 ? "s" : ""}` : "none rests";
+    setText(this.note, `${first}${plural(items.length, "host")}, ${rest}.`);
+    const text = JSON.stringify(items);
+    if (text === this.text) return; // A button may have the focus.
+    this.text = text;
+    const focused = document.activeElement?.dataset.host;
+    const heads = ["Host", "Waiting", "Running", "Failed in a row", "State", ""].map((label, at) =>
+      h("th", { scope: "col", class: at && at < 4 ? "n" : "" }, label || h("span", { class: "unseen" }, "Acts")));
+    const none = hollow("inbox", "No webhook so far", "A host stands here from its first webhook on.");
+    this.place.replaceChildren(!items.length ? none : h("div", { class: "scroll" }, h("table", { class: "cards stats" },
+      h("thead", {}, h("tr", {}, heads)), h("tbody", {}, items.map((one) => this._row(one))))));
+    if (focused) this.place.querySelector(`[data-host="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  _row({ host, waiting, running, strikes, last_failure: failure, held_until: until, reason }) {
+    const cell = (label, n, bad = "") =>
+      h("td", { class: `n ${n ? bad : "zero"}`, "data-label": label }, number(n));
+    const why = reason && `Rests: ${WHY[reason] ?? reason}${until ? `, until ${clockWithSeconds(until)}` : ""}.`;
+    const at = failure?.at && when(failure.at);
+    const last = failure && h("p", { class: "small soft" }, visible(failure.error), " ", at);
+    const state = h("span", { class: reason ? "retried" : "" }, why ?? "Takes what comes.");
+    return h("tr", {}, h("td", { class: "full" }, h("strong", {}, visible(host))), cell("waiting", waiting),
+      cell("running", running), cell("failed in a row", strikes, "dead"), h("td", { class: "full" }, state, last),
+      h("td", { class: "full" }, this.frame.can("admin") && this._acts(host, reason, strikes)));
+  }
+
+  _acts(host, reason, strikes) {
+    const path = `api/queues/webhook/groups/${encodeURIComponent(host)}`;
+    const act = (label, run) => button(label, { kind: "tiny", "data-host": host, on: { click: () => this._do(run) } });
+    const isHeld = strikes > 0 || reason === "retry_after";
+    const paused = reason === "paused";
+    const release = (how) => post(`${path}/release`, undefined, how);
+    return h("div", { class: "acts end" }, isHeld && act("Let it go on", release),
+      act(paused ? "Resume" : "Pause", (how) => patch(path, { paused: !paused }, how)));
+  }
+
+  async _do(run) {
+    this.told.hidden = true;
+    const { signal } = this.frame;
+    try {
+      await run({ signal });
+      await this._read(signal);
+    } catch (problem) {
+      if (signal.aborted) return;
+      setText(this.told, problem.sentence);
+      this.told.hidden = false;
+    }
+  }
+}
