@@ -22,7 +22,8 @@
 //    frame.link("#/jobs", {}, "Jobs")    an <a>, or, where no page is there (yet), a <span>
 //    frame.repeat(read, …)     read(signal) now, and again when something has changed; not while nobody looks
 //    frame.signal              aborted when the page is left; give it to every request and listener
-//    frame.live                live.js: queues as they change; keepFollowing() there follows one job
+//    frame.follow(path, heard) messages of one job or request, as they come
+//    frame.live                live.js: queues as they change
 //    frame.title("…")          another title, once it is known
 //    frame.go("#/…")           go there
 
@@ -30,11 +31,14 @@ import { news, pause } from "./api.js";
 import { banner, setTheme, tellCaller, tellDead, tellOf, turnTheme } from "./bar.js";
 import { button, h, hollow } from "./kit.js";
 import { showHelp, takeKeys } from "./keys.js";
-import { Live } from "./live.js";
+import { keepFollowing, Live } from "./live.js";
 import { signIn, signInAgain, signOut } from "./signin.js";
 
 /** Hash -> the file in pages/ that shows it. */
-const ROUTES = [["/", "overview"]];
+const ROUTES = [
+  ["/", "overview"],
+  ["/jobs/{id}", "job"],
+];
 
 const main = document.getElementById("main");
 const live = new Live();
@@ -107,6 +111,17 @@ class Frame {
         if (!hasRead) failed(problem);
       }
       await this._rest(seen, busy_s, calm_s).catch(() => {});
+    }
+  }
+  /** Follow one job or request: heard(message). The stream is let go of while the tab is hidden or frozen. */
+  async follow(path, heard, signal = this.signal) {
+    while (!signal.aborted) {
+      await live.ready(signal).catch(() => {});
+      const cut = new AbortController();
+      const look = () => ["hidden", "frozen"].includes(live.name) && cut.abort();
+      live.addEventListener("state", look, { signal: cut.signal });
+      await keepFollowing(path, heard, AbortSignal.any([signal, cut.signal]));
+      cut.abort();
     }
   }
   async _rest(seen, busy_s, calm_s) {

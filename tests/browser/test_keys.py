@@ -98,6 +98,20 @@ class Keys(BrowserCase):
         )
         self.assertNotIn(WRITE, tab.js("document.documentElement.outerHTML"))
 
+    def test_a_key_that_may_only_read_has_no_buttons_that_change_and_no_curl_shows_a_key(self) -> None:
+        job_id = self.post("noop", {}, delay_s=3600, key=WRITE)
+        for key, acts in ((READ, ["curl"]), (WRITE, ["cancel", "curl"])):
+            with self.subTest(acts=acts):
+                tab = self.opened(f"#/jobs/{job_id}")
+                self.sign_in(tab, key)
+                tab.wait_for("[data-act=curl]")
+
+                shown = tab.js("[...document.querySelectorAll('[data-act]')].map(one => one.dataset.act)")
+                self.assertEqual(acts, shown)
+                tab.press("y")
+                self.assertIn('"Authorization: Bearer $KEY"', tab.text("dialog .curl"))
+                self.assertNotIn(key, tab.js("document.documentElement.outerHTML"))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -19,8 +19,8 @@ FORBIDDEN = (
     r"\bon(click|error|load|submit|input|change)\s*=",
     r"\bdocument\.cookie\b",
 )
-MOST_BYTES = 150_000
-MOST_GZIPPED = 50_000
+MOST_BYTES = 200_000
+MOST_GZIPPED = 65_000
 MOST_FILES = 40
 MOST_LINES = 320
 
