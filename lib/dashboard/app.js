@@ -32,11 +32,13 @@ import { banner, setTheme, tellCaller, tellDead, tellOf, turnTheme } from "./bar
 import { button, h, hollow } from "./kit.js";
 import { showHelp, takeKeys } from "./keys.js";
 import { keepFollowing, Live } from "./live.js";
+import { hashOf } from "./search.js";
 import { signIn, signInAgain, signOut } from "./signin.js";
 
 /** Hash -> the file in pages/ that shows it. */
 const ROUTES = [
   ["/", "overview"],
+  ["/jobs", "jobs"],
   ["/jobs/{id}", "job"],
 ];
 
@@ -189,12 +191,11 @@ function unloaded() {
   return alone("This page did not load", hollow("warn", "Something is missing", why, again));
 }
 
-function search(event) {
+async function search(event) {
   event.preventDefault();
   const text = event.target.elements.find.value.trim();
-  if (!text) return;
-  const isJob = /^[a-z0-9][a-z0-9_-]*-[0-9a-f]{32}$/.test(text);
-  location.hash = isJob ? `#/jobs/${text}` : `#/jobs?${new URLSearchParams({ q: text })}`;
+  const where = { isQueue: (name) => live.queues.has(name), hasRequests: find("#/requests/a") !== null };
+  location.hash = text ? await hashOf(text, where) : "#/jobs";
 }
 
 /** Another key, or none, is used from now on: what the old one has shown goes. */

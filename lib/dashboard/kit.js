@@ -10,6 +10,11 @@ export function h(tag, props, ...children) {
 export function svg(tag, props, ...children) {
   return fill(document.createElementNS(SVG, tag), props, children);
 }
+/** Put children, as h takes them, in the place of those that are there. */
+export function put(element, ...children) {
+  element.replaceChildren();
+  fill(element, {}, children);
+}
 function fill(element, props, children) {
   for (const [name, value] of Object.entries(props ?? {})) {
     if (name === "on") for (const [event, heard] of Object.entries(value)) element.addEventListener(event, heard);
@@ -116,6 +121,9 @@ export function showDialog(label, ...content) {
   dialog.showModal();
   return dialog;
 }
+
+/** "email-01a2074f9c0b80008000…" -> "01a2074f9c0b". */
+export const shortId = (id) => id.split("-").at(-1).slice(0, 12);
 
 /** "app-1.4711.9f86d081" -> "app-1 · 4711"; "" for no worker. */
 export const workerOf = (id) => (id ?? "").replace(/^(.*)\.(\d+)\.[0-9a-f]+$/, "$1 · $2");

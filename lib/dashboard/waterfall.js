@@ -3,7 +3,9 @@
 // An attempt of 80 ms after a pause of 40 s would be too thin to see. So a time in which nobody works is folded where
 // it is long beside the work: drawn as wide as the square root of what it lasts. The times that are said are true.
 
-import { clockWithSeconds, h, icon, now_ms, number, plural, seconds, state, sum, svg, utc, visible } from "./kit.js";
+import {
+  clockWithSeconds, h, icon, now_ms, number, plural, put, seconds, shortId, state, sum, svg, utc, visible,
+} from "./kit.js";
 
 const IDLE = new Set(["wait", "backoff"]);
 const WORDS = {
@@ -93,7 +95,7 @@ export class Waterfall {
     const last = rest > 0 && h("div", { class: "more" }, h("button", { class: "button tiny", type: "button",
       on: { click: more } }, `${number(rest)} more`));
     head.push(h("div", { class: "corner took axis-end" }));
-    this.fall.replaceChildren(...head, ...shown.flat(), ...(last ? [last] : []));
+    put(this.fall, head, shown, last);
     if (focused) this.fall.querySelector(`[data-span="${focused}"]`)?.focus({ preventScroll: true });
   }
 
@@ -127,7 +129,7 @@ export class Waterfall {
 }
 
 function nameOf({ kind, name, job_id, attributes }) {
-  if (kind === "job") return `${name} · ${job_id.split("-").at(-1).slice(0, 12)}`;
+  if (kind === "job") return `${name} · ${shortId(job_id)}`;
   if (kind === "attempt") return `Attempt ${attributes.attempt ?? ""}`;
   if (kind === "backoff") return "Backoff";
   return kind === "wait" ? (WORDS[name] ?? name) : name.charAt(0).toUpperCase() + name.slice(1);

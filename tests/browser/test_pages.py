@@ -9,6 +9,8 @@ from tests.waiting import wait_until
 # The hash, the title, and the words that the page shows once it has read what it shows.
 ROUTES = (
     ("#/", "Overview · Waybill", "Throughput"),
+    ("#/jobs", "Jobs · Waybill", "FileNotFoundError"),
+    ("#/jobs?q=example&type=email", "Jobs · Waybill", "3 found."),
     ("#/jobs/{dead}", "when_there {dead_short} · Waybill", "Attempt 1 · FileNotFoundError"),
     ("#/jobs/{asleep}", "sleep {asleep_short} · Waybill", "Runs for"),
 )

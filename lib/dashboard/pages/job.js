@@ -5,7 +5,8 @@ import { actionsOf, ask, curlOf, hasEnded, showCurl } from "../actions.js";
 import { get, pause } from "../api.js";
 import { keepsNumbers } from "../json.js";
 import {
-  button, copier, ghosts, h, hollow, icon, panel, plural, progressBar, seconds, setText, state, trouble, visible,
+  button, copier, ghosts, h, hollow, icon, panel, plural, progressBar, put, seconds, setText,
+  shortId, state, trouble, visible,
 } from "../kit.js";
 import { Waterfall } from "../waterfall.js";
 import { about, Attempts, data, gistOf, Log, outcome, sentence } from "./job_parts.js";
@@ -24,10 +25,8 @@ export function page(frame, { id }) {
     c: ["cancel the job", act("cancel"), can("cancel")],
     y: ["the job as curl", () => shown.tellCurl(), () => Boolean(shown.job)],
   };
-  return { title: `Job ${short(id)}`, element: shown.element, stop: () => clearInterval(shown.timer), keys };
+  return { title: `Job ${shortId(id)}`, element: shown.element, stop: () => clearInterval(shown.timer), keys };
 }
-
-const short = (id) => id.split("-").at(-1).slice(0, 12);
 
 class JobPage {
   constructor(frame, id) {
@@ -103,8 +102,8 @@ class JobPage {
     const isFirst = !this.job;
     const type = visible(job.type ?? "Unreadable job");
     this.title.replaceChildren(h("span", {}, type), state(job.state, { pill: true }));
-    frame.title(`${job.type ?? "Job"} ${short(job.id)}`);
-    this.gist.replaceChildren(...[].concat(visible(gistOf(job.payload))));
+    frame.title(`${job.type ?? "Job"} ${shortId(job.id)}`);
+    put(this.gist, visible(gistOf(job.payload)));
     const id = h("span", { class: "mono cut" }, job.id);
     const search = `#/jobs?queue=${encodeURIComponent(job.queue)}`;
     this.crumbs.replaceChildren(frame.link("#/jobs", {}, "Jobs"), icon("chevron"),
@@ -127,7 +126,7 @@ class JobPage {
     });
     const copy = button("As curl", { glyph: "copy", "data-act": "curl", on: { click: () => this.tellCurl() } });
     const had = this.buttons.querySelector(":focus")?.dataset.act;
-    this.buttons.replaceChildren(...rows.slice(0, 1), ...(this.job.type ? [copy] : []), ...rows.slice(1));
+    put(this.buttons, rows.slice(0, 1), this.job.type && copy, rows.slice(1));
     if (had) (this.buttons.querySelector(`[data-act="${had}"]`) ?? this.buttons.firstElementChild)?.focus();
   }
 
@@ -159,7 +158,7 @@ class JobPage {
       this.verdict.className = `verdict ${tone ?? ""}`;
       const said = h("p", {}, h("strong", {}, visible(strong)), " ", visible(text), " ", link);
       const glyph = h("span", { class: this.job.state }, icon(this.job.state));
-      this.verdict.replaceChildren(glyph, h("div", {}, said, bar));
+      put(this.verdict, glyph, h("div", {}, said, bar));
     }
     this.fall.tick();
   }
