@@ -40,6 +40,7 @@ const ROUTES = [
   ["/", "overview"],
   ["/jobs", "jobs"],
   ["/jobs/{id}", "job"],
+  ["/requests/{id}", "request"],
 ];
 
 const main = document.getElementById("main");

@@ -56,9 +56,8 @@ export async function hashOf(text, { isQueue, hasRequests }) {
   if (JOB_ID.test(text)) return `#/jobs/${text}`;
   if (isQueue(text)) return `#/jobs?${new URLSearchParams({ queue: text })}`;
   if (hasRequests && REQUEST_ID.test(text)) {
-    const path = `requests/${encodeURIComponent(text)}`;
-    const found = await get(`api/${path}?limit=1`).catch(() => null);
-    if (found?.jobs.length) return `#/${path}`;
+    const found = await get(`api/jobs?limit=1&fields=summary&request_id=${text}`).catch(() => null);
+    if (found?.items.length) return `#/requests/${text}`;
   }
   return `#/jobs?${paramsOf(text)}`;
 }

@@ -82,16 +82,18 @@ export class Waterfall {
   show(spans) {
     this.spans = spans;
     this.foot.hidden = !spans.some(({ kind }) => IDLE.has(kind));
-    const { rows, begin_ms } = rowsOf(spans);
+    const { rows: all, begin_ms } = rowsOf(spans);
+    // What is not shown has no place on the axis: a request may have thousands of spans.
+    const rows = all.slice(0, this.most);
     const { pieces, at } = scale(rows);
     const focused = this.fall.contains(document.activeElement) ? document.activeElement.dataset.span : null;
-    const head = [h("div", { class: "corner" }, plural(rows.length, "step")), axis(rows, pieces, at, begin_ms)];
-    const shown = rows.slice(0, this.most).map((row, index) => this._row(row, index, pieces, at));
+    const head = [h("div", { class: "corner" }, plural(all.length, "step")), axis(rows, pieces, at, begin_ms)];
+    const shown = rows.map((row, index) => this._row(row, index, pieces, at));
     const more = () => {
       this.most += 500;
       this.show(this.spans);
     };
-    const rest = rows.length - this.most;
+    const rest = all.length - rows.length;
     const last = rest > 0 && h("div", { class: "more" }, h("button", { class: "button tiny", type: "button",
       on: { click: more } }, `${number(rest)} more`));
     head.push(h("div", { class: "corner took axis-end" }));

@@ -9,10 +9,9 @@ from tests.waiting import wait_until
 # The hash, the title, and the words that the page shows once it has read what it shows.
 ROUTES = (
     ("#/", "Overview · Waybill", "Throughput"),
-    ("#/jobs", "Jobs · Waybill", "FileNotFoundError"),
     ("#/jobs?q=example&type=email", "Jobs · Waybill", "3 found."),
     ("#/jobs/{dead}", "when_there {dead_short} · Waybill", "Attempt 1 · FileNotFoundError"),
-    ("#/jobs/{asleep}", "sleep {asleep_short} · Waybill", "Runs for"),
+    ("#/requests/shop-1", "Request shop-1 · Waybill", "not ended yet."),
 )
 WIDTHS = ((390, 844), (768, 1024), (1440, 900))
 MOST_BYTES = 150_000
@@ -31,14 +30,15 @@ class Pages(BrowserCase):
         for _ in range(3):
             cls.post_one("email", {"to": "ann@example.com", "subject": "Hi", "text": "Hello"})
         cls.post_one("noop", {}, queue="reports")
-        asleep = cls.post_one("sleep", {"seconds": 60})
+        cls.post_one("sleep", {"seconds": 60}, request_id="shop-1")
         dead = cls.post_one("when_there", {"until": "/nowhere/<img src=x onerror=document.title='owned'>"})
-        cls.jobs = {"asleep": asleep, "asleep_short": asleep[-32:-20], "dead": dead, "dead_short": dead[-32:-20]}
+        cls.jobs = {"dead": dead, "dead_short": dead[-32:-20]}
         wait_until(lambda: cls.counts("default")["dead"] == 1 and cls.counts("email")["completed"] == 3, "jobs end")
 
     @classmethod
-    def post_one(cls, type: str, payload: object, **fields: object) -> str:
-        status, job, _ = cls.server.request("POST", "/api/jobs", {"type": type, "payload": payload, **fields})
+    def post_one(cls, type: str, payload: object, *, request_id: str = "shop-0", **fields: object) -> str:
+        body = {"type": type, "payload": payload, **fields}
+        status, job, _ = cls.server.request("POST", "/api/jobs", body, **{"x-request-id": request_id})
         assert status == 202, job
         return str(job["id"])
 

@@ -66,6 +66,10 @@ class Search(BrowserCase):
         tab = self.opened("#/jobs")
         self.searched(tab, self.mail)
         tab.wait_for("h1", "echo")
+        self.searched(tab, "order-4711")
+        tab.wait_for("h1", "Request")
+        tab.wait_for(".head", "2 jobs")
+        self.assertEqual(2, tab.count(".list li"))
         self.searched(tab, "after:whenever")
 
         tab.wait_for(".hollow", "request dash-")
@@ -86,6 +90,26 @@ class Search(BrowserCase):
         tab.until(f"{FIRST} === {json.dumps(seen[0])}")
 
         self.assertEqual("Jobs in default · Waybill", tab.js("document.title"))
+
+    def test_a_long_search_tells_how_far_it_has_looked_and_can_be_stopped(self) -> None:
+        jobs = [{"type": "noop", "payload": {}, "queue": "many", "delay_s": 3600}] * 1000
+        for _ in range(34):  # More than one request looks at.
+            self.server.request("POST", "/api/jobs/batch", jobs)
+        tab = self.opened("#/jobs?queue=many")
+        tab.wait_for(".jobs tbody tr")
+        # The button is there for some tenths of a second.
+        tab.js(
+            "window.said = '', new MutationObserver(() => { const looked = document.querySelector('.looked');"
+            "const stop = looked?.querySelector('button'); if (!stop || window.said) return;"
+            "window.said = looked.textContent; stop.click();"
+            "}).observe(document.body, {childList: true, subtree: true})"
+        )
+        tab.js("location.hash = '#/jobs?queue=many&q=nowhere-to-be-found'")
+        told = tab.until("window.said")
+        self.assertRegex(told, r"0 found\. Looked at \d\d,\d{3} of 34,000 jobs")
+
+        tab.wait_for(".hollow", "The search was stopped.")
+        tab.wait_for("footer", "Search on")
 
     def test_rows_are_walked_chosen_and_cancelled_without_a_mouse(self) -> None:
         tab = self.opened("#/jobs?queue=default&state=delayed&order=oldest")

@@ -116,13 +116,19 @@ class Jobs {
     // A search that took several requests is not done again by itself.
     if (!isFirst && !isAsked && this.requests > 1) return;
     this.stopping = new AbortController();
+    const both = AbortSignal.any([signal, this.stopping.signal]);
     const query = new URLSearchParams(this.query);
     query.set("fields", "summary");
     const found = [];
     let [page, requests, back] = [null, 0, null];
     do {
       query.set("limit", LIMIT - found.length);
-      page = await get(`api/jobs?${query}`, { signal });
+      try {
+        page = await get(`api/jobs?${query}`, { signal: both });
+      } catch (fault) {
+        if (signal.aborted || !this.stopping.signal.aborted) throw fault;
+        break; // Stopped: the page before tells where to go on.
+      }
       if (!requests) back = page.back_to;
       requests += 1;
       found.push(...page.items);
